@@ -1,0 +1,69 @@
+package pool
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Store is what a pool needs of the place that keeps its tasks: what its
+// replicas need, and what clients and operators need. redisstore.Store is one.
+// Ids and names that reach it have been checked.
+type Store interface {
+	worker.Store
+
+	// Enqueue makes one task of each spec, in one atomic step for up to a
+	// thousand, and answers in their order. A spec without an ID gets a UUIDv7.
+	// Single refusals (queue full) are in their receipts; an error means that
+	// nothing is known of any.
+	Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error)
+
+	// Get reads tasks; the answer has nil where there is none.
+	Get(ctx context.Context, ids ...string) ([]*worker.Task, error)
+	// History reads the failed and lost attempts of a task, oldest first.
+	History(ctx context.Context, id string) ([]worker.AttemptRecord, error)
+	// Tasks reads the tasks that match, state by state in the order of
+	// worker.States, inside a state in the order of its index. Tasks that change
+	// state meanwhile may be seen twice or not at all.
+	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
+
+	// Stop, Retry and Delete change single tasks and answer in their order.
+	Stop(ctx context.Context, why string, ids ...string) ([]worker.Change, error)
+	Retry(ctx context.Context, ids ...string) ([]worker.Change, error)
+	Delete(ctx context.Context, ids ...string) ([]worker.Change, error)
+
+	// Configure changes live settings, all in one step.
+	Configure(ctx context.Context, settings ...worker.Setting) error
+	Stats(ctx context.Context) (worker.Stats, error)
+	// Groups reads the limits set for single groups and the default (0 is none).
+	GroupLimits(ctx context.Context) (def int, groups map[string]int, err error)
+	Replicas(ctx context.Context) ([]worker.ReplicaInfo, error)
+
+	// LastEvent is the cursor of the newest event, "0" where there is none.
+	LastEvent(ctx context.Context) (cursor string, err error)
+	// ReadEvents reads up to max events after the cursor and waits up to wait for
+	// the first; none is no error. It fails with *worker.TrimmedError where
+	// events after the cursor have been trimmed away unread.
+	ReadEvents(ctx context.Context, after string, max int, wait time.Duration) ([]worker.Event, error)
+	// RecentEvents reads up to max events before the cursor ("" for the end),
+	// newest first.
+	RecentEvents(ctx context.Context, before string, max int) ([]worker.Event, error)
+	// ReadGroup reads events for one consumer of a group, which it creates at the
+	// end of the stream where it is new: first those that another consumer has
+	// held for longer than idle, then new ones, waiting up to wait. trimmed is
+	// how many events were trimmed away before the group read them.
+	ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) (events []worker.Event, trimmed int64, err error)
+	// AckEvents takes events off a group's list.
+	AckEvents(ctx context.Context, group string, cursors ...string) error
+	// LeaveGroup takes a consumer that holds nothing off its group.
+	LeaveGroup(ctx context.Context, group, consumer string) error
+	// GroupLag is how many events wait to be read, and how many are read but not
+	// acknowledged.
+	GroupLag(ctx context.Context, group string) (unread, pending int64, err error)
+
+	// Check reports everything that keeps the store from working well: version,
+	// rights, eviction policy.
+	Check(ctx context.Context) error
+}

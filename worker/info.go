@@ -1,0 +1,122 @@
+package worker
+
+import "time"
+
+// Receipt is the answer to one enqueued Spec.
+type Receipt struct {
+	ID    string
+	State State
+	// Duplicate says that no task was made: the id or the unique key was taken
+	// by the task that ID names, which is in State.
+	Duplicate bool
+	// Err is set where the task was refused: ErrQueueFull.
+	Err error
+}
+
+// QueueInfo is a queue at one instant.
+type QueueInfo struct {
+	Name    string
+	Waiting int
+	Running int
+	Limit   int // running tasks over all replicas; 0 is no limit
+	MaxLen  int // 0 is no cap
+	Paused  bool
+}
+
+// Stats is the pool at one instant. At every instant Enqueued + Retried equals
+// the live tasks plus the Ended ones.
+type Stats struct {
+	Queues     []QueueInfo // by name
+	Scheduled  int
+	Waiting    int
+	Running    int
+	Kept       map[State]int   // terminal tasks that can still be read
+	Enqueued   int64           // tasks ever made
+	Retried    int64           // ended tasks put back by a person
+	Ended      map[State]int64 // ends ever reached
+	LeasesLost int64
+	Inbox      int
+	Rejected   int // entries in the inbox's reject stream
+	Events     int // entries in the event stream
+	Replicas   int
+	Limit      int // of the pool; 0 is no limit
+	Paused     bool
+}
+
+// ReplicaInfo is a live replica as its last heartbeat described it.
+type ReplicaInfo struct {
+	ID        string
+	Host      string
+	PID       int
+	Version   string
+	StartedAt time.Time
+	SeenAt    time.Time
+	Queues    map[string]int // slots by queue
+	Kinds     []string
+	Running   int
+	Stuck     int
+}
+
+// AttemptRecord is one entry of a task's history. Only attempts that failed or
+// were lost leave one; the newest HistoryMax are kept.
+type AttemptRecord struct {
+	Attempt int64
+	Code    Code
+	At      time.Time
+	Run     time.Duration
+	Replica string
+	Error   string
+	Log     string
+}
+
+// HistoryMax is how many attempts a task's history keeps.
+const HistoryMax = 10
+
+// Filter selects tasks. Fields are combined with and, the values inside one
+// field with or. The zero Filter selects everything; operations that change
+// tasks refuse it.
+type Filter struct {
+	IDs    []string
+	States []State
+	Kinds  []string
+	Queues []string
+	Groups []string
+}
+
+// Empty reports whether the filter would select every task.
+func (f Filter) Empty() bool {
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0
+}
+
+// Change is what became of one task that somebody asked to stop, retry or
+// delete.
+type Change struct {
+	ID string
+	// Done says that the request took effect. A running task that is asked to
+	// stop is Done while it is still Running: its handler's context is cancelled.
+	Done bool
+	// State is the task's state afterwards, "" where there is no such task.
+	State State
+	// Err says why a request that fits the state was refused: ErrUniqueTaken.
+	Err error
+}
+
+// Setting is a live setting of a pool, a queue or a group.
+type Setting struct {
+	Scope  Scope
+	Name   string // the queue's or group's; "" for the pool and the group default
+	Limit  *int   // 0 removes the limit
+	Pause  *bool  // pool and queues only
+	MaxLen *int   // queues only; 0 removes the cap
+}
+
+// Scope is what a Setting is about.
+type Scope string
+
+// The scopes of a Setting.
+const (
+	PoolScope   Scope = "pool"
+	QueueScope  Scope = "queue"
+	GroupScope  Scope = "group"
+	GroupsScope Scope = "groups" // the default of every group without a limit of its own
+)

@@ -1,0 +1,131 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The limits of what a task may carry.
+const (
+	MaxNameLen     = 128     // bytes of an id, kind, queue, pool, group or unique key
+	MaxPayload     = 1 << 20 // bytes
+	MaxResult      = 1 << 20 // bytes
+	MaxHeaders     = 32      // entries
+	MaxHeaderLen   = 1024    // bytes of a header's key, and of its value
+	MaxErrorLen    = 2048    // bytes of an error's text; longer ones are cut
+	MaxLogLen      = 8192    // bytes of an attempt's log tail; the end is kept
+	MaxMaxAttempts = 1_000_000
+	maxDuration    = 10 * 365 * 24 * time.Hour
+)
+
+// CheckName reports what is wrong with an id, kind, queue, pool, group or unique
+// key: 1 to MaxNameLen of the characters A–Z a–z 0–9 . _ : / @ + = -, starting
+// with a letter, a digit or an underscore. The set keeps names safe inside Redis
+// keys (no braces, no spaces), on a terminal and on a command line.
+func CheckName(s string) error {
+	if s == "" {
+		return errors.New("must not be empty")
+	}
+	if len(s) > MaxNameLen {
+		return fmt.Errorf("is %d bytes long; the limit is %d", len(s), MaxNameLen)
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case i > 0 && strings.IndexByte(".:/@+=-", c) >= 0:
+		case strings.IndexByte(".:/@+=-", c) >= 0:
+			return fmt.Errorf("must start with a letter, a digit or _, not %q", rune(c))
+		default:
+			return fmt.Errorf("must not contain %s; allowed are letters, digits and . _ : / @ + = -", quoteAt(s, i))
+		}
+	}
+	return nil
+}
+
+// quoteAt quotes the character of s that starts at byte i.
+func quoteAt(s string, i int) string {
+	for _, r := range s[i:] {
+		return fmt.Sprintf("%q", string(r))
+	}
+	return ""
+}
+
+// clip shortens s for a message.
+func clip(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
+	}
+	return s
+}
+
+// Check reports everything that is wrong with the spec, as FieldErrors joined.
+func (s *Spec) Check() error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	}
+	name := func(field, v string, required bool) {
+		if v == "" && !required {
+			return
+		}
+		if err := CheckName(v); err != nil {
+			add(field, "%v", err)
+		}
+	}
+	duration := func(field string, d time.Duration, forever bool) {
+		switch {
+		case d == 0, forever && d == Forever:
+		case d < time.Millisecond:
+			add(field, "must be at least 1ms, not %v", d)
+		case d > maxDuration:
+			add(field, "must be at most %v", maxDuration)
+		}
+	}
+
+	name("id", s.ID, false)
+	name("kind", s.Kind, true)
+	name("queue", s.Queue, false)
+	name("group", s.Group, false)
+	name("unique", s.Unique, false)
+	if len(s.Payload) > MaxPayload {
+		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
+	}
+	if len(s.Headers) > MaxHeaders {
+		add("headers", "has %d entries; the limit is %d", len(s.Headers), MaxHeaders)
+	}
+	for k, v := range s.Headers {
+		if len(k) > MaxHeaderLen || len(v) > MaxHeaderLen {
+			add("headers", "has an entry over %d bytes: %q", MaxHeaderLen, clip(k))
+		}
+	}
+	if s.Delay != 0 && !s.RunAt.IsZero() {
+		add("delay", "and run_at cannot both be set")
+	}
+	if s.Delay < 0 {
+		add("delay", "must not be negative")
+	} else if s.Delay > maxDuration {
+		add("delay", "must be at most %v", maxDuration)
+	}
+	if !s.RunAt.IsZero() && (s.RunAt.UnixMilli() < 0 || s.RunAt.UnixMilli() > maxUnixMilli) {
+		add("run_at", "must lie between the years 1970 and 2200")
+	}
+	duration("timeout", s.Timeout, true)
+	duration("ttl", s.TTL, false)
+	duration("deadline", s.Deadline, false)
+	if s.MaxAttempts < 0 || s.MaxAttempts > MaxMaxAttempts {
+		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, s.MaxAttempts)
+	}
+	if err := s.Backoff.check(); err != nil {
+		add("backoff", "%v", err)
+	}
+	if s.Retain != nil && *s.Retain != 0 {
+		duration("retain", *s.Retain, true)
+	}
+	return errors.Join(errs...)
+}
+
+// maxUnixMilli is 2200-01-01T00:00:00Z.
+const maxUnixMilli = 7_258_118_400_000
