@@ -1,0 +1,114 @@
+-- claim: hands the best waiting tasks of a queue to a replica, each under a new fence and a lease.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica, queue, n, lease ms, grace ms, call
+-- Returns {now, ms until the next scheduled task or 0, then per task: {id, fence, ms left for the attempt or 0 for no
+-- bound, score, {fields and values of its hash as before the claim}}}.
+-- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
+-- same call number gets the same tasks again, as far as the replica still holds them.
+-- uses: base wake line finish again promote trim
+local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue
+local reply = { NOW, promote(100) }
+
+local function timeout_of(h)
+  local ms = h.timeout_ms or policy(h.kind).timeout_ms or 1800000
+  return ms == 'none' and math.huge or tonumber(ms)
+end
+
+local last = call('HGET', record, 'claim:' .. queue)
+if last and string.match(last, '^(%d+) ') == number then
+  for id in string.gmatch(string.sub(last, #number + 2), '%S+') do
+    local flat = call('HGETALL', task_key(id))
+    local h = fields(flat)
+    if h.state == 'running' and h.replica == replica then
+      local left = tonumber(h['until']) > 0 and math.max(h['until'] - NOW, 1) or 0
+      reply[#reply + 1] = { id, tonumber(h.attempt), left, h.score, flat }
+    end
+  end
+  wake_freed()
+  flush_totals()
+  return reply
+end
+
+local free = n > 0 and room(queue) or 0
+local want = math.min(n, free)
+local leases, ids, gone = {}, {}, {}
+
+local function start(id, h, flat, score)
+  local attempt, v, timeout = (h.attempt or 0) + 1, (h.v or 1) + 1, timeout_of(h)
+  local stop_at = math.min(NOW + timeout, tonumber(h.deadline_at) or math.huge)
+  local bound = stop_at < math.huge
+  call('HSET', task_key(id), 'state', 'running', 'attempt', attempt, 'v', v, 'started_at', NOW, 'replica', replica,
+    'score', score, 'until', bound and stop_at or 0)
+  event(id, h, 'running', v, 'attempt', attempt, 'replica', replica, 'wait_ms', NOW - (h.due_at or h.created_at))
+  leases[#leases + 1] = math.min(NOW + lease, stop_at + grace)
+  leases[#leases + 1] = id
+  ids[#ids + 1] = id
+  if h.group then call('SADD', P .. 'group:run:' .. h.group, id) end
+  reply[#reply + 1] = { id, attempt, bound and math.max(stop_at - NOW, 1) or 0, score, flat }
+end
+
+-- Entries that cannot start (their body is gone, they expired, their group filled up) are cleared away, at most so many
+-- per call, so that no call takes long.
+local budget = 2 * want + 100
+while #ids < want and budget > 0 do
+  local top = call('ZRANGE', lines, 0, want - #ids - 1, 'WITHSCORES')
+  if #top == 0 then break end
+  local line = {}
+  for i = 1, #top, 2 do
+    local flat = redis.pcall('HGETALL', task_key(top[i]))
+    line[#line + 1] = { id = top[i], score = top[i + 1], flat = flat, h = fields(flat) }
+    top[(i + 1) / 2] = top[i]
+  end
+  call('ZREM', lines, unpack(top, 1, #line))
+  local i = 1
+  while i <= #line and #ids < want do
+    local t = line[i]
+    local h = t.h
+    local head = h.group and call('HGET', P .. 'group:head:' .. queue, h.group) == whole(t.score)
+    if h.state ~= 'waiting' then
+      count('orphans')
+      gone[whole(t.score)] = true
+    elseif NOW >= tonumber((h.attempt and h.deadline_at) or (not h.attempt and h.expires_at) or math.huge) then
+      too_late(t.id, load(t.id))
+    elseif h.group and group_full(h.group) then
+      park(queue, h.group, t.score, t.id)
+      call('HSET', task_key(t.id), 'score', whole(t.score))
+      if head then call('HDEL', P .. 'group:head:' .. queue, h.group) end
+      head = false
+    else
+      start(t.id, h, t.flat, whole(t.score))
+    end
+    if head then
+      -- The group's next in line takes its place among the candidates, if there is room for it.
+      if group_full(h.group) then
+        call('HDEL', P .. 'group:head:' .. queue, h.group)
+      else
+        local id, score = next_head(queue, h.group)
+        if id then
+          local at = i + 1
+          while line[at] and tonumber(line[at].score) < score do at = at + 1 end
+          local flat = redis.pcall('HGETALL', task_key(id))
+          table.insert(line, at, { id = id, score = whole(score), flat = flat, h = fields(flat) })
+        end
+      end
+    end
+    i = i + 1
+    budget = budget - 1
+  end
+  for rest = i, #line do call('ZADD', lines, whole(line[rest].score), line[rest].id) end
+end
+
+if #ids > 0 then
+  for i = 1, #leases, 1000 do call('ZADD', running, unpack(leases, i, math.min(i + 999, #leases))) end
+  call('HSET', record, 'claim:' .. queue, number .. ' ' .. table.concat(ids, ' '))
+end
+mend_heads(queue, gone)
+if free > #ids and (#ids == n or budget <= 0) then freed[queue] = true end
+trim_count()
+flush_doomed()
+flush_totals()
+wake_freed()
+return reply

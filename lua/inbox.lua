@@ -1,0 +1,48 @@
+-- inbox: turns the entries that peek showed into tasks or rejects, and takes them out of the inbox in the same step.
+--
+-- KEYS  prefix, meta
+-- ARGV  number of entries from inbox:open, number of entries, most entries of the reject stream, then per entry: the
+--       entry, reason for rejecting it ('' for none), and unless rejected: id, kind, queue, priority, group, unique,
+--       delay, run_at, ttl, deadline, where its payload begins and ends in the entry, number of further strings, those
+--       strings (fields and values of the task's hash)
+-- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
+-- Keeps: an entry is admitted exactly once, whoever read it and whoever died in between.
+-- uses: base wake line admit reject
+local from_open, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local starts = {}
+local i = 4
+for task = 1, n do
+  starts[task] = i
+  i = i + (ARGV[i + 1] == '' and 15 + ARGV[i + 14] or 2)
+end
+local function unchanged(list, first, last)
+  local entries = call('LRANGE', list, 0, last - first)
+  for task = first, last do
+    if entries[task - first + 1] ~= ARGV[starts[task]] then return false end
+  end
+  return true
+end
+if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return -1 end
+if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
+
+call('LTRIM', P .. 'inbox:open', from_open, -1)
+call('LTRIM', P .. 'inbox', n - from_open, -1)
+local sequence = call('HINCRBY', META, 'seq', n) - n
+for task = 1, n do
+  local at = starts[task]
+  local entry, reason = ARGV[at], ARGV[at + 1]
+  if reason == '' then
+    local first, last = tonumber(ARGV[at + 12]), tonumber(ARGV[at + 13])
+    local why, id, state = admit({
+      id = ARGV[at + 2], kind = ARGV[at + 3], queue = ARGV[at + 4], priority = ARGV[at + 5], group = ARGV[at + 6],
+      unique = ARGV[at + 7], delay = ARGV[at + 8], run_at = ARGV[at + 9], ttl = ARGV[at + 10],
+      deadline = ARGV[at + 11], payload = string.sub(entry, first, last),
+    }, sequence + task, at + 15, at + 14 + ARGV[at + 14])
+    if why == 'dup' then reason = 'duplicate of task ' .. id .. ', which is ' .. state end
+    if why == 'full' then reason = 'queue is full' end
+  end
+  if reason ~= '' then reject(entry, reason, ARGV[3]) end
+end
+settle()
+return call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')

@@ -1,0 +1,11 @@
+-- leave: takes a replica off the list.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica
+-- Returns 1.
+-- Keeps: a marker that the replica may have taken with it is left again.
+-- uses: base wake
+call('ZREM', P .. 'replicas', ARGV[1])
+call('DEL', P .. 'replica:' .. ARGV[1], P .. 'bell:' .. ARGV[1])
+for _, q in ipairs(queues()) do wake(q) end
+return 1

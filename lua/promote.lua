@@ -1,0 +1,29 @@
+-- promote: moves due tasks from the schedule into their lines, and ends the ones that waited too long.
+--
+-- KEYS  prefix, meta
+-- ARGV  most tasks of either kind
+-- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0}.
+-- Keeps: nothing is promoted early; a task that never started by its time is expired.
+-- uses: base wake line finish promote
+local due = promote(ARGV[1])
+local index = P .. 'expiring'
+for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1])) do
+  local m = load(id)
+  local deadline = m and tonumber(m.deadline_at or nil)
+  call('ZREM', index, id)
+  if not m then
+    count('orphans')
+  elseif m.state == 'running' or m.attempt and not (deadline and deadline <= NOW) then
+    -- It started in time. What is left to watch is the deadline; a running attempt is bounded by it anyway.
+    if deadline and deadline > NOW then call('ZADD', index, deadline, id) end
+  elseif m.state == 'waiting' or m.state == 'scheduled' then
+    call('ZREM', P .. 'scheduled', id)
+    displace(m.queue, m.group, call('HGET', task_key(id), 'score') or 0, id)
+    too_late(id, m)
+  end
+end
+local head = call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
+flush_doomed()
+flush_totals()
+wake_freed()
+return { due, head and math.max(head - NOW, 1) or 0 }

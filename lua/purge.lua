@@ -1,0 +1,24 @@
+-- purge: removes what has been kept long enough: ended tasks, events, replicas that stopped beating.
+--
+-- KEYS  prefix, meta
+-- ARGV  most tasks per state
+-- Returns {ms until the next task is due for removal or 0}.
+-- Keeps: everything of a task goes together.
+-- uses: base wake line finish trim
+local first = math.huge
+for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
+  local index = P .. 'ended:' .. state
+  local old = call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1])
+  for _, id in ipairs(old) do forget(id) end
+  if #old > 0 then call('ZREM', index, unpack(old)) end
+  local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
+  if head then first = math.min(first, math.max(head - NOW, 1)) end
+end
+flush_doomed()
+trim_age()
+trim_count()
+for _, replica in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)) do
+  call('ZREM', P .. 'replicas', replica)
+  call('DEL', P .. 'replica:' .. replica, P .. 'bell:' .. replica)
+end
+return { first < math.huge and first or 0 }

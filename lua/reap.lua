@@ -1,0 +1,52 @@
+-- reap: takes back the tasks whose leases have ended.
+--
+-- KEYS  prefix, meta
+-- ARGV  random seed, most tasks per queue
+-- Returns {ms until the next lease ends or 0, number of leases lost}.
+-- Keeps: a lost lease uses no attempt of the error budget; a task loses at most max lost leases.
+-- uses: base wake line finish again
+math.randomseed(tonumber(ARGV[1]))
+local lost, first = 0, math.huge
+
+-- lose puts a task back, or ends it after too many losses.
+local function lose(id, m)
+  lost = lost + 1
+  count('lost')
+  local n = (call('HGET', task_key(id), 'lost') or 0) + 1
+  local last = 'lease of replica ' .. m.replica .. ' ended without a report'
+  remember(id, m, 'lost', last)
+  call('HSET', task_key(id), 'lost', n)
+  if n > tonumber(policy(m.kind).max_lost or 3) then
+    return finish(id, m, 'failed', 'lost', nil, last .. ', the ' .. n .. 'th time')
+  end
+  rest(id, m, 0, 'lost', last, 'error', last)
+end
+
+for _, queue in ipairs(queues()) do
+  local index = P .. 'running:' .. queue
+  for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[2])) do
+    local m = load(id)
+    if not m or m.state ~= 'running' then
+      call('ZREM', index, id)
+      count('orphans')
+      freed[queue] = true
+    else
+      local bound = tonumber(call('HGET', task_key(id), 'until'))
+      leave(id, m)
+      if m.stop then
+        finish(id, m, 'stopped', 'stopped', nil, m.stop)
+      elseif bound > 0 and bound <= NOW then
+        fail(id, m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
+      else
+        lose(id, m)
+      end
+    end
+  end
+  local next_end = call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
+  if next_end then first = math.min(first, math.max(next_end - NOW, 1)) end
+end
+flush_doomed()
+flush_totals()
+wake_freed()
+sooner()
+return { first < math.huge and first or 0, lost }

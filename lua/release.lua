@@ -1,0 +1,40 @@
+-- release: gives running tasks back without using an attempt.
+--
+-- KEYS  prefix, meta
+-- ARGV  queues that the caller claims from next (separated by spaces, may be empty), then per report: id, fence, code,
+--       delay ms
+-- Returns one verdict per report: ok, already, lost or gone.
+-- Keeps: the task returns to its old place in line. With code no_handler it fails if no live replica has its kind.
+-- uses: base wake line finish again
+local function known(kind)
+  for _, r in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', NOW, '+inf')) do
+    local kinds = call('HGET', P .. 'replica:' .. r, 'kinds')
+    if kinds and string.find(kinds, ' ' .. kind .. ' ', 1, true) then return true end
+  end
+  return false
+end
+
+local verdicts = {}
+for i = 2, #ARGV, 4 do
+  local id, fence, code, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local m = load(id)
+  local verdict = refusal(m, fence)
+  if not verdict then
+    leave(id, m)
+    if m.stop then
+      finish(id, m, 'stopped', 'stopped', nil, m.stop)
+    elseif m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then
+      finish(id, m, 'failed', 'deadline')
+    elseif code == 'no_handler' and not known(m.kind) then
+      fail(id, m, code, 'no live replica has a handler for kind ' .. m.kind, '')
+    else
+      rest(id, m, delay, code)
+    end
+  end
+  verdicts[#verdicts + 1] = verdict or 'ok'
+end
+flush_doomed()
+flush_totals()
+wake_freed(ARGV[1])
+if ARGV[1] == '' then sooner() end
+return verdicts

@@ -1,0 +1,48 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Check reports everything that keeps Redis from serving a pool well: a server
+// that cannot be reached, that is too old, read-only, or may evict keys, and
+// rights that are missing.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.checkName(); err != nil {
+		return err
+	}
+	if err := s.rdb.Ping(ctx).Err(); err != nil {
+		return s.fail("check", err)
+	}
+	var errs []error
+	if _, err := s.run(ctx, wakeScript, "check"); err != nil {
+		errs = append(errs, s.fail("check: run a script", err))
+	}
+	info, err := s.rdb.Info(ctx).Result()
+	if err != nil {
+		return errors.Join(append(errs, s.fail("check: INFO", err))...)
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(info) {
+		if name, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			fields[name] = v
+		}
+	}
+	if v, ok := fields["redis_version"]; ok {
+		major, _, _ := strings.Cut(v, ".")
+		if n, err := strconv.Atoi(major); err != nil || n < 7 {
+			errs = append(errs, fmt.Errorf("check: Redis %s is too old: 7.0 or newer is needed", v))
+		}
+	}
+	if p, ok := fields["maxmemory_policy"]; ok && p != "noeviction" {
+		errs = append(errs, fmt.Errorf("check: maxmemory-policy is %s, which may remove tasks: set it to noeviction", p))
+	}
+	if fields["role"] == "slave" {
+		errs = append(errs, errors.New("check: this server is a read-only replica: connect to its primary"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,165 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Configure changes live settings. They hold until somebody changes them again
+// or a replica joins with another configuration than the last one did.
+func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error {
+	var fields, groups []any
+	regroup := false
+	set := func(field string, n *int) {
+		if n == nil {
+			return
+		}
+		value := ""
+		if *n > 0 {
+			value = strconv.Itoa(*n)
+		}
+		fields = append(fields, field, value)
+	}
+	pause := func(field string, on *bool) {
+		if on == nil {
+			return
+		}
+		value := ""
+		if *on {
+			value = "1"
+		}
+		fields = append(fields, field, value)
+	}
+	for _, c := range settings {
+		switch c.Scope {
+		case worker.PoolScope:
+			set("limit", c.Limit)
+			pause("paused", c.Pause)
+		case worker.QueueScope:
+			set("limit:queue:"+c.Name, c.Limit)
+			set("cap:"+c.Name, c.MaxLen)
+			pause("paused:"+c.Name, c.Pause)
+		case worker.GroupScope:
+			set("limit:group:"+c.Name, c.Limit)
+			groups = append(groups, c.Name)
+		case worker.GroupsScope:
+			set("limit:group", c.Limit)
+			regroup = true
+		default:
+			return fmt.Errorf("configure: unknown scope %q", c.Scope)
+		}
+	}
+	args := append([]any{len(fields) / 2}, fields...)
+	if _, err := s.run(ctx, configureScript, append(args, groups...)...); err != nil {
+		return s.fail("configure", err)
+	}
+	if regroup {
+		return s.fail("configure", s.regroup(ctx))
+	}
+	return nil
+}
+
+// regroup brings the groups that a changed default lets go back to their lines,
+// some at a time so that no call takes long.
+func (s *Store) regroup(ctx context.Context) error {
+	queues, err := s.rdb.SMembers(ctx, s.key("queues")).Result()
+	if err != nil {
+		return err
+	}
+	for _, q := range queues {
+		for after := ""; ; {
+			reply, err := s.run(ctx, regroupScript, q, after, 200)
+			if err != nil {
+				return err
+			}
+			after, _ = reply.(string)
+			if after == "" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// GroupLimits reads the default limit of groups, 0 for none, and the limits of
+// the groups that have their own.
+func (s *Store) GroupLimits(ctx context.Context) (int, map[string]int, error) {
+	if err := s.checkName(); err != nil {
+		return 0, nil, err
+	}
+	meta, err := s.rdb.HGetAll(ctx, s.key("meta")).Result()
+	if err != nil {
+		return 0, nil, s.fail("group limits", err)
+	}
+	def, _ := strconv.Atoi(meta["limit:group"])
+	groups := map[string]int{}
+	for field, v := range meta {
+		if g, ok := strings.CutPrefix(field, "limit:group:"); ok {
+			groups[g], _ = strconv.Atoi(v)
+		}
+	}
+	return def, groups, nil
+}
+
+// Stats reads the pool at one instant.
+func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
+	reply, err := s.run(ctx, statsScript)
+	if err != nil {
+		return worker.Stats{}, s.fail("stats", err)
+	}
+	return decodeStats(reply)
+}
+
+func decodeStats(reply any) (worker.Stats, error) {
+	r := readReply("stats", reply)
+	limit := func() int {
+		n, _ := strconv.Atoi(r.string())
+		return n
+	}
+	st := worker.Stats{Kept: map[worker.State]int{}, Ended: map[worker.State]int64{}}
+	st.Scheduled, st.Inbox, st.Rejected = int(r.int()), int(r.int()), int(r.int())
+	st.Events, st.Replicas = int(r.int()), int(r.int())
+	st.Limit, st.Paused = limit(), r.int() == 1
+	totals := r.list()
+	for totals.more() {
+		name := totals.string()
+		n, _ := strconv.ParseInt(totals.string(), 10, 64)
+		switch name {
+		case "enqueued":
+			st.Enqueued = n
+		case "retried":
+			st.Retried = n
+		case "lost":
+			st.LeasesLost = n
+		default:
+			if worker.State(name).Terminal() {
+				st.Ended[worker.State(name)] = n
+			}
+		}
+	}
+	kept := r.list()
+	for _, state := range []worker.State{worker.Succeeded, worker.Failed, worker.Stopped, worker.Expired} {
+		st.Kept[state] = int(kept.int())
+	}
+	for r.more() {
+		q := worker.QueueInfo{Name: r.string(), Waiting: int(r.int()), Running: int(r.int())}
+		q.Limit, q.MaxLen, q.Paused = limit(), limit(), r.int() == 1
+		st.Waiting += q.Waiting
+		st.Running += q.Running
+		st.Queues = append(st.Queues, q)
+	}
+	sortQueues(st.Queues)
+	if r.err == nil {
+		r.err = kept.err
+	}
+	return st, r.err
+}
+
+func sortQueues(qs []worker.QueueInfo) {
+	slices.SortFunc(qs, func(a, b worker.QueueInfo) int { return strings.Compare(a.Name, b.Name) })
+}

@@ -1,0 +1,187 @@
+package redisstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// ParseEntry reads one inbox entry: a JSON object with the fields that
+// docs/protocol.md lists. The payload of the spec is a part of entry, byte for
+// byte. It reports everything that is wrong, not only the first thing.
+func ParseEntry(entry []byte) (worker.Spec, error) {
+	spec, _, err := parseEntry(entry)
+	return spec, err
+}
+
+// parseEntry also returns where in entry the payload begins.
+func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
+	dec := json.NewDecoder(bytes.NewReader(entry))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return spec, 0, errors.New(`must be a JSON object such as {"kind":"email.send","payload":{}}`)
+	}
+	e := entryReader{spec: &spec}
+	var seen []string
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return spec, 0, syntaxError(err)
+		}
+		name, _ := t.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return spec, 0, syntaxError(err)
+		}
+		if slices.Contains(seen, name) {
+			e.add(name, "is given twice")
+			continue
+		}
+		seen = append(seen, name)
+		if name == "payload" {
+			end := int(dec.InputOffset())
+			payloadAt = end - len(value)
+			spec.Payload = entry[payloadAt:end:end]
+			continue
+		}
+		e.field(name, value)
+	}
+	if _, err := dec.Token(); err != nil {
+		return spec, 0, syntaxError(err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return spec, 0, errors.New("has something after its JSON object")
+	}
+	if err := spec.Check(); err != nil {
+		e.errs = append(e.errs, err)
+	}
+	return spec, payloadAt, errors.Join(e.errs...)
+}
+
+func syntaxError(err error) error {
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ends too early")
+	}
+	return fmt.Errorf("is not valid JSON: %w", err)
+}
+
+// entryReader fills a spec from the fields of an entry and collects what is
+// wrong with them.
+type entryReader struct {
+	spec *worker.Spec
+	errs []error
+}
+
+func (e *entryReader) add(field, format string, args ...any) {
+	e.errs = append(e.errs, &worker.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+}
+
+// entryFields are the fields an entry may have.
+var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms",
+	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers"}
+
+func (e *entryReader) field(name string, v json.RawMessage) {
+	s := e.spec
+	switch name {
+	case "kind":
+		e.text(name, v, &s.Kind)
+	case "id":
+		e.text(name, v, &s.ID)
+	case "queue":
+		e.text(name, v, &s.Queue)
+	case "group":
+		e.text(name, v, &s.Group)
+	case "unique":
+		e.text(name, v, &s.Unique)
+	case "priority":
+		if n, ok := e.whole(name, v, -128, 127); ok {
+			s.Priority = int8(n)
+		}
+	case "delay_ms":
+		e.ms(name, v, 0, &s.Delay)
+	case "run_at_ms":
+		if n, ok := e.whole(name, v, 0, 1<<52); ok {
+			s.RunAt = time.UnixMilli(n)
+		}
+	case "timeout_ms":
+		if string(v) == `"`+none+`"` {
+			s.Timeout = worker.Forever
+		} else {
+			e.ms(name, v, 1, &s.Timeout)
+		}
+	case "ttl_ms":
+		e.ms(name, v, 1, &s.TTL)
+	case "deadline_ms":
+		e.ms(name, v, 1, &s.Deadline)
+	case "max_attempts":
+		if n, ok := e.whole(name, v, 1, worker.MaxMaxAttempts); ok {
+			s.MaxAttempts = int(n)
+		}
+	case "backoff":
+		var text string
+		if e.text(name, v, &text) {
+			b, err := worker.ParseBackoff(text)
+			if err != nil {
+				e.add(name, "%v", err)
+			}
+			s.Backoff = b
+		}
+	case "retain_ms":
+		d := worker.Forever
+		if string(v) != `"`+forever+`"` {
+			d = 0
+			if !e.ms(name, v, 0, &d) {
+				return
+			}
+		}
+		s.Retain = &d
+	case "headers":
+		if err := json.Unmarshal(v, &s.Headers); err != nil {
+			e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
+		}
+	default:
+		e.add(strconv.Quote(clipName(name)), "is not a field of a task; the fields are %s", strings.Join(entryFields, " "))
+	}
+}
+
+func clipName(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
+	}
+	return s
+}
+
+func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
+	if len(v) == 0 || v[0] != '"' || json.Unmarshal(v, to) != nil {
+		e.add(name, "must be a string")
+		return false
+	}
+	return true
+}
+
+func (e *entryReader) whole(name string, v json.RawMessage, least, most int64) (int64, bool) {
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil || n < least || n > most {
+		e.add(name, "must be a whole number from %d to %d", least, most)
+		return 0, false
+	}
+	return n, true
+}
+
+// tenYears bounds the durations of an entry; Spec.Check says the same of a spec.
+const tenYears = 10 * 365 * 24 * time.Hour
+
+func (e *entryReader) ms(name string, v json.RawMessage, least int64, to *time.Duration) bool {
+	n, ok := e.whole(name, v, least, tenYears.Milliseconds())
+	if ok {
+		*to = time.Duration(n) * time.Millisecond
+	}
+	return ok
+}

@@ -1,0 +1,160 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The words for "no limit" and "no end" in a task's hash and in an inbox entry.
+const (
+	none    = "none"
+	forever = "forever"
+)
+
+// policyFields are the fields and values of a task's hash that the spec sets and
+// the scripts need not look at while they make it. What has its default is left
+// out: a task that waits should be small.
+func policyFields(s *worker.Spec) ([]any, error) {
+	var f []any
+	add := func(name string, value any) { f = append(f, name, value) }
+	if s.Queue != "" && s.Queue != worker.DefaultQueue {
+		add("queue", s.Queue)
+	}
+	if s.Priority != 0 {
+		add("priority", int(s.Priority))
+	}
+	if s.Group != "" {
+		add("group", s.Group)
+	}
+	if s.Unique != "" {
+		add("unique", s.Unique)
+	}
+	switch {
+	case s.Timeout == worker.Forever:
+		add("timeout_ms", none)
+	case s.Timeout > 0:
+		add("timeout_ms", s.Timeout.Milliseconds())
+	}
+	if s.MaxAttempts > 0 {
+		add("max_attempts", s.MaxAttempts)
+	}
+	if b := s.Backoff.String(); b != "" {
+		add("backoff", b)
+	}
+	if s.Retain != nil {
+		if *s.Retain == worker.Forever {
+			add("retain_ms", forever)
+		} else {
+			add("retain_ms", s.Retain.Milliseconds())
+		}
+	}
+	if len(s.Headers) > 0 {
+		j, err := json.Marshal(s.Headers)
+		if err != nil {
+			return nil, fmt.Errorf("headers: %w", err)
+		}
+		add("headers", string(j))
+	}
+	return f, nil
+}
+
+// decodeTask reads a task from the flat fields and values of its hash. Fields it
+// does not know are left alone: a newer version may have written them.
+func decodeTask(id string, flat []string) (*worker.Task, error) {
+	t := &worker.Task{Version: 1}
+	t.ID, t.Queue = id, worker.DefaultQueue
+	var err error
+	integer := func(name, v string) int64 {
+		n, e := strconv.ParseInt(v, 10, 64)
+		if e != nil && err == nil {
+			err = fmt.Errorf("task %s: field %s is %q, not a whole number", id, name, v)
+		}
+		return n
+	}
+	moment := func(name, v string) time.Time {
+		if n := integer(name, v); n > 0 {
+			return time.UnixMilli(n)
+		}
+		return time.Time{}
+	}
+	for i := 0; i+1 < len(flat); i += 2 {
+		name, v := flat[i], flat[i+1]
+		switch name {
+		case "kind":
+			t.Kind = v
+		case "queue":
+			t.Queue = v
+		case "state":
+			t.State = worker.State(v)
+		case "payload":
+			t.Payload = []byte(v)
+		case "priority":
+			t.Priority = int8(integer(name, v))
+		case "group":
+			t.Group = v
+		case "unique":
+			t.Unique = v
+		case "headers":
+			if e := json.Unmarshal([]byte(v), &t.Headers); e != nil && err == nil {
+				err = fmt.Errorf("task %s: field headers: %w", id, e)
+			}
+		case "attempt":
+			t.Attempt = integer(name, v)
+		case "failures":
+			t.Failures = int(integer(name, v))
+		case "lost":
+			t.Lost = int(integer(name, v))
+		case "generation":
+			t.Generation = int(integer(name, v))
+		case "v":
+			t.Version = integer(name, v)
+		case "created_at":
+			t.CreatedAt = moment(name, v)
+		case "due_at":
+			t.DueAt = moment(name, v)
+		case "started_at":
+			t.StartedAt = moment(name, v)
+		case "ended_at":
+			t.EndedAt = moment(name, v)
+		case "expires_at":
+			t.ExpiresAt = moment(name, v)
+		case "deadline_at":
+			t.DeadlineAt = moment(name, v)
+		case "timeout_ms":
+			if v == none {
+				t.Timeout = worker.Forever
+			} else {
+				t.Timeout = time.Duration(integer(name, v)) * time.Millisecond
+			}
+		case "max_attempts":
+			t.MaxAttempts = int(integer(name, v))
+		case "backoff":
+			if t.Backoff, err = worker.ParseBackoff(v); err != nil {
+				err = fmt.Errorf("task %s: field backoff %w", id, err)
+			}
+		case "retain_ms":
+			d := worker.Forever
+			if v != forever {
+				d = time.Duration(integer(name, v)) * time.Millisecond
+			}
+			t.Retain = &d
+		case "replica":
+			t.Replica = v
+		case "progress":
+			t.Progress = []byte(v)
+		case "result":
+			t.Result = []byte(v)
+		case "code":
+			t.Code = worker.Code(v)
+		case "error":
+			t.Error = v
+		case "stop":
+			t.StopWhy = v
+		}
+	}
+	return t, err
+}

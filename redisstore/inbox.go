@@ -1,0 +1,122 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+)
+
+// The limits of the inbox.
+const (
+	// MaxEntry is the size in bytes up to which an inbox entry can become a task.
+	MaxEntry = 2 << 20
+	// MaxRejected is how many entries inbox:rejected keeps, about.
+	MaxRejected = 10_000
+
+	inboxBatch      = 200
+	inboxBatchBytes = 2 << 20
+)
+
+// AwaitInbox blocks until the inbox has an entry. The first is moved to
+// inbox:open, which wakes one replica per entry and loses none: whoever admits
+// next takes it from there.
+func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	found := false
+	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
+		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", wait).Err()
+		found = err == nil
+		return err
+	})
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	return found, s.fail("await inbox", err)
+}
+
+func (s *Store) inboxLen(ctx context.Context) (int64, error) {
+	p := s.rdb.Pipeline()
+	open, in := p.LLen(ctx, s.key("inbox:open")), p.LLen(ctx, s.key("inbox"))
+	_, err := p.Exec(ctx)
+	return open.Val() + in.Val(), err
+}
+
+// AdmitInbox turns one batch of inbox entries into tasks or rejects.
+func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
+	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
+	if err != nil {
+		return false, s.fail("peek into inbox", err)
+	}
+	r := readReply("peek", reply)
+	fromOpen := r.int()
+	entries := r.strings()
+	if r.err != nil || len(entries) == 0 {
+		return false, r.err
+	}
+
+	args := []any{fromOpen, len(entries), MaxRejected}
+	for _, entry := range entries {
+		if args, err = appendEntry(args, entry); err != nil {
+			return false, err
+		}
+	}
+	reply, err = s.run(ctx, inboxScript, args...)
+	if err != nil {
+		return false, s.fail("admit inbox", err)
+	}
+	left, ok := reply.(int64)
+	if !ok {
+		return false, errors.New("admit inbox: the reply is not a number")
+	}
+	return left != 0, nil
+}
+
+// appendEntry adds what the inbox script wants to know of an entry.
+func appendEntry(args []any, entry string) ([]any, error) {
+	spec, at, err := parseEntry([]byte(entry))
+	if err != nil {
+		return append(args, entry, strings.ReplaceAll(err.Error(), "\n", "; ")), nil
+	}
+	if spec.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, err
+		}
+		spec.ID = id.String()
+	}
+	more, err := policyFields(&spec)
+	if err != nil {
+		return nil, err
+	}
+	args = appendSpec(append(args, entry, "", spec.ID), &spec)
+	args = append(args, at+1, at+len(spec.Payload), len(more))
+	return append(args, more...), nil
+}
+
+// Rejected reads the newest rejects, newest first.
+func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
+	if err := s.checkName(); err != nil {
+		return nil, err
+	}
+	entries, err := s.rdb.XRevRangeN(ctx, s.key("inbox:rejected"), "+", "-", max).Result()
+	if err != nil {
+		return nil, s.fail("rejected", err)
+	}
+	rejects := make([]Reject, len(entries))
+	for i, e := range entries {
+		reason, _ := e.Values["reason"].(string)
+		entry, _ := e.Values["entry"].(string)
+		rejects[i] = Reject{Cursor: e.ID, Reason: reason, Entry: entry}
+	}
+	return rejects, nil
+}
+
+// Reject is an inbox entry that could not become a task.
+type Reject struct {
+	Cursor string
+	Reason string
+	Entry  string // its first 64 KiB
+}

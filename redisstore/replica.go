@@ -1,0 +1,224 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bsm/redislock"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// about is what a replica tells of itself, once, when it joins.
+type about struct {
+	Host    string         `json:"host"`
+	PID     int            `json:"pid"`
+	Version string         `json:"version"`
+	LeaseMS int64          `json:"lease_ms"`
+	Queues  map[string]int `json:"queues"`
+}
+
+// Join announces a replica and publishes its limits and policies. What a replica
+// does not configure it leaves as it is.
+func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, error) {
+	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
+	var settings []any
+	set := func(field string, n int) {
+		if n > 0 {
+			settings = append(settings, field, n)
+		}
+	}
+	for q, c := range r.Queues {
+		a.Queues[q] = c.Workers
+		set("limit:queue:"+q, c.Limit)
+		set("cap:"+q, c.MaxLen)
+	}
+	set("limit", r.Limits.Pool)
+	set("limit:group", r.Limits.DefaultGroup)
+	for g, n := range r.Limits.Groups {
+		set("limit:group:"+g, n)
+	}
+	set("events:max", r.MaxEvent)
+	set("events:age", int(r.EventAge.Milliseconds()))
+
+	kinds, policies := " ", []any{}
+	for k, p := range r.Kinds {
+		kinds += k + " "
+		policies = append(policies, k, policyWords(p))
+	}
+	description, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]any{SchemaVersion, r.Replica, r.Lease.Milliseconds(), string(description), kinds, len(settings) / 2}, settings...)
+	reply, err := s.run(ctx, joinScript, append(args, policies...)...)
+	if err != nil {
+		return nil, s.fail("join", err)
+	}
+	var warnings []string
+	rd := readReply("join", reply)
+	for rd.more() {
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now what this replica configures", rd.string(), rd.string()))
+	}
+	return warnings, rd.err
+}
+
+// policyWords is the form of a policy in meta: timeout, attempts, losses and
+// backoff, with "-" for a default.
+func policyWords(p worker.Policy) string {
+	word := func(n int64) string {
+		if n == 0 {
+			return "-"
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	timeout, backoff := word(p.Timeout.Milliseconds()), p.Backoff.String()
+	if p.Timeout == worker.Forever {
+		timeout = none
+	}
+	if backoff == "" {
+		backoff = "-"
+	}
+	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
+}
+
+// Leave takes the replica off the list.
+func (s *Store) Leave(ctx context.Context, replica string) error {
+	_, err := s.run(ctx, leaveScript, replica)
+	return s.fail("leave", err)
+}
+
+// Ring makes the replica's Listen return.
+func (s *Store) Ring(ctx context.Context, replica string) error {
+	_, err := s.run(ctx, ringScript, replica)
+	return s.fail("ring", err)
+}
+
+// Wake leaves a marker for the queue if something in it can be claimed.
+func (s *Store) Wake(ctx context.Context, queue string) error {
+	_, err := s.run(ctx, wakeScript, queue)
+	return s.fail("wake", err)
+}
+
+// Listen blocks on the replica's doorbell and the queues' markers.
+func (s *Store) Listen(ctx context.Context, replica string, queues []string, wait time.Duration) (worker.Signal, error) {
+	keys := make([]string, 0, 1+len(queues))
+	keys = append(keys, s.key("bell:", replica))
+	for _, q := range queues {
+		keys = append(keys, s.key("wake:", q))
+	}
+	var signal worker.Signal
+	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
+		got, err := rdb.BLPop(ctx, wait, keys...).Result()
+		if err != nil || len(got) == 0 {
+			return err
+		}
+		if got[0] == keys[0] {
+			signal.Bell = true
+		} else {
+			signal.Queue = strings.TrimPrefix(got[0], s.key("wake:"))
+		}
+		return nil
+	})
+	if errors.Is(err, redis.Nil) {
+		err = nil
+	}
+	return signal, s.fail("listen", err)
+}
+
+// maintenanceLease is how long one turn of upkeep keeps other replicas from
+// doing the same. It saves work only: the scripts are safe to run at once.
+const maintenanceLease = time.Second
+
+// upkeepBatch is how many entries of each kind one turn looks at.
+const upkeepBatch = 200
+
+// Maintain takes one turn of the pool's upkeep.
+func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, error) {
+	if err := s.checkName(); err != nil {
+		return worker.Upkeep{}, err
+	}
+	_, err := redislock.Obtain(ctx, s.rdb, s.key("lock:maintenance"), maintenanceLease, &redislock.Options{Token: replica})
+	if errors.Is(err, redislock.ErrNotObtained) {
+		return worker.Upkeep{Busy: true}, nil
+	}
+	if err != nil {
+		return worker.Upkeep{}, s.fail("maintain", err)
+	}
+	reap := &step{script: reapScript, args: []any{seed(), upkeepBatch}}
+	promote := &step{script: promoteScript, args: []any{upkeepBatch}}
+	purge := &step{script: purgeScript, args: []any{upkeepBatch}}
+	if err := s.pipe(ctx, s.rdb, reap, promote, purge); err != nil {
+		return worker.Upkeep{}, s.fail("maintain", err)
+	}
+	inbox, err := s.inboxLen(ctx)
+	if err != nil {
+		return worker.Upkeep{}, s.fail("maintain", err)
+	}
+
+	u := worker.Upkeep{Inbox: inbox > 0}
+	var next []int64
+	r := readReply("reap", reap.reply)
+	next, u.Lost = append(next, r.int()), int(r.int())
+	p := readReply("promote", promote.reply)
+	next = append(next, p.int(), p.int())
+	g := readReply("purge", purge.reply)
+	next = append(next, g.int())
+	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
+	if len(next) > 0 {
+		u.Next = time.Duration(slices.Min(next)) * time.Millisecond
+	}
+	return u, errors.Join(r.err, p.err, g.err)
+}
+
+// Replicas reads the live replicas, by id.
+func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
+	if err := s.checkName(); err != nil {
+		return nil, err
+	}
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, s.fail("replicas", err)
+	}
+	ids, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"), &redis.ZRangeBy{
+		Min: "(" + strconv.FormatInt(now.UnixMilli(), 10), Max: "+inf"}).Result()
+	if err != nil {
+		return nil, s.fail("replicas", err)
+	}
+	slices.Sort(ids)
+	p := s.rdb.Pipeline()
+	cmds := make([]*redis.MapStringStringCmd, len(ids))
+	for i, id := range ids {
+		cmds[i] = p.HGetAll(ctx, s.key("replica:", id))
+	}
+	if len(ids) > 0 {
+		if _, err := p.Exec(ctx); err != nil {
+			return nil, s.fail("replicas", err)
+		}
+	}
+	infos := make([]worker.ReplicaInfo, 0, len(ids))
+	for i, id := range ids {
+		h := cmds[i].Val()
+		var a about
+		if err := json.Unmarshal([]byte(h["about"]), &a); err != nil {
+			continue // it left in between, or has claimed after its time and not beaten again
+		}
+		number := func(field string) int64 {
+			n, _ := strconv.ParseInt(h[field], 10, 64)
+			return n
+		}
+		infos = append(infos, worker.ReplicaInfo{
+			ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues,
+			StartedAt: time.UnixMilli(number("started_at")), SeenAt: time.UnixMilli(number("seen_at")),
+			Kinds: strings.Fields(h["kinds"]), Running: int(number("running")), Stuck: int(number("stuck")),
+		})
+	}
+	return infos, nil
+}

@@ -1,0 +1,103 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/lua"
+)
+
+// script is a script with its hash; loading is left to the first server that
+// does not know it.
+func script(name string) *redis.Script { return redis.NewScript(lua.Source(name)) }
+
+var (
+	enqueueScript   = script("enqueue")
+	claimScript     = script("claim")
+	succeedScript   = script("succeed")
+	failScript      = script("fail")
+	releaseScript   = script("release")
+	renewScript     = script("renew")
+	reapScript      = script("reap")
+	promoteScript   = script("promote")
+	purgeScript     = script("purge")
+	stopScript      = script("stop")
+	retryScript     = script("retry")
+	deleteScript    = script("delete")
+	configureScript = script("configure")
+	regroupScript   = script("regroup")
+	joinScript      = script("join")
+	leaveScript     = script("leave")
+	ringScript      = script("ring")
+	wakeScript      = script("wake")
+	peekScript      = script("peek")
+	inboxScript     = script("inbox")
+	statsScript     = script("stats")
+)
+
+// step is one script call of a pipeline.
+type step struct {
+	script *redis.Script
+	args   []any
+	reply  any
+}
+
+// run makes one script call.
+func (s *Store) run(ctx context.Context, sc *redis.Script, args ...any) (any, error) {
+	st := step{script: sc, args: args}
+	err := s.pipe(ctx, s.rdb, &st)
+	return st.reply, err
+}
+
+// pipe makes the calls in one round trip, in order, and a second one for those
+// whose script the server did not know. An error means that some may have had
+// their effect and some not.
+func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) error {
+	if err := s.checkName(); err != nil {
+		return err
+	}
+	cmds := make([]*redis.Cmd, len(steps))
+	var err error
+	if len(steps) == 1 {
+		cmds[0] = rdb.EvalSha(ctx, steps[0].script.Hash(), s.keys, steps[0].args...)
+		err = cmds[0].Err()
+	} else {
+		p := rdb.Pipeline()
+		for i, st := range steps {
+			cmds[i] = p.EvalSha(ctx, st.script.Hash(), s.keys, st.args...)
+		}
+		_, err = p.Exec(ctx)
+	}
+	if err != nil {
+		if err := s.resend(ctx, rdb, steps, cmds); err != nil {
+			return err
+		}
+	}
+	for i, st := range steps {
+		if st.reply, err = cmds[i].Result(); err != nil && err != redis.Nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resend sends in full what the server did not know by its hash, and again what
+// came after it: a claim must see what the reports before it freed. All calls may
+// be repeated.
+func (s *Store) resend(ctx context.Context, rdb redis.Cmdable, steps []*step, cmds []*redis.Cmd) error {
+	unknown := slices.IndexFunc(cmds, func(c *redis.Cmd) bool { return redis.HasErrorPrefix(c.Err(), "NOSCRIPT") })
+	if unknown < 0 {
+		return nil
+	}
+	p := rdb.Pipeline()
+	for i := unknown; i < len(cmds); i++ {
+		cmds[i] = steps[i].script.Eval(ctx, p, s.keys, steps[i].args...)
+	}
+	_, err := p.Exec(ctx)
+	if err == redis.Nil {
+		return nil
+	}
+	return err
+}

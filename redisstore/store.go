@@ -1,0 +1,117 @@
+// Package redisstore keeps a pool's tasks in Redis: keys, bytes and calls. Every
+// change of state is one script of package lua; this package turns them into
+// the methods that a pool and its replicas need.
+//
+// It works with a single Redis 7.0 or newer, behind Sentinel and on a cluster: all
+// keys of a pool share one hash tag. Scripts are sent by hash and again in full
+// where the server does not know them, so SCRIPT FLUSH, restarts and failovers
+// need no attention.
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// SchemaVersion is the version of the key layout that this package reads and
+// writes. A replica refuses to join a pool of another one.
+const SchemaVersion = "1"
+
+// Store is one pool in Redis. It is safe for use by several goroutines, starts
+// none of its own, and does not own the client it was given.
+type Store struct {
+	rdb    redis.UniversalClient
+	pool   string
+	prefix string
+	keys   []string // what every script gets: the prefix, and the meta hash
+
+	waitReplicas int
+	waitTimeout  time.Duration
+
+	client string // names this store in the records of its enqueue calls
+	mu     sync.Mutex
+	lanes  []*lane
+	nLanes int
+	idle   []redis.UniversalClient // connections for blocking calls
+}
+
+// Option changes how a Store works.
+type Option func(*Store)
+
+// WithWait makes every enqueue wait until so many Redis replicas confirmed it
+// (the WAIT command), at most for timeout; fewer is ErrNotReplicated, although
+// the tasks exist. It narrows what an asynchronous failover can lose, and costs
+// a replication round trip per call. Default: none.
+func WithWait(replicas int, timeout time.Duration) Option {
+	return func(s *Store) { s.waitReplicas, s.waitTimeout = replicas, timeout }
+}
+
+// New returns the store of the named pool. It makes no call; a name that
+// CheckName refuses comes back as an error from the first one.
+func New(rdb redis.UniversalClient, pool string, opts ...Option) *Store {
+	s := &Store{
+		rdb:    rdb,
+		pool:   pool,
+		prefix: "lts:{" + pool + "}:",
+		client: strconv.FormatUint(rand.Uint64(), 36),
+	}
+	s.keys = []string{s.prefix, s.key("meta")}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// Pool is the name of the pool.
+func (s *Store) Pool() string { return s.pool }
+
+func (s *Store) key(parts ...string) string { return s.prefix + strings.Join(parts, "") }
+
+func (s *Store) checkName() error {
+	if err := worker.CheckName(s.pool); err != nil {
+		return &worker.FieldError{Field: "pool", Msg: err.Error()}
+	}
+	return nil
+}
+
+// ErrNotReplicated is what an enqueue returns under WithWait when too few Redis
+// replicas confirmed it in time. The tasks exist on the primary.
+var ErrNotReplicated = errors.New("enqueued, but too few Redis replicas confirmed it")
+
+// fail names what was being done and says what to do about the errors that have
+// a known remedy.
+func (s *Store) fail(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	msg := err.Error()
+	switch {
+	case strings.HasPrefix(msg, "SCHEMA "):
+		return fmt.Errorf("%s: %w: pool %s has key schema %s, this program knows %s",
+			doing, worker.ErrSchema, s.pool, strings.TrimPrefix(msg, "SCHEMA "), SchemaVersion)
+	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
+		err = advise(err, "give the password in the Redis URL, from the environment or a file")
+	case strings.HasPrefix(msg, "NOPERM"), strings.Contains(msg, "ACL failure in script"):
+		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with +@all -@admin -@dangerous +info")
+	case strings.HasPrefix(msg, "OOM"):
+		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
+	case strings.HasPrefix(msg, "READONLY"):
+		err = advise(err, "this server is a replica: connect to the primary, or through Sentinel or the cluster client")
+	case strings.HasPrefix(msg, "MISCONF"):
+		err = advise(err, "Redis cannot write its snapshot to disk: see its log")
+	case strings.Contains(msg, "unknown command"):
+		err = advise(err, "Redis 7.0 or newer is needed")
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func advise(err error, advice string) error { return fmt.Errorf("%w (%s)", err, advice) }

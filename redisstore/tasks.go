@@ -1,0 +1,171 @@
+package redisstore
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// listPage is how many entries of an index are read at a time.
+const listPage = 200
+
+// Tasks reads the tasks that match, state by state, inside a state in the order
+// of its index. It reads a page at a time and sees the pool at many instants.
+func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
+	return func(yield func(*worker.Task, error) bool) {
+		for ids, err := range s.candidates(ctx, f) {
+			var tasks []*worker.Task
+			if err == nil {
+				tasks, err = s.Get(ctx, ids...)
+			}
+			if err != nil {
+				yield(nil, s.fail("list", err))
+				return
+			}
+			for _, t := range tasks {
+				if t != nil && matches(f, t) && !yield(t, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func matches(f worker.Filter, t *worker.Task) bool {
+	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
+	return in(f.IDs, t.ID) && in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
+		(len(f.States) == 0 || slices.Contains(f.States, t.State))
+}
+
+// candidates yields pages of ids that the filter's indexes name.
+func (s *Store) candidates(ctx context.Context, f worker.Filter) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		if len(f.IDs) > 0 {
+			for page := range slices.Chunk(f.IDs, listPage) {
+				if !yield(page, nil) {
+					return
+				}
+			}
+			return
+		}
+		if err := s.checkName(); err != nil {
+			yield(nil, err)
+			return
+		}
+		queues, err := s.rdb.SMembers(ctx, s.key("queues")).Result()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		slices.Sort(queues)
+		if len(f.Queues) > 0 {
+			queues = slices.DeleteFunc(queues, func(q string) bool { return !slices.Contains(f.Queues, q) })
+		}
+		for _, state := range worker.States() {
+			if len(f.States) > 0 && !slices.Contains(f.States, state) {
+				continue
+			}
+			for _, walk := range s.walks(state, queues) {
+				for ids, err := range walk(ctx) {
+					if !yield(ids, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+type walk func(ctx context.Context) iter.Seq2[[]string, error]
+
+// walks are the indexes that hold the tasks of a state.
+func (s *Store) walks(state worker.State, queues []string) []walk {
+	var ws []walk
+	switch state {
+	case worker.Scheduled:
+		ws = append(ws, s.byScore(s.key("scheduled")))
+	case worker.Waiting:
+		for _, q := range queues {
+			ws = append(ws, s.byScore(s.key("wait:", q)), s.byMember(s.key("group:wait:", q)))
+		}
+	case worker.Running:
+		for _, q := range queues {
+			ws = append(ws, s.byScore(s.key("running:", q)))
+		}
+	default:
+		ws = append(ws, s.byScore(s.key("ended:", string(state))))
+	}
+	return ws
+}
+
+// byScore walks a sorted set by score, so that entries that come and go before
+// the current one neither hide nor repeat others.
+func (s *Store) byScore(key string) walk {
+	return func(ctx context.Context) iter.Seq2[[]string, error] {
+		return func(yield func([]string, error) bool) {
+			from, skip := "-inf", int64(0)
+			for {
+				page, err := s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+					Key: key, Start: from, Stop: "+inf", ByScore: true, Offset: skip, Count: listPage,
+				}).Result()
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if len(page) == 0 {
+					return
+				}
+				ids := make([]string, len(page))
+				last := page[len(page)-1].Score
+				same := int64(0)
+				for i, z := range page {
+					ids[i], _ = z.Member.(string)
+					if z.Score == last {
+						same++
+					}
+				}
+				if !yield(ids, nil) {
+					return
+				}
+				at := strconv.FormatFloat(last, 'f', -1, 64)
+				if at == from {
+					skip += same
+				} else {
+					from, skip = at, same
+				}
+			}
+		}
+	}
+}
+
+// byMember walks the parked tasks of a queue's groups, whose members are
+// "GROUP SCORE ID".
+func (s *Store) byMember(key string) walk {
+	return func(ctx context.Context) iter.Seq2[[]string, error] {
+		return func(yield func([]string, error) bool) {
+			for from := "-"; ; {
+				page, err := s.rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if len(page) == 0 {
+					return
+				}
+				from = "(" + page[len(page)-1]
+				for i, member := range page {
+					page[i] = member[strings.LastIndexByte(member, ' ')+1:]
+				}
+				if !yield(page, nil) {
+					return
+				}
+			}
+		}
+	}
+}
