@@ -3,19 +3,16 @@
 -- KEYS  prefix, meta
 -- ARGV  replica, queue, n, lease ms, grace ms, call
 -- Returns {now, ms until the next scheduled task or 0, then per task: {id, fence, ms left for the attempt or 0 for no
--- bound, score, {fields and values of its hash as before the claim}}}.
+-- bound, {fields and values of its hash as before the claim}}}.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them.
--- uses: base wake line finish again promote trim
+-- uses: base wake line policy finish again promote trim
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue
 local reply = { NOW, promote(100) }
 
-local function timeout_of(h)
-  local ms = h.timeout_ms or policy(h.kind).timeout_ms or 1800000
-  return ms == 'none' and math.huge or tonumber(ms)
-end
+local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end
 
 local last = call('HGET', record, 'claim:' .. queue)
 if last and string.match(last, '^(%d+) ') == number then
@@ -23,12 +20,12 @@ if last and string.match(last, '^(%d+) ') == number then
     local flat = call('HGETALL', task_key(id))
     local h = fields(flat)
     if h.state == 'running' and h.replica == replica then
-      local left = tonumber(h['until']) > 0 and math.max(h['until'] - NOW, 1) or 0
-      reply[#reply + 1] = { id, tonumber(h.attempt), left, h.score, flat }
+      local bound = bound_of(h.kind, h.started_at, h.timeout_ms, h.deadline_at)
+      reply[#reply + 1] = { id, tonumber(h.attempt), ms_left(bound), flat }
     end
   end
+  flush()
   wake_freed()
-  flush_totals()
   return reply
 end
 
@@ -37,17 +34,16 @@ local want = math.min(n, free)
 local leases, ids, gone = {}, {}, {}
 
 local function start(id, h, flat, score)
-  local attempt, v, timeout = (h.attempt or 0) + 1, (h.v or 1) + 1, timeout_of(h)
-  local stop_at = math.min(NOW + timeout, tonumber(h.deadline_at) or math.huge)
-  local bound = stop_at < math.huge
-  call('HSET', task_key(id), 'state', 'running', 'attempt', attempt, 'v', v, 'started_at', NOW, 'replica', replica,
-    'score', score, 'until', bound and stop_at or 0)
-  event(id, h, 'running', v, 'attempt', attempt, 'replica', replica, 'wait_ms', NOW - (h.due_at or h.created_at))
-  leases[#leases + 1] = math.min(NOW + lease, stop_at + grace)
+  local attempt, v, bound = (h.attempt or 0) + 1, (h.v or 1) + 1, bound_of(h.kind, NOW, h.timeout_ms, h.deadline_at)
+  call('HSET', task_key(id), 'state', 'running', 'attempt', whole(attempt), 'v', whole(v), 'started_at', NOW_TEXT,
+    'replica', replica, 'score', score)
+  event(id, h, 'running', v, 'attempt', whole(attempt), 'replica', replica,
+    'wait_ms', whole(NOW - (h.due_at or h.created_at)))
+  leases[#leases + 1] = whole(math.min(NOW + lease, bound + grace))
   leases[#leases + 1] = id
   ids[#ids + 1] = id
   if h.group then call('SADD', P .. 'group:run:' .. h.group, id) end
-  reply[#reply + 1] = { id, attempt, bound and math.max(stop_at - NOW, 1) or 0, score, flat }
+  reply[#reply + 1] = { id, attempt, ms_left(bound), flat }
 end
 
 -- Entries that cannot start (their body is gone, they expired, their group filled up) are cleared away, at most so many
@@ -79,7 +75,7 @@ while #ids < want and budget > 0 do
       if head then call('HDEL', P .. 'group:head:' .. queue, h.group) end
       head = false
     else
-      start(t.id, h, t.flat, whole(t.score))
+      start(t.id, h, t.flat, t.score)
     end
     if head then
       -- The group's next in line takes its place among the candidates, if there is room for it.
@@ -108,7 +104,6 @@ end
 mend_heads(queue, gone)
 if free > #ids and (#ids == n or budget <= 0) then freed[queue] = true end
 trim_count()
-flush_doomed()
-flush_totals()
+flush()
 wake_freed()
 return reply

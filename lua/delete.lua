@@ -4,7 +4,7 @@
 -- ARGV  ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was removed.
 -- Keeps: a live task is never removed.
--- uses: base wake line finish
+-- uses: base wake line policy finish
 local reply = {}
 for _, id in ipairs(ARGV) do
   local state = call('HGET', task_key(id), 'state') or ''
@@ -16,5 +16,5 @@ for _, id in ipairs(ARGV) do
   reply[#reply + 1] = state
   reply[#reply + 1] = removed
 end
-flush_doomed()
+flush()
 return reply

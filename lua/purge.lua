@@ -4,7 +4,7 @@
 -- ARGV  most tasks per state
 -- Returns {ms until the next task is due for removal or 0}.
 -- Keeps: everything of a task goes together.
--- uses: base wake line finish trim
+-- uses: base wake line policy finish trim
 local first = math.huge
 for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   local index = P .. 'ended:' .. state
@@ -14,7 +14,7 @@ for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2])
   if head then first = math.min(first, math.max(head - NOW, 1)) end
 end
-flush_doomed()
+flush()
 trim_age()
 trim_count()
 for _, replica in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)) do

@@ -4,7 +4,7 @@
 -- ARGV  random seed, most tasks per queue
 -- Returns {ms until the next lease ends or 0, number of leases lost}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task loses at most max lost leases.
--- uses: base wake line finish again
+-- uses: base wake line policy finish again
 math.randomseed(tonumber(ARGV[1]))
 local lost, first = 0, math.huge
 
@@ -31,11 +31,11 @@ for _, queue in ipairs(queues()) do
       count('orphans')
       freed[queue] = true
     else
-      local bound = tonumber(call('HGET', task_key(id), 'until'))
+      local stop = stop_asked(id)
       leave(id, m)
-      if m.stop then
-        finish(id, m, 'stopped', 'stopped', nil, m.stop)
-      elseif bound > 0 and bound <= NOW then
+      if stop then
+        finish(id, m, 'stopped', 'stopped', nil, stop)
+      elseif bound_of(m.kind, m.started_at, call('HGET', task_key(id), 'timeout_ms'), m.deadline_at) <= NOW then
         fail(id, m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
       else
         lose(id, m)
@@ -45,8 +45,7 @@ for _, queue in ipairs(queues()) do
   local next_end = call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
   if next_end then first = math.min(first, math.max(next_end - NOW, 1)) end
 end
-flush_doomed()
-flush_totals()
+flush()
 wake_freed()
 sooner()
 return { first < math.huge and first or 0, lost }

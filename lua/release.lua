@@ -5,7 +5,7 @@
 --       delay ms
 -- Returns one verdict per report: ok, already, lost or gone.
 -- Keeps: the task returns to its old place in line. With code no_handler it fails if no live replica has its kind.
--- uses: base wake line finish again
+-- uses: base wake line policy finish again
 local function known(kind)
   for _, r in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', NOW, '+inf')) do
     local kinds = call('HGET', P .. 'replica:' .. r, 'kinds')
@@ -18,11 +18,12 @@ local verdicts = {}
 for i = 2, #ARGV, 4 do
   local id, fence, code, delay = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local m = load(id)
-  local verdict = refusal(m, fence)
+  local verdict = refusal(id, m, fence)
   if not verdict then
     leave(id, m)
-    if m.stop then
-      finish(id, m, 'stopped', 'stopped', nil, m.stop)
+    local stop = stop_asked(id)
+    if stop then
+      finish(id, m, 'stopped', 'stopped', nil, stop)
     elseif m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then
       finish(id, m, 'failed', 'deadline')
     elseif code == 'no_handler' and not known(m.kind) then
@@ -33,8 +34,7 @@ for i = 2, #ARGV, 4 do
   end
   verdicts[#verdicts + 1] = verdict or 'ok'
 end
-flush_doomed()
-flush_totals()
+flush()
 wake_freed(ARGV[1])
 if ARGV[1] == '' then sooner() end
 return verdicts

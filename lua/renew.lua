@@ -4,7 +4,7 @@
 -- ARGV  replica, lease ms, grace ms, stuck, then per attempt: id, fence, progress ('' for none), 1 if it got slow
 -- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone.
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
--- uses: base wake line finish
+-- uses: base wake line policy finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 call('ZADD', P .. 'replicas', NOW + lease, replica)
 call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'running', (#ARGV - 4) / 4, 'stuck', ARGV[4])
@@ -13,20 +13,19 @@ for i = 5, #ARGV, 4 do
   local id, fence, progress, slow = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local key = task_key(id)
   local m = load(id)
-  local verdict = refusal(m, fence)
+  local verdict = refusal(id, m, fence)
   if verdict then
     verdict = verdict == 'gone' and 'gone' or 'lost'
   else
-    local bound = tonumber(call('HGET', key, 'until'))
-    local ends = bound > 0 and math.min(NOW + lease, bound + grace) or NOW + lease
-    call('ZADD', P .. 'running:' .. m.queue, 'XX', ends, id)
+    local bound = bound_of(m.kind, m.started_at, call('HGET', key, 'timeout_ms'), m.deadline_at)
+    call('ZADD', P .. 'running:' .. m.queue, 'XX', math.min(NOW + lease, bound + grace), id)
     if progress ~= '' then call('HSET', key, 'progress', progress) end
     if slow == '1' then
       call('HSET', key, 'v', m.v + 1)
       event(id, m, 'running', m.v + 1, 'code', 'slow', 'attempt', fence, 'replica', replica, 'run_ms',
         NOW - m.started_at)
     end
-    verdict = m.stop and 'stop' or 'kept'
+    verdict = stop_asked(id) and 'stop' or 'kept'
   end
   verdicts[#verdicts + 1] = verdict
 end

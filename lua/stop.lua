@@ -4,14 +4,14 @@
 -- ARGV  reason, then ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect.
 -- Keeps: a task that was asked to stop is never started again.
--- uses: base wake line finish
+-- uses: base wake line policy finish
 local reply, bells = {}, {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   local m = load(id)
   local state, done = m and m.state or '', 0
   if state == 'running' then
-    if not m.stop then call('HSET', task_key(id), 'stop', ARGV[1]) end
+    call('HSETNX', task_key(id), 'stop', ARGV[1])
     bells[m.replica] = true
     done = 1
   elseif state == 'waiting' or state == 'scheduled' then
@@ -30,7 +30,6 @@ for replica in pairs(bells) do
     call('PEXPIRE', bell, 60000)
   end
 end
-flush_doomed()
-flush_totals()
+flush()
 wake_freed()
 return reply

@@ -5,19 +5,27 @@
 --       1 if there is a result
 -- Returns one verdict per report: ok, already, lost or gone.
 -- Keeps: only the running attempt's own fence ends it; a repeated report changes nothing.
--- uses: base wake line finish
-local verdicts = {}
+-- uses: base wake line policy finish
+local verdicts, tasks, by_queue = {}, {}, {}
 for i = 2, #ARGV, 4 do
   local id, fence = ARGV[i], ARGV[i + 1]
-  local m = load(id)
-  local verdict = refusal(m, fence)
+  local m = tasks[id] or load(id)
+  local verdict = tasks[id] and 'already' or refusal(id, m, fence)
   if not verdict then
-    leave(id, m)
-    finish(id, m, 'succeeded', 'ok', ARGV[i + 3] == '1' and ARGV[i + 2] or nil)
+    m.result = ARGV[i + 3] == '1' and ARGV[i + 2] or nil
+    tasks[id] = m
+    by_queue[m.queue] = by_queue[m.queue] or {}
+    table.insert(by_queue[m.queue], id)
   end
   verdicts[#verdicts + 1] = verdict or 'ok'
 end
-flush_doomed()
-flush_totals()
+for queue, ids in pairs(by_queue) do
+  end_leases(queue, ids)
+  for _, id in ipairs(ids) do
+    leave_group(id, tasks[id])
+    finish(id, tasks[id], 'succeeded', 'ok', tasks[id].result)
+  end
+end
+flush()
 wake_freed(ARGV[1])
 return verdicts

@@ -132,7 +132,6 @@ func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
 	for r.more() {
 		item := r.list()
 		id, fence, left := item.string(), item.int(), item.int()
-		item.string() // the score
 		flat := item.list()
 		values := flat.strings()
 		if item.err != nil || flat.err != nil {

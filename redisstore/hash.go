@@ -52,6 +52,9 @@ func policyFields(s *worker.Spec) ([]any, error) {
 			add("retain_ms", s.Retain.Milliseconds())
 		}
 	}
+	if s.Group != "" || s.Unique != "" || s.Retain != nil || len(s.Headers) > 0 {
+		add("more", 1)
+	}
 	if len(s.Headers) > 0 {
 		j, err := json.Marshal(s.Headers)
 		if err != nil {

@@ -34,7 +34,7 @@ local function admit(t, sequence, first, last)
   state = due > NOW and 'scheduled' or 'waiting'
   local score = score_of(t.priority, sequence)
   if unique then call('SET', unique, t.id) end
-  call('HSET', key, 'kind', t.kind, 'state', state, 'created_at', NOW, 'payload', t.payload, unpack(ARGV, first, last))
+  call('HSET', key, 'kind', t.kind, 'state', state, 'created_at', NOW_TEXT, 'payload', t.payload, unpack(ARGV, first, last))
   if state == 'scheduled' then
     call('HSET', key, 'due_at', due)
     call('ZADD', P .. 'scheduled', whole(due), t.id)
@@ -55,7 +55,7 @@ local function admit(t, sequence, first, last)
     expires = math.min(expires, NOW + t.deadline)
   end
   if expires < math.huge then
-    call('HSET', key, 'expires_at', expires)
+    call('HSET', key, 'expires_at', expires, 'more', 1)
     call('ZADD', P .. 'expiring', whole(expires), t.id)
   end
   event(t.id, t, state, 1)

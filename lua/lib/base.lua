@@ -16,8 +16,18 @@ local EVENT_COUNT = call('XLEN', EVENTS)
 
 local function task_key(id) return P .. 'task:' .. id end
 
--- whole writes a number without an exponent: scores have up to sixteen digits.
-local function whole(n) return string.format('%.0f', tonumber(n)) end
+-- whole writes a number without an exponent: scores have up to sixteen digits. Numbers given to a command are written
+-- the slow way each time, so what a batch writes often (times, versions) goes through here, once.
+local written = {}
+local function whole(n)
+  local text = written[n]
+  if not text then
+    text = string.format('%.0f', tonumber(n))
+    written[n] = text
+  end
+  return text
+end
+local NOW_TEXT = whole(NOW)
 
 -- fields turns the flat reply of HGETALL into a table.
 local function fields(flat)
@@ -29,7 +39,7 @@ end
 -- event appends one change of state to the callback stream; further fields and values follow.
 local function event(id, m, state, v, ...)
   call('XADD', EVENTS, '*', 'id', id, 'kind', m.kind, 'queue', m.queue or 'default',
-    'state', state, 'v', v, 'at', NOW, ...)
+    'state', state, 'v', whole(v), 'at', NOW_TEXT, ...)
 end
 
 -- count adds to the totals that stats reports; flush_totals writes them, once per call.

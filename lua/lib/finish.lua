@@ -1,34 +1,50 @@
 -- The ways out of running, and every way to an end.
 
--- load reads what a transition needs of a task, without its payload; nil if there is no such task.
+-- load reads what a transition needs of a task, without its payload; nil if there is no such task. What few tasks have
+-- is read only where the field more says so: a look-up of a missing field costs as much as one of a present.
 local function load(id)
-  local h = call('HMGET', task_key(id), 'state', 'attempt', 'kind', 'queue', 'group', 'unique', 'v', 'started_at',
-    'replica', 'retain_ms', 'headers', 'stop', 'expires_at', 'deadline_at', 'code')
+  local h = call('HMGET', task_key(id), 'state', 'attempt', 'kind', 'queue', 'v', 'started_at', 'replica', 'more')
   if not h[1] then return nil end
-  return {
-    state = h[1], attempt = h[2], kind = h[3], queue = h[4] or 'default', group = h[5], unique = h[6],
-    v = tonumber(h[7] or 1), started_at = h[8], replica = h[9], retain_ms = h[10], headers = h[11], stop = h[12],
-    expires_at = h[13], deadline_at = h[14], code = h[15],
+  local m = {
+    state = h[1], attempt = h[2], kind = h[3], queue = h[4] or 'default', v = tonumber(h[5] or 1), started_at = h[6],
+    replica = h[7],
   }
+  if h[8] then
+    h = call('HMGET', task_key(id), 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
+    m.group, m.unique, m.retain_ms, m.headers, m.expires_at, m.deadline_at = h[1], h[2], h[3], h[4], h[5], h[6]
+  end
+  return m
 end
 
 -- refusal is the verdict on a write by attempt fence that is not the task's running one; nil if it is.
-local function refusal(m, fence)
+local function refusal(id, m, fence)
   if not m then return 'gone' end
   if m.attempt ~= fence then return 'lost' end
   if m.state == 'running' then return nil end
-  if m.code == 'lost' then return 'lost' end
-  return 'already'
+  return call('HGET', task_key(id), 'code') == 'lost' and 'lost' or 'already'
 end
 
--- leave ends the lease and the task's places in the running indexes.
-local function leave(id, m)
-  call('ZREM', P .. 'running:' .. m.queue, id)
-  freed[m.queue] = true
+-- stop_asked is the reason somebody gave for stopping a running task, false for none.
+local function stop_asked(id) return call('HGET', task_key(id), 'stop') end
+
+-- end_leases takes tasks of one queue out of its running index. It is the first write of every way out: Redis lets a script
+-- go on that begins by removing something, so a full Redis refuses new tasks but lets running ones end.
+local function end_leases(queue, ids)
+  for i = 1, #ids, 1000 do call('ZREM', P .. 'running:' .. queue, unpack(ids, i, math.min(i + 999, #ids))) end
+  freed[queue] = true
+end
+
+local function leave_group(id, m)
   if m.group then
     call('SREM', P .. 'group:run:' .. m.group, id)
     open(m.group)
   end
+end
+
+-- leave takes one task out of running.
+local function leave(id, m)
+  end_leases(m.queue, { id })
+  leave_group(id, m)
 end
 
 -- remember adds a failed attempt to the task's bounded history.
@@ -50,13 +66,14 @@ local function retain_ms(state, m, result)
 end
 
 local doomed = {}
-local function forget(id)
+local function forget(id, without_history)
   doomed[#doomed + 1] = task_key(id)
-  doomed[#doomed + 1] = P .. 'history:' .. id
+  if not without_history then doomed[#doomed + 1] = P .. 'history:' .. id end
 end
 
--- flush_doomed removes what forget collected: everything of the tasks, in one call per hundred.
-local function flush_doomed()
+-- flush writes what forget and count collected.
+local function flush()
+  flush_totals()
   for i = 1, #doomed, 200 do call('DEL', unpack(doomed, i, math.min(i + 199, #doomed))) end
 end
 
@@ -66,26 +83,30 @@ local function finish(id, m, state, code, result, error)
   if m.unique and call('GET', P .. 'unique:' .. m.unique) == id then call('DEL', P .. 'unique:' .. m.unique) end
   if m.expires_at or m.deadline_at then call('ZREM', P .. 'expiring', id) end
 
-  local more = { 'code', code }
-  local function add(name, value)
-    if value then
-      more[#more + 1] = name
-      more[#more + 1] = value
+  local ran = m.state == 'running'
+  if ran and not (error or result or m.headers) then
+    event(id, m, state, v, 'code', code, 'attempt', m.attempt, 'replica', m.replica,
+      'run_ms', whole(NOW - m.started_at))
+  else
+    local more = { 'code', code }
+    local function add(name, value)
+      if value then
+        more[#more + 1] = name
+        more[#more + 1] = value
+      end
     end
+    add('attempt', ran and m.attempt)
+    add('replica', ran and m.replica)
+    add('run_ms', ran and NOW - m.started_at)
+    add('error', error)
+    add('meta', m.headers)
+    add('result', result and #result <= 1024 and result)
+    event(id, m, state, v, unpack(more))
   end
-  if m.state == 'running' then
-    add('attempt', m.attempt)
-    add('replica', m.replica)
-    add('run_ms', NOW - m.started_at)
-  end
-  add('error', error)
-  add('meta', m.headers)
-  if result and #result <= 1024 then add('result', result) end
-  event(id, m, state, v, unpack(more))
   count(state)
 
   local keep = retain_ms(state, m, result)
-  if keep == 0 then return forget(id) end
+  if keep == 0 then return forget(id, state == 'succeeded' and m.attempt == '1') end
   local key = task_key(id)
   call('HSET', key, 'state', state, 'code', code, 'v', v, 'ended_at', NOW)
   if result then call('HSET', key, 'result', result) end
@@ -107,4 +128,11 @@ end
 local function too_late(id, m)
   if m.attempt then return finish(id, m, 'failed', 'deadline') end
   finish(id, m, 'expired', 'expired')
+end
+
+-- bound_of is when an attempt must have ended: its start plus its timeout, at most the deadline; infinite for none.
+local function bound_of(kind, started_at, timeout_ms, deadline_at)
+  local timeout = timeout_ms or policy(kind).timeout_ms or 1800000
+  timeout = timeout == 'none' and math.huge or tonumber(timeout)
+  return math.min(started_at + timeout, deadline_at and tonumber(deadline_at) or math.huge)
 end
