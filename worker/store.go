@@ -19,7 +19,8 @@ type Store interface {
 	// Exchange delivers reports and asks for tasks in one round trip: reports
 	// first, so that the slots they free can be claimed again at once. The
 	// verdicts are in the order of the reports, the answers in the order of the
-	// claims. An error means that nothing is known of either.
+	// claims. An error means that nothing is known of either. The slices are the
+	// caller's again when it returns.
 	Exchange(ctx context.Context, reports []Report, claims []Claim) ([]Verdict, []Claimed, error)
 
 	// Renew extends the leases of the held attempts, carries their progress, and

@@ -1,0 +1,70 @@
+package pool
+
+import (
+	"maps"
+	"time"
+)
+
+// Option says how one task is enqueued. Options set fields of its Spec, whose
+// documentation states units, limits and defaults; a bad value is refused by the
+// call that enqueues. The last of two that set the same field counts.
+type Option func(*Spec)
+
+// ID names the task: enqueueing it again makes no second one. Without it a task
+// gets a UUIDv7.
+func ID(id string) Option { return func(s *Spec) { s.ID = id } }
+
+// InQueue puts the task into a queue other than DefaultQueue.
+func InQueue(queue string) Option { return func(s *Spec) { s.Queue = queue } }
+
+// Priority orders the queue: higher starts first, equal ones first in, first
+// out. Default 0.
+func Priority(p int8) Option { return func(s *Spec) { s.Priority = p } }
+
+// Group gives the task a key (tenant, licence, device) whose running count is
+// limited too.
+func Group(key string) Option { return func(s *Spec) { s.Group = key } }
+
+// Unique refuses a second live task with the same key: the receipt then names
+// the one that holds it.
+func Unique(key string) Option { return func(s *Spec) { s.Unique = key } }
+
+// Headers adds entries that travel with the task and with its events.
+func Headers(h map[string]string) Option {
+	h = maps.Clone(h)
+	return func(s *Spec) {
+		all := make(map[string]string, len(s.Headers)+len(h))
+		maps.Copy(all, s.Headers)
+		maps.Copy(all, h)
+		s.Headers = all
+	}
+}
+
+// Delay keeps the task from starting for d after the enqueue, by the clock of
+// Redis. Not together with RunAt.
+func Delay(d time.Duration) Option { return func(s *Spec) { s.Delay = d } }
+
+// RunAt keeps the task from starting before t, by the clock of Redis; a time in
+// the past means at once. Not together with Delay.
+func RunAt(t time.Time) Option { return func(s *Spec) { s.RunAt = t } }
+
+// Timeout bounds each attempt; Forever means none. Default: the kind's policy.
+func Timeout(d time.Duration) Option { return func(s *Spec) { s.Timeout = d } }
+
+// TTL expires the task when its first attempt has not started within d of the
+// enqueue.
+func TTL(d time.Duration) Option { return func(s *Spec) { s.TTL = d } }
+
+// Deadline bounds the task over all its attempts, from the enqueue.
+func Deadline(d time.Duration) Option { return func(s *Spec) { s.Deadline = d } }
+
+// MaxAttempts is how many attempts may fail before the task has failed for
+// good. Default: the kind's policy.
+func MaxAttempts(n int) Option { return func(s *Spec) { s.MaxAttempts = n } }
+
+// RetryBackoff spaces the retries. Default: the kind's policy.
+func RetryBackoff(b Backoff) Option { return func(s *Spec) { s.Backoff = b } }
+
+// Retain keeps the task for d after its end, whatever that end is; zero removes
+// it at once and Forever keeps it until somebody deletes it.
+func Retain(d time.Duration) Option { return func(s *Spec) { s.Retain = &d } }

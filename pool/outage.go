@@ -1,0 +1,63 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// outage is a stretch of time in which the store does not answer, as one loop
+// that lives through it sees it: tries are spaced out, and the log has one line
+// for its beginning and one for its end.
+type outage struct {
+	log   *slog.Logger
+	what  string // what the loop does, e.g. "read events"
+	tries int
+}
+
+// pause waits before the next try after err. It returns an error when there is
+// to be none: the context's where that has ended, err where no try can mend it.
+func (o *outage) pause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, worker.ErrSchema) {
+		return err
+	}
+	if o.tries == 0 {
+		o.log.Warn("store does not answer; trying again until it does", "call", o.what, "err", err)
+	}
+	o.tries++
+	return sleep(ctx, spacing(o.tries))
+}
+
+// over says that a try went well.
+func (o *outage) over() {
+	if o.tries > 0 {
+		o.log.Info("store answers again", "call", o.what, "tries", o.tries)
+		o.tries = 0
+	}
+}
+
+// spacing is how long to wait before try n, from 1: 50 ms doubling to 2 s, of
+// which a random half is left out so that many clients do not come back at once.
+func spacing(n int) time.Duration {
+	d := min(50*time.Millisecond<<min(n-1, 10), 2*time.Second)
+	return d/2 + rand.N(d/2)
+}
+
+// sleep waits for d, or returns the context's error when that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,111 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Queues reads every queue that has a setting or a task, by name.
+func (p *Pool) Queues(ctx context.Context) ([]QueueInfo, error) {
+	s, err := p.store.Stats(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("queues: %w", err)
+	}
+	return s.Queues, nil
+}
+
+// Stats reads the counts of the whole pool at one instant.
+func (p *Pool) Stats(ctx context.Context) (Stats, error) {
+	s, err := p.store.Stats(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	return s, nil
+}
+
+// GroupLimits reads the limit of groups without one of their own, and the limits
+// of those that have one. 0 is no limit.
+func (p *Pool) GroupLimits(ctx context.Context) (byDefault int, limits map[string]int, err error) {
+	byDefault, limits, err = p.store.GroupLimits(ctx)
+	if err != nil {
+		return 0, nil, fmt.Errorf("group limits: %w", err)
+	}
+	return byDefault, limits, nil
+}
+
+// Pause keeps tasks of the queue from starting, of any queue where queue is "".
+// None starts after it has returned; running ones are left alone.
+func (p *Pool) Pause(ctx context.Context, queue string) error {
+	return p.pause(ctx, "pause", queue, true)
+}
+
+// Resume ends the Pause of the same queue, or of the whole pool where queue is
+// "". A queue runs while neither is paused.
+func (p *Pool) Resume(ctx context.Context, queue string) error {
+	return p.pause(ctx, "resume", queue, false)
+}
+
+func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
+	s := worker.Setting{Scope: PoolScope, Pause: &on}
+	if queue != "" {
+		if err := checkName("queue", queue); err != nil {
+			return fmt.Errorf("%s: %w", verb, err)
+		}
+		s.Scope, s.Name = QueueScope, queue
+	}
+	if err := p.store.Configure(ctx, s); err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	return nil
+}
+
+// SetLimit changes how many tasks run at once over all replicas, from now on: of
+// the pool (PoolScope) or of groups without a limit of their own (GroupsScope),
+// both with an empty name, or of the queue or group that name says (QueueScope,
+// GroupScope). 0 removes the limit. Tasks beyond a lowered limit run to their
+// end.
+func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) error {
+	var errs []error
+	switch scope {
+	case QueueScope, GroupScope:
+		errs = append(errs, checkName(string(scope), name))
+	case PoolScope, GroupsScope:
+		if name != "" {
+			errs = append(errs, &FieldError{Field: "name", Msg: fmt.Sprintf("must be empty for the scope %s, not %q", scope, name)})
+		}
+	default:
+		errs = append(errs, &FieldError{Field: "scope", Msg: fmt.Sprintf("must be pool, queue, group or groups, not %q", scope)})
+	}
+	if n < 0 {
+		errs = append(errs, &FieldError{Field: "limit", Msg: fmt.Sprintf("must not be negative, but is %d; 0 removes the limit", n)})
+	}
+	err := errors.Join(errs...)
+	if err == nil {
+		err = p.store.Configure(ctx, worker.Setting{Scope: scope, Name: name, Limit: &n})
+	}
+	if err != nil {
+		return fmt.Errorf("set limit: %w", err)
+	}
+	return nil
+}
+
+// Replicas lists the live replicas.
+func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
+	r, err := p.store.Replicas(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("replicas: %w", err)
+	}
+	return r, nil
+}
+
+// Check reports everything that keeps the store from working well: a server that
+// cannot be reached, is too old, may evict keys, or refuses commands.
+func (p *Pool) Check(ctx context.Context) error {
+	if err := p.store.Check(ctx); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return nil
+}

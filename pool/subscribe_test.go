@@ -1,0 +1,282 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// subscribe runs Subscribe until the test ends, or the function it returns is
+// called.
+func subscribe(t *testing.T, p *Pool, fn func(context.Context, Event) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Subscribe(ctx, "g", fn) }()
+	synctest.Wait()
+	pass(time.Second) // the read that makes the group
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Subscribe: %v", err)
+		}
+	}
+}
+
+func TestEventIsAcknowledgedOnceItIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		var got []string
+		stop := subscribe(t, p, func(_ context.Context, e Event) error {
+			got = append(got, e.ID)
+			return nil
+		})
+		want := []string{}
+		for i := range 250 {
+			s.emit(Event{ID: fmt.Sprint(i)})
+			want = append(want, fmt.Sprint(i))
+		}
+		synctest.Wait()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if n := s.pendingIn("g"); n != 0 {
+			t.Errorf("%d events not acknowledged", n)
+		}
+		if acks := s.calls("ack"); acks > 30 {
+			t.Errorf("%d calls to acknowledge 250 events", acks)
+		}
+		stop()
+		if len(s.groups["g"].left) != 1 {
+			t.Error("the consumer did not leave its group")
+		}
+	})
+}
+
+func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
+	for name, refuse := range map[string]func() error{
+		"error": func() error { return errors.New("boom") },
+		"panic": func() error { panic("boom") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				p := newTestPool(t, s, Config{Redeliver: time.Minute})
+				var got []string
+				var times []time.Time
+				stop := subscribe(t, p, func(_ context.Context, e Event) error {
+					got = append(got, e.ID)
+					if e.ID != "bad" {
+						return nil
+					}
+					times = append(times, time.Now())
+					if len(times) < 3 {
+						return refuse()
+					}
+					return nil
+				})
+				s.emit(Event{ID: "bad"})
+				s.emit(Event{ID: "good"})
+				pass(5 * time.Minute)
+				if diff := cmp.Diff([]string{"bad", "good", "bad", "bad"}, got); diff != "" {
+					t.Error(diff)
+				}
+				for i := range times[1:] {
+					if d := times[i+1].Sub(times[i]); d < time.Minute || d > time.Minute+2*eventWait {
+						t.Errorf("delivered again after %v", d)
+					}
+				}
+				if n := s.pendingIn("g"); n != 0 {
+					t.Errorf("%d events not acknowledged", n)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		calls := 0
+		stop := subscribe(t, p, func(context.Context, Event) error {
+			calls++
+			return errors.New("down")
+		})
+		for range 10_000 {
+			s.emit(Event{ID: "x"})
+		}
+		pass(time.Minute)
+		if calls < 20 || calls > 100 {
+			t.Errorf("tried %d events in a minute", calls)
+		}
+		stop()
+	})
+}
+
+func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		// One consumer reads and dies without a word.
+		if _, _, err := s.ReadGroup(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		s.emit(Event{ID: "held"})
+		if _, _, err := s.ReadGroup(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		held := time.Now()
+		var got []string
+		stop := subscribe(t, p, func(_ context.Context, e Event) error {
+			got = append(got, e.ID)
+			if d := time.Since(held); d < defaultRedeliver {
+				t.Errorf("taken over after %v", d)
+			}
+			return nil
+		})
+		pass(defaultRedeliver + 2*eventWait)
+		if diff := cmp.Diff([]string{"held"}, got); diff != "" {
+			t.Error(diff)
+		}
+		stop()
+	})
+}
+
+func TestGroupIsToldOfTrimmedEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		told := map[string]int64{}
+		p := newTestPool(t, s, Config{OnTrimmed: func(group string, n int64) { told[group] += n }})
+		var got []string
+		fn := func(_ context.Context, e Event) error {
+			got = append(got, e.ID)
+			return nil
+		}
+		subscribe(t, p, fn)()
+		for _, id := range []string{"one", "two", "three"} {
+			s.emit(Event{ID: id})
+		}
+		s.trim(2)
+		stop := subscribe(t, p, fn)
+		if diff := cmp.Diff([]string{"three"}, got); diff != "" {
+			t.Error(diff)
+		}
+		if told["g"] != 2 {
+			t.Errorf("told of %v, want 2", told)
+		}
+		stop()
+	})
+}
+
+func TestSubscribeWaitsForAnOutageToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		reads := 0
+		s.readErr = func() error {
+			if reads++; reads > 1 && reads < 20 {
+				return errors.New("down")
+			}
+			return nil
+		}
+		var got []string
+		stop := subscribe(t, p, func(_ context.Context, e Event) error {
+			got = append(got, e.ID)
+			return nil
+		})
+		s.emit(Event{ID: "one"})
+		pass(time.Minute)
+		if diff := cmp.Diff([]string{"one"}, got); diff != "" {
+			t.Error(diff)
+		}
+		stop()
+	})
+}
+
+func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		fn := func(context.Context, Event) error { return nil }
+		down := errors.New("down")
+		s.readErr = func() error { return down }
+		if err := p.Subscribe(t.Context(), "g", fn); !errors.Is(err, down) {
+			t.Errorf("first answer: got %v", err)
+		}
+		reads := 0
+		s.readErr = func() error {
+			if reads++; reads > 1 {
+				return worker.ErrSchema
+			}
+			return nil
+		}
+		if err := p.Subscribe(t.Context(), "g", fn); !errors.Is(err, ErrSchema) {
+			t.Errorf("later: got %v", err)
+		}
+		wantFields(t, p.Subscribe(t.Context(), "a b", fn), "group")
+		wantFields(t, p.Subscribe(t.Context(), "g", nil), "fn")
+		_, _, err := p.GroupLag(t.Context(), "")
+		wantFields(t, err, "group")
+	})
+}
+
+// A consumer never holds more than it can work through before another takes its
+// events for abandoned.
+func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{Redeliver: 20 * time.Second})
+		seen := map[string]int{}
+		work := func(_ context.Context, e Event) error {
+			seen[e.Cursor]++
+			time.Sleep(time.Second)
+			return nil
+		}
+		stop := subscribe(t, p, work)
+		for range 200 {
+			s.emit(Event{ID: "x"})
+		}
+		pass(time.Minute)
+		if n := s.pendingIn("g"); n > 6 {
+			t.Errorf("holds %d events of a second each", n)
+		}
+		pass(4 * time.Minute)
+		for c, n := range seen {
+			if n != 1 {
+				t.Errorf("event %s was delivered %d times", c, n)
+			}
+		}
+		if len(seen) != 200 {
+			t.Errorf("delivered %d of 200", len(seen))
+		}
+		stop()
+	})
+}
+
+func TestEventTakenAsTheContextEndsIsAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		stop := subscribe(t, p, func(ctx context.Context, _ Event) error {
+			<-ctx.Done()
+			return nil
+		})
+		s.emit(Event{ID: "one"})
+		s.emit(Event{ID: "two"})
+		synctest.Wait()
+		stop()
+		if n := s.pendingIn("g"); n != 1 {
+			t.Errorf("%d events not acknowledged, want only the one that was not begun", n)
+		}
+	})
+}

@@ -1,0 +1,143 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// How far back the event stream is searched for the end of a task that is gone.
+const (
+	lookBack     = 10_000
+	lookBackPage = 1000
+)
+
+// WaitTask waits until a task has ended, however it did, and returns it.
+//
+// A task that leaves Redis with its end (by default one that succeeds without a
+// result) is rebuilt from its last event: ID, Kind, Queue, Headers, State, Code,
+// Error, Attempt, Version, Replica, EndedAt and a Result of up to
+// worker.EventResultMax bytes; the rest is zero. One that had ended and was gone
+// before the call is found among the newest 10,000 events, later it is
+// ErrNotFound, like one that never was.
+//
+// Calls that wait at once share one reader of the event stream, which lives as
+// long as there is one of them. Outages of the store are waited for, but an error
+// of its first answers is returned. When ctx ends its error is returned; the task
+// goes on.
+func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
+	t, err := p.waitTask(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("wait for task %s: %w", id, err)
+	}
+	return t, nil
+}
+
+func (p *Pool) waitTask(ctx context.Context, id string) (*worker.Task, error) {
+	if err := checkName("id", id); err != nil {
+		return nil, err
+	}
+	// Listening begins before the task is read, so that no end falls in between.
+	w, err := p.ends.join(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer w.leave()
+	t, err := p.find(ctx, id)
+	if err == nil && t == nil {
+		t, err = p.gone(ctx, id)
+	}
+	if err != nil || t.State.Terminal() {
+		return t, err
+	}
+
+	for alive := t; ; {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-w.note:
+		}
+		end, reread, err := w.take()
+		if err != nil {
+			return nil, err
+		}
+		if end != nil && !endOf(alive, end) {
+			end = nil
+		}
+		if end == nil && !reread {
+			continue
+		}
+		// Also after an event: the task holds more than it.
+		t, err := p.findPatiently(ctx, id)
+		switch {
+		case err != nil:
+			return nil, err
+		case t != nil && t.State.Terminal():
+			return t, nil
+		case end != nil:
+			return fromEvent(end), nil // gone, or retried since
+		case t == nil:
+			return p.gone(ctx, id)
+		}
+		alive = t
+	}
+}
+
+// endOf reports whether e ended the task after it was seen alive. The reader of
+// the stream may be behind, with the end of an earlier generation, or of an
+// earlier task with the same id, still to come.
+func endOf(alive *worker.Task, e *Event) bool {
+	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
+}
+
+// findPatiently is find for one who has waited long and may do so a bit longer.
+func (p *Pool) findPatiently(ctx context.Context, id string) (*worker.Task, error) {
+	out := outage{log: p.log, what: "read a task"}
+	for {
+		t, err := p.find(ctx, id)
+		if err == nil {
+			out.over()
+			return t, nil
+		}
+		if err := out.pause(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// gone rebuilds a task that is not there any more from its last event.
+func (p *Pool) gone(ctx context.Context, id string) (*worker.Task, error) {
+	before := ""
+	for n := 0; n < lookBack; {
+		page, err := p.store.RecentEvents(ctx, before, lookBackPage)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, e := range page {
+			if e.ID == id && e.State.Terminal() {
+				return fromEvent(&e), nil
+			}
+		}
+		n += len(page)
+		before = page[len(page)-1].Cursor
+	}
+	return nil, ErrNotFound
+}
+
+func fromEvent(e *Event) *worker.Task {
+	return &worker.Task{
+		Spec:    worker.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Headers: e.Meta},
+		State:   e.State,
+		Attempt: e.Attempt,
+		Version: e.Version,
+		EndedAt: e.At,
+		Replica: e.Replica,
+		Code:    e.Code,
+		Error:   e.Error,
+		Result:  e.Result,
+	}
+}

@@ -1,0 +1,408 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// life is a task that a test moves through its states, with an event for each.
+type life struct {
+	s *fakeStore
+	t worker.Task
+}
+
+func newLife(s *fakeStore, id string) *life {
+	l := &life{s: s, t: worker.Task{Spec: Spec{ID: id, Kind: "k", Queue: "q"}, CreatedAt: time.Now()}}
+	l.become(worker.Waiting)
+	return l
+}
+
+func (l *life) become(state State) {
+	l.t.State = state
+	l.t.Version++
+	if state == Failed {
+		l.t.Code, l.t.Error = CodeError, "boom"
+	}
+	c := l.t
+	l.s.put(&c)
+	l.s.emit(Event{ID: l.t.ID, Kind: "k", Queue: "q", State: state, Version: l.t.Version, At: time.Now(), Code: l.t.Code, Error: l.t.Error, Result: l.t.Result})
+}
+
+// end is a success that takes the task out of the store.
+func (l *life) end(result string) {
+	l.t.Result = []byte(result)
+	l.become(Succeeded)
+	l.s.remove(l.t.ID)
+}
+
+type waited struct {
+	N   int
+	Err error
+}
+
+func startWait(ctx context.Context, p *Pool, id string) chan waited {
+	c := make(chan waited, 1)
+	go func() {
+		n, err := Wait[int](ctx, p, id)
+		c <- waited{n, err}
+	}()
+	return c
+}
+
+// E4, in every order that the end can have with the steps of a wait.
+func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		end := func(l *life) {
+			l.t.Result = []byte("42")
+			l.become(Succeeded)
+			if !kept {
+				l.s.remove(l.t.ID)
+			}
+		}
+		for name, when := range map[string]func(s *fakeStore, l *life){
+			"before the listen": func(_ *fakeStore, l *life) { end(l) },
+			"while the listen begins": func(s *fakeStore, l *life) {
+				s.lastErr = sync.OnceValue(func() error { end(l); return nil })
+			},
+			"between the listen and the read": func(s *fakeStore, l *life) {
+				s.beforeGet = sync.OnceFunc(func() { end(l) })
+			},
+			"while the first events are read": func(s *fakeStore, l *life) {
+				s.readErr = sync.OnceValue(func() error { end(l); return nil })
+			},
+			"long after": func(_ *fakeStore, l *life) {
+				time.AfterFunc(time.Hour, func() { end(l) })
+			},
+			"after a retry and another failure": func(_ *fakeStore, l *life) {
+				time.AfterFunc(time.Minute, func() { l.become(Scheduled); l.become(worker.Running); end(l) })
+			},
+		} {
+			t.Run(fmt.Sprintf("%s, kept=%v", name, kept), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newFakeStore()
+					l := newLife(s, "a")
+					p := newTestPool(t, s, Config{})
+					when(s, l)
+					got := <-startWait(t.Context(), p, "a")
+					if got.N != 42 || got.Err != nil {
+						t.Errorf("got %+v", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestWaitTellsHowATaskEndedOtherwise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		l := newLife(s, "a")
+		p := newTestPool(t, s, Config{})
+		c := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		l.become(Failed)
+		got := <-c
+		var e *TaskError
+		if !errors.As(got.Err, &e) {
+			t.Fatalf("got %v", got.Err)
+		}
+		if diff := cmp.Diff(&TaskError{ID: "a", State: Failed, Code: CodeError, Message: "boom"}, e); diff != "" {
+			t.Error(diff)
+		}
+		if want := "task a failed (error): boom"; e.Error() != want {
+			t.Errorf("says %q, want %q", e, want)
+		}
+		if _, err := Result[int](t.Context(), p, "a"); !errors.As(err, &e) {
+			t.Errorf("Result: got %v", err)
+		}
+		task, err := p.WaitTask(t.Context(), "a")
+		if err != nil || task.State != Failed {
+			t.Errorf("WaitTask: got %+v, %v", task, err)
+		}
+	})
+}
+
+func TestResultOfATask(t *testing.T) {
+	s := newFakeStore()
+	p := newTestPool(t, s, Config{})
+	for _, task := range []worker.Task{
+		{Spec: Spec{ID: "done"}, State: Succeeded, Result: []byte("7")},
+		{Spec: Spec{ID: "none"}, State: Succeeded},
+		{Spec: Spec{ID: "text"}, State: Succeeded, Result: []byte("seven")},
+		{Spec: Spec{ID: "live"}, State: worker.Running},
+		{Spec: Spec{ID: "stopped"}, State: Stopped, Code: CodeStopped, StopWhy: "enough"},
+	} {
+		s.put(&task)
+	}
+	ctx := t.Context()
+	if n, err := Result[int](ctx, p, "done"); n != 7 || err != nil {
+		t.Errorf("done: %d, %v", n, err)
+	}
+	if n, err := Result[*int](ctx, p, "none"); n != nil || err != nil {
+		t.Errorf("none: %v, %v", n, err)
+	}
+	if _, err := Result[int](ctx, p, "text"); err == nil {
+		t.Error("text: no error")
+	}
+	if _, err := Result[int](ctx, p, "live"); !errors.Is(err, ErrNotEnded) {
+		t.Errorf("live: %v", err)
+	}
+	if _, err := Result[int](ctx, p, "nobody"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
+	var e *TaskError
+	if _, err := Result[int](ctx, p, "stopped"); !errors.As(err, &e) || e.Message != "enough" {
+		t.Errorf("stopped: %v", err)
+	}
+	_, err := Result[int](ctx, p, "a b")
+	wantFields(t, err, "id")
+	_, err = Wait[int](ctx, p, "a b")
+	wantFields(t, err, "id")
+	_, err = p.History(ctx, "")
+	wantFields(t, err, "id")
+}
+
+func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		s.emit(Event{ID: "old", State: Succeeded})
+		at := time.Now()
+		s.emit(Event{ID: "a", State: Succeeded, Kind: "k", Queue: "q", Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", At: at, Meta: map[string]string{"h": "1"}, Result: []byte("1")})
+		for range lookBack - 1 {
+			s.emit(Event{ID: "other", State: Succeeded})
+		}
+		got, err := p.WaitTask(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &worker.Task{
+			Spec:  Spec{ID: "a", Kind: "k", Queue: "q", Headers: map[string]string{"h": "1"}},
+			State: Succeeded, Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", EndedAt: at, Result: []byte("1"),
+		}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{})); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := p.WaitTask(t.Context(), "old"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("beyond the newest %d events: got %v", lookBack, err)
+		}
+		if _, err := p.WaitTask(t.Context(), "never"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("never made: got %v", err)
+		}
+	})
+}
+
+func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		// The task fails and is retried by a person after the listener has set out
+		// and before the task is read: the listener still has that end to come.
+		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(worker.Waiting) })
+		c := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		select {
+		case got := <-c:
+			t.Fatalf("returned %+v", got)
+		default:
+		}
+		l.end("2")
+		if got := <-c; got.N != 2 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		old := newLife(s, "a")
+		var l *life
+		s.beforeGet = sync.OnceFunc(func() {
+			old.become(worker.Running)
+			old.end("1")
+			time.Sleep(time.Millisecond)
+			l = newLife(s, "a")
+		})
+		c := startWait(t.Context(), p, "a")
+		pass(time.Second)
+		l.end("2")
+		if got := <-c; got.N != 2 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		c := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		s.beforeGet = sync.OnceFunc(func() { l.become(worker.Waiting) })
+		l.become(Failed)
+		var e *TaskError
+		if got := <-c; !errors.As(got.Err, &e) {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWaitSurvivesTrimmedEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l, still := newLife(s, "a"), newLife(s, "b")
+		down := errors.New("down")
+		var mu sync.Mutex
+		var out error
+		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+		a, b := startWait(t.Context(), p, "a"), startWait(t.Context(), p, "b")
+		synctest.Wait()
+		// The end of a passes in an outage, and is trimmed before its end.
+		set(down)
+		s.emit(Event{ID: "x"})
+		pass(time.Minute)
+		l.t.Result = []byte("1")
+		l.become(Succeeded)
+		s.emit(Event{ID: "x"})
+		s.trim(len(s.events))
+		pass(time.Minute)
+		set(nil)
+		if got := <-a; got.N != 1 || got.Err != nil {
+			t.Errorf("a: got %+v", got)
+		}
+		still.end("2")
+		if got := <-b; got.N != 2 || got.Err != nil {
+			t.Errorf("b: got %+v", got)
+		}
+	})
+}
+
+func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		c := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		fails := 5
+		s.getErr = func() error {
+			if fails--; fails >= 0 {
+				return errors.New("down")
+			}
+			return nil
+		}
+		l.end("3")
+		if got := <-c; got.N != 3 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
+	down := errors.New("down")
+	fail := func() error { return down }
+	for name, set := range map[string]func(*fakeStore){
+		"where the stream ends": func(s *fakeStore) { s.lastErr = fail },
+		"the task":              func(s *fakeStore) { s.getErr = fail },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				newLife(s, "a")
+				set(s)
+				p := newTestPool(t, s, Config{})
+				if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, down) {
+					t.Errorf("got %+v", got)
+				}
+				// It is no lasting damage.
+				s.lastErr, s.getErr = nil, nil
+				c := startWait(t.Context(), p, "a")
+				synctest.Wait()
+				(&life{s: s, t: worker.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
+				if got := <-c; got.Err != nil {
+					t.Errorf("afterwards: %v", got.Err)
+				}
+			})
+		})
+	}
+}
+
+func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		newLife(s, "a")
+		s.readErr = func() error { return worker.ErrSchema }
+		p := newTestPool(t, s, Config{})
+		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrSchema) {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWaitReturnsWhenItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		newLife(s, "a")
+		p := newTestPool(t, s, Config{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		got := <-startWait(ctx, p, "a")
+		if !errors.Is(got.Err, context.DeadlineExceeded) || time.Since(began) != time.Hour {
+			t.Errorf("got %+v after %v", got, time.Since(began))
+		}
+	})
+}
+
+func TestOneReaderServesAllWaitsAndEndsWithTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		before := runtime.NumGoroutine()
+		for round := range 3 {
+			const n = 50
+			var lives []*life
+			var waits []chan waited
+			for i := range n {
+				lives = append(lives, newLife(s, fmt.Sprintf("t%d-%d", round, i)))
+				waits = append(waits, startWait(t.Context(), p, lives[i].t.ID))
+			}
+			synctest.Wait()
+			if got := runtime.NumGoroutine() - before; got != n+1 {
+				t.Errorf("%d goroutines for %d waits, want one more", got, n)
+			}
+			if got := s.calls("last"); got != round+1 {
+				t.Errorf("%d readers began in round %d", got, round)
+			}
+			for i, l := range lives {
+				l.end(fmt.Sprint(i))
+			}
+			for i, c := range waits {
+				if got := <-c; got.N != i || got.Err != nil {
+					t.Errorf("wait %d: %+v", i, got)
+				}
+			}
+			synctest.Wait()
+			if got := runtime.NumGoroutine() - before; got != 0 {
+				t.Errorf("%d goroutines left", got)
+			}
+		}
+	})
+}

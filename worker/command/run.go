@@ -1,0 +1,100 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+type runner struct {
+	Config
+	path string
+}
+
+func (r *runner) handle(ctx context.Context, t *worker.Task) ([]byte, error) {
+	result, log, err := r.run(ctx, t)
+	t.SetLog(log)
+	return result, err
+}
+
+// run runs one attempt. The log is there however it ended.
+func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, err error) {
+	if ctx.Err() != nil {
+		return nil, nil, fmt.Errorf("command was not started: %w", context.Cause(ctx))
+	}
+	// The parent-death signal comes when the thread that started the command
+	// ends, so that thread has to stay for as long as the command runs.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	g, err := newGroup()
+	if err != nil {
+		return nil, nil, fmt.Errorf("guarding the command: %w", err)
+	}
+	defer g.kill()
+
+	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir, Env: r.environ(t)}
+	g.adopt(cmd)
+	stdout, stderr := &head{max: r.MaxResult}, &tail{max: r.MaxLog}
+	s, err := start(cmd, t.Payload, stdout, stderr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("starting the command: %w", err)
+	}
+
+	var state *os.ProcessState
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		state, err = cmd.Process.Wait()
+	}()
+	select {
+	case <-exited:
+	case <-ctx.Done():
+		g.terminate()
+		// Children may need the grace for longer than the command itself: a shell
+		// dies of SIGTERM at once, what it runs may want to tidy up.
+		grace := time.NewTimer(r.Grace)
+		defer grace.Stop()
+		await(grace, exited, s.drained)
+	}
+	g.kill()
+	<-exited
+	s.close()
+
+	log = stderr.bytes()
+	if err != nil {
+		return nil, log, fmt.Errorf("waiting for the command: %w", err)
+	}
+	if err := outcome(ctx, state, lastLine(string(log))); err != nil {
+		return nil, log, err
+	}
+	return stdout.result(), log, nil
+}
+
+// await waits for all of the events or the timer.
+func await(t *time.Timer, events ...<-chan struct{}) {
+	for _, e := range events {
+		select {
+		case <-e:
+		case <-t.C:
+			return
+		}
+	}
+}
+
+func (r *runner) environ(t *worker.Task) []string {
+	env := append(os.Environ(), r.Env...)
+	return append(env,
+		"LTS_TASK_ID="+t.ID,
+		"LTS_KIND="+t.Kind,
+		"LTS_QUEUE="+t.Queue,
+		"LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
+		"LTS_POOL="+r.Pool,
+	)
+}

@@ -1,0 +1,50 @@
+package worker
+
+import (
+	"context"
+	"time"
+)
+
+// inboxWait is how long the replica blocks on the inbox at a time.
+const inboxWait = 10 * time.Second
+
+// admitInbox makes tasks of what other programs push into the pool's inbox.
+func (r *Replica) admitInbox(ctx context.Context) {
+	t := retry{outage: r.outages, op: "await inbox"}
+	for ctx.Err() == nil {
+		has, err := r.awaitInbox(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			if !sleep(ctx, t.failed(err)) {
+				return
+			}
+			continue
+		}
+		t.ok()
+		if has {
+			r.inbox.Lock()
+			r.admit(ctx)
+			r.inbox.Unlock()
+		}
+	}
+}
+
+func (r *Replica) awaitInbox(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, inboxWait+r.callTimeout)
+	defer cancel()
+	return r.store.AwaitInbox(ctx, jitter(inboxWait))
+}
+
+// admit takes batch after batch until the inbox is empty. The caller holds the
+// inbox mutex.
+func (r *Replica) admit(ctx context.Context) {
+	t := retry{outage: r.outages, op: "admit inbox"}
+	for more := true; more && ctx.Err() == nil; {
+		r.insist(ctx, &t, func(ctx context.Context) (err error) {
+			more, err = r.store.AdmitInbox(ctx)
+			return err
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// The pause before a failed call to the store is made again: it doubles from
+// retryFirst to retryMax, and a random part of up to a half is taken off, so
+// that the replicas of a pool do not return all at once.
+const (
+	retryFirst = 50 * time.Millisecond
+	retryMax   = 2 * time.Second
+)
+
+// outage makes one log line of many failing calls: one when the first kind of
+// call begins to fail, one when none fails any more.
+type outage struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	failing map[string]bool
+	since   time.Time
+}
+
+func (o *outage) begin(op string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.failing) == 0 {
+		o.since = time.Now()
+		o.log.Error("the store does not answer; trying again until it does", "call", op, "err", err)
+	}
+	o.failing[op] = true
+}
+
+func (o *outage) end(op string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.failing[op] {
+		return
+	}
+	delete(o.failing, op)
+	if len(o.failing) == 0 {
+		o.log.Warn("the store answers again", "after", time.Since(o.since).Round(time.Millisecond))
+	}
+}
+
+// retry is one goroutine's view of one kind of call.
+type retry struct {
+	*outage
+	op    string
+	fails int
+}
+
+// failed counts an error and returns the pause before the next try.
+func (t *retry) failed(err error) time.Duration {
+	t.begin(t.op, err)
+	d := retryMax
+	if t.fails < 6 { // 50ms·2⁶ is past the maximum
+		d = min(retryFirst<<t.fails, retryMax)
+	}
+	t.fails++
+	return d/2 + rand.N(d/2)
+}
+
+func (t *retry) ok() {
+	if t.fails > 0 {
+		t.fails = 0
+		t.end(t.op)
+	}
+}
+
+// sleep waits for d and reports whether ctx was still alive then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// jitter returns d ± 10 %.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}

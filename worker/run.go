@@ -1,0 +1,135 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+)
+
+// Run serves the queues until ctx is done or Close is called, then drains: it
+// claims no more, waits for the running handlers up to Config.DrainTimeout,
+// cancels the rest with ErrShutdown and gives their tasks back. It returns nil
+// after that; ErrStuck where more than Config.MaxStuck handlers ignored their
+// cancelled context, which ends Run by itself; what is wrong with the handlers;
+// or why the store could not be joined. Once it has joined, an unreachable store
+// does not end Run. Handlers get contexts that carry the values of ctx, not its
+// cancellation.
+func (r *Replica) Run(ctx context.Context) error {
+	if err := r.begin(); err != nil {
+		if errors.Is(err, errClosed) {
+			return nil
+		}
+		return err
+	}
+	err := r.run(ctx)
+	r.mu.Lock()
+	r.phase, r.result = over, err
+	r.mu.Unlock()
+	close(r.ended)
+	return err
+}
+
+var errClosed = errors.New("closed before Run")
+
+// begin checks what Handle was given and moves the replica on to serving.
+func (r *Replica) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.phase == over && r.isClosed() {
+		return errClosed
+	}
+	if r.phase != fresh {
+		return errors.New("run: a replica runs once; make a new one")
+	}
+	if len(r.handlers) == 0 && len(r.problems) == 0 {
+		r.problems = append(r.problems, &FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
+	}
+	if err := errors.Join(r.problems...); err != nil {
+		return err
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.cfg.Policies)) {
+		if _, ok := r.handlers[kind]; !ok {
+			r.log.Warn("a policy names a kind without a handler and has no effect here", "kind", kind)
+		}
+	}
+	r.phase = serving
+	return nil
+}
+
+func (r *Replica) run(ctx context.Context) error {
+	// Handlers and the last calls to the store outlive ctx: it only starts the
+	// drain. What it carries for tracing stays.
+	r.base = context.WithoutCancel(ctx)
+	if ctx.Err() != nil || r.isClosed() {
+		return nil
+	}
+	if err := r.join(ctx); err != nil {
+		if ctx.Err() != nil || r.isClosed() {
+			return nil
+		}
+		return fmt.Errorf("join the pool: %w", err)
+	}
+
+	life, end := context.WithCancel(r.base)     // until the replica has left
+	serve, endServe := context.WithCancel(life) // until the drain begins
+	ears, endEars := context.WithCancel(life)   // until the listener has had its chance to return
+	defer end()
+	r.wg.Go(func() { r.pump(life) })
+	r.wg.Go(func() { r.keep(life) })
+	r.wg.Go(func() { r.watch(life) })
+	r.wg.Go(func() { r.maintain(serve) })
+	r.wg.Go(func() { r.admitInbox(serve) })
+	heard := make(chan struct{})
+	r.wg.Go(func() { defer close(heard); r.listen(ears) })
+
+	select {
+	case <-ctx.Done():
+	case <-r.closed:
+	case <-r.overStuck:
+	}
+	r.stopClaiming(life)
+	endServe()
+	r.awaitHandlers()
+	r.farewell(life, heard, endEars)
+	end()
+	r.wg.Wait()
+
+	select {
+	case <-r.overStuck:
+		return ErrStuck
+	default:
+		return nil
+	}
+}
+
+func (r *Replica) join(ctx context.Context) error {
+	kinds := make(map[string]Policy, len(r.handlers))
+	for kind := range r.handlers {
+		kinds[kind] = r.cfg.Policies[kind]
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	warnings, err := r.store.Join(ctx, Registration{
+		Replica:  r.id,
+		Host:     host,
+		PID:      os.Getpid(),
+		Version:  r.cfg.Version,
+		Lease:    r.cfg.Lease,
+		Queues:   r.cfg.Queues,
+		Kinds:    kinds,
+		Limits:   r.cfg.Limits,
+		MaxEvent: r.cfg.MaxEvents,
+		EventAge: r.cfg.EventAge,
+	})
+	for _, w := range warnings {
+		r.log.Warn(w)
+	}
+	return err
+}

@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNamesAreCheckedBeforeTheyReachAKey(t *testing.T) {
+	for _, good := range []string{"a", "_", "0", "video.cut", "a:b/c@d+e=f-g_h", strings.Repeat("x", MaxNameLen), "0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b"} {
+		if err := CheckName(good); err != nil {
+			t.Errorf("CheckName(%q): %v", good, err)
+		}
+	}
+	for bad, says := range map[string]string{
+		"":                        "must not be empty",
+		"{a}":                     `must not contain "{"`,
+		"a}":                      `must not contain "}"`,
+		"a b":                     `must not contain " "`,
+		"a\nb":                    `must not contain "\n"`,
+		"a\x00":                   `must not contain "\x00"`,
+		"é":                       `must not contain "é"`,
+		"a\xff":                   `must not contain`,
+		"a*":                      `must not contain "*"`,
+		".hidden":                 "must start with",
+		"-flag":                   "must start with",
+		strings.Repeat("x", 1000): "is 1000 bytes long; the limit is 128",
+	} {
+		if err := CheckName(bad); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("CheckName(%q) = %v, want %q", clip(bad), err, says)
+		}
+	}
+}
+
+func TestASpecIsRefusedWithAllItsProblemsAtOnce(t *testing.T) {
+	long := strings.Repeat("h", MaxHeaderLen+1)
+	many := make(map[string]string)
+	for i := range MaxHeaders + 1 {
+		many[strings.Repeat("k", i+1)] = ""
+	}
+	negative, huge := -time.Second, Forever-1
+	for name, c := range map[string]struct {
+		spec   Spec
+		fields []string
+	}{
+		"fine":         {Spec{Kind: "k"}, nil},
+		"fine at most": {Spec{Kind: "k", Payload: make([]byte, MaxPayload), MaxAttempts: MaxMaxAttempts, Timeout: Forever, Priority: math.MinInt8, Retain: new(time.Duration)}, nil},
+		"bad names": {Spec{ID: "a b", Kind: "{k}", Queue: "q\n", Group: "g\x00", Unique: strings.Repeat("u", 1000)},
+			[]string{"id", "kind", "queue", "group", "unique"}},
+		"no kind": {Spec{}, []string{"kind"}},
+		"negative": {Spec{Kind: "k", Delay: negative, Timeout: negative, TTL: negative, Deadline: negative, MaxAttempts: -1, Retain: &negative, Backoff: Backoff{Base: negative}},
+			[]string{"delay", "timeout", "ttl", "deadline", "max_attempts", "backoff", "retain"}},
+		"huge": {Spec{Kind: "k", Delay: huge, Timeout: huge, TTL: Forever, Deadline: huge, MaxAttempts: math.MaxInt, Retain: &huge, Backoff: Backoff{Base: huge, Max: huge}, Payload: make([]byte, MaxPayload+1)},
+			[]string{"payload", "delay", "timeout", "ttl", "deadline", "max_attempts", "backoff", "retain"}},
+		"below a millisecond": {Spec{Kind: "k", Timeout: 1, TTL: 1, Deadline: 1}, []string{"timeout", "ttl", "deadline"}},
+		"two times":           {Spec{Kind: "k", Delay: 1, RunAt: time.Now()}, []string{"delay"}},
+		"before 1970":         {Spec{Kind: "k", RunAt: time.Unix(-5, 0)}, []string{"run_at"}},
+		"far off":             {Spec{Kind: "k", RunAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, []string{"run_at"}},
+		"headers":             {Spec{Kind: "k", Headers: many}, []string{"headers"}},
+		"long header":         {Spec{Kind: "k", Headers: map[string]string{"h": long}}, []string{"headers"}},
+	} {
+		t.Run(name, func(t *testing.T) { wantFields(t, c.spec.Check(), c.fields...) })
+	}
+}
+
+func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *testing.T) {
+	bad := Config{
+		Queues:       map[string]QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -1, MaxLen: -1}, "r": {Workers: MaxWorkers + 1}},
+		Policies:     map[string]Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}},
+		Limits:       Limits{Pool: -1, DefaultGroup: -1, Groups: map[string]int{"g": -1, "{": 1}},
+		Lease:        time.Millisecond,
+		DrainTimeout: -1,
+		StopGrace:    Forever,
+		MaxStuck:     -1,
+		MaxEvents:    -1,
+		EventAge:     -1,
+		Middleware:   []Middleware{nil},
+	}
+	store := newFakeStore()
+	_, err := New(store, bad)
+	wantFields(t, err, "queues.a b", "queues.q.workers", "queues.q.limit", "queues.q.max_len", "queues.r.workers",
+		"policies.k.timeout", "policies.k.soft_timeout", "policies.k.max_attempts", "policies.k.max_lost", "policies.k.backoff",
+		"policies.soft.soft_timeout", "limits.pool", "limits.default_group", "limits.groups.g", "limits.groups.{",
+		"lease", "drain_timeout", "stop_grace", "max_stuck", "max_events", "event_age", "middleware")
+	if len(store.calls) != 0 {
+		t.Error("the store was called")
+	}
+	_, err = New(nil, Config{})
+	wantFields(t, err, "store", "queues")
+}
+
+func TestAZeroConfigMeansTheDocumentedDefaults(t *testing.T) {
+	for workers, stuck := range map[int]int{1: 1, 2: 1, 9: 4} {
+		got := Config{Queues: map[string]QueueConfig{"q": {Workers: workers}}}.withDefaults()
+		if got.Lease != 30*time.Second || got.DrainTimeout != 30*time.Second || got.StopGrace != 10*time.Second || got.Logger == nil {
+			t.Errorf("defaults: %+v", got)
+		}
+		if got.MaxStuck != stuck {
+			t.Errorf("%d workers: %d may be stuck, want %d", workers, got.MaxStuck, stuck)
+		}
+	}
+	if got := (Config{Queues: map[string]QueueConfig{"q": {}}}).withDefaults(); got.Queues["q"].Workers < 1 {
+		t.Errorf("a queue without a number of workers has %d", got.Queues["q"].Workers)
+	}
+}
+
+// wantFields checks which fields an error refuses, in any order.
+func wantFields(t *testing.T, err error, want ...string) {
+	t.Helper()
+	var got []string
+	var walk func(error)
+	walk = func(err error) {
+		var field *FieldError
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, e := range many.Unwrap() {
+				walk(e)
+			}
+		} else if errors.As(err, &field) {
+			got = append(got, field.Field)
+		} else if err != nil {
+			t.Errorf("not a FieldError: %v", err)
+		}
+	}
+	walk(err)
+	slices.Sort(got)
+	want = slices.Clone(want)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("refused fields (-want +got):\n%s\n%v", diff, err)
+	}
+}
