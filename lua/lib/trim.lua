@@ -19,9 +19,10 @@ end
 -- trim_age drops the entries that are too old, exactly.
 local function trim_age()
   local oldest = NOW - (call('HGET', META, 'events:age') or 24 * 3600 * 1000)
+  -- Looked at first, because a search backwards from before the first entry walks the whole stream.
+  local first = call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]
+  if not first or tonumber(string.match(first[1], '^%d+')) >= oldest then return end
   local last = call('XREVRANGE', EVENTS, '(' .. whole(oldest) .. '-0', '-', 'COUNT', 1)[1]
-  if last then
-    call('XTRIM', EVENTS, 'MINID', whole(oldest) .. '-0')
-    trimmed_to(last[1])
-  end
+  call('XTRIM', EVENTS, 'MINID', whole(oldest) .. '-0')
+  trimmed_to(last[1])
 end

@@ -1,0 +1,102 @@
+// Package docs_test runs what the documentation promises.
+package docs_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/redisstore"
+)
+
+type vector struct {
+	Name   string
+	Entry  string
+	ID     string            // "" where the replica chooses one
+	Task   map[string]string // the hash it becomes
+	Reason string            // why it is rejected instead
+}
+
+// anyOf stands in a vector for values that differ from run to run.
+var anyOf = map[string]*regexp.Regexp{
+	"<ms>":    regexp.MustCompile(`^1\d{12}$`),
+	"<score>": regexp.MustCompile(`^\d{1,16}$`),
+}
+
+func TestVectorsOfTheProtocol(t *testing.T) {
+	text, err := os.ReadFile("vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []vector
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) == 0 {
+		t.Fatal("no vectors")
+	}
+	ctx := context.Background()
+	rdb := redisserver.Start(t).Client(t)
+	store := redisstore.New(rdb, "default")
+
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			known := keys(t, rdb.Keys(ctx, "lts:{default}:task:*").Val())
+			rejects := rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val()
+			if err := rdb.RPush(ctx, "lts:{default}:inbox", v.Entry).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if more, err := store.AdmitInbox(ctx); err != nil || more {
+				t.Fatalf("AdmitInbox = %v, %v; want false, nil", more, err)
+			}
+
+			if v.Reason != "" {
+				got, err := store.Rejected(ctx, 1)
+				if err != nil || rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val() != rejects+1 {
+					t.Fatalf("not rejected (%v)", err)
+				}
+				if diff := cmp.Diff(redisstore.Reject{Cursor: got[0].Cursor, Reason: v.Reason, Entry: v.Entry}, got[0]); diff != "" {
+					t.Errorf("reject (-want +got):\n%s", diff)
+				}
+				return
+			}
+			var made string
+			for key := range keys(t, rdb.Keys(ctx, "lts:{default}:task:*").Val()) {
+				if !known[key] {
+					made = key
+				}
+			}
+			if made == "" {
+				t.Fatal("no task was made")
+			}
+			if want := "lts:{default}:task:" + v.ID; v.ID != "" && made != want {
+				t.Errorf("made %s, want %s", made, want)
+			}
+			got := rdb.HGetAll(ctx, made).Val()
+			for field, value := range got {
+				for stand, re := range anyOf {
+					if v.Task[field] == stand && re.MatchString(value) {
+						got[field] = stand
+					}
+				}
+			}
+			if diff := cmp.Diff(v.Task, got); diff != "" {
+				t.Errorf("hash (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func keys(t *testing.T, list []string) map[string]bool {
+	t.Helper()
+	set := map[string]bool{}
+	for _, k := range list {
+		set[k] = true
+	}
+	return set
+}
