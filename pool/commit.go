@@ -11,7 +11,7 @@ import (
 const (
 	maxBatch      = 500     // specs: keeps one script in the order of a millisecond
 	maxBatchBytes = 4 << 20 // of payloads and headers; one spec always fits
-	maxCalls      = 2       // in flight at once: one is encoded while the other is executed
+	maxCalls      = 2       // in flight at once: one is encoded while the other is executed, more only make smaller batches
 )
 
 // committer lets concurrent enqueues share calls (group commit). A call begins

@@ -60,6 +60,12 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	case <-w.feed.ready:
 		return w, nil
 	case <-w.note:
+		select {
+		case <-w.feed.ready:
+			w.nudge() // it is for later
+			return w, nil
+		default:
+		}
 		// Before it is ready a feed has but one thing to tell.
 		w.leave()
 		_, _, err := w.take()

@@ -1,11 +1,13 @@
 package pool
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -115,12 +117,14 @@ func (s *fakeStore) remove(id string) {
 	s.tasks = rest
 }
 
-// emit appends an event to the stream.
-func (s *fakeStore) emit(e Event) {
+// emit appends events to the stream.
+func (s *fakeStore) emit(events ...Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.Cursor = strconv.Itoa(len(s.events) + 1)
-	s.events = append(s.events, e)
+	for _, e := range events {
+		e.Cursor = strconv.Itoa(len(s.events) + 1)
+		s.events = append(s.events, e)
+	}
 	close(s.news)
 	s.news = make(chan struct{})
 }
@@ -350,4 +354,11 @@ func (s *fakeStore) pendingIn(group string) int {
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// goroutines counts those that the methods of this package started.
+func goroutines() int {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("created by github.com/ltsworker/ltsworker/pool.(*"))
 }

@@ -104,7 +104,7 @@ func (p *Pool) change(ctx context.Context, f Filter, v verb) (int, error) {
 	}
 	n := 0
 	var refused []error
-	for batch := range slices.Chunk(ids, changeBatch) {
+	for batch := range slices.Chunk(unique(ids), changeBatch) {
 		changes, err := v.call(ctx, batch...)
 		if err != nil {
 			err = fmt.Errorf("%s, after %d tasks: %w", v.name, n, err)
@@ -142,17 +142,23 @@ func (p *Pool) matching(ctx context.Context, f Filter, states []State) ([]string
 		f.States = states
 	}
 	var ids []string
-	seen := map[string]bool{}
 	for t, err := range p.store.Tasks(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
-		if !seen[t.ID] {
-			seen[t.ID] = true
-			ids = append(ids, t.ID)
-		}
+		ids = append(ids, t.ID)
 	}
 	return ids, nil
+}
+
+// unique returns the ids without those that were there before, in their order.
+func unique(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }
 
 func onlyIDs(f Filter) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,23 +139,24 @@ func TestEveryFieldOfTheConfigIsCheckedAtOnce(t *testing.T) {
 	wantFields(t, err, "limit", "lease", "on_finish")
 }
 
-func TestEnqueueOnlyPoolStartsNoGoroutine(t *testing.T) {
-	before := runtime.NumGoroutine()
-	p := newTestPool(t, newFakeStore(), Config{})
-	if n := runtime.NumGoroutine(); n != before {
-		t.Errorf("New started %d goroutines", n-before)
-	}
+func TestEnqueueOnlyPoolKeepsNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestPool(t, newFakeStore(), Config{})
-		before := runtime.NumGoroutine()
+		if n := goroutines(); n != 0 {
+			t.Errorf("New started %d goroutines", n)
+		}
 		if _, err := p.Enqueue(t.Context(), email{}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if n := runtime.NumGoroutine(); n != before {
-			t.Errorf("Enqueue left %d goroutines", n-before)
+		if n := goroutines(); n != 0 {
+			t.Errorf("Enqueue left %d goroutines", n)
 		}
 	})
+}
+
+func TestPoolWithoutQueuesDoesNotRun(t *testing.T) {
+	p := newTestPool(t, newFakeStore(), Config{})
 	if err := p.Run(t.Context()); !errors.Is(err, ErrNoQueues) {
 		t.Errorf("Run: got %v, want ErrNoQueues", err)
 	}

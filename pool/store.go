@@ -10,7 +10,8 @@ import (
 
 // Store is what a pool needs of the place that keeps its tasks: what its
 // replicas need, and what clients and operators need. redisstore.Store is one.
-// Ids and names that reach it have been checked.
+// Ids and names that reach it have been checked. Calls that wait return when
+// their context ends.
 type Store interface {
 	worker.Store
 
@@ -51,9 +52,10 @@ type Store interface {
 	// newest first.
 	RecentEvents(ctx context.Context, before string, max int) ([]worker.Event, error)
 	// ReadGroup reads events for one consumer of a group, which it creates at the
-	// end of the stream where it is new: first those that another consumer has
-	// held for longer than idle, then new ones, waiting up to wait. trimmed is
-	// how many events were trimmed away before the group read them.
+	// end of the stream where it is new: first those that any consumer, this one
+	// too, has held for longer than idle, then new ones, waiting up to wait.
+	// trimmed is how many events were trimmed away before the group read them,
+	// each told in one answer only.
 	ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) (events []worker.Event, trimmed int64, err error)
 	// AckEvents takes events off a group's list.
 	AckEvents(ctx context.Context, group string, cursors ...string) error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,46 +130,6 @@ func TestWaitTellsHowATaskEndedOtherwise(t *testing.T) {
 			t.Errorf("WaitTask: got %+v, %v", task, err)
 		}
 	})
-}
-
-func TestResultOfATask(t *testing.T) {
-	s := newFakeStore()
-	p := newTestPool(t, s, Config{})
-	for _, task := range []worker.Task{
-		{Spec: Spec{ID: "done"}, State: Succeeded, Result: []byte("7")},
-		{Spec: Spec{ID: "none"}, State: Succeeded},
-		{Spec: Spec{ID: "text"}, State: Succeeded, Result: []byte("seven")},
-		{Spec: Spec{ID: "live"}, State: worker.Running},
-		{Spec: Spec{ID: "stopped"}, State: Stopped, Code: CodeStopped, StopWhy: "enough"},
-	} {
-		s.put(&task)
-	}
-	ctx := t.Context()
-	if n, err := Result[int](ctx, p, "done"); n != 7 || err != nil {
-		t.Errorf("done: %d, %v", n, err)
-	}
-	if n, err := Result[*int](ctx, p, "none"); n != nil || err != nil {
-		t.Errorf("none: %v, %v", n, err)
-	}
-	if _, err := Result[int](ctx, p, "text"); err == nil {
-		t.Error("text: no error")
-	}
-	if _, err := Result[int](ctx, p, "live"); !errors.Is(err, ErrNotEnded) {
-		t.Errorf("live: %v", err)
-	}
-	if _, err := Result[int](ctx, p, "nobody"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("nobody: %v", err)
-	}
-	var e *TaskError
-	if _, err := Result[int](ctx, p, "stopped"); !errors.As(err, &e) || e.Message != "enough" {
-		t.Errorf("stopped: %v", err)
-	}
-	_, err := Result[int](ctx, p, "a b")
-	wantFields(t, err, "id")
-	_, err = Wait[int](ctx, p, "a b")
-	wantFields(t, err, "id")
-	_, err = p.History(ctx, "")
-	wantFields(t, err, "id")
 }
 
 func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
@@ -367,42 +326,6 @@ func TestWaitReturnsWhenItsContextEnds(t *testing.T) {
 		got := <-startWait(ctx, p, "a")
 		if !errors.Is(got.Err, context.DeadlineExceeded) || time.Since(began) != time.Hour {
 			t.Errorf("got %+v after %v", got, time.Since(began))
-		}
-	})
-}
-
-func TestOneReaderServesAllWaitsAndEndsWithTheLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newFakeStore()
-		p := newTestPool(t, s, Config{})
-		before := runtime.NumGoroutine()
-		for round := range 3 {
-			const n = 50
-			var lives []*life
-			var waits []chan waited
-			for i := range n {
-				lives = append(lives, newLife(s, fmt.Sprintf("t%d-%d", round, i)))
-				waits = append(waits, startWait(t.Context(), p, lives[i].t.ID))
-			}
-			synctest.Wait()
-			if got := runtime.NumGoroutine() - before; got != n+1 {
-				t.Errorf("%d goroutines for %d waits, want one more", got, n)
-			}
-			if got := s.calls("last"); got != round+1 {
-				t.Errorf("%d readers began in round %d", got, round)
-			}
-			for i, l := range lives {
-				l.end(fmt.Sprint(i))
-			}
-			for i, c := range waits {
-				if got := <-c; got.N != i || got.Err != nil {
-					t.Errorf("wait %d: %+v", i, got)
-				}
-			}
-			synctest.Wait()
-			if got := runtime.NumGoroutine() - before; got != 0 {
-				t.Errorf("%d goroutines left", got)
-			}
 		}
 	})
 }

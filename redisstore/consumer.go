@@ -11,13 +11,14 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// ReadGroup reads events for one consumer of a group: first those that another
-// consumer has held for longer than idle, then new ones.
+// ReadGroup reads events for one consumer of a group: first those that any
+// consumer, this one too, has held for longer than idle, then new ones. trimmed
+// is how many events were trimmed away before the group could read them, at
+// least; it is told in one answer, without events.
 func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, int64, error) {
 	if err := s.checkName(); err != nil {
 		return nil, 0, err
 	}
-	stream := s.key("events")
 	taken, trimmed, err := s.takeOver(ctx, group, consumer, max, idle)
 	if isNoGroup(err) {
 		if err := s.createGroup(ctx, group); err != nil {
@@ -33,12 +34,12 @@ func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, 
 		return events, trimmed, err
 	}
 	if wait < time.Millisecond {
-		wait = -1
+		wait = -1 // do not block: a zero would block for ever
 	}
 	var streams []redis.XStream
 	err = s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) (err error) {
 		streams, err = rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
-			Group: group, Consumer: consumer, Streams: []string{stream, ">"}, Count: int64(max), Block: wait,
+			Group: group, Consumer: consumer, Streams: []string{s.key("events"), ">"}, Count: int64(max), Block: wait,
 		}).Result()
 		return err
 	})
@@ -52,31 +53,52 @@ func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, 
 	return events, 0, err
 }
 
-// takeOver claims entries that somebody has held for too long. Entries of which
-// only the position is left were trimmed: they are taken off the list and
-// counted.
+// takeOver claims entries that somebody has held for too long, and looks whether
+// the group missed some: those it held that are gone, or, where nothing else is
+// to be told, those that were trimmed before anybody read them.
 func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, idle time.Duration) ([]redis.XMessage, int64, error) {
-	messages, _, err := s.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+	p := s.rdb.Pipeline()
+	claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
 		Stream: s.key("events"), Group: group, Consumer: consumer, MinIdle: idle, Start: "0", Count: int64(max),
-	}).Result()
-	if err != nil {
+	})
+	groups := p.XInfoGroups(ctx, s.key("events"))
+	position := p.HGet(ctx, s.key("meta"), "events:trimmed")
+	if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 		return nil, 0, err
 	}
-	var live []redis.XMessage
-	var dead []string
-	for _, m := range messages {
-		if len(m.Values) == 0 {
-			dead = append(dead, m.ID)
-		} else {
-			live = append(live, m)
+	messages, _, dead, err := claim.Result()
+	if err != nil || len(messages) > 0 || len(dead) > 0 {
+		return messages, int64(len(dead)), err
+	}
+	for _, g := range groups.Val() {
+		if g.Name == group {
+			missed, err := s.missed(g, position.Val())
+			return nil, missed, err
 		}
 	}
-	if len(dead) > 0 {
-		if err := s.rdb.XAck(ctx, s.key("events"), group, dead...).Err(); err != nil {
-			return nil, 0, err
-		}
+	return nil, 0, nil
+}
+
+// missed is 1 where the group lost events to the trimming and has not been told
+// of it, else 0. How many is not known: a trim leaves no count behind.
+func (s *Store) missed(g redis.XInfoGroup, trimmed string) (int64, error) {
+	if trimmed == "" {
+		return 0, nil
 	}
-	return live, int64(len(dead)), nil
+	behind, err := cursorBefore(g.LastDeliveredID, trimmed)
+	if err != nil || !behind {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told[g.Name] == trimmed {
+		return 0, nil
+	}
+	if s.told == nil {
+		s.told = map[string]string{}
+	}
+	s.told[g.Name] = trimmed
+	return 1, nil
 }
 
 func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }

@@ -42,6 +42,7 @@ type Store struct {
 	lanes  []*lane
 	nLanes int
 	idle   []redis.UniversalClient // connections for blocking calls
+	told   map[string]string       // by consumer group: up to where it knows that events were trimmed
 }
 
 // Option changes how a Store works.

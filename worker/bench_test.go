@@ -13,13 +13,13 @@ import (
 // the replica's own cost alone.
 type benchStore struct {
 	*fakeStore
-	mu    sync.Mutex
-	left  int
-	done  int
-	trips int
-	bell  chan struct{}
-	all   chan struct{}
-	ids   []string
+	mu           sync.Mutex
+	left         int
+	done         int
+	trips        int
+	bell, marker chan struct{}
+	all          chan struct{}
+	ids          []string
 }
 
 func (s *benchStore) Exchange(_ context.Context, reports []Report, claims []Claim) ([]Verdict, []Claimed, error) {
@@ -48,20 +48,25 @@ func (s *benchStore) Exchange(_ context.Context, reports []Report, claims []Clai
 	return verdicts, claimed, nil
 }
 
-func (s *benchStore) Listen(ctx context.Context, _ string, queues []string, wait time.Duration) (Signal, error) {
+func (s *benchStore) Listen(ctx context.Context, _ string, queues []string, _ time.Duration) (Signal, error) {
+	marker := s.marker
+	if len(queues) == 0 {
+		marker = nil
+	}
 	select {
 	case <-s.bell:
-		if len(queues) > 0 {
-			return Signal{Queue: queues[0]}, nil
-		}
 		return Signal{Bell: true}, nil
+	case <-marker:
+		return Signal{Queue: queues[0]}, nil
 	case <-ctx.Done():
 		return Signal{}, ctx.Err()
 	}
 }
 
 func (s *benchStore) Ring(context.Context, string) error { poke(s.bell); return nil }
-func (s *benchStore) Wake(context.Context, string) error { poke(s.bell); return nil }
+func (s *benchStore) Wake(context.Context, string) error { poke(s.marker); return nil }
+
+var dbg func(s *benchStore, r *Replica)
 
 // BenchmarkRunThousandTasks is the replica's overhead for 1,000 tasks whose
 // handler does nothing, from claim to report.
@@ -69,7 +74,7 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 	const n = 1000
 	for _, slots := range []int{1, 50, 500} {
 		b.Run(strconv.Itoa(slots)+"slots", func(b *testing.B) {
-			s := &benchStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
+			s := &benchStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), marker: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
 			for i := range s.ids {
 				s.ids[i] = "task-" + strconv.Itoa(i)
 			}
@@ -81,6 +86,7 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			done := make(chan error)
 			go func() { done <- r.Run(ctx) }()
+			go dbg(s, r)
 			b.ReportAllocs()
 			rounds := 0
 			for b.Loop() {
@@ -88,7 +94,7 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 				s.mu.Lock()
 				s.left = n
 				s.mu.Unlock()
-				poke(s.bell)
+				poke(s.marker)
 				<-s.all
 			}
 			b.ReportMetric(float64(n*rounds)/b.Elapsed().Seconds(), "tasks/s")

@@ -1,0 +1,139 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var uniqueRules = []rule{
+	{"UniqueKeyIsOneLiveTask", uniqueKeyIsOneLiveTask},
+	{"UniqueKeyIsOneTaskForFiftyClients", uniqueKeyIsOneTaskForFiftyClients},
+	{"UniqueKeyIsFreeAfterEveryEnd", uniqueKeyIsFreeAfterEveryEnd},
+	{"StaleFinisherCannotFreeANewerHoldersKey", staleFinisherCannotFreeANewerHoldersKey},
+	{"RetryIsRefusedWhileTheKeyIsTaken", retryIsRefusedWhileTheKeyIsTaken},
+	{"RetryTakesTheKeyAgain", retryTakesTheKeyAgain},
+}
+
+func uniqueKeyIsOneLiveTask(b *bundle) {
+	b.enqueue(worker.Spec{ID: "first", Unique: "u"})
+	r := b.enqueueAll(worker.Spec{ID: "second", Unique: "u", Queue: "q"})[0]
+	if r.ID != "first" || !r.Duplicate || r.State != worker.Waiting {
+		b.Errorf("receipt %+v", r)
+	}
+	if r := b.enqueueAll(worker.Spec{ID: "third", Unique: "v"})[0]; r.Duplicate {
+		b.Errorf("another key: %+v", r)
+	}
+	b.wantNoTrace("second")
+}
+
+func uniqueKeyIsOneTaskForFiftyClients(b *bundle) {
+	made := make([]worker.Receipt, 50)
+	var wg sync.WaitGroup
+	for i := range made {
+		wg.Go(func() {
+			r, err := b.Store.Enqueue(b.ctx, []worker.Spec{{Kind: "k", Unique: "u"}})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			made[i] = r[0]
+		})
+	}
+	wg.Wait()
+	fresh := 0
+	for _, r := range made {
+		if r.ID != made[0].ID {
+			b.Errorf("receipts of %s and %s", r.ID, made[0].ID)
+		}
+		if !r.Duplicate {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		b.Errorf("%d clients made it", fresh)
+	}
+}
+
+func uniqueKeyIsFreeAfterEveryEnd(b *bundle) {
+	free := func(why string) {
+		b.Helper()
+		r := b.enqueueAll(worker.Spec{Unique: "u"})[0]
+		if r.Duplicate {
+			b.Fatalf("%s left the key taken by %s, which is %s", why, r.ID, r.State)
+		}
+		if c := b.stop(r.ID); !c.Done {
+			b.Fatalf("stop: %+v", c)
+		}
+		b.remove(r.ID)
+	}
+	free("nothing")
+	b.accept(succeed(b.start(worker.Spec{Unique: "u"})))
+	free("success without retention")
+	b.accept(succeed(b.start(worker.Spec{Unique: "u", Retain: ptr(time.Hour)})))
+	free("success with retention")
+	b.accept(fail(b.start(worker.Spec{Unique: "u"}), worker.CodePermanent))
+	free("failure")
+	t := b.start(worker.Spec{Unique: "u"})
+	b.stop(t.ID)
+	b.accept(fail(t, worker.CodeStopped))
+	free("stop of a running task")
+	b.enqueue(worker.Spec{Unique: "u", TTL: time.Millisecond})
+	b.passes(time.Millisecond)
+	b.maintain()
+	free("expiry")
+	id := b.start(worker.Spec{Unique: "u"}).ID
+	b.stop(id)
+	if r := b.enqueueAll(worker.Spec{Unique: "u"})[0]; !r.Duplicate || r.ID != id {
+		b.Errorf("a running task that is asked to stop gave its key away: %+v", r)
+	}
+}
+
+func staleFinisherCannotFreeANewerHoldersKey(b *bundle) {
+	first := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1})
+	b.wantIDs(first.Tasks)
+	b.enqueue(worker.Spec{ID: "old", Unique: "u", Retain: ptr(time.Hour)})
+	old := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: time.Millisecond}).Tasks[0]
+	b.passes(time.Millisecond)
+	b.maintain()
+	b.stop("old") // free again
+	newer := b.enqueueAll(worker.Spec{ID: "new", Unique: "u"})[0]
+	if newer.Duplicate {
+		b.Fatalf("receipt %+v", newer)
+	}
+	for _, r := range []worker.Report{succeed(old), fail(old, worker.CodePermanent), release(old, 0)} {
+		if v := b.report(r)[0]; v == worker.Accepted {
+			b.Errorf("a stale report was accepted")
+		}
+	}
+	b.remove("old")
+	if r := b.enqueueAll(worker.Spec{Unique: "u"})[0]; !r.Duplicate || r.ID != "new" {
+		b.Errorf("the newer holder lost its key: %+v", r)
+	}
+}
+
+func retryIsRefusedWhileTheKeyIsTaken(b *bundle) {
+	b.enqueue(worker.Spec{ID: "old", Unique: "u"})
+	b.stop("old")
+	b.enqueue(worker.Spec{ID: "new", Unique: "u"})
+	c := b.retry("old")
+	if c.Done || c.State != worker.Stopped || !errors.Is(c.Err, worker.ErrUniqueTaken) {
+		b.Errorf("change %+v", c)
+	}
+	b.wantState("old", worker.Stopped)
+	b.stop("new")
+	if c := b.retry("old"); !c.Done || c.State != worker.Waiting || c.Err != nil {
+		b.Errorf("change %+v", c)
+	}
+}
+
+func retryTakesTheKeyAgain(b *bundle) {
+	b.enqueue(worker.Spec{ID: "old", Unique: "u"})
+	b.stop("old")
+	b.retry("old")
+	if r := b.enqueueAll(worker.Spec{Unique: "u"})[0]; !r.Duplicate || r.ID != "old" {
+		b.Errorf("receipt %+v", r)
+	}
+}
