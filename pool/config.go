@@ -77,9 +77,8 @@ type Config struct {
 
 	// OnTrimmed is called when events were trimmed away before a group (of
 	// Subscribe or OnFinish) had read them: whatever they would have brought has
-	// to be looked up elsewhere. n is how many since the last call for the group.
-	// Such a loss is also logged. Default: none.
-	OnTrimmed func(group string, n int64)
+	// to be looked up elsewhere. Such a loss is also logged. Default: none.
+	OnTrimmed func(group string)
 
 	// Middleware wraps every handler, the first one outermost. Default: none.
 	Middleware []Middleware

@@ -282,15 +282,15 @@ func (s *fakeStore) RecentEvents(_ context.Context, before string, max int) ([]w
 	return page, nil
 }
 
-func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, int64, error) {
+func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, bool, error) {
 	s.called("read group")
 	if s.readErr != nil {
 		if err := s.readErr(); err != nil {
-			return nil, 0, err
+			return nil, false, err
 		}
 	}
 	var page []worker.Event
-	var lost int64
+	lost := false
 	err := s.await(ctx, wait, func() (bool, error) {
 		g := s.groups[group]
 		if g == nil {
@@ -305,7 +305,7 @@ func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max i
 			}
 		}
 		if g.next < s.trimmed {
-			lost = int64(s.trimmed - g.next)
+			lost = true
 			g.next = s.trimmed
 		}
 		for ; g.next < len(s.events) && len(page) < max; g.next++ {

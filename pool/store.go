@@ -54,9 +54,9 @@ type Store interface {
 	// ReadGroup reads events for one consumer of a group, which it creates at the
 	// end of the stream where it is new: first those that any consumer, this one
 	// too, has held for longer than idle, then new ones, waiting up to wait.
-	// trimmed is how many events were trimmed away before the group read them,
-	// each told in one answer only.
-	ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) (events []worker.Event, trimmed int64, err error)
+	// trimmed says that events were trimmed away before the group read them; each
+	// such loss is told in one answer only.
+	ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) (events []worker.Event, trimmed bool, err error)
 	// AckEvents takes events off a group's list.
 	AckEvents(ctx context.Context, group string, cursors ...string) error
 	// LeaveGroup takes a consumer that holds nothing off its group.

@@ -20,7 +20,7 @@ import (
 // Event.Version.
 //
 // A group that falls behind the trimming of the stream (Config.MaxEvents,
-// EventAge) loses events: Config.OnTrimmed and the log say how many. A group with
+// EventAge) loses events: Config.OnTrimmed and the log say so. A group with
 // more unread than half of MaxEvents is warned about in the log; see also
 // GroupLag.
 //

@@ -27,7 +27,7 @@ type subscription struct {
 	consumer  string
 	fn        func(context.Context, Event) error
 	redeliver time.Duration
-	onTrimmed func(string, int64)
+	onTrimmed func(string)
 	lagWarn   int64 // unread events from which on it is warned
 
 	events   []Event // read, not yet delivered
@@ -79,10 +79,10 @@ func (s *subscription) read(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	s.events = events
-	if trimmed > 0 {
-		s.log.Error("events were trimmed before the group read them", "events", trimmed)
+	if trimmed {
+		s.log.Error("events were trimmed before the group read them")
 		if s.onTrimmed != nil {
-			s.onTrimmed(s.group, trimmed)
+			s.onTrimmed(s.group)
 		}
 	}
 	return nil

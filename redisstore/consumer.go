@@ -13,23 +13,22 @@ import (
 
 // ReadGroup reads events for one consumer of a group: first those that any
 // consumer, this one too, has held for longer than idle, then new ones. trimmed
-// is how many events were trimmed away before the group could read them, at
-// least; it is told in one answer, without events.
-func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, int64, error) {
+// says that events were trimmed away before the group could read them.
+func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, bool, error) {
 	if err := s.checkName(); err != nil {
-		return nil, 0, err
+		return nil, false, err
 	}
 	taken, trimmed, err := s.takeOver(ctx, group, consumer, max, idle)
 	if isNoGroup(err) {
 		if err := s.createGroup(ctx, group); err != nil {
-			return nil, 0, s.fail("create consumer group", err)
+			return nil, false, s.fail("create consumer group", err)
 		}
 		taken, trimmed, err = s.takeOver(ctx, group, consumer, max, idle)
 	}
 	if err != nil {
-		return nil, 0, s.fail("read group", err)
+		return nil, false, s.fail("read group", err)
 	}
-	if len(taken) > 0 || trimmed > 0 {
+	if len(taken) > 0 || trimmed {
 		events, err := decodeEvents(taken)
 		return events, trimmed, err
 	}
@@ -44,19 +43,19 @@ func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, 
 		return err
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, 0, s.fail("read group", err)
+		return nil, false, s.fail("read group", err)
 	}
 	if len(streams) == 0 {
-		return nil, 0, nil
+		return nil, false, nil
 	}
 	events, err := decodeEvents(streams[0].Messages)
-	return events, 0, err
+	return events, false, err
 }
 
 // takeOver claims entries that somebody has held for too long, and looks whether
 // the group missed some: those it held that are gone, or, where nothing else is
 // to be told, those that were trimmed before anybody read them.
-func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, idle time.Duration) ([]redis.XMessage, int64, error) {
+func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, idle time.Duration) ([]redis.XMessage, bool, error) {
 	p := s.rdb.Pipeline()
 	claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
 		Stream: s.key("events"), Group: group, Consumer: consumer, MinIdle: idle, Start: "0", Count: int64(max),
@@ -64,11 +63,11 @@ func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, i
 	groups := p.XInfoGroups(ctx, s.key("events"))
 	position := p.HGet(ctx, s.key("meta"), "events:trimmed")
 	if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, 0, err
+		return nil, false, err
 	}
 	messages, _, dead, err := claim.Result()
 	if err != nil || len(messages) > 0 || len(dead) > 0 {
-		return messages, int64(len(dead)), err
+		return messages, len(dead) > 0, err
 	}
 	for _, g := range groups.Val() {
 		if g.Name == group {
@@ -76,29 +75,29 @@ func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, i
 			return nil, missed, err
 		}
 	}
-	return nil, 0, nil
+	return nil, false, nil
 }
 
-// missed is 1 where the group lost events to the trimming and has not been told
-// of it, else 0. How many is not known: a trim leaves no count behind.
-func (s *Store) missed(g redis.XInfoGroup, trimmed string) (int64, error) {
+// missed reports whether the group lost events to the trimming and has not been
+// told of it by this store.
+func (s *Store) missed(g redis.XInfoGroup, trimmed string) (bool, error) {
 	if trimmed == "" {
-		return 0, nil
+		return false, nil
 	}
 	behind, err := cursorBefore(g.LastDeliveredID, trimmed)
 	if err != nil || !behind {
-		return 0, err
+		return false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.told[g.Name] == trimmed {
-		return 0, nil
+		return false, nil
 	}
 	if s.told == nil {
 		s.told = map[string]string{}
 	}
 	s.told[g.Name] = trimmed
-	return 1, nil
+	return true, nil
 }
 
 func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }

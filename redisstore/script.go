@@ -61,12 +61,12 @@ func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) err
 	cmds := make([]*redis.Cmd, len(steps))
 	var err error
 	if len(steps) == 1 {
-		cmds[0] = rdb.EvalSha(ctx, steps[0].script.Hash(), s.keys, steps[0].args...)
+		cmds[0] = s.send(ctx, rdb, steps[0])
 		err = cmds[0].Err()
 	} else {
 		p := rdb.Pipeline()
 		for i, st := range steps {
-			cmds[i] = p.EvalSha(ctx, st.script.Hash(), s.keys, st.args...)
+			cmds[i] = s.send(ctx, p, st)
 		}
 		_, err = p.Exec(ctx)
 	}
@@ -79,8 +79,19 @@ func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) err
 		if st.reply, err = cmds[i].Result(); err != nil && err != redis.Nil {
 			return err
 		}
+		s.sent.Store(st.script, true)
 	}
 	return nil
+}
+
+// send makes one call by the script's hash, the first time in full: in a
+// pipeline, what follows a script that the server does not know would overtake
+// it, a claim the report that was to free its slot.
+func (s *Store) send(ctx context.Context, rdb redis.Scripter, st *step) *redis.Cmd {
+	if _, sent := s.sent.Load(st.script); !sent {
+		return st.script.Eval(ctx, rdb, s.keys, st.args...)
+	}
+	return st.script.EvalSha(ctx, rdb, s.keys, st.args...)
 }
 
 // resend sends in full what the server did not know by its hash, and again what

@@ -42,7 +42,9 @@ type Store struct {
 	lanes  []*lane
 	nLanes int
 	idle   []redis.UniversalClient // connections for blocking calls
-	told   map[string]string       // by consumer group: up to where it knows that events were trimmed
+
+	sent sync.Map          // scripts that the server has had in full
+	told map[string]string // by consumer group: up to where it knows that events were trimmed
 }
 
 // Option changes how a Store works.
