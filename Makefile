@@ -1,0 +1,69 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# How long each fuzz target runs, and how long one package's tests may.
+FUZZTIME ?= 10s
+TIMEOUT ?= 15m
+
+PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
+TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/ltsworker
+	go build -o bin/ ./cmd/ltsworker
+
+.PHONY: test
+test: redis lint race examples demo bench cross ## everything that has to pass before a change goes in
+
+.PHONY: unit
+unit: ## the tests that need no redis-server, without the race detector
+	go test ./worker/... ./pool
+
+.PHONY: race
+race: redis ## all tests, with the race detector and a real redis-server
+	go test -race -timeout $(TIMEOUT) ./...
+
+.PHONY: redis
+redis: ## find redis-server 7 or newer, or install it where that is possible
+	@scripts/redis.sh
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, govulncheck
+	@files=$$(gofmt -l .); if [[ $$files ]]; then printf 'not formatted, run make fmt:\n%s\n' "$$files"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	@scripts/vuln.sh $(TOOL) govulncheck ./...
+
+.PHONY: examples
+examples: redis ## run the examples and check what they print
+	@scripts/examples.sh
+
+.PHONY: demo
+demo: ## run the demo on this folder and check its figures
+	@scripts/demo.sh
+
+.PHONY: bench
+bench: redis ## run each benchmark once
+	go test -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: cross
+cross: ## compile for other systems
+	@for p in $(PLATFORMS); do echo "GOOS=$${p%/*} GOARCH=$${p#*/} go build ./..."; GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w .
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin dist
+	go clean -testcache
