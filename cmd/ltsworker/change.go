@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// change is a command that changes tasks, given by id or by filter.
+type change struct {
+	verb, past string
+	from       []worker.State // the states it applies to
+	do         func(ctx context.Context, c *client, f worker.Filter) (int, error)
+}
+
+func newStop(g *globals) *cobra.Command {
+	var why string
+	cmd := changeCommand(g, change{
+		verb: "stop", past: "stopped", from: live(),
+		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Stop(ctx, f, why) },
+	}, "End live tasks: running handlers are cancelled, the others never start")
+	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
+	return cmd
+}
+
+func newRetry(g *globals) *cobra.Command {
+	return changeCommand(g, change{
+		verb: "retry", past: "put back", from: ended(),
+		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Retry(ctx, f) },
+	}, "Put ended tasks back into their queues, with fresh attempts")
+}
+
+func newDelete(g *globals) *cobra.Command {
+	return changeCommand(g, change{
+		verb: "delete", past: "deleted", from: ended(),
+		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Delete(ctx, f) },
+	}, "Remove ended tasks with everything that belongs to them")
+}
+
+func changeCommand(g *globals, ch change, short string) *cobra.Command {
+	var (
+		f   filterFlags
+		yes bool
+	)
+	cmd := &cobra.Command{
+		Use:   ch.verb + " (ID... | --state|--kind|--queue|--group VALUE --yes)",
+		Short: short,
+		Long: short + `.
+
+Tasks are given by their IDs, or by flags: these are combined with and, the
+values of one flag with or. With flags, the number of matching tasks is shown
+and nothing is changed unless --yes is given too.`,
+		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
+			switch {
+			case len(ids) > 0 && !filter.Empty():
+				return usagef("give either IDs or flags that select tasks, not both")
+			case len(ids) == 0 && filter.Empty():
+				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue or --group", ch.verb)
+			}
+			if err := checkIDs(ids); err != nil {
+				return err
+			}
+			filter.IDs = ids
+			if err := ch.checkStates(filter.States); err != nil {
+				return err
+			}
+			if len(filter.States) == 0 && len(ids) == 0 {
+				filter.States = ch.from
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				if len(ids) == 0 && !yes {
+					return ch.preview(ctx, c, filter)
+				}
+				n, err := ch.do(ctx, c, filter)
+				if n > 0 || err == nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", ch.past, count(n, "task"))
+				}
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "really do it where flags select the tasks")
+	return cmd
+}
+
+// checkStates refuses states that the change cannot apply to.
+func (ch change) checkStates(states []worker.State) error {
+	var names []string
+	fits := map[worker.State]bool{}
+	for _, s := range ch.from {
+		fits[s] = true
+		names = append(names, string(s))
+	}
+	for _, s := range states {
+		if !fits[s] {
+			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(names, " or "))
+		}
+	}
+	return nil
+}
+
+// preview counts what a change would do and refuses to do it.
+func (ch change) preview(ctx context.Context, c *client, f worker.Filter) error {
+	n := 0
+	for _, err := range c.Tasks(ctx, f) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	return &inputError{errors.New(count(n, "task") + " would be " + ch.past + "; nothing was changed: add --yes to do it")}
+}
+
+func live() (states []worker.State) {
+	for _, s := range worker.States() {
+		if !s.Terminal() {
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+func ended() (states []worker.State) {
+	for _, s := range worker.States() {
+		if s.Terminal() {
+			states = append(states, s)
+		}
+	}
+	return states
+}

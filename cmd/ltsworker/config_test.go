@@ -1,0 +1,177 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+const wholeConfig = `
+pool: media
+redis: redis://127.0.0.1:6379/0
+lease: 20s
+drain_timeout: 1m
+stop_grace: 5s
+limit: 50
+queues:
+  default: {workers: 4, limit: 10, max_len: 1000}
+  slow:
+groups: {default_limit: 2, limits: {acme: 5}}
+handlers:
+  video.cut:
+    command: [cat, -u]
+    timeout: none
+    soft_timeout: 1d
+    max_attempts: 3
+    max_lost: 2
+    backoff: fixed:5000
+    env: {MODE: fast, N: 1}
+`
+
+func TestConfigSaysWhatItSays(t *testing.T) {
+	c := parseConfig("f.yaml", []byte(wholeConfig))
+	if err := c.refusal(); err != nil {
+		t.Fatal(err)
+	}
+	want := pool.Config{
+		Queues: map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
+		Limit:  50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
+		Policies: map[string]pool.Policy{"video.cut": {
+			Timeout: worker.Forever, SoftTimeout: 24 * time.Hour, MaxAttempts: 3, MaxLost: 2,
+			Backoff: worker.Backoff{Fixed: true, Base: 5 * time.Second},
+		}},
+		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
+	}
+	if diff := cmp.Diff(want, c.pool); diff != "" {
+		t.Error(diff)
+	}
+	if c.name != "media" || c.redis != "redis://127.0.0.1:6379/0" {
+		t.Errorf("got pool %q and redis %q", c.name, c.redis)
+	}
+	h := c.handlers["video.cut"]
+	if diff := cmp.Diff([]string{"cat", "-u", "MODE=fast", "N=1"}, append(h.Command, h.Env...)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConfigMistakesAreReportedTogether(t *testing.T) {
+	const good = "queues: {default: {workers: 1}}\nhandlers: {a: {command: [cat]}}\n"
+	const noQueue = "f.yaml: queues must name at least one queue, such as queues: {default: {workers: 4}}"
+	const noHandler = "f.yaml: handlers must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"
+	for name, tc := range map[string]struct {
+		yaml string
+		want []string
+	}{
+		"empty":    {"", []string{"f.yaml: is empty: it needs queues and handlers"}},
+		"comment":  {"# nothing\n", []string{"f.yaml: is empty: it needs queues and handlers"}},
+		"no YAML":  {"queues:\n  a: [\n", []string{"f.yaml:3: is not valid YAML: did not find expected node content"}},
+		"a list":   {"- a\n", []string{noQueue, noHandler, "f.yaml:1: the file must be a mapping of keys to values, not a list"}},
+		"two":      {good + "---\n" + good, []string{"f.yaml: holds more than one YAML document"}},
+		"nothing":  {"pool: a\n", []string{noQueue, noHandler}},
+		"typo":     {good + "leese: 30s\n", []string{"f.yaml:3: leese is not a key here; did you mean lease?"}},
+		"repeated": {good + "lease: 1s\nlease: 2s\n", []string{"f.yaml:4: lease is given twice, first on line 3"}},
+		"merge":    {good + "<<: {lease: 1s}\n", []string{`f.yaml:3: "<<" cannot be used as a key`}},
+		"names": {"pool: a b\nqueues: {'{x}': {}}\nhandlers: {\"a\\n\": {command: [cat]}}\n", []string{
+			`f.yaml:1: pool must not contain " "; allowed are letters, digits and . _ : / @ + = -`,
+			`f.yaml:2: queues.{x} must not contain "{"; allowed are letters, digits and . _ : / @ + = -`,
+			`f.yaml:3: handlers.a\n must not contain "\n"; allowed are letters, digits and . _ : / @ + = -`,
+		}},
+		"numbers": {good + "limit: -1\ngroups: {default_limit: 1.5, limits: {a: 99999999999, b: many}}\n", []string{
+			`f.yaml:3: limit must be a whole number from 0 to 2147483647, not "-1"`,
+			`f.yaml:4: groups.default_limit must be a whole number from 0 to 2147483647, not "1.5"`,
+			`f.yaml:4: groups.limits.a must be a whole number from 0 to 2147483647, not "99999999999"`,
+			`f.yaml:4: groups.limits.b must be a whole number from 0 to 2147483647, not "many"`,
+		}},
+		"durations": {good + "lease: 30\ndrain_timeout: 0s\nstop_grace: 2h\n", []string{
+			`f.yaml:3: lease needs a unit, as in 30s or 30m`,
+			`f.yaml:4: drain_timeout must be at least 1ms, not 0s`,
+			`f.yaml:5: stop_grace must be at most 1h0m0s, not 2h`,
+		}},
+		"queue": {"queues:\n  default: {worker: 4, limit: x}\nhandlers: {a: {command: [cat]}}\n", []string{
+			`f.yaml:2: queues.default.worker is not a key here; did you mean workers?`,
+			`f.yaml:2: queues.default.limit must be a whole number from 0 to 2147483647, not "x"`,
+		}},
+		"handlers": {`queues: {default: {}}
+handlers:
+  a: {}
+  b: {command: cat}
+  c: {command: [no-such-program]}
+  d: {command: [./missing.sh]}
+  e: {command: [cat], timeout: never, backoff: soon, max_attempts: 0, dir: nowhere}
+  f: {command: [cat], timeout: 1m, soft_timeout: 2m}
+  g:
+  h: {comand: [cat]}
+`, []string{
+			`f.yaml:3: handlers.a.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
+			`f.yaml:4: handlers.b.command must be a list such as ["./cut.sh", "--fast"], not "cat"`,
+			`f.yaml:5: handlers.c.command "no-such-program" was not found in PATH`,
+			`f.yaml:6: handlers.d.command "./missing.sh" was not found in DIR`,
+			`f.yaml:7: handlers.e.timeout must be a duration such as 500ms, 90s, 1h30m or 7d, not "never", or none`,
+			`f.yaml:7: handlers.e.backoff must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not "soon"`,
+			`f.yaml:7: handlers.e.max_attempts must be a whole number from 1 to 1000000, not "0"`,
+			`f.yaml:7: handlers.e.dir "DIR/nowhere" cannot be used: no such file or directory`,
+			`f.yaml:8: handlers.f.soft_timeout must be shorter than the timeout (1m0s), not 2m0s`,
+			`f.yaml:9: handlers.g must be a mapping such as {command: [./cut.sh]}, not nothing`,
+			`f.yaml:10: handlers.h.comand is not a key here; did you mean command?`,
+			`f.yaml:10: handlers.h.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
+		}},
+		"redis": {good + "redis: http://:hunter2@h\n", []string{
+			`f.yaml:3: redis must start with redis://, rediss:// or unix://, as in redis://127.0.0.1:6379/0`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("LTS_REDIS", "")
+			t.Setenv("LTS_POOL", "")
+			dir := t.TempDir()
+			file := filepath.Join(dir, "f.yaml")
+			if err := os.WriteFile(file, []byte(tc.yaml), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, _, _, err := prepare(&globals{}, file, slog.New(slog.DiscardHandler))
+			if exitCode(err) != exitUsage {
+				t.Fatalf("got %v; want a refusal", err)
+			}
+			var out strings.Builder
+			explain(&out, nil, err)
+			text := strings.ReplaceAll(strings.ReplaceAll(out.String(), file, "f.yaml"), dir, "DIR")
+			got := strings.Split(strings.TrimSpace(text), "\n")[1:]
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(wholeConfig)
+	f.Add("queues: &a {x: *a}\nhandlers: {a: {command: [cat]}}")
+	f.Add("queues: {default: {workers: 0x10}}\nhandlers: {? [a] : {}}")
+	f.Add("<<: {a: 1}\n!!binary abc: 1\nlimit: !!int x")
+	f.Fuzz(func(t *testing.T, s string) {
+		c := parseConfig("f.yaml", []byte(s))
+		for _, p := range c.problems {
+			if p.msg == "" || p.line < 0 {
+				t.Errorf("a problem says nothing: %+v", p)
+			}
+		}
+		if c.refusal() != nil {
+			return
+		}
+		if len(c.pool.Queues) == 0 || len(c.handlers) == 0 {
+			t.Errorf("%q was taken with nothing to run", s)
+		}
+		for kind := range c.handlers {
+			if worker.CheckName(kind) != nil {
+				t.Errorf("the kind %q got through", kind)
+			}
+		}
+	})
+}

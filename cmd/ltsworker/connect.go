@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+const (
+	defaultRedis = "redis://127.0.0.1:6379/0"
+	defaultPool  = "default"
+	// connectTimeout is how long Redis may take to answer at all.
+	connectTimeout = 5 * time.Second
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	redis string
+	pool  string
+}
+
+// poolName returns the pool that is meant. fromFile is what a config file says,
+// "" for nothing: it loses against flag and environment.
+func (g *globals) poolName(fromFile string) (string, error) {
+	name, source := firstSet(
+		[2]string{g.pool, "--pool"}, [2]string{os.Getenv("LTS_POOL"), "LTS_POOL"},
+		[2]string{fromFile, "pool"}, [2]string{defaultPool, ""})
+	if err := worker.CheckName(name); err != nil {
+		return "", usagef("%s %v", source, err)
+	}
+	return name, nil
+}
+
+// redisOptions returns where the Redis that is meant lives.
+func (g *globals) redisOptions(fromFile string) (*redis.Options, error) {
+	raw, source := firstSet(
+		[2]string{g.redis, "--redis"}, [2]string{os.Getenv("LTS_REDIS"), "LTS_REDIS"},
+		[2]string{fromFile, "redis"}, [2]string{defaultRedis, ""})
+	opts, err := redisOptions(raw, source == "--redis")
+	if err != nil {
+		return nil, usagef("%s %v", source, err)
+	}
+	return opts, nil
+}
+
+func firstSet(from ...[2]string) (value, source string) {
+	for _, f := range from {
+		if f[0] != "" {
+			return f[0], f[1]
+		}
+	}
+	return "", ""
+}
+
+// redisOptions reads a Redis URL, or with @FILE the file that holds one. No
+// error shows the URL, which may hold a password.
+func redisOptions(raw string, flag bool) (*redis.Options, error) {
+	flag = flag && !strings.HasPrefix(raw, "@")
+	raw, err := readURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("is not a URL; write it like " + defaultRedis + ", with special characters of a password as %XX")
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "unix":
+	default:
+		return nil, errors.New("must start with redis://, rediss:// or unix://, as in " + defaultRedis)
+	}
+	_, secret := u.User.Password()
+	if flag && (secret || u.Query().Has("password")) {
+		return nil, errors.New("must not hold a password, which everybody on this machine could read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
+	}
+	opts, err := redis.ParseURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be used: %s", withoutSecret(err.Error(), raw, u))
+	}
+	opts.ClientName = "ltsworker"
+	opts.ContextTimeoutEnabled = true
+	return opts, nil
+}
+
+// readURL returns the URL that is given, or held by the file that is.
+func readURL(raw string) (string, error) {
+	name, ok := strings.CutPrefix(raw, "@")
+	if !ok {
+		return raw, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("names a file that cannot be read: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func withoutSecret(msg, raw string, u *url.URL) string {
+	msg = strings.ReplaceAll(msg, raw, "the URL")
+	if password, _ := u.User.Password(); password != "" {
+		msg = strings.ReplaceAll(msg, password, "…")
+	}
+	if password := u.Query().Get("password"); password != "" {
+		msg = strings.ReplaceAll(msg, password, "…")
+	}
+	return msg
+}
+
+// reach makes sure that Redis answers. It asks once and does not insist: whoever
+// typed the wrong address shall know soon.
+func reach(ctx context.Context, opts *redis.Options) error {
+	once := *opts
+	once.MaxRetries, once.DialerRetries, once.PoolSize = -1, 1, 1
+	rdb := redis.NewClient(&once)
+	defer rdb.Close()
+	late, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := rdb.Ping(late).Err(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &unreachableError{address: opts.Addr, err: advise(err)}
+	}
+	return nil
+}
+
+// advise says what to do about the answers that a server gives to strangers.
+func advise(err error) error {
+	msg := err.Error()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %v", connectTimeout)
+	case strings.HasPrefix(msg, "NOAUTH"):
+		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
+	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):
+		return errors.New("it refuses the user name or password")
+	}
+	return err
+}
+
+// client is a connection to one pool that runs nothing.
+type client struct {
+	*pool.Pool
+	store *redisstore.Store
+	rdb   *redis.Client
+	name  string
+	addr  string
+}
+
+func (c *client) close() {
+	c.Pool.Close()
+	c.rdb.Close()
+}
+
+// open connects a command to the pool that its flags name.
+func (g *globals) open(ctx context.Context) (*client, error) {
+	name, err := g.poolName("")
+	if err != nil {
+		return nil, err
+	}
+	opts, err := g.redisOptions("")
+	if err != nil {
+		return nil, err
+	}
+	return openPool(ctx, opts, name)
+}
+
+func openPool(ctx context.Context, opts *redis.Options, name string) (*client, error) {
+	if err := reach(ctx, opts); err != nil {
+		return nil, err
+	}
+	rdb := redis.NewClient(opts)
+	store := redisstore.New(rdb, name)
+	p, err := pool.New(store, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
+	if err != nil {
+		rdb.Close()
+		return nil, err
+	}
+	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: opts.Addr}, nil
+}
+
+// withClient runs do with a connection to the pool that the flags name.
+func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c *client) error) error {
+	ctx := cmd.Context()
+	c, err := g.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	err = do(ctx, c)
+	if err != nil && exitCode(err) == exitUnreachable {
+		return &unreachableError{address: c.addr, err: err}
+	}
+	return err
+}

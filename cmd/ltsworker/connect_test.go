@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPasswordsAreNeverShownAndNeverInAFlag(t *testing.T) {
+	const secret = "t0psecret"
+	for _, url := range []string{
+		"redis://user:" + secret + "@host:1/0", "redis://:" + secret + "@host:1/0", "redis://h:1/0?password=" + secret,
+		"rediss://:" + secret + "@h:port/0", "unix://:" + secret + "@/sock?db=x", "redis://:" + secret + "%zz@h",
+		"http://:" + secret + "@h", "redis://:" + secret + "@h/notadb", "redis://:" + secret + "@h/0?dial_timeout=" + secret,
+	} {
+		if _, err := redisOptions(url, true); err == nil {
+			t.Errorf("the flag took %q", url)
+		} else if strings.Contains(err.Error(), secret) {
+			t.Errorf("the password is shown: %v", err)
+		}
+		if _, err := redisOptions(url, false); err != nil && strings.Contains(err.Error(), secret) {
+			t.Errorf("the password is shown: %v", err)
+		}
+	}
+}
+
+func TestURLMayComeFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte("redis://:secret@host:1234/5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := redisOptions("@"+file, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opts.Addr != "host:1234" || opts.Password != "secret" || opts.DB != 5 {
+		t.Errorf("got %s, %q, %d", opts.Addr, opts.Password, opts.DB)
+	}
+}
+
+func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
+	t.Setenv("LTS_REDIS", "redis://env:1")
+	t.Setenv("LTS_POOL", "env")
+	check := func(g globals, wantAddr, wantPool string) {
+		t.Helper()
+		opts, err := g.redisOptions("redis://file:1")
+		if err != nil || opts.Addr != wantAddr {
+			t.Errorf("got %v, %v; want %s", opts, err, wantAddr)
+		}
+		if name, err := g.poolName("file"); err != nil || name != wantPool {
+			t.Errorf("got pool %s, %v; want %s", name, err, wantPool)
+		}
+	}
+	check(globals{redis: "redis://flag:1", pool: "flag"}, "flag:1", "flag")
+	check(globals{}, "env:1", "env")
+	t.Setenv("LTS_REDIS", "")
+	t.Setenv("LTS_POOL", "")
+	check(globals{}, "file:1", "file")
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newList(g *globals) *cobra.Command {
+	var (
+		f      filterFlags
+		limit  int
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List tasks",
+		Long: `List tasks: the live ones and those that ended and are still kept. Flags are
+combined with and, the values of one flag (repeated, or with commas) with or.
+The order is by state, inside a state that in which its tasks come up.`,
+		Example: `  ltsworker ls --state running
+  ltsworker ls --state failed --kind email.send,email.digest --limit 0 --json`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
+			if limit < 0 {
+				return usagef("--limit must not be negative; 0 lists all")
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return list(ctx, cmd, c, filter, limit, asJSON)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 100, "list at most so many; 0 lists all")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filter, limit int, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	tab := newTable(out)
+	n := 0
+	for t, err := range c.Tasks(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		if limit > 0 && n == limit {
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", limit)
+			break
+		}
+		if asJSON {
+			if err := writeJSON(out, recordTask(t, nil)); err != nil {
+				return err
+			}
+		} else {
+			if n == 0 {
+				tab.row("ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
+			}
+			tab.row(printable(t.ID), printable(t.Kind), printable(t.Queue), printable(string(t.State)),
+				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), since(t.CreatedAt), note(t))
+			// A long list shows up in pieces instead of after its end.
+			if n%1000 == 999 {
+				if err := tab.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		n++
+	}
+	return tab.flush()
+}
+
+// note is what matters most about a task in its state.
+func note(t *worker.Task) string {
+	switch {
+	case t.State == worker.Scheduled:
+		return "due " + instant(t.DueAt)
+	case t.State == worker.Running && len(t.Progress) > 0:
+		return printable(cut(string(t.Progress), 60))
+	case t.State == worker.Stopped && t.StopWhy != "":
+		return printable(cut(t.StopWhy, 60))
+	case t.State == worker.Succeeded:
+		return ""
+	case t.Error != "":
+		return printable(cut(t.Error, 60))
+	case t.State != worker.Running && t.State != worker.Waiting:
+		return printable(string(t.Code))
+	}
+	return ""
+}
+
+// cut shortens s to about n runes.
+func cut(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

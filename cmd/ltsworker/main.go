@@ -1,0 +1,46 @@
+// Command ltsworker is the operator's side of the worker pool: it runs replicas
+// from a config file, enqueues tasks, shows what there is and changes it.
+//
+// Run it without arguments for the list of commands. "ltsworker demo" needs
+// nothing but this binary.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks a command to end; a second one ends it the hard way,
+	// except where a command says otherwise.
+	context.AfterFunc(ctx, stop)
+	redis.SetLogger(quiet{})
+	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	explain(errOut, cmd, err)
+	return exitCode(err)
+}
+
+// quiet drops what the Redis client logs by itself: every failure comes back as
+// an error as well, and is reported once.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}

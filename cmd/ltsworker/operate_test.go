@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// tail reads so many lines of a command that does not end by itself, and then
+// interrupts it.
+func (u *user) tail(args []string, lines int) string {
+	u.t.Helper()
+	cmd := u.command(args...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		u.t.Fatal(err)
+	}
+	var text strings.Builder
+	scan := bufio.NewScanner(out)
+	for range lines {
+		if !scan.Scan() {
+			u.t.Fatalf("%v ended after\n%s", args, text.String())
+		}
+		text.WriteString(scan.Text() + "\n")
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		u.t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		u.t.Errorf("%v, interrupted: %v", args, err)
+	}
+	return text.String()
+}
+
+func TestTailShowsEveryChangeOfState(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a", "--delay", "1h")
+	u.must("stop", "a")
+	u.must("retry", "a")
+	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
+	var states []worker.State
+	for i, e := range events {
+		states = append(states, e.State)
+		if e.ID != "a" || e.Kind != "x" || e.Cursor == "" || e.At == "" || i > 0 && e.Version <= events[i-1].Version {
+			t.Errorf("got %+v", e)
+		}
+	}
+	if diff := cmp.Diff([]worker.State{worker.Scheduled, worker.Stopped, worker.Waiting}, states); diff != "" {
+		t.Error(diff)
+	}
+	rest := u.tail([]string{"tail", "--from", events[1].Cursor}, 1)
+	if !strings.Contains(rest, " waiting   a x queue=default") {
+		t.Errorf("got %q", rest)
+	}
+}
+
+func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x")
+	stats := func() statsRecord {
+		t.Helper()
+		return decodeLines[statsRecord](t, u.must("stats", "--json"))[0]
+	}
+	if s := stats(); s.Pool != u.pool || s.Waiting != 1 || s.Enqueued != 1 || len(s.Queues) != 1 || s.Queues[0].Name != "default" {
+		t.Errorf("got %+v", s)
+	}
+	if out := u.must("pause"); out != "paused the whole pool\n" || !stats().Paused {
+		t.Errorf("got %q", out)
+	}
+	u.must("resume")
+	if out := u.must("pause", "default"); out != "paused queue default\n" || stats().Paused || !stats().Queues[0].Paused {
+		t.Errorf("got %q", out)
+	}
+	u.must("resume", "default")
+
+	for _, args := range []string{"limit default 7", "limit --total 50", "limit --group acme 3", "limit --groups 2"} {
+		u.must(strings.Fields(args)...)
+	}
+	want := limitsRecord{Pool: 50, Queues: map[string]int{"default": 7}, Default: 2, Groups: map[string]int{"acme": 3}}
+	if diff := cmp.Diff([]limitsRecord{want}, decodeLines[limitsRecord](t, u.must("limit", "--json"))); diff != "" {
+		t.Error(diff)
+	}
+	if out := u.must("limit", "--group", "acme", "none"); out != "limit of group acme: none\n" {
+		t.Errorf("got %q", out)
+	}
+	if out := u.must("limit"); !strings.Contains(out, "groups  (default)") {
+		t.Errorf("got %s", out)
+	}
+	if out := u.must("stats"); !strings.Contains(out, "QUEUE") || !strings.Contains(out, "running") {
+		t.Errorf("got %s", out)
+	}
+}

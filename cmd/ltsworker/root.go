@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func newRoot() *cobra.Command {
+	var g globals
+	root := &cobra.Command{
+		Use:   "ltsworker COMMAND",
+		Short: "A worker pool whose state lives in Redis",
+		Long: `ltsworker runs, feeds and operates a worker pool whose state lives in Redis.
+
+  ltsworker demo                       see it work: needs nothing else
+  ltsworker run -c ltsworker.yaml      a replica from a config file
+  ltsworker enqueue KIND '{"a":1}'     a task for it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
+With --json, commands that read print JSON: one object on a line for each thing,
+times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			var names []string
+			for _, c := range cmd.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return &usageError{msg: "unknown command " + quoted(args[0]), hint: nearest(args[0], names)}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("ltsworker {{.Version}}\n")
+	flags := root.PersistentFlags()
+	flags.StringVar(&g.redis, "redis", "", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
+	flags.StringVar(&g.pool, "pool", "", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
+	root.AddCommand(
+		newDemo(&g), newDemoReplica(), newRun(&g),
+		newEnqueue(&g), newGet(&g), newList(&g), newWait(&g),
+		newStop(&g), newRetry(&g), newDelete(&g),
+		newTail(&g), newStats(&g), newPause(&g), newResume(&g), newLimit(&g),
+	)
+	return root
+}
+
+// flagError turns what the flag parser says into a usage error, with the flag
+// that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	usage := &usageError{msg: err.Error()}
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+			usage.hint = "--" + name
+		}
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		reason := errors.Unwrap(invalid).Error()
+		switch {
+		case invalid.GetFlag().Value.Type() == "bool":
+			reason = "must be true or false, not " + quoted(invalid.GetValue())
+		case strings.HasPrefix(reason, "strconv."):
+			reason = "must be a whole number that fits, not " + quoted(invalid.GetValue())
+		}
+		usage.msg = "--" + invalid.GetFlag().Name + " " + reason
+	}
+	return usage
+}
+
+// between accepts from least to most arguments, which what names: "one task id".
+func between(least, most int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", what)
+		case most >= 0 && len(args) > most:
+			return usagef("unexpected argument %s", quoted(args[most]))
+		}
+		return nil
+	}
+}
+
+func addJSON(cmd *cobra.Command, to *bool) {
+	cmd.Flags().BoolVar(to, "json", false, "print JSON")
+}
+
+// version is what the build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

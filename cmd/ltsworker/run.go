@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+)
+
+func newRun(g *globals) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run a replica from a config file",
+		Long: `Run a replica: it takes tasks from the queues of the config file and runs the
+commands of its handlers, until interrupted.
+
+  pool: media
+  redis: redis://127.0.0.1:6379/0
+  lease: 30s                     # how long the tasks of a dead replica stay untouched
+  drain_timeout: 30s             # how long a shutdown waits for running tasks
+  stop_grace: 10s                # how long a stopped command may take to end
+  limit: 50                      # tasks at once, over all replicas; 0 is no limit
+  queues:
+    default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
+  groups: {default_limit: 2, limits: {acme: 5}}
+  handlers:
+    video.cut:
+      command: [./cut.sh, --fast]
+      timeout: 5m                # of one attempt; none for no limit
+      soft_timeout: 1m           # an event with the code slow is sent
+      max_attempts: 3
+      max_lost: 3                # attempts whose replica died
+      backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
+      dir: work                  # relative to the config file, whose own
+                                 # directory is the default
+      env: {MODE: fast}
+
+A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
+LTS_QUEUE, LTS_ATTEMPT and LTS_POOL in its environment. What it prints is the
+result. Exit code 0 succeeds, 65 fails for good, 75 gives the task back without
+using an attempt, any other fails the attempt. A program with a slash in its name
+is looked for relative to dir, any other in PATH.
+
+--redis, LTS_REDIS, --pool and LTS_POOL win over the file. A URL with a password
+belongs into the file or into LTS_REDIS.
+
+The first SIGTERM or SIGINT drains: no more tasks are taken, running ones may end
+within drain_timeout. The second gives running tasks back now.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file == "" {
+				return usagef("-c FILE is missing")
+			}
+			return run(cmd, g, file)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "config `FILE`, see above")
+	return cmd
+}
+
+func run(cmd *cobra.Command, g *globals, file string) error {
+	log := newLogger(cmd.ErrOrStderr(), slog.LevelInfo)
+	rdb, p, c, err := prepare(g, file, log)
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+
+	ctx := cmd.Context()
+	if err := reach(ctx, rdb.Options()); err != nil {
+		return err
+	}
+	if err := p.Check(ctx); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			log.Warn("redis is not as it should be", "problem", line)
+		}
+	}
+
+	log.Info("replica starting", "pool", c.name, "redis", rdb.Options().Addr,
+		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
+	stopWatching := onSecondSignal(func() {
+		log.Warn("second signal: giving running tasks back now")
+		p.Close()
+	})
+	defer stopWatching()
+	context.AfterFunc(ctx, func() {
+		log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
+	})
+
+	err = p.Run(ctx)
+	if err == nil {
+		log.Info("stopped")
+	}
+	if err != nil && isNetwork(err) {
+		return &unreachableError{address: rdb.Options().Addr, err: err}
+	}
+	return err
+}
+
+// prepare reads the config file and makes the pool of it, without a call to
+// Redis. The error lists everything that is wrong.
+func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Pool, *config, error) {
+	c, err := readConfig(file)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	name, err := g.poolName(c.name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c.name = name
+	opts := &redis.Options{}
+	if c.redis != "" {
+		// Checked even where flag or environment win, so that it can be relied on.
+		if opts, err = redisOptions(c.redis, false); err != nil {
+			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
+		}
+	}
+	if opts, err = g.redisOptions(c.redis); err != nil && !c.blamed("redis") {
+		return nil, nil, nil, err
+	}
+	handlers, err := c.commands(name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c.pool.Logger = log
+	if opts == nil {
+		opts = &redis.Options{}
+	}
+	rdb := redis.NewClient(opts)
+	p, err := pool.New(redisstore.New(rdb, name), c.pool)
+	if len(c.pool.Queues) > 0 {
+		c.blameFields("", err)
+	}
+	if err := c.refusal(); err != nil {
+		rdb.Close()
+		return nil, nil, nil, err
+	}
+	for kind, h := range handlers {
+		p.HandleKind(kind, h)
+	}
+	return rdb, p, c, nil
+}
+
+// onSecondSignal calls do when the second signal from now on arrives. The first
+// ends the command's context.
+func onSecondSignal(do func()) (stop func()) {
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		do()
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// printable returns s as it may be shown on a terminal: anything that a terminal
+// could take for a command, and all but plain spaces, makes it quoted. Names,
+// errors and results come from whoever could enqueue.
+func printable(s string) string {
+	if visible(s) == s {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// quoted quotes s for a message and cuts it to a readable length.
+func quoted(s string) string {
+	if len(s) > 80 {
+		return strconv.Quote(strings.ToValidUTF8(s[:80], "")) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// visible escapes what does not print and leaves the rest as it is.
+func visible(s string) string {
+	clean := true
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if unicode.IsPrint(r) && (r != utf8.RuneError || n > 1) {
+			b.WriteRune(r)
+		} else {
+			q := strconv.Quote(s[i : i+n])
+			b.WriteString(q[1 : len(q)-1])
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// visibleLines is visible for text of several lines: line feeds and tabs stay.
+func visibleLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		fields := strings.Split(strings.TrimSuffix(line, "\r"), "\t")
+		for j, f := range fields {
+			fields[j] = visible(f)
+		}
+		lines[i] = strings.Join(fields, "\t")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// writeJSON writes v on one line. Strings in it are escaped such that the line
+// is safe to look at on a terminal and means the same to a program.
+func writeJSON(w io.Writer, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode output: %w", err)
+	}
+	_, err := io.WriteString(w, escapeJSON(buf.String()))
+	return err
+}
+
+// escapeJSON escapes the runes past ASCII that do not print. Outside of strings
+// JSON has none.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r < 0x7f || r > 0x7f && unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// table writes rows in columns. The caller makes the cells printable.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(w io.Writer, header ...string) *table {
+	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	if len(header) > 0 {
+		t.row(header...)
+	}
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+func (t *table) flush() error { return t.w.Flush() }
+
+// limitText says a limit, for which zero means none.
+func limitText(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.Itoa(n)
+}
+
+// instant is a time in JSON output: RFC 3339 in UTC with milliseconds, the
+// precision of Redis.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// count says n of something: "1 task", "3 tasks".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

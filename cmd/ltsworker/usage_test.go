@@ -1,0 +1,85 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
+	u := stranger(t)
+	for _, tc := range []struct {
+		args string
+		want []string
+	}{
+		{"enque x", []string{`unknown command "enque"`, "Did you mean enqueue?", "Usage: ltsworker COMMAND"}},
+		{"enqueue", []string{"KIND is missing", "Usage: ltsworker enqueue KIND [JSON|-]"}},
+		{"enqueue x --quue a", []string{"unknown flag: --quue", "Did you mean --queue?"}},
+		{"enqueue x --priority 128", []string{`--priority must be a whole number that fits, not "128"`}},
+		{"enqueue x --delay 5", []string{"--delay needs a unit, as in 5s or 5m"}},
+		{"enqueue x --delay -5s", []string{`--delay must not be negative`}},
+		{"enqueue x --at tomorrow", []string{"--at must be a time like 2026-01-31T18:00:00Z"}},
+		{"enqueue x --delay 5s --at 2030-01-01T00:00:00Z", []string{"--delay and run_at cannot both be set"}},
+		{"enqueue {x} --id a/{b} --backoff x --header z --ttl 0s --max-attempts 0", []string{
+			"KIND must not contain", "--id must not contain", "--backoff must be", "--header must be KEY=VALUE", "--ttl must be more than 0", "--max-attempts must be at least 1"}},
+		{"enqueue x {", []string{"the payload is not JSON"}},
+		{"enqueue --batch - --queue a", []string{"not from --queue"}},
+		{"enqueue --batch missing.ndjson", []string{"open the batch"}},
+		{"get", []string{"a task's ID is missing"}},
+		{"get a{b", []string{`the ID "a{b" must not contain`}},
+		{"ls --state faild", []string{"did you mean failed?"}},
+		{"ls extra", []string{`unexpected argument "extra"`}},
+		{"stop", []string{"say which tasks to stop"}},
+		{"stop a --state running", []string{"either IDs or flags"}},
+		{"retry --state running --yes", []string{"cannot retry running tasks, only those that are succeeded or failed"}},
+		{"tail --from yesterday", []string{"--from must be 0 or a cursor"}},
+		{"limit default -- -3", []string{"the limit must be a whole number from 1"}},
+		{"limit default", []string{"give one limit"}},
+		{"limit --total --groups 3", []string{"only one of --total, --group and --groups"}},
+		{"run", []string{"-c FILE is missing", "Usage: ltsworker run -c FILE"}},
+		{"run -c missing.yaml", []string{"open the config file"}},
+		{"stats --redis redis://:hunter2@h", []string{"must not hold a password", "LTS_REDIS"}},
+		{"stats --redis localhost:6379", []string{"--redis must start with redis://"}},
+		{"stats --pool a{b", []string{"--pool must not contain"}},
+		{"stats --json=perhaps", []string{"--json must be true or false"}},
+		{"demo missing", []string{"cannot use the directory"}},
+		{"demo --pool x", []string{"takes no --pool"}},
+	} {
+		a := u.run(strings.Fields(tc.args)...)
+		if a.code != exitUsage || a.out != "" {
+			t.Errorf("%s: exit code %d, output %q; want 2 and none\n%s", tc.args, a.code, a.out, a.err)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(a.err, want) {
+				t.Errorf("%s: %q is missing in\n%s", tc.args, want, a.err)
+			}
+		}
+		if strings.Contains(a.err, "hunter2") {
+			t.Errorf("%s: the password is shown\n%s", tc.args, a.err)
+		}
+	}
+}
+
+func TestUnreachableRedisExitsWith3AndHidesThePassword(t *testing.T) {
+	u := stranger(t)
+	u.write("w.yaml", "queues: {default: {}}\nhandlers: {a: {command: [cat]}}\n", 0o600)
+	// Nobody listens on port 1 of the loopback interface.
+	u.env = []string{"LTS_REDIS=redis://user:hunter2@127.0.0.1:1/0"}
+	for _, args := range []string{"stats", "enqueue x", "ls", "tail", "run -c w.yaml", "demo --redis redis://127.0.0.1:1 ."} {
+		a := u.run(strings.Fields(args)...)
+		if a.code != exitUnreachable || !strings.Contains(a.err, "127.0.0.1:1") || strings.Contains(a.err, "hunter2") {
+			t.Errorf("%s: exit code %d\n%s", args, a.code, a.err)
+		}
+	}
+}
+
+func TestHelpGoesToStandardOutput(t *testing.T) {
+	u := stranger(t)
+	for _, args := range []string{"", "--help", "help run", "enqueue --help", "--version"} {
+		if a := u.run(strings.Fields(args)...); a.code != 0 || a.out == "" || a.err != "" {
+			t.Errorf("%q: exit code %d, %d bytes of output, errors %q", args, a.code, len(a.out), a.err)
+		}
+	}
+	if a := u.run("--help"); strings.Contains(a.out, "demo-replica") {
+		t.Error("the help shows what is not for people")
+	}
+}
