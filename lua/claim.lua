@@ -5,7 +5,7 @@
 -- Returns {now, ms until the next scheduled task or 0, then per task: {id, fence, ms left for the attempt or 0 for no
 -- bound, {fields and values of its hash as before the claim}}}.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
--- same call number gets the same tasks again, as far as the replica still holds them.
+-- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none.
 -- uses: base wake line policy finish again promote trim
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
@@ -14,8 +14,11 @@ local reply = { NOW, promote(100) }
 
 local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end
 
+-- A lower number than the last comes from a call that its successor overtook: nobody waits for its answer any more.
 local last = call('HGET', record, 'claim:' .. queue)
-if last and string.match(last, '^(%d+) ') == number then
+local seen = last and string.match(last, '^(%d+) ')
+if seen and tonumber(seen) > tonumber(number) then return reply end
+if seen == number then
   for id in string.gmatch(string.sub(last, #number + 2), '%S+') do
     local flat = call('HGETALL', task_key(id))
     local h = fields(flat)
@@ -24,13 +27,15 @@ if last and string.match(last, '^(%d+) ') == number then
       reply[#reply + 1] = { id, tonumber(h.attempt), ms_left(bound), flat }
     end
   end
+  -- The reports before this call left no marker here, and this call takes nothing new.
+  freed[queue] = true
   flush()
   wake_freed()
   return reply
 end
 
 local free = n > 0 and room(queue) or 0
-local want = math.min(n, free)
+local want = math.min(n, free, 1000) -- what is left gets a marker
 local leases, ids, gone = {}, {}, {}
 
 local function start(id, h, flat, score)
@@ -50,7 +55,8 @@ end
 -- per call, so that no call takes long.
 local budget = 2 * want + 100
 while #ids < want and budget > 0 do
-  local top = call('ZRANGE', lines, 0, want - #ids - 1, 'WITHSCORES')
+  local most = want - #ids
+  local top = call('ZRANGE', lines, 0, most - 1, 'WITHSCORES')
   if #top == 0 then break end
   local line = {}
   for i = 1, #top, 2 do
@@ -59,8 +65,9 @@ while #ids < want and budget > 0 do
     top[(i + 1) / 2] = top[i]
   end
   call('ZREM', lines, unpack(top, 1, #line))
+  local last_seen = #line == most and tonumber(line[most].score) or math.huge
   local i = 1
-  while i <= #line and #ids < want do
+  while i <= #line and #ids < want and budget > 0 do
     local t = line[i]
     local h = t.h
     local head = h.group and call('HGET', P .. 'group:head:' .. queue, h.group) == whole(t.score)
@@ -78,12 +85,15 @@ while #ids < want and budget > 0 do
       start(t.id, h, t.flat, t.score)
     end
     if head then
-      -- The group's next in line takes its place among the candidates, if there is room for it.
+      -- The group's next takes its place among the candidates, or in the line where its place is behind those it has
+      -- been read up to.
       if group_full(h.group) then
         call('HDEL', P .. 'group:head:' .. queue, h.group)
       else
         local id, score = next_head(queue, h.group)
-        if id then
+        if id and score > last_seen then
+          call('ZADD', lines, whole(score), id)
+        elseif id then
           local at = i + 1
           while line[at] and tonumber(line[at].score) < score do at = at + 1 end
           local flat = redis.pcall('HGETALL', task_key(id))
@@ -102,7 +112,7 @@ if #ids > 0 then
   call('HSET', record, 'claim:' .. queue, number .. ' ' .. table.concat(ids, ' '))
 end
 mend_heads(queue, gone)
-if free > #ids and (#ids == n or budget <= 0) then freed[queue] = true end
+if free > #ids and (#ids == want or budget <= 0) then freed[queue] = true end
 trim_count()
 flush()
 wake_freed()

@@ -1,17 +1,21 @@
 -- inbox: turns the entries that peek showed into tasks or rejects, and takes them out of the inbox in the same step.
 --
 -- KEYS  prefix, meta
--- ARGV  number of entries from inbox:open, number of entries, most entries of the reject stream, then per entry: the
---       entry, reason for rejecting it ('' for none), and unless rejected: id, kind, queue, priority, group, unique,
---       delay, run_at, ttl, deadline, where its payload begins and ends in the entry, number of further strings, those
---       strings (fields and values of the task's hash)
+-- ARGV  lane, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
+--       entry: the entry, reason for rejecting it ('' for none), and unless rejected: id, kind, queue, priority, group,
+--       unique, delay, run_at, ttl, deadline, where its payload begins and ends in the entry, number of further strings,
+--       those strings (fields and values of the task's hash)
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
--- Keeps: an entry is admitted exactly once, whoever read it and whoever died in between.
+-- Keeps: an entry is admitted exactly once, whoever read it and whoever died in between. A call that is repeated after
+-- its reply was lost does nothing: the entries that follow may be the same text, and would be taken for duplicates.
 -- uses: base wake line admit reject
-local from_open, n = tonumber(ARGV[1]), tonumber(ARGV[2])
+local lane, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local seen, left = string.match(call('GET', lane) or '', '^(%d+) (%d+)$')
+if seen == number then return tonumber(left) end
+if seen and tonumber(seen) > tonumber(number) then return -1 end
 
 local starts = {}
-local i = 4
+local i = 6
 for task = 1, n do
   starts[task] = i
   i = i + (ARGV[i + 1] == '' and 15 + ARGV[i + 14] or 2)
@@ -42,7 +46,9 @@ for task = 1, n do
     if why == 'dup' then reason = 'duplicate of task ' .. id .. ', which is ' .. state end
     if why == 'full' then reason = 'queue is full' end
   end
-  if reason ~= '' then reject(entry, reason, ARGV[3]) end
+  if reason ~= '' then reject(entry, reason, ARGV[5]) end
 end
 settle()
-return call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
+left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
+call('SET', lane, number .. ' ' .. left, 'PX', 600000)
+return left

@@ -3,9 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  replica
 -- Returns 1.
--- Keeps: a marker that the replica may have taken with it is left again.
+-- Keeps: a marker that the replica may have taken with it is left again, and its knowledge of the next due task.
 -- uses: base wake
 call('ZREM', P .. 'replicas', ARGV[1])
 call('DEL', P .. 'replica:' .. ARGV[1], P .. 'bell:' .. ARGV[1])
-for _, q in ipairs(queues()) do wake(q) end
+inherit()
 return 1

@@ -3,7 +3,7 @@
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
 -- Returns {ms until the next task is due for removal or 0}.
--- Keeps: everything of a task goes together.
+-- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
 -- uses: base wake line policy finish trim
 local first = math.huge
 for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
@@ -17,8 +17,11 @@ end
 flush()
 trim_age()
 trim_count()
-for _, replica in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)) do
+local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)
+for _, replica in ipairs(silent) do
   call('ZREM', P .. 'replicas', replica)
-  call('DEL', P .. 'replica:' .. replica, P .. 'bell:' .. replica)
+  call('DEL', P .. 'bell:' .. replica)
+  call('PEXPIRE', P .. 'replica:' .. replica, 3600000) -- it may only have been paused, and renew again
 end
+if #silent > 0 then inherit() end
 return { first < math.huge and first or 0 }

@@ -6,7 +6,7 @@
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
 -- uses: base wake line policy finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-call('ZADD', P .. 'replicas', NOW + lease, replica)
+if call('ZADD', P .. 'replicas', NOW + lease, replica) == 1 then call('PERSIST', P .. 'replica:' .. replica) end
 call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'running', (#ARGV - 4) / 4, 'stuck', ARGV[4])
 local verdicts = {}
 for i = 5, #ARGV, 4 do

@@ -43,6 +43,7 @@ func (s *Store) takeBlocking() (rdb redis.UniversalClient, own bool) {
 	case *redis.Client:
 		o := *c.Options()
 		o.PoolSize, o.MinIdleConns, o.MaxActiveConns, o.MaxRetries = 1, 0, 0, -1
+		o.PushNotificationProcessor = nil // belongs to the client it was made for
 		return redis.NewClient(&o), true
 	case *redis.ClusterClient:
 		o := *c.Options()

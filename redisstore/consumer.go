@@ -139,6 +139,9 @@ func (s *Store) LeaveGroup(ctx context.Context, group, consumer string) error {
 // read but not acknowledged.
 func (s *Store) GroupLag(ctx context.Context, group string) (unread, pending int64, err error) {
 	groups, err := s.rdb.XInfoGroups(ctx, s.key("events")).Result()
+	if err != nil && strings.Contains(err.Error(), "no such key") {
+		return 0, 0, nil // nothing has happened yet
+	}
 	if err != nil {
 		return 0, 0, s.fail("group lag", err)
 	}

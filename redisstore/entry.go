@@ -31,6 +31,10 @@ func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
 	e := entryReader{spec: &spec}
 	var seen []string
 	for dec.More() {
+		if len(e.errs) > maxMistakes {
+			e.errs = append(e.errs, errors.New("and perhaps more"))
+			return spec, 0, errors.Join(e.errs...)
+		}
 		t, err := dec.Token()
 		if err != nil {
 			return spec, 0, syntaxError(err)
@@ -71,6 +75,10 @@ func syntaxError(err error) error {
 	}
 	return fmt.Errorf("is not valid JSON: %w", err)
 }
+
+// maxMistakes is how many of an entry's mistakes are listed before the rest of it
+// is left unread: a reason is for a person, and an entry may be all mistakes.
+const maxMistakes = 20
 
 // entryReader fills a spec from the fields of an entry and collects what is
 // wrong with them.

@@ -29,6 +29,9 @@ func (s *Store) LastEvent(ctx context.Context) (string, error) {
 // ReadEvents reads up to max events after the cursor and waits up to wait for
 // the first.
 func (s *Store) ReadEvents(ctx context.Context, after string, max int, wait time.Duration) ([]worker.Event, error) {
+	if _, _, err := splitCursor(after); err != nil {
+		return nil, err
+	}
 	if wait < time.Millisecond {
 		wait = -1 // do not block: a zero would block for ever
 	}

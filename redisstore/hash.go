@@ -136,8 +136,9 @@ func decodeTask(id string, flat []string) (*worker.Task, error) {
 		case "max_attempts":
 			t.MaxAttempts = int(integer(name, v))
 		case "backoff":
-			if t.Backoff, err = worker.ParseBackoff(v); err != nil {
-				err = fmt.Errorf("task %s: field backoff %w", id, err)
+			var e error
+			if t.Backoff, e = worker.ParseBackoff(v); e != nil && err == nil {
+				err = fmt.Errorf("task %s: field backoff %w", id, e)
 			}
 		case "retain_ms":
 			d := worker.Forever

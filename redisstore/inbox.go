@@ -17,6 +17,7 @@ const (
 	// MaxRejected is how many entries inbox:rejected keeps, about.
 	MaxRejected = 10_000
 
+	maxReason       = 8192 // bytes
 	inboxBatch      = 200
 	inboxBatchBytes = 2 << 20
 )
@@ -57,7 +58,10 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 		return false, r.err
 	}
 
-	args := []any{fromOpen, len(entries), MaxRejected}
+	l := s.takeLane()
+	defer s.putLane(l)
+	l.call++
+	args := []any{l.name + ":inbox", l.call, fromOpen, len(entries), MaxRejected}
 	for _, entry := range entries {
 		if args, err = appendEntry(args, entry); err != nil {
 			return false, err
@@ -78,7 +82,8 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 func appendEntry(args []any, entry string) ([]any, error) {
 	spec, at, err := parseEntry([]byte(entry))
 	if err != nil {
-		return append(args, entry, strings.ReplaceAll(err.Error(), "\n", "; ")), nil
+		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
+		return append(args, entry, reason[:min(len(reason), maxReason)]), nil
 	}
 	if spec.ID == "" {
 		id, err := uuid.NewV7()

@@ -64,8 +64,14 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	}
 	var warnings []string
 	rd := readReply("join", reply)
+	regroup := false
 	for rd.more() {
-		warnings = append(warnings, fmt.Sprintf("%s was %s and is now what this replica configures", rd.string(), rd.string()))
+		field, was := rd.string(), rd.string()
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now what this replica configures", field, was))
+		regroup = regroup || field == "limit:group"
+	}
+	if rd.err == nil && regroup {
+		return warnings, s.fail("join", s.regroup(ctx))
 	}
 	return warnings, rd.err
 }

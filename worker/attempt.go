@@ -45,11 +45,53 @@ func (a *attempt) run() {
 		if !returned {
 			err = unwound(recover())
 		}
-		a.r.finish(a, result, err)
+		rep := a.report(result, err)
 		a.cancel(nil) // ends what the handler left behind on its context
+		a.r.finish(a, rep)
 	}()
 	result, err = a.handle(a.ctx, a.task)
 	returned = true
+}
+
+// finish takes in the report of a handler that returned.
+func (r *Replica) finish(a *attempt, rep Report) {
+	if rep.Op == Fail {
+		r.log.Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
+	}
+	r.mu.Lock()
+	a.returned = true
+	a.q.taken--
+	a.q.want = true // the slot may be claimed in the round trip that reports it
+	dropped := a.lost || a.abandoned
+	if dropped {
+		r.dropped++
+	}
+	switch {
+	case a.abandoned:
+		r.stuck--
+		poke(r.work)
+	case a.lost:
+		// What it did no longer counts. Where nobody else has taken the task yet,
+		// giving it back saves it the wait for the end of its lease.
+		delete(r.held, a)
+		r.active--
+		if a.refused {
+			poke(r.work)
+		} else {
+			r.send(a, release(a.task, CodeReleased, 0))
+		}
+	default:
+		r.active--
+		r.send(a, rep)
+	}
+	if r.active == 0 && r.phase != serving {
+		poke(r.settled)
+	}
+	r.mu.Unlock()
+
+	if dropped {
+		r.log.Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
+	}
 }
 
 // stop cancels the handler's context; the first cause stands. The caller holds
@@ -91,4 +133,9 @@ func (a *attempt) logTail() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.log
+}
+
+// args names the attempt in the log.
+func (a *attempt) args() []any {
+	return []any{"task", a.task.ID, "kind", a.task.Kind, "queue", a.q.name, "attempt", a.task.Attempt}
 }

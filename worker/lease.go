@@ -32,7 +32,7 @@ func (r *Replica) keep(ctx context.Context) {
 		case <-r.renewing:
 		}
 		now := time.Now()
-		urgent, dirty := r.takeRequests()
+		urgent, dirty := r.requests()
 		if dirty && extra.Before(next) {
 			next = extra
 		}
@@ -49,13 +49,11 @@ func (r *Replica) keep(ctx context.Context) {
 	}
 }
 
-// takeRequests returns what renewals were asked for since it was called last.
-func (r *Replica) takeRequests() (urgent, dirty bool) {
+// requests returns what renewals were asked for since the last one.
+func (r *Replica) requests() (urgent, dirty bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	urgent, dirty = r.renewNow, r.renewDirty
-	r.renewNow, r.renewDirty = false, false
-	return urgent, dirty
+	return r.renewNow, r.renewDirty
 }
 
 // renewSoon asks for a renewal that carries news, about a second away at most.
@@ -84,6 +82,7 @@ func (r *Replica) bell() {
 func (r *Replica) renew(ctx context.Context, now time.Time) error {
 	req := Renewal{Replica: r.id, Lease: r.cfg.Lease, Grace: r.cfg.StopGrace + reportSlack}
 	r.mu.Lock()
+	r.renewNow, r.renewDirty = false, false
 	req.Stuck = r.stuck
 	req.Held = make([]Held, 0, len(r.held))
 	sent := make([]*attempt, 0, len(r.held))

@@ -149,24 +149,3 @@ func (r *Replica) ringDue() bool {
 	r.ringing, r.ringMore = due, false
 	return due
 }
-
-// call makes a short call to the store.
-func (r *Replica) call(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
-	defer cancel()
-	return f(ctx)
-}
-
-// insist makes a short call again and again until it works or ctx is done.
-func (r *Replica) insist(ctx context.Context, t *retry, f func(context.Context) error) {
-	for {
-		err := r.call(ctx, f)
-		if err == nil {
-			t.ok()
-			return
-		}
-		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
-			return
-		}
-	}
-}

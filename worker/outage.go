@@ -31,7 +31,7 @@ func (o *outage) begin(op string, err error) {
 	defer o.mu.Unlock()
 	if len(o.failing) == 0 {
 		o.since = time.Now()
-		o.log.Error("the store does not answer; trying again until it does", "call", op, "err", err)
+		o.log.Error("calls to the store fail; trying again until they work", "call", op, "err", err)
 	}
 	o.failing[op] = true
 }
@@ -44,7 +44,7 @@ func (o *outage) end(op string) {
 	}
 	delete(o.failing, op)
 	if len(o.failing) == 0 {
-		o.log.Warn("the store answers again", "after", time.Since(o.since).Round(time.Millisecond))
+		o.log.Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
 }
 
@@ -70,6 +70,27 @@ func (t *retry) ok() {
 	if t.fails > 0 {
 		t.fails = 0
 		t.end(t.op)
+	}
+}
+
+// call makes a short call to the store.
+func (r *Replica) call(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// insist makes a short call again and again until it works or ctx is done.
+func (r *Replica) insist(ctx context.Context, t *retry, f func(context.Context) error) {
+	for {
+		err := r.call(ctx, f)
+		if err == nil {
+			t.ok()
+			return
+		}
+		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			return
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 		g.store.putN(100, Spec{Kind: "job", Queue: "a"})
 		g.store.putN(50, Spec{Kind: "other", Queue: "b"})
 		g.run()
-		pass(time.Second)
+		g.pass(time.Second)
 		if runs.Load() != 100 || most.Load() != 3 {
 			t.Errorf("%d runs, at most %d at a time; want 100 and 3", runs.Load(), most.Load())
 		}
@@ -55,9 +55,9 @@ func TestAnIdleReplicaMakesAtMostOneCallASecond(t *testing.T) {
 				g.r.Handle("job", noop)
 				g.store.upkeep = func() Upkeep { return up }
 				g.run()
-				pass(time.Minute)
+				g.pass(time.Minute)
 				from := time.Now()
-				pass(10*time.Minute - 1)
+				g.pass(10*time.Minute - 1)
 				if n := len(g.store.callsSince(from)); n > 600 {
 					t.Errorf("%d calls in ten idle minutes, want at most 600", n)
 				}
@@ -73,7 +73,7 @@ func TestAnIdleReplicaStartsATaskAtOnce(t *testing.T) {
 		g.r.Handle("job", noop)
 		g.run()
 		for _, wait := range []time.Duration{0, time.Millisecond, 7 * time.Second, time.Hour} {
-			pass(wait)
+			g.pass(wait)
 			g.store.put(Spec{ID: "id" + wait.String(), Kind: "job"})
 			synctest.Wait() // no time passes
 			g.wantState("id"+wait.String(), Succeeded, CodeOK)
@@ -91,7 +91,7 @@ func TestAFullQueueListensAgainWhenASlotIsFree(t *testing.T) {
 		})
 		g.store.put(Spec{ID: "first", Kind: "job"})
 		g.run()
-		pass(1500 * time.Millisecond)
+		g.pass(1500 * time.Millisecond)
 		g.wantState("first", Succeeded, CodeOK)
 		g.store.put(Spec{ID: "second", Kind: "job"})
 		synctest.Wait()
@@ -112,7 +112,7 @@ func TestALimitedQueueGoesOnInTheRoundTripThatReports(t *testing.T) {
 		})
 		g.store.putN(10, Spec{Kind: "job"})
 		g.run()
-		pass(5 * time.Second)
+		g.pass(5 * time.Second)
 		for id := range g.store.tasks {
 			g.wantState(id, Succeeded, CodeOK)
 		}
@@ -164,7 +164,7 @@ func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 		g.store.markers[DefaultQueue] = true
 		g.store.broadcast()
 		g.store.mu.Unlock()
-		pass(2 * time.Hour)
+		g.pass(2 * time.Hour)
 		for id, d := range delays {
 			if got := started[id].Sub(begin); got < d || got > d+time.Millisecond {
 				t.Errorf("task %s started after %v, want %v", id, got, d)
@@ -179,7 +179,7 @@ func TestTheSlowPollFindsATaskWhoseMarkerWasLost(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", noop)
 		g.run()
-		pass(time.Second)
+		g.pass(time.Second)
 		g.store.mu.Lock()
 		changed := g.store.changed
 		g.store.changed = make(chan struct{}) // nobody hears of it
@@ -188,7 +188,7 @@ func TestTheSlowPollFindsATaskWhoseMarkerWasLost(t *testing.T) {
 		close(g.store.changed)
 		g.store.changed = changed
 		g.store.mu.Unlock()
-		pass(11 * time.Second)
+		g.pass(11 * time.Second)
 		g.wantState("quiet", Succeeded, CodeOK)
 		g.end()
 	})
@@ -240,7 +240,7 @@ func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
 		})
 		g.run()
 		g.store.push(Spec{ID: "a", Kind: "job"}, Spec{ID: "b", Kind: "job"}, Spec{ID: "c", Kind: "job"})
-		pass(6 * time.Second)
+		g.pass(6 * time.Second)
 		g.wantState("c", Succeeded, CodeOK)
 		g.end()
 	})
@@ -267,7 +267,7 @@ func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
 				g.store.upkeep = func() Upkeep { return c.up }
 				from := time.Now()
 				g.run()
-				pass(100 * time.Second)
+				g.pass(100 * time.Second)
 				if n := len(g.store.callsSince(from, "maintain")); n < c.least || n > c.most {
 					t.Errorf("%d turns in 100 seconds, want %d to %d", n, c.least, c.most)
 				}

@@ -37,6 +37,9 @@ func (r *Replica) maintain(ctx context.Context) {
 		pause = upkeepPause(up, longest)
 		if up.Lost > 0 {
 			r.log.Warn("leases ended without a report; their tasks go on elsewhere", "leases", up.Lost)
+			// A replica that is frozen or cut off still counts as listening, and
+			// may have been given the marker that their tasks left.
+			r.poll()
 		}
 		if up.Inbox && r.inbox.TryLock() {
 			r.wg.Go(func() {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -26,6 +28,12 @@ const (
 	demoLimit    = 6 // over all of them
 	demoLease    = 2 * time.Second
 	demoQueue    = "default"
+
+	// The embedded Redis is slow where a sorted set or a stream is large. So in it
+	// at most so many tasks are enqueued ahead of the work, and far more events
+	// than those tasks have are kept.
+	demoWindow = 1000
+	demoEvents = 20_000
 )
 
 // demoFlags are the flags of demo.
@@ -117,7 +125,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 	}
 	say.note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.name, place.addr, demoWorkers, demoLimit)
 
-	w, err := work(ctx, place.client, files, team, say)
+	w, err := work(ctx, place.client, files, min(len(files), place.window), team, say)
 	say.end()
 	if err != nil {
 		return interrupted(ctx, err)
@@ -183,8 +191,11 @@ func holdFor(files int) time.Duration {
 // demoPlace is where a demo keeps its tasks.
 type demoPlace struct {
 	*client
-	url      string // for the replicas; may hold a password
-	embedded *miniredis.Miniredis
+	url       string // for the replicas; may hold a password
+	window    int    // tasks enqueued ahead of the work
+	maxEvents int    // events kept; 0 for the pool's default
+	embedded  *miniredis.Miniredis
+	closing   chan struct{} // closed with the embedded one
 }
 
 // openDemoPlace starts an embedded Redis, or connects to the one that --redis
@@ -196,34 +207,54 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 		if err := m.StartAddr("127.0.0.1:0"); err != nil {
 			return nil, fmt.Errorf("start the embedded Redis: %w", err)
 		}
-		// Without this it never expires a key by itself.
-		m.ClockTTL(true)
 		c, err := openPool(ctx, &redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}, "demo")
 		if err != nil {
 			m.Close()
 			return nil, err
 		}
-		return &demoPlace{client: c, url: "redis://" + m.Addr() + "/0", embedded: m}, nil
-	}
-	opts, err := g.redisOptions("")
-	if err != nil {
-		return nil, err
+		d := &demoPlace{
+			client: c, url: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
+			embedded: m, closing: make(chan struct{}),
+		}
+		go d.expire()
+		return d, nil
 	}
 	url, err := readURL(g.redis)
 	if err != nil {
-		return nil, err
+		return nil, usagef("--redis %v", err)
+	}
+	opts, err := redisOptions(url, !strings.HasPrefix(g.redis, "@"))
+	if err != nil {
+		return nil, usagef("--redis %v", err)
 	}
 	c, err := openPool(ctx, opts, "demo-"+strconv.FormatUint(rand.Uint64(), 36))
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlace{client: c, url: url}, nil
+	return &demoPlace{client: c, url: url, window: math.MaxInt}, nil
+}
+
+// expire removes the keys whose time has come from the embedded Redis, which does
+// not do so by itself: its ClockTTL looks at every key in every command.
+func (d *demoPlace) expire() {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case now := <-tick.C:
+			d.embedded.FastForward(now.Sub(last))
+			last = now
+		case <-d.closing:
+			return
+		}
+	}
 }
 
 // close removes the pool, unless it is to be kept, and what was started for it.
 func (d *demoPlace) close(keep bool) error {
 	defer d.client.close()
 	if d.embedded != nil {
+		close(d.closing)
 		d.embedded.Close()
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,7 +35,10 @@ func (checksumFile) Kind() string { return "checksum" }
 // of its Redis and pool from the environment and ends with its standard input,
 // which the demo holds open.
 func newDemoReplica() *cobra.Command {
-	var hold time.Duration
+	var (
+		hold   time.Duration
+		events int
+	)
 	cmd := &cobra.Command{
 		Use:    "demo-replica",
 		Short:  "A replica of the demo, started by it",
@@ -63,6 +67,7 @@ func newDemoReplica() *cobra.Command {
 				Lease:        demoLease,
 				DrainTimeout: time.Second,
 				StopGrace:    time.Second,
+				MaxEvents:    events,
 				Logger:       newLogger(cmd.ErrOrStderr(), slog.LevelWarn),
 			})
 			if err != nil {
@@ -84,6 +89,7 @@ func newDemoReplica() *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&hold, "hold", 0, "how much longer a task takes")
+	cmd.Flags().IntVar(&events, "max-events", 0, "how many events are kept (default the pool's)")
 	return cmd
 }
 
@@ -117,7 +123,7 @@ func startTeam(d *demoPlace, hold time.Duration, fail context.CancelCauseFunc) (
 	var mu sync.Mutex
 	left := demoReplicas
 	for range demoReplicas {
-		m := &member{cmd: exec.Command(self, "demo-replica", "--hold", hold.String()), ended: make(chan struct{})}
+		m := &member{cmd: exec.Command(self, "demo-replica", "--hold", hold.String(), "--max-events", strconv.Itoa(d.maxEvents)), ended: make(chan struct{})}
 		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+d.url, "LTS_POOL="+d.name)
 		m.cmd.Stderr = &m.log
 		m.cmd.SysProcAttr = childAttributes()

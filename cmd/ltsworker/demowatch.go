@@ -39,9 +39,10 @@ func newWatch(tasks int) *watch {
 
 // see takes in one event. The stream has the changes of state in the order in
 // which Redis made them, so counting along gives the leases held at each moment.
-func (w *watch) see(e worker.Event) {
+// It returns how many tasks ended by the event.
+func (w *watch) see(e worker.Event) (ended int) {
 	if e.Code == worker.CodeSlow {
-		return
+		return 0
 	}
 	if e.State == worker.Running {
 		w.running[e.ID] = e.Replica
@@ -49,7 +50,7 @@ func (w *watch) see(e worker.Event) {
 		if e.Attempt == 1 {
 			w.waits = append(w.waits, e.Wait)
 		}
-		return
+		return 0
 	}
 	holder := w.running[e.ID]
 	delete(w.running, e.ID)
@@ -57,17 +58,17 @@ func (w *watch) see(e worker.Event) {
 		w.lost[e.ID] = holder
 	}
 	if !e.State.Terminal() {
-		return
+		return 0
 	}
 	if w.state[e.ID] != "" {
 		w.repeated++
-		return
+		return 0
 	}
 	w.state[e.ID] = e.State
 	w.ended++
 	if e.State != worker.Succeeded {
 		w.failures = append(w.failures, fmt.Sprintf("task %s %s (%s): %s", e.ID, e.State, e.Code, e.Error))
-		return
+		return 1
 	}
 	w.succeeded++
 	w.runs = append(w.runs, e.Run)
@@ -80,6 +81,7 @@ func (w *watch) see(e worker.Event) {
 	} else {
 		w.unread = append(w.unread, e.ID)
 	}
+	return 1
 }
 
 // summary is the outcome of a demo; every figure was observed.

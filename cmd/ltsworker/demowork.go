@@ -12,11 +12,11 @@ import (
 )
 
 // demoBatch is how many tasks go into one call.
-const demoBatch = 500
+const demoBatch = 250
 
-// work enqueues a task for each file, watches the events until all of them have
-// ended, and kills a replica on the way.
-func work(ctx context.Context, c *client, files []demoFile, t *team, say *progress) (*watch, error) {
+// work enqueues a task for each file, at most window of them ahead of those that
+// have ended, watches the events until all have, and kills a replica on the way.
+func work(ctx context.Context, c *client, files []demoFile, window int, t *team, say *progress) (*watch, error) {
 	from, err := c.store.LastEvent(ctx)
 	if err != nil {
 		return nil, err
@@ -26,8 +26,9 @@ func work(ctx context.Context, c *client, files []demoFile, t *team, say *progre
 	defer cancel()
 	begin := time.Now()
 	enqueued := make(chan error, 1)
+	room := make(chan struct{}, window)
 	go func() {
-		err := enqueueFiles(ctx, c, files)
+		err := enqueueFiles(ctx, c, files, room)
 		if err != nil {
 			cancel()
 		}
@@ -42,7 +43,9 @@ func work(ctx context.Context, c *client, files []demoFile, t *team, say *progre
 		if err != nil {
 			return nil, err
 		}
-		w.see(e)
+		for range w.see(e) {
+			<-room
+		}
 		say.set(w.ended)
 		if w.ended == len(files) {
 			break
@@ -76,7 +79,7 @@ func work(ctx context.Context, c *client, files []demoFile, t *team, say *progre
 
 // enqueueFiles makes the tasks: one in ten through the inbox, as any other
 // program would, the rest through the Go API.
-func enqueueFiles(ctx context.Context, c *client, files []demoFile) error {
+func enqueueFiles(ctx context.Context, c *client, files []demoFile, room chan<- struct{}) error {
 	var specs []pool.Spec
 	var entries []any
 	send := func() error {
@@ -94,6 +97,11 @@ func enqueueFiles(ctx context.Context, c *client, files []demoFile) error {
 		return nil
 	}
 	for i, f := range files {
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 		if i%10 == 1 {
 			entry, err := json.Marshal(map[string]any{
 				"kind": checksumFile{}.Kind(), "priority": f.priority(), "payload": checksumFile{Path: f.path},

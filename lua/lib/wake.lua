@@ -46,6 +46,14 @@ local function wake_freed(claimed_next)
   for q in pairs(freed) do wake(q) end
 end
 
+-- inherit wakes others in the place of a replica that is gone: it may have taken a marker with it, or have been the
+-- only one that knew when the next task is due.
+local function inherit()
+  for _, q in ipairs(queues()) do wake(q) end
+  local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
+  if head then nudge(call('HGET', task_key(head), 'queue') or 'default') end
+end
+
 -- scheduled collects what this call scheduled: queues by id.
 local scheduled = {}
 

@@ -92,8 +92,6 @@ func uniqueKeyIsFreeAfterEveryEnd(b *bundle) {
 }
 
 func staleFinisherCannotFreeANewerHoldersKey(b *bundle) {
-	first := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1})
-	b.wantIDs(first.Tasks)
 	b.enqueue(worker.Spec{ID: "old", Unique: "u", Retain: ptr(time.Hour)})
 	old := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: time.Millisecond}).Tasks[0]
 	b.passes(time.Millisecond)

@@ -1,0 +1,228 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var leaseRules = []rule{
+	{"RenewedLeaseIsKept", renewedLeaseIsKept},
+	{"EndedLeaseGivesTheTaskBack", endedLeaseGivesTheTaskBack},
+	{"TooManyLossesFailTheTask", tooManyLossesFailTheTask},
+	{"LossUsesNoAttempt", lossUsesNoAttempt},
+	{"TenReapersHaveOneEffect", tenReapersHaveOneEffect},
+	{"RenewalNeverReachesPastTheAttemptsBound", renewalNeverReachesPastTheBound},
+	{"EndedLeaseAfterTheTimeoutIsATimeout", endedLeaseAfterTheTimeout},
+	{"EndedLeaseOfAStoppedTaskIsItsEnd", endedLeaseOfAStoppedTask},
+	{"ProgressIsCarriedByTheRenewal", progressIsCarried},
+	{"SlowIsAnEventAndNoChangeOfState", slowIsAnEvent},
+	{"UpkeepIsOneReplicasAtATime", upkeepIsOneReplicasAtATime},
+	{"UpkeepSaysWhenTheNextLeaseEnds", upkeepSaysWhen},
+}
+
+// lose lets the attempt's lease end and be noticed.
+func (b *bundle) lose(t *worker.Task) { b.loseWith(t, worker.Kept) }
+
+// loseWith also says what the last renewal answers.
+func (b *bundle) loseWith(t *worker.Task, want worker.Verdict) {
+	b.Helper()
+	if v := b.renew(t.Replica, time.Millisecond, held(t)); v[0] != want {
+		b.Fatalf("renewal: %s, want %s", v[0], want)
+	}
+	b.passes(time.Millisecond)
+	b.maintain()
+}
+
+func renewedLeaseIsKept(b *bundle) {
+	b.enqueue(worker.Spec{ID: "x"})
+	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: 50 * time.Millisecond}).Tasks[0]
+	for range 4 {
+		if v := b.renew("r", 200*time.Millisecond, held(t)); v[0] != worker.Kept {
+			b.Fatalf("verdict %s", v[0])
+		}
+		b.passes(20 * time.Millisecond)
+		b.maintain()
+	}
+	b.wantState("x", worker.Running)
+	b.accept(succeed(t))
+}
+
+func endedLeaseGivesTheTaskBack(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", Group: "g"})
+	b.renew("r", time.Millisecond, held(t))
+	b.passes(time.Millisecond)
+	if u := b.maintain(); u.Lost != 1 {
+		b.Errorf("upkeep found %d lost leases", u.Lost)
+	}
+	got := b.wantEnd("x", worker.Waiting, worker.CodeLost)
+	if got.Lost != 1 || got.Failures != 0 {
+		b.Errorf("lost %d, failures %d", got.Lost, got.Failures)
+	}
+	h, err := b.Store.History(b.ctx, "x")
+	b.ok(err)
+	if len(h) != 1 || h[0].Code != worker.CodeLost || h[0].Replica != "r" {
+		b.Errorf("history %+v", h)
+	}
+	if s := b.stats(); s.LeasesLost != 1 || s.Running != 0 {
+		b.Errorf("stats: %d lost, %d running", s.LeasesLost, s.Running)
+	}
+}
+
+func tooManyLossesFailTheTask(b *bundle) {
+	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{"k": {}, "fragile": {MaxLost: 1}}})
+	for kind, most := range map[string]int{"k": worker.DefaultMaxLost, "fragile": 1} {
+		id := "x-" + kind
+		t := b.start(worker.Spec{ID: id, Kind: kind})
+		for i := range most {
+			b.lose(t)
+			if got := b.wantState(id, worker.Waiting); got.Lost != i+1 {
+				b.Errorf("lost %d, want %d", got.Lost, i+1)
+			}
+			t = b.claim(worker.DefaultQueue, 1)[0]
+		}
+		b.lose(t)
+		b.wantEnd(id, worker.Failed, worker.CodeLost)
+		b.verdict(succeed(t), worker.LeaseLost)
+	}
+}
+
+func lossUsesNoAttempt(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", MaxAttempts: 1})
+	b.lose(t)
+	t = b.claim(worker.DefaultQueue, 1)[0]
+	b.accept(succeed(t))
+}
+
+func tenReapersHaveOneEffect(b *bundle) {
+	const n = 40
+	specs := make([]worker.Spec, n)
+	for i := range specs {
+		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Group: fmt.Sprint("g", i%3)}
+	}
+	b.enqueueAll(specs...)
+	if got := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: n, Lease: time.Millisecond}); len(got.Tasks) != n {
+		b.Fatalf("%d claimed", len(got.Tasks))
+	}
+	b.passes(time.Millisecond)
+	var mu sync.Mutex
+	lost := 0
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			// The same replica name: upkeep lets all of them in.
+			u, err := b.Store.Maintain(b.ctx, "keeper")
+			if err != nil {
+				b.Error(err)
+			}
+			mu.Lock()
+			lost += u.Lost
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if lost != n {
+		b.Errorf("%d leases were lost, want %d", lost, n)
+	}
+	for _, s := range specs {
+		if got := b.wantState(s.ID, worker.Waiting); got.Lost != 1 {
+			b.Errorf("%s lost %d leases", s.ID, got.Lost)
+		}
+		if es := b.eventsOf(s.ID); len(es) != 3 {
+			b.Errorf("%s has %d events", s.ID, len(es))
+		}
+	}
+}
+
+func renewalNeverReachesPastTheBound(b *bundle) {
+	b.enqueue(worker.Spec{ID: "x", Timeout: 5 * time.Millisecond})
+	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: time.Hour, Grace: 5 * time.Millisecond}).Tasks[0]
+	_, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Grace: 5 * time.Millisecond, Held: []worker.Held{held(t)}})
+	b.ok(err)
+	b.passes(10 * time.Millisecond)
+	b.maintain()
+	if got := b.get("x"); got.State == worker.Running {
+		b.Error("an owner that renews keeps a task past its time")
+	}
+}
+
+func endedLeaseAfterTheTimeout(b *bundle) {
+	b.enqueue(worker.Spec{ID: "x", Timeout: time.Millisecond, MaxAttempts: 2, Backoff: worker.Backoff{Fixed: true, Base: time.Millisecond}})
+	for i := range 2 {
+		b.wantIDs(b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Grace: time.Millisecond}).Tasks, "x")
+		b.passes(2 * time.Millisecond)
+		b.maintain()
+		got := b.get("x")
+		if got.Failures != i+1 || got.Lost != 0 || got.Code != worker.CodeTimeout {
+			b.Errorf("after timeout %d: %+v", i+1, got)
+		}
+		b.passes(time.Millisecond)
+	}
+	b.wantEnd("x", worker.Failed, worker.CodeTimeout)
+}
+
+func endedLeaseOfAStoppedTask(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	b.stop("x")
+	b.loseWith(t, worker.StopRequested)
+	b.wantEnd("x", worker.Stopped, worker.CodeStopped)
+}
+
+func progressIsCarried(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	h := held(t)
+	h.Progress = []byte("50\x00%")
+	b.renew("r", lease, h)
+	b.renew("r", lease, held(t))
+	if got := b.get("x"); string(got.Progress) != "50\x00%" || got.Version != 2 {
+		b.Errorf("progress %q, version %d", got.Progress, got.Version)
+	}
+	old := h
+	old.Fence, old.Progress = 0, []byte("stale")
+	b.renew("r", lease, old)
+	if got := b.get("x"); string(got.Progress) != "50\x00%" {
+		b.Errorf("a stale owner wrote progress: %q", got.Progress)
+	}
+}
+
+func slowIsAnEvent(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	h := held(t)
+	h.Slow = true
+	b.renew("r", lease, h)
+	es := b.eventsOf("x")
+	last := es[len(es)-1]
+	if last.Code != worker.CodeSlow || last.State != worker.Running || last.Attempt != 1 || last.Version != 3 {
+		b.Errorf("last event %+v", last)
+	}
+	b.accept(succeed(t))
+}
+
+func upkeepIsOneReplicasAtATime(b *bundle) {
+	u, err := b.Store.Maintain(b.ctx, "one")
+	b.ok(err)
+	if u.Busy {
+		b.Error("the first is told that somebody else is at it")
+	}
+	u, err = b.Peer.Maintain(b.ctx, "two")
+	b.ok(err)
+	if !u.Busy {
+		b.Error("the second does the same work again")
+	}
+}
+
+func upkeepSaysWhen(b *bundle) {
+	if u := b.maintain(); u.Next != 0 || u.Inbox || u.Lost != 0 {
+		b.Errorf("an empty pool: %+v", u)
+	}
+	b.start(worker.Spec{})
+	if u := b.maintain(); u.Next <= lease-10*time.Second || u.Next > lease {
+		b.Errorf("next in %v", u.Next)
+	}
+	b.Push(b, "{}")
+	if u := b.maintain(); !u.Inbox {
+		b.Error("an entry in the inbox was not seen")
+	}
+}

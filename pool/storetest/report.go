@@ -1,0 +1,210 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var reportRules = []rule{
+	{"SuccessWithoutResultLeavesNothing", successWithoutResultLeavesNothing},
+	{"ResultIsKeptAndTravelsWhenSmall", resultIsKept},
+	{"RepeatedReportChangesNothing", repeatedReportChangesNothing},
+	{"ReportWithAnOldFenceIsRefused", reportWithAnOldFenceIsRefused},
+	{"ReportWithAFenceToComeIsRefused", reportWithAFenceToCome},
+	{"ReportOnAMissingTaskSaysGone", reportOnAMissingTaskSaysGone},
+	{"ReportBeforeTheClaimIsRefused", reportBeforeTheClaim},
+	{"VerdictsKeepTheOrderOfTheReports", verdictsKeepTheOrder},
+	{"SuccessWinsOverAStopRequest", successWinsOverAStopRequest},
+	{"NothingIsWrittenAfterDeletion", nothingIsWrittenAfterDeletion},
+}
+
+func successWithoutResultLeavesNothing(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", Group: "g", Unique: "u", Headers: map[string]string{"a": "b"}, Deadline: time.Hour})
+	b.accept(succeed(t))
+	b.wantNoTrace("x")
+	h, err := b.Store.History(b.ctx, "x")
+	b.ok(err)
+	if len(h) != 0 {
+		b.Errorf("the happy path wrote history: %+v", h)
+	}
+	b.verdict(succeed(t), worker.Gone)
+}
+
+func resultIsKept(b *bundle) {
+	for _, size := range []int{0, 1, worker.EventResultMax, worker.EventResultMax + 1, worker.MaxResult} {
+		result := bytes.Repeat([]byte{0xff}, size)
+		t := b.start(worker.Spec{ID: fmt.Sprint("x", size)})
+		r := succeed(t)
+		r.Result = result
+		b.accept(r)
+		got := b.wantEnd(t.ID, worker.Succeeded, worker.CodeOK)
+		if !bytes.Equal(got.Result, result) || got.Result == nil {
+			b.Errorf("%d bytes: the result is %d bytes", size, len(got.Result))
+		}
+		es := b.eventsOf(t.ID)
+		last := es[len(es)-1]
+		if inside := size <= worker.EventResultMax; inside != (last.Result != nil) || inside && !bytes.Equal(last.Result, result) {
+			b.Errorf("%d bytes: the event carries %d", size, len(last.Result))
+		}
+		if kept := got.EndedAt; kept.IsZero() {
+			b.Error("no end time")
+		}
+	}
+}
+
+// everyReport is a report of each kind on the attempt.
+func everyReport(t *worker.Task) []worker.Report {
+	r := succeed(t)
+	r.Result = []byte("late")
+	return []worker.Report{r, fail(t, worker.CodeError), fail(t, worker.CodePermanent), failIn(t, 0), release(t, 0), release(t, time.Hour)}
+}
+
+// unchanged lets f run and checks that the task and the stream are as before.
+func (b *bundle) unchanged(id string, f func()) {
+	b.Helper()
+	read := func() string {
+		t := b.find(id)
+		if t == nil {
+			return "gone"
+		}
+		return fmt.Sprintf("%+v", *t)
+	}
+	before, events := read(), len(b.events())
+	f()
+	if after := read(); after != before {
+		b.Errorf("changed from\n%s\nto\n%s", before, after)
+	}
+	if n := len(b.events()); n != events {
+		b.Errorf("%d more events", n-events)
+	}
+}
+
+func repeatedReportChangesNothing(b *bundle) {
+	for i, end := range everyReport(&worker.Task{}) {
+		t := b.start(worker.Spec{ID: fmt.Sprint("x", i), Retain: ptr(time.Hour)})
+		end.ID, end.Fence = t.ID, t.Attempt
+		b.accept(end)
+		b.unchanged(t.ID, func() {
+			b.verdict(end, worker.Already)
+			for _, r := range everyReport(t) {
+				b.verdict(r, worker.Already)
+			}
+		})
+		b.stop(t.ID)
+	}
+}
+
+func reportWithAnOldFenceIsRefused(b *bundle) {
+	old := b.start(worker.Spec{ID: "x", Retain: ptr(time.Hour)})
+	b.renew("r", time.Millisecond, held(old))
+	b.passes(time.Millisecond)
+	b.maintain()
+	refused := func() {
+		b.Helper()
+		b.unchanged("x", func() {
+			for _, r := range everyReport(old) {
+				b.verdict(r, worker.LeaseLost)
+			}
+			if v := b.renew("r", lease, held(old)); v[0] != worker.LeaseLost {
+				b.Errorf("renewal: %s", v[0])
+			}
+		})
+	}
+	b.wantState("x", worker.Waiting)
+	refused()
+	now := b.claimAs(worker.Claim{Replica: "s", Queue: worker.DefaultQueue, N: 1}).Tasks[0]
+	refused()
+	r := succeed(now)
+	r.Result = []byte("second")
+	b.accept(r)
+	refused()
+	if got := b.wantState("x", worker.Succeeded); string(got.Result) != "second" {
+		b.Errorf("result %q", got.Result)
+	}
+}
+
+func reportWithAFenceToCome(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	next := *t
+	next.Attempt++
+	b.unchanged("x", func() {
+		for _, r := range everyReport(&next) {
+			b.verdict(r, worker.LeaseLost)
+		}
+	})
+	b.accept(succeed(t))
+}
+
+func reportOnAMissingTaskSaysGone(b *bundle) {
+	t := &worker.Task{Spec: worker.Spec{ID: "none"}, Attempt: 1}
+	for _, r := range everyReport(t) {
+		b.verdict(r, worker.Gone)
+	}
+	if v := b.renew("r", lease, held(t)); v[0] != worker.Gone {
+		b.Errorf("renewal: %s", v[0])
+	}
+	b.wantNoTrace("none")
+}
+
+func reportBeforeTheClaim(b *bundle) {
+	b.enqueue(worker.Spec{ID: "x"})
+	t := b.get("x")
+	b.unchanged("x", func() {
+		for _, r := range everyReport(t) {
+			if v := b.report(r)[0]; v == worker.Accepted {
+				b.Error("a report on a waiting task was accepted")
+			}
+		}
+	})
+}
+
+func verdictsKeepTheOrder(b *bundle) {
+	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"}, worker.Spec{ID: "d"})
+	ts := b.claim(worker.DefaultQueue, 4)
+	stale := *ts[1]
+	stale.Attempt = 9
+	got := b.report(release(ts[0], time.Hour), succeed(&stale), fail(ts[2], worker.CodePermanent),
+		succeed(ts[1]), release(&worker.Task{Spec: worker.Spec{ID: "none"}, Attempt: 1}, 0), failIn(ts[3], 0), succeed(ts[3]))
+	// Inside a batch the order is by kind of report: d succeeded before it failed.
+	want := []worker.Verdict{worker.Accepted, worker.LeaseLost, worker.Accepted, worker.Accepted, worker.Gone, worker.Gone, worker.Accepted}
+	for i := range want {
+		if got[i] != want[i] {
+			b.Errorf("verdicts %v, want %v", got, want)
+			break
+		}
+	}
+}
+
+func successWinsOverAStopRequest(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", Retain: ptr(time.Hour)})
+	b.stop("x")
+	b.accept(succeed(t))
+	b.wantEnd("x", worker.Succeeded, worker.CodeOK)
+}
+
+func nothingIsWrittenAfterDeletion(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", Group: "g"})
+	r := fail(t, worker.CodePermanent)
+	r.Log = strings.Repeat("log", 100)
+	b.accept(r)
+	if c := b.remove("x"); !c.Done || c.State != "" {
+		b.Errorf("change %+v", c)
+	}
+	b.wantNoTrace("x")
+	for _, r := range everyReport(t) {
+		b.verdict(r, worker.Gone)
+	}
+	h := held(t)
+	h.Progress, h.Slow = []byte("50%"), true
+	if v := b.renew("r", lease, h); v[0] != worker.Gone {
+		b.Errorf("renewal: %s", v[0])
+	}
+	b.stop("x")
+	b.retry("x")
+	b.maintain()
+	b.wantNoTrace("x")
+}

@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var settingRules = []rule{
+	{"NewestConfigurationWins", newestConfigurationWins},
+	{"LiveSettingStaysUntilAConfigurationChanges", liveSettingStays},
+	{"RaisedDefaultOfAConfigurationIsUsedAtOnce", raisedDefaultOfAConfiguration},
+	{"ReplicaSaysWhoItIs", replicaSaysWhoItIs},
+	{"DeadReplicaIsTakenOffTheList", deadReplica},
+	{"PausedReplicaIsKnownAgain", pausedReplicaIsKnownAgain},
+	{"LeavingReplicaIsGone", leavingReplicaIsGone},
+	{"UnknownScopeIsRefused", unknownScope},
+}
+
+func (b *bundle) join(r worker.Registration) []string {
+	b.Helper()
+	if r.Lease == 0 {
+		r.Lease = lease
+	}
+	warnings, err := b.Store.Join(b.ctx, r)
+	b.ok(err)
+	return warnings
+}
+
+func configured(replica string, limit int) worker.Registration {
+	return worker.Registration{Replica: replica, Queues: map[string]worker.QueueConfig{"q": {Workers: 1, Limit: limit, MaxLen: 100}},
+		Limits: worker.Limits{Pool: 50, DefaultGroup: 5, Groups: map[string]int{"g": limit}}}
+}
+
+func newestConfigurationWins(b *bundle) {
+	if w := b.join(configured("a", 2)); len(w) != 0 {
+		b.Errorf("warnings of the first: %v", w)
+	}
+	if w := b.join(configured("b", 2)); len(w) != 0 {
+		b.Errorf("warnings of an equal one: %v", w)
+	}
+	w := b.join(configured("c", 3))
+	if text := strings.Join(w, "\n"); len(w) != 2 || !strings.Contains(text, "limit:queue:q was 2") || !strings.Contains(text, "limit:group:g was 2") {
+		b.Errorf("warnings of another one: %v", w)
+	}
+	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"})
+	if n := len(b.claim("q", 9)); n != 3 {
+		b.Errorf("%d started, want the newest limit", n)
+	}
+	s := b.stats()
+	if q := s.Queues[0]; q.Limit != 3 || q.MaxLen != 100 || s.Limit != 50 {
+		b.Errorf("stats: %+v, pool limit %d", q, s.Limit)
+	}
+	// What a replica does not configure it leaves alone.
+	b.join(worker.Registration{Replica: "d", Queues: map[string]worker.QueueConfig{"q": {Workers: 1}}})
+	if q := b.stats().Queues[0]; q.Limit != 3 {
+		b.Errorf("stats: %+v", q)
+	}
+}
+
+func liveSettingStays(b *bundle) {
+	b.join(configured("a", 2))
+	b.limit(worker.QueueScope, "q", 7)
+	b.enqueue(worker.Spec{Queue: "q"})
+	b.join(configured("b", 2))
+	if q := b.stats().Queues[0]; q.Limit != 7 {
+		b.Errorf("a replica with the same configuration reset the live limit: %+v", q)
+	}
+	b.join(configured("c", 4))
+	if q := b.stats().Queues[0]; q.Limit != 4 {
+		b.Errorf("a changed configuration does not hold: %+v", q)
+	}
+}
+
+func raisedDefaultOfAConfiguration(b *bundle) {
+	b.join(worker.Registration{Replica: "a", Limits: worker.Limits{DefaultGroup: 1}})
+	for range 4 {
+		b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+	}
+	if n := len(b.claim("q", 9)); n != 1 {
+		b.Errorf("%d started", n)
+	}
+	b.join(worker.Registration{Replica: "b", Limits: worker.Limits{DefaultGroup: 3}})
+	b.wantMarker("q", "default raised")
+	if n := len(b.claim("q", 9)); n != 2 {
+		b.Errorf("%d more started, want 2", n)
+	}
+}
+
+func replicaSaysWhoItIs(b *bundle) {
+	before := b.Now(b)
+	b.join(worker.Registration{Replica: "r", Host: "host", PID: 7, Version: "v1", Kinds: map[string]worker.Policy{"b": {}, "a": {}},
+		Queues: map[string]worker.QueueConfig{"p": {Workers: 2}, "q": {Workers: 3}}})
+	t := b.start(worker.Spec{})
+	_, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Stuck: 2, Held: []worker.Held{held(t)}})
+	b.ok(err)
+	rs, err := b.Store.Replicas(b.ctx)
+	b.ok(err)
+	if len(rs) != 1 {
+		b.Fatalf("%d replicas", len(rs))
+	}
+	r := rs[0]
+	if r.ID != "r" || r.Host != "host" || r.PID != 7 || r.Version != "v1" || r.Running != 1 || r.Stuck != 2 || len(r.Kinds) != 2 {
+		b.Errorf("replica %+v", r)
+	}
+	if d := cmp.Diff(map[string]int{"p": 2, "q": 3}, r.Queues); d != "" {
+		b.Error(d)
+	}
+	if r.StartedAt.Before(before) || r.SeenAt.Before(r.StartedAt) {
+		b.Errorf("started %v, seen %v", r.StartedAt, r.SeenAt)
+	}
+}
+
+func deadReplica(b *bundle) {
+	b.join(worker.Registration{Replica: "dead", Lease: time.Millisecond})
+	b.join(worker.Registration{Replica: "alive"})
+	b.passes(time.Millisecond)
+	b.maintain()
+	rs, err := b.Store.Replicas(b.ctx)
+	b.ok(err)
+	if len(rs) != 1 || rs[0].ID != "alive" {
+		b.Errorf("replicas %+v", rs)
+	}
+	if s := b.stats(); s.Replicas != 1 {
+		b.Errorf("%d replicas in the stats", s.Replicas)
+	}
+}
+
+// A process that was stopped for longer than its lease comes back with a
+// renewal, not with a new start: what it said of itself still holds.
+func pausedReplicaIsKnownAgain(b *bundle) {
+	b.join(worker.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]worker.Policy{"k": {}}})
+	b.passes(time.Millisecond)
+	b.maintain()
+	b.renew("r", lease)
+	rs, err := b.Store.Replicas(b.ctx)
+	b.ok(err)
+	if len(rs) != 1 || rs[0].Host != "host" || len(rs[0].Kinds) != 1 {
+		b.Errorf("replicas %+v", rs)
+	}
+}
+
+func leavingReplicaIsGone(b *bundle) {
+	b.join(worker.Registration{Replica: "r"})
+	b.ok(b.Store.Ring(b.ctx, "r"))
+	b.ok(b.Store.Leave(b.ctx, "r"))
+	b.ok(b.Store.Leave(b.ctx, "r"))
+	rs, err := b.Store.Replicas(b.ctx)
+	b.ok(err)
+	if len(rs) != 0 || b.Rings(b, "r") != 0 {
+		b.Errorf("replicas %+v, %d rings", rs, b.Rings(b, "r"))
+	}
+}
+
+func unknownScope(b *bundle) {
+	if err := b.Store.Configure(b.ctx, worker.Setting{Scope: "world", Limit: ptr(1)}); err == nil {
+		b.Error("no error")
+	}
+}

@@ -1,0 +1,109 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var statsRules = []rule{
+	{"StatsCountEveryState", statsCountEveryState},
+	{"CountsAddUpAtEverySample", countsAddUp},
+}
+
+func statsCountEveryState(b *bundle) {
+	b.limit(worker.GroupScope, "g", 1)
+	b.enqueueAll(worker.Spec{Queue: "q", Group: "g"}, worker.Spec{Queue: "q", Group: "g"}, worker.Spec{Queue: "q"},
+		worker.Spec{Queue: "q", Delay: time.Hour}, worker.Spec{Queue: "p"})
+	b.claim("q", 1)
+	b.accept(succeed(b.claim("p", 1)[0]))
+	b.stop(b.enqueue(worker.Spec{Queue: "p"}))
+	s := b.stats()
+	want := []worker.QueueInfo{{Name: "p"}, {Name: "q", Waiting: 2, Running: 1}}
+	if d := cmp.Diff(want, s.Queues); d != "" {
+		b.Error("queues (-want +got):\n", d)
+	}
+	if s.Scheduled != 1 || s.Waiting != 2 || s.Running != 1 || s.Enqueued != 6 || s.Ended[worker.Succeeded] != 1 ||
+		s.Ended[worker.Stopped] != 1 || s.Kept[worker.Stopped] != 1 || s.Kept[worker.Succeeded] != 0 || s.Events == 0 {
+		b.Errorf("stats %+v", s)
+	}
+}
+
+func countsAddUp(b *bundle) {
+	b.limit(worker.GroupsScope, "", 2)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 3 {
+		replica := fmt.Sprint("r", i)
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(i), 1))
+			for call := int64(1); call < 60; call++ {
+				specs := make([]worker.Spec, rng.IntN(8))
+				for i := range specs {
+					specs[i] = worker.Spec{Kind: "k", Group: []string{"", "g", "h"}[rng.IntN(3)], Delay: time.Duration(rng.IntN(2)) * time.Millisecond,
+						MaxAttempts: 1 + rng.IntN(2), TTL: time.Duration(1+rng.IntN(20)) * time.Millisecond}
+				}
+				if _, err := b.Store.Enqueue(b.ctx, specs); err != nil {
+					b.Error(err)
+				}
+				_, claimed, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{Replica: replica, Queue: worker.DefaultQueue, N: 6, Lease: 10 * time.Millisecond, Call: call}})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				var reports []worker.Report
+				for _, t := range claimed[0].Tasks {
+					switch rng.IntN(5) {
+					case 0:
+						reports = append(reports, succeed(t))
+					case 1:
+						reports = append(reports, failIn(t, 0))
+					case 2:
+						reports = append(reports, release(t, time.Millisecond))
+					case 3:
+						cs, err := b.Store.Stop(b.ctx, "", t.ID)
+						if err != nil || len(cs) != 1 {
+							b.Error(cs, err)
+						}
+						reports = append(reports, fail(t, worker.CodeStopped))
+					} // and some are lost
+				}
+				if _, _, err := b.Store.Exchange(b.ctx, reports, nil); err != nil {
+					b.Error(err)
+				}
+				if _, err := b.Store.Maintain(b.ctx, "keeper"); err != nil {
+					b.Error(err)
+				}
+				for _, r := range reports {
+					if _, err := b.Store.Retry(b.ctx, r.ID); err != nil {
+						b.Error(err)
+					}
+				}
+			}
+		})
+	}
+	sampled := make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				sampled <- n
+				return
+			default:
+				n++
+				b.addsUp()
+			}
+		}
+	}()
+	wg.Wait()
+	close(stop)
+	if n := <-sampled; n == 0 {
+		b.Error("no sample was taken")
+	}
+}

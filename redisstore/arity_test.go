@@ -1,0 +1,117 @@
+package redisstore_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/lua"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// argv is what a script's header says of its ARGV: how many come first, and how
+// many each further item has; 0 where the header says no fixed number.
+func argv(script string) (first, each int) {
+	text := lua.Source(script)
+	m := regexp.MustCompile(`(?s)-- ` + script + `: .*?-- ARGV  (.*?)\n-- (?:Returns|Keeps)`).FindStringSubmatch(text)
+	if m == nil {
+		return 0, 0
+	}
+	say := strings.ReplaceAll(m[1], "\n--      ", "")
+	say = regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(say, "")
+	head, tail, per := strings.Cut(say, "then per ")
+	first = len(strings.FieldsFunc(strings.Trim(head, " ,"), func(r rune) bool { return r == ',' }))
+	if per {
+		_, items, _ := strings.Cut(tail, ":")
+		each = len(strings.Split(items, ","))
+	}
+	return first, each
+}
+
+// TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the
+// header fixes and counts them.
+func TestCallsPassWhatTheHeadersSay(t *testing.T) {
+	rdb := miniClient(t)
+	s := newSite(t, rdb)
+	var sent recorder
+	rdb.AddHook(&sent)
+	ctx := t.Context()
+	report := func(op worker.Op) func() error {
+		return func() error {
+			_, _, err := s.store.Exchange(ctx, []worker.Report{{ID: "x", Op: op}, {ID: "y", Op: op}}, nil)
+			return err
+		}
+	}
+	for script, c := range map[string]struct {
+		items int
+		call  func() error
+	}{
+		"claim": {0, func() error {
+			_, _, err := s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "q", N: 1, Lease: time.Second, Call: 1}})
+			return err
+		}},
+		"succeed": {2, report(worker.Succeed)},
+		"fail":    {2, report(worker.Fail)},
+		"release": {2, report(worker.Release)},
+		"renew": {3, func() error {
+			_, err := s.store.Renew(ctx, worker.Renewal{Replica: "r", Held: make([]worker.Held, 3)})
+			return err
+		}},
+		"leave":  {0, func() error { return s.store.Leave(ctx, "r") }},
+		"ring":   {0, func() error { return s.store.Ring(ctx, "r") }},
+		"wake":   {0, func() error { return s.store.Wake(ctx, "q") }},
+		"peek":   {0, func() error { _, err := s.store.AdmitInbox(ctx); return err }},
+		"stats":  {0, func() error { _, err := s.store.Stats(ctx); return err }},
+		"stop":   {0, func() error { _, err := s.store.Stop(ctx, "why", "x"); return err }},
+		"retry":  {0, func() error { _, err := s.store.Retry(ctx, "x"); return err }},
+		"delete": {0, func() error { _, err := s.store.Delete(ctx, "x"); return err }},
+	} {
+		sent.calls = nil
+		if err := c.call(); err != nil || len(sent.calls) == 0 {
+			t.Errorf("%s: %v", script, err)
+			continue
+		}
+		first, each := argv(script)
+		// evalsha, hash, number of keys, two keys, arguments
+		if got, want := len(sent.calls[0])-5, first+each*c.items; got != want {
+			t.Errorf("%s is called with %d arguments, its header says %d and %d each", script, got, first, each)
+		}
+	}
+}
+
+// TestScriptsSurviveAFlush checks that a server that has forgotten the scripts is
+// sent them again, in the middle of a bundle of calls too.
+func TestScriptsSurviveAFlush(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		ctx := t.Context()
+		for i := range int64(3) {
+			if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}, {Kind: "k"}}); err != nil {
+				t.Fatal(err)
+			}
+			if i == 1 { // one of the two scripts of the next call is known
+				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, claimed, err := s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 2*i + 1}})
+			if err != nil || len(claimed[0].Tasks) != 1 {
+				t.Fatal(claimed, err)
+			}
+			if i == 2 {
+				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			done := claimed[0].Tasks[0]
+			verdicts, claimed, err := s.store.Exchange(ctx, []worker.Report{{ID: done.ID, Fence: done.Attempt, Op: worker.Succeed}},
+				[]worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 2*i + 2}})
+			if err != nil || verdicts[0] != worker.Accepted || len(claimed[0].Tasks) != 1 {
+				t.Fatal(verdicts, claimed, err)
+			}
+		}
+	})
+}

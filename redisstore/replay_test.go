@@ -1,0 +1,200 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The driver sends a call again when its reply is lost. These tests do so by
+// hand, with the very same bytes.
+
+// again makes the recorded script calls of the named number once more and returns
+// their replies.
+func (s *site) again(t *testing.T, calls [][]any) []any {
+	t.Helper()
+	var replies []any
+	for _, args := range calls {
+		v, err := s.rdb.Do(t.Context(), args...).Result()
+		if err != nil && err != redis.Nil {
+			t.Fatal(err)
+		}
+		replies = append(replies, v)
+	}
+	return replies
+}
+
+func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		var sent recorder
+		rdb.AddHook(&sent)
+		specs := []worker.Spec{{Kind: "k"}, {Kind: "k", ID: "x"}, {Kind: "k", ID: "x"}}
+		if _, err := s.store.Enqueue(t.Context(), specs); err != nil {
+			t.Fatal(err)
+		}
+		call := sent.calls[len(sent.calls)-1:]
+		if s.again(t, call)[0] == nil {
+			t.Error("no reply")
+		}
+		// The task may have come and gone before the reply is asked for again.
+		_, claimed, err := s.store.Exchange(t.Context(), nil, []worker.Claim{{Replica: "r", Queue: "default", N: 9, Lease: time.Minute, Call: 1}})
+		if err != nil || len(claimed[0].Tasks) != 2 {
+			t.Fatal(claimed, err)
+		}
+		for _, task := range claimed[0].Tasks {
+			if _, _, err := s.store.Exchange(t.Context(), []worker.Report{{ID: task.ID, Fence: 1, Op: worker.Succeed}}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		replies := append(s.again(t, call), s.again(t, call)...)
+		if a, b := fmt.Sprint(replies[0]), fmt.Sprint(replies[1]); a != b || !strings.Contains(a, "dup x waiting") {
+			t.Errorf("replies %s and %s", a, b)
+		}
+		if st, err := s.store.Stats(t.Context()); err != nil || st.Enqueued != 2 || st.Waiting != 0 {
+			t.Errorf("stats %+v, %v", st, err)
+		}
+	})
+}
+
+func TestOvertakenEnqueueIsRefused(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		var sent recorder
+		rdb.AddHook(&sent)
+		for range 2 {
+			if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := sent.calls[len(sent.calls)-2]
+		if err := rdb.Do(t.Context(), first...).Err(); err == nil || !strings.HasPrefix(err.Error(), "STALE") {
+			t.Errorf("error %v", err)
+		}
+		if st, err := s.store.Stats(t.Context()); err != nil || st.Enqueued != 2 {
+			t.Errorf("stats %+v, %v", st, err)
+		}
+	})
+}
+
+// Entries of the same text have no other identity than their place in the inbox:
+// a repeated call must not take the next ones for the ones it has admitted.
+func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		var sent recorder
+		rdb.AddHook(&sent)
+		const n = 500
+		for range n {
+			if err := rdb.RPush(t.Context(), s.prefix+"inbox", `{"kind":"tick"}`).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for more := true; more; {
+			var err error
+			if more, err = s.store.AdmitInbox(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.again(t, sent.calls[len(sent.calls)-1:])
+		}
+		st, err := s.store.Stats(t.Context())
+		if err != nil || st.Waiting != n || st.Rejected != 0 || st.Inbox != 0 {
+			t.Errorf("%d waiting, %d rejected, %d in the inbox, %v", st.Waiting, st.Rejected, st.Inbox, err)
+		}
+	})
+}
+
+// TestStopRacesEverything stops a task before and after every other step of its
+// life, in every order of three, and checks that it ends once, and stopped unless
+// it had ended before.
+func TestStopRacesEverything(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		ctx := t.Context()
+		type life struct {
+			s    *site
+			call int64
+		}
+		steps := map[string]func(*life) error{
+			"stop": func(l *life) error { _, err := l.s.store.Stop(ctx, "why", "x"); return err },
+			"claim": func(l *life) error {
+				l.call++
+				_, _, err := l.s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Millisecond, Call: l.call}})
+				return err
+			},
+			"succeed": func(l *life) error {
+				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: 1, Op: worker.Succeed}}, nil)
+				return err
+			},
+			"fail": func(l *life) error {
+				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: 1, Op: worker.Fail, Code: worker.CodeError, DelaySet: true}}, nil)
+				return err
+			},
+			"reap": func(l *life) error {
+				for until := l.s.now(t).Add(time.Millisecond); !l.s.now(t).After(until); {
+				}
+				_, err := l.s.store.Maintain(ctx, "keeper")
+				return err
+			},
+		}
+		names := []string{"stop", "claim", "succeed", "fail", "reap"}
+		var order [4]string
+		var run func(depth int)
+		run = func(depth int) {
+			if depth < len(order) {
+				for _, n := range names {
+					order[depth] = n
+					run(depth + 1)
+				}
+				return
+			}
+			l := &life{s: newSite(t, rdb)}
+			keep := worker.Forever
+			if _, err := l.s.store.Enqueue(ctx, []worker.Spec{{ID: "x", Kind: "k", Retain: &keep}}); err != nil {
+				t.Fatal(err)
+			}
+			stopped, ended := false, worker.State("")
+			for _, n := range order {
+				if err := steps[n](l); err != nil {
+					t.Fatalf("%v: %s: %v", order, n, err)
+				}
+				tasks, err := l.s.store.Get(ctx, "x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				now := tasks[0].State
+				if ended != "" && now != ended {
+					t.Errorf("%v: %s left the end %s for %s", order, n, ended, now)
+				}
+				if now.Terminal() {
+					ended = now
+				}
+				if stopped && n == "claim" && now == worker.Running && tasks[0].StopWhy == "" {
+					t.Errorf("%v: started after the stop", order)
+				}
+				stopped = stopped || n == "stop" && ended == ""
+				if stopped && now == worker.Waiting {
+					t.Errorf("%v: %s put a task back that was asked to stop", order, n)
+				}
+			}
+			ends := 0
+			events, err := l.s.store.RecentEvents(ctx, "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range events {
+				if e.State.Terminal() {
+					ends++
+				}
+			}
+			if ends > 1 || (ends == 1) != (ended != "") {
+				t.Errorf("%v: %d ends in the stream, state %q", order, ends, ended)
+			}
+		}
+		run(0)
+	})
+}
