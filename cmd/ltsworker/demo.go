@@ -2,18 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"math"
-	"math/rand/v2"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -28,12 +19,6 @@ const (
 	demoLimit    = 6 // over all of them
 	demoLease    = 2 * time.Second
 	demoQueue    = "default"
-
-	// The embedded Redis is slow where a sorted set or a stream is large. So in it
-	// at most so many tasks are enqueued ahead of the work, and far more events
-	// than those tasks have are kept.
-	demoWindow = 1000
-	demoEvents = 20_000
 )
 
 // demoFlags are the flags of demo.
@@ -187,116 +172,3 @@ func holdFor(files int) time.Duration {
 	d := 4 * time.Second * demoLimit / time.Duration(max(files, 1))
 	return min(max(d.Round(time.Millisecond), time.Millisecond), 200*time.Millisecond)
 }
-
-// demoPlace is where a demo keeps its tasks.
-type demoPlace struct {
-	*client
-	url       string // for the replicas; may hold a password
-	window    int    // tasks enqueued ahead of the work
-	maxEvents int    // events kept; 0 for the pool's default
-	embedded  *miniredis.Miniredis
-	closing   chan struct{} // closed with the embedded one
-}
-
-// openDemoPlace starts an embedded Redis, or connects to the one that --redis
-// names. LTS_REDIS is not enough: a demo shall not end up in somebody's real
-// pool by accident.
-func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
-	if g.redis == "" {
-		m := miniredis.NewMiniRedis()
-		if err := m.StartAddr("127.0.0.1:0"); err != nil {
-			return nil, fmt.Errorf("start the embedded Redis: %w", err)
-		}
-		c, err := openPool(ctx, &redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}, "demo")
-		if err != nil {
-			m.Close()
-			return nil, err
-		}
-		d := &demoPlace{
-			client: c, url: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
-			embedded: m, closing: make(chan struct{}),
-		}
-		go d.expire()
-		return d, nil
-	}
-	url, err := readURL(g.redis)
-	if err != nil {
-		return nil, usagef("--redis %v", err)
-	}
-	opts, err := redisOptions(url, !strings.HasPrefix(g.redis, "@"))
-	if err != nil {
-		return nil, usagef("--redis %v", err)
-	}
-	c, err := openPool(ctx, opts, "demo-"+strconv.FormatUint(rand.Uint64(), 36))
-	if err != nil {
-		return nil, err
-	}
-	return &demoPlace{client: c, url: url, window: math.MaxInt}, nil
-}
-
-// expire removes the keys whose time has come from the embedded Redis, which does
-// not do so by itself: its ClockTTL looks at every key in every command.
-func (d *demoPlace) expire() {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for last := time.Now(); ; {
-		select {
-		case now := <-tick.C:
-			d.embedded.FastForward(now.Sub(last))
-			last = now
-		case <-d.closing:
-			return
-		}
-	}
-}
-
-// close removes the pool, unless it is to be kept, and what was started for it.
-func (d *demoPlace) close(keep bool) error {
-	defer d.client.close()
-	if d.embedded != nil {
-		close(d.closing)
-		d.embedded.Close()
-		return nil
-	}
-	if keep {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
-	defer cancel()
-	keys := d.rdb.Scan(ctx, 0, "lts:{"+d.name+"}:*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := d.rdb.Unlink(ctx, keys.Val()).Err(); err != nil {
-			return fmt.Errorf("remove the demo's keys: %w", err)
-		}
-	}
-	if err := keys.Err(); err != nil {
-		return fmt.Errorf("remove the demo's keys: %w", err)
-	}
-	return nil
-}
-
-// invite tells what can be tried from a second terminal.
-func invite(w io.Writer, d *demoPlace) {
-	self, err := os.Executable()
-	if err != nil {
-		self = "ltsworker"
-	}
-	address := "redis://" + d.addr + "/0"
-	if d.embedded == nil {
-		address = "… (as given here)"
-	}
-	fmt.Fprintf(w, `
-Still running: Redis at %s, pool %s. From a second terminal:
-
-  export LTS_REDIS=%s LTS_POOL=%s
-  alias ltsworker=%s
-  ltsworker stats
-  ltsworker ls --limit 5
-  ltsworker enqueue checksum '{"path":"/etc/hosts"}' --wait
-  ltsworker tail
-
-Ctrl-C ends it.
-`, address, d.name, address, d.name, self)
-}
-
-var errReplicasGone = errors.New("all replicas have ended")

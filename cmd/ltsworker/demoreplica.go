@@ -93,6 +93,8 @@ func newDemoReplica() *cobra.Command {
 	return cmd
 }
 
+var errReplicasGone = errors.New("all replicas have ended")
+
 // team is the replica processes of a demo.
 type team struct {
 	members []*member
