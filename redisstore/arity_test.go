@@ -75,7 +75,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 			continue
 		}
 		first, each := argv(script)
-		// evalsha, hash, number of keys, two keys, arguments
+		// eval, script, number of keys, two keys, arguments
 		if got, want := len(sent.calls[0])-5, first+each*c.items; got != want {
 			t.Errorf("%s is called with %d arguments, its header says %d and %d each", script, got, first, each)
 		}

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	walkSteps = flag.Int("walk.steps", 500, "steps of the model walk per seed")
+	walkSteps = flag.Int("walk.steps", 300, "steps of the model walk per seed")
 	walkSeed  = flag.Uint64("walk.seed", 0, "seed of the model walk; 0 takes a new one")
 )
 
@@ -677,7 +677,7 @@ func (r *recorder) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (r *recorder) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() == "evalsha" {
+		if strings.HasPrefix(cmd.Name(), "eval") {
 			r.calls = append(r.calls, slices.Clone(cmd.Args()))
 		}
 		return next(ctx, cmd)
@@ -687,7 +687,7 @@ func (r *recorder) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		for _, cmd := range cmds {
-			if cmd.Name() == "evalsha" {
+			if strings.HasPrefix(cmd.Name(), "eval") {
 				r.calls = append(r.calls, slices.Clone(cmd.Args()))
 			}
 		}

@@ -127,18 +127,18 @@ func (w *walk) check() {
 // checkLine checks that what could start stands in the line, and that somebody
 // will be woken for it.
 func (w *walk) checkLine(q string, line, parked, heads map[string]string, markers int) {
-	inLine := func(g string) bool {
+	ahead := func(g, score string) bool {
 		for id := range line {
-			if m := w.tasks[id]; m != nil && m.group == g {
+			if m := w.tasks[id]; m != nil && m.group == g && fmt.Sprintf("%016.0f", m.score) < score {
 				return true
 			}
 		}
 		return false
 	}
 	for member := range parked {
-		g, _, _ := strings.Cut(member, " ")
-		if !w.groupFull(g) && !inLine(g) {
-			w.failf("group %s has room, and nothing of it stands in the line of %s before %q", g, q, member)
+		parts := strings.Split(member, " ")
+		if g := parts[0]; !w.groupFull(g) && !ahead(g, parts[1]) {
+			w.failf("group %s has room, and nothing better of it stands in the line of %s than %q", g, q, member)
 		}
 	}
 	for g, score := range heads {

@@ -396,12 +396,14 @@ func (s *fakeStore) put(specs ...Spec) {
 	}
 }
 
-// putN makes n tasks of a kind, named kind-1 …
+// putN makes n tasks of a kind at once, named kind-1 …
 func (s *fakeStore) putN(n int, spec Spec) {
-	for i := range n {
+	specs := make([]Spec, n)
+	for i := range specs {
 		spec.ID = fmt.Sprintf("%s-%d", spec.Kind, i+1)
-		s.put(spec)
+		specs[i] = spec
 	}
+	s.put(specs...)
 }
 
 func (s *fakeStore) push(specs ...Spec) {

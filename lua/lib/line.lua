@@ -43,28 +43,28 @@ local function place(queue, group, score, id)
   call('ZADD', P .. 'wait:' .. queue, whole(score), id)
 end
 
--- next_head takes the best parked task of the group and makes it the head; the caller puts it into the line.
-local function next_head(queue, group)
+-- next_head takes the best parked task of the group and makes it the head; the caller puts it into the line. Beside a
+-- head that stands there already it takes only a better one: while the group was full, such a task had to be parked.
+local function next_head(queue, group, head)
   local first = call('ZRANGEBYLEX', P .. 'group:wait:' .. queue, '[' .. group .. ' ', '(' .. group .. '!',
     'LIMIT', 0, 1)[1]
   if not first then
-    call('HDEL', P .. 'group:head:' .. queue, group)
+    if not head then call('HDEL', P .. 'group:head:' .. queue, group) end
     return nil
   end
-  call('ZREM', P .. 'group:wait:' .. queue, first)
   local score = string.sub(first, #group + 2, #group + 17)
+  if head and tonumber(head) <= tonumber(score) then return nil end
+  call('ZREM', P .. 'group:wait:' .. queue, first)
   call('HSET', P .. 'group:head:' .. queue, group, whole(score))
   return string.sub(first, #group + 19), tonumber(score)
 end
 
--- open brings the group's head to the line of every queue where it has none, if the group has room.
+-- open brings the group's best to the line of every queue where it does not stand there yet, if the group has room.
 local function open(group)
   if group_full(group) then return end
   for _, q in ipairs(queues()) do
-    if call('HEXISTS', P .. 'group:head:' .. q, group) == 0 then
-      local id, score = next_head(q, group)
-      if id then call('ZADD', P .. 'wait:' .. q, whole(score), id) end
-    end
+    local id, score = next_head(q, group, call('HGET', P .. 'group:head:' .. q, group))
+    if id then call('ZADD', P .. 'wait:' .. q, whole(score), id) end
     freed[q] = true
   end
 end

@@ -174,7 +174,10 @@ func reportsComeBeforeClaims(b *bundle) {
 // However many slots are free, one call stays short; what it leaves behind has a
 // marker.
 func manySlotsAskInOneClaim(b *bundle) {
-	const n = 9000
+	n := 9000
+	if b.Emulated {
+		n = 2500
+	}
 	specs := make([]worker.Spec, n)
 	b.enqueueAll(specs...)
 	got := 0

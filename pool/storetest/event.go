@@ -202,14 +202,14 @@ func readerBehindTheTrim(b *bundle) {
 }
 
 func oldEventsAreTrimmed(b *bundle) {
-	b.join(worker.Registration{Replica: "r", EventAge: 30 * time.Millisecond})
+	b.join(worker.Registration{Replica: "r", EventAge: patient})
 	b.enqueue(worker.Spec{ID: "a"})
 	a, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
 	b.enqueue(worker.Spec{ID: "b"})
 	last, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
-	b.passes(30 * time.Millisecond)
+	b.passes(patient)
 	b.enqueue(worker.Spec{ID: "c"})
 	b.maintain()
 	if es := b.events(); len(es) != 1 || es[0].ID != "c" {

@@ -16,6 +16,7 @@ var groupRules = []rule{
 	{"OwnLimitOfAGroupGoesBeforeTheDefault", ownLimitGoesBeforeTheDefault},
 	{"LimitSetOnAWaitingLineHolds", limitSetOnAWaitingLineHolds},
 	{"StoppedHeadLetsTheNextForward", stoppedHeadLetsTheNextForward},
+	{"UrgentTaskOfAFullGroupIsItsNextStart", urgentTaskOfAFullGroup},
 	{"FreedGroupStartsInTheQueueThatWaits", freedGroupStartsInTheQueueThatWaits},
 	{"GroupsThatShareAPrefixAreApart", groupsThatShareAPrefixAreApart},
 }
@@ -141,6 +142,18 @@ func stoppedHeadLetsTheNextForward(b *bundle) {
 	b.stop("t3")
 	b.accept(release(t[0], time.Hour))
 	b.wantIDs(b.claim(worker.DefaultQueue, 9), "t4")
+}
+
+// The group is full because of another queue: its task in the line here was the
+// best when it got there, and is no longer.
+func urgentTaskOfAFullGroup(b *bundle) {
+	b.limit(worker.GroupScope, "g", 1)
+	b.enqueue(worker.Spec{ID: "plain", Queue: "q", Group: "g"})
+	t := b.start(worker.Spec{ID: "holder", Queue: "p", Group: "g"})
+	b.enqueue(worker.Spec{ID: "urgent", Queue: "q", Group: "g", Priority: 1})
+	b.accept(succeed(t))
+	b.enqueue(worker.Spec{ID: "other", Queue: "q"})
+	b.wantOrder(b.drain("q"), "urgent", "plain", "other")
 }
 
 func freedGroupStartsInTheQueueThatWaits(b *bundle) {

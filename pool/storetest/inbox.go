@@ -192,7 +192,7 @@ func inboxKeepsTheOrder(b *bundle) {
 func inboxAdmitsManyEntries(b *bundle) {
 	n := 100_000
 	if b.Emulated {
-		n /= 10
+		n /= 20
 	}
 	entries := make([]string, 1000)
 	for range n / len(entries) {

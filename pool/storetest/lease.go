@@ -38,12 +38,12 @@ func (b *bundle) loseWith(t *worker.Task, want worker.Verdict) {
 
 func renewedLeaseIsKept(b *bundle) {
 	b.enqueue(worker.Spec{ID: "x"})
-	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: 50 * time.Millisecond}).Tasks[0]
+	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: patient}).Tasks[0]
 	for range 4 {
-		if v := b.renew("r", 200*time.Millisecond, held(t)); v[0] != worker.Kept {
+		if v := b.renew("r", 3*patient, held(t)); v[0] != worker.Kept {
 			b.Fatalf("verdict %s", v[0])
 		}
-		b.passes(20 * time.Millisecond)
+		b.passes(patient / 3)
 		b.maintain()
 	}
 	b.wantState("x", worker.Running)

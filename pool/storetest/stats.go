@@ -42,7 +42,7 @@ func countsAddUp(b *bundle) {
 		replica := fmt.Sprint("r", i)
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(i), 1))
-			for call := int64(1); call < 60; call++ {
+			for call := int64(1); call < 25; call++ {
 				specs := make([]worker.Spec, rng.IntN(8))
 				for i := range specs {
 					specs[i] = worker.Spec{Kind: "k", Group: []string{"", "g", "h"}[rng.IntN(3)], Delay: time.Duration(rng.IntN(2)) * time.Millisecond,

@@ -35,7 +35,7 @@ type Harness struct {
 	// SetSequence moves the sequence that orders tasks of the same priority.
 	SetSequence func(t testing.TB, n int64)
 	// Emulated says that the store runs on a stand-in for the real thing: large
-	// volumes are a tenth, and the lag of consumer groups is not compared.
+	// volumes are smaller, and the lag of consumer groups is not compared.
 	Emulated bool
 }
 
