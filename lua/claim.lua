@@ -17,9 +17,8 @@ local function ms_left(bound) return bound < math.huge and math.max(bound - NOW,
 -- A lower number than the last comes from a call that its successor overtook: nobody waits for its answer any more.
 local last = call('HGET', record, 'claim:' .. queue)
 local seen = last and string.match(last, '^(%d+) ')
-if seen and tonumber(seen) > tonumber(number) then return reply end
-if seen == number then
-  for id in string.gmatch(string.sub(last, #number + 2), '%S+') do
+if seen and tonumber(seen) >= tonumber(number) then
+  for id in string.gmatch(seen == number and string.sub(last, #number + 2) or '', '%S+') do
     local flat = call('HGETALL', task_key(id))
     local h = fields(flat)
     if h.state == 'running' and h.replica == replica then

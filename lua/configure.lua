@@ -7,6 +7,7 @@
 -- uses: base wake line
 local last = 1 + 2 * ARGV[1]
 for i = 2, last, 2 do
+  known(ARGV[i])
   if ARGV[i + 1] == '' then call('HDEL', META, ARGV[i]) else call('HSET', META, ARGV[i], ARGV[i + 1]) end
 end
 for i = last + 1, #ARGV do open(ARGV[i]) end

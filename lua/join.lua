@@ -20,6 +20,7 @@ local settings = 6 + 2 * ARGV[6]
 for i = 7, settings, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local configured = call('HGET', META, 'config:' .. field)
+  known(field)
   if configured ~= value then
     local live = call('HGET', META, field)
     call('HSET', META, 'config:' .. field, value, field, value)

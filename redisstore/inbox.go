@@ -28,7 +28,7 @@ const (
 func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
 	found := false
 	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
-		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", wait).Err()
+		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", max(wait, time.Second)).Err()
 		found = err == nil
 		return err
 	})

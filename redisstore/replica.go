@@ -122,7 +122,7 @@ func (s *Store) Listen(ctx context.Context, replica string, queues []string, wai
 	}
 	var signal worker.Signal
 	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
-		got, err := rdb.BLPop(ctx, wait, keys...).Result()
+		got, err := rdb.BLPop(ctx, max(wait, time.Second), keys...).Result()
 		if err != nil || len(got) == 0 {
 			return err
 		}

@@ -125,7 +125,8 @@ const (
 	RetainResult       = time.Hour
 	RetainFailed       = 7 * 24 * time.Hour
 	// RetainNewest is how many tasks of each terminal state but succeeded are
-	// kept at most; the ones due for removal soonest go first.
+	// kept at most, those kept for ever not counted; the ones due for removal
+	// soonest go first.
 	RetainNewest = 10_000
 )
 

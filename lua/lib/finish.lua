@@ -114,9 +114,9 @@ local function finish(id, m, state, code, result, error)
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), id)
   if state ~= 'succeeded' then
-    local over = call('ZCARD', index) - 10000
+    local over = call('ZCOUNT', index, '-inf', '(+inf') - 10000
     if over > 0 then
-      for _, old in ipairs(call('ZRANGE', index, 0, over - 1)) do
+      for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', '(+inf', 'LIMIT', 0, over)) do
         call('ZREM', index, old)
         forget(old)
       end

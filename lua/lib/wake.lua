@@ -2,6 +2,13 @@
 
 local function queues() return call('SMEMBERS', P .. 'queues') end
 
+-- known makes a queue that has a setting one of the queues, before its first task.
+local function known(field)
+  local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^paused:(.+)$')
+    or string.match(field, '^cap:(.+)$')
+  if queue then call('SADD', P .. 'queues', queue) end
+end
+
 local function waiting(queue)
   return call('ZCARD', P .. 'wait:' .. queue) + call('ZCARD', P .. 'group:wait:' .. queue)
 end
