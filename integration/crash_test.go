@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,10 +16,12 @@ import (
 
 // Acceptance L1 and L5, E3: 4 replica processes with 50 slots, one of which is
 // killed and replaced again and again. Never more than L handlers run at once,
-// every task ends once, every end is one event, and afterwards nothing is left
-// running. Killing is a matter of real time: about eight seconds of it.
-func TestLimitHoldsWhileReplicasAreKilled(t *testing.T) {
-	const limit, tasks = 7, 2500
+// nor more than one of a group; every task ends once, every end is one event, and
+// afterwards nothing is left running. Killing is a matter of real time: about
+// eight seconds of it.
+func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
+	t.Parallel()
+	const limit, groups, tasks = 7, 4, 2500
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -26,9 +29,15 @@ func TestLimitHoldsWhileReplicasAreKilled(t *testing.T) {
 	f := newFleet(t, time.Second, 50, limit)
 	c := f.client()
 	replicas := f.fleetOf(4)
+	if err := c.SetLimit(t.Context(), pool.GroupsScope, "", 1); err != nil {
+		t.Fatal(err)
+	}
 	specs := make([]pool.Spec, tasks)
 	for i := range specs {
 		specs[i] = pool.Spec{Kind: kindWork, Payload: strconv.AppendInt(nil, 1+rnd.Int64N(20), 10)}
+		if g := rnd.IntN(2 * groups); g < groups {
+			specs[i].Group = strconv.Itoa(g)
+		}
 	}
 	enqueueAll(t, c, specs)
 
@@ -67,9 +76,17 @@ func TestLimitHoldsWhileReplicasAreKilled(t *testing.T) {
 	}
 
 	f.oneEndEach(tasks + len(blockers))
+	f.onlyKeys("task:", "history:", "ended:succeeded", "events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "lock:")
 	f.mu.Lock()
-	top, held := overlap(readRecords(t, f.records), f.deaths)
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	records := readRecords(t, f.records)
+	for g := range groups {
+		of := slices.DeleteFunc(slices.Clone(records), func(r record) bool { return r.Group != strconv.Itoa(g) })
+		if top, _ := overlap(of, f.deaths); top != 1 {
+			t.Errorf("%d handlers of group %d ran at once, its limit is 1", top, g)
+		}
+	}
+	top, held := overlap(records, f.deaths)
 	t.Logf("%d handlers ran at once for %v", top, held)
 	if top != limit {
 		t.Errorf("%d handlers ran at once, the limit is %d", top, limit)
@@ -114,6 +131,7 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 // Acceptance C2: a task that kills its process each time fails as lost after its
 // losses are used up, naming the last replica, while others keep flowing.
 func TestPoisonousTaskFailsAsLost(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 500*time.Millisecond, 4, 0)
 	c := f.client()
 	ctx, cancel := context.WithCancel(t.Context())

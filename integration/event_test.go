@@ -184,8 +184,12 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 	var got collector
 	heir := f.pool(pool.Config{Redeliver: 300 * time.Millisecond})
 	subscribe(t, heir, "tests", got.take)
-	eventually(t, patience, "the heir has every end", func() bool { return got.count() >= len(ids) })
+	eventually(t, patience, "everything is acknowledged", func() bool {
+		unread, pending, err := c.GroupLag(t.Context(), "tests")
+		return err == nil && unread == 0 && pending == 0
+	})
 	got.mu.Lock()
+	defer got.mu.Unlock()
 	for _, id := range ids {
 		versions := map[int64]bool{}
 		for _, e := range got.seen[id] {
@@ -195,11 +199,6 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 			t.Errorf("of task %s came %v", id, got.seen[id])
 		}
 	}
-	got.mu.Unlock()
-	eventually(t, patience, "everything is acknowledged", func() bool {
-		unread, pending, err := c.GroupLag(t.Context(), "tests")
-		return err == nil && unread == 0 && pending == 0
-	})
 }
 
 // Acceptance E3: a worker that dies right after it has reported: the event is

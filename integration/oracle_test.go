@@ -103,18 +103,6 @@ func (l life) count(state pool.State, code pool.Code) int {
 	return n
 }
 
-// first returns the first event with the state and the code.
-func (l life) first(t testing.TB, state pool.State, code pool.Code) pool.Event {
-	t.Helper()
-	for _, e := range l {
-		if e.State == state && e.Code == code {
-			return e
-		}
-	}
-	t.Fatalf("no event %s %s in %v", state, code, l)
-	panic("unreachable")
-}
-
 // oneEndEach checks every life in the stream: in order, with exactly one end.
 func (s *site) oneEndEach(tasks int) map[string]life {
 	s.t.Helper()

@@ -24,6 +24,7 @@ type record struct {
 	PID     int
 	At      int64 // ns since 1970: all processes share one clock
 	Task    string
+	Group   string
 	Attempt int64
 	Cause   string // on exit: why the context had ended, "" where it had not
 }
@@ -36,7 +37,7 @@ func openRecorder(path string) (*recorder, error) {
 }
 
 func (r *recorder) write(what string, t *worker.Task, cause error) {
-	line := record{What: what, PID: os.Getpid(), At: time.Now().UnixNano(), Task: t.ID, Attempt: t.Attempt}
+	line := record{What: what, PID: os.Getpid(), At: time.Now().UnixNano(), Task: t.ID, Group: t.Group, Attempt: t.Attempt}
 	if cause != nil {
 		line.Cause = cause.Error()
 	}

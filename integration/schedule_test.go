@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -158,7 +161,11 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	ghost := s.store()
+	named := *s.rdb.Options()
+	named.ClientName = "ghost"
+	rdb := redis.NewClient(&named)
+	ghost := redisstore.New(rdb, s.name)
+	t.Cleanup(func() { _, _ = ghost.Close(), rdb.Close() })
 	heard := make(chan worker.Signal, 1)
 	go func() {
 		signal, err := ghost.Listen(context.Background(), "ghost", []string{pool.DefaultQueue}, patience)
@@ -169,11 +176,16 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	}()
 	// It listens first, so the marker is its.
 	eventually(t, patience, "the ghost listens", func() bool {
-		blocked, err := s.rdb.ClientList(t.Context()).Result()
+		clients, err := s.rdb.ClientList(t.Context()).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Contains(blocked, "cmd=blpop")
+		for client := range strings.Lines(clients) {
+			if strings.Contains(client, "name=ghost ") && strings.Contains(client, "cmd=blpop") {
+				return true
+			}
+		}
+		return false
 	})
 	starts := make(chan start, 1)
 	s.replicas(1, slots(1), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {

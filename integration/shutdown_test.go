@@ -178,3 +178,54 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 		t.Errorf("the task is %+v", task)
 	}
 }
+
+// Acceptance S3 and L3: replicas come and go all the time, one always serves, and
+// a lone task never waits: whoever leaves takes no marker with it. The bound is
+// far below the slow poll.
+func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
+	const rounds = 60
+	s := newSite(t)
+	c := s.client()
+	var g gauge
+	begin := func() (stop func() error) {
+		p := s.pool(slots(2))
+		p.HandleKind("step", func(context.Context, *worker.Task) ([]byte, error) {
+			g.enter()
+			return nil, nil
+		})
+		return s.serve(p)
+	}
+	tasks := 0
+	var took []time.Duration
+	stop := begin()
+	for range rounds {
+		next := begin()
+		s.awaitReplicas(1)
+		left := make(chan struct{})
+		go func() {
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			close(left)
+		}()
+		for leaving := true; leaving; tasks++ {
+			select {
+			case <-left:
+				leaving = false
+			default:
+			}
+			at := time.Now()
+			id := enqueue(t, c, pool.Spec{Kind: "step", Retain: new(time.Hour)})
+			eventually(t, prompt, "the end of a lone task", func() bool { return get(t, c, id).State == pool.Succeeded })
+			took = append(took, time.Since(at))
+		}
+		stop = next
+	}
+	t.Logf("%d tasks, from enqueue to end seen: p50 %v p99 %v max %v", tasks, percentile(took, 50), percentile(took, 99), percentile(took, 100))
+	if _, _, starts := g.read(); starts != tasks {
+		t.Errorf("%d starts of %d tasks", starts, tasks)
+	}
+	if st := stats(t, c); st.LeasesLost != 0 {
+		t.Errorf("%d leases were lost", st.LeasesLost)
+	}
+}

@@ -3,7 +3,7 @@
 -- KEYS  prefix, meta
 -- ARGV  random seed, most tasks per queue
 -- Returns {ms until the next lease ends or 0, number of leases lost}.
--- Keeps: a lost lease uses no attempt of the error budget; a task loses at most max lost leases.
+-- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
 -- uses: base wake line policy finish again
 math.randomseed(tonumber(ARGV[1]))
 local lost, first = 0, math.huge
@@ -12,14 +12,17 @@ local lost, first = 0, math.huge
 local function lose(id, m)
   lost = lost + 1
   count('lost')
-  local n = (call('HGET', task_key(id), 'lost') or 0) + 1
+  local h = call('HMGET', task_key(id), 'lost', 'backoff')
+  local p, n = policy(m.kind), (h[1] or 0) + 1
   local last = 'lease of replica ' .. m.replica .. ' ended without a report'
   remember(id, m, 'lost', last)
   call('HSET', task_key(id), 'lost', n)
-  if n > tonumber(policy(m.kind).max_lost or 3) then
+  if n > tonumber(p.max_lost or 3) then
     return finish(id, m, 'failed', 'lost', nil, last .. ', the ' .. n .. 'th time')
   end
-  rest(id, m, 0, 'lost', last, 'error', last)
+  -- What ran beside a task that kills its process was lost with it: from the second time on they come back apart.
+  local delay = n > 1 and backoff_ms(h[2] or p.backoff, n - 1) or 0
+  rest(id, m, delay, 'lost', last, 'error', last)
 end
 
 for _, queue in ipairs(queues()) do

@@ -2,55 +2,108 @@ package redisstore
 
 import (
 	"context"
+	"net"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// block makes a blocking call on a connection of its own, which is cut when ctx
-// ends: the client cannot interrupt a call that waits for its reply, and blocked
-// connections must not use up the caller's pool.
+// blocker is a client for one blocking call at a time. It is made like the
+// store's own but has its own connection, so that blocked calls use up nobody's
+// pool, and it can be cut: the library cannot interrupt a call that waits for
+// its reply.
+type blocker struct {
+	redis.UniversalClient
+
+	mu    sync.Mutex
+	conns []net.Conn
+	cut   bool
+}
+
+// block makes a blocking call and ends it when ctx ends.
 func (s *Store) block(ctx context.Context, call func(ctx context.Context, rdb redis.UniversalClient) error) error {
 	if err := s.checkName(); err != nil {
 		return err
 	}
-	rdb, own := s.takeBlocking()
-	if !own {
-		return call(ctx, rdb)
+	b := s.takeBlocker()
+	if b == nil {
+		return call(ctx, s.rdb)
 	}
-	uncut := context.AfterFunc(ctx, func() { rdb.Close() })
-	err := call(ctx, rdb)
+	uncut := context.AfterFunc(ctx, b.interrupt)
+	err := call(ctx, b)
 	if !uncut() {
+		b.Close()
 		return context.Cause(ctx)
 	}
 	s.mu.Lock()
-	s.idle = append(s.idle, rdb)
+	s.idle = append(s.idle, b)
 	s.mu.Unlock()
 	return err
 }
 
-// takeBlocking returns a client with one connection, made like the store's own.
-// own is false for kinds of clients that cannot be made again.
-func (s *Store) takeBlocking() (rdb redis.UniversalClient, own bool) {
+// takeBlocker returns an idle blocker or a new one; nil where the store's client
+// is of a kind that cannot be made again.
+func (s *Store) takeBlocker() *blocker {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if n := len(s.idle); n > 0 {
-		rdb, s.idle = s.idle[n-1], s.idle[:n-1]
+		b := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		return b
 	}
-	s.mu.Unlock()
-	if rdb != nil {
-		return rdb, true
-	}
+	b := &blocker{}
 	switch c := s.rdb.(type) {
 	case *redis.Client:
 		o := *c.Options()
-		o.PoolSize, o.MinIdleConns, o.MaxActiveConns, o.MaxRetries = 1, 0, 0, -1
-		o.PushNotificationProcessor = nil // belongs to the client it was made for
-		return redis.NewClient(&o), true
+		b.alone(&o)
+		o.MaxRetries = -1 // who blocks has a loop of its own
+		b.UniversalClient = redis.NewClient(&o)
 	case *redis.ClusterClient:
 		o := *c.Options()
-		o.PoolSize, o.MinIdleConns, o.MaxActiveConns = 1, 0, 0
-		return redis.NewClusterClient(&o), true
+		o.NewClient = func(node *redis.Options) *redis.Client {
+			n := *node
+			b.alone(&n)
+			return redis.NewClient(&n)
+		}
+		b.UniversalClient = redis.NewClusterClient(&o)
+	default:
+		return nil
 	}
-	return s.rdb, false
+	return b
+}
+
+// alone gives the options one connection, which b can cut.
+func (b *blocker) alone(o *redis.Options) {
+	o.PoolSize, o.MinIdleConns, o.MaxActiveConns = 1, 0, 0
+	o.PushNotificationProcessor = nil // belongs to the client it was made for
+	dial := o.Dialer
+	if dial == nil {
+		dial = redis.NewDialer(o)
+	}
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.cut {
+			conn.Close()
+			return nil, net.ErrClosed
+		}
+		b.conns = append(b.conns, conn)
+		return conn, nil
+	}
+}
+
+// interrupt cuts the connections, which ends the call on them.
+func (b *blocker) interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut = true
+	for _, conn := range b.conns {
+		conn.Close()
+	}
 }
 
 // Close ends the connections that the store made for blocking calls. The client
@@ -60,8 +113,8 @@ func (s *Store) Close() error {
 	idle := s.idle
 	s.idle = nil
 	s.mu.Unlock()
-	for _, rdb := range idle {
-		rdb.Close()
+	for _, b := range idle {
+		b.Close()
 	}
 	return nil
 }

@@ -135,10 +135,13 @@ func (s *Store) LeaveGroup(ctx context.Context, group, consumer string) error {
 	return s.fail("leave group", err)
 }
 
-// GroupLag is how many events wait to be read by the group, and how many are
-// read but not acknowledged.
+// GroupLag is how many events wait to be read by the group, those that were
+// trimmed not counted, and how many are read but not acknowledged.
 func (s *Store) GroupLag(ctx context.Context, group string) (unread, pending int64, err error) {
-	groups, err := s.rdb.XInfoGroups(ctx, s.key("events")).Result()
+	p := s.rdb.Pipeline()
+	info, kept := p.XInfoGroups(ctx, s.key("events")), p.XLen(ctx, s.key("events"))
+	p.Exec(ctx)
+	groups, err := info.Result()
 	if err != nil && strings.Contains(err.Error(), "no such key") {
 		return 0, 0, nil // nothing has happened yet
 	}
@@ -147,7 +150,7 @@ func (s *Store) GroupLag(ctx context.Context, group string) (unread, pending int
 	}
 	for _, g := range groups {
 		if g.Name == group {
-			return max(g.Lag, 0), g.Pending, nil
+			return min(max(g.Lag, 0), kept.Val()), g.Pending, nil
 		}
 	}
 	return 0, 0, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -171,7 +172,7 @@ func (w *walk) some() string {
 func (w *walk) enqueue(delay time.Duration) {
 	specs := make([]worker.Spec, 1+w.rng.IntN(4))
 	for i := range specs {
-		s := worker.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: "k", Queue: pick(w, walkQueues...), Group: pick(w, walkGroups...),
+		s := worker.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: "k", Backoff: walkBackoff, Queue: pick(w, walkQueues...), Group: pick(w, walkGroups...),
 			Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3)}
 		if w.rng.IntN(4) == 0 {
 			s.Unique = pick(w, "u", "v")
@@ -225,6 +226,9 @@ func (w *walk) holder(unique string) *mtask {
 	}
 	return nil
 }
+
+// walkBackoff is longer than any walk: what waits for it is not seen again.
+var walkBackoff = worker.Backoff{Fixed: true, Base: time.Hour}
 
 // rest puts a task back that has left running or the schedule's past.
 func (m *mtask) rest(delay time.Duration, code worker.Code) {
@@ -483,7 +487,7 @@ func (w *walk) renew() {
 	w.last = fmt.Sprintf("renew %d of %s for %v", len(r.Held), r.Replica, r.Lease)
 	got, err := w.store.Renew(w.ctx, r)
 	w.must(err)
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 		w.failf("verdicts (-want +got):\n%s", d)
 	}
 }
@@ -596,7 +600,8 @@ func (w *walk) maintain() {
 			default:
 				m.lost++
 				lost++
-				m.rest(0, worker.CodeLost)
+				// From the second loss on it waits for its backoff.
+				m.rest(map[bool]time.Duration{true: walkBackoff.Base}[m.lost > 1], worker.CodeLost)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ type Store struct {
 	mu     sync.Mutex
 	lanes  []*lane
 	nLanes int
-	idle   []redis.UniversalClient // connections for blocking calls
+	idle   []*blocker // for blocking calls
 
 	sent sync.Map          // scripts that the server has had in full
 	told map[string]string // by consumer group: up to where it knows that events were trimmed

@@ -14,6 +14,7 @@ type batch struct {
 	claims  []Claim
 	asked   []*queue
 	starts  []*attempt // scratch for the answer
+	resent  bool       // the reports have been sent before, without an answer
 }
 
 // pump is the only one that exchanges with the store. What handlers finish while
@@ -163,7 +164,9 @@ func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal
 		if a != nil {
 			delete(r.held, a)
 		}
-		if v := verdicts[i]; v != LeaseLost && v != Gone {
+		// Gone is also what a report is told that arrived the first time, if its
+		// task left with it.
+		if v := verdicts[i]; v != LeaseLost && (v != Gone || b.resent) {
 			continue
 		}
 		if a != nil && !a.lost && !a.abandoned { // those have been counted
@@ -173,7 +176,7 @@ func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal
 	}
 	clear(b.reports)
 	clear(b.senders)
-	b.reports, b.senders = b.reports[:0], b.senders[:0]
+	b.reports, b.senders, b.resent = b.reports[:0], b.senders[:0], false
 	return refused
 }
 
@@ -181,6 +184,7 @@ func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal
 func (r *Replica) missed(b *batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	b.resent = len(b.reports) > 0
 	for _, q := range b.asked {
 		q.unsure, q.want = true, true
 		q.settle()

@@ -57,6 +57,9 @@ local function remember(id, m, code, error, log)
   call('LTRIM', key, -10, -1)
 end
 
+-- FINITE bounds the scores of tasks that are not kept for ever.
+local FINITE = '9007199254740991'
+
 -- retain_ms is how long an ended task stays: 0 removes it with its end.
 local function retain_ms(state, m, result)
   if m.retain_ms == 'forever' then return math.huge end
@@ -114,9 +117,9 @@ local function finish(id, m, state, code, result, error)
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), id)
   if state ~= 'succeeded' then
-    local over = call('ZCOUNT', index, '-inf', '(+inf') - 10000
+    local over = call('ZCOUNT', index, '-inf', FINITE) - 10000
     if over > 0 then
-      for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', '(+inf', 'LIMIT', 0, over)) do
+      for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', FINITE, 'LIMIT', 0, over)) do
         call('ZREM', index, old)
         forget(old)
       end

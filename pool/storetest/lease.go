@@ -75,12 +75,18 @@ func tooManyLossesFailTheTask(b *bundle) {
 	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{"k": {}, "fragile": {MaxLost: 1}}})
 	for kind, most := range map[string]int{"k": worker.DefaultMaxLost, "fragile": 1} {
 		id := "x-" + kind
-		t := b.start(worker.Spec{ID: id, Kind: kind})
+		t := b.start(worker.Spec{ID: id, Kind: kind, Backoff: worker.Backoff{Fixed: true, Base: time.Millisecond}})
 		for i := range most {
 			b.lose(t)
-			if got := b.wantState(id, worker.Waiting); got.Lost != i+1 {
+			// From the second loss on it waits for its backoff, apart from what was lost with it.
+			state := worker.Waiting
+			if i > 0 {
+				state = worker.Scheduled
+			}
+			if got := b.wantState(id, state); got.Lost != i+1 {
 				b.Errorf("lost %d, want %d", got.Lost, i+1)
 			}
+			b.passes(time.Millisecond)
 			t = b.claim(worker.DefaultQueue, 1)[0]
 		}
 		b.lose(t)
