@@ -72,10 +72,11 @@ func endedLeaseGivesTheTaskBack(b *bundle) {
 }
 
 func tooManyLossesFailTheTask(b *bundle) {
+	const pause = 200 * time.Millisecond // longer than the upkeep that takes the lease takes to look at the schedule
 	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{"k": {}, "fragile": {MaxLost: 1}}})
 	for kind, most := range map[string]int{"k": worker.DefaultMaxLost, "fragile": 1} {
 		id := "x-" + kind
-		t := b.start(worker.Spec{ID: id, Kind: kind, Backoff: worker.Backoff{Fixed: true, Base: time.Millisecond}})
+		t := b.start(worker.Spec{ID: id, Kind: kind, Backoff: worker.Backoff{Fixed: true, Base: pause}})
 		for i := range most {
 			b.lose(t)
 			// From the second loss on it waits for its backoff, apart from what was lost with it.
@@ -86,7 +87,7 @@ func tooManyLossesFailTheTask(b *bundle) {
 			if got := b.wantState(id, state); got.Lost != i+1 {
 				b.Errorf("lost %d, want %d", got.Lost, i+1)
 			}
-			b.passes(time.Millisecond)
+			b.passes(pause)
 			t = b.claim(worker.DefaultQueue, 1)[0]
 		}
 		b.lose(t)
