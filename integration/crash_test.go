@@ -267,12 +267,12 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 	refuse := func(when string, want worker.Verdict) {
 		t.Helper()
 		for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
-			if v := s.report(worker.Report{ID: id, Fence: stale.Attempt, Op: op, Code: worker.CodeError, Result: []byte("1")}); v != want {
+			if v := s.report(worker.Report{ID: id, Fence: stale.Fence, Op: op, Code: worker.CodeError, Result: []byte("1")}); v != want {
 				t.Errorf("%s: the verdict on report %d is %s, want %s", when, op, v, want)
 			}
 		}
 		verdicts, err := st.Renew(t.Context(), worker.Renewal{Replica: "stale", Lease: time.Second, Held: []worker.Held{
-			{ID: id, Fence: stale.Attempt, Progress: []byte("1")},
+			{ID: id, Fence: stale.Fence, Progress: []byte("1")},
 		}})
 		if err != nil || verdicts[0] != want {
 			t.Errorf("%s: the verdict on the renewal is %v, %v, want %s", when, verdicts, err, want)
@@ -281,7 +281,7 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 	refuse("while it waits again", worker.LeaseLost)
 	fresh := s.seize("fresh", pool.DefaultQueue, 1, time.Minute)[0]
 	refuse("while another runs it", worker.LeaseLost)
-	if v := s.report(worker.Report{ID: id, Fence: fresh.Attempt, Op: worker.Succeed, Code: worker.CodeOK, Result: []byte("2")}); v != worker.Accepted {
+	if v := s.report(worker.Report{ID: id, Fence: fresh.Fence, Op: worker.Succeed, Code: worker.CodeOK, Result: []byte("2")}); v != worker.Accepted {
 		t.Errorf("the verdict on the current attempt is %s", v)
 	}
 	refuse("after its end", worker.LeaseLost)

@@ -11,6 +11,9 @@ import (
 // Redis can tell, one that died at once.
 func (s *site) seize(replica, queue string, n int, lease time.Duration) []*worker.Task {
 	s.t.Helper()
+	if _, err := s.store().Join(context.Background(), worker.Registration{Replica: replica, Lease: time.Hour}); err != nil {
+		s.t.Fatal(err)
+	}
 	_, claimed, err := s.store().Exchange(context.Background(), nil, []worker.Claim{{
 		Replica: replica, Queue: queue, N: n, Lease: lease, Grace: time.Second, Call: 1,
 	}})

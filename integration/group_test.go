@@ -100,6 +100,9 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := s.store()
+	if _, err := st.Join(t.Context(), worker.Registration{Replica: "bench", Lease: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
 	call := int64(0)
 	claim := func(n int) []*worker.Task {
 		call++

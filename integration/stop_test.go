@@ -193,7 +193,7 @@ func TestStopAgainstTheReaperEndsOnce(t *testing.T) {
 			t.Error(n, err)
 		}
 		reap(func() bool { return get(t, c, id).State == pool.Stopped })
-		if v := s.report(worker.Report{ID: id, Fence: held.Attempt, Op: worker.Succeed, Code: worker.CodeOK}); v == worker.Accepted {
+		if v := s.report(worker.Report{ID: id, Fence: held.Fence, Op: worker.Succeed, Code: worker.CodeOK}); v == worker.Accepted {
 			t.Error("a report after the end was accepted")
 		}
 		if task := get(t, c, id); task.State != pool.Stopped || task.StopWhy != "enough" && task.Error != "enough" {

@@ -2,20 +2,24 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  replica, queue, n, lease ms, grace ms, call
--- Returns {now, ms until the next scheduled task or 0, then per task: {id, fence, ms left for the attempt or 0 for no
--- bound, {fields and values of its hash as before the claim}}}.
+-- Returns {now, ms until the next scheduled task or 0, then per task: {id, attempt, fence, ms left for the attempt or 0 for
+-- no bound, {fields and values of its hash as before the claim}}}; or the error UNJOINED.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
--- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none.
--- uses: base wake line policy finish again promote trim
+-- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
+-- is not on the list gets none: the limits it configures may be unknown.
+-- uses: base drain wake line policy finish again promote trim
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue
-local reply = { NOW, promote(100) }
 
 local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end
 
+local joined = call('HMGET', record, 'about', 'claim:' .. queue)
+if not joined[1] then return redis.error_reply('UNJOINED replica ' .. replica .. ' is not on the list') end
+local reply = { NOW, promote(100) }
+
 -- A lower number than the last comes from a call that its successor overtook: nobody waits for its answer any more.
-local last = call('HGET', record, 'claim:' .. queue)
+local last = joined[2]
 local seen = last and string.match(last, '^(%d+) ')
 if seen and tonumber(seen) >= tonumber(number) then
   for id in string.gmatch(seen == number and string.sub(last, #number + 2) or '', '%S+') do
@@ -23,7 +27,7 @@ if seen and tonumber(seen) >= tonumber(number) then
     local h = fields(flat)
     if h.state == 'running' and h.replica == replica then
       local bound = bound_of(h.kind, h.started_at, h.timeout_ms, h.deadline_at)
-      reply[#reply + 1] = { id, tonumber(h.attempt), ms_left(bound), flat }
+      reply[#reply + 1] = { id, tonumber(h.attempt), tonumber(h.fence), ms_left(bound), flat }
     end
   end
   -- The reports before this call left no marker here, and this call takes nothing new.
@@ -35,25 +39,34 @@ end
 
 local free = n > 0 and room(queue) or 0
 local want = math.min(n, free, 1000) -- what is left gets a marker
-local leases, ids, gone = {}, {}, {}
+local leases, ids, gone, fence, bytes = {}, {}, {}, nil, 0
 
-local function start(id, h, flat, score)
-  local attempt, v, bound = (h.attempt or 0) + 1, (h.v or 1) + 1, bound_of(h.kind, NOW, h.timeout_ms, h.deadline_at)
-  call('HSET', task_key(id), 'state', 'running', 'attempt', whole(attempt), 'v', whole(v), 'started_at', NOW_TEXT,
-    'replica', replica, 'score', score)
-  event(id, h, 'running', v, 'attempt', whole(attempt), 'replica', replica,
-    'wait_ms', whole(NOW - (h.due_at or h.created_at)))
+-- measure takes the numbers out of a task's fields. It is called protected: what somebody else wrote there must fail
+-- before anything is changed.
+local function measure(h)
+  return h.attempt and h.attempt + 1 or 1, (h.v or 1) + 1, NOW - (h.due_at or h.created_at),
+    bound_of(h.kind, NOW, h.timeout_ms, h.deadline_at),
+    (h.attempt and h.deadline_at or not h.attempt and h.expires_at or math.huge) - NOW <= 0
+end
+
+local function start(id, h, flat, score, attempt, v, waited, bound)
+  fence = (fence or call('HINCRBY', META, 'seq', want) - want) + 1
+  call('HSET', task_key(id), 'state', 'running', 'attempt', whole(attempt), 'fence', whole(fence), 'v', whole(v),
+    'started_at', NOW_TEXT, 'replica', replica, 'score', score)
+  event(id, h, 'running', v, 'attempt', whole(attempt), 'replica', replica, 'wait_ms', whole(waited))
+  bytes = bytes + #h.payload
   leases[#leases + 1] = whole(math.min(NOW + lease, bound + grace))
   leases[#leases + 1] = id
   ids[#ids + 1] = id
   if h.group then call('SADD', P .. 'group:run:' .. h.group, id) end
-  reply[#reply + 1] = { id, attempt, ms_left(bound), flat }
+  reply[#reply + 1] = { id, attempt, fence, ms_left(bound), flat }
 end
 
 -- Entries that cannot start (their body is gone, they expired, their group filled up) are cleared away, at most so many
--- per call, so that no call takes long.
+-- per call, so that no call takes long. Nor does a call hand out more than 8 MiB of payload and one task.
 local budget = 2 * want + 100
-while #ids < want and budget > 0 do
+local function enough() return #ids >= want or budget <= 0 or bytes > 8388608 end
+while not enough() do
   local most = want - #ids
   local top = call('ZRANGE', lines, 0, most - 1, 'WITHSCORES')
   if #top == 0 then break end
@@ -66,14 +79,15 @@ while #ids < want and budget > 0 do
   call('ZREM', lines, unpack(top, 1, #line))
   local last_seen = #line == most and tonumber(line[most].score) or math.huge
   local i = 1
-  while i <= #line and #ids < want and budget > 0 do
+  while i <= #line and not enough() do
     local t = line[i]
     local h = t.h
     local head = h.group and call('HGET', P .. 'group:head:' .. queue, h.group) == whole(t.score)
-    if h.state ~= 'waiting' then
+    local sound, attempt, v, waited, bound, late = pcall(measure, h)
+    if h.state ~= 'waiting' or not (sound and h.kind and h.payload) then
       count('orphans')
       gone[whole(t.score)] = true
-    elseif NOW >= tonumber((h.attempt and h.deadline_at) or (not h.attempt and h.expires_at) or math.huge) then
+    elseif late then
       too_late(t.id, load(t.id))
     elseif h.group and group_full(h.group) then
       park(queue, h.group, t.score, t.id)
@@ -81,7 +95,7 @@ while #ids < want and budget > 0 do
       if head then call('HDEL', P .. 'group:head:' .. queue, h.group) end
       head = false
     else
-      start(t.id, h, t.flat, t.score)
+      start(t.id, h, t.flat, t.score, attempt, v, waited, bound)
     end
     if head then
       -- The group's next takes its place among the candidates, or in the line where its place is behind those it has
@@ -111,8 +125,9 @@ if #ids > 0 then
   call('HSET', record, 'claim:' .. queue, number .. ' ' .. table.concat(ids, ' '))
 end
 mend_heads(queue, gone)
-if free > #ids and (#ids == want or budget <= 0) then freed[queue] = true end
+if free > #ids and enough() then freed[queue] = true end
 trim_count()
 flush()
+pool_running = nil
 wake_freed()
 return reply

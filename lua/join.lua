@@ -1,26 +1,27 @@
 -- join: announces a replica and publishes what it configures.
 --
 -- KEYS  prefix, meta
--- ARGV  schema version, replica, lease ms, description (JSON), its kinds (between spaces), number of settings, then per
+-- ARGV  schema version, replica, lease ms, description (JSON), its kinds and its queues (each between
+--       spaces), number of settings, then per
 --       setting: field of meta, value; then per kind: kind, policy
 -- Returns the fields whose live value was set to another one by somebody's configuration, each with the former value.
 -- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes.
--- uses: base wake line
+-- uses: base drain wake line
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[1] then return redis.error_reply('SCHEMA ' .. schema) end
 call('HSET', META, 'schema', ARGV[1])
 
 local replica = ARGV[2]
 call('ZADD', P .. 'replicas', NOW + ARGV[3], replica)
-call('HSET', P .. 'replica:' .. replica, 'about', ARGV[4], 'kinds', ARGV[5], 'started_at', NOW, 'seen_at', NOW,
-  'running', 0, 'stuck', 0)
+call('HSET', P .. 'replica:' .. replica, 'about', ARGV[4], 'kinds', ARGV[5], 'queues', ARGV[6],
+  'started_at', NOW, 'seen_at', NOW, 'running', 0, 'stuck', 0)
 
 local conflicts = {}
-local settings = 6 + 2 * ARGV[6]
-for i = 7, settings, 2 do
+local settings = 7 + 2 * ARGV[7]
+for i = 8, settings, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local configured = call('HGET', META, 'config:' .. field)
-  known(field)
+  note_queue(field)
   if configured ~= value then
     local live = call('HGET', META, field)
     call('HSET', META, 'config:' .. field, value, field, value)

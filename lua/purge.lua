@@ -4,7 +4,7 @@
 -- ARGV  most tasks per state
 -- Returns {ms until the next task is due for removal or 0}.
 -- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
--- uses: base wake line policy finish trim
+-- uses: base drain wake line policy finish trim
 local first = math.huge
 for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   local index = P .. 'ended:' .. state
@@ -20,8 +20,7 @@ trim_count()
 local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)
 for _, replica in ipairs(silent) do
   call('ZREM', P .. 'replicas', replica)
-  call('DEL', P .. 'bell:' .. replica)
-  call('PEXPIRE', P .. 'replica:' .. replica, 3600000) -- it may only have been paused, and renew again
+  call('DEL', P .. 'replica:' .. replica, P .. 'bell:' .. replica)
 end
 if #silent > 0 then inherit() end
 return { first < math.huge and first or 0 }

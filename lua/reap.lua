@@ -2,22 +2,22 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  random seed, most tasks per queue
--- Returns {ms until the next lease ends or 0, number of leases lost}.
+-- Returns {ms until the next lease ends or 0, number of leases lost, number of running entries without a task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base wake line policy finish again
+-- uses: base drain wake line policy finish again
 math.randomseed(tonumber(ARGV[1]))
-local lost, first = 0, math.huge
+local lost, orphans, first = 0, 0, math.huge
 
 -- lose puts a task back, or ends it after too many losses.
 local function lose(id, m)
   lost = lost + 1
   count('lost')
   local h = call('HMGET', task_key(id), 'lost', 'backoff')
-  local p, n = policy(m.kind), (h[1] or 0) + 1
+  local p, n = policy(m.kind), (tonumber(h[1]) or 0) + 1
   local last = 'lease of replica ' .. m.replica .. ' ended without a report'
   remember(id, m, 'lost', last)
   call('HSET', task_key(id), 'lost', n)
-  if n > tonumber(p.max_lost or 3) then
+  if n > (tonumber(p.max_lost) or 3) then
     return finish(id, m, 'failed', 'lost', nil, last .. ', the ' .. n .. 'th time')
   end
   -- What ran beside a task that kills its process was lost with it: from the second time on they come back apart.
@@ -32,6 +32,7 @@ for _, queue in ipairs(queues()) do
     if not m or m.state ~= 'running' then
       call('ZREM', index, id)
       count('orphans')
+      orphans = orphans + 1
       freed[queue] = true
     else
       local stop = stop_asked(id)
@@ -51,4 +52,4 @@ end
 flush()
 wake_freed()
 sooner()
-return { first < math.huge and first or 0, lost }
+return { first < math.huge and first or 0, lost, orphans }

@@ -4,12 +4,15 @@
 -- ARGV  queues that the caller claims from next (separated by spaces, may be empty), then per report: id, fence, code,
 --       delay ms
 -- Returns one verdict per report: ok, already, lost or gone.
--- Keeps: the task returns to its old place in line. With code no_handler it fails if no live replica has its kind.
--- uses: base wake line policy finish again
-local function known(kind)
+-- Keeps: the task returns to its old place in line. With code no_handler it fails if no live replica of its queue has its
+-- kind.
+-- uses: base drain wake line policy finish again
+local function known(kind, queue)
   for _, r in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', NOW, '+inf')) do
-    local kinds = call('HGET', P .. 'replica:' .. r, 'kinds')
-    if kinds and string.find(kinds, ' ' .. kind .. ' ', 1, true) then return true end
+    local h = call('HMGET', P .. 'replica:' .. r, 'kinds', 'queues')
+    if string.find(h[1] or '', ' ' .. kind .. ' ', 1, true) and string.find(h[2] or '', ' ' .. queue .. ' ', 1, true) then
+      return true
+    end
   end
   return false
 end
@@ -26,8 +29,8 @@ for i = 2, #ARGV, 4 do
       finish(id, m, 'stopped', 'stopped', nil, stop)
     elseif m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then
       finish(id, m, 'failed', 'deadline')
-    elseif code == 'no_handler' and not known(m.kind) then
-      fail(id, m, code, 'no live replica has a handler for kind ' .. m.kind, '')
+    elseif code == 'no_handler' and not known(m.kind, m.queue) then
+      fail(id, m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind, '')
     else
       rest(id, m, delay, code)
     end

@@ -1,15 +1,19 @@
 -- renew: extends the leases of what a replica holds, carries progress, and is the replica's heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, then per attempt: id, fence, progress ('' for none), 1 if it got slow
--- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone.
+-- ARGV  replica, lease ms, grace ms, stuck, running, then per attempt: id, fence, progress ('' for none), 1 if it got slow
+-- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone; then 1 if the replica is
+-- on the list, 0 if it must join again.
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
--- uses: base wake line policy finish
+-- uses: base drain wake line policy finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if call('ZADD', P .. 'replicas', NOW + lease, replica) == 1 then call('PERSIST', P .. 'replica:' .. replica) end
-call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'running', (#ARGV - 4) / 4, 'stuck', ARGV[4])
+local joined = call('HEXISTS', P .. 'replica:' .. replica, 'about') == 1
+if joined then
+  call('ZADD', P .. 'replicas', NOW + lease, replica)
+  call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'stuck', ARGV[4], 'running', ARGV[5])
+end
 local verdicts = {}
-for i = 5, #ARGV, 4 do
+for i = 6, #ARGV, 4 do
   local id, fence, progress, slow = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local key = task_key(id)
   local m = load(id)
@@ -22,11 +26,12 @@ for i = 5, #ARGV, 4 do
     if progress ~= '' then call('HSET', key, 'progress', progress) end
     if slow == '1' then
       call('HSET', key, 'v', m.v + 1)
-      event(id, m, 'running', m.v + 1, 'code', 'slow', 'attempt', fence, 'replica', replica, 'run_ms',
+      event(id, m, 'running', m.v + 1, 'code', 'slow', 'attempt', m.attempt, 'replica', replica, 'run_ms',
         NOW - m.started_at)
     end
     verdict = stop_asked(id) and 'stop' or 'kept'
   end
   verdicts[#verdicts + 1] = verdict
 end
+verdicts[#verdicts + 1] = joined and 1 or 0
 return verdicts

@@ -12,7 +12,8 @@ for _, id in ipairs(ARGV) do
   local state, done = m and m.state or '', 0
   if ended[state] then
     local unique = m.unique and P .. 'unique:' .. m.unique
-    if unique and call('EXISTS', unique) == 1 then
+    local holder = unique and call('GET', unique)
+    if holder and call('EXISTS', task_key(holder)) == 1 then
       done = -1
     else
       local key = task_key(id)

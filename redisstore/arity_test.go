@@ -36,6 +36,7 @@ func argv(script string) (first, each int) {
 func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 	rdb := miniClient(t)
 	s := newSite(t, rdb)
+	s.join(t, "r")
 	var sent recorder
 	rdb.AddHook(&sent)
 	ctx := t.Context()
@@ -87,6 +88,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 func TestScriptsSurviveAFlush(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
+		s.join(t, "r")
 		ctx := t.Context()
 		for i := range int64(3) {
 			if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}, {Kind: "k"}}); err != nil {
@@ -107,7 +109,7 @@ func TestScriptsSurviveAFlush(t *testing.T) {
 				}
 			}
 			done := claimed[0].Tasks[0]
-			verdicts, claimed, err := s.store.Exchange(ctx, []worker.Report{{ID: done.ID, Fence: done.Attempt, Op: worker.Succeed}},
+			verdicts, claimed, err := s.store.Exchange(ctx, []worker.Report{{ID: done.ID, Fence: done.Fence, Op: worker.Succeed}},
 				[]worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 2*i + 2}})
 			if err != nil || verdicts[0] != worker.Accepted || len(claimed[0].Tasks) != 1 {
 				t.Fatal(verdicts, claimed, err)

@@ -15,7 +15,9 @@ import (
 var payload16 = []byte(`{"to":"a@b.cde"}`)
 
 func benchSite(b *testing.B) *site {
-	return newSite(b, redisserver.Start(b).Client(b))
+	s := newSite(b, redisserver.Start(b).Client(b))
+	s.join(b, "r")
+	return s
 }
 
 func perSecond(b *testing.B, tasks int) {
@@ -80,7 +82,7 @@ func BenchmarkClaimAndReport(b *testing.B) {
 		}
 		reports = reports[:0]
 		for _, t := range claimed[0].Tasks {
-			reports = append(reports, worker.Report{ID: t.ID, Fence: t.Attempt, Op: worker.Succeed, Code: worker.CodeOK})
+			reports = append(reports, worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK})
 		}
 		if len(reports) != slots {
 			b.Fatalf("%d tasks claimed", len(reports))
@@ -128,7 +130,7 @@ func BenchmarkIdlePickUp(b *testing.B) {
 			b.Fatal(claimed, err)
 		}
 		t := claimed[0].Tasks[0]
-		reports = []worker.Report{{ID: t.ID, Fence: t.Attempt, Op: worker.Succeed, Code: worker.CodeOK}}
+		reports = []worker.Report{{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK}}
 	}
 }
 

@@ -34,6 +34,9 @@ func (s *Store) Delete(ctx context.Context, ids ...string) ([]worker.Change, err
 const changeBatch = 500
 
 func (s *Store) change(ctx context.Context, sc *redis.Script, what string, args []any, ids []string) ([]worker.Change, error) {
+	if err := s.mayWrite(ctx); err != nil {
+		return nil, err
+	}
 	changes := make([]worker.Change, 0, len(ids))
 	for len(ids) > 0 {
 		n := min(len(ids), changeBatch)

@@ -19,8 +19,8 @@ func (s *Store) Check(ctx context.Context) error {
 		return s.fail("check", err)
 	}
 	var errs []error
-	if _, err := s.run(ctx, wakeScript, "check"); err != nil {
-		errs = append(errs, s.fail("check: run a script", err))
+	if err := s.mayWrite(ctx); err != nil {
+		errs = append(errs, err)
 	}
 	info, err := s.rdb.Info(ctx).Result()
 	if err != nil {
@@ -45,4 +45,23 @@ func (s *Store) Check(ctx context.Context) error {
 		errs = append(errs, errors.New("check: this server is a read-only replica: connect to its primary"))
 	}
 	return errors.Join(errs...)
+}
+
+// mayWrite asks, once per store, whether the user may run what the scripts need.
+// Redis checks the rights of a script's commands one by one, so a script could
+// otherwise stop half-way.
+func (s *Store) mayWrite(ctx context.Context) error {
+	if s.writable.Load() {
+		return nil
+	}
+	reply, err := s.run(ctx, rightsScript)
+	if err != nil {
+		return s.fail("check rights", err)
+	}
+	refused := readReply("rights", reply).strings()
+	if len(refused) > 0 {
+		return s.fail("check rights", fmt.Errorf("NOPERM this user may not run %s", strings.Join(refused, " ")))
+	}
+	s.writable.Store(true)
+	return nil
 }

@@ -54,6 +54,9 @@ func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error
 			return fmt.Errorf("configure: unknown scope %q", c.Scope)
 		}
 	}
+	if err := s.mayWrite(ctx); err != nil {
+		return err
+	}
 	args := append([]any{len(fields) / 2}, fields...)
 	if _, err := s.run(ctx, configureScript, append(args, groups...)...); err != nil {
 		return s.fail("configure", err)

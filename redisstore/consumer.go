@@ -11,28 +11,99 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// ReadGroup reads events for one consumer of a group: first those that any
-// consumer, this one too, has held for longer than idle, then new ones. trimmed
-// says that events were trimmed away before the group could read them.
+// ReadGroup reads events for one consumer of a group: those that any consumer,
+// this one too, has held for longer than idle, or else new ones. trimmed says that
+// events were trimmed away before the group could read them.
 func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, bool, error) {
 	if err := s.checkName(); err != nil {
 		return nil, false, err
 	}
-	taken, trimmed, err := s.takeOver(ctx, group, consumer, max, idle)
+	l, err := s.takeOver(ctx, group, consumer, max, idle)
 	if isNoGroup(err) {
 		if err := s.createGroup(ctx, group); err != nil {
 			return nil, false, s.fail("create consumer group", err)
 		}
-		taken, trimmed, err = s.takeOver(ctx, group, consumer, max, idle)
+		l, err = s.takeOver(ctx, group, consumer, max, idle)
+	}
+	if err == nil && len(l.messages) == 0 {
+		err = s.readNew(ctx, group, consumer, max, wait, &l)
+	}
+	var events []worker.Event
+	if err == nil {
+		events, err = decodeEvents(l.messages)
+	}
+	trimmed := false
+	if err == nil {
+		trimmed, err = s.tell(group, l)
 	}
 	if err != nil {
+		s.owe(group, l)
 		return nil, false, s.fail("read group", err)
 	}
-	if len(taken) > 0 || trimmed {
-		events, err := decodeEvents(taken)
-		return events, trimmed, err
+	return events, trimmed, nil
+}
+
+// look is what one call found of a group.
+type look struct {
+	messages []redis.XMessage
+	lost     bool   // entries that somebody held are gone
+	position string // how far the group had read before
+	trimmed  string // up to where entries are gone, "" for none
+}
+
+// takeOverPages bounds how much of what a group holds one call looks through; a
+// page is up to ten times as many entries as are asked for.
+const takeOverPages = 10
+
+// takeOver claims entries that somebody has held for too long, going on where the
+// last call ended: many that are not due must not hide those behind them.
+func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, idle time.Duration) (look, error) {
+	s.mu.Lock()
+	g := s.group(group)
+	l := look{lost: g.lost, position: g.position}
+	from := g.from
+	s.mu.Unlock()
+	whole := from == "0-0"
+	for range takeOverPages {
+		p := s.rdb.Pipeline()
+		claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
+			Stream: s.key("events"), Group: group, Consumer: consumer, MinIdle: idle, Start: from, Count: int64(max),
+		})
+		groups := p.XInfoGroups(ctx, s.key("events"))
+		trimmed := p.HGet(ctx, s.key("meta"), "events:trimmed")
+		if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return l, err
+		}
+		messages, next, dead, err := claim.Result()
+		if err != nil {
+			return l, err
+		}
+		l.messages, l.lost, l.trimmed = messages, l.lost || len(dead) > 0, trimmed.Val()
+		for _, g := range groups.Val() {
+			if g.Name == group && l.position == "" {
+				l.position = g.LastDeliveredID
+			}
+		}
+		from = next
+		if len(messages) > 0 || from == "0-0" && whole {
+			break
+		}
+		whole = whole || from == "0-0" // the end was reached; once more from the beginning
 	}
-	if wait < time.Millisecond {
+	s.mu.Lock()
+	g.from = from
+	s.mu.Unlock()
+	return l, nil
+}
+
+// readNew reads entries that the group has not seen, and waits up to wait for the
+// first unless there is something to tell.
+func (s *Store) readNew(ctx context.Context, group, consumer string, max int, wait time.Duration, l *look) error {
+	missed, err := s.missed(group, *l)
+	if err != nil {
+		return err
+	}
+	if missed || l.lost || wait < time.Millisecond {
 		wait = -1 // do not block: a zero would block for ever
 	}
 	var streams []redis.XStream
@@ -43,61 +114,18 @@ func (s *Store) ReadGroup(ctx context.Context, group, consumer string, max int, 
 		return err
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, false, s.fail("read group", err)
+		return err
 	}
-	if len(streams) == 0 {
-		return nil, false, nil
+	if len(streams) > 0 {
+		l.messages = streams[0].Messages
 	}
-	events, err := decodeEvents(streams[0].Messages)
-	return events, false, err
-}
-
-// takeOver claims entries that somebody has held for too long, and looks whether
-// the group missed some: those it held that are gone, or, where nothing else is
-// to be told, those that were trimmed before anybody read them.
-func (s *Store) takeOver(ctx context.Context, group, consumer string, max int, idle time.Duration) ([]redis.XMessage, bool, error) {
-	p := s.rdb.Pipeline()
-	claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
-		Stream: s.key("events"), Group: group, Consumer: consumer, MinIdle: idle, Start: "0", Count: int64(max),
-	})
-	groups := p.XInfoGroups(ctx, s.key("events"))
-	position := p.HGet(ctx, s.key("meta"), "events:trimmed")
-	if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return nil, false, err
+	// Looked at after reading, which moved the group past whatever was trimmed
+	// before: no later call would find that out.
+	l.trimmed, err = s.rdb.HGet(ctx, s.key("meta"), "events:trimmed").Result()
+	if errors.Is(err, redis.Nil) {
+		err = nil
 	}
-	messages, _, dead, err := claim.Result()
-	if err != nil || len(messages) > 0 || len(dead) > 0 {
-		return messages, len(dead) > 0, err
-	}
-	for _, g := range groups.Val() {
-		if g.Name == group {
-			missed, err := s.missed(g, position.Val())
-			return nil, missed, err
-		}
-	}
-	return nil, false, nil
-}
-
-// missed reports whether the group lost events to the trimming and has not been
-// told of it by this store.
-func (s *Store) missed(g redis.XInfoGroup, trimmed string) (bool, error) {
-	if trimmed == "" {
-		return false, nil
-	}
-	behind, err := cursorBefore(g.LastDeliveredID, trimmed)
-	if err != nil || !behind {
-		return false, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.told[g.Name] == trimmed {
-		return false, nil
-	}
-	if s.told == nil {
-		s.told = map[string]string{}
-	}
-	s.told[g.Name] = trimmed
-	return true, nil
+	return err
 }
 
 func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,14 +46,22 @@ func (s *Store) putLane(l *lane) {
 
 // Enqueue makes one task of each spec and answers in their order. Up to a
 // thousand specs, or 4 MiB of payload, are one atomic step; more are several.
-// Every spec is checked before the first is written. After an error nothing is
-// known of the specs of the step that failed: enqueue them again under given ids
-// to be sure of one task each.
+// Every spec is checked before the first is written. After an error there are
+// receipts for the steps before the one that failed, of whose specs nothing is
+// known: enqueue them again under given ids to be sure of one task each. With
+// ErrNotReplicated there are receipts for that step too. The steps after it were
+// not made.
 func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
+		return nil, &worker.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
+	}
 	for i := range specs {
 		if err := specs[i].Check(); err != nil {
 			return nil, fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
 		}
+	}
+	if err := s.mayWrite(ctx); err != nil {
+		return nil, err
 	}
 	receipts := make([]worker.Receipt, 0, len(specs))
 	for len(specs) > 0 {
@@ -99,8 +108,9 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 	}
 
 	st := &step{script: enqueueScript, args: args}
-	if err := s.enqueueStep(ctx, st); err != nil {
-		return nil, err
+	unconfirmed := s.enqueueStep(ctx, st)
+	if unconfirmed != nil && !errors.Is(unconfirmed, ErrNotReplicated) {
+		return nil, unconfirmed
 	}
 	r := readReply("enqueue", st.reply)
 	now := time.UnixMilli(r.int())
@@ -122,7 +132,10 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 			receipts[i] = worker.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, queueOf(&specs[i]))}
 		}
 	}
-	return receipts, r.err
+	if r.err != nil {
+		return nil, r.err
+	}
+	return receipts, unconfirmed
 }
 
 func queueOf(s *worker.Spec) string {
@@ -150,6 +163,7 @@ func appendSpec(args []any, s *worker.Spec) []any {
 
 // enqueueStep makes the call, and waits for replication where that was asked
 // for: WAIT speaks of the writes of its own connection, so both go to the same.
+// With ErrNotReplicated the step has its reply.
 func (s *Store) enqueueStep(ctx context.Context, st *step) error {
 	if s.waitReplicas == 0 {
 		return s.pipe(ctx, s.rdb, st)
@@ -179,7 +193,7 @@ func (s *Store) enqueueStep(ctx context.Context, st *step) error {
 		st.reply = call.Val()
 		acked, err := wait.Int()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrNotReplicated, err)
 		}
 		if acked < s.waitReplicas {
 			return fmt.Errorf("%w: %d of %d within %v", ErrNotReplicated, acked, s.waitReplicas, s.waitTimeout)

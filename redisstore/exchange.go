@@ -3,28 +3,29 @@ package redisstore
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Exchange delivers reports and claims tasks in one round trip: at most one call
+// The bounds of one script call: it keeps Redis from everything else.
+const (
+	maxReports     = 500
+	maxReportBytes = 4 << 20 // of results, errors and logs; one report always fits
+	maxHeld        = 1000
+)
+
+// Exchange delivers reports and claims tasks in one round trip: one call or a few
 // per kind of report and one per claim, reports first.
 func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
-	steps := make([]*step, 0, 3+len(claims))
 	asked := claimedQueues(claims)
-	groups := [3][]int{} // indexes of the reports by Op
-	for i := range reports {
-		op := reports[i].Op
-		groups[op] = append(groups[op], i)
+	parts := split(reports)
+	steps := make([]*step, 0, len(parts)+len(claims))
+	for _, at := range parts {
+		steps = append(steps, reportStep(asked, reports, at))
 	}
-	for op, at := range groups {
-		if len(at) > 0 {
-			steps = append(steps, reportStep(worker.Op(op), asked, reports, at))
-		}
-	}
-	reportSteps := len(steps)
 	for _, c := range claims {
 		steps = append(steps, &step{script: claimScript, args: []any{
 			c.Replica, c.Queue, c.N, c.Lease.Milliseconds(), c.Grace.Milliseconds(), c.Call,
@@ -38,28 +39,48 @@ func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []
 	}
 
 	verdicts := make([]worker.Verdict, len(reports))
-	done := 0
-	for _, at := range groups {
-		if len(at) == 0 {
-			continue
+	for part, at := range parts {
+		r := readReply("report", steps[part].reply)
+		for j, v := range r.verdicts(len(at)) {
+			verdicts[at[j]] = v
 		}
-		got, err := decodeVerdicts("report", steps[done].reply, len(at))
-		if err != nil {
-			return nil, nil, err
+		if r.err != nil {
+			return nil, nil, r.err
 		}
-		for j, i := range at {
-			verdicts[i] = got[j]
-		}
-		done++
 	}
 	answers := make([]worker.Claimed, len(claims))
 	for i := range claims {
 		var err error
-		if answers[i], err = decodeClaimed(steps[reportSteps+i].reply, claims[i].Replica); err != nil {
+		if answers[i], err = decodeClaimed(steps[len(parts)+i].reply, claims[i].Replica); err != nil {
 			return nil, nil, err
 		}
 	}
 	return verdicts, answers, nil
+}
+
+// split puts the indexes of the reports into parts, one per script call: of one Op
+// each, in their order.
+func split(reports []worker.Report) [][]int {
+	var parts [][]int
+	for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
+		var part []int
+		bytes := 0
+		for i := range reports {
+			r := &reports[i]
+			if r.Op != op {
+				continue
+			}
+			size := len(r.Result) + len(r.Error) + len(r.Log)
+			if len(part) == maxReports || len(part) > 0 && bytes+size > maxReportBytes {
+				parts, part, bytes = append(parts, part), nil, 0
+			}
+			part, bytes = append(part, i), bytes+size
+		}
+		if len(part) > 0 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 // claimedQueues names the queues that the same round trip claims from: reports
@@ -74,10 +95,11 @@ func claimedQueues(claims []worker.Claim) string {
 	return strings.Join(names, " ")
 }
 
-func reportStep(op worker.Op, asked string, reports []worker.Report, at []int) *step {
+// reportStep is the call for the reports at some indexes, all of one Op.
+func reportStep(asked string, reports []worker.Report, at []int) *step {
 	st := &step{args: make([]any, 0, 2+6*len(at))}
 	st.args = append(st.args, asked)
-	switch op {
+	switch reports[at[0]].Op {
 	case worker.Succeed:
 		st.script = succeedScript
 		for _, i := range at {
@@ -113,13 +135,13 @@ func reportStep(op worker.Op, asked string, reports []worker.Report, at []int) *
 // without it.
 func seed() int { return int(rand.Int32()) }
 
-func decodeVerdicts(what string, reply any, n int) ([]worker.Verdict, error) {
-	r := readReply(what, reply)
-	verdicts := make([]worker.Verdict, n)
-	for i := range verdicts {
-		verdicts[i] = worker.Verdict(r.string())
+// verdicts takes the next n values as verdicts.
+func (r *replyReader) verdicts(n int) []worker.Verdict {
+	vs := make([]worker.Verdict, n)
+	for i := range vs {
+		vs[i] = worker.Verdict(r.string())
 	}
-	return verdicts, r.err
+	return vs
 }
 
 func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
@@ -131,18 +153,18 @@ func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
 	}
 	for r.more() {
 		item := r.list()
-		id, fence, left := item.string(), item.int(), item.int()
+		id, attempt, fence, left := item.string(), item.int(), item.int(), item.int()
 		flat := item.list()
 		values := flat.strings()
 		if item.err != nil || flat.err != nil {
 			r.fail("a claimed task", item.vals)
 			break
 		}
-		t, err := decodeTask(id, values)
-		if err != nil {
-			return c, err
+		t := decodeTask(id, values)
+		if t.State != worker.Running {
+			t.StartedAt = c.Now // else it is the answer to a repeated call, and its lease began long ago
 		}
-		t.State, t.Attempt, t.Replica, t.StartedAt = worker.Running, fence, replica, c.Now
+		t.State, t.Attempt, t.Fence, t.Replica = worker.Running, attempt, fence, replica
 		t.TimeLeft = worker.Forever
 		if left > 0 {
 			t.TimeLeft = time.Duration(left) * time.Millisecond
@@ -152,20 +174,41 @@ func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
 	return c, r.err
 }
 
-// Renew extends leases and is the replica's heartbeat.
+// Renew extends leases and is the replica's heartbeat. The verdicts are valid with
+// ErrNotJoined, too.
 func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, error) {
-	args := make([]any, 0, 4+4*len(r.Held))
-	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck)
-	for _, h := range r.Held {
-		slow := 0
-		if h.Slow {
-			slow = 1
-		}
-		args = append(args, h.ID, h.Fence, string(h.Progress), slow)
+	parts := slices.Collect(slices.Chunk(r.Held, maxHeld))
+	if len(parts) == 0 {
+		parts = append(parts, nil)
 	}
-	reply, err := s.run(ctx, renewScript, args...)
-	if err != nil {
+	steps := make([]*step, len(parts))
+	for i, held := range parts {
+		args := make([]any, 0, 5+4*len(held))
+		args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, len(r.Held))
+		for _, h := range held {
+			slow := 0
+			if h.Slow {
+				slow = 1
+			}
+			args = append(args, h.ID, h.Fence, string(h.Progress), slow)
+		}
+		steps[i] = &step{script: renewScript, args: args}
+	}
+	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
 		return nil, s.fail("renew", err)
 	}
-	return decodeVerdicts("renew", reply, len(r.Held))
+	verdicts := make([]worker.Verdict, 0, len(r.Held))
+	joined := true
+	for i, held := range parts {
+		reply := readReply("renew", steps[i].reply)
+		verdicts = append(verdicts, reply.verdicts(len(held))...)
+		joined = reply.int() == 1 && joined
+		if reply.err != nil {
+			return nil, reply.err
+		}
+	}
+	if !joined {
+		return verdicts, s.fail("renew", worker.ErrNotJoined)
+	}
+	return verdicts, nil
 }

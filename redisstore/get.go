@@ -10,7 +10,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Get reads tasks; the answer has nil where there is none.
+// Get reads tasks; the answer has nil where there is none. One that cannot be
+// read in full comes with Broken set.
 func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) {
 	if err := s.checkName(); err != nil {
 		return nil, err
@@ -36,10 +37,7 @@ func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 		for name, v := range h {
 			flat = append(flat, name, v)
 		}
-		var err error
-		if tasks[i], err = decodeTask(ids[i], flat); err != nil {
-			return nil, s.fail("get", err)
-		}
+		tasks[i] = decodeTask(ids[i], flat)
 	}
 	return tasks, nil
 }

@@ -2,7 +2,9 @@ package redisstore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -66,23 +68,31 @@ func policyFields(s *worker.Spec) ([]any, error) {
 }
 
 // decodeTask reads a task from the flat fields and values of its hash. Fields it
-// does not know are left alone: a newer version may have written them.
-func decodeTask(id string, flat []string) (*worker.Task, error) {
+// does not know are left alone: a newer version may have written them. What it
+// cannot read is left out and told in Broken.
+func decodeTask(id string, flat []string) *worker.Task {
 	t := &worker.Task{Version: 1}
 	t.ID, t.Queue = id, worker.DefaultQueue
-	var err error
-	integer := func(name, v string) int64 {
-		n, e := strconv.ParseInt(v, 10, 64)
-		if e != nil && err == nil {
-			err = fmt.Errorf("task %s: field %s is %q, not a whole number", id, name, v)
+	broken := func(name string, err error) {
+		t.Broken = errors.Join(t.Broken, fmt.Errorf("task %s: field %s %w", id, name, err))
+	}
+	whole := func(name, v string, least, most int64) int64 {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < least || n > most {
+			broken(name, fmt.Errorf("must be a whole number from %d to %d, not %q", least, most, clipName(v)))
+			return 0
 		}
 		return n
 	}
+	integer := func(name, v string) int64 { return whole(name, v, 0, math.MaxInt64) }
 	moment := func(name, v string) time.Time {
 		if n := integer(name, v); n > 0 {
 			return time.UnixMilli(n)
 		}
 		return time.Time{}
+	}
+	span := func(name, v string) time.Duration {
+		return time.Duration(whole(name, v, 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	}
 	for i := 0; i+1 < len(flat); i += 2 {
 		name, v := flat[i], flat[i+1]
@@ -96,17 +106,19 @@ func decodeTask(id string, flat []string) (*worker.Task, error) {
 		case "payload":
 			t.Payload = []byte(v)
 		case "priority":
-			t.Priority = int8(integer(name, v))
+			t.Priority = int8(whole(name, v, math.MinInt8, math.MaxInt8))
 		case "group":
 			t.Group = v
 		case "unique":
 			t.Unique = v
 		case "headers":
-			if e := json.Unmarshal([]byte(v), &t.Headers); e != nil && err == nil {
-				err = fmt.Errorf("task %s: field headers: %w", id, e)
+			if err := json.Unmarshal([]byte(v), &t.Headers); err != nil {
+				broken(name, fmt.Errorf("must be an object of strings: %w", err))
 			}
 		case "attempt":
 			t.Attempt = integer(name, v)
+		case "fence":
+			t.Fence = integer(name, v)
 		case "failures":
 			t.Failures = int(integer(name, v))
 		case "lost":
@@ -131,19 +143,19 @@ func decodeTask(id string, flat []string) (*worker.Task, error) {
 			if v == none {
 				t.Timeout = worker.Forever
 			} else {
-				t.Timeout = time.Duration(integer(name, v)) * time.Millisecond
+				t.Timeout = span(name, v)
 			}
 		case "max_attempts":
 			t.MaxAttempts = int(integer(name, v))
 		case "backoff":
-			var e error
-			if t.Backoff, e = worker.ParseBackoff(v); e != nil && err == nil {
-				err = fmt.Errorf("task %s: field backoff %w", id, e)
+			var err error
+			if t.Backoff, err = worker.ParseBackoff(v); err != nil {
+				broken(name, err)
 			}
 		case "retain_ms":
 			d := worker.Forever
 			if v != forever {
-				d = time.Duration(integer(name, v)) * time.Millisecond
+				d = span(name, v)
 			}
 			t.Retain = &d
 		case "replica":
@@ -160,5 +172,5 @@ func decodeTask(id string, flat []string) (*worker.Task, error) {
 			t.StopWhy = v
 		}
 	}
-	return t, err
+	return t
 }

@@ -2,12 +2,12 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +64,7 @@ type mtask struct {
 	state              worker.State
 	code               worker.Code
 	replica            string
-	attempt            int64
+	attempt, fence     int64
 	v, failures, lost  int
 	generation         int
 	maxAttempts        int
@@ -91,8 +91,10 @@ type walk struct {
 	sent  recorder
 
 	seq                      float64
+	fence                    int64          // the highest so far, over all tasks
 	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"
 	paused                   map[string]bool
+	silent                   map[string]bool // replicas whose last renewal was a short one
 	cursor                   string
 	retried, enqueued, ended int
 	mark                     time.Time
@@ -106,7 +108,8 @@ var (
 
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
-		calls: map[string]int64{}, limits: map[string]int{}, paused: map[string]bool{}, cursor: "0"}
+		calls: map[string]int64{}, limits: map[string]int{}, paused: map[string]bool{}, silent: map[string]bool{}, cursor: "0"}
+	w.join(t, walkReplicas...)
 	rdb.AddHook(&w.sent)
 	return w
 }
@@ -250,7 +253,9 @@ func (w *walk) end(m *mtask, state worker.State, code worker.Code) {
 
 // promote moves what is due into line, in the order of the schedule.
 func (w *walk) promote() {
-	due, err := w.rdb.ZRangeByScore(w.ctx, w.prefix+"scheduled", &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(w.now(w.t).UnixMilli(), 10)}).Result()
+	due, err := w.rdb.ZRangeArgs(w.ctx, redis.ZRangeArgs{
+		Key: w.prefix + "scheduled", ByScore: true, Start: "-inf", Stop: w.now(w.t).UnixMilli(),
+	}).Result()
 	w.must(err)
 	var want []string
 	for _, m := range w.tasks {
@@ -349,13 +354,23 @@ func (w *walk) claim(reports []worker.Report, queue string) int {
 		m.state, m.replica, m.shortLease = worker.Running, c.Replica, leased == short
 		starts, want = append(starts, m), append(want, m.id)
 	}
+	if len(starts) > 0 {
+		w.seq += float64(room) // fences are of the same sequence as places, and taken for all that is asked for
+	}
 	_, claimed, err := w.store.Exchange(w.ctx, reports, []worker.Claim{c})
 	w.must(err)
 	var got []string
 	for _, t := range claimed[0].Tasks {
 		got = append(got, t.ID)
-		if m := w.tasks[t.ID]; m != nil && t.Attempt != m.attempt {
-			w.failf("%s has fence %d, want %d", t.ID, t.Attempt, m.attempt)
+		if t.Fence <= w.fence {
+			w.failf("%s has fence %d, and %d was given out before", t.ID, t.Fence, w.fence)
+		}
+		w.fence = t.Fence
+		if m := w.tasks[t.ID]; m != nil {
+			if t.Attempt != m.attempt {
+				w.failf("%s is at attempt %d, want %d", t.ID, t.Attempt, m.attempt)
+			}
+			m.fence = t.Fence
 		}
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -388,7 +403,7 @@ func (w *walk) report(alone bool) {
 		}
 		r := worker.Report{ID: id, Fence: 1, Op: op, Code: worker.CodeOK}
 		if m != nil {
-			r.Fence = m.attempt
+			r.Fence = m.fence
 			if w.rng.IntN(6) == 0 {
 				r.Fence += pick(w, -1, int64(1))
 			}
@@ -423,10 +438,8 @@ func (w *walk) verdict(m *mtask, r *worker.Report) worker.Verdict {
 	switch {
 	case m == nil:
 		return worker.Gone
-	case m.attempt != r.Fence:
+	case m.fence != r.Fence || m.attempt == 0: // nobody can hold a task that was never claimed
 		return worker.LeaseLost
-	case m.attempt == 0:
-		return w.refusalUnstarted(m)
 	case m.state != worker.Running && m.code == worker.CodeLost:
 		return worker.LeaseLost
 	case m.state != worker.Running:
@@ -451,10 +464,6 @@ func (w *walk) verdict(m *mtask, r *worker.Report) worker.Verdict {
 	return worker.Accepted
 }
 
-// refusalUnstarted is the verdict on a task that was never claimed: nobody can
-// hold its attempt 0.
-func (w *walk) refusalUnstarted(*mtask) worker.Verdict { return worker.LeaseLost }
-
 func (w *walk) renew() {
 	r := worker.Renewal{Replica: pick(w, walkReplicas...), Lease: pick(w, short, long), Grace: time.Second}
 	var want []worker.Verdict
@@ -466,10 +475,10 @@ func (w *walk) renew() {
 		h := worker.Held{ID: id, Fence: 1, Progress: []byte("some")}
 		verdict := worker.Gone
 		if m != nil {
-			h.Fence = m.attempt + pick(w, 0, 0, 0, int64(-1))
+			h.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
 			h.Slow = w.rng.IntN(4) == 0
 			switch {
-			case m.attempt != h.Fence || m.state != worker.Running:
+			case m.fence != h.Fence || m.state != worker.Running:
 				verdict = worker.LeaseLost
 			default:
 				verdict = worker.Kept
@@ -485,6 +494,7 @@ func (w *walk) renew() {
 		r.Held, want = append(r.Held, h), append(want, verdict)
 	}
 	w.last = fmt.Sprintf("renew %d of %s for %v", len(r.Held), r.Replica, r.Lease)
+	w.silent[r.Replica] = r.Lease == short
 	got, err := w.store.Renew(w.ctx, r)
 	w.must(err)
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
@@ -615,6 +625,17 @@ func (w *walk) maintain() {
 	w.must(err)
 	if u.Busy || u.Lost != lost {
 		w.failf("upkeep %+v, want %d lost", u, lost)
+	}
+	for _, r := range walkReplicas {
+		if !w.silent[r] {
+			continue
+		}
+		_, _, err := w.store.Exchange(w.ctx, nil, []worker.Claim{{Replica: r, Queue: "p", N: 9, Lease: long, Call: w.calls[r+"p"] + 1}})
+		if !errors.Is(err, worker.ErrNotJoined) {
+			w.failf("claim of %s, which fell silent: %v", r, err)
+		}
+		w.join(w.t, r)
+		w.silent[r] = false
 	}
 }
 

@@ -24,9 +24,10 @@ func (w *walk) check() {
 			n, _ := strconv.Atoi(h[field])
 			return n
 		}
-		got := fmt.Sprintf("%s v%d attempt %d failures %d lost %d generation %d", h["state"], number("v", 1), number("attempt", 0),
-			number("failures", 0), number("lost", 0), number("generation", 0))
-		want := fmt.Sprintf("%s v%d attempt %d failures %d lost %d generation %d", m.state, m.v, m.attempt, m.failures, m.lost, m.generation)
+		const form = "%s v%d attempt %d fence %d failures %d lost %d generation %d"
+		got := fmt.Sprintf(form, h["state"], number("v", 1), number("attempt", 0), number("fence", 0), number("failures", 0),
+			number("lost", 0), number("generation", 0))
+		want := fmt.Sprintf(form, m.state, m.v, m.attempt, m.fence, m.failures, m.lost, m.generation)
 		if got != want {
 			w.failf("task %s is %s, want %s", id, got, want)
 		}

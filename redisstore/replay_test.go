@@ -33,6 +33,7 @@ func (s *site) again(t *testing.T, calls [][]any) []any {
 func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
+		s.join(t, "r")
 		var sent recorder
 		rdb.AddHook(&sent)
 		specs := []worker.Spec{{Kind: "k"}, {Kind: "k", ID: "x"}, {Kind: "k", ID: "x"}}
@@ -49,7 +50,7 @@ func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 			t.Fatal(claimed, err)
 		}
 		for _, task := range claimed[0].Tasks {
-			if _, _, err := s.store.Exchange(t.Context(), []worker.Report{{ID: task.ID, Fence: 1, Op: worker.Succeed}}, nil); err != nil {
+			if _, _, err := s.store.Exchange(t.Context(), []worker.Report{{ID: task.ID, Fence: task.Fence, Op: worker.Succeed}}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,20 +119,24 @@ func TestStopRacesEverything(t *testing.T) {
 		type life struct {
 			s    *site
 			call int64
+			held int64 // fence of the latest claim
 		}
 		steps := map[string]func(*life) error{
 			"stop": func(l *life) error { _, err := l.s.store.Stop(ctx, "why", "x"); return err },
 			"claim": func(l *life) error {
 				l.call++
-				_, _, err := l.s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Millisecond, Call: l.call}})
+				_, claimed, err := l.s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Millisecond, Call: l.call}})
+				if err == nil && len(claimed[0].Tasks) > 0 {
+					l.held = claimed[0].Tasks[0].Fence
+				}
 				return err
 			},
 			"succeed": func(l *life) error {
-				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: 1, Op: worker.Succeed}}, nil)
+				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: l.held, Op: worker.Succeed}}, nil)
 				return err
 			},
 			"fail": func(l *life) error {
-				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: 1, Op: worker.Fail, Code: worker.CodeError, DelaySet: true}}, nil)
+				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: l.held, Op: worker.Fail, Code: worker.CodeError, DelaySet: true}}, nil)
 				return err
 			},
 			"reap": func(l *life) error {
@@ -156,6 +161,7 @@ func TestStopRacesEverything(t *testing.T) {
 				return
 			}
 			l := &life{s: newSite(t, rdb)}
+			l.s.join(t, "r")
 			keep := worker.Forever
 			if _, err := l.s.store.Enqueue(ctx, []worker.Spec{{ID: "x", Kind: "k", Retain: &keep}}); err != nil {
 				t.Fatal(err)

@@ -35,8 +35,10 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 			settings = append(settings, field, n)
 		}
 	}
+	queues := " "
 	for q, c := range r.Queues {
 		a.Queues[q] = c.Workers
+		queues += q + " "
 		set("limit:queue:"+q, c.Limit)
 		set("cap:"+q, c.MaxLen)
 	}
@@ -53,11 +55,14 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 		kinds += k + " "
 		policies = append(policies, k, policyWords(p))
 	}
+	if err := s.mayWrite(ctx); err != nil {
+		return nil, err
+	}
 	description, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
-	args := append([]any{SchemaVersion, r.Replica, r.Lease.Milliseconds(), string(description), kinds, len(settings) / 2}, settings...)
+	args := append([]any{SchemaVersion, r.Replica, r.Lease.Milliseconds(), string(description), kinds, queues, len(settings) / 2}, settings...)
 	reply, err := s.run(ctx, joinScript, append(args, policies...)...)
 	if err != nil {
 		return nil, s.fail("join", err)
@@ -155,9 +160,8 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if errors.Is(err, redislock.ErrNotObtained) {
 		return worker.Upkeep{Busy: true}, nil
 	}
-	if err != nil {
-		return worker.Upkeep{}, s.fail("maintain", err)
-	}
+	// Any other error is no reason to stay away: a full Redis refuses the lock, and
+	// upkeep is what makes room. A Redis that is not there refuses the scripts, too.
 	reap := &step{script: reapScript, args: []any{seed(), upkeepBatch}}
 	promote := &step{script: promoteScript, args: []any{upkeepBatch}}
 	purge := &step{script: purgeScript, args: []any{upkeepBatch}}
@@ -173,6 +177,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	var next []int64
 	r := readReply("reap", reap.reply)
 	next, u.Lost = append(next, r.int()), int(r.int())
+	orphans := r.int()
 	p := readReply("promote", promote.reply)
 	next = append(next, p.int(), p.int())
 	g := readReply("purge", purge.reply)
@@ -181,7 +186,33 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if len(next) > 0 {
 		u.Next = time.Duration(slices.Min(next)) * time.Millisecond
 	}
-	return u, errors.Join(r.err, p.err, g.err)
+	err = errors.Join(r.err, p.err, g.err)
+	if err == nil && orphans > 0 {
+		err = s.fail("mend groups", s.mendGroups(ctx))
+	}
+	return u, err
+}
+
+// mendGroups looks through the running sets of all groups, since a task without
+// a body does not say which group it was in.
+func (s *Store) mendGroups(ctx context.Context) error {
+	var node redis.Cmdable = s.rdb
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		master, err := c.MasterForKey(ctx, s.prefix)
+		if err != nil {
+			return err
+		}
+		node = master
+	}
+	const page = 1000
+	prefix := s.key("group:run:")
+	keys := node.Scan(ctx, 0, prefix+"*", page).Iterator()
+	for keys.Next(ctx) {
+		if _, err := s.run(ctx, mendScript, strings.TrimPrefix(keys.Val(), prefix)); err != nil {
+			return err
+		}
+	}
+	return keys.Err()
 }
 
 // Replicas reads the live replicas, by id.

@@ -32,6 +32,8 @@ var (
 	leaveScript     = script("leave")
 	ringScript      = script("ring")
 	wakeScript      = script("wake")
+	mendScript      = script("mend")
+	rightsScript    = script("rights")
 	peekScript      = script("peek")
 	inboxScript     = script("inbox")
 	statsScript     = script("stats")

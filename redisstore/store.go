@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,8 +44,9 @@ type Store struct {
 	nLanes int
 	idle   []*blocker // for blocking calls
 
-	sent sync.Map          // scripts that the server has had in full
-	told map[string]string // by consumer group: up to where it knows that events were trimmed
+	sent     sync.Map          // scripts that the server has had in full
+	writable atomic.Bool       // the user may run what the scripts need
+	groups   map[string]*group // of consumers, by name
 }
 
 // Option changes how a Store works.
@@ -53,7 +55,8 @@ type Option func(*Store)
 // WithWait makes every enqueue wait until so many Redis replicas confirmed it
 // (the WAIT command), at most for timeout; fewer is ErrNotReplicated, although
 // the tasks exist. It narrows what an asynchronous failover can lose, and costs
-// a replication round trip per call. Default: none.
+// a replication round trip per call. Default: none. A timeout below a millisecond,
+// with which Redis would wait for ever, makes every enqueue fail.
 func WithWait(replicas int, timeout time.Duration) Option {
 	return func(s *Store) { s.waitReplicas, s.waitTimeout = replicas, timeout }
 }
@@ -101,9 +104,12 @@ func (s *Store) fail(doing string, err error) error {
 	case strings.HasPrefix(msg, "SCHEMA "):
 		return fmt.Errorf("%s: %w: pool %s has key schema %s, this program knows %s",
 			doing, worker.ErrSchema, s.pool, strings.TrimPrefix(msg, "SCHEMA "), SchemaVersion)
+	case strings.HasPrefix(msg, "UNJOINED"):
+		err = worker.ErrNotJoined
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
-	case strings.HasPrefix(msg, "NOPERM"), strings.Contains(msg, "ACL failure in script"):
+	case strings.HasPrefix(msg, "NOPERM"), strings.Contains(msg, "ACL failure in script"),
+		strings.Contains(msg, "can't run this command"):
 		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with +@all -@admin -@dangerous +info")
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")

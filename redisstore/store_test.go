@@ -17,6 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool/storetest"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
@@ -44,6 +45,16 @@ func (s *site) open(t testing.TB, rdb *redis.Client) *redisstore.Store {
 	st := redisstore.New(rdb, s.pool)
 	t.Cleanup(func() { st.Close() })
 	return st
+}
+
+// join puts replicas on the list, without which they may not claim.
+func (s *site) join(t testing.TB, replicas ...string) {
+	t.Helper()
+	for _, r := range replicas {
+		if _, err := s.store.Join(context.Background(), worker.Registration{Replica: r, Lease: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s *site) now(t testing.TB) time.Time {

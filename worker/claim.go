@@ -42,6 +42,9 @@ func (r *Replica) accept(b *batch, q *queue, t *Task, storeNow, sent, now time.T
 		leaseEnd = leaseEnd.Add(-age)
 	}
 	h, known := r.handlers[t.Kind]
+	if t.Broken != nil {
+		h, known = refuse, true
+	}
 	switch {
 	case r.phase != serving, !now.Before(leaseEnd.Add(-r.margin())):
 		r.send(nil, release(t, CodeReleased, 0))
@@ -53,7 +56,7 @@ func (r *Replica) accept(b *batch, q *queue, t *Task, storeNow, sent, now time.T
 
 	a := &attempt{r: r, q: q, task: t, handle: h, leaseEnd: leaseEnd}
 	a.ctx, a.cancel = context.WithCancelCause(r.base)
-	if t.TimeLeft != Forever {
+	if t.TimeLeft != Forever && t.Broken == nil {
 		a.timeoutAt = now.Add(t.TimeLeft)
 	}
 	if soft := r.cfg.Policies[t.Kind].SoftTimeout; soft > 0 {
@@ -65,6 +68,11 @@ func (r *Replica) accept(b *batch, q *queue, t *Task, storeNow, sent, now time.T
 	r.held[a] = struct{}{}
 	r.watchUntil(r.nextCheck(a))
 	b.starts = append(b.starts, a)
+}
+
+// refuse stands in for the handler of a task whose record could not be read.
+func refuse(_ context.Context, t *Task) ([]byte, error) {
+	return nil, BadPayload(t.Broken)
 }
 
 // untilDue is how long the earliest scheduled task is away.

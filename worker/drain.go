@@ -57,14 +57,29 @@ func (r *Replica) stopHandlers() {
 
 // farewell says what is left to say to the store, then takes the replica off its
 // list.
-func (r *Replica) farewell(ctx context.Context, heard <-chan struct{}, endEars context.CancelFunc) {
+func (r *Replica) farewell(ctx context.Context, heard, kept <-chan struct{}, endEars context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
 	defer cancel()
+	r.stopKeeping()
 	r.flush(ctx)
 	r.silence(ctx, heard)
 	endEars()
 	r.handBack(ctx)
+	select {
+	case <-kept:
+	case <-ctx.Done():
+	}
 	r.leave(ctx)
+}
+
+// stopKeeping ends the keeper after the renewal that it may be at: one that
+// arrives after Leave, as one that is broken off may, puts the replica back on
+// the list.
+func (r *Replica) stopKeeping() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phase = leaving
+	poke(r.renewing)
 }
 
 // flush returns when the store has taken every report and answered every claim,

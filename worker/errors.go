@@ -10,6 +10,7 @@ var (
 	ErrNotFound    = errors.New("no such task")
 	ErrQueueFull   = errors.New("queue is full")
 	ErrSchema      = errors.New("the pool was written by an incompatible version")
+	ErrNotJoined   = errors.New("the pool does not know this replica")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
 )
 

@@ -13,7 +13,7 @@ type Event struct {
 	Queue   string
 	State   State // the state after the change
 	Code    Code  // why the attempt ended; CodeSlow for the soft timeout; "" for a plain enqueue, promotion or claim
-	Attempt int64 // the fence of the attempt concerned; 0 before the first
+	Attempt int64 // the number of the attempt concerned; 0 before the first
 	Version int64 // the task's own version: orders the events of one task and shows repeats
 	Replica string
 	At      time.Time

@@ -25,6 +25,7 @@ type fakeStore struct {
 	markers map[string]bool
 	answers map[string]answer // by replica and queue
 	limits  map[string]int    // by queue; 0 is none
+	fence   int64             // of the newest claim
 
 	replicas map[string]Registration
 	joins    []Registration
@@ -87,6 +88,7 @@ func newFakeStore() *fakeStore {
 		markers:  make(map[string]bool),
 		answers:  make(map[string]answer),
 		limits:   make(map[string]int),
+		fence:    1000, // no attempt has such a number
 		replicas: make(map[string]Registration),
 		upkeep:   func() Upkeep { return Upkeep{} },
 		fault:    func(string) fault { return none },
@@ -133,7 +135,9 @@ func (s *fakeStore) Join(ctx context.Context, r Registration) ([]string, error) 
 	return s.warnings, err
 }
 
+// Exchange takes reports of anybody, but gives tasks to those who have joined only.
 func (s *fakeStore) Exchange(ctx context.Context, reports []Report, claims []Claim) (verdicts []Verdict, claimed []Claimed, err error) {
+	forgotten := false
 	err = s.do(ctx, "exchange", func() {
 		for _, rep := range reports {
 			v := s.report(rep)
@@ -141,10 +145,17 @@ func (s *fakeStore) Exchange(ctx context.Context, reports []Report, claims []Cla
 			s.verdicts = append(s.verdicts, verdictOf{rep, v, time.Now()})
 		}
 		for _, c := range claims {
+			if _, known := s.replicas[c.Replica]; !known {
+				forgotten = true
+				return
+			}
 			s.claims = append(s.claims, c)
 			claimed = append(claimed, s.claim(c))
 		}
 	})
+	if err == nil && forgotten {
+		err = fmt.Errorf("claim: %w", ErrNotJoined)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +169,7 @@ func (s *fakeStore) report(rep Report) Verdict {
 		return Gone
 	case t.reported[rep.Fence]:
 		return Already
-	case t.State != Running || t.Attempt != rep.Fence:
+	case t.State != Running || t.Fence != rep.Fence:
 		return LeaseLost
 	}
 	t.reported[rep.Fence] = true
@@ -229,7 +240,7 @@ func (s *fakeStore) claim(c Claim) Claimed {
 			t := s.tasks[id]
 			s.order = slices.DeleteFunc(s.order, func(o string) bool { return o == id })
 			t.State, t.Replica, t.StartedAt = Running, c.Replica, time.Now()
-			t.Attempt++
+			s.hand(t)
 			t.leaseEnd = time.Now().Add(c.Lease)
 			own := t.Task
 			last.tasks = append(last.tasks, &own)
@@ -241,14 +252,16 @@ func (s *fakeStore) claim(c Claim) Claimed {
 }
 
 func (s *fakeStore) Renew(ctx context.Context, r Renewal) (verdicts []Verdict, err error) {
+	known := false
 	err = s.do(ctx, "renew", func() {
+		_, known = s.replicas[r.Replica]
 		s.renewals = append(s.renewals, r)
 		for _, h := range r.Held {
 			t := s.tasks[h.ID]
 			switch {
 			case t == nil:
 				verdicts = append(verdicts, Gone)
-			case t.State != Running || t.Attempt != h.Fence:
+			case t.State != Running || t.Fence != h.Fence:
 				verdicts = append(verdicts, LeaseLost)
 			default:
 				t.leaseEnd = time.Now().Add(r.Lease)
@@ -265,6 +278,9 @@ func (s *fakeStore) Renew(ctx context.Context, r Renewal) (verdicts []Verdict, e
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !known {
+		return verdicts, fmt.Errorf("renew: %w", ErrNotJoined)
 	}
 	return verdicts, nil
 }
@@ -427,8 +443,35 @@ func (s *fakeStore) takeOver(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tasks[id]
-	t.Attempt++
+	s.hand(t)
 	t.Replica, t.leaseEnd = "another", time.Now().Add(time.Hour)
+}
+
+// hand begins an attempt; the caller holds the lock.
+func (s *fakeStore) hand(t *fakeTask) {
+	s.fence++
+	t.Attempt++
+	t.Fence = s.fence
+}
+
+// forget makes the store forget its replicas, and its tasks too if it is to have
+// lost its data.
+func (s *fakeStore) forget(data bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.replicas)
+	if data {
+		clear(s.tasks)
+		clear(s.answers)
+		s.order = nil
+	}
+}
+
+// joined returns how often a replica has joined.
+func (s *fakeStore) joined() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.joins)
 }
 
 func (s *fakeStore) setFault(f func(op string) fault) {
@@ -562,7 +605,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 // before what the replica does in that time.
 func (g *rig) pass(d time.Duration) {
 	g.store.mu.Lock()
-	g.store.mu.Unlock() //nolint:staticcheck // an empty section is all it takes
+	g.store.mu.Unlock() //lint:ignore SA2001 an empty section is all it takes
 	time.Sleep(d)
 	synctest.Wait()
 }

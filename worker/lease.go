@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -32,12 +33,20 @@ func (r *Replica) keep(ctx context.Context) {
 		case <-r.renewing:
 		}
 		now := time.Now()
-		urgent, dirty := r.requests()
+		urgent, dirty, ended := r.requests()
+		if ended {
+			return
+		}
 		if dirty && extra.Before(next) {
 			next = extra
 		}
 		if urgent || !now.Before(next) {
-			if err := r.renew(ctx, now); err == nil {
+			joins := r.joins.Load()
+			err := r.renew(ctx, now)
+			if errors.Is(err, ErrNotJoined) {
+				err = r.rejoin(ctx, joins)
+			}
+			if err == nil {
 				t.ok()
 				next, extra = now.Add(jitter(r.cfg.Lease/3)), now.Add(extraRenewal)
 			} else if ctx.Err() == nil {
@@ -49,11 +58,12 @@ func (r *Replica) keep(ctx context.Context) {
 	}
 }
 
-// requests returns what renewals were asked for since the last one.
-func (r *Replica) requests() (urgent, dirty bool) {
+// requests returns what renewals were asked for since the last one; ended is
+// true once there must be no more.
+func (r *Replica) requests() (urgent, dirty, ended bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.renewNow, r.renewDirty
+	return r.renewNow, r.renewDirty, r.phase == leaving
 }
 
 // renewSoon asks for a renewal that carries news, about a second away at most.
@@ -78,7 +88,8 @@ func (r *Replica) bell() {
 	}
 }
 
-// renew makes one renewal of everything that is held.
+// renew makes one renewal of everything that is held. ErrNotJoined says that it
+// has worked, but that the pool has forgotten the replica.
 func (r *Replica) renew(ctx context.Context, now time.Time) error {
 	req := Renewal{Replica: r.id, Lease: r.cfg.Lease, Grace: r.cfg.StopGrace + reportSlack}
 	r.mu.Lock()
@@ -92,7 +103,7 @@ func (r *Replica) renew(ctx context.Context, now time.Time) error {
 			continue
 		}
 		progress, seq := a.news()
-		req.Held = append(req.Held, Held{ID: a.task.ID, Fence: a.task.Attempt, Progress: progress, Slow: a.slow})
+		req.Held = append(req.Held, Held{ID: a.task.ID, Fence: a.task.Fence, Progress: progress, Slow: a.slow})
 		sent = append(sent, a)
 		seqs = append(seqs, seq)
 	}
@@ -103,7 +114,7 @@ func (r *Replica) renew(ctx context.Context, now time.Time) error {
 		verdicts, err = r.store.Renew(ctx, req)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotJoined) {
 		return err
 	}
 	if len(verdicts) != len(sent) {
@@ -139,5 +150,5 @@ func (r *Replica) renew(ctx context.Context, now time.Time) error {
 	for _, a := range lost {
 		r.log.Warn("the lease ended: the task was taken over or removed; its handler is cancelled", a.args()...)
 	}
-	return nil
+	return err
 }

@@ -243,9 +243,9 @@ func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
 func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Lease: time.Second})
-		var fences []int64
+		var attempts []int64
 		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			fences = append(fences, task.Attempt)
+			attempts = append(attempts, task.Attempt)
 			return nil, nil
 		})
 		down := true
@@ -260,6 +260,7 @@ func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 		})
 		g.store.put(Spec{ID: "x", Kind: "job"})
 		g.run()
+		stale := g.store.task("x").Fence
 		g.pass(3 * time.Second)
 		g.store.mu.Lock()
 		down = false
@@ -267,11 +268,11 @@ func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 		g.store.mu.Unlock()
 		g.pass(5 * time.Second)
 		said := g.store.said("x")
-		if len(said) != 2 || said[0].Op != Release || said[0].Fence != 1 {
+		if len(said) != 2 || said[0].Op != Release || said[0].Fence != stale {
 			t.Errorf("reports: %+v, want the stale attempt released first", said)
 		}
-		if len(fences) != 1 || fences[0] != 2 {
-			t.Errorf("attempts that ran: %v, want the second only", fences)
+		if len(attempts) != 1 || attempts[0] != 2 {
+			t.Errorf("attempts that ran: %v, want the second only", attempts)
 		}
 		g.wantState("x", Succeeded, CodeOK)
 		g.end()

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -23,6 +24,7 @@ type batch struct {
 func (r *Replica) pump(ctx context.Context) {
 	var b batch
 	t := retry{outage: r.outages, op: "exchange"}
+	rejoined := false
 	timer := time.NewTimer(0) // an empty replica claims at once
 	defer timer.Stop()
 	for {
@@ -33,14 +35,25 @@ func (r *Replica) pump(ctx context.Context) {
 		case <-timer.C:
 		}
 		for r.load(&b, time.Now()) {
-			if err := r.exchange(ctx, &b); err != nil {
-				r.missed(&b)
-				if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
-					return
-				}
+			joins := r.joins.Load()
+			err := r.exchange(ctx, &b)
+			if err == nil {
+				rejoined = false
+				t.ok()
 				continue
 			}
-			t.ok()
+			r.missed(&b)
+			// To be forgotten again at once is an outage like any other.
+			if errors.Is(err, ErrNotJoined) && !rejoined {
+				if err = r.rejoin(ctx, joins); err == nil {
+					rejoined = true
+					continue
+				}
+			}
+			rejoined = false
+			if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+				return
+			}
 		}
 		if d, ok := r.untilDue(time.Now()); ok {
 			timer.Reset(d)
@@ -145,13 +158,13 @@ func (r *Replica) exchange(ctx context.Context, b *batch) error {
 	clear(b.starts)
 	b.starts = b.starts[:0]
 	for _, v := range refused {
-		r.log.Warn("a report came too late: the attempt is no longer this replica's", "task", v.ID, "attempt", v.Fence, "verdict", v.verdict)
+		r.log.Warn("a report came too late: the attempt is no longer this replica's", append(v.args(), "verdict", v.verdict)...)
 	}
 	return nil
 }
 
 type refusal struct {
-	Report
+	*attempt
 	verdict Verdict
 }
 
@@ -170,7 +183,7 @@ func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal
 			continue
 		}
 		if a != nil && !a.lost && !a.abandoned { // those have been counted
-			refused = append(refused, refusal{b.reports[i], verdicts[i]})
+			refused = append(refused, refusal{a, verdicts[i]})
 			r.dropped++
 		}
 	}

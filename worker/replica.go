@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type Replica struct {
 	ended     chan struct{} // closed when Run returns
 	overStuck chan struct{} // closed when more than MaxStuck handlers are stuck
 	inbox     sync.Mutex    // held while admitting
+	joining   chan struct{} // full while joining again
+	joins     atomic.Int64  // how often it has joined again
 
 	mu       sync.Mutex
 	phase    phase
@@ -68,6 +71,7 @@ const (
 	fresh phase = iota
 	serving
 	draining // no new claims
+	leaving  // no renewals either: only last words
 	over     // Run has returned, or Close came before it
 )
 
@@ -104,6 +108,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		closed:      make(chan struct{}),
 		ended:       make(chan struct{}),
 		overStuck:   make(chan struct{}),
+		joining:     make(chan struct{}, 1),
 		handlers:    make(map[string]Handler),
 		held:        make(map[*attempt]struct{}),
 	}

@@ -45,7 +45,7 @@ func panicStack() string {
 // It runs without the replica's mutex, since an error's methods are the
 // handler's code.
 func (a *attempt) report(result []byte, err error) (rep Report) {
-	rep = Report{ID: a.task.ID, Fence: a.task.Attempt}
+	rep = Report{ID: a.task.ID, Fence: a.task.Fence}
 	if err == nil {
 		if len(result) <= MaxResult {
 			rep.Op, rep.Code, rep.Result = Succeed, CodeOK, result
@@ -55,7 +55,7 @@ func (a *attempt) report(result []byte, err error) (rep Report) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			rep = Report{ID: a.task.ID, Fence: a.task.Attempt, Op: Fail, Code: CodePanic,
+			rep = Report{ID: a.task.ID, Fence: a.task.Fence, Op: Fail, Code: CodePanic,
 				Error: cutHead("panic in the returned error: "+show(v), MaxErrorLen), Log: a.logTail()}
 		}
 	}()
@@ -108,7 +108,7 @@ func (a *attempt) fail(rep *Report, err error, cause error) {
 // giveUp says what the store is to do with an attempt whose handler ignores its
 // cancelled context.
 func (a *attempt) giveUp() Report {
-	rep := Report{ID: a.task.ID, Fence: a.task.Attempt, Op: Fail}
+	rep := Report{ID: a.task.ID, Fence: a.task.Fence, Op: Fail}
 	switch a.cause {
 	case ErrStopped:
 		rep.Code = CodeStopAbandoned
@@ -125,7 +125,7 @@ func (a *attempt) giveUp() Report {
 
 // release gives a task back that was never started here.
 func release(t *Task, code Code, delay time.Duration) Report {
-	return Report{ID: t.ID, Fence: t.Attempt, Op: Release, Code: code, Delay: delay}
+	return Report{ID: t.ID, Fence: t.Fence, Op: Release, Code: code, Delay: delay}
 }
 
 // elsewhere is how long a task of an unknown kind pauses, so that a replica that

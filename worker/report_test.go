@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 )
@@ -55,7 +56,7 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 				g.store.put(Spec{ID: "x", Kind: "job"})
 				g.run()
 				said := g.store.said("x")
-				if len(said) != 1 || said[0].Verdict != Accepted || said[0].Fence != 1 {
+				if len(said) != 1 || said[0].Verdict != Accepted || said[0].Fence != g.store.task("x").Fence {
 					t.Fatalf("reports: %+v, want one of attempt 1", said)
 				}
 				got := said[0].Report
@@ -111,6 +112,37 @@ func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
 			if got.Op != c.want.Op || got.Code != c.want.Code || got.Error != c.want.Error || got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
+		})
+	}
+}
+
+func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
+	for _, kind := range []string{"job", "unheard-of"} {
+		bubble(t, func(t *testing.T) {
+			g := newRig(t, Config{})
+			g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+				t.Error("it ran")
+				return nil, nil
+			})
+			g.run()
+			g.store.mu.Lock()
+			g.store.add(Spec{ID: "x", Kind: kind})
+			g.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
+			g.store.tasks["x"].TimeLeft = 0 // as unreadable as the rest
+			g.store.mu.Unlock()
+			synctest.Wait()
+			g.wantState("x", Failed, CodeBadPayload)
+			said := g.store.said("x")
+			if len(said) != 1 || said[0].Op != Fail || said[0].Error != "priority: not a number: \"high\"" {
+				t.Errorf("reports: %+v", said)
+			}
+			if g.log.count("INFO attempt failed") != 1 {
+				t.Errorf("log: %v", g.log.lines)
+			}
+			if c := g.r.Counts(); c.Running != 0 {
+				t.Errorf("counts: %+v", c)
+			}
+			g.end()
 		})
 	}
 }
@@ -198,7 +230,6 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 		if n := len(g.store.callsSince(from, "renew")); n > 13 {
 			t.Errorf("%d renewals in 11.5 seconds", n)
 		}
-		from = time.Now()
 		g.pass(30 * time.Second)
 		for _, r := range g.store.renewals[len(g.store.renewals)-2:] {
 			if r.Held[0].Progress != nil {

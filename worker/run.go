@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 )
 
@@ -15,8 +14,8 @@ import (
 // after that; ErrStuck where more than Config.MaxStuck handlers ignored their
 // cancelled context, which ends Run by itself; what is wrong with the handlers;
 // or why the store could not be joined. Once it has joined, an unreachable store
-// does not end Run. Handlers get contexts that carry the values of ctx, not its
-// cancellation.
+// does not end Run, nor does one that has forgotten the replica: it joins again.
+// Handlers get contexts that carry the values of ctx, not its cancellation.
 func (r *Replica) Run(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		if errors.Is(err, errClosed) {
@@ -78,12 +77,12 @@ func (r *Replica) run(ctx context.Context) error {
 	ears, endEars := context.WithCancel(life)   // until the listener has had its chance to return
 	defer end()
 	r.wg.Go(func() { r.pump(life) })
-	r.wg.Go(func() { r.keep(life) })
 	r.wg.Go(func() { r.watch(life) })
 	r.wg.Go(func() { r.maintain(serve) })
 	r.wg.Go(func() { r.admitInbox(serve) })
-	heard := make(chan struct{})
+	heard, kept := make(chan struct{}), make(chan struct{})
 	r.wg.Go(func() { defer close(heard); r.listen(ears) })
+	r.wg.Go(func() { defer close(kept); r.keep(life) })
 
 	select {
 	case <-ctx.Done():
@@ -93,7 +92,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.stopClaiming(life)
 	endServe()
 	r.awaitHandlers()
-	r.farewell(life, heard, endEars)
+	r.farewell(life, heard, kept, endEars)
 	end()
 	r.wg.Wait()
 
@@ -103,33 +102,4 @@ func (r *Replica) run(ctx context.Context) error {
 	default:
 		return nil
 	}
-}
-
-func (r *Replica) join(ctx context.Context) error {
-	kinds := make(map[string]Policy, len(r.handlers))
-	for kind := range r.handlers {
-		kinds[kind] = r.cfg.Policies[kind]
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
-	defer cancel()
-	warnings, err := r.store.Join(ctx, Registration{
-		Replica:  r.id,
-		Host:     host,
-		PID:      os.Getpid(),
-		Version:  r.cfg.Version,
-		Lease:    r.cfg.Lease,
-		Queues:   r.cfg.Queues,
-		Kinds:    kinds,
-		Limits:   r.cfg.Limits,
-		MaxEvent: r.cfg.MaxEvents,
-		EventAge: r.cfg.EventAge,
-	})
-	for _, w := range warnings {
-		r.log.Warn(w)
-	}
-	return err
 }

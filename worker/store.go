@@ -19,12 +19,15 @@ type Store interface {
 	// Exchange delivers reports and asks for tasks in one round trip: reports
 	// first, so that the slots they free can be claimed again at once. The
 	// verdicts are in the order of the reports, the answers in the order of the
-	// claims. An error means that nothing is known of either. The slices are the
-	// caller's again when it returns.
+	// claims. An error means that nothing is known of either; ErrNotJoined that the
+	// pool has forgotten the replica, which must Join again before it claims: until
+	// then the pool may not know its limits. The slices are the caller's again when
+	// it returns.
 	Exchange(ctx context.Context, reports []Report, claims []Claim) ([]Verdict, []Claimed, error)
 
 	// Renew extends the leases of the held attempts, carries their progress, and
 	// is the replica's heartbeat. The verdicts are in the order of r.Held.
+	// They are valid with ErrNotJoined, too: then the replica must Join again.
 	Renew(ctx context.Context, r Renewal) ([]Verdict, error)
 
 	// Listen blocks until the replica's doorbell rings, one of the queues has

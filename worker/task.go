@@ -136,9 +136,13 @@ type Task struct {
 	Spec
 
 	State State
-	// Attempt is the fence: it grows by one with every claim and is never
-	// reused. Writes that carry an older one are refused.
+	// Attempt counts the claims of the task: 1 is the first.
 	Attempt int64
+	// Fence is the number of the claim among all claims of the pool: it grows
+	// with every claim and is never reused, not even by another task under the
+	// same id. Writes that carry an older one are refused. It also serves as a
+	// fencing token towards other systems. Zero before the first claim.
+	Fence int64
 	// Failures counts the failed attempts of this generation, Lost the attempts
 	// whose lease ended without a report.
 	Failures, Lost int
@@ -164,6 +168,11 @@ type Task struct {
 	// TimeLeft is set on a claimed task only: how long the attempt may take,
 	// Forever where nothing bounds it.
 	TimeLeft time.Duration
+
+	// Broken says what of the task's record could not be read, because something
+	// else than this program wrote it; nil for nothing. Such a task is not run:
+	// it fails with CodeBadPayload.
+	Broken error
 
 	attempt *attempt
 }

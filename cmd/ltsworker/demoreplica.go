@@ -103,12 +103,11 @@ type team struct {
 
 // member is one replica process.
 type member struct {
-	cmd     *exec.Cmd
-	stdin   io.Closer
-	log     tailBuffer
-	id      string // of the replica, once it has joined
-	leaving bool   // its end is wanted
-	ended   chan struct{}
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   tailBuffer
+	id    string // of the replica, once it has joined
+	ended chan struct{}
 }
 
 // startTeam starts the replicas. The error of fail is that of all of them having

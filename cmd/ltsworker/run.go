@@ -47,10 +47,14 @@ commands of its handlers, until interrupted.
       env: {MODE: fast}
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
-LTS_QUEUE, LTS_ATTEMPT and LTS_POOL in its environment. What it prints is the
+LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
+counts the starts of the task; LTS_FENCE grows with every start in the pool, so
+that other systems can refuse a command that was replaced. What it prints is the
 result. Exit code 0 succeeds, 65 fails for good, 75 gives the task back without
 using an attempt, any other fails the attempt. A program with a slash in its name
-is looked for relative to dir, any other in PATH.
+is looked for relative to dir, any other in PATH. A stopped command gets SIGTERM
+and time to end; one whose lease was lost is killed at once, before the task
+starts elsewhere.
 
 --redis, LTS_REDIS, --pool and LTS_POOL win over the file. A URL with a password
 belongs into the file or into LTS_REDIS.
@@ -120,14 +124,14 @@ func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Po
 		return nil, nil, nil, err
 	}
 	c.name = name
-	opts := &redis.Options{}
 	if c.redis != "" {
 		// Checked even where flag or environment win, so that it can be relied on.
-		if opts, err = redisOptions(c.redis, false); err != nil {
+		if _, err := redisOptions(c.redis, false); err != nil {
 			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
 		}
 	}
-	if opts, err = g.redisOptions(c.redis); err != nil && !c.blamed("redis") {
+	opts, err := g.redisOptions(c.redis)
+	if err != nil && !c.blamed("redis") {
 		return nil, nil, nil, err
 	}
 	handlers, err := c.commands(name)

@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 		defer m.Close()
 		addr = m.Addr()
 	}
-	rdb := redis.NewClient(&redis.Options{Addr: addr})
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
 	defer rdb.Close()
 
 	store := redisstore.New(rdb, "media")

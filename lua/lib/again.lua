@@ -21,7 +21,7 @@ local function rest(id, m, delay, code, error, ...)
     call('ZADD', P .. 'scheduled', whole(NOW + delay), id)
     scheduled[id] = m.queue
   else
-    place(m.queue, m.group, tonumber(score), id)
+    place(m.queue, m.group, tonumber(score) or 0, id)
   end
   event(id, m, state, v, 'code', code, 'attempt', m.attempt, 'replica', m.replica or '', 'run_ms', NOW - m.started_at,
     'error', error or '')
@@ -35,10 +35,10 @@ local function fail(id, m, code, error, log, delay)
   if m.deadline_at and NOW >= tonumber(m.deadline_at) then code = 'deadline' end
   if FINAL[code] then return finish(id, m, 'failed', code, nil, error) end
   local h = call('HMGET', task_key(id), 'failures', 'max_attempts', 'backoff')
-  local failures = (h[1] or 0) + 1
+  local failures = (tonumber(h[1]) or 0) + 1
   local p = policy(m.kind)
   call('HSET', task_key(id), 'failures', failures)
-  if failures >= tonumber(h[2] or p.max_attempts or 5) then return finish(id, m, 'failed', code, nil, error) end
+  if failures >= (tonumber(h[2]) or tonumber(p.max_attempts) or 5) then return finish(id, m, 'failed', code, nil, error) end
   delay = delay or backoff_ms(h[3] or p.backoff, failures)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then
     return finish(id, m, 'failed', 'deadline', nil, error)

@@ -1,25 +1,28 @@
 -- The ways out of running, and every way to an end.
 
--- load reads what a transition needs of a task, without its payload; nil if there is no such task. What few tasks have
--- is read only where the field more says so: a look-up of a missing field costs as much as one of a present.
+-- load reads what a transition needs of a task, without its payload; nil if there is no such task. Fields that somebody
+-- else spoiled count as missing: one task must not stop the others of its call. What few tasks have is read only where
+-- the field more says so: a look-up of a missing field costs as much as one of a present.
 local function load(id)
-  local h = call('HMGET', task_key(id), 'state', 'attempt', 'kind', 'queue', 'v', 'started_at', 'replica', 'more')
-  if not h[1] then return nil end
+  local h = redis.pcall('HMGET', task_key(id), 'state', 'attempt', 'fence', 'kind', 'queue', 'v', 'started_at', 'replica',
+    'more')
+  if h.err or not h[1] then return nil end
   local m = {
-    state = h[1], attempt = h[2], kind = h[3], queue = h[4] or 'default', v = tonumber(h[5] or 1), started_at = h[6],
-    replica = h[7],
+    state = h[1], attempt = h[2], fence = h[3], kind = h[4] or '', queue = h[5] or 'default', v = tonumber(h[6]) or 1,
+    started_at = tonumber(h[7]) or NOW, replica = h[8] or '',
   }
-  if h[8] then
+  if h[9] then
     h = call('HMGET', task_key(id), 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
-    m.group, m.unique, m.retain_ms, m.headers, m.expires_at, m.deadline_at = h[1], h[2], h[3], h[4], h[5], h[6]
+    m.group, m.unique, m.retain_ms, m.headers = h[1], h[2], h[3], h[4]
+    m.expires_at, m.deadline_at = tonumber(h[5]), tonumber(h[6])
   end
   return m
 end
 
--- refusal is the verdict on a write by attempt fence that is not the task's running one; nil if it is.
+-- refusal is the verdict on a write under a fence that is not the running attempt's; nil if it is.
 local function refusal(id, m, fence)
   if not m then return 'gone' end
-  if m.attempt ~= fence then return 'lost' end
+  if m.fence ~= fence then return 'lost' end
   if m.state == 'running' then return nil end
   return call('HGET', task_key(id), 'code') == 'lost' and 'lost' or 'already'
 end
@@ -27,8 +30,7 @@ end
 -- stop_asked is the reason somebody gave for stopping a running task, false for none.
 local function stop_asked(id) return call('HGET', task_key(id), 'stop') end
 
--- end_leases takes tasks of one queue out of its running index. It is the first write of every way out: Redis lets a script
--- go on that begins by removing something, so a full Redis refuses new tasks but lets running ones end.
+-- end_leases takes tasks of one queue out of its running index.
 local function end_leases(queue, ids)
   for i = 1, #ids, 1000 do call('ZREM', P .. 'running:' .. queue, unpack(ids, i, math.min(i + 999, #ids))) end
   freed[queue] = true
@@ -63,7 +65,7 @@ local FINITE = '9007199254740991'
 -- retain_ms is how long an ended task stays: 0 removes it with its end.
 local function retain_ms(state, m, result)
   if m.retain_ms == 'forever' then return math.huge end
-  if m.retain_ms then return tonumber(m.retain_ms) end
+  if tonumber(m.retain_ms) then return tonumber(m.retain_ms) end
   if state ~= 'succeeded' then return 7 * 24 * 3600 * 1000 end
   return result and 3600 * 1000 or 0
 end
@@ -113,6 +115,7 @@ local function finish(id, m, state, code, result, error)
   local key = task_key(id)
   call('HSET', key, 'state', state, 'code', code, 'v', v, 'ended_at', NOW)
   if result then call('HSET', key, 'result', result) end
+  if state == 'succeeded' and m.attempt ~= '1' then call('HDEL', key, 'error') end
   if error then call('HSET', key, 'error', error) end
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), id)
@@ -135,7 +138,7 @@ end
 
 -- bound_of is when an attempt must have ended: its start plus its timeout, at most the deadline; infinite for none.
 local function bound_of(kind, started_at, timeout_ms, deadline_at)
-  local timeout = timeout_ms or policy(kind).timeout_ms or 1800000
-  timeout = timeout == 'none' and math.huge or tonumber(timeout)
-  return math.min(started_at + timeout, deadline_at and tonumber(deadline_at) or math.huge)
+  local timeout = timeout_ms or policy(kind).timeout_ms
+  timeout = timeout == 'none' and math.huge or tonumber(timeout) or 1800000
+  return math.min(started_at + timeout, tonumber(deadline_at) or math.huge)
 end

@@ -12,7 +12,7 @@ local function promote(most)
     call('ZREM', P .. 'scheduled', id)
     if m and m.state == 'scheduled' then
       local h = call('HMGET', task_key(id), 'score', 'priority')
-      local score = tonumber(h[1] or score_of(h[2] or 0, sequence + i))
+      local score = tonumber(h[1]) or score_of(tonumber(h[2]) or 0, sequence + i)
       call('HSET', task_key(id), 'state', 'waiting', 'v', m.v + 1, 'score', whole(score))
       place(m.queue, m.group, score, id)
       event(id, m, 'waiting', m.v + 1)

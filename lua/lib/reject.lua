@@ -3,6 +3,6 @@
 -- reject keeps an entry that cannot become a task, with the reason; of a long one only the beginning.
 local function reject(entry, reason, most)
   call('XADD', P .. 'inbox:rejected', 'MAXLEN', '~', most, '*', 'reason', reason, 'bytes', #entry,
-    'entry', string.sub(entry, 1, 65536))
+    'entry', string.sub(entry, 1, 16384))
   count('rejected')
 end

@@ -2,8 +2,8 @@
 
 local function queues() return call('SMEMBERS', P .. 'queues') end
 
--- known makes a queue that has a setting one of the queues, before its first task.
-local function known(field)
+-- note_queue makes a queue that has a setting one of the queues, before its first task.
+local function note_queue(field)
   local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^paused:(.+)$')
     or string.match(field, '^cap:(.+)$')
   if queue then call('SADD', P .. 'queues', queue) end
@@ -13,17 +13,23 @@ local function waiting(queue)
   return call('ZCARD', P .. 'wait:' .. queue) + call('ZCARD', P .. 'group:wait:' .. queue)
 end
 
+-- running_in_pool is counted once per call; who changes it forgets it.
+local pool_running
+local function running_in_pool()
+  if not pool_running then
+    pool_running = 0
+    for _, q in ipairs(queues()) do pool_running = pool_running + call('ZCARD', P .. 'running:' .. q) end
+  end
+  return pool_running
+end
+
 -- room is how many more tasks of the queue may start now, over all replicas.
 local function room(queue)
   local s = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit')
   if s[1] or s[2] then return 0 end
   local free = math.huge
   if s[3] then free = s[3] - call('ZCARD', P .. 'running:' .. queue) end
-  if s[4] then
-    local running = 0
-    for _, q in ipairs(queues()) do running = running + call('ZCARD', P .. 'running:' .. q) end
-    free = math.min(free, s[4] - running)
-  end
+  if s[4] then free = math.min(free, s[4] - running_in_pool()) end
   return math.max(free, 0)
 end
 

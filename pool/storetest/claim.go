@@ -35,10 +35,12 @@ func claimTakesAtMostWhatItAsksFor(b *bundle) {
 
 func fenceGrowsAtEveryClaim(b *bundle) {
 	t := b.start(worker.Spec{ID: "x"})
+	fence := int64(0)
 	for want := int64(1); want < 8; want++ {
-		if t.Attempt != want {
-			b.Fatalf("fence %d, want %d", t.Attempt, want)
+		if t.Attempt != want || t.Fence <= fence {
+			b.Fatalf("attempt %d under fence %d after %d, want attempt %d under a higher one", t.Attempt, t.Fence, fence, want)
 		}
+		fence = t.Fence
 		switch want % 4 {
 		case 0:
 			b.accept(release(t, 0))
@@ -128,6 +130,7 @@ func concurrentClaimsShareNoTask(b *bundle) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		replica := fmt.Sprint("r", i)
+		b.present(replica)
 		wg.Go(func() {
 			for call := int64(1); ; call++ {
 				_, claimed, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{

@@ -70,6 +70,7 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 	var wg sync.WaitGroup
 	for i := range 6 {
 		replica := fmt.Sprint("r", i)
+		b.present(replica)
 		wg.Go(func() {
 			var held []*worker.Task
 			for call := int64(1); done.Load() < n && b.ctx.Err() == nil; call++ {

@@ -252,6 +252,7 @@ func markerPassedOn(b *bundle) {
 }
 
 func markerWakesExactlyOne(b *bundle) {
+	b.present("r") // joining leaves markers
 	ctx, cancel := context.WithCancel(b.ctx)
 	defer cancel()
 	got := make(chan worker.Signal, 4)

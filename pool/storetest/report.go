@@ -86,7 +86,7 @@ func (b *bundle) unchanged(id string, f func()) {
 func repeatedReportChangesNothing(b *bundle) {
 	for i, end := range everyReport(&worker.Task{}) {
 		t := b.start(worker.Spec{ID: fmt.Sprint("x", i), Retain: ptr(time.Hour)})
-		end.ID, end.Fence = t.ID, t.Attempt
+		end.ID, end.Fence = t.ID, t.Fence
 		b.accept(end)
 		b.unchanged(t.ID, func() {
 			b.verdict(end, worker.Already)
@@ -130,7 +130,7 @@ func reportWithAnOldFenceIsRefused(b *bundle) {
 func reportWithAFenceToCome(b *bundle) {
 	t := b.start(worker.Spec{ID: "x"})
 	next := *t
-	next.Attempt++
+	next.Fence++
 	b.unchanged("x", func() {
 		for _, r := range everyReport(&next) {
 			b.verdict(r, worker.LeaseLost)
@@ -166,7 +166,7 @@ func verdictsKeepTheOrder(b *bundle) {
 	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"}, worker.Spec{ID: "d"})
 	ts := b.claim(worker.DefaultQueue, 4)
 	stale := *ts[1]
-	stale.Attempt = 9
+	stale.Fence += 9
 	got := b.report(release(ts[0], time.Hour), succeed(&stale), fail(ts[2], worker.CodePermanent),
 		succeed(ts[1]), release(&worker.Task{Spec: worker.Spec{ID: "none"}, Attempt: 1}, 0), failIn(ts[3], 0), succeed(ts[3]))
 	// Inside a batch the order is by kind of report: d succeeded before it failed.

@@ -167,7 +167,8 @@ func historyKeepsTheLastTen(b *bundle) {
 }
 
 func unknownKind(b *bundle) {
-	b.join(worker.Registration{Replica: "knows", Lease: time.Hour, Kinds: map[string]worker.Policy{"rare": {}, "rarer": {}}})
+	serves := map[string]worker.QueueConfig{worker.DefaultQueue: {Workers: 1}}
+	b.join(worker.Registration{Replica: "knows", Lease: time.Hour, Queues: serves, Kinds: map[string]worker.Policy{"rare": {}, "rarer": {}}})
 	b.join(worker.Registration{Replica: "r", Lease: time.Hour, Kinds: map[string]worker.Policy{"k": {}}})
 	noHandler := func(t *worker.Task) worker.Report {
 		r := release(t, time.Hour)
@@ -178,6 +179,8 @@ func unknownKind(b *bundle) {
 	b.wantEnd("a", worker.Scheduled, worker.CodeNoHandler)
 	b.accept(noHandler(b.start(worker.Spec{ID: "b", Kind: "rar"})))
 	b.wantEnd("b", worker.Failed, worker.CodeNoHandler)
+	b.join(worker.Registration{Replica: "elsewhere", Lease: time.Hour, Queues: map[string]worker.QueueConfig{"other": {Workers: 1}},
+		Kinds: map[string]worker.Policy{"rare": {}}})
 	b.ok(b.Store.Leave(b.ctx, "knows"))
 	b.accept(noHandler(b.start(worker.Spec{ID: "c", Kind: "rare"})))
 	b.wantEnd("c", worker.Failed, worker.CodeNoHandler)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ var settingRules = []rule{
 	{"RaisedDefaultOfAConfigurationIsUsedAtOnce", raisedDefaultOfAConfiguration},
 	{"ReplicaSaysWhoItIs", replicaSaysWhoItIs},
 	{"DeadReplicaIsTakenOffTheList", deadReplica},
-	{"PausedReplicaIsKnownAgain", pausedReplicaIsKnownAgain},
+	{"PausedReplicaHasToJoinAgain", pausedReplicaHasToJoinAgain},
 	{"LeavingReplicaIsGone", leavingReplicaIsGone},
 	{"UnknownScopeIsRefused", unknownScope},
 }
@@ -27,6 +28,10 @@ func (b *bundle) join(r worker.Registration) []string {
 	}
 	warnings, err := b.Store.Join(b.ctx, r)
 	b.ok(err)
+	if b.on == nil {
+		b.on = map[string]bool{}
+	}
+	b.on[r.Replica] = true
 	return warnings
 }
 
@@ -129,13 +134,25 @@ func deadReplica(b *bundle) {
 	}
 }
 
-// A process that was stopped for longer than its lease comes back with a
-// renewal, not with a new start: what it said of itself still holds.
-func pausedReplicaIsKnownAgain(b *bundle) {
-	b.join(worker.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]worker.Policy{"k": {}}})
+// A process that was stopped for longer than its lease is off the list: it may
+// not claim before it has said again what it configures.
+func pausedReplicaHasToJoinAgain(b *bundle) {
+	r := worker.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]worker.Policy{"k": {}}}
+	b.join(r)
 	b.passes(time.Millisecond)
 	b.maintain()
-	b.renew("r", lease)
+	b.enqueue(worker.Spec{ID: "x"})
+	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease}); !errors.Is(err, worker.ErrNotJoined) {
+		b.Errorf("renew: %v", err)
+	}
+	_, _, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{Replica: "r", Queue: worker.DefaultQueue, N: 1, Lease: lease, Call: 1}})
+	if !errors.Is(err, worker.ErrNotJoined) {
+		b.Errorf("claim: %v", err)
+	}
+	b.wantState("x", worker.Waiting)
+	r.Lease = lease
+	b.join(r)
+	b.wantIDs(b.claim(worker.DefaultQueue, 1), "x")
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if len(rs) != 1 || rs[0].Host != "host" || len(rs[0].Kinds) != 1 {

@@ -40,6 +40,7 @@ func countsAddUp(b *bundle) {
 	stop := make(chan struct{})
 	for i := range 3 {
 		replica := fmt.Sprint("r", i)
+		b.present(replica)
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(i), 1))
 			for call := int64(1); call < 25; call++ {

@@ -68,6 +68,7 @@ type bundle struct {
 	Harness
 	ctx   context.Context
 	calls map[string]int64 // last call number by replica and queue
+	on    map[string]bool  // replicas that have joined
 }
 
 const (
@@ -136,6 +137,7 @@ func (b *bundle) complete(c worker.Claim) worker.Claim {
 	if c.Replica == "" {
 		c.Replica = "r"
 	}
+	b.present(c.Replica)
 	if c.Lease == 0 {
 		c.Lease = lease
 	}
@@ -148,6 +150,14 @@ func (b *bundle) complete(c worker.Claim) worker.Claim {
 		c.Call = b.calls[key]
 	}
 	return c
+}
+
+// present makes a replica join that is to claim and has not.
+func (b *bundle) present(replica string) {
+	b.Helper()
+	if !b.on[replica] {
+		b.join(worker.Registration{Replica: replica, Lease: time.Hour})
+	}
 }
 
 // start enqueues one task and claims it.
@@ -184,11 +194,11 @@ func (b *bundle) verdict(r worker.Report, want worker.Verdict) {
 }
 
 func succeed(t *worker.Task) worker.Report {
-	return worker.Report{ID: t.ID, Fence: t.Attempt, Op: worker.Succeed, Code: worker.CodeOK}
+	return worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK}
 }
 
 func fail(t *worker.Task, code worker.Code) worker.Report {
-	return worker.Report{ID: t.ID, Fence: t.Attempt, Op: worker.Fail, Code: code, Error: "it broke"}
+	return worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Fail, Code: code, Error: "it broke"}
 }
 
 // failIn is a failure that is retried after d.
@@ -199,15 +209,19 @@ func failIn(t *worker.Task, d time.Duration) worker.Report {
 }
 
 func release(t *worker.Task, d time.Duration) worker.Report {
-	return worker.Report{ID: t.ID, Fence: t.Attempt, Op: worker.Release, Code: worker.CodeReleased, Delay: d}
+	return worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Release, Code: worker.CodeReleased, Delay: d}
 }
 
-func held(t *worker.Task) worker.Held { return worker.Held{ID: t.ID, Fence: t.Attempt} }
+func held(t *worker.Task) worker.Held { return worker.Held{ID: t.ID, Fence: t.Fence} }
 
 func (b *bundle) renew(replica string, d time.Duration, hs ...worker.Held) []worker.Verdict {
 	b.Helper()
+	b.present(replica)
 	verdicts, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: replica, Lease: d, Grace: grace, Held: hs})
 	b.ok(err)
+	if d < lease {
+		delete(b.on, replica) // the next upkeep may find it silent
+	}
 	return verdicts
 }
 

@@ -5,8 +5,10 @@
 //	p.HandleKind("video.cut", h)
 //
 // A command gets the task's payload on its standard input, byte for byte, and
-// LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT and LTS_POOL in its environment.
-// Nothing of a task ever becomes part of a command line, and no shell is
+// LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
+// environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows
+// with every start of any task of the pool: a system that refuses a number lower
+// than the last it saw keeps out a command that another has replaced. Nothing of a task ever becomes part of a command line, and no shell is
 // involved unless the configured command is one. What it writes to its standard
 // output is the result; the end of its standard error is the attempt's log.
 // Its exit status says what becomes of the attempt:
@@ -18,9 +20,12 @@
 //	other  the attempt has failed, as it has when a signal ends the command
 //
 // Each command is a process group of its own. When the attempt's context ends,
-// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. A command is
-// over when the started process has exited: whatever it left running in its
-// group is killed then.
+// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where it ends
+// because the lease was lost (worker.ErrLeaseLost) the group gets SIGKILL at
+// once: the lease runs for only another max(Lease/10, min(Lease/4, 1s)), and the
+// command must be dead before the task starts elsewhere. A command is over when
+// the started process has exited: whatever it left running in its group is
+// killed then.
 //
 // A command never outlives its replica, however that ends: a guard process
 // keeps the group and kills it when the replica is gone. The guard is this same
@@ -71,7 +76,8 @@ type Config struct {
 	Env []string
 	// Pool is the name that LTS_POOL tells the command. Required.
 	Pool string
-	// Grace is how long the command may take to end after SIGTERM. It should be
+	// Grace is how long the command may take to end after SIGTERM; a lost lease
+	// leaves it none. It should be
 	// shorter than the replica's StopGrace, or the replica gives the attempt up
 	// before the command is killed. Default: DefaultGrace.
 	Grace time.Duration

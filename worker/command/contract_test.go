@@ -62,10 +62,10 @@ func TestArgumentsReachTheCommandAsTheyAre(t *testing.T) {
 func TestCommandLearnsItsTaskFromTheEnvironment(t *testing.T) {
 	t.Setenv("FROM_REPLICA", "inherited")
 	t.Setenv("LTS_POOL", "other")
-	cfg := shell(`echo "$LTS_TASK_ID $LTS_KIND $LTS_QUEUE $LTS_ATTEMPT $LTS_POOL $FROM_REPLICA $FROM_CONFIG"`)
+	cfg := shell(`echo "$LTS_TASK_ID $LTS_KIND $LTS_QUEUE $LTS_ATTEMPT $LTS_FENCE $LTS_POOL $FROM_REPLICA $FROM_CONFIG"`)
 	cfg.Env = []string{"FROM_CONFIG=a=b", "LTS_KIND=forged"}
 	a := runConfig(t, cfg, "")
-	if diff := cmp.Diff("t-1 video.cut slow 7 media inherited a=b\n", string(a.result)); diff != "" {
+	if diff := cmp.Diff("t-1 video.cut slow 7 4711 media inherited a=b\n", string(a.result)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -106,6 +106,25 @@ func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 	}
 }
 
+func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
+	f := newFifo(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	// Both would say so if they were asked to end before they are killed.
+	cfg := shell(`exec 3>"$FIFO"; trap 'echo asked >&3' TERM
+		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`)
+	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
+	done := startConfig(t, ctx, cfg, "")
+	f.line(t)
+	cancel(fmt.Errorf("renewal: %w", worker.ErrLeaseLost))
+	a := finish(t, done)
+	if !errors.Is(a.err, worker.ErrLeaseLost) || !strings.Contains(a.err.Error(), "signal: killed") {
+		t.Error(a.err)
+	}
+	if line, alive := <-f.lines; alive {
+		t.Errorf("the group got SIGTERM first: %q", line)
+	}
+}
+
 func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
 	f := newFifo(t)
 	// The leftover holds standard output open, and ignores polite signals.

@@ -37,6 +37,7 @@ func task(payload string) *worker.Task {
 	return &worker.Task{
 		Spec:    worker.Spec{ID: "t-1", Kind: "video.cut", Queue: "slow", Payload: []byte(payload)},
 		Attempt: 7,
+		Fence:   4711,
 	}
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,6 +57,11 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 	select {
 	case <-exited:
 	case <-ctx.Done():
+		// Another replica may start the task as soon as its lease has ended, which
+		// leaves no time for a grace.
+		if errors.Is(context.Cause(ctx), worker.ErrLeaseLost) {
+			break
+		}
 		g.terminate()
 		// Children may need the grace for longer than the command itself: a shell
 		// dies of SIGTERM at once, what it runs may want to tidy up.
@@ -95,6 +101,7 @@ func (r *runner) environ(t *worker.Task) []string {
 		"LTS_KIND="+t.Kind,
 		"LTS_QUEUE="+t.Queue,
 		"LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
+		"LTS_FENCE="+strconv.FormatInt(t.Fence, 10),
 		"LTS_POOL="+r.Pool,
 	)
 }

@@ -1,0 +1,214 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// What a store does when Redis, or somebody else at work in it, makes trouble.
+
+// troubled is a pool on a server of its own, with replica r, and three tasks.
+func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error)) {
+	t.Helper()
+	rdb := redisserver.Start(t).Client(t)
+	s := redisstore.New(rdb, "p")
+	t.Cleanup(func() { s.Close() })
+	join(t, s)
+	call := int64(0)
+	return rdb, s, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error) {
+		call++
+		verdicts, claimed, err := s.Exchange(t.Context(), reports, []worker.Claim{{
+			Replica: "r", Queue: "default", N: n, Lease: time.Minute, Grace: time.Second, Call: call,
+		}})
+		if err != nil {
+			return nil, nil, err
+		}
+		return verdicts, claimed[0].Tasks, nil
+	}
+}
+
+func join(t *testing.T, s *redisstore.Store) {
+	t.Helper()
+	if _, err := s.Join(t.Context(), worker.Registration{
+		Replica: "r", Lease: time.Minute, Queues: map[string]worker.QueueConfig{"default": {Workers: 9, Limit: 5}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func enqueue(t *testing.T, s *redisstore.Store, specs ...worker.Spec) {
+	t.Helper()
+	if _, err := s.Enqueue(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
+	rdb, s, exchange := troubled(t)
+	ctx := t.Context()
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"}, worker.Spec{Kind: "k", ID: "c"},
+		worker.Spec{Kind: "k", ID: "d"}, worker.Spec{Kind: "k", ID: "e", Delay: time.Millisecond})
+	_, held, err := exchange(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rdb.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := s.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil || !strings.Contains(err.Error(), "maxmemory") {
+		t.Errorf("enqueue: %v, want advice about maxmemory", err)
+	}
+	kept, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: []worker.Held{{ID: held[0].ID, Fence: held[0].Fence}}})
+	if err != nil || kept[0] != worker.Kept {
+		t.Errorf("renew: %v, %v", kept, err)
+	}
+	verdicts, more, err := exchange(1,
+		worker.Report{ID: held[0].ID, Fence: held[0].Fence, Op: worker.Succeed},
+		worker.Report{ID: held[1].ID, Fence: held[1].Fence, Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true})
+	if err != nil || fmt.Sprint(verdicts) != "[ok ok]" || len(more) != 1 {
+		t.Errorf("exchange: %v, %d tasks, %v", verdicts, len(more), err)
+	}
+	if c, err := s.Stop(ctx, "enough", "d", more[0].ID); err != nil || !c[0].Done || !c[1].Done {
+		t.Errorf("stop: %+v, %v", c, err)
+	}
+	on := true
+	if err := s.Configure(ctx, worker.Setting{Scope: worker.QueueScope, Name: "default", Pause: &on}); err != nil {
+		t.Errorf("pause: %v", err)
+	}
+	if u, err := s.Maintain(ctx, "r"); err != nil || u.Busy {
+		t.Errorf("upkeep: %+v, %v", u, err)
+	}
+	if _, err := s.Join(ctx, worker.Registration{Replica: "late", Lease: time.Minute}); err != nil {
+		t.Errorf("join: %v", err)
+	}
+	st, err := s.Stats(ctx)
+	if err != nil || st.Enqueued != 5 || st.Scheduled != 0 || st.Ended[worker.Succeeded] != 1 || st.Ended[worker.Stopped] != 1 {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+}
+
+func TestReplicaThatThePoolForgotGetsNothing(t *testing.T) {
+	rdb, s, exchange := troubled(t)
+	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, s, worker.Spec{Kind: "k"})
+	if _, _, err := exchange(1); !errors.Is(err, worker.ErrNotJoined) {
+		t.Errorf("claim: %v, want ErrNotJoined", err)
+	}
+	if _, err := s.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute}); !errors.Is(err, worker.ErrNotJoined) {
+		t.Errorf("renew: %v, want ErrNotJoined", err)
+	}
+	if rs, err := s.Replicas(t.Context()); err != nil || len(rs) != 0 {
+		t.Errorf("replicas %v, %v: a renewal must not put it back", rs, err)
+	}
+	join(t, s)
+	if _, got, err := exchange(1); err != nil || len(got) != 1 {
+		t.Errorf("claim after joining again: %d tasks, %v", len(got), err)
+	}
+}
+
+func TestSameIDAgainHasANewFence(t *testing.T) {
+	_, s, exchange := troubled(t)
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "nightly"})
+	_, first, err := exchange(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := worker.Report{ID: "nightly", Fence: first[0].Fence, Op: worker.Succeed}
+	if v, _, err := exchange(0, report); err != nil || v[0] != worker.Accepted {
+		t.Fatal(v, err)
+	}
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "nightly"})
+	_, second, err := exchange(1)
+	if err != nil || len(second) != 1 || second[0].Attempt != 1 {
+		t.Fatal(second, err)
+	}
+	if v, _, err := exchange(0, report); err != nil || v[0] != worker.LeaseLost {
+		t.Errorf("report of the earlier task: %v, %v, want lost", v, err)
+	}
+	if st, _ := s.Stats(t.Context()); st.Running != 1 {
+		t.Errorf("%d running, want the second", st.Running)
+	}
+}
+
+func TestLostBodyHoldsUpNeitherGroupNorQueue(t *testing.T) {
+	rdb, s, exchange := troubled(t)
+	one := 1
+	if err := s.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: "g", Limit: &one}); err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"})
+	_, got, err := exchange(2)
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	rdb.Del(t.Context(), "lts:{p}:task:a")
+	rdb.ZAdd(t.Context(), "lts:{p}:running:default", redis.Z{Score: 1, Member: "a"}) // its lease has ended
+	if _, err := s.Maintain(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := exchange(2); err != nil || len(got) != 1 || got[0].ID != "b" {
+		t.Errorf("claimed %v, %v, want b", got, err)
+	}
+}
+
+func TestSpoiledTaskIsInNobodysWay(t *testing.T) {
+	for field, value := range map[string]string{"timeout_ms": "5m", "attempt": "x", "v": "x", "deadline_at": "soon", "created_at": "", "kind": ""} {
+		t.Run(field, func(t *testing.T) {
+			rdb, s, exchange := troubled(t)
+			enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "bad"}, worker.Spec{Kind: "k", ID: "c"})
+			if value == "" {
+				rdb.HDel(t.Context(), "lts:{p}:task:bad", field)
+			} else {
+				rdb.HSet(t.Context(), "lts:{p}:task:bad", field, value, "more", 1)
+			}
+			_, got, err := exchange(3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var reports []worker.Report
+			for _, task := range got {
+				reports = append(reports, worker.Report{ID: task.ID, Fence: task.Fence, Op: worker.Succeed})
+			}
+			verdicts, _, err := exchange(3, reports...)
+			if err != nil || strings.Count(fmt.Sprint(verdicts), "ok") != len(got) || len(got) < 2 {
+				t.Errorf("%d tasks, verdicts %v, %v", len(got), verdicts, err)
+			}
+			if st, _ := s.Stats(t.Context()); st.Ended[worker.Succeeded] != int64(len(got)) || st.Running != 0 {
+				t.Errorf("stats %+v", st)
+			}
+		})
+	}
+}
+
+func TestMissingRightsAreToldBeforeAnythingIsWritten(t *testing.T) {
+	rdb, _, _ := troubled(t)
+	if err := rdb.Do(t.Context(), "ACL", "SETUSER", "half", "on", ">pw", "~*", "&*", "+@all", "-xadd").Err(); err != nil {
+		t.Fatal(err)
+	}
+	before := rdb.DBSize(t.Context()).Val()
+	half := redis.NewClient(&redis.Options{Addr: rdb.Options().Addr, Username: "half", Password: "pw"})
+	t.Cleanup(func() { half.Close() })
+	s := redisstore.New(half, "p")
+	_, joining := s.Join(t.Context(), worker.Registration{Replica: "h", Lease: time.Minute})
+	_, enqueueing := s.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}})
+	for what, err := range map[string]error{"join": joining, "enqueue": enqueueing, "check": s.Check(t.Context())} {
+		if err == nil || !strings.Contains(err.Error(), "XADD") || !strings.Contains(err.Error(), "ACL") {
+			t.Errorf("%s: %v, want one that names XADD and the ACL", what, err)
+		}
+	}
+	if after := rdb.DBSize(t.Context()).Val(); after != before {
+		t.Errorf("%d keys before, %d after", before, after)
+	}
+}
