@@ -77,6 +77,12 @@ func TestGroupReadsOnWhileTheStreamIsTrimmed(t *testing.T) {
 	if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed {
 		t.Errorf("afterwards: %d events, trimmed %v", len(events), trimmed)
 	}
+	s.trim(s.add(20))
+	for _, want := range []bool{true, false} {
+		if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed != want {
+			t.Errorf("nothing left: %d events, trimmed %v, want %v", len(events), trimmed, want)
+		}
+	}
 }
 
 func TestTrimBetweenLookAndReadIsTold(t *testing.T) {

@@ -56,7 +56,7 @@ func (r *Replica) accept(b *batch, q *queue, t *Task, storeNow, sent, now time.T
 
 	a := &attempt{r: r, q: q, task: t, handle: h, leaseEnd: leaseEnd}
 	a.ctx, a.cancel = context.WithCancelCause(r.base)
-	if t.TimeLeft != Forever && t.Broken == nil {
+	if t.TimeLeft != Forever {
 		a.timeoutAt = now.Add(t.TimeLeft)
 	}
 	if soft := r.cfg.Policies[t.Kind].SoftTimeout; soft > 0 {

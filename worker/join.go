@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 )
+
+// joinTimeout bounds a Join, which no lease depends on.
+const joinTimeout = 5 * time.Second
 
 // join announces the replica to the pool and logs where others configured it
 // differently.
@@ -17,7 +21,7 @@ func (r *Replica) join(ctx context.Context) error {
 	if err != nil {
 		host = "unknown"
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	warnings, err := r.store.Join(ctx, Registration{
 		Replica:  r.id,

@@ -183,8 +183,7 @@ func TestPumpAndKeeperMakeOneJoinOfWhatBothNotice(t *testing.T) {
 	})
 }
 
-// slowJoins takes its time to answer a Join that has taken effect, so that there is time to
-// make a second one.
+// slowJoins takes its time for a Join, so that there is enough for a second one.
 type slowJoins struct {
 	*fakeStore
 	now, most int // under the fake's mutex

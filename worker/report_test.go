@@ -128,7 +128,6 @@ func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
 			g.store.mu.Lock()
 			g.store.add(Spec{ID: "x", Kind: kind})
 			g.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
-			g.store.tasks["x"].TimeLeft = 0 // as unreadable as the rest
 			g.store.mu.Unlock()
 			synctest.Wait()
 			g.wantState("x", Failed, CodeBadPayload)
