@@ -251,7 +251,7 @@ func TestEveryReportWakesAnIdleReplica(t *testing.T) {
 			return nil, nil
 		})
 		next := enqueue(t, c, pool.Spec{Kind: "step"})
-		r.ID, r.Fence = held[0].ID, held[0].Attempt
+		r.ID, r.Fence = held[0].ID, held[0].Fence
 		begin := time.Now()
 		if v := s.report(r); v != worker.Accepted {
 			t.Errorf("%s: verdict %s", r.Code, v)
