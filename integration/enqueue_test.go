@@ -143,7 +143,7 @@ func TestStaleFinisherCannotFreeANewerHoldersKey(t *testing.T) {
 	})
 	holder := enqueue(t, c, spec)
 	for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
-		v := s.report(worker.Report{ID: old, Fence: stale[0].Attempt, Op: op, Code: worker.CodeError})
+		v := s.report(worker.Report{ID: old, Fence: stale[0].Fence, Op: op, Code: worker.CodeError})
 		if v == worker.Accepted {
 			t.Errorf("report %d of the stale attempt was accepted", op)
 		}
