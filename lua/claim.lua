@@ -27,7 +27,7 @@ if seen and tonumber(seen) >= tonumber(number) then
     local h = fields(flat)
     if h.state == 'running' and h.replica == replica then
       local bound = bound_of(h.kind, h.started_at, h.timeout_ms, h.deadline_at)
-      reply[#reply + 1] = { id, tonumber(h.attempt), tonumber(h.fence), ms_left(bound), flat }
+      reply[#reply + 1] = { id, tonumber(h.attempt) or 0, tonumber(h.fence) or 0, ms_left(bound), flat }
     end
   end
   -- The reports before this call left no marker here, and this call takes nothing new.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // blocker is a client for one blocking call at a time. It is made like the
@@ -75,7 +76,9 @@ func (s *Store) takeBlocker() *blocker {
 // alone gives the options one connection, which b can cut.
 func (b *blocker) alone(o *redis.Options) {
 	o.PoolSize, o.MinIdleConns, o.MaxActiveConns = 1, 0, 0
-	o.PushNotificationProcessor = nil // belongs to the client it was made for
+	// These belong to the client they were made for, which may still change them.
+	o.PushNotificationProcessor = nil
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	dial := o.Dialer
 	if dial == nil {
 		dial = redis.NewDialer(o)

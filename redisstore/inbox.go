@@ -123,5 +123,5 @@ func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
 type Reject struct {
 	Cursor string
 	Reason string
-	Entry  string // its first 64 KiB
+	Entry  string // its first 16 KiB
 }
