@@ -11,14 +11,14 @@ TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/ltsworker
 	go build -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis lint race examples demo bench cross ## everything that has to pass before a change goes in
+test: redis lint race examples demo benchmarks cross ## everything that has to pass before a change goes in
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
@@ -47,9 +47,13 @@ examples: redis ## run the examples and check what they print
 demo: ## run the demo on this folder and check its figures
 	@scripts/demo.sh
 
-.PHONY: bench
-bench: redis ## run each benchmark once
+.PHONY: benchmarks
+benchmarks: redis ## run each benchmark once
 	go test -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) ./...
+
+.PHONY: bench
+bench: redis ## measure beside other task queues: about 15 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)
+	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

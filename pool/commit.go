@@ -98,11 +98,10 @@ func (c *committer) send() {
 			err = miscounted(len(receipts), len(specs))
 		}
 		for i, m := range batch {
-			if err != nil {
-				m.err = err
-			} else {
-				m.receipt = receipts[i]
+			if i < len(receipts) {
+				m.receipt = receipts[i] // also beside an error: then it exists, but not as safely as was asked for
 			}
+			m.err = err
 			close(m.done)
 		}
 	}

@@ -106,8 +106,15 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 			err = miscounted(len(made), len(batch))
 		}
 		if err != nil {
-			for _, s := range rest {
-				receipts = append(receipts, Receipt{ID: s.ID, Err: err})
+			for i, s := range rest {
+				r := Receipt{ID: s.ID}
+				if i < len(made) {
+					r = made[i] // it exists, but not as safely as was asked for
+				}
+				if r.Err == nil {
+					r.Err = err
+				}
+				receipts = append(receipts, r)
 			}
 			break
 		}

@@ -202,3 +202,28 @@ func TestEnqueueSpecDoesNotKeepTheCallersMemory(t *testing.T) {
 		t.Errorf("the store sees %q %v %v", got.Payload, got.Headers, *got.Retain)
 	}
 }
+
+// unconfirmed makes tasks, as a store does that could not replicate them in time.
+type unconfirmed struct{ *fakeStore }
+
+var errUnconfirmed = errors.New("made, but not confirmed")
+
+func (s unconfirmed) Enqueue(ctx context.Context, specs []Spec) ([]Receipt, error) {
+	receipts, err := s.fakeStore.Enqueue(ctx, specs)
+	return receipts, errors.Join(err, errUnconfirmed)
+}
+
+func TestReceiptOfAnUnconfirmedTaskIsNotLost(t *testing.T) {
+	p, err := New(unconfirmed{newFakeStore()}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.EnqueueSpec(t.Context(), Spec{Kind: "k", ID: "a"})
+	if !errors.Is(err, errUnconfirmed) || r.State != Waiting {
+		t.Errorf("one: %+v, %v", r, err)
+	}
+	rs, err := p.EnqueueAll(t.Context(), []Spec{{Kind: "k", ID: "b"}, {Kind: "k", ID: "c"}})
+	if !errors.Is(err, errUnconfirmed) || len(rs) != 2 || rs[0].State != Waiting || !errors.Is(rs[1].Err, errUnconfirmed) {
+		t.Errorf("all: %+v, %v", rs, err)
+	}
+}

@@ -18,7 +18,7 @@ type Store interface {
 	// Enqueue makes one task of each spec, in one atomic step for up to a
 	// thousand, and answers in their order. A spec without an ID gets a UUIDv7.
 	// Single refusals (queue full) are in their receipts; an error means that
-	// nothing is known of any.
+	// nothing is known of those that have no receipt.
 	Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error)
 
 	// Get reads tasks; the answer has nil where there is none.

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind and line are the names of the tasks' kind and of the queue, database
+// schema or namespace, in every system.
+const (
+	kind = "noop"
+	line = "bench"
+)
+
+// task is what every system is given: the number, under which the handler
+// reports it, and what the figures vary.
+type task struct {
+	N     int
+	Size  int           // bytes of the payload, at least 16
+	Sent  int64         // monotonic µs carried to the handler; 0 for none
+	Delay time.Duration // 0 is at once
+	Group string        // "" is none
+}
+
+// handler is told the number and the Sent of a task that has started.
+type handler func(n int, sent int64)
+
+// system is one queue under test, as its own documentation tells users to call
+// it. A client process uses the enqueueing half, a worker process the other.
+type system interface {
+	Enqueue(ctx context.Context, t task) error
+	// EnqueueBatch fails with errors.ErrUnsupported where the system has no call
+	// for several tasks.
+	EnqueueBatch(ctx context.Context, ts []task) error
+	// Start runs the tasks, workers at a time, until Stop.
+	Start(ctx context.Context, workers int, h handler) error
+	Stop() error
+	// Pending is how many tasks have not come to a good end by the system's own
+	// books.
+	Pending(ctx context.Context) (int, error)
+	// Version is what was measured, for the report.
+	Version() string
+}
+
+// env is how a system is opened.
+type env struct {
+	Redis    string `json:"redis"`    // host:port
+	Postgres string `json:"postgres"` // URL; only River needs it
+
+	Tuned   bool  `json:"tuned"`    // the settings that the system's row in tuned tells of
+	LeaseMS int64 `json:"lease_ms"` // 0 is the system's default
+
+	// Ours only.
+	Limit      int  `json:"limit"`       // of the queue, over all replicas
+	GroupLimit int  `json:"group_limit"` // of every group
+	Untyped    bool `json:"untyped"`     // a handler that gets the payload as it is
+	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
+}
+
+func (e env) lease() time.Duration { return time.Duration(e.LeaseMS) * time.Millisecond }
+
+// opener opens a Go system. BullMQ has a process of its own.
+type opener func(ctx context.Context, e env) (system, error)
+
+var openers = map[string]opener{
+	"ours":    openOurs,
+	"asynq":   openAsynq,
+	"gocraft": openGocraft,
+	"river":   openRiver,
+	"raw":     openRaw,
+	"floor":   openFloor,
+}
+
+const bullmq = "bullmq"
+
+// peers are the systems that are compared, in the order of the report; raw and
+// floor belong to the figures that name them.
+var peers = []string{"ours", "asynq", "gocraft", "river", bullmq}
+
+// names are the systems as the report spells them.
+var names = map[string]string{
+	"ours": "ltsworker", "asynq": "asynq", "gocraft": "gocraft/work", "river": "River", bullmq: "BullMQ",
+	"raw": "raw scripts", "floor": "pipelined ZADD/HSET",
+}
+
+// tuned says what the tuned row of each system changes. Everything else is its
+// default.
+var tuned = map[string]string{
+	"ours":    "GOGC=400",
+	"asynq":   "go-redis PoolSize of slots + 10 instead of 10 per CPU",
+	"gocraft": "redigo pool of slots + 10 connections instead of the README's 5",
+	"river":   "FetchCooldown 1 ms, FetchPollInterval 50 ms, 20 connections, synchronous_commit off",
+	bullmq:    "enableAutoPipelining, removeOnComplete and removeOnFail true",
+}
+
+func open(ctx context.Context, name string, e env) (system, error) {
+	o := openers[name]
+	if o == nil {
+		return nil, fmt.Errorf("no system %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(openers)), ", "))
+	}
+	return o(ctx, e)
+}
+
+// module is the version of a module in this build.
+func module(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range info.Deps {
+		if m.Path == path {
+			if m.Replace != nil {
+				return "this tree"
+			}
+			return m.Version
+		}
+	}
+	return "unknown"
+}
