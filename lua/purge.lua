@@ -2,7 +2,7 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
--- Returns {ms until the next task is due for removal or 0}.
+-- Returns {ms until the next task is due for removal or 0, number of inbox entries}.
 -- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
 -- uses: base drain wake line policy finish trim
 local first = math.huge
@@ -23,4 +23,4 @@ for _, replica in ipairs(silent) do
   call('DEL', P .. 'replica:' .. replica, P .. 'bell:' .. replica)
 end
 if #silent > 0 then inherit() end
-return { first < math.huge and first or 0 }
+return { first < math.huge and first or 0, call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox') }

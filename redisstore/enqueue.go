@@ -101,7 +101,7 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, receipts[i].ID)
+		args = append(args, markMade(receipts[i].ID, spec.ID == ""))
 		args = appendSpec(args, spec)
 		args = append(args, string(spec.Payload), len(more))
 		args = append(args, more...)
@@ -136,6 +136,15 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 		return nil, r.err
 	}
 	return receipts, unconfirmed
+}
+
+// markMade tells the scripts of an id that was made for its task and that
+// therefore no other can have: a + cannot begin a name.
+func markMade(id string, made bool) string {
+	if made {
+		return "+" + id
+	}
+	return id
 }
 
 func queueOf(s *worker.Spec) string {

@@ -38,13 +38,6 @@ func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 	return found, s.fail("await inbox", err)
 }
 
-func (s *Store) inboxLen(ctx context.Context) (int64, error) {
-	p := s.rdb.Pipeline()
-	open, in := p.LLen(ctx, s.key("inbox:open")), p.LLen(ctx, s.key("inbox"))
-	_, err := p.Exec(ctx)
-	return open.Val() + in.Val(), err
-}
-
 // AdmitInbox turns one batch of inbox entries into tasks or rejects.
 func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
@@ -85,7 +78,8 @@ func appendEntry(args []any, entry string) ([]any, error) {
 		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
 		return append(args, entry, reason[:min(len(reason), maxReason)]), nil
 	}
-	if spec.ID == "" {
+	made := spec.ID == ""
+	if made {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return nil, err
@@ -96,7 +90,7 @@ func appendEntry(args []any, entry string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	args = appendSpec(append(args, entry, "", spec.ID), &spec)
+	args = appendSpec(append(args, entry, "", markMade(spec.ID, made)), &spec)
 	args = append(args, at+1, at+len(spec.Payload), len(more))
 	return append(args, more...), nil
 }

@@ -168,12 +168,8 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if err := s.pipe(ctx, s.rdb, reap, promote, purge); err != nil {
 		return worker.Upkeep{}, s.fail("maintain", err)
 	}
-	inbox, err := s.inboxLen(ctx)
-	if err != nil {
-		return worker.Upkeep{}, s.fail("maintain", err)
-	}
 
-	u := worker.Upkeep{Inbox: inbox > 0}
+	var u worker.Upkeep
 	var next []int64
 	r := readReply("reap", reap.reply)
 	next, u.Lost = append(next, r.int()), int(r.int())
@@ -181,7 +177,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	p := readReply("promote", promote.reply)
 	next = append(next, p.int(), p.int())
 	g := readReply("purge", purge.reply)
-	next = append(next, g.int())
+	next, u.Inbox = append(next, g.int()), g.int() > 0
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {
 		u.Next = time.Duration(slices.Min(next)) * time.Millisecond

@@ -252,11 +252,11 @@ func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
 		lease       time.Duration
 		least, most int // turns in 100 s
 	}{
-		"nothing due":      {Upkeep{}, 0, 19, 24},
-		"nothing due soon": {Upkeep{Next: time.Hour}, 0, 19, 24},
+		"nothing due":      {Upkeep{}, 0, 9, 12},
+		"nothing due soon": {Upkeep{Next: time.Hour}, 0, 9, 12},
 		"due in a second":  {Upkeep{Next: time.Second}, 0, 99, 101},
 		"due at once":      {Upkeep{Next: time.Microsecond}, 0, 9_000, 10_001},
-		"another is at it": {Upkeep{Busy: true}, 0, 35, 46},
+		"another is at it": {Upkeep{Busy: true}, 0, 18, 23},
 		"short lease":      {Upkeep{}, time.Second, 99, 112},
 		"shortest lease":   {Upkeep{Busy: true}, minLease, 900, 1001},
 	} {

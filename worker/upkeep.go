@@ -10,7 +10,7 @@ import (
 // lease where that is shorter, and at least minUpkeep, or minDue where the store
 // itself says that something is due so soon.
 const (
-	maxUpkeep = 5 * time.Second
+	maxUpkeep = 10 * time.Second
 	minUpkeep = 100 * time.Millisecond
 	minDue    = 10 * time.Millisecond
 )

@@ -11,12 +11,16 @@ local function space(queue)
   return spaces[queue]
 end
 
--- admit makes one task. t has id, kind, queue, priority, group, unique ('' for none), delay and run_at ('' for none, at
--- most one), ttl and deadline (ms, '' for none), payload; ARGV[first..last] are further fields and values of its hash.
+-- admit makes one task. t has id (after a + if it was made for this task), kind, queue, priority, group, unique ('' for
+-- none), delay and run_at ('' for none, at most one), ttl and deadline (ms, '' for none), payload; ARGV[first..last] are
+-- further fields and values of its hash.
 -- It returns nil, or why not: 'dup', id, state or 'full'.
 local function admit(t, sequence, first, last)
+  -- An id that was made for this very task cannot be taken.
+  local made = string.byte(t.id) == 43 -- "+"
+  if made then t.id = string.sub(t.id, 2) end
   local key = task_key(t.id)
-  local state = call('HGET', key, 'state')
+  local state = not made and call('HGET', key, 'state')
   if state then return 'dup', t.id, state end
   local unique = t.unique ~= '' and P .. 'unique:' .. t.unique
   if unique then
