@@ -240,7 +240,7 @@ func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
 		})
 		g.run()
 		g.store.push(Spec{ID: "a", Kind: "job"}, Spec{ID: "b", Kind: "job"}, Spec{ID: "c", Kind: "job"})
-		g.pass(6 * time.Second)
+		g.pass(12 * time.Second)
 		g.wantState("c", Succeeded, CodeOK)
 		g.end()
 	})
