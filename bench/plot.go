@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"image/color"
 
 	"gonum.org/v1/plot"
@@ -16,6 +17,18 @@ var colors = map[string]color.Color{
 	"gocraft": color.RGBA{0x56, 0xB4, 0xE9, 0xff},
 	"river":   color.RGBA{0x00, 0x9E, 0x73, 0xff},
 	bullmq:    color.RGBA{0xCC, 0x79, 0xA7, 0xff},
+}
+
+// thousands labels an axis in whole thousands.
+type thousands struct{}
+
+func (thousands) Ticks(low, high float64) []plot.Tick {
+	const step = 10_000
+	var ticks []plot.Tick
+	for v := 0.0; v <= high; v += step {
+		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.0fk", v/1000)})
+	}
+	return ticks
 }
 
 // draw writes the bars of the drain figures as an SVG file. It does nothing where
@@ -57,5 +70,8 @@ func draw(path string, r *results) error {
 		return nil
 	}
 	p.NominalX("10 slots", "50 slots", "200 slots")
+	p.X.Min, p.X.Max = -0.5, float64(len(slots))-0.5
+	p.Y.Max *= 1.05
+	p.Y.Tick.Marker = thousands{}
 	return p.Save(16*vg.Centimeter, 9*vg.Centimeter, path)
 }
