@@ -3,7 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  replica, queue, n, lease ms, grace ms, call
 -- Returns {now, ms until the next scheduled task or 0, then per task: {id, attempt, fence, ms left for the attempt or 0 for
--- no bound, {fields and values of its hash as before the claim}}}; or the error UNJOINED.
+-- no bound, then of a plain task kind, payload, created_at, and of any other {fields and values of its hash as before the
+-- claim}}}; or the error UNJOINED.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
 -- is not on the list gets none: the limits it configures may be unknown.
@@ -25,9 +26,10 @@ if seen and tonumber(seen) >= tonumber(number) then
   for id in string.gmatch(seen == number and string.sub(last, #number + 2) or '', '%S+') do
     local flat = call('HGETALL', task_key(id))
     local h = fields(flat)
+    local run = run_of(h.run)
     if h.state == 'running' and h.replica == replica then
-      local bound = bound_of(h.kind, h.started_at, h.timeout_ms, h.deadline_at)
-      reply[#reply + 1] = { id, tonumber(h.attempt) or 0, tonumber(h.fence) or 0, ms_left(bound), flat }
+      local bound = bound_of(h.kind, run.started_at, h.timeout_ms, h.deadline_at)
+      reply[#reply + 1] = { id, tonumber(h.attempt) or 0, tonumber(run.fence) or 0, ms_left(bound), flat }
     end
   end
   -- The reports before this call left no marker here, and this call takes nothing new.
@@ -41,6 +43,20 @@ local free = n > 0 and room(queue) or 0
 local want = math.min(n, free, 1000) -- what is left gets a marker
 local leases, ids, gone, fence, bytes = {}, {}, {}, nil, 0
 
+-- candidate reads what stands in line. A task without the field more is plain: it has never started, belongs to no group
+-- and expires never, and five fields are all there is to know of it.
+local function candidate(id, score)
+  local t = { id = id, key = task_key(id), score = score, queue = queue }
+  local h = redis.pcall('HMGET', t.key, 'state', 'more', 'kind', 'payload', 'created_at')
+  t.kind, t.payload, t.created_at = h[3], h[4], tonumber(h[5] or nil)
+  t.plain = h[1] == 'waiting' and not h[2] and t.kind and t.payload and t.created_at
+  if not t.plain then
+    t.flat = redis.pcall('HGETALL', t.key)
+    t.h = fields(t.flat)
+  end
+  return t
+end
+
 -- measure takes the numbers out of a task's fields. It is called protected: what somebody else wrote there must fail
 -- before anything is changed.
 local function measure(h)
@@ -49,17 +65,59 @@ local function measure(h)
     (h.attempt and h.deadline_at or not h.attempt and h.expires_at or math.huge) - NOW <= 0
 end
 
-local function start(id, h, flat, score, attempt, v, waited, bound)
+local function start(t, attempt, v, waited, bound)
   fence = (fence or call('HINCRBY', META, 'seq', want) - want) + 1
-  call('HSET', task_key(id), 'state', 'running', 'attempt', whole(attempt), 'fence', whole(fence), 'v', whole(v),
-    'started_at', NOW_TEXT, 'replica', replica, 'score', score)
-  event(id, h, 'running', v, 'attempt', whole(attempt), 'replica', replica, 'wait_ms', whole(waited))
-  bytes = bytes + #h.payload
+  local nth, more = whole(attempt), t.h and t.h.more or '0'
+  call('HSET', t.key, 'state', 'running', 'attempt', nth, 'replica', replica, 'run',
+    run_text(whole(fence), nth, whole(v), NOW_TEXT, t.score, more))
+  event(t.id, t, 'running', v, 'attempt', nth, 'replica', replica, 'wait_ms', whole(waited))
+  bytes = bytes + #t.payload
   leases[#leases + 1] = whole(math.min(NOW + lease, bound + grace))
-  leases[#leases + 1] = id
-  ids[#ids + 1] = id
-  if h.group then call('SADD', P .. 'group:run:' .. h.group, id) end
-  reply[#reply + 1] = { id, attempt, fence, ms_left(bound), flat }
+  leases[#leases + 1] = t.id
+  ids[#ids + 1] = t.id
+  if t.plain then
+    reply[#reply + 1] = { t.id, attempt, fence, ms_left(bound), t.kind, t.payload, t.created_at }
+    return
+  end
+  if t.h.group then call('SADD', P .. 'group:run:' .. t.h.group, t.id) end
+  reply[#reply + 1] = { t.id, attempt, fence, ms_left(bound), t.flat }
+end
+
+-- open_next brings the next of a group whose head has been taken from the line: it takes its place among the candidates
+-- after the i-th, or in the line where its place is behind those it has been read up to.
+local function open_next(group, line, i, last_seen)
+  if group_full(group) then return call('HDEL', P .. 'group:head:' .. queue, group) end
+  local id, score = next_head(queue, group)
+  if id and score > last_seen then
+    call('ZADD', lines, whole(score), id)
+  elseif id then
+    local at = i + 1
+    while line[at] and tonumber(line[at].score) < score do at = at + 1 end
+    table.insert(line, at, candidate(id, whole(score)))
+  end
+end
+
+-- consider starts the i-th candidate, or clears away what cannot start.
+local function consider(line, i, last_seen)
+  local t = line[i]
+  local h = t.h
+  local group = h.group
+  local head = group and call('HGET', P .. 'group:head:' .. queue, group) == whole(t.score)
+  local sound, attempt, v, waited, bound, late = pcall(measure, h)
+  if h.state ~= 'waiting' or not (sound and h.kind and h.payload) then
+    count('orphans')
+    gone[whole(t.score)] = true
+  elseif late then
+    too_late(t.id, load(t.id))
+  elseif group and group_full(group) then
+    park(queue, group, t.score, t.id)
+    call('HSET', t.key, 'score', whole(t.score))
+    if head then call('HDEL', P .. 'group:head:' .. queue, group) end
+    return
+  else
+    start(t, attempt, v, waited, bound)
+  end
+  if head then open_next(group, line, i, last_seen) end
 end
 
 -- Entries that cannot start (their body is gone, they expired, their group filled up) are cleared away, at most so many
@@ -72,47 +130,18 @@ while not enough() do
   if #top == 0 then break end
   local line = {}
   for i = 1, #top, 2 do
-    local flat = redis.pcall('HGETALL', task_key(top[i]))
-    line[#line + 1] = { id = top[i], score = top[i + 1], flat = flat, h = fields(flat) }
-    top[(i + 1) / 2] = top[i]
+    line[#line + 1] = candidate(top[i], top[i + 1])
+    top[#line] = top[i]
   end
   call('ZREM', lines, unpack(top, 1, #line))
   local last_seen = #line == most and tonumber(line[most].score) or math.huge
   local i = 1
   while i <= #line and not enough() do
     local t = line[i]
-    local h = t.h
-    local head = h.group and call('HGET', P .. 'group:head:' .. queue, h.group) == whole(t.score)
-    local sound, attempt, v, waited, bound, late = pcall(measure, h)
-    if h.state ~= 'waiting' or not (sound and h.kind and h.payload) then
-      count('orphans')
-      gone[whole(t.score)] = true
-    elseif late then
-      too_late(t.id, load(t.id))
-    elseif h.group and group_full(h.group) then
-      park(queue, h.group, t.score, t.id)
-      call('HSET', task_key(t.id), 'score', whole(t.score))
-      if head then call('HDEL', P .. 'group:head:' .. queue, h.group) end
-      head = false
+    if t.plain then
+      start(t, 1, 2, NOW - t.created_at, bound_of(t.kind, NOW))
     else
-      start(t.id, h, t.flat, t.score, attempt, v, waited, bound)
-    end
-    if head then
-      -- The group's next takes its place among the candidates, or in the line where its place is behind those it has
-      -- been read up to.
-      if group_full(h.group) then
-        call('HDEL', P .. 'group:head:' .. queue, h.group)
-      else
-        local id, score = next_head(queue, h.group)
-        if id and score > last_seen then
-          call('ZADD', lines, whole(score), id)
-        elseif id then
-          local at = i + 1
-          while line[at] and tonumber(line[at].score) < score do at = at + 1 end
-          local flat = redis.pcall('HGETALL', task_key(id))
-          table.insert(line, at, { id = id, score = whole(score), flat = flat, h = fields(flat) })
-        end
-      end
+      consider(line, i, last_seen)
     end
     i = i + 1
     budget = budget - 1

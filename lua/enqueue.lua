@@ -1,8 +1,8 @@
 -- enqueue: makes tasks, all of them or (id or unique key taken, queue full) none of the ones concerned.
 --
 -- KEYS  prefix, meta
--- ARGV  lane, call, n, then per task: id, kind, queue, priority, group, unique, delay, run_at, ttl, deadline, payload,
---       number of further strings, those strings (fields and values of the task's hash)
+-- ARGV  lane, call, n, then per task: payload, and what admit reads: id, kind, queue, priority, number of further strings,
+--       those strings
 -- Returns {now, n exceptions, then per exception: index from 1, 'dup' or 'full', id, state}.
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A lane's calls are made
 -- one after the other, so its last number and reply are all that has to be remembered.
@@ -21,17 +21,12 @@ local sequence = call('HINCRBY', META, 'seq', n) - n
 local reply = { NOW, 0 }
 local i = 4
 for task = 1, n do
-  local more = tonumber(ARGV[i + 11])
-  local why, id, state = admit({
-    id = ARGV[i], kind = ARGV[i + 1], queue = ARGV[i + 2], priority = ARGV[i + 3], group = ARGV[i + 4],
-    unique = ARGV[i + 5], delay = ARGV[i + 6], run_at = ARGV[i + 7], ttl = ARGV[i + 8], deadline = ARGV[i + 9],
-    payload = ARGV[i + 10],
-  }, sequence + task, i + 12, i + 11 + more)
+  local why, id, state = admit(i + 1, ARGV[i], sequence + task)
   if why then
     reply[2] = reply[2] + 1
     for _, part in ipairs({ task, why, id, state }) do reply[#reply + 1] = part end
   end
-  i = i + 12 + more
+  i = i + 6 + ARGV[i + 5]
 end
 settle()
 call('SET', lane, whole(number) .. ' ' .. cjson.encode(reply), 'PX', 600000)

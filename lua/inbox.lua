@@ -2,9 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  lane, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
---       entry: the entry, reason for rejecting it ('' for none), and unless rejected: id, kind, queue, priority, group,
---       unique, delay, run_at, ttl, deadline, where its payload begins and ends in the entry, number of further strings,
---       those strings (fields and values of the task's hash)
+--       entry: the entry, reason for rejecting it ('' for none), and unless rejected: where its payload begins and ends in
+--       the entry, and what admit reads: id, kind, queue, priority, number of further strings, those strings
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
 -- Keeps: an entry is admitted exactly once, whoever read it and whoever died in between. A call that is repeated after
 -- its reply was lost does nothing: the entries that follow may be the same text, and would be taken for duplicates.
@@ -18,7 +17,7 @@ local starts = {}
 local i = 6
 for task = 1, n do
   starts[task] = i
-  i = i + (ARGV[i + 1] == '' and 15 + ARGV[i + 14] or 2)
+  i = i + (ARGV[i + 1] == '' and 9 + ARGV[i + 8] or 2)
 end
 local function unchanged(list, first, last)
   local entries = call('LRANGE', list, 0, last - first)
@@ -37,12 +36,8 @@ for task = 1, n do
   local at = starts[task]
   local entry, reason = ARGV[at], ARGV[at + 1]
   if reason == '' then
-    local first, last = tonumber(ARGV[at + 12]), tonumber(ARGV[at + 13])
-    local why, id, state = admit({
-      id = ARGV[at + 2], kind = ARGV[at + 3], queue = ARGV[at + 4], priority = ARGV[at + 5], group = ARGV[at + 6],
-      unique = ARGV[at + 7], delay = ARGV[at + 8], run_at = ARGV[at + 9], ttl = ARGV[at + 10],
-      deadline = ARGV[at + 11], payload = string.sub(entry, first, last),
-    }, sequence + task, at + 15, at + 14 + ARGV[at + 14])
+    local first, last = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    local why, id, state = admit(at + 4, string.sub(entry, first, last), sequence + task)
     if why == 'dup' then reason = 'duplicate of task ' .. id .. ', which is ' .. state end
     if why == 'full' then reason = 'queue is full' end
   end

@@ -18,7 +18,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1
     if deadline and deadline > NOW then call('ZADD', index, deadline, id) end
   elseif m.state == 'waiting' or m.state == 'scheduled' then
     call('ZREM', P .. 'scheduled', id)
-    displace(m.queue, m.group, call('HGET', task_key(id), 'score') or 0, id)
+    displace(m.queue, m.group, place_of(id, m) or 0, id)
     too_late(id, m)
   end
 end

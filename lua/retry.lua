@@ -24,7 +24,7 @@ for _, id in ipairs(ARGV) do
       call('HDEL', key, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'ended_at', 'expires_at',
         'deadline_at')
       call('HSET', key, 'state', 'waiting', 'v', m.v + 1, 'generation', (h[2] or 0) + 1, 'due_at', NOW,
-        'score', whole(score))
+        'score', whole(score), 'more', more_of(m))
       place(m.queue, m.group, score, id)
       event(id, m, 'waiting', m.v + 1)
       count('retried')

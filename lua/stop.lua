@@ -16,7 +16,7 @@ for i = 2, #ARGV do
     done = 1
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', id)
-    displace(m.queue, m.group, call('HGET', task_key(id), 'score') or 0, id)
+    displace(m.queue, m.group, place_of(id, m) or 0, id)
     finish(id, m, 'stopped', 'stopped', nil, ARGV[1])
     state, done = 'stopped', 1
   end

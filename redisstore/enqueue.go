@@ -84,7 +84,7 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 	l := s.takeLane()
 	defer s.putLane(l)
 	l.call++
-	args := make([]any, 0, 3+14*len(specs))
+	args := make([]any, 0, 3+6*len(specs))
 	args = append(args, l.name, l.call, len(specs))
 	receipts := make([]worker.Receipt, len(specs))
 	for i := range specs {
@@ -97,14 +97,11 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 			}
 			receipts[i].ID = id.String()
 		}
-		more, err := policyFields(spec)
+		var err error
+		args, err = appendSpec(append(args, spec.Payload), markMade(receipts[i].ID, spec.ID == ""), spec)
 		if err != nil {
 			return nil, err
 		}
-		args = append(args, markMade(receipts[i].ID, spec.ID == ""))
-		args = appendSpec(args, spec)
-		args = append(args, string(spec.Payload), len(more))
-		args = append(args, more...)
 	}
 
 	st := &step{script: enqueueScript, args: args}
@@ -154,9 +151,16 @@ func queueOf(s *worker.Spec) string {
 	return s.Queue
 }
 
-// appendSpec adds what the enqueue and inbox scripts read of a spec between its
-// id and its payload.
-func appendSpec(args []any, s *worker.Spec) []any {
+// appendSpec adds what the scripts' admit reads of a spec.
+func appendSpec(args []any, id string, s *worker.Spec) ([]any, error) {
+	fields, err := specFields(s)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, id, s.Kind, queueOf(s), int(s.Priority))
+	if len(fields) == 0 {
+		return append(args, 0), nil
+	}
 	ms := func(d time.Duration) any {
 		if d == 0 {
 			return ""
@@ -167,7 +171,8 @@ func appendSpec(args []any, s *worker.Spec) []any {
 	if !s.RunAt.IsZero() {
 		runAt = s.RunAt.Add(time.Millisecond - 1).UnixMilli()
 	}
-	return append(args, s.Kind, queueOf(s), int(s.Priority), s.Group, s.Unique, ms(s.Delay), runAt, ms(s.TTL), ms(s.Deadline))
+	args = append(args, 6+len(fields), s.Group, s.Unique, ms(s.Delay), runAt, ms(s.TTL), ms(s.Deadline))
+	return append(args, fields...), nil
 }
 
 // enqueueStep makes the call, and waits for replication where that was asked

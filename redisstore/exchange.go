@@ -51,7 +51,7 @@ func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []
 	answers := make([]worker.Claimed, len(claims))
 	for i := range claims {
 		var err error
-		if answers[i], err = decodeClaimed(steps[len(parts)+i].reply, claims[i].Replica); err != nil {
+		if answers[i], err = decodeClaimed(steps[len(parts)+i].reply, claims[i]); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -144,7 +144,7 @@ func (r *replyReader) verdicts(n int) []worker.Verdict {
 	return vs
 }
 
-func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
+func decodeClaimed(reply any, claim worker.Claim) (worker.Claimed, error) {
 	r := readReply("claim", reply)
 	nowMS := r.int()
 	c := worker.Claimed{Now: time.UnixMilli(nowMS), Next: time.Duration(r.int()) * time.Millisecond}
@@ -154,17 +154,15 @@ func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
 	for r.more() {
 		item := r.list()
 		id, attempt, fence, left := item.string(), item.int(), item.int(), item.int()
-		flat := item.list()
-		values := flat.strings()
-		if item.err != nil || flat.err != nil {
-			r.fail("a claimed task", item.vals)
+		t := item.task(id, claim.Queue)
+		if item.err != nil {
+			r.err = item.err
 			break
 		}
-		t := decodeTask(id, values)
 		if t.State != worker.Running {
 			t.StartedAt = c.Now // else it is the answer to a repeated call, and its lease began long ago
 		}
-		t.State, t.Attempt, t.Fence, t.Replica = worker.Running, attempt, fence, replica
+		t.State, t.Attempt, t.Fence, t.Replica = worker.Running, attempt, fence, claim.Replica
 		t.TimeLeft = worker.Forever
 		if left > 0 {
 			t.TimeLeft = time.Duration(left) * time.Millisecond
@@ -172,6 +170,24 @@ func decodeClaimed(reply any, replica string) (worker.Claimed, error) {
 		c.Tasks = append(c.Tasks, t)
 	}
 	return c, r.err
+}
+
+// task takes the rest of a claimed task: kind, payload and created_at of a plain
+// one, or a list of all fields and values.
+func (r *replyReader) task(id, queue string) *worker.Task {
+	if len(r.vals) == 1 {
+		flat := r.list()
+		values := flat.strings()
+		if flat.err != nil {
+			r.err = flat.err
+			return nil
+		}
+		return decodeTask(id, values)
+	}
+	t := &worker.Task{Version: 1}
+	t.ID, t.Queue, t.Kind, t.Payload = id, queue, r.string(), []byte(r.string())
+	t.CreatedAt = time.UnixMilli(r.int())
+	return t
 }
 
 // Renew extends leases and is the replica's heartbeat. The verdicts are valid with

@@ -201,8 +201,8 @@ func TestUnreadableFieldStopsNeitherClaimNorListing(t *testing.T) {
 	if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: "a"}, {Kind: "k", ID: "b"}, {Kind: "k", ID: "c"}}); err != nil {
 		t.Fatal(err)
 	}
-	s.rdb.HSet(ctx, s.prefix+"task:a", "backoff", "linear:5")
-	s.rdb.HSet(ctx, s.prefix+"task:b", "priority", "x", "headers", "[")
+	s.rdb.HSet(ctx, s.prefix+"task:a", "backoff", "linear:5", "more", 1)
+	s.rdb.HSet(ctx, s.prefix+"task:b", "priority", "x", "headers", "[", "more", 1)
 	check := func(how string, tasks []*worker.Task) {
 		t.Helper()
 		var got []string

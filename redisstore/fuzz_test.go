@@ -135,7 +135,7 @@ func FuzzReplies(f *testing.F) {
 	f.Add([]byte{0x3e}, "backoff", "fixed:1")
 	f.Fuzz(func(t *testing.T, raw []byte, field, value string) {
 		v, _ := nested(raw, 0)
-		if c, err := decodeClaimed(v, "r"); err == nil {
+		if c, err := decodeClaimed(v, worker.Claim{Replica: "r", Queue: "q"}); err == nil {
 			for _, task := range c.Tasks {
 				if task == nil || task.State != worker.Running {
 					t.Errorf("task %+v", task)
@@ -182,7 +182,7 @@ func FuzzCursors(f *testing.F) {
 func TestBrokenFieldsAreToldAndTheOthersRead(t *testing.T) {
 	for _, field := range [][2]string{
 		{"attempt", "many"}, {"attempt", "-1"}, {"priority", "x"}, {"priority", "300"}, {"backoff", "linear:5"}, {"headers", "["},
-		{"timeout_ms", "9223372036854775807"}, {"retain_ms", "for ever"}, {"created_at", "1e3"}, {"fence", ""},
+		{"timeout_ms", "9223372036854775807"}, {"retain_ms", "for ever"}, {"created_at", "1e3"}, {"run", "1"}, {"run", "x 1 2 1 3 0"}, {"run", "1 1 2 now 3 0"},
 	} {
 		task := decodeTask("x", []string{"kind", "k", field[0], field[1], "max_attempts", "7"})
 		if task.Kind != "k" || task.MaxAttempts != 7 || task.Broken == nil || !strings.Contains(task.Broken.Error(), field[0]) {
@@ -197,7 +197,7 @@ func TestTaskDecodesFromWhatASpecWrites(t *testing.T) {
 		{}, {Timeout: worker.Forever, Retain: &keep}, {Queue: "q", Priority: -128, Group: "g", Unique: "u", Timeout: time.Second, MaxAttempts: 4,
 			Backoff: worker.Backoff{Fixed: true, Base: time.Second}, Headers: map[string]string{"a": "\"\n€"}},
 	} {
-		f, err := policyFields(&s)
+		f, err := specFields(&s)
 		if err != nil {
 			t.Fatal(err)
 		}

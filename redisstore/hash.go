@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -17,15 +18,16 @@ const (
 	forever = "forever"
 )
 
-// policyFields are the fields and values of a task's hash that the spec sets and
-// the scripts need not look at while they make it. What has its default is left
-// out: a task that waits should be small.
-func policyFields(s *worker.Spec) ([]any, error) {
+// specFields are the fields and values of a task's hash that the spec sets and
+// that a plain task does not have. What has its default is left out: a task that
+// waits should be small.
+//
+// The field more lets the scripts leave all of them unread: without it a claim
+// needs none of them (a queue is known to who claims from it), and only with the
+// value 2 the end of an attempt does.
+func specFields(s *worker.Spec) ([]any, error) {
 	var f []any
 	add := func(name string, value any) { f = append(f, name, value) }
-	if s.Queue != "" && s.Queue != worker.DefaultQueue {
-		add("queue", s.Queue)
-	}
 	if s.Priority != 0 {
 		add("priority", int(s.Priority))
 	}
@@ -54,15 +56,21 @@ func policyFields(s *worker.Spec) ([]any, error) {
 			add("retain_ms", s.Retain.Milliseconds())
 		}
 	}
-	if s.Group != "" || s.Unique != "" || s.Retain != nil || len(s.Headers) > 0 {
-		add("more", 1)
-	}
 	if len(s.Headers) > 0 {
 		j, err := json.Marshal(s.Headers)
 		if err != nil {
 			return nil, fmt.Errorf("headers: %w", err)
 		}
 		add("headers", string(j))
+	}
+	switch {
+	case s.Group != "" || s.Unique != "" || s.Retain != nil || len(s.Headers) > 0 || s.TTL > 0 || s.Deadline > 0:
+		add("more", 2)
+	case len(f) > 0 || s.Delay > 0 || !s.RunAt.IsZero():
+		add("more", 1)
+	}
+	if s.Queue != "" && s.Queue != worker.DefaultQueue {
+		add("queue", s.Queue)
 	}
 	return f, nil
 }
@@ -94,6 +102,7 @@ func decodeTask(id string, flat []string) *worker.Task {
 	span := func(name, v string) time.Duration {
 		return time.Duration(whole(name, v, 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 	}
+	run := ""
 	for i := 0; i+1 < len(flat); i += 2 {
 		name, v := flat[i], flat[i+1]
 		switch name {
@@ -117,8 +126,8 @@ func decodeTask(id string, flat []string) *worker.Task {
 			}
 		case "attempt":
 			t.Attempt = integer(name, v)
-		case "fence":
-			t.Fence = integer(name, v)
+		case "run":
+			run = v
 		case "failures":
 			t.Failures = int(integer(name, v))
 		case "lost":
@@ -131,8 +140,6 @@ func decodeTask(id string, flat []string) *worker.Task {
 			t.CreatedAt = moment(name, v)
 		case "due_at":
 			t.DueAt = moment(name, v)
-		case "started_at":
-			t.StartedAt = moment(name, v)
 		case "ended_at":
 			t.EndedAt = moment(name, v)
 		case "expires_at":
@@ -171,6 +178,20 @@ func decodeTask(id string, flat []string) *worker.Task {
 		case "stop":
 			t.StopWhy = v
 		}
+	}
+	if run == "" {
+		return t
+	}
+	// Fence, attempt, version, start; what follows is for the scripts.
+	part := strings.SplitN(run, " ", 5)
+	if len(part) < 5 {
+		broken("run", fmt.Errorf("must be whole numbers, not %q", clipName(run)))
+		return t
+	}
+	t.Fence = integer("run", part[0])
+	t.StartedAt = moment("run", part[3])
+	if t.State == worker.Running {
+		t.Version = integer("run", part[2])
 	}
 	return t
 }

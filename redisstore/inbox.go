@@ -86,13 +86,7 @@ func appendEntry(args []any, entry string) ([]any, error) {
 		}
 		spec.ID = id.String()
 	}
-	more, err := policyFields(&spec)
-	if err != nil {
-		return nil, err
-	}
-	args = appendSpec(append(args, entry, "", markMade(spec.ID, made)), &spec)
-	args = append(args, at+1, at+len(spec.Payload), len(more))
-	return append(args, more...), nil
+	return appendSpec(append(args, entry, "", at+1, at+len(spec.Payload)), markMade(spec.ID, made), &spec)
 }
 
 // Rejected reads the newest rejects, newest first.

@@ -17,6 +17,12 @@ func (w *walk) check() {
 
 	for id, m := range w.tasks {
 		h := key("task:", id)
+		if run := strings.Fields(h["run"]); len(run) == 6 {
+			h["fence"] = run[0]
+			if h["state"] == "running" {
+				h["v"] = run[2]
+			}
+		}
 		number := func(field string, def int) int {
 			if h[field] == "" {
 				return def

@@ -171,7 +171,7 @@ func TestSpoiledTaskIsInNobodysWay(t *testing.T) {
 			if value == "" {
 				rdb.HDel(t.Context(), "lts:{p}:task:bad", field)
 			} else {
-				rdb.HSet(t.Context(), "lts:{p}:task:bad", field, value, "more", 1)
+				rdb.HSet(t.Context(), "lts:{p}:task:bad", field, value, "more", 2)
 			}
 			_, got, err := exchange(3)
 			if err != nil {

@@ -11,59 +11,76 @@ local function space(queue)
   return spaces[queue]
 end
 
--- admit makes one task. t has id (after a + if it was made for this task), kind, queue, priority, group, unique ('' for
--- none), delay and run_at ('' for none, at most one), ttl and deadline (ms, '' for none), payload; ARGV[first..last] are
--- further fields and values of its hash.
--- It returns nil, or why not: 'dup', id, state or 'full'.
-local function admit(t, sequence, first, last)
-  -- An id that was made for this very task cannot be taken.
-  local made = string.byte(t.id) == 43 -- "+"
-  if made then t.id = string.sub(t.id, 2) end
-  local key = task_key(t.id)
-  local state = not made and call('HGET', key, 'state')
-  if state then return 'dup', t.id, state end
-  local unique = t.unique ~= '' and P .. 'unique:' .. t.unique
-  if unique then
-    local holder = call('GET', unique)
-    local held = holder and call('HGET', task_key(holder), 'state')
-    if held and not (held == 'succeeded' or held == 'failed' or held == 'stopped' or held == 'expired') then
-      return 'dup', holder, held
-    end
+-- taken returns id and state of the live task that has the unique key.
+local function taken(unique)
+  local holder = call('GET', unique)
+  local state = holder and call('HGET', task_key(holder), 'state')
+  if state and not (state == 'succeeded' or state == 'failed' or state == 'stopped' or state == 'expired') then
+    return holder, state
   end
-  if space(t.queue) < 1 then return 'full', '', '' end
-  spaces[t.queue] = spaces[t.queue] - 1
+end
+
+-- expire puts a task on the list of those that may become too late.
+local function expire(id, key, ttl, deadline)
+  local expires = math.huge
+  if ttl ~= '' then expires = NOW + ttl end
+  if deadline ~= '' then
+    call('HSET', key, 'deadline_at', whole(NOW + deadline))
+    expires = math.min(expires, NOW + deadline)
+  end
+  if expires == math.huge then return end
+  call('HSET', key, 'expires_at', whole(expires))
+  call('ZADD', P .. 'expiring', whole(expires), id)
+end
+
+-- admit makes one task. ARGV[at] and what follows are its id (after a + if it was made for this task), kind, queue,
+-- priority, number of further strings; those are none for a plain task, else group, unique, delay, run_at (one of the two
+-- at most), ttl, deadline ('' for none, times in ms), and fields and values of its hash.
+-- It returns nil, or why not: 'dup', id, state or 'full'.
+local shape = {}
+local function admit(at, payload, sequence)
+  local id, kind, queue, further = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 4])
+  -- An id that was made for this very task cannot be taken.
+  local made = string.byte(id) == 43 -- "+"
+  if made then id = string.sub(id, 2) end
+  local key = task_key(id)
+  local state = not made and call('HGET', key, 'state')
+  if state then return 'dup', id, state end
+  local group, unique, delay, run_at, ttl, deadline = '', '', '', '', '', ''
+  if further > 0 then group, unique, delay, run_at, ttl, deadline = unpack(ARGV, at + 5, at + 10) end
+  if unique ~= '' then
+    unique = P .. 'unique:' .. unique
+    local holder
+    holder, state = taken(unique)
+    if holder then return 'dup', holder, state end
+  end
+  if space(queue) < 1 then return 'full', '', '' end
+  spaces[queue] = spaces[queue] - 1
 
   local due = NOW
-  if t.delay ~= '' then due = NOW + t.delay elseif t.run_at ~= '' then due = tonumber(t.run_at) end
+  if delay ~= '' then due = NOW + delay elseif run_at ~= '' then due = tonumber(run_at) end
   state = due > NOW and 'scheduled' or 'waiting'
-  local score = score_of(t.priority, sequence)
-  if unique then call('SET', unique, t.id) end
-  call('HSET', key, 'kind', t.kind, 'state', state, 'created_at', NOW_TEXT, 'payload', t.payload, unpack(ARGV, first, last))
+  local score = score_of(ARGV[at + 3], sequence)
+  if unique ~= '' then call('SET', unique, id) end
+  call('HSET', key, 'kind', kind, 'state', state, 'created_at', NOW_TEXT, 'payload', payload,
+    unpack(ARGV, at + 11, at + 4 + further))
   if state == 'scheduled' then
-    call('HSET', key, 'due_at', due)
-    call('ZADD', P .. 'scheduled', whole(due), t.id)
-    scheduled[t.id] = t.queue
-  elseif t.group ~= '' then
+    call('HSET', key, 'due_at', whole(due))
+    call('ZADD', P .. 'scheduled', whole(due), id)
+    scheduled[id] = queue
+  elseif group ~= '' then
     call('HSET', key, 'score', whole(score))
-    place(t.queue, t.group, score, t.id)
+    place(queue, group, score, id)
   else
-    local line = in_line[t.queue] or {}
-    in_line[t.queue] = line
+    local line = in_line[queue] or {}
+    in_line[queue] = line
     line[#line + 1] = whole(score)
-    line[#line + 1] = t.id
+    line[#line + 1] = id
   end
-  local expires = math.huge
-  if t.ttl ~= '' then expires = NOW + t.ttl end
-  if t.deadline ~= '' then
-    call('HSET', key, 'deadline_at', NOW + t.deadline)
-    expires = math.min(expires, NOW + t.deadline)
-  end
-  if expires < math.huge then
-    call('HSET', key, 'expires_at', expires, 'more', 1)
-    call('ZADD', P .. 'expiring', whole(expires), t.id)
-  end
-  event(t.id, t, state, 1)
-  to_queue[t.queue] = true
+  if ttl ~= '' or deadline ~= '' then expire(id, key, ttl, deadline) end
+  shape.kind, shape.queue = kind, queue
+  event(id, shape, state, 1)
+  to_queue[queue] = true
   count('enqueued')
 end
 

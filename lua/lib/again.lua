@@ -14,14 +14,13 @@ end
 -- rest puts a task that has left running back: into its old place in line, or on the schedule if it has to wait first.
 local function rest(id, m, delay, code, error, ...)
   local state = delay > 0 and 'scheduled' or 'waiting'
-  local score = call('HGET', task_key(id), 'score')
   local v = m.v + 1
-  call('HSET', task_key(id), 'state', state, 'v', v, 'code', code, 'due_at', NOW + delay, ...)
+  call('HSET', task_key(id), 'state', state, 'v', v, 'code', code, 'due_at', NOW + delay, 'more', more_of(m), ...)
   if delay > 0 then
     call('ZADD', P .. 'scheduled', whole(NOW + delay), id)
     scheduled[id] = m.queue
   else
-    place(m.queue, m.group, tonumber(score) or 0, id)
+    place(m.queue, m.group, place_of(id, m) or 0, id)
   end
   event(id, m, state, v, 'code', code, 'attempt', m.attempt, 'replica', m.replica or '', 'run_ms', NOW - m.started_at,
     'error', error or '')

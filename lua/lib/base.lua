@@ -16,13 +16,13 @@ local EVENT_COUNT = call('XLEN', EVENTS)
 
 local function task_key(id) return P .. 'task:' .. id end
 
--- whole writes a number without an exponent: scores have up to sixteen digits. Numbers given to a command are written
--- the slow way each time, so what a batch writes often (times, versions) goes through here, once.
+-- whole writes a number without an exponent: scores have up to sixteen digits. Lua would write it as a float each time it
+-- is given to a command, which costs far more, so what a batch writes often (times, versions) goes through here, once.
 local written = {}
 local function whole(n)
   local text = written[n]
   if not text then
-    text = string.format('%.0f', tonumber(n))
+    text = string.format('%d', tonumber(n))
     written[n] = text
   end
   return text

@@ -1,23 +1,44 @@
 -- The ways out of running, and every way to an end.
 
+-- The field run of a task tells of its last claim: fence, attempt, version, start, place in line, and the value of more
+-- or 0. They are one field because a report reads and a claim writes them all, and a field costs more than its text.
+local function run_text(fence, attempt, v, started_at, score, more)
+  return fence .. ' ' .. attempt .. ' ' .. v .. ' ' .. started_at .. ' ' .. score .. ' ' .. more
+end
+
+local function run_of(text)
+  local fence, attempt, v, started_at, score, more =
+    string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d)$')
+  return { fence = fence, attempt = attempt, v = tonumber(v) or 1, started_at = tonumber(started_at) or NOW,
+    score = score, more = more, state = false, kind = false, queue = false, replica = false }
+end
+
 -- load reads what a transition needs of a task, without its payload; nil if there is no such task. Fields that somebody
 -- else spoiled count as missing: one task must not stop the others of its call. What few tasks have is read only where
 -- the field more says so: a look-up of a missing field costs as much as one of a present.
 local function load(id)
-  local h = redis.pcall('HMGET', task_key(id), 'state', 'attempt', 'fence', 'kind', 'queue', 'v', 'started_at', 'replica',
-    'more')
+  local key = task_key(id)
+  local h = redis.pcall('HMGET', key, 'state', 'run', 'kind', 'queue', 'replica')
   if h.err or not h[1] then return nil end
-  local m = {
-    state = h[1], attempt = h[2], fence = h[3], kind = h[4] or '', queue = h[5] or 'default', v = tonumber(h[6]) or 1,
-    started_at = tonumber(h[7]) or NOW, replica = h[8] or '',
-  }
-  if h[9] then
-    h = call('HMGET', task_key(id), 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
+  local m = run_of(h[2])
+  m.state, m.kind, m.queue, m.replica = h[1], h[3] or '', h[4] or 'default', h[5] or ''
+  if m.state ~= 'running' then
+    h = call('HMGET', key, 'v', 'more')
+    m.v, m.more = tonumber(h[1]) or 1, h[2]
+  end
+  if m.more == '2' then
+    h = call('HMGET', key, 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
     m.group, m.unique, m.retain_ms, m.headers = h[1], h[2], h[3], h[4]
     m.expires_at, m.deadline_at = tonumber(h[5]), tonumber(h[6])
   end
   return m
 end
+
+-- more_of is the field more of a task that has left its first line: it is not plain any longer.
+local function more_of(m) return m.more == '2' and '2' or '1' end
+
+-- place_of is where a task stands in line, or stood when it was claimed last; nil if it never did.
+local function place_of(id, m) return tonumber(call('HGET', task_key(id), 'score') or m.score) end
 
 -- refusal is the verdict on a write under a fence that is not the running attempt's; nil if it is.
 local function refusal(id, m, fence)
