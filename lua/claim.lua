@@ -2,9 +2,9 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  replica, queue, n, lease ms, grace ms, call
--- Returns {now, ms until the next scheduled task or 0, then per task: {id, attempt, fence, ms left for the attempt or 0 for
+-- Returns {now, ms until the next scheduled task or 0, then per task: id, attempt, fence, ms left for the attempt or 0 for
 -- no bound, then of a plain task kind, payload, created_at, and of any other {fields and values of its hash as before the
--- claim}}}; or the error UNJOINED.
+-- claim}}; or the error UNJOINED.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
 -- is not on the list gets none: the limits it configures may be unknown.
@@ -18,6 +18,10 @@ local function ms_left(bound) return bound < math.huge and math.max(bound - NOW,
 local joined = call('HMGET', record, 'about', 'claim:' .. queue)
 if not joined[1] then return redis.error_reply('UNJOINED replica ' .. replica .. ' is not on the list') end
 local reply = { NOW, promote(100) }
+local function answer(id, attempt, fence, bound, what)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = id, attempt, fence, ms_left(bound), what
+end
 
 -- A lower number than the last comes from a call that its successor overtook: nobody waits for its answer any more.
 local last = joined[2]
@@ -27,9 +31,9 @@ if seen and tonumber(seen) >= tonumber(number) then
     local flat = call('HGETALL', task_key(id))
     local h = fields(flat)
     local run = run_of(h.run)
-    if h.state == 'running' and h.replica == replica then
+    if h.state == 'running' and run.replica == replica then
       local bound = bound_of(h.kind, run.started_at, h.timeout_ms, h.deadline_at)
-      reply[#reply + 1] = { id, tonumber(h.attempt) or 0, tonumber(run.fence) or 0, ms_left(bound), flat }
+      answer(id, tonumber(h.attempt) or 0, tonumber(run.fence) or 0, bound, flat)
     end
   end
   -- The reports before this call left no marker here, and this call takes nothing new.
@@ -46,12 +50,13 @@ local leases, ids, gone, fence, bytes = {}, {}, {}, nil, 0
 -- candidate reads what stands in line. A task without the field more is plain: it has never started, belongs to no group
 -- and expires never, and five fields are all there is to know of it.
 local function candidate(id, score)
-  local t = { id = id, key = task_key(id), score = score, queue = queue }
-  local h = redis.pcall('HMGET', t.key, 'state', 'more', 'kind', 'payload', 'created_at')
-  t.kind, t.payload, t.created_at = h[3], h[4], tonumber(h[5] or nil)
-  t.plain = h[1] == 'waiting' and not h[2] and t.kind and t.payload and t.created_at
-  if not t.plain then
-    t.flat = redis.pcall('HGETALL', t.key)
+  local key = task_key(id)
+  local h = redis.pcall('HMGET', key, 'state', 'more', 'kind', 'payload', 'created_at')
+  local kind, payload, created_at = h[3], h[4], tonumber(h[5] or nil)
+  local t = { id = id, key = key, score = score, queue = queue, kind = kind, payload = payload, created_at = created_at,
+    h = false, flat = false }
+  if h[1] ~= 'waiting' or h[2] or not (kind and payload and created_at) then
+    t.flat = redis.pcall('HGETALL', key)
     t.h = fields(t.flat)
   end
   return t
@@ -68,19 +73,19 @@ end
 local function start(t, attempt, v, waited, bound)
   fence = (fence or call('HINCRBY', META, 'seq', want) - want) + 1
   local nth, more = whole(attempt), t.h and t.h.more or '0'
-  call('HSET', t.key, 'state', 'running', 'attempt', nth, 'replica', replica, 'run',
-    run_text(whole(fence), nth, whole(v), NOW_TEXT, t.score, more))
+  call('HSET', t.key, 'state', 'running', 'attempt', nth, 'run',
+    run_text(whole(fence), nth, whole(v), NOW_TEXT, t.score, more, replica))
   event(t.id, t, 'running', v, 'attempt', nth, 'replica', replica, 'wait_ms', whole(waited))
   bytes = bytes + #t.payload
   leases[#leases + 1] = whole(math.min(NOW + lease, bound + grace))
   leases[#leases + 1] = t.id
   ids[#ids + 1] = t.id
-  if t.plain then
-    reply[#reply + 1] = { t.id, attempt, fence, ms_left(bound), t.kind, t.payload, t.created_at }
-    return
+  if t.h and t.h.group then call('SADD', P .. 'group:run:' .. t.h.group, t.id) end
+  answer(t.id, attempt, fence, bound, t.flat or t.kind)
+  if not t.flat then
+    reply[#reply + 1] = t.payload
+    reply[#reply + 1] = t.created_at
   end
-  if t.h.group then call('SADD', P .. 'group:run:' .. t.h.group, t.id) end
-  reply[#reply + 1] = { t.id, attempt, fence, ms_left(bound), t.flat }
 end
 
 -- open_next brings the next of a group whose head has been taken from the line: it takes its place among the candidates
@@ -138,7 +143,7 @@ while not enough() do
   local i = 1
   while i <= #line and not enough() do
     local t = line[i]
-    if t.plain then
+    if not t.h then
       start(t, 1, 2, NOW - t.created_at, bound_of(t.kind, NOW))
     else
       consider(line, i, last_seen)

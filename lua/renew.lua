@@ -25,7 +25,8 @@ for i = 6, #ARGV, 4 do
     call('ZADD', P .. 'running:' .. m.queue, 'XX', math.min(NOW + lease, bound + grace), id)
     if progress ~= '' then call('HSET', key, 'progress', progress) end
     if slow == '1' then
-      call('HSET', key, 'run', run_text(m.fence, m.attempt, whole(m.v + 1), whole(m.started_at), m.score, m.more))
+      call('HSET', key, 'run', run_text(m.fence, m.attempt, whole(m.v + 1), whole(m.started_at), m.score, m.more,
+        m.replica))
       event(id, m, 'running', m.v + 1, 'code', 'slow', 'attempt', m.attempt, 'replica', replica, 'run_ms',
         NOW - m.started_at)
     end

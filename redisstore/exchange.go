@@ -149,14 +149,12 @@ func decodeClaimed(reply any, claim worker.Claim) (worker.Claimed, error) {
 	nowMS := r.int()
 	c := worker.Claimed{Now: time.UnixMilli(nowMS), Next: time.Duration(r.int()) * time.Millisecond}
 	if r.more() {
-		c.Tasks = make([]*worker.Task, 0, len(r.vals))
+		c.Tasks = make([]*worker.Task, 0, len(r.vals)/5)
 	}
 	for r.more() {
-		item := r.list()
-		id, attempt, fence, left := item.string(), item.int(), item.int(), item.int()
-		t := item.task(id, claim.Queue)
-		if item.err != nil {
-			r.err = item.err
+		id, attempt, fence, left := r.string(), r.int(), r.int(), r.int()
+		t := r.task(id, claim.Queue)
+		if r.err != nil {
 			break
 		}
 		if t.State != worker.Running {
@@ -175,19 +173,19 @@ func decodeClaimed(reply any, claim worker.Claim) (worker.Claimed, error) {
 // task takes the rest of a claimed task: kind, payload and created_at of a plain
 // one, or a list of all fields and values.
 func (r *replyReader) task(id, queue string) *worker.Task {
-	if len(r.vals) == 1 {
-		flat := r.list()
-		values := flat.strings()
-		if flat.err != nil {
-			r.err = flat.err
-			return nil
-		}
-		return decodeTask(id, values)
+	what := r.next()
+	if kind, ok := what.(string); ok {
+		t := &worker.Task{Version: 1}
+		t.ID, t.Queue, t.Kind, t.Payload = id, queue, kind, []byte(r.string())
+		t.CreatedAt = time.UnixMilli(r.int())
+		return t
 	}
-	t := &worker.Task{Version: 1}
-	t.ID, t.Queue, t.Kind, t.Payload = id, queue, r.string(), []byte(r.string())
-	t.CreatedAt = time.UnixMilli(r.int())
-	return t
+	flat := readReply(r.what, what)
+	values := flat.strings()
+	if flat.err != nil && r.err == nil {
+		r.err = flat.err
+	}
+	return decodeTask(id, values)
 }
 
 // Renew extends leases and is the replica's heartbeat. The verdicts are valid with

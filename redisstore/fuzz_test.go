@@ -182,7 +182,7 @@ func FuzzCursors(f *testing.F) {
 func TestBrokenFieldsAreToldAndTheOthersRead(t *testing.T) {
 	for _, field := range [][2]string{
 		{"attempt", "many"}, {"attempt", "-1"}, {"priority", "x"}, {"priority", "300"}, {"backoff", "linear:5"}, {"headers", "["},
-		{"timeout_ms", "9223372036854775807"}, {"retain_ms", "for ever"}, {"created_at", "1e3"}, {"run", "1"}, {"run", "x 1 2 1 3 0"}, {"run", "1 1 2 now 3 0"},
+		{"timeout_ms", "9223372036854775807"}, {"retain_ms", "for ever"}, {"created_at", "1e3"}, {"run", "1"}, {"run", "x 1 2 1 3 0 r"}, {"run", "1 1 2 now 3 0 r"},
 	} {
 		task := decodeTask("x", []string{"kind", "k", field[0], field[1], "max_attempts", "7"})
 		if task.Kind != "k" || task.MaxAttempts != 7 || task.Broken == nil || !strings.Contains(task.Broken.Error(), field[0]) {

@@ -165,8 +165,6 @@ func decodeTask(id string, flat []string) *worker.Task {
 				d = span(name, v)
 			}
 			t.Retain = &d
-		case "replica":
-			t.Replica = v
 		case "progress":
 			t.Progress = []byte(v)
 		case "result":
@@ -182,12 +180,13 @@ func decodeTask(id string, flat []string) *worker.Task {
 	if run == "" {
 		return t
 	}
-	// Fence, attempt, version, start; what follows is for the scripts.
-	part := strings.SplitN(run, " ", 5)
-	if len(part) < 5 {
-		broken("run", fmt.Errorf("must be whole numbers, not %q", clipName(run)))
+	// Fence, attempt, version, start, place in line, flag, replica.
+	part := strings.Split(run, " ")
+	if len(part) != 7 {
+		broken("run", fmt.Errorf("must have seven parts, not %q", clipName(run)))
 		return t
 	}
+	t.Replica = part[6]
 	t.Fence = integer("run", part[0])
 	t.StartedAt = moment("run", part[3])
 	if t.State == worker.Running {

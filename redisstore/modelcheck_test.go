@@ -17,7 +17,7 @@ func (w *walk) check() {
 
 	for id, m := range w.tasks {
 		h := key("task:", id)
-		if run := strings.Fields(h["run"]); len(run) == 6 {
+		if run := strings.Fields(h["run"]); len(run) == 7 {
 			h["fence"] = run[0]
 			if h["state"] == "running" {
 				h["v"] = run[2]

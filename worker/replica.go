@@ -5,12 +5,12 @@ package worker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,11 +93,9 @@ func New(store Store, cfg Config) (*Replica, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	var id [8]byte
-	rand.Read(id[:])
 
 	r := &Replica{
-		id:          hex.EncodeToString(id[:]),
+		id:          strconv.FormatUint(rand.Uint64(), 36), // short: it is written with every start and end
 		store:       store,
 		cfg:         cfg,
 		callTimeout: min(max(cfg.Lease/6, 250*time.Millisecond), 5*time.Second),

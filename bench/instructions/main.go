@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -60,13 +61,20 @@ func run(ctx context.Context, tasks, functions int) error {
 		{"claim and report, 1 per call", func(n int) error { return d.drain(n, 1) }},
 		{"claim and report, 10 per call", func(n int) error { return d.drain(n, 10) }},
 		{"claim and report, 50 per call", func(n int) error { return d.drain(n, 50) }},
+		{"claim alone, 50 per call", func(n int) error { return d.claim(n, 50) }},
+		{"report alone, 50 per call", func(n int) error { return d.report(50) }},
+	}
+	if err := d.enqueue(2*tasks, 1000); err != nil { // for four rounds of claims there are three of enqueues
+		return err
+	}
+	for _, p := range phases { // the scripts get loaded, the tables grow
+		if err := p.run(1000); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "phase\tinstructions per task\t")
 	for i, p := range phases {
-		if err := p.run(1000); err != nil { // the scripts are loaded, the tables have grown
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
 		if err := s.count(true); err != nil {
 			return err
 		}
@@ -125,6 +133,7 @@ type driver struct {
 	ctx   context.Context
 	store *redisstore.Store
 	call  int64
+	held  []worker.Report
 }
 
 const replica = "counter"
@@ -149,25 +158,51 @@ func (d *driver) enqueue(tasks, batch int) error {
 	return nil
 }
 
+// drain reports what it claimed with the next claim, as a worker does.
 func (d *driver) drain(tasks, batch int) error {
-	var reports []worker.Report
 	for range tasks / batch {
-		d.call++
-		_, got, err := d.store.Exchange(d.ctx, reports, []worker.Claim{{
-			Replica: replica, Queue: worker.DefaultQueue, N: batch, Lease: worker.DefaultLease, Grace: worker.DefaultStopGrace,
-			Call: d.call,
-		}})
-		if err != nil {
+		reports := d.held
+		d.held = nil
+		if err := d.exchange(reports, batch); err != nil {
 			return err
 		}
-		if len(got[0].Tasks) != batch {
-			return fmt.Errorf("%d tasks were claimed, not %d", len(got[0].Tasks), batch)
-		}
-		reports = reports[:0]
-		for _, t := range got[0].Tasks {
-			reports = append(reports, worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK})
+	}
+	return d.report(batch)
+}
+
+func (d *driver) claim(tasks, batch int) error {
+	for range tasks / batch {
+		if err := d.exchange(nil, batch); err != nil {
+			return err
 		}
 	}
-	_, _, err := d.store.Exchange(d.ctx, reports, nil)
-	return err
+	return nil
+}
+
+func (d *driver) report(batch int) error {
+	for part := range slices.Chunk(d.held, batch) {
+		if _, _, err := d.store.Exchange(d.ctx, part, nil); err != nil {
+			return err
+		}
+	}
+	d.held = nil
+	return nil
+}
+
+func (d *driver) exchange(reports []worker.Report, batch int) error {
+	d.call++
+	_, got, err := d.store.Exchange(d.ctx, reports, []worker.Claim{{
+		Replica: replica, Queue: worker.DefaultQueue, N: batch, Lease: worker.DefaultLease, Grace: worker.DefaultStopGrace,
+		Call: d.call,
+	}})
+	if err != nil {
+		return err
+	}
+	if len(got[0].Tasks) != batch {
+		return fmt.Errorf("%d tasks were claimed, not %d", len(got[0].Tasks), batch)
+	}
+	for _, t := range got[0].Tasks {
+		d.held = append(d.held, worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK})
+	}
+	return nil
 }

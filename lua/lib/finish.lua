@@ -1,16 +1,17 @@
 -- The ways out of running, and every way to an end.
 
--- The field run of a task tells of its last claim: fence, attempt, version, start, place in line, and the value of more
--- or 0. They are one field because a report reads and a claim writes them all, and a field costs more than its text.
-local function run_text(fence, attempt, v, started_at, score, more)
-  return fence .. ' ' .. attempt .. ' ' .. v .. ' ' .. started_at .. ' ' .. score .. ' ' .. more
+-- The field run of a task tells of its last claim: fence, attempt, version, start, place in line, the value of more or 0,
+-- replica. They are one field because a claim writes and a report reads them all, and a field costs more than its text;
+-- over 64 bytes it would cost the hash its compact encoding.
+local function run_text(fence, attempt, v, started_at, score, more, replica)
+  return fence .. ' ' .. attempt .. ' ' .. v .. ' ' .. started_at .. ' ' .. score .. ' ' .. more .. ' ' .. replica
 end
 
 local function run_of(text)
-  local fence, attempt, v, started_at, score, more =
-    string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d)$')
+  local fence, attempt, v, started_at, score, more, replica =
+    string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d) (.+)$')
   return { fence = fence, attempt = attempt, v = tonumber(v) or 1, started_at = tonumber(started_at) or NOW,
-    score = score, more = more, state = false, kind = false, queue = false, replica = false }
+    score = score, more = more, replica = replica or '', state = '', kind = '', queue = '' }
 end
 
 -- load reads what a transition needs of a task, without its payload; nil if there is no such task. Fields that somebody
@@ -18,10 +19,10 @@ end
 -- the field more says so: a look-up of a missing field costs as much as one of a present.
 local function load(id)
   local key = task_key(id)
-  local h = redis.pcall('HMGET', key, 'state', 'run', 'kind', 'queue', 'replica')
+  local h = redis.pcall('HMGET', key, 'state', 'run', 'kind', 'queue')
   if h.err or not h[1] then return nil end
   local m = run_of(h[2])
-  m.state, m.kind, m.queue, m.replica = h[1], h[3] or '', h[4] or 'default', h[5] or ''
+  m.state, m.kind, m.queue = h[1], h[3] or '', h[4] or 'default'
   if m.state ~= 'running' then
     h = call('HMGET', key, 'v', 'more')
     m.v, m.more = tonumber(h[1]) or 1, h[2]
