@@ -8,7 +8,7 @@
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
 -- is not on the list gets none: the limits it configures may be unknown.
--- uses: base drain wake line policy finish again promote trim
+-- uses: base drain wake line policy task finish promote trim candidate
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue
@@ -47,32 +47,9 @@ local free = n > 0 and room(queue) or 0
 local want = math.min(n, free, 1000) -- what is left gets a marker
 local leases, ids, gone, fence, bytes = {}, {}, {}, nil, 0
 
--- candidate reads what stands in line. A task without the field more is plain: it has never started, belongs to no group
--- and expires never, and five fields are all there is to know of it.
-local function candidate(id, score)
-  local key = task_key(id)
-  local h = redis.pcall('HMGET', key, 'state', 'more', 'kind', 'payload', 'created_at')
-  local kind, payload, created_at = h[3], h[4], tonumber(h[5] or nil)
-  local t = { id = id, key = key, score = score, queue = queue, kind = kind, payload = payload, created_at = created_at,
-    h = false, flat = false }
-  if h[1] ~= 'waiting' or h[2] or not (kind and payload and created_at) then
-    t.flat = redis.pcall('HGETALL', key)
-    t.h = fields(t.flat)
-  end
-  return t
-end
-
--- measure takes the numbers out of a task's fields. It is called protected: what somebody else wrote there must fail
--- before anything is changed.
-local function measure(h)
-  return h.attempt and h.attempt + 1 or 1, (h.v or 1) + 1, NOW - (h.due_at or h.created_at),
-    bound_of(h.kind, NOW, h.timeout_ms, h.deadline_at),
-    (h.attempt and h.deadline_at or not h.attempt and h.expires_at or math.huge) - NOW <= 0
-end
-
 local function start(t, attempt, v, waited, bound)
   fence = (fence or call('HINCRBY', META, 'seq', want) - want) + 1
-  local nth, more = whole(attempt), t.h and t.h.more or '0'
+  local nth, more = whole(attempt), t.h and more_of(t.h) or '0'
   call('HSET', t.key, 'state', 'running', 'attempt', nth, 'run',
     run_text(whole(fence), nth, whole(v), NOW_TEXT, t.score, more, replica))
   event(t.id, t, 'running', v, 'attempt', nth, 'replica', replica, 'wait_ms', whole(waited))
@@ -98,7 +75,7 @@ local function open_next(group, line, i, last_seen)
   elseif id then
     local at = i + 1
     while line[at] and tonumber(line[at].score) < score do at = at + 1 end
-    table.insert(line, at, candidate(id, whole(score)))
+    table.insert(line, at, candidate(queue, id, whole(score)))
   end
 end
 
@@ -135,7 +112,7 @@ while not enough() do
   if #top == 0 then break end
   local line = {}
   for i = 1, #top, 2 do
-    line[#line + 1] = candidate(top[i], top[i + 1])
+    line[#line + 1] = candidate(queue, top[i], top[i + 1])
     top[#line] = top[i]
   end
   call('ZREM', lines, unpack(top, 1, #line))

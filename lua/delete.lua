@@ -4,7 +4,7 @@
 -- ARGV  ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was removed.
 -- Keeps: a live task is never removed.
--- uses: base wake line policy finish
+-- uses: base wake line policy task finish
 local reply = {}
 for _, id in ipairs(ARGV) do
   local state = call('HGET', task_key(id), 'state') or ''

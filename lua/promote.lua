@@ -4,7 +4,7 @@
 -- ARGV  most tasks of either kind
 -- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0}.
 -- Keeps: nothing is promoted early; a task that never started by its time is expired.
--- uses: base drain wake line policy finish promote
+-- uses: base drain wake line policy task finish promote
 local due = promote(ARGV[1])
 local index = P .. 'expiring'
 for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1])) do

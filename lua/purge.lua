@@ -4,7 +4,7 @@
 -- ARGV  most tasks per state
 -- Returns {ms until the next task is due for removal or 0, number of inbox entries}.
 -- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
--- uses: base drain wake line policy finish trim
+-- uses: base drain wake line policy task finish trim
 local first = math.huge
 for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   local index = P .. 'ended:' .. state

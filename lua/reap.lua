@@ -4,7 +4,7 @@
 -- ARGV  random seed, most tasks per queue
 -- Returns {ms until the next lease ends or 0, number of leases lost, number of running entries without a task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base drain wake line policy finish again
+-- uses: base drain wake line policy task finish again
 math.randomseed(tonumber(ARGV[1]))
 local lost, orphans, first = 0, 0, math.huge
 

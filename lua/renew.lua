@@ -5,7 +5,7 @@
 -- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone; then 1 if the replica is
 -- on the list, 0 if it must join again.
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
--- uses: base drain wake line policy finish
+-- uses: base drain wake line policy task finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local joined = call('HEXISTS', P .. 'replica:' .. replica, 'about') == 1
 if joined then

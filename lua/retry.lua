@@ -4,7 +4,7 @@
 -- ARGV  ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
 -- Keeps: the fence goes on growing; counters start at 0; a unique key has one live holder.
--- uses: base wake line policy finish
+-- uses: base wake line policy task finish
 local reply = {}
 local ended = { succeeded = true, failed = true, stopped = true, expired = true }
 for _, id in ipairs(ARGV) do

@@ -212,3 +212,43 @@ func TestMissingRightsAreToldBeforeAnythingIsWritten(t *testing.T) {
 		t.Errorf("%d keys before, %d after", before, after)
 	}
 }
+
+func TestSpoiledClaimEndsWithItsLease(t *testing.T) {
+	rdb, s, exchange := troubled(t)
+	ctx := t.Context()
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Headers: map[string]string{"h": "1"}})
+	_, held, err := exchange(1)
+	if err != nil || len(held) != 1 {
+		t.Fatal(held, err)
+	}
+	rdb.HSet(ctx, "lts:{p}:task:a", "run", "x")
+	verdicts, _, err := exchange(1, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
+	if err != nil || verdicts[0] != worker.LeaseLost {
+		t.Errorf("verdicts %v, %v", verdicts, err)
+	}
+	rdb.ZAdd(ctx, "lts:{p}:running:default", redis.Z{Score: 1, Member: "a"})
+	if _, err := s.Maintain(ctx, "r"); err != nil {
+		t.Fatal(err)
+	}
+	_, again, err := exchange(1)
+	if err != nil || len(again) != 1 || again[0].Lost != 1 || again[0].Fence <= held[0].Fence {
+		t.Errorf("claimed %+v, %v", again, err)
+	}
+}
+
+func TestSpoiledFlagOfATaskHidesNothing(t *testing.T) {
+	rdb, s, exchange := troubled(t)
+	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Group: "g"})
+	rdb.HSet(t.Context(), "lts:{p}:task:a", "more", "x")
+	_, held, err := exchange(1)
+	if err != nil || len(held) != 1 || held[0].Group != "g" {
+		t.Fatal(held, err)
+	}
+	verdicts, _, err := exchange(1, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
+	if err != nil || verdicts[0] != "ok" {
+		t.Errorf("verdicts %v, %v", verdicts, err)
+	}
+	if n := rdb.Exists(t.Context(), "lts:{p}:group:run:g").Val(); n != 0 {
+		t.Error("the group still has a member")
+	}
+}

@@ -1,57 +1,5 @@
 -- The ways out of running, and every way to an end.
 
--- The field run of a task tells of its last claim: fence, attempt, version, start, place in line, the value of more or 0,
--- replica. They are one field because a claim writes and a report reads them all, and a field costs more than its text;
--- over 64 bytes it would cost the hash its compact encoding.
-local function run_text(fence, attempt, v, started_at, score, more, replica)
-  return fence .. ' ' .. attempt .. ' ' .. v .. ' ' .. started_at .. ' ' .. score .. ' ' .. more .. ' ' .. replica
-end
-
-local function run_of(text)
-  local fence, attempt, v, started_at, score, more, replica =
-    string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d) (.+)$')
-  return { fence = fence, attempt = attempt, v = tonumber(v) or 1, started_at = tonumber(started_at) or NOW,
-    score = score, more = more, replica = replica or '', state = '', kind = '', queue = '' }
-end
-
--- load reads what a transition needs of a task, without its payload; nil if there is no such task. Fields that somebody
--- else spoiled count as missing: one task must not stop the others of its call. What few tasks have is read only where
--- the field more says so: a look-up of a missing field costs as much as one of a present.
-local function load(id)
-  local key = task_key(id)
-  local h = redis.pcall('HMGET', key, 'state', 'run', 'kind', 'queue')
-  if h.err or not h[1] then return nil end
-  local m = run_of(h[2])
-  m.state, m.kind, m.queue = h[1], h[3] or '', h[4] or 'default'
-  if m.state ~= 'running' then
-    h = call('HMGET', key, 'v', 'more')
-    m.v, m.more = tonumber(h[1]) or 1, h[2]
-  end
-  if m.more == '2' then
-    h = call('HMGET', key, 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
-    m.group, m.unique, m.retain_ms, m.headers = h[1], h[2], h[3], h[4]
-    m.expires_at, m.deadline_at = tonumber(h[5]), tonumber(h[6])
-  end
-  return m
-end
-
--- more_of is the field more of a task that has left its first line: it is not plain any longer.
-local function more_of(m) return m.more == '2' and '2' or '1' end
-
--- place_of is where a task stands in line, or stood when it was claimed last; nil if it never did.
-local function place_of(id, m) return tonumber(call('HGET', task_key(id), 'score') or m.score) end
-
--- refusal is the verdict on a write under a fence that is not the running attempt's; nil if it is.
-local function refusal(id, m, fence)
-  if not m then return 'gone' end
-  if m.fence ~= fence then return 'lost' end
-  if m.state == 'running' then return nil end
-  return call('HGET', task_key(id), 'code') == 'lost' and 'lost' or 'already'
-end
-
--- stop_asked is the reason somebody gave for stopping a running task, false for none.
-local function stop_asked(id) return call('HGET', task_key(id), 'stop') end
-
 -- end_leases takes tasks of one queue out of its running index.
 local function end_leases(queue, ids)
   for i = 1, #ids, 1000 do call('ZREM', P .. 'running:' .. queue, unpack(ids, i, math.min(i + 999, #ids))) end
@@ -156,11 +104,4 @@ end
 local function too_late(id, m)
   if m.attempt then return finish(id, m, 'failed', 'deadline') end
   finish(id, m, 'expired', 'expired')
-end
-
--- bound_of is when an attempt must have ended: its start plus its timeout, at most the deadline; infinite for none.
-local function bound_of(kind, started_at, timeout_ms, deadline_at)
-  local timeout = timeout_ms or policy(kind).timeout_ms
-  timeout = timeout == 'none' and math.huge or tonumber(timeout) or 1800000
-  return math.min(started_at + timeout, tonumber(deadline_at) or math.huge)
 end

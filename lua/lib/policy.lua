@@ -15,3 +15,10 @@ local function policy(kind)
   end
   return p
 end
+
+-- bound_of is when an attempt must have ended: its start plus its timeout, at most the deadline; infinite for none.
+local function bound_of(kind, started_at, timeout_ms, deadline_at)
+  local timeout = timeout_ms or policy(kind).timeout_ms
+  timeout = timeout == 'none' and math.huge or tonumber(timeout) or 1800000
+  return math.min(started_at + timeout, tonumber(deadline_at) or math.huge)
+end
