@@ -1,6 +1,13 @@
 package main
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
 
 // drain measures how fast workers take tasks that do nothing off a full queue:
 // from the first start to the last.
@@ -50,11 +57,53 @@ func (b *bench) drained(label, system, row string, e env, replicas, slots, group
 		if err := r.start(slots, n); err != nil {
 			return err
 		}
+		watch := b.watchLimit(e.Limit)
 		results, err := r.finish(n)
-		if err != nil {
+		if err := errors.Join(err, watch()); err != nil {
 			return err
 		}
 		b.results.add(label, row, "tasks/s", rate(n, results))
 		return nil
 	})
+}
+
+// watchLimit samples how many tasks run at once until the function it returns is
+// called, which fails if they were ever more than the limit.
+func (b *bench) watchLimit(limit int) func() error {
+	if limit == 0 {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	ended := make(chan error, 1)
+	go func() {
+		samples := 0
+		for ; ctx.Err() == nil; samples++ {
+			n, err := b.redis.rdb.ZCard(ctx, "lts:{"+line+"}:running:"+worker.DefaultQueue).Result()
+			if n > int64(limit) {
+				ended <- fmt.Errorf("%d tasks ran at once with a limit of %d", n, limit)
+				return
+			}
+			if err == nil {
+				_ = sleep(ctx, time.Millisecond)
+			}
+		}
+		if samples < 10 {
+			ended <- fmt.Errorf("the limit was looked at %d times only", samples)
+			return
+		}
+		ended <- nil
+	}()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }

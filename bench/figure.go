@@ -18,6 +18,8 @@ var figures = []figure{
 	{"pickup", false, pickUp},
 	{"scheduled", false, scheduled},
 	{"inbox", false, inbox},
+	{"persistence", false, persistence},
+	{"cluster", false, cluster},
 	{"cpu", true, cpuPerTask},
 	{"memory", true, memoryPerTask},
 	{"alloc", true, allocations},

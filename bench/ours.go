@@ -18,7 +18,7 @@ import (
 // ours is the pool as a service embeds it: defaults, events and leases on.
 type ours struct {
 	env    env
-	rdb    *redis.Client
+	rdb    redis.UniversalClient
 	store  *redisstore.Store
 	client *pool.Pool
 
@@ -28,8 +28,11 @@ type ours struct {
 }
 
 func openOurs(ctx context.Context, e env) (system, error) {
-	rdb := redis.NewClient(&redis.Options{Addr: e.Redis})
-	o := &ours{env: e, rdb: rdb, store: redisstore.New(rdb, line)}
+	return openPool(ctx, e, redis.NewClient(&redis.Options{Addr: e.Redis}), line)
+}
+
+func openPool(ctx context.Context, e env, rdb redis.UniversalClient, name string) (*ours, error) {
+	o := &ours{env: e, rdb: rdb, store: redisstore.New(rdb, name)}
 	var err error
 	if o.client, err = pool.New(o.store, pool.Config{Logger: quiet()}); err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ import (
 // patience bounds the start of a server.
 const patience = 30 * time.Second
 
-// redisServer is the one redis-server of a run: no persistence, everything else
-// its default.
+// redisServer is a redis-server without persistence and with defaults for
+// everything else but args.
 type redisServer struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
@@ -29,7 +29,7 @@ type redisServer struct {
 	rdb    *redis.Client
 }
 
-func startRedis(ctx context.Context, dir string) (*redisServer, error) {
+func startRedis(ctx context.Context, dir string, args ...string) (*redisServer, error) {
 	program, err := exec.LookPath(cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: install Redis 7.0 or newer, or name the program in REDIS_SERVER", err)
@@ -39,7 +39,8 @@ func startRedis(ctx context.Context, dir string) (*redisServer, error) {
 		return nil, err
 	}
 	s := &redisServer{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	s.cmd = exec.Command(program, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no")
+	args = append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"}, args...)
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	dieWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {

@@ -68,7 +68,9 @@ func (b *bench) rig(name string, e env, workers int) (*rig, error) {
 }
 
 func (r *rig) spawn(e env) (*process, error) {
-	e.Redis = r.b.redis.addr
+	if e.Redis == "" {
+		e.Redis = r.b.redis.addr
+	}
 	if r.b.postgres != nil {
 		e.Postgres = r.b.postgres.url
 	}

@@ -33,7 +33,7 @@ var (
 // default fetches once per 100 ms as many tasks as it has free slots.
 func (s sizes) tasksFor(system string, slots int) int {
 	switch system {
-	case "ours", "raw", "floor":
+	case "ours", "raw", "floor", "pools":
 		return 3 * s.tasks
 	case "river":
 		return min(s.tasks, 40*slots)

@@ -60,6 +60,8 @@ type env struct {
 	GroupLimit int  `json:"group_limit"` // of every group
 	Untyped    bool `json:"untyped"`     // a handler that gets the payload as it is
 	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
+
+	Pools []string `json:"pools"` // of the system "pools": on the cluster that has a node at Redis
 }
 
 func (e env) lease() time.Duration { return time.Duration(e.LeaseMS) * time.Millisecond }
@@ -73,6 +75,7 @@ var openers = map[string]opener{
 	"gocraft": openGocraft,
 	"river":   openRiver,
 	"raw":     openRaw,
+	"pools":   openPools,
 	"floor":   openFloor,
 }
 
@@ -85,7 +88,7 @@ var peers = []string{"ours", "asynq", "gocraft", "river", bullmq}
 // names are the systems as the report spells them.
 var names = map[string]string{
 	"ours": "ltsworker", "asynq": "asynq", "gocraft": "gocraft/work", "river": "River", bullmq: "BullMQ",
-	"raw": "raw scripts", "floor": "pipelined ZADD/HSET",
+	"raw": "raw scripts", "pools": "ltsworker", "floor": "pipelined ZADD/HSET",
 }
 
 // tuned says what the tuned row of each system changes. Everything else is its
