@@ -3,7 +3,7 @@
 // interleaved, each task of each figure checked to have run exactly once.
 //
 //	npm install --no-save --ignore-scripts --prefix bullmq    # once, for BullMQ
-//	go run .                      # all of it: results.md, results.json, results.svg
+//	go run .                      # all of it: results.md, results.json, results.svg, the figures in docs/performance.md
 //	go run . -figures drain,cpu -systems ours,asynq -rounds 5 -out DIR
 //	go run . -quick               # tiny counts: proves that everything works, writes nothing
 //
@@ -78,6 +78,11 @@ func (o options) sizes() sizes {
 	return s
 }
 
+// complete reports whether nothing is left out.
+func (o options) complete() bool {
+	return o.figures == strings.Join(figureNames(), ",") && o.systems == strings.Join(peers, ",")
+}
+
 func run(ctx context.Context, o options) (err error) {
 	b := &bench{ctx: ctx, sizes: o.sizes(), systems: map[string]bool{}, results: newResults()}
 	for _, s := range strings.Split(o.systems, ",") {
@@ -150,7 +155,12 @@ func (b *bench) write(ctx context.Context, o options) error {
 	machine := b.machine(ctx)
 	report(md, machine, b.sizes, b.results)
 	report(os.Stdout, machine, b.sizes, b.results)
+	page := error(nil)
+	if dir == "." && o.complete() {
+		page = writePage("../docs/performance.md", b.results)
+	}
 	return errors.Join(
+		page,
 		md.Close(),
 		writeJSON(filepath.Join(dir, "results.json"), b.results.records()),
 		draw(filepath.Join(dir, "results.svg"), b.results),
