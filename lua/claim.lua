@@ -45,10 +45,12 @@ end
 
 local free = n > 0 and room(queue) or 0
 local want = math.min(n, free, 1000) -- what is left gets a marker
-local leases, ids, gone, fence, bytes = {}, {}, {}, nil, 0
+local leases, ids, gone, bytes = {}, {}, {}, 0
+
+-- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give their fences again.
+local fence = math.max((call('HGET', META, 'fence') or 0) + 1, NOW * 100)
 
 local function start(t, attempt, v, waited, bound)
-  fence = (fence or call('HINCRBY', META, 'seq', want) - want) + 1
   local nth, more = whole(attempt), t.h and more_of(t.h) or '0'
   call('HSET', t.key, 'state', 'running', 'attempt', nth, 'run',
     run_text(whole(fence), nth, whole(v), NOW_TEXT, t.score, more, replica))
@@ -59,6 +61,7 @@ local function start(t, attempt, v, waited, bound)
   ids[#ids + 1] = t.id
   if t.h and t.h.group then call('SADD', P .. 'group:run:' .. t.h.group, t.id) end
   answer(t.id, attempt, fence, bound, t.flat or t.kind)
+  fence = fence + 1
   if not t.flat then
     reply[#reply + 1] = t.payload
     reply[#reply + 1] = t.created_at
@@ -132,6 +135,7 @@ while not enough() do
 end
 
 if #ids > 0 then
+  call('HSET', META, 'fence', whole(fence - 1))
   for i = 1, #leases, 1000 do call('ZADD', running, unpack(leases, i, math.min(i + 999, #leases))) end
   call('HSET', record, 'claim:' .. queue, number .. ' ' .. table.concat(ids, ' '))
 end

@@ -354,9 +354,6 @@ func (w *walk) claim(reports []worker.Report, queue string) int {
 		m.state, m.replica, m.shortLease = worker.Running, c.Replica, leased == short
 		starts, want = append(starts, m), append(want, m.id)
 	}
-	if len(starts) > 0 {
-		w.seq += float64(room) // fences are of the same sequence as places, and taken for all that is asked for
-	}
 	_, claimed, err := w.store.Exchange(w.ctx, reports, []worker.Claim{c})
 	w.must(err)
 	var got []string

@@ -95,7 +95,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	cfg = cfg.withDefaults()
 
 	r := &Replica{
-		id:          strconv.FormatUint(rand.Uint64(), 36), // short: it is written with every start and end
+		id:          strconv.FormatUint(rand.Uint64N(1<<50), 36), // short: it is written with every start and end
 		store:       store,
 		cfg:         cfg,
 		callTimeout: min(max(cfg.Lease/6, 250*time.Millisecond), 5*time.Second),
