@@ -32,7 +32,15 @@ type process struct {
 
 // launch starts the server and waits until it answers.
 func (s *Server) launch() error {
-	args := []string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}
+	var args []string
+	if s.options.sentinel != "" {
+		args = append(args, s.options.sentinel, "--sentinel")
+	}
+	port := "--port"
+	if s.options.tls != nil {
+		args, port = append(args, "--port", "0"), "--tls-port"
+	}
+	args = append(args, port, strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no")
 	for _, kv := range s.options.config {
 		args = append(args, "--"+kv[0], kv[1])
 	}
@@ -121,13 +129,18 @@ func (p *process) end(sig os.Signal) error {
 	}
 }
 
+func quiet() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
 func (s *Server) clientOptions() *redis.Options {
 	o := &redis.Options{
 		Addr:                  s.Addr(),
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true,
 		// Handshakes that only managed services answer are noise in a test.
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		MaintNotificationsConfig: quiet(),
+		TLSConfig:                s.options.tls,
 	}
 	for _, kv := range s.options.config {
 		if kv[0] == "requirepass" {

@@ -14,6 +14,7 @@
 package redisserver
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -31,12 +32,15 @@ type Server struct {
 	program string
 	dir     string
 	port    int
+	bus     int // of a node of a Cluster: where the others reach it
 	options options
 	process *process // nil while stopped
 }
 
 type options struct {
-	config [][2]string
+	config   [][2]string
+	tls      *tls.Config // how clients connect; nil for plain TCP
+	sentinel string      // its config file, where the program is to be a Sentinel
 }
 
 // Option changes how a server is started.
