@@ -44,7 +44,7 @@ if seen and tonumber(seen) >= tonumber(number) then
 end
 
 local free = n > 0 and room(queue) or 0
-local want = math.min(n, free, 1000) -- what is left gets a marker
+local want = math.min(n, free, 250) -- what is left gets a marker
 local leases, ids, gone, bytes = {}, {}, {}, 0
 
 -- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give their fences again.

@@ -2,7 +2,7 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
--- Returns {ms until the next task is due for removal or 0, number of inbox entries}.
+-- Returns {ms until there is more to remove or 0, number of inbox entries}.
 -- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
 -- uses: base drain wake line policy task finish trim
 local first = math.huge
@@ -15,7 +15,7 @@ for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   if head then first = math.min(first, math.max(head - NOW, 1)) end
 end
 flush()
-trim_age()
+if trim_age() then first = 1 end
 trim_count()
 local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW, 'LIMIT', 0, 100)
 for _, replica in ipairs(silent) do

@@ -1,12 +1,12 @@
 -- reap: takes back the tasks whose leases have ended.
 --
 -- KEYS  prefix, meta
--- ARGV  random seed, most tasks per queue
+-- ARGV  random seed, most tasks
 -- Returns {ms until the next lease ends or 0, number of leases lost, number of running entries without a task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
 -- uses: base drain wake line policy task finish again
 math.randomseed(tonumber(ARGV[1]))
-local lost, orphans, first = 0, 0, math.huge
+local lost, orphans, first, left = 0, 0, math.huge, tonumber(ARGV[2])
 
 -- lose puts a task back, or ends it after too many losses.
 local function lose(id, m)
@@ -27,7 +27,9 @@ end
 
 for _, queue in ipairs(queues()) do
   local index = P .. 'running:' .. queue
-  for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[2])) do
+  local ended = call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, left)
+  left = left - #ended
+  for _, id in ipairs(ended) do
     local m = load(id)
     if not m or m.state ~= 'running' then
       call('ZREM', index, id)

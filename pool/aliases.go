@@ -27,6 +27,10 @@ type (
 	Middleware    = worker.Middleware
 	FieldError    = worker.FieldError
 	TrimmedError  = worker.TrimmedError
+	SchemaError   = worker.SchemaError
+	Finding       = worker.Finding
+	Inspection    = worker.Inspection
+	Severity      = worker.Severity
 )
 
 // The states of a task; see worker.State.
@@ -79,6 +83,7 @@ var (
 	ErrQueueFull   = worker.ErrQueueFull
 	ErrSchema      = worker.ErrSchema
 	ErrUniqueTaken = worker.ErrUniqueTaken
+	ErrNoReplica   = worker.ErrNoReplica
 
 	// Why a handler's context was cancelled, by context.Cause.
 	ErrStopped   = worker.ErrStopped

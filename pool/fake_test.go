@@ -30,6 +30,7 @@ type fakeStore struct {
 	getErr     func() error
 	changed    func(verb string, ids []string) ([]worker.Change, error)
 	configured func(worker.Setting) error
+	maintain   func(replica string) (worker.Upkeep, error)
 
 	mu      sync.Mutex
 	count   map[string]int

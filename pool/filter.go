@@ -63,13 +63,17 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 // generations with fresh attempts, and returns how many. It refuses like Stop,
 // tasks that still live with ErrNotEnded, and one whose unique key another task
 // holds by now with ErrUniqueTaken.
+//
+// A driver that repeats a call whose reply was lost is told what it finds then: a
+// task that this very Retry had put back counts as one that still lives.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "retry", from: endedStates, refusal: ErrNotEnded, call: p.store.Retry})
 }
 
 // Delete removes the ended tasks that match f with everything that belongs to
 // them, and returns how many. It refuses like Stop, and tasks that still live
-// with ErrNotEnded: stop them first.
+// with ErrNotEnded: stop them first. As with Retry, a task that it removed by a call
+// whose reply was lost is one that does not exist.
 func (p *Pool) Delete(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "delete", from: endedStates, refusal: ErrNotEnded, call: p.store.Delete})
 }

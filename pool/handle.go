@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -70,13 +71,22 @@ func (p *Pool) HandleKind(kind string, h Handler) {
 	if p.ran {
 		panic("pool: handle " + kind + ": Run has been called; handlers come first")
 	}
-	if p.kinds[kind] {
+	if p.handlers[kind] != nil {
 		panic("pool: handle " + kind + ": the kind already has a handler")
 	}
-	p.kinds[kind] = true
+	p.handlers[kind] = h
 	if p.replica != nil {
 		p.replica.Handle(kind, h)
 	}
+}
+
+// Handlers returns the handlers by kind, in a map of the caller's own. They are as
+// HandleKind takes them, without Config.Middleware: for tests, which run them by
+// themselves, and for programs that list what they can do.
+func (p *Pool) Handlers() map[string]Handler {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.handlers)
 }
 
 func handle[T Kinder](p *Pool, isNil bool, fn func(ctx context.Context, t *Task[T]) ([]byte, error)) {

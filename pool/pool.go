@@ -24,9 +24,9 @@ type Pool struct {
 	closed    context.Context // ends with Close
 	setClosed context.CancelFunc
 
-	mu    sync.Mutex
-	kinds map[string]bool // those that have a handler
-	ran   bool
+	mu       sync.Mutex
+	handlers map[string]Handler // by kind
+	ran      bool
 }
 
 // New returns a pool over store. Everything that is wrong with cfg comes back at
@@ -47,7 +47,8 @@ func New(store Store, cfg Config) (*Pool, error) {
 		log:    cfg.Logger,
 		commit: committer{enqueue: store.Enqueue},
 		ends:   endings{store: store, log: cfg.Logger},
-		kinds:  map[string]bool{},
+
+		handlers: map[string]Handler{},
 	}
 	p.closed, p.setClosed = context.WithCancel(context.Background())
 	if len(cfg.Queues) > 0 {
@@ -72,7 +73,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		return ErrNoQueues
 	}
 	p.mu.Lock()
-	ran, kinds := p.ran, len(p.kinds)
+	ran, kinds := p.ran, len(p.handlers)
 	p.ran = ran || kinds > 0
 	p.mu.Unlock()
 	switch {

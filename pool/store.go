@@ -40,7 +40,14 @@ type Store interface {
 	Stats(ctx context.Context) (worker.Stats, error)
 	// Groups reads the limits set for single groups and the default (0 is none).
 	GroupLimits(ctx context.Context) (def int, groups map[string]int, err error)
+	// WaitingSince reads since when the first task of each queue's line waits that
+	// has waited longest, and the store's clock. Queues without one are missing, and
+	// tasks behind their group's head do not count.
+	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 	Replicas(ctx context.Context) ([]worker.ReplicaInfo, error)
+	// Drain asks replicas to drain and says in their order which of them are on the
+	// list. Each learns of it at once if it listens, else with its next Renew.
+	Drain(ctx context.Context, replicas ...string) (asked []bool, err error)
 
 	// LastEvent is the cursor of the newest event, "0" where there is none.
 	LastEvent(ctx context.Context) (cursor string, err error)
@@ -68,4 +75,9 @@ type Store interface {
 	// Check reports everything that keeps the store from working well: version,
 	// rights, eviction policy.
 	Check(ctx context.Context) error
+	// Inspect looks at everything that can be wrong with the store and the pool's
+	// keys and, where it is told to, repairs broken entries or moves them out of
+	// the way. Each is judged and repaired in one atomic step: the pool may be
+	// live. An error ends it.
+	Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error]
 }

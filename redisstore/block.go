@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -21,17 +22,25 @@ type blocker struct {
 	cut   bool
 }
 
-// block makes a blocking call and ends it when ctx ends.
-func (s *Store) block(ctx context.Context, call func(ctx context.Context, rdb redis.UniversalClient) error) error {
+// block makes a call that blocks for up to wait, in all, and ends it when ctx
+// ends.
+func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error) error {
 	if err := s.checkName(); err != nil {
 		return err
 	}
 	b := s.takeBlocker()
 	if b == nil {
-		return call(ctx, s.rdb)
+		return call(ctx, s.rdb, wait)
 	}
 	uncut := context.AfterFunc(ctx, b.interrupt)
-	err := call(ctx, b)
+	began := time.Now()
+	err := s.settle(ctx, b.UniversalClient, func() error {
+		left := wait
+		if wait > 0 {
+			left = max(wait-time.Since(began), time.Millisecond)
+		}
+		return call(ctx, b, left)
+	})
 	if !uncut() {
 		b.Close()
 		return context.Cause(ctx)

@@ -15,14 +15,18 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.checkName(); err != nil {
 		return err
 	}
-	if err := s.rdb.Ping(ctx).Err(); err != nil {
+	home, err := s.home(ctx)
+	if err == nil {
+		err = home.Ping(ctx).Err()
+	}
+	if err != nil {
 		return s.fail("check", err)
 	}
 	var errs []error
 	if err := s.mayWrite(ctx); err != nil {
 		errs = append(errs, err)
 	}
-	info, err := s.rdb.Info(ctx).Result()
+	info, err := home.Info(ctx).Result()
 	if err != nil {
 		return errors.Join(append(errs, s.fail("check: INFO", err))...)
 	}
@@ -47,10 +51,27 @@ func (s *Store) Check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// mayWrite asks, once per store, whether the user may run what the scripts need.
-// Redis checks the rights of a script's commands one by one, so a script could
-// otherwise stop half-way.
+// isRefused reports whether the server refused a call, or a command in a script,
+// by its ACL.
+func isRefused(err error) bool {
+	msg := err.Error()
+	return strings.HasPrefix(msg, "NOPERM") || strings.Contains(msg, "ACL failure in script") ||
+		strings.Contains(msg, "can't run this command")
+}
+
+// mayWrite asks whether the user has the rights that the scripts need, and now and
+// then whether the pool is of a schema that this program knows.
 func (s *Store) mayWrite(ctx context.Context) error {
+	if err := s.hasRights(ctx); err != nil {
+		return err
+	}
+	return s.fail("check schema", s.knowsSchema(ctx))
+}
+
+// hasRights asks whether the user may run what the scripts need: before the first
+// write of the store, and again when a script was refused. Redis checks the rights
+// of a script's commands one by one, so a script could otherwise stop half-way.
+func (s *Store) hasRights(ctx context.Context) error {
 	if s.writable.Load() {
 		return nil
 	}

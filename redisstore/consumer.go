@@ -107,7 +107,7 @@ func (s *Store) readNew(ctx context.Context, group, consumer string, max int, wa
 		wait = -1 // do not block: a zero would block for ever
 	}
 	var streams []redis.XStream
-	err = s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) (err error) {
+	err = s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
 		streams, err = rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
 			Group: group, Consumer: consumer, Streams: []string{s.key("events"), ">"}, Count: int64(max), Block: wait,
 		}).Result()

@@ -63,6 +63,9 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 	if err := s.mayWrite(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.marksSchema(ctx); err != nil {
+		return nil, s.fail("enqueue", err)
+	}
 	receipts := make([]worker.Receipt, 0, len(specs))
 	for len(specs) > 0 {
 		n, bytes := 0, 0
@@ -182,13 +185,13 @@ func (s *Store) enqueueStep(ctx context.Context, st *step) error {
 	if s.waitReplicas == 0 {
 		return s.pipe(ctx, s.rdb, st)
 	}
-	var node redis.Cmdable = s.rdb
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		master, err := c.MasterForKey(ctx, s.prefix)
-		if err != nil {
-			return err
-		}
-		node = master
+	return s.settle(ctx, s.rdb, func() error { return s.enqueueAndWait(ctx, st) })
+}
+
+func (s *Store) enqueueAndWait(ctx context.Context, st *step) error {
+	node, err := s.home(ctx)
+	if err != nil {
+		return err
 	}
 	for range 2 {
 		p := node.Pipeline()

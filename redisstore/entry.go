@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,9 +152,7 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		}
 		s.Retain = &d
 	case "headers":
-		if err := json.Unmarshal(v, &s.Headers); err != nil {
-			e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
-		}
+		e.strings(name, v, &s.Headers)
 	default:
 		e.add(strconv.Quote(clipName(name)), "is not a field of a task; the fields are %s", strings.Join(entryFields, " "))
 	}
@@ -172,6 +171,18 @@ func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
 		return false
 	}
 	return true
+}
+
+func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]string) {
+	var given map[string]*string // a null would be taken for an empty string
+	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
+		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
+		return
+	}
+	*to = make(map[string]string, len(given))
+	for k, s := range given {
+		(*to)[k] = *s
+	}
 }
 
 func (e *entryReader) whole(name string, v json.RawMessage, least, most int64) (int64, bool) {

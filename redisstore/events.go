@@ -36,7 +36,7 @@ func (s *Store) ReadEvents(ctx context.Context, after string, max int, wait time
 		wait = -1 // do not block: a zero would block for ever
 	}
 	var streams []redis.XStream
-	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) (err error) {
+	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
 		streams, err = rdb.XRead(ctx, &redis.XReadArgs{
 			Streams: []string{s.key("events"), after}, Count: int64(max), Block: wait,
 		}).Result()

@@ -27,7 +27,7 @@ const (
 // next takes it from there.
 func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
 	found := false
-	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
+	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
 		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", max(wait, time.Second)).Err()
 		found = err == nil
 		return err

@@ -129,6 +129,7 @@ func (w *walk) check() {
 		w.checkLine(q, key("wait:", q), key("group:wait:", q), key("group:head:", q), len(key("wake:", q)))
 	}
 	w.checkSums()
+	w.checkInspection()
 }
 
 // checkLine checks that what could start stands in the line, and that somebody

@@ -62,7 +62,7 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	args := append([]any{SchemaVersion, r.Replica, r.Lease.Milliseconds(), string(description), kinds, queues, len(settings) / 2}, settings...)
+	args := append([]any{schema, r.Replica, r.Lease.Milliseconds(), string(description), kinds, queues, len(settings) / 2}, settings...)
 	reply, err := s.run(ctx, joinScript, append(args, policies...)...)
 	if err != nil {
 		return nil, s.fail("join", err)
@@ -112,6 +112,30 @@ func (s *Store) Ring(ctx context.Context, replica string) error {
 	return s.fail("ring", err)
 }
 
+// drainRing is what the doorbell says that lua/drain.lua rings.
+const drainRing = "drain"
+
+// Drain asks replicas to drain: their Listen returns, and as long as they are on
+// the list every Renew of theirs says ErrDrain.
+func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
+	steps := make([]*step, len(replicas))
+	for i, r := range replicas {
+		steps[i] = &step{script: drainScript, args: []any{r}}
+	}
+	if len(steps) == 0 {
+		return nil, nil
+	}
+	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
+		return nil, s.fail("drain", err)
+	}
+	asked := make([]bool, len(steps))
+	for i, st := range steps {
+		n, _ := st.reply.(int64)
+		asked[i] = n == 1
+	}
+	return asked, nil
+}
+
 // Wake leaves a marker for the queue if something in it can be claimed.
 func (s *Store) Wake(ctx context.Context, queue string) error {
 	_, err := s.run(ctx, wakeScript, queue)
@@ -126,13 +150,13 @@ func (s *Store) Listen(ctx context.Context, replica string, queues []string, wai
 		keys = append(keys, s.key("wake:", q))
 	}
 	var signal worker.Signal
-	err := s.block(ctx, func(ctx context.Context, rdb redis.UniversalClient) error {
+	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
 		got, err := rdb.BLPop(ctx, max(wait, time.Second), keys...).Result()
 		if err != nil || len(got) == 0 {
 			return err
 		}
 		if got[0] == keys[0] {
-			signal.Bell = true
+			signal.Bell, signal.Drain = true, got[1] == drainRing
 		} else {
 			signal.Queue = strings.TrimPrefix(got[0], s.key("wake:"))
 		}
@@ -149,7 +173,7 @@ func (s *Store) Listen(ctx context.Context, replica string, queues []string, wai
 const maintenanceLease = time.Second
 
 // upkeepBatch is how many entries of each kind one turn looks at.
-const upkeepBatch = 200
+const upkeepBatch = 100
 
 // Maintain takes one turn of the pool's upkeep.
 func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, error) {
@@ -165,11 +189,19 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	reap := &step{script: reapScript, args: []any{seed(), upkeepBatch}}
 	promote := &step{script: promoteScript, args: []any{upkeepBatch}}
 	purge := &step{script: purgeScript, args: []any{upkeepBatch}}
-	if err := s.pipe(ctx, s.rdb, reap, promote, purge); err != nil {
-		return worker.Upkeep{}, s.fail("maintain", err)
+	var u worker.Upkeep
+	err = s.pipe(ctx, s.rdb, reap, promote, purge)
+	if isWrongType(err) {
+		// No script runs past such a key, so it is taken out of their way first.
+		wrong, fixing := s.wrongTypes(ctx, true)
+		if u.Mended = mended(wrong); fixing == nil && len(u.Mended) > 0 {
+			err = s.pipe(ctx, s.rdb, reap, promote, purge)
+		}
+	}
+	if err != nil {
+		return u, s.fail("maintain", err)
 	}
 
-	var u worker.Upkeep
 	var next []int64
 	r := readReply("reap", reap.reply)
 	next, u.Lost = append(next, r.int()), int(r.int())
@@ -186,19 +218,20 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if err == nil && orphans > 0 {
 		err = s.fail("mend groups", s.mendGroups(ctx))
 	}
+	if err == nil {
+		var found []worker.Finding
+		found, err = s.slowCheck(ctx)
+		u.Mended, err = append(u.Mended, found...), s.fail("slow check", err)
+	}
 	return u, err
 }
 
 // mendGroups looks through the running sets of all groups, since a task without
 // a body does not say which group it was in.
 func (s *Store) mendGroups(ctx context.Context) error {
-	var node redis.Cmdable = s.rdb
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		master, err := c.MasterForKey(ctx, s.prefix)
-		if err != nil {
-			return err
-		}
-		node = master
+	node, err := s.home(ctx)
+	if err != nil {
+		return err
 	}
 	const page = 1000
 	prefix := s.key("group:run:")
@@ -216,7 +249,11 @@ func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
 	if err := s.checkName(); err != nil {
 		return nil, err
 	}
-	now, err := s.rdb.Time(ctx).Result()
+	home, err := s.home(ctx)
+	if err != nil {
+		return nil, s.fail("replicas", err)
+	}
+	now, err := home.Time(ctx).Result()
 	if err != nil {
 		return nil, s.fail("replicas", err)
 	}
@@ -250,7 +287,9 @@ func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
 		infos = append(infos, worker.ReplicaInfo{
 			ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues,
 			StartedAt: time.UnixMilli(number("started_at")), SeenAt: time.UnixMilli(number("seen_at")),
-			Kinds: strings.Fields(h["kinds"]), Running: int(number("running")), Stuck: int(number("stuck")),
+			Silent: now.Sub(time.UnixMilli(number("seen_at"))), Lease: time.Duration(a.LeaseMS) * time.Millisecond,
+			Draining: h["drain"] != "",
+			Kinds:    strings.Fields(h["kinds"]), Running: int(number("running")), Stuck: int(number("stuck")),
 		})
 	}
 	return infos, nil

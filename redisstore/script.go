@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -32,11 +33,13 @@ var (
 	leaveScript     = script("leave")
 	ringScript      = script("ring")
 	wakeScript      = script("wake")
+	drainScript     = script("drain")
 	mendScript      = script("mend")
 	rightsScript    = script("rights")
 	peekScript      = script("peek")
 	inboxScript     = script("inbox")
 	statsScript     = script("stats")
+	checkScript     = script("check")
 )
 
 // step is one script call of a pipeline.
@@ -54,11 +57,22 @@ func (s *Store) run(ctx context.Context, sc *redis.Script, args ...any) (any, er
 }
 
 // pipe makes the calls in one round trip, in order, and a second one for those
-// whose script the server did not know. An error means that some may have had
-// their effect and some not.
-func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) error {
+// whose script the server did not know. While a cluster refuses them for the time
+// being they are made again. An error means that some may have had their effect
+// and some not.
+func (s *Store) pipe(ctx context.Context, rdb redis.UniversalClient, steps ...*step) error {
 	if err := s.checkName(); err != nil {
 		return err
+	}
+	return s.settle(ctx, rdb, func() error { return s.try(ctx, rdb, steps) })
+}
+
+func (s *Store) try(ctx context.Context, rdb redis.UniversalClient, steps []*step) error {
+	writes := func(st *step) bool { return st.script != rightsScript && st.script != statsScript }
+	if slices.ContainsFunc(steps, writes) {
+		if err := s.hasRights(ctx); err != nil {
+			return err
+		}
 	}
 	cmds := make([]*redis.Cmd, len(steps))
 	var err error
@@ -66,7 +80,13 @@ func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) err
 		cmds[0] = s.send(ctx, rdb, steps[0])
 		err = cmds[0].Err()
 	} else {
-		p := rdb.Pipeline()
+		// A cluster client would repeat the calls of a pipeline each for itself and
+		// out of order.
+		home, herr := s.home(ctx)
+		if herr != nil {
+			return herr
+		}
+		p := home.Pipeline()
 		for i, st := range steps {
 			cmds[i] = s.send(ctx, p, st)
 		}
@@ -79,6 +99,9 @@ func (s *Store) pipe(ctx context.Context, rdb redis.Cmdable, steps ...*step) err
 	}
 	for i, st := range steps {
 		if st.reply, err = cmds[i].Result(); err != nil && err != redis.Nil {
+			if isRefused(err) {
+				s.writable.Store(false) // rights were taken away: look again before the next write
+			}
 			return err
 		}
 		s.sent.Store(st.script, true)
@@ -96,16 +119,32 @@ func (s *Store) send(ctx context.Context, rdb redis.Scripter, st *step) *redis.C
 	return st.script.EvalSha(ctx, rdb, s.keys, st.args...)
 }
 
-// resend sends in full what the server did not know by its hash, and again what
-// came after it: a claim must see what the reports before it freed. All calls may
-// be repeated.
-func (s *Store) resend(ctx context.Context, rdb redis.Cmdable, steps []*step, cmds []*redis.Cmd) error {
-	unknown := slices.IndexFunc(cmds, func(c *redis.Cmd) bool { return redis.HasErrorPrefix(c.Err(), "NOSCRIPT") })
-	if unknown < 0 {
+// resend sends in full what the server did not know by its hash, or what a node
+// of a cluster refused or did not answer, and again what came after it: a claim
+// must see what the reports before it freed. All calls may be repeated.
+func (s *Store) resend(ctx context.Context, rdb redis.UniversalClient, steps []*step, cmds []*redis.Cmd) error {
+	cluster, onCluster := rdb.(*redis.ClusterClient)
+	from := slices.IndexFunc(cmds, func(c *redis.Cmd) bool {
+		var answer redis.Error
+		return redis.HasErrorPrefix(c.Err(), "NOSCRIPT") ||
+			onCluster && len(cmds) > 1 && c.Err() != nil && (isUnsettled(c.Err()) || !errors.As(c.Err(), &answer))
+	})
+	if from < 0 {
+		return nil
+	}
+	if onCluster {
+		// One by one they follow redirections and stay in their order.
+		lookAgain(ctx, cluster, cmds[from].Err())
+		for i := from; i < len(cmds); i++ {
+			cmds[i] = steps[i].script.Eval(ctx, rdb, s.keys, steps[i].args...)
+			if err := cmds[i].Err(); err != nil && err != redis.Nil {
+				return err
+			}
+		}
 		return nil
 	}
 	p := rdb.Pipeline()
-	for i := unknown; i < len(cmds); i++ {
+	for i := from; i < len(cmds); i++ {
 		cmds[i] = steps[i].script.Eval(ctx, p, s.keys, steps[i].args...)
 	}
 	_, err := p.Exec(ctx)

@@ -9,6 +9,7 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -47,6 +48,9 @@ type Store struct {
 	sent     sync.Map          // scripts that the server has had in full
 	writable atomic.Bool       // the user may run what the scripts need
 	groups   map[string]*group // of consumers, by name
+
+	schemaRead atomic.Pointer[time.Time] // when the pool's schema was last found to be this program's
+	nextCheck  time.Time                 // the shared walk of the slow check rests until then
 }
 
 // Option changes how a Store works.
@@ -99,22 +103,33 @@ func (s *Store) fail(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		lookAgain(context.Background(), c, err)
+	}
 	msg := err.Error()
 	switch {
 	case strings.HasPrefix(msg, "SCHEMA "):
-		return fmt.Errorf("%s: %w: pool %s has key schema %s, this program knows %s",
-			doing, worker.ErrSchema, s.pool, strings.TrimPrefix(msg, "SCHEMA "), SchemaVersion)
+		err = s.foreign(strings.TrimPrefix(msg, "SCHEMA "))
 	case strings.HasPrefix(msg, "UNJOINED"):
 		err = worker.ErrNotJoined
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
-	case strings.HasPrefix(msg, "NOPERM"), strings.Contains(msg, "ACL failure in script"),
-		strings.Contains(msg, "can't run this command"):
+	case isRefused(err):
 		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with +@all -@admin -@dangerous +info")
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):
 		err = advise(err, "this server is a replica: connect to the primary, or through Sentinel or the cluster client")
+	case strings.HasPrefix(msg, "TRYAGAIN"):
+		err = advise(err, "the cluster is moving the pool to another master: it goes on when that is done")
+	case strings.HasPrefix(msg, "LOADING"):
+		err = advise(err, "Redis is starting: it serves when it has read its data")
+	case strings.HasPrefix(msg, "BUSY "):
+		err = advise(err, "a script of another program holds Redis up: SCRIPT KILL ends it")
+	case strings.HasPrefix(msg, "MASTERDOWN"):
+		err = advise(err, "this server is a replica that has lost its primary: connect to the primary, or through Sentinel or the cluster client")
+	case strings.HasPrefix(msg, "WRONGTYPE"):
+		err = advise(err, "a key of pool "+s.pool+" was overwritten by another program: ltsworker doctor names it")
 	case strings.HasPrefix(msg, "MISCONF"):
 		err = advise(err, "Redis cannot write its snapshot to disk: see its log")
 	case strings.Contains(msg, "unknown command"):
@@ -123,4 +138,4 @@ func (s *Store) fail(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-func advise(err error, advice string) error { return fmt.Errorf("%w (%s)", err, advice) }
+func advise(err error, advice string) error { return &worker.AdvisedError{Err: err, Do: advice} }

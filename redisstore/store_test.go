@@ -108,8 +108,10 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func harness(t testing.TB, rdb *redis.Client) storetest.Harness {
-	s := newSite(t, rdb)
+func harness(t testing.TB, rdb *redis.Client) storetest.Harness { return newSite(t, rdb).harness(t) }
+
+func (s *site) harness(t testing.TB) storetest.Harness {
+	rdb := s.rdb
 	ctx := context.Background()
 	length := func(t testing.TB, key string) int {
 		t.Helper()

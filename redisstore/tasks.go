@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -109,11 +110,17 @@ func (s *Store) walks(state worker.State, queues []string) []walk {
 func (s *Store) byScore(key string) walk {
 	return func(ctx context.Context) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
-			from, skip := "-inf", int64(0)
+			from := "-inf"
+			var ties []redis.Z // the end of the page before: all with the score from
 			for {
-				page, err := s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-					Key: key, Start: from, Stop: "+inf", ByScore: true, Offset: skip, Count: listPage,
-				}).Result()
+				page, found, err := s.pageAfter(ctx, key, ties)
+				if err == nil && !found {
+					// Where these have all left, whoever else has their score is read,
+					// rather twice than not at all.
+					page, err = s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
+					}).Result()
+				}
 				if err != nil {
 					yield(nil, err)
 					return
@@ -123,7 +130,7 @@ func (s *Store) byScore(key string) walk {
 				}
 				ids := make([]string, len(page))
 				last := page[len(page)-1].Score
-				same := int64(0)
+				same := 0
 				for i, z := range page {
 					ids[i], _ = z.Member.(string)
 					if z.Score == last {
@@ -133,15 +140,36 @@ func (s *Store) byScore(key string) walk {
 				if !yield(ids, nil) {
 					return
 				}
-				at := strconv.FormatFloat(last, 'f', -1, 64)
-				if at == from {
-					skip += same
-				} else {
-					from, skip = at, same
-				}
+				from, ties = strconv.FormatFloat(last, 'f', -1, 64), page[len(page)-same:]
 			}
 		}
 	}
+}
+
+// pageAfter reads what follows the last of some entries that is still there, by
+// its rank: where very many share one score (kept for ever, due at midnight) Redis
+// would have to count off all that were read before.
+func (s *Store) pageAfter(ctx context.Context, key string, entries []redis.Z) (page []redis.Z, found bool, err error) {
+	for len(entries) > 0 {
+		last := entries[len(entries)-1]
+		member, _ := last.Member.(string)
+		rank, err := s.rdb.ZRank(ctx, key, member).Result()
+		if errors.Is(err, redis.Nil) {
+			entries = entries[:len(entries)-1]
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		page, err := s.rdb.ZRangeWithScores(ctx, key, rank, rank+listPage).Result()
+		if err != nil {
+			return nil, false, err
+		}
+		if len(page) > 0 && page[0].Member == last.Member { // else it has moved in between
+			return page[1:], true, nil
+		}
+	}
+	return nil, false, nil
 }
 
 // byMember walks the parked tasks of a queue's groups, whose members are

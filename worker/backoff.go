@@ -64,6 +64,9 @@ func ParseBackoff(s string) (Backoff, error) {
 	default:
 		return Backoff{}, bad
 	}
+	if b.String() != s { // a sign or leading zeros, which no other reader of the wire form would take
+		return Backoff{}, bad
+	}
 	return b, b.check()
 }
 

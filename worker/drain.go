@@ -9,11 +9,17 @@ import (
 // returned or been given up, waits for the store to take its last words.
 const farewellTimeout = 5 * time.Second
 
+// Drain begins what the end of Run's context begins, and does not wait for it.
+// Before Run it makes that end as soon as it has joined. It may be called at any
+// time, more than once, and by a handler.
+func (r *Replica) Drain() { poke(r.drainDue) }
+
 // stopClaiming begins the drain. The listener goes on for the doorbell alone.
 func (r *Replica) stopClaiming(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = draining
+	close(r.drains)
 	poke(r.work)
 	r.ringSelf(ctx)
 }

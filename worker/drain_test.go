@@ -268,3 +268,72 @@ func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 		}
 	})
 }
+
+func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T) {
+	for name, within := range map[string]time.Duration{"bell": 0, "renewal": 11 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{})
+				g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+					time.Sleep(20 * time.Second)
+					return nil, nil
+				})
+				g.store.putN(10, Spec{Kind: "job"})
+				g.run()
+				g.pass(time.Second)
+				if h := g.r.Health(); !h.Joined || h.Draining || h.Running != 4 || h.Slots != 4 {
+					t.Errorf("health %+v", h)
+				}
+				g.store.mu.Lock()
+				g.store.drains[g.r.ID()], g.store.loud = true, name == "bell"
+				g.store.mu.Unlock()
+				if name == "bell" {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					defer cancel()
+					if err := g.store.Ring(ctx, g.r.ID()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				asked := time.Now()
+				<-g.r.Draining()
+				if late := time.Since(asked); late > within {
+					t.Errorf("it learnt of it after %v", late)
+				}
+				if !g.r.Health().Draining {
+					t.Error("it does not say so")
+				}
+				<-g.done // the end of its context was not needed
+				if g.err != nil || len(g.store.left) != 1 {
+					t.Errorf("Run returned %v, left: %v", g.err, g.store.left)
+				}
+				for _, id := range []string{"job-1", "job-2", "job-3", "job-4"} {
+					g.wantState(id, Succeeded, CodeOK)
+				}
+			})
+		})
+	}
+}
+
+func TestHealthTellsOfAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) { return nil, nil })
+		if h := g.r.Health(); h.Joined || h.Failing != 0 {
+			t.Errorf("before Run: %+v", h)
+		}
+		g.run()
+		g.store.setFault(func(string) fault { return fail })
+		g.pass(time.Minute)
+		if h := g.r.Health(); !h.Joined || h.Failing < 30*time.Second {
+			t.Errorf("in an outage: %+v", h)
+		}
+		g.store.setFault(func(string) fault { return none })
+		g.pass(5 * time.Second)
+		if h := g.r.Health(); h.Failing != 0 {
+			t.Errorf("after it: %+v", h)
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // What a store answers, for errors.Is.
@@ -11,6 +12,8 @@ var (
 	ErrQueueFull   = errors.New("queue is full")
 	ErrSchema      = errors.New("the pool was written by an incompatible version")
 	ErrNotJoined   = errors.New("the pool does not know this replica")
+	ErrNoReplica   = errors.New("no such replica")
+	ErrDrain       = errors.New("somebody asked this replica to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
 )
 
@@ -25,6 +28,41 @@ var (
 // ErrStuck is what Run returns after more handlers than Config.MaxStuck ignored
 // their cancelled context: only a new process gets those slots back.
 var ErrStuck = errors.New("too many handlers ignore their cancelled context")
+
+// SchemaError says that a pool was written by a program whose key layout this
+// one does not know. It is an ErrSchema.
+type SchemaError struct {
+	Pool  string
+	Has   string // the schema version of the pool
+	Knows string // the schema version of this program
+}
+
+func (e *SchemaError) Error() string {
+	has, err1 := strconv.Atoi(e.Has)
+	knows, err2 := strconv.Atoi(e.Knows)
+	do := "use the release that wrote it, or another pool name"
+	switch {
+	case err1 != nil || err2 != nil:
+	case has > knows:
+		do = "upgrade this program"
+	default:
+		do = "let the release that wrote it drain the pool, then delete its keys, or use another pool name"
+	}
+	return fmt.Sprintf("%v: pool %s has key schema %q, this program knows %s: %s", ErrSchema, e.Pool, e.Has, e.Knows, do)
+}
+
+func (e *SchemaError) Unwrap() error { return ErrSchema }
+
+// AdvisedError is an error of a store with something that a person can do about
+// it.
+type AdvisedError struct {
+	Err error
+	Do  string
+}
+
+func (e *AdvisedError) Error() string { return fmt.Sprintf("%v (%s)", e.Err, e.Do) }
+
+func (e *AdvisedError) Unwrap() error { return e.Err }
 
 // FieldError is one refused field of what a person, a config file or another
 // program handed in.

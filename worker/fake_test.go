@@ -22,6 +22,8 @@ type fakeStore struct {
 	tasks   map[string]*fakeTask
 	order   []string // ids in waiting order
 	bells   map[string]bool
+	drains  map[string]bool // replicas asked to drain, told by renewals
+	loud    bool            // the bell says so, too
 	markers map[string]bool
 	answers map[string]answer // by replica and queue
 	limits  map[string]int    // by queue; 0 is none
@@ -85,6 +87,7 @@ func newFakeStore() *fakeStore {
 		changed:  make(chan struct{}),
 		tasks:    make(map[string]*fakeTask),
 		bells:    make(map[string]bool),
+		drains:   make(map[string]bool),
 		markers:  make(map[string]bool),
 		answers:  make(map[string]answer),
 		limits:   make(map[string]int),
@@ -282,6 +285,11 @@ func (s *fakeStore) Renew(ctx context.Context, r Renewal) (verdicts []Verdict, e
 	if !known {
 		return verdicts, fmt.Errorf("renew: %w", ErrNotJoined)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drains[r.Replica] {
+		return verdicts, fmt.Errorf("renew: %w", ErrDrain)
+	}
 	return verdicts, nil
 }
 
@@ -294,7 +302,7 @@ func (s *fakeStore) Listen(ctx context.Context, replica string, queues []string,
 		s.mu.Lock()
 		if s.bells[replica] {
 			delete(s.bells, replica)
-			sig.Bell = true
+			sig.Bell, sig.Drain = true, s.loud && s.drains[replica]
 		}
 		for _, q := range queues {
 			if !sig.Bell && s.markers[q] {

@@ -8,11 +8,18 @@ import (
 // inboxWait is how long the replica blocks on the inbox at a time.
 const inboxWait = 10 * time.Second
 
+// inboxAgain is the first wait after an outage, which is over when it returns.
+const inboxAgain = time.Second
+
 // admitInbox makes tasks of what other programs push into the pool's inbox.
 func (r *Replica) admitInbox(ctx context.Context) {
 	t := retry{outage: r.outages, op: "await inbox"}
 	for ctx.Err() == nil {
-		has, err := r.awaitInbox(ctx)
+		wait := jitter(inboxWait)
+		if t.fails > 0 {
+			wait = inboxAgain
+		}
+		has, err := r.awaitInbox(ctx, wait)
 		if ctx.Err() != nil {
 			return
 		}
@@ -31,10 +38,10 @@ func (r *Replica) admitInbox(ctx context.Context) {
 	}
 }
 
-func (r *Replica) awaitInbox(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, inboxWait+r.callTimeout)
+func (r *Replica) awaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+r.callTimeout)
 	defer cancel()
-	return r.store.AwaitInbox(ctx, jitter(inboxWait))
+	return r.store.AwaitInbox(ctx, wait)
 }
 
 // admit takes batch after batch until the inbox is empty. The caller holds the

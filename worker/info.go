@@ -51,6 +51,9 @@ type ReplicaInfo struct {
 	Version   string
 	StartedAt time.Time
 	SeenAt    time.Time
+	Silent    time.Duration  // since SeenAt, by the store's clock
+	Lease     time.Duration  // how long it may be silent before its tasks go to others
+	Draining  bool           // it was asked to drain
 	Queues    map[string]int // slots by queue
 	Kinds     []string
 	Running   int

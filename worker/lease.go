@@ -43,8 +43,12 @@ func (r *Replica) keep(ctx context.Context) {
 		if urgent || !now.Before(next) {
 			joins := r.joins.Load()
 			err := r.renew(ctx, now)
-			if errors.Is(err, ErrNotJoined) {
+			switch {
+			case errors.Is(err, ErrNotJoined):
 				err = r.rejoin(ctx, joins)
+			case errors.Is(err, ErrDrain):
+				r.Drain()
+				err = nil
 			}
 			if err == nil {
 				t.ok()
@@ -89,7 +93,8 @@ func (r *Replica) bell() {
 }
 
 // renew makes one renewal of everything that is held. ErrNotJoined says that it
-// has worked, but that the pool has forgotten the replica.
+// has worked, but that the pool has forgotten the replica; ErrDrain that it has
+// worked, and that the replica is to drain.
 func (r *Replica) renew(ctx context.Context, now time.Time) error {
 	req := Renewal{Replica: r.id, Lease: r.cfg.Lease, Grace: r.cfg.StopGrace + reportSlack}
 	r.mu.Lock()
@@ -114,7 +119,7 @@ func (r *Replica) renew(ctx context.Context, now time.Time) error {
 		verdicts, err = r.store.Renew(ctx, req)
 		return err
 	})
-	if err != nil && !errors.Is(err, ErrNotJoined) {
+	if err != nil && !errors.Is(err, ErrNotJoined) && !errors.Is(err, ErrDrain) {
 		return err
 	}
 	if len(verdicts) != len(sent) {

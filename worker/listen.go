@@ -40,6 +40,9 @@ func (r *Replica) listen(ctx context.Context) {
 		case sig == Signal{}:
 			r.poll()
 		}
+		if sig.Drain {
+			r.Drain()
+		}
 		if sig.Bell {
 			r.bell()
 		}

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,21 +19,32 @@ const (
 )
 
 // outage makes one log line of many failing calls: one when the first kind of
-// call begins to fail, one when none fails any more.
+// call begins to fail, one when none fails any more. Between them there is one
+// more for each thing that a person can do about it and that an earlier line does
+// not say: what begins with a broken connection may go on with a refusal.
 type outage struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
 	failing map[string]bool
+	advised []string
 	since   time.Time
 }
 
 func (o *outage) begin(op string, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.failing) == 0 {
+	var a *AdvisedError
+	advised := errors.As(err, &a) && !slices.Contains(o.advised, a.Do)
+	if advised {
+		o.advised = append(o.advised, a.Do)
+	}
+	switch {
+	case len(o.failing) == 0:
 		o.since = time.Now()
 		o.log.Error("calls to the store fail; trying again until they work", "call", op, "err", err)
+	case advised:
+		o.log.Error("the store says why", "call", op, "err", err)
 	}
 	o.failing[op] = true
 }
@@ -44,8 +57,19 @@ func (o *outage) end(op string) {
 	}
 	delete(o.failing, op)
 	if len(o.failing) == 0 {
+		o.advised = nil
 		o.log.Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
+}
+
+// lasting is how long calls have been failing, 0 where they work.
+func (o *outage) lasting() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.failing) == 0 {
+		return 0
+	}
+	return time.Since(o.since)
 }
 
 // retry is one goroutine's view of one kind of call.

@@ -100,7 +100,7 @@ func (r *Replica) load(b *batch, now time.Time) bool {
 		b.claims = append(b.claims, Claim{
 			Replica: r.id,
 			Queue:   q.name,
-			N:       n,
+			N:       min(n, MaxClaim),
 			Lease:   r.cfg.Lease,
 			Grace:   r.cfg.StopGrace + reportSlack,
 			Call:    q.call,
@@ -171,6 +171,7 @@ type refusal struct {
 // settleReports forgets the attempts whose reports have arrived and returns the
 // reports that the store refused.
 func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal) {
+	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, a := range b.senders {
@@ -178,8 +179,9 @@ func (r *Replica) settleReports(b *batch, verdicts []Verdict) (refused []refusal
 			delete(r.held, a)
 		}
 		// Gone is also what a report is told that arrived the first time, if its
-		// task left with it.
-		if v := verdicts[i]; v != LeaseLost && (v != Gone || b.resent) {
+		// task left with it: the call may have been repeated here or by the store's
+		// driver. While its lease lasts, nobody else ends an attempt.
+		if v := verdicts[i]; v != LeaseLost && (v != Gone || b.resent || a != nil && now.Before(a.leaseEnd)) {
 			continue
 		}
 		if a != nil && !a.lost && !a.abandoned { // those have been counted

@@ -36,6 +36,9 @@ type Replica struct {
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
 	overStuck chan struct{} // closed when more than MaxStuck handlers are stuck
+	joined    chan struct{} // closed when it has joined for the first time
+	drainDue  chan struct{} // full when somebody asked for the drain
+	drains    chan struct{} // closed when the drain begins
 	inbox     sync.Mutex    // held while admitting
 	joining   chan struct{} // full while joining again
 	joins     atomic.Int64  // how often it has joined again
@@ -106,6 +109,9 @@ func New(store Store, cfg Config) (*Replica, error) {
 		closed:      make(chan struct{}),
 		ended:       make(chan struct{}),
 		overStuck:   make(chan struct{}),
+		joined:      make(chan struct{}),
+		drainDue:    make(chan struct{}, 1),
+		drains:      make(chan struct{}),
 		joining:     make(chan struct{}, 1),
 		handlers:    make(map[string]Handler),
 		held:        make(map[*attempt]struct{}),
@@ -180,14 +186,7 @@ func (r *Replica) Close() error {
 	return r.result
 }
 
-func (r *Replica) isClosed() bool {
-	select {
-	case <-r.closed:
-		return true
-	default:
-		return false
-	}
-}
+func (r *Replica) isClosed() bool { return isClosed(r.closed) }
 
 // poke wakes the goroutine that waits on c, now or when it waits next.
 func poke(c chan struct{}) {

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// Run serves the queues until ctx is done or Close is called, then drains: it
+// Run serves the queues until ctx is done, Close or Drain is called, or the store
+// passes on that somebody asked the replica to drain. Then it drains: it
 // claims no more, waits for the running handlers up to Config.DrainTimeout,
 // cancels the rest with ErrShutdown and gives their tasks back. It returns nil
 // after that; ErrStuck where more than Config.MaxStuck handlers ignored their
@@ -72,6 +73,7 @@ func (r *Replica) run(ctx context.Context) error {
 		return fmt.Errorf("join the pool: %w", err)
 	}
 
+	close(r.joined)
 	life, end := context.WithCancel(r.base)     // until the replica has left
 	serve, endServe := context.WithCancel(life) // until the drain begins
 	ears, endEars := context.WithCancel(life)   // until the listener has had its chance to return
@@ -87,6 +89,7 @@ func (r *Replica) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-r.closed:
+	case <-r.drainDue:
 	case <-r.overStuck:
 	}
 	r.stopClaiming(life)

@@ -27,7 +27,8 @@ type Store interface {
 
 	// Renew extends the leases of the held attempts, carries their progress, and
 	// is the replica's heartbeat. The verdicts are in the order of r.Held.
-	// They are valid with ErrNotJoined, too: then the replica must Join again.
+	// They are valid with ErrNotJoined, too: then the replica must Join again; and
+	// with ErrDrain: then somebody has asked it to drain.
 	Renew(ctx context.Context, r Renewal) ([]Verdict, error)
 
 	// Listen blocks until the replica's doorbell rings, one of the queues has
@@ -114,11 +115,15 @@ type Report struct {
 	DelaySet bool
 }
 
+// MaxClaim is how many tasks one claim hands out at most, so that it keeps the
+// store busy for a few milliseconds only.
+const MaxClaim = 250
+
 // Claim asks for tasks of one queue.
 type Claim struct {
 	Replica string
 	Queue   string
-	N       int           // free slots; 0 only asks again for what a lost reply carried
+	N       int           // free slots, at most MaxClaim; 0 only asks again for what a lost reply carried
 	Lease   time.Duration // how long a silent replica keeps them
 	Grace   time.Duration // how far past the attempt's own timeout a lease may reach
 	// Call numbers the replica's claims of this queue. Repeating a number repeats
@@ -166,6 +171,7 @@ type Held struct {
 // Signal is why Listen returned.
 type Signal struct {
 	Bell  bool   // the replica's doorbell: renew now, a stop may have been requested
+	Drain bool   // … and it was rung by somebody who asks the replica to drain
 	Queue string // a marker of this queue was taken; "" for none
 }
 
@@ -175,4 +181,9 @@ type Upkeep struct {
 	Inbox bool          // the inbox holds entries
 	Next  time.Duration // until something is due again; 0 where nothing is known to be
 	Lost  int           // leases that ended without a report
+
+	// Mended is what was broken and has been repaired or moved out of the way: a
+	// little is looked at in every turn, all of it in time. It is valid with an
+	// error, too.
+	Mended []Finding
 }

@@ -26,6 +26,7 @@ func (r *Replica) maintain(ctx context.Context) {
 			up, err = r.store.Maintain(ctx, r.id)
 			return err
 		})
+		r.tellMended(up.Mended)
 		if ctx.Err() != nil {
 			return
 		}
@@ -47,6 +48,19 @@ func (r *Replica) maintain(ctx context.Context) {
 				r.admit(ctx)
 			})
 		}
+	}
+}
+
+// mostMended bounds how many repairs of one turn are logged one by one.
+const mostMended = 20
+
+// tellMended logs what was repaired: somebody may want to know who broke it.
+func (r *Replica) tellMended(mended []Finding) {
+	for _, f := range mended[:min(len(mended), mostMended)] {
+		r.log.Warn("a broken entry was repaired", "key", f.Key, "task", f.Task, "found", f.What, "done", f.Fixed)
+	}
+	if more := len(mended) - mostMended; more > 0 {
+		r.log.Warn("more broken entries were repaired", "entries", more)
 	}
 }
 

@@ -2,8 +2,11 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -28,6 +31,7 @@ var signalRules = []rule{
 	{"ListenEndsWithItsContext", listenEndsWithItsContext},
 	{"ListenEndsAfterItsWait", listenEndsAfterItsWait},
 	{"OneRingIsPendingAtMost", oneRingAtMost},
+	{"DrainIsToldByTheBellAndByEveryRenewal", drainIsTold},
 }
 
 // take removes the queue's marker, as a listener does.
@@ -342,5 +346,42 @@ func oneRingAtMost(b *bundle) {
 	b.stop(t.ID)
 	if n := b.Rings(b, "r"); n != 1 {
 		b.Errorf("%d rings are pending", n)
+	}
+}
+
+func drainIsTold(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	b.present("other")
+	b.ok(b.Store.Ring(b.ctx, "r")) // a pending ring does not hide the request
+	asked, err := b.Peer.Drain(b.ctx, "r", "none")
+	b.ok(err)
+	if d := cmp.Diff([]bool{true, false}, asked); d != "" {
+		b.Error("asked (-want +got):\n", d)
+	}
+	if n := b.Rings(b, "r"); n != 1 {
+		b.Errorf("%d rings at the replica's door", n)
+	}
+	if s := b.listen("r"); !s.Bell || !s.Drain {
+		b.Errorf("signal %+v", s)
+	}
+	for range 2 {
+		v, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: []worker.Held{held(t)}})
+		if !errors.Is(err, worker.ErrDrain) || len(v) != 1 || v[0] != worker.Kept {
+			b.Errorf("renewal: %v, %v", v, err)
+		}
+	}
+	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "other", Lease: lease}); err != nil {
+		b.Errorf("another replica's renewal: %v", err)
+	}
+	replicas, err := b.Store.Replicas(b.ctx)
+	b.ok(err)
+	for _, r := range replicas {
+		if r.Draining != (r.ID == "r") {
+			b.Errorf("replica %+v", r)
+		}
+	}
+	b.ok(b.Store.Leave(b.ctx, "r"))
+	if asked, err := b.Store.Drain(b.ctx, "r"); err != nil || asked[0] || b.Rings(b, "r") > 0 {
+		b.Errorf("a replica that has left was asked: %v, %v", asked, err)
 	}
 }

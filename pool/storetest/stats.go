@@ -14,6 +14,7 @@ import (
 var statsRules = []rule{
 	{"StatsCountEveryState", statsCountEveryState},
 	{"CountsAddUpAtEverySample", countsAddUp},
+	{"WaitingSinceLooksAtEveryPriority", waitingSince},
 }
 
 func statsCountEveryState(b *bundle) {
@@ -106,5 +107,28 @@ func countsAddUp(b *bundle) {
 	close(stop)
 	if n := <-sampled; n == 0 {
 		b.Error("no sample was taken")
+	}
+}
+
+func waitingSince(b *bundle) {
+	begin := b.Now(b)
+	first := b.enqueue(worker.Spec{Queue: "q", Priority: -128})
+	b.enqueueAll(worker.Spec{Queue: "q", Priority: 127}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "p", Delay: time.Hour})
+	since, now, err := b.Store.WaitingSince(b.ctx, "p", "q", "none")
+	b.ok(err)
+	created := func(id string) time.Time {
+		tasks, err := b.Store.Get(b.ctx, id)
+		b.ok(err)
+		return tasks[0].CreatedAt
+	}
+	if d := cmp.Diff(map[string]time.Time{"q": created(first)}, since); d != "" {
+		b.Error("waiting since (-want +got):\n", d)
+	}
+	if now.Before(begin.Add(-time.Millisecond)) || now.Before(since["q"]) {
+		b.Errorf("now is %v, before %v", now, begin)
+	}
+	b.claim("q", 3)
+	if since, _, err = b.Store.WaitingSince(b.ctx, "q"); err != nil || len(since) > 0 {
+		b.Errorf("nothing waits, but got %v, %v", since, err)
 	}
 }

@@ -65,6 +65,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 				b := &bundle{TB: t, Harness: newHarness(t), ctx: t.Context(), calls: map[string]int64{}}
 				r.test(b)
 				b.addsUp()
+				b.sound()
 			})
 		}
 	}
@@ -117,7 +118,15 @@ func (b *bundle) enqueueAll(specs ...worker.Spec) []worker.Receipt {
 // claim asks for n tasks of the queue for replica "r".
 func (b *bundle) claim(queue string, n int) []*worker.Task {
 	b.Helper()
-	return b.claimAs(worker.Claim{Queue: queue, N: n}).Tasks
+	var all []*worker.Task
+	for {
+		ask := min(n-len(all), worker.MaxClaim)
+		got := b.claimAs(worker.Claim{Queue: queue, N: ask}).Tasks
+		all = append(all, got...)
+		if len(got) < ask || len(all) == n {
+			return all
+		}
+	}
 }
 
 // claimAs fills in what the claim leaves open: the replica, the lease, the grace

@@ -1,0 +1,102 @@
+package pooltest_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/pool/pooltest"
+)
+
+func TestCallReturnsTheResult(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	add(p.Pool)
+	if got := pooltest.Result[int](t, p.Call(t, Sum{2, 3})); got != 5 {
+		t.Errorf("2 + 3 = %d", got)
+	}
+	if n := len(p.Enqueued()); n != 0 {
+		t.Errorf("%d tasks were enqueued", n)
+	}
+}
+
+func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	for _, c := range []struct {
+		err   error
+		code  pool.Code
+		delay time.Duration
+	}{
+		{nil, pool.CodeOK, 0},
+		{errPost, pool.CodeError, 4 * time.Second}, // the third retry of the default backoff
+		{pool.Permanent(errPost), pool.CodePermanent, 4 * time.Second},
+		{pool.RetryAfter(errPost, time.Minute), pool.CodeError, time.Minute},
+		{pool.Snooze(time.Hour), pool.CodeReleased, time.Hour},
+	} {
+		p := pooltest.New(t, pool.Config{})
+		script(p.Pool, c.err)
+		o := p.Call(t, Mail{"a"}, pooltest.Attempt(3))
+		if o.Code != c.code || o.Delay != c.delay || !errors.Is(o.Err, c.err) || o.OK() != (c.err == nil) || o.Attempt != 3 {
+			t.Errorf("%v: outcome %v, delay %v", c.err, o, o.Delay)
+		}
+	}
+	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error { panic("no stamps") })
+	if o := p.Call(t, Mail{}); o.Code != pool.CodePanic || !strings.Contains(o.Err.Error(), "no stamps") {
+		t.Errorf("outcome %v", o)
+	}
+	if o := p.Call(t, Mail{}, pooltest.Payload([]byte("7"))); o.Code != pool.CodeBadPayload || o.Err == nil {
+		t.Errorf("outcome %v", o)
+	}
+}
+
+func TestCallGivesTheHandlerItsTask(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	var got pool.Task[Mail]
+	pool.Handle(p.Pool, func(_ context.Context, task *pool.Task[Mail]) error {
+		got = *task
+		return task.SetProgress("half way")
+	})
+	o := p.Call(t, Mail{"ann"}, pooltest.Attempt(2),
+		pooltest.With(pool.ID("x"), pool.Group("acme"), pool.InQueue("post"), pool.Headers(map[string]string{"lang": "fr"})))
+	if got.ID != "x" || got.Attempt != 2 || got.Failures != 1 || got.Group != "acme" || got.Queue != "post" ||
+		got.Headers["lang"] != "fr" || got.Args.To != "ann" || string(got.Payload) != `{"to":"ann"}` || got.Fence == 0 {
+		t.Errorf("task %+v", got)
+	}
+	if string(o.Progress) != `"half way"` || o.ID != "x" {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func TestCallKeepsTimeouts(t *testing.T) {
+	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {Timeout: time.Hour}}})
+	var cause error
+	pool.Handle(p.Pool, func(ctx context.Context, _ *pool.Task[Mail]) error {
+		<-ctx.Done()
+		cause = context.Cause(ctx)
+		return cause
+	})
+	o := p.Call(t, Mail{}, pooltest.With(pool.Timeout(time.Millisecond)))
+	if o.Code != pool.CodeTimeout || cause != pool.ErrTimeout {
+		t.Errorf("outcome %v, cause %v", o, cause)
+	}
+}
+
+func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	add(p.Pool)
+	text := complaint(t, func(t testing.TB) { p.Call(t, Mail{}) })
+	if !strings.Contains(text, `"mail"`) || !strings.Contains(text, "sum") {
+		t.Errorf("it says %q", text)
+	}
+}
+
+func TestResultOfAFailureFailsTheTest(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	script(p.Pool, errPost)
+	text := complaint(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
+	if !strings.Contains(text, errPost.Error()) {
+		t.Errorf("it says %q", text)
+	}
+}

@@ -1,0 +1,85 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A cluster that moves the pool's slot, or elects its master, refuses calls
+// without executing them, or cannot be connected to. They are made again every
+// settleEvery, and after settleTime, or with the end of their context, the
+// refusal is the caller's.
+const (
+	settleTime  = 5 * time.Second
+	settleEvery = 50 * time.Millisecond
+)
+
+// unsettled are the refusals that pass by themselves.
+var unsettled = []string{
+	"TRYAGAIN",    // the slot is being moved: see the prefix key in lua/lib/base.lua
+	"ASK ",        // the same, after the meta hash has gone
+	"MOVED ",      // to where the client's map of the cluster does not show yet
+	"CLUSTERDOWN", // its master is gone and has no successor yet
+}
+
+func isUnsettled(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial" || slices.ContainsFunc(unsettled, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
+}
+
+// settle makes a call that may be repeated, and makes it again while a cluster
+// refuses it for the time being. It returns the last refusal rather than the end
+// of the context, which says less.
+func (s *Store) settle(ctx context.Context, rdb redis.Cmdable, call func() error) error {
+	cluster, ok := rdb.(*redis.ClusterClient)
+	if !ok {
+		return call()
+	}
+	late := time.Now().Add(settleTime)
+	var refusal error
+	for {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		lookAgain(ctx, cluster, err)
+		switch {
+		case isUnsettled(err):
+			refusal = err
+		case refusal != nil && ctx.Err() != nil:
+			return refusal
+		default:
+			return err
+		}
+		if time.Now().After(late) || !pause(ctx, settleEvery) {
+			return refusal
+		}
+	}
+}
+
+// lookAgain makes the client find out in the background who holds what now,
+// where err tells that it may not know. On its own it learns of a takeover only
+// from a redirection, which the old master, being dead, does not send, or within
+// a minute.
+func lookAgain(ctx context.Context, cluster *redis.ClusterClient, err error) {
+	var answer redis.Error
+	if isUnsettled(err) || !errors.As(err, &answer) && ctx.Err() == nil {
+		cluster.ReloadState(ctx)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,85 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool/storetest"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// onCluster is a new pool on a cluster. The raw way to its keys leads to the
+// master that has them.
+func onCluster(t testing.TB, c *redisserver.Cluster) (s *site, peer *redisstore.Store) {
+	t.Helper()
+	pool := fmt.Sprint("p", pools.Add(1))
+	s = &site{pool: pool, prefix: "lts:{" + pool + "}:"}
+	s.rdb = c.MasterOf(t, s.prefix).Client(t)
+	open := func() *redisstore.Store {
+		st := redisstore.New(c.Client(t), pool)
+		t.Cleanup(func() { st.Close() })
+		return st
+	}
+	s.store = open()
+	return s, open()
+}
+
+func TestStoreOnACluster(t *testing.T) {
+	c := redisserver.StartCluster(t)
+	t.Run("rules", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) storetest.Harness {
+			s, peer := onCluster(t, c)
+			h := s.harness(t)
+			h.Peer = peer
+			return h
+		})
+	})
+}
+
+// While its slot is half on one master and half on another a pool does nothing:
+// no script runs, wherever its keys are, and none of its keys is written.
+func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
+	c := redisserver.StartCluster(t)
+	s, _ := onCluster(t, c)
+	s.join(t, "r")
+	for range 3 {
+		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := c.Masters[0]
+	if to == c.MasterOf(t, s.prefix) {
+		to = c.Masters[1]
+	}
+	target := &site{rdb: to.Client(t), pool: s.pool, prefix: s.prefix}
+	claim := []worker.Claim{{Replica: "r", Queue: worker.DefaultQueue, N: 1, Lease: time.Minute, Grace: time.Second, Call: 1}}
+	refused := 0
+	moved := c.Move(t, s.prefix, to, 1, func(moved int) {
+		before := len(s.keys(t)) + len(target.keys(t))
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, _, err := s.store.Exchange(ctx, nil, claim); err == nil {
+			t.Errorf("a claim succeeded with %d keys moved", moved)
+		}
+		if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil {
+			t.Errorf("an enqueue succeeded with %d keys moved", moved)
+		}
+		if now := len(s.keys(t)) + len(target.keys(t)); now != before {
+			t.Errorf("%d keys, %d before, with %d moved", now, before, moved)
+		}
+		refused++
+	})
+	if refused != moved+1 {
+		t.Errorf("tried %d times during %d moves", refused, moved)
+	}
+	if _, claimed, err := s.store.Exchange(t.Context(), nil, claim); err != nil || len(claimed[0].Tasks) != 1 {
+		t.Errorf("after the move: %v, %v", claimed, err)
+	}
+	if waiting := len(target.keys(t)); waiting < moved {
+		t.Errorf("%d keys at the new master, %d moved", waiting, moved)
+	}
+}

@@ -1,0 +1,192 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// checkInspection walks over a pool that nothing has broken: whatever state it is
+// in, nothing may be found, and the mending walk may change nothing, which the
+// next step's comparison with the model shows.
+func (w *walk) checkInspection() {
+	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
+	w.must(err)
+	for _, f := range found {
+		if f.Severity != worker.Sound {
+			w.failf("inspection finds %+v", f)
+		}
+	}
+}
+
+// orders are the answers that a want allows, since much depends on the order in
+// which keys are come across: alternatives have a bar between them, a word with a
+// question mark may be there up to three times.
+func orders(want string) []string {
+	if !strings.Contains(want, "?") {
+		return strings.Split(want, "|")
+	}
+	var all []string
+	maybe, rest, _ := strings.Cut(strings.TrimPrefix(want, "?"), " ")
+	for n := range 4 {
+		words := append(strings.Fields(strings.Repeat(maybe+" ", n)), strings.Fields(rest)...)
+		slices.Sort(words)
+		all = append(all, strings.Join(words, " "))
+	}
+	return all
+}
+
+func TestWhatIsBrokenIsFoundAndMended(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, c := range damageCases {
+			t.Run(c.name, func(t *testing.T) {
+				w := newWreck(t, rdb)
+				c.wreck(w)
+				before := fmt.Sprint(w.dump(t))
+				looked := w.find(false)
+				for _, f := range looked {
+					if f.Fixed != "" || f.What == "" || f.Do == "" || !strings.HasPrefix(f.Key, w.prefix) || strings.Contains(f.What, "%!") {
+						t.Errorf("looking only, found %+v", f)
+					}
+				}
+				if after := fmt.Sprint(w.dump(t)); after != before {
+					t.Errorf("looking changed\n%s\nto\n%s", before, after)
+				}
+				found := w.find(true)
+				if got := codes(found); !slices.Contains(orders(c.codes), got) {
+					t.Errorf("found %s, want %s\n%+v", got, c.codes, found)
+				}
+				for _, f := range found {
+					if f.Fixed == "" {
+						t.Errorf("not mended: %+v", f)
+					}
+				}
+				w.findsNothing()
+				if c.after != nil {
+					c.after(w)
+				}
+			})
+		}
+	})
+}
+
+// TestSlowCheckMendsTheSame breaks a pool in every way and lets upkeep find it,
+// with a new store each time: the place of the walk is the pool's.
+func TestSlowCheckMendsTheSame(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, c := range damageCases {
+			t.Run(c.name, func(t *testing.T) {
+				w := newWreck(t, rdb)
+				c.wreck(w)
+				var told []worker.Finding
+				for range 3 { // what is mended may bring to light what it hid
+					w.must(w.store.ForgetCheck(t.Context()))
+					told = append(told, w.slowWalk()...)
+				}
+				w.findsNothing()
+				for _, f := range told {
+					if f.Fixed == "" {
+						t.Errorf("told, and not mended: %+v", f)
+					}
+				}
+			})
+		}
+	})
+}
+
+// slowWalk takes turns of upkeep until the slow check has come round.
+func (w *wreck) slowWalk() (told []worker.Finding) {
+	w.t.Helper()
+	for range 10_000 {
+		w.do("DEL", "lock:maintenance")
+		u, err := w.store.Maintain(w.t.Context(), "keeper")
+		w.must(err)
+		told = append(told, u.Mended...)
+		if strings.HasPrefix(w.rdb.HGet(w.t.Context(), w.prefix+"meta", "check").Val(), "after ") {
+			return told
+		}
+	}
+	w.t.Fatal("the slow check does not come round")
+	return nil
+}
+
+func TestSlowCheckRestsAfterAWalk(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.slowWalk()
+		w.do("RPUSH", "history:ghost", "x")
+		for _, s := range []*redisstore.Store{w.store, w.open(t, rdb)} {
+			w.do("DEL", "lock:maintenance")
+			if u, err := s.Maintain(t.Context(), "keeper"); err != nil || len(u.Mended) > 0 {
+				t.Errorf("mended %+v, %v, less than a minute after the last walk", u.Mended, err)
+			}
+		}
+	})
+}
+
+func TestTwoLiveTasksOfOneUniqueKeyAreToldAndLeftAlone(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.do("HSET", "task:wait2", "unique", "u")
+		found := w.find(true)
+		if len(found) != 1 || found[0].Code != "unique_shared" || !found[0].Open() || w.state("wait2") != worker.Waiting {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+func TestQuarantinedAndForeignKeysAreNoDamage(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.do("SET", "task:x", "1")
+		w.do("SET", "notes", "1")
+		w.find(true)
+		all, err := w.store.WalkKeys(t.Context(), true)
+		w.must(err)
+		if got := codes(all); got != " quarantined unknown" {
+			t.Errorf("found %s", got)
+		}
+		if v := w.rdb.Get(t.Context(), w.prefix+"broken:task:x").Val(); v != "1" {
+			t.Errorf("the quarantined key holds %q", v)
+		}
+	})
+}
+
+func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for has, do := range map[string]string{"2": "upgrade", "0": "drain", "x": "release that wrote it"} {
+			w := newWreck(t, rdb)
+			w.do("HSET", "meta", "schema", has)
+			w.store.ForgetSchema()
+			before := fmt.Sprint(w.dump(t))
+			_, join := w.store.Join(t.Context(), worker.Registration{Replica: "s", Lease: time.Minute})
+			_, enqueue := w.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}})
+			_, stop := w.store.Stop(t.Context(), "", "wait")
+			for what, err := range map[string]error{"join": join, "enqueue": enqueue, "stop": stop, "check": w.store.Check(t.Context())} {
+				wantSchemaError(t, what, err, has, do)
+			}
+			if after := fmt.Sprint(w.dump(t)); after != before {
+				t.Error("the pool was changed")
+			}
+		}
+	})
+}
+
+func TestFirstTaskOfAPoolMarksItsSchema(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+			t.Fatal(err)
+		}
+		if v := rdb.HGet(t.Context(), s.prefix+"meta", "schema").Val(); v != redisstore.SchemaVersion {
+			t.Errorf("schema %q", v)
+		}
+	})
+}

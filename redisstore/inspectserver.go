@@ -1,0 +1,265 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// roundTrips is how many round trips of each kind an inspection times.
+const roundTrips = 11
+
+// slowRoundTrip is where a round trip begins to cost: a slot waits for about one
+// between two short tasks.
+const slowRoundTrip = 5 * time.Millisecond
+
+var noopScript = redis.NewScript("return 1")
+
+// serverFacts are the lines of INFO by name.
+type serverFacts map[string]string
+
+func (f serverFacts) number(name string) int64 {
+	n, _ := strconv.ParseInt(f[name], 10, 64)
+	return n
+}
+
+func parseInfo(info string) serverFacts {
+	facts := serverFacts{}
+	for line := range strings.Lines(info) {
+		if name, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			facts[name] = v
+		}
+	}
+	return facts
+}
+
+// inspectServer looks at everything around the keys. What the user may not look
+// at is a finding, too; only a server that does not answer is an error. ready says
+// that the pool's keys can be looked at.
+func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready bool, err error) {
+	if err := s.checkName(); err != nil {
+		return nil, false, err
+	}
+	home, err := s.home(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := home.Ping(ctx).Err(); err != nil {
+		return nil, false, err
+	}
+	add := func(severity worker.Severity, check, what, do string) {
+		all = append(all, worker.Finding{Severity: severity, Check: check, What: what, Do: do})
+	}
+	info, err := home.Info(ctx).Result()
+	switch facts := parseInfo(info); {
+	case err != nil && isRefused(err):
+		add(worker.Warning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
+			"allow it: ACL SETUSER … +info")
+	case err != nil:
+		return all, false, err
+	default:
+		inspectVersion(facts, add)
+		inspectEviction(facts, add)
+		inspectPersistence(facts, fsync(ctx, home), add)
+		inspectMemory(facts, add)
+	}
+	if ready, err = s.inspectRights(ctx, add); err != nil {
+		return all, false, err
+	}
+	if err := s.inspectRoundTrip(ctx, home, add); err != nil {
+		return all, false, err
+	}
+	if !ready {
+		return all, false, nil
+	}
+	if ready, err = s.inspectSchema(ctx, add); err != nil || !ready {
+		return all, false, err
+	}
+	return all, true, s.inspectReplicas(ctx, add)
+}
+
+type adder func(severity worker.Severity, check, what, do string)
+
+func inspectVersion(facts serverFacts, add adder) {
+	v, ok := facts["redis_version"]
+	major, _, _ := strings.Cut(v, ".")
+	n, err := strconv.Atoi(major)
+	switch {
+	case !ok:
+		add(worker.Note, "version", "the server does not tell its version", "7.0 or newer is needed")
+	case err != nil || n < 7:
+		add(worker.Error, "version", "Redis "+v, "7.0 or newer is needed")
+	default:
+		add(worker.Sound, "version", "Redis "+v, "")
+	}
+	if facts["role"] == "slave" {
+		add(worker.Error, "role", "a read-only replica", "connect to the primary, through Sentinel or the cluster client")
+	}
+}
+
+func inspectEviction(facts serverFacts, add adder) {
+	switch p, ok := facts["maxmemory_policy"]; {
+	case !ok:
+		add(worker.Note, "eviction", "the server does not tell its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
+	case p != "noeviction":
+		add(worker.Error, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
+	default:
+		add(worker.Sound, "eviction", "maxmemory-policy is noeviction", "")
+	}
+}
+
+// fsync is the server's appendfsync, "" where the user may not ask.
+func fsync(ctx context.Context, home redis.UniversalClient) string {
+	got, err := home.ConfigGet(ctx, "appendfsync").Result()
+	if err != nil {
+		return ""
+	}
+	return got["appendfsync"]
+}
+
+func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
+	if facts["rdb_last_bgsave_status"] == "err" {
+		add(worker.Error, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
+	}
+	switch aof, ok := facts["aof_enabled"]; {
+	case !ok:
+		add(worker.Note, "persistence", "the server does not tell whether it keeps an append-only file", "make sure that a restart loses no tasks")
+	case aof != "1":
+		add(worker.Warning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
+			"CONFIG SET appendonly yes, and in redis.conf; or live with it and enqueue again from your own records")
+	case facts["aof_last_write_status"] == "err" || facts["aof_last_bgrewrite_status"] == "err":
+		add(worker.Error, "persistence", "the append-only file could not be written", "see the server's log and its disk")
+	case appendfsync == "no":
+		add(worker.Warning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
+			"CONFIG SET appendfsync everysec, and in redis.conf")
+	case appendfsync == "":
+		add(worker.Sound, "persistence", "append-only file; this user may not ask for appendfsync", "")
+	default:
+		add(worker.Sound, "persistence", "append-only file, appendfsync "+appendfsync, "")
+	}
+}
+
+func inspectMemory(facts serverFacts, add adder) {
+	used, most, of := facts.number("used_memory"), facts.number("maxmemory"), "maxmemory"
+	if most == 0 {
+		most, of = facts.number("total_system_memory"), "the machine's memory, with no maxmemory set"
+	}
+	if used == 0 || most == 0 {
+		add(worker.Note, "memory", "the server does not tell how much memory it has", "")
+		return
+	}
+	share := used * 100 / most
+	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
+	switch {
+	case share >= 95:
+		add(worker.Error, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
+	case share >= 80:
+		add(worker.Warning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
+	default:
+		add(worker.Sound, "memory", what, "")
+	}
+}
+
+// inspectRights runs the script that knows what the others need. It reports
+// whether the pool's keys can be looked at.
+func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err error) {
+	reply, err := s.run(ctx, rightsScript)
+	switch {
+	case err != nil && isRefused(err):
+		add(worker.Error, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* +@all -@admin -@dangerous +info")
+		return false, nil
+	case isWrongType(err):
+		return true, nil // the walk tells
+	case err != nil:
+		return false, err
+	}
+	if refused := readReply("rights", reply).strings(); len(refused) > 0 {
+		add(worker.Error, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* +@all -@admin -@dangerous +info")
+		return false, nil
+	}
+	add(worker.Sound, "rights", "this user may run what a replica needs", "")
+	return true, nil
+}
+
+func (s *Store) inspectRoundTrip(ctx context.Context, home redis.UniversalClient, add adder) error {
+	ping, err := median(func() error { return home.Ping(ctx).Err() })
+	if err != nil {
+		return err
+	}
+	load := noopScript.Eval(ctx, home, s.keys[:1]).Err()
+	if load != nil && !isRefused(load) {
+		return load
+	}
+	if load != nil {
+		add(worker.Error, "scripts", "scripts are refused: "+load.Error(), "ACL SETUSER … +eval +evalsha")
+		return nil
+	}
+	script, err := median(func() error { return noopScript.Run(ctx, home, s.keys[:1]).Err() })
+	if err != nil {
+		return err
+	}
+	add(worker.Sound, "scripts", "scripts are loaded and run", "")
+	what := fmt.Sprintf("median of %d: PING %s, script %s", roundTrips, ping.Round(time.Microsecond), script.Round(time.Microsecond))
+	if script > slowRoundTrip {
+		add(worker.Note, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
+	} else {
+		add(worker.Sound, "round trip", what, "")
+	}
+	return nil
+}
+
+func median(call func() error) (time.Duration, error) {
+	took := make([]time.Duration, roundTrips)
+	for i := range took {
+		began := time.Now()
+		if err := call(); err != nil {
+			return 0, err
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	return took[roundTrips/2], nil
+}
+
+// inspectReplicas looks at who is there to run tasks.
+func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return err
+	}
+	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10)}).Result()
+	if err != nil {
+		if isWrongType(err) {
+			return nil // the walk tells
+		}
+		return err
+	}
+	for _, r := range silent {
+		add(worker.Warning, "replicas", "replica "+r+" stopped beating and nobody has taken it off the list",
+			"start a replica: its upkeep hands on what this one held")
+	}
+	live, err := s.Replicas(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range live {
+		where := fmt.Sprintf("replica %s (process %d on %s)", r.ID, r.PID, r.Host)
+		if r.Stuck > 0 {
+			add(worker.Warning, "replicas", fmt.Sprintf("%s has %d slots taken by handlers that ignore their cancelled context", where, r.Stuck),
+				"restart it, and make its handlers return when their context ends")
+		}
+	}
+	if len(live) == 0 {
+		add(worker.Note, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
+	} else {
+		add(worker.Sound, "replicas", fmt.Sprintf("%d alive", len(live)), "")
+	}
+	return nil
+}
