@@ -2,9 +2,10 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# How long each fuzz target runs, and how long one package's tests may.
+# How long each fuzz target runs, how long one package's tests may, and the soak.
 FUZZTIME ?= 10s
 TIMEOUT ?= 15m
+SOAK ?= 30m
 
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 TOOL := go tool -modfile=tools/go.mod
@@ -14,11 +15,11 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/ltsworker
-	go build -o bin/ ./cmd/ltsworker
+build: ## build bin/ltsworker: one static program
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis lint race examples demo benchmarks cross ## everything that has to pass before a change goes in
+test: redis lint race examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
@@ -43,6 +44,10 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 examples: redis ## run the examples and check what they print
 	@scripts/examples.sh
 
+.PHONY: polyglot
+polyglot: redis ## run the examples in other languages and check what they print
+	@scripts/polyglot.sh
+
 .PHONY: demo
 demo: ## run the demo on this folder and check its figures
 	@scripts/demo.sh
@@ -54,6 +59,14 @@ benchmarks: redis ## run each benchmark once
 .PHONY: bench
 bench: redis ## measure beside other task queues: about 15 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
+
+.PHONY: soak
+soak: redis ## all faults at random for SOAK (30m), and the other chaos tests at length
+	go test -race -count 1 -timeout 0 -v -run 'TestChaos|TestScale' ./integration -soak=$(SOAK)
+
+.PHONY: deploy
+deploy: ## check the files that deploy a replica with what reads them
+	cd deploy && go vet ./... && go test ./...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)

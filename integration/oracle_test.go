@@ -38,24 +38,32 @@ func (g *gauge) read() (now, top, starts int) {
 // life is the events of one task, in the order of the stream.
 type life []pool.Event
 
-// history reads the whole event stream, task by task.
-func (s *site) history() map[string]life {
+// events reads the whole event stream.
+func (s *site) events() []pool.Event {
 	s.t.Helper()
 	st := s.store()
-	lives := map[string]life{}
+	var all []pool.Event
 	for at := "0"; ; {
 		page, err := st.ReadEvents(context.Background(), at, 10_000, 0)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		if len(page) == 0 {
-			return lives
+			return all
 		}
-		for _, e := range page {
-			lives[e.ID] = append(lives[e.ID], e)
-		}
+		all = append(all, page...)
 		at = page[len(page)-1].Cursor
 	}
+}
+
+// history reads the whole event stream, task by task.
+func (s *site) history() map[string]life {
+	s.t.Helper()
+	lives := map[string]life{}
+	for _, e := range s.events() {
+		lives[e.ID] = append(lives[e.ID], e)
+	}
+	return lives
 }
 
 // check reports what is wrong with a task's life as its events tell it: versions

@@ -29,26 +29,45 @@ const patience = 60 * time.Second
 // slow poll brought about fails the test.
 const prompt = 3 * time.Second
 
-// site is one pool in the shared redis-server, with everything a test starts in
-// it.
+// site is one pool in a redis-server, with everything a test starts in it.
 type site struct {
-	t    testing.TB
-	name string
-	rdb  *redis.Client
+	t      testing.TB
+	name   string
+	server *redisserver.Server
+	rdb    *redis.Client
+	dial   func() redis.UniversalClient // for a pool that is on no single server
+	opts   []redisstore.Option
 }
 
-// newSite names a pool that no other test, and no other run of this one, uses.
+// newSite names a pool of the shared server that no other test, and no other run
+// of this one, uses.
 func newSite(t testing.TB) *site {
 	t.Helper()
+	return siteOn(t, redisserver.Shared(t))
+}
+
+// siteOn is newSite for a server that the test may stop.
+func siteOn(t testing.TB, server *redisserver.Server) *site {
+	t.Helper()
+	return &site{t: t, name: poolName(t), server: server, rdb: server.Client(t)}
+}
+
+func poolName(t testing.TB) string {
 	name := strings.NewReplacer("/", ".", "#", ".").Replace(t.Name())
-	return &site{t: t, name: name + "." + strconv.FormatUint(uint64(rand.Uint32()), 36), rdb: redisserver.Shared(t).Client(t)}
+	return name + "." + strconv.FormatUint(uint64(rand.Uint32()), 36)
 }
 
 func (s *site) key(name string) string { return "lts:{" + s.name + "}:" + name }
 
 // store is the pool as another program with its own connections sees it.
 func (s *site) store() *redisstore.Store {
-	st := redisstore.New(redisserver.Shared(s.t).Client(s.t), s.name)
+	var rdb redis.UniversalClient
+	if s.dial != nil {
+		rdb = s.dial()
+	} else {
+		rdb = s.server.Client(s.t)
+	}
+	st := redisstore.New(rdb, s.name, s.opts...)
 	s.t.Cleanup(func() { _ = st.Close() })
 	return st
 }

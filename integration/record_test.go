@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"slices"
@@ -11,10 +12,12 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// The moments of an attempt that leave a record.
+// The moments that leave a record: of an attempt, and of a process.
 const (
-	enter = "enter"
-	exit  = "exit"
+	enter  = "enter"
+	exit   = "exit"
+	told   = "told"   // the process was told to end
+	vitals = "vitals" // it was asked how it is
 )
 
 // record is one line that a handler in another process left: it outlives the
@@ -26,7 +29,12 @@ type record struct {
 	Task    string
 	Group   string
 	Attempt int64
+	Fence   int64
+	Replica string
 	Cause   string // on exit: why the context had ended, "" where it had not
+
+	Goroutines int    `json:",omitempty"` // vitals
+	Heap       uint64 `json:",omitempty"` // vitals: bytes in use
 }
 
 type recorder struct{ file *os.File }
@@ -37,10 +45,16 @@ func openRecorder(path string) (*recorder, error) {
 }
 
 func (r *recorder) write(what string, t *worker.Task, cause error) {
-	line := record{What: what, PID: os.Getpid(), At: time.Now().UnixNano(), Task: t.ID, Group: t.Group, Attempt: t.Attempt}
+	line := record{What: what, Task: t.ID, Group: t.Group, Attempt: t.Attempt, Fence: t.Fence, Replica: t.Replica}
 	if cause != nil {
 		line.Cause = cause.Error()
 	}
+	r.append(line)
+}
+
+// append adds a line of this process and moment.
+func (r *recorder) append(line record) {
+	line.PID, line.At = os.Getpid(), time.Now().UnixNano()
 	b, err := json.Marshal(line)
 	if err == nil {
 		_, err = r.file.Write(append(b, '\n')) // one call, so that lines stay whole
@@ -72,44 +86,77 @@ func readRecords(t testing.TB, path string) []record {
 	return all
 }
 
-// overlap replays the records and returns the most handlers that ran at once and
-// for how long that many did. The handlers of a killed process ended when it was
-// gone.
-func overlap(records []record, deaths map[int]time.Time) (top int, at time.Duration) {
-	type change struct {
-		at int64
-		by int
-	}
+// run is one handler from its entry to its exit. Its process may have died in
+// between; to is 0 where neither is known.
+type run struct {
+	record
+	to int64 // ns since 1970
+}
+
+// runs pairs the records. The handlers of a killed process ended when it was gone.
+func runs(records []record, deaths map[int]time.Time) []run {
 	type key struct {
 		pid     int
 		task    string
 		attempt int64
 	}
-	var changes []change
-	open := map[key]bool{}
+	var all []run
+	open := map[key]int{}
 	for _, r := range records {
 		k := key{r.PID, r.Task, r.Attempt}
-		if r.What == enter {
-			open[k] = true
-			changes = append(changes, change{r.At, 1})
-		} else if open[k] {
-			delete(open, k)
-			changes = append(changes, change{r.At, -1})
+		switch r.What {
+		case enter:
+			open[k] = len(all)
+			all = append(all, run{record: r})
+		case exit:
+			if i, ok := open[k]; ok {
+				all[i].to = r.At
+				delete(open, k)
+			}
 		}
 	}
-	for k := range open {
-		if d, dead := deaths[k.pid]; dead {
-			changes = append(changes, change{d.UnixNano(), -1})
+	for _, i := range open {
+		if d, dead := deaths[all[i].PID]; dead {
+			all[i].to = d.UnixNano()
 		}
 	}
-	slices.SortFunc(changes, func(a, b change) int { return int(a.at - b.at) })
-	running := 0
+	return all
+}
+
+// level is how many handlers ran from a moment on.
+type level struct {
+	at int64 // ns since 1970
+	n  int
+}
+
+// levels is the course of the number of handlers.
+func levels(all []run) []level {
+	changes := make([]level, 0, 2*len(all))
+	for _, r := range all {
+		changes = append(changes, level{r.At, 1})
+		if r.to != 0 {
+			changes = append(changes, level{r.to, -1})
+		}
+	}
+	// At one moment the ends come first: one is what makes room for another.
+	slices.SortFunc(changes, func(a, b level) int { return cmp.Or(cmp.Compare(a.at, b.at), a.n-b.n) })
+	n := 0
+	for i := range changes {
+		n += changes[i].n
+		changes[i].n = n
+	}
+	return changes
+}
+
+// overlap replays the records and returns the most handlers that ran at once and
+// for how long that many did.
+func overlap(records []record, deaths map[int]time.Time) (top int, at time.Duration) {
+	course := levels(runs(records, deaths))
 	held := map[int]time.Duration{}
-	for i, c := range changes {
-		running += c.by
-		top = max(top, running)
-		if i+1 < len(changes) {
-			held[running] += time.Duration(changes[i+1].at - c.at)
+	for i, l := range course {
+		top = max(top, l.n)
+		if i+1 < len(course) {
+			held[l.n] += time.Duration(course[i+1].at - l.at)
 		}
 	}
 	return top, held[top]
