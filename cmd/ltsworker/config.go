@@ -29,6 +29,7 @@ type config struct {
 	problems []problem
 	name     string
 	redis    string
+	health   string // address of the health endpoint; "" for none
 	pool     pool.Config
 	handlers map[string]command.Config
 }
@@ -95,6 +96,14 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 	r.section(root, "",
 		field{"pool", r.name(&c.name)},
 		field{"redis", r.text(&c.redis)},
+		field{"health", func(n *yaml.Node, at string) {
+			r.text(&c.health)(n, at)
+			if !r.blamed(at) {
+				if err := checkHealthAddress(c.health); err != nil {
+					r.add(n, at, "%v", err)
+				}
+			}
+		}},
 		field{"lease", r.duration(&p.Lease, 100*time.Millisecond, time.Hour, false)},
 		field{"drain_timeout", r.duration(&p.DrainTimeout, time.Millisecond, day, false)},
 		field{"stop_grace", r.duration(&p.StopGrace, time.Millisecond, time.Hour, false)},

@@ -43,16 +43,16 @@ func (g *globals) poolName(fromFile string) (string, error) {
 	return name, nil
 }
 
-// redisOptions returns where the Redis that is meant lives.
-func (g *globals) redisOptions(fromFile string) (*redis.Options, error) {
+// place returns where the Redis that is meant lives.
+func (g *globals) place(fromFile string) (*place, error) {
 	raw, source := firstSet(
 		[2]string{g.redis, "--redis"}, [2]string{os.Getenv("LTS_REDIS"), "LTS_REDIS"},
 		[2]string{fromFile, "redis"}, [2]string{defaultRedis, ""})
-	opts, err := redisOptions(raw, source == "--redis")
+	p, err := locate(raw, source == "--redis")
 	if err != nil {
 		return nil, usagef("%s %v", source, err)
 	}
-	return opts, nil
+	return p, nil
 }
 
 func firstSet(from ...[2]string) (value, source string) {
@@ -62,36 +62,6 @@ func firstSet(from ...[2]string) (value, source string) {
 		}
 	}
 	return "", ""
-}
-
-// redisOptions reads a Redis URL, or with @FILE the file that holds one. No
-// error shows the URL, which may hold a password.
-func redisOptions(raw string, flag bool) (*redis.Options, error) {
-	flag = flag && !strings.HasPrefix(raw, "@")
-	raw, err := readURL(raw)
-	if err != nil {
-		return nil, err
-	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, errors.New("is not a URL; write it like " + defaultRedis + ", with special characters of a password as %XX")
-	}
-	switch u.Scheme {
-	case "redis", "rediss", "unix":
-	default:
-		return nil, errors.New("must start with redis://, rediss:// or unix://, as in " + defaultRedis)
-	}
-	_, secret := u.User.Password()
-	if flag && (secret || u.Query().Has("password")) {
-		return nil, errors.New("must not hold a password, which everybody on this machine could read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
-	}
-	opts, err := redis.ParseURL(raw)
-	if err != nil {
-		return nil, fmt.Errorf("cannot be used: %s", withoutSecret(err.Error(), raw, u))
-	}
-	opts.ClientName = "ltsworker"
-	opts.ContextTimeoutEnabled = true
-	return opts, nil
 }
 
 // readURL returns the URL that is given, or held by the file that is.
@@ -109,21 +79,25 @@ func readURL(raw string) (string, error) {
 
 func withoutSecret(msg, raw string, u *url.URL) string {
 	msg = strings.ReplaceAll(msg, raw, "the URL")
-	if password, _ := u.User.Password(); password != "" {
-		msg = strings.ReplaceAll(msg, password, "…")
+	password, _ := u.User.Password()
+	secrets := []string{password}
+	for name, values := range u.Query() {
+		if strings.Contains(name, "password") {
+			secrets = append(secrets, values...)
+		}
 	}
-	if password := u.Query().Get("password"); password != "" {
-		msg = strings.ReplaceAll(msg, password, "…")
+	for _, secret := range secrets {
+		if secret != "" {
+			msg = strings.ReplaceAll(msg, secret, "…")
+		}
 	}
 	return msg
 }
 
 // reach makes sure that Redis answers. It asks once and does not insist: whoever
 // typed the wrong address shall know soon.
-func reach(ctx context.Context, opts *redis.Options) error {
-	once := *opts
-	once.MaxRetries, once.DialerRetries, once.PoolSize = -1, 1, 1
-	rdb := redis.NewClient(&once)
+func reach(ctx context.Context, at *place) error {
+	rdb := at.probe()
 	defer rdb.Close()
 	late, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -131,7 +105,7 @@ func reach(ctx context.Context, opts *redis.Options) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return &unreachableError{address: opts.Addr, err: advise(err)}
+		return &unreachableError{address: at.address, err: advise(err)}
 	}
 	return nil
 }
@@ -154,7 +128,7 @@ func advise(err error) error {
 type client struct {
 	*pool.Pool
 	store *redisstore.Store
-	rdb   *redis.Client
+	rdb   redis.UniversalClient
 	name  string
 	addr  string
 }
@@ -170,25 +144,25 @@ func (g *globals) open(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := g.redisOptions("")
+	at, err := g.place("")
 	if err != nil {
 		return nil, err
 	}
-	return openPool(ctx, opts, name)
+	return openPool(ctx, at, name)
 }
 
-func openPool(ctx context.Context, opts *redis.Options, name string) (*client, error) {
-	if err := reach(ctx, opts); err != nil {
+func openPool(ctx context.Context, at *place, name string) (*client, error) {
+	if err := reach(ctx, at); err != nil {
 		return nil, err
 	}
-	rdb := redis.NewClient(opts)
+	rdb := at.client()
 	store := redisstore.New(rdb, name)
 	p, err := pool.New(store, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
 	if err != nil {
 		rdb.Close()
 		return nil, err
 	}
-	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: opts.Addr}, nil
+	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: at.address}, nil
 }
 
 // withClient runs do with a connection to the pool that the flags name.

@@ -13,13 +13,16 @@ func TestPasswordsAreNeverShownAndNeverInAFlag(t *testing.T) {
 		"redis://user:" + secret + "@host:1/0", "redis://:" + secret + "@host:1/0", "redis://h:1/0?password=" + secret,
 		"rediss://:" + secret + "@h:port/0", "unix://:" + secret + "@/sock?db=x", "redis://:" + secret + "%zz@h",
 		"http://:" + secret + "@h", "redis://:" + secret + "@h/notadb", "redis://:" + secret + "@h/0?dial_timeout=" + secret,
+		"redis-cluster://:" + secret + "@h:1,h:2", "redis-cluster://:" + secret + "@h:1,h:2/7", "redis-cluster://:" + secret + "@h:1,:/",
+		"redis-sentinel://:" + secret + "@h:1,h:2/m/0", "redis-sentinel://:" + secret + "@h:1,h:2", "redis-sentinel://h:1/m/" + secret + "?password=" + secret,
+		"redis-sentinel://h:1/m/0?sentinel_password=" + secret, "redis-sentinel://h:1/m/0?no_such=1&sentinel_password=" + secret,
 	} {
-		if _, err := redisOptions(url, true); err == nil {
+		if _, err := locate(url, true); err == nil {
 			t.Errorf("the flag took %q", url)
 		} else if strings.Contains(err.Error(), secret) {
 			t.Errorf("the password is shown: %v", err)
 		}
-		if _, err := redisOptions(url, false); err != nil && strings.Contains(err.Error(), secret) {
+		if _, err := locate(url, false); err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("the password is shown: %v", err)
 		}
 	}
@@ -30,10 +33,11 @@ func TestURLMayComeFromAFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("redis://:secret@host:1234/5\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	opts, err := redisOptions("@"+file, true)
+	at, err := locate("@"+file, true)
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts := at.server
 	if opts.Addr != "host:1234" || opts.Password != "secret" || opts.DB != 5 {
 		t.Errorf("got %s, %q, %d", opts.Addr, opts.Password, opts.DB)
 	}
@@ -44,9 +48,9 @@ func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
 	t.Setenv("LTS_POOL", "env")
 	check := func(g globals, wantAddr, wantPool string) {
 		t.Helper()
-		opts, err := g.redisOptions("redis://file:1")
-		if err != nil || opts.Addr != wantAddr {
-			t.Errorf("got %v, %v; want %s", opts, err, wantAddr)
+		at, err := g.place("redis://file:1")
+		if err != nil || at.address != wantAddr {
+			t.Errorf("got %v, %v; want %s", at, err, wantAddr)
 		}
 		if name, err := g.poolName("file"); err != nil || name != wantPool {
 			t.Errorf("got pool %s, %v; want %s", name, err, wantPool)

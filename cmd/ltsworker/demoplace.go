@@ -42,7 +42,7 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 		if err := m.StartAddr("127.0.0.1:0"); err != nil {
 			return nil, fmt.Errorf("start the embedded Redis: %w", err)
 		}
-		c, err := openPool(ctx, &redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}, "demo")
+		c, err := openPool(ctx, &place{address: m.Addr(), server: &redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}}, "demo")
 		if err != nil {
 			m.Close()
 			return nil, err
@@ -58,11 +58,11 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
-	opts, err := redisOptions(url, !strings.HasPrefix(g.redis, "@"))
+	at, err := locate(url, !strings.HasPrefix(g.redis, "@"))
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
-	c, err := openPool(ctx, opts, "demo-"+strconv.FormatUint(rand.Uint64(), 36))
+	c, err := openPool(ctx, at, "demo-"+strconv.FormatUint(rand.Uint64(), 36))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,15 @@ func (d *demoPlace) close(keep bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	keys := d.rdb.Scan(ctx, 0, "lts:{"+d.name+"}:*", 1000).Iterator()
+	var node redis.Cmdable = d.rdb
+	if cluster, ok := d.rdb.(*redis.ClusterClient); ok {
+		master, err := cluster.MasterForKey(ctx, "lts:{"+d.name+"}:")
+		if err != nil {
+			return fmt.Errorf("remove the demo's keys: %w", err)
+		}
+		node = master
+	}
+	keys := node.Scan(ctx, 0, "lts:{"+d.name+"}:*", 1000).Iterator()
 	for keys.Next(ctx) {
 		if err := d.rdb.Unlink(ctx, keys.Val()).Err(); err != nil {
 			return fmt.Errorf("remove the demo's keys: %w", err)

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
@@ -56,11 +55,11 @@ func newDemoReplica() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opts, err := g.redisOptions("")
+			at, err := g.place("")
 			if err != nil {
 				return err
 			}
-			rdb := redis.NewClient(opts)
+			rdb := at.client()
 			defer rdb.Close()
 			p, err := pool.New(redisstore.New(rdb, name), pool.Config{
 				Queues:       map[string]pool.Queue{demoQueue: {Workers: demoWorkers, Limit: demoLimit}},

@@ -124,3 +124,21 @@ func formatDuration(d time.Duration) string {
 	}
 	return d.String()
 }
+
+// shortDuration is a duration for a narrow column: two units at most, whole
+// seconds from ten on.
+func shortDuration(d time.Duration) string {
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	case d >= 10*time.Second:
+		return d.Truncate(time.Second).String()
+	case d >= time.Second:
+		return d.Truncate(100 * time.Millisecond).String()
+	}
+	return d.Truncate(time.Millisecond).String()
+}

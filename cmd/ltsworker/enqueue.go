@@ -190,10 +190,10 @@ func printReceipts(w io.Writer, receipts []worker.Receipt, asJSON bool) error {
 			}
 			continue
 		}
-		line := r.ID + "\t" + string(r.State)
+		line := printable(r.ID) + "\t" + printable(string(r.State))
 		switch {
 		case r.Err != nil:
-			line = r.ID + "\trefused: " + visible(r.Err.Error())
+			line = printable(r.ID) + "\trefused: " + visible(r.Err.Error())
 		case r.Duplicate:
 			line += "\tduplicate"
 		}

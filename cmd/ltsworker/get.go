@@ -117,16 +117,7 @@ func printTask(w io.Writer, t *worker.Task, history []worker.AttemptRecord) erro
 	if err := tab.flush(); err != nil {
 		return err
 	}
-	for _, a := range history {
-		fmt.Fprintf(w, "attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), instant(a.At), printable(a.Replica))
-		if a.Error != "" {
-			fmt.Fprintf(w, "  error: %s\n", printable(a.Error))
-		}
-		if log := strings.TrimRight(a.Log, "\n"); log != "" {
-			fmt.Fprintf(w, "  log:\n    %s\n", strings.ReplaceAll(visibleLines(log), "\n", "\n    "))
-		}
-	}
-	return nil
+	return printHistory(w, history)
 }
 
 // content shows bytes that came from elsewhere, without the newline that text

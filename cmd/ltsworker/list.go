@@ -46,7 +46,8 @@ The order is by state, inside a state that in which its tasks come up.`,
 
 func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filter, limit int, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	tab := newTable(out)
+	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
+	tab.paint("STATE", stateStyle)
 	n := 0
 	for t, err := range c.Tasks(ctx, filter) {
 		if err != nil {
@@ -61,9 +62,6 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 				return err
 			}
 		} else {
-			if n == 0 {
-				tab.row("ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
-			}
 			tab.row(printable(t.ID), printable(t.Kind), printable(t.Queue), printable(string(t.State)),
 				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), since(t.CreatedAt), note(t))
 			// A long list shows up in pieces instead of after its end.
@@ -74,6 +72,9 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 			}
 		}
 		n++
+	}
+	if asJSON || n == 0 {
+		return nil
 	}
 	return tab.flush()
 }

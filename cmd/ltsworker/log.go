@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"os"
@@ -15,10 +16,35 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// logFormats are the forms that a log can have. auto is text on a terminal and
+// JSON elsewhere.
+var logFormats = []string{"auto", "text", "json"}
+
 // newLogger logs for a person where w is a terminal, as JSON where it is not.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
-	if isTerminal(w) {
-		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: os.Getenv("NO_COLOR") != ""}))
+	return formatLogger(w, level, "auto")
+}
+
+// formatLogger logs in one of the logFormats.
+func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	if format == "text" || format == "auto" && isTerminal(w) {
+		return personLogger(w, level, !isTerminal(w) || !coloured())
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// personLogger logs in colours, unless plain. Texts and values that a terminal
+// could take for a command are quoted.
+func personLogger(w io.Writer, level slog.Level, plain bool) *slog.Logger {
+	return slog.New(tint.NewTextHandler(withoutDelete{w}, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: plain}))
+}
+
+// withoutDelete escapes the one control character that the handler lets through.
+type withoutDelete struct{ io.Writer }
+
+func (w withoutDelete) Write(p []byte) (int, error) {
+	if _, err := w.Writer.Write(bytes.ReplaceAll(p, []byte{0x7f}, []byte(`\x7f`))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

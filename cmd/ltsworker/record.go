@@ -70,13 +70,19 @@ func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
 	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)
 	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
 	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
+	r.History = recordHistory(history)
+	return r
+}
+
+func recordHistory(history []worker.AttemptRecord) []attemptRecord {
+	var records []attemptRecord
 	for _, a := range history {
-		r.History = append(r.History, attemptRecord{
+		records = append(records, attemptRecord{
 			Attempt: a.Attempt, Code: a.Code, At: instant(a.At), RunMS: a.Run.Milliseconds(),
 			Replica: a.Replica, Error: a.Error, Log: a.Log,
 		})
 	}
-	return r
+	return records
 }
 
 // form puts b into the most telling of the three forms that JSON output has.

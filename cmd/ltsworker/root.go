@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +40,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.SetVersionTemplate("ltsworker {{.Version}}\n")
+	root.SetVersionTemplate(versionLine() + "\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.redis, "redis", "", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
 	flags.StringVar(&g.pool, "pool", "", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
@@ -49,7 +48,8 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 		newDemo(&g), newDemoReplica(), newRun(&g),
 		newEnqueue(&g), newGet(&g), newList(&g), newWait(&g),
 		newStop(&g), newRetry(&g), newDelete(&g),
-		newTail(&g), newStats(&g), newPause(&g), newResume(&g), newLimit(&g),
+		newTail(&g), newStats(&g), newDoctor(&g), newPause(&g), newResume(&g), newLimit(&g),
+		newQueues(&g), newReplicas(&g), newLogs(&g), newReap(&g), newDrain(&g), newInit(),
 	)
 	return root
 }
@@ -99,13 +99,4 @@ func between(least, most int, what string) cobra.PositionalArgs {
 
 func addJSON(cmd *cobra.Command, to *bool) {
 	cmd.Flags().BoolVar(to, "json", false, "print JSON")
-}
-
-// version is what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }

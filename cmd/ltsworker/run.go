@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -18,7 +19,7 @@ import (
 )
 
 func newRun(g *globals) *cobra.Command {
-	var file string
+	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run a replica from a config file",
@@ -31,6 +32,7 @@ commands of its handlers, until interrupted.
   drain_timeout: 30s             # how long a shutdown waits for running tasks
   stop_grace: 10s                # how long a stopped command may take to end
   limit: 50                      # tasks at once, over all replicas; 0 is no limit
+  health: 127.0.0.1:8080         # serves /live and /ready
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5}}
@@ -60,29 +62,60 @@ starts elsewhere.
 belongs into the file or into LTS_REDIS.
 
 The first SIGTERM or SIGINT drains: no more tasks are taken, running ones may end
-within drain_timeout. The second gives running tasks back now.`,
+within drain_timeout. The second gives running tasks back now. The command drain
+does what the first one does.
+
+With --health, /live answers 200 while the process works, and /ready while it has
+joined the pool, takes tasks, and Redis has answered within the last 5 seconds, else
+503; both with a line of JSON. Under systemd (Type=notify) it says when it is ready
+and when it stops, and serves the watchdog.
+
+The log tells of failed attempts at the level info, of the pool's own troubles at
+warn and error.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file == "" {
-				return usagef("-c FILE is missing")
+			if err := f.check(); err != nil {
+				return err
 			}
-			return run(cmd, g, file)
+			return run(cmd, g, &f)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "config `FILE`, see above")
+	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
+	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "of the log: text, json, or auto: text on a terminal")
 	return cmd
 }
 
-func run(cmd *cobra.Command, g *globals, file string) error {
-	log := newLogger(cmd.ErrOrStderr(), slog.LevelInfo)
-	rdb, p, c, err := prepare(g, file, log)
+// runFlags are the flags of run.
+type runFlags struct {
+	file, health, logFormat string
+}
+
+func (f *runFlags) check() error {
+	if f.file == "" {
+		return usagef("-c FILE is missing")
+	}
+	if !slices.Contains(logFormats, f.logFormat) {
+		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), quoted(f.logFormat))
+	}
+	if f.health != "" {
+		if err := checkHealthAddress(f.health); err != nil {
+			return usagef("--health %v", err)
+		}
+	}
+	return nil
+}
+
+func run(cmd *cobra.Command, g *globals, f *runFlags) error {
+	log := formatLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
+	at, p, c, err := prepare(g, f.file, log)
 	if err != nil {
 		return err
 	}
-	defer rdb.Close()
+	defer at.Close()
 
 	ctx := cmd.Context()
-	if err := reach(ctx, rdb.Options()); err != nil {
+	if err := reach(ctx, at.place); err != nil {
 		return err
 	}
 	if err := p.Check(ctx); err != nil {
@@ -91,30 +124,44 @@ func run(cmd *cobra.Command, g *globals, file string) error {
 		}
 	}
 
-	log.Info("replica starting", "pool", c.name, "redis", rdb.Options().Addr,
+	log.Info("replica starting", "pool", c.name, "redis", at.address,
 		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
 		p.Close()
 	})
 	defer stopWatching()
-	context.AfterFunc(ctx, func() {
-		log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
-	})
+	if address := cmp.Or(f.health, c.health); address != "" {
+		stop, err := serveHealth(address, p, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	go notify(life, p, log)
+	go func() {
+		select {
+		case <-p.Draining():
+			log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
+		case <-life.Done():
+		}
+	}()
 
 	err = p.Run(ctx)
 	if err == nil {
 		log.Info("stopped")
 	}
 	if err != nil && isNetwork(err) {
-		return &unreachableError{address: rdb.Options().Addr, err: err}
+		return &unreachableError{address: at.address, err: err}
 	}
 	return err
 }
 
 // prepare reads the config file and makes the pool of it, without a call to
 // Redis. The error lists everything that is wrong.
-func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Pool, *config, error) {
+func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config, error) {
 	c, err := readConfig(file)
 	if err != nil {
 		return nil, nil, nil, err
@@ -126,11 +173,11 @@ func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Po
 	c.name = name
 	if c.redis != "" {
 		// Checked even where flag or environment win, so that it can be relied on.
-		if _, err := redisOptions(c.redis, false); err != nil {
+		if _, err := locate(c.redis, false); err != nil {
 			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
 		}
 	}
-	opts, err := g.redisOptions(c.redis)
+	at, err := g.place(c.redis)
 	if err != nil && !c.blamed("redis") {
 		return nil, nil, nil, err
 	}
@@ -138,11 +185,11 @@ func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Po
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c.pool.Logger = log
-	if opts == nil {
-		opts = &redis.Options{}
+	c.pool.Logger, c.pool.Version = log, version()
+	if at == nil {
+		at = &place{server: &redis.Options{}}
 	}
-	rdb := redis.NewClient(opts)
+	rdb := at.client()
 	p, err := pool.New(redisstore.New(rdb, name), c.pool)
 	if len(c.pool.Queues) > 0 {
 		c.blameFields("", err)
@@ -154,7 +201,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*redis.Client, *pool.Po
 	for kind, h := range handlers {
 		p.HandleKind(kind, h)
 	}
-	return rdb, p, c, nil
+	return &connection{rdb, at}, p, c, nil
 }
 
 // onSecondSignal calls do when the second signal from now on arrives. The first

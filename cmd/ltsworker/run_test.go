@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -21,6 +22,7 @@ handlers:
   echo: {command: [cat]}
   fail: {command: [sh, -c, "echo why >&2; exit 65"]}
   hold: {command: [./hold.sh]}
+  say: {command: [sh, -c, "printf '\\033[31mtried\\nagain\\n' >&2; exit 1"]}
   where: {command: [./where.sh], dir: sub, env: {MODE: fast}}
 `
 
@@ -39,13 +41,25 @@ type replica struct {
 
 func (u *user) startReplica() *replica {
 	u.t.Helper()
+	u.prepareReplica()
+	return u.startWith("w.yaml")
+}
+
+// prepareReplica writes what startReplica runs.
+func (u *user) prepareReplica() {
+	u.t.Helper()
 	u.write("w.yaml", commands, 0o600)
 	u.write("hold.sh", holdScript, 0o755)
 	if err := exec.Command("mkdir", "-p", u.dir+"/sub").Run(); err != nil {
 		u.t.Fatal(err)
 	}
 	u.write("sub/where.sh", "#!/bin/sh\nprintf '%s %s %s %s' \"$(basename $PWD)\" $MODE $LTS_KIND $LTS_POOL\n", 0o755)
-	cmd := u.command("run", "-c", "w.yaml")
+}
+
+// startWith runs a replica with a config file of the user's.
+func (u *user) startWith(file string, flags ...string) *replica {
+	u.t.Helper()
+	cmd := u.command(append([]string{"run", "-c", file}, flags...)...)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		u.t.Fatal(err)
@@ -59,16 +73,31 @@ func (u *user) startReplica() *replica {
 	return r
 }
 
-// await reads the log until a line has the text.
-func (r *replica) await(text string) {
+// await reads the log until a line has the text, and returns the line.
+func (r *replica) await(text string) string {
 	r.t.Helper()
 	var seen []string
 	for r.log.Scan() {
 		if seen = append(seen, r.log.Text()); strings.Contains(r.log.Text(), text) {
-			return
+			return r.log.Text()
 		}
 	}
 	r.t.Fatalf("%q was not logged:\n%s", text, strings.Join(seen, "\n"))
+	return ""
+}
+
+// awaitReplicas waits until so many replicas have joined.
+func (u *user) awaitReplicas(n int) []replicaRecord {
+	u.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		got := decodeLines[replicaRecord](u.t, u.must("replicas", "--json"))
+		if len(got) == n {
+			return got
+		}
+		if time.Now().After(deadline) {
+			u.t.Fatalf("%d replicas have joined, not %d", len(got), n)
+		}
+	}
 }
 
 func (r *replica) signal(s syscall.Signal) {

@@ -108,6 +108,7 @@ func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
 	}
 	fmt.Fprintln(out)
 	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LENGTH", "")
+	tab.paint("", notEmpty(yellow))
 	for _, q := range s.Queues {
 		paused := ""
 		if q.Paused {

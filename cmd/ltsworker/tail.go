@@ -50,7 +50,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 		var trimmed *worker.TrimmedError
 		switch {
 		case errors.As(err, &trimmed):
-			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %v\n", trimmed)
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s\n", visible(trimmed.Error()))
 			continue
 		case err != nil:
 			return err

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+func newDoctor(g *globals) *cobra.Command {
+	var (
+		fix    bool
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for everything that is wrong with Redis and the pool, and repair broken entries",
+		Long: `Look at the server (version, eviction policy, persistence, memory, round-trip
+time), at what this user may do, at the replicas, and at every key of the pool:
+tasks that are in no index or in a wrong one, entries without a task, keys of a
+wrong type. The pool may be at work meanwhile.
+
+--fix repairs broken entries. What cannot be repaired is moved whole to a key that
+begins with "broken:", where it is in nobody's way. Settings of the server are
+never changed. Replicas repair the same in their own time.
+
+Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usage,
+3 Redis unreachable. Notes do not count.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return doctor(ctx, cmd, c, fix, asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	walk := newWalk(cmd.ErrOrStderr())
+	defer walk.clear()
+	open, fixed := 0, 0
+	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
+		if err != nil {
+			return err
+		}
+		if f.Open() {
+			open++
+		}
+		if f.Fixed != "" {
+			fixed++
+		}
+		walk.clear()
+		if asJSON {
+			err = writeJSON(out, recordFinding(f))
+		} else {
+			err = printFinding(out, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	walk.clear()
+	if !asJSON {
+		summary := "all is well"
+		if open > 0 {
+			summary = count(open, "finding") + " to see to"
+		}
+		if fixed > 0 {
+			summary += fmt.Sprintf(", %d fixed", fixed)
+		}
+		if _, err := fmt.Fprintln(out, summary); err != nil {
+			return err
+		}
+	}
+	if open > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// findingRecord is a finding in JSON output.
+type findingRecord struct {
+	Severity pool.Severity `json:"severity"`
+	Check    string        `json:"check"`
+	Code     string        `json:"code,omitempty"`
+	Key      string        `json:"key,omitempty"`
+	Task     string        `json:"task,omitempty"`
+	What     string        `json:"what"`
+	Do       string        `json:"do,omitempty"`
+	Fixed    string        `json:"fixed,omitempty"`
+}
+
+func recordFinding(f pool.Finding) findingRecord {
+	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed}
+}
+
+func printFinding(w io.Writer, f pool.Finding) error {
+	mark := string(f.Severity)
+	if f.Fixed != "" {
+		mark = "fixed"
+	}
+	text := visible(f.What)
+	if f.Key != "" {
+		text = printable(f.Key) + ": " + text
+	}
+	if _, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), text); err != nil {
+		return err
+	}
+	next := f.Do
+	if f.Fixed != "" {
+		next = f.Fixed
+	}
+	if next == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%22s→ %s\n", "", visible(next))
+	return err
+}
+
+// patient is how long an inspection may take before a person is shown how far
+// it is.
+const patient = time.Second
+
+// walkProgress is a bar for what takes longer than patient, on a terminal only.
+type walkProgress struct {
+	out   io.Writer
+	began time.Time
+	bar   *progressbar.ProgressBar
+}
+
+func newWalk(out io.Writer) *walkProgress { return &walkProgress{out: out, began: time.Now()} }
+
+// set draws the bar. One that cannot be drawn is no reason to stop.
+func (p *walkProgress) set(looked, roughly int) {
+	if p.bar == nil {
+		if !isTerminal(p.out) || time.Since(p.began) < patient {
+			return
+		}
+		p.bar = progressbar.NewOptions(roughly,
+			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription("entries"), progressbar.OptionShowCount(),
+			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+	}
+	p.bar.ChangeMax(roughly)
+	_ = p.bar.Set(looked)
+}
+
+// clear makes room for a line of output; the next step draws the bar again.
+func (p *walkProgress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

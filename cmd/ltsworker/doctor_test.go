@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// soundUser is a user whose Redis is as it should be.
+func soundUser(t *testing.T) *user {
+	s := redisserver.Start(t, redisserver.AOF())
+	return &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr(), env: []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=p"}}
+}
+
+func (u *user) redis(args ...any) {
+	u.t.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: u.addr})
+	defer rdb.Close()
+	if err := rdb.Do(context.Background(), args...).Err(); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func TestDoctorSaysThatAllIsWell(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k")
+	out := u.must("doctor")
+	for _, check := range []string{"version", "eviction", "persistence", "memory", "rights", "scripts", "round trip", "schema", "replicas", "entries"} {
+		if !strings.Contains(out, check) {
+			t.Errorf("nothing is said of %s:\n%s", check, out)
+		}
+	}
+	if !strings.HasSuffix(out, "all is well\n") {
+		t.Error(out)
+	}
+}
+
+func TestDoctorFindsWhatTheServerDoesWrong(t *testing.T) {
+	for want, set := range map[string][2]string{
+		"eviction":    {"maxmemory-policy", "allkeys-lru"},
+		"persistence": {"appendonly", "no"},
+		"memory":      {"maxmemory", "1mb"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			u := soundUser(t)
+			u.redis("CONFIG", "SET", set[0], set[1])
+			a := u.run("doctor", "--json")
+			found := ""
+			for _, f := range decodeLines[findingRecord](t, a.out) {
+				if f.Severity == "warning" || f.Severity == "error" {
+					found += f.Check
+					if f.Do == "" {
+						t.Errorf("%+v does not say what to do", f)
+					}
+				}
+			}
+			if a.code != exitFailed || found != want {
+				t.Errorf("exit code %d, found %q\n%s%s", a.code, found, a.out, a.err)
+			}
+		})
+	}
+}
+
+func TestDoctorRepairsAndSaysSo(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k", "--id", "a")
+	u.redis("DEL", "lts:{p}:wait:default")
+	u.redis("SET", "lts:{p}:task:b", "x")
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "task a is waiting and has no entry") ||
+		!strings.HasSuffix(a.out, "2 findings to see to\n") {
+		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
+	}
+	out := u.must("doctor", "--fix")
+	for _, want := range []string{"put back into line", "moved to lts:{p}:broken:task:b", "all is well, 2 fixed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not said\n%s", want, out)
+		}
+	}
+	if out := u.must("doctor"); !strings.Contains(out, "note     entries      lts:{p}:broken:task:b") {
+		t.Error(out)
+	}
+}
+
+func TestDoctorThatCannotGetIn(t *testing.T) {
+	nowhere := stranger(t)
+	nowhere.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
+	if a := nowhere.run("doctor"); a.code != exitUnreachable {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if a := nowhere.run("doctor", "everything"); a.code != exitUsage {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+}

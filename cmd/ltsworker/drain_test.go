@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
+	u := newUser(t)
+	r := u.startReplica()
+	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
+	u.tail([]string{"tail", "--from", "0"}, 2)
+	id := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
+	if out := u.must("drain", id); out != "asked 1 replica to drain\n" {
+		t.Errorf("got %q", out)
+	}
+	r.await("draining")
+	if out := u.must("replicas"); !strings.Contains(out, "draining") {
+		t.Errorf("got %s", out)
+	}
+	u.must("enqueue", "echo", "--id", "after")
+	if a := u.run("drain", id, "--wait", "--timeout", "10ms"); a.code != exitFailed || !strings.Contains(a.err, "not all replicas have ended") {
+		t.Errorf("got %+v", a)
+	}
+	u.write("go", "", 0o600)
+	if code := r.wait(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	for id, want := range map[string]worker.State{"h": worker.Succeeded, "after": worker.Waiting} {
+		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {
+			t.Errorf("%s is %s, want %s", id, got.State, want)
+		}
+	}
+	if a := u.run("drain", id); a.code != exitFailed || !strings.Contains(a.err, "drain "+id+": no such replica") || a.out != "asked 0 replicas to drain\n" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestDrainAllEndsIdleReplicasToo(t *testing.T) {
+	u := newUser(t)
+	replicas := []*replica{u.startReplica(), u.startReplica()}
+	u.awaitReplicas(len(replicas))
+	out := u.must("drain", "--all", "--wait")
+	if out != "asked 2 replicas to drain\n2 replicas ended\n" {
+		t.Errorf("got %q", out)
+	}
+	for _, r := range replicas {
+		if code := r.wait(); code != exitDone {
+			t.Errorf("exit code %d", code)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+func TestLogOnATerminalIsEscaped(t *testing.T) {
+	for _, s := range []string{"\x1b[31mred", "a\u009b31m", "a\nb", "bell\a", "del\x7f", "bad\xff", "\u202eevil", "nul\x00"} {
+		var out bytes.Buffer
+		log := personLogger(&out, slog.LevelInfo, true)
+		log.Info("attempt failed", "task", s, "err", errors.New(s), "list", []string{s}, "bytes", []byte(s), slog.Group("g", "k", s))
+		line := strings.TrimSuffix(out.String(), "\n")
+		for _, r := range line {
+			if !unicode.IsPrint(r) {
+				t.Errorf("%q is logged with %q in it: %q", s, r, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
+	u := newUser(t)
+	if out := u.must("queues"); out != "" {
+		t.Errorf("an empty pool shows %q", out)
+	}
+	u.must("enqueue", "x", "--id", "a")
+	u.must("enqueue", "x", "--id", "b")
+	u.must("enqueue", "x", "--queue", "slow", "--delay", "1h")
+	u.must("limit", "default", "7")
+	u.must("pause", "slow")
+	u.must("stop", "a")
+	queues := decodeLines[queueLoadRecord](t, u.must("queues", "--json"))
+	if len(queues) != 2 || queues[0].Name != "default" || queues[1].Name != "slow" {
+		t.Fatalf("got %+v", queues)
+	}
+	if q := queues[0]; q.Waiting != 1 || q.Limit != 7 || q.OldestWaitMS <= 0 || q.InPerSecond <= 0 || q.OutPerSecond <= 0 || q.Paused {
+		t.Errorf("got %+v", q)
+	}
+	if q := queues[1]; q.Waiting != 0 || q.OldestWaitMS != 0 || q.InPerSecond <= 0 || q.OutPerSecond != 0 || !q.Paused {
+		t.Errorf("got %+v", q)
+	}
+	lines := strings.Split(u.must("queues"), "\n")
+	if !strings.HasPrefix(lines[0], "QUEUE ") || !strings.Contains(lines[1], " 0/7 ") || !strings.HasSuffix(lines[2], "paused") {
+		t.Errorf("got\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
+	u := newUser(t)
+	if out := u.must("replicas"); out != "" {
+		t.Errorf("a pool without replicas shows %q", out)
+	}
+	r := u.startReplica()
+	u.must("enqueue", "echo", "1", "--wait") // it has joined
+	got := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+	if len(got) != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	if one := got[0]; one.PID != r.cmd.Process.Pid || one.Slots != 4 || one.Queues["default"] != 4 || one.LeaseMS != 2000 ||
+		one.SilentMS < 0 || one.Version == "" || one.Host == "" || len(one.Kinds) != 5 || one.Draining {
+		t.Errorf("got %+v", one)
+	}
+	if out := u.must("replicas"); !strings.Contains(out, "default:4") || !strings.Contains(out, " ago ") || !strings.Contains(out, got[0].ID) {
+		t.Errorf("got\n%s", out)
+	}
+	r.signal(syscall.SIGTERM)
+	if code := r.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out := u.must("replicas", "--json"); out != "" {
+		t.Errorf("a replica that left is still shown: %s", out)
+	}
+}

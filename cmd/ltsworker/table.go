@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/term"
+)
+
+// table writes rows in columns. With a header it is cut, on a terminal, to the
+// width of that, and may have coloured cells there; elsewhere, and without a
+// header, every cell is whole. The caller makes the cells printable.
+type table struct {
+	w       io.Writer
+	width   int // columns of the terminal; 0 for as wide as it gets
+	palette palette
+	least   []int // widths of what has been written
+	header  []string
+	paints  map[int]func(cell string) style
+	rows    [][]string
+}
+
+// columnGap is the space between two columns.
+const columnGap = 2
+
+// leastColumn is what is left of a column at least, in a terminal that is far too
+// narrow.
+const leastColumn = 6
+
+func newTable(w io.Writer, header ...string) *table {
+	t := &table{w: w, palette: colours(w), header: header, paints: map[int]func(string) style{}}
+	if len(header) > 0 {
+		t.width = terminalWidth(w)
+	}
+	return t
+}
+
+// paint colours the cells of the column with this header.
+func (t *table) paint(header string, by func(cell string) style) {
+	for i, h := range t.header {
+		if h == header {
+			t.paints[i] = by
+		}
+	}
+}
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// flush writes what there is. The header is written once.
+func (t *table) flush() error {
+	rows := t.rows
+	if len(t.header) > 0 {
+		rows = append([][]string{t.header}, rows...)
+	}
+	widths := t.widths(rows)
+	t.least = widths
+	out := bufio.NewWriter(t.w)
+	for n, row := range rows {
+		last := len(row) - 1
+		for last > 0 && row[last] == "" {
+			last--
+		}
+		for i, cell := range row[:last+1] {
+			if t.width > 0 {
+				cell = ansi.Truncate(cell, widths[i], "…")
+			}
+			gap := ""
+			if i < last {
+				gap = strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+columnGap)
+			}
+			out.WriteString(t.palette.paint(t.styleOf(n, i, cell), cell) + gap)
+		}
+		out.WriteString("\n")
+	}
+	t.header, t.rows = nil, nil
+	return out.Flush()
+}
+
+func (t *table) styleOf(row, column int, cell string) style {
+	if row == 0 && len(t.header) > 0 {
+		return bold
+	}
+	if by := t.paints[column]; by != nil {
+		return by(cell)
+	}
+	return plain
+}
+
+// widths are the columns' widths. Where they do not fit the terminal, the widest
+// gives way, the first, which mostly holds a name to copy, last.
+func (t *table) widths(rows [][]string) []int {
+	widths := slices.Clone(t.least)
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], ansi.StringWidth(cell))
+		}
+	}
+	if t.width == 0 {
+		return widths
+	}
+	total := columnGap * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	for ; total > t.width; total-- {
+		widest := -1
+		for i := len(widths) - 1; i >= 0; i-- {
+			if widths[i] > leastColumn && (widest < 0 || i > 0 && widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+// terminalWidth is how many columns the terminal w has, 0 where it is none.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(w) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
