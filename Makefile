@@ -76,6 +76,10 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 cross: ## compile for other systems
 	@for p in $(PLATFORMS); do echo "GOOS=$${p%/*} GOARCH=$${p#*/} go build ./..."; GOOS=$${p%/*} GOARCH=$${p#*/} go build ./...; done
 
+.PHONY: reference
+reference: ## write docs/cli.md from what the commands say of themselves
+	go test ./cmd/ltsworker -run TestReferenceIsWhatTheCommandsSay -count=1 -write-reference
+
 .PHONY: fmt
 fmt: ## format the code
 	gofmt -w .

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -20,6 +22,8 @@ type vector struct {
 	ID     string            // "" where the replica chooses one
 	Task   map[string]string // the hash it becomes
 	Reason string            // why it is rejected instead
+
+	BeyondSchema bool `json:"beyond_schema"` // the JSON Schema cannot say that it is rejected
 }
 
 // anyOf stands in a vector for values that differ from run to run.
@@ -43,9 +47,18 @@ func TestVectorsOfTheProtocol(t *testing.T) {
 	ctx := context.Background()
 	rdb := redisserver.Start(t).Client(t)
 	store := redisstore.New(rdb, "default")
+	schema := entrySchema(t)
 
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(v.Entry))
+			if err == nil {
+				err = schema.Validate(doc)
+			}
+			if valid := v.Reason == "" || v.BeyondSchema; valid != (err == nil) {
+				t.Errorf("the schema says %v", err)
+			}
+
 			known := keys(t, rdb.Keys(ctx, "lts:{default}:task:*").Val())
 			rejects := rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val()
 			if err := rdb.RPush(ctx, "lts:{default}:inbox", v.Entry).Err(); err != nil {

@@ -165,7 +165,7 @@ var faultCases = map[string]faultCase{
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			verdicts, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: []worker.Held{
-				{ID: "a", Fence: v.held["a"].Fence, Progress: []byte("50")}, {ID: "c", Fence: v.held["c"].Fence},
+				{ID: "a", Fence: v.held["a"].Fence, Progress: []byte("50"), Slow: true}, {ID: "c", Fence: v.held["c"].Fence},
 				{ID: "d", Fence: v.held["d"].Fence + 1}, {ID: "nobody", Fence: 1},
 			}})
 			return fmt.Sprint(verdicts), err

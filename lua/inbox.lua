@@ -29,6 +29,28 @@ end
 if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return -1 end
 if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
 
+-- What leaves the inbox must become a task: a key of another type has to stop this call before that.
+local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream' }
+for _, q in ipairs(queues()) do types['running:' .. q] = 'zset' end
+for task = 1, n do
+  local at = starts[task]
+  if ARGV[at + 1] == '' then
+    local q = ARGV[at + 6]
+    types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
+    types['running:' .. q], types['wake:' .. q] = 'zset', 'list'
+    local group = ARGV[at + 8] ~= '0' and ARGV[at + 9] or ''
+    if group ~= '' then types['group:run:' .. group] = 'set' end
+  end
+end
+for name, kind in pairs(types) do
+  local is = call('TYPE', P .. name)
+  is = is.ok or is
+  if is ~= 'none' and is ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. P .. name .. ' is a ' .. is .. ', not a ' .. kind)
+  end
+end
+call('HEXISTS', META, 'seq')
+
 call('LTRIM', P .. 'inbox:open', from_open, -1)
 call('LTRIM', P .. 'inbox', n - from_open, -1)
 local sequence = call('HINCRBY', META, 'seq', n) - n

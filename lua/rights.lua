@@ -11,6 +11,8 @@ for _, command in ipairs({
   { 'HEXISTS', 'f' }, { 'HINCRBY', 'f', '1' }, { 'ZADD', '1', 'm' }, { 'ZREM', 'm' }, { 'ZCARD' }, { 'ZCOUNT', '0', '1' },
   { 'ZRANGE', '0', '1' }, { 'ZRANGEBYSCORE', '0', '1' }, { 'ZRANGEBYLEX', '-', '+' }, { 'SADD', 'm' }, { 'SREM', 'm' },
   { 'SCARD' }, { 'SMEMBERS' }, { 'LLEN' }, { 'LINDEX', '0' }, { 'LRANGE', '0', '1' }, { 'LTRIM', '0', '1' }, { 'LPOP' },
+  { 'SISMEMBER', 'm' }, { 'ZSCORE', 'm' }, { 'TYPE' }, { 'RENAMENX', P .. 'to' }, { 'ZSCAN', '0' }, { 'HSCAN', '0' },
+  { 'SSCAN', '0' }, { 'SCAN' },
   { 'RPUSH', 'v' }, { 'XADD', '*', 'f', 'v' }, { 'XLEN' }, { 'XRANGE', '-', '+' }, { 'XREVRANGE', '+', '-' },
   { 'XTRIM', 'MAXLEN', '1' }, { 'GET' }, { 'SET', 'v' }, { 'EXISTS' }, { 'DEL' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
 }) do

@@ -111,12 +111,12 @@ var damageCases = []struct {
 	{"HeadOfNobody", func(w *wreck) { w.do("HSET", "group:head:default", "h", 77) }, "head_stale", nil},
 	{"QueuesForgotten", func(w *wreck) { w.do("DEL", "queues") }, "queue_unlisted queue_unlisted", nil},
 	{"EventsOfAnotherType", func(w *wreck) { w.do("DEL", "events"); w.do("SET", "events", "x") }, "wrong_type", nil},
-	{"MetaOfAnotherType", func(w *wreck) { w.do("DEL", "meta"); w.do("SET", "meta", "x") }, "?group_stuck meta_lost sequence_behind wrong_type", func(w *wreck) {
+	{"MetaOfAnotherType", func(w *wreck) { w.do("DEL", "meta"); w.do("SET", "meta", "x") }, "?group_stuck meta_lost wrong_type|?group_stuck meta_lost sequence_behind wrong_type", func(w *wreck) {
 		if _, _, err := w.store.Exchange(w.t.Context(), nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Hour, Call: 1 << 40}}); !errors.Is(err, worker.ErrNotJoined) {
 			w.t.Errorf("claim: %v, want ErrNotJoined: the replica has to bring its limits back", err)
 		}
 	}},
-	{"SettingsDeleted", func(w *wreck) { w.do("DEL", "meta") }, "?group_stuck meta_lost sequence_behind", func(w *wreck) {
+	{"SettingsDeleted", func(w *wreck) { w.do("DEL", "meta") }, "?group_stuck meta_lost|?group_stuck meta_lost sequence_behind", func(w *wreck) {
 		before := w.fence("run")
 		w.join(w.t, "r")
 		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {

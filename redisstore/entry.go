@@ -139,6 +139,7 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 			b, err := worker.ParseBackoff(text)
 			if err != nil {
 				e.add(name, "%v", err)
+				return
 			}
 			s.Backoff = b
 		}

@@ -213,11 +213,12 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 		return nil, s.fail("renew", err)
 	}
 	verdicts := make([]worker.Verdict, 0, len(r.Held))
-	joined := true
+	joined, drain := true, false
 	for i, held := range parts {
 		reply := readReply("renew", steps[i].reply)
 		verdicts = append(verdicts, reply.verdicts(len(held))...)
-		joined = reply.int() == 1 && joined
+		listed := reply.int()
+		joined, drain = joined && listed > 0, drain || listed == 2
 		if reply.err != nil {
 			return nil, reply.err
 		}
@@ -225,8 +226,7 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 	if !joined {
 		return verdicts, s.fail("renew", worker.ErrNotJoined)
 	}
-	// A call that fails costs nothing: the next renewal asks again.
-	if drain, err := s.rdb.HExists(ctx, s.key("replica:", r.Replica), "drain").Result(); err == nil && drain {
+	if drain {
 		return verdicts, s.fail("renew", worker.ErrDrain)
 	}
 	return verdicts, nil

@@ -177,6 +177,9 @@ func decodeTask(id string, flat []string) *worker.Task {
 			t.StopWhy = v
 		}
 	}
+	if t.State == worker.Stopped && t.StopWhy == "" {
+		t.StopWhy = t.Error // a task that did not run was stopped without being asked
+	}
 	if run == "" {
 		return t
 	}

@@ -30,15 +30,19 @@ func (w *walk) checkInspection() {
 // which keys are come across: alternatives have a bar between them, a word with a
 // question mark may be there up to three times.
 func orders(want string) []string {
-	if !strings.Contains(want, "?") {
-		return strings.Split(want, "|")
-	}
 	var all []string
-	maybe, rest, _ := strings.Cut(strings.TrimPrefix(want, "?"), " ")
-	for n := range 4 {
-		words := append(strings.Fields(strings.Repeat(maybe+" ", n)), strings.Fields(rest)...)
-		slices.Sort(words)
-		all = append(all, strings.Join(words, " "))
+	for one := range strings.SplitSeq(want, "|") {
+		maybe, optional := strings.CutPrefix(one, "?")
+		if !optional {
+			all = append(all, one)
+			continue
+		}
+		maybe, rest, _ := strings.Cut(maybe, " ")
+		for n := range 4 {
+			words := append(strings.Fields(strings.Repeat(maybe+" ", n)), strings.Fields(rest)...)
+			slices.Sort(words)
+			all = append(all, strings.Join(words, " "))
+		}
 	}
 	return all
 }

@@ -28,7 +28,7 @@ able() {
 }
 missing() { # the Debian packages of what is not there
 	python=$(able python3 -c 'import redis; redis.Redis.xautoclaim')
-	ruby=$(able ruby -e 'require "redis"; Redis.instance_method(:xautoclaim)')
+	ruby=$(able ruby -e 'require "redis"; Redis.instance_method(:xreadgroup)')
 	node=$(able node -e 'if (process.versions.node.split(".")[0] < 18) process.exit(1)')
 	packages=()
 	[[ $python ]] || packages+=(python3-redis)
@@ -45,14 +45,15 @@ if missing && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
 fi
 if missing; then
 	cat >&2 <<-END
-		The programs of examples/polyglot need Python 3 with redis-py 4.3, Ruby with redis-rb 4.6, Node 18 with npm.
+		The programs of examples/polyglot need Python 3 with redis-py 4.3, Ruby with redis-rb 4.8, Node 18 with npm.
 		  Debian, Ubuntu  sudo apt-get update && sudo apt-get install ${packages[*]}
 		  other           pip install redis; gem install redis -v '~> 4.8'; https://nodejs.org/en/download
 	END
 	exit 1
 fi
 if ! npm ls --loglevel=silent >/dev/null 2>&1; then
-	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >"$dir/npm.log" 2>&1 ||
+		fail "the package redis of examples/polyglot/package.json is missing, and npm install failed"
 fi
 
 REDIS_PORT=$(shuf -i 20000-29999 -n 1)

@@ -28,7 +28,7 @@ func TestBackoffOutsideItsBoundsIsRefused(t *testing.T) {
 	for _, wire := range []string{
 		"fixed", "fixed:", "fixed:0", "fixed:-1", "fixed:1.5", "fixed:NaN", "fixed:1:2", "fixed:31536000001", "fixed:99999999999999999999",
 		"exponential", "exponential:1", "exponential:2:1", "exponential:0:1", "exponential:1:31536000001", "exponential:1:2:3",
-		"linear:1", "1000", ":", " fixed:1", "fixed:1 ", strings.Repeat("x", 1000), "exponential:1:2\x00",
+		"linear:1", "1000", ":", " fixed:1", "fixed:1 ", strings.Repeat("x", 1000), "exponential:1:2\x00", "fixed:+1", "fixed:01", "exponential:1:02",
 	} {
 		if got, err := ParseBackoff(wire); err == nil {
 			t.Errorf("%q is read as %+v", clip(wire), got)

@@ -44,7 +44,16 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 		return err
 	}
 	return g.withClient(cmd, func(ctx context.Context, c *client) error {
-		receipts, err := c.EnqueueAll(ctx, specs)
+		bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
+		p, err := c.watched(func(n int) {
+			done += n
+			bar.set(done, len(specs))
+		})
+		if err != nil {
+			return err
+		}
+		receipts, err := p.EnqueueAll(ctx, specs)
+		bar.clear()
 		// What is known of each task matters even where some were refused.
 		if werr := printReceipts(cmd.OutOrStdout(), receipts, f.json); werr != nil {
 			return errors.Join(err, werr)

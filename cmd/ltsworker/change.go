@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -15,14 +16,14 @@ import (
 type change struct {
 	verb, past string
 	from       []worker.State // the states it applies to
-	do         func(ctx context.Context, c *client, f worker.Filter) (int, error)
+	do         func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error)
 }
 
 func newStop(g *globals) *cobra.Command {
 	var why string
 	cmd := changeCommand(g, change{
 		verb: "stop", past: "stopped", from: live(),
-		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Stop(ctx, f, why) },
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Stop(ctx, f, why) },
 	}, "End live tasks: running handlers are cancelled, the others never start")
 	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
 	return cmd
@@ -31,14 +32,14 @@ func newStop(g *globals) *cobra.Command {
 func newRetry(g *globals) *cobra.Command {
 	return changeCommand(g, change{
 		verb: "retry", past: "put back", from: ended(),
-		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Retry(ctx, f) },
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Retry(ctx, f) },
 	}, "Put ended tasks back into their queues, with fresh attempts")
 }
 
 func newDelete(g *globals) *cobra.Command {
 	return changeCommand(g, change{
 		verb: "delete", past: "deleted", from: ended(),
-		do: func(ctx context.Context, c *client, f worker.Filter) (int, error) { return c.Delete(ctx, f) },
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Delete(ctx, f) },
 	}, "Remove ended tasks with everything that belongs to them")
 }
 
@@ -53,8 +54,9 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 		Long: short + `.
 
 Tasks are given by their IDs, or by flags: these are combined with and, the
-values of one flag with or. With flags, the number of matching tasks is shown
-and nothing is changed unless --yes is given too.`,
+values of one flag with or. With flags, the number of matching tasks is shown, and
+a person at a terminal is asked; --yes does it without asking. Without both nothing
+is changed.`,
 		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -78,14 +80,7 @@ and nothing is changed unless --yes is given too.`,
 				filter.States = ch.from
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				if len(ids) == 0 && !yes {
-					return ch.preview(ctx, c, filter)
-				}
-				n, err := ch.do(ctx, c, filter)
-				if n > 0 || err == nil {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", ch.past, count(n, "task"))
-				}
-				return err
+				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes)
 			})
 		},
 	}
@@ -110,16 +105,53 @@ func (ch change) checkStates(states []worker.State) error {
 	return nil
 }
 
-// preview counts what a change would do and refuses to do it.
-func (ch change) preview(ctx context.Context, c *client, f worker.Filter) error {
+// run makes the change. Where flags select the tasks and nobody has agreed yet, a
+// person is asked, and whoever is no person refused.
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes bool) error {
+	total := len(f.IDs)
+	// A count is a look at every task: it is made for those who read it.
+	if !named && (!yes || isTerminal(cmd.ErrOrStderr())) {
+		var err error
+		if total, err = countTasks(ctx, c, f); err != nil {
+			return err
+		}
+	}
+	if !named && !yes {
+		question := count(total, "task") + " would be " + ch.past
+		if !canAsk(cmd) {
+			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
+		}
+		if total > 0 {
+			if err := confirm(ctx, cmd, question+". Go on?"); err != nil {
+				return err
+			}
+		}
+	}
+	bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
+	p, err := c.watched(func(n int) {
+		done += n
+		bar.set(done, total)
+	})
+	if err != nil {
+		return err
+	}
+	n, err := ch.do(ctx, p, f)
+	bar.clear()
+	if n > 0 || err == nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", ch.past, count(n, "task"))
+	}
+	return err
+}
+
+func countTasks(ctx context.Context, c *client, f worker.Filter) (int, error) {
 	n := 0
 	for _, err := range c.Tasks(ctx, f) {
 		if err != nil {
-			return err
+			return 0, err
 		}
 		n++
 	}
-	return &inputError{errors.New(count(n, "task") + " would be " + ch.past + "; nothing was changed: add --yes to do it")}
+	return n, nil
 }
 
 func live() (states []worker.State) {

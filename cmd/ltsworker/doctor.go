@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
@@ -45,7 +43,7 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 
 func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	walk := newWalk(cmd.ErrOrStderr())
+	walk := newPatientBar(cmd.ErrOrStderr(), "entries")
 	defer walk.clear()
 	open, fixed := 0, 0
 	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
@@ -124,38 +122,4 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	}
 	_, err := fmt.Fprintf(w, "%22s→ %s\n", "", visible(next))
 	return err
-}
-
-// patient is how long an inspection may take before a person is shown how far
-// it is.
-const patient = time.Second
-
-// walkProgress is a bar for what takes longer than patient, on a terminal only.
-type walkProgress struct {
-	out   io.Writer
-	began time.Time
-	bar   *progressbar.ProgressBar
-}
-
-func newWalk(out io.Writer) *walkProgress { return &walkProgress{out: out, began: time.Now()} }
-
-// set draws the bar. One that cannot be drawn is no reason to stop.
-func (p *walkProgress) set(looked, roughly int) {
-	if p.bar == nil {
-		if !isTerminal(p.out) || time.Since(p.began) < patient {
-			return
-		}
-		p.bar = progressbar.NewOptions(roughly,
-			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription("entries"), progressbar.OptionShowCount(),
-			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
-	}
-	p.bar.ChangeMax(roughly)
-	_ = p.bar.Set(looked)
-}
-
-// clear makes room for a line of output; the next step draws the bar again.
-func (p *walkProgress) clear() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
 }

@@ -13,8 +13,10 @@ end
 
 -- taken returns id and state of the live task that has the unique key.
 local function taken(unique)
-  local holder = call('GET', unique)
-  local state = holder and call('HGET', task_key(holder), 'state')
+  local holder = redis.pcall('GET', unique)
+  if type(holder) == 'table' then return end -- somebody else's value, which SET replaces
+  local state = holder and redis.pcall('HGET', task_key(holder), 'state')
+  if type(state) == 'table' then return end
   if state and not (state == 'succeeded' or state == 'failed' or state == 'stopped' or state == 'expired') then
     return holder, state
   end
@@ -44,7 +46,8 @@ local function admit(at, payload, sequence)
   local made = string.byte(id) == 43 -- "+"
   if made then id = string.sub(id, 2) end
   local key = task_key(id)
-  local state = not made and call('HGET', key, 'state')
+  local state = not made and redis.pcall('HGET', key, 'state')
+  if type(state) == 'table' then state = 'unreadable' end
   if state then return 'dup', id, state end
   local group, unique, delay, run_at, ttl, deadline = '', '', '', '', '', ''
   if further > 0 then group, unique, delay, run_at, ttl, deadline = unpack(ARGV, at + 5, at + 10) end

@@ -55,7 +55,7 @@ end
 -- finish ends a task that has left its live index.
 local function finish(id, m, state, code, result, error)
   local v = m.v + 1
-  if m.unique and call('GET', P .. 'unique:' .. m.unique) == id then call('DEL', P .. 'unique:' .. m.unique) end
+  if m.unique and redis.pcall('GET', P .. 'unique:' .. m.unique) == id then call('DEL', P .. 'unique:' .. m.unique) end
   if m.expires_at or m.deadline_at then call('ZREM', P .. 'expiring', id) end
 
   local ran = m.state == 'running'

@@ -24,8 +24,8 @@ func stopEndsAtOnce(b *bundle) {
 		if c := b.stop(id); !c.Done || c.State != worker.Stopped {
 			b.Errorf("%s: %+v", id, c)
 		}
-		if t := b.wantEnd(id, worker.Stopped, worker.CodeStopped); t.Error != "enough" {
-			b.Errorf("%s: error %q", id, t.Error)
+		if t := b.wantEnd(id, worker.Stopped, worker.CodeStopped); t.Error != "enough" || t.StopWhy != "enough" {
+			b.Errorf("%s: error %q, reason %q", id, t.Error, t.StopWhy)
 		}
 	}
 	b.wantIDs(b.claim(worker.DefaultQueue, 9))

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestShellsAreOfferedWhatFits(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--queue", "slow")
+	offered := func(args ...string) []string {
+		t.Helper()
+		lines := strings.Split(strings.TrimSpace(u.must(append([]string{"__completeNoDesc"}, args...)...)), "\n")
+		return lines[:len(lines)-1] // the last one is about files
+	}
+	for args, want := range map[string][]string{
+		"pause ":        {"slow"},
+		"pause slow ":   nil,
+		"dra":           {"drain"},
+		"ls --queue ":   {"slow"},
+		"get ":          nil,
+		"run --log-for": {"--log-format"},
+	} {
+		if got := offered(strings.Split(args, " ")...); !slices.Equal(got, want) {
+			t.Errorf("%q: offered %q, want %q", args, got, want)
+		}
+	}
+	if got := offered("ls", "--state", ""); !slices.Contains(got, "failed") || len(got) != 7 {
+		t.Errorf("offered %q", got)
+	}
+	u.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
+	if got := offered("pause", ""); len(got) > 0 {
+		t.Errorf("without Redis: %q", got)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if out := u.must("completion", shell); !strings.Contains(out, "ltsworker") {
+			t.Errorf("the script for %s: %q", shell, out)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// snapshot is what top shows of a pool.
+type snapshot struct {
+	stats    pool.Stats
+	queues   []pool.QueueLoad
+	replicas []pool.ReplicaInfo
+	failures []failureGroup
+	all      bool // failures are of all failed tasks that are kept
+}
+
+// topPool is what top asks of the pool.
+type topPool struct{ *client }
+
+// look reads everything that top shows.
+func (p topPool) look(ctx context.Context) (snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	var s snapshot
+	var err error
+	if s.stats, err = p.Stats(ctx); err != nil {
+		return s, err
+	}
+	if s.queues, err = p.Load(ctx); err != nil {
+		return s, err
+	}
+	if s.replicas, err = p.Replicas(ctx); err != nil {
+		return s, err
+	}
+	s.failures, s.all, err = readFailures(ctx, p.client)
+	return s, err
+}
+
+// action is something that a key does: with a question first where it changes
+// tasks or replicas.
+type action struct {
+	question string
+	do       func(ctx context.Context) (done string, err error)
+}
+
+// pause pauses or resumes a queue, "" for the whole pool. That is undone as
+// easily, so nobody is asked.
+func (p topPool) pause(queue string, on bool) action {
+	what := "the whole pool"
+	if queue != "" {
+		what = "queue " + printable(queue)
+	}
+	return action{do: func(ctx context.Context) (string, error) {
+		if on {
+			return "paused " + what, p.Pause(ctx, queue)
+		}
+		return "resumed " + what, p.Resume(ctx, queue)
+	}}
+}
+
+// stop ends the live tasks that match.
+func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
+	f.States = live()
+	n, err := countTasks(ctx, p.client, f)
+	if err != nil || n == 0 {
+		return action{}, or(err, "no live task "+of)
+	}
+	return action{question: fmt.Sprintf("stop %s %s?", count(n, "live task"), of), do: func(ctx context.Context) (string, error) {
+		n, err := p.Stop(ctx, f, "stopped in top")
+		return "stopped " + count(n, "task"), err
+	}}, nil
+}
+
+// retry puts back the tasks of the group.
+func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
+	ids, err := failedAlike(ctx, p.client, g)
+	if err != nil || len(ids) == 0 {
+		return action{}, or(err, "they are gone")
+	}
+	return action{question: fmt.Sprintf("retry %s of kind %s?", count(len(ids), "failed task"), printable(g.kind)), do: func(ctx context.Context) (string, error) {
+		n, err := p.Retry(ctx, worker.Filter{IDs: ids, States: []worker.State{worker.Failed}})
+		return "put back " + count(n, "task"), err
+	}}, nil
+}
+
+// drain asks the replica to drain.
+func (p topPool) drain(r pool.ReplicaInfo) action {
+	return action{question: fmt.Sprintf("drain replica %s on %s?", printable(r.ID), printable(r.Host)), do: func(ctx context.Context) (string, error) {
+		return "asked replica " + printable(r.ID) + " to drain", p.Drain(ctx, r.ID)
+	}}
+}
+
+// or is err, or else an error that says so.
+func or(err error, say string) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s", say)
+}
+
+// stale is how old a picture is that is no longer the present.
+const stale = 5 * time.Second

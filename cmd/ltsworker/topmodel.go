@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// section is a part of top's picture that has lines to go to.
+type section int
+
+const (
+	queueSection section = iota
+	replicaSection
+	failureSection
+	sections
+)
+
+// topModel is the state of the live view.
+type topModel struct {
+	ctx     context.Context
+	pool    topPool
+	every   time.Duration
+	title   string
+	palette palette
+
+	width, height int
+	now           snapshot
+	seen          time.Time // when now was read; zero before the first
+	trouble       error     // of the last look
+	section       section
+	line          [sections]int // the chosen line of each section
+	first         [sections]int // the first line of each that is shown
+	asked         *action       // waits for a yes
+	says          string        // what the last key did
+}
+
+// The messages between the view and what it does meanwhile.
+type (
+	lookMsg struct {
+		snapshot
+		err error
+	}
+	tickMsg struct{}
+	askMsg  struct {
+		action
+		err error
+	}
+	doneMsg struct {
+		says string
+		err  error
+	}
+)
+
+func (m *topModel) Init() tea.Cmd { return m.look }
+
+func (m *topModel) look() tea.Msg {
+	s, err := m.pool.look(m.ctx)
+	return lookMsg{s, err}
+}
+
+func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+	case tickMsg:
+		return m, m.look
+	case lookMsg:
+		if m.trouble = msg.err; msg.err == nil {
+			m.now, m.seen = msg.snapshot, time.Now()
+		}
+		m.keepInside()
+		return m, tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
+	case askMsg:
+		if m.says = ""; msg.err != nil {
+			m.says = msg.err.Error()
+		} else {
+			m.asked = &msg.action
+		}
+	case doneMsg:
+		if m.says = msg.says; msg.err != nil {
+			m.says = msg.err.Error()
+		}
+	case tea.KeyPressMsg:
+		return m, m.key(msg.String())
+	}
+	return m, nil
+}
+
+// key does what a key asks for.
+func (m *topModel) key(key string) tea.Cmd {
+	if a := m.asked; a != nil && key != "ctrl+c" {
+		m.asked, m.says = nil, "nothing was changed"
+		if key == "y" || key == "Y" {
+			return m.perform(*a)
+		}
+		return nil
+	}
+	m.says = ""
+	switch key {
+	case "q", "ctrl+c", "esc":
+		return tea.Quit
+	case "tab":
+		m.section = (m.section + 1) % sections
+	case "shift+tab":
+		m.section = (m.section + sections - 1) % sections
+	case "down", "j":
+		m.line[m.section]++
+	case "up", "k":
+		m.line[m.section]--
+	case "home", "g":
+		m.line[m.section] = 0
+	case "end", "G":
+		m.line[m.section] = m.lines(m.section)
+	default:
+		return m.act(key)
+	}
+	m.keepInside()
+	return nil
+}
+
+// act is what a key does with the chosen line.
+func (m *topModel) act(key string) tea.Cmd {
+	line := m.line[m.section]
+	if m.seen.IsZero() || line >= m.lines(m.section) {
+		return nil
+	}
+	switch m.section {
+	case queueSection:
+		queue, filter, of := "", pool.Filter{States: live()}, "of the whole pool"
+		if line > 0 {
+			queue = m.now.queues[line-1].Name
+			filter.Queues, of = []string{queue}, "of queue "+printable(queue)
+		}
+		switch key {
+		case "p", "r":
+			return m.perform(m.pool.pause(queue, key == "p"))
+		case "s":
+			return m.ask(func(ctx context.Context) (action, error) { return m.pool.stop(ctx, filter, of) })
+		}
+	case replicaSection:
+		if key == "d" {
+			a := m.pool.drain(m.now.replicas[line])
+			m.asked = &a
+		}
+	case failureSection:
+		g := m.now.failures[line]
+		switch key {
+		case "t":
+			return m.ask(func(ctx context.Context) (action, error) { return m.pool.retry(ctx, g) })
+		case "s":
+			return m.ask(func(ctx context.Context) (action, error) {
+				return m.pool.stop(ctx, pool.Filter{Kinds: []string{g.kind}}, "of kind "+printable(g.kind))
+			})
+		}
+	}
+	return nil
+}
+
+// ask finds out what there is to ask about.
+func (m *topModel) ask(prepare func(context.Context) (action, error)) tea.Cmd {
+	m.says = "counting…"
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(m.ctx, callPatience)
+		defer cancel()
+		a, err := prepare(ctx)
+		return askMsg{a, err}
+	}
+}
+
+func (m *topModel) perform(a action) tea.Cmd {
+	m.says = "…"
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(m.ctx, callPatience)
+		defer cancel()
+		says, err := a.do(ctx)
+		return doneMsg{says, err}
+	}
+}
+
+// lines is how many lines a section has. The queues begin with the whole pool.
+func (m *topModel) lines(s section) int {
+	switch s {
+	case queueSection:
+		return 1 + len(m.now.queues)
+	case replicaSection:
+		return len(m.now.replicas)
+	}
+	return len(m.now.failures)
+}
+
+// keepInside moves the chosen lines to where there are some.
+func (m *topModel) keepInside() {
+	for s := range sections {
+		m.line[s] = max(min(m.line[s], m.lines(s)-1), 0)
+	}
+}
