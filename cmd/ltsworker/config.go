@@ -115,6 +115,11 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 				field{"default_limit", r.number(&p.Groups.DefaultLimit, 0, most)},
 				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
 		}},
+		field{"events", func(n *yaml.Node, at string) {
+			r.section(n, at,
+				field{"max", r.number(&p.MaxEvents, 1, most)},
+				field{"age", r.duration(&p.EventAge, time.Second, 365*day, false)})
+		}},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
 	// What is there but cannot be read has been reported already.

@@ -25,6 +25,7 @@ queues:
   default: {workers: 4, limit: 10, max_len: 1000}
   slow:
 groups: {default_limit: 2, limits: {acme: 5}}
+events: {max: 5000, age: 2h}
 handlers:
   video.cut:
     command: [cat, -u]
@@ -49,6 +50,7 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 			Backoff: worker.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
+		MaxEvents: 5000, EventAge: 2 * time.Hour,
 	}
 	if diff := cmp.Diff(want, c.pool); diff != "" {
 		t.Error(diff)

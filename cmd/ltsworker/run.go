@@ -36,6 +36,7 @@ commands of its handlers, until interrupted.
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5}}
+  events: {max: 1000000, age: 24h}                   # of the event stream that is kept
   handlers:
     video.cut:
       command: [./cut.sh, --fast]
