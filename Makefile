@@ -23,7 +23,7 @@ test: redis lint race examples polyglot demo benchmarks deploy cross ## everythi
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
-	go test ./worker/... ./pool
+	go test ./worker/... ./pool/...
 
 .PHONY: race
 race: redis ## all tests, with the race detector and a real redis-server

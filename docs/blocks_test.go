@@ -12,12 +12,18 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	// What the blocks use, so that the result is not taken from the cache when it
+	// has changed.
+	_ "github.com/ltsworker/ltsworker/pool/pooltest"
+	_ "github.com/ltsworker/ltsworker/worker/command"
 )
 
 // packages are what a block may use without importing it. One that begins with
@@ -46,8 +52,8 @@ var surroundings = [][2]string{
 
 // TestGoBlocksCompile checks every block marked as go in the documentation. A
 // block may be a file, or declarations and statements in any mixture. It may use
-// what blocks above it on the page declare, surroundings, and what a comment that
-// the page does not show declares for it:
+// surroundings, what other blocks of the page declare, the nearest first, and what
+// is declared in a comment, which the page does not show:
 //
 //	<!-- go
 //	func resize(url string) error
@@ -62,23 +68,20 @@ func TestGoBlocksCompile(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts := map[string][]block{}
-	paths := map[string]bool{}
-	for _, path := range packages {
-		paths[path] = true
-	}
+	var paths []string
 	for _, page := range append(pages, more...) {
 		texts[page] = read(t, page)
 		for _, b := range texts[page] {
-			for _, path := range b.imports() {
-				paths[path] = true
-			}
+			paths = append(paths, b.imports()...)
 		}
 	}
 	c := newCompiler(t, paths)
 	n := 0
 	for page, blocks := range texts {
-		var above []declaration
-		for _, b := range blocks {
+		// A declaration that is wrong is told of once, with its own block.
+		told := map[string]bool{}
+		p := newPage(page, blocks)
+		for i, b := range blocks {
 			if !b.hidden {
 				n++
 			}
@@ -86,10 +89,14 @@ func TestGoBlocksCompile(t *testing.T) {
 			if b.isFile() {
 				errs = c.check(page, b.text, b.line, false)
 			} else {
-				above, errs = c.fragment(page, b, above)
+				errs = c.fragment(p, i)
 			}
 			for _, err := range errs {
-				t.Errorf("%s, in the block at line %d: %v", page, b.line, err)
+				if told[err.Error()] {
+					continue
+				}
+				told[err.Error()] = true
+				t.Errorf("in the block at line %d: %v", b.line, err)
 			}
 		}
 	}
@@ -171,12 +178,15 @@ type compiler struct {
 	from types.Importer
 }
 
-func newCompiler(t *testing.T, paths map[string]bool) *compiler {
+// newCompiler knows packages and what paths name.
+func newCompiler(t *testing.T, paths []string) *compiler {
 	t.Helper()
 	args := []string{"list", "-export", "-deps", "-json=ImportPath,Export"}
-	for path := range paths {
-		args = append(args, path)
+	for path := range maps.Values(packages) {
+		paths = append(paths, path)
 	}
+	slices.Sort(paths)
+	args = append(args, slices.Compact(paths)...)
 	cmd := exec.Command("go", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -219,30 +229,71 @@ func (c *compiler) check(page, text string, line int, loose bool) (errs []error)
 	return errs
 }
 
-// fragment checks a block that is no file, and returns what is declared above the
-// next one.
-func (c *compiler) fragment(page string, b block, above []declaration) ([]declaration, []error) {
-	declared, body, err := split(page, b)
-	if err != nil {
-		return above, []error{err}
-	}
-	for _, d := range declared {
-		above = slices.DeleteFunc(above, func(old declaration) bool {
-			return slices.ContainsFunc(old.names, func(name string) bool { return slices.Contains(d.names, name) })
-		})
-	}
-	above = append(above, declared...)
+// page is a page's blocks, taken apart.
+type page struct {
+	name  string
+	parts []part
+}
 
+// part is a block that is no file.
+type part struct {
+	declared []declaration
+	body     string // its statements
+	err      error  // why it could not be taken apart
+}
+
+func newPage(name string, blocks []block) page {
+	p := page{name: name, parts: make([]part, len(blocks))}
+	for i, b := range blocks {
+		if at := &p.parts[i]; !b.isFile() {
+			at.declared, at.body, at.err = split(name, b)
+		}
+	}
+	return p
+}
+
+// around is what is declared for the i-th block: what it declares itself, then the
+// nearest above it, then the nearest below.
+func (p page) around(i int) (ds []declaration) {
+	taken := map[string]bool{}
+	add := func(part part) {
+		var fresh []declaration
+		for _, d := range part.declared {
+			if !slices.ContainsFunc(d.names, func(name string) bool { return taken[name] }) {
+				fresh = append(fresh, d)
+			}
+		}
+		for _, d := range fresh {
+			for _, name := range d.names {
+				taken[name] = true
+			}
+		}
+		ds = append(ds, fresh...)
+	}
+	for _, part := range slices.Backward(p.parts[:i+1]) {
+		add(part)
+	}
+	for _, part := range p.parts[i+1:] {
+		add(part)
+	}
+	return ds
+}
+
+// fragment checks the i-th block of a page, which is no file.
+func (c *compiler) fragment(p page, i int) []error {
+	if err := p.parts[i].err; err != nil {
+		return []error{err}
+	}
 	// Where the statements return something, it is not known what: the signature
 	// that fits is the right one.
 	var best []error
-	for i, results := range []string{"", "error", "(any, error)"} {
-		errs := c.check(page, assemble(above, body, results), 1, true)
-		if i == 0 || len(errs) < len(best) {
+	for n, results := range []string{"", "error", "(any, error)"} {
+		errs := c.check(p.name, assemble(p.around(i), p.parts[i].body, results), 1, true)
+		if n == 0 || len(errs) < len(best) {
 			best = errs
 		}
 	}
-	return above, best
+	return best
 }
 
 // assemble makes a file of declarations and a function's body.
@@ -256,7 +307,7 @@ func assemble(declared []declaration, body, results string) string {
 		fmt.Fprintf(&text, "%s %s, ", v[0], v[1])
 	}
 	// An inner scope, so that the body may declare those names itself.
-	fmt.Fprintf(&text, ") %s {\n{\n%s\n}\n}\n", results, body)
+	fmt.Fprintf(&text, ") %s {\n{\n%s\n}\npanic(0)\n}\n", results, body)
 	file := "package block\n\n"
 	for name, path := range packages {
 		file += fmt.Sprintf("import %s %q\n", name, path)
@@ -336,4 +387,21 @@ func declarations(page string, line int, piece string) (ds []declaration, err er
 		ds = append(ds, d)
 	}
 	return ds, nil
+}
+
+func TestAWrongBlockIsFound(t *testing.T) {
+	c := newCompiler(t, nil)
+	for text, want := range map[string]string{
+		"x := pool.Priority(\"high\")":              "cannot use",
+		"type Mail struct{}\n\np.Enqueue(Mail{})\n": "not enough arguments",
+		"p.Shout()": "p.Shout undefined",
+		"for {":     "expected",
+		"type Mail struct{}\n\nfunc (Mail) Kind() {": "expected",
+	} {
+		p := newPage("page.md", []block{{text: text, line: 7}})
+		errs := c.fragment(p, 0)
+		if len(errs) == 0 || !strings.Contains(errors.Join(errs...).Error(), want) {
+			t.Errorf("%q: %v, want %q", text, errs, want)
+		}
+	}
 }

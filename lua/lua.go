@@ -2,6 +2,12 @@
 // with a header that says what it does, its KEYS and ARGV, what it returns and
 // the invariant it keeps. What scripts share stands once in lib/ and is put in
 // front of those that name it in their "uses" line.
+//
+// Nothing else writes a pool's state. All scripts take the prefix of the pool's
+// keys as KEYS[1] and its hash of settings as KEYS[2], build every other key from
+// those (a pool is in one slot of a cluster), and read the time from Redis. Most are
+// named after the step they take: enqueue, claim, succeed, fail, release, renew,
+// reap, promote, purge, stop, retry, delete.
 package lua
 
 import (

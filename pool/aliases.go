@@ -6,31 +6,61 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// What a service needs of package worker, so that it imports this package and a
-// store only.
+// What a service needs of package worker stands here under the same names, so that
+// it imports this package and a store only.
 type (
-	Spec          = worker.Spec
-	Receipt       = worker.Receipt
-	State         = worker.State
-	Code          = worker.Code
-	Event         = worker.Event
-	Filter        = worker.Filter
-	Policy        = worker.Policy
-	Backoff       = worker.Backoff
-	Queue         = worker.QueueConfig
-	QueueInfo     = worker.QueueInfo
-	Stats         = worker.Stats
-	ReplicaInfo   = worker.ReplicaInfo
+	// Spec is what somebody who enqueues asks for; NewSpec makes one. See
+	// worker.Spec.
+	Spec = worker.Spec
+	// Receipt is the answer to one enqueued Spec. See worker.Receipt.
+	Receipt = worker.Receipt
+	// State is where a task is in its life. See worker.State.
+	State = worker.State
+	// Code is why an attempt ended. See worker.Code.
+	Code = worker.Code
+	// Event is one change of state of one task. See worker.Event.
+	Event = worker.Event
+	// Filter selects tasks to list, stop, retry or delete. See worker.Filter.
+	Filter = worker.Filter
+	// Policy is the defaults of one kind of task. See worker.Policy.
+	Policy = worker.Policy
+	// Backoff is how long a failed task waits before its next attempt. See
+	// worker.Backoff.
+	Backoff = worker.Backoff
+	// Queue is one queue as a replica serves it. See worker.QueueConfig.
+	Queue = worker.QueueConfig
+	// QueueInfo is a queue at one instant. See worker.QueueInfo.
+	QueueInfo = worker.QueueInfo
+	// Stats is the pool at one instant. See worker.Stats.
+	Stats = worker.Stats
+	// ReplicaInfo is a live replica as its last heartbeat described it. See
+	// worker.ReplicaInfo.
+	ReplicaInfo = worker.ReplicaInfo
+	// AttemptRecord is one entry of a task's history: an attempt that failed or was lost. See
+	// worker.AttemptRecord.
 	AttemptRecord = worker.AttemptRecord
-	Scope         = worker.Scope
-	Handler       = worker.Handler
-	Middleware    = worker.Middleware
-	FieldError    = worker.FieldError
-	TrimmedError  = worker.TrimmedError
-	SchemaError   = worker.SchemaError
-	Finding       = worker.Finding
-	Inspection    = worker.Inspection
-	Severity      = worker.Severity
+	// Scope is what a limit is about: the pool, a queue, a group, or groups by default. See
+	// worker.Scope.
+	Scope = worker.Scope
+	// Handler runs one attempt of a task; see Handle for handlers of a Go type. See
+	// worker.Handler.
+	Handler = worker.Handler
+	// Middleware wraps every handler: the one way to extend them. See worker.Middleware.
+	Middleware = worker.Middleware
+	// FieldError is one refused field of what was handed in. See worker.FieldError.
+	FieldError = worker.FieldError
+	// TrimmedError says that a reader fell behind the trimming of the event stream. See
+	// worker.TrimmedError.
+	TrimmedError = worker.TrimmedError
+	// SchemaError says that another version wrote the pool; it is an ErrSchema. See
+	// worker.SchemaError.
+	SchemaError = worker.SchemaError
+	// Finding is one thing that an inspection looked at. See worker.Finding.
+	Finding = worker.Finding
+	// Inspection is how a pool is inspected. See worker.Inspection.
+	Inspection = worker.Inspection
+	// Severity is how much a Finding matters. See worker.Severity.
+	Severity = worker.Severity
 )
 
 // The states of a task; see worker.State.

@@ -75,6 +75,11 @@
 // A [Filter] selects tasks to list, stop, retry or delete. Pause, Resume and
 // SetLimit act on all replicas at once, while they run.
 //
+// # Testing
+//
+// Package pooltest keeps a pool in memory for tests: it runs one handler now, or all
+// tasks that can start, says what was enqueued, and moves the time.
+//
 // # Errors
 //
 // What a caller hands in is checked before anything is written, and everything

@@ -26,12 +26,13 @@ var (
 // TaskError is what Result and Wait return for a task that ended without
 // success. Use errors.As to get at it.
 type TaskError struct {
-	ID      string
+	ID      string // of the task
 	State   State  // Failed, Stopped or Expired
 	Code    Code   // why the latest attempt ended
 	Message string // the text of the latest failure, or the reason given with the stop; may be empty
 }
 
+// Error says how the task ended, and why.
 func (e *TaskError) Error() string {
 	s := fmt.Sprintf("task %s %s", e.ID, e.State)
 	if e.Code != "" && string(e.Code) != string(e.State) {

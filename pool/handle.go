@@ -14,13 +14,13 @@ import (
 // knows the kind's name. Kind is also called on a zero value and must not depend
 // on the fields.
 type Kinder interface {
-	Kind() string
+	Kind() string // such as "image.resize"; for the characters see worker.CheckName
 }
 
 // Task is a task with its payload decoded. It is read-only.
 type Task[T any] struct {
 	*worker.Task
-	Args T
+	Args T // its payload
 }
 
 // Handle makes fn the handler of T's kind. The payload is decoded as JSON: an

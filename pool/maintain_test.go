@@ -8,7 +8,9 @@ import (
 	"testing/synctest"
 )
 
-func (s *fakeStore) Maintain(_ context.Context, replica string) (Upkeep, error) { return s.maintain(replica) }
+func (s *fakeStore) Maintain(_ context.Context, replica string) (Upkeep, error) {
+	return s.maintain(replica)
+}
 
 func TestMaintainWaitsForItsTurn(t *testing.T) {
 	for busy, want := range map[int]error{3: nil, 1000: ErrBusy} {

@@ -63,7 +63,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		}},
 		"leave":  {0, func() error { return s.store.Leave(ctx, "r") }},
 		"ring":   {0, func() error { return s.store.Ring(ctx, "r") }},
-		"drain":  {0, func() error { _, err := s.store.Drain(ctx, "r"); return err }},
+		"drain":  {0, func() error { _, err := s.store.Drain(ctx, "other"); return err }},
 		"wake":   {0, func() error { return s.store.Wake(ctx, "q") }},
 		"peek":   {0, func() error { _, err := s.store.AdmitInbox(ctx); return err }},
 		"stats":  {0, func() error { _, err := s.store.Stats(ctx); return err }},

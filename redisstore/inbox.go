@@ -109,7 +109,7 @@ func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
 
 // Reject is an inbox entry that could not become a task.
 type Reject struct {
-	Cursor string
-	Reason string
+	Cursor string // its place in the stream inbox:rejected
+	Reason string // everything that is wrong with it
 	Entry  string // its first 16 KiB
 }

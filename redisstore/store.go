@@ -6,6 +6,17 @@
 // keys of a pool share one hash tag. Scripts are sent by hash and again in full
 // where the server does not know them, so SCRIPT FLUSH, restarts and failovers
 // need no attention.
+//
+//	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
+//	p, err := pool.New(redisstore.New(rdb, "media"), pool.Config{…})
+//
+// New takes any redis.UniversalClient, and its connections, passwords and TLS with
+// it. Set ContextTimeoutEnabled, so that calls end with their contexts. Beside the
+// client's own pool of connections each blocking call (a replica has two or three)
+// has one of its own.
+//
+// A Store is a pool.Store: a service hands it to pool.New and calls pool from then
+// on. What only a store in Redis has is here: WithWait, Rejected, ParseEntry.
 package redisstore
 
 import (

@@ -32,11 +32,12 @@ var ErrStuck = errors.New("too many handlers ignore their cancelled context")
 // SchemaError says that a pool was written by a program whose key layout this
 // one does not know. It is an ErrSchema.
 type SchemaError struct {
-	Pool  string
+	Pool  string // its name
 	Has   string // the schema version of the pool
 	Knows string // the schema version of this program
 }
 
+// Error says which version knows what, and what to do.
 func (e *SchemaError) Error() string {
 	has, err1 := strconv.Atoi(e.Has)
 	knows, err2 := strconv.Atoi(e.Knows)
@@ -51,17 +52,20 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("%v: pool %s has key schema %q, this program knows %s: %s", ErrSchema, e.Pool, e.Has, e.Knows, do)
 }
 
+// Unwrap returns ErrSchema.
 func (e *SchemaError) Unwrap() error { return ErrSchema }
 
 // AdvisedError is an error of a store with something that a person can do about
 // it.
 type AdvisedError struct {
-	Err error
-	Do  string
+	Err error  // what the store answered
+	Do  string // what a person can do about it
 }
 
+// Error is the error with the advice behind it.
 func (e *AdvisedError) Error() string { return fmt.Sprintf("%v (%s)", e.Err, e.Do) }
 
+// Unwrap returns Err.
 func (e *AdvisedError) Unwrap() error { return e.Err }
 
 // FieldError is one refused field of what a person, a config file or another
@@ -71,16 +75,18 @@ type FieldError struct {
 	Msg   string // what is wrong and what to do, e.g. `must not contain "{"`
 }
 
+// Error is the field and what is wrong with it.
 func (e *FieldError) Error() string { return fmt.Sprintf("%s %s", e.Field, e.Msg) }
 
 // TrimmedError says that a reader of the event stream fell behind its trimming:
 // events after After are gone. Reading can go on from Next, which is "0" for the
 // oldest event that is left.
 type TrimmedError struct {
-	After string
-	Next  string
+	After string // the cursor that was asked for
+	Next  string // where reading can go on
 }
 
+// Error says after which cursor events are gone.
 func (e *TrimmedError) Error() string {
 	return fmt.Sprintf("events after %s were trimmed before they were read; continue after %q", e.After, e.Next)
 }

@@ -8,15 +8,15 @@ type Event struct {
 	// Cursor is the position in the stream; reading continues after it.
 	Cursor string
 
-	ID      string
+	ID      string // of the task, as Kind and Queue
 	Kind    string
 	Queue   string
-	State   State // the state after the change
-	Code    Code  // why the attempt ended; CodeSlow for the soft timeout; "" for a plain enqueue, promotion or claim
-	Attempt int64 // the number of the attempt concerned; 0 before the first
-	Version int64 // the task's own version: orders the events of one task and shows repeats
-	Replica string
-	At      time.Time
+	State   State             // the state after the change
+	Code    Code              // why the attempt ended; CodeSlow for the soft timeout; "" for a plain enqueue, promotion or claim
+	Attempt int64             // the number of the attempt concerned; 0 before the first
+	Version int64             // the task's own version: orders the events of one task and shows repeats
+	Replica string            // whose attempt it is; "" where none is concerned
+	At      time.Time         // by the clock of Redis
 	Wait    time.Duration     // on claims: from due to claimed
 	Run     time.Duration     // on ended attempts: from claimed to ended
 	Error   string            // on failures

@@ -4,8 +4,8 @@ import "time"
 
 // Receipt is the answer to one enqueued Spec.
 type Receipt struct {
-	ID    string
-	State State
+	ID    string // of the task that was made, or was there
+	State State  // the one it is in
 	// Duplicate says that no task was made: the id or the unique key was taken
 	// by the task that ID names, which is in State.
 	Duplicate bool
@@ -34,10 +34,10 @@ type Stats struct {
 	Enqueued   int64           // tasks ever made
 	Retried    int64           // ended tasks put back by a person
 	Ended      map[State]int64 // ends ever reached
-	LeasesLost int64
-	Inbox      int
-	Rejected   int // entries in the inbox's reject stream
-	Events     int // entries in the event stream
+	LeasesLost int64           // leases that ever ended without a report
+	Inbox      int             // entries that are not tasks yet
+	Rejected   int             // entries in the inbox's reject stream
+	Events     int             // entries in the event stream
 	Replicas   int
 	Limit      int // of the pool; 0 is no limit
 	Paused     bool
@@ -63,13 +63,13 @@ type ReplicaInfo struct {
 // AttemptRecord is one entry of a task's history. Only attempts that failed or
 // were lost leave one; the newest HistoryMax are kept.
 type AttemptRecord struct {
-	Attempt int64
-	Code    Code
-	At      time.Time
-	Run     time.Duration
-	Replica string
-	Error   string
-	Log     string
+	Attempt int64         // its number, from 1
+	Code    Code          // why it ended
+	At      time.Time     // when it ended
+	Run     time.Duration // from its claim to its end
+	Replica string        // who ran it
+	Error   string        // what went wrong
+	Log     string        // the end of its log, where its handler kept one
 }
 
 // HistoryMax is how many attempts a task's history keeps.
@@ -79,11 +79,11 @@ const HistoryMax = 10
 // field with or. The zero Filter selects everything; operations that change
 // tasks refuse it.
 type Filter struct {
-	IDs    []string
+	IDs    []string // the tasks named
 	States []State
 	Kinds  []string
 	Queues []string
-	Groups []string
+	Groups []string // tasks without a group match none
 }
 
 // Empty reports whether the filter would select every task.

@@ -1,6 +1,33 @@
 // Package worker runs tasks: a Replica claims them from a Store, calls their
 // handlers, keeps their leases and reports how they ended. It owns the task
 // record and knows nothing of where tasks are kept.
+//
+// Services use package pool, which gives this one Go types and the ways to
+// enqueue, wait and operate. This one is for those who write a store, or read how a
+// task is run.
+//
+// # What is here
+//
+//   - Task, Spec, Event and Stats are what is known of a pool: the words that all
+//     packages share.
+//   - Store is what a Replica needs of the place that keeps the tasks. Package
+//     redisstore is one.
+//   - Config, Replica and Handler run them: New, Handle, Run.
+//   - Permanent, RetryAfter and Snooze are what a handler may say with its error.
+//
+// # How a replica works
+//
+// One goroutine, the pump, exchanges with the store: reports of attempts that
+// ended and claims for the free slots travel together, so a round trip carries as
+// many tasks as ended since the last. A queue whose claim came back short is idle,
+// and its replica blocks in the store until a marker says that something can be
+// claimed, or until the next scheduled task is due.
+//
+// Another renews the leases of all running attempts every third of a lease. A third,
+// the watch, never calls the store: it cancels handlers whose attempt timed out or
+// whose lease ends unrenewed, by the monotonic clock of the machine, and gives up
+// those that ignore that. So a replica that is cut off has stopped its handlers
+// before its tasks start elsewhere.
 package worker
 
 import (
@@ -124,7 +151,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	return r, nil
 }
 
-// ID is the replica's id: 16 random hexadecimal digits, new with every New.
+// ID is the replica's id: random letters and digits, new with every New.
 func (r *Replica) ID() string { return r.id }
 
 // Handle sets the handler of a kind. It must be called before Run, which fails

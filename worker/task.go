@@ -135,7 +135,7 @@ const (
 type Task struct {
 	Spec
 
-	State State
+	State State // where it is in its life
 	// Attempt counts the claims of the task: 1 is the first.
 	Attempt int64
 	// Fence is the number of the claim among all claims of the pool: it grows
@@ -193,9 +193,9 @@ func (t *Task) MaxAttemptsOr(policy Policy) int {
 // of their handlers when they join, so that tasks from any language follow them.
 // Zero fields mean the package defaults.
 type Policy struct {
-	Timeout     time.Duration // one attempt; Forever means none
+	Timeout     time.Duration // one attempt; Forever means none; default DefaultTimeout
 	SoftTimeout time.Duration // when an event with code slow is sent; 0 is never
-	MaxAttempts int
-	MaxLost     int // how many leases may end unreported before the task fails
-	Backoff     Backoff
+	MaxAttempts int           // how many attempts may fail; default DefaultMaxAttempts
+	MaxLost     int           // how many leases may end unreported before the task fails; default DefaultMaxLost
+	Backoff     Backoff       // default DefaultBackoff
 }

@@ -182,8 +182,8 @@ func TestAStartedPoolRunsWhatBecomesDue(t *testing.T) {
 		if got, err := pool.Wait[int](t.Context(), p.Pool, now.ID); got != 3 || err != nil {
 			t.Fatalf("result %d, error %v", got, err)
 		}
-		later := mustEnqueue(t, p, Sum{3, 4}, pool.Delay(time.Hour))
-		p.Advance(t, time.Hour)
+		later := mustEnqueue(t, p, Sum{3, 4}, pool.Delay(5*time.Minute))
+		p.Advance(t, 5*time.Minute)
 		if got, err := pool.Wait[int](t.Context(), p.Pool, later.ID); got != 7 || err != nil {
 			t.Errorf("result %d, error %v", got, err)
 		}

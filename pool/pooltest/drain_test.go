@@ -203,3 +203,24 @@ func TestMiddlewareWrapsDrainAndCall(t *testing.T) {
 		t.Errorf("seen %v", seen)
 	}
 }
+
+func TestLargePayloadsAndResultsPass(t *testing.T) {
+	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 8}}})
+	pool.HandleResult(p.Pool, func(_ context.Context, task *pool.Task[Mail]) (string, error) {
+		return task.Args.To, nil
+	})
+	var specs []pool.Spec
+	for range 16 {
+		s, err := pool.NewSpec(Mail{strings.Repeat("x", 300<<10)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs = append(specs, s)
+	}
+	if _, err := p.EnqueueAll(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	if out := p.Drain(t).RequireOK(t); len(out) != 16 || len(pooltest.Result[string](t, out[15])) != 300<<10 {
+		t.Errorf("%d attempts", len(out))
+	}
+}

@@ -8,10 +8,11 @@
 // LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
 // environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows
 // with every start of any task of the pool: a system that refuses a number lower
-// than the last it saw keeps out a command that another has replaced. Nothing of a task ever becomes part of a command line, and no shell is
-// involved unless the configured command is one. What it writes to its standard
-// output is the result; the end of its standard error is the attempt's log.
-// Its exit status says what becomes of the attempt:
+// than the last it saw keeps out a command that another has replaced. Nothing of a
+// task ever becomes part of a command line, and no shell is involved unless the
+// configured command is one. What it writes to its standard output is the result;
+// the end of its standard error is the attempt's log. Its exit status says what
+// becomes of the attempt:
 //
 //	0      the task has succeeded
 //	65     it has failed for good (EX_DATAERR of sysexits.h)
