@@ -10,7 +10,7 @@ local verdicts, tasks, by_queue = {}, {}, {}
 for i = 2, #ARGV, 4 do
   local id, fence = ARGV[i], ARGV[i + 1]
   local m = tasks[id] or load(id)
-  local verdict = tasks[id] and 'already' or refusal(id, m, fence)
+  local verdict = refusal(id, m, fence) or tasks[id] and 'already'
   if not verdict then
     m.result = ARGV[i + 3] == '1' and ARGV[i + 2] or nil
     tasks[id] = m

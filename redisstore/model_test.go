@@ -393,7 +393,11 @@ func (w *walk) report(alone bool) {
 	ids := w.ids()
 	w.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	op := worker.Op(w.rng.IntN(3)) // of one kind: kinds are reordered in a batch
-	for _, id := range append(ids[:min(len(ids), 12)], "none") {
+	some := ids[:min(len(ids), 12)]
+	if !slices.Contains(some, "none") {
+		some = append(some, "none")
+	}
+	for _, id := range some {
 		m := w.tasks[id]
 		if m != nil && m.state != worker.Running && w.rng.IntN(6) > 0 || w.rng.IntN(3) == 0 {
 			continue

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -13,6 +15,7 @@ var reportRules = []rule{
 	{"SuccessWithoutResultLeavesNothing", successWithoutResultLeavesNothing},
 	{"ResultIsKeptAndTravelsWhenSmall", resultIsKept},
 	{"RepeatedReportChangesNothing", repeatedReportChangesNothing},
+	{"ReportsOfOneCallAreJudgedByTheirFences", reportsOfOneCallAreJudgedByTheirFences},
 	{"ReportWithAnOldFenceIsRefused", reportWithAnOldFenceIsRefused},
 	{"ReportWithAFenceToComeIsRefused", reportWithAFenceToCome},
 	{"ReportOnAMissingTaskSaysGone", reportOnAMissingTaskSaysGone},
@@ -95,6 +98,17 @@ func repeatedReportChangesNothing(b *bundle) {
 			}
 		})
 		b.stop(t.ID)
+	}
+}
+
+func reportsOfOneCallAreJudgedByTheirFences(b *bundle) {
+	t := b.start(worker.Spec{ID: "x", Retain: ptr(time.Hour)})
+	stale := *t
+	stale.Fence--
+	got := b.report(succeed(&stale), succeed(t), succeed(t), succeed(&stale))
+	want := []worker.Verdict{worker.LeaseLost, worker.Accepted, worker.Already, worker.LeaseLost}
+	if d := cmp.Diff(want, got); d != "" {
+		b.Error("verdicts (-want +got):\n", d)
 	}
 }
 
