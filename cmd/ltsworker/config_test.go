@@ -17,6 +17,7 @@ import (
 const wholeConfig = `
 pool: media
 redis: redis://127.0.0.1:6379/0
+health: 127.0.0.1:8080
 lease: 20s
 drain_timeout: 1m
 stop_grace: 5s
@@ -57,6 +58,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 	if c.name != "media" || c.redis != "redis://127.0.0.1:6379/0" {
 		t.Errorf("got pool %q and redis %q", c.name, c.redis)
+	}
+	if c.health != "127.0.0.1:8080" {
+		t.Errorf("got health %q", c.health)
 	}
 	h := c.handlers["video.cut"]
 	if diff := cmp.Diff([]string{"cat", "-u", "MODE=fast", "N=1"}, append(h.Command, h.Env...)); diff != "" {

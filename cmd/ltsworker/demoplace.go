@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +60,7 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
-	c, err := openPool(ctx, at, "demo-"+strconv.FormatUint(rand.Uint64(), 36))
+	c, err := openPool(ctx, at, throwAwayName("demo"))
 	if err != nil {
 		return nil, err
 	}
@@ -98,24 +96,7 @@ func (d *demoPlace) close(keep bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	var node redis.Cmdable = d.rdb
-	if cluster, ok := d.rdb.(*redis.ClusterClient); ok {
-		master, err := cluster.MasterForKey(ctx, "lts:{"+d.name+"}:")
-		if err != nil {
-			return fmt.Errorf("remove the demo's keys: %w", err)
-		}
-		node = master
-	}
-	keys := node.Scan(ctx, 0, "lts:{"+d.name+"}:*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := d.rdb.Unlink(ctx, keys.Val()).Err(); err != nil {
-			return fmt.Errorf("remove the demo's keys: %w", err)
-		}
-	}
-	if err := keys.Err(); err != nil {
-		return fmt.Errorf("remove the demo's keys: %w", err)
-	}
-	return nil
+	return d.removePool(ctx)
 }
 
 // invite tells what can be tried from a second terminal.

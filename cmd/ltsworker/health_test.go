@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
 // probe asks the health endpoint until it answers with the code.
@@ -77,8 +75,7 @@ func TestReadyFollowsTheReplica(t *testing.T) {
 
 func TestReadyEndsWithAnOutageAndComesBack(t *testing.T) {
 	u := newUser(t)
-	s := redisserver.Start(t)
-	u.env = []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=" + u.pool}
+	s := u.ownServer()
 	_, url := u.startWithHealth()
 	probe(t, url+"/ready", http.StatusOK)
 	s.Stop(t)

@@ -43,7 +43,7 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 	if err := c.refusal(); err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	for _, key := range []string{"redis", "limit", "groups.limits", "lease", "drain_timeout", "stop_grace", "max_stuck", "health",
+	for _, key := range []string{"redis", "limit", "groups.limits", "lease", "drain_timeout", "stop_grace", "max_stuck", "health", "events.max", "events.age",
 		"queues.default.limit", "queues.default.max_len", "handlers.echo.soft_timeout", "handlers.echo.max_attempts",
 		"handlers.echo.max_lost", "handlers.echo.backoff", "handlers.echo.dir", "handlers.echo.env"} {
 		if c.lines[key] == 0 {

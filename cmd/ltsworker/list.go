@@ -47,6 +47,7 @@ The order is by state, inside a state that in which its tasks come up.`,
 func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filter, limit int, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
+	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
 	tab.paint("STATE", stateStyle)
 	n := 0
 	for t, err := range c.Tasks(ctx, filter) {

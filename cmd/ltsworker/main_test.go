@@ -70,6 +70,15 @@ func newUser(t testing.TB) *user {
 	return u
 }
 
+// ownServer gives the user a Redis that nobody else uses.
+func (u *user) ownServer() *redisserver.Server {
+	u.t.Helper()
+	s := redisserver.Start(u.t)
+	u.addr = s.Addr()
+	u.env = []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=" + u.pool}
+	return s
+}
+
 // stranger is a user without Redis.
 func stranger(t testing.TB) *user { return &user{t: t, dir: t.TempDir()} }
 
@@ -126,6 +135,16 @@ func (u *user) must(args ...string) string {
 		u.t.Fatalf("%v: exit code %d\n%s%s", args, a.code, a.out, a.err)
 	}
 	return a.out
+}
+
+// until waits for a condition.
+func (u *user) until(what string, holds func() bool) {
+	u.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			u.t.Fatalf("it never came that %s", what)
+		}
+	}
 }
 
 // decodeLines reads one JSON value per line.

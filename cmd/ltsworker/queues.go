@@ -66,6 +66,7 @@ func printQueues(cmd *cobra.Command, loads []pool.QueueLoad) error {
 		return nil
 	}
 	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "CAP", "STATE")
+	tab.spare("CAP")
 	tab.paint("STATE", notEmpty(yellow))
 	for _, q := range loads {
 		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),

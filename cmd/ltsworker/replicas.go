@@ -79,6 +79,7 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 		return nil
 	}
 	tab := newTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab.spare("VERSION", "UP", "PID")
 	tab.paint("STUCK", notEmpty(red))
 	tab.paint("STATE", notEmpty(yellow))
 	for _, r := range replicas {

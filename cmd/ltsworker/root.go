@@ -49,7 +49,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 		newEnqueue(&g), newGet(&g), newList(&g), newWait(&g),
 		newStop(&g), newRetry(&g), newDelete(&g),
 		newTail(&g), newStats(&g), newDoctor(&g), newPause(&g), newResume(&g), newLimit(&g),
-		newQueues(&g), newReplicas(&g), newLogs(&g), newReap(&g), newDrain(&g), newTop(&g), newInit(), newSchema(),
+		newQueues(&g), newReplicas(&g), newLogs(&g), newReap(&g), newDrain(&g), newTop(&g), newBench(&g), newInit(), newSchema(),
 	)
 	addMenu(root)
 	addCompletions(root, &g)

@@ -20,6 +20,8 @@ type table struct {
 	palette palette
 	least   []int // widths of what has been written
 	header  []string
+	spares  []int        // columns that a narrow terminal does without, the first to go first
+	left    map[int]bool // columns that are left out
 	paints  map[int]func(cell string) style
 	rows    [][]string
 }
@@ -27,9 +29,12 @@ type table struct {
 // columnGap is the space between two columns.
 const columnGap = 2
 
-// leastColumn is what is left of a column at least, in a terminal that is far too
-// narrow.
-const leastColumn = 6
+// How narrow a column is made: to enough as long as columns can be left out, and
+// to least in a terminal that is far too narrow.
+const (
+	enoughColumn = 12
+	leastColumn  = 6
+)
 
 func newTable(w io.Writer, header ...string) *table {
 	t := &table{w: w, palette: colours(w), header: header, paints: map[int]func(string) style{}}
@@ -48,6 +53,14 @@ func (t *table) paint(header string, by func(cell string) style) {
 	}
 }
 
+// spare names the columns that a narrow terminal does without, the first to go
+// first.
+func (t *table) spare(headers ...string) {
+	for _, h := range headers {
+		t.spares = append(t.spares, slices.Index(t.header, h))
+	}
+}
+
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // flush writes what there is. The header is written once.
@@ -61,10 +74,13 @@ func (t *table) flush() error {
 	out := bufio.NewWriter(t.w)
 	for n, row := range rows {
 		last := len(row) - 1
-		for last > 0 && row[last] == "" {
+		for last > 0 && (row[last] == "" || t.left[last]) {
 			last--
 		}
 		for i, cell := range row[:last+1] {
+			if t.left[i] {
+				continue
+			}
 			if t.width > 0 {
 				cell = ansi.Truncate(cell, widths[i], "…")
 			}
@@ -90,8 +106,9 @@ func (t *table) styleOf(row, column int, cell string) style {
 	return plain
 }
 
-// widths are the columns' widths. Where they do not fit the terminal, the widest
-// gives way, the first, which mostly holds a name to copy, last.
+// widths are the columns' widths. Where they do not fit the terminal, wide columns
+// are made narrower, then spare ones are left out, then all are made narrower:
+// the widest first, but the first column, which mostly holds a name to copy, last.
 func (t *table) widths(rows [][]string) []int {
 	widths := slices.Clone(t.least)
 	for _, row := range rows {
@@ -105,23 +122,46 @@ func (t *table) widths(rows [][]string) []int {
 	if t.width == 0 {
 		return widths
 	}
-	total := columnGap * (len(widths) - 1)
-	for _, w := range widths {
-		total += w
+	if t.left == nil {
+		t.left = map[int]bool{}
 	}
-	for ; total > t.width; total-- {
+	narrow := slices.Clone(widths)
+	for t.narrow(narrow, enoughColumn, 1); t.over(narrow) > 0 && len(t.spares) > 0; t.narrow(narrow, enoughColumn, 1) {
+		t.left[t.spares[0]] = true
+		t.spares = t.spares[1:]
+		copy(narrow, widths)
+	}
+	t.narrow(narrow, leastColumn, 1)
+	t.narrow(narrow, leastColumn, 0)
+	return narrow
+}
+
+// over is by how much the columns are too wide together.
+func (t *table) over(widths []int) int {
+	total := -columnGap
+	for i, w := range widths {
+		if !t.left[i] {
+			total += w + columnGap
+		}
+	}
+	return total - t.width
+}
+
+// narrow makes the columns from the one given on narrower, as far as they have to
+// be and down to least.
+func (t *table) narrow(widths []int, least, from int) {
+	for over := t.over(widths); over > 0; over-- {
 		widest := -1
-		for i := len(widths) - 1; i >= 0; i-- {
-			if widths[i] > leastColumn && (widest < 0 || i > 0 && widths[i] > widths[widest]) {
+		for i := from; i < len(widths); i++ {
+			if !t.left[i] && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
 		if widest < 0 {
-			break
+			return
 		}
 		widths[widest]--
 	}
-	return widths
 }
 
 // terminalWidth is how many columns the terminal w has, 0 where it is none.

@@ -23,7 +23,7 @@ type topPool struct{ *client }
 
 // look reads everything that top shows.
 func (p topPool) look(ctx context.Context) (snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	ctx, cancel := context.WithTimeout(ctx, stale)
 	defer cancel()
 	var s snapshot
 	var err error
@@ -102,5 +102,6 @@ func or(err error, say string) error {
 	return fmt.Errorf("%s", say)
 }
 
-// stale is how old a picture is that is no longer the present.
+// stale is how old a picture is that is no longer the present, and how long a look
+// may take.
 const stale = 5 * time.Second

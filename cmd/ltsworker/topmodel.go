@@ -31,6 +31,7 @@ type topModel struct {
 	now           snapshot
 	seen          time.Time // when now was read; zero before the first
 	trouble       error     // of the last look
+	looking       bool      // a look is under way
 	section       section
 	line          [sections]int // the chosen line of each section
 	first         [sections]int // the first line of each that is shown
@@ -55,7 +56,14 @@ type (
 	}
 )
 
-func (m *topModel) Init() tea.Cmd { return m.look }
+func (m *topModel) Init() tea.Cmd {
+	m.looking = true
+	return tea.Batch(m.look, m.tick())
+}
+
+func (m *topModel) tick() tea.Cmd {
+	return tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
+}
 
 func (m *topModel) look() tea.Msg {
 	s, err := m.pool.look(m.ctx)
@@ -67,13 +75,18 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
-		return m, m.look
+		// The picture says how old it is, so it is drawn again in any case.
+		if m.looking {
+			return m, m.tick()
+		}
+		m.looking = true
+		return m, tea.Batch(m.look, m.tick())
 	case lookMsg:
+		m.looking = false
 		if m.trouble = msg.err; msg.err == nil {
 			m.now, m.seen = msg.snapshot, time.Now()
 		}
 		m.keepInside()
-		return m, tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
 	case askMsg:
 		if m.says = ""; msg.err != nil {
 			m.says = msg.err.Error()

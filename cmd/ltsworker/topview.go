@@ -185,7 +185,7 @@ func (m *topModel) cells(s section, i int) []string {
 			strconv.Itoa(r.Stuck), agoText(r.Silent), state}
 	}
 	f := m.now.failures[i]
-	return []string{strconv.Itoa(f.tasks), printable(f.kind), printable(string(f.code)), since(f.last), printable(cut(f.error, 500))}
+	return []string{strconv.Itoa(f.tasks), printable(f.kind), printable(string(f.code)), agoText(time.Since(f.last)), printable(cut(f.error, 500))}
 }
 
 // poolCells is the line of the whole pool.

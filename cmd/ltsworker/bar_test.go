@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+func TestBarIsForThePatientAtATerminal(t *testing.T) {
+	keyboard, screen, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keyboard.Close()
+	defer screen.Close()
+	bar := newPatientBar(screen, "tasks")
+	bar.set(1, 10)
+	if bar.bar != nil {
+		t.Error("it is shown at once")
+	}
+	bar.began = bar.began.Add(-patient)
+	bar.set(2, 10)
+	bar.clear()
+	buf := make([]byte, 4096)
+	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Logf("reads are not bounded here: %v", err)
+	}
+	n, err := keyboard.Read(buf)
+	if err != nil || !strings.Contains(string(buf[:n]), "tasks") || !strings.Contains(string(buf[:n]), "/10") {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+
+	var pipe bytes.Buffer
+	bar = newPatientBar(&pipe, "tasks")
+	bar.began = bar.began.Add(-patient)
+	bar.set(2, 10)
+	bar.clear()
+	if pipe.Len() > 0 {
+		t.Errorf("a pipe got %q", pipe.String())
+	}
+}
+
+func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
+	u := newUser(t)
+	var lines strings.Builder
+	const n = 1201 // three batches
+	for range n {
+		lines.WriteString(`{"kind":"x"}` + "\n")
+	}
+	u.write("many.ndjson", lines.String(), 0o600)
+	if out := u.must("enqueue", "--batch", "many.ndjson"); strings.Count(out, "\n") != n {
+		t.Errorf("got %d lines", strings.Count(out, "\n"))
+	}
+	m := u.terminal(80, 24, "stop", "--kind", "x", "--yes")
+	m.await("stopped 1201 tasks")
+	m = u.terminal(80, 24, "retry", "--kind", "x", "--yes")
+	m.await("put back 1201 tasks")
+	if code := m.wait(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+}
