@@ -158,7 +158,7 @@ func runShell(t *testing.T, page, bin string, blocks []shell) {
 		b := blocks[i]
 		last := i == len(outputs)-1 && (err != nil || strings.TrimSpace(code) != "0")
 		switch {
-		case b.shown && !printed(b.prints).MatchString(strings.TrimRight(got, "\n")):
+		case b.shown && !printed(b.prints).MatchString(strings.TrimRight(got, "\n")+"\n"):
 			t.Errorf("%s:%d: printed\n%s\nthe page says\n%s", page, b.line, got, b.prints)
 		case last:
 			t.Errorf("%s:%d: failed with %s after\n%s", page, b.line, strings.TrimSpace(code), got)
@@ -171,14 +171,20 @@ func runShell(t *testing.T, page, bin string, blocks []shell) {
 
 var columns = regexp.MustCompile(` {2,}`)
 
-// printed matches what a page says that a block prints. At the end of a line … may
-// stand for more lines.
+// printed matches what a page says that a block prints. A line with nothing but …
+// stands for any number of lines.
 func printed(page string) *regexp.Regexp {
-	text := regexp.QuoteMeta(strings.TrimRight(page, "\n"))
-	text = strings.ReplaceAll(text, "\n…\n", "\n(?s:.*\n)?")
-	text = strings.ReplaceAll(text, "…", ".*")
-	text = columns.ReplaceAllString(text, " {2,}") // how far apart they are follows from what is in them
-	return regexp.MustCompile(`^` + text + `$`)
+	var b strings.Builder
+	for line := range strings.SplitSeq(strings.TrimRight(page, "\n"), "\n") {
+		if line == "…" {
+			b.WriteString(`(?:.*\n)*?`)
+			continue
+		}
+		line = strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*")
+		// How far apart columns are follows from what is in them.
+		b.WriteString(columns.ReplaceAllString(line, " {2,}") + ` *\n`)
+	}
+	return regexp.MustCompile(`^` + b.String() + `$`)
 }
 
 func write(t *testing.T, path, text string) {
@@ -197,11 +203,13 @@ func TestShownOutputMayLeaveThingsOut(t *testing.T) {
 		{"a … c\n", "a b\nc", false},
 		{"a\n…\nd\n", "a\nb\nc\nd", true},
 		{"a\n…\nd\n", "a\nd", true},
+		{"…\nd\n…\n", "a\nb\nd", true},
+		{"…\nd\n…\n", "a\nb\nc", false},
 		{"a.c\n", "abc", false},
 		{"A  B\n", "A     B", true},
 		{"A  B\n", "A B", false},
 	} {
-		if got := printed(c.page).MatchString(c.out); got != c.want {
+		if got := printed(c.page).MatchString(c.out + "\n"); got != c.want {
 			t.Error(strconv.Itoa(i), got)
 		}
 	}
