@@ -68,6 +68,10 @@ soak: redis ## all faults at random for SOAK (30m), and the other chaos tests at
 deploy: ## check the files that deploy a replica with what reads them
 	cd deploy && go vet ./... && go test ./...
 
+.PHONY: picture
+picture: ## record the demo anew for the README
+	@scripts/picture.sh
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)

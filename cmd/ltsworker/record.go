@@ -152,8 +152,8 @@ func since(t time.Time) string {
 	case t.IsZero():
 		return "-"
 	case d < 0:
-		return "in " + formatDuration(-d)
+		return "in " + shortDuration(-d)
 	default:
-		return formatDuration(d)
+		return shortDuration(d)
 	}
 }
