@@ -60,7 +60,8 @@ while left > 0 and (outer ~= 'end' or #pending > 0) do
   if #pending > 0 then
     look_into(pending[#pending])
   else
-    local got = call('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 100)
+    local got = redis.pcall('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 100)
+    if got.err then got = { '0', {} } end -- a spoiled place: start again
     outer = got[1] == '0' and 'end' or got[1]
     left = left - 5
     for _, key in ipairs(got[2]) do try(string.sub(key, #P + 1), look_at_key) end

@@ -7,16 +7,17 @@
 -- claim}}; or the error UNJOINED.
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
--- is not on the list gets none: the limits it configures may be unknown.
+-- is not on the list, or joined before the settings were lost, gets none: the limits it configures may be unknown.
 -- uses: base drain wake line policy task finish promote trim candidate
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue
 
-local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end
-
-local joined = call('HMGET', record, 'about', 'claim:' .. queue)
-if not joined[1] then return redis.error_reply('UNJOINED replica ' .. replica .. ' is not on the list') end
+local joined = call('HMGET', record, 'about', 'claim:' .. queue, 'epoch')
+local books = call('HMGET', META, 'epoch', 'fence')
+if not joined[1] or not books[1] or books[1] ~= joined[3] then
+  return redis.error_reply('UNJOINED replica ' .. replica .. ' is not on the list')
+end
 local reply = { NOW, promote(100) }
 local function answer(id, attempt, fence, bound, what)
   local n = #reply
@@ -48,7 +49,7 @@ local want = math.min(n, free, 250) -- what is left gets a marker
 local leases, ids, gone, bytes = {}, {}, {}, 0
 
 -- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give their fences again.
-local fence = math.max((call('HGET', META, 'fence') or 0) + 1, NOW * 100)
+local fence = math.max((tonumber(books[2] or 0) or 0) + 1, NOW * 100)
 
 local function start(t, attempt, v, waited, bound)
   local nth, more = whole(attempt), t.h and more_of(t.h) or '0'

@@ -10,11 +10,14 @@
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[1] then return redis.error_reply('SCHEMA ' .. schema) end
 call('HSET', META, 'schema', ARGV[1])
+-- The epoch tells a replica's record of settings that are gone from one of settings that are there.
+call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
 
 local replica = ARGV[2]
 call('ZADD', P .. 'replicas', NOW + ARGV[3], replica)
 call('HSET', P .. 'replica:' .. replica, 'about', ARGV[4], 'kinds', ARGV[5], 'queues', ARGV[6],
-  'started_at', NOW, 'seen_at', NOW, 'running', 0, 'stuck', 0)
+  'started_at', NOW, 'seen_at', NOW, 'running', 0, 'stuck', 0,
+  'epoch', call('HGET', META, 'epoch'))
 
 local conflicts = {}
 local settings = 7 + 2 * ARGV[7]

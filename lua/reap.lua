@@ -39,6 +39,7 @@ for _, queue in ipairs(queues()) do
     else
       local stop = stop_asked(id)
       leave(id, m)
+      call('HSET', task_key(id), 'lost_fence', m.fence)
       if stop then
         finish(id, m, 'stopped', 'stopped', nil, stop)
       elseif bound_of(m.kind, m.started_at, call('HGET', task_key(id), 'timeout_ms'), m.deadline_at) <= NOW then

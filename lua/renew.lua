@@ -7,8 +7,8 @@
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
 -- uses: base drain wake line policy task finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local record = call('HMGET', P .. 'replica:' .. replica, 'about', 'drain')
-local joined, drain = record[1], record[2]
+local record = call('HMGET', P .. 'replica:' .. replica, 'about', 'drain', 'epoch')
+local joined, drain = record[1] and record[3] == call('HGET', META, 'epoch'), record[2]
 if joined then
   call('ZADD', P .. 'replicas', NOW + lease, replica)
   call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'stuck', ARGV[4], 'running', ARGV[5])

@@ -34,6 +34,7 @@ var damages = map[string]struct {
 	"replica_alone":   {worker.Warning, "a record of a replica that is not on the list and long silent", fixIt},
 	"quarantined":     {worker.Note, "moved here earlier because it was broken", "look at it: rename it back once it is repaired, or delete it"},
 	"unknown":         {worker.Note, "a key that this version does not know", "none, if another version or program put it there"},
+	"bad_setting":     {worker.Error, "the setting %[1]s is %[2]q, which is no number", fixIt},
 	"sequence_behind": {worker.Error, "the sequence has not reached %[2]s, which was given out already", fixIt},
 	"meta_lost":       {worker.Error, "the pool's settings are gone: limits do not hold", fixIt},
 	"unjudged":        {worker.Error, "cannot be judged: %[2]s", "repair the other findings first, then look again"},

@@ -207,9 +207,6 @@ func (s *Store) slowCheck(ctx context.Context) ([]worker.Finding, error) {
 	if early {
 		return nil, nil
 	}
-	if err := s.knowsSchema(ctx); err != nil {
-		return nil, err
-	}
 	reply, err := s.run(ctx, checkScript, "mend", slowPage, "shared", slowPause.Milliseconds())
 	if err != nil {
 		return nil, err

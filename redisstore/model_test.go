@@ -65,6 +65,8 @@ type mtask struct {
 	code               worker.Code
 	replica            string
 	attempt, fence     int64
+	slowFence          int64 // of the attempt that got slow last
+	lostFence          int64 // of the attempt whose lease ended last
 	v, failures, lost  int
 	generation         int
 	maxAttempts        int
@@ -441,7 +443,7 @@ func (w *walk) verdict(m *mtask, r *worker.Report) worker.Verdict {
 		return worker.Gone
 	case m.fence != r.Fence || m.attempt == 0: // nobody can hold a task that was never claimed
 		return worker.LeaseLost
-	case m.state != worker.Running && m.code == worker.CodeLost:
+	case m.state != worker.Running && m.lostFence == m.fence:
 		return worker.LeaseLost
 	case m.state != worker.Running:
 		return worker.Already
@@ -487,7 +489,8 @@ func (w *walk) renew() {
 					verdict = worker.StopRequested
 				}
 				m.shortLease = r.Lease == short
-				if h.Slow {
+				if h.Slow && m.slowFence != m.fence {
+					m.slowFence = m.fence
 					m.v++
 				}
 			}
@@ -601,6 +604,7 @@ func (w *walk) maintain() {
 	lost := 0
 	for _, id := range w.ids() {
 		if m := w.tasks[id]; m.state == worker.Running && m.shortLease {
+			m.lostFence = m.fence
 			switch {
 			case m.stop:
 				w.end(m, worker.Stopped, worker.CodeStopped)

@@ -180,6 +180,9 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if err := s.checkName(); err != nil {
 		return worker.Upkeep{}, err
 	}
+	if err := s.knowsSchema(ctx); err != nil {
+		return worker.Upkeep{}, s.fail("maintain", err)
+	}
 	_, err := redislock.Obtain(ctx, s.rdb, s.key("lock:maintenance"), maintenanceLease, &redislock.Options{Token: replica})
 	if errors.Is(err, redislock.ErrNotObtained) {
 		return worker.Upkeep{Busy: true}, nil

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -250,5 +251,55 @@ func TestSpoiledFlagOfATaskHidesNothing(t *testing.T) {
 	}
 	if n := rdb.Exists(t.Context(), "lts:{p}:group:run:g").Val(); n != 0 {
 		t.Error("the group still has a member")
+	}
+}
+
+func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
+	for name, lose := range map[string]func(ctx context.Context, rdb *redis.Client) error{
+		"deleted":    func(ctx context.Context, rdb *redis.Client) error { return rdb.Del(ctx, "lts:{p}:meta").Err() },
+		"other type": func(ctx context.Context, rdb *redis.Client) error { return rdb.Set(ctx, "lts:{p}:meta", "x", 0).Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rdb, s, exchange := troubled(t)
+			ctx := t.Context()
+			for range 14 {
+				enqueue(t, s, worker.Spec{Kind: "k"})
+			}
+			if _, held, err := exchange(9); err != nil || len(held) != 5 {
+				t.Fatalf("%d started, %v, want the limit of 5", len(held), err)
+			}
+			if err := lose(ctx, rdb); err != nil {
+				t.Fatal(err)
+			}
+			// Upkeep takes a key of another type out of the way; a client that knows
+			// nothing of all this goes on.
+			if _, err := s.Maintain(ctx, "r"); err != nil {
+				t.Fatal(err)
+			}
+			enqueue(t, redisstore.New(rdb, "p"), worker.Spec{Kind: "k"})
+			if _, held, err := exchange(9); !errors.Is(err, worker.ErrNotJoined) {
+				t.Fatalf("%d started, %v, want ErrNotJoined", len(held), err)
+			}
+			join(t, s)
+			if _, held, err := exchange(9); err != nil || len(held) != 0 {
+				t.Errorf("%d started over the limit, %v", len(held), err)
+			}
+		})
+	}
+}
+
+func TestForeignPlacesInLineSpoilNoTask(t *testing.T) {
+	for _, score := range []float64{-1, 0.5, 1e17} {
+		rdb, s, exchange := troubled(t)
+		enqueue(t, s, worker.Spec{Kind: "k", ID: "a"})
+		rdb.ZAdd(t.Context(), "lts:{p}:wait:default", redis.Z{Score: score, Member: "a"})
+		_, held, err := exchange(1)
+		if err != nil || len(held) != 1 {
+			t.Fatal(held, err)
+		}
+		verdicts, _, err := exchange(0, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
+		if err != nil || verdicts[0] != worker.Accepted {
+			t.Errorf("place %v: verdicts %v, %v", score, verdicts, err)
+		}
 	}
 }

@@ -30,12 +30,6 @@ func (r *Replica) maintain(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			pause = t.failed(err)
-			continue
-		}
-		t.ok()
-		pause = upkeepPause(up, longest)
 		if up.Lost > 0 {
 			r.log.Warn("leases ended without a report; their tasks go on elsewhere", "leases", up.Lost)
 			// A replica that is frozen or cut off still counts as listening, and
@@ -48,6 +42,12 @@ func (r *Replica) maintain(ctx context.Context) {
 				r.admit(ctx)
 			})
 		}
+		if err != nil {
+			pause = t.failed(err)
+			continue
+		}
+		t.ok()
+		pause = upkeepPause(up, longest)
 	}
 }
 

@@ -3,6 +3,10 @@
 -- candidate reads what stands in line. A task without the field more is plain: it has never started, belongs to no group
 -- and expires never, and five fields are all there is to know of it.
 local function candidate(queue, id, score)
+  -- A line that others wrote to, or a server that writes numbers its own way, must not spoil the task.
+  if not string.find(score, '^%d+$') then
+    score = whole(math.max(math.min(tonumber(score), 9007199254740991), 0))
+  end
   local key = task_key(id)
   local h = redis.pcall('HMGET', key, 'state', 'more', 'kind', 'payload', 'created_at')
   local kind, payload, created_at = h[3], h[4], tonumber(h[5] or nil)

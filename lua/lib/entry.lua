@@ -70,7 +70,7 @@ end
 local alone = {}
 function alone.task(_, id) judge(id) end
 function alone.history(name, id)
-  if call('EXISTS', task_key(id)) == 1 then return end
+  if call('EXISTS', task_key(id), P .. 'broken:task:' .. id) > 0 then return end
   tell('history_alone', name, id, '', 'removed', function() call('DEL', P .. name) end)
 end
 function alone.unique(name, key)

@@ -22,3 +22,6 @@ local function bound_of(kind, started_at, timeout_ms, deadline_at)
   timeout = timeout == 'none' and math.huge or tonumber(timeout) or 1800000
   return math.min(started_at + timeout, tonumber(deadline_at) or math.huge)
 end
+
+-- ms_left is the time to a bound, 0 for none.
+local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end

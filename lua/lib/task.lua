@@ -48,7 +48,7 @@ local function refusal(id, m, fence)
   if not m then return 'gone' end
   if m.fence ~= fence then return 'lost' end
   if m.state == 'running' then return nil end
-  return call('HGET', task_key(id), 'code') == 'lost' and 'lost' or 'already'
+  return call('HGET', task_key(id), 'lost_fence') == fence and 'lost' or 'already'
 end
 
 -- stop_asked is the reason somebody gave for stopping a running task, false for none.
