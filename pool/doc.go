@@ -15,7 +15,7 @@
 //		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 //		defer stop()
 //
-//		rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+//		rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 //		p, err := pool.New(redisstore.New(rdb, "media"), pool.Config{
 //			Queues: map[string]pool.Queue{
 //				"default": {Workers: 8, Limit: 20}, // 8 at once here, 20 over all replicas

@@ -22,7 +22,9 @@ func InQueue(queue string) Option { return func(s *Spec) { s.Queue = queue } }
 func Priority(p int8) Option { return func(s *Spec) { s.Priority = p } }
 
 // Group gives the task a key (tenant, licence, device) whose running count is
-// limited too.
+// limited too; "" is no group. Letters, digits and . _ : / @ + = - may be in it,
+// see worker.CheckName: escape or hash other keys. That goes for ID, Unique and
+// InQueue, too.
 func Group(key string) Option { return func(s *Spec) { s.Group = key } }
 
 // Unique refuses a second live task with the same key: the receipt then names

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Check reports everything that keeps Redis from serving a pool well: a server
@@ -76,7 +78,13 @@ func (s *Store) hasRights(ctx context.Context) error {
 		return nil
 	}
 	reply, err := s.run(ctx, rightsScript)
-	if err != nil {
+	var answer redis.Error
+	switch {
+	case s.checkName() != nil:
+		return err
+	case err != nil && !errors.As(err, &answer):
+		return s.fail("reach Redis", err)
+	case err != nil:
 		return s.fail("check rights", err)
 	}
 	refused := readReply("rights", reply).strings()

@@ -17,7 +17,7 @@ import (
 type Backoff struct {
 	Fixed bool          // wait exactly Base
 	Base  time.Duration // from 1 ms
-	Max   time.Duration // exponential only; at least Base
+	Max   time.Duration // exponential only, at least Base; 0: that of DefaultBackoff, or Base where that is longer
 }
 
 // DefaultBackoff is the backoff of tasks and kinds that name none.
@@ -36,8 +36,15 @@ func (b Backoff) String() string {
 	case b.Fixed:
 		return fmt.Sprintf("fixed:%d", b.Base.Milliseconds())
 	default:
-		return fmt.Sprintf("exponential:%d:%d", b.Base.Milliseconds(), b.Max.Milliseconds())
+		return fmt.Sprintf("exponential:%d:%d", b.Base.Milliseconds(), b.longest().Milliseconds())
 	}
+}
+
+func (b Backoff) longest() time.Duration {
+	if b.Max == 0 {
+		return max(b.Base, DefaultBackoff.Max)
+	}
+	return b.Max
 }
 
 // ParseBackoff reads the wire form. The empty string is the zero value.
@@ -78,7 +85,7 @@ func (b Backoff) check() error {
 		return fmt.Errorf("needs a base from 1ms to %v, not %v", maxBackoff, b.Base)
 	case b.Fixed && b.Max != 0:
 		return fmt.Errorf("is fixed and takes no maximum, not %v", b.Max)
-	case !b.Fixed && (b.Max < b.Base || b.Max > maxBackoff):
+	case !b.Fixed && (b.longest() < b.Base || b.Max > maxBackoff):
 		return fmt.Errorf("needs a maximum from its base (%v) to %v, not %v", b.Base, maxBackoff, b.Max)
 	}
 	return nil

@@ -37,7 +37,7 @@ func TestBackoffOutsideItsBoundsIsRefused(t *testing.T) {
 		}
 	}
 	for _, b := range []Backoff{
-		{Base: time.Microsecond, Max: time.Second}, {Base: time.Second}, {Max: time.Second}, {Base: time.Second, Max: time.Millisecond},
+		{Base: time.Microsecond, Max: time.Second}, {Max: time.Second}, {Base: time.Second, Max: time.Millisecond},
 		{Fixed: true}, {Fixed: true, Base: time.Second, Max: time.Second}, {Base: time.Second, Max: Forever}, {Fixed: true, Base: -time.Second},
 	} {
 		if err := b.check(); err == nil {
@@ -63,4 +63,15 @@ func FuzzParseBackoff(f *testing.F) {
 			t.Errorf("%q is read as %+v, written %q and read as %+v, %v", s, b, b.String(), again, err)
 		}
 	})
+}
+
+func TestBackoffWithoutAMaximumHasTheDefaultOne(t *testing.T) {
+	for b, want := range map[Backoff]string{
+		{Base: time.Second}: "exponential:1000:600000",
+		{Base: time.Hour}:   "exponential:3600000:3600000",
+	} {
+		if err := b.check(); err != nil || b.String() != want {
+			t.Errorf("%+v is %q, %v, want %q", b, b, err, want)
+		}
+	}
 }

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -27,6 +28,9 @@ type Resize struct {
 	URL   string `json:"url"`
 	Width int    `json:"width"`
 }
+
+// workTime is how long the work on a picture takes.
+var workTime = 20 * time.Millisecond
 
 // Kind is the name under which any language enqueues this task.
 func (Resize) Kind() string { return "image.resize" }
@@ -68,18 +72,29 @@ func run(ctx context.Context) error {
 	}
 	pool.HandleResult(p, func(ctx context.Context, t *pool.Task[Resize]) (Resized, error) {
 		select {
-		case <-time.After(20 * time.Millisecond): // the work
+		case <-time.After(workTime):
 			return Resized{Bytes: t.Args.Width * 100}, nil
 		case <-ctx.Done():
 			return Resized{}, context.Cause(ctx)
 		}
 	})
 
-	ctx, drain := context.WithCancel(ctx)
+	serving, drain := context.WithCancel(ctx)
 	defer drain()
 	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
+	go func() { ended <- p.Run(serving) }()
 
+	worked := work(ctx, p)
+	drain()       // what SIGTERM does, too: finish what runs, claim nothing new
+	err = <-ended // store and client must stay open until then
+	if ctx.Err() != nil && errors.Is(worked, context.Canceled) {
+		worked = nil // told to end
+	}
+	return errors.Join(worked, err)
+}
+
+// work enqueues the pictures and waits for their results.
+func work(ctx context.Context, p *pool.Pool) error {
 	var ids []string
 	for i := range 20 {
 		r, err := p.Enqueue(ctx, Resize{URL: fmt.Sprintf("https://example.com/%d.png", i), Width: 100 + i},
@@ -98,7 +113,5 @@ func run(ctx context.Context) error {
 		total += r.Bytes
 	}
 	fmt.Printf("%d pictures, %d bytes\n", len(ids), total)
-
-	drain() // what SIGTERM does: finish what runs, claim nothing new
-	return <-ended
+	return nil
 }

@@ -42,7 +42,7 @@ func Payload(b []byte) CallOption {
 // Call runs the handler of args' kind once, now, behind Config.Middleware, and
 // returns what became of the attempt: panics are caught and timeouts kept as they
 // are in production. There is no queue: limits and pauses have no effect, and
-// nothing is enqueued, retried or stored. The task has a new id, unless With gives
+// the task is not enqueued, retried or stored; what its handler enqueues is. The task has a new id, unless With gives
 // one, and its attempt for a fence.
 //
 // The handler's context has the values of t.Context(), not its end. A kind without

@@ -53,6 +53,10 @@
 //	p.Advance(t, time.Hour)
 //	p.Drain(t).RequireOK(t)
 //
+// Outside testing/synctest the program's own clock goes on as well: a delay or a
+// backoff of milliseconds may become due during a Drain. Use seconds there, or
+// synctest.
+//
 // So that it is known when a retry is due, the backoff of a pool made by New has
 // no jitter: retry n waits all of min(Max, Base·2ⁿ⁻¹), with the defaults one
 // second, two, four.

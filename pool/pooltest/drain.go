@@ -28,6 +28,9 @@ const mostAttempts = 10_000
 // It may be called again and again, but not while the pool runs.
 func (p *Pool) Drain(t testing.TB) Outcomes {
 	t.Helper()
+	if p.started.Load() {
+		t.Fatal("pooltest: drain: the pool has been started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
+	}
 	var all Outcomes
 	for {
 		if err := p.admit(t.Context()); err != nil {

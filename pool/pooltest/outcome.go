@@ -68,7 +68,7 @@ func Result[R any](t testing.TB, o Outcome) R {
 type Outcomes []Outcome
 
 // RequireOK fails the test, and lists what went wrong, where an attempt did not
-// succeed. It returns the outcomes.
+// succeed. It returns the outcomes, which may be none.
 func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 	t.Helper()
 	var bad []string

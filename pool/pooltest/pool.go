@@ -3,6 +3,7 @@ package pooltest
 import (
 	"log/slog"
 	"maps"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ltsworker/ltsworker/pool"
@@ -20,6 +21,8 @@ type Pool struct {
 	cfg   pool.Config
 	store *store
 	clock *clock
+
+	started atomic.Bool // and not yet stopped
 }
 
 // New makes a pool with a Redis of its own, which ends with the test. What is wrong

@@ -13,6 +13,7 @@ import (
 // pool.Wait waits for them. It can be started once.
 func (p *Pool) Start(t testing.TB) (stop func()) {
 	t.Helper()
+	p.started.Store(true)
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan struct{})
 	go func() {
@@ -24,6 +25,7 @@ func (p *Pool) Start(t testing.TB) (stop func()) {
 	stop = func() {
 		end()
 		<-ended
+		p.started.Store(false)
 	}
 	t.Cleanup(stop)
 	return stop
