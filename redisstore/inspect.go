@@ -165,7 +165,7 @@ func identity(f worker.Finding) string { return f.Code + " " + f.Key + " " + f.T
 func (w *inspection) sum() {
 	f := worker.Finding{Severity: worker.Sound, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
 	if w.broken > 0 {
-		f.Severity, f.What = worker.Note, fmt.Sprintf("%d keys and index entries, of which %d are broken", w.first, w.broken)
+		f.Severity, f.What = worker.Note, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
 	}
 	w.tell(f)
 }

@@ -261,5 +261,34 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	} else {
 		add(worker.Sound, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
+	return s.inspectQueues(ctx, live, add)
+}
+
+// inspectQueues looks at what keeps tasks from starting that nobody has to repair.
+func (s *Store) inspectQueues(ctx context.Context, live []worker.ReplicaInfo, add adder) error {
+	st, err := s.Stats(ctx)
+	if err != nil {
+		if isWrongType(err) {
+			return nil // the walk tells
+		}
+		return err
+	}
+	if st.Paused {
+		add(worker.Note, "queues", "the whole pool is paused", "ltsworker resume")
+	}
+	for _, q := range st.Queues {
+		served := slices.ContainsFunc(live, func(r worker.ReplicaInfo) bool { return r.Queues[q.Name] > 0 })
+		if q.Paused {
+			add(worker.Note, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
+		}
+		if q.Waiting > 0 && len(live) > 0 && !served {
+			add(worker.Warning, "queues", fmt.Sprintf("no live replica serves queue %s, where %d tasks wait", q.Name, q.Waiting),
+				"name it in a replica's config, or stop the tasks if the name is a mistake")
+		}
+	}
+	if st.Rejected > 0 {
+		add(worker.Note, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
+			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
+	}
 	return nil
 }

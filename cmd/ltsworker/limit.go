@@ -32,7 +32,8 @@ func newLimit(g *globals) *cobra.Command {
 		Long: `Show the limits, or change one: it holds over all replicas from the moment the
 command returns. Tasks beyond a lowered limit run to their end.
 
-A replica that starts with another limit in its config file sets that again.`,
+A limit set here stays, over restarts too, until a replica starts with a config
+file whose limit differs from that of the config file before it.`,
 		Example: `  ltsworker limit                    show all
   ltsworker limit default 10         the queue named default
   ltsworker limit --total none       the pool, all queues together
@@ -46,6 +47,11 @@ A replica that starts with another limit in its config file sets that again.`,
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
 				if scope == "" {
 					return showLimits(ctx, cmd, c, asJSON)
+				}
+				if scope == worker.QueueScope {
+					if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
+						return err
+					}
 				}
 				if err := c.SetLimit(ctx, scope, name, n); err != nil {
 					return err

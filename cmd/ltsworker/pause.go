@@ -36,6 +36,11 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 				}
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				if queue != "" {
+					if err := tellOfNewQueue(ctx, cmd, c, queue); err != nil {
+						return err
+					}
+				}
 				if err := do(ctx, c, queue); err != nil {
 					return err
 				}

@@ -46,7 +46,11 @@ made and ended per second: over the last minute, or over the time of the newest
 					}
 					return nil
 				}
-				return printQueues(cmd, loads)
+				s, err := c.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				return printQueues(cmd, loads, s.Paused)
 			})
 		},
 	}
@@ -61,7 +65,7 @@ func recordLoad(q pool.QueueLoad) queueLoadRecord {
 	}
 }
 
-func printQueues(cmd *cobra.Command, loads []pool.QueueLoad) error {
+func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {
 	if len(loads) == 0 {
 		return nil
 	}
@@ -69,8 +73,12 @@ func printQueues(cmd *cobra.Command, loads []pool.QueueLoad) error {
 	tab.spare("CAP")
 	tab.paint("STATE", notEmpty(yellow))
 	for _, q := range loads {
+		state := pausedText(q.Paused)
+		if poolPaused {
+			state = "pool paused"
+		}
 		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), pausedText(q.Paused))
+			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), state)
 	}
 	return tab.flush()
 }

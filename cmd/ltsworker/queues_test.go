@@ -59,3 +59,39 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 		t.Errorf("a replica that left is still shown: %s", out)
 	}
 }
+
+func TestASlipInAQueuesNameIsTold(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x")
+	for _, args := range [][]string{{"pause", "defualt"}, {"limit", "defautl", "3"}} {
+		if a := u.run(args...); a.code != 0 || a.out == "" || !strings.Contains(a.err, "note: the pool had no queue "+args[1]+"; there are default") {
+			t.Errorf("%v: %+v", args, a)
+		}
+	}
+	if a := u.run("pause", "default"); a.code != 0 || a.err != "" {
+		t.Errorf("a queue that is there: %+v", a)
+	}
+}
+
+func TestQueuesSayThatTheWholePoolIsPaused(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x")
+	u.must("pause")
+	if out := u.must("queues"); !strings.Contains(out, "pool paused") {
+		t.Errorf("got\n%s", out)
+	}
+}
+
+func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "echo", "1", "--wait") // it has joined
+	u.must("enqueue", "echo", "--queue", "typo")
+	u.must("pause", "typo")
+	out := u.run("doctor").out
+	for _, want := range []string{"no live replica serves queue typo, where 1 tasks wait", "queue typo is paused"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}

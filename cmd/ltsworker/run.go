@@ -60,7 +60,7 @@ and time to end; one whose lease was lost is killed at once, before the task
 starts elsewhere.
 
 --redis, LTS_REDIS, --pool and LTS_POOL win over the file. A URL with a password
-belongs into the file or into LTS_REDIS.
+belongs into the file or into LTS_REDIS, which commands do not inherit.
 
 The first SIGTERM or SIGINT drains: no more tasks are taken, running ones may end
 within drain_timeout. The second gives running tasks back now. The command drain
@@ -111,6 +111,10 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	log := formatLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
 	at, p, c, err := prepare(g, f.file, log)
 	if err != nil {
+		return err
+	}
+	// Its password is not for the commands, which inherit the environment.
+	if err := os.Unsetenv("LTS_REDIS"); err != nil {
 		return err
 	}
 	defer at.Close()

@@ -183,3 +183,12 @@ func TestDrainLetsRunningTasksFinish(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestCommandsDoNotInheritTheRedisURL(t *testing.T) {
+	u := newUser(t)
+	u.write("env.yaml", "queues: {default: {workers: 1}}\nhandlers:\n  env: {command: [sh, -c, \"env | grep -c ^LTS_REDIS= || true\"]}\n", 0o600)
+	u.startWith("env.yaml")
+	if out := u.must("enqueue", "env", "--wait"); !strings.HasSuffix(strings.TrimSpace(out), "0") {
+		t.Errorf("got %q", out)
+	}
+}

@@ -116,7 +116,7 @@ func (m *topModel) message() string {
 // keys are those that do something where one is.
 func (m *topModel) keys() string {
 	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
-	return "tab ↑ ↓ move  " + here + "  q quit"
+	return "tab table, ↑ ↓ line  " + here + "  q quit"
 }
 
 // table draws a section with so many of its lines.
