@@ -19,6 +19,7 @@ import (
 type fleet struct {
 	*site
 	records string
+	redis   string // see connect; "" is the site's server
 	lease   time.Duration
 	workers int
 	limit   int
@@ -59,6 +60,14 @@ func fleetOn(s *site, lease time.Duration, workers, limit int) *fleet {
 	}
 }
 
+// address is what the processes connect to.
+func (f *fleet) address() string {
+	if f.redis != "" {
+		return f.redis
+	}
+	return f.server.Addr()
+}
+
 // start starts a process, which ends with the test at the latest.
 func (f *fleet) start(role string) *process {
 	f.t.Helper()
@@ -67,7 +76,7 @@ func (f *fleet) start(role string) *process {
 		f.t.Fatal(err)
 	}
 	p := &process{fleet: f, cmd: exec.Command(program), gone: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.server.Addr(), envPool+"="+f.name,
+	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.address(), envPool+"="+f.name,
 		envRecords+"="+f.records, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
 		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(),
 		"GORACE=atexit_sleep_ms=0") // how long a process takes to end is looked at

@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
@@ -25,7 +23,7 @@ import (
 // of its own.
 const (
 	envRole    = "LTS_TEST_ROLE"    // what it is to be
-	envRedis   = "LTS_TEST_REDIS"   // host:port
+	envRedis   = "LTS_TEST_REDIS"   // see connect
 	envPool    = "LTS_TEST_POOL"    // the pool's name
 	envRecords = "LTS_TEST_RECORDS" // the file that handlers append their records to
 	envLease   = "LTS_TEST_LEASE"   // a duration
@@ -102,9 +100,8 @@ func (r *recorder) answer(ctx context.Context) {
 }
 
 func processPool(cfg pool.Config) (*pool.Pool, error) {
-	rdb := redis.NewClient(&redis.Options{Addr: os.Getenv(envRedis), ContextTimeoutEnabled: true, Dialer: faintingDialer})
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return pool.New(redisstore.New(rdb, os.Getenv(envPool)), cfg)
+	return pool.New(redisstore.New(connect(os.Getenv(envRedis)), os.Getenv(envPool)), cfg)
 }
 
 func runReplica(ctx context.Context, rec *recorder) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,9 +52,9 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	set("events:age", int(r.EventAge.Milliseconds()))
 
 	kinds, policies := " ", []any{}
-	for k, p := range r.Kinds {
+	for _, k := range slices.Sorted(maps.Keys(r.Kinds)) {
 		kinds += k + " "
-		policies = append(policies, k, policyWords(p))
+		policies = append(policies, k, policyWords(r.Kinds[k]))
 	}
 	if err := s.mayWrite(ctx); err != nil {
 		return nil, err
