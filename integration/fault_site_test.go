@@ -95,6 +95,7 @@ var incidental = []struct {
 	word    string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\bepoch=\d+\.\d+`), "epoch=EPOCH"},
 	{regexp.MustCompile(`\b1[6-9]\d{12,14}\b`), "FENCE"},
 	{regexp.MustCompile(`\b1[6-9]\d{11}(\.0)?(-\d+)?\b`), "TIME"},
 	{regexp.MustCompile(`((?:run|wait)_ms"?[=:])\d+`), "${1}SPAN"},

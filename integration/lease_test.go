@@ -60,7 +60,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 // Acceptance C5: ten replicas reap at once, and nothing keeps them apart: each
 // ended lease has one effect.
 func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
-	const tasks, reapers = 300, 10
+	const tasks, reapers = worker.MaxClaim, 10
 	s := newSite(t)
 	c := s.client()
 	specs := make([]pool.Spec, tasks)

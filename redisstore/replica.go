@@ -181,7 +181,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	if err := s.checkName(); err != nil {
 		return worker.Upkeep{}, err
 	}
-	if err := s.knowsSchema(ctx); err != nil {
+	if err := s.knowsSchema(ctx); err != nil && !isWrongType(err) { // of another type it is taken out of the way
 		return worker.Upkeep{}, s.fail("maintain", err)
 	}
 	_, err := redislock.Obtain(ctx, s.rdb, s.key("lock:maintenance"), maintenanceLease, &redislock.Options{Token: replica})

@@ -100,7 +100,7 @@ func printTask(w io.Writer, t *worker.Task, history []worker.AttemptRecord) erro
 	line("priority", fmt.Sprint(t.Priority))
 	line("group", printable(t.Group))
 	line("unique", printable(t.Unique))
-	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, generation %d)", t.Attempt, t.Failures, t.Lost, t.Generation))
+	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
 	line("replica", printable(t.Replica))
 	when("created", t.CreatedAt)
 	when("due", t.DueAt)

@@ -30,7 +30,15 @@ func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	if format == "text" || format == "auto" && isTerminal(w) {
 		return personLogger(w, level, !isTerminal(w) || !coloured())
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
+}
+
+// milliseconds is how JSON here tells durations, with the unit in the name.
+func milliseconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Int64(a.Key+"_ms", a.Value.Duration().Milliseconds())
+	}
+	return a
 }
 
 // personLogger logs in colours, unless plain. Texts and values that a terminal

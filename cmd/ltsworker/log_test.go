@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -20,5 +21,13 @@ func TestLogOnATerminalIsEscaped(t *testing.T) {
 				t.Errorf("%q is logged with %q in it: %q", s, r, line)
 			}
 		}
+	}
+}
+
+func TestDurationsInJSONHaveTheirUnit(t *testing.T) {
+	var out bytes.Buffer
+	formatLogger(&out, slog.LevelInfo, "json").Info("works again", "after", 1500*time.Millisecond)
+	if !strings.Contains(out.String(), `"after_ms":1500`) {
+		t.Errorf("got %s", out.String())
 	}
 }
