@@ -114,12 +114,14 @@ func reach(ctx context.Context, at *place) error {
 func advise(err error) error {
 	msg := err.Error()
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no answer within %v", connectTimeout)
 	case strings.HasPrefix(msg, "NOAUTH"):
 		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
 	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):
 		return errors.New("it refuses the user name or password")
+	case strings.HasPrefix(msg, "NOPERM"):
+		return fmt.Errorf("its user may not do what this needs (one that may only push to the inbox enqueues with RPUSH): %w", err)
 	}
 	return err
 }

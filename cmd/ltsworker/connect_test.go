@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,4 +62,18 @@ func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
 	t.Setenv("LTS_REDIS", "")
 	t.Setenv("LTS_POOL", "")
 	check(globals{}, "file:1", "file")
+}
+
+func TestAdviceForStrangers(t *testing.T) {
+	for said, want := range map[error]string{
+		os.ErrDeadlineExceeded:                          "no answer within 5s",
+		errors.New("NOAUTH Authentication required."):   "it needs a password",
+		errors.New("WRONGPASS invalid username"):        "refuses the user name or password",
+		errors.New("NOPERM this user may not run ping"): "enqueues with RPUSH",
+		errors.New("anything else"):                     "anything else",
+	} {
+		if got := advise(said).Error(); !strings.Contains(got, want) {
+			t.Errorf("%v: %q does not say %q", said, got, want)
+		}
+	}
 }

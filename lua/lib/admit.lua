@@ -35,11 +35,12 @@ local function expire(id, key, ttl, deadline)
   call('ZADD', P .. 'expiring', whole(expires), id)
 end
 
+local shape = {} -- of the event, made once for all tasks of a call
+
 -- admit makes one task. ARGV[at] and what follows are its id (after a + if it was made for this task), kind, queue,
 -- priority, number of further strings; those are none for a plain task, else group, unique, delay, run_at (one of the two
 -- at most), ttl, deadline ('' for none, times in ms), and fields and values of its hash.
 -- It returns nil, or why not: 'dup', id, state or 'full'.
-local shape = {}
 local function admit(at, payload, sequence)
   local id, kind, queue, further = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 4])
   -- An id that was made for this very task cannot be taken.
