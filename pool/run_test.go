@@ -20,18 +20,18 @@ type runnerStore struct {
 	bell    chan struct{}
 	joinErr error
 	joined  worker.Registration
-	todo    []*worker.Task
+	pending    []*worker.Task
 	reports []worker.Report
 }
 
-func newRunnerStore(todo ...*worker.Task) *runnerStore {
-	for i, t := range todo {
+func newRunnerStore(pending ...*worker.Task) *runnerStore {
+	for i, t := range pending {
 		t.Attempt, t.State, t.TimeLeft = 1, worker.Running, time.Minute
 		if t.ID == "" {
 			t.ID = fmt.Sprint("task", i)
 		}
 	}
-	return &runnerStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), todo: todo}
+	return &runnerStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), pending: pending}
 }
 
 func (s *runnerStore) Join(_ context.Context, r worker.Registration) ([]string, error) {
@@ -49,9 +49,9 @@ func (s *runnerStore) Exchange(_ context.Context, reports []worker.Report, claim
 	s.reports = append(s.reports, reports...)
 	answers := make([]worker.Claimed, len(claims))
 	for i, c := range claims {
-		n := min(c.N, len(s.todo))
-		answers[i] = worker.Claimed{Tasks: s.todo[:n], Now: time.Now()}
-		s.todo = s.todo[n:]
+		n := min(c.N, len(s.pending))
+		answers[i] = worker.Claimed{Tasks: s.pending[:n], Now: time.Now()}
+		s.pending = s.pending[n:]
 	}
 	return verdicts, answers, nil
 }
