@@ -20,7 +20,7 @@ type runnerStore struct {
 	bell    chan struct{}
 	joinErr error
 	joined  worker.Registration
-	pending    []*worker.Task
+	pending []*worker.Task
 	reports []worker.Report
 }
 
