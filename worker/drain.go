@@ -118,15 +118,19 @@ func (r *Replica) unsaid() (reports int, clean bool) {
 }
 
 // silence ends the listener through its doorbell, since a call that is broken
-// off may swallow a marker. A store that does not answer is not waited for.
+// off may swallow a marker, and returns when no ring is under way: one that
+// arrives after Leave stays behind. A store that does not answer is not waited for.
 func (r *Replica) silence(ctx context.Context, heard <-chan struct{}) {
 	r.mu.Lock()
 	r.deaf = true
 	r.ringSelf(ctx)
+	rung := r.ringing
 	r.mu.Unlock()
-	select {
-	case <-heard:
-	case <-ctx.Done():
+	for _, done := range []<-chan struct{}{heard, rung} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -238,6 +238,43 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 	})
 }
 
+// The listener may end by somebody else's ring while its own is under way.
+func TestNoRingOfTheOwnBellArrivesAfterTheReplicaHasLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(20 * time.Second)
+			return nil, nil
+		})
+		g.store.putN(1, Spec{Kind: "job"})
+		g.run()
+		g.pass(time.Second)
+		g.cancel()
+		g.pass(time.Second)
+		rings := 0
+		g.store.setFault(func(op string) fault {
+			if op == "ring" {
+				rings++
+				return lag
+			}
+			return none
+		})
+		g.pass(18 * time.Second)
+		if rings != 1 {
+			t.Fatalf("it rang %d times to end its listener", rings)
+		}
+		g.store.mu.Lock()
+		g.store.bells[g.r.ID()] = true
+		g.store.broadcast()
+		g.store.mu.Unlock()
+		<-g.done
+		g.pass(2 * time.Second)
+		if g.err != nil || len(g.store.left) != 1 || g.store.bells[g.r.ID()] {
+			t.Errorf("Run returned %v, left: %v, bells: %v", g.err, g.store.left, g.store.bells)
+		}
+	})
+}
+
 func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})

@@ -78,6 +78,7 @@ const (
 	fail       // nothing happens
 	hang       // nothing happens, and the call blocks until its context is done
 	lose       // it happens, but the reply is lost
+	lag        // it happens a second later, whatever the caller does meanwhile
 )
 
 var errDown = errors.New("connection refused")
@@ -120,6 +121,12 @@ func (s *fakeStore) do(ctx context.Context, op string, step func()) error {
 	case lose:
 		step()
 		return errDown
+	case lag:
+		s.mu.Unlock()
+		time.Sleep(time.Second)
+		s.mu.Lock()
+		step()
+		return ctx.Err()
 	}
 	step()
 	return nil
@@ -395,6 +402,7 @@ func (s *fakeStore) Maintain(ctx context.Context, replica string) (up Upkeep, er
 func (s *fakeStore) Leave(ctx context.Context, replica string) error {
 	return s.do(ctx, "leave", func() {
 		delete(s.replicas, replica)
+		delete(s.bells, replica)
 		s.left = append(s.left, replica)
 	})
 }

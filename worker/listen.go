@@ -58,6 +58,7 @@ func (r *Replica) earshot() (queues []string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.deaf {
+		r.ringMore = false
 		return nil, false
 	}
 	for _, q := range r.queues {
@@ -132,11 +133,13 @@ func (r *Replica) wake(ctx context.Context, queue string) {
 func (r *Replica) ringSelf(ctx context.Context) {
 	r.ringMore = true
 	r.listening = false // it is about to return: that serves whoever wants it to
-	if r.ringing {
+	if r.ringing != nil {
 		return
 	}
-	r.ringing = true
+	done := make(chan struct{})
+	r.ringing = done
 	r.wg.Go(func() {
+		defer close(done)
 		t := retry{outage: r.outages, op: "ring"}
 		for r.ringDue() {
 			r.insist(ctx, &t, func(ctx context.Context) error { return r.store.Ring(ctx, r.id) })
@@ -148,7 +151,10 @@ func (r *Replica) ringSelf(ctx context.Context) {
 func (r *Replica) ringDue() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	due := r.ringMore
-	r.ringing, r.ringMore = due, false
-	return due
+	if !r.ringMore {
+		r.ringing = nil
+		return false
+	}
+	r.ringMore = false
+	return true
 }

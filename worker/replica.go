@@ -84,14 +84,15 @@ type Replica struct {
 	sending  bool       // the pump holds reports or claims without an answer
 	// flight says that an exchange with claims is under way, lateBell that the
 	// doorbell rang meanwhile: the stop may be for a task in its answer.
-	flight, lateBell  bool
-	renewNow          bool // the doorbell rang
-	renewDirty        bool // there is progress, or a soft timeout, to tell
-	watchAt           time.Time
-	listening         bool  // the listener is blocked in the store
-	ringing, ringMore bool  // a ring of the own doorbell is under way; … and one more is due
-	deaf              bool  // nothing is left to listen for
-	result            error // what Run returned
+	flight, lateBell bool
+	renewNow         bool // the doorbell rang
+	renewDirty       bool // there is progress, or a soft timeout, to tell
+	watchAt          time.Time
+	listening        bool          // the listener is blocked in the store
+	ringing          chan struct{} // closed when the ring of the own doorbell under way has ended; nil where none is
+	ringMore         bool          // one more ring is due
+	deaf             bool          // nothing is left to listen for
+	result           error         // what Run returned
 }
 
 // phase is where a replica is in its life.
