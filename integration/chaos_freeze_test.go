@@ -15,8 +15,9 @@ import (
 // task by then, the report is refused with its own code, and the result that is
 // stored is the second's. Where it had been sent it counts, once.
 func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
-	const lease = 600 * time.Millisecond
-	rounds := 6
+	// A busy machine must come from the claim to the report within the lease.
+	const lease = 1500 * time.Millisecond
+	rounds := 4
 	if *soakFlag > 0 {
 		rounds = 50
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,9 +26,10 @@ func (z size) part(n int) size {
 	return size{z.waiting / n, z.scheduled / n, z.running / n, z.groups / n}
 }
 
-// blockMost is how long one call may keep Redis from everybody else. It is judged
-// by the best quarter of the repeats: on a busy machine Redis itself waits for a
-// processor in the middle of a call, which only makes figures worse.
+// blockMost is how long one call may keep Redis from everybody else. A busy machine
+// takes its processor from Redis in the middle of a call, and slows it down by what
+// runs beside it: what counts is the processor time, in proportion to what the
+// yardstick takes at that moment, of the best quarter of the repeats.
 const blockMost, judged = 10 * time.Millisecond, 25
 
 // flatFactor is how much more a call may cost in a pool a hundred times as full:
@@ -100,11 +102,12 @@ func measureAt(t *testing.T, z size) []figure {
 			if prepare != nil {
 				prepare()
 			}
+			slow := s.slowness()
 			s.must(s.rdb.SlowLogReset(ctx).Err())
-			begin := time.Now()
+			cpu, begin := s.processorTime(), time.Now()
 			do()
 			f.took = append(f.took, time.Since(begin))
-			f.redis = append(f.redis, s.longest())
+			f.redis = append(f.redis, time.Duration(float64(s.longest(s.processorTime()-cpu))/slow))
 		}
 		all = append(all, f)
 	}
@@ -172,16 +175,55 @@ func (s *scaled) must(err error) {
 	}
 }
 
-// longest is the longest command since the last reset, by Redis's own account.
-func (s *scaled) longest() time.Duration {
+// longest is the processor time of the longest command since the last reset:
+// its duration by Redis's own account, less the share of all durations in which
+// Redis did not have a processor. spent is the processor time since then.
+func (s *scaled) longest(spent time.Duration) time.Duration {
 	s.t.Helper()
 	entries, err := s.rdb.SlowLogGet(context.Background(), -1).Result()
 	s.must(err)
-	longest := time.Duration(0)
+	longest, sum := time.Duration(0), time.Duration(0)
 	for _, e := range entries {
 		longest = max(longest, e.Duration)
+		sum += e.Duration
 	}
-	return longest
+	if sum <= spent {
+		return longest
+	}
+	return time.Duration(float64(longest) * float64(spent) / float64(sum))
+}
+
+// yardstick is work for Redis that took yardstickTime on an idle processor of 2024,
+// and twice as much while something else ran on the other half of its core.
+var yardstick = redis.NewScript(`
+for i = 1, 5000 do redis.call('HSET', KEYS[1], i % 100, i) end
+return redis.call('DEL', KEYS[1])
+`)
+
+const yardstickTime = 7 * time.Millisecond
+
+// slowness is how many times as long as on an idle machine Redis takes just now, at
+// least 1.
+func (s *scaled) slowness() float64 {
+	s.t.Helper()
+	cpu := s.processorTime()
+	s.must(yardstick.Run(context.Background(), s.rdb, []string{s.key("yardstick")}).Err())
+	return max(1, float64(s.processorTime()-cpu)/float64(yardstickTime))
+}
+
+// processorTime is what the thread that runs the commands has used since the
+// server started.
+func (s *scaled) processorTime() time.Duration {
+	s.t.Helper()
+	info, err := s.rdb.InfoMap(context.Background(), "cpu").Result()
+	s.must(err)
+	seconds := 0.0
+	for _, name := range []string{"used_cpu_user_main_thread", "used_cpu_sys_main_thread"} {
+		n, err := strconv.ParseFloat(info["CPU"][name], 64)
+		s.must(err)
+		seconds += n
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // fill makes the pool: groups first, one of each runs and the others stand behind

@@ -2,8 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- Returns {scheduled, inbox, rejects, events, live replicas, pool limit or '', 1 if paused, {fields and values of the
--- totals}, {kept tasks: succeeded, failed, stopped, expired}, then per queue: name, waiting, running, limit or '', cap or
--- '', 1 if paused}.
+-- totals}, {kept tasks: succeeded, failed, stopped, expired}, then per queue: name, waiting, how many of these are in the
+-- line, running, limit or '', cap or '', 1 if paused}.
 -- Keeps: nothing is written.
 -- uses: base wake
 local reply = {
@@ -16,8 +16,8 @@ for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
 end
 for _, q in ipairs(queues()) do
   local s = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q)
-  for _, part in ipairs({ q, waiting(q), call('ZCARD', P .. 'running:' .. q), s[1] or '', s[2] or '',
-    call('HEXISTS', META, 'paused:' .. q) }) do
+  for _, part in ipairs({ q, waiting(q), call('ZCARD', P .. 'wait:' .. q), call('ZCARD', P .. 'running:' .. q), s[1] or '',
+    s[2] or '', call('HEXISTS', META, 'paused:' .. q) }) do
     reply[#reply + 1] = part
   end
 end

@@ -29,6 +29,8 @@ type (
 	Backoff = worker.Backoff
 	// Queue is one queue as a replica serves it. See worker.QueueConfig.
 	Queue = worker.QueueConfig
+	// GroupInfo is a group of tasks at about one instant. See worker.GroupInfo.
+	GroupInfo = worker.GroupInfo
 	// QueueInfo is a queue at one instant. See worker.QueueInfo.
 	QueueInfo = worker.QueueInfo
 	// Stats is the pool at one instant. See worker.Stats.

@@ -26,14 +26,19 @@ func (p *Pool) Stats(ctx context.Context) (Stats, error) {
 	return s, nil
 }
 
-// GroupLimits reads the limit of groups without one of their own, and the limits
-// of those that have one. 0 is no limit.
-func (p *Pool) GroupLimits(ctx context.Context) (byDefault int, limits map[string]int, err error) {
-	byDefault, limits, err = p.store.GroupLimits(ctx)
-	if err != nil {
-		return 0, nil, fmt.Errorf("group limits: %w", err)
+// Groups reads the limit of groups without one of their own, 0 for none, and the
+// groups named, by name; without any, those that have a limit of their own.
+func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, groups []GroupInfo, err error) {
+	for _, name := range names {
+		if err := checkName("group", name); err != nil {
+			return 0, nil, fmt.Errorf("groups: %w", err)
+		}
 	}
-	return byDefault, limits, nil
+	byDefault, groups, err = p.store.Groups(ctx, names...)
+	if err != nil {
+		return 0, nil, fmt.Errorf("groups: %w", err)
+	}
+	return byDefault, groups, nil
 }
 
 // Pause keeps tasks of the queue from starting, of any queue where queue is "".

@@ -38,8 +38,9 @@ type Store interface {
 	// Configure changes live settings, all in one step.
 	Configure(ctx context.Context, settings ...worker.Setting) error
 	Stats(ctx context.Context) (worker.Stats, error)
-	// Groups reads the limits set for single groups and the default (0 is none).
-	GroupLimits(ctx context.Context) (def int, groups map[string]int, err error)
+	// Groups reads the default limit of groups (0 is none) and the groups named, by
+	// name; without any, those that have a limit of their own.
+	Groups(ctx context.Context, names ...string) (byDefault int, groups []worker.GroupInfo, err error)
 	// WaitingSince reads since when the first task of each queue's line waits that
 	// has waited longest, and the store's clock. Queues without one are missing, and
 	// tasks behind their group's head do not count.

@@ -89,26 +89,6 @@ func (s *Store) regroup(ctx context.Context) error {
 	return nil
 }
 
-// GroupLimits reads the default limit of groups, 0 for none, and the limits of
-// the groups that have their own.
-func (s *Store) GroupLimits(ctx context.Context) (int, map[string]int, error) {
-	if err := s.checkName(); err != nil {
-		return 0, nil, err
-	}
-	meta, err := s.rdb.HGetAll(ctx, s.key("meta")).Result()
-	if err != nil {
-		return 0, nil, s.fail("group limits", err)
-	}
-	def, _ := strconv.Atoi(meta["limit:group"])
-	groups := map[string]int{}
-	for field, v := range meta {
-		if g, ok := strings.CutPrefix(field, "limit:group:"); ok {
-			groups[g], _ = strconv.Atoi(v)
-		}
-	}
-	return def, groups, nil
-}
-
 // Stats reads the pool at one instant.
 func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
 	reply, err := s.run(ctx, statsScript)
@@ -150,7 +130,9 @@ func decodeStats(reply any) (worker.Stats, error) {
 		st.Kept[state] = int(kept.int())
 	}
 	for r.more() {
-		q := worker.QueueInfo{Name: r.string(), Waiting: int(r.int()), Running: int(r.int())}
+		q := worker.QueueInfo{Name: r.string(), Waiting: int(r.int())}
+		q.GroupsFull = r.int() == 0 && q.Waiting > 0
+		q.Running = int(r.int())
 		q.Limit, q.MaxLen, q.Paused = limit(), limit(), r.int() == 1
 		st.Waiting += q.Waiting
 		st.Running += q.Running

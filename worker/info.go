@@ -21,7 +21,25 @@ type QueueInfo struct {
 	Limit   int // running tasks over all replicas; 0 is no limit
 	MaxLen  int // 0 is no cap
 	Paused  bool
+	// GroupsFull says that tasks wait and that each is held by the limit of its
+	// group.
+	GroupsFull bool
 }
+
+// GroupInfo is a group of tasks at about one instant.
+type GroupInfo struct {
+	Name    string
+	Limit   int  // running tasks over all replicas and queues; 0 is no limit
+	Own     bool // Limit is the group's own, not the default
+	Running int
+	// Held is how many waiting tasks the limit keeps from starting, 0 while the
+	// group has room. Those that waited before there was a limit count once a claim
+	// has come across them.
+	Held int
+}
+
+// Full reports whether none of the group's tasks can start before one of them ends.
+func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 
 // Stats is the pool at one instant. At every instant Enqueued + Retried equals
 // the live tasks plus the Ended ones.

@@ -84,14 +84,28 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 	for _, args := range []string{"limit default 7", "limit --total 50", "limit --group acme 3", "limit --groups 2"} {
 		u.must(strings.Fields(args)...)
 	}
-	want := limitsRecord{Pool: 50, Queues: map[string]int{"default": 7}, Default: 2, Groups: map[string]int{"acme": 3}}
-	if diff := cmp.Diff([]limitsRecord{want}, decodeLines[limitsRecord](t, u.must("limit", "--json"))); diff != "" {
+	want := []limitRecord{
+		{Scope: "pool", Name: u.pool, Limit: 50},
+		{Scope: "queue", Name: "default", Limit: 7},
+		{Scope: "groups", Limit: 2},
+		{Scope: "group", Name: "acme", Limit: 3},
+	}
+	if diff := cmp.Diff(want, decodeLines[limitRecord](t, u.must("limit", "--json"))); diff != "" {
 		t.Error(diff)
+	}
+	for i, args := range []string{"--total", "default", "--groups", "--group acme"} {
+		got := decodeLines[limitRecord](t, u.must(append([]string{"limit", "--json"}, strings.Fields(args)...)...))
+		if diff := cmp.Diff(want[i:i+1], got); diff != "" {
+			t.Error(args, diff)
+		}
+	}
+	if a := u.run("limit", "nosuch"); a.code != 1 || !strings.Contains(a.err, "the pool has no queue nosuch") {
+		t.Errorf("got %+v", a)
 	}
 	if out := u.must("limit", "--group", "acme", "none"); out != "limit of group acme: none\n" {
 		t.Errorf("got %q", out)
 	}
-	if out := u.must("limit"); !strings.Contains(out, "groups  (default)") {
+	if out := u.must("limit"); !strings.Contains(out, "groups  (each without its own)") {
 		t.Errorf("got %s", out)
 	}
 	if out := u.must("stats"); !strings.Contains(out, "QUEUE") || !strings.Contains(out, "running") {

@@ -18,6 +18,8 @@ type queueRecord struct {
 	Limit   int    `json:"limit"`
 	MaxLen  int    `json:"max_len"`
 	Paused  bool   `json:"paused"`
+
+	GroupsFull bool `json:"groups_full"`
 }
 
 // statsRecord is a pool at one instant in JSON output.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -14,6 +16,7 @@ var groupRules = []rule{
 	{"ManyBlockedGroupsDelayNobody", manyBlockedGroupsDelayNobody},
 	{"BestOfAGroupStartsFirst", bestOfAGroupStartsFirst},
 	{"OwnLimitOfAGroupGoesBeforeTheDefault", ownLimitGoesBeforeTheDefault},
+	{"TasksBehindAHeadThatCanStartAreNotHeld", tasksBehindAHeadThatCanStartAreNotHeld},
 	{"LimitSetOnAWaitingLineHolds", limitSetOnAWaitingLineHolds},
 	{"StoppedHeadLetsTheNextForward", stoppedHeadLetsTheNextForward},
 	{"UrgentTaskOfAFullGroupIsItsNextStart", urgentTaskOfAFullGroup},
@@ -105,13 +108,36 @@ func ownLimitGoesBeforeTheDefault(b *bundle) {
 		b.enqueueAll(worker.Spec{ID: fmt.Sprint("b", i), Group: "big"}, worker.Spec{ID: fmt.Sprint("s", i), Group: "small"})
 	}
 	b.wantIDs(b.claim(worker.DefaultQueue, 9), "b0", "s0", "b1", "b2")
-	def, groups, err := b.Store.GroupLimits(b.ctx)
-	b.ok(err)
-	if def != 1 || len(groups) != 1 || groups["big"] != 3 {
-		b.Errorf("limits: default %d, groups %v", def, groups)
-	}
+	b.wantGroups(nil, 1, worker.GroupInfo{Name: "big", Limit: 3, Own: true, Running: 3, Held: 1})
+	b.wantGroups([]string{"small", "none", "big", "small"}, 1,
+		worker.GroupInfo{Name: "big", Limit: 3, Own: true, Running: 3, Held: 1},
+		worker.GroupInfo{Name: "none", Limit: 1},
+		worker.GroupInfo{Name: "small", Limit: 1, Running: 1, Held: 3})
 	b.limit(worker.GroupScope, "big", 0)
 	b.wantIDs(b.claim(worker.DefaultQueue, 9))
+}
+
+func (b *bundle) wantGroups(names []string, byDefault int, want ...worker.GroupInfo) {
+	b.Helper()
+	def, got, err := b.Store.Groups(b.ctx, names...)
+	b.ok(err)
+	if def != byDefault {
+		b.Errorf("default limit %d, want %d", def, byDefault)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		b.Error("groups (-want +got):\n", d)
+	}
+}
+
+func tasksBehindAHeadThatCanStartAreNotHeld(b *bundle) {
+	b.limit(worker.GroupScope, "g", 2)
+	b.enqueueAll(worker.Spec{Group: "g"}, worker.Spec{Group: "g"}, worker.Spec{Group: "g", Queue: "q"}, worker.Spec{Group: "g", Queue: "q"})
+	b.wantGroups(nil, 0, worker.GroupInfo{Name: "g", Limit: 2, Own: true})
+	b.claim("q", 2)
+	b.wantGroups(nil, 0, worker.GroupInfo{Name: "g", Limit: 2, Own: true, Running: 2, Held: 2})
+	b.limit(worker.GroupScope, "g", 0)
+	b.wantGroups([]string{"g"}, 0, worker.GroupInfo{Name: "g", Running: 2})
+	b.wantGroups(nil, 0)
 }
 
 func limitSetOnAWaitingLineHolds(b *bundle) {

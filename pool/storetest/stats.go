@@ -24,12 +24,13 @@ func statsCountEveryState(b *bundle) {
 	b.claim("q", 1)
 	b.accept(succeed(b.claim("p", 1)[0]))
 	b.stop(b.enqueue(worker.Spec{Queue: "p"}))
+	b.enqueue(worker.Spec{Queue: "held", Group: "g"})
 	s := b.stats()
-	want := []worker.QueueInfo{{Name: "p"}, {Name: "q", Waiting: 2, Running: 1}}
+	want := []worker.QueueInfo{{Name: "held", Waiting: 1, GroupsFull: true}, {Name: "p"}, {Name: "q", Waiting: 2, Running: 1}}
 	if d := cmp.Diff(want, s.Queues); d != "" {
 		b.Error("queues (-want +got):\n", d)
 	}
-	if s.Scheduled != 1 || s.Waiting != 2 || s.Running != 1 || s.Enqueued != 6 || s.Ended[worker.Succeeded] != 1 ||
+	if s.Scheduled != 1 || s.Waiting != 3 || s.Running != 1 || s.Enqueued != 7 || s.Ended[worker.Succeeded] != 1 ||
 		s.Ended[worker.Stopped] != 1 || s.Kept[worker.Stopped] != 1 || s.Kept[worker.Succeeded] != 0 || s.Events == 0 {
 		b.Errorf("stats %+v", s)
 	}
