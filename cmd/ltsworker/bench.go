@@ -63,7 +63,7 @@ own that is deleted afterwards. Other pools are left alone, but feel the load.
 	return cmd
 }
 
-func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) (err error) {
+func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) error {
 	ctx := cmd.Context()
 	at, err := g.place("")
 	if err != nil {
@@ -74,15 +74,25 @@ func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) (err err
 		return err
 	}
 	defer c.close()
-	defer func() {
-		// Also after an interrupt, so not with the command's own context.
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
-		defer cancel()
-		err = errors.Join(err, c.removePool(late))
-	}()
+	err = errors.Join(measureAll(cmd, c, size, asJSON), removeLate(ctx, c))
+	if err != nil || asJSON {
+		return err
+	}
+	return printBenchPlace(cmd.OutOrStdout(), c, size)
+}
+
+// removeLate removes the pool, also after an interrupt.
+func removeLate(ctx context.Context, c *client) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
+	defer cancel()
+	return c.removePool(late)
+}
+
+// measureAll makes and prints every measurement.
+func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	b := &benchRun{client: c, size: size, bar: newPatientBar(cmd.ErrOrStderr(), "steps")}
 	defer b.bar.clear()
-	out := cmd.OutOrStdout()
 	tab := newTable(out, "WHAT", "N", "PER SECOND", "P50", "P99", "MAX")
 	for _, measure := range []func(context.Context) (benchRecord, error){b.roundTrip, b.enqueueOne, b.enqueueMany, b.drain, b.pickUp} {
 		r, err := measure(ctx)
@@ -105,10 +115,7 @@ func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) (err err
 	if asJSON {
 		return nil
 	}
-	if err := tab.flush(); err != nil {
-		return err
-	}
-	return printBenchPlace(out, c, size)
+	return tab.flush()
 }
 
 // print adds the measurement to a table for a person.

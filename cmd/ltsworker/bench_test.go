@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -53,6 +54,26 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 	}
 	if got := keys(); len(got) != 1 {
 		t.Errorf("after an interrupt %d keys are left", len(got))
+	}
+	cmd = u.command("bench", "--tasks", "200000")
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	u.until("its replica is there", func() bool {
+		all, err := rdb.Keys(ctx, "lts:*:replicas").Result()
+		if err != nil || len(all) != 1 {
+			return false
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(all[0], "lts:{"), "}:replicas")
+		return strings.Contains(u.run("drain", "--all", "--pool", name).out, "asked 1 ")
+	})
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(told.String(), "somebody asked it to drain") {
+		t.Errorf("drained: %v, %s", err, told.String())
+	}
+	if got := keys(); len(got) != 1 {
+		t.Errorf("after a drain %d keys are left", len(got))
 	}
 	if a := u.run("bench", "--pool", "p"); a.code != exitUsage || !strings.Contains(a.err, "takes no --pool") {
 		t.Errorf("got %+v", a)

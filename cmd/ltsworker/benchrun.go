@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,14 +75,13 @@ func (b *benchRun) enqueueMany(ctx context.Context) (benchRecord, error) {
 // drain runs everything that waits, from the first start to the last end.
 func (b *benchRun) drain(ctx context.Context) (benchRecord, error) {
 	var begin, end time.Time
-	var started, ended atomic.Int64
+	var first sync.Once
+	var ran atomic.Int64
 	finished := make(chan struct{})
 	total := int64(b.made)
-	stop, err := b.replica(ctx, func() {
-		if started.Add(1) == 1 {
-			begin = time.Now()
-		}
-		if ended.Add(1) == total {
+	r, err := b.replica(ctx, func() {
+		first.Do(func() { begin = time.Now() })
+		if ran.Add(1) == total {
 			end = time.Now()
 			close(finished)
 		}
@@ -92,30 +94,26 @@ func (b *benchRun) drain(ctx context.Context) (benchRecord, error) {
 	for {
 		select {
 		case <-tick.C:
-			b.bar.set(int(ended.Load()), b.made)
+			b.bar.set(int(ran.Load()), b.made)
 			continue
 		case <-finished:
-		case <-ctx.Done():
+			err = r.stop()
+		case <-r.ended:
+			err = r.early(ctx)
 		}
 		break
 	}
-	if err := stop(); err != nil {
-		return benchRecord{}, err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return benchRecord{}, err
-	}
-	return rate("drain", b.made, end.Sub(begin)), nil
+	return rate("drain", b.made, end.Sub(begin)), err
 }
 
 // pickUp measures how soon an idle replica starts a task.
 func (b *benchRun) pickUp(ctx context.Context) (benchRecord, error) {
 	starts := make(chan time.Time, 1)
-	stop, err := b.replica(ctx, func() { starts <- time.Now() })
+	r, err := b.replica(ctx, func() { starts <- time.Now() })
 	if err != nil {
 		return benchRecord{}, err
 	}
-	defer stop()
+	defer r.stop()
 	took := make([]time.Duration, b.size.single)
 	for i := range took {
 		begin := time.Now()
@@ -125,23 +123,42 @@ func (b *benchRun) pickUp(ctx context.Context) (benchRecord, error) {
 		select {
 		case at := <-starts:
 			took[i] = at.Sub(begin)
-		case <-ctx.Done():
-			return benchRecord{}, context.Cause(ctx)
+		case <-r.ended:
+			return benchRecord{}, r.early(ctx)
 		}
 		b.bar.set(i+1, len(took))
 		// The slot is free again and the replica listens: that is what is measured.
 		select {
 		case <-time.After(2 * time.Millisecond):
-		case <-ctx.Done():
-			return benchRecord{}, context.Cause(ctx)
+		case <-r.ended:
+			return benchRecord{}, r.early(ctx)
 		}
 	}
 	return latencies("pick-up", took), nil
 }
 
-// replica runs a replica whose handler does nothing but call done, until stop is
-// called.
-func (b *benchRun) replica(ctx context.Context, done func()) (stop func() error, err error) {
+// benchReplica is a replica that runs until its context ends or somebody drains
+// it.
+type benchReplica struct {
+	end   context.CancelFunc
+	ended chan struct{}
+	err   error // what Run returned, once ended is closed
+}
+
+func (r *benchReplica) stop() error {
+	r.end()
+	<-r.ended
+	return r.err
+}
+
+// early is why the replica ended although nobody here has stopped it.
+func (r *benchReplica) early(ctx context.Context) error {
+	r.end()
+	return cmp.Or(context.Cause(ctx), r.err, errors.New("the replica ended early: somebody asked it to drain"))
+}
+
+// replica runs a replica whose handler does nothing but call done.
+func (b *benchRun) replica(ctx context.Context, done func()) (*benchReplica, error) {
 	p, err := pool.New(b.store, pool.Config{
 		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: b.size.workers}}, DrainTimeout: time.Second,
 		Logger: newLogger(os.Stderr, slog.LevelWarn),
@@ -154,22 +171,15 @@ func (b *benchRun) replica(ctx context.Context, done func()) (stop func() error,
 		return nil, nil
 	}))
 	run, end := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(run) }()
-	stop = func() error {
-		end()
-		err := <-ended
-		ended <- err
-		return err
-	}
+	r := &benchReplica{end: end, ended: make(chan struct{})}
+	go func() {
+		r.err = p.Run(run)
+		close(r.ended)
+	}()
 	select {
 	case <-p.Joined():
-		return stop, nil
-	case err := <-ended:
-		end()
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		return nil, err
+		return r, nil
+	case <-r.ended:
+		return nil, r.early(ctx)
 	}
 }

@@ -93,7 +93,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return err
 	}
 	defer func() {
-		if cerr := place.close(f.keep); err == nil {
+		if cerr := place.close(); err == nil {
 			err = cerr
 		}
 	}()

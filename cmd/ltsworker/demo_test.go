@@ -182,21 +182,31 @@ func TestKilledDemoLeavesNoProcess(t *testing.T) {
 }
 
 func TestKeptDemoCanBeUsedFromASecondTerminal(t *testing.T) {
-	u := stranger(t)
-	u.demoFiles(3)
-	cmd, line := u.startDemo("export LTS_REDIS=", "--keep")
-	second := stranger(t)
-	second.env = strings.Fields(line)[1:]
-	second.write("file", "abc", 0o600)
-	out := second.must("enqueue", "checksum", fmt.Sprintf(`{"path":%q}`, filepath.Join(second.dir, "file")), "--wait", "--json")
-	if !strings.Contains(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") {
-		t.Errorf("got %s", out)
+	for name, at := range map[string][]string{"embedded": nil, "server": {"--redis", "redis://" + redisserver.Shared(t).Addr()}} {
+		t.Run(name, func(t *testing.T) {
+			u := stranger(t)
+			u.demoFiles(3)
+			cmd, line := u.startDemo("export LTS_REDIS=", append(at, "--keep")...)
+			second := stranger(t)
+			for _, set := range strings.Fields(line)[1:] {
+				second.env = append(second.env, strings.ReplaceAll(set, "'", ""))
+			}
+			second.write("file", "abc", 0o600)
+			out := second.must("enqueue", "checksum", fmt.Sprintf(`{"path":%q}`, filepath.Join(second.dir, "file")), "--wait", "--json")
+			if !strings.Contains(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") {
+				t.Errorf("got %s", out)
+			}
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("a kept demo that is interrupted: %v", err)
+			}
+			awaitNoProcess(t)
+		})
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
+	keys, err := redisserver.Shared(t).Client(t).Keys(t.Context(), "lts:{demo*").Result()
+	if err != nil || len(keys) > 0 {
+		t.Errorf("keys are left: %v, %v", keys, err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("a kept demo that is interrupted: %v", err)
-	}
-	awaitNoProcess(t)
 }

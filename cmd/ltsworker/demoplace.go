@@ -24,7 +24,7 @@ const (
 // demoPlace is where a demo keeps its tasks.
 type demoPlace struct {
 	*client
-	url       string // for the replicas; may hold a password
+	redis     string // for the replicas, as --redis takes it
 	window    int    // tasks enqueued ahead of the work
 	maxEvents int    // events kept; 0 for the pool's default
 	embedded  *miniredis.Miniredis
@@ -46,25 +46,21 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 			return nil, err
 		}
 		d := &demoPlace{
-			client: c, url: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
+			client: c, redis: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
 			embedded: m, closing: make(chan struct{}),
 		}
 		go d.expire()
 		return d, nil
 	}
-	url, err := readURL(g.redis)
+	at, err := g.place("")
 	if err != nil {
-		return nil, usagef("--redis %v", err)
-	}
-	at, err := locate(url, !strings.HasPrefix(g.redis, "@"))
-	if err != nil {
-		return nil, usagef("--redis %v", err)
+		return nil, err
 	}
 	c, err := openPool(ctx, at, throwAwayName("demo"))
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlace{client: c, url: url, window: math.MaxInt}, nil
+	return &demoPlace{client: c, redis: g.redis, window: math.MaxInt}, nil
 }
 
 // expire removes the keys whose time has come from the embedded Redis, which does
@@ -83,15 +79,12 @@ func (d *demoPlace) expire() {
 	}
 }
 
-// close removes the pool, unless it is to be kept, and what was started for it.
-func (d *demoPlace) close(keep bool) error {
+// close removes the pool and what was started for it.
+func (d *demoPlace) close() error {
 	defer d.client.close()
 	if d.embedded != nil {
 		close(d.closing)
 		d.embedded.Close()
-		return nil
-	}
-	if keep {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
@@ -105,9 +98,9 @@ func invite(w io.Writer, d *demoPlace) {
 	if err != nil {
 		self = "ltsworker"
 	}
-	address := "redis://" + d.addr + "/0"
+	given := d.redis
 	if d.embedded == nil {
-		address = "… (as given here)"
+		given = "'" + strings.ReplaceAll(given, "'", `'\''`) + "'"
 	}
 	fmt.Fprintf(w, `
 Still running: Redis at %s, pool %s. From a second terminal:
@@ -120,5 +113,5 @@ Still running: Redis at %s, pool %s. From a second terminal:
   ltsworker tail
 
 Ctrl-C ends it.
-`, address, d.name, address, d.name, self)
+`, d.addr, d.name, given, d.name, self)
 }

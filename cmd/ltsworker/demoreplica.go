@@ -124,7 +124,7 @@ func startTeam(d *demoPlace, hold time.Duration, fail context.CancelCauseFunc) (
 	left := demoReplicas
 	for range demoReplicas {
 		m := &member{cmd: exec.Command(self, "demo-replica", "--hold", hold.String(), "--max-events", strconv.Itoa(d.maxEvents)), ended: make(chan struct{})}
-		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+d.url, "LTS_POOL="+d.name)
+		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+d.redis, "LTS_POOL="+d.name)
 		m.cmd.Stderr = &m.log
 		m.cmd.SysProcAttr = childAttributes()
 		stdin, err := m.cmd.StdinPipe()

@@ -98,6 +98,20 @@ func isNetwork(err error) bool {
 	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// afterInterrupt keeps of a joined error what is not the interrupt itself, such as
+// that something could not be cleaned up.
+func afterInterrupt(err error) error {
+	said := []error{errors.New("interrupted")}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range all.Unwrap() {
+			if !errors.Is(one, context.Canceled) {
+				said = append(said, one)
+			}
+		}
+	}
+	return errors.Join(said...)
+}
+
 // explain tells a person what went wrong and, for a wrong command line, how it
 // should look.
 func explain(w io.Writer, cmd *cobra.Command, err error) {
@@ -105,7 +119,7 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 		return
 	}
 	if errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
+		err = afterInterrupt(err)
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
 		if i == 0 {

@@ -26,14 +26,16 @@ func (c *client) removePool(ctx context.Context) error {
 		}
 		node = master
 	}
-	keys := node.Scan(ctx, 0, prefix+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := c.rdb.Unlink(ctx, keys.Val()).Err(); err != nil {
+	for cursor := uint64(0); ; {
+		keys, next, err := node.Scan(ctx, cursor, prefix+"*", 1000).Result()
+		if err == nil && len(keys) > 0 {
+			err = c.rdb.Unlink(ctx, keys...).Err()
+		}
+		if err != nil {
 			return fmt.Errorf("remove the pool %s: %w", c.name, err)
 		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
 	}
-	if err := keys.Err(); err != nil {
-		return fmt.Errorf("remove the pool %s: %w", c.name, err)
-	}
-	return nil
 }
