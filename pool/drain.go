@@ -13,22 +13,25 @@ import (
 // they come back is up to whoever started them.
 //
 // The others are asked, too, where one is not on the list: that is ErrNoReplica.
-func (p *Pool) Drain(ctx context.Context, replicas ...string) error {
+// asked is how many were there.
+func (p *Pool) Drain(ctx context.Context, replicas ...string) (asked int, err error) {
 	var errs []error
 	for _, r := range replicas {
 		errs = append(errs, checkName("replica", r))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("drain: %w", err)
+		return 0, fmt.Errorf("drain: %w", err)
 	}
-	asked, err := p.store.Drain(ctx, replicas...)
+	listed, err := p.store.Drain(ctx, replicas...)
 	if err != nil {
-		return fmt.Errorf("drain: %w", err)
+		return 0, fmt.Errorf("drain: %w", err)
 	}
-	for i, ok := range asked {
-		if !ok {
+	for i, ok := range listed {
+		if ok {
+			asked++
+		} else {
 			errs = append(errs, fmt.Errorf("drain %s: %w", replicas[i], ErrNoReplica))
 		}
 	}
-	return errors.Join(errs...)
+	return asked, errors.Join(errs...)
 }

@@ -16,14 +16,14 @@ func (s *fakeStore) Drain(_ context.Context, replicas ...string) ([]bool, error)
 
 func TestDrainNamesTheReplicasThatAreNotThere(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
-	if err := p.Drain(t.Context(), "a", "b"); err != nil {
-		t.Error(err)
+	if n, err := p.Drain(t.Context(), "a", "b"); n != 2 || err != nil {
+		t.Error(n, err)
 	}
-	if err := p.Drain(t.Context(), "a", "gone"); !errors.Is(err, ErrNoReplica) || err.Error() != "drain gone: no such replica" {
-		t.Errorf("got %v", err)
+	if n, err := p.Drain(t.Context(), "a", "gone"); n != 1 || !errors.Is(err, ErrNoReplica) || err.Error() != "drain gone: no such replica" {
+		t.Errorf("got %d, %v", n, err)
 	}
 	var field *FieldError
-	if err := p.Drain(t.Context(), "a{"); !errors.As(err, &field) {
+	if _, err := p.Drain(t.Context(), "a{"); !errors.As(err, &field) {
 		t.Errorf("got %v", err)
 	}
 }

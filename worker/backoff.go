@@ -47,6 +47,25 @@ func (b Backoff) longest() time.Duration {
 	return b.Max
 }
 
+// Ceiling is the longest wait before retry n; the first is 1.
+func (b Backoff) Ceiling(n int) time.Duration {
+	if b == (Backoff{}) {
+		b = DefaultBackoff
+	}
+	if b.Fixed {
+		return b.Base
+	}
+	longest := b.longest()
+	wait := b.Base
+	for range n - 1 {
+		if wait > longest/2 { // also keeps the doubling from an overflow
+			return longest
+		}
+		wait *= 2
+	}
+	return min(wait, longest)
+}
+
 // ParseBackoff reads the wire form. The empty string is the zero value.
 func ParseBackoff(s string) (Backoff, error) {
 	if s == "" {

@@ -75,3 +75,28 @@ func TestBackoffWithoutAMaximumHasTheDefaultOne(t *testing.T) {
 		}
 	}
 }
+
+func TestCeilingIsTheLongestWait(t *testing.T) {
+	const century = 100 * maxBackoff
+	for _, tt := range []struct {
+		b    Backoff
+		want []time.Duration // before retry 1, 2 …
+	}{
+		{Backoff{}, []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}},
+		{Backoff{Fixed: true, Base: time.Minute}, []time.Duration{time.Minute, time.Minute}},
+		{Backoff{Base: time.Minute, Max: 3 * time.Minute}, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute, 3 * time.Minute}},
+		{Backoff{Base: time.Minute, Max: 4 * time.Minute}, []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 4 * time.Minute}},
+		{Backoff{Base: 4 * time.Minute}, []time.Duration{4 * time.Minute, 8 * time.Minute, 10 * time.Minute, 10 * time.Minute}},
+		{Backoff{Base: time.Hour}, []time.Duration{time.Hour, time.Hour}},
+		{Backoff{Base: century, Max: century}, []time.Duration{century, century, century}},
+	} {
+		for i, want := range tt.want {
+			if got := tt.b.Ceiling(i + 1); got != want {
+				t.Errorf("%+v waits up to %v before retry %d, want %v", tt.b, got, i+1, want)
+			}
+		}
+	}
+	if got := DefaultBackoff.Ceiling(1_000_000); got != DefaultBackoff.Max {
+		t.Errorf("the default waits up to %v before the millionth retry", got)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
@@ -21,12 +22,15 @@ const maxBatchProblems = 50
 
 // enqueueBatch makes the tasks of an NDJSON file, or none of them.
 func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
-	var set []string
-	for _, name := range []string{"queue", "priority", "delay", "at", "id", "unique", "group", "timeout", "ttl", "deadline", "max-attempts", "backoff", "retain", "header", "wait"} {
-		if cmd.Flags().Changed(name) {
-			set = append(set, "--"+name)
-		}
+	if f.wait {
+		return usagef("--wait does not go with --batch; wait for the tasks with ltsworker wait ID...")
 	}
+	var set []string
+	cmd.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed && flag.Name != "batch" && flag.Name != "json" {
+			set = append(set, "--"+flag.Name)
+		}
+	})
 	if len(set) > 0 {
 		return usagef("--batch takes what a task needs from its lines, not from %s", strings.Join(set, " "))
 	}
@@ -89,7 +93,8 @@ func readBatch(in io.Reader, name string) ([]worker.Spec, error) {
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		report(n+1, fmt.Sprintf("is longer than %d bytes; the lines after it were not read", redisstore.MaxEntry))
+		n++
+		report(n, fmt.Sprintf("is longer than %d bytes; the lines after it were not read", redisstore.MaxEntry))
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

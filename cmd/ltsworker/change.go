@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,14 +92,12 @@ is changed.`,
 
 // checkStates refuses states that the change cannot apply to.
 func (ch change) checkStates(states []worker.State) error {
-	var names []string
-	fits := map[worker.State]bool{}
-	for _, s := range ch.from {
-		fits[s] = true
-		names = append(names, string(s))
-	}
 	for _, s := range states {
-		if !fits[s] {
+		if !slices.Contains(ch.from, s) {
+			var names []string
+			for _, from := range ch.from {
+				names = append(names, string(from))
+			}
 			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(names, " or "))
 		}
 	}
@@ -154,20 +153,10 @@ func countTasks(ctx context.Context, c *client, f worker.Filter) (int, error) {
 	return n, nil
 }
 
-func live() (states []worker.State) {
-	for _, s := range worker.States() {
-		if !s.Terminal() {
-			states = append(states, s)
-		}
-	}
-	return states
-}
+func live() []worker.State  { return states(false) }
+func ended() []worker.State { return states(true) }
 
-func ended() (states []worker.State) {
-	for _, s := range worker.States() {
-		if s.Terminal() {
-			states = append(states, s)
-		}
-	}
-	return states
+// states are those that a task goes on from, or the terminal ones.
+func states(terminal bool) []worker.State {
+	return slices.DeleteFunc(worker.States(), func(s worker.State) bool { return s.Terminal() != terminal })
 }

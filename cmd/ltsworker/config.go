@@ -25,7 +25,7 @@ const maxConfig = 1 << 20
 // config is what a config file says.
 type config struct {
 	file     string
-	lines    map[string]int // by key, such as queues.default.workers
+	lines    map[string]int // by key; see keyGap
 	problems []problem
 	name     string
 	redis    string

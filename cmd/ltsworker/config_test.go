@@ -129,6 +129,17 @@ handlers:
 			`f.yaml:10: handlers.h.comand is not a key here; did you mean command?`,
 			`f.yaml:10: handlers.h.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
 		}},
+		"dots": {`queues: {default: {}}
+handlers:
+  a: {command: [cat], dir: nowhere}
+  a.dir: {command: [cat]}
+  email: {}
+  email.command: {command: [cat], dir: nowhere}
+`, []string{
+			`f.yaml:3: handlers.a.dir "DIR/nowhere" cannot be used: no such file or directory`,
+			`f.yaml:5: handlers.email.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
+			`f.yaml:6: handlers.email.command.dir "DIR/nowhere" cannot be used: no such file or directory`,
+		}},
 		"health": {good + "health: 8080\n", []string{`f.yaml:3: health must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not "8080"`}},
 		"redis": {good + "redis: http://:hunter2@h\n", []string{
 			`f.yaml:3: redis must start with redis://, redis-cluster:// or redis-sentinel://, with rediss for TLS, or with unix://, as in redis://127.0.0.1:6379/0`,

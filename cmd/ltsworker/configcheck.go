@@ -16,32 +16,45 @@ import (
 // blame adds to what is wrong with the file.
 func (c *config) blame(problems ...problem) { c.problems = append(c.problems, problems...) }
 
-// blameFields adds what the pool or a command refused; prefix comes before the
-// names of the fields.
-func (c *config) blameFields(prefix string, err error) {
+// blameFields adds what the pool or a command refused; key is how the file spells
+// a field of theirs.
+func (c *config) blameFields(err error, key func(field string) string) {
 	fields := fieldErrors(err)
 	if err != nil && len(fields) == 0 {
 		c.blame(problem{msg: err.Error()})
 	}
 	for _, f := range fields {
-		key := fileKey(prefix + f.Field)
+		key := key(f.Field)
 		if !c.blamed(key) {
 			c.blame(problem{line: c.line(key), key: key, msg: f.Msg})
 		}
 	}
 }
 
-// fileKey is how the file spells a field of the pool's configuration.
-func fileKey(field string) string {
-	for _, names := range [][2]string{
-		{"policies.", "handlers."}, {"limits.pool", "limit"},
-		{"limits.default_group", "groups.default_limit"}, {"limits.groups.", "groups.limits."},
-	} {
-		if rest, ok := strings.CutPrefix(field, names[0]); ok {
-			return names[1] + rest
-		}
+// poolKey is how the file spells a field of the pool's configuration.
+func poolKey(field string) string {
+	switch field {
+	case "limits.pool":
+		return "limit"
+	case "limits.default_group":
+		return joinKey("groups", "default_limit")
+	case "max_events":
+		return joinKey("events", "max")
+	case "event_age":
+		return joinKey("events", "age")
 	}
-	return field
+	if group, ok := strings.CutPrefix(field, "limits.groups."); ok {
+		return joinKey(joinKey("groups", "limits"), group)
+	}
+	section, rest, _ := strings.Cut(field, ".")
+	i := strings.LastIndexByte(rest, '.')
+	if i < 0 {
+		return field
+	}
+	if section == "policies" {
+		section = "handlers"
+	}
+	return joinKey(joinKey(section, rest[:i]), rest[i+1:])
 }
 
 // blamed reports whether something is wrong with the key or inside of it.
@@ -49,7 +62,7 @@ func (c *config) blamed(key string) bool { return blamed(c.problems, key) }
 
 func blamed(problems []problem, key string) bool {
 	return slices.ContainsFunc(problems, func(p problem) bool {
-		return p.key == key || strings.HasPrefix(p.key, key+".") || strings.HasPrefix(p.key, key+"[")
+		return p.key == key || strings.HasPrefix(p.key, key+keyGap) || strings.HasPrefix(p.key, key+"[")
 	})
 }
 
@@ -59,7 +72,7 @@ func (c *config) line(key string) int {
 		if line, ok := c.lines[key]; ok {
 			return line
 		}
-		i := strings.LastIndexByte(key, '.')
+		i := strings.LastIndex(key, keyGap)
 		if i < 0 {
 			return 0
 		}
@@ -85,7 +98,7 @@ func (c *config) commands(poolName string) (map[string]worker.Handler, error) {
 			h.Grace = grace * 8 / 10
 		}
 		handlers[kind], err = command.New(h)
-		c.blameFields("handlers."+kind+".", err)
+		c.blameFields(err, func(field string) string { return joinKey(joinKey("handlers", kind), field) })
 	}
 	return handlers, nil
 }
@@ -104,7 +117,7 @@ func (c *config) refusal() error {
 		}
 		line += ":"
 		if p.key != "" {
-			line += " " + visible(p.key)
+			line += " " + visible(strings.ReplaceAll(p.key, keyGap, "."))
 		}
 		lines = append(lines, line+" "+p.msg)
 	}

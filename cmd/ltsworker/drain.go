@@ -42,17 +42,12 @@ pause it.
 			case timeout.set && !wait:
 				return usagef("--timeout goes with --wait")
 			}
-			for _, id := range ids {
-				if err := worker.CheckName(id); err != nil {
-					return usagef("the id %s %v", quoted(id), err)
-				}
+			if err := checkIDs(ids); err != nil {
+				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				if timeout.set {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeoutCause(ctx, timeout.value, errWaitedLongEnough)
-					defer cancel()
-				}
+				ctx, cancel := timeout.bound(ctx)
+				defer cancel()
 				return drain(ctx, cmd, c, ids, wait)
 			})
 		},
@@ -74,11 +69,10 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string, wai
 			ids = append(ids, r.ID)
 		}
 	}
-	err := c.Drain(ctx, ids...)
+	asked, err := c.Drain(ctx, ids...)
 	if err != nil && !errors.Is(err, worker.ErrNoReplica) {
 		return err
 	}
-	asked := len(ids) - len(joinedErrors(err))
 	fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))
 	if wait {
 		if werr := awaitEnd(ctx, c, ids); werr != nil {
@@ -89,17 +83,6 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string, wai
 		}
 	}
 	return err
-}
-
-// joinedErrors takes apart what errors.Join put together.
-func joinedErrors(err error) []error {
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 // leftEvery is how often somebody who waits for replicas to end looks.

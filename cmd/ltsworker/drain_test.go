@@ -11,7 +11,7 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
-	u.tail([]string{"tail", "--from", "0"}, 2)
+	u.awaitRunning()
 	id := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
 	if out := u.must("drain", id); out != "asked 1 replica to drain\n" {
 		t.Errorf("got %q", out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -87,6 +88,18 @@ func (f *durationFlag) String() string {
 
 func (f *durationFlag) Type() string { return "duration" }
 
+// errWaitedLongEnough is the cause of a wait's end by its own --timeout.
+var errWaitedLongEnough = errors.New("the time to wait has passed")
+
+// bound ends a context after the duration, where the flag was given, because of
+// errWaitedLongEnough.
+func (f *durationFlag) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !f.set {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, f.value, errWaitedLongEnough)
+}
+
 // timeFlag is an instant on the command line.
 type timeFlag struct{ value time.Time }
 
@@ -114,7 +127,7 @@ func formatDuration(d time.Duration) string {
 	case d == worker.Forever:
 		return "none"
 	case d >= 2*day:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+		return shortDuration(d)
 	case d >= time.Minute:
 		d = d.Round(time.Second)
 	case d >= time.Second:

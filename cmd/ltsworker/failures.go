@@ -13,6 +13,7 @@ import (
 
 // failureGroup is the failed tasks of one kind that failed alike.
 type failureGroup struct {
+	key   string
 	kind  string
 	code  worker.Code
 	error string // that of one of them
@@ -46,7 +47,7 @@ func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bo
 		key := failureKey(t)
 		g := byKey[key]
 		if g == nil {
-			g = &failureGroup{kind: t.Kind, code: t.Code, error: t.Error}
+			g = &failureGroup{key: key, kind: t.Kind, code: t.Code, error: t.Error}
 			byKey[key] = g
 		}
 		g.tasks++
@@ -63,11 +64,6 @@ func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bo
 	return groups, n <= mostFailures, nil
 }
 
-// key is failureKey of the group's tasks.
-func (g failureGroup) key() string {
-	return failureKey(&worker.Task{Spec: worker.Spec{Kind: g.kind}, Code: g.code, Error: g.error})
-}
-
 // failedAlike lists the failed tasks of the group.
 func failedAlike(ctx context.Context, c *client, g failureGroup) ([]string, error) {
 	var ids []string
@@ -75,7 +71,7 @@ func failedAlike(ctx context.Context, c *client, g failureGroup) ([]string, erro
 		if err != nil {
 			return nil, err
 		}
-		if failureKey(t) == g.key() {
+		if failureKey(t) == g.key {
 			ids = append(ids, t.ID)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -20,7 +19,9 @@ func newGet(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get ID...",
 		Short: "Show tasks with their results and failed attempts",
-		Args:  between(1, -1, "a task's ID"),
+		Long: `Show tasks with their results and failed attempts, and what keeps a waiting one from
+starting: a pause, a limit, no replica for it, or no free slot.`,
+		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
 				return err
@@ -43,7 +44,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 	for i, t := range tasks {
 		if t == nil {
 			missing = true
-			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", ids[i], pool.ErrNotFound)
+			tellMissing(cmd, ids[i])
 			continue
 		}
 		history, err := c.History(ctx, t.ID)
@@ -56,7 +57,13 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 			if shown > 0 {
 				fmt.Fprintln(cmd.OutOrStdout())
 			}
-			err = printTask(cmd.OutOrStdout(), t, history)
+			waits := ""
+			if t.State == worker.Waiting {
+				if waits, err = waitsFor(ctx, c, t); err != nil {
+					return err
+				}
+			}
+			err = printTask(cmd.OutOrStdout(), t, waits, history)
 		}
 		if err != nil {
 			return err
@@ -69,6 +76,10 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 	return nil
 }
 
+func tellMissing(cmd *cobra.Command, id string) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, worker.ErrNotFound)
+}
+
 func checkIDs(ids []string) error {
 	for _, id := range ids {
 		if err := worker.CheckName(id); err != nil {
@@ -78,7 +89,9 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-func printTask(w io.Writer, t *worker.Task, history []worker.AttemptRecord) error {
+// printTask shows a task to a person. waits is what it waits for, if that is
+// known.
+func printTask(w io.Writer, t *worker.Task, waits string, history []worker.AttemptRecord) error {
 	tab := newTable(w)
 	line := func(name, value string) {
 		if value != "" {
@@ -94,6 +107,7 @@ func printTask(w io.Writer, t *worker.Task, history []worker.AttemptRecord) erro
 	line("kind", printable(t.Kind))
 	line("queue", printable(t.Queue))
 	line("state", printable(string(t.State)))
+	line("waits for", waits)
 	line("code", printable(string(t.Code)))
 	line("error", printable(t.Error))
 	line("stop reason", printable(t.StopWhy))

@@ -61,7 +61,7 @@ func TestReadyFollowsTheReplica(t *testing.T) {
 		t.Errorf("POST: %v, %v", resp, err)
 	}
 	u.must("enqueue", "hold")
-	u.tail([]string{"tail", "--from", "0"}, 2)
+	u.awaitRunning()
 	r.signal(syscall.SIGTERM)
 	if h := probe(t, url+"/ready", http.StatusServiceUnavailable); !h.Draining || h.Running != 1 {
 		t.Errorf("got %+v", h)

@@ -85,6 +85,8 @@ func note(t *worker.Task) string {
 	switch {
 	case t.State == worker.Scheduled:
 		return "due " + instant(t.DueAt)
+	case t.State == worker.Waiting && t.Group != "":
+		return "group " + printable(t.Group)
 	case t.State == worker.Running && len(t.Progress) > 0:
 		return printable(cut(string(t.Progress), 60))
 	case t.State == worker.Stopped && t.StopWhy != "":

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -48,7 +47,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJ
 	}
 	t := tasks[0]
 	if t == nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, pool.ErrNotFound)
+		tellMissing(cmd, id)
 		return errReported
 	}
 	history, err := c.History(ctx, id)

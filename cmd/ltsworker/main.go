@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
 
 func main() {
@@ -20,7 +20,9 @@ func main() {
 	// The first signal asks a command to end; a second one ends it the hard way,
 	// except where a command says otherwise.
 	context.AfterFunc(ctx, stop)
-	redis.SetLogger(quiet{})
+	// Every failure of the Redis client comes back as an error as well, and is
+	// reported once.
+	logging.Disable()
 	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -38,9 +40,3 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	explain(errOut, cmd, err)
 	return exitCode(err)
 }
-
-// quiet drops what the Redis client logs by itself: every failure comes back as
-// an error as well, and is reported once.
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}

@@ -28,7 +28,8 @@ func newQueues(g *globals) *cobra.Command {
 		Long: fmt.Sprintf(`Show every queue that has a setting or ever had a task.
 
 OLDEST is how long the task that has waited longest in the line has done so; tasks
-that the limit of their group holds back do not count. IN/S and OUT/S are tasks
+that the limit of their group holds back do not count, and where these are all
+that wait, STATE says "groups full". IN/S and OUT/S are tasks
 made and ended per second: over the last minute, or over the time of the newest
 %d events of the pool where these are younger.`, pool.RateEvents),
 		Args: between(0, 0, ""),
@@ -73,12 +74,8 @@ func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) er
 	tab.spare("CAP")
 	tab.paint("STATE", notEmpty(yellow))
 	for _, q := range loads {
-		state := pausedText(q.Paused)
-		if poolPaused {
-			state = "pool paused"
-		}
 		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), state)
+			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), queueState(q.QueueInfo, poolPaused))
 	}
 	return tab.flush()
 }
@@ -89,6 +86,20 @@ func runningText(running, limit int) string {
 		return strconv.Itoa(running)
 	}
 	return fmt.Sprintf("%d/%d", running, limit)
+}
+
+// queueState is what keeps the tasks of the queue from starting, "" for nothing
+// but slots and limits.
+func queueState(q pool.QueueInfo, poolPaused bool) string {
+	switch {
+	case poolPaused:
+		return "pool paused"
+	case q.Paused:
+		return "paused"
+	case q.GroupsFull:
+		return "groups full"
+	}
+	return ""
 }
 
 func pausedText(paused bool) string {

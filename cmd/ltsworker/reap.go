@@ -70,13 +70,11 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 			return err
 		}
 	}
-	fmt.Fprintf(out, "%s without a report, %s, %d entries repaired\n",
-		count(up.Lost, "ended lease"), expiredText(expired), len(up.Mended))
+	fmt.Fprintf(out, "%s without a report, %s expired, %d entries repaired\n",
+		count(up.Lost, "ended lease"), count(int(expired), "task"), len(up.Mended))
 	_, err = fmt.Fprintln(out, outlook(up, after))
 	return err
 }
-
-func expiredText(n int64) string { return count(int(n), "task") + " expired" }
 
 // outlook says what is left to do.
 func outlook(up pool.Upkeep, s pool.Stats) string {

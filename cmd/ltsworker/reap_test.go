@@ -13,7 +13,7 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h")
-	u.tail([]string{"tail", "--from", "0"}, 2)
+	u.awaitRunning()
 	r.signal(syscall.SIGKILL)
 	r.wait()
 	u.must("enqueue", "hold", "--id", "late", "--ttl", "1ms")

@@ -83,13 +83,9 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 	tab.paint("STUCK", notEmpty(red))
 	tab.paint("STATE", notEmpty(yellow))
 	for _, r := range replicas {
-		state := ""
-		if r.Draining {
-			state = "draining"
-		}
 		tab.row(printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), printable(r.Version), queueSlots(r),
-			fmt.Sprintf("%d/%d", r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
-			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), state)
+			runningText(r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
+			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), drainingText(r.Draining))
 	}
 	return tab.flush()
 }
@@ -97,6 +93,13 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 // agoText says how long ago something was. The clocks of two machines may differ
 // by more than that.
 func agoText(d time.Duration) string { return shortDuration(max(d, 0)) + " ago" }
+
+func drainingText(draining bool) string {
+	if draining {
+		return "draining"
+	}
+	return ""
+}
 
 // slots is how many tasks the replica runs at once.
 func slots(r pool.ReplicaInfo) int {

@@ -44,14 +44,28 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.redis, "redis", "", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
 	flags.StringVar(&g.pool, "pool", "", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
-	root.AddCommand(
-		newDemo(&g), newDemoReplica(), newRun(&g),
-		newEnqueue(&g), newGet(&g), newList(&g), newWait(&g),
-		newStop(&g), newRetry(&g), newDelete(&g),
-		newTail(&g), newStats(&g), newDoctor(&g), newPause(&g), newResume(&g), newLimit(&g),
-		newQueues(&g), newReplicas(&g), newLogs(&g), newReap(&g), newDrain(&g), newTop(&g), newBench(&g), newInit(), newSchema(),
-	)
-	addMenu(root)
+	root.AddCommand(newDemoReplica())
+	cobra.EnableCommandSorting = false
+	for _, section := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Start", []*cobra.Command{newDemo(&g), newInit(), newRun(&g)}},
+		{"Tasks", []*cobra.Command{
+			newEnqueue(&g), newGet(&g), newLogs(&g), newList(&g), newWait(&g), newTail(&g),
+			newStop(&g), newRetry(&g), newDelete(&g), newSchema(),
+		}},
+		{"The pool", []*cobra.Command{
+			newStats(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),
+			newDrain(&g), newReap(&g), newDoctor(&g), newBench(&g),
+		}},
+	} {
+		root.AddGroup(&cobra.Group{ID: section.title, Title: section.title + ":"})
+		for _, cmd := range section.commands {
+			cmd.GroupID = section.title
+			root.AddCommand(cmd)
+		}
+	}
 	addCompletions(root, &g)
 	return root
 }

@@ -197,7 +197,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	rdb := at.client()
 	p, err := pool.New(redisstore.New(rdb, name), c.pool)
 	if len(c.pool.Queues) > 0 {
-		c.blameFields("", err)
+		c.blameFields(err, poolKey)
 	}
 	if err := c.refusal(); err != nil {
 		rdb.Close()

@@ -3,11 +3,11 @@ package main
 import (
 	"bufio"
 	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -50,7 +50,7 @@ func (u *user) prepareReplica() {
 	u.t.Helper()
 	u.write("w.yaml", commands, 0o600)
 	u.write("hold.sh", holdScript, 0o755)
-	if err := exec.Command("mkdir", "-p", u.dir+"/sub").Run(); err != nil {
+	if err := os.MkdirAll(u.dir+"/sub", 0o755); err != nil {
 		u.t.Fatal(err)
 	}
 	u.write("sub/where.sh", "#!/bin/sh\nprintf '%s %s %s %s' \"$(basename $PWD)\" $MODE $LTS_KIND $LTS_POOL\n", 0o755)
@@ -87,17 +87,15 @@ func (r *replica) await(text string) string {
 }
 
 // awaitReplicas waits until so many replicas have joined.
-func (u *user) awaitReplicas(n int) []replicaRecord {
+func (u *user) awaitReplicas(n int) {
 	u.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		got := decodeLines[replicaRecord](u.t, u.must("replicas", "--json"))
-		if len(got) == n {
-			return got
-		}
-		if time.Now().After(deadline) {
-			u.t.Fatalf("%d replicas have joined, not %d", len(got), n)
-		}
-	}
+	u.until("the replicas have joined", func() bool { return len(decodeLines[replicaRecord](u.t, u.must("replicas", "--json"))) == n })
+}
+
+// awaitRunning waits until the only task of the pool has started.
+func (u *user) awaitRunning() {
+	u.t.Helper()
+	u.tail([]string{"tail", "--from", "0"}, 2)
 }
 
 func (r *replica) signal(s syscall.Signal) {
@@ -172,7 +170,7 @@ func TestDrainLetsRunningTasksFinish(t *testing.T) {
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
-	u.tail([]string{"tail", "--from", "0"}, 2)
+	u.awaitRunning()
 	r.signal(syscall.SIGTERM)
 	r.await("draining")
 	u.write("go", "", 0o600)

@@ -112,11 +112,7 @@ func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
 	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LENGTH", "")
 	tab.paint("", notEmpty(yellow))
 	for _, q := range s.Queues {
-		paused := ""
-		if q.Paused {
-			paused = "paused"
-		}
-		tab.row(printable(q.Name), num(q.Waiting), num(q.Running), limitText(q.Limit), limitText(q.MaxLen), paused)
+		tab.row(printable(q.Name), num(q.Waiting), num(q.Running), limitText(q.Limit), limitText(q.MaxLen), queueState(q, s.Paused))
 	}
 	return tab.flush()
 }

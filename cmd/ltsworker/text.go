@@ -32,16 +32,6 @@ func quoted(s string) string {
 
 // visible escapes what does not print and leaves the rest as it is.
 func visible(s string) string {
-	clean := true
-	for _, r := range s {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -108,7 +98,7 @@ func limitText(n int) string {
 	return strconv.Itoa(n)
 }
 
-// instant is a time in JSON output: RFC 3339 in UTC with milliseconds, the
+// instant is an exact time: RFC 3339 in UTC with milliseconds, the
 // precision of Redis.
 func instant(t time.Time) string {
 	if t.IsZero() {

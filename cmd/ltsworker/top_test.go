@@ -15,7 +15,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	u.must("enqueue", "fail", "--id", "f1")
 	u.must("enqueue", "fail", "--id", "f2")
 	u.run("wait", "f1", "f2")
-	u.must("enqueue", "x\u00e4"[:1], "--id", "w", "--queue", "slow")
+	u.must("enqueue", "x", "--id", "w", "--queue", "slow")
 	u.must("limit", "default", "7")
 	m := u.terminal(80, 24, "top", "--every", "100ms")
 	screen := m.await("▸ (whole pool)", "default", "0/7", "slow", "REPLICA", "0/4", "FAILED", "fail", "permanent", "why", "q quit")
@@ -25,7 +25,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 		}
 	}
 
-	m.press("\x1b[B\x1b[Bp") // two down: slow
+	m.press("jjjjjkkp") // down into the replicas and the failures, and up to slow
 	m.await("paused queue slow", "paused ")
 	m.press("r")
 	m.await("resumed queue slow")
@@ -41,7 +41,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 
-	m.press("\t\tt") // to the failures
+	m.press("\t\tt") // table by table to the failures
 	m.await("retry 2 failed tasks of kind fail? [y/N]")
 	m.press("y")
 	m.await("put back 2 tasks")
@@ -77,6 +77,10 @@ func TestTopFitsASmallTerminalAndHostileNames(t *testing.T) {
 			m.await("more)", "REPLICA", "none", "FAILED", "q quit")
 			m.press("G")
 			m.await("▸ default", "q quit")
+		}
+		if size[0] == 40 {
+			m.press("\t\t")
+			m.await("FAILED")
 		}
 		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

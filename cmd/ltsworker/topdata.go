@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,7 +69,7 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 	f.States = live()
 	n, err := countTasks(ctx, p.client, f)
 	if err != nil || n == 0 {
-		return action{}, or(err, "no live task "+of)
+		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
 	return action{question: fmt.Sprintf("stop %s %s?", count(n, "live task"), of), do: func(ctx context.Context) (string, error) {
 		n, err := p.Stop(ctx, f, "stopped in top")
@@ -79,7 +81,7 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 	ids, err := failedAlike(ctx, p.client, g)
 	if err != nil || len(ids) == 0 {
-		return action{}, or(err, "they are gone")
+		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
 	return action{question: fmt.Sprintf("retry %s of kind %s?", count(len(ids), "failed task"), printable(g.kind)), do: func(ctx context.Context) (string, error) {
 		n, err := p.Retry(ctx, worker.Filter{IDs: ids, States: []worker.State{worker.Failed}})
@@ -90,16 +92,9 @@ func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 // drain asks the replica to drain.
 func (p topPool) drain(r pool.ReplicaInfo) action {
 	return action{question: fmt.Sprintf("drain replica %s on %s?", printable(r.ID), printable(r.Host)), do: func(ctx context.Context) (string, error) {
-		return "asked replica " + printable(r.ID) + " to drain", p.Drain(ctx, r.ID)
+		_, err := p.Drain(ctx, r.ID)
+		return "asked replica " + printable(r.ID) + " to drain", err
 	}}
-}
-
-// or is err, or else an error that says so.
-func or(err error, say string) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%s", say)
 }
 
 // stale is how old a picture is that is no longer the present, and how long a look

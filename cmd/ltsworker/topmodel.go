@@ -36,6 +36,7 @@ type topModel struct {
 	line          [sections]int // the chosen line of each section
 	first         [sections]int // the first line of each that is shown
 	asked         *action       // waits for a yes
+	presses       int           // of keys, so far
 	says          string        // what the last key did
 }
 
@@ -48,7 +49,8 @@ type (
 	tickMsg struct{}
 	askMsg  struct {
 		action
-		err error
+		err     error
+		presses int // when it was asked for
 	}
 	doneMsg struct {
 		says string
@@ -88,10 +90,12 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 		m.keepInside()
 	case askMsg:
-		if m.says = ""; msg.err != nil {
+		switch {
+		case msg.presses != m.presses: // whoever asked has gone on
+		case msg.err != nil:
 			m.says = msg.err.Error()
-		} else {
-			m.asked = &msg.action
+		default:
+			m.says, m.asked = "", &msg.action
 		}
 	case doneMsg:
 		if m.says = msg.says; msg.err != nil {
@@ -105,6 +109,7 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // key does what a key asks for.
 func (m *topModel) key(key string) tea.Cmd {
+	m.presses++
 	if a := m.asked; a != nil && key != "ctrl+c" {
 		m.asked, m.says = nil, "nothing was changed"
 		if key == "y" || key == "Y" {
@@ -121,9 +126,9 @@ func (m *topModel) key(key string) tea.Cmd {
 	case "shift+tab":
 		m.section = (m.section + sections - 1) % sections
 	case "down", "j":
-		m.line[m.section]++
+		m.move(1)
 	case "up", "k":
-		m.line[m.section]--
+		m.move(-1)
 	case "home", "g":
 		m.line[m.section] = 0
 	case "end", "G":
@@ -135,6 +140,24 @@ func (m *topModel) key(key string) tea.Cmd {
 	return nil
 }
 
+// move goes to the next line or the one before, over the ends of the sections.
+func (m *topModel) move(by int) {
+	m.line[m.section] += by
+	if at := m.line[m.section]; at >= 0 && at < m.lines(m.section) {
+		return
+	}
+	for s := m.section + section(by); s >= 0 && s < sections; s += section(by) {
+		if n := m.lines(s); n > 0 {
+			m.section = s
+			m.line[s] = 0
+			if by < 0 {
+				m.line[s] = n - 1
+			}
+			return
+		}
+	}
+}
+
 // act is what a key does with the chosen line.
 func (m *topModel) act(key string) tea.Cmd {
 	line := m.line[m.section]
@@ -143,7 +166,7 @@ func (m *topModel) act(key string) tea.Cmd {
 	}
 	switch m.section {
 	case queueSection:
-		queue, filter, of := "", pool.Filter{States: live()}, "of the whole pool"
+		queue, filter, of := "", pool.Filter{}, "of the whole pool"
 		if line > 0 {
 			queue = m.now.queues[line-1].Name
 			filter.Queues, of = []string{queue}, "of queue "+printable(queue)
@@ -176,11 +199,12 @@ func (m *topModel) act(key string) tea.Cmd {
 // ask finds out what there is to ask about.
 func (m *topModel) ask(prepare func(context.Context) (action, error)) tea.Cmd {
 	m.says = "counting…"
+	presses := m.presses
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(m.ctx, callPatience)
 		defer cancel()
 		a, err := prepare(ctx)
-		return askMsg{a, err}
+		return askMsg{a, err, presses}
 	}
 }
 

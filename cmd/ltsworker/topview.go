@@ -38,7 +38,7 @@ func (m *topModel) picture() string {
 		if room[s] < 0 {
 			continue
 		}
-		if s > 0 {
+		if len(lines) > aboveSections {
 			lines = append(lines, "")
 		}
 		lines = append(lines, m.table(s, room[s])...)
@@ -56,15 +56,20 @@ func (m *topModel) picture() string {
 }
 
 // share divides the lines among the sections: none gets more than it needs, and
-// what is scarce goes round. -1 leaves a section out.
+// what is scarce goes round. -1 leaves a section out: where not all have room for
+// a header and a line, those go that are not chosen.
 func (m *topModel) share(lines int) (room [sections]int) {
-	free := lines - int(sections) - (int(sections) - 1) // headers, and the lines between
+	fit := min((lines+1)/3, int(sections)) // each with a line above it, but the first
 	for s := range sections {
-		if lines < 3*(int(s)+1)-1 {
-			room[s] = -1
-			free += 2
+		room[s] = -1
+		if int(s) < fit {
+			room[s] = 0
 		}
 	}
+	if fit > 0 && int(m.section) >= fit {
+		room[fit-1], room[m.section] = -1, 0
+	}
+	free := lines + 1 - 2*fit
 	for more := true; more && free > 0; {
 		more = false
 		for s := range sections {
@@ -116,7 +121,7 @@ func (m *topModel) message() string {
 // keys are those that do something where one is.
 func (m *topModel) keys() string {
 	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
-	return "tab table, ↑ ↓ line  " + here + "  q quit"
+	return "↑ ↓ line, tab table  " + here + "  q quit"
 }
 
 // table draws a section with so many of its lines.
@@ -174,15 +179,11 @@ func (m *topModel) cells(s section, i int) []string {
 		}
 		q := m.now.queues[i-1]
 		return []string{printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), pausedText(q.Paused)}
+			rateText(q.In), rateText(q.Out), queueState(q.QueueInfo, m.now.stats.Paused)}
 	case replicaSection:
 		r := m.now.replicas[i]
-		state := ""
-		if r.Draining {
-			state = "draining"
-		}
-		return []string{printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), fmt.Sprintf("%d/%d", r.Running, slots(r)),
-			strconv.Itoa(r.Stuck), agoText(r.Silent), state}
+		return []string{printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), runningText(r.Running, slots(r)),
+			strconv.Itoa(r.Stuck), agoText(r.Silent), drainingText(r.Draining)}
 	}
 	f := m.now.failures[i]
 	return []string{strconv.Itoa(f.tasks), printable(f.kind), printable(string(f.code)), agoText(time.Since(f.last)), printable(cut(f.error, 500))}

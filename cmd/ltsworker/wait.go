@@ -12,9 +12,6 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// errWaitedLongEnough is the cause of a wait's end by its own --timeout.
-var errWaitedLongEnough = errors.New("the time to wait has passed")
-
 func newWait(g *globals) *cobra.Command {
 	var (
 		asJSON  bool
@@ -31,11 +28,8 @@ given. Fails unless all of them succeeded.`,
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				if timeout.set {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeoutCause(ctx, timeout.value, errWaitedLongEnough)
-					defer cancel()
-				}
+				ctx, cancel := timeout.bound(ctx)
+				defer cancel()
 				return waitFor(ctx, cmd, c, ids, asJSON)
 			})
 		},
@@ -66,7 +60,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		e := <-ends[i]
 		switch {
 		case errors.Is(e.err, worker.ErrNotFound):
-			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, worker.ErrNotFound)
+			tellMissing(cmd, id)
 			failed = true
 			continue
 		case e.err != nil && errors.Is(context.Cause(ctx), errWaitedLongEnough):

@@ -19,6 +19,10 @@ type problem struct {
 	msg  string
 }
 
+// keyGap is between the names of a key on its way from the root, such as queues,
+// default and workers. Names of queues and kinds have dots in them.
+const keyGap = "\x00"
+
 // yamlReader walks a config file. It goes on after a problem, so that all of
 // them are reported at once, and remembers on which line each key stands.
 type yamlReader struct {
@@ -95,7 +99,7 @@ func joinKey(at, name string) string {
 	if at == "" {
 		return name
 	}
-	return at + "." + name
+	return at + keyGap + name
 }
 
 // follow returns what an alias stands for.

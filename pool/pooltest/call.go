@@ -41,9 +41,9 @@ func Payload(b []byte) CallOption {
 
 // Call runs the handler of args' kind once, now, behind Config.Middleware, and
 // returns what became of the attempt: panics are caught and timeouts kept as they
-// are in production. There is no queue: limits and pauses have no effect, and
-// the task is not enqueued, retried or stored; what its handler enqueues is. The task has a new id, unless With gives
-// one, and its attempt for a fence.
+// are in production. There is no queue: limits and pauses have no effect, and the
+// task is not enqueued, retried or stored; what its handler enqueues is. The task
+// has a new id, unless With gives one, and its attempt for a fence.
 //
 // The handler's context has the values of t.Context(), not its end. A kind without
 // a handler fails the test, and so do bad options.

@@ -46,28 +46,40 @@ func TestAdvanceMakesDelayedTasksDue(t *testing.T) {
 }
 
 func TestRetriesAreDueAfterTheirWholeBackoff(t *testing.T) {
-	clocks(t, func(t *testing.T) {
-		p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{
-			"mail": {MaxAttempts: 4, Backoff: pool.Backoff{Base: time.Minute, Max: 3 * time.Minute}},
-		}})
-		script(p.Pool, errPost, errPost, errPost, errPost)
-		r := mustEnqueue(t, p, Mail{"a"})
-		for i, wait := range []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute} {
-			if wait > 0 {
-				p.Advance(t, wait-30*time.Second)
-				if out := p.Drain(t); len(out) != 0 {
-					t.Fatalf("retry %d came early: %v", i, out)
+	for name, tt := range map[string]struct {
+		backoff pool.Backoff
+		waits   []time.Duration
+	}{
+		"exponential": {pool.Backoff{Base: time.Minute, Max: 3 * time.Minute}, []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}},
+		"without Max": {pool.Backoff{Base: 4 * time.Minute}, []time.Duration{0, 4 * time.Minute, 8 * time.Minute, 10 * time.Minute}},
+		"longer Base": {pool.Backoff{Base: time.Hour}, []time.Duration{0, time.Hour, time.Hour, time.Hour}},
+		"fixed":       {pool.Backoff{Fixed: true, Base: time.Minute}, []time.Duration{0, time.Minute, time.Minute, time.Minute}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clocks(t, func(t *testing.T) {
+				p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{
+					"mail": {MaxAttempts: 4, Backoff: tt.backoff},
+				}})
+				script(p.Pool, errPost, errPost, errPost, errPost)
+				r := mustEnqueue(t, p, Mail{"a"})
+				for i, wait := range tt.waits {
+					if wait > 0 {
+						p.Advance(t, wait/2)
+						if out := p.Drain(t); len(out) != 0 {
+							t.Fatalf("retry %d came early: %v", i, out)
+						}
+						p.Advance(t, wait-wait/2)
+					}
+					if out := p.Drain(t); len(out) != 1 || out[0].Attempt != int64(i+1) {
+						t.Fatalf("retry %d: outcomes %v", i, out)
+					}
 				}
-				p.Advance(t, 30*time.Second)
-			}
-			if out := p.Drain(t); len(out) != 1 || out[0].Attempt != int64(i+1) {
-				t.Fatalf("retry %d: outcomes %v", i, out)
-			}
-		}
-		if task, err := p.Get(t.Context(), r.ID); err != nil || task.State != pool.Failed {
-			t.Errorf("task %+v, error %v", task, err)
-		}
-	})
+				if task, err := p.Get(t.Context(), r.ID); err != nil || task.State != pool.Failed {
+					t.Errorf("task %+v, error %v", task, err)
+				}
+			})
+		})
+	}
 }
 
 func TestAdvanceExpiresAndRemoves(t *testing.T) {

@@ -74,21 +74,5 @@ func (s *store) Maintain(ctx context.Context, _ string) (worker.Upkeep, error) {
 
 // backoff is the longest that the task may have to wait after one more failure.
 func backoff(t *worker.Task, policy pool.Policy) time.Duration {
-	b := t.Backoff
-	if b == (pool.Backoff{}) {
-		b = policy.Backoff
-	}
-	if b == (pool.Backoff{}) {
-		b = worker.DefaultBackoff
-	}
-	if b.Fixed {
-		return b.Base
-	}
-	d := b.Base
-	for range t.Failures {
-		if d *= 2; d >= b.Max {
-			return b.Max
-		}
-	}
-	return min(d, b.Max)
+	return cmp.Or(t.Backoff, policy.Backoff).Ceiling(t.Failures + 1)
 }

@@ -78,9 +78,9 @@ type Config struct {
 	// Pool is the name that LTS_POOL tells the command. Required.
 	Pool string
 	// Grace is how long the command may take to end after SIGTERM; a lost lease
-	// leaves it none. It should be
-	// shorter than the replica's StopGrace, or the replica gives the attempt up
-	// before the command is killed. Default: DefaultGrace.
+	// leaves it none. It should be shorter than the replica's StopGrace, or the
+	// replica gives the attempt up before the command is killed. Must not be
+	// negative. Default: DefaultGrace.
 	Grace time.Duration
 	// MaxResult is the size of the result in bytes, from 128 to worker.MaxResult.
 	// Longer output is read to its end, cut before a rune that does not fit and

@@ -54,6 +54,9 @@ func TestArgumentsReachTheCommandAsTheyAre(t *testing.T) {
 		Command: append([]string{"sh", "-c", `for a; do printf '%s|' "$a"; done`, "sh"}, args...),
 		Pool:    "media",
 	}, "")
+	if a.err != nil {
+		t.Error(a.err)
+	}
 	if diff := cmp.Diff(strings.Join(args, "|")+"|", string(a.result)); diff != "" {
 		t.Error(diff)
 	}
@@ -86,6 +89,21 @@ func TestCommandRunsInItsDirectory(t *testing.T) {
 	a := runConfig(t, Config{Command: []string{"sh", "-c", "pwd -P"}, Dir: dir, Pool: "media"}, "")
 	if diff := cmp.Diff(dir+"\n", string(a.result)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A shell works PWD out for itself where it is wrong, other programs believe it.
+func TestCommandIsToldItsDirectory(t *testing.T) {
+	t.Setenv("PWD", "/of/the/replica")
+	dir := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), dir); err != nil {
+		t.Fatal(err)
+	}
+	for want, env := range map[string][]string{dir: nil, "/of/the/config": {"PWD=/of/the/config"}} {
+		a := runConfig(t, Config{Command: []string{"printenv", "PWD"}, Dir: dir, Env: env, Pool: "media"}, "")
+		if a.err != nil || string(a.result) != want+"\n" {
+			t.Errorf("%q, %v; want %q", a.result, a.err, want)
+		}
 	}
 }
 

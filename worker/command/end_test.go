@@ -25,103 +25,99 @@ func TestCommandIsNotStartedForAnEndedContext(t *testing.T) {
 	}
 }
 
-func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
+// running is a command that has said that it is ready.
+type running struct {
+	*fifo
+	end  context.CancelCauseFunc // of the attempt
+	done <-chan attempt
+}
+
+// startReady runs a script, whose first line to "$FIFO" says that it is ready.
+func startReady(t *testing.T, script string, grace time.Duration, env ...string) running {
+	t.Helper()
 	f := newFifo(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cfg := shell(`exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`)
-	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
+	ctx, end := context.WithCancelCause(t.Context())
+	cfg := shell(script)
+	cfg.Env, cfg.Grace = append(env, "FIFO="+f.path), grace
 	done := startConfig(t, ctx, cfg, "")
 	f.line(t)
-	cancel(worker.ErrStopped)
-	f.gone(t)
-	a := finish(t, done)
+	return running{f, end, done}
+}
+
+func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
+	r := startReady(t, `exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`, time.Hour)
+	r.end(worker.ErrStopped)
+	r.gone(t)
+	a := finish(t, r.done)
 	if !errors.Is(a.err, worker.ErrStopped) || !strings.Contains(a.err.Error(), "signal: terminated") {
 		t.Error(a.err)
 	}
 }
 
 func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
-	f := newFifo(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cfg := shell(`trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`)
-	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
-	done := startConfig(t, ctx, cfg, "")
-	f.line(t)
-	cancel(worker.ErrTimeout)
-	if a := finish(t, done); a.err != nil || string(a.result) != "tidied\n" {
+	r := startReady(t, `trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, time.Hour)
+	r.end(worker.ErrTimeout)
+	if a := finish(t, r.done); a.err != nil || string(a.result) != "tidied\n" {
 		t.Errorf("%q, %v", a.result, a.err)
 	}
 }
 
 func TestExitStatusOfAStoppedCommandIsNoVerdict(t *testing.T) {
 	for _, status := range []int{exitDataErr, exitTempFail} {
-		f := newFifo(t)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cfg := shell(fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status))
-		cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
-		done := startConfig(t, ctx, cfg, "")
-		f.line(t)
-		cancel(worker.ErrStopped)
-		if a := finish(t, done); !errors.Is(a.err, worker.ErrStopped) {
+		r := startReady(t, fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status), time.Hour)
+		r.end(worker.ErrStopped)
+		if a := finish(t, r.done); !errors.Is(a.err, worker.ErrStopped) {
 			t.Errorf("exit %d: %v", status, a.err)
 		}
 	}
 }
 
 func TestChildrenOfAStoppedShellHaveTheGraceToo(t *testing.T) {
-	f := newFifo(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
+	again := newInput(t)
 	// The outer shell dies of SIGTERM at once. The inner one tidies up, which
 	// takes it until the fifo is read.
-	cfg := shell(`sh -c 'exec 3>"$FIFO"; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`)
-	again := newInput(t)
-	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path, "GO=" + again.path}, time.Hour
-	done := startConfig(t, ctx, cfg, "")
-	f.line(t)
-	cancel(worker.ErrStopped)
+	r := startReady(t, `sh -c 'exec 3>"$FIFO"; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`,
+		time.Hour, "GO="+again.path)
+	r.end(worker.ErrStopped)
 	again.write("tidied\n")
-	if line := f.line(t); line != "tidied" {
+	if line := r.line(t); line != "tidied" {
 		t.Errorf("%q", line)
 	}
-	f.gone(t)
-	finish(t, done)
+	r.gone(t)
+	finish(t, r.done)
 }
 
 func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
-	f := newFifo(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cfg := shell(`trap '' TERM; exec 3>"$FIFO"; sleep 1000 & echo ready >&3; echo deaf >&2; wait; wait`)
-	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, 50*time.Millisecond
-	done := startConfig(t, ctx, cfg, "")
-	f.line(t)
+	const grace = 50 * time.Millisecond
+	r := startReady(t, `trap '' TERM; exec 3>"$FIFO"; sleep 1000 & echo deaf >&2; echo ready >&3; wait; wait`, grace)
 	cancelled := time.Now()
-	cancel(worker.ErrTimeout)
-	f.gone(t)
-	if took := time.Since(cancelled); took < cfg.Grace {
-		t.Errorf("killed after %v, before its grace of %v", took, cfg.Grace)
+	r.end(worker.ErrTimeout)
+	r.gone(t)
+	if took := time.Since(cancelled); took < grace {
+		t.Errorf("killed after %v, before its grace of %v", took, grace)
 	}
-	a := finish(t, done)
+	a := finish(t, r.done)
 	if !errors.Is(a.err, worker.ErrTimeout) || !strings.Contains(a.err.Error(), "signal: killed: deaf") {
 		t.Error(a.err)
 	}
 }
 
 func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
-	f := newFifo(t)
-	ctx, cancel := context.WithCancelCause(t.Context())
 	// Both would say so if they were asked to end before they are killed.
-	cfg := shell(`exec 3>"$FIFO"; trap 'echo asked >&3' TERM
-		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`)
-	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
-	done := startConfig(t, ctx, cfg, "")
-	f.line(t)
-	cancel(fmt.Errorf("renewal: %w", worker.ErrLeaseLost))
-	a := finish(t, done)
+	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
+		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
+	r.end(fmt.Errorf("renewal: %w", worker.ErrLeaseLost))
+	a := finish(t, r.done)
 	if !errors.Is(a.err, worker.ErrLeaseLost) || !strings.Contains(a.err.Error(), "signal: killed") {
 		t.Error(a.err)
 	}
-	if line, alive := <-f.lines; alive {
-		t.Errorf("the group got SIGTERM first: %q", line)
+	select {
+	case line, alive := <-r.lines:
+		if alive {
+			t.Errorf("the group got SIGTERM first: %q", line)
+		}
+	case <-time.After(patience):
+		t.Error("a process of the command is still alive")
 	}
 }
 

@@ -40,7 +40,8 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 	}
 	defer g.kill()
 
-	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir, Env: r.environ(t)}
+	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir}
+	cmd.Env = r.environ(cmd.Environ(), t) // with the PWD that belongs to Dir
 	g.adopt(cmd)
 	stdout, stderr := &head{max: r.MaxResult}, &tail{max: r.MaxLog}
 	s, err := start(cmd, t.Payload, stdout, stderr)
@@ -94,9 +95,9 @@ func await(t *time.Timer, events ...<-chan struct{}) {
 	}
 }
 
-func (r *runner) environ(t *worker.Task) []string {
-	env := append(os.Environ(), r.Env...)
-	return append(env,
+// environ adds to what the command inherits.
+func (r *runner) environ(inherited []string, t *worker.Task) []string {
+	return append(append(inherited, r.Env...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,
 		"LTS_QUEUE="+t.Queue,
