@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	stdcmp "cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -22,6 +23,8 @@ type vector struct {
 	ID     string            // "" where the replica chooses one
 	Task   map[string]string // the hash it becomes
 	Reason string            // why it is rejected instead
+	Code   string            // the same for programs; "" is "invalid"
+	Taken  string            // the task that a duplicate names
 
 	BeyondSchema bool `json:"beyond_schema"` // the JSON Schema cannot say that it is rejected
 }
@@ -73,7 +76,9 @@ func TestVectorsOfTheProtocol(t *testing.T) {
 				if err != nil || rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val() != rejects+1 {
 					t.Fatalf("not rejected (%v)", err)
 				}
-				if diff := cmp.Diff(redisstore.Reject{Cursor: got[0].Cursor, Reason: v.Reason, Entry: v.Entry}, got[0]); diff != "" {
+				if diff := cmp.Diff(redisstore.Reject{
+					Cursor: got[0].Cursor, Code: stdcmp.Or(v.Code, "invalid"), Reason: v.Reason, Task: v.Taken, Entry: v.Entry,
+				}, got[0]); diff != "" {
 					t.Errorf("reject (-want +got):\n%s", diff)
 				}
 				return

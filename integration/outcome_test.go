@@ -25,7 +25,7 @@ func TestOutcomeDecidesWhatBecomesOfATask(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	cfg := slots(4)
-	cfg.StopGrace, cfg.MaxStuck = 50*time.Millisecond, 10
+	cfg.StopGrace, cfg.MaxStuck = 500*time.Millisecond, 10
 	deaf := make(chan struct{})
 	defer close(deaf)
 	p := s.pool(cfg)
@@ -69,14 +69,14 @@ func TestOutcomeDecidesWhatBecomesOfATask(t *testing.T) {
 	}{
 		{pool.Spec{Kind: "fails_twice"}, pool.Succeeded, pool.CodeOK, 3, 2, 2, ""},
 		{pool.Spec{Kind: "always_fails", MaxAttempts: 3}, pool.Failed, pool.CodeError, 3, 3, 3, "boom"},
-		{pool.Spec{Kind: "permanent"}, pool.Failed, pool.CodePermanent, 1, 0, 1, "boom"},
+		{pool.Spec{Kind: "permanent"}, pool.Failed, pool.CodePermanent, 1, 1, 1, "boom"},
 		{pool.Spec{Kind: "snoozes", MaxAttempts: 1}, pool.Succeeded, pool.CodeOK, 4, 0, 0, ""},
 		{pool.Spec{Kind: "panics", MaxAttempts: 1}, pool.Failed, pool.CodePanic, 1, 1, 1, "aargh"},
 		{pool.Spec{Kind: "goexits", MaxAttempts: 1}, pool.Failed, pool.CodePanic, 1, 1, 1, "Goexit"},
 		{pool.Spec{Kind: "times_out", MaxAttempts: 1, Timeout: 50 * time.Millisecond}, pool.Failed, pool.CodeTimeout, 1, 1, 1, "timed out"},
 		{pool.Spec{Kind: "ignores_its_context", MaxAttempts: 1, Timeout: 50 * time.Millisecond}, pool.Failed, pool.CodeTimeoutAbandoned, 1, 1, 1, "did not return"},
-		{pool.Spec{Kind: "add", Payload: []byte(`{"A":"one"}`)}, pool.Failed, pool.CodeBadPayload, 1, 0, 1, "payload"},
-		{pool.Spec{Kind: "always_fails", Deadline: 300 * time.Millisecond, Backoff: pool.Backoff{Fixed: true, Base: time.Hour}},
+		{pool.Spec{Kind: "add", Payload: []byte(`{"A":"one"}`)}, pool.Failed, pool.CodeBadPayload, 1, 1, 1, "payload"},
+		{pool.Spec{Kind: "always_fails", Deadline: time.Minute, Backoff: pool.Backoff{Fixed: true, Base: time.Hour}},
 			pool.Failed, pool.CodeDeadline, 1, 1, 1, "boom"},
 	} {
 		t.Run(tt.spec.Kind, func(t *testing.T) {

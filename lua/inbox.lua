@@ -56,14 +56,14 @@ call('LTRIM', P .. 'inbox', n - from_open, -1)
 local sequence = call('HINCRBY', META, 'seq', n) - n
 for task = 1, n do
   local at = starts[task]
-  local entry, reason = ARGV[at], ARGV[at + 1]
+  local entry, code, reason, taken = ARGV[at], 'invalid', ARGV[at + 1]
   if reason == '' then
     local first, last = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
     local why, id, state = admit(at + 4, string.sub(entry, first, last), sequence + task)
-    if why == 'dup' then reason = 'duplicate of task ' .. id .. ', which is ' .. state end
-    if why == 'full' then reason = 'queue is full' end
+    if why == 'dup' then code, reason, taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id end
+    if why == 'full' then code, reason = 'queue_full', 'queue is full' end
   end
-  if reason ~= '' then reject(entry, reason, ARGV[5]) end
+  if reason ~= '' then reject(entry, ARGV[5], code, reason, taken) end
 end
 settle()
 left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')

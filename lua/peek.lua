@@ -17,7 +17,7 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
       if at > 0 then
         full = true
       else
-        reject(entry, 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3], ARGV[4])
+        reject(entry, ARGV[4], 'invalid', 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3])
         call('LPOP', list)
       end
     else

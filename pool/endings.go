@@ -5,17 +5,24 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // endings tells those who wait for a task that it has ended. One goroutine reads
-// the event stream for all of them, as long as there is anybody.
+// the event stream for all of them, as long as there is anybody and for lingering
+// longer: who waits for one task after the other has one reader, and one
+// connection, for all of them.
 type endings struct {
 	store Store
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	feed *feed // nil while nobody waits
+	mu     sync.Mutex
+	feed   *feed // nil while nobody reads
+	closed bool  // nobody lingers any more
 }
+
+// lingering is how long the stream is read on after the last who waited has left.
+const lingering = time.Second
 
 // feed is one run of the reading goroutine. Its fields are guarded by the mutex
 // of its endings.
@@ -23,6 +30,7 @@ type feed struct {
 	waiters map[string]map[*waiter]bool // by task id
 	ready   chan struct{}               // closed when the position in the stream is known
 	cancel  context.CancelFunc
+	leaving *time.Timer // ends it where nobody comes; nil while somebody waits
 }
 
 // waiter is one caller's interest in the end of one task.
@@ -50,6 +58,10 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 		go l.run(run, l.feed)
 	}
 	w.feed = l.feed
+	if w.feed.leaving != nil {
+		w.feed.leaving.Stop()
+		w.feed.leaving = nil
+	}
 	if w.feed.waiters[id] == nil {
 		w.feed.waiters[id] = map[*waiter]bool{}
 	}
@@ -76,7 +88,7 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	}
 }
 
-// leave ends the interest, and the feed with the last of its waiters.
+// leave ends the interest. The last of a feed's waiters leaves it to linger.
 func (w *waiter) leave() {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -85,8 +97,35 @@ func (w *waiter) leave() {
 	if len(f.waiters[w.id]) == 0 {
 		delete(f.waiters, w.id)
 	}
-	if len(f.waiters) == 0 {
-		w.of.drop(f)
+	if len(f.waiters) == 0 && w.of.feed == f {
+		w.of.linger(f)
+	}
+}
+
+// linger ends the feed unless somebody comes soon. The caller holds the mutex.
+func (l *endings) linger(f *feed) {
+	if l.closed {
+		l.drop(f)
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(lingering, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if f.leaving == timer {
+			l.drop(f)
+		}
+	})
+	f.leaving = timer
+}
+
+// close ends a feed that lingers. Those who still wait go on.
+func (l *endings) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.feed != nil && l.feed.leaving != nil {
+		l.drop(l.feed)
 	}
 }
 

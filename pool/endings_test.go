@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
-func TestOneReaderServesAllWaitsAndEndsWithTheLast(t *testing.T) {
+func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		for round := range 3 {
+		round := 0
+		serve := func(readers int) {
+			t.Helper()
+			round++
 			const n = 50
 			var lives []*life
 			var waits []chan waited
@@ -22,8 +26,8 @@ func TestOneReaderServesAllWaitsAndEndsWithTheLast(t *testing.T) {
 			if got := goroutines(); got != 1 {
 				t.Errorf("%d goroutines for %d waits, want 1", got, n)
 			}
-			if got := s.calls("last"); got != round+1 {
-				t.Errorf("%d readers began in round %d", got, round)
+			if got := s.calls("last"); got != readers {
+				t.Errorf("%d readers have begun, want %d", got, readers)
 			}
 			for i, l := range lives {
 				l.end(fmt.Sprint(i))
@@ -33,10 +37,25 @@ func TestOneReaderServesAllWaitsAndEndsWithTheLast(t *testing.T) {
 					t.Errorf("wait %d: %+v", i, got)
 				}
 			}
+		}
+		gone := func() {
+			t.Helper()
 			synctest.Wait()
 			if got := goroutines(); got != 0 {
 				t.Errorf("%d goroutines left", got)
 			}
 		}
+		serve(1)
+		time.Sleep(lingering * 9 / 10)
+		serve(1)
+		time.Sleep(lingering)
+		gone()
+		serve(2)
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		gone()
+		serve(3)
+		gone()
 	})
 }

@@ -67,6 +67,7 @@ func newTestPool(t testing.TB, s Store, cfg Config) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.ends.close)
 	return p
 }
 

@@ -93,6 +93,7 @@ func (p *Pool) Run(ctx context.Context) error {
 // by a handler. The store is left alone: enqueueing and reading go on working.
 func (p *Pool) Close() error {
 	p.setClosed()
+	p.ends.close()
 	if p.replica == nil {
 		return nil
 	}

@@ -100,8 +100,10 @@ func (b *blocker) alone(o *redis.Options) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.cut {
+			// The call fails on a closed connection; an error here would make the
+			// library dial again, and log that.
 			conn.Close()
-			return nil, net.ErrClosed
+			return conn, nil
 		}
 		b.conns = append(b.conns, conn)
 		return conn, nil

@@ -100,9 +100,11 @@ func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
 	}
 	rejects := make([]Reject, len(entries))
 	for i, e := range entries {
-		reason, _ := e.Values["reason"].(string)
-		entry, _ := e.Values["entry"].(string)
-		rejects[i] = Reject{Cursor: e.ID, Reason: reason, Entry: entry}
+		field := func(name string) string {
+			text, _ := e.Values[name].(string)
+			return text
+		}
+		rejects[i] = Reject{Cursor: e.ID, Code: field("code"), Reason: field("reason"), Task: field("task"), Entry: field("entry")}
 	}
 	return rejects, nil
 }
@@ -110,6 +112,8 @@ func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
 // Reject is an inbox entry that could not become a task.
 type Reject struct {
 	Cursor string // its place in the stream inbox:rejected
+	Code   string // "invalid", "duplicate" or "queue_full"
 	Reason string // everything that is wrong with it
+	Task   string // of a duplicate: the id of the task that has its id or unique key
 	Entry  string // its first 16 KiB
 }

@@ -456,6 +456,7 @@ func (w *walk) verdict(m *mtask, r *worker.Report) worker.Verdict {
 	case r.Op == worker.Release:
 		m.rest(r.Delay, r.Code)
 	case r.Code == worker.CodePermanent:
+		m.failures++
 		w.end(m, worker.Failed, r.Code)
 	default:
 		if m.failures++; m.failures >= m.maxAttempts {

@@ -32,11 +32,11 @@ local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadlin
 local function fail(id, m, code, error, log, delay)
   remember(id, m, code, error, log)
   if m.deadline_at and NOW >= tonumber(m.deadline_at) then code = 'deadline' end
-  if FINAL[code] then return finish(id, m, 'failed', code, nil, error) end
   local h = call('HMGET', task_key(id), 'failures', 'max_attempts', 'backoff')
   local failures = (tonumber(h[1]) or 0) + 1
-  local p = policy(m.kind)
   call('HSET', task_key(id), 'failures', failures)
+  if FINAL[code] then return finish(id, m, 'failed', code, nil, error) end
+  local p = policy(m.kind)
   if failures >= (tonumber(h[2]) or tonumber(p.max_attempts) or 5) then return finish(id, m, 'failed', code, nil, error) end
   delay = delay or backoff_ms(h[3] or p.backoff, failures)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then

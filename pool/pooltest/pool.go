@@ -53,6 +53,7 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 	if p.Pool, err = pool.New(p.store, cfg); err != nil {
 		t.Fatalf("pooltest: %v", err)
 	}
+	t.Cleanup(func() { _ = p.Pool.Close() })
 	p.publish(t)
 	return p
 }
