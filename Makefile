@@ -7,6 +7,9 @@ FUZZTIME ?= 10s
 TIMEOUT ?= 15m
 SOAK ?= 30m
 
+# What --version says; nothing where there is no git history to ask.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64
 TOOL := go tool -modfile=tools/go.mod
 
@@ -16,7 +19,7 @@ help: ## show this list
 
 .PHONY: build
 build: ## build bin/ltsworker: one static program
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/ ./cmd/ltsworker
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
 test: redis lint race examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in

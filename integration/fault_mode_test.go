@@ -247,7 +247,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 				}
 				continue
 			}
-			if !strings.Contains(err.Error(), "+@all -@admin -@dangerous +info") {
+			if !strings.Contains(err.Error(), "+@all -@admin -@dangerous -function +info") {
 				t.Errorf("%s: the error is %q, want one that says what the user needs", what, err)
 			}
 			v.unchanged(what, before)

@@ -127,13 +127,15 @@ var (
 	ErrStuck = worker.ErrStuck
 )
 
-// Permanent marks an error that no retry can mend: the task fails at once.
+// Permanent marks an error that no retry can mend: the task fails at once. It is
+// nil where err is.
 func Permanent(err error) error { return worker.Permanent(err) }
 
 // RetryAfter fails the attempt with err and retries, if attempts are left,
-// after d instead of the policy's backoff.
+// after d instead of the policy's backoff; at once where d is not positive. It is
+// nil where err is.
 func RetryAfter(err error, d time.Duration) error { return worker.RetryAfter(err, d) }
 
 // Snooze gives the task back without using an attempt; it may start again
-// after d.
+// after d, at once where d is not positive.
 func Snooze(d time.Duration) error { return worker.Snooze(d) }

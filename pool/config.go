@@ -50,14 +50,14 @@ type Config struct {
 	// At most 1 h. Default 10 s.
 	StopGrace time.Duration
 
-	// MaxStuck is how many handlers may ignore their cancelled context before the
-	// replica drains and Run returns ErrStuck. Default: half of all workers, at
-	// least 1.
+	// MaxStuck is how many handlers may ignore their cancelled context: one more,
+	// and the replica drains and Run returns ErrStuck. Default: half of all workers,
+	// at least 1.
 	MaxStuck int
 
 	// MaxEvents and EventAge bound the event stream: what is beyond either is
 	// trimmed, read or not. Default: what is set in the pool already, at first
-	// 1,000,000 events and 24 h.
+	// 1,000,000 events and 24 h. At least 1 ms, at most ten years of 365 days.
 	MaxEvents int
 	EventAge  time.Duration
 

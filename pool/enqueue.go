@@ -82,10 +82,10 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 //
 // All specs are checked before any task is made, and everything that is wrong
 // with any comes back at once, as FieldErrors such as "specs[3].queue". Tasks are
-// then made in atomic batches of up to 500. Duplicates are no errors. Where the
-// store refuses some (ErrQueueFull) or fails on the way, there is an error that
-// says how many were not made, and every receipt is still there: those with an
-// Err were refused, or their fate is not known.
+// then made in atomic batches of up to 500 tasks and about 4 MiB. Duplicates are no
+// errors. Where the store refuses some (ErrQueueFull) or fails on the way, there is
+// an error that says how many were not made, and every receipt is still there:
+// those with an Err were refused, or their fate is not known.
 func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	var errs []error
 	for i := range specs {

@@ -24,7 +24,7 @@ const (
 	RateEvents = 1000
 )
 
-// Load reads every queue that has a setting or a task, by name, with how long its
+// Load reads every queue that has a setting or ever had a task, by name, with how long its
 // tasks wait and how many come and go.
 func (p *Pool) Load(ctx context.Context) ([]QueueLoad, error) {
 	queues, err := p.Queues(ctx)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Option says how one task is enqueued. Options set fields of its Spec, whose
-// documentation states units, limits and defaults; a bad value is refused by the
+// Option says how one task is enqueued. Options set fields of its worker.Spec,
+// whose documentation states units, limits and defaults; a bad value is refused by the
 // call that enqueues. The last of two that set the same field counts.
 type Option func(*Spec)
 

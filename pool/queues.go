@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Queues reads every queue that has a setting or a task, by name.
+// Queues reads every queue that has a setting or ever had a task, by name.
 func (p *Pool) Queues(ctx context.Context) ([]QueueInfo, error) {
 	s, err := p.store.Stats(ctx)
 	if err != nil {

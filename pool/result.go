@@ -25,8 +25,9 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	return resultOf[R](t)
 }
 
-// Wait is Result for a task that may not have ended yet: it waits until it has,
-// or ctx ends. See WaitTask for what that costs.
+// Wait waits until a task has ended, or ctx ends, and returns what Result does,
+// and a zero R where the task succeeded without a result and is gone. See WaitTask
+// for what is known of a task that is gone, and for what waiting costs.
 func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	t, err := p.WaitTask(ctx, id)
 	if err != nil {

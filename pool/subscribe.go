@@ -45,7 +45,8 @@ func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.
 }
 
 // GroupLag is how many events a group of Subscribe or OnFinish has still to
-// read, and how many it has read but not acknowledged.
+// read, and how many it has read but not acknowledged. Both are 0 of a group that
+// does not exist.
 func (p *Pool) GroupLag(ctx context.Context, group string) (unread, pending int64, err error) {
 	if err = checkName("group", group); err == nil {
 		unread, pending, err = p.store.GroupLag(ctx, group)

@@ -22,8 +22,12 @@ const (
 // before the call is found among the newest 10,000 events, later it is
 // ErrNotFound, like one that never was.
 //
-// Calls that wait at once share one reader of the event stream, which lives as
-// long as there is one of them. Outages of the store are waited for, but an error
+// An entry that is still in the inbox is no task yet: that is ErrNotFound, too.
+//
+// Calls that wait at once share one reader of the event stream, with a connection
+// of its own. It lives as long as there is one of them and a second longer, and
+// reads every event of the pool meanwhile; the call itself costs a read of the
+// task before and one after. Outages of the store are waited for, but an error
 // of its first answers is returned. When ctx ends its error is returned; the task
 // goes on.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {

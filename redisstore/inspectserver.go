@@ -173,7 +173,7 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 	reply, err := s.run(ctx, rightsScript)
 	switch {
 	case err != nil && isRefused(err):
-		add(worker.Error, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* +@all -@admin -@dangerous +info")
+		add(worker.Error, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	case isWrongType(err):
 		return true, nil // the walk tells
@@ -181,7 +181,7 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 		return false, err
 	}
 	if refused := readReply("rights", reply).strings(); len(refused) > 0 {
-		add(worker.Error, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* +@all -@admin -@dangerous +info")
+		add(worker.Error, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	}
 	add(worker.Sound, "rights", "this user may run what a replica needs", "")

@@ -108,6 +108,9 @@ func (s *Store) checkName() error {
 // replicas confirmed it in time. The tasks exist on the primary.
 var ErrNotReplicated = errors.New("enqueued, but too few Redis replicas confirmed it")
 
+// workerRights is what an ACL user needs of commands to work on a pool's keys.
+const workerRights = "+@all -@admin -@dangerous -function +info"
+
 // fail names what was being done and says what to do about the errors that have
 // a known remedy.
 func (s *Store) fail(doing string, err error) error {
@@ -126,7 +129,7 @@ func (s *Store) fail(doing string, err error) error {
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
 	case isRefused(err):
-		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with +@all -@admin -@dangerous +info")
+		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):

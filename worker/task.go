@@ -25,7 +25,7 @@ const (
 	Succeeded State = "succeeded" // its handler returned without an error
 	Failed    State = "failed"    // attempts used up, or an error that no retry can mend
 	Stopped   State = "stopped"   // somebody asked for its end
-	Expired   State = "expired"   // its queue TTL or deadline passed before it first started
+	Expired   State = "expired"   // its TTL or deadline passed before it first started
 )
 
 // States lists every state, live ones first.
@@ -42,10 +42,10 @@ func (s State) Terminal() bool {
 	return false
 }
 
-// Code says why an attempt ended.
+// Code says why an attempt, or a task that never started, ended.
 type Code string
 
-// The reason codes of an ended attempt.
+// The reason codes.
 const (
 	CodeOK               Code = "ok"
 	CodeError            Code = "error"             // the handler returned an error
@@ -56,8 +56,8 @@ const (
 	CodeStopped          Code = "stopped"           // somebody stopped it
 	CodeStopAbandoned    Code = "stop_abandoned"    // … and the handler ignored its context past the grace
 	CodeLost             Code = "lost"              // the lease ended without a report
-	CodeExpired          Code = "expired"           // queue TTL or deadline passed before the first start
-	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed
+	CodeExpired          Code = "expired"           // the TTL or deadline passed before the first start
+	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed, or would before the next one starts
 	CodeNoHandler        Code = "no_handler"        // no live replica knows the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
 	CodeReleased         Code = "released"          // given back without using an attempt
@@ -65,7 +65,8 @@ const (
 )
 
 // Spec is what somebody who enqueues asks for. Kind is required; the zero value
-// of every other field means its documented default.
+// of every other field means its documented default. Durations are from 1 ms to
+// ten years of 365 days.
 type Spec struct {
 	// ID names the task, so that enqueueing it twice makes one task. Default: a
 	// new UUIDv7. Characters: see CheckName.
@@ -74,7 +75,8 @@ type Spec struct {
 	Kind string
 	// Queue is the waiting line. Default: DefaultQueue. Characters: see CheckName.
 	Queue string
-	// Payload reaches the handler byte for byte. Default: empty.
+	// Payload reaches the handler byte for byte. Default: empty. At most
+	// MaxPayload.
 	Payload []byte
 	// Priority orders the queue: higher starts first, equal ones first in, first
 	// out. Default: 0.
@@ -86,13 +88,15 @@ type Spec struct {
 	// again when the task ends. Default: none. Characters: see CheckName.
 	Unique string
 	// Headers travel with the task to the handler and, as the field meta, with
-	// its events. Default: none.
+	// its events. Default: none. At most MaxHeaders, each name and value of at most
+	// MaxHeaderLen.
 	Headers map[string]string
 	// Delay is how long after the enqueue, by the clock of Redis, the task
 	// becomes waiting. Default: at once. Not together with RunAt.
 	Delay time.Duration
 	// RunAt is when the task becomes waiting, compared with the clock of Redis;
-	// a time in the past means at once. Millisecond precision, never early.
+	// a time in the past means at once. Millisecond precision, never early. Between
+	// the years 1970 and 2200.
 	RunAt time.Time
 	// Timeout bounds one attempt, from its start. Default: the kind's policy,
 	// else DefaultTimeout. Forever means none.
@@ -102,10 +106,12 @@ type Spec struct {
 	TTL time.Duration
 	// Deadline is how long after the enqueue the task may take over all its
 	// attempts. A task that never started by then is expired, one that did has
-	// failed with CodeDeadline and is not retried. Default: none.
+	// failed with CodeDeadline and is not retried. A retry or a Snooze that would
+	// begin later than that fails it at once. Default: none.
 	Deadline time.Duration
 	// MaxAttempts is how many attempts may fail before the task has failed for
-	// good. Default: the kind's policy, else DefaultMaxAttempts.
+	// good: at most MaxMaxAttempts. Default: the kind's policy, else
+	// DefaultMaxAttempts.
 	MaxAttempts int
 	// Backoff spaces the retries. Default: the kind's policy, else DefaultBackoff.
 	Backoff Backoff

@@ -121,8 +121,10 @@ func (s *Spec) Check() error {
 	if err := s.Backoff.check(); err != nil {
 		add("backoff", "%v", err)
 	}
-	if s.Retain != nil && *s.Retain != 0 {
-		duration("retain", *s.Retain, true)
+	if r := s.Retain; r != nil && *r < 0 {
+		add("retain", "must not be negative, but is %v; 0 removes the task with its end", *r)
+	} else if r != nil {
+		duration("retain", *r, true)
 	}
 	return errors.Join(errs...)
 }
