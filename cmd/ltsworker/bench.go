@@ -98,10 +98,7 @@ func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) erro
 		r, err := measure(ctx)
 		b.bar.clear()
 		if err != nil {
-			if ctx.Err() == nil && isNetwork(err) {
-				return &unreachableError{address: c.addr, err: err}
-			}
-			return err
+			return unreachable(c.addr, err)
 		}
 		if asJSON {
 			err = writeJSON(out, r)

@@ -137,7 +137,11 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 	n, err := ch.do(ctx, p, f)
 	bar.clear()
 	if n > 0 || err == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", ch.past, count(n, "task"))
+		before := ""
+		if left := len(f.IDs) - n; err == nil && left > 0 {
+			before = fmt.Sprintf("; %d had been %s before", left, ch.past)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", ch.past, count(n, "task"), before)
 	}
 	return err
 }

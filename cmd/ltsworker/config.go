@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +31,7 @@ type config struct {
 	problems []problem
 	name     string
 	redis    string
+	exposed  bool   // it has a password, and others than the file's owner may read it
 	health   string // address of the health endpoint; "" for none
 	pool     pool.Config
 	handlers map[string]command.Config
@@ -46,7 +49,13 @@ func readConfig(file string) (*config, error) {
 	if err != nil {
 		return nil, &inputError{fmt.Errorf("read the config file: %w", err)}
 	}
-	return parseConfig(file, data), nil
+	c := parseConfig(file, data)
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has other rights
+		single, _ := splitHosts(c.redis)
+		u, err := url.Parse(single)
+		c.exposed = err == nil && holdsPassword(u)
+	}
+	return c, nil
 }
 
 // parseConfig reads what a config file holds. Nothing outside of it is looked

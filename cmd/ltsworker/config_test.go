@@ -168,6 +168,39 @@ handlers:
 	}
 }
 
+func TestAPasswordThatOthersMayReadIsWarnedOf(t *testing.T) {
+	t.Setenv("LTS_REDIS", "")
+	const rest = "queues: {default: {}}\nhandlers: {a: {command: [cat]}}\n"
+	for name, tc := range map[string]struct {
+		redis string
+		mode  os.FileMode
+		want  bool
+	}{
+		"others may read it":    {"redis://:hunter2@127.0.0.1", 0o644, true},
+		"the group may":         {"redis-cluster://u:hunter2@a:1,b:2", 0o640, true},
+		"only its owner may":    {"redis://:hunter2@127.0.0.1", 0o600, false},
+		"there is no password":  {"redis://u@127.0.0.1", 0o644, false},
+		"a Sentinel's password": {"redis-sentinel://a:1/main?sentinel_password=hunter2", 0o644, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "f.yaml")
+			if err := os.WriteFile(file, []byte("redis: "+tc.redis+"\n"+rest), tc.mode); err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			at, p, _, err := prepare(&globals{}, file, slog.New(slog.NewTextHandler(&out, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer at.Close()
+			defer p.Close()
+			if got := strings.Contains(out.String(), "others may read it"); got != tc.want || strings.Contains(out.String(), "hunter2") {
+				t.Errorf("warned: %v, want %v: %s", got, tc.want, out.String())
+			}
+		})
+	}
+}
+
 func FuzzConfig(f *testing.F) {
 	f.Add(wholeConfig)
 	f.Add("queues: &a {x: *a}\nhandlers: {a: {command: [cat]}}")

@@ -52,6 +52,13 @@ func (g *globals) place(fromFile string) (*place, error) {
 	if err != nil {
 		return nil, usagef("%s %v", source, err)
 	}
+	switch source {
+	case "":
+		source = "the default"
+	case "redis":
+		source = "the config file"
+	}
+	p.from = source
 	return p, nil
 }
 
@@ -175,9 +182,5 @@ func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c 
 		return err
 	}
 	defer c.close()
-	err = do(ctx, c)
-	if err != nil && exitCode(err) == exitUnreachable {
-		return &unreachableError{address: c.addr, err: err}
-	}
-	return err
+	return unreachable(c.addr, do(ctx, c))
 }

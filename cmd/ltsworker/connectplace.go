@@ -14,6 +14,8 @@ import (
 // place is where a Redis is: one of the options is set.
 type place struct {
 	address  string // as messages name it
+	user     string // of the URL; "" for none
+	from     string // who named it: "--redis", "LTS_REDIS", "the config file", "the default"
 	server   *redis.Options
 	cluster  *redis.ClusterOptions
 	sentinel *redis.FailoverOptions // of a master that Sentinels know
@@ -39,11 +41,7 @@ func locate(raw string, flag bool) (*place, error) {
 	if err != nil {
 		return nil, errors.New("is not a URL; write it like " + defaultRedis + ", with special characters of a password as %XX")
 	}
-	_, secret := u.User.Password()
-	for name := range u.Query() {
-		secret = secret || strings.Contains(name, "password")
-	}
-	if flag && secret {
+	if flag && holdsPassword(u) {
 		return nil, errors.New("must not hold a password, which everybody on this machine could read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
 	}
 	p, err := readPlace(u, more)
@@ -53,7 +51,16 @@ func locate(raw string, flag bool) (*place, error) {
 	if err != nil {
 		return nil, errors.New(withoutSecret(err.Error(), raw, u))
 	}
+	p.user = u.User.Username()
 	return p, nil
+}
+
+func holdsPassword(u *url.URL) bool {
+	_, secret := u.User.Password()
+	for name := range u.Query() {
+		secret = secret || strings.Contains(name, "password")
+	}
+	return secret
 }
 
 // readPlace reads a URL with the hosts that follow its first.

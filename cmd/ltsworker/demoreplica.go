@@ -216,17 +216,16 @@ func (t *team) stop() {
 	}
 }
 
-// tailBuffer keeps the end of what a replica writes to its log.
-type tailBuffer struct {
-	mu  sync.Mutex
-	buf []byte
-}
+// tailBuffer keeps the end of what a replica writes to its log, until that has
+// ended.
+type tailBuffer struct{ buf []byte }
+
+// tailMax is how much a tailBuffer keeps, in bytes.
+const tailMax = 4096
 
 func (b *tailBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.buf = append(b.buf, p...)
-	if n := len(b.buf) - 4096; n > 0 {
+	if n := len(b.buf) - tailMax; n > 0 {
 		b.buf = append(b.buf[:0], b.buf[n:]...)
 	}
 	return len(p), nil
@@ -234,8 +233,6 @@ func (b *tailBuffer) Write(p []byte) (int, error) {
 
 // err is the log as an error, nil where it is empty.
 func (b *tailBuffer) err() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if s := strings.TrimSpace(string(bytes.ToValidUTF8(b.buf, []byte("?")))); s != "" {
 		return errors.New(s)
 	}

@@ -24,8 +24,9 @@ tasks that are in no index or in a wrong one, entries without a task, keys of a
 wrong type. The pool may be at work meanwhile.
 
 --fix repairs broken entries. What cannot be repaired is moved whole to a key that
-begins with "broken:", where it is in nobody's way. Settings of the server are
-never changed. Replicas repair the same in their own time.
+begins with "broken:", where it is in nobody's way and remains a finding until
+somebody has looked at it. Settings of the server are never changed. Replicas
+repair the same in their own time.
 
 Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usage,
 3 Redis unreachable. Notes do not count.`,

@@ -74,13 +74,20 @@ func TestDoctorRepairsAndSaysSo(t *testing.T) {
 		!strings.HasSuffix(a.out, "2 findings to see to\n") {
 		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
-	out := u.must("doctor", "--fix")
-	for _, want := range []string{"put back into line", "moved to lts:{p}:broken:task:b", "all is well, 2 fixed"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not said\n%s", want, out)
+	a := u.run("doctor", "--fix")
+	for _, want := range []string{"put back into line", "moved to lts:{p}:broken:task:b", "1 finding to see to, 2 fixed"} {
+		if !strings.Contains(a.out, want) {
+			t.Errorf("%q is not said\n%s", want, a.out)
 		}
 	}
-	if out := u.must("doctor"); !strings.Contains(out, "note     entries      lts:{p}:broken:task:b") {
+	if a.code != exitFailed {
+		t.Errorf("exit code %d though a key was moved out of the way", a.code)
+	}
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "warning  entries      lts:{p}:broken:task:b") {
+		t.Errorf("%+v", a)
+	}
+	u.redis("DEL", "lts:{p}:broken:task:b")
+	if out := u.must("doctor"); !strings.HasSuffix(out, "all is well\n") {
 		t.Error(out)
 	}
 }

@@ -51,6 +51,16 @@ func (e *unreachableError) Error() string {
 }
 func (e *unreachableError) Unwrap() error { return e.err }
 
+// unreachable adds the address to an error that says that the connection to Redis
+// broke.
+func unreachable(address string, err error) error {
+	var named *unreachableError
+	if err == nil || errors.As(err, &named) || !isNetwork(err) {
+		return err
+	}
+	return &unreachableError{address: address, err: err}
+}
+
 // errReported ends a command with exitFailed where it has said why already.
 var errReported = errors.New("failed")
 
@@ -63,9 +73,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &usage), errors.As(err, &input), len(fieldErrors(err)) > 0:
 		return exitUsage
-	case errors.As(err, &away):
-		return exitUnreachable
-	case isNetwork(err):
+	case errors.As(err, &away), isNetwork(err):
 		return exitUnreachable
 	}
 	return exitFailed

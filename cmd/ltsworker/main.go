@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,20 +22,9 @@ func main() {
 	// Every failure of the Redis client comes back as an error as well, and is
 	// reported once.
 	logging.Disable()
-	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-}
-
-// execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitDone
+	cmd, err := newRoot().ExecuteContextC(ctx)
+	if err != nil {
+		explain(os.Stderr, cmd, err)
 	}
-	explain(errOut, cmd, err)
-	return exitCode(err)
+	os.Exit(exitCode(err))
 }

@@ -8,12 +8,53 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
+// newBar is a bar for so many of what, such as "tasks".
+func newBar(out io.Writer, total int, what string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+}
+
+// patient is how long something may take before a person is shown how far it is.
+const patient = time.Second
+
+// patientBar is a bar for what takes longer than patient, on a terminal only.
+type patientBar struct {
+	out   io.Writer
+	what  string // what it counts, such as "tasks"
+	began time.Time
+	bar   *progressbar.ProgressBar
+}
+
+func newPatientBar(out io.Writer, what string) *patientBar {
+	return &patientBar{out: out, what: what, began: time.Now()}
+}
+
+// set draws the bar: so many are done, of roughly so many. One that cannot be
+// drawn is no reason to stop.
+func (p *patientBar) set(done, roughly int) {
+	if p.bar == nil {
+		if !isTerminal(p.out) || time.Since(p.began) < patient {
+			return
+		}
+		p.bar = newBar(p.out, roughly, p.what)
+	}
+	p.bar.ChangeMax(max(roughly, done, 1))
+	_ = p.bar.Set(done)
+}
+
+// clear makes room for a line of output; the next step draws the bar again.
+func (p *patientBar) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
 // progress tells a person how far the work is: with a bar on a terminal, else
 // with a line now and then.
 type progress struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar // nil where there is none
-	isTTY bool
 	total int
 	done  int
 	told  time.Time
@@ -23,16 +64,13 @@ type progress struct {
 const lineEvery = time.Second
 
 func newProgress(out io.Writer) *progress {
-	return &progress{out: out, isTTY: isTerminal(out)}
+	return &progress{out: out}
 }
 
 func (p *progress) begin(total int) {
 	p.total, p.told = total, time.Now()
-	if p.isTTY {
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription("tasks"),
-			progressbar.OptionShowCount(),
-			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
+	if isTerminal(p.out) {
+		p.bar = newBar(p.out, total, "tasks")
 	}
 }
 

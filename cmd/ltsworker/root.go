@@ -41,6 +41,9 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate(versionLine() + "\n")
+	// The library's lists the same command line twice where a command with others
+	// below it runs itself.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
 	flags.StringVar(&g.redis, "redis", "", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
 	flags.StringVar(&g.pool, "pool", "", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
@@ -50,7 +53,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Start", []*cobra.Command{newDemo(&g), newInit(), newRun(&g)}},
+		{"Start", []*cobra.Command{newDemo(&g), newInit(), newRun(&g), newVersion()}},
 		{"Tasks", []*cobra.Command{
 			newEnqueue(&g), newGet(&g), newLogs(&g), newList(&g), newWait(&g), newTail(&g),
 			newStop(&g), newRetry(&g), newDelete(&g), newSchema(),

@@ -129,7 +129,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 	}
 
-	log.Info("replica starting", "pool", c.name, "redis", at.address,
+	log.Info("replica starting", "pool", c.name, "redis", at.address, "redis_from", at.from, "redis_user", cmp.Or(at.user, "default"),
 		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
@@ -158,10 +158,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if err == nil {
 		log.Info("stopped")
 	}
-	if err != nil && isNetwork(err) {
-		return &unreachableError{address: at.address, err: err}
-	}
-	return err
+	return unreachable(at.address, err)
 }
 
 // prepare reads the config file and makes the pool of it, without a call to
@@ -170,6 +167,9 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	c, err := readConfig(file)
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if c.exposed {
+		log.Warn("the config file holds a password and others may read it: chmod 600, or put the URL into LTS_REDIS", "file", file)
 	}
 	name, err := g.poolName(c.name)
 	if err != nil {

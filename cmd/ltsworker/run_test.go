@@ -69,7 +69,9 @@ func (u *user) startWith(file string, flags ...string) *replica {
 	}
 	r := &replica{t: u.t, cmd: cmd, log: bufio.NewScanner(log)}
 	u.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	r.await("replica starting")
+	if line := r.await("replica starting"); !strings.Contains(line, `"redis_from":"LTS_REDIS","redis_user":`) {
+		u.t.Errorf("it does not say which Redis it uses: %s", line)
+	}
 	return r
 }
 

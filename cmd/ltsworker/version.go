@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
 
 // release is set by a release build: go build -ldflags "-X main.release=v1.2.3".
@@ -19,6 +21,18 @@ func version() string {
 		return "(devel)"
 	}
 	return info.Main.Version
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Show the version, the commit, Go and the system",
+		Args:  between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+			return err
+		},
+	}
 }
 
 // versionLine is what --version prints: the version, the commit it was made of
