@@ -69,6 +69,7 @@ soak: redis ## all faults at random for SOAK (30m), and the other chaos tests at
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them
+	@scripts/systemd.sh
 	cd deploy && go vet ./... && go test ./...
 
 .PHONY: picture

@@ -28,9 +28,10 @@ func killUnderLimit(t *testing.T, limit int) {
 	c := f.client()
 	replicas := f.fleetOf(8)
 
-	// About a hundred tasks end per second, whatever the limit: more than that is
-	// a matter of the machine.
-	longest := max(40, 20*limit) // ms
+	// A hundred tasks end per second at most, whatever the limit: more than that is
+	// a matter of the machine. So is the round trip between two of them, which must
+	// be little beside a task.
+	longest := max(120, 20*limit) // ms
 	length := lasting(9 * time.Second)
 	tasks := limit + int(1.5*float64(limit)*float64(length.Milliseconds())/float64(longest/2))
 	specs := make([]pool.Spec, tasks)

@@ -18,7 +18,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	const hangers = 12
 	rnd := seeded(t)
 	f := chaosFleet(t, 10*time.Second, 20, 0) // a lease that were waited for would be seen
-	f.drain = 200 * time.Millisecond
+	f.drain = 600 * time.Millisecond
 	c := f.client()
 	replicas := f.fleetOf(3)
 	specs := make([]pool.Spec, 0, hangers)
@@ -30,7 +30,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	load := f.load(rnd.Uint64(), 400)
 
 	var took []time.Duration
-	for begin := time.Now(); time.Since(begin) < lasting(8*time.Second); {
+	for begin := time.Now(); time.Since(begin) < lasting(12*time.Second); {
 		i := rnd.IntN(len(replicas))
 		f.awaitRun(replicas[i])
 		pause(rnd, 0, 200*time.Millisecond)
@@ -80,8 +80,9 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 			late = max(late, time.Duration(r.At-at))
 		}
 	}
-	// The process learns of the signal in several goroutines at once.
-	if late > 250*time.Millisecond {
+	// The process learns of the signal in several goroutines at once. One that took
+	// tasks until its drain ends would be later.
+	if late > 500*time.Millisecond {
 		t.Errorf("a handler started %v after its process was told to end", late)
 	}
 	t.Logf("%d shutdowns, %d tasks given back, the process was gone after p50 %v, max %v; the last handler started %v after the signal",

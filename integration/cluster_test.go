@@ -146,10 +146,10 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 		}
 	})
 	end := time.Now()
-	if err := receive(t, enqueued, prompt, "the enqueue"); err != nil {
+	if err := receive(t, enqueued, resumption, "the enqueue"); err != nil {
 		t.Error("an enqueue while the slot moves: ", err)
 	}
-	eventually(t, prompt, "work goes on", func() bool { return w.after(end) > 0 })
+	eventually(t, resumption, "work goes on", func() bool { return w.after(end) > 0 })
 	t.Logf("%d keys moved in %v, work went on %v after that, the longest pause was %v", moved, end.Sub(begin), w.after(end), w.gap())
 
 	if task := receive(t, last, patience, "the end of the last"); task.State != pool.Succeeded {
@@ -187,7 +187,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	var w gauge
 	causes := make(chan error, tasks)
 	cfg := slots(4)
-	cfg.Lease = time.Second
+	cfg.Lease = 2 * time.Second
 	cfg.Queues[pool.DefaultQueue] = pool.Queue{Workers: 4, Limit: limit}
 	moved := make(chan struct{})
 	s.replicas(2, cfg, "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {

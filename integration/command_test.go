@@ -97,7 +97,7 @@ func (c command) split(args ...string) (string, string, int) {
 }
 
 // start runs a command until the test ends; what it prints goes to the buffer.
-func (c command) start(log *syncBuffer, args ...string) *exec.Cmd {
+func (c command) start(log *diary, args ...string) *exec.Cmd {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := c.prepare(ctx, args...)

@@ -61,7 +61,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	// What runs now is what is leased: as many handlers as the limit allows.
 	blockers := make([]pool.Spec, limit+3)
 	for i := range blockers {
-		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("300")}
+		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("1000")}
 	}
 	made := enqueueAll(t, c, blockers)
 	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
@@ -76,7 +76,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	}
 
 	f.oneEndEach(tasks + len(blockers))
-	f.onlyKeys("task:", "history:", "ended:succeeded", "events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "lock:")
+	f.onlyKeys("task:", "history:", "ended:succeeded", "events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "load:", "lock:")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	records := readRecords(t, f.records)
@@ -96,7 +96,9 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 // Acceptance C1: a task whose replica is killed runs again elsewhere within its
 // lease and a second, uses nothing of its error budget, and ends once.
 func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
-	const lease = time.Second
+	// Whoever takes over the upkeep comes within a second and little more than half a
+	// lease: the rest of it is what a busy machine may lose.
+	const lease = 2 * time.Second
 	f := newFleet(t, lease, 2, 0)
 	c := f.client()
 	replicas := f.fleetOf(3)
@@ -132,7 +134,7 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 // losses are used up, naming the last replica, while others keep flowing.
 func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 500*time.Millisecond, 4, 0)
+	f := newFleet(t, time.Second, 4, 0) // the dead are back before it ends, also where starts are slow
 	c := f.client()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -186,7 +188,7 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 // Acceptance C3: a replica that is stopped past its lease learns that it has lost
 // it; what it says afterwards changes nothing.
 func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
-	const lease = time.Second
+	const lease, deaf = time.Second, 3 * time.Second // to be frozen in takes less
 	f := newFleet(t, lease, 12, 0)
 	c := f.client()
 	frozen := f.start(roleReplica)
@@ -197,7 +199,7 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	for range 10 {
 		// Their first attempts end while the process is frozen: it wakes up to
 		// report them.
-		ids = append(ids, enqueue(t, c, pool.Spec{Kind: kindDeaf, Payload: []byte("1000"), Retain: new(time.Hour)}))
+		ids = append(ids, enqueue(t, c, pool.Spec{Kind: kindDeaf, Payload: strconv.AppendInt(nil, deaf.Milliseconds(), 10), Retain: new(time.Hour)}))
 	}
 	for _, id := range ids {
 		f.entry(enter, id, 1)
@@ -219,6 +221,7 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 		t.Errorf("the successor had finished only %v after the freeze", took)
 	}
 
+	<-time.After(time.Until(begin.Add(deaf))) // all of them have ended by then
 	frozen.signal(syscall.SIGCONT)
 	if got := f.entry(exit, hung, 1); got.Cause != pool.ErrLeaseLost.Error() {
 		t.Errorf("the frozen handler's context ended because of %q", got.Cause)

@@ -204,7 +204,7 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 // Acceptance E3: a worker that dies right after it has reported: the event is
 // there, once, and the task does not run again.
 func TestReportOutlivesItsReplica(t *testing.T) {
-	f := newFleet(t, 500*time.Millisecond, 4, 0)
+	f := newFleet(t, 1500*time.Millisecond, 4, 0)
 	c := f.client()
 	for range 3 {
 		p := f.start(roleReplica)

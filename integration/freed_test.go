@@ -41,6 +41,8 @@ func (x *cross) hold(ctx context.Context, task *worker.Task) ([]byte, error) {
 // freed it. The bound is that of a busy machine, and a third of the slow poll
 // that would otherwise find the task.
 func TestFreedSlotIsUsedAtOnce(t *testing.T) {
+	// Time frees the slot after held: until then the other replica has to join.
+	const held = 1500 * time.Millisecond
 	fill := pool.Spec{Kind: "hold", Queue: "a", Timeout: pool.Forever}
 	with := func(change func(*pool.Spec)) pool.Spec {
 		s := fill
@@ -75,9 +77,9 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 		{name: "release", free: ends(pool.Snooze(time.Hour))},
 		{name: "stop", free: stop},
 		{name: "stop of a deaf handler", spec: with(func(s *pool.Spec) { s.Headers = deaf }), free: stop},
-		{name: "timeout", spec: with(func(s *pool.Spec) { s.Timeout, s.MaxAttempts = 200*time.Millisecond, 1 }), free: nothing},
+		{name: "timeout", spec: with(func(s *pool.Spec) { s.Timeout, s.MaxAttempts = held, 1 }), free: nothing},
 		{name: "timeout of a deaf handler", spec: with(func(s *pool.Spec) {
-			s.Timeout, s.MaxAttempts, s.Headers = 200*time.Millisecond, 1, deaf
+			s.Timeout, s.MaxAttempts, s.Headers = held, 1, deaf
 		}), free: nothing},
 		{name: "drain of the finisher", free: drain},
 		{name: "success while draining", free: func(t *testing.T, x *cross) {
@@ -127,7 +129,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 						}
 					}
 					x.holder = enqueue(t, x.c, spec)
-					if got := x.seize("ghost", "a", 1, 500*time.Millisecond); len(got) != 1 {
+					if got := x.seize("ghost", "a", 1, held); len(got) != 1 {
 						t.Fatal("the ghost could not claim")
 					}
 				} else {

@@ -45,7 +45,7 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 			t.Errorf("group %d started in the order %v", i, order[i])
 		}
 	}
-	s.onlyKeys("events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "lock:")
+	s.onlyKeys("events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "load:", "lock:")
 }
 
 // Acceptance L2: tasks behind a saturated group start as if it were not there.

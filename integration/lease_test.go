@@ -15,7 +15,7 @@ import (
 // reclaimed, nor when the replica drains meanwhile. Real time is the subject.
 func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	t.Parallel()
-	const lease = 400 * time.Millisecond
+	const lease = time.Second
 	s := newSite(t)
 	c := s.client()
 	cfg := slots(1)

@@ -2,12 +2,9 @@ package integration
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -141,35 +138,15 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 	idle(t, c)
 }
 
-// lines collects what a logger writes.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
-
 // Acceptance L4: of two replicas that configure different limits the one that
 // joined last wins, and it warns; one that configures the same as before leaves
 // alone what somebody has set live.
 func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	join := func(limit int) *lines {
-		var log lines
-		p := s.pool(pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1, Limit: limit}}, Logger: logTo(&log)})
+	join := func(limit int) *diary {
+		var log diary
+		p := s.pool(pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1, Limit: limit}}, Logger: log.logger()})
 		p.HandleKind("step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
 		before := stats(t, c).Replicas
 		s.serve(p)

@@ -83,7 +83,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.onlyKeys("events", "meta", "queues", "stats", "call:", "lock:")
+	s.onlyKeys("events", "meta", "queues", "stats", "call:", "load:", "lock:")
 }
 
 // onlyKeys fails the test where the pool has other keys than those named; one

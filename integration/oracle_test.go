@@ -67,21 +67,21 @@ func (s *site) history() map[string]life {
 }
 
 // check reports what is wrong with a task's life as its events tell it: versions
-// that do not grow one by one, fences that shrink or are claimed twice, and
-// anything after the end that is not a retry by a person.
+// or attempts that do not grow one by one, and anything after the end. Nobody
+// retries an ended task in the tests that ask.
 func (l life) check(t testing.TB) {
 	t.Helper()
-	id, fence := l[0].ID, int64(0)
+	id, attempt := l[0].ID, int64(0)
 	for i, e := range l {
 		if e.Version != int64(i+1) {
 			t.Errorf("task %s: event %d has version %d: %v", id, i, e.Version, l)
 			return
 		}
 		if e.State == pool.Running && e.Code == "" {
-			if e.Attempt != fence+1 {
-				t.Errorf("task %s: attempt %d was claimed after attempt %d", id, e.Attempt, fence)
+			if e.Attempt != attempt+1 {
+				t.Errorf("task %s: attempt %d was claimed after attempt %d", id, e.Attempt, attempt)
 			}
-			fence = e.Attempt
+			attempt = e.Attempt
 		}
 		if i > 0 && l[i-1].State.Terminal() {
 			t.Errorf("task %s: event %s after the end %s", id, e.State, l[i-1].State)

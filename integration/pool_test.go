@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -76,7 +75,7 @@ func (s *site) store() *redisstore.Store {
 func (s *site) pool(cfg pool.Config) *pool.Pool {
 	s.t.Helper()
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	p, err := pool.New(s.store(), cfg)
 	if err != nil {

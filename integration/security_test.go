@@ -93,7 +93,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			text = "redis: " + strconv.Quote(address(right)) + "\n" + text
 		}
 		c.write("worker.yaml", text)
-		var log syncBuffer
+		var log diary
 		p := c.start(&log, "run", "-c", "worker.yaml")
 		client := (&site{t: t, name: "p", rdb: rdb}).poolOn(server)
 		eventually(t, patience, "a live replica", func() bool {
@@ -232,7 +232,7 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 		t.Errorf("got payload %q, headers %q", payload, a.Headers)
 	}
 
-	var tailed syncBuffer
+	var tailed diary
 	c.start(&tailed, "tail", "--from", "0")
 	eventually(t, patience, "the events", func() bool { return strings.Count(tailed.String(), "\n") >= 3 })
 	inTerminal(t, "tail", tailed.String())
@@ -262,7 +262,7 @@ func TestPayloadsReachNoShell(t *testing.T) {
 	c := newCommand(t, "LTS_POOL=p", "LTS_REDIS=redis://"+server.Addr()+"/0")
 	c.write("tell.sh", "#!/bin/sh\nprintf '%s' \"$LTS_TASK_ID\" >id\ncat >payload\nprintf '%b' 'oops \\033[31m\\n' >&2\nprintf '\\033[2J'\n")
 	c.write("worker.yaml", "queues: {default: {workers: 1}}\nhandlers: {k: {command: [./tell.sh]}}\n")
-	var log syncBuffer
+	var log diary
 	c.start(&log, "run", "-c", "worker.yaml")
 	s := (&site{t: t, name: "p", rdb: rdb}).poolOn(server)
 	eventually(t, patience, "a live replica", func() bool {

@@ -45,6 +45,9 @@ type Store interface {
 	// has waited longest, and the store's clock. Queues without one are missing, and
 	// tasks behind their group's head do not count.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
+	// Rates reads what came and went in each queue that had either, on average over
+	// the window that ends now, in whole steps of a few seconds.
+	Rates(ctx context.Context, window time.Duration) (map[string]worker.QueueRate, error)
 	Replicas(ctx context.Context) ([]worker.ReplicaInfo, error)
 	// Drain asks replicas to drain and says in their order which of them are on the
 	// list. Each learns of it at once if it listens, else with its next Renew.

@@ -26,6 +26,9 @@ type QueueInfo struct {
 	GroupsFull bool
 }
 
+// QueueRate is how many tasks of a queue were made and ended per second.
+type QueueRate struct{ In, Out float64 }
+
 // GroupInfo is a group of tasks at about one instant.
 type GroupInfo struct {
 	Name    string

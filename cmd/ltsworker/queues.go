@@ -25,13 +25,12 @@ func newQueues(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queues",
 		Short: "Show the queues: what waits and for how long, what runs, what comes and goes",
-		Long: fmt.Sprintf(`Show every queue that has a setting or ever had a task.
+		Long: `Show every queue that has a setting or ever had a task.
 
 OLDEST is how long the task that has waited longest in the line has done so; tasks
 that the limit of their group holds back do not count, and where these are all
 that wait, STATE says "groups full". IN/S and OUT/S are tasks
-made and ended per second: over the last minute, or over the time of the newest
-%d events of the pool where these are younger.`, pool.RateEvents),
+made and ended per second, on average over the last minute.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
@@ -46,6 +45,10 @@ made and ended per second: over the last minute, or over the time of the newest
 						}
 					}
 					return nil
+				}
+				if len(loads) == 0 {
+					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", printable(c.name))
+					return err
 				}
 				s, err := c.Stats(ctx)
 				if err != nil {
@@ -67,11 +70,8 @@ func recordLoad(q pool.QueueLoad) queueLoadRecord {
 }
 
 func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {
-	if len(loads) == 0 {
-		return nil
-	}
-	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "CAP", "STATE")
-	tab.spare("CAP")
+	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
+	tab.spare("MAX LEN")
 	tab.paint("STATE", notEmpty(yellow))
 	for _, q := range loads {
 		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),

@@ -70,7 +70,7 @@ func (c *Cluster) form(ctx context.Context) error {
 		if err := rdb.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
 			return err
 		}
-		id, err := rdb.Do(ctx, "CLUSTER", "MYID").Text()
+		id, err := rdb.ClusterMyID(ctx).Result()
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package redisserver
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -25,9 +24,9 @@ func (c *Cluster) Move(t testing.TB, key string, to *Server, step int, between f
 	}
 	id := func(rdb *redis.Client) string {
 		t.Helper()
-		cmd := rdb.Do(ctx, "CLUSTER", "MYID")
+		cmd := rdb.ClusterMyID(ctx)
 		must(cmd)
-		return fmt.Sprint(cmd.Val())
+		return cmd.Val()
 	}
 	slot, err := source.ClusterKeySlot(ctx, key).Result()
 	if err != nil {

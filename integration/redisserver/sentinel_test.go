@@ -1,6 +1,9 @@
 package redisserver
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
 func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	s := StartSentinel(t)
@@ -20,7 +23,9 @@ func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	if now := s.AwaitPromotion(t, s.Master); now != s.Replica {
 		t.Errorf("%s was promoted", now.Addr())
 	}
-	if err := until(t.Context(), func() error { return rdb.Get(t.Context(), "k").Err() }); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := until(ctx, func() error { return rdb.Get(ctx, "k").Err() }); err != nil {
 		t.Errorf("the old client does not find its way: %v", err)
 	}
 }

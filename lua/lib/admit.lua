@@ -86,6 +86,7 @@ local function admit(at, payload, sequence)
   event(id, shape, state, 1)
   to_queue[queue] = true
   count('enqueued')
+  moved('in', queue)
 end
 
 -- settle writes what admit collected and wakes who has work now.

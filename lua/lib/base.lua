@@ -42,9 +42,18 @@ local function event(id, m, state, v, ...)
     'state', state, 'v', whole(v), 'at', NOW_TEXT, ...)
 end
 
--- count adds to the totals that stats reports; flush_totals writes them, once per call.
-local totals = {}
+-- count adds to the totals that stats reports, moved to what comes and goes in a queue ('in', 'out') within five seconds;
+-- flush_totals writes them, once per call. Rates are worth no failure, so nobody cares whether theirs can be written.
+local totals, moves = {}, {}
 local function count(name, n) totals[name] = (totals[name] or 0) + (n or 1) end
+local function moved(way, queue)
+  local field = way .. ':' .. (queue or 'default')
+  moves[field] = (moves[field] or 0) + 1
+end
 local function flush_totals()
   for name, n in pairs(totals) do call('HINCRBY', P .. 'stats', name, n) end
+  local load = P .. 'load:' .. math.floor(NOW / 5000)
+  for field, n in pairs(moves) do
+    if redis.pcall('HINCRBY', load, field, n) == n then redis.pcall('PEXPIRE', load, 90000) end
+  end
 end

@@ -88,7 +88,8 @@ function alone.broken(name) tell('quarantined', name, '', '', '') end
 local TYPE = { wait = 'zset', running = 'zset', scheduled = 'zset', expiring = 'zset', ended = 'zset', replicas = 'zset',
   ['group:wait'] = 'zset', ['group:head'] = 'hash', ['group:run'] = 'set', history = 'list', unique = 'string',
   events = 'stream', inbox = 'list', ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', meta = 'hash',
-  stats = 'hash', queues = 'set', replica = 'hash', bell = 'list', wake = 'list', call = 'string', lock = 'string' }
+  stats = 'hash', load = 'hash', queues = 'set', replica = 'hash', bell = 'list', wake = 'list', call = 'string',
+  lock = 'string' }
 local WHOLE_NAME = { scheduled = true, expiring = true, replicas = true, events = true, inbox = true, ['inbox:open'] = true,
   ['inbox:rejected'] = true, meta = true, stats = true, queues = true }
 

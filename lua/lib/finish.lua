@@ -79,6 +79,7 @@ local function finish(id, m, state, code, result, error)
     event(id, m, state, v, unpack(more))
   end
   count(state)
+  moved('out', m.queue)
 
   local keep = retain_ms(state, m, result)
   if keep == 0 then return forget(id, state == 'succeeded' and m.attempt == '1') end

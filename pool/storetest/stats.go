@@ -15,6 +15,33 @@ var statsRules = []rule{
 	{"StatsCountEveryState", statsCountEveryState},
 	{"CountsAddUpAtEverySample", countsAddUp},
 	{"WaitingSinceLooksAtEveryPriority", waitingSince},
+	{"RatesCountWhatCameAndWent", ratesCount},
+}
+
+func ratesCount(b *bundle) {
+	specs := make([]worker.Spec, 30)
+	for i := range specs {
+		specs[i].Queue = []string{"q", "q", "p"}[i%3]
+	}
+	b.enqueueAll(specs...)
+	b.Push(b, `{"kind":"k","queue":"i"}`)
+	b.admit()
+	for _, t := range b.claim("q", 8) {
+		b.accept(succeed(t))
+	}
+	b.stop(b.enqueue(worker.Spec{Queue: "p", Delay: time.Hour}))
+	b.accept(fail(b.claim("p", 1)[0], worker.CodePermanent))
+	rates, err := b.Store.Rates(b.ctx, time.Minute)
+	b.ok(err)
+	for queue, want := range map[string]worker.QueueRate{"q": {In: 20, Out: 8}, "p": {In: 11, Out: 2}, "i": {In: 1}, "none": {}} {
+		// The begun step counts too, so the time is somewhat longer than a minute.
+		got := rates[queue]
+		for _, r := range [][2]float64{{got.In, want.In}, {got.Out, want.Out}} {
+			if r[0] > r[1]/60 || r[0] < r[1]/66 {
+				b.Errorf("%s: %+v, want %+v by about a minute", queue, got, want)
+			}
+		}
+	}
 }
 
 func statsCountEveryState(b *bundle) {

@@ -70,7 +70,7 @@ type Config struct {
 	// Required. A program with a path separator is looked for in Dir, any other
 	// in the PATH of this process.
 	Command []string
-	// Dir is the working directory. Default: that of this process.
+	// Dir is the working directory, which PWD names. Default: that of this process.
 	Dir string
 	// Env is added to the environment of this process, which every command
 	// inherits, as "KEY=value". The LTS_ variables above win over it.
