@@ -26,6 +26,8 @@ error, where numbers make no difference.
   q               quit
 
 Whatever changes tasks or replicas is asked about first, with the number of tasks.
+The second line counts what has happened in the pool, "lost" the leases that ended
+without a report.
 Needs a terminal of 80 by 24 to show everything; for a program there are queues,
 replicas and ls with --json.`,
 		Args: between(0, 0, ""),

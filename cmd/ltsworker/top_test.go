@@ -42,7 +42,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	}
 
 	m.press("\t\tt") // table by table to the failures
-	m.await("retry 2 failed tasks of kind fail? [y/N]")
+	m.await("retry 2 failed tasks of kind fail: command ended with exit status 65: why? [y/N]")
 	m.press("y")
 	m.await("put back 2 tasks")
 	u.run("wait", "f1", "f2")

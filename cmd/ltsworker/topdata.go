@@ -46,7 +46,8 @@ func (p topPool) look(ctx context.Context) (snapshot, error) {
 // tasks or replicas.
 type action struct {
 	question string
-	do       func(ctx context.Context) (done string, err error)
+	// do does it; it calls changed after each batch of tasks.
+	do func(ctx context.Context, changed func(n int)) (says string, err error)
 }
 
 // pause pauses or resumes a queue, "" for the whole pool. That is undone as
@@ -56,7 +57,7 @@ func (p topPool) pause(queue string, on bool) action {
 	if queue != "" {
 		what = "queue " + printable(queue)
 	}
-	return action{do: func(ctx context.Context) (string, error) {
+	return action{do: func(ctx context.Context, _ func(int)) (string, error) {
 		if on {
 			return "paused " + what, p.Pause(ctx, queue)
 		}
@@ -71,8 +72,12 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 	if err != nil || n == 0 {
 		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
-	return action{question: fmt.Sprintf("stop %s %s?", count(n, "live task"), of), do: func(ctx context.Context) (string, error) {
-		n, err := p.Stop(ctx, f, "stopped in top")
+	return action{question: fmt.Sprintf("stop %s %s?", count(n, "live task"), of), do: func(ctx context.Context, changed func(int)) (string, error) {
+		all, err := p.watched(changed)
+		if err != nil {
+			return "", err
+		}
+		n, err := all.Stop(ctx, f, "stopped in top")
 		return "stopped " + count(n, "task"), err
 	}}, nil
 }
@@ -83,15 +88,21 @@ func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
-	return action{question: fmt.Sprintf("retry %s of kind %s?", count(len(ids), "failed task"), printable(g.kind)), do: func(ctx context.Context) (string, error) {
-		n, err := p.Retry(ctx, worker.Filter{IDs: ids, States: []worker.State{worker.Failed}})
+	question := fmt.Sprintf("retry %s of kind %s: %s?", count(len(ids), "failed task"), printable(g.kind), printable(cut(cmp.Or(g.error, string(g.code)), 40)))
+	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
+		all, err := p.watched(changed)
+		if err != nil {
+			return "", err
+		}
+		n, err := all.Retry(ctx, worker.Filter{IDs: ids, States: []worker.State{worker.Failed}})
 		return "put back " + count(n, "task"), err
 	}}, nil
 }
 
 // drain asks the replica to drain.
 func (p topPool) drain(r pool.ReplicaInfo) action {
-	return action{question: fmt.Sprintf("drain replica %s on %s?", printable(r.ID), printable(r.Host)), do: func(ctx context.Context) (string, error) {
+	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", printable(r.ID), printable(r.Host), count(r.Running, "task"))
+	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
 		_, err := p.Drain(ctx, r.ID)
 		return "asked replica " + printable(r.ID) + " to drain", err
 	}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -33,11 +34,13 @@ type topModel struct {
 	trouble       error     // of the last look
 	looking       bool      // a look is under way
 	section       section
-	line          [sections]int // the chosen line of each section
-	first         [sections]int // the first line of each that is shown
-	asked         *action       // waits for a yes
-	presses       int           // of keys, so far
-	says          string        // what the last key did
+	line          [sections]int    // the chosen line of each section
+	chosen        [sections]string // what stands there: see identity
+	first         [sections]int    // the first line of each that is shown
+	asked         *action          // waits for a yes
+	presses       int              // of keys, so far
+	says          string           // what the last key did
+	done          *atomic.Int64    // tasks changed so far by what a key has begun; nil for nothing
 }
 
 // The messages between the view and what it does meanwhile.
@@ -87,8 +90,8 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.looking = false
 		if m.trouble = msg.err; msg.err == nil {
 			m.now, m.seen = msg.snapshot, time.Now()
+			m.follow()
 		}
-		m.keepInside()
 	case askMsg:
 		switch {
 		case msg.presses != m.presses: // whoever asked has gone on
@@ -98,6 +101,7 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.says, m.asked = "", &msg.action
 		}
 	case doneMsg:
+		m.done = nil
 		if m.says = msg.says; msg.err != nil {
 			m.says = msg.err.Error()
 		}
@@ -209,11 +213,10 @@ func (m *topModel) ask(prepare func(context.Context) (action, error)) tea.Cmd {
 }
 
 func (m *topModel) perform(a action) tea.Cmd {
-	m.says = "…"
+	done := new(atomic.Int64)
+	m.says, m.done = "", done
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(m.ctx, callPatience)
-		defer cancel()
-		says, err := a.do(ctx)
+		says, err := a.do(m.ctx, func(n int) { done.Add(int64(n)) })
 		return doneMsg{says, err}
 	}
 }
@@ -229,9 +232,39 @@ func (m *topModel) lines(s section) int {
 	return len(m.now.failures)
 }
 
-// keepInside moves the chosen lines to where there are some.
+// keepInside moves the chosen lines to where there are some, and notes what
+// stands there.
 func (m *topModel) keepInside() {
 	for s := range sections {
 		m.line[s] = max(min(m.line[s], m.lines(s)-1), 0)
+		m.chosen[s] = m.identity(s, m.line[s])
 	}
+}
+
+// follow moves the chosen lines after what stood there: a key must not hit what
+// has taken its place meanwhile.
+func (m *topModel) follow() {
+	for s := range sections {
+		for i := range m.lines(s) {
+			if m.chosen[s] == m.identity(s, i) {
+				m.line[s] = i
+			}
+		}
+	}
+	m.keepInside()
+}
+
+// identity names what stands on a line, "" for the whole pool and for nothing.
+func (m *topModel) identity(s section, i int) string {
+	switch {
+	case i >= m.lines(s):
+		return ""
+	case s == replicaSection:
+		return m.now.replicas[i].ID
+	case s == failureSection:
+		return m.now.failures[i].key
+	case i > 0:
+		return m.now.queues[i-1].Name
+	}
+	return ""
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/ltsworker/ltsworker/pool"
 )
 
 // A count that takes long must not put its question in the place of another.
@@ -40,6 +43,64 @@ func TestTopShowsTheChosenTableInAnyTerminal(t *testing.T) {
 			if lines >= 2 && m.share(lines)[s] < 1 || lines >= 8 && shown != int(sections) {
 				t.Errorf("%d lines, table %d: %v", lines, s, m.share(lines))
 			}
+		}
+	}
+}
+
+// What has come, gone or grown meanwhile must not be hit in the place of what was
+// chosen.
+func TestTopStaysOnWhatIsChosen(t *testing.T) {
+	m := &topModel{width: 80, height: 24}
+	show := func(queues []string, failures ...string) {
+		var s snapshot
+		for _, q := range queues {
+			s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: q}})
+		}
+		for _, f := range failures {
+			s.failures = append(s.failures, failureGroup{key: f})
+		}
+		m.Update(lookMsg{snapshot: s})
+	}
+	press := func(keys ...tea.KeyPressMsg) {
+		for _, k := range keys {
+			m.Update(k)
+		}
+	}
+	on := func(s section, want string) {
+		t.Helper()
+		if got := m.identity(s, m.line[s]); got != want {
+			t.Errorf("it stands on %q, want %q", got, want)
+		}
+	}
+	down, tab := tea.KeyPressMsg{Code: tea.KeyDown}, tea.KeyPressMsg{Code: tea.KeyTab}
+	show([]string{"m", "n"}, "alpha", "beta")
+	press(down)
+	on(queueSection, "m")
+	show([]string{"a", "b", "m", "n"}, "beta", "alpha")
+	on(queueSection, "m")
+	on(failureSection, "alpha")
+	press(tab, tab, tea.KeyPressMsg{Code: tea.KeyUp})
+	show([]string{"n"}, "gamma")
+	on(queueSection, "n")
+	on(failureSection, "gamma")
+	show(nil)
+	on(queueSection, "")
+	on(failureSection, "")
+}
+
+func TestCountsFitTheNarrowestTerminal(t *testing.T) {
+	const many = 123_456_789
+	m := &topModel{width: 80, height: 24}
+	m.now.stats = pool.Stats{Enqueued: many, LeasesLost: many, Ended: map[pool.State]int64{}}
+	for _, s := range ended() {
+		m.now.stats.Ended[s] = many
+	}
+	if line := m.counts(); len(line) > 80 || !strings.HasSuffix(line, "lost 123M") {
+		t.Errorf("%d columns: %s", len(line), line)
+	}
+	for n, want := range map[int64]string{0: "0", 9999: "9999", 10_000: "10k", 999_999: "999k", 1_250_000: "1.2M", 45_000_000: "45M"} {
+		if got := compact(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
 		}
 	}
 }

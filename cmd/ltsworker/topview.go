@@ -9,8 +9,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
-
-	"github.com/ltsworker/ltsworker/pool"
 )
 
 // The lines of the picture that are not of a section: title, counts and an empty
@@ -94,24 +92,50 @@ func (m *topModel) headline() string {
 	case time.Since(m.seen) > stale:
 		return line + m.palette.paint(red, "  as it was "+shortDuration(time.Since(m.seen))+" ago")
 	}
-	return line + "  " + m.seen.Format("15:04:05")
+	line += "  " + m.seen.Format("15:04:05")
+	if n := m.now.stats.Inbox; n > 0 {
+		line += fmt.Sprintf("  inbox %d", n)
+	}
+	return line
 }
 
 func (m *topModel) counts() string {
 	s := m.now.stats
-	line := fmt.Sprintf("enqueued %d  succeeded %d  failed %d  stopped %d  expired %d  leases lost %d",
-		s.Enqueued, s.Ended[pool.Succeeded], s.Ended[pool.Failed], s.Ended[pool.Stopped], s.Ended[pool.Expired], s.LeasesLost)
-	if s.Inbox > 0 {
-		line += fmt.Sprintf("  inbox %d", s.Inbox)
+	parts := []string{"enqueued " + compact(s.Enqueued)}
+	for _, state := range ended() {
+		parts = append(parts, string(state)+" "+compact(s.Ended[state]))
+	}
+	parts = append(parts, "lost "+compact(s.LeasesLost))
+	line := strings.Join(parts, "  ")
+	if len(line) > m.width {
+		line = strings.Join(parts, " ")
 	}
 	return line
+}
+
+// compact is a count in at most four characters, up to 999 million.
+func compact(n int64) string {
+	switch {
+	case n < 10_000:
+		return strconv.FormatInt(n, 10)
+	case n < 1_000_000:
+		return strconv.FormatInt(n/1000, 10) + "k"
+	case n < 10_000_000:
+		return strconv.FormatFloat(float64(n/100_000)/10, 'f', 1, 64) + "M"
+	}
+	return strconv.FormatInt(n/1_000_000, 10) + "M"
 }
 
 // message is the question, the trouble or what the last key did.
 func (m *topModel) message() string {
 	switch {
 	case m.asked != nil:
-		return m.palette.paint(bold, m.asked.question+" [y/N]")
+		const answers = " [y/N]"
+		return m.palette.paint(bold, ansi.Truncate(m.asked.question, m.width-len(answers), "…")+answers)
+	case m.done != nil && m.done.Load() > 0:
+		return fmt.Sprintf("… %s so far", count(int(m.done.Load()), "task"))
+	case m.done != nil:
+		return "…"
 	case m.trouble != nil:
 		return m.palette.paint(red, visible(strings.ReplaceAll(m.trouble.Error(), "\n", "; ")))
 	}
@@ -121,7 +145,7 @@ func (m *topModel) message() string {
 // keys are those that do something where one is.
 func (m *topModel) keys() string {
 	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
-	return "↑ ↓ line, tab table  " + here + "  q quit"
+	return "q quit  ↑ ↓ line  tab table  " + here
 }
 
 // table draws a section with so many of its lines.
