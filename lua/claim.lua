@@ -18,7 +18,7 @@ local books = call('HMGET', META, 'epoch', 'fence')
 if not joined[1] or not books[1] or books[1] ~= joined[3] then
   return redis.error_reply('UNJOINED replica ' .. replica .. ' is not on the list')
 end
-local reply = { NOW, promote(100) }
+local reply = { NOW, (promote(100)) }
 local function answer(id, attempt, fence, bound, what)
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4], reply[n + 5] = id, attempt, fence, ms_left(bound), what

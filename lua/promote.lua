@@ -2,10 +2,12 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks of either kind
--- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0}.
+-- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks moved
+-- into their lines, number of tasks ended because they were too late}.
 -- Keeps: nothing is promoted early; a task that never started by its time is expired.
 -- uses: base drain wake line policy task finish promote
-local due = promote(ARGV[1])
+local due, moved_on = promote(ARGV[1])
+local late = 0
 local index = P .. 'expiring'
 for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1])) do
   local m = load(id)
@@ -20,9 +22,10 @@ for _, id in ipairs(call('ZRANGEBYSCORE', index, '-inf', NOW, 'LIMIT', 0, ARGV[1
     call('ZREM', P .. 'scheduled', id)
     displace(m.queue, m.group, place_of(id, m) or 0, id)
     too_late(id, m)
+    late = late + 1
   end
 end
 local head = call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
 flush()
 wake_freed()
-return { due, head and math.max(head - NOW, 1) or 0 }
+return { due, head and math.max(head - NOW, 1) or 0, moved_on, late }

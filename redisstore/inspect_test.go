@@ -146,7 +146,7 @@ func TestTwoLiveTasksOfOneUniqueKeyAreToldAndLeftAlone(t *testing.T) {
 	})
 }
 
-func TestQuarantinedAndForeignKeysAreNoDamage(t *testing.T) {
+func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
 		w.do("SET", "task:x", "1")
@@ -156,6 +156,11 @@ func TestQuarantinedAndForeignKeysAreNoDamage(t *testing.T) {
 		w.must(err)
 		if got := codes(all); got != " quarantined unknown" {
 			t.Errorf("found %s", got)
+		}
+		for _, f := range all {
+			if f.Code != "" && f.Open() != (f.Code == "quarantined") {
+				t.Errorf("open: %v: %+v", f.Open(), f)
+			}
 		}
 		if v := w.rdb.Get(t.Context(), w.prefix+"broken:task:x").Val(); v != "1" {
 			t.Errorf("the quarantined key holds %q", v)

@@ -212,8 +212,10 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	orphans := r.int()
 	p := readReply("promote", promote.reply)
 	next = append(next, p.int(), p.int())
+	u.Due, u.Late = int(p.int()), int(p.int())
 	g := readReply("purge", purge.reply)
 	next, u.Inbox = append(next, g.int()), g.int() > 0
+	u.Removed, u.Trimmed, u.Replicas = int(g.int()), int(g.int()), int(g.int())
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {
 		u.Next = time.Duration(slices.Min(next)) * time.Millisecond

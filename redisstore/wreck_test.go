@@ -72,11 +72,14 @@ func (w *wreck) claim(n int, queues ...string) []*worker.Task {
 	return claimed[0].Tasks
 }
 
+// find returns what is broken where it stands.
 func (w *wreck) find(fix bool) []worker.Finding {
 	w.t.Helper()
 	found, err := w.store.WalkKeys(w.t.Context(), fix)
 	w.must(err)
-	return slices.DeleteFunc(found, func(f worker.Finding) bool { return f.Severity == worker.Sound || f.Severity == worker.Note })
+	return slices.DeleteFunc(found, func(f worker.Finding) bool {
+		return f.Severity == worker.Sound || f.Severity == worker.Note || f.Code == "quarantined"
+	})
 }
 
 func (w *wreck) findsNothing() {

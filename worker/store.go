@@ -180,7 +180,13 @@ type Upkeep struct {
 	Busy  bool          // another replica was at it; nothing was looked at
 	Inbox bool          // the inbox holds entries
 	Next  time.Duration // until something is due again; 0 where nothing is known to be
-	Lost  int           // leases that ended without a report
+
+	Lost     int // leases that ended without a report
+	Due      int // scheduled tasks that went into their lines
+	Late     int // tasks that ended because their TTL or deadline had passed
+	Removed  int // ended tasks that were kept long enough
+	Trimmed  int // events that were too many or too old
+	Replicas int // silent replicas that were taken off the list
 
 	// Mended is what was broken and has been repaired or moved out of the way: a
 	// little is looked at in every turn, all of it in time. It is valid with an

@@ -3,18 +3,22 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
 )
 
 // reapRecord is what a turn of the upkeep did in JSON output.
 type reapRecord struct {
 	LeasesLost int             `json:"leases_lost"`
-	Expired    int64           `json:"expired"`
+	Due        int             `json:"due"`
+	Late       int             `json:"late"`
+	Removed    int             `json:"removed"`
+	Trimmed    int             `json:"trimmed"`
+	Replicas   int             `json:"replicas"`
 	Mended     []findingRecord `json:"mended"`
 	InboxWaits bool            `json:"inbox_waits"`
 	NextMS     int64           `json:"next_ms"`
@@ -44,10 +48,6 @@ needed where no replica is alive.`,
 }
 
 func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error {
-	before, err := c.Stats(ctx)
-	if err != nil {
-		return err
-	}
 	up, err := c.Maintain(ctx)
 	if err != nil {
 		return err
@@ -56,10 +56,12 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 	if err != nil {
 		return err
 	}
-	expired := after.Ended[worker.Expired] - before.Ended[worker.Expired]
 	out := cmd.OutOrStdout()
 	if asJSON {
-		r := reapRecord{LeasesLost: up.Lost, Expired: expired, Mended: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds()}
+		r := reapRecord{
+			LeasesLost: up.Lost, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
+			Mended: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
+		}
 		for _, f := range up.Mended {
 			r.Mended = append(r.Mended, recordFinding(f))
 		}
@@ -70,10 +72,37 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 			return err
 		}
 	}
-	fmt.Fprintf(out, "%s without a report, %s expired, %d entries repaired\n",
-		count(up.Lost, "ended lease"), count(int(expired), "task"), len(up.Mended))
-	_, err = fmt.Fprintln(out, outlook(up, after))
+	_, err = fmt.Fprintf(out, "%s; %s\n", turnText(up), outlook(up, after))
 	return err
+}
+
+// turnText says what a turn did.
+func turnText(up pool.Upkeep) string {
+	var did []string
+	for _, part := range []struct {
+		n         int
+		one, many string
+	}{
+		{up.Lost, "lease had ended without a report", "leases had ended without a report"},
+		{up.Due, "task was due", "tasks were due"},
+		{up.Late, "task was too late", "tasks were too late"},
+		{up.Removed, "ended task was removed", "ended tasks were removed"},
+		{up.Trimmed, "event was trimmed", "events were trimmed"},
+		{up.Replicas, "silent replica was taken off the list", "silent replicas were taken off the list"},
+		{len(up.Mended), "entry was repaired", "entries were repaired"},
+	} {
+		switch part.n {
+		case 0:
+		case 1:
+			did = append(did, "1 "+part.one)
+		default:
+			did = append(did, fmt.Sprintf("%d %s", part.n, part.many))
+		}
+	}
+	if len(did) == 0 {
+		return "there was nothing to do"
+	}
+	return strings.Join(did, ", ")
 }
 
 // outlook says what is left to do.

@@ -1,10 +1,11 @@
 -- The schedule: tasks that wait for their time.
 
--- promote moves up to most due tasks into their lines and returns how many ms remain until the next is due, 0 for none.
+-- promote moves up to most due tasks into their lines and returns how many ms remain until the next is due, 0 for none,
+-- and how many it has moved.
 local function promote(most)
   local head = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  if not head[1] then return 0 end
-  if tonumber(head[2]) > NOW then return head[2] - NOW end
+  if not head[1] then return 0, 0 end
+  if tonumber(head[2]) > NOW then return head[2] - NOW, 0 end
   local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW, 'LIMIT', 0, most)
   local sequence = call('HINCRBY', META, 'seq', #due) - #due
   for i, id in ipairs(due) do
@@ -19,5 +20,5 @@ local function promote(most)
     end
   end
   head = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  return head[1] and math.max(head[2] - NOW, 1) or 0
+  return head[1] and math.max(head[2] - NOW, 1) or 0, #due
 end
