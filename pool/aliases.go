@@ -116,6 +116,8 @@ var (
 	ErrSchema      = worker.ErrSchema
 	ErrUniqueTaken = worker.ErrUniqueTaken
 	ErrNoReplica   = worker.ErrNoReplica
+	ErrNoQueue     = worker.ErrNoQueue
+	ErrQueueInUse  = worker.ErrQueueInUse
 
 	// Why a handler's context was cancelled, by context.Cause.
 	ErrStopped   = worker.ErrStopped

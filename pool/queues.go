@@ -97,6 +97,21 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	return nil
 }
 
+// ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
+// pause. It fails with ErrQueueInUse where the queue has live tasks or a live
+// replica serves it, and with ErrNoQueue where it is not on the list. The next task
+// that names the queue puts it back, without the settings.
+func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
+	err := checkName("queue", queue)
+	if err == nil {
+		err = p.store.ForgetQueue(ctx, queue)
+	}
+	if err != nil {
+		return fmt.Errorf("forget queue %s: %w", queue, err)
+	}
+	return nil
+}
+
 // Replicas lists the live replicas.
 func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
 	r, err := p.store.Replicas(ctx)

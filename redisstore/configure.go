@@ -67,6 +67,32 @@ func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error
 	return nil
 }
 
+// ForgetQueue takes a queue that nobody uses off the list, with its settings.
+func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
+	if err := s.mayWrite(ctx); err != nil {
+		return err
+	}
+	for t, err := range s.Tasks(ctx, worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}}) {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: task %s is scheduled for it", worker.ErrQueueInUse, t.ID)
+	}
+	reply, err := s.run(ctx, forgetScript, queue)
+	if err != nil {
+		return s.fail("forget queue", err)
+	}
+	switch reply {
+	case "none":
+		return worker.ErrNoQueue
+	case "tasks":
+		return fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse)
+	case "replica":
+		return fmt.Errorf("%w: a live replica serves it", worker.ErrQueueInUse)
+	}
+	return nil
+}
+
 // regroup brings the groups that a changed default lets go back to their lines,
 // some at a time so that no call takes long.
 func (s *Store) regroup(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -166,6 +167,26 @@ func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 			t.Errorf("the quarantined key holds %q", v)
 		}
 	})
+}
+
+// A replica of a server refuses every script.
+func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
+	master := redisserver.Start(t)
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	rdb := redisserver.Start(t, redisserver.Config("replicaof", host+" "+port)).Client(t)
+	s := newSite(t, rdb)
+	var last worker.Finding
+	for f, err := range s.store.Inspect(t.Context(), worker.Inspection{Fix: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Open() && f.Severity == worker.Error {
+			last = f
+		}
+	}
+	if last.Check != "role" || last.Do == "" {
+		t.Errorf("found %+v", last)
+	}
 }
 
 func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {

@@ -69,6 +69,9 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 		inspectEviction(facts, add)
 		inspectPersistence(facts, fsync(ctx, home), add)
 		inspectMemory(facts, add)
+		if facts["role"] == "slave" {
+			return all, false, nil // it refuses every script
+		}
 	}
 	if ready, err = s.inspectRights(ctx, add); err != nil {
 		return all, false, err
@@ -100,7 +103,7 @@ func inspectVersion(facts serverFacts, add adder) {
 		add(worker.Sound, "version", "Redis "+v, "")
 	}
 	if facts["role"] == "slave" {
-		add(worker.Error, "role", "a read-only replica", "connect to the primary, through Sentinel or the cluster client")
+		add(worker.Error, "role", "a read-only replica: neither rights nor entries were looked at", "connect to the primary, through Sentinel or the cluster client")
 	}
 }
 

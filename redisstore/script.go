@@ -29,6 +29,7 @@ var (
 	deleteScript    = script("delete")
 	configureScript = script("configure")
 	regroupScript   = script("regroup")
+	forgetScript    = script("forget")
 	joinScript      = script("join")
 	leaveScript     = script("leave")
 	ringScript      = script("ring")

@@ -13,6 +13,8 @@ var (
 	ErrSchema      = errors.New("the pool was written by an incompatible version")
 	ErrNotJoined   = errors.New("the pool does not know this replica")
 	ErrNoReplica   = errors.New("no such replica")
+	ErrNoQueue     = errors.New("no such queue")
+	ErrQueueInUse  = errors.New("the queue is in use")
 	ErrDrain       = errors.New("somebody asked this replica to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
 )

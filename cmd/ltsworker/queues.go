@@ -21,7 +21,10 @@ type queueLoadRecord struct {
 }
 
 func newQueues(g *globals) *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		forget string
+	)
 	cmd := &cobra.Command{
 		Use:   "queues",
 		Short: "Show the queues: what waits and for how long, what runs, what comes and goes",
@@ -30,10 +33,20 @@ func newQueues(g *globals) *cobra.Command {
 OLDEST is how long the task that has waited longest in the line has done so; tasks
 that the limit of their group holds back do not count, and where these are all
 that wait, STATE says "groups full". IN/S and OUT/S are tasks
-made and ended per second, on average over the last minute.`,
+made and ended per second, on average over the last minute.
+
+--forget takes a queue off the list, with its limit, cap and pause, if it has no live
+tasks and no live replica serves it. The next task for it puts it back.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				if cmd.Flags().Changed("forget") {
+					if err := c.ForgetQueue(ctx, forget); err != nil {
+						return err
+					}
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", printable(forget))
+					return err
+				}
 				loads, err := c.Load(ctx)
 				if err != nil {
 					return err
@@ -58,6 +71,7 @@ made and ended per second, on average over the last minute.`,
 			})
 		},
 	}
+	cmd.Flags().StringVar(&forget, "forget", "", "take the queue `NAME` off the list")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

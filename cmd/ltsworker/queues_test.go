@@ -95,3 +95,24 @@ func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
 		}
 	}
 }
+
+func TestQueuesThatNobodyUsesCanBeForgotten(t *testing.T) {
+	u := newUser(t)
+	if a := u.run("queues"); a.code != exitDone || a.out != "" || a.err != "ltsworker: pool "+u.pool+" has no queues\n" {
+		t.Errorf("got %+v", a)
+	}
+	u.must("enqueue", "x", "--queue", "typo", "--id", "x")
+	if a := u.run("queues", "--forget", "typo"); a.code != exitFailed || a.err != "ltsworker: forget queue typo: the queue is in use: tasks wait or run in it\n" {
+		t.Errorf("got %+v", a)
+	}
+	u.must("stop", "x")
+	if out := u.must("queues", "--forget", "typo"); out != "forgot queue typo\n" {
+		t.Errorf("got %q", out)
+	}
+	if a := u.run("queues", "--forget", "typo"); a.code != exitFailed || a.err != "ltsworker: forget queue typo: no such queue\n" {
+		t.Errorf("got %+v", a)
+	}
+	if got := decodeLines[queueLoadRecord](t, u.must("queues", "--json")); len(got) > 0 {
+		t.Errorf("got %+v", got)
+	}
+}

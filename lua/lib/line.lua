@@ -29,8 +29,14 @@ local function park(queue, group, score, id)
   call('ZADD', P .. 'group:wait:' .. queue, 0, parked(group, score, id))
 end
 
--- place puts a waiting task into its queue's line, or behind its group's head.
+-- place puts a waiting task into its queue's line, or behind its group's head. Its queue may have been forgotten while the
+-- task was scheduled or had ended.
+local listed = {}
 local function place(queue, group, score, id)
+  if not listed[queue] then
+    call('SADD', P .. 'queues', queue)
+    listed[queue] = true
+  end
   if group then
     if group_limit(group) < math.huge then
       local head = call('HGET', P .. 'group:head:' .. queue, group)

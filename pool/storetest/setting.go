@@ -19,6 +19,61 @@ var settingRules = []rule{
 	{"PausedReplicaHasToJoinAgain", pausedReplicaHasToJoinAgain},
 	{"LeavingReplicaIsGone", leavingReplicaIsGone},
 	{"UnknownScopeIsRefused", unknownScope},
+	{"QueueThatNobodyUsesCanBeForgotten", forgottenQueue},
+}
+
+func forgottenQueue(b *bundle) {
+	names := func() (names []string) {
+		for _, q := range b.stats().Queues {
+			names = append(names, q.Name)
+		}
+		return names
+	}
+	forget := func(queue string, want error) {
+		b.Helper()
+		if err := b.Store.ForgetQueue(b.ctx, queue); !errors.Is(err, want) {
+			b.Errorf("forget %s: %v, want %v", queue, err, want)
+		}
+	}
+	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", Limit: ptr(1), MaxLen: ptr(1), Pause: ptr(true)})
+	b.limit(worker.GroupScope, "g", 1)
+	t := b.start(worker.Spec{Queue: "runs", Group: "g"})
+	b.enqueue(worker.Spec{Queue: "held", Group: "g"})
+	ended := b.enqueue(worker.Spec{Queue: "ended"})
+	b.stop(ended)
+	due := b.enqueue(worker.Spec{Queue: "due", Delay: time.Hour})
+	b.join(worker.Registration{Replica: "server", Queues: map[string]worker.QueueConfig{"served": {Workers: 1, Limit: 5}}})
+
+	forget("nosuch", worker.ErrNoQueue)
+	for _, queue := range []string{"runs", "held", "due", "served"} {
+		forget(queue, worker.ErrQueueInUse)
+	}
+	forget("q", nil)
+	forget("q", worker.ErrNoQueue)
+	forget("ended", nil)
+	b.stop(due)
+	forget("due", nil)
+	b.accept(succeed(t))
+	forget("runs", nil)
+	b.ok(b.Store.Leave(b.ctx, "server"))
+	forget("served", nil)
+	if got := names(); !cmp.Equal(got, []string{"held"}) {
+		b.Errorf("the queues are %v", got)
+	}
+
+	b.retry(ended)
+	b.wantIDs(b.claim("ended", 2), ended)
+	// Two more than the cap allows, and both start: the settings are gone.
+	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"})
+	if n := len(b.claim("q", 2)); n != 2 {
+		b.Errorf("%d tasks start in a forgotten queue that had a limit and a pause", n)
+	}
+	b.join(worker.Registration{Replica: "server", Queues: map[string]worker.QueueConfig{"served": {Workers: 1, Limit: 5}}})
+	for _, q := range b.stats().Queues {
+		if want := map[string]int{"served": 5}[q.Name]; q.Limit != want {
+			b.Errorf("the limit of %s is %d, want %d", q.Name, q.Limit, want)
+		}
+	}
 }
 
 func (b *bundle) join(r worker.Registration) []string {
