@@ -26,13 +26,17 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 }
 
 // Wait waits until a task has ended, or ctx ends, and returns what Result does,
-// and a zero R where the task succeeded without a result and is gone. See WaitTask
-// for what is known of a task that is gone, and for what waiting costs.
+// and a zero R where the task succeeded without a result and is gone. Where it is
+// gone with a result of more than worker.EventResultMax bytes, that is ErrNotFound.
+// See WaitTask for what is known of a task that is gone, and for what waiting costs.
 func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
-	t, err := p.WaitTask(ctx, id)
-	if err != nil {
-		var none R
-		return none, err
+	var none R
+	t, lost, err := p.waitTask(ctx, id)
+	switch {
+	case err != nil:
+		return none, fmt.Errorf("wait for task %s: %w", id, err)
+	case lost > 0:
+		return none, fmt.Errorf("result of task %s: %w: it succeeded, and its result of %d bytes is gone with it", id, ErrNotFound, lost)
 	}
 	return resultOf[R](t)
 }

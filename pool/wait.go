@@ -31,40 +31,41 @@ const (
 // of its first answers is returned. When ctx ends its error is returned; the task
 // goes on.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
-	t, err := p.waitTask(ctx, id)
+	t, _, err := p.waitTask(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", id, err)
 	}
 	return t, nil
 }
 
-func (p *Pool) waitTask(ctx context.Context, id string) (*worker.Task, error) {
+// waitTask returns the task, and how many bytes of a result are lost because it is
+// gone.
+func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, lost int, err error) {
 	if err := checkName("id", id); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	// Listening begins before the task is read, so that no end falls in between.
 	w, err := p.ends.join(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer w.leave()
-	t, err := p.find(ctx, id)
-	if err == nil && t == nil {
-		t, err = p.gone(ctx, id)
+	if t, err = p.find(ctx, id); err == nil && t == nil {
+		return p.gone(ctx, id)
 	}
 	if err != nil || t.State.Terminal() {
-		return t, err
+		return t, 0, err
 	}
 
 	for alive := t; ; {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, 0, ctx.Err()
 		case <-w.note:
 		}
 		end, reread, err := w.take()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if end != nil && !endOf(alive, end) {
 			end = nil
@@ -76,11 +77,11 @@ func (p *Pool) waitTask(ctx context.Context, id string) (*worker.Task, error) {
 		t, err := p.findPatiently(ctx, id)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, 0, err
 		case t != nil && t.State.Terminal():
-			return t, nil
+			return t, 0, nil
 		case end != nil:
-			return fromEvent(end), nil // gone, or retried since
+			return fromEvent(end), end.ResultBytes, nil // gone, or retried since
 		case t == nil:
 			return p.gone(ctx, id)
 		}
@@ -111,25 +112,25 @@ func (p *Pool) findPatiently(ctx context.Context, id string) (*worker.Task, erro
 }
 
 // gone rebuilds a task that is not there any more from its last event.
-func (p *Pool) gone(ctx context.Context, id string) (*worker.Task, error) {
+func (p *Pool) gone(ctx context.Context, id string) (t *worker.Task, lost int, err error) {
 	before := ""
 	for n := 0; n < lookBack; {
 		page, err := p.store.RecentEvents(ctx, before, lookBackPage)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(page) == 0 {
 			break
 		}
 		for _, e := range page {
 			if e.ID == id && e.State.Terminal() {
-				return fromEvent(&e), nil
+				return fromEvent(&e), e.ResultBytes, nil
 			}
 		}
 		n += len(page)
 		before = page[len(page)-1].Cursor
 	}
-	return nil, ErrNotFound
+	return nil, 0, ErrNotFound
 }
 
 func fromEvent(e *Event) *worker.Task {

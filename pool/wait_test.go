@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -158,6 +159,32 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 		}
 		if _, err := p.WaitTask(t.Context(), "never"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("never made: got %v", err)
+		}
+	})
+}
+
+func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		end := Event{ID: "a", At: time.Now(), Kind: "k", State: Succeeded, Version: 3, ResultBytes: 5000}
+		again := func() {
+			t.Helper()
+			if n, err := Wait[int](t.Context(), p, "a"); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "5000 bytes") {
+				t.Errorf("got %d, %v", n, err)
+			}
+		}
+		l := newLife(s, "a")
+		wait := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		s.remove(l.t.ID)
+		s.emit(end)
+		if got := <-wait; !errors.Is(got.Err, ErrNotFound) {
+			t.Errorf("got %+v", got)
+		}
+		again()
+		if task, err := p.WaitTask(t.Context(), "a"); err != nil || task.State != Succeeded || task.Result != nil {
+			t.Errorf("got %+v, %v", task, err)
 		}
 	})
 }

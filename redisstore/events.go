@@ -172,6 +172,8 @@ func decodeEvent(cursor string, values map[string]any) (worker.Event, error) {
 			if jerr := json.Unmarshal([]byte(v), &e.Meta); jerr != nil && err == nil {
 				err = fmt.Errorf("event %s: field meta: %w", cursor, jerr)
 			}
+		case "result_bytes":
+			e.ResultBytes = int(integer())
 		case "result":
 			e.Result = []byte(v)
 		}

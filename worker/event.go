@@ -22,6 +22,9 @@ type Event struct {
 	Error   string            // on failures
 	Meta    map[string]string // the task's headers, on terminal events
 	Result  []byte            // on success, where it is at most EventResultMax bytes
+	// ResultBytes is the length of a result that is longer than that, and only in
+	// its task; else 0.
+	ResultBytes int
 }
 
 // EventResultMax is the size up to which a result travels inside its event.

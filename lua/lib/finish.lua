@@ -76,6 +76,7 @@ local function finish(id, m, state, code, result, error)
     add('error', error)
     add('meta', m.headers)
     add('result', result and #result <= 1024 and result)
+    add('result_bytes', result and #result > 1024 and #result)
     event(id, m, state, v, unpack(more))
   end
   count(state)

@@ -50,8 +50,8 @@ func resultIsKept(b *bundle) {
 		}
 		es := b.eventsOf(t.ID)
 		last := es[len(es)-1]
-		if inside := size <= worker.EventResultMax; inside != (last.Result != nil) || inside && !bytes.Equal(last.Result, result) {
-			b.Errorf("%d bytes: the event carries %d", size, len(last.Result))
+		if inside := size <= worker.EventResultMax; inside != (last.Result != nil) || inside != (last.ResultBytes == 0) || inside && !bytes.Equal(last.Result, result) {
+			b.Errorf("%d bytes: the event carries %d, and says %d", size, len(last.Result), last.ResultBytes)
 		}
 		if kept := got.EndedAt; kept.IsZero() {
 			b.Error("no end time")
