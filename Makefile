@@ -60,7 +60,7 @@ benchmarks: redis ## run each benchmark once
 	go test -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
-bench: redis ## measure beside other task queues: about 15 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)
+bench: redis ## measure beside other task queues: about 10 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: soak

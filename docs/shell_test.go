@@ -30,6 +30,9 @@ import (
 //	redis-cli CONFIG SET maxmemory-policy noeviction
 //	-->
 //
+// After that the shown blocks of all pages are run once more, one page after the
+// other on one Redis: see alone.
+//
 // Blocks in other languages (console, text, yaml) are not run.
 func TestShellBlocksRun(t *testing.T) {
 	bin := t.TempDir()
@@ -46,20 +49,76 @@ func TestShellBlocksRun(t *testing.T) {
 		n += len(blocks)
 		t.Run(strings.TrimPrefix(filepath.ToSlash(page), "../"), func(t *testing.T) {
 			t.Parallel()
-			runShell(t, page, bin, blocks)
+			runShell(t, bin, blocks)
 		})
 	}
 	if n == 0 {
 		t.Fatal("there is no sh block on any page")
 	}
 	t.Logf("%d blocks", n)
+	t.Run("one after the other", func(t *testing.T) {
+		t.Parallel()
+		runShell(t, bin, followed(t))
+	})
+}
+
+// alone are the pages that cannot be followed by typing what they show.
+var alone = map[string]bool{
+	"operations.md": true, // what breaks the server is not shown
+	"progress.md":   true, // needs a program in Go
+}
+
+// followed is what somebody types who follows the pages to the letter: the README,
+// then all pages in the order of the index, in one directory and on one Redis. The
+// replicas of a page stay when the next one begins.
+func followed(t *testing.T) (blocks []shell) {
+	t.Helper()
+	done := map[string]bool{}
+	for _, l := range append([]link{{target: "../README.md"}}, linksOn(t, "README.md")...) {
+		page, _, _ := strings.Cut(l.target, "#")
+		if filepath.Ext(page) != ".md" || alone[page] || done[page] {
+			continue
+		}
+		done[page] = true
+		for _, b := range shellOn(t, page) {
+			if !b.hidden {
+				blocks = append(blocks, b)
+			} else {
+				t.Errorf("%s:%d: what a reader has to type is hidden", page, b.line)
+			}
+		}
+	}
+	return blocks
+}
+
+var idInShell = regexp.MustCompile(`(?:--id |"id":")([\w-]+)`)
+
+// TestIDsAreOfOnePage checks that following one page leaves no task in the way of
+// another.
+func TestIDsAreOfOnePage(t *testing.T) {
+	on := map[string]string{}
+	for _, page := range pagesIn(t, top) {
+		for _, b := range shellOn(t, page) {
+			for _, m := range idInShell.FindAllStringSubmatch(b.text, -1) {
+				if other, ok := on[m[1]]; ok && other != page {
+					t.Errorf("%s:%d: the id %s is on %s already", page, b.line, m[1], other)
+				}
+				on[m[1]] = page
+			}
+		}
+	}
+	if len(on) == 0 {
+		t.Fatal("there is no id on any page")
+	}
 }
 
 // shell is a block to run; prints is what the page says that it prints.
 type shell struct {
+	page   string
 	line   int // of its first command
 	text   string
-	shown  bool
+	hidden bool // in a comment
+	shown  bool // its output is on the page
 	prints string
 }
 
@@ -87,7 +146,7 @@ func shellOn(t *testing.T, page string) (blocks []shell) {
 			blocks[len(blocks)-1].prints += line + "\n"
 		case end != "":
 		case line == "```sh", line == "<!-- sh":
-			blocks = append(blocks, shell{line: n + 1})
+			blocks = append(blocks, shell{page: page, line: n + 1, hidden: line == "<!-- sh"})
 			sh, end = true, "```"
 			if line == "<!-- sh" {
 				end = "-->"
@@ -113,7 +172,8 @@ func shellOn(t *testing.T, page string) (blocks []shell) {
 // mark stands before what each block prints, and at last before how bash ended.
 const mark = "\x1e"
 
-func runShell(t *testing.T, page, bin string, blocks []shell) {
+func runShell(t *testing.T, bin string, blocks []shell) {
+	t.Helper()
 	server := redisserver.Start(t)
 	_, port, err := net.SplitHostPort(server.Addr())
 	if err != nil {
@@ -159,13 +219,14 @@ func runShell(t *testing.T, page, bin string, blocks []shell) {
 		last := i == len(outputs)-1 && (err != nil || strings.TrimSpace(code) != "0")
 		switch {
 		case b.shown && !printed(b.prints).MatchString(strings.TrimRight(got, "\n")+"\n"):
-			t.Errorf("%s:%d: printed\n%s\nthe page says\n%s", page, b.line, got, b.prints)
+			t.Errorf("%s:%d: printed\n%s\nthe page says\n%s", b.page, b.line, got, b.prints)
 		case last:
-			t.Errorf("%s:%d: failed with %s after\n%s", page, b.line, strings.TrimSpace(code), got)
+			t.Errorf("%s:%d: failed with %s after\n%s", b.page, b.line, strings.TrimSpace(code), got)
 		}
 	}
 	if len(outputs) < len(blocks) && !t.Failed() {
-		t.Errorf("%s: %v:\n%s", page, err, out)
+		b := blocks[len(outputs)]
+		t.Errorf("%s:%d: not run: %v:\n%s", b.page, b.line, err, out)
 	}
 }
 

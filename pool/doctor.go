@@ -23,7 +23,7 @@ const (
 // sound ones too.
 //
 // With how.Fix it repairs broken entries, or moves them whole to keys that begin
-// with "broken:" where it cannot; docs/operations.md tells of both. The pool may
+// with "lts:{POOL}:broken:" where it cannot; docs/operations.md tells of both. The pool may
 // be live meanwhile: each entry is judged and repaired in one atomic step, and
 // Redis is busy for a few milliseconds at a time. Replicas do the same with their
 // upkeep, a little at a time.

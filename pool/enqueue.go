@@ -7,9 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
+
+// ErrNotTried is in the receipts of EnqueueAll for the tasks after those at which
+// the store failed: nobody asked it for them, so they were not made.
+var ErrNotTried = errors.New("not tried, as the store failed before it")
 
 // NewSpec describes the task that Enqueue would make of args and opts, for
 // EnqueueAll. It fails where args do not encode to JSON; everything else is
@@ -83,9 +88,12 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 // All specs are checked before any task is made, and everything that is wrong
 // with any comes back at once, as FieldErrors such as "specs[3].queue". Tasks are
 // then made in atomic batches of up to 500 tasks and about 4 MiB. Duplicates are no
-// errors. Where the store refuses some (ErrQueueFull) or fails on the way, there is
-// an error that says how many were not made, and every receipt is still there:
-// those with an Err were refused, or their fate is not known.
+// errors. Where the store refuses some or fails on the way, there is an error that
+// says how many, with the first few, and every receipt is still there. What its
+// Err says of a task, for errors.Is: ErrQueueFull and ErrNotTried, it was not made;
+// anything else, it may have been made all the same, and has been where the
+// receipt has a State. The tasks that are worth another try should have IDs, so
+// that none is made twice.
 func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	var errs []error
 	for i := range specs {
@@ -107,12 +115,15 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 		}
 		if err != nil {
 			for i, s := range rest {
-				r := Receipt{ID: s.ID}
-				if i < len(made) {
-					r = made[i] // it exists, but not as safely as was asked for
-				}
-				if r.Err == nil {
-					r.Err = err
+				r := Receipt{ID: s.ID, Err: err}
+				switch {
+				case i < len(made):
+					// It exists, but not as safely as was asked for.
+					if r = made[i]; r.Err == nil {
+						r.Err = err
+					}
+				case i >= len(batch):
+					r.Err = ErrNotTried
 				}
 				receipts = append(receipts, r)
 			}
@@ -134,28 +145,62 @@ func batchLen(specs []Spec) int {
 	return min(len(specs), maxBatch)
 }
 
-// refusals sums up the receipts with an error, with the first of each kind.
+// maxTold is how many single tasks an error of EnqueueAll names of each sort.
+const maxTold = 3
+
+// refusals sums up the receipts with an error: what was refused, what may have
+// been made and what was not tried, with the first few of each.
 func refusals(receipts []Receipt) error {
-	n := 0
-	var firsts []error
-	for i, r := range receipts {
-		if r.Err == nil {
+	var sum batchError
+	for _, sort := range []struct {
+		says string
+		is   func(error) bool
+	}{
+		{"were refused", func(err error) bool { return errors.Is(err, ErrQueueFull) }},
+		{"may have been made or not", func(err error) bool { return !errors.Is(err, ErrQueueFull) && !errors.Is(err, ErrNotTried) }},
+		{"were not tried after that", func(err error) bool { return errors.Is(err, ErrNotTried) }},
+	} {
+		n := 0
+		var told []string
+		for i, r := range receipts {
+			if r.Err == nil || !sort.is(r.Err) {
+				continue
+			}
+			if n++; n > maxTold {
+				continue
+			}
+			sum.errs = append(sum.errs, r.Err)
+			if r.Err != ErrNotTried {
+				told = append(told, fmt.Sprintf("specs[%d]: %v", i, r.Err))
+			}
+		}
+		if n == 0 {
 			continue
 		}
-		n++
-		known := false
-		for _, f := range firsts {
-			known = known || errors.Is(f, r.Err)
+		text := fmt.Sprintf("%d of %d tasks %s", n, len(receipts), sort.says)
+		if len(told) > 0 {
+			text += " (" + strings.Join(told, "; ")
+			if n > maxTold {
+				text += fmt.Sprintf("; and %d more", n-maxTold)
+			}
+			text += ")"
 		}
-		if !known {
-			firsts = append(firsts, fmt.Errorf("specs[%d]: %w", i, r.Err))
-		}
+		sum.says = append(sum.says, text)
 	}
-	if n == 0 {
+	if len(sum.says) == 0 {
 		return nil
 	}
-	return fmt.Errorf("enqueue: %d of %d tasks not known to be made: %w", n, len(receipts), errors.Join(firsts...))
+	return &sum
 }
+
+// batchError is what became of the tasks of a batch that were not simply made.
+type batchError struct {
+	says []string
+	errs []error // the first few of each sort
+}
+
+func (e *batchError) Error() string   { return "enqueue: " + strings.Join(e.says, ", ") }
+func (e *batchError) Unwrap() []error { return e.errs }
 
 func miscounted(receipts, specs int) error {
 	return fmt.Errorf("store answered %d receipts to %d specs", receipts, specs)

@@ -176,11 +176,39 @@ func TestEnqueueAllSaysWhatWasMadeBeforeTheStoreFailed(t *testing.T) {
 		specs[i] = Spec{Kind: "k", ID: fmt.Sprint(i)}
 	}
 	receipts, err := p.EnqueueAll(t.Context(), specs)
-	if !errors.Is(err, boom) || !strings.Contains(err.Error(), "1000 of 1500") {
+	want := "enqueue: 500 of 1500 tasks may have been made or not (specs[500]: boom; specs[501]: boom; specs[502]: boom; and 497 more), " +
+		"500 of 1500 tasks were not tried after that"
+	if !errors.Is(err, boom) || err.Error() != want {
 		t.Errorf("got %v", err)
+	}
+	if errors.Is(receipts[2*maxBatch-1].Err, ErrNotTried) || !errors.Is(receipts[2*maxBatch].Err, ErrNotTried) || receipts[2*maxBatch].ID != "1000" {
+		t.Errorf("receipts after the failure: %+v", receipts[2*maxBatch-1:2*maxBatch+1])
 	}
 	if len(receipts) != len(specs) || receipts[maxBatch-1].Err != nil || receipts[maxBatch].Err == nil || receipts[maxBatch].ID != "500" {
 		t.Errorf("receipts around the failure: %+v", receipts[maxBatch-1:maxBatch+1])
+	}
+}
+
+func TestErrorOfManyRefusalsIsShort(t *testing.T) {
+	s := newFakeStore()
+	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+		r := make([]worker.Receipt, len(specs))
+		for i, spec := range specs {
+			r[i] = worker.Receipt{ID: spec.ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, spec.Queue)}
+		}
+		return r, nil
+	}
+	specs := make([]Spec, 2*maxBatch)
+	for i := range specs {
+		specs[i] = Spec{Kind: "k", ID: fmt.Sprint(i), Queue: "full"}
+	}
+	receipts, err := newTestPool(t, s, Config{}).EnqueueAll(t.Context(), specs)
+	want := "enqueue: 1000 of 1000 tasks were refused (specs[0]: queue is full: full; specs[1]: queue is full: full; specs[2]: queue is full: full; and 997 more)"
+	if !errors.Is(err, ErrQueueFull) || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if len(receipts) != len(specs) || !errors.Is(receipts[999].Err, ErrQueueFull) {
+		t.Errorf("%d receipts", len(receipts))
 	}
 }
 

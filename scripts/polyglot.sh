@@ -113,3 +113,10 @@ for l in "${languages[@]}"; do
 done
 # The same id again made no second task.
 [[ $(redis XLEN 'lts:{default}:inbox:rejected') == "${#languages[@]}" ]] || fail "not just the repeated ids were rejected"
+
+# An entry that is no task ends the program, and says why.
+rejected() { # LANGUAGE
+	if (follow "$1" "a b") 2>/dev/null; then fail "follow.$1 went on after a rejection"; fi
+	grep -q 'was rejected' "$dir/$1.log" "$dir/$1.out" || fail "follow.$1 does not say that its entry was rejected"
+}
+for l in "${languages[@]}"; do rejected "$l"; done

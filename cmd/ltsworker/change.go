@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type change struct {
 	verb, past string
 	from       []worker.State // the states it applies to
 	do         func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error)
+	check      func() error // of its own flags; may be nil
 }
 
 func newStop(g *globals) *cobra.Command {
@@ -25,6 +27,12 @@ func newStop(g *globals) *cobra.Command {
 	cmd := changeCommand(g, change{
 		verb: "stop", past: "stopped", from: live(),
 		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Stop(ctx, f, why) },
+		check: func() error {
+			if len(why) > worker.MaxErrorLen {
+				return usagef("--why is %d bytes long; the limit is %d", len(why), worker.MaxErrorLen)
+			}
+			return nil
+		},
 	}, "End live tasks: running handlers are cancelled, the others never start")
 	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
 	return cmd
@@ -73,6 +81,11 @@ is changed.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
+			if ch.check != nil {
+				if err := ch.check(); err != nil {
+					return err
+				}
+			}
 			filter.IDs = ids
 			if err := ch.checkStates(filter.States); err != nil {
 				return err
@@ -94,11 +107,7 @@ is changed.`,
 func (ch change) checkStates(states []worker.State) error {
 	for _, s := range states {
 		if !slices.Contains(ch.from, s) {
-			var names []string
-			for _, from := range ch.from {
-				names = append(names, string(from))
-			}
-			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(names, " or "))
+			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(namesOf(ch.from), " or "))
 		}
 	}
 	return nil
@@ -108,10 +117,24 @@ func (ch change) checkStates(states []worker.State) error {
 // person is asked, and whoever is no person refused.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes bool) error {
 	total := len(f.IDs)
+	look, err := newLook(ctx, cmd, c, f)
+	if err != nil {
+		return err
+	}
+	bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
+	p, err := c.watchedClosely(func(n int) {
+		look.end()
+		done += n
+		bar.set(done, total)
+	}, look.step)
+	if err != nil {
+		return err
+	}
 	// A count is a look at every task: it is made for those who read it.
 	if !named && (!yes || isTerminal(cmd.ErrOrStderr())) {
-		var err error
-		if total, err = countTasks(ctx, c, f); err != nil {
+		total, err = countTasks(ctx, p, f)
+		look.end()
+		if err != nil {
 			return err
 		}
 	}
@@ -126,29 +149,73 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 			}
 		}
 	}
-	bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
-	p, err := c.watched(func(n int) {
-		done += n
-		bar.set(done, total)
-	})
-	if err != nil {
-		return err
-	}
 	n, err := ch.do(ctx, p, f)
+	look.end()
 	bar.clear()
 	if n > 0 || err == nil {
 		before := ""
 		if left := len(f.IDs) - n; err == nil && left > 0 {
 			before = fmt.Sprintf("; %d had been %s before", left, ch.past)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", ch.past, count(n, "task"), before)
+		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", ch.past, count(n, "task"), before)
+		err = errors.Join(err, werr)
 	}
 	return err
 }
 
-func countTasks(ctx context.Context, c *client, f worker.Filter) (int, error) {
+// look tells a person how far it is that a filter is held against the tasks.
+type look struct {
+	bar           *patientBar
+	done, roughly int
+}
+
+// newLook makes a look for a filter that names states, unless it names ids.
+func newLook(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter) (*look, error) {
+	l := &look{bar: newPatientBar(cmd.ErrOrStderr(), "tasks looked at")}
+	if len(f.IDs) > 0 || !isTerminal(cmd.ErrOrStderr()) {
+		return l, nil
+	}
+	s, err := c.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, state := range f.States {
+		switch state {
+		case worker.Scheduled:
+			l.roughly += s.Scheduled
+		case worker.Waiting:
+			l.roughly += s.Waiting
+		case worker.Running:
+			l.roughly += s.Running
+		default:
+			l.roughly += s.Kept[state]
+		}
+	}
+	return l, nil
+}
+
+func (l *look) step() {
+	if l.done++; l.done%100 == 0 {
+		l.bar.set(l.done, l.roughly)
+	}
+}
+
+// end is called when all have been looked at; the next step begins anew.
+func (l *look) end() {
+	if l.done > 0 {
+		l.bar.clear()
+		l.bar, l.done = newPatientBar(l.bar.out, l.bar.what), 0
+	}
+}
+
+// reader reads tasks: a client, or a pool.
+type reader interface {
+	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
+}
+
+func countTasks(ctx context.Context, r reader, f worker.Filter) (int, error) {
 	n := 0
-	for _, err := range c.Tasks(ctx, f) {
+	for _, err := range r.Tasks(ctx, f) {
 		if err != nil {
 			return 0, err
 		}

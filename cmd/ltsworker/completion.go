@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // completionTimeout is how long a shell may wait for names that Redis knows.
@@ -72,16 +74,69 @@ func kindNames(ctx context.Context, c *client) ([]string, error) {
 	return slices.Compact(names), err
 }
 
+// groupNames are the groups that have a limit of their own.
+func groupNames(ctx context.Context, c *client) ([]string, error) {
+	_, groups, err := c.Groups(ctx)
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.Name)
+	}
+	return names, err
+}
+
+// inList offers for the last value of a list with commas what one offers for a
+// single value.
+func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		i := strings.LastIndexByte(typed, ',') + 1
+		given := strings.Split(typed[:i], ",")
+		words, directive := one(cmd, args, typed[i:])
+		var offers []string
+		for _, w := range words {
+			if !slices.Contains(given, w) {
+				offers = append(offers, typed[:i]+w)
+			}
+		}
+		return offers, directive
+	}
+}
+
+// completeLimit offers a queue, unless a flag says what is limited, and none.
+func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		named := len(args)
+		for _, flag := range []string{"total", "group", "groups"} {
+			if cmd.Flags().Changed(flag) {
+				named++
+			}
+		}
+		switch named {
+		case 0:
+			return queues(cmd, args, typed)
+		case 1:
+			return []string{"none"}, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// fileFlags are those whose value is the name of a file.
+var fileFlags = []string{"batch", "config", "redis"}
+
 // addCompletions says what can follow the commands' names and flags.
 func addCompletions(root *cobra.Command, g *globals) {
 	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
 	arguments := map[string]cobra.CompletionFunc{
-		"pause": queues, "resume": queues, "limit": queues, "enqueue": kinds,
+		"pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
 		"drain": completeFrom(g, 0, replicaNames),
 	}
 	flags := map[string]cobra.CompletionFunc{
 		"state": completeWords(stateNames()...), "log-format": completeWords(logFormats...),
-		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames),
+		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
+		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
+	}
+	stateFlags := map[string]cobra.CompletionFunc{
+		"stop": completeWords(namesOf(live())...), "retry": completeWords(namesOf(ended())...), "delete": completeWords(namesOf(ended())...),
 	}
 	for _, cmd := range root.Commands() {
 		switch known := arguments[cmd.Name()]; {
@@ -90,11 +145,24 @@ func addCompletions(root *cobra.Command, g *globals) {
 		case cmd.Name() != "demo" && cmd.Name() != "init":
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
-		for name, complete := range flags {
-			if cmd.Flags().Lookup(name) != nil {
-				// It fails for a flag that does not exist or has one already.
-				_ = cmd.RegisterFlagCompletionFunc(name, complete)
+		complete := func(f *pflag.Flag) {
+			if f.NoOptDefVal != "" || slices.Contains(fileFlags, f.Name) {
+				return
 			}
+			offer := flags[f.Name]
+			if f.Name == "state" && stateFlags[cmd.Name()] != nil {
+				offer = stateFlags[cmd.Name()]
+			}
+			switch _, list := f.Value.(*listFlag); {
+			case offer == nil:
+				offer = cobra.NoFileCompletions
+			case list:
+				offer = inList(offer)
+			}
+			// It fails for a flag that has one already.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer)
 		}
+		cmd.Flags().VisitAll(complete) // its own ones: those of the root have not been added yet
 	}
+	_ = root.RegisterFlagCompletionFunc("pool", cobra.NoFileCompletions)
 }

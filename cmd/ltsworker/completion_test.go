@@ -9,9 +9,13 @@ import (
 func TestShellsAreOfferedWhatFits(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--queue", "slow")
+	u.must("limit", "--group", "acme", "2")
 	offered := func(args ...string) []string {
 		t.Helper()
 		lines := strings.Split(strings.TrimSpace(u.must(append([]string{"__completeNoDesc"}, args...)...)), "\n")
+		if last := lines[len(lines)-1]; last != ":4" && args[len(args)-1] == "" {
+			t.Errorf("%q: files are offered, too: %s", args, last)
+		}
 		return lines[:len(lines)-1] // the last one is about files
 	}
 	for args, want := range map[string][]string{
@@ -20,7 +24,19 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"dra":           {"drain"},
 		"ls --queue ":   {"slow"},
 		"get ":          nil,
-		"run --log-for": {"--log-format"},
+		"ls --pool ":    nil,
+		"enqueue --id ": nil,
+
+		"stop --state ":           {"scheduled", "waiting", "running"},
+		"stop --state scheduled,": {"scheduled,waiting", "scheduled,running"},
+		"ls --queue other,":       {"other,slow"},
+		"limit ":                  {"slow"},
+		"limit slow ":             {"none"},
+		"limit --total ":          {"none"},
+		"limit slow none ":        nil,
+		"limit --group ":          {"acme"},
+		"enqueue --backoff ":      {"exponential:1000:600000", "fixed:5000"},
+		"run --log-for":           {"--log-format"},
 	} {
 		if got := offered(strings.Split(args, " ")...); !slices.Equal(got, want) {
 			t.Errorf("%q: offered %q, want %q", args, got, want)

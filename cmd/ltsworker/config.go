@@ -10,6 +10,7 @@ import (
 	"os"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ func parseConfig(file string, data []byte) *config {
 		c.blame(problem{msg: "is empty: it needs queues and handlers"})
 		return c
 	} else if err != nil {
-		c.blame(syntaxProblem(err))
+		c.blame(syntaxProblem(err, data))
 		return c
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
@@ -88,12 +89,18 @@ func parseConfig(file string, data []byte) *config {
 
 var syntaxLine = regexp.MustCompile(`^(?:yaml: )?line (\d+)(?:, column \d+)?: `)
 
-func syntaxProblem(err error) problem {
+// tabIndent is a tab among what a line is indented with.
+var tabIndent = regexp.MustCompile(`^ *\t`)
+
+func syntaxProblem(err error, data []byte) problem {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	p := problem{msg: "is not valid YAML: " + msg}
 	if m := syntaxLine.FindStringSubmatch(msg); m != nil {
 		p.line, _ = strconv.Atoi(m[1])
 		p.msg = "is not valid YAML: " + msg[len(m[0]):]
+	}
+	if lines := bytes.Split(data, []byte("\n")); p.line > 0 && p.line <= len(lines) && tabIndent.Match(lines[p.line-1]) {
+		p.msg = "is not valid YAML: the line is indented with a tab, which YAML does not allow: use spaces"
 	}
 	return p
 }
@@ -205,13 +212,30 @@ func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			}},
 			field{"dir", r.text(&cmd.Dir)},
 			field{"env", func(n *yaml.Node, at string) {
-				r.each(n, at, func(name, at string, _, v *yaml.Node) {
+				r.each(n, at, func(name, at string, k, v *yaml.Node) {
 					var value string
 					r.text(&value)(v, at)
+					if why := badVariable(name, value); why != "" {
+						r.add(k, at, "%s", why)
+					}
 					cmd.Env = append(cmd.Env, name+"="+value)
 				})
 			}},
 		)
 		c.pool.Policies[kind], c.handlers[kind] = policy, cmd
 	}
+}
+
+// badVariable says what is wrong with a variable of a command's environment, ""
+// where nothing is. The value may be a secret and is not shown.
+func badVariable(name, value string) string {
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		return "cannot be the name of a variable: it must not be empty or hold = or a NUL byte"
+	case strings.ContainsRune(value, 0):
+		return "must not have a NUL byte in its value"
+	case slices.Contains([]string{"LTS_TASK_ID", "LTS_KIND", "LTS_QUEUE", "LTS_ATTEMPT", "LTS_FENCE", "LTS_POOL"}, name):
+		return "is set for every command to what belongs to its task: use another name"
+	}
+	return ""
 }

@@ -140,6 +140,31 @@ handlers:
 			`f.yaml:5: handlers.email.command is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`,
 			`f.yaml:6: handlers.email.command.dir "DIR/nowhere" cannot be used: no such file or directory`,
 		}},
+		"tab": {"queues:\n\tdefault: {}\n", []string{"f.yaml:2: is not valid YAML: the line is indented with a tab, which YAML does not allow: use spaces"}},
+		"tab further in": {"queues:\n  default:\n    workers: 1\n\tlimit: 3\n", []string{
+			"f.yaml:4: is not valid YAML: the line is indented with a tab, which YAML does not allow: use spaces"}},
+		"quotes": {good + "limit: \"5\"\ngroups: {default: 3, default_limit: \"-1\"}\n", []string{
+			`f.yaml:3: limit must be a number and not text: leave out the quotes, as in 5`,
+			`f.yaml:4: groups.default is not a key here; did you mean default_limit?`,
+			`f.yaml:4: groups.default_limit must be a whole number from 0 to 2147483647, not "-1"`,
+		}},
+		"env": {`queues: {default: {}}
+handlers:
+  a:
+    command: [cat]
+    env:
+      a=b: hush
+      FINE: 1
+      LTS_TASK_ID: mine
+      LTS_REDIS: redis://elsewhere
+      NUL: "a\0b"
+      "": hush
+`, []string{
+			`f.yaml:6: handlers.a.env.a=b cannot be the name of a variable: it must not be empty or hold = or a NUL byte`,
+			`f.yaml:8: handlers.a.env.LTS_TASK_ID is set for every command to what belongs to its task: use another name`,
+			`f.yaml:10: handlers.a.env.NUL must not have a NUL byte in its value`,
+			`f.yaml:11: handlers.a.env. cannot be the name of a variable: it must not be empty or hold = or a NUL byte`,
+		}},
 		"health": {good + "health: 8080\n", []string{`f.yaml:3: health must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not "8080"`}},
 		"redis": {good + "redis: http://:hunter2@h\n", []string{
 			`f.yaml:3: redis must start with redis://, redis-cluster:// or redis-sentinel://, with rediss for TLS, or with unix://, as in redis://127.0.0.1:6379/0`,

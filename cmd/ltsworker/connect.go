@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -81,24 +80,11 @@ func readURL(raw string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("names a file that cannot be read: %w", err)
 	}
-	return strings.TrimSpace(string(data)), nil
-}
-
-func withoutSecret(msg, raw string, u *url.URL) string {
-	msg = strings.ReplaceAll(msg, raw, "the URL")
-	password, _ := u.User.Password()
-	secrets := []string{password}
-	for name, values := range u.Query() {
-		if strings.Contains(name, "password") {
-			secrets = append(secrets, values...)
-		}
+	url := strings.TrimSpace(string(data))
+	if url == "" {
+		return "", errors.New("names an empty file")
 	}
-	for _, secret := range secrets {
-		if secret != "" {
-			msg = strings.ReplaceAll(msg, secret, "…")
-		}
-	}
-	return msg
+	return url, nil
 }
 
 // reach makes sure that Redis answers. It asks once and does not insist: whoever

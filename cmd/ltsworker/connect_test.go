@@ -77,3 +77,29 @@ func TestAdviceForStrangers(t *testing.T) {
 		}
 	}
 }
+
+func TestAShortPasswordIsNotToldByTheGapsItLeaves(t *testing.T) {
+	for url, shows := range map[string]string{
+		"redis://:e@h/notadb":      "write it like redis://127.0.0.1:6379/0",
+		"redis://:12/b@h:1":        "special characters of a password as %XX",
+		"http://:t@h":              "must start with redis://",
+		"redis-cluster://:s@h/7":   "a cluster has no databases",
+		"redis://h/0?password=a&x": "write it like",
+		"redis://:zz@h/0?no_such=": "no_such",
+	} {
+		_, err := locate(url, false)
+		if err == nil || !strings.Contains(err.Error(), shows) || strings.Contains(err.Error(), "…") || strings.Contains(err.Error(), "b@") {
+			t.Errorf("%s: %v, want %q", url, err, shows)
+		}
+	}
+}
+
+func TestAFileWithoutAURLSaysSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte(" \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := locate("@"+file, true); err == nil || err.Error() != "names an empty file" {
+		t.Errorf("got %v", err)
+	}
+}

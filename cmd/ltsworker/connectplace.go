@@ -3,9 +3,9 @@ package main
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -45,11 +45,15 @@ func locate(raw string, flag bool) (*place, error) {
 		return nil, errors.New("must not hold a password, which everybody on this machine could read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
 	}
 	p, err := readPlace(u, more)
+	var refused *refusedURL
+	if errors.As(err, &refused) && refused.reveals(raw, u) {
+		return nil, errors.New("cannot be used; write it like " + defaultRedis + ", with special characters of a password as %XX")
+	}
 	if err == nil {
 		err = p.secure()
 	}
 	if err != nil {
-		return nil, errors.New(withoutSecret(err.Error(), raw, u))
+		return nil, err
 	}
 	p.user = u.User.Username()
 	return p, nil
@@ -61,6 +65,26 @@ func holdsPassword(u *url.URL) bool {
 		secret = secret || strings.Contains(name, "password")
 	}
 	return secret
+}
+
+// refusedURL is what the Redis client says of a URL that it does not take.
+type refusedURL struct{ err error }
+
+func (e *refusedURL) Error() string { return "cannot be used: " + e.err.Error() }
+
+// reveals reports whether the message may show a secret of the URL: then none of
+// it is shown, for what is blotted out of a message can be told from the gaps. An
+// @ comes from a password that was not escaped and ended up elsewhere in the URL.
+func (e *refusedURL) reveals(raw string, u *url.URL) bool {
+	msg := e.err.Error()
+	password, _ := u.User.Password()
+	secrets := []string{raw, password, "@"}
+	for name, values := range u.Query() {
+		if strings.Contains(name, "password") {
+			secrets = append(secrets, values...)
+		}
+	}
+	return slices.ContainsFunc(secrets, func(s string) bool { return s != "" && strings.Contains(msg, s) })
 }
 
 // readPlace reads a URL with the hosts that follow its first.
@@ -75,7 +99,7 @@ func readPlace(u *url.URL, more []string) (*place, error) {
 	case kind == "":
 		opts, err := redis.ParseURL(u.String())
 		if err != nil {
-			return nil, fmt.Errorf("cannot be used: %w", err)
+			return nil, &refusedURL{err}
 		}
 		opts.ClientName, opts.ContextTimeoutEnabled = "ltsworker", true
 		return &place{address: opts.Addr, server: opts}, nil
@@ -110,7 +134,7 @@ func clusterPlace(u url.URL, q url.Values, addrs []string) (*place, error) {
 	u.Path, u.RawQuery = "", q.Encode()
 	opts, err := redis.ParseClusterURL(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("cannot be used: %w", err)
+		return nil, &refusedURL{err}
 	}
 	opts.ClientName, opts.ContextTimeoutEnabled = "ltsworker", true
 	return &place{address: strings.Join(addrs, ","), cluster: opts}, nil
@@ -132,7 +156,7 @@ func sentinelPlace(u url.URL, q url.Values, addrs []string) (*place, error) {
 	u.Path, u.User, u.RawQuery = "/"+db, nil, q.Encode()
 	opts, err := redis.ParseFailoverURL(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("cannot be used: %w", err)
+		return nil, &refusedURL{err}
 	}
 	if user != nil {
 		opts.Username = user.Username()

@@ -67,12 +67,15 @@ func (u *user) demo(files int, args ...string) summary {
 	if a.code != 0 {
 		u.t.Fatalf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
+	if !strings.Contains(a.out, `"wait_p50_ms":`) || !strings.Contains(a.out, `"wait_p99_ms":`) {
+		u.t.Errorf("the unit is not the end of the names: %s", a.out)
+	}
 	s := decodeLines[summary](u.t, a.out)
 	if len(s) != 1 {
 		u.t.Fatalf("got %d summaries:\n%s", len(s), a.out)
 	}
 	if s := s[0]; s.Tasks != files || s.Succeeded != files || s.Failed != 0 || s.Replicas != demoReplicas || s.Killed != 1 ||
-		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demoLimit || s.ElapsedMS < 1 || s.WaitMSP50 > s.WaitMSP99 {
+		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demoLimit || s.ElapsedMS < 1 || s.WaitP50MS > s.WaitP99MS {
 		u.t.Errorf("got %+v\n%s", s, a.err)
 	}
 	return s[0]

@@ -94,8 +94,8 @@ type summary struct {
 	Recovered  int     `json:"recovered"`
 	Limit      int     `json:"limit"`
 	MaxRunning int     `json:"max_running"`
-	WaitMSP50  float64 `json:"wait_ms_p50"`
-	WaitMSP99  float64 `json:"wait_ms_p99"`
+	WaitP50MS  float64 `json:"wait_p50_ms"`
+	WaitP99MS  float64 `json:"wait_p99_ms"`
 	ElapsedMS  int64   `json:"elapsed_ms"`
 }
 
@@ -103,7 +103,7 @@ func (w *watch) summary(t *team, limit int) summary {
 	s := summary{
 		Tasks: w.tasks, Succeeded: w.succeeded, Failed: w.ended - w.succeeded,
 		Replicas: len(t.members), Limit: limit, MaxRunning: w.maxRunning,
-		WaitMSP50: ms(percentile(w.waits, 50)), WaitMSP99: ms(percentile(w.waits, 99)),
+		WaitP50MS: ms(percentile(w.waits, 50)), WaitP99MS: ms(percentile(w.waits, 99)),
 		ElapsedMS: w.elapsed.Milliseconds(),
 	}
 	if t.killed != "" {

@@ -23,8 +23,8 @@ time), at what this user may do, at the replicas, and at every key of the pool:
 tasks that are in no index or in a wrong one, entries without a task, keys of a
 wrong type. The pool may be at work meanwhile.
 
---fix repairs broken entries. What cannot be repaired is moved whole to a key that
-begins with "broken:", where it is in nobody's way and remains a finding until
+--fix repairs broken entries. What cannot be repaired is moved whole to a key such as
+lts:{POOL}:broken:task:ID, where it is in nobody's way and remains a finding until
 somebody has looked at it. Settings of the server are never changed. Replicas
 repair the same in their own time.
 
@@ -102,6 +102,9 @@ func recordFinding(f pool.Finding) findingRecord {
 	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed}
 }
 
+// findingText is the column in which the text of a finding begins.
+const findingText = 22
+
 func printFinding(w io.Writer, f pool.Finding) error {
 	mark := string(f.Severity)
 	if f.Fixed != "" {
@@ -111,7 +114,8 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	if f.Key != "" {
 		text = printable(f.Key) + ": " + text
 	}
-	if _, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), text); err != nil {
+	width := terminalWidth(w)
+	if _, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, width)); err != nil {
 		return err
 	}
 	next := f.Do
@@ -121,6 +125,6 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	if next == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%22s→ %s\n", "", visible(next))
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(next), findingText+2, width))
 	return err
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
@@ -62,6 +65,29 @@ func TestDoctorFindsWhatTheServerDoesWrong(t *testing.T) {
 				t.Errorf("exit code %d, found %q\n%s%s", a.code, found, a.out, a.err)
 			}
 		})
+	}
+}
+
+func TestDoctorBreaksItsLinesBetweenWords(t *testing.T) {
+	u := soundUser(t)
+	u.redis("CONFIG", "SET", "appendonly", "no")
+	want := strings.Fields(u.run("doctor").out)
+	m := u.terminal(70, 40, "doctor")
+	m.wait()
+	out := strings.ReplaceAll(m.written(), "\r", "")
+	for line := range strings.Lines(out) {
+		if n := ansi.StringWidth(strings.TrimSuffix(line, "\n")); n > 70 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	words := func(all []string) (some []string) { // figures differ from look to look
+		return slices.DeleteFunc(slices.Clone(all), func(w string) bool { return strings.ContainsAny(w, "0123456789") })
+	}
+	if diff := cmp.Diff(words(want), words(strings.Fields(out))); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(out, "\n"+strings.Repeat(" ", findingText+2)) {
+		t.Errorf("no line was broken:\n%s", out)
 	}
 }
 

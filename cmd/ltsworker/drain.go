@@ -73,13 +73,16 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string, wai
 	if err != nil && !errors.Is(err, worker.ErrNoReplica) {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))
+	if _, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica")); werr != nil {
+		return errors.Join(err, werr)
+	}
 	if wait {
 		if werr := awaitEnd(ctx, c, ids); werr != nil {
 			return errors.Join(err, werr)
 		}
 		if asked > 0 {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(asked, "replica"))
+			_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(asked, "replica"))
+			err = errors.Join(err, werr)
 		}
 	}
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +38,11 @@ object with the fields of an inbox entry,
 
   {"kind":"email.send","payload":{"to":"a@b.c"},"priority":5}
 
-No task is made unless every line is valid; bad lines are all reported.
+No task is made unless every line is valid; bad lines are all reported. Of a task
+that could not be made then the answer says why; with --json its "outcome" is
+refused (it was not made: its queue is full, or Redis takes no writes), not_tried
+(it was not made: Redis failed before it) or unknown (Redis failed at it: it may
+have been made or not).
 
 An id or unique key that is taken makes no second task: the answer names the one
 that has it. Prints the id and the state; with --wait the state at the end and
@@ -59,21 +64,21 @@ the result, and fails unless the task succeeded.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.queue, "queue", "", "`NAME` of the queue (default "+worker.DefaultQueue+")")
+	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+worker.DefaultQueue+")")
 	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
 	flags.Var(&f.delay, "delay", "start no sooner than this after now, such as 90s, 2h or 7d")
 	flags.Var(&f.at, "at", "start no sooner than this, such as 2026-01-31T18:00:00Z")
-	flags.StringVar(&f.id, "id", "", "the task's `ID` (default a new UUID)")
-	flags.StringVar(&f.unique, "unique", "", "`KEY` that only one live task may have")
-	flags.StringVar(&f.group, "group", "", "`KEY` whose running tasks are limited together")
+	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new UUID)")
+	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have")
+	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
 	flags.Var(&f.timeout, "timeout", `of one attempt, or "none" (default the handler's, else 30m)`)
 	flags.Var(&f.ttl, "ttl", "expire unless the first attempt starts within this")
 	flags.Var(&f.deadline, "deadline", "end within this, all attempts together")
 	flags.IntVar(&f.maxAttempts, "max-attempts", 0, "fail for good after so many failed attempts (default the handler's, else 5)")
-	flags.StringVar(&f.backoff, "backoff", "", "between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
+	flags.Var((*textFlag)(&f.backoff), "backoff", "between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
 	flags.Var(&f.retain, "retain", `keep the ended task for this, or "forever"; 0s removes it at once`)
 	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that travels with the task; may be repeated")
-	flags.StringVar(&f.batch, "batch", "", "`FILE` with one task per line, - for standard input")
+	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
 	addJSON(cmd, &f.json)
 	return cmd
@@ -117,7 +122,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
 	for _, e := range fieldErrors(s.Check()) {
-		problems = append(problems, flagName(e.Field)+" "+e.Msg)
+		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
 	}
 	if len(problems) > 0 {
 		return s, usagef("%s", strings.Join(problems, "\n"))
@@ -178,14 +183,20 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 		if f.wait {
 			return waitFor(ctx, cmd, c, []string{r.ID}, f.json)
 		}
-		return printReceipts(cmd.OutOrStdout(), []worker.Receipt{r}, f.json)
+		return printReceipts(cmd.OutOrStdout(), []worker.Receipt{r}, nil, f.json)
 	})
 }
 
-func printReceipts(w io.Writer, receipts []worker.Receipt, asJSON bool) error {
-	for _, r := range receipts {
+// printReceipts prints a line for each task. place says where the task of a receipt
+// stands in a batch; it may be nil.
+func printReceipts(w io.Writer, receipts []worker.Receipt, place func(i int) (name string, line int), asJSON bool) error {
+	for i, r := range receipts {
+		name, at := "", 0
+		if place != nil {
+			name, at = place(i)
+		}
 		if asJSON {
-			if err := writeJSON(w, recordReceipt(r)); err != nil {
+			if err := writeJSON(w, recordReceipt(r, at)); err != nil {
 				return err
 			}
 			continue
@@ -193,7 +204,10 @@ func printReceipts(w io.Writer, receipts []worker.Receipt, asJSON bool) error {
 		line := printable(r.ID) + "\t" + printable(string(r.State))
 		switch {
 		case r.Err != nil:
-			line = printable(r.ID) + "\trefused: " + visible(r.Err.Error())
+			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(printable(r.ID), "-"), strings.ReplaceAll(outcome(r.Err), "_", " "), visible(name), at)
+			if outcome(r.Err) != notTriedTask {
+				line += ": " + visible(tidy(r.Err.Error()))
+			}
 		case r.Duplicate:
 			line += "\tduplicate"
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +49,11 @@ type unreachableError struct {
 }
 
 func (e *unreachableError) Error() string {
-	return fmt.Sprintf("cannot use Redis at %s: %v", e.address, e.err)
+	reason := e.err.Error()
+	if isTimeout(e.err) {
+		reason = "no answer in time: " + reason
+	}
+	return fmt.Sprintf("cannot use Redis at %s: %s", e.address, reason)
 }
 func (e *unreachableError) Unwrap() error { return e.err }
 
@@ -97,13 +103,26 @@ func fieldErrors(err error) []*worker.FieldError {
 	}
 }
 
-// isNetwork reports whether err says that the connection to Redis broke.
+// isNetwork reports whether err says that the connection to Redis broke, or that
+// nothing comes over it any more.
 func isNetwork(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
 	var op *net.OpError
-	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &op) || isTimeout(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// isTimeout reports whether err says that Redis let a call wait too long. The end
+// of the time that a command was given is something else, although a dial that
+// takes too long calls itself by its name.
+func isTimeout(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Timeout()
+	}
+	var slow net.Error
+	return !errors.Is(err, context.DeadlineExceeded) && errors.As(err, &slow) && slow.Timeout()
 }
 
 // afterInterrupt keeps of a joined error what is not the interrupt itself, such as
@@ -130,6 +149,7 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 		err = afterInterrupt(err)
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
+		line = tidy(line)
 		if i == 0 {
 			line = "ltsworker: " + line
 		}
@@ -143,4 +163,26 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 		fmt.Fprintf(w, "Did you mean %s?\n", usage.hint)
 	}
 	fmt.Fprintf(w, "\nUsage: %s\nSee %q for all of it.\n", cmd.UseLine(), cmd.CommandPath()+" --help")
+}
+
+// scriptPlace is where in a script Redis found an error, which says nothing to
+// those who did not write it.
+var scriptPlace = regexp.MustCompile(` script: [0-9a-f]{40}, on @user_script:\d+\.?`)
+
+// doing is what a layer puts before an error: "stats", "enqueue email.send".
+var doing = regexp.MustCompile(`^([a-z]+)[^:]*$`)
+
+// tidy makes the text of an error, one line of it, fit for a person: it names
+// what two layers were doing once, and no place in a script.
+func tidy(line string) string {
+	line = scriptPlace.ReplaceAllString(line, "")
+	parts := strings.Split(line, ": ")
+	for i := 1; i < len(parts)-1; {
+		if before := doing.FindStringSubmatch(parts[i-1]); before != nil && before[1] == parts[i] {
+			parts = slices.Delete(parts, i, i+1)
+			continue
+		}
+		i++
+	}
+	return strings.Join(parts, ": ")
 }

@@ -17,10 +17,10 @@ type filterFlags struct {
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.states, "state", nil, "in these `STATES`: "+strings.Join(stateNames(), " "))
-	flags.StringSliceVar(&f.kinds, "kind", nil, "of these `KINDS`")
-	flags.StringSliceVar(&f.queues, "queue", nil, "in these `QUEUES`")
-	flags.StringSliceVar(&f.groups, "group", nil, "of these `GROUPS`")
+	flags.Var((*listFlag)(&f.states), "state", "in these `STATES`: "+strings.Join(stateNames(), " "))
+	flags.Var((*listFlag)(&f.kinds), "kind", "of these `KINDS`")
+	flags.Var((*listFlag)(&f.queues), "queue", "in these `QUEUES`")
+	flags.Var((*listFlag)(&f.groups), "group", "of these `GROUPS`")
 }
 
 // filter reads the flags and reports everything that is wrong with them.
@@ -53,9 +53,11 @@ func (f *filterFlags) filter() (worker.Filter, error) {
 	return out, nil
 }
 
-func stateNames() []string {
+func stateNames() []string { return namesOf(worker.States()) }
+
+func namesOf(states []worker.State) []string {
 	var names []string
-	for _, s := range worker.States() {
+	for _, s := range states {
 		names = append(names, string(s))
 	}
 	return names

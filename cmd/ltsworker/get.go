@@ -100,7 +100,7 @@ func printTask(w io.Writer, t *worker.Task, waits string, history []worker.Attem
 	}
 	when := func(name string, at time.Time) {
 		if !at.IsZero() {
-			tab.row(name, instant(at))
+			tab.row(name, localTime(at)+" ("+away(at)+")")
 		}
 	}
 	line("id", printable(t.ID))

@@ -36,7 +36,7 @@ func newInit() *cobra.Command {
 			if err := writeNew(name, firstConfig); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", printable(name), printable(name))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", printable(name), shellWord(name))
 			return err
 		},
 	}

@@ -15,6 +15,9 @@ func TestInitWritesAConfigThatRuns(t *testing.T) {
 	if out := u.must("init"); out != "wrote ltsworker.yaml; run it with: ltsworker run -c ltsworker.yaml\n" {
 		t.Errorf("got %q", out)
 	}
+	if out := u.must("init", "it's mine.yaml"); out != `wrote it's mine.yaml; run it with: ltsworker run -c 'it'\''s mine.yaml'`+"\n" {
+		t.Errorf("got %q", out)
+	}
 	u.startWith("ltsworker.yaml")
 	out := u.must("enqueue", "echo", `"hello"`, "--wait", "--json")
 	if got := decodeLines[taskRecord](t, out)[0]; got.State != worker.Succeeded || string(got.Result) != `"hello"` {

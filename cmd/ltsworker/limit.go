@@ -62,12 +62,12 @@ file whose limit differs from that of the config file before it.`,
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				return setLimit(ctx, cmd, c, scope, name, n)
+				return setLimit(ctx, cmd, c, scope, name, n, asJSON)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&total, "total", false, "limit the pool, all queues together")
-	cmd.Flags().StringVar(&group, "group", "", "limit the group `NAME`")
+	cmd.Flags().Var((*textFlag)(&group), "group", "limit the group `NAME`")
 	cmd.Flags().BoolVar(&groups, "groups", false, "limit every group without a limit of its own")
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -114,7 +114,7 @@ func parseLimit(args []string) (int, error) {
 	return n, nil
 }
 
-func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.Scope, name string, n int) error {
+func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.Scope, name string, n int, asJSON bool) error {
 	if scope == worker.QueueScope {
 		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
 			return err
@@ -122,6 +122,13 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.S
 	}
 	if err := c.SetLimit(ctx, scope, name, n); err != nil {
 		return err
+	}
+	if asJSON {
+		limits, err := readLimits(ctx, c, scope, name)
+		if err != nil {
+			return err
+		}
+		return printLimits(cmd, limits, true)
 	}
 	what := map[worker.Scope]string{
 		worker.PoolScope: "pool", worker.QueueScope: "queue " + name,

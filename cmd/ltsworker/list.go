@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,17 +75,33 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 		}
 		n++
 	}
-	if asJSON || n == 0 {
+	if n == 0 {
+		if filter.Empty() {
+			return tellNone(cmd, "pool "+c.name+" holds no task")
+		}
+		return tellNone(cmd, "no task of pool "+c.name+" matches")
+	}
+	if asJSON {
 		return nil
 	}
 	return tab.flush()
+}
+
+// tellNone says on standard error that there is nothing to show, which an empty
+// output leaves open.
+func tellNone(cmd *cobra.Command, what string) error {
+	_, err := fmt.Fprintln(cmd.ErrOrStderr(), "ltsworker: "+what)
+	return err
 }
 
 // note is what matters most about a task in its state.
 func note(t *worker.Task) string {
 	switch {
 	case t.State == worker.Scheduled:
-		return "due " + instant(t.DueAt)
+		if t.DueAt.Before(time.Now()) {
+			return "due"
+		}
+		return "due " + away(t.DueAt)
 	case t.State == worker.Waiting && t.Group != "":
 		return "group " + printable(t.Group)
 	case t.State == worker.Running && len(t.Progress) > 0:

@@ -73,14 +73,15 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJ
 // printHistory shows attempts with their logs to a person.
 func printHistory(w io.Writer, history []worker.AttemptRecord) error {
 	for _, a := range history {
-		fmt.Fprintf(w, "attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), instant(a.At), printable(a.Replica))
+		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), localTime(a.At), printable(a.Replica))
 		if a.Error != "" {
-			fmt.Fprintf(w, "  error: %s\n", printable(a.Error))
+			text += fmt.Sprintf("  error: %s\n", printable(a.Error))
 		}
 		if log := strings.TrimRight(a.Log, "\n"); log != "" {
-			if _, err := fmt.Fprintf(w, "  log:\n    %s\n", strings.ReplaceAll(visibleLines(log), "\n", "\n    ")); err != nil {
-				return err
-			}
+			text += fmt.Sprintf("  log:\n    %s\n", strings.ReplaceAll(visibleLines(log), "\n", "\n    "))
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -97,7 +98,7 @@ func standing(t *worker.Task) string {
 			text += ", due in " + shortDuration(left)
 		}
 	case t.State == worker.Succeeded && t.Attempt > 0:
-		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, instant(t.EndedAt))
+		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, localTime(t.EndedAt))
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
 		text += " (" + printable(string(t.Code)) + ")"
 	}

@@ -3,7 +3,8 @@ package main
 import "strings"
 
 // nearest returns the candidate that word was probably meant to be, or "" where
-// none is close: at most a third of the longer word may differ.
+// none is close: at most a third of the longer word may differ, or word is how one
+// candidate alone begins.
 func nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
@@ -11,6 +12,17 @@ func nearest(word string, candidates []string) string {
 		d := distance(strings.ToLower(word), strings.ToLower(c))
 		if d <= max(limit, 1) && (bestDistance < 0 || d < bestDistance) {
 			best, bestDistance = c, d
+		}
+	}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	for _, c := range candidates {
+		if strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)) {
+			if best != "" {
+				return ""
+			}
+			best = c
 		}
 	}
 	return best

@@ -99,6 +99,10 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 			t.Error(args, diff)
 		}
 	}
+	got := decodeLines[limitRecord](t, u.must("limit", "default", "4", "--json"))
+	if diff := cmp.Diff([]limitRecord{{Scope: "queue", Name: "default", Limit: 4}}, got); diff != "" {
+		t.Error(diff)
+	}
 	if a := u.run("limit", "nosuch"); a.code != 1 || !strings.Contains(a.err, "the pool has no queue nosuch") {
 		t.Errorf("got %+v", a)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
 )
 
 func TestBarIsForThePatientAtATerminal(t *testing.T) {
@@ -61,4 +63,25 @@ func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
 	if code := m.wait(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
+	u := newUser(t)
+	var lines strings.Builder
+	for range 250 {
+		lines.WriteString(`{"kind":"x"}` + "\n")
+	}
+	lines.WriteString(`{"kind":"x","group":"g"}` + "\n")
+	u.pipe(lines.String(), "enqueue", "--batch", "-")
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	// What is long for a person: the bar is shown for what comes after it.
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) })
+	m := u.terminal(80, 24, "stop", "--group", "g")
+	m.await("1 task would be stopped. Go on?")
+	if out := m.written(); !strings.Contains(out, "tasks looked at") || !strings.Contains(out, "/251") {
+		t.Errorf("nothing was shown: %q", out)
+	}
+	m.press("y\r")
+	m.await("stopped 1 task")
 }

@@ -118,6 +118,7 @@ type eventRecord struct {
 	Result       json.RawMessage   `json:"result,omitempty"`
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
+	ResultBytes  int               `json:"result_bytes,omitempty"`
 }
 
 func recordEvent(e worker.Event) eventRecord {
@@ -125,6 +126,7 @@ func recordEvent(e worker.Event) eventRecord {
 		Cursor: e.Cursor, ID: e.ID, Kind: e.Kind, Queue: e.Queue, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
 		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta,
+		ResultBytes: e.ResultBytes,
 	}
 	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)
 	return r
@@ -136,12 +138,16 @@ type receiptRecord struct {
 	State     worker.State `json:"state,omitempty"`
 	Duplicate bool         `json:"duplicate"`
 	Error     string       `json:"error,omitempty"`
+	Outcome   string       `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
+	Line      int          `json:"line,omitempty"`    // of the batch, where there is an error
 }
 
-func recordReceipt(r worker.Receipt) receiptRecord {
+// recordReceipt records the receipt of a task that stands on this line of a batch;
+// 0 is none.
+func recordReceipt(r worker.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
-		out.Error = r.Err.Error()
+		out.Error, out.Outcome, out.Line = tidy(r.Err.Error()), outcome(r.Err), line
 	}
 	return out
 }

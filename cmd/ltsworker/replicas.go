@@ -50,6 +50,9 @@ was; they come every third of a lease.`,
 				if err != nil {
 					return err
 				}
+				if len(replicas) == 0 {
+					return tellNone(cmd, "no replica is alive in pool "+c.name)
+				}
 				if asJSON {
 					for _, r := range replicas {
 						if err := writeJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
@@ -75,9 +78,6 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
-	if len(replicas) == 0 {
-		return nil
-	}
 	tab := newTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
 	tab.spare("VERSION", "UP", "PID")
 	tab.paint("STUCK", notEmpty(red))

@@ -29,13 +29,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 			if len(args) == 0 {
 				return nil
 			}
-			var names []string
-			for _, c := range cmd.Commands() {
-				if c.IsAvailableCommand() {
-					names = append(names, c.Name())
-				}
-			}
-			return &usageError{msg: "unknown command " + quoted(args[0]), hint: nearest(args[0], names)}
+			return unknownCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -45,8 +39,8 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	// below it runs itself.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
-	flags.StringVar(&g.redis, "redis", "", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
-	flags.StringVar(&g.pool, "pool", "", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
+	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
+	flags.Var((*textFlag)(&g.pool), "pool", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
 	root.AddCommand(newDemoReplica())
 	cobra.EnableCommandSorting = false
 	for _, section := range []struct {
@@ -70,7 +64,47 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 		}
 	}
 	addCompletions(root, &g)
+	refuseUnknown(root)
 	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return &usageError{msg: "unknown command " + quoted(name), hint: nearest(name, names)}
+}
+
+// refuseUnknown makes the library's own commands refuse names that they do not
+// know: they would show the general help instead, and call that a success.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	show := help.Run
+	help.Run = nil
+	help.RunE = func(cmd *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return unknownCommand(found, rest[0])
+		}
+		show(cmd, args)
+		return nil
+	}
+	root.RemoveCommand(help) // added again, in its place, when a command line is read
+
+	root.SetCompletionCommandGroupID("Start")
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return nil
+	}
+	completion.Use = "completion SHELL"
+	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // flagError turns what the flag parser says into a usage error, with the flag
@@ -95,6 +129,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		switch {
 		case invalid.GetFlag().Value.Type() == "bool":
 			reason = "must be true or false, not " + quoted(invalid.GetValue())
+		case invalid.GetFlag().Value.Type() == "int8":
+			reason = "must be a whole number from -128 to 127, not " + quoted(invalid.GetValue())
 		case strings.HasPrefix(reason, "strconv."):
 			reason = "must be a whole number that fits, not " + quoted(invalid.GetValue())
 		}

@@ -73,7 +73,12 @@ and when it stops, and serves the watchdog.
 
 The log tells of failed attempts at the level info, of the pool's own troubles at
 warn and error.`,
-		Args: between(0, 0, ""),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && f.file == "" {
+				return &usageError{msg: "unexpected argument " + quoted(args[0]), hint: "-c " + shellWord(args[0])}
+			}
+			return between(0, 0, "")(nil, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -125,7 +130,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 	if err := p.Check(ctx); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			log.Warn("redis is not as it should be", "problem", line)
+			log.Warn("redis is not as it should be", "problem", tidy(line))
 		}
 	}
 

@@ -109,7 +109,7 @@ func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LENGTH", "")
+	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LEN", "")
 	tab.paint("", notEmpty(yellow))
 	for _, q := range s.Queues {
 		tab.row(printable(q.Name), num(q.Waiting), num(q.Running), limitText(q.Limit), limitText(q.MaxLen), queueState(q, s.Paused))

@@ -22,6 +22,7 @@ type table struct {
 	header  []string
 	spares  []int        // columns that a narrow terminal does without, the first to go first
 	left    map[int]bool // columns that are left out
+	texts   map[int]bool // columns that hold long text, and may be cut
 	paints  map[int]func(cell string) style
 	rows    [][]string
 }
@@ -29,9 +30,10 @@ type table struct {
 // columnGap is the space between two columns.
 const columnGap = 2
 
-// How narrow a column is made: to enough as long as columns can be left out, and
-// to least in a terminal that is far too narrow.
+// How narrow a column of text is made: to enough as long as columns can be left
+// out, the first one to a name, and to least in a terminal that is far too narrow.
 const (
+	nameColumn   = 36 // a UUID
 	enoughColumn = 12
 	leastColumn  = 6
 )
@@ -106,34 +108,47 @@ func (t *table) styleOf(row, column int, cell string) style {
 	return plain
 }
 
-// widths are the columns' widths. Where they do not fit the terminal, wide columns
-// are made narrower, then spare ones are left out, then all are made narrower:
-// the widest first, but the first column, which mostly holds a name to copy, last.
+// widths are the columns' widths. Where they do not fit the terminal, columns of
+// text are made narrower, then spare ones are left out, then those of text are made
+// narrower still: the widest first, but the first column, which mostly holds a name
+// to copy, last. What is short, figures and states, is never cut.
 func (t *table) widths(rows [][]string) []int {
+	if t.texts == nil {
+		t.texts, t.left = map[int]bool{}, map[int]bool{}
+	}
 	widths := slices.Clone(t.least)
-	for _, row := range rows {
+	for n, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
 			widths[i] = max(widths[i], ansi.StringWidth(cell))
+			if n > 0 || len(t.header) == 0 {
+				t.texts[i] = t.texts[i] || isText(cell)
+			}
 		}
 	}
 	if t.width == 0 {
 		return widths
 	}
-	if t.left == nil {
-		t.left = map[int]bool{}
-	}
 	narrow := slices.Clone(widths)
-	for t.narrow(narrow, enoughColumn, 1); t.over(narrow) > 0 && len(t.spares) > 0; t.narrow(narrow, enoughColumn, 1) {
+	for {
+		t.narrow(narrow, nameColumn, enoughColumn)
+		if t.over(narrow) <= 0 || len(t.spares) == 0 {
+			break
+		}
 		t.left[t.spares[0]] = true
 		t.spares = t.spares[1:]
 		copy(narrow, widths)
 	}
-	t.narrow(narrow, leastColumn, 1)
-	t.narrow(narrow, leastColumn, 0)
+	t.narrow(narrow, nameColumn, leastColumn)
+	t.narrow(narrow, leastColumn, leastColumn)
 	return narrow
+}
+
+// isText reports whether a cell is long, and not because of its figures.
+func isText(cell string) bool {
+	return ansi.StringWidth(cell) > enoughColumn && strings.Trim(cell, "0123456789./,:") != ""
 }
 
 // over is by how much the columns are too wide together.
@@ -147,13 +162,17 @@ func (t *table) over(widths []int) int {
 	return total - t.width
 }
 
-// narrow makes the columns from the one given on narrower, as far as they have to
-// be and down to least.
-func (t *table) narrow(widths []int, least, from int) {
+// narrow makes the columns of text narrower, as far as they have to be: the first
+// column down to first, the others to least.
+func (t *table) narrow(widths []int, first, least int) {
 	for over := t.over(widths); over > 0; over-- {
 		widest := -1
-		for i := from; i < len(widths); i++ {
-			if !t.left[i] && widths[i] > least && (widest < 0 || widths[i] > widths[widest]) {
+		for i, w := range widths {
+			floor := least
+			if i == 0 {
+				floor = first
+			}
+			if t.texts[i] && !t.left[i] && w > floor && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}

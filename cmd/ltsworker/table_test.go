@@ -36,8 +36,8 @@ func TestTableFitsEveryTerminalAndKeepsItsNames(t *testing.T) {
 	for width := 20; width < 120; width++ {
 		out := tableOf(width)
 		for line := range strings.Lines(out) {
-			// Five columns of the least width and what is between them.
-			if n := ansi.StringWidth(strings.TrimSuffix(line, "\n")); n > max(width, 4*leastColumn+3*columnGap) {
+			// Two columns of the least width, those that are never cut, and what is between them.
+			if n := ansi.StringWidth(strings.TrimSuffix(line, "\n")); n > max(width, 2*leastColumn+len("email.send")+len("waiting")+3*columnGap) {
 				t.Errorf("%d columns in a terminal of %d: %s", n, width, line)
 			}
 		}
@@ -55,4 +55,37 @@ short               x           waiting
 	if diff := cmp.Diff(want, tableOf(54)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestFiguresAndStatesAreNeverCut(t *testing.T) {
+	for width := 40; width < 120; width++ {
+		var buf bytes.Buffer
+		tab := newTable(&buf, "QUEUE", "RUNNING", "MAX LEN", "STATE")
+		tab.width = width
+		tab.row(strings.Repeat("q", 73), "100000/1000000", "10000000", "groups full")
+		tab.row("short", "0", "none", "")
+		if err := tab.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if line := strings.Split(buf.String(), "\n")[1]; ansi.StringWidth(line) > max(width, 45) || !strings.HasSuffix(line, "  100000/1000000  10000000  groups full") {
+			t.Errorf("in a terminal of %d: %s", width, line)
+		}
+	}
+}
+
+func TestAShortTerminalShowsWhatMatters(t *testing.T) {
+	u := newUser(t)
+	long := "a-queue-" + strings.Repeat("x", 65)
+	u.must("enqueue", "email.send", "--queue", long)
+	u.must("limit", long, "1000000")
+	for command, want := range map[string]string{"stats": "1000000", "queues": "0/1000000"} {
+		m := u.terminal(80, 24, command)
+		m.await(want, "a-queue-xxxx")
+		m.wait()
+	}
+	u.must("enqueue", "email.send", "--id", "0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a")
+	u.must("stop", "0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a", "--why", "a reason that is longer than the room for it")
+	m := u.terminal(60, 12, "ls", "--state", "stopped")
+	m.await("email.send  stopped ", "a rea…")
+	m.wait()
 }

@@ -69,7 +69,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 
 // eventLine shows an event to a person.
 func eventLine(e worker.Event) string {
-	cells := []string{e.At.Local().Format("15:04:05.000"), fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
+	cells := []string{localTimeMS(e.At), fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
 	add := func(name, value string) {
 		if value != "" {
 			cells = append(cells, name+"="+value)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -58,6 +62,30 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 	}
 }
 
+func TestPeopleReadTheTimeOfTheirPlace(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a", "--delay", "100h")
+	a := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0]
+	local := func(at string) string {
+		t.Helper()
+		when, err := time.Parse("2006-01-02T15:04:05.000Z", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when.Local().Format("2006-01-02 15:04:05")
+	}
+	if out := u.must("get", "a"); !strings.Contains(out, "created   "+local(a.CreatedAt)+" (") || !strings.Contains(out, " ago)") ||
+		!strings.Contains(out, "due       "+local(a.DueAt)+" (in 4d3h)") {
+		t.Errorf("got %s", out)
+	}
+	if out := u.must("ls"); !strings.Contains(out, "due in 4d3h\n") {
+		t.Errorf("got %s", out)
+	}
+	if out := u.tail([]string{"tail", "--from", "0"}, 1); !strings.HasPrefix(out, local(a.CreatedAt)+".") {
+		t.Errorf("got %s", out)
+	}
+}
+
 func TestBatchIsAllOrNothing(t *testing.T) {
 	u := newUser(t)
 	bad := u.pipe("{\"kind\":\"a\"}\n{\"knd\":\"a\"}\n\nnot json\n{\"kind\":\"a\",\"priority\":300}\n", "enqueue", "--batch", "-")
@@ -76,6 +104,81 @@ func TestBatchIsAllOrNothing(t *testing.T) {
 	want := []receiptRecord{{ID: "x", State: worker.Waiting}, {ID: "y", State: worker.Scheduled}}
 	if diff := cmp.Diff(want, decodeLines[receiptRecord](t, u.must("enqueue", "--batch", "tasks.ndjson", "--json"))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestBatchMayBeginWithAByteOrderMark(t *testing.T) {
+	u := newUser(t)
+	if a := u.pipe("\xef\xbb\xbf{\"kind\":\"x\",\"id\":\"a\"}\n", "enqueue", "--batch", "-"); a.out != "a\twaiting\n" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestRefusedTasksOfABatchAreNamedByTheirLines(t *testing.T) {
+	u := newUser(t)
+	u.write("w.yaml", "queues: {full: {max_len: 2}}\nhandlers: {other: {command: [cat]}}\n", 0o600)
+	r := u.startWith("w.yaml")
+	u.awaitReplicas(1)
+	r.signal(syscall.SIGTERM)
+	r.wait()
+	var lines strings.Builder
+	lines.WriteString("{\"kind\":\"x\"}\n\n")
+	for i := range 600 { // more than one call to Redis
+		fmt.Fprintf(&lines, `{"kind":"x","queue":"full","id":"t%d"}`+"\n", i)
+	}
+	u.write("tasks.ndjson", lines.String(), 0o600)
+	a := u.run("enqueue", "--batch", "tasks.ndjson")
+	if want := "ltsworker: 598 of 601 tasks were refused\ntasks.ndjson:5-602: queue is full: full\n"; a.code != exitFailed || a.err != want {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if !strings.HasSuffix(a.out, "\nt599\trefused: tasks.ndjson:602: queue is full: full\n") || strings.Count(a.out, "\n") != 601 {
+		t.Errorf("got %s", a.out)
+	}
+	got := decodeLines[receiptRecord](t, u.run("enqueue", "--batch", "tasks.ndjson", "--json").out)
+	if r := got[600]; len(got) != 601 || r.Outcome != "refused" || r.Line != 602 || r.Error != "queue is full: full" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestTasksOfABatchAreNotCalledRefusedWhereNobodyKnows(t *testing.T) {
+	u := newUser(t)
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?max_retries=-1"
+	var lines strings.Builder
+	for i := range 1400 {
+		fmt.Fprintf(&lines, `{"kind":"x","id":"t%d"}`+"\n", i)
+	}
+	// The first call is sent in full where Redis does not know the script yet.
+	u.must("enqueue", "x", "--id", "first")
+	p.Strike("enqueue", 2, faultproxy.ReplyLost)
+	a := u.pipe(lines.String(), "enqueue", "--batch", "-", "--json")
+	outcomes := map[string]int{}
+	for _, r := range decodeLines[receiptRecord](t, a.out) {
+		outcomes[r.Outcome]++
+	}
+	if diff := cmp.Diff(map[string]int{"": 500, "unknown": 500, "not_tried": 400}, outcomes); diff != "" {
+		t.Error(diff)
+	}
+	want := "ltsworker: cannot use Redis at " + p.Addr() + ": 500 of 1400 tasks may have been made or not, 400 of 1400 tasks were not tried after that\nstandard input:501-1000: enqueue: "
+	if a.code != exitUnreachable || !strings.HasPrefix(a.err, want) || strings.Count(a.err, "\n") != 2 {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if out := u.must("get", "t500"); !strings.Contains(out, "waiting") {
+		t.Errorf("the call was not made: %s", out)
+	}
+}
+
+func TestABatchThatRedisHasNoRoomForIsRefused(t *testing.T) {
+	u := newUser(t)
+	u.ownServer()
+	u.redis("CONFIG", "SET", "maxmemory", "1mb")
+	a := u.pipe(`{"kind":"x"}`, "enqueue", "--batch", "-", "--json")
+	got := decodeLines[receiptRecord](t, a.out)
+	if len(got) != 1 || got[0].Outcome != "refused" || got[0].Line != 1 || !strings.Contains(got[0].Error, "OOM") {
+		t.Errorf("got %+v", got)
+	}
+	if a.code != exitFailed || !strings.HasPrefix(a.err, "ltsworker: 1 of 1 tasks were refused\nstandard input:1: enqueue: OOM") || strings.Contains(a.out+a.err, "user_script") {
+		t.Errorf("got %+v", a)
 	}
 }
 
@@ -120,12 +223,35 @@ func TestWaitingFailsWithTheTask(t *testing.T) {
 	if a := u.run("wait", "a", "--timeout", "10ms"); a.code != exitFailed || !strings.Contains(a.err, "a has not ended") {
 		t.Errorf("got %+v", a)
 	}
+	u.must("enqueue", "x", "--id", "b")
+	u.must("stop", "b", "--why", "later")
+	for _, timeout := range []string{"0s", "10ms"} {
+		a := u.run("wait", "a", "none", "b", "--timeout", timeout)
+		if want := (answer{exitFailed, "b\tstopped\tlater\n", "ltsworker: a has not ended: the time to wait has passed\nltsworker: none: no such task\n"}); a != want {
+			t.Errorf("--timeout %s: got %+v", timeout, a)
+		}
+	}
 	u.must("stop", "a", "--why", "enough")
 	if a := u.run("wait", "a"); a.code != exitFailed || a.out != "a\tstopped\tenough\n" {
 		t.Errorf("got %+v", a)
 	}
 	if a := u.run("wait", "none"); a.code != exitFailed || a.err != "ltsworker: none: no such task\n" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+func TestWaitingForTasksThatAreGone(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "where", "--id", "gone", "--retain", "0s")
+	u.until("the task has gone", func() bool { return u.run("get", "gone").code == exitFailed })
+	args := []string{"wait", "--timeout", "0s"}
+	for i := range 2000 {
+		args = append(args, fmt.Sprint("none", i))
+	}
+	a := u.run(append(args, "gone")...)
+	if a.out != "gone\tsucceeded\tsub fast where "+u.pool+"\n" || strings.Count(a.err, "no such task\n") != 2000 {
+		t.Errorf("got %.300q, %.300q", a.out, a.err)
 	}
 }
 

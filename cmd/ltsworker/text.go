@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // printable returns s as it may be shown on a terminal: anything that a terminal
@@ -28,6 +31,21 @@ func quoted(s string) string {
 		return strconv.Quote(strings.ToValidUTF8(s[:80], "")) + "…"
 	}
 	return strconv.Quote(s)
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// shellWord writes s as one word of a command line. What does not print is quoted
+// for the eye only.
+func shellWord(s string) string {
+	switch {
+	case plainWord.MatchString(s):
+		return s
+	case visible(s) != s:
+		return strconv.Quote(s)
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // visible escapes what does not print and leaves the rest as it is.
@@ -57,6 +75,33 @@ func visibleLines(s string) string {
 		lines[i] = strings.Join(fields, "\t")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// indented breaks text that begins in this column of a terminal between words, so
+// that its other lines begin there too. Width 0 is no terminal, and too narrow a
+// one is left to itself.
+func indented(text string, column, width int) string {
+	room := width - column
+	if room < 20 {
+		return text
+	}
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Split(text, " ") {
+		n := ansi.StringWidth(word)
+		switch {
+		case i == 0:
+		case at+1+n > room:
+			b.WriteString("\n" + strings.Repeat(" ", column))
+			at = 0
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
 }
 
 // writeJSON writes v on one line. Strings in it are escaped such that the line
@@ -98,13 +143,27 @@ func limitText(n int) string {
 	return strconv.Itoa(n)
 }
 
-// instant is an exact time: RFC 3339 in UTC with milliseconds, the
+// instant is an exact time for programs: RFC 3339 in UTC with milliseconds, the
 // precision of Redis.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// localTime is a time for a person.
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// localTimeMS is localTime where many things happen in a second.
+func localTimeMS(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.000") }
+
+// away says how long ago a time was, or how far ahead it is.
+func away(t time.Time) string {
+	if d := time.Until(t); d > 0 {
+		return "in " + shortDuration(d)
+	}
+	return agoText(time.Since(t))
 }
 
 // count says n of something: "1 task", "3 tasks".

@@ -137,9 +137,9 @@ func (m *topModel) message() string {
 	case m.done != nil:
 		return "…"
 	case m.trouble != nil:
-		return m.palette.paint(red, visible(strings.ReplaceAll(m.trouble.Error(), "\n", "; ")))
+		return m.palette.paint(red, visible(strings.ReplaceAll(tidy(m.trouble.Error()), "\n", "; ")))
 	}
-	return visible(strings.ReplaceAll(m.says, "\n", "; "))
+	return visible(strings.ReplaceAll(tidy(m.says), "\n", "; "))
 }
 
 // keys are those that do something where one is.

@@ -166,6 +166,10 @@ func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string
 func (r *yamlReader) number(to *int, least, most int) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		v, err := strconv.Atoi(n.Value)
+		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil && v >= least && v <= most {
+			r.add(n, key, "must be a number and not text: leave out the quotes, as in %d", v)
+			return
+		}
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!str" || err != nil || v < least || v > most {
 			r.add(n, key, "must be a whole number from %d to %d, not %s", least, most, describe(n))
 			return

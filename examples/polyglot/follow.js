@@ -10,6 +10,7 @@ import { createClient } from 'redis';
 const id = process.argv[2];
 const pool = `lts:{${process.env.LTS_POOL ?? 'default'}}`;
 const events = `${pool}:events`;
+const rejected = `${pool}:inbox:rejected`;
 const group = 'follow-js'; // one per service: Redis keeps how far the service has read
 const consumer = `js-${process.pid}`; // one per process
 const ends = ['succeeded', 'failed', 'stopped', 'expired'];
@@ -22,14 +23,17 @@ await redis.connect();
 await redis.xGroupCreate(events, group, '$', { MKSTREAM: true }).catch((err) => {
   if (!err.message.startsWith('BUSYGROUP')) throw err;
 });
-await redis.rPush(`${pool}:inbox`, JSON.stringify({ id, kind: 'text.upper', payload: 'from ä to z' }));
+const newest = await redis.xRevRange(rejected, '+', '-', { COUNT: 1 });
+const since = newest[0]?.id ?? '0-0'; // rejections up to here are not of what follows
+const pushed = JSON.stringify({ id, kind: 'text.upper', payload: 'from ä to z' });
+await redis.rPush(`${pool}:inbox`, pushed);
 
 let state = '';
 let version = 0; // the highest that was seen of the task
 let told = '0-0'; // up to where events are known to be trimmed
 
 while (!ends.includes(state)) {
-  if (Date.now() > patience) throw new Error(`${id} has not ended; ${pool}:inbox:rejected may say why`);
+  if (Date.now() > patience) fail(`${id} has not ended; is a replica running?`);
   const place = (await redis.xInfoGroups(events)).find((g) => g.name === group)['last-delivered-id'];
   const left = await redis.xAutoClaim(events, group, consumer, 60_000, '0-0', { COUNT: 100 });
   const read = await redis.xReadGroup(group, consumer, { key: events, id: '>' }, { COUNT: 100, BLOCK: 1000 });
@@ -47,6 +51,16 @@ while (!ends.includes(state)) {
     const task = await redis.hGetAll(`${pool}:task:${id}`);
     if (ends.includes(task.state)) see(task);
   }
+
+  // While nothing comes: the entry may have been rejected. A duplicate of its own id means that the task is there.
+  if (!ends.includes(state) && left.messages.length === 0 && !read) {
+    const reject = await rejection();
+    if (!reject) continue;
+    if (reject.code !== 'duplicate' || reject.task !== id) fail(`${id} was rejected: ${reject.reason}`);
+    const task = await redis.hGetAll(`${pool}:task:${id}`);
+    if (!task.state) fail(`${id} has ended and is not kept any more`);
+    if (ends.includes(task.state)) see(task);
+  }
 }
 
 // The event has a short result only, the task any.
@@ -60,6 +74,17 @@ function see(change) {
   version = v;
   state = change.state;
   console.log(change.code ? `${state} ${change.code}` : state);
+}
+
+// rejection finds the fields of the entry's rejection, if it has one.
+async function rejection() {
+  const entries = await redis.xRevRange(rejected, '+', `(${since}`, { COUNT: 100 });
+  return entries.find((e) => e.message.entry === pushed)?.message;
+}
+
+function fail(why) {
+  console.error(why);
+  process.exit(1);
 }
 
 // before compares two positions of the stream.

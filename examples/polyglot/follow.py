@@ -16,6 +16,7 @@ import redis
 task_id = sys.argv[1]
 pool = "lts:{%s}" % os.environ.get("LTS_POOL", "default")
 events = pool + ":events"
+rejected = pool + ":inbox:rejected"
 group = "follow-py"  # one per service: Redis keeps how far the service has read
 consumer = "py-%d" % os.getpid()  # one per process
 ends = ("succeeded", "failed", "stopped", "expired")
@@ -36,6 +37,14 @@ def see(change):
     print(f"{state} {change['code']}" if "code" in change else state)
 
 
+def rejection(entry, since):
+    """The fields of the entry's rejection, if it has one."""
+    for _, reject in r.xrevrange(rejected, "+", "(" + since, count=100):
+        if reject["entry"] == entry:
+            return reject
+    return None
+
+
 def position(text):
     """A position of the stream, to compare with others."""
     return [int(part) for part in text.split("-")]
@@ -49,12 +58,14 @@ try:
 except redis.ResponseError as err:
     if not str(err).startswith("BUSYGROUP"):
         raise
-entry = {"id": task_id, "kind": "text.upper", "payload": "from ä to z"}
-r.rpush(pool + ":inbox", json.dumps(entry, ensure_ascii=False))
+newest = r.xrevrange(rejected, count=1)
+since = newest[0][0] if newest else "0-0"  # rejections up to here are not of what follows
+entry = json.dumps({"id": task_id, "kind": "text.upper", "payload": "from ä to z"}, ensure_ascii=False)
+r.rpush(pool + ":inbox", entry)
 
 while state not in ends:
     if time.monotonic() > patience:
-        sys.exit(f"{task_id} has not ended; {pool}:inbox:rejected may say why")
+        sys.exit(f"{task_id} has not ended; is a replica running?")
     place = next(g["last-delivered-id"] for g in r.xinfo_groups(events) if g["name"] == group)
     _, left, deleted = r.xautoclaim(events, group, consumer, 60_000, count=100)
     read = r.xreadgroup(group, consumer, {events: ">"}, count=100, block=1000)
@@ -71,6 +82,16 @@ while state not in ends:
         print("missed events")
         task = r.hgetall(f"{pool}:task:{task_id}")
         if task.get("state") in ends:
+            see(task)
+
+    # While nothing comes: the entry may have been rejected. A duplicate of its own id means that the task is there.
+    if state not in ends and not left and not read and (reject := rejection(entry, since)):
+        if reject["code"] != "duplicate" or reject["task"] != task_id:
+            sys.exit(f"{task_id} was rejected: {reject['reason']}")
+        task = r.hgetall(f"{pool}:task:{task_id}")
+        if not task:
+            sys.exit(f"{task_id} has ended and is not kept any more")
+        if task["state"] in ends:
             see(task)
 
 # The event has a short result only, the task any.

@@ -11,6 +11,7 @@ require 'redis'
 id = ARGV.fetch(0)
 pool = "lts:{#{ENV.fetch('LTS_POOL', 'default')}}"
 events = "#{pool}:events"
+rejected = "#{pool}:inbox:rejected"
 group = 'follow-rb' # one per service: Redis keeps how far the service has read
 consumer = "rb-#{Process.pid}" # one per process
 ends = %w[succeeded failed stopped expired]
@@ -42,10 +43,17 @@ begin
 rescue Redis::CommandError => e
   raise unless e.message.start_with?('BUSYGROUP')
 end
-redis.rpush("#{pool}:inbox", JSON.generate({ id: id, kind: 'text.upper', payload: 'from ä to z' }))
+since = redis.xrevrange(rejected, count: 1).dig(0, 0) || '0-0' # rejections up to here are not of what follows
+pushed = JSON.generate({ id: id, kind: 'text.upper', payload: 'from ä to z' })
+redis.rpush("#{pool}:inbox", pushed)
+
+# rejection finds the fields of the entry's rejection, if it has one.
+rejection = lambda do
+  redis.xrevrange(rejected, '+', "(#{since}", count: 100).map(&:last).find { |r| r['entry'] == pushed }
+end
 
 until ends.include?(state)
-  abort "#{id} has not ended; #{pool}:inbox:rejected may say why" if now.call > patience
+  abort "#{id} has not ended; is a replica running?" if now.call > patience
   place = redis.xinfo(:groups, events).find { |g| g['name'] == group }['last-delivered-id']
   # Called as Redis spells it: the method xautoclaim hides the deleted ones.
   _, left, deleted = redis.call('XAUTOCLAIM', events, group, consumer, 60_000, '0-0', 'COUNT', 100)
@@ -65,6 +73,15 @@ until ends.include?(state)
     task = redis.hgetall("#{pool}:task:#{id}")
     see.call(task) if ends.include?(task['state'])
   end
+
+  # While nothing comes: the entry may have been rejected. A duplicate of its own id means that the task is there.
+  next if ends.include?(state) || left.any? || read.any?
+  next unless (reject = rejection.call)
+
+  abort "#{id} was rejected: #{reject['reason']}" unless reject['code'] == 'duplicate' && reject['task'] == id
+  task = redis.hgetall("#{pool}:task:#{id}")
+  abort "#{id} has ended and is not kept any more" if task.empty?
+  see.call(task) if ends.include?(task['state'])
 end
 
 # The event has a short result only, the task any.

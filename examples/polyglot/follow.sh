@@ -11,6 +11,7 @@ export LC_ALL=C # lengths are in bytes
 id=$1
 pool="lts:{${LTS_POOL:-default}}"
 events=$pool:events
+rejected=$pool:inbox:rejected
 group=follow-sh # one per service: Redis keeps how far the service has read
 consumer=sh-$$  # one per process
 
@@ -58,9 +59,11 @@ ended() { case $1 in succeeded | failed | stopped | expired) ;; *) false ;; esac
 # fields FROM COUNT sets the variables new_... from a part of the reply: a name, a value, a name, and so on.
 fields() {
 	local i
-	new_id='' new_state='' new_v=1 new_code=''
+	new_id='' new_state='' new_v=1 new_code='' new_reason='' new_task='' new_entry=''
 	for ((i = $1; i < $1 + $2; i += 2)); do
-		case ${item[i]} in id | state | v | code) printf -v "new_${item[i]}" %s "${item[i + 1]}" ;; esac
+		case ${item[i]} in
+		id | state | v | code | reason | task | entry) printf -v "new_${item[i]}" %s "${item[i + 1]}" ;;
+		esac
 	done
 }
 
@@ -84,6 +87,18 @@ entries() {
 	if ((${#done[@]} > 0)); then redis XACK "$events" "$group" "${done[@]}"; fi
 }
 
+# rejection finds the rejection of the entry that was pushed, and sets new_code, new_reason and new_task.
+rejection() {
+	local i
+	redis XREVRANGE "$rejected" + "($since" COUNT 100
+	for ((i = 0; i + 2 < ${#item[@]}; i++)); do
+		[[ ${kind[i]}${item[i]}${kind[i + 1]}${kind[i + 2]} == '*2$*' ]] || continue
+		fields $((i + 3)) "${item[i + 2]}"
+		if [[ $new_entry == "$pushed" ]]; then return; fi
+	done
+	false
+}
+
 # before compares two positions of the stream. Their numbers go beyond what (( )) can hold.
 before() { [[ $(padded "$1") < $(padded "$2") ]]; }
 padded() { printf '%20s%20s' "${1%-*}" "${1#*-}"; }
@@ -92,10 +107,13 @@ exec 3<>"/dev/tcp/127.0.0.1/${REDIS_PORT:-6379}"
 
 # The group comes before the task, so that it gets all of the task's events.
 redis XGROUP CREATE "$events" "$group" '$' MKSTREAM
-redis RPUSH "$pool:inbox" "{\"id\":\"$id\",\"kind\":\"text.upper\",\"payload\":\"from ä to z\"}"
+redis XREVRANGE "$rejected" + - COUNT 1
+since=${item[2]:-0-0} # rejections up to here are not of what follows
+pushed="{\"id\":\"$id\",\"kind\":\"text.upper\",\"payload\":\"from ä to z\"}"
+redis RPUSH "$pool:inbox" "$pushed"
 
 until ended "$state"; do
-	if ((SECONDS > 30)); then fail "$id has not ended; $pool:inbox:rejected may say why"; fi
+	if ((SECONDS > 30)); then fail "$id has not ended; is a replica running?"; fi
 	redis XINFO GROUPS "$events"
 	for ((i = 0; i < ${#item[@]}; i++)); do
 		case ${item[i]} in
@@ -107,6 +125,7 @@ until ended "$state"; do
 	deleted=${item[${#item[@]} - 1]} # 0, or the last of the deleted ones
 	entries
 	redis XREADGROUP GROUP "$group" "$consumer" COUNT 100 BLOCK 1000 STREAMS "$events" '>'
+	quiet=$((${#item[@]} == 1)) # nothing came
 	entries
 	redis HGET "$pool:meta" events:trimmed
 	trimmed=${item[0]:-0-0}
@@ -117,6 +136,15 @@ until ended "$state"; do
 		echo "missed events"
 		redis HGETALL "$pool:task:$id"
 		fields 1 "${item[0]}"
+		if ended "$new_state"; then see; fi
+	fi
+
+	# While nothing comes: the entry may have been rejected. A duplicate of its own id means that the task is there.
+	if ((quiet)) && ! ended "$state" && rejection; then
+		if [[ $new_code != duplicate || $new_task != "$id" ]]; then fail "$id was rejected: $new_reason"; fi
+		redis HGETALL "$pool:task:$id"
+		fields 1 "${item[0]}"
+		if [[ ! $new_state ]]; then fail "$id has ended and is not kept any more"; fi
 		if ended "$new_state"; then see; fi
 	fi
 done

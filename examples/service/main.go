@@ -3,7 +3,7 @@
 // drains on SIGTERM.
 //
 //	go run ./examples/service                    with an embedded Redis
-//	LTS_REDIS=127.0.0.1:6379 go run ./examples/service
+//	LTS_REDIS=redis://127.0.0.1:6379/0 go run ./examples/service
 package main
 
 import (
@@ -49,16 +49,21 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	addr := os.Getenv("LTS_REDIS")
-	if addr == "" {
+	url := os.Getenv("LTS_REDIS")
+	if url == "" {
 		m, err := miniredis.Run()
 		if err != nil {
 			return err
 		}
 		defer m.Close()
-		addr = m.Addr()
+		url = "redis://" + m.Addr()
 	}
-	rdb := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		return fmt.Errorf("LTS_REDIS: %w", err)
+	}
+	opts.ContextTimeoutEnabled = true
+	rdb := redis.NewClient(opts)
 	defer rdb.Close()
 
 	store := redisstore.New(rdb, "media")

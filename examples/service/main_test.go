@@ -16,7 +16,7 @@ import (
 // left waiting, and nothing stays claimed.
 func TestSignalDrains(t *testing.T) {
 	m := miniredis.RunT(t)
-	t.Setenv("LTS_REDIS", m.Addr())
+	t.Setenv("LTS_REDIS", "redis://"+m.Addr())
 	workTime = 300 * time.Millisecond
 	rdb := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { rdb.Close() })
@@ -35,7 +35,7 @@ func TestSignalDrains(t *testing.T) {
 		}
 		return s
 	}
-	for stats().Running == 0 {
+	for stats().Ended[pool.Succeeded] == 0 { // the next ones run
 		select {
 		case err := <-ended:
 			t.Fatal("ended before it began: ", err)
