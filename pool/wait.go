@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -113,24 +114,74 @@ func (p *Pool) findPatiently(ctx context.Context, id string) (*worker.Task, erro
 
 // gone rebuilds a task that is not there any more from its last event.
 func (p *Pool) gone(ctx context.Context, id string) (t *worker.Task, lost int, err error) {
+	ends, err := p.lastEnds(ctx, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	e, ok := ends[id]
+	if !ok {
+		return nil, 0, ErrNotFound
+	}
+	return fromEvent(&e), e.ResultBytes, nil
+}
+
+// lastEnds searches the newest events for the latest end of each task.
+func (p *Pool) lastEnds(ctx context.Context, ids ...string) (map[string]Event, error) {
+	wanted := map[string]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	ends := map[string]Event{}
 	before := ""
-	for n := 0; n < lookBack; {
+	for n := 0; n < lookBack && len(ends) < len(wanted); {
 		page, err := p.store.RecentEvents(ctx, before, lookBackPage)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if len(page) == 0 {
 			break
 		}
 		for _, e := range page {
-			if e.ID == id && e.State.Terminal() {
-				return fromEvent(&e), e.ResultBytes, nil
+			if _, newer := ends[e.ID]; wanted[e.ID] && !newer && e.State.Terminal() {
+				ends[e.ID] = e
 			}
 		}
 		n += len(page)
 		before = page[len(page)-1].Cursor
 	}
-	return nil, 0, ErrNotFound
+	return ends, nil
+}
+
+// Find reads tasks as they are now, and those that are gone from their last events,
+// as WaitTask does, in the order of the ids. Where there is neither the task is nil.
+func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) {
+	var errs []error
+	for _, id := range ids {
+		errs = append(errs, checkName("id", id))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	tasks, err := p.store.Get(ctx, ids...)
+	if err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	var missing []string
+	for i, t := range tasks {
+		if t == nil {
+			missing = append(missing, ids[i])
+		}
+	}
+	ends, err := p.lastEnds(ctx, missing...)
+	if err != nil {
+		return nil, fmt.Errorf("find tasks: %w", err)
+	}
+	for i, t := range tasks {
+		if e, ok := ends[ids[i]]; ok && t == nil {
+			tasks[i] = fromEvent(&e)
+		}
+	}
+	return tasks, nil
 }
 
 func fromEvent(e *Event) *worker.Task {

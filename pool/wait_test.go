@@ -163,6 +163,36 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 	})
 }
 
+func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		s.emit(Event{ID: "gone", Kind: "k", State: Failed, Version: 3})
+		s.emit(Event{ID: "gone", Kind: "k", State: Succeeded, Version: 5, Result: []byte("1")})
+		s.emit(Event{ID: "left", Kind: "k", State: Waiting, Version: 1})
+		newLife(s, "alive")
+		tasks, err := p.Find(t.Context(), "gone", "never", "alive", "left", "gone")
+		if err != nil || len(tasks) != 5 {
+			t.Fatal(tasks, err)
+		}
+		for i, want := range []State{Succeeded, "", worker.Waiting, "", Succeeded} {
+			if got := tasks[i]; (got == nil) != (want == "") || got != nil && got.State != want {
+				t.Errorf("%d: got %+v, want one that is %q", i, got, want)
+			}
+		}
+		if got := tasks[0]; got.Version != 5 || string(got.Result) != "1" {
+			t.Errorf("got %+v", got)
+		}
+		if s.calls("recent") != 2 { // the last of them empty
+			t.Errorf("the events were read %d times", s.calls("recent"))
+		}
+		var field *FieldError
+		if _, err := p.Find(t.Context(), "a b"); !errors.As(err, &field) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeStore()

@@ -53,15 +53,19 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 	defer cancel()
 	// What has ended is told however short the time is, and what is not there is
 	// looked for once, not once for each.
-	known, err := endings(cmd.Context(), c, ids)
+	tasks, err := c.Find(cmd.Context(), ids...)
 	if err != nil {
 		return err
 	}
 	ends := make([]chan ending, len(ids))
 	for i, id := range ids {
 		ends[i] = make(chan ending, 1)
-		if e, ok := known[id]; ok {
-			ends[i] <- e
+		switch t := tasks[i]; {
+		case t == nil:
+			ends[i] <- ending{err: worker.ErrNotFound}
+			continue
+		case t.State.Terminal():
+			ends[i] <- ending{task: t}
 			continue
 		}
 		go func() {
@@ -99,57 +103,6 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		return errReported
 	}
 	return nil
-}
-
-// How far back the events are searched for the ends of tasks that are gone: as far
-// as WaitTask does.
-const (
-	lookBack     = 10_000
-	lookBackPage = 1000
-)
-
-// endings reads the tasks and returns those that have ended, and those that do not
-// exist. Of one that has left Redis with its end there is what its last event says.
-func endings(ctx context.Context, c *client, ids []string) (map[string]ending, error) {
-	tasks, err := c.store.Get(ctx, ids...)
-	if err != nil {
-		return nil, err
-	}
-	known, gone := map[string]ending{}, false
-	for i, t := range tasks {
-		switch {
-		case t == nil:
-			known[ids[i]], gone = ending{err: worker.ErrNotFound}, true
-		case t.State.Terminal():
-			known[ids[i]] = ending{task: t}
-		}
-	}
-	before := ""
-	for n := 0; gone && n < lookBack; {
-		page, err := c.store.RecentEvents(ctx, before, lookBackPage)
-		if err != nil {
-			return nil, err
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, e := range page {
-			if known[e.ID].err != nil && e.State.Terminal() {
-				known[e.ID] = ending{task: endedBy(e)}
-			}
-		}
-		n += len(page)
-		before = page[len(page)-1].Cursor
-	}
-	return known, nil
-}
-
-// endedBy is what an event tells of the task that it ended.
-func endedBy(e worker.Event) *worker.Task {
-	return &worker.Task{
-		Spec:  worker.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Headers: e.Meta},
-		State: e.State, Attempt: e.Attempt, Version: e.Version, EndedAt: e.At, Replica: e.Replica, Code: e.Code, Error: e.Error, Result: e.Result,
-	}
 }
 
 // endLine says on one line how a task ended.
