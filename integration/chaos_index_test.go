@@ -63,7 +63,8 @@ for _, key in ipairs(redis.call('KEYS', P .. '*')) do
     end
   elseif kind == 'group' or kind == 'wait' or kind == 'running' or kind == 'ended' or kind == 'wake' or kind == 'bell' or
     kind == 'replica' or kind == 'call' or kind == 'lock' or kind == 'inbox' or name == 'inbox' or name == 'scheduled' or
-    name == 'expiring' or name == 'events' or name == 'meta' or name == 'queues' or name == 'stats' or name == 'replicas' then
+    name == 'expiring' or name == 'events' or name == 'meta' or name == 'queues' or name == 'stats' or name == 'replicas' or
+    kind == 'load' then
   else
     say('unknown key ' .. name)
   end

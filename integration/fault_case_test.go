@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -298,6 +299,20 @@ var faultCases = map[string]faultCase{
 			return fmt.Sprint(asked), err
 		},
 	},
+	"forget": {
+		prepare: func(v *victim) {
+			v.base()
+			on := true
+			v.must(v.st.Configure(context.Background(), worker.Setting{Scope: worker.QueueScope, Name: "unused", Pause: &on}))
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			err := st.ForgetQueue(ctx, "unused")
+			if errors.Is(err, worker.ErrNoQueue) { // it has been forgotten already
+				err = nil
+			}
+			return done(err)
+		},
+	},
 	"ring": {
 		prepare: func(v *victim) { v.base() },
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
@@ -426,6 +441,9 @@ func everyScript(v *victim, st *redisstore.Store) {
 	_, err = st.Drain(ctx, "nobody")
 	v.must(err)
 	v.must(st.Wake(ctx, "default"))
+	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, worker.ErrNoQueue) {
+		v.t.Fatal(err)
+	}
 	_, err = st.Stats(ctx)
 	v.must(err)
 	for _, err := range st.Inspect(ctx, worker.Inspection{}) {

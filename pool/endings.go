@@ -119,6 +119,13 @@ func (l *endings) linger(f *feed) {
 	f.leaving = timer
 }
 
+// lingers reports whether nobody waits for what the feed reads.
+func (l *endings) lingers(f *feed) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(f.waiters) == 0
+}
+
 // close ends a feed that lingers. Those who still wait go on.
 func (l *endings) close() {
 	l.mu.Lock()
@@ -184,6 +191,8 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 		case errors.As(err, &trimmed):
 			gap = true
 			continue
+		case err != nil && l.lingers(f):
+			return err // it is nobody's trouble
 		case err != nil:
 			if err := out.pause(ctx, err); err != nil {
 				return err

@@ -1,7 +1,10 @@
 package pool
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,5 +60,26 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 		gone()
 		serve(3)
 		gone()
+	})
+}
+
+func TestTroubleOfAReaderThatNobodyNeedsIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		var log bytes.Buffer
+		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		l := newLife(s, "a")
+		wait := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		l.end("1")
+		if got := <-wait; got.Err != nil {
+			t.Error(got.Err)
+		}
+		s.readErr = func() error { return io.ErrUnexpectedEOF }
+		s.emit(Event{ID: "other", State: Waiting})
+		synctest.Wait()
+		if got := goroutines(); got != 0 || log.Len() > 0 {
+			t.Errorf("%d goroutines are left, the log says %q", got, log.String())
+		}
 	})
 }

@@ -98,9 +98,11 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 }
 
 // ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
-// pause. It fails with ErrQueueInUse where the queue has live tasks or a live
-// replica serves it, and with ErrNoQueue where it is not on the list. The next task
-// that names the queue puts it back, without the settings.
+// pause. It fails with ErrQueueInUse where the queue has live tasks or a replica
+// serves it, also one that has been silent and is not given up yet, and with
+// ErrNoQueue where it is not on the list. The next task that names the queue puts it
+// back, without the settings; so does one that is scheduled at this very moment, when
+// it is due.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
 	err := checkName("queue", queue)
 	if err == nil {

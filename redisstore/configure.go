@@ -72,6 +72,13 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
+	listed, err := s.rdb.SIsMember(ctx, s.key("queues"), queue).Result()
+	if err != nil {
+		return s.fail("forget queue", err)
+	}
+	if !listed {
+		return worker.ErrNoQueue
+	}
 	for t, err := range s.Tasks(ctx, worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}}) {
 		if err != nil {
 			return err
@@ -83,12 +90,10 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 		return s.fail("forget queue", err)
 	}
 	switch reply {
-	case "none":
-		return worker.ErrNoQueue
 	case "tasks":
 		return fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse)
 	case "replica":
-		return fmt.Errorf("%w: a live replica serves it", worker.ErrQueueInUse)
+		return fmt.Errorf("%w: a replica serves it", worker.ErrQueueInUse)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ var damages = map[string]struct {
 	"head_stale":      {worker.Error, "the first of group %[1]s is remembered here, and is not in the line", fixIt},
 	"group_stuck":     {worker.Error, "task %[1]s of group %[2]s is held back, though its group has room", fixIt},
 	"replica_alone":   {worker.Warning, "a record of a replica that is not on the list and long silent", fixIt},
+	"load_stale":      {worker.Warning, "counts of what came and went long ago", fixIt},
 	"quarantined":     {worker.Warning, "kept here, out of everybody's way, because it is broken", "look at it: rename it back once it is repaired, or delete it"},
 	"unknown":         {worker.Note, "a key that this version does not know", "none, if another version or program put it there"},
 	"bad_setting":     {worker.Error, "the setting %[1]s is %[2]q, which is no number", fixIt},

@@ -12,8 +12,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// groupPage is how many groups are read in one pipeline.
-const groupPage = 200
+// groupPage is how many commands about groups go into one pipeline, roughly.
+const groupPage = 5000
 
 // Groups reads the default limit of groups, 0 for none, and the named groups in
 // the order of their names, without any those that have a limit of their own.
@@ -33,21 +33,23 @@ func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.Grou
 	if err != nil {
 		return 0, nil, s.fail("groups", err)
 	}
-	var groups []worker.GroupInfo
-	for page := range slices.Chunk(names, groupPage) {
-		infos, err := s.countGroups(ctx, page, queues)
-		if err != nil {
-			return 0, nil, s.fail("groups", err)
-		}
-		groups = append(groups, infos...)
+	groups, err := s.runningOf(ctx, names)
+	if err != nil {
+		return 0, nil, s.fail("groups", err)
 	}
+	var full []*worker.GroupInfo
 	for i := range groups {
 		g := &groups[i]
 		if g.Limit, g.Own = own[g.Name]; !g.Own {
 			g.Limit = byDefault
 		}
-		if !g.Full() {
-			g.Held = 0 // the heads can start, and let the next forward
+		if g.Full() { // of others the heads can start, and let the next forward
+			full = append(full, g)
+		}
+	}
+	for page := range slices.Chunk(full, max(groupPage/(2*len(queues)+1), 1)) {
+		if err := s.countHeld(ctx, page, queues); err != nil {
+			return 0, nil, s.fail("groups", err)
 		}
 	}
 	return byDefault, groups, nil
@@ -68,33 +70,48 @@ func (s *Store) groupLimits(ctx context.Context) (byDefault int, own map[string]
 	return byDefault, own, nil
 }
 
-// countGroups counts of each group what runs, and what waits in each queue: the
-// group's head, which stands in the line, and those parked behind it.
-func (s *Store) countGroups(ctx context.Context, names, queues []string) ([]worker.GroupInfo, error) {
+// runningOf counts what runs of each group.
+func (s *Store) runningOf(ctx context.Context, names []string) ([]worker.GroupInfo, error) {
+	var groups []worker.GroupInfo
+	for page := range slices.Chunk(names, groupPage) {
+		p := s.rdb.Pipeline()
+		running := make([]*redis.IntCmd, len(page))
+		for i, name := range page {
+			running[i] = p.SCard(ctx, s.key("group:run:", name))
+		}
+		if _, err := p.Exec(ctx); err != nil {
+			return nil, err
+		}
+		for i, name := range page {
+			groups = append(groups, worker.GroupInfo{Name: name, Running: int(running[i].Val())})
+		}
+	}
+	return groups, nil
+}
+
+// countHeld counts of each group what waits in the queues: the group's head, which
+// stands in the line, and those parked behind it.
+func (s *Store) countHeld(ctx context.Context, groups []*worker.GroupInfo, queues []string) error {
 	p := s.rdb.Pipeline()
-	running := make([]*redis.IntCmd, len(names))
-	parked := make([][]*redis.IntCmd, len(names))
-	heads := make([][]*redis.BoolCmd, len(names))
-	for i, name := range names {
-		running[i] = p.SCard(ctx, s.key("group:run:", name))
+	parked := make([][]*redis.IntCmd, len(groups))
+	heads := make([][]*redis.BoolCmd, len(groups))
+	for i, g := range groups {
 		for _, q := range queues {
 			// See parked in lua/lib/line.lua: the members begin with the name and a space.
-			parked[i] = append(parked[i], p.ZLexCount(ctx, s.key("group:wait:", q), "["+name+" ", "("+name+"!"))
-			heads[i] = append(heads[i], p.HExists(ctx, s.key("group:head:", q), name))
+			parked[i] = append(parked[i], p.ZLexCount(ctx, s.key("group:wait:", q), "["+g.Name+" ", "("+g.Name+"!"))
+			heads[i] = append(heads[i], p.HExists(ctx, s.key("group:head:", q), g.Name))
 		}
 	}
 	if _, err := p.Exec(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	infos := make([]worker.GroupInfo, len(names))
-	for i, name := range names {
-		infos[i] = worker.GroupInfo{Name: name, Running: int(running[i].Val())}
+	for i, g := range groups {
 		for j, n := range parked[i] {
-			infos[i].Held += int(n.Val())
+			g.Held += int(n.Val())
 			if heads[i][j].Val() {
-				infos[i].Held++
+				g.Held++
 			}
 		}
 	}
-	return infos, nil
+	return nil
 }

@@ -22,7 +22,7 @@ type QueueInfo struct {
 	MaxLen  int // 0 is no cap
 	Paused  bool
 	// GroupsFull says that tasks wait and that each is held by the limit of its
-	// group.
+	// group, as far as claims have come across them.
 	GroupsFull bool
 }
 

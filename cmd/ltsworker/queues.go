@@ -36,7 +36,7 @@ that wait, STATE says "groups full". IN/S and OUT/S are tasks
 made and ended per second, on average over the last minute.
 
 --forget takes a queue off the list, with its limit, cap and pause, if it has no live
-tasks and no live replica serves it. The next task for it puts it back.`,
+tasks and no replica serves it. The next task for it puts it back.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {

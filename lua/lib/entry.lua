@@ -83,6 +83,10 @@ function alone.replica(name, replica)
   if call('ZSCORE', P .. 'replicas', replica) or seen > NOW - 3600000 then return end
   tell('replica_alone', name, '', '', 'removed', function() call('DEL', P .. name, P .. 'bell:' .. replica) end)
 end
+function alone.load(name, step)
+  if (tonumber(step) or 0) * 5000 > NOW - 180000 then return end
+  tell('load_stale', name, '', '', 'removed', function() call('DEL', P .. name) end)
+end
 function alone.broken(name) tell('quarantined', name, '', '', '') end
 
 local TYPE = { wait = 'zset', running = 'zset', scheduled = 'zset', expiring = 'zset', ended = 'zset', replicas = 'zset',

@@ -92,11 +92,15 @@ local function holds_unique(holder, unique)
   return not h.err and LIVE[h[1]] and h[2] == unique
 end
 
--- judge_live looks at what only live tasks have.
-local function judge_live(id, h)
+-- judge_queue comes first: what puts a task back into its line lists the queue.
+local function judge_queue(id, h)
   if call('SISMEMBER', P .. 'queues', h.queue) == 0 then
     tell('queue_unlisted', 'queues', id, h.queue, 'listed', function() call('SADD', P .. 'queues', h.queue) end)
   end
+end
+
+-- judge_live looks at what only live tasks have.
+local function judge_live(id, h)
   if h.state == 'running' and h.group and call('SISMEMBER', P .. 'group:run:' .. h.group, id) == 0 then
     tell('not_in_group', 'group:run:' .. h.group, id, '', 'counted',
       function() call('SADD', P .. 'group:run:' .. h.group, id) end)
@@ -122,6 +126,7 @@ local function judge(id)
   why = why or unusable(id, h)
   if why then return tell('bad_body', 'task:' .. id, id, why, '', function() return quarantine('task:' .. id) end) end
   given_out(h.score or 0)
+  if LIVE[h.state] then judge_queue(id, h) end
   local missing, done, act = (stands[h.state] or stands_ended)(id, h)
   if missing then tell('no_entry', missing, id, h.state, done, act) end
   if LIVE[h.state] then judge_live(id, h) end

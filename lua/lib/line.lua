@@ -30,11 +30,12 @@ local function park(queue, group, score, id)
 end
 
 -- place puts a waiting task into its queue's line, or behind its group's head. Its queue may have been forgotten while the
--- task was scheduled or had ended.
+-- task was scheduled or had ended. It is in the middle of a step, which the list of queues must not stop: the doctor lists
+-- what is not on it.
 local listed = {}
 local function place(queue, group, score, id)
   if not listed[queue] then
-    call('SADD', P .. 'queues', queue)
+    redis.pcall('SADD', P .. 'queues', queue)
     listed[queue] = true
   end
   if group then

@@ -7,6 +7,7 @@ local function promote(most)
   if not head[1] then return 0, 0 end
   if tonumber(head[2]) > NOW then return head[2] - NOW, 0 end
   local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW, 'LIMIT', 0, most)
+  local moved_on = 0
   local sequence = call('HINCRBY', META, 'seq', #due) - #due
   for i, id in ipairs(due) do
     local m = load(id)
@@ -17,8 +18,9 @@ local function promote(most)
       place(m.queue, m.group, score, id)
       event(id, m, 'waiting', m.v + 1)
       freed[m.queue] = true
+      moved_on = moved_on + 1
     end
   end
   head = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  return head[1] and math.max(head[2] - NOW, 1) or 0, #due
+  return head[1] and math.max(head[2] - NOW, 1) or 0, moved_on
 end

@@ -57,6 +57,12 @@ func forgottenQueue(b *bundle) {
 	forget("runs", nil)
 	b.ok(b.Store.Leave(b.ctx, "server"))
 	forget("served", nil)
+	// It may come back with the next renewal, and would not set its limit again.
+	b.join(worker.Registration{Replica: "silent", Lease: time.Millisecond, Queues: map[string]worker.QueueConfig{"asleep": {Workers: 1, Limit: 1}}})
+	time.Sleep(5 * time.Millisecond)
+	forget("asleep", worker.ErrQueueInUse)
+	b.ok(b.Store.Leave(b.ctx, "silent"))
+	forget("asleep", nil)
 	if got := names(); !cmp.Equal(got, []string{"held"}) {
 		b.Errorf("the queues are %v", got)
 	}
