@@ -9,6 +9,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/lua"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -37,14 +40,19 @@ func faintingDialer(ctx context.Context, network, addr string) (net.Conn, error)
 	return &faintingConn{c}, nil
 }
 
-// faintingConn stops the whole process around the first write that names the
-// fainting task, which is its report: the answer to the claim was read, not
-// written.
+// reportOfSuccess is in a call by hash of the script that reports a success. The task's
+// id alone would not do: a renewal names it, too, and one follows the claim at once
+// where the bell rings late.
+var reportOfSuccess = []byte(redis.NewScript(lua.Source("succeed")).Hash())
+
+// faintingConn stops the whole process around the write that reports the fainting
+// task.
 type faintingConn struct{ net.Conn }
 
 func (c *faintingConn) Write(b []byte) (int, error) {
 	t := fainting.Load()
-	if t == nil || !bytes.Contains(b, []byte(t.ID)) || !fainting.CompareAndSwap(t, nil) {
+	report := t != nil && bytes.Contains(b, reportOfSuccess) && bytes.Contains(b, []byte(t.ID))
+	if !report || !fainting.CompareAndSwap(t, nil) {
 		return c.Conn.Write(b)
 	}
 	if string(t.Payload) == faintBefore {

@@ -220,6 +220,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 		return clientAt(t, server.Addr(), func(o *redis.Options) { o.Username, o.Password = name, "pw" })
 	}
 	eachScript(t, func(t *testing.T, script string, c faultCase) {
+		t.Parallel()
 		calm := newVictim(t, rdb)
 		c.prepare(calm)
 		if _, err := c.call(ctx, calm, calm.st); err != nil {
@@ -238,7 +239,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 			v := newVictim(t, rdb)
 			c.prepare(v)
 			before := v.exact()
-			_, err := c.call(ctx, v, v.open(setUser(t, "user", rules...)))
+			_, err := c.call(ctx, v, v.open(setUser(t, script, rules...)))
 			what := script + " of a user with " + name
 			if err == nil {
 				// It has met no need for the command, or skipped what it had.

@@ -45,6 +45,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 	rdb := server.Client(t)
 	ctx := context.Background()
 	eachScript(t, func(t *testing.T, script string, c faultCase) {
+		t.Parallel()
 		calm := newVictim(t, rdb)
 		c.prepare(calm)
 		names := append(slices.Clone(poolKeys), calm.keys()...)
