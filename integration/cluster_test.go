@@ -44,10 +44,7 @@ func (s *site) everyday() {
 	}
 	var heard collector
 	subscribe(s.t, c, "billing", heard.take)
-	eventually(s.t, patience, "the group", func() bool {
-		_, _, err := c.GroupLag(ctx, "billing")
-		return err == nil
-	})
+	s.awaitGroup("billing")
 
 	const tasks = 60
 	specs := make([]pool.Spec, tasks)
@@ -103,10 +100,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	s.replicas(3, cfg, "step", w.handler)
 	var heard collector
 	subscribe(t, c, "billing", heard.take)
-	eventually(t, patience, "the group", func() bool {
-		_, _, err := c.GroupLag(t.Context(), "billing")
-		return err == nil
-	})
+	s.awaitGroup("billing")
 	ends := func(id string) <-chan *worker.Task {
 		got := make(chan *worker.Task, 1)
 		go func() {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -55,8 +57,12 @@ func subscribe(t testing.TB, p *pool.Pool, group string, fn func(context.Context
 // awaitGroup returns when the group exists: its events count from then on.
 func (s *site) awaitGroup(group string) {
 	s.t.Helper()
+	var rdb redis.UniversalClient = s.rdb
+	if s.dial != nil {
+		rdb = s.dial()
+	}
 	eventually(s.t, patience, "the group "+group, func() bool {
-		groups, err := s.rdb.XInfoGroups(context.Background(), s.key("events")).Result()
+		groups, err := rdb.XInfoGroups(context.Background(), s.key("events")).Result()
 		if err != nil {
 			return false
 		}

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 	"iter"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -32,9 +31,6 @@ const (
 func (p *Pool) Inspect(ctx context.Context, how Inspection) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		for f, err := range p.store.Inspect(ctx, how) {
-			if err != nil {
-				err = fmt.Errorf("inspect: %w", err)
-			}
 			if !yield(f, err) || err != nil {
 				return
 			}

@@ -24,7 +24,7 @@ func (p *Pool) Drain(ctx context.Context, replicas ...string) (asked int, err er
 	}
 	listed, err := p.store.Drain(ctx, replicas...)
 	if err != nil {
-		return 0, fmt.Errorf("drain: %w", err)
+		return 0, err
 	}
 	for i, ok := range listed {
 		if ok {

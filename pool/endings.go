@@ -119,11 +119,15 @@ func (l *endings) linger(f *feed) {
 	f.leaving = timer
 }
 
-// lingers reports whether nobody waits for what the feed reads.
-func (l *endings) lingers(f *feed) bool {
+// dropUnused ends the feed where nobody waits for what it reads, and reports that.
+func (l *endings) dropUnused(f *feed) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(f.waiters) == 0
+	if len(f.waiters) > 0 {
+		return false
+	}
+	l.drop(f)
+	return true
 }
 
 // close ends a feed that lingers. Those who still wait go on.
@@ -191,7 +195,7 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 		case errors.As(err, &trimmed):
 			gap = true
 			continue
-		case err != nil && l.lingers(f):
+		case err != nil && l.dropUnused(f):
 			return err // it is nobody's trouble
 		case err != nil:
 			if err := out.pause(ctx, err); err != nil {

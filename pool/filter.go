@@ -111,7 +111,9 @@ func (p *Pool) change(ctx context.Context, f Filter, v verb) (int, error) {
 	for batch := range slices.Chunk(unique(ids), changeBatch) {
 		changes, err := v.call(ctx, batch...)
 		if err != nil {
-			err = fmt.Errorf("%s, after %d tasks: %w", v.name, n, err)
+			if n > 0 {
+				err = fmt.Errorf("after %d tasks: %w", n, err)
+			}
 			return n, errors.Join(append(refused, err)...)
 		}
 		for _, c := range changes {

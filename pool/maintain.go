@@ -38,7 +38,7 @@ func (p *Pool) Maintain(ctx context.Context) (Upkeep, error) {
 	for {
 		up, err := p.store.Maintain(ctx, me)
 		if err != nil {
-			return up, fmt.Errorf("maintain: %w", err)
+			return up, err
 		}
 		if !up.Busy {
 			return up, nil

@@ -12,18 +12,14 @@ import (
 func (p *Pool) Queues(ctx context.Context) ([]QueueInfo, error) {
 	s, err := p.store.Stats(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("queues: %w", err)
+		return nil, err
 	}
 	return s.Queues, nil
 }
 
 // Stats reads the counts of the whole pool at one instant.
 func (p *Pool) Stats(ctx context.Context) (Stats, error) {
-	s, err := p.store.Stats(ctx)
-	if err != nil {
-		return Stats{}, fmt.Errorf("stats: %w", err)
-	}
-	return s, nil
+	return p.store.Stats(ctx)
 }
 
 // Groups reads the limit of groups without one of their own, 0 for none, and the
@@ -34,11 +30,7 @@ func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, grou
 			return 0, nil, fmt.Errorf("groups: %w", err)
 		}
 	}
-	byDefault, groups, err = p.store.Groups(ctx, names...)
-	if err != nil {
-		return 0, nil, fmt.Errorf("groups: %w", err)
-	}
-	return byDefault, groups, nil
+	return p.store.Groups(ctx, names...)
 }
 
 // Pause keeps tasks of the queue from starting, of any queue where queue is "".
@@ -116,18 +108,11 @@ func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
 
 // Replicas lists the live replicas.
 func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
-	r, err := p.store.Replicas(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("replicas: %w", err)
-	}
-	return r, nil
+	return p.store.Replicas(ctx)
 }
 
 // Check reports everything that keeps the store from working well: a server that
 // cannot be reached, is too old, may evict keys, or refuses commands.
 func (p *Pool) Check(ctx context.Context) error {
-	if err := p.store.Check(ctx); err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	return nil
+	return p.store.Check(ctx)
 }

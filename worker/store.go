@@ -8,7 +8,7 @@ import (
 // Store is what a replica needs of the place that keeps the tasks. Every method
 // is one atomic step or a bundle of them, may be called by several goroutines at
 // once, and may be repeated after an error: a step whose reply was lost has the
-// same effect as one whose reply arrived.
+// same effect as one whose reply arrived. Errors begin with the name of the step.
 type Store interface {
 	// Join announces a replica before its first claim and publishes its limits
 	// and policies. Conflicts with what other replicas configured come back as
