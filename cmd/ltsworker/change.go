@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -54,8 +55,8 @@ func newDelete(g *globals) *cobra.Command {
 
 func changeCommand(g *globals, ch change, short string) *cobra.Command {
 	var (
-		f   filterFlags
-		yes bool
+		f           filterFlags
+		yes, asJSON bool
 	)
 	cmd := &cobra.Command{
 		Use:   ch.verb + " (ID... | --state|--kind|--queue|--group VALUE --yes)",
@@ -65,7 +66,8 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 Tasks are given by their IDs, or by flags: these are combined with and, the
 values of one flag with or. With flags, the number of matching tasks is shown, and
 a person at a terminal is asked; --yes does it without asking. Without both nothing
-is changed.`,
+is changed. --json tells what was done in "action", to how many "tasks", and how
+many had been so "before".`,
 		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -94,12 +96,13 @@ is changed.`,
 				filter.States = ch.from
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes)
+				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "really do it where flags select the tasks")
+	addJSON(cmd, &asJSON)
 	return cmd
 }
 
@@ -115,7 +118,7 @@ func (ch change) checkStates(states []worker.State) error {
 
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes bool) error {
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes, asJSON bool) error {
 	total := len(f.IDs)
 	look, err := newLook(ctx, cmd, c, f)
 	if err != nil {
@@ -152,14 +155,33 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 	n, err := ch.do(ctx, p, f)
 	look.end()
 	bar.clear()
-	if n > 0 || err == nil {
-		before := ""
-		if left := len(f.IDs) - n; err == nil && left > 0 {
-			before = fmt.Sprintf("; %d had been %s before", left, ch.past)
-		}
-		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", ch.past, count(n, "task"), before)
-		err = errors.Join(err, werr)
+	if n == 0 && err != nil {
+		return err
 	}
+	before := 0 // those that needed no change
+	if err == nil && named {
+		before = len(f.IDs) - n
+	}
+	return errors.Join(err, ch.tell(cmd.OutOrStdout(), n, before, asJSON))
+}
+
+// changeRecord is what a change did in JSON output.
+type changeRecord struct {
+	Action string `json:"action"`
+	Tasks  int    `json:"tasks"`
+	Before int    `json:"before"`
+}
+
+// tell says how many tasks were changed, and how many had been before.
+func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
+	if asJSON {
+		return writeJSON(out, changeRecord{Action: ch.verb, Tasks: n, Before: before})
+	}
+	also := ""
+	if before > 0 {
+		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
+	}
+	_, err := fmt.Fprintf(out, "%s %s%s\n", ch.past, count(n, "task"), also)
 	return err
 }
 

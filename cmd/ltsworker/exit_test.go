@@ -15,9 +15,8 @@ import (
 func TestErrorsSayOnceWhatWasDone(t *testing.T) {
 	const place = " script: 55b5e1da6d2039616899512b7f003331ebe4c46a, on @user_script:356."
 	for in, want := range map[string]string{
-		"stats: stats: EOF":                                "stats: EOF",
+		"get task t: get: EOF":                             "get task t: EOF",
 		"enqueue email.send: enqueue: EOF":                 "enqueue email.send: EOF",
-		"stop, after 3 tasks: stop: EOF":                   "stop, after 3 tasks: EOF",
 		"cannot use Redis at h:1: inspect: inspect: EOF":   "cannot use Redis at h:1: inspect: EOF",
 		"queues: stats: EOF":                               "queues: stats: EOF",
 		"enqueue: OOM not allowed." + place + " (do this)": "enqueue: OOM not allowed. (do this)",

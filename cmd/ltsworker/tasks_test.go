@@ -209,7 +209,13 @@ func TestChangesNeedIDsOrConsent(t *testing.T) {
 	if out := u.must("stop", "--kind", "x", "--yes"); out != "stopped 2 tasks\n" {
 		t.Errorf("got %q", out)
 	}
-	if out := u.must("delete", "--state", "stopped", "--yes"); out != "deleted 3 tasks\n" {
+	if out := u.must("stop", "a", "b", "--json"); out != `{"action":"stop","tasks":0,"before":2}`+"\n" {
+		t.Errorf("got %q", out)
+	}
+	if out := u.must("delete", "a", "--json"); out != `{"action":"delete","tasks":1,"before":0}`+"\n" {
+		t.Errorf("got %q", out)
+	}
+	if out := u.must("delete", "--state", "stopped", "--yes"); out != "deleted 2 tasks\n" {
 		t.Errorf("got %q", out)
 	}
 	if out := u.must("ls"); out != "" {
