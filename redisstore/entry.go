@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -65,9 +66,24 @@ func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
 		return spec, 0, errors.New("has something after its JSON object")
 	}
 	if err := spec.Check(); err != nil {
-		e.errs = append(e.errs, err)
+		e.errs = append(e.errs, asEntry(err)...)
 	}
 	return spec, payloadAt, errors.Join(e.errs...)
+}
+
+// asEntry gives what is wrong with a spec the names that the fields have in an entry.
+func asEntry(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	errs := joined.Unwrap()
+	for i, err := range errs {
+		if f, ok := err.(*worker.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
+			errs[i] = &worker.FieldError{Field: f.Field + "_ms", Msg: f.Msg}
+		}
+	}
+	return errs
 }
 
 func syntaxError(err error) error {
@@ -116,7 +132,7 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 	case "delay_ms":
 		e.ms(name, v, 0, &s.Delay)
 	case "run_at_ms":
-		if n, ok := e.whole(name, v, 0, 1<<52); ok {
+		if n, ok := e.whole(name, v, 0, worker.MaxRunAt); ok {
 			s.RunAt = time.UnixMilli(n)
 		}
 	case "timeout_ms":
@@ -176,6 +192,10 @@ func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
 
 func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]string) {
 	var given map[string]*string // a null would be taken for an empty string
+	if !utf8.Valid(v) {
+		e.add(name, "must be in UTF-8") // or it would be another text afterwards
+		return
+	}
 	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
 		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
 		return

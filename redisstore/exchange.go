@@ -35,6 +35,9 @@ func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []
 	if len(steps) == 0 {
 		return nil, nil, nil
 	}
+	if err := s.knowsSchema(ctx); err != nil {
+		return nil, nil, s.fail("exchange", err)
+	}
 	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
 		return nil, nil, s.fail("exchange", err)
 	}
@@ -195,6 +198,9 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 	parts := slices.Collect(slices.Chunk(r.Held, maxHeld))
 	if len(parts) == 0 {
 		parts = append(parts, nil)
+	}
+	if err := s.knowsSchema(ctx); err != nil {
+		return nil, s.fail("renew", err)
 	}
 	steps := make([]*step, len(parts))
 	for i, held := range parts {

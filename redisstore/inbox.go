@@ -40,6 +40,9 @@ func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 
 // AdmitInbox turns one batch of inbox entries into tasks or rejects.
 func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
+	if err := s.knowsSchema(ctx); err != nil {
+		return false, s.fail("admit inbox", err)
+	}
 	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
 	if err != nil {
 		return false, s.fail("peek into inbox", err)

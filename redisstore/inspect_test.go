@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -187,36 +186,4 @@ func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
 	if last.Check != "role" || last.Do == "" {
 		t.Errorf("found %+v", last)
 	}
-}
-
-func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {
-	backends(t, func(t *testing.T, rdb *redis.Client) {
-		for has, do := range map[string]string{"2": "upgrade", "0": "drain", "x": "release that wrote it"} {
-			w := newWreck(t, rdb)
-			w.do("HSET", "meta", "schema", has)
-			w.store.ForgetSchema()
-			before := fmt.Sprint(w.dump(t))
-			_, join := w.store.Join(t.Context(), worker.Registration{Replica: "s", Lease: time.Minute})
-			_, enqueue := w.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}})
-			_, stop := w.store.Stop(t.Context(), "", "wait")
-			for what, err := range map[string]error{"join": join, "enqueue": enqueue, "stop": stop, "check": w.store.Check(t.Context())} {
-				wantSchemaError(t, what, err, has, do)
-			}
-			if after := fmt.Sprint(w.dump(t)); after != before {
-				t.Error("the pool was changed")
-			}
-		}
-	})
-}
-
-func TestFirstTaskOfAPoolMarksItsSchema(t *testing.T) {
-	backends(t, func(t *testing.T, rdb *redis.Client) {
-		s := newSite(t, rdb)
-		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
-			t.Fatal(err)
-		}
-		if v := rdb.HGet(t.Context(), s.prefix+"meta", "schema").Val(); v != redisstore.SchemaVersion {
-			t.Errorf("schema %q", v)
-		}
-	})
 }

@@ -126,6 +126,9 @@ func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
 	if len(steps) == 0 {
 		return nil, nil
 	}
+	if err := s.knowsSchema(ctx); err != nil {
+		return nil, s.fail("drain", err)
+	}
 	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
 		return nil, s.fail("drain", err)
 	}

@@ -2,8 +2,12 @@ package redisstore_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
@@ -20,4 +24,64 @@ func wantSchemaError(t *testing.T, what string, err error, has, do string) {
 	if e.Has != has || e.Knows != redisstore.SchemaVersion || !strings.Contains(err.Error(), do) {
 		t.Errorf("%s: %v, want it to name %s and %s, and to say %q", what, err, has, redisstore.SchemaVersion, do)
 	}
+}
+
+// A replica that is at work, too, finds out when it asks again.
+func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for has, do := range map[string]string{"2": "upgrade", "0": "drain", "x": "release that wrote it"} {
+			w := newWreck(t, rdb)
+			ctx, st := t.Context(), w.store
+			held := w.claim(1)[0]
+			w.must(rdb.RPush(ctx, w.prefix+"inbox", `{"kind":"k"}`).Err())
+			w.do("HSET", "meta", "schema", has)
+			st.ForgetSchema()
+			before := fmt.Sprint(w.dump(t))
+			for what, call := range map[string]func() error{
+				"join": func() error {
+					_, err := st.Join(ctx, worker.Registration{Replica: "s", Lease: time.Minute})
+					return err
+				},
+				"enqueue": func() error { _, err := st.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); return err },
+				"admit":   func() error { _, err := st.AdmitInbox(ctx); return err },
+				"claim": func() error {
+					_, _, err := st.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 99}})
+					return err
+				},
+				"report": func() error {
+					_, _, err := st.Exchange(ctx, []worker.Report{{ID: held.ID, Fence: held.Fence}}, nil)
+					return err
+				},
+				"renew": func() error {
+					_, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Held: []worker.Held{{ID: held.ID, Fence: held.Fence}}})
+					return err
+				},
+				"upkeep":    func() error { _, err := st.Maintain(ctx, "r"); return err },
+				"stop":      func() error { _, err := st.Stop(ctx, "", "wait"); return err },
+				"retry":     func() error { _, err := st.Retry(ctx, "fail"); return err },
+				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },
+				"configure": func() error { return st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Pause: new(true)}) },
+				"forget":    func() error { return st.ForgetQueue(ctx, "none") },
+				"drain":     func() error { _, err := st.Drain(ctx, "r"); return err },
+				"check":     func() error { return st.Check(ctx) },
+			} {
+				wantSchemaError(t, what, call(), has, do)
+			}
+			if after := fmt.Sprint(w.dump(t)); after != before {
+				t.Error("the pool was changed")
+			}
+		}
+	})
+}
+
+func TestFirstTaskOfAPoolMarksItsSchema(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+			t.Fatal(err)
+		}
+		if v := rdb.HGet(t.Context(), s.prefix+"meta", "schema").Val(); v != redisstore.SchemaVersion {
+			t.Errorf("schema %q", v)
+		}
+	})
 }

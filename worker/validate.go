@@ -102,14 +102,14 @@ func (s *Spec) Check() error {
 		}
 	}
 	if s.Delay != 0 && !s.RunAt.IsZero() {
-		add("delay", "and run_at cannot both be set")
+		add("delay", "and a time to start at cannot both be set")
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")
 	} else if s.Delay > maxDuration {
 		add("delay", "must be at most %v", maxDuration)
 	}
-	if !s.RunAt.IsZero() && (s.RunAt.UnixMilli() < 0 || s.RunAt.UnixMilli() > maxUnixMilli) {
+	if !s.RunAt.IsZero() && (s.RunAt.UnixMilli() < 0 || s.RunAt.UnixMilli() > MaxRunAt) {
 		add("run_at", "must lie between the years 1970 and 2200")
 	}
 	duration("timeout", s.Timeout, true)
@@ -129,5 +129,6 @@ func (s *Spec) Check() error {
 	return errors.Join(errs...)
 }
 
-// maxUnixMilli is 2200-01-01T00:00:00Z.
-const maxUnixMilli = 7_258_118_400_000
+// MaxRunAt is the latest time that a task may be told to start at, in ms since 1970:
+// 2200-01-01T00:00:00Z. Every time that follows from it stays a whole number in Lua.
+const MaxRunAt = 7_258_118_400_000

@@ -2,7 +2,7 @@
 
 local in_line, to_queue = {}, {}
 
--- space is how many more tasks may wait in the queue.
+-- space is how many more tasks may wait in the queue. A scheduled task does not wait yet: it takes none and needs none.
 local spaces = {}
 local function space(queue)
   if not spaces[queue] then
@@ -58,12 +58,14 @@ local function admit(at, payload, sequence)
     holder, state = taken(unique)
     if holder then return 'dup', holder, state end
   end
-  if space(queue) < 1 then return 'full', '', '' end
-  spaces[queue] = spaces[queue] - 1
 
   local due = NOW
   if delay ~= '' then due = NOW + delay elseif run_at ~= '' then due = tonumber(run_at) end
   state = due > NOW and 'scheduled' or 'waiting'
+  if state == 'waiting' then
+    if space(queue) < 1 then return 'full', '', '' end
+    spaces[queue] = spaces[queue] - 1
+  end
   local score = score_of(ARGV[at + 3], sequence)
   if unique ~= '' then call('SET', unique, id) end
   call('HSET', key, 'kind', kind, 'state', state, 'created_at', NOW_TEXT, 'payload', payload,

@@ -23,6 +23,7 @@ var enqueueRules = []rule{
 	{"PayloadHasACap", payloadHasACap},
 	{"FullQueueRefusesTheRest", fullQueueRefusesTheRest},
 	{"FullQueueTakesAgainWhatItHasRoomFor", fullQueueTakesAgain},
+	{"FullQueueTakesWhatIsScheduled", fullQueueTakesWhatIsScheduled},
 	{"BatchesOverAThousandKeepTheirOrder", batchesOverAThousandKeepTheirOrder},
 	{"LargePayloadsInOneBatch", largePayloadsInOneBatch},
 }
@@ -207,6 +208,22 @@ func fullQueueRefusesTheRest(b *bundle) {
 		b.Errorf("the refused one is %q", rs[2].ID)
 	}
 	b.wantNoTrace("c")
+}
+
+func fullQueueTakesWhatIsScheduled(b *bundle) {
+	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", MaxLen: ptr(2)})
+	later := func(id string) worker.Spec { return worker.Spec{ID: id, Queue: "q", Delay: time.Hour} }
+	now := func(id string) worker.Spec { return worker.Spec{ID: id, Queue: "q"} }
+	rs := b.enqueueAll(later("a"), later("b"), later("c"), now("d"), now("e"), now("f"), later("g"))
+	for i, r := range rs {
+		if full := errors.Is(r.Err, worker.ErrQueueFull); full != (r.ID == "f") || r.Err != nil && !full {
+			b.Errorf("receipt %d: %+v", i, r)
+		}
+	}
+	b.Push(b, `{"kind":"k","queue":"q","id":"h","delay_ms":3600000}`, `{"kind":"k","queue":"q","id":"i"}`)
+	b.admit()
+	b.wantState("h", worker.Scheduled)
+	b.wantNoTrace("i")
 }
 
 func fullQueueTakesAgain(b *bundle) {
