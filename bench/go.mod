@@ -1,6 +1,6 @@
 module github.com/ltsworker/ltsworker/bench
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/gocraft/work v0.5.1

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -330,4 +331,22 @@ func TestDoctorOnACluster(t *testing.T) {
 	}
 	s.replicas(1, slots(1), "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
 	idle(t, c)
+
+	// Whoever takes one node for all there is is told so.
+	at := slices.IndexFunc(cluster.Masters, func(m *redisserver.Server) bool { return m != cluster.MasterOf(t, s.key("meta")) })
+	astray := redisstore.New(cluster.Masters[at].Client(t), s.name)
+	_, err := astray.Enqueue(ctx, []worker.Spec{{Kind: "k"}})
+	if err == nil || !strings.Contains(err.Error(), "redis-cluster://") {
+		t.Errorf("enqueue at another node: %v", err)
+	}
+	var last worker.Finding
+	for f, err := range astray.Inspect(ctx, worker.Inspection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = f
+	}
+	if last.Check != "cluster" || !last.Open() || !strings.Contains(last.Do, "redis-cluster://") {
+		t.Errorf("the doctor at another node ends with %+v", last)
+	}
 }

@@ -1,9 +1,8 @@
 -- join: announces a replica and publishes what it configures.
 --
 -- KEYS  prefix, meta
--- ARGV  schema version, replica, lease ms, description (JSON), its kinds and its queues (each between
---       spaces), number of settings, then per
---       setting: field of meta, value; then per kind: kind, policy
+-- ARGV  schema version, replica, lease ms, description (JSON), its kinds and its queues (each between spaces), for how many
+--       ms it has run, number of settings, then per setting: field of meta, value; then per kind: kind, policy
 -- Returns the fields whose live value was set to another one by somebody's configuration, each with the former value.
 -- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes.
 -- uses: base drain wake line
@@ -16,12 +15,12 @@ call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
 local replica = ARGV[2]
 call('ZADD', P .. 'replicas', NOW + ARGV[3], replica)
 call('HSET', P .. 'replica:' .. replica, 'about', ARGV[4], 'kinds', ARGV[5], 'queues', ARGV[6],
-  'started_at', NOW, 'seen_at', NOW, 'running', 0, 'stuck', 0,
+  'started_at', whole(NOW - ARGV[7]), 'seen_at', NOW, 'running', 0, 'stuck', 0,
   'epoch', call('HGET', META, 'epoch'))
 
 local conflicts = {}
-local settings = 7 + 2 * ARGV[7]
-for i = 8, settings, 2 do
+local settings = 8 + 2 * ARGV[8]
+for i = 9, settings, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local configured = call('HGET', META, 'config:' .. field)
   note_queue(field)

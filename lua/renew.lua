@@ -1,7 +1,8 @@
 -- renew: extends the leases of what a replica holds, carries progress, and is the replica's heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, running, then per attempt: id, fence, progress ('' for none), 1 if it got slow
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, then per attempt: id, fence, progress ('' for none), 1
+--       if it got slow
 -- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone; then 1 if the replica is
 -- on the list, 2 if it is and somebody asked it to drain, 0 if it must join again.
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
@@ -12,9 +13,10 @@ local joined, drain = record[1] and record[3] == call('HGET', META, 'epoch'), re
 if joined then
   call('ZADD', P .. 'replicas', NOW + lease, replica)
   call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'stuck', ARGV[4], 'running', ARGV[5])
+  if ARGV[6] == '1' then call('HSETNX', P .. 'replica:' .. replica, 'drain', NOW) end
 end
 local verdicts = {}
-for i = 6, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
   local id, fence, progress, slow = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local key = task_key(id)
   local m = load(id)

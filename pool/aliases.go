@@ -49,7 +49,8 @@ type (
 	Handler = worker.Handler
 	// Middleware wraps every handler: the one way to extend them. See worker.Middleware.
 	Middleware = worker.Middleware
-	// FieldError is one refused field of what was handed in. See worker.FieldError.
+	// FieldError is one refused field of what was handed in; errors hold a pointer to
+	// it, as errors.As wants it: var f *pool.FieldError. See worker.FieldError.
 	FieldError = worker.FieldError
 	// TrimmedError says that a reader fell behind the trimming of the event stream. See
 	// worker.TrimmedError.
@@ -134,10 +135,12 @@ var (
 func Permanent(err error) error { return worker.Permanent(err) }
 
 // RetryAfter fails the attempt with err and retries, if attempts are left,
-// after d instead of the policy's backoff; at once where d is not positive. It is
-// nil where err is.
+// after d instead of the policy's backoff; at once where d is not positive. With a d
+// of more than ten years of 365 days, Forever included, the task fails at once. It
+// is nil where err is.
 func RetryAfter(err error, d time.Duration) error { return worker.RetryAfter(err, d) }
 
 // Snooze gives the task back without using an attempt; it may start again
-// after d, at once where d is not positive.
+// after d, at once where d is not positive. With a d of more than ten years of 365
+// days, Forever included, the task fails at once with CodePermanent.
 func Snooze(d time.Duration) error { return worker.Snooze(d) }

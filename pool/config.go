@@ -17,22 +17,29 @@ import (
 type Config struct {
 	// Queues are the queues this process serves, by name. Workers is how many
 	// tasks run at once here (default: GOMAXPROCS), Limit how many over all
-	// replicas (default: no limit), MaxLen how many tasks may wait before an
-	// enqueue is refused with ErrQueueFull (default: no cap). No queues make a
+	// replicas, MaxLen how many tasks may wait before an enqueue is refused with
+	// ErrQueueFull; scheduled ones are neither counted nor refused. No queues make a
 	// pool that only enqueues.
+	//
+	// Limits and MaxLen belong to the pool, not to the process: they hold from the
+	// moment when Run has joined, for everybody, and stay when it has ended. One that
+	// is 0 or left out leaves what is set in the pool as it is, at first no limit and
+	// no cap. SetLimit with 0, or "ltsworker limit … none", removes a limit; a MaxLen
+	// goes with its queue: see ForgetQueue.
 	Queues map[string]Queue
 
-	// Limit is how many tasks of the pool run at once over all replicas.
-	// Default 0: no limit.
+	// Limit is how many tasks of the pool run at once over all replicas. Default 0:
+	// what is set in the pool already, at first no limit.
 	Limit int
 
 	// Groups limits the tasks of one group that run at once over all replicas.
-	// Default: no limits.
+	// Default: what is set in the pool already, at first no limits.
 	Groups Groups
 
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. They
-	// are published when Run begins and hold for tasks from any program. Zero
-	// fields, and kinds without an entry, have the defaults of package worker.
+	// are published when Run begins, those of kinds that this pool has a handler for,
+	// and hold for tasks from any program. Zero fields, and kinds without an entry,
+	// have the defaults of package worker.
 	Policies map[string]Policy
 
 	// Lease is how long the tasks of a process that died stay untouched before
@@ -86,12 +93,15 @@ type Config struct {
 	// Version is what the list of replicas shows for this program. Default: empty.
 	Version string
 
-	// Logger gets what no caller can be told: outages of the store, lost leases,
-	// events that could not be delivered. Default: slog.Default().
+	// Logger gets failed attempts at Info, and at Warn and Error what no caller can be
+	// told: outages of the store, lost leases, events that could not be delivered.
+	// Nothing is logged per succeeding task. Default: slog.Default().
 	Logger *slog.Logger
 }
 
-// Groups limits groups of tasks. Zero is no limit.
+// Groups limits groups of tasks. Zero leaves what is set in the pool as it is, at
+// first no limit: a group is exempt from the DefaultLimit only by a limit of its own
+// that is high enough.
 type Groups struct {
 	DefaultLimit int            // for every group without a limit of its own
 	Limits       map[string]int // by group

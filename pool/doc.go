@@ -83,6 +83,8 @@
 // # Errors
 //
 // What a caller hands in is checked before anything is written, and everything
-// wrong with it comes back at once, as [FieldError] values joined. A pool is safe
-// for use by several goroutines.
+// wrong with it comes back at once, as *[FieldError] values joined: errors.As finds
+// the first. Their Field is spelled as in a config file, not as in Go:
+// "queues.default.max_len", "max_attempts". The other errors to branch on are for
+// errors.Is, such as [ErrQueueFull]. A pool is safe for use by several goroutines.
 package pool

@@ -26,7 +26,7 @@ const (
 // ErrSchema. The end of ctx ends the loop without an error.
 func (p *Pool) Events(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		if err := p.events(ctx, after, yield); err != nil && ctx.Err() == nil {
+		if err := p.events(ctx, after, yield); err != nil && ended(ctx) == nil {
 			yield(Event{}, fmt.Errorf("events: %w", err))
 		}
 	}

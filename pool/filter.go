@@ -147,6 +147,7 @@ func (p *Pool) matching(ctx context.Context, f Filter, states []State) ([]string
 	if len(f.States) == 0 {
 		f.States = states
 	}
+	f.Brief = true
 	var ids []string
 	for t, err := range p.store.Tasks(ctx, f) {
 		if err != nil {

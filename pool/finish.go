@@ -7,11 +7,21 @@ import (
 	"time"
 )
 
+// openTimeout bounds the first read of the events for OnFinish, as worker's join is.
+const openTimeout = 5 * time.Second
+
 // runWithFinish is Run with Config.OnFinish beside it. OnFinish begins first and
 // ends last, so that it also gets what happens during start and drain.
 func (p *Pool) runWithFinish(ctx context.Context) error {
 	s := p.subscription(FinishGroup, p.onFinish)
-	if err := s.open(ctx); err != nil {
+	first, cancel := context.WithTimeout(ctx, openTimeout)
+	defer context.AfterFunc(p.closed, cancel)()
+	err := s.open(first)
+	cancel()
+	switch {
+	case err != nil && (ended(ctx) != nil || p.closed.Err() != nil):
+		return nil
+	case err != nil:
 		return fmt.Errorf("pool: events for OnFinish: %w", err)
 	}
 	run, stopRun := context.WithCancel(ctx)
@@ -26,7 +36,7 @@ func (p *Pool) runWithFinish(ctx context.Context) error {
 		stopRun() // without its events the pool is not what was asked for
 		finished <- err
 	}()
-	err := p.replica.Run(run)
+	err = p.replica.Run(run)
 	stopEvents()
 
 	grace := time.NewTimer(p.cfg.StopGrace)

@@ -7,7 +7,8 @@ import (
 
 // Option says how one task is enqueued. Options set fields of its worker.Spec,
 // whose documentation states units, limits and defaults; a bad value is refused by the
-// call that enqueues. The last of two that set the same field counts.
+// call that enqueues. The last of two that set the same field counts; those of Headers
+// add up.
 type Option func(*Spec)
 
 // ID names the task: enqueueing it again makes no second one. Without it a task
@@ -28,10 +29,12 @@ func Priority(p int8) Option { return func(s *Spec) { s.Priority = p } }
 func Group(key string) Option { return func(s *Spec) { s.Group = key } }
 
 // Unique refuses a second live task with the same key: the receipt then names
-// the one that holds it.
+// the one that holds it. A key is taken in all of the pool, by a task of any kind in
+// any queue: let it begin with the kind, as in "email.send:ann".
 func Unique(key string) Option { return func(s *Spec) { s.Unique = key } }
 
-// Headers adds entries that travel with the task and with its events.
+// Headers adds entries that travel with the task to its handler and with its last
+// event. Of two entries with the same name the last counts.
 func Headers(h map[string]string) Option {
 	h = maps.Clone(h)
 	return func(s *Spec) {
@@ -60,8 +63,8 @@ func TTL(d time.Duration) Option { return func(s *Spec) { s.TTL = d } }
 // Deadline bounds the task over all its attempts, from the enqueue.
 func Deadline(d time.Duration) Option { return func(s *Spec) { s.Deadline = d } }
 
-// MaxAttempts is how many attempts may fail before the task has failed for
-// good. Default: the kind's policy.
+// MaxAttempts is the number of the failure with which the task has failed for good:
+// 5 are four retries. Default: the kind's policy.
 func MaxAttempts(n int) Option { return func(s *Spec) { s.MaxAttempts = n } }
 
 // RetryBackoff spaces the retries. Default: the kind's policy.

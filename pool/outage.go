@@ -22,8 +22,8 @@ type outage struct {
 // pause waits before the next try after err. It returns an error when there is
 // to be none: the context's where that has ended, err where no try can mend it.
 func (o *outage) pause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if over := ended(ctx); over != nil {
+		return over
 	}
 	if errors.Is(err, worker.ErrSchema) {
 		return err
@@ -41,6 +41,19 @@ func (o *outage) over() {
 		o.log.Info("store answers again", "call", o.what, "tries", o.tries)
 		o.tries = 0
 	}
+}
+
+// ended is the error of a context that has ended, else nil. It is for those who
+// hold an error of a call: drivers give the socket the context's deadline, and it
+// may pass there a moment before the context's own timer fires.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // spacing is how long to wait before try n, from 1: 50 ms doubling to 2 s, of

@@ -67,7 +67,10 @@ func New(store Store, cfg Config) (*Pool, error) {
 //
 // It returns ErrNoQueues on a pool without queues, ErrStuck when too many
 // handlers ignored their cancelled context, ErrSchema where another version
-// wrote the pool, and an error when it has no handlers or is called twice.
+// wrote the pool, and an error when it has no handlers or is called twice. A store
+// that does not answer when Run begins is an error after 5 seconds at most, with
+// Config.OnFinish after 10: who wants to try again makes another pool. Later outages
+// are waited for.
 func (p *Pool) Run(ctx context.Context) error {
 	if p.replica == nil {
 		return ErrNoQueues

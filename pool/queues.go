@@ -34,13 +34,15 @@ func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, grou
 }
 
 // Pause keeps tasks of the queue from starting, of any queue where queue is "".
-// None starts after it has returned; running ones are left alone.
+// None starts after it has returned; running ones are left alone. A queue that the
+// pool does not know is one from then on: see ForgetQueue.
 func (p *Pool) Pause(ctx context.Context, queue string) error {
 	return p.pause(ctx, "pause", queue, true)
 }
 
 // Resume ends the Pause of the same queue, or of the whole pool where queue is
-// "". A queue runs while neither is paused.
+// "". A queue runs while neither is paused. It makes an unknown queue known, as Pause
+// does.
 func (p *Pool) Resume(ctx context.Context, queue string) error {
 	return p.pause(ctx, "resume", queue, false)
 }
@@ -62,8 +64,9 @@ func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
 // SetLimit changes how many tasks run at once over all replicas, from now on: of
 // the pool (PoolScope) or of groups without a limit of their own (GroupsScope),
 // both with an empty name, or of the queue or group that name says (QueueScope,
-// GroupScope). 0 removes the limit. Tasks beyond a lowered limit run to their
-// end.
+// GroupScope). 0 removes the limit; a group then has that of GroupsScope. Tasks beyond
+// a lowered limit run to their end. A queue that the pool does not know is one from
+// then on: see ForgetQueue.
 func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) error {
 	var errs []error
 	switch scope {
@@ -90,9 +93,9 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 }
 
 // ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
-// pause. It fails with ErrQueueInUse where the queue has live tasks or a replica
-// serves it, also one that has been silent and is not given up yet, and with
-// ErrNoQueue where it is not on the list. The next task that names the queue puts it
+// pause. It fails with ErrQueueInUse where the queue has live tasks, a replica
+// serves it, also one that has been silent and is not given up yet, or the inbox has
+// entries, which may be for it, and with ErrNoQueue where it is not on the list. The next task that names the queue puts it
 // back, without the settings; so does one that is scheduled at this very moment, when
 // it is due.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {

@@ -30,13 +30,10 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 // gone with a result of more than worker.EventResultMax bytes, that is ErrNotFound.
 // See WaitTask for what is known of a task that is gone, and for what waiting costs.
 func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
-	var none R
-	t, lost, err := p.waitTask(ctx, id)
-	switch {
-	case err != nil:
-		return none, fmt.Errorf("wait for task %s: %w", id, err)
-	case lost > 0:
-		return none, fmt.Errorf("result of task %s: %w: it succeeded, and its result of %d bytes is gone with it", id, ErrNotFound, lost)
+	t, err := p.WaitTask(ctx, id)
+	if err != nil {
+		var none R
+		return none, err
 	}
 	return resultOf[R](t)
 }
@@ -46,6 +43,8 @@ func resultOf[R any](t *worker.Task) (R, error) {
 	switch {
 	case !t.State.Terminal():
 		return r, fmt.Errorf("result of task %s: %w, it is %s", t.ID, ErrNotEnded, t.State)
+	case t.ResultLost > 0:
+		return r, fmt.Errorf("result of task %s: %w: it succeeded, and its result of %d bytes is gone with it", t.ID, ErrNotFound, t.ResultLost)
 	case t.State != Succeeded:
 		e := &TaskError{ID: t.ID, State: t.State, Code: t.Code, Message: t.Error}
 		if t.State == Stopped && t.StopWhy != "" {

@@ -312,3 +312,43 @@ func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
 		}
 	})
 }
+
+func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		run := func(ctx context.Context, then func(*Pool)) error {
+			s := newRunnerStore()
+			p := newTestPool(t, silentStore{s}, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})
+			p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+			if then != nil {
+				time.AfterFunc(time.Second, func() { then(p) })
+			}
+			began := time.Now()
+			err := p.Run(ctx)
+			if d := time.Since(began); d > openTimeout {
+				t.Errorf("Run returned after %v", d)
+			}
+			if s.joined.Replica != "" {
+				t.Error("the replica has joined")
+			}
+			return err
+		}
+		if err := run(t.Context(), nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a silent store: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := run(ctx, func(*Pool) { cancel() }); err != nil {
+			t.Errorf("the context ends: %v", err)
+		}
+		if err := run(t.Context(), func(p *Pool) { _ = p.Close() }); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// silentStore does not answer those who ask for the events of a group.
+type silentStore struct{ *runnerStore }
+
+func (silentStore) ReadGroup(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]worker.Event, bool, error) {
+	<-ctx.Done()
+	return nil, false, ctx.Err()
+}

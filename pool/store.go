@@ -38,8 +38,8 @@ type Store interface {
 	// Configure changes live settings, all in one step.
 	Configure(ctx context.Context, settings ...worker.Setting) error
 	// ForgetQueue takes a queue without live tasks and without a replica on the list
-	// that serves it off the list, with its settings; ErrNoQueue and ErrQueueInUse
-	// say why not.
+	// that serves it off the list, with its settings, while the inbox is empty;
+	// ErrNoQueue and ErrQueueInUse say why not.
 	ForgetQueue(ctx context.Context, queue string) error
 	Stats(ctx context.Context) (worker.Stats, error)
 	// Groups reads the default limit of groups (0 is none) and the groups named, by

@@ -38,7 +38,7 @@ func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.
 	if err == nil {
 		err = s.run(ctx)
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ended(ctx) == nil {
 		return fmt.Errorf("subscribe %s: %w", group, err)
 	}
 	return nil

@@ -1,9 +1,12 @@
 package pool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,4 +284,64 @@ func TestEventTakenAsTheContextEndsIsAcknowledged(t *testing.T) {
 			t.Errorf("%d events not acknowledged, want only the one that was not begun", n)
 		}
 	})
+}
+
+// lateContext is a context whose deadline passes a moment before it ends.
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// untilDeadline returns a lateContext and a store whose reads fail at its deadline,
+// as those of a driver do that gives the deadline to its socket.
+func untilDeadline(t *testing.T) (context.Context, *fakeStore) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)
+	t.Cleanup(cancel)
+	late := lateContext{ctx, time.Now().Add(time.Second)}
+	s := newFakeStore()
+	s.readErr = func() error {
+		time.Sleep(time.Until(late.deadline))
+		return os.ErrDeadlineExceeded
+	}
+	return late, s
+}
+
+func TestADeadlineThatPassesFirstInTheStoreIsNoOutage(t *testing.T) {
+	for name, read := range map[string]func(context.Context, *Pool, *fakeStore){
+		"Subscribe": func(ctx context.Context, p *Pool, s *fakeStore) {
+			if err := p.Subscribe(ctx, "g", func(context.Context, Event) error { return nil }); err != nil {
+				t.Errorf("Subscribe: %v", err)
+			}
+		},
+		"Subscribe that has begun": func(ctx context.Context, p *Pool, s *fakeStore) {
+			fails, reads := s.readErr, 0
+			s.readErr = func() error {
+				if reads++; reads == 1 {
+					return nil
+				}
+				return fails()
+			}
+			if err := p.Subscribe(ctx, "g", func(context.Context, Event) error { return nil }); err != nil {
+				t.Errorf("Subscribe: %v", err)
+			}
+		},
+		"Events": func(ctx context.Context, p *Pool, _ *fakeStore) {
+			for _, err := range p.Events(ctx, "") {
+				t.Errorf("Events: %v", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, s := untilDeadline(t)
+				var log bytes.Buffer
+				read(ctx, newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}), s)
+				if log.Len() > 0 {
+					t.Error(log.String())
+				}
+			})
+		})
+	}
 }

@@ -61,13 +61,13 @@ func (s *subscription) run(ctx context.Context) error {
 	defer s.leave(ctx)
 	for {
 		s.deliver(ctx)
-		if ctx.Err() != nil {
+		if ended(ctx) != nil {
 			return nil
 		}
 		s.watchLag(ctx)
 		if err := s.read(ctx, min(eventWait, s.redeliver)); err == nil {
 			s.out.over()
-		} else if err := s.out.pause(ctx, err); err != nil && ctx.Err() == nil {
+		} else if err := s.out.pause(ctx, err); err != nil && ended(ctx) == nil {
 			return err
 		}
 	}
@@ -132,7 +132,7 @@ func (s *subscription) call(ctx context.Context, e Event) (err error) {
 // failed logs an event that fn did not take, and slows down a consumer that
 // takes none.
 func (s *subscription) failed(ctx context.Context, e Event, err error) {
-	if ctx.Err() != nil {
+	if ended(ctx) != nil {
 		return // it was told to stop, and did
 	}
 	s.failures++

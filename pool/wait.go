@@ -19,7 +19,8 @@ const (
 // A task that leaves Redis with its end (by default one that succeeds without a
 // result) is rebuilt from its last event: ID, Kind, Queue, Headers, State, Code,
 // Error, Attempt, Version, Replica, EndedAt and a Result of up to
-// worker.EventResultMax bytes; the rest is zero. One that had ended and was gone
+// worker.EventResultMax bytes, or the length of a longer one in ResultLost; the rest is
+// zero. One that had ended and was gone
 // before the call is found among the newest 10,000 events, later it is
 // ErrNotFound, like one that never was.
 //
@@ -32,41 +33,39 @@ const (
 // of its first answers is returned. When ctx ends its error is returned; the task
 // goes on.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
-	t, _, err := p.waitTask(ctx, id)
+	t, err := p.waitTask(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", id, err)
 	}
 	return t, nil
 }
 
-// waitTask returns the task, and how many bytes of a result are lost because it is
-// gone.
-func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, lost int, err error) {
+func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err error) {
 	if err := checkName("id", id); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	// Listening begins before the task is read, so that no end falls in between.
 	w, err := p.ends.join(ctx, id)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer w.leave()
 	if t, err = p.find(ctx, id); err == nil && t == nil {
 		return p.gone(ctx, id)
 	}
 	if err != nil || t.State.Terminal() {
-		return t, 0, err
+		return t, err
 	}
 
 	for alive := t; ; {
 		select {
 		case <-ctx.Done():
-			return nil, 0, ctx.Err()
+			return nil, ctx.Err()
 		case <-w.note:
 		}
 		end, reread, err := w.take()
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if end != nil && !endOf(alive, end) {
 			end = nil
@@ -78,11 +77,11 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, lost in
 		t, err := p.findPatiently(ctx, id)
 		switch {
 		case err != nil:
-			return nil, 0, err
+			return nil, err
 		case t != nil && t.State.Terminal():
-			return t, 0, nil
+			return t, nil
 		case end != nil:
-			return fromEvent(end), end.ResultBytes, nil // gone, or retried since
+			return fromEvent(end), nil // gone, or retried since
 		case t == nil:
 			return p.gone(ctx, id)
 		}
@@ -113,16 +112,16 @@ func (p *Pool) findPatiently(ctx context.Context, id string) (*worker.Task, erro
 }
 
 // gone rebuilds a task that is not there any more from its last event.
-func (p *Pool) gone(ctx context.Context, id string) (t *worker.Task, lost int, err error) {
+func (p *Pool) gone(ctx context.Context, id string) (*worker.Task, error) {
 	ends, err := p.lastEnds(ctx, id)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	e, ok := ends[id]
 	if !ok {
-		return nil, 0, ErrNotFound
+		return nil, ErrNotFound
 	}
-	return fromEvent(&e), e.ResultBytes, nil
+	return fromEvent(&e), nil
 }
 
 // lastEnds searches the newest events for the latest end of each task.
@@ -195,5 +194,7 @@ func fromEvent(e *Event) *worker.Task {
 		Code:    e.Code,
 		Error:   e.Error,
 		Result:  e.Result,
+
+		ResultLost: e.ResultBytes,
 	}
 }

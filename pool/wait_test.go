@@ -213,8 +213,11 @@ func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		again()
-		if task, err := p.WaitTask(t.Context(), "a"); err != nil || task.State != Succeeded || task.Result != nil {
+		if task, err := p.WaitTask(t.Context(), "a"); err != nil || task.State != Succeeded || task.Result != nil || task.ResultLost != 5000 {
 			t.Errorf("got %+v, %v", task, err)
+		}
+		if tasks, err := p.Find(t.Context(), "a"); err != nil || tasks[0].ResultLost != 5000 {
+			t.Errorf("got %+v, %v", tasks, err)
 		}
 	})
 }

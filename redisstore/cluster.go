@@ -32,6 +32,13 @@ func isUnsettled(err error) bool {
 	return errors.As(err, &dial) && dial.Op == "dial" || slices.ContainsFunc(unsettled, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 
+// isAstray reports whether the server is one node of a cluster and the client one
+// for a single server: a client for clusters follows such a refusal.
+func (s *Store) isAstray(err error) bool {
+	_, cluster := s.rdb.(*redis.ClusterClient)
+	return !cluster && redis.HasErrorPrefix(err, "MOVED ")
+}
+
 // settle makes a call that may be repeated, and makes it again while a cluster
 // refuses it for the time being. It returns the last refusal rather than the end
 // of the context, which says less.

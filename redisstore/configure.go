@@ -72,14 +72,8 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
-	listed, err := s.rdb.SIsMember(ctx, s.key("queues"), queue).Result()
-	if err != nil {
-		return s.fail("forget queue", err)
-	}
-	if !listed {
-		return worker.ErrNoQueue
-	}
-	for t, err := range s.Tasks(ctx, worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}}) {
+	scheduled := worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}, Brief: true}
+	for t, err := range s.Tasks(ctx, scheduled) {
 		if err != nil {
 			return err
 		}
@@ -90,6 +84,10 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 		return s.fail("forget queue", err)
 	}
 	switch reply {
+	case "none":
+		return worker.ErrNoQueue
+	case "inbox":
+		return fmt.Errorf("%w: the inbox has entries, which may be for it", worker.ErrQueueInUse)
 	case "tasks":
 		return fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse)
 	case "replica":

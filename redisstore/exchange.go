@@ -204,8 +204,8 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 	}
 	steps := make([]*step, len(parts))
 	for i, held := range parts {
-		args := make([]any, 0, 5+4*len(held))
-		args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, len(r.Held))
+		args := make([]any, 0, 6+4*len(held))
+		args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, len(r.Held), r.Draining)
 		for _, h := range held {
 			slow := 0
 			if h.Slow {

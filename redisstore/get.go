@@ -42,6 +42,40 @@ func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 	return tasks, nil
 }
 
+// briefFields are what decodeTask knows, but what the caller or a handler wrote at
+// length.
+var briefFields = []string{"kind", "queue", "state", "priority", "group", "unique", "attempt", "run", "failures", "lost",
+	"generation", "v", "created_at", "due_at", "ended_at", "expires_at", "deadline_at", "timeout_ms", "max_attempts",
+	"backoff", "retain_ms", "code", "error", "stop"}
+
+// brief is Get without payload, headers, progress and result.
+func (s *Store) brief(ctx context.Context, ids []string) ([]*worker.Task, error) {
+	if err := s.checkName(); err != nil {
+		return nil, err
+	}
+	p := s.rdb.Pipeline()
+	cmds := make([]*redis.SliceCmd, len(ids))
+	for i, id := range ids {
+		cmds[i] = p.HMGet(ctx, s.key("task:", id), briefFields...)
+	}
+	if _, err := p.Exec(ctx); err != nil {
+		return nil, s.fail("get", err)
+	}
+	tasks := make([]*worker.Task, len(ids))
+	for i, cmd := range cmds {
+		var flat []string
+		for j, v := range cmd.Val() {
+			if text, ok := v.(string); ok {
+				flat = append(flat, briefFields[j], text)
+			}
+		}
+		if len(flat) > 0 {
+			tasks[i] = decodeTask(ids[i], flat)
+		}
+	}
+	return tasks, nil
+}
+
 // attemptRecord is the stored form of a worker.AttemptRecord.
 type attemptRecord struct {
 	Attempt int64       `json:"attempt"`

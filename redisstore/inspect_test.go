@@ -151,10 +151,11 @@ func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 		w := newWreck(t, rdb)
 		w.do("SET", "task:x", "1")
 		w.do("SET", "notes", "1")
+		w.do("HSET", "load:x", "in:default", "1") // counts have numbers
 		w.find(true)
 		all, err := w.store.WalkKeys(t.Context(), true)
 		w.must(err)
-		if got := codes(all); got != " quarantined unknown" {
+		if got := codes(all); got != " quarantined unknown unknown" {
 			t.Errorf("found %s", got)
 		}
 		for _, f := range all {

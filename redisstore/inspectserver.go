@@ -73,14 +73,11 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 			return all, false, nil // it refuses every script
 		}
 	}
-	if ready, err = s.inspectRights(ctx, add); err != nil {
+	if ready, err = s.inspectRights(ctx, add); err != nil || !ready {
 		return all, false, err
 	}
 	if err := s.inspectRoundTrip(ctx, home, add); err != nil {
 		return all, false, err
-	}
-	if !ready {
-		return all, false, nil
 	}
 	if ready, err = s.inspectSchema(ctx, add); err != nil || !ready {
 		return all, false, err
@@ -152,11 +149,15 @@ func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 func inspectMemory(facts serverFacts, add adder) {
 	used, most, of := facts.number("used_memory"), facts.number("maxmemory"), "maxmemory"
 	if most == 0 {
-		most, of = facts.number("total_system_memory"), "the machine's memory, with no maxmemory set"
+		most, of = facts.number("total_system_memory"), "the machine's memory"
 	}
 	if used == 0 || most == 0 {
 		add(worker.Note, "memory", "the server does not tell how much memory it has", "")
 		return
+	}
+	if of != "maxmemory" {
+		add(worker.Note, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
+			"CONFIG SET maxmemory, well below the machine's memory, and in redis.conf")
 	}
 	share := used * 100 / most
 	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
@@ -180,6 +181,9 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 		return false, nil
 	case isWrongType(err):
 		return true, nil // the walk tells
+	case s.isAstray(err):
+		add(worker.Error, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
+		return false, nil
 	case err != nil:
 		return false, err
 	}
@@ -195,14 +199,6 @@ func (s *Store) inspectRoundTrip(ctx context.Context, home redis.UniversalClient
 	ping, err := median(func() error { return home.Ping(ctx).Err() })
 	if err != nil {
 		return err
-	}
-	load := noopScript.Eval(ctx, home, s.keys[:1]).Err()
-	if load != nil && !isRefused(load) {
-		return load
-	}
-	if load != nil {
-		add(worker.Error, "scripts", "scripts are refused: "+load.Error(), "ACL SETUSER … +eval +evalsha")
-		return nil
 	}
 	script, err := median(func() error { return noopScript.Run(ctx, home, s.keys[:1]).Err() })
 	if err != nil {

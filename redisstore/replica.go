@@ -31,25 +31,27 @@ type about struct {
 func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, error) {
 	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
 	var settings []any
-	set := func(field string, n int) {
+	set := map[string]int{}
+	add := func(field string, n int) {
 		if n > 0 {
 			settings = append(settings, field, n)
+			set[field] = n
 		}
 	}
 	queues := " "
 	for q, c := range r.Queues {
 		a.Queues[q] = c.Workers
 		queues += q + " "
-		set("limit:queue:"+q, c.Limit)
-		set("cap:"+q, c.MaxLen)
+		add("limit:queue:"+q, c.Limit)
+		add("cap:"+q, c.MaxLen)
 	}
-	set("limit", r.Limits.Pool)
-	set("limit:group", r.Limits.DefaultGroup)
+	add("limit", r.Limits.Pool)
+	add("limit:group", r.Limits.DefaultGroup)
 	for g, n := range r.Limits.Groups {
-		set("limit:group:"+g, n)
+		add("limit:group:"+g, n)
 	}
-	set("events:max", r.MaxEvent)
-	set("events:age", int(r.EventAge.Milliseconds()))
+	add("events:max", r.MaxEvent)
+	add("events:age", int(r.EventAge.Milliseconds()))
 
 	kinds, policies := " ", []any{}
 	for _, k := range slices.Sorted(maps.Keys(r.Kinds)) {
@@ -63,7 +65,8 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	args := append([]any{schema, r.Replica, r.Lease.Milliseconds(), string(description), kinds, queues, len(settings) / 2}, settings...)
+	args := append([]any{schema, r.Replica, r.Lease.Milliseconds(), string(description), kinds, queues, r.Up.Milliseconds(),
+		len(settings) / 2}, settings...)
 	reply, err := s.run(ctx, joinScript, append(args, policies...)...)
 	if err != nil {
 		return nil, s.fail("join", err)
@@ -73,7 +76,7 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	regroup := false
 	for rd.more() {
 		field, was := rd.string(), rd.string()
-		warnings = append(warnings, fmt.Sprintf("%s was %s and is now what this replica configures", field, was))
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %v, as this replica configures", field, was, set[field]))
 		regroup = regroup || field == "limit:group"
 	}
 	if rd.err == nil && regroup {

@@ -134,6 +134,8 @@ func (s *Store) fail(doing string, err error) error {
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):
 		err = advise(err, "this server is a replica: connect to the primary, or through Sentinel or the cluster client")
+	case s.isAstray(err):
+		err = advise(err, "this is one node of a cluster: use a client for clusters, or a URL with redis-cluster://")
 	case strings.HasPrefix(msg, "TRYAGAIN"):
 		err = advise(err, "the cluster is moving the pool to another master: it goes on when that is done")
 	case strings.HasPrefix(msg, "LOADING"):

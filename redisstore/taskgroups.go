@@ -79,7 +79,8 @@ func (s *Store) runningOf(ctx context.Context, names []string) ([]worker.GroupIn
 		for i, name := range page {
 			running[i] = p.SCard(ctx, s.key("group:run:", name))
 		}
-		if _, err := p.Exec(ctx); err != nil {
+		// A key of another type is the doctor's.
+		if _, err := p.Exec(ctx); err != nil && !isWrongType(err) {
 			return nil, err
 		}
 		for i, name := range page {
@@ -102,7 +103,7 @@ func (s *Store) countHeld(ctx context.Context, groups []*worker.GroupInfo, queue
 			heads[i] = append(heads[i], p.HExists(ctx, s.key("group:head:", q), g.Name))
 		}
 	}
-	if _, err := p.Exec(ctx); err != nil {
+	if _, err := p.Exec(ctx); err != nil && !isWrongType(err) {
 		return err
 	}
 	for i, g := range groups {

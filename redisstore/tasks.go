@@ -22,7 +22,9 @@ func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Ta
 	return func(yield func(*worker.Task, error) bool) {
 		for ids, err := range s.candidates(ctx, f) {
 			var tasks []*worker.Task
-			if err == nil {
+			if err == nil && f.Brief {
+				tasks, err = s.brief(ctx, ids)
+			} else if err == nil {
 				tasks, err = s.Get(ctx, ids...)
 			}
 			if err != nil {

@@ -2,7 +2,7 @@
 // nobody who uses ltsworker has them in his module graph.
 module github.com/ltsworker/ltsworker/tools
 
-go 1.26.8
+go 1.26.0
 
 tool (
 	golang.org/x/vuln/cmd/govulncheck

@@ -55,9 +55,6 @@ func (a *attempt) run() {
 
 // finish takes in the report of a handler that returned.
 func (r *Replica) finish(a *attempt, rep Report) {
-	if rep.Op == Fail {
-		r.log.Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
-	}
 	r.mu.Lock()
 	a.returned = true
 	a.q.taken--
@@ -89,8 +86,11 @@ func (r *Replica) finish(a *attempt, rep Report) {
 	}
 	r.mu.Unlock()
 
-	if dropped {
+	switch {
+	case dropped: // it was logged when it was given up
 		r.log.Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
+	case rep.Op == Fail:
+		r.log.Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 // AWS Architecture Blog, 2015.
 type Backoff struct {
 	Fixed bool          // wait exactly Base
-	Base  time.Duration // from 1 ms
-	Max   time.Duration // exponential only, at least Base; 0: that of DefaultBackoff, or Base where that is longer
+	Base  time.Duration // from 1 ms to 365 days
+	Max   time.Duration // exponential only, from Base to 365 days; 0: that of DefaultBackoff, or Base where that is longer
 }
 
 // DefaultBackoff is the backoff of tasks and kinds that name none.

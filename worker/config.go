@@ -33,15 +33,16 @@ const (
 // means its documented default.
 type Config struct {
 	// Queues are the queues to serve, by name; at least one. Workers is how many
-	// tasks of the queue this replica runs at once (default: GOMAXPROCS, up to
-	// MaxWorkers), Limit how many all replicas together may (default: no limit).
+	// tasks of the queue this replica runs at once (default: GOMAXPROCS; at most
+	// MaxWorkers), Limit how many all replicas together may (default: what is set in
+	// the pool already, at first no limit).
 	Queues map[string]QueueConfig
 	// Policies are the defaults of single kinds of task: timeout, attempts,
 	// backoff. They are published for the kinds that have a handler here, so that
 	// whoever enqueues need not know them. Default: the package defaults.
 	Policies map[string]Policy
 	// Limits bound how many tasks of the pool and of each group run at once over
-	// all replicas. Default: no limits.
+	// all replicas. Default: what is set in the pool already, at first no limits.
 	Limits Limits
 
 	// Lease is how long the tasks of a replica that fell silent stay with it; it
@@ -157,6 +158,8 @@ func (p Policy) check(at string) []error {
 	case p.SoftTimeout == 0:
 	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > maxDuration:
 		add("soft_timeout", "must be from 1ms to %v, not %v", maxDuration, p.SoftTimeout)
+	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
+		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
 	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:
 		add("soft_timeout", "must be shorter than the timeout (%v), not %v", p.Timeout, p.SoftTimeout)
 	}

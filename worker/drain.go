@@ -9,18 +9,26 @@ import (
 // returned or been given up, waits for the store to take its last words.
 const farewellTimeout = 5 * time.Second
 
+// leaveTimeout is the part of it that is kept for taking the replica off the list.
+const leaveTimeout = time.Second
+
 // Drain begins what the end of Run's context begins, and does not wait for it.
 // Before Run it makes that end as soon as it has joined. It may be called at any
 // time, more than once, and by a handler.
 func (r *Replica) Drain() { poke(r.drainDue) }
 
-// stopClaiming begins the drain. The listener goes on for the doorbell alone.
+// stopClaiming begins the drain and tells the pool of it. The listener goes on for the
+// doorbell alone.
 func (r *Replica) stopClaiming(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = draining
 	close(r.drains)
 	poke(r.work)
+	if len(r.held) > 0 { // or it has left before anybody looks
+		r.renewNow = true
+		poke(r.renewing)
+	}
 	r.ringSelf(ctx)
 }
 
@@ -62,9 +70,9 @@ func (r *Replica) stopHandlers() {
 }
 
 // farewell says what is left to say to the store, then takes the replica off its
-// list.
-func (r *Replica) farewell(ctx context.Context, heard, kept <-chan struct{}, endEars context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, farewellTimeout)
+// list, for which some time is left whatever hangs before it.
+func (r *Replica) farewell(life context.Context, heard, kept <-chan struct{}, endEars context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(life, farewellTimeout-leaveTimeout)
 	defer cancel()
 	r.stopKeeping()
 	r.flush(ctx)
@@ -75,7 +83,9 @@ func (r *Replica) farewell(ctx context.Context, heard, kept <-chan struct{}, end
 	case <-kept:
 	case <-ctx.Done():
 	}
-	r.leave(ctx)
+	if err := r.leave(life); err != nil {
+		r.log.Warn("the replica could not take itself off the list; it goes when its heartbeat is missed", "err", err)
+	}
 }
 
 // stopKeeping ends the keeper after the renewal that it may be at: one that
@@ -153,8 +163,8 @@ func (r *Replica) handBack(ctx context.Context) {
 }
 
 // leave takes the replica off the list.
-func (r *Replica) leave(ctx context.Context) {
-	if err := r.call(ctx, func(ctx context.Context) error { return r.store.Leave(ctx, r.id) }); err != nil {
-		r.log.Warn("the replica could not take itself off the list; it goes when its heartbeat is missed", "err", err)
-	}
+func (r *Replica) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	return r.store.Leave(ctx, r.id)
 }

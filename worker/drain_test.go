@@ -24,6 +24,12 @@ func TestADrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 		g.cancel()
 		synctest.Wait()
 		claims := len(g.store.claims)
+		g.store.mu.Lock()
+		last := g.store.renewals[len(g.store.renewals)-1]
+		g.store.mu.Unlock()
+		if !last.Draining || len(last.Held) != 4 {
+			t.Errorf("the pool was not told of the drain at once: %+v", last)
+		}
 		<-g.done
 		if g.err != nil || time.Since(begin) != 19*time.Second {
 			t.Errorf("Run returned %v after %v", g.err, time.Since(begin))
@@ -234,6 +240,51 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 			if n != 1 {
 				t.Errorf("task %s finished %d times", id, n)
 			}
+		}
+	})
+}
+
+// What hangs before it, such as the rings of a doorbell that another program has
+// overwritten, leaves time to leave.
+func TestAReplicaLeavesWhateverHangsBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		g.store.setFault(func(op string) fault {
+			if op == "leave" {
+				return none
+			}
+			return hang
+		})
+		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.pass(time.Second)
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+		if len(g.store.left) != 1 {
+			t.Errorf("left: %v", g.store.left)
+		}
+	})
+}
+
+// A join whose answer comes too late has put the replica on the list.
+func TestAReplicaThatEndsWhileItJoinsIsNotListed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.store.setFault(func(op string) fault {
+			if op == "join" {
+				return hang
+			}
+			return none
+		})
+		g.run()
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+		if len(g.store.left) != 1 || g.log.count("") != 0 {
+			t.Errorf("left: %v, log: %v", g.store.left, g.log.lines)
 		}
 	})
 }

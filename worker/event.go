@@ -19,7 +19,7 @@ type Event struct {
 	At      time.Time         // by the clock of Redis
 	Wait    time.Duration     // on claims: from due to claimed
 	Run     time.Duration     // on ended attempts: from claimed to ended
-	Error   string            // on failures
+	Error   string            // on failures; on a stop the reason given with it
 	Meta    map[string]string // the task's headers, on terminal events
 	Result  []byte            // on success, where it is at most EventResultMax bytes
 	// ResultBytes is the length of a result that is longer than that, and only in

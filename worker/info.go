@@ -4,8 +4,10 @@ import "time"
 
 // Receipt is the answer to one enqueued Spec.
 type Receipt struct {
-	ID    string // of the task that was made, or was there
-	State State  // the one it is in
+	// ID is that of the task that was made, or was there. With an Err it is the one
+	// that the task was to have; one that was refused has not been made.
+	ID    string
+	State State // the one it is in
 	// Duplicate says that no task was made: the id or the unique key was taken
 	// by the task that ID names, which is in State.
 	Duplicate bool
@@ -105,6 +107,10 @@ type Filter struct {
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
+
+	// Brief leaves payload, headers, progress and result unread, which may be nearly
+	// all there is to read. It selects nothing.
+	Brief bool
 }
 
 // Empty reports whether the filter would select every task.

@@ -29,6 +29,7 @@ func (r *Replica) join(ctx context.Context) error {
 		PID:      os.Getpid(),
 		Version:  r.cfg.Version,
 		Lease:    r.cfg.Lease,
+		Up:       time.Since(r.started),
 		Queues:   r.cfg.Queues,
 		Kinds:    kinds,
 		Limits:   r.cfg.Limits,

@@ -51,6 +51,9 @@ func TestAnIdleReplicaNoticesAtItsHeartbeatThatItWasForgotten(t *testing.T) {
 		if n := g.store.joined(); n != 2 {
 			t.Errorf("it joined %d times, want twice", n)
 		}
+		if up := g.store.joins[1].Up; g.store.joins[0].Up != 0 || up < 5*time.Second || up > 12*time.Second {
+			t.Errorf("it says that it has run for %v and %v", g.store.joins[0].Up, up)
+		}
 		g.store.setFault(func(string) fault { return none })
 		g.pass(10 * time.Minute)
 		g.wantState("x", Running, "") // the verdict that came along was good

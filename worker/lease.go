@@ -99,7 +99,7 @@ func (r *Replica) renew(ctx context.Context, now time.Time) error {
 	req := Renewal{Replica: r.id, Lease: r.cfg.Lease, Grace: r.cfg.StopGrace + reportSlack}
 	r.mu.Lock()
 	r.renewNow, r.renewDirty = false, false
-	req.Stuck = r.stuck
+	req.Stuck, req.Draining = r.stuck, r.phase == draining
 	req.Held = make([]Held, 0, len(r.held))
 	sent := make([]*attempt, 0, len(r.held))
 	seqs := make([]int, 0, len(r.held))

@@ -70,6 +70,8 @@ type Replica struct {
 	joining   chan struct{} // full while joining again
 	joins     atomic.Int64  // how often it has joined again
 
+	started time.Time // of Run; set before anything that reads it begins
+
 	mu       sync.Mutex
 	phase    phase
 	problems []error // of Handle, for Run
@@ -85,7 +87,7 @@ type Replica struct {
 	// flight says that an exchange with claims is under way, lateBell that the
 	// doorbell rang meanwhile: the stop may be for a task in its answer.
 	flight, lateBell bool
-	renewNow         bool // the doorbell rang
+	renewNow         bool // the doorbell rang, or the drain begins
 	renewDirty       bool // there is progress, or a soft timeout, to tell
 	watchAt          time.Time
 	listening        bool          // the listener is blocked in the store

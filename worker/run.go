@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Run serves the queues until ctx is done, Close or Drain is called, or the store
@@ -63,11 +64,13 @@ func (r *Replica) run(ctx context.Context) error {
 	// Handlers and the last calls to the store outlive ctx: it only starts the
 	// drain. What it carries for tracing stays.
 	r.base = context.WithoutCancel(ctx)
+	r.started = time.Now()
 	if ctx.Err() != nil || r.isClosed() {
 		return nil
 	}
 	if err := r.join(ctx); err != nil {
 		if ctx.Err() != nil || r.isClosed() {
+			_ = r.leave(r.base) // it may have joined, with the answer lost
 			return nil
 		}
 		return fmt.Errorf("join the pool: %w", err)

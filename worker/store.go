@@ -67,6 +67,7 @@ type Registration struct {
 	PID      int
 	Version  string
 	Lease    time.Duration
+	Up       time.Duration // since it started: more than nothing where it joins again
 	Queues   map[string]QueueConfig
 	Kinds    map[string]Policy // every kind it has a handler for
 	Limits   Limits
@@ -74,14 +75,17 @@ type Registration struct {
 	EventAge time.Duration // how long the event stream keeps an entry; 0 keeps what is set
 }
 
-// QueueConfig is one queue as a replica serves it.
+// QueueConfig is one queue as a replica serves it. Limit and MaxLen hold in the
+// pool once the replica has joined; 0 leaves what is set there as it is, at first
+// none.
 type QueueConfig struct {
 	Workers int // slots in this replica
-	Limit   int // running tasks over all replicas; 0 is no limit
-	MaxLen  int // waiting tasks beyond which enqueues are refused with ErrQueueFull; 0 is no cap
+	Limit   int // running tasks over all replicas
+	MaxLen  int // waiting tasks beyond which enqueues are refused with ErrQueueFull; scheduled ones do not count
 }
 
-// Limits bound how many tasks run at once over all replicas. Zero is no limit.
+// Limits bound how many tasks run at once over all replicas, once the replica has
+// joined. Zero leaves what is set in the pool as it is, at first no limit.
 type Limits struct {
 	Pool         int
 	DefaultGroup int            // for every group without one of its own
@@ -158,6 +162,8 @@ type Renewal struct {
 	Grace   time.Duration
 	Held    []Held
 	Stuck   int // slots taken by handlers that ignore their context
+
+	Draining bool // it claims no more
 }
 
 // Held is one attempt whose lease is to be renewed.

@@ -88,8 +88,8 @@ type Spec struct {
 	// again when the task ends. Default: none. Characters: see CheckName.
 	Unique string
 	// Headers travel with the task to the handler and, as the field meta, with
-	// its events. Default: none. At most MaxHeaders, each name and value of at most
-	// MaxHeaderLen.
+	// its last event, that of its end. Default: none. At most MaxHeaders, each name
+	// and value in UTF-8 and of at most MaxHeaderLen.
 	Headers map[string]string
 	// Delay is how long after the enqueue, by the clock of Redis, the task
 	// becomes waiting. Default: at once. Not together with RunAt.
@@ -109,9 +109,9 @@ type Spec struct {
 	// failed with CodeDeadline and is not retried. A retry or a Snooze that would
 	// begin later than that fails it at once. Default: none.
 	Deadline time.Duration
-	// MaxAttempts is how many attempts may fail before the task has failed for
-	// good: at most MaxMaxAttempts. Default: the kind's policy, else
-	// DefaultMaxAttempts.
+	// MaxAttempts is the number of the failure with which the task has failed for
+	// good: 5 are four retries. At most MaxMaxAttempts. Default: the kind's policy,
+	// else DefaultMaxAttempts.
 	MaxAttempts int
 	// Backoff spaces the retries. Default: the kind's policy, else DefaultBackoff.
 	Backoff Backoff
@@ -167,9 +167,13 @@ type Task struct {
 	Replica  string // who holds it, or held it last
 	Progress []byte // what the handler said last through SetProgress
 	Result   []byte // what the handler returned
-	Code     Code   // why the latest attempt ended
-	Error    string // the text of the latest failure
-	StopWhy  string // the reason given with a stop request; "" where none was made
+	// ResultLost is how many bytes long a result was that is gone: that of a task
+	// which left Redis with its end, whose last event holds no more than
+	// EventResultMax bytes.
+	ResultLost int
+	Code       Code   // why the latest attempt ended
+	Error      string // the text of the latest failure, or the reason given with the stop that ended the task
+	StopWhy    string // the reason given with a stop request; "" where none was made
 
 	// TimeLeft is set on a claimed task only: how long the attempt may take,
 	// Forever where nothing bounds it.
@@ -200,8 +204,8 @@ func (t *Task) MaxAttemptsOr(policy Policy) int {
 // Zero fields mean the package defaults.
 type Policy struct {
 	Timeout     time.Duration // one attempt; Forever means none; default DefaultTimeout
-	SoftTimeout time.Duration // when an event with code slow is sent; 0 is never
-	MaxAttempts int           // how many attempts may fail; default DefaultMaxAttempts
-	MaxLost     int           // how many leases may end unreported before the task fails; default DefaultMaxLost
+	SoftTimeout time.Duration // when an event with code slow is sent; shorter than Timeout; 0 is never
+	MaxAttempts int           // the failure with which the task has failed for good: 5 are four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
+	MaxLost     int           // how many leases may end unreported: the task has failed with the next; at most MaxMaxAttempts; default DefaultMaxLost
 	Backoff     Backoff       // default DefaultBackoff
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The limits of what a task may carry.
@@ -99,6 +100,9 @@ func (s *Spec) Check() error {
 	for k, v := range s.Headers {
 		if len(k) > MaxHeaderLen || len(v) > MaxHeaderLen {
 			add("headers", "has an entry over %d bytes: %q", MaxHeaderLen, clip(k))
+		}
+		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+			add("headers", "must be in UTF-8: the entry %q is not", clip(k))
 		}
 	}
 	if s.Delay != 0 && !s.RunAt.IsZero() {

@@ -63,6 +63,9 @@ func TestASpecIsRefusedWithAllItsProblemsAtOnce(t *testing.T) {
 		"far off":             {Spec{Kind: "k", RunAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}, []string{"run_at"}},
 		"headers":             {Spec{Kind: "k", Headers: many}, []string{"headers"}},
 		"long header":         {Spec{Kind: "k", Headers: map[string]string{"h": long}}, []string{"headers"}},
+		"header not in UTF-8": {Spec{Kind: "k", Headers: map[string]string{"h": "\xff"}}, []string{"headers"}},
+		"name not in UTF-8":   {Spec{Kind: "k", Headers: map[string]string{"\xff": "h"}}, []string{"headers"}},
+		"UTF-8":               {Spec{Kind: "k", Headers: map[string]string{"é": "\uFFFD"}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) { wantFields(t, c.spec.Check(), c.fields...) })
 	}
@@ -71,7 +74,7 @@ func TestASpecIsRefusedWithAllItsProblemsAtOnce(t *testing.T) {
 func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *testing.T) {
 	bad := Config{
 		Queues:       map[string]QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -1, MaxLen: -1}, "r": {Workers: MaxWorkers + 1}},
-		Policies:     map[string]Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}},
+		Policies:     map[string]Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}, "slow": {SoftTimeout: DefaultTimeout}},
 		Limits:       Limits{Pool: -1, DefaultGroup: -1, Groups: map[string]int{"g": -1, "{": 1}},
 		Lease:        time.Millisecond,
 		DrainTimeout: -1,
@@ -85,7 +88,7 @@ func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *test
 	_, err := New(store, bad)
 	wantFields(t, err, "queues.a b", "queues.q.workers", "queues.q.limit", "queues.q.max_len", "queues.r.workers",
 		"policies.k.timeout", "policies.k.soft_timeout", "policies.k.max_attempts", "policies.k.max_lost", "policies.k.backoff",
-		"policies.soft.soft_timeout", "limits.pool", "limits.default_group", "limits.groups.g", "limits.groups.{",
+		"policies.soft.soft_timeout", "policies.slow.soft_timeout", "limits.pool", "limits.default_group", "limits.groups.g", "limits.groups.{",
 		"lease", "drain_timeout", "stop_grace", "max_stuck", "max_events", "event_age", "middleware")
 	if len(store.calls) != 0 {
 		t.Error("the store was called")
@@ -95,6 +98,12 @@ func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *test
 }
 
 func TestAZeroConfigMeansTheDocumentedDefaults(t *testing.T) {
+	if err := (Config{Queues: map[string]QueueConfig{"q": {}}, Policies: map[string]Policy{
+		"day":  {Timeout: Forever, SoftTimeout: 24 * time.Hour},
+		"hour": {SoftTimeout: DefaultTimeout - 1},
+	}}).Check(); err != nil {
+		t.Error(err)
+	}
 	for workers, stuck := range map[int]int{1: 1, 2: 1, 9: 4} {
 		got := Config{Queues: map[string]QueueConfig{"q": {Workers: workers}}}.withDefaults()
 		if got.Lease != 30*time.Second || got.DrainTimeout != 30*time.Second || got.StopGrace != 10*time.Second || got.Logger == nil {

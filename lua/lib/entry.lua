@@ -84,7 +84,8 @@ function alone.replica(name, replica)
   tell('replica_alone', name, '', '', 'removed', function() call('DEL', P .. name, P .. 'bell:' .. replica) end)
 end
 function alone.load(name, step)
-  if (tonumber(step) or 0) * 5000 > NOW - 180000 then return end
+  if not tonumber(step) then return tell('unknown', name, '', '', '') end
+  if step * 5000 > NOW - 180000 then return end
   tell('load_stale', name, '', '', 'removed', function() call('DEL', P .. name) end)
 end
 function alone.broken(name) tell('quarantined', name, '', '', '') end

@@ -101,7 +101,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	if err != nil {
 		t.Fatalf("pooltest: call %s: %v", task.Kind, err)
 	}
-	o := w.outcome(&task, policy, *stage.report)
+	o := w.outcome(&task, policy, *stage.report, p.Now())
 	o.Progress = own.Progress
 	return o
 }

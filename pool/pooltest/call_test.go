@@ -31,7 +31,7 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 	}{
 		{nil, pool.CodeOK, 0},
 		{errPost, pool.CodeError, 4 * time.Second}, // the third retry of the default backoff
-		{pool.Permanent(errPost), pool.CodePermanent, 4 * time.Second},
+		{pool.Permanent(errPost), pool.CodePermanent, 0},
 		{pool.RetryAfter(errPost, time.Minute), pool.CodeError, time.Minute},
 		{pool.Snooze(time.Hour), pool.CodeReleased, time.Hour},
 	} {
@@ -48,6 +48,32 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 	}
 	if o := p.Call(t, Mail{}, pooltest.Payload([]byte("7"))); o.Code != pool.CodeBadPayload || o.Err == nil {
 		t.Errorf("outcome %v", o)
+	}
+}
+
+func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
+	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
+	script(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
+	for _, c := range []struct {
+		call  []pooltest.CallOption
+		delay time.Duration
+	}{
+		{nil, time.Second},
+		{[]pooltest.CallOption{pooltest.Attempt(2)}, 0},
+		{[]pooltest.CallOption{pooltest.Attempt(2)}, 0}, // which says when
+		{[]pooltest.CallOption{pooltest.Attempt(2), pooltest.With(pool.MaxAttempts(3))}, 2 * time.Second},
+	} {
+		if o := p.Call(t, Mail{"a"}, c.call...); o.Delay != c.delay {
+			t.Errorf("%v: delay %v, want %v", o, o.Delay, c.delay)
+		}
+	}
+	mustEnqueue(t, p, Mail{"a"}, pool.Deadline(time.Hour), pool.RetryBackoff(pool.Backoff{Fixed: true, Base: 2 * time.Hour}))
+	mustEnqueue(t, p, Mail{"b"}, pool.MaxAttempts(1))
+	mustEnqueue(t, p, Sum{})
+	for _, o := range p.Drain(t) {
+		if o.OK() || o.Delay != 0 {
+			t.Errorf("%v: delay %v", o, o.Delay)
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ func (p *Pool) Now() time.Time {
 //
 // Inside testing/synctest it is a sleep, so that the timeouts of running handlers
 // pass too. A pool that was started lives through all of it, which takes about a
-// second of real time per hour; one that is only drained takes none. Elsewhere the
+// second of real time per hour, ten with a Config.Lease of a second, and five times
+// that with -race; one that is only drained takes none. Elsewhere the
 // clock of handlers cannot be moved, and Advance fails the test where one runs.
 func (p *Pool) Advance(t testing.TB, d time.Duration) {
 	t.Helper()

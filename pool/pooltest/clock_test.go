@@ -1,8 +1,10 @@
 package pooltest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,7 +173,8 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 
 func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := pooltest.New(t, pool.Config{})
+		var log bytes.Buffer
+		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
 			time.Sleep(10 * time.Minute)
 			return nil
@@ -181,6 +184,9 @@ func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
 		p.Drain(t).RequireOK(t)
 		if d := time.Since(before); d < 10*time.Minute || d > 11*time.Minute {
 			t.Errorf("it took %v", d)
+		}
+		if log.Len() > 0 {
+			t.Error(log.String())
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (p *Pool) admit(ctx context.Context) error {
 // never after a look that found none.
 func (p *Pool) shift(t testing.TB, most int) Outcomes {
 	t.Helper()
-	s := &shift{store: p.store, most: most, tasks: map[int64]*worker.Task{}, over: make(chan struct{})}
+	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[int64]*worker.Task{}, over: make(chan struct{})}
 	double := p.double(t, s, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, task *worker.Task) ([]byte, error) {
 			result, err := next(ctx, task)

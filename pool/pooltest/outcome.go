@@ -27,8 +27,9 @@ type Outcome struct {
 	Err error
 	// Result is what the handler returned, encoded; see Result for decoding it.
 	Result []byte
-	// Delay is how long the task would wait for its next attempt, if it may have
-	// one: its backoff, or what RetryAfter or Snooze said.
+	// Delay is how long the task waits for its next attempt: its backoff, or what
+	// RetryAfter or Snooze said. It is 0 where there is none, after a success, for
+	// good or because its attempts or its time are used up.
 	Delay time.Duration
 	// Progress is what the handler said last through SetProgress, as JSON. It is
 	// set by Call only.
@@ -99,16 +100,13 @@ func (w *witness) saw(fence int64, err error) {
 	w.errs[fence] = err
 }
 
-// outcome puts together what the task, its kind's policy, its report and its handler
-// say.
-func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report) Outcome {
+// outcome puts together what the task, its kind's policy, its report, which is of
+// now, and its handler say.
+func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[r.Fence], Result: r.Result, Delay: r.Delay}
+	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[r.Fence], Result: r.Result, Delay: delay(t, policy, r, now)}
 	delete(w.errs, r.Fence)
-	if r.Op == worker.Fail && !r.DelaySet {
-		o.Delay = backoff(t, policy)
-	}
 	switch {
 	case o.OK():
 		o.Err = nil
@@ -118,4 +116,25 @@ func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report) O
 		o.Err = errors.New("the pool has no handler for this kind")
 	}
 	return o
+}
+
+// delay is how long the task waits for its next attempt, 0 where there is none.
+func delay(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) time.Duration {
+	switch r.Code {
+	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned:
+		return 0
+	}
+	d := r.Delay
+	if r.Op == worker.Fail {
+		if t.Failures+1 >= t.MaxAttemptsOr(policy) {
+			return 0
+		}
+		if !r.DelaySet {
+			d = backoff(t, policy)
+		}
+	}
+	if !t.DeadlineAt.IsZero() && !now.Add(d).Before(t.DeadlineAt) {
+		return 0
+	}
+	return d
 }

@@ -58,8 +58,9 @@ func (p *Pool) Enqueued() []Enqueued {
 // first of them. args may be a Kind, and then the payload does not matter. Payloads
 // are compared as JSON.
 //
-// Options that are not named do not matter, nor do those that set a zero value.
-// Headers have to be among the task's.
+// Options that are not named do not matter, nor do those that set a zero value, such as
+// Priority(0), which is none as well; but Retain(0) does. Headers have to be among the
+// task's.
 func (p *Pool) RequireEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Option) Enqueued {
 	t.Helper()
 	want := specOf(t, args, opts)

@@ -13,6 +13,7 @@ import (
 // nothing more, once a claim has been answered and no task is held.
 type shift struct {
 	*store
+	now     func() time.Time
 	witness witness
 	over    chan struct{} // closed at the end
 
@@ -42,7 +43,7 @@ func (s *shift) Exchange(ctx context.Context, reports []worker.Report, claims []
 	for _, r := range reports {
 		if t := s.tasks[r.Fence]; t != nil {
 			delete(s.tasks, r.Fence)
-			s.done = append(s.done, s.witness.outcome(t, s.policies[t.Kind], r))
+			s.done = append(s.done, s.witness.outcome(t, s.policies[t.Kind], r, s.now()))
 		}
 	}
 	for _, c := range claimed {
@@ -58,9 +59,8 @@ func (s *shift) Exchange(ctx context.Context, reports []worker.Report, claims []
 }
 
 // AwaitInbox leaves the inbox to Drain.
-func (s *shift) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error) {
-	<-ctx.Done()
-	return false, ctx.Err()
+func (s *shift) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, pass(ctx, wait)
 }
 
 // Maintain leaves the upkeep to Drain.

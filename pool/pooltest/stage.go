@@ -80,16 +80,21 @@ func (s *stage) Listen(ctx context.Context, _ string, _ []string, wait time.Dura
 }
 
 func (s *stage) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+	return false, pass(ctx, wait)
 }
 
 func (s *stage) Maintain(context.Context, string) (worker.Upkeep, error) {
 	return worker.Upkeep{}, nil
+}
+
+// pass returns when wait has passed, or the context's error when that ends first.
+func pass(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -14,6 +14,7 @@ var listRules = []rule{
 	{"ListReadsEveryTaskOnce", listReadsEveryTaskOnce},
 	{"ListTakesFilters", listTakesFilters},
 	{"ListEndsWhenTheReaderDoes", listEnds},
+	{"ListIsBriefWhereAskedTo", listIsBrief},
 	{"GetAnswersInOrder", getAnswersInOrder},
 }
 
@@ -105,6 +106,31 @@ func listEnds(b *bundle) {
 		if n != 1 {
 			b.Errorf("%d tasks", n)
 		}
+	}
+}
+
+func listIsBrief(b *bundle) {
+	full := worker.Spec{ID: "x", Kind: "k", Queue: "q", Priority: -3, Group: "g", Unique: "u", Timeout: time.Minute, TTL: time.Hour,
+		Deadline: 2 * time.Hour, MaxAttempts: 2, Backoff: worker.Backoff{Base: time.Second, Max: time.Minute}, Retain: ptr(time.Hour),
+		Payload: []byte("payload"), Headers: map[string]string{"h": "v"}}
+	t := b.start(full)
+	h := held(t)
+	h.Progress = []byte("half")
+	b.renew("r", lease, h)
+	b.accept(fail(t, worker.CodePermanent))
+	b.enqueue(worker.Spec{ID: "y"})
+	brief := map[string]*worker.Task{}
+	for t, err := range b.Store.Tasks(b.ctx, worker.Filter{Brief: true}) {
+		b.ok(err)
+		brief[t.ID] = t
+	}
+	want := b.get("x")
+	if len(want.Payload) == 0 || len(want.Headers) == 0 || len(want.Progress) == 0 || want.Error == "" {
+		b.Fatalf("the task is %+v", want)
+	}
+	want.Payload, want.Headers, want.Progress, want.Result = nil, nil, nil, nil
+	if d := cmp.Diff(want, brief["x"], cmp.AllowUnexported(worker.Task{})); d != "" || len(brief) != 2 {
+		b.Errorf("%d tasks (-want +got):\n%s", len(brief), d)
 	}
 }
 

@@ -380,6 +380,16 @@ func drainIsTold(b *bundle) {
 			b.Errorf("replica %+v", r)
 		}
 	}
+	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "other", Lease: lease, Draining: true}); err != nil {
+		b.Errorf("the renewal of a replica that drains by itself: %v", err)
+	}
+	replicas, err = b.Store.Replicas(b.ctx)
+	b.ok(err)
+	for _, r := range replicas {
+		if !r.Draining {
+			b.Errorf("replica %+v", r)
+		}
+	}
 	b.ok(b.Store.Leave(b.ctx, "r"))
 	if asked, err := b.Store.Drain(b.ctx, "r"); err != nil || asked[0] || b.Rings(b, "r") > 0 {
 		b.Errorf("a replica that has left was asked: %v, %v", asked, err)

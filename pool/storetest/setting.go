@@ -45,6 +45,10 @@ func forgottenQueue(b *bundle) {
 	b.join(worker.Registration{Replica: "server", Queues: map[string]worker.QueueConfig{"served": {Workers: 1, Limit: 5}}})
 
 	forget("nosuch", worker.ErrNoQueue)
+	b.Push(b, `{"kind":"k","id":"pushed","queue":"q"}`)
+	forget("q", worker.ErrQueueInUse) // its limit and pause are for that one, too
+	b.admit()
+	b.stop("pushed")
 	for _, queue := range []string{"runs", "held", "due", "served"} {
 		forget(queue, worker.ErrQueueInUse)
 	}
@@ -177,6 +181,12 @@ func replicaSaysWhoItIs(b *bundle) {
 	}
 	if r.StartedAt.Before(before) || r.SeenAt.Before(r.StartedAt) {
 		b.Errorf("started %v, seen %v", r.StartedAt, r.SeenAt)
+	}
+	b.join(worker.Registration{Replica: "r", Up: time.Hour}) // again
+	rs, err = b.Store.Replicas(b.ctx)
+	b.ok(err)
+	if up := rs[0].SeenAt.Sub(rs[0].StartedAt); up != time.Hour {
+		b.Errorf("it says that it has run for %v", up)
 	}
 }
 
