@@ -136,7 +136,7 @@ func setting(t *testing.T, section, name string) (values []string) {
 func TestUnitIsStartedAgainHoweverOftenItFails(t *testing.T) {
 	for _, want := range []struct{ section, name, value string }{
 		{"Unit", "StartLimitIntervalSec", "0"},
-		{"Service", "Restart", "on-failure"},
+		{"Service", "Restart", "always"},
 	} {
 		if got := setting(t, want.section, want.name); !slices.Equal(got, []string{want.value}) {
 			t.Errorf("%s of [%s] is %q, want %q", want.name, want.section, got, want.value)
