@@ -42,13 +42,12 @@ func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 	return tasks, nil
 }
 
-// briefFields are what decodeTask knows, but what the caller or a handler wrote at
-// length.
+// briefFields are those that decodeTask knows, but for payload, headers and result.
 var briefFields = []string{"kind", "queue", "state", "priority", "group", "unique", "attempt", "run", "failures", "lost",
 	"generation", "v", "created_at", "due_at", "ended_at", "expires_at", "deadline_at", "timeout_ms", "max_attempts",
-	"backoff", "retain_ms", "code", "error", "stop"}
+	"backoff", "retain_ms", "progress", "code", "error", "stop"}
 
-// brief is Get without payload, headers, progress and result.
+// brief is Get without payload, headers and result.
 func (s *Store) brief(ctx context.Context, ids []string) ([]*worker.Task, error) {
 	if err := s.checkName(); err != nil {
 		return nil, err

@@ -40,9 +40,10 @@ func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Ta
 	}
 }
 
+// matches holds the filter against a task that candidates named, so the ids match.
 func matches(f worker.Filter, t *worker.Task) bool {
 	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
-	return in(f.IDs, t.ID) && in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
+	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
 

@@ -108,8 +108,8 @@ type Filter struct {
 	Queues []string
 	Groups []string // tasks without a group match none
 
-	// Brief leaves payload, headers, progress and result unread, which may be nearly
-	// all there is to read. It selects nothing.
+	// Brief leaves payload, headers and result unread, which may be nearly all there is
+	// to read. It selects nothing.
 	Brief bool
 }
 

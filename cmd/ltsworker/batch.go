@@ -41,19 +41,26 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if len(set) > 0 {
 		return usagef("--batch takes what a task needs from its lines, not from %s", strings.Join(set, " "))
 	}
-	in, name := cmd.InOrStdin(), "standard input"
-	if f.batch != "-" {
-		file, err := os.Open(f.batch)
-		if err != nil {
-			return &inputError{fmt.Errorf("open the batch: %w", err)}
-		}
-		defer file.Close()
-		if info, err := file.Stat(); err == nil && info.IsDir() {
-			return &inputError{fmt.Errorf("open the batch: %s is a directory", f.batch)}
-		}
-		in, name = file, f.batch
+	name := f.batch
+	if name == "-" {
+		name = "standard input"
 	}
-	specs, lines, err := readBatch(in, name)
+	var specs []worker.Spec
+	var lines []int
+	err := interruptibly(cmd.Context(), func() error {
+		in := cmd.InOrStdin()
+		if f.batch != "-" {
+			file, err := openBatch(f.batch)
+			if err != nil {
+				return &inputError{fmt.Errorf("open the batch: %w", err)}
+			}
+			defer file.Close()
+			in = file
+		}
+		var err error
+		specs, lines, err = readBatch(in, name)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -164,6 +171,18 @@ func unmade(receipts []worker.Receipt, place func(i int) (name string, line int)
 		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, tidy(r.text)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func openBatch(name string) (*os.File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		file.Close()
+		return nil, fmt.Errorf("%s is a directory", name)
+	}
+	return file, nil
 }
 
 // readBatch reads one task per line, and the number of that; empty lines are

@@ -65,9 +65,9 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 
 Tasks are given by their IDs, or by flags: these are combined with and, the
 values of one flag with or. With flags, the number of matching tasks is shown, and
-a person at a terminal is asked; --yes does it without asking. Without both nothing
-is changed. --json tells what was done in "action", to how many "tasks", and how
-many had been so "before".`,
+a person at a terminal is asked; a yes is for these tasks, not for those that match
+later. --yes does it without asking. Without both nothing is changed. --json tells
+what was done in "action", to how many "tasks", and how many had been so "before".`,
 		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -88,7 +88,7 @@ many had been so "before".`,
 					return err
 				}
 			}
-			filter.IDs = ids
+			filter.IDs = distinct(ids)
 			if err := ch.checkStates(filter.States); err != nil {
 				return err
 			}
@@ -119,38 +119,46 @@ func (ch change) checkStates(states []worker.State) error {
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes, asJSON bool) error {
-	total := len(f.IDs)
 	look, err := newLook(ctx, cmd, c, f)
 	if err != nil {
 		return err
 	}
-	bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
+	bar, done, total := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0, len(f.IDs)
 	p, err := c.watchedClosely(func(n int) {
-		look.end()
+		if done == 0 { // the looking is over
+			look.end()
+			bar.anew()
+		}
 		done += n
 		bar.set(done, total)
-	}, look.step)
+	}, func(matches bool) {
+		look.step()
+		if matches {
+			total++
+		}
+	})
 	if err != nil {
 		return err
 	}
-	// A count is a look at every task: it is made for those who read it.
-	if !named && (!yes || isTerminal(cmd.ErrOrStderr())) {
-		total, err = countTasks(ctx, p, f)
+	if !named && !yes {
+		ids, err := matching(ctx, p, f, nil)
 		look.end()
 		if err != nil {
 			return err
 		}
-	}
-	if !named && !yes {
-		question := count(total, "task") + " would be " + ch.past
+		question := count(len(ids), "task") + " would be " + ch.past
 		if !canAsk(cmd) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
-		if total > 0 {
-			if err := confirm(ctx, cmd, question+". Go on?"); err != nil {
-				return err
-			}
+		if len(ids) == 0 {
+			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
 		}
+		if err := confirm(ctx, cmd, question+". Go on?"); err != nil {
+			return err
+		}
+		// What has come to match meanwhile is not what was agreed to.
+		f.IDs, total = ids, 0
+		look.begin(len(ids))
 	}
 	n, err := ch.do(ctx, p, f)
 	look.end()
@@ -222,28 +230,44 @@ func (l *look) step() {
 	}
 }
 
-// end is called when all have been looked at; the next step begins anew.
-func (l *look) end() {
-	if l.done > 0 {
-		l.bar.clear()
-		l.bar, l.done = newPatientBar(l.bar.out, l.bar.what), 0
-	}
+// begin is called before another look, at roughly so many.
+func (l *look) begin(roughly int) {
+	l.bar.anew()
+	l.done, l.roughly = 0, roughly
 }
+
+// end is called when all have been looked at.
+func (l *look) end() { l.bar.clear() }
 
 // reader reads tasks: a client, or a pool.
 type reader interface {
 	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
 }
 
-func countTasks(ctx context.Context, r reader, f worker.Filter) (int, error) {
-	n := 0
-	for _, err := range r.Tasks(ctx, f) {
+// matching lists the tasks that match f, each once, and that also accepts, which may
+// be nil. Left out is what something else wrote under an id that nobody can ask for.
+func matching(ctx context.Context, r reader, f worker.Filter, also func(*worker.Task) bool) ([]string, error) {
+	f.Brief = true
+	var ids []string
+	for t, err := range r.Tasks(ctx, f) {
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		n++
+		if worker.CheckName(t.ID) == nil && (also == nil || also(t)) {
+			ids = append(ids, t.ID)
+		}
 	}
-	return n, nil
+	return distinct(ids), nil
+}
+
+// distinct returns the ids without those that were there before.
+func distinct(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	return slices.DeleteFunc(ids, func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }
 
 func live() []worker.State  { return states(false) }

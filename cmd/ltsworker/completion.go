@@ -165,4 +165,19 @@ func addCompletions(root *cobra.Command, g *globals) {
 		cmd.Flags().VisitAll(complete) // its own ones: those of the root have not been added yet
 	}
 	_ = root.RegisterFlagCompletionFunc("pool", cobra.NoFileCompletions)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.Name() == cobra.ShellCompRequestCmd {
+			plainFlags(root)
+		}
+	}
+}
+
+// plainFlags takes the marks out of what the flags say of themselves that only the
+// help can read.
+func plainFlags(root *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	root.PersistentFlags().VisitAll(plain)
+	for _, cmd := range root.Commands() {
+		cmd.Flags().VisitAll(plain)
+	}
 }

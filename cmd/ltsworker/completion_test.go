@@ -55,3 +55,24 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		}
 	}
 }
+
+func TestCompletionShowsNoMarksOfTheHelp(t *testing.T) {
+	u := stranger(t)
+	for args, want := range map[string]string{
+		"enqueue --bat": "--batch\tFILE with one task per line, - for standard input",
+		"run --heal":    "--health\tserve /live and /ready at HOST:PORT (default the config file's)",
+		"ls --redi":     "--redis\tRedis URL without a password, or @FILE that holds one with it",
+	} {
+		if got, _, _ := strings.Cut(u.must(append([]string{"__complete"}, strings.Split(args, " ")...)...), "\n"); got != want {
+			t.Errorf("%q: offered %q, want %q", args, got, want)
+		}
+	}
+	for _, cmd := range newRoot().Commands() {
+		if out := u.must("__complete", cmd.Name(), "--"); strings.Contains(out, "`") {
+			t.Errorf("%s: offered %s", cmd.Name(), out)
+		}
+	}
+	if out := u.must("enqueue", "--help"); !strings.Contains(out, "--batch FILE ") {
+		t.Errorf("the help has lost the names of the values:\n%s", out)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,25 +27,33 @@ func canAsk(cmd *cobra.Command) bool {
 // confirm asks and returns nil for a yes. What it shows must be printable.
 func confirm(ctx context.Context, cmd *cobra.Command, question string) error {
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() {
-		// What is not a line is not a yes.
-		line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 100)).ReadString('\n')
-		if err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr())
-			line = ""
-		}
-		answer <- line
-	}()
-	select {
-	case line := <-answer:
-		switch strings.ToLower(strings.TrimSpace(line)) {
-		case "y", "yes":
-			return nil
-		}
-		return errDeclined
-	case <-ctx.Done():
+	var line string
+	err := interruptibly(ctx, func() (err error) {
+		line, err = bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 100)).ReadString('\n')
+		return err
+	})
+	if err != nil {
 		fmt.Fprintln(cmd.ErrOrStderr())
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// What is not a line is not a yes.
+	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
+		return nil
+	}
+	return errDeclined
+}
+
+// interruptibly calls read, which waits for what others write, and leaves it behind
+// when ctx ends. What it has set must not be used after an error.
+func interruptibly(ctx context.Context, read func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- read() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }

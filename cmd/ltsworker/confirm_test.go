@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -56,4 +58,51 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 		t.Errorf("nothing to ask about: exit code %d", code)
 	}
 	m.await("put back 0 tasks")
+}
+
+// state is that of a task now.
+func (u *user) state(id string) worker.State {
+	u.t.Helper()
+	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0].State
+}
+
+func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a")
+	// What something else wrote under an id that is no name.
+	u.redis("HSET", "lts:{"+u.pool+"}:task:a b", "kind", "x", "state", "waiting", "created_at", "1")
+	u.redis("ZADD", "lts:{"+u.pool+"}:wait:default", 1, "a b")
+	for _, step := range []struct {
+		verb, past    string
+		before, after worker.State
+	}{{"stop", "stopped", worker.Waiting, worker.Stopped}, {"retry", "put back", worker.Stopped, worker.Waiting}} {
+		m := u.terminal(80, 24, step.verb, "--kind", "x")
+		m.await("1 task would be " + step.past + ". Go on? [y/N]")
+		late := "late-for-" + step.verb
+		u.must("enqueue", "x", "--id", late)
+		if step.before == worker.Stopped {
+			u.must("stop", late)
+		}
+		m.press("y\r")
+		m.await(step.past + " 1 task")
+		if got := u.state("a"); got != step.after {
+			t.Errorf("%s: the task that was agreed to is %s", step.verb, got)
+		}
+		if got := u.state(late); got != step.before {
+			t.Errorf("%s: the one that came after the question is %s", step.verb, got)
+		}
+	}
+}
+
+func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
+	u := newUser(t)
+	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
+	m := u.terminal(80, 24, "stop", "--kind", "x")
+	m.await("Go on?")
+	time.Sleep(patient) // what is long for a bar
+	m.press("y\r")
+	m.await("stopped 250 tasks")
+	if out := m.written(); strings.Contains(out, "%") {
+		t.Errorf("a bar is shown: %q", out)
+	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,8 +83,11 @@ func readURL(raw string) (string, error) {
 		return "", fmt.Errorf("names a file that cannot be read: %w", err)
 	}
 	url := strings.TrimSpace(string(data))
-	if url == "" {
+	switch {
+	case url == "":
 		return "", errors.New("names an empty file")
+	case url[0] == '@':
+		return "", errors.New("names a file that holds no URL")
 	}
 	return url, nil
 }
@@ -98,17 +103,25 @@ func reach(ctx context.Context, at *place) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return &unreachableError{address: at.address, err: advise(err)}
+		return &unreachableError{address: at.address, err: advise(err, at.plain())}
 	}
 	return nil
 }
 
-// advise says what to do about the answers that a server gives to strangers.
-func advise(err error) error {
+// plain reports whether it is reached over the network and without TLS.
+func (p *place) plain() bool {
+	return *p.tls() == nil && (p.server == nil || p.server.Network != "unix")
+}
+
+// advise says what to do about the answers that a server gives to strangers. plain
+// says that it was spoken to without TLS.
+func advise(err error, plain bool) error {
 	msg := err.Error()
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no answer within %v", connectTimeout)
+	case plain && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		return errors.New("it closed the connection: does it want TLS, rediss://?")
 	case strings.HasPrefix(msg, "NOAUTH"):
 		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
 	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):

@@ -2,9 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -72,9 +76,52 @@ func TestAdviceForStrangers(t *testing.T) {
 		errors.New("NOPERM this user may not run ping"): "enqueues with RPUSH",
 		errors.New("anything else"):                     "anything else",
 	} {
-		if got := advise(said).Error(); !strings.Contains(got, want) {
+		if got := advise(said, true).Error(); !strings.Contains(got, want) {
 			t.Errorf("%v: %q does not say %q", said, got, want)
 		}
+	}
+}
+
+func TestAServerThatHangsUpIsAskedForTLSOnlyWhereThereIsNone(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			// All of it is read, or closing resets the connection.
+			_, _ = conn.Read(make([]byte, 1<<16))
+			conn.Close()
+		}
+	}()
+	const hint = "it closed the connection: does it want TLS, rediss://?"
+	u := stranger(t)
+	for scheme, hinted := range map[string]bool{"redis://": true, "redis-cluster://": true, "redis-sentinel://": true, "rediss://": false} {
+		u.env = []string{"LTS_REDIS=" + scheme + listener.Addr().String()}
+		if scheme == "redis-sentinel://" {
+			u.env[0] += "/main/0"
+		}
+		if a := u.run("stats"); a.code != exitUnreachable || strings.HasSuffix(a.err, hint+"\n") != hinted {
+			t.Errorf("%s: %+v", scheme, a)
+		}
+	}
+	for said, hinted := range map[error]bool{
+		io.EOF: true, fmt.Errorf("read: %w", syscall.ECONNRESET): true, syscall.EPIPE: true, syscall.ECONNREFUSED: false,
+	} {
+		if got := advise(said, true).Error(); (got == hint) != hinted {
+			t.Errorf("%v: %s", said, got)
+		}
+		if got := advise(said, false); got != said {
+			t.Errorf("%v over TLS: %v", said, got)
+		}
+	}
+	if at, err := locate("unix:///run/redis.sock", true); err != nil || at.plain() {
+		t.Errorf("a socket could speak TLS: %v", err)
 	}
 }
 
@@ -96,10 +143,26 @@ func TestAShortPasswordIsNotToldByTheGapsItLeaves(t *testing.T) {
 
 func TestAFileWithoutAURLSaysSo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
-	if err := os.WriteFile(file, []byte(" \n"), 0o600); err != nil {
-		t.Fatal(err)
+	for holds, want := range map[string]string{" \n": "names an empty file", "@" + file: "names a file that holds no URL"} {
+		if err := os.WriteFile(file, []byte(holds), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := locate("@"+file, true); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v", holds, err)
+		}
 	}
-	if _, err := locate("@"+file, true); err == nil || err.Error() != "names an empty file" {
-		t.Errorf("got %v", err)
+}
+
+func TestAHashInAPasswordIsRefusedUnseen(t *testing.T) {
+	for _, url := range []string{"redis://u:12#ss@host", "redis://u:pa#ss@host", "redis://:12#@h:1/0", "redis-cluster://u:12#ss@a,b", "unix://u:12#@/sock", "redis://h/0?password=12#ss"} {
+		for _, flag := range []bool{false, true} {
+			_, err := locate(url, flag)
+			if err == nil || !strings.Contains(err.Error(), "%23") || strings.Contains(err.Error(), "12") || strings.Contains(err.Error(), "ss@") {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
+	}
+	if p, err := locate("redis://u:12%23ss@host", false); err != nil || p.server.Password != "12#ss" {
+		t.Errorf("escaped: %+v, %v", p, err)
 	}
 }

@@ -36,6 +36,10 @@ func locate(raw string, flag bool) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
+	// In a password it would make a host, which is shown, of what stands before it.
+	if strings.Contains(raw, "#") {
+		return nil, errors.New("must not hold a #, which ends the address: one in a password is written %23")
+	}
 	single, more := splitHosts(raw)
 	u, err := url.Parse(single)
 	if err != nil {
@@ -173,7 +177,7 @@ func splitHosts(raw string) (single string, more []string) {
 	if !ok {
 		return raw, nil
 	}
-	end := strings.IndexAny(rest, "/?#")
+	end := strings.IndexAny(rest, "/?")
 	if end < 0 {
 		end = len(rest)
 	}

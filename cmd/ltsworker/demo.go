@@ -57,6 +57,9 @@ for a look with the other commands.`, demoReplicas),
 			if len(args) > 0 {
 				dir = args[0]
 			}
+			if dir == "" {
+				return usagef("DIR %v", errEmpty)
+			}
 			if g.pool != "" {
 				return usagef("the demo uses a pool of its own and takes no --pool")
 			}

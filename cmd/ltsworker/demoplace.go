@@ -24,7 +24,8 @@ const (
 // demoPlace is where a demo keeps its tasks.
 type demoPlace struct {
 	*client
-	redis     string // for the replicas, as --redis takes it
+	redis     string // the URL, which may hold a password
+	given     string // the same for a person, as a shell takes it
 	window    int    // tasks enqueued ahead of the work
 	maxEvents int    // events kept; 0 for the pool's default
 	embedded  *miniredis.Miniredis
@@ -49,18 +50,36 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 			client: c, redis: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
 			embedded: m, closing: make(chan struct{}),
 		}
+		d.given = d.redis
 		go d.expire()
 		return d, nil
 	}
-	at, err := g.place("")
+	given := givenAgain(g.redis)
+	// Read once: a file that is a pipe has nothing left for the replicas.
+	url, err := readURL(g.redis)
 	if err != nil {
-		return nil, err
+		return nil, usagef("--redis %v", err)
+	}
+	at, err := locate(url, url == g.redis)
+	if err != nil {
+		return nil, usagef("--redis %v", err)
 	}
 	c, err := openPool(ctx, at, throwAwayName("demo"))
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlace{client: c, redis: g.redis, window: math.MaxInt}, nil
+	return &demoPlace{client: c, redis: url, given: given, window: math.MaxInt}, nil
+}
+
+// givenAgain is what a second command takes for the Redis that --redis named, as a
+// word for a shell. What a pipe held is not shown, since it may hold a password.
+func givenAgain(raw string) string {
+	if name, ok := strings.CutPrefix(raw, "@"); ok {
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+			raw = "the URL of " + name
+		}
+	}
+	return shellWord(raw)
 }
 
 // expire removes the keys whose time has come from the embedded Redis, which does
@@ -98,10 +117,6 @@ func invite(w io.Writer, d *demoPlace) {
 	if err != nil {
 		self = "ltsworker"
 	}
-	given := d.redis
-	if d.embedded == nil {
-		given = "'" + strings.ReplaceAll(given, "'", `'\''`) + "'"
-	}
 	fmt.Fprintf(w, `
 Still running: Redis at %s, pool %s. From a second terminal:
 
@@ -113,5 +128,5 @@ Still running: Redis at %s, pool %s. From a second terminal:
   ltsworker tail
 
 Ctrl-C ends it.
-`, d.addr, d.name, given, d.name, self)
+`, d.addr, d.name, d.given, d.name, self)
 }

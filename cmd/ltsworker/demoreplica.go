@@ -30,9 +30,10 @@ type checksumFile struct {
 // Kind is the kind of the demo's tasks.
 func (checksumFile) Kind() string { return "checksum" }
 
-// newDemoReplica is what a replica process of the demo runs. It takes the place
-// of its Redis and pool from the environment and ends with its standard input,
-// which the demo holds open.
+// newDemoReplica is what a replica process of the demo runs. It takes the URL of
+// its Redis and its pool from the environment and ends with its standard input,
+// which the demo holds open. Nobody typed what it takes: no error of it is one of
+// usage.
 func newDemoReplica() *cobra.Command {
 	var (
 		hold   time.Duration
@@ -50,18 +51,13 @@ func newDemoReplica() *cobra.Command {
 				io.Copy(io.Discard, cmd.InOrStdin())
 				os.Exit(exitFailed)
 			}()
-			var g globals
-			name, err := g.poolName("")
+			at, err := locate(os.Getenv("LTS_REDIS"), false)
 			if err != nil {
-				return err
-			}
-			at, err := g.place("")
-			if err != nil {
-				return err
+				return fmt.Errorf("the URL of the demo %w", err)
 			}
 			rdb := at.client()
 			defer rdb.Close()
-			p, err := pool.New(redisstore.New(rdb, name), pool.Config{
+			p, err := pool.New(redisstore.New(rdb, os.Getenv("LTS_POOL")), pool.Config{
 				Queues:       map[string]pool.Queue{demoQueue: {Workers: demoWorkers, Limit: demoLimit}},
 				Lease:        demoLease,
 				DrainTimeout: time.Second,

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -30,7 +32,8 @@ this moment within a third of its lease.
 ends starts a new replica, which takes tasks again: to keep a pool from working,
 pause it.
 
---wait returns when they have ended, or with exit code 1 after --timeout.`,
+--wait returns when they have ended, or with exit code 1 after --timeout, or where
+one went silent: it was killed, is frozen or cannot reach Redis.`,
 		Example: `  ltsworker drain 2h8a0c1k9x3f7
   ltsworker drain --all --wait --timeout 5m`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -46,9 +49,13 @@ pause it.
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				ends, err := drain(ctx, cmd, c, ids)
+				if !wait || err != nil && !errors.Is(err, worker.ErrNoReplica) {
+					return err
+				}
 				ctx, cancel := timeout.bound(ctx)
 				defer cancel()
-				return drain(ctx, cmd, c, ids, wait)
+				return errors.Join(err, awaitEnd(ctx, cmd, c, ends))
 			})
 		},
 	}
@@ -58,55 +65,142 @@ pause it.
 	return cmd
 }
 
-// drain asks the replicas with these ids; without any, all of them.
-func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string, wait bool) error {
+// drain asks the replicas with these ids; without any, all of them. It returns
+// those that were asked, and ErrNoReplica for those that are not there.
+func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (endings, error) {
+	at := time.Now()
+	replicas, err := c.Replicas(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if len(ids) == 0 {
-		replicas, err := c.Replicas(ctx)
-		if err != nil {
-			return err
-		}
 		for _, r := range replicas {
 			ids = append(ids, r.ID)
 		}
 	}
-	asked, err := c.Drain(ctx, ids...)
+	ends := endings{}
+	for _, id := range ids {
+		ends[id] = &lastSeen{}
+	}
+	ends.look(at, replicas)
+	var listed, others []string
+	for _, id := range slices.Sorted(maps.Keys(ends)) {
+		if ends[id].listed {
+			listed = append(listed, id)
+		} else {
+			others = append(others, id)
+		}
+	}
+	asked, err := c.Drain(ctx, listed...)
+	for _, id := range others {
+		if err != nil && !errors.Is(err, worker.ErrNoReplica) {
+			break
+		}
+		// One that the pool still knows although it is off the list is silent.
+		n, oerr := c.Drain(ctx, id)
+		asked, err = asked+n, errors.Join(err, oerr)
+		if ends[id].silent = n > 0; n == 0 {
+			delete(ends, id)
+		}
+	}
 	if err != nil && !errors.Is(err, worker.ErrNoReplica) {
-		return err
+		return nil, err
 	}
-	if _, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica")); werr != nil {
-		return errors.Join(err, werr)
+	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))
+	if werr != nil {
+		return nil, werr
 	}
-	if wait {
-		if werr := awaitEnd(ctx, c, ids); werr != nil {
-			return errors.Join(err, werr)
+	return ends, err
+}
+
+// endings is what is known of replicas that were asked to drain, by id.
+type endings map[string]*lastSeen
+
+// lastSeen is what the list of replicas said last of one.
+type lastSeen struct {
+	listed bool
+	silent bool      // it is off the list because its heartbeat was missed
+	seen   time.Time // its last heartbeat, by the clock of Redis
+	beat   time.Time // about when that was, by ours
+	lease  time.Duration
+}
+
+// look takes in the list as it was at that time and returns how many are on it.
+// Whoever drains goes from the list with a heartbeat of the last third of a lease,
+// and who went silent without any for a whole one.
+func (e endings) look(at time.Time, replicas []pool.ReplicaInfo) (left int) {
+	there := map[string]bool{}
+	for _, r := range replicas {
+		s := e[r.ID]
+		if s == nil {
+			continue
 		}
-		if asked > 0 {
-			_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(asked, "replica"))
-			err = errors.Join(err, werr)
+		there[r.ID] = true
+		switch {
+		case s.seen.IsZero():
+			s.beat = at.Add(-max(r.Silent, 0))
+		case !r.SeenAt.Equal(s.seen):
+			s.beat = at
+		}
+		s.listed, s.silent, s.seen, s.lease = true, false, r.SeenAt, r.Lease
+	}
+	for id, s := range e {
+		if s.listed && !there[id] {
+			s.listed, s.silent = false, at.Sub(s.beat) > s.lease*3/4
 		}
 	}
-	return err
+	return len(there)
 }
 
 // leftEvery is how often somebody who waits for replicas to end looks.
 const leftEvery = 100 * time.Millisecond
 
-// awaitEnd returns when none of the replicas is on the list any more.
-func awaitEnd(ctx context.Context, c *client, ids []string) error {
-	tick := time.NewTicker(leftEvery)
+// every is how often one has to look to see the heartbeats.
+func (e endings) every() time.Duration {
+	d := leftEvery
+	for _, s := range e {
+		if s.lease > 0 {
+			d = min(d, s.lease/10)
+		}
+	}
+	return d
+}
+
+// awaitEnd returns when none of the replicas is on the list any more. It fails
+// where one did not end, but went silent.
+func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) error {
+	err := ends.await(ctx, c)
+	if err != nil && !errors.Is(err, errWaitedLongEnough) {
+		return err
+	}
+	errs := []error{err}
+	ended := 0
+	for _, id := range slices.Sorted(maps.Keys(ends)) {
+		switch s := ends[id]; {
+		case s.silent:
+			errs = append(errs, fmt.Errorf("replica %s went silent: it did not drain", id))
+		case !s.listed:
+			ended++
+		}
+	}
+	if ended > 0 {
+		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(ended, "replica"))
+		errs = append(errs, werr)
+	}
+	return errors.Join(errs...)
+}
+
+// await looks until none is on the list.
+func (e endings) await(ctx context.Context, c *client) error {
+	tick := time.NewTicker(e.every())
 	defer tick.Stop()
 	for {
+		at := time.Now()
 		replicas, err := c.Replicas(ctx)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		left := 0
-		for _, r := range replicas {
-			if slices.Contains(ids, r.ID) {
-				left++
-			}
-		}
-		if err == nil && left == 0 {
+		if err == nil && e.look(at, replicas) == 0 {
 			return nil
 		}
 		select {

@@ -46,7 +46,7 @@ have been made or not).
 
 An id or unique key that is taken makes no second task: the answer names the one
 that has it. Prints the id and the state; with --wait the state at the end and
-the result, and fails unless the task succeeded.`,
+the result, and fails unless the task succeeded and its result is there.`,
 		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
   generate | ltsworker enqueue report - --id report-2026-01 --wait
   ltsworker enqueue --batch tasks.ndjson`,
@@ -122,7 +122,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
 	for _, e := range fieldErrors(s.Check()) {
-		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
+		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "a time to start at", "--at"))
 	}
 	if len(problems) > 0 {
 		return s, usagef("%s", strings.Join(problems, "\n"))
@@ -172,7 +172,11 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	if spec.Payload, err = payload(args, cmd.InOrStdin()); err != nil {
+	err = interruptibly(cmd.Context(), func() (err error) {
+		spec.Payload, err = payload(args, cmd.InOrStdin())
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return g.withClient(cmd, func(ctx context.Context, c *client) error {

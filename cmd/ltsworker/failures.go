@@ -37,7 +37,7 @@ func failureKey(t *worker.Task) string {
 func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bool, err error) {
 	byKey := map[string]*failureGroup{}
 	n := 0
-	for t, err := range c.Tasks(ctx, pool.Filter{States: []pool.State{pool.Failed}}) {
+	for t, err := range c.Tasks(ctx, pool.Filter{States: []pool.State{pool.Failed}, Brief: true}) {
 		if err != nil {
 			return nil, false, err
 		}
@@ -66,14 +66,6 @@ func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bo
 
 // failedAlike lists the failed tasks of the group.
 func failedAlike(ctx context.Context, c *client, g failureGroup) ([]string, error) {
-	var ids []string
-	for t, err := range c.Tasks(ctx, pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}) {
-		if err != nil {
-			return nil, err
-		}
-		if failureKey(t) == g.key {
-			ids = append(ids, t.ID)
-		}
-	}
-	return ids, nil
+	f := pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}
+	return matching(ctx, c, f, func(t *worker.Task) bool { return failureKey(t) == g.key })
 }

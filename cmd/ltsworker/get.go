@@ -40,7 +40,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 	if err != nil {
 		return err
 	}
-	missing, shown := false, 0
+	missing, shown, waiting := false, 0, holdUps{c: c}
 	for i, t := range tasks {
 		if t == nil {
 			missing = true
@@ -59,7 +59,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 			}
 			waits := ""
 			if t.State == worker.Waiting {
-				if waits, err = waitsFor(ctx, c, t); err != nil {
+				if waits, err = waiting.line(ctx, t); err != nil {
 					return err
 				}
 			}

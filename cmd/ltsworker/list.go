@@ -50,6 +50,7 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
 	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
 	tab.paint("STATE", stateStyle)
+	filter.Brief = !asJSON
 	n := 0
 	for t, err := range c.Tasks(ctx, filter) {
 		if err != nil {

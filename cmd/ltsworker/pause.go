@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +46,29 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 				if err := do(ctx, c, queue); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), past, what)
-				return err
+				var still string
+				var err error
+				if verb == "resume" && queue == "" {
+					still, err = stillPaused(ctx, c)
+				}
+				_, werr := fmt.Fprintln(cmd.OutOrStdout(), past, what+still)
+				return errors.Join(err, werr)
 			})
 		},
 	}
+}
+
+// stillPaused names the queues with a pause of their own, which outlasts the pool's.
+func stillPaused(ctx context.Context, c *client) (string, error) {
+	stats, err := c.Stats(ctx)
+	var names []string
+	for _, q := range stats.Queues {
+		if q.Paused {
+			names = append(names, printable(q.Name))
+		}
+	}
+	if len(names) == 0 {
+		return "", err
+	}
+	return "; still paused by themselves: " + strings.Join(names, ", "), nil
 }

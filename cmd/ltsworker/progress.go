@@ -30,6 +30,9 @@ func newPatientBar(out io.Writer, what string) *patientBar {
 	return &patientBar{out: out, what: what, began: time.Now()}
 }
 
+// anew begins again, with what was drawn forgotten.
+func (p *patientBar) anew() { *p = *newPatientBar(p.out, p.what) }
+
 // set draws the bar: so many are done, of roughly so many. One that cannot be
 // drawn is no reason to stop.
 func (p *patientBar) set(done, roughly int) {

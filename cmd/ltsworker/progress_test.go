@@ -85,3 +85,16 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	m.press("y\r")
 	m.await("stopped 1 task")
 }
+
+func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
+	u := newUser(t)
+	const n = 400
+	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", n), "enqueue", "--batch", "-")
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	m := u.terminal(80, 24, "stop", "--kind", "x", "--yes")
+	m.await("stopped 400 tasks")
+	if sent := p.Attempts(); sent >= 2*n {
+		t.Errorf("%d tasks took %d commands", n, sent)
+	}
+}

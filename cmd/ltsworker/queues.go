@@ -20,6 +20,11 @@ type queueLoadRecord struct {
 	OutPerSecond float64 `json:"out_per_s"`
 }
 
+// forgetRecord is a queue that was forgotten in JSON output.
+type forgetRecord struct {
+	Forgot string `json:"forgot"`
+}
+
 func newQueues(g *globals) *cobra.Command {
 	var (
 		asJSON bool
@@ -40,9 +45,12 @@ tasks and no replica serves it. The next task for it puts it back.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				if cmd.Flags().Changed("forget") {
+				if forget != "" {
 					if err := c.ForgetQueue(ctx, forget); err != nil {
 						return err
+					}
+					if asJSON {
+						return writeJSON(cmd.OutOrStdout(), forgetRecord{forget})
 					}
 					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", printable(forget))
 					return err
@@ -71,7 +79,7 @@ tasks and no replica serves it. The next task for it puts it back.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&forget, "forget", "", "take the queue `NAME` off the list")
+	cmd.Flags().Var((*textFlag)(&forget), "forget", "take the queue `NAME` off the list")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -109,6 +109,10 @@ func TestQueuesThatNobodyUsesCanBeForgotten(t *testing.T) {
 	if out := u.must("queues", "--forget", "typo"); out != "forgot queue typo\n" {
 		t.Errorf("got %q", out)
 	}
+	u.must("pause", "typo")
+	if out := u.must("queues", "--forget", "typo", "--json"); out != `{"forgot":"typo"}`+"\n" {
+		t.Errorf("got %q", out)
+	}
 	if a := u.run("queues", "--forget", "typo"); a.code != exitFailed || a.err != "ltsworker: forget queue typo: no such queue\n" {
 		t.Errorf("got %+v", a)
 	}

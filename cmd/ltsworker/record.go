@@ -44,6 +44,7 @@ type taskRecord struct {
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
+	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of one that is gone
 	History        []attemptRecord   `json:"history,omitempty"`
 }
 
@@ -70,6 +71,7 @@ func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
 	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)
 	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
 	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
+	r.ResultLost = t.ResultLost
 	r.History = recordHistory(history)
 	return r
 }

@@ -36,7 +36,7 @@ were read are announced, never skipped silently.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "`CURSOR` to start after; 0 is the beginning (default new events only)")
+	cmd.Flags().Var((*textFlag)(&from), "from", "`CURSOR` to start after; 0 is the beginning (default new events only)")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -277,3 +277,76 @@ func TestHostileTextIsQuoted(t *testing.T) {
 		}
 	}
 }
+
+func TestRepeatedIDsAreOneTask(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a")
+	if out := u.must("stop", "a", "a", "a"); out != "stopped 1 task\n" {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestALostResultIsTold(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	long := `"` + strings.Repeat("x", worker.EventResultMax) + `"`
+	const gone = "its result of 1026 bytes is gone"
+	if a := u.run("enqueue", "echo", long, "--id", "a", "--retain", "0s", "--wait"); a != (answer{exitFailed, "a\tsucceeded\t" + gone + "\n", ""}) {
+		t.Errorf("got %+v", a)
+	}
+	if a := u.run("wait", "a"); a != (answer{exitFailed, "a\tsucceeded\t" + gone + "\n", ""}) {
+		t.Errorf("got %+v", a)
+	}
+	a := u.run("wait", "a", "--json")
+	if got := decodeLines[taskRecord](t, a.out); a.code != exitFailed || len(got) != 1 || got[0].ResultLost != 1026 || !strings.Contains(a.out, `"result_lost_bytes":1026`) {
+		t.Errorf("got %+v", a)
+	}
+	if a := u.run("enqueue", "echo", `"short"`, "--retain", "0s", "--wait", "--json"); a.code != exitDone || strings.Contains(a.out, "result_lost") {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// What is read whole is read with HGETALL.
+func TestAListReadsNoMoreThanItShows(t *testing.T) {
+	u := newUser(t)
+	s := u.ownServer()
+	u.must("enqueue", "x", "--id", "f", "--delay", "1h")
+	brief := *u
+	brief.env = []string{"LTS_REDIS=" + s.User(t, "brief", "~*", "&*", "+@all", "-hgetall").URL(), "LTS_POOL=" + u.pool}
+	if out := brief.must("ls"); !strings.Contains(out, "due in ") {
+		t.Errorf("got %q", out)
+	}
+	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "NOPERM") {
+		t.Errorf("got %+v", a)
+	}
+	u.redis("HSET", "lts:{"+u.pool+"}:task:f", "state", "failed", "code", "error", "error", "why 1")
+	u.redis("ZREM", "lts:{"+u.pool+"}:scheduled", "f")
+	u.redis("ZADD", "lts:{"+u.pool+"}:ended:failed", "+inf", "f")
+	t.Setenv("LTS_REDIS", strings.TrimPrefix(brief.env[0], "LTS_REDIS="))
+	t.Setenv("LTS_POOL", u.pool)
+	c, err := new(globals).open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	groups, _, err := readFailures(t.Context(), c)
+	if err != nil || len(groups) != 1 {
+		t.Fatalf("got %+v, %v", groups, err)
+	}
+	if ids, err := failedAlike(t.Context(), c, groups[0]); err != nil || len(ids) != 1 || ids[0] != "f" {
+		t.Errorf("got %v, %v", ids, err)
+	}
+}
+
+func TestAListShowsTheProgressOfWhatRuns(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "hold", "--id", "h")
+	u.awaitRunning()
+	u.redis("HSET", "lts:{"+u.pool+"}:task:h", "progress", "half way")
+	if out := u.must("ls"); !strings.HasSuffix(out, "half way\n") {
+		t.Errorf("got %q", out)
+	}
+	u.write("go", "", 0o600)
+	u.run("wait", "h")
+}

@@ -133,3 +133,20 @@ func TestNoColorIsHonoured(t *testing.T) {
 		}
 	}
 }
+
+func TestTopStopsTheTasksThatItCounted(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a")
+	m := u.terminal(80, 24, "top", "--every", "100ms")
+	m.await("▸ (whole pool)", "default")
+	m.press("s")
+	m.await("stop 1 live task of the whole pool? [y/N]")
+	u.must("enqueue", "x", "--id", "b")
+	m.press("y")
+	m.await("stopped 1 task")
+	if a, b := u.state("a"), u.state("b"); a != worker.Stopped || b != worker.Waiting {
+		t.Errorf("a is %s, b %s", a, b)
+	}
+	m.press("q")
+	m.wait()
+}

@@ -68,11 +68,12 @@ func (p topPool) pause(queue string, on bool) action {
 // stop ends the live tasks that match.
 func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = live()
-	n, err := countTasks(ctx, p.client, f)
-	if err != nil || n == 0 {
+	ids, err := matching(ctx, p.client, f, nil)
+	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
-	return action{question: fmt.Sprintf("stop %s %s?", count(n, "live task"), of), do: func(ctx context.Context, changed func(int)) (string, error) {
+	f.IDs = ids
+	return action{question: fmt.Sprintf("stop %s %s?", count(len(ids), "live task"), of), do: func(ctx context.Context, changed func(int)) (string, error) {
 		all, err := p.watched(changed)
 		if err != nil {
 			return "", err

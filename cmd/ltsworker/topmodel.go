@@ -36,6 +36,7 @@ type topModel struct {
 	section       section
 	line          [sections]int    // the chosen line of each section
 	chosen        [sections]string // what stands there: see identity
+	gone          [sections]bool   // that has gone, and nothing is chosen until somebody moves
 	first         [sections]int    // the first line of each that is shown
 	asked         *action          // waits for a yes
 	presses       int              // of keys, so far
@@ -134,9 +135,9 @@ func (m *topModel) key(key string) tea.Cmd {
 	case "up", "k":
 		m.move(-1)
 	case "home", "g":
-		m.line[m.section] = 0
+		m.choose(m.section, 0)
 	case "end", "G":
-		m.line[m.section] = m.lines(m.section)
+		m.choose(m.section, m.lines(m.section))
 	default:
 		return m.act(key)
 	}
@@ -144,8 +145,15 @@ func (m *topModel) key(key string) tea.Cmd {
 	return nil
 }
 
-// move goes to the next line or the one before, over the ends of the sections.
+func (m *topModel) choose(s section, line int) { m.line[s], m.gone[s] = line, false }
+
+// move goes to the next line or the one before, over the ends of the sections. Where
+// nothing is chosen it goes to what has taken the place first.
 func (m *topModel) move(by int) {
+	if m.gone[m.section] && m.lines(m.section) > 0 {
+		m.choose(m.section, m.line[m.section])
+		return
+	}
 	m.line[m.section] += by
 	if at := m.line[m.section]; at >= 0 && at < m.lines(m.section) {
 		return
@@ -153,9 +161,9 @@ func (m *topModel) move(by int) {
 	for s := m.section + section(by); s >= 0 && s < sections; s += section(by) {
 		if n := m.lines(s); n > 0 {
 			m.section = s
-			m.line[s] = 0
+			m.choose(s, 0)
 			if by < 0 {
-				m.line[s] = n - 1
+				m.choose(s, n-1)
 			}
 			return
 		}
@@ -166,6 +174,10 @@ func (m *topModel) move(by int) {
 func (m *topModel) act(key string) tea.Cmd {
 	line := m.line[m.section]
 	if m.seen.IsZero() || line >= m.lines(m.section) {
+		return nil
+	}
+	if m.gone[m.section] {
+		m.says = "what was chosen has gone: go to a line"
 		return nil
 	}
 	switch m.section {
@@ -237,7 +249,9 @@ func (m *topModel) lines(s section) int {
 func (m *topModel) keepInside() {
 	for s := range sections {
 		m.line[s] = max(min(m.line[s], m.lines(s)-1), 0)
-		m.chosen[s] = m.identity(s, m.line[s])
+		if !m.gone[s] {
+			m.chosen[s] = m.identity(s, m.line[s])
+		}
 	}
 }
 
@@ -245,9 +259,10 @@ func (m *topModel) keepInside() {
 // has taken its place meanwhile.
 func (m *topModel) follow() {
 	for s := range sections {
+		m.gone[s] = m.chosen[s] != ""
 		for i := range m.lines(s) {
 			if m.chosen[s] == m.identity(s, i) {
-				m.line[s] = i
+				m.choose(s, i)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -80,12 +81,63 @@ func TestTopStaysOnWhatIsChosen(t *testing.T) {
 	on(queueSection, "m")
 	on(failureSection, "alpha")
 	press(tab, tab, tea.KeyPressMsg{Code: tea.KeyUp})
-	show([]string{"n"}, "gamma")
-	on(queueSection, "n")
-	on(failureSection, "gamma")
 	show(nil)
 	on(queueSection, "")
 	on(failureSection, "")
+}
+
+// What takes the place of what was chosen is chosen by nobody.
+func TestTopChoosesNothingWhereTheChosenHasGone(t *testing.T) {
+	m := &topModel{width: 80, height: 24}
+	show := func(queues ...string) {
+		var s snapshot
+		for _, q := range queues {
+			s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: q}})
+		}
+		m.Update(lookMsg{snapshot: s})
+	}
+	press := func(key rune) tea.Cmd {
+		_, cmd := m.Update(tea.KeyPressMsg{Code: key})
+		return cmd
+	}
+	marked := func(want string) {
+		t.Helper()
+		got := ""
+		for line := range strings.Lines(ansi.Strip(m.picture())) {
+			if rest, ok := strings.CutPrefix(line, "▸ "); ok {
+				got, _, _ = strings.Cut(rest, " ")
+			}
+		}
+		if got != want {
+			t.Errorf("%q is chosen, want %q", got, want)
+		}
+	}
+	show("a", "b", "c")
+	press(tea.KeyDown)
+	press(tea.KeyDown)
+	marked("b")
+	show("a", "c")
+	marked("")
+	for _, key := range "prs" {
+		if press(key) != nil || m.asked != nil || m.done != nil {
+			t.Errorf("%c does something", key)
+		}
+	}
+	show("a", "b", "c") // it is back
+	marked("b")
+	show("a", "c")
+	press(tea.KeyDown)
+	marked("c")
+	if press('p') == nil {
+		t.Error("p does nothing")
+	}
+	show("a")
+	press(tea.KeyUp)
+	marked("a")
+	show()
+	marked("")
+	press(tea.KeyHome)
+	marked("(whole")
 }
 
 func TestCountsFitTheNarrowestTerminal(t *testing.T) {

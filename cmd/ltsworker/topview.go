@@ -161,7 +161,7 @@ func (m *topModel) table(s section, room int) []string {
 	}
 	for i := *first; i < min(*first+room, m.lines(s)); i++ {
 		mark := "  "
-		if s == m.section && i == m.line[s] {
+		if s == m.section && i == m.line[s] && !m.gone[s] {
 			mark = "▸ "
 		}
 		cells := m.cells(s, i)

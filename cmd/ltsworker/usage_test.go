@@ -90,7 +90,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 	u.must("enqueue", "x", "--id", "a")
 	for flag, commands := range map[string]string{
 		"--state": "ls,stop,retry,delete", "--kind": "ls,stop,retry,delete", "--queue": "ls,stop,retry,delete,enqueue x",
-		"--group": "ls,stop,retry,delete,limit,enqueue x", "--id": "enqueue x", "--unique": "enqueue x", "--backoff": "enqueue x", "--batch": "enqueue",
+		"--group": "ls,stop,retry,delete,limit,enqueue x", "--from": "tail", "--forget": "queues", "--id": "enqueue x", "--unique": "enqueue x", "--backoff": "enqueue x", "--batch": "enqueue",
 		"--pool": "ls,stats,demo,run -c w.yaml", "--redis": "ls,stats,demo,run -c w.yaml",
 	} {
 		for command := range strings.SplitSeq(commands, ",") {
@@ -98,6 +98,9 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 				t.Errorf("%s %s: %+v", command, flag, a)
 			}
 		}
+	}
+	if a := u.run("demo", ""); a.code != exitUsage || !strings.HasPrefix(a.err, "ltsworker: DIR must not be empty\n") {
+		t.Errorf("demo: %+v", a)
 	}
 	for _, queue := range []string{"", " ", ",", "\n", "other\ndefault"} {
 		if a := u.run("stop", "--state", "waiting", "--queue", queue, "--yes"); a.code != exitUsage {

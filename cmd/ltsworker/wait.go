@@ -21,8 +21,9 @@ func newWait(g *globals) *cobra.Command {
 		Use:   "wait ID...",
 		Short: "Wait until tasks have ended and print their results",
 		Long: `Wait until each of the tasks has ended, and print state and result in the order
-given. Fails unless all of them succeeded. After --timeout it prints those that
-have ended and names the others.`,
+given. Fails unless all of them succeeded and their results are there: a long one of
+a task that is gone is lost, and told by its length. After --timeout it prints those
+that have ended and names the others.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -88,7 +89,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		case e.err != nil:
 			return e.err
 		}
-		failed = failed || e.task.State != worker.Succeeded
+		failed = failed || e.task.State != worker.Succeeded || e.task.ResultLost > 0
 		var err error
 		if asJSON {
 			err = writeJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
@@ -109,7 +110,10 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 func endLine(t *worker.Task) string {
 	cells := []string{printable(t.ID), printable(string(t.State))}
 	if t.State == worker.Succeeded {
-		if len(t.Result) > 0 {
+		switch {
+		case t.ResultLost > 0:
+			cells = append(cells, fmt.Sprintf("its result of %d bytes is gone", t.ResultLost))
+		case len(t.Result) > 0:
 			cells = append(cells, content(t.Result))
 		}
 		return strings.Join(cells, "\t")

@@ -4,15 +4,72 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
+// holdUps knows what keeps tasks from starting. What it has read it does not read
+// again for another task.
+type holdUps struct {
+	c        *client
+	read     bool // stats, replicas and err are
+	stats    pool.Stats
+	replicas []pool.ReplicaInfo
+	err      error
+	groups   map[string]pool.GroupInfo
+}
+
+// pool reads what the tasks share.
+func (h *holdUps) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, error) {
+	if !h.read {
+		h.read = true
+		if h.stats, h.err = h.c.Stats(ctx); h.err == nil {
+			h.replicas, h.err = h.c.Replicas(ctx)
+		}
+	}
+	return h.stats, h.replicas, h.err
+}
+
+// group reads a group, "" for none.
+func (h *holdUps) group(ctx context.Context, name string) (pool.GroupInfo, error) {
+	g, known := h.groups[name]
+	if name == "" || known {
+		return g, nil
+	}
+	_, groups, err := h.c.Groups(ctx, name)
+	if err != nil {
+		return g, err
+	}
+	if h.groups == nil {
+		h.groups = map[string]pool.GroupInfo{}
+	}
+	h.groups[name] = groups[0]
+	return groups[0], nil
+}
+
+// line is waitsFor, and why that is unknown. Only where Redis is gone, or somebody
+// has interrupted, it fails: the task is there to be shown.
+func (h *holdUps) line(ctx context.Context, t *worker.Task) (string, error) {
+	text, err := h.waitsFor(ctx, t)
+	switch {
+	case err == nil:
+		return text, nil
+	case ctx.Err() != nil, isNetwork(err):
+		return "", err
+	}
+	return "unknown: " + visible(strings.ReplaceAll(tidy(err.Error()), "\n", "; ")), nil
+}
+
 // waitsFor says what keeps a waiting task from starting; "" is nothing but the
 // tasks before it in line.
-func waitsFor(ctx context.Context, c *client, t *worker.Task) (string, error) {
-	s, err := c.Stats(ctx)
+func (h *holdUps) waitsFor(ctx context.Context, t *worker.Task) (string, error) {
+	s, replicas, err := h.pool(ctx)
+	if err != nil {
+		return "", err
+	}
+	g, err := h.group(ctx, t.Group)
 	if err != nil {
 		return "", err
 	}
@@ -20,19 +77,7 @@ func waitsFor(ctx context.Context, c *client, t *worker.Task) (string, error) {
 	if i := slices.IndexFunc(s.Queues, func(q pool.QueueInfo) bool { return q.Name == t.Queue }); i >= 0 {
 		q = s.Queues[i]
 	}
-	replicas, err := c.Replicas(ctx)
-	if err != nil {
-		return "", err
-	}
-	replicas = slices.DeleteFunc(replicas, func(r pool.ReplicaInfo) bool { return r.Draining || r.Queues[t.Queue] == 0 })
-	var g pool.GroupInfo
-	if t.Group != "" {
-		_, groups, err := c.Groups(ctx, t.Group)
-		if err != nil {
-			return "", err
-		}
-		g = groups[0]
-	}
+	replicas = slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return r.Draining || r.Queues[t.Queue] == 0 })
 	slots := 0
 	for _, r := range replicas {
 		slots += r.Queues[t.Queue]

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
 )
 
 func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
@@ -54,4 +56,36 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 	want("g", "a slot: all 4 for the queue are taken")
 	u.write("go", "", 0o600)
 	u.must("wait", "a", "b", "c", "e", "f", "g")
+}
+
+func TestGetShowsATaskOfWhichNobodyKnowsWhatItWaitsFor(t *testing.T) {
+	u := newUser(t)
+	s := u.ownServer()
+	u.must("enqueue", "x", "--id", "a", "--group", "acme")
+	reader := *u
+	reader.env = []string{"LTS_REDIS=" + s.User(t, "reader", "~*", "+@read", "+@connection").URL(), "LTS_POOL=" + u.pool}
+	if out := reader.must("get", "a"); !strings.Contains(out, "waits for  unknown: stats: NOPERM") || !strings.Contains(out, "group      acme") {
+		t.Errorf("got %s", out)
+	}
+	u.redis("HSET", "lts:{"+u.pool+"}:task:a", "group", "ac{me")
+	if out := u.must("get", "a"); !strings.Contains(out, "waits for  unknown: groups: group must not contain") || !strings.Contains(out, "kind       x\n") {
+		t.Errorf("got %s", out)
+	}
+}
+
+func TestGetReadsThePoolOnce(t *testing.T) {
+	u := newUser(t)
+	for _, id := range []string{"a", "b", "c"} {
+		u.must("enqueue", "x", "--id", id, "--group", "acme")
+	}
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	u.must("stats") // Redis knows the script
+	before := p.Calls("stats")
+	if out := u.must("get", "a", "b", "c"); strings.Count(out, "waits for  a replica: none serves the queue") != 3 {
+		t.Errorf("got %s", out)
+	}
+	if n := p.Calls("stats") - before; n != 1 {
+		t.Errorf("the pool was read %d times", n)
+	}
 }

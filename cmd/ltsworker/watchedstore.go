@@ -15,8 +15,8 @@ import (
 // passes them to its store in batches.
 type watchedStore struct {
 	pool.Store
-	done   func(n int) // called after a batch of n tasks
-	looked func()      // called for each task that was looked at whether it matches; may be nil
+	done   func(n int)        // called after a batch of n tasks
+	looked func(matches bool) // called for each task that was looked at; may be nil
 }
 
 // watched is the client's pool, with done called after each batch of tasks.
@@ -24,7 +24,7 @@ func (c *client) watched(done func(n int)) (*pool.Pool, error) { return c.watche
 
 // watchedClosely is watched with looked called for each task that a filter was held
 // against.
-func (c *client) watchedClosely(done func(n int), looked func()) (*pool.Pool, error) {
+func (c *client) watchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
 	return pool.New(watchedStore{c.store, done, looked}, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
 }
 
@@ -39,13 +39,12 @@ func (s watchedStore) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*wor
 	all.Kinds, all.Groups = nil, nil
 	return func(yield func(*worker.Task, error) bool) {
 		for t, err := range s.Store.Tasks(ctx, all) {
+			matches := err == nil && of(f.Kinds, t.Kind) && of(f.Groups, t.Group)
 			if err == nil {
-				s.looked()
+				s.looked(matches)
 			}
-			if err != nil || of(f.Kinds, t.Kind) && of(f.Groups, t.Group) {
-				if !yield(t, err) {
-					return
-				}
+			if (err != nil || matches) && !yield(t, err) {
+				return
 			}
 		}
 	}
