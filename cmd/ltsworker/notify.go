@@ -35,6 +35,11 @@ func notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
+			select {
+			case <-draining: // an idle replica has ended with it
+				tell(daemon.SdNotifyStopping)
+			default:
+			}
 			return
 		case <-joined:
 			tell(daemon.SdNotifyReady)

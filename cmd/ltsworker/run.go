@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"strings"
 	"syscall"
 
@@ -150,16 +151,19 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	go notify(life, p, log)
-	go func() {
+	var tellers sync.WaitGroup
+	tellers.Go(func() { notify(life, p, log) })
+	tellers.Go(func() {
 		select {
 		case <-p.Draining():
 			log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
 		case <-life.Done():
 		}
-	}()
+	})
 
 	err = p.Run(ctx)
+	end()
+	tellers.Wait()
 	if err == nil {
 		log.Info("stopped")
 	}
