@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"sync"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
