@@ -80,7 +80,7 @@ func asEntry(err error) []error {
 	errs := joined.Unwrap()
 	for i, err := range errs {
 		if f, ok := err.(*worker.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
-			errs[i] = &worker.FieldError{Field: f.Field + "_ms", Msg: f.Msg}
+			errs[i] = &worker.FieldError{Field: f.Field + "_ms", Msg: strings.ReplaceAll(f.Msg, "run_at", "run_at_ms")}
 		}
 	}
 	return errs

@@ -106,7 +106,7 @@ func (s *Spec) Check() error {
 		}
 	}
 	if s.Delay != 0 && !s.RunAt.IsZero() {
-		add("delay", "and a time to start at cannot both be set")
+		add("delay", "and run_at cannot both be set")
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")

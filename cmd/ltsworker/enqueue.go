@@ -122,7 +122,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
 	for _, e := range fieldErrors(s.Check()) {
-		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "a time to start at", "--at"))
+		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
 	}
 	if len(problems) > 0 {
 		return s, usagef("%s", strings.Join(problems, "\n"))
