@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -41,7 +42,7 @@ func gatedStore() (s *fakeStore, gate chan error, batches func() []int) {
 }
 
 func TestLoneEnqueueIsOneCallAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		began := time.Now()
@@ -59,7 +60,7 @@ func TestLoneEnqueueIsOneCallAtOnce(t *testing.T) {
 }
 
 func TestConcurrentEnqueuesShareCallsAndEachGetsItsReceipt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s, gate, batches := gatedStore()
 		p := newTestPool(t, s, Config{})
 		const callers = 100
@@ -114,7 +115,7 @@ func TestBatchIsBoundedByCountAndBytes(t *testing.T) {
 }
 
 func TestEnqueueReturnsWhenItsContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s, gate, batches := gatedStore()
 		p := newTestPool(t, s, Config{})
 		// Fill the calls in flight, so that what follows travels together.
@@ -151,7 +152,7 @@ func TestEnqueueReturnsWhenItsContextEnds(t *testing.T) {
 }
 
 func TestEnqueueWhoseContextEndedBeforeItWasSentIsNotSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s, gate, batches := gatedStore()
 		p := newTestPool(t, s, Config{})
 		var wg sync.WaitGroup
@@ -180,7 +181,7 @@ func TestEnqueueWhoseContextEndedBeforeItWasSentIsNotSent(t *testing.T) {
 }
 
 func TestCallThatNobodyWaitsForIsCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		cancelled := false
 		s.enqueue = func(ctx context.Context, _ []worker.Spec) ([]worker.Receipt, error) {
@@ -202,7 +203,7 @@ func TestCallThatNobodyWaitsForIsCancelled(t *testing.T) {
 }
 
 func TestErrorOfACallReachesAllItsCallers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s, gate, _ := gatedStore()
 		p := newTestPool(t, s, Config{})
 		boom := errors.New("boom")

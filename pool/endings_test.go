@@ -8,10 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
 func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		round := 0
@@ -64,7 +66,7 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 }
 
 func TestTroubleOfAReaderThatNobodyNeedsIsNotTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		var log bytes.Buffer
 		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})

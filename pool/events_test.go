@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -39,7 +40,7 @@ func TestEventsBeginWhereTheReaderSays(t *testing.T) {
 		"1": {"two", "new"},
 	} {
 		t.Run("after "+after, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
 				p := newTestPool(t, s, Config{})
 				s.emit(Event{ID: "one"})
@@ -60,7 +61,7 @@ func TestEventsBeginWhereTheReaderSays(t *testing.T) {
 }
 
 func TestReaderBehindTheTrimIsToldOnceAndGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		for _, id := range []string{"one", "two", "three", "four"} {
@@ -81,7 +82,7 @@ func TestReaderBehindTheTrimIsToldOnceAndGoesOn(t *testing.T) {
 }
 
 func TestEventsWaitForAnOutageToEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		reads := 0
@@ -124,7 +125,7 @@ func TestEventsEndWithTheErrorsThatLast(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
 				set(s)
 				got, ended := follow(t.Context(), newTestPool(t, s, Config{}), "")

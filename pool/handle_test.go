@@ -6,11 +6,11 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -24,7 +24,7 @@ func task(id, kind, payload string) *worker.Task {
 }
 
 func TestPayloadIsDecodedIntoTheHandlersType(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		got := make(chan string, 10)
 		reports := reportsOf(t, Config{}, func(p *Pool) {
 			Handle(p, func(_ context.Context, t *Task[email]) error {
@@ -54,7 +54,7 @@ func TestPayloadIsDecodedIntoTheHandlersType(t *testing.T) {
 }
 
 func TestPayloadThatDoesNotDecodeFailsWithoutTheHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		for _, payload := range []string{`{`, `[]`, `{"to":1}`, `{} {}`, "\x00\xff"} {
 			r := reportsOf(t, Config{}, func(p *Pool) {
 				Handle(p, func(context.Context, *Task[email]) error {
@@ -70,7 +70,7 @@ func TestPayloadThatDoesNotDecodeFailsWithoutTheHandler(t *testing.T) {
 }
 
 func TestPointersWorkAsArguments(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		reports := reportsOf(t, Config{}, func(p *Pool) {
 			HandleResult(p, func(_ context.Context, t *Task[*pointer]) (string, error) { return t.Args.N, nil })
 		}, task("a", "pointer", `{"N":"n"}`), task("b", "pointer", `null`))
@@ -99,7 +99,7 @@ func TestResultIsStoredAsJSON(t *testing.T) {
 		{"not JSON", math.NaN(), nil, worker.Report{Op: worker.Fail, Code: CodePermanent, Error: "encode the result: json: unsupported value: NaN"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				got := reportsOf(t, Config{}, func(p *Pool) {
 					HandleResult(p, func(context.Context, *Task[email]) (any, error) { return tt.result, tt.err })
 				}, task("a", "email.send", `{}`))["a"]
@@ -113,7 +113,7 @@ func TestResultIsStoredAsJSON(t *testing.T) {
 }
 
 func TestPanicOfAHandlerFailsTheAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := reportsOf(t, Config{}, func(p *Pool) {
 			Handle(p, func(context.Context, *Task[email]) error { panic("boom") })
 		}, task("a", "email.send", `{}`))["a"]
@@ -124,7 +124,7 @@ func TestPanicOfAHandlerFailsTheAttempt(t *testing.T) {
 }
 
 func TestOutcomesPassThrough(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		errs := map[string]error{
 			"permanent": Permanent(errors.New("x")),
 			"after":     RetryAfter(errors.New("x"), time.Hour),
@@ -150,7 +150,7 @@ func TestOutcomesPassThrough(t *testing.T) {
 }
 
 func TestFirstMiddlewareIsOutermost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var order []string
 		layer := func(name string) Middleware {
 			return func(next Handler) Handler {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
 func (s *fakeStore) Maintain(_ context.Context, replica string) (Upkeep, error) {
@@ -22,7 +23,7 @@ func TestMaintainWaitsForItsTurn(t *testing.T) {
 			names = append(names, replica)
 			return Upkeep{Busy: turns <= busy, Lost: turns}, nil
 		}
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Test(t, func(t *testing.T) {
 			up, err := newTestPool(t, s, Config{}).Maintain(context.Background())
 			if !errors.Is(err, want) || want == nil && up.Lost != busy+1 {
 				t.Errorf("busy %d times: got %+v, %v", busy, up, err)

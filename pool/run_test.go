@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -140,7 +141,7 @@ func TestEveryFieldOfTheConfigIsCheckedAtOnce(t *testing.T) {
 }
 
 func TestEnqueueOnlyPoolKeepsNoGoroutine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := newTestPool(t, newFakeStore(), Config{})
 		if n := goroutines(); n != 0 {
 			t.Errorf("New started %d goroutines", n)
@@ -166,7 +167,7 @@ func TestPoolWithoutQueuesDoesNotRun(t *testing.T) {
 }
 
 func TestRunNeedsHandlersAndRunsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := newTestPool(t, newRunnerStore(), Config{Queues: oneQueue})
 		if err := p.Run(t.Context()); err == nil {
 			t.Error("ran without handlers")
@@ -184,7 +185,7 @@ func TestRunNeedsHandlersAndRunsOnce(t *testing.T) {
 }
 
 func TestRunPublishesWhatTheConfigSays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		p := newTestPool(t, s, Config{
 			Queues: map[string]Queue{"q": {Workers: 1, Limit: 2, MaxLen: 3}}, Limit: 9,
@@ -216,7 +217,7 @@ func TestRunPublishesWhatTheConfigSays(t *testing.T) {
 }
 
 func TestCloseEndsRunNow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var cause error
 		started := make(chan struct{})
 		s := newRunnerStore(&worker.Task{Spec: Spec{Kind: "email.send"}})
@@ -243,7 +244,7 @@ func TestCloseEndsRunNow(t *testing.T) {
 }
 
 func TestOnFinishGetsEveryEndOnceAndNothingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		var got []string
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(_ context.Context, e Event) {
@@ -276,7 +277,7 @@ func TestOnFinishGetsEveryEndOnceAndNothingElse(t *testing.T) {
 }
 
 func TestRunDoesNotWaitForAnOnFinishThatIgnoresItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		release := make(chan struct{})
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) { <-release }})
@@ -296,7 +297,7 @@ func TestRunDoesNotWaitForAnOnFinishThatIgnoresItsContext(t *testing.T) {
 }
 
 func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})
 		Handle(p, func(context.Context, *Task[email]) error { return nil })
@@ -314,7 +315,7 @@ func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
 }
 
 func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		run := func(ctx context.Context, then func(*Pool)) error {
 			s := newRunnerStore()
 			p := newTestPool(t, silentStore{s}, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})

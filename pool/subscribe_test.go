@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -34,7 +35,7 @@ func subscribe(t *testing.T, p *Pool, fn func(context.Context, Event) error) (st
 }
 
 func TestEventIsAcknowledgedOnceItIsTaken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		var got []string
@@ -72,7 +73,7 @@ func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
 		"panic": func() error { panic("boom") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
 				p := newTestPool(t, s, Config{Redeliver: time.Minute})
 				var got []string
@@ -109,7 +110,7 @@ func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
 }
 
 func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		calls := 0
@@ -129,7 +130,7 @@ func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
 }
 
 func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		// One consumer reads and dies without a word.
@@ -158,7 +159,7 @@ func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
 }
 
 func TestGroupIsToldOfTrimmedEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		told := map[string]int{}
 		p := newTestPool(t, s, Config{OnTrimmed: func(group string) { told[group]++ }})
@@ -184,7 +185,7 @@ func TestGroupIsToldOfTrimmedEvents(t *testing.T) {
 }
 
 func TestSubscribeWaitsForAnOutageToEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		reads := 0
@@ -209,7 +210,7 @@ func TestSubscribeWaitsForAnOutageToEnd(t *testing.T) {
 }
 
 func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		fn := func(context.Context, Event) error { return nil }
@@ -238,7 +239,7 @@ func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
 // A consumer never holds more than it can work through before another takes its
 // events for abandoned.
 func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{Redeliver: 20 * time.Second})
 		seen := map[string]int{}
@@ -269,7 +270,7 @@ func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
 }
 
 func TestEventTakenAsTheContextEndsIsAcknowledged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		stop := subscribe(t, p, func(ctx context.Context, _ Event) error {
@@ -334,7 +335,7 @@ func TestADeadlineThatPassesFirstInTheStoreIsNoOutage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				ctx, s := untilDeadline(t)
 				var log bytes.Buffer
 				read(ctx, newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}), s)

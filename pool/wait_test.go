@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -89,7 +90,7 @@ func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 			},
 		} {
 			t.Run(fmt.Sprintf("%s, kept=%v", name, kept), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				faketime.Test(t, func(t *testing.T) {
 					s := newFakeStore()
 					l := newLife(s, "a")
 					p := newTestPool(t, s, Config{})
@@ -105,7 +106,7 @@ func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 }
 
 func TestWaitTellsHowATaskEndedOtherwise(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		l := newLife(s, "a")
 		p := newTestPool(t, s, Config{})
@@ -134,7 +135,7 @@ func TestWaitTellsHowATaskEndedOtherwise(t *testing.T) {
 }
 
 func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		s.emit(Event{ID: "old", State: Succeeded})
@@ -164,7 +165,7 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 }
 
 func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		s.emit(Event{ID: "gone", Kind: "k", State: Failed, Version: 3})
@@ -194,7 +195,7 @@ func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
 }
 
 func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		end := Event{ID: "a", At: time.Now(), Kind: "k", State: Succeeded, Version: 3, ResultBytes: 5000}
@@ -223,7 +224,7 @@ func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 }
 
 func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l := newLife(s, "a")
@@ -245,7 +246,7 @@ func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
 }
 
 func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		old := newLife(s, "a")
@@ -266,7 +267,7 @@ func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
 }
 
 func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l := newLife(s, "a")
@@ -282,7 +283,7 @@ func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
 }
 
 func TestWaitSurvivesTrimmedEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l, still := newLife(s, "a"), newLife(s, "b")
@@ -314,7 +315,7 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 }
 
 func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l := newLife(s, "a")
@@ -342,7 +343,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 		"the task":              func(s *fakeStore) { s.getErr = fail },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
 				newLife(s, "a")
 				set(s)
@@ -364,7 +365,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 }
 
 func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		newLife(s, "a")
 		s.readErr = func() error { return worker.ErrSchema }
@@ -376,7 +377,7 @@ func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
 }
 
 func TestWaitReturnsWhenItsContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		newLife(s, "a")
 		p := newTestPool(t, s, Config{})

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
 // fakeStore is a small but real store in memory, on the clock of its test: it
@@ -614,7 +616,7 @@ func (l *logTape) count(text string) (n int) {
 // bubble runs a test with fake time.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	faketime.Test(t, f)
 }
 
 // pass lets d of fake time go by. What the test looked at before is ordered

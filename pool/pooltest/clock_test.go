@@ -6,11 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/pool/pooltest"
 )
@@ -18,7 +18,7 @@ import (
 // clocks runs f by the machine's clock and by a fake one.
 func clocks(t *testing.T, f func(t *testing.T)) {
 	t.Run("real", f)
-	t.Run("synctest", func(t *testing.T) { synctest.Test(t, f) })
+	t.Run("synctest", func(t *testing.T) { faketime.Test(t, f) })
 }
 
 func TestAdvanceMakesDelayedTasksDue(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAdvanceRefusesToTakeALeaseAway(t *testing.T) {
 }
 
 func TestTimeoutsPassUnderSynctest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {Timeout: 20 * time.Minute, MaxAttempts: 1}}})
 		var cause error
 		pool.Handle(p.Pool, func(ctx context.Context, _ *pool.Task[Mail]) error {
@@ -172,7 +172,7 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 }
 
 func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {

@@ -69,4 +69,8 @@
 //		p := pooltest.New(t, pool.Config{})
 //		…
 //	})
+//
+// Up to Go 1.26 the race detector can crash there ("ThreadSanitizer: CHECK failed",
+// or SIGSEGV) when goroutines receive from timers at the same instant
+// (https://go.dev/issue/78156): set GOMAXPROCS=1 for those tests.
 package pooltest
