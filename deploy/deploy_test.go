@@ -98,6 +98,47 @@ func TestPodsHaveTimeToDrain(t *testing.T) {
 	t.Error("no deployment")
 }
 
+// What stands on a command line is read by every user of the machine, and kept
+// by the shell.
+func TestSecretIsMadeFromAFileWithTheKeyThatThePodReads(t *testing.T) {
+	var secret *corev1.SecretKeySelector
+	for _, o := range manifests(t) {
+		if d, ok := o.(*appsv1.Deployment); ok {
+			for _, e := range d.Spec.Template.Spec.Containers[0].Env {
+				if e.Name == "LTS_REDIS" && e.ValueFrom != nil {
+					secret = e.ValueFrom.SecretKeyRef
+				}
+			}
+		}
+	}
+	if secret == nil {
+		t.Fatal("LTS_REDIS does not come from a secret")
+	}
+	b, err := os.ReadFile("kubernetes/worker.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n# kubectl create secret generic " + secret.Name + " --from-env-file=redis.env\n",
+		"\n#   " + secret.Key + "=redis://user:password@",
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the manifest does not say %q", want)
+		}
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("pages: ", pages, err)
+	}
+	pages = append(pages, "../README.md", "../SECURITY.md", "kubernetes/worker.yaml", "kubernetes/autoscale.yaml",
+		"compose.yaml", "Dockerfile", "ltsworker.service", "prometheus.yaml", "worker.yaml")
+	for _, page := range pages {
+		if b, err := os.ReadFile(page); err != nil || strings.Contains(string(b), "--from-literal") {
+			t.Errorf("%s has a secret on a command line, or %v", page, err)
+		}
+	}
+}
+
 func TestComposeFileIsValid(t *testing.T) {
 	o, err := cli.NewProjectOptions([]string{"compose.yaml"}, cli.WithName("ltsworker"))
 	if err != nil {
