@@ -79,11 +79,11 @@ func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 	}
 	n := receive(t, made, patience, "the end of the enqueues")
 	st := idle(t, c)
-	var unread, pending int64
+	var lag pool.Lag
 	eventually(t, patience, "the group has read everything", func() bool {
 		var err error
-		unread, pending, err = c.GroupLag(t.Context(), "tests")
-		return err == nil && unread+pending == 0
+		lag, err = c.SubscriptionLag(t.Context(), "tests")
+		return err == nil && lag.Unread+lag.Pending == 0
 	})
 	f.checkIdle(c)
 	story := f.chronicle()

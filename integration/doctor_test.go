@@ -35,7 +35,7 @@ func inspect(t testing.TB, p *pool.Pool, fix bool) []pool.Finding {
 			t.Fatal(err)
 		}
 		// What was moved out of the way stays there until a person has looked at it.
-		if f.Check == "entries" && f.Severity != pool.Sound && f.Severity != pool.Note && f.Code != "quarantined" {
+		if f.Check == "entries" && f.Severity != pool.SeverityOK && f.Severity != pool.SeverityNote && f.Code != "quarantined" {
 			found = append(found, f)
 		}
 	}

@@ -92,9 +92,9 @@ func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	}
 	enqueueAll(t, c, specs)
 	idle(t, c)
-	unread, _, err := c.GroupLag(t.Context(), "billing")
-	if err != nil || unread != 3*tasks {
-		t.Errorf("%d events unread, %v; want %d", unread, err, 3*tasks)
+	lag, err := c.SubscriptionLag(t.Context(), "billing")
+	if err != nil || lag.Unread != 3*tasks {
+		t.Errorf("%d events unread, %v; want %d", lag.Unread, err, 3*tasks)
 	}
 
 	var got collector
@@ -141,11 +141,11 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	if st := idle(t, c); st.Ended[pool.Succeeded] != tasks+1 {
 		t.Errorf("ends %v", st.Ended)
 	}
-	unread, pending, err := c.GroupLag(t.Context(), "slow")
-	if err != nil || unread+pending < keep/2 {
-		t.Errorf("the lag is %d unread and %d pending, %v", unread, pending, err)
+	lag, err := c.SubscriptionLag(t.Context(), "slow")
+	if err != nil || lag.Unread+lag.Pending < keep/2 || lag.MaxEvents != keep {
+		t.Errorf("the lag is %+v, %v", lag, err)
 	}
-	t.Logf("lag: %d unread, %d pending", unread, pending)
+	t.Logf("lag: %d unread, %d pending", lag.Unread, lag.Pending)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -166,6 +166,51 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	}
 }
 
+// An entry that another program has put into the stream holds up nobody.
+func TestBrokenEventHoldsUpNoReader(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	var got collector
+	subscribe(t, s.client(), "tests", got.take)
+	s.awaitGroup("tests")
+	add := func(values ...any) {
+		t.Helper()
+		if err := s.rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: s.key("events"), Values: values}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("id", "bad", "state", "failed", "at", "soon")
+	add("note", "not an event")
+	id := enqueue(t, c, pool.Spec{Kind: "step", Delay: time.Hour})
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	broken := 0
+	for e, err := range c.Events(ctx, "0") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.ID == id {
+			break
+		}
+		if e.Broken != nil {
+			broken++
+		}
+	}
+	if broken != 2 {
+		t.Errorf("%d events came broken before that of the task, want 2", broken)
+	}
+	eventually(t, patience, "the group has read everything", func() bool {
+		lag, err := c.SubscriptionLag(t.Context(), "tests")
+		return err == nil && lag.Unread == 0 && lag.Pending == 0
+	})
+	got.mu.Lock()
+	defer got.mu.Unlock()
+	if len(got.seen) != 2 || len(got.seen["bad"]) != 1 || got.seen["bad"][0].Broken == nil || len(got.seen[id]) != 1 {
+		t.Errorf("delivered %+v, want one event of each task", got.seen)
+	}
+}
+
 // Acceptance E3: a consumer that dies while it holds entries loses none: another
 // of its group gets them, and everything after them.
 func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
@@ -181,9 +226,9 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, patience, "the consumer holds an entry", func() bool { return len(readRecords(t, f.records)) > 0 })
-	_, pending, err := c.GroupLag(t.Context(), "tests")
-	if err != nil || pending == 0 {
-		t.Errorf("%d entries pending, %v", pending, err)
+	lag, err := c.SubscriptionLag(t.Context(), "tests")
+	if err != nil || lag.Pending == 0 {
+		t.Errorf("%d entries pending, %v", lag.Pending, err)
 	}
 	dying.kill()
 
@@ -191,8 +236,8 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 	heir := f.pool(pool.Config{Redeliver: 300 * time.Millisecond})
 	subscribe(t, heir, "tests", got.take)
 	eventually(t, patience, "everything is acknowledged", func() bool {
-		unread, pending, err := c.GroupLag(t.Context(), "tests")
-		return err == nil && unread == 0 && pending == 0
+		lag, err := c.SubscriptionLag(t.Context(), "tests")
+		return err == nil && lag.Unread == 0 && lag.Pending == 0
 	})
 	got.mu.Lock()
 	defer got.mu.Unlock()

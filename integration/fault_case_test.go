@@ -349,7 +349,7 @@ var faultCases = map[string]faultCase{
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			for f, err := range st.Inspect(ctx, worker.Inspection{Fix: true}) {
 				// Being full is worth an error to a person, and no reason not to mend.
-				if err == nil && f.Severity == worker.Error && f.Fixed == "" && f.Check != "memory" {
+				if err == nil && f.Severity == worker.SeverityError && f.Fixed == "" && f.Check != "memory" {
 					err = fmt.Errorf("%s: %s", f.What, f.Do)
 				}
 				if err != nil {

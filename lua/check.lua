@@ -7,7 +7,7 @@
 -- Returns {place to go on from or '' at the end, ms until the shared walk starts again or 0, entries looked at, then per
 -- finding: code, key without the prefix, task or member, detail, what was done or ''}.
 -- Keeps: an entry is looked at, judged and mended in this one step, so nothing between two states is ever seen.
--- uses: base drain wake line policy task finish tell settings judge entry
+-- uses: base full wake line policy task finish tell settings judge entry
 local left, from, shared = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared'
 if shared then
   from = call('HGET', META, 'check') or ''

@@ -8,7 +8,7 @@
 -- Keeps: running never exceeds the limits of pool, queue and group; every start has the best place then in line; the
 -- same call number gets the same tasks again, as far as the replica still holds them, and a lower one none. A replica that
 -- is not on the list, or joined before the settings were lost, gets none: the limits it configures may be unknown.
--- uses: base drain wake line policy task finish promote trim candidate
+-- uses: base full wake line policy task finish promote trim candidate
 local replica, queue, n = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lease, grace, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local record, lines, running = P .. 'replica:' .. replica, P .. 'wait:' .. queue, P .. 'running:' .. queue

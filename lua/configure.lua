@@ -4,7 +4,7 @@
 -- ARGV  number of settings, then per setting: field of meta, value ('' removes it); then groups whose own limit changed
 -- Returns 1.
 -- Keeps: a setting holds for every claim after this call.
--- uses: base drain wake line
+-- uses: base full wake line
 local last = 1 + 2 * ARGV[1]
 for i = 2, last, 2 do
   note_queue(ARGV[i])

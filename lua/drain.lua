@@ -4,7 +4,7 @@
 -- ARGV  replica
 -- Returns 1, or 0 where it is not on the list.
 -- Keeps: the request is in the replica's record, where its next renewal finds it; the bell only makes it look sooner.
--- uses: base drain
+-- uses: base full
 local record, bell = P .. 'replica:' .. ARGV[1], P .. 'bell:' .. ARGV[1]
 if call('HEXISTS', record, 'about') == 0 then return 0 end
 call('HSET', record, 'drain', NOW)

@@ -3,7 +3,7 @@
 -- KEYS  prefix, meta
 -- ARGV  lane, call, n, then per task: payload, and what admit reads: id, kind, queue, priority, number of further strings,
 --       those strings
--- Returns {now, n exceptions, then per exception: index from 1, 'dup' or 'full', id, state}.
+-- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state}.
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A lane's calls are made
 -- one after the other, so its last number and reply are all that has to be remembered.
 -- uses: base wake line admit
@@ -18,12 +18,11 @@ end
 
 local n = tonumber(ARGV[3])
 local sequence = call('HINCRBY', META, 'seq', n) - n
-local reply = { NOW, 0 }
+local reply = { NOW }
 local i = 4
 for task = 1, n do
   local why, id, state = admit(i + 1, ARGV[i], sequence + task)
   if why then
-    reply[2] = reply[2] + 1
     for _, part in ipairs({ task, why, id, state }) do reply[#reply + 1] = part end
   end
   i = i + 6 + ARGV[i + 5]

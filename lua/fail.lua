@@ -5,7 +5,7 @@
 --       fence, code, error, log tail, delay ms ('' for the policy's backoff)
 -- Returns one verdict per report: ok, already, lost or gone.
 -- Keeps: only the running attempt's own fence ends it; a task that somebody asked to stop is stopped, never retried.
--- uses: base drain wake line policy task finish again
+-- uses: base full wake line policy task finish again
 math.randomseed(tonumber(ARGV[2]))
 local verdicts = {}
 for i = 3, #ARGV, 6 do

@@ -6,7 +6,7 @@
 -- Keeps: a queue with tasks in its line or running stays, as all do while the inbox may have tasks for them, and one that
 -- a replica on the list serves, a silent one too: it may come back and go on without configuring its limit again.
 -- Scheduled tasks are for the caller to look for; one that is overlooked lists its queue again when it is due.
--- uses: base drain wake
+-- uses: base full wake
 local queue = ARGV[1]
 if call('SISMEMBER', P .. 'queues', queue) == 0 then return 'none' end
 if waiting(queue) + call('ZCARD', P .. 'running:' .. queue) > 0 then return 'tasks' end

@@ -5,7 +5,7 @@
 --       ms it has run, number of settings, then per setting: field of meta, value; then per kind: kind, policy
 -- Returns the fields whose live value was set to another one by somebody's configuration, each with the former value.
 -- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes.
--- uses: base drain wake line
+-- uses: base full wake line
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[1] then return redis.error_reply('SCHEMA ' .. schema) end
 call('HSET', META, 'schema', ARGV[1])

@@ -4,7 +4,7 @@
 -- ARGV  groups
 -- Returns how many were taken out.
 -- Keeps: a group's running set has running tasks only, so that a lost body never holds its group up.
--- uses: base drain wake line
+-- uses: base full wake line
 local mended = 0
 for _, group in ipairs(ARGV) do
   local members = P .. 'group:run:' .. group

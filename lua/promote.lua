@@ -5,7 +5,7 @@
 -- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks moved
 -- into their lines, number of tasks ended because they were too late}.
 -- Keeps: nothing is promoted early; a task that never started by its time is expired.
--- uses: base drain wake line policy task finish promote
+-- uses: base full wake line policy task finish promote
 local due, moved_on = promote(ARGV[1])
 local late = 0
 local index = P .. 'expiring'

@@ -5,7 +5,7 @@
 -- Returns {ms until there is more to remove or 0, number of inbox entries, number of entries of ended tasks removed,
 -- number of events trimmed, number of replicas taken off the list}.
 -- Keeps: everything of a task goes together; a marker that a dead replica may have taken with it is left again.
--- uses: base drain wake line policy task finish trim
+-- uses: base full wake line policy task finish trim
 local first, removed, events = math.huge, 0, EVENT_COUNT
 for _, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   local index = P .. 'ended:' .. state

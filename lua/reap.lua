@@ -4,7 +4,7 @@
 -- ARGV  random seed, most tasks
 -- Returns {ms until the next lease ends or 0, number of leases lost, number of running entries without a task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base drain wake line policy task finish again
+-- uses: base full wake line policy task finish again
 math.randomseed(tonumber(ARGV[1]))
 local lost, orphans, first, left = 0, 0, math.huge, tonumber(ARGV[2])
 

@@ -4,7 +4,7 @@
 -- ARGV  queue, group after which to go on ('' for the first), most groups
 -- Returns the last group looked at, '' at the end.
 -- Keeps: a group with room and waiting tasks has its head in the line.
--- uses: base drain wake line
+-- uses: base full wake line
 local queue, after = ARGV[1], ARGV[2]
 for _ = 1, tonumber(ARGV[3]) do
   local from = after == '' and '-' or '(' .. after .. '!'

@@ -6,7 +6,7 @@
 -- Returns one verdict per report: ok, already, lost or gone.
 -- Keeps: the task returns to its old place in line. With code no_handler it fails if no live replica of its queue has its
 -- kind.
--- uses: base drain wake line policy task finish again
+-- uses: base full wake line policy task finish again
 local function known(kind, queue)
   for _, r in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', NOW, '+inf')) do
     local h = call('HMGET', P .. 'replica:' .. r, 'kinds', 'queues')

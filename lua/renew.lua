@@ -6,7 +6,7 @@
 -- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone; then 1 if the replica is
 -- on the list, 2 if it is and somebody asked it to drain, 0 if it must join again.
 -- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
--- uses: base drain wake line policy task finish
+-- uses: base full wake line policy task finish
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local record = call('HMGET', P .. 'replica:' .. replica, 'about', 'drain', 'epoch')
 local joined, drain = record[1] and record[3] == call('HGET', META, 'epoch'), record[2]

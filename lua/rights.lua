@@ -1,6 +1,8 @@
--- rights: looks whether the user may run every command that the scripts use, before one of them stops half-way.
+-- rights: looks whether the user may run every command that the scripts use, before one of them stops half-way, and for a
+-- replica those that are sent beside the scripts.
 --
 -- KEYS  prefix, meta
+-- ARGV  whether a replica asks: 1 or 0
 -- Returns the commands that are refused; none on servers that cannot tell.
 -- Keeps: nothing is written.
 -- uses: base
@@ -13,9 +15,20 @@ for _, command in ipairs({
   { 'SCARD' }, { 'SMEMBERS' }, { 'LLEN' }, { 'LINDEX', '0' }, { 'LRANGE', '0', '1' }, { 'LTRIM', '0', '1' }, { 'LPOP' },
   { 'SISMEMBER', 'm' }, { 'ZSCORE', 'm' }, { 'TYPE' }, { 'RENAMENX', P .. 'to' }, { 'ZSCAN', '0' }, { 'HSCAN', '0' },
   { 'SSCAN', '0' }, { 'SCAN' },
+  { 'EVAL', '0' }, { 'EVALSHA', '0' },
   { 'RPUSH', 'v' }, { 'XADD', '*', 'f', 'v' }, { 'XLEN' }, { 'XRANGE', '-', '+' }, { 'XREVRANGE', '+', '-' },
   { 'XTRIM', 'MAXLEN', '1' }, { 'GET' }, { 'SET', 'v' }, { 'EXISTS' }, { 'DEL' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
 }) do
   if not redis.acl_check_cmd(command[1], P .. 'rights', unpack(command, 2)) then refused[#refused + 1] = command[1] end
+end
+if ARGV[1] == '0' then return refused end
+for _, command in ipairs({
+  { 'BLPOP', P .. 'rights', '1' }, { 'BLMOVE', P .. 'rights', P .. 'to', 'LEFT', 'RIGHT', '1' },
+  { 'XREAD', 'STREAMS', P .. 'rights', '0' }, { 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', P .. 'rights', '>' },
+  { 'XACK', P .. 'rights', 'g', '0' }, { 'XAUTOCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
+  { 'XPENDING', P .. 'rights', 'g' }, { 'XGROUP', 'CREATE', P .. 'rights', 'g', '$' }, { 'XINFO', 'GROUPS', P .. 'rights' },
+  { 'ZRANK', P .. 'rights', 'm' },
+}) do
+  if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = command[1] end
 end
 return refused

@@ -4,7 +4,7 @@
 -- ARGV  replica
 -- Returns 1.
 -- Keeps: at most one ring is pending.
--- uses: base drain
+-- uses: base full
 local bell = P .. 'bell:' .. ARGV[1]
 if call('LLEN', bell) == 0 then call('RPUSH', bell, 1) end
 call('PEXPIRE', bell, 60000)

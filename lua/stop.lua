@@ -4,7 +4,7 @@
 -- ARGV  reason, then ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect.
 -- Keeps: a task that was asked to stop is never started again.
--- uses: base drain wake line policy task finish
+-- uses: base full wake line policy task finish
 local reply, bells = {}, {}
 for i = 2, #ARGV do
   local id = ARGV[i]

@@ -5,7 +5,7 @@
 --       1 if there is a result
 -- Returns one verdict per report: ok, already, lost or gone.
 -- Keeps: only the running attempt's own fence ends it; a repeated report changes nothing.
--- uses: base drain wake line policy task finish
+-- uses: base full wake line policy task finish
 local verdicts, tasks, by_queue = {}, {}, {}
 for i = 2, #ARGV, 4 do
   local id, fence = ARGV[i], ARGV[i + 1]

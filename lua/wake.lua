@@ -4,7 +4,7 @@
 -- ARGV  queue
 -- Returns 1.
 -- Keeps: claimable work has a marker, or a replica that is about to claim.
--- uses: base drain wake
+-- uses: base full wake
 wake(ARGV[1])
 -- The marker may have been about a scheduled task: its taker has to learn when that is due.
 if call('EXISTS', P .. 'scheduled') == 1 and call('SISMEMBER', P .. 'queues', ARGV[1]) == 1 then nudge(ARGV[1]) end

@@ -6,8 +6,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// What a service needs of package worker stands here under the same names, so that
-// it imports this package and a store only.
+// What a service needs of package worker stands here, so that it imports this package
+// and a store only: under the same names, but for Queue.
 type (
 	// Spec is what somebody who enqueues asks for; NewSpec makes one. See
 	// worker.Spec.
@@ -20,6 +20,8 @@ type (
 	Code = worker.Code
 	// Event is one change of state of one task. See worker.Event.
 	Event = worker.Event
+	// Lag is how far a subscription is behind. See worker.Lag.
+	Lag = worker.Lag
 	// Filter selects tasks to list, stop, retry or delete. See worker.Filter.
 	Filter = worker.Filter
 	// Policy is the defaults of one kind of task. See worker.Policy.
@@ -38,6 +40,10 @@ type (
 	// ReplicaInfo is a live replica as its last heartbeat described it. See
 	// worker.ReplicaInfo.
 	ReplicaInfo = worker.ReplicaInfo
+	// Health is how a replica is at one instant. See worker.Health.
+	Health = worker.Health
+	// Upkeep is what a turn of Maintain found. See worker.Upkeep.
+	Upkeep = worker.Upkeep
 	// AttemptRecord is one entry of a task's history: an attempt that failed or was lost. See
 	// worker.AttemptRecord.
 	AttemptRecord = worker.AttemptRecord
@@ -104,6 +110,14 @@ const (
 	GroupsScope = worker.GroupsScope
 )
 
+// How much a Finding matters; see worker.Severity.
+const (
+	SeverityOK      = worker.SeverityOK
+	SeverityNote    = worker.SeverityNote
+	SeverityWarning = worker.SeverityWarning
+	SeverityError   = worker.SeverityError
+)
+
 // DefaultQueue is the queue of a task that names none.
 const DefaultQueue = worker.DefaultQueue
 
@@ -116,6 +130,7 @@ var (
 	ErrQueueFull   = worker.ErrQueueFull
 	ErrSchema      = worker.ErrSchema
 	ErrUniqueTaken = worker.ErrUniqueTaken
+	ErrDenied      = worker.ErrDenied
 	ErrNoReplica   = worker.ErrNoReplica
 	ErrNoQueue     = worker.ErrNoQueue
 	ErrQueueInUse  = worker.ErrQueueInUse

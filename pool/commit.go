@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -49,7 +50,7 @@ type call struct {
 // it returns at once, although the task may still be made.
 func (c *committer) one(ctx context.Context, spec worker.Spec) (worker.Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return worker.Receipt{}, err
+		return worker.Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
 	m := &commit{ctx: ctx, spec: spec, done: make(chan struct{})}
 	c.mu.Lock()
@@ -65,7 +66,7 @@ func (c *committer) one(ctx context.Context, spec worker.Spec) (worker.Receipt, 
 		return m.receipt, m.err
 	case <-ctx.Done():
 		c.leave(m)
-		return worker.Receipt{}, ctx.Err()
+		return worker.Receipt{}, fmt.Errorf("enqueue: %w", ctx.Err())
 	}
 }
 

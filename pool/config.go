@@ -64,7 +64,7 @@ type Config struct {
 
 	// MaxEvents and EventAge bound the event stream: what is beyond either is
 	// trimmed, read or not. Default: what is set in the pool already, at first
-	// 1,000,000 events and 24 h. At least 1 ms, at most ten years of 365 days.
+	// 1,000,000 events and 24 h. EventAge is from 1 ms to ten years of 365 days.
 	MaxEvents int
 	EventAge  time.Duration
 
@@ -94,8 +94,9 @@ type Config struct {
 	Version string
 
 	// Logger gets failed attempts at Info, and at Warn and Error what no caller can be
-	// told: outages of the store, lost leases, events that could not be delivered.
-	// Nothing is logged per succeeding task. Default: slog.Default().
+	// told: outages of the store, lost leases, events that could not be delivered,
+	// kinds without a handler, once a minute each. Joining is one line at Info; nothing
+	// is logged per succeeding task. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -114,9 +115,6 @@ const (
 	defaultRedeliver = 30 * time.Second
 	minRedeliver     = 100 * time.Millisecond
 	maxRedeliver     = 24 * time.Hour
-
-	// defaultMaxEvents is what a pool in Redis has until somebody sets another.
-	defaultMaxEvents = 1_000_000
 )
 
 // replica is the part of the config that package worker takes.
@@ -138,7 +136,7 @@ func (c *Config) replica() worker.Config {
 }
 
 // check reports everything that is wrong with the config, as FieldErrors joined
-// that name the fields as a config file spells them.
+// that name the fields of this package's Config.
 func (c *Config) check() error {
 	rc := c.replica()
 	if len(rc.Queues) == 0 {

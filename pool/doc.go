@@ -84,7 +84,8 @@
 //
 // What a caller hands in is checked before anything is written, and everything
 // wrong with it comes back at once, as *[FieldError] values joined: errors.As finds
-// the first. Their Field is spelled as in a config file, not as in Go:
-// "queues.default.max_len", "max_attempts". The other errors to branch on are for
-// errors.Is, such as [ErrQueueFull]. A pool is safe for use by several goroutines.
+// the first. Their Field is the field or argument in snake case, with the keys of
+// maps in between: "max_attempts", "queues.default.max_len" for
+// Config.Queues["default"].MaxLen. The other errors to branch on are for errors.Is,
+// such as [ErrQueueFull]. A pool is safe for use by several goroutines.
 package pool

@@ -3,16 +3,6 @@ package pool
 import (
 	"context"
 	"iter"
-
-	"github.com/ltsworker/ltsworker/worker"
-)
-
-// How much a Finding matters; see worker.Severity.
-const (
-	Sound   = worker.Sound
-	Note    = worker.Note
-	Warning = worker.Warning
-	Error   = worker.Error
 )
 
 // Inspect looks at everything that can be wrong with the store and with the

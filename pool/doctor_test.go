@@ -44,7 +44,7 @@ func TestInspectTellsWhatWasFoundBeforeItBrokeOff(t *testing.T) {
 
 func TestFindingIsOpenUntilItIsFixed(t *testing.T) {
 	for f, want := range map[Finding]bool{
-		{Severity: Error}: true, {Severity: Warning}: true, {Severity: Error, Fixed: "done"}: false, {Severity: Note}: false, {Severity: Sound}: false,
+		{Severity: SeverityError}: true, {Severity: SeverityWarning}: true, {Severity: SeverityError, Fixed: "done"}: false, {Severity: SeverityNote}: false, {Severity: SeverityOK}: false,
 	} {
 		if f.Open() != want {
 			t.Errorf("%+v is open: %v", f, !want)

@@ -73,11 +73,11 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 		return Receipt{}, fmt.Errorf("enqueue %s: %w", s.Kind, err)
 	}
 	r, err := p.commit.one(ctx, s)
-	if err == nil {
-		err = r.Err
-	}
-	if err != nil {
-		return r, fmt.Errorf("enqueue %s: %w", s.Kind, err)
+	switch {
+	case err != nil:
+		return r, err
+	case r.Err != nil:
+		return r, fmt.Errorf("enqueue %s: %w", s.Kind, r.Err)
 	}
 	return r, nil
 }

@@ -19,6 +19,9 @@ const (
 // sees all. after is the Cursor of the last event already seen, "" for new ones
 // only, "0" from the oldest that is left.
 //
+// Everything in the stream is yielded: what another program has put there, or
+// spoiled, comes with Event.Broken set.
+//
 // A reader that fell behind the trimming of the stream is told so by a
 // *TrimmedError instead of an event; going on with the loop goes on with the
 // oldest event that is left. Outages of the store are waited for, and logged.

@@ -25,19 +25,21 @@ type fakeStore struct {
 	// Each replaces or precedes the call of its name where it is set.
 	enqueue    func(context.Context, []worker.Spec) ([]worker.Receipt, error)
 	beforeGet  func()
-	readErr    func() error // of ReadEvents and ReadGroup
+	readErr    func() error // of ReadEvents and ReadSubscription
 	lastErr    func() error
 	getErr     func() error
+	recentErr  func() error
 	changed    func(verb string, ids []string) ([]worker.Change, error)
 	configured func(worker.Setting) error
 	maintain   func(replica string) (worker.Upkeep, error)
 
-	mu      sync.Mutex
-	count   map[string]int
-	tasks   []*worker.Task
-	events  []Event // with the cursors 1, 2, 3 …
-	trimmed int     // that many of the oldest events are gone
-	news    chan struct{}
+	mu        sync.Mutex
+	count     map[string]int
+	tasks     []*worker.Task
+	events    []Event // with the cursors 1, 2, 3 …
+	maxEvents int     // that many the stream keeps, as SubscriptionLag says
+	trimmed   int     // that many of the oldest events are gone
+	news      chan struct{}
 
 	groups map[string]*fakeGroup
 }
@@ -268,8 +270,13 @@ func (s *fakeStore) await(ctx context.Context, wait time.Duration, ready func() 
 	}
 }
 
-func (s *fakeStore) RecentEvents(_ context.Context, before string, max int) ([]worker.Event, error) {
+func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([]worker.Event, error) {
 	s.called("recent")
+	if s.recentErr != nil {
+		if err := s.recentErr(); err != nil {
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end := len(s.events)
@@ -278,13 +285,13 @@ func (s *fakeStore) RecentEvents(_ context.Context, before string, max int) ([]w
 		end = n - 1
 	}
 	var page []worker.Event
-	for i := end - 1; i >= s.trimmed && len(page) < max; i-- {
+	for i := end - 1; i >= s.trimmed && len(page) < limit; i-- {
 		page = append(page, s.events[i])
 	}
 	return page, nil
 }
 
-func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) ([]worker.Event, bool, error) {
+func (s *fakeStore) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]worker.Event, bool, error) {
 	s.called("read group")
 	if s.readErr != nil {
 		if err := s.readErr(); err != nil {
@@ -294,14 +301,14 @@ func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max i
 	var page []worker.Event
 	lost := false
 	err := s.await(ctx, wait, func() (bool, error) {
-		g := s.groups[group]
+		g := s.groups[name]
 		if g == nil {
 			g = &fakeGroup{next: len(s.events), pending: map[string]*fakePending{}}
-			s.groups[group] = g
+			s.groups[name] = g
 		}
 		for i := range s.events {
 			p := g.pending[s.events[i].Cursor]
-			if p != nil && time.Since(p.since) >= idle && len(page) < max {
+			if p != nil && time.Since(p.since) >= idle && len(page) < limit {
 				p.consumer, p.since = consumer, time.Now()
 				page = append(page, p.event)
 			}
@@ -310,7 +317,7 @@ func (s *fakeStore) ReadGroup(ctx context.Context, group, consumer string, max i
 			lost = true
 			g.next = s.trimmed
 		}
-		for ; g.next < len(s.events) && len(page) < max; g.next++ {
+		for ; g.next < len(s.events) && len(page) < limit; g.next++ {
 			e := s.events[g.next]
 			g.pending[e.Cursor] = &fakePending{event: e, consumer: consumer, since: time.Now()}
 			page = append(page, e)
@@ -330,19 +337,19 @@ func (s *fakeStore) AckEvents(_ context.Context, group string, cursors ...string
 	return nil
 }
 
-func (s *fakeStore) LeaveGroup(_ context.Context, group, consumer string) error {
+func (s *fakeStore) LeaveSubscription(_ context.Context, name, consumer string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.groups[group].left = append(s.groups[group].left, consumer)
+	s.groups[name].left = append(s.groups[name].left, consumer)
 	return nil
 }
 
-func (s *fakeStore) GroupLag(_ context.Context, group string) (unread, pending int64, err error) {
+func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (worker.Lag, error) {
 	s.called("lag")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.groups[group]
-	return int64(len(s.events) - g.next), int64(len(g.pending)), nil
+	g := s.groups[name]
+	return worker.Lag{Unread: len(s.events) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
 }
 
 // pendingIn is how many events of a group are not acknowledged.

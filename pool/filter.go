@@ -25,11 +25,7 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*worker.Task, erro
 			return
 		}
 		for t, err := range p.store.Tasks(ctx, f) {
-			if err != nil {
-				yield(nil, fmt.Errorf("tasks: %w", err))
-				return
-			}
-			if !yield(t, nil) {
+			if !yield(t, err) || err != nil {
 				return
 			}
 		}
@@ -52,7 +48,7 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: fmt.Sprintf("is %d bytes long; the limit is %d", len(why), worker.MaxErrorLen)})
 	}
 	return p.change(ctx, f, verb{
-		name: "stop", from: liveStates, to: Stopped, refusal: ErrEnded,
+		name: "stop", from: LiveStates(), to: Stopped, refusal: ErrEnded,
 		call: func(ctx context.Context, ids ...string) ([]worker.Change, error) {
 			return p.store.Stop(ctx, why, ids...)
 		},
@@ -67,7 +63,7 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 // A driver that repeats a call whose reply was lost is told what it finds then: a
 // task that this very Retry had put back counts as one that still lives.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
-	return p.change(ctx, f, verb{name: "retry", from: endedStates, refusal: ErrNotEnded, call: p.store.Retry})
+	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
 }
 
 // Delete removes the ended tasks that match f with everything that belongs to
@@ -75,13 +71,16 @@ func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 // with ErrNotEnded: stop them first. As with Retry, a task that it removed by a call
 // whose reply was lost is one that does not exist.
 func (p *Pool) Delete(ctx context.Context, f Filter) (int, error) {
-	return p.change(ctx, f, verb{name: "delete", from: endedStates, refusal: ErrNotEnded, call: p.store.Delete})
+	return p.change(ctx, f, verb{name: "delete", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Delete})
 }
 
-var (
-	liveStates  = slices.DeleteFunc(worker.States(), State.Terminal)
-	endedStates = slices.DeleteFunc(worker.States(), func(s State) bool { return !s.Terminal() })
-)
+// LiveStates are the states that a task goes on from, those that Stop applies to.
+func LiveStates() []State { return slices.DeleteFunc(worker.States(), State.Terminal) }
+
+// EndedStates are the terminal states, those that Retry and Delete apply to.
+func EndedStates() []State {
+	return slices.DeleteFunc(worker.States(), func(s State) bool { return !s.Terminal() })
+}
 
 // verb is a change that a filter can ask for.
 type verb struct {

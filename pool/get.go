@@ -10,21 +10,21 @@ import (
 // Get reads a task. It fails with ErrNotFound where there is none: it never was,
 // or has been removed after its end.
 func (p *Pool) Get(ctx context.Context, id string) (*worker.Task, error) {
-	t, err := p.find(ctx, id)
-	if err == nil && t == nil {
-		err = ErrNotFound
+	if err := checkName("id", id); err != nil {
+		return nil, fmt.Errorf("get task: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("get task %s: %w", id, err)
+	t, err := p.find(ctx, id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("task %s: %w", id, err)
+	case t == nil:
+		return nil, fmt.Errorf("get task %s: %w", id, ErrNotFound)
 	}
 	return t, nil
 }
 
-// find reads a task; there being none is no error.
+// find reads a task; there being none is no error. The id is a name.
 func (p *Pool) find(ctx context.Context, id string) (*worker.Task, error) {
-	if err := checkName("id", id); err != nil {
-		return nil, err
-	}
 	tasks, err := p.store.Get(ctx, id)
 	if err != nil || len(tasks) == 0 {
 		return nil, err
@@ -33,14 +33,14 @@ func (p *Pool) find(ctx context.Context, id string) (*worker.Task, error) {
 }
 
 // History reads the failed and lost attempts of a task, oldest first, at most
-// the newest worker.HistoryMax.
+// the newest worker.MaxHistory.
 func (p *Pool) History(ctx context.Context, id string) ([]AttemptRecord, error) {
 	if err := checkName("id", id); err != nil {
 		return nil, fmt.Errorf("history of task: %w", err)
 	}
 	h, err := p.store.History(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("history of task %s: %w", id, err)
+		return nil, fmt.Errorf("task %s: %w", id, err)
 	}
 	return h, nil
 }

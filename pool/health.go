@@ -1,10 +1,5 @@
 package pool
 
-import "github.com/ltsworker/ltsworker/worker"
-
-// Health is how a replica is at one instant; see worker.Health.
-type Health = worker.Health
-
 // Health returns how the replica of this pool is, without a call to the store.
 // In a pool without queues it is the zero Health.
 func (p *Pool) Health() Health {

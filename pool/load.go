@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -33,11 +32,11 @@ func (p *Pool) Load(ctx context.Context) ([]QueueLoad, error) {
 	}
 	oldest, now, err := p.store.WaitingSince(ctx, names...)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, err
 	}
 	rates, err := p.store.Rates(ctx, RateWindow)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, err
 	}
 	loads := make([]QueueLoad, len(queues))
 	for i, q := range queues {

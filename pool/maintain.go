@@ -7,12 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
-
-	"github.com/ltsworker/ltsworker/worker"
 )
-
-// Upkeep is what a turn of Maintain found; see worker.Upkeep.
-type Upkeep = worker.Upkeep
 
 // ErrBusy is what Maintain returns where others were always at it.
 var ErrBusy = errors.New("others take care of the pool at this moment")

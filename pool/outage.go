@@ -10,13 +10,17 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// outage is a stretch of time in which the store does not answer, as one loop
-// that lives through it sees it: tries are spaced out, and the log has one line
-// for its beginning and one for its end.
+// outage is a stretch of time in which calls to the store fail, as one loop that
+// lives through it sees it: tries are spaced out, and the log has one line for its
+// beginning and one for its end, in the words and at the levels of package worker.
 type outage struct {
 	log   *slog.Logger
 	what  string // what the loop does, e.g. "read events"
 	tries int
+	since time.Time
+	// worked says that a call has gone well: a right that is missing now may come
+	// back, one that was missing from the start does not.
+	worked bool
 }
 
 // pause waits before the next try after err. It returns an error when there is
@@ -25,11 +29,12 @@ func (o *outage) pause(ctx context.Context, err error) error {
 	if over := ended(ctx); over != nil {
 		return over
 	}
-	if errors.Is(err, worker.ErrSchema) {
+	if errors.Is(err, worker.ErrSchema) || errors.Is(err, worker.ErrDenied) && !o.worked {
 		return err
 	}
 	if o.tries == 0 {
-		o.log.Warn("store does not answer; trying again until it does", "call", o.what, "err", err)
+		o.since = time.Now()
+		o.log.Error("calls to the store fail; trying again until they work", "call", o.what, "err", err)
 	}
 	o.tries++
 	return sleep(ctx, spacing(o.tries))
@@ -37,8 +42,9 @@ func (o *outage) pause(ctx context.Context, err error) error {
 
 // over says that a try went well.
 func (o *outage) over() {
+	o.worked = true
 	if o.tries > 0 {
-		o.log.Info("store answers again", "call", o.what, "tries", o.tries)
+		o.log.Warn("the store works again", "call", o.what, "after", time.Since(o.since).Round(time.Millisecond))
 		o.tries = 0
 	}
 }

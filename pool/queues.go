@@ -55,10 +55,7 @@ func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
 		}
 		s.Scope, s.Name = QueueScope, queue
 	}
-	if err := p.store.Configure(ctx, s); err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
-	}
-	return nil
+	return p.store.Configure(ctx, s)
 }
 
 // SetLimit changes how many tasks run at once over all replicas, from now on: of
@@ -82,14 +79,10 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	if n < 0 {
 		errs = append(errs, &FieldError{Field: "limit", Msg: fmt.Sprintf("must not be negative, but is %d; 0 removes the limit", n)})
 	}
-	err := errors.Join(errs...)
-	if err == nil {
-		err = p.store.Configure(ctx, worker.Setting{Scope: scope, Name: name, Limit: &n})
-	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("set limit: %w", err)
 	}
-	return nil
+	return p.store.Configure(ctx, worker.Setting{Scope: scope, Name: name, Limit: &n})
 }
 
 // ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
@@ -99,12 +92,15 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 // back, without the settings; so does one that is scheduled at this very moment, when
 // it is due.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
-	err := checkName("queue", queue)
-	if err == nil {
-		err = p.store.ForgetQueue(ctx, queue)
+	if err := checkName("queue", queue); err != nil {
+		return fmt.Errorf("forget queue: %w", err)
 	}
-	if err != nil {
+	err := p.store.ForgetQueue(ctx, queue)
+	switch {
+	case errors.Is(err, ErrQueueInUse), errors.Is(err, ErrNoQueue):
 		return fmt.Errorf("forget queue %s: %w", queue, err)
+	case err != nil:
+		return fmt.Errorf("queue %s: %w", queue, err)
 	}
 	return nil
 }

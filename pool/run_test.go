@@ -349,7 +349,7 @@ func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
 // silentStore does not answer those who ask for the events of a group.
 type silentStore struct{ *runnerStore }
 
-func (silentStore) ReadGroup(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]worker.Event, bool, error) {
+func (silentStore) ReadSubscription(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]worker.Event, bool, error) {
 	<-ctx.Done()
 	return nil, false, ctx.Err()
 }

@@ -15,10 +15,10 @@ import (
 type Store interface {
 	worker.Store
 
-	// Enqueue makes one task of each spec, in one atomic step for up to a
-	// thousand, and answers in their order. A spec without an ID gets a UUIDv7.
-	// Single refusals (queue full) are in their receipts; an error means that
-	// nothing is known of those that have no receipt.
+	// Enqueue makes one task of each spec and answers in their order. Up to a
+	// thousand specs with up to 4 MiB of payload are one atomic step. A spec without
+	// an ID gets a UUIDv7. Single refusals (queue full) are in their receipts; an
+	// error means that nothing is known of those that have no receipt.
 	Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error)
 
 	// Get reads tasks; the answer has nil where there is none.
@@ -45,9 +45,10 @@ type Store interface {
 	// Groups reads the default limit of groups (0 is none) and the groups named, by
 	// name; without any, those that have a limit of their own.
 	Groups(ctx context.Context, names ...string) (byDefault int, groups []worker.GroupInfo, err error)
-	// WaitingSince reads since when the first task of each queue's line waits that
-	// has waited longest, and the store's clock. Queues without one are missing, and
-	// tasks behind their group's head do not count.
+	// WaitingSince looks at the first task of every priority in each queue's line: it
+	// reads since when the one waits that has waited longest, and the store's clock.
+	// Queues with nobody in their line are missing, and tasks behind their group's
+	// head are in none.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 	// Rates reads what came and went in each queue that had either, on average over
 	// the window that ends now, in whole steps of a few seconds.
@@ -59,26 +60,29 @@ type Store interface {
 
 	// LastEvent is the cursor of the newest event, "0" where there is none.
 	LastEvent(ctx context.Context) (cursor string, err error)
-	// ReadEvents reads up to max events after the cursor and waits up to wait for
+	// ReadEvents reads up to limit events after the cursor and waits up to wait for
 	// the first; none is no error. It fails with *worker.TrimmedError where
-	// events after the cursor have been trimmed away unread.
-	ReadEvents(ctx context.Context, after string, max int, wait time.Duration) ([]worker.Event, error)
-	// RecentEvents reads up to max events before the cursor ("" for the end),
+	// events after the cursor have been trimmed away unread. An entry that cannot be
+	// read in full fails nothing, here and below: it comes with Broken set.
+	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error)
+	// RecentEvents reads up to limit events before the cursor ("" for the end),
 	// newest first.
-	RecentEvents(ctx context.Context, before string, max int) ([]worker.Event, error)
-	// ReadGroup reads events for one consumer of a group, which it creates at the
-	// end of the stream where it is new: first those that any consumer, this one
-	// too, has held for longer than idle, then new ones, waiting up to wait.
-	// trimmed says that events were trimmed away before the group read them; each
-	// such loss is told in one answer only.
-	ReadGroup(ctx context.Context, group, consumer string, max int, idle, wait time.Duration) (events []worker.Event, trimmed bool, err error)
-	// AckEvents takes events off a group's list.
-	AckEvents(ctx context.Context, group string, cursors ...string) error
-	// LeaveGroup takes a consumer that holds nothing off its group.
-	LeaveGroup(ctx context.Context, group, consumer string) error
-	// GroupLag is how many events wait to be read, and how many are read but not
-	// acknowledged.
-	GroupLag(ctx context.Context, group string) (unread, pending int64, err error)
+	RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error)
+	// ReadSubscription reads up to limit events for one consumer of a subscription,
+	// whose events all its consumers share. It makes the subscription at the end of
+	// the stream where it is new. First come events that any consumer, this one too,
+	// has held for longer than idle, then new ones, waiting up to wait. trimmed says
+	// that events were trimmed away before any consumer read them; each such loss is
+	// told in one answer only.
+	ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) (events []worker.Event, trimmed bool, err error)
+	// AckEvents takes events off the list of those that a subscription's consumers
+	// hold.
+	AckEvents(ctx context.Context, name string, cursors ...string) error
+	// LeaveSubscription takes a consumer that holds nothing off the subscription.
+	LeaveSubscription(ctx context.Context, name, consumer string) error
+	// SubscriptionLag is how far a subscription is behind, and how many events the
+	// pool keeps.
+	SubscriptionLag(ctx context.Context, name string) (worker.Lag, error)
 
 	// Check reports everything that keeps the store from working well: version,
 	// rights, eviction policy.

@@ -17,12 +17,13 @@ import (
 // as it takes. So it is where the process dies. An fn that takes longer than
 // Redeliver for one event may see it delivered to another consumer meanwhile.
 // Repeats and events that overtake a failed one of the same task are told by
-// Event.Version.
+// Event.Version. An event that could not be read in full is delivered with
+// Event.Broken set; an entry that names no task at all is logged and passed over.
 //
 // A group that falls behind the trimming of the stream (Config.MaxEvents,
 // EventAge) loses events: Config.OnTrimmed and the log say so. A group with
-// more unread than half of MaxEvents is warned about in the log; see also
-// GroupLag.
+// more unread than half of what the pool keeps is warned about in the log; see
+// also SubscriptionLag.
 //
 // It returns nil when ctx has ended. Outages of the store are waited for and
 // logged; an error of its first answer is returned, and so is ErrSchema.
@@ -44,15 +45,14 @@ func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.
 	return nil
 }
 
-// GroupLag is how many events a group of Subscribe or OnFinish has still to
-// read, and how many it has read but not acknowledged. Both are 0 of a group that
-// does not exist.
-func (p *Pool) GroupLag(ctx context.Context, group string) (unread, pending int64, err error) {
+// SubscriptionLag is how far a group of Subscribe or OnFinish is behind. One that
+// does not exist is not.
+func (p *Pool) SubscriptionLag(ctx context.Context, group string) (lag Lag, err error) {
 	if err = checkName("group", group); err == nil {
-		unread, pending, err = p.store.GroupLag(ctx, group)
+		lag, err = p.store.SubscriptionLag(ctx, group)
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("lag of group %s: %w", group, err)
+		return Lag{}, fmt.Errorf("group %s: %w", group, err)
 	}
-	return unread, pending, nil
+	return lag, nil
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,11 +137,11 @@ func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		// One consumer reads and dies without a word.
-		if _, _, err := s.ReadGroup(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
+		if _, _, err := s.ReadSubscription(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 		s.emit(Event{ID: "held"})
-		if _, _, err := s.ReadGroup(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
+		if _, _, err := s.ReadSubscription(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 		held := time.Now()
@@ -231,8 +234,55 @@ func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
 		}
 		wantFields(t, p.Subscribe(t.Context(), "a b", fn), "group")
 		wantFields(t, p.Subscribe(t.Context(), "g", nil), "fn")
-		_, _, err := p.GroupLag(t.Context(), "")
+		_, err := p.SubscriptionLag(t.Context(), "")
 		wantFields(t, err, "group")
+	})
+}
+
+func TestBrokenEventIsDeliveredAndAnEntryOfNoTaskPassedOver(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		var log bytes.Buffer
+		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		got := map[string]error{}
+		stop := subscribe(t, p, func(_ context.Context, e Event) error {
+			got[e.ID] = e.Broken
+			return nil
+		})
+		broken := errors.New("field at is unreadable")
+		s.emit(Event{ID: "a"}, Event{ID: "bad", Broken: broken}, Event{Broken: errors.New("field id is missing")}, Event{ID: "b"})
+		pass(2 * defaultRedeliver)
+		if want := map[string]error{"a": nil, "bad": broken, "b": nil}; !maps.Equal(got, want) {
+			t.Errorf("delivered %v, want %v", got, want)
+		}
+		if n := s.pendingIn("g"); n != 0 {
+			t.Errorf("%d events not acknowledged", n)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "field id is missing") {
+			t.Errorf("the log says %q, want one line about the entry of no task", log.String())
+		}
+		stop()
+	})
+}
+
+func TestGroupFarBehindWhatThePoolKeepsIsWarnedAboutOnce(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		for kept, warned := range map[int]int{20: 1, 1000: 0} {
+			s := newFakeStore()
+			s.maxEvents = kept
+			var log bytes.Buffer
+			p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			stop := subscribe(t, p, func(context.Context, Event) error {
+				time.Sleep(lagEvery / firstBatch)
+				return nil
+			})
+			s.emit(slices.Repeat([]Event{{ID: "x"}}, 30)...)
+			pass(5 * lagEvery)
+			if n := strings.Count(log.String(), "far behind"); n != warned {
+				t.Errorf("of %d events kept: %d warnings, want %d\n%s", kept, n, warned, log.String())
+			}
+			stop()
+		}
 	})
 }
 

@@ -18,7 +18,7 @@ const (
 	lagEvery    = time.Minute // how often the lag is looked at
 )
 
-// subscription is one consumer of a group.
+// subscription is one consumer of a Subscribe.
 type subscription struct {
 	store     Store
 	log       *slog.Logger
@@ -28,7 +28,6 @@ type subscription struct {
 	fn        func(context.Context, Event) error
 	redeliver time.Duration
 	onTrimmed func(string)
-	lagWarn   int64 // unread events from which on it is warned
 
 	events   []Event // read, not yet delivered
 	batch    int     // how many to read next
@@ -39,14 +38,10 @@ type subscription struct {
 
 func (p *Pool) subscription(group string, fn func(context.Context, Event) error) *subscription {
 	log := p.log.With("group", group)
-	maxEvents := p.cfg.MaxEvents
-	if maxEvents == 0 {
-		maxEvents = defaultMaxEvents
-	}
 	return &subscription{
 		store: p.store, log: log, out: outage{log: log, what: "read events of a group"},
 		group: group, consumer: rand.Text(), fn: fn,
-		redeliver: p.cfg.Redeliver, onTrimmed: p.cfg.OnTrimmed, lagWarn: max(int64(maxEvents)/2, 1),
+		redeliver: p.cfg.Redeliver, onTrimmed: p.cfg.OnTrimmed,
 		batch: firstBatch, lagSeen: time.Now(),
 	}
 }
@@ -74,7 +69,7 @@ func (s *subscription) run(ctx context.Context) error {
 }
 
 func (s *subscription) read(ctx context.Context, wait time.Duration) error {
-	events, trimmed, err := s.store.ReadGroup(ctx, s.group, s.consumer, s.batch, s.redeliver, wait)
+	events, trimmed, err := s.store.ReadSubscription(ctx, s.group, s.consumer, s.batch, s.redeliver, wait)
 	if err != nil {
 		return err
 	}
@@ -100,7 +95,9 @@ func (s *subscription) deliver(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := s.call(ctx, e); err != nil {
+		if e.ID == "" {
+			s.log.Warn("an entry of the event stream names no task and is passed over", "event", e.Cursor, "err", e.Broken)
+		} else if err := s.call(ctx, e); err != nil {
 			s.failed(ctx, e, err)
 			continue
 		}
@@ -163,15 +160,16 @@ func (s *subscription) watchLag(ctx context.Context) {
 		return
 	}
 	s.lagSeen = time.Now()
-	unread, pending, err := s.store.GroupLag(ctx, s.group)
+	lag, err := s.store.SubscriptionLag(ctx, s.group)
 	if err != nil {
 		return // reading will show it
 	}
-	if unread >= s.lagWarn && !s.lagging {
+	far := lag.Unread >= max(lag.MaxEvents/2, 1)
+	if far && !s.lagging {
 		s.log.Warn("the group is far behind; events beyond MaxEvents and EventAge are trimmed unread",
-			"unread", unread, "unacknowledged", pending)
+			"unread", lag.Unread, "unacknowledged", lag.Pending, "kept", lag.MaxEvents)
 	}
-	s.lagging = unread >= s.lagWarn
+	s.lagging = far
 }
 
 // leave takes the consumer off its group, unless it still holds events: those
@@ -179,7 +177,7 @@ func (s *subscription) watchLag(ctx context.Context) {
 func (s *subscription) leave(ctx context.Context) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackDeadline)
 	defer cancel()
-	if err := s.store.LeaveGroup(call, s.group, s.consumer); err != nil {
+	if err := s.store.LeaveSubscription(call, s.group, s.consumer); err != nil {
 		s.log.Debug("consumer did not leave its group", "err", err)
 	}
 }

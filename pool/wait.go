@@ -19,7 +19,7 @@ const (
 // A task that leaves Redis with its end (by default one that succeeds without a
 // result) is rebuilt from its last event: ID, Kind, Queue, Headers, State, Code,
 // Error, Attempt, Version, Replica, EndedAt and a Result of up to
-// worker.EventResultMax bytes, or the length of a longer one in ResultLost; the rest is
+// worker.MaxEventResult bytes, or the length of a longer one in ResultLost; the rest is
 // zero. One that had ended and was gone
 // before the call is found among the newest 10,000 events, later it is
 // ErrNotFound, like one that never was.
@@ -74,7 +74,7 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err err
 			continue
 		}
 		// Also after an event: the task holds more than it.
-		t, err := p.findPatiently(ctx, id)
+		t, err := p.patiently(ctx, id, p.find)
 		switch {
 		case err != nil:
 			return nil, err
@@ -83,7 +83,7 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err err
 		case end != nil:
 			return fromEvent(end), nil // gone, or retried since
 		case t == nil:
-			return p.gone(ctx, id)
+			return p.patiently(ctx, id, p.gone)
 		}
 		alive = t
 	}
@@ -96,14 +96,15 @@ func endOf(alive *worker.Task, e *Event) bool {
 	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
 }
 
-// findPatiently is find for one who has waited long and may do so a bit longer.
-func (p *Pool) findPatiently(ctx context.Context, id string) (*worker.Task, error) {
+// patiently is read, which is find or gone, for one who has waited long and may do
+// so a bit longer.
+func (p *Pool) patiently(ctx context.Context, id string, read func(context.Context, string) (*worker.Task, error)) (*worker.Task, error) {
 	out := outage{log: p.log, what: "read a task"}
 	for {
-		t, err := p.find(ctx, id)
-		if err == nil {
+		t, err := read(ctx, id)
+		if err == nil || errors.Is(err, ErrNotFound) {
 			out.over()
-			return t, nil
+			return t, err
 		}
 		if err := out.pause(ctx, err); err != nil {
 			return nil, err
@@ -163,7 +164,7 @@ func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 	}
 	tasks, err := p.store.Get(ctx, ids...)
 	if err != nil {
-		return nil, fmt.Errorf("find tasks: %w", err)
+		return nil, err
 	}
 	var missing []string
 	for i, t := range tasks {
@@ -173,7 +174,7 @@ func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 	}
 	ends, err := p.lastEnds(ctx, missing...)
 	if err != nil {
-		return nil, fmt.Errorf("find tasks: %w", err)
+		return nil, err
 	}
 	for i, t := range tasks {
 		if e, ok := ends[ids[i]]; ok && t == nil {
@@ -194,6 +195,7 @@ func fromEvent(e *Event) *worker.Task {
 		Code:    e.Code,
 		Error:   e.Error,
 		Result:  e.Result,
+		Broken:  e.Broken,
 
 		ResultLost: e.ResultBytes,
 	}

@@ -314,6 +314,34 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 	})
 }
 
+func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		var mu sync.Mutex
+		out := worker.ErrDenied
+		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrDenied) {
+			t.Errorf("got %+v", got)
+		}
+		set(nil)
+		a := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		s.emit(Event{ID: "x"})
+		synctest.Wait()
+		set(worker.ErrDenied)
+		s.emit(Event{ID: "x"})
+		pass(time.Minute)
+		set(nil)
+		l.end("1")
+		if got := <-a; got.N != 1 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
 func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
@@ -333,6 +361,48 @@ func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+func TestWaitSearchesPatientlyForTheEndOfATaskThatIsGone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		leave func(*life)
+		want  waited
+	}{
+		"with an end":    {func(l *life) { l.end("3") }, waited{N: 3}},
+		"without an end": {func(l *life) { l.s.remove(l.t.ID) }, waited{Err: ErrNotFound}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				p := newTestPool(t, s, Config{})
+				l := newLife(s, "a")
+				var mu sync.Mutex
+				var out error
+				s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+				set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+				c := startWait(t.Context(), p, "a")
+				synctest.Wait()
+				// The task goes unseen, and the outage has not ended for all calls
+				// when its end is looked up.
+				down := errors.New("down")
+				set(down)
+				s.emit(Event{ID: "x"})
+				pass(time.Minute)
+				tt.leave(l)
+				fails := 5
+				s.recentErr = func() error {
+					if fails--; fails >= 0 {
+						return down
+					}
+					return nil
+				}
+				set(nil)
+				if got := <-c; got.N != tt.want.N || !errors.Is(got.Err, tt.want.Err) {
+					t.Errorf("got %+v, want %+v", got, tt.want)
+				}
+			})
+		})
+	}
 }
 
 func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,8 +19,28 @@ type blocker struct {
 	redis.UniversalClient
 
 	mu    sync.Mutex
-	conns []net.Conn
+	conns map[*conn]struct{} // those that are open
 	cut   bool
+}
+
+// conn is a connection of a blocker, which forgets it when it is closed.
+type conn struct {
+	net.Conn
+	of *blocker
+}
+
+func (c *conn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// socket is a conn that the library may look at before it uses it again: one that
+// the server has closed meanwhile is replaced, and no call fails.
+type socket struct {
+	*conn
+	syscall.Conn
 }
 
 // block makes a call that blocks for up to wait, in all, and ends it when ctx
@@ -93,7 +114,7 @@ func (b *blocker) alone(o *redis.Options) {
 		dial = redis.NewDialer(o)
 	}
 	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
+		dialled, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
@@ -102,12 +123,25 @@ func (b *blocker) alone(o *redis.Options) {
 		if b.cut {
 			// The call fails on a closed connection; an error here would make the
 			// library dial again, and log that.
-			conn.Close()
-			return conn, nil
+			dialled.Close()
+			return dialled, nil
 		}
-		b.conns = append(b.conns, conn)
-		return conn, nil
+		return b.hold(dialled), nil
 	}
+}
+
+// hold is a connection that b can cut as long as it is open. The caller holds the
+// mutex.
+func (b *blocker) hold(dialled net.Conn) net.Conn {
+	c := &conn{Conn: dialled, of: b}
+	if b.conns == nil {
+		b.conns = map[*conn]struct{}{}
+	}
+	b.conns[c] = struct{}{}
+	if sys, ok := dialled.(syscall.Conn); ok {
+		return socket{c, sys}
+	}
+	return c
 }
 
 // interrupt cuts the connections, which ends the call on them.
@@ -115,8 +149,8 @@ func (b *blocker) interrupt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cut = true
-	for _, conn := range b.conns {
-		conn.Close()
+	for c := range b.conns {
+		c.Conn.Close() // of what it wraps: its own takes the mutex
 	}
 }
 

@@ -15,19 +15,19 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.C
 		why = "stopped by request"
 	}
 	changes, err := s.change(ctx, stopScript, "stop", []any{why}, ids)
-	return changes, s.fail("stop", err)
+	return changes, s.fail(ctx, "stop", err)
 }
 
 // Retry puts ended tasks back into their queues, at the end of the line.
 func (s *Store) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
 	changes, err := s.change(ctx, retryScript, "retry", nil, ids)
-	return changes, s.fail("retry", err)
+	return changes, s.fail(ctx, "retry", err)
 }
 
 // Delete removes ended tasks and everything of them.
 func (s *Store) Delete(ctx context.Context, ids ...string) ([]worker.Change, error) {
 	changes, err := s.change(ctx, deleteScript, "delete", nil, ids)
-	return changes, s.fail("delete", err)
+	return changes, s.fail(ctx, "delete", err)
 }
 
 // changeBatch is how many tasks one call changes.

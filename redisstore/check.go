@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 // Check reports everything that keeps Redis from serving a pool well: a server
@@ -22,34 +23,25 @@ func (s *Store) Check(ctx context.Context) error {
 		err = home.Ping(ctx).Err()
 	}
 	if err != nil {
-		return s.fail("check", err)
+		return s.fail(ctx, "check", err)
 	}
 	var errs []error
-	if err := s.mayWrite(ctx); err != nil {
+	if err := s.mayServe(ctx); err != nil {
 		errs = append(errs, err)
 	}
 	info, err := home.Info(ctx).Result()
 	if err != nil {
-		return errors.Join(append(errs, s.fail("check: INFO", err))...)
+		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
-	fields := map[string]string{}
-	for line := range strings.Lines(info) {
-		if name, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			fields[name] = v
+	facts := parseInfo(info)
+	add := func(severity worker.Severity, _, what, do string) {
+		if severity == worker.SeverityError {
+			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
 		}
 	}
-	if v, ok := fields["redis_version"]; ok {
-		major, _, _ := strings.Cut(v, ".")
-		if n, err := strconv.Atoi(major); err != nil || n < 7 {
-			errs = append(errs, fmt.Errorf("check: Redis %s is too old: 7.0 or newer is needed", v))
-		}
-	}
-	if p, ok := fields["maxmemory_policy"]; ok && p != "noeviction" {
-		errs = append(errs, fmt.Errorf("check: maxmemory-policy is %s, which may remove tasks: set it to noeviction", p))
-	}
-	if fields["role"] == "slave" {
-		errs = append(errs, errors.New("check: this server is a read-only replica: connect to its primary"))
-	}
+	inspectVersion(facts, add)
+	inspectEviction(facts, add)
+	inspectRole(facts, add)
 	return errors.Join(errs...)
 }
 
@@ -61,35 +53,52 @@ func isRefused(err error) bool {
 		strings.Contains(msg, "can't run this command")
 }
 
+// deniedError is an ErrDenied in the words of Redis.
+type deniedError struct{ error }
+
+func (deniedError) Is(target error) bool { return target == worker.ErrDenied }
+
+func (e deniedError) Unwrap() error { return e.error }
+
 // mayWrite asks whether the user has the rights that the scripts need, and now and
 // then whether the pool is of a schema that this program knows.
 func (s *Store) mayWrite(ctx context.Context) error {
-	if err := s.hasRights(ctx); err != nil {
+	if err := s.hasRights(ctx, false); err != nil {
 		return err
 	}
-	return s.fail("check schema", s.knowsSchema(ctx))
+	return s.fail(ctx, "check schema", s.knowsSchema(ctx))
+}
+
+// mayServe is mayWrite for a replica, which sends more than scripts.
+func (s *Store) mayServe(ctx context.Context) error {
+	if err := s.hasRights(ctx, true); err != nil {
+		return err
+	}
+	return s.fail(ctx, "check schema", s.knowsSchema(ctx))
 }
 
 // hasRights asks whether the user may run what the scripts need: before the first
 // write of the store, and again when a script was refused. Redis checks the rights
-// of a script's commands one by one, so a script could otherwise stop half-way.
-func (s *Store) hasRights(ctx context.Context) error {
-	if s.writable.Load() {
+// of a script's commands one by one, so a script could otherwise stop half-way. For
+// a replica it asks each time, and for the commands beside the scripts, too: what
+// waits for work is refused otherwise after it has joined.
+func (s *Store) hasRights(ctx context.Context, replica bool) error {
+	if s.writable.Load() && !replica {
 		return nil
 	}
-	reply, err := s.run(ctx, rightsScript)
+	reply, err := s.run(ctx, rightsScript, replica)
 	var answer redis.Error
 	switch {
 	case s.checkName() != nil:
 		return err
 	case err != nil && !errors.As(err, &answer):
-		return s.fail("reach Redis", err)
+		return s.fail(ctx, "reach Redis", err)
 	case err != nil:
-		return s.fail("check rights", err)
+		return s.fail(ctx, "check rights", err)
 	}
 	refused := readReply("rights", reply).strings()
 	if len(refused) > 0 {
-		return s.fail("check rights", fmt.Errorf("NOPERM this user may not run %s", strings.Join(refused, " ")))
+		return s.fail(ctx, "check rights", fmt.Errorf("NOPERM this user may not run %s", strings.Join(refused, " ")))
 	}
 	s.writable.Store(true)
 	return nil

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"time"
@@ -74,10 +75,18 @@ func (s *Store) settle(ctx context.Context, rdb redis.Cmdable, call func() error
 // from a redirection, which the old master, being dead, does not send, or within
 // a minute.
 func lookAgain(ctx context.Context, cluster *redis.ClusterClient, err error) {
-	var answer redis.Error
-	if isUnsettled(err) || !errors.As(err, &answer) && ctx.Err() == nil {
+	if isOutdated(ctx, err) {
 		cluster.ReloadState(ctx)
 	}
+}
+
+// isOutdated reports whether a call ended as it does where the client's map of the
+// cluster is old: refused for the time being, or without an answer though it had
+// time for one.
+func isOutdated(ctx context.Context, err error) bool {
+	var network net.Error
+	silent := errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout)
+	return isUnsettled(err) || silent && ctx.Err() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -2,7 +2,11 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -83,3 +87,35 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 		t.Errorf("%d keys at the new master, %d moved", waiting, moved)
 	}
 }
+
+func TestOnlyWhatMayComeFromAnOldMapReloadsIt(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	timeout := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	for _, c := range []struct {
+		ctx  context.Context
+		err  error
+		want bool
+	}{
+		{t.Context(), redisError("MOVED 1 127.0.0.1:1"), true},
+		{t.Context(), redisError("CLUSTERDOWN The cluster is down"), true},
+		{t.Context(), io.EOF, true},
+		{t.Context(), fmt.Errorf("read events: %w", timeout), true},
+		{over, fmt.Errorf("read events: %w", timeout), false},
+		{over, context.Canceled, false},
+		{t.Context(), errors.New("who waited has had enough"), false},
+		{t.Context(), redisError("WRONGTYPE Operation against a key"), false},
+		{t.Context(), worker.ErrNotJoined, false},
+		{t.Context(), worker.ErrDrain, false},
+	} {
+		if got := redisstore.IsOutdated(c.ctx, c.err); got != c.want {
+			t.Errorf("%v (context: %v): %v, want %v", c.err, c.ctx.Err(), got, c.want)
+		}
+	}
+}
+
+// redisError is an answer of a server.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+func (redisError) RedisError()     {}

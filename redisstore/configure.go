@@ -59,10 +59,10 @@ func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error
 	}
 	args := append([]any{len(fields) / 2}, fields...)
 	if _, err := s.run(ctx, configureScript, append(args, groups...)...); err != nil {
-		return s.fail("configure", err)
+		return s.fail(ctx, "configure", err)
 	}
 	if regroup {
-		return s.fail("configure", s.regroup(ctx))
+		return s.fail(ctx, "configure", s.regroup(ctx))
 	}
 	return nil
 }
@@ -81,9 +81,12 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	}
 	reply, err := s.run(ctx, forgetScript, queue)
 	if err != nil {
-		return s.fail("forget queue", err)
+		return s.fail(ctx, "forget queue", err)
 	}
-	switch reply {
+	r := readSingle("forget queue", reply)
+	switch why := r.string(); why {
+	case "":
+		return r.err
 	case "none":
 		return worker.ErrNoQueue
 	case "inbox":
@@ -92,8 +95,9 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 		return fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse)
 	case "replica":
 		return fmt.Errorf("%w: a replica serves it", worker.ErrQueueInUse)
+	default:
+		return fmt.Errorf("forget queue: the reply is %q, which says nothing known", clipName(why))
 	}
-	return nil
 }
 
 // regroup brings the groups that a changed default lets go back to their lines,
@@ -109,7 +113,10 @@ func (s *Store) regroup(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			after, _ = reply.(string)
+			r := readSingle("regroup", reply)
+			if after = r.string(); r.err != nil {
+				return r.err
+			}
 			if after == "" {
 				break
 			}
@@ -122,7 +129,7 @@ func (s *Store) regroup(ctx context.Context) error {
 func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
 	reply, err := s.run(ctx, statsScript)
 	if err != nil {
-		return worker.Stats{}, s.fail("stats", err)
+		return worker.Stats{}, s.fail(ctx, "stats", err)
 	}
 	return decodeStats(reply)
 }

@@ -45,12 +45,13 @@ func (s *Store) putLane(l *lane) {
 }
 
 // Enqueue makes one task of each spec and answers in their order. Up to a
-// thousand specs, or 4 MiB of payload, are one atomic step; more are several.
-// Every spec is checked before the first is written. After an error there are
-// receipts for the steps before the one that failed, of whose specs nothing is
-// known: enqueue them again under given ids to be sure of one task each. With
-// ErrNotReplicated there are receipts for that step too. The steps after it were
-// not made.
+// thousand specs with up to 4 MiB of payload are one atomic step; more are several.
+// Every spec is checked before the first is written.
+//
+// With an error the receipts cover the steps that succeeded. The tasks of the step
+// that failed may or may not exist: enqueue them again under given ids to be sure of
+// one task each. Later steps were not tried. With ErrNotReplicated there are receipts
+// for the step that failed, too: its tasks exist.
 func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
 	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
 		return nil, &worker.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
@@ -64,7 +65,7 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 		return nil, err
 	}
 	if err := s.marksSchema(ctx); err != nil {
-		return nil, s.fail("enqueue", err)
+		return nil, s.fail(ctx, "enqueue", err)
 	}
 	receipts := make([]worker.Receipt, 0, len(specs))
 	for len(specs) > 0 {
@@ -76,7 +77,7 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 		got, err := s.enqueue(ctx, specs[:n])
 		receipts = append(receipts, got...)
 		if err != nil {
-			return receipts, s.fail("enqueue", err)
+			return receipts, s.fail(ctx, "enqueue", err)
 		}
 		specs = specs[n:]
 	}
@@ -120,7 +121,6 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 			receipts[i].State = worker.Scheduled
 		}
 	}
-	r.int()
 	for r.more() {
 		i, why, id, state := r.int()-1, r.string(), r.string(), r.string()
 		switch {

@@ -215,11 +215,8 @@ func (e *entryReader) whole(name string, v json.RawMessage, least, most int64) (
 	return n, true
 }
 
-// tenYears bounds the durations of an entry; Spec.Check says the same of a spec.
-const tenYears = 10 * 365 * 24 * time.Hour
-
 func (e *entryReader) ms(name string, v json.RawMessage, least int64, to *time.Duration) bool {
-	n, ok := e.whole(name, v, least, tenYears.Milliseconds())
+	n, ok := e.whole(name, v, least, worker.MaxDuration.Milliseconds())
 	if ok {
 		*to = time.Duration(n) * time.Millisecond
 	}

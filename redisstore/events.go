@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,14 +20,14 @@ func (s *Store) LastEvent(ctx context.Context) (string, error) {
 	}
 	last, err := s.rdb.XRevRangeN(ctx, s.key("events"), "+", "-", 1).Result()
 	if err != nil || len(last) == 0 {
-		return "0", s.fail("last event", err)
+		return "0", s.fail(ctx, "last event", err)
 	}
 	return last[0].ID, nil
 }
 
-// ReadEvents reads up to max events after the cursor and waits up to wait for
+// ReadEvents reads up to limit events after the cursor and waits up to wait for
 // the first.
-func (s *Store) ReadEvents(ctx context.Context, after string, max int, wait time.Duration) ([]worker.Event, error) {
+func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error) {
 	if _, _, err := splitCursor(after); err != nil {
 		return nil, err
 	}
@@ -38,12 +37,12 @@ func (s *Store) ReadEvents(ctx context.Context, after string, max int, wait time
 	var streams []redis.XStream
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
 		streams, err = rdb.XRead(ctx, &redis.XReadArgs{
-			Streams: []string{s.key("events"), after}, Count: int64(max), Block: wait,
+			Streams: []string{s.key("events"), after}, Count: int64(limit), Block: wait,
 		}).Result()
 		return err
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, s.fail("read events", err)
+		return nil, s.fail(ctx, "read events", err)
 	}
 	// Looked at after reading: what was trimmed before is known by now.
 	if err := s.trimmedAfter(ctx, after); err != nil {
@@ -52,7 +51,7 @@ func (s *Store) ReadEvents(ctx context.Context, after string, max int, wait time
 	if len(streams) == 0 {
 		return nil, nil
 	}
-	return decodeEvents(streams[0].Messages)
+	return decodeEvents(streams[0].Messages), nil
 }
 
 // trimmedAfter is a TrimmedError where events after the cursor are gone.
@@ -65,7 +64,7 @@ func (s *Store) trimmedAfter(ctx context.Context, after string) error {
 		return nil
 	}
 	if err != nil {
-		return s.fail("read events", err)
+		return s.fail(ctx, "read events", err)
 	}
 	before, err := cursorBefore(after, trimmed)
 	if err != nil {
@@ -102,9 +101,9 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 	return ms, seq, nil
 }
 
-// RecentEvents reads up to max events before the cursor, "" for the end, newest
+// RecentEvents reads up to limit events before the cursor, "" for the end, newest
 // first.
-func (s *Store) RecentEvents(ctx context.Context, before string, max int) ([]worker.Event, error) {
+func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error) {
 	if err := s.checkName(); err != nil {
 		return nil, err
 	}
@@ -112,37 +111,29 @@ func (s *Store) RecentEvents(ctx context.Context, before string, max int) ([]wor
 	if before != "" {
 		from = "(" + before
 	}
-	messages, err := s.rdb.XRevRangeN(ctx, s.key("events"), from, "-", int64(max)).Result()
+	messages, err := s.rdb.XRevRangeN(ctx, s.key("events"), from, "-", int64(limit)).Result()
 	if err != nil {
-		return nil, s.fail("recent events", err)
+		return nil, s.fail(ctx, "recent events", err)
 	}
-	return decodeEvents(messages)
+	return decodeEvents(messages), nil
 }
 
-func decodeEvents(messages []redis.XMessage) ([]worker.Event, error) {
+func decodeEvents(messages []redis.XMessage) []worker.Event {
 	events := make([]worker.Event, len(messages))
 	for i, m := range messages {
-		e, err := decodeEvent(m.ID, m.Values)
-		if err != nil {
-			return nil, err
-		}
-		events[i] = e
+		events[i] = decodeEvent(m.ID, m.Values)
 	}
-	return events, nil
+	return events
 }
 
-func decodeEvent(cursor string, values map[string]any) (worker.Event, error) {
+// decodeEvent reads an event from the fields of its entry. Fields it does not know
+// are left alone. What it cannot read is left out and told in Broken: one entry
+// that another program added must not hold up those who read on.
+func decodeEvent(cursor string, values map[string]any) worker.Event {
 	e := worker.Event{Cursor: cursor}
-	var err error
+	f := fieldReader{what: "event", id: cursor}
 	for name, value := range values {
 		v, _ := value.(string)
-		integer := func() int64 {
-			n, e := strconv.ParseInt(v, 10, 64)
-			if e != nil && err == nil {
-				err = fmt.Errorf("event %s: field %s is %q, not a whole number", cursor, name, clipName(v))
-			}
-			return n
-		}
 		switch name {
 		case "id":
 			e.ID = v
@@ -155,28 +146,30 @@ func decodeEvent(cursor string, values map[string]any) (worker.Event, error) {
 		case "code":
 			e.Code = worker.Code(v)
 		case "attempt":
-			e.Attempt = integer()
+			e.Attempt = f.count(name, v)
 		case "v":
-			e.Version = integer()
+			e.Version = f.count(name, v)
 		case "replica":
 			e.Replica = v
 		case "at":
-			e.At = time.UnixMilli(integer())
+			e.At = f.moment(name, v)
 		case "wait_ms":
-			e.Wait = time.Duration(integer()) * time.Millisecond
+			e.Wait = f.elapsed(name, v)
 		case "run_ms":
-			e.Run = time.Duration(integer()) * time.Millisecond
+			e.Run = f.elapsed(name, v)
 		case "error":
 			e.Error = v
 		case "meta":
-			if jerr := json.Unmarshal([]byte(v), &e.Meta); jerr != nil && err == nil {
-				err = fmt.Errorf("event %s: field meta: %w", cursor, jerr)
-			}
+			e.Meta = f.headers(name, v)
 		case "result_bytes":
-			e.ResultBytes = int(integer())
+			e.ResultBytes = int(f.count(name, v))
 		case "result":
 			e.Result = []byte(v)
 		}
 	}
-	return e, err
+	if e.ID == "" {
+		f.fail("id", errors.New("is missing"))
+	}
+	e.Broken = f.broken
+	return e
 }

@@ -36,10 +36,10 @@ func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []
 		return nil, nil, nil
 	}
 	if err := s.knowsSchema(ctx); err != nil {
-		return nil, nil, s.fail("exchange", err)
+		return nil, nil, s.fail(ctx, "exchange", err)
 	}
 	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
-		return nil, nil, s.fail("exchange", err)
+		return nil, nil, s.fail(ctx, "exchange", err)
 	}
 
 	verdicts := make([]worker.Verdict, len(reports))
@@ -108,11 +108,7 @@ func reportStep(asked string, reports []worker.Report, at []int) *step {
 		st.script = succeedScript
 		for _, i := range at {
 			r := &reports[i]
-			has := 0
-			if r.Result != nil {
-				has = 1
-			}
-			st.args = append(st.args, r.ID, r.Fence, string(r.Result), has)
+			st.args = append(st.args, r.ID, r.Fence, string(r.Result), r.Result != nil)
 		}
 	case worker.Fail:
 		st.script = failScript
@@ -200,23 +196,19 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 		parts = append(parts, nil)
 	}
 	if err := s.knowsSchema(ctx); err != nil {
-		return nil, s.fail("renew", err)
+		return nil, s.fail(ctx, "renew", err)
 	}
 	steps := make([]*step, len(parts))
 	for i, held := range parts {
 		args := make([]any, 0, 6+4*len(held))
 		args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, len(r.Held), r.Draining)
 		for _, h := range held {
-			slow := 0
-			if h.Slow {
-				slow = 1
-			}
-			args = append(args, h.ID, h.Fence, string(h.Progress), slow)
+			args = append(args, h.ID, h.Fence, string(h.Progress), h.Slow)
 		}
 		steps[i] = &step{script: renewScript, args: args}
 	}
 	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
-		return nil, s.fail("renew", err)
+		return nil, s.fail(ctx, "renew", err)
 	}
 	verdicts := make([]worker.Verdict, 0, len(r.Held))
 	joined, drain := true, false
@@ -230,10 +222,10 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, 
 		}
 	}
 	if !joined {
-		return verdicts, s.fail("renew", worker.ErrNotJoined)
+		return verdicts, s.fail(ctx, "renew", worker.ErrNotJoined)
 	}
 	if drain {
-		return verdicts, s.fail("renew", worker.ErrDrain)
+		return verdicts, s.fail(ctx, "renew", worker.ErrDrain)
 	}
 	return verdicts, nil
 }

@@ -31,3 +31,19 @@ func (s *Store) ForgetCheck(ctx context.Context) error {
 
 // ForgetSchema makes the store read the pool's schema again.
 func (s *Store) ForgetSchema() { s.schemaRead.Store(nil) }
+
+// Held is how many connections the store would cut if its blocking calls ended now.
+func (s *Store) Held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, b := range s.idle {
+		b.mu.Lock()
+		n += len(b.conns)
+		b.mu.Unlock()
+	}
+	return n
+}
+
+// IsOutdated says whether an error makes a client for clusters reload its map.
+func IsOutdated(ctx context.Context, err error) bool { return isOutdated(ctx, err) }

@@ -153,7 +153,10 @@ func FuzzReplies(f *testing.F) {
 		if task := decodeTask("x", flat); task == nil || task.ID != "x" {
 			t.Errorf("task %+v", task)
 		}
-		_, _ = decodeEvent("1-1", map[string]any{field: value, "at": v, "meta": value})
+		e := decodeEvent("1-1", map[string]any{field: value, "at": v, "meta": value})
+		if e.Cursor != "1-1" || (e.ID == "") != (field != "id" || value == "") || e.ID == "" && e.Broken == nil {
+			t.Errorf("event %+v", e)
+		}
 	})
 }
 
@@ -188,6 +191,29 @@ func TestBrokenFieldsAreToldAndTheOthersRead(t *testing.T) {
 		if task.Kind != "k" || task.MaxAttempts != 7 || task.Broken == nil || !strings.Contains(task.Broken.Error(), field[0]) {
 			t.Errorf("%s %q: kind %q, %d attempts, broken %v", field[0], field[1], task.Kind, task.MaxAttempts, task.Broken)
 		}
+	}
+}
+
+func TestBrokenFieldsOfAnEventAreToldAndTheOthersRead(t *testing.T) {
+	for _, field := range [][2]string{
+		{"attempt", "many"}, {"attempt", "-1"}, {"v", ""}, {"at", "soon"}, {"wait_ms", "1e3"}, {"run_ms", "9223372036854775807"},
+		{"meta", "["}, {"meta", `{"a":"b","n":1}`}, {"result_bytes", "-1"},
+	} {
+		e := decodeEvent("1-1", map[string]any{"id": "x", "code": "ok", field[0]: field[1]})
+		if e.Broken == nil || !strings.Contains(e.Broken.Error(), "1-1: field "+field[0]) {
+			t.Errorf("%s %q: broken %v", field[0], field[1], e.Broken)
+		}
+		e.Broken = nil
+		if d := cmp.Diff(worker.Event{Cursor: "1-1", ID: "x", Code: "ok"}, e); d != "" {
+			t.Errorf("%s %q: (-want +got):\n%s", field[0], field[1], d)
+		}
+	}
+	e := decodeEvent("1-1", map[string]any{"id": "x", "run_ms": "-5"})
+	if e.Broken != nil || e.Run != -5*time.Millisecond {
+		t.Errorf("the clock went back: ran %v, broken %v", e.Run, e.Broken)
+	}
+	if e := decodeEvent("1-1", map[string]any{"kind": "k"}); e.Broken == nil || e.Kind != "k" {
+		t.Errorf("of no task: %+v", e)
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 		cmds[i] = p.HGetAll(ctx, s.key("task:", id))
 	}
 	if _, err := p.Exec(ctx); err != nil {
-		return nil, s.fail("get", err)
+		return nil, s.fail(ctx, "get", err)
 	}
 	tasks := make([]*worker.Task, len(ids))
 	for i, cmd := range cmds {
@@ -58,7 +58,7 @@ func (s *Store) brief(ctx context.Context, ids []string) ([]*worker.Task, error)
 		cmds[i] = p.HMGet(ctx, s.key("task:", id), briefFields...)
 	}
 	if _, err := p.Exec(ctx); err != nil {
-		return nil, s.fail("get", err)
+		return nil, s.fail(ctx, "get", err)
 	}
 	tasks := make([]*worker.Task, len(ids))
 	for i, cmd := range cmds {
@@ -93,13 +93,13 @@ func (s *Store) History(ctx context.Context, id string) ([]worker.AttemptRecord,
 	}
 	entries, err := s.rdb.LRange(ctx, s.key("history:", id), 0, -1).Result()
 	if err != nil {
-		return nil, s.fail("history", err)
+		return nil, s.fail(ctx, "history", err)
 	}
 	records := make([]worker.AttemptRecord, len(entries))
 	for i, e := range entries {
 		var a attemptRecord
 		if err := json.Unmarshal([]byte(e), &a); err != nil {
-			return nil, s.fail("history of "+id, err)
+			return nil, s.fail(ctx, "history", err)
 		}
 		records[i] = worker.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
 			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log}

@@ -2,12 +2,9 @@ package redisstore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -81,27 +78,7 @@ func specFields(s *worker.Spec) ([]any, error) {
 func decodeTask(id string, flat []string) *worker.Task {
 	t := &worker.Task{Version: 1}
 	t.ID, t.Queue = id, worker.DefaultQueue
-	broken := func(name string, err error) {
-		t.Broken = errors.Join(t.Broken, fmt.Errorf("task %s: field %s %w", id, name, err))
-	}
-	whole := func(name, v string, least, most int64) int64 {
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || n < least || n > most {
-			broken(name, fmt.Errorf("must be a whole number from %d to %d, not %q", least, most, clipName(v)))
-			return 0
-		}
-		return n
-	}
-	integer := func(name, v string) int64 { return whole(name, v, 0, math.MaxInt64) }
-	moment := func(name, v string) time.Time {
-		if n := integer(name, v); n > 0 {
-			return time.UnixMilli(n)
-		}
-		return time.Time{}
-	}
-	span := func(name, v string) time.Duration {
-		return time.Duration(whole(name, v, 0, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
-	}
+	f := fieldReader{what: "task", id: id}
 	run := ""
 	for i := 0; i+1 < len(flat); i += 2 {
 		name, v := flat[i], flat[i+1]
@@ -115,54 +92,52 @@ func decodeTask(id string, flat []string) *worker.Task {
 		case "payload":
 			t.Payload = []byte(v)
 		case "priority":
-			t.Priority = int8(whole(name, v, math.MinInt8, math.MaxInt8))
+			t.Priority = int8(f.whole(name, v, math.MinInt8, math.MaxInt8))
 		case "group":
 			t.Group = v
 		case "unique":
 			t.Unique = v
 		case "headers":
-			if err := json.Unmarshal([]byte(v), &t.Headers); err != nil {
-				broken(name, fmt.Errorf("must be an object of strings: %w", err))
-			}
+			t.Headers = f.headers(name, v)
 		case "attempt":
-			t.Attempt = integer(name, v)
+			t.Attempt = f.count(name, v)
 		case "run":
 			run = v
 		case "failures":
-			t.Failures = int(integer(name, v))
+			t.Failures = int(f.count(name, v))
 		case "lost":
-			t.Lost = int(integer(name, v))
+			t.Lost = int(f.count(name, v))
 		case "generation":
-			t.Generation = int(integer(name, v))
+			t.Generation = int(f.count(name, v))
 		case "v":
-			t.Version = integer(name, v)
+			t.Version = f.count(name, v)
 		case "created_at":
-			t.CreatedAt = moment(name, v)
+			t.CreatedAt = f.moment(name, v)
 		case "due_at":
-			t.DueAt = moment(name, v)
+			t.DueAt = f.moment(name, v)
 		case "ended_at":
-			t.EndedAt = moment(name, v)
+			t.EndedAt = f.moment(name, v)
 		case "expires_at":
-			t.ExpiresAt = moment(name, v)
+			t.ExpiresAt = f.moment(name, v)
 		case "deadline_at":
-			t.DeadlineAt = moment(name, v)
+			t.DeadlineAt = f.moment(name, v)
 		case "timeout_ms":
 			if v == none {
 				t.Timeout = worker.Forever
 			} else {
-				t.Timeout = span(name, v)
+				t.Timeout = f.span(name, v)
 			}
 		case "max_attempts":
-			t.MaxAttempts = int(integer(name, v))
+			t.MaxAttempts = int(f.count(name, v))
 		case "backoff":
 			var err error
 			if t.Backoff, err = worker.ParseBackoff(v); err != nil {
-				broken(name, err)
+				f.fail(name, err)
 			}
 		case "retain_ms":
 			d := worker.Forever
 			if v != forever {
-				d = span(name, v)
+				d = f.span(name, v)
 			}
 			t.Retain = &d
 		case "progress":
@@ -180,20 +155,26 @@ func decodeTask(id string, flat []string) *worker.Task {
 	if t.State == worker.Stopped && t.StopWhy == "" {
 		t.StopWhy = t.Error // a task that did not run was stopped without being asked
 	}
+	decodeRun(t, &f, run)
+	t.Broken = f.broken
+	return t
+}
+
+// decodeRun reads the field that says by whom the task is held: fence, attempt,
+// version, start, place in line, flag, replica. The version counts while it runs.
+func decodeRun(t *worker.Task, f *fieldReader, run string) {
 	if run == "" {
-		return t
+		return
 	}
-	// Fence, attempt, version, start, place in line, flag, replica.
 	part := strings.Split(run, " ")
 	if len(part) != 7 {
-		broken("run", fmt.Errorf("must have seven parts, not %q", clipName(run)))
-		return t
+		f.fail("run", fmt.Errorf("must have seven parts, not %q", clipName(run)))
+		return
 	}
 	t.Replica = part[6]
-	t.Fence = integer("run", part[0])
-	t.StartedAt = moment("run", part[3])
+	t.Fence = f.count("run", part[0])
+	t.StartedAt = f.moment("run", part[3])
 	if t.State == worker.Running {
-		t.Version = integer("run", part[2])
+		t.Version = f.count("run", part[2])
 	}
-	return t
 }

@@ -35,17 +35,17 @@ func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
-	return found, s.fail("await inbox", err)
+	return found, s.fail(ctx, "await inbox", err)
 }
 
 // AdmitInbox turns one batch of inbox entries into tasks or rejects.
 func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	if err := s.knowsSchema(ctx); err != nil {
-		return false, s.fail("admit inbox", err)
+		return false, s.fail(ctx, "admit inbox", err)
 	}
 	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
 	if err != nil {
-		return false, s.fail("peek into inbox", err)
+		return false, s.fail(ctx, "peek into inbox", err)
 	}
 	r := readReply("peek", reply)
 	fromOpen := r.int()
@@ -65,21 +65,17 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	}
 	reply, err = s.run(ctx, inboxScript, args...)
 	if err != nil {
-		return false, s.fail("admit inbox", err)
+		return false, s.fail(ctx, "admit inbox", err)
 	}
-	left, ok := reply.(int64)
-	if !ok {
-		return false, errors.New("admit inbox: the reply is not a number")
-	}
-	return left != 0, nil
+	r = readSingle("admit inbox", reply)
+	return r.int() != 0, r.err
 }
 
 // appendEntry adds what the inbox script wants to know of an entry.
 func appendEntry(args []any, entry string) ([]any, error) {
 	spec, at, err := parseEntry([]byte(entry))
 	if err != nil {
-		reason := strings.ReplaceAll(err.Error(), "\n", "; ")
-		return append(args, entry, reason[:min(len(reason), maxReason)]), nil
+		return append(args, entry, reason(err)), nil
 	}
 	made := spec.ID == ""
 	if made {
@@ -92,14 +88,20 @@ func appendEntry(args []any, entry string) ([]any, error) {
 	return appendSpec(append(args, entry, "", at+1, at+len(spec.Payload)), markMade(spec.ID, made), &spec)
 }
 
-// Rejected reads the newest rejects, newest first.
-func (s *Store) Rejected(ctx context.Context, max int64) ([]Reject, error) {
+// reason is what inbox:rejected says of an error: one line that is not too long.
+func reason(err error) string {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return strings.ToValidUTF8(line[:min(len(line), maxReason)], "")
+}
+
+// Rejected reads up to limit of the newest rejects, newest first.
+func (s *Store) Rejected(ctx context.Context, limit int) ([]Reject, error) {
 	if err := s.checkName(); err != nil {
 		return nil, err
 	}
-	entries, err := s.rdb.XRevRangeN(ctx, s.key("inbox:rejected"), "+", "-", max).Result()
+	entries, err := s.rdb.XRevRangeN(ctx, s.key("inbox:rejected"), "+", "-", int64(limit)).Result()
 	if err != nil {
-		return nil, s.fail("rejected", err)
+		return nil, s.fail(ctx, "rejected", err)
 	}
 	rejects := make([]Reject, len(entries))
 	for i, e := range entries {

@@ -37,14 +37,14 @@ func (s *Store) Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[wo
 			}
 		}
 		if err != nil {
-			yield(worker.Finding{}, s.fail("inspect", err))
+			yield(worker.Finding{}, s.fail(ctx, "inspect", err))
 			return
 		}
 		if !ready {
 			return
 		}
 		if err := s.walkKeys(ctx, how, func(f worker.Finding) bool { return yield(f, nil) }); err != nil {
-			yield(worker.Finding{}, s.fail("inspect", err))
+			yield(worker.Finding{}, s.fail(ctx, "inspect", err))
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, tell func(w
 		w.mended = 0
 		done, err := s.walkOnce(ctx, &w)
 		if err != nil && len(wrong) > 0 && !how.Fix && isWrongType(err) {
-			tell(worker.Finding{Severity: worker.Note, Check: entriesCheck,
+			tell(worker.Finding{Severity: worker.SeverityNote, Check: entriesCheck,
 				What: "the other keys were not looked at: those of a wrong type are in the way", Do: "repair them first"})
 			return nil
 		}
@@ -137,7 +137,7 @@ func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err 
 				w.held = append(w.held, f)
 				continue
 			}
-			if f.Severity != worker.Note {
+			if f.Severity != worker.SeverityNote {
 				w.broken++
 			}
 			if len(w.told) >= maxFindings {
@@ -163,9 +163,9 @@ func identity(f worker.Finding) string { return f.Code + " " + f.Key + " " + f.T
 
 // sum ends the walk with how much was looked at.
 func (w *inspection) sum() {
-	f := worker.Finding{Severity: worker.Sound, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
+	f := worker.Finding{Severity: worker.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
 	if w.broken > 0 {
-		f.Severity, f.What = worker.Note, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
+		f.Severity, f.What = worker.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
 	}
 	w.tell(f)
 }

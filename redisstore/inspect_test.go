@@ -20,7 +20,7 @@ func (w *walk) checkInspection() {
 	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
 	w.must(err)
 	for _, f := range found {
-		if f.Severity != worker.Sound {
+		if f.Severity != worker.SeverityOK {
 			w.failf("inspection finds %+v", f)
 		}
 	}
@@ -180,7 +180,7 @@ func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Open() && f.Severity == worker.Error {
+		if f.Open() && f.Severity == worker.SeverityError {
 			last = f
 		}
 	}

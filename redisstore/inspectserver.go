@@ -60,7 +60,7 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 	info, err := home.Info(ctx).Result()
 	switch facts := parseInfo(info); {
 	case err != nil && isRefused(err):
-		add(worker.Warning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
+		add(worker.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
 			"allow it: ACL SETUSER … +info")
 	case err != nil:
 		return all, false, err
@@ -69,7 +69,7 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 		inspectEviction(facts, add)
 		inspectPersistence(facts, fsync(ctx, home), add)
 		inspectMemory(facts, add)
-		if facts["role"] == "slave" {
+		if !inspectRole(facts, add) {
 			return all, false, nil // it refuses every script
 		}
 	}
@@ -93,25 +93,31 @@ func inspectVersion(facts serverFacts, add adder) {
 	n, err := strconv.Atoi(major)
 	switch {
 	case !ok:
-		add(worker.Note, "version", "the server does not tell its version", "7.0 or newer is needed")
+		add(worker.SeverityNote, "version", "the server does not tell its version", "7.0 or newer is needed")
 	case err != nil || n < 7:
-		add(worker.Error, "version", "Redis "+v, "7.0 or newer is needed")
+		add(worker.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
 	default:
-		add(worker.Sound, "version", "Redis "+v, "")
+		add(worker.SeverityOK, "version", "Redis "+v, "")
 	}
+}
+
+// inspectRole reports whether the server is one that writes.
+func inspectRole(facts serverFacts, add adder) (writes bool) {
 	if facts["role"] == "slave" {
-		add(worker.Error, "role", "a read-only replica: neither rights nor entries were looked at", "connect to the primary, through Sentinel or the cluster client")
+		add(worker.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be looked at", "connect to the primary, through Sentinel or the cluster client")
+		return false
 	}
+	return true
 }
 
 func inspectEviction(facts serverFacts, add adder) {
 	switch p, ok := facts["maxmemory_policy"]; {
 	case !ok:
-		add(worker.Note, "eviction", "the server does not tell its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
+		add(worker.SeverityNote, "eviction", "the server does not tell its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
 	case p != "noeviction":
-		add(worker.Error, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
+		add(worker.SeverityError, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
 	default:
-		add(worker.Sound, "eviction", "maxmemory-policy is noeviction", "")
+		add(worker.SeverityOK, "eviction", "maxmemory-policy is noeviction", "")
 	}
 }
 
@@ -126,23 +132,23 @@ func fsync(ctx context.Context, home redis.UniversalClient) string {
 
 func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 	if facts["rdb_last_bgsave_status"] == "err" {
-		add(worker.Error, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
+		add(worker.SeverityError, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
 	}
 	switch aof, ok := facts["aof_enabled"]; {
 	case !ok:
-		add(worker.Note, "persistence", "the server does not tell whether it keeps an append-only file", "make sure that a restart loses no tasks")
+		add(worker.SeverityNote, "persistence", "the server does not tell whether it keeps an append-only file", "make sure that a restart loses no tasks")
 	case aof != "1":
-		add(worker.Warning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
+		add(worker.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
 			"CONFIG SET appendonly yes, and in redis.conf; or live with it and enqueue again from your own records")
 	case facts["aof_last_write_status"] == "err" || facts["aof_last_bgrewrite_status"] == "err":
-		add(worker.Error, "persistence", "the append-only file could not be written", "see the server's log and its disk")
+		add(worker.SeverityError, "persistence", "the append-only file could not be written", "see the server's log and its disk")
 	case appendfsync == "no":
-		add(worker.Warning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
+		add(worker.SeverityWarning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
 			"CONFIG SET appendfsync everysec, and in redis.conf")
 	case appendfsync == "":
-		add(worker.Sound, "persistence", "append-only file; this user may not ask for appendfsync", "")
+		add(worker.SeverityOK, "persistence", "append-only file; this user may not ask for appendfsync", "")
 	default:
-		add(worker.Sound, "persistence", "append-only file, appendfsync "+appendfsync, "")
+		add(worker.SeverityOK, "persistence", "append-only file, appendfsync "+appendfsync, "")
 	}
 }
 
@@ -152,46 +158,46 @@ func inspectMemory(facts serverFacts, add adder) {
 		most, of = facts.number("total_system_memory"), "the machine's memory"
 	}
 	if used == 0 || most == 0 {
-		add(worker.Note, "memory", "the server does not tell how much memory it has", "")
+		add(worker.SeverityNote, "memory", "the server does not tell how much memory it has", "")
 		return
 	}
 	if of != "maxmemory" {
-		add(worker.Note, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
+		add(worker.SeverityNote, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
 			"CONFIG SET maxmemory, well below the machine's memory, and in redis.conf")
 	}
 	share := used * 100 / most
 	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
 	switch {
 	case share >= 95:
-		add(worker.Error, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
+		add(worker.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
 	case share >= 80:
-		add(worker.Warning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
+		add(worker.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
 	default:
-		add(worker.Sound, "memory", what, "")
+		add(worker.SeverityOK, "memory", what, "")
 	}
 }
 
 // inspectRights runs the script that knows what the others need. It reports
 // whether the pool's keys can be looked at.
 func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err error) {
-	reply, err := s.run(ctx, rightsScript)
+	reply, err := s.run(ctx, rightsScript, true)
 	switch {
 	case err != nil && isRefused(err):
-		add(worker.Error, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(worker.SeverityError, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	case isWrongType(err):
 		return true, nil // the walk tells
 	case s.isAstray(err):
-		add(worker.Error, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
+		add(worker.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
 		return false, nil
 	case err != nil:
 		return false, err
 	}
 	if refused := readReply("rights", reply).strings(); len(refused) > 0 {
-		add(worker.Error, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(worker.SeverityError, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	}
-	add(worker.Sound, "rights", "this user may run what a replica needs", "")
+	add(worker.SeverityOK, "rights", "this user may run what a replica needs", "")
 	return true, nil
 }
 
@@ -204,12 +210,12 @@ func (s *Store) inspectRoundTrip(ctx context.Context, home redis.UniversalClient
 	if err != nil {
 		return err
 	}
-	add(worker.Sound, "scripts", "scripts are loaded and run", "")
+	add(worker.SeverityOK, "scripts", "scripts are loaded and run", "")
 	what := fmt.Sprintf("median of %d: PING %s, script %s", roundTrips, ping.Round(time.Microsecond), script.Round(time.Microsecond))
 	if script > slowRoundTrip {
-		add(worker.Note, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
+		add(worker.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
 	} else {
-		add(worker.Sound, "round trip", what, "")
+		add(worker.SeverityOK, "round trip", what, "")
 	}
 	return nil
 }
@@ -241,7 +247,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		return err
 	}
 	for _, r := range silent {
-		add(worker.Warning, "replicas", "replica "+r+" stopped beating and nobody has taken it off the list",
+		add(worker.SeverityWarning, "replicas", "replica "+r+" stopped beating and nobody has taken it off the list",
 			"start a replica: its upkeep hands on what this one held")
 	}
 	live, err := s.Replicas(ctx)
@@ -251,14 +257,14 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	for _, r := range live {
 		where := fmt.Sprintf("replica %s (process %d on %s)", r.ID, r.PID, r.Host)
 		if r.Stuck > 0 {
-			add(worker.Warning, "replicas", fmt.Sprintf("%s has %d slots taken by handlers that ignore their cancelled context", where, r.Stuck),
+			add(worker.SeverityWarning, "replicas", fmt.Sprintf("%s has %d slots taken by handlers that ignore their cancelled context", where, r.Stuck),
 				"restart it, and make its handlers return when their context ends")
 		}
 	}
 	if len(live) == 0 {
-		add(worker.Note, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
+		add(worker.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
 	} else {
-		add(worker.Sound, "replicas", fmt.Sprintf("%d alive", len(live)), "")
+		add(worker.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
 	return s.inspectQueues(ctx, live, add)
 }
@@ -273,21 +279,28 @@ func (s *Store) inspectQueues(ctx context.Context, live []worker.ReplicaInfo, ad
 		return err
 	}
 	if st.Paused {
-		add(worker.Note, "queues", "the whole pool is paused", "ltsworker resume")
+		add(worker.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
 	}
 	for _, q := range st.Queues {
 		served := slices.ContainsFunc(live, func(r worker.ReplicaInfo) bool { return r.Queues[q.Name] > 0 })
 		if q.Paused {
-			add(worker.Note, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
+			add(worker.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
 		}
 		if q.Waiting > 0 && len(live) > 0 && !served {
-			add(worker.Warning, "queues", fmt.Sprintf("no live replica serves queue %s, where %d tasks wait", q.Name, q.Waiting),
+			add(worker.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
 				"name it in a replica's config, or stop the tasks if the name is a mistake")
 		}
 	}
 	if st.Rejected > 0 {
-		add(worker.Note, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
+		add(worker.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
 			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
 	}
 	return nil
+}
+
+func waiting(n int) string {
+	if n == 1 {
+		return "1 task waits"
+	}
+	return fmt.Sprintf("%d tasks wait", n)
 }

@@ -22,11 +22,11 @@ func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]
 	}
 	home, err := s.home(ctx)
 	if err != nil {
-		return nil, time.Time{}, s.fail("waiting since", err)
+		return nil, time.Time{}, s.fail(ctx, "waiting since", err)
 	}
 	now, err := home.Time(ctx).Result()
 	if err != nil {
-		return nil, time.Time{}, s.fail("waiting since", err)
+		return nil, time.Time{}, s.fail(ctx, "waiting since", err)
 	}
 	oldest := map[string]time.Time{}
 	from := make(map[string]float64, len(queues)) // where to look next in each line
@@ -36,10 +36,10 @@ func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]
 	for len(from) > 0 {
 		heads, err := s.firstFrom(ctx, from)
 		if err != nil {
-			return nil, time.Time{}, s.fail("waiting since", err)
+			return nil, time.Time{}, s.fail(ctx, "waiting since", err)
 		}
 		if err := s.waitTimes(ctx, heads, oldest); err != nil {
-			return nil, time.Time{}, s.fail("waiting since", err)
+			return nil, time.Time{}, s.fail(ctx, "waiting since", err)
 		}
 		for q := range from {
 			delete(from, q)

@@ -22,7 +22,7 @@ func (s *Store) Rates(ctx context.Context, window time.Duration) (map[string]wor
 		return nil, err
 	}
 	rates, err := s.rates(ctx, window)
-	return rates, s.fail("rates", err)
+	return rates, s.fail(ctx, "rates", err)
 }
 
 func (s *Store) rates(ctx context.Context, window time.Duration) (map[string]worker.QueueRate, error) {

@@ -58,7 +58,7 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 		kinds += k + " "
 		policies = append(policies, k, policyWords(r.Kinds[k]))
 	}
-	if err := s.mayWrite(ctx); err != nil {
+	if err := s.mayServe(ctx); err != nil {
 		return nil, err
 	}
 	description, err := json.Marshal(a)
@@ -69,7 +69,7 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 		len(settings) / 2}, settings...)
 	reply, err := s.run(ctx, joinScript, append(args, policies...)...)
 	if err != nil {
-		return nil, s.fail("join", err)
+		return nil, s.fail(ctx, "join", err)
 	}
 	var warnings []string
 	rd := readReply("join", reply)
@@ -80,7 +80,7 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 		regroup = regroup || field == "limit:group"
 	}
 	if rd.err == nil && regroup {
-		return warnings, s.fail("join", s.regroup(ctx))
+		return warnings, s.fail(ctx, "join", s.regroup(ctx))
 	}
 	return warnings, rd.err
 }
@@ -107,13 +107,13 @@ func policyWords(p worker.Policy) string {
 // Leave takes the replica off the list.
 func (s *Store) Leave(ctx context.Context, replica string) error {
 	_, err := s.run(ctx, leaveScript, replica)
-	return s.fail("leave", err)
+	return s.fail(ctx, "leave", err)
 }
 
 // Ring makes the replica's Listen return.
 func (s *Store) Ring(ctx context.Context, replica string) error {
 	_, err := s.run(ctx, ringScript, replica)
-	return s.fail("ring", err)
+	return s.fail(ctx, "ring", err)
 }
 
 // drainRing is what the doorbell says that lua/drain.lua rings.
@@ -130,15 +130,17 @@ func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
 		return nil, nil
 	}
 	if err := s.knowsSchema(ctx); err != nil {
-		return nil, s.fail("drain", err)
+		return nil, s.fail(ctx, "drain", err)
 	}
 	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
-		return nil, s.fail("drain", err)
+		return nil, s.fail(ctx, "drain", err)
 	}
 	asked := make([]bool, len(steps))
 	for i, st := range steps {
-		n, _ := st.reply.(int64)
-		asked[i] = n == 1
+		r := readSingle("drain", st.reply)
+		if asked[i] = r.int() == 1; r.err != nil {
+			return nil, r.err
+		}
 	}
 	return asked, nil
 }
@@ -146,7 +148,7 @@ func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
 // Wake leaves a marker for the queue if something in it can be claimed.
 func (s *Store) Wake(ctx context.Context, queue string) error {
 	_, err := s.run(ctx, wakeScript, queue)
-	return s.fail("wake", err)
+	return s.fail(ctx, "wake", err)
 }
 
 // Listen blocks on the replica's doorbell and the queues' markers.
@@ -172,7 +174,7 @@ func (s *Store) Listen(ctx context.Context, replica string, queues []string, wai
 	if errors.Is(err, redis.Nil) {
 		err = nil
 	}
-	return signal, s.fail("listen", err)
+	return signal, s.fail(ctx, "listen", err)
 }
 
 // maintenanceLease is how long one turn of upkeep keeps other replicas from
@@ -188,7 +190,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 		return worker.Upkeep{}, err
 	}
 	if err := s.knowsSchema(ctx); err != nil && !isWrongType(err) { // of another type it is taken out of the way
-		return worker.Upkeep{}, s.fail("maintain", err)
+		return worker.Upkeep{}, s.fail(ctx, "maintain", err)
 	}
 	_, err := redislock.Obtain(ctx, s.rdb, s.key("lock:maintenance"), maintenanceLease, &redislock.Options{Token: replica})
 	if errors.Is(err, redislock.ErrNotObtained) {
@@ -209,7 +211,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 		}
 	}
 	if err != nil {
-		return u, s.fail("maintain", err)
+		return u, s.fail(ctx, "maintain", err)
 	}
 
 	var next []int64
@@ -228,12 +230,12 @@ func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, er
 	}
 	err = errors.Join(r.err, p.err, g.err)
 	if err == nil && orphans > 0 {
-		err = s.fail("mend groups", s.mendGroups(ctx))
+		err = s.fail(ctx, "mend groups", s.mendGroups(ctx))
 	}
 	if err == nil {
 		var found []worker.Finding
 		found, err = s.slowCheck(ctx)
-		u.Mended, err = append(u.Mended, found...), s.fail("slow check", err)
+		u.Mended, err = append(u.Mended, found...), s.fail(ctx, "slow check", err)
 	}
 	return u, err
 }
@@ -263,16 +265,16 @@ func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
 	}
 	home, err := s.home(ctx)
 	if err != nil {
-		return nil, s.fail("replicas", err)
+		return nil, s.fail(ctx, "replicas", err)
 	}
 	now, err := home.Time(ctx).Result()
 	if err != nil {
-		return nil, s.fail("replicas", err)
+		return nil, s.fail(ctx, "replicas", err)
 	}
 	ids, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"), &redis.ZRangeBy{
 		Min: "(" + strconv.FormatInt(now.UnixMilli(), 10), Max: "+inf"}).Result()
 	if err != nil {
-		return nil, s.fail("replicas", err)
+		return nil, s.fail(ctx, "replicas", err)
 	}
 	slices.Sort(ids)
 	p := s.rdb.Pipeline()
@@ -282,7 +284,7 @@ func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
 	}
 	if len(ids) > 0 {
 		if _, err := p.Exec(ctx); err != nil {
-			return nil, s.fail("replicas", err)
+			return nil, s.fail(ctx, "replicas", err)
 		}
 	}
 	infos := make([]worker.ReplicaInfo, 0, len(ids))

@@ -20,6 +20,9 @@ func readReply(what string, v any) *replyReader {
 	return r
 }
 
+// readSingle is readReply for a reply of one value.
+func readSingle(what string, v any) *replyReader { return &replyReader{what: what, vals: []any{v}} }
+
 func (r *replyReader) fail(want string, got any) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%s: the reply has %T where %s belongs", r.what, got, want)

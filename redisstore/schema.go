@@ -75,12 +75,12 @@ func (s *Store) inspectSchema(ctx context.Context, add adder) (known bool, err e
 	case err != nil:
 		return false, err
 	case v == "":
-		add(worker.Note, "schema", "the pool has no version yet: nothing was enqueued and no replica has joined", "")
+		add(worker.SeverityNote, "schema", "the pool has no version yet: nothing was enqueued and no replica has joined", "")
 	case v != schema:
-		add(worker.Error, "schema", s.foreign(v).Error(), "no entry was looked at")
+		add(worker.SeverityError, "schema", s.foreign(v).Error(), "no entry was looked at")
 		return false, nil
 	default:
-		add(worker.Sound, "schema", "version "+v, "")
+		add(worker.SeverityOK, "schema", "version "+v, "")
 	}
 	return true, nil
 }

@@ -71,7 +71,7 @@ func (s *Store) pipe(ctx context.Context, rdb redis.UniversalClient, steps ...*s
 func (s *Store) try(ctx context.Context, rdb redis.UniversalClient, steps []*step) error {
 	writes := func(st *step) bool { return st.script != rightsScript && st.script != statsScript }
 	if slices.ContainsFunc(steps, writes) {
-		if err := s.hasRights(ctx); err != nil {
+		if err := s.hasRights(ctx, false); err != nil {
 			return err
 		}
 	}

@@ -56,9 +56,9 @@ type Store struct {
 	nLanes int
 	idle   []*blocker // for blocking calls
 
-	sent     sync.Map          // scripts that the server has had in full
-	writable atomic.Bool       // the user may run what the scripts need
-	groups   map[string]*group // of consumers, by name
+	sent          sync.Map                 // scripts that the server has had in full
+	writable      atomic.Bool              // the user may run what the scripts need
+	subscriptions map[string]*subscription // by name
 
 	schemaRead atomic.Pointer[time.Time] // when the pool's schema was last found to be this program's
 	nextCheck  time.Time                 // the shared walk of the slow check rests until then
@@ -113,12 +113,12 @@ const workerRights = "+@all -@admin -@dangerous -function +info"
 
 // fail names what was being done and says what to do about the errors that have
 // a known remedy.
-func (s *Store) fail(doing string, err error) error {
+func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
 	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		lookAgain(context.Background(), c, err)
+		lookAgain(ctx, c, err)
 	}
 	msg := err.Error()
 	switch {
@@ -129,7 +129,7 @@ func (s *Store) fail(doing string, err error) error {
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
 	case isRefused(err):
-		err = advise(err, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
+		err = advise(deniedError{err}, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):

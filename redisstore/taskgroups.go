@@ -23,7 +23,7 @@ func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.Grou
 	}
 	byDefault, own, err := s.groupLimits(ctx)
 	if err != nil {
-		return 0, nil, s.fail("groups", err)
+		return 0, nil, s.fail(ctx, "groups", err)
 	}
 	if len(names) == 0 {
 		names = slices.Collect(maps.Keys(own))
@@ -31,11 +31,11 @@ func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.Grou
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	queues, err := s.rdb.SMembers(ctx, s.key("queues")).Result()
 	if err != nil {
-		return 0, nil, s.fail("groups", err)
+		return 0, nil, s.fail(ctx, "groups", err)
 	}
 	groups, err := s.runningOf(ctx, names)
 	if err != nil {
-		return 0, nil, s.fail("groups", err)
+		return 0, nil, s.fail(ctx, "groups", err)
 	}
 	var full []*worker.GroupInfo
 	for i := range groups {
@@ -49,7 +49,7 @@ func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.Grou
 	}
 	for page := range slices.Chunk(full, max(groupPage/(2*len(queues)+1), 1)) {
 		if err := s.countHeld(ctx, page, queues); err != nil {
-			return 0, nil, s.fail("groups", err)
+			return 0, nil, s.fail(ctx, "groups", err)
 		}
 	}
 	return byDefault, groups, nil

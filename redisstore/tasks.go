@@ -28,7 +28,7 @@ func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Ta
 				tasks, err = s.Get(ctx, ids...)
 			}
 			if err != nil {
-				yield(nil, s.fail("list", err))
+				yield(nil, s.fail(ctx, "list", err))
 				return
 			}
 			for _, t := range tasks {
@@ -48,7 +48,7 @@ func matches(f worker.Filter, t *worker.Task) bool {
 }
 
 // candidates yields pages of ids that the filter's indexes name.
-func (s *Store) candidates(ctx context.Context, f worker.Filter) iter.Seq2[[]string, error] {
+func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
 	return func(yield func([]string, error) bool) {
 		if len(f.IDs) > 0 {
 			for page := range slices.Chunk(f.IDs, listPage) {
@@ -75,8 +75,8 @@ func (s *Store) candidates(ctx context.Context, f worker.Filter) iter.Seq2[[]str
 			if len(f.States) > 0 && !slices.Contains(f.States, state) {
 				continue
 			}
-			for _, walk := range s.walks(state, queues) {
-				for ids, err := range walk(ctx) {
+			for _, index := range s.indexes(ctx, state, queues) {
+				for ids, err := range index {
 					if !yield(ids, err) || err != nil {
 						return
 					}
@@ -86,65 +86,64 @@ func (s *Store) candidates(ctx context.Context, f worker.Filter) iter.Seq2[[]str
 	}
 }
 
-type walk func(ctx context.Context) iter.Seq2[[]string, error]
+// pages are the ids that an index holds.
+type pages = iter.Seq2[[]string, error]
 
-// walks are the indexes that hold the tasks of a state.
-func (s *Store) walks(state worker.State, queues []string) []walk {
-	var ws []walk
+// indexes are those that hold the tasks of a state.
+func (s *Store) indexes(ctx context.Context, state worker.State, queues []string) []pages {
+	var all []pages
 	switch state {
 	case worker.Scheduled:
-		ws = append(ws, s.byScore(s.key("scheduled")))
+		all = append(all, s.byScore(ctx, s.key("scheduled")))
 	case worker.Waiting:
 		for _, q := range queues {
-			ws = append(ws, s.byScore(s.key("wait:", q)), s.byMember(s.key("group:wait:", q)))
+			all = append(all, s.byScore(ctx, s.key("wait:", q)), s.byMember(ctx, s.key("group:wait:", q)))
 		}
 	case worker.Running:
 		for _, q := range queues {
-			ws = append(ws, s.byScore(s.key("running:", q)))
+			all = append(all, s.byScore(ctx, s.key("running:", q)))
 		}
 	default:
-		ws = append(ws, s.byScore(s.key("ended:", string(state))))
+		all = append(all, s.byScore(ctx, s.key("ended:", string(state))))
 	}
-	return ws
+	return all
 }
 
 // byScore walks a sorted set by score, so that entries that come and go before
 // the current one neither hide nor repeat others.
-func (s *Store) byScore(key string) walk {
-	return func(ctx context.Context) iter.Seq2[[]string, error] {
-		return func(yield func([]string, error) bool) {
-			from := "-inf"
-			var ties []redis.Z // the end of the page before: all with the score from
-			for {
-				page, found, err := s.pageAfter(ctx, key, ties)
-				if err == nil && !found {
-					// Where these have all left, whoever else has their score is read,
-					// rather twice than not at all.
-					page, err = s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
-					}).Result()
-				}
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				if len(page) == 0 {
-					return
-				}
-				ids := make([]string, len(page))
-				last := page[len(page)-1].Score
-				same := 0
-				for i, z := range page {
-					ids[i], _ = z.Member.(string)
-					if z.Score == last {
-						same++
-					}
-				}
-				if !yield(ids, nil) {
-					return
-				}
-				from, ties = strconv.FormatFloat(last, 'f', -1, 64), page[len(page)-same:]
+func (s *Store) byScore(ctx context.Context, key string) pages {
+	return func(yield func([]string, error) bool) {
+		from := "-inf"
+		var ties []redis.Z // the end of the page before: all with the score from
+		for {
+			page, found, err := s.pageAfter(ctx, key, ties)
+			if err == nil && !found {
+				// Where these have all left, whoever else has their score is read,
+				// rather twice than not at all.
+				page, err = s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+					Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
+				}).Result()
 			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(page) == 0 {
+				return
+			}
+			ids := make([]string, len(page))
+			last := page[len(page)-1].Score
+			same := 0
+			for i, z := range page {
+				ids[i], _ = z.Member.(string)
+				if z.Score == last {
+					same++
+				}
+			}
+			if !yield(ids, nil) {
+				return
+			}
+			from, ties = strconv.FormatFloat(last, 'f', -1, 64), page[len(page)-same:]
 		}
 	}
 }
@@ -177,25 +176,23 @@ func (s *Store) pageAfter(ctx context.Context, key string, entries []redis.Z) (p
 
 // byMember walks the parked tasks of a queue's groups, whose members are
 // "GROUP SCORE ID".
-func (s *Store) byMember(key string) walk {
-	return func(ctx context.Context) iter.Seq2[[]string, error] {
-		return func(yield func([]string, error) bool) {
-			for from := "-"; ; {
-				page, err := s.rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				if len(page) == 0 {
-					return
-				}
-				from = "(" + page[len(page)-1]
-				for i, member := range page {
-					page[i] = member[strings.LastIndexByte(member, ' ')+1:]
-				}
-				if !yield(page, nil) {
-					return
-				}
+func (s *Store) byMember(ctx context.Context, key string) pages {
+	return func(yield func([]string, error) bool) {
+		for from := "-"; ; {
+			page, err := s.rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(page) == 0 {
+				return
+			}
+			from = "(" + page[len(page)-1]
+			for i, member := range page {
+				page[i] = member[strings.LastIndexByte(member, ' ')+1:]
+			}
+			if !yield(page, nil) {
+				return
 			}
 		}
 	}

@@ -78,7 +78,7 @@ func (w *wreck) find(fix bool) []worker.Finding {
 	found, err := w.store.WalkKeys(w.t.Context(), fix)
 	w.must(err)
 	return slices.DeleteFunc(found, func(f worker.Finding) bool {
-		return f.Severity == worker.Sound || f.Severity == worker.Note || f.Code == "quarantined"
+		return f.Severity == worker.SeverityOK || f.Severity == worker.SeverityNote || f.Code == "quarantined"
 	})
 }
 

@@ -14,6 +14,8 @@ type attempt struct {
 	handle Handler
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// passed is closed when another replica may run the task: once, by lose or abandon.
+	passed chan struct{}
 
 	// Guarded by the replica's mutex.
 	leaseEnd  time.Time // when the store may hand the task to another replica
@@ -105,10 +107,12 @@ func (a *attempt) stop(cause error, now time.Time) {
 	a.cancel(cause)
 }
 
-// lose marks the lease as ended. The caller holds the replica's mutex and wakes
-// the watch.
+// lose marks the lease as ended, and tells the handler whatever it was cancelled
+// for before. The caller holds the replica's mutex, has seen that the attempt is
+// neither lost nor abandoned, and wakes the watch.
 func (a *attempt) lose(now time.Time) {
 	a.lost = true
+	close(a.passed)
 	a.stop(ErrLeaseLost, now)
 }
 

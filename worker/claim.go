@@ -51,10 +51,11 @@ func (r *Replica) accept(b *batch, q *queue, t *Task, storeNow, sent, now time.T
 		return
 	case !known:
 		r.send(nil, release(t, CodeNoHandler, elsewhere()))
+		b.unknown = append(b.unknown, t)
 		return
 	}
 
-	a := &attempt{r: r, q: q, task: t, handle: h, leaseEnd: leaseEnd}
+	a := &attempt{r: r, q: q, task: t, handle: h, leaseEnd: leaseEnd, passed: make(chan struct{})}
 	a.ctx, a.cancel = context.WithCancelCause(r.base)
 	if t.TimeLeft != Forever {
 		a.timeoutAt = now.Add(t.TimeLeft)

@@ -49,11 +49,11 @@ type Config struct {
 	// is renewed every third. From 100ms to 1h. Default: DefaultLease.
 	Lease time.Duration
 	// DrainTimeout is how long a shutdown waits for running handlers before it
-	// cancels them and gives their tasks back. At most 24h. Default:
+	// cancels them and gives their tasks back. From 1ms to 24h. Default:
 	// DefaultDrainTimeout.
 	DrainTimeout time.Duration
 	// StopGrace is how long a handler may take to return after its context was
-	// cancelled before it is given up as stuck. At most 1h. Default:
+	// cancelled before it is given up as stuck. From 1ms to 1h. Default:
 	// DefaultStopGrace.
 	StopGrace time.Duration
 	// MaxStuck is how many handlers may ignore their cancelled context at once;
@@ -62,14 +62,16 @@ type Config struct {
 	MaxStuck int
 
 	// MaxEvents and EventAge bound the pool's callback stream by count and by
-	// age. Default: what is set in the pool already.
+	// age, from 1ms to MaxDuration. Default: what is set in the pool already.
 	MaxEvents int
 	EventAge  time.Duration
 
 	// Middleware wraps every handler; the first is the outermost. Default: none.
 	Middleware []Middleware
-	// Logger gets failed attempts at Info and the replica's own troubles at Warn
-	// and Error; nothing is logged per succeeding task. Default: slog.Default().
+	// Logger gets failed attempts at Info, as it gets that the replica has joined,
+	// and the replica's own troubles at Warn and Error, a kind of task without a
+	// handler among them, at most once a minute each. Nothing is logged per
+	// succeeding task. Default: slog.Default().
 	Logger *slog.Logger
 	// Version is what the list of replicas shows. Default: empty.
 	Version string
@@ -129,11 +131,11 @@ func (c Config) Check() error {
 	}
 
 	within("lease", c.Lease, minLease, maxLease)
-	within("drain_timeout", c.DrainTimeout, 1, maxDrain)
-	within("stop_grace", c.StopGrace, 1, maxGrace)
+	within("drain_timeout", c.DrainTimeout, time.Millisecond, maxDrain)
+	within("stop_grace", c.StopGrace, time.Millisecond, maxGrace)
 	count("max_stuck", c.MaxStuck)
 	count("max_events", c.MaxEvents)
-	within("event_age", c.EventAge, time.Millisecond, maxDuration)
+	within("event_age", c.EventAge, time.Millisecond, MaxDuration)
 	for i, m := range c.Middleware {
 		if m == nil {
 			add("middleware", "entry %d is nil", i)
@@ -151,13 +153,13 @@ func (p Policy) check(at string) []error {
 	}
 	switch {
 	case p.Timeout == 0, p.Timeout == Forever:
-	case p.Timeout < time.Millisecond || p.Timeout > maxDuration:
-		add("timeout", "must be from 1ms to %v, not %v", maxDuration, p.Timeout)
+	case p.Timeout < time.Millisecond || p.Timeout > MaxDuration:
+		add("timeout", "must be from 1ms to %v, not %v", MaxDuration, p.Timeout)
 	}
 	switch {
 	case p.SoftTimeout == 0:
-	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > maxDuration:
-		add("soft_timeout", "must be from 1ms to %v, not %v", maxDuration, p.SoftTimeout)
+	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > MaxDuration:
+		add("soft_timeout", "must be from 1ms to %v, not %v", MaxDuration, p.SoftTimeout)
 	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
 		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
 	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:

@@ -17,6 +17,7 @@ var (
 	ErrQueueInUse  = errors.New("the queue is in use")
 	ErrDrain       = errors.New("somebody asked this replica to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
+	ErrDenied      = errors.New("the user has not the right") // the error itself says to what
 )
 
 // Why a handler's context was cancelled, by context.Cause.
@@ -73,7 +74,10 @@ func (e *AdvisedError) Unwrap() error { return e.Err }
 // FieldError is one refused field of what a person, a config file or another
 // program handed in.
 type FieldError struct {
-	Field string // as the caller spelled it, e.g. "queue"
+	// Field is the field or argument in snake case, with the keys of maps in
+	// between: "max_attempts", "queues.default.max_len". Of an entry in the inbox it
+	// is the name in the JSON.
+	Field string
 	Msg   string // what is wrong and what to do, e.g. `must not contain "{"`
 }
 

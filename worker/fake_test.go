@@ -585,7 +585,7 @@ func (g *rig) wantState(id string, state State, code Code) {
 	}
 }
 
-// logTape records log lines as "LEVEL message".
+// logTape records log lines as "LEVEL message key=value".
 type logTape struct {
 	mu    sync.Mutex
 	lines []string
@@ -595,9 +595,14 @@ func (l *logTape) Enabled(context.Context, slog.Level) bool { return true }
 func (l *logTape) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l *logTape) WithGroup(string) slog.Handler            { return l }
 func (l *logTape) Handle(_ context.Context, rec slog.Record) error {
+	line := rec.Level.String() + " " + rec.Message
+	rec.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lines = append(l.lines, rec.Level.String()+" "+rec.Message)
+	l.lines = append(l.lines, line)
 	return nil
 }
 

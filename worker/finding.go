@@ -5,10 +5,10 @@ type Severity string
 
 // The severities of a Finding.
 const (
-	Sound   Severity = "ok"      // looked at, and as it should be
-	Note    Severity = "note"    // worth knowing; nothing has to be done
-	Warning Severity = "warning" // works, and will not in a case that can be foreseen
-	Error   Severity = "error"   // does not work, or loses tasks
+	SeverityOK      Severity = "ok"      // looked at, and as it should be
+	SeverityNote    Severity = "note"    // worth knowing; nothing has to be done
+	SeverityWarning Severity = "warning" // works, and will not in a case that can be foreseen
+	SeverityError   Severity = "error"   // does not work, or loses tasks
 )
 
 // Finding is one thing that an inspection looked at. Every name and text in it
@@ -26,7 +26,7 @@ type Finding struct {
 
 // Open reports whether somebody has to do something about the finding.
 func (f Finding) Open() bool {
-	return f.Fixed == "" && (f.Severity == Warning || f.Severity == Error)
+	return f.Fixed == "" && (f.Severity == SeverityWarning || f.Severity == SeverityError)
 }
 
 // Inspection is how a pool is inspected. The zero value only looks.

@@ -14,6 +14,7 @@ const inboxAgain = time.Second
 // admitInbox makes tasks of what other programs push into the pool's inbox.
 func (r *Replica) admitInbox(ctx context.Context) {
 	t := retry{outage: r.outages, op: "await inbox"}
+	defer t.forget()
 	for ctx.Err() == nil {
 		wait := jitter(inboxWait)
 		if t.fails > 0 {

@@ -84,7 +84,7 @@ type ReplicaInfo struct {
 }
 
 // AttemptRecord is one entry of a task's history. Only attempts that failed or
-// were lost leave one; the newest HistoryMax are kept.
+// were lost leave one; the newest MaxHistory are kept.
 type AttemptRecord struct {
 	Attempt int64         // its number, from 1
 	Code    Code          // why it ended
@@ -95,8 +95,8 @@ type AttemptRecord struct {
 	Log     string        // the end of its log, where its handler kept one
 }
 
-// HistoryMax is how many attempts a task's history keeps.
-const HistoryMax = 10
+// MaxHistory is how many attempts a task's history keeps.
+const MaxHistory = 10
 
 // Filter selects tasks. Fields are combined with and, the values inside one
 // field with or. The zero Filter selects everything; operations that change

@@ -33,6 +33,32 @@ func TestAForgottenReplicaJoinsAgainAndGoesOn(t *testing.T) {
 	}
 }
 
+func TestEveryJoinIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		g.r.Handle("job", noop)
+		g.store.setFault(func(string) fault { return fail })
+		g.run()
+		if err := g.end(); err == nil || g.log.count("joined") != 0 {
+			t.Errorf("it could not join: %v, log: %v", err, g.log.lines)
+		}
+
+		g = newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		g.r.Handle("job", noop)
+		g.run()
+		const first, again = "INFO joined the pool slots=map[a:3 b:2]", "WARN the pool had forgotten this replica; it has joined again"
+		if g.log.count(first) != 1 || g.log.count("joined") != 1 {
+			t.Errorf("log: %v", g.log.lines)
+		}
+		g.store.forget(false)
+		g.pass(time.Minute)
+		if g.log.count(first) != 1 || g.log.count(again) != 1 || g.log.count("joined") != 2 {
+			t.Errorf("log: %v", g.log.lines)
+		}
+		g.end()
+	})
+}
+
 func TestAnIdleReplicaNoticesAtItsHeartbeatThatItWasForgotten(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})

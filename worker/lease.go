@@ -16,11 +16,27 @@ func (r *Replica) margin() time.Duration {
 	return max(r.cfg.Lease/10, min(r.cfg.Lease/4, time.Second))
 }
 
+// LeaseLost is closed when another replica may run the task from now on: the lease
+// of the attempt was lost, or its handler was given up after Config.StopGrace. Only
+// the first cause of a cancelled context stands, so that ErrLeaseLost does not come
+// to a handler that was stopped, has timed out or is being shut down already: this
+// does. A handler that takes its time after its context has ended, or leaves a grace
+// to what it has started, must end both as soon as this is closed. Where the cause is
+// ErrLeaseLost it is closed when the context ends. It is nil on a task that no replica
+// runs.
+func (t *Task) LeaseLost() <-chan struct{} {
+	if t.attempt == nil {
+		return nil
+	}
+	return t.attempt.passed
+}
+
 // keep renews the leases of all held attempts every third of a lease, and sooner
 // where the doorbell rang or there is progress to tell. The lease's end is not
 // its business but the watch's, which no hanging call can hold up.
 func (r *Replica) keep(ctx context.Context) {
 	t := retry{outage: r.outages, op: "renew"}
+	defer t.forget()
 	now := time.Now()
 	next, extra := now.Add(jitter(r.cfg.Lease/3)), now
 	timer := time.NewTimer(time.Until(next))

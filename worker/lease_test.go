@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -106,6 +107,78 @@ func TestAHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 				g.end()
 			})
 		})
+	}
+}
+
+// Only the first cause of a context stands, so that whoever was cancelled for
+// something else has to learn it in another way.
+func TestAHandlerThatIsAlreadyEndingLearnsThatItsLeaseIsLost(t *testing.T) {
+	const lost = DefaultLease * 9 / 10 // after the last renewal
+	down := failFirst("renew", 1_000_000)
+	stop := func(g *rig) {
+		g.store.setFault(func(string) fault { return none })
+		g.pass(5 * time.Second)
+		g.store.requestStop("x")
+		synctest.Wait() // which renews the lease
+		g.store.setFault(down)
+	}
+	for name, c := range map[string]struct {
+		timeout time.Duration
+		grace   time.Duration
+		end     func(g *rig)
+		cause   error
+		after   time.Duration
+	}{
+		"for that alone": {cause: ErrLeaseLost, after: lost},
+		"timed out":      {timeout: 20 * time.Second, cause: ErrTimeout, after: lost},
+		"stopped":        {end: stop, cause: ErrStopped, after: 5*time.Second + lost},
+		"stopped and taken over": {end: func(g *rig) {
+			stop(g)
+			g.store.setFault(func(string) fault { return none })
+			g.pass(time.Second)
+			g.store.takeOver("x")
+			g.r.bell()
+		}, cause: ErrStopped, after: 6 * time.Second},
+		"shut down": {end: func(g *rig) { g.cancel() }, cause: ErrShutdown, after: lost},
+		"closed":    {end: func(g *rig) { go g.r.Close() }, cause: ErrShutdown, after: lost},
+		"given up":  {timeout: time.Second, grace: 3 * time.Second, cause: ErrTimeout, after: 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{StopGrace: cmp.Or(c.grace, time.Minute), DrainTimeout: 10 * time.Second})
+				var cause error
+				var ended, told time.Duration
+				begin := time.Now()
+				g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+					if told > 0 {
+						return nil, nil // elsewhere, so to speak
+					}
+					_, cause = untilCancelled(ctx, task)
+					ended = time.Since(begin)
+					<-task.LeaseLost()
+					told = time.Since(begin)
+					return nil, cause
+				})
+				g.store.put(Spec{ID: "x", Kind: "job", Timeout: c.timeout})
+				g.store.setFault(down)
+				g.run()
+				if c.end != nil {
+					c.end(g)
+				}
+				g.pass(50 * time.Second)
+				if cause != c.cause || told != c.after || (ended == told) != (cause == ErrLeaseLost) {
+					t.Errorf("cancelled with %v after %v, told that the lease is lost after %v; want %v and %v", cause, ended, told, c.cause, c.after)
+				}
+				g.store.setFault(func(string) fault { return none })
+				g.end()
+			})
+		})
+	}
+}
+
+func TestTheLeaseOfATaskThatNoReplicaRunsIsNeverLost(t *testing.T) {
+	if (&Task{}).LeaseLost() != nil {
+		t.Error("there is something to wait for")
 	}
 }
 

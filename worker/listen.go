@@ -17,6 +17,7 @@ const listenAgain = time.Second
 // listen waits for the doorbell and for the markers of idle queues.
 func (r *Replica) listen(ctx context.Context) {
 	t := retry{outage: r.outages, op: "listen"}
+	defer t.forget()
 	for {
 		queues, ok := r.earshot()
 		if !ok {

@@ -62,6 +62,17 @@ func (o *outage) end(op string) {
 	}
 }
 
+// forget takes back a kind of call that nobody makes any more: whether it would
+// work is not known. No line says that the store does.
+func (o *outage) forget(op string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.failing, op)
+	if len(o.failing) == 0 {
+		o.advised = nil
+	}
+}
+
 // lasting is how long calls have been failing, 0 where they work.
 func (o *outage) lasting() time.Duration {
 	o.mu.Lock()
@@ -72,7 +83,8 @@ func (o *outage) lasting() time.Duration {
 	return time.Since(o.since)
 }
 
-// retry is one goroutine's view of one kind of call.
+// retry is one goroutine's view of one kind of call. Who ends without an answer
+// forgets it.
 type retry struct {
 	*outage
 	op    string
@@ -97,6 +109,14 @@ func (t *retry) ok() {
 	}
 }
 
+// forget is called by a goroutine that makes no more of the calls.
+func (t *retry) forget() {
+	if t.fails > 0 {
+		t.fails = 0
+		t.outage.forget(t.op)
+	}
+}
+
 // call makes a short call to the store.
 func (r *Replica) call(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
@@ -113,6 +133,7 @@ func (r *Replica) insist(ctx context.Context, t *retry, f func(context.Context) 
 			return
 		}
 		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			t.forget()
 			return
 		}
 	}

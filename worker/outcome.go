@@ -17,24 +17,24 @@ func Permanent(err error) error {
 
 // RetryAfter fails the attempt with err and retries, if attempts are left,
 // after d instead of the policy's backoff; at once where d is not positive. A d of
-// more than ten years of 365 days, Forever included, is a mistake: then the error
-// is a Permanent one that says so. It returns nil for a nil error.
+// more than MaxDuration, Forever included, is a mistake: then the error is a Permanent
+// one that says so. It returns nil for a nil error.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
 	}
-	if d > maxDuration {
-		return Permanent(fmt.Errorf("%w (to be tried again after %v: the limit is %v)", err, d, maxDuration))
+	if d > MaxDuration {
+		return Permanent(fmt.Errorf("%w (to be tried again after %v: the limit is %v)", err, d, MaxDuration))
 	}
 	return &outcome{err: err, delay: max(d, 0), delaySet: true}
 }
 
 // Snooze gives the task back without using an attempt; it may start again
-// after d, at once where d is not positive. A d of more than ten years of 365 days,
-// Forever included, is a mistake: then the error is a Permanent one that says so.
+// after d, at once where d is not positive. A d of more than MaxDuration, Forever
+// included, is a mistake: then the error is a Permanent one that says so.
 func Snooze(d time.Duration) error {
-	if d > maxDuration {
-		return Permanent(fmt.Errorf("a snooze of %v: the limit is %v", d, maxDuration))
+	if d > MaxDuration {
+		return Permanent(fmt.Errorf("a snooze of %v: the limit is %v", d, MaxDuration))
 	}
 	return &outcome{err: errSnoozed, delay: max(d, 0), snooze: true}
 }

@@ -4,17 +4,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // MaxProgress is how many bytes one progress may take.
 const MaxProgress = 4096
+
+// unheld guards the Progress of all tasks that no replica runs. They are few, and
+// Task stays a value that may be copied.
+var unheld sync.Mutex
 
 // SetProgress tells readers of the task how far its handler is: v as JSON, or as
 // it is where it is a []byte or a json.RawMessage. It costs nothing but memory:
 // the newest progress travels with the next renewal of the lease, at most about
 // a second later. It fails where v cannot be encoded or is over MaxProgress; that
 // has no effect on the task. Several goroutines may call it at once. On a task
-// that no replica runs, such as one made for a handler's test, it sets Progress.
+// that no replica runs, such as one made for a handler's test, it sets Progress,
+// which may be read when those calls have returned.
 func (t *Task) SetProgress(v any) error {
 	var b []byte
 	switch v := v.(type) {
@@ -36,7 +42,9 @@ func (t *Task) SetProgress(v any) error {
 	}
 	a := t.attempt
 	if a == nil {
+		unheld.Lock()
 		t.Progress = b
+		unheld.Unlock()
 		return nil
 	}
 	a.mu.Lock()

@@ -15,6 +15,7 @@ type batch struct {
 	claims  []Claim
 	asked   []*queue
 	starts  []*attempt // scratch for the answer
+	unknown []*Task    // … and what it holds of kinds without a handler
 	resent  bool       // the reports have been sent before, without an answer
 }
 
@@ -24,6 +25,7 @@ type batch struct {
 func (r *Replica) pump(ctx context.Context) {
 	var b batch
 	t := retry{outage: r.outages, op: "exchange"}
+	defer t.forget()
 	rejoined := false
 	timer := time.NewTimer(0) // an empty replica claims at once
 	defer timer.Stop()
@@ -157,6 +159,9 @@ func (r *Replica) exchange(ctx context.Context, b *batch) error {
 	}
 	clear(b.starts)
 	b.starts = b.starts[:0]
+	r.tellUnknown(b.unknown, now)
+	clear(b.unknown)
+	b.unknown = b.unknown[:0]
 	for _, v := range refused {
 		r.log.Warn("a report came too late: the attempt is no longer this replica's", append(v.args(), "verdict", v.verdict)...)
 	}

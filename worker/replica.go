@@ -71,6 +71,7 @@ type Replica struct {
 	joins     atomic.Int64  // how often it has joined again
 
 	started time.Time // of Run; set before anything that reads it begins
+	unknown unknownKinds
 
 	mu       sync.Mutex
 	phase    phase
@@ -145,6 +146,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		joining:     make(chan struct{}, 1),
 		handlers:    make(map[string]Handler),
 		held:        make(map[*attempt]struct{}),
+		unknown:     make(unknownKinds),
 	}
 	r.log = cfg.Logger.With("replica", r.id)
 	r.outages = &outage{log: r.log, failing: make(map[string]bool)}
@@ -157,15 +159,16 @@ func New(store Store, cfg Config) (*Replica, error) {
 // ID is the replica's id: random letters and digits, new with every New.
 func (r *Replica) ID() string { return r.id }
 
-// Handle sets the handler of a kind. It must be called before Run, which fails
-// where a name is bad, a handler is nil or a kind has two.
+// Handle sets the handler of a kind. Run fails where a name is bad, a handler is nil
+// or a kind has two. Handle panics once Run has begun or Close was called: handlers
+// come first.
 func (r *Replica) Handle(kind string, h Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	field := "handlers." + clip(kind)
 	refuse := func(msg string) { r.problems = append(r.problems, &FieldError{Field: field, Msg: msg}) }
 	if r.phase != fresh {
-		panic("worker: Handle(" + kind + ") after Run")
+		panic("worker: Handle(" + kind + ") after Run or Close")
 	}
 	if err := CheckName(kind); err != nil {
 		refuse(err.Error())

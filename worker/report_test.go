@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,9 +39,9 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 		"retry after":       {returns(nil, RetryAfter(boom, time.Minute)), Report{Op: Fail, Code: CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
 		"retry at once":     {returns(nil, RetryAfter(boom, -1)), Report{Op: Fail, Code: CodeError, Error: "boom", DelaySet: true}},
 		"snooze":            {returns(nil, Snooze(time.Hour)), Report{Op: Release, Code: CodeReleased, Delay: time.Hour}},
-		"longest snooze":    {returns(nil, Snooze(maxDuration)), Report{Op: Release, Code: CodeReleased, Delay: maxDuration}},
+		"longest snooze":    {returns(nil, Snooze(MaxDuration)), Report{Op: Release, Code: CodeReleased, Delay: MaxDuration}},
 		"snooze for ever":   {returns(nil, Snooze(Forever)), Report{Op: Fail, Code: CodePermanent, Error: "the limit is 87600h0m0s"}},
-		"retry too late":    {returns(nil, RetryAfter(boom, maxDuration+1)), Report{Op: Fail, Code: CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
+		"retry too late":    {returns(nil, RetryAfter(boom, MaxDuration+1)), Report{Op: Fail, Code: CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
 		"panic": {func(context.Context, *Task) ([]byte, error) { deep(); return nil, nil },
 			Report{Op: Fail, Code: CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
 		"panic with an error": {func(context.Context, *Task) ([]byte, error) { panic(boom) }, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
@@ -283,6 +284,22 @@ func TestProgressIsRefusedWhereItCannotBeStored(t *testing.T) {
 		t.Error("it kept the caller's slice")
 	}
 	task.SetLog([]byte("nobody runs this task"))
+}
+
+func TestSeveralGoroutinesMaySetTheProgressOfATaskThatNoReplicaRuns(t *testing.T) {
+	task := &Task{}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if err := task.SetProgress(i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(task.Progress) != 1 {
+		t.Errorf("progress is %q", task.Progress)
+	}
 }
 
 func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {

@@ -76,6 +76,11 @@ func (r *Replica) run(ctx context.Context) error {
 		return fmt.Errorf("join the pool: %w", err)
 	}
 
+	slots := make(map[string]int, len(r.queues))
+	for _, q := range r.queues {
+		slots[q.name] = q.workers
+	}
+	r.log.Info("joined the pool", "slots", slots)
 	close(r.joined)
 	life, end := context.WithCancel(r.base)     // until the replica has left
 	serve, endServe := context.WithCancel(life) // until the drain begins

@@ -66,7 +66,7 @@ const (
 
 // Spec is what somebody who enqueues asks for. Kind is required; the zero value
 // of every other field means its documented default. Durations are from 1 ms to
-// ten years of 365 days.
+// MaxDuration.
 type Spec struct {
 	// ID names the task, so that enqueueing it twice makes one task. Default: a
 	// new UUIDv7. Characters: see CheckName.
@@ -91,10 +91,10 @@ type Spec struct {
 	// its last event, that of its end. Default: none. At most MaxHeaders, each name
 	// and value in UTF-8 and of at most MaxHeaderLen.
 	Headers map[string]string
-	// Delay is how long after the enqueue, by the clock of Redis, the task
+	// Delay is how long after the enqueue, by the clock of the store, the task
 	// becomes waiting. Default: at once. Not together with RunAt.
 	Delay time.Duration
-	// RunAt is when the task becomes waiting, compared with the clock of Redis;
+	// RunAt is when the task becomes waiting, compared with the clock of the store;
 	// a time in the past means at once. Millisecond precision, never early. Between
 	// the years 1970 and 2200.
 	RunAt time.Time
@@ -122,8 +122,8 @@ type Spec struct {
 	Retain *time.Duration
 }
 
-// The defaults of a task's policy. The scripts apply the same figures to tasks
-// that carry none of their own, so that a task in Redis stays small.
+// The defaults of a task's policy. A store applies the same figures to tasks that
+// carry none of their own, so that a stored task stays small.
 const (
 	DefaultTimeout     = 30 * time.Minute
 	DefaultMaxAttempts = 5
@@ -136,7 +136,7 @@ const (
 	RetainNewest = 10_000
 )
 
-// Task is a task as Redis holds it. A handler gets one per attempt and must
+// Task is a task as the store holds it. A handler gets one per attempt and must
 // treat it as read-only.
 type Task struct {
 	Spec
@@ -168,8 +168,8 @@ type Task struct {
 	Progress []byte // what the handler said last through SetProgress
 	Result   []byte // what the handler returned
 	// ResultLost is how many bytes long a result was that is gone: that of a task
-	// which left Redis with its end, whose last event holds no more than
-	// EventResultMax bytes.
+	// which left the store with its end, whose last event holds no more than
+	// MaxEventResult bytes.
 	ResultLost int
 	Code       Code   // why the latest attempt ended
 	Error      string // the text of the latest failure, or the reason given with the stop that ended the task

@@ -18,6 +18,7 @@ const (
 // maintain takes turns at the pool's upkeep with the other replicas.
 func (r *Replica) maintain(ctx context.Context) {
 	t := retry{outage: r.outages, op: "maintain"}
+	defer t.forget()
 	longest := min(maxUpkeep, r.cfg.Lease)
 	pause := time.Duration(0)
 	for sleep(ctx, pause) {

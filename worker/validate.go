@@ -18,8 +18,11 @@ const (
 	MaxErrorLen    = 2048    // bytes of an error's text; longer ones are cut
 	MaxLogLen      = 8192    // bytes of an attempt's log tail; the end is kept
 	MaxMaxAttempts = 1_000_000
-	maxDuration    = 10 * 365 * 24 * time.Hour
 )
+
+// MaxDuration is the longest time that a task, a policy, a config or the error of a
+// handler may name: ten years of 365 days. Forever is not such a time.
+const MaxDuration = 10 * 365 * 24 * time.Hour
 
 // CheckName reports what is wrong with an id, kind, queue, pool, group or unique
 // key: 1 to MaxNameLen of the characters A–Z a–z 0–9 . _ : / @ + = -, starting
@@ -81,8 +84,8 @@ func (s *Spec) Check() error {
 		case d == 0, forever && d == Forever:
 		case d < time.Millisecond:
 			add(field, "must be at least 1ms, not %v", d)
-		case d > maxDuration:
-			add(field, "must be at most %v", maxDuration)
+		case d > MaxDuration:
+			add(field, "must be at most %v", MaxDuration)
 		}
 	}
 
@@ -110,8 +113,8 @@ func (s *Spec) Check() error {
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")
-	} else if s.Delay > maxDuration {
-		add("delay", "must be at most %v", maxDuration)
+	} else if s.Delay > MaxDuration {
+		add("delay", "must be at most %v", MaxDuration)
 	}
 	if !s.RunAt.IsZero() && (s.RunAt.UnixMilli() < 0 || s.RunAt.UnixMilli() > MaxRunAt) {
 		add("run_at", "must lie between the years 1970 and 2200")

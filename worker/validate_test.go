@@ -97,6 +97,25 @@ func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *test
 	wantFields(t, err, "store", "queues")
 }
 
+func TestTimesOfAConfigAreHeldToTheirBounds(t *testing.T) {
+	const ms, hour = time.Millisecond, time.Hour
+	q := map[string]QueueConfig{"q": {}}
+	for _, c := range []Config{
+		{Lease: 100 * ms, DrainTimeout: ms, StopGrace: ms, EventAge: ms},
+		{Lease: hour, DrainTimeout: 24 * hour, StopGrace: hour, EventAge: MaxDuration},
+	} {
+		c.Queues = q
+		wantFields(t, c.Check())
+	}
+	for _, c := range []Config{
+		{Lease: 100*ms - 1, DrainTimeout: ms - 1, StopGrace: ms - 1, EventAge: ms - 1},
+		{Lease: hour + 1, DrainTimeout: 24*hour + 1, StopGrace: hour + 1, EventAge: MaxDuration + 1},
+	} {
+		c.Queues = q
+		wantFields(t, c.Check(), "lease", "drain_timeout", "stop_grace", "event_age")
+	}
+}
+
 func TestAZeroConfigMeansTheDocumentedDefaults(t *testing.T) {
 	if err := (Config{Queues: map[string]QueueConfig{"q": {}}, Policies: map[string]Policy{
 		"day":  {Timeout: Forever, SoftTimeout: 24 * time.Hour},

@@ -108,6 +108,7 @@ func (r *Replica) abandon(a *attempt) {
 	if a.lost {
 		delete(r.held, a)
 	} else {
+		close(a.passed)
 		r.send(a, a.giveUp())
 	}
 	if r.stuck == r.cfg.MaxStuck+1 {

@@ -45,6 +45,8 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if name == "-" {
 		name = "standard input"
 	}
+	bar := newPatientBar(cmd.ErrOrStderr(), "lines read")
+	defer bar.clear()
 	var specs []worker.Spec
 	var lines []int
 	err := interruptibly(cmd.Context(), func() error {
@@ -58,15 +60,22 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 			in = file
 		}
 		var err error
-		specs, lines, err = readBatch(in, name)
+		specs, lines, err = readBatch(in, name, func(n int) {
+			if cmd.Context().Err() == nil { // else it has been left behind
+				bar.count(n)
+			}
+		})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return g.withClient(cmd, func(ctx context.Context, c *client) error {
-		bar, done := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0
+		done := 0
 		p, err := c.watched(func(n int) {
+			if done == 0 {
+				bar.turnTo("tasks")
+			}
 			done += n
 			bar.set(done, len(specs))
 		})
@@ -186,8 +195,9 @@ func openBatch(name string) (*os.File, error) {
 }
 
 // readBatch reads one task per line, and the number of that; empty lines are
-// skipped. The error lists what is wrong with every bad line.
-func readBatch(in io.Reader, name string) (specs []worker.Spec, at []int, err error) {
+// skipped. The error lists what is wrong with every bad line. read is called now and
+// then with how many lines have been read.
+func readBatch(in io.Reader, name string, read func(n int)) (specs []worker.Spec, at []int, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), redisstore.MaxEntry)
 	var problems []string
@@ -198,7 +208,9 @@ func readBatch(in io.Reader, name string) (specs []worker.Spec, at []int, err er
 		}
 	}
 	for lines.Scan() {
-		n++
+		if n++; n%100 == 0 {
+			read(n)
+		}
 		line := lines.Bytes()
 		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte(byteOrderMark))

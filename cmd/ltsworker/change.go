@@ -21,12 +21,14 @@ type change struct {
 	from       []worker.State // the states it applies to
 	do         func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error)
 	check      func() error // of its own flags; may be nil
+	drops      bool         // what it leaves is kept only in part: see dropped
+	more       string       // of its help, after what all changes say
 }
 
 func newStop(g *globals) *cobra.Command {
 	var why string
 	cmd := changeCommand(g, change{
-		verb: "stop", past: "stopped", from: live(),
+		verb: "stop", past: "stopped", from: pool.LiveStates(),
 		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Stop(ctx, f, why) },
 		check: func() error {
 			if len(why) > worker.MaxErrorLen {
@@ -34,6 +36,12 @@ func newStop(g *globals) *cobra.Command {
 			}
 			return nil
 		},
+		drops: true,
+		more: fmt.Sprintf(`
+
+Of stopped tasks the newest %d are kept, not counting those to be kept for ever. A
+stop of more says about how many are gone for good: before, after, and as "dropped"
+in the JSON.`, worker.RetainNewest),
 	}, "End live tasks: running handlers are cancelled, the others never start")
 	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
 	return cmd
@@ -41,14 +49,14 @@ func newStop(g *globals) *cobra.Command {
 
 func newRetry(g *globals) *cobra.Command {
 	return changeCommand(g, change{
-		verb: "retry", past: "put back", from: ended(),
+		verb: "retry", past: "put back", from: pool.EndedStates(),
 		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Retry(ctx, f) },
 	}, "Put ended tasks back into their queues, with fresh attempts")
 }
 
 func newDelete(g *globals) *cobra.Command {
 	return changeCommand(g, change{
-		verb: "delete", past: "deleted", from: ended(),
+		verb: "delete", past: "deleted", from: pool.EndedStates(),
 		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Delete(ctx, f) },
 	}, "Remove ended tasks with everything that belongs to them")
 }
@@ -67,7 +75,7 @@ Tasks are given by their IDs, or by flags: these are combined with and, the
 values of one flag with or. With flags, the number of matching tasks is shown, and
 a person at a terminal is asked; a yes is for these tasks, not for those that match
 later. --yes does it without asking. Without both nothing is changed. --json tells
-what was done in "action", to how many "tasks", and how many had been so "before".`,
+what was done in "action", to how many "tasks", and how many had been so "before".` + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -119,15 +127,15 @@ func (ch change) checkStates(states []worker.State) error {
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes, asJSON bool) error {
-	look, err := newLook(ctx, cmd, c, f)
+	bar, done, total := newPatientBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	defer bar.clear()
+	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
 		return err
 	}
-	bar, done, total := newPatientBar(cmd.ErrOrStderr(), "tasks"), 0, len(f.IDs)
 	p, err := c.watchedClosely(func(n int) {
 		if done == 0 { // the looking is over
-			look.end()
-			bar.anew()
+			bar.turnTo("tasks")
 		}
 		done += n
 		bar.set(done, total)
@@ -142,18 +150,17 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 	}
 	if !named && !yes {
 		ids, err := matching(ctx, p, f, nil)
-		look.end()
 		if err != nil {
 			return err
 		}
-		question := count(len(ids), "task") + " would be " + ch.past
+		question := count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
 		if !canAsk(cmd) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
 			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
 		}
-		if err := confirm(ctx, cmd, question+". Go on?"); err != nil {
+		if err := bar.away(func() error { return confirm(ctx, cmd, question+". Go on?") }); err != nil {
 			return err
 		}
 		// What has come to match meanwhile is not what was agreed to.
@@ -161,7 +168,6 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 		look.begin(len(ids))
 	}
 	n, err := ch.do(ctx, p, f)
-	look.end()
 	bar.clear()
 	if n == 0 && err != nil {
 		return err
@@ -175,21 +181,44 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worke
 
 // changeRecord is what a change did in JSON output.
 type changeRecord struct {
-	Action string `json:"action"`
-	Tasks  int    `json:"tasks"`
-	Before int    `json:"before"`
+	Action  string `json:"action"`
+	Tasks   int    `json:"tasks"`
+	Before  int    `json:"before"`
+	Dropped int    `json:"dropped,omitempty"`
+}
+
+// dropped is about how many of n tasks that are stopped at once are not kept.
+func dropped(n int) int { return max(n-worker.RetainNewest, 0) }
+
+// loss says how many of n tasks are gone for good, "" for none.
+func (ch change) loss(n int) string {
+	if !ch.drops {
+		return ""
+	}
+	return loss(n)
+}
+
+func loss(n int) string {
+	if dropped(n) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", worker.RetainNewest, dropped(n))
 }
 
 // tell says how many tasks were changed, and how many had been before.
 func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	if asJSON {
-		return writeJSON(out, changeRecord{Action: ch.verb, Tasks: n, Before: before})
+		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
+		if ch.drops {
+			r.Dropped = dropped(n)
+		}
+		return writeJSON(out, r)
 	}
 	also := ""
 	if before > 0 {
 		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
 	}
-	_, err := fmt.Fprintf(out, "%s %s%s\n", ch.past, count(n, "task"), also)
+	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, count(n, "task"), also, ch.loss(n))
 	return err
 }
 
@@ -199,10 +228,13 @@ type look struct {
 	done, roughly int
 }
 
+// lookedAt is what the bar of a look counts.
+const lookedAt = "tasks looked at"
+
 // newLook makes a look for a filter that names states, unless it names ids.
-func newLook(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter) (*look, error) {
-	l := &look{bar: newPatientBar(cmd.ErrOrStderr(), "tasks looked at")}
-	if len(f.IDs) > 0 || !isTerminal(cmd.ErrOrStderr()) {
+func newLook(ctx context.Context, c *client, f worker.Filter, bar *patientBar) (*look, error) {
+	l := &look{bar: bar}
+	if len(f.IDs) > 0 || !isTerminal(bar.out) {
 		return l, nil
 	}
 	s, err := c.Stats(ctx)
@@ -232,12 +264,9 @@ func (l *look) step() {
 
 // begin is called before another look, at roughly so many.
 func (l *look) begin(roughly int) {
-	l.bar.anew()
+	l.bar.turnTo(lookedAt)
 	l.done, l.roughly = 0, roughly
 }
-
-// end is called when all have been looked at.
-func (l *look) end() { l.bar.clear() }
 
 // reader reads tasks: a client, or a pool.
 type reader interface {
@@ -263,17 +292,9 @@ func matching(ctx context.Context, r reader, f worker.Filter, also func(*worker.
 // distinct returns the ids without those that were there before.
 func distinct(ids []string) []string {
 	seen := make(map[string]bool, len(ids))
-	return slices.DeleteFunc(ids, func(id string) bool {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
 		again := seen[id]
 		seen[id] = true
 		return again
 	})
-}
-
-func live() []worker.State  { return states(false) }
-func ended() []worker.State { return states(true) }
-
-// states are those that a task goes on from, or the terminal ones.
-func states(terminal bool) []worker.State {
-	return slices.DeleteFunc(worker.States(), func(s worker.State) bool { return s.Terminal() != terminal })
 }

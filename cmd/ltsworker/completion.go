@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/ltsworker/ltsworker/pool"
 )
 
 // completionTimeout is how long a shell may wait for names that Redis knows.
@@ -21,11 +23,11 @@ func completeWords(words ...string) cobra.CompletionFunc {
 }
 
 // completeFrom offers what the pool of the command line names, for as many
-// arguments as most says (0 is any number). Where Redis does not answer at once,
+// arguments as atMost says (0 is any number). Where Redis does not answer at once,
 // that is nothing.
-func completeFrom(g *globals, most int, names func(ctx context.Context, c *client) ([]string, error)) cobra.CompletionFunc {
+func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if most > 0 && len(args) >= most {
+		if atMost > 0 && len(args) >= atMost {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
@@ -136,7 +138,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}
 	stateFlags := map[string]cobra.CompletionFunc{
-		"stop": completeWords(namesOf(live())...), "retry": completeWords(namesOf(ended())...), "delete": completeWords(namesOf(ended())...),
+		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "delete": completeWords(namesOf(pool.EndedStates())...),
 	}
 	for _, cmd := range root.Commands() {
 		switch known := arguments[cmd.Name()]; {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"os"
 	"regexp"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -60,7 +58,8 @@ func readConfig(file string) (*config, error) {
 }
 
 // parseConfig reads what a config file holds. Nothing outside of it is looked
-// at: commands are found when the handlers are made.
+// at: commands are found when the handlers are made, and what numbers and durations
+// may be is up to the pool.
 func parseConfig(file string, data []byte) *config {
 	c := &config{file: file, lines: map[string]int{}, handlers: map[string]command.Config{}}
 	c.pool.Queues = map[string]pool.Queue{}
@@ -105,8 +104,6 @@ func syntaxProblem(err error, data []byte) problem {
 	return p
 }
 
-const most = math.MaxInt32
-
 func (c *config) read(r *yamlReader, root *yaml.Node) {
 	p := &c.pool
 	r.section(root, "",
@@ -120,21 +117,21 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 				}
 			}
 		}},
-		field{"lease", r.duration(&p.Lease, 100*time.Millisecond, time.Hour, false)},
-		field{"drain_timeout", r.duration(&p.DrainTimeout, time.Millisecond, day, false)},
-		field{"stop_grace", r.duration(&p.StopGrace, time.Millisecond, time.Hour, false)},
-		field{"max_stuck", r.number(&p.MaxStuck, 1, most)},
-		field{"limit", r.number(&p.Limit, 0, most)},
+		field{"lease", r.duration(&p.Lease, false)},
+		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},
+		field{"stop_grace", r.duration(&p.StopGrace, false)},
+		field{"max_stuck", r.number(&p.MaxStuck, false)},
+		field{"limit", r.number(&p.Limit, true)},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
-				field{"default_limit", r.number(&p.Groups.DefaultLimit, 0, most)},
+				field{"default_limit", r.number(&p.Groups.DefaultLimit, true)},
 				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
 		}},
 		field{"events", func(n *yaml.Node, at string) {
 			r.section(n, at,
-				field{"max", r.number(&p.MaxEvents, 1, most)},
-				field{"age", r.duration(&p.EventAge, time.Second, 365*day, false)})
+				field{"max", r.number(&p.MaxEvents, false)},
+				field{"age", r.duration(&p.EventAge, false)})
 		}},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
@@ -157,9 +154,9 @@ func (c *config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 		// A queue without settings is written "default:" as well as "default: {}".
 		if v.ShortTag() != "!!null" {
 			r.section(v, at,
-				field{"workers", r.number(&q.Workers, 1, worker.MaxWorkers)},
-				field{"limit", r.number(&q.Limit, 0, most)},
-				field{"max_len", r.number(&q.MaxLen, 0, most)})
+				field{"workers", r.number(&q.Workers, false)},
+				field{"limit", r.number(&q.Limit, true)},
+				field{"max_len", r.number(&q.MaxLen, true)})
 		}
 		c.pool.Queues[name] = q
 	}
@@ -172,7 +169,7 @@ func (c *config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			return
 		}
 		n := 0
-		r.number(&n, 0, most)(v, at)
+		r.number(&n, true)(v, at)
 		if c.pool.Groups.Limits == nil {
 			c.pool.Groups.Limits = map[string]int{}
 		}
@@ -196,10 +193,10 @@ func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 		}
 		r.section(v, at,
 			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
-			field{"timeout", r.duration(&policy.Timeout, time.Millisecond, maxDuration, true)},
-			field{"soft_timeout", r.duration(&policy.SoftTimeout, time.Millisecond, maxDuration, false)},
-			field{"max_attempts", r.number(&policy.MaxAttempts, 1, worker.MaxMaxAttempts)},
-			field{"max_lost", r.number(&policy.MaxLost, 1, worker.MaxMaxAttempts)},
+			field{"timeout", r.duration(&policy.Timeout, true)},
+			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
+			field{"max_attempts", r.number(&policy.MaxAttempts, false)},
+			field{"max_lost", r.number(&policy.MaxLost, false)},
 			field{"backoff", func(n *yaml.Node, at string) {
 				b, err := worker.ParseBackoff(n.Value)
 				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {

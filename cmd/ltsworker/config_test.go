@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -90,20 +91,54 @@ func TestConfigMistakesAreReportedTogether(t *testing.T) {
 			`f.yaml:2: queues.{x} must not contain "{"; allowed are letters, digits and . _ : / @ + = -`,
 			`f.yaml:3: handlers.a\n must not contain "\n"; allowed are letters, digits and . _ : / @ + = -`,
 		}},
-		"numbers": {good + "limit: -1\ngroups: {default_limit: 1.5, limits: {a: 99999999999, b: many}}\n", []string{
-			`f.yaml:3: limit must be a whole number from 0 to 2147483647, not "-1"`,
-			`f.yaml:4: groups.default_limit must be a whole number from 0 to 2147483647, not "1.5"`,
-			`f.yaml:4: groups.limits.a must be a whole number from 0 to 2147483647, not "99999999999"`,
-			`f.yaml:4: groups.limits.b must be a whole number from 0 to 2147483647, not "many"`,
+		"numbers": {good + "limit: -1\ngroups: {default_limit: 1.5, limits: {a: 99999999999999999999, b: many}}\n", []string{
+			`f.yaml:3: limit must not be negative, but is -1`,
+			`f.yaml:4: groups.default_limit must be a whole number, not "1.5"`,
+			`f.yaml:4: groups.limits.a must be a whole number, not "99999999999999999999"`,
+			`f.yaml:4: groups.limits.b must be a whole number, not "many"`,
 		}},
 		"durations": {good + "lease: 30\ndrain_timeout: 0s\nstop_grace: 2h\n", []string{
 			`f.yaml:3: lease needs a unit, as in 30s or 30m`,
-			`f.yaml:4: drain_timeout must be at least 1ms, not 0s`,
-			`f.yaml:5: stop_grace must be at most 1h0m0s, not 2h`,
+			`f.yaml:4: drain_timeout must be more than 0, not 0s; without the key the default holds`,
+			`f.yaml:5: stop_grace must be at most 1h0m0s, not 2h0m0s`,
+		}},
+		"what the pool refuses": {`queues:
+  a.b:
+    workers: 100001
+    limit: -1
+    max_len: -2
+groups:
+  default_limit: -3
+  limits:
+    acme.eu: -4
+events:
+  max: -5
+  age: 10us
+lease: 1ms
+max_stuck: -6
+handlers:
+  c.d:
+    command: [cat]
+    timeout: 10us
+    max_attempts: 1000001
+    max_lost: -7
+`, []string{
+			`f.yaml:3: queues.a.b.workers must be at most 100000, not 100001`,
+			`f.yaml:4: queues.a.b.limit must not be negative, but is -1`,
+			`f.yaml:5: queues.a.b.max_len must not be negative, but is -2`,
+			`f.yaml:7: groups.default_limit must not be negative, but is -3`,
+			`f.yaml:9: groups.limits.acme.eu must not be negative, but is -4`,
+			`f.yaml:11: events.max must not be negative, but is -5`,
+			`f.yaml:12: events.age must be at least 1ms, not 10µs`,
+			`f.yaml:13: lease must be at least 100ms, not 1ms`,
+			`f.yaml:14: max_stuck must not be negative, but is -6`,
+			`f.yaml:18: handlers.c.d.timeout must be from 1ms to 87600h0m0s, not 10µs`,
+			`f.yaml:19: handlers.c.d.max_attempts must be from 1 to 1000000, not 1000001`,
+			`f.yaml:20: handlers.c.d.max_lost must be from 1 to 1000000, not -7`,
 		}},
 		"queue": {"queues:\n  default: {worker: 4, limit: x}\nhandlers: {a: {command: [cat]}}\n", []string{
 			`f.yaml:2: queues.default.worker is not a key here; did you mean workers?`,
-			`f.yaml:2: queues.default.limit must be a whole number from 0 to 2147483647, not "x"`,
+			`f.yaml:2: queues.default.limit must be a whole number, not "x"`,
 		}},
 		"handlers": {`queues: {default: {}}
 handlers:
@@ -122,7 +157,7 @@ handlers:
 			`f.yaml:6: handlers.d.command "./missing.sh" was not found in DIR`,
 			`f.yaml:7: handlers.e.timeout must be a duration such as 500ms, 90s, 1h30m or 7d, not "never", or none`,
 			`f.yaml:7: handlers.e.backoff must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not "soon"`,
-			`f.yaml:7: handlers.e.max_attempts must be a whole number from 1 to 1000000, not "0"`,
+			`f.yaml:7: handlers.e.max_attempts must be more than 0, not 0; without the key the default holds`,
 			`f.yaml:7: handlers.e.dir "DIR/nowhere" cannot be used: no such file or directory`,
 			`f.yaml:8: handlers.f.soft_timeout must be shorter than the timeout (1m0s), not 2m0s`,
 			`f.yaml:9: handlers.g must be a mapping such as {command: [./cut.sh]}, not nothing`,
@@ -146,7 +181,7 @@ handlers:
 		"quotes": {good + "limit: \"5\"\ngroups: {default: 3, default_limit: \"-1\"}\n", []string{
 			`f.yaml:3: limit must be a number and not text: leave out the quotes, as in 5`,
 			`f.yaml:4: groups.default is not a key here; did you mean default_limit?`,
-			`f.yaml:4: groups.default_limit must be a whole number from 0 to 2147483647, not "-1"`,
+			`f.yaml:4: groups.default_limit must be a number and not text: leave out the quotes, as in -1`,
 		}},
 		"env": {`queues: {default: {}}
 handlers:
@@ -190,6 +225,25 @@ handlers:
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestConfigTakesWhatThePoolTakes(t *testing.T) {
+	t.Setenv("LTS_REDIS", "")
+	t.Setenv("LTS_POOL", "")
+	file := filepath.Join(t.TempDir(), "f.yaml")
+	const yaml = "queues: {default: {}}\nhandlers: {a: {command: [cat]}}\nevents: {age: %s}\n"
+	for _, age := range []string{"10ms", "3650d"} {
+		if err := os.WriteFile(file, fmt.Appendf(nil, yaml, age), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at, p, _, err := prepare(&globals{}, file, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %v", age, err)
+			continue
+		}
+		p.Close()
+		at.Close()
 	}
 }
 

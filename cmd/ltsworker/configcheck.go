@@ -34,27 +34,27 @@ func (c *config) blameFields(err error, key func(field string) string) {
 // poolKey is how the file spells a field of the pool's configuration.
 func poolKey(field string) string {
 	switch field {
-	case "limits.pool":
-		return "limit"
-	case "limits.default_group":
-		return joinKey("groups", "default_limit")
 	case "max_events":
 		return joinKey("events", "max")
 	case "event_age":
 		return joinKey("events", "age")
 	}
-	if group, ok := strings.CutPrefix(field, "limits.groups."); ok {
-		return joinKey(joinKey("groups", "limits"), group)
-	}
-	section, rest, _ := strings.Cut(field, ".")
-	i := strings.LastIndexByte(rest, '.')
-	if i < 0 {
+	section, rest, nested := strings.Cut(field, ".")
+	if !nested {
 		return field
 	}
-	if section == "policies" {
+	// Names may have dots in them.
+	split := strings.LastIndexByte(rest, '.')
+	switch section {
+	case "groups":
+		split = strings.IndexByte(rest, '.')
+	case "policies":
 		section = "handlers"
 	}
-	return joinKey(joinKey(section, rest[:i]), rest[i+1:])
+	if split < 0 {
+		return joinKey(section, rest)
+	}
+	return joinKey(joinKey(section, rest[:split]), rest[split+1:])
 }
 
 // blamed reports whether something is wrong with the key or inside of it.

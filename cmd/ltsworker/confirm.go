@@ -19,9 +19,12 @@ var errDeclined = errors.New("nothing was changed")
 
 // canAsk reports whether a person can be asked: they read standard error and
 // type on standard input.
-func canAsk(cmd *cobra.Command) bool {
+func canAsk(cmd *cobra.Command) bool { return canType(cmd) && isTerminal(cmd.ErrOrStderr()) }
+
+// canType reports whether a person types on standard input.
+func canType(cmd *cobra.Command) bool {
 	in, ok := cmd.InOrStdin().(*os.File)
-	return ok && term.IsTerminal(int(in.Fd())) && isTerminal(cmd.ErrOrStderr())
+	return ok && term.IsTerminal(int(in.Fd()))
 }
 
 // confirm asks and returns nil for a yes. What it shows must be printable.

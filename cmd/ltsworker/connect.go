@@ -103,6 +103,10 @@ func reach(ctx context.Context, at *place) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		// Whoever may not ping, but may run scripts, does without.
+		if isDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
+			return nil
+		}
 		return &unreachableError{address: at.address, err: advise(err, at.plain())}
 	}
 	return nil
@@ -126,10 +130,18 @@ func advise(err error, plain bool) error {
 		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
 	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):
 		return errors.New("it refuses the user name or password")
+	case strings.HasPrefix(msg, "NOPERM") && !strings.Contains(msg, "ping"):
+		return fmt.Errorf("its user may not do what this needs: %w", err)
 	case strings.HasPrefix(msg, "NOPERM"):
 		return fmt.Errorf("its user may not do what this needs (one that may only push to the inbox enqueues with RPUSH): %w", err)
 	}
 	return err
+}
+
+// isDenied reports whether err says that the user lacks a right.
+func isDenied(err error) bool {
+	var answer redis.Error
+	return errors.Is(err, worker.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")
 }
 
 // client is a connection to one pool that runs nothing.
@@ -147,7 +159,9 @@ func (c *client) close() {
 }
 
 // open connects a command to the pool that its flags name.
-func (g *globals) open(ctx context.Context) (*client, error) {
+func (g *globals) open(ctx context.Context) (*client, error) { return g.openBy(ctx, openPool) }
+
+func (g *globals) openBy(ctx context.Context, open func(context.Context, *place, string) (*client, error)) (*client, error) {
 	name, err := g.poolName("")
 	if err != nil {
 		return nil, err
@@ -156,13 +170,17 @@ func (g *globals) open(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openPool(ctx, at, name)
+	return open(ctx, at, name)
 }
 
 func openPool(ctx context.Context, at *place, name string) (*client, error) {
 	if err := reach(ctx, at); err != nil {
 		return nil, err
 	}
+	return newClient(at, name)
+}
+
+func newClient(at *place, name string) (*client, error) {
 	rdb := at.client()
 	store := redisstore.New(rdb, name)
 	p, err := pool.New(store, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})

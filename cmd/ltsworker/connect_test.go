@@ -74,6 +74,7 @@ func TestAdviceForStrangers(t *testing.T) {
 		errors.New("NOAUTH Authentication required."):   "it needs a password",
 		errors.New("WRONGPASS invalid username"):        "refuses the user name or password",
 		errors.New("NOPERM this user may not run ping"): "enqueues with RPUSH",
+		errors.New("NOPERM this user may not select"):   "may not do what this needs: NOPERM",
 		errors.New("anything else"):                     "anything else",
 	} {
 		if got := advise(said, true).Error(); !strings.Contains(got, want) {

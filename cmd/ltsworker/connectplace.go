@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -105,7 +106,7 @@ func readPlace(u *url.URL, more []string) (*place, error) {
 		if err != nil {
 			return nil, &refusedURL{err}
 		}
-		opts.ClientName, opts.ContextTimeoutEnabled = "ltsworker", true
+		opts.OnConnect, opts.ContextTimeoutEnabled = introduce, true
 		return &place{address: opts.Addr, server: opts}, nil
 	case kind == "sentinel":
 		port = "26379"
@@ -140,7 +141,7 @@ func clusterPlace(u url.URL, q url.Values, addrs []string) (*place, error) {
 	if err != nil {
 		return nil, &refusedURL{err}
 	}
-	opts.ClientName, opts.ContextTimeoutEnabled = "ltsworker", true
+	opts.OnConnect, opts.ContextTimeoutEnabled = introduce, true
 	return &place{address: strings.Join(addrs, ","), cluster: opts}, nil
 }
 
@@ -167,8 +168,19 @@ func sentinelPlace(u url.URL, q url.Values, addrs []string) (*place, error) {
 		opts.Password, _ = user.Password()
 	}
 	opts.SentinelUsername, opts.SentinelPassword = sentinelUser, sentinelPassword
-	opts.ClientName, opts.ContextTimeoutEnabled = "ltsworker", true
+	opts.OnConnect, opts.ContextTimeoutEnabled = introduce, true
 	return &place{address: master + " of " + strings.Join(addrs, ","), sentinel: opts}, nil
+}
+
+// introduce gives a connection the name that CLIENT LIST shows. A user who may not
+// have one does without; as ClientName it would cost the connection.
+func introduce(ctx context.Context, conn *redis.Conn) error {
+	err := conn.ClientSetName(ctx, "ltsworker").Err()
+	var answer redis.Error
+	if errors.As(err, &answer) {
+		return nil
+	}
+	return err
 }
 
 // splitHosts takes all hosts but the first out of a URL.

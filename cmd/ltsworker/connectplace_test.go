@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
@@ -91,5 +93,47 @@ func TestBinaryWorksBehindSentinel(t *testing.T) {
 	u.env[0] = strings.Replace(u.env[0], redisserver.MasterName, "another", 1)
 	if a := u.run("stats"); a.code != exitUnreachable || !strings.Contains(a.err, "another of ") {
 		t.Errorf("with a master that nobody knows: %+v", a)
+	}
+}
+
+func TestAConnectionHasANameWhereItMay(t *testing.T) {
+	s := redisserver.Start(t)
+	u := &user{t: t, dir: t.TempDir()}
+	for rules, want := range map[string]string{"~* +@all": "ltsworker", "~* +@all -client|setname": ""} {
+		url := s.User(t, "named", strings.Fields(rules)...).URL()
+		at, err := locate(url, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rdb := at.client()
+		defer rdb.Close()
+		if name, err := rdb.ClientGetName(t.Context()).Result(); name != want || err != nil && !errors.Is(err, redis.Nil) {
+			t.Errorf("%s: the name is %q, %v; want %q", rules, name, err, want)
+		}
+	}
+	// Without the whole family a worker does its work, and the doctor finds no fault.
+	u.env = []string{"LTS_REDIS=" + s.User(t, "named", "~lts:{default}:*", "+@all", "-client").URL()}
+	u.must("enqueue", "x", "--id", "a")
+	u.must("stop", "a")
+	if a := u.run("doctor", "--json"); a.err != "" || strings.Contains(a.out, `"severity":"error"`) || !strings.Contains(a.out, `"check":"entries"`) {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestOnlyWhoMayJustPushIsToldToPush(t *testing.T) {
+	s := redisserver.Start(t)
+	u := &user{t: t, dir: t.TempDir()}
+	for rules, want := range map[string]struct {
+		code int
+		push bool
+	}{
+		"~lts:{default}:inbox -@all +rpush": {exitUnreachable, true},
+		"~lts:{default}:* +@all -ping":      {exitDone, false},
+		"~lts:{default}:* +@all -zadd":      {exitFailed, false},
+	} {
+		u.env = []string{"LTS_REDIS=" + s.User(t, "some", strings.Fields(rules)...).URL()}
+		if a := u.run("enqueue", "x"); a.code != want.code || strings.Contains(a.err, "RPUSH") != want.push {
+			t.Errorf("%s: %+v", rules, a)
+		}
 	}
 }

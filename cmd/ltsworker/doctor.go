@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 func newDoctor(g *globals) *cobra.Command {
@@ -32,9 +34,13 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 3 Redis unreachable. Notes do not count.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				return doctor(ctx, cmd, c, fix, asJSON)
-			})
+			ctx := cmd.Context()
+			c, err := g.openBy(ctx, openForDoctor)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			return unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
@@ -47,9 +53,13 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 	walk := newPatientBar(cmd.ErrOrStderr(), "entries")
 	defer walk.clear()
 	open, fixed := 0, 0
+	next := ""
 	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
+		if isDenied(err) {
+			f, err = lackedRight(err), nil
+		}
 		if err != nil {
-			return err
+			return errors.Join(err, printNext(out, next))
 		}
 		if f.Open() {
 			open++
@@ -61,7 +71,12 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 		if asJSON {
 			err = writeJSON(out, recordFinding(f))
 		} else {
-			err = printFinding(out, f)
+			// What is to be done about several in a row is said once, after the last.
+			if do := remedy(f); do != next {
+				err = printNext(out, next)
+				next = do
+			}
+			err = errors.Join(err, printFinding(out, f))
 		}
 		if err != nil {
 			return err
@@ -69,6 +84,9 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 	}
 	walk.clear()
 	if !asJSON {
+		if err := printNext(out, next); err != nil {
+			return err
+		}
 		summary := "all is well"
 		if open > 0 {
 			summary = count(open, "finding") + " to see to"
@@ -84,6 +102,26 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 		return errReported
 	}
 	return nil
+}
+
+// openForDoctor opens a pool also for a user who may not even ask whether Redis
+// answers: that is a finding.
+func openForDoctor(ctx context.Context, at *place, name string) (*client, error) {
+	if err := reach(ctx, at); err != nil && !isDenied(err) {
+		return nil, err
+	}
+	return newClient(at, name)
+}
+
+// lackedRight is the finding that the inspection ended at a right that the user lacks.
+func lackedRight(err error) pool.Finding {
+	f := pool.Finding{Severity: worker.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
+	var advised *worker.AdvisedError
+	if errors.As(err, &advised) {
+		f.What, f.Do = advised.Err.Error(), advised.Do
+	}
+	f.What = "the rest was not looked at: " + tidy(f.What)
+	return f
 }
 
 // findingRecord is a finding in JSON output.
@@ -114,17 +152,23 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	if f.Key != "" {
 		text = printable(f.Key) + ": " + text
 	}
-	width := terminalWidth(w)
-	if _, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, width)); err != nil {
-		return err
-	}
-	next := f.Do
+	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, terminalWidth(w)))
+	return err
+}
+
+// remedy is what is to be done about a finding, or was.
+func remedy(f pool.Finding) string {
 	if f.Fixed != "" {
-		next = f.Fixed
+		return f.Fixed
 	}
-	if next == "" {
+	return f.Do
+}
+
+// printNext prints the remedy of the findings above it; "" is none.
+func printNext(w io.Writer, remedy string) error {
+	if remedy == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(next), findingText+2, width))
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(remedy), findingText+2, terminalWidth(w)))
 	return err
 }

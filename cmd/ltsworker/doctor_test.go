@@ -118,6 +118,50 @@ func TestDoctorRepairsAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
+	u := soundUser(t)
+	for _, id := range []string{"a", "b", "c"} {
+		u.redis("SET", "lts:{p}:task:"+id, "x")
+	}
+	for args, remedy := range map[string]string{"doctor": "→ look at it, then repair", "doctor --fix": "→ moved to lts:{p}:broken:task:"} {
+		a := u.run(strings.Fields(args)...)
+		want := 1
+		if args == "doctor --fix" {
+			want = 3 // each has gone to a place of its own
+		}
+		if got := strings.Count(a.out, remedy); got != want || strings.Count(a.out, "is no hash") != 3 {
+			t.Errorf("%s: %q is said %d times, want %d\n%s", args, remedy, got, want, a.out)
+		}
+		if args == "doctor" && strings.Index(a.out, remedy) < strings.LastIndex(a.out, "is no hash") {
+			t.Errorf("%s: the remedy is not below the findings\n%s", args, a.out)
+		}
+	}
+}
+
+func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
+	s := redisserver.Start(t, redisserver.AOF())
+	u := &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr()}
+	for name, rules := range map[string]string{
+		"producer": "~lts:{p}:inbox -@all +rpush",
+		"pingless": "~lts:{p}:* +@all -@admin -@dangerous -function +info -ping",
+	} {
+		u.env = []string{"LTS_REDIS=" + s.User(t, name, strings.Fields(rules)...).URL(), "LTS_POOL=p"}
+		a := u.run("doctor", "--json")
+		var open []findingRecord
+		for _, f := range decodeLines[findingRecord](t, a.out) {
+			if f.Severity == "error" {
+				open = append(open, f)
+			}
+		}
+		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "'ping'") || open[0].Do == "" {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if out := u.run("doctor").out; !strings.HasSuffix(out, "\n1 finding to see to\n") {
+		t.Error(out)
+	}
+}
+
 func TestDoctorThatCannotGetIn(t *testing.T) {
 	nowhere := stranger(t)
 	nowhere.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}

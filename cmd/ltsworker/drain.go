@@ -120,6 +120,7 @@ type endings map[string]*lastSeen
 type lastSeen struct {
 	listed bool
 	silent bool      // it is off the list because its heartbeat was missed
+	runs   int       // tasks
 	seen   time.Time // its last heartbeat, by the clock of Redis
 	beat   time.Time // about when that was, by ours
 	lease  time.Duration
@@ -142,7 +143,7 @@ func (e endings) look(at time.Time, replicas []pool.ReplicaInfo) (left int) {
 		case !r.SeenAt.Equal(s.seen):
 			s.beat = at
 		}
-		s.listed, s.silent, s.seen, s.lease = true, false, r.SeenAt, r.Lease
+		s.listed, s.silent, s.runs, s.seen, s.lease = true, false, r.Running, r.SeenAt, r.Lease
 	}
 	for id, s := range e {
 		if s.listed && !there[id] {
@@ -150,6 +151,16 @@ func (e endings) look(at time.Time, replicas []pool.ReplicaInfo) (left int) {
 		}
 	}
 	return len(there)
+}
+
+// work returns how many are on the list, and how many tasks they run.
+func (e endings) work() (left, tasks int) {
+	for _, s := range e {
+		if s.listed {
+			left, tasks = left+1, tasks+s.runs
+		}
+	}
+	return left, tasks
 }
 
 // leftEvery is how often somebody who waits for replicas to end looks.
@@ -169,6 +180,13 @@ func (e endings) every() time.Duration {
 // awaitEnd returns when none of the replicas is on the list any more. It fails
 // where one did not end, but went silent.
 func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) error {
+	if left, tasks := ends.work(); left > 0 {
+		with := ""
+		if tasks > 0 {
+			with = ", with " + count(tasks, "task") + " to finish"
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", count(left, "replica"), with)
+	}
 	err := ends.await(ctx, c)
 	if err != nil && !errors.Is(err, errWaitedLongEnough) {
 		return err

@@ -23,7 +23,8 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 	u.must("enqueue", "echo", "--id", "after")
-	if a := u.run("drain", id, "--wait", "--timeout", "10ms"); a.code != exitFailed || !strings.Contains(a.err, "not all replicas have ended") {
+	if a := u.run("drain", id, "--wait", "--timeout", "10ms"); a.code != exitFailed || !strings.Contains(a.err, "not all replicas have ended") ||
+		!strings.HasPrefix(a.err, "ltsworker: waiting for 1 replica to end, with 1 task to finish\n") {
 		t.Errorf("got %+v", a)
 	}
 	u.write("go", "", 0o600)
@@ -44,9 +45,12 @@ func TestDrainAllEndsIdleReplicasToo(t *testing.T) {
 	u := newUser(t)
 	replicas := []*replica{u.startReplica(), u.startReplica()}
 	u.awaitReplicas(len(replicas))
-	out := u.must("drain", "--all", "--wait")
-	if out != "asked 2 replicas to drain\n2 replicas ended\n" {
-		t.Errorf("got %q", out)
+	a := u.run("drain", "--all", "--wait")
+	if a.code != exitDone || a.out != "asked 2 replicas to drain\n2 replicas ended\n" || a.err != "ltsworker: waiting for 2 replicas to end\n" {
+		t.Errorf("got %+v", a)
+	}
+	if a := u.run("drain", "--all", "--wait"); a.code != exitDone || a.err != "" {
+		t.Errorf("with nobody to wait for: %+v", a)
 	}
 	for _, r := range replicas {
 		if code := r.wait(); code != exitDone {

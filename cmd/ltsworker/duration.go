@@ -15,7 +15,7 @@ import (
 const day = 24 * time.Hour
 
 // maxDuration is the longest time that a task, a flag or a config file may name.
-const maxDuration = 3650 * day
+const maxDuration = worker.MaxDuration
 
 // parseDuration reads Go's syntax plus days in front: "90s", "1h30m", "7d",
 // "1.5d", "1d12h". Negative ones and those past maxDuration are refused.

@@ -160,8 +160,8 @@ func payload(args []string, in io.Reader) ([]byte, error) {
 			return nil, &inputError{fmt.Errorf("the payload is over %d bytes: store it elsewhere and pass a reference", worker.MaxPayload)}
 		}
 	}
-	var any json.RawMessage
-	if err := json.Unmarshal(data, &any); err != nil {
+	var valid json.RawMessage
+	if err := json.Unmarshal(data, &valid); err != nil {
 		return nil, &inputError{fmt.Errorf(`the payload is not JSON: %w; text needs double quotes inside the shell's: '"text"'`, err)}
 	}
 	return data, nil

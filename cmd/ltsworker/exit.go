@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -169,20 +168,5 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 // those who did not write it.
 var scriptPlace = regexp.MustCompile(` script: [0-9a-f]{40}, on @user_script:\d+\.?`)
 
-// doing is what a layer puts before an error: "stats", "enqueue email.send".
-var doing = regexp.MustCompile(`^([a-z]+)[^:]*$`)
-
-// tidy makes the text of an error, one line of it, fit for a person: it names
-// what two layers were doing once, and no place in a script.
-func tidy(line string) string {
-	line = scriptPlace.ReplaceAllString(line, "")
-	parts := strings.Split(line, ": ")
-	for i := 1; i < len(parts)-1; {
-		if before := doing.FindStringSubmatch(parts[i-1]); before != nil && before[1] == parts[i] {
-			parts = slices.Delete(parts, i, i+1)
-			continue
-		}
-		i++
-	}
-	return strings.Join(parts, ": ")
-}
+// tidy makes the text of an error fit for a person: it names no place in a script.
+func tidy(text string) string { return scriptPlace.ReplaceAllString(text, "") }

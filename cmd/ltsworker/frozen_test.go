@@ -16,7 +16,7 @@ func TestAFrozenReplicaHasNotDrained(t *testing.T) {
 	u.awaitReplicas(2)
 	frozen.signal(syscall.SIGSTOP)
 	silent := "ltsworker: replica " + id + " went silent: it did not drain\n"
-	if a := u.run("drain", "--all", "--wait"); a != (answer{exitFailed, "asked 2 replicas to drain\n1 replica ended\n", silent}) {
+	if a := u.run("drain", "--all", "--wait"); a != (answer{exitFailed, "asked 2 replicas to drain\n1 replica ended\n", "ltsworker: waiting for 2 replicas to end\n" + silent}) {
 		t.Errorf("got %+v", a)
 	}
 	// Nobody has taken it off the list for good, so it can still be asked.

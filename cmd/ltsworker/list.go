@@ -51,12 +51,15 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
 	tab.paint("STATE", stateStyle)
 	filter.Brief = !asJSON
+	bar := newPatientBar(cmd.ErrOrStderr(), "tasks listed")
+	defer bar.clear()
 	n := 0
 	for t, err := range c.Tasks(ctx, filter) {
 		if err != nil {
 			return err
 		}
 		if limit > 0 && n == limit {
+			bar.clear()
 			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", limit)
 			break
 		}
@@ -75,6 +78,10 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filt
 			}
 		}
 		n++
+		// What is listed on the terminal shows by itself, and a pipe may end in a pager.
+		if n%100 == 0 && isFile(out) {
+			bar.count(n)
+		}
 	}
 	if n == 0 {
 		if filter.Empty() {

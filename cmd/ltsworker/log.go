@@ -16,6 +16,16 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// isFile reports whether w keeps what is written to it.
+func isFile(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
 // logFormats are the forms that a log can have. auto is text on a terminal and
 // JSON elsewhere.
 var logFormats = []string{"auto", "text", "json"}

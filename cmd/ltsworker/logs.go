@@ -25,7 +25,7 @@ func newLogs(g *globals) *cobra.Command {
 		Short: "Show the attempts of a task, with the end of their logs",
 		Long: fmt.Sprintf(`Show the attempts of a task that failed or were lost, oldest first: the newest
 %d are kept, as long as the task is. Of a command's log that is the end of what it
-wrote to standard error. Attempts that succeeded leave none.`, worker.HistoryMax),
+wrote to standard error. Attempts that succeeded leave none.`, worker.MaxHistory),
 		Args: between(1, 1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {

@@ -40,6 +40,18 @@ func (u *user) tail(args []string, lines int) string {
 	return text.String()
 }
 
+func TestTailShowsWhatIsBrokenOfAnEvent(t *testing.T) {
+	u := newUser(t)
+	u.redis("XADD", "lts:{"+u.pool+"}:events", "*", "id", "a", "kind", "k", "at", "soon")
+	if line := u.tail([]string{"tail", "--from", "0"}, 1); !strings.HasPrefix(line, "- ") || !strings.Contains(line, "broken=") || !strings.Contains(line, "soon") {
+		t.Errorf("got %q", line)
+	}
+	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 1))
+	if e := events[0]; e.ID != "a" || e.At != "" || !strings.Contains(e.Broken, "soon") {
+		t.Errorf("got %+v", e)
+	}
+}
+
 func TestTailShowsEveryChangeOfState(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a", "--delay", "1h")

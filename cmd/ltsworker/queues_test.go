@@ -64,7 +64,7 @@ func TestASlipInAQueuesNameIsTold(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x")
 	for _, args := range [][]string{{"pause", "defualt"}, {"limit", "defautl", "3"}} {
-		if a := u.run(args...); a.code != 0 || a.out == "" || !strings.Contains(a.err, "note: the pool had no queue "+args[1]+"; there are default") {
+		if a := u.run(args...); a.code != 0 || a.out == "" || !strings.Contains(a.err, "note: the pool had no queue "+args[1]+"; did you mean default? there are default") {
 			t.Errorf("%v: %+v", args, a)
 		}
 	}
@@ -89,7 +89,7 @@ func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
 	u.must("enqueue", "echo", "--queue", "typo")
 	u.must("pause", "typo")
 	out := u.run("doctor").out
-	for _, want := range []string{"no live replica serves queue typo, where 1 tasks wait", "queue typo is paused"} {
+	for _, want := range []string{"no live replica serves queue typo, where 1 task waits", "queue typo is paused"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}

@@ -121,6 +121,7 @@ type eventRecord struct {
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
 	ResultBytes  int               `json:"result_bytes,omitempty"`
+	Broken       string            `json:"broken,omitempty"` // what of the entry could not be read
 }
 
 func recordEvent(e worker.Event) eventRecord {
@@ -131,6 +132,9 @@ func recordEvent(e worker.Event) eventRecord {
 		ResultBytes: e.ResultBytes,
 	}
 	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)
+	if e.Broken != nil {
+		r.Broken = e.Broken.Error()
+	}
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -75,7 +76,7 @@ func recordStats(name string, s worker.Stats) statsRecord {
 	for _, q := range s.Queues {
 		r.Queues = append(r.Queues, queueRecord(q))
 	}
-	for _, state := range ended() {
+	for _, state := range pool.EndedStates() {
 		r.Kept[state], r.Ended[state] = s.Kept[state], s.Ended[state]
 	}
 	return r
@@ -97,7 +98,7 @@ func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
 		running += " of at most " + num(s.Limit)
 	}
 	tab.row("  running", running)
-	for _, state := range ended() {
+	for _, state := range pool.EndedStates() {
 		tab.row("  "+string(state), fmt.Sprintf("%d, %d kept", s.Ended[state], s.Kept[state]))
 	}
 	tab.row("  enqueued", fmt.Sprintf("%d, %d retried by hand", s.Enqueued, s.Retried))

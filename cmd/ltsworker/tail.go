@@ -69,7 +69,11 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 
 // eventLine shows an event to a person.
 func eventLine(e worker.Event) string {
-	cells := []string{localTimeMS(e.At), fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
+	at := "-" // of a broken event that does not tell
+	if !e.At.IsZero() {
+		at = localTimeMS(e.At)
+	}
+	cells := []string{at, fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
 	add := func(name, value string) {
 		if value != "" {
 			cells = append(cells, name+"="+value)
@@ -88,6 +92,9 @@ func eventLine(e worker.Event) string {
 	add("replica", printable(e.Replica))
 	if e.Error != "" {
 		add("error", printable(e.Error))
+	}
+	if e.Broken != nil {
+		add("broken", printable(e.Broken.Error()))
 	}
 	return strings.Join(cells, " ")
 }

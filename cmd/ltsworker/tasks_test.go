@@ -289,7 +289,7 @@ func TestRepeatedIDsAreOneTask(t *testing.T) {
 func TestALostResultIsTold(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()
-	long := `"` + strings.Repeat("x", worker.EventResultMax) + `"`
+	long := `"` + strings.Repeat("x", worker.MaxEventResult) + `"`
 	const gone = "its result of 1026 bytes is gone"
 	if a := u.run("enqueue", "echo", long, "--id", "a", "--retain", "0s", "--wait"); a != (answer{exitFailed, "a\tsucceeded\t" + gone + "\n", ""}) {
 		t.Errorf("got %+v", a)

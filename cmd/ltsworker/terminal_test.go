@@ -28,7 +28,12 @@ type terminal struct {
 // terminal starts a command in a terminal of that size.
 func (u *user) terminal(columns, rows int, args ...string) *terminal {
 	u.t.Helper()
-	cmd := u.command(args...)
+	return u.inTerminal(columns, rows, u.command(args...))
+}
+
+// inTerminal is terminal for what the command does not have elsewhere yet.
+func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *terminal {
+	u.t.Helper()
 	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)})
 	if err != nil {

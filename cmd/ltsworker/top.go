@@ -20,7 +20,8 @@ error, where numbers make no difference.
 
   tab, up, down   go to a line
   p  r            pause, resume the queue; in the first line the whole pool
-  s               stop the live tasks of the queue, or of a failure's kind
+  s               stop the live tasks of the queue, or of a failure's kind; in the
+                  first line of the whole pool
   t               retry the tasks that failed like this
   d               drain the replica
   q               quit
@@ -35,7 +36,7 @@ replicas and ls with --json.`,
 			if every.value < 100*time.Millisecond {
 				return usagef("--every must be at least 100ms")
 			}
-			if !isTerminal(cmd.OutOrStdout()) || !canAsk(cmd) {
+			if !isTerminal(cmd.OutOrStdout()) || !canType(cmd) {
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
@@ -47,7 +48,9 @@ replicas and ls with --json.`,
 	return cmd
 }
 
-// callPatience bounds everything that top asks of Redis.
+// callPatience bounds the counting before top asks, and bench's removal of its pool.
+// What top then does takes as long as there are tasks: there the driver bounds each
+// call, so that a silent Redis ends it.
 const callPatience = 30 * time.Second
 
 func top(ctx context.Context, cmd *cobra.Command, c *client, every time.Duration) error {

@@ -112,6 +112,27 @@ func TestTopWithoutATerminalSaysWhatElseThereIs(t *testing.T) {
 	}
 }
 
+func TestTopNeedsNoTerminalForErrors(t *testing.T) {
+	u := newUser(t)
+	cmd := u.command("top", "--every", "100ms")
+	var said strings.Builder
+	cmd.Stderr = &said
+	m := u.inTerminal(80, 24, cmd)
+	m.await("▸ (whole pool)", "q quit")
+	m.press("q")
+	if code := m.wait(); code != exitDone || said.String() != "" {
+		t.Errorf("exit code %d: %s", code, said.String())
+	}
+}
+
+func TestTopSaysWhereStopIsForTheWholePool(t *testing.T) {
+	help := newTop(nil).Long
+	_, s, _ := strings.Cut(help, "\n  s  ")
+	if s, _, _ = strings.Cut(s, "\n  t  "); !strings.Contains(s, "whole pool") {
+		t.Errorf("got %s", s)
+	}
+}
+
 func TestNoColorIsHonoured(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x")

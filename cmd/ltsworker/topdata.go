@@ -67,19 +67,23 @@ func (p topPool) pause(queue string, on bool) action {
 
 // stop ends the live tasks that match.
 func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
-	f.States = live()
+	f.States = pool.LiveStates()
 	ids, err := matching(ctx, p.client, f, nil)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
 	f.IDs = ids
-	return action{question: fmt.Sprintf("stop %s %s?", count(len(ids), "live task"), of), do: func(ctx context.Context, changed func(int)) (string, error) {
+	question := fmt.Sprintf("stop %s %s?", count(len(ids), "live task"), of)
+	if n := dropped(len(ids)); n > 0 {
+		question = fmt.Sprintf("stop %s %s, about %d of them not kept?", count(len(ids), "live task"), of, n)
+	}
+	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
 		all, err := p.watched(changed)
 		if err != nil {
 			return "", err
 		}
 		n, err := all.Stop(ctx, f, "stopped in top")
-		return "stopped " + count(n, "task"), err
+		return "stopped " + count(n, "task") + loss(n), err
 	}}, nil
 }
 

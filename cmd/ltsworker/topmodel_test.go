@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 )
 
 // A count that takes long must not put its question in the place of another.
@@ -23,6 +25,31 @@ func TestTopDropsTheAnswerToWhomeverHasGoneOn(t *testing.T) {
 	m.Update(late)
 	if m.asked != nil {
 		t.Errorf("it asks %q", m.asked.question)
+	}
+}
+
+// Nothing but the driver's timeouts ends what a key has begun.
+func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // which nobody accepts from
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	at, err := locate("redis://"+silent.Addr().String()+"?read_timeout=20ms&max_retries=-1", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := at.client()
+	defer rdb.Close()
+	p, err := pool.New(redisstore.New(rdb, "default"), pool.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	m := &topModel{ctx: t.Context()}
+	told := m.perform(topPool{&client{Pool: p}}.pause("", true))()
+	if done, ok := told.(doneMsg); !ok || !isTimeout(done.err) {
+		t.Errorf("got %+v", told)
 	}
 }
 
@@ -144,7 +171,7 @@ func TestCountsFitTheNarrowestTerminal(t *testing.T) {
 	const many = 123_456_789
 	m := &topModel{width: 80, height: 24}
 	m.now.stats = pool.Stats{Enqueued: many, LeasesLost: many, Ended: map[pool.State]int64{}}
-	for _, s := range ended() {
+	for _, s := range pool.EndedStates() {
 		m.now.stats.Ended[s] = many
 	}
 	if line := m.counts(); len(line) > 80 || !strings.HasSuffix(line, "lost 123M") {

@@ -9,6 +9,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/ltsworker/ltsworker/pool"
 )
 
 // The lines of the picture that are not of a section: title, counts and an empty
@@ -102,7 +104,7 @@ func (m *topModel) headline() string {
 func (m *topModel) counts() string {
 	s := m.now.stats
 	parts := []string{"enqueued " + compact(s.Enqueued)}
-	for _, state := range ended() {
+	for _, state := range pool.EndedStates() {
 		parts = append(parts, string(state)+" "+compact(s.Ended[state]))
 	}
 	parts = append(parts, "lost "+compact(s.LeasesLost))

@@ -162,25 +162,32 @@ func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string
 	}
 }
 
-// number reads a whole number from least to most.
-func (r *yamlReader) number(to *int, least, most int) func(*yaml.Node, string) {
+// refuseZero is for values where 0 would stand for the default, which is not what
+// somebody means who writes it.
+func (r *yamlReader) refuseZero(n *yaml.Node, key string) {
+	r.add(n, key, "must be more than 0, not %s; without the key the default holds", n.Value)
+}
+
+// number reads a whole number, 0 only where zero is true.
+func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		v, err := strconv.Atoi(n.Value)
-		if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil && v >= least && v <= most {
+		switch {
+		case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil:
 			r.add(n, key, "must be a number and not text: leave out the quotes, as in %d", v)
-			return
+		case n.Kind != yaml.ScalarNode, n.ShortTag() == "!!str", err != nil:
+			r.add(n, key, "must be a whole number, not %s", describe(n))
+		case v == 0 && !zero:
+			r.refuseZero(n, key)
+		default:
+			*to = v
 		}
-		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!str" || err != nil || v < least || v > most {
-			r.add(n, key, "must be a whole number from %d to %d, not %s", least, most, describe(n))
-			return
-		}
-		*to = v
 	}
 }
 
-// duration reads a duration from least to most. Where forever is true, the word
-// none means no limit.
-func (r *yamlReader) duration(to *time.Duration, least, most time.Duration, forever bool) func(*yaml.Node, string) {
+// duration reads a duration other than 0. Where forever is true, the word none
+// means no limit.
+func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 			r.add(n, key, "must be a duration such as 30s or 5m, not %s", describe(n))
@@ -196,10 +203,8 @@ func (r *yamlReader) duration(to *time.Duration, least, most time.Duration, fore
 			r.add(n, key, "%v, or none", err)
 		case err != nil:
 			r.add(n, key, "%v", err)
-		case d < least:
-			r.add(n, key, "must be at least %v, not %s", least, n.Value)
-		case d > most:
-			r.add(n, key, "must be at most %s, not %s", formatDuration(most), n.Value)
+		case d == 0:
+			r.refuseZero(n, key)
 		default:
 			*to = d
 		}

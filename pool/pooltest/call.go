@@ -24,7 +24,8 @@ func Attempt(n int) CallOption {
 }
 
 // With gives the task what options of Enqueue give it: an id, headers, a group, a
-// timeout. Those that say when a task starts have no effect.
+// timeout, a deadline, which counts from the call. Those that say when a task starts
+// have no effect.
 func With(opts ...pool.Option) CallOption {
 	return func(t *worker.Task) {
 		for _, o := range opts {
@@ -71,6 +72,10 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	task.Fence, task.Version = task.Attempt, 2*task.Attempt
 	policy := p.cfg.Policies[task.Kind]
 	task.TimeLeft = cmp.Or(task.Timeout, policy.Timeout, worker.DefaultTimeout)
+	if task.Deadline > 0 {
+		task.DeadlineAt = now.Add(task.Deadline)
+		task.TimeLeft = min(task.TimeLeft, task.Deadline)
+	}
 
 	// The handler gets a task of its own: one that no replica runs keeps its
 	// progress where it can be read afterwards.

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/pool/pooltest"
 )
@@ -106,6 +109,66 @@ func TestCallKeepsTimeouts(t *testing.T) {
 	o := p.Call(t, Mail{}, pooltest.With(pool.Timeout(time.Millisecond)))
 	if o.Code != pool.CodeTimeout || cause != pool.ErrTimeout {
 		t.Errorf("outcome %v, cause %v", o, cause)
+	}
+}
+
+func TestCallKeepsTheDeadlineThatDrainKeeps(t *testing.T) {
+	type seen struct {
+		Left, Deadline, Ran, Delay time.Duration // Deadline from the attempt's start
+		Code                       pool.Code
+	}
+	until := func(d time.Duration) func(context.Context) error {
+		return func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(d):
+				return errPost
+			}
+		}
+	}
+	for _, c := range []struct {
+		opts    []pool.Option
+		handler func(context.Context) error
+		want    seen
+	}{
+		{[]pool.Option{pool.Deadline(time.Minute)}, until(time.Hour),
+			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Minute, Code: pool.CodeTimeout}},
+		{[]pool.Option{pool.Deadline(time.Minute), pool.Timeout(pool.Forever)}, until(time.Hour),
+			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Minute, Code: pool.CodeTimeout}},
+		{[]pool.Option{pool.Deadline(time.Hour), pool.Timeout(time.Minute)}, until(time.Hour),
+			seen{Left: time.Minute, Deadline: time.Hour, Ran: time.Minute, Delay: time.Second, Code: pool.CodeTimeout}},
+		// The deadline has not passed and comes before the retry.
+		{[]pool.Option{pool.Deadline(time.Minute)}, until(time.Minute - time.Second/2),
+			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Minute - time.Second/2, Code: pool.CodeError}},
+		{[]pool.Option{pool.Deadline(time.Minute)}, until(time.Second),
+			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Second, Delay: time.Second, Code: pool.CodeError}},
+	} {
+		faketime.Test(t, func(t *testing.T) {
+			p := pooltest.New(t, pool.Config{})
+			var got seen
+			pool.Handle(p.Pool, func(ctx context.Context, task *pool.Task[Mail]) error {
+				began := time.Now()
+				got = seen{Left: task.TimeLeft, Deadline: task.DeadlineAt.Sub(task.StartedAt)}
+				err := c.handler(ctx)
+				got.Ran = time.Since(began)
+				return err
+			})
+			compare := func(how string, o pooltest.Outcome) {
+				t.Helper()
+				got.Code, got.Delay = o.Code, o.Delay
+				if d := cmp.Diff(c.want, got); d != "" {
+					t.Errorf("%s: %s", how, d)
+				}
+			}
+			compare("Call", p.Call(t, Mail{"a"}, pooltest.With(c.opts...)))
+			mustEnqueue(t, p, Mail{"a"}, c.opts...)
+			out := p.Drain(t)
+			if len(out) != 1 {
+				t.Fatalf("%d attempts, want 1", len(out))
+			}
+			compare("Drain", out[0])
+		})
 	}
 }
 

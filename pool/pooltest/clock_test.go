@@ -174,7 +174,7 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
 			time.Sleep(10 * time.Minute)
 			return nil

@@ -95,7 +95,7 @@ func (p *Pool) shift(t testing.TB, most int) Outcomes {
 
 // finishes reads the next events for OnFinish.
 func (p *Pool) finishes(ctx context.Context) ([]pool.Event, error) {
-	events, _, err := p.store.ReadGroup(ctx, pool.FinishGroup, "pooltest", 100, 24*time.Hour, 0)
+	events, _, err := p.store.ReadSubscription(ctx, pool.FinishGroup, "pooltest", 100, 24*time.Hour, 0)
 	return events, err
 }
 

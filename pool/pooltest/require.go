@@ -107,7 +107,7 @@ func specOf(t testing.TB, args pool.Kinder, opts []pool.Option) pool.Spec {
 	if err != nil {
 		t.Fatalf("pooltest: %v", err)
 	}
-	if _, any := args.(Kind); any {
+	if _, anyArgs := args.(Kind); anyArgs {
 		want.Payload = nil
 	}
 	return want

@@ -12,7 +12,7 @@ func (b *bundle) sound() {
 	for f, err := range b.Store.Inspect(b.ctx, worker.Inspection{}) {
 		b.ok(err)
 		looked = looked || f.Check == "entries"
-		if f.Check == "entries" && f.Severity != worker.Sound {
+		if f.Check == "entries" && f.Severity != worker.SeverityOK {
 			b.Errorf("inspection finds %+v", f)
 		}
 	}

@@ -38,7 +38,7 @@ func successWithoutResultLeavesNothing(b *bundle) {
 }
 
 func resultIsKept(b *bundle) {
-	for _, size := range []int{0, 1, worker.EventResultMax, worker.EventResultMax + 1, worker.MaxResult} {
+	for _, size := range []int{0, 1, worker.MaxEventResult, worker.MaxEventResult + 1, worker.MaxResult} {
 		result := bytes.Repeat([]byte{0xff}, size)
 		t := b.start(worker.Spec{ID: fmt.Sprint("x", size)})
 		r := succeed(t)
@@ -50,7 +50,7 @@ func resultIsKept(b *bundle) {
 		}
 		es := b.eventsOf(t.ID)
 		last := es[len(es)-1]
-		if inside := size <= worker.EventResultMax; inside != (last.Result != nil) || inside != (last.ResultBytes == 0) || inside && !bytes.Equal(last.Result, result) {
+		if inside := size <= worker.MaxEventResult; inside != (last.Result != nil) || inside != (last.ResultBytes == 0) || inside && !bytes.Equal(last.Result, result) {
 			b.Errorf("%d bytes: the event carries %d, and says %d", size, len(last.Result), last.ResultBytes)
 		}
 		if kept := got.EndedAt; kept.IsZero() {

@@ -155,7 +155,7 @@ func historyKeepsTheLastTen(b *bundle) {
 	}
 	h, err := b.Store.History(b.ctx, "x")
 	b.ok(err)
-	if len(h) != worker.HistoryMax {
+	if len(h) != worker.MaxHistory {
 		b.Fatalf("%d entries", len(h))
 	}
 	for i, a := range h {

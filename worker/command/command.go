@@ -21,12 +21,12 @@
 //	other  the attempt has failed, as it has when a signal ends the command
 //
 // Each command is a process group of its own. When the attempt's context ends,
-// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where it ends
-// because the lease was lost (worker.ErrLeaseLost) the group gets SIGKILL at
-// once: the lease runs for only another max(Lease/10, min(Lease/4, 1s)), and the
-// command must be dead before the task starts elsewhere. A command is over when
-// the started process has exited: whatever it left running in its group is
-// killed then.
+// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where the lease
+// is lost (worker.ErrLeaseLost), or is lost during the grace (Task.LeaseLost), the
+// group gets SIGKILL at once: the lease runs for only another
+// max(Lease/10, min(Lease/4, 1s)), and the command must be dead before the task
+// starts elsewhere. A command is over when the started process has exited: whatever
+// it left running in its group is killed then.
 //
 // A command never outlives its replica, however that ends: a guard process
 // keeps the group and kills it when the replica is gone. The guard is this same
@@ -55,7 +55,7 @@ const (
 	// DefaultGrace leaves the replica, which gives a handler 10 s by default, two
 	// seconds to see a killed command end.
 	DefaultGrace = 8 * time.Second
-	// DefaultMaxResult keeps results in Redis small unless somebody wants more.
+	// DefaultMaxResult keeps stored results small unless somebody wants more.
 	DefaultMaxResult = 64 << 10
 	// ReleaseDelay is how long a task rests after its command exited with 75: a
 	// command that always does so must not keep a slot spinning.
@@ -73,14 +73,15 @@ type Config struct {
 	// Dir is the working directory, which PWD names. Default: that of this process.
 	Dir string
 	// Env is added to the environment of this process, which every command
-	// inherits, as "KEY=value". The LTS_ variables above win over it.
+	// inherits but for NOTIFY_SOCKET and the WATCHDOG_ and LISTEN_ variables of
+	// systemd, as "KEY=value". The LTS_ variables above win over it.
 	Env []string
 	// Pool is the name that LTS_POOL tells the command. Required.
 	Pool string
 	// Grace is how long the command may take to end after SIGTERM; a lost lease
-	// leaves it none. It should be shorter than the replica's StopGrace, or the
-	// replica gives the attempt up before the command is killed. Must not be
-	// negative. Default: DefaultGrace.
+	// leaves it none, or no more of it. It should be shorter than the replica's
+	// StopGrace, or the replica gives the attempt up, which kills the command, and
+	// drops its outcome. Must not be negative. Default: DefaultGrace.
 	Grace time.Duration
 	// MaxResult is the size of the result in bytes, from 128 to worker.MaxResult.
 	// Longer output is read to its end, cut before a rune that does not fit and

@@ -73,6 +73,21 @@ func TestCommandLearnsItsTaskFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// systemd would take what such a command says for words of the replica.
+func TestCommandDoesNotInheritWhatSystemdTellsTheReplica(t *testing.T) {
+	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
+		t.Setenv(name, "of the replica")
+		cfg := Config{Command: []string{"printenv", name}, Pool: "media"}
+		if a := runConfig(t, cfg, ""); a.err == nil || len(a.result) > 0 {
+			t.Errorf("%s is %q, %v", name, a.result, a.err)
+		}
+		cfg.Env = []string{name + "=of the config"}
+		if a := runConfig(t, cfg, ""); a.err != nil || string(a.result) != "of the config\n" {
+			t.Errorf("%s of the config is %q, %v", name, a.result, a.err)
+		}
+	}
+}
+
 func TestCommandThatDoesNotReadItsInputSucceeds(t *testing.T) {
 	for _, script := range []string{"true", "exec <&-; echo done >&2", "head -c 1 >/dev/null"} {
 		if a := runScript(t, script, strings.Repeat("x", worker.MaxPayload)); a.err != nil {

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -59,7 +61,7 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 	case <-exited:
 	case <-ctx.Done():
 		// Another replica may start the task as soon as its lease has ended, which
-		// leaves no time for a grace.
+		// leaves no time for a grace, or for the rest of one.
 		if errors.Is(context.Cause(ctx), worker.ErrLeaseLost) {
 			break
 		}
@@ -68,7 +70,7 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 		// dies of SIGTERM at once, what it runs may want to tidy up.
 		grace := time.NewTimer(r.Grace)
 		defer grace.Stop()
-		await(grace, exited, s.drained)
+		await(grace, t.LeaseLost(), exited, s.drained)
 	}
 	g.kill()
 	<-exited
@@ -84,19 +86,29 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 	return stdout.result(), log, nil
 }
 
-// await waits for all of the events or the timer.
-func await(t *time.Timer, events ...<-chan struct{}) {
+// await waits for all of the events, or for the timer or enough.
+func await(t *time.Timer, enough <-chan struct{}, events ...<-chan struct{}) {
 	for _, e := range events {
 		select {
 		case <-e:
 		case <-t.C:
 			return
+		case <-enough:
+			return
 		}
 	}
 }
 
-// environ adds to what the command inherits.
+// fromSystemd is what systemd tells a service of itself. A command that knows it
+// would speak for the replica, or take its sockets for its own.
+var fromSystemd = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+
+// environ adds to what the command inherits, and takes fromSystemd away.
 func (r *runner) environ(inherited []string, t *worker.Task) []string {
+	inherited = slices.DeleteFunc(inherited, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(fromSystemd, name)
+	})
 	return append(append(inherited, r.Env...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,

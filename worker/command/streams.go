@@ -65,7 +65,7 @@ func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, err
 func (s *streams) close() {
 	late := time.NewTimer(outputWait)
 	defer late.Stop()
-	await(late, s.drained)
+	await(late, nil, s.drained)
 	closeAll(s.files)
 	s.copies.Wait()
 }

@@ -56,9 +56,9 @@ func (s *stream) trim(last string) {
 	}
 }
 
-func (s *stream) read(consumer string, max int) (events []worker.Event, trimmed bool) {
+func (s *stream) read(consumer string, limit int) (events []worker.Event, trimmed bool) {
 	s.t.Helper()
-	events, trimmed, err := s.store.ReadGroup(s.t.Context(), "g", consumer, max, time.Hour, 0)
+	events, trimmed, err := s.store.ReadSubscription(s.t.Context(), "g", consumer, limit, time.Hour, 0)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestTrimIsToldAfterACallThatFailed(t *testing.T) {
 		}
 		return nil
 	}})
-	if _, _, err := s.store.ReadGroup(t.Context(), "g", "a", 10, time.Hour, 0); !errors.Is(err, broken) {
+	if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
 	// The group has moved past what it missed.

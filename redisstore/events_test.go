@@ -1,0 +1,67 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Another program can write into the stream what it likes: it is told of, and the
+// entries beside it are read.
+func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 1, time.Hour, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, values := range [][]any{
+			{"id", "x", "state", "waiting", "v", "1", "at", "1700000000000"}, {"id", "bad", "state", "failed", "at", "soon"},
+			{"note", "not an event"}, {"id", "y", "state", "waiting", "v", "1", "at", "1700000000000"},
+		} {
+			if err := rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: s.prefix + "events", Values: values}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := []string{"x", "bad broken", " broken", "y"}
+		for how, read := range map[string]func() ([]worker.Event, error){
+			"ReadEvents":   func() ([]worker.Event, error) { return s.store.ReadEvents(t.Context(), "0", 10, 0) },
+			"RecentEvents": func() ([]worker.Event, error) { return s.store.RecentEvents(t.Context(), "", 10) },
+			"ReadSubscription": func() ([]worker.Event, error) {
+				events, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0)
+				return events, err
+			},
+			"ReadSubscription, taken over": func() ([]worker.Event, error) {
+				if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0); err != nil {
+					return nil, err
+				}
+				events, _, err := s.store.ReadSubscription(t.Context(), "g", "b", 10, 0, 0)
+				return events, err
+			},
+		} {
+			events, err := read()
+			if err != nil {
+				t.Errorf("%s: %v", how, err)
+				continue
+			}
+			var got []string
+			for _, e := range events {
+				id := e.ID
+				if e.Broken != nil {
+					id += " broken"
+				}
+				if how == "RecentEvents" {
+					got = append([]string{id}, got...)
+				} else {
+					got = append(got, id)
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", how, d)
+			}
+		}
+	})
+}
