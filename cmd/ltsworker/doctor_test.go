@@ -123,17 +123,20 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		u.redis("SET", "lts:{p}:task:"+id, "x")
 	}
-	for args, remedy := range map[string]string{"doctor": "→ look at it, then repair", "doctor --fix": "→ moved to lts:{p}:broken:task:"} {
-		a := u.run(strings.Fields(args)...)
-		want := 1
-		if args == "doctor --fix" {
-			want = 3 // each has gone to a place of its own
+	for _, tt := range []struct {
+		args   []string
+		remedy string
+		times  int
+	}{
+		{[]string{"doctor"}, "→ look at it, then repair", 1},
+		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
+	} {
+		a := u.run(tt.args...)
+		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "is no hash") != 3 {
+			t.Errorf("%s: %q is said %d times, want %d\n%s", tt.args, tt.remedy, got, tt.times, a.out)
 		}
-		if got := strings.Count(a.out, remedy); got != want || strings.Count(a.out, "is no hash") != 3 {
-			t.Errorf("%s: %q is said %d times, want %d\n%s", args, remedy, got, want, a.out)
-		}
-		if args == "doctor" && strings.Index(a.out, remedy) < strings.LastIndex(a.out, "is no hash") {
-			t.Errorf("%s: the remedy is not below the findings\n%s", args, a.out)
+		if tt.times == 1 && strings.Index(a.out, tt.remedy) < strings.LastIndex(a.out, "is no hash") {
+			t.Errorf("%s: the remedy is not below the findings\n%s", tt.args, a.out)
 		}
 	}
 }
