@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -27,24 +28,28 @@ func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 			}
 		}
 		want := []string{"x", "bad broken", " broken", "y"}
-		for how, read := range map[string]func() ([]worker.Event, error){
-			"ReadEvents":   func() ([]worker.Event, error) { return s.store.ReadEvents(t.Context(), "0", 10, 0) },
-			"RecentEvents": func() ([]worker.Event, error) { return s.store.RecentEvents(t.Context(), "", 10) },
-			"ReadSubscription": func() ([]worker.Event, error) {
+		for _, tt := range []struct {
+			how  string
+			read func() ([]worker.Event, error)
+		}{
+			{"ReadEvents", func() ([]worker.Event, error) { return s.store.ReadEvents(t.Context(), "0", 10, 0) }},
+			{"RecentEvents", func() ([]worker.Event, error) {
+				events, err := s.store.RecentEvents(t.Context(), "", 10)
+				slices.Reverse(events)
+				return events, err
+			}},
+			{"ReadSubscription", func() ([]worker.Event, error) {
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0)
 				return events, err
-			},
-			"ReadSubscription, taken over": func() ([]worker.Event, error) {
-				if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0); err != nil {
-					return nil, err
-				}
+			}},
+			{"ReadSubscription, taken over", func() ([]worker.Event, error) { // what the one before has read
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "b", 10, 0, 0)
 				return events, err
-			},
+			}},
 		} {
-			events, err := read()
+			events, err := tt.read()
 			if err != nil {
-				t.Errorf("%s: %v", how, err)
+				t.Errorf("%s: %v", tt.how, err)
 				continue
 			}
 			var got []string
@@ -53,14 +58,10 @@ func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 				if e.Broken != nil {
 					id += " broken"
 				}
-				if how == "RecentEvents" {
-					got = append([]string{id}, got...)
-				} else {
-					got = append(got, id)
-				}
+				got = append(got, id)
 			}
 			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("%s (-want +got):\n%s", how, d)
+				t.Errorf("%s (-want +got):\n%s", tt.how, d)
 			}
 		}
 	})
