@@ -158,29 +158,6 @@ func TestCloseIsFineAtAnyTimeAndTwice(t *testing.T) {
 	})
 }
 
-func TestHandlePanicsOnceTheReplicaHasRunOrIsClosed(t *testing.T) {
-	for name, begin := range map[string]func(g *rig){
-		"runs":    func(g *rig) { g.run() },
-		"has run": func(g *rig) { g.run(); g.end() },
-		"closed":  func(g *rig) { g.r.Close() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
-				g.r.Handle("job", noop)
-				begin(g)
-				defer g.r.Close()
-				defer func() {
-					if v := recover(); v != "worker: Handle(late) after Run or Close" {
-						t.Errorf("it panicked with %v", v)
-					}
-				}()
-				g.r.Handle("late", noop)
-			})
-		})
-	}
-}
-
 func TestGoroutinesAreGoneWhenRunReturns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for _, faults := range []func(op string) fault{
