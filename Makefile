@@ -22,7 +22,7 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis lint race examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in
+test: redis lint race next examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
@@ -31,6 +31,10 @@ unit: ## the tests that need no redis-server, without the race detector
 .PHONY: race
 race: redis ## all tests, with the race detector and a real redis-server
 	go test -race -timeout $(TIMEOUT) ./...
+
+.PHONY: next
+next: redis ## check the engine for key layout 2, which replaces the present one when all tests pass on it
+	cd next && go vet ./... && go test -race -timeout $(TIMEOUT) ./lua ./worker/... ./pool/... && go test -timeout $(TIMEOUT) -skip RandomWalk ./redisstore
 
 .PHONY: redis
 redis: ## find redis-server 7 or newer, or install it where that is possible

@@ -1,0 +1,186 @@
+package count
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/bench/drive"
+)
+
+// Phase is one kind of call: Batch tasks each. Before and after are not counted.
+type Phase struct {
+	Name               string
+	Batch              int
+	before, run, after func(d *driver, tasks, batch int) error
+}
+
+// EnqueueName and DrainName are the names of the phases of so many tasks per call.
+func EnqueueName(batch int) string { return "enqueue, " + perCall(batch) }
+
+func DrainName(batch int) string { return "drain, " + perCall(batch) }
+
+// Phases are all phases.
+var Phases = func() []Phase {
+	var all []Phase
+	for _, n := range []int{1, 50, 1000} {
+		all = append(all, Phase{EnqueueName(n), n, nothing, (*driver).enqueue, nothing})
+	}
+	for _, n := range []int{1, 10, 50, 200} {
+		all = append(all, Phase{DrainName(n), n, (*driver).refill, (*driver).drain, (*driver).report})
+	}
+	return append(all,
+		Phase{"claim alone, " + perCall(50), 50, (*driver).fill, (*driver).claim, (*driver).report},
+		Phase{"report alone, " + perCall(50), 50, (*driver).claimed, (*driver).report, nothing},
+		Phase{DrainName(50) + ", stream full", 50, (*driver).full, (*driver).drain, (*driver).roomy},
+	)
+}()
+
+func perCall(n int) string {
+	if n == 1000 {
+		return "1,000 per call"
+	}
+	return fmt.Sprint(n, " per call")
+}
+
+func nothing(*driver, int, int) error { return nil }
+
+// turn runs the phase once, between begin and end.
+func (p Phase) turn(d *driver, tasks int, begin, end func() error) error {
+	if err := p.before(d, tasks, p.Batch); err != nil {
+		return fmt.Errorf("before: %w", err)
+	}
+	if err := begin(); err != nil {
+		return err
+	}
+	if err := p.run(d, tasks, p.Batch); err != nil {
+		return err
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if err := p.after(d, tasks, p.Batch); err != nil {
+		return fmt.Errorf("after: %w", err)
+	}
+	return nil
+}
+
+// driver makes the calls of a client and of a replica.
+type driver struct {
+	ctx      context.Context
+	server   *server
+	pool     *drive.Pool
+	lane     *drive.Lane
+	payloads [][]byte
+}
+
+const lease = time.Hour
+
+func newDriver(ctx context.Context, s *server) (*driver, error) {
+	pool, err := drive.Open(ctx, s.rdb, s.addr, "count", "noop")
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Join(ctx, s.rdb, lease); err != nil {
+		return nil, err
+	}
+	lane, err := pool.Lane(1, "count", lease)
+	if err != nil {
+		return nil, err
+	}
+	d := &driver{ctx: ctx, server: s, pool: pool, lane: lane}
+	for range drive.MaxEnqueue {
+		d.payloads = append(d.payloads, []byte(`{"n":"00000001"}`))
+	}
+	return d, nil
+}
+
+func (d *driver) enqueue(tasks, batch int) error {
+	for range tasks / batch {
+		if err := d.lane.Enqueue(d.payloads[:batch]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill makes as many tasks as a phase claims, and more that keep waiting.
+func (d *driver) fill(tasks, _ int) error { return d.enqueue(tasks+drive.MaxEnqueue, drive.MaxEnqueue) }
+
+// refill fills and claims what the first exchange of a drain reports.
+func (d *driver) refill(tasks, batch int) error {
+	if err := d.fill(tasks, batch); err != nil {
+		return err
+	}
+	return d.exchange(batch)
+}
+
+// drain reports what it claimed with the next claim, as a replica does.
+func (d *driver) drain(tasks, batch int) error {
+	for range tasks / batch {
+		if err := d.exchange(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *driver) claim(tasks, batch int) error {
+	for range tasks / batch {
+		d.lane.Keep()
+		if err := d.exchange(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimed fills and claims what a phase of reports takes.
+func (d *driver) claimed(tasks, batch int) error {
+	if err := d.fill(tasks, batch); err != nil {
+		return err
+	}
+	return d.claim(tasks, batch)
+}
+
+// report reports what is held, claim by claim.
+func (d *driver) report(int, int) error { return d.lane.Report() }
+
+// full refills and bounds the stream of events to what it holds, so that as many
+// events go as come.
+func (d *driver) full(tasks, batch int) error {
+	if err := d.refill(tasks, batch); err != nil {
+		return err
+	}
+	fields, err := d.server.rdb.HMGet(d.ctx, d.pool.Meta(), "events:added", "events:gone").Result()
+	if err != nil {
+		return err
+	}
+	var added, gone int
+	if _, err := fmt.Sscan(fmt.Sprint(fields[0]), &added); err != nil {
+		return fmt.Errorf("events:added: %w", err)
+	}
+	if fields[1] != nil {
+		if _, err := fmt.Sscan(fmt.Sprint(fields[1]), &gone); err != nil {
+			return fmt.Errorf("events:gone: %w", err)
+		}
+	}
+	const slack = 1000 // a stream may be longer than its bound by so many tasks
+	return d.server.rdb.HSet(d.ctx, d.pool.Meta(), "events:max", added-gone-slack).Err()
+}
+
+// roomy reports what is held and takes the bound away.
+func (d *driver) roomy(tasks, batch int) error {
+	if err := d.report(tasks, batch); err != nil {
+		return err
+	}
+	return d.server.rdb.HDel(d.ctx, d.pool.Meta(), "events:max").Err()
+}
+
+func (d *driver) exchange(batch int) error {
+	n, err := d.lane.Exchange(batch, func([]byte) {})
+	if err == nil && n != batch {
+		err = fmt.Errorf("%d tasks were claimed, not %d", n, batch)
+	}
+	return err
+}

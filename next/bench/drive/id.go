@@ -1,0 +1,23 @@
+package drive
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+var ids atomic.Int64
+
+func init() { ids.Store(time.Now().UnixMilli() << 20) }
+
+// newID appends an id of 22 characters, as long as those that the pool's client makes,
+// and ascending as they are.
+func newID(to []byte) []byte {
+	const length = 22
+	var digits [20]byte
+	d := strconv.AppendInt(digits[:0], ids.Add(1), 32)
+	for range length - len(d) {
+		to = append(to, '0')
+	}
+	return append(to, d...)
+}

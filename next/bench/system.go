@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind is the kind of all tasks, and namespace the name of the queue, database
+// schema or namespace, in every system.
+const (
+	kind      = "noop"
+	namespace = "bench"
+)
+
+// task is what every system is given: the number, under which the handler
+// reports it, and what the figures vary.
+type task struct {
+	N     int
+	Size  int           // bytes of the payload, at least 16
+	Sent  int64         // monotonic µs carried to the handler; 0 for none
+	Delay time.Duration // 0 is at once
+	Group string        // "" is none
+}
+
+// handler gets the number and the Sent of a task that has started.
+type handler func(n int, sent int64)
+
+// system is one queue under test, as its own documentation tells users to call
+// it. A client process uses the enqueueing half, a worker process the other.
+type system interface {
+	Enqueue(ctx context.Context, t task) error
+	// EnqueueBatch fails with errors.ErrUnsupported where the system has no call
+	// for several tasks.
+	EnqueueBatch(ctx context.Context, ts []task) error
+	// Start runs the tasks, workers at a time, until Stop.
+	Start(ctx context.Context, workers int, h handler) error
+	Stop() error
+	// Pending is how many tasks have not succeeded by the system's own records.
+	Pending(ctx context.Context) (int, error)
+	// Version is what was measured, for the report.
+	Version() string
+}
+
+// env is how a system is opened.
+type env struct {
+	Redis    string `json:"redis"`    // host:port
+	Postgres string `json:"postgres"` // URL; only River needs it
+
+	Tuned   bool  `json:"tuned"`    // the settings that tuned describes
+	LeaseMS int64 `json:"lease_ms"` // 0 is the system's default
+
+	// Ours only.
+	Limit      int  `json:"limit"`       // of the queue, over all replicas
+	GroupLimit int  `json:"group_limit"` // of every group
+	Untyped    bool `json:"untyped"`     // a handler that gets the payload as it is
+	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
+
+	Pools []string `json:"pools"` // of the system "pools": on the cluster that has a node at Redis
+}
+
+func (e env) lease() time.Duration { return time.Duration(e.LeaseMS) * time.Millisecond }
+
+// opener opens a Go system. BullMQ has a process of its own.
+type opener func(ctx context.Context, e env) (system, error)
+
+var openers = map[string]opener{
+	"ours":    openOurs,
+	"asynq":   openAsynq,
+	"gocraft": openGocraft,
+	"river":   openRiver,
+	"raw":     openRaw(1),
+	"raw2":    openRaw(2),
+	"pools":   openPools,
+	"floor":   openFloor,
+}
+
+const bullmq = "bullmq"
+
+// peers are the systems that are compared, in the order of the report. The ceilings
+// belong to the figures that name them.
+var (
+	peers    = []string{"ours", "asynq", "gocraft", "river", bullmq}
+	ceilings = []string{"raw", "raw2", "floor"}
+)
+
+// names are the systems as the report spells them.
+var names = map[string]string{
+	"ours": "ltsworker", "asynq": "asynq", "gocraft": "gocraft/work", "river": "River", bullmq: "BullMQ",
+	"raw": "raw scripts", "raw2": "raw scripts, two calls in flight", "pools": "ltsworker", "floor": "pipelined ZADD/HSET",
+}
+
+// tuned says what the tuned row of each system changes. Everything else is its
+// default.
+var tuned = map[string]string{
+	"ours":    "GOGC=400",
+	"asynq":   "go-redis PoolSize of slots + 10 instead of 10 per CPU",
+	"gocraft": "redigo pool of slots + 10 connections instead of the README's 5",
+	"river": "FetchCooldown 1 ms instead of 100 ms, FetchPollInterval 20 ms instead of 1 s (River's own benchmark sets 2 ms and 20 ms), " +
+		"20 connections, synchronous_commit off",
+	bullmq: "enableAutoPipelining, removeOnComplete and removeOnFail true",
+}
+
+// variant is a row of a comparison: a system with settings.
+type variant struct {
+	system, row string
+	env         env
+}
+
+// comparisons are the rows of a figure that compares systems: each with its
+// defaults, and River tuned as well. By default River waits 100 ms between two
+// fetches, however many tasks wait, so a figure of its defaults measures that
+// pause.
+func comparisons(systems ...string) []variant {
+	var all []variant
+	for _, s := range systems {
+		all = append(all, variant{system: s, row: names[s]})
+		if s == "river" {
+			all = append(all, variant{s, riverTuned, env{Tuned: true}})
+		}
+	}
+	return all
+}
+
+var riverTuned = tunedRow("river")
+
+func tunedRow(system string) string { return names[system] + ", tuned" }
+
+func open(ctx context.Context, name string, e env) (system, error) {
+	o := openers[name]
+	if o == nil {
+		return nil, fmt.Errorf("no system %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(openers)), ", "))
+	}
+	return o(ctx, e)
+}
+
+// module is the version of a module in this build.
+func module(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range info.Deps {
+		if m.Path == path {
+			if m.Replace != nil {
+				return "this tree"
+			}
+			return m.Version
+		}
+	}
+	return "unknown"
+}

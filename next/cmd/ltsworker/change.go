@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// change is a command that changes tasks, given by id or by filter.
+type change struct {
+	verb, past string
+	from       []worker.State // the states it applies to
+	do         func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error)
+	check      func() error // of its own flags; may be nil
+	drops      bool         // what it leaves is kept only in part: see dropped
+	more       string       // of its help, after what all changes say
+}
+
+func newStop(g *globals) *cobra.Command {
+	var why string
+	cmd := changeCommand(g, change{
+		verb: "stop", past: "stopped", from: pool.LiveStates(),
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Stop(ctx, f, why) },
+		check: func() error {
+			if len(why) > worker.MaxErrorLen {
+				return usagef("--why is %d bytes long; the limit is %d", len(why), worker.MaxErrorLen)
+			}
+			return nil
+		},
+		drops: true,
+		more: fmt.Sprintf(`
+
+Of stopped tasks the newest %d are kept, not counting those to be kept for ever. A
+stop of more says about how many are gone for good: before, after, and as "dropped"
+in the JSON.`, worker.RetainNewest),
+	}, "End live tasks: running handlers are cancelled, the others never start")
+	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
+	return cmd
+}
+
+func newRetry(g *globals) *cobra.Command {
+	return changeCommand(g, change{
+		verb: "retry", past: "put back", from: pool.EndedStates(),
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Retry(ctx, f) },
+	}, "Put ended tasks back into their queues, with fresh attempts")
+}
+
+func newDelete(g *globals) *cobra.Command {
+	return changeCommand(g, change{
+		verb: "delete", past: "deleted", from: pool.EndedStates(),
+		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Delete(ctx, f) },
+	}, "Remove ended tasks with everything that belongs to them")
+}
+
+func changeCommand(g *globals, ch change, short string) *cobra.Command {
+	var (
+		f           filterFlags
+		yes, asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   ch.verb + " (ID... | --state|--kind|--queue|--group VALUE --yes)",
+		Short: short,
+		Long: short + `.
+
+Tasks are given by their IDs, or by flags: these are combined with and, the
+values of one flag with or. With flags, the number of matching tasks is shown, and
+a person at a terminal is asked; a yes is for these tasks, not for those that match
+later. --yes does it without asking. Without both nothing is changed. --json tells
+what was done in "action", to how many "tasks", and how many had been so "before".` + ch.more,
+		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
+			switch {
+			case len(ids) > 0 && !filter.Empty():
+				return usagef("give either IDs or flags that select tasks, not both")
+			case len(ids) == 0 && filter.Empty():
+				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue or --group", ch.verb)
+			}
+			if err := checkIDs(ids); err != nil {
+				return err
+			}
+			if ch.check != nil {
+				if err := ch.check(); err != nil {
+					return err
+				}
+			}
+			filter.IDs = distinct(ids)
+			if err := ch.checkStates(filter.States); err != nil {
+				return err
+			}
+			if len(filter.States) == 0 && len(ids) == 0 {
+				filter.States = ch.from
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "really do it where flags select the tasks")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// checkStates refuses states that the change cannot apply to.
+func (ch change) checkStates(states []worker.State) error {
+	for _, s := range states {
+		if !slices.Contains(ch.from, s) {
+			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(namesOf(ch.from), " or "))
+		}
+	}
+	return nil
+}
+
+// run makes the change. Where flags select the tasks and nobody has agreed yet, a
+// person is asked, and whoever is no person refused.
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes, asJSON bool) error {
+	bar, done, total := newPatientBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	defer bar.clear()
+	look, err := newLook(ctx, c, f, bar)
+	if err != nil {
+		return err
+	}
+	p, err := c.watchedClosely(func(n int) {
+		if done == 0 { // the looking is over
+			bar.turnTo("tasks")
+		}
+		done += n
+		bar.set(done, total)
+	}, func(matches bool) {
+		look.step()
+		if matches {
+			total++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !named && !yes {
+		ids, err := matching(ctx, p, f, nil)
+		if err != nil {
+			return err
+		}
+		question := count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
+		if !canAsk(cmd) {
+			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
+		}
+		if len(ids) == 0 {
+			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
+		}
+		if err := bar.away(func() error { return confirm(ctx, cmd, question+". Go on?") }); err != nil {
+			return err
+		}
+		// What has come to match meanwhile is not what was agreed to.
+		f.IDs, total = ids, 0
+		look.begin(len(ids))
+	}
+	n, err := ch.do(ctx, p, f)
+	bar.clear()
+	if n == 0 && err != nil {
+		return err
+	}
+	before := 0 // those that needed no change
+	if err == nil && named {
+		before = len(f.IDs) - n
+	}
+	return errors.Join(err, ch.tell(cmd.OutOrStdout(), n, before, asJSON))
+}
+
+// changeRecord is what a change did in JSON output.
+type changeRecord struct {
+	Action  string `json:"action"`
+	Tasks   int    `json:"tasks"`
+	Before  int    `json:"before"`
+	Dropped int    `json:"dropped,omitempty"`
+}
+
+// dropped is about how many of n tasks that are stopped at once are not kept.
+func dropped(n int) int { return max(n-worker.RetainNewest, 0) }
+
+// loss says how many of n tasks are gone for good, "" for none.
+func (ch change) loss(n int) string {
+	if !ch.drops {
+		return ""
+	}
+	return loss(n)
+}
+
+func loss(n int) string {
+	if dropped(n) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", worker.RetainNewest, dropped(n))
+}
+
+// tell says how many tasks were changed, and how many had been before.
+func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
+	if asJSON {
+		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
+		if ch.drops {
+			r.Dropped = dropped(n)
+		}
+		return writeJSON(out, r)
+	}
+	also := ""
+	if before > 0 {
+		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
+	}
+	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, count(n, "task"), also, ch.loss(n))
+	return err
+}
+
+// look tells a person how far it is that a filter is held against the tasks.
+type look struct {
+	bar           *patientBar
+	done, roughly int
+}
+
+// lookedAt is what the bar of a look counts.
+const lookedAt = "tasks looked at"
+
+// newLook makes a look for a filter that names states, unless it names ids.
+func newLook(ctx context.Context, c *client, f worker.Filter, bar *patientBar) (*look, error) {
+	l := &look{bar: bar}
+	if len(f.IDs) > 0 || !isTerminal(bar.out) {
+		return l, nil
+	}
+	s, err := c.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, state := range f.States {
+		switch state {
+		case worker.Scheduled:
+			l.roughly += s.Scheduled
+		case worker.Waiting:
+			l.roughly += s.Waiting
+		case worker.Running:
+			l.roughly += s.Running
+		default:
+			l.roughly += s.Kept[state]
+		}
+	}
+	return l, nil
+}
+
+func (l *look) step() {
+	if l.done++; l.done%100 == 0 {
+		l.bar.set(l.done, l.roughly)
+	}
+}
+
+// begin is called before another look, at roughly so many.
+func (l *look) begin(roughly int) {
+	l.bar.turnTo(lookedAt)
+	l.done, l.roughly = 0, roughly
+}
+
+// reader reads tasks: a client, or a pool.
+type reader interface {
+	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
+}
+
+// matching lists the tasks that match f, each once, and that also accepts, which may
+// be nil. Left out is what something else wrote under an id that nobody can ask for.
+func matching(ctx context.Context, r reader, f worker.Filter, also func(*worker.Task) bool) ([]string, error) {
+	f.Brief = true
+	var ids []string
+	for t, err := range r.Tasks(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		if worker.CheckName(t.ID) == nil && (also == nil || also(t)) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return distinct(ids), nil
+}
+
+// distinct returns the ids without those that were there before.
+func distinct(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
+}

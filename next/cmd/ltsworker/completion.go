@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// completionTimeout is how long a shell may wait for names that Redis knows.
+const completionTimeout = 500 * time.Millisecond
+
+// completeWords offers fixed words.
+func completeWords(words ...string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFrom offers what the pool of the command line names, for as many
+// arguments as atMost says (0 is any number). Where Redis does not answer at once,
+// that is nothing.
+func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *client) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if atMost > 0 && len(args) >= atMost {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		c, err := g.open(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer c.close()
+		words, err := names(ctx, c)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		// Names come from whoever could enqueue; one that could harm is no name.
+		words = slices.DeleteFunc(words, func(w string) bool { return printable(w) != w || slices.Contains(args, w) })
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func queueNames(ctx context.Context, c *client) ([]string, error) {
+	queues, err := c.Queues(ctx)
+	var names []string
+	for _, q := range queues {
+		names = append(names, q.Name)
+	}
+	return names, err
+}
+
+func replicaNames(ctx context.Context, c *client) ([]string, error) {
+	replicas, err := c.Replicas(ctx)
+	var names []string
+	for _, r := range replicas {
+		names = append(names, r.ID)
+	}
+	return names, err
+}
+
+// kindNames are the kinds that live replicas have handlers for.
+func kindNames(ctx context.Context, c *client) ([]string, error) {
+	replicas, err := c.Replicas(ctx)
+	var names []string
+	for _, r := range replicas {
+		names = append(names, r.Kinds...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// groupNames are the groups that have a limit of their own.
+func groupNames(ctx context.Context, c *client) ([]string, error) {
+	_, groups, err := c.Groups(ctx)
+	var names []string
+	for _, g := range groups {
+		names = append(names, g.Name)
+	}
+	return names, err
+}
+
+// inList offers for the last value of a list with commas what one offers for a
+// single value.
+func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		i := strings.LastIndexByte(typed, ',') + 1
+		given := strings.Split(typed[:i], ",")
+		words, directive := one(cmd, args, typed[i:])
+		var offers []string
+		for _, w := range words {
+			if !slices.Contains(given, w) {
+				offers = append(offers, typed[:i]+w)
+			}
+		}
+		return offers, directive
+	}
+}
+
+// completeLimit offers a queue, unless a flag says what is limited, and none.
+func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		named := len(args)
+		for _, flag := range []string{"total", "group", "groups"} {
+			if cmd.Flags().Changed(flag) {
+				named++
+			}
+		}
+		switch named {
+		case 0:
+			return queues(cmd, args, typed)
+		case 1:
+			return []string{"none"}, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// fileFlags are those whose value is the name of a file.
+var fileFlags = []string{"batch", "config", "redis"}
+
+// addCompletions says what can follow the commands' names and flags.
+func addCompletions(root *cobra.Command, g *globals) {
+	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
+	arguments := map[string]cobra.CompletionFunc{
+		"pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
+		"drain": completeFrom(g, 0, replicaNames),
+	}
+	flags := map[string]cobra.CompletionFunc{
+		"state": completeWords(stateNames()...), "log-format": completeWords(logFormats...),
+		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
+		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
+	}
+	stateFlags := map[string]cobra.CompletionFunc{
+		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "delete": completeWords(namesOf(pool.EndedStates())...),
+	}
+	for _, cmd := range root.Commands() {
+		switch known := arguments[cmd.Name()]; {
+		case known != nil:
+			cmd.ValidArgsFunction = known
+		case cmd.Name() != "demo" && cmd.Name() != "init":
+			cmd.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		complete := func(f *pflag.Flag) {
+			if f.NoOptDefVal != "" || slices.Contains(fileFlags, f.Name) {
+				return
+			}
+			offer := flags[f.Name]
+			if f.Name == "state" && stateFlags[cmd.Name()] != nil {
+				offer = stateFlags[cmd.Name()]
+			}
+			switch _, list := f.Value.(*listFlag); {
+			case offer == nil:
+				offer = cobra.NoFileCompletions
+			case list:
+				offer = inList(offer)
+			}
+			// It fails for a flag that has one already.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer)
+		}
+		cmd.Flags().VisitAll(complete) // its own ones: those of the root have not been added yet
+	}
+	_ = root.RegisterFlagCompletionFunc("pool", cobra.NoFileCompletions)
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.Name() == cobra.ShellCompRequestCmd {
+			plainFlags(root)
+		}
+	}
+}
+
+// plainFlags takes the marks out of what the flags say of themselves that only the
+// help can read.
+func plainFlags(root *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	root.PersistentFlags().VisitAll(plain)
+	for _, cmd := range root.Commands() {
+		cmd.Flags().VisitAll(plain)
+	}
+}

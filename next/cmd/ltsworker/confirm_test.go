@@ -1,0 +1,109 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
+	u := newUser(t)
+	for _, id := range []string{"a", "b", "c"} {
+		u.must("enqueue", "x", "--id", id)
+	}
+	state := func() worker.State {
+		t.Helper()
+		return decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State
+	}
+	for keys, want := range map[string]struct {
+		code  int
+		says  string
+		state worker.State
+	}{
+		"n\r":      {exitFailed, "nothing was changed", worker.Waiting},
+		"\r":       {exitFailed, "nothing was changed", worker.Waiting},
+		"\x04":     {exitFailed, "nothing was changed", worker.Waiting}, // end of file
+		"yellow\r": {exitFailed, "nothing was changed", worker.Waiting},
+	} {
+		m := u.terminal(80, 24, "stop", "--kind", "x")
+		m.await("3 tasks would be stopped. Go on? [y/N]")
+		m.press(keys)
+		if code := m.wait(); code != want.code || state() != want.state {
+			t.Errorf("%q: exit code %d, state %s", keys, code, state())
+		}
+		m.await(want.says)
+	}
+
+	m := u.terminal(80, 24, "stop", "--kind", "x")
+	m.await("Go on?")
+	if err := m.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := m.wait(); code != exitFailed || state() != worker.Waiting {
+		t.Errorf("interrupted: exit code %d, state %s", code, state())
+	}
+
+	m = u.terminal(80, 24, "stop", "--kind", "x")
+	m.await("Go on?")
+	m.press("y\r")
+	if code := m.wait(); code != exitDone || state() != worker.Stopped {
+		t.Errorf("agreed: exit code %d, state %s", code, state())
+	}
+	m.await("stopped 3 tasks")
+	m = u.terminal(80, 24, "retry", "--kind", "none", "--state", "stopped")
+	if code := m.wait(); code != exitDone {
+		t.Errorf("nothing to ask about: exit code %d", code)
+	}
+	m.await("put back 0 tasks")
+}
+
+// state is that of a task now.
+func (u *user) state(id string) worker.State {
+	u.t.Helper()
+	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0].State
+}
+
+func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a")
+	// What something else wrote under an id that is no name.
+	u.redis("SET", "lts:{"+u.pool+"}:task:a b", "w0 1700000000000 4468415255281664 x -\n")
+	u.redis("ZADD", "lts:{"+u.pool+"}:wait:default", 1, "a b")
+	for _, step := range []struct {
+		verb, past    string
+		before, after worker.State
+	}{{"stop", "stopped", worker.Waiting, worker.Stopped}, {"retry", "put back", worker.Stopped, worker.Waiting}} {
+		m := u.terminal(80, 24, step.verb, "--kind", "x")
+		m.await("1 task would be " + step.past + ". Go on? [y/N]")
+		late := "late-for-" + step.verb
+		u.must("enqueue", "x", "--id", late)
+		if step.before == worker.Stopped {
+			u.must("stop", late)
+		}
+		m.press("y\r")
+		m.await(step.past + " 1 task")
+		if got := u.state("a"); got != step.after {
+			t.Errorf("%s: the task that was agreed to is %s", step.verb, got)
+		}
+		if got := u.state(late); got != step.before {
+			t.Errorf("%s: the one that came after the question is %s", step.verb, got)
+		}
+	}
+}
+
+func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
+	u := newUser(t)
+	// One task, so that nothing after the question takes long on a busy machine.
+	u.must("enqueue", "x")
+	m := u.terminal(80, 24, "stop", "--kind", "x")
+	m.await("Go on?")
+	time.Sleep(patient) // what is long for a bar
+	m.press("y\r")
+	m.await("stopped 1 task")
+	if out := m.written(); strings.Contains(out, "%") {
+		t.Errorf("a bar is shown: %q", out)
+	}
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// processes counts the processes that run the binary under test. Those that have
+// ended but whose parent did not ask yet do not count.
+func processes(t *testing.T) int {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "stat=,args=").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) > 1 && f[1] == binary(t) && !strings.HasPrefix(f[0], "Z") {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitNoProcess fails unless all processes of the binary end soon.
+func awaitNoProcess(t *testing.T) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for processes(t) > 0 {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%d processes are left", processes(t))
+		}
+	}
+}
+
+func (u *user) demoFiles(n int) {
+	u.t.Helper()
+	for i := range n {
+		dir := filepath.Join(u.dir, fmt.Sprintf("d%d", i%3))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			u.t.Fatal(err)
+		}
+		u.write(fmt.Sprintf("d%d/f %d", i%3, i), strings.Repeat("x", i*i*100), 0o600)
+	}
+	if err := os.Symlink("/etc", filepath.Join(u.dir, "link")); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func (u *user) demo(files int, args ...string) summary {
+	u.t.Helper()
+	a := u.run(append([]string{"demo", ".", "--json"}, args...)...)
+	if a.code != 0 {
+		u.t.Fatalf("exit code %d\n%s%s", a.code, a.out, a.err)
+	}
+	if !strings.Contains(a.out, `"wait_p50_ms":`) || !strings.Contains(a.out, `"wait_p99_ms":`) {
+		u.t.Errorf("the unit is not the end of the names: %s", a.out)
+	}
+	s := decodeLines[summary](u.t, a.out)
+	if len(s) != 1 {
+		u.t.Fatalf("got %d summaries:\n%s", len(s), a.out)
+	}
+	if s := s[0]; s.Tasks != files || s.Succeeded != files || s.Failed != 0 || s.Replicas != demoReplicas || s.Killed != 1 ||
+		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demoLimit || s.ElapsedMS < 1 || s.WaitP50MS > s.WaitP99MS {
+		u.t.Errorf("got %+v\n%s", s, a.err)
+	}
+	return s[0]
+}
+
+func TestDemoSurvivesTheDeathOfAReplica(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(60)
+	if s := u.demo(60); s.MaxRunning != demoLimit {
+		t.Errorf("%d ran at once; the limit of %d was never reached", s.MaxRunning, s.Limit)
+	}
+	awaitNoProcess(t)
+}
+
+func TestDemoWorksWithOneFile(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(1)
+	u.demo(1)
+	awaitNoProcess(t)
+}
+
+func TestDemoCleansARealServer(t *testing.T) {
+	u := newUser(t)
+	u.demoFiles(12)
+	u.demo(12, "--redis", "redis://"+u.addr)
+	awaitNoProcess(t)
+	rdb := redisserver.Shared(t).Client(t)
+	keys, err := rdb.Keys(t.Context(), "lts:{demo*").Result()
+	if err != nil || len(keys) > 0 {
+		t.Errorf("keys are left: %v, %v", keys, err)
+	}
+}
+
+func TestDemoTellsPeopleWhatHappened(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(12)
+	a := u.run("demo")
+	if a.code != 0 {
+		t.Fatalf("got %+v", a)
+	}
+	for _, want := range []string{"tasks ", "12, 12 checksums verified", "3 started, 1 killed", "6 for 12 slots", "tasks per second"} {
+		if !strings.Contains(a.out, want) {
+			t.Errorf("%q is missing in\n%s", want, a.out)
+		}
+	}
+	for _, want := range []string{"12 files under .", "with SIGKILL while it held", "12 of 12 tasks done"} {
+		if !strings.Contains(a.err, want) {
+			t.Errorf("%q is missing in\n%s", want, a.err)
+		}
+	}
+}
+
+// startDemo starts a demo and returns when it has written the text, with the
+// line that has it.
+func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line string) {
+	u.t.Helper()
+	cmd = u.command(append([]string{"demo", "."}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		u.t.Fatal(err)
+	}
+	scan := bufio.NewScanner(stderr)
+	for scan.Scan() {
+		if line = scan.Text(); strings.Contains(line, text) {
+			go func() {
+				for scan.Scan() {
+				}
+			}()
+			return cmd, line
+		}
+	}
+	u.t.Fatalf("the demo ended before it said %q", text)
+	return nil, ""
+}
+
+func TestInterruptedDemoLeavesNoProcess(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(30)
+	cmd, _ := u.startDemo("replicas joined", "--hold", "30s")
+	if n := processes(t); n != 1+demoReplicas {
+		t.Errorf("%d processes run", n)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	if n := processes(t); n != 0 {
+		t.Errorf("%d processes are left", n)
+	}
+}
+
+func TestKilledDemoLeavesNoProcess(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(30)
+	cmd, _ := u.startDemo("replicas joined", "--hold", "30s")
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	awaitNoProcess(t)
+}
+
+func TestKeptDemoCanBeUsedFromASecondTerminal(t *testing.T) {
+	for name, at := range map[string][]string{"embedded": nil, "server": {"--redis", "redis://" + redisserver.Shared(t).Addr()}} {
+		t.Run(name, func(t *testing.T) {
+			u := stranger(t)
+			u.demoFiles(3)
+			cmd, line := u.startDemo("export LTS_REDIS=", append(at, "--keep")...)
+			second := stranger(t)
+			for _, set := range strings.Fields(line)[1:] {
+				second.env = append(second.env, strings.ReplaceAll(set, "'", ""))
+			}
+			second.write("file", "abc", 0o600)
+			out := second.must("enqueue", "checksum", fmt.Sprintf(`{"path":%q}`, filepath.Join(second.dir, "file")), "--wait", "--json")
+			if !strings.Contains(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad") {
+				t.Errorf("got %s", out)
+			}
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("a kept demo that is interrupted: %v", err)
+			}
+			awaitNoProcess(t)
+		})
+	}
+	keys, err := redisserver.Shared(t).Client(t).Keys(t.Context(), "lts:{demo*").Result()
+	if err != nil || len(keys) > 0 {
+		t.Errorf("keys are left: %v, %v", keys, err)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+)
+
+// maxSkipNotes is how many single files a note is made about.
+const maxSkipNotes = 5
+
+// demoFile is a file to checksum.
+type demoFile struct {
+	path string // absolute
+	info fs.FileInfo
+}
+
+// findFiles lists the regular files under dir, in order, without following
+// symbolic links. The notes tell what was left out because it cannot be read.
+func findFiles(dir string) (files []demoFile, notes []string, err error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find %s: %w", dir, err)
+	}
+	if info, err := os.Stat(root); err != nil {
+		return nil, nil, &inputError{fmt.Errorf("cannot use the directory: %w", err)}
+	} else if !info.IsDir() {
+		return nil, nil, &inputError{fmt.Errorf("%s is not a directory", dir)}
+	}
+	// The directory itself may be given by a link.
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, nil, &inputError{fmt.Errorf("cannot use the directory: %w", err)}
+	}
+	skipped := 0
+	skip := func(path string, why error) {
+		if skipped++; skipped <= maxSkipNotes {
+			notes = append(notes, fmt.Sprintf("left out %s: %v", visible(path), why))
+		}
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			skip(path, reason(err))
+			if d != nil && d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular():
+			return nil
+		case !utf8.ValidString(path):
+			skip(path, errors.New("its name is not UTF-8, which the JSON of a payload needs"))
+			return nil
+		}
+		info, err := d.Info()
+		if err == nil {
+			var f *os.File
+			if f, err = os.Open(path); err == nil {
+				f.Close()
+			}
+		}
+		if err != nil {
+			skip(path, reason(err))
+			return nil
+		}
+		files = append(files, demoFile{path: path, info: info})
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("walk %s: %w", dir, err)
+	}
+	if skipped > maxSkipNotes {
+		notes = append(notes, fmt.Sprintf("left out %d more", skipped-maxSkipNotes))
+	}
+	if len(files) == 0 {
+		return nil, nil, &inputError{fmt.Errorf("there is no file to read under %s: name a directory that has some", dir)}
+	}
+	return files, notes, nil
+}
+
+// reason strips the path from an error about a file that is named beside it.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// priority puts small files first: many are done soon.
+func (f demoFile) priority() int8 {
+	switch size := f.info.Size(); {
+	case size < 16<<10:
+		return 10
+	case size < 1<<20:
+		return 0
+	}
+	return -10
+}
+
+// unchanged reports whether the file still is what it was when it was found.
+func (f demoFile) unchanged() bool {
+	info, err := os.Stat(f.path)
+	return err == nil && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime())
+}
+
+// checksum is the result of a task of the demo.
+type checksum struct {
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func sumFile(path string) (checksum, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return checksum{}, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return checksum{}, err
+	}
+	return checksum{Path: path, Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+}

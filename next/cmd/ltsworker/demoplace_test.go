@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+func TestDemoTakesItsURLFromAPipe(t *testing.T) {
+	u := stranger(t)
+	u.demoFiles(3)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.WriteString(w, "redis://"+redisserver.Shared(t).Addr()+"/0?client_name=piped\n"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	cmd := u.command("demo", ".", "--keep", "--redis", "@/dev/fd/3")
+	cmd.ExtraFiles = []*os.File{r}
+	said, told, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	cmd.Stderr = told
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	told.Close()
+	out := &replica{t: t, log: bufio.NewScanner(said)}
+	if line := out.await("export LTS_REDIS="); !strings.Contains(line, "LTS_REDIS='the URL of /dev/fd/3' ") {
+		t.Errorf("got %s", line)
+	}
+	if all, err := exec.Command("ps", "-A", "-ww", "-o", "args=").Output(); err != nil || strings.Contains(string(all), "client_name=piped") {
+		t.Errorf("the URL is on a command line, or: %v", err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, said)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	awaitNoProcess(t)
+}
+
+func TestASecondTerminalGetsWhatItCanUse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a url")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for raw, want := range map[string]string{
+		"redis://h:1/0":          "redis://h:1/0",
+		"redis://h:1/0?db=1&x=y": "'redis://h:1/0?db=1&x=y'",
+		"@" + file:               "'@" + file + "'",
+		"@/dev/null":             "'the URL of /dev/null'",
+	} {
+		if got := givenAgain(raw); got != want {
+			t.Errorf("%s: got %s, want %s", raw, got, want)
+		}
+	}
+	var out strings.Builder
+	invite(&out, &demoPlace{client: &client{name: "p", addr: "h:1"}, redis: "redis://:hunter2@h:1", given: givenAgain("@/dev/null")})
+	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "export LTS_REDIS='the URL of /dev/null' LTS_POOL=p\n") {
+		t.Errorf("got %s", out.String())
+	}
+}
+
+func TestAReplicaOfTheDemoBlamesNoCommandLine(t *testing.T) {
+	u := stranger(t)
+	u.env = []string{"LTS_REDIS=http://:hunter2@h", "LTS_POOL=p"}
+	cmd := u.command("demo-replica")
+	stdin, err := cmd.StdinPipe() // it ends with it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	_ = cmd.Run() // the exit code tells
+	if cmd.ProcessState.ExitCode() != exitFailed || !strings.HasPrefix(said.String(), "ltsworker: the URL of the demo must start with redis://") ||
+		strings.Contains(said.String(), "Usage") || strings.Contains(said.String(), "LTS_REDIS") {
+		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), said.String())
+	}
+}

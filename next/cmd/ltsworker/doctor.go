@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newDoctor(g *globals) *cobra.Command {
+	var (
+		fix    bool
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for everything that is wrong with Redis and the pool, and repair broken entries",
+		Long: `Look at the server (version, eviction policy, persistence, memory, round-trip
+time), at what this user may do, at the replicas, and at every key of the pool:
+tasks that are in no index or in a wrong one, entries without a task, keys of a
+wrong type. The pool may be at work meanwhile.
+
+--fix repairs broken entries. What cannot be repaired is moved whole to a key such as
+lts:{POOL}:broken:task:ID, where it is in nobody's way and remains a finding until
+somebody has looked at it. Settings of the server are never changed. Replicas
+repair the same in their own time.
+
+Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usage,
+3 Redis unreachable. Notes do not count.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			c, err := g.openBy(ctx, openForDoctor)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			return unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
+		},
+	}
+	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	walk := newPatientBar(cmd.ErrOrStderr(), "entries")
+	defer walk.clear()
+	open, fixed := 0, 0
+	next := ""
+	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
+		if isDenied(err) {
+			f, err = lackedRight(err), nil
+		}
+		if err != nil {
+			return errors.Join(err, printNext(out, next))
+		}
+		if f.Open() {
+			open++
+		}
+		if f.Fixed != "" {
+			fixed++
+		}
+		walk.clear()
+		if asJSON {
+			err = writeJSON(out, recordFinding(f))
+		} else {
+			// What is to be done about several in a row is said once, after the last.
+			if do := remedy(f); do != next {
+				err = printNext(out, next)
+				next = do
+			}
+			err = errors.Join(err, printFinding(out, f))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	walk.clear()
+	if !asJSON {
+		if err := printNext(out, next); err != nil {
+			return err
+		}
+		summary := "all is well"
+		if open > 0 {
+			summary = count(open, "finding") + " to see to"
+		}
+		if fixed > 0 {
+			summary += fmt.Sprintf(", %d fixed", fixed)
+		}
+		if _, err := fmt.Fprintln(out, summary); err != nil {
+			return err
+		}
+	}
+	if open > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// openForDoctor opens a pool also for a user who may not even ask whether Redis
+// answers: that is a finding.
+func openForDoctor(ctx context.Context, at *place, name string) (*client, error) {
+	if err := reach(ctx, at); err != nil && !isDenied(err) {
+		return nil, err
+	}
+	return newClient(at, name)
+}
+
+// lackedRight is the finding that the inspection ended at a right that the user lacks.
+func lackedRight(err error) pool.Finding {
+	f := pool.Finding{Severity: worker.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
+	var advised *worker.AdvisedError
+	if errors.As(err, &advised) {
+		f.What, f.Do = advised.Err.Error(), advised.Do
+	}
+	f.What = "the rest was not looked at: " + tidy(f.What)
+	return f
+}
+
+// findingRecord is a finding in JSON output.
+type findingRecord struct {
+	Severity pool.Severity `json:"severity"`
+	Check    string        `json:"check"`
+	Code     string        `json:"code,omitempty"`
+	Key      string        `json:"key,omitempty"`
+	Task     string        `json:"task,omitempty"`
+	What     string        `json:"what"`
+	Do       string        `json:"do,omitempty"`
+	Fixed    string        `json:"fixed,omitempty"`
+}
+
+func recordFinding(f pool.Finding) findingRecord {
+	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed}
+}
+
+// findingText is the column in which the text of a finding begins.
+const findingText = 22
+
+func printFinding(w io.Writer, f pool.Finding) error {
+	mark := string(f.Severity)
+	if f.Fixed != "" {
+		mark = "fixed"
+	}
+	text := visible(f.What)
+	if f.Key != "" {
+		text = printable(f.Key) + ": " + text
+	}
+	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, terminalWidth(w)))
+	return err
+}
+
+// remedy is what is to be done about a finding, or was.
+func remedy(f pool.Finding) string {
+	if f.Fixed != "" {
+		return f.Fixed
+	}
+	return f.Do
+}
+
+// printNext prints the remedy of the findings above it; "" is none.
+func printNext(w io.Writer, remedy string) error {
+	if remedy == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(remedy), findingText+2, terminalWidth(w)))
+	return err
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// soundUser is a user whose Redis is as it should be.
+func soundUser(t *testing.T) *user {
+	s := redisserver.Start(t, redisserver.AOF())
+	return &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr(), env: []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=p"}}
+}
+
+func (u *user) redis(args ...any) {
+	u.t.Helper()
+	rdb := redis.NewClient(&redis.Options{Addr: u.addr})
+	defer rdb.Close()
+	if err := rdb.Do(context.Background(), args...).Err(); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func TestDoctorSaysThatAllIsWell(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k")
+	out := u.must("doctor")
+	for _, check := range []string{"version", "eviction", "persistence", "memory", "rights", "scripts", "round trip", "schema", "replicas", "entries"} {
+		if !strings.Contains(out, check) {
+			t.Errorf("nothing is said of %s:\n%s", check, out)
+		}
+	}
+	if !strings.HasSuffix(out, "all is well\n") {
+		t.Error(out)
+	}
+}
+
+func TestDoctorFindsWhatTheServerDoesWrong(t *testing.T) {
+	for want, set := range map[string][2]string{
+		"eviction":    {"maxmemory-policy", "allkeys-lru"},
+		"persistence": {"appendonly", "no"},
+		"memory":      {"maxmemory", "1mb"},
+	} {
+		t.Run(want, func(t *testing.T) {
+			u := soundUser(t)
+			u.redis("CONFIG", "SET", set[0], set[1])
+			a := u.run("doctor", "--json")
+			found := ""
+			for _, f := range decodeLines[findingRecord](t, a.out) {
+				if f.Severity == "warning" || f.Severity == "error" {
+					found += f.Check
+					if f.Do == "" {
+						t.Errorf("%+v does not say what to do", f)
+					}
+				}
+			}
+			if a.code != exitFailed || found != want {
+				t.Errorf("exit code %d, found %q\n%s%s", a.code, found, a.out, a.err)
+			}
+		})
+	}
+}
+
+func TestDoctorBreaksItsLinesBetweenWords(t *testing.T) {
+	u := soundUser(t)
+	u.redis("CONFIG", "SET", "appendonly", "no")
+	want := strings.Fields(u.run("doctor").out)
+	m := u.terminal(70, 40, "doctor")
+	m.wait()
+	out := strings.ReplaceAll(m.written(), "\r", "")
+	for line := range strings.Lines(out) {
+		if n := ansi.StringWidth(strings.TrimSuffix(line, "\n")); n > 70 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	words := func(all []string) (some []string) { // figures differ from look to look
+		return slices.DeleteFunc(slices.Clone(all), func(w string) bool { return strings.ContainsAny(w, "0123456789") })
+	}
+	if diff := cmp.Diff(words(want), words(strings.Fields(out))); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(out, "\n"+strings.Repeat(" ", findingText+2)) {
+		t.Errorf("no line was broken:\n%s", out)
+	}
+}
+
+func TestDoctorRepairsAndSaysSo(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k", "--id", "a")
+	u.redis("DEL", "lts:{p}:wait:default")
+	u.redis("SET", "lts:{p}:task:b", "x")
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "task a is waiting and has no entry") ||
+		!strings.HasSuffix(a.out, "2 findings to see to\n") {
+		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
+	}
+	a := u.run("doctor", "--fix")
+	for _, want := range []string{"put back into its queue", "moved to lts:{p}:broken:task:b", "1 finding to see to, 2 fixed"} {
+		if !strings.Contains(a.out, want) {
+			t.Errorf("%q is not said\n%s", want, a.out)
+		}
+	}
+	if a.code != exitFailed {
+		t.Errorf("exit code %d though a key was moved out of the way", a.code)
+	}
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "warning  entries      lts:{p}:broken:task:b") {
+		t.Errorf("%+v", a)
+	}
+	u.redis("DEL", "lts:{p}:broken:task:b")
+	if out := u.must("doctor"); !strings.HasSuffix(out, "all is well\n") {
+		t.Error(out)
+	}
+}
+
+func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
+	u := soundUser(t)
+	for _, id := range []string{"a", "b", "c"} {
+		u.redis("SET", "lts:{p}:task:"+id, "x")
+	}
+	for _, tt := range []struct {
+		args   []string
+		remedy string
+		times  int
+	}{
+		{[]string{"doctor"}, "→ look at it, then repair", 1},
+		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
+	} {
+		a := u.run(tt.args...)
+		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "has no header") != 3 {
+			t.Errorf("%s: %q is said %d times, want %d\n%s", tt.args, tt.remedy, got, tt.times, a.out)
+		}
+		if tt.times == 1 && strings.Index(a.out, tt.remedy) < strings.LastIndex(a.out, "has no header") {
+			t.Errorf("%s: the remedy is not below the findings\n%s", tt.args, a.out)
+		}
+	}
+}
+
+func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
+	s := redisserver.Start(t, redisserver.AOF())
+	u := &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr()}
+	for name, rules := range map[string]string{
+		"producer": "~lts:{p}:inbox -@all +rpush",
+		"pingless": "~lts:{p}:* +@all -@admin -@dangerous -function +info -ping",
+	} {
+		u.env = []string{"LTS_REDIS=" + s.User(t, name, strings.Fields(rules)...).URL(), "LTS_POOL=p"}
+		a := u.run("doctor", "--json")
+		var open []findingRecord
+		for _, f := range decodeLines[findingRecord](t, a.out) {
+			if f.Severity == "error" {
+				open = append(open, f)
+			}
+		}
+		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "'ping'") || open[0].Do == "" {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+	if out := u.run("doctor").out; !strings.HasSuffix(out, "\n1 finding to see to\n") {
+		t.Error(out)
+	}
+}
+
+func TestDoctorThatCannotGetIn(t *testing.T) {
+	nowhere := stranger(t)
+	nowhere.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
+	if a := nowhere.run("doctor"); a.code != exitUnreachable {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	if a := nowhere.run("doctor", "everything"); a.code != exitUsage {
+		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// enqueueFlags are the flags of enqueue.
+type enqueueFlags struct {
+	queue, group, unique, id, backoff     string
+	priority                              int8
+	maxAttempts                           int
+	delay, timeout, ttl, deadline, retain durationFlag
+	at                                    timeFlag
+	headers                               []string
+	batch                                 string
+	reply, wait, json                     bool
+}
+
+func newEnqueue(g *globals) *cobra.Command {
+	f := enqueueFlags{timeout: durationFlag{word: "none"}, retain: durationFlag{word: "forever"}}
+	cmd := &cobra.Command{
+		Use:   "enqueue KIND [JSON|-]",
+		Short: "Add a task, or with --batch many",
+		Long: `Add a task of a kind. Its payload is the JSON given, with - what standard input
+holds, and without either empty; it reaches the handler byte for byte.
+
+With --batch FILE every line of FILE (- is standard input) is one task: a JSON
+object with the fields of an inbox entry,
+
+  {"kind":"email.send","payload":{"to":"a@b.c"},"priority":5}
+
+No task is made unless every line is valid; bad lines are all reported. Of a task
+that could not be made then the answer says why; with --json its "outcome" is
+refused (it was not made: its queue is full, or Redis takes no writes), not_tried
+(it was not made: Redis failed before it) or unknown (Redis failed at it: it may
+have been made or not).
+
+An id or unique key that is taken makes no second task: the answer names the one
+that has it. Prints the id and the state; with --wait the state at the end and
+the result, and fails unless the task succeeded and its result is there.`,
+		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
+  generate | ltsworker enqueue report - --id report-2026-01 --wait
+  ltsworker enqueue --batch tasks.ndjson`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if f.batch != "" {
+				return between(0, 0, "")(nil, args)
+			}
+			return between(1, 2, "KIND")(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.batch != "" {
+				return enqueueBatch(cmd, g, &f)
+			}
+			return enqueueOne(cmd, g, &f, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+worker.DefaultQueue+")")
+	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
+	flags.Var(&f.delay, "delay", "start no sooner than this after now, such as 90s, 2h or 7d")
+	flags.Var(&f.at, "at", "start no sooner than this, such as 2026-01-31T18:00:00Z")
+	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
+	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes")
+	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
+	flags.Var(&f.timeout, "timeout", `of one attempt, or "none" (default the handler's, else 30m)`)
+	flags.Var(&f.ttl, "ttl", "expire unless the first attempt starts within this")
+	flags.Var(&f.deadline, "deadline", "end within this, all attempts together")
+	flags.IntVar(&f.maxAttempts, "max-attempts", 0, "fail for good after so many failed attempts (default the handler's, else 5)")
+	flags.Var((*textFlag)(&f.backoff), "backoff", "between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
+	flags.Var(&f.retain, "retain", `keep the ended task for this, or "forever"; 0s removes it at once`)
+	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that travels with the task; may be repeated")
+	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
+	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
+	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
+	addJSON(cmd, &f.json)
+	return cmd
+}
+
+// spec makes a task of the flags and reports everything that is wrong with them.
+func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error) {
+	s := worker.Spec{
+		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
+		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
+		MaxAttempts: f.maxAttempts, Reply: f.reply,
+	}
+	var problems []string
+	if f.retain.set {
+		s.Retain = &f.retain.value
+	}
+	for _, h := range f.headers {
+		k, v, ok := strings.Cut(h, "=")
+		if !ok || k == "" {
+			problems = append(problems, "--header must be KEY=VALUE, not "+quoted(h))
+			continue
+		}
+		if s.Headers == nil {
+			s.Headers = map[string]string{}
+		}
+		s.Headers[k] = v
+	}
+	var err error
+	if s.Backoff, err = worker.ParseBackoff(f.backoff); err != nil {
+		problems = append(problems, "--backoff "+err.Error())
+	}
+	for _, d := range []struct {
+		flag string
+		durationFlag
+	}{{"timeout", f.timeout}, {"ttl", f.ttl}, {"deadline", f.deadline}} {
+		if d.set && d.value == 0 {
+			problems = append(problems, "--"+d.flag+" must be more than 0")
+		}
+	}
+	if cmd.Flags().Changed("max-attempts") && f.maxAttempts == 0 {
+		problems = append(problems, "--max-attempts must be at least 1")
+	}
+	for _, e := range fieldErrors(s.Check()) {
+		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
+	}
+	if len(problems) > 0 {
+		return s, usagef("%s", strings.Join(problems, "\n"))
+	}
+	return s, nil
+}
+
+// flagName is how the field of a spec is spelled on the command line.
+func flagName(field string) string {
+	switch field {
+	case "kind":
+		return "KIND"
+	case "payload":
+		return "the payload"
+	case "run_at":
+		return "--at"
+	case "headers":
+		return "--header"
+	}
+	return "--" + strings.ReplaceAll(field, "_", "-")
+}
+
+// payload reads the payload argument.
+func payload(args []string, in io.Reader) ([]byte, error) {
+	if len(args) < 2 {
+		return nil, nil
+	}
+	data := []byte(args[1])
+	if args[1] == "-" {
+		var err error
+		if data, err = io.ReadAll(io.LimitReader(in, worker.MaxPayload+1)); err != nil {
+			return nil, fmt.Errorf("read the payload from standard input: %w", err)
+		}
+		if len(data) > worker.MaxPayload {
+			return nil, &inputError{fmt.Errorf("the payload is over %d bytes: store it elsewhere and pass a reference", worker.MaxPayload)}
+		}
+	}
+	var valid json.RawMessage
+	if err := json.Unmarshal(data, &valid); err != nil {
+		return nil, &inputError{fmt.Errorf(`the payload is not JSON: %w; text needs double quotes inside the shell's: '"text"'`, err)}
+	}
+	return data, nil
+}
+
+func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) error {
+	spec, err := f.spec(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	err = interruptibly(cmd.Context(), func() (err error) {
+		spec.Payload, err = payload(args, cmd.InOrStdin())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return g.withClient(cmd, func(ctx context.Context, c *client) error {
+		r, err := c.EnqueueSpec(ctx, spec)
+		if err != nil {
+			return err
+		}
+		if f.wait {
+			return waitFor(ctx, cmd, c, []string{r.ID}, f.json)
+		}
+		return printReceipts(cmd.OutOrStdout(), []worker.Receipt{r}, nil, f.json)
+	})
+}
+
+// printReceipts prints a line for each task. place says where the task of a receipt
+// stands in a batch; it may be nil.
+func printReceipts(w io.Writer, receipts []worker.Receipt, place func(i int) (name string, line int), asJSON bool) error {
+	for i, r := range receipts {
+		name, at := "", 0
+		if place != nil {
+			name, at = place(i)
+		}
+		if asJSON {
+			if err := writeJSON(w, recordReceipt(r, at)); err != nil {
+				return err
+			}
+			continue
+		}
+		line := printable(r.ID) + "\t" + printable(string(r.State))
+		switch {
+		case r.Err != nil:
+			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(printable(r.ID), "-"), strings.ReplaceAll(outcome(r.Err), "_", " "), visible(name), at)
+			if outcome(r.Err) != notTriedTask {
+				line += ": " + visible(tidy(r.Err.Error()))
+			}
+		case r.Duplicate:
+			line += "\tduplicate"
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// filterFlags are the flags that select tasks.
+type filterFlags struct {
+	states, kinds, queues, groups []string
+}
+
+func (f *filterFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Var((*listFlag)(&f.states), "state", "in these `STATES`: "+strings.Join(stateNames(), " "))
+	flags.Var((*listFlag)(&f.kinds), "kind", "of these `KINDS`")
+	flags.Var((*listFlag)(&f.queues), "queue", "in these `QUEUES`")
+	flags.Var((*listFlag)(&f.groups), "group", "of these `GROUPS`")
+}
+
+// filter reads the flags and reports everything that is wrong with them.
+func (f *filterFlags) filter() (worker.Filter, error) {
+	out := worker.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
+	var problems []string
+	for _, s := range f.states {
+		if !slices.Contains(stateNames(), s) {
+			msg := fmt.Sprintf("--state must be one of %s, not %s", strings.Join(stateNames(), " "), quoted(s))
+			if meant := nearest(s, stateNames()); meant != "" {
+				msg += "; did you mean " + meant + "?"
+			}
+			problems = append(problems, msg)
+		}
+		out.States = append(out.States, worker.State(s))
+	}
+	for _, names := range []struct {
+		flag   string
+		values []string
+	}{{"--kind", f.kinds}, {"--queue", f.queues}, {"--group", f.groups}} {
+		for _, v := range names.values {
+			if err := worker.CheckName(v); err != nil {
+				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, quoted(v), err))
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return worker.Filter{}, usagef("%s", strings.Join(problems, "\n"))
+	}
+	return out, nil
+}
+
+func stateNames() []string { return namesOf(worker.States()) }
+
+func namesOf(states []worker.State) []string {
+	var names []string
+	for _, s := range states {
+		names = append(names, string(s))
+	}
+	return names
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func FuzzFilter(f *testing.F) {
+	f.Add("failed", "a,b", "default", "")
+	f.Add("faild", "a b", "{x}", "\x00")
+	f.Add("running,waiting", `"quoted,comma"`, "a\nb", `"`)
+	f.Fuzz(func(t *testing.T, state, kind, queue, group string) {
+		var flags filterFlags
+		cmd := &cobra.Command{}
+		flags.add(cmd)
+		err := cmd.ParseFlags([]string{"--state", state, "--kind", kind, "--queue", queue, "--group", group})
+		if err != nil {
+			return
+		}
+		filter, err := flags.filter()
+		if err != nil {
+			if exitCode(err) != exitUsage {
+				t.Errorf("%v is not a usage error", err)
+			}
+			return
+		}
+		for _, names := range [][]string{filter.Kinds, filter.Queues, filter.Groups} {
+			for _, name := range names {
+				if worker.CheckName(name) != nil {
+					t.Errorf("the name %q got through", name)
+				}
+			}
+		}
+	})
+}
+
+func TestRepeatedIDsAreLeftOutAndTheArgumentsLeftAlone(t *testing.T) {
+	args := []string{"b", "a", "b", "c"}
+	got := distinct(args)
+	if diff := cmp.Diff([]string{"b", "a", "c"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"b", "a", "b", "c"}, args); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newGet(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "get ID...",
+		Short: "Show tasks with their results and failed attempts",
+		Long: `Show tasks with their results and failed attempts, and what keeps a waiting one from
+starting: a pause, a limit, no replica for it, or no free slot.`,
+		Args: between(1, -1, "a task's ID"),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := checkIDs(ids); err != nil {
+				return err
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return get(ctx, cmd, c, ids, asJSON)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
+	tasks, err := c.store.Get(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	missing, shown, waiting := false, 0, holdUps{c: c}
+	for i, t := range tasks {
+		if t == nil {
+			missing = true
+			tellMissing(cmd, ids[i])
+			continue
+		}
+		history, err := c.History(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = writeJSON(cmd.OutOrStdout(), recordTask(t, history))
+		} else {
+			if shown > 0 {
+				fmt.Fprintln(cmd.OutOrStdout())
+			}
+			waits := ""
+			if t.State == worker.Waiting {
+				if waits, err = waiting.line(ctx, t); err != nil {
+					return err
+				}
+			}
+			err = printTask(cmd.OutOrStdout(), t, waits, history)
+		}
+		if err != nil {
+			return err
+		}
+		shown++
+	}
+	if missing {
+		return errReported
+	}
+	return nil
+}
+
+func tellMissing(cmd *cobra.Command, id string) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, worker.ErrNotFound)
+}
+
+func checkIDs(ids []string) error {
+	for _, id := range ids {
+		if err := worker.CheckName(id); err != nil {
+			return usagef("the ID %s %v", quoted(id), err)
+		}
+	}
+	return nil
+}
+
+// printTask shows a task to a person. waits is what it waits for, if that is
+// known.
+func printTask(w io.Writer, t *worker.Task, waits string, history []worker.AttemptRecord) error {
+	tab := newTable(w)
+	line := func(name, value string) {
+		if value != "" {
+			tab.row(name, value)
+		}
+	}
+	when := func(name string, at time.Time) {
+		if !at.IsZero() {
+			tab.row(name, localTime(at)+" ("+away(at)+")")
+		}
+	}
+	line("id", printable(t.ID))
+	line("kind", printable(t.Kind))
+	line("queue", printable(t.Queue))
+	line("state", printable(string(t.State)))
+	line("waits for", waits)
+	line("code", printable(string(t.Code)))
+	line("error", printable(t.Error))
+	line("stop reason", printable(t.StopWhy))
+	line("priority", fmt.Sprint(t.Priority))
+	line("group", printable(t.Group))
+	line("unique", printable(t.Unique))
+	if t.Reply {
+		line("reply", "yes")
+	}
+	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
+	line("replica", printable(t.Replica))
+	when("created", t.CreatedAt)
+	when("due", t.DueAt)
+	when("started", t.StartedAt)
+	when("ended", t.EndedAt)
+	when("expires", t.ExpiresAt)
+	when("deadline", t.DeadlineAt)
+	for _, k := range slices.Sorted(maps.Keys(t.Headers)) {
+		line("header", printable(k)+" = "+printable(t.Headers[k]))
+	}
+	line("payload", content(t.Payload))
+	line("progress", content(t.Progress))
+	line("result", content(t.Result))
+	if err := tab.flush(); err != nil {
+		return err
+	}
+	return printHistory(w, history)
+}
+
+// content shows bytes that came from elsewhere, without the newline that text
+// mostly ends with.
+func content(b []byte) string { return printable(strings.TrimSuffix(string(b), "\n")) }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// firstConfig is the file that init writes. Its lines that are commented out show
+// the defaults.
+//
+//go:embed first.yaml
+var firstConfig []byte
+
+// firstFile is how init calls it.
+const firstFile = "ltsworker.yaml"
+
+func newInit() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Write a config file with comments to start from",
+		Long: `Write a config file that runs as it is and says what can be changed. FILE is
+` + firstFile + ` unless given. A file that exists is left alone.`,
+		Example: `  ltsworker init
+  ltsworker run -c ` + firstFile,
+		Args: between(0, 1, ""),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := firstFile
+			if len(args) > 0 {
+				name = args[0]
+			}
+			if err := writeNew(name, firstConfig); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", printable(name), shellWord(name))
+			return err
+		},
+	}
+}
+
+// writeNew writes a file that must not exist yet.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a URL with a password may come into it
+	if errors.Is(err, fs.ErrExist) {
+		return &inputError{fmt.Errorf("%s exists; nothing was written", printable(name))}
+	}
+	if err != nil {
+		return &inputError{fmt.Errorf("make the config file: %w", err)}
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write the config file: %w", err)
+	}
+	return nil
+}

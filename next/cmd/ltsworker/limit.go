@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// limitRecord is a limit in JSON output.
+type limitRecord struct {
+	Scope   worker.Scope `json:"scope"`
+	Name    string       `json:"name,omitempty"`
+	Limit   int          `json:"limit"` // 0 is none
+	Running int          `json:"running"`
+	Held    int          `json:"held,omitempty"`
+}
+
+func newLimit(g *globals) *cobra.Command {
+	var (
+		group                 string
+		total, groups, asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "limit [QUEUE | --total | --group NAME | --groups] [N|none]",
+		Short: "Show or change how many tasks run at once over all replicas",
+		Long: `Show limits, or change one: it holds over all replicas from the moment the
+command returns. Tasks beyond a lowered limit run to their end.
+
+Shown are what runs and, of a group, how many waiting tasks its limit holds back.
+Without a name that is the pool, every queue, and each group with a limit of its
+own; a group that has the limit of --groups is shown when it is named.
+
+A limit set here stays, over restarts too, until a replica starts with a config
+file whose limit differs from that of the config file before it.`,
+		Example: `  ltsworker limit                    show all
+  ltsworker limit --group acme       show one
+  ltsworker limit default 10         the queue named default
+  ltsworker limit --total none       the pool, all queues together
+  ltsworker limit --group acme 3     one group
+  ltsworker limit --groups 2         every group without a limit of its own`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			scope, name, args, err := limitTarget(args, total, groups, cmd.Flags().Changed("group"), group)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return g.withClient(cmd, func(ctx context.Context, c *client) error {
+					limits, err := readLimits(ctx, c, scope, name)
+					if err != nil {
+						return err
+					}
+					return printLimits(cmd, limits, asJSON)
+				})
+			}
+			n, err := parseLimit(args)
+			if err != nil {
+				return err
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return setLimit(ctx, cmd, c, scope, name, n, asJSON)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&total, "total", false, "limit the pool, all queues together")
+	cmd.Flags().Var((*textFlag)(&group), "group", "limit the group `NAME`")
+	cmd.Flags().BoolVar(&groups, "groups", false, "limit every group without a limit of its own")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// limitTarget reads whose limit is meant, "" for all, and returns the other
+// arguments.
+func limitTarget(args []string, total, groups, hasGroup bool, group string) (scope worker.Scope, name string, rest []string, err error) {
+	switch {
+	case total && groups, total && hasGroup, groups && hasGroup:
+		return "", "", nil, usagef("give only one of --total, --group and --groups")
+	case total:
+		return worker.PoolScope, "", args, nil
+	case groups:
+		return worker.GroupsScope, "", args, nil
+	case hasGroup:
+		scope, name, rest = worker.GroupScope, group, args
+	case len(args) == 0:
+		return "", "", nil, nil
+	default:
+		scope, name, rest = worker.QueueScope, args[0], args[1:]
+	}
+	if err := worker.CheckName(name); err != nil {
+		return "", "", nil, usagef("the %s %s %v", scope, quoted(name), err)
+	}
+	return scope, name, rest, nil
+}
+
+// parseLimit reads a limit; 0 is none.
+func parseLimit(args []string) (int, error) {
+	if len(args) > 1 {
+		return 0, usagef("give one limit: a number, or none")
+	}
+	if args[0] == "none" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(args[0])
+	switch {
+	case err == nil && n == 0:
+		return 0, usagef("a limit is at least 1; none removes it, and pause keeps tasks from starting")
+	case err != nil || n < 1 || n > math.MaxInt32:
+		return 0, usagef("the limit must be a whole number from 1 to %d, or none, not %s", math.MaxInt32, quoted(args[0]))
+	}
+	return n, nil
+}
+
+func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.Scope, name string, n int, asJSON bool) error {
+	if scope == worker.QueueScope {
+		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
+			return err
+		}
+	}
+	if err := c.SetLimit(ctx, scope, name, n); err != nil {
+		return err
+	}
+	if asJSON {
+		limits, err := readLimits(ctx, c, scope, name)
+		if err != nil {
+			return err
+		}
+		return printLimits(cmd, limits, true)
+	}
+	what := map[worker.Scope]string{
+		worker.PoolScope: "pool", worker.QueueScope: "queue " + name,
+		worker.GroupScope: "group " + name, worker.GroupsScope: "each group without its own",
+	}[scope]
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, limitText(n))
+	return err
+}
+
+// readLimits reads the limits of the scope, "" for all, and of the one with this
+// name where it has names.
+func readLimits(ctx context.Context, c *client, scope worker.Scope, name string) ([]limitRecord, error) {
+	var limits []limitRecord
+	of := func(s worker.Scope) bool { return scope == "" || scope == s }
+	if of(worker.PoolScope) || of(worker.QueueScope) {
+		s, err := c.Stats(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if of(worker.PoolScope) {
+			limits = append(limits, limitRecord{Scope: worker.PoolScope, Name: c.name, Limit: s.Limit, Running: s.Running})
+		}
+		for _, q := range s.Queues {
+			if of(worker.QueueScope) && (name == "" || name == q.Name) {
+				limits = append(limits, limitRecord{Scope: worker.QueueScope, Name: q.Name, Limit: q.Limit, Running: q.Running})
+			}
+		}
+		if scope == worker.QueueScope && len(limits) == 0 {
+			return nil, fmt.Errorf("the pool has no queue %s", printable(name))
+		}
+	}
+	if of(worker.GroupsScope) || of(worker.GroupScope) {
+		var named []string
+		if name != "" {
+			named = []string{name}
+		}
+		byDefault, groups, err := c.Groups(ctx, named...)
+		if err != nil {
+			return nil, err
+		}
+		if of(worker.GroupsScope) {
+			limits = append(limits, limitRecord{Scope: worker.GroupsScope, Limit: byDefault})
+		}
+		for _, g := range groups {
+			if of(worker.GroupScope) {
+				limits = append(limits, limitRecord{Scope: worker.GroupScope, Name: g.Name, Limit: g.Limit, Running: g.Running, Held: g.Held})
+			}
+		}
+	}
+	return limits, nil
+}
+
+func printLimits(cmd *cobra.Command, limits []limitRecord, asJSON bool) error {
+	tab := newTable(cmd.OutOrStdout(), "WHAT", "NAME", "LIMIT", "RUNNING", "HELD")
+	for _, l := range limits {
+		if asJSON {
+			if err := writeJSON(cmd.OutOrStdout(), l); err != nil {
+				return err
+			}
+			continue
+		}
+		name, running, held := printable(l.Name), strconv.Itoa(l.Running), ""
+		switch l.Scope {
+		case worker.GroupsScope:
+			name, running = "(each without its own)", ""
+		case worker.GroupScope:
+			held = strconv.Itoa(l.Held)
+		}
+		tab.row(string(l.Scope), name, limitText(l.Limit), running, held)
+	}
+	if asJSON {
+		return nil
+	}
+	return tab.flush()
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newList(g *globals) *cobra.Command {
+	var (
+		f      filterFlags
+		limit  int
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List tasks",
+		Long: `List tasks: the live ones and those that ended and are still kept. Flags are
+combined with and, the values of one flag (repeated, or with commas) with or.
+The order is by state, inside a state that in which its tasks come up.`,
+		Example: `  ltsworker ls --state running
+  ltsworker ls --state failed --kind email.send,email.digest --limit 0 --json`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
+			if limit < 0 {
+				return usagef("--limit must not be negative; 0 lists all")
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return list(ctx, cmd, c, filter, limit, asJSON)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 100, "list at most so many; 0 lists all")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filter, limit int, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
+	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
+	tab.paint("STATE", stateStyle)
+	filter.Brief = !asJSON
+	bar := newPatientBar(cmd.ErrOrStderr(), "tasks listed")
+	defer bar.clear()
+	n := 0
+	for t, err := range c.Tasks(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		if limit > 0 && n == limit {
+			bar.clear()
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", limit)
+			break
+		}
+		if asJSON {
+			if err := writeJSON(out, recordTask(t, nil)); err != nil {
+				return err
+			}
+		} else {
+			tab.row(printable(t.ID), printable(t.Kind), printable(t.Queue), printable(string(t.State)),
+				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), since(t.CreatedAt), note(t))
+			// A long list shows up in pieces instead of after its end.
+			if n%1000 == 999 {
+				if err := tab.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		n++
+		// What is listed on the terminal shows by itself, and a pipe may end in a pager.
+		if n%100 == 0 && isFile(out) {
+			bar.count(n)
+		}
+	}
+	if n == 0 {
+		if filter.Empty() {
+			return tellNone(cmd, "pool "+c.name+" holds no task")
+		}
+		return tellNone(cmd, "no task of pool "+c.name+" matches")
+	}
+	if asJSON {
+		return nil
+	}
+	return tab.flush()
+}
+
+// tellNone says on standard error that there is nothing to show, which an empty
+// output leaves open.
+func tellNone(cmd *cobra.Command, what string) error {
+	_, err := fmt.Fprintln(cmd.ErrOrStderr(), "ltsworker: "+what)
+	return err
+}
+
+// note is what matters most about a task in its state.
+func note(t *worker.Task) string {
+	switch {
+	case t.State == worker.Scheduled:
+		if t.DueAt.Before(time.Now()) {
+			return "due"
+		}
+		return "due " + away(t.DueAt)
+	case t.State == worker.Waiting && t.Group != "":
+		return "group " + printable(t.Group)
+	case t.State == worker.Running && len(t.Progress) > 0:
+		return printable(cut(string(t.Progress), 60))
+	case t.State == worker.Stopped && t.StopWhy != "":
+		return printable(cut(t.StopWhy, 60))
+	case t.State == worker.Succeeded:
+		return ""
+	case t.Error != "":
+		return printable(cut(t.Error, 60))
+	case t.State != worker.Running && t.State != worker.Waiting:
+		return printable(string(t.Code))
+	}
+	return ""
+}
+
+// cut shortens s to about n runes.
+func cut(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

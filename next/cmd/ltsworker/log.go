@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// isTerminal reports whether w is a terminal, with a person before it.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// isFile reports whether w keeps what is written to it.
+func isFile(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
+
+// logFormats are the forms that a log can have. auto is text on a terminal and
+// JSON elsewhere.
+var logFormats = []string{"auto", "text", "json"}
+
+// newLogger logs for a person where w is a terminal, as JSON where it is not.
+func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return formatLogger(w, level, "auto")
+}
+
+// formatLogger logs in one of the logFormats.
+func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	if format == "text" || format == "auto" && isTerminal(w) {
+		return personLogger(w, level, !isTerminal(w) || !coloured())
+	}
+	return slog.New(slog.NewJSONHandler(escapedJSON{w}, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
+}
+
+// escapedJSON escapes in JSON what a terminal could take for a command and the handler
+// lets through.
+type escapedJSON struct{ io.Writer }
+
+func (w escapedJSON) Write(p []byte) (int, error) {
+	line := make([]byte, 0, len(p))
+	for _, r := range string(p) {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			line = utf8.AppendRune(line, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		default:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		}
+	}
+	if _, err := w.Writer.Write(line); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// milliseconds is how JSON here tells durations, with the unit in the name.
+func milliseconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Int64(a.Key+"_ms", a.Value.Duration().Milliseconds())
+	}
+	return a
+}
+
+// personLogger logs in colours, unless plain. Texts and values that a terminal
+// could take for a command are quoted.
+func personLogger(w io.Writer, level slog.Level, plain bool) *slog.Logger {
+	return slog.New(tint.NewTextHandler(withoutDelete{w}, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: plain}))
+}
+
+// withoutDelete escapes the one control character that the handler lets through.
+type withoutDelete struct{ io.Writer }
+
+func (w withoutDelete) Write(p []byte) (int, error) {
+	if _, err := w.Writer.Write(bytes.ReplaceAll(p, []byte{0x7f}, []byte(`\x7f`))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

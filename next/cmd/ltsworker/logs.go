@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// logRecord is a failed or lost attempt in the JSON output of logs.
+type logRecord struct {
+	ID string `json:"id"`
+	attemptRecord
+}
+
+func newLogs(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "logs ID",
+		Short: "Show the attempts of a task, with the end of their logs",
+		Long: fmt.Sprintf(`Show the attempts of a task that failed or were lost, oldest first: the newest
+%d are kept, as long as the task is. Of a command's log that is the end of what it
+wrote to standard error. Attempts that succeeded leave none.`, worker.MaxHistory),
+		Args: between(1, 1, "a task's ID"),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := checkIDs(ids); err != nil {
+				return err
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return showLogs(ctx, cmd, c, ids[0], asJSON)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJSON bool) error {
+	tasks, err := c.store.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	t := tasks[0]
+	if t == nil {
+		tellMissing(cmd, id)
+		return errReported
+	}
+	history, err := c.History(ctx, id)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		for _, a := range recordHistory(history) {
+			if err := writeJSON(out, logRecord{id, a}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := printHistory(out, history); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, standing(t))
+	return err
+}
+
+// printHistory shows attempts with their logs to a person.
+func printHistory(w io.Writer, history []worker.AttemptRecord) error {
+	for _, a := range history {
+		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), localTime(a.At), printable(a.Replica))
+		if a.Error != "" {
+			text += fmt.Sprintf("  error: %s\n", printable(a.Error))
+		}
+		if log := strings.TrimRight(a.Log, "\n"); log != "" {
+			text += fmt.Sprintf("  log:\n    %s\n", strings.ReplaceAll(visibleLines(log), "\n", "\n    "))
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// standing says what the task does now.
+func standing(t *worker.Task) string {
+	text := "the task is " + printable(string(t.State))
+	switch {
+	case t.State == worker.Running:
+		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, since(t.StartedAt), printable(t.Replica))
+	case t.State == worker.Scheduled && !t.DueAt.IsZero():
+		if left := time.Until(t.DueAt); left > 0 {
+			text += ", due in " + shortDuration(left)
+		}
+	case t.State == worker.Succeeded && t.Attempt > 0:
+		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, localTime(t.EndedAt))
+	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
+		text += " (" + printable(string(t.Code)) + ")"
+	}
+	return text
+}

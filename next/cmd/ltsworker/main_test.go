@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+var built struct {
+	once sync.Once
+	dir  string
+	path string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "ltsworker")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	built.dir = dir
+	code := redisserver.Main(m)
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// binary builds the program, for the first test that asks.
+func binary(t testing.TB) string {
+	t.Helper()
+	built.once.Do(func() {
+		built.path = filepath.Join(built.dir, "ltsworker")
+		out, err := exec.Command("go", "build", "-o", built.path, ".").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+// user is somebody with a shell, the binary and a pool of their own.
+type user struct {
+	t    testing.TB
+	env  []string
+	dir  string
+	pool string
+	addr string
+}
+
+// newUser gives t a fresh pool in the shared Redis.
+func newUser(t testing.TB) *user {
+	s := redisserver.Shared(t)
+	u := &user{t: t, dir: t.TempDir(), pool: "p" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "_"), addr: s.Addr()}
+	u.env = []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=" + u.pool}
+	return u
+}
+
+// ownServer gives the user a Redis that nobody else uses.
+func (u *user) ownServer() *redisserver.Server {
+	u.t.Helper()
+	s := redisserver.Start(u.t)
+	u.addr = s.Addr()
+	u.env = []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=" + u.pool}
+	return s
+}
+
+// stranger is a user without Redis.
+func stranger(t testing.TB) *user { return &user{t: t, dir: t.TempDir()} }
+
+// answer is what a command left behind.
+type answer struct {
+	code     int
+	out, err string
+}
+
+// patience bounds every wait of these tests; nothing takes nearly that long.
+const patience = 60 * time.Second
+
+func (u *user) command(args ...string) *exec.Cmd {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	u.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, binary(u.t), args...)
+	cmd.Dir = u.dir
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "LTS_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, u.env...)
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// run runs a command to its end.
+func (u *user) run(args ...string) answer {
+	u.t.Helper()
+	return u.pipe("", args...)
+}
+
+// pipe is run with something on standard input.
+func (u *user) pipe(stdin string, args ...string) answer {
+	u.t.Helper()
+	cmd := u.command(args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		u.t.Fatalf("%v: %v", args, err)
+	}
+	return answer{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// must is run for a command that has to work; it returns what it printed.
+func (u *user) must(args ...string) string {
+	u.t.Helper()
+	a := u.run(args...)
+	if a.code != 0 {
+		u.t.Fatalf("%v: exit code %d\n%s%s", args, a.code, a.out, a.err)
+	}
+	return a.out
+}
+
+// until waits for a condition.
+func (u *user) until(what string, holds func() bool) {
+	u.t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			u.t.Fatalf("it never came that %s", what)
+		}
+	}
+}
+
+// decodeLines reads one JSON value per line.
+func decodeLines[T any](t testing.TB, out string) []T {
+	t.Helper()
+	var all []T
+	dec := json.NewDecoder(strings.NewReader(out))
+	for {
+		var v T
+		err := dec.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("not JSON: %v\n%s", err, out)
+		}
+		all = append(all, v)
+	}
+}
+
+// write puts a file into the user's directory.
+func (u *user) write(name, content string, mode os.FileMode) {
+	u.t.Helper()
+	if err := os.WriteFile(filepath.Join(u.dir, name), []byte(content), mode); err != nil {
+		u.t.Fatal(err)
+	}
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// maxQueuesNamed is how many queues a note names.
+const maxQueuesNamed = 20
+
+// tellOfNewQueue says on standard error that a queue is about to come into being,
+// which is what a slip of the pen looks like. It is called before the change.
+func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue string) error {
+	queues, err := c.Queues(ctx)
+	if err != nil {
+		return err
+	}
+	var names, shown []string
+	for _, q := range queues {
+		if q.Name == queue {
+			return nil
+		}
+		names, shown = append(names, q.Name), append(shown, printable(q.Name))
+	}
+	there := "there is none yet"
+	if n := len(shown); n > 0 {
+		if n > maxQueuesNamed {
+			shown = append(shown[:maxQueuesNamed], fmt.Sprintf("and %d more", n-maxQueuesNamed))
+		}
+		there = "there are " + strings.Join(shown, ", ")
+	}
+	if meant := nearest(queue, names); meant != "" {
+		there = "did you mean " + printable(meant) + "? " + there
+	}
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", printable(queue), there)
+	return err
+}

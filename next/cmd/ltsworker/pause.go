@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newPause(g *globals) *cobra.Command {
+	return pauseCommand(g, "pause", "Start no more tasks of a queue, or of the whole pool",
+		"Running tasks are left alone; none starts after the command has returned.", "paused",
+		func(ctx context.Context, c *client, queue string) error { return c.Pause(ctx, queue) })
+}
+
+func newResume(g *globals) *cobra.Command {
+	return pauseCommand(g, "resume", "End the pause of a queue, or of the whole pool",
+		"A queue runs while neither it nor the pool is paused.", "resumed",
+		func(ctx context.Context, c *client, queue string) error { return c.Resume(ctx, queue) })
+}
+
+func pauseCommand(g *globals, verb, short, long, past string, do func(context.Context, *client, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   verb + " [QUEUE]",
+		Short: short,
+		Long:  short + ".\n" + long,
+		Args:  between(0, 1, ""),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			queue, what := "", "the whole pool"
+			if len(args) > 0 {
+				queue, what = args[0], "queue "+args[0]
+				if err := worker.CheckName(queue); err != nil {
+					return usagef("the queue %s %v", quoted(queue), err)
+				}
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				if queue != "" {
+					if err := tellOfNewQueue(ctx, cmd, c, queue); err != nil {
+						return err
+					}
+				}
+				if err := do(ctx, c, queue); err != nil {
+					return err
+				}
+				var still string
+				var err error
+				if verb == "resume" && queue == "" {
+					still, err = stillPaused(ctx, c)
+				}
+				_, werr := fmt.Fprintln(cmd.OutOrStdout(), past, what+still)
+				return errors.Join(err, werr)
+			})
+		},
+	}
+}
+
+// stillPaused names the queues with a pause of their own, which outlasts the pool's.
+func stillPaused(ctx context.Context, c *client) (string, error) {
+	stats, err := c.Stats(ctx)
+	var names []string
+	for _, q := range stats.Queues {
+		if q.Paused {
+			names = append(names, printable(q.Name))
+		}
+	}
+	if len(names) == 0 {
+		return "", err
+	}
+	return "; still paused by themselves: " + strings.Join(names, ", "), nil
+}

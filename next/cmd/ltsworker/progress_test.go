@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
+)
+
+func TestBarIsForThePatientAtATerminal(t *testing.T) {
+	keyboard, screen, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keyboard.Close()
+	defer screen.Close()
+	bar := newPatientBar(screen, "tasks")
+	bar.set(1, 10)
+	if bar.bar != nil {
+		t.Error("it is shown at once")
+	}
+	bar.began = bar.began.Add(-patient)
+	bar.set(2, 10)
+	bar.clear()
+	buf := make([]byte, 4096)
+	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Logf("reads are not bounded here: %v", err)
+	}
+	n, err := keyboard.Read(buf)
+	if err != nil || !strings.Contains(string(buf[:n]), "tasks") || !strings.Contains(string(buf[:n]), "/10") {
+		t.Errorf("got %q, %v", buf[:n], err)
+	}
+
+	var pipe bytes.Buffer
+	bar = newPatientBar(&pipe, "tasks")
+	bar.began = bar.began.Add(-patient)
+	bar.set(2, 10)
+	bar.clear()
+	if pipe.Len() > 0 {
+		t.Errorf("a pipe got %q", pipe.String())
+	}
+}
+
+func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
+	u := newUser(t)
+	var lines strings.Builder
+	const n = 1201 // three batches
+	for range n {
+		lines.WriteString(`{"kind":"x"}` + "\n")
+	}
+	u.write("many.ndjson", lines.String(), 0o600)
+	if out := u.must("enqueue", "--batch", "many.ndjson"); strings.Count(out, "\n") != n {
+		t.Errorf("got %d lines", strings.Count(out, "\n"))
+	}
+	m := u.terminal(80, 24, "stop", "--kind", "x", "--yes")
+	m.await("stopped 1201 tasks")
+	m = u.terminal(80, 24, "retry", "--kind", "x", "--yes")
+	m.await("put back 1201 tasks")
+	if code := m.wait(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
+	u := newUser(t)
+	var lines strings.Builder
+	for range 250 {
+		lines.WriteString(`{"kind":"x"}` + "\n")
+	}
+	lines.WriteString(`{"kind":"x","group":"g"}` + "\n")
+	u.pipe(lines.String(), "enqueue", "--batch", "-")
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	// What is long for a person: the bar is shown for what comes after it.
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) })
+	m := u.terminal(80, 24, "stop", "--group", "g")
+	m.await("1 task would be stopped. Go on?")
+	if out := m.written(); !strings.Contains(out, "tasks looked at") || !strings.Contains(out, "/251") {
+		t.Errorf("nothing was shown: %q", out)
+	}
+	m.press("y\r")
+	m.await("stopped 1 task")
+}
+
+func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
+	u := newUser(t)
+	const n = 400
+	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", n), "enqueue", "--batch", "-")
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	m := u.terminal(80, 24, "stop", "--kind", "x", "--yes")
+	m.await("stopped 400 tasks")
+	if sent := p.Attempts(); sent >= 2*n {
+		t.Errorf("%d tasks took %d commands", n, sent)
+	}
+}
+
+func TestABarThatIsDueIsShownForWhatComesNext(t *testing.T) {
+	keyboard, screen, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keyboard.Close()
+	defer screen.Close()
+	bar := newPatientBar(screen, "lines")
+	bar.began = bar.began.Add(-patient)
+	bar.count(7)
+	bar.turnTo("tasks")
+	bar.set(2, 10)
+	bar.clear()
+	var out string
+	buf := make([]byte, 4096)
+	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Logf("reads are not bounded here: %v", err)
+	}
+	for !strings.Contains(out, "/10") {
+		n, err := keyboard.Read(buf)
+		if err != nil {
+			t.Fatalf("%q, %v", out, err)
+		}
+		out += string(buf[:n])
+	}
+	if !strings.HasPrefix(out, "\r7 lines\r       \r") || !strings.Contains(out, "tasks") {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestReadingABatchShowsHowFarItIs(t *testing.T) {
+	u := newUser(t)
+	file := filepath.Join(u.dir, "batch")
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := u.terminal(80, 24, "enqueue", "--batch", "batch")
+	in, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One task many times, so that what is read is much and what is made is little.
+	lines := 0
+	u.until("a count is shown", func() bool {
+		if _, err := in.WriteString(strings.Repeat(`{"kind":"x","id":"a"}`+"\n", 100)); err != nil {
+			t.Fatal(err)
+		}
+		lines += 100
+		return strings.Contains(m.written(), " lines read")
+	})
+	in.Close()
+	if code := m.wait(); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	// The wait has been: the bar comes at once.
+	if out := m.written(); !strings.Contains(out, "/"+strconv.Itoa(lines)) {
+		t.Errorf("no bar is shown: %q", out[:min(len(out), 2000)])
+	}
+}
+
+func TestOnlyAListThatGoesIntoAFileIsCounted(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "list"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	from, pipe, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	defer pipe.Close()
+	if !isFile(file) || isFile(pipe) || isFile(new(bytes.Buffer)) {
+		t.Errorf("file %v, pipe %v, buffer %v", isFile(file), isFile(pipe), isFile(new(bytes.Buffer)))
+	}
+}
+
+func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
+	u := newUser(t)
+	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
+	p := faultproxy.Start(t, u.addr)
+	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) }) // what is long for a person
+	m := u.terminal(80, 24, "stop", "--kind", "x")
+	m.await("250 tasks would be stopped. Go on?")
+	before := len(m.written())
+	m.press("y\r")
+	m.await("stopped 250 tasks")
+	if out := m.written()[before:]; !strings.Contains(out, "/250") {
+		t.Errorf("nothing is shown after the question: %q", out)
+	}
+}

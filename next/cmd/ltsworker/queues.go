@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// queueLoadRecord is a queue with its load in JSON output.
+type queueLoadRecord struct {
+	queueRecord
+	OldestWaitMS int64   `json:"oldest_wait_ms"`
+	InPerSecond  float64 `json:"in_per_s"`
+	OutPerSecond float64 `json:"out_per_s"`
+}
+
+// forgetRecord is a queue that was forgotten in JSON output.
+type forgetRecord struct {
+	Forgot string `json:"forgot"`
+}
+
+func newQueues(g *globals) *cobra.Command {
+	var (
+		asJSON bool
+		forget string
+	)
+	cmd := &cobra.Command{
+		Use:   "queues",
+		Short: "Show the queues: what waits and for how long, what runs, what comes and goes",
+		Long: `Show every queue that has a setting or ever had a task.
+
+OLDEST is how long the task that has waited longest in the line has done so; tasks
+that the limit of their group holds back do not count, and where these are all
+that wait, STATE says "groups full". IN/S and OUT/S are tasks
+made and ended per second, on average over the last minute.
+
+--forget takes a queue off the list, with its limit, cap and pause, if it has no live
+tasks and no replica serves it. The next task for it puts it back.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				if forget != "" {
+					if err := c.ForgetQueue(ctx, forget); err != nil {
+						return err
+					}
+					if asJSON {
+						return writeJSON(cmd.OutOrStdout(), forgetRecord{forget})
+					}
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", printable(forget))
+					return err
+				}
+				loads, err := c.Load(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					for _, q := range loads {
+						if err := writeJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				if len(loads) == 0 {
+					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", printable(c.name))
+					return err
+				}
+				s, err := c.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				return printQueues(cmd, loads, s.Paused)
+			})
+		},
+	}
+	cmd.Flags().Var((*textFlag)(&forget), "forget", "take the queue `NAME` off the list")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func recordLoad(q pool.QueueLoad) queueLoadRecord {
+	return queueLoadRecord{
+		queueRecord: queueRecord(q.QueueInfo), OldestWaitMS: q.OldestWait.Milliseconds(),
+		InPerSecond: math.Round(q.In*1000) / 1000, OutPerSecond: math.Round(q.Out*1000) / 1000,
+	}
+}
+
+func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {
+	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
+	tab.spare("MAX LEN")
+	tab.paint("STATE", notEmpty(yellow))
+	for _, q := range loads {
+		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
+			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), queueState(q.QueueInfo, poolPaused))
+	}
+	return tab.flush()
+}
+
+// runningText is how many run, with their limit where they have one.
+func runningText(running, limit int) string {
+	if limit == 0 {
+		return strconv.Itoa(running)
+	}
+	return fmt.Sprintf("%d/%d", running, limit)
+}
+
+// queueState is what keeps the tasks of the queue from starting, "" for nothing
+// but slots and limits.
+func queueState(q pool.QueueInfo, poolPaused bool) string {
+	switch {
+	case poolPaused:
+		return "pool paused"
+	case q.Paused:
+		return "paused"
+	case q.GroupsFull:
+		return "groups full"
+	}
+	return ""
+}
+
+func pausedText(paused bool) string {
+	if paused {
+		return "paused"
+	}
+	return ""
+}
+
+// waitText is how long something waits, "-" where nothing does.
+func waitText(d time.Duration) string {
+	if d <= 0 {
+		return "-"
+	}
+	return shortDuration(d)
+}
+
+// rateText is so many per second: as exact as a person wants to read.
+func rateText(perSecond float64) string {
+	switch {
+	case perSecond <= 0:
+		return "-"
+	case perSecond < 9.95:
+		return strconv.FormatFloat(perSecond, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(perSecond, 'f', 0, 64)
+}

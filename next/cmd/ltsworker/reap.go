@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// reapRecord is what a turn of the upkeep did in JSON output.
+type reapRecord struct {
+	LeasesLost int             `json:"leases_lost"`
+	Due        int             `json:"due"`
+	Late       int             `json:"late"`
+	Removed    int             `json:"removed"`
+	Trimmed    int             `json:"trimmed"`
+	Replicas   int             `json:"replicas"`
+	Mended     []findingRecord `json:"mended"`
+	InboxWaits bool            `json:"inbox_waits"`
+	NextMS     int64           `json:"next_ms"`
+}
+
+func newReap(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "reap",
+		Short: "Take one turn of the upkeep now: tasks of dead replicas, due and expired tasks, retention",
+		Long: `Take one turn of the upkeep that the pool's replicas take in their own time, and
+say what it did: tasks whose lease has ended go back into their queues, due ones
+into their lines, those that are too late expire, what was kept long enough is
+removed, events are trimmed, and a part of the pool is searched for broken entries.
+
+One turn looks at up to 100 tasks of each sort. It is safe at any time, but only
+needed where no replica is alive.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return reap(ctx, cmd, c, asJSON)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error {
+	up, err := c.Maintain(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := c.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if asJSON {
+		r := reapRecord{
+			LeasesLost: up.Lost, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
+			Mended: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
+		}
+		for _, f := range up.Mended {
+			r.Mended = append(r.Mended, recordFinding(f))
+		}
+		return writeJSON(out, r)
+	}
+	for _, f := range up.Mended {
+		if err := printFinding(out, f); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(out, "%s; %s\n", turnText(up), outlook(up, after))
+	return err
+}
+
+// turnText says what a turn did.
+func turnText(up pool.Upkeep) string {
+	var did []string
+	for _, part := range []struct {
+		n         int
+		one, many string
+	}{
+		{up.Lost, "lease had ended without a report", "leases had ended without a report"},
+		{up.Due, "task was due", "tasks were due"},
+		{up.Late, "task was too late", "tasks were too late"},
+		{up.Removed, "ended task was removed", "ended tasks were removed"},
+		{up.Trimmed, "event was trimmed", "events were trimmed"},
+		{up.Replicas, "silent replica was taken off the list", "silent replicas were taken off the list"},
+		{len(up.Mended), "entry was repaired", "entries were repaired"},
+	} {
+		switch part.n {
+		case 0:
+		case 1:
+			did = append(did, "1 "+part.one)
+		default:
+			did = append(did, fmt.Sprintf("%d %s", part.n, part.many))
+		}
+	}
+	if len(did) == 0 {
+		return "there was nothing to do"
+	}
+	return strings.Join(did, ", ")
+}
+
+// outlook says what is left to do.
+func outlook(up pool.Upkeep, s pool.Stats) string {
+	text := "nothing is due"
+	switch {
+	case up.Next > 0 && up.Next <= 10*time.Millisecond:
+		text = "more is due: run it again"
+	case up.Next > 0:
+		text = "the next thing is due in " + shortDuration(up.Next)
+	}
+	if up.Inbox && s.Replicas == 0 {
+		text += "; the inbox waits for a replica"
+	}
+	return text
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// taskRecord is a task in JSON output. Bytes that came from elsewhere are in the
+// plain field where they are JSON, in the one that ends in _text where they are
+// text, and else in the one that ends in _base64.
+type taskRecord struct {
+	ID             string            `json:"id"`
+	Kind           string            `json:"kind"`
+	Queue          string            `json:"queue"`
+	State          worker.State      `json:"state"`
+	Priority       int8              `json:"priority"`
+	Group          string            `json:"group,omitempty"`
+	Unique         string            `json:"unique,omitempty"` // as it is stored
+	Reply          bool              `json:"reply,omitempty"`
+	Headers        map[string]string `json:"headers,omitempty"`
+	Attempt        int64             `json:"attempt"`
+	Failures       int               `json:"failures"`
+	Lost           int               `json:"lost"`
+	Generation     int               `json:"generation"`
+	Version        int64             `json:"v"`
+	Code           worker.Code       `json:"code,omitempty"`
+	Error          string            `json:"error,omitempty"`
+	StopWhy        string            `json:"stop_why,omitempty"`
+	Replica        string            `json:"replica,omitempty"`
+	CreatedAt      string            `json:"created_at,omitempty"`
+	DueAt          string            `json:"due_at,omitempty"`
+	StartedAt      string            `json:"started_at,omitempty"`
+	EndedAt        string            `json:"ended_at,omitempty"`
+	ExpiresAt      string            `json:"expires_at,omitempty"`
+	DeadlineAt     string            `json:"deadline_at,omitempty"`
+	Payload        json.RawMessage   `json:"payload,omitempty"`
+	PayloadText    string            `json:"payload_text,omitempty"`
+	PayloadBase64  []byte            `json:"payload_base64,omitempty"`
+	Progress       json.RawMessage   `json:"progress,omitempty"`
+	ProgressText   string            `json:"progress_text,omitempty"`
+	ProgressBase64 []byte            `json:"progress_base64,omitempty"`
+	Result         json.RawMessage   `json:"result,omitempty"`
+	ResultText     string            `json:"result_text,omitempty"`
+	ResultBase64   []byte            `json:"result_base64,omitempty"`
+	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of one that is gone
+	History        []attemptRecord   `json:"history,omitempty"`
+}
+
+// attemptRecord is a failed or lost attempt in JSON output.
+type attemptRecord struct {
+	Attempt int64       `json:"attempt"`
+	Code    worker.Code `json:"code"`
+	At      string      `json:"at"`
+	RunMS   int64       `json:"run_ms"`
+	Replica string      `json:"replica,omitempty"`
+	Error   string      `json:"error,omitempty"`
+	Log     string      `json:"log,omitempty"`
+}
+
+func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
+	r := taskRecord{
+		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
+		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Headers: t.Headers,
+		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
+		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica,
+		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), EndedAt: instant(t.EndedAt),
+		ExpiresAt: instant(t.ExpiresAt), DeadlineAt: instant(t.DeadlineAt),
+	}
+	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)
+	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
+	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
+	r.ResultLost = t.ResultLost
+	r.History = recordHistory(history)
+	return r
+}
+
+func recordHistory(history []worker.AttemptRecord) []attemptRecord {
+	var records []attemptRecord
+	for _, a := range history {
+		records = append(records, attemptRecord{
+			Attempt: a.Attempt, Code: a.Code, At: instant(a.At), RunMS: a.Run.Milliseconds(),
+			Replica: a.Replica, Error: a.Error, Log: a.Log,
+		})
+	}
+	return records
+}
+
+// form puts b into the most telling of the three forms that JSON output has.
+func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
+	switch {
+	case len(b) == 0:
+		return nil, "", nil
+	case !utf8.Valid(b):
+		return nil, "", b
+	case json.Valid(b):
+		return b, "", nil
+	}
+	return nil, string(b), nil
+}
+
+// eventRecord is an event in JSON output, with the names that it has in the
+// stream.
+type eventRecord struct {
+	Cursor       string            `json:"cursor"`
+	More         bool              `json:"more,omitempty"` // others with this cursor follow
+	ID           string            `json:"id"`
+	Kind         string            `json:"kind"`
+	Queue        string            `json:"queue"`
+	Group        string            `json:"group,omitempty"`
+	State        worker.State      `json:"state"`
+	Code         worker.Code       `json:"code,omitempty"`
+	Attempt      int64             `json:"attempt"`
+	Version      int64             `json:"v"`
+	Replica      string            `json:"replica,omitempty"`
+	At           string            `json:"at"`
+	WaitMS       int64             `json:"wait_ms"`
+	RunMS        int64             `json:"run_ms"`
+	Error        string            `json:"error,omitempty"`
+	Meta         map[string]string `json:"meta,omitempty"`
+	Result       json.RawMessage   `json:"result,omitempty"`
+	ResultText   string            `json:"result_text,omitempty"`
+	ResultBase64 []byte            `json:"result_base64,omitempty"`
+	ResultBytes  int               `json:"result_bytes,omitempty"`
+	Broken       string            `json:"broken,omitempty"` // what of the entry could not be read
+}
+
+func recordEvent(e worker.Event) eventRecord {
+	r := eventRecord{
+		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
+		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
+		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta,
+		ResultBytes: e.ResultBytes,
+	}
+	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)
+	if e.Broken != nil {
+		r.Broken = e.Broken.Error()
+	}
+	return r
+}
+
+// receiptRecord is a receipt in JSON output.
+type receiptRecord struct {
+	ID        string       `json:"id"`
+	State     worker.State `json:"state,omitempty"`
+	Duplicate bool         `json:"duplicate"`
+	Error     string       `json:"error,omitempty"`
+	Outcome   string       `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
+	Line      int          `json:"line,omitempty"`    // of the batch, where there is an error
+}
+
+// recordReceipt records the receipt of a task that stands on this line of a batch;
+// 0 is none.
+func recordReceipt(r worker.Receipt, line int) receiptRecord {
+	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
+	if r.Err != nil {
+		out.Error, out.Outcome, out.Line = tidy(r.Err.Error()), outcome(r.Err), line
+	}
+	return out
+}
+
+// since says how long ago t was, for a table; "-" where it never was.
+func since(t time.Time) string {
+	switch d := time.Since(t); {
+	case t.IsZero():
+		return "-"
+	case d < 0:
+		return "in " + shortDuration(-d)
+	default:
+		return shortDuration(d)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// replicaRecord is a replica in JSON output.
+type replicaRecord struct {
+	ID        string         `json:"id"`
+	Host      string         `json:"host"`
+	PID       int            `json:"pid"`
+	Version   string         `json:"version,omitempty"`
+	StartedAt string         `json:"started_at"`
+	SeenAt    string         `json:"seen_at"`
+	SilentMS  int64          `json:"silent_ms"`
+	LeaseMS   int64          `json:"lease_ms"`
+	Queues    map[string]int `json:"queues"` // slots
+	Slots     int            `json:"slots"`
+	Running   int            `json:"running"`
+	Stuck     int            `json:"stuck"`
+	Draining  bool           `json:"draining"`
+	Kinds     []string       `json:"kinds"`
+}
+
+func newReplicas(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "replicas",
+		Short: "Show the processes that run the pool's tasks",
+		Long: `Show the replicas as their last heartbeat described them. A replica that has died
+stays on the list until its lease has passed; its tasks go on elsewhere then.
+
+RUNNING is how many of its slots are in use, STUCK how many of these are held by
+handlers that ignore being told to stop. HEARTBEAT is how long ago the last one
+was; they come every third of a lease.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				replicas, err := c.Replicas(ctx)
+				if err != nil {
+					return err
+				}
+				if len(replicas) == 0 {
+					return tellNone(cmd, "no replica is alive in pool "+c.name)
+				}
+				if asJSON {
+					for _, r := range replicas {
+						if err := writeJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				return printReplicas(cmd, replicas)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func recordReplica(r pool.ReplicaInfo) replicaRecord {
+	return replicaRecord{
+		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
+		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: slots(r),
+		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Kinds: r.Kinds,
+	}
+}
+
+func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
+	tab := newTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab.spare("VERSION", "UP", "PID")
+	tab.paint("STUCK", notEmpty(red))
+	tab.paint("STATE", notEmpty(yellow))
+	for _, r := range replicas {
+		tab.row(printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), printable(r.Version), queueSlots(r),
+			runningText(r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
+			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), drainingText(r.Draining))
+	}
+	return tab.flush()
+}
+
+// agoText says how long ago something was. The clocks of two machines may differ
+// by more than that.
+func agoText(d time.Duration) string { return shortDuration(max(d, 0)) + " ago" }
+
+func drainingText(draining bool) string {
+	if draining {
+		return "draining"
+	}
+	return ""
+}
+
+// slots is how many tasks the replica runs at once.
+func slots(r pool.ReplicaInfo) int {
+	n := 0
+	for _, workers := range r.Queues {
+		n += workers
+	}
+	return n
+}
+
+// queueSlots lists the replica's queues with their slots: "default:4,slow:1".
+func queueSlots(r pool.ReplicaInfo) string {
+	var parts []string
+	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", printable(q), r.Queues[q]))
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func newRoot() *cobra.Command {
+	var g globals
+	root := &cobra.Command{
+		Use:   "ltsworker COMMAND",
+		Short: "A worker pool whose state lives in Redis",
+		Long: `ltsworker runs, feeds and operates a worker pool whose state lives in Redis.
+
+  ltsworker demo                       see it work: needs nothing else
+  ltsworker run -c ltsworker.yaml      a replica from a config file
+  ltsworker enqueue KIND '{"a":1}'     a task for it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
+With --json, commands that read print JSON: one object on a line for each thing,
+times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate(versionLine() + "\n")
+	// The library's lists the same command line twice where a command with others
+	// below it runs itself.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
+	flags := root.PersistentFlags()
+	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
+	flags.Var((*textFlag)(&g.pool), "pool", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
+	root.AddCommand(newDemoReplica())
+	cobra.EnableCommandSorting = false
+	for _, section := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Start", []*cobra.Command{newDemo(&g), newInit(), newRun(&g), newVersion()}},
+		{"Tasks", []*cobra.Command{
+			newEnqueue(&g), newGet(&g), newLogs(&g), newList(&g), newWait(&g), newTail(&g),
+			newStop(&g), newRetry(&g), newDelete(&g), newSchema(),
+		}},
+		{"The pool", []*cobra.Command{
+			newStats(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),
+			newDrain(&g), newReap(&g), newDoctor(&g), newBench(&g),
+		}},
+	} {
+		root.AddGroup(&cobra.Group{ID: section.title, Title: section.title + ":"})
+		for _, cmd := range section.commands {
+			cmd.GroupID = section.title
+			root.AddCommand(cmd)
+		}
+	}
+	addCompletions(root, &g)
+	refuseUnknown(root)
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return &usageError{msg: "unknown command " + quoted(name), hint: nearest(name, names)}
+}
+
+// refuseUnknown makes the library's own commands refuse names that they do not
+// know: they would show the general help instead, and call that a success.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	show := help.Run
+	help.Run = nil
+	help.RunE = func(cmd *cobra.Command, args []string) error {
+		if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return unknownCommand(found, rest[0])
+		}
+		show(cmd, args)
+		return nil
+	}
+	root.RemoveCommand(help) // added again, in its place, when a command line is read
+
+	root.SetCompletionCommandGroupID("Start")
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(cmd, args[0])
+		}
+		return nil
+	}
+	completion.Use = "completion SHELL"
+	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// flagError turns what the flag parser says into a usage error, with the flag
+// that was probably meant.
+func flagError(cmd *cobra.Command, err error) error {
+	usage := &usageError{msg: err.Error()}
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+			usage.hint = "--" + name
+		}
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		reason := errors.Unwrap(invalid).Error()
+		switch {
+		case invalid.GetFlag().Value.Type() == "bool":
+			reason = "must be true or false, not " + quoted(invalid.GetValue())
+		case invalid.GetFlag().Value.Type() == "int8":
+			reason = "must be a whole number from -128 to 127, not " + quoted(invalid.GetValue())
+		case strings.HasPrefix(reason, "strconv."):
+			reason = "must be a whole number that fits, not " + quoted(invalid.GetValue())
+		}
+		usage.msg = "--" + invalid.GetFlag().Name + " " + reason
+	}
+	return usage
+}
+
+// between accepts from least to most arguments, which what names: "one task id".
+func between(least, most int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", what)
+		case most >= 0 && len(args) > most:
+			return usagef("unexpected argument %s", quoted(args[most]))
+		}
+		return nil
+	}
+}
+
+func addJSON(cmd *cobra.Command, to *bool) {
+	cmd.Flags().BoolVar(to, "json", false, "print JSON")
+}

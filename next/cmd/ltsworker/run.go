@@ -1,0 +1,240 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+)
+
+func newRun(g *globals) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run a replica from a config file",
+		Long: `Run a replica: it takes tasks from the queues of the config file and runs the
+commands of its handlers, until interrupted.
+
+  pool: media
+  redis: redis://127.0.0.1:6379/0
+  lease: 30s                     # how long the tasks of a dead replica stay untouched
+  drain_timeout: 30s             # how long a shutdown waits for running tasks
+  stop_grace: 10s                # how long a stopped command may take to end
+  limit: 50                      # tasks at once, over all replicas; 0 is no limit
+  health: 127.0.0.1:8080         # serves /live and /ready
+  queues:
+    default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
+  groups: {default_limit: 2, limits: {acme: 5}}
+  events: {max: 1000000, age: 24h}                   # of the event stream that is kept
+  handlers:
+    video.cut:
+      command: [./cut.sh, --fast]
+      timeout: 5m                # of one attempt; none for no limit
+      soft_timeout: 1m           # an event with the code slow is sent
+      max_attempts: 3
+      max_lost: 3                # attempts whose replica died
+      backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
+      dir: work                  # relative to the config file, whose own
+                                 # directory is the default
+      env: {MODE: fast}
+
+A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
+LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
+counts the starts of the task; LTS_FENCE grows with every start in the pool, so
+that other systems can refuse a command that was replaced. What it prints is the
+result. Exit code 0 succeeds, 65 fails for good, 75 gives the task back without
+using an attempt, any other fails the attempt. A program with a slash in its name
+is looked for relative to dir, any other in PATH. A stopped command gets SIGTERM
+and time to end; one whose lease was lost is killed at once, before the task
+starts elsewhere.
+
+--redis, LTS_REDIS, --pool and LTS_POOL win over the file. A URL with a password
+belongs into the file or into LTS_REDIS, which commands do not inherit.
+
+The first SIGTERM or SIGINT drains: no more tasks are taken, running ones may end
+within drain_timeout. The second gives running tasks back now. The command drain
+does what the first one does.
+
+With --health, /live answers 200 while the process works, and /ready while it has
+joined the pool, takes tasks, and Redis has answered within the last 5 seconds, else
+503; both with a line of JSON. Under systemd (Type=notify) it says when it is ready
+and when it stops, and serves the watchdog.
+
+The log tells of failed attempts at the level info, of the pool's own troubles at
+warn and error.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && f.file == "" {
+				return &usageError{msg: "unexpected argument " + quoted(args[0]), hint: "-c " + shellWord(args[0])}
+			}
+			return between(0, 0, "")(nil, args)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return run(cmd, g, &f)
+		},
+	}
+	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
+	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "of the log: text, json, or auto: text on a terminal")
+	return cmd
+}
+
+// runFlags are the flags of run.
+type runFlags struct {
+	file, health, logFormat string
+}
+
+func (f *runFlags) check() error {
+	if f.file == "" {
+		return usagef("-c FILE is missing")
+	}
+	if !slices.Contains(logFormats, f.logFormat) {
+		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), quoted(f.logFormat))
+	}
+	if f.health != "" {
+		if err := checkHealthAddress(f.health); err != nil {
+			return usagef("--health %v", err)
+		}
+	}
+	return nil
+}
+
+func run(cmd *cobra.Command, g *globals, f *runFlags) error {
+	log := formatLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
+	at, p, c, err := prepare(g, f.file, log)
+	if err != nil {
+		return err
+	}
+	// Its password is not for the commands, which inherit the environment.
+	if err := os.Unsetenv("LTS_REDIS"); err != nil {
+		return err
+	}
+	defer at.Close()
+
+	ctx := cmd.Context()
+	if err := reach(ctx, at.place); err != nil {
+		return err
+	}
+	if err := p.Check(ctx); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			log.Warn("redis is not as it should be", "problem", tidy(line))
+		}
+	}
+
+	log.Info("replica starting", "pool", c.name, "redis", at.address, "redis_from", at.from, "redis_user", cmp.Or(at.user, "default"),
+		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
+	stopWatching := onSecondSignal(func() {
+		log.Warn("second signal: giving running tasks back now")
+		p.Close()
+	})
+	defer stopWatching()
+	if address := cmp.Or(f.health, c.health); address != "" {
+		stop, err := serveHealth(address, p, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var tellers sync.WaitGroup
+	tellers.Go(func() { notify(life, p, log) })
+	tellers.Go(func() {
+		select {
+		case <-p.Draining():
+			log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
+		case <-life.Done():
+		}
+	})
+
+	err = p.Run(ctx)
+	end()
+	tellers.Wait()
+	if err == nil {
+		log.Info("stopped")
+	}
+	return unreachable(at.address, err)
+}
+
+// prepare reads the config file and makes the pool of it, without a call to
+// Redis. The error lists everything that is wrong.
+func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config, error) {
+	c, err := readConfig(file)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if c.exposed {
+		log.Warn("the config file holds a password and others may read it: chmod 600, or put the URL into LTS_REDIS", "file", file)
+	}
+	name, err := g.poolName(c.name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c.name = name
+	if c.redis != "" {
+		// Checked even where flag or environment win, so that it can be relied on.
+		if _, err := locate(c.redis, false); err != nil {
+			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
+		}
+	}
+	at, err := g.place(c.redis)
+	if err != nil && !c.blamed("redis") {
+		return nil, nil, nil, err
+	}
+	handlers, err := c.commands(name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c.pool.Logger, c.pool.Version = log, version()
+	if at == nil {
+		at = &place{server: &redis.Options{}}
+	}
+	rdb := at.client()
+	p, err := pool.New(redisstore.New(rdb, name), c.pool)
+	if len(c.pool.Queues) > 0 {
+		c.blameFields(err, poolKey)
+	}
+	if err := c.refusal(); err != nil {
+		rdb.Close()
+		return nil, nil, nil, err
+	}
+	for kind, h := range handlers {
+		p.HandleKind(kind, h)
+	}
+	return &connection{rdb, at}, p, c, nil
+}
+
+// onSecondSignal calls do when the second signal from now on arrives. The first
+// ends the command's context.
+func onSecondSignal(do func()) (stop func()) {
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		do()
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// queueRecord is a queue in JSON output.
+type queueRecord struct {
+	Name    string `json:"name"`
+	Waiting int    `json:"waiting"`
+	Running int    `json:"running"`
+	Limit   int    `json:"limit"`
+	MaxLen  int    `json:"max_len"`
+	Paused  bool   `json:"paused"`
+
+	GroupsFull bool `json:"groups_full"`
+}
+
+// statsRecord is a pool at one instant in JSON output.
+type statsRecord struct {
+	Pool       string                 `json:"pool"`
+	Queues     []queueRecord          `json:"queues"`
+	Scheduled  int                    `json:"scheduled"`
+	Waiting    int                    `json:"waiting"`
+	Running    int                    `json:"running"`
+	Kept       map[worker.State]int   `json:"kept"`
+	Enqueued   int64                  `json:"enqueued"`
+	Retried    int64                  `json:"retried"`
+	Ended      map[worker.State]int64 `json:"ended"`
+	LeasesLost int64                  `json:"leases_lost"`
+	Inbox      int                    `json:"inbox"`
+	Rejected   int                    `json:"rejected"`
+	Events     int                    `json:"events"`
+	Replicas   int                    `json:"replicas"`
+	Limit      int                    `json:"limit"`
+	Paused     bool                   `json:"paused"`
+}
+
+func newStats(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Show the counts of the pool and its queues at one instant",
+		Args:  between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				s, err := c.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(cmd.OutOrStdout(), recordStats(c.name, s))
+				}
+				return printStats(cmd, c.name, s)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func recordStats(name string, s worker.Stats) statsRecord {
+	r := statsRecord{
+		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running,
+		Kept: map[worker.State]int{}, Enqueued: s.Enqueued, Retried: s.Retried, Ended: map[worker.State]int64{},
+		LeasesLost: s.LeasesLost, Inbox: s.Inbox, Rejected: s.Rejected, Events: s.Events, Replicas: s.Replicas,
+		Limit: s.Limit, Paused: s.Paused,
+	}
+	for _, q := range s.Queues {
+		r.Queues = append(r.Queues, queueRecord(q))
+	}
+	for _, state := range pool.EndedStates() {
+		r.Kept[state], r.Ended[state] = s.Kept[state], s.Ended[state]
+	}
+	return r
+}
+
+func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
+	out := cmd.OutOrStdout()
+	tab := newTable(out)
+	title := "pool " + name
+	if s.Paused {
+		title += " (paused)"
+	}
+	fmt.Fprintln(out, title)
+	num := func(n int) string { return strconv.Itoa(n) }
+	tab.row("  scheduled", num(s.Scheduled))
+	tab.row("  waiting", num(s.Waiting))
+	running := num(s.Running)
+	if s.Limit > 0 {
+		running += " of at most " + num(s.Limit)
+	}
+	tab.row("  running", running)
+	for _, state := range pool.EndedStates() {
+		tab.row("  "+string(state), fmt.Sprintf("%d, %d kept", s.Ended[state], s.Kept[state]))
+	}
+	tab.row("  enqueued", fmt.Sprintf("%d, %d retried by hand", s.Enqueued, s.Retried))
+	tab.row("  leases lost", strconv.FormatInt(s.LeasesLost, 10))
+	tab.row("  inbox", fmt.Sprintf("%d, %d rejected", s.Inbox, s.Rejected))
+	tab.row("  events", num(s.Events))
+	tab.row("  replicas", num(s.Replicas))
+	if err := tab.flush(); err != nil || len(s.Queues) == 0 {
+		return err
+	}
+	fmt.Fprintln(out)
+	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LEN", "")
+	tab.paint("", notEmpty(yellow))
+	for _, q := range s.Queues {
+		tab.row(printable(q.Name), num(q.Waiting), num(q.Running), limitText(q.Limit), limitText(q.MaxLen), queueState(q, s.Paused))
+	}
+	return tab.flush()
+}

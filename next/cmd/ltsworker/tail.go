@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newTail(g *globals) *cobra.Command {
+	var (
+		from   string
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Show every change of state as it happens",
+		Long: `Show the callback stream: one line for every change of state of every task,
+until interrupted. Any number of readers see all of it.
+
+--from 0 starts at the oldest event that is left, --from CURSOR after the events
+that have this cursor (in JSON output). Those of tasks that changed together have
+the same; all but the last of them have "more":true. Events that were trimmed
+before they were read are announced, never skipped silently.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from != "" && !cursor.MatchString(from) {
+				return usagef("--from must be 0 or a cursor such as 1767225600000-0, not %s", quoted(from))
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return tail(ctx, cmd, c, from, asJSON)
+			})
+		},
+	}
+	cmd.Flags().Var((*textFlag)(&from), "from", "`CURSOR` to start after; 0 is the beginning (default new events only)")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// cursor is the id of an entry of a Redis stream.
+var cursor = regexp.MustCompile(`^[0-9]{1,19}(-[0-9]{1,19})?$`)
+
+func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	screen := isTerminal(out)
+	for e, err := range c.Events(ctx, from) {
+		var trimmed *worker.TrimmedError
+		switch {
+		case errors.As(err, &trimmed):
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s\n", visible(trimmed.Error()))
+			continue
+		case err != nil:
+			return err
+		}
+		if asJSON {
+			err = writeJSON(out, recordEvent(e))
+		} else {
+			cells := eventCells(e)
+			if screen {
+				for i, c := range cells {
+					cells[i] = isolated(c)
+				}
+			}
+			_, err = fmt.Fprintln(out, strings.Join(cells, " "))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventCells are the words by which a line shows an event to a person.
+func eventCells(e worker.Event) []string {
+	at := "-" // of a broken event
+	if !e.At.IsZero() {
+		at = localTimeMS(e.At)
+	}
+	cells := []string{at, fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
+	add := func(name, value string) {
+		if value != "" {
+			cells = append(cells, name+"="+value)
+		}
+	}
+	add("group", printable(e.Group))
+	add("code", printable(string(e.Code)))
+	if e.Attempt > 0 {
+		add("attempt", fmt.Sprint(e.Attempt))
+	}
+	if e.Wait > 0 {
+		add("wait", formatDuration(e.Wait))
+	}
+	if e.Run > 0 {
+		add("run", formatDuration(e.Run))
+	}
+	add("replica", printable(e.Replica))
+	if e.Error != "" {
+		add("error", printable(e.Error))
+	}
+	if e.Broken != nil {
+		add("broken", printable(e.Broken.Error()))
+	}
+	return cells
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+)
+
+func newTop(g *globals) *cobra.Command {
+	every := durationFlag{value: time.Second, set: true}
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Watch the pool in the terminal, and pause, resume, stop, retry and drain with a key",
+		Long: `Watch the pool: its queues with what waits, runs, comes and goes; its replicas with
+their slots and heartbeats; the failed tasks that are kept, grouped by kind and
+error, where numbers make no difference.
+
+  tab, up, down   go to a line
+  p  r            pause, resume the queue; in the first line the whole pool
+  s               stop the live tasks of the queue, or of a failure's kind; in the
+                  first line of the whole pool
+  t               retry the tasks that failed like this
+  d               drain the replica
+  q               quit
+
+Whatever changes tasks or replicas is asked about first, with the number of tasks.
+The second line counts what has happened in the pool, "lost" the leases that ended
+without a report.
+Needs a terminal of 80 by 24 to show everything; for a program there are queues,
+replicas and ls with --json.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if every.value < 100*time.Millisecond {
+				return usagef("--every must be at least 100ms")
+			}
+			if !isTerminal(cmd.OutOrStdout()) || !canType(cmd) {
+				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return top(ctx, cmd, c, every.value)
+			})
+		},
+	}
+	cmd.Flags().Var(&every, "every", "look so often")
+	return cmd
+}
+
+// callPatience bounds the counting before top asks, and bench's removal of its pool.
+// What top then does takes as long as there are tasks: there the driver bounds each
+// call, so that a silent Redis ends it.
+const callPatience = 30 * time.Second
+
+func top(ctx context.Context, cmd *cobra.Command, c *client, every time.Duration) error {
+	// Calls end with the view, whichever way that ends.
+	calls, end := context.WithCancel(ctx)
+	defer end()
+	view := &topModel{
+		ctx: calls, pool: topPool{c}, every: every,
+		title: c.name + " at " + c.addr, palette: colours(cmd.OutOrStdout()),
+	}
+	program := tea.NewProgram(view, tea.WithInput(cmd.InOrStdin()), tea.WithOutput(cmd.OutOrStdout()), tea.WithoutSignalHandler())
+	// A signal leaves by the same door as the key: the terminal is put back.
+	defer context.AfterFunc(ctx, program.Quit)()
+	_, err := program.Run()
+	if errors.Is(err, tea.ErrInterrupted) {
+		return nil
+	}
+	return err
+}

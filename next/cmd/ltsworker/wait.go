@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func newWait(g *globals) *cobra.Command {
+	var (
+		asJSON  bool
+		timeout durationFlag
+	)
+	cmd := &cobra.Command{
+		Use:   "wait ID...",
+		Short: "Wait until tasks have ended and print their results",
+		Long: `Wait until each of the tasks has ended, and print state and result in the order
+given. Fails unless all of them succeeded and their results are there: a long one of
+a task that is gone is lost, and told by its length. After --timeout it prints those
+that have ended and names the others.`,
+		Args: between(1, -1, "a task's ID"),
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := checkIDs(ids); err != nil {
+				return err
+			}
+			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				ctx, cancel := timeout.bound(ctx)
+				defer cancel()
+				return waitFor(ctx, cmd, c, ids, asJSON)
+			})
+		},
+	}
+	cmd.Flags().Var(&timeout, "timeout", "give up after this (default never)")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+// ending is how the wait for a task ended: with the ended task, or an error.
+type ending struct {
+	task *worker.Task
+	err  error
+}
+
+// waitFor waits for all tasks at once and prints each, in the order given. The end
+// of ctx because of errWaitedLongEnough leaves those out that have not ended.
+func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// What has ended is told however short the time is, and what is not there is
+	// looked for once, not once for each.
+	tasks, err := c.Find(cmd.Context(), ids...)
+	if err != nil {
+		return err
+	}
+	ends := make([]chan ending, len(ids))
+	for i, id := range ids {
+		ends[i] = make(chan ending, 1)
+		switch t := tasks[i]; {
+		case t == nil:
+			ends[i] <- ending{err: worker.ErrNotFound}
+			continue
+		case t.State.Terminal():
+			ends[i] <- ending{task: t}
+			continue
+		}
+		go func() {
+			t, err := c.WaitTask(ctx, id)
+			ends[i] <- ending{t, err}
+		}()
+	}
+	failed := false
+	for i, id := range ids {
+		e := <-ends[i]
+		switch {
+		case errors.Is(e.err, worker.ErrNotFound):
+			tellMissing(cmd, id)
+			failed = true
+			continue
+		case e.err != nil && errors.Is(context.Cause(ctx), errWaitedLongEnough):
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s has not ended: %v\n", id, errWaitedLongEnough)
+			failed = true
+			continue
+		case e.err != nil:
+			return e.err
+		}
+		failed = failed || e.task.State != worker.Succeeded || e.task.ResultLost > 0
+		var err error
+		if asJSON {
+			err = writeJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
+		} else {
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), endLine(e.task))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if failed {
+		return errReported
+	}
+	return nil
+}
+
+// endLine says on one line how a task ended.
+func endLine(t *worker.Task) string {
+	cells := []string{printable(t.ID), printable(string(t.State))}
+	if t.State == worker.Succeeded {
+		switch {
+		case t.ResultLost > 0:
+			cells = append(cells, fmt.Sprintf("its result of %d bytes is gone", t.ResultLost))
+		case len(t.Result) > 0:
+			cells = append(cells, content(t.Result))
+		}
+		return strings.Join(cells, "\t")
+	}
+	if string(t.Code) != string(t.State) {
+		cells = append(cells, printable(string(t.Code)))
+	}
+	if why := cmp.Or(t.StopWhy, t.Error); why != "" {
+		cells = append(cells, printable(why))
+	}
+	return strings.Join(cells, "\t")
+}

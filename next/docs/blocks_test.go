@@ -1,0 +1,407 @@
+package docs_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	// What the blocks use, so that the result is not taken from the cache when it
+	// has changed.
+	_ "github.com/ltsworker/ltsworker/pool/pooltest"
+	_ "github.com/ltsworker/ltsworker/worker/command"
+)
+
+// packages are what a block may use without importing it. One that begins with
+// "package" is a file and imports for itself.
+var packages = map[string]string{
+	"command":    "github.com/ltsworker/ltsworker/worker/command",
+	"miniredis":  "github.com/alicebob/miniredis/v2",
+	"pool":       "github.com/ltsworker/ltsworker/pool",
+	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
+	"redis":      "github.com/redis/go-redis/v9",
+	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
+	"worker":     "github.com/ltsworker/ltsworker/worker",
+
+	"context": "context", "errors": "errors", "exec": "os/exec", "fmt": "fmt", "http": "net/http",
+	"json": "encoding/json", "log": "log", "os": "os", "signal": "os/signal", "slog": "log/slog",
+	"strings": "strings", "sync": "sync", "synctest": "testing/synctest", "syscall": "syscall", "testing": "testing",
+	"time": "time", "tls": "crypto/tls", "iter": "iter", "slices": "slices", "maps": "maps", "io": "io", "rand": "math/rand/v2",
+	"sql": "database/sql",
+}
+
+// surroundings are what every block may take for given.
+var surroundings = [][2]string{
+	{"ctx", "context.Context"}, {"p", "*pool.Pool"}, {"rdb", "*redis.Client"}, {"store", "*redisstore.Store"},
+	{"t", "*testing.T"}, {"id", "string"}, {"err", "error"},
+}
+
+// TestGoBlocksCompile checks every block marked as go in the documentation. A
+// block may be a file, or declarations and statements in any mixture. It may use
+// surroundings, what other blocks of the page declare, the nearest first, and what
+// is declared in a comment, which the page does not show:
+//
+//	<!-- go
+//	func resize(url string) error
+//	-->
+func TestGoBlocksCompile(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string][]block{}
+	var paths []string
+	for _, page := range append(pages, more...) {
+		texts[page] = read(t, page)
+		for _, b := range texts[page] {
+			paths = append(paths, b.imports()...)
+		}
+	}
+	c := newCompiler(t, paths)
+	n := 0
+	for page, blocks := range texts {
+		// A declaration that is wrong is told of once, with its own block.
+		told := map[string]bool{}
+		p := newPage(page, blocks)
+		for i, b := range blocks {
+			if !b.hidden {
+				n++
+			}
+			var errs []error
+			if b.isFile() {
+				errs = c.check(page, b.text, b.line, false)
+			} else {
+				errs = c.fragment(p, i)
+			}
+			for _, err := range errs {
+				if told[err.Error()] {
+					continue
+				}
+				told[err.Error()] = true
+				t.Errorf("in the block at line %d: %v", b.line, err)
+			}
+		}
+	}
+	if n == 0 {
+		t.Fatal("there is no block of Go in the documentation")
+	}
+	t.Logf("%d blocks", n)
+}
+
+// block is a piece of Go on a page; line is that of its first line.
+type block struct {
+	text   string
+	line   int
+	hidden bool
+}
+
+func (b block) isFile() bool { return strings.HasPrefix(b.text, "package ") }
+
+func (b block) imports() (paths []string) {
+	if !b.isFile() {
+		return nil
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), "", b.text, parser.ImportsOnly)
+	if err != nil {
+		return nil // compiling it will show
+	}
+	for _, i := range f.Imports {
+		paths = append(paths, strings.Trim(i.Path.Value, `"`))
+	}
+	return paths
+}
+
+// read finds the blocks of a page.
+func read(t *testing.T, page string) (blocks []block) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open *block
+	other := false // inside a block that is not Go
+	var end string
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		switch mark := strings.TrimSpace(line); {
+		case open != nil && mark == end:
+			blocks, open = append(blocks, *open), nil
+		case open != nil:
+			open.text += line + "\n"
+		case other:
+			other = mark != "```"
+		case mark == "```go":
+			open, end = &block{line: n + 1}, "```"
+		case mark == "<!-- go":
+			open, end = &block{line: n + 1, hidden: true}, "-->"
+		case strings.HasPrefix(mark, "```"):
+			other = true
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if open != nil {
+		t.Errorf("%s: the block at line %d has no end", page, open.line)
+	}
+	return blocks
+}
+
+// declaration is one from a block, with what it declares.
+type declaration struct {
+	names []string // a method as T.M
+	text  string
+}
+
+// compiler checks types, with packages as the go command has built them.
+type compiler struct {
+	fset *token.FileSet
+	from types.Importer
+}
+
+// newCompiler knows packages and what paths name.
+func newCompiler(t *testing.T, paths []string) *compiler {
+	t.Helper()
+	args := []string{"list", "-export", "-deps", "-json=ImportPath,Export"}
+	for path := range maps.Values(packages) {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	args = append(args, slices.Compact(paths)...)
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	exports := map[string]string{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct{ ImportPath, Export string }
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		exports[p.ImportPath] = p.Export
+	}
+	fset := token.NewFileSet()
+	return &compiler{fset: fset, from: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {
+		if exports[path] == "" {
+			return nil, fmt.Errorf("package %s is not part of this module", path)
+		}
+		return os.Open(exports[path])
+	})}
+}
+
+// check reports what is wrong with a file whose text begins at the line of the
+// page. In a loose one, what is declared need not be used.
+func (c *compiler) check(page, text string, line int, loose bool) (errs []error) {
+	f, err := parser.ParseFile(c.fset, page, fmt.Sprintf("//line %s:%d\n%s", page, line, text), parser.SkipObjectResolution)
+	if err != nil {
+		return []error{err}
+	}
+	conf := types.Config{Importer: c.from, Error: func(err error) {
+		var e types.Error
+		if !loose || !errors.As(err, &e) || !e.Soft {
+			errs = append(errs, err)
+		}
+	}}
+	_, _ = conf.Check("block", c.fset, []*ast.File{f}, nil) // its errors have been collected
+	return errs
+}
+
+// page is a page's blocks, taken apart.
+type page struct {
+	name  string
+	parts []part
+}
+
+// part is a block that is no file.
+type part struct {
+	declared []declaration
+	body     string // its statements
+	err      error  // why it could not be taken apart
+}
+
+func newPage(name string, blocks []block) page {
+	p := page{name: name, parts: make([]part, len(blocks))}
+	for i, b := range blocks {
+		if at := &p.parts[i]; !b.isFile() {
+			at.declared, at.body, at.err = split(name, b)
+		}
+	}
+	return p
+}
+
+// around is what is declared for the i-th block: what it declares itself, then the
+// nearest above it, then the nearest below.
+func (p page) around(i int) (ds []declaration) {
+	taken := map[string]bool{}
+	add := func(part part) {
+		var fresh []declaration
+		for _, d := range part.declared {
+			if !slices.ContainsFunc(d.names, func(name string) bool { return taken[name] }) {
+				fresh = append(fresh, d)
+			}
+		}
+		for _, d := range fresh {
+			for _, name := range d.names {
+				taken[name] = true
+			}
+		}
+		ds = append(ds, fresh...)
+	}
+	for _, part := range slices.Backward(p.parts[:i+1]) {
+		add(part)
+	}
+	for _, part := range p.parts[i+1:] {
+		add(part)
+	}
+	return ds
+}
+
+// fragment checks the i-th block of a page, which is no file.
+func (c *compiler) fragment(p page, i int) []error {
+	if err := p.parts[i].err; err != nil {
+		return []error{err}
+	}
+	// Where the statements return something, it is not known what: the signature
+	// that fits is the right one.
+	var best []error
+	for n, results := range []string{"", "error", "(any, error)"} {
+		errs := c.check(p.name, assemble(p.around(i), p.parts[i].body, results), 1, true)
+		if n == 0 || len(errs) < len(best) {
+			best = errs
+		}
+	}
+	return best
+}
+
+// assemble makes a file of declarations and a function's body.
+func assemble(declared []declaration, body, results string) string {
+	var text strings.Builder
+	for _, d := range declared {
+		text.WriteString(d.text)
+	}
+	text.WriteString("func _(")
+	for _, v := range surroundings {
+		fmt.Fprintf(&text, "%s %s, ", v[0], v[1])
+	}
+	// An inner scope, so that the body may declare those names itself.
+	fmt.Fprintf(&text, ") %s {\n{\n%s\n}\npanic(0)\n}\n", results, body)
+	file := "package block\n\n"
+	for name, path := range packages {
+		file += fmt.Sprintf("import %s %q\n", name, path)
+	}
+	return file + text.String()
+}
+
+// split tells the declarations of a block from its statements, paragraph by
+// paragraph.
+func split(page string, b block) (declared []declaration, body string, err error) {
+	lines := strings.SplitAfter(b.text, "\n")
+	for first := 0; first < len(lines); {
+		done := false
+		for last := first + 1; last <= len(lines) && !done; last++ {
+			if last < len(lines) && strings.TrimSpace(lines[last]) != "" {
+				continue // not the end of a paragraph
+			}
+			piece := fmt.Sprintf("//line %s:%d\n%s", page, b.line+first, strings.Join(lines[first:last], ""))
+			var ds []declaration
+			if ds, err = declarations(page, b.line+first, piece); err == nil {
+				declared, done = append(declared, ds...), true
+			} else if _, err = parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {\n"+piece+"\n}", 0); err == nil {
+				body, done = body+piece+"\n", true
+			}
+			if done {
+				first = last
+			}
+		}
+		if !done {
+			return nil, "", err
+		}
+	}
+	return declared, body, nil
+}
+
+// declarations parses a piece that has nothing else.
+func declarations(page string, line int, piece string) (ds []declaration, err error) {
+	const head = "package p\n"
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, "", head+piece, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	for _, decl := range f.Decls {
+		d := declaration{}
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			name := decl.Name.Name
+			if decl.Recv != nil {
+				recv := decl.Recv.List[0].Type
+				if star, ok := recv.(*ast.StarExpr); ok {
+					recv = star.X
+				}
+				name = types.ExprString(recv) + "." + name
+			}
+			if name != "main" && name != "init" {
+				d.names = []string{name}
+			}
+		case *ast.GenDecl:
+			if decl.Tok == token.IMPORT {
+				continue
+			}
+			for _, s := range decl.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					d.names = append(d.names, s.Name.Name)
+				case *ast.ValueSpec:
+					for _, n := range s.Names {
+						d.names = append(d.names, n.Name)
+					}
+				}
+			}
+		}
+		at := fset.Position(decl.Pos())
+		from, to := fset.PositionFor(decl.Pos(), false).Offset, fset.PositionFor(decl.End(), false).Offset
+		d.text = fmt.Sprintf("//line %s:%d\n%s\n", page, at.Line, (head + piece)[from:to])
+		ds = append(ds, d)
+	}
+	return ds, nil
+}
+
+func TestAWrongBlockIsFound(t *testing.T) {
+	c := newCompiler(t, nil)
+	for text, want := range map[string]string{
+		"x := pool.Priority(\"high\")":              "cannot use",
+		"type Mail struct{}\n\np.Enqueue(Mail{})\n": "not enough arguments",
+		"p.Shout()": "p.Shout undefined",
+		"for {":     "expected",
+		"type Mail struct{}\n\nfunc (Mail) Kind() {": "expected",
+	} {
+		p := newPage("page.md", []block{{text: text, line: 7}})
+		errs := c.fragment(p, 0)
+		if len(errs) == 0 || !strings.Contains(errors.Join(errs...).Error(), want) {
+			t.Errorf("%q: %v, want %q", text, errs, want)
+		}
+	}
+}

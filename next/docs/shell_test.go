@@ -1,0 +1,277 @@
+package docs_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// TestShellBlocksRun runs the blocks marked as sh, page by page: in a directory and
+// with a redis-server that are the page's own, all blocks of a page by one bash.
+// ltsworker and redis-cli are in PATH and find that server.
+//
+// A text block right after one is what it prints, on both its outputs, with … for
+// whatever differs from run to run; then it may fail. Without one it must not. A
+// comment that the page does not show is run like a block:
+//
+//	<!-- sh
+//	redis-cli CONFIG SET maxmemory-policy noeviction
+//	-->
+//
+// After that the shown blocks of all pages are run once more, one page after the
+// other on one Redis: see alone.
+//
+// Blocks in other languages (console, text, yaml) are not run.
+func TestShellBlocksRun(t *testing.T) {
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(bin, "ltsworker"), "../cmd/ltsworker")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	n := 0
+	for _, page := range pagesIn(t, top) {
+		blocks := shellOn(t, page)
+		if len(blocks) == 0 {
+			continue
+		}
+		n += len(blocks)
+		t.Run(strings.TrimPrefix(filepath.ToSlash(page), "../"), func(t *testing.T) {
+			t.Parallel()
+			runShell(t, bin, blocks)
+		})
+	}
+	if n == 0 {
+		t.Fatal("there is no sh block on any page")
+	}
+	t.Logf("%d blocks", n)
+	t.Run("one after the other", func(t *testing.T) {
+		t.Parallel()
+		runShell(t, bin, followed(t))
+	})
+}
+
+// alone are the pages that cannot be followed by typing what they show.
+var alone = map[string]bool{
+	"operations.md": true, // what breaks the server is not shown
+	"progress.md":   true, // needs a program in Go
+}
+
+// followed is what somebody types who follows the pages to the letter: the README,
+// then all pages in the order of the index, in one directory and on one Redis. The
+// replicas of a page stay when the next one begins.
+func followed(t *testing.T) (blocks []shell) {
+	t.Helper()
+	done := map[string]bool{}
+	for _, l := range append([]link{{target: "../README.md"}}, linksOn(t, "README.md")...) {
+		page, _, _ := strings.Cut(l.target, "#")
+		if filepath.Ext(page) != ".md" || alone[page] || done[page] {
+			continue
+		}
+		done[page] = true
+		for _, b := range shellOn(t, page) {
+			if !b.hidden {
+				blocks = append(blocks, b)
+			} else {
+				t.Errorf("%s:%d: what a reader has to type is hidden", page, b.line)
+			}
+		}
+	}
+	return blocks
+}
+
+var idInShell = regexp.MustCompile(`(?:--id |"id":")([\w-]+)`)
+
+// TestIDsAreOfOnePage checks that following one page leaves no task in the way of
+// another.
+func TestIDsAreOfOnePage(t *testing.T) {
+	on := map[string]string{}
+	for _, page := range pagesIn(t, top) {
+		for _, b := range shellOn(t, page) {
+			for _, m := range idInShell.FindAllStringSubmatch(b.text, -1) {
+				if other, ok := on[m[1]]; ok && other != page {
+					t.Errorf("%s:%d: the id %s is on %s already", page, b.line, m[1], other)
+				}
+				on[m[1]] = page
+			}
+		}
+	}
+	if len(on) == 0 {
+		t.Fatal("there is no id on any page")
+	}
+}
+
+// shell is a block to run; prints is what the page says that it prints.
+type shell struct {
+	page   string
+	line   int // of its first command
+	text   string
+	hidden bool // in a comment
+	shown  bool // its output is on the page
+	prints string
+}
+
+func shellOn(t *testing.T, page string) (blocks []shell) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		end    string // of the block that is open
+		sh     bool   // it is run
+		output bool   // it is what the last one prints
+		after  bool   // nothing but empty lines since the last one that is run
+	)
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		line := lines.Text()
+		switch {
+		case end != "" && line == end:
+			after, end, sh, output = sh && end == "```", "", false, false
+		case sh:
+			blocks[len(blocks)-1].text += line + "\n"
+		case output:
+			blocks[len(blocks)-1].prints += line + "\n"
+		case end != "":
+		case line == "```sh", line == "<!-- sh":
+			blocks = append(blocks, shell{page: page, line: n + 1, hidden: line == "<!-- sh"})
+			sh, end = true, "```"
+			if line == "<!-- sh" {
+				end = "-->"
+			}
+		case line == "```text" && after:
+			blocks[len(blocks)-1].shown = true
+			output, end = true, "```"
+		case strings.HasPrefix(line, "```"):
+			end = "```"
+		case line != "":
+			after = false
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if end != "" {
+		t.Errorf("%s: a block has no end", page)
+	}
+	return blocks
+}
+
+// mark stands before what each block prints, and at last before how bash ended.
+const mark = "\x1e"
+
+func runShell(t *testing.T, bin string, blocks []shell) {
+	t.Helper()
+	server := redisserver.Start(t)
+	_, port, err := net.SplitHostPort(server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cli, err := exec.LookPath("redis-cli")
+	if err != nil {
+		t.Fatal("redis-cli, which comes with redis-server, is not there: ", err)
+	}
+	dir, own := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(own, "redis-cli"), fmt.Sprintf("#!/bin/sh\nexec %s -p %s \"$@\"\n", cli, port))
+	source, err := filepath.Abs(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var script strings.Builder
+	script.WriteString("trap 'code=$?; printf \"\\n" + mark + "%s\\n\" $code; kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
+	for _, b := range blocks {
+		set := "-"
+		if b.shown {
+			set = "+"
+		}
+		fmt.Fprintf(&script, "{ set -u -o pipefail; set %se; printf '\\n%s'; } 2>/dev/null\n%s", set, mark, b.text)
+	}
+	script.WriteString("exit 0\n")
+	write(t, filepath.Join(own, "page.sh"), script.String())
+
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", filepath.Join(own, "page.sh"))
+	cmd.Dir = dir
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "NO_COLOR=1", "SOURCE="+source, "REDIS_PORT="+port,
+		"PATH="+own+string(os.PathListSeparator)+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"LTS_REDIS=redis://"+server.Addr()+"/0", "LTS_POOL=")
+	out, err := cmd.CombinedOutput()
+	parts := strings.Split(string(out), "\n"+mark)
+	outputs, code := parts[1:max(len(parts)-1, 1)], parts[len(parts)-1]
+	for i, got := range outputs {
+		b := blocks[i]
+		last := i == len(outputs)-1 && (err != nil || strings.TrimSpace(code) != "0")
+		switch {
+		case b.shown && !printed(b.prints).MatchString(strings.TrimRight(got, "\n")+"\n"):
+			t.Errorf("%s:%d: printed\n%s\nthe page says\n%s", b.page, b.line, got, b.prints)
+		case last:
+			t.Errorf("%s:%d: failed with %s after\n%s", b.page, b.line, strings.TrimSpace(code), got)
+		}
+	}
+	if len(outputs) < len(blocks) && !t.Failed() {
+		b := blocks[len(outputs)]
+		t.Errorf("%s:%d: not run: %v:\n%s", b.page, b.line, err, out)
+	}
+}
+
+var columns = regexp.MustCompile(` {2,}`)
+
+// printed matches what a page says that a block prints. A line with nothing but …
+// stands for any number of lines.
+func printed(page string) *regexp.Regexp {
+	var b strings.Builder
+	for line := range strings.SplitSeq(strings.TrimRight(page, "\n"), "\n") {
+		if line == "…" {
+			b.WriteString(`(?:.*\n)*?`)
+			continue
+		}
+		line = strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*")
+		// How far apart columns are follows from what is in them.
+		b.WriteString(columns.ReplaceAllString(line, " {2,}") + ` *\n`)
+	}
+	return regexp.MustCompile(`^` + b.String() + `$`)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestShownOutputMayLeaveThingsOut(t *testing.T) {
+	for i, c := range []struct {
+		page, out string
+		want      bool
+	}{
+		{"a … c\n", "a b c", true},
+		{"a … c\n", "a b\nc", false},
+		{"a\n…\nd\n", "a\nb\nc\nd", true},
+		{"a\n…\nd\n", "a\nd", true},
+		{"…\nd\n…\n", "a\nb\nd", true},
+		{"…\nd\n…\n", "a\nb\nc", false},
+		{"a.c\n", "abc", false},
+		{"A  B\n", "A     B", true},
+		{"A  B\n", "A B", false},
+	} {
+		if got := printed(c.page).MatchString(c.out + "\n"); got != c.want {
+			t.Error(strconv.Itoa(i), got)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Acceptance C3: a process is stopped as a whole in the middle of a report, for
+// three leases. Where the report had not been sent another replica has run the
+// task by then, the report is refused with its own code, and the result that is
+// stored is the second's. Where it had been sent it counts, once.
+func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
+	t.Parallel() // it waits for leases to end, mostly
+	// A busy machine must come from the claim to the report within the lease.
+	const lease = 1500 * time.Millisecond
+	rounds := 4
+	if *soakFlag > 0 {
+		rounds = 50
+	}
+	rnd := seeded(t)
+	f := chaosFleet(t, lease, 4, 0)
+	c := f.client()
+	refused, counted, first := 0, 0, rnd.IntN(2)
+	for i := range rounds {
+		when := []string{faintBefore, faintAfter}[(i+first)%2]
+		p := f.start(roleReplica)
+		f.awaitReplicas(1)
+		// From its second report on the process calls the script by its hash.
+		await(t, c, enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1"), Retain: new(time.Hour)}))
+		id := enqueue(t, c, pool.Spec{Kind: kindFaint, Payload: []byte(when), MaxAttempts: 1, Retain: new(time.Hour)})
+		f.entry(exit, id, 1)
+		stopped := time.Now() // or a moment later
+		other := f.start(roleReplica)
+		<-time.After(time.Until(stopped.Add(3*lease + 200*time.Millisecond)))
+
+		attempts, result := int64(1), "1"
+		if when == faintBefore {
+			attempts, result = 2, "2"
+		}
+		good := func(at string) {
+			t.Helper()
+			task := await(t, c, id)
+			if task.State != pool.Succeeded || task.Attempt != attempts || string(task.Result) != result || task.Failures != 0 {
+				t.Errorf("%s (%s the report was sent) the task is %+v", at, when, task)
+			}
+		}
+		good("while the first is frozen")
+		p.signal(syscall.SIGCONT)
+		// It has had its say, and is a good replica again, when it has run another
+		// task by itself.
+		other.kill()
+		next := enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1"), Retain: new(time.Hour)})
+		await(t, c, next)
+		if r := f.entry(enter, next, 1); r.PID != p.pid {
+			t.Errorf("process %d ran the next task", r.PID)
+		}
+		good("after the thaw")
+		p.signal(syscall.SIGTERM)
+		<-p.gone
+		if when == faintAfter {
+			counted++
+			if bytes.Contains(p.log.Bytes(), []byte("a report came too late")) {
+				t.Errorf("the report that had been sent was refused: %s", p.log.Bytes())
+			}
+		} else {
+			refused++
+			if !bytes.Contains(p.log.Bytes(), []byte("verdict=lost")) {
+				t.Errorf("the late report was not refused as such: %s", p.log.Bytes())
+			}
+		}
+		eventually(t, patience, "nobody is listed", func() bool {
+			live, err := c.Replicas(context.Background())
+			return err == nil && len(live) == 0
+		})
+	}
+	idle(t, c)
+	f.checkIdle(c)
+	story := f.chronicle()
+	story.check(t, 3*rounds)
+	f.checkRuns(story, 0, 0)
+	t.Logf("%d late reports refused, %d that had been sent counted", refused, counted)
+}

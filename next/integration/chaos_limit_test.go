@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Acceptance L1 and L5: 8 replica processes with 50 slots each, two or three of
+// which are killed in each round and replaced. Never more than L handlers run at
+// once; while no kill is being recovered L leases are held as good as always; the
+// running count is that of the live leases at every instant that is looked at, and
+// 0 in the end.
+func TestChaosLimitHoldsWhileProcessesAreKilled(t *testing.T) {
+	for _, limit := range []int{1, 2, 7, 100} {
+		t.Run(strconv.Itoa(limit), func(t *testing.T) { killUnderLimit(t, limit) })
+	}
+}
+
+func killUnderLimit(t *testing.T, limit int) {
+	const lease = time.Second
+	rnd := seeded(t)
+	f := chaosFleet(t, lease, 50, limit)
+	c := f.client()
+	replicas := f.fleetOf(8)
+
+	// A hundred tasks end per second at most, whatever the limit: more than that is
+	// a matter of the machine. So is the round trip between two of them, which must
+	// be little beside a task.
+	longest := max(120, 20*limit) // ms
+	length := lasting(9 * time.Second)
+	tasks := limit + int(1.5*float64(limit)*float64(length.Milliseconds())/float64(longest/2))
+	specs := make([]pool.Spec, tasks)
+	for i := range specs {
+		specs[i] = pool.Spec{ID: fmt.Sprint("t-", i), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(int64(longest)), 10)}
+	}
+	enqueueAll(t, c, specs)
+	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
+
+	window := interval{from: time.Now()}
+	kills := 0
+	for time.Since(window.from) < length {
+		for range 2 + rnd.IntN(2) {
+			f.replace(replicas, f.victim(rnd, replicas))
+			kills++
+			if leases, _ := f.inspect(); leases > limit {
+				t.Errorf("%d leases under a limit of %d", leases, limit)
+			}
+			pause(rnd, 0, 500*time.Millisecond)
+		}
+		// What they held comes back within a lease and a second; then there is
+		// some time to be measured.
+		pause(rnd, 2*lease, 3*lease)
+	}
+	window.to = time.Now()
+	if st := stats(t, c); st.Waiting < limit {
+		t.Fatalf("only %d tasks wait: there were too few", st.Waiting)
+	}
+	if _, err := c.Stop(t.Context(), pool.Filter{States: []pool.State{pool.Waiting, pool.Scheduled}}, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	st := idle(t, c)
+	f.checkIdle(c)
+
+	story := f.chronicle()
+	story.check(t, tasks)
+	all, top := f.checkRuns(story, limit, 0)
+	if top != limit {
+		t.Errorf("at most %d handlers ran at once, the limit is %d", top, limit)
+	}
+	recovering := f.recoveries(story, all)
+	handlers, calm := within(levels(all), window, recovering)
+	leases, _ := within(story.levels(), window, recovering)
+	t.Logf("%d kills, %d leases lost; of %v without a recovery %v handlers ran %.1f %% of the time and %.1f on average, %v leases were held %.1f %% and %.1f",
+		kills, st.LeasesLost, calm.Round(time.Millisecond), limit, share(handlers, limit), mean(handlers), limit, share(leases, limit), mean(leases))
+	// Between a handler's end and the next one's begin lies a round trip, which is
+	// long on a busy machine.
+	if m := mean(handlers); m < 0.7*float64(limit) {
+		t.Errorf("%.2f handlers ran on average while more waited, the limit is %d", m, limit)
+	}
+	if m := mean(leases); m < 0.8*float64(limit) {
+		t.Errorf("%.2f leases were held on average while tasks waited, the limit is %d", m, limit)
+	}
+}
+
+// victim picks a process, every other time one that runs something.
+func (f *fleet) victim(rnd *rand.Rand, ps []*process) int {
+	if rnd.IntN(2) == 0 {
+		records := readRecords(f.t, f.records)
+		for i := len(records) - 1; i >= 0; i-- {
+			for at, p := range ps {
+				if records[i].What == enter && p.pid == records[i].PID {
+					return at
+				}
+			}
+		}
+	}
+	return rnd.IntN(len(ps))
+}
+
+// pause lets a random stretch of the chaos pass.
+func pause(rnd *rand.Rand, from, to time.Duration) {
+	<-time.After(from + time.Duration(rnd.Int64N(int64(to-from))))
+}
+
+// recoveries are the times from the death of a process until the last of what it
+// held had been taken back, and the moment it takes to claim it again.
+func (f *fleet) recoveries(c *chronicle, all []run) []interval {
+	pids := map[string]int{}
+	for _, r := range all {
+		pids[r.Replica] = r.PID
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []interval
+	for _, n := range c.order {
+		if n.code != pool.CodeLost {
+			continue
+		}
+		from, known := f.deaths[pids[n.replica]]
+		if !known { // it died before it had run anything
+			from = n.ended.Add(-f.lease - time.Second)
+		}
+		// As the stream counts in milliseconds, the claim that is next may seem to
+		// be a millisecond off.
+		out = append(out, interval{from.Add(-time.Millisecond), n.ended.Add(100 * time.Millisecond)})
+	}
+	return out
+}
+
+// levels is the course of the number of leases.
+func (c *chronicle) levels() []level {
+	all := make([]run, len(c.order))
+	for i, n := range c.order {
+		all[i] = run{record: record{At: n.at.UnixNano()}}
+		if !n.ended.IsZero() {
+			all[i].to = n.ended.UnixNano()
+		}
+	}
+	return levels(all)
+}
+
+// share is how much of the time was spent at n, in percent.
+func share(at map[int]time.Duration, n int) float64 {
+	var sum time.Duration
+	for _, d := range at {
+		sum += d
+	}
+	return 100 * at[n].Seconds() / max(sum.Seconds(), 1e-9)
+}
+
+func mean(at map[int]time.Duration) float64 {
+	var sum, weighted float64
+	for n, d := range at {
+		sum += d.Seconds()
+		weighted += float64(n) * d.Seconds()
+	}
+	return weighted / max(sum, 1e-9)
+}

@@ -1,0 +1,108 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// load enqueues tasks, a mixture of all that there is, until it is ended. An
+// enqueue that fails is made again under the same id until it is known to have
+// worked: each id is one task.
+type load struct {
+	client   *pool.Pool
+	rnd      *rand.Rand
+	spec     func(rnd *rand.Rand) pool.Spec
+	stop     chan struct{}
+	done     chan struct{}
+	repeated int // to be read after end
+
+	mu     sync.Mutex
+	n      int
+	recent []string
+}
+
+// load begins to enqueue about so many tasks of kindWork per second.
+func (f *fleet) load(seed uint64, perSecond int) *load {
+	return f.loadOf(seed, perSecond, func(rnd *rand.Rand) pool.Spec {
+		return pool.Spec{Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(60), 10)}
+	})
+}
+
+func (f *fleet) loadOf(seed uint64, perSecond int, spec func(rnd *rand.Rand) pool.Spec) *load {
+	l := &load{
+		client: f.client(), rnd: rand.New(rand.NewPCG(seed, 1)), spec: spec, stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	const batches = 20 // per second
+	go func() {
+		defer close(l.done)
+		again := time.NewTicker(time.Second / batches)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+				l.enqueue(1 + l.rnd.IntN(2*perSecond/batches))
+			case <-l.stop:
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func (l *load) enqueue(n int) {
+	specs := make([]pool.Spec, n)
+	ids := make([]string, n)
+	for i := range specs {
+		specs[i] = l.spec(l.rnd)
+		ids[i] = fmt.Sprint("load-", l.n+i)
+		specs[i].ID = ids[i]
+	}
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		receipts, err := l.client.EnqueueAll(ctx, specs)
+		cancel()
+		if err == nil {
+			for _, r := range receipts {
+				if r.Err != nil {
+					err = r.Err
+				}
+			}
+		}
+		if err == nil {
+			break
+		}
+		l.repeated++
+		<-time.After(20 * time.Millisecond)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.n += n
+	l.recent = append(l.recent, ids...)
+	l.recent = l.recent[max(0, len(l.recent)-500):]
+}
+
+// some picks a few of the tasks that were made last.
+func (l *load) some(rnd *rand.Rand, n int) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var ids []string
+	for range n {
+		if len(l.recent) > 0 {
+			ids = append(ids, l.recent[rnd.IntN(len(l.recent))])
+		}
+	}
+	return ids
+}
+
+// end stops the load and returns how many tasks were made.
+func (l *load) end() int {
+	close(l.stop)
+	<-l.done
+	return l.n
+}

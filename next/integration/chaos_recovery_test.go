@@ -1,0 +1,134 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Acceptance C1: the distribution of the time from a SIGKILL until each task of
+// the dead process runs again, over at least 20 kills.
+func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
+	// A busy machine must come to renew within it; the bound moves along.
+	const lease = 1500 * time.Millisecond
+	kills, held := 20, 12
+	if *soakFlag > 0 {
+		kills = 100
+	}
+	rnd := seeded(t)
+	f := chaosFleet(t, lease, held, 0)
+	c := f.client()
+	replicas := f.fleetOf(3)
+
+	hanging := map[string]int{} // by task: the process that holds its first attempt
+	fill := func() {
+		for len(hanging) < held {
+			id := enqueue(t, c, pool.Spec{Kind: kindHang, MaxAttempts: 1})
+			hanging[id] = f.entry(enter, id, 1).PID
+		}
+	}
+	var took []time.Duration
+	for range kills {
+		fill()
+		var victims []int // those that hold something
+		for i, p := range replicas {
+			for _, pid := range hanging {
+				if pid == p.pid {
+					victims = append(victims, i)
+					break
+				}
+			}
+		}
+		// Kills fall anywhere between two renewals.
+		pause(rnd, 0, lease/3)
+		at := time.Now()
+		dead := f.replace(replicas, victims[rnd.IntN(len(victims))])
+		for id, pid := range hanging {
+			if pid != dead.pid {
+				continue
+			}
+			took = append(took, time.Unix(0, f.entry(enter, id, 2).At).Sub(at))
+			delete(hanging, id)
+		}
+	}
+	if _, err := c.Stop(t.Context(), pool.Filter{Kinds: []string{kindHang}}, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	st := idle(t, c)
+	f.checkIdle(c)
+	story := f.chronicle()
+	story.check(t, int(st.Enqueued))
+	f.checkRuns(story, 0, 0)
+	t.Logf("%d kills, %d tasks ran again, lease %v: p50 %v, p99 %v, max %v after the kill", kills, len(took), lease,
+		percentile(took, 50).Round(time.Millisecond), percentile(took, 99).Round(time.Millisecond), percentile(took, 100).Round(time.Millisecond))
+	if late := percentile(took, 100); late > lease+time.Second {
+		t.Errorf("a task ran again only %v after the kill, with a lease of %v", late, lease)
+	}
+	if st.LeasesLost != int64(len(took)) {
+		t.Errorf("%d leases were lost, %d tasks ran again", st.LeasesLost, len(took))
+	}
+}
+
+// Acceptance C7: Redis is killed and restarted (AOF) again and again under load.
+// Work resumes less than five seconds after it answers again, in every replica;
+// nothing is lost, nothing ran more often than allowed, and nobody was restarted.
+func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
+	const lease, limit = 2 * time.Second, 12
+	restarts := 5
+	if *soakFlag > 0 {
+		restarts = 30
+	}
+	rnd := seeded(t)
+	f := chaosFleet(t, lease, 10, limit, redisserver.AOF())
+	c := f.client()
+	replicas := f.fleetOf(3)
+	load := f.load(rnd.Uint64(), 150)
+
+	var first, all []time.Duration
+	for range restarts {
+		pause(rnd, 300*time.Millisecond, 800*time.Millisecond)
+		f.server.Kill(t)
+		pause(rnd, 0, 2500*time.Millisecond) // shorter and longer than a lease
+		f.server.Restart(t)
+		back := time.Now()
+		// Each replica has to start something new.
+		starts := map[int]time.Duration{}
+		eventually(t, patience, "every replica works again", func() bool {
+			for _, r := range readRecords(t, f.records) {
+				if since := time.Unix(0, r.At).Sub(back); r.What == enter && since > 0 && starts[r.PID] == 0 {
+					starts[r.PID] = since
+				}
+			}
+			return len(starts) == len(replicas)
+		})
+		soonest := time.Hour
+		for _, d := range starts {
+			soonest = min(soonest, d)
+			all = append(all, d)
+		}
+		first = append(first, soonest)
+	}
+	n := load.end()
+	st := idle(t, c)
+	f.checkIdle(c)
+	if st.Ended[pool.Succeeded] != int64(n) {
+		t.Errorf("ends %v of %d tasks", st.Ended, n)
+	}
+	story := f.chronicle()
+	story.check(t, n)
+	f.checkRuns(story, limit, 0)
+	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; the first start came p50 %v, max %v after Redis was back, the first of each replica p50 %v, max %v",
+		restarts, n, load.repeated, st.LeasesLost, percentile(first, 50), percentile(first, 100), percentile(all, 50), percentile(all, 100))
+	if late := percentile(all, 100); late > 5*time.Second {
+		t.Errorf("a replica started nothing for %v after Redis was back", late)
+	}
+	for _, p := range replicas {
+		select {
+		case <-p.gone:
+			t.Errorf("process %d has ended", p.pid)
+		default:
+		}
+	}
+}

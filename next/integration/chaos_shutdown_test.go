@@ -1,0 +1,114 @@
+package integration
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Acceptance S3: processes under load are told to end (SIGTERM) in a loop, and
+// replaced. None starts a handler after that, what has finished is reported, the
+// rest is given back at once with no attempt used, and the process ends well.
+func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
+	const hangers = 12
+	rnd := seeded(t)
+	f := chaosFleet(t, 10*time.Second, 20, 0) // a lease that were waited for would be seen
+	f.drain = 600 * time.Millisecond
+	c := f.client()
+	replicas := f.fleetOf(3)
+	specs := make([]pool.Spec, 0, hangers)
+	for i := range hangers {
+		// Longer than the test, and without an attempt to spare.
+		specs = append(specs, pool.Spec{ID: fmt.Sprint("long-", i), Kind: kindWork, Payload: []byte("3600000"), Priority: 1, MaxAttempts: 1, Retain: new(time.Hour)})
+	}
+	enqueueAll(t, c, specs)
+	load := f.load(rnd.Uint64(), 400)
+
+	var took []time.Duration
+	for begin := time.Now(); time.Since(begin) < lasting(12*time.Second); {
+		i := rnd.IntN(len(replicas))
+		f.awaitRun(replicas[i])
+		pause(rnd, 0, 200*time.Millisecond)
+		at := time.Now()
+		replicas[i].signal(syscall.SIGTERM)
+		<-replicas[i].gone
+		took = append(took, time.Since(at))
+		if code := replicas[i].cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("a process that was told to end exited with %d", code)
+		}
+		replicas[i] = f.start(roleReplica)
+	}
+	tasks := load.end()
+	eventually(t, patience, "the short tasks have ended", func() bool { return stats(t, c).Ended[pool.Succeeded] >= int64(tasks) })
+	for i := range hangers {
+		task := get(t, c, specs[i].ID)
+		if task.Failures != 0 || task.Lost != 0 || task.State.Terminal() {
+			t.Errorf("the long task is %+v", task)
+		}
+	}
+	if _, err := c.Stop(t.Context(), pool.Filter{Kinds: []string{kindWork}}, "enough"); err != nil {
+		t.Fatal(err)
+	}
+	st := idle(t, c)
+	f.checkIdle(c)
+	if st.LeasesLost != 0 || st.Ended[pool.Succeeded] != int64(tasks) || st.Ended[pool.Stopped] != hangers {
+		t.Errorf("%d leases lost, ends %v", st.LeasesLost, st.Ended)
+	}
+	story := f.chronicle()
+	story.check(t, hangers+tasks)
+	all, _ := f.checkRuns(story, 0, 0)
+
+	// What a handler finished is what was reported.
+	released := 0
+	for _, n := range story.order {
+		if n.code == pool.CodeReleased {
+			released++
+		}
+	}
+	knew, late := f.told(), time.Duration(0)
+	for _, r := range all {
+		end := story.claims[attempt{r.Task, r.Attempt}]
+		if done := r.to != 0 && !strings.HasPrefix(r.Task, "long-"); done && end.code != pool.CodeOK && end.code != pool.CodeReleased {
+			t.Errorf("attempt %d of task %s returned and ended as %s", r.Attempt, r.Task, end.code)
+		}
+		if at, was := knew[r.PID]; was {
+			late = max(late, time.Duration(r.At-at))
+		}
+	}
+	// The process learns of the signal in several goroutines at once. One that took
+	// tasks until its drain ends would be later.
+	if late > 500*time.Millisecond {
+		t.Errorf("a handler started %v after its process was told to end", late)
+	}
+	t.Logf("%d shutdowns, %d tasks given back, the process was gone after p50 %v, max %v; the last handler started %v after the signal",
+		len(took), released, percentile(took, 50), percentile(took, 100), late)
+}
+
+// awaitRun waits until the process has run something.
+func (f *fleet) awaitRun(p *process) {
+	f.t.Helper()
+	eventually(f.t, patience, "a handler of process "+strconv.Itoa(p.pid), func() bool {
+		for _, r := range readRecords(f.t, f.records) {
+			if r.What == enter && r.PID == p.pid {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// told is when each process that was told to end knew, by pid.
+func (f *fleet) told() map[int]int64 {
+	at := map[int]int64{}
+	for _, r := range readRecords(f.t, f.records) {
+		if r.What == told {
+			at[r.PID] = r.At
+		}
+	}
+	return at
+}

@@ -1,0 +1,172 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// What a process connects to that is no single server: "cluster" or "sentinel", a
+// space, and host:port of its nodes or Sentinels with commas between them.
+const (
+	onCluster  = "cluster "
+	onSentinel = "sentinel "
+)
+
+// connect is how a process of a test reaches its Redis.
+func connect(address string) redis.UniversalClient {
+	if nodes, ok := strings.CutPrefix(address, onCluster); ok {
+		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(nodes, ","), ContextTimeoutEnabled: true})
+	}
+	if sentinels, ok := strings.CutPrefix(address, onSentinel); ok {
+		return redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: redisserver.MasterName, SentinelAddrs: strings.Split(sentinels, ","), ContextTimeoutEnabled: true,
+		})
+	}
+	return redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true, Dialer: faintingDialer})
+}
+
+// storm is processes under a limit, killed at random, on more than one server.
+type storm struct {
+	*fleet
+	rnd      *rand.Rand
+	client   *pool.Pool
+	replicas []*process
+	load     *load
+	kills    int
+}
+
+const stormLimit = 7
+
+func (f *fleet) storm(rnd *rand.Rand) *storm {
+	s := &storm{fleet: f, rnd: rnd, client: f.client()}
+	s.replicas = f.fleetOf(4)
+	s.load = f.load(rnd.Uint64(), 150)
+	eventually(f.t, patience, "the limit is used", func() bool { return stats(f.t, s.client).Running == stormLimit })
+	return s
+}
+
+// rage kills a process every third of a second, and replaces it.
+func (s *storm) rage(d time.Duration) {
+	s.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); s.kills++ {
+		s.replace(s.replicas, s.victim(s.rnd, s.replicas))
+		pause(s.rnd, 100*time.Millisecond, 600*time.Millisecond)
+	}
+}
+
+// calm ends the load and waits until all work is done; rdb is the server that has
+// the pool now.
+func (s *storm) calm(rdb *redis.Client) (tasks int, story *chronicle) {
+	s.t.Helper()
+	tasks = s.load.end()
+	idle(s.t, s.client)
+	s.rdb = rdb
+	s.checkIdle(s.client)
+	return tasks, s.chronicle()
+}
+
+// Acceptance L1, L5 and C1 on a cluster: processes are killed under a limit while
+// the pool's slot moves to another master, and on. Nothing is lost, the limit is
+// never exceeded.
+func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
+	rnd := seeded(t)
+	cluster := redisserver.StartCluster(t)
+	f := fleetOn(siteAt(t, cluster.Client), 2*time.Second, 20, stormLimit)
+	f.redis = onCluster + strings.Join(cluster.Addrs(), ",")
+	s := f.storm(rnd)
+	keys := 0
+	for range 2 {
+		s.rage(lasting(2 * time.Second))
+		to := otherMaster(t, cluster, f.site)
+		keys += cluster.Move(t, f.key("meta"), to, 100, func(int) {
+			if rnd.IntN(4) == 0 {
+				s.kills++
+				s.replace(s.replicas, rnd.IntN(len(s.replicas)))
+			}
+		})
+	}
+	s.rage(lasting(2 * time.Second))
+	tasks, story := s.calm(cluster.MasterOf(t, f.key("meta")).Client(t))
+	t.Logf("%d kills, %d keys moved", s.kills, keys)
+	story.check(t, tasks)
+	if _, top := f.checkRuns(story, stormLimit, 0); top != stormLimit {
+		t.Errorf("at most %d handlers ran at once, the limit is %d", top, stormLimit)
+	}
+}
+
+// Acceptance C7 with processes: they are killed under a limit, and then the master
+// is. Each task that is left has one end; a handler more than the limit runs at
+// most for each claim that the new master has not heard of.
+func TestChaosProcessesAreKilledAndTheMaster(t *testing.T) {
+	t.Run("Cluster", func(t *testing.T) {
+		cluster := redisserver.StartCluster(t)
+		f := fleetOn(siteAt(t, cluster.Client), 2*time.Second, 20, stormLimit)
+		f.redis = onCluster + strings.Join(cluster.Addrs(), ",")
+		f.loseMaster(func() *redisserver.Server { return cluster.MasterOf(t, f.key("meta")) },
+			func(old *redisserver.Server) { cluster.AwaitTakeover(t, f.key("meta"), old) })
+	})
+	t.Run("Sentinel", func(t *testing.T) {
+		sentinel := redisserver.StartSentinel(t)
+		f := fleetOn(siteAt(t, sentinel.Client), 2*time.Second, 20, stormLimit)
+		f.redis = onSentinel + strings.Join(sentinel.Addrs(), ",")
+		now := sentinel.Master
+		f.loseMaster(func() *redisserver.Server { return now }, func(old *redisserver.Server) { now = sentinel.AwaitPromotion(t, old) })
+	})
+}
+
+// loseMaster kills the master in the middle of a storm; whole returns when another
+// takes writes.
+func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *redisserver.Server)) {
+	t := f.t
+	t.Helper()
+	s := f.storm(seeded(t))
+	s.rage(lasting(3 * time.Second))
+	old := master()
+	old.Kill(t)
+	whole(old)
+	back := time.Now()
+	before := stats(t, s.client).Ended[pool.Succeeded]
+	eventually(t, patience, "work goes on", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
+	resumed := time.Since(back)
+	s.rage(lasting(3 * time.Second))
+	tasks, story := s.calm(master().Client(t))
+
+	gone := tasks - len(story.tales)
+	story.check(t, tasks-gone)
+	f.mu.Lock()
+	all := runs(readRecords(t, f.records), f.deaths)
+	f.mu.Unlock()
+	unknown, top := 0, 0
+	for _, r := range all {
+		if n := story.claims[attempt{r.Task, r.Attempt}]; n == nil || n.replica != r.Replica {
+			unknown++
+		}
+	}
+	for _, l := range levels(all) {
+		top = max(top, l.n)
+	}
+	t.Logf("%d kills; work went on %v after the takeover; of %d tasks %d are gone, of %d starts the new master does not know %d; at most %d ran at once, the limit is %d",
+		s.kills, resumed.Round(time.Millisecond), tasks, gone, len(all), unknown, top, stormLimit)
+	if top > stormLimit+unknown {
+		t.Errorf("%d handlers ran at once; the limit is %d and %d claims are unknown", top, stormLimit, unknown)
+	}
+	// What the old master had answered and not yet passed on is a moment's work.
+	if gone > tasks/20 {
+		t.Errorf("%d of %d tasks are gone", gone, tasks)
+	}
+	if resumed > 5*time.Second {
+		t.Errorf("work went on only %v after the takeover", resumed)
+	}
+	if err := s.client.Check(context.Background()); err != nil {
+		t.Error(fmt.Errorf("check: %w", err))
+	}
+}

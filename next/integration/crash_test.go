@@ -1,0 +1,300 @@
+package integration
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Acceptance L1 and L5, E3: 4 replica processes with 50 slots, one of which is
+// killed and replaced again and again. Never more than L handlers run at once,
+// nor more than one of a group; every task ends once, every end is one event, and
+// afterwards nothing is left running. Killing is a matter of real time: about
+// eight seconds of it.
+func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
+	t.Parallel()
+	const limit, groups, tasks = 7, 4, 2500
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+
+	f := newFleet(t, time.Second, 50, limit)
+	c := f.client()
+	replicas := f.fleetOf(4)
+	if err := c.SetLimit(t.Context(), pool.GroupsScope, "", 1); err != nil {
+		t.Fatal(err)
+	}
+	specs := make([]pool.Spec, tasks)
+	for i := range specs {
+		specs[i] = pool.Spec{Kind: kindWork, Payload: strconv.AppendInt(nil, 1+rnd.Int64N(20), 10)}
+		if g := rnd.IntN(2 * groups); g < groups {
+			specs[i].Group = strconv.Itoa(g)
+		}
+	}
+	enqueueAll(t, c, specs)
+
+	kills := 0
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); kills++ {
+		pause := time.NewTimer(200*time.Millisecond + time.Duration(rnd.Int64N(int64(400*time.Millisecond))))
+		<-pause.C
+		i := rnd.IntN(len(replicas))
+		replicas[i].kill()
+		replicas[i] = f.start(roleReplica)
+		if st := stats(t, c); st.Running > limit {
+			t.Errorf("%d leases under a limit of %d", st.Running, limit)
+		}
+	}
+	st := idle(t, c)
+	t.Logf("%d kills, %d leases lost", kills, st.LeasesLost)
+	if st.Ended[pool.Succeeded] != tasks {
+		t.Errorf("ends %v, want %d succeeded", st.Ended, tasks)
+	}
+
+	// What runs now is what is leased: as many handlers as the limit allows.
+	blockers := make([]pool.Spec, limit+3)
+	for i := range blockers {
+		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("1000")}
+	}
+	made := enqueueAll(t, c, blockers)
+	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
+	for _, r := range made {
+		await(t, c, r.ID)
+	}
+	if st := stats(t, c); st.Running != 0 {
+		t.Errorf("%d leases on an idle pool", st.Running)
+	}
+	f.nothingRuns()
+
+	f.oneEndEach(tasks + len(blockers))
+	f.onlyKeys(append(idleKeys, "task:", "more:", "history:", "ended:succeeded")...)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	records := readRecords(t, f.records)
+	for g := range groups {
+		of := slices.DeleteFunc(slices.Clone(records), func(r record) bool { return r.Group != strconv.Itoa(g) })
+		if top, _ := overlap(of, f.deaths); top != 1 {
+			t.Errorf("%d handlers of group %d ran at once, its limit is 1", top, g)
+		}
+	}
+	top, held := overlap(records, f.deaths)
+	t.Logf("%d handlers ran at once for %v", top, held)
+	if top != limit {
+		t.Errorf("%d handlers ran at once, the limit is %d", top, limit)
+	}
+}
+
+// Acceptance C1: a task whose replica is killed runs again elsewhere within its
+// lease and a second, uses nothing of its error budget, and ends once.
+func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
+	// Whoever takes over the upkeep comes within a second and little more than half a
+	// lease: the rest of it is what a busy machine may lose.
+	const lease = 2 * time.Second
+	f := newFleet(t, lease, 2, 0)
+	c := f.client()
+	replicas := f.fleetOf(3)
+	for round := range 4 {
+		id := enqueue(t, c, pool.Spec{Kind: kindHang, MaxAttempts: 1, Retain: new(time.Hour)})
+		first := f.entry(enter, id, 1)
+		victim, others := byPID(replicas, first.PID)
+		if victim == nil {
+			t.Fatalf("process %d is not of this test", first.PID)
+		}
+		killed := time.Now()
+		victim.kill()
+		task := await(t, c, id)
+		again := f.entry(enter, id, 2)
+		took := time.Unix(0, again.At).Sub(killed)
+		t.Logf("round %d: ran again %v after the kill", round, took)
+		if took > lease+time.Second {
+			t.Errorf("ran again %v after the kill, with a lease of %v", took, lease)
+		}
+		if again.PID == first.PID {
+			t.Error("ran again on the killed replica")
+		}
+		if task.State != pool.Succeeded || task.Failures != 0 || task.Lost != 1 || task.Attempt != 2 || string(task.Result) != "2" {
+			t.Errorf("the task is %+v", task)
+		}
+		replicas = append(others, f.start(roleReplica))
+		f.awaitReplicas(3)
+	}
+	f.oneEndEach(4)
+}
+
+// Acceptance C2: a task that kills its process each time fails as lost after its
+// losses are used up, naming the last replica, while others keep flowing.
+func TestPoisonousTaskFailsAsLost(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, time.Second, 4, 0) // the dead are back before it ends, also where starts are slow
+	c := f.client()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 { // each is replaced when it dies, as a supervisor would
+		p := f.start(roleReplica)
+		watched := make(chan struct{})
+		t.Cleanup(func() { <-watched })
+		go func() {
+			defer close(watched)
+			for p := p; ; p = f.start(roleReplica) {
+				select {
+				case <-p.gone:
+				case <-ctx.Done():
+					return
+				}
+				if ctx.Err() != nil {
+					return
+				}
+			}
+		}()
+	}
+	f.awaitReplicas(2)
+	id := enqueue(t, c, pool.Spec{Kind: kindPoison})
+	flow, feeding := 0, time.NewTicker(10*time.Millisecond)
+	defer feeding.Stop()
+	for get(t, c, id).State != pool.Failed {
+		<-feeding.C
+		enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1")})
+		flow++
+	}
+	flowed := stats(t, c).Ended[pool.Succeeded]
+	t.Logf("%d of %d tasks ended beside the poison", flowed, flow)
+	if int(flowed) < flow*3/4 {
+		t.Errorf("only %d of %d tasks ended beside the poison", flowed, flow)
+	}
+	cancel()
+	task := get(t, c, id)
+	t.Log("its error: ", task.Error)
+	if task.Code != pool.CodeLost || task.Lost != worker.DefaultMaxLost+1 || task.Failures != 0 {
+		t.Errorf("code %s, lost %d, failures %d", task.Code, task.Lost, task.Failures)
+	}
+	if task.Replica == "" || !strings.Contains(task.Error, task.Replica) {
+		t.Errorf("the error %q does not name the last replica %q", task.Error, task.Replica)
+	}
+	history, err := c.History(t.Context(), id)
+	if err != nil || len(history) != worker.DefaultMaxLost+1 {
+		t.Errorf("history %v, %v", history, err)
+	}
+}
+
+// Acceptance C3: a replica that is stopped past its lease learns that it has lost
+// it; what it says afterwards changes nothing.
+func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
+	const lease, deaf = time.Second, 3 * time.Second // to be frozen in takes less
+	f := newFleet(t, lease, 12, 0)
+	c := f.client()
+	frozen := f.start(roleReplica)
+	f.awaitReplicas(1)
+
+	hung := enqueue(t, c, pool.Spec{Kind: kindHang, Retain: new(time.Hour)})
+	ids := []string{hung}
+	for range 10 {
+		// Their first attempts end while the process is frozen: it wakes up to
+		// report them.
+		ids = append(ids, enqueue(t, c, pool.Spec{Kind: kindDeaf, Payload: strconv.AppendInt(nil, deaf.Milliseconds(), 10), Retain: new(time.Hour)}))
+	}
+	for _, id := range ids {
+		f.entry(enter, id, 1)
+	}
+	frozen.signal(syscall.SIGSTOP)
+	begin := time.Now()
+	f.start(roleReplica)
+	for _, id := range ids {
+		task := await(t, c, id)
+		if task.State != pool.Succeeded || task.Attempt != 2 || string(task.Result) != "2" {
+			t.Errorf("the task is %+v", task)
+		}
+	}
+	took := time.Since(begin)
+	t.Logf("the successor had finished %v after the freeze", took)
+	// Its own tasks' marker may have gone to the frozen replica, which still
+	// counts as listening.
+	if took > lease+prompt {
+		t.Errorf("the successor had finished only %v after the freeze", took)
+	}
+
+	<-time.After(time.Until(begin.Add(deaf))) // all of them have ended by then
+	frozen.signal(syscall.SIGCONT)
+	if got := f.entry(exit, hung, 1); got.Cause != pool.ErrLeaseLost.Error() {
+		t.Errorf("the frozen handler's context ended because of %q", got.Cause)
+	}
+	for _, id := range ids {
+		f.entry(exit, id, 1)
+	}
+	// The thawed replica is a good one again, and all it had to say is said, when
+	// it has run another task.
+	for {
+		id := enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1")})
+		await(t, c, id)
+		if f.entry(enter, id, 1).PID == frozen.pid {
+			break
+		}
+	}
+	for _, id := range ids {
+		task := get(t, c, id)
+		if task.State != pool.Succeeded || task.Attempt != 2 || string(task.Result) != "2" {
+			t.Errorf("after the thaw the task is %+v", task)
+		}
+	}
+	for _, id := range ids {
+		l := f.history()[id]
+		l.check(t)
+		if l.ends() != 1 {
+			t.Errorf("task %s has %d ends", id, l.ends())
+		}
+	}
+}
+
+// Acceptance C3: each write of an attempt that is no longer the task's own is
+// refused by its own verdict.
+func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	id := enqueue(t, c, pool.Spec{Kind: "step", Retain: new(time.Hour)})
+	stale := s.seize("stale", pool.DefaultQueue, 1, 50*time.Millisecond)[0]
+	st := s.store()
+	eventually(t, patience, "the lease is reaped", func() bool {
+		if _, err := st.Maintain(context.Background(), "reaper"); err != nil {
+			t.Fatal(err)
+		}
+		return get(t, c, id).Lost == 1
+	})
+	refuse := func(when string, want worker.Verdict) { // a renewal names the claim, which is gone
+		t.Helper()
+		for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
+			if v := s.report(worker.Report{ID: id, Fence: stale.Fence, Op: op, Code: worker.CodeError, Result: []byte("1")}); v != want {
+				t.Errorf("%s: the verdict on report %d is %s, want %s", when, op, v, want)
+			}
+		}
+		got, err := st.Renew(t.Context(), worker.Renewal{Replica: "stale", Lease: time.Second,
+			Held: []worker.HeldClaim{{Fence: stale.Fence, Held: 1, Left: worker.Forever}},
+			News: []worker.News{{ID: id, Fence: stale.Fence, Progress: []byte("1"), Slow: true}},
+		})
+		if err != nil || got.Verdicts[0] != worker.LeaseLost {
+			t.Errorf("%s: the verdict on the renewal is %v, %v", when, got.Verdicts, err)
+		}
+	}
+	refuse("while it waits again", worker.LeaseLost)
+	fresh := s.seize("fresh", pool.DefaultQueue, 1, time.Minute)[0]
+	refuse("while another runs it", worker.LeaseLost)
+	if v := s.report(worker.Report{ID: id, Fence: fresh.Fence, Op: worker.Succeed, Code: worker.CodeOK, Result: []byte("2")}); v != worker.Accepted {
+		t.Errorf("the verdict on the current attempt is %s", v)
+	}
+	refuse("after its end", worker.LeaseLost)
+	if task := get(t, c, id); string(task.Result) != "2" || len(task.Progress) > 0 || task.Attempt != 2 {
+		t.Errorf("the task is %+v", task)
+	}
+	if _, err := c.Delete(t.Context(), pool.Filter{IDs: []string{id}}); err != nil {
+		t.Fatal(err)
+	}
+	refuse("after its deletion", worker.Gone)
+	if n, err := s.rdb.Exists(t.Context(), s.key("task:"+id), s.key("more:"+id), s.key("history:"+id)).Result(); n != 0 || err != nil {
+		t.Errorf("a refused write made the deleted task again: %d, %v", n, err)
+	}
+}

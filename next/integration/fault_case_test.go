@@ -1,0 +1,521 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// faultCase makes one script do all it can do, in one call of a store's method.
+type faultCase struct {
+	prepare func(v *victim)
+	call    func(ctx context.Context, v *victim, st *redisstore.Store) (string, error)
+	// again is the answer to a repeated call, where it is another than the first
+	// one's: what a caller whose reply was lost is told.
+	again string
+}
+
+func group(name string, limit int) worker.Setting {
+	return worker.Setting{Scope: worker.GroupScope, Name: name, Limit: &limit}
+}
+
+// base is a replica r, a group g with room for one, and a policy.
+func (v *victim) base() {
+	v.t.Helper()
+	v.join("r", worker.Registration{
+		Queues: map[string]worker.QueueConfig{"default": {Workers: 9, Limit: 20}},
+		Kinds:  map[string]worker.Policy{"k": {MaxAttempts: 3}},
+		Limits: worker.Limits{Pool: 50, Groups: map[string]int{"g": 1}},
+	})
+}
+
+// exchange reports and claims at once, and answers with both, in short.
+func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...worker.Report) (string, error) {
+	for i := range reports {
+		reports[i].Queue, reports[i].Last = "default", true
+		if task := v.held[reports[i].ID]; task != nil {
+			reports[i].Fence = task.Fence
+		}
+	}
+	x := claimOf(call, n, time.Minute)
+	x.Reports = reports
+	got, err := st.Exchange(ctx, x)
+	if err != nil {
+		return "", err
+	}
+	var words []string
+	for _, v := range got.Verdicts {
+		words = append(words, string(v))
+	}
+	for _, task := range tasksOf(got) {
+		words = append(words, fmt.Sprintf("%s/%d", task.ID, task.Attempt))
+	}
+	return strings.Join(words, " "), nil
+}
+
+func maintain(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+	u, err := st.Maintain(ctx, "r")
+	return fmt.Sprint("busy=", u.Busy, " inbox=", u.Inbox, " lost=", u.Lost), err
+}
+
+func admit(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+	more, err := st.AdmitInbox(ctx)
+	return fmt.Sprint("more=", more), err
+}
+
+func changed(changes []worker.Change, err error) (string, error) {
+	var words []string
+	for _, c := range changes {
+		words = append(words, fmt.Sprintf("%s:%s:%v", c.ID, c.State, c.Done))
+	}
+	return strings.Join(words, " "), err
+}
+
+func done(err error) (string, error) { return "", err }
+
+var forever = worker.Forever
+
+// faultCases are the cases by name, of which the first word is the script.
+var faultCases = map[string]faultCase{
+	"enqueue": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "old", Group: "g"})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			receipts, err := st.Enqueue(ctx, []worker.Spec{
+				{Kind: "k", ID: "a"}, {Kind: "k", ID: "b", Group: "g"}, {Kind: "k", ID: "a"}, {Kind: "k"},
+				{Kind: "k", ID: "c", Unique: "u", Delay: time.Hour, TTL: 2 * time.Hour, Deadline: 3 * time.Hour},
+			})
+			var words []string
+			for _, r := range receipts {
+				words = append(words, fmt.Sprintf("%s:%s:%v", r.ID, r.State, r.Duplicate))
+			}
+			return strings.Join(words, " "), err
+		},
+	},
+	"exchange claims": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u", Retain: &forever},
+				worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
+				worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "due", Delay: time.Millisecond})
+			v.later()
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			return v.exchange(ctx, st, 1, 3)
+		},
+	},
+	"exchange succeeds": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour, Headers: map[string]string{"h": "1"}},
+				worker.Spec{Kind: "k", ID: "b", Group: "g"}, worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "d"})
+			v.claim(1, 2, time.Minute)
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			return v.exchange(ctx, st, 2, 1, worker.Report{ID: "a", Result: []byte("1")}, worker.Report{ID: "c"}, worker.Report{ID: "nobody"})
+		},
+	},
+	"exchange fails": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
+				worker.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "d"},
+				worker.Spec{Kind: "k", ID: "e"}, worker.Spec{Kind: "k", ID: "f"})
+			v.claim(1, 4, time.Minute)
+			v.stop("d")
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			return v.exchange(ctx, st, 2, 1,
+				worker.Report{ID: "a", Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true, Delay: time.Hour},
+				worker.Report{ID: "c", Op: worker.Fail, Code: worker.CodePermanent, Error: "no", Log: "l"},
+				worker.Report{ID: "d", Op: worker.Fail, Code: worker.CodeStopped, Error: "no"},
+				worker.Report{ID: "e", Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true})
+		},
+	},
+	"exchange releases": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
+				worker.Spec{Kind: "other", ID: "c", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "d"},
+				worker.Spec{Kind: "k", ID: "e"}, worker.Spec{Kind: "k", ID: "f"})
+			v.claim(1, 4, time.Minute)
+			v.stop("d")
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			return v.exchange(ctx, st, 2, 1,
+				worker.Report{ID: "a", Op: worker.Release, Code: worker.CodeReleased, Delay: time.Hour},
+				worker.Report{ID: "c", Op: worker.Release, Code: worker.CodeNoHandler},
+				worker.Report{ID: "d", Op: worker.Release, Code: worker.CodeReleased},
+				worker.Report{ID: "e", Op: worker.Release, Code: worker.CodeReleased})
+		},
+	},
+	"renew": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "d"})
+			v.claim(1, 3, time.Second)
+			v.stop("c")
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			fence := v.held["a"].Fence
+			got, err := st.Renew(ctx, worker.Renewal{
+				Replica: "r", Lease: time.Minute,
+				Held: []worker.HeldClaim{
+					{Fence: fence, Held: 2, Left: worker.Forever, IDs: []string{"a", "c"}}, // d is taken back
+					{Fence: 1, Held: 1, Left: time.Second},
+				},
+				News: []worker.News{
+					{ID: "a", Fence: fence, Progress: []byte("50"), Slow: true}, {ID: "d", Fence: fence + 1, Progress: []byte("1")},
+					{ID: "nobody", Fence: 1, Slow: true},
+				},
+			})
+			return fmt.Sprint(got.Verdicts, len(got.Stops)), err
+		},
+	},
+	"reap": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
+				worker.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour},
+				worker.Spec{Kind: "k", ID: "d", Timeout: time.Millisecond, MaxAttempts: 1})
+			v.claim(1, 3, time.Millisecond)
+			v.stop("c")
+			v.later()
+		},
+		call:  maintain,
+		again: "busy=false inbox=false lost=0", // what was found is for the log only
+	},
+	"reap orphans": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.claim(1, 1, time.Millisecond)
+			v.must(v.rdb.Del(context.Background(), v.key("task:a")).Err())
+			v.later()
+		},
+		call: maintain,
+	},
+	"promote": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "b", Group: "g", Delay: time.Millisecond}, worker.Spec{Kind: "k", ID: "due", Delay: time.Millisecond},
+				worker.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u"},
+				worker.Spec{Kind: "k", ID: "late2", TTL: time.Millisecond, Group: "g"}, worker.Spec{Kind: "k", ID: "p", Group: "g"})
+			v.later()
+		},
+		call: maintain,
+	},
+	"purge": {
+		prepare: func(v *victim) {
+			soon := time.Millisecond
+			v.base()
+			v.join("dead", worker.Registration{Lease: time.Millisecond, EventAge: 2 * time.Millisecond})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Retain: &soon}, worker.Spec{Kind: "k", ID: "b", Retain: &soon}, worker.Spec{Kind: "k", ID: "c"})
+			v.claim(1, 2, time.Minute)
+			v.end(worker.Report{ID: "a"})
+			v.end(worker.Report{ID: "b", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
+			v.must(v.st.Ring(context.Background(), "dead"))
+			v.later()
+		},
+		call: maintain,
+	},
+	"stop": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "run"}, worker.Spec{Kind: "k", ID: "ended"})
+			v.claim(1, 2, time.Minute)
+			v.end(worker.Report{ID: "ended", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
+				worker.Spec{Kind: "k", ID: "s", Delay: time.Hour})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return changed(st.Stop(ctx, "why", "run", "ended", "a", "s", "nobody"))
+		},
+		again: "run:running:true ended:failed:false a:stopped:false s:stopped:false nobody::false",
+	},
+	"retry": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "f"}, worker.Spec{Kind: "k", ID: "live", Group: "g"})
+			v.claim(1, 1, time.Minute)
+			v.end(worker.Report{ID: "f", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
+			v.enqueue(worker.Spec{Kind: "k", ID: "s", Unique: "u", Group: "g"})
+			v.stop("s")
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return changed(st.Retry(ctx, "f", "live", "s", "nobody"))
+		},
+		again: "f:waiting:false live:waiting:false s:waiting:false nobody::false",
+	},
+	"delete": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "f"}, worker.Spec{Kind: "k", ID: "s", Retain: &forever}, worker.Spec{Kind: "k", ID: "live"})
+			v.claim(1, 2, time.Minute)
+			v.end(worker.Report{ID: "f", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
+			v.end(worker.Report{ID: "s", Result: []byte("1")})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return changed(st.Delete(ctx, "f", "s", "live", "nobody"))
+		},
+		again: "f::false s::false live:waiting:false nobody::false",
+	},
+	"configure": {
+		prepare: parkedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			one, off := 1, false
+			return done(st.Configure(ctx, group("g", 2), worker.Setting{Scope: worker.QueueScope, Name: "new", Limit: &one, Pause: &off}))
+		},
+	},
+	"regroup": {
+		prepare: func(v *victim) {
+			one := 1
+			v.base()
+			v.configure(worker.Setting{Scope: worker.GroupsScope, Limit: &one})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "h"}, worker.Spec{Kind: "k", ID: "b", Group: "h"})
+			v.claim(1, 1, time.Minute)
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			two := 2
+			return done(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two}))
+		},
+	},
+	"join": {
+		prepare: parkedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			warnings, err := st.Join(ctx, worker.Registration{
+				Replica: "s", Lease: time.Hour, Queues: map[string]worker.QueueConfig{"more": {Workers: 1, Limit: 3}},
+				Kinds:  map[string]worker.Policy{"k": {MaxAttempts: 9}},
+				Limits: worker.Limits{Pool: 60, Groups: map[string]int{"g": 2}},
+			})
+			return fmt.Sprint(len(warnings), " warnings"), err
+		},
+		again: "0 warnings", // they are for the log only
+	},
+	"leave": {
+		prepare: func(v *victim) {
+			v.base()
+			v.join("s", worker.Registration{
+				Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]worker.Policy{"k": {MaxAttempts: 3}},
+			})
+			v.claim(1, 1, time.Minute) // which comes back short
+			v.later()
+			_, err := v.st.Exchange(context.Background(), worker.Exchange{Replica: "s", Lane: 1, Call: 1, Lease: time.Minute, Idle: true})
+			v.must(err)
+			v.later()
+			// r, which is idle for longer, is woken for it; s inherits that.
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Queue: "other", Delay: time.Hour})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return done(st.Leave(ctx, "r"))
+		},
+	},
+	"drain": {
+		prepare: func(v *victim) { v.base() },
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			asked, err := st.Drain(ctx, "r", "nobody")
+			return fmt.Sprint(asked), err
+		},
+	},
+	"forget": {
+		prepare: func(v *victim) {
+			v.base()
+			on := true
+			v.must(v.st.Configure(context.Background(), worker.Setting{Scope: worker.QueueScope, Name: "unused", Pause: &on}))
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			err := st.ForgetQueue(ctx, "unused")
+			if errors.Is(err, worker.ErrNoQueue) { // it has been forgotten already
+				err = nil
+			}
+			return done(err)
+		},
+	},
+	"ring": {
+		prepare: func(v *victim) { v.base() },
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return done(st.Ring(ctx, "r"))
+		},
+	},
+	"wake": {
+		prepare: func(v *victim) {
+			on := true
+			v.base()
+			v.configure(worker.Setting{Scope: worker.PoolScope, Pause: &on})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Delay: time.Hour})
+			v.claim(1, 1, time.Minute) // which comes back short
+			v.later()
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			off := false // every queue may have claimable tasks again
+			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Pause: &off}))
+		},
+	},
+	"count": {
+		prepare: func(v *victim) {
+			v.join("r", worker.Registration{Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.claim(1, 1, time.Minute)
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			nine := 9
+			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &nine}))
+		},
+	},
+	"get": {
+		prepare: parkedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			tasks, err := st.Get(ctx, "a", "b", "nobody")
+			var words []string
+			for _, task := range tasks {
+				if task != nil {
+					words = append(words, task.ID, string(task.State))
+				}
+			}
+			return strings.Join(words, " "), err
+		},
+	},
+	"check": {
+		prepare: func(v *victim) {
+			parkedGroup(v)
+			ctx := context.Background()
+			v.must(v.rdb.ZRem(ctx, v.key("wait:default"), "c").Err())
+			v.must(v.rdb.Del(ctx, v.key("task:b")).Err())
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			for f, err := range st.Inspect(ctx, worker.Inspection{Fix: true}) {
+				// Being full is worth an error to a person, and no reason not to mend.
+				if err == nil && f.Severity == worker.SeverityError && f.Fixed == "" && f.Check != "memory" {
+					err = fmt.Errorf("%s: %s", f.What, f.Do)
+				}
+				if err != nil {
+					return "", err
+				}
+			}
+			return "", nil
+		},
+	},
+	"rights": {
+		prepare: func(v *victim) { v.base() },
+		call:    func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) { return done(st.Check(ctx)) },
+	},
+	"peek": {
+		prepare: func(v *victim) {
+			v.base()
+			v.push(strings.Repeat("x", redisstore.MaxEntry+1), `{"kind":"k","id":"a"}`)
+		},
+		call: admit,
+	},
+	"inbox": {
+		prepare: func(v *victim) {
+			v.base()
+			v.push(`{"kind":"k","id":"a","group":"g"}`, `{"kind":"k","id":"a"}`, `{"kind":"k"}`, `{"kind":"k"}`, `nonsense`)
+			v.must(v.rdb.LMove(context.Background(), v.key("inbox"), v.key("inbox:open"), "LEFT", "RIGHT").Err())
+		},
+		call: admit,
+	},
+	"stats": {
+		prepare: parkedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			s, err := st.Stats(ctx)
+			return fmt.Sprintf("%+v", s), err
+		},
+	},
+}
+
+// parkedGroup is a full group with a task behind it.
+func parkedGroup(v *victim) {
+	v.base()
+	v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"}, worker.Spec{Kind: "k", ID: "c"})
+	v.claim(1, 1, time.Minute)
+}
+
+// casesOf are the names of the cases of a script.
+func casesOf(script string) []string {
+	var names []string
+	for name := range faultCases {
+		if of, _, _ := strings.Cut(name, " "); of == script {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// eachScript runs f for every case of every script there is; one without a case
+// fails.
+func eachScript(t *testing.T, f func(t *testing.T, script string, c faultCase)) {
+	for _, script := range scripts(t) {
+		cases := casesOf(script)
+		if len(cases) == 0 {
+			t.Errorf("lua/%s.lua has no case in faultCases", script)
+		}
+		for _, name := range cases {
+			t.Run(name, func(t *testing.T) { f(t, script, faultCases[name]) })
+		}
+	}
+}
+
+// everyScript lets a store call every script once, so that the server knows them
+// and the store knows that it does. It leaves an empty pool.
+func everyScript(v *victim, st *redisstore.Store) {
+	v.t.Helper()
+	ctx, zero, one := context.Background(), 0, 1
+	_, err := st.Join(ctx, worker.Registration{Replica: "r", Lease: time.Hour})
+	v.must(err)
+	v.must(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &one}))
+	v.push(`{"kind":"k","id":"x","group":"w"}`)
+	_, err = st.AdmitInbox(ctx)
+	v.must(err)
+	_, err = st.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: "y", Group: "w"}})
+	v.must(err)
+	_, err = st.Exchange(ctx, claimOf(1, 1, time.Millisecond))
+	v.must(err)
+	v.must(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &zero})) // brings y to the line
+	v.must(v.rdb.Del(ctx, v.key("task:x")).Err())
+	v.later()
+	_, err = st.Maintain(ctx, "r") // finds x without a body
+	v.must(err)
+	v.must(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &one})) // counts, and wakes every queue
+	_, err = st.Get(ctx, "y")
+	v.must(err)
+	_, err = st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour})
+	v.must(err)
+	_, err = st.Stop(ctx, "why", "y")
+	v.must(err)
+	_, err = st.Retry(ctx, "x")
+	v.must(err)
+	_, err = st.Delete(ctx, "y")
+	v.must(err)
+	v.must(st.Ring(ctx, "r"))
+	_, err = st.Drain(ctx, "nobody")
+	v.must(err)
+	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, worker.ErrNoQueue) {
+		v.t.Fatal(err)
+	}
+	_, err = st.Stats(ctx)
+	v.must(err)
+	for _, err := range st.Inspect(ctx, worker.Inspection{}) {
+		v.must(err)
+	}
+	v.must(st.Leave(ctx, "r"))
+	v.must(v.rdb.Del(ctx, v.keyed(v.keys())...).Err())
+}
+
+// keyed are the full names of keys.
+func (v *victim) keyed(names []string) []string {
+	full := make([]string, len(names))
+	for i, name := range names {
+		full[i] = v.key(name)
+	}
+	return full
+}

@@ -1,0 +1,254 @@
+package integration
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/lua"
+)
+
+// mode is a state of a server that keeps it from running scripts.
+type mode struct {
+	enter func(t *testing.T, rdb *redis.Client) (leave func())
+	// serves are the scripts that work all the same.
+	serves func(script string) bool
+	// says is what the error of the others says, and what to do.
+	says []string
+}
+
+func reads(script string) bool { return slices.Contains([]string{"rights", "stats", "get"}, script) }
+
+func configure(t *testing.T, rdb *redis.Client, parameter, value string) {
+	t.Helper()
+	if err := rdb.ConfigSet(context.Background(), parameter, value).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var modes = map[string]mode{
+	"read-only replica": {
+		enter: func(t *testing.T, rdb *redis.Client) func() {
+			// Of a primary that is not there: the data stays.
+			if err := rdb.ReplicaOf(context.Background(), "127.0.0.1", "1").Err(); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := rdb.ReplicaOf(context.Background(), "no", "one").Err(); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		serves: func(script string) bool { return script != "rights" && reads(script) },
+		says:   []string{"read-only replica|READONLY", "connect to (its|the) primary"},
+	},
+	"out of memory": {
+		enter: func(t *testing.T, rdb *redis.Client) func() {
+			configure(t, rdb, "maxmemory", "1")
+			return func() { configure(t, rdb, "maxmemory", "0") }
+		},
+		// What ends work, keeps it alive or starts what waits goes on, so that the
+		// pool drains; so does what only removes.
+		serves: func(script string) bool {
+			return reads(script) || slices.Contains([]string{"delete", "inbox"}, script) || strings.Contains(lua.Source(script), "\nrun_when_full()")
+		},
+		says: []string{"OOM", "maxmemory: raise it"},
+	},
+	"loading": {
+		enter: func(t *testing.T, rdb *redis.Client) func() {
+			ctx := context.Background()
+			for i := range 200 {
+				if err := rdb.Set(ctx, "filler"+strconv.Itoa(i), strings.Repeat("x", 2048), 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			configure(t, rdb, "key-load-delay", "20000") // µs
+			reloaded := make(chan error, 1)
+			loader := clientAt(t, rdb.Options().Addr, func(o *redis.Options) { o.MaxRetries, o.ReadTimeout = -1, -1 })
+			go func() { reloaded <- loader.Do(ctx, "DEBUG", "RELOAD").Err() }()
+			probe := clientAt(t, rdb.Options().Addr, func(o *redis.Options) { o.MaxRetries = -1 })
+			eventually(t, patience, "the server is loading", func() bool {
+				err := probe.Ping(ctx).Err()
+				return err != nil && strings.HasPrefix(err.Error(), "LOADING")
+			})
+			return func() {
+				if err := probe.ConfigSet(ctx, "key-load-delay", "0").Err(); err != nil {
+					t.Error(err)
+				}
+				if err := <-reloaded; err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		serves: func(string) bool { return false },
+		says:   []string{"LOADING", "is starting"},
+	},
+	"busy with a script": {
+		enter: func(t *testing.T, rdb *redis.Client) func() {
+			ctx := context.Background()
+			other := clientAt(t, rdb.Options().Addr, func(o *redis.Options) { o.MaxRetries, o.ReadTimeout = -1, -1 })
+			ended := make(chan struct{})
+			go func() {
+				other.Eval(ctx, "while true do end", nil)
+				close(ended)
+			}()
+			probe := clientAt(t, rdb.Options().Addr)
+			eventually(t, patience, "the server is busy", func() bool {
+				err := probe.Ping(ctx).Err()
+				return err != nil && strings.HasPrefix(err.Error(), "BUSY")
+			})
+			return func() {
+				if err := probe.ScriptKill(ctx).Err(); err != nil {
+					t.Error(err)
+				}
+				<-ended
+			}
+		},
+		serves: func(string) bool { return false },
+		says:   []string{"BUSY", "another program"},
+	},
+}
+
+// Acceptance C10: on a server that cannot serve, every script fails with an error
+// that says what to do, and has written nothing; the few that can work all the
+// same do their work.
+func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
+	for name, m := range modes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redisserver.Start(t, redisserver.Config("enable-debug-command", "local"),
+				redisserver.Config("busy-reply-threshold", "20"), redisserver.Config("rdbcompression", "no"),
+				redisserver.Config("loading-process-events-interval-bytes", "1024"))
+			rdb := server.Client(t)
+			through := clientAt(t, server.Addr())
+
+			type subject struct {
+				*victim
+				before map[string][]string
+				calm   map[string][]string
+				err    error
+			}
+			subjects := map[string]*subject{}
+			for script, c := range faultCases {
+				calm, v := newVictim(t, rdb), newVictim(t, rdb)
+				c.prepare(calm)
+				if _, err := c.call(t.Context(), calm, calm.st); err != nil {
+					t.Fatal(script, ": ", err)
+				}
+				c.prepare(v)
+				subjects[script] = &subject{victim: v, before: v.exact(), calm: calm.read()}
+			}
+
+			leave := m.enter(t, rdb)
+			var calls sync.WaitGroup
+			for script, s := range subjects {
+				calls.Go(func() {
+					ctx, cancel := context.WithTimeout(context.Background(), patience)
+					defer cancel()
+					_, s.err = faultCases[script].call(ctx, s.victim, s.open(through))
+				})
+			}
+			calls.Wait()
+			leave()
+
+			for script, s := range subjects {
+				of, _, _ := strings.Cut(script, " ")
+				switch {
+				case m.serves(of) && s.err != nil:
+					t.Errorf("%s: %v", script, s.err)
+				case m.serves(of):
+					if d := cmp.Diff(s.calm, s.read()); d != "" {
+						t.Errorf("%s: the pool is another than on a healthy server (-healthy +%s):\n%s", script, name, d)
+					}
+				case s.err == nil:
+					t.Errorf("%s works on such a server", script)
+				default:
+					for _, want := range m.says {
+						if !regexp.MustCompile(want).MatchString(s.err.Error()) {
+							t.Errorf("%s: the error is %q, want one that says %q", script, s.err, want)
+						}
+					}
+					s.unchanged(script, s.before)
+				}
+			}
+		})
+	}
+}
+
+// unchanged checks that the pool is exactly what it was.
+func (v *victim) unchanged(what string, before map[string][]string) {
+	v.t.Helper()
+	if d := cmp.Diff(before, v.exact()); d != "" {
+		v.t.Errorf("%s: after an error there is something half written:\n%s", what, d)
+	}
+}
+
+var commandPattern = regexp.MustCompile(`call\('([A-Z]+)'`)
+
+// commands are the Redis commands that the script may use.
+func commands(script string) []string {
+	var names []string
+	for _, m := range commandPattern.FindAllStringSubmatch(lua.Source(script), -1) {
+		names = append(names, m[1])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Acceptance C10: a user that may not run one of the commands of a script, may not
+// touch the pool's keys, or may not run scripts at all, gets an error that says
+// what the user needs, and nothing is half written.
+func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
+	server := redisserver.Start(t)
+	rdb := server.Client(t)
+	ctx := context.Background()
+	setUser := func(t *testing.T, name string, rules ...any) *redis.Client {
+		if err := rdb.Do(ctx, append([]any{"ACL", "SETUSER", name, "reset", "on", ">pw"}, rules...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return clientAt(t, server.Addr(), func(o *redis.Options) { o.Username, o.Password = name, "pw" })
+	}
+	eachScript(t, func(t *testing.T, script string, c faultCase) {
+		t.Parallel()
+		calm := newVictim(t, rdb)
+		c.prepare(calm)
+		if _, err := c.call(ctx, calm, calm.st); err != nil {
+			t.Fatal(err)
+		}
+		healthy := calm.read()
+		users := map[string][]any{
+			"other keys": {"~lts:{other}:*", "+@all"},
+			"no scripts": {"~*", "+@all", "-eval", "-evalsha"},
+			"producer":   {"~lts:{victim}:inbox", "-@all", "+rpush"},
+		}
+		for _, command := range commands(script) {
+			users["no "+command] = []any{"~*", "&*", "+@all", "-" + strings.ToLower(command)}
+		}
+		for name, rules := range users {
+			v := newVictim(t, rdb)
+			c.prepare(v)
+			before := v.exact()
+			_, err := c.call(ctx, v, v.open(setUser(t, script, rules...)))
+			what := script + " of a user with " + name
+			if err == nil {
+				// It has met no need for the command, or skipped what it had.
+				if d := cmp.Diff(healthy, v.read()); d != "" {
+					t.Errorf("%s says it worked, but the pool is another than it should be (-want +got):\n%s", what, d)
+				}
+				continue
+			}
+			if !strings.Contains(err.Error(), "+@all -@admin -@dangerous -function +info") {
+				t.Errorf("%s: the error is %q, want one that says what the user needs", what, err)
+			}
+			v.unchanged(what, before)
+		}
+	})
+}

@@ -1,0 +1,367 @@
+package integration
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// What work resumes within after an outage, whatever it was.
+const resumption = 5 * time.Second
+
+// logbook keeps what a pool logs.
+type logbook struct {
+	slog.Handler
+	mu    sync.Mutex
+	lines []string
+}
+
+func newLogbook() *logbook { return &logbook{Handler: slog.NewTextHandler(io.Discard, nil)} }
+
+func (l *logbook) Handle(_ context.Context, r slog.Record) error {
+	line := r.Level.String() + " " + r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+	return nil
+}
+
+func (l *logbook) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l *logbook) logger() *slog.Logger { return slog.New(l) }
+
+// about are the lines with the text, all of them for "".
+func (l *logbook) about(text string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []string
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// The lines of an outage: its beginning, what a person can do about it, its end.
+const (
+	failing = "calls to the store fail"
+	reason  = "the store says why"
+	working = "the store works again"
+)
+
+// plant is replicas under load, behind a proxy or not, and somebody who enqueues
+// and looks on.
+type plant struct {
+	t      testing.TB
+	server *redisserver.Server
+	proxy  *faultproxy.Proxy
+	admin  *redis.Client // past the proxy
+	client *pool.Pool    // past the proxy
+	books  []*logbook
+	starts [2]atomic.Int64 // by replica
+	held   atomic.Int64    // handlers of the first replica that wait for their end …
+	lost   chan error      // … and why that came
+	made   atomic.Int64
+	stop   []func() error
+	feed   func() // ends the load
+}
+
+func newPlant(t testing.TB, lease time.Duration, opts ...redisserver.Option) *plant {
+	return newPlantWith(t, lease, false, opts...)
+}
+
+// newPlantWith is a plant whose second replica is not behind the proxy where past
+// says so.
+func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisserver.Option) *plant {
+	p := &plant{t: t, server: redisserver.Start(t, opts...), lost: make(chan error, 100)}
+	p.proxy = faultproxy.Start(t, p.server.Addr())
+	p.admin = clientAt(t, p.server.Addr())
+	open := func(addr string, cfg pool.Config) *pool.Pool {
+		st := redisstore.New(clientAt(t, addr), "plant")
+		t.Cleanup(func() { st.Close() })
+		made, err := pool.New(st, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made
+	}
+	p.client = open(p.server.Addr(), pool.Config{Logger: newLogbook().logger()})
+	for i := range 2 {
+		addr := p.proxy.Addr()
+		if past && i == 1 {
+			addr = p.server.Addr()
+		}
+		book := newLogbook()
+		p.books = append(p.books, book)
+		cfg := slots(4)
+		cfg.Lease, cfg.Logger = lease, book.logger()
+		replica := open(addr, cfg)
+		replica.HandleKind("step", func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+			p.starts[i].Add(1)
+			work := time.NewTimer(2 * time.Millisecond)
+			defer work.Stop()
+			select {
+			case <-work.C:
+				return nil, nil
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		})
+		replica.HandleKind("hold", func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+			if i == 1 {
+				return nil, nil
+			}
+			p.held.Add(1)
+			<-ctx.Done()
+			p.lost <- context.Cause(ctx)
+			return nil, context.Cause(ctx)
+		})
+		s := site{t: t}
+		p.stop = append(p.stop, s.serve(replica))
+	}
+	eventually(t, patience, "2 live replicas", func() bool {
+		live, err := p.client.Replicas(context.Background())
+		return err == nil && len(live) == 2
+	})
+
+	fed, feeding := make(chan struct{}), sync.WaitGroup{}
+	feeding.Go(func() {
+		again := time.NewTicker(5 * time.Millisecond)
+		defer again.Stop()
+		for {
+			select {
+			case <-fed:
+				return
+			case <-again.C:
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			// Under an id of its own: after an error nothing is known of the task.
+			id := "t" + time.Now().Format("150405.000000")
+			for ctx.Err() == nil {
+				if _, err := p.client.EnqueueSpec(ctx, pool.Spec{Kind: "step", ID: id, Retain: new(time.Hour)}); err == nil {
+					p.made.Add(1)
+					break
+				}
+			}
+			cancel()
+		}
+	})
+	p.feed = sync.OnceFunc(func() {
+		close(fed)
+		feeding.Wait()
+	})
+	t.Cleanup(p.feed)
+	p.resumes("the beginning")
+	return p
+}
+
+// resumes waits for work to go on after what.
+func (p *plant) resumes(what string) {
+	p.t.Helper()
+	began := time.Now()
+	for i := range p.starts {
+		before := p.starts[i].Load()
+		eventually(p.t, patience, "tasks start after "+what, func() bool { return p.starts[i].Load() > before+5 })
+	}
+	took := time.Since(began)
+	p.t.Logf("work went on %v after %s", took.Round(time.Millisecond), what)
+	if took > resumption {
+		p.t.Errorf("work went on only %v after %s", took, what)
+	}
+}
+
+// settles ends the load and checks that every task succeeded, whatever had
+// happened to it, and that the replicas are the ones of the beginning.
+func (p *plant) settles() {
+	p.t.Helper()
+	p.feed()
+	st := idle(p.t, p.client)
+	p.t.Logf("%d tasks, %d leases lost", p.made.Load(), st.LeasesLost)
+	if st.Ended[pool.Succeeded] != p.made.Load() || st.Ended[pool.Failed] != 0 {
+		p.t.Errorf("of %d tasks %d succeeded and %d failed", p.made.Load(), st.Ended[pool.Succeeded], st.Ended[pool.Failed])
+	}
+	for _, stop := range p.stop {
+		if err := stop(); err != nil {
+			p.t.Error("a replica had ended: ", err)
+		}
+	}
+}
+
+// told checks what each replica logged of a number of outages.
+func (p *plant) told(outages int) {
+	p.t.Helper()
+	for i, book := range p.books {
+		eventually(p.t, patience, "every call works again", func() bool { return len(book.about(failing)) == len(book.about(working)) })
+		if n := len(book.about(failing)); n > outages {
+			p.t.Errorf("replica %d logged %d outages of %d:\n%s", i, n, outages, strings.Join(book.about(""), "\n"))
+		}
+		for _, line := range book.about("") {
+			if strings.HasPrefix(line, "ERROR") && !strings.Contains(line, failing) && !strings.Contains(line, reason) {
+				p.t.Errorf("replica %d logged %s", i, line)
+			}
+		}
+	}
+}
+
+// wait lets real time pass while something is broken: that is the subject.
+func wait(d time.Duration) {
+	passed := time.NewTimer(d)
+	<-passed.C
+}
+
+// calm is how many connections and commands two replicas may try in a second in
+// which nothing works. Each has six kinds of calls, a pause of 50 ms and more
+// between its tries, and a driver that tries four times.
+const calm = 60
+
+// Acceptance C7: Redis says nothing for three leases.
+func TestReplicasOutliveASilentRedis(t *testing.T) {
+	t.Parallel()
+	const lease, silence = 2 * time.Second, 6 * time.Second
+	p := newPlant(t, lease)
+	resume := p.proxy.Silence()
+	before := p.proxy.Attempts()
+	wait(silence)
+	tries := p.proxy.Attempts() - before
+	resume()
+	p.resumes("the silence")
+	t.Logf("%d tries in %v of silence", tries, silence)
+	if tries > calm*int(silence/time.Second) {
+		t.Errorf("%d tries in %v of silence: a busy loop", tries, silence)
+	}
+	p.told(1)
+	p.settles()
+}
+
+// Acceptance C7: Redis is killed and comes back with its data.
+func TestReplicasOutliveARestartedRedis(t *testing.T) {
+	t.Parallel()
+	const down = 3 * time.Second
+	p := newPlant(t, 5*time.Second, redisserver.AOF())
+	// There is work when it comes back, whenever the one who enqueues does.
+	backlog := make([]pool.Spec, 3000)
+	for i := range backlog {
+		backlog[i] = pool.Spec{Kind: "step", Retain: new(time.Hour)}
+	}
+	enqueueAll(t, p.client, backlog)
+	p.made.Add(int64(len(backlog)))
+	p.server.Kill(t)
+	before := p.proxy.Attempts()
+	wait(down)
+	tries := p.proxy.Attempts() - before
+	p.server.Restart(t)
+	p.resumes("the restart")
+	t.Logf("%d tries in %v without a server", tries, down)
+	if tries > calm*int(down/time.Second) {
+		t.Errorf("%d tries in %v without a server: a busy loop", tries, down)
+	}
+	p.told(1)
+	p.settles()
+}
+
+// Acceptance C7: every connection is killed again and again.
+func TestReplicasOutliveKilledConnections(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, 5*time.Second)
+	killed := int64(0)
+	for range 60 {
+		wait(30 * time.Millisecond)
+		n, err := p.admin.ClientKillByFilter(context.Background(), "TYPE", "normal", "SKIPME", "yes").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed += n
+	}
+	t.Logf("%d connections were killed", killed)
+	p.resumes("the kills")
+	p.told(60)
+	p.settles()
+}
+
+// Acceptance C7: connections are reset again and again, in the middle of whatever
+// they carry.
+func TestReplicasOutliveResetConnections(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, 5*time.Second)
+	for range 60 {
+		wait(30 * time.Millisecond)
+		p.proxy.Reset()
+	}
+	p.resumes("the resets")
+	p.told(60)
+	p.settles()
+}
+
+// Acceptance C7: the server forgets its scripts again and again, which nobody
+// notices.
+func TestScriptsAreForgottenUnderLoad(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, 5*time.Second)
+	before := p.starts[0].Load() + p.starts[1].Load()
+	for range 400 {
+		wait(5 * time.Millisecond)
+		if err := p.admin.ScriptFlush(context.Background()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := p.starts[0].Load() + p.starts[1].Load() - before; n < 100 {
+		t.Errorf("only %d tasks started meanwhile", n)
+	}
+	for i, book := range p.books {
+		if lines := book.about(""); len(lines) != 1 || !strings.Contains(lines[0], "joined the pool") {
+			t.Errorf("replica %d logged:\n%s", i, strings.Join(lines, "\n"))
+		}
+	}
+	p.settles()
+}
+
+// Acceptance C7: one of two replicas is cut off for three leases, with a task that
+// waits for its end. The other goes on and takes that task over; the one that was
+// cut off has cancelled it in time, and works again afterwards.
+func TestReplicaThatWasCutOffComesBack(t *testing.T) {
+	t.Parallel()
+	const lease = 4 * time.Second // its last quarter, at most a second, is what a busy machine may lose
+	p := newPlantWith(t, lease, true)
+	for p.held.Load() == 0 {
+		enqueue(t, p.client, pool.Spec{Kind: "hold", Retain: new(time.Hour)})
+		p.made.Add(1)
+		wait(20 * time.Millisecond)
+	}
+	resume := p.proxy.Silence()
+	cut := time.Now()
+	if cause := receive(t, p.lost, patience, "its handler is cancelled"); cause != pool.ErrLeaseLost {
+		t.Errorf("its handler was cancelled because of %v", cause)
+	}
+	if took := time.Since(cut); took > lease {
+		t.Errorf("its handler was cancelled %v after the cut, the lease is %v", took, lease)
+	}
+	before := p.starts[1].Load()
+	if rest := 3*lease - time.Since(cut); rest > 0 {
+		wait(rest)
+	}
+	if n := p.starts[1].Load() - before; n < 50 {
+		t.Errorf("the other replica started only %d tasks meanwhile", n)
+	}
+	resume()
+	p.resumes("the cut")
+	p.told(1)
+	p.settles()
+}

@@ -1,0 +1,84 @@
+package integration
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// Acceptance C6: whatever happens to the connection around one call of a script,
+// the driver's repetition leads where the call alone would have led, and the
+// caller is told so. Each script is called by its hash and, the first time, in
+// full.
+func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
+	server := redisserver.Start(t)
+	rdb := server.Client(t)
+	proxy := faultproxy.Start(t, server.Addr())
+	through := clientAt(t, proxy.Addr())
+	flush := func() {
+		if err := rdb.ScriptFlush(context.Background()).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+	eachScript(t, func(t *testing.T, script string, c faultCase) {
+		for _, known := range []bool{false, true} {
+			begin := func(t *testing.T) (*victim, func() (string, error)) {
+				v := newVictim(t, rdb)
+				st := v.open(through)
+				if known && script != "rights" { // which a store calls once
+					everyScript(v, st)
+				}
+				c.prepare(v)
+				return v, func() (string, error) { return c.call(context.Background(), v, st) }
+			}
+			way := "in full, "
+			if known {
+				way = "by hash, "
+			}
+			v, call := begin(t)
+			before := proxy.Calls(script)
+			answer, err := call()
+			if err != nil || proxy.Calls(script) == before {
+				t.Fatalf("%swithout a fault: %d calls, %v", way, proxy.Calls(script)-before, err)
+			}
+			calm := v.read()
+
+			for _, fault := range []faultproxy.Fault{faultproxy.ReplyLost, faultproxy.ResetBefore, faultproxy.ResetAfter, faultproxy.Nothing} {
+				name := way + fault.String()
+				if fault == faultproxy.Nothing {
+					name = way + "script flush"
+				}
+				t.Run(name, func(t *testing.T) {
+					v, call := begin(t)
+					meanwhile := func() {}
+					if fault == faultproxy.Nothing {
+						meanwhile = flush // in the middle of the pipeline, where there is one
+					}
+					strike := proxy.StrikeMeanwhile(script, 1, fault, meanwhile)
+					got, err := call()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !strike.Happened() {
+						t.Fatal("the call was not seen")
+					}
+					want := answer
+					// In a pipeline a reply that came before the reset is lost, too.
+					if c.again != "" && (fault == faultproxy.ReplyLost || fault == faultproxy.ResetAfter && got != answer) {
+						want = c.again
+					}
+					if plain(got) != plain(want) {
+						t.Errorf("the answer is %q, want %q", got, want)
+					}
+					if d := cmp.Diff(calm, v.read()); d != "" {
+						t.Errorf("the pool is another than without the fault (-without +with):\n%s", d)
+					}
+				})
+			}
+		}
+	})
+}

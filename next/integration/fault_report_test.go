@@ -1,0 +1,105 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Acceptance C6, as a replica lives it: the reply of one of its calls is lost, and
+// each task still runs once, ends once and in the right way, under one lease.
+func TestReplicaNoticesNoLostReply(t *testing.T) {
+	calls := []string{"renew", "join", "reap", "inbox", "peek"}
+	for n := range 8 { // claims, successes, failures and releases are in one of them
+		calls = append(calls, fmt.Sprint("exchange ", n+1))
+	}
+	for _, call := range calls {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			server := redisserver.Start(t)
+			proxy := faultproxy.Start(t, server.Addr())
+			open := func(addr string, cfg pool.Config) *pool.Pool {
+				st := redisstore.New(clientAt(t, addr), "p")
+				t.Cleanup(func() { st.Close() })
+				p, err := pool.New(st, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			book := newLogbook()
+			cfg := slots(2)
+			cfg.Lease, cfg.Logger = 6*time.Second, book.logger()
+			p := open(proxy.Addr(), cfg)
+			runs := map[string]*gauge{}
+			for _, kind := range []string{"ok", "bad", "later", "long", "bare"} {
+				g := &gauge{}
+				runs[kind] = g
+				p.HandleKind(kind, func(ctx context.Context, task *worker.Task) ([]byte, error) {
+					g.enter()
+					defer g.exit()
+					switch {
+					case kind == "bad":
+						return nil, pool.Permanent(errors.New("no"))
+					case kind == "later" && task.Attempt == 1:
+						return nil, pool.Snooze(50 * time.Millisecond)
+					case kind == "long":
+						wait(time.Second)
+					case kind == "bare":
+						return nil, nil // it is gone with its end
+					}
+					return []byte(`1`), nil
+				})
+			}
+			script, nth, n := call, "", 1
+			if script, nth, _ = strings.Cut(call, " "); nth != "" {
+				n, _ = strconv.Atoi(nth)
+			}
+			strike := proxy.Strike(script, n, faultproxy.ReplyLost)
+			s := site{t: t}
+			stop := s.serve(p)
+			c := open(server.Addr(), pool.Config{})
+			rdb := server.Client(t)
+			if err := rdb.RPush(t.Context(), "lts:{p}:inbox", `{"kind":"ok","id":"pushed"}`).Err(); err != nil {
+				t.Fatal(err)
+			}
+			enqueueAll(t, c, []pool.Spec{{Kind: "bare", ID: "bare", Priority: 9}, {Kind: "ok", ID: "ok"}, {Kind: "bad", ID: "bad"}, {Kind: "later", ID: "later"}, {Kind: "long", ID: "long"}})
+			for id, state := range map[string]pool.State{
+				"pushed": pool.Succeeded, "ok": pool.Succeeded, "bad": pool.Failed, "later": pool.Succeeded, "long": pool.Succeeded,
+			} {
+				eventually(t, patience, id+" is "+string(state), func() bool {
+					task, err := c.Get(context.Background(), id)
+					return err == nil && task.State == state
+				})
+			}
+			eventually(t, patience, "the call is broken", strike.Happened)
+			for kind, want := range map[string]int{"ok": 2, "bad": 1, "later": 2, "long": 1, "bare": 1} {
+				if _, _, n := runs[kind].read(); n != want {
+					t.Errorf("%d runs of kind %s, want %d", n, kind, want)
+				}
+			}
+			if st := idle(t, c); st.LeasesLost != 0 || st.Enqueued != 6 || st.Ended[pool.Succeeded] != 5 || st.Ended[pool.Failed] != 1 {
+				t.Errorf("stats %+v", st)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			for _, line := range book.about("") {
+				// The driver may be too slow for the call's own time on a busy machine.
+				if !strings.HasPrefix(line, "INFO") && !strings.Contains(line, failing) && !strings.Contains(line, working) {
+					t.Errorf("the replica logged %s", line)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,212 @@
+package integration
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// info answers INFO with a changed text, as another server would.
+type info struct{ old, new string }
+
+func (info) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (info) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (i info) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if c, ok := cmd.(*redis.StringCmd); ok && c.Name() == "info" {
+			c.SetVal(strings.ReplaceAll(c.Val(), i.old, i.new))
+		}
+		return err
+	}
+}
+
+// Acceptance C10: Check names every reason why a server cannot keep a pool, and
+// says what to do.
+func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
+	server := redisserver.Start(t, redisserver.Config("requirepass", "right"))
+	rdb := server.Client(t)
+	ctx := context.Background()
+	with := func(change func(*redis.Options)) *redis.Client {
+		return clientAt(t, server.Addr(), func(o *redis.Options) {
+			o.Password = "right"
+			change(o)
+		})
+	}
+	version := strings.TrimSpace(infoField(t, rdb, "redis_version"))
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close() // its port is nobody's now
+
+	for name, c := range map[string]struct {
+		setting [2]string
+		client  func() *redis.Client
+		says    []string
+	}{
+		"sound":            {says: nil},
+		"evicts":           {setting: [2]string{"maxmemory-policy", "allkeys-lru"}, says: []string{"allkeys-lru", "noeviction"}},
+		"evicts volatiles": {setting: [2]string{"maxmemory-policy", "volatile-ttl"}, says: []string{"volatile-ttl", "noeviction"}},
+		"no password": {
+			client: func() *redis.Client { return with(func(o *redis.Options) { o.Password = "" }) },
+			says:   []string{"NOAUTH", "give the password"},
+		},
+		"wrong password": {
+			client: func() *redis.Client { return with(func(o *redis.Options) { o.Password = "wrong" }) },
+			says:   []string{"WRONGPASS", "give the password"},
+		},
+		"too old": {
+			client: func() *redis.Client {
+				c := with(func(*redis.Options) {})
+				c.AddHook(info{"redis_version:" + version, "redis_version:6.2.14"})
+				return c
+			},
+			says: []string{"6.2.14 is too old", "7.0 or newer"},
+		},
+		"not there": {
+			client: func() *redis.Client {
+				return with(func(o *redis.Options) { o.Addr, o.MaxRetries = nobody.Addr().String(), -1 })
+			},
+			says: []string{nobody.Addr().String(), "refused"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.setting[0] != "" {
+				configure(t, rdb, c.setting[0], c.setting[1])
+				defer configure(t, rdb, c.setting[0], "noeviction")
+			}
+			client := with(func(*redis.Options) {})
+			if c.client != nil {
+				client = c.client()
+			}
+			st := redisstore.New(client, "checked")
+			t.Cleanup(func() { st.Close() })
+			p, err := pool.New(st, pool.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = p.Check(ctx)
+			if c.says == nil {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("Check finds nothing")
+			}
+			for _, want := range c.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error is %q, want one that says %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "wrong\"") || strings.Contains(err.Error(), "right") {
+				t.Errorf("the error tells the password: %q", err)
+			}
+		})
+	}
+}
+
+// Acceptance C10: a replica that is refused at its start says why and ends; one
+// that is refused later says why, once, and goes on when it may.
+func TestRefusedReplicaSaysWhy(t *testing.T) {
+	for name, c := range map[string]struct{ refuse, allow, says, do string }{
+		"password": {refuse: "resetpass >other", allow: ">pw", says: "WRONGPASS", do: "give the password"},
+		"rights":   {refuse: "-@all", allow: "+@all", says: "NOPERM", do: "a worker's ACL user needs ~lts:{refused}:*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := redisserver.Start(t)
+			rdb := server.Client(t)
+			ctx := context.Background()
+			user := func(rules string) {
+				t.Helper()
+				args := []any{"ACL", "SETUSER", "w"}
+				for rule := range strings.FieldsSeq(rules) {
+					args = append(args, rule)
+				}
+				if err := rdb.Do(ctx, args...).Err(); err != nil {
+					t.Fatal(err)
+				}
+				// What is connected stays so under its old password.
+				if err := rdb.ClientKillByFilter(ctx, "TYPE", "normal").Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ran := make(chan struct{}, 1)
+			replica := func(book *logbook) *pool.Pool {
+				st := redisstore.New(clientAt(t, server.Addr(), func(o *redis.Options) { o.Username, o.Password = "w", "pw" }), "refused")
+				t.Cleanup(func() { st.Close() })
+				cfg := slots(1)
+				cfg.Lease, cfg.Logger = 2*time.Second, book.logger()
+				p, err := pool.New(st, cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) {
+					ran <- struct{}{}
+					return nil, nil
+				})
+				return p
+			}
+			direct := redisstore.New(rdb, "refused")
+			t.Cleanup(func() { direct.Close() })
+			work := func() {
+				t.Helper()
+				if _, err := direct.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err != nil {
+					t.Fatal(err)
+				}
+				receive(t, ran, resumption, "the task runs")
+			}
+			user("on >pw ~lts:{refused}:* +@all")
+			book := newLogbook()
+			s := site{t: t}
+			s.serve(replica(book))
+			work()
+
+			user(c.refuse)
+			eventually(t, patience, "the replica says why", func() bool { return len(book.about(c.do)) > 0 })
+			err := replica(newLogbook()).Run(ctx)
+			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.do) {
+				t.Errorf("one that starts now ends with %v", err)
+			}
+			wait(time.Second)
+
+			user(c.allow)
+			work()
+			eventually(t, patience, "the outage is over", func() bool { return len(book.about(failing)) == len(book.about(working)) })
+			if len(book.about(failing)) != 1 || len(book.about(c.do)) != 1 {
+				t.Errorf("the replica logged:\n%s", strings.Join(book.about(""), "\n"))
+			}
+		})
+	}
+}
+
+func infoField(t *testing.T, rdb *redis.Client, field string) string {
+	t.Helper()
+	text, err := rdb.Info(context.Background()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(line, field+":"); ok {
+			return v
+		}
+	}
+	t.Fatal("INFO has no ", field)
+	return ""
+}

@@ -1,0 +1,153 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// poolKeys are the keys that any script may come across, and those of the tasks,
+// groups and replicas of the cases are added to them.
+var poolKeys = []string{
+	"meta", "queues", "events", "stats", "scheduled", "expiring", "replicas", "inbox", "inbox:open", "inbox:rejected",
+	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "run:default", "claims", "leases",
+	"group:wait:default", "group:head:default", "group:run:g", "group:lines:g", "replica:r", "bell:r", "stop:r",
+	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance",
+}
+
+// spoil puts a value of another type in the place of a key.
+func (v *victim) spoil(name string) {
+	v.t.Helper()
+	ctx, key := context.Background(), v.key(name)
+	kind, err := v.rdb.Type(ctx, key).Result()
+	v.must(err)
+	v.must(v.rdb.Del(ctx, key).Err())
+	if kind == "string" || strings.HasPrefix(name, "unique:") || strings.HasPrefix(name, "lock:") {
+		v.must(v.rdb.RPush(ctx, key, "spoiled").Err())
+	} else {
+		v.must(v.rdb.Set(ctx, key, "spoiled", 0).Err())
+	}
+}
+
+// Acceptance C10: where another program has put a value of another type in the
+// place of one of the pool's keys, a script may fail, and says so. Upkeep moves the
+// key out of the way in a few turns, the doctor mends what the script left half done, and then the
+// same call works, other queues go on, and of every task but one whose own key was
+// overwritten there is as much as there would have been.
+func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
+	server := redisserver.Start(t)
+	rdb := server.Client(t)
+	ctx := context.Background()
+	eachScript(t, func(t *testing.T, script string, c faultCase) {
+		t.Parallel()
+		calm := newVictim(t, rdb)
+		c.prepare(calm)
+		names := append(slices.Clone(poolKeys), calm.keys()...)
+		if _, err := c.call(ctx, calm, calm.st); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, calm.keys()...)
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if plain(name) != name {
+				continue // its name is not known before
+			}
+			v := newVictim(t, rdb)
+			c.prepare(v)
+			before := v.keys()
+			v.spoil(name)
+			what := fmt.Sprintf("%s with %s spoiled", script, name)
+
+			_, err := c.call(ctx, v, v.st)
+			if err != nil && !strings.Contains(err.Error(), "WRONGTYPE") {
+				t.Errorf("%s: %v", what, err)
+			} else if err != nil && !strings.Contains(err.Error(), "was overwritten by another program") {
+				t.Errorf("%s: the error does not say what to do: %v", what, err)
+			}
+			v.recover(what)
+			if _, err := c.call(ctx, v, v.st); err != nil && !errors.Is(err, worker.ErrNotJoined) {
+				t.Errorf("%s: the same call afterwards: %v", what, err)
+			}
+			v.otherQueueWorks(what)
+
+			now := v.keys()
+			for _, key := range before {
+				if !strings.HasPrefix(key, "task:") || key == name || slices.Contains(now, key) || !slices.Contains(calm.keys(), key) {
+					continue
+				}
+				t.Errorf("%s: %s is gone", what, key)
+			}
+			if script == "inbox" && !strings.HasPrefix(name, "inbox") {
+				v.entriesLeft(what)
+			}
+			v.must(rdb.Del(ctx, v.keyed(v.keys())...).Err())
+		}
+	})
+}
+
+// recover takes a few turns of upkeep and lets the doctor mend what it finds, until
+// it finds nothing more.
+func (v *victim) recover(what string) {
+	v.t.Helper()
+	ctx := context.Background()
+	var err error
+	for range 3 {
+		v.must(v.rdb.Del(ctx, v.key("lock:maintenance")).Err())
+		_, err = v.st.Maintain(ctx, "r")
+	}
+	if err != nil {
+		v.t.Errorf("%s: the third turn of upkeep: %v", what, err)
+	}
+	for range 3 {
+		for f, err := range v.st.Inspect(ctx, worker.Inspection{Fix: true}) {
+			if err != nil {
+				v.t.Errorf("%s: the doctor: %v (%+v)", what, err, f)
+			}
+		}
+	}
+	for f, err := range v.st.Inspect(ctx, worker.Inspection{}) {
+		if err != nil {
+			v.t.Errorf("%s: the doctor: %v", what, err)
+		} else if f.Code != "" && f.Code != "quarantined" {
+			v.t.Errorf("%s: the doctor still finds %+v", what, f)
+		}
+	}
+}
+
+// otherQueueWorks runs a task of another queue.
+func (v *victim) otherQueueWorks(what string) {
+	v.t.Helper()
+	ctx := context.Background()
+	v.join("other", worker.Registration{})
+	v.enqueue(worker.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
+	x := worker.Exchange{Replica: "other", Lane: 1, Call: 1, Lease: time.Minute, Claims: []worker.Claim{{Queue: "elsewhere", N: 1}}}
+	got, err := v.st.Exchange(ctx, x)
+	if err != nil || len(tasksOf(got)) != 1 {
+		v.t.Errorf("%s: a claim of another queue: %+v, %v", what, got, err)
+		return
+	}
+	x.Call, x.Claims = 2, nil
+	x.Reports = []worker.Report{{ID: "elsewhere", Queue: "elsewhere", Fence: got.Claimed[0].Fence, Last: true}}
+	got, err = v.st.Exchange(ctx, x)
+	if err != nil || got.Verdicts[0] != worker.Accepted {
+		v.t.Errorf("%s: the end of a task of another queue: %v, %v", what, got.Verdicts, err)
+	}
+}
+
+// entriesLeft counts the five entries of the inbox case.
+func (v *victim) entriesLeft(what string) {
+	v.t.Helper()
+	st, err := v.st.Stats(context.Background())
+	v.must(err)
+	tasks := st.Scheduled + st.Waiting + st.Running
+	if n := tasks + st.Inbox + st.Rejected; n != 5 {
+		v.t.Errorf("%s: of 5 entries %d became tasks, %d were rejected and %d are left", what, tasks, st.Rejected, st.Inbox)
+	}
+}

@@ -1,0 +1,139 @@
+package faultproxy
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/lua"
+)
+
+func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
+
+// setup is a proxy, a client behind it that repeats nothing, and one past it.
+func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
+	s := redisserver.Shared(t)
+	s.Flush(t)
+	p := Start(t, s.Addr())
+	c := redis.NewClient(&redis.Options{
+		Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 500 * time.Millisecond,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+	t.Cleanup(func() { c.Close() })
+	return p, c, s.Client(t)
+}
+
+// ring makes a pipeline of three: the second is a script that leaves a bell.
+func ring(c *redis.Client) (before, call, after error) {
+	ctx := context.Background()
+	p := c.Pipeline()
+	first := p.Incr(ctx, "first")
+	bell := p.Eval(ctx, lua.Source("ring"), []string{"lts:{p}:", "lts:{p}:meta"}, "r")
+	third := p.Incr(ctx, "third")
+	_, _ = p.Exec(ctx)
+	return first.Err(), bell.Err(), third.Err()
+}
+
+func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
+	for _, c := range []struct {
+		fault   Fault
+		applied bool // the call; the commands behind it never are
+	}{
+		{ReplyLost, true}, {ResetBefore, false}, {ResetAfter, true},
+	} {
+		t.Run(c.fault.String(), func(t *testing.T) {
+			p, behind, past := setup(t)
+			strike := p.Strike("ring", 2, c.fault)
+			if _, err, _ := ring(behind); err != nil || strike.Happened() {
+				t.Fatal("the first call was hit: ", err)
+			}
+			past.Del(t.Context(), "lts:{p}:bell:r")
+			_, err, after := ring(behind)
+			if !strike.Happened() {
+				t.Fatal("the second call was not hit")
+			}
+			// The driver gives a pipeline up whole.
+			if err == nil || after == nil {
+				t.Errorf("the call ended with %v, what came after it with %v", err, after)
+			}
+			if n := past.LLen(t.Context(), "lts:{p}:bell:r").Val(); n != 0 != c.applied {
+				t.Errorf("%d bells", n)
+			}
+			if n := past.Get(t.Context(), "third").Val(); n != "1" {
+				t.Errorf("what came after the call ran %s times", n)
+			}
+			if _, err, _ := ring(behind); err != nil || p.Calls("ring") != 3 {
+				t.Errorf("the next call: %v, %d calls", err, p.Calls("ring"))
+			}
+		})
+	}
+}
+
+func TestReplyComesBeforeAResetAfterIt(t *testing.T) {
+	p, behind, _ := setup(t)
+	p.Strike("ring", 1, ResetAfter)
+	if err := behind.Eval(t.Context(), lua.Source("ring"), []string{"lts:{p}:", "lts:{p}:meta"}, "r").Err(); err != nil {
+		t.Error("no reply: ", err)
+	}
+}
+
+func TestMeanwhileComesBeforeTheCall(t *testing.T) {
+	p, behind, past := setup(t)
+	rang := int64(-1)
+	p.StrikeMeanwhile("ring", 1, Nothing, func() { rang = past.LLen(context.Background(), "lts:{p}:bell:r").Val() })
+	if _, err, after := ring(behind); err != nil || after != nil || rang != 0 {
+		t.Errorf("%v, %v, %d bells before the call", err, after, rang)
+	}
+}
+
+func TestSilenceHoldsEverythingBack(t *testing.T) {
+	p, behind, past := setup(t)
+	if err := behind.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	before := p.Attempts()
+	resume := p.Silence()
+	if err := behind.Incr(t.Context(), "n").Err(); err == nil {
+		t.Error("answered in the silence")
+	}
+	if p.Attempts() == before {
+		t.Error("the try was not counted")
+	}
+	if n := past.Exists(t.Context(), "n").Val(); n != 0 {
+		t.Error("it came through")
+	}
+	resume()
+	if err := behind.Ping(t.Context()).Err(); err != nil {
+		t.Error("after the silence: ", err)
+	}
+}
+
+func TestResetBreaksWhatIsConnected(t *testing.T) {
+	p, behind, past := setup(t)
+	if err := behind.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	blocked := make(chan error)
+	go func() { blocked <- behind.BLPop(context.Background(), time.Minute, "nothing").Err() }()
+	for late := time.Now().Add(time.Minute); ; {
+		if list := past.ClientList(t.Context()).Val(); strings.Contains(list, "cmd=blpop") {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatal("the call does not come through")
+		}
+	}
+	p.Reset()
+	if err := <-blocked; err == nil {
+		t.Error("not broken")
+	}
+	if err := behind.Ping(t.Context()).Err(); err != nil {
+		t.Error("after the reset: ", err)
+	}
+}

@@ -1,0 +1,114 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Acceptance C4: a task that runs for 20 leases on a healthy replica is never
+// reclaimed, nor when the replica drains meanwhile. Real time is the subject.
+func TestHealthyReplicaKeepsALongTask(t *testing.T) {
+	t.Parallel()
+	const lease = time.Second
+	s := newSite(t)
+	c := s.client()
+	cfg := slots(1)
+	cfg.Lease, cfg.DrainTimeout = lease, time.Minute
+	long := s.pool(cfg)
+	started := make(chan struct{})
+	long.HandleKind("long", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+		close(started) // a second start panics
+		work := time.NewTimer(20 * lease)
+		defer work.Stop()
+		select {
+		case <-work.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	})
+	stop := s.serve(long)
+	id := enqueue(t, c, pool.Spec{Kind: "long", Retain: new(time.Hour)})
+	receive(t, started, patience, "the start")
+	other := s.pool(cfg)
+	other.HandleKind("long", func(context.Context, *worker.Task) ([]byte, error) {
+		t.Error("the task was started a second time")
+		return nil, nil
+	})
+	s.serve(other)
+
+	half := time.NewTimer(10 * lease)
+	<-half.C
+	if err := stop(); err != nil { // waits for the second half
+		t.Error(err)
+	}
+	task := get(t, c, id)
+	if task.State != pool.Succeeded || task.Attempt != 1 || task.Lost != 0 || task.EndedAt.Sub(task.StartedAt) < 20*lease {
+		t.Errorf("the task is %+v", task)
+	}
+	if n := stats(t, c).LeasesLost; n != 0 {
+		t.Errorf("%d leases were lost", n)
+	}
+}
+
+// Acceptance C5: ten replicas reap at once, and nothing keeps them apart: each
+// ended lease has one effect.
+func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
+	const tasks, reapers = worker.MaxClaim, 10
+	s := newSite(t)
+	c := s.client()
+	specs := make([]pool.Spec, tasks)
+	for i := range specs {
+		specs[i] = pool.Spec{Kind: "step", ID: fmt.Sprint("task-", i)}
+	}
+	enqueueAll(t, c, specs)
+	if got := s.seize("ghost", pool.DefaultQueue, tasks, 50*time.Millisecond); len(got) != tasks {
+		t.Fatalf("the ghost claimed %d tasks", len(got))
+	}
+	var wg sync.WaitGroup
+	for i := range reapers {
+		st, rdb := s.store(), s.rdb
+		wg.Go(func() {
+			for {
+				// The lock saves work; correctness must not depend on it.
+				if err := rdb.Del(context.Background(), s.key("lock:maintenance")).Err(); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := st.Maintain(context.Background(), fmt.Sprint("reaper-", i)); err != nil {
+					t.Error(err)
+					return
+				}
+				stats, err := c.Stats(context.Background())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if stats.Running == 0 {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if st := stats(t, c); st.LeasesLost != tasks || st.Waiting != tasks {
+		t.Errorf("%d leases lost, %d tasks waiting, want %d of both", st.LeasesLost, st.Waiting, tasks)
+	}
+	for id, l := range s.history() {
+		l.check(t)
+		if n := l.count(pool.Waiting, pool.CodeLost); n != 1 {
+			t.Errorf("task %s has %d events of its loss", id, n)
+		}
+	}
+	for _, spec := range specs[:10] {
+		if task := get(t, c, spec.ID); task.Lost != 1 || task.State != pool.Waiting {
+			t.Errorf("the task is %+v", task)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Acceptance B2: one slot, 1,000 tasks of one millisecond, ids that sort
+// otherwise, at the highest priority, and at a sequence near 2^45.
+func TestEqualPrioritiesStartFirstInFirstOut(t *testing.T) {
+	const tasks = 1000
+	for _, tt := range []struct {
+		name     string
+		priority int8
+		sequence int64
+	}{
+		{"ids that sort otherwise", 0, 0},
+		{"the highest priority near the last sequence", 127, 1<<45 - tasks - 10},
+	} {
+		t.Run(strconv.Itoa(int(tt.priority)), func(t *testing.T) {
+			s := newSite(t)
+			c := s.client()
+			if tt.sequence > 0 {
+				if err := s.rdb.HSet(t.Context(), s.key("meta"), "seq", tt.sequence).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			started := make(chan string, tasks)
+			s.replicas(1, slots(1), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+				started <- task.ID
+				time.Sleep(time.Millisecond) // the work
+				return nil, nil
+			})
+			specs := make([]pool.Spec, tasks)
+			for i := range specs {
+				specs[i] = pool.Spec{Kind: "step", ID: fmt.Sprintf("%04d", tasks-i), Priority: tt.priority}
+			}
+			enqueueAll(t, c, specs)
+			for i := range specs {
+				if id := receive(t, started, patience, "the next start"); id != specs[i].ID {
+					t.Fatalf("%s: start %d is of task %s, want %s", tt.name, i, id, specs[i].ID)
+				}
+			}
+			idle(t, c)
+		})
+	}
+}
+
+// line is a model of a queue: it names the task that must start next.
+type line struct {
+	ids      []string
+	priority map[string]int8
+	place    map[string]int
+}
+
+func (l *line) add(id string, priority int8) {
+	if _, known := l.place[id]; !known {
+		l.place[id], l.priority[id] = len(l.place), priority
+	}
+	l.ids = append(l.ids, id)
+}
+
+func (l *line) next() string {
+	best := 0
+	for i, id := range l.ids {
+		at := l.ids[best]
+		if p, q := l.priority[id], l.priority[at]; p > q || p == q && l.place[id] < l.place[at] {
+			best = i
+		}
+	}
+	id := l.ids[best]
+	l.ids = append(l.ids[:best], l.ids[best+1:]...)
+	return id
+}
+
+// Acceptance B3: every start has the best priority then waiting, and a retried
+// or released task has kept its priority and its place.
+func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
+	const starts = 600
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+
+	s := newSite(t)
+	c := s.client()
+	started, verdict := make(chan string), make(chan error)
+	s.replicas(1, slots(1), "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+		started <- task.ID
+		select {
+		case err := <-verdict:
+			return nil, err
+		case <-ctx.Done(): // the test has failed
+			return nil, ctx.Err()
+		}
+	})
+
+	l := &line{priority: map[string]int8{}, place: map[string]int{}}
+	add := func() {
+		p := []int8{-128, -1, 0, 0, 0, 1, 50, 126, 127}[rnd.IntN(9)]
+		l.add(enqueue(t, c, pool.Spec{Kind: "step", Priority: p, MaxAttempts: 1000}), p)
+	}
+	// The first start is of whatever came first.
+	add()
+	for i := range starts {
+		id := receive(t, started, patience, "the next start")
+		if want := l.next(); id != want {
+			for id, l := range s.history() {
+				t.Log(id, l)
+			}
+			t.Fatalf("start %d is of task %s with priority %d, want %s with %d", i, id, l.priority[id], want, l.priority[want])
+		}
+		for range rnd.IntN(3) {
+			add()
+		}
+		var err error
+		switch rnd.IntN(6) {
+		case 0:
+			err = pool.RetryAfter(errors.New("again"), 0)
+		case 1:
+			err = pool.Snooze(0)
+		}
+		if err != nil {
+			l.add(id, l.priority[id])
+		}
+		if len(l.ids) == 0 {
+			add()
+		}
+		verdict <- err
+	}
+	id := receive(t, started, patience, "the last start")
+	if want := l.next(); id != want {
+		t.Errorf("the last start is of task %s, want %s", id, want)
+	}
+	if _, err := c.Stop(t.Context(), pool.Filter{States: []pool.State{pool.Waiting}}, "the test is over"); err != nil {
+		t.Error(err)
+	}
+	verdict <- nil
+	idle(t, c)
+}
+
+// Acceptance B3: an urgent newcomer is the very next start, whatever waits.
+func TestUrgentNewcomerIsTheVeryNextStart(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	started, proceed := make(chan string, 1), make(chan struct{})
+	s.replicas(2, slots(2), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		started <- task.ID
+		<-proceed
+		return nil, nil
+	})
+	enqueueAll(t, c, make1000("step"))
+	for range 4 {
+		receive(t, started, patience, "the first starts")
+	}
+	for i := range 20 {
+		urgent := enqueue(t, c, pool.Spec{Kind: "step", Priority: 1})
+		proceed <- struct{}{}
+		if id := receive(t, started, patience, "the next start"); id != urgent {
+			t.Fatalf("round %d: task %s started before the urgent one", i, id)
+		}
+	}
+	if _, err := c.Stop(t.Context(), pool.Filter{States: []pool.State{pool.Waiting}}, "the test is over"); err != nil {
+		t.Error(err)
+	}
+	close(proceed)
+	idle(t, c)
+}
+
+func make1000(kind string) []pool.Spec {
+	specs := make([]pool.Spec, 1000)
+	for i := range specs {
+		specs[i].Kind = kind
+	}
+	return specs
+}
+
+// Acceptance B3: a task whose replica was lost goes before later arrivals of its
+// priority, and after better ones.
+func TestLostTaskKeepsItsPlaceInLine(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	lost := enqueue(t, c, pool.Spec{Kind: "step", Priority: 5})
+	if got := s.seize("ghost", pool.DefaultQueue, 1, 50*time.Millisecond); len(got) != 1 {
+		t.Fatalf("the ghost claimed %d tasks", len(got))
+	}
+	later := enqueue(t, c, pool.Spec{Kind: "step", Priority: 5})
+	better := enqueue(t, c, pool.Spec{Kind: "step", Priority: 6})
+
+	st := s.store()
+	eventually(t, patience, "the lease is reaped", func() bool {
+		if _, err := st.Maintain(context.Background(), "reaper"); err != nil {
+			t.Fatal(err)
+		}
+		return get(t, c, lost).Lost == 1
+	})
+	started := make(chan string, 3)
+	s.replicas(1, slots(1), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		started <- task.ID
+		return nil, nil
+	})
+	for i, want := range []string{better, lost, later} {
+		if id := receive(t, started, patience, "the next start"); id != want {
+			t.Errorf("start %d is of task %s, want %s", i, id, want)
+		}
+	}
+	idle(t, c)
+}

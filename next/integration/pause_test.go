@@ -1,0 +1,104 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Acceptance B9: no start after Pause has returned; running tasks finish;
+// scheduled ones become waiting but do not start; Resume wakes at once, in order.
+func TestPausedQueueStartsNothing(t *testing.T) {
+	for _, tt := range []struct{ name, queue string }{{"queue", pool.DefaultQueue}, {"pool", ""}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			c := s.client()
+			started, proceed := make(chan string, 100), make(chan struct{})
+			cfg := pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1}}}
+			p := s.pool(cfg)
+			p.HandleKind("step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+				started <- task.ID
+				<-proceed
+				return nil, nil
+			})
+			s.serve(p)
+
+			running := enqueue(t, c, pool.Spec{Kind: "step"})
+			receive(t, started, patience, "the first start")
+			if err := c.Pause(t.Context(), tt.queue); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for i := range 5 {
+				want = append(want, enqueue(t, c, pool.Spec{Kind: "step", ID: fmt.Sprint("waits-", 9-i)}))
+			}
+			want = append(want, enqueue(t, c, pool.Spec{Kind: "step", Delay: 20 * time.Millisecond}))
+			proceed <- struct{}{}
+			if task := await(t, c, running); task.State != pool.Succeeded {
+				t.Errorf("the running task is %s", task.State)
+			}
+			eventually(t, patience, "the scheduled task is waiting", func() bool {
+				st := stats(t, c)
+				return st.Scheduled == 0 && st.Waiting == len(want)
+			})
+			if len(started) > 0 {
+				t.Errorf("task %s started in a paused queue", <-started)
+			}
+
+			resumed := time.Now()
+			if err := c.Resume(t.Context(), tt.queue); err != nil {
+				t.Fatal(err)
+			}
+			for i, id := range want {
+				got := receive(t, started, prompt, "the start after the resume")
+				if i == 0 {
+					t.Logf("first start %v after the resume", time.Since(resumed))
+				}
+				if got != id {
+					t.Fatalf("start %d is of task %s, want %s", i, got, id)
+				}
+				proceed <- struct{}{}
+			}
+			idle(t, c)
+		})
+	}
+}
+
+// Acceptance B9: under load no task is claimed after Pause has returned.
+func TestNothingStartsAfterPauseHasReturned(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	s.replicas(3, slots(10), "step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	specs := make([]pool.Spec, 5000)
+	for i := range specs {
+		specs[i].Kind = "step"
+	}
+	enqueueAll(t, c, specs)
+	for range 10 {
+		if err := c.Pause(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+		cursor, err := s.store().LastEvent(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, patience, "the running tasks have finished", func() bool { return stats(t, c).Running == 0 })
+		events, err := s.store().ReadEvents(t.Context(), cursor, 1000, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.State == pool.Running {
+				t.Fatalf("task %s was claimed after the pause", e.ID)
+			}
+		}
+		if err := c.Resume(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	idle(t, c)
+}

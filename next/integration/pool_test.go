@@ -1,0 +1,234 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// patience bounds every wait for something that must happen and takes far less.
+const patience = 60 * time.Second
+
+// prompt bounds what takes milliseconds. It leaves room for a busy machine and
+// lies far below the ten seconds of the slow poll, so that a start that only the
+// slow poll brought about fails the test.
+const prompt = 3 * time.Second
+
+// site is one pool in a redis-server, with everything a test starts in it.
+type site struct {
+	t      testing.TB
+	name   string
+	server *redisserver.Server
+	rdb    *redis.Client
+	dial   func() redis.UniversalClient // for a pool that is on no single server
+	opts   []redisstore.Option
+}
+
+// newSite names a pool of the shared server that no other test, and no other run
+// of this one, uses.
+func newSite(t testing.TB) *site {
+	t.Helper()
+	return siteOn(t, redisserver.Shared(t))
+}
+
+// siteOn is newSite for a server that the test may stop.
+func siteOn(t testing.TB, server *redisserver.Server) *site {
+	t.Helper()
+	return &site{t: t, name: poolName(t), server: server, rdb: server.Client(t)}
+}
+
+func poolName(t testing.TB) string {
+	name := strings.NewReplacer("/", ".", "#", ".").Replace(t.Name())
+	return name + "." + strconv.FormatUint(uint64(rand.Uint32()), 36)
+}
+
+func (s *site) key(name string) string { return "lts:{" + s.name + "}:" + name }
+
+// store is the pool as another program with its own connections sees it.
+func (s *site) store() *redisstore.Store {
+	var rdb redis.UniversalClient
+	if s.dial != nil {
+		rdb = s.dial()
+	} else {
+		rdb = s.server.Client(s.t)
+	}
+	st := redisstore.New(rdb, s.name, s.opts...)
+	s.t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+// pool makes a pool with connections of its own: one replica, or one client.
+func (s *site) pool(cfg pool.Config) *pool.Pool {
+	s.t.Helper()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	p, err := pool.New(s.store(), cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+// client is a pool that only enqueues, reads and operates.
+func (s *site) client() *pool.Pool { return s.pool(pool.Config{}) }
+
+// slots is a Config with one queue, the default one.
+func slots(n int) pool.Config {
+	return pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: n}}}
+}
+
+// serve runs the pool until the test ends or stop is called, which drains it and
+// returns what Run returned.
+func (s *site) serve(p *pool.Pool) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(patience):
+			return errors.New("Run does not return")
+		}
+	})
+	s.t.Cleanup(func() {
+		closed := make(chan error, 1)
+		go func() { closed <- p.Close() }()
+		if err := stop(); err != nil {
+			s.t.Error("Run: ", err)
+		}
+		<-closed
+	})
+	return stop
+}
+
+// replicas serves n pools that handle kind, and waits until they are listed.
+func (s *site) replicas(n int, cfg pool.Config, kind string, h pool.Handler) []*pool.Pool {
+	s.t.Helper()
+	ps := make([]*pool.Pool, n)
+	for i := range ps {
+		ps[i] = s.pool(cfg)
+		ps[i].HandleKind(kind, h)
+		s.serve(ps[i])
+	}
+	s.awaitReplicas(n)
+	return ps
+}
+
+func (s *site) awaitReplicas(n int) {
+	s.t.Helper()
+	c := s.client()
+	eventually(s.t, patience, strconv.Itoa(n)+" live replicas", func() bool {
+		live, err := c.Replicas(context.Background())
+		return err == nil && len(live) >= n
+	})
+}
+
+// enqueue makes a task of spec and returns its id.
+func enqueue(t testing.TB, p *pool.Pool, spec pool.Spec) string {
+	t.Helper()
+	r, err := p.EnqueueSpec(context.Background(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.ID
+}
+
+func enqueueAll(t testing.TB, p *pool.Pool, specs []pool.Spec) []pool.Receipt {
+	t.Helper()
+	rs, err := p.EnqueueAll(context.Background(), specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+func get(t testing.TB, p *pool.Pool, id string) *worker.Task {
+	t.Helper()
+	task, err := p.Get(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// await waits for the end of a task.
+func await(t testing.TB, p *pool.Pool, id string) *worker.Task {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	task, err := p.WaitTask(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+func stats(t testing.TB, p *pool.Pool) pool.Stats {
+	t.Helper()
+	s, err := p.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// idle waits until no task is live.
+func idle(t testing.TB, p *pool.Pool) pool.Stats {
+	t.Helper()
+	var s pool.Stats
+	eventually(t, patience, "an idle pool", func() bool {
+		s = stats(t, p)
+		return s.Scheduled+s.Waiting+s.Running+s.Inbox == 0
+	})
+	return s
+}
+
+// eventually polls a condition until it holds.
+func eventually(t testing.TB, within time.Duration, what string, cond func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for late := time.Now().Add(within); !cond(); <-again.C {
+		if time.Now().After(late) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// receive takes the next value of a channel.
+func receive[T any](t testing.TB, from <-chan T, within time.Duration, what string) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(within):
+		t.Fatalf("not within %v: %s", within, what)
+		panic("unreachable")
+	}
+}
+
+// percentile returns the p-th percentile of ds, which it sorts.
+func percentile(ds []time.Duration, p int) time.Duration {
+	if len(ds) == 0 {
+		return 0
+	}
+	slices.Sort(ds)
+	return ds[min(len(ds)*p/100, len(ds)-1)]
+}

@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The moments that leave a record: of an attempt, and of a process.
+const (
+	enter  = "enter"
+	exit   = "exit"
+	told   = "told"   // the process was told to end
+	vitals = "vitals" // it was asked how it is
+)
+
+// record is one line that a handler in another process left: it outlives the
+// process, however that ends.
+type record struct {
+	What    string
+	PID     int
+	At      int64 // ns since 1970: all processes share one clock
+	Task    string
+	Group   string
+	Attempt int64
+	Fence   int64
+	Replica string
+	Cause   string // on exit: why the context had ended, "" where it had not
+
+	Goroutines int    `json:",omitempty"` // vitals
+	Heap       uint64 `json:",omitempty"` // vitals: bytes in use
+}
+
+type recorder struct{ file *os.File }
+
+func openRecorder(path string) (*recorder, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return &recorder{f}, err
+}
+
+func (r *recorder) write(what string, t *worker.Task, cause error) {
+	line := record{What: what, Task: t.ID, Group: t.Group, Attempt: t.Attempt, Fence: t.Fence, Replica: t.Replica}
+	if cause != nil {
+		line.Cause = cause.Error()
+	}
+	r.append(line)
+}
+
+// append adds a line of this process and moment.
+func (r *recorder) append(line record) {
+	line.PID, line.At = os.Getpid(), time.Now().UnixNano()
+	b, err := json.Marshal(line)
+	if err == nil {
+		_, err = r.file.Write(append(b, '\n')) // one call, so that lines stay whole
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// readRecords returns what has been recorded so far, by time.
+func readRecords(t testing.TB, path string) []record {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	var all []record
+	for line := range bytes.Lines(b) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // being written
+		}
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("record %q: %v", line, err)
+		}
+		all = append(all, r)
+	}
+	slices.SortStableFunc(all, func(a, b record) int { return int(a.At - b.At) })
+	return all
+}
+
+// run is one handler from its entry to its exit. Its process may have died in
+// between; to is 0 where neither is known.
+type run struct {
+	record
+	to int64 // ns since 1970
+}
+
+// runs pairs the records. The handlers of a killed process ended when it was gone.
+func runs(records []record, deaths map[int]time.Time) []run {
+	type key struct {
+		pid     int
+		task    string
+		attempt int64
+	}
+	var all []run
+	open := map[key]int{}
+	for _, r := range records {
+		k := key{r.PID, r.Task, r.Attempt}
+		switch r.What {
+		case enter:
+			open[k] = len(all)
+			all = append(all, run{record: r})
+		case exit:
+			if i, ok := open[k]; ok {
+				all[i].to = r.At
+				delete(open, k)
+			}
+		}
+	}
+	for _, i := range open {
+		if d, dead := deaths[all[i].PID]; dead {
+			all[i].to = d.UnixNano()
+		}
+	}
+	return all
+}
+
+// level is how many handlers ran from a moment on.
+type level struct {
+	at int64 // ns since 1970
+	n  int
+}
+
+// levels is the course of the number of handlers.
+func levels(all []run) []level {
+	changes := make([]level, 0, 2*len(all))
+	for _, r := range all {
+		changes = append(changes, level{r.At, 1})
+		if r.to != 0 {
+			changes = append(changes, level{r.to, -1})
+		}
+	}
+	// At one moment the ends come first: one is what makes room for another.
+	slices.SortFunc(changes, func(a, b level) int { return cmp.Or(cmp.Compare(a.at, b.at), a.n-b.n) })
+	n := 0
+	for i := range changes {
+		n += changes[i].n
+		changes[i].n = n
+	}
+	return changes
+}
+
+// overlap replays the records and returns the most handlers that ran at once and
+// for how long that many did.
+func overlap(records []record, deaths map[int]time.Time) (top int, at time.Duration) {
+	course := levels(runs(records, deaths))
+	held := map[int]time.Duration{}
+	for i, l := range course {
+		top = max(top, l.n)
+		if i+1 < len(course) {
+			held[l.n] += time.Duration(course[i+1].at - l.at)
+		}
+	}
+	return top, held[top]
+}

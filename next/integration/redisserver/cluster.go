@@ -1,0 +1,270 @@
+package redisserver
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// slots is how many hash slots a Redis cluster has.
+const slots = 16384
+
+// nodeTimeout is after how long the others take a silent node of a Cluster for
+// dead. A replica takes over one to two seconds later.
+const nodeTimeout = 2 * time.Second
+
+// Cluster is a Redis cluster of three masters with one replica each. At the
+// start Replicas[i] copies Masters[i]; MasterOf says who is master now.
+type Cluster struct {
+	Masters, Replicas []*Server
+
+	ask map[*Server]*redis.Client
+}
+
+// StartCluster starts a cluster, waits until all its nodes agree on it, and ends
+// it when the test ends. The options are for each of its servers.
+func StartCluster(t testing.TB, opts ...Option) *Cluster {
+	t.Helper()
+	const masters = 3
+	nodes := make([]*Server, 2*masters)
+	for i := range nodes {
+		bus, err := freePort() // the default, 10,000 above the other, may not exist
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes[i] = Start(t, append([]Option{
+			Config("cluster-enabled", "yes"),
+			Config("cluster-port", strconv.Itoa(bus)),
+			Config("cluster-node-timeout", strconv.FormatInt(nodeTimeout.Milliseconds(), 10)),
+			// A replica that was cut off for a moment on a busy machine takes over all the same.
+			Config("cluster-replica-validity-factor", "0"),
+			Config("repl-diskless-sync-delay", "0"),
+		}, opts...)...)
+		nodes[i].bus = bus
+	}
+	c := &Cluster{Masters: nodes[:masters], Replicas: nodes[masters:], ask: map[*Server]*redis.Client{}}
+	for _, s := range nodes {
+		c.ask[s] = s.Client(t)
+	}
+	if err := c.form(t.Context()); err != nil {
+		t.Fatal("forming the cluster: ", err)
+	}
+	return c
+}
+
+func (c *Cluster) nodes() []*Server { return append(append([]*Server{}, c.Masters...), c.Replicas...) }
+
+// form makes one cluster of servers that do not know each other.
+func (c *Cluster) form(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ids := map[*Server]string{}
+	for i, s := range c.nodes() {
+		rdb := c.ask[s]
+		// Nodes with epochs of their own need not settle whose is whose.
+		if err := rdb.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
+			return err
+		}
+		id, err := rdb.ClusterMyID(ctx).Result()
+		if err != nil {
+			return err
+		}
+		ids[s] = id
+		first := c.Masters[0]
+		if err := rdb.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", first.port, first.bus).Err(); err != nil {
+			return err
+		}
+	}
+	for i, s := range c.Masters {
+		from, to := slots*i/len(c.Masters), slots*(i+1)/len(c.Masters)-1
+		if err := c.ask[s].ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
+			return err
+		}
+	}
+	for i, s := range c.Replicas {
+		rdb, of := c.ask[s], ids[c.Masters[i]]
+		if err := until(ctx, func() error { return rdb.ClusterReplicate(ctx, of).Err() }); err != nil {
+			return err
+		}
+	}
+	return c.agree(ctx)
+}
+
+// agree waits until every node takes the cluster for complete and every replica
+// is in step with its master.
+func (c *Cluster) agree(ctx context.Context) error {
+	for _, s := range c.nodes() {
+		rdb := c.ask[s]
+		if err := until(ctx, func() error {
+			nodes, err := rdb.ClusterNodes(ctx).Result()
+			if err != nil {
+				return err
+			}
+			info, err := rdb.ClusterInfo(ctx).Result()
+			if err != nil {
+				return err
+			}
+			if !strings.Contains(info, "cluster_state:ok") || strings.Count(nodes, "master") != len(c.Masters) ||
+				strings.Count(nodes, "slave") != len(c.Replicas) || strings.Contains(nodes, "fail") || strings.Contains(nodes, "handshake") {
+				return fmt.Errorf("%s sees\n%s%s", s.Addr(), nodes, info)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	for _, s := range c.Replicas {
+		if err := awaitLink(ctx, c.ask[s]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitLink waits until a replica has its master's data and follows it.
+func awaitLink(ctx context.Context, replica *redis.Client) error {
+	return until(ctx, func() error {
+		info, err := replica.Info(ctx, "replication").Result()
+		if err == nil && !strings.Contains(info, "master_link_status:up") {
+			err = fmt.Errorf("the replica says %s", info)
+		}
+		return err
+	})
+}
+
+// until makes a call until it works or ctx ends, and then returns its last error.
+func until(ctx context.Context, call func() error) error {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-again.C:
+		}
+	}
+}
+
+// Addrs are the host:port of all nodes, masters first.
+func (c *Cluster) Addrs() []string {
+	var addrs []string
+	for _, s := range c.nodes() {
+		addrs = append(addrs, s.Addr())
+	}
+	return addrs
+}
+
+// Client returns a new client, closed when the test ends.
+func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
+	t.Helper()
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs: c.Addrs(), ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet(),
+		Password: c.Masters[0].clientOptions().Password,
+	})
+	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+// MasterOf returns the server that holds the key now, as the majority of the
+// living nodes sees it.
+func (c *Cluster) MasterOf(t testing.TB, key string) *Server {
+	t.Helper()
+	votes := map[*Server]int{}
+	for _, s := range c.nodes() {
+		if s.Pid() == 0 {
+			continue
+		}
+		rdb := c.ask[s]
+		slot, err := rdb.ClusterKeySlot(t.Context(), key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, err := rdb.ClusterNodes(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holder := c.at(holder(nodes, int(slot))); holder != nil {
+			votes[holder]++
+		}
+	}
+	var most *Server
+	for s, n := range votes {
+		if most == nil || n > votes[most] {
+			most = s
+		}
+	}
+	if most == nil {
+		t.Fatalf("nobody holds %s", key)
+	}
+	return most
+}
+
+// holder reads from CLUSTER NODES the host:port that has a slot. A line is: id,
+// host:port@bus, flags, the master's id, three numbers, the state of the link, and
+// then the slots as numbers and ranges.
+func holder(nodes string, slot int) string {
+	for line := range strings.Lines(nodes) {
+		words := strings.Fields(line)
+		for i, word := range words {
+			from, to, isRange := strings.Cut(word, "-")
+			first, err := strconv.Atoi(from)
+			if i < 8 || err != nil { // or one that comes or goes: [SLOT->-ID]
+				continue
+			}
+			last := first
+			if isRange {
+				last, _ = strconv.Atoi(to)
+			}
+			if slot >= first && slot <= last {
+				addr, _, _ := strings.Cut(words[1], "@")
+				return addr
+			}
+		}
+	}
+	return ""
+}
+
+func (c *Cluster) at(addr string) *Server {
+	for _, s := range c.nodes() {
+		if s.Addr() == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+// AwaitTakeover waits until another server than old holds the key, and takes
+// writes, and returns it.
+func (c *Cluster) AwaitTakeover(t testing.TB, key string, old *Server) *Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var now *Server
+	if err := until(ctx, func() error {
+		if now = c.MasterOf(t, key); now == nil || now == old {
+			return fmt.Errorf("%s still holds %s", old.Addr(), key)
+		}
+		// Deleting what is not there is a write, and is refused where one would be.
+		return c.ask[now].Del(ctx, beside(key)).Err()
+	}); err != nil {
+		t.Fatal("no replica took over: ", err)
+	}
+	return now
+}
+
+// beside is a key of the same slot that nobody uses.
+func beside(key string) string {
+	if !strings.Contains(key, "{") {
+		key = "{" + key + "}"
+	}
+	return key + ":nothing"
+}

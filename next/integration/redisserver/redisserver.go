@@ -1,0 +1,173 @@
+// Package redisserver gives tests and benchmarks a real redis-server.
+//
+//	s := redisserver.Start(t)        // one of its own, gone when t ends
+//	rdb := s.Client(t)
+//
+// A package whose tests can share a server starts it once:
+//
+//	func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
+//
+//	s := redisserver.Shared(t)       // in a test; use a pool name of its own, or s.Flush(t)
+//
+// The program is the one that REDIS_SERVER names, else redis-server in PATH. A
+// test that cannot have it fails and says what to install; it is never skipped.
+package redisserver
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a running redis-server on a loopback port. It is for the goroutine
+// of one test, but for Addr and Client, which any may call.
+type Server struct {
+	program string
+	dir     string
+	port    int
+	bus     int // of a node of a Cluster: where the others reach it
+	options options
+	process *process // nil while stopped
+}
+
+type options struct {
+	config   [][2]string
+	tls      *tls.Config // how clients connect; nil for plain TCP
+	sentinel string      // its config file, where the program is to be a Sentinel
+}
+
+// Option changes how a server is started.
+type Option func(*options)
+
+// Config sets a line of redis.conf, such as Config("maxmemory", "64mb"). A later
+// one wins.
+func Config(key, value string) Option {
+	return func(o *options) { o.config = append(o.config, [2]string{key, value}) }
+}
+
+// AOF makes the server keep its data over Stop, Kill and Restart: every write is
+// on disk before it is answered. Without it a restarted server is empty.
+func AOF() Option {
+	return func(o *options) {
+		Config("appendonly", "yes")(o)
+		Config("appendfsync", "always")(o)
+	}
+}
+
+// Start starts a server and ends it, and only it, when the test ends.
+func Start(t testing.TB, opts ...Option) *Server {
+	t.Helper()
+	s, err := start(t.TempDir(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Kill(t) })
+	return s
+}
+
+// ports is how many ports are tried: between finding a free one and the start of
+// the server anybody may take it.
+const ports = 10
+
+func start(dir string, opts ...Option) (*Server, error) {
+	program, err := find()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{program: program, dir: dir}
+	for _, o := range opts {
+		o(&s.options)
+	}
+	for range ports {
+		if s.port, err = freePort(); err != nil {
+			return nil, err
+		}
+		if err = s.launch(); err != errPortTaken {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("finding a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Addr is the server's host:port. It stays the same over Restart.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// Client returns a new client, closed when the test ends.
+func (s *Server) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(s.clientOptions())
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Pid is the server's process id, 0 while it is stopped.
+func (s *Server) Pid() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.cmd.Process.Pid
+}
+
+// Flush removes everything the server holds, scripts included.
+func (s *Server) Flush(t testing.TB) {
+	t.Helper()
+	c := s.Client(t)
+	if err := c.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal("flushing redis-server: ", err)
+	}
+	if err := c.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal("flushing the scripts of redis-server: ", err)
+	}
+}
+
+// Stop ends the server in good order and waits until it is gone.
+func (s *Server) Stop(t testing.TB) { s.end(t, syscall.SIGTERM) }
+
+// Kill ends the server with SIGKILL and waits until it is gone.
+func (s *Server) Kill(t testing.TB) { s.end(t, os.Kill) }
+
+func (s *Server) end(t testing.TB, sig os.Signal) {
+	t.Helper()
+	if s.process == nil {
+		return
+	}
+	if err := s.process.end(sig); err != nil {
+		t.Error(err)
+	}
+	s.process = nil
+}
+
+// Restart starts the server again, on the same port and with the same
+// directory. One that runs is stopped first.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Stop(t)
+	err := s.launch()
+	// Clients know the port, so it has to be this one: an outgoing connection
+	// that got it by chance will go away.
+	for late := time.Now().Add(patience); err == errPortTaken && time.Now().Before(late); err = s.launch() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal("restarting: ", err)
+	}
+}

@@ -1,0 +1,130 @@
+package redisserver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// MasterName is what the Sentinels of a test call the master they watch.
+const MasterName = "main"
+
+// downAfter is after how long a Sentinel takes a silent master for dead. The
+// replica is promoted within a second or two of that.
+const downAfter = time.Second
+
+// Sentinel is a master with one replica, watched by three Sentinels of which two
+// have to agree.
+type Sentinel struct {
+	Master, Replica *Server // as they were at the start
+	Sentinels       []*Server
+}
+
+// StartSentinel starts them, waits until every Sentinel knows the replica and
+// the other Sentinels, and ends them when the test ends. The options are for
+// master and replica.
+func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
+	t.Helper()
+	opts = append([]Option{Config("repl-diskless-sync-delay", "0")}, opts...)
+	s := &Sentinel{Master: Start(t, opts...)}
+	s.Replica = Start(t, append(opts, Config("replicaof", fmt.Sprintf("127.0.0.1 %d", s.Master.port)))...)
+	for range 3 {
+		file := filepath.Join(t.TempDir(), "sentinel.conf")
+		config := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s %[3]d\nsentinel failover-timeout %[1]s 10000\n",
+			MasterName, s.Master.port, downAfter.Milliseconds())
+		// Sentinels keep what they learn in their config file.
+		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Sentinels = append(s.Sentinels, Start(t, func(o *options) { o.sentinel = file }))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.agree(ctx, t); err != nil {
+		t.Fatal("the Sentinels do not find each other: ", err)
+	}
+	return s
+}
+
+func (s *Sentinel) agree(ctx context.Context, t testing.TB) error {
+	if err := awaitLink(ctx, s.Replica.Client(t)); err != nil {
+		return err
+	}
+	for _, one := range s.Sentinels {
+		c := one.watcher(t)
+		if err := until(ctx, func() error {
+			m, err := c.Master(ctx, MasterName).Result()
+			if err != nil {
+				return err
+			}
+			if m["num-slaves"] != "1" || m["num-other-sentinels"] != "2" || m["flags"] != "master" {
+				return fmt.Errorf("%s knows %s replicas and %s others of a %s", one.Addr(), m["num-slaves"], m["num-other-sentinels"], m["flags"])
+			}
+			return c.CkQuorum(ctx, MasterName).Err()
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) watcher(t testing.TB) *redis.SentinelClient {
+	c := redis.NewSentinelClient(s.clientOptions())
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Addrs are the host:port of the Sentinels.
+func (s *Sentinel) Addrs() []string {
+	var addrs []string
+	for _, one := range s.Sentinels {
+		addrs = append(addrs, one.Addr())
+	}
+	return addrs
+}
+
+// Client returns a new client that follows the master, closed when the test
+// ends.
+func (s *Sentinel) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	rdb := redis.NewFailoverClient(&redis.FailoverOptions{
+		MasterName: MasterName, SentinelAddrs: s.Addrs(), Password: s.Master.clientOptions().Password,
+		ContextTimeoutEnabled: true, DisableIdentity: true,
+	})
+	t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
+// AwaitPromotion waits until the Sentinels name another master than old, and it
+// takes writes, and returns it.
+func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	now := s.Replica
+	if now == old {
+		now = s.Master
+	}
+	rdb := now.Client(t)
+	for _, one := range s.Sentinels {
+		c := one.watcher(t)
+		if err := until(ctx, func() error {
+			addr, err := c.GetMasterAddrByName(ctx, MasterName).Result()
+			if err != nil {
+				return err
+			}
+			if got := addr[0] + ":" + addr[1]; got != now.Addr() {
+				return fmt.Errorf("the master is %s", got)
+			}
+			return rdb.Del(ctx, "nothing").Err()
+		}); err != nil {
+			t.Fatal("nobody was promoted: ", err)
+		}
+	}
+	return now
+}

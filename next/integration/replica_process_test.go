@@ -1,0 +1,242 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// What this binary reads from its environment when a test starts it as a process
+// of its own.
+const (
+	envRole    = "LTS_TEST_ROLE"    // what it is to be
+	envRedis   = "LTS_TEST_REDIS"   // see connect
+	envPool    = "LTS_TEST_POOL"    // the pool's name
+	envRecords = "LTS_TEST_RECORDS" // the file that handlers append their records to
+	envLease   = "LTS_TEST_LEASE"   // a duration
+	envWorkers = "LTS_TEST_WORKERS" // slots in the default queue
+	envLimit   = "LTS_TEST_LIMIT"   // limit of the default queue, 0 for none
+	envDrain   = "LTS_TEST_DRAIN"   // drain timeout, 0 for the default
+)
+
+const (
+	roleReplica  = "replica"
+	roleConsumer = "consumer" // takes events and never acknowledges one
+	roleReader   = "reader"   // takes events and acknowledges them
+)
+
+// The kinds that a replica process handles.
+const (
+	kindWork   = "work"   // takes as many milliseconds as its payload says
+	kindPoison = "poison" // kills its process
+	kindHang   = "hang"   // the first attempt waits for the end of its context, later ones succeed
+	kindDeaf   = "deaf"   // the first attempt ignores its context for as long as its payload says
+	kindFlaky  = "flaky"  // fails as often as its payload says
+	kindFaint  = "faint"  // the process stops itself while it sends the first attempt's report
+)
+
+// runProcess is the main function of such a process: it returns when it is told
+// to end, or when the test that started it is gone.
+func runProcess(role string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		// The test holds the other end of stdin; it is closed however that ends.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(3)
+	}()
+	rec, err := openRecorder(os.Getenv(envRecords))
+	if err == nil {
+		go rec.answer(ctx)
+		switch role {
+		case roleReplica:
+			err = runReplica(ctx, rec)
+		case roleConsumer:
+			err = runConsumer(ctx, rec)
+		case roleReader:
+			err = runReader(ctx, rec)
+		default:
+			err = fmt.Errorf("unknown role %q", role)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// answer records the vitals each time they are asked for, and when the process
+// is told to end.
+func (r *recorder) answer(ctx context.Context) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	ended := ctx.Done()
+	for {
+		select {
+		case <-asked:
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			r.append(record{What: vitals, Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc})
+		case <-ended:
+			ended = nil
+			r.append(record{What: told})
+		}
+	}
+}
+
+func processPool(cfg pool.Config) (*pool.Pool, error) {
+	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return pool.New(redisstore.New(connect(os.Getenv(envRedis)), os.Getenv(envPool)), cfg)
+}
+
+func runReplica(ctx context.Context, rec *recorder) error {
+	lease, err := time.ParseDuration(os.Getenv(envLease))
+	if err != nil {
+		return err
+	}
+	workers, err := strconv.Atoi(os.Getenv(envWorkers))
+	if err != nil {
+		return err
+	}
+	limit, err := strconv.Atoi(os.Getenv(envLimit))
+	if err != nil {
+		return err
+	}
+	drain, err := time.ParseDuration(os.Getenv(envDrain))
+	if err != nil {
+		return err
+	}
+	p, err := processPool(pool.Config{
+		Queues:       map[string]pool.Queue{pool.DefaultQueue: {Workers: workers, Limit: limit}},
+		Lease:        lease,
+		DrainTimeout: drain,
+		StopGrace:    5 * time.Second,
+		MaxStuck:     workers,
+		// Being killed is what the tests do to these tasks; only the poison is to
+		// blame for it.
+		Policies: map[string]pool.Policy{kindWork: {MaxLost: 1000}, kindFlaky: {MaxLost: 1000}},
+	})
+	if err != nil {
+		return err
+	}
+	for kind, h := range map[string]pool.Handler{
+		kindWork:   work,
+		kindPoison: poison,
+		kindHang:   hang,
+		kindDeaf:   deaf,
+		kindFlaky:  flaky,
+		kindFaint:  faint,
+	} {
+		p.HandleKind(kind, func(ctx context.Context, t *worker.Task) ([]byte, error) {
+			rec.write(enter, t, nil)
+			result, err := h(ctx, t)
+			rec.write(exit, t, context.Cause(ctx))
+			return result, err
+		})
+	}
+	return p.Run(ctx)
+}
+
+func work(ctx context.Context, t *worker.Task) ([]byte, error) {
+	ms, err := strconv.Atoi(string(t.Payload))
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return result(t), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// result names the attempt that made it.
+func result(t *worker.Task) []byte {
+	b, err := json.Marshal(t.Attempt)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func poison(context.Context, *worker.Task) ([]byte, error) {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {} // until the signal arrives
+}
+
+func hang(ctx context.Context, t *worker.Task) ([]byte, error) {
+	if t.Attempt == 1 {
+		<-ctx.Done()
+	}
+	return result(t), nil
+}
+
+// deaf ends its first attempt by the wall clock, which goes on while the process
+// is stopped, and claims to have succeeded.
+func deaf(_ context.Context, t *worker.Task) ([]byte, error) {
+	if t.Attempt == 1 {
+		ms, err := strconv.Atoi(string(t.Payload))
+		if err != nil {
+			return nil, err
+		}
+		for end := t.StartedAt.Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end); {
+			time.Sleep(time.Millisecond) // the work
+		}
+	}
+	return result(t), nil
+}
+
+// flaky fails as many attempts as its payload says.
+func flaky(_ context.Context, t *worker.Task) ([]byte, error) {
+	n, err := strconv.Atoi(string(t.Payload))
+	if err != nil {
+		return nil, err
+	}
+	if t.Failures < n {
+		return nil, errors.New("not yet")
+	}
+	return result(t), nil
+}
+
+// runConsumer takes events of the group "tests" and never acknowledges one.
+func runConsumer(ctx context.Context, rec *recorder) error {
+	p, err := processPool(pool.Config{})
+	if err != nil {
+		return err
+	}
+	return p.Subscribe(ctx, "tests", func(ctx context.Context, e pool.Event) error {
+		rec.write(enter, &worker.Task{Spec: worker.Spec{ID: e.ID}, Attempt: e.Version}, nil)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// runReader takes events of the group "tests".
+func runReader(ctx context.Context, rec *recorder) error {
+	p, err := processPool(pool.Config{Redeliver: 500 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	return p.Subscribe(ctx, "tests", func(_ context.Context, e pool.Event) error {
+		rec.write(enter, &worker.Task{Spec: worker.Spec{ID: e.ID}, Attempt: e.Version}, nil)
+		time.Sleep(time.Millisecond) // the work
+		return nil
+	})
+}

@@ -1,0 +1,196 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// start is the entry of a handler, by the wall clock, which is that of the
+// redis-server on the same machine.
+type start struct {
+	id string
+	at time.Time
+}
+
+// Acceptance B4: 10,000 scheduled tasks, none early; lateness is logged. The
+// times are spread over three seconds, which is the subject here.
+func TestScheduledTasksNeverStartEarly(t *testing.T) {
+	const tasks = 10_000
+	s := newSite(t)
+	c := s.client()
+	starts := make(chan start, tasks)
+	s.replicas(2, slots(50), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		starts <- start{task.ID, time.Now()}
+		return nil, nil
+	})
+	due := make(map[string]time.Time, tasks)
+	specs := make([]pool.Spec, tasks)
+	begin := time.Now().Add(time.Second)
+	for i := range specs {
+		at := begin.Add(rand.N(3 * time.Second))
+		specs[i] = pool.Spec{ID: strconv.Itoa(i), Kind: "tick", RunAt: at}
+		due[specs[i].ID] = at
+	}
+	enqueueAll(t, c, specs)
+	late := make([]time.Duration, 0, tasks)
+	for range specs {
+		st := receive(t, starts, patience, "every start")
+		d := st.at.Sub(due[st.id])
+		if d < 0 {
+			t.Fatalf("task %s started %v early", st.id, -d)
+		}
+		late = append(late, d)
+	}
+	idle(t, c)
+	t.Logf("lateness p50 %v p99 %v max %v", percentile(late, 50), percentile(late, 99), percentile(late, 100))
+	if p := percentile(late, 99); p > prompt {
+		t.Errorf("lateness p99 is %v", p)
+	}
+}
+
+// Acceptance B4: a scheduled task that is the only traffic starts in time, and a
+// sooner one that is added later starts first.
+func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	starts := make(chan start, 2)
+	s.replicas(2, slots(2), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		starts <- start{task.ID, time.Now()}
+		return nil, nil
+	})
+	begin := time.Now()
+	later := enqueue(t, c, pool.Spec{Kind: "tick", RunAt: begin.Add(time.Second)})
+	sooner := enqueue(t, c, pool.Spec{Kind: "tick", RunAt: begin.Add(300 * time.Millisecond)})
+	for _, want := range []struct {
+		id    string
+		after time.Duration
+	}{{sooner, 300 * time.Millisecond}, {later, time.Second}} {
+		got := receive(t, starts, patience, "the start")
+		if got.id != want.id {
+			t.Fatalf("task %s started, want %s", got.id, want.id)
+		}
+		late := got.at.Sub(begin.Add(want.after))
+		t.Logf("lateness %v", late)
+		if late < 0 || late > prompt {
+			t.Errorf("the task due after %v started %v late", want.after, late)
+		}
+	}
+	idle(t, c)
+}
+
+// Acceptance B4: the replica that knows when the next task is due may have no
+// slot for it by then; another one that has must start it in time.
+func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	starts := make(chan start, 20)
+	release := make(chan struct{})
+	h := func(ctx context.Context, task *worker.Task) ([]byte, error) {
+		starts <- start{task.ID, time.Now()}
+		if task.Kind == "hold" {
+			<-release
+		}
+		return nil, nil
+	}
+	for range 2 {
+		p := s.pool(slots(1))
+		p.HandleKind("tick", h)
+		p.HandleKind("hold", h)
+		s.serve(p)
+	}
+	s.awaitReplicas(2)
+	// Both tasks of a round leave one marker: its taker learns of the scheduled
+	// one and fills its slot with the other.
+	for round := range 3 {
+		at := time.Now().Add(400 * time.Millisecond)
+		made := enqueueAll(t, c, []pool.Spec{{Kind: "tick", RunAt: at}, {Kind: "hold"}})
+		tick, hold := made[0].ID, made[1].ID
+		if got := receive(t, starts, patience, "the long task's start"); got.id != hold {
+			t.Fatalf("task %s started, want the long one", got.id)
+		}
+		got := receive(t, starts, patience, "the scheduled task's start")
+		if got.id != tick {
+			t.Fatalf("task %s started, want the scheduled one", got.id)
+		}
+		late := got.at.Sub(at)
+		t.Logf("round %d: lateness %v", round, late)
+		if late > prompt {
+			t.Errorf("round %d: the task started %v late although a slot was free", round, late)
+		}
+		release <- struct{}{}
+		idle(t, c)
+	}
+}
+
+// Acceptance B4: retries are scheduled tasks too.
+func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	starts := make(chan start, 2)
+	s.replicas(2, slots(2), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		starts <- start{task.ID, time.Now()}
+		if task.Failures == 0 {
+			return nil, pool.RetryAfter(errors.New("once more"), 300*time.Millisecond)
+		}
+		return nil, nil
+	})
+	enqueue(t, c, pool.Spec{Kind: "tick"})
+	first := receive(t, starts, patience, "the first start")
+	second := receive(t, starts, patience, "the retry")
+	gap := second.at.Sub(first.at)
+	t.Logf("the retry started %v after the first attempt", gap)
+	if gap < 300*time.Millisecond || gap > 300*time.Millisecond+prompt {
+		t.Errorf("the retry started %v after the first attempt, want 300ms", gap)
+	}
+	idle(t, c)
+}
+
+// Acceptance B4: the replica that knows when the next task is due may leave
+// before that; it leaves the knowledge behind.
+func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
+	s := newSite(t)
+	c := s.client()
+	// The ghost serves what the replica serves, and became idle before: it is told.
+	ghost := s.store()
+	if _, err := ghost.Join(t.Context(), worker.Registration{
+		Replica: "ghost", Lease: time.Hour, Queues: map[string]worker.QueueConfig{pool.DefaultQueue: {Workers: 1}},
+		Kinds: map[string]worker.Policy{"tick": {}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ghost.Exchange(t.Context(), worker.Exchange{Replica: "ghost", Lane: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
+		t.Fatal(err)
+	}
+	starts := make(chan start, 1)
+	s.replicas(1, slots(1), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
+		starts <- start{task.ID, time.Now()}
+		return nil, nil
+	})
+	eventually(t, patience, "the replica is idle", func() bool {
+		idle, err := s.rdb.Keys(t.Context(), s.key("idle:*")).Result()
+		if err != nil || len(idle) != 1 { // the two are of one class
+			t.Fatal(idle, err)
+		}
+		return s.rdb.ZCard(t.Context(), idle[0]).Val() == 2
+	})
+	at := time.Now().Add(400 * time.Millisecond)
+	enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
+	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Bell {
+		t.Fatalf("the ghost heard %+v, %v", signal, err)
+	}
+	if err := ghost.Leave(t.Context(), "ghost"); err != nil {
+		t.Fatal(err)
+	}
+	late := receive(t, starts, patience, "the start").at.Sub(at)
+	t.Logf("lateness %v", late)
+	if late > prompt {
+		t.Errorf("the task started %v late", late)
+	}
+}

@@ -1,0 +1,22 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+// Acceptance C7: the master behind Sentinel is killed under load and its replica
+// is promoted. Nobody is restarted; what the replica had not received is lost.
+func TestMasterBehindSentinelIsKilled(t *testing.T) {
+	for _, f := range failovers {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			sentinel := redisserver.StartSentinel(t)
+			s := siteAt(t, sentinel.Client, f.store...)
+			s.failover(sentinel.Master, sentinel.Replica, f.lags, func() {
+				sentinel.AwaitPromotion(t, sentinel.Master)
+			})
+		})
+	}
+}

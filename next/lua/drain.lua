@@ -1,0 +1,14 @@
+-- drain: asks a replica to take no more tasks, to finish those it runs, and to end.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica
+-- Returns 1, or 0 if it is not on the list.
+-- Keeps: the request is in the replica's record, where its next exchange or renewal finds it; the doorbell only makes it
+-- look sooner.
+-- uses: base wake
+run_when_full()
+local record = P .. 'replica:' .. ARGV[1]
+if call('HEXISTS', record, 'about') == 0 then return 0 end
+call('HSET', record, 'drain', NOW_TEXT)
+Wake.ring(ARGV[1], 'drain')
+return 1

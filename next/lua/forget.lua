@@ -1,0 +1,22 @@
+-- forget: takes a queue that nothing uses off the list, with its settings.
+--
+-- KEYS  prefix, meta
+-- ARGV  queue
+-- Returns '' if it is off the list, or why not: none, tasks, inbox or replica.
+-- Keeps: a queue stays that has waiting or running tasks or is served by a replica on the list, a silent one too: it may
+-- come back and go on without configuring its limit again. So do all queues while the inbox may have tasks for them.
+-- Scheduled tasks are for the caller to look for; one that is overlooked lists its queue again when it is due.
+-- uses: base queues wake
+run_when_full()
+local queue = ARGV[1]
+if call('SISMEMBER', P .. 'queues', queue) == 0 then return 'none' end
+if Queues.waiting(queue) + call('HLEN', P .. 'run:' .. queue) > 0 then return 'tasks' end
+if call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open') > 0 then return 'inbox' end
+if #Wake.classes(queue) > 0 then return 'replica' end
+call('SREM', P .. 'queues', queue)
+call('SREM', P .. 'held', queue)
+for _, field in ipairs({ 'limit:queue:' .. queue, 'cap:' .. queue, 'paused:' .. queue }) do
+  call('HDEL', META, field, 'config:' .. field)
+end
+call('DEL', P .. 'served:' .. queue, P .. 'group:head:' .. queue)
+return ''

@@ -1,0 +1,41 @@
+-- get: reads tasks, each as it is at this instant.
+--
+-- KEYS  prefix, meta
+-- ARGV  most bytes of records and extras (one task is always read), 1 to leave payload, headers and result out, ids
+-- Returns per task, in their order until the bytes are used up: {} for none, else {record, run entry or '', fields and
+--       values of its extras}.
+-- Keeps: nothing is written.
+-- uses: base record
+local most, brief = tonumber(ARGV[1]), ARGV[2] == '1'
+
+local function record_of(id)
+  if brief then
+    local head = Record.read_head(id)
+    return head and string.match(head, '^([^\n]*\n)') or head
+  end
+  return Record.soft('GET', Record.key(id))
+end
+
+local reply, bytes = {}, 0
+for i = 3, #ARGV do
+  local id = ARGV[i]
+  local record = record_of(id)
+  local task = {}
+  if record then
+    local letter, flag, _, _, words = Record.header_of(record)
+    local run = letter and Record.STATES[letter] == 'waiting' and Record.soft('HGET', P .. 'run:' .. words.queue, id)
+    task = { record, run or '' }
+    local extras = flag ~= '0' and Record.soft('HGETALL', Record.more(id)) or {}
+    bytes = bytes + #record
+    for j = 1, #extras, 2 do
+      if not (brief and extras[j] == 'result') then
+        task[#task + 1] = extras[j]
+        task[#task + 1] = extras[j + 1]
+        bytes = bytes + #extras[j + 1]
+      end
+    end
+  end
+  if #reply > 0 and bytes > most then break end
+  reply[#reply + 1] = task
+end
+return reply

@@ -1,0 +1,80 @@
+-- inbox: turns the entries that peek showed into tasks or rejects, and takes them out of the inbox in the same step.
+--
+-- KEYS  prefix, meta
+-- ARGV  lane, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
+--       entry: the entry, reason for rejecting it ('' for none), then of a reject: id for a reply or ''; of any other: where
+--       its payload begins and ends in the entry, what read_group reads, id
+-- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
+-- Keeps: an entry is admitted exactly once, whichever replica read it and whichever died in between. A call that is
+-- repeated after its reply was lost does nothing: the entries that follow may be the same text, and would be taken for
+-- duplicates.
+-- uses: base admit make reject
+local lane, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local seen, left = string.match(call('GET', lane) or '', '^(%d+) (%d+)$')
+if seen == number then return tonumber(left) end
+if seen and tonumber(seen) > tonumber(number) then return -1 end
+
+local entries, at = {}, 6
+for i = 1, n do
+  local e = { text = ARGV[at], reason = ARGV[at + 1] }
+  if e.reason ~= '' then
+    e.reply = ARGV[at + 2]
+    at = at + 3
+  else
+    e.first, e.last = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    e.group, at = Admit.read_group(at + 4)
+    e.id = ARGV[at]
+    at = at + 1
+  end
+  entries[i] = e
+end
+
+local function unchanged(list, first, last)
+  local there = call('LRANGE', list, 0, last - first)
+  for i = first, last do
+    if there[i - first + 1] ~= entries[i].text then return false end
+  end
+  return true
+end
+if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return -1 end
+if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
+
+-- What leaves the inbox must become a task: a key of another type has to stop this call before that.
+local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream', held = 'set',
+  counted = 'set' }
+for _, e in ipairs(entries) do
+  local g = e.group
+  if g then
+    local q = g.queue
+    types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
+    types['run:' .. q], types['served:' .. q] = 'hash', 'set'
+    if g.group ~= '' then types['group:run:' .. g.group], types['group:lines:' .. g.group] = 'set', 'set' end
+    types['more:' .. e.id] = 'hash'
+  end
+end
+for name, kind in pairs(types) do
+  local is = call('TYPE', P .. name)
+  is = is.ok or is
+  if is ~= 'none' and is ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. P .. name .. ' is a ' .. is .. ', not a ' .. kind)
+  end
+end
+call('HEXISTS', META, 'seq')
+
+call('LTRIM', P .. 'inbox:open', from_open, -1)
+call('LTRIM', P .. 'inbox', n - from_open, -1)
+local sequence = call('HINCRBY', META, 'seq', n) - n
+for i, e in ipairs(entries) do
+  if e.group then
+    Make.tasks(e.group, { e.id }, { string.sub(e.text, e.first, e.last) }, sequence + i - 1, function(_, why, id, state)
+      e.reply = e.group.reply ~= '' and id ~= e.id and e.id or ''
+      if why == 'dup' then e.code, e.reason, e.taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id
+      else e.code, e.reason = 'queue_full', 'queue is full' end
+    end)
+  end
+  if e.reason ~= '' then Reject.entry(e.text, ARGV[5], e.code or 'invalid', e.reason, e.taken, e.reply) end
+end
+Make.close()
+left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
+call('SET', lane, number .. ' ' .. left, 'PX', 600000)
+return left

@@ -1,0 +1,121 @@
+-- uses: base outcome queues record settings task
+-- Making tasks: shared by enqueue and the inbox.
+
+-- read_group reads what the tasks of one group share from ARGV: queue, priority, kind, whether their ids were given, words
+-- of the header, and, where there are any, seven specials ('' for none; times in ms). It returns the index behind it.
+function Admit.read_group(at)
+  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
+    words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
+  local specials = tonumber(ARGV[at + 5])
+  at = at + 6
+  if specials > 0 then
+    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply = unpack(ARGV, at, at + 6)
+  end
+  return g, at + specials
+end
+
+-- times_of adds to a group when its tasks are due and when they are too late.
+function Admit.times_of(g)
+  g.due = NOW
+  if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
+  g.state = g.due > NOW and 'scheduled' or 'waiting'
+  if g.ttl ~= '' then g.late = NOW + g.ttl end
+  if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
+end
+
+-- tail_of is the header of a group's records from the kind on, with its newline.
+function Admit.tail_of(g)
+  local tail = g.kind .. ' ' .. (g.queue == 'default' and '-' or g.queue)
+  if g.words ~= '' then tail = tail .. ' ' .. g.words end
+  if g.state == 'scheduled' then tail = tail .. ' due_at=' .. whole(g.due) end
+  if g.late then tail = tail .. ' expires_at=' .. whole(g.late) end
+  if g.deadline ~= '' then tail = tail .. ' deadline_at=' .. whole(NOW + g.deadline) end
+  return tail .. '\n'
+end
+
+-- space is how many more tasks may wait in the queue. A scheduled task does not wait yet: it takes none and needs none.
+local spaces = {}
+local function space(queue)
+  if not spaces[queue] then
+    local cap = Settings.of(queue).cap
+    spaces[queue] = cap and cap - Queues.waiting(queue) or math.huge
+  end
+  return spaces[queue]
+end
+
+-- state_of is the state of an existing task, 'unreadable' for a record that cannot be read; nil if there is no such task.
+local made = {} -- states of the tasks that this call made under given ids
+local function state_of(id)
+  if made[id] then return made[id] end
+  if call('EXISTS', Record.key(id)) == 0 then return nil end
+  local m = Task.load(id)
+  return m and m.state or 'unreadable'
+end
+
+-- holder_of returns id and state of the live task that has the unique key.
+function Admit.holder_of(key)
+  local holder = redis.pcall('GET', key)
+  if type(holder) ~= 'string' then return nil end -- a value of another type is replaced by SET
+  local state = state_of(holder)
+  if state and not Record.TERMINAL[state] then return holder, state end
+end
+
+-- reply_for_duplicate lets a task that is there answer whoever enqueued it again.
+local function reply_for_duplicate(id, state)
+  local m = Task.load(id)
+  if not m then return end -- made by this call with its group, which wants a reply as well
+  if not Record.TERMINAL[state] then return Task.keep(id, m, 'reply', '1') end
+  if call('LLEN', P .. 'reply:' .. id) > 0 then return end
+  local h = call('HMGET', Record.more(id), 'code', 'error', 'result', 'form')
+  Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
+end
+
+-- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''; nil if it can.
+local function refusal(g, id)
+  local state = g.given and state_of(id)
+  if state then
+    if g.reply ~= '' then reply_for_duplicate(id, state) end
+    return 'dup', id, state
+  end
+  local holder
+  if g.unique ~= '' then holder, state = Admit.holder_of(P .. 'unique:' .. g.unique) end
+  if holder then return 'dup', holder, state end
+  if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
+end
+
+-- all_new reports whether none of the ids is taken, nor given twice.
+local function all_new(ids)
+  local keys, seen = {}, {}
+  for i, id in ipairs(ids) do
+    if made[id] or seen[id] then return false end
+    keys[i], seen[id] = Record.key(id), true
+  end
+  return call('EXISTS', unpack(keys)) == 0
+end
+
+-- select returns ids and payloads of those tasks of a group that can be made. refuse(index, why, id, state) is called for
+-- the others.
+function Admit.select(g, ids, payloads, refuse)
+  local careful = g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
+  local new, new_payloads = ids, payloads
+  if careful then
+    new, new_payloads = {}, {}
+    for i, id in ipairs(ids) do
+      local why, other, state = refusal(g, id)
+      if why then
+        refuse(i, why, other, state)
+      else
+        new[#new + 1], new_payloads[#new_payloads + 1] = id, payloads[i]
+        made[id] = g.state
+        if g.unique ~= '' then call('SET', P .. 'unique:' .. g.unique, id) end
+        if g.state == 'waiting' then spaces[g.queue] = space(g.queue) - 1 end
+      end
+    end
+  else
+    if g.given then
+      for _, id in ipairs(ids) do made[id] = g.state end
+    end
+    if g.state == 'waiting' then spaces[g.queue] = space(g.queue) - #ids end
+  end
+  return new, new_payloads
+end

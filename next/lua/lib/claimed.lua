@@ -1,0 +1,107 @@
+-- uses: base event policy run settings words
+-- What a claim hands out: batches of tasks of one queue and one bound, each under a fence of its own.
+--
+-- step is one call's: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their records),
+-- answer (the reply, to which four values per batch are added), fences (of its batches).
+
+local times = {}
+function Claimed.time_of(words)
+  local time = times[words]
+  if not time then
+    time = Policy.time_for(words)
+    times[words] = time
+  end
+  return time
+end
+
+-- batch_for is the batch of this queue's claim whose attempts may take so many ms.
+function Claimed.batch_for(step, time)
+  step.open = step.open or {}
+  for _, c in ipairs(step.open) do
+    if c.time == time then return c end
+  end
+  local c = { fence = whole(step.fence), time = time, n = 0, ids = {}, runs = {}, parts = {}, size = 0, texts = {} }
+  step.fence = step.fence + 1
+  step.open[#step.open + 1] = c
+  return c
+end
+
+-- entry_text is the run entry of the batch's tasks with this attempt, version, flag and kind.
+function Claimed.entry_text(step, c, attempt, v, flag, kind)
+  local key = attempt .. ' ' .. v .. ' ' .. flag .. ' ' .. kind
+  local text = c.texts[key]
+  if not text then
+    text = Run.text(c.fence, attempt, v, NOW_TEXT, flag, kind, step.replica)
+    c.texts[key] = text
+  end
+  return text
+end
+
+-- start_plain hands out those of ids from the i-th on that never started, were not scheduled, belong to no group and expire
+-- never, as many as there are in a row with the same header, up to so many. It returns how many.
+function Claimed.start_plain(step, queue, ids, records, i, most)
+  local first = records[i]
+  local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
+  local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
+  if not words or not words.plain or words.queue ~= queue then return 0 end
+  local head, waited = string.sub(first, 1, stop), whole(NOW - string.sub(first, 4, 16))
+  local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
+  local text = Claimed.entry_text(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
+  local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0
+  local taken, record = 0, first
+  repeat
+    local id = ids[i + taken]
+    n, size, k, taken = n + 1, size + 1, k + 1, taken + 1
+    c_ids[n], runs[2 * n - 1], runs[2 * n], parts[size], b_ids[k] = id, id, text, record, id
+    bytes = bytes + #record
+    record = records[i + taken]
+  until taken >= most or step.bytes + bytes >= step.most_bytes or not record or string.find(record, head, 1, true) ~= 1
+  c.n, c.size, b.n = n, size, k
+  Event.put(b, taken, '2', '1', step.replica, waited)
+  step.started, step.bytes = step.started + taken, step.bytes + bytes
+  return taken
+end
+
+-- lengths is the length of each part, one word where all are equally long.
+local function lengths(parts, n)
+  local list, one = {}, #parts[1]
+  local same = true
+  for i = 1, n do
+    local length = #parts[i]
+    same = same and length == one
+    list[i] = whole(length)
+  end
+  return same and list[1] or table.concat(list, ' ')
+end
+
+-- counts_of is how many extras follow each record, one word where none do.
+local function counts_of(c)
+  if not c.counts then return '0' end
+  for i = 1, c.n do c.counts[i] = c.counts[i] or '0' end
+  return table.concat(c.counts, ' ', 1, c.n)
+end
+
+-- answer_batch adds a batch to the reply. ids are its ids as one text.
+function Claimed.answer_batch(step, queue, c, ids, started_at, left)
+  local answer = step.answer
+  local n, ms = #answer, left < math.huge and whole(math.max(left, 1)) or '0'
+  answer[n + 1] = table.concat({ c.fence, queue, whole(started_at), ms, counts_of(c) }, ' ')
+  answer[n + 2], answer[n + 3], answer[n + 4] = ids, lengths(c.parts, c.size), table.concat(c.parts, '', 1, c.size)
+end
+
+-- close_starts writes the batches of a queue: run entries, claims, leases.
+function Claimed.close_starts(step, queue)
+  for _, c in ipairs(step.open or {}) do
+    in_parts(2000, c.runs, 'HSET', P .. 'run:' .. queue)
+    if Settings.of(queue).pool_limit then in_parts(2000, c.ids, 'SADD', P .. 'counted') end
+    local ends, cut = step.lease, '0'
+    if c.time + step.grace < ends then ends, cut = c.time + step.grace, '1' end
+    local ids = table.concat(c.ids, ' ', 1, c.n)
+    call('HSET', P .. 'claims', c.fence,
+      table.concat({ whole(c.n), step.replica, queue, NOW_TEXT, whole(step.lease), cut, ids }, ' '))
+    call('ZADD', P .. 'leases', whole(NOW + ends), c.fence)
+    step.fences[#step.fences + 1] = c.fence
+    Claimed.answer_batch(step, queue, c, ids, NOW, c.time)
+  end
+  step.open = nil
+end

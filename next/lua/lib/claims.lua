@@ -1,0 +1,42 @@
+-- uses: base
+-- The entries of claims: batches that were handed out and have not ended.
+
+-- parse reads the text of a claim: number of ids, replica, queue, start, length of the lease, '1' if the lease was cut by
+-- the bound of the attempts, ids.
+function Claims.parse(text)
+  local n, replica, queue, start, lease, cut, ids = string.match(text, '^(%d+) (%S+) (%S+) (%d+) (%d+) ([01]) (.*)$')
+  n, start, lease = number(n), number(start), number(lease)
+  if not (n and start and lease) then return nil end
+  return { n = n, replica = replica, queue = queue, start = start, lease = lease, cut = cut, ids = split(ids) }
+end
+
+-- open_ids returns which of a claim's ids still run under its fence, and their run entries.
+function Claims.open_ids(fence, c)
+  local open_now, texts = {}, {}
+  if #c.ids == 0 then return open_now, texts end
+  local prefix = fence .. ' '
+  for i, text in ipairs(call('HMGET', P .. 'run:' .. c.queue, unpack(c.ids))) do
+    if text and string.sub(text, 1, #prefix) == prefix then
+      open_now[#open_now + 1] = c.ids[i]
+      texts[#texts + 1] = text
+    end
+  end
+  return open_now, texts
+end
+
+-- close removes the claims of which nothing runs any more. ended has by fence how many attempts of the claim ended in
+-- this call (n), and whether the replica knows of no other open one (last): only then the claim is looked at.
+function Claims.close(ended)
+  local fences = {}
+  for fence, e in pairs(ended) do
+    local text = e.last and call('HGET', P .. 'claims', fence)
+    if text then
+      local over = string.find(text, whole(e.n) .. ' ', 1, true) == 1
+      local c = not over and Claims.parse(text) -- one that cannot be read goes with its lease
+      if over or c and #Claims.open_ids(fence, c) == 0 then fences[#fences + 1] = fence end
+    end
+  end
+  if #fences == 0 then return end
+  call('HDEL', P .. 'claims', unpack(fences))
+  call('ZREM', P .. 'leases', unpack(fences))
+end

@@ -1,0 +1,49 @@
+-- uses: base finish queue record start task totals
+-- Candidates of a claim that are no plain tasks.
+
+-- past_of reads the extras of a task: they, its next attempt and version, and since when it has waited.
+local function past_of(id, letter, words)
+  local flat = call('HGETALL', Record.more(id))
+  local h = fields(flat)
+  local attempt = (number(h.attempt) or 0) + 1
+  local v = (number(h.v) or Record.BASE_VERSION[letter] or 1) + 1
+  return flat, attempt, v, number(h.due_at or words.due_at)
+end
+
+-- task starts a task that is no plain one, or clears it away if it cannot start. It returns the group whose head it was,
+-- if that group needs a new one.
+function Consider.task(step, queue, id, record)
+  local letter, flag, created, score, words
+  if record then letter, flag, created, score, words = Record.header_of(record) end
+  if not letter or Record.STATES[letter] ~= 'waiting' or words.queue ~= queue then return Totals.count('orphans') end
+  local extras, attempt, v, due = nil, 1, (Record.BASE_VERSION[letter] or 1) + 1, tonumber(words.due_at or nil)
+  if flag == '1' then extras, attempt, v, due = past_of(id, letter, words) end
+  local group = words.group
+  local head = group and call('HGET', P .. 'group:head:' .. queue, group) == score
+  local late = attempt == 1 and words.late_at or attempt > 1 and tonumber(words.deadline_at or nil)
+  if late and late <= NOW then
+    Finish.too_late(Task.load(id))
+  elseif group and Queue.group_full(group) then
+    Queue.park(queue, group, score, id)
+    if head then call('HDEL', P .. 'group:head:' .. queue, group) end
+    return nil
+  else
+    if group then call('SADD', P .. 'group:run:' .. group, id) end
+    Start.task(step, queue, { id = id, record = record, words = words, flag = (words.at_end or extras) and '1' or '0',
+      attempt = whole(attempt), v = whole(v), waited = whole(NOW - (due or created)), extras = extras })
+  end
+  return head and group or nil
+end
+
+-- open_next makes the next task of a group its head, after the i-th of ids left the queue: it takes its position among the
+-- candidates that follow, or in the queue if its position is behind what has been read.
+function Consider.open_next(queue, group, ids, records, i, last_score)
+  if Queue.group_full(group) then return call('HDEL', P .. 'group:head:' .. queue, group) end
+  local id, score = Queue.next_head(queue, group)
+  if not id then return end
+  if score > last_score then return call('ZADD', P .. 'wait:' .. queue, score, id) end
+  local at = i + 1
+  while ids[at] and (not records[at] or string.sub(records[at], 18, 33) < score) do at = at + 1 end
+  table.insert(ids, at, id)
+  table.insert(records, at, call('GET', Record.key(id)))
+end

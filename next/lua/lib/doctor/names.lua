@@ -1,0 +1,41 @@
+-- uses: base record doctor/finding
+-- The keys of a pool: their names and types.
+
+DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'zset', run = 'hash', claims = 'hash',
+  leases = 'zset', scheduled = 'zset', expiring = 'zset', ended = 'zset', ['group:wait'] = 'zset', ['group:head'] = 'hash',
+  ['group:run'] = 'set', ['group:lines'] = 'set', unique = 'string', events = 'stream', inbox = 'list',
+  ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', reply = 'list', queues = 'set', replicas = 'zset',
+  replica = 'hash', stop = 'set', bell = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
+  counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string' }
+local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
+  ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
+  meta = true, stats = true }
+
+-- is_name is the rule for names as far as a script can check it: bytes over 127 are letters and digits of other scripts.
+function DoctorNames.is_name(s)
+  return s and #s <= 128 and string.match(s, '^[%w_\128-\255][%w%._:/@+=%-\128-\255]*$') ~= nil
+end
+
+-- is_unique is the rule for what follows "unique:": a name, or a hash of a key that is none.
+function DoctorNames.is_unique(s) return DoctorNames.is_name(s) or s and string.match(s, '^#%x+$') ~= nil end
+
+-- kind_of splits a key's name into its kind, which TYPE knows, and the rest; nil for a key of no kind.
+function DoctorNames.kind_of(name)
+  if WHOLE_NAME[name] then return name, '' end
+  local kind, rest = string.match(name, '^(group:%l+):(.+)$')
+  if not DoctorNames.TYPE[kind or ''] then kind, rest = string.match(name, '^(%l+):(.+)$') end
+  if kind == 'broken' then return kind, rest end
+  if not DoctorNames.TYPE[kind or ''] or WHOLE_NAME[kind] then return nil end
+  if kind == 'ended' then return Record.LETTERS[rest] and kind, rest end
+  if kind == 'load' then return tonumber(rest) and kind, rest end
+  if DoctorNames.is_name(rest) or kind == 'unique' and DoctorNames.is_unique(rest) then return kind, rest end
+end
+
+-- has_type reports whether a key has the type of its kind, or does not exist. Another one is moved out of the way.
+function DoctorNames.has_type(name, kind)
+  local is = call('TYPE', P .. name)
+  is = is.ok or is
+  if is == 'none' or is == DoctorNames.TYPE[kind] then return true, is ~= 'none' end
+  DoctorFinding.report('wrong_type', name, '', is, '', function() return DoctorFinding.quarantine(name) end)
+  return false
+end

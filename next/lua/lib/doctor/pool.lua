@@ -1,0 +1,85 @@
+-- uses: base record doctor/finding
+-- The settings of the pool, its sequences and the totals of its event stream.
+
+-- Settings that must be numbers, by name and by how the name begins.
+local NUMBERS = { seq = true, fence = true, limit = true, clock = true, ['limit:group'] = true, ['events:max'] = true,
+  ['events:age'] = true, ['events:added'] = true, ['events:gone'] = true }
+
+local function must_be_number(field)
+  return NUMBERS[field] or string.find(field, '^limit:queue:') or string.find(field, '^limit:group:')
+    or string.find(field, '^cap:')
+end
+
+-- setting looks whether a setting that must be a number is one.
+function DoctorPool.setting(name, _, field, value)
+  if not must_be_number(field) or string.match(value, '^%d+$') and #value <= 16 then return end
+  DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', META, field) end)
+end
+
+-- total looks whether a total can be added to.
+function DoctorPool.total(name, _, field, value)
+  if string.match(value, '^%-?%d+$') and #value <= 16 then return end
+  DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', P .. name, field) end)
+end
+
+-- meta looks whether the settings are gone. The replicas have to join again then, which brings their limits back, and
+-- the sequence goes on from a number that no count of tasks has reached.
+function DoctorPool.meta()
+  if call('HEXISTS', META, 'epoch') == 1 or call('EXISTS', P .. 'replicas') == 0 then return end
+  local done = 'its replicas have to join again; live settings are gone'
+  DoctorFinding.report('meta_lost', 'meta', '', '', done, function()
+    call('HSET', META, 'epoch', clock[1] .. '.' .. clock[2])
+    call('HSET', META, 'seq', whole(math.max(tonumber(call('HGET', META, 'seq') or 0) or 0, NOW)))
+  end)
+end
+
+-- tasks_in is how many tasks the entries in a reply of XRANGE are about.
+local function tasks_in(entries)
+  local n = 0
+  for _, entry in ipairs(entries) do
+    local ids = fields(entry[2]).ids or ''
+    n = n + select(2, string.gsub(ids, '%S+', ''))
+  end
+  return n
+end
+
+-- events compares the number of tasks that the stream has by its totals with its length: an entry has 1 to 50 of
+-- them. The repair estimates the number from the first and the last entries.
+function DoctorPool.events()
+  local length = redis.pcall('XLEN', P .. 'events')
+  if type(length) ~= 'number' then return end
+  local s = call('HMGET', META, 'events:added', 'events:gone')
+  if not s[1] and not s[2] and length == 0 then return end
+  local gone = tonumber(s[2] or 0) or 0
+  local n = (tonumber(s[1] or nil) or -1) - gone
+  if n >= length and n <= 50 * length then return end
+  DoctorFinding.report('events_miscounted', 'events', '', whole(n), 'estimated again', function()
+    local first = call('XRANGE', P .. 'events', '-', '+', 'COUNT', 20)
+    local last = call('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 20)
+    local each = #first > 0 and (tasks_in(first) + tasks_in(last)) / (#first + #last) or 0
+    call('HSET', META, 'events:gone', whole(gone), 'events:added', whole(gone + math.ceil(length * math.max(each, 1))))
+  end)
+end
+
+-- highest holds the highest sequence and fence met in this call. What is beyond any count of tasks, or any time, was
+-- written by another program.
+local highest = { seq = 0, fence = 0 }
+function DoctorPool.note_score(score)
+  score = tonumber(score)
+  local n = score >= 0 and score < 9007199254740992 and score % Record.STEP or 0
+  if n < Record.STEP / 2 then highest.seq = math.max(highest.seq, n) end
+end
+function DoctorPool.note_fence(fence)
+  fence = tonumber(fence)
+  if fence < 4503599627370496 then highest.fence = math.max(highest.fence, fence) end
+end
+
+-- sequences looks whether a sequence has yet to reach a number that is in use, which it would give again.
+function DoctorPool.sequences()
+  for field, n in pairs(highest) do
+    if n > (tonumber(call('HGET', META, field) or 0) or 0) then
+      DoctorFinding.report('sequence_behind', 'meta', field, whole(n), 'moved on',
+        function() call('HSET', META, field, whole(n)) end)
+    end
+  end
+end

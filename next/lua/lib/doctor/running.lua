@@ -1,0 +1,87 @@
+-- uses: base leave record run settings doctor/finding doctor/pool doctor/task
+-- Running tasks: their run entries.
+
+-- claim_for returns the queue of a claim and its ids, with a space around each; nil if it cannot be read. It reads a claim
+-- once per call.
+local claims_read = {}
+local function claim_for(fence)
+  local c = claims_read[fence]
+  if not c then
+    local text = redis.pcall('HGET', P .. 'claims', fence)
+    local queue, ids = string.match(type(text) == 'string' and text or '', '^%d+ %S+ (%S+) %d+ %d+ [01]( .*)$')
+    c = { queue, ids and ids .. ' ' }
+    claims_read[fence] = c
+  end
+  return c[1], c[2]
+end
+
+function DoctorRunning.text_of(run)
+  return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica)
+end
+
+-- give_claim gives an attempt a claim of its own, under a new fence and with a lease that has ended: it is taken back like
+-- any that was lost.
+local function give_claim(queue, id, run)
+  local fence = whole(math.max((tonumber(call('HGET', META, 'fence') or nil) or 0) + 1, NOW * 100))
+  call('HSET', META, 'fence', fence)
+  local asked = P .. 'stop:' .. run.replica
+  if call('SREM', asked, run.fence .. ' ' .. id) == 1 then call('SADD', asked, fence .. ' ' .. id) end
+  run.fence = fence
+  call('HSET', P .. 'run:' .. queue, id, DoctorRunning.text_of(run))
+  call('HSET', P .. 'claims', fence, table.concat({ 1, run.replica, queue, whole(run.start), 0, 0, id }, ' '))
+  call('ZADD', P .. 'leases', NOW_TEXT, fence)
+end
+
+-- run_for is a run entry for a task that has none that can be read. Its version is one that no event of the attempt has.
+function DoctorRunning.run_for(m, fence, start, replica)
+  return { fence = fence, attempt = whole((tonumber(m.attempt) or 0) + 1), v = m.v + 2, start = start, flag = '1',
+    kind = m.kind, replica = replica }
+end
+
+-- must_have checks that a running task is in a set that counts it.
+local function must_have(code, name, id)
+  if call('SISMEMBER', P .. name, id) == 1 then return end
+  DoctorFinding.report(code, name, id, '', 'counted', function() call('SADD', P .. name, id) end)
+end
+local function check_stop(m, run)
+  if m.flag ~= '1' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then return end
+  local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
+  local h = call('HMGET', record, 'about', 'stop')
+  if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end
+  DoctorFinding.report('stop_lost', name, m.id, '', 'asked again', function()
+    call('SADD', P .. name, attempt)
+    call('HSET', record, 'stop', 1)
+  end)
+end
+local function check_counted(id)
+  local limit = call('HGET', META, 'limit')
+  if limit and limit ~= Settings.UNLIMITED then must_have('not_counted', 'counted', id) end
+end
+
+-- run checks an entry of run:QUEUE.
+function DoctorRunning.run(name, queue, id, text)
+  local m = DoctorTask.examine(id) or DoctorTask.check(id)
+  if not (m and m.state == 'running' and m.queue == queue) then
+    return DoctorTask.drop(name, id, id, m, function()
+      Leave.add(queue, id)
+      Leave.write()
+    end)
+  end
+  check_counted(id)
+  local run = Run.parse(text)
+  if not run then
+    return DoctorFinding.report('bad_run', name, id, '', 'taken back', function()
+      give_claim(queue, id, DoctorRunning.run_for(m, '0', NOW, 'unknown'))
+    end)
+  end
+  DoctorPool.note_fence(run.fence)
+  local of_queue, ids = claim_for(run.fence)
+  if of_queue ~= queue or not string.find(ids, ' ' .. id .. ' ', 1, true) then
+    DoctorFinding.report('no_claim', name, id, run.fence, 'taken back', function() give_claim(queue, id, run) end)
+  elseif run.flag == '0' and (m.at_end or m.flag == '1') then
+    DoctorFinding.report('run_unflagged', name, id, '', 'corrected',
+      function() call('HSET', P .. name, id, DoctorRunning.text_of(run)) end)
+  end
+  if m.group then must_have('not_in_group', 'group:run:' .. m.group, id) end
+  check_stop(m, run)
+end

@@ -1,0 +1,139 @@
+-- uses: base queue record retention task doctor/finding doctor/names doctor/pool
+-- A task by its record: whether it is sound, and whether it is in the index where its state belongs.
+
+local YEARS = 315360000000 -- ms; ten years, the longest time that a task may name
+
+local function is_number(s) return string.match(s, '^%d+$') and #s <= 15 end
+
+-- flaw says what no script could work with, nil for a sound record.
+local function flaw(head)
+  local letter, _, _, score, m = Record.header_of(head)
+  if not letter then return 'has no header' end
+  if #score ~= 16 or tonumber(score) >= 9007199254740992 then return 'has no usable position' end
+  for _, word in ipairs({ 'kind', 'queue', 'group' }) do
+    if m[word] and not DoctorNames.is_name(m[word]) then return 'has no usable ' .. word end
+  end
+  if m.unique and not DoctorNames.is_unique(m.unique) then return 'has no usable unique key' end
+  if m.spoiled then return 'has no number in ' .. m.spoiled end
+end
+
+function DoctorTask.is_live(m) return not Record.TERMINAL[m.state] end
+
+-- due_of is when a scheduled task is due by its own account; nil if it does not say.
+function DoctorTask.due_of(m)
+  local due = m.flag == '1' and redis.pcall('HGET', Record.more(m.id), 'due_at')
+  return type(due) == 'string' and is_number(due) and due or m.due_at
+end
+
+-- The states of a task that need an entry in an index. Each returns where that is missing and how it is put back.
+DoctorTask.missing = {}
+
+function DoctorTask.missing.waiting(m)
+  if call('ZSCORE', P .. 'wait:' .. m.queue, m.id) then return nil end
+  if m.group and call('ZSCORE', P .. 'group:wait:' .. m.queue, Queue.parked(m.group, m.score, m.id)) then return nil end
+  return 'wait:' .. m.queue, 'put back into its queue', function()
+    local heads = P .. 'group:head:' .. m.queue
+    if m.group and call('HGET', heads, m.group) == m.score then call('HDEL', heads, m.group) end
+    Queue.place(m.queue, m.group, m.score, m.id)
+    Queue.write_places()
+    claimable[m.queue] = true
+  end
+end
+
+function DoctorTask.missing.scheduled(m)
+  if call('ZSCORE', P .. 'scheduled', m.id) then return nil end
+  return 'scheduled', 'put back on the schedule', function()
+    call('ZADD', P .. 'scheduled', DoctorTask.due_of(m) or NOW_TEXT, m.id)
+    scheduled[m.id] = m.queue
+  end
+end
+
+function DoctorTask.missing.running() return nil end
+
+-- examine reads a task as load does; nil if there is none, and why not if its record is broken. A task with a run entry that
+-- cannot be read, and no other entry, counts as running.
+function DoctorTask.examine(id)
+  local head = Record.read_head(id)
+  if not head then return nil end
+  local why = flaw(head)
+  if why then return nil, why end
+  local m = Task.load(id)
+  if m.state == 'waiting' and redis.pcall('HEXISTS', P .. 'run:' .. m.queue, id) == 1 and DoctorTask.missing.waiting(m) then
+    m.state = 'running'
+  end
+  return m
+end
+
+local function missing_ended(m)
+  local index = 'ended:' .. m.state
+  if call('ZSCORE', P .. index, m.id) then return nil end
+  return index, 'put back among the ended tasks', function()
+    local h = call('HMGET', Record.more(m.id), 'ended_at', 'result')
+    local keep = Retention.ms(m.state, m, h[2])
+    local ended_at = tonumber(h[1] or nil) or NOW
+    call('ZADD', P .. index, keep == math.huge and '+inf' or whole(ended_at + keep), m.id)
+  end
+end
+
+function DoctorTask.holds_unique(holder, key)
+  local head = holder and Record.read_head(holder)
+  local letter, _, _, _, m = Record.header_of(head or '')
+  return letter and not Record.TERMINAL[Record.STATES[letter]] and m.unique == key
+end
+
+local function check_unique(m)
+  local key = P .. 'unique:' .. m.unique
+  local holder = redis.pcall('GET', key)
+  if type(holder) == 'table' or holder == m.id then return end
+  if DoctorTask.holds_unique(holder, m.unique) then
+    return DoctorFinding.report('unique_shared', 'unique:' .. m.unique, m.id, holder, '')
+  end
+  DoctorFinding.report('unique_unheld', 'unique:' .. m.unique, m.id, '', 'given to the task',
+    function() call('SET', key, m.id) end)
+end
+
+-- check_live looks at what only live tasks have.
+local function check_live(m)
+  local at = tonumber(m.attempt == '0' and m.expires_at or m.deadline_at or nil)
+  if at and at > NOW then
+    local watched = tonumber(call('ZSCORE', P .. 'expiring', m.id) or nil)
+    if not watched or watched > at then
+      DoctorFinding.report('unwatched', 'expiring', m.id, '', 'watched',
+        function() call('ZADD', P .. 'expiring', whole(at), m.id) end)
+    end
+  end
+  if m.unique then check_unique(m) end
+  local due = m.state == 'scheduled' and DoctorTask.due_of(m)
+  if due and due - NOW > YEARS then DoctorFinding.report('far_due', 'scheduled', m.id, due, '') end
+end
+
+-- check checks one task and returns it; nil if there is none, and why not if its record is broken.
+function DoctorTask.check(id)
+  local m, why = DoctorTask.examine(id)
+  if not m then
+    if why then
+      DoctorFinding.report('bad_record', 'task:' .. id, id, why, '',
+        function() return DoctorFinding.quarantine('task:' .. id) end)
+    end
+    return nil, why
+  end
+  DoctorPool.note_score(m.score)
+  -- The queue first: what puts a task back lists it.
+  if DoctorTask.is_live(m) and call('SISMEMBER', P .. 'queues', m.queue) == 0 then
+    DoctorFinding.report('queue_unlisted', 'queues', id, m.queue, 'listed',
+      function() call('SADD', P .. 'queues', m.queue) end)
+  end
+  local index, done, act = (DoctorTask.missing[m.state] or missing_ended)(m)
+  if index then DoctorFinding.report('no_entry', index, id, m.state, done, act) end
+  if DoctorTask.is_live(m) then check_live(m) end
+  return m
+end
+
+-- drop reports that a member of an index is no task that belongs there. remove takes it out.
+function DoctorTask.drop(name, member, id, m, remove)
+  local is = m and m.state .. ' in queue ' .. m.queue or ''
+  DoctorFinding.report(m and 'wrong_index' or 'no_record', name, id, is, 'removed', function()
+    remove(P .. name, member)
+    if m then DoctorTask.check(id) end
+  end)
+end

@@ -1,0 +1,78 @@
+-- uses: base event outcome record removal retention totals
+-- Every way to an end.
+
+-- remember adds a failed attempt to the task's history, of which the newest ten are kept.
+function Finish.remember(m, code, error, log)
+  local key = P .. 'history:' .. m.id
+  call('RPUSH', key, cjson.encode({
+    attempt = tonumber(m.attempt), code = code, at = NOW, run_ms = NOW - m.start, replica = m.replica,
+    error = error or '', log = log or '',
+  }))
+  call('LTRIM', key, -10, -1)
+end
+
+-- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are kept.
+local FINITE, KEPT = '9007199254740991', 10000
+
+-- keep_ended keeps a task that has ended. A task that succeeds with its first attempt has no history.
+local function keep_ended(m, state, v, code, result, error, keep, form)
+  local extras = { 'v', whole(v), 'code', code, 'ended_at', NOW_TEXT, 'attempt', m.attempt }
+  local function extra(name, value)
+    if not value then return end
+    extras[#extras + 1] = name
+    extras[#extras + 1] = value
+  end
+  extra('result', result)
+  extra('form', result and form ~= 'json' and form)
+  extra('error', error)
+  if m.run then
+    extra('fence', m.fence)
+    extra('replica', m.replica)
+    extra('started_at', whole(m.start))
+  end
+  call('HSET', Record.more(m.id), unpack(extras))
+  if state == 'succeeded' and m.attempt ~= '1' then call('HDEL', Record.more(m.id), 'error') end
+  call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
+  local index = P .. 'ended:' .. state
+  call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
+  if state == 'succeeded' then return end
+  local over = call('ZCOUNT', index, '-inf', FINITE) - KEPT
+  if over <= 0 then return end
+  for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', FINITE, 'LIMIT', 0, math.min(over, 1000))) do
+    call('ZREM', index, old)
+    Removal.add(old, true)
+  end
+end
+
+-- wants_reply reports whether the end of the task goes to its reply list: that of its first generation, or of one that was
+-- enqueued again with a reply while it lived.
+local function wants_reply(m)
+  if m.flag == '0' then return m.reply end
+  local h = call('HMGET', Record.more(m.id), 'generation', 'reply')
+  return h[2] or m.reply and not h[1]
+end
+
+-- task ends a task that has left its live index.
+function Finish.task(m, state, code, result, error, form)
+  local v = m.v + 1
+  if m.unique and redis.pcall('GET', P .. 'unique:' .. m.unique) == m.id then call('DEL', P .. 'unique:' .. m.unique) end
+  if m.late_at then call('ZREM', P .. 'expiring', m.id) end
+  local ran = m.run
+  Event.add(m, m.id, state, v, {
+    code = code, attempt = ran and m.attempt, replica = ran and m.replica, run_ms = ran and NOW - m.start, error = error,
+    meta = m.headers, result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
+  })
+  Totals.count(state)
+  Totals.rate('out', m.queue)
+  if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
+
+  local keep = Retention.ms(state, m, result)
+  if keep == 0 then return Removal.add(m.id, m.flag == '1') end
+  keep_ended(m, state, v, code, result, error, keep, form)
+end
+
+-- too_late ends a task that has left its queue or the schedule after its time had passed.
+function Finish.too_late(m)
+  if m.attempt ~= '0' then return Finish.task(m, 'failed', 'deadline') end
+  Finish.task(m, 'expired', 'expired')
+end

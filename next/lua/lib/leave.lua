@@ -1,0 +1,41 @@
+-- uses: base queue settings
+-- The ways out of running. They are collected and written together, before a claim of the same call counts what runs.
+
+-- add takes one attempt out of running; all takes those of a list that the caller no longer needs.
+local left = {}
+function Leave.all(queue, ids)
+  left[queue] = left[queue] or ids
+  if left[queue] == ids then return end
+  for _, id in ipairs(ids) do Leave.add(queue, id) end
+end
+function Leave.add(queue, id)
+  local ids = left[queue] or {}
+  left[queue] = ids
+  ids[#ids + 1] = id
+end
+
+-- more does what the end of an attempt with a group or a stop request needs besides.
+function Leave.more(m)
+  if m.group then
+    call('SREM', P .. 'group:run:' .. m.group, m.id)
+    Queue.open(m.group)
+  end
+  local asked = P .. 'stop:' .. m.replica
+  if m.flag == '1' and call('SREM', asked, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', asked) == 0 then
+    call('HDEL', P .. 'replica:' .. m.replica, 'stop')
+  end
+end
+
+-- write writes what was collected, and notes which queues have got room by it.
+function Leave.write()
+  for queue, ids in pairs(left) do
+    in_parts(2000, ids, 'HDEL', P .. 'run:' .. queue)
+    local s = Settings.of(queue)
+    if s.limit then claimable[queue] = true end
+    if s.pool_limit then
+      in_parts(2000, ids, 'SREM', P .. 'counted')
+      freed.pool = true
+    end
+  end
+  left = {}
+end

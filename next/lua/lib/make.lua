@@ -1,0 +1,95 @@
+-- uses: base admit event queue queues record settings totals trim wake
+-- Writing new tasks.
+
+-- LARGE is the size of a payload from which on claims read records with more care: see claim.lua.
+local LARGE = 65536
+
+-- pairs_of returns each id behind its score: one for all, or a list.
+local function pairs_of(scores, ids)
+  local list, one = {}, type(scores) == 'string' and scores
+  for i = 1, #ids do list[2 * i - 1], list[2 * i] = one or scores[i], ids[i] end
+  return list
+end
+
+-- index_new puts new tasks where their state belongs.
+local function index_new(g, ids, scores)
+  Queues.list(g.queue)
+  if g.state == 'scheduled' then
+    in_parts(2000, pairs_of(whole(g.due), ids), 'ZADD', P .. 'scheduled')
+    for _, id in ipairs(ids) do scheduled[id] = g.queue end
+  elseif g.group == '' then
+    in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
+    claimable[g.queue] = true
+  else
+    for i, id in ipairs(ids) do Queue.place(g.queue, g.group, type(scores) == 'string' and scores or scores[i], id) end
+    Queue.write_places()
+    claimable[g.queue] = true
+  end
+  if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end
+end
+
+-- announce_new records that the tasks were made.
+local function announce_new(g, ids)
+  local b, n = Event.batch(g.state, g.kind, g.queue), #ids
+  if b.n == 0 then
+    b.ids = ids
+  else
+    for i = 1, n do b.ids[b.n + i] = ids[i] end
+  end
+  b.n = b.n + n
+  Event.put(b, n, '1', nil, nil, nil, nil, g.group ~= '' and g.group or nil)
+  if g.reply ~= '' then
+    for _, id in ipairs(ids) do call('DEL', P .. 'reply:' .. id) end
+  end
+  Totals.count('enqueued', n)
+  Totals.rate('in', g.queue, n)
+end
+
+-- note_large notes in meta that the pool has large payloads.
+local function note_large(g, payloads)
+  local s = Settings.of(g.queue)
+  if s.large then return end
+  for _, payload in ipairs(payloads) do
+    if #payload >= LARGE then
+      s.large = '1'
+      return call('HSET', META, 'large', 1)
+    end
+  end
+end
+
+-- tasks makes the tasks of a group, of which sequence is the number before the first. Ids that were made for their tasks
+-- are in ascending order: these tasks share one position, in which ids decide. refuse is called for each that cannot be
+-- made.
+function Make.tasks(g, ids, payloads, sequence, refuse)
+  Admit.times_of(g)
+  ids, payloads = Admit.select(g, ids, payloads, refuse)
+  local n = #ids
+  if n == 0 then return end
+  local tail = Admit.tail_of(g)
+  local letter, prefix = g.state == 'scheduled' and 's' or 'w', P .. 'task:'
+  local start = letter .. '0 ' .. string.format('%013.0f', NOW) .. ' '
+  local scores = Record.score_of(g.priority, g.state == 'scheduled' and 0 or sequence + 1)
+  local head, records = start .. scores .. ' ' .. tail, {}
+  if g.given and n > 1 and g.state == 'waiting' then
+    local one = {}
+    for i = 1, n do
+      one[i] = Record.score_of(g.priority, sequence + i)
+      records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. tail .. payloads[i]
+    end
+    scores = one
+  else
+    for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
+  end
+  note_large(g, payloads)
+  in_parts(2000, records, 'MSET')
+  index_new(g, ids, scores)
+  announce_new(g, ids)
+end
+
+-- close writes what admit collected and wakes replicas.
+function Make.close()
+  Trim.close()
+  Wake.all()
+  if next(scheduled) then Wake.sooner() end
+  Totals.write()
+end

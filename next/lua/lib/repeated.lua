@@ -1,0 +1,47 @@
+-- uses: base claimed claims policy record
+-- The answer to a call that is repeated because its reply was lost.
+
+-- left_for is how many ms an attempt that started then may still take.
+local function left_for(words, started_at)
+  local all = Policy.time_for(words)
+  if words.deadline_at and all == tonumber(words.deadline_at) - NOW then return all end
+  return all - (NOW - started_at)
+end
+
+-- repeat_batch adds what is still held of a claim to the reply.
+local function repeat_batch(step, fence)
+  local text = call('HGET', P .. 'claims', fence)
+  local held = text and Claims.parse(text)
+  local ids = held and Claims.open_ids(fence, held) or {}
+  if #ids == 0 then return end
+  local keys, c, left = {}, { fence = fence, n = 0, ids = {}, size = 0, parts = {} }, math.huge
+  for i, id in ipairs(ids) do keys[i] = Record.key(id) end
+  local function put(part)
+    c.size = c.size + 1
+    c.parts[c.size] = part
+  end
+  for i, record in ipairs(call('MGET', unpack(keys))) do
+    local letter, flag, _, _, words
+    if record then letter, flag, _, _, words = Record.header_of(record) end
+    if letter then
+      local extras = flag == '1' and call('HGETALL', Record.more(ids[i])) or {}
+      left = left_for(words, held.start)
+      c.n = c.n + 1
+      c.ids[c.n] = ids[i]
+      put(record)
+      if #extras > 0 then
+        c.counts = c.counts or {}
+        c.counts[c.n] = whole(#extras)
+      end
+      for _, part in ipairs(extras) do put(part) end
+    end
+  end
+  if c.n > 0 then Claimed.answer_batch(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
+end
+
+-- answer is the reply to the call whose verdicts, letters and fences past has.
+function Repeated.answer(step, past, due, ready, stops, state)
+  local verdicts, short, fences = string.match(past, '^=(%l*) =(%l*)(.*)$')
+  for _, fence in ipairs(split(fences or '')) do repeat_batch(step, fence) end
+  return { NOW, due, verdicts or '', short or '', ready, stops, state, unpack(step.answer, 2) }
+end

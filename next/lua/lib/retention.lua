@@ -1,0 +1,10 @@
+-- uses: base
+-- How long ended tasks are kept.
+
+-- ms is how long an ended task stays: 0 removes it with its end.
+function Retention.ms(state, m, result)
+  if m.retain_ms == 'forever' then return math.huge end
+  if tonumber(m.retain_ms or nil) then return tonumber(m.retain_ms) end
+  if state ~= 'succeeded' then return 7 * 24 * 3600 * 1000 end
+  return result and 3600 * 1000 or 0
+end

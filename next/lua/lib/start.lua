@@ -1,0 +1,25 @@
+-- uses: base claimed event
+-- Handing out a task that is no plain one.
+
+-- task hands out one task: id, record, words, flag (of its run entry), attempt, v, waited, extras.
+function Start.task(step, queue, t)
+  local words = t.words
+  local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
+  local n = c.n + 1
+  c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
+  c.runs[2 * n] = Claimed.entry_text(step, c, t.attempt, t.v, t.flag, words.kind)
+  c.parts[c.size + 1] = t.record
+  c.size = c.size + 1
+  if t.extras then
+    c.counts = c.counts or {}
+    c.counts[n] = whole(#t.extras)
+    for _, text in ipairs(t.extras) do
+      c.size = c.size + 1
+      c.parts[c.size] = text
+    end
+  end
+  b.n = b.n + 1
+  b.ids[b.n] = t.id
+  Event.put(b, 1, t.v, t.attempt, step.replica, t.waited, nil, words.group)
+  step.started, step.bytes = step.started + 1, step.bytes + #t.record
+end

@@ -1,0 +1,52 @@
+-- uses: base record run
+-- A task as a transition sees it.
+
+-- load reads what a transition needs of a task, without its payload; nil if there is no such task. run is its run entry
+-- where the caller has it. The result has the words of the header and: id, letter, flag, created, score, state, v,
+-- attempt; of a running task also run, fence, start and replica.
+function Task.load(id, run)
+  local head = Record.read_head(id)
+  if not head then return nil end
+  local letter, flag, created, score, words = Record.header_of(head)
+  if not letter then return nil end
+  local m = {}
+  for name, value in pairs(words) do m[name] = value end
+  m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
+  if m.state == 'waiting' then
+    run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
+    if run then
+      m.state, m.run, m.fence, m.start, m.replica, m.v, m.attempt = 'running', run, run.fence, run.start, run.replica, run.v,
+        run.attempt
+      return m
+    end
+  end
+  m.v, m.attempt = Record.BASE_VERSION[letter] or 1, '0'
+  if flag == '1' then
+    local h = call('HMGET', Record.more(id), 'v', 'attempt')
+    m.v, m.attempt = number(h[1]) or m.v, number(h[2]) and h[2] or '0'
+  end
+  return m
+end
+
+-- keep writes extras of a task and notes in its record, and in its run entry unless it is leaving running, that there
+-- are some.
+function Task.keep(id, m, ...)
+  call('HSET', Record.more(id), ...)
+  if m.flag ~= '1' then
+    call('SETRANGE', Record.key(id), 1, '1')
+    m.flag = '1'
+  end
+  local run = m.run
+  if run and not m.leaving and run.flag ~= '1' then
+    run.flag = '1'
+    call('HSET', P .. 'run:' .. m.queue, id,
+      Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica))
+  end
+end
+
+-- count adds one to an extra that counts, and returns it. What is no number counts as none.
+function Task.count(id, name)
+  local n = (number(call('HGET', Record.more(id), name)) or 0) + 1
+  call('HSET', Record.more(id), name, whole(n))
+  return n
+end

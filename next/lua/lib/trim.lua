@@ -1,0 +1,26 @@
+-- uses: base event oldest
+-- Trimming of the callback stream, whose bound counts changes of tasks, not entries. In meta, events:added is how many were
+-- ever appended, events:gone how many were trimmed, and events:trimmed the position up to which entries are gone, so that
+-- a reader that fell behind notices.
+
+local SLACK = 1000 -- trimmed not one by one but when so many are too many
+
+-- account notes in meta what was appended and, where that is too much, trims a bounded number of entries.
+function Trim.account()
+  local s = call('HMGET', META, 'events:added', 'events:gone', 'events:max')
+  local added, gone = (tonumber(s[1] or nil) or 0) + Event.appended, tonumber(s[2] or nil) or 0
+  local over = added - gone - (tonumber(s[3] or nil) or 1000000)
+  local trimmed = 0
+  if over > SLACK then
+    trimmed = Oldest.drop(math.max(100, math.min(Event.appended, 1000)), function(_, so_far) return so_far < over end)
+  end
+  if trimmed > 0 then call('HSET', META, 'events:added', whole(added), 'events:gone', whole(gone + trimmed))
+  elseif Event.appended > 0 then call('HSET', META, 'events:added', whole(added)) end
+  Event.appended = 0
+end
+
+-- close writes the events and accounts for them.
+function Trim.close()
+  Event.write()
+  Trim.account()
+end

@@ -1,0 +1,125 @@
+-- uses: base settings
+-- Waking replicas. Replicas that serve the same queues and kinds form a class. ready:CLASS holds the queues with claimable
+-- tasks and since when, idle:CLASS the replicas with free slots that found none and since when. A replica blocks on its
+-- own doorbell only.
+
+-- ring puts an element into a replica's doorbell, unless it is there already.
+function Wake.ring(replica, what)
+  local bell = P .. 'bell:' .. replica
+  for _, pending in ipairs(call('LRANGE', bell, 0, -1)) do
+    if pending == what then return end
+  end
+  call('RPUSH', bell, what)
+  call('PEXPIRE', bell, 60000)
+end
+
+-- classes lists the classes that serve a queue. A class exists as long as it has members.
+local served = {}
+function Wake.classes(queue)
+  local live = served[queue]
+  if not live then
+    live = {}
+    for _, class in ipairs(call('SMEMBERS', P .. 'served:' .. queue)) do
+      if call('EXISTS', P .. 'class:' .. class) == 1 then live[#live + 1] = class
+      else call('SREM', P .. 'served:' .. queue, class) end
+    end
+    served[queue] = live
+  end
+  return live
+end
+
+-- ring_idle wakes the replica of a class that has been idle for longest, if it became idle before the queue became ready:
+-- the others know of the queue and have no slot for it.
+function Wake.ring_idle(class, since, what)
+  local idle = P .. 'idle:' .. class
+  local first = call('ZRANGE', idle, 0, 0)[1]
+  if not first then return false end
+  if since < NOW and tonumber(call('ZSCORE', idle, first)) > since then return false end
+  call('ZREM', idle, first)
+  Wake.ring(first, what)
+  return true
+end
+
+-- ring_for wakes one more replica of the class for a queue that is ready, and returns whether there was one.
+function Wake.ring_for(queue, class)
+  if call('ZCARD', P .. 'idle:' .. class) == 0 then return false end
+  local since = call('ZSCORE', P .. 'ready:' .. class, queue)
+  return since and Wake.ring_idle(class, tonumber(since), 'q:' .. queue)
+end
+
+-- queue makes a queue ready, and wakes an idle replica of each class that serves it, if something in it can be claimed. It
+-- returns whether it woke one.
+function Wake.queue(queue)
+  if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
+  local free, by_pool = Settings.room(queue)
+  if by_pool then call('SADD', P .. 'held', queue) end
+  if free <= 0 then return false end
+  local woken = false
+  for _, class in ipairs(Wake.classes(queue)) do
+    local is_new = call('ZADD', P .. 'ready:' .. class, 'NX', NOW_TEXT, queue) == 1
+    if is_new then woken = Wake.ring_idle(class, NOW, 'q:' .. queue) or woken
+    else woken = Wake.ring_for(queue, class) or woken end
+  end
+  return woken
+end
+
+-- exhausted notes that a claim found nothing more to claim in a queue. What makes something claimable wakes it again. If the
+-- pool's own limit leaves room, what it holds back may have it.
+function Wake.exhausted(queue)
+  for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
+  if not Settings.of(queue).pool_limit then return end
+  local _, by_pool = Settings.room(queue)
+  if not by_pool then freed.pool = true
+  elseif call('ZCARD', P .. 'wait:' .. queue) > 0 then call('SADD', P .. 'held', queue) end
+end
+
+-- all wakes the queues in which this call made something claimable, and, if freed.pool, queues that the pool's own limit
+-- holds back, until a replica was woken for each free slot. Both are empty afterwards.
+function Wake.all()
+  for queue in pairs(claimable) do
+    Wake.queue(queue)
+    claimable[queue] = nil
+  end
+  if freed.pool and call('EXISTS', P .. 'held') == 1 then
+    local free = (tonumber(call('HGET', META, 'limit') or nil) or math.huge) - call('SCARD', P .. 'counted')
+    for _ = 1, 64 do
+      local queue = free > 0 and call('SPOP', P .. 'held')
+      if not queue then break end
+      if Wake.queue(queue) then free = free - 1 end
+    end
+  end
+  freed.pool = false
+end
+
+-- inherit wakes others in the place of a replica that is gone: it may have been told of ready queues, or have been the only
+-- one that knew when the next task is due.
+function Wake.inherit(class)
+  for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.ring_for(queue, class) end
+  if call('EXISTS', P .. 'scheduled') == 1 then Wake.ring_idle(class, NOW, 'due') end
+end
+
+-- leave_class takes a replica out of its class, which goes with its last member.
+function Wake.leave_class(replica, class)
+  local key = P .. 'class:' .. class
+  call('ZREM', P .. 'idle:' .. class, replica)
+  if call('HDEL', key, 'r:' .. replica) == 0 then return end
+  local members = call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
+  if members > 0 then return Wake.inherit(class) end
+  call('DEL', key, P .. 'ready:' .. class, P .. 'idle:' .. class)
+end
+
+-- remove_replica takes a replica off the list, with what is kept for it alone.
+function Wake.remove_replica(replica)
+  local record = P .. 'replica:' .. replica
+  local class = redis.pcall('HGET', record, 'class')
+  call('ZREM', P .. 'replicas', replica)
+  call('DEL', record, P .. 'bell:' .. replica, P .. 'stop:' .. replica)
+  if type(class) == 'string' then Wake.leave_class(replica, class) end
+end
+
+-- sooner wakes a replica that must learn of the first task that this call scheduled, if it is due before all others.
+function Wake.sooner()
+  local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
+  if not (head and scheduled[head]) then return end
+  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.ring_idle(class, NOW, 'due') end
+end

@@ -1,0 +1,207 @@
+package lua
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	glua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+)
+
+func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
+
+// names lists the scripts, or those of a folder.
+func names(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, paths, err)
+	}
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(filepath.ToSlash(p), ".lua")
+	}
+	return paths
+}
+
+// header is the comment that a file begins with.
+func header(text string) []string {
+	lines := strings.Split(text, "\n")
+	end := slices.IndexFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "--") })
+	return lines[:end]
+}
+
+func TestEveryScriptSaysWhatItDoes(t *testing.T) {
+	for _, name := range names(t, "*.lua") {
+		h := header(read(name + ".lua"))
+		if !strings.HasPrefix(h[0], "-- "+name+": ") || !strings.HasSuffix(h[0], ".") && len(h) < 3 {
+			t.Errorf("%s.lua begins with %q, want its name and one sentence", name, h[0])
+		}
+		for _, want := range []string{"-- KEYS  prefix, meta", "-- Returns ", "-- Keeps: ", "-- uses: "} {
+			if !slices.ContainsFunc(h, func(l string) bool { return strings.HasPrefix(l, want) }) {
+				t.Errorf("%s.lua has no line %q in its header", name, want)
+			}
+		}
+		says := slices.ContainsFunc(h, func(l string) bool { return strings.HasPrefix(l, "-- ARGV  ") })
+		if uses := strings.Contains(strings.Join(strings.Split(read(name+".lua"), "\n")[len(h):], "\n"), "ARGV"); uses != says {
+			t.Errorf("%s.lua uses ARGV: %v, its header describes it: %v", name, uses, says)
+		}
+	}
+	for _, name := range append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...) {
+		if h := header(read(name + ".lua")); len(h) == 0 || len(h[0]) < 10 {
+			t.Errorf("%s.lua does not say what it is for", name)
+		}
+	}
+}
+
+func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
+	unused := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
+	for _, name := range names(t, "*.lua") {
+		for _, part := range parts(name) {
+			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+part })
+		}
+	}
+	unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/base" })
+	if len(unused) > 0 {
+		t.Errorf("no script uses %v", unused)
+	}
+}
+
+// A field that a part does not define is nil only when a script comes to read it.
+func TestPartsAreUsedAsTheyAre(t *testing.T) {
+	defined := map[string][]string{} // fields by table
+	paths := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
+	for _, path := range paths {
+		part := strings.TrimPrefix(path, "lib/")
+		defined[table(part)] = fields(part)
+	}
+	for _, path := range append(paths, names(t, "*.lua")...) {
+		own, named := table(strings.TrimPrefix(path, "lib/")), []string{}
+		for _, part := range uses(path + ".lua") {
+			named = append(named, table(part))
+		}
+		for _, m := range field.FindAllStringSubmatch(comment.ReplaceAllString(read(path+".lua"), ""), -1) {
+			part, name := m[2], m[3]
+			switch {
+			case !slices.Contains(defined[part], name):
+				t.Errorf("%s.lua reads %s.%s, which nothing defines", path, part, name)
+			case part != own && !slices.Contains(named, part):
+				t.Errorf("%s.lua does not name %s among the parts that it uses", path, part)
+			}
+		}
+	}
+}
+
+// provided are the globals that Redis gives a script.
+var provided = []string{"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type", "pairs",
+	"ipairs", "next", "select", "unpack", "pcall", "error", "setmetatable"}
+
+// A part that is missing, or comes after what needs it, leaves a name free: Lua reads a global then, which is nil.
+func TestNoScriptHasAFreeName(t *testing.T) {
+	for _, name := range names(t, "*.lua") {
+		chunk, err := parse.Parse(strings.NewReader(Source(name)), name)
+		if err != nil {
+			t.Errorf("%s.lua: %v", name, err)
+			continue
+		}
+		proto, err := glua.Compile(chunk, name)
+		if err != nil {
+			t.Errorf("%s.lua: %v", name, err)
+			continue
+		}
+		if free := globals(proto); len(free) > 0 {
+			t.Errorf("%s.lua has free names: %v", name, free)
+		}
+	}
+}
+
+// globals lists the names outside provided that a function or a function in it reads or writes as globals.
+func globals(proto *glua.FunctionProto) []string {
+	var free []string
+	for _, inst := range proto.Code {
+		if op := int(inst >> 26); op != glua.OP_GETGLOBAL && op != glua.OP_SETGLOBAL {
+			continue
+		}
+		name := glua.LVAsString(proto.Constants[inst&0x3ffff])
+		if !slices.Contains(provided, name) && !slices.Contains(free, name) {
+			free = append(free, name)
+		}
+	}
+	for _, inner := range proto.FunctionPrototypes {
+		for _, name := range globals(inner) {
+			if !slices.Contains(free, name) {
+				free = append(free, name)
+			}
+		}
+	}
+	return free
+}
+
+func TestFilesStayShort(t *testing.T) {
+	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
+		for _, name := range names(t, pattern) {
+			lines := strings.Split(read(name+".lua"), "\n")
+			if len(lines) > 150 {
+				t.Errorf("%s.lua has %d lines", name, len(lines))
+			}
+			for i, l := range lines {
+				if len(l) > 125 || strings.TrimRight(l, " \t\r") != l || strings.Contains(l, "\t") {
+					t.Errorf("%s.lua:%d is too long, ends in a space or has a tab: %q", name, i+1, l)
+				}
+			}
+		}
+	}
+}
+
+// A cluster refuses a script that reaches for keys it did not name, unless all
+// share the hash tag of those it named; every key is made from the prefix.
+func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
+	literal := regexp.MustCompile(`call\('[A-Z]+', *'`)
+	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
+		for _, name := range names(t, pattern) {
+			if m := literal.FindString(read(name + ".lua")); m != "" {
+				t.Errorf("%s.lua: %q names a key of its own", name, m)
+			}
+		}
+	}
+}
+
+// Redis compiles on load, miniredis on the first run.
+func TestEveryScriptCompiles(t *testing.T) {
+	ctx := context.Background()
+	real := redisserver.Shared(t).Client(t)
+	mini := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
+	defer mini.Close()
+	for _, name := range names(t, "*.lua") {
+		source := Source(name)
+		if err := real.ScriptLoad(ctx, source).Err(); err != nil {
+			t.Errorf("%s.lua: redis: %v", name, err)
+		}
+		if err := mini.Eval(ctx, "do return 1 end\n"+source, []string{"lts:{t}:", "lts:{t}:meta"}).Err(); err != nil {
+			t.Errorf("%s.lua: miniredis: %v", name, err)
+		}
+	}
+}
+
+func TestEveryScriptIsLoadedAndEveryLoadedScriptExists(t *testing.T) {
+	text, err := os.ReadFile("../redisstore/script.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var loaded []string
+	for _, m := range regexp.MustCompile(`newScript\("([a-z]+)"`).FindAllSubmatch(text, -1) {
+		loaded = append(loaded, string(m[1]))
+	}
+	slices.Sort(loaded)
+	if have := names(t, "*.lua"); !slices.Equal(have, loaded) {
+		t.Errorf("scripts %v, loaded %v", have, loaded)
+	}
+}

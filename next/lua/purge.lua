@@ -1,0 +1,29 @@
+-- purge: removes what has been kept long enough: ended tasks, events, replicas that stopped renewing.
+--
+-- KEYS  prefix, meta
+-- ARGV  most tasks per state
+-- Returns {ms until there is more to remove or 0, number of inbox entries, number of entries of ended tasks removed,
+--       number of changes trimmed off the event stream, number of replicas taken off the list}.
+-- Keeps: everything of a task goes together; other replicas are woken in the place of a dead one.
+-- uses: base oldest record removal trim wake
+run_when_full()
+local first, removed, most = math.huge, 0, ARGV[1]
+for state in pairs(Record.LETTERS) do
+  local index = P .. 'ended:' .. state
+  local old = call('ZRANGEBYSCORE', index, '-inf', NOW_TEXT, 'LIMIT', 0, most)
+  for _, id in ipairs(old) do Removal.add(id, true) end
+  removed = removed + #old
+  if #old > 0 then call('ZREM', index, unpack(old)) end
+  local head = tonumber(call('ZRANGE', index, 0, 0, 'WITHSCORES')[2] or nil)
+  if head then first = math.min(first, math.max(head - NOW, 1)) end
+end
+Removal.write()
+local gone = tonumber(call('HGET', META, 'events:gone') or nil) or 0
+if Oldest.by_age() then first = 1 end
+Trim.account()
+local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW_TEXT, 'LIMIT', 0, 100)
+for _, replica in ipairs(silent) do Wake.remove_replica(replica) end
+freed.pool = #silent > 0
+Wake.all()
+return { first < math.huge and first or 0, call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox'), removed,
+  (tonumber(call('HGET', META, 'events:gone') or nil) or 0) - gone, #silent }

@@ -1,0 +1,49 @@
+-- reap: takes back the claims whose leases have ended, each whole.
+--
+-- KEYS  prefix, meta
+-- ARGV  random seed, most attempts (one claim is always taken back)
+-- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
+--       task}.
+-- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
+-- uses: base again claims leave queue removal rewind run task totals trim wake
+run_when_full()
+math.randomseed(tonumber(ARGV[1]))
+Rewind.check()
+
+local claims, lost, orphans, looked, most = 0, 0, 0, 0, tonumber(ARGV[2])
+
+local function take_claim_back(fence, c)
+  local ids, texts = Claims.open_ids(fence, c)
+  for i, id in ipairs(ids) do
+    local m = Task.load(id, Run.parse(texts[i]))
+    if m and m.state == 'running' then
+      Again.take_back(m, c.cut)
+      lost = lost + 1
+    else
+      Leave.add(c.queue, id)
+      Totals.count('orphans')
+      orphans = orphans + 1
+    end
+  end
+  if #ids > 0 then claims = claims + 1 end
+end
+
+for _, fence in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW_TEXT, 'LIMIT', 0, 100)) do
+  local text = call('HGET', P .. 'claims', fence)
+  local c = text and Claims.parse(text)
+  looked = looked + (c and c.n or 0)
+  if c and looked > most and looked > c.n then break end
+  if c then take_claim_back(fence, c) end
+  call('HDEL', P .. 'claims', fence)
+  call('ZREM', P .. 'leases', fence)
+end
+
+Leave.write()
+Queue.write_places()
+Trim.close()
+Removal.write()
+Totals.write()
+Wake.all()
+Wake.sooner()
+local head = call('ZRANGE', P .. 'leases', 0, 0)[1]
+return { head and math.max(call('ZSCORE', P .. 'leases', head) - NOW, 1) or 0, claims, lost, orphans }

@@ -1,0 +1,98 @@
+-- renew: extends the leases of the claims that a replica holds, carries what its attempts say, and is its heartbeat.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it
+--       that the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then
+--       number of news, per news: fence, id, progress, 1 if there is progress, 1 if it got slow
+-- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
+--       (k kept, l lost, r recount), stops ("FENCE ID …")}.
+-- Keeps: a lease never reaches past the bound of its attempts plus the grace, whoever renews it. Attempts that the pool
+-- holds and the replica does not (a failover forgot their reports) are taken back.
+-- uses: base again claims event leave queue record removal run task totals trim wake
+run_when_full()
+math.randomseed(NOW)
+local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local record = P .. 'replica:' .. replica
+local known = call('HMGET', record, 'epoch', 'drain', 'stop')
+local joined = known[1] and known[1] == call('HGET', META, 'epoch')
+if joined then
+  call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
+  call('HSET', record, 'seen_at', NOW_TEXT, 'stuck', ARGV[4], 'running', ARGV[5])
+  if ARGV[6] == '1' then call('HSETNX', record, 'drain', NOW_TEXT) end
+end
+
+-- keep_named takes back the attempts of a claim that are not among the ids at ARGV[first] to ARGV[last].
+local function keep_named(c, ids, texts, first, last)
+  local named, kept = {}, 0
+  for i = first, last do named[ARGV[i]] = true end
+  for i, id in ipairs(ids) do
+    if named[id] then
+      kept = kept + 1
+    else
+      local m = Task.load(id, Run.parse(texts[i]))
+      if m and m.state == 'running' then Again.take_back(m, '0') else Leave.add(c.queue, id) end
+    end
+  end
+  return kept
+end
+
+local function close_claim(fence)
+  call('HDEL', P .. 'claims', fence)
+  call('ZREM', P .. 'leases', fence)
+  return 'l'
+end
+
+-- extend renews one claim and returns its letter.
+local function extend(fence, held, left, first, last)
+  local text = call('HGET', P .. 'claims', fence)
+  local c = text and Claims.parse(text)
+  if not c or c.replica ~= replica then return 'l' end
+  local ids, texts = Claims.open_ids(fence, c)
+  local n = #ids
+  if last >= first then n = keep_named(c, ids, texts, first, last) end
+  if n == 0 then return close_claim(fence) end
+  local ends, cut = lease, '0'
+  if left and left + grace < ends then ends, cut = left + grace, '1' end
+  call('ZADD', P .. 'leases', whole(NOW + ends), fence)
+  if cut ~= c.cut or lease ~= c.lease then
+    call('HSET', P .. 'claims', fence,
+      table.concat({ c.n, c.replica, c.queue, whole(c.start), whole(lease), cut, table.concat(c.ids, ' ') }, ' '))
+  end
+  return n > held and 'r' or 'k'
+end
+
+local letters, at = {}, 8
+for i = 1, tonumber(ARGV[7]) do
+  local last = at + 3 + ARGV[at + 3]
+  letters[i] = extend(ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), at + 4, last)
+  at = last + 1
+end
+
+-- note writes what one attempt says.
+local function note(fence, id, progress, slow)
+  local text = call('HGET', P .. 'claims', fence)
+  local c = text and Claims.parse(text)
+  local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
+  local m = run and run.fence == fence and Task.load(id, run)
+  if not m or m.state ~= 'running' then return end
+  if progress then Task.keep(id, m, 'progress', progress) end
+  if not slow or call('HGET', Record.more(id), 'slow') == fence then return end
+  Task.keep(id, m, 'slow', fence)
+  run.v = run.v + 1
+  call('HSET', P .. 'run:' .. m.queue, id,
+    Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica))
+  Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
+end
+for i = at + 1, at + 5 * ARGV[at], 5 do
+  note(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
+end
+
+Leave.write()
+Queue.write_places()
+Trim.close()
+Removal.write()
+Totals.write()
+Wake.all()
+Wake.sooner()
+return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
+  known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }

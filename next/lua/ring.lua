@@ -1,0 +1,10 @@
+-- ring: makes a replica return from its blocking wait.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica
+-- Returns 1.
+-- Keeps: at most one element of this kind is pending.
+-- uses: base wake
+run_when_full()
+Wake.ring(ARGV[1], 'ring')
+return 1

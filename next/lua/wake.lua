@@ -1,0 +1,10 @@
+-- wake: makes queues ready that have claimable tasks, and wakes idle replicas for them.
+--
+-- KEYS  prefix, meta
+-- ARGV  queues
+-- Returns 1.
+-- Keeps: a queue with claimable tasks is ready in every class that serves it.
+-- uses: base wake
+run_when_full()
+for _, queue in ipairs(ARGV) do Wake.queue(queue) end
+return 1

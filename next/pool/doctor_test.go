@@ -1,0 +1,53 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// inspected is a store whose inspection finds something and then breaks off.
+type inspected struct {
+	*fakeStore
+	how worker.Inspection
+}
+
+var errAway = errors.New("away")
+
+func (s *inspected) Inspect(_ context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error] {
+	s.how = how
+	return func(yield func(worker.Finding, error) bool) {
+		_ = yield(worker.Finding{Check: "version"}, nil) && yield(worker.Finding{}, errAway)
+	}
+}
+
+func TestInspectTellsWhatWasFoundBeforeItBrokeOff(t *testing.T) {
+	s := &inspected{fakeStore: newFakeStore()}
+	p := newTestPool(t, s, Config{})
+	var found []Finding
+	var broke error
+	for f, err := range p.Inspect(t.Context(), Inspection{Fix: true}) {
+		if broke = err; err == nil {
+			found = append(found, f)
+		}
+	}
+	if len(found) != 1 || !errors.Is(broke, errAway) || !s.how.Fix {
+		t.Errorf("found %v, %v, asked for %+v", found, broke, s.how)
+	}
+	for range p.Inspect(t.Context(), Inspection{}) {
+		break // whoever has seen enough may stop
+	}
+}
+
+func TestFindingIsOpenUntilItIsFixed(t *testing.T) {
+	for f, want := range map[Finding]bool{
+		{Severity: SeverityError}: true, {Severity: SeverityWarning}: true, {Severity: SeverityError, Fixed: "done"}: false, {Severity: SeverityNote}: false, {Severity: SeverityOK}: false,
+	} {
+		if f.Open() != want {
+			t.Errorf("%+v is open: %v", f, !want)
+		}
+	}
+}

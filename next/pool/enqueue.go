@@ -1,0 +1,224 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// ErrNotTried is in the receipts of EnqueueAll for the tasks after those at which
+// the store failed: they were not sent, and not made.
+var ErrNotTried = errors.New("not tried, as the store failed before it")
+
+// NewSpec returns the spec of the task that Enqueue would make of args and opts, for
+// EnqueueAll. It fails if args do not encode to JSON; everything else is checked when
+// the spec is enqueued.
+func NewSpec(args Kinder, opts ...Option) (Spec, error) {
+	if args == nil {
+		return Spec{}, &FieldError{Field: "args", Msg: "must not be nil"}
+	}
+	s := Spec{Kind: args.Kind()}
+	payload, err := json.Marshal(args)
+	if err != nil {
+		return Spec{}, &FieldError{Field: "args", Msg: "do not encode to JSON: " + err.Error()}
+	}
+	s.Payload = payload
+	if len(opts) == 0 {
+		return s, nil
+	}
+	return withOptions(s, opts), nil
+}
+
+// withOptions returns s with the options applied. They get a pointer, so that s is on
+// the heap here.
+func withOptions(s Spec, opts []Option) Spec {
+	for _, o := range opts {
+		if o != nil {
+			o(&s)
+		}
+	}
+	return s
+}
+
+// Enqueue makes a task of args, which become its payload as JSON.
+//
+// A task whose id or unique key is taken is no error: the receipt is marked
+// Duplicate and names the task that has it. A queue that is full is
+// ErrQueueFull, and bad options are FieldErrors; no task was made then. After any
+// other error the task may have been made all the same, so give it an ID where
+// making it twice would matter. That holds for the end of ctx too, at which
+// Enqueue returns at once.
+//
+// Concurrent calls share round trips; a lone one goes out at once.
+func (p *Pool) Enqueue(ctx context.Context, args Kinder, opts ...Option) (Receipt, error) {
+	s, err := NewSpec(args, opts...)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("enqueue: %w", err)
+	}
+	return p.enqueue(ctx, s)
+}
+
+// EnqueueSpec is Enqueue for a task whose payload is not made of a Go type. The
+// payload reaches the handler byte for byte.
+func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
+	// The call may outlive this one, and what s points to is the caller's.
+	s.Payload = bytes.Clone(s.Payload)
+	s.Headers = maps.Clone(s.Headers)
+	if s.Retain != nil {
+		retain := *s.Retain
+		s.Retain = &retain
+	}
+	return p.enqueue(ctx, s)
+}
+
+func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
+	if err := s.Check(); err != nil {
+		return Receipt{}, fmt.Errorf("enqueue %s: %w", s.Kind, err)
+	}
+	r, err := p.commit.one(ctx, s)
+	switch {
+	case err != nil:
+		return r, err
+	case r.Err != nil:
+		return r, fmt.Errorf("enqueue %s: %w", s.Kind, r.Err)
+	}
+	return r, nil
+}
+
+// EnqueueAll makes many tasks, in order, and answers with one receipt each, in
+// that order.
+//
+// All specs are checked before any task is made, and everything that is wrong
+// with any comes back at once, as FieldErrors such as "specs[3].queue". Tasks are
+// then made in atomic batches of up to 500 tasks and about 4 MiB. Duplicates are no
+// errors. If the store refuses some or fails on the way, the error says how many, with
+// the first few, and there still is a receipt for every task. If its Err is ErrQueueFull
+// or ErrNotTried (errors.Is), the task was not made. With any other the task may have
+// been made, and has been if the receipt has a State. Give tasks that you would enqueue
+// again an ID, so that none is made twice.
+func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
+	var errs []error
+	for i := range specs {
+		if err := specs[i].Check(); err != nil {
+			errs = append(errs, renamed(err, func(field string) string { return fmt.Sprintf("specs[%d].%s", i, field) }))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("enqueue: %w", err)
+	}
+
+	receipts := make([]Receipt, 0, len(specs))
+	for len(receipts) < len(specs) {
+		rest := specs[len(receipts):]
+		batch := rest[:batchLen(rest)]
+		made, err := p.store.Enqueue(ctx, batch)
+		if err == nil && len(made) != len(batch) {
+			err = miscounted(len(made), len(batch))
+		}
+		if err != nil {
+			for i, s := range rest {
+				r := Receipt{ID: s.ID, Err: err}
+				switch {
+				case i < len(made):
+					// It exists, but not as safely as was asked for.
+					if r = made[i]; r.Err == nil {
+						r.Err = err
+					}
+				case i >= len(batch):
+					r.Err = ErrNotTried
+				}
+				receipts = append(receipts, r)
+			}
+			break
+		}
+		receipts = append(receipts, made...)
+	}
+	return receipts, refusals(receipts)
+}
+
+// batchLen is how many of specs go into the next call.
+func batchLen(specs []Spec) int {
+	bytes := 0
+	for i := range specs[:min(len(specs), maxBatch)] {
+		if bytes += specBytes(&specs[i]); bytes > maxBatchBytes && i > 0 {
+			return i
+		}
+	}
+	return min(len(specs), maxBatch)
+}
+
+// maxNamed is how many single tasks an error of EnqueueAll names of each sort.
+const maxNamed = 3
+
+// refusals sums up the receipts with an error: what was refused, what may have
+// been made and what was not tried, with the first few of each.
+func refusals(receipts []Receipt) error {
+	var sum batchError
+	for _, sort := range []struct {
+		says string
+		is   func(error) bool
+	}{
+		{"were refused", func(err error) bool { return errors.Is(err, ErrQueueFull) }},
+		{"may have been made or not", func(err error) bool { return !errors.Is(err, ErrQueueFull) && !errors.Is(err, ErrNotTried) }},
+		{"were not tried after that", func(err error) bool { return errors.Is(err, ErrNotTried) }},
+	} {
+		n := 0
+		var named []string
+		for i, r := range receipts {
+			if r.Err == nil || !sort.is(r.Err) {
+				continue
+			}
+			if n++; n > maxNamed {
+				continue
+			}
+			sum.errs = append(sum.errs, r.Err)
+			if r.Err != ErrNotTried {
+				named = append(named, fmt.Sprintf("specs[%d]: %v", i, r.Err))
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d of %d tasks %s", n, len(receipts), sort.says)
+		if len(named) > 0 {
+			text += " (" + strings.Join(named, "; ")
+			if n > maxNamed {
+				text += fmt.Sprintf("; and %d more", n-maxNamed)
+			}
+			text += ")"
+		}
+		sum.says = append(sum.says, text)
+	}
+	if len(sum.says) == 0 {
+		return nil
+	}
+	return &sum
+}
+
+// batchError is what became of the tasks of a batch that were not simply made.
+type batchError struct {
+	says []string
+	errs []error // the first few of each sort
+}
+
+func (e *batchError) Error() string   { return "enqueue: " + strings.Join(e.says, ", ") }
+func (e *batchError) Unwrap() []error { return e.errs }
+
+func miscounted(receipts, specs int) error {
+	return fmt.Errorf("store answered %d receipts to %d specs", receipts, specs)
+}
+
+// specBytes is about the size of what a spec carries.
+func specBytes(s *worker.Spec) int {
+	n := len(s.Payload)
+	for k, v := range s.Headers {
+		n += len(k) + len(v)
+	}
+	return n
+}

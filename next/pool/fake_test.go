@@ -1,0 +1,394 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// fakeStore is the part of a Store that a test needs. What it does not have
+// panics.
+type fakeStore struct {
+	Store
+
+	// Each replaces or precedes the call of its name where it is set.
+	enqueue    func(context.Context, []worker.Spec) ([]worker.Receipt, error)
+	beforeGet  func()
+	readErr    func() error // of ReadEvents and ReadSubscription
+	lastErr    func() error
+	getErr     func() error
+	recentErr  func() error
+	changed    func(verb string, ids []string) ([]worker.Change, error)
+	configured func(worker.Setting) error
+	maintain   func(replica string) (worker.Upkeep, error)
+
+	mu        sync.Mutex
+	count     map[string]int
+	tasks     []*worker.Task
+	entries   [][]Event // with the cursors 1, 2, 3 …
+	maxEvents int       // that many the stream keeps, as SubscriptionLag says
+	trimmed   int       // that many of the oldest entries are gone
+	news      chan struct{}
+
+	groups map[string]*fakeGroup
+}
+
+type fakeGroup struct {
+	next    int // index into entries
+	pending map[string]*fakePending
+	left    []string
+}
+
+type fakePending struct {
+	entry    []Event
+	consumer string
+	since    time.Time
+}
+
+func newFakeStore() *fakeStore {
+	return &fakeStore{count: map[string]int{}, news: make(chan struct{}), groups: map[string]*fakeGroup{}}
+}
+
+func newTestPool(t testing.TB, s Store, cfg Config) *Pool {
+	t.Helper()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	p, err := New(s, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.ends.close)
+	return p
+}
+
+func (s *fakeStore) called(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count[name]++
+}
+
+func (s *fakeStore) calls(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count[name]
+}
+
+func (s *fakeStore) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	s.called("enqueue")
+	if s.enqueue != nil {
+		return s.enqueue(ctx, specs)
+	}
+	return receiptsFor(specs), nil
+}
+
+func receiptsFor(specs []worker.Spec) []worker.Receipt {
+	r := make([]worker.Receipt, len(specs))
+	for i, s := range specs {
+		r[i] = worker.Receipt{ID: s.ID, State: worker.Waiting}
+	}
+	return r
+}
+
+// put makes t the task with its id.
+func (s *fakeStore) put(t *worker.Task) {
+	s.remove(t.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tasks = append(s.tasks, t)
+}
+
+func (s *fakeStore) remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rest []*worker.Task
+	for _, t := range s.tasks {
+		if t.ID != id {
+			rest = append(rest, t)
+		}
+	}
+	s.tasks = rest
+}
+
+// emit appends events to the stream, each as an entry of its own.
+func (s *fakeStore) emit(events ...Event) {
+	for _, e := range events {
+		s.emitEntry(e)
+	}
+}
+
+// emitEntry appends events to the stream as one entry.
+func (s *fakeStore) emitEntry(events ...Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range events {
+		events[i].Cursor = strconv.Itoa(len(s.entries) + 1)
+	}
+	s.entries = append(s.entries, events)
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// trim takes the oldest entries away, so that n are gone in all.
+func (s *fakeStore) trim(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trimmed = n
+}
+
+func (s *fakeStore) Get(_ context.Context, ids ...string) ([]*worker.Task, error) {
+	s.called("get")
+	if s.beforeGet != nil {
+		s.beforeGet()
+	}
+	if s.getErr != nil {
+		if err := s.getErr(); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make([]*worker.Task, len(ids))
+	for i, id := range ids {
+		for _, t := range s.tasks {
+			if t.ID == id {
+				c := *t
+				found[i] = &c
+			}
+		}
+	}
+	return found, nil
+}
+
+func (s *fakeStore) Tasks(_ context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
+	s.called("tasks")
+	has := func(all []string, v string) bool {
+		for _, a := range all {
+			if a == v {
+				return true
+			}
+		}
+		return len(all) == 0
+	}
+	return func(yield func(*worker.Task, error) bool) {
+		s.mu.Lock()
+		tasks := s.tasks
+		s.mu.Unlock()
+		var states []string
+		for _, st := range f.States {
+			states = append(states, string(st))
+		}
+		for _, t := range tasks {
+			if has(f.IDs, t.ID) && has(states, string(t.State)) && has(f.Kinds, t.Kind) && has(f.Queues, t.Queue) && has(f.Groups, t.Group) {
+				if !yield(t, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *fakeStore) Stop(_ context.Context, why string, ids ...string) ([]worker.Change, error) {
+	return s.changed("stop "+why, ids)
+}
+
+func (s *fakeStore) Retry(_ context.Context, ids ...string) ([]worker.Change, error) {
+	return s.changed("retry", ids)
+}
+
+func (s *fakeStore) Delete(_ context.Context, ids ...string) ([]worker.Change, error) {
+	return s.changed("delete", ids)
+}
+
+func (s *fakeStore) Configure(_ context.Context, settings ...worker.Setting) error {
+	for _, set := range settings {
+		if err := s.configured(set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *fakeStore) LastEvent(context.Context) (string, error) {
+	s.called("last")
+	if s.lastErr != nil {
+		if err := s.lastErr(); err != nil {
+			return "", err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strconv.Itoa(len(s.entries)), nil
+}
+
+func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait time.Duration) ([]worker.Event, error) {
+	s.called("read")
+	if s.readErr != nil {
+		if err := s.readErr(); err != nil {
+			return nil, err
+		}
+	}
+	from, err := strconv.Atoi(after)
+	if err != nil {
+		return nil, fmt.Errorf("bad cursor %q", after)
+	}
+	var page []worker.Event
+	err = s.await(ctx, wait, func() (bool, error) {
+		if from > 0 && from < s.trimmed {
+			return true, &worker.TrimmedError{After: after, Next: "0"}
+		}
+		from = max(from, s.trimmed)
+		for i := from; i < len(s.entries) && len(page) < most; i++ {
+			page = append(page, s.entries[i]...)
+		}
+		return len(page) > 0, nil
+	})
+	return page, err
+}
+
+// await calls ready, with the mutex held, until it says so or wait has passed.
+func (s *fakeStore) await(ctx context.Context, wait time.Duration, ready func() (bool, error)) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		ok, err := ready()
+		news := s.news
+		s.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-news:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([]worker.Event, error) {
+	s.called("recent")
+	if s.recentErr != nil {
+		if err := s.recentErr(); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := len(s.entries)
+	if before != "" {
+		n, _ := strconv.Atoi(before)
+		end = n - 1
+	}
+	var page []worker.Event
+	for i := end - 1; i >= s.trimmed && len(page) < limit; i-- {
+		page = append(page, s.entries[i]...)
+	}
+	return page, nil
+}
+
+func (s *fakeStore) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]worker.Event, bool, error) {
+	s.called("read group")
+	if s.readErr != nil {
+		if err := s.readErr(); err != nil {
+			return nil, false, err
+		}
+	}
+	var page []worker.Event
+	lost := false
+	err := s.await(ctx, wait, func() (bool, error) {
+		g := s.groups[name]
+		if g == nil {
+			g = &fakeGroup{next: len(s.entries), pending: map[string]*fakePending{}}
+			s.groups[name] = g
+		}
+		for _, entry := range s.entries {
+			p := g.pending[entry[0].Cursor]
+			if p != nil && time.Since(p.since) >= idle && len(page) < limit {
+				p.consumer, p.since = consumer, time.Now()
+				page = append(page, p.entry...)
+			}
+		}
+		if g.next < s.trimmed {
+			lost = true
+			g.next = s.trimmed
+		}
+		for ; g.next < len(s.entries) && len(page) < limit; g.next++ {
+			entry := s.entries[g.next]
+			g.pending[entry[0].Cursor] = &fakePending{entry: entry, consumer: consumer, since: time.Now()}
+			page = append(page, entry...)
+		}
+		return len(page) > 0, nil
+	})
+	return page, lost, err
+}
+
+func (s *fakeStore) HoldEvents(_ context.Context, group, consumer string, cursors ...string) error {
+	s.called("hold")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cursors {
+		if p := s.groups[group].pending[c]; p != nil {
+			p.consumer, p.since = consumer, time.Now()
+		}
+	}
+	return nil
+}
+
+func (s *fakeStore) AckEvents(_ context.Context, group string, cursors ...string) error {
+	s.called("ack")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cursors {
+		delete(s.groups[group].pending, c)
+	}
+	return nil
+}
+
+func (s *fakeStore) LeaveSubscription(_ context.Context, name, consumer string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.groups[name].left = append(s.groups[name].left, consumer)
+	return nil
+}
+
+func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (worker.Lag, error) {
+	s.called("lag")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.groups[name]
+	return worker.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
+}
+
+// pendingIn is how many entries of a group are not acknowledged.
+func (s *fakeStore) pendingIn(group string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.groups[group].pending)
+}
+
+// pass lets time go by in a synctest bubble, and everything happen that is due.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// goroutines counts those that the methods of this package started.
+func goroutines() int {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("created by github.com/ltsworker/ltsworker/pool.(*"))
+}

@@ -1,0 +1,46 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Get reads a task. It fails with ErrNotFound where there is none: it never was,
+// or has been removed after its end.
+func (p *Pool) Get(ctx context.Context, id string) (*worker.Task, error) {
+	if err := checkName("id", id); err != nil {
+		return nil, fmt.Errorf("get task: %w", err)
+	}
+	t, err := p.find(ctx, id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("task %s: %w", id, err)
+	case t == nil:
+		return nil, fmt.Errorf("get task %s: %w", id, ErrNotFound)
+	}
+	return t, nil
+}
+
+// find reads a task; there being none is no error. The id is a name.
+func (p *Pool) find(ctx context.Context, id string) (*worker.Task, error) {
+	tasks, err := p.store.Get(ctx, id)
+	if err != nil || len(tasks) == 0 {
+		return nil, err
+	}
+	return tasks[0], nil
+}
+
+// History reads the failed and lost attempts of a task, oldest first, at most
+// the newest worker.MaxHistory.
+func (p *Pool) History(ctx context.Context, id string) ([]AttemptRecord, error) {
+	if err := checkName("id", id); err != nil {
+		return nil, fmt.Errorf("history of task: %w", err)
+	}
+	h, err := p.store.History(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", id, err)
+	}
+	return h, nil
+}

@@ -1,0 +1,44 @@
+package pool
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
+)
+
+// An alert has to match the outages of replicas and of readers by the same words.
+func TestOutageIsLoggedAsAReplicaLogsIt(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := newFakeStore()
+		l := newLife(s, "a")
+		var mu sync.Mutex
+		var out error
+		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		c := startWait(t.Context(), p, "a")
+		pass(time.Second)
+		set(errors.New("down"))
+		s.emit(Event{ID: "x"})
+		pass(time.Minute)
+		set(nil)
+		pass(time.Minute)
+		l.end("1")
+		if got := <-c; got.Err != nil {
+			t.Fatal(got.Err)
+		}
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(lines) != 2 ||
+			!strings.Contains(lines[0], `level=ERROR msg="calls to the store fail; trying again until they work" call="read events" err=down`) ||
+			!strings.Contains(lines[1], `level=WARN msg="the store works again" call="read events" after=1m`) {
+			t.Errorf("the log is\n%s", &log)
+		}
+	})
+}

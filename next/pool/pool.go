@@ -1,0 +1,104 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Pool enqueues tasks, reads and operates them, and, where its Config has
+// queues, runs them. Its methods may be called by several goroutines at once;
+// Handle comes before Run.
+type Pool struct {
+	store   Store
+	cfg     Config
+	log     *slog.Logger
+	replica *worker.Replica // nil in a pool without queues
+	commit  committer
+	ends    endings
+
+	closed    context.Context // ends with Close
+	setClosed context.CancelFunc
+
+	mu       sync.Mutex
+	handlers map[string]Handler // by kind
+	ran      bool
+}
+
+// New returns a pool over store. Everything that is wrong with cfg comes back at
+// once, as FieldErrors joined. It makes no call and starts nothing: the
+// methods do.
+func New(store Store, cfg Config) (*Pool, error) {
+	var errs []error
+	if store == nil {
+		errs = append(errs, &FieldError{Field: "store", Msg: "must not be nil"})
+	}
+	if err := errors.Join(append(errs, cfg.check())...); err != nil {
+		return nil, fmt.Errorf("pool: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	p := &Pool{
+		store:  store,
+		cfg:    cfg,
+		log:    cfg.Logger,
+		commit: committer{enqueue: store.Enqueue},
+		ends:   endings{store: store, log: cfg.Logger},
+
+		handlers: map[string]Handler{},
+	}
+	p.closed, p.setClosed = context.WithCancel(context.Background())
+	if len(cfg.Queues) > 0 {
+		r, err := worker.New(store, cfg.replica())
+		if err != nil {
+			return nil, fmt.Errorf("pool: %w", err)
+		}
+		p.replica = r
+	}
+	return p, nil
+}
+
+// Run serves the pool's queues until ctx ends. Then it takes no more tasks,
+// waits up to Config.DrainTimeout for the running ones, cancels the rest with
+// ErrShutdown, gives them back without using an attempt, and returns nil.
+//
+// It returns ErrNoQueues on a pool without queues, ErrStuck when too many
+// handlers ignored their cancelled context, ErrSchema where another version
+// wrote the pool, and an error when it has no handlers or is called twice. A store
+// that does not answer when Run begins is an error after 5 seconds at most, with
+// Config.OnFinish after 10: make another pool to try again. Later outages
+// are waited for.
+func (p *Pool) Run(ctx context.Context) error {
+	if p.replica == nil {
+		return ErrNoQueues
+	}
+	p.mu.Lock()
+	ran, kinds := p.ran, len(p.handlers)
+	p.ran = ran || kinds > 0
+	p.mu.Unlock()
+	switch {
+	case ran:
+		return errors.New("pool: Run was called before; a pool runs once")
+	case kinds == 0:
+		return errors.New("pool: no handlers: call Handle before Run")
+	case p.cfg.OnFinish == nil:
+		return p.replica.Run(ctx)
+	}
+	return p.runWithFinish(ctx)
+}
+
+// Close ends Run now: running handlers are cancelled with ErrShutdown, have
+// Config.StopGrace to return, and their tasks are given back. It returns when Run
+// has, with Run's error; it may be called at any time and more than once, but not
+// by a handler. The store is left alone: enqueueing and reading go on working.
+func (p *Pool) Close() error {
+	p.setClosed()
+	p.ends.close()
+	if p.replica == nil {
+		return nil
+	}
+	return p.replica.Close()
+}

@@ -1,0 +1,140 @@
+package pooltest
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// mostAttempts is how many attempts one Drain makes before it takes them for
+// endless.
+const mostAttempts = 10_000
+
+// Drain runs tasks until none can start now: neither those that handlers enqueue
+// meanwhile, nor what Config.OnFinish, which it calls for the tasks that ended,
+// leads to. Tasks that are not due, paused, beyond a limit or in queues that the
+// Config does not name stay where they are. Each queue has as many workers as the
+// Config says; with one, tasks run in the order in which they would be started.
+//
+// It returns the attempts in the order of their ends. Handlers that fail do not fail
+// the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do attempts
+// without an end.
+//
+// It may be called again and again, but not while the pool runs.
+func (p *Pool) Drain(t testing.TB) Outcomes {
+	t.Helper()
+	if p.started.Load() {
+		t.Fatal("pooltest: drain: the pool has been started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
+	}
+	var all Outcomes
+	for {
+		if err := p.admit(t.Context()); err != nil {
+			t.Fatalf("pooltest: drain: %v", err)
+		}
+		p.upkeep(t)
+		ran := p.shift(t, mostAttempts-len(all))
+		all = append(all, ran...)
+		if len(all) >= mostAttempts {
+			t.Fatalf("pooltest: drain: no end after %d attempts; the last: %v", len(all), all[len(all)-1])
+		}
+		told := p.tellFinishes(t)
+		if len(ran) == 0 && told == 0 {
+			return all
+		}
+	}
+}
+
+// admit makes tasks of what is in the inbox.
+func (p *Pool) admit(ctx context.Context) error {
+	for {
+		if more, err := p.store.AdmitInbox(ctx); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// shift runs tasks with a replica that begins with every queue and ends when nothing
+// runs any more. It may leave tasks that another shift finds, unless it found none.
+func (p *Pool) shift(t testing.TB, most int) Outcomes {
+	t.Helper()
+	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[worker.Attempt]*worker.Task{}, over: make(chan struct{})}
+	double := p.double(t, s, func(next pool.Handler) pool.Handler {
+		return func(ctx context.Context, task *worker.Task) ([]byte, error) {
+			result, err := next(ctx, task)
+			s.witness.saw(task, err)
+			return result, err
+		}
+	})
+	if len(double.Handlers()) == 0 {
+		t.Fatal("pooltest: drain: the pool has no handlers")
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- double.Run(ctx) }()
+	var err error
+	select {
+	case <-s.over:
+		end()
+		err = <-ended
+	case err = <-ended:
+	}
+	if err != nil {
+		t.Fatalf("pooltest: drain: %v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done
+}
+
+// finishes reads the next events for OnFinish.
+func (p *Pool) finishes(ctx context.Context) ([]pool.Event, error) {
+	events, _, err := p.store.ReadSubscription(ctx, pool.FinishGroup, "pooltest", 100, 24*time.Hour, 0)
+	return events, err
+}
+
+// tellFinishes calls OnFinish for the tasks that ended and returns for how many.
+func (p *Pool) tellFinishes(t testing.TB) (told int) {
+	t.Helper()
+	if p.cfg.OnFinish == nil {
+		return 0
+	}
+	for {
+		events, err := p.finishes(t.Context())
+		if err != nil {
+			t.Fatalf("pooltest: events for OnFinish: %v", err)
+		}
+		if len(events) == 0 {
+			return told
+		}
+		var cursors []string
+		for _, e := range events {
+			if e.State.Terminal() {
+				told++
+				if err := p.onFinish(t.Context(), e); err != nil {
+					t.Errorf("pooltest: OnFinish of %s %s, which is %s: %v", e.Kind, e.ID, e.State, err)
+				}
+			}
+			cursors = append(cursors, e.Cursor)
+		}
+		if err := p.store.AckEvents(t.Context(), pool.FinishGroup, slices.Compact(cursors)...); err != nil {
+			t.Fatalf("pooltest: events for OnFinish: %v", err)
+		}
+	}
+}
+
+func (p *Pool) onFinish(ctx context.Context, e pool.Event) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	p.cfg.OnFinish(ctx, e)
+	return nil
+}

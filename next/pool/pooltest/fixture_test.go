@@ -1,0 +1,93 @@
+package pooltest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// The tasks of these tests.
+type (
+	Mail struct {
+		To string `json:"to"`
+	}
+	Sum struct{ A, B int }
+)
+
+func (Mail) Kind() string { return "mail" }
+func (Sum) Kind() string  { return "sum" }
+
+// add handles Sum.
+func add(p *pool.Pool) {
+	pool.HandleResult(p, func(_ context.Context, t *pool.Task[Sum]) (int, error) {
+		return t.Args.A + t.Args.B, nil
+	})
+}
+
+var errPost = errors.New("the post office is closed")
+
+// script handles Mail with what is next in line for it, nil when the line is empty.
+func script(p *pool.Pool, line ...error) *[]string {
+	var mu sync.Mutex
+	var to []string
+	pool.Handle(p, func(_ context.Context, t *pool.Task[Mail]) error {
+		mu.Lock()
+		defer mu.Unlock()
+		to = append(to, t.Args.To)
+		if len(line) == 0 {
+			return nil
+		}
+		err := line[0]
+		line = line[1:]
+		return err
+	})
+	return &to
+}
+
+// mustEnqueue enqueues, or fails the test.
+func mustEnqueue(t testing.TB, p interface {
+	Enqueue(context.Context, pool.Kinder, ...pool.Option) (pool.Receipt, error)
+}, args pool.Kinder, opts ...pool.Option) pool.Receipt {
+	t.Helper()
+	r, err := p.Enqueue(t.Context(), args, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// verdict is a testing.TB that keeps what it is told instead of failing.
+type verdict struct {
+	testing.TB
+	text string
+}
+
+func (v *verdict) Helper()           {}
+func (v *verdict) Output() io.Writer { return io.Discard }
+func (v *verdict) Fatalf(format string, args ...any) {
+	v.text += fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+func (v *verdict) Fatal(args ...any) {
+	v.text += fmt.Sprint(args...)
+	runtime.Goexit()
+}
+func (v *verdict) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
+
+// complaint is what f tells a test before it fails it, "" where it does not.
+func complaint(t *testing.T, f func(t testing.TB)) string {
+	v := &verdict{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(v)
+	}()
+	<-done
+	return v.text
+}

@@ -1,0 +1,140 @@
+package pooltest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Outcome is what became of one attempt.
+type Outcome struct {
+	ID      string
+	Kind    string
+	Attempt int64
+	// Code says why the attempt ended: pool.CodeOK, CodeError, CodePermanent,
+	// CodePanic, CodeTimeout, CodeReleased (a snooze), CodeBadPayload, CodeNoHandler.
+	Code pool.Code
+	// Err is what the handler returned, behind Middleware, with everything that it
+	// wraps; for a panic an error with the panic's text and stack. It is nil after
+	// a success.
+	Err error
+	// Result is what the handler returned, encoded; see Result for decoding it.
+	Result []byte
+	// Delay is how long the task waits for its next attempt: its backoff, or what
+	// RetryAfter or Snooze said. It is 0 where there is none, after a success, for
+	// good or because its attempts or its time are used up.
+	Delay time.Duration
+	// Progress is what the handler said last through SetProgress, as JSON. It is
+	// set by Call only.
+	Progress []byte
+}
+
+// OK reports whether the handler returned without an error.
+func (o Outcome) OK() bool { return o.Code == pool.CodeOK }
+
+// String is the outcome in one line, and further lines where its error has some.
+func (o Outcome) String() string {
+	s := fmt.Sprintf("%s %s, attempt %d: %s", o.Kind, o.ID, o.Attempt, o.Code)
+	if o.Err != nil {
+		s += ": " + o.Err.Error()
+	}
+	return s
+}
+
+// Result decodes the result of a handler made with pool.HandleResult; one that
+// returned none gives a zero R. It fails the test where the attempt did not
+// succeed, or its result does not decode.
+func Result[R any](t testing.TB, o Outcome) R {
+	t.Helper()
+	var r R
+	if !o.OK() {
+		t.Fatalf("pooltest: there is no result of %v", o)
+	}
+	if len(o.Result) > 0 {
+		if err := json.Unmarshal(o.Result, &r); err != nil {
+			t.Fatalf("pooltest: result of %s, %s: %v", o.Kind, o.Result, err)
+		}
+	}
+	return r
+}
+
+// Outcomes are attempts in the order in which they ended.
+type Outcomes []Outcome
+
+// RequireOK fails the test, and lists what went wrong, where an attempt did not
+// succeed. It returns the outcomes, which may be none.
+func (os Outcomes) RequireOK(t testing.TB) Outcomes {
+	t.Helper()
+	var bad []string
+	for _, o := range os {
+		if !o.OK() {
+			bad = append(bad, "  "+strings.ReplaceAll(o.String(), "\n", "\n  "))
+		}
+	}
+	if len(bad) > 0 {
+		t.Fatalf("pooltest: %d of %d attempts did not succeed:\n%s", len(bad), len(os), strings.Join(bad, "\n"))
+	}
+	return os
+}
+
+// witness sees what handlers return, which reports carry as text only. It is the
+// outermost middleware of a pool.
+type witness struct {
+	mu   sync.Mutex
+	errs map[worker.Attempt]error
+}
+
+func (w *witness) saw(t *worker.Task, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.errs == nil {
+		w.errs = map[worker.Attempt]error{}
+	}
+	w.errs[worker.Attempt{ID: t.ID, Fence: t.Fence}] = err
+}
+
+// outcome puts together what the task, its kind's policy, its report, which is of
+// now, and its handler say.
+func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}
+	delete(w.errs, attemptOf(r))
+	switch {
+	case o.OK():
+		o.Err = nil
+	case o.Err == nil && r.Error != "":
+		o.Err = errors.New(r.Error)
+	case o.Err == nil && r.Code == pool.CodeNoHandler:
+		o.Err = errors.New("the pool has no handler for this kind")
+	}
+	return o
+}
+
+// delay is how long the task waits for its next attempt, 0 where there is none.
+func delay(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) time.Duration {
+	switch r.Code {
+	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned:
+		return 0
+	}
+	d := r.Delay
+	if r.Op == worker.Fail {
+		if t.Failures+1 >= t.MaxAttemptsOr(policy) {
+			return 0
+		}
+		if !r.DelaySet {
+			d = backoff(t, policy)
+		}
+	}
+	if !t.DeadlineAt.IsZero() && !now.Add(d).Before(t.DeadlineAt) {
+		return 0
+	}
+	return d
+}

@@ -1,0 +1,97 @@
+package pooltest
+
+import (
+	"log/slog"
+	"maps"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Pool is a pool whose tasks are kept in memory. What is not for tests only is
+// done with the embedded pool: pool.Handle(p.Pool, fn), p.Enqueue, p.Get.
+//
+// Its methods may be called by several goroutines at once, except those that end
+// the test when they fail: they belong to the goroutine of the test, like t.FailNow.
+type Pool struct {
+	*pool.Pool
+	cfg   pool.Config
+	store *store
+	clock *clock
+
+	started atomic.Bool // and not yet stopped
+}
+
+// New makes a pool with a Redis of its own, which ends with the test. What is wrong
+// with cfg fails the test. It differs from pool.New in three defaults: no queues
+// are one, pool.DefaultQueue; no Workers are 1, so that tasks run one after the
+// other, in order; and the log goes to the test's. The limits in cfg hold at once.
+func New(t testing.TB, cfg pool.Config) *Pool {
+	t.Helper()
+	cfg.Queues = maps.Clone(cfg.Queues)
+	if len(cfg.Queues) == 0 {
+		cfg.Queues = map[string]pool.Queue{pool.DefaultQueue: {}}
+	}
+	for name, q := range cfg.Queues {
+		if q.Workers == 0 {
+			q.Workers = 1
+			cfg.Queues[name] = q
+		}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = logger(t)
+	}
+
+	rdb, clk := newRedis(t)
+	inner := redisstore.New(rdb, "test")
+	t.Cleanup(func() { inner.Close() })
+	p := &Pool{cfg: cfg, clock: clk, store: &store{Store: inner, policies: cfg.Policies, running: map[worker.Attempt]*worker.Task{}}}
+	var err error
+	if p.Pool, err = pool.New(p.store, cfg); err != nil {
+		t.Fatalf("pooltest: %v", err)
+	}
+	t.Cleanup(func() { _ = p.Pool.Close() })
+	p.publish(t)
+	return p
+}
+
+// publish makes the limits of the config hold before the first replica joins, and
+// the events for OnFinish count from here on.
+func (p *Pool) publish(t testing.TB) {
+	t.Helper()
+	const name = "pooltest"
+	_, err := p.store.Join(t.Context(), worker.Registration{
+		Replica: name, Lease: worker.DefaultLease, Queues: p.cfg.Queues,
+		Limits:   worker.Limits{Pool: p.cfg.Limit, DefaultGroup: p.cfg.Groups.DefaultLimit, Groups: p.cfg.Groups.Limits},
+		MaxEvent: p.cfg.MaxEvents, EventAge: p.cfg.EventAge,
+	})
+	if err == nil {
+		err = p.store.Leave(t.Context(), name)
+	}
+	if err == nil && p.cfg.OnFinish != nil {
+		_, err = p.finishes(t.Context())
+	}
+	if err != nil {
+		t.Fatalf("pooltest: %v", err)
+	}
+}
+
+// Store is where the pool keeps its tasks. A second pool over it, made with
+// pool.New, sees the same tasks, as another process would; what it enqueues
+// counts as enqueued here.
+func (p *Pool) Store() pool.Store { return p.store }
+
+// logger writes to the test's log, without times, which mean nothing there.
+func logger(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}

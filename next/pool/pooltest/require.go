@@ -1,0 +1,217 @@
+package pooltest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Enqueued is one task that was enqueued: its spec and its receipt. The
+// spec has the id and the queue that the task got.
+type Enqueued struct {
+	pool.Spec
+	Receipt pool.Receipt
+
+	named bool // the id was given
+}
+
+// String is the task in one line, with the options that are not the default.
+func (e Enqueued) String() string {
+	spec := e.Spec
+	if !e.named {
+		spec.ID = ""
+	}
+	s := describe(spec)
+	if e.Receipt.Duplicate {
+		s += " (not made: a duplicate of " + e.Receipt.ID + ")"
+	}
+	return s
+}
+
+// Kind asks RequireEnqueued and RequireNotEnqueued for a task of this kind, whatever
+// its payload.
+type Kind string
+
+// Kind is the name of the kind.
+func (k Kind) Kind() string { return string(k) }
+
+// Enqueued lists what was enqueued through the pool's store since New, in order,
+// with the duplicates that made no task. What has run is still there; what the
+// store refused is not.
+func (p *Pool) Enqueued() []Enqueued {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return slices.Clone(p.store.enqueued)
+}
+
+// RequireEnqueued fails the test, and lists what was enqueued, unless a task with
+// the same kind, the same payload and all of the options was. It returns the
+// first of them. args may be a Kind, and then the payload does not matter. Payloads
+// are compared as JSON.
+//
+// Options that are not named do not matter, nor do those that set a zero value, such as
+// Priority(0), which is none as well; but Retain(0) does. Headers have to be among the
+// task's.
+func (p *Pool) RequireEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Option) Enqueued {
+	t.Helper()
+	want := specOf(t, args, opts)
+	all := p.Enqueued()
+	for _, e := range all {
+		if !e.Receipt.Duplicate && difference(want, e.Spec) == "" {
+			return e
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "pooltest: not enqueued:\n    %s\n", describe(want))
+	list(&b, all, func(e Enqueued) string {
+		if e.Receipt.Duplicate {
+			return ""
+		}
+		return difference(want, e.Spec)
+	})
+	t.Fatal(strings.TrimRight(b.String(), "\n"))
+	return Enqueued{}
+}
+
+// RequireNotEnqueued fails the test if RequireEnqueued with the same arguments
+// would not.
+func (p *Pool) RequireNotEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Option) {
+	t.Helper()
+	want := specOf(t, args, opts)
+	var bad []Enqueued
+	for _, e := range p.Enqueued() {
+		if !e.Receipt.Duplicate && difference(want, e.Spec) == "" {
+			bad = append(bad, e)
+		}
+	}
+	if len(bad) > 0 {
+		var b strings.Builder
+		fmt.Fprintf(&b, "pooltest: must not be enqueued:\n    %s\n", describe(want))
+		list(&b, bad, func(Enqueued) string { return "" })
+		t.Fatal(strings.TrimRight(b.String(), "\n"))
+	}
+}
+
+func specOf(t testing.TB, args pool.Kinder, opts []pool.Option) pool.Spec {
+	t.Helper()
+	want, err := pool.NewSpec(args, opts...)
+	if err != nil {
+		t.Fatalf("pooltest: %v", err)
+	}
+	if _, anyArgs := args.(Kind); anyArgs {
+		want.Payload = nil
+	}
+	return want
+}
+
+// list writes tasks one per line, each with a remark.
+func list(b *strings.Builder, es []Enqueued, remark func(Enqueued) string) {
+	switch len(es) {
+	case 0:
+		b.WriteString("Nothing was enqueued.")
+		return
+	case 1:
+		b.WriteString("What was enqueued:\n")
+	default:
+		fmt.Fprintf(b, "The %d tasks that were enqueued:\n", len(es))
+	}
+	for i, e := range es {
+		fmt.Fprintf(b, "%3d. %s", i+1, e)
+		if r := remark(e); r != "" {
+			fmt.Fprintf(b, " (differs in: %s)", r)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// aspects are what a task can be asked for, as text; "" where it is the default.
+func aspects(s pool.Spec) [][2]string {
+	text := func(v any) string {
+		if reflect.ValueOf(v).IsZero() {
+			return ""
+		}
+		if v == pool.Forever {
+			return "forever"
+		}
+		return fmt.Sprint(v)
+	}
+	runAt, retain, reply := "", "", ""
+	if s.Reply {
+		reply = "true"
+	}
+	if !s.RunAt.IsZero() {
+		runAt = s.RunAt.UTC().Format(time.RFC3339Nano)
+	}
+	if s.Retain != nil {
+		retain = cmp.Or(text(*s.Retain), "none")
+	}
+	return [][2]string{
+		{"id", s.ID}, {"queue", s.Queue}, {"priority", text(s.Priority)}, {"group", s.Group}, {"unique", s.Unique},
+		{"delay", text(s.Delay)}, {"run_at", runAt}, {"timeout", text(s.Timeout)}, {"ttl", text(s.TTL)},
+		{"deadline", text(s.Deadline)}, {"max_attempts", text(s.MaxAttempts)}, {"backoff", s.Backoff.String()}, {"retain", retain}, {"reply", reply},
+	}
+}
+
+// difference names what of want is not in have, "" for nothing.
+func difference(want, have pool.Spec) string {
+	var d []string
+	if want.Kind != have.Kind {
+		d = append(d, "kind")
+	} else if want.Payload != nil && !sameJSON(want.Payload, have.Payload) {
+		d = append(d, "payload")
+	}
+	found := aspects(have)
+	for i, a := range aspects(want) {
+		if a[1] != "" && a[1] != found[i][1] {
+			d = append(d, a[0])
+		}
+	}
+	for k, v := range want.Headers {
+		if got, ok := have.Headers[k]; !ok || got != v {
+			d = append(d, "headers")
+			break
+		}
+	}
+	return strings.Join(d, ", ")
+}
+
+func sameJSON(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// mostShown is how many bytes of a payload are shown.
+const mostShown = 200
+
+// describe is a task in one line.
+func describe(s pool.Spec) string {
+	var b strings.Builder
+	b.WriteString(s.Kind)
+	switch p := bytes.ToValidUTF8(s.Payload, []byte("\uFFFD")); {
+	case len(p) > mostShown:
+		fmt.Fprintf(&b, " %s… (%d bytes)", bytes.ToValidUTF8(p[:mostShown], nil), len(s.Payload))
+	case len(p) > 0:
+		fmt.Fprintf(&b, " %s", p)
+	}
+	for _, a := range aspects(s) {
+		if a[1] != "" && a != [2]string{"queue", pool.DefaultQueue} {
+			fmt.Fprintf(&b, " %s=%s", a[0], a[1])
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Headers)) {
+		fmt.Fprintf(&b, " header %s=%q", k, s.Headers[k])
+	}
+	return b.String()
+}

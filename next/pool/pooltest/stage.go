@@ -1,0 +1,102 @@
+package pooltest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// stage is a store with one task, for a replica that runs it once. It has only the
+// methods that a replica calls.
+type stage struct {
+	pool.Store
+	bell     chan struct{}
+	reported chan struct{} // closed with the task's report
+
+	mu     sync.Mutex
+	task   *worker.Task // nil once it has been handed out
+	report *worker.Report
+}
+
+func newStage(t *worker.Task) *stage {
+	return &stage{task: t, bell: make(chan struct{}, 1), reported: make(chan struct{})}
+}
+
+func (s *stage) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
+func (s *stage) Leave(context.Context, string) error                         { return nil }
+
+func (s *stage) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := worker.Exchanged{
+		Verdicts: slices.Repeat([]worker.Verdict{worker.Accepted}, len(x.Reports)),
+		Short:    slices.Repeat([]bool{true}, len(x.Claims)),
+	}
+	if len(x.Reports) > 0 && s.report == nil {
+		report := x.Reports[0] // the slice is the replica's again
+		s.report = &report
+		close(s.reported)
+	}
+	t := s.task
+	if t == nil {
+		return answer, nil
+	}
+	answer.Now = t.StartedAt
+	switch {
+	case len(x.Claims) > 0:
+		answer.Claimed = []worker.Claimed{{Queue: t.Queue, Fence: t.Fence, Started: t.StartedAt, Left: t.TimeLeft, Tasks: []*worker.Task{t}}}
+		s.task = nil
+	case x.Idle:
+		answer.Ready = []string{t.Queue}
+	}
+	return answer, nil
+}
+
+func (s *stage) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
+	return worker.Renewed{Verdicts: slices.Repeat([]worker.Verdict{worker.Kept}, len(r.Held))}, nil
+}
+
+func (s *stage) Ring(context.Context, string) error {
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.bell:
+		return worker.Signal{Bell: true}, nil
+	case <-timer.C:
+		return worker.Signal{}, nil
+	case <-ctx.Done():
+		return worker.Signal{}, ctx.Err()
+	}
+}
+
+func (s *stage) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, pass(ctx, wait)
+}
+
+func (s *stage) Maintain(context.Context, string) (worker.Upkeep, error) {
+	return worker.Upkeep{}, nil
+}
+
+// pass returns when wait has passed, or the context's error when that ends first.
+func pass(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

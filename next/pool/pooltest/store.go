@@ -1,0 +1,81 @@
+package pooltest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// store is a store that remembers what was enqueued and leaves nothing to chance.
+type store struct {
+	pool.Store
+	policies map[string]pool.Policy
+
+	mu       sync.Mutex
+	enqueued []Enqueued
+	running  map[worker.Attempt]*worker.Task
+}
+
+func (s *store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	receipts, err := s.Store.Enqueue(ctx, specs)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, spec := range specs[:min(len(specs), len(receipts))] {
+		spec.Payload, spec.Headers = bytes.Clone(spec.Payload), maps.Clone(spec.Headers)
+		spec.Queue = cmp.Or(spec.Queue, pool.DefaultQueue)
+		if r := receipts[i]; r.Err == nil {
+			e := Enqueued{Spec: spec, Receipt: r, named: spec.ID != ""}
+			e.ID = cmp.Or(spec.ID, r.ID)
+			s.enqueued = append(s.enqueued, e)
+		}
+	}
+	return receipts, err
+}
+
+// Exchange replaces the jitter of backoffs: a test has to know when a retry is due.
+func (s *store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	reports := x.Reports
+	x.Reports = slices.Clone(reports) // a report that is sent again must not change
+	s.mu.Lock()
+	for i, r := range reports {
+		if t := s.running[attemptOf(r)]; t != nil && r.Op == worker.Fail && !r.DelaySet {
+			x.Reports[i].Delay, x.Reports[i].DelaySet = backoff(t, s.policies[t.Kind]), true
+		}
+	}
+	s.mu.Unlock()
+	answer, err := s.Store.Exchange(ctx, x)
+	if err != nil {
+		return answer, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range reports {
+		delete(s.running, attemptOf(r))
+	}
+	for _, c := range answer.Claimed {
+		for _, t := range c.Tasks {
+			s.running[worker.Attempt{ID: t.ID, Fence: c.Fence}] = t
+		}
+	}
+	return answer, nil
+}
+
+func attemptOf(r worker.Report) worker.Attempt { return worker.Attempt{ID: r.ID, Fence: r.Fence} }
+
+// Maintain always uses the same name, so that the lock of a replica that has left does
+// not keep it from its turn.
+func (s *store) Maintain(ctx context.Context, _ string) (worker.Upkeep, error) {
+	return s.Store.Maintain(ctx, "pooltest")
+}
+
+// backoff is the longest that the task may have to wait after one more failure.
+func backoff(t *worker.Task, policy pool.Policy) time.Duration {
+	return cmp.Or(t.Backoff, policy.Backoff).Ceiling(t.Failures + 1)
+}

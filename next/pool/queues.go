@@ -1,0 +1,117 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Queues reads every queue that has a setting or ever had a task, by name.
+func (p *Pool) Queues(ctx context.Context) ([]QueueInfo, error) {
+	s, err := p.store.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Queues, nil
+}
+
+// Stats reads the counts of the whole pool at one instant.
+func (p *Pool) Stats(ctx context.Context) (Stats, error) {
+	return p.store.Stats(ctx)
+}
+
+// Groups reads the limit of groups without one of their own, 0 for none, and the
+// groups named, by name; without any, those that have a limit of their own.
+func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, groups []GroupInfo, err error) {
+	for _, name := range names {
+		if err := checkName("group", name); err != nil {
+			return 0, nil, fmt.Errorf("groups: %w", err)
+		}
+	}
+	return p.store.Groups(ctx, names...)
+}
+
+// Pause keeps tasks of the queue from starting, of any queue where queue is "".
+// None starts after it has returned; running ones are left alone. A queue that the
+// pool does not know is one from then on: see ForgetQueue.
+func (p *Pool) Pause(ctx context.Context, queue string) error {
+	return p.pause(ctx, "pause", queue, true)
+}
+
+// Resume ends the Pause of the same queue, or of the whole pool where queue is
+// "". A queue runs while neither is paused. It makes an unknown queue known, as Pause
+// does.
+func (p *Pool) Resume(ctx context.Context, queue string) error {
+	return p.pause(ctx, "resume", queue, false)
+}
+
+func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
+	s := worker.Setting{Scope: PoolScope, Pause: &on}
+	if queue != "" {
+		if err := checkName("queue", queue); err != nil {
+			return fmt.Errorf("%s: %w", verb, err)
+		}
+		s.Scope, s.Name = QueueScope, queue
+	}
+	return p.store.Configure(ctx, s)
+}
+
+// SetLimit changes how many tasks run at once over all replicas, from now on: of
+// the pool (PoolScope) or of groups without a limit of their own (GroupsScope),
+// both with an empty name, or of the queue or group that name says (QueueScope,
+// GroupScope). 0 removes the limit; a group then has that of GroupsScope. Tasks beyond
+// a lowered limit run to their end. A queue that the pool does not know is one from
+// then on: see ForgetQueue.
+func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) error {
+	var errs []error
+	switch scope {
+	case QueueScope, GroupScope:
+		errs = append(errs, checkName(string(scope), name))
+	case PoolScope, GroupsScope:
+		if name != "" {
+			errs = append(errs, &FieldError{Field: "name", Msg: fmt.Sprintf("must be empty for the scope %s, not %q", scope, name)})
+		}
+	default:
+		errs = append(errs, &FieldError{Field: "scope", Msg: fmt.Sprintf("must be pool, queue, group or groups, not %q", scope)})
+	}
+	if n < 0 {
+		errs = append(errs, &FieldError{Field: "limit", Msg: fmt.Sprintf("must not be negative, but is %d; 0 removes the limit", n)})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("set limit: %w", err)
+	}
+	return p.store.Configure(ctx, worker.Setting{Scope: scope, Name: name, Limit: &n})
+}
+
+// ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
+// pause. It fails with ErrQueueInUse if the queue has live tasks, if a replica serves
+// it, also a silent one that is still on the list, or if the inbox has entries, which
+// may be for it. It fails with ErrNoQueue if the queue is not on the list. The next task
+// that names the queue puts it back, without the settings; so does one that is scheduled
+// at the same moment, when it is due.
+func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
+	if err := checkName("queue", queue); err != nil {
+		return fmt.Errorf("forget queue: %w", err)
+	}
+	err := p.store.ForgetQueue(ctx, queue)
+	switch {
+	case errors.Is(err, ErrQueueInUse), errors.Is(err, ErrNoQueue):
+		return fmt.Errorf("forget queue %s: %w", queue, err)
+	case err != nil:
+		return fmt.Errorf("queue %s: %w", queue, err)
+	}
+	return nil
+}
+
+// Replicas lists the live replicas.
+func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
+	return p.store.Replicas(ctx)
+}
+
+// Check reports everything that keeps the store from working well: a server that
+// cannot be reached, is too old, may evict keys, or refuses commands.
+func (p *Pool) Check(ctx context.Context) error {
+	return p.store.Check(ctx)
+}

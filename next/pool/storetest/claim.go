@@ -1,0 +1,241 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var claimRules = []rule{
+	{"ClaimTakesAtMostWhatItAsksFor", claimTakesAtMostWhatItAsksFor},
+	{"FenceGrowsAtEveryClaim", fenceGrowsAtEveryClaim},
+	{"ConcurrentClaimsShareNoTask", concurrentClaimsShareNoTask},
+	{"ReportsComeBeforeClaimsInAnExchange", reportsComeBeforeClaims},
+	{"SeveralQueuesInOneExchange", severalQueues},
+	{"ShortClaimIsOfAQueueWithNothingLeft", shortClaim},
+	{"LargeBacklogIsClaimedInBoundedCalls", largeBacklog},
+	{"TimeLeftIsTheSmallerOfTimeoutAndDeadline", timeLeftIsTheSmaller},
+	{"PolicyOfTheKindBoundsTheAttempt", policyOfTheKindBoundsTheAttempt},
+	{"EmptyExchangeChangesNothing", emptyExchange},
+}
+
+func claimTakesAtMostWhatItAsksFor(b *bundle) {
+	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"}, worker.Spec{ID: "o", Queue: "other"})
+	for _, n := range []int{0, 2, 2, 2} {
+		b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "none", N: 3}}})
+		got := tasks(b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: n}}}))
+		if len(got) > n {
+			b.Errorf("%d tasks for %d slots", len(got), n)
+		}
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		b.wantState(id, worker.Running)
+	}
+	b.wantState("o", worker.Waiting)
+}
+
+func fenceGrowsAtEveryClaim(b *bundle) {
+	t := b.start(worker.Spec{ID: "x"})
+	fence := int64(0)
+	for want := int64(1); want < 8; want++ {
+		if t.Attempt != want || t.Fence <= fence {
+			b.Fatalf("attempt %d under fence %d after %d, want attempt %d under a higher one", t.Attempt, t.Fence, fence, want)
+		}
+		fence = t.Fence
+		switch want % 4 {
+		case 0:
+			b.accept(release(t, 0))
+		case 1:
+			b.accept(failIn(t, 0))
+		case 2:
+			b.lose(t)
+		case 3:
+			b.accept(fail(t, worker.CodePermanent))
+			b.retry("x")
+		}
+		t = b.claim(worker.DefaultQueue, 1)[0]
+	}
+}
+
+func concurrentClaimsShareNoTask(b *bundle) {
+	const n = 200
+	specs := make([]worker.Spec, n)
+	for i := range specs {
+		specs[i].ID = fmt.Sprint("t", i)
+	}
+	b.enqueueAll(specs...)
+	var mu sync.Mutex
+	taken, fences := map[string]string{}, map[int64]string{}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		replica := fmt.Sprint("r", i/2)
+		b.present(replica)
+		wg.Go(func() {
+			for call := int64(1); ; call++ {
+				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+					Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 3}}})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				mu.Lock()
+				for _, c := range got.Claimed {
+					if fences[c.Fence] != "" {
+						b.Errorf("fence %d was given out twice", c.Fence)
+					}
+					fences[c.Fence] = replica
+					for _, t := range c.Tasks {
+						if taken[t.ID] != "" {
+							b.Errorf("%s went to %s and %s", t.ID, taken[t.ID], replica)
+						}
+						taken[t.ID] = replica
+					}
+				}
+				mu.Unlock()
+				if len(got.Claimed) == 0 {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(taken) != n {
+		b.Errorf("%d of %d tasks were claimed", len(taken), n)
+	}
+}
+
+func reportsComeBeforeClaims(b *bundle) {
+	b.limit(worker.QueueScope, "q", 2)
+	b.limit(worker.GroupScope, "g", 1)
+	b.enqueueAll(worker.Spec{ID: "a", Queue: "q"}, worker.Spec{ID: "b", Queue: "q", Group: "g"},
+		worker.Spec{ID: "c", Queue: "q", Group: "g"}, worker.Spec{ID: "d", Queue: "q"})
+	ts := b.claim("q", 4)
+	b.wantIDs(ts, "a", "b")
+	got := b.send(worker.Exchange{Reports: []worker.Report{failIn(ts[0], time.Hour), succeed(ts[1])}, Claims: []worker.Claim{{Queue: "q", N: 4}}})
+	if got.Verdicts[0] != worker.Accepted || got.Verdicts[1] != worker.Accepted {
+		b.Errorf("verdicts %v", got.Verdicts)
+	}
+	b.wantIDs(tasks(got), "c", "d")
+}
+
+func severalQueues(b *bundle) {
+	claims := make([]worker.Claim, worker.MaxQueues)
+	var want []string
+	for i := range claims {
+		queue := fmt.Sprint("q", i)
+		claims[i] = worker.Claim{Queue: queue, N: worker.MaxClaim / worker.MaxQueues}
+		for j := range i % 6 {
+			b.enqueue(worker.Spec{ID: fmt.Sprint(queue, "-", j), Queue: queue})
+			if j < claims[i].N {
+				want = append(want, fmt.Sprint(queue, "-", j))
+			}
+		}
+	}
+	got := b.send(worker.Exchange{Claims: claims})
+	have := ids(tasks(got))
+	slices.Sort(have)
+	slices.Sort(want)
+	if d := cmp.Diff(want, have); d != "" {
+		b.Error("claimed (-want +got):\n", d)
+	}
+	for i, short := range got.Short {
+		if n := i % 6; n > claims[i].N && short || n < claims[i].N && !short {
+			b.Errorf("%s had %d tasks and was asked for %d: short is %v", claims[i].Queue, n, claims[i].N, short)
+		}
+	}
+	fences := map[int64]bool{}
+	for _, c := range got.Claimed {
+		if fences[c.Fence] {
+			b.Errorf("fence %d is that of two claims", c.Fence)
+		}
+		fences[c.Fence] = true
+	}
+}
+
+func shortClaim(b *bundle) {
+	short := func(why string, want bool, claims ...worker.Claim) {
+		b.Helper()
+		for i, s := range b.send(worker.Exchange{Claims: claims}).Short {
+			if s != want {
+				b.Errorf("%s: short is %v for %s", why, s, claims[i].Queue)
+			}
+		}
+	}
+	b.limit(worker.QueueScope, "limited", 1)
+	b.limit(worker.GroupScope, "g", 1)
+	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "limited"}, worker.Spec{Queue: "limited"},
+		worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "paused"})
+	b.pause(worker.QueueScope, "paused", true)
+	short("tasks are left", false, worker.Claim{Queue: "q", N: 2})
+	short("nothing is left", true, worker.Claim{Queue: "q", N: 2}, worker.Claim{Queue: "empty", N: 1})
+	short("the limit is reached", true, worker.Claim{Queue: "limited", N: 2})
+	short("the group is full", true, worker.Claim{Queue: "grouped", N: 2})
+	short("the queue is paused", true, worker.Claim{Queue: "paused", N: 1})
+}
+
+func largeBacklog(b *bundle) {
+	n := 5000
+	if b.Emulated {
+		n = 1500
+	}
+	b.enqueueAll(make([]worker.Spec, n)...)
+	got := 0
+	for got < n {
+		answer := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: worker.MaxClaim}}})
+		got += len(tasks(answer))
+		if len(tasks(answer)) == 0 || answer.Short[0] && got < n {
+			b.Fatalf("%d of %d tasks were claimed, short is %v", got, n, answer.Short[0])
+		}
+	}
+}
+
+func timeLeftIsTheSmaller(b *bundle) {
+	for _, c := range []struct {
+		spec worker.Spec
+		want time.Duration
+	}{
+		{worker.Spec{}, worker.DefaultTimeout},
+		{worker.Spec{Timeout: time.Minute}, time.Minute},
+		{worker.Spec{Timeout: time.Hour, Deadline: time.Minute}, time.Minute},
+		{worker.Spec{Timeout: worker.Forever, Deadline: time.Minute}, time.Minute},
+	} {
+		if _, left := b.startBounded(c.spec); left > c.want || left < c.want-10*time.Second {
+			b.Errorf("%+v: time left %v", c.spec, left)
+		}
+	}
+	if _, left := b.startBounded(worker.Spec{Timeout: worker.Forever}); left != worker.Forever {
+		b.Errorf("without a timeout: time left %v", left)
+	}
+}
+
+func policyOfTheKindBoundsTheAttempt(b *bundle) {
+	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{
+		"short": {Timeout: time.Second}, "endless": {Timeout: worker.Forever}, "plain": {},
+	}})
+	if _, left := b.startBounded(worker.Spec{Kind: "short"}); left > time.Second {
+		b.Errorf("time left %v", left)
+	}
+	if _, left := b.startBounded(worker.Spec{Kind: "endless"}); left != worker.Forever {
+		b.Errorf("time left %v", left)
+	}
+	if _, left := b.startBounded(worker.Spec{Kind: "plain"}); left > worker.DefaultTimeout || left < worker.DefaultTimeout-time.Minute {
+		b.Errorf("time left %v", left)
+	}
+	if _, left := b.startBounded(worker.Spec{Kind: "short", Timeout: time.Hour}); left < time.Minute {
+		b.Errorf("the policy of the kind replaced the task's own timeout: %v", left)
+	}
+}
+
+func emptyExchange(b *bundle) {
+	if got := b.send(worker.Exchange{}); len(got.Claimed) != 0 || len(got.Ready) != 0 || len(got.Stops) != 0 || got.Drain || got.Next != 0 {
+		b.Errorf("answer %+v", got)
+	}
+	if n := len(b.events()); n != 0 {
+		b.Errorf("%d events", n)
+	}
+}

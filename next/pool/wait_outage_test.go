@@ -1,0 +1,176 @@
+package pool
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/faketime"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func TestWaitSurvivesTrimmedEvents(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l, still := newLife(s, "a"), newLife(s, "b")
+		down := errors.New("down")
+		var mu sync.Mutex
+		var out error
+		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+		a, b := startWait(t.Context(), p, "a"), startWait(t.Context(), p, "b")
+		synctest.Wait()
+		// The end of a passes in an outage, and is trimmed before its end.
+		set(down)
+		s.emit(Event{ID: "x"})
+		pass(time.Minute)
+		l.t.Result = []byte("1")
+		l.become(Succeeded)
+		s.emit(Event{ID: "x"})
+		s.trim(len(s.entries))
+		pass(time.Minute)
+		set(nil)
+		if got := <-a; got.N != 1 || got.Err != nil {
+			t.Errorf("a: got %+v", got)
+		}
+		still.end("2")
+		if got := <-b; got.N != 2 || got.Err != nil {
+			t.Errorf("b: got %+v", got)
+		}
+	})
+}
+
+func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		var mu sync.Mutex
+		out := worker.ErrDenied
+		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrDenied) {
+			t.Errorf("got %+v", got)
+		}
+		set(nil)
+		a := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		s.emit(Event{ID: "x"})
+		synctest.Wait()
+		set(worker.ErrDenied)
+		s.emit(Event{ID: "x"})
+		pass(time.Minute)
+		set(nil)
+		l.end("1")
+		if got := <-a; got.N != 1 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		l := newLife(s, "a")
+		c := startWait(t.Context(), p, "a")
+		synctest.Wait()
+		fails := 5
+		s.getErr = func() error {
+			if fails--; fails >= 0 {
+				return errors.New("down")
+			}
+			return nil
+		}
+		l.end("3")
+		if got := <-c; got.N != 3 || got.Err != nil {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestWaitSearchesPatientlyForTheEndOfATaskThatIsGone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		leave func(*life)
+		want  waited
+	}{
+		"with an end":    {func(l *life) { l.end("3") }, waited{N: 3}},
+		"without an end": {func(l *life) { l.s.remove(l.t.ID) }, waited{Err: ErrNotFound}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				p := newTestPool(t, s, Config{})
+				l := newLife(s, "a")
+				var mu sync.Mutex
+				var out error
+				s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
+				set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
+				c := startWait(t.Context(), p, "a")
+				synctest.Wait()
+				// The task goes unseen, and the outage has not ended for all calls
+				// when its end is looked up.
+				down := errors.New("down")
+				set(down)
+				s.emit(Event{ID: "x"})
+				pass(time.Minute)
+				tt.leave(l)
+				fails := 5
+				s.recentErr = func() error {
+					if fails--; fails >= 0 {
+						return down
+					}
+					return nil
+				}
+				set(nil)
+				if got := <-c; got.N != tt.want.N || !errors.Is(got.Err, tt.want.Err) {
+					t.Errorf("got %+v, want %+v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
+	down := errors.New("down")
+	fail := func() error { return down }
+	for name, set := range map[string]func(*fakeStore){
+		"where the stream ends": func(s *fakeStore) { s.lastErr = fail },
+		"the task":              func(s *fakeStore) { s.getErr = fail },
+	} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				newLife(s, "a")
+				set(s)
+				p := newTestPool(t, s, Config{})
+				if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, down) {
+					t.Errorf("got %+v", got)
+				}
+				// It is no lasting damage.
+				s.lastErr, s.getErr = nil, nil
+				c := startWait(t.Context(), p, "a")
+				synctest.Wait()
+				(&life{s: s, t: worker.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
+				if got := <-c; got.Err != nil {
+					t.Errorf("afterwards: %v", got.Err)
+				}
+			})
+		})
+	}
+}
+
+func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		newLife(s, "a")
+		s.readErr = func() error { return worker.ErrSchema }
+		p := newTestPool(t, s, Config{})
+		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrSchema) {
+			t.Errorf("got %+v", got)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package redisstore_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// argv is what a script's header says of its ARGV: how many come first, and how
+// many each further item has; 0 where the header says no fixed number.
+func argv(script string) (first, each int) {
+	text, err := os.ReadFile("../lua/" + script + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	m := regexp.MustCompile(`(?s)-- ` + script + `: .*?-- ARGV  (.*?)\n-- (?:Returns|Keeps)`).FindStringSubmatch(string(text))
+	if m == nil {
+		return 0, 0
+	}
+	say := strings.ReplaceAll(m[1], "\n--      ", "")
+	say = regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(say, "")
+	head, tail, per := strings.Cut(say, "then per ")
+	first = len(strings.FieldsFunc(strings.Trim(head, " ,"), func(r rune) bool { return r == ',' }))
+	if per {
+		_, items, _ := strings.Cut(tail, ":")
+		each = len(strings.Split(items, ","))
+	}
+	return first, each
+}
+
+// unfixed are the scripts whose number of arguments no header fixes, and why.
+var unfixed = map[string]string{
+	"enqueue":   "groups of tasks, each with as many strings as it says",
+	"exchange":  "reports by queue, claim and op, then claims, as many as each count says",
+	"renew":     "claims with as many ids as each says, then news",
+	"inbox":     "an entry brings a reason or a task, which brings as many further strings as it says",
+	"configure": "groups follow the settings, as many as there are",
+	"join":      "settings, kinds and queues, as many as each count says",
+	"get":       "ids, as many as there are",
+	"wake":      "queues, as many as there are",
+	"stop":      "ids, as many as there are",
+	"retry":     "ids, as many as there are",
+	"delete":    "ids, as many as there are",
+}
+
+// TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the
+// header fixes and counts them.
+func TestCallsPassWhatTheHeadersSay(t *testing.T) {
+	ctx := t.Context()
+	two := 2
+	maintain := func(s *site) error { _, err := s.store.Maintain(ctx, "r"); return err }
+	calls := map[string]struct {
+		items int
+		call  func(s *site) error
+	}{
+		"reap":    {0, maintain},
+		"promote": {0, maintain},
+		"purge":   {0, maintain},
+		"check":   {0, maintain},
+		"leave":   {0, func(s *site) error { return s.store.Leave(ctx, "r") }},
+		"ring":    {0, func(s *site) error { return s.store.Ring(ctx, "r") }},
+		"drain":   {0, func(s *site) error { _, err := s.store.Drain(ctx, "other"); return err }},
+		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx); return err }},
+		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
+		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Ring(ctx, "r") }},
+		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"count": {0, func(s *site) error {
+			return s.store.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &two})
+		}},
+		"regroup": {0, func(s *site) error {
+			s.park(ctx, "q")
+			return s.store.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two})
+		}},
+	}
+	for _, script := range scripts(t) {
+		c, counted := calls[script]
+		if _, exempt := unfixed[script]; counted == exempt {
+			t.Errorf("%s is counted: %v, exempt: %v", script, counted, exempt)
+		}
+		if !counted {
+			continue
+		}
+		s := newSite(t, miniClient(t))
+		s.join(t, "r")
+		s.rdb.SAdd(ctx, s.prefix+"queues", "q")
+		var sent recorder
+		s.rdb.AddHook(&sent)
+		err := c.call(s)
+		got := sent.ran(script)
+		if err != nil || len(got) == 0 {
+			t.Errorf("%s: %d calls, %v", script, len(got), err)
+			continue
+		}
+		first, each := argv(script)
+		if want := first + each*c.items; len(got[0]) != want {
+			t.Errorf("%s is called with %d arguments, its header says %d and %d each", script, len(got[0]), first, each)
+		}
+	}
+}
+
+// park writes a parked task of a group.
+func (s *site) park(ctx context.Context, queue string) {
+	s.rdb.ZAdd(ctx, s.prefix+"group:wait:"+queue, redis.Z{Member: "g 0000000000000001 x"})
+}
+
+// scripts are the names of all scripts.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../lua/*.lua")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(filepath.Base(p), ".lua")
+	}
+	return paths
+}
+
+// TestScriptsSurviveAFlush checks that a server that has forgotten the scripts is
+// sent them again.
+func TestScriptsSurviveAFlush(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		s.join(t, "r")
+		ctx := t.Context()
+		var reports []worker.Report
+		for call := int64(1); call < 8; call++ {
+			s.enqueue(t, worker.Spec{})
+			if call%2 == 0 {
+				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x := claimOf(call, "default", 1)
+			x.Reports = reports
+			got, err := s.store.Exchange(ctx, x)
+			if err != nil || len(tasksOf(got)) != 1 || slices.Contains(got.Verdicts, worker.LeaseLost) {
+				t.Fatal(got, err)
+			}
+			reports = []worker.Report{reportOn(tasksOf(got)[0], worker.Succeed)}
+		}
+	})
+}
+
+// The text of a script is sent once to a server that keeps it.
+func TestScriptsAreSentByHash(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		s.join(t, "r")
+		for call := int64(1); call < 3; call++ { // which makes every script known
+			s.enqueue(t, worker.Spec{})
+			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var sent recorder
+		rdb.AddHook(&sent)
+		for call := int64(3); call < 9; call++ {
+			s.enqueue(t, worker.Spec{})
+			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range sent.take() {
+			if c[0] != "evalsha" {
+				t.Errorf("a script was sent in full: %.60v", c)
+			}
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package redisstore
+
+import (
+	"context"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Stop ends tasks that are not running at once and asks for the end of running
+// ones, whose replicas cancel their handlers.
+func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.Change, error) {
+	if why == "" {
+		why = "stopped by request"
+	}
+	changes, err := s.change(ctx, stopScript, []any{why}, ids)
+	return changes, s.fail(ctx, "stop", err)
+}
+
+// Retry puts ended tasks back into their queues, behind all that wait.
+func (s *Store) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
+	changes, err := s.change(ctx, retryScript, nil, ids)
+	return changes, s.fail(ctx, "retry", err)
+}
+
+// Delete removes ended tasks and everything of them.
+func (s *Store) Delete(ctx context.Context, ids ...string) ([]worker.Change, error) {
+	changes, err := s.change(ctx, deleteScript, nil, ids)
+	return changes, s.fail(ctx, "delete", err)
+}
+
+// change calls a script with args and ids, page by page. With an error the changes are
+// those of the pages before.
+func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]worker.Change, error) {
+	changes := make([]worker.Change, 0, len(ids))
+	for len(ids) > 0 {
+		var page []string
+		page, ids = cut(ids, changePage)
+		reply, err := s.run(ctx, sc, append(args, anys(page)...)...)
+		if err != nil {
+			return changes, err
+		}
+		r := readReply("the answer", reply)
+		for _, id := range page {
+			c := worker.Change{ID: id, State: worker.State(r.string())}
+			switch r.int() {
+			case 1:
+				c.Done = true
+			case -1:
+				c.Err = worker.ErrUniqueTaken
+			}
+			changes = append(changes, c)
+		}
+		if r.err != nil {
+			return changes, r.err
+		}
+	}
+	return changes, nil
+}

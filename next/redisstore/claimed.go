@@ -1,0 +1,110 @@
+package redisstore
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// claimed takes a batch of tasks: head, ids, lengths and blob. The tasks keep no part of
+// the blob, which may be large, but copies of what they need of it.
+func (r *replyReader) claimed(replica string) worker.Claimed {
+	head, ids, lengths, blob := words{rest: r.string()}, words{rest: r.string()}, words{rest: r.string()}, r.string()
+	c := worker.Claimed{Fence: head.int(), Queue: head.next(), Started: time.UnixMilli(head.int()), Left: worker.Forever}
+	if left := head.int(); left > 0 {
+		c.Left = time.Duration(left) * time.Millisecond
+	}
+	n := 1 + strings.Count(ids.rest, " ")
+	counted := head.rest != "0" // the head has the number of extras of each task
+	each := int64(-1)           // the length of all parts, if they have one
+	if !strings.Contains(lengths.rest, " ") {
+		each = lengths.int()
+		lengths.bad = lengths.bad || each < 1
+	}
+	part := func() string {
+		n := each
+		if n < 0 {
+			n = lengths.int()
+		}
+		if n < 0 || n > int64(len(blob)) {
+			lengths.bad = true
+			return ""
+		}
+		text := blob[:n]
+		blob = blob[n:]
+		return text
+	}
+	tasks := make([]worker.Task, n)
+	c.Tasks = make([]*worker.Task, n)
+	kind := ""
+	for i := range tasks {
+		t := &tasks[i]
+		c.Tasks[i] = t
+		t.ID = ids.next()
+		f := fieldReader{what: "task", id: t.ID}
+		setRecord(t, part(), c.Queue, kind, &f)
+		kind = t.Kind
+		if counted {
+			for left := head.int(); left > 0 && !lengths.bad; left -= 2 {
+				name := part()
+				setField(t, name, strings.Clone(part()), &f)
+			}
+		}
+		// The record and its extras are those from before the claim.
+		t.State, t.Attempt, t.Version = worker.Running, t.Attempt+1, t.Version+1
+		t.Fence, t.Replica, t.StartedAt, t.TimeLeft = c.Fence, replica, c.Started, c.Left
+		t.Broken = f.broken
+	}
+	if head.bad || ids.bad || lengths.bad || lengths.rest != "" || blob != "" {
+		r.fail("a claim", "a text that does not fit together")
+	}
+	return c
+}
+
+// setRecord sets what the record of a claimed task says. Of a record without words it
+// keeps a copy of the payload only, and the strings of the queue and of the last kind if
+// they are the same.
+func setRecord(t *worker.Task, record, queue, kind string, f *fieldReader) {
+	line, payload, _ := strings.Cut(record, "\n")
+	h, err := parseHeader(line)
+	if err == nil && h.words != "" {
+		h, err = parseHeader(strings.Clone(line))
+	}
+	if err != nil {
+		f.fail("header", err)
+		return
+	}
+	h.queue, h.kind = share(h.queue, queue), share(h.kind, kind)
+	setHeader(t, &h, f)
+	t.Payload = []byte(payload)
+}
+
+// share returns the known string if s is the same, else a copy of s.
+func share(s, known string) string {
+	if s == known {
+		return known
+	}
+	return strings.Clone(s)
+}
+
+// words takes the words of a text one by one. Where none is left, or it is no number as
+// it should be, bad is set.
+type words struct {
+	rest string
+	bad  bool
+}
+
+func (w *words) next() string {
+	word, rest, _ := strings.Cut(w.rest, " ")
+	w.rest = rest
+	w.bad = w.bad || word == ""
+	return word
+}
+
+func (w *words) int() int64 {
+	n, err := strconv.ParseInt(w.next(), 10, 64)
+	w.bad = w.bad || err != nil
+	return n
+}

@@ -1,0 +1,153 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// commands makes calls that are not scripts, at the server that has the pool's keys.
+// They may be repeated.
+func (s *Store) commands(ctx context.Context, do func(rdb redis.UniversalClient) error) error {
+	if err := s.ready(ctx, reads); err != nil {
+		return err
+	}
+	return s.settle(ctx, s.rdb, func() error {
+		home, err := s.home(ctx)
+		if err != nil {
+			return err
+		}
+		return do(home)
+	})
+}
+
+// pipeline makes calls for each item of a list, n items at a time. add adds the calls of
+// an item and returns what reads their answers. Keys that are missing or of another type,
+// which is the doctor's business, have zero answers.
+func (s *Store) pipeline(ctx context.Context, list []string, n int, add func(p redis.Pipeliner, item string) (read func())) error {
+	for page := range slices.Chunk(list, n) {
+		reads := make([]func(), len(page))
+		err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+			p := rdb.Pipeline()
+			for i, item := range page {
+				reads[i] = add(p, item)
+			}
+			cmds, _ := p.Exec(ctx)
+			for _, c := range cmds {
+				if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) && !isWrongType(err) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, read := range reads {
+			read()
+		}
+	}
+	return nil
+}
+
+// existing are those of the items whose keys exist.
+func (s *Store) existing(ctx context.Context, items []string, key func(item string) string) (found []string, err error) {
+	err = s.pipeline(ctx, items, pipelinePage, func(p redis.Pipeliner, item string) func() {
+		exists := p.Exists(ctx, key(item))
+		return func() {
+			if exists.Val() > 0 {
+				found = append(found, item)
+			}
+		}
+	})
+	return found, err
+}
+
+// pages is a list that is read page by page. It ends with an error.
+type pages = iter.Seq2[[]string, error]
+
+// scan reads the pages of a SCAN command, which may return an element twice.
+func (s *Store) scan(ctx context.Context, page func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd) pages {
+	return func(yield func([]string, error) bool) {
+		for cursor := uint64(0); ; {
+			var found []string
+			err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+				list, next, err := page(rdb, cursor).Result()
+				if err == nil {
+					found, cursor = list, next
+				}
+				return err
+			})
+			if !yield(found, err) || err != nil || cursor == 0 {
+				return
+			}
+		}
+	}
+}
+
+// members are the members of a set, sorted.
+func (s *Store) members(ctx context.Context, key string) ([]string, error) {
+	return collect(s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+		return rdb.SScan(ctx, key, cursor, "", scanPage)
+	}))
+}
+
+// queues are the names of all queues of the pool, sorted.
+func (s *Store) queues(ctx context.Context) ([]string, error) { return s.members(ctx, s.key("queues")) }
+
+// collect reads a list to its end and sorts it.
+func collect(list pages) (all []string, err error) {
+	for page, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// now is the clock of the server.
+func (s *Store) now(ctx context.Context) (now time.Time, err error) {
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		now, err = rdb.Time(ctx).Result()
+		return err
+	})
+	return now, err
+}
+
+// setting reads a field of the meta hash, "" if it is not set.
+func (s *Store) setting(ctx context.Context, field string) (v string, err error) {
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		v, err = rdb.HGet(ctx, s.key("meta"), field).Result()
+		return unlessNil(err)
+	})
+	return v, err
+}
+
+// unlessNil is err, but nil for the answer that there is nothing.
+func unlessNil(err error) error {
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
+}
+
+// cut returns the first n of a list, or all, and the others.
+func cut[T any](list []T, n int) (first, rest []T) {
+	n = min(n, len(list))
+	return list[:n], list[n:]
+}
+
+// anys are strings as arguments of a script.
+func anys(list []string) []any {
+	args := make([]any, len(list))
+	for i := range list {
+		args[i] = &list[i]
+	}
+	return args
+}

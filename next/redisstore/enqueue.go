@@ -1,0 +1,202 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// lane numbers enqueue calls that are made one after the other, so that Redis
+// can distinguish a repeated call from a new one.
+type lane struct {
+	name string
+	call int64
+}
+
+func (s *Store) takeLane() *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.lanes); n > 0 {
+		l := s.lanes[n-1]
+		s.lanes = s.lanes[:n-1]
+		return l
+	}
+	s.nLanes++
+	return &lane{name: fmt.Sprintf("%s:%d", s.client, s.nLanes)}
+}
+
+func (s *Store) putLane(l *lane) {
+	s.mu.Lock()
+	s.lanes = append(s.lanes, l)
+	s.mu.Unlock()
+}
+
+// Enqueue makes one task of each spec and answers in their order. Up to a thousand
+// specs with up to 4 MiB of payload are one atomic step, if queue, kind or options change
+// no more than a hundred times from one to the next; more are several. Every spec is
+// checked before the first is written.
+//
+// With an error the receipts cover the steps that succeeded. The tasks of the step
+// that failed may or may not exist: enqueue them again under given ids to be sure of
+// one task each. Later steps were not tried. With ErrNotReplicated there are receipts
+// for the step that failed, too: its tasks exist.
+func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
+		return nil, &worker.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
+	}
+	for i := range specs {
+		if err := specs[i].Check(); err != nil {
+			return nil, fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
+		}
+	}
+	if err := s.ready(ctx, creates); err != nil {
+		return nil, err
+	}
+	receipts := make([]worker.Receipt, len(specs))
+	nameTasks(receipts, specs)
+	for done := 0; done < len(specs); {
+		n, err := s.enqueue(ctx, receipts[done:], specs[done:])
+		if done += n; err != nil {
+			return receipts[:done], s.fail(ctx, "enqueue", err)
+		}
+	}
+	return receipts, nil
+}
+
+// enqueue makes the tasks of one step and returns how many have receipts.
+func (s *Store) enqueue(ctx context.Context, receipts []worker.Receipt, specs []worker.Spec) (n int, err error) {
+	l := s.takeLane()
+	defer s.putLane(l)
+	l.call++
+	args, n := enqueueArgs(l, receipts, specs)
+	reply, unconfirmed := s.enqueueCall(ctx, args)
+	if unconfirmed != nil && !errors.Is(unconfirmed, ErrNotReplicated) {
+		return 0, unconfirmed
+	}
+	if err := decodeReceipts(reply, receipts[:n], specs[:n]); err != nil {
+		return 0, err
+	}
+	return n, unconfirmed
+}
+
+// nameTasks sets the ids of the receipts: those that were given, and new ones.
+func nameTasks(receipts []worker.Receipt, specs []worker.Spec) {
+	missing := 0
+	for i := range specs {
+		if receipts[i].ID = specs[i].ID; receipts[i].ID == "" {
+			missing++
+		}
+	}
+	if missing == 0 {
+		return
+	}
+	made := newIDs(missing)
+	for i := range receipts {
+		if receipts[i].ID == "" {
+			receipts[i].ID, made = made[0], made[1:]
+		}
+	}
+}
+
+// enqueueArgs are the arguments of the enqueue script for as many tasks as one step makes,
+// n: consecutive specs of one shape are one group.
+func enqueueArgs(l *lane, receipts []worker.Receipt, specs []worker.Spec) (args []any, n int) {
+	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
+	groups, bytes := 0, 0
+	count := 0 // where in args the number of tasks of the last group is, which begins with the task first
+	first := 0
+	var last shape
+	for ; n < min(len(specs), maxBatch); n++ {
+		sh := shapeOf(&specs[n])
+		bytes += len(specs[n].Payload) + len(sh.words)
+		other := n == 0 || sh != last
+		if n > 0 && (bytes > maxBatchBytes || other && groups == maxShapes) {
+			break
+		}
+		if other {
+			args[count] = n - first
+			groups, last, first = groups+1, sh, n
+			args = sh.appendTo(args)
+			count = len(args)
+			args = append(args, 0)
+		}
+		args = append(args, &receipts[n].ID, specs[n].Payload)
+	}
+	args[count] = n - first
+	args[0], args[1], args[2] = l.name, l.call, groups
+	return args, n
+}
+
+// decodeReceipts completes the receipts with the reply of the enqueue script: what became
+// of the tasks that were not made.
+func decodeReceipts(reply any, receipts []worker.Receipt, specs []worker.Spec) error {
+	r := readReply("enqueue", reply)
+	now := r.int()
+	for i := range specs {
+		receipts[i].State = worker.Waiting
+		if specs[i].Delay > 0 || runAtMS(&specs[i]) > now {
+			receipts[i].State = worker.Scheduled
+		}
+	}
+	for r.more() {
+		i, why, id, state := r.int()-1, r.string(), r.string(), r.string()
+		switch {
+		case i < 0 || i >= int64(len(specs)):
+			r.fail("the index of a task", i)
+		case why == "dup":
+			receipts[i] = worker.Receipt{ID: id, State: worker.State(state), Duplicate: true}
+		case why == "full":
+			receipts[i] = worker.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, queueOf(&specs[i]))}
+		}
+	}
+	return r.err
+}
+
+// enqueueCall makes the call, and waits for replication if that was asked for. With
+// ErrNotReplicated there is a reply.
+func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err error) {
+	if s.waitReplicas == 0 {
+		return s.run(ctx, enqueueScript, args...)
+	}
+	err = s.settle(ctx, s.rdb, func() error {
+		reply, err = s.enqueueAndWait(ctx, args)
+		return err
+	})
+	return reply, err
+}
+
+// enqueueAndWait sends both calls over one connection: WAIT is about the writes of its
+// own.
+func (s *Store) enqueueAndWait(ctx context.Context, args []any) (any, error) {
+	home, err := s.home(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, send := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{enqueueScript.EvalSha, enqueueScript.Eval} {
+		p := home.Pipeline()
+		call := send(ctx, p, s.keys, args...)
+		wait := p.Do(ctx, "WAIT", s.waitReplicas, s.waitTimeout.Milliseconds())
+		p.Exec(ctx)
+		var reply any
+		if reply, err = call.Result(); redis.HasErrorPrefix(err, "NOSCRIPT") {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		acked, err := wait.Int()
+		if err == nil && acked < s.waitReplicas {
+			err = fmt.Errorf("%d of %d within %v", acked, s.waitReplicas, s.waitTimeout)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrNotReplicated, err)
+		}
+		return reply, err
+	}
+	return nil, err
+}

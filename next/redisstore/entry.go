@@ -1,0 +1,227 @@
+package redisstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// ParseEntry reads one inbox entry: a JSON object with the fields that
+// docs/protocol.md lists, in valid UTF-8. The payload of the spec is a part of entry,
+// byte for byte. It reports everything that is wrong, not only the first thing.
+func ParseEntry(entry []byte) (worker.Spec, error) {
+	spec, _, err := parseEntry(entry)
+	return spec, err
+}
+
+// parseEntry also returns where in entry the payload begins.
+func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
+	if !utf8.Valid(entry) {
+		return spec, 0, errors.New("must be valid UTF-8") // JSON decodes anything else into another text
+	}
+	dec := json.NewDecoder(bytes.NewReader(entry))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return spec, 0, errors.New(`must be a JSON object such as {"kind":"email.send","payload":{}}`)
+	}
+	e := entryReader{spec: &spec}
+	var seen []string
+	for dec.More() {
+		if len(e.errs) > maxMistakes {
+			e.errs = append(e.errs, errors.New("and perhaps more"))
+			return spec, 0, errors.Join(e.errs...)
+		}
+		t, err := dec.Token()
+		if err != nil {
+			return spec, 0, syntaxError(err)
+		}
+		name, _ := t.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return spec, 0, syntaxError(err)
+		}
+		if slices.Contains(seen, name) {
+			e.add(name, "is given twice")
+			continue
+		}
+		seen = append(seen, name)
+		if name == "payload" {
+			end := int(dec.InputOffset())
+			payloadAt = end - len(value)
+			spec.Payload = entry[payloadAt:end:end]
+			continue
+		}
+		e.field(name, value)
+	}
+	if _, err := dec.Token(); err != nil {
+		return spec, 0, syntaxError(err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return spec, 0, errors.New("has something after its JSON object")
+	}
+	if err := spec.Check(); err != nil {
+		e.errs = append(e.errs, asEntry(err)...)
+	}
+	return spec, payloadAt, errors.Join(e.errs...)
+}
+
+// asEntry gives what is wrong with a spec the names that the fields have in an entry.
+func asEntry(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	errs := joined.Unwrap()
+	for i, err := range errs {
+		if f, ok := err.(*worker.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
+			errs[i] = &worker.FieldError{Field: f.Field + "_ms", Msg: strings.ReplaceAll(f.Msg, "run_at", "run_at_ms")}
+		}
+	}
+	return errs
+}
+
+func syntaxError(err error) error {
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ends too early")
+	}
+	return fmt.Errorf("is not valid JSON: %w", err)
+}
+
+// maxMistakes is how many of an entry's mistakes are listed before the rest of it
+// is left unread: a reason is for a person, and an entry may be all mistakes.
+const maxMistakes = 20
+
+// entryReader fills a spec from the fields of an entry and collects what is
+// wrong with them.
+type entryReader struct {
+	spec *worker.Spec
+	errs []error
+}
+
+func (e *entryReader) add(field, format string, args ...any) {
+	e.errs = append(e.errs, &worker.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+}
+
+// entryFields are the fields an entry may have.
+var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms",
+	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply"}
+
+func (e *entryReader) field(name string, v json.RawMessage) {
+	s := e.spec
+	switch name {
+	case "kind":
+		e.text(name, v, &s.Kind)
+	case "id":
+		e.text(name, v, &s.ID)
+	case "queue":
+		e.text(name, v, &s.Queue)
+	case "group":
+		e.text(name, v, &s.Group)
+	case "unique":
+		e.text(name, v, &s.Unique)
+	case "priority":
+		if n, ok := e.whole(name, v, -128, 127); ok {
+			s.Priority = int8(n)
+		}
+	case "delay_ms":
+		e.ms(name, v, 0, &s.Delay)
+	case "run_at_ms":
+		if n, ok := e.whole(name, v, 0, worker.MaxRunAt); ok {
+			s.RunAt = time.UnixMilli(n)
+		}
+	case "timeout_ms":
+		if string(v) == `"`+none+`"` {
+			s.Timeout = worker.Forever
+		} else {
+			e.ms(name, v, 1, &s.Timeout)
+		}
+	case "ttl_ms":
+		e.ms(name, v, 1, &s.TTL)
+	case "deadline_ms":
+		e.ms(name, v, 1, &s.Deadline)
+	case "max_attempts":
+		if n, ok := e.whole(name, v, 1, worker.MaxMaxAttempts); ok {
+			s.MaxAttempts = int(n)
+		}
+	case "backoff":
+		var text string
+		if e.text(name, v, &text) {
+			b, err := worker.ParseBackoff(text)
+			if err != nil {
+				e.add(name, "%v", err)
+				return
+			}
+			s.Backoff = b
+		}
+	case "retain_ms":
+		d := worker.Forever
+		if string(v) != `"`+forever+`"` {
+			d = 0
+			if !e.ms(name, v, 0, &d) {
+				return
+			}
+		}
+		s.Retain = &d
+	case "headers":
+		e.strings(name, v, &s.Headers)
+	case "reply":
+		if s.Reply = string(v) == "true"; !s.Reply && string(v) != "false" {
+			e.add(name, "must be true or false")
+		}
+	default:
+		e.add(strconv.Quote(clipName(name)), "is not a field of a task; the fields are %s", strings.Join(entryFields, " "))
+	}
+}
+
+func clipName(s string) string {
+	if len(s) > 64 {
+		return strings.ToValidUTF8(s[:64], "") + "…"
+	}
+	return s
+}
+
+func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
+	if len(v) == 0 || v[0] != '"' || json.Unmarshal(v, to) != nil {
+		e.add(name, "must be a string")
+		return false
+	}
+	return true
+}
+
+func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]string) {
+	var given map[string]*string // a null would be taken for an empty string
+	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
+		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
+		return
+	}
+	*to = make(map[string]string, len(given))
+	for k, s := range given {
+		(*to)[k] = *s
+	}
+}
+
+func (e *entryReader) whole(name string, v json.RawMessage, least, most int64) (int64, bool) {
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil || n < least || n > most {
+		e.add(name, "must be a whole number from %d to %d", least, most)
+		return 0, false
+	}
+	return n, true
+}
+
+func (e *entryReader) ms(name string, v json.RawMessage, least int64, to *time.Duration) bool {
+	n, ok := e.whole(name, v, least, worker.MaxDuration.Milliseconds())
+	if ok {
+		*to = time.Duration(n) * time.Millisecond
+	}
+	return ok
+}

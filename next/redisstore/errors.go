@@ -1,0 +1,73 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// isRefused reports whether the server refused a call, or a command in a script,
+// by its ACL.
+func isRefused(err error) bool {
+	msg := err.Error()
+	return strings.HasPrefix(msg, "NOPERM") || strings.Contains(msg, "ACL failure in script") ||
+		strings.Contains(msg, "can't run this command")
+}
+
+// deniedError is an ErrDenied in the words of Redis.
+type deniedError struct{ error }
+
+func (deniedError) Is(target error) bool { return target == worker.ErrDenied }
+
+func (e deniedError) Unwrap() error { return e.error }
+
+// workerRights is what an ACL user needs of commands to work on a pool's keys.
+const workerRights = "+@all -@admin -@dangerous -function +info"
+
+// fail names what was being done, and adds advice to the errors that have a known
+// remedy.
+func (s *Store) fail(ctx context.Context, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		reload(ctx, c, err)
+	}
+	msg := err.Error()
+	switch {
+	case strings.HasPrefix(msg, "SCHEMA "):
+		err = s.foreign(strings.TrimPrefix(msg, "SCHEMA "))
+	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
+		err = advise(err, "give the password in the Redis URL, from the environment or a file")
+	case isRefused(err):
+		s.gate.granted.Store(false) // they may have changed: check them before the next call
+		err = advise(deniedError{err}, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
+	case strings.HasPrefix(msg, "OOM"):
+		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
+	case strings.HasPrefix(msg, "READONLY"):
+		err = advise(err, "this server is a replica: connect to the primary, or through Sentinel or the cluster client")
+	case s.isAstray(err):
+		err = advise(err, "this is one node of a cluster: use a client for clusters, or a URL with redis-cluster://")
+	case strings.HasPrefix(msg, "TRYAGAIN"):
+		err = advise(err, "the cluster is moving the pool to another master: it goes on when that is done")
+	case strings.HasPrefix(msg, "LOADING"):
+		err = advise(err, "Redis is starting: it serves when it has read its data")
+	case strings.HasPrefix(msg, "BUSY "):
+		err = advise(err, "a script of another program blocks Redis: SCRIPT KILL ends it")
+	case strings.HasPrefix(msg, "MASTERDOWN"):
+		err = advise(err, "this server is a replica that has lost its primary: connect to the primary, or through Sentinel or the cluster client")
+	case strings.HasPrefix(msg, "WRONGTYPE"):
+		err = advise(err, "a key of pool "+s.pool+" was overwritten by another program: ltsworker doctor names it")
+	case strings.HasPrefix(msg, "MISCONF"):
+		err = advise(err, "Redis cannot write its snapshot to disk: see its log")
+	case strings.Contains(msg, "unknown command"):
+		err = advise(err, "Redis 7.0 or newer is needed")
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func advise(err error, advice string) error { return &worker.AdvisedError{Err: err, Do: advice} }

@@ -1,0 +1,238 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Exchange delivers reports and claims tasks in one script call.
+func (s *Store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	if err := checkExchange(&x); err != nil {
+		return worker.Exchanged{}, err
+	}
+	class := ""
+	if !x.Draining {
+		var err error
+		if class, err = s.classOf(ctx, x.Replica); err != nil {
+			return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+		}
+	}
+	order := reportOrder(x.Reports)
+	reply, err := s.run(ctx, exchangeScript, exchangeArgs(&x, class, order)...)
+	if err != nil {
+		return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+	}
+	got, joined, err := decodeExchange(reply, &x, order)
+	if err == nil && !joined {
+		err = s.fail(ctx, "exchange", worker.ErrNotJoined)
+	}
+	return got, err
+}
+
+// checkExchange refuses a call that would take too long.
+func checkExchange(x *worker.Exchange) error {
+	tasks := 0
+	for _, c := range x.Claims {
+		tasks += c.N
+	}
+	if len(x.Reports) > worker.MaxReports || len(x.Claims) > worker.MaxQueues || tasks > worker.MaxClaim || len(x.Busy) > 4*worker.MaxQueues {
+		return fmt.Errorf("exchange: %d reports, %d claims of %d tasks and %d busy queues are more than one call may have",
+			len(x.Reports), len(x.Claims), tasks, len(x.Busy))
+	}
+	return nil
+}
+
+// reportOrder are the indexes of the reports in the order in which they are sent: those
+// of a queue, of a claim and of an op side by side.
+func reportOrder(reports []worker.Report) []int {
+	order := make([]int, len(reports))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &reports[i], &reports[j]
+		if c := strings.Compare(a.Queue, b.Queue); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Fence, b.Fence), strings.Compare(opOf(a), opOf(b)), cmp.Compare(i, j))
+	})
+	return order
+}
+
+// opOf is the op of a report as the script calls it.
+func opOf(r *worker.Report) string {
+	switch {
+	case r.Op == worker.Fail:
+		return "fail"
+	case r.Op == worker.Release:
+		return "release"
+	case r.Result != nil:
+		return "result"
+	default:
+		return "ok"
+	}
+}
+
+// exchangeArgs are the arguments of the exchange script. Strings of the reports are passed
+// by reference: a string in an interface would be an allocation each.
+func exchangeArgs(x *worker.Exchange, class string, order []int) []any {
+	args := make([]any, 0, 12+len(x.Busy)+8*len(x.Claims)+3*len(order))
+	args = append(args, x.Replica, x.Lane, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
+	for i := range x.Busy {
+		args = append(args, &x.Busy[i])
+	}
+	args = appendReports(args, x.Reports, order)
+	args = append(args, len(x.Claims))
+	for i := range x.Claims {
+		args = append(args, &x.Claims[i].Queue, x.Claims[i].N)
+	}
+	return args
+}
+
+// appendReports adds the reports by queue, and those of a queue by claim and op.
+func appendReports(args []any, reports []worker.Report, order []int) []any {
+	at := len(args) // of the number of queues
+	args = append(args, 0)
+	queues, groups, group := 0, 0, 0 // groups: index of the number of groups; group: of the first argument of a group
+	for n, i := range order {
+		r := &reports[i]
+		var before *worker.Report
+		if n > 0 {
+			before = &reports[order[n-1]]
+		}
+		if before == nil || before.Queue != r.Queue {
+			queues++
+			groups = len(args) + 1
+			args = append(args, &r.Queue, 0)
+		}
+		if op := opOf(r); groups > group || before.Fence != r.Fence || opOf(before) != op {
+			args[groups] = args[groups].(int) + 1
+			group = len(args)
+			args = append(args, op, r.Fence, false, 0)
+		}
+		if r.Last {
+			args[group+2] = true
+		}
+		args[group+3] = args[group+3].(int) + 1
+		args = appendReport(args, r)
+	}
+	args[at] = queues
+	return args
+}
+
+func appendReport(args []any, r *worker.Report) []any {
+	args = append(args, &r.ID)
+	switch r.Op {
+	case worker.Fail:
+		var delay any = ""
+		if r.DelaySet {
+			delay = r.Delay.Milliseconds()
+		}
+		return append(args, string(r.Code), &r.Error, &r.Log, delay)
+	case worker.Release:
+		return append(args, string(r.Code), r.Delay.Milliseconds())
+	}
+	if r.Result != nil {
+		args = append(args, r.Result, resultForm(r.Result))
+	}
+	return args
+}
+
+// resultForm says how a reply list carries a result: as JSON, as a string, or by its
+// length.
+func resultForm(result []byte) string {
+	switch {
+	case !utf8.Valid(result):
+		return "bytes"
+	case json.Valid(result):
+		return "json"
+	default:
+		return "text"
+	}
+}
+
+// The verdicts as the scripts write them.
+var (
+	reportVerdicts = map[byte]worker.Verdict{'o': worker.Accepted, 'l': worker.LeaseLost, 'g': worker.Gone}
+	claimVerdicts  = map[byte]worker.Verdict{'k': worker.Kept, 'l': worker.LeaseLost, 'r': worker.Recount}
+)
+
+// decodeExchange reads the reply to a call whose reports were sent in the given order.
+// joined says that the pool knows the replica; with an error nothing is known.
+func decodeExchange(reply any, x *worker.Exchange, order []int) (got worker.Exchanged, joined bool, err error) {
+	r := readReply("exchange", reply)
+	got.Now = time.UnixMilli(r.int())
+	got.Next = time.Duration(r.int()) * time.Millisecond
+	got.Verdicts = r.reportVerdicts(order)
+	got.Short = r.short(len(x.Claims))
+	got.Ready = strings.Fields(r.string())
+	got.Stops = r.attempts()
+	state := r.int()
+	got.Drain = state == 1
+	if n := len(r.vals) / 4; n > 0 {
+		got.Claimed = make([]worker.Claimed, 0, n)
+	}
+	for r.more() {
+		got.Claimed = append(got.Claimed, r.claimed(x.Replica))
+	}
+	if r.err != nil {
+		return worker.Exchanged{}, false, r.err
+	}
+	return got, state != 2, nil
+}
+
+// reportVerdicts takes the verdicts on the reports that were sent in the given order. An
+// empty string accepts all.
+func (r *replyReader) reportVerdicts(order []int) []worker.Verdict {
+	verdicts := make([]worker.Verdict, len(order))
+	text := r.string()
+	for i, at := range order {
+		verdicts[at] = worker.Accepted
+		if text != "" {
+			verdicts[at] = r.verdict(text, i, reportVerdicts)
+		}
+	}
+	return verdicts
+}
+
+// verdict is the i-th letter of a text.
+func (r *replyReader) verdict(text string, i int, letters map[byte]worker.Verdict) worker.Verdict {
+	if i >= len(text) || letters[text[i]] == "" {
+		r.fail("a verdict", text)
+		return ""
+	}
+	return letters[text[i]]
+}
+
+func (r *replyReader) short(n int) []bool {
+	text := r.string()
+	short := make([]bool, n)
+	for i := range short {
+		short[i] = i >= len(text) || text[i] == 's' // fewer letters: nothing was claimed
+	}
+	return short
+}
+
+// attempts takes words that are a fence and an id in turn.
+func (r *replyReader) attempts() []worker.Attempt {
+	w := words{rest: r.string()}
+	if w.rest == "" {
+		return nil
+	}
+	attempts := make([]worker.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
+	for w.rest != "" && !w.bad {
+		attempts = append(attempts, worker.Attempt{Fence: w.int(), ID: w.next()})
+	}
+	if w.bad {
+		r.fail("fences and ids", w.rest)
+	}
+	return attempts
+}

@@ -1,0 +1,49 @@
+package redisstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// WalkKeys is the part of Inspect that looks at the pool's keys.
+func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]worker.Finding, error) {
+	var findings []worker.Finding
+	err := s.walkKeys(ctx, worker.Inspection{Fix: fix}, func(f worker.Finding) bool {
+		findings = append(findings, f)
+		return true
+	})
+	return findings, err
+}
+
+// ForgetCheck makes the next turn of upkeep go on with the slow check, however
+// long its pause still is.
+func (s *Store) ForgetCheck(ctx context.Context) error {
+	s.mu.Lock()
+	s.nextCheck = time.Time{}
+	s.mu.Unlock()
+	if err := s.rdb.HDel(ctx, s.key("meta"), "check").Err(); !isWrongType(err) {
+		return err
+	}
+	return nil
+}
+
+// ForgetSchema makes the store read the pool's schema again.
+func (s *Store) ForgetSchema() { s.gate.known.Store(nil) }
+
+// Held is how many connections the store would cut if its blocking calls ended now.
+func (s *Store) Held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, b := range s.idle {
+		b.mu.Lock()
+		n += len(b.conns)
+		b.mu.Unlock()
+	}
+	return n
+}
+
+// IsOutdated says whether an error makes a client for clusters reload its map.
+func IsOutdated(ctx context.Context, err error) bool { return isOutdated(ctx, err) }

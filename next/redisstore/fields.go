@@ -1,0 +1,63 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// fieldReader reads the fields of a task or an event that other programs may have
+// written. What it cannot read is zero, and reported in broken.
+type fieldReader struct {
+	what, id string // of what, for broken
+	broken   error
+}
+
+func (f *fieldReader) fail(name string, err error) {
+	f.broken = errors.Join(f.broken, fmt.Errorf("%s %s: field %s %w", f.what, f.id, name, err))
+}
+
+func (f *fieldReader) whole(name, v string, least, most int64) int64 {
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < least || n > most {
+		f.fail(name, fmt.Errorf("must be a whole number from %d to %d, not %q", least, most, clipName(v)))
+		return 0
+	}
+	return n
+}
+
+func (f *fieldReader) count(name, v string) int64 { return f.whole(name, v, 0, math.MaxInt64) }
+
+// moment reads a time in ms; 0 is none.
+func (f *fieldReader) moment(name, v string) time.Time {
+	if n := f.count(name, v); n > 0 {
+		return time.UnixMilli(n)
+	}
+	return time.Time{}
+}
+
+const maxSpan = math.MaxInt64 / int64(time.Millisecond)
+
+// span reads a length of time in ms.
+func (f *fieldReader) span(name, v string) time.Duration {
+	return time.Duration(f.whole(name, v, 0, maxSpan)) * time.Millisecond
+}
+
+// elapsed is span for one that was measured: it is negative if the server's
+// clock went back meanwhile.
+func (f *fieldReader) elapsed(name, v string) time.Duration {
+	return time.Duration(f.whole(name, v, -maxSpan, maxSpan)) * time.Millisecond
+}
+
+// headers reads an object of strings.
+func (f *fieldReader) headers(name, v string) map[string]string {
+	var h map[string]string
+	if err := json.Unmarshal([]byte(v), &h); err != nil {
+		f.fail(name, fmt.Errorf("must be an object of strings: %w", err))
+		return nil
+	}
+	return h
+}

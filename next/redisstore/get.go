@@ -1,0 +1,89 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Get reads tasks; the answer has nil where there is none. One that cannot be
+// read in full has Broken set.
+func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) {
+	tasks, err := s.read(ctx, false, ids)
+	return tasks, s.fail(ctx, "get", err)
+}
+
+// read reads tasks, brief ones without payload and result, in pages that are bounded by
+// their number and their bytes.
+func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*worker.Task, error) {
+	tasks := make([]*worker.Task, 0, len(ids))
+	for len(ids) > 0 {
+		page, _ := cut(ids, getPage)
+		reply, err := s.run(ctx, getScript, append([]any{getBytes, brief}, anys(page)...)...)
+		if err != nil {
+			return nil, err
+		}
+		r := readReply("get", reply)
+		if r.err == nil && (len(r.vals) == 0 || len(r.vals) > len(page)) {
+			r.fail("as many tasks as ids, or some of them", reply)
+		}
+		for i := 0; r.more(); i++ {
+			tasks = append(tasks, r.task(page[i], brief))
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		ids = ids[len(reply.([]any)):]
+	}
+	return tasks, nil
+}
+
+// task takes a task: nothing, or its record, its run entry, and its extras.
+func (r *replyReader) task(id string, brief bool) *worker.Task {
+	parts := r.list().strings()
+	if len(parts) < 2 {
+		return nil
+	}
+	t := decodeTask(id, parts[0], parts[1], parts[2:])
+	if brief {
+		t.Payload, t.Headers = nil, nil
+	}
+	return t
+}
+
+// attemptRecord is the stored form of a worker.AttemptRecord.
+type attemptRecord struct {
+	Attempt int64       `json:"attempt"`
+	Code    worker.Code `json:"code"`
+	At      int64       `json:"at"`
+	RunMS   int64       `json:"run_ms"`
+	Replica string      `json:"replica"`
+	Error   string      `json:"error"`
+	Log     string      `json:"log"`
+}
+
+// History reads the failed and lost attempts of a task, oldest first.
+func (s *Store) History(ctx context.Context, id string) ([]worker.AttemptRecord, error) {
+	var entries []string
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		entries, err = rdb.LRange(ctx, s.key("history:", id), -worker.MaxHistory, -1).Result()
+		return err
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "history", err)
+	}
+	records := make([]worker.AttemptRecord, len(entries))
+	for i, e := range entries {
+		var a attemptRecord
+		if err := json.Unmarshal([]byte(e), &a); err != nil {
+			return nil, s.fail(ctx, "history", err)
+		}
+		records[i] = worker.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
+			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log}
+	}
+	return records, nil
+}

@@ -1,0 +1,90 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Groups reads the default limit of groups, 0 for none, and the named groups in
+// the order of their names, without any those that have a limit of their own.
+func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.GroupInfo, error) {
+	byDefault, groups, err := s.groups(ctx, names)
+	if err != nil {
+		return 0, nil, s.fail(ctx, "groups", err)
+	}
+	return byDefault, groups, nil
+}
+
+func (s *Store) groups(ctx context.Context, names []string) (byDefault int, groups []worker.GroupInfo, err error) {
+	if len(names) == 0 {
+		if names, err = s.limitedGroups(ctx); err != nil {
+			return 0, nil, err
+		}
+	}
+	text, err := s.setting(ctx, "limit:group")
+	if err != nil {
+		return 0, nil, err
+	}
+	byDefault, _ = strconv.Atoi(text)
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	err = s.pipeline(ctx, names, pipelinePage, func(p redis.Pipeliner, name string) func() {
+		limit, running := p.HGet(ctx, s.key("meta"), groupLimit+name), p.SCard(ctx, s.key("group:run:", name))
+		return func() {
+			g := worker.GroupInfo{Name: name, Running: int(running.Val()), Limit: byDefault, Own: limit.Err() == nil}
+			if g.Own {
+				g.Limit, _ = strconv.Atoi(limit.Val())
+			}
+			groups = append(groups, g)
+		}
+	})
+	for i := 0; err == nil && i < len(groups); i++ {
+		if g := &groups[i]; g.Full() { // of others the heads can start, and let the next forward
+			g.Held, err = s.heldOf(ctx, g.Name)
+		}
+	}
+	return byDefault, groups, err
+}
+
+// groupLimit begins the fields of the meta hash that are limits of groups.
+const groupLimit = "limit:group:"
+
+// limitedGroups are the groups that have a limit of their own.
+func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
+	for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+		return rdb.HScan(ctx, s.key("meta"), cursor, groupLimit+"*", scanPage)
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(flat); i += 2 {
+			names = append(names, strings.TrimPrefix(flat[i], groupLimit))
+		}
+	}
+	return names, nil
+}
+
+// heldOf counts the waiting tasks of a group in the queues where some are parked: the
+// group's head, if it has one there, and those behind it.
+func (s *Store) heldOf(ctx context.Context, group string) (held int, err error) {
+	queues, err := s.members(ctx, s.key("group:lines:", group))
+	if err != nil {
+		return 0, unlessWrongType(err)
+	}
+	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {
+		// See parked in lua/lib/queue.lua: the members begin with the name and a space.
+		parked := p.ZLexCount(ctx, s.key("group:wait:", queue), "["+group+" ", "("+group+"!")
+		head := p.HExists(ctx, s.key("group:head:", queue), group)
+		return func() {
+			if held += int(parked.Val()); head.Val() {
+				held++
+			}
+		}
+	})
+	return held, err
+}

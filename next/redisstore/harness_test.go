@@ -1,0 +1,98 @@
+package redisstore_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/pool/storetest"
+)
+
+func harness(t testing.TB, rdb *redis.Client) storetest.Harness { return newSite(t, rdb).harness(t) }
+
+func (s *site) harness(t testing.TB) storetest.Harness {
+	rdb := s.rdb
+	ctx := context.Background()
+	return storetest.Harness{
+		Store: s.store,
+		Peer:  s.open(t, rdb),
+		Now:   s.now,
+		Push: func(t testing.TB, entries ...string) {
+			t.Helper()
+			args := make([]any, len(entries))
+			for i, e := range entries {
+				args[i] = e
+			}
+			if err := rdb.RPush(ctx, s.prefix+"inbox", args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Rejects: func(t testing.TB) []string {
+			t.Helper()
+			rejects, err := s.store.Rejected(ctx, 100_000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons := make([]string, len(rejects))
+			for i, r := range rejects {
+				reasons[len(rejects)-1-i] = r.Reason
+			}
+			return reasons
+		},
+		Signals: func(t testing.TB, replica string) []string {
+			t.Helper()
+			p := rdb.TxPipeline()
+			signals := p.LRange(ctx, s.prefix+"bell:"+replica, 0, -1)
+			p.Del(ctx, s.prefix+"bell:"+replica)
+			if _, err := p.Exec(ctx); err != nil {
+				t.Fatal(err)
+			}
+			return signals.Val()
+		},
+		Replies: func(t testing.TB, id string) ([]string, time.Duration) {
+			t.Helper()
+			p := rdb.Pipeline()
+			replies, expires := p.LRange(ctx, s.prefix+"reply:"+id, 0, -1), p.PTTL(ctx, s.prefix+"reply:"+id)
+			if _, err := p.Exec(ctx); err != nil {
+				t.Fatal(err)
+			}
+			return replies.Val(), expires.Val()
+		},
+		Traces: func(t testing.TB, id string) []string { return s.traces(t, id) },
+		SetSequence: func(t testing.TB, n int64) {
+			if err := rdb.HSet(ctx, s.prefix+"meta", "seq", n).Err(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+// traces lists the keys, members and values that mention the id, without the event
+// stream, the replies and the records of calls, which are bounded and short-lived.
+func (s *site) traces(t testing.TB, id string) []string {
+	t.Helper()
+	var found []string
+	for key, v := range s.dump(t) {
+		name := strings.TrimPrefix(key, s.prefix)
+		kind, of, _ := strings.Cut(name, ":")
+		switch kind {
+		case "events", "inbox", "call", "replica", "reply", "claims": // a claim names what has ended until all has
+			continue
+		case "task", "more", "history":
+			if of == id {
+				found = append(found, name)
+			}
+			continue
+		}
+		for m, v := range v {
+			if m == id || v == id || slices.Contains(strings.Fields(m), id) {
+				found = append(found, name+" "+m)
+			}
+		}
+	}
+	return found
+}

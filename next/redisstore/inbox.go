@@ -1,0 +1,115 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// AwaitInbox blocks until the inbox has an entry. The first is moved to
+// inbox:open, which wakes one replica per entry and loses none: the next admission takes
+// it from there.
+func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	found := false
+	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
+		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", max(wait, time.Second)).Err()
+		found = err == nil
+		return err
+	})
+	return found, s.fail(ctx, "await inbox", unlessNil(err))
+}
+
+// AdmitInbox turns one batch of inbox entries into tasks or rejects.
+func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
+	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
+	if err != nil {
+		return false, s.fail(ctx, "peek into inbox", err)
+	}
+	r := readReply("peek", reply)
+	fromOpen := r.int()
+	entries := r.strings()
+	if r.err != nil || len(entries) == 0 {
+		return false, r.err
+	}
+
+	l := s.takeLane()
+	defer s.putLane(l)
+	l.call++
+	args := []any{l.name + ":inbox", l.call, fromOpen, len(entries), MaxRejected}
+	made := newIDs(len(entries))
+	for i := range entries {
+		args = appendEntry(args, entries[i], made[i])
+	}
+	reply, err = s.run(ctx, inboxScript, args...)
+	if err != nil {
+		return false, s.fail(ctx, "admit inbox", err)
+	}
+	r = readSingle("admit inbox", reply)
+	return r.int() != 0, r.err
+}
+
+// appendEntry adds what the inbox script reads of an entry, whose task gets the id that was
+// made for it if the entry names none.
+func appendEntry(args []any, entry, made string) []any {
+	spec, at, err := parseEntry([]byte(entry))
+	if err != nil {
+		reply := ""
+		if spec.Reply && worker.CheckName(spec.ID) == nil {
+			reply = spec.ID
+		}
+		return append(args, entry, reason(err), reply)
+	}
+	sh := shapeOf(&spec)
+	args = sh.appendTo(append(args, entry, "", at+1, at+len(spec.Payload)))
+	if spec.ID == "" {
+		spec.ID = made
+	}
+	return append(args, spec.ID)
+}
+
+// reason is what inbox:rejected says of an error: one line that is not too long.
+func reason(err error) string {
+	line := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return strings.ToValidUTF8(line[:min(len(line), maxReason)], "")
+}
+
+// Rejected reads up to limit of the newest rejects, newest first.
+func (s *Store) Rejected(ctx context.Context, limit int) ([]Reject, error) {
+	var rejects []Reject
+	for before := "+"; len(rejects) < limit; {
+		var page []redis.XMessage
+		n := min(limit-len(rejects), rejectPage)
+		err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+			page, err = rdb.XRevRangeN(ctx, s.key("inbox:rejected"), before, "-", int64(n)).Result()
+			return err
+		})
+		if err != nil {
+			return nil, s.fail(ctx, "rejected", err)
+		}
+		for _, e := range page {
+			field := func(name string) string {
+				text, _ := e.Values[name].(string)
+				return text
+			}
+			rejects = append(rejects, Reject{Cursor: e.ID, Code: field("code"), Reason: field("reason"), Task: field("task"), Entry: field("entry")})
+			before = "(" + e.ID
+		}
+		if len(page) < n {
+			break
+		}
+	}
+	return rejects, nil
+}
+
+// Reject is an inbox entry that could not become a task.
+type Reject struct {
+	Cursor string // its position in the stream inbox:rejected
+	Code   string // "invalid", "duplicate" or "queue_full"
+	Reason string // everything that is wrong with it
+	Task   string // of a duplicate: the id of the task that has its id or unique key
+	Entry  string // its first 16 KiB
+}

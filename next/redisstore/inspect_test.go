@@ -1,0 +1,279 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// checkInspection walks over a pool that nothing has broken: whatever state it is
+// in, nothing may be found, and the repairing walk may change nothing, which the
+// next step's comparison with the model shows.
+func (w *walk) checkInspection() {
+	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
+	w.must(err)
+	for _, f := range found {
+		if f.Severity != worker.SeverityOK {
+			w.failf("inspection finds %+v", f)
+		}
+	}
+}
+
+// wanted reports whether codes are what a case wants. Much depends on the order in
+// which the walk meets keys: a word with a question mark may be there up to three
+// times, and "…" stands for whatever else.
+func wanted(codes, want string) bool {
+	left := strings.Fields(codes)
+	take := func(code string) bool {
+		i := slices.Index(left, code)
+		if i >= 0 {
+			left = slices.Delete(left, i, i+1)
+		}
+		return i >= 0
+	}
+	for _, w := range strings.Fields(want) {
+		if w != "…" && w[0] != '?' && !take(w) {
+			return false
+		}
+	}
+	for _, w := range strings.Fields(want) {
+		if w == "…" {
+			return true
+		}
+		if w[0] == '?' {
+			for range 3 {
+				take(w[1:])
+			}
+		}
+	}
+	return len(left) == 0
+}
+
+func whole(n int64) string { return strconv.FormatInt(n, 10) }
+
+// flagOff is a run entry that says that the end of its attempt needs nothing else.
+func flagOff(entry string) string {
+	words := strings.Fields(entry)
+	words[4] = "0"
+	return fmt.Sprintf("%-66s", strings.Join(words, " "))
+}
+
+// otherQueue is a claim of another queue.
+func otherQueue(claim string) string {
+	words := strings.Fields(claim)
+	words[2] = "q"
+	return strings.Join(words, " ")
+}
+
+func TestDamageIsFoundAndRepaired(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, c := range damageCases {
+			t.Run(c.name, func(t *testing.T) {
+				w := newWreck(t, rdb)
+				c.wreck(w)
+				before := fmt.Sprint(w.dump(t))
+				looked := w.find(false)
+				for _, f := range looked {
+					if f.Fixed != "" || f.What == "" || f.Do == "" || !strings.HasPrefix(f.Key, w.prefix) || strings.Contains(f.What, "%!") {
+						t.Errorf("looking only, found %+v", f)
+					}
+				}
+				if after := fmt.Sprint(w.dump(t)); after != before {
+					t.Errorf("looking changed\n%s\nto\n%s", before, after)
+				}
+				found := w.find(true)
+				if got := codes(found); !wanted(got, c.codes) {
+					t.Errorf("found %s, want %s\n%+v", got, c.codes, found)
+				}
+				for _, f := range found {
+					if f.Fixed == "" {
+						t.Errorf("not repaired: %+v", f)
+					}
+				}
+				w.findsNothing()
+				if c.after != nil {
+					c.after(w)
+				}
+				w.works()
+			})
+		}
+	})
+}
+
+// TestSlowCheckRepairsTheSame breaks a pool in every way and lets upkeep find it,
+// in turns.
+func TestSlowCheckRepairsTheSame(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, c := range damageCases {
+			t.Run(c.name, func(t *testing.T) {
+				w := newWreck(t, rdb)
+				c.wreck(w)
+				var reported []worker.Finding
+				for range 3 { // a repair may uncover other damage
+					w.must(w.store.ForgetCheck(t.Context()))
+					reported = append(reported, w.slowWalk()...)
+				}
+				w.findsNothing()
+				for _, f := range reported {
+					if f.Fixed == "" {
+						t.Errorf("reported, and not repaired: %+v", f)
+					}
+				}
+			})
+		}
+	})
+}
+
+// slowWalk takes turns of upkeep until the slow check has come round.
+func (w *wreck) slowWalk() (reported []worker.Finding) {
+	w.t.Helper()
+	for range 10_000 {
+		reported = append(reported, w.maintain().Mended...)
+		if strings.HasPrefix(w.rdb.HGet(w.t.Context(), w.prefix+"meta", "check").Val(), "after ") {
+			return reported
+		}
+	}
+	w.t.Fatal("the slow check does not come round")
+	return nil
+}
+
+func TestSlowCheckPausesAfterAWalk(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.slowWalk()
+		w.do("RPUSH", "history:ghost", "x")
+		for _, s := range []*redisstore.Store{w.store, w.open(t, rdb)} {
+			w.do("DEL", "lock:maintenance")
+			if u, err := s.Maintain(t.Context(), "keeper"); err != nil || len(u.Mended) > 0 {
+				t.Errorf("repaired %+v, %v, less than a minute after the last walk", u.Mended, err)
+			}
+		}
+		w.must(w.store.ForgetCheck(t.Context()))
+		w.do("HSET", "meta", "check", "after 9000000000000")
+		if found := w.slowWalk(); len(found) != 1 {
+			t.Errorf("repaired %+v after the clock went back by years, want no longer pause", found)
+		}
+	})
+}
+
+func TestSlowCheckGoesOnFromASpoiledCursor(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		for _, cursor := range []string{" ", "x", "0 nothing 0", "0 wait:default x", "end run:none 0", "after x"} {
+			w.must(w.store.ForgetCheck(t.Context()))
+			w.do("HSET", "meta", "check", cursor)
+			w.slowWalk()
+			w.findsNothing()
+		}
+	})
+}
+
+func TestTwoLiveTasksOfOneUniqueKeyAreReportedAndLeftAlone(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.rewrite("wait2", " k - ", " k - unique=u ")
+		found := w.find(true)
+		if len(found) != 1 || found[0].Code != "unique_shared" || !found[0].Open() || w.state("wait2") != worker.Waiting {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.do("SET", "task:x", "1")
+		w.do("SET", "notes", "1")
+		w.do("HSET", "load:x", "in:default", "1") // counts have numbers
+		w.find(true)
+		all, err := w.store.WalkKeys(t.Context(), true)
+		w.must(err)
+		if got := codes(all); got != " quarantined unknown unknown" {
+			t.Errorf("found %s", got)
+		}
+		for _, f := range all {
+			if f.Code != "" && f.Open() != (f.Code == "quarantined") {
+				t.Errorf("open: %v: %+v", f.Open(), f)
+			}
+		}
+		if v := w.rdb.Get(t.Context(), w.prefix+"broken:task:x").Val(); v != "1" {
+			t.Errorf("the quarantined key holds %q", v)
+		}
+	})
+}
+
+func TestTheExtrasOfAQuarantinedRecordAreKept(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.do("SETRANGE", "task:fail", 0, "z")
+		w.find(true)
+		for _, name := range []string{"broken:task:fail", "more:fail", "history:fail"} {
+			if w.rdb.Exists(t.Context(), w.prefix+name).Val() == 0 {
+				t.Errorf("%s is gone", name)
+			}
+		}
+	})
+}
+
+func TestATaskThatIsDueInMoreThanTenYearsIsNamed(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.enqueue(worker.Spec{ID: "far", RunAt: w.now(t).Add(11 * 365 * 24 * time.Hour)})
+		found, err := w.store.WalkKeys(t.Context(), true)
+		w.must(err)
+		i := slices.IndexFunc(found, func(f worker.Finding) bool { return f.Code == "far_due" })
+		if i < 0 || found[i].Task != "far" || found[i].Open() {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+// Keys of a wrong type stop the scripts of upkeep, which moves them out of the way.
+func TestUpkeepGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		for name := range w.dump(t) {
+			t.Run(strings.TrimPrefix(name, w.prefix), func(t *testing.T) {
+				w := newWreck(t, rdb)
+				name := strings.TrimPrefix(name, "lts:{")
+				_, name, _ = strings.Cut(name, "}:")
+				w.do("DEL", name)
+				w.do("XADD", name, "*", "a", 1)
+				for range 3 {
+					w.must(w.store.ForgetCheck(t.Context()))
+					w.slowWalk()
+				}
+				w.findsNothing()
+			})
+		}
+	})
+}
+
+// A replica of a server refuses every script.
+func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
+	master := redisserver.Start(t)
+	host, port, _ := strings.Cut(master.Addr(), ":")
+	rdb := redisserver.Start(t, redisserver.Config("replicaof", host+" "+port)).Client(t)
+	s := newSite(t, rdb)
+	var last worker.Finding
+	for f, err := range s.store.Inspect(t.Context(), worker.Inspection{Fix: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Open() && f.Severity == worker.SeverityError {
+			last = f
+		}
+	}
+	if last.Check != "role" || last.Do == "" {
+		t.Errorf("found %+v", last)
+	}
+}

@@ -1,0 +1,197 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// about is what a replica says of itself when it joins.
+type about struct {
+	Host    string         `json:"host"`
+	PID     int            `json:"pid"`
+	Version string         `json:"version"`
+	LeaseMS int64          `json:"lease_ms"`
+	Queues  map[string]int `json:"queues"` // slots by queue, of aboutQueues at most
+}
+
+// Join announces a replica and publishes its limits and policies, page by page. What a
+// replica does not configure it leaves as it is. It gets tasks only after the last page.
+func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, error) {
+	if err := s.ready(ctx, serves); err != nil {
+		return nil, err
+	}
+	changed, err := s.join(ctx, r)
+	if err != nil {
+		return nil, s.fail(ctx, "join", err)
+	}
+	var warnings []string
+	for _, c := range changed {
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %d, as this replica configures", c.field, c.was, c.n))
+		if c.field == "limit" {
+			err = errors.Join(err, s.wakeAll(ctx))
+		}
+		if c.field == "limit:group" {
+			err = errors.Join(err, s.regroup(ctx))
+		}
+	}
+	return warnings, s.fail(ctx, "join", err)
+}
+
+// join sends the pages and returns the settings that were changed.
+func (s *Store) join(ctx context.Context, r worker.Registration) (changed []setting, err error) {
+	if err := s.countPool(ctx, r.Limits.Pool); err != nil {
+		return nil, err
+	}
+	settings, class := settingsOf(r), classFor(r)
+	kinds, queues := slices.Sorted(maps.Keys(r.Kinds)), slices.Sorted(maps.Keys(r.Queues))
+	byField := map[string]setting{}
+	for _, set := range settings {
+		byField[set.field] = set
+	}
+	description, err := json.Marshal(aboutOf(r, queues))
+	if err != nil {
+		return nil, err
+	}
+	for page, last := 0, false; !last; page++ {
+		var someSettings []setting
+		var someKinds, someQueues []string
+		someSettings, settings = cut(settings, joinPage)
+		someKinds, kinds = cut(kinds, joinPage)
+		someQueues, queues = cut(queues, joinPage)
+		last = len(settings)+len(kinds)+len(queues) == 0
+		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(), len(someSettings)}
+		for _, set := range someSettings {
+			args = append(args, set.field, set.n)
+		}
+		args = append(args, len(someKinds))
+		for _, k := range someKinds {
+			args = append(args, k, policyWords(r.Kinds[k]))
+		}
+		args = append(append(args, len(someQueues)), anys(someQueues)...)
+		reply, err := s.run(ctx, joinScript, args...)
+		if err != nil {
+			return nil, err
+		}
+		rd := readReply("join", reply)
+		if rd.int() == 1 {
+			queues = nil // the pool knows the class
+		}
+		for rd.more() {
+			set := byField[rd.string()]
+			set.was = rd.string()
+			changed = append(changed, set)
+		}
+		if rd.err != nil {
+			return nil, rd.err
+		}
+	}
+	s.classes.Store(r.Replica, class)
+	return changed, nil
+}
+
+// setting is a field of the meta hash that a replica configures.
+type setting struct {
+	field string
+	n     int
+	was   string // another value that it had; set once it was changed
+}
+
+// settingsOf are the settings that a replica configures, sorted by field.
+func settingsOf(r worker.Registration) []setting {
+	var settings []setting
+	add := func(field string, n int) {
+		if n > 0 {
+			settings = append(settings, setting{field: field, n: n})
+		}
+	}
+	for q, c := range r.Queues {
+		add("limit:queue:"+q, c.Limit)
+		add("cap:"+q, c.MaxLen)
+	}
+	for g, n := range r.Limits.Groups {
+		add(groupLimit+g, n)
+	}
+	add("limit", r.Limits.Pool)
+	add("limit:group", r.Limits.DefaultGroup)
+	add("events:max", r.MaxEvent)
+	add("events:age", int(r.EventAge.Milliseconds()))
+	slices.SortFunc(settings, func(a, b setting) int { return strings.Compare(a.field, b.field) })
+	return settings
+}
+
+// classFor names the class of replicas that serve the same queues and kinds.
+func classFor(r worker.Registration) string {
+	h := sha256.New()
+	for _, names := range [][]string{slices.Sorted(maps.Keys(r.Queues)), slices.Sorted(maps.Keys(r.Kinds))} {
+		for _, name := range names {
+			io.WriteString(h, name+" ")
+		}
+		io.WriteString(h, "\n")
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// classOf is the class of a replica that has joined, through this store or another one;
+// "" if the pool does not know the replica.
+func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
+	if class, ok := s.classes.Load(replica); ok {
+		return class.(string), nil
+	}
+	var class string
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		class, err = rdb.HGet(ctx, s.key("replica:", replica), "class").Result()
+		return unlessNil(err)
+	})
+	if class != "" {
+		s.classes.Store(replica, class)
+	}
+	return class, err
+}
+
+func aboutOf(r worker.Registration, queues []string) about {
+	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
+	named, _ := cut(queues, aboutQueues)
+	for _, q := range named {
+		a.Queues[q] = r.Queues[q].Workers
+	}
+	return a
+}
+
+// policyWords is the form of a policy in meta: timeout, attempts, losses and
+// backoff, with "-" for a default.
+func policyWords(p worker.Policy) string {
+	word := func(n int64) string {
+		if n == 0 {
+			return "-"
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	timeout, backoff := word(p.Timeout.Milliseconds()), p.Backoff.String()
+	if p.Timeout == worker.Forever {
+		timeout = none
+	}
+	if backoff == "" {
+		backoff = "-"
+	}
+	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
+}
+
+// Leave takes the replica off the list.
+func (s *Store) Leave(ctx context.Context, replica string) error {
+	s.classes.Delete(replica)
+	_, err := s.run(ctx, leaveScript, replica)
+	return s.fail(ctx, "leave", err)
+}

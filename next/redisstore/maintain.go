@@ -1,0 +1,95 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/bsm/redislock"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// maintenanceLease is how long one turn of maintenance keeps other replicas from
+// doing the same. It saves work only: the scripts are safe to run at once.
+const maintenanceLease = time.Second
+
+// Maintain takes one turn of the pool's maintenance.
+func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, error) {
+	if err := s.ready(ctx, writes); err != nil && !isWrongType(err) {
+		return worker.Upkeep{}, s.fail(ctx, "maintain", err)
+	}
+	if taken, err := s.lockMaintenance(ctx, replica); err == nil && !taken {
+		return worker.Upkeep{Busy: true}, nil
+	}
+	// An error is no reason to stay away: a full Redis refuses the lock, and
+	// maintenance makes room. A Redis that is not there refuses the scripts, too.
+	u, err := s.maintain(ctx)
+	if isWrongType(err) {
+		// No script runs past such a key, so that it is moved out of the way first.
+		found, failed := s.repairTypes(ctx)
+		if failed == nil && len(found) > 0 {
+			u, err = s.maintain(ctx)
+		}
+		u.Mended = found
+	}
+	if err != nil {
+		return u, s.fail(ctx, "maintain", err)
+	}
+	found, err := s.slowCheck(ctx)
+	u.Mended = append(u.Mended, found...)
+	return u, s.fail(ctx, "slow check", err)
+}
+
+// lockMaintenance takes the maintenance lock unless another replica has it. A lock that
+// would last longer than it can was set before the clock went back: it is taken over.
+func (s *Store) lockMaintenance(ctx context.Context, replica string) (taken bool, err error) {
+	key := s.key("lock:maintenance")
+	obtain := func() error {
+		_, err := redislock.Obtain(ctx, s.rdb, key, maintenanceLease, &redislock.Options{Token: replica})
+		return err
+	}
+	err = obtain()
+	if errors.Is(err, redislock.ErrNotObtained) {
+		left, failed := s.rdb.PTTL(ctx, key).Result()
+		if failed != nil || left >= 0 && left <= maintenanceLease {
+			return false, failed
+		}
+		if err = s.rdb.Del(ctx, key).Err(); err == nil {
+			err = obtain()
+		}
+	}
+	if errors.Is(err, redislock.ErrNotObtained) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// maintain runs the scripts of a turn.
+func (s *Store) maintain(ctx context.Context) (u worker.Upkeep, err error) {
+	reply, err := s.run(ctx, reapScript, seed(), upkeepBatch)
+	if err != nil {
+		return u, err
+	}
+	reap := readReply("reap", reply)
+	if reply, err = s.run(ctx, promoteScript, upkeepBatch); err != nil {
+		return u, err
+	}
+	promote := readReply("promote", reply)
+	if reply, err = s.run(ctx, purgeScript, upkeepBatch); err != nil {
+		return u, err
+	}
+	purge := readReply("purge", reply)
+
+	next := []int64{reap.int(), promote.int(), promote.int(), purge.int()}
+	u.Claims, u.Lost = int(reap.int()), int(reap.int())
+	u.Due, u.Late = int(promote.int()), int(promote.int())
+	u.Inbox = purge.int() > 0
+	u.Removed, u.Trimmed, u.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
+	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
+	if len(next) > 0 {
+		u.Next = time.Duration(slices.Min(next)) * time.Millisecond
+	}
+	return u, errors.Join(reap.err, promote.err, purge.err)
+}

@@ -1,0 +1,302 @@
+package redisstore_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var (
+	walkSteps = flag.Int("walk.steps", 300, "steps of the model walk per seed")
+	walkSeed  = flag.Uint64("walk.seed", 0, "seed of the model walk; 0 takes a new one")
+)
+
+// TestStatesHoldOnARandomWalk makes random calls and compares the store after
+// every one with a model of the state machine, and every key with the model and
+// with the rules of docs/states.md.
+//
+// The model knows no clock: what waits for a time waits either for an instant
+// that has passed by the next step (short) or for an hour.
+func TestStatesHoldOnARandomWalk(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		seed := *walkSeed
+		if seed == 0 {
+			seed = rand.Uint64()
+		}
+		defer func() {
+			if t.Failed() {
+				t.Logf("again with: go test ./redisstore -run RandomWalk -walk.seed=%d", seed)
+			}
+		}()
+		w := newWalk(t, rdb, seed)
+		for w.step = 1; w.step <= *walkSteps && !t.Failed(); w.step++ {
+			w.tick()
+			w.act()
+			w.check()
+		}
+	})
+}
+
+const (
+	short = time.Millisecond
+	long  = time.Hour
+)
+
+// mtask is a task as the model sees it.
+type mtask struct {
+	spec worker.Spec
+	id   string
+
+	state             worker.State
+	code              worker.Code
+	replica           string
+	attempt, fence    int64 // fence of the latest claim
+	slowFence         int64 // of the attempt that got slow last
+	v, failures, lost int
+	generation        int
+	history           int
+	stop              bool
+	unasked           bool // the request to stop went with the record of its replica
+	past              bool // extras may exist
+	timed             bool // TTL and deadline hold: it was not retried by a person
+	reply             bool // its end is pushed to its reply list
+	dueStep           int  // when it was scheduled for a short time; 0 for a long one
+	seq               int  // orders the tasks of a priority; 0 before it has a position
+
+	score  string // as first read with this seq
+	scored int    // the seq that score is of
+
+	seenV, ends int // from the events
+}
+
+func (m *mtask) live() bool { return !m.state.Terminal() }
+func (m *mtask) late() bool { return m.timed && m.spec.TTL == short && m.attempt == 0 }
+
+// mclaim is an open claim.
+type mclaim struct {
+	replica, queue string
+	all            []string        // ids, in the order of the answer
+	open           map[string]bool // ids that run under it
+	short          bool            // its lease ends before the next step
+	cut            bool            // by the bound of its attempts
+	lease          time.Duration   // its length
+	bounded        bool            // its attempts have a short bound
+	lingers        bool            // it may be kept although nothing is open: no report named itself the last
+}
+
+type walk struct {
+	*site
+	t     *testing.T
+	ctx   context.Context
+	rng   *rand.Rand
+	step  int
+	last  string // what the step did
+	tasks map[string]*mtask
+	sent  recorder
+
+	claims   map[int64]*mclaim
+	fence    int64                // the highest so far, over all claims
+	lanes    map[string]*mlane    // by replica and number
+	replicas map[string]*mreplica // those on the list
+	joined   int                  // replicas that ever joined
+
+	seq                      int
+	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"
+	paused                   map[string]bool
+	replies                  map[string][]string // states, by id
+	cursor                   string
+	retried, enqueued, ended int
+	rejected                 int
+	appended                 int // changes that became events
+	mark                     time.Time
+}
+
+var (
+	walkQueues = []string{"p", "q", "r"}
+	walkGroups = []string{"", "", "g", "h", "g.h"}
+	walkKinds  = []string{"k", "l"}
+)
+
+func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
+	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
+		claims: map[int64]*mclaim{}, lanes: map[string]*mlane{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
+		paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0"}
+	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
+		w.enlist(base)
+	}
+	rdb.AddHook(&w.sent)
+	return w
+}
+
+func pick[T any](w *walk, of ...T) T { return of[w.rng.IntN(len(of))] }
+
+func (w *walk) failf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Errorf("step %d (%s): %s; limits %v, paused %v", w.step, w.last, fmt.Sprintf(format, args...), w.limits, w.paused)
+}
+
+func (w *walk) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatalf("step %d (%s): %v", w.step, w.last, err)
+	}
+}
+
+// tick waits until everything short is due.
+func (w *walk) tick() {
+	for w.mark = w.now(w.t).Add(2 * short); w.now(w.t).Before(w.mark); {
+		w.must(w.ctx.Err())
+	}
+}
+
+func (w *walk) act() {
+	w.last = ""
+	switch n := w.rng.IntN(100); {
+	case n < 18:
+		w.enqueue(pick(w, 0, 0, short, long))
+	case n < 22:
+		w.push()
+	case n < 50:
+		w.exchange(w.someLane(), w.someReports(), w.someClaims())
+	case n < 56:
+		w.repeat()
+	case n < 58:
+		w.reorder()
+	case n < 65:
+		w.renew()
+	case n < 70:
+		w.stop()
+	case n < 74:
+		w.retry()
+	case n < 77:
+		w.remove()
+	case n < 82:
+		w.configure()
+	case n < 88:
+		w.maintain()
+	case n < 90:
+		w.leave()
+	case n < 96:
+		w.answerSignals()
+	default:
+		w.replay()
+	}
+}
+
+func (w *walk) ids() []string { return slices.Sorted(maps.Keys(w.tasks)) }
+
+// some is the id of a task, most likely one that exists.
+func (w *walk) some() string {
+	if len(w.tasks) == 0 || w.rng.IntN(20) == 0 {
+		return "none"
+	}
+	return pick(w, w.ids()...)
+}
+
+// due reports whether a scheduled task is due by now.
+func (w *walk) due(m *mtask) bool {
+	return m.state == worker.Scheduled && m.dueStep > 0 && m.dueStep < w.step
+}
+
+func (w *walk) nextSeq() int {
+	w.seq++
+	return w.seq
+}
+
+// promote moves what is due into its queue, in the order of the schedule.
+func (w *walk) promote() {
+	due, err := w.rdb.ZRangeArgs(w.ctx, redis.ZRangeArgs{
+		Key: w.prefix + "scheduled", ByScore: true, Start: "-inf", Stop: w.now(w.t).UnixMilli(),
+	}).Result()
+	w.must(err)
+	for _, id := range due {
+		if m := w.tasks[id]; m != nil && w.due(m) {
+			m.v++
+			w.appended++
+			m.state = worker.Waiting
+			if m.seq == 0 {
+				m.seq = w.nextSeq()
+			}
+		}
+	}
+	for id, m := range w.tasks {
+		if w.due(m) {
+			w.failf("%s is due and not in the schedule, where %v are due", id, due)
+		}
+	}
+}
+
+func (w *walk) running(where func(*mtask) bool) int {
+	n := 0
+	for _, m := range w.tasks {
+		if m.state == worker.Running && where(m) {
+			n++
+		}
+	}
+	return n
+}
+
+// queueRoom is how many more tasks of the queue may start by its own limit.
+func (w *walk) queueRoom(queue string) int {
+	if w.paused["pool"] || w.paused[queue] {
+		return 0
+	}
+	if l := w.limits["queue:"+queue]; l > 0 {
+		return max(l-w.running(func(m *mtask) bool { return m.spec.Queue == queue }), 0)
+	}
+	return 1 << 30
+}
+
+func (w *walk) poolRoom() int {
+	if l := w.limits["pool"]; l > 0 {
+		return max(l-w.running(func(*mtask) bool { return true }), 0)
+	}
+	return 1 << 30
+}
+
+func (w *walk) room(queue string) int { return min(w.queueRoom(queue), w.poolRoom()) }
+
+func (w *walk) groupFull(group string) bool {
+	l := w.limits["group:"+group]
+	if l == 0 {
+		l = w.limits["groups"]
+	}
+	return group != "" && l > 0 && w.running(func(m *mtask) bool { return m.spec.Group == group }) >= l
+}
+
+// waiting are the tasks that wait in a queue, best first.
+func (w *walk) waiting(queue string) []*mtask {
+	var all []*mtask
+	for _, m := range w.tasks {
+		if m.state == worker.Waiting && m.spec.Queue == queue {
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b *mtask) int {
+		if a.spec.Priority != b.spec.Priority {
+			return int(b.spec.Priority) - int(a.spec.Priority)
+		}
+		return a.seq - b.seq
+	})
+	return all
+}
+
+// candidate is a waiting task of the queue that limits of its group do not hold
+// back; nil if there is none.
+func (w *walk) candidate(queue string) *mtask {
+	for _, m := range w.waiting(queue) {
+		if !w.groupFull(m.spec.Group) && !m.late() {
+			return m
+		}
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func (w *walk) changed(m *mtask, id string, got []worker.Change, err error, done bool, state worker.State, why error) {
+	w.t.Helper()
+	w.must(err)
+	if c := got[0]; c.ID != id || c.Done != done || c.State != state || c.Err != why {
+		w.failf("%+v answers %+v, want done %v, %q, %v", m, c, done, state, why)
+	}
+}
+
+func (w *walk) stop() {
+	id := w.some()
+	w.last += "stop " + id
+	m, done, state := w.tasks[id], false, worker.State("")
+	if m != nil {
+		state, done = m.state, m.live()
+		switch {
+		case m.state == worker.Running:
+			m.stop, m.past, m.unasked = true, true, false
+		case done:
+			state = worker.Stopped
+			w.end(m, state, worker.CodeStopped, false)
+		}
+	}
+	cs, err := w.store.Stop(w.ctx, "why", id)
+	w.changed(m, id, cs, err, done, state, nil)
+}
+
+func (w *walk) retry() {
+	id := w.some()
+	w.last += "retry " + id
+	m, done, state, why := w.tasks[id], false, worker.State(""), error(nil)
+	if m != nil {
+		state = m.state
+		switch {
+		case m.live():
+		case w.holder(m.spec.Unique) != nil:
+			why = worker.ErrUniqueTaken
+		default:
+			w.retried++
+			w.appended++
+			m.v++
+			m.generation++
+			m.seq = w.nextSeq()
+			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = worker.Waiting, "", 0, 0, false, false, 0, 0, 0
+			state, done = worker.Waiting, true
+		}
+	}
+	cs, err := w.store.Retry(w.ctx, id)
+	w.changed(m, id, cs, err, done, state, why)
+}
+
+func (w *walk) remove() {
+	id := w.some()
+	w.last += "delete " + id
+	m, done, state := w.tasks[id], false, worker.State("")
+	if m != nil {
+		state = m.state
+		if done = !m.live(); done {
+			state = ""
+			delete(w.tasks, id)
+		}
+	}
+	cs, err := w.store.Delete(w.ctx, id)
+	w.changed(m, id, cs, err, done, state, nil)
+}
+
+func (w *walk) configure() {
+	var s worker.Setting
+	n, on := pick(w, 0, 1, 2, 4), w.rng.IntN(3) == 0
+	q, g := pick(w, walkQueues...), pick(w, "g", "h", "g.h")
+	switch w.rng.IntN(6) {
+	case 0:
+		s = worker.Setting{Scope: worker.PoolScope, Limit: &n}
+		w.limits["pool"] = n
+	case 1:
+		s = worker.Setting{Scope: worker.QueueScope, Name: q, Limit: &n}
+		w.limits["queue:"+q] = n
+	case 2:
+		s = worker.Setting{Scope: worker.GroupScope, Name: g, Limit: &n}
+		w.limits["group:"+g] = n
+	case 3:
+		s = worker.Setting{Scope: worker.GroupsScope, Limit: &n}
+		w.limits["groups"] = n
+	case 4:
+		s = worker.Setting{Scope: worker.QueueScope, Name: q, Pause: &on}
+		w.paused[q] = on
+	default:
+		s = worker.Setting{Scope: worker.PoolScope, Pause: &on}
+		w.paused["pool"] = on
+	}
+	w.last += fmt.Sprintf("configure %s %s limit %d pause %v", s.Scope, s.Name, n, on)
+	w.must(w.store.Configure(w.ctx, s))
+}
+
+func (w *walk) maintain() {
+	w.last = "maintain"
+	lost, claims := 0, 0
+	for fence, c := range w.claims {
+		if !c.short {
+			continue
+		}
+		if len(c.open) > 0 {
+			claims++
+		}
+		lost += len(c.open)
+		for id := range c.open {
+			w.takeBack(w.tasks[id], c.cut)
+		}
+		delete(w.claims, fence)
+	}
+	w.promote()
+	for _, id := range w.ids() {
+		if m := w.tasks[id]; (m.state == worker.Waiting || m.state == worker.Scheduled) && m.late() {
+			w.end(m, worker.Expired, worker.CodeExpired, false)
+		}
+	}
+	u, err := w.store.Maintain(w.ctx, "keeper")
+	w.must(err)
+	if u.Busy || u.Lost != lost || u.Claims != claims || len(u.Mended) > 0 {
+		w.failf("maintenance %+v, want %d lost of %d claims", u, lost, claims)
+	}
+	w.afterMaintenance()
+}
+
+// replay repeats calls as a driver does whose reply was lost, and looks for a
+// second effect.
+func (w *walk) replay() {
+	w.maintain()
+	w.last = "calm"
+	w.sent.take()
+	switch w.rng.IntN(7) {
+	case 0:
+		w.enqueue(pick(w, 0, long))
+	case 1:
+		w.exchange(w.someLane(), w.someReports(), w.someClaims())
+	case 2:
+		w.renew()
+	case 3:
+		w.stop()
+	case 4:
+		w.retry()
+	case 5:
+		w.remove()
+	default:
+		w.configure()
+	}
+	w.last += ", again"
+	calls := w.sent.take()
+	before := w.state()
+	for _, args := range calls {
+		w.must(w.rdb.Do(w.ctx, args...).Err())
+	}
+	if d := cmp.Diff(before, w.state()); d != "" {
+		w.failf("the repeated call changed (-before +after):\n%s", d)
+	}
+}
+
+// state is every key without what a heartbeat, a signal or a clock changes.
+func (w *walk) state() map[string]map[string]string {
+	all := w.dump(w.t)
+	maps.DeleteFunc(all, func(k string, _ map[string]string) bool {
+		name := strings.TrimPrefix(k, w.prefix)
+		kind, _, _ := strings.Cut(name, ":")
+		return kind == "bell" || kind == "idle" || kind == "replica" || name == "lock:maintenance"
+	})
+	for k, v := range all {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")
+		switch kind {
+		case "leases", "replicas", "ready": // members without the times
+			for member := range v {
+				v[member] = ""
+			}
+		case "meta":
+			delete(v, "clock")
+		}
+	}
+	all["events"] = map[string]string{"length": fmt.Sprint(w.rdb.XLen(w.ctx, w.prefix+"events").Val())}
+	return all
+}

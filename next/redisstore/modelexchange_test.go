@@ -1,0 +1,344 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// mlane is what a replica has sent in one lane: its exchanges, and the answer to
+// the last one.
+type mlane struct {
+	replica string
+	n       int
+	sent    []worker.Exchange
+	answer  worker.Exchanged
+}
+
+const walkGrace = time.Millisecond
+
+func laneName(replica string, n int) string { return replica + " " + strconv.Itoa(n) }
+
+func (w *walk) lane(replica string, n int) *mlane {
+	key := laneName(replica, n)
+	if w.lanes[key] == nil {
+		w.lanes[key] = &mlane{replica: replica, n: n}
+	}
+	return w.lanes[key]
+}
+
+func (w *walk) someLane() *mlane { return w.lane(w.someReplica().id, 1+w.rng.IntN(2)) }
+
+// someReports reports on tasks, most of them running and with their fence.
+func (w *walk) someReports() []worker.Report {
+	var reports []worker.Report
+	if w.rng.IntN(3) == 0 {
+		return nil
+	}
+	ids := w.ids()
+	w.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	some := ids[:min(len(ids), 14)]
+	if !slices.Contains(some, "none") {
+		some = append(some, "none")
+	}
+	for _, id := range some {
+		m := w.tasks[id]
+		if m != nil && m.state != worker.Running && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
+			continue
+		}
+		r := worker.Report{ID: id, Queue: "p", Fence: 1, Op: worker.Op(w.rng.IntN(3)), Code: worker.CodeOK, Last: w.rng.IntN(4) == 0}
+		if m != nil {
+			r.Queue, r.Fence = m.spec.Queue, m.fence
+			if w.rng.IntN(8) == 0 {
+				r.Fence += pick(w, -1, int64(1))
+			}
+		}
+		switch r.Op {
+		case worker.Succeed:
+			r.Result = pick(w, nil, nil, []byte("{}"), make([]byte, 2000))
+		case worker.Fail:
+			r.Code = pick(w, worker.CodeError, worker.CodeError, worker.CodePermanent)
+			r.Delay, r.DelaySet, r.Error = pick(w, 0, short, long), true, "broke"
+		case worker.Release:
+			r.Code, r.Delay = worker.CodeReleased, pick(w, 0, short, long)
+		}
+		reports = append(reports, r)
+	}
+	w.nameLast(reports)
+	return reports
+}
+
+// nameLast sets Last on the reports that end all that is open of their claims, as a
+// replica does that knows of no other attempt.
+func (w *walk) nameLast(reports []worker.Report) {
+	left := map[int64]int{}
+	for _, r := range reports {
+		if c := w.claims[r.Fence]; c != nil && c.open[r.ID] {
+			left[r.Fence]++
+		}
+	}
+	for i, r := range reports {
+		if c := w.claims[r.Fence]; c != nil && left[r.Fence] == len(c.open) && w.rng.IntN(6) > 0 {
+			reports[i].Last = true
+		}
+	}
+}
+
+func (w *walk) someClaims() []worker.Claim {
+	queues := slices.Clone(walkQueues)
+	w.rng.Shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
+	claims := make([]worker.Claim, w.rng.IntN(len(queues)+1))
+	for i := range claims {
+		claims[i] = worker.Claim{Queue: queues[i], N: 1 + w.rng.IntN(7)}
+	}
+	return claims
+}
+
+// exchange makes the next exchange of a lane.
+func (w *walk) exchange(l *mlane, reports []worker.Report, claims []worker.Claim) worker.Exchanged {
+	r := w.replicas[l.replica]
+	x := worker.Exchange{Replica: l.replica, Lane: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
+		Reports: reports, Claims: claims, Idle: w.rng.IntN(2) == 0}
+	for q := range r.told {
+		if w.rng.IntN(3) == 0 && !slices.ContainsFunc(claims, func(c worker.Claim) bool { return c.Queue == q }) {
+			x.Busy = append(x.Busy, q)
+		}
+	}
+	w.last += fmt.Sprintf(" exchange %d of lane %d of %s: %d reports, claims %v, lease %v, idle %v, busy %v", x.Call, l.n, l.replica,
+		len(reports), claims, x.Lease, x.Idle, x.Busy)
+	var verdicts []worker.Verdict
+	for _, report := range reports {
+		verdicts = append(verdicts, w.verdict(&report))
+	}
+	w.closeReported(reports)
+	w.promote()
+	wants := make([][]string, len(claims))
+	for i, c := range claims {
+		wants[i] = w.wantClaimed(c)
+	}
+	got, err := w.store.Exchange(w.ctx, x)
+	w.must(err)
+	if d := cmp.Diff(verdicts, got.Verdicts, cmpopts.EquateEmpty()); d != "" {
+		w.failf("verdicts on %+v (-want +got):\n%s", reports, d)
+	}
+	for _, c := range got.Claimed {
+		w.claimed(&x, c)
+	}
+	for i, c := range claims {
+		w.checkClaimed(c, wants[i], got)
+		w.endLate(c.Queue)
+	}
+	w.checkAnswer(&x, got)
+	l.sent, l.answer = append(l.sent, x), got
+	r.answered(&x, got)
+	return got
+}
+
+// verdict takes a report into the model.
+func (w *walk) verdict(r *worker.Report) worker.Verdict {
+	m := w.tasks[r.ID]
+	switch {
+	case m == nil:
+		return worker.Gone
+	case m.state != worker.Running || m.fence != r.Fence:
+		return worker.LeaseLost
+	}
+	w.leaveRunning(m)
+	switch {
+	case r.Op == worker.Succeed:
+		w.end(m, worker.Succeeded, worker.CodeOK, r.Result != nil)
+	case m.stop:
+		if r.Op == worker.Fail {
+			m.history++
+		}
+		w.end(m, worker.Stopped, worker.CodeStopped, false)
+	case r.Op == worker.Release:
+		w.rest(m, r.Delay, r.Code)
+	default:
+		w.failed(m, r.Code, r.Delay)
+	}
+	return worker.Accepted
+}
+
+// closeReported closes the claims of which nothing is open, if a report says that it
+// was the last.
+func (w *walk) closeReported(reports []worker.Report) {
+	for _, r := range reports {
+		if c := w.claims[r.Fence]; c != nil && len(c.open) == 0 {
+			c.lingers = true
+			if r.Last {
+				delete(w.claims, r.Fence)
+			}
+		}
+	}
+}
+
+// wantClaimed starts tasks in the model and returns their ids, best first.
+func (w *walk) wantClaimed(c worker.Claim) []string {
+	var want []string
+	room := min(c.N, w.room(c.Queue))
+	for _, m := range w.waiting(c.Queue) {
+		if len(want) == room {
+			break
+		}
+		if m.late() || w.groupFull(m.spec.Group) {
+			continue
+		}
+		m.attempt++
+		m.v++
+		w.appended++
+		m.state, m.stop, m.unasked = worker.Running, false, false
+		want = append(want, m.id)
+	}
+	return want
+}
+
+// claimed takes a batch of an answer into the model.
+func (w *walk) claimed(x *worker.Exchange, c worker.Claimed) {
+	if c.Fence <= w.fence {
+		w.failf("fence %d, and %d was given out before", c.Fence, w.fence)
+	}
+	w.fence = c.Fence
+	mc := &mclaim{replica: x.Replica, queue: c.Queue, open: map[string]bool{}, lease: x.Lease}
+	w.claims[c.Fence] = mc
+	last := -1
+	for i, t := range c.Tasks {
+		m := w.tasks[t.ID]
+		if m == nil || m.state != worker.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
+			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures {
+			w.failf("claimed %+v, want %+v", t, m)
+			continue
+		}
+		m.fence, m.replica = c.Fence, x.Replica
+		mc.all, mc.open[t.ID] = append(mc.all, t.ID), true
+		if bound := m.spec.Timeout == short; i > 0 && bound != mc.bounded {
+			w.failf("claim %d has tasks of unlike bounds", c.Fence)
+		} else {
+			mc.bounded = bound
+		}
+		if at := slices.IndexFunc(w.order(c.Queue), func(id string) bool { return id == t.ID }); at < last {
+			w.failf("claim %d has %s behind a worse one", c.Fence, t.ID)
+		} else {
+			last = at
+		}
+	}
+	mc.short = x.Lease == short || mc.bounded
+	mc.cut = c.Left != worker.Forever && c.Left+walkGrace < x.Lease
+}
+
+// order are the ids of a queue, best first.
+func (w *walk) order(queue string) []string {
+	var all []*mtask
+	for _, m := range w.tasks {
+		if m.spec.Queue == queue {
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b *mtask) int {
+		if a.spec.Priority != b.spec.Priority {
+			return int(b.spec.Priority) - int(a.spec.Priority)
+		}
+		return a.seq - b.seq
+	})
+	ids := make([]string, len(all))
+	for i, m := range all {
+		ids[i] = m.id
+	}
+	return ids
+}
+
+func (w *walk) checkClaimed(c worker.Claim, want []string, got worker.Exchanged) {
+	var have []string
+	for _, claimed := range got.Claimed {
+		if claimed.Queue == c.Queue {
+			for _, t := range claimed.Tasks {
+				have = append(have, t.ID)
+			}
+		}
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if d := cmp.Diff(want, have, cmpopts.EquateEmpty()); d != "" {
+		w.failf("claimed of %s (-want +got):\n%s", c.Queue, d)
+	}
+}
+
+// endLate ends the tasks of a queue that are too late, as far as the claim came
+// across them.
+func (w *walk) endLate(queue string) {
+	for _, m := range w.waiting(queue) {
+		if !m.late() {
+			continue
+		}
+		record, err := w.rdb.Get(w.ctx, w.prefix+"task:"+m.id).Result()
+		if err == redis.Nil || err == nil && record[0] == 'E' {
+			w.end(m, worker.Expired, worker.CodeExpired, false)
+		}
+	}
+}
+
+// repeat makes the last call of a lane again, whatever has happened since.
+func (w *walk) repeat() {
+	l := w.someLane()
+	if len(l.sent) == 0 {
+		return
+	}
+	x := l.sent[len(l.sent)-1]
+	w.last = fmt.Sprintf("repeat call %d of lane %d of %s", x.Call, l.n, l.replica)
+	before := w.state()
+	got, err := w.store.Exchange(w.ctx, x)
+	w.must(err)
+	if d := cmp.Diff(before, w.state()); d != "" {
+		w.failf("the store changed (-before +after):\n%s", d)
+	}
+	describe := func(a worker.Exchanged) string {
+		s := fmt.Sprint(a.Verdicts, a.Short)
+		for _, c := range a.Claimed {
+			text := ""
+			for _, t := range c.Tasks {
+				if m := w.tasks[t.ID]; m != nil && m.state == worker.Running && m.fence == c.Fence {
+					text += fmt.Sprint(" ", t.ID, " ", t.Attempt)
+				}
+			}
+			if text != "" {
+				s += fmt.Sprintf("\n%s %d %d%s", c.Queue, c.Fence, c.Started.UnixMilli(), text)
+			}
+		}
+		return s
+	}
+	if d := cmp.Diff(describe(l.answer), describe(got)); d != "" {
+		w.failf("another answer (-first +again):\n%s", d)
+	}
+	for _, c := range got.Claimed {
+		for _, t := range c.Tasks {
+			if m := w.tasks[t.ID]; m == nil || m.state != worker.Running || m.fence != c.Fence {
+				w.failf("%s is handed out again and not held: %+v", t.ID, m)
+			}
+		}
+	}
+}
+
+// reorder delivers a call of a lane that has been overtaken.
+func (w *walk) reorder() {
+	l := w.someLane()
+	if len(l.sent) < 2 {
+		return
+	}
+	x := l.sent[w.rng.IntN(len(l.sent)-1)]
+	w.last = fmt.Sprintf("call %d of lane %d of %s after call %d", x.Call, l.n, l.replica, len(l.sent))
+	before := w.state()
+	if got, err := w.store.Exchange(w.ctx, x); err == nil || errors.Is(err, worker.ErrNotJoined) {
+		w.failf("answered: %+v, %v", got, err)
+	}
+	if d := cmp.Diff(before, w.state()); d != "" {
+		w.failf("the store changed (-before +after):\n%s", d)
+	}
+}

@@ -1,0 +1,283 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// walkServes are the queues of each replica, by the first letter of its id: a and b
+// are of one class.
+var walkServes = map[string][]string{"a": {"p", "q"}, "b": {"p", "q"}, "c": {"q", "r"}}
+
+func (w *walk) serves(replica string) []string { return walkServes[replica[:1]] }
+
+// mreplica is a replica as the model sees it.
+type mreplica struct {
+	id     string
+	silent bool            // its last renewal was a short one
+	told   map[string]bool // queues that it was told are ready and has not answered for
+	busy   map[string]bool // queues that it has named as busy since it was told of them
+}
+
+// enlist lets a new replica join that serves the queues of the letter.
+func (w *walk) enlist(letter string) {
+	w.joined++
+	r := worker.Registration{Replica: fmt.Sprint(letter, w.joined), Lease: time.Hour, Queues: map[string]worker.QueueConfig{}, Kinds: map[string]worker.Policy{}}
+	for _, q := range walkServes[letter] {
+		r.Queues[q] = worker.QueueConfig{Workers: 4}
+	}
+	for _, k := range walkKinds {
+		r.Kinds[k] = worker.Policy{}
+	}
+	_, err := w.store.Join(w.ctx, r)
+	w.must(err)
+	w.replicas[r.Replica] = &mreplica{id: r.Replica, told: map[string]bool{}, busy: map[string]bool{}}
+}
+
+func (w *walk) someReplica() *mreplica {
+	return w.replicas[pick(w, slices.Sorted(maps.Keys(w.replicas))...)]
+}
+
+// answered notes what an answer says, and which of its queues the exchange asked.
+func (r *mreplica) answered(x *worker.Exchange, got worker.Exchanged) {
+	for _, q := range x.Busy {
+		delete(r.told, q)
+		r.busy[q] = true
+	}
+	for i, c := range x.Claims {
+		delete(r.told, c.Queue)
+		r.busy[c.Queue] = !got.Short[i] // it got as many as it has slots
+	}
+	for _, q := range got.Ready {
+		r.told[q] = true
+		delete(r.busy, q)
+	}
+}
+
+// checkAnswer checks what an answer says besides verdicts and tasks.
+func (w *walk) checkAnswer(x *worker.Exchange, got worker.Exchanged) {
+	if got.Drain {
+		w.failf("%s is asked to drain", x.Replica)
+	}
+	asked := map[string]bool{}
+	anyShort := false
+	for i, c := range x.Claims {
+		asked[c.Queue] = true
+		anyShort = anyShort || got.Short[i]
+		if m := w.candidate(c.Queue); got.Short[i] && m != nil && w.room(c.Queue) > 0 {
+			w.failf("the claim of %s is short, and %s could start", c.Queue, m.id)
+		}
+	}
+	for _, q := range walkQueues {
+		served := slices.Contains(w.serves(x.Replica), q)
+		ready := slices.Contains(got.Ready, q)
+		if ready && (!served || asked[q] || slices.Contains(x.Busy, q)) {
+			w.failf("%s is told that %s is ready", x.Replica, q)
+		}
+		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica was told of a queue instead
+		claimable := w.candidate(q) != nil && w.room(q) > 0 && !held
+		if (x.Idle || anyShort) && served && claimable && !ready && !asked[q] && !slices.Contains(x.Busy, q) {
+			w.failf("%s is not told that %s is ready", x.Replica, q)
+		}
+	}
+	if len(got.Ready) > 0 && !x.Idle && !anyShort {
+		w.failf("%s has no free slots and is told that %v are ready", x.Replica, got.Ready)
+	}
+	w.checkStops(x.Replica, got.Stops)
+}
+
+// checkStops checks the stops of an answer.
+func (w *walk) checkStops(replica string, got []worker.Attempt) {
+	var want []worker.Attempt
+	for _, id := range w.ids() {
+		if m := w.tasks[id]; m.state == worker.Running && m.stop && !m.unasked && m.replica == replica {
+			want = append(want, worker.Attempt{ID: id, Fence: m.fence})
+		}
+	}
+	slices.SortFunc(got, func(a, b worker.Attempt) int { return strings.Compare(a.ID, b.ID) })
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+		w.failf("stops of %s (-want +got):\n%s", replica, d)
+	}
+}
+
+// hear takes the signals of a replica into the model.
+func (w *walk) hear(r *mreplica) {
+	signals, err := w.rdb.LRange(w.ctx, w.prefix+"bell:"+r.id, 0, -1).Result()
+	w.must(err)
+	for _, s := range signals {
+		if q, ok := strings.CutPrefix(s, "q:"); ok {
+			if !slices.Contains(w.serves(r.id), q) {
+				w.failf("%s is woken for %s", r.id, q)
+			}
+			r.told[q] = true
+			delete(r.busy, q)
+		} else if !slices.Contains([]string{"stop", "due", "ring"}, s) {
+			w.failf("%s has the signal %q", r.id, s)
+		}
+	}
+	w.must(w.rdb.Del(w.ctx, w.prefix+"bell:"+r.id).Err())
+}
+
+// answerSignals lets a replica ask the queues that it was told are ready, until
+// none is left, as one with free slots does.
+func (w *walk) answerSignals() {
+	r := w.someReplica()
+	for range 3 {
+		var claims []worker.Claim
+		for _, q := range slices.Sorted(maps.Keys(r.told)) {
+			claims = append(claims, worker.Claim{Queue: q, N: 1 + w.rng.IntN(3)})
+		}
+		w.exchange(w.lane(r.id, 1+w.rng.IntN(2)), nil, claims)
+	}
+}
+
+// leave takes a replica off the list and lets another one join.
+func (w *walk) leave() {
+	r := w.someReplica()
+	w.last = "leave " + r.id
+	w.must(w.store.Leave(w.ctx, r.id))
+	w.must(w.store.Leave(w.ctx, r.id))
+	w.replace(r)
+}
+
+// replace removes replicas that are not on the list any more from the model, and
+// lets others join. The requests to stop go with the record of a replica, which
+// cancels everything.
+func (w *walk) replace(gone ...*mreplica) {
+	var ids []string
+	for _, r := range gone {
+		for _, m := range w.tasks {
+			if m.state == worker.Running && m.replica == r.id && m.stop {
+				m.unasked = true
+			}
+		}
+		ids = append(ids, r.id)
+	}
+	w.checkWakeUps(ids...)
+	for _, r := range gone {
+		delete(w.replicas, r.id)
+		w.enlist(r.id[:1])
+	}
+}
+
+func (w *walk) renew() {
+	replica := w.someReplica()
+	r := worker.Renewal{Replica: replica.id, Lease: pick(w, short, long, long), Grace: walkGrace}
+	var want []worker.Verdict
+	for _, fence := range append(slices.Sorted(maps.Keys(w.claims)), w.fence+1) {
+		c := w.claims[fence]
+		if (c == nil || c.replica != replica.id) && w.rng.IntN(6) > 0 || w.rng.IntN(4) == 0 {
+			continue
+		}
+		h := worker.HeldClaim{Fence: fence, Held: 1, Left: time.Hour}
+		if c == nil || c.replica != replica.id || len(c.open) == 0 {
+			if c != nil && c.replica == replica.id {
+				delete(w.claims, fence)
+			}
+			r.Held, want = append(r.Held, h), append(want, worker.LeaseLost)
+			continue
+		}
+		if c.bounded {
+			h.Left = -time.Millisecond
+		}
+		h, verdict := w.hold(c, h)
+		if len(c.open) == 0 {
+			delete(w.claims, fence)
+		}
+		c.cut, c.lease = c.bounded, r.Lease
+		c.short = r.Lease == short || c.bounded
+		r.Held, want = append(r.Held, h), append(want, verdict)
+	}
+	r.News = w.someNews(replica.id)
+	w.last = fmt.Sprintf("renew %d claims of %s for %v", len(r.Held), r.Replica, r.Lease)
+	replica.silent = r.Lease == short
+	got, err := w.store.Renew(w.ctx, r)
+	w.must(err)
+	if d := cmp.Diff(want, got.Verdicts, cmpopts.EquateEmpty()); d != "" {
+		w.failf("verdicts on %+v (-want +got):\n%s", r.Held, d)
+	}
+	w.checkStops(replica.id, got.Stops)
+}
+
+// hold names an open claim with as many attempts as the store holds, more, fewer,
+// or fewer with their ids.
+func (w *walk) hold(c *mclaim, h worker.HeldClaim) (worker.HeldClaim, worker.Verdict) {
+	h.Held = len(c.open)
+	switch w.rng.IntN(6) {
+	case 0:
+		h.Held++
+	case 1:
+		h.Held--
+		return h, worker.Recount
+	case 2:
+		for _, id := range c.all {
+			switch {
+			case w.rng.IntN(3) > 0:
+				h.IDs = append(h.IDs, id)
+			case c.open[id]:
+				w.takeBack(w.tasks[id], false)
+			}
+		}
+		if h.Held = len(h.IDs); h.Held == 0 {
+			h.IDs, h.Held = []string{"none"}, 1
+		}
+		if len(c.open) == 0 {
+			return h, worker.LeaseLost
+		}
+	}
+	return h, worker.Kept
+}
+
+func (w *walk) someNews(replica string) []worker.News {
+	var news []worker.News
+	for _, id := range append(w.ids(), "none") {
+		m := w.tasks[id]
+		if w.rng.IntN(4) > 0 {
+			continue
+		}
+		n := worker.News{ID: id, Fence: 1, Slow: w.rng.IntN(3) == 0}
+		if w.rng.IntN(2) == 0 {
+			n.Progress = []byte("some")
+		}
+		if m != nil {
+			n.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
+			if m.state == worker.Running && n.Fence == m.fence {
+				m.past = m.past || n.Progress != nil || n.Slow
+				if n.Slow && m.slowFence != m.fence {
+					m.slowFence = m.fence
+					m.v++
+					w.appended++
+				}
+			}
+		}
+		news = append(news, n)
+	}
+	return news
+}
+
+// afterMaintenance replaces the replicas that maintenance took off the list.
+func (w *walk) afterMaintenance() {
+	var silent []*mreplica
+	for _, id := range slices.Sorted(maps.Keys(w.replicas)) {
+		r := w.replicas[id]
+		if !r.silent {
+			continue
+		}
+		silent = append(silent, r)
+		l := w.lane(id, 1)
+		x := worker.Exchange{Replica: id, Lane: 1, Call: int64(len(l.sent)) + 1, Lease: long, Grace: walkGrace, Claims: []worker.Claim{{Queue: "p", N: 9}}}
+		if got, err := w.store.Exchange(w.ctx, x); !errors.Is(err, worker.ErrNotJoined) || len(got.Claimed) > 0 {
+			w.failf("the claim of %s, which was silent: %+v, %v", id, got, err)
+		}
+	}
+	w.replace(silent...)
+}

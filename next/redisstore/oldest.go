@@ -1,0 +1,59 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// WaitingSince reads since when the task waits that has waited longest in each queue: the
+// first of every priority that has any. Tasks behind their group's head are left out.
+func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]time.Time, time.Time, error) {
+	oldest := map[string]time.Time{}
+	now, err := s.now(ctx)
+	from := make(map[string]int64, len(queues)) // the position from which on to read
+	for err == nil && len(queues) > 0 {
+		queues, err = s.waitTimes(ctx, queues, from, oldest)
+	}
+	if err != nil {
+		return nil, time.Time{}, s.fail(ctx, "waiting since", err)
+	}
+	return oldest, now, nil
+}
+
+// waitTimes reads the first task of each queue from its position on, and moves that to the
+// next priority. It returns the queues that have more.
+func (s *Store) waitTimes(ctx context.Context, queues []string, from map[string]int64, oldest map[string]time.Time) (more []string, err error) {
+	var ids []string
+	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {
+		first := p.ZRangeByScoreWithScores(ctx, s.key("wait:", queue), &redis.ZRangeBy{
+			Min: strconv.FormatInt(from[queue], 10), Max: "+inf", Count: 1,
+		})
+		return func() {
+			for _, z := range first.Val() {
+				id, _ := z.Member.(string)
+				ids, more = append(ids, id), append(more, queue)
+				from[queue] = (int64(z.Score)/scoreRange + 1) * scoreRange
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := s.read(ctx, true, ids)
+	for i, t := range tasks {
+		if t == nil {
+			continue
+		}
+		since := t.CreatedAt
+		if t.DueAt.After(since) {
+			since = t.DueAt
+		}
+		if have, ok := oldest[more[i]]; !since.IsZero() && (!ok || since.Before(have)) {
+			oldest[more[i]] = since
+		}
+	}
+	return more, err
+}

@@ -1,0 +1,185 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// A record is a header line, a newline and the payload. The line begins with fixed
+// columns, "XY CREATED SCORE KIND QUEUE word word…": see docs/protocol.md.
+const (
+	createdAt  = 3  // 13 digits
+	scoreAt    = 17 // 16 digits
+	kindAt     = 34
+	noQueue    = "-"     // stands for the default queue
+	scoreRange = 1 << 45 // between two priorities
+)
+
+// letters are the states as a header has them. Waiting and promoted tasks run if the
+// run hash of their queue has them.
+var letters = map[byte]worker.State{
+	's': worker.Scheduled, 'w': worker.Waiting, 'p': worker.Waiting,
+	'S': worker.Succeeded, 'F': worker.Failed, 'X': worker.Stopped, 'E': worker.Expired,
+}
+
+// header is the header line of a record, taken apart. Its strings are parts of the
+// line.
+type header struct {
+	state          worker.State
+	base           int64 // version of a task that does not run and has no extras
+	created, score int64
+	kind, queue    string
+	words          string // "" for none
+}
+
+func parseHeader(line string) (h header, err error) {
+	if len(line) <= kindAt || line[2] != ' ' || line[scoreAt-1] != ' ' || line[kindAt-1] != ' ' {
+		return h, errors.New("has no columns of state, time and score")
+	}
+	var known bool
+	if h.state, known = letters[line[0]]; !known {
+		return h, fmt.Errorf("has the unknown state %q", line[:1])
+	}
+	if h.base = 1; line[0] == 'p' {
+		h.base = 2
+	}
+	var err1, err2 error
+	h.created, err1 = strconv.ParseInt(line[createdAt:scoreAt-1], 10, 64)
+	h.score, err2 = strconv.ParseInt(line[scoreAt:kindAt-1], 10, 64)
+	if err1 != nil || err2 != nil || h.created < 0 || h.score < 0 {
+		return h, errors.New("has no numbers as time and score")
+	}
+	h.kind, h.words, _ = strings.Cut(line[kindAt:], " ")
+	h.queue, h.words, _ = strings.Cut(h.words, " ")
+	if h.kind == "" || h.queue == "" {
+		return h, errors.New("has no kind and queue")
+	}
+	if h.queue == noQueue {
+		h.queue = worker.DefaultQueue
+	}
+	return h, nil
+}
+
+// setHeader sets what the header says of a task.
+func setHeader(t *worker.Task, h *header, f *fieldReader) {
+	t.State, t.Version, t.Kind, t.Queue = h.state, h.base, h.kind, h.queue
+	t.CreatedAt = time.UnixMilli(h.created)
+	t.Priority = int8(min(max(127-h.score/scoreRange, math.MinInt8), math.MaxInt8))
+	for words := h.words; words != ""; {
+		var w string
+		w, words, _ = strings.Cut(words, " ")
+		name, v, _ := strings.Cut(w, "=")
+		setField(t, name, v, f)
+	}
+}
+
+// setField sets what a word of a task's header or a field of its extras says. Those that
+// it does not know are left alone: a newer version may have written them.
+func setField(t *worker.Task, name, v string, f *fieldReader) {
+	switch name {
+	case "group":
+		t.Group = v
+	case "unique":
+		t.Unique = v
+	case "timeout_ms":
+		if t.Timeout = worker.Forever; v != none {
+			t.Timeout = f.span(name, v)
+		}
+	case "max_attempts":
+		t.MaxAttempts = int(f.count(name, v))
+	case "backoff":
+		var err error
+		if t.Backoff, err = worker.ParseBackoff(v); err != nil {
+			f.fail(name, err)
+		}
+	case "retain_ms":
+		d := worker.Forever
+		if v != forever {
+			d = f.span(name, v)
+		}
+		t.Retain = &d
+	case "reply":
+		t.Reply = v == "1"
+	case "headers":
+		t.Headers = f.headers(name, v)
+	case "due_at":
+		t.DueAt = f.moment(name, v)
+	case "expires_at":
+		t.ExpiresAt = f.moment(name, v)
+	case "deadline_at":
+		t.DeadlineAt = f.moment(name, v)
+
+	case "v":
+		t.Version = f.count(name, v)
+	case "attempt":
+		t.Attempt = f.count(name, v)
+	case "failures":
+		t.Failures = int(f.count(name, v))
+	case "lost":
+		t.Lost = int(f.count(name, v))
+	case "generation":
+		t.Generation = int(f.count(name, v))
+	case "started_at":
+		t.StartedAt = f.moment(name, v)
+	case "ended_at":
+		t.EndedAt = f.moment(name, v)
+	case "fence":
+		t.Fence = f.count(name, v)
+	case "replica":
+		t.Replica = v
+	case "code":
+		t.Code = worker.Code(v)
+	case "error":
+		t.Error = v
+	case "result":
+		t.Result = []byte(v)
+	case "progress":
+		t.Progress = []byte(v)
+	case "stop":
+		t.StopWhy = v
+	}
+}
+
+// setRun sets what a run entry says: fence, attempt, version, start, flag, kind and
+// replica, padded with spaces.
+func setRun(t *worker.Task, entry string, f *fieldReader) {
+	t.State = worker.Running
+	part := strings.Fields(entry)
+	if len(part) != 7 {
+		f.fail("run", fmt.Errorf("must have seven parts, not %q", clipName(entry)))
+		return
+	}
+	t.Fence, t.Attempt, t.Version = f.count("run", part[0]), f.count("run", part[1]), f.count("run", part[2])
+	t.StartedAt, t.Replica = f.moment("run", part[3]), part[6]
+}
+
+// decodeTask reads a task from its record, its run entry ("" for none), and the fields
+// and values of its extras. What it cannot read is left out and reported in Broken.
+func decodeTask(id, record, run string, extras []string) *worker.Task {
+	t := &worker.Task{Spec: worker.Spec{ID: id}}
+	f := fieldReader{what: "task", id: id}
+	line, payload, _ := strings.Cut(record, "\n")
+	if h, err := parseHeader(line); err != nil {
+		f.fail("header", err)
+	} else {
+		setHeader(t, &h, &f)
+		t.Payload = []byte(payload)
+	}
+	for i := 0; i+1 < len(extras); i += 2 {
+		setField(t, extras[i], extras[i+1], &f)
+	}
+	if run != "" {
+		setRun(t, run, &f)
+	}
+	if t.State == worker.Stopped && t.StopWhy == "" {
+		t.StopWhy = t.Error // it did not run, so that no replica had to be asked
+	}
+	t.Broken = f.broken
+	return t
+}

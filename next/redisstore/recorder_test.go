@@ -1,0 +1,94 @@
+package redisstore_test
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/lua"
+)
+
+// recorder keeps the script calls that are sent.
+type recorder struct {
+	mu    sync.Mutex
+	calls [][]any
+}
+
+func (r *recorder) record(cmds ...redis.Cmder) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, cmd := range cmds {
+		if strings.HasPrefix(cmd.Name(), "eval") {
+			args := slices.Clone(cmd.Args())
+			for i, a := range args {
+				switch v := a.(type) {
+				case *string: // which its owner may change when the call is over
+					args[i] = *v
+				case []byte:
+					args[i] = string(v)
+				}
+			}
+			r.calls = append(r.calls, args)
+		}
+	}
+}
+
+// take returns what was recorded and forgets it.
+func (r *recorder) take() [][]any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}
+
+// ran are the ARGV of the recorded calls of a script, which was called by hash or
+// in full.
+func (r *recorder) ran(script string) [][]any {
+	var argv [][]any
+	text := lua.Source(script)
+	sum := sha1.Sum([]byte(text))
+	for _, c := range r.take() {
+		if c[1] == text || c[1] == hex.EncodeToString(sum[:]) {
+			argv = append(argv, c[5:])
+		}
+	}
+	return argv
+}
+
+func (r *recorder) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (r *recorder) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		r.record(cmd)
+		return next(ctx, cmd)
+	}
+}
+
+func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		r.record(cmds...)
+		return next(ctx, cmds)
+	}
+}
+
+// again sends recorded calls once more, as the driver does whose reply was lost,
+// with the very same bytes, and returns the replies.
+func (s *site) again(t *testing.T, calls [][]any) []any {
+	t.Helper()
+	var replies []any
+	for _, args := range calls {
+		v, err := s.rdb.Do(t.Context(), args...).Result()
+		if err != nil && err != redis.Nil {
+			t.Fatal(err)
+		}
+		replies = append(replies, v)
+	}
+	return replies
+}

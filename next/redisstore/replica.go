@@ -1,0 +1,80 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Replicas reads the live replicas, by id. Of a replica that serves very many queues it
+// names only some, the first in the order of their names.
+func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
+	infos, err := s.replicas(ctx)
+	return infos, s.fail(ctx, "replicas", err)
+}
+
+func (s *Store) replicas(ctx context.Context) (infos []worker.ReplicaInfo, err error) {
+	now, err := s.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	alive, err := collect(s.byScore(ctx, s.key("replicas"), "("+strconv.FormatInt(now.UnixMilli(), 10)))
+	if err != nil {
+		return nil, err
+	}
+	classes, kinds := []string{}, map[string][]string{} // of each replica; of each class
+	err = s.pipeline(ctx, alive, replicaPage, func(p redis.Pipeliner, id string) func() {
+		fields := p.HMGet(ctx, s.key("replica:", id), replicaFields...)
+		return func() {
+			if info, class, ok := describe(id, fields.Val(), now); ok {
+				infos, classes = append(infos, info), append(classes, class)
+				kinds[class] = nil
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.pipeline(ctx, slices.Collect(maps.Keys(kinds)), replicaPage, func(p redis.Pipeliner, class string) func() {
+		words := p.HGet(ctx, s.key("class:", class), "kinds")
+		return func() { kinds[class] = strings.Fields(words.Val()) }
+	})
+	for i := range infos {
+		infos[i].Kinds = kinds[classes[i]]
+	}
+	return infos, err
+}
+
+// replicaFields are the fields of replica:ID that describe reads.
+var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain"}
+
+// describe reads what a replica said of itself, and its class. It reports false if the
+// replica has left in between.
+func describe(id string, fields []any, now time.Time) (info worker.ReplicaInfo, class string, ok bool) {
+	text := make([]string, len(replicaFields))
+	for i := range min(len(fields), len(text)) {
+		text[i], _ = fields[i].(string)
+	}
+	number := func(i int) int64 {
+		n, _ := strconv.ParseInt(text[i], 10, 64)
+		return n
+	}
+	var a about
+	if err := json.Unmarshal([]byte(text[0]), &a); err != nil {
+		return info, "", false
+	}
+	seen := time.UnixMilli(number(3))
+	return worker.ReplicaInfo{
+		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
+		Silent: now.Sub(seen), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
+		Draining: text[6] != "",
+	}, text[1], true
+}

@@ -1,0 +1,72 @@
+package redisstore
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/lua"
+)
+
+// script is a script and what its calls need to have checked before.
+type script struct {
+	*redis.Script
+	need need
+}
+
+func newScript(name string, need need) *script {
+	return &script{redis.NewScript(lua.Source(name)), need}
+}
+
+var (
+	enqueueScript   = newScript("enqueue", creates)
+	inboxScript     = newScript("inbox", creates)
+	peekScript      = newScript("peek", writes)
+	exchangeScript  = newScript("exchange", writes)
+	renewScript     = newScript("renew", writes)
+	joinScript      = newScript("join", writes)
+	leaveScript     = newScript("leave", writes)
+	ringScript      = newScript("ring", writes)
+	wakeScript      = newScript("wake", writes)
+	drainScript     = newScript("drain", writes)
+	reapScript      = newScript("reap", writes)
+	promoteScript   = newScript("promote", writes)
+	purgeScript     = newScript("purge", writes)
+	stopScript      = newScript("stop", writes)
+	retryScript     = newScript("retry", writes)
+	deleteScript    = newScript("delete", writes)
+	configureScript = newScript("configure", writes)
+	countScript     = newScript("count", writes)
+	regroupScript   = newScript("regroup", writes)
+	forgetScript    = newScript("forget", writes)
+	getScript       = newScript("get", reads)
+	statsScript     = newScript("stats", reads)
+
+	// The doctor calls these: it reports what is missing as findings.
+	rightsScript = newScript("rights", nothing)
+	checkScript  = newScript("check", nothing)
+)
+
+// run makes a script call. It may be repeated after an error: every script has the
+// same effect then as if it had run once.
+func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
+	if err := s.ready(ctx, sc.need); err != nil {
+		return nil, err
+	}
+	return s.call(ctx, sc, args...)
+}
+
+// call is run without the checks. It sends the hash of the script, and its text only
+// if the server does not know the hash.
+func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, err error) {
+	err = s.settle(ctx, s.rdb, func() error {
+		reply, err = sc.Run(ctx, s.rdb, s.keys, args...).Result()
+		return unlessNil(err)
+	})
+	return reply, err
+}
+
+// seed starts the random numbers of a script, which would otherwise be the same in
+// every call.
+func seed() int { return int(rand.Int32()) }

@@ -1,0 +1,74 @@
+package redisstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The elements of a doorbell that say more than that it rang.
+const (
+	queueSignal = "q:" // and the name of a queue that has claimable tasks
+	drainSignal = "drain"
+)
+
+// Listen blocks on the replica's doorbell.
+func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) (worker.Signal, error) {
+	var signal worker.Signal
+	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
+		got, err := rdb.BLPop(ctx, max(wait, time.Second), s.key("bell:", replica)).Result()
+		if err != nil || len(got) < 2 {
+			return err
+		}
+		if queue, ok := strings.CutPrefix(got[1], queueSignal); ok {
+			signal.Queue = queue
+		} else {
+			signal.Bell, signal.Drain = true, got[1] == drainSignal
+		}
+		return nil
+	})
+	return signal, s.fail(ctx, "listen", unlessNil(err))
+}
+
+// Ring makes the replica's Listen return.
+func (s *Store) Ring(ctx context.Context, replica string) error {
+	_, err := s.run(ctx, ringScript, replica)
+	return s.fail(ctx, "ring", err)
+}
+
+// Drain asks replicas to drain: their Listen returns, and as long as they are on
+// the list every Exchange and Renew of theirs reports it.
+func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
+	asked := make([]bool, len(replicas))
+	for i, replica := range replicas {
+		reply, err := s.run(ctx, drainScript, replica)
+		if err != nil {
+			return nil, s.fail(ctx, "drain", err)
+		}
+		r := readSingle("drain", reply)
+		if asked[i] = r.int() == 1; r.err != nil {
+			return nil, r.err
+		}
+	}
+	return asked, nil
+}
+
+// wakeAll wakes replicas for every queue that has claimable tasks.
+func (s *Store) wakeAll(ctx context.Context) error {
+	queues, err := s.queues(ctx)
+	if err != nil {
+		return err
+	}
+	for len(queues) > 0 {
+		var page []string
+		page, queues = cut(queues, queuePage)
+		if _, err := s.run(ctx, wakeScript, anys(page)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

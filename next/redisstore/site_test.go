@@ -1,0 +1,226 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// pools numbers the pools of the tests, which share one server.
+var pools atomic.Int64
+
+// site is one pool in one Redis, and the raw way to its keys.
+type site struct {
+	rdb    *redis.Client
+	pool   string
+	prefix string
+	store  *redisstore.Store
+}
+
+func newSite(t testing.TB, rdb *redis.Client) *site {
+	pool := fmt.Sprint("p", pools.Add(1))
+	s := &site{rdb: rdb, pool: pool, prefix: "lts:{" + pool + "}:"}
+	s.store = s.open(t, rdb)
+	// What is left would be in the way of every SCAN of the tests that follow.
+	t.Cleanup(s.clear)
+	return s
+}
+
+// clear removes the keys of the pool. It is best effort: the server may be gone.
+func (s *site) clear() {
+	ctx := context.Background()
+	for cursor := uint64(0); ; {
+		keys, next, err := s.rdb.Scan(ctx, cursor, s.prefix+"*", 1000).Result()
+		if err != nil || len(keys) > 0 && s.rdb.Unlink(ctx, keys...).Err() != nil || next == 0 {
+			return
+		}
+		cursor = next
+	}
+}
+
+// open returns another client's store of the pool.
+func (s *site) open(t testing.TB, rdb *redis.Client) *redisstore.Store {
+	st := redisstore.New(rdb, s.pool)
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+// join puts replicas on the list, which may not claim before.
+func (s *site) join(t testing.TB, replicas ...string) {
+	t.Helper()
+	for _, r := range replicas {
+		if _, err := s.store.Join(context.Background(), worker.Registration{Replica: r, Lease: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// enqueue makes tasks. Their kind is "k" if the spec has none.
+func (s *site) enqueue(t testing.TB, specs ...worker.Spec) []worker.Receipt {
+	t.Helper()
+	for i := range specs {
+		if specs[i].Kind == "" {
+			specs[i].Kind = "k"
+		}
+	}
+	receipts, err := s.store.Enqueue(t.Context(), specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return receipts
+}
+
+// claimOf is an exchange that claims n tasks of a queue for replica "r" in lane 1.
+func claimOf(call int64, queue string, n int) worker.Exchange {
+	return worker.Exchange{Replica: "r", Lane: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []worker.Claim{{Queue: queue, N: n}}}
+}
+
+// reportsOf is an exchange that reports for replica "r" in lane 2.
+func reportsOf(call int64, reports ...worker.Report) worker.Exchange {
+	return worker.Exchange{Replica: "r", Lane: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
+}
+
+// reportOn ends an attempt.
+func reportOn(task *worker.Task, op worker.Op) worker.Report {
+	r := worker.Report{ID: task.ID, Queue: task.Queue, Fence: task.Fence, Last: true, Op: op, Code: worker.CodeOK}
+	switch op {
+	case worker.Fail:
+		r.Code = worker.CodeError
+	case worker.Release:
+		r.Code = worker.CodeReleased
+	}
+	return r
+}
+
+// heldBy are the claims of tasks, as a renewal names them.
+func heldBy(tasks ...*worker.Task) []worker.HeldClaim {
+	var held []worker.HeldClaim
+	for _, t := range tasks {
+		if n := len(held); n > 0 && held[n-1].Fence == t.Fence {
+			held[n-1].Held++
+			continue
+		}
+		held = append(held, worker.HeldClaim{Fence: t.Fence, Held: 1, Left: time.Hour})
+	}
+	return held
+}
+
+// tasksOf are all tasks of an answer.
+func tasksOf(got worker.Exchanged) []*worker.Task {
+	var all []*worker.Task
+	for _, c := range got.Claimed {
+		all = append(all, c.Tasks...)
+	}
+	return all
+}
+
+// rewrite replaces a part of a task's record, past the pool's scripts.
+func (s *site) rewrite(t testing.TB, id, old, new string) {
+	t.Helper()
+	key := s.prefix + "task:" + id
+	record := s.rdb.Get(context.Background(), key).Val()
+	if !strings.Contains(record, old) {
+		t.Fatalf("the record of %s has no %q: %q", id, old, record)
+	}
+	if err := s.rdb.Set(context.Background(), key, strings.Replace(record, old, new, 1), 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *site) now(t testing.TB) time.Time {
+	t.Helper()
+	now, err := s.rdb.Time(context.Background()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.UnixMilli(now.UnixMilli()) // what the scripts see
+}
+
+// keys lists every key of the pool.
+func (s *site) keys(t testing.TB) []string {
+	t.Helper()
+	// A scan returns every key that is there all the time.
+	var keys []string
+	it := s.rdb.Scan(context.Background(), 0, s.prefix+"*", 1000).Iterator()
+	for it.Next(context.Background()) {
+		keys = append(keys, it.Val())
+	}
+	if err := it.Err(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// dump reads every key of the pool: fields, members with scores, or elements by
+// position. Streams are left out.
+func (s *site) dump(t testing.TB) map[string]map[string]string {
+	t.Helper()
+	ctx := context.Background()
+	keys := s.keys(t)
+	p := s.rdb.Pipeline()
+	types := make([]*redis.StatusCmd, len(keys))
+	for i, k := range keys {
+		types[i] = p.Type(ctx, k)
+	}
+	if len(keys) > 0 {
+		if _, err := p.Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := make(map[string]map[string]string, len(keys))
+	p = s.rdb.Pipeline()
+	var read []func()
+	list := func(k string, vs []string) {
+		for i, v := range vs {
+			out[k][strconv.Itoa(i)] = v
+		}
+	}
+	for i, k := range keys {
+		out[k] = map[string]string{}
+		switch types[i].Val() {
+		case "hash":
+			c := p.HGetAll(ctx, k)
+			read = append(read, func() { out[k] = c.Val() })
+		case "zset":
+			c := p.ZRangeWithScores(ctx, k, 0, -1)
+			read = append(read, func() {
+				for _, z := range c.Val() {
+					out[k][z.Member.(string)] = strconv.FormatFloat(z.Score, 'f', -1, 64)
+				}
+			})
+		case "set":
+			c := p.SMembers(ctx, k)
+			read = append(read, func() {
+				for _, m := range c.Val() {
+					out[k][m] = ""
+				}
+			})
+		case "list":
+			c := p.LRange(ctx, k, 0, -1)
+			read = append(read, func() { list(k, c.Val()) })
+		case "string":
+			c := p.Get(ctx, k)
+			read = append(read, func() { list(k, []string{c.Val()}) })
+		}
+	}
+	if len(read) > 0 {
+		if _, err := p.Exec(ctx); err != nil && err != redis.Nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range read {
+		f()
+	}
+	return out
+}

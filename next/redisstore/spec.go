@@ -1,0 +1,122 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The words for "no limit" and "no end" in a record and in an inbox entry.
+const (
+	none    = "none"
+	forever = "forever"
+)
+
+// shape is what the scripts read of a spec beside its id and payload. Tasks of one
+// shape are sent together.
+type shape struct {
+	queue, kind string
+	priority    int8
+	given       bool   // the ids were given by the caller
+	words       string // of the header, "" for none
+	special
+}
+
+// special is what few tasks have and the scripts need in a form of its own. Times are in
+// ms, 0 for none.
+type special struct {
+	group, unique               string
+	delay, runAt, ttl, deadline int64
+	reply                       bool
+}
+
+func shapeOf(s *worker.Spec) shape {
+	return shape{
+		queue: queueOf(s), kind: s.Kind, priority: s.Priority, given: s.ID != "", words: headerWords(s),
+		special: special{
+			group: s.Group, unique: worker.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
+			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply,
+		},
+	}
+}
+
+func queueOf(s *worker.Spec) string {
+	if s.Queue == "" {
+		return worker.DefaultQueue
+	}
+	return s.Queue
+}
+
+// ceilMS rounds up, so that nothing starts early.
+func ceilMS(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
+
+func runAtMS(s *worker.Spec) int64 {
+	if s.RunAt.IsZero() {
+		return 0
+	}
+	return max(s.RunAt.Add(time.Millisecond-1).UnixMilli(), 1)
+}
+
+// headerWords are the words that the spec adds to the header of a record, in the order
+// of docs/protocol.md. What has its default is left out: a waiting task should be small.
+func headerWords(s *worker.Spec) string {
+	var b []byte
+	add := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(append(b, name...), '='), value...)
+	}
+	add("group", s.Group)
+	add("unique", worker.UniqueKey(s.Unique))
+	switch {
+	case s.Timeout == worker.Forever:
+		add("timeout_ms", none)
+	case s.Timeout > 0:
+		add("timeout_ms", strconv.FormatInt(s.Timeout.Milliseconds(), 10))
+	}
+	if s.MaxAttempts > 0 {
+		add("max_attempts", strconv.Itoa(s.MaxAttempts))
+	}
+	add("backoff", s.Backoff.String())
+	switch {
+	case s.Retain == nil:
+	case *s.Retain == worker.Forever:
+		add("retain_ms", forever)
+	default:
+		add("retain_ms", strconv.FormatInt(s.Retain.Milliseconds(), 10))
+	}
+	if s.Reply {
+		add("reply", "1")
+	}
+	if len(s.Headers) > 0 {
+		j, _ := json.Marshal(s.Headers) // strings, which always encode
+		add("headers", strings.ReplaceAll(string(j), " ", `\u0020`))
+	}
+	return string(b)
+}
+
+// appendTo adds what the scripts read of the shape to the arguments of a call.
+func (sh *shape) appendTo(args []any) []any {
+	args = append(args, sh.queue, int(sh.priority), sh.kind, sh.given, sh.words)
+	if sh.special == (special{}) {
+		return append(args, 0)
+	}
+	ms := func(n int64) any {
+		if n == 0 {
+			return ""
+		}
+		return n
+	}
+	reply := ""
+	if sh.reply {
+		reply = "1"
+	}
+	return append(args, 7, sh.group, sh.unique, ms(sh.delay), ms(sh.runAt), ms(sh.ttl), ms(sh.deadline), reply)
+}

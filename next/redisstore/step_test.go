@@ -1,0 +1,209 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// stepTasks is how many tasks a step of TestStepOfManyTasksWritesTheKeysOfManySteps
+// has.
+const stepTasks = 120
+
+// stepSpec is one of many tasks, each with another mix of features.
+func stepSpec(i int) worker.Spec {
+	s := worker.Spec{ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%20), Queue: fmt.Sprint("q", i%5), Priority: int8(i%3 - 1),
+		Payload: []byte(fmt.Sprint("payload ", i)), MaxAttempts: 1 + i%3, Backoff: walkBackoff}
+	has := func(n int) bool { return i/5%n == n-1 }
+	if has(2) {
+		s.Group = fmt.Sprint("g", i%7)
+	}
+	if has(3) {
+		s.Unique = fmt.Sprint("u", i/2) // of some pairs the second is a duplicate
+	}
+	if has(4) {
+		s.Headers = map[string]string{"trace": fmt.Sprint("a b ", i)}
+	}
+	if has(5) {
+		s.Deadline = 2 * time.Hour
+	}
+	if has(6) {
+		s.TTL = time.Hour
+	}
+	if has(7) {
+		s.Retain = new([]time.Duration{0, time.Hour, worker.Forever}[i%3])
+	}
+	if has(8) {
+		s.Timeout = []time.Duration{time.Minute, worker.Forever}[i%2]
+	}
+	s.Reply = has(9)
+	return s
+}
+
+func stepReport(i int, t *worker.Task) worker.Report {
+	r := reportOn(t, []worker.Op{worker.Succeed, worker.Fail, worker.Release}[i%3])
+	switch {
+	case r.Op == worker.Succeed && i%2 == 0:
+		r.Result = []byte(fmt.Sprintf(`{"n":%d}`, i))
+	case r.Op == worker.Fail:
+		r.Error, r.Log, r.DelaySet, r.Delay = "broke", "log", true, []time.Duration{0, time.Hour}[i%2]
+	case r.Op == worker.Release:
+		r.Delay = []time.Duration{0, time.Hour}[i%2]
+	}
+	return r
+}
+
+// stepped is a pool in which every step has so many tasks.
+type stepped struct {
+	*site
+	t    *testing.T
+	each int
+	call int64
+	held map[string]*worker.Task
+}
+
+func (s *stepped) steps(n int, f func(first, last int)) {
+	for first := 0; first < n; first += s.each {
+		f(first, min(first+s.each, n))
+	}
+}
+
+func (s *stepped) exchange(x worker.Exchange) []*worker.Task {
+	s.t.Helper()
+	s.call++
+	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 1, s.call, time.Hour, time.Second
+	got, err := s.store.Exchange(s.t.Context(), x)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, t := range tasksOf(got) {
+		s.held[t.ID] = t
+	}
+	return tasksOf(got)
+}
+
+func (s *stepped) claim() {
+	s.held = map[string]*worker.Task{}
+	if s.each > 1 {
+		x := worker.Exchange{}
+		for q := range 5 {
+			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / 5})
+		}
+		s.exchange(x)
+		return
+	}
+	for q := range 5 {
+		for len(s.exchange(worker.Exchange{Claims: []worker.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
+		}
+	}
+}
+
+func (s *stepped) report(turn int) {
+	var reports []worker.Report
+	for i := range stepTasks {
+		if t := s.held[fmt.Sprint("t", i)]; t != nil {
+			reports = append(reports, stepReport(i+turn, t))
+		}
+	}
+	s.steps(len(reports), func(first, last int) { s.exchange(worker.Exchange{Reports: reports[first:last]}) })
+}
+
+func (s *stepped) change(f func(ids ...string) ([]worker.Change, error)) {
+	s.t.Helper()
+	s.steps(stepTasks, func(first, last int) {
+		var ids []string
+		for i := first; i < last; i++ {
+			ids = append(ids, fmt.Sprint("t", i))
+		}
+		if _, err := f(ids...); err != nil {
+			s.t.Fatal(err)
+		}
+	})
+}
+
+// times are times in ms, fences, which are times in hundredths of a ms, and how long
+// attempts ran.
+var times = regexp.MustCompile(`\b(\d{13}|\d{15})\b|"run_ms":\d+`)
+
+// keyed is every key, without claims, which differ, and what is of calls and times.
+func (s *stepped) keyed() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for key, v := range s.dump(s.t) {
+		name := strings.TrimPrefix(key, s.prefix)
+		switch kind, _, _ := strings.Cut(name, ":"); kind {
+		case "claims", "leases", "call", "load", "replica", "replicas", "events", "lock", "bell":
+			continue
+		}
+		out[name] = map[string]string{}
+		for member, value := range v {
+			if name == "meta" && (member == "fence" || member == "epoch" || strings.HasPrefix(member, "events:")) {
+				continue
+			}
+			out[name][times.ReplaceAllString(member, "T")] = times.ReplaceAllString(value, "T")
+		}
+	}
+	return out
+}
+
+// TestStepOfManyTasksWritesTheKeysOfManySteps lets tasks with all mixes of features
+// live in two pools, in one in steps of all of them, in the other in steps of one
+// task. The keys of the two are the same after every step.
+func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		ctx := t.Context()
+		one, all := &stepped{t: t, site: newSite(t, rdb), each: 1}, &stepped{t: t, site: newSite(t, rdb), each: stepTasks}
+		for _, s := range []*stepped{one, all} {
+			s.join(t, "r")
+		}
+		for _, step := range []struct {
+			name string
+			do   func(s *stepped)
+		}{
+			{"enqueue", func(s *stepped) {
+				specs := make([]worker.Spec, stepTasks)
+				for i := range specs {
+					specs[i] = stepSpec(i)
+				}
+				s.steps(stepTasks, func(first, last int) { s.enqueue(t, specs[first:last]...) })
+			}},
+			{"claim", (*stepped).claim},
+			{"report", func(s *stepped) { s.report(0) }},
+			{"claim what came back", (*stepped).claim},
+			{"stop", func(s *stepped) {
+				odd := 0
+				s.change(func(ids ...string) ([]worker.Change, error) {
+					var some []string
+					for _, id := range ids {
+						if odd++; odd%2 == 1 {
+							some = append(some, id)
+						}
+					}
+					return s.store.Stop(ctx, "why", some...)
+				})
+			}},
+			{"report the rest", func(s *stepped) { s.report(1) }},
+			{"retry", func(s *stepped) {
+				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Retry(ctx, ids...) })
+			}},
+			{"stop all", func(s *stepped) {
+				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Stop(ctx, "why", ids...) })
+			}},
+			{"delete", func(s *stepped) {
+				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Delete(ctx, ids...) })
+			}},
+		} {
+			step.do(one)
+			step.do(all)
+			if d := cmp.Diff(one.keyed(), all.keyed()); d != "" {
+				t.Fatalf("%s in one step (-one by one +all at once):\n%s", step.name, d)
+			}
+		}
+	})
+}

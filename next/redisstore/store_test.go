@@ -1,0 +1,56 @@
+package redisstore_test
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
+
+// backends runs f over miniredis and over a real server.
+func backends(t *testing.T, f func(t *testing.T, rdb *redis.Client)) {
+	t.Run("miniredis", func(t *testing.T) { f(t, miniClient(t)) })
+	t.Run("redis", func(t *testing.T) { f(t, redisserver.Shared(t).Client(t)) })
+}
+
+func miniClient(t testing.TB) *redis.Client {
+	_, rdb := miniServer(t)
+	return rdb
+}
+
+func miniServer(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
+	m := miniredis.RunT(t)
+	// With very many tasks and the race detector its scripts take seconds.
+	rdb := redis.NewClient(&redis.Options{Addr: m.Addr(), ReadTimeout: time.Minute})
+	t.Cleanup(func() { rdb.Close() })
+	return m, rdb
+}
+
+func TestStore(t *testing.T) {
+	t.Run("miniredis", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) storetest.Harness {
+			m, rdb := miniServer(t)
+			h := harness(t, rdb)
+			h.Emulated = true
+			last := time.Duration(0)
+			h.SetClock = func(_ testing.TB, d time.Duration) {
+				m.SetTime(time.Now().Add(d))
+				if d > last {
+					m.FastForward(d - last) // what expires, which does not follow the clock
+				}
+				last = d
+			}
+			return h
+		})
+	})
+	t.Run("redis", func(t *testing.T) {
+		storetest.Run(t, func(t testing.TB) storetest.Harness { return harness(t, redisserver.Shared(t).Client(t)) })
+	})
+}

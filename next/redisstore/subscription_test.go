@@ -1,0 +1,183 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// stream writes the callback stream of a pool by hand.
+type stream struct {
+	*site
+	t   *testing.T
+	raw *redis.Client // without the hooks of the tests
+}
+
+func newStream(t *testing.T) *stream {
+	server := redisserver.Shared(t)
+	s := &stream{site: newSite(t, server.Client(t)), t: t, raw: server.Client(t)}
+	s.read("a", 1)
+	return s
+}
+
+// add appends n events and returns the id of the last.
+func (s *stream) add(n int) (last string) {
+	s.t.Helper()
+	for range n {
+		var err error
+		last, err = s.raw.XAdd(context.Background(), &redis.XAddArgs{
+			Stream: s.prefix + "events", Values: []any{"ids", "x", "kind", "k", "state", "waiting", "v", "1", "at", "1700000000000"},
+		}).Result()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return last
+}
+
+// trim drops everything up to the entry.
+func (s *stream) trim(last string) {
+	s.t.Helper()
+	ctx := context.Background()
+	err := errors.Join(
+		s.raw.HSet(ctx, s.prefix+"meta", "events:trimmed", last).Err(),
+		s.raw.XTrimMinID(ctx, s.prefix+"events", last).Err(),
+		s.raw.XDel(ctx, s.prefix+"events", last).Err(),
+	)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stream) read(consumer string, limit int) (events []worker.Event, trimmed bool) {
+	s.t.Helper()
+	events, trimmed, err := s.store.ReadSubscription(s.t.Context(), "g", consumer, limit, time.Hour, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return events, trimmed
+}
+
+func TestGroupReadsOnWhileTheStreamIsTrimmed(t *testing.T) {
+	s := newStream(t)
+	for round := range 5 {
+		s.trim(s.add(20))
+		s.add(3)
+		if events, trimmed := s.read("a", 10); len(events) != 3 || !trimmed {
+			t.Errorf("round %d: %d events, trimmed %v, want 3 and true", round, len(events), trimmed)
+		}
+	}
+	if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed {
+		t.Errorf("afterwards: %d events, trimmed %v", len(events), trimmed)
+	}
+	s.trim(s.add(20))
+	for _, want := range []bool{true, false} {
+		if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed != want {
+			t.Errorf("nothing left: %d events, trimmed %v, want %v", len(events), trimmed, want)
+		}
+	}
+}
+
+func TestTrimBetweenLookAndReadIsTold(t *testing.T) {
+	s := newStream(t)
+	last := s.add(5)
+	once := true
+	s.rdb.AddHook(hook{pipeline: func(cmds []redis.Cmder) {
+		if once && cmds[0].Name() == "xautoclaim" {
+			once = false
+			s.trim(last)
+			s.add(1)
+		}
+	}})
+	if events, trimmed := s.read("a", 10); len(events) != 1 || !trimmed {
+		t.Errorf("%d events, trimmed %v, want 1 and true", len(events), trimmed)
+	}
+	if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed {
+		t.Errorf("afterwards: %d events, trimmed %v", len(events), trimmed)
+	}
+}
+
+func TestTrimIsToldAfterACallThatFailed(t *testing.T) {
+	s := newStream(t)
+	s.trim(s.add(5))
+	s.add(1)
+	once := true
+	broken := errors.New("connection reset")
+	s.rdb.AddHook(hook{process: func(cmd redis.Cmder) error {
+		if once && cmd.Name() == "hget" {
+			once = false
+			return broken
+		}
+		return nil
+	}})
+	if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	// The group has moved past what it missed.
+	if _, trimmed := s.read("a", 10); !trimmed {
+		t.Error("the group was not told of the events that are gone")
+	}
+	if _, trimmed := s.read("a", 10); trimmed {
+		t.Error("the group was told twice")
+	}
+}
+
+func TestAbandonedEventsBehindManyFreshOnesAreTakenOver(t *testing.T) {
+	s := newStream(t)
+	first, last := s.add(1), ""
+	s.add(500)
+	last = s.add(1)
+	if events, _ := s.read("busy", 1000); len(events) != 502 {
+		t.Fatalf("%d events", len(events))
+	}
+	for _, abandoned := range []string{last, first, last} {
+		err := s.raw.Do(t.Context(), "XCLAIM", s.prefix+"events", "g", "dead", 0, abandoned, "IDLE", 2*time.Hour.Milliseconds()).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []worker.Event
+		for calls := 0; len(got) == 0 && calls < 12; calls++ {
+			got, _ = s.read("a", 1)
+		}
+		if len(got) != 1 || got[0].Cursor != abandoned {
+			t.Errorf("taken over: %v, want %s", fmt.Sprint(got), abandoned)
+		}
+	}
+}
+
+// hook looks at commands: at pipelines after they were sent, at others before.
+type hook struct {
+	process  func(redis.Cmder) error
+	pipeline func([]redis.Cmder)
+}
+
+func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if h.process != nil {
+			if err := h.process(cmd); err != nil {
+				cmd.SetErr(err)
+				return err
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		if h.pipeline != nil {
+			h.pipeline(cmds)
+		}
+		return err
+	}
+}

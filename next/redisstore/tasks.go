@@ -1,0 +1,227 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Tasks reads the tasks that match, state by state, inside a state in the order
+// of its index; running ones are in none. It reads a page at a time and sees the pool
+// at many instants.
+func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
+	return func(yield func(*worker.Task, error) bool) {
+		for ids, err := range s.candidates(ctx, f) {
+			var tasks []*worker.Task
+			if err == nil {
+				tasks, err = s.read(ctx, f.Brief, ids)
+			}
+			if err != nil {
+				yield(nil, s.fail(ctx, "list", err))
+				return
+			}
+			for _, t := range tasks {
+				if t != nil && matches(f, t) && !yield(t, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// matches holds the filter against a task that candidates named, so the ids match.
+func matches(f worker.Filter, t *worker.Task) bool {
+	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
+	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
+		(len(f.States) == 0 || slices.Contains(f.States, t.State))
+}
+
+// candidates yields the ids that the filter's indexes name.
+func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
+	if len(f.IDs) > 0 {
+		return func(yield func([]string, error) bool) {
+			for page := range slices.Chunk(f.IDs, listPage) {
+				if !yield(page, nil) {
+					return
+				}
+			}
+		}
+	}
+	return func(yield func([]string, error) bool) {
+		queues := slices.Sorted(slices.Values(f.Queues))
+		if len(queues) == 0 {
+			var err error
+			if queues, err = s.queues(ctx); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		for _, state := range worker.States() {
+			if len(f.States) > 0 && !slices.Contains(f.States, state) {
+				continue
+			}
+			found, err := s.existing(ctx, s.indexes(state, queues), func(key string) string { return key })
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, key := range found {
+				for ids, err := range s.walk(ctx, key) {
+					if !yield(ids, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// indexes are the keys that have the tasks of a state, those of the given queues if
+// there is one by queue.
+func (s *Store) indexes(state worker.State, queues []string) (keys []string) {
+	switch state {
+	case worker.Scheduled:
+		return []string{s.key("scheduled")}
+	case worker.Waiting:
+		for _, q := range queues {
+			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
+		}
+	case worker.Running:
+		for _, q := range queues {
+			keys = append(keys, s.key("run:", q))
+		}
+	default:
+		return []string{s.key("ended:", string(state))}
+	}
+	return keys
+}
+
+// walk reads the ids in one of the indexes.
+func (s *Store) walk(ctx context.Context, key string) pages {
+	switch {
+	case strings.HasPrefix(key, s.key("group:wait:")):
+		return s.byMember(ctx, key)
+	case strings.HasPrefix(key, s.key("run:")):
+		return s.byField(ctx, key)
+	default:
+		return s.byScore(ctx, key, "-inf")
+	}
+}
+
+// byScore walks a sorted set by score, so that entries that come and go before
+// the current one neither hide nor repeat others.
+func (s *Store) byScore(ctx context.Context, key, from string) pages {
+	return func(yield func([]string, error) bool) {
+		var ties []redis.Z // the end of the page before: all with the score from
+		for {
+			var page []redis.Z
+			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+				var found bool
+				if page, found, err = pageAfter(ctx, rdb, key, ties); err == nil && !found {
+					// They have all left: all entries with their score are read, rather
+					// twice than not at all.
+					page, err = rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
+					}).Result()
+				}
+				return err
+			})
+			if err != nil || len(page) == 0 {
+				yield(nil, err)
+				return
+			}
+			ids := make([]string, len(page))
+			last := page[len(page)-1].Score
+			same := 0
+			for i, z := range page {
+				ids[i], _ = z.Member.(string)
+				if z.Score == last {
+					same++
+				}
+			}
+			if !yield(ids, nil) {
+				return
+			}
+			from, ties = strconv.FormatFloat(last, 'f', -1, 64), page[len(page)-same:]
+		}
+	}
+}
+
+// pageAfter reads what follows the last of some entries that is still there, by
+// its rank: if very many share one score (kept for ever, due at midnight) Redis
+// would have to skip all that were read before.
+func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, entries []redis.Z) (page []redis.Z, found bool, err error) {
+	for len(entries) > 0 {
+		last := entries[len(entries)-1]
+		member, _ := last.Member.(string)
+		rank, err := rdb.ZRank(ctx, key, member).Result()
+		if errors.Is(err, redis.Nil) {
+			entries = entries[:len(entries)-1]
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		page, err := rdb.ZRangeWithScores(ctx, key, rank, rank+listPage).Result()
+		if err != nil {
+			return nil, false, err
+		}
+		if len(page) > 0 && page[0].Member == last.Member { // else another position by now
+			return page[1:], true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// byMember walks the parked tasks of a queue's groups, whose members are
+// "GROUP SCORE ID".
+func (s *Store) byMember(ctx context.Context, key string) pages {
+	return func(yield func([]string, error) bool) {
+		for from := "-"; ; {
+			var page []string
+			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+				page, err = rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
+				return err
+			})
+			if err != nil || len(page) == 0 {
+				yield(nil, err)
+				return
+			}
+			from = "(" + page[len(page)-1]
+			for i, member := range page {
+				page[i] = member[strings.LastIndexByte(member, ' ')+1:]
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+// byField walks the fields of a hash.
+func (s *Store) byField(ctx context.Context, key string) pages {
+	return func(yield func([]string, error) bool) {
+		seen := map[string]bool{}
+		for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+			return rdb.HScan(ctx, key, cursor, "", listPage)
+		}) {
+			var page []string
+			for i := 0; i+1 < len(flat); i += 2 {
+				if id := flat[i]; !seen[id] {
+					seen[id] = true
+					page = append(page, id)
+				}
+			}
+			if !yield(page, err) {
+				return
+			}
+		}
+	}
+}

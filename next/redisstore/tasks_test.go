@@ -1,0 +1,82 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// offsets notes how many entries Redis was told to count off, at most.
+type offsets struct{ most int64 }
+
+func (o *offsets) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (o *offsets) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		args := cmd.Args()
+		for i, a := range args {
+			if word, ok := a.(string); ok && strings.EqualFold(word, "limit") && i+1 < len(args) {
+				if n, ok := args[i+1].(int64); ok {
+					o.most = max(o.most, n)
+				}
+			}
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (o *offsets) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Of very many tasks with one score (due at midnight) each page is read where the
+// one before ended, not by counting off all before it; tasks that leave once they
+// were read, the last of a page too, neither hide nor repeat others.
+func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		const n = 2000
+		s := newSite(t, rdb)
+		at := s.now(t).Add(time.Hour)
+		specs := make([]worker.Spec, n)
+		for i := range specs {
+			specs[i] = worker.Spec{ID: fmt.Sprint("t-", i), Kind: "step", RunAt: at}
+		}
+		for page := 0; page < n; page += 500 {
+			if _, err := s.store.Enqueue(t.Context(), specs[page:page+500]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var o offsets
+		rdb.AddHook(&o)
+		for _, leaving := range []string{"none", "some"} {
+			seen := map[string]int{}
+			read := 0
+			for task, err := range s.store.Tasks(t.Context(), worker.Filter{States: []worker.State{worker.Scheduled}}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[task.ID]++
+				if read++; leaving == "some" && read%3 == 0 {
+					if _, err := s.store.Stop(t.Context(), "", task.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if len(seen) != n || read != n {
+				t.Errorf("%s leave: %d tasks were read %d times, want %d once", leaving, len(seen), read, n)
+			}
+		}
+		if o.most > 0 {
+			t.Errorf("Redis had to count off %d entries", o.most)
+		}
+	})
+}

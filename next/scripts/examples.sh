@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs the examples as their comments say, against a redis-server of their own.
+set -euo pipefail
+
+dir=$(mktemp -d)
+started=()
+cleanup() {
+	for pid in ${started[@]+"${started[@]}"}; do kill "$pid" 2>/dev/null || true; done
+	wait
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+
+expect() { # WHAT WANTED GOT
+	if [[ $2 != "$3" ]]; then
+		printf '%s printed:\n%s\nwanted:\n%s\n' "$1" "$3" "$2" >&2
+		exit 1
+	fi
+	echo "$1: ok"
+}
+
+expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service)"
+
+REDIS_PORT=$(shuf -i 20000-29999 -n 1)
+export REDIS_PORT
+"${REDIS_SERVER:-redis-server}" --port "$REDIS_PORT" --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
+started+=($!)
+for _ in $(seq 100); do
+	[[ $(redis-cli -p "$REDIS_PORT" PING 2>/dev/null) == PONG ]] && break
+	sleep 0.1
+done
+export LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
+go build -o "$dir/ltsworker" ./cmd/ltsworker
+"$dir/ltsworker" run -c examples/shell/ltsworker.yaml 2>"$dir/worker.log" &
+started+=($!)
+got=$(timeout 30 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }
+expect examples/shell "succeeded 18" "$(awk 'NR == 1 { state = $2 } NR == 2 { print state, $1 }' <<<"$got")"

@@ -1,0 +1,153 @@
+// Picture runs a command in a terminal of its own and writes what the screen shows
+// in the end as an SVG file.
+//
+//	go run ./scripts/picture -o FILE -title TITLE COMMAND [ARG...]
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"html"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+)
+
+// The size of a character in pixels, and of the frame around all of them.
+const (
+	charWidth  = 8.4
+	lineHeight = 19
+	margin     = 16
+	bar        = 34 // height of the title bar
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("picture: ")
+	file := flag.String("o", "", "the `file` to write")
+	title := flag.String("title", "", "what the first line shows after the prompt")
+	columns := flag.Int("columns", 100, "width of the terminal in characters")
+	rows := flag.Int("rows", 40, "height of the terminal in lines")
+	flag.Parse()
+	if *file == "" || flag.NArg() == 0 || *columns < 1 || *rows < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	screen, err := run(*columns, *rows, flag.Args())
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(*file, []byte(draw(*title, *columns, cells(screen))), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run returns the screen of a command that has ended well.
+func run(columns, rows int, args []string) (vt10x.Terminal, error) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)})
+	if err != nil {
+		return nil, err
+	}
+	defer tty.Close()
+	screen := vt10x.New(vt10x.WithSize(columns, rows))
+	// The other side of a terminal that has been closed is EIO on Linux.
+	if _, err := io.Copy(screen, tty); err != nil && !errors.Is(err, syscall.EIO) {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("%s: %w; its screen:\n%s", args[0], err, screen.String())
+	}
+	return screen, nil
+}
+
+// cells is the screen without the empty lines at its end.
+func cells(screen vt10x.Terminal) (lines [][]vt10x.Glyph) {
+	screen.Lock()
+	defer screen.Unlock()
+	columns, rows := screen.Size()
+	used := 0
+	for y := range rows {
+		line := make([]vt10x.Glyph, columns)
+		for x := range columns {
+			line[x] = screen.Cell(x, y)
+			if c := line[x].Char; c != 0 && c != ' ' {
+				used = y + 1
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines[:used]
+}
+
+// palette is the first 16 colours of a terminal, as they look on a dark ground.
+var palette = [...]string{
+	"#484f58", "#ff7b72", "#3fb950", "#d29922", "#58a6ff", "#bc8cff", "#39c5cf", "#b1bac4",
+	"#6e7681", "#ffa198", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#f0f6fc",
+}
+
+func draw(title string, columns int, lines [][]vt10x.Glyph) string {
+	width, height := float64(columns)*charWidth+2*margin, bar+(len(lines)+1)*lineHeight+margin
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" height="%d" role="img">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString("A terminal in which "+title+" has run"))
+	b.WriteString("<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#c9d1d9}</style>\n")
+	fmt.Fprintf(&b, `<rect width="%.0f" height="%d" rx="8" fill="#0d1117"/>`+"\n", width, height)
+	for i, colour := range []string{"#ff5f56", "#ffbd2e", "#27c93f"} {
+		fmt.Fprintf(&b, `<circle cx="%d" cy="17" r="6" fill="%s"/>`+"\n", margin+6+i*20, colour)
+	}
+	write(&b, 0, 0, "$ "+title, "#f0f6fc")
+	for y, line := range lines {
+		for x := 0; x < len(line); {
+			// What has one colour is one piece of text.
+			begin := x
+			var text strings.Builder
+			for ; x < len(line) && line[x].FG == line[begin].FG; x++ {
+				if c := line[x].Char; c == 0 {
+					text.WriteByte(' ')
+				} else {
+					text.WriteRune(c)
+				}
+			}
+			write(&b, begin, y+1, text.String(), colour(line[begin].FG))
+		}
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+// colour is "" for the terminal's own.
+func colour(c vt10x.Color) string {
+	switch {
+	case c >= vt10x.DefaultFG:
+		return ""
+	case int(c) < len(palette):
+		return palette[c]
+	}
+	return fmt.Sprintf("#%06x", uint32(c)&0xffffff)
+}
+
+// write places text at a column and line. Its length is said, so that it fits where
+// the font is another, and its spaces are such that no reader of SVG joins them.
+func write(b *strings.Builder, x, y int, text, colour string) {
+	text = strings.TrimRight(text, " ")
+	begin := len(text) - len(strings.TrimLeft(text, " "))
+	x, text = x+begin, text[begin:]
+	if text == "" {
+		return
+	}
+	fill := ""
+	if colour != "" {
+		fill = fmt.Sprintf(` style="fill:%s"`, colour)
+	}
+	fmt.Fprintf(b, `<text x="%.1f" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs"%s>%s</text>`+"\n",
+		margin+float64(x)*charWidth, bar+(y+1)*lineHeight-5, float64(len([]rune(text)))*charWidth, fill, strings.ReplaceAll(html.EscapeString(text), " ", "\u00a0"))
+}

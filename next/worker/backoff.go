@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Backoff says how long a failed task waits before its next attempt. The zero
+// value means DefaultBackoff.
+//
+// Exponential backoff has full jitter: before retry n (the first is 1) the task
+// waits a random time between 0 and min(Max, Base·2ⁿ⁻¹), which spreads the
+// retries of tasks that failed together. See "Exponential Backoff And Jitter",
+// AWS Architecture Blog, 2015.
+type Backoff struct {
+	Fixed bool          // wait exactly Base
+	Base  time.Duration // from 1 ms to 365 days
+	Max   time.Duration // exponential only, from Base to 365 days; 0: that of DefaultBackoff, or Base where that is longer
+}
+
+// DefaultBackoff is the backoff of tasks and kinds that name none.
+var DefaultBackoff = Backoff{Base: time.Second, Max: 10 * time.Minute}
+
+// maxBackoff keeps every delay well inside the milliseconds that a script's
+// floating-point arithmetic holds exactly.
+const maxBackoff = 365 * 24 * time.Hour
+
+// String returns the wire form, "exponential:BASE_MS:MAX_MS" or "fixed:MS", and
+// "" for the zero value.
+func (b Backoff) String() string {
+	switch {
+	case b == Backoff{}:
+		return ""
+	case b.Fixed:
+		return fmt.Sprintf("fixed:%d", b.Base.Milliseconds())
+	default:
+		return fmt.Sprintf("exponential:%d:%d", b.Base.Milliseconds(), b.longest().Milliseconds())
+	}
+}
+
+func (b Backoff) longest() time.Duration {
+	if b.Max == 0 {
+		return max(b.Base, DefaultBackoff.Max)
+	}
+	return b.Max
+}
+
+// Ceiling is the longest wait before retry n; the first is 1.
+func (b Backoff) Ceiling(n int) time.Duration {
+	if b == (Backoff{}) {
+		b = DefaultBackoff
+	}
+	if b.Fixed {
+		return b.Base
+	}
+	longest := b.longest()
+	wait := b.Base
+	for range n - 1 {
+		if wait > longest/2 { // also keeps the doubling from an overflow
+			return longest
+		}
+		wait *= 2
+	}
+	return min(wait, longest)
+}
+
+// ParseBackoff reads the wire form. The empty string is the zero value.
+func ParseBackoff(s string) (Backoff, error) {
+	if s == "" {
+		return Backoff{}, nil
+	}
+	bad := fmt.Errorf(`must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not %q`, clip(s))
+	parts := strings.Split(s, ":")
+	ms := make([]time.Duration, len(parts)-1)
+	for i, p := range parts[1:] {
+		n, err := strconv.ParseInt(p, 10, 64)
+		if err != nil || n < 1 || n > maxBackoff.Milliseconds() {
+			return Backoff{}, bad
+		}
+		ms[i] = time.Duration(n) * time.Millisecond
+	}
+	var b Backoff
+	switch {
+	case parts[0] == "fixed" && len(ms) == 1:
+		b = Backoff{Fixed: true, Base: ms[0]}
+	case parts[0] == "exponential" && len(ms) == 2:
+		b = Backoff{Base: ms[0], Max: ms[1]}
+	default:
+		return Backoff{}, bad
+	}
+	if b.String() != s { // a sign or leading zeros, which no other reader of the wire form would take
+		return Backoff{}, bad
+	}
+	return b, b.check()
+}
+
+func (b Backoff) check() error {
+	switch {
+	case b == Backoff{}:
+		return nil
+	case b.Base < time.Millisecond || b.Base > maxBackoff:
+		return fmt.Errorf("needs a base from 1ms to %v, not %v", maxBackoff, b.Base)
+	case b.Fixed && b.Max != 0:
+		return fmt.Errorf("is fixed and takes no maximum, not %v", b.Max)
+	case !b.Fixed && (b.longest() < b.Base || b.Max > maxBackoff):
+		return fmt.Errorf("needs a maximum from its base (%v) to %v, not %v", b.Base, maxBackoff, b.Max)
+	}
+	return nil
+}

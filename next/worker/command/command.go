@@ -1,0 +1,214 @@
+// Package command runs tasks as commands: programs in any language that know
+// nothing of Redis or Go.
+//
+//	h, err := command.New(command.Config{Command: []string{"./cut.sh"}, Pool: "media"})
+//	p.HandleKind("video.cut", h)
+//
+// A command gets the task's payload on its standard input, byte for byte, and
+// LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
+// environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows
+// with every start of any task of the pool: a system that refuses a number lower
+// than the last it saw keeps out a command that another has replaced. Nothing of a
+// task ever becomes part of a command line, and no shell is involved unless the
+// configured command is one. What it writes to its standard output is the result;
+// the end of its standard error is the attempt's log. Its exit status says what
+// becomes of the attempt:
+//
+//	0      the task has succeeded
+//	65     it has failed for good (EX_DATAERR of sysexits.h)
+//	75     it is released and starts again after ReleaseDelay, without using an
+//	       attempt (EX_TEMPFAIL)
+//	other  the attempt has failed, as it has when a signal ends the command
+//
+// Each command is a process group of its own. When the attempt's context ends,
+// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where the lease
+// is lost (worker.ErrLeaseLost), or is lost during the grace (Task.LeaseLost), the
+// group gets SIGKILL at once: the lease runs for only another
+// max(Lease/10, min(Lease/4, 1s)), and the command must be dead before the task
+// starts elsewhere. A command is over when the started process has exited: whatever
+// it left running in its group is killed then.
+//
+// A command never outlives its replica, however that ends: a guard process
+// keeps the group and kills it when the replica is gone. The guard is this same
+// program, started again under another name and caught in the init function of
+// this package, before main. Only a program that leaves the group on purpose
+// (setsid, a daemon) escapes. Linux backs the guard up with the parent-death
+// signal; systems that are not Unix have neither guard nor groups, see
+// group_other.go.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+const (
+	// DefaultGrace leaves the replica, which gives a handler 10 s by default, two
+	// seconds to see a killed command end.
+	DefaultGrace = 8 * time.Second
+	// DefaultMaxResult keeps stored results small unless somebody wants more.
+	DefaultMaxResult = 64 << 10
+	// ReleaseDelay is how long a task rests after its command exited with 75: a
+	// command that always does so must not keep a slot spinning.
+	ReleaseDelay = time.Second
+
+	minMaxResult = 128 // room for the mark of a cut result and a few words
+)
+
+// Config describes the command of one kind of task.
+type Config struct {
+	// Command is the program and its arguments, handed over as they are.
+	// Required. A program with a path separator is looked for in Dir, any other
+	// in the PATH of this process.
+	Command []string
+	// Dir is the working directory, which PWD names. Default: that of this process.
+	Dir string
+	// Env is added to the environment of this process, which every command
+	// inherits but for NOTIFY_SOCKET and the WATCHDOG_ and LISTEN_ variables of
+	// systemd, as "KEY=value". The LTS_ variables above win over it.
+	Env []string
+	// Pool is the name that LTS_POOL tells the command. Required.
+	Pool string
+	// Grace is how long the command may take to end after SIGTERM; a lost lease
+	// leaves it none, or no more of it. It should be shorter than the replica's
+	// StopGrace, or the replica gives the attempt up, which kills the command, and
+	// drops its outcome. Must not be negative. Default: DefaultGrace.
+	Grace time.Duration
+	// MaxResult is the size of the result in bytes, from 128 to worker.MaxResult.
+	// Longer output is read to its end, cut before a rune that does not fit and
+	// marked with a last line "[cut: N of M bytes]"; the mark counts towards
+	// MaxResult. Default: DefaultMaxResult.
+	MaxResult int
+	// MaxLog is how many bytes of the end of standard error become the attempt's
+	// log, up to worker.MaxLogLen. Default: worker.MaxLogLen.
+	MaxLog int
+}
+
+// New returns a handler that runs the command, once per attempt and any number
+// at once. It starts nothing itself. The error joins a *worker.FieldError for
+// everything that is wrong with cfg, a missing or unusable program included.
+func New(cfg Config) (worker.Handler, error) {
+	r, err := newRunner(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return r.handle, nil
+}
+
+func newRunner(cfg Config) (*runner, error) {
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	if cfg.MaxResult == 0 {
+		cfg.MaxResult = DefaultMaxResult
+	}
+	if cfg.MaxLog == 0 {
+		cfg.MaxLog = worker.MaxLogLen
+	}
+	path, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
+	// The caller keeps its slices.
+	r := &runner{Config: cfg, path: path}
+	r.Command = slices.Clone(cfg.Command)
+	r.Env = slices.Clone(cfg.Env)
+	return r, nil
+}
+
+// check reports everything that is wrong with c and finds its program.
+func (c *Config) check() (path string, err error) {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &worker.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	}
+
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		add("dir", "has no absolute path: %v", err)
+	} else if info, err := os.Stat(dir); err != nil {
+		add("dir", "%q cannot be used: %v", c.Dir, reason(err))
+	} else if !info.IsDir() {
+		add("dir", "%q is not a directory", c.Dir)
+	}
+
+	if len(c.Command) == 0 || c.Command[0] == "" {
+		add("command", `is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`)
+	} else if path, err = find(c.Command[0], dir); err != nil {
+		add("command", "%v", err)
+	}
+	for i, arg := range c.Command {
+		if strings.ContainsRune(arg, 0) {
+			add("command", "must not contain a NUL byte, as argument %d does", i)
+		}
+	}
+	for _, e := range c.Env {
+		if i := strings.IndexByte(e, '='); i < 1 || strings.ContainsRune(e, 0) {
+			// The value may be a secret: only the name is shown.
+			name, _, _ := strings.Cut(e, "=")
+			add("env", "must hold KEY=value entries without NUL bytes, unlike the one for %q", name)
+		}
+	}
+	if err := worker.CheckName(c.Pool); err != nil {
+		add("pool", "%v", err)
+	}
+	if c.Grace < 0 {
+		add("grace", "must not be negative, as %v is", c.Grace)
+	}
+	if c.MaxResult < minMaxResult || c.MaxResult > worker.MaxResult {
+		add("max_result", "must be from %d to %d bytes, not %d", minMaxResult, worker.MaxResult, c.MaxResult)
+	}
+	if c.MaxLog < 1 || c.MaxLog > worker.MaxLogLen {
+		add("max_log", "must be from 1 to %d bytes, not %d", worker.MaxLogLen, c.MaxLog)
+	}
+	return path, errors.Join(errs...)
+}
+
+// find returns the absolute path of the program, so that a later change of
+// directory or PATH changes nothing.
+func find(name, dir string) (string, error) {
+	where, asked := "in PATH", name
+	if filepath.Base(name) != name {
+		where = "in " + dir
+		if filepath.IsAbs(name) {
+			where = "there"
+		} else {
+			name = filepath.Join(dir, name)
+		}
+	}
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return filepath.Abs(path)
+	case errors.Is(err, fs.ErrPermission):
+		return "", fmt.Errorf("%q is not executable: set its mode, for example with chmod +x", asked)
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%q was not found %s", asked, where)
+	case errors.Is(err, exec.ErrDot):
+		return "", fmt.Errorf("%q lies in the current directory: write %q", asked, "./"+asked)
+	default:
+		return "", fmt.Errorf("%q cannot be run: %v", asked, reason(err))
+	}
+}
+
+// reason strips what the message around it says already: operation and path.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	var execErr *exec.Error
+	if errors.As(err, &execErr) {
+		return execErr.Err
+	}
+	return err
+}

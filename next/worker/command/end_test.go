@@ -1,0 +1,154 @@
+//go:build unix
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func TestCommandIsNotStartedForAnEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(worker.ErrShutdown)
+	a := finish(t, startConfig(t, ctx, shell("echo ran"), ""))
+	if !errors.Is(a.err, worker.ErrShutdown) || a.result != nil {
+		t.Errorf("%q, %v", a.result, a.err)
+	}
+}
+
+// running is a command that has said that it is ready.
+type running struct {
+	*fifo
+	end  context.CancelCauseFunc // of the attempt
+	done <-chan attempt
+}
+
+// startReady runs a script, whose first line to "$FIFO" says that it is ready.
+func startReady(t *testing.T, script string, grace time.Duration, env ...string) running {
+	t.Helper()
+	f := newFifo(t)
+	ctx, end := context.WithCancelCause(t.Context())
+	cfg := shell(script)
+	cfg.Env, cfg.Grace = append(env, "FIFO="+f.path), grace
+	done := startConfig(t, ctx, cfg, "")
+	f.line(t)
+	return running{f, end, done}
+}
+
+func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
+	r := startReady(t, `exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`, time.Hour)
+	r.end(worker.ErrStopped)
+	r.gone(t)
+	a := finish(t, r.done)
+	if !errors.Is(a.err, worker.ErrStopped) || !strings.Contains(a.err.Error(), "signal: terminated") {
+		t.Error(a.err)
+	}
+}
+
+func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
+	r := startReady(t, `trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, time.Hour)
+	r.end(worker.ErrTimeout)
+	if a := finish(t, r.done); a.err != nil || string(a.result) != "tidied\n" {
+		t.Errorf("%q, %v", a.result, a.err)
+	}
+}
+
+func TestExitStatusOfAStoppedCommandIsNoVerdict(t *testing.T) {
+	for _, status := range []int{exitDataErr, exitTempFail} {
+		r := startReady(t, fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status), time.Hour)
+		r.end(worker.ErrStopped)
+		if a := finish(t, r.done); !errors.Is(a.err, worker.ErrStopped) {
+			t.Errorf("exit %d: %v", status, a.err)
+		}
+	}
+}
+
+func TestChildrenOfAStoppedShellHaveTheGraceToo(t *testing.T) {
+	again := newInput(t)
+	// The outer shell dies of SIGTERM at once. The inner one tidies up, which
+	// takes it until the fifo is read.
+	r := startReady(t, `sh -c 'exec 3>"$FIFO"; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`,
+		time.Hour, "GO="+again.path)
+	r.end(worker.ErrStopped)
+	again.write("tidied\n")
+	if line := r.line(t); line != "tidied" {
+		t.Errorf("%q", line)
+	}
+	r.gone(t)
+	finish(t, r.done)
+}
+
+func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
+	const grace = 50 * time.Millisecond
+	r := startReady(t, `trap '' TERM; exec 3>"$FIFO"; sleep 1000 & echo deaf >&2; echo ready >&3; wait; wait`, grace)
+	cancelled := time.Now()
+	r.end(worker.ErrTimeout)
+	r.gone(t)
+	if took := time.Since(cancelled); took < grace {
+		t.Errorf("killed after %v, before its grace of %v", took, grace)
+	}
+	a := finish(t, r.done)
+	if !errors.Is(a.err, worker.ErrTimeout) || !strings.Contains(a.err.Error(), "signal: killed: deaf") {
+		t.Error(a.err)
+	}
+}
+
+func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
+	// Both would say so if they were asked to end before they are killed.
+	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
+		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
+	r.end(fmt.Errorf("renewal: %w", worker.ErrLeaseLost))
+	a := finish(t, r.done)
+	if !errors.Is(a.err, worker.ErrLeaseLost) || !strings.Contains(a.err.Error(), "signal: killed") {
+		t.Error(a.err)
+	}
+	select {
+	case line, alive := <-r.lines:
+		if alive {
+			t.Errorf("the group got SIGTERM first: %q", line)
+		}
+	case <-time.After(patience):
+		t.Error("a process of the command is still alive")
+	}
+}
+
+func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
+	f := newFifo(t)
+	// The leftover holds standard output open, and ignores polite signals.
+	cfg := shell(`exec 3>"$FIFO"; (trap '' TERM HUP; echo ready >&3; exec sleep 1000) & echo result`)
+	cfg.Env = []string{"FIFO=" + f.path}
+	a := finish(t, startConfig(t, t.Context(), cfg, ""))
+	if a.err != nil || string(a.result) != "result\n" {
+		t.Errorf("%q, %v", a.result, a.err)
+	}
+	f.gone(t)
+}
+
+func TestProgramThatEscapedItsGroupDoesNotHoldTheHandler(t *testing.T) {
+	if _, err := exec.LookPath("setsid"); err != nil {
+		t.Fatal("setsid is needed, from util-linux or your system's packages: ", err)
+	}
+	f := newFifo(t)
+	cfg := shell(`echo result; setsid sh -c 'echo $$ >"$FIFO"; exec sleep 1000' & cat "$GO"`)
+	again := newInput(t)
+	cfg.Env = []string{"FIFO=" + f.path, "GO=" + again.path}
+	done := startConfig(t, t.Context(), cfg, "")
+	pid, err := strconv.Atoi(f.line(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGKILL)
+	again.write("and more\n")
+	if a := finish(t, done); a.err != nil || string(a.result) != "result\nand more\n" {
+		t.Errorf("%q, %v", a.result, a.err)
+	}
+}

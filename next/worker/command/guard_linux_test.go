@@ -1,0 +1,95 @@
+package command
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+func TestCommandDiesWithAKilledReplicaWhoseGuardWasKilledBefore(t *testing.T) {
+	f := newFifo(t)
+	replica := startReplica(t, `exec 3>"$FIFO"; echo $$ >&3; exec sleep 1000`, f)
+	pid, err := strconv.Atoi(f.line(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := syscall.Getpgid(pid)
+	if err != nil || guard == pid {
+		t.Fatalf("the command leads its group %d itself (%v)", guard, err)
+	}
+	if err := syscall.Kill(guard, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := replica.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	f.gone(t)
+}
+
+// The parent-death signal comes with the end of the thread, not of the process.
+func TestCommandSurvivesTheEndOfOtherThreads(t *testing.T) {
+	f := newFifo(t)
+	cfg := shell(`echo ready >"$FIFO"; cat "$GO"`)
+	again := newInput(t)
+	cfg.Env = []string{"FIFO=" + f.path, "GO=" + again.path}
+	done := startConfig(t, t.Context(), cfg, "")
+	f.line(t)
+	// A goroutine that ends locked takes its thread along. Fifty at once need
+	// fifty threads, and every idle one is among them.
+	var locked, ended sync.WaitGroup
+	locked.Add(50)
+	for range 50 {
+		ended.Go(func() {
+			runtime.LockOSThread()
+			locked.Done()
+			locked.Wait()
+		})
+	}
+	ended.Wait()
+	again.write("alive")
+	if a := finish(t, done); a.err != nil || string(a.result) != "alive" {
+		t.Errorf("%q, %v", a.result, a.err)
+	}
+}
+
+func TestAttemptsLeaveNothingBehind(t *testing.T) {
+	h, err := New(shell("cat; exit $LTS_ATTEMPT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func() {
+		for i := range 5 {
+			k := task("x")
+			k.Attempt = int64(i)
+			_, _ = h(t.Context(), k)
+		}
+		_, _ = (&runner{Config: Config{Command: []string{"x"}}, path: "/absent"}).handle(t.Context(), &worker.Task{})
+	}
+	use() // whatever the runtime opens once is open now
+	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	use()
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines, before there were %d", n, goroutines)
+	}
+	if n := openFiles(t); n > files {
+		t.Errorf("%d open files, before there were %d", n, files)
+	}
+	var status syscall.WaitStatus
+	if pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil); err != syscall.ECHILD {
+		t.Errorf("a child process is left: %d, %v", pid, err)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
+}

@@ -1,0 +1,146 @@
+//go:build unix
+
+package command
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// oneTask is a store with one task, which its replica holds for as long as the
+// test wants it to.
+type oneTask struct {
+	worker.Store
+	ring chan struct{} // rings the replica's doorbell
+
+	mu      sync.Mutex
+	given   bool
+	verdict worker.Verdict // on every renewal
+	stops   []worker.Attempt
+}
+
+const oneFence = 7
+
+// answer sets what the store answers, and rings the doorbell.
+func (s *oneTask) answer(v worker.Verdict, stops ...worker.Attempt) {
+	s.mu.Lock()
+	s.verdict, s.stops = v, stops
+	s.mu.Unlock()
+	s.ring <- struct{}{}
+}
+
+func (s *oneTask) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
+
+func (s *oneTask) Exchange(_ context.Context, x worker.Exchange) (got worker.Exchanged, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range x.Reports {
+		got.Verdicts = append(got.Verdicts, worker.Accepted)
+	}
+	for _, c := range x.Claims {
+		got.Short = append(got.Short, true)
+		if !s.given {
+			s.given = true
+			got.Claimed = []worker.Claimed{{Queue: c.Queue, Fence: oneFence, Left: worker.Forever, Tasks: []*worker.Task{task("")}}}
+		}
+	}
+	got.Stops = s.stops
+	return got, nil
+}
+
+func (s *oneTask) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	verdicts := make([]worker.Verdict, len(r.Held))
+	for i := range verdicts {
+		verdicts[i] = s.verdict
+	}
+	return worker.Renewed{Verdicts: verdicts, Stops: s.stops}, nil
+}
+
+func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	select {
+	case <-s.ring:
+		return worker.Signal{Bell: true}, nil
+	case <-late.C:
+		return worker.Signal{}, nil
+	case <-ctx.Done():
+		return worker.Signal{}, ctx.Err()
+	}
+}
+
+func (s *oneTask) Ring(ctx context.Context, _ string) error {
+	select {
+	case s.ring <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func (s *oneTask) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (s *oneTask) Maintain(context.Context, string) (worker.Upkeep, error) {
+	return worker.Upkeep{}, nil
+}
+
+func (s *oneTask) Leave(context.Context, string) error { return nil }
+
+func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
+	f := newFifo(t)
+	cfg := shell(`exec 3>"$FIFO"; trap 'echo asked >&3' TERM; echo ready >&3; while :; do sleep 0.01; done`)
+	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan attempt, 1)
+	s := &oneTask{ring: make(chan struct{}, 1), verdict: worker.Kept}
+	r, err := worker.New(s, worker.Config{
+		Queues:    map[string]worker.QueueConfig{"slow": {Workers: 1}},
+		Lease:     time.Hour,
+		StopGrace: time.Hour,
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Handle("video.cut", func(ctx context.Context, t *worker.Task) ([]byte, error) {
+		result, err := h(ctx, t)
+		ended <- attempt{result: result, err: err}
+		return result, err
+	})
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	run := make(chan error, 1)
+	go func() { run <- r.Run(ctx) }()
+
+	want := func(line string) {
+		if got := f.line(t); got != line {
+			t.Fatalf("%q, want %q", got, line)
+		}
+	}
+	want("ready")
+	s.answer(worker.Kept, worker.Attempt{ID: "t-1", Fence: oneFence})
+	want("asked")
+	s.answer(worker.LeaseLost)
+	f.gone(t)
+	if a := finish(t, ended); !errors.Is(a.err, worker.ErrStopped) || !strings.Contains(a.err.Error(), "signal: killed") {
+		t.Error(a.err)
+	}
+	end()
+	if err := <-run; err != nil {
+		t.Error(err)
+	}
+}

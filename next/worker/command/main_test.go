@@ -1,0 +1,168 @@
+//go:build unix
+
+package command
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// patience bounds waits for things that happen at once on a healthy machine.
+const patience = 30 * time.Second
+
+// replicaScript makes this test binary a replica that runs one shell script.
+const replicaScript = "COMMAND_TEST_REPLICA_SCRIPT"
+
+func TestMain(m *testing.M) {
+	if script, ok := os.LookupEnv(replicaScript); ok {
+		h, err := New(Config{Command: []string{"sh", "-c", script}, Pool: "test"})
+		if err == nil {
+			_, err = h(context.Background(), task(""))
+		}
+		fmt.Fprintln(os.Stderr, "replica:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func task(payload string) *worker.Task {
+	return &worker.Task{
+		Spec:    worker.Spec{ID: "t-1", Kind: "video.cut", Queue: "slow", Payload: []byte(payload)},
+		Attempt: 7,
+		Fence:   4711,
+	}
+}
+
+// attempt is one run of a command.
+type attempt struct {
+	result, log []byte
+	err         error
+}
+
+func runConfig(t *testing.T, cfg Config, payload string) attempt {
+	t.Helper()
+	return <-startConfig(t, t.Context(), cfg, payload)
+}
+
+func runScript(t *testing.T, script, payload string) attempt {
+	t.Helper()
+	return runConfig(t, shell(script), payload)
+}
+
+func startConfig(t *testing.T, ctx context.Context, cfg Config, payload string) <-chan attempt {
+	t.Helper()
+	r, err := newRunner(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan attempt, 1)
+	go func() {
+		var a attempt
+		a.result, a.log, a.err = r.run(ctx, task(payload))
+		done <- a
+	}()
+	return done
+}
+
+func shell(script string) Config {
+	return Config{Command: []string{"sh", "-c", script}, Pool: "media"}
+}
+
+// fifo is a named pipe that scripts report to. It ends when the last process
+// that has it open for writing is gone.
+type fifo struct {
+	path  string
+	lines chan string
+}
+
+func newFifo(t *testing.T) *fifo {
+	t.Helper()
+	f := &fifo{path: filepath.Join(t.TempDir(), "fifo"), lines: make(chan string, 100)}
+	if err := syscall.Mkfifo(f.path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(f.lines)
+		r, err := os.Open(f.path)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		for s := bufio.NewScanner(r); s.Scan(); {
+			f.lines <- s.Text()
+		}
+	}()
+	t.Cleanup(func() { // releases a reader that no writer came to
+		if w, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			w.Close()
+		}
+	})
+	return f
+}
+
+func (f *fifo) line(t *testing.T) string {
+	t.Helper()
+	select {
+	case s, ok := <-f.lines:
+		if !ok {
+			t.Fatal("the writers are gone before they wrote a line")
+		}
+		return s
+	case <-time.After(patience):
+		t.Fatal("no line came")
+	}
+	return ""
+}
+
+// gone waits until no process has the fifo open for writing.
+func (f *fifo) gone(t *testing.T) {
+	t.Helper()
+	for late := time.After(patience); ; {
+		select {
+		case _, ok := <-f.lines:
+			if !ok {
+				return
+			}
+		case <-late:
+			t.Fatal("a process of the command is still alive")
+		}
+	}
+}
+
+// input is a named pipe that scripts wait for.
+type input struct {
+	path string
+}
+
+func newInput(t *testing.T) *input {
+	t.Helper()
+	in := &input{path: filepath.Join(t.TempDir(), "input")}
+	if err := syscall.Mkfifo(in.path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// write hands s to the script that reads the pipe, now or later.
+func (in *input) write(s string) {
+	go func() { _ = os.WriteFile(in.path, []byte(s), 0) }()
+}
+
+func finish(t *testing.T, done <-chan attempt) attempt {
+	t.Helper()
+	select {
+	case a := <-done:
+		return a
+	case <-time.After(patience):
+		t.Fatal("the handler did not return")
+	}
+	return attempt{}
+}

@@ -1,0 +1,38 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// Exit statuses with a meaning of their own, from sysexits.h.
+const (
+	exitDataErr  = 65
+	exitTempFail = 75
+)
+
+// outcome is what the end of a command means for its attempt.
+func outcome(ctx context.Context, state *os.ProcessState, last string) error {
+	if state.Success() {
+		return nil
+	}
+	msg := "command ended with " + state.String()
+	if last != "" {
+		msg += ": " + last
+	}
+	// A command that was told to end did not choose its status for the task.
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w; %s", context.Cause(ctx), msg)
+	}
+	switch state.ExitCode() {
+	case exitDataErr:
+		return worker.Permanent(errors.New(msg))
+	case exitTempFail:
+		return worker.Snooze(ReleaseDelay)
+	}
+	return errors.New(msg)
+}

@@ -1,0 +1,42 @@
+//go:build unix
+
+package command
+
+import (
+	"io"
+	"os/exec"
+	"sync"
+	"testing"
+)
+
+// slowWriter takes nothing before it is told to.
+type slowWriter struct {
+	start chan struct{}
+	n     int
+}
+
+func (w *slowWriter) Write(p []byte) (int, error) {
+	<-w.start
+	w.n += len(p)
+	return len(p), nil
+}
+
+func TestOutputThatIsStillInThePipeWhenTheCommandEndsIsRead(t *testing.T) {
+	const size = 48 << 10 // below what a pipe holds, above what one read takes
+	out := &slowWriter{start: make(chan struct{})}
+	cmd := exec.Command("sh", "-c", "head -c 49152 /dev/zero")
+	s, err := start(cmd, nil, out, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var closed sync.WaitGroup
+	closed.Go(s.close)
+	close(out.start)
+	closed.Wait()
+	if out.n != size {
+		t.Errorf("read %d of %d bytes", out.n, size)
+	}
+}

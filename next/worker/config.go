@@ -1,0 +1,213 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// The defaults of a replica's Config.
+const (
+	DefaultLease        = 30 * time.Second
+	DefaultDrainTimeout = 30 * time.Second
+	DefaultStopGrace    = 10 * time.Second
+)
+
+// MaxWorkers is how many slots one queue may have in one replica.
+const MaxWorkers = 100_000
+
+// The bounds of the durations in a Config. A lease below minLease would be lost
+// to an ordinary pause of the network or the garbage collector.
+const (
+	minLease = 100 * time.Millisecond
+	maxLease = time.Hour
+	maxDrain = 24 * time.Hour
+	maxGrace = time.Hour
+)
+
+// Config is what a replica is made of. The zero value of every field but Queues
+// means its documented default.
+type Config struct {
+	// Queues are the queues to serve, by name; at least one. Workers is how many
+	// tasks of the queue this replica runs at once (default: GOMAXPROCS; at most
+	// MaxWorkers), Limit how many all replicas together may (default: what is set in
+	// the pool already, at first no limit).
+	Queues map[string]QueueConfig
+	// Policies are the defaults of single kinds of task: timeout, attempts,
+	// backoff. They are published for the kinds that have a handler here, so that
+	// whoever enqueues need not know them. Default: the package defaults.
+	Policies map[string]Policy
+	// Limits bound how many tasks of the pool and of each group run at once over
+	// all replicas. Default: what is set in the pool already, at first no limits.
+	Limits Limits
+
+	// Lease is how long the tasks of a replica that fell silent stay with it; it
+	// is renewed every third. From 100ms to 1h. Default: DefaultLease.
+	Lease time.Duration
+	// DrainTimeout is how long a shutdown waits for running handlers before it
+	// cancels them and gives their tasks back. From 1ms to 24h. Default:
+	// DefaultDrainTimeout.
+	DrainTimeout time.Duration
+	// StopGrace is how long a handler may take to return after its context was
+	// cancelled before it is given up as stuck. From 1ms to 1h. Default:
+	// DefaultStopGrace.
+	StopGrace time.Duration
+	// MaxStuck is how many handlers may ignore their cancelled context at once;
+	// with one more the replica drains and Run returns ErrStuck. Default: half of
+	// all workers, at least 1.
+	MaxStuck int
+
+	// MaxEvents and EventAge bound the pool's callback stream by count and by
+	// age, from 1ms to MaxDuration. Default: what is set in the pool already.
+	MaxEvents int
+	EventAge  time.Duration
+
+	// Middleware wraps every handler; the first is the outermost. Default: none.
+	Middleware []Middleware
+	// Logger gets failed attempts at Info, as it gets that the replica has joined,
+	// and the replica's own troubles at Warn and Error, a kind of task without a
+	// handler among them, at most once a minute each. Nothing is logged per
+	// succeeding task. Default: slog.Default().
+	Logger *slog.Logger
+	// Version is what the list of replicas shows. Default: empty.
+	Version string
+}
+
+// Check reports everything that is wrong with the config, as FieldErrors joined.
+func (c Config) Check() error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	}
+	count := func(field string, n int) {
+		if n < 0 {
+			add(field, "must not be negative, but is %d", n)
+		}
+	}
+	within := func(field string, d, least, most time.Duration) {
+		switch {
+		case d == 0:
+		case d < least:
+			add(field, "must be at least %v, not %v", least, d)
+		case d > most:
+			add(field, "must be at most %v, not %v", most, d)
+		}
+	}
+
+	if len(c.Queues) == 0 {
+		add("queues", "must name at least one queue to serve, such as %q", DefaultQueue)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		q, at := c.Queues[name], "queues."+clip(name)
+		if err := CheckName(name); err != nil {
+			add(at, "%v", err)
+		}
+		count(at+".workers", q.Workers)
+		if q.Workers > MaxWorkers {
+			add(at+".workers", "must be at most %d, not %d", MaxWorkers, q.Workers)
+		}
+		count(at+".limit", q.Limit)
+		count(at+".max_len", q.MaxLen)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
+		at := "policies." + clip(kind)
+		if err := CheckName(kind); err != nil {
+			add(at, "%v", err)
+		}
+		errs = append(errs, c.Policies[kind].check(at)...)
+	}
+	count("limits.pool", c.Limits.Pool)
+	count("limits.default_group", c.Limits.DefaultGroup)
+	for _, group := range slices.Sorted(maps.Keys(c.Limits.Groups)) {
+		at := "limits.groups." + clip(group)
+		if err := CheckName(group); err != nil {
+			add(at, "%v", err)
+		}
+		count(at, c.Limits.Groups[group])
+	}
+
+	within("lease", c.Lease, minLease, maxLease)
+	within("drain_timeout", c.DrainTimeout, time.Millisecond, maxDrain)
+	within("stop_grace", c.StopGrace, time.Millisecond, maxGrace)
+	count("max_stuck", c.MaxStuck)
+	count("max_events", c.MaxEvents)
+	within("event_age", c.EventAge, time.Millisecond, MaxDuration)
+	for i, m := range c.Middleware {
+		if m == nil {
+			add("middleware", "entry %d is nil", i)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// check reports everything that is wrong with the policy, as FieldErrors whose
+// fields start with at.
+func (p Policy) check(at string) []error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &FieldError{Field: at + "." + field, Msg: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case p.Timeout == 0, p.Timeout == Forever:
+	case p.Timeout < time.Millisecond || p.Timeout > MaxDuration:
+		add("timeout", "must be from 1ms to %v, not %v", MaxDuration, p.Timeout)
+	}
+	switch {
+	case p.SoftTimeout == 0:
+	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > MaxDuration:
+		add("soft_timeout", "must be from 1ms to %v, not %v", MaxDuration, p.SoftTimeout)
+	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
+		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
+	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:
+		add("soft_timeout", "must be shorter than the timeout (%v), not %v", p.Timeout, p.SoftTimeout)
+	}
+	if p.MaxAttempts < 0 || p.MaxAttempts > MaxMaxAttempts {
+		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxAttempts)
+	}
+	if p.MaxLost < 0 || p.MaxLost > MaxMaxAttempts {
+		add("max_lost", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxLost)
+	}
+	if err := p.Backoff.check(); err != nil {
+		add("backoff", "%v", err)
+	}
+	return errs
+}
+
+// withDefaults returns the config with every default spelled out. The maps are
+// copies: what the caller does to its own later has no effect.
+func (c Config) withDefaults() Config {
+	workers := 0
+	queues := make(map[string]QueueConfig, len(c.Queues))
+	for name, q := range c.Queues {
+		if q.Workers == 0 {
+			q.Workers = runtime.GOMAXPROCS(0)
+		}
+		workers += q.Workers
+		queues[name] = q
+	}
+	c.Queues = queues
+	c.Policies = maps.Clone(c.Policies)
+	c.Limits.Groups = maps.Clone(c.Limits.Groups)
+	c.Middleware = slices.Clone(c.Middleware)
+
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.StopGrace == 0 {
+		c.StopGrace = DefaultStopGrace
+	}
+	if c.MaxStuck == 0 {
+		c.MaxStuck = max(workers/2, 1)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}

@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// joinTimeout bounds a Join, which no lease depends on.
+const joinTimeout = 5 * time.Second
+
+// membership is the replica as the pool knows it. If the pool forgets it, it joins again
+// under a new id.
+type membership struct {
+	r       *Replica
+	self    atomic.Pointer[self]
+	joining chan struct{} // full while a Join is under way
+	joined  bool          // guarded by the replica's mutex, as are writes of self
+}
+
+type self struct {
+	id  string
+	log *slog.Logger
+}
+
+// rename gives the replica a new id.
+func (m *membership) rename() {
+	id := strconv.FormatUint(rand.Uint64N(1<<50), 36) // short: it is written with every start and end
+	m.self.Store(&self{id: id, log: m.r.cfg.Logger.With("replica", id)})
+	m.joined = false
+}
+
+// join announces the replica to the pool and logs what others configured differently.
+func (m *membership) join(ctx context.Context) error {
+	r := m.r
+	kinds := make(map[string]Policy, len(r.handlers))
+	for kind := range r.handlers {
+		kinds[kind] = r.cfg.Policies[kind]
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	warnings, err := r.store.Join(ctx, Registration{
+		Replica:  r.ID(),
+		Host:     host,
+		PID:      os.Getpid(),
+		Version:  r.cfg.Version,
+		Lease:    r.cfg.Lease,
+		Up:       time.Since(r.started),
+		Queues:   r.cfg.Queues,
+		Kinds:    kinds,
+		Limits:   r.cfg.Limits,
+		MaxEvent: r.cfg.MaxEvents,
+		EventAge: r.cfg.EventAge,
+	})
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	m.joined = true
+	r.mu.Unlock()
+	for _, w := range warnings {
+		r.log().Warn(w)
+	}
+	return nil
+}
+
+// ensure returns when the pool knows the replica, which joins again if it must, or when
+// ctx is done.
+func (m *membership) ensure(ctx context.Context) {
+	if m.valid() {
+		return
+	}
+	select {
+	case m.joining <- struct{}{}: // the other lane may have joined meanwhile
+		defer func() { <-m.joining }()
+	case <-ctx.Done():
+		return
+	}
+	t := retry{outage: m.r.outages, op: "join"}
+	defer t.forget()
+	for !m.valid() {
+		if err := m.join(ctx); err == nil {
+			t.ok()
+			m.r.log().Warn("the pool had forgotten this replica; it has joined again")
+		} else if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			return
+		}
+	}
+}
+
+// valid reports whether there is nothing to join. A replica that is leaving stays
+// forgotten: a Join that crosses its Leave would put it back on the list.
+func (m *membership) valid() bool {
+	m.r.mu.Lock()
+	defer m.r.mu.Unlock()
+	return m.joined || m.r.phase == leaving
+}
+
+// forgotten is called when the pool does not know the replica under the id. The replica
+// gives up all that it holds, since the pool may know nothing of that either, and
+// takes a new id, under which the lanes join.
+func (r *Replica) forgotten(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id != r.ID() || !r.member.joined || r.phase == leaving {
+		return
+	}
+	now := time.Now()
+	for _, c := range r.held.live {
+		r.lose(c, true, now)
+	}
+	for _, l := range r.lanes {
+		l.reset()
+	}
+	r.member.rename()
+	r.listener.restart()
+	r.askAll()
+}

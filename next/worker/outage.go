@@ -1,0 +1,148 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The pause before a failed call to the store is made again: it doubles from
+// retryFirst to retryMax, and a random part of up to a half is taken off, so
+// that the replicas of a pool do not return all at once.
+const (
+	retryFirst = 50 * time.Millisecond
+	retryMax   = 2 * time.Second
+)
+
+// outage makes one log line of many failing calls: one when the first of them begins
+// to fail, one when none fails any more. Between them there is one more for each thing
+// that a person can do about it and that an earlier line does not say: what begins with
+// a broken connection may go on with a refusal.
+type outage struct {
+	log func() *slog.Logger
+
+	mu      sync.Mutex
+	failing map[*retry]struct{}
+	advised []string
+	since   time.Time
+}
+
+func (o *outage) begin(t *retry, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var a *AdvisedError
+	advised := errors.As(err, &a) && !slices.Contains(o.advised, a.Do)
+	if advised {
+		o.advised = append(o.advised, a.Do)
+	}
+	switch {
+	case len(o.failing) == 0:
+		o.since = time.Now()
+		o.log().Error("calls to the store fail; trying again until they work", "call", t.op, "err", err)
+	case advised:
+		o.log().Error("the store says why", "call", t.op, "err", err)
+	}
+	o.failing[t] = struct{}{}
+}
+
+// end takes in that a call works again or, with works false, that it is made no more:
+// whether it would work is not known then.
+func (o *outage) end(t *retry, works bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.failing, t)
+	if len(o.failing) > 0 {
+		return
+	}
+	o.advised = nil
+	if works {
+		o.log().Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
+	}
+}
+
+// lasting returns how long calls have been failing, 0 if they work.
+func (o *outage) lasting() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.failing) == 0 {
+		return 0
+	}
+	return time.Since(o.since)
+}
+
+// retry is one goroutine's view of one kind of call. A goroutine that ends without an
+// answer calls forget.
+type retry struct {
+	*outage
+	op    string
+	fails int
+}
+
+// failed counts an error and returns the pause before the next try.
+func (t *retry) failed(err error) time.Duration {
+	t.begin(t, err)
+	d := retryMax
+	if t.fails < 6 { // 50ms·2⁶ is past the maximum
+		d = min(retryFirst<<t.fails, retryMax)
+	}
+	t.fails++
+	return d/2 + rand.N(d/2)
+}
+
+func (t *retry) ok() {
+	if t.fails > 0 {
+		t.fails = 0
+		t.end(t, true)
+	}
+}
+
+// forget is called by a goroutine that makes no more of the calls.
+func (t *retry) forget() {
+	if t.fails > 0 {
+		t.fails = 0
+		t.end(t, false)
+	}
+}
+
+// call makes a short call to the store.
+func (r *Replica) call(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
+	defer cancel()
+	return f(ctx)
+}
+
+// insist makes a short call again and again until it works or ctx is done.
+func (r *Replica) insist(ctx context.Context, t *retry, f func(context.Context) error) {
+	for {
+		err := r.call(ctx, f)
+		if err == nil {
+			t.ok()
+			return
+		}
+		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			t.forget()
+			return
+		}
+	}
+}
+
+// sleep waits for d and reports whether ctx was still alive then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// jitter returns d ± 10 %.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}

@@ -1,0 +1,380 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func manyQueues(n int) map[string]QueueConfig {
+	queues := make(map[string]QueueConfig, n)
+	for i := range n {
+		queues[fmt.Sprint("q", i)] = QueueConfig{Workers: 2}
+	}
+	return queues
+}
+
+func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *testing.T) {
+	for _, n := range []int{MaxQueues + 1, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{Queues: manyQueues(n)})
+				g.r.Handle("job", noop)
+				g.store.put(Spec{ID: "before", Kind: "job", Queue: fmt.Sprint("q", n-1)})
+				g.run()
+				g.wantState("before", Succeeded, CodeOK)
+				if x := g.store.exchanges[0]; len(x.Claims) > 0 || !x.Idle {
+					t.Errorf("the first exchange claims from %d queues and is idle: %v; want it to ask which are ready", len(x.Claims), x.Idle)
+				}
+				g.pass(time.Minute)
+				from, exchanges := time.Now(), len(g.store.exchanges)
+				g.pass(10*time.Minute - 1)
+				if calls := len(g.store.callsSince(from)); calls > 600 {
+					t.Errorf("%d calls in ten idle minutes, want at most 600", calls)
+				}
+				polled := make(map[string]bool)
+				for _, x := range g.store.exchanges[exchanges:] {
+					for _, c := range x.Claims {
+						polled[c.Queue] = true
+					}
+				}
+				if want := min(n, 50*MaxQueues); len(polled) < want {
+					t.Errorf("the slow poll asked %d queues in ten minutes, want %d", len(polled), want)
+				}
+				for i := range 3 * MaxQueues {
+					g.store.put(Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
+				}
+				synctest.Wait() // no time passes
+				for i := range 3 * MaxQueues {
+					g.wantState(fmt.Sprint("t", i), Succeeded, CodeOK)
+				}
+				g.end()
+			})
+		})
+	}
+}
+
+// With ten thousand queues an exchange may take twice as long as with some tens, not a
+// hundred times.
+func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
+	turn := func(n int) time.Duration {
+		r, err := New(newFakeStore(), Config{Queues: manyQueues(n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.phase, r.member.joined = serving, true
+		best := time.Hour
+		for range 20 {
+			begin := time.Now()
+			for range 50 {
+				l := r.lanes[0]
+				r.poll()
+				if !l.load(time.Now()) || len(l.x.Claims) != MaxQueues {
+					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
+				}
+				l.take(&Exchanged{Short: slices.Repeat([]bool{true}, MaxQueues), Ready: []string{"q1"}}, time.Now())
+				if !l.load(time.Now()) || len(l.x.Claims) != 1 {
+					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
+				}
+				l.take(&Exchanged{Short: []bool{true}}, time.Now())
+				r.untilDue(time.Now())
+			}
+			best = min(best, time.Since(begin))
+		}
+		return best
+	}
+	few, many := turn(MaxQueues), turn(20_000)
+	if many > 20*few+time.Millisecond {
+		t.Errorf("%v with %d queues, %v with 20000", few, MaxQueues, many)
+	}
+}
+
+func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"full": {Workers: 1}, "free": {Workers: 1}}})
+		gate := make(chan struct{})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			<-gate
+			return nil, nil
+		})
+		g.r.Handle("quick", noop)
+		g.store.put(Spec{ID: "first", Kind: "job", Queue: "full"})
+		g.run()
+		other, err := New(g.store, Config{Queues: map[string]QueueConfig{"full": {Workers: 1}}, Logger: g.r.cfg.Logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Handle("job", noop)
+		ended := make(chan error)
+		go func() { ended <- other.Run(context.Background()) }()
+		g.pass(time.Second)
+		g.store.mu.Lock()
+		delete(g.store.idle, other.ID()) // only the full replica is woken
+		g.store.mu.Unlock()
+		from := len(g.store.exchanges)
+		g.store.put(Spec{ID: "second", Kind: "job", Queue: "full"})
+		g.store.mu.Lock()
+		g.store.idle[other.ID()] = true
+		g.store.mu.Unlock()
+		synctest.Wait()
+		if x := g.store.exchanges[from]; !slices.Equal(x.Busy, []string{"full"}) || !x.Idle || len(x.Claims) > 0 {
+			t.Errorf("the replica was told of a queue that is full, and its next exchange is %+v", x)
+		}
+		g.wantState("second", Succeeded, CodeOK) // on the other
+
+		// What runs in the other queue names it again, so that it is not told again.
+		other.Close()
+		<-ended
+		g.store.put(Spec{ID: "third", Kind: "job", Queue: "full"})
+		synctest.Wait()
+		from = len(g.store.exchanges)
+		g.store.put(Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		synctest.Wait()
+		if n := len(g.store.exchanges) - from; n != 2 {
+			t.Errorf("%d exchanges for one task, want one that claims and one that reports", n)
+		}
+		for _, got := range g.store.answers[from:] {
+			if len(got.Ready) > 0 {
+				t.Errorf("it was told of %v again", got.Ready)
+			}
+		}
+		from = len(g.store.exchanges)
+		close(gate)
+		synctest.Wait()
+		g.wantState("third", Succeeded, CodeOK)
+		if x := g.store.exchanges[from]; len(x.Reports) != 1 || len(x.Claims) != 1 || x.Claims[0].Queue != "full" {
+			t.Errorf("the exchange that reports the end does not claim the next: %+v", x)
+		}
+		g.store.put(Spec{ID: "quick again", Kind: "quick", Queue: "free"})
+		synctest.Wait()
+		if x := g.store.exchanges[len(g.store.exchanges)-1]; len(x.Busy) > 0 {
+			t.Errorf("a queue with a free slot is still named as busy: %+v", x)
+		}
+		g.end()
+	})
+}
+
+func TestMoreBusyQueuesThanOneExchangeNamesMakeNoBusyLoop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const n = 3 * maxBusy
+		queues := map[string]QueueConfig{"free": {Workers: 1}}
+		for i := range n {
+			queues[fmt.Sprint("q", i)] = QueueConfig{Workers: 1}
+		}
+		g := newRig(t, Config{Queues: queues})
+		gate := make(chan struct{})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			<-gate
+			return nil, nil
+		})
+		g.r.Handle("quick", noop)
+		for i := range n {
+			for j := range 2 {
+				g.store.put(Spec{ID: fmt.Sprint(i, "-", j), Kind: "job", Queue: fmt.Sprint("q", i)})
+			}
+		}
+		g.run()
+		g.pass(10 * time.Second)
+		if c := g.r.Counts(); c.Running != n {
+			t.Fatalf("counts: %+v, want every queue full", c)
+		}
+		from := time.Now()
+		g.pass(time.Minute)
+		if calls := len(g.store.callsSince(from, "exchange")); calls > 700 {
+			t.Errorf("%d exchanges in a minute", calls)
+		}
+		g.store.put(Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		g.pass(3 * time.Second)
+		g.wantState("quick", Succeeded, CodeOK)
+		close(gate)
+		g.pass(time.Second)
+		for id := range g.store.tasks {
+			g.wantState(id, Succeeded, CodeOK)
+		}
+		g.end()
+	})
+}
+
+func TestADrainHandsBackTheQueuesItWasToldOf(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{DrainTimeout: time.Hour})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(time.Minute)
+			return nil, nil
+		})
+		g.store.put(Spec{ID: "first", Kind: "job"})
+		g.run()
+		g.pass(time.Second)
+		g.cancel()
+		synctest.Wait()
+		g.store.mu.Lock()
+		g.store.ring(g.r.ID(), "q:"+DefaultQueue) // it crossed the beginning of the drain
+		g.store.mu.Unlock()
+		synctest.Wait()
+		x := g.store.exchanges[len(g.store.exchanges)-1]
+		if !slices.Equal(x.Busy, []string{DefaultQueue}) || !x.Draining || x.Idle || len(x.Claims) > 0 {
+			t.Errorf("the last exchange is %+v", x)
+		}
+		g.pass(0)
+		<-g.done
+		g.wantState("first", Succeeded, CodeOK)
+	})
+}
+
+func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 1}, "b": {Workers: 1}}})
+		store := &lateStore{fakeStore: g.store}
+		g.r.store = store
+		g.r.Handle("job", noop)
+		g.run()
+		store.late(1)
+		g.store.put(Spec{ID: "x", Kind: "job", Queue: "a"})
+		g.pass(100 * time.Millisecond)
+		g.store.mu.Lock()
+		g.store.ring(g.r.ID(), "q:b") // it waits for the answer to the claim from a
+		g.store.mu.Unlock()
+		synctest.Wait()
+		g.end()
+		var busy []string
+		for _, x := range g.store.exchanges {
+			busy = append(busy, x.Busy...)
+		}
+		if !slices.Equal(busy, []string{"b"}) {
+			t.Errorf("queues named as busy: %v", busy)
+		}
+		g.wantState("x", Waiting, CodeReleased)
+	})
+}
+
+func TestAReadyQueueIsAskedInTheLaneThatIsFree(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
+		store := &lateStore{fakeStore: g.store}
+		g.r.store = store
+		g.r.Handle("job", noop)
+		g.run()
+		store.late(1)
+		g.store.put(Spec{ID: "x", Kind: "job", Queue: "a"})
+		g.pass(100 * time.Millisecond)
+		g.store.put(Spec{ID: "y", Kind: "job", Queue: "b"})
+		g.store.mu.Lock()
+		g.store.ring(g.r.ID(), "q:b")
+		g.store.mu.Unlock()
+		synctest.Wait()
+		g.wantState("y", Succeeded, CodeOK)
+		g.pass(time.Second)
+		g.wantState("x", Succeeded, CodeOK)
+		g.end()
+	})
+}
+
+func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
+	start := time.Now()
+	at := func(s time.Duration) time.Time { return start.Add(s * time.Second) }
+	var s queues
+	for i, c := range []struct {
+		sent, now time.Time
+		next      time.Duration
+		want      time.Time
+	}{
+		{at(0), at(0), 0, time.Time{}},
+		{at(0), at(1), time.Nanosecond, at(1).Add(time.Millisecond)},
+		{at(2), at(2), 10 * time.Second, at(12)}, // the earlier one has passed
+		{at(3), at(3), 5 * time.Second, at(8)},
+		{at(2), at(4), 20 * time.Second, at(8)}, // the answer to the other lane, late
+		{at(5), at(5), 0, at(8)},                // likewise, or the task was stopped
+		{at(8), at(8), 0, time.Time{}},
+	} {
+		if s.setDue(c.next, time.Millisecond, c.sent, c.now); !s.due.Equal(c.want) {
+			t.Errorf("after answer %d it is due at %v, want %v", i, s.due.Sub(start), c.want.Sub(start))
+		}
+	}
+}
+
+// Two lanes share the queues: what one does not see, the other must.
+func TestNoWakeUpIsLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
+		g.r.store = &jitterStore{fakeStore: g.store}
+		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+			time.Sleep(time.Duration(len(task.ID)%4) * time.Millisecond)
+			return nil, nil
+		})
+		g.run()
+		for i := range 3000 {
+			queue := []string{"a", "b", "c"}[i*i%3]
+			id := fmt.Sprint(i * i)
+			g.store.put(Spec{ID: id, Kind: "job", Queue: queue})
+			g.pass(time.Duration(i*7919%13) * time.Millisecond)
+		}
+		g.pass(200 * time.Millisecond) // much less than the slow poll takes
+		for id := range g.store.tasks {
+			g.wantState(id, Succeeded, CodeOK)
+		}
+		g.end()
+	})
+}
+
+func TestReadyQueuesOfALostAnswerAreAskedForAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: manyQueues(MaxQueues + 1)})
+		g.r.Handle("job", noop)
+		lost := 0
+		g.store.setFault(func(op string) fault {
+			if op == "exchange" && lost < 2 {
+				lost++
+				return lose
+			}
+			return none
+		})
+		g.store.put(Spec{ID: "x", Kind: "job", Queue: "q1"})
+		g.run()
+		g.pass(time.Second)
+		g.wantState("x", Succeeded, CodeOK)
+		g.end()
+	})
+}
+
+// lateStore delays the answers to a lane by half a second, after the step.
+type lateStore struct {
+	*fakeStore
+	lane int // under the fake's mutex
+}
+
+func (s *lateStore) late(lane int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lane = lane
+}
+
+func (s *lateStore) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
+	got, err := s.fakeStore.Exchange(ctx, x)
+	s.mu.Lock()
+	late := s.lane == x.Lane
+	s.mu.Unlock()
+	if late {
+		time.Sleep(500 * time.Millisecond)
+	}
+	return got, err
+}
+
+// jitterStore takes up to 8 ms for an exchange, before or after the step.
+type jitterStore struct {
+	*fakeStore
+	n int // under the fake's mutex
+}
+
+func (s *jitterStore) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
+	s.mu.Lock()
+	s.n++
+	before, after := time.Duration(s.n*31%5), time.Duration(s.n*17%5)
+	s.mu.Unlock()
+	time.Sleep(before * time.Millisecond)
+	got, err := s.fakeStore.Exchange(ctx, x)
+	time.Sleep(after * time.Millisecond)
+	return got, err
+}

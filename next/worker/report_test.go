@@ -1,0 +1,346 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+)
+
+// nilError panics when somebody asks a nil one for its text.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
+func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
+	boom := errors.New("boom")
+	deep := func() { panic("boom") }
+	for name, c := range map[string]struct {
+		h    Handler
+		want Report // without id and fence; Error is a part of the text
+	}{
+		"nil":             {noop, Report{Op: Succeed, Code: CodeOK}},
+		"a result":        {returns([]byte("r"), nil), Report{Op: Succeed, Code: CodeOK, Result: []byte("r")}},
+		"an empty result": {returns([]byte{}, nil), Report{Op: Succeed, Code: CodeOK, Result: []byte{}}},
+		"largest result":  {returns(make([]byte, MaxResult), nil), Report{Op: Succeed, Code: CodeOK, Result: make([]byte, MaxResult)}},
+		"result too large": {returns(make([]byte, MaxResult+1), nil),
+			Report{Op: Fail, Code: CodePermanent, Error: "the result is 1048577 bytes; the limit is 1048576"}},
+		"an error":          {returns([]byte("r"), boom), Report{Op: Fail, Code: CodeError, Error: "boom"}},
+		"permanent":         {returns(nil, Permanent(boom)), Report{Op: Fail, Code: CodePermanent, Error: "boom"}},
+		"wrapped permanent": {returns(nil, fmt.Errorf("cut: %w", Permanent(boom))), Report{Op: Fail, Code: CodePermanent, Error: "cut: boom"}},
+		"nil permanent":     {returns(nil, Permanent(nil)), Report{Op: Succeed, Code: CodeOK}},
+		"bad payload":       {returns(nil, BadPayload(boom)), Report{Op: Fail, Code: CodeBadPayload, Error: "boom"}},
+		"retry after":       {returns(nil, RetryAfter(boom, time.Minute)), Report{Op: Fail, Code: CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
+		"retry at once":     {returns(nil, RetryAfter(boom, -1)), Report{Op: Fail, Code: CodeError, Error: "boom", DelaySet: true}},
+		"snooze":            {returns(nil, Snooze(time.Hour)), Report{Op: Release, Code: CodeReleased, Delay: time.Hour}},
+		"longest snooze":    {returns(nil, Snooze(MaxDuration)), Report{Op: Release, Code: CodeReleased, Delay: MaxDuration}},
+		"snooze for ever":   {returns(nil, Snooze(Forever)), Report{Op: Fail, Code: CodePermanent, Error: "the limit is 87600h0m0s"}},
+		"retry too late":    {returns(nil, RetryAfter(boom, MaxDuration+1)), Report{Op: Fail, Code: CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
+		"panic": {func(context.Context, *Task) ([]byte, error) { deep(); return nil, nil },
+			Report{Op: Fail, Code: CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
+		"panic with an error": {func(context.Context, *Task) ([]byte, error) { panic(boom) }, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
+		"panic with nil":      {func(context.Context, *Task) ([]byte, error) { panic(nil) }, Report{Op: Fail, Code: CodePanic, Error: "panic called with nil"}},
+		"panic with permanent": {func(context.Context, *Task) ([]byte, error) { panic(Permanent(boom)) },
+			Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
+		"goexit": {func(context.Context, *Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
+			Report{Op: Fail, Code: CodePanic, Error: "the handler called runtime.Goexit"}},
+		"an error that panics": {returns(nil, (*nilError)(nil)), Report{Op: Fail, Code: CodePanic, Error: "panic in the returned error"}},
+		"its own lookalike":    {returns(nil, ErrStopped), Report{Op: Fail, Code: CodeError, Error: ErrStopped.Error()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{})
+				g.r.Handle("job", c.h)
+				g.store.put(Spec{ID: "x", Kind: "job"})
+				g.run()
+				said := g.store.said("x")
+				if len(said) != 1 || said[0].Verdict != Accepted || said[0].Fence != g.store.task("x").Fence {
+					t.Fatalf("reports: %+v, want one of attempt 1", said)
+				}
+				got := said[0].Report
+				if got.Op != c.want.Op || got.Code != c.want.Code || string(got.Result) != string(c.want.Result) || (got.Result == nil) != (c.want.Result == nil) ||
+					got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
+					t.Errorf("reported %d %s, delay %v %v; want %d %s, %v %v", got.Op, got.Code, got.Delay, got.DelaySet, c.want.Op, c.want.Code, c.want.Delay, c.want.DelaySet)
+				}
+				if !strings.Contains(got.Error, c.want.Error) || (got.Error == "") != (c.want.Error == "") {
+					t.Errorf("error is %q, want %q in it", got.Error, c.want.Error)
+				}
+				if n := g.log.count("INFO attempt failed"); (n == 1) != (got.Op == Fail) {
+					t.Errorf("the failure was logged %d times", n)
+				}
+				if c := g.r.Counts(); c.Running != 0 || c.Stuck != 0 {
+					t.Errorf("afterwards: %+v", c)
+				}
+				g.end()
+			})
+		})
+	}
+}
+
+func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		cause error
+		err   error
+		want  Report // Error is the whole text
+	}{
+		"finished although stopped":   {ErrStopped, nil, Report{Op: Succeed, Code: CodeOK}},
+		"finished although timed out": {ErrTimeout, nil, Report{Op: Succeed, Code: CodeOK}},
+		"finished although shut down": {ErrShutdown, nil, Report{Op: Succeed, Code: CodeOK}},
+
+		"stopped":               {ErrStopped, boom, Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: boom"}},
+		"stopped, says why":     {ErrStopped, ErrStopped, Report{Op: Fail, Code: CodeStopped, Error: "task was stopped"}},
+		"stopped, permanent":    {ErrStopped, Permanent(boom), Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: boom"}},
+		"stopped, snoozes":      {ErrStopped, Snooze(time.Hour), Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: snoozed"}},
+		"timed out":             {ErrTimeout, boom, Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: boom"}},
+		"timed out, permanent":  {ErrTimeout, Permanent(boom), Report{Op: Fail, Code: CodePermanent, Error: "attempt timed out: boom"}},
+		"timed out, retry":      {ErrTimeout, RetryAfter(boom, time.Hour), Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: boom", Delay: time.Hour, DelaySet: true}},
+		"timed out, snoozes":    {ErrTimeout, Snooze(time.Hour), Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: snoozed"}},
+		"shut down":             {ErrShutdown, boom, Report{Op: Release, Code: CodeReleased}},
+		"shut down, retry":      {ErrShutdown, RetryAfter(boom, time.Hour), Report{Op: Release, Code: CodeReleased, Delay: time.Hour}},
+		"shut down, permanent":  {ErrShutdown, Permanent(boom), Report{Op: Fail, Code: CodePermanent, Error: "replica is shutting down: boom"}},
+		"shut down, bad bytes":  {ErrShutdown, BadPayload(boom), Report{Op: Fail, Code: CodeBadPayload, Error: "replica is shutting down: boom"}},
+		"shut down, in a panic": {ErrShutdown, &panicked{"panic: boom"}, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &attempt{task: &Task{}, claim: &claim{q: &queue{}}}
+			a.ctx.cancel(c.cause)
+			got := a.report(nil, c.err)
+			if got.Op != c.want.Op || got.Code != c.want.Code || got.Error != c.want.Error || got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
+	for _, kind := range []string{"job", "unheard-of"} {
+		bubble(t, func(t *testing.T) {
+			g := newRig(t, Config{})
+			g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+				t.Error("it ran")
+				return nil, nil
+			})
+			g.run()
+			g.store.mu.Lock()
+			g.store.add(Spec{ID: "x", Kind: kind})
+			g.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
+			g.store.mu.Unlock()
+			synctest.Wait()
+			g.wantState("x", Failed, CodeBadPayload)
+			said := g.store.said("x")
+			if len(said) != 1 || said[0].Op != Fail || said[0].Error != "priority: not a number: \"high\"" {
+				t.Errorf("reports: %+v", said)
+			}
+			if g.log.count("INFO attempt failed") != 1 {
+				t.Errorf("log: %v", g.log.lines)
+			}
+			if c := g.r.Counts(); c.Running != 0 {
+				t.Errorf("counts: %+v", c)
+			}
+			g.end()
+		})
+	}
+}
+
+func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
+	for name, s := range map[string]string{
+		"short":         "short",
+		"exact":         strings.Repeat("x", MaxErrorLen),
+		"one over":      strings.Repeat("x", MaxErrorLen+1),
+		"wide":          strings.Repeat("日本", MaxErrorLen),
+		"shifted":       "x" + strings.Repeat("🙂", MaxErrorLen),
+		"not UTF-8":     strings.Repeat("a\xff", MaxErrorLen),
+		"only bad":      strings.Repeat("\x80", MaxErrorLen),
+		"with NUL":      "a\x00b",
+		"half a symbol": "ab\xe6\x97",
+	} {
+		for what, cut := range map[string]func(string, int) string{"head": cutHead, "tail": cutTail} {
+			got := cut(s, MaxErrorLen)
+			if len(got) > MaxErrorLen || !utf8.ValidString(got) {
+				t.Errorf("%s of %q: %d bytes, valid %v", what, name, len(got), utf8.ValidString(got))
+			}
+			if len(s) <= MaxErrorLen && utf8.ValidString(s) && got != s {
+				t.Errorf("%s of %q changed to %q", what, name, got)
+			}
+			if valid := strings.ToValidUTF8(s, "\uFFFD"); len(got) < min(len(valid), MaxErrorLen)-6 {
+				t.Errorf("%s of %q: only %d bytes are left", what, name, len(got))
+			}
+		}
+	}
+	if got := cutHead(strings.Repeat("x", 100), 10); got != "xxxxxxx…" {
+		t.Errorf("head: %q", got)
+	}
+	if got := cutTail("abc日本", 4); got != "本" {
+		t.Errorf("tail: %q", got)
+	}
+}
+
+func TestTheLogTailTravelsWithFailuresOnly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+			task.SetLog([]byte(strings.Repeat("early ", MaxLogLen)))
+			task.SetLog([]byte(strings.Repeat("x", MaxLogLen) + "last line"))
+			if task.ID == "bad" {
+				return nil, errors.New("boom")
+			}
+			return nil, nil
+		})
+		g.store.put(Spec{ID: "good", Kind: "job"}, Spec{ID: "bad", Kind: "job"})
+		g.run()
+		if got := g.store.said("bad")[0].Log; len(got) != MaxLogLen || !strings.HasSuffix(got, "xlast line") {
+			t.Errorf("the log is %d bytes long", len(got))
+		}
+		if got := g.store.said("good")[0].Log; got != "" {
+			t.Errorf("a success carries a log of %d bytes", len(got))
+		}
+		g.end()
+	})
+}
+
+func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+			for i := range 1000 {
+				if err := task.SetProgress(map[string]int{"done": i}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(time.Minute)
+			return nil, nil
+		})
+		g.run()
+		g.store.put(Spec{ID: "x", Kind: "job"})
+		from := time.Now()
+		g.pass(500 * time.Millisecond)
+		if got := string(g.store.task("x").Progress); got != `{"done":0}` {
+			t.Errorf("the first progress is told at once, but the task has %q", got)
+		}
+		g.pass(11 * time.Second)
+		if got := string(g.store.task("x").Progress); got != `{"done":999}` {
+			t.Errorf("progress is %q", got)
+		}
+		if n := len(g.store.callsSince(from, "renew")); n > 13 {
+			t.Errorf("%d renewals in 11.5 seconds", n)
+		}
+		g.pass(30 * time.Second)
+		for _, r := range g.store.renewals[len(g.store.renewals)-2:] {
+			if len(r.News) > 0 {
+				t.Error("progress was sent again that the store has")
+			}
+		}
+		g.pass(time.Minute)
+		g.end()
+	})
+}
+
+func TestProgressThatAFailedRenewalCarriedIsSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+			if err := task.SetProgress([]byte("half")); err != nil {
+				t.Error(err)
+			}
+			return untilCancelled(ctx, task)
+		})
+		g.store.setFault(failFirst("renew", 3))
+		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.run()
+		g.pass(5 * time.Second)
+		if got := string(g.store.task("x").Progress); got != "half" {
+			t.Errorf("progress is %q", got)
+		}
+		g.r.Close()
+	})
+}
+
+func TestProgressIsRefusedWhereItCannotBeStored(t *testing.T) {
+	task := &Task{}
+	if err := task.SetProgress(make(chan int)); err == nil {
+		t.Error("a channel was taken for JSON")
+	}
+	if err := task.SetProgress(make([]byte, MaxProgress+1)); err == nil {
+		t.Error("more than MaxProgress was taken")
+	}
+	if task.Progress != nil {
+		t.Errorf("progress is %q", task.Progress)
+	}
+	raw := []byte(`{"n":1}`)
+	if err := task.SetProgress(raw); err != nil || string(task.Progress) != `{"n":1}` {
+		t.Errorf("raw bytes: %q, %v", task.Progress, err)
+	}
+	raw[0] = 'X'
+	if string(task.Progress) != `{"n":1}` {
+		t.Error("it kept the caller's slice")
+	}
+	task.SetLog([]byte("nobody runs this task"))
+}
+
+func TestSeveralGoroutinesMaySetTheProgressOfATaskThatNoReplicaRuns(t *testing.T) {
+	task := &Task{}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			if err := task.SetProgress(i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(task.Progress) != 1 {
+		t.Errorf("progress is %q", task.Progress)
+	}
+}
+
+func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Policies: map[string]Policy{"job": {SoftTimeout: 2 * time.Second}}})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(time.Minute)
+			return nil, nil
+		})
+		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.setFault(failFirst("renew", 1))
+		g.run()
+		slow := func() (n int) {
+			for _, r := range g.store.renewals {
+				for _, news := range r.News {
+					if news.Slow {
+						n++
+					}
+				}
+			}
+			return n
+		}
+		g.pass(1999 * time.Millisecond)
+		if slow() != 0 {
+			t.Error("it was told early")
+		}
+		g.pass(time.Second)
+		if slow() != 1 {
+			t.Errorf("it was told %d times within a second", slow())
+		}
+		g.pass(time.Minute)
+		if slow() != 1 {
+			t.Errorf("it was told %d times", slow())
+		}
+		g.wantState("x", Succeeded, CodeOK)
+		g.end()
+	})
+}
+
+// returns is a handler that returns what it is made of.
+func returns(result []byte, err error) Handler {
+	return func(context.Context, *Task) ([]byte, error) {
+		return result, err
+	}
+}

@@ -1,0 +1,132 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Run serves the queues until ctx is done, Close or Drain is called, or the store
+// reports that the replica was asked to drain. Then it drains: it
+// claims no more, waits for the running handlers up to Config.DrainTimeout,
+// cancels the rest with ErrShutdown and gives their tasks back. It returns nil
+// after that; ErrStuck if more than Config.MaxStuck handlers ignored their
+// cancelled context, which ends Run by itself; what is wrong with the handlers;
+// or why the pool could not be joined. Once it has joined, an unreachable store
+// does not end Run. Nor does a pool that has forgotten the replica: its handlers are
+// cancelled with ErrLeaseLost and it joins again under a new id. Handlers get contexts
+// that carry the values of ctx, not its cancellation.
+func (r *Replica) Run(ctx context.Context) error {
+	if err := r.begin(); err != nil {
+		if errors.Is(err, errClosed) {
+			return nil
+		}
+		return err
+	}
+	err := r.run(ctx)
+	r.mu.Lock()
+	r.phase, r.result = over, err
+	r.mu.Unlock()
+	close(r.ended)
+	return err
+}
+
+var errClosed = errors.New("closed before Run")
+
+// begin checks what Handle was given and moves the replica on to serving.
+func (r *Replica) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.phase == over && r.isClosed() {
+		return errClosed
+	}
+	if r.phase != fresh {
+		return errors.New("run: a replica runs once; make a new one")
+	}
+	if len(r.handlers) == 0 && len(r.problems) == 0 {
+		r.problems = append(r.problems, &FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
+	}
+	if err := errors.Join(r.problems...); err != nil {
+		return err
+	}
+	for _, kind := range slices.Sorted(maps.Keys(r.cfg.Policies)) {
+		if _, ok := r.handlers[kind]; !ok {
+			r.log().Warn("a policy names a kind without a handler and has no effect here", "kind", kind)
+		}
+	}
+	r.phase = serving
+	return nil
+}
+
+func (r *Replica) run(ctx context.Context) error {
+	// Handlers and the last calls to the store outlive ctx: it only starts the
+	// drain. What it carries for tracing stays.
+	r.base = context.WithoutCancel(ctx)
+	r.started = time.Now()
+	if ctx.Err() != nil || r.isClosed() {
+		return nil
+	}
+	if err := r.member.join(ctx); err != nil {
+		if ctx.Err() != nil || r.isClosed() {
+			_ = r.leave(r.base) // it may have joined, with the answer lost
+			return nil
+		}
+		return fmt.Errorf("join the pool: %w", err)
+	}
+
+	r.log().Info("joined the pool", r.slots()...)
+	close(r.joined)
+	life, end := context.WithCancel(r.base)     // until the replica has left
+	serve, endServe := context.WithCancel(life) // until the drain begins
+	listen, endListener := context.WithCancel(life)
+	defer end()
+	r.mu.Lock()
+	r.askAll()
+	r.mu.Unlock()
+	for _, l := range r.lanes {
+		r.wg.Go(func() { l.run(life) })
+	}
+	r.wg.Go(func() { r.watch.run(life) })
+	r.wg.Go(func() { r.upkeep.run(serve) })
+	r.wg.Go(func() { r.inbox.run(serve) })
+	listener, keeper := make(chan struct{}), make(chan struct{})
+	r.wg.Go(func() { defer close(listener); r.listener.run(listen) })
+	r.wg.Go(func() { defer close(keeper); r.keeper.run(life) })
+
+	select {
+	case <-ctx.Done():
+	case <-r.closed:
+	case <-r.drain.due:
+	case <-r.overStuck:
+	}
+	r.drain.stopClaiming()
+	endServe()
+	r.drain.awaitHandlers()
+	r.drain.leave(life, listener, keeper, endListener)
+	end()
+	r.wg.Wait()
+
+	if isClosed(r.overStuck) {
+		return ErrStuck
+	}
+	return nil
+}
+
+// maxNamed is how many queues a log line names at most.
+const maxNamed = 20
+
+// slots says in the log how many slots the replica has in each queue, or in all if they
+// are too many to name.
+func (r *Replica) slots() []any {
+	if len(r.queues.all) > maxNamed {
+		return []any{"queues", len(r.queues.all), "slots", r.queues.slots}
+	}
+	slots := make(map[string]int, len(r.queues.all))
+	for name, q := range r.cfg.Queues {
+		slots[name] = q.Workers
+	}
+	return []any{"slots", slots}
+}

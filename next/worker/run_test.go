@@ -1,0 +1,328 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		var running, most, runs atomic.Int64
+		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+			now := running.Add(1)
+			for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
+			}
+			time.Sleep(time.Millisecond)
+			running.Add(-1)
+			runs.Add(1)
+			return []byte(task.ID), nil
+		})
+		g.r.Handle("other", noop)
+		g.store.putN(100, Spec{Kind: "job", Queue: "a"})
+		g.store.putN(50, Spec{Kind: "other", Queue: "b"})
+		g.run()
+		g.pass(time.Second)
+		if runs.Load() != 100 || most.Load() != 3 {
+			t.Errorf("%d runs, at most %d at a time; want 100 and 3", runs.Load(), most.Load())
+		}
+		for _, x := range g.store.exchanges {
+			for _, c := range x.Claims {
+				if half := map[string][]int{"a": {2, 1}, "b": {1, 1}}[c.Queue][x.Lane-1]; c.N > half {
+					t.Errorf("lane %d asked queue %s for %d tasks, want at most half of its slots", x.Lane, c.Queue, c.N)
+				}
+			}
+		}
+		if got := g.store.task("job-100"); string(got.Result) != "job-100" || got.State != Succeeded {
+			t.Errorf("last task is %s with result %q", got.State, got.Result)
+		}
+		if c := g.r.Counts(); c != (Counts{Slots: 5}) {
+			t.Errorf("counts afterwards: %+v", c)
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAnIdleReplicaMakesAtMostOneCallASecond(t *testing.T) {
+	for name, up := range map[string]Upkeep{"alone": {}, "one of many": {Busy: true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{})
+				g.r.Handle("job", noop)
+				g.store.upkeep = func() Upkeep { return up }
+				g.run()
+				g.pass(time.Minute)
+				from := time.Now()
+				g.pass(10*time.Minute - 1)
+				if n := len(g.store.callsSince(from)); n > 600 {
+					t.Errorf("%d calls in ten idle minutes, want at most 600", n)
+				}
+				g.end()
+			})
+		})
+	}
+}
+
+func TestAnIdleReplicaStartsATaskAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		for _, wait := range []time.Duration{0, time.Millisecond, 7 * time.Second, time.Hour} {
+			g.pass(wait)
+			g.store.put(Spec{ID: "id" + wait.String(), Kind: "job"})
+			synctest.Wait() // no time passes
+			g.wantState("id"+wait.String(), Succeeded, CodeOK)
+		}
+		g.end()
+	})
+}
+
+func TestAQueueThatWasFullIsAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(time.Second)
+			return nil, nil
+		})
+		g.store.put(Spec{ID: "first", Kind: "job"})
+		g.run()
+		g.pass(1500 * time.Millisecond)
+		g.wantState("first", Succeeded, CodeOK)
+		g.store.put(Spec{ID: "second", Kind: "job"})
+		synctest.Wait()
+		if got := g.store.task("second").State; got != Running {
+			t.Errorf("the second task is %s, want running", got)
+		}
+		g.end()
+	})
+}
+
+func TestALimitedQueueGoesOnInTheRoundTripThatReports(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.store.limits[DefaultQueue] = 2
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(time.Second)
+			return nil, nil
+		})
+		g.store.putN(10, Spec{Kind: "job"})
+		g.run()
+		g.pass(5 * time.Second)
+		for id := range g.store.tasks {
+			g.wantState(id, Succeeded, CodeOK)
+		}
+		g.end()
+	})
+}
+
+func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		started := make(map[string]time.Time)
+		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+			started[task.ID] = time.Now()
+			return nil, nil
+		})
+		g.run()
+		begin := time.Now()
+		delays := map[string]time.Duration{"late": 3333 * time.Millisecond, "soon": 20 * time.Millisecond, "far": time.Hour}
+		g.store.put(Spec{ID: "late", Kind: "job", Delay: delays["late"]}, Spec{ID: "far", Kind: "job", Delay: delays["far"]})
+		synctest.Wait()
+		g.store.put(Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // sooner than the store said
+		g.pass(2 * time.Hour)
+		for id, d := range delays {
+			if got := started[id].Sub(begin); got < d || got > d+time.Millisecond {
+				t.Errorf("task %s started after %v, want %v", id, got, d)
+			}
+		}
+		g.end()
+	})
+}
+
+func TestTheSlowPollFindsATaskWhoseWakeUpWasLost(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		g.pass(time.Second)
+		g.store.putQuietly(Spec{ID: "quiet", Kind: "job"})
+		g.pass(11 * time.Second)
+		g.wantState("quiet", Succeeded, CodeOK)
+		g.end()
+	})
+}
+
+func TestATaskOfAnUnknownKindIsReleasedWithAPause(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		g.store.put(Spec{ID: "odd", Kind: "unheard-of"})
+		synctest.Wait()
+		said := g.store.said("odd")
+		if len(said) != 1 || said[0].Op != Release || said[0].Code != CodeNoHandler {
+			t.Fatalf("reports: %+v, want one release for want of a handler", said)
+		}
+		if d := said[0].Delay; d < 100*time.Millisecond || d > time.Second {
+			t.Errorf("it pauses for %v, want 100ms to 1s", d)
+		}
+		g.end()
+	})
+}
+
+func TestTheInboxIsAdmittedToItsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			g.store.push(Spec{ID: id, Kind: "job"})
+		}
+		synctest.Wait()
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			g.wantState(id, Succeeded, CodeOK)
+		}
+		g.end()
+	})
+}
+
+func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.store.setFault(func(op string) fault {
+			if op == "await inbox" {
+				return hang
+			}
+			return none
+		})
+		g.run()
+		g.store.push(Spec{ID: "a", Kind: "job"}, Spec{ID: "b", Kind: "job"}, Spec{ID: "c", Kind: "job"})
+		g.pass(12 * time.Second)
+		g.wantState("c", Succeeded, CodeOK)
+		g.end()
+	})
+}
+
+func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
+	for name, c := range map[string]struct {
+		up          Upkeep
+		lease       time.Duration
+		least, most int // turns in 100 s
+	}{
+		"nothing due":      {Upkeep{}, 0, 9, 12},
+		"nothing due soon": {Upkeep{Next: time.Hour}, 0, 9, 12},
+		"due in a second":  {Upkeep{Next: time.Second}, 0, 99, 101},
+		"due at once":      {Upkeep{Next: time.Microsecond}, 0, 9_000, 10_001},
+		"another is at it": {Upkeep{Busy: true}, 0, 18, 23},
+		"short lease":      {Upkeep{}, time.Second, 99, 112},
+		"shortest lease":   {Upkeep{Busy: true}, minLease, 900, 1001},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := newRig(t, Config{Lease: c.lease})
+				g.r.Handle("job", noop)
+				g.store.upkeep = func() Upkeep { return c.up }
+				from := time.Now()
+				g.run()
+				g.pass(100 * time.Second)
+				if n := len(g.store.callsSince(from, "maintain")); n < c.least || n > c.most {
+					t.Errorf("%d turns in 100 seconds, want %d to %d", n, c.least, c.most)
+				}
+				g.end()
+			})
+		})
+	}
+}
+
+func TestJoinPublishesTheReplicaAndLogsConflicts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{
+			Queues:   map[string]QueueConfig{"q": {Workers: 2, Limit: 7, MaxLen: 9}},
+			Policies: map[string]Policy{"job": {MaxAttempts: 2}, "elsewhere": {MaxAttempts: 4}},
+			Limits:   Limits{Pool: 5, Groups: map[string]int{"acme": 1}},
+			Version:  "v1.2.3", MaxEvents: 10, EventAge: time.Hour,
+		})
+		g.r.Handle("job", noop)
+		g.r.Handle("plain", noop)
+		g.store.warnings = []string{"queue q: another replica says limit 6"}
+		g.run()
+		got := g.store.joins[0]
+		if len(got.Kinds) != 2 || got.Kinds["job"].MaxAttempts != 2 || got.Queues["q"].Limit != 7 || got.Limits.Groups["acme"] != 1 ||
+			got.Version != "v1.2.3" || got.Lease != DefaultLease || got.MaxEvent != 10 || got.EventAge != time.Hour || got.PID == 0 ||
+			got.Replica != g.r.ID() || got.Replica == "" {
+			t.Errorf("registration: %+v", got)
+		}
+		if g.log.count("WARN queue q: another replica") != 1 {
+			t.Error("the conflict was not logged as a warning")
+		}
+		g.end()
+		if len(g.store.replicas) != 0 {
+			t.Error("it did not leave")
+		}
+	})
+}
+
+func TestRunFailsWhereThePoolCannotBeJoined(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, f := range []fault{fail, hang} {
+			g := newRig(t, Config{})
+			g.r.Handle("job", noop)
+			g.store.setFault(func(string) fault { return f })
+			g.run()
+			<-g.done
+			if g.err == nil || f == fail && !errors.Is(g.err, errDown) {
+				t.Errorf("Run returned %v", g.err)
+			}
+			if n := len(g.store.callsSince(time.Time{})); n != 1 {
+				t.Errorf("%d calls, want the one that failed", n)
+			}
+			g.r.Close()
+		}
+	})
+}
+
+func TestRunReturnsNilWhereItsContextEndsWhileJoining(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.store.setFault(func(string) fault { return hang })
+		g.run()
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAReplicaRunsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		if err := g.r.Run(t.Context()); err == nil {
+			t.Error("a second Run at the same time did not fail")
+		}
+		g.end()
+		if err := g.r.Run(t.Context()); err == nil {
+			t.Error("a second Run did not fail")
+		}
+	})
+}
+
+// failFirst lets the first n calls of an op fail.
+func failFirst(op string, n int) func(string) fault {
+	return func(got string) fault {
+		if got == op && n > 0 {
+			n--
+			return fail
+		}
+		return none
+	}
+}

@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		g.r.Handle("job", noop)
+		g.run()
+		g.store.putN(3, Spec{Kind: "jbo", Queue: DefaultQueue})
+		g.store.put(Spec{ID: "odd", Kind: "unheard-of", Queue: DefaultQueue})
+		g.pass(unknownAgain - time.Second) // all come back many times
+		const line = "WARN a task's kind has no handler here; the task goes to a replica that has one, or fails "
+		if g.log.count("WARN") != 2 || g.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||
+			g.log.count(line+"task=odd kind=unheard-of queue=default") != 1 {
+			t.Errorf("log: %v", g.log.lines)
+		}
+		if n := len(g.store.said("odd")); n < 10 {
+			t.Errorf("it came back only %d times", n)
+		}
+		g.pass(3 * time.Second)
+		if g.log.count("kind=jbo") != 2 || g.log.count("kind=unheard-of") != 2 {
+			t.Errorf("a minute later: %v", g.log.lines)
+		}
+		g.end()
+	})
+}
+
+func TestMadeUpKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
+	u, now := unknownKinds{at: make(map[string]time.Time)}, time.Now()
+	for minute := range 3 {
+		lines := 0
+		for i := range 10 * mostUnknown {
+			if u.due(fmt.Sprintf("made-up-%d-%d", minute, i), now) {
+				lines++
+			}
+		}
+		if lines != mostUnknown || len(u.at) > mostUnknown {
+			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), mostUnknown)
+		}
+		now = now.Add(unknownAgain)
+	}
+}

@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"context"
+	"time"
+)
+
+// idleWatch is how far off the watch's next check is when nothing is due.
+const idleWatch = time.Hour
+
+// watch holds the attempts to their times: it cancels those whose lease ends
+// unrenewed and those that time out, and gives up handlers that ignore that. It
+// never calls the store, so that no outage delays it. One timer serves all attempts.
+type watch struct {
+	r    *Replica
+	wake chan struct{}
+	at   time.Time // of the next check; guarded by the replica's mutex
+}
+
+// found is what one check found.
+type found struct {
+	ended   []*claim   // claims whose lease ended unrenewed
+	givenUp []*attempt // attempts whose handler was given up
+	slow    []*attempt // attempts whose soft timeout passed
+}
+
+func (w *watch) run(ctx context.Context) {
+	timer := time.NewTimer(idleWatch)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(w.check(time.Now())))
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-w.wake:
+		}
+	}
+}
+
+// wakeAt makes the watch check again at at, or earlier. The caller holds the mutex.
+func (w *watch) wakeAt(at time.Time) {
+	if at.Before(w.at) {
+		w.at = at
+		poke(w.wake)
+	}
+}
+
+// check acts on everything that is due and returns when to check again.
+func (w *watch) check(now time.Time) time.Time {
+	r := w.r
+	var f found
+	next := now.Add(idleWatch)
+	visit := func(c *claim) {
+		if !now.Before(c.next) {
+			w.checkClaim(c, now, &f)
+		}
+		next = earlier(next, c.next)
+	}
+	r.mu.Lock()
+	for _, c := range r.held.live {
+		visit(c)
+	}
+	for c := range r.held.lost {
+		visit(c)
+	}
+	w.at = next
+	r.mu.Unlock()
+
+	for _, a := range f.slow {
+		a.note(func() { a.slow = true })
+	}
+	for _, c := range f.ended {
+		r.log().Warn("the lease could not be renewed in time; its handlers are cancelled", c.args()...)
+	}
+	for _, a := range f.givenUp {
+		r.log().Warn("a handler ignores its cancelled context; it keeps its slot until it returns",
+			append(a.args(), "cause", a.ctx.reason())...)
+	}
+	return next
+}
+
+// checkClaim acts on what is due of one claim and sets when to check it again. The caller
+// holds the mutex.
+func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
+	r := w.r
+	if end := c.leaseEnd.Add(-r.margin()); !c.lost && !now.Before(end) {
+		r.lose(c, false, now)
+		f.ended = append(f.ended, c)
+	}
+	timedOut := !c.bound.IsZero() && !now.Before(c.bound)
+	c.next = now.Add(idleWatch)
+	for i := range c.attempts {
+		a := &c.attempts[i]
+		if a.returned || a.abandoned {
+			continue
+		}
+		if timedOut {
+			r.stop(a, ErrTimeout, now)
+		}
+		if !a.slowAt.IsZero() && !now.Before(a.slowAt) {
+			a.slowAt = time.Time{}
+			f.slow = append(f.slow, a)
+		}
+		if !a.graceAt.IsZero() && !now.Before(a.graceAt) {
+			r.abandon(a)
+			f.givenUp = append(f.givenUp, a)
+			continue
+		}
+		for _, at := range [...]time.Time{a.slowAt, a.graceAt} {
+			if !at.IsZero() {
+				c.next = earlier(c.next, at)
+			}
+		}
+	}
+	if !c.lost {
+		c.next = earlier(c.next, c.leaseEnd.Add(-r.margin()))
+	}
+	if !timedOut && !c.bound.IsZero() {
+		c.next = earlier(c.next, c.bound)
+	}
+}
