@@ -68,6 +68,8 @@ for i = 1, tonumber(ARGV[7]) do
   at = last + 1
 end
 
+Leave.write() -- what was taken back has nothing more to say
+
 -- note writes what one attempt says.
 local function note(fence, id, progress, slow)
   local text = call('HGET', P .. 'claims', fence)
@@ -87,7 +89,6 @@ for i = at + 1, at + 5 * ARGV[at], 5 do
   note(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
 end
 
-Leave.write()
 Queue.write_places()
 Trim.close()
 Removal.write()

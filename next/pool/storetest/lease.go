@@ -129,7 +129,7 @@ func tenReapersHaveOneEffect(b *bundle) {
 func renewalNeverReachesPastTheBound(b *bundle) {
 	for i, left := range []time.Duration{5 * time.Millisecond, 0, -5 * time.Millisecond} {
 		id := fmt.Sprint("x", i)
-		b.enqueue(worker.Spec{ID: id, Timeout: 10 * time.Millisecond})
+		b.enqueue(worker.Spec{ID: id, Timeout: 10 * time.Millisecond, Backoff: worker.Backoff{Fixed: true, Base: time.Hour}})
 		t := b.claimAs(worker.Exchange{Lease: time.Hour, Grace: 10 * time.Millisecond}, worker.DefaultQueue, 1)[0]
 		h := held(t)
 		h[0].Left = left

@@ -17,6 +17,7 @@ var recountRules = []rule{
 	{"RecountTakesBackWhatIsNotNamed", recountTakesBack},
 	{"RecountUsesNoAttemptAndKeepsTheFence", recountUsesNoAttempt},
 	{"RecountEndsWhatWasStopped", recountEndsWhatWasStopped},
+	{"RecountWritesNothingOfWhatItTakesBack", recountWritesNothing},
 	{"RecountNamesAttemptsThatHaveEnded", recountOfEnded},
 	{"RenewalOfMoreAttemptsIsKept", renewalOfMore},
 }
@@ -97,6 +98,23 @@ func recountEndsWhatWasStopped(b *bundle) {
 	b.wantEnd("t0", worker.Stopped, worker.CodeStopped)
 	if got := b.send(worker.Exchange{}); len(got.Stops) != 0 {
 		b.Errorf("stops %v", got.Stops)
+	}
+}
+
+func recountWritesNothing(b *bundle) {
+	ts := b.startAll(2, worker.Spec{ID: "t"})
+	h := held(ts[1])
+	h[0].IDs = []string{"t1"}
+	news := []worker.News{{ID: "t0", Fence: ts[0].Fence, Progress: []byte("half"), Slow: true}, {ID: "t1", Fence: ts[1].Fence, Slow: true}}
+	b.heartbeat(worker.Renewal{Held: h, News: news})
+	if got := b.wantEnd("t0", worker.Waiting, worker.CodeLost); got.Progress != nil || got.Version != 3 {
+		b.Errorf("taken back: %+v", got)
+	}
+	if d := cmp.Diff([]string{"waiting", "running", "waiting lost"}, states(b.eventsOf("t0"))); d != "" {
+		b.Error("events (-want +got):\n", d)
+	}
+	if d := cmp.Diff([]string{"waiting", "running", "running slow"}, states(b.eventsOf("t1"))); d != "" {
+		b.Error("events (-want +got):\n", d)
 	}
 }
 
