@@ -9,9 +9,10 @@ const (
 // finish of a drain with 50 slots. The handler allocates nothing; ours gets the
 // payload as it is, as asynq's does.
 func allocations(b *bench) error {
-	for _, s := range b.chosen("ours", "asynq", "gocraft", "river") {
-		n := b.sizes.tasksFor(s, slotsUsed)
-		err := b.measured(s, env{Untyped: true}, 1, func(r *rig) error {
+	for _, v := range b.compared("ours", "asynq", "gocraft", "river") {
+		n := b.sizes.tasksFor(v, slotsUsed)
+		v.env.Untyped = true
+		err := b.measured(v.system, v.env, 1, func(r *rig) error {
 			if err := r.fill(n, 16, 0); err != nil {
 				return err
 			}
@@ -22,8 +23,8 @@ func allocations(b *bench) error {
 			if err != nil {
 				return err
 			}
-			b.results.add(allocLabel, names[s], "allocations", float64(results[0].Mallocs)/float64(n))
-			b.results.add(bytesLabel, names[s], "B", float64(results[0].Bytes)/float64(n))
+			b.results.add(allocLabel, v.row, "allocations", float64(results[0].Mallocs)/float64(n))
+			b.results.add(bytesLabel, v.row, "B", float64(results[0].Bytes)/float64(n))
 			return nil
 		})
 		if err != nil {

@@ -72,6 +72,6 @@ func (a *asynqSystem) Pending(context.Context) (int, error) {
 }
 
 // asynqPatience is how long asynq may take to run a killed worker's task again:
-// a lease of 30 s that is overdue by 30 s, a look at it every minute, and a
+// a lease of 30 s that is overdue by 30 s, a check every minute, and a
 // first retry within 45 s.
 const asynqPatience = 170 * time.Second

@@ -35,7 +35,7 @@ func cluster(b *bench) error {
 			return err
 		}
 		e := env{Redis: c[0].addr, Pools: p.pools}
-		if err := b.drained(clusterLabel, "pools", p.row, e, 1, slotsUsed/len(p.pools), 0); err != nil {
+		if err := b.drained(clusterLabel, variant{"pools", p.row, e}, 1, slotsUsed/len(p.pools), 0); err != nil {
 			return err
 		}
 	}
@@ -113,7 +113,7 @@ func (c masters) clear(ctx context.Context) error {
 func (c masters) spread(ctx context.Context) ([]string, error) {
 	names := make([]string, len(c))
 	for i, found := 0, 0; found < len(c); i++ {
-		name := fmt.Sprint(line, i)
+		name := fmt.Sprint(namespace, i)
 		slot, err := c[0].rdb.ClusterKeySlot(ctx, name).Result()
 		if err != nil {
 			return nil, err

@@ -10,8 +10,8 @@ const (
 // and the time of the whole process, which adds reading, parsing and answering.
 func cpuPerTask(b *bench) error {
 	for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) {
-		// A small run under MONITOR tells which commands come from clients and
-		// which from inside scripts.
+		// A small run under MONITOR counts which commands come from clients and
+		// which from scripts.
 		var seen calls
 		err := b.measured(s, env{}, 1, func(r *rig) error {
 			stop, err := b.redis.monitor()

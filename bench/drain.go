@@ -4,41 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// drain measures how fast workers take tasks that do nothing off a full queue:
-// from the first start to the last.
-func drain(b *bench) error {
-	for _, slots := range []int{10, 50, 200} {
-		label := drainLabel(slots)
-		for _, s := range b.chosen(append(peers, "raw", "floor")...) {
-			if err := b.drained(label, s, names[s], env{}, 1, slots, 0); err != nil {
-				return err
-			}
-		}
-		if slots != 50 {
-			continue
-		}
-		for _, s := range b.chosen(peers...) {
-			if err := b.drained(label, s, names[s]+", tuned", env{Tuned: true}, 1, slots, 0); err != nil {
-				return err
-			}
-		}
-	}
-	if !b.systems["ours"] {
-		return nil
-	}
-	if err := b.drained(fourLabel, "ours", names["ours"], env{}, 4, 50, 0); err != nil {
-		return err
-	}
-	if err := b.drained(limitLabel, "ours", names["ours"], env{Limit: 100}, 4, 50, 0); err != nil {
-		return err
-	}
-	return b.drained(groupsLabel, "ours", names["ours"], env{GroupLimit: 1}, 1, 50, 1000)
-}
+var drainSlots = []int{10, 50, 200}
 
 func drainLabel(slots int) string { return fmt.Sprintf("drain, %d slots", slots) }
 
@@ -48,21 +20,56 @@ const (
 	groupsLabel = "drain, 50 slots, 1,000 groups of limit 1"
 )
 
-func (b *bench) drained(label, system, row string, e env, replicas, slots, groups int) error {
-	n := b.sizes.tasksFor(system, slots)
-	return b.measured(system, e, replicas, func(r *rig) error {
+// drain measures how fast workers take tasks that do nothing off a full queue:
+// from the first start of a handler to the last. Every system runs as a service
+// would: a client process enqueues, a worker process of its own runs a typed
+// handler per task and reports its end, which is checked by the system's own
+// records.
+func drain(b *bench) error {
+	for _, slots := range drainSlots {
+		label := drainLabel(slots)
+		for _, v := range b.compared(append(slices.Clone(peers), ceilings...)...) {
+			if err := b.drained(label, v, 1, slots, 0); err != nil {
+				return err
+			}
+		}
+		if slots != 50 {
+			continue
+		}
+		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) { // River's tuned row is among those compared
+			if err := b.drained(label, variant{s, tunedRow(s), env{Tuned: true}}, 1, slots, 0); err != nil {
+				return err
+			}
+		}
+	}
+	if !b.systems["ours"] {
+		return nil
+	}
+	us := func(e env) variant { return variant{"ours", names["ours"], e} }
+	if err := b.drained(fourLabel, us(env{}), 4, 50, 0); err != nil {
+		return err
+	}
+	if err := b.drained(limitLabel, us(env{Limit: 100}), 4, 50, 0); err != nil {
+		return err
+	}
+	return b.drained(groupsLabel, us(env{GroupLimit: 1}), 1, 50, 1000)
+}
+
+func (b *bench) drained(label string, v variant, replicas, slots, groups int) error {
+	n := b.sizes.tasksFor(v, slots)
+	return b.measured(v.system, v.env, replicas, func(r *rig) error {
 		if err := r.fill(n, 16, groups); err != nil {
 			return err
 		}
 		if err := r.start(slots, n); err != nil {
 			return err
 		}
-		watch := b.watchLimit(e.Limit)
+		watch := b.watchLimit(v.env.Limit)
 		results, err := r.finish(n)
 		if err := errors.Join(err, watch()); err != nil {
 			return err
 		}
-		b.results.add(label, row, "tasks/s", rate(n, results))
+		b.results.add(label, v.row, "tasks/s", rate(n, results))
 		return nil
 	})
 }
@@ -78,7 +85,7 @@ func (b *bench) watchLimit(limit int) func() error {
 	go func() {
 		samples := 0
 		for ; ctx.Err() == nil; samples++ {
-			n, err := b.redis.rdb.ZCard(ctx, "lts:{"+line+"}:running:"+worker.DefaultQueue).Result()
+			n, err := b.redis.rdb.HLen(ctx, "lts:{"+namespace+"}:run:"+worker.DefaultQueue).Result()
 			if n > int64(limit) {
 				ended <- fmt.Errorf("%d tasks ran at once with a limit of %d", n, limit)
 				return
@@ -88,7 +95,7 @@ func (b *bench) watchLimit(limit int) func() error {
 			}
 		}
 		if samples < 10 {
-			ended <- fmt.Errorf("the limit was looked at %d times only", samples)
+			ended <- fmt.Errorf("the limit was sampled %d times only", samples)
 			return
 		}
 		ended <- nil

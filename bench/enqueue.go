@@ -1,6 +1,9 @@
 package main
 
-import "errors"
+import (
+	"fmt"
+	"slices"
+)
 
 const (
 	singleLabel = "enqueue, 50 callers, one at a time"
@@ -10,28 +13,29 @@ const (
 // enqueueing measures how fast tasks get into the queue, from calls of single
 // tasks and from batches. What was enqueued is then drained, for the check.
 func enqueueing(b *bench) error {
-	for _, s := range b.chosen(peers...) {
-		if err := b.enqueued(singleLabel, s, request{Callers: callers}); err != nil {
+	for _, v := range b.compared(peers...) {
+		if err := b.enqueued(singleLabel, v, request{Callers: callers}); err != nil {
 			return err
 		}
 	}
-	for _, s := range b.chosen(append(peers, "raw", "floor")...) {
-		if !batched(s) {
+	for _, v := range b.compared(append(slices.Clone(peers), "raw", "floor")...) {
+		if !batched(v.system) {
 			continue
 		}
-		if err := b.enqueued(batchLabel, s, request{Batch: 1000}); err != nil {
+		if err := b.enqueued(batchLabel, v, request{Batch: 1000}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkSlots is how many tasks run at once in the drain that checks.
-const checkSlots = 500
+// checkSlots is how many tasks run at once in the drain that checks. It is the
+// most that the raw drive can claim at once.
+const checkSlots = 250
 
-func (b *bench) enqueued(label, system string, q request) error {
-	q.Op, q.N, q.Size = "enqueue", b.sizes.tasksFor(system, checkSlots), 16
-	return b.measured(system, env{}, 1, func(r *rig) error {
+func (b *bench) enqueued(label string, v variant, q request) error {
+	q.Op, q.N, q.Size = "enqueue", b.sizes.tasksFor(v, checkSlots), 16
+	return b.measured(v.system, v.env, 1, func(r *rig) error {
 		done, err := r.client.ask(q)
 		if err != nil {
 			return err
@@ -41,9 +45,9 @@ func (b *bench) enqueued(label, system string, q request) error {
 			return err
 		}
 		if waiting.Pending != q.N {
-			return errors.New(system + ": it does not hold as many tasks as were enqueued")
+			return fmt.Errorf("%s: %d tasks were enqueued and it holds %d", v.system, q.N, waiting.Pending)
 		}
-		b.results.add(label, names[system], "tasks/s", float64(q.N)/(float64(done.ElapsedNS)/1e9))
+		b.results.add(label, v.row, "tasks/s", float64(q.N)/(float64(done.ElapsedNS)/1e9))
 		if err := r.start(checkSlots, q.N); err != nil {
 			return err
 		}

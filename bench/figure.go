@@ -8,7 +8,7 @@ import (
 // figure is one kind of measurement. Its run takes one round of it.
 type figure struct {
 	name string
-	once bool // a round more would not tell more
+	once bool // in the first round only: the figure does not vary, or takes long
 	run  func(b *bench) error
 }
 
@@ -21,6 +21,7 @@ var figures = []figure{
 	{"persistence", false, persistence},
 	{"cluster", false, cluster},
 	{"cpu", true, cpuPerTask},
+	{instructionsFigure, true, instructions},
 	{"memory", true, memoryPerTask},
 	{"alloc", true, allocations},
 	{"scale", true, scale},

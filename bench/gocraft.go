@@ -34,7 +34,7 @@ func openGocraft(_ context.Context, e env) (system, error) {
 		size = 60
 	}
 	conns := redigoPool(e.Redis, size)
-	return &gocraft{addr: e.Redis, tuned: e.Tuned, conns: conns, enq: work.NewEnqueuer(line, conns)}, nil
+	return &gocraft{addr: e.Redis, tuned: e.Tuned, conns: conns, enq: work.NewEnqueuer(namespace, conns)}, nil
 }
 
 func (g *gocraft) Version() string {
@@ -61,7 +61,7 @@ func (g *gocraft) Start(_ context.Context, workers int, h handler) error {
 	if g.tuned {
 		conns = redigoPool(g.addr, workers+10)
 	}
-	g.pool = work.NewWorkerPool(none{}, uint(workers), line, conns)
+	g.pool = work.NewWorkerPool(none{}, uint(workers), namespace, conns)
 	g.pool.Job(kind, func(j *work.Job) error {
 		var sent int64
 		if _, ok := j.Args["t"]; ok {
@@ -87,13 +87,13 @@ func (g *gocraft) Stop() error {
 func (g *gocraft) Pending(context.Context) (int, error) {
 	c := g.conns.Get()
 	defer c.Close()
-	keys, err := redis.Strings(c.Do("KEYS", line+":jobs:"+kind+"*"))
+	keys, err := redis.Strings(c.Do("KEYS", namespace+":jobs:"+kind+"*"))
 	if err != nil {
 		return 0, err
 	}
 	total := 0
 	for _, k := range keys {
-		if k != line+":jobs:"+kind && !strings.HasSuffix(k, ":inprogress") {
+		if k != namespace+":jobs:"+kind && !strings.HasSuffix(k, ":inprogress") {
 			continue
 		}
 		n, err := redis.Int(c.Do("LLEN", k))
@@ -103,7 +103,7 @@ func (g *gocraft) Pending(context.Context) (int, error) {
 		total += n
 	}
 	for _, k := range []string{"retry", "dead"} {
-		n, err := redis.Int(c.Do("ZCARD", line+":"+k))
+		n, err := redis.Int(c.Do("ZCARD", namespace+":"+k))
 		if err != nil {
 			return 0, err
 		}

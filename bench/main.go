@@ -7,9 +7,9 @@
 //	go run . -figures drain,cpu -systems ours,asynq -rounds 5 -out DIR
 //	go run . -quick               # tiny counts: proves that everything works, writes nothing
 //
-// It needs redis-server 7 or newer, Node.js for BullMQ and PostgreSQL for River;
-// what is left out with -systems is not needed. Run it on a machine that does
-// nothing else.
+// It needs redis-server 7 or newer, valgrind for the figure instructions, Node.js
+// for BullMQ and PostgreSQL for River; what is left out with -figures and -systems
+// is not needed. Run it on a machine that does nothing else.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -33,7 +34,7 @@ func main() {
 	flag.StringVar(&o.figures, "figures", strings.Join(figureNames(), ","), "the figures to measure")
 	flag.StringVar(&o.systems, "systems", strings.Join(peers, ","), "the systems to measure")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of the figures that vary (default 3)")
-	flag.IntVar(&o.tasks, "tasks", 0, "tasks of a drain or an enqueue; ours gets three times as many (default 10000)")
+	flag.IntVar(&o.tasks, "tasks", 0, "tasks of a drain or an enqueue; ours gets six times as many (default 10000)")
 	flag.IntVar(&o.waiting, "waiting", 0, "tasks that wait in the scale figure (default 1000000)")
 	flag.BoolVar(&o.quick, "quick", false, "a smoke run with tiny counts")
 	flag.StringVar(&o.out, "out", "", "where the results go (default: this folder, or nowhere with -quick)")
@@ -95,6 +96,11 @@ func run(ctx context.Context, o options) (err error) {
 	for _, f := range chosen {
 		if !slices.Contains(figureNames(), f) {
 			return fmt.Errorf("no figure %q; there are %s", f, strings.Join(figureNames(), ", "))
+		}
+	}
+	if b.systems["ours"] && slices.Contains(chosen, instructionsFigure) {
+		if _, err := exec.LookPath("valgrind"); err != nil {
+			return fmt.Errorf("%w: install valgrind, or leave %s out with -figures", err, instructionsFigure)
 		}
 	}
 	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {

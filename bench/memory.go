@@ -9,17 +9,25 @@ func memoryLabel(size int) string {
 }
 
 // memoryPerTask measures what a waiting task takes in Redis, with all that the
-// system writes beside it. Events are trimmed by count and age, so a second row
-// of ours tells what is left of a task without its event.
+// system writes beside it. Tasks are enqueued in batches where the system has them.
+// Further rows of ours are enqueued one by one, which makes an entry of the stream
+// for each, and without their events, which are trimmed by count and age.
 func memoryPerTask(b *bench) error {
 	for _, size := range payloadSizes {
 		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) {
-			if err := b.weighed(size, s); err != nil {
+			q := request{Callers: callers}
+			if batched(s) {
+				q.Batch = 1000
+			}
+			if err := b.weighed(size, variant{system: s, row: names[s]}, q); err != nil {
 				return err
 			}
 		}
 		if !b.systems["ours"] {
 			continue
+		}
+		if err := b.weighed(size, variant{system: "ours", row: names["ours"] + ", one task per call"}, request{Callers: 1}); err != nil {
+			return err
 		}
 		if err := b.weighedWithoutEvents(size); err != nil {
 			return err
@@ -28,9 +36,9 @@ func memoryPerTask(b *bench) error {
 	return nil
 }
 
-func (b *bench) weighed(size int, system string) error {
+func (b *bench) weighed(size int, v variant, q request) error {
 	n := b.sizes.memory
-	return b.measured(system, env{}, 1, func(r *rig) error {
+	return b.measured(v.system, v.env, 1, func(r *rig) error {
 		used := func() (float64, error) { return b.redis.info(b.ctx, "memory", "used_memory") }
 		// Connections and scripts are there already.
 		const warm = 50
@@ -41,10 +49,7 @@ func (b *bench) weighed(size int, system string) error {
 		if err != nil {
 			return err
 		}
-		q := request{Op: "enqueue", Offset: warm, N: n, Size: size, Callers: callers}
-		if batched(system) {
-			q.Batch = 1000
-		}
+		q.Op, q.Offset, q.N, q.Size = "enqueue", warm, n, size
 		if _, err := r.client.ask(q); err != nil {
 			return err
 		}
@@ -52,7 +57,7 @@ func (b *bench) weighed(size int, system string) error {
 		if err != nil {
 			return err
 		}
-		b.results.add(memoryLabel(size), names[system], "B", (after-before)/float64(n))
+		b.results.add(memoryLabel(size), v.row, "B", (after-before)/float64(n))
 		if err := r.start(slotsUsed, warm+n); err != nil {
 			return err
 		}
@@ -64,7 +69,7 @@ func (b *bench) weighed(size int, system string) error {
 func (b *bench) weighedWithoutEvents(size int) error {
 	n := b.sizes.memory
 	return b.measured("ours", env{}, 0, func(r *rig) error {
-		const events = "lts:{" + line + "}:events"
+		const events = "lts:{" + namespace + "}:events"
 		used := func() (float64, error) {
 			if err := b.redis.rdb.Del(b.ctx, events).Err(); err != nil {
 				return 0, err

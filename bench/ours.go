@@ -28,7 +28,7 @@ type ours struct {
 }
 
 func openOurs(ctx context.Context, e env) (system, error) {
-	return openPool(ctx, e, redis.NewClient(&redis.Options{Addr: e.Redis}), line)
+	return openPool(ctx, e, redis.NewClient(&redis.Options{Addr: e.Redis}), namespace)
 }
 
 func openPool(ctx context.Context, e env, rdb redis.UniversalClient, name string) (*ours, error) {
@@ -38,13 +38,13 @@ func openPool(ctx context.Context, e env, rdb redis.UniversalClient, name string
 		return nil, err
 	}
 	if e.GroupLimit > 0 {
-		// Tasks are enqueued before the first replica brings its config.
+		// Tasks are enqueued before the first replica publishes its limits.
 		err = o.client.SetLimit(ctx, pool.GroupsScope, "", e.GroupLimit)
 	}
 	return o, err
 }
 
-// quiet logs what is amiss to standard error and nothing else.
+// quiet logs errors to standard error and nothing else.
 func quiet() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
@@ -59,7 +59,7 @@ func (o *ours) Enqueue(ctx context.Context, t task) error {
 		if err != nil {
 			return err
 		}
-		return o.rdb.RPush(ctx, "lts:{"+line+"}:inbox", entry).Err()
+		return o.rdb.RPush(ctx, "lts:{"+namespace+"}:inbox", entry).Err()
 	}
 	var opts []pool.Option
 	if t.Delay > 0 {

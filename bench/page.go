@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The figures in docs/performance.md stand between these lines; a full run
-// writes them anew, so that the page never tells of another run than results.md.
+// The figures in docs/performance.md are between these lines. A full run writes
+// them anew, so that the page and results.md are always of the same run.
 const (
 	figuresBegin = "<!-- figures: written by make bench -->\n"
 	figuresEnd   = "<!-- end of figures -->\n"
@@ -24,22 +24,22 @@ func writePage(path string, r *results) error {
 	before, rest, ok := bytes.Cut(page, []byte(figuresBegin))
 	_, after, ended := bytes.Cut(rest, []byte(figuresEnd))
 	if !ok || !ended {
-		return fmt.Errorf("%s has no place for the figures: the lines %q and %q", path, figuresBegin, figuresEnd)
+		return fmt.Errorf("%s needs the lines %q and %q, between which the figures are written", path, figuresBegin, figuresEnd)
 	}
 	text := slices.Concat(before, []byte(figuresBegin), []byte(summary(r)+missed(r.records())), []byte(figuresEnd), after)
 	return os.WriteFile(path, text, 0o644)
 }
 
-// summary is the table that a reader looks at first: a few figures, a column per
-// system.
+// summary is the table at the top of the page: a few figures, a column per row of
+// a comparison.
 func summary(r *results) string {
-	systems := []string{"ours", "asynq", "gocraft", bullmq, "river"}
+	columns := comparisons("ours", "asynq", "gocraft", bullmq, "river")
 	var out strings.Builder
 	out.WriteString("\n|")
-	for _, s := range systems {
-		out.WriteString(" | " + names[s])
+	for _, c := range columns {
+		out.WriteString(" | " + c.row)
 	}
-	out.WriteString(" |\n| ---" + strings.Repeat(" | ---:", len(systems)) + " |\n")
+	out.WriteString(" |\n| ---" + strings.Repeat(" | ---:", len(columns)) + " |\n")
 	for _, row := range []struct{ title, figure string }{
 		{"no-op tasks, 10 slots, tasks/s", drainLabel(10)},
 		{"no-op tasks, 50 slots, tasks/s", drainLabel(50)},
@@ -53,22 +53,29 @@ func summary(r *results) string {
 		{"scheduled, lateness, p99, ms", scheduledLabel + ", p99"},
 		{"Redis CPU per task, enqueue to done, µs", processLabel},
 		{"Redis memory per waiting task, 16 B, B", memoryLabel(16)},
+		{"Redis memory per waiting task, 256 B, B", memoryLabel(256)},
 		{"Redis memory per waiting task, 4 KiB, B", memoryLabel(4096)},
+		{"allocations per task in the worker", allocLabel},
 	} {
 		out.WriteString("| " + row.title)
-		for _, s := range systems {
+		for _, c := range columns {
 			cell := "–"
-			if v, ok := r.median(place{row.figure, names[s]}); ok {
+			if v, ok := r.median(key{row.figure, c.row}); ok {
 				cell = number(v)
 			}
 			out.WriteString(" | " + cell)
 		}
 		out.WriteString(" |\n")
 	}
-	return out.String() + "\n"
+	fmt.Fprintf(&out, `
+Every system has its defaults. *River, tuned* has %s.
+With its defaults River waits 100 ms between two fetches, so its figures measure that pause and not its speed.
+
+`, tuned["river"])
+	return out.String()
 }
 
-// missed tells of the targets that were not reached.
+// missed lists the targets that were not reached.
 func missed(rows []record) string {
 	var out strings.Builder
 	all, short := 0, 0
@@ -85,9 +92,9 @@ func missed(rows []record) string {
 		}
 		fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", row.Figure, row.System, row.Target, number(*row.Ratio))
 	}
-	head := fmt.Sprintf("Of the %d targets that the project set itself this run reached %d.", all, all-short)
+	head := fmt.Sprintf("This run reached %d of the project's %d targets.", all-short, all)
 	if short > 0 {
-		head += " It missed these; the last column is what the target bounds:"
+		head += " It missed these; the last column is the measured value of what the target bounds:"
 	}
 	return head + "\n\n" + out.String() + "\n"
 }

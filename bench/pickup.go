@@ -8,8 +8,8 @@ const (
 	slotsUsed = 50
 )
 
-// pickUp measures the way of a task to a handler that is free: from before the
-// call that enqueues to the start of the handler in the other process.
+// pickUp measures how long a task takes to reach a free handler: from before the
+// call that enqueues it to the start of the handler in the other process.
 //
 // Systems that poll are measured in the first round only.
 func pickUp(b *bench) error {
@@ -17,11 +17,11 @@ func pickUp(b *bench) error {
 	if b.round > 0 {
 		systems = []string{"ours", bullmq}
 	}
-	for _, s := range b.chosen(systems...) {
-		if err := b.paced(idleLabel, s, env{}, 20, b.sizes.calm, 0); err != nil {
+	for _, v := range b.compared(systems...) {
+		if err := b.paced(idleLabel, v, 20, b.sizes.calm, 0); err != nil {
 			return err
 		}
-		if err := b.paced(busyLabel, s, env{}, 1000, b.sizes.peak, 0); err != nil {
+		if err := b.paced(busyLabel, v, 1000, b.sizes.peak, 0); err != nil {
 			return err
 		}
 	}
@@ -30,10 +30,10 @@ func pickUp(b *bench) error {
 
 // paced enqueues at a rate for a time while a worker process waits, and adds the
 // latencies. A few tasks beforehand open connections and load scripts.
-func (b *bench) paced(label, system string, e env, perSecond int, d, delay time.Duration) error {
+func (b *bench) paced(label string, v variant, perSecond int, d, delay time.Duration) error {
 	const warm = 100
 	n := int(d.Seconds() * float64(perSecond))
-	return b.measured(system, e, 1, func(r *rig) error {
+	return b.measured(v.system, v.env, 1, func(r *rig) error {
 		if err := r.start(slotsUsed, warm+n); err != nil {
 			return err
 		}
@@ -53,6 +53,6 @@ func (b *bench) paced(label, system string, e env, perSecond int, d, delay time.
 		if err != nil {
 			return err
 		}
-		return b.latencies(label, names[system], results)
+		return b.latencies(label, v.row, results)
 	})
 }

@@ -42,12 +42,12 @@ func startPostgres(ctx context.Context, root string) (*postgres, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	init := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", line, "--auth=trust", "--encoding=UTF8", "--locale=C")
+	init := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", namespace, "--auth=trust", "--encoding=UTF8", "--locale=C")
 	init.Dir, init.SysProcAttr = dir, &syscall.SysProcAttr{Credential: cred}
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	p := &postgres{url: fmt.Sprintf("postgres://%s@127.0.0.1:%d/postgres?sslmode=disable", line, port)}
+	p := &postgres{url: fmt.Sprintf("postgres://%s@127.0.0.1:%d/postgres?sslmode=disable", namespace, port)}
 	p.cmd = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir)
 	p.cmd.Dir, p.cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: cred}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
@@ -71,7 +71,7 @@ func startPostgres(ctx context.Context, root string) (*postgres, error) {
 	return p, nil
 }
 
-// stop ends the server at once and in good order.
+// stop shuts the server down without waiting for clients.
 func (p *postgres) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGINT)
 	_ = p.cmd.Wait()
@@ -94,8 +94,8 @@ func postgresBin() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// notRoot makes the folder that of the system's postgres user where this program
-// is root, whom PostgreSQL refuses. Nil is: run as who we are.
+// notRoot gives the folder to the postgres user if this program runs as root, which
+// PostgreSQL refuses. Nil means that the server runs as the same user.
 func notRoot(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

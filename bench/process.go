@@ -80,7 +80,7 @@ func (p *process) ask(q request) (reply, error) {
 	return r, nil
 }
 
-// end stops the workers in good order, and the process.
+// end stops the workers gracefully, then the process.
 func (p *process) end() error {
 	var err error
 	p.once.Do(func() {

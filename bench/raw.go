@@ -2,84 +2,90 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/bench/drive"
 )
 
-// raw is the ceiling: the project's scripts, driven by one loop that claims as
-// many tasks as there are slots and reports them with the next claim. It has no
-// goroutine per task, no renewal and no shutdown.
+// raw is the ceiling: the project's scripts, called by loops that claim as many
+// tasks as there are slots and report them with the next claim. It has no
+// goroutine per task, no renewal and no shutdown. A replica has two calls in
+// flight; raw has one or two.
 type raw struct {
 	*ours
-	quit, done chan struct{}
-	err        error
+	pool  *drive.Pool
+	lanes []*drive.Lane
+	quit  chan struct{}
+	loops sync.WaitGroup
+	err   *first
 }
 
-func openRaw(ctx context.Context, e env) (system, error) {
-	o, err := openOurs(ctx, e)
-	if err != nil {
-		return nil, err
+// rawLease is so long that nothing has to renew it.
+const rawLease = time.Hour
+
+func openRaw(inFlight int) opener {
+	return func(ctx context.Context, e env) (system, error) {
+		o, err := openOurs(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		r := &raw{ours: o.(*ours), err: newFirst()}
+		if r.pool, err = drive.Open(ctx, r.rdb, e.Redis, namespace, kind); err != nil {
+			return nil, err
+		}
+		for i := range inFlight {
+			l, err := r.pool.Lane(i+1, fmt.Sprint("raw-", mono(), "-", i), rawLease)
+			if err != nil {
+				return nil, err
+			}
+			r.lanes = append(r.lanes, l)
+		}
+		return r, nil
 	}
-	return &raw{ours: o.(*ours)}, nil
 }
 
-func (r *raw) Enqueue(ctx context.Context, t task) error { return r.EnqueueBatch(ctx, []task{t}) }
+// Enqueue is not called: the figures of single calls measure a client that is
+// called by many.
+func (r *raw) Enqueue(context.Context, task) error { return errors.ErrUnsupported }
 
-func (r *raw) EnqueueBatch(ctx context.Context, ts []task) error {
-	_, err := r.store.Enqueue(ctx, specs(ts))
-	return err
-}
-
-const rawReplica = "raw"
-
-// join makes the replica known, with a lease that nothing has to renew.
-func join(ctx context.Context, s *redisstore.Store, groupLimit int) error {
-	_, err := s.Join(ctx, worker.Registration{
-		Replica: rawReplica, Lease: time.Hour,
-		Kinds:  map[string]worker.Policy{kind: {}},
-		Limits: worker.Limits{DefaultGroup: groupLimit},
-	})
-	return err
-}
-
-func claim(n int, call int64) worker.Claim {
-	return worker.Claim{
-		Replica: rawReplica, Queue: worker.DefaultQueue, N: n, Lease: time.Hour, Grace: time.Second, Call: call,
+func (r *raw) EnqueueBatch(_ context.Context, ts []task) error {
+	payloads := make([][]byte, len(ts))
+	for i, t := range ts {
+		payloads[i] = t.args().json()
 	}
+	return r.lanes[0].Enqueue(payloads)
 }
 
 func (r *raw) Start(ctx context.Context, workers int, h handler) error {
-	if err := join(ctx, r.store, 0); err != nil {
+	if err := r.pool.Join(ctx, r.rdb, rawLease); err != nil {
 		return err
 	}
-	r.quit, r.done = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(r.done)
-		r.err = r.loop(ctx, workers, h)
-	}()
+	r.quit = make(chan struct{})
+	for i, l := range r.lanes {
+		slots := workers*(i+1)/len(r.lanes) - workers*i/len(r.lanes)
+		r.loops.Go(func() { r.err.set(r.loop(l, slots, h)) })
+	}
 	return nil
 }
 
-func (r *raw) loop(ctx context.Context, workers int, h handler) error {
-	var reports []worker.Report
-	for call := int64(1); ; call++ {
+func (r *raw) loop(l *drive.Lane, slots int, h handler) error {
+	for {
 		select {
 		case <-r.quit:
 			return nil
 		default:
 		}
-		_, got, err := r.store.Exchange(ctx, reports, []worker.Claim{claim(workers, call)})
+		n, err := l.Exchange(slots, func(payload []byte) { h(scan(payload)) })
 		if err != nil {
 			return err
 		}
-		reports = reports[:0]
-		for _, t := range got[0].Tasks {
-			h(scan(t.Payload))
-			reports = append(reports, worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK})
+		if n == 0 {
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
@@ -89,13 +95,13 @@ func (r *raw) Stop() error {
 		return nil
 	}
 	close(r.quit)
-	<-r.done
+	r.loops.Wait()
 	r.quit = nil
-	return r.err
+	return r.err.err
 }
 
-// floor is what Redis does when it keeps no books: a hash and a place in a sorted
-// set per task, in pipelines, without states, leases, events or limits.
+// floor is what Redis does when it keeps no records: a hash and a position in a
+// sorted set per task, in pipelines, without states, leases, events or limits.
 type floor struct {
 	rdb        *redis.Client
 	quit, done chan struct{}

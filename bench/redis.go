@@ -108,6 +108,35 @@ func (s *redisServer) cpu(ctx context.Context) (float64, error) {
 	return user + sys, err
 }
 
+// longest watches script calls until the function it returns is called, which
+// returns how long the longest took inside the server. Calls under 100 µs are not
+// seen.
+func (s *redisServer) longest(ctx context.Context) (func() (time.Duration, error), error) {
+	set := func(slowerThan, most string) error {
+		return errors.Join(
+			s.rdb.ConfigSet(ctx, "slowlog-log-slower-than", slowerThan).Err(),
+			s.rdb.ConfigSet(ctx, "slowlog-max-len", most).Err(),
+			s.rdb.Do(ctx, "SLOWLOG", "RESET").Err(),
+		)
+	}
+	if err := set("100", "1000000"); err != nil {
+		return nil, err
+	}
+	return func() (time.Duration, error) {
+		calls, err := s.rdb.SlowLogGet(ctx, -1).Result()
+		if err != nil {
+			return 0, err
+		}
+		var most time.Duration
+		for _, c := range calls {
+			if strings.EqualFold(c.Args[0], "evalsha") || strings.EqualFold(c.Args[0], "eval") {
+				most = max(most, c.Duration)
+			}
+		}
+		return most, set("10000", "128")
+	}, nil
+}
+
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

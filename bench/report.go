@@ -17,16 +17,20 @@ func report(w io.Writer, machine []string, s sizes, r *results) {
 	}
 	fmt.Fprintf(&out, `Written by the program in this folder; main.go says how to repeat it. Each system ran in turn on the same redis-server,
 %d rounds interleaved; only those that wait and do nothing (idle, kill) waited side by side, on servers of their own.
-Values are medians, the spread is the least and the most of the rounds.
+Values are medians, the spread is the lowest and the highest round.
 
-A run fails unless every task was handled exactly once and ended by the system's own books. After a kill the task ran once
-more; in the loaded pool that holds for the tasks that were started, and the others were still there.
+Every system runs end to end: a client process enqueues, worker processes of their own run a handler per task and report
+its end. A run fails unless every task was handled exactly once and ended by the system's own records. After a kill the
+task ran once more; in the loaded pool that holds for the tasks that were started, and the others were still there.
+
+Rows without a remark have the system's defaults. River's defaults wait 100 ms between two fetches, however many tasks
+wait; its tuned row is in every comparison.
 
 `, s.rounds)
 	for _, l := range machine {
 		fmt.Fprintln(&out, "-", l)
 	}
-	for _, name := range append(slices.Clone(peers), "raw", "floor") {
+	for _, name := range append(slices.Clone(peers), "floor") {
 		if v := r.versions[name]; v != "" {
 			note := ""
 			if t := tuned[name]; t != "" {

@@ -8,26 +8,26 @@ import (
 	"sync"
 )
 
-// place names a row: a figure of a system.
-type place struct{ figure, system string }
+// key names a row: a figure of a system.
+type key struct{ figure, system string }
 
 // results are the samples of all rounds. It may be used by several goroutines.
 type results struct {
 	mu       sync.Mutex
-	order    []place
-	samples  map[place][]float64
-	units    map[place]string
+	order    []key
+	samples  map[key][]float64
+	units    map[key]string
 	versions map[string]string
 }
 
 func newResults() *results {
-	return &results{samples: map[place][]float64{}, units: map[place]string{}, versions: map[string]string{}}
+	return &results{samples: map[key][]float64{}, units: map[key]string{}, versions: map[string]string{}}
 }
 
 func (r *results) add(figure, system, unit string, value float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := place{figure, system}
+	p := key{figure, system}
 	if r.samples[p] == nil {
 		r.order = append(r.order, p)
 		r.units[p] = unit
@@ -42,7 +42,7 @@ func (r *results) version(system, v string) {
 }
 
 // median of a row's rounds.
-func (r *results) median(p place) (float64, bool) {
+func (r *results) median(p key) (float64, bool) {
 	s := slices.Sorted(slices.Values(r.samples[p]))
 	if len(s) == 0 {
 		return 0, false
@@ -51,7 +51,7 @@ func (r *results) median(p place) (float64, bool) {
 }
 
 // record is a row of results.json. Value is the median of the rounds, Low and
-// High are the least and the most of them. Ratio is what the target bounds: this
+// High are the lowest and the highest of them. Ratio is what the target bounds: this
 // row against another, as the target says, or the value itself where it bounds
 // that; it is null where the row has no target or the other row was not
 // measured.
@@ -80,7 +80,7 @@ func (r *results) records() []record {
 		}
 	}
 	order := slices.Clone(r.order)
-	slices.SortStableFunc(order, func(a, b place) int { return cmp.Compare(first[a.figure], first[b.figure]) })
+	slices.SortStableFunc(order, func(a, b key) int { return cmp.Compare(first[a.figure], first[b.figure]) })
 	var rows []record
 	for _, p := range order {
 		v, _ := r.median(p)
@@ -102,7 +102,7 @@ func (r *results) records() []record {
 
 func (r *results) ratio(t target) (float64, bool) {
 	value, ok := r.median(t.value)
-	if t.over == (place{}) || !ok {
+	if t.over == (key{}) || !ok {
 		return value, ok
 	}
 	over, ok := r.median(t.over)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -20,17 +21,21 @@ type bench struct {
 	round    int // from 0
 }
 
-// chosen are those of the systems that this run measures. Raw and floor go with
+// chosen are those of the systems that this run measures. The ceilings go with
 // ours.
 func (b *bench) chosen(systems ...string) []string {
 	var chosen []string
 	for _, s := range systems {
-		if b.systems[s] || b.systems["ours"] && (s == "raw" || s == "floor") {
+		if b.systems[s] || b.systems["ours"] && slices.Contains(ceilings, s) {
 			chosen = append(chosen, s)
 		}
 	}
 	return chosen
 }
+
+// compared are the rows of a comparison of those of the systems that this run
+// measures.
+func (b *bench) compared(systems ...string) []variant { return comparisons(b.chosen(systems...)...) }
 
 // rig is one system set up: a client process and worker processes, on empty
 // servers.
@@ -141,7 +146,7 @@ func (r *rig) await(n int) error {
 	}
 }
 
-// finish waits for n tasks to end by the system's own books, and checks that
+// finish waits for n tasks to end by the system's own records, and checks that
 // each was handled exactly once.
 func (r *rig) finish(n int) ([]reply, error) {
 	if err := r.await(n); err != nil {
@@ -171,7 +176,7 @@ func (r *rig) finish(n int) ([]reply, error) {
 	return results, nil
 }
 
-// close ends all processes in good order.
+// close ends all processes gracefully.
 func (r *rig) close() error {
 	var errs []error
 	for _, w := range r.workers {
@@ -181,7 +186,7 @@ func (r *rig) close() error {
 	return errors.Join(errs...)
 }
 
-// drop ends what is left of the processes, at once.
+// drop kills the processes that are left.
 func (r *rig) drop() {
 	for _, w := range r.workers {
 		w.kill()

@@ -107,7 +107,7 @@ func (r *riverSystem) Start(ctx context.Context, workers int, h handler) error {
 		Logger:  quiet(),
 	}
 	if r.tuned {
-		cfg.FetchCooldown, cfg.FetchPollInterval = time.Millisecond, 50*time.Millisecond
+		cfg.FetchCooldown, cfg.FetchPollInterval = time.Millisecond, 20*time.Millisecond
 	}
 	var err error
 	if r.server, err = river.NewClient(riverpgxv5.New(r.db), cfg); err != nil {

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/bench/drive"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
 )
 
 const (
@@ -17,6 +16,7 @@ const (
 	scaleEnqueue = "time per task to enqueue in batches, by load"
 	scaleDrain   = "time per task to drain with 50 slots, by load"
 	scaleCPU     = "Redis CPU per task to drain, by load"
+	scaleLongest = "longest single call to enqueue in batches or to drain, by load"
 )
 
 // scale compares the cost of a task in a pool that holds nothing else with that
@@ -49,6 +49,10 @@ func (b *bench) underLoad(loaded bool) error {
 		if err := b.load(r); err != nil {
 			return err
 		}
+	}
+	longest, err := b.redis.longest(b.ctx)
+	if err != nil {
+		return err
 	}
 	n, total, handled := b.sizes.scale.drained, 0, 0
 	if loaded {
@@ -96,6 +100,11 @@ func (b *bench) underLoad(loaded bool) error {
 		b.results.add(scaleDrain, row, "µs", float64(got.LastNS-got.FirstNS)/1e3/float64(got.Handled))
 		b.results.add(scaleCPU, row, "µs", (after-before)*1e6/float64(got.Handled))
 	}
+	d, err := longest()
+	if err != nil {
+		return err
+	}
+	b.results.add(scaleLongest, row, "ms", d.Seconds()*1e3)
 	if err := exact(handled, results); err != nil {
 		return err
 	}
@@ -115,10 +124,18 @@ func (b *bench) load(r *rig) error {
 	ctx := b.ctx
 	rdb := redis.NewClient(&redis.Options{Addr: b.redis.addr})
 	defer rdb.Close()
-	store := redisstore.New(rdb, line)
-	if err := join(ctx, store, 1); err != nil {
+	pool, err := drive.Open(ctx, rdb, b.redis.addr, namespace, kind)
+	if err != nil {
 		return err
 	}
+	if err := pool.Join(ctx, rdb, rawLease, "limit:group", "1"); err != nil {
+		return err
+	}
+	lane, err := pool.Lane(1, "load", rawLease)
+	if err != nil {
+		return err
+	}
+	defer lane.Close()
 	s := b.sizes.scale
 	base := max(b.sizes.rounds, 1) * s.drained
 	for range 2 {
@@ -127,14 +144,14 @@ func (b *bench) load(r *rig) error {
 			return err
 		}
 		base += s.running
-		if err := claimAll(ctx, store, s.running); err != nil {
+		if err := claimAll(lane, s.running); err != nil {
 			return err
 		}
 	}
 	if _, err := r.client.ask(request{Op: "enqueue", Batch: 1000, N: s.waiting, Offset: base, Size: 16}); err != nil {
 		return err
 	}
-	st, err := store.Stats(ctx)
+	st, err := redisstore.New(rdb, namespace).Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,14 +161,14 @@ func (b *bench) load(r *rig) error {
 	return nil
 }
 
-// claimAll takes the n tasks at the head of the line, or, where their groups are
-// full, lets the pool put them aside: a call looks at some 2,000 at most.
-func claimAll(ctx context.Context, store *redisstore.Store, n int) error {
-	first := mono()
-	for i := range int64(n/500 + 2) {
-		if _, _, err := store.Exchange(ctx, nil, []worker.Claim{claim(1000, first+i)}); err != nil {
+// claimAll claims the n waiting tasks, or, where their groups are full, lets the
+// pool park them. A call parks a few hundred at most.
+func claimAll(lane *drive.Lane, n int) error {
+	for range n/drive.MaxClaim + 2 {
+		if _, err := lane.Exchange(drive.MaxClaim, func([]byte) {}); err != nil {
 			return err
 		}
+		lane.Keep()
 	}
 	return nil
 }

@@ -5,15 +5,15 @@ import "time"
 const scheduledLabel = "lateness of tasks delayed by 500 ms"
 
 // scheduled measures how long after its time a delayed task starts, on an idle
-// pool. asynq looks every few seconds and is measured in the first round only;
+// pool. asynq polls every few seconds and is measured in the first round only;
 // gocraft/work and River, which do the same, are left out.
 func scheduled(b *bench) error {
 	systems := []string{"ours", bullmq}
 	if b.round == 0 {
 		systems = append(systems, "asynq")
 	}
-	for _, s := range b.chosen(systems...) {
-		if err := b.paced(scheduledLabel, s, env{}, 20, b.sizes.calm, 500*time.Millisecond); err != nil {
+	for _, v := range b.compared(systems...) {
+		if err := b.paced(scheduledLabel, v, 20, b.sizes.calm, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// kind and line are the names of the tasks' kind and of the queue, database
+// kind is the kind of all tasks, and namespace the name of the queue, database
 // schema or namespace, in every system.
 const (
-	kind = "noop"
-	line = "bench"
+	kind      = "noop"
+	namespace = "bench"
 )
 
 // task is what every system is given: the number, under which the handler
@@ -27,7 +27,7 @@ type task struct {
 	Group string        // "" is none
 }
 
-// handler is told the number and the Sent of a task that has started.
+// handler gets the number and the Sent of a task that has started.
 type handler func(n int, sent int64)
 
 // system is one queue under test, as its own documentation tells users to call
@@ -40,8 +40,7 @@ type system interface {
 	// Start runs the tasks, workers at a time, until Stop.
 	Start(ctx context.Context, workers int, h handler) error
 	Stop() error
-	// Pending is how many tasks have not come to a good end by the system's own
-	// books.
+	// Pending is how many tasks have not succeeded by the system's own records.
 	Pending(ctx context.Context) (int, error)
 	// Version is what was measured, for the report.
 	Version() string
@@ -52,7 +51,7 @@ type env struct {
 	Redis    string `json:"redis"`    // host:port
 	Postgres string `json:"postgres"` // URL; only River needs it
 
-	Tuned   bool  `json:"tuned"`    // the settings that the system's row in tuned tells of
+	Tuned   bool  `json:"tuned"`    // the settings that tuned describes
 	LeaseMS int64 `json:"lease_ms"` // 0 is the system's default
 
 	// Ours only.
@@ -74,21 +73,25 @@ var openers = map[string]opener{
 	"asynq":   openAsynq,
 	"gocraft": openGocraft,
 	"river":   openRiver,
-	"raw":     openRaw,
+	"raw":     openRaw(1),
+	"raw2":    openRaw(2),
 	"pools":   openPools,
 	"floor":   openFloor,
 }
 
 const bullmq = "bullmq"
 
-// peers are the systems that are compared, in the order of the report; raw and
-// floor belong to the figures that name them.
-var peers = []string{"ours", "asynq", "gocraft", "river", bullmq}
+// peers are the systems that are compared, in the order of the report. The ceilings
+// belong to the figures that name them.
+var (
+	peers    = []string{"ours", "asynq", "gocraft", "river", bullmq}
+	ceilings = []string{"raw", "raw2", "floor"}
+)
 
 // names are the systems as the report spells them.
 var names = map[string]string{
 	"ours": "ltsworker", "asynq": "asynq", "gocraft": "gocraft/work", "river": "River", bullmq: "BullMQ",
-	"raw": "raw scripts", "pools": "ltsworker", "floor": "pipelined ZADD/HSET",
+	"raw": "raw scripts", "raw2": "raw scripts, two calls in flight", "pools": "ltsworker", "floor": "pipelined ZADD/HSET",
 }
 
 // tuned says what the tuned row of each system changes. Everything else is its
@@ -97,9 +100,35 @@ var tuned = map[string]string{
 	"ours":    "GOGC=400",
 	"asynq":   "go-redis PoolSize of slots + 10 instead of 10 per CPU",
 	"gocraft": "redigo pool of slots + 10 connections instead of the README's 5",
-	"river":   "FetchCooldown 1 ms, FetchPollInterval 50 ms, 20 connections, synchronous_commit off",
-	bullmq:    "enableAutoPipelining, removeOnComplete and removeOnFail true",
+	"river": "FetchCooldown 1 ms instead of 100 ms, FetchPollInterval 20 ms instead of 1 s (River's own benchmark sets 2 ms and 20 ms), " +
+		"20 connections, synchronous_commit off",
+	bullmq: "enableAutoPipelining, removeOnComplete and removeOnFail true",
 }
+
+// variant is a row of a comparison: a system with settings.
+type variant struct {
+	system, row string
+	env         env
+}
+
+// comparisons are the rows of a figure that compares systems: each with its
+// defaults, and River tuned as well. By default River waits 100 ms between two
+// fetches, however many tasks wait, so a figure of its defaults measures that
+// pause.
+func comparisons(systems ...string) []variant {
+	var all []variant
+	for _, s := range systems {
+		all = append(all, variant{system: s, row: names[s]})
+		if s == "river" {
+			all = append(all, variant{s, riverTuned, env{Tuned: true}})
+		}
+	}
+	return all
+}
+
+var riverTuned = tunedRow("river")
+
+func tunedRow(system string) string { return names[system] + ", tuned" }
 
 func open(ctx context.Context, name string, e env) (system, error) {
 	o := openers[name]

@@ -1,11 +1,15 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/bench/count"
+)
 
 // target is what a row has to reach: value, or value divided by over where there
 // is an over, is at least or at most a bound.
 type target struct {
-	value, over place
+	value, over key
 	atLeast     bool
 	bound       float64
 	text        string
@@ -18,66 +22,82 @@ func (t target) reached(ratio float64) bool {
 	return ratio <= t.bound
 }
 
-// targets by the row that shows them. A comparison with a peer stands at the
-// peer's row.
-var targets = func() map[place]target {
-	ts := map[place]target{}
+// targets by the row that shows them. A comparison with a peer is at the peer's
+// row.
+var targets = func() targetSet {
+	ts := targetSet{}
+	for _, d := range []struct {
+		slots                  int
+		asynq, gocraft, bullmq float64
+	}{{10, 3, 1.5, 3}, {50, 5, 3, 5}, {200, 7, 4, 6}} {
+		label := drainLabel(d.slots)
+		ts.ahead(label, names["asynq"], d.asynq)
+		ts.ahead(label, names["gocraft"], d.gocraft)
+		ts.ahead(label, names[bullmq], d.bullmq)
+		ts.ahead(label, names["raw"], 0.5)
+		ts.ahead(label, names["raw2"], 0.5)
+	}
 	us := names["ours"]
-	add := func(row place, t target) { ts[row] = t }
-	// ahead: ours is at least so many times the other.
-	ahead := func(figure, system string, bound float64) {
-		row := place{figure, system}
-		add(row, target{place{figure, us}, row, true, bound, fmt.Sprintf("ltsworker ≥ %g × this", bound)})
+	ts.against(key{limitLabel, us}, key{fourLabel, us}, true, 0.8, "≥ 0.8 × the same without a limit")
+	ts.against(key{groupsLabel, us}, key{drainLabel(50), us}, true, 0.6, "≥ 0.6 × the same without groups")
+	ts.ahead(singleLabel, names["asynq"], 3)
+	ts.ahead(singleLabel, names["gocraft"], 2)
+	ts.ahead(batchLabel, names[bullmq], 4)
+	ts.below(processLabel, names["asynq"], 0.3)
+	ts.below(processLabel, names[bullmq], 0.3)
+	ts.within(instructionsLabel, count.EnqueueName(1000), 22_000, "")
+	ts.within(instructionsLabel, count.DrainName(1), 400_000, "")
+	ts.within(instructionsLabel, count.DrainName(50), 40_000, "")
+	ts.within(instructionsLabel, count.DrainName(200), 35_000, "")
+	ts.below(memoryLabel(16), names["asynq"], 0.7)
+	for _, size := range []int{256, 4096} {
+		ts.below(memoryLabel(size), names["asynq"], 1)
+		ts.below(memoryLabel(size), names[bullmq], 1)
 	}
-	// below: ours is at most so many times the other.
-	below := func(figure, system string, bound float64) {
-		row := place{figure, system}
-		add(row, target{place{figure, us}, row, false, bound, fmt.Sprintf("ltsworker ≤ %g × this", bound)})
-	}
-	// within: our own value is at most the bound.
-	within := func(figure, row string, bound float64, unit string) {
-		p := place{figure, row}
-		add(p, target{p, place{}, false, bound, fmt.Sprintf("≤ %g %s", bound, unit)})
-	}
-	// against: our row compared with another of ours.
-	against := func(row, over place, atLeast bool, bound float64, text string) {
-		add(row, target{row, over, atLeast, bound, text})
-	}
-
-	for _, slots := range []int{10, 50, 200} {
-		label := drainLabel(slots)
-		ahead(label, names["asynq"], 8)
-		ahead(label, names[bullmq], 4)
-		if slots >= 50 {
-			ahead(label, names["gocraft"], 3)
-			ahead(label, names["river"], 3)
-		}
-		ahead(label, names["raw"], 0.8)
-	}
-	against(place{limitLabel, us}, place{fourLabel, us}, true, 0.8, "≥ 0.8 × the same without a limit")
-	against(place{groupsLabel, us}, place{drainLabel(50), us}, true, 0.5, "≥ 0.5 × the same without groups")
-	ahead(singleLabel, names["asynq"], 3)
-	ahead(singleLabel, names["gocraft"], 2)
-	ahead(batchLabel, names["raw"], 0.7)
-	for _, label := range []string{idleLabel, busyLabel} {
-		within(label+", p50", us, 1, "ms")
-		within(label+", p99", us, 3, "ms")
-		below(label+", p50", names[bullmq], 1)
-		below(label+", p99", names[bullmq], 1)
-	}
-	within(scheduledLabel+", p99", us, 5, "ms")
-	within(inboxLabel+", p99", us, 10, "ms")
-	for _, s := range []string{names["asynq"], names[bullmq]} {
-		below(commandLabel, s, 0.5)
-		below(processLabel, s, 0.5)
-		for _, size := range payloadSizes {
-			below(memoryLabel(size), s, 1)
-		}
-	}
-	within(commandsLabel, us, 1, "commands/s")
 	for _, label := range []string{scaleEnqueue, scaleDrain, scaleCPU} {
-		against(place{label, loadedRow}, place{label, emptyRow}, false, 1.3, "≤ 1.3 × the empty pool")
+		ts.against(key{label, loadedRow}, key{label, emptyRow}, false, 1.3, "≤ 1.3 × the empty pool")
 	}
-	within(killLabel, us+", lease 5 s", 6, "s")
+	ts.within(scaleLongest, loadedRow, 10, "ms")
+	ts.within(allocLabel, us, 10, "allocations")
+	for row, f := range before {
+		ts.within(row.figure, row.system, f.value, f.unit+", as before schema 2")
+	}
 	return ts
 }()
+
+type targetSet map[key]target
+
+// ahead: ours is at least so many times the other.
+func (ts targetSet) ahead(figure, system string, bound float64) {
+	row := key{figure, system}
+	ts[row] = target{key{figure, names["ours"]}, row, true, bound, fmt.Sprintf("ltsworker ≥ %g × this", bound)}
+}
+
+// below: ours is at most so many times the other.
+func (ts targetSet) below(figure, system string, bound float64) {
+	row := key{figure, system}
+	ts[row] = target{key{figure, names["ours"]}, row, false, bound, fmt.Sprintf("ltsworker ≤ %g × this", bound)}
+}
+
+// within: the row's own value is at most the bound.
+func (ts targetSet) within(figure, row string, bound float64, unit string) {
+	k := key{figure, row}
+	text := "≤ " + bounded(bound)
+	if unit != "" {
+		text += " " + unit
+	}
+	ts[k] = target{k, key{}, false, bound, text}
+}
+
+// against: a row of ours compared with another of ours.
+func (ts targetSet) against(row, over key, atLeast bool, bound float64, text string) {
+	ts[row] = target{row, over, atLeast, bound, text}
+}
+
+// bounded writes a bound without digits that say nothing.
+func bounded(v float64) string {
+	if v >= 1000 {
+		return number(v)
+	}
+	return fmt.Sprintf("%g", v)
+}

@@ -5,35 +5,72 @@ import (
 	stdcmp "cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
+// vector is an entry and what becomes of it: see protocol.md.
 type vector struct {
-	Name   string
-	Entry  string
-	ID     string            // "" where the replica chooses one
-	Task   map[string]string // the hash it becomes
-	Reason string            // why it is rejected instead
-	Code   string            // the same for programs; "" is "invalid"
-	Taken  string            // the task that a duplicate names
+	Name  string
+	Entry string
 
-	BeyondSchema bool `json:"beyond_schema"` // the JSON Schema cannot say that it is rejected
+	ID                  string // "" where the replica makes one
+	Priority            int
+	Record              string
+	Scheduled, Expiring string
+	Unique              string
+
+	Reason, Code, Taken string // of a rejection; no code is "invalid"
+
+	Ends  *ending
+	Reply string
+
+	BeyondSchema bool `json:"beyond_schema"`
 }
 
-// anyOf stands in a vector for values that differ from run to run.
-var anyOf = map[string]*regexp.Regexp{
-	"<ms>":    regexp.MustCompile(`^1\d{12}$`),
-	"<score>": regexp.MustCompile(`^\d{1,16}$`),
+// ending is how the test ends a task.
+type ending struct {
+	Result *string
+	Times  int
+
+	Code  worker.Code
+	Error string
 }
+
+// report is the report of the attempt.
+func (e *ending) report(c worker.Claimed) worker.Report {
+	r := worker.Report{ID: c.Tasks[0].ID, Queue: c.Queue, Fence: c.Fence, Last: true}
+	if e.Code != "" {
+		r.Op, r.Code, r.Error = worker.Fail, e.Code, e.Error
+	}
+	if e.Result != nil {
+		r.Result = []byte(strings.Repeat(*e.Result, max(e.Times, 1)))
+	}
+	return r
+}
+
+// vectorTest pushes vectors into one pool.
+type vectorTest struct {
+	rdb    *redis.Client
+	store  *redisstore.Store
+	schema *jsonschema.Schema
+	call   int64
+}
+
+const prefix = "lts:{default}:"
 
 func TestVectorsOfTheProtocol(t *testing.T) {
 	text, err := os.ReadFile("vectors.json")
@@ -47,74 +84,220 @@ func TestVectorsOfTheProtocol(t *testing.T) {
 	if len(vectors) == 0 {
 		t.Fatal("no vectors")
 	}
-	ctx := context.Background()
 	rdb := redisserver.Start(t).Client(t)
-	store := redisstore.New(rdb, "default")
-	schema := entrySchema(t)
-
+	vt := &vectorTest{rdb: rdb, store: redisstore.New(rdb, "default"), schema: entrySchema(t)}
+	if _, err := vt.store.Join(t.Context(), worker.Registration{Replica: "r", Lease: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range vectors {
-		t.Run(v.Name, func(t *testing.T) {
-			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(v.Entry))
-			if err == nil {
-				err = schema.Validate(doc)
-			}
-			if valid := v.Reason == "" || v.BeyondSchema; valid != (err == nil) {
-				t.Errorf("the schema says %v", err)
-			}
-
-			known := keys(t, rdb.Keys(ctx, "lts:{default}:task:*").Val())
-			rejects := rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val()
-			if err := rdb.RPush(ctx, "lts:{default}:inbox", v.Entry).Err(); err != nil {
-				t.Fatal(err)
-			}
-			if more, err := store.AdmitInbox(ctx); err != nil || more {
-				t.Fatalf("AdmitInbox = %v, %v; want false, nil", more, err)
-			}
-
-			if v.Reason != "" {
-				got, err := store.Rejected(ctx, 1)
-				if err != nil || rdb.XLen(ctx, "lts:{default}:inbox:rejected").Val() != rejects+1 {
-					t.Fatalf("not rejected (%v)", err)
-				}
-				if diff := cmp.Diff(redisstore.Reject{
-					Cursor: got[0].Cursor, Code: stdcmp.Or(v.Code, "invalid"), Reason: v.Reason, Task: v.Taken, Entry: v.Entry,
-				}, got[0]); diff != "" {
-					t.Errorf("reject (-want +got):\n%s", diff)
-				}
-				return
-			}
-			var made string
-			for key := range keys(t, rdb.Keys(ctx, "lts:{default}:task:*").Val()) {
-				if !known[key] {
-					made = key
-				}
-			}
-			if made == "" {
-				t.Fatal("no task was made")
-			}
-			if want := "lts:{default}:task:" + v.ID; v.ID != "" && made != want {
-				t.Errorf("made %s, want %s", made, want)
-			}
-			got := rdb.HGetAll(ctx, made).Val()
-			for field, value := range got {
-				for stand, re := range anyOf {
-					if v.Task[field] == stand && re.MatchString(value) {
-						got[field] = stand
-					}
-				}
-			}
-			if diff := cmp.Diff(v.Task, got); diff != "" {
-				t.Errorf("hash (-want +got):\n%s", diff)
-			}
-		})
+		t.Run(v.Name, func(t *testing.T) { vt.run(t, v) })
 	}
 }
 
-func keys(t *testing.T, list []string) map[string]bool {
+func (vt *vectorTest) run(t *testing.T, v vector) {
+	ctx := t.Context()
+	vt.validate(t, v)
+	known := vt.records(t)
+	rejects := vt.rdb.XLen(ctx, prefix+"inbox:rejected").Val()
+	if err := vt.rdb.RPush(ctx, prefix+"inbox", v.Entry).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if more, err := vt.store.AdmitInbox(ctx); err != nil || more {
+		t.Fatalf("AdmitInbox = %v, %v; want false, nil", more, err)
+	}
+	id := v.Taken
+	if v.Reason == "" {
+		id = vt.made(t, v, known)
+	} else if vt.rejected(t, v); vt.rdb.XLen(ctx, prefix+"inbox:rejected").Val() != rejects+1 {
+		t.Error("not rejected once")
+	}
+	if v.Ends != nil {
+		vt.wantReply(t, id, "")
+		vt.end(t, v)
+	}
+	if v.Reply != "" && id != v.ID {
+		id = entryID(t, v)
+	}
+	if id != "" {
+		vt.wantReply(t, id, v.Reply)
+	}
+}
+
+// validate compares the schema with what is to become of the entry.
+func (vt *vectorTest) validate(t *testing.T, v vector) {
 	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(v.Entry))
+	if err == nil {
+		err = vt.schema.Validate(doc)
+	}
+	if valid := v.Reason == "" || v.BeyondSchema; valid != (err == nil) {
+		t.Errorf("the schema says %v", err)
+	}
+}
+
+// records are the keys of all records.
+func (vt *vectorTest) records(t *testing.T) map[string]bool {
+	t.Helper()
+	keys, err := vt.rdb.Keys(t.Context(), prefix+"task:*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
 	set := map[string]bool{}
-	for _, k := range list {
+	for _, k := range keys {
 		set[k] = true
 	}
 	return set
+}
+
+func (vt *vectorTest) rejected(t *testing.T, v vector) {
+	t.Helper()
+	got, err := vt.store.Rejected(t.Context(), 1)
+	if err != nil || len(got) == 0 {
+		t.Fatalf("not rejected (%v)", err)
+	}
+	want := redisstore.Reject{Cursor: got[0].Cursor, Code: stdcmp.Or(v.Code, "invalid"), Reason: v.Reason, Task: v.Taken, Entry: v.Entry}
+	if diff := cmp.Diff(want, got[0]); diff != "" {
+		t.Errorf("reject (-want +got):\n%s", diff)
+	}
+}
+
+// made checks the task that was made, and returns its id.
+func (vt *vectorTest) made(t *testing.T, v vector, known map[string]bool) (id string) {
+	t.Helper()
+	ctx := t.Context()
+	for key := range vt.records(t) {
+		if !known[key] {
+			id = strings.TrimPrefix(key, prefix+"task:")
+		}
+	}
+	if id == "" {
+		t.Fatal("no task was made")
+	}
+	if v.ID == "" && len(id) != 22 || v.ID != "" && id != v.ID {
+		t.Errorf("made %s, want %s", id, v.ID)
+	}
+	record := vt.rdb.Get(ctx, prefix+"task:"+id).Val()
+	filled := newFiller(t, record)
+	if diff := cmp.Diff(filled.fill(v.Record), record); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+	position, err := strconv.ParseInt(filled.position, 10, 64)
+	if priority := int(127 - position>>45); err != nil || priority != v.Priority {
+		t.Errorf("position %s, %v: priority %d, want %d", filled.position, err, priority, v.Priority)
+	}
+	for _, index := range []struct{ key, want string }{
+		{"scheduled", filled.fill(v.Scheduled)}, {"expiring", filled.fill(v.Expiring)}, {"wait:" + filled.queue, filled.waits(record)},
+	} {
+		got := ""
+		if score, err := vt.rdb.ZScore(ctx, prefix+index.key, id).Result(); err == nil {
+			got = strconv.FormatInt(int64(score), 10)
+		}
+		if got != index.want {
+			t.Errorf("score in %s is %q, want %q", index.key, got, index.want)
+		}
+	}
+	if v.Unique != "" {
+		if got := vt.rdb.Get(ctx, prefix+"unique:"+v.Unique).Val(); got != id {
+			t.Errorf("unique:%s is %q, want %q", v.Unique, got, id)
+		}
+	}
+	return id
+}
+
+// filler has what differs from run to run in a record.
+type filler struct {
+	created         int64
+	position, queue string
+}
+
+func newFiller(t *testing.T, record string) filler {
+	t.Helper()
+	m := regexp.MustCompile(`^[a-zA-Z][01] (\d{13}) (\d{16}) \S+ (\S+)`).FindStringSubmatch(record)
+	if m == nil {
+		t.Fatalf("record %q", record)
+	}
+	created, _ := strconv.ParseInt(m[1], 10, 64)
+	return filler{created, m[2], strings.Replace(m[3], "-", "default", 1)}
+}
+
+var madeAt = regexp.MustCompile(`"created_at":\d{13}\b`)
+
+var timeIn = regexp.MustCompile(`<ms(?:\+(\d+))?>`)
+
+// fill puts the values of this run into a text.
+func (f filler) fill(text string) string {
+	text = timeIn.ReplaceAllStringFunc(text, func(s string) string {
+		later, _ := strconv.ParseInt(timeIn.FindStringSubmatch(s)[1], 10, 64)
+		return fmt.Sprintf("%013d", f.created+later)
+	})
+	return strings.Replace(text, "<position>", f.position, 1)
+}
+
+// waits is the score that the task has in its queue, "" if it does not wait.
+func (f filler) waits(record string) string {
+	if record[0] != 'w' {
+		return ""
+	}
+	position, _ := strconv.ParseInt(f.position, 10, 64)
+	return strconv.FormatInt(position, 10)
+}
+
+// end claims the task, which is the only one of its queue, and ends it.
+func (vt *vectorTest) end(t *testing.T, v vector) {
+	t.Helper()
+	spec, err := redisstore.ParseEntry([]byte(v.Entry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := vt.exchange(t, worker.Exchange{Claims: []worker.Claim{{Queue: spec.Queue, N: 1}}})
+	if len(got.Claimed) != 1 || got.Claimed[0].Tasks[0].ID != v.ID {
+		t.Fatalf("claimed %+v", got.Claimed)
+	}
+	got = vt.exchange(t, worker.Exchange{Reports: []worker.Report{v.Ends.report(got.Claimed[0])}})
+	if got.Verdicts[0] != worker.Accepted {
+		t.Fatalf("the report is %s", got.Verdicts[0])
+	}
+}
+
+func (vt *vectorTest) exchange(t *testing.T, x worker.Exchange) worker.Exchanged {
+	t.Helper()
+	vt.call++
+	x.Replica, x.Lane, x.Call, x.Lease = "r", 1, vt.call, time.Minute
+	got, err := vt.store.Exchange(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func entryID(t *testing.T, v vector) string {
+	t.Helper()
+	var e struct{ ID string }
+	if err := json.Unmarshal([]byte(v.Entry), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.ID
+}
+
+// wantReply compares the only reply of an id; want is "" for none.
+func (vt *vectorTest) wantReply(t *testing.T, id, want string) {
+	t.Helper()
+	ctx := t.Context()
+	key := prefix + "reply:" + id
+	got := vt.rdb.LRange(ctx, key, 0, -1).Val()
+	if want == "" {
+		if len(got) > 0 {
+			t.Errorf("%s has the replies %q", id, got)
+		}
+		return
+	}
+	for i := range got {
+		got[i] = madeAt.ReplaceAllString(got[i], `"created_at":<ms>`)
+	}
+	if diff := cmp.Diff([]string{want}, got); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if left := vt.rdb.PTTL(ctx, key).Val(); left <= 9*time.Minute || left > 10*time.Minute {
+		t.Errorf("the reply expires in %v", left)
+	}
 }

@@ -40,10 +40,9 @@ func faintingDialer(ctx context.Context, network, addr string) (net.Conn, error)
 	return &faintingConn{c}, nil
 }
 
-// reportOfSuccess is in a call by hash of the script that reports a success. The task's
-// id alone would not do: a renewal names it, too, and one follows the claim at once
-// where the bell rings late.
-var reportOfSuccess = []byte(redis.NewScript(lua.Source("succeed")).Hash())
+// exchangeCall is in a call by hash of the script that carries reports. The task's id
+// alone would not do: a renewal may name it, too.
+var exchangeCall = []byte(redis.NewScript(lua.Source("exchange")).Hash())
 
 // faintingConn stops the whole process around the write that reports the fainting
 // task.
@@ -51,7 +50,7 @@ type faintingConn struct{ net.Conn }
 
 func (c *faintingConn) Write(b []byte) (int, error) {
 	t := fainting.Load()
-	report := t != nil && bytes.Contains(b, reportOfSuccess) && bytes.Contains(b, []byte(t.ID))
+	report := t != nil && bytes.Contains(b, exchangeCall) && bytes.Contains(b, []byte(t.ID))
 	if !report || !fainting.CompareAndSwap(t, nil) {
 		return c.Conn.Write(b)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Acceptance I1: entries are pushed to the inbox while the replicas that read it
+// Entries are pushed to the inbox while the replicas that read it
 // are killed: each becomes one task, which ends once. Half of them bring no id, so
 // that nothing but the inbox itself keeps them from being admitted twice.
 func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
@@ -19,7 +19,7 @@ func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
 	c := f.client()
 	replicas := f.fleetOf(3)
 
-	ctx, cancel := context.WithTimeout(t.Context(), lasting(8*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), lasting(5*time.Second))
 	defer cancel()
 	pushed := make(chan int, 1)
 	pace := rand.New(rand.NewPCG(rnd.Uint64(), 0))

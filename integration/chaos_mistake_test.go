@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -57,9 +59,23 @@ func TestOracleCountsHandlersAtOnce(t *testing.T) {
 func TestOracleSeesEachDamagedIndex(t *testing.T) {
 	ctx := context.Background()
 	for want, damage := range map[string]func(s *site, id string) error{
-		"in the index none": func(s *site, id string) error { return s.rdb.ZRem(ctx, s.key("running:default"), id).Err() },
-		"no task":           func(s *site, id string) error { return s.rdb.Del(ctx, s.key("task:"+id)).Err() },
-		"which does not run": func(s *site, id string) error {
+		"in the index none":   func(s *site, id string) error { return s.rdb.HDel(ctx, s.key("run:default"), id).Err() },
+		"runs under no claim": func(s *site, _ string) error { return s.rdb.Del(ctx, s.key("claims")).Err() },
+		"has no lease":        func(s *site, _ string) error { return s.rdb.Del(ctx, s.key("leases")).Err() },
+		"there is a lease of no": func(s *site, _ string) error {
+			return s.rdb.ZAdd(ctx, s.key("leases"), redis.Z{Score: 1, Member: "7"}).Err()
+		},
+		"1 tasks run and 0":       func(s *site, _ string) error { return s.rdb.HSet(ctx, s.key("meta"), "limit", 5).Err() },
+		"counted without a limit": func(s *site, id string) error { return s.rdb.SAdd(ctx, s.key("counted"), id).Err() },
+		"which does not run":      func(s *site, id string) error { return s.rdb.SAdd(ctx, s.key("stop:ghost"), "1 "+id).Err() },
+		"queue nowhere is held":   func(s *site, _ string) error { return s.rdb.SAdd(ctx, s.key("held"), "nowhere").Err() },
+		"says that there is none": func(s *site, id string) error { return s.rdb.HSet(ctx, s.key("more:"+id), "v", 7).Err() },
+		"is not in its claim": func(s *site, id string) error {
+			fence := s.rdb.HKeys(ctx, s.key("claims")).Val()[0]
+			return s.rdb.HSet(ctx, s.key("claims"), fence, "1 ghost default 1 1 0 other").Err()
+		},
+		"no task": func(s *site, id string) error { return s.rdb.Del(ctx, s.key("task:"+id)).Err() },
+		"has ghost, which does not run": func(s *site, id string) error {
 			return s.rdb.SAdd(ctx, s.key("group:run:g"), "ghost").Err()
 		},
 		"in its group: false": func(s *site, id string) error { return s.rdb.SRem(ctx, s.key("group:run:g"), id).Err() },
@@ -73,8 +89,8 @@ func TestOracleSeesEachDamagedIndex(t *testing.T) {
 		s := newSite(t)
 		id := enqueue(t, s.client(), pool.Spec{Kind: "step", Group: "g"})
 		s.seize("ghost", pool.DefaultQueue, 1, time.Hour)
-		if leases, tasks := s.inspect(); leases != 1 || tasks != 1 {
-			t.Errorf("%d leases and %d tasks", leases, tasks)
+		if running, tasks := s.inspect(); running != 1 || tasks != 1 {
+			t.Errorf("%d attempts and %d tasks", running, tasks)
 		}
 		if err := damage(s, id); err != nil {
 			t.Fatal(err)

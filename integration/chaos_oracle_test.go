@@ -177,16 +177,15 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 			groups[r.Group] = append(groups[r.Group], r)
 		}
 	}
-	last := int64(0)
+	var order fenceOrder
 	for _, n := range c.order {
 		fence := fences[n.attempt]
 		if fence == 0 {
 			continue // its replica died before the handler began
 		}
-		if fence <= last {
+		if last := order.next(n.replica, n.at, fence); fence <= last {
 			f.t.Errorf("attempt %d of task %s has fence %d, after %d was given out", n.number, n.task, fence, last)
 		}
-		last = fence
 	}
 	for _, l := range levels(all) {
 		top = max(top, l.n)
@@ -205,6 +204,24 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 	f.t.Logf("%d tasks, %d events, %d claims, %d handlers, %d at once (%d of frozen processes counted to the end of their leases)",
 		len(c.tales), c.events, len(c.order), len(all), top, exempt)
 	return all, top
+}
+
+// fenceOrder follows the fences of claims in the order of the stream. The tasks of a
+// claim share its fence, and the claims of one step may come in any order.
+type fenceOrder struct {
+	replica   string
+	at        time.Time
+	last, top int64 // the highest fence of all earlier steps, and of this one too
+}
+
+// next takes the fence of the next attempt and returns the highest of the steps before
+// its own.
+func (o *fenceOrder) next(replica string, at time.Time, fence int64) (last int64) {
+	if replica != o.replica || !at.Equal(o.at) {
+		o.replica, o.at, o.last = replica, at, o.top
+	}
+	o.top = max(o.top, fence)
+	return o.last
 }
 
 // merged joins intervals that touch.

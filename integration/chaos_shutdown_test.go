@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Acceptance S3: processes under load are told to end (SIGTERM) in a loop, and
+// Processes under load are told to end (SIGTERM) in a loop, and
 // replaced. None starts a handler after that, what has finished is reported, the
 // rest is given back at once with no attempt used, and the process ends well.
 func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
@@ -30,7 +30,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	load := f.load(rnd.Uint64(), 400)
 
 	var took []time.Duration
-	for begin := time.Now(); time.Since(begin) < lasting(12*time.Second); {
+	for begin := time.Now(); time.Since(begin) < lasting(7*time.Second); {
 		i := rnd.IntN(len(replicas))
 		f.awaitRun(replicas[i])
 		pause(rnd, 0, 200*time.Millisecond)

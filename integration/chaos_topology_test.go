@@ -74,9 +74,8 @@ func (s *storm) calm(rdb *redis.Client) (tasks int, story *chronicle) {
 	return tasks, s.chronicle()
 }
 
-// Acceptance L1, L5 and C1 on a cluster: processes are killed under a limit while
-// the pool's slot moves to another master, and on. Nothing is lost, the limit is
-// never exceeded.
+// Processes are killed under a limit while the pool's slot moves to another master,
+// and on. Nothing is lost, the limit is never exceeded.
 func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
 	rnd := seeded(t)
 	cluster := redisserver.StartCluster(t)
@@ -103,9 +102,9 @@ func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
 	}
 }
 
-// Acceptance C7 with processes: they are killed under a limit, and then the master
-// is. Each task that is left has one end; a handler more than the limit runs at
-// most for each claim that the new master has not heard of.
+// Processes are killed under a limit, and then the master is. Each task that is left has
+// one end; a handler more than the limit runs at most for each claim that the new master
+// has not heard of.
 func TestChaosProcessesAreKilledAndTheMaster(t *testing.T) {
 	t.Run("Cluster", func(t *testing.T) {
 		cluster := redisserver.StartCluster(t)

@@ -21,8 +21,6 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance C9, on a live pool.
-
 var damageSeed = flag.Uint64("damage.seed", 0, "seed of the damage; 0 takes a new one")
 
 // inspect walks the pool and returns the findings about its entries that are more
@@ -142,9 +140,12 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 					s.rdb.ZRem(ctx, s.key("scheduled"), id)
 				case 3:
 					if !deleted[id] {
-						// As a claim of a replica that is gone writes it, but without a lease.
-						run := fmt.Sprintf("1 1 2 %d %d 2 gone", time.Now().UnixMilli(), 127<<45+1)
-						s.rdb.HSet(ctx, s.key("task:"+id), "state", "running", "attempt", 1, "run", run)
+						// As a claim of a replica that is gone writes it, but without the claim.
+						s.rdb.ZRem(ctx, s.key("wait:default"), id)
+						s.rdb.ZRem(ctx, s.key("scheduled"), id)
+						s.rdb.SetRange(ctx, s.key("task:"+id), 0, "p")
+						run := fmt.Sprintf("1 1 2 %d 0 k gone", time.Now().UnixMilli())
+						s.rdb.HSet(ctx, s.key("run:default"), id, fmt.Sprintf("%-66s", run))
 					}
 				case 4:
 					s.rdb.SAdd(ctx, s.key(fmt.Sprintf("group:run:g%d", rng.IntN(5))), id)
@@ -196,10 +197,10 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 	}
 }
 
-// TestRunningTaskOutlivesItsDeletedLease deletes the running index under a live
-// replica: upkeep gives the task its lease back, the limit holds again, and the
+// TestRunningTaskOutlivesItsDeletedEntry deletes the running index under a live
+// replica: upkeep restores the entry from the claim, the limit holds again, and the
 // handler's result is accepted.
-func TestRunningTaskOutlivesItsDeletedLease(t *testing.T) {
+func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	s := newSite(t)
 	ctx := context.Background()
 	cfg := slots(4)
@@ -215,14 +216,14 @@ func TestRunningTaskOutlivesItsDeletedLease(t *testing.T) {
 	receive(t, started, patience, "the start")
 	// The walk of the replica's own upkeep may just have ended; a newcomer asks
 	// Redis when the next one is due.
-	s.rdb.Del(ctx, s.key("running:default"))
+	s.rdb.Del(ctx, s.key("run:default"))
 	eventually(t, patience, "the repair", func() bool {
 		s.rdb.HDel(ctx, s.key("meta"), "check")
 		s.rdb.Del(ctx, s.key("lock:maintenance"))
 		if _, err := s.store().Maintain(ctx, "newcomer"); err != nil {
 			t.Fatal(err)
 		}
-		return s.rdb.ZScore(ctx, s.key("running:default"), "a").Err() == nil
+		return s.rdb.HGet(ctx, s.key("run:default"), "a").Err() == nil
 	})
 	enqueue(t, c, pool.Spec{Kind: "k", ID: "b"})
 	if st := stats(t, c); st.Running != 1 || st.Waiting != 1 {
@@ -271,13 +272,13 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	s.replicas(1, slots(1), "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
-	newer := command{t: t, path: buildSchema(t, "2"), dir: t.TempDir(),
+	newer := command{t: t, path: buildSchema(t, "3"), dir: t.TempDir(),
 		env: []string{"LTS_REDIS=redis://" + s.rdb.Options().Addr + "/0", "LTS_POOL=" + s.name}}
 	newer.write("worker.yaml", "queues: {default: {workers: 1}}\nhandlers: {k: {command: [/bin/true]}}\n")
 
 	for _, args := range [][]string{{"enqueue", "k"}, {"run", "-c", "worker.yaml"}, {"stop", "some"}, {"doctor", "--fix"}} {
 		out, code := newer.run(args...)
-		if code != 1 || !strings.Contains(out, `schema "1"`) || !strings.Contains(out, "knows 2") || !strings.Contains(out, "drain") {
+		if code != 1 || !strings.Contains(out, `schema "2"`) || !strings.Contains(out, "knows 3") || !strings.Contains(out, "drain") {
 			t.Errorf("%v: exit code %d, %s", args, code, out)
 		}
 	}
@@ -293,7 +294,7 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	}
 	_, err := later.client().EnqueueSpec(context.Background(), pool.Spec{Kind: "k"})
 	var schema *pool.SchemaError
-	if !errors.As(err, &schema) || schema.Has != "2" || schema.Knows != redisstore.SchemaVersion || !strings.Contains(err.Error(), "upgrade") {
+	if !errors.As(err, &schema) || schema.Has != "3" || schema.Knows != redisstore.SchemaVersion || !strings.Contains(err.Error(), "upgrade") {
 		t.Errorf("the older program enqueues with %v", err)
 	}
 	old := later.pool(slots(1))

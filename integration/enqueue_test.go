@@ -48,7 +48,7 @@ func (s *site) fromMany(spec pool.Spec) string {
 	return receipts[0].ID
 }
 
-// Acceptance B6: 50 clients with one id, or one unique key, make one task.
+// 50 clients with one id, or one unique key, make one task.
 func TestOneIDOrUniqueKeyMakesOneTask(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -70,7 +70,7 @@ func TestOneIDOrUniqueKeyMakesOneTask(t *testing.T) {
 	}
 }
 
-// Acceptance B6: a unique key is free again when its task finishes, is stopped,
+// A unique key is free again when its task finishes, is stopped,
 // or is deleted, and so is an id when its task is removed.
 func TestUniqueKeyIsFreeAfterEveryEnd(t *testing.T) {
 	s := newSite(t)
@@ -123,7 +123,7 @@ func TestUniqueKeyIsFreeAfterEveryEnd(t *testing.T) {
 	}
 }
 
-// Acceptance B6: an attempt that lost its lease cannot free the key that a newer
+// An attempt that lost its lease cannot free the key that a newer
 // task holds by now.
 func TestStaleFinisherCannotFreeANewerHoldersKey(t *testing.T) {
 	s := newSite(t)

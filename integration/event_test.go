@@ -75,7 +75,7 @@ func (s *site) awaitGroup(group string) {
 	})
 }
 
-// Acceptance E1: a consumer that was down while 10,000 tasks ended gets every end
+// A consumer that was down while 10,000 tasks ended gets every end
 // afterwards, and the events of each task in order.
 func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	const tasks = 10_000
@@ -110,7 +110,7 @@ func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	}
 }
 
-// Acceptance E2: a consumer that hangs slows nobody, its lag is visible, and a
+// A consumer that hangs slows nobody, its lag is visible, and a
 // reader behind the trim is told.
 func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	const tasks, keep = 3000, 1000
@@ -179,7 +179,7 @@ func TestBrokenEventHoldsUpNoReader(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add("id", "bad", "state", "failed", "at", "soon")
+	add("ids", "bad", "state", "failed", "at", "soon")
 	add("note", "not an event")
 	id := enqueue(t, c, pool.Spec{Kind: "step", Delay: time.Hour})
 
@@ -211,7 +211,7 @@ func TestBrokenEventHoldsUpNoReader(t *testing.T) {
 	}
 }
 
-// Acceptance E3: a consumer that dies while it holds entries loses none: another
+// A consumer that dies while it holds entries loses none: another
 // of its group gets them, and everything after them.
 func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 	f := newFleet(t, time.Second, 1, 0)
@@ -252,7 +252,7 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 	}
 }
 
-// Acceptance E3: a worker that dies right after it has reported: the event is
+// A worker that dies right after it has reported: the event is
 // there, once, and the task does not run again.
 func TestReportOutlivesItsReplica(t *testing.T) {
 	f := newFleet(t, 1500*time.Millisecond, 4, 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +39,22 @@ func (v *victim) base() {
 // exchange reports and claims at once, and answers with both, in short.
 func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...worker.Report) (string, error) {
 	for i := range reports {
+		reports[i].Queue, reports[i].Last = "default", true
 		if task := v.held[reports[i].ID]; task != nil {
 			reports[i].Fence = task.Fence
 		}
 	}
-	verdicts, claimed, err := st.Exchange(ctx, reports, []worker.Claim{claimOf(call, n, time.Minute)})
+	x := claimOf(call, n, time.Minute)
+	x.Reports = reports
+	got, err := st.Exchange(ctx, x)
 	if err != nil {
 		return "", err
 	}
 	var words []string
-	for _, v := range verdicts {
+	for _, v := range got.Verdicts {
 		words = append(words, string(v))
 	}
-	for _, task := range claimed[0].Tasks {
+	for _, task := range tasksOf(got) {
 		words = append(words, fmt.Sprintf("%s/%d", task.ID, task.Attempt))
 	}
 	return strings.Join(words, " "), nil
@@ -78,7 +82,7 @@ func done(err error) (string, error) { return "", err }
 
 var forever = worker.Forever
 
-// faultCases are the cases by script.
+// faultCases are the cases by name, of which the first word is the script.
 var faultCases = map[string]faultCase{
 	"enqueue": {
 		prepare: func(v *victim) {
@@ -97,7 +101,7 @@ var faultCases = map[string]faultCase{
 			return strings.Join(words, " "), err
 		},
 	},
-	"claim": {
+	"exchange claims": {
 		prepare: func(v *victim) {
 			v.base()
 			v.enqueue(worker.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u", Retain: &forever},
@@ -109,7 +113,7 @@ var faultCases = map[string]faultCase{
 			return v.exchange(ctx, st, 1, 3)
 		},
 	},
-	"succeed": {
+	"exchange succeeds": {
 		prepare: func(v *victim) {
 			v.base()
 			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour, Headers: map[string]string{"h": "1"}},
@@ -119,9 +123,8 @@ var faultCases = map[string]faultCase{
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			return v.exchange(ctx, st, 2, 1, worker.Report{ID: "a", Result: []byte("1")}, worker.Report{ID: "c"}, worker.Report{ID: "nobody"})
 		},
-		again: "already gone gone b/1", // c left with its end
 	},
-	"fail": {
+	"exchange fails": {
 		prepare: func(v *victim) {
 			v.base()
 			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
@@ -137,9 +140,8 @@ var faultCases = map[string]faultCase{
 				worker.Report{ID: "d", Op: worker.Fail, Code: worker.CodeStopped, Error: "no"},
 				worker.Report{ID: "e", Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true})
 		},
-		again: "already already already already b/1",
 	},
-	"release": {
+	"exchange releases": {
 		prepare: func(v *victim) {
 			v.base()
 			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
@@ -155,7 +157,6 @@ var faultCases = map[string]faultCase{
 				worker.Report{ID: "d", Op: worker.Release, Code: worker.CodeReleased},
 				worker.Report{ID: "e", Op: worker.Release, Code: worker.CodeReleased})
 		},
-		again: "already already already already b/1",
 	},
 	"renew": {
 		prepare: func(v *victim) {
@@ -165,11 +166,19 @@ var faultCases = map[string]faultCase{
 			v.stop("c")
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
-			verdicts, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: []worker.Held{
-				{ID: "a", Fence: v.held["a"].Fence, Progress: []byte("50"), Slow: true}, {ID: "c", Fence: v.held["c"].Fence},
-				{ID: "d", Fence: v.held["d"].Fence + 1}, {ID: "nobody", Fence: 1},
-			}})
-			return fmt.Sprint(verdicts), err
+			fence := v.held["a"].Fence
+			got, err := st.Renew(ctx, worker.Renewal{
+				Replica: "r", Lease: time.Minute,
+				Held: []worker.HeldClaim{
+					{Fence: fence, Held: 2, Left: worker.Forever, IDs: []string{"a", "c"}}, // d is taken back
+					{Fence: 1, Held: 1, Left: time.Second},
+				},
+				News: []worker.News{
+					{ID: "a", Fence: fence, Progress: []byte("50"), Slow: true}, {ID: "d", Fence: fence + 1, Progress: []byte("1")},
+					{ID: "nobody", Fence: 1, Slow: true},
+				},
+			})
+			return fmt.Sprint(got.Verdicts, len(got.Stops)), err
 		},
 	},
 	"reap": {
@@ -184,6 +193,16 @@ var faultCases = map[string]faultCase{
 		},
 		call:  maintain,
 		again: "busy=false inbox=false lost=0", // what was found is for the log only
+	},
+	"reap orphans": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.claim(1, 1, time.Millisecond)
+			v.must(v.rdb.Del(context.Background(), v.key("task:a")).Err())
+			v.later()
+		},
+		call: maintain,
 	},
 	"promote": {
 		prepare: func(v *victim) {
@@ -285,8 +304,16 @@ var faultCases = map[string]faultCase{
 	"leave": {
 		prepare: func(v *victim) {
 			v.base()
+			v.join("s", worker.Registration{
+				Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]worker.Policy{"k": {MaxAttempts: 3}},
+			})
+			v.claim(1, 1, time.Minute) // which comes back short
+			v.later()
+			_, err := v.st.Exchange(context.Background(), worker.Exchange{Replica: "s", Lane: 1, Call: 1, Lease: time.Minute, Idle: true})
+			v.must(err)
+			v.later()
+			// r, which is idle for longer, is woken for it; s inherits that.
 			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Queue: "other", Delay: time.Hour})
-			v.must(v.rdb.Del(context.Background(), v.key("wake:default"), v.key("wake:other")).Err())
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return done(st.Leave(ctx, "r"))
@@ -321,23 +348,41 @@ var faultCases = map[string]faultCase{
 	},
 	"wake": {
 		prepare: func(v *victim) {
+			on := true
 			v.base()
+			v.configure(worker.Setting{Scope: worker.PoolScope, Pause: &on})
 			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Delay: time.Hour})
-			v.must(v.rdb.Del(context.Background(), v.key("wake:default")).Err())
-		},
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			return done(st.Wake(ctx, "default"))
-		},
-	},
-	"mend": {
-		prepare: func(v *victim) {
-			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"})
-			v.claim(1, 1, time.Millisecond)
-			v.must(v.rdb.Del(context.Background(), v.key("task:a")).Err())
+			v.claim(1, 1, time.Minute) // which comes back short
 			v.later()
 		},
-		call: maintain,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			off := false // every queue may have claimable tasks again
+			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Pause: &off}))
+		},
+	},
+	"count": {
+		prepare: func(v *victim) {
+			v.join("r", worker.Registration{Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}})
+			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.claim(1, 1, time.Minute)
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			nine := 9
+			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &nine}))
+		},
+	},
+	"get": {
+		prepare: parkedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			tasks, err := st.Get(ctx, "a", "b", "nobody")
+			var words []string
+			for _, task := range tasks {
+				if task != nil {
+					words = append(words, task.ID, string(task.State))
+				}
+			}
+			return strings.Join(words, " "), err
+		},
 	},
 	"check": {
 		prepare: func(v *victim) {
@@ -394,16 +439,29 @@ func parkedGroup(v *victim) {
 	v.claim(1, 1, time.Minute)
 }
 
-// eachScript runs f for every script there is; one without a case fails.
+// casesOf are the names of the cases of a script.
+func casesOf(script string) []string {
+	var names []string
+	for name := range faultCases {
+		if of, _, _ := strings.Cut(name, " "); of == script {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// eachScript runs f for every case of every script there is; one without a case
+// fails.
 func eachScript(t *testing.T, f func(t *testing.T, script string, c faultCase)) {
 	for _, script := range scripts(t) {
-		t.Run(script, func(t *testing.T) {
-			c, ok := faultCases[script]
-			if !ok {
-				t.Fatalf("lua/%s.lua has no case in faultCases", script)
-			}
-			f(t, script, c)
-		})
+		cases := casesOf(script)
+		if len(cases) == 0 {
+			t.Errorf("lua/%s.lua has no case in faultCases", script)
+		}
+		for _, name := range cases {
+			t.Run(name, func(t *testing.T) { f(t, script, faultCases[name]) })
+		}
 	}
 }
 
@@ -420,14 +478,15 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(err)
 	_, err = st.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: "y", Group: "w"}})
 	v.must(err)
-	_, _, err = st.Exchange(ctx, nil, []worker.Claim{claimOf(1, 1, time.Millisecond)})
+	_, err = st.Exchange(ctx, claimOf(1, 1, time.Millisecond))
 	v.must(err)
 	v.must(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &zero})) // brings y to the line
 	v.must(v.rdb.Del(ctx, v.key("task:x")).Err())
 	v.later()
 	_, err = st.Maintain(ctx, "r") // finds x without a body
 	v.must(err)
-	_, _, err = st.Exchange(ctx, []worker.Report{{ID: "y", Op: worker.Fail}, {ID: "y", Op: worker.Release}, {ID: "y"}}, nil)
+	v.must(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &one})) // counts, and wakes every queue
+	_, err = st.Get(ctx, "y")
 	v.must(err)
 	_, err = st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour})
 	v.must(err)
@@ -440,7 +499,6 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(st.Ring(ctx, "r"))
 	_, err = st.Drain(ctx, "nobody")
 	v.must(err)
-	v.must(st.Wake(ctx, "default"))
 	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, worker.ErrNoQueue) {
 		v.t.Fatal(err)
 	}

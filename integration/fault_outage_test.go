@@ -232,7 +232,7 @@ func wait(d time.Duration) {
 // between its tries, and a driver that tries four times.
 const calm = 60
 
-// Acceptance C7: Redis says nothing for three leases.
+// Redis says nothing for three leases.
 func TestReplicasOutliveASilentRedis(t *testing.T) {
 	t.Parallel()
 	const lease, silence = 2 * time.Second, 6 * time.Second
@@ -251,7 +251,7 @@ func TestReplicasOutliveASilentRedis(t *testing.T) {
 	p.settles()
 }
 
-// Acceptance C7: Redis is killed and comes back with its data.
+// Redis is killed and comes back with its data.
 func TestReplicasOutliveARestartedRedis(t *testing.T) {
 	t.Parallel()
 	const down = 3 * time.Second
@@ -277,7 +277,7 @@ func TestReplicasOutliveARestartedRedis(t *testing.T) {
 	p.settles()
 }
 
-// Acceptance C7: every connection is killed again and again.
+// Every connection is killed again and again.
 func TestReplicasOutliveKilledConnections(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, 5*time.Second)
@@ -296,7 +296,7 @@ func TestReplicasOutliveKilledConnections(t *testing.T) {
 	p.settles()
 }
 
-// Acceptance C7: connections are reset again and again, in the middle of whatever
+// Connections are reset again and again, in the middle of whatever
 // they carry.
 func TestReplicasOutliveResetConnections(t *testing.T) {
 	t.Parallel()
@@ -310,7 +310,7 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 	p.settles()
 }
 
-// Acceptance C7: the server forgets its scripts again and again, which nobody
+// The server forgets its scripts again and again, which nobody
 // notices.
 func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -333,7 +333,7 @@ func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	p.settles()
 }
 
-// Acceptance C7: one of two replicas is cut off for three leases, with a task that
+// One of two replicas is cut off for three leases, with a task that
 // waits for its end. The other goes on and takes that task over; the one that was
 // cut off has cancelled it in time, and works again afterwards.
 func TestReplicaThatWasCutOffComesBack(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// Acceptance C6: whatever happens to the connection around one call of a script,
+// Whatever happens to the connection around one call of a script,
 // the driver's repetition leads where the call alone would have led, and the
 // caller is told so. Each script is called by its hash and, the first time, in
 // full.

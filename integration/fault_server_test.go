@@ -34,7 +34,7 @@ func (i info) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// Acceptance C10: Check names every reason why a server cannot keep a pool, and
+// Check names every reason why a server cannot keep a pool, and
 // says what to do.
 func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 	server := redisserver.Start(t, redisserver.Config("requirepass", "right"))
@@ -121,7 +121,7 @@ func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 	}
 }
 
-// Acceptance C10: a replica that is refused at its start says why and ends; one
+// A replica that is refused at its start says why and ends; one
 // that is refused later says why, once, and goes on when it may.
 func TestRefusedReplicaSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct{ refuse, allow, says, do string }{

@@ -27,6 +27,7 @@ type victim struct {
 	rdb  *redis.Client     // nothing is broken on this way
 	st   *redisstore.Store // nor on this
 	held map[string]*worker.Task
+	ends int64 // calls of lane 2 of replica r
 }
 
 var victims struct {
@@ -94,11 +95,11 @@ var incidental = []struct {
 	pattern *regexp.Regexp
 	word    string
 }{
-	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\b0[0-9A-Za-z]{21}\b`), "ID"},
 	{regexp.MustCompile(`\bepoch=\d+\.\d+`), "epoch=EPOCH"},
 	{regexp.MustCompile(`\b1[6-9]\d{12,14}\b`), "FENCE"},
 	{regexp.MustCompile(`\b1[6-9]\d{11}(\.0)?(-\d+)?\b`), "TIME"},
-	{regexp.MustCompile(`((?:run|wait)_ms"?[=:])\d+`), "${1}SPAN"},
+	{regexp.MustCompile(`((?:run|wait)_ms"?[=:])\d+( \d+)*`), "${1}SPAN"},
 	{regexp.MustCompile(`^call:[a-z0-9]+:`), "call:CLIENT:"},
 }
 
@@ -109,8 +110,8 @@ func plain(s string) string {
 	return s
 }
 
-// exact is all that the pool holds, key by key. The lock of the upkeep, which comes
-// and goes, is left out.
+// exact is all that the pool holds, key by key. The lock of the upkeep and the queues
+// that a group may have tasks in, which come and go, are left out.
 func (v *victim) exact() map[string][]string {
 	v.t.Helper()
 	return v.content(func(s string) string { return s })
@@ -128,7 +129,8 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 	all := map[string][]string{}
 	moved := map[string]int{} // in which five seconds differs
 	for _, name := range v.keys() {
-		if name == "lock:maintenance" {
+		// A queue stays among those of a group for a while after its last task of it has left.
+		if name == "lock:maintenance" || strings.HasPrefix(name, "group:lines:") {
 			continue
 		}
 		if strings.HasPrefix(name, "load:") {
@@ -247,22 +249,26 @@ func (v *victim) enqueue(specs ...worker.Spec) {
 // claim claims for replica r under the given number and keeps what it got.
 func (v *victim) claim(call int64, n int, lease time.Duration) {
 	v.t.Helper()
-	_, got, err := v.st.Exchange(context.Background(), nil, []worker.Claim{claimOf(call, n, lease)})
+	got, err := v.st.Exchange(context.Background(), claimOf(call, n, lease))
 	v.must(err)
-	for _, task := range got[0].Tasks {
+	for _, task := range tasksOf(got) {
 		v.held[task.ID] = task
 	}
 }
 
-func claimOf(call int64, n int, lease time.Duration) worker.Claim {
-	return worker.Claim{Replica: "r", Queue: "default", N: n, Lease: lease, Grace: 0, Call: call}
+// claimOf is an exchange of replica r that claims n tasks of the default queue.
+func claimOf(call int64, n int, lease time.Duration) worker.Exchange {
+	return worker.Exchange{Replica: "r", Lane: 1, Call: call, Lease: lease, Claims: []worker.Claim{{Queue: "default", N: n}}}
 }
 
 // end reports the end of a task that v holds.
 func (v *victim) end(r worker.Report) {
 	v.t.Helper()
-	r.Fence = v.held[r.ID].Fence
-	_, _, err := v.st.Exchange(context.Background(), []worker.Report{r}, nil)
+	r.Queue, r.Fence, r.Last = "default", v.held[r.ID].Fence, true
+	v.ends++
+	_, err := v.st.Exchange(context.Background(), worker.Exchange{
+		Replica: "r", Lane: 2, Call: v.ends, Lease: time.Minute, Reports: []worker.Report{r},
+	})
 	v.must(err)
 }
 

@@ -17,8 +17,9 @@ import (
 // groups and replicas of the cases are added to them.
 var poolKeys = []string{
 	"meta", "queues", "events", "stats", "scheduled", "expiring", "replicas", "inbox", "inbox:open", "inbox:rejected",
-	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "running:default", "wake:default",
-	"group:wait:default", "group:head:default", "group:run:g", "replica:r", "bell:r", "unique:u", "lock:maintenance",
+	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "run:default", "claims", "leases",
+	"group:wait:default", "group:head:default", "group:run:g", "group:lines:g", "replica:r", "bell:r", "stop:r",
+	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance",
 }
 
 // spoil puts a value of another type in the place of a key.
@@ -35,7 +36,7 @@ func (v *victim) spoil(name string) {
 	}
 }
 
-// Acceptance C10: where another program has put a value of another type in the
+// Where another program has put a value of another type in the
 // place of one of the pool's keys, a script may fail, and says so. Upkeep moves the
 // key out of the way in a few turns, the doctor mends what the script left half done, and then the
 // same call works, other queues go on, and of every task but one whose own key was
@@ -126,14 +127,17 @@ func (v *victim) otherQueueWorks(what string) {
 	ctx := context.Background()
 	v.join("other", worker.Registration{})
 	v.enqueue(worker.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
-	_, got, err := v.st.Exchange(ctx, nil, []worker.Claim{{Replica: "other", Queue: "elsewhere", N: 1, Lease: time.Minute, Call: 1}})
-	if err != nil || len(got[0].Tasks) != 1 {
-		v.t.Errorf("%s: a claim of another queue: %v, %v", what, got, err)
+	x := worker.Exchange{Replica: "other", Lane: 1, Call: 1, Lease: time.Minute, Claims: []worker.Claim{{Queue: "elsewhere", N: 1}}}
+	got, err := v.st.Exchange(ctx, x)
+	if err != nil || len(tasksOf(got)) != 1 {
+		v.t.Errorf("%s: a claim of another queue: %+v, %v", what, got, err)
 		return
 	}
-	verdicts, _, err := v.st.Exchange(ctx, []worker.Report{{ID: "elsewhere", Fence: got[0].Tasks[0].Fence}}, nil)
-	if err != nil || verdicts[0] != worker.Accepted {
-		v.t.Errorf("%s: the end of a task of another queue: %v, %v", what, verdicts, err)
+	x.Call, x.Claims = 2, nil
+	x.Reports = []worker.Report{{ID: "elsewhere", Queue: "elsewhere", Fence: got.Claimed[0].Fence, Last: true}}
+	got, err = v.st.Exchange(ctx, x)
+	if err != nil || got.Verdicts[0] != worker.Accepted {
+		v.t.Errorf("%s: the end of a task of another queue: %v, %v", what, got.Verdicts, err)
 	}
 }
 

@@ -37,7 +37,7 @@ func (x *cross) hold(ctx context.Context, task *worker.Task) ([]byte, error) {
 	}
 }
 
-// Acceptance L3: a waiting task starts at once after a slot frees, whichever path
+// A waiting task starts at once after a slot frees, whichever path
 // freed it. The bound is that of a busy machine, and a third of the slow poll
 // that would otherwise find the task.
 func TestFreedSlotIsUsedAtOnce(t *testing.T) {
@@ -183,7 +183,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-// Acceptance L3: the same for a queue's own limit, where the replica that frees
+// The same for a queue's own limit, where the replica that frees
 // the slot does not claim again because it leaves.
 func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 	for _, ends := range []bool{true, false} {
@@ -232,7 +232,7 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-// Acceptance L3: reports that claim nothing leave markers for others.
+// A report that claims nothing wakes an idle replica.
 func TestEveryReportWakesAnIdleReplica(t *testing.T) {
 	for _, r := range []worker.Report{
 		{Op: worker.Succeed, Code: worker.CodeOK},

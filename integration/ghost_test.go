@@ -2,8 +2,10 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -14,21 +16,34 @@ func (s *site) seize(replica, queue string, n int, lease time.Duration) []*worke
 	if _, err := s.store().Join(context.Background(), worker.Registration{Replica: replica, Lease: time.Hour}); err != nil {
 		s.t.Fatal(err)
 	}
-	_, claimed, err := s.store().Exchange(context.Background(), nil, []worker.Claim{{
-		Replica: replica, Queue: queue, N: n, Lease: lease, Grace: time.Second, Call: 1,
-	}})
+	got, err := s.store().Exchange(context.Background(), worker.Exchange{
+		Replica: replica, Lane: 1, Call: 1, Lease: lease, Grace: time.Second, Claims: []worker.Claim{{Queue: queue, N: n}},
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return claimed[0].Tasks
+	return tasksOf(got)
 }
 
-// report sends one report outside any replica and returns the verdict.
+// tasksOf are all tasks of an answer, in their order.
+func tasksOf(got worker.Exchanged) []*worker.Task {
+	var tasks []*worker.Task
+	for _, c := range got.Claimed {
+		tasks = append(tasks, c.Tasks...)
+	}
+	return tasks
+}
+
+// report sends one report outside any replica and returns the verdict. Its queue is
+// the default one.
 func (s *site) report(r worker.Report) worker.Verdict {
 	s.t.Helper()
-	verdicts, _, err := s.store().Exchange(context.Background(), []worker.Report{r}, nil)
-	if err != nil {
+	r.Queue, r.Last = pool.DefaultQueue, true
+	got, err := s.store().Exchange(context.Background(), worker.Exchange{
+		Replica: "messenger", Lane: 2, Call: 1, Lease: time.Second, Reports: []worker.Report{r},
+	})
+	if err != nil && !errors.Is(err, worker.ErrNotJoined) { // which leaves the verdicts valid
 		s.t.Fatal(err)
 	}
-	return verdicts[0]
+	return got.Verdicts[0]
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance L2: 1,000 groups with limit 1 each: never two of one group at once,
+// 1,000 groups with limit 1 each: never two of one group at once,
 // and each in its own order.
 func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	const groups, each = 1000, 4
@@ -45,10 +45,10 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 			t.Errorf("group %d started in the order %v", i, order[i])
 		}
 	}
-	s.onlyKeys("events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "wake:", "call:", "load:", "lock:")
+	s.onlyKeys(idleKeys...)
 }
 
-// Acceptance L2: tasks behind a saturated group start as if it were not there.
+// Tasks behind a saturated group start as if it were not there.
 func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -90,7 +90,7 @@ func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	idle(t, c)
 }
 
-// Acceptance L2: 10,000 blocked groups do not slow a claim. The two times come
+// 10,000 blocked groups do not slow a claim. The two times come
 // from one run on one machine, so their ratio is stable where they are not.
 func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	const groups = 10_000
@@ -106,13 +106,13 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	call := int64(0)
 	claim := func(n int) []*worker.Task {
 		call++
-		_, got, err := st.Exchange(t.Context(), nil, []worker.Claim{{
-			Replica: "bench", Queue: pool.DefaultQueue, N: n, Lease: time.Hour, Grace: time.Second, Call: call,
-		}})
+		got, err := st.Exchange(t.Context(), worker.Exchange{
+			Replica: "bench", Lane: 1, Call: call, Lease: time.Hour, Grace: time.Second, Claims: []worker.Claim{{Queue: pool.DefaultQueue, N: n}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got[0].Tasks
+		return tasksOf(got)
 	}
 	median := func() time.Duration {
 		specs := make([]pool.Spec, 1000)
@@ -145,7 +145,7 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	enqueueAll(t, c, specs)
 	seized := 0
 	for seized < groups {
-		n := len(claim(1000))
+		n := len(claim(worker.MaxClaim))
 		if n == 0 {
 			t.Fatalf("%d of %d groups could be claimed from", seized, groups)
 		}

@@ -17,7 +17,7 @@ func (s *site) push(entries ...any) {
 	}
 }
 
-// Acceptance I1: an idle pool starts what a plain RPUSH brings at once, with its
+// An idle pool starts what a plain RPUSH brings at once, with its
 // payload byte for byte.
 func TestPushedTaskStartsAtOnce(t *testing.T) {
 	s := newSite(t)
@@ -44,7 +44,7 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 	t.Logf("from RPUSH to start: p50 %v p99 %v", percentile(took, 50), percentile(took, 99))
 }
 
-// Acceptance I1: 100,000 entries at once, a few of them bad, read by two
+// 100,000 entries at once, a few of them bad, read by two
 // replicas: each is admitted or rejected exactly once.
 func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
 	const entries = 100_000
@@ -79,7 +79,7 @@ func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
 	}
 }
 
-// Acceptance I1: what cannot be a task is rejected with a reason, and is in
+// What cannot be a task is rejected with a reason, and is in
 // nobody's way.
 func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	s := newSite(t)
@@ -145,7 +145,7 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	}
 }
 
-// Acceptance I1: an entry whose reader died between taking it up and admitting it
+// An entry whose reader died between taking it up and admitting it
 // is admitted all the same, once.
 func TestEntryOfADeadReaderIsAdmittedOnce(t *testing.T) {
 	s := newSite(t)

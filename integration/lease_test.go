@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance C4: a task that runs for 20 leases on a healthy replica is never
+// A task that runs for 20 leases on a healthy replica is never
 // reclaimed, nor when the replica drains meanwhile. Real time is the subject.
 func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	t.Parallel()
@@ -57,7 +57,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	}
 }
 
-// Acceptance C5: ten replicas reap at once, and nothing keeps them apart: each
+// Ten replicas reap at once, and nothing keeps them apart: each
 // ended lease has one effect.
 func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
 	const tasks, reapers = worker.MaxClaim, 10

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance L1, within one process: 8 replicas with 50 slots each. As long as L
+// 8 replicas with 50 slots each, within one process. As long as L
 // tasks wait exactly L handlers run; never more than L, whatever they do.
 func TestLimitHoldsOverAllReplicas(t *testing.T) {
 	for _, limit := range []int{1, 2, 7, 100} {
@@ -52,7 +52,7 @@ func TestLimitHoldsOverAllReplicas(t *testing.T) {
 	}
 }
 
-// Acceptance L1: the limit of the pool holds over queues.
+// The limit of the pool holds over queues.
 func TestPoolLimitHoldsOverQueues(t *testing.T) {
 	const limit, tasks = 5, 400
 	s := newSite(t)
@@ -87,7 +87,7 @@ func TestPoolLimitHoldsOverQueues(t *testing.T) {
 	}
 }
 
-// Acceptance L4: after the limit was lowered below the running count nothing
+// After the limit was lowered below the running count nothing
 // starts until the count is below it; a raised limit is used at once.
 func TestLimitChangedWhileTasksRun(t *testing.T) {
 	s := newSite(t)
@@ -138,7 +138,7 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 	idle(t, c)
 }
 
-// Acceptance L4: of two replicas that configure different limits the one that
+// Of two replicas that configure different limits the one that
 // joined last wins, and it warns; one that configures the same as before leaves
 // alone what somebody has set live.
 func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance B1: 100,000 tasks, 4 replicas with 25 slots each.
+// 100,000 tasks, 4 replicas with 25 slots each.
 func TestEveryTaskIsHandledOnce(t *testing.T) {
 	const tasks = 100_000
 	s := newSite(t)
@@ -83,7 +83,23 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.onlyKeys("events", "meta", "queues", "stats", "call:", "load:", "lock:")
+	s.onlyKeys("events", "meta", "queues", "stats", "served:", "call:", "load:", "lock:")
+}
+
+// idleKeys are the keys of a pool with live replicas that keeps no task.
+var idleKeys = []string{
+	"events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "class:", "served:", "idle:", "call:", "load:", "lock:",
+}
+
+// nothingRuns fails the test if the pool holds a claim, its lease or a running task.
+func (s *site) nothingRuns() {
+	s.t.Helper()
+	ctx := context.Background()
+	for _, key := range []string{"run:" + pool.DefaultQueue, "claims", "leases"} {
+		if n, err := s.rdb.Exists(ctx, s.key(key)).Result(); n != 0 || err != nil {
+			s.t.Errorf("key %s is left: %v", key, err)
+		}
+	}
 }
 
 // onlyKeys fails the test where the pool has other keys than those named; one

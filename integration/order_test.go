@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance B2: one slot, 1,000 tasks of one millisecond, ids that sort
+// One slot, 1,000 tasks of one millisecond, ids that sort
 // otherwise, at the highest priority, and at a sequence near 2^45.
 func TestEqualPrioritiesStartFirstInFirstOut(t *testing.T) {
 	const tasks = 1000
@@ -81,7 +81,7 @@ func (l *line) next() string {
 	return id
 }
 
-// Acceptance B3: every start has the best priority then waiting, and a retried
+// Every start has the best priority then waiting, and a retried
 // or released task has kept its priority and its place.
 func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	const starts = 600
@@ -146,7 +146,7 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	idle(t, c)
 }
 
-// Acceptance B3: an urgent newcomer is the very next start, whatever waits.
+// An urgent newcomer is the very next start, whatever waits.
 func TestUrgentNewcomerIsTheVeryNextStart(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -182,7 +182,7 @@ func make1000(kind string) []pool.Spec {
 	return specs
 }
 
-// Acceptance B3: a task whose replica was lost goes before later arrivals of its
+// A task whose replica was lost goes before later arrivals of its
 // priority, and after better ones.
 func TestLostTaskKeepsItsPlaceInLine(t *testing.T) {
 	s := newSite(t)

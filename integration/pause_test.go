@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance B9: no start after Pause has returned; running tasks finish;
+// No start after Pause has returned; running tasks finish;
 // scheduled ones become waiting but do not start; Resume wakes at once, in order.
 func TestPausedQueueStartsNothing(t *testing.T) {
 	for _, tt := range []struct{ name, queue string }{{"queue", pool.DefaultQueue}, {"pool", ""}} {
@@ -68,7 +68,7 @@ func TestPausedQueueStartsNothing(t *testing.T) {
 	}
 }
 
-// Acceptance B9: under load no task is claimed after Pause has returned.
+// Under load no task is claimed after Pause has returned.
 func TestNothingStartsAfterPauseHasReturned(t *testing.T) {
 	s := newSite(t)
 	c := s.client()

@@ -37,19 +37,20 @@ func TestReplicaThatLacksARightIsToldBeforeItJoins(t *testing.T) {
 	server := redisserver.Start(t)
 	ctx := context.Background()
 	for _, command := range []string{
-		"evalsha", "hset", "xadd", "blpop", "blmove", "xread", "xreadgroup", "xack", "xautoclaim", "xpending", "xgroup", "xinfo",
+		"evalsha", "hset", "xadd", "blpop", "blmove", "xread", "xreadgroup", "xack", "xclaim", "xautoclaim", "xpending", "xgroup", "xinfo",
 		"zrank",
 	} {
 		p := lacking(t, server, command)
-		named := false
+		named, found := false, []pool.Finding(nil)
 		for f, err := range p.Inspect(ctx, pool.Inspection{}) {
 			if err != nil {
 				t.Errorf("inspection without %s: %v", command, err)
 			}
+			found = append(found, f)
 			named = named || f.Check == "rights" && f.Severity == pool.SeverityError && strings.Contains(f.What, strings.ToUpper(command))
 		}
 		if !named {
-			t.Errorf("the inspection does not name %s", command)
+			t.Errorf("the inspection does not name %s: %+v", command, found)
 		}
 		p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
 		run, cancel := context.WithTimeout(ctx, patience)

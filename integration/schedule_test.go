@@ -5,14 +5,10 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -23,7 +19,7 @@ type start struct {
 	at time.Time
 }
 
-// Acceptance B4: 10,000 scheduled tasks, none early; lateness is logged. The
+// 10,000 scheduled tasks, none early; lateness is logged. The
 // times are spread over three seconds, which is the subject here.
 func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	const tasks = 10_000
@@ -59,7 +55,7 @@ func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	}
 }
 
-// Acceptance B4: a scheduled task that is the only traffic starts in time, and a
+// A scheduled task that is the only traffic starts in time, and a
 // sooner one that is added later starts first.
 func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 	s := newSite(t)
@@ -89,7 +85,7 @@ func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 	idle(t, c)
 }
 
-// Acceptance B4: the replica that knows when the next task is due may have no
+// The replica that knows when the next task is due may have no
 // slot for it by then; another one that has must start it in time.
 func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	s := newSite(t)
@@ -133,7 +129,7 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	}
 }
 
-// Acceptance B4: retries are scheduled tasks too.
+// Retries are scheduled tasks too.
 func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -156,54 +152,38 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	idle(t, c)
 }
 
-// Acceptance B4: the replica that knows when the next task is due may leave
+// The replica that knows when the next task is due may leave
 // before that; it leaves the knowledge behind.
 func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	named := *s.rdb.Options()
-	named.ClientName = "ghost"
-	rdb := redis.NewClient(&named)
-	ghost := redisstore.New(rdb, s.name)
-	t.Cleanup(func() { _, _ = ghost.Close(), rdb.Close() })
-	heard := make(chan worker.Signal, 1)
-	go func() {
-		signal, err := ghost.Listen(context.Background(), "ghost", []string{pool.DefaultQueue}, patience)
-		if err != nil {
-			t.Error(err)
-		}
-		heard <- signal
-	}()
-	// It listens first, so the marker is its.
-	eventually(t, patience, "the ghost listens", func() bool {
-		clients, err := s.rdb.ClientList(t.Context()).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for client := range strings.Lines(clients) {
-			if strings.Contains(client, "name=ghost ") && strings.Contains(client, "cmd=blpop") {
-				return true
-			}
-		}
-		return false
-	})
+	// The ghost serves what the replica serves, and became idle before: it is told.
+	ghost := s.store()
+	if _, err := ghost.Join(t.Context(), worker.Registration{
+		Replica: "ghost", Lease: time.Hour, Queues: map[string]worker.QueueConfig{pool.DefaultQueue: {Workers: 1}},
+		Kinds: map[string]worker.Policy{"tick": {}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ghost.Exchange(t.Context(), worker.Exchange{Replica: "ghost", Lane: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
+		t.Fatal(err)
+	}
 	starts := make(chan start, 1)
 	s.replicas(1, slots(1), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
 		starts <- start{task.ID, time.Now()}
 		return nil, nil
 	})
-	// When its first turn of upkeep is a second old, the replica has long asked
-	// for tasks and for the schedule, and listens.
-	for _, there := range []int64{1, 0} {
-		eventually(t, patience, "the replica is idle", func() bool {
-			n, err := s.rdb.Exists(t.Context(), s.key("lock:maintenance")).Result()
-			return err == nil && n == there
-		})
-	}
+	eventually(t, patience, "the replica is idle", func() bool {
+		idle, err := s.rdb.Keys(t.Context(), s.key("idle:*")).Result()
+		if err != nil || len(idle) != 1 { // the two are of one class
+			t.Fatal(idle, err)
+		}
+		return s.rdb.ZCard(t.Context(), idle[0]).Val() == 2
+	})
 	at := time.Now().Add(400 * time.Millisecond)
 	enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
-	if signal := receive(t, heard, patience, "the ghost's signal"); signal.Queue != pool.DefaultQueue {
-		t.Fatalf("the ghost heard %+v", signal)
+	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Bell {
+		t.Fatalf("the ghost heard %+v, %v", signal, err)
 	}
 	if err := ghost.Leave(t.Context(), "ghost"); err != nil {
 		t.Fatal(err)

@@ -158,20 +158,26 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Payload: []byte(bytesToo), Headers: map[string]string{hostile: hostile}})
 	enqueue(t, s, worker.Spec{Kind: "k", ID: "b"})
 	fields := []any{}
-	for _, f := range []string{"kind", "queue", "group", "unique", "replica", "progress", "result", "code", "error", "stop", "headers", "backoff", "timeout_ms"} {
+	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "ended_at", "fence"} {
 		fields = append(fields, f, bytesToo)
 	}
+	word := strings.Join(strings.Fields(bytesToo), "") // what a record's header can hold at all
 	for _, state := range []string{"waiting", "running", "failed", "stopped", "succeeded", "expired", bytesToo} {
 		id := "h" + strconv.Itoa(len(state))
-		rdb.HSet(ctx, key("task:"+id), append(fields, "state", state, "payload", bytesToo, "created_at", 1, "attempt", 1)...)
+		rdb.Set(ctx, key("task:"+id), rawRecord(rawLetters[state], word, word, " group="+word+" unique="+word+" headers="+word+" backoff="+word, bytesToo), 0)
+		rdb.HSet(ctx, key("more:"+id), fields...)
 		rdb.ZAdd(ctx, key("ended:failed"), redis.Z{Score: 9e15, Member: id})
 		rdb.RPush(ctx, key("history:"+id), `{"attempt":1,"code":`+quoteJSON(hostile)+`,"replica":`+quoteJSON(hostile)+`,"error":`+quoteJSON(hostile)+`,"log":`+quoteJSON(hostile)+`}`)
 	}
 	rdb.ZAdd(ctx, key("ended:failed"), redis.Z{Score: 9e15, Member: bytesToo})
-	rdb.HSet(ctx, key("task:"+bytesToo), append(fields, "state", "failed", "payload", "", "created_at", 1)...)
+	rdb.Set(ctx, key("task:"+bytesToo), rawRecord("F", "k", "-", "", ""), 0)
+	rdb.Set(ctx, key("task:garbage"), bytesToo, 0)
+	rdb.HSet(ctx, key("run:default"), "b", bytesToo, "garbage", bytesToo, bytesToo, bytesToo)
+	rdb.HSet(ctx, key("claims"), "1", bytesToo, bytesToo, bytesToo)
+	rdb.ZAdd(ctx, key("leases"), redis.Z{Score: 9e15, Member: bytesToo})
 	rdb.SAdd(ctx, key("queues"), bytesToo)
 	rdb.HSet(ctx, key("meta"), "limit:group:"+bytesToo, 3, "limit:queue:"+bytesToo, 3)
-	rdb.HSet(ctx, key("task:"+hostile), "state", "waiting", "kind", "k", "payload", "1", "created_at", 1)
+	rdb.Set(ctx, key("task:"+hostile), rawRecord("w", "k", "-", "", "1"), 0)
 	rdb.Set(ctx, key("unique:u"), hostile, 0)
 	rdb.Set(ctx, key("foreign"+bytesToo), "x", 0)
 	rdb.Set(ctx, key("broken:"+bytesToo), "x", 0)
@@ -179,7 +185,7 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	rdb.HSet(ctx, key("replica:"+bytesToo), "about", `{"host":`+quoteJSON(hostile)+`,"version":`+quoteJSON(hostile)+`,"pid":1}`, "kinds", bytesToo, "stuck", 3)
 	rdb.HSet(ctx, key("group:head:default"), bytesToo, 5)
 	rdb.ZAdd(ctx, key("wait:default"), redis.Z{Score: 1e17, Member: bytesToo + "2"})
-	event := []any{"id", bytesToo, "kind", bytesToo, "queue", bytesToo, "state", bytesToo, "code", bytesToo, "error", bytesToo, "replica", bytesToo,
+	event := []any{"ids", bytesToo, "kind", bytesToo, "queue", bytesToo, "state", bytesToo, "code", bytesToo, "error", bytesToo, "replica", bytesToo,
 		"meta", `{` + quoteJSON(hostile) + `:` + quoteJSON(hostile) + `}`, "result", bytesToo, "v", 1, "at", 1, "attempt", 1}
 	if err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: key("events"), Values: event}).Err(); err != nil {
 		t.Fatal(err)
@@ -244,6 +250,14 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	}
 }
 
+// rawLetters are the letters of the states in a record.
+var rawLetters = map[string]string{"waiting": "w", "running": "w", "failed": "F", "stopped": "X", "succeeded": "S", "expired": "E"}
+
+// rawRecord is a record with extras as another program could write it.
+func rawRecord(letter, kind, queue, words, payload string) string {
+	return letter + "1 1700000000000 4468415255281664 " + kind + " " + queue + words + "\n" + payload
+}
+
 func quoteJSON(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -260,7 +274,7 @@ func TestPayloadsReachNoShell(t *testing.T) {
 	rdb := server.Client(t)
 	ctx := context.Background()
 	c := newCommand(t, "LTS_POOL=p", "LTS_REDIS=redis://"+server.Addr()+"/0")
-	c.write("tell.sh", "#!/bin/sh\nprintf '%s' \"$LTS_TASK_ID\" >id\ncat >payload\nprintf '%b' 'oops \\033[31m\\n' >&2\nprintf '\\033[2J'\n")
+	c.write("tell.sh", "#!/bin/sh\nprintf '%s\\n' \"$LTS_TASK_ID\" >>ids\ncat >>payloads\nprintf '%b' 'oops \\033[31m\\n' >&2\nprintf '\\033[2J'\n")
 	c.write("worker.yaml", "queues: {default: {workers: 1}}\nhandlers: {k: {command: [./tell.sh]}}\n")
 	var log diary
 	c.start(&log, "run", "-c", "worker.yaml")
@@ -270,24 +284,34 @@ func TestPayloadsReachNoShell(t *testing.T) {
 		return err == nil && len(live) == 1
 	})
 	payload := hostile + "\xff\xfe"
-	id := strings.ReplaceAll(hostile, "\x00", "") + "\xff"
-	if err := rdb.HSet(ctx, "lts:{p}:task:"+id, "kind", "k", "state", "waiting", "created_at", 1, "payload", payload).Err(); err != nil {
-		t.Fatal(err)
+	put := func(id, kind, payload string) { // as no command of ours does
+		t.Helper()
+		for _, err := range []error{
+			rdb.Set(ctx, "lts:{p}:task:"+id, rawRecord("w", kind, "-", " max_attempts=1", payload), 0).Err(),
+			rdb.HSet(ctx, "lts:{p}:more:"+id, "v", 1).Err(),
+			rdb.ZAdd(ctx, "lts:{p}:wait:default", redis.Z{Score: 1, Member: id}).Err(),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		enqueue(t, s, worker.Spec{Kind: "k", Payload: []byte("1"), Priority: -9}) // which wakes the replica
 	}
-	rdb.ZAdd(ctx, "lts:{p}:wait:default", redis.Z{Score: 1, Member: id})
-	rdb.RPush(ctx, "lts:{p}:wake:default", 1)
+	// Ids travel in lists of words, so that no task can have an id with a space.
+	id := strings.Join(strings.Fields(strings.ReplaceAll(hostile, "\x00", "")), "") + "\xff"
+	put(id, "k", payload)
 	read := func(name string) string {
 		b, _ := os.ReadFile(filepath.Join(c.dir, name))
 		return string(b)
 	}
-	eventually(t, patience, "the command's run", func() bool { return read("payload") == payload && read("id") == id })
+	eventually(t, patience, "the command's run", func() bool {
+		return strings.HasPrefix(read("ids"), id+"\n") && strings.HasPrefix(read("payloads"), payload)
+	})
 
 	// A NUL cannot be in an environment: the attempt fails, and the replica goes on.
 	nul := "x\x00y"
-	rdb.HSet(ctx, "lts:{p}:task:"+nul, "kind", "k", "state", "waiting", "created_at", 1, "payload", "1", "max_attempts", 1)
-	rdb.ZAdd(ctx, "lts:{p}:wait:default", redis.Z{Score: 1, Member: nul})
-	rdb.RPush(ctx, "lts:{p}:wake:default", 1)
-	eventually(t, patience, "its failure", func() bool { return rdb.HGet(ctx, "lts:{p}:task:"+nul, "state").Val() == "failed" })
+	put(nul, "k", "1")
+	eventually(t, patience, "its failure", func() bool { return strings.HasPrefix(rdb.Get(ctx, "lts:{p}:task:"+nul).Val(), "F1 ") })
 	if got := await(t, s, enqueue(t, s, worker.Spec{Kind: "k", Payload: []byte("1")})); got.State != worker.Succeeded {
 		t.Errorf("the next task %s: %s", got.State, got.Error)
 	}

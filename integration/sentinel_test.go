@@ -6,7 +6,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// Acceptance C7: the master behind Sentinel is killed under load and its replica
+// The master behind Sentinel is killed under load and its replica
 // is promoted. Nobody is restarted; what the replica had not received is lost.
 func TestMasterBehindSentinelIsKilled(t *testing.T) {
 	for _, f := range failovers {

@@ -26,7 +26,7 @@ func goroutines() (n int, dump string) {
 	return len(ours), strings.Join(ours, "\n\n")
 }
 
-// Acceptance S3: shutdown under load: what has finished is reported, nothing more
+// Shutdown under load: what has finished is reported, nothing more
 // is claimed, the rest is released at once without using an attempt, and no
 // goroutine stays.
 func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
@@ -135,7 +135,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	}
 }
 
-// Acceptance S3: a second signal, Close during the drain, releases at once.
+// A second signal, Close during the drain, releases at once.
 func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -179,7 +179,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	}
 }
 
-// Acceptance S3 and L3: replicas come and go all the time, one always serves, and
+// Replicas come and go all the time, one always serves, and
 // a lone task never waits: whoever leaves takes no marker with it. The bound is
 // far below the slow poll.
 func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {

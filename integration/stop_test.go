@@ -16,7 +16,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance S2: a running task is stopped from elsewhere: its context ends at
+// A running task is stopped from elsewhere: its context ends at
 // once with the cause, and it is not retried.
 func TestStopReachesARunningHandler(t *testing.T) {
 	s := newSite(t)
@@ -53,7 +53,7 @@ func TestStopReachesARunningHandler(t *testing.T) {
 	}
 }
 
-// Acceptance S2: a storm of stops while everything else goes on: no stopped task
+// A storm of stops while everything else goes on: no stopped task
 // starts again.
 func TestStopStormRestartsNothing(t *testing.T) {
 	const tasks = 3000
@@ -119,7 +119,7 @@ func TestStopStormRestartsNothing(t *testing.T) {
 	}
 }
 
-// Acceptance S1: stop against claim, success, retry and release in every order
+// Stop against claim, success, retry and release in every order
 // that comes up: one terminal state, no run after the stop of a task that was not
 // running, and who comes too late learns the final state.
 func TestStopAgainstEverythingEndsOnce(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 	t.Logf("ends: %v", ends)
 }
 
-// Acceptance S1: stop against the reaper: a task whose replica died after it was
+// Stop against the reaper: a task whose replica died after it was
 // asked to stop is stopped, not started again; one that was reaped first is
 // stopped in its line.
 func TestStopAgainstTheReaperEndsOnce(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Acceptance E4: Wait returns for every task, whether it ends before the read,
+// Wait returns for every task, whether it ends before the read,
 // between the read and the listen, or after, and whether it is kept or not.
 func TestWaitMissesNoEnd(t *testing.T) {
 	s := newSite(t)

@@ -94,20 +94,19 @@ func (w *witness) growing(t testing.TB, stream []pool.Event) {
 	for _, s := range w.starts {
 		fences[s.attempt] = s.fence
 	}
-	last := int64(0)
+	var order fenceOrder
 	for _, e := range stream {
 		if fence := fences[attempt{e.ID, e.Attempt}]; isClaim(e) && fence > 0 { // else no handler learnt of it
-			if fence <= last {
+			if last := order.next(e.Replica, e.At, fence); fence <= last {
 				t.Errorf("task %s was claimed under fence %d, after one under %d", e.ID, fence, last)
 			}
-			last = fence
 		}
 	}
 }
 
 // unknown compares the handlers with the claims that the stream knows: how many
-// starts have none, how many fences two handlers had, and how many tasks ran to
-// their end more than once.
+// starts have none, how often two handlers of a task had one fence, and how many tasks
+// ran to their end more than once.
 func (w *witness) unknown(stream []pool.Event) (claims, fences, again int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,15 +116,20 @@ func (w *witness) unknown(stream []pool.Event) (claims, fences, again int) {
 			known[attempt{e.ID, e.Attempt}]++
 		}
 	}
-	seen := map[int64]bool{}
+	type start struct {
+		task  string
+		fence int64
+	}
+	seen := map[start]bool{}
 	for _, s := range w.starts {
 		if known[s.attempt]--; known[s.attempt] < 0 {
 			claims++
 		}
-		if seen[s.fence] {
+		at := start{s.task, s.fence}
+		if seen[at] {
 			fences++
 		}
-		seen[s.fence] = true
+		seen[at] = true
 	}
 	for _, n := range w.done {
 		if n > 1 {

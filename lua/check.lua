@@ -1,83 +1,92 @@
--- check: walks the pool's keys some way on and tells, or mends, what an accident or a foreign hand has left there.
+-- check: walks some way through the pool's keys, and reports or repairs what an accident or another program left there.
 --
 -- KEYS  prefix, meta
--- ARGV  look or mend, how much to look at, place to go on from, pause ms
---       (the place is what the last call returned, empty for the start, shared for the walk that all replicas share,
---       which starts again a pause after its last end)
--- Returns {place to go on from or '' at the end, ms until the shared walk starts again or 0, entries looked at, then per
--- finding: code, key without the prefix, task or member, detail, what was done or ''}.
--- Keeps: an entry is looked at, judged and mended in this one step, so nothing between two states is ever seen.
--- uses: base full wake line policy task finish tell settings judge entry
-local left, from, shared = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared'
+-- ARGV  mode (look: report; repair: repair, too; types: repair only keys of a wrong type), how much to look at, where to
+--       go on, pause ms
+--       (where to go on is what the last call returned, empty for the start, or "shared" for the walk that all replicas
+--       share, which starts again a pause after its last end)
+-- Returns {where to go on or '' at the end, ms until the shared walk starts again or 0, entries looked at, then per finding:
+-- code, key without the prefix, task or member, detail, what was done or ''}.
+-- Keeps: an entry is looked at and repaired in one step, so nothing between two states is ever seen.
+-- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool
+run_when_full()
+local budget, from, shared, types = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared', ARGV[1] == 'types'
+if from == '' or shared then DoctorNames.has_type('meta', 'meta') end
 if shared then
   from = call('HGET', META, 'check') or ''
   local again = tonumber(string.match(from, '^after (%d+)$') or nil)
-  if again and again > NOW then return { '', again - NOW, 0 } end
+  if again and again > NOW and again <= NOW + ARGV[4] then return { '', again - NOW, 0 } end
   if again then from = '' end
 end
 
-if from == '' then judge_meta() end
-
-local looked, pending = 0, {}
-local outer = from == '' and '0' or string.match(from, '^%S+')
+-- The cursor of a walk is that of the scan over all keys, then name and cursor of each key whose members are still to be
+-- looked at. Claims come first: they name tasks that were running and have no entry.
+if from == '' then from = types and '0' or '0 claims 0' end
+local outer, pending = string.match(from, '^%S+') or '0', {}
 for name, cursor in string.gmatch(string.sub(from, #outer + 1), ' (%S+) (%S+)') do
-  pending[#pending + 1] = { name, cursor }
+  if DoctorMembers[DoctorNames.kind_of(name)] then pending[#pending + 1] = { name, cursor } end
+end
+if from == '0 claims 0' then
+  pcall(DoctorPool.meta) -- it fails where meta is of another type, which was reported
+  pcall(DoctorPool.events)
 end
 
-local function try(name, judge_one, ...)
-  looked, left = looked + 1, left - 1
-  local ok, err = pcall(judge_one, name, ...)
-  if not ok then tell('unjudged', name, '', type(err) == 'table' and err.err or tostring(err), '') end
+local looked = 0
+local function try(name, check_one, ...)
+  looked = looked + 1
+  local ok, n = pcall(check_one, name, ...)
+  budget = budget - 1 - (ok and tonumber(n) or 0) / 5
+  if not ok then DoctorFinding.report('unchecked', name, '', type(n) == 'table' and n.err or tostring(n), '') end
 end
 
-local function look_at_key(name)
-  local kind, rest = kind_of(name)
-  if not kind then return tell('unknown', name, '', '', '') end
-  local is = TYPE[kind] and call('TYPE', P .. name)
-  is = is and (is.ok or is) or 'none'
-  if is ~= 'none' and is ~= TYPE[kind] then
-    return tell('wrong_type', name, '', is, '', function() return quarantine(name) end)
-  end
-  if alone[kind] then return alone[kind](name, rest) end
-  if entry[kind] then pending[#pending + 1] = { name, '0' } end
+local function check_key(name)
+  local kind, rest = DoctorNames.kind_of(name)
+  if not kind then return types or DoctorFinding.report('unknown', name, '', '', '') end
+  local sound, exists = kind == 'broken', true
+  if DoctorNames.TYPE[kind] then sound, exists = DoctorNames.has_type(name, kind) end
+  if not (sound and exists) or types then return end
+  if DoctorKeys[kind] then DoctorKeys[kind](name, rest) end
+  if DoctorMembers[kind] and name ~= 'claims' then pending[#pending + 1] = { name, '0' } end
 end
 
 local SCANS = { zset = 'ZSCAN', hash = 'HSCAN', set = 'SSCAN' }
-local function look_into(page)
-  local name, scan = page[1], nil
-  local kind, rest = kind_of(name)
-  local got = redis.pcall(SCANS[TYPE[kind]], P .. name, page[2], 'COUNT', math.min(left, 100))
-  left = left - 1
-  if got.err then got = { '0', {} } end -- it has become another type since; the next walk tells
+local function check_members(page)
+  local name = page[1]
+  local kind, rest = DoctorNames.kind_of(name)
+  -- An entry of claims names up to 200 tasks.
+  local most = name == 'claims' and 2 or math.ceil(math.min(budget, 100))
+  local got = redis.pcall(SCANS[DoctorNames.TYPE[kind]], P .. name, page[2], 'COUNT', most)
+  budget = budget - 1
+  if got.err then got = { '0', {} } end -- it has become another type since; the next walk finds it
   page[2] = got[1]
   if got[1] == '0' then table.remove(pending) end
-  for i = 1, #got[2], TYPE[kind] == 'set' and 1 or 2 do
-    try(name, entry[kind], rest, got[2][i], got[2][i + 1])
+  for i = 1, #got[2], DoctorNames.TYPE[kind] == 'set' and 1 or 2 do
+    try(name, DoctorMembers[kind], rest, got[2][i], got[2][i + 1])
   end
 end
 
-while left > 0 and (outer ~= 'end' or #pending > 0) do
+while budget > 0 and (outer ~= 'end' or #pending > 0) do
   if #pending > 0 then
-    look_into(pending[#pending])
+    check_members(pending[#pending])
   else
     local got = redis.pcall('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 100)
-    if got.err then got = { '0', {} } end -- a spoiled place: start again
+    if got.err then got = { '0', {} } end -- not a cursor: start again
     outer = got[1] == '0' and 'end' or got[1]
-    left = left - 5
-    for _, key in ipairs(got[2]) do try(string.sub(key, #P + 1), look_at_key) end
+    budget = budget - 5
+    for _, key in ipairs(got[2]) do try(string.sub(key, #P + 1), check_key) end
   end
 end
-judge_sequence()
-if MEND then
-  flush()
-  wake_freed()
-  sooner()
+pcall(DoctorPool.sequences)
+if DoctorFinding.repairs then
+  Queue.write_places()
+  Wake.all()
+  Wake.sooner()
 end
 
-local place = outer
-for _, page in ipairs(pending) do place = place .. ' ' .. page[1] .. ' ' .. page[2] end
-if place == 'end' then place = '' end
-if shared then call('HSET', META, 'check', place ~= '' and place or 'after ' .. whole(NOW + ARGV[4])) end
-local reply = { place, shared and place == '' and tonumber(ARGV[4]) or 0, looked }
-for _, f in ipairs(found) do reply[#reply + 1] = f end
+for i, page in ipairs(pending) do pending[i] = page[1] .. ' ' .. page[2] end
+local cursor = table.concat({ outer, unpack(pending) }, ' ')
+if cursor == 'end' then cursor = '' end
+if shared then call('HSET', META, 'check', cursor ~= '' and cursor or 'after ' .. whole(NOW + ARGV[4])) end
+local reply = { cursor, shared and cursor == '' and tonumber(ARGV[4]) or 0, looked }
+for _, f in ipairs(DoctorFinding.list) do reply[#reply + 1] = f end
 return reply

@@ -1,16 +1,24 @@
--- configure: changes live settings and wakes whoever they let go.
+-- configure: changes live settings.
 --
 -- KEYS  prefix, meta
 -- ARGV  number of settings, then per setting: field of meta, value ('' removes it); then groups whose own limit changed
 -- Returns 1.
--- Keeps: a setting holds for every claim after this call.
--- uses: base full wake line
+-- Keeps: a setting holds for every claim after this call. The queues and groups that are named are woken here; after a
+-- change of the pool the caller wakes all queues.
+-- uses: base queue queues wake
+run_when_full()
 local last = 1 + 2 * ARGV[1]
 for i = 2, last, 2 do
-  note_queue(ARGV[i])
-  if ARGV[i + 1] == '' then call('HDEL', META, ARGV[i]) else call('HSET', META, ARGV[i], ARGV[i + 1]) end
+  local field, value = ARGV[i], ARGV[i + 1]
+  local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^paused:(.+)$')
+    or string.match(field, '^cap:(.+)$')
+  if queue then
+    Queues.list(queue)
+    claimable[queue] = true
+  end
+  if value == '' then call('HDEL', META, field) else call('HSET', META, field, value) end
+  if field == 'limit' and value == '' then call('DEL', P .. 'counted', P .. 'held') end
 end
-for i = last + 1, #ARGV do open(ARGV[i]) end
-for _, q in ipairs(queues()) do freed[q] = true end
-wake_freed()
+for i = last + 1, #ARGV do Queue.open(ARGV[i]) end
+Wake.all()
 return 1

@@ -4,17 +4,19 @@
 -- ARGV  ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was removed.
 -- Keeps: a live task is never removed.
--- uses: base wake line policy task finish
+-- uses: base record removal task
+run_when_full()
 local reply = {}
 for _, id in ipairs(ARGV) do
-  local state = call('HGET', task_key(id), 'state') or ''
-  local removed = state ~= '' and call('ZREM', P .. 'ended:' .. state, id) or 0
+  local m = Task.load(id)
+  local state = m and m.state or ''
+  local removed = Record.TERMINAL[state] and call('ZREM', P .. 'ended:' .. state, id) or 0
   if removed == 1 then
-    forget(id)
+    Removal.add(id, true)
     state = ''
   end
   reply[#reply + 1] = state
   reply[#reply + 1] = removed
 end
-flush()
+Removal.write()
 return reply

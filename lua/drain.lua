@@ -2,14 +2,13 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  replica
--- Returns 1, or 0 where it is not on the list.
--- Keeps: the request is in the replica's record, where its next renewal finds it; the bell only makes it look sooner.
--- uses: base full
-local record, bell = P .. 'replica:' .. ARGV[1], P .. 'bell:' .. ARGV[1]
+-- Returns 1, or 0 if it is not on the list.
+-- Keeps: the request is in the replica's record, where its next exchange or renewal finds it; the doorbell only makes it
+-- look sooner.
+-- uses: base wake
+run_when_full()
+local record = P .. 'replica:' .. ARGV[1]
 if call('HEXISTS', record, 'about') == 0 then return 0 end
-call('HSET', record, 'drain', NOW)
--- A ring that is pending would hide what this one says.
-call('DEL', bell)
-call('RPUSH', bell, 'drain')
-call('PEXPIRE', bell, 60000)
+call('HSET', record, 'drain', NOW_TEXT)
+Wake.ring(ARGV[1], 'drain')
 return 1

@@ -1,32 +1,47 @@
--- enqueue: makes tasks, all of them or (id or unique key taken, queue full) none of the ones concerned.
+-- enqueue: makes tasks; those whose id or unique key is taken, or whose queue is full, are not made.
 --
 -- KEYS  prefix, meta
--- ARGV  lane, call, n, then per task: payload, and what admit reads: id, kind, queue, priority, number of further strings,
---       those strings
--- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state}.
+-- ARGV  lane, call, number of groups, then per group: what read_group reads (queue, priority, kind, 1 if ids were given,
+--       words, number of specials, specials), number of tasks, then per task: id, payload
+-- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state}; or the error STALE.
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A lane's calls are made
 -- one after the other, so its last number and reply are all that has to be remembered.
--- uses: base wake line admit
-local lane, number = P .. 'call:' .. ARGV[1], tonumber(ARGV[2])
+-- uses: base admit make
+-- hot: totals event trim record settings queues admit make wake
+local lane, number = P .. 'call:' .. ARGV[1], ARGV[2]
 local last = call('GET', lane)
 if last then
-  local at = string.find(last, ' ', 1, true)
-  local seen = tonumber(string.sub(last, 1, at - 1))
-  if seen == number then return cjson.decode(string.sub(last, at + 1)) end
-  if seen > number then return redis.error_reply('STALE a newer call of this lane was made') end
+  local seen, at = string.match(last, '^(%d+) (.*)$')
+  if seen == number then return cjson.decode(at) end
+  if tonumber(seen) > tonumber(number) then return redis.error_reply('STALE a newer call of this lane was made') end
 end
 
-local n = tonumber(ARGV[3])
-local sequence = call('HINCRBY', META, 'seq', n) - n
-local reply = { NOW }
-local i = 4
-for task = 1, n do
-  local why, id, state = admit(i + 1, ARGV[i], sequence + task)
-  if why then
-    for _, part in ipairs({ task, why, id, state }) do reply[#reply + 1] = part end
-  end
-  i = i + 6 + ARGV[i + 5]
+local groups, total, at = {}, 0, 4
+for i = 1, tonumber(ARGV[3]) do
+  local g
+  g, at = Admit.read_group(at)
+  g.n = tonumber(ARGV[at])
+  g.at = at + 1
+  at = g.at + 2 * g.n
+  groups[i] = g
+  total = total + g.n
 end
-settle()
-call('SET', lane, whole(number) .. ' ' .. cjson.encode(reply), 'PX', 600000)
-return reply
+
+local exceptions = {}
+local before = call('HINCRBY', META, 'seq', total) - total
+local done = 0
+for _, g in ipairs(groups) do
+  local ids, payloads = {}, {}
+  local from = g.at - 2
+  for i = 1, g.n do ids[i], payloads[i] = ARGV[from + 2 * i], ARGV[from + 2 * i + 1] end
+  Make.tasks(g, ids, payloads, before + done, function(i, why, id, state)
+    for _, part in ipairs({ done + i, why, id, state }) do exceptions[#exceptions + 1] = part end
+  end)
+  done = done + g.n
+end
+Make.close()
+
+local answer = '[' .. NOW_TEXT .. ']'
+if #exceptions > 0 then answer = cjson.encode({ NOW, unpack(exceptions) }) end
+call('SET', lane, number .. ' ' .. answer, 'PX', 600000)
+return { NOW, unpack(exceptions) }

@@ -1,22 +1,22 @@
--- forget: takes a queue that nobody uses off the list, with its settings.
+-- forget: takes a queue that nothing uses off the list, with its settings.
 --
 -- KEYS  prefix, meta
 -- ARGV  queue
 -- Returns '' if it is off the list, or why not: none, tasks, inbox or replica.
--- Keeps: a queue with tasks in its line or running stays, as all do while the inbox may have tasks for them, and one that
--- a replica on the list serves, a silent one too: it may come back and go on without configuring its limit again.
+-- Keeps: a queue stays that has waiting or running tasks or is served by a replica on the list, a silent one too: it may
+-- come back and go on without configuring its limit again. So do all queues while the inbox may have tasks for them.
 -- Scheduled tasks are for the caller to look for; one that is overlooked lists its queue again when it is due.
--- uses: base full wake
+-- uses: base queues wake
+run_when_full()
 local queue = ARGV[1]
 if call('SISMEMBER', P .. 'queues', queue) == 0 then return 'none' end
-if waiting(queue) + call('ZCARD', P .. 'running:' .. queue) > 0 then return 'tasks' end
+if Queues.waiting(queue) + call('HLEN', P .. 'run:' .. queue) > 0 then return 'tasks' end
 if call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open') > 0 then return 'inbox' end
-for _, r in ipairs(call('ZRANGE', P .. 'replicas', 0, -1)) do
-  if string.find(call('HGET', P .. 'replica:' .. r, 'queues') or '', ' ' .. queue .. ' ', 1, true) then return 'replica' end
-end
+if #Wake.classes(queue) > 0 then return 'replica' end
 call('SREM', P .. 'queues', queue)
+call('SREM', P .. 'held', queue)
 for _, field in ipairs({ 'limit:queue:' .. queue, 'cap:' .. queue, 'paused:' .. queue }) do
   call('HDEL', META, field, 'config:' .. field)
 end
-call('DEL', P .. 'wake:' .. queue, P .. 'group:head:' .. queue)
+call('DEL', P .. 'served:' .. queue, P .. 'group:head:' .. queue)
 return ''

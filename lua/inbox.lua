@@ -2,27 +2,37 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  lane, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
---       entry: the entry, reason for rejecting it ('' for none), and unless rejected: where its payload begins and ends in
---       the entry, and what admit reads: id, kind, queue, priority, number of further strings, those strings
+--       entry: the entry, reason for rejecting it ('' for none), then of a reject: id for a reply or ''; of any other: where
+--       its payload begins and ends in the entry, what read_group reads, id
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
--- Keeps: an entry is admitted exactly once, whoever read it and whoever died in between. A call that is repeated after
--- its reply was lost does nothing: the entries that follow may be the same text, and would be taken for duplicates.
--- uses: base wake line admit reject
+-- Keeps: an entry is admitted exactly once, whichever replica read it and whichever died in between. A call that is
+-- repeated after its reply was lost does nothing: the entries that follow may be the same text, and would be taken for
+-- duplicates.
+-- uses: base admit make reject
 local lane, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local seen, left = string.match(call('GET', lane) or '', '^(%d+) (%d+)$')
 if seen == number then return tonumber(left) end
 if seen and tonumber(seen) > tonumber(number) then return -1 end
 
-local starts = {}
-local i = 6
-for task = 1, n do
-  starts[task] = i
-  i = i + (ARGV[i + 1] == '' and 9 + ARGV[i + 8] or 2)
+local entries, at = {}, 6
+for i = 1, n do
+  local e = { text = ARGV[at], reason = ARGV[at + 1] }
+  if e.reason ~= '' then
+    e.reply = ARGV[at + 2]
+    at = at + 3
+  else
+    e.first, e.last = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    e.group, at = Admit.read_group(at + 4)
+    e.id = ARGV[at]
+    at = at + 1
+  end
+  entries[i] = e
 end
+
 local function unchanged(list, first, last)
-  local entries = call('LRANGE', list, 0, last - first)
-  for task = first, last do
-    if entries[task - first + 1] ~= ARGV[starts[task]] then return false end
+  local there = call('LRANGE', list, 0, last - first)
+  for i = first, last do
+    if there[i - first + 1] ~= entries[i].text then return false end
   end
   return true
 end
@@ -30,16 +40,16 @@ if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return 
 if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
 
 -- What leaves the inbox must become a task: a key of another type has to stop this call before that.
-local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream' }
-for _, q in ipairs(queues()) do types['running:' .. q] = 'zset' end
-for task = 1, n do
-  local at = starts[task]
-  if ARGV[at + 1] == '' then
-    local q = ARGV[at + 6]
+local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream', held = 'set',
+  counted = 'set' }
+for _, e in ipairs(entries) do
+  local g = e.group
+  if g then
+    local q = g.queue
     types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
-    types['running:' .. q], types['wake:' .. q] = 'zset', 'list'
-    local group = ARGV[at + 8] ~= '0' and ARGV[at + 9] or ''
-    if group ~= '' then types['group:run:' .. group] = 'set' end
+    types['run:' .. q], types['served:' .. q] = 'hash', 'set'
+    if g.group ~= '' then types['group:run:' .. g.group], types['group:lines:' .. g.group] = 'set', 'set' end
+    types['more:' .. e.id] = 'hash'
   end
 end
 for name, kind in pairs(types) do
@@ -54,18 +64,17 @@ call('HEXISTS', META, 'seq')
 call('LTRIM', P .. 'inbox:open', from_open, -1)
 call('LTRIM', P .. 'inbox', n - from_open, -1)
 local sequence = call('HINCRBY', META, 'seq', n) - n
-for task = 1, n do
-  local at = starts[task]
-  local entry, code, reason, taken = ARGV[at], 'invalid', ARGV[at + 1]
-  if reason == '' then
-    local first, last = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    local why, id, state = admit(at + 4, string.sub(entry, first, last), sequence + task)
-    if why == 'dup' then code, reason, taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id end
-    if why == 'full' then code, reason = 'queue_full', 'queue is full' end
+for i, e in ipairs(entries) do
+  if e.group then
+    Make.tasks(e.group, { e.id }, { string.sub(e.text, e.first, e.last) }, sequence + i - 1, function(_, why, id, state)
+      e.reply = e.group.reply ~= '' and id ~= e.id and e.id or ''
+      if why == 'dup' then e.code, e.reason, e.taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id
+      else e.code, e.reason = 'queue_full', 'queue is full' end
+    end)
   end
-  if reason ~= '' then reject(entry, ARGV[5], code, reason, taken) end
+  if e.reason ~= '' then Reject.entry(e.text, ARGV[5], e.code or 'invalid', e.reason, e.taken, e.reply) end
 end
-settle()
+Make.close()
 left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
 call('SET', lane, number .. ' ' .. left, 'PX', 600000)
 return left

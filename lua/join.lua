@@ -1,41 +1,62 @@
--- join: announces a replica and publishes what it configures.
+-- join: announces a replica and publishes what it configures, in one call or page by page.
 --
 -- KEYS  prefix, meta
--- ARGV  schema version, replica, lease ms, description (JSON), its kinds and its queues (each between spaces), for how many
---       ms it has run, number of settings, then per setting: field of meta, value; then per kind: kind, policy
--- Returns the fields whose live value was set to another one by somebody's configuration, each with the former value.
--- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes.
--- uses: base full wake line
+-- ARGV  schema version, replica, lease ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it
+--       started, number of settings, per setting: field of meta, value; number of kinds, per kind: kind, policy; number of
+--       queues, queues. A class is the hash of the queues and kinds that a replica serves.
+-- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value was changed from one that
+--       another configuration set, each with the former value.
+-- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes. A replica
+-- gets tasks only after its last page.
+-- uses: base queue queues settings wake
+run_when_full()
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[1] then return redis.error_reply('SCHEMA ' .. schema) end
+local replica, lease, class, page, last = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
+local record, group = P .. 'replica:' .. replica, P .. 'class:' .. class
+
 call('HSET', META, 'schema', ARGV[1])
--- The epoch tells a replica's record of settings that are gone from one of settings that are there.
+-- The epoch distinguishes a replica's record from before the settings were lost from one of now.
 call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
+call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
+call('HSET', record, 'about', ARGV[7], 'class', class, 'lease', whole(lease), 'started_at', whole(NOW - ARGV[8]),
+  'seen_at', NOW_TEXT, 'running', 0, 'stuck', 0)
+call('HSET', group, 'r:' .. replica, 1)
 
-local replica = ARGV[2]
-call('ZADD', P .. 'replicas', NOW + ARGV[3], replica)
-call('HSET', P .. 'replica:' .. replica, 'about', ARGV[4], 'kinds', ARGV[5], 'queues', ARGV[6],
-  'started_at', whole(NOW - ARGV[7]), 'seen_at', NOW, 'running', 0, 'stuck', 0,
-  'epoch', call('HGET', META, 'epoch'))
-
-local conflicts = {}
-local settings = 8 + 2 * ARGV[8]
-for i = 9, settings, 2 do
-  local field, value = ARGV[i], ARGV[i + 1]
-  local configured = call('HGET', META, 'config:' .. field)
-  note_queue(field)
-  if configured ~= value then
+local reply, at = { call('HEXISTS', group, 'complete') }, 10
+for _ = 1, tonumber(ARGV[9]) do
+  local field, value = ARGV[at], ARGV[at + 1]
+  at = at + 2
+  local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^cap:(.+)$')
+  if queue then Queues.list(queue) end
+  if call('HGET', META, 'config:' .. field) ~= value then
     local live = call('HGET', META, field)
     call('HSET', META, 'config:' .. field, value, field, value)
-    if live and live ~= value then
-      conflicts[#conflicts + 1] = field
-      conflicts[#conflicts + 1] = live
+    if live and live ~= value and live ~= Settings.UNLIMITED then
+      reply[#reply + 1] = field
+      reply[#reply + 1] = live
     end
-    local group = string.match(field, '^limit:group:(.+)$')
-    if group then open(group) end
+    local name = string.match(field, '^limit:group:(.+)$')
+    if name then Queue.open(name) end
+    if queue then claimable[queue] = true end
   end
 end
-for i = settings + 1, #ARGV, 2 do call('HSET', META, 'kind:' .. ARGV[i], ARGV[i + 1]) end
-for _, q in ipairs(queues()) do freed[q] = true end
-wake_freed()
-return conflicts
+
+local kinds = page == '0' and ' ' or call('HGET', group, 'kinds') or ' '
+for i = at + 1, at + 2 * ARGV[at], 2 do
+  call('HSET', META, 'kind:' .. ARGV[i], ARGV[i + 1])
+  kinds = kinds .. ARGV[i] .. ' '
+end
+if reply[1] == 0 then call('HSET', group, 'kinds', kinds) end
+at = at + 1 + 2 * ARGV[at]
+
+for i = at + 1, at + ARGV[at] do
+  call('SADD', P .. 'served:' .. ARGV[i], class)
+  claimable[ARGV[i]] = true
+end
+if last then
+  call('HSET', group, 'complete', 1)
+  call('HSET', record, 'epoch', call('HGET', META, 'epoch'))
+end
+Wake.all()
+return reply

@@ -3,9 +3,10 @@
 -- KEYS  prefix, meta
 -- ARGV  replica
 -- Returns 1.
--- Keeps: a marker that the replica may have taken with it is left again, and its knowledge of the next due task.
--- uses: base full wake
-call('ZREM', P .. 'replicas', ARGV[1])
-call('DEL', P .. 'replica:' .. ARGV[1], P .. 'bell:' .. ARGV[1])
-inherit()
+-- Keeps: another replica is woken for what this one may have been woken for, and for the next due task.
+-- uses: base members wake
+run_when_full()
+Members.remove_replica(ARGV[1])
+freed.pool = true
+Wake.all()
 return 1

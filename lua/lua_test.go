@@ -11,6 +11,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	glua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
@@ -43,7 +45,7 @@ func TestEveryScriptSaysWhatItDoes(t *testing.T) {
 		if !strings.HasPrefix(h[0], "-- "+name+": ") || !strings.HasSuffix(h[0], ".") && len(h) < 3 {
 			t.Errorf("%s.lua begins with %q, want its name and one sentence", name, h[0])
 		}
-		for _, want := range []string{"-- KEYS  prefix, meta", "-- Returns ", "-- Keeps: ", "-- uses: base"} {
+		for _, want := range []string{"-- KEYS  prefix, meta", "-- Returns ", "-- Keeps: ", "-- uses: "} {
 			if !slices.ContainsFunc(h, func(l string) bool { return strings.HasPrefix(l, want) }) {
 				t.Errorf("%s.lua has no line %q in its header", name, want)
 			}
@@ -53,7 +55,7 @@ func TestEveryScriptSaysWhatItDoes(t *testing.T) {
 			t.Errorf("%s.lua uses ARGV: %v, its header describes it: %v", name, uses, says)
 		}
 	}
-	for _, name := range names(t, "lib/*.lua") {
+	for _, name := range append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...) {
 		if h := header(read(name + ".lua")); len(h) == 0 || len(h[0]) < 10 {
 			t.Errorf("%s.lua does not say what it is for", name)
 		}
@@ -61,26 +63,90 @@ func TestEveryScriptSaysWhatItDoes(t *testing.T) {
 }
 
 func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
-	unused := names(t, "lib/*.lua")
+	unused := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
 	for _, name := range names(t, "*.lua") {
-		libs := strings.Fields(uses.FindStringSubmatch(read(name + ".lua"))[1])
-		for i, lib := range libs {
-			if slices.Contains(libs[:i], lib) {
-				t.Errorf("%s.lua uses %s twice", name, lib)
-			}
-			if _, err := files.ReadFile("lib/" + lib + ".lua"); err != nil {
-				t.Errorf("%s.lua uses %s, which does not exist", name, lib)
-			}
-			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+lib })
+		for _, part := range parts(name) {
+			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+part })
 		}
 	}
+	unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/base" })
 	if len(unused) > 0 {
 		t.Errorf("no script uses %v", unused)
 	}
 }
 
+// A field that a part does not define is nil only when a script comes to read it.
+func TestPartsAreUsedAsTheyAre(t *testing.T) {
+	defined := map[string][]string{} // fields by table
+	paths := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
+	for _, path := range paths {
+		part := strings.TrimPrefix(path, "lib/")
+		defined[table(part)] = fields(part)
+	}
+	for _, path := range append(paths, names(t, "*.lua")...) {
+		own, named := table(strings.TrimPrefix(path, "lib/")), []string{}
+		for _, part := range uses(path + ".lua") {
+			named = append(named, table(part))
+		}
+		for _, m := range field.FindAllStringSubmatch(comment.ReplaceAllString(read(path+".lua"), ""), -1) {
+			part, name := m[2], m[3]
+			switch {
+			case !slices.Contains(defined[part], name):
+				t.Errorf("%s.lua reads %s.%s, which nothing defines", path, part, name)
+			case part != own && !slices.Contains(named, part):
+				t.Errorf("%s.lua does not name %s among the parts that it uses", path, part)
+			}
+		}
+	}
+}
+
+// provided are the globals that Redis gives a script.
+var provided = []string{"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type", "pairs",
+	"ipairs", "next", "select", "unpack", "pcall", "error", "setmetatable"}
+
+// A part that is missing, or comes after what needs it, leaves a name free: Lua reads a global then, which is nil.
+func TestNoScriptHasAFreeName(t *testing.T) {
+	for _, name := range names(t, "*.lua") {
+		chunk, err := parse.Parse(strings.NewReader(Source(name)), name)
+		if err != nil {
+			t.Errorf("%s.lua: %v", name, err)
+			continue
+		}
+		proto, err := glua.Compile(chunk, name)
+		if err != nil {
+			t.Errorf("%s.lua: %v", name, err)
+			continue
+		}
+		if free := globals(proto); len(free) > 0 {
+			t.Errorf("%s.lua has free names: %v", name, free)
+		}
+	}
+}
+
+// globals lists the names outside provided that a function or a function in it reads or writes as globals.
+func globals(proto *glua.FunctionProto) []string {
+	var free []string
+	for _, inst := range proto.Code {
+		if op := int(inst >> 26); op != glua.OP_GETGLOBAL && op != glua.OP_SETGLOBAL {
+			continue
+		}
+		name := glua.LVAsString(proto.Constants[inst&0x3ffff])
+		if !slices.Contains(provided, name) && !slices.Contains(free, name) {
+			free = append(free, name)
+		}
+	}
+	for _, inner := range proto.FunctionPrototypes {
+		for _, name := range globals(inner) {
+			if !slices.Contains(free, name) {
+				free = append(free, name)
+			}
+		}
+	}
+	return free
+}
+
 func TestFilesStayShort(t *testing.T) {
-	for _, pattern := range []string{"*.lua", "lib/*.lua"} {
+	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
 		for _, name := range names(t, pattern) {
 			lines := strings.Split(read(name+".lua"), "\n")
 			if len(lines) > 150 {
@@ -99,7 +165,7 @@ func TestFilesStayShort(t *testing.T) {
 // share the hash tag of those it named; every key is made from the prefix.
 func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
 	literal := regexp.MustCompile(`call\('[A-Z]+', *'`)
-	for _, pattern := range []string{"*.lua", "lib/*.lua"} {
+	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
 		for _, name := range names(t, pattern) {
 			if m := literal.FindString(read(name + ".lua")); m != "" {
 				t.Errorf("%s.lua: %q names a key of its own", name, m)
@@ -131,7 +197,7 @@ func TestEveryScriptIsLoadedAndEveryLoadedScriptExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	var loaded []string
-	for _, m := range regexp.MustCompile(`script\("([a-z]+)"\)`).FindAllSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`newScript\("([a-z]+)"`).FindAllSubmatch(text, -1) {
 		loaded = append(loaded, string(m[1]))
 	}
 	slices.Sort(loaded)

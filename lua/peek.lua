@@ -4,7 +4,7 @@
 -- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream
 -- Returns {number of entries from inbox:open, entries…}; those come first.
 -- Keeps: an entry over the size limit goes to inbox:rejected, with its beginning, and never holds up the others.
--- uses: base reject
+-- uses: base reject totals
 local entries, bytes, reply = 0, 0, { 0 }
 local full = false
 for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
@@ -17,7 +17,7 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
       if at > 0 then
         full = true
       else
-        reject(entry, ARGV[4], 'invalid', 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3])
+        Reject.entry(entry, ARGV[4], 'invalid', 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3], nil, '')
         call('LPOP', list)
       end
     else
@@ -28,5 +28,5 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
   end
   if list == P .. 'inbox:open' then reply[1] = entries end
 end
-flush_totals()
+Totals.write()
 return reply

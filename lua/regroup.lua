@@ -1,10 +1,11 @@
--- regroup: brings groups that a changed default limit lets go back to the line, a bounded number per call.
+-- regroup: moves the heads of groups that a changed default limit lets go to their queues, a bounded number per call.
 --
 -- KEYS  prefix, meta
 -- ARGV  queue, group after which to go on ('' for the first), most groups
 -- Returns the last group looked at, '' at the end.
--- Keeps: a group with room and waiting tasks has its head in the line.
--- uses: base full wake line
+-- Keeps: a group with room and waiting tasks has its head in the queue.
+-- uses: base queue wake
+run_when_full()
 local queue, after = ARGV[1], ARGV[2]
 for _ = 1, tonumber(ARGV[3]) do
   local from = after == '' and '-' or '(' .. after .. '!'
@@ -14,7 +15,7 @@ for _ = 1, tonumber(ARGV[3]) do
     break
   end
   after = string.match(first, '^(%S+) ')
-  open(after)
+  Queue.open(after)
 end
-wake_freed()
+Wake.all()
 return after

@@ -1,41 +1,99 @@
--- renew: extends the leases of what a replica holds, carries progress, and is the replica's heartbeat.
+-- renew: extends the leases of the claims that a replica holds, carries what its attempts say, and is its heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, then per attempt: id, fence, progress ('' for none), 1
---       if it got slow
--- Returns one verdict per attempt: kept, stop (kept, but its end is asked for), lost or gone; then 1 if the replica is
--- on the list, 2 if it is and somebody asked it to drain, 0 if it must join again.
--- Keeps: a lease never reaches past the attempt's own bound plus the grace, whoever renews it.
--- uses: base full wake line policy task finish
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it
+--       that the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then
+--       number of news, per news: fence, id, progress, 1 if there is progress, 1 if it got slow
+-- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
+--       (k kept, l lost, r recount), stops ("FENCE ID …")}.
+-- Keeps: a lease never reaches past the bound of its attempts plus the grace, whoever renews it. Attempts that the pool
+-- holds and the replica does not (a failover forgot their reports) are taken back.
+-- uses: base again claims event leave queue record removal run task totals trim wake
+run_when_full()
+math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local record = call('HMGET', P .. 'replica:' .. replica, 'about', 'drain', 'epoch')
-local joined, drain = record[1] and record[3] == call('HGET', META, 'epoch'), record[2]
+local record = P .. 'replica:' .. replica
+local known = call('HMGET', record, 'epoch', 'drain', 'stop')
+local joined = known[1] and known[1] == call('HGET', META, 'epoch')
 if joined then
-  call('ZADD', P .. 'replicas', NOW + lease, replica)
-  call('HSET', P .. 'replica:' .. replica, 'seen_at', NOW, 'stuck', ARGV[4], 'running', ARGV[5])
-  if ARGV[6] == '1' then call('HSETNX', P .. 'replica:' .. replica, 'drain', NOW) end
+  call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
+  call('HSET', record, 'seen_at', NOW_TEXT, 'stuck', ARGV[4], 'running', ARGV[5])
+  if ARGV[6] == '1' then call('HSETNX', record, 'drain', NOW_TEXT) end
 end
-local verdicts = {}
-for i = 7, #ARGV, 4 do
-  local id, fence, progress, slow = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local key = task_key(id)
-  local m = load(id)
-  local verdict = refusal(id, m, fence)
-  if verdict then
-    verdict = verdict == 'gone' and 'gone' or 'lost'
-  else
-    local bound = bound_of(m.kind, m.started_at, call('HGET', key, 'timeout_ms'), m.deadline_at)
-    call('ZADD', P .. 'running:' .. m.queue, 'XX', math.min(NOW + lease, bound + grace), id)
-    if progress ~= '' then call('HSET', key, 'progress', progress) end
-    if slow == '1' and call('HGET', key, 'slow') ~= fence then
-      call('HSET', key, 'run', run_text(m.fence, m.attempt, whole(m.v + 1), whole(m.started_at), m.score, m.more,
-        m.replica), 'slow', fence)
-      event(id, m, 'running', m.v + 1, 'code', 'slow', 'attempt', m.attempt, 'replica', replica, 'run_ms',
-        NOW - m.started_at)
+
+-- keep_named takes back the attempts of a claim that are not among the ids at ARGV[first] to ARGV[last].
+local function keep_named(c, ids, texts, first, last)
+  local named, kept = {}, 0
+  for i = first, last do named[ARGV[i]] = true end
+  for i, id in ipairs(ids) do
+    if named[id] then
+      kept = kept + 1
+    else
+      local m = Task.load(id, Run.parse(texts[i]))
+      if m and m.state == 'running' then Again.take_back(m, '0') else Leave.add(c.queue, id) end
     end
-    verdict = stop_asked(id) and 'stop' or 'kept'
   end
-  verdicts[#verdicts + 1] = verdict
+  return kept
 end
-verdicts[#verdicts + 1] = joined and (drain and 2 or 1) or 0
-return verdicts
+
+local function close_claim(fence)
+  call('HDEL', P .. 'claims', fence)
+  call('ZREM', P .. 'leases', fence)
+  return 'l'
+end
+
+-- extend renews one claim and returns its letter.
+local function extend(fence, held, left, first, last)
+  local text = call('HGET', P .. 'claims', fence)
+  local c = text and Claims.parse(text)
+  if not c or c.replica ~= replica then return 'l' end
+  local ids, texts = Claims.open_ids(fence, c)
+  local n = #ids
+  if last >= first then n = keep_named(c, ids, texts, first, last) end
+  if n == 0 then return close_claim(fence) end
+  local ends, cut = lease, '0'
+  if left and left + grace < ends then ends, cut = left + grace, '1' end
+  call('ZADD', P .. 'leases', whole(NOW + ends), fence)
+  if cut ~= c.cut or lease ~= c.lease then
+    call('HSET', P .. 'claims', fence,
+      table.concat({ c.n, c.replica, c.queue, whole(c.start), whole(lease), cut, table.concat(c.ids, ' ') }, ' '))
+  end
+  return n > held and 'r' or 'k'
+end
+
+local letters, at = {}, 8
+for i = 1, tonumber(ARGV[7]) do
+  local last = at + 3 + ARGV[at + 3]
+  letters[i] = extend(ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), at + 4, last)
+  at = last + 1
+end
+
+Leave.write() -- what was taken back has nothing more to say
+
+-- note writes what one attempt says.
+local function note(fence, id, progress, slow)
+  local text = call('HGET', P .. 'claims', fence)
+  local c = text and Claims.parse(text)
+  local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
+  local m = run and run.fence == fence and Task.load(id, run)
+  if not m or m.state ~= 'running' then return end
+  if progress then Task.keep(id, m, 'progress', progress) end
+  if not slow or call('HGET', Record.more(id), 'slow') == fence then return end
+  Task.keep(id, m, 'slow', fence)
+  run.v = run.v + 1
+  call('HSET', P .. 'run:' .. m.queue, id,
+    Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica))
+  Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
+end
+for i = at + 1, at + 5 * ARGV[at], 5 do
+  note(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
+end
+
+Queue.write_places()
+Trim.close()
+Removal.write()
+Totals.write()
+Wake.all()
+Wake.sooner()
+return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
+  known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }

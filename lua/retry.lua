@@ -1,40 +1,57 @@
--- retry: puts ended tasks back into their queues as a new generation, at the end of the line.
+-- retry: puts ended tasks back into their queues as a new generation, behind all that wait.
 --
 -- KEYS  prefix, meta
 -- ARGV  ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
--- Keeps: the fence goes on growing; counters start at 0; a unique key has one live holder.
--- uses: base wake line policy task finish
+-- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder.
+-- uses: base admit event queue record task totals trim wake words
+run_when_full()
 local reply = {}
-local ended = { succeeded = true, failed = true, stopped = true, expired = true }
+
+-- without_times drops what no longer holds from the header of a record.
+local function without_times(m)
+  if not (m.late_at or m.due_at) then return end
+  local record = call('GET', Record.key(m.id))
+  local stop = string.find(record, '\n', Words.KIND_AT, true)
+  local header = string.gsub(string.sub(record, 1, stop - 1), ' [%l]+_at=%d+', '')
+  call('SET', Record.key(m.id), header .. string.sub(record, stop))
+end
+
+local function put_back_ended(m)
+  without_times(m)
+  local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
+  local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
+  local more = Record.more(m.id)
+  call('HDEL', more, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'slow', 'ended_at', 'reply', 'form')
+  call('HSET', more, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT,
+    'generation', whole(Task.counted_up(m.id, m, 'generation')))
+  call('SETRANGE', Record.key(m.id), 0, 'w1')
+  call('SETRANGE', Record.key(m.id), 17, score)
+  Queue.place(m.queue, m.group, score, m.id)
+  Event.add(m, m.id, 'waiting', m.v + 1)
+  Totals.count('retried')
+  claimable[m.queue] = true
+end
+
 for _, id in ipairs(ARGV) do
-  local m = load(id)
+  local m = Task.load(id)
   local state, done = m and m.state or '', 0
-  if ended[state] then
+  if Record.TERMINAL[state] then
     local unique = m.unique and P .. 'unique:' .. m.unique
-    local holder = unique and call('GET', unique)
-    if holder and call('EXISTS', task_key(holder)) == 1 then
+    if unique and Admit.holder_of(unique) then
       done = -1
     else
-      local key = task_key(id)
-      local h = call('HMGET', key, 'priority', 'generation')
-      local score = score_of(h[1] or 0, call('HINCRBY', META, 'seq', 1))
       call('ZREM', P .. 'ended:' .. state, id)
       if unique then call('SET', unique, id) end
-      call('HDEL', key, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'ended_at', 'expires_at',
-        'deadline_at')
-      call('HSET', key, 'state', 'waiting', 'v', m.v + 1, 'generation', (h[2] or 0) + 1, 'due_at', NOW,
-        'score', whole(score), 'more', more_of(m))
-      place(m.queue, m.group, score, id)
-      event(id, m, 'waiting', m.v + 1)
-      count('retried')
-      freed[m.queue] = true
+      put_back_ended(m)
       state, done = 'waiting', 1
     end
   end
   reply[#reply + 1] = state
   reply[#reply + 1] = done
 end
-flush_totals()
-wake_freed()
+Queue.write_places()
+Trim.close()
+Totals.write()
+Wake.all()
 return reply

@@ -10,14 +10,14 @@ local refused = {}
 if not redis.acl_check_cmd then return refused end
 for _, command in ipairs({
   { 'HSET', 'f', 'v' }, { 'HSETNX', 'f', 'v' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HDEL', 'f' },
-  { 'HEXISTS', 'f' }, { 'HINCRBY', 'f', '1' }, { 'ZADD', '1', 'm' }, { 'ZREM', 'm' }, { 'ZCARD' }, { 'ZCOUNT', '0', '1' },
-  { 'ZRANGE', '0', '1' }, { 'ZRANGEBYSCORE', '0', '1' }, { 'ZRANGEBYLEX', '-', '+' }, { 'SADD', 'm' }, { 'SREM', 'm' },
-  { 'SCARD' }, { 'SMEMBERS' }, { 'LLEN' }, { 'LINDEX', '0' }, { 'LRANGE', '0', '1' }, { 'LTRIM', '0', '1' }, { 'LPOP' },
-  { 'SISMEMBER', 'm' }, { 'ZSCORE', 'm' }, { 'TYPE' }, { 'RENAMENX', P .. 'to' }, { 'ZSCAN', '0' }, { 'HSCAN', '0' },
-  { 'SSCAN', '0' }, { 'SCAN' },
-  { 'EVAL', '0' }, { 'EVALSHA', '0' },
-  { 'RPUSH', 'v' }, { 'XADD', '*', 'f', 'v' }, { 'XLEN' }, { 'XRANGE', '-', '+' }, { 'XREVRANGE', '+', '-' },
-  { 'XTRIM', 'MAXLEN', '1' }, { 'GET' }, { 'SET', 'v' }, { 'EXISTS' }, { 'DEL' }, { 'PEXPIRE', '1' }, { 'PERSIST' },
+  { 'HEXISTS', 'f' }, { 'HINCRBY', 'f', '1' }, { 'HLEN' }, { 'HKEYS' }, { 'HSCAN', '0' }, { 'ZADD', '1', 'm' },
+  { 'ZREM', 'm' }, { 'ZREMRANGEBYRANK', '0', '1' }, { 'ZCARD' }, { 'ZCOUNT', '0', '1' }, { 'ZRANGE', '0', '1' },
+  { 'ZRANGEBYSCORE', '0', '1' }, { 'ZRANGEBYLEX', '-', '+' }, { 'ZSCORE', 'm' }, { 'ZSCAN', '0' }, { 'SADD', 'm' },
+  { 'SREM', 'm' }, { 'SPOP' }, { 'SCARD' }, { 'SMEMBERS' }, { 'SISMEMBER', 'm' }, { 'SSCAN', '0' }, { 'LLEN' },
+  { 'LINDEX', '0' }, { 'LRANGE', '0', '1' }, { 'LTRIM', '0', '1' }, { 'LPOP' }, { 'RPUSH', 'v' }, { 'XADD', '*', 'f', 'v' },
+  { 'XLEN' }, { 'XRANGE', '-', '+' }, { 'XREVRANGE', '+', '-' }, { 'XTRIM', 'MAXLEN', '1' }, { 'GET' }, { 'SET', 'v' },
+  { 'MGET' }, { 'MSET', 'v' }, { 'GETRANGE', '0', '1' }, { 'SETRANGE', '0', 'v' }, { 'EXISTS' }, { 'DEL' }, { 'TYPE' },
+  { 'PEXPIRE', '1' }, { 'PTTL' }, { 'PERSIST' }, { 'RENAMENX', P .. 'to' }, { 'SCAN' }, { 'EVAL', '0' }, { 'EVALSHA', '0' },
 }) do
   if not redis.acl_check_cmd(command[1], P .. 'rights', unpack(command, 2)) then refused[#refused + 1] = command[1] end
 end
@@ -26,8 +26,9 @@ for _, command in ipairs({
   { 'BLPOP', P .. 'rights', '1' }, { 'BLMOVE', P .. 'rights', P .. 'to', 'LEFT', 'RIGHT', '1' },
   { 'XREAD', 'STREAMS', P .. 'rights', '0' }, { 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', P .. 'rights', '>' },
   { 'XACK', P .. 'rights', 'g', '0' }, { 'XAUTOCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
+  { 'XCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
   { 'XPENDING', P .. 'rights', 'g' }, { 'XGROUP', 'CREATE', P .. 'rights', 'g', '$' }, { 'XINFO', 'GROUPS', P .. 'rights' },
-  { 'ZRANK', P .. 'rights', 'm' },
+  { 'ZRANK', P .. 'rights', 'm' }, { 'HSCAN', P .. 'rights', '0' },
 }) do
   if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = command[1] end
 end

@@ -1,23 +1,27 @@
--- stats: the pool at one instant.
+-- stats: the pool at one instant, and a page of its queues.
 --
 -- KEYS  prefix, meta
--- Returns {scheduled, inbox, rejects, events, live replicas, pool limit or '', 1 if paused, {fields and values of the
--- totals}, {kept tasks: succeeded, failed, stopped, expired}, then per queue: name, waiting, how many of these are in the
--- line, running, limit or '', cap or '', 1 if paused}.
+-- ARGV  cursor (0 for the start), about how many queues
+-- Returns {cursor to go on from, '0' at the end, scheduled, inbox, rejects, events, live replicas, pool limit or '', 1 if
+--       paused, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped, expired}, then per queue: name,
+--       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused}.
 -- Keeps: nothing is written.
--- uses: base wake
+-- uses: base queues settings
+local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
+local s = call('HMGET', META, 'limit', 'events:added', 'events:gone')
+local events = s[2] and tonumber(s[2]) - (tonumber(s[3] or nil) or 0) or call('XLEN', P .. 'events')
 local reply = {
-  call('ZCARD', P .. 'scheduled'), call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open'),
-  call('XLEN', P .. 'inbox:rejected'), EVENT_COUNT, call('ZCOUNT', P .. 'replicas', NOW, '+inf'),
-  call('HGET', META, 'limit') or '', call('HEXISTS', META, 'paused'), call('HGETALL', P .. 'stats'), {},
+  got[1], call('ZCARD', P .. 'scheduled'), call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open'),
+  call('XLEN', P .. 'inbox:rejected'), events, call('ZCOUNT', P .. 'replicas', NOW_TEXT, '+inf'),
+  s[1] ~= Settings.UNLIMITED and s[1] or '', call('HEXISTS', META, 'paused'), call('HGETALL', P .. 'stats'), {},
 }
 for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
-  reply[9][i] = call('ZCARD', P .. 'ended:' .. state)
+  reply[10][i] = call('ZCARD', P .. 'ended:' .. state)
 end
-for _, q in ipairs(queues()) do
-  local s = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q)
-  for _, part in ipairs({ q, waiting(q), call('ZCARD', P .. 'wait:' .. q), call('ZCARD', P .. 'running:' .. q), s[1] or '',
-    s[2] or '', call('HEXISTS', META, 'paused:' .. q) }) do
+for _, q in ipairs(got[2]) do
+  local set = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q)
+  for _, part in ipairs({ q, Queues.waiting(q), call('ZCARD', P .. 'wait:' .. q), call('HLEN', P .. 'run:' .. q),
+    set[1] or '', set[2] or '', call('HEXISTS', META, 'paused:' .. q) }) do
     reply[#reply + 1] = part
   end
 end

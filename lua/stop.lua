@@ -3,33 +3,42 @@
 -- KEYS  prefix, meta
 -- ARGV  reason, then ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect.
--- Keeps: a task that was asked to stop is never started again.
--- uses: base full wake line policy task finish
+-- Keeps: a task that was asked to stop is never started again. The request is in stop:REPLICA, where every exchange and
+-- renewal of the replica finds it, until the attempt ends; the doorbell only makes it look sooner.
+-- uses: base finish queue record removal task totals trim wake
+run_when_full()
 local reply, bells = {}, {}
+
+-- ask writes the request for a running task. The first reason counts.
+local function ask(m)
+  if m.flag == '0' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
+  call('SADD', P .. 'stop:' .. m.replica, m.fence .. ' ' .. m.id)
+  bells[m.replica] = true
+end
+
 for i = 2, #ARGV do
-  local id = ARGV[i]
-  local m = load(id)
+  local m = Task.load(ARGV[i])
   local state, done = m and m.state or '', 0
   if state == 'running' then
-    call('HSETNX', task_key(id), 'stop', ARGV[1])
-    bells[m.replica] = true
+    ask(m)
     done = 1
   elseif state == 'waiting' or state == 'scheduled' then
-    call('ZREM', P .. 'scheduled', id)
-    displace(m.queue, m.group, place_of(id, m) or 0, id)
-    finish(id, m, 'stopped', 'stopped', nil, ARGV[1])
+    call('ZREM', P .. 'scheduled', m.id)
+    Queue.displace(m.queue, m.group, m.score, m.id)
+    Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
     state, done = 'stopped', 1
   end
   reply[#reply + 1] = state
   reply[#reply + 1] = done
 end
 for replica in pairs(bells) do
-  local bell = P .. 'bell:' .. replica
-  if call('LLEN', bell) == 0 then
-    call('RPUSH', bell, 1)
-    call('PEXPIRE', bell, 60000)
+  if call('HEXISTS', P .. 'replica:' .. replica, 'about') == 1 then
+    call('HSET', P .. 'replica:' .. replica, 'stop', 1)
+    Wake.ring(replica, 'stop')
   end
 end
-flush()
-wake_freed()
+Trim.close()
+Removal.write()
+Totals.write()
+Wake.all()
 return reply

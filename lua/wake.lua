@@ -1,11 +1,10 @@
--- wake: passes a marker on that its taker cannot use.
+-- wake: makes queues ready that have claimable tasks, and wakes idle replicas for them.
 --
 -- KEYS  prefix, meta
--- ARGV  queue
+-- ARGV  queues
 -- Returns 1.
--- Keeps: claimable work has a marker, or a replica that is about to claim.
--- uses: base full wake
-wake(ARGV[1])
--- The marker may have been about a scheduled task: its taker has to learn when that is due.
-if call('EXISTS', P .. 'scheduled') == 1 and call('SISMEMBER', P .. 'queues', ARGV[1]) == 1 then nudge(ARGV[1]) end
+-- Keeps: a queue with claimable tasks is ready in every class that serves it.
+-- uses: base wake
+run_when_full()
+for _, queue in ipairs(ARGV) do Wake.queue(queue) end
 return 1

@@ -6,11 +6,10 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// What a service needs of package worker stands here, so that it imports this package
-// and a store only: under the same names, but for Queue.
+// The names of package worker that a service needs, so that it imports only this
+// package and a store. All but Queue are the same there.
 type (
-	// Spec is what somebody who enqueues asks for; NewSpec makes one. See
-	// worker.Spec.
+	// Spec describes a task to enqueue; NewSpec makes one. See worker.Spec.
 	Spec = worker.Spec
 	// Receipt is the answer to one enqueued Spec. See worker.Receipt.
 	Receipt = worker.Receipt
@@ -64,7 +63,7 @@ type (
 	// SchemaError says that another version wrote the pool; it is an ErrSchema. See
 	// worker.SchemaError.
 	SchemaError = worker.SchemaError
-	// Finding is one thing that an inspection looked at. See worker.Finding.
+	// Finding is the result of one check of an inspection. See worker.Finding.
 	Finding = worker.Finding
 	// Inspection is how a pool is inspected. See worker.Inspection.
 	Inspection = worker.Inspection
@@ -145,17 +144,17 @@ var (
 	ErrStuck = worker.ErrStuck
 )
 
-// Permanent marks an error that no retry can mend: the task fails at once. It is
-// nil where err is.
+// Permanent marks an error that no retry can help: the task fails at once. It is nil
+// if err is.
 func Permanent(err error) error { return worker.Permanent(err) }
 
-// RetryAfter fails the attempt with err and retries, if attempts are left,
-// after d instead of the policy's backoff; at once where d is not positive. With a d
-// of more than ten years of 365 days, Forever included, the task fails at once. It
-// is nil where err is.
+// RetryAfter fails the attempt with err and retries, if attempts are left, after d
+// instead of the policy's backoff. A d that is not positive retries at once. With a d of
+// more than ten years of 365 days, Forever included, the task fails at once. It is nil
+// if err is.
 func RetryAfter(err error, d time.Duration) error { return worker.RetryAfter(err, d) }
 
-// Snooze gives the task back without using an attempt; it may start again
-// after d, at once where d is not positive. With a d of more than ten years of 365
-// days, Forever included, the task fails at once with CodePermanent.
+// Snooze gives the task back without using an attempt; it may start again after d, at
+// once if d is not positive. With a d of more than ten years of 365 days, Forever
+// included, the task fails at once with CodePermanent.
 func Snooze(d time.Duration) error { return worker.Snooze(d) }

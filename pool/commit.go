@@ -15,16 +15,17 @@ const (
 	maxCalls      = 2       // in flight at once: one is encoded while the other is executed, more only make smaller batches
 )
 
-// committer lets concurrent enqueues share calls (group commit). A call begins
-// at once while fewer than maxCalls are in flight, so a lone enqueue is not
-// delayed; enqueues that arrive meanwhile leave together when one returns. Its
-// goroutines live only as long as there is something to send.
+// committer lets concurrent enqueues share calls (group commit). A call begins at once
+// while fewer than maxCalls are in flight, so a lone enqueue is not delayed; enqueues
+// that arrive meanwhile are sent together when one returns. Its goroutines live only
+// as long as there is something to send.
 type committer struct {
 	enqueue func(context.Context, []worker.Spec) ([]worker.Receipt, error)
 
 	mu      sync.Mutex
 	pending []*commit // not yet sent, oldest first
 	calls   int       // in flight
+	idle    []*batch  // kept for the next calls, at most maxCalls
 }
 
 // commit is one enqueue on its way.
@@ -36,110 +37,156 @@ type commit struct {
 	receipt worker.Receipt
 	err     error
 
-	// call is the one it is part of, nil while it is pending.
-	call *call
+	// shared is the call that it is part of together with others, nil while it is
+	// pending and for a call of its own.
+	shared *sharedCall
 }
 
-// call is one call to the store. It is cancelled when nobody waits for it.
-type call struct {
+// commits are those that are not in use.
+var commits = sync.Pool{New: func() any { return new(commit) }}
+
+// sharedCall cancels a call when none of its callers waits for it. The mutex of the
+// committer guards it.
+type sharedCall struct {
 	waiting int
 	cancel  context.CancelFunc
 }
 
-// one enqueues spec, together with those of other callers. When ctx ends first
-// it returns at once, although the task may still be made.
+// batch is what one call enqueues.
+type batch struct {
+	commits []*commit
+	specs   []worker.Spec // those of the commits
+	ctx     context.Context
+	cancel  context.CancelFunc // nil for a context that is not the batch's own
+}
+
+// one enqueues spec, together with those of other callers. When ctx ends first it
+// returns at once, although the task may still be made.
 func (c *committer) one(ctx context.Context, spec worker.Spec) (worker.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return worker.Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
-	m := &commit{ctx: ctx, spec: spec, done: make(chan struct{})}
+	m := commits.Get().(*commit)
+	m.ctx, m.spec = ctx, spec
+	m.done = make(chan struct{}) // never used again: it may belong to a bubble of testing/synctest
 	c.mu.Lock()
 	c.pending = append(c.pending, m)
-	if c.calls < maxCalls {
+	free := c.calls < maxCalls
+	if free {
 		c.calls++
-		go c.send()
 	}
 	c.mu.Unlock()
+	if free {
+		go c.send()
+	}
 
 	select {
 	case <-m.done:
-		return m.receipt, m.err
 	case <-ctx.Done():
 		c.leave(m)
 		return worker.Receipt{}, fmt.Errorf("enqueue: %w", ctx.Err())
 	}
+	r, err := m.receipt, m.err
+	*m = commit{}
+	commits.Put(m)
+	if err != nil && r.ID == "" {
+		// A call of its own has the caller's deadline, and may fail at it a moment
+		// before the context ends.
+		if over := ended(ctx); over != nil {
+			err = fmt.Errorf("enqueue: %w", over)
+		}
+	}
+	return r, err
 }
 
-// leave is called for a commit that nobody waits for any more.
+// leave is called for a commit whose caller does not wait any more.
 func (c *committer) leave(m *commit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.call == nil {
-		return // take drops it
+	if m.shared == nil {
+		return // take drops it, or its call has its context
 	}
-	if m.call.waiting--; m.call.waiting == 0 {
-		m.call.cancel()
+	if m.shared.waiting--; m.shared.waiting == 0 {
+		m.shared.cancel()
 	}
 }
 
 // send makes calls until nothing is pending.
 func (c *committer) send() {
-	for {
-		batch, ctx, cancel := c.take()
-		if len(batch) == 0 {
-			return
+	for b := c.take(nil); b != nil; b = c.take(b) {
+		receipts, err := c.enqueue(b.ctx, b.specs)
+		if b.cancel != nil {
+			b.cancel()
 		}
-		specs := make([]worker.Spec, len(batch))
-		for i, m := range batch {
-			specs[i] = m.spec
+		if err == nil && len(receipts) != len(b.specs) {
+			err = miscounted(len(receipts), len(b.specs))
 		}
-		receipts, err := c.enqueue(ctx, specs)
-		cancel()
-		if err == nil && len(receipts) != len(specs) {
-			err = miscounted(len(receipts), len(specs))
-		}
-		for i, m := range batch {
+		for i, m := range b.commits {
 			if i < len(receipts) {
 				m.receipt = receipts[i] // also beside an error: then it exists, but not as safely as was asked for
 			}
 			m.err = err
-			close(m.done)
+			close(m.done) // from here on the commit is the caller's
 		}
 	}
 }
 
-// take removes the next batch from the pending commits. An empty one says that
-// the sender is to end, and has already been counted off.
-func (c *committer) take() ([]*commit, context.Context, context.CancelFunc) {
+// take moves the oldest pending commits into a batch: that of the sender's last call,
+// nil at first. With none pending it returns nil, and the sender, which then ends, is
+// counted off.
+func (c *committer) take(b *batch) *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var batch []*commit
+	if last := len(c.idle) - 1; b == nil && last >= 0 {
+		b, c.idle = c.idle[last], c.idle[:last]
+	} else if b == nil {
+		b = &batch{}
+	}
+	clear(b.commits)
+	clear(b.specs)
+	*b = batch{commits: b.commits[:0], specs: b.specs[:0]}
+
 	var bytes, n int
 	for _, m := range c.pending {
 		if m.ctx.Err() == nil {
-			size := specBytes(m.spec)
-			if len(batch) == maxBatch || len(batch) > 0 && bytes+size > maxBatchBytes {
+			size := specBytes(&m.spec)
+			if len(b.specs) == maxBatch || len(b.specs) > 0 && bytes+size > maxBatchBytes {
 				break
 			}
-			batch = append(batch, m)
+			b.commits, b.specs = append(b.commits, m), append(b.specs, m.spec)
 			bytes += size
 		}
 		n++
 	}
-	clear(c.pending[:n])
-	c.pending = c.pending[n:]
-	if len(c.pending) == 0 {
-		c.pending = nil
-	}
-	if len(batch) == 0 {
+	left := copy(c.pending, c.pending[n:])
+	clear(c.pending[left:])
+	c.pending = c.pending[:left]
+	if len(b.specs) == 0 {
 		c.calls--
-		return nil, nil, nil
+		c.idle = append(c.idle, b)
+		return nil
 	}
-	// The first caller lends its values (a trace, say), not its end.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
-	shared := &call{waiting: len(batch), cancel: cancel}
-	for _, m := range batch {
-		m.call = shared
+	b.share()
+	return b
+}
+
+// share sets the context of the batch's call. That of a lone caller is its own; that
+// of several has the values of the first (a trace, say), and ends when none of them
+// waits any more. The caller holds the mutex.
+func (b *batch) share() {
+	b.ctx = b.commits[0].ctx
+	if len(b.commits) == 1 {
+		return
 	}
-	return batch, ctx, cancel
+	b.ctx = context.WithoutCancel(b.ctx)
+	for _, m := range b.commits {
+		if m.ctx.Done() == nil {
+			return // its caller waits in any case
+		}
+	}
+	b.ctx, b.cancel = context.WithCancel(b.ctx)
+	shared := &sharedCall{waiting: len(b.commits), cancel: b.cancel}
+	for _, m := range b.commits {
+		m.shared = shared
+	}
 }

@@ -103,12 +103,11 @@ func TestBatchIsBoundedByCountAndBytes(t *testing.T) {
 			}
 			left := tt.callers
 			for left > 0 {
-				batch, _, cancel := c.take()
-				cancel()
-				if want := min(left, tt.want); len(batch) != want {
-					t.Fatalf("took %d of %d, want %d", len(batch), left, want)
+				b := c.take(nil)
+				if want := min(left, tt.want); len(b.specs) != want || len(b.commits) != want {
+					t.Fatalf("took %d of %d, want %d", len(b.specs), left, want)
 				}
-				left -= len(batch)
+				left -= len(b.specs)
 			}
 		})
 	}

@@ -71,14 +71,15 @@ type Config struct {
 	// OnFinish is called for every task of the pool that ends, whichever replica
 	// or program ended it. It is a Subscribe on the group FinishGroup for
 	// events with a terminal state, and runs inside Run: one replica of those
-	// that set it gets each event, at least once. One that panics gets its event
-	// again. Services that must each see all of them use Subscribe with groups of
+	// that set it gets each event, at least once. After a panic it gets the event
+	// again, and with it those of up to 49 tasks that ended in the same step.
+	// Services that must each see all of them use Subscribe with groups of
 	// their own. Its context ends when Run has drained or Close was called.
 	// Default: none. Needs Queues, since a pool that is not Run cannot call it.
 	OnFinish func(ctx context.Context, e Event)
 
-	// Redeliver is how long a consumer of OnFinish or Subscribe may hold an event
-	// without acknowledging it, before it is delivered again to any of its group.
+	// Redeliver is how long a consumer of OnFinish or Subscribe may be silent about
+	// an event that it holds, before the event is delivered again to any of its group.
 	// From 100 ms to 24 h. Default 30 s.
 	Redeliver time.Duration
 
@@ -93,8 +94,8 @@ type Config struct {
 	// Version is what the list of replicas shows for this program. Default: empty.
 	Version string
 
-	// Logger gets failed attempts at Info, and at Warn and Error what no caller can be
-	// told: outages of the store, lost leases, events that could not be delivered,
+	// Logger gets failed attempts at Info, and at Warn and Error what reaches no
+	// caller: outages of the store, lost leases, events that could not be delivered,
 	// kinds without a handler, once a minute each. Joining is one line at Info; nothing
 	// is logged per succeeding task. Default: slog.Default().
 	Logger *slog.Logger

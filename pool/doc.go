@@ -40,8 +40,8 @@
 //	r, err := p.Enqueue(ctx, Resize{URL: u},
 //		pool.Priority(10), pool.Delay(time.Minute), pool.Group("acme"))
 //
-// The [Receipt] names the task. ID and Unique keep a task from being made twice;
-// a duplicate is no error, the receipt says so. EnqueueAll makes thousands of
+// The [Receipt] names the task. [ID], [Unique] and [UniqueByArgs] keep a task from being
+// made twice; a duplicate is no error, the receipt says so. EnqueueAll makes thousands of
 // tasks in few round trips, from specs that NewSpec makes of the same arguments
 // and options.
 //

@@ -9,11 +9,11 @@ import (
 // Drain asks replicas of the pool, by the ids that Replicas lists, to do what a
 // SIGTERM makes most programs do: take no more tasks, let the running ones finish
 // within their drain timeout, and return from Run. It returns when they have been
-// asked, not when they have ended; ReplicaInfo says Draining until then. Whether
-// they come back is up to whoever started them.
+// asked, not when they have ended; ReplicaInfo says Draining until then. It does not
+// keep a supervisor from starting them again.
 //
-// The others are asked, too, where one is not on the list: that is ErrNoReplica.
-// asked is how many were there.
+// One that is not on the list is ErrNoReplica; the others are asked all the same. asked
+// is how many were on the list.
 func (p *Pool) Drain(ctx context.Context, replicas ...string) (asked int, err error) {
 	var errs []error
 	for _, r := range replicas {

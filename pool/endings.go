@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// endings tells those who wait for a task that it has ended. One goroutine reads
-// the event stream for all of them, as long as there is anybody and for lingering
-// longer: who waits for one task after the other has one reader, and one
-// connection, for all of them.
+// endings signals the ends of tasks to the calls that wait for them. One goroutine reads
+// the event stream for all of them, as long as there is one and for lingering longer: a
+// caller that waits for one task after the other has one reader, and one connection, for
+// all of them.
 type endings struct {
 	store Store
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	feed   *feed // nil while nobody reads
-	closed bool  // nobody lingers any more
+	feed   *feed // nil while there is none
+	closed bool  // a feed without waiters ends at once
 }
 
-// lingering is how long the stream is read on after the last who waited has left.
+// lingering is how long the stream is read on after the last waiter has left.
 const lingering = time.Second
 
 // feed is one run of the reading goroutine. Its fields are guarded by the mutex
@@ -30,7 +30,7 @@ type feed struct {
 	waiters map[string]map[*waiter]bool // by task id
 	ready   chan struct{}               // closed when the position in the stream is known
 	cancel  context.CancelFunc
-	leaving *time.Timer // ends it where nobody comes; nil while somebody waits
+	leaving *time.Timer // ends it if no waiter comes; nil while one waits
 }
 
 // waiter is one caller's interest in the end of one task.
@@ -48,7 +48,7 @@ type waiter struct {
 
 // join begins to listen for the end of a task. Every end that happens after it
 // has returned reaches the waiter, so that reading the task next leaves no gap.
-// It fails where the store cannot be read, or ctx ends.
+// It fails if the store cannot be read, or ctx ends.
 func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	w := &waiter{of: l, id: id, note: make(chan struct{}, 1)}
 	l.mu.Lock()
@@ -74,11 +74,11 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	case <-w.note:
 		select {
 		case <-w.feed.ready:
-			w.nudge() // it is for later
+			w.signal() // it is for later
 			return w, nil
 		default:
 		}
-		// Before it is ready a feed has but one thing to tell.
+		// A feed that is not ready signals only an error.
 		w.leave()
 		_, _, err := w.take()
 		return nil, err
@@ -102,7 +102,7 @@ func (w *waiter) leave() {
 	}
 }
 
-// linger ends the feed unless somebody comes soon. The caller holds the mutex.
+// linger ends the feed unless a waiter comes soon. The caller holds the mutex.
 func (l *endings) linger(f *feed) {
 	if l.closed {
 		l.drop(f)
@@ -119,7 +119,7 @@ func (l *endings) linger(f *feed) {
 	f.leaving = timer
 }
 
-// dropUnused ends the feed where nobody waits for what it reads, and reports that.
+// dropUnused ends a feed without waiters, and reports whether it did.
 func (l *endings) dropUnused(f *feed) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *endings) dropUnused(f *feed) bool {
 	return true
 }
 
-// close ends a feed that lingers. Those who still wait go on.
+// close ends a feed that lingers. One with waiters goes on.
 func (l *endings) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,7 +167,7 @@ func (l *endings) run(ctx context.Context, f *feed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(f)
-	f.tell(func(w *waiter) { w.err = err })
+	f.all(func(w *waiter) { w.err = err })
 }
 
 func (l *endings) follow(ctx context.Context, f *feed, at string) error {
@@ -186,7 +186,7 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 			}
 			at, gap = last, false
 			l.mu.Lock()
-			f.tell(func(w *waiter) { w.reread = true })
+			f.all(func(w *waiter) { w.reread = true })
 			l.mu.Unlock()
 		}
 		page, err := l.store.ReadEvents(ctx, at, eventPage, eventWait)
@@ -196,7 +196,7 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 			gap = true
 			continue
 		case err != nil && l.dropUnused(f):
-			return err // it is nobody's trouble
+			return err // no waiter is concerned
 		case err != nil:
 			if err := out.pause(ctx, err); err != nil {
 				return err
@@ -221,25 +221,25 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 	return ctx.Err()
 }
 
-// ended tells the waiters of a task about its end.
+// ended gives the end of a task to its waiters.
 func (f *feed) ended(e Event) {
 	for w := range f.waiters[e.ID] {
 		w.event = &e
-		w.nudge()
+		w.signal()
 	}
 }
 
-// tell gives every waiter the same news.
-func (f *feed) tell(news func(*waiter)) {
+// all gives every waiter the same news.
+func (f *feed) all(news func(*waiter)) {
 	for _, ws := range f.waiters {
 		for w := range ws {
 			news(w)
-			w.nudge()
+			w.signal()
 		}
 	}
 }
 
-func (w *waiter) nudge() {
+func (w *waiter) signal() {
 	select {
 	case w.note <- struct{}{}:
 	default:

@@ -13,12 +13,12 @@ import (
 )
 
 // ErrNotTried is in the receipts of EnqueueAll for the tasks after those at which
-// the store failed: nobody asked it for them, so they were not made.
+// the store failed: they were not sent, and not made.
 var ErrNotTried = errors.New("not tried, as the store failed before it")
 
-// NewSpec describes the task that Enqueue would make of args and opts, for
-// EnqueueAll. It fails where args do not encode to JSON; everything else is
-// checked when the spec is enqueued.
+// NewSpec returns the spec of the task that Enqueue would make of args and opts, for
+// EnqueueAll. It fails if args do not encode to JSON; everything else is checked when
+// the spec is enqueued.
 func NewSpec(args Kinder, opts ...Option) (Spec, error) {
 	if args == nil {
 		return Spec{}, &FieldError{Field: "args", Msg: "must not be nil"}
@@ -29,12 +29,21 @@ func NewSpec(args Kinder, opts ...Option) (Spec, error) {
 		return Spec{}, &FieldError{Field: "args", Msg: "do not encode to JSON: " + err.Error()}
 	}
 	s.Payload = payload
+	if len(opts) == 0 {
+		return s, nil
+	}
+	return withOptions(s, opts), nil
+}
+
+// withOptions returns s with the options applied. They get a pointer, so that s is on
+// the heap here.
+func withOptions(s Spec, opts []Option) Spec {
 	for _, o := range opts {
 		if o != nil {
 			o(&s)
 		}
 	}
-	return s, nil
+	return s
 }
 
 // Enqueue makes a task of args, which become its payload as JSON.
@@ -87,13 +96,13 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 //
 // All specs are checked before any task is made, and everything that is wrong
 // with any comes back at once, as FieldErrors such as "specs[3].queue". Tasks are
-// then made in atomic batches of up to 500 tasks and about 4 MiB. Duplicates are no
-// errors. Where the store refuses some or fails on the way, there is an error that
-// says how many, with the first few, and every receipt is still there. What its
-// Err says of a task, for errors.Is: ErrQueueFull and ErrNotTried, it was not made;
-// anything else, it may have been made all the same, and has been where the
-// receipt has a State. The tasks that are worth another try should have IDs, so
-// that none is made twice.
+// then made in atomic batches of up to 500 tasks, about 4 MiB, and 100 changes of
+// queue, kind or options from one task to the next. Duplicates are no
+// errors. If the store refuses some or fails on the way, the error says how many, with
+// the first few, and there still is a receipt for every task. If its Err is ErrQueueFull
+// or ErrNotTried (errors.Is), the task was not made. With any other the task may have
+// been made, and has been if the receipt has a State. Give tasks that you would enqueue
+// again an ID, so that none is made twice.
 func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	var errs []error
 	for i := range specs {
@@ -137,16 +146,16 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 // batchLen is how many of specs go into the next call.
 func batchLen(specs []Spec) int {
 	bytes := 0
-	for i, s := range specs[:min(len(specs), maxBatch)] {
-		if bytes += specBytes(s); bytes > maxBatchBytes && i > 0 {
+	for i := range specs[:min(len(specs), maxBatch)] {
+		if bytes += specBytes(&specs[i]); bytes > maxBatchBytes && i > 0 {
 			return i
 		}
 	}
 	return min(len(specs), maxBatch)
 }
 
-// maxTold is how many single tasks an error of EnqueueAll names of each sort.
-const maxTold = 3
+// maxNamed is how many single tasks an error of EnqueueAll names of each sort.
+const maxNamed = 3
 
 // refusals sums up the receipts with an error: what was refused, what may have
 // been made and what was not tried, with the first few of each.
@@ -161,27 +170,27 @@ func refusals(receipts []Receipt) error {
 		{"were not tried after that", func(err error) bool { return errors.Is(err, ErrNotTried) }},
 	} {
 		n := 0
-		var told []string
+		var named []string
 		for i, r := range receipts {
 			if r.Err == nil || !sort.is(r.Err) {
 				continue
 			}
-			if n++; n > maxTold {
+			if n++; n > maxNamed {
 				continue
 			}
 			sum.errs = append(sum.errs, r.Err)
 			if r.Err != ErrNotTried {
-				told = append(told, fmt.Sprintf("specs[%d]: %v", i, r.Err))
+				named = append(named, fmt.Sprintf("specs[%d]: %v", i, r.Err))
 			}
 		}
 		if n == 0 {
 			continue
 		}
 		text := fmt.Sprintf("%d of %d tasks %s", n, len(receipts), sort.says)
-		if len(told) > 0 {
-			text += " (" + strings.Join(told, "; ")
-			if n > maxTold {
-				text += fmt.Sprintf("; and %d more", n-maxTold)
+		if len(named) > 0 {
+			text += " (" + strings.Join(named, "; ")
+			if n > maxNamed {
+				text += fmt.Sprintf("; and %d more", n-maxNamed)
 			}
 			text += ")"
 		}
@@ -206,8 +215,8 @@ func miscounted(receipts, specs int) error {
 	return fmt.Errorf("store answered %d receipts to %d specs", receipts, specs)
 }
 
-// specBytes is the size of what a spec carries, near enough for a cap.
-func specBytes(s worker.Spec) int {
+// specBytes is about the size of what a spec carries.
+func specBytes(s *worker.Spec) int {
 	n := len(s.Payload)
 	for k, v := range s.Headers {
 		n += len(k) + len(v)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestOptionsSetTheFieldsOfTheSpec(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	hour := time.Hour
 	got, err := NewSpec(email{To: "a@b.c"},
-		ID("id"), InQueue("mail"), Priority(-7), Group("acme"), Unique("u"),
+		ID("id"), InQueue("mail"), Priority(-7), Group("acme"), Unique("u"), Reply(),
 		Headers(map[string]string{"a": "1", "b": "1"}), Headers(map[string]string{"b": "2"}),
 		RunAt(at), Timeout(Forever), TTL(time.Minute), Deadline(2*time.Hour), MaxAttempts(3),
 		RetryBackoff(Backoff{Fixed: true, Base: time.Second}), Retain(hour), nil)
@@ -36,7 +37,7 @@ func TestOptionsSetTheFieldsOfTheSpec(t *testing.T) {
 	}
 	want := Spec{
 		ID: "id", Kind: "email.send", Queue: "mail", Payload: []byte(`{"to":"a@b.c"}`), Priority: -7,
-		Group: "acme", Unique: "u", Headers: map[string]string{"a": "1", "b": "2"},
+		Group: "acme", Unique: "u", Reply: true, Headers: map[string]string{"a": "1", "b": "2"},
 		RunAt: at, Timeout: Forever, TTL: time.Minute, Deadline: 2 * time.Hour, MaxAttempts: 3,
 		Backoff: Backoff{Fixed: true, Base: time.Second}, Retain: &hour,
 	}
@@ -47,6 +48,34 @@ func TestOptionsSetTheFieldsOfTheSpec(t *testing.T) {
 		t.Errorf("delay %v", got.Delay)
 	}
 }
+
+func TestUniqueByArgsIsOfTheKindAndThePayload(t *testing.T) {
+	key := func(args Kinder, opts ...Option) string {
+		t.Helper()
+		s, err := NewSpec(args, append(opts, UniqueByArgs())...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Unique
+	}
+	// printf %s '{"to":"ann"}' | sha256sum | head -c 32
+	if got, want := key(email{"ann"}), "email.send:cde2c6fc07f7380c47e27c6f91748603"; got != want {
+		t.Errorf("key %q, want %q", got, want)
+	}
+	if key(email{"ann"}, InQueue("q"), Priority(3), Unique("other")) != key(email{"ann"}) {
+		t.Error("other options change the key")
+	}
+	for _, other := range []Kinder{email{"bob"}, email{}, renamedEmail{"ann"}} {
+		if key(other) == key(email{"ann"}) {
+			t.Errorf("%#v has the same key", other)
+		}
+	}
+}
+
+// renamedEmail is an email of another kind.
+type renamedEmail email
+
+func (renamedEmail) Kind() string { return "email.send.v2" }
 
 func TestOneOptionServesManyTasks(t *testing.T) {
 	h := Headers(map[string]string{"a": "1"})
@@ -74,6 +103,9 @@ func TestEverythingWrongIsSaidBeforeAnythingIsWritten(t *testing.T) {
 	p := newTestPool(t, s, Config{})
 	_, err := p.Enqueue(t.Context(), email{}, InQueue("a b"), Group("{"), MaxAttempts(-1))
 	wantFields(t, err, "queue", "group", "max_attempts")
+
+	_, err = p.Enqueue(t.Context(), email{}, Reply(), Unique("\xff"))
+	wantFields(t, err, "unique", "reply")
 
 	_, err = p.EnqueueSpec(t.Context(), Spec{TTL: -1})
 	wantFields(t, err, "kind", "ttl")
@@ -216,7 +248,7 @@ func TestEnqueueSpecDoesNotKeepTheCallersMemory(t *testing.T) {
 	s := newFakeStore()
 	seen := make(chan []worker.Spec, 1)
 	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
-		seen <- specs
+		seen <- slices.Clone(specs)
 		return receiptsFor(specs), nil
 	}
 	p := newTestPool(t, s, Config{})

@@ -12,14 +12,14 @@ var (
 	// read and operate, but has nothing to run.
 	ErrNoQueues = errors.New("pool has no queues to serve: set Config.Queues, or do not call Run on a pool that only enqueues")
 
-	// ErrNotEnded is the refusal of what needs an ended task: its result, a
-	// retry, its deletion.
+	// ErrNotEnded is returned when the task has not ended yet: it has no result, and
+	// cannot be retried or deleted.
 	ErrNotEnded = errors.New("task has not ended")
 
-	// ErrEnded is the refusal to stop a task that has already ended otherwise.
+	// ErrEnded is returned by Stop for a task that has already ended otherwise.
 	ErrEnded = errors.New("task has already ended")
 
-	// ErrEmptyFilter is the refusal to change every task there is.
+	// ErrEmptyFilter is returned instead of changing every task of the pool.
 	ErrEmptyFilter = errors.New("the filter is empty and would select every task: name states, kinds, queues, groups or ids")
 )
 

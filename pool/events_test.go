@@ -150,3 +150,32 @@ func TestReaderThatHasEnoughEndsTheLoop(t *testing.T) {
 		break
 	}
 }
+
+// A reader that stores the cursors of events without More finds all others after them.
+func TestEventsOfOneEntryShareACursor(t *testing.T) {
+	s := newFakeStore()
+	p := newTestPool(t, s, Config{})
+	s.emit(Event{ID: "a"})
+	s.emitEntry(Event{ID: "b"}, Event{ID: "c"}, Event{ID: "d"})
+	s.emitEntry(Event{ID: "e"}, Event{ID: "f"})
+	s.emit(Event{ID: "g"})
+	want := []string{"a@1", "b@2+", "c@2+", "d@2", "e@3+", "f@3", "g@4"}
+	for after, from := range map[string]int{"0": 0, "1": 1, "2": 4, "3": 6} {
+		var got []string
+		for e, err := range p.Events(t.Context(), after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			more := ""
+			if e.More {
+				more = "+"
+			}
+			if got = append(got, e.ID+"@"+e.Cursor+more); len(got) == len(want)-from {
+				break
+			}
+		}
+		if diff := cmp.Diff(want[from:], got); diff != "" {
+			t.Errorf("after %s:\n%s", after, diff)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -17,9 +18,9 @@ type Reindex struct{ Shop string }
 
 func (Reindex) Kind() string { return "search.reindex" }
 
-// Unique keeps a second task from being made while one with the same key lives. ID
-// does so as long as there is a task with that id, ended ones that are kept
-// included. Neither is an error.
+// Unique and UniqueByArgs keep a second task from being made while one with the same key
+// or the same arguments lives. ID does so as long as there is a task with that id, ended
+// ones that are kept included. A duplicate is no error.
 func Example_unique() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -41,11 +42,11 @@ func Example_unique() {
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	first, err := p.Enqueue(ctx, Reindex{"acme"}, pool.Unique("reindex:acme"))
+	first, err := p.Enqueue(ctx, Reindex{"acme"}, pool.UniqueByArgs())
 	if err != nil {
 		log.Fatal(err)
 	}
-	second, err := p.Enqueue(ctx, Reindex{"acme"}, pool.Unique("reindex:acme"))
+	second, err := p.Enqueue(ctx, Reindex{"acme"}, pool.UniqueByArgs())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func Example_unique() {
 	if _, err := p.WaitTask(ctx, first.ID); err != nil {
 		log.Fatal(err)
 	}
-	third, err := p.Enqueue(ctx, Reindex{"acme"}, pool.Unique("reindex:acme")) // the key is free again
+	third, err := p.Enqueue(ctx, Reindex{"acme"}, pool.UniqueByArgs()) // the first has ended
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -64,6 +65,16 @@ func Example_unique() {
 		log.Fatal(err)
 	}
 	fmt.Println("duplicate:", third.Duplicate)
+
+	// One reindexing of any shop at a time:
+	if _, err := p.Enqueue(ctx, Reindex{"acme"}, pool.Unique("the search index"), pool.Delay(time.Hour)); err != nil {
+		log.Fatal(err)
+	}
+	other, err := p.Enqueue(ctx, Reindex{"birch"}, pool.Unique("the search index"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("another shop, duplicate:", other.Duplicate)
 	stop() // drain
 	if err := <-ended; err != nil {
 		log.Fatal(err)
@@ -73,4 +84,5 @@ func Example_unique() {
 	// reindexing acme
 	// reindexing acme
 	// duplicate: false
+	// another shop, duplicate: true
 }

@@ -36,22 +36,22 @@ type fakeStore struct {
 	mu        sync.Mutex
 	count     map[string]int
 	tasks     []*worker.Task
-	events    []Event // with the cursors 1, 2, 3 …
-	maxEvents int     // that many the stream keeps, as SubscriptionLag says
-	trimmed   int     // that many of the oldest events are gone
+	entries   [][]Event // with the cursors 1, 2, 3 …
+	maxEvents int       // that many the stream keeps, as SubscriptionLag says
+	trimmed   int       // that many of the oldest entries are gone
 	news      chan struct{}
 
 	groups map[string]*fakeGroup
 }
 
 type fakeGroup struct {
-	next    int // index into events
+	next    int // index into entries
 	pending map[string]*fakePending
 	left    []string
 }
 
 type fakePending struct {
-	event    Event
+	entry    []Event
 	consumer string
 	since    time.Time
 }
@@ -121,19 +121,26 @@ func (s *fakeStore) remove(id string) {
 	s.tasks = rest
 }
 
-// emit appends events to the stream.
+// emit appends events to the stream, each as an entry of its own.
 func (s *fakeStore) emit(events ...Event) {
+	for _, e := range events {
+		s.emitEntry(e)
+	}
+}
+
+// emitEntry appends events to the stream as one entry.
+func (s *fakeStore) emitEntry(events ...Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range events {
-		e.Cursor = strconv.Itoa(len(s.events) + 1)
-		s.events = append(s.events, e)
+	for i := range events {
+		events[i].Cursor = strconv.Itoa(len(s.entries) + 1)
 	}
+	s.entries = append(s.entries, events)
 	close(s.news)
 	s.news = make(chan struct{})
 }
 
-// trim takes the oldest events away, so that n are gone in all.
+// trim takes the oldest entries away, so that n are gone in all.
 func (s *fakeStore) trim(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +229,7 @@ func (s *fakeStore) LastEvent(context.Context) (string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strconv.Itoa(len(s.events)), nil
+	return strconv.Itoa(len(s.entries)), nil
 }
 
 func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait time.Duration) ([]worker.Event, error) {
@@ -242,7 +249,9 @@ func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait
 			return true, &worker.TrimmedError{After: after, Next: "0"}
 		}
 		from = max(from, s.trimmed)
-		page = append(page, s.events[from:min(len(s.events), from+most)]...)
+		for i := from; i < len(s.entries) && len(page) < most; i++ {
+			page = append(page, s.entries[i]...)
+		}
 		return len(page) > 0, nil
 	})
 	return page, err
@@ -279,14 +288,14 @@ func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end := len(s.events)
+	end := len(s.entries)
 	if before != "" {
 		n, _ := strconv.Atoi(before)
 		end = n - 1
 	}
 	var page []worker.Event
 	for i := end - 1; i >= s.trimmed && len(page) < limit; i-- {
-		page = append(page, s.events[i])
+		page = append(page, s.entries[i]...)
 	}
 	return page, nil
 }
@@ -303,28 +312,40 @@ func (s *fakeStore) ReadSubscription(ctx context.Context, name, consumer string,
 	err := s.await(ctx, wait, func() (bool, error) {
 		g := s.groups[name]
 		if g == nil {
-			g = &fakeGroup{next: len(s.events), pending: map[string]*fakePending{}}
+			g = &fakeGroup{next: len(s.entries), pending: map[string]*fakePending{}}
 			s.groups[name] = g
 		}
-		for i := range s.events {
-			p := g.pending[s.events[i].Cursor]
+		for _, entry := range s.entries {
+			p := g.pending[entry[0].Cursor]
 			if p != nil && time.Since(p.since) >= idle && len(page) < limit {
 				p.consumer, p.since = consumer, time.Now()
-				page = append(page, p.event)
+				page = append(page, p.entry...)
 			}
 		}
 		if g.next < s.trimmed {
 			lost = true
 			g.next = s.trimmed
 		}
-		for ; g.next < len(s.events) && len(page) < limit; g.next++ {
-			e := s.events[g.next]
-			g.pending[e.Cursor] = &fakePending{event: e, consumer: consumer, since: time.Now()}
-			page = append(page, e)
+		for ; g.next < len(s.entries) && len(page) < limit; g.next++ {
+			entry := s.entries[g.next]
+			g.pending[entry[0].Cursor] = &fakePending{entry: entry, consumer: consumer, since: time.Now()}
+			page = append(page, entry...)
 		}
 		return len(page) > 0, nil
 	})
 	return page, lost, err
+}
+
+func (s *fakeStore) HoldEvents(_ context.Context, group, consumer string, cursors ...string) error {
+	s.called("hold")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cursors {
+		if p := s.groups[group].pending[c]; p != nil {
+			p.consumer, p.since = consumer, time.Now()
+		}
+	}
+	return nil
 }
 
 func (s *fakeStore) AckEvents(_ context.Context, group string, cursors ...string) error {
@@ -349,10 +370,10 @@ func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (worker.Lag,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.groups[name]
-	return worker.Lag{Unread: len(s.events) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
+	return worker.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
 }
 
-// pendingIn is how many events of a group are not acknowledged.
+// pendingIn is how many entries of a group are not acknowledged.
 func (s *fakeStore) pendingIn(group string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -60,8 +60,8 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 // tasks that still live with ErrNotEnded, and one whose unique key another task
 // holds by now with ErrUniqueTaken.
 //
-// A driver that repeats a call whose reply was lost is told what it finds then: a
-// task that this very Retry had put back counts as one that still lives.
+// If a driver repeats a call whose reply was lost, the answer is that of the repeat: a
+// task that this Retry had already put back counts as one that still lives.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
 }

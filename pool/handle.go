@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -28,8 +29,8 @@ type Task[T any] struct {
 // may be newer than handlers, and one that does not decode fails the task with
 // CodeBadPayload without calling fn.
 //
-// It panics where the kind already has a handler, its name is not valid or Run
-// has been called, since these are mistakes of the program.
+// It panics if the kind already has a handler, its name is not valid or Run has been
+// called, since these are mistakes of the program.
 func Handle[T Kinder](p *Pool, fn func(ctx context.Context, t *Task[T]) error) {
 	handle(p, fn == nil, func(ctx context.Context, t *Task[T]) ([]byte, error) {
 		return nil, fn(ctx, t)
@@ -103,16 +104,16 @@ func handle[T Kinder](p *Pool, isNil bool, fn func(ctx context.Context, t *Task[
 	})
 }
 
-// newArgs returns a zero T, or, where T is a pointer, one to a zero value: its
-// methods may read fields.
-func newArgs[T any]() T {
-	var args T
-	// Decoding an object allocates behind a pointer; what is not an object stays
-	// zero, and that is all this asks for.
-	_ = json.Unmarshal([]byte("{}"), &args)
+// newArgs returns a zero T or, if T is a pointer, one to a zero value: its methods may
+// read fields.
+func newArgs[T any]() (args T) {
+	if t := reflect.TypeFor[T](); t.Kind() == reflect.Pointer {
+		args = reflect.New(t.Elem()).Interface().(T)
+	}
 	return args
 }
 
+// decode reads a payload; an empty one and null are those of newArgs.
 func decode[T any](payload []byte) (T, error) {
 	args := newArgs[T]()
 	if b := bytes.TrimSpace(payload); len(b) == 0 || string(b) == "null" {

@@ -19,7 +19,7 @@ func (p *Pool) Joined() <-chan struct{} {
 }
 
 // Draining is closed when Run begins to take no more tasks: its context has
-// ended, somebody called Drain for this replica, or too many handlers are stuck.
+// ended, Drain was called for this replica, or too many handlers are stuck.
 // It is nil in a pool without queues.
 func (p *Pool) Draining() <-chan struct{} {
 	if p.replica == nil {

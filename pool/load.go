@@ -8,8 +8,8 @@ import (
 // QueueLoad is a queue with what is asked first of one that is behind.
 type QueueLoad struct {
 	QueueInfo
-	// OldestWait is how long the task that has waited longest in the line has done
-	// so; 0 where none waits. Tasks behind the limit of their group are not counted.
+	// OldestWait is how long the task that was due first has been waiting; 0 if none
+	// waits. Tasks that only the limit of their group holds back are not counted.
 	OldestWait time.Duration
 	// In and Out are how many tasks per second were made and ended, on average over
 	// the last RateWindow.

@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// ErrBusy is what Maintain returns where others were always at it.
-var ErrBusy = errors.New("others take care of the pool at this moment")
+// ErrBusy is what Maintain returns if another process held the maintenance lock all the
+// time.
+var ErrBusy = errors.New("maintenance is already running")
 
-// Whoever maintains the pool has it to themselves for about a second.
+// A process that maintains the pool holds the maintenance lock for about a second.
 const (
 	maintainPatience = 5 * time.Second
 	maintainAgain    = 100 * time.Millisecond
 )
 
-// Maintain takes one turn of the upkeep that the pool's replicas otherwise take
-// in their own time: leases that have ended, tasks that are due or too late,
-// retention, the trimming of events, replicas that are gone, a little of the
-// search for broken entries. It is for pools without a live replica, and for
-// somebody who does not want to wait. Where a replica is at it, Maintain waits for
-// its turn, at most for 5 seconds, then it returns ErrBusy.
+// Maintain runs one turn of the maintenance that the pool's replicas otherwise run
+// about once a second: leases that have ended, tasks that are due or too late,
+// retention, the trimming of events, replicas that are gone, a part of the search for
+// broken records. It is for pools without a live replica, and for tests. If another
+// process holds the maintenance lock, Maintain waits for it, at most for 5 seconds, then
+// it returns ErrBusy.
 //
 // The Upkeep is valid with an error, too.
 func (p *Pool) Maintain(ctx context.Context) (Upkeep, error) {

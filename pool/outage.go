@@ -23,8 +23,8 @@ type outage struct {
 	worked bool
 }
 
-// pause waits before the next try after err. It returns an error when there is
-// to be none: the context's where that has ended, err where no try can mend it.
+// pause waits before the next try after err. It returns an error if there is to be
+// none: the context's if that has ended, err if no other try can succeed.
 func (o *outage) pause(ctx context.Context, err error) error {
 	if over := ended(ctx); over != nil {
 		return over
@@ -49,9 +49,9 @@ func (o *outage) over() {
 	}
 }
 
-// ended is the error of a context that has ended, else nil. It is for those who
-// hold an error of a call: drivers give the socket the context's deadline, and it
-// may pass there a moment before the context's own timer fires.
+// ended is the error of a context that has ended, else nil. Use it after the error of a
+// call: drivers give the socket the context's deadline, and it may pass there a moment
+// before the context's own timer fires.
 func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -30,8 +30,8 @@ type Pool struct {
 }
 
 // New returns a pool over store. Everything that is wrong with cfg comes back at
-// once, as FieldErrors joined. It talks to nobody and starts nothing: what a pool
-// costs begins with the first call of its methods.
+// once, as FieldErrors joined. It makes no call and starts nothing: the
+// methods do.
 func New(store Store, cfg Config) (*Pool, error) {
 	var errs []error
 	if store == nil {
@@ -69,7 +69,7 @@ func New(store Store, cfg Config) (*Pool, error) {
 // handlers ignored their cancelled context, ErrSchema where another version
 // wrote the pool, and an error when it has no handlers or is called twice. A store
 // that does not answer when Run begins is an error after 5 seconds at most, with
-// Config.OnFinish after 10: who wants to try again makes another pool. Later outages
+// Config.OnFinish after 10: make another pool to try again. Later outages
 // are waited for.
 func (p *Pool) Run(ctx context.Context) error {
 	if p.replica == nil {

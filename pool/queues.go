@@ -86,11 +86,11 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 }
 
 // ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
-// pause. It fails with ErrQueueInUse where the queue has live tasks, a replica
-// serves it, also one that has been silent and is not given up yet, or the inbox has
-// entries, which may be for it, and with ErrNoQueue where it is not on the list. The next task that names the queue puts it
-// back, without the settings; so does one that is scheduled at this very moment, when
-// it is due.
+// pause. It fails with ErrQueueInUse if the queue has live tasks, if a replica serves
+// it, also a silent one that is still on the list, or if the inbox has entries, which
+// may be for it. It fails with ErrNoQueue if the queue is not on the list. The next task
+// that names the queue puts it back, without the settings; so does one that is scheduled
+// at the same moment, when it is due.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
 	if err := checkName("queue", queue); err != nil {
 		return fmt.Errorf("forget queue: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,7 @@ type runnerStore struct {
 
 func newRunnerStore(pending ...*worker.Task) *runnerStore {
 	for i, t := range pending {
-		t.Attempt, t.State, t.TimeLeft = 1, worker.Running, time.Minute
+		t.Attempt, t.Fence, t.State = 1, 1, worker.Running
 		if t.ID == "" {
 			t.ID = fmt.Sprint("task", i)
 		}
@@ -40,32 +41,30 @@ func (s *runnerStore) Join(_ context.Context, r worker.Registration) ([]string, 
 	return nil, s.joinErr
 }
 
-func (s *runnerStore) Exchange(_ context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
+func (s *runnerStore) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	verdicts := make([]worker.Verdict, len(reports))
-	for i := range verdicts {
-		verdicts[i] = worker.Accepted
-	}
-	s.reports = append(s.reports, reports...)
-	answers := make([]worker.Claimed, len(claims))
-	for i, c := range claims {
+	s.reports = append(s.reports, x.Reports...)
+	answer := worker.Exchanged{Verdicts: slices.Repeat([]worker.Verdict{worker.Accepted}, len(x.Reports)), Now: time.Now()}
+	for _, c := range x.Claims {
 		n := min(c.N, len(s.pending))
-		answers[i] = worker.Claimed{Tasks: s.pending[:n], Now: time.Now()}
+		if n > 0 {
+			answer.Claimed = append(answer.Claimed, worker.Claimed{Queue: c.Queue, Fence: 1, Started: time.Now(), Left: time.Minute, Tasks: s.pending[:n:n]})
+		}
 		s.pending = s.pending[n:]
+		answer.Short = append(answer.Short, n < c.N)
 	}
-	return verdicts, answers, nil
+	if x.Idle && len(s.pending) > 0 {
+		answer.Ready = []string{DefaultQueue}
+	}
+	return answer, nil
 }
 
-func (s *runnerStore) Renew(_ context.Context, r worker.Renewal) ([]worker.Verdict, error) {
-	verdicts := make([]worker.Verdict, len(r.Held))
-	for i := range verdicts {
-		verdicts[i] = worker.Kept
-	}
-	return verdicts, nil
+func (s *runnerStore) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
+	return worker.Renewed{Verdicts: slices.Repeat([]worker.Verdict{worker.Kept}, len(r.Held))}, nil
 }
 
-func (s *runnerStore) Listen(ctx context.Context, _ string, _ []string, wait time.Duration) (worker.Signal, error) {
+func (s *runnerStore) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
@@ -90,7 +89,6 @@ func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool,
 	return false, sleep(ctx, wait)
 }
 
-func (s *runnerStore) Wake(context.Context, string) error       { return nil }
 func (s *runnerStore) AdmitInbox(context.Context) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error      { return nil }
 func (s *runnerStore) Maintain(context.Context, string) (worker.Upkeep, error) {

@@ -16,9 +16,11 @@ type Store interface {
 	worker.Store
 
 	// Enqueue makes one task of each spec and answers in their order. Up to a
-	// thousand specs with up to 4 MiB of payload are one atomic step. A spec without
-	// an ID gets a UUIDv7. Single refusals (queue full) are in their receipts; an
-	// error means that nothing is known of those that have no receipt.
+	// thousand specs with up to 4 MiB of payload, and up to a hundred changes of queue,
+	// kind or options from one to the next, are one atomic step. A spec without an ID gets one of 22 characters that sorts by time. The unique key is stored as
+	// worker.UniqueKey says. Single refusals (queue full) are in their receipts; an
+	// error means that nothing is known of those that have no receipt. The slice is
+	// the caller's again when Enqueue returns.
 	Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error)
 
 	// Get reads tasks; the answer has nil where there is none.
@@ -45,10 +47,9 @@ type Store interface {
 	// Groups reads the default limit of groups (0 is none) and the groups named, by
 	// name; without any, those that have a limit of their own.
 	Groups(ctx context.Context, names ...string) (byDefault int, groups []worker.GroupInfo, err error)
-	// WaitingSince looks at the first task of every priority in each queue's line: it
-	// reads since when the one waits that has waited longest, and the store's clock.
-	// Queues with nobody in their line are missing, and tasks behind their group's
-	// head are in none.
+	// WaitingSince reads since when the oldest of the waiting tasks that come first in
+	// each priority of each queue waits, and the store's clock. Queues without a waiting
+	// task are missing; tasks behind the first of their group are not counted.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 	// Rates reads what came and went in each queue that had either, on average over
 	// the window that ends now, in whole steps of a few seconds.
@@ -60,23 +61,27 @@ type Store interface {
 
 	// LastEvent is the cursor of the newest event, "0" where there is none.
 	LastEvent(ctx context.Context) (cursor string, err error)
-	// ReadEvents reads up to limit events after the cursor and waits up to wait for
-	// the first; none is no error. It fails with *worker.TrimmedError where
-	// events after the cursor have been trimmed away unread. An entry that cannot be
-	// read in full fails nothing, here and below: it comes with Broken set.
+	// ReadEvents reads about limit events after the cursor and waits up to wait for
+	// the first; none is no error. Entries are read whole: there may be up to 49 events
+	// more than limit. It fails with *worker.TrimmedError if events after the cursor
+	// were trimmed unread. An entry that cannot be read in full fails nothing, here
+	// and below: its events have Broken set.
 	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error)
-	// RecentEvents reads up to limit events before the cursor ("" for the end),
-	// newest first.
+	// RecentEvents reads about limit events of entries before the cursor ("" for the
+	// end), newest first, as ReadEvents in whole entries.
 	RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error)
-	// ReadSubscription reads up to limit events for one consumer of a subscription,
-	// whose events all its consumers share. It makes the subscription at the end of
-	// the stream where it is new. First come events that any consumer, this one too,
+	// ReadSubscription reads about limit events, in whole entries, for one consumer of
+	// a subscription, whose events all its consumers share. It makes a new subscription
+	// at the end of the stream. First come entries that any consumer, this one too,
 	// has held for longer than idle, then new ones, waiting up to wait. trimmed says
-	// that events were trimmed away before any consumer read them; each such loss is
-	// told in one answer only.
+	// that events were trimmed before any consumer read them; each such loss is
+	// reported in one answer only.
 	ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) (events []worker.Event, trimmed bool, err error)
-	// AckEvents takes events off the list of those that a subscription's consumers
-	// hold.
+	// HoldEvents restarts the time that the consumer has held the entries at these
+	// cursors. Those that were acknowledged or trimmed are ignored.
+	HoldEvents(ctx context.Context, name, consumer string, cursors ...string) error
+	// AckEvents takes the entries at these cursors off the list of those that a
+	// subscription's consumers hold.
 	AckEvents(ctx context.Context, name string, cursors ...string) error
 	// LeaveSubscription takes a consumer that holds nothing off the subscription.
 	LeaveSubscription(ctx context.Context, name, consumer string) error
@@ -87,9 +92,8 @@ type Store interface {
 	// Check reports everything that keeps the store from working well: version,
 	// rights, eviction policy.
 	Check(ctx context.Context) error
-	// Inspect looks at everything that can be wrong with the store and the pool's
-	// keys and, where it is told to, repairs broken entries or moves them out of
-	// the way. Each is judged and repaired in one atomic step: the pool may be
-	// live. An error ends it.
+	// Inspect checks everything that can be wrong with the store and the pool's keys
+	// and, in repair mode, repairs broken records or moves them out of the way. Each is
+	// checked and repaired in one atomic step: the pool may be live. An error ends it.
 	Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error]
 }

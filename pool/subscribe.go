@@ -5,25 +5,25 @@ import (
 	"fmt"
 )
 
-// Subscribe calls fn for the events of all tasks, until ctx ends. Everybody who
-// subscribes under the same group, in any process, gets a share of them: each
-// event goes to one, and, at least once, to one whose fn returns nil. A group is
-// made by its first Subscribe and begins with the events after that; from then
-// on it keeps its place, also while nobody is subscribed.
+// Subscribe calls fn for the events of all tasks, until ctx ends. All that subscribe
+// under the same group, in any process, share them: each event goes to one, and, at
+// least once, to one whose fn returns nil. The first Subscribe makes the group, which
+// begins with the events after that. From then on the group keeps its position, also
+// while nothing is subscribed.
 //
-// fn is called for one event after the other. Where it returns an error or
-// panics, that is logged, the next call waits a moment, and the event is
-// delivered again after Config.Redeliver, to any consumer of the group, as often
-// as it takes. So it is where the process dies. An fn that takes longer than
-// Redeliver for one event may see it delivered to another consumer meanwhile.
-// Repeats and events that overtake a failed one of the same task are told by
-// Event.Version. An event that could not be read in full is delivered with
-// Event.Broken set; an entry that names no task at all is logged and passed over.
+// fn is called for one event after the other. If it returns an error or panics, the
+// error is logged and the next call waits a moment. The event is delivered again
+// after Config.Redeliver, to any consumer of the group, until fn takes it. So are the
+// events of a process that died. An entry of the stream holds the events of up to 50
+// tasks that changed together and is delivered again as a whole, with those that
+// were taken. An event for which fn needs longer than Redeliver may meanwhile be
+// delivered to another consumer. Event.Version shows repeats, and events that
+// overtake a failed one of the same task. An event that could not be read in full has
+// Event.Broken set; an entry that names no task at all is logged and skipped.
 //
 // A group that falls behind the trimming of the stream (Config.MaxEvents,
-// EventAge) loses events: Config.OnTrimmed and the log say so. A group with
-// more unread than half of what the pool keeps is warned about in the log; see
-// also SubscriptionLag.
+// EventAge) loses events: Config.OnTrimmed and the log say so. The log warns of a group
+// with more unread events than half of what the pool keeps; see also SubscriptionLag.
 //
 // It returns nil when ctx has ended. Outages of the store are waited for and
 // logged; an error of its first answer is returned, and so is ErrSchema.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -13,9 +14,9 @@ const (
 	firstBatch = 10  // events read at once, until it is known how long they take
 	mostBatch  = 100 // … and at most
 
-	ackEvery    = time.Second // while a batch is worked through
+	settleEvery = time.Second // or a quarter of Redeliver, while a batch is worked through
 	ackDeadline = 5 * time.Second
-	lagEvery    = time.Minute // how often the lag is looked at
+	lagEvery    = time.Minute // how often the lag is read
 )
 
 // subscription is one consumer of a Subscribe.
@@ -46,7 +47,7 @@ func (p *Pool) subscription(group string, fn func(context.Context, Event) error)
 	}
 }
 
-// open makes the group where it is new: from here on no event passes it by.
+// open makes a new group: from here on it gets every event.
 func (s *subscription) open(ctx context.Context) error {
 	return s.read(ctx, time.Millisecond)
 }
@@ -83,38 +84,51 @@ func (s *subscription) read(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// deliver works through the events that were read and acknowledges those that fn
-// took.
+// deliver works through the events that were read. An entry of the stream is
+// acknowledged once fn has taken all its events. Of one with a failed event the others
+// are delivered too, so that they do not wait for it; the whole entry comes again.
 func (s *subscription) deliver(ctx context.Context) {
 	events := s.events
 	s.events = nil
 	began := time.Now()
-	acked := began
-	var done []string
-	for _, e := range events {
+	settled := began
+	var done []string // entries that were taken and are not acknowledged
+	taken := true     // all events of this entry so far
+	for i, e := range events {
 		if ctx.Err() != nil {
 			break
 		}
-		if e.ID == "" {
-			s.log.Warn("an entry of the event stream names no task and is passed over", "event", e.Cursor, "err", e.Broken)
-		} else if err := s.call(ctx, e); err != nil {
-			s.failed(ctx, e, err)
-			continue
+		taken = s.take(ctx, e) && taken
+		if rest := events[i+1:]; len(rest) == 0 || rest[0].Cursor != e.Cursor {
+			if taken {
+				done = append(done, e.Cursor)
+			}
+			taken = true
 		}
-		s.failures = 0
-		done = append(done, e.Cursor)
-		if time.Since(acked) >= ackEvery {
+		if time.Since(settled) >= min(settleEvery, s.redeliver/4) {
 			s.ack(ctx, done)
-			done, acked = nil, time.Now()
+			s.hold(ctx, events[i+1:])
+			done, settled = nil, time.Now()
 		}
 	}
 	s.ack(ctx, done)
 	if len(events) > 0 {
-		// No more than can be worked through long before another consumer takes
-		// them for abandoned.
+		// A batch that takes long keeps its last events from other consumers.
 		each := max(time.Since(began)/time.Duration(len(events)), 1)
 		s.batch = int(min(max(s.redeliver/4/each, 1), mostBatch))
 	}
+}
+
+// take calls fn for an event and reports whether the event needs no other call.
+func (s *subscription) take(ctx context.Context, e Event) bool {
+	if e.ID == "" {
+		s.log.Warn("an entry of the event stream names no task and is skipped", "event", e.Cursor, "err", e.Broken)
+	} else if err := s.call(ctx, e); err != nil {
+		s.failed(ctx, e, err)
+		return false
+	}
+	s.failures = 0
+	return true
 }
 
 func (s *subscription) call(ctx context.Context, e Event) (err error) {
@@ -126,19 +140,35 @@ func (s *subscription) call(ctx context.Context, e Event) (err error) {
 	return s.fn(ctx, e)
 }
 
-// failed logs an event that fn did not take, and slows down a consumer that
-// takes none.
+// failed logs an event for which fn failed, and waits a moment, longer with each
+// failure in a row.
 func (s *subscription) failed(ctx context.Context, e Event, err error) {
 	if ended(ctx) != nil {
-		return // it was told to stop, and did
+		return // fn was asked to stop, and did
 	}
 	s.failures++
-	s.log.Error("event was not taken and will be delivered again", "after", s.redeliver,
+	s.log.Error("event was not taken and will be delivered again with the others of its entry", "after", s.redeliver,
 		"event", e.Cursor, "id", e.ID, "kind", e.Kind, "state", e.State, "err", err)
 	_ = sleep(ctx, spacing(s.failures))
 }
 
-// ack acknowledges events, also past the end of ctx: they were taken.
+// hold keeps events that are still to be delivered from other consumers.
+func (s *subscription) hold(ctx context.Context, events []Event) {
+	if len(events) == 0 {
+		return
+	}
+	var cursors []string
+	for _, e := range events {
+		cursors = append(cursors, e.Cursor)
+	}
+	call, cancel := context.WithTimeout(ctx, ackDeadline)
+	defer cancel()
+	if err := s.store.HoldEvents(call, s.group, s.consumer, slices.Compact(cursors)...); err != nil {
+		s.log.Debug("events may also be delivered to another consumer", "err", err)
+	}
+}
+
+// ack acknowledges entries, also past the end of ctx: they were taken.
 func (s *subscription) ack(ctx context.Context, cursors []string) {
 	for len(cursors) > 0 {
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackDeadline)

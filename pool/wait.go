@@ -17,12 +17,11 @@ const (
 // WaitTask waits until a task has ended, however it did, and returns it.
 //
 // A task that leaves Redis with its end (by default one that succeeds without a
-// result) is rebuilt from its last event: ID, Kind, Queue, Headers, State, Code,
+// result) is rebuilt from its last event: ID, Kind, Queue, Group, Headers, State, Code,
 // Error, Attempt, Version, Replica, EndedAt and a Result of up to
 // worker.MaxEventResult bytes, or the length of a longer one in ResultLost; the rest is
-// zero. One that had ended and was gone
-// before the call is found among the newest 10,000 events, later it is
-// ErrNotFound, like one that never was.
+// zero. One that had ended and was gone before the call is found among the newest
+// 10,000 events, later it is ErrNotFound, like one that never was.
 //
 // An entry that is still in the inbox is no task yet: that is ErrNotFound, too.
 //
@@ -30,8 +29,8 @@ const (
 // of its own. It lives as long as there is one of them and a second longer, and
 // reads every event of the pool meanwhile; the call itself costs a read of the
 // task before and one after. Outages of the store are waited for, but an error
-// of its first answers is returned. When ctx ends its error is returned; the task
-// goes on.
+// of its first answers is returned, and so is Task.Broken of a task without a state.
+// When ctx ends its error is returned; the task goes on.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
 	t, err := p.waitTask(ctx, id)
 	if err != nil {
@@ -55,6 +54,9 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err err
 	}
 	if err != nil || t.State.Terminal() {
 		return t, err
+	}
+	if t.State == "" {
+		return nil, t.Broken
 	}
 
 	for alive := t; ; {
@@ -84,6 +86,8 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err err
 			return fromEvent(end), nil // gone, or retried since
 		case t == nil:
 			return p.patiently(ctx, id, p.gone)
+		case t.State == "":
+			return nil, t.Broken
 		}
 		alive = t
 	}
@@ -96,8 +100,7 @@ func endOf(alive *worker.Task, e *Event) bool {
 	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
 }
 
-// patiently is read, which is find or gone, for one who has waited long and may do
-// so a bit longer.
+// patiently calls read, which is find or gone, again until an outage is over.
 func (p *Pool) patiently(ctx context.Context, id string, read func(context.Context, string) (*worker.Task, error)) (*worker.Task, error) {
 	out := outage{log: p.log, what: "read a task"}
 	for {
@@ -186,7 +189,7 @@ func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 
 func fromEvent(e *Event) *worker.Task {
 	return &worker.Task{
-		Spec:    worker.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Headers: e.Meta},
+		Spec:    worker.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, Headers: e.Meta},
 		State:   e.State,
 		Attempt: e.Attempt,
 		Version: e.Version,

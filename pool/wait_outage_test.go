@@ -30,7 +30,7 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 		l.t.Result = []byte("1")
 		l.become(Succeeded)
 		s.emit(Event{ID: "x"})
-		s.trim(len(s.events))
+		s.trim(len(s.entries))
 		pass(time.Minute)
 		set(nil)
 		if got := <-a; got.N != 1 || got.Err != nil {

@@ -140,7 +140,7 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 		p := newTestPool(t, s, Config{})
 		s.emit(Event{ID: "old", State: Succeeded})
 		at := time.Now()
-		s.emit(Event{ID: "a", State: Succeeded, Kind: "k", Queue: "q", Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", At: at, Meta: map[string]string{"h": "1"}, Result: []byte("1")})
+		s.emit(Event{ID: "a", State: Succeeded, Kind: "k", Queue: "q", Group: "g", Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", At: at, Meta: map[string]string{"h": "1"}, Result: []byte("1")})
 		for range lookBack - 1 {
 			s.emit(Event{ID: "other", State: Succeeded})
 		}
@@ -149,7 +149,7 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := &worker.Task{
-			Spec:  Spec{ID: "a", Kind: "k", Queue: "q", Headers: map[string]string{"h": "1"}},
+			Spec:  Spec{ID: "a", Kind: "k", Queue: "q", Group: "g", Headers: map[string]string{"h": "1"}},
 			State: Succeeded, Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", EndedAt: at, Result: []byte("1"),
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{})); diff != "" {
@@ -219,6 +219,18 @@ func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 		}
 		if tasks, err := p.Find(t.Context(), "a"); err != nil || tasks[0].ResultLost != 5000 {
 			t.Errorf("got %+v, %v", tasks, err)
+		}
+	})
+}
+
+func TestWaitForATaskWhoseRecordIsBrokenEnds(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		p := newTestPool(t, s, Config{})
+		broken := errors.New("no header")
+		s.put(&worker.Task{Spec: Spec{ID: "a"}, Broken: broken})
+		if task, err := p.WaitTask(t.Context(), "a"); task != nil || !errors.Is(err, broken) {
+			t.Errorf("got %+v, %v", task, err)
 		}
 	})
 }

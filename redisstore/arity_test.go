@@ -1,23 +1,27 @@
 package redisstore_test
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/lua"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
 // argv is what a script's header says of its ARGV: how many come first, and how
 // many each further item has; 0 where the header says no fixed number.
 func argv(script string) (first, each int) {
-	text := lua.Source(script)
-	m := regexp.MustCompile(`(?s)-- ` + script + `: .*?-- ARGV  (.*?)\n-- (?:Returns|Keeps)`).FindStringSubmatch(text)
+	text, err := os.ReadFile("../lua/" + script + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	m := regexp.MustCompile(`(?s)-- ` + script + `: .*?-- ARGV  (.*?)\n-- (?:Returns|Keeps)`).FindStringSubmatch(string(text))
 	if m == nil {
 		return 0, 0
 	}
@@ -34,11 +38,17 @@ func argv(script string) (first, each int) {
 
 // unfixed are the scripts whose number of arguments no header fixes, and why.
 var unfixed = map[string]string{
-	"enqueue":   "a task brings as many further strings as it says",
+	"enqueue":   "groups of tasks, each with as many strings as it says",
+	"exchange":  "reports by queue, claim and op, then claims, as many as each count says",
+	"renew":     "claims with as many ids as each says, then news",
 	"inbox":     "an entry brings a reason or a task, which brings as many further strings as it says",
 	"configure": "groups follow the settings, as many as there are",
-	"join":      "policies follow the settings, as many as there are",
-	"mend":      "groups, as many as there are",
+	"join":      "settings, kinds and queues, as many as each count says",
+	"get":       "ids, as many as there are",
+	"wake":      "queues, as many as there are",
+	"stop":      "ids, as many as there are",
+	"retry":     "ids, as many as there are",
+	"delete":    "ids, as many as there are",
 }
 
 // TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the
@@ -46,28 +56,11 @@ var unfixed = map[string]string{
 func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 	ctx := t.Context()
 	two := 2
-	report := func(op worker.Op) func(s *site) error {
-		return func(s *site) error {
-			_, _, err := s.store.Exchange(ctx, []worker.Report{{ID: "x", Op: op}, {ID: "y", Op: op}}, nil)
-			return err
-		}
-	}
 	maintain := func(s *site) error { _, err := s.store.Maintain(ctx, "r"); return err }
 	calls := map[string]struct {
 		items int
 		call  func(s *site) error
 	}{
-		"claim": {0, func(s *site) error {
-			_, _, err := s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "q", N: 1, Lease: time.Second, Call: 1}})
-			return err
-		}},
-		"succeed": {2, report(worker.Succeed)},
-		"fail":    {2, report(worker.Fail)},
-		"release": {2, report(worker.Release)},
-		"renew": {3, func(s *site) error {
-			_, err := s.store.Renew(ctx, worker.Renewal{Replica: "r", Held: make([]worker.Held, 3)})
-			return err
-		}},
 		"reap":    {0, maintain},
 		"promote": {0, maintain},
 		"purge":   {0, maintain},
@@ -75,17 +68,17 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"leave":   {0, func(s *site) error { return s.store.Leave(ctx, "r") }},
 		"ring":    {0, func(s *site) error { return s.store.Ring(ctx, "r") }},
 		"drain":   {0, func(s *site) error { _, err := s.store.Drain(ctx, "other"); return err }},
-		"wake":    {0, func(s *site) error { return s.store.Wake(ctx, "q") }},
 		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx); return err }},
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
-		"rights":  {1, func(s *site) error { return s.open(t, s.rdb).Ring(ctx, "r") }},
+		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Ring(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"count": {0, func(s *site) error {
+			return s.store.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &two})
+		}},
 		"regroup": {0, func(s *site) error {
+			s.park(ctx, "q")
 			return s.store.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two})
 		}},
-		"stop":   {0, func(s *site) error { _, err := s.store.Stop(ctx, "why", "x"); return err }},
-		"retry":  {0, func(s *site) error { _, err := s.store.Retry(ctx, "x"); return err }},
-		"delete": {0, func(s *site) error { _, err := s.store.Delete(ctx, "x"); return err }},
 	}
 	for _, script := range scripts(t) {
 		c, counted := calls[script]
@@ -113,6 +106,11 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 	}
 }
 
+// park writes a parked task of a group.
+func (s *site) park(ctx context.Context, queue string) {
+	s.rdb.ZAdd(ctx, s.prefix+"group:wait:"+queue, redis.Z{Member: "g 0000000000000001 x"})
+}
+
 // scripts are the names of all scripts.
 func scripts(t *testing.T) []string {
 	t.Helper()
@@ -127,35 +125,53 @@ func scripts(t *testing.T) []string {
 }
 
 // TestScriptsSurviveAFlush checks that a server that has forgotten the scripts is
-// sent them again, in the middle of a bundle of calls too.
+// sent them again.
 func TestScriptsSurviveAFlush(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		s.join(t, "r")
 		ctx := t.Context()
-		for i := range int64(3) {
-			if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}, {Kind: "k"}}); err != nil {
+		var reports []worker.Report
+		for call := int64(1); call < 8; call++ {
+			s.enqueue(t, worker.Spec{})
+			if call%2 == 0 {
+				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			x := claimOf(call, "default", 1)
+			x.Reports = reports
+			got, err := s.store.Exchange(ctx, x)
+			if err != nil || len(tasksOf(got)) != 1 || slices.Contains(got.Verdicts, worker.LeaseLost) {
+				t.Fatal(got, err)
+			}
+			reports = []worker.Report{reportOn(tasksOf(got)[0], worker.Succeed)}
+		}
+	})
+}
+
+// The text of a script is sent once to a server that keeps it.
+func TestScriptsAreSentByHash(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		s.join(t, "r")
+		for call := int64(1); call < 3; call++ { // which makes every script known
+			s.enqueue(t, worker.Spec{})
+			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
 				t.Fatal(err)
 			}
-			if i == 1 { // one of the two scripts of the next call is known
-				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
-					t.Fatal(err)
-				}
+		}
+		var sent recorder
+		rdb.AddHook(&sent)
+		for call := int64(3); call < 9; call++ {
+			s.enqueue(t, worker.Spec{})
+			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
+				t.Fatal(err)
 			}
-			_, claimed, err := s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 2*i + 1}})
-			if err != nil || len(claimed[0].Tasks) != 1 {
-				t.Fatal(claimed, err)
-			}
-			if i == 2 {
-				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			done := claimed[0].Tasks[0]
-			verdicts, claimed, err := s.store.Exchange(ctx, []worker.Report{{ID: done.ID, Fence: done.Fence, Op: worker.Succeed}},
-				[]worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 2*i + 2}})
-			if err != nil || verdicts[0] != worker.Accepted || len(claimed[0].Tasks) != 1 {
-				t.Fatal(verdicts, claimed, err)
+		}
+		for _, c := range sent.take() {
+			if c[0] != "evalsha" {
+				t.Errorf("a script was sent in full: %.60v", c)
 			}
 		}
 	})

@@ -75,14 +75,15 @@ func BenchmarkClaimAndReport(b *testing.B) {
 			b.StartTimer()
 		}
 		call++
-		_, claimed, err := s.store.Exchange(b.Context(), reports, []worker.Claim{
-			{Replica: "r", Queue: "default", N: slots, Lease: time.Minute, Grace: time.Second, Call: call}})
+		x := claimOf(call, "default", slots)
+		x.Reports = reports
+		got, err := s.store.Exchange(b.Context(), x)
 		if err != nil {
 			b.Fatal(err)
 		}
 		reports = reports[:0]
-		for _, t := range claimed[0].Tasks {
-			reports = append(reports, worker.Report{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK})
+		for _, t := range tasksOf(got) {
+			reports = append(reports, reportOn(t, worker.Succeed))
 		}
 		if len(reports) != slots {
 			b.Fatalf("%d tasks claimed", len(reports))
@@ -93,10 +94,14 @@ func BenchmarkClaimAndReport(b *testing.B) {
 	perSecond(b, n)
 }
 
-// BenchmarkIdlePickUp is the way of a task to an idle replica: enqueue, the marker
+// BenchmarkIdlePickUp is the way of a task to an idle replica: enqueue, the doorbell
 // ends the blocking wait, claim.
 func BenchmarkIdlePickUp(b *testing.B) {
 	s := benchSite(b)
+	_, err := s.store.Join(b.Context(), worker.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]worker.QueueConfig{"default": {Workers: 5}}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	client := s.open(b, s.rdb)
 	heard := make(chan worker.Signal)
 	ready := make(chan struct{})
@@ -105,7 +110,7 @@ func BenchmarkIdlePickUp(b *testing.B) {
 	go func() {
 		defer close(heard)
 		for range ready {
-			sig, err := s.store.Listen(ctx, "r", []string{"default"}, time.Minute)
+			sig, err := s.store.Listen(ctx, "r", time.Minute)
 			if err != nil {
 				return
 			}
@@ -115,6 +120,18 @@ func BenchmarkIdlePickUp(b *testing.B) {
 	defer close(ready)
 	var reports []worker.Report
 	call := int64(0)
+	exchange := func(n int) []*worker.Task {
+		call++
+		x := claimOf(call, "default", 5)
+		x.Reports, x.Idle = reports, true
+		got, err := s.store.Exchange(b.Context(), x)
+		if err != nil || len(tasksOf(got)) != n {
+			b.Fatal(got, err)
+		}
+		reports = nil
+		return tasksOf(got)
+	}
+	exchange(0)
 	for b.Loop() {
 		ready <- struct{}{}
 		if _, err := client.Enqueue(b.Context(), []worker.Spec{{Kind: "k", Payload: payload16}}); err != nil {
@@ -123,14 +140,7 @@ func BenchmarkIdlePickUp(b *testing.B) {
 		if sig := <-heard; sig.Queue != "default" {
 			b.Fatalf("signal %+v", sig)
 		}
-		call++
-		_, claimed, err := s.store.Exchange(b.Context(), reports, []worker.Claim{
-			{Replica: "r", Queue: "default", N: 5, Lease: time.Minute, Grace: time.Second, Call: call}})
-		if err != nil || len(claimed[0].Tasks) != 1 {
-			b.Fatal(claimed, err)
-		}
-		t := claimed[0].Tasks[0]
-		reports = []worker.Report{{ID: t.ID, Fence: t.Fence, Op: worker.Succeed, Code: worker.CodeOK}}
+		reports = []worker.Report{reportOn(exchange(1)[0], worker.Succeed)}
 	}
 }
 

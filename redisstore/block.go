@@ -12,9 +12,9 @@ import (
 )
 
 // blocker is a client for one blocking call at a time. It is made like the
-// store's own but has its own connection, so that blocked calls use up nobody's
-// pool, and it can be cut: the library cannot interrupt a call that waits for
-// its reply.
+// store's own but has its own connection, so that blocked calls do not use up the
+// connections of the store's client, and it can be cut: the library cannot interrupt a
+// call that waits for its reply.
 type blocker struct {
 	redis.UniversalClient
 
@@ -23,7 +23,7 @@ type blocker struct {
 	cut   bool
 }
 
-// conn is a connection of a blocker, which forgets it when it is closed.
+// conn is a connection of a blocker, and leaves its list when it is closed.
 type conn struct {
 	net.Conn
 	of *blocker
@@ -36,7 +36,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// socket is a conn that the library may look at before it uses it again: one that
+// socket is a conn that the library can check before it uses it again: one that
 // the server has closed meanwhile is replaced, and no call fails.
 type socket struct {
 	*conn
@@ -46,7 +46,7 @@ type socket struct {
 // block makes a call that blocks for up to wait, in all, and ends it when ctx
 // ends.
 func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error) error {
-	if err := s.checkName(); err != nil {
+	if err := s.ready(ctx, reads); err != nil {
 		return err
 	}
 	b := s.takeBlocker()
@@ -72,7 +72,7 @@ func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx con
 	return err
 }
 
-// takeBlocker returns an idle blocker or a new one; nil where the store's client
+// takeBlocker returns an idle blocker or a new one; nil if the store's client
 // is of a kind that cannot be made again.
 func (s *Store) takeBlocker() *blocker {
 	s.mu.Lock()
@@ -87,7 +87,7 @@ func (s *Store) takeBlocker() *blocker {
 	case *redis.Client:
 		o := *c.Options()
 		b.alone(&o)
-		o.MaxRetries = -1 // who blocks has a loop of its own
+		o.MaxRetries = -1 // callers of blocking calls have loops of their own
 		b.UniversalClient = redis.NewClient(&o)
 	case *redis.ClusterClient:
 		o := *c.Options()

@@ -3,8 +3,6 @@ package redisstore
 import (
 	"context"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -14,42 +12,35 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.C
 	if why == "" {
 		why = "stopped by request"
 	}
-	changes, err := s.change(ctx, stopScript, "stop", []any{why}, ids)
+	changes, err := s.change(ctx, stopScript, []any{why}, ids)
 	return changes, s.fail(ctx, "stop", err)
 }
 
-// Retry puts ended tasks back into their queues, at the end of the line.
+// Retry puts ended tasks back into their queues, behind all that wait.
 func (s *Store) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
-	changes, err := s.change(ctx, retryScript, "retry", nil, ids)
+	changes, err := s.change(ctx, retryScript, nil, ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 
 // Delete removes ended tasks and everything of them.
 func (s *Store) Delete(ctx context.Context, ids ...string) ([]worker.Change, error) {
-	changes, err := s.change(ctx, deleteScript, "delete", nil, ids)
+	changes, err := s.change(ctx, deleteScript, nil, ids)
 	return changes, s.fail(ctx, "delete", err)
 }
 
-// changeBatch is how many tasks one call changes.
-const changeBatch = 500
-
-func (s *Store) change(ctx context.Context, sc *redis.Script, what string, args []any, ids []string) ([]worker.Change, error) {
-	if err := s.mayWrite(ctx); err != nil {
-		return nil, err
-	}
+// change calls a script with args and ids, page by page. With an error the changes are
+// those of the pages before.
+func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]worker.Change, error) {
 	changes := make([]worker.Change, 0, len(ids))
 	for len(ids) > 0 {
-		n := min(len(ids), changeBatch)
-		call := append([]any{}, args...)
-		for _, id := range ids[:n] {
-			call = append(call, id)
-		}
-		reply, err := s.run(ctx, sc, call...)
+		var page []string
+		page, ids = cut(ids, changePage)
+		reply, err := s.run(ctx, sc, append(args, anys(page)...)...)
 		if err != nil {
 			return changes, err
 		}
-		r := readReply(what, reply)
-		for _, id := range ids[:n] {
+		r := readReply("the answer", reply)
+		for _, id := range page {
 			c := worker.Change{ID: id, State: worker.State(r.string())}
 			switch r.int() {
 			case 1:
@@ -62,7 +53,6 @@ func (s *Store) change(ctx context.Context, sc *redis.Script, what string, args 
 		if r.err != nil {
 			return changes, r.err
 		}
-		ids = ids[n:]
 	}
 	return changes, nil
 }

@@ -13,8 +13,8 @@ import (
 
 // A cluster that moves the pool's slot, or elects its master, refuses calls
 // without executing them, or cannot be connected to. They are made again every
-// settleEvery, and after settleTime, or with the end of their context, the
-// refusal is the caller's.
+// settleEvery. After settleTime, or at the end of their context, the caller gets the
+// refusal.
 const (
 	settleTime  = 5 * time.Second
 	settleEvery = 50 * time.Millisecond
@@ -24,7 +24,7 @@ const (
 var unsettled = []string{
 	"TRYAGAIN",    // the slot is being moved: see the prefix key in lua/lib/base.lua
 	"ASK ",        // the same, after the meta hash has gone
-	"MOVED ",      // to where the client's map of the cluster does not show yet
+	"MOVED ",      // to a node that the client's map of the cluster does not show yet
 	"CLUSTERDOWN", // its master is gone and has no successor yet
 }
 
@@ -40,6 +40,14 @@ func (s *Store) isAstray(err error) bool {
 	return !cluster && redis.HasErrorPrefix(err, "MOVED ")
 }
 
+// home is the server that has the pool's keys.
+func (s *Store) home(ctx context.Context) (redis.UniversalClient, error) {
+	if c, ok := s.rdb.(*redis.ClusterClient); ok {
+		return c.MasterForKey(ctx, s.prefix)
+	}
+	return s.rdb, nil
+}
+
 // settle makes a call that may be repeated, and makes it again while a cluster
 // refuses it for the time being. It returns the last refusal rather than the end
 // of the context, which says less.
@@ -49,38 +57,37 @@ func (s *Store) settle(ctx context.Context, rdb redis.Cmdable, call func() error
 		return call()
 	}
 	late := time.Now().Add(settleTime)
-	var refusal error
+	var refused error
 	for {
 		err := call()
 		if err == nil {
 			return nil
 		}
-		lookAgain(ctx, cluster, err)
+		reload(ctx, cluster, err)
 		switch {
 		case isUnsettled(err):
-			refusal = err
-		case refusal != nil && ctx.Err() != nil:
-			return refusal
+			refused = err
+		case refused != nil && ctx.Err() != nil:
+			return refused
 		default:
 			return err
 		}
 		if time.Now().After(late) || !pause(ctx, settleEvery) {
-			return refusal
+			return refused
 		}
 	}
 }
 
-// lookAgain makes the client find out in the background who holds what now,
-// where err tells that it may not know. On its own it learns of a takeover only
-// from a redirection, which the old master, being dead, does not send, or within
-// a minute.
-func lookAgain(ctx context.Context, cluster *redis.ClusterClient, err error) {
+// reload makes the client read in the background which node holds what, if the error
+// indicates that it may not know. On its own it learns of a takeover only from a
+// redirection, which the old master, being dead, does not send, or within a minute.
+func reload(ctx context.Context, cluster *redis.ClusterClient, err error) {
 	if isOutdated(ctx, err) {
 		cluster.ReloadState(ctx)
 	}
 }
 
-// isOutdated reports whether a call ended as it does where the client's map of the
+// isOutdated reports whether a call ended as it does if the client's map of the
 // cluster is old: refused for the time being, or without an answer though it had
 // time for one.
 func isOutdated(ctx context.Context, err error) bool {

@@ -60,13 +60,13 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 		to = c.Masters[1]
 	}
 	target := &site{rdb: to.Client(t), pool: s.pool, prefix: s.prefix}
-	claim := []worker.Claim{{Replica: "r", Queue: worker.DefaultQueue, N: 1, Lease: time.Minute, Grace: time.Second, Call: 1}}
+	claim := claimOf(1, worker.DefaultQueue, 1)
 	refused := 0
 	moved := c.Move(t, s.prefix, to, 1, func(moved int) {
 		before := len(s.keys(t)) + len(target.keys(t))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, _, err := s.store.Exchange(ctx, nil, claim); err == nil {
+		if _, err := s.store.Exchange(ctx, claim); err == nil {
 			t.Errorf("a claim succeeded with %d keys moved", moved)
 		}
 		if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil {
@@ -80,8 +80,8 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 	if refused != moved+1 {
 		t.Errorf("tried %d times during %d moves", refused, moved)
 	}
-	if _, claimed, err := s.store.Exchange(t.Context(), nil, claim); err != nil || len(claimed[0].Tasks) != 1 {
-		t.Errorf("after the move: %v, %v", claimed, err)
+	if got, err := s.store.Exchange(t.Context(), claim); err != nil || len(tasksOf(got)) != 1 {
+		t.Errorf("after the move: %v, %v", got, err)
 	}
 	if waiting := len(target.keys(t)); waiting < moved {
 		t.Errorf("%d keys at the new master, %d moved", waiting, moved)

@@ -1,115 +1,146 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Configure changes live settings. They hold until somebody changes them again
+// Configure changes live settings in one step. They hold until they are changed again
 // or a replica joins with another configuration than the last one did.
 func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error {
-	var fields, groups []any
-	regroup := false
-	set := func(field string, n *int) {
-		if n == nil {
-			return
-		}
-		value := ""
-		if *n > 0 {
-			value = strconv.Itoa(*n)
-		}
-		fields = append(fields, field, value)
-	}
-	pause := func(field string, on *bool) {
-		if on == nil {
-			return
-		}
-		value := ""
-		if *on {
-			value = "1"
-		}
-		fields = append(fields, field, value)
-	}
-	for _, c := range settings {
-		switch c.Scope {
-		case worker.PoolScope:
-			set("limit", c.Limit)
-			pause("paused", c.Pause)
-		case worker.QueueScope:
-			set("limit:queue:"+c.Name, c.Limit)
-			set("cap:"+c.Name, c.MaxLen)
-			pause("paused:"+c.Name, c.Pause)
-		case worker.GroupScope:
-			set("limit:group:"+c.Name, c.Limit)
-			groups = append(groups, c.Name)
-		case worker.GroupsScope:
-			set("limit:group", c.Limit)
-			regroup = true
-		default:
-			return fmt.Errorf("configure: unknown scope %q", c.Scope)
+	var c changes
+	for _, set := range settings {
+		if err := c.add(set); err != nil {
+			return err
 		}
 	}
-	if err := s.mayWrite(ctx); err != nil {
+	if n := len(c.fields) / 2; n > maxSettings {
+		return fmt.Errorf("configure: %d settings in one step; the limit is %d", n, maxSettings)
+	}
+	if err := s.ready(ctx, writes); err != nil {
 		return err
 	}
-	args := append([]any{len(fields) / 2}, fields...)
-	if _, err := s.run(ctx, configureScript, append(args, groups...)...); err != nil {
-		return s.fail(ctx, "configure", err)
+	return s.fail(ctx, "configure", s.configure(ctx, &c))
+}
+
+func (s *Store) configure(ctx context.Context, c *changes) error {
+	if err := s.countPool(ctx, c.poolLimit); err != nil {
+		return err
 	}
-	if regroup {
-		return s.fail(ctx, "configure", s.regroup(ctx))
+	args := append([]any{len(c.fields) / 2}, c.fields...)
+	if _, err := s.run(ctx, configureScript, append(args, c.groups...)...); err != nil {
+		return err
+	}
+	if c.regroup {
+		if err := s.regroup(ctx); err != nil {
+			return err
+		}
+	}
+	if c.wakeAll {
+		return s.wakeAll(ctx)
 	}
 	return nil
 }
 
-// ForgetQueue takes a queue that nobody uses off the list, with its settings.
-func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
-	if err := s.mayWrite(ctx); err != nil {
-		return err
-	}
-	scheduled := worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}, Brief: true}
-	for t, err := range s.Tasks(ctx, scheduled) {
-		if err != nil {
-			return err
+// changes are the arguments of the configure script, and what has to follow it.
+type changes struct {
+	fields []any // of the meta hash, each with its value, "" for none
+	groups []any // whose own limits change
+
+	poolLimit int  // that is set; 0 for none
+	wakeAll   bool // any queue may have claimable tasks
+	regroup   bool // any group may have room
+}
+
+func (c *changes) add(set worker.Setting) error {
+	switch set.Scope {
+	case worker.PoolScope:
+		c.number("limit", set.Limit)
+		c.flag("paused", set.Pause)
+		c.wakeAll = true
+		if set.Limit != nil {
+			c.poolLimit = *set.Limit
 		}
-		return fmt.Errorf("%w: task %s is scheduled for it", worker.ErrQueueInUse, t.ID)
-	}
-	reply, err := s.run(ctx, forgetScript, queue)
-	if err != nil {
-		return s.fail(ctx, "forget queue", err)
-	}
-	r := readSingle("forget queue", reply)
-	switch why := r.string(); why {
-	case "":
-		return r.err
-	case "none":
-		return worker.ErrNoQueue
-	case "inbox":
-		return fmt.Errorf("%w: the inbox has entries, which may be for it", worker.ErrQueueInUse)
-	case "tasks":
-		return fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse)
-	case "replica":
-		return fmt.Errorf("%w: a replica serves it", worker.ErrQueueInUse)
+	case worker.QueueScope:
+		c.number("limit:queue:"+set.Name, set.Limit)
+		c.number("cap:"+set.Name, set.MaxLen)
+		c.flag("paused:"+set.Name, set.Pause)
+	case worker.GroupScope:
+		c.number("limit:group:"+set.Name, set.Limit)
+		c.groups = append(c.groups, set.Name)
+	case worker.GroupsScope:
+		c.number("limit:group", set.Limit)
+		c.regroup = true
 	default:
-		return fmt.Errorf("forget queue: the reply is %q, which says nothing known", clipName(why))
+		return fmt.Errorf("configure: unknown scope %q", set.Scope)
+	}
+	return nil
+}
+
+func (c *changes) number(field string, n *int) {
+	switch {
+	case n == nil:
+	case *n > 0:
+		c.fields = append(c.fields, field, strconv.Itoa(*n))
+	default:
+		c.fields = append(c.fields, field, "")
 	}
 }
 
-// regroup brings the groups that a changed default lets go back to their lines,
-// some at a time so that no call takes long.
+func (c *changes) flag(field string, on *bool) {
+	switch {
+	case on == nil:
+	case *on:
+		c.fields = append(c.fields, field, "1")
+	default:
+		c.fields = append(c.fields, field, "")
+	}
+}
+
+// unlimited is the limit that a pool has while its running tasks are counted: see
+// lua/lib/settings.lua.
+const unlimited = "1000000000"
+
+// countPool counts what runs in the pool before its first limit is set: from then on the
+// steps themselves keep the count.
+func (s *Store) countPool(ctx context.Context, limit int) error {
+	if limit <= 0 {
+		return nil
+	}
+	was, err := s.setting(ctx, "limit")
+	if err != nil || was != "" && was != unlimited {
+		return err
+	}
+	for cursor := firstPage; ; {
+		reply, err := s.run(ctx, countScript, cursor, countPage)
+		if err != nil {
+			return err
+		}
+		r := readSingle("count", reply)
+		if cursor = r.string(); r.err != nil || cursor == lastPage {
+			return r.err
+		}
+	}
+}
+
+// regroup moves the heads of groups that a changed default limit lets go to their queues,
+// a page of groups at a time.
 func (s *Store) regroup(ctx context.Context) error {
-	queues, err := s.rdb.SMembers(ctx, s.key("queues")).Result()
+	queues, err := s.queues(ctx)
 	if err != nil {
 		return err
 	}
-	for _, q := range queues {
+	parked, err := s.existing(ctx, queues, func(queue string) string { return s.key("group:wait:", queue) })
+	if err != nil {
+		return err
+	}
+	for _, queue := range parked {
 		for after := ""; ; {
-			reply, err := s.run(ctx, regroupScript, q, after, 200)
+			reply, err := s.run(ctx, regroupScript, queue, after, regroupPage)
 			if err != nil {
 				return err
 			}
@@ -125,62 +156,36 @@ func (s *Store) regroup(ctx context.Context) error {
 	return nil
 }
 
-// Stats reads the pool at one instant.
-func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
-	reply, err := s.run(ctx, statsScript)
-	if err != nil {
-		return worker.Stats{}, s.fail(ctx, "stats", err)
-	}
-	return decodeStats(reply)
+// reasons are the answers of the forget script.
+var reasons = map[string]error{
+	"":        nil,
+	"none":    worker.ErrNoQueue,
+	"inbox":   fmt.Errorf("%w: the inbox has entries, which may be for it", worker.ErrQueueInUse),
+	"tasks":   fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse),
+	"replica": fmt.Errorf("%w: a replica serves it", worker.ErrQueueInUse),
 }
 
-func decodeStats(reply any) (worker.Stats, error) {
-	r := readReply("stats", reply)
-	limit := func() int {
-		n, _ := strconv.Atoi(r.string())
-		return n
+// ForgetQueue takes a queue that nothing uses off the list, with its settings.
+func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
+	if err := s.ready(ctx, writes); err != nil {
+		return err
 	}
-	st := worker.Stats{Kept: map[worker.State]int{}, Ended: map[worker.State]int64{}}
-	st.Scheduled, st.Inbox, st.Rejected = int(r.int()), int(r.int()), int(r.int())
-	st.Events, st.Replicas = int(r.int()), int(r.int())
-	st.Limit, st.Paused = limit(), r.int() == 1
-	totals := r.list()
-	for totals.more() {
-		name := totals.string()
-		n, _ := strconv.ParseInt(totals.string(), 10, 64)
-		switch name {
-		case "enqueued":
-			st.Enqueued = n
-		case "retried":
-			st.Retried = n
-		case "lost":
-			st.LeasesLost = n
-		default:
-			if worker.State(name).Terminal() {
-				st.Ended[worker.State(name)] = n
-			}
+	scheduled := worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}, Brief: true}
+	for t, err := range s.Tasks(ctx, scheduled) {
+		if err != nil {
+			return err
 		}
+		return fmt.Errorf("%w: task %s is scheduled for it", worker.ErrQueueInUse, t.ID)
 	}
-	kept := r.list()
-	for _, state := range []worker.State{worker.Succeeded, worker.Failed, worker.Stopped, worker.Expired} {
-		st.Kept[state] = int(kept.int())
+	reply, err := s.run(ctx, forgetScript, queue)
+	if err != nil {
+		return s.fail(ctx, "forget queue", err)
 	}
-	for r.more() {
-		q := worker.QueueInfo{Name: r.string(), Waiting: int(r.int())}
-		q.GroupsFull = r.int() == 0 && q.Waiting > 0
-		q.Running = int(r.int())
-		q.Limit, q.MaxLen, q.Paused = limit(), limit(), r.int() == 1
-		st.Waiting += q.Waiting
-		st.Running += q.Running
-		st.Queues = append(st.Queues, q)
+	r := readSingle("forget queue", reply)
+	why := r.string()
+	reason, known := reasons[why]
+	if r.err == nil && !known {
+		return fmt.Errorf("forget queue: the reply is %q, which is no known answer", clipName(why))
 	}
-	sortQueues(st.Queues)
-	if r.err == nil {
-		r.err = kept.err
-	}
-	return st, r.err
-}
-
-func sortQueues(qs []worker.QueueInfo) {
-	slices.SortFunc(qs, func(a, b worker.QueueInfo) int { return strings.Compare(a.Name, b.Name) })
+	return cmp.Or(r.err, reason)
 }

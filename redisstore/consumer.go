@@ -2,7 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"errors"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,76 +15,62 @@ import (
 
 // ReadSubscription reads events for one consumer of a subscription, which is a
 // consumer group of the stream: those that any consumer, this one too, has held for
-// longer than idle, or else new ones. trimmed says that events were trimmed away
-// before any consumer could read them.
+// longer than idle, or else new ones. It reads whole entries, which may exceed the limit
+// by up to 49 events. trimmed says that events were trimmed before any consumer read them.
 func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]worker.Event, bool, error) {
-	if err := s.checkName(); err != nil {
-		return nil, false, err
-	}
-	l, err := s.takeOver(ctx, name, consumer, limit, idle)
+	c := reading{name: name, consumer: consumer, count: s.entriesFor(limit), idle: idle}
+	err := s.takeOver(ctx, &c)
 	if isNoGroup(err) {
-		if err := s.createGroup(ctx, name); err != nil {
-			return nil, false, s.fail(ctx, "create consumer group", err)
+		if err = s.createGroup(ctx, name); err == nil {
+			err = s.takeOver(ctx, &c)
 		}
-		l, err = s.takeOver(ctx, name, consumer, limit, idle)
 	}
-	if err == nil && len(l.messages) == 0 {
-		err = s.readNew(ctx, name, consumer, limit, wait, &l)
+	if err == nil && len(c.entries) == 0 {
+		err = s.readNew(ctx, &c, wait)
 	}
 	trimmed := false
 	if err == nil {
-		trimmed, err = s.tell(name, l)
+		trimmed, err = s.report(&c)
 	}
 	if err != nil {
-		s.owe(name, l)
+		s.postpone(&c)
 		return nil, false, s.fail(ctx, "read subscription", err)
 	}
-	return decodeEvents(l.messages), trimmed, nil
+	events, n := s.decodeEntries(c.entries, limit)
+	if n < len(c.entries) {
+		s.giveBack(ctx, &c, c.entries[n:])
+	}
+	return events, trimmed, nil
 }
 
-// look is what one call found of a subscription.
-type look struct {
-	messages []redis.XMessage
-	lost     bool   // entries that somebody held are gone
+// reading is one call for events of a subscription, and what it found.
+type reading struct {
+	name, consumer string
+	count          int64 // entries to read
+	idle           time.Duration
+
+	entries  []redis.XMessage
+	lost     bool   // entries that a consumer held are gone
 	position string // how far the consumer group had read before
 	trimmed  string // up to where entries are gone, "" for none
 }
 
-// takeOverPages bounds how much of what is held one call looks through; a
-// page is up to ten times as many entries as are asked for.
-const takeOverPages = 10
-
-// takeOver claims entries that somebody has held for too long, going on where the
+// takeOver claims entries that a consumer has held for too long. It goes on where the
 // last call ended: many that are not due must not hide those behind them.
-func (s *Store) takeOver(ctx context.Context, name, consumer string, limit int, idle time.Duration) (look, error) {
+func (s *Store) takeOver(ctx context.Context, c *reading) error {
 	s.mu.Lock()
-	sub := s.subscription(name)
-	l := look{lost: sub.lost, position: sub.position}
+	sub := s.subscription(c.name)
 	from := sub.from
+	c.lost, c.position = sub.lost, sub.position
 	s.mu.Unlock()
 	whole := from == "0-0"
 	for range takeOverPages {
-		p := s.rdb.Pipeline()
-		claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
-			Stream: s.key("events"), Group: name, Consumer: consumer, MinIdle: idle, Start: from, Count: int64(limit),
-		})
-		groups := p.XInfoGroups(ctx, s.key("events"))
-		trimmed := p.HGet(ctx, s.key("meta"), "events:trimmed")
-		if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-			return l, err
-		}
-		messages, next, dead, err := claim.Result()
+		next, err := s.autoClaim(ctx, c, from)
 		if err != nil {
-			return l, err
-		}
-		l.messages, l.lost, l.trimmed = messages, l.lost || len(dead) > 0, trimmed.Val()
-		for _, g := range groups.Val() {
-			if g.Name == name && l.position == "" {
-				l.position = g.LastDeliveredID
-			}
+			return err
 		}
 		from = next
-		if len(messages) > 0 || from == "0-0" && whole {
+		if len(c.entries) > 0 || from == "0-0" && whole {
 			break
 		}
 		whole = whole || from == "0-0" // the end was reached; once more from the beginning
@@ -90,105 +78,181 @@ func (s *Store) takeOver(ctx context.Context, name, consumer string, limit int, 
 	s.mu.Lock()
 	sub.from = from
 	s.mu.Unlock()
-	return l, nil
+	return nil
+}
+
+// autoClaim claims a page of entries, and reads what the trimming has removed.
+func (s *Store) autoClaim(ctx context.Context, c *reading, from string) (next string, err error) {
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		p := rdb.Pipeline()
+		claim := p.XAutoClaimWithDeleted(ctx, &redis.XAutoClaimArgs{
+			Stream: s.key("events"), Group: c.name, Consumer: c.consumer, MinIdle: c.idle, Start: from, Count: c.count,
+		})
+		groups := p.XInfoGroups(ctx, s.key("events"))
+		trimmed := p.HGet(ctx, s.key("meta"), "events:trimmed")
+		if _, err := p.Exec(ctx); unlessNil(err) != nil {
+			return err
+		}
+		var dead []string
+		if c.entries, next, dead, err = claim.Result(); err != nil {
+			return err
+		}
+		c.lost, c.trimmed = c.lost || len(dead) > 0, trimmed.Val()
+		for _, g := range groups.Val() {
+			if g.Name == c.name && c.position == "" {
+				c.position = g.LastDeliveredID
+			}
+		}
+		return nil
+	})
+	return next, err
 }
 
 // readNew reads entries that no consumer has seen, and waits up to wait for the
-// first unless there is something to tell.
-func (s *Store) readNew(ctx context.Context, name, consumer string, limit int, wait time.Duration, l *look) error {
-	missed, err := s.missed(name, *l)
+// first unless there is a loss to report.
+func (s *Store) readNew(ctx context.Context, c *reading, wait time.Duration) error {
+	missed, err := s.missed(c)
 	if err != nil {
 		return err
 	}
-	if missed || l.lost || wait < time.Millisecond {
+	if missed || c.lost || wait < time.Millisecond {
 		wait = -1 // do not block: a zero would block for ever
 	}
 	var streams []redis.XStream
 	err = s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
 		streams, err = rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
-			Group: name, Consumer: consumer, Streams: []string{s.key("events"), ">"}, Count: int64(limit), Block: wait,
+			Group: c.name, Consumer: c.consumer, Streams: []string{s.key("events"), ">"}, Count: c.count, Block: wait,
 		}).Result()
 		return err
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err = unlessNil(err); err != nil {
 		return err
 	}
 	if len(streams) > 0 {
-		l.messages = streams[0].Messages
+		c.entries = streams[0].Messages
 	}
-	// Looked at after reading, which moved the consumer group past whatever was trimmed
-	// before: no later call would find that out.
-	l.trimmed, err = s.rdb.HGet(ctx, s.key("meta"), "events:trimmed").Result()
-	if errors.Is(err, redis.Nil) {
-		err = nil
-	}
+	// Read after the entries, which moved the consumer group past all that was trimmed
+	// before: no later call would notice that.
+	c.trimmed, err = s.setting(ctx, "events:trimmed")
 	return err
+}
+
+// giveBack lets the next call of any consumer take over entries that this one read and
+// does not return. This store's next call begins with them, so that the events of a task
+// keep their order. If it fails they are taken over when they have been held for too long.
+func (s *Store) giveBack(ctx context.Context, c *reading, entries []redis.XMessage) {
+	s.mu.Lock()
+	s.subscription(c.name).from = entries[0].ID
+	s.mu.Unlock()
+	args := []any{"XCLAIM", s.key("events"), c.name, c.consumer, 0}
+	for i := range entries {
+		args = append(args, entries[i].ID)
+	}
+	args = append(args, "IDLE", c.idle.Milliseconds(), "JUSTID")
+	_ = s.commands(ctx, func(rdb redis.UniversalClient) error { return rdb.Do(ctx, args...).Err() })
 }
 
 func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }
 
-// createGroup makes the consumer group at the end of the stream; somebody else may
+// createGroup makes the consumer group at the end of the stream; another consumer may
 // have just done so.
 func (s *Store) createGroup(ctx context.Context, name string) error {
-	err := s.rdb.XGroupCreateMkStream(ctx, s.key("events"), name, "$").Err()
-	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
-		return nil
-	}
-	return err
+	return s.commands(ctx, func(rdb redis.UniversalClient) error {
+		err := rdb.XGroupCreateMkStream(ctx, s.key("events"), name, "$").Err()
+		if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
+			return nil
+		}
+		return err
+	})
 }
 
-// AckEvents takes events off the list of those that a subscription's consumers hold.
+// AckEvents takes entries off the list of those that a subscription's consumers hold.
 func (s *Store) AckEvents(ctx context.Context, name string, cursors ...string) error {
-	if len(cursors) == 0 {
-		return nil
+	return s.fail(ctx, "acknowledge events", s.onEntries(ctx, cursors, func(rdb redis.UniversalClient, page []string) error {
+		return rdb.XAck(ctx, s.key("events"), name, page...).Err()
+	}))
+}
+
+// HoldEvents restarts the time that the consumer has held the entries at these
+// cursors. Those that were acknowledged or trimmed are ignored.
+func (s *Store) HoldEvents(ctx context.Context, name, consumer string, cursors ...string) error {
+	return s.fail(ctx, "hold events", s.onEntries(ctx, cursors, func(rdb redis.UniversalClient, page []string) error {
+		return rdb.XClaimJustID(ctx, &redis.XClaimArgs{Stream: s.key("events"), Group: name, Consumer: consumer, Messages: page}).Err()
+	}))
+}
+
+// onEntries makes a call for each page of cursors, of which several events of an entry
+// have the same.
+func (s *Store) onEntries(ctx context.Context, cursors []string, do func(rdb redis.UniversalClient, page []string) error) error {
+	for page := range slices.Chunk(slices.Compact(slices.Clone(cursors)), eventPage) {
+		if err := s.commands(ctx, func(rdb redis.UniversalClient) error { return do(rdb, page) }); err != nil {
+			return err
+		}
 	}
-	return s.fail(ctx, "acknowledge events", s.rdb.XAck(ctx, s.key("events"), name, cursors...).Err())
+	return nil
 }
 
 // LeaveSubscription takes a consumer that holds nothing off the list. One that still
 // holds entries stays, so that others can take them over.
 func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) error {
-	held, err := s.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
-		Stream: s.key("events"), Group: name, Consumer: consumer, Start: "-", End: "+", Count: 1,
-	}).Result()
+	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+		held, err := rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
+			Stream: s.key("events"), Group: name, Consumer: consumer, Start: "-", End: "+", Count: 1,
+		}).Result()
+		if err == nil && len(held) == 0 {
+			err = rdb.XGroupDelConsumer(ctx, s.key("events"), name, consumer).Err()
+		}
+		return err
+	})
 	if isNoGroup(err) {
 		return nil
-	}
-	if err == nil && len(held) == 0 {
-		err = s.rdb.XGroupDelConsumer(ctx, s.key("events"), name, consumer).Err()
 	}
 	return s.fail(ctx, "leave subscription", err)
 }
 
-// defaultMaxEvents is how many events the stream keeps where nobody has set how
-// many: see lua/lib/trim.lua.
+// defaultMaxEvents is how many events the stream keeps if nothing is set: see
+// lua/lib/trim.lua.
 const defaultMaxEvents = 1_000_000
 
-// SubscriptionLag is how far a subscription is behind. One that does not exist is
-// not.
+// SubscriptionLag is about how far a subscription is behind: Redis counts entries, which
+// are multiplied by the average number of events in the entries of the stream. A
+// subscription that does not exist is not behind.
 func (s *Store) SubscriptionLag(ctx context.Context, name string) (worker.Lag, error) {
-	if err := s.checkName(); err != nil {
-		return worker.Lag{}, err
-	}
-	p := s.rdb.Pipeline()
-	info, kept := p.XInfoGroups(ctx, s.key("events")), p.XLen(ctx, s.key("events"))
-	most := p.HGet(ctx, s.key("meta"), "events:max")
-	p.Exec(ctx)
 	lag := worker.Lag{MaxEvents: defaultMaxEvents}
-	if n, err := most.Int(); err == nil && n > 0 {
-		lag.MaxEvents = n
-	}
-	groups, err := info.Result()
-	if err != nil && strings.Contains(err.Error(), "no such key") {
-		return lag, nil // nothing has happened yet
-	}
-	if err != nil {
-		return worker.Lag{}, s.fail(ctx, "subscription lag", err)
-	}
-	for _, g := range groups {
-		if g.Name == name {
-			lag.Unread, lag.Pending = int(min(max(g.Lag, 0), kept.Val())), int(g.Pending)
+	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+		p := rdb.Pipeline()
+		info, entries := p.XInfoGroups(ctx, s.key("events")), p.XLen(ctx, s.key("events"))
+		meta := p.HMGet(ctx, s.key("meta"), "events:max", "events:added", "events:gone")
+		p.Exec(ctx)
+		groups, err := info.Result()
+		if err != nil && strings.Contains(err.Error(), "no such key") {
+			groups, err = nil, nil // nothing has happened yet
 		}
+		if err != nil {
+			return err
+		}
+		most, added, gone := number(meta, 0), number(meta, 1), number(meta, 2)
+		if most > 0 {
+			lag.MaxEvents = int(most)
+		}
+		events := func(n int64) int {
+			return int(math.Round(float64(min(max(n, 0), entries.Val())) * max((added-gone)/float64(max(entries.Val(), 1)), 1)))
+		}
+		for _, g := range groups {
+			if g.Name == name {
+				lag.Unread, lag.Pending = events(g.Lag), events(g.Pending)
+			}
+		}
+		return nil
+	})
+	return lag, s.fail(ctx, "subscription lag", err)
+}
+
+// number is the i-th value of a reply, 0 if it is none.
+func number(reply *redis.SliceCmd, i int) (n float64) {
+	if v := reply.Val(); i < len(v) {
+		text, _ := v[i].(string)
+		n, _ = strconv.ParseFloat(text, 64)
 	}
-	return lag, nil
+	return n
 }

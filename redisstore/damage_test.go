@@ -1,7 +1,6 @@
 package redisstore_test
 
 import (
-	"errors"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -12,125 +11,240 @@ import (
 var damageCases = []struct {
 	name  string
 	wreck func(w *wreck)
-	codes string // of what is found, sorted
+	codes string // of what is found, sorted; see wanted
 	after func(w *wreck)
 }{
-	{"WaitingEntryWithoutBody", func(w *wreck) { w.do("ZADD", "wait:default", 1, "ghost") }, "no_body", func(w *wreck) {
+	// Members of indexes without a task.
+	{"WaitingEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "wait:default", 1, "ghost") }, "no_record", func(w *wreck) {
 		if got := w.claim(1); len(got) != 1 || got[0].ID != "wait" {
 			w.t.Errorf("claimed %v", got)
 		}
 	}},
-	{"RunningEntryWithoutBody", func(w *wreck) { w.do("ZADD", "running:default", 9e15, "ghost") }, "no_body", nil},
-	{"ScheduledEntryWithoutBody", func(w *wreck) { w.do("ZADD", "scheduled", 9e15, "ghost") }, "no_body", nil},
-	{"EndedEntryWithoutBody", func(w *wreck) { w.do("ZADD", "ended:failed", 9e15, "ghost") }, "no_body", nil},
-	{"ExpiringEntryWithoutBody", func(w *wreck) { w.do("ZADD", "expiring", 9e15, "ghost") }, "no_body", nil},
-	{"GroupMemberWithoutBody", func(w *wreck) { w.do("SADD", "group:run:g", "ghost") }, "no_body", nil},
-	{"ParkedEntryWithoutBody", func(w *wreck) { w.do("ZADD", "group:wait:default", 0, "g 0000000000000001 ghost") }, "no_body", nil},
-	{"ParkedEntryOfAnotherForm", func(w *wreck) { w.do("ZADD", "group:wait:default", 0, "nonsense") }, "no_body", nil},
-	{"RunningBodyDeleted", func(w *wreck) { w.do("DEL", "task:run") }, "no_body no_body no_body unique_stale", func(w *wreck) {
+	{"RunEntryWithoutRecord", func(w *wreck) { w.do("HSET", "run:default", "ghost", runEntry(7, "r")) }, "no_record", nil},
+	{"ScheduledEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "scheduled", 8.9e15, "ghost") }, "no_record", nil},
+	{"EndedEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "ended:failed", 8.9e15, "ghost") }, "no_record", nil},
+	{"ExpiringEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "expiring", 8.9e15, "ghost") }, "no_record", nil},
+	{"GroupMemberWithoutRecord", func(w *wreck) { w.do("SADD", "group:run:g", "ghost") }, "no_record", nil},
+	{"CountedMemberWithoutRecord", func(w *wreck) { w.do("SADD", "counted", "ghost") }, "no_record", nil},
+	{"ParkedEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "group:wait:default", 0, "g 0000000000000001 ghost") }, "no_record", nil},
+	{"ParkedEntryOfAnotherForm", func(w *wreck) { w.do("ZADD", "group:wait:default", 0, "nonsense") }, "no_record", nil},
+	{"RunningRecordDeleted", func(w *wreck) { w.do("DEL", "task:run") }, "?no_record no_record no_record no_record unique_stale", func(w *wreck) {
 		if got := w.claim(9); len(got) != 3 {
 			w.t.Errorf("the group's next and the others can start; claimed %v", got)
 		}
 	}},
-	{"WaitingBodyWithoutEntry", func(w *wreck) { w.do("ZREM", "wait:default", "wait") }, "no_entry", func(w *wreck) {
-		if got := w.claim(2); len(got) != 2 || got[1].ID != "wait" {
-			w.t.Errorf("claimed %v, want it at the end of the line", got)
+
+	// Tasks without an entry, or in a wrong one.
+	{"WaitingTaskWithoutEntry", func(w *wreck) { w.do("ZREM", "wait:default", "wait") }, "no_entry", func(w *wreck) {
+		if got := w.claim(2); len(got) != 2 || got[0].ID != "wait" {
+			w.t.Errorf("claimed %v, want it at its old position", got)
 		}
 	}},
-	{"LineDeleted", func(w *wreck) { w.do("DEL", "wait:default") }, "no_entry no_entry", func(w *wreck) {
+	{"QueueDeleted", func(w *wreck) { w.do("DEL", "wait:default") }, "no_entry no_entry", func(w *wreck) {
 		if got := w.claim(9); len(got) != 2 {
 			w.t.Errorf("claimed %v", got)
 		}
 	}},
-	{"ParkedBodyWithoutEntry", func(w *wreck) { w.do("DEL", "group:wait:default") }, "no_entry", func(w *wreck) {
+	{"ParkedTaskWithoutEntry", func(w *wreck) { w.do("DEL", "group:wait:default") }, "?stale_entry no_entry", func(w *wreck) {
 		if got := w.claim(9); len(got) != 2 {
 			w.t.Errorf("the group is full; claimed %v", got)
 		}
 	}},
-	{"LeaseDeleted", func(w *wreck) { w.do("DEL", "running:default") }, "no_entry", func(w *wreck) {
-		if lease := w.score("running:default", "run"); lease < float64(w.now(w.t).UnixMilli()) {
-			w.t.Error("a live replica has no time to go on with its task")
-		}
-		verdicts, err := w.store.Renew(w.t.Context(), worker.Renewal{Replica: "r", Lease: time.Hour, Held: []worker.Held{{ID: "run", Fence: w.fence("run")}}})
-		if err != nil || verdicts[0] != worker.Kept {
-			w.t.Errorf("renewal: %v, %v", verdicts, err)
-		}
-	}},
-	{"LeaseOfADeadReplicaDeleted", func(w *wreck) {
-		w.must(w.store.Leave(w.t.Context(), "r"))
-		w.do("DEL", "running:default")
-	}, "no_entry", func(w *wreck) {
-		if u, err := w.store.Maintain(w.t.Context(), "keeper"); err != nil || u.Lost != 1 {
-			w.t.Errorf("upkeep %+v, %v: want the task lost", u, err)
-		}
-		if s := w.state("run"); s != worker.Waiting {
-			w.t.Errorf("it is %s", s)
-		}
-	}},
 	{"ScheduleDeleted", func(w *wreck) { w.do("DEL", "scheduled") }, "no_entry", func(w *wreck) {
-		if due := w.score("scheduled", "later"); due < float64(w.now(w.t).Add(59*time.Minute).UnixMilli()) {
+		if w.score("scheduled", "later") < w.in(59*time.Minute) {
 			w.t.Error("it is due too early")
 		}
 	}},
+	{"ScheduledTooFar", func(w *wreck) { w.do("ZADD", "scheduled", 8.9e15, "later") }, "no_entry wrong_index", func(w *wreck) {
+		if w.score("scheduled", "later") > w.in(time.Hour) {
+			w.t.Error("it is due too late")
+		}
+	}},
 	{"EndedIndexDeleted", func(w *wreck) { w.do("DEL", "ended:failed") }, "no_entry", func(w *wreck) {
-		if keep := w.score("ended:failed", "fail"); keep < float64(w.now(w.t).Add(6*24*time.Hour).UnixMilli()) {
+		if w.score("ended:failed", "fail") < w.in(6*24*time.Hour) {
 			w.t.Error("it is removed too early")
 		}
 	}},
 	{"ExpiringDeleted", func(w *wreck) { w.do("DEL", "expiring") }, "unwatched unwatched", nil},
+	{"ExpiringTooFar", func(w *wreck) { w.do("ZADD", "expiring", 8.9e15, "wait2") }, "unwatched", nil},
 	{"TaskInTwoIndexes", func(w *wreck) {
-		w.do("ZADD", "scheduled", 9e15, "wait")
+		w.do("ZADD", "scheduled", 8.9e15, "wait")
 		w.do("ZADD", "wait:q", 5, "wait")
-		w.do("ZADD", "running:default", 9e15, "wait2")
-		w.do("ZADD", "ended:failed", 9e15, "run")
+		w.do("HSET", "run:q", "wait2", runEntry(7, "r"))
+		w.do("ZADD", "ended:failed", 8.9e15, "run")
 	}, "wrong_index wrong_index wrong_index wrong_index", nil},
-	{"StateChangedByHand", func(w *wreck) { w.do("HSET", "task:wait", "state", "failed") }, "no_entry unique_stale wrong_index", nil},
-	{"RunningToWaitingByHand", func(w *wreck) { w.do("HSET", "task:run", "state", "waiting") }, "no_entry wrong_index wrong_index", nil},
-	{"QueueChangedByHand", func(w *wreck) { w.do("HSET", "task:wait", "queue", "q2") }, "no_entry queue_unlisted wrong_index", func(w *wreck) {
+	{"PositionChanged", func(w *wreck) { w.do("ZADD", "wait:default", 5, "wait2") }, "no_entry wrong_index", func(w *wreck) {
+		if got := w.claim(1); got[0].ID != "wait" {
+			w.t.Errorf("claimed %v", got)
+		}
+	}},
+	{"StateChangedByHand", func(w *wreck) { w.do("SETRANGE", "task:wait", 0, "F") }, "no_entry unique_stale wrong_index", nil},
+	{"RunningToScheduledByHand", func(w *wreck) { w.do("SETRANGE", "task:run", 0, "s") }, "?wrong_index no_entry wrong_index wrong_index", func(w *wreck) {
+		w.maintain()
+		if s := w.state("run"); s != worker.Waiting {
+			w.t.Errorf("it is %s", s)
+		}
+	}},
+	{"QueueChangedByHand", func(w *wreck) { w.rewrite("wait", " k - ", " k q2 ") }, "no_entry queue_unlisted wrong_index", func(w *wreck) {
 		if got := w.claim(9, "q2"); len(got) != 1 {
 			w.t.Errorf("claimed %v from its new queue", got)
 		}
 	}},
-	{"BodyOfAnotherType", func(w *wreck) { w.do("DEL", "task:wait"); w.do("SET", "task:wait", "x") }, "bad_body no_body unique_stale", nil},
-	{"UnknownState", func(w *wreck) { w.do("HSET", "task:wait", "state", "dozing") }, "bad_body no_body unique_stale", nil},
-	{"PayloadGone", func(w *wreck) { w.do("HDEL", "task:wait", "payload") }, "bad_body no_body unique_stale", nil},
-	{"NumberSpoiled", func(w *wreck) { w.do("HSET", "task:wait", "created_at", "x") }, "bad_body no_body unique_stale", nil},
-	{"NoUsableGroup", func(w *wreck) { w.do("HSET", "task:parked", "group", "a b") }, "bad_body no_body|bad_body wrong_index", nil},
-	{"HistoryWithoutTask", func(w *wreck) { w.do("RPUSH", "history:ghost", "x") }, "history_alone", nil},
-	{"UniqueKeyOfNobody", func(w *wreck) { w.do("SET", "unique:nobody", "ghost") }, "unique_stale", nil},
+
+	// Records.
+	{"RecordOfAnotherType", func(w *wreck) { w.do("DEL", "task:wait"); w.do("HSET", "task:wait", "a", 1) }, "no_record unique_stale wrong_type", nil},
+	{"EmptyRecord", func(w *wreck) { w.do("SET", "task:wait", "") }, "bad_record no_record unique_stale", nil},
+	{"UnknownState", func(w *wreck) { w.do("SETRANGE", "task:wait", 0, "z") }, "bad_record no_record unique_stale", nil},
+	{"HeaderCut", func(w *wreck) { w.do("SET", "task:wait", "w0 17") }, "bad_record no_record unique_stale", nil},
+	{"PositionSpoiled", func(w *wreck) { w.do("SETRANGE", "task:wait", 17, "9999999999999999") }, "bad_record no_record unique_stale", nil},
+	{"NumberSpoiled", func(w *wreck) { w.rewrite("wait2", "expires_at=", "expires_at=x") }, "bad_record no_record no_record", nil},
+	{"NoUsableGroup", func(w *wreck) { w.rewrite("parked", "group=g", "group=-") }, "?stale_entry bad_record no_record", nil},
+	{"ExtrasWithoutTask", func(w *wreck) { w.do("HSET", "more:ghost", "v", 5) }, "past_alone", nil},
+	{"HistoryWithoutTask", func(w *wreck) { w.do("RPUSH", "history:ghost", "x") }, "past_alone", nil},
+	{"ExtrasDenied", func(w *wreck) { w.do("SETRANGE", "task:fail", 1, "0") }, "past_unflagged", func(w *wreck) {
+		if got := w.task("fail"); got.Attempt != 1 || got.Code != worker.CodeError {
+			w.t.Errorf("read %+v", got)
+		}
+	}},
+	{"NumberInExtrasSpoiled", func(w *wreck) { w.do("HSET", "more:fail", "attempt", "x") }, "bad_setting", nil},
+	{"UniqueKeyOfNoTask", func(w *wreck) { w.do("SET", "unique:nobody", "ghost") }, "unique_stale", nil},
 	{"UniqueKeyOfAnEndedTask", func(w *wreck) { w.do("SET", "unique:old", "done") }, "unique_stale", nil},
 	{"UniqueKeyGone", func(w *wreck) { w.do("DEL", "unique:u") }, "unique_unheld", nil},
+
+	// Run entries, claims, leases.
+	{"RunEntriesDeleted", func(w *wreck) { w.do("DEL", "run:default") }, "no_run no_run", func(w *wreck) {
+		fence := w.fence("run")
+		got, err := w.store.Renew(w.t.Context(), worker.Renewal{Replica: "r", Lease: time.Hour, Held: []worker.HeldClaim{{Fence: fence, Held: 2, Left: worker.Forever}}})
+		if err != nil || got.Verdicts[0] != worker.Kept {
+			w.t.Errorf("renewal: %+v, %v", got, err)
+		}
+		verdict := w.exchange(nil, worker.Report{ID: "run", Queue: "default", Fence: fence, Op: worker.Succeed}).Verdicts
+		if verdict[0] != worker.Accepted {
+			w.t.Errorf("report: %v", verdict)
+		}
+	}},
+	{"RunEntryUnreadable", func(w *wreck) { w.do("HSET", "run:default", "run", "x") }, "bad_run", func(w *wreck) {
+		if u := w.maintain(); u.Lost != 1 || w.state("run") != worker.Waiting {
+			w.t.Errorf("upkeep %+v, and it is %s", u, w.state("run"))
+		}
+	}},
+	{"RunEntryDeniesItsEnd", func(w *wreck) {
+		text := w.rdb.HGet(w.t.Context(), w.prefix+"run:default", "run").Val()
+		w.do("HSET", "run:default", "run", flagOff(text))
+	}, "run_unflagged", nil},
+	{"ClaimsDeleted", func(w *wreck) { w.do("DEL", "claims") }, "lease_alone no_claim no_claim", func(w *wreck) {
+		if u := w.maintain(); u.Lost != 2 || w.state("run") != worker.Waiting || w.state("halt") != worker.Stopped {
+			w.t.Errorf("upkeep %+v; run is %s, halt is %s", u, w.state("run"), w.state("halt"))
+		}
+	}},
+	{"ClaimUnreadable", func(w *wreck) { w.do("HSET", "claims", w.fence("run"), "x") }, "bad_claim no_claim no_claim", nil},
+	{"ClaimOfAnotherQueue", func(w *wreck) {
+		text := w.rdb.HGet(w.t.Context(), w.prefix+"claims", whole(w.fence("run"))).Val()
+		w.do("HSET", "claims", w.fence("run"), otherQueue(text))
+	}, "no_claim no_claim", nil},
+	{"LeasesDeleted", func(w *wreck) { w.do("DEL", "leases") }, "no_lease", func(w *wreck) {
+		if w.score("leases", whole(w.fence("run"))) < w.in(59*time.Minute) {
+			w.t.Error("a live replica has no time to go on with its tasks")
+		}
+	}},
+	{"LeaseTooFar", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, w.fence("run")) }, "far_lease", func(w *wreck) {
+		if w.score("leases", whole(w.fence("run"))) > w.in(time.Hour) {
+			w.t.Error("it still ends too late")
+		}
+	}},
+	{"LeaseOfNoClaim", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, 77) }, "lease_alone", nil},
+	{"StopsDeleted", func(w *wreck) { w.do("DEL", "stop:r") }, "stop_lost", func(w *wreck) {
+		if got := w.exchange(nil); len(got.Stops) != 1 || got.Stops[0].ID != "halt" {
+			w.t.Errorf("stops %v", got.Stops)
+		}
+	}},
+	{"StopsUnseen", func(w *wreck) { w.do("HDEL", "replica:r", "stop") }, "stop_lost", nil},
+	{"StopOfNoAttempt", func(w *wreck) { w.do("SADD", "stop:r", "1 ghost") }, "stale_entry", nil},
+
+	// Limits.
 	{"RunningNotInItsGroup", func(w *wreck) { w.do("DEL", "group:run:g") }, "?group_stuck not_in_group", func(w *wreck) {
 		for _, task := range w.claim(9) {
 			if task.ID == "parked" {
-				// The group looked empty to whoever looked first, so its next came to the line.
+				// The walk may have met the group before the member: its next then came to the queue.
 				w.t.Error("the group runs two")
 			}
 		}
 	}},
-	{"HeadOfNobody", func(w *wreck) { w.do("HSET", "group:head:default", "h", 77) }, "head_stale", nil},
-	{"CountsThatNeverExpire", func(w *wreck) { w.do("HSET", "load:5", "in:default", "1") }, "load_stale", nil},
+	{"GroupWithRoomStuck", func(w *wreck) { w.do("HSET", "meta", "limit:group:g", 2) }, "group_stuck", func(w *wreck) {
+		if got := w.claim(9); len(got) != 3 {
+			w.t.Errorf("claimed %v", got)
+		}
+	}},
+	{"HeadOfNoTask", func(w *wreck) { w.do("HSET", "group:head:default", "h", 77) }, "stale_head", nil},
+	{"GroupNotListed", func(w *wreck) { w.do("DEL", "group:lines:g") }, "group_unlisted", nil},
+	{"GroupListedWithoutTasks", func(w *wreck) { w.do("SADD", "group:lines:h", "q") }, "stale_entry", nil},
+	{"CountedDeleted", func(w *wreck) { w.do("DEL", "counted") }, "not_counted not_counted", nil},
+	{"CountedWithoutLimit", func(w *wreck) {
+		w.limit(worker.PoolScope, "", 0)
+		w.do("SADD", "counted", "run")
+	}, "stale_entry", nil},
+	{"HeldForgotten", func(w *wreck) {
+		w.limit(worker.PoolScope, "", 2)
+		w.claim(1)
+		w.claim(1, "q")
+		w.do("DEL", "held")
+	}, "not_ready not_ready", nil},
+
+	// Queues, classes, replicas.
 	{"QueuesForgotten", func(w *wreck) { w.do("DEL", "queues") }, "queue_unlisted queue_unlisted", nil},
-	{"EventsOfAnotherType", func(w *wreck) { w.do("DEL", "events"); w.do("SET", "events", "x") }, "wrong_type", nil},
-	{"MetaOfAnotherType", func(w *wreck) { w.do("DEL", "meta"); w.do("SET", "meta", "x") }, "?group_stuck meta_lost wrong_type|?group_stuck meta_lost sequence_behind wrong_type", func(w *wreck) {
-		if _, _, err := w.store.Exchange(w.t.Context(), nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Hour, Call: 1 << 40}}); !errors.Is(err, worker.ErrNotJoined) {
-			w.t.Errorf("claim: %v, want ErrNotJoined: the replica has to bring its limits back", err)
+	{"ReadyForgotten", func(w *wreck) { w.do("DEL", "ready:"+w.class()) }, "not_ready not_ready", nil},
+	{"ReadyOfNoQueue", func(w *wreck) { w.do("ZADD", "ready:"+w.class(), 5, "nowhere") }, "stale_entry", nil},
+	{"IdleOfNoReplica", func(w *wreck) { w.do("ZADD", "idle:"+w.class(), 5, "ghost") }, "stale_entry", nil},
+	{"ClassDeleted", func(w *wreck) { w.do("DEL", "class:"+w.class()) }, "not_in_class …", nil},
+	{"ClassOfNoReplica", func(w *wreck) {
+		w.do("HSET", "class:x", "complete", 1)
+		w.do("ZADD", "ready:y", 5, "default")
+	}, "class_alone class_alone", nil},
+	{"ClassMemberGone", func(w *wreck) { w.do("HSET", "class:"+w.class(), "r:ghost", 1) }, "stale_entry", nil},
+	{"QueueServedByNoClass", func(w *wreck) { w.do("DEL", "served:default") }, "?not_ready ?stale_entry not_in_class", func(w *wreck) {
+		if w.score("ready:"+w.class(), "default") == 0 {
+			w.t.Error("the queue is not ready")
 		}
 	}},
-	{"SettingsDeleted", func(w *wreck) { w.do("DEL", "meta") }, "?group_stuck meta_lost|?group_stuck meta_lost sequence_behind", func(w *wreck) {
-		before := w.fence("run")
-		w.join(w.t, "r")
-		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
-			w.t.Errorf("claimed %v: want a fence over %d", got, before)
-		}
-	}},
-	{"SequenceSetBack", func(w *wreck) { w.do("HSET", "meta", "seq", 1) }, "?sequence_behind", func(w *wreck) {
-		before := w.fence("run")
-		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
-			w.t.Errorf("claimed %v: want a fence over %d", got, before)
-		}
-	}},
-	{"RunningOfAnotherType", func(w *wreck) { w.do("DEL", "running:default"); w.do("SET", "running:default", "x") }, "no_entry wrong_type", nil},
-	{"GroupRunOfAnotherType", func(w *wreck) { w.do("DEL", "group:run:g"); w.do("SET", "group:run:g", "x") }, "?group_stuck not_in_group wrong_type", nil},
 	{"ReplicaRecordLeftBehind", func(w *wreck) { w.do("HSET", "replica:old", "seen_at", 5) }, "replica_alone", nil},
+	{"ReplicaWithoutRecord", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "ghost") }, "stale_entry", nil},
+	{"ReplicaAliveTooLong", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "r") }, "far_lease", func(w *wreck) {
+		if w.score("replicas", "r") > w.in(time.Hour) {
+			w.t.Error("it is still on the list for too long")
+		}
+	}},
+
+	// Settings, totals and other keys.
+	{"LimitSpoiled", func(w *wreck) { w.do("HSET", "meta", "limit:queue:default", "x") }, "bad_setting", nil},
+	{"TotalSpoiled", func(w *wreck) { w.do("HSET", "stats", "succeeded", "x") }, "bad_setting", nil},
+	{"SettingsDeleted", func(w *wreck) { w.do("DEL", "meta") }, "meta_lost …", func(w *wreck) {
+		before := w.fence("run")
+		w.joinAgain()
+		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
+			w.t.Errorf("claimed %v: want a fence over %d", got, before)
+		}
+	}},
+	{"SequenceSetBack", func(w *wreck) { w.do("HSET", "meta", "seq", 1) }, "?sequence_behind", nil},
+	{"FenceSetBack", func(w *wreck) { w.do("HSET", "meta", "fence", 1) }, "sequence_behind", func(w *wreck) {
+		before := w.fence("run")
+		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
+			w.t.Errorf("claimed %v: want a fence over %d", got, before)
+		}
+	}},
+	{"EventsDeleted", func(w *wreck) { w.do("DEL", "events") }, "events_miscounted", nil},
+	{"EventsMiscounted", func(w *wreck) { w.do("HSET", "meta", "events:gone", 1e9) }, "events_miscounted", func(w *wreck) {
+		if st, err := w.store.Stats(w.t.Context()); err != nil || st.Events < 10 || st.Events > 100 {
+			w.t.Errorf("%d events, %v", st.Events, err)
+		}
+	}},
+	{"CountsThatNeverExpire", func(w *wreck) { w.do("HSET", "load:5", "in:default", "1") }, "load_stale", nil},
+	{"ReplyThatNeverExpires", func(w *wreck) { w.do("RPUSH", "reply:x", "{}") }, "no_expiry", nil},
+
+	// Keys of another type.
+	{"EventsOfAnotherType", func(w *wreck) { w.do("DEL", "events"); w.do("SET", "events", "x") }, "events_miscounted wrong_type", nil},
+	{"MetaOfAnotherType", func(w *wreck) { w.do("DEL", "meta"); w.do("SET", "meta", "x") }, "meta_lost wrong_type …", nil},
+	{"RunOfAnotherType", func(w *wreck) { w.do("DEL", "run:default"); w.do("SET", "run:default", "x") }, "no_run no_run wrong_type …", nil},
+	{"ClaimsOfAnotherType", func(w *wreck) { w.do("DEL", "claims"); w.do("SET", "claims", "x") }, "no_claim no_claim wrong_type …", nil},
+	{"ServedOfAnotherType", func(w *wreck) { w.do("DEL", "served:default"); w.do("SET", "served:default", "x") }, "not_in_class wrong_type …", nil},
+	{"GroupRunOfAnotherType", func(w *wreck) { w.do("DEL", "group:run:g"); w.do("SET", "group:run:g", "x") }, "?group_stuck not_in_group wrong_type", nil},
 }

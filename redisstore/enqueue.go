@@ -6,21 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// maxBatch bounds what one script call makes, so that none holds Redis up for
-// more than a few milliseconds.
-const (
-	maxBatch      = 1000
-	maxBatchBytes = 4 << 20
-)
-
 // lane numbers enqueue calls that are made one after the other, so that Redis
-// can tell a repeated call from a new one.
+// can distinguish a repeated call from a new one.
 type lane struct {
 	name string
 	call int64
@@ -44,9 +36,10 @@ func (s *Store) putLane(l *lane) {
 	s.mu.Unlock()
 }
 
-// Enqueue makes one task of each spec and answers in their order. Up to a
-// thousand specs with up to 4 MiB of payload are one atomic step; more are several.
-// Every spec is checked before the first is written.
+// Enqueue makes one task of each spec and answers in their order. Up to a thousand
+// specs with up to 4 MiB of payload are one atomic step, if queue, kind or options change
+// no more than a hundred times from one to the next; more are several. Every spec is
+// checked before the first is written.
 //
 // With an error the receipts cover the steps that succeeded. The tasks of the step
 // that failed may or may not exist: enqueue them again under given ids to be sure of
@@ -61,63 +54,92 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 			return nil, fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
 		}
 	}
-	if err := s.mayWrite(ctx); err != nil {
+	if err := s.ready(ctx, creates); err != nil {
 		return nil, err
 	}
-	if err := s.marksSchema(ctx); err != nil {
-		return nil, s.fail(ctx, "enqueue", err)
-	}
-	receipts := make([]worker.Receipt, 0, len(specs))
-	for len(specs) > 0 {
-		n, bytes := 0, 0
-		for n < len(specs) && n < maxBatch && (n == 0 || bytes+len(specs[n].Payload) <= maxBatchBytes) {
-			bytes += len(specs[n].Payload)
-			n++
+	receipts := make([]worker.Receipt, len(specs))
+	nameTasks(receipts, specs)
+	for done := 0; done < len(specs); {
+		n, err := s.enqueue(ctx, receipts[done:], specs[done:])
+		if done += n; err != nil {
+			return receipts[:done], s.fail(ctx, "enqueue", err)
 		}
-		got, err := s.enqueue(ctx, specs[:n])
-		receipts = append(receipts, got...)
-		if err != nil {
-			return receipts, s.fail(ctx, "enqueue", err)
-		}
-		specs = specs[n:]
 	}
 	return receipts, nil
 }
 
-func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+// enqueue makes the tasks of one step and returns how many have receipts.
+func (s *Store) enqueue(ctx context.Context, receipts []worker.Receipt, specs []worker.Spec) (n int, err error) {
 	l := s.takeLane()
 	defer s.putLane(l)
 	l.call++
-	args := make([]any, 0, 3+6*len(specs))
-	args = append(args, l.name, l.call, len(specs))
-	receipts := make([]worker.Receipt, len(specs))
-	for i := range specs {
-		spec := &specs[i]
-		receipts[i].ID = spec.ID
-		if spec.ID == "" {
-			id, err := uuid.NewV7()
-			if err != nil {
-				return nil, err
-			}
-			receipts[i].ID = id.String()
-		}
-		var err error
-		args, err = appendSpec(append(args, spec.Payload), markMade(receipts[i].ID, spec.ID == ""), spec)
-		if err != nil {
-			return nil, err
-		}
-	}
-
-	st := &step{script: enqueueScript, args: args}
-	unconfirmed := s.enqueueStep(ctx, st)
+	args, n := enqueueArgs(l, receipts, specs)
+	reply, unconfirmed := s.enqueueCall(ctx, args)
 	if unconfirmed != nil && !errors.Is(unconfirmed, ErrNotReplicated) {
-		return nil, unconfirmed
+		return 0, unconfirmed
 	}
-	r := readReply("enqueue", st.reply)
-	now := time.UnixMilli(r.int())
+	if err := decodeReceipts(reply, receipts[:n], specs[:n]); err != nil {
+		return 0, err
+	}
+	return n, unconfirmed
+}
+
+// nameTasks sets the ids of the receipts: those that were given, and new ones.
+func nameTasks(receipts []worker.Receipt, specs []worker.Spec) {
+	missing := 0
+	for i := range specs {
+		if receipts[i].ID = specs[i].ID; receipts[i].ID == "" {
+			missing++
+		}
+	}
+	if missing == 0 {
+		return
+	}
+	made := newIDs(missing)
+	for i := range receipts {
+		if receipts[i].ID == "" {
+			receipts[i].ID, made = made[0], made[1:]
+		}
+	}
+}
+
+// enqueueArgs are the arguments of the enqueue script for as many tasks as one step makes,
+// n: consecutive specs of one shape are one group.
+func enqueueArgs(l *lane, receipts []worker.Receipt, specs []worker.Spec) (args []any, n int) {
+	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
+	groups, bytes := 0, 0
+	count := 0 // where in args the number of tasks of the last group is, which begins with the task first
+	first := 0
+	var last shape
+	for ; n < min(len(specs), maxBatch); n++ {
+		sh := shapeOf(&specs[n])
+		bytes += len(specs[n].Payload) + len(sh.words)
+		other := n == 0 || sh != last
+		if n > 0 && (bytes > maxBatchBytes || other && groups == maxShapes) {
+			break
+		}
+		if other {
+			args[count] = n - first
+			groups, last, first = groups+1, sh, n
+			args = sh.appendTo(args)
+			count = len(args)
+			args = append(args, 0)
+		}
+		args = append(args, &receipts[n].ID, specs[n].Payload)
+	}
+	args[count] = n - first
+	args[0], args[1], args[2] = l.name, l.call, groups
+	return args, n
+}
+
+// decodeReceipts completes the receipts with the reply of the enqueue script: what became
+// of the tasks that were not made.
+func decodeReceipts(reply any, receipts []worker.Receipt, specs []worker.Spec) error {
+	r := readReply("enqueue", reply)
+	now := r.int()
 	for i := range specs {
 		receipts[i].State = worker.Waiting
-		if specs[i].Delay > 0 || specs[i].RunAt.After(now) {
+		if specs[i].Delay > 0 || runAtMS(&specs[i]) > now {
 			receipts[i].State = worker.Scheduled
 		}
 	}
@@ -132,90 +154,49 @@ func (s *Store) enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 			receipts[i] = worker.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, queueOf(&specs[i]))}
 		}
 	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	return receipts, unconfirmed
+	return r.err
 }
 
-// markMade tells the scripts of an id that was made for its task and that
-// therefore no other can have: a + cannot begin a name.
-func markMade(id string, made bool) string {
-	if made {
-		return "+" + id
+// enqueueCall makes the call, and waits for replication if that was asked for. With
+// ErrNotReplicated there is a reply.
+func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err error) {
+	if s.waitReplicas == 0 {
+		return s.run(ctx, enqueueScript, args...)
 	}
-	return id
+	err = s.settle(ctx, s.rdb, func() error {
+		reply, err = s.enqueueAndWait(ctx, args)
+		return err
+	})
+	return reply, err
 }
 
-func queueOf(s *worker.Spec) string {
-	if s.Queue == "" {
-		return worker.DefaultQueue
-	}
-	return s.Queue
-}
-
-// appendSpec adds what the scripts' admit reads of a spec.
-func appendSpec(args []any, id string, s *worker.Spec) ([]any, error) {
-	fields, err := specFields(s)
+// enqueueAndWait sends both calls over one connection: WAIT is about the writes of its
+// own.
+func (s *Store) enqueueAndWait(ctx context.Context, args []any) (any, error) {
+	home, err := s.home(ctx)
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, id, s.Kind, queueOf(s), int(s.Priority))
-	if len(fields) == 0 {
-		return append(args, 0), nil
-	}
-	ms := func(d time.Duration) any {
-		if d == 0 {
-			return ""
-		}
-		return (d + time.Millisecond - 1).Milliseconds() // rounded up, so that nothing starts early
-	}
-	var runAt any = ""
-	if !s.RunAt.IsZero() {
-		runAt = s.RunAt.Add(time.Millisecond - 1).UnixMilli()
-	}
-	args = append(args, 6+len(fields), s.Group, s.Unique, ms(s.Delay), runAt, ms(s.TTL), ms(s.Deadline))
-	return append(args, fields...), nil
-}
-
-// enqueueStep makes the call, and waits for replication where that was asked
-// for: WAIT speaks of the writes of its own connection, so both go to the same.
-// With ErrNotReplicated the step has its reply.
-func (s *Store) enqueueStep(ctx context.Context, st *step) error {
-	if s.waitReplicas == 0 {
-		return s.pipe(ctx, s.rdb, st)
-	}
-	return s.settle(ctx, s.rdb, func() error { return s.enqueueAndWait(ctx, st) })
-}
-
-func (s *Store) enqueueAndWait(ctx context.Context, st *step) error {
-	node, err := s.home(ctx)
-	if err != nil {
-		return err
-	}
-	for range 2 {
-		p := node.Pipeline()
-		call := p.EvalSha(ctx, st.script.Hash(), s.keys, st.args...)
+	for _, send := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{enqueueScript.EvalSha, enqueueScript.Eval} {
+		p := home.Pipeline()
+		call := send(ctx, p, s.keys, args...)
 		wait := p.Do(ctx, "WAIT", s.waitReplicas, s.waitTimeout.Milliseconds())
 		p.Exec(ctx)
-		if err := call.Err(); err != nil {
-			if !redis.HasErrorPrefix(err, "NOSCRIPT") {
-				return err
-			}
-			if err := st.script.Load(ctx, node).Err(); err != nil {
-				return err
-			}
+		var reply any
+		if reply, err = call.Result(); redis.HasErrorPrefix(err, "NOSCRIPT") {
 			continue
 		}
-		st.reply = call.Val()
-		acked, err := wait.Int()
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotReplicated, err)
+			return nil, err
 		}
-		if acked < s.waitReplicas {
-			return fmt.Errorf("%w: %d of %d within %v", ErrNotReplicated, acked, s.waitReplicas, s.waitTimeout)
+		acked, err := wait.Int()
+		if err == nil && acked < s.waitReplicas {
+			err = fmt.Errorf("%d of %d within %v", acked, s.waitReplicas, s.waitTimeout)
 		}
-		return nil
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrNotReplicated, err)
+		}
+		return reply, err
 	}
-	return fmt.Errorf("the server does not keep the enqueue script")
+	return nil, err
 }

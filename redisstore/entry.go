@@ -17,8 +17,8 @@ import (
 )
 
 // ParseEntry reads one inbox entry: a JSON object with the fields that
-// docs/protocol.md lists. The payload of the spec is a part of entry, byte for
-// byte. It reports everything that is wrong, not only the first thing.
+// docs/protocol.md lists, in valid UTF-8. The payload of the spec is a part of entry,
+// byte for byte. It reports everything that is wrong, not only the first thing.
 func ParseEntry(entry []byte) (worker.Spec, error) {
 	spec, _, err := parseEntry(entry)
 	return spec, err
@@ -26,6 +26,9 @@ func ParseEntry(entry []byte) (worker.Spec, error) {
 
 // parseEntry also returns where in entry the payload begins.
 func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
+	if !utf8.Valid(entry) {
+		return spec, 0, errors.New("must be valid UTF-8") // JSON decodes anything else into another text
+	}
 	dec := json.NewDecoder(bytes.NewReader(entry))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return spec, 0, errors.New(`must be a JSON object such as {"kind":"email.send","payload":{}}`)
@@ -110,7 +113,7 @@ func (e *entryReader) add(field, format string, args ...any) {
 
 // entryFields are the fields an entry may have.
 var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms",
-	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers"}
+	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply"}
 
 func (e *entryReader) field(name string, v json.RawMessage) {
 	s := e.spec
@@ -170,6 +173,10 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		s.Retain = &d
 	case "headers":
 		e.strings(name, v, &s.Headers)
+	case "reply":
+		if s.Reply = string(v) == "true"; !s.Reply && string(v) != "false" {
+			e.add(name, "must be true or false")
+		}
 	default:
 		e.add(strconv.Quote(clipName(name)), "is not a field of a task; the fields are %s", strings.Join(entryFields, " "))
 	}
@@ -192,10 +199,6 @@ func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
 
 func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]string) {
 	var given map[string]*string // a null would be taken for an empty string
-	if !utf8.Valid(v) {
-		e.add(name, "must be in UTF-8") // or it would be another text afterwards
-		return
-	}
 	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
 		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
 		return

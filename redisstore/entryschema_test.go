@@ -72,13 +72,14 @@ func TestExamplesOfTheSchemaAreEntries(t *testing.T) {
 // values are tried for every field: each bound, what is just beyond it, and every type.
 func values() []string {
 	list := []string{
-		`null`, `true`, `[]`, `{}`, `""`, `" "`, `"a"`, `"_"`, `".a"`, `"a.:/@+=-_Z9"`, `"a b"`, `"ä"`, `"a\n"`, `"{a}"`, `"none"`, `"forever"`, `"None"`,
+		`null`, `true`, `[]`, `{}`, `""`, `" "`, `"a"`, `"_"`, `".a"`, `"a.:/@+=-_Z9"`, `"a b"`, `"ä"`, `"发送"`, `"भेजना"`, `"ิก"`, `"🚀"`, `"a\ufe0f"`, `"a\u3164"`, `"葛\udb40\udd00"`, `"a\u200d"`, `true`, `false`, `"a\n"`, `"{a}"`, `"none"`, `"forever"`, `"None"`,
 		`"fixed:1"`, `"fixed:0"`, `"fixed:+1"`, `"fixed:01"`, `"fixed:31536000000"`, `"fixed:999999999999"`, `"fixed:1:2"`, `"fixed:1\n"`,
 		`"exponential:1:1"`, `"exponential:1"`, `"exponential:1:31536000000"`, `"exponential:0:1"`, `"linear:1"`,
 		`{"a":"b"}`, `{"a":""}`, `{"":"b"}`, `{"a":1}`, `{"a":null}`, `{"a":["b"]}`, `{"a":{}}`, `["a"]`,
 		headers(32, "v"), headers(33, "v"), headers(1, strings.Repeat("v", 1024)), headers(1, strings.Repeat("v", 1025)),
 		fmt.Sprintf(`{%q:"v"}`, strings.Repeat("k", 1024)), fmt.Sprintf(`{%q:"v"}`, strings.Repeat("k", 1025)),
-		`"` + strings.Repeat("n", 128) + `"`, `"` + strings.Repeat("n", 129) + `"`, `1.5`, `-0`, `99999999999999999999`,
+		`"` + strings.Repeat("n", 128) + `"`, `"` + strings.Repeat("n", 129) + `"`,
+		`"` + strings.Repeat("?", 4096) + `"`, `"` + strings.Repeat("?", 4097) + `"`, `1.5`, `-0`, `99999999999999999999`,
 	}
 	for _, bound := range []int64{-128, 0, 1, 127, 1_000_000, 315_360_000_000, 7_258_118_400_000, 1 << 52} {
 		list = append(list, fmt.Sprint(bound-1), fmt.Sprint(bound), fmt.Sprint(bound+1))
@@ -101,7 +102,11 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 		entries = append(entries, v, fmt.Sprintf(`{"kind":%s}`, v), fmt.Sprintf(`{"kind":"a","unknown":%s}`, v))
 		for _, field := range entryFields[1:] {
 			entries = append(entries, fmt.Sprintf(`{"kind":"a",%q:%s}`, field, v), fmt.Sprintf(`{%q:%s}`, field, v))
+			if field != "id" && field != "reply" {
+				entries = append(entries, fmt.Sprintf(`{"kind":"a","id":"a","reply":true,%q:%s}`, field, v))
+			}
 		}
+		entries = append(entries, fmt.Sprintf(`{"kind":"a","id":%s,"reply":true}`, v), fmt.Sprintf(`{"kind":"a","id":"a","reply":%s}`, v))
 		entries = append(entries, fmt.Sprintf(`{"kind":"a","run_at_ms":%s,"delay_ms":0}`, v), fmt.Sprintf(`{"kind":"a","run_at_ms":0,"delay_ms":%s}`, v))
 	}
 	for _, e := range entries {
@@ -116,6 +121,9 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 func TestParserRefusesWhatTheSchemaCannotSay(t *testing.T) {
 	s := compileEntrySchema(t)
 	for name, e := range map[string]string{
+		"bytes of a name":    `{"kind":"` + strings.Repeat("ä", 128) + `"}`,
+		"name not in NFC":    `{"kind":"e\u0301"}`,
+		"bytes of a key":     `{"kind":"a","unique":"` + strings.Repeat("ä", 4096) + `"}`,
 		"field twice":        `{"kind":"a","kind":"a"}`,
 		"fraction of zero":   `{"kind":"a","max_attempts":5.0}`,
 		"exponent":           `{"kind":"a","max_attempts":1e3}`,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,20 +14,25 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// LastEvent is the cursor of the newest event, "0" where there is none.
+// LastEvent is the cursor of the newest entry, "0" if there is none.
 func (s *Store) LastEvent(ctx context.Context) (string, error) {
-	if err := s.checkName(); err != nil {
-		return "", err
-	}
-	last, err := s.rdb.XRevRangeN(ctx, s.key("events"), "+", "-", 1).Result()
+	last, err := s.entriesBefore(ctx, "+", 1)
 	if err != nil || len(last) == 0 {
 		return "0", s.fail(ctx, "last event", err)
 	}
 	return last[0].ID, nil
 }
 
+func (s *Store) entriesBefore(ctx context.Context, from string, n int) (entries []redis.XMessage, err error) {
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		entries, err = rdb.XRevRangeN(ctx, s.key("events"), from, "-", int64(n)).Result()
+		return err
+	})
+	return entries, err
+}
+
 // ReadEvents reads up to limit events after the cursor and waits up to wait for
-// the first.
+// the first. It reads whole entries, which may exceed the limit by up to 49 events.
 func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error) {
 	if _, _, err := splitCursor(after); err != nil {
 		return nil, err
@@ -37,33 +43,73 @@ func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait ti
 	var streams []redis.XStream
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
 		streams, err = rdb.XRead(ctx, &redis.XReadArgs{
-			Streams: []string{s.key("events"), after}, Count: int64(limit), Block: wait,
+			Streams: []string{s.key("events"), after}, Count: s.entriesFor(limit), Block: wait,
 		}).Result()
 		return err
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err = unlessNil(err); err != nil {
 		return nil, s.fail(ctx, "read events", err)
 	}
-	// Looked at after reading: what was trimmed before is known by now.
+	// Checked after reading: what was trimmed before is known by now.
 	if err := s.trimmedAfter(ctx, after); err != nil {
 		return nil, err
 	}
 	if len(streams) == 0 {
 		return nil, nil
 	}
-	return decodeEvents(streams[0].Messages), nil
+	events, _ := s.decodeEntries(streams[0].Messages, limit)
+	return events, nil
 }
 
-// trimmedAfter is a TrimmedError where events after the cursor are gone.
+// RecentEvents reads up to limit events before the cursor, "" for the end, newest
+// first. It reads whole entries, which may exceed the limit by up to 49 events.
+func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error) {
+	from := "+"
+	if before != "" {
+		from = "(" + before
+	}
+	entries, err := s.entriesBefore(ctx, from, int(s.entriesFor(limit)))
+	if err != nil {
+		return nil, s.fail(ctx, "recent events", err)
+	}
+	events, _ := s.decodeEntries(entries, limit)
+	for first := 0; first < len(events); {
+		n := 1
+		for first+n < len(events) && events[first+n].Cursor == events[first].Cursor {
+			n++
+		}
+		slices.Reverse(events[first : first+n])
+		first += n
+	}
+	return events, nil
+}
+
+// entriesFor is about how many entries hold so many events, by what was read last.
+func (s *Store) entriesFor(limit int) int64 {
+	per := max(s.perEntry.Load(), 1)
+	return min(max((int64(limit)+per-1)/per, 1), eventPage)
+}
+
+// decodeEntries reads the events of entries until there are as many as the limit. It
+// returns how many entries it read.
+func (s *Store) decodeEntries(entries []redis.XMessage, limit int) (events []worker.Event, n int) {
+	for n < len(entries) && len(events) < limit {
+		events = append(events, decodeEntry(entries[n].ID, entries[n].Values)...)
+		n++
+	}
+	if n > 0 {
+		s.perEntry.Store(int64(len(events) / n))
+	}
+	return events, n
+}
+
+// trimmedAfter is a TrimmedError if events after the cursor are gone.
 func (s *Store) trimmedAfter(ctx context.Context, after string) error {
 	if after == "0" || after == "0-0" {
 		return nil
 	}
-	trimmed, err := s.rdb.HGet(ctx, s.key("meta"), "events:trimmed").Result()
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	if err != nil {
+	trimmed, err := s.setting(ctx, "events:trimmed")
+	if err != nil || trimmed == "" {
 		return s.fail(ctx, "read events", err)
 	}
 	before, err := cursorBefore(after, trimmed)
@@ -101,75 +147,90 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 	return ms, seq, nil
 }
 
-// RecentEvents reads up to limit events before the cursor, "" for the end, newest
-// first.
-func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error) {
-	if err := s.checkName(); err != nil {
-		return nil, err
-	}
-	from := "+"
-	if before != "" {
-		from = "(" + before
-	}
-	messages, err := s.rdb.XRevRangeN(ctx, s.key("events"), from, "-", int64(limit)).Result()
-	if err != nil {
-		return nil, s.fail(ctx, "recent events", err)
-	}
-	return decodeEvents(messages), nil
-}
+// columns are the fields that have one word for all events of an entry, or one for
+// each; "-" stands for none. alone are those that only an entry of one event has.
+var (
+	columns = []string{"v", "attempt", "replica", "at", "wait_ms", "run_ms", "group"}
+	alone   = []string{"error", "result", "result_bytes", "meta"}
+)
 
-func decodeEvents(messages []redis.XMessage) []worker.Event {
-	events := make([]worker.Event, len(messages))
-	for i, m := range messages {
-		events[i] = decodeEvent(m.ID, m.Values)
+// decodeEntry reads the events of an entry: one per id, all with the entry's cursor.
+// Fields it does not know are left alone. What it cannot read is left out and reported
+// in Broken of the events concerned: one entry that another program added must not stop
+// its readers. Of an entry without ids it returns one event without an id.
+func decodeEntry(cursor string, values map[string]any) []worker.Event {
+	field := func(name string) string {
+		v, _ := values[name].(string)
+		return v
+	}
+	all := worker.Event{Cursor: cursor, Kind: field("kind"), Queue: field("queue"), State: worker.State(field("state")), Code: worker.Code(field("code"))}
+	f := fieldReader{what: "event", id: cursor}
+	ids := strings.Split(field("ids"), " ")
+	if len(ids) > maxEvents {
+		f.fail("ids", fmt.Errorf("has %d words; the limit is %d", len(ids), maxEvents))
+		ids = []string{""}
+	}
+	for _, name := range alone {
+		if _, ok := values[name].(string); ok && len(ids) == 1 {
+			setEvent(&all, name, field(name), &f)
+		} else if ok {
+			f.fail(name, errors.New("belongs into entries of one event"))
+		}
+	}
+	events := make([]worker.Event, len(ids))
+	for i, id := range ids {
+		events[i] = all
+		events[i].ID = id
+	}
+	broken := make([]fieldReader, len(ids))
+	for i, id := range ids {
+		if broken[i] = f; id == "" {
+			broken[i].fail("ids", errors.New("has no word here"))
+		}
+	}
+	for _, name := range columns {
+		if _, ok := values[name].(string); !ok {
+			continue
+		}
+		words := strings.Split(field(name), " ")
+		for i := range events {
+			switch word := words[min(i, len(words)-1)]; {
+			case len(words) != 1 && len(words) != len(ids):
+				broken[i].fail(name, fmt.Errorf("must have one word or %d", len(ids)))
+			case word != "-":
+				setEvent(&events[i], name, word, &broken[i])
+			}
+		}
+	}
+	for i := range events {
+		events[i].Broken = broken[i].broken
 	}
 	return events
 }
 
-// decodeEvent reads an event from the fields of its entry. Fields it does not know
-// are left alone. What it cannot read is left out and told in Broken: one entry
-// that another program added must not hold up those who read on.
-func decodeEvent(cursor string, values map[string]any) worker.Event {
-	e := worker.Event{Cursor: cursor}
-	f := fieldReader{what: "event", id: cursor}
-	for name, value := range values {
-		v, _ := value.(string)
-		switch name {
-		case "id":
-			e.ID = v
-		case "kind":
-			e.Kind = v
-		case "queue":
-			e.Queue = v
-		case "state":
-			e.State = worker.State(v)
-		case "code":
-			e.Code = worker.Code(v)
-		case "attempt":
-			e.Attempt = f.count(name, v)
-		case "v":
-			e.Version = f.count(name, v)
-		case "replica":
-			e.Replica = v
-		case "at":
-			e.At = f.moment(name, v)
-		case "wait_ms":
-			e.Wait = f.elapsed(name, v)
-		case "run_ms":
-			e.Run = f.elapsed(name, v)
-		case "error":
-			e.Error = v
-		case "meta":
-			e.Meta = f.headers(name, v)
-		case "result_bytes":
-			e.ResultBytes = int(f.count(name, v))
-		case "result":
-			e.Result = []byte(v)
-		}
+func setEvent(e *worker.Event, name, v string, f *fieldReader) {
+	switch name {
+	case "v":
+		e.Version = f.count(name, v)
+	case "attempt":
+		e.Attempt = f.count(name, v)
+	case "replica":
+		e.Replica = v
+	case "at":
+		e.At = f.moment(name, v)
+	case "wait_ms":
+		e.Wait = f.elapsed(name, v)
+	case "run_ms":
+		e.Run = f.elapsed(name, v)
+	case "group":
+		e.Group = v
+	case "error":
+		e.Error = v
+	case "result":
+		e.Result = []byte(v)
+	case "result_bytes":
+		e.ResultBytes = int(f.count(name, v))
+	case "meta":
+		e.Meta = f.headers(name, v)
 	}
-	if e.ID == "" {
-		f.fail("id", errors.New("is missing"))
-	}
-	e.Broken = f.broken
-	return e
 }

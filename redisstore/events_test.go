@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Another program can write into the stream what it likes: it is told of, and the
-// entries beside it are read.
+// Another program can write anything into the stream: it is reported, and the other
+// entries are read.
 func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
@@ -20,14 +20,14 @@ func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, values := range [][]any{
-			{"id", "x", "state", "waiting", "v", "1", "at", "1700000000000"}, {"id", "bad", "state", "failed", "at", "soon"},
-			{"note", "not an event"}, {"id", "y", "state", "waiting", "v", "1", "at", "1700000000000"},
+			{"ids", "x w", "state", "waiting", "v", "1", "at", "1700000000000"}, {"ids", "bad worse", "state", "failed", "at", "soon"},
+			{"note", "not an event"}, {"ids", "y", "state", "waiting", "v", "1", "at", "1700000000000"},
 		} {
 			if err := rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: s.prefix + "events", Values: values}).Err(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		want := []string{"x", "bad broken", " broken", "y"}
+		want := []string{"x", "w", "bad broken", "worse broken", " broken", "y"}
 		for _, tt := range []struct {
 			how  string
 			read func() ([]worker.Event, error)

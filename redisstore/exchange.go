@@ -1,231 +1,238 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
-	"math/rand/v2"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// The bounds of one script call: it keeps Redis from everything else, for less
-// than ten milliseconds also in a pool of a million tasks.
-const (
-	maxReports     = 250
-	maxReportBytes = 4 << 20 // of results, errors and logs; one report always fits
-	maxHeld        = 250
+// Exchange delivers reports and claims tasks in one script call.
+func (s *Store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	if err := checkExchange(&x); err != nil {
+		return worker.Exchanged{}, err
+	}
+	class := ""
+	if !x.Draining {
+		var err error
+		if class, err = s.classOf(ctx, x.Replica); err != nil {
+			return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+		}
+	}
+	order := reportOrder(x.Reports)
+	reply, err := s.run(ctx, exchangeScript, exchangeArgs(&x, class, order)...)
+	if err != nil {
+		return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+	}
+	got, joined, err := decodeExchange(reply, &x, order)
+	if err == nil && !joined {
+		err = s.fail(ctx, "exchange", worker.ErrNotJoined)
+	}
+	return got, err
+}
+
+// checkExchange refuses a call that would take too long.
+func checkExchange(x *worker.Exchange) error {
+	tasks := 0
+	for _, c := range x.Claims {
+		tasks += c.N
+	}
+	if len(x.Reports) > worker.MaxReports || len(x.Claims) > worker.MaxQueues || tasks > worker.MaxClaim || len(x.Busy) > 4*worker.MaxQueues {
+		return fmt.Errorf("exchange: %d reports, %d claims of %d tasks and %d busy queues are more than one call may have",
+			len(x.Reports), len(x.Claims), tasks, len(x.Busy))
+	}
+	return nil
+}
+
+// reportOrder are the indexes of the reports in the order in which they are sent: those
+// of a queue, of a claim and of an op side by side.
+func reportOrder(reports []worker.Report) []int {
+	order := make([]int, len(reports))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &reports[i], &reports[j]
+		if c := strings.Compare(a.Queue, b.Queue); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Fence, b.Fence), strings.Compare(opOf(a), opOf(b)), cmp.Compare(i, j))
+	})
+	return order
+}
+
+// opOf is the op of a report as the script calls it.
+func opOf(r *worker.Report) string {
+	switch {
+	case r.Op == worker.Fail:
+		return "fail"
+	case r.Op == worker.Release:
+		return "release"
+	case r.Result != nil:
+		return "result"
+	default:
+		return "ok"
+	}
+}
+
+// exchangeArgs are the arguments of the exchange script. Strings of the reports are passed
+// by reference: a string in an interface would be an allocation each.
+func exchangeArgs(x *worker.Exchange, class string, order []int) []any {
+	args := make([]any, 0, 12+len(x.Busy)+8*len(x.Claims)+3*len(order))
+	args = append(args, x.Replica, x.Lane, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
+	for i := range x.Busy {
+		args = append(args, &x.Busy[i])
+	}
+	args = appendReports(args, x.Reports, order)
+	args = append(args, len(x.Claims))
+	for i := range x.Claims {
+		args = append(args, &x.Claims[i].Queue, x.Claims[i].N)
+	}
+	return args
+}
+
+// appendReports adds the reports by queue, and those of a queue by claim and op.
+func appendReports(args []any, reports []worker.Report, order []int) []any {
+	at := len(args) // of the number of queues
+	args = append(args, 0)
+	queues, groups, group := 0, 0, 0 // groups: index of the number of groups; group: of the first argument of a group
+	for n, i := range order {
+		r := &reports[i]
+		var before *worker.Report
+		if n > 0 {
+			before = &reports[order[n-1]]
+		}
+		if before == nil || before.Queue != r.Queue {
+			queues++
+			groups = len(args) + 1
+			args = append(args, &r.Queue, 0)
+		}
+		if op := opOf(r); groups > group || before.Fence != r.Fence || opOf(before) != op {
+			args[groups] = args[groups].(int) + 1
+			group = len(args)
+			args = append(args, op, r.Fence, false, 0)
+		}
+		if r.Last {
+			args[group+2] = true
+		}
+		args[group+3] = args[group+3].(int) + 1
+		args = appendReport(args, r)
+	}
+	args[at] = queues
+	return args
+}
+
+func appendReport(args []any, r *worker.Report) []any {
+	args = append(args, &r.ID)
+	switch r.Op {
+	case worker.Fail:
+		var delay any = ""
+		if r.DelaySet {
+			delay = r.Delay.Milliseconds()
+		}
+		return append(args, string(r.Code), &r.Error, &r.Log, delay)
+	case worker.Release:
+		return append(args, string(r.Code), r.Delay.Milliseconds())
+	}
+	if r.Result != nil {
+		args = append(args, r.Result, resultForm(r.Result))
+	}
+	return args
+}
+
+// resultForm says how a reply list carries a result: as JSON, as a string, or by its
+// length.
+func resultForm(result []byte) string {
+	switch {
+	case !utf8.Valid(result):
+		return "bytes"
+	case json.Valid(result):
+		return "json"
+	default:
+		return "text"
+	}
+}
+
+// The verdicts as the scripts write them.
+var (
+	reportVerdicts = map[byte]worker.Verdict{'o': worker.Accepted, 'l': worker.LeaseLost, 'g': worker.Gone}
+	claimVerdicts  = map[byte]worker.Verdict{'k': worker.Kept, 'l': worker.LeaseLost, 'r': worker.Recount}
 )
 
-// Exchange delivers reports and claims tasks in one round trip: one call or a few
-// per kind of report and one per claim, reports first.
-func (s *Store) Exchange(ctx context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
-	asked := claimedQueues(claims)
-	parts := split(reports)
-	steps := make([]*step, 0, len(parts)+len(claims))
-	for _, at := range parts {
-		steps = append(steps, reportStep(asked, reports, at))
-	}
-	for _, c := range claims {
-		steps = append(steps, &step{script: claimScript, args: []any{
-			c.Replica, c.Queue, c.N, c.Lease.Milliseconds(), c.Grace.Milliseconds(), c.Call,
-		}})
-	}
-	if len(steps) == 0 {
-		return nil, nil, nil
-	}
-	if err := s.knowsSchema(ctx); err != nil {
-		return nil, nil, s.fail(ctx, "exchange", err)
-	}
-	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
-		return nil, nil, s.fail(ctx, "exchange", err)
-	}
-
-	verdicts := make([]worker.Verdict, len(reports))
-	for part, at := range parts {
-		r := readReply("report", steps[part].reply)
-		for j, v := range r.verdicts(len(at)) {
-			verdicts[at[j]] = v
-		}
-		if r.err != nil {
-			return nil, nil, r.err
-		}
-	}
-	answers := make([]worker.Claimed, len(claims))
-	for i := range claims {
-		var err error
-		if answers[i], err = decodeClaimed(steps[len(parts)+i].reply, claims[i]); err != nil {
-			return nil, nil, err
-		}
-	}
-	return verdicts, answers, nil
-}
-
-// split puts the indexes of the reports into parts, one per script call: of one Op
-// each, in their order.
-func split(reports []worker.Report) [][]int {
-	var parts [][]int
-	for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
-		var part []int
-		bytes := 0
-		for i := range reports {
-			r := &reports[i]
-			if r.Op != op {
-				continue
-			}
-			size := len(r.Result) + len(r.Error) + len(r.Log)
-			if len(part) == maxReports || len(part) > 0 && bytes+size > maxReportBytes {
-				parts, part, bytes = append(parts, part), nil, 0
-			}
-			part, bytes = append(part, i), bytes+size
-		}
-		if len(part) > 0 {
-			parts = append(parts, part)
-		}
-	}
-	return parts
-}
-
-// claimedQueues names the queues that the same round trip claims from: reports
-// need not leave markers there.
-func claimedQueues(claims []worker.Claim) string {
-	var names []string
-	for _, c := range claims {
-		if c.N > 0 {
-			names = append(names, c.Queue)
-		}
-	}
-	return strings.Join(names, " ")
-}
-
-// reportStep is the call for the reports at some indexes, all of one Op.
-func reportStep(asked string, reports []worker.Report, at []int) *step {
-	st := &step{args: make([]any, 0, 2+6*len(at))}
-	st.args = append(st.args, asked)
-	switch reports[at[0]].Op {
-	case worker.Succeed:
-		st.script = succeedScript
-		for _, i := range at {
-			r := &reports[i]
-			st.args = append(st.args, r.ID, r.Fence, string(r.Result), r.Result != nil)
-		}
-	case worker.Fail:
-		st.script = failScript
-		st.args = append(st.args, seed())
-		for _, i := range at {
-			r := &reports[i]
-			var delay any = ""
-			if r.DelaySet {
-				delay = r.Delay.Milliseconds()
-			}
-			st.args = append(st.args, r.ID, r.Fence, string(r.Code), r.Error, r.Log, delay)
-		}
-	default:
-		st.script = releaseScript
-		for _, i := range at {
-			r := &reports[i]
-			st.args = append(st.args, r.ID, r.Fence, string(r.Code), r.Delay.Milliseconds())
-		}
-	}
-	return st
-}
-
-// seed feeds the scripts' random numbers, which would be the same in every call
-// without it.
-func seed() int { return int(rand.Int32()) }
-
-// verdicts takes the next n values as verdicts.
-func (r *replyReader) verdicts(n int) []worker.Verdict {
-	vs := make([]worker.Verdict, n)
-	for i := range vs {
-		vs[i] = worker.Verdict(r.string())
-	}
-	return vs
-}
-
-func decodeClaimed(reply any, claim worker.Claim) (worker.Claimed, error) {
-	r := readReply("claim", reply)
-	nowMS := r.int()
-	c := worker.Claimed{Now: time.UnixMilli(nowMS), Next: time.Duration(r.int()) * time.Millisecond}
-	if r.more() {
-		c.Tasks = make([]*worker.Task, 0, len(r.vals)/5)
+// decodeExchange reads the reply to a call whose reports were sent in the given order.
+// joined says that the pool knows the replica; with an error nothing is known.
+func decodeExchange(reply any, x *worker.Exchange, order []int) (got worker.Exchanged, joined bool, err error) {
+	r := readReply("exchange", reply)
+	got.Now = time.UnixMilli(r.int())
+	got.Next = time.Duration(r.int()) * time.Millisecond
+	got.Verdicts = r.reportVerdicts(order)
+	got.Short = r.short(len(x.Claims))
+	got.Ready = strings.Fields(r.string())
+	got.Stops = r.attempts()
+	state := r.int()
+	got.Drain = state == 1
+	if n := len(r.vals) / 4; n > 0 {
+		got.Claimed = make([]worker.Claimed, 0, n)
 	}
 	for r.more() {
-		id, attempt, fence, left := r.string(), r.int(), r.int(), r.int()
-		t := r.task(id, claim.Queue)
-		if r.err != nil {
-			break
-		}
-		if t.State != worker.Running {
-			t.StartedAt = c.Now // else it is the answer to a repeated call, and its lease began long ago
-		}
-		t.State, t.Attempt, t.Fence, t.Replica = worker.Running, attempt, fence, claim.Replica
-		t.TimeLeft = worker.Forever
-		if left > 0 {
-			t.TimeLeft = time.Duration(left) * time.Millisecond
-		}
-		c.Tasks = append(c.Tasks, t)
+		got.Claimed = append(got.Claimed, r.claimed(x.Replica))
 	}
-	return c, r.err
+	if r.err != nil {
+		return worker.Exchanged{}, false, r.err
+	}
+	return got, state != 2, nil
 }
 
-// task takes the rest of a claimed task: kind, payload and created_at of a plain
-// one, or a list of all fields and values.
-func (r *replyReader) task(id, queue string) *worker.Task {
-	what := r.next()
-	if kind, ok := what.(string); ok {
-		t := &worker.Task{Version: 1}
-		t.ID, t.Queue, t.Kind, t.Payload = id, queue, kind, []byte(r.string())
-		t.CreatedAt = time.UnixMilli(r.int())
-		return t
+// reportVerdicts takes the verdicts on the reports that were sent in the given order. An
+// empty string accepts all.
+func (r *replyReader) reportVerdicts(order []int) []worker.Verdict {
+	verdicts := make([]worker.Verdict, len(order))
+	text := r.string()
+	for i, at := range order {
+		verdicts[at] = worker.Accepted
+		if text != "" {
+			verdicts[at] = r.verdict(text, i, reportVerdicts)
+		}
 	}
-	flat := readReply(r.what, what)
-	values := flat.strings()
-	if flat.err != nil && r.err == nil {
-		r.err = flat.err
-	}
-	return decodeTask(id, values)
+	return verdicts
 }
 
-// Renew extends leases and is the replica's heartbeat. The verdicts are valid with
-// ErrNotJoined and ErrDrain, too.
-func (s *Store) Renew(ctx context.Context, r worker.Renewal) ([]worker.Verdict, error) {
-	parts := slices.Collect(slices.Chunk(r.Held, maxHeld))
-	if len(parts) == 0 {
-		parts = append(parts, nil)
+// verdict is the i-th letter of a text.
+func (r *replyReader) verdict(text string, i int, letters map[byte]worker.Verdict) worker.Verdict {
+	if i >= len(text) || letters[text[i]] == "" {
+		r.fail("a verdict", text)
+		return ""
 	}
-	if err := s.knowsSchema(ctx); err != nil {
-		return nil, s.fail(ctx, "renew", err)
+	return letters[text[i]]
+}
+
+func (r *replyReader) short(n int) []bool {
+	text := r.string()
+	short := make([]bool, n)
+	for i := range short {
+		short[i] = i >= len(text) || text[i] == 's' // fewer letters: nothing was claimed
 	}
-	steps := make([]*step, len(parts))
-	for i, held := range parts {
-		args := make([]any, 0, 6+4*len(held))
-		args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, len(r.Held), r.Draining)
-		for _, h := range held {
-			args = append(args, h.ID, h.Fence, string(h.Progress), h.Slow)
-		}
-		steps[i] = &step{script: renewScript, args: args}
+	return short
+}
+
+// attempts takes words that are a fence and an id in turn.
+func (r *replyReader) attempts() []worker.Attempt {
+	w := words{rest: r.string()}
+	if w.rest == "" {
+		return nil
 	}
-	if err := s.pipe(ctx, s.rdb, steps...); err != nil {
-		return nil, s.fail(ctx, "renew", err)
+	attempts := make([]worker.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
+	for w.rest != "" && !w.bad {
+		attempts = append(attempts, worker.Attempt{Fence: w.int(), ID: w.next()})
 	}
-	verdicts := make([]worker.Verdict, 0, len(r.Held))
-	joined, drain := true, false
-	for i, held := range parts {
-		reply := readReply("renew", steps[i].reply)
-		verdicts = append(verdicts, reply.verdicts(len(held))...)
-		listed := reply.int()
-		joined, drain = joined && listed > 0, drain || listed == 2
-		if reply.err != nil {
-			return nil, reply.err
-		}
+	if w.bad {
+		r.fail("fences and ids", w.rest)
 	}
-	if !joined {
-		return verdicts, s.fail(ctx, "renew", worker.ErrNotJoined)
-	}
-	if drain {
-		return verdicts, s.fail(ctx, "renew", worker.ErrDrain)
-	}
-	return verdicts, nil
+	return attempts
 }

@@ -1,8 +1,6 @@
 package redisstore_test
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,58 +11,39 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/lua"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// claimAll claims n tasks, as many to a call as a call gives.
+// claimAll claims n tasks of the default queue, as many per call as a call gives.
 func (s *site) claimAll(t *testing.T, n int) []*worker.Task {
 	t.Helper()
-	var tasks []*worker.Task
-	for call := int64(1); len(tasks) < n; call++ {
-		_, claimed, err := s.store.Exchange(t.Context(), nil, []worker.Claim{
-			{Replica: "r", Queue: "default", N: n - len(tasks), Lease: time.Minute, Call: call}})
-		if err != nil || len(claimed[0].Tasks) == 0 {
-			t.Fatalf("%d claimed, %v", len(tasks), err)
+	var all []*worker.Task
+	for call := int64(1); len(all) < n; call++ {
+		got, err := s.store.Exchange(t.Context(), claimOf(call, "default", min(n-len(all), worker.MaxClaim)))
+		if err != nil || len(got.Claimed) == 0 {
+			t.Fatalf("%d claimed, %v", len(all), err)
 		}
-		tasks = append(tasks, claimed[0].Tasks...)
+		all = append(all, tasksOf(got)...)
 	}
-	return tasks
+	return all
 }
 
-// ran is the arguments of the calls that were made of a script, by hash or in
-// full.
-func (r *recorder) ran(script string) [][]any {
-	var calls [][]any
-	text := lua.Source(script)
-	sum := sha1.Sum([]byte(text))
-	for _, c := range r.calls {
-		if c[1] == text || c[1] == hex.EncodeToString(sum[:]) {
-			calls = append(calls, c[5:])
-		}
-	}
-	return calls
-}
-
-func TestManyReportsAreSeveralShortCalls(t *testing.T) {
+func TestFullExchangeIsOneShortCall(t *testing.T) {
 	rdb := redisserver.Shared(t).Client(t)
 	s := newSite(t, rdb)
 	s.join(t, "r")
-	const n = 1300
-	specs := make([]worker.Spec, n)
+	specs := make([]worker.Spec, worker.MaxReports)
 	for i := range specs {
-		specs[i] = worker.Spec{Kind: "k"}
+		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Group: []string{"", "g"}[i%2]}
 	}
-	if _, err := s.store.Enqueue(t.Context(), specs); err != nil {
-		t.Fatal(err)
-	}
-	var reports []worker.Report
+	s.enqueue(t, specs...)
+	var x worker.Exchange
 	var want []worker.Verdict
-	for i, task := range s.claimAll(t, n) {
-		r := worker.Report{ID: task.ID, Fence: task.Fence, Op: worker.Op(i % 2), Code: worker.CodeOK}
+	for i, task := range s.claimAll(t, len(specs)) {
+		r := reportOn(task, worker.Op(i%2))
 		verdict := worker.Accepted
 		switch {
-		case i < 16: // 8 results and 8 logs of a megabyte
+		case i < 4: // results and logs of a megabyte
 			r.Result, r.Log = make([]byte, (1-i%2)<<20), strings.Repeat("l", i%2<<20)
 		case i%7 == 0:
 			r.ID, verdict = fmt.Sprint("none-", i), worker.Gone
@@ -72,40 +51,78 @@ func TestManyReportsAreSeveralShortCalls(t *testing.T) {
 			r.Fence, verdict = r.Fence-1, worker.LeaseLost
 		}
 		if r.Op == worker.Fail {
-			r.Code, r.Error, r.DelaySet = worker.CodeError, "broke", true
+			r.Error, r.DelaySet, r.Delay = "broke", true, time.Hour
 		}
-		reports, want = append(reports, r), append(want, verdict)
+		x.Reports, want = append(x.Reports, r), append(want, verdict)
 	}
+	for i := range worker.MaxQueues {
+		x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", i), N: 3})
+		s.enqueue(t, worker.Spec{Queue: fmt.Sprint("q", i)}, worker.Spec{Queue: fmt.Sprint("q", i)})
+	}
+	for i := range 4 * worker.MaxQueues {
+		x.Busy = append(x.Busy, fmt.Sprint("busy", i))
+	}
+	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 2, 1, time.Minute, time.Second
 	var sent recorder
 	rdb.AddHook(&sent)
-	got, _, err := s.store.Exchange(t.Context(), reports, nil)
+	got, err := s.store.Exchange(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("verdicts (-want +got):\n%s", cmp.Diff(want, got))
+	if !slices.Equal(got.Verdicts, want) {
+		t.Errorf("verdicts (-want +got):\n%s", cmp.Diff(want, got.Verdicts))
 	}
-	for script, each := range map[string]int{"succeed": 4, "fail": 6} {
-		calls := sent.ran(script)
-		if len(calls) < 3 {
-			t.Errorf("%d calls of %s", len(calls), script)
+	if n := len(tasksOf(got)); n != 2*worker.MaxQueues {
+		t.Errorf("%d tasks claimed", n)
+	}
+	if calls := sent.take(); len(calls) != 1 {
+		t.Errorf("%d calls", len(calls))
+	}
+}
+
+func TestExchangeOverItsBoundsIsRefused(t *testing.T) {
+	s := newSite(t, miniClient(t))
+	s.join(t, "r")
+	for what, x := range map[string]worker.Exchange{
+		"reports": {Reports: make([]worker.Report, worker.MaxReports+1)},
+		"claims":  {Claims: make([]worker.Claim, worker.MaxQueues+1)},
+		"tasks":   {Claims: []worker.Claim{{Queue: "p", N: worker.MaxClaim}, {Queue: "q", N: 1}}},
+		"busy":    {Busy: make([]string, 4*worker.MaxQueues+1)},
+	} {
+		x.Replica, x.Lane, x.Call, x.Lease = "r", 1, 1, time.Minute
+		if _, err := s.store.Exchange(t.Context(), x); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
 		}
-		reported := 0
-		for _, args := range calls {
-			bytes := 0
-			for _, a := range args {
-				if text, ok := a.(string); ok {
-					bytes += len(text)
-				}
-			}
-			if len(args) > 2+500*each || bytes > 4<<20+100_000 { // ids and such come on top
-				t.Errorf("a call of %s with %d arguments, %d bytes", script, len(args), bytes)
-			}
-			reported += len(args) / each
+	}
+	if len(s.rdb.HGet(t.Context(), s.prefix+"replica:r", "lane:1").Val()) > 0 {
+		t.Error("a refused call was made")
+	}
+}
+
+func TestAnswerOfLargeTasksIsBounded(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	for range 4 {
+		specs := make([]worker.Spec, 4)
+		for i := range specs {
+			specs[i].Payload = make([]byte, worker.MaxPayload)
 		}
-		if reported != n/2 {
-			t.Errorf("%d reports by %s, want %d", reported, script, n/2)
+		s.enqueue(t, specs...)
+	}
+	claimed := 0
+	for call := int64(1); claimed < 16; call++ {
+		got, err := s.store.Exchange(t.Context(), claimOf(call, "default", 16))
+		if err != nil {
+			t.Fatal(err)
 		}
+		bytes := 0
+		for _, task := range tasksOf(got) {
+			bytes += len(task.Payload)
+		}
+		if n := len(tasksOf(got)); n == 0 || n > 1 && bytes > 3*worker.MaxPayload/2 || got.Short[0] && claimed+n < 16 {
+			t.Fatalf("call %d: %d tasks of %d bytes after %d, short is %v", call, n, bytes, claimed, got.Short[0])
+		}
+		claimed += len(tasksOf(got))
 	}
 }
 
@@ -113,18 +130,25 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	rdb := redisserver.Shared(t).Client(t)
 	s := newSite(t, rdb)
 	s.join(t, "r")
-	if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}, {Kind: "k"}}); err != nil {
+	s.enqueue(t, worker.Spec{}, worker.Spec{})
+	first, err := s.store.Exchange(t.Context(), claimOf(1, "default", 1))
+	if err != nil {
 		t.Fatal(err)
 	}
-	tasks := s.claimAll(t, 2)
-	r := worker.Renewal{Replica: "r", Lease: time.Minute, Held: make([]worker.Held, 2500)}
-	want := slices.Repeat([]worker.Verdict{worker.Gone}, len(r.Held))
-	for i := range r.Held {
-		r.Held[i] = worker.Held{ID: fmt.Sprint("none-", i), Fence: 1}
+	second, err := s.store.Exchange(t.Context(), claimOf(2, "default", 1))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, task := range tasks {
-		at := []int{0, 2499}[i]
-		r.Held[at], want[at] = worker.Held{ID: task.ID, Fence: task.Fence}, worker.Kept
+	r := worker.Renewal{Replica: "r", Lease: time.Minute, Held: make([]worker.HeldClaim, 2500), Running: 2500}
+	want := slices.Repeat([]worker.Verdict{worker.LeaseLost}, len(r.Held))
+	for i := range r.Held {
+		r.Held[i] = worker.HeldClaim{Fence: int64(i + 1), Held: 1, Left: time.Hour}
+	}
+	for at, got := range map[int]worker.Exchanged{0: first, 2499: second} {
+		r.Held[at], want[at] = heldBy(tasksOf(got)...)[0], worker.Kept
+	}
+	if _, err := s.store.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute}); err != nil { // the server knows the script now
+		t.Fatal(err)
 	}
 	var sent recorder
 	rdb.AddHook(&sent)
@@ -132,8 +156,8 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("verdicts (-want +got):\n%s", cmp.Diff(want, got))
+	if !slices.Equal(got.Verdicts, want) {
+		t.Errorf("verdicts (-want +got):\n%s", cmp.Diff(want, got.Verdicts))
 	}
 	if calls := sent.ran("renew"); len(calls) != 10 {
 		t.Errorf("%d calls", len(calls))
@@ -143,53 +167,48 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	}
 }
 
-func TestRenewalOfAForgottenReplicaStillHasItsVerdicts(t *testing.T) {
+func TestRenewalOfAnUnknownReplicaStillHasItsVerdicts(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
-		t.Fatal(err)
-	}
+	s.enqueue(t, worker.Spec{})
 	task := s.claimAll(t, 1)[0]
 	if err := s.store.Leave(t.Context(), "r"); err != nil {
 		t.Fatal(err)
 	}
-	verdicts, err := s.store.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute, Held: []worker.Held{{ID: task.ID, Fence: task.Fence}}})
-	if !errors.Is(err, worker.ErrNotJoined) || !slices.Equal(verdicts, []worker.Verdict{worker.Kept}) {
-		t.Errorf("%v, %v, want kept and ErrNotJoined", verdicts, err)
+	got, err := s.store.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(task)})
+	if !errors.Is(err, worker.ErrNotJoined) || !slices.Equal(got.Verdicts, []worker.Verdict{worker.Kept}) {
+		t.Errorf("%v, %v, want kept and ErrNotJoined", got, err)
 	}
 }
 
-// A lease counts from the first answer: whoever holds the task by a repeated one
-// must stop as early.
-func TestRepeatedClaimTellsWhenTheAttemptStarted(t *testing.T) {
+// A lease counts from the first answer: a replica that gets the tasks by a repeated
+// one must stop as early.
+func TestRepeatedClaimReturnsWhenTheAttemptStarted(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k", ID: "x"}}); err != nil {
-		t.Fatal(err)
-	}
-	claim := func(call int64, reports ...worker.Report) *worker.Task {
+	s.enqueue(t, worker.Spec{ID: "x"})
+	claim := func(call int64, reports ...worker.Report) worker.Claimed {
 		t.Helper()
-		_, claimed, err := s.store.Exchange(t.Context(), reports, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: call}})
-		if err != nil || len(claimed[0].Tasks) != 1 {
-			t.Fatal(claimed, err)
+		x := claimOf(call, "default", 1)
+		x.Reports = reports
+		got, err := s.store.Exchange(t.Context(), x)
+		if err != nil || len(got.Claimed) != 1 || len(got.Claimed[0].Tasks) != 1 {
+			t.Fatal(got, err)
 		}
-		return claimed[0].Tasks[0]
-	}
-	later := func(than time.Time) {
-		for !s.now(t).After(than) {
-		}
+		return got.Claimed[0]
 	}
 	first := claim(1)
-	later(first.StartedAt)
+	for !s.now(t).After(first.Started) {
+	}
 	again := claim(1)
-	if !again.StartedAt.Equal(first.StartedAt) || again.Fence != first.Fence || again.Attempt != 1 {
-		t.Errorf("started at %v, attempt %d, fence %d; the first answer said %v and fence %d", again.StartedAt, again.Attempt, again.Fence, first.StartedAt, first.Fence)
+	if !again.Started.Equal(first.Started) || again.Fence != first.Fence || again.Tasks[0].Attempt != 1 {
+		t.Errorf("the repeated answer is %+v, the first %+v", again, first)
 	}
-	next := claim(2, worker.Report{ID: "x", Fence: first.Fence, Op: worker.Release, Code: worker.CodeReleased})
-	if !next.StartedAt.After(first.StartedAt) || next.Fence <= first.Fence || next.Attempt != 2 {
-		t.Errorf("started at %v, attempt %d, fence %d, after %v and fence %d", next.StartedAt, next.Attempt, next.Fence, first.StartedAt, first.Fence)
+	next := claim(2, reportOn(first.Tasks[0], worker.Release))
+	if !next.Started.After(first.Started) || next.Fence <= first.Fence || next.Tasks[0].Attempt != 2 {
+		t.Errorf("the next claim is %+v, the first %+v", next, first)
 	}
-	if tasks, err := s.store.Get(t.Context(), "x"); err != nil || tasks[0].Fence != next.Fence || !tasks[0].StartedAt.Equal(next.StartedAt) {
+	if tasks, err := s.store.Get(t.Context(), "x"); err != nil || tasks[0].Fence != next.Fence || !tasks[0].StartedAt.Equal(next.Started) {
 		t.Errorf("read: %+v, %v", tasks[0], err)
 	}
 }
@@ -198,11 +217,9 @@ func TestUnreadableFieldStopsNeitherClaimNorListing(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
 	ctx := t.Context()
-	if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: "a"}, {Kind: "k", ID: "b"}, {Kind: "k", ID: "c"}}); err != nil {
-		t.Fatal(err)
-	}
-	s.rdb.HSet(ctx, s.prefix+"task:a", "backoff", "linear:5", "more", 1)
-	s.rdb.HSet(ctx, s.prefix+"task:b", "priority", "x", "headers", "[", "more", 1)
+	s.enqueue(t, worker.Spec{ID: "a", Backoff: walkBackoff}, worker.Spec{ID: "b", Headers: map[string]string{"h": "v"}}, worker.Spec{ID: "c"})
+	s.rewrite(t, "a", "backoff=fixed:", "backoff=linear:")
+	s.rewrite(t, "b", "headers={", "headers=[")
 	check := func(how string, tasks []*worker.Task) {
 		t.Helper()
 		var got []string

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// fieldReader reads the fields of a record that other programs may have written.
-// What it cannot read is zero, and told in broken.
+// fieldReader reads the fields of a task or an event that other programs may have
+// written. What it cannot read is zero, and reported in broken.
 type fieldReader struct {
-	what, id string // of what record, for broken
+	what, id string // of what, for broken
 	broken   error
 }
 
@@ -46,7 +46,7 @@ func (f *fieldReader) span(name, v string) time.Duration {
 	return time.Duration(f.whole(name, v, 0, maxSpan)) * time.Millisecond
 }
 
-// elapsed is span for one that was measured: it is negative where the server's
+// elapsed is span for one that was measured: it is negative if the server's
 // clock went back meanwhile.
 func (f *fieldReader) elapsed(name, v string) time.Duration {
 	return time.Duration(f.whole(name, v, -maxSpan, maxSpan)) * time.Millisecond

@@ -1,96 +1,11 @@
 package redisstore
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
-	"time"
-	"unsafe"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
-
-// entryOf writes a spec as an inbox entry.
-func entryOf(t *testing.T, s worker.Spec) []byte {
-	t.Helper()
-	e := map[string]any{"kind": s.Kind}
-	set := func(name string, v any, given bool) {
-		if given {
-			e[name] = v
-		}
-	}
-	set("payload", json.RawMessage(s.Payload), len(s.Payload) > 0)
-	set("id", s.ID, s.ID != "")
-	set("queue", s.Queue, s.Queue != "")
-	set("priority", s.Priority, s.Priority != 0)
-	set("group", s.Group, s.Group != "")
-	set("unique", s.Unique, s.Unique != "")
-	set("delay_ms", s.Delay.Milliseconds(), s.Delay != 0)
-	set("run_at_ms", s.RunAt.UnixMilli(), !s.RunAt.IsZero())
-	set("timeout_ms", s.Timeout.Milliseconds(), s.Timeout != 0)
-	set("timeout_ms", none, s.Timeout == worker.Forever)
-	set("ttl_ms", s.TTL.Milliseconds(), s.TTL != 0)
-	set("deadline_ms", s.Deadline.Milliseconds(), s.Deadline != 0)
-	set("max_attempts", s.MaxAttempts, s.MaxAttempts != 0)
-	set("backoff", s.Backoff.String(), s.Backoff != worker.Backoff{})
-	if s.Retain != nil {
-		set("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
-		set("retain_ms", forever, *s.Retain == worker.Forever)
-	}
-	set("headers", s.Headers, len(s.Headers) > 0)
-	text, err := json.Marshal(e)
-	if err != nil {
-		t.Fatalf("%+v: %v", s, err)
-	}
-	return text
-}
-
-func FuzzParseEntry(f *testing.F) {
-	for _, s := range []string{
-		`{"kind":"email.send","payload":{"to":"a@b.c"}}`, `{"kind":"k","payload":[1,2.50,"\u0000"],"id":"x","priority":-128}`, `{}`, `[]`, "", "\x00",
-		`{"kind":"k","delay_ms":5,"timeout_ms":"none","retain_ms":"forever","headers":{"a":"b"},"backoff":"exponential:1:2"}`,
-		`{"kind":"k","kind":"l"}`, `{"kind":"k","payload":"` + "\xff" + `"}`, `{"kind":"k"} x`, `{"kind":"k","run_at_ms":0,"max_attempts":1}`,
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, entry []byte) {
-		before := bytes.Clone(entry)
-		spec, at, err := parseEntry(entry)
-		if !bytes.Equal(entry, before) {
-			t.Fatal("the entry was changed")
-		}
-		if err != nil {
-			if err.Error() == "" {
-				t.Error("rejected without a reason")
-			}
-			return
-		}
-		if err := spec.Check(); err != nil {
-			t.Errorf("accepted what the check refuses: %v", err)
-		}
-		if n := len(spec.Payload); n > 0 {
-			if at < 0 || at+n > len(entry) || unsafe.SliceData(spec.Payload) != &entry[at] || !json.Valid(spec.Payload) {
-				t.Errorf("the payload %q is not a part of the entry, at %d", spec.Payload, at)
-			}
-		}
-		again, _, err := parseEntry(entryOf(t, spec))
-		if err != nil {
-			t.Fatalf("%+v does not parse again: %v", spec, err)
-		}
-		// A marshaller may write a payload with other spaces and escapes.
-		spec.Payload, again.Payload = nil, nil
-		if len(spec.Headers) == 0 {
-			spec.Headers = nil
-		}
-		if d := cmp.Diff(spec, again); d != "" {
-			t.Errorf("the entry means something else when written again (-first +again):\n%s", d)
-		}
-	})
-}
 
 // nested makes a reply of the shapes that a client can get, from bytes.
 func nested(b []byte, depth int) (any, []byte) {
@@ -127,35 +42,79 @@ func nested(b []byte, depth int) (any, []byte) {
 	}
 }
 
+// FuzzReplies checks that no reply makes a decoder panic.
 func FuzzReplies(f *testing.F) {
-	f.Add([]byte{}, "state", "waiting")
+	f.Add([]byte{})
 	f.Add([]byte{0xfe, 4, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0x2e, 0xd, 'x', 4, 0, 0, 0, 0, 0, 0, 0, 1,
-		4, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 1}, "attempt", "x")
-	f.Add([]byte{6, 0xfe, 0xfd}, "headers", "{")
-	f.Add([]byte{0x3e}, "backoff", "fixed:1")
-	f.Fuzz(func(t *testing.T, raw []byte, field, value string) {
+		4, 0, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0, 0, 0, 0, 1})
+	f.Add([]byte{6, 0xfe, 0xfd})
+	f.Fuzz(func(t *testing.T, raw []byte) {
 		v, _ := nested(raw, 0)
-		if c, err := decodeClaimed(v, worker.Claim{Replica: "r", Queue: "q"}); err == nil {
-			for _, task := range c.Tasks {
-				if task == nil || task.State != worker.Running {
-					t.Errorf("task %+v", task)
-				}
+		x := worker.Exchange{Replica: "r", Reports: make([]worker.Report, 3), Claims: make([]worker.Claim, 2)}
+		if got, _, err := decodeExchange(v, &x, []int{2, 0, 1}); err == nil && (len(got.Verdicts) != 3 || len(got.Short) != 2) {
+			t.Errorf("answer %+v", got)
+		}
+		_, _, _ = decodeStats(v)
+		_ = decodeReceipts(v, make([]worker.Receipt, 2), make([]worker.Spec, 2))
+		readReply("get", []any{v}).task("x", true)
+		readReply("renew", v).attempts()
+	})
+}
+
+// FuzzClaim checks that the texts of a claim, whatever they are, make no decoder panic and
+// that what it accepts fits together.
+func FuzzClaim(f *testing.F) {
+	f.Add("7 default 1700000000000 1000 0", "a b", "39 39", record("k -", "")+record("k -", ""))
+	f.Add("7 q 1700000000000 0 2 0", "a b", "40 1 1 38", record("k q", "x")+"v"+"3"+record("k q", ""))
+	f.Add("7 q 1 0 0", "a b", "38", record("k q", "")+record("k q", ""))
+	f.Add("7 q 1 0 0", "a", "-1", "")
+	f.Add("7 q 1 0 9223372036854775807", "a", "0", "")
+	f.Fuzz(func(t *testing.T, head, ids, lengths, blob string) {
+		reply := []any{int64(1), int64(0), "", "f", "", "", int64(0), head, ids, lengths, blob}
+		got, joined, err := decodeExchange(reply, &worker.Exchange{Replica: "r", Claims: []worker.Claim{{Queue: "q", N: 1}}}, nil)
+		if err != nil {
+			return
+		}
+		if !joined || len(got.Claimed) != 1 || len(got.Claimed[0].Tasks) == 0 {
+			t.Fatalf("answer %+v", got)
+		}
+		for _, task := range got.Claimed[0].Tasks {
+			if task == nil || task.ID == "" || task.State != worker.Running || task.Fence != got.Claimed[0].Fence {
+				t.Errorf("task %+v", task)
 			}
 		}
-		readReply("report", v).verdicts(3)
-		_, _ = decodeStats(v)
-		flat := []string{field, value}
-		if list, ok := v.([]any); ok {
-			for _, item := range list {
-				flat = append(flat, fmt.Sprint(item))
-			}
+	})
+}
+
+// FuzzRecord checks that no record, run entry or extra makes the decoder panic, and that a
+// task that it reads without complaint has what it needs to run.
+func FuzzRecord(f *testing.F) {
+	f.Add(record("k q group=g headers={\"a\":\"b\"}", "p"), "", "backoff", "fixed:1")
+	f.Add(record("k - timeout_ms=none", ""), "7 1 2 1700000000000 0 k r", "attempt", "x")
+	f.Add("w0", " ", "", "")
+	f.Fuzz(func(t *testing.T, rec, run, field, value string) {
+		task := decodeTask("x", rec, run, []string{field, value, field})
+		if task == nil || task.ID != "x" {
+			t.Fatalf("task %+v", task)
 		}
-		if task := decodeTask("x", flat); task == nil || task.ID != "x" {
+		if task.Broken == nil && (task.Kind == "" || task.Queue == "" || task.State == "") {
 			t.Errorf("task %+v", task)
 		}
-		e := decodeEvent("1-1", map[string]any{field: value, "at": v, "meta": value})
-		if e.Cursor != "1-1" || (e.ID == "") != (field != "id" || value == "") || e.ID == "" && e.Broken == nil {
-			t.Errorf("event %+v", e)
+	})
+}
+
+func FuzzEntry(f *testing.F) {
+	f.Add("a b", "v", "1 2", "at", "1")
+	f.Add("", "group", "- g", "meta", "{")
+	f.Fuzz(func(t *testing.T, ids, field1, value1, field2, value2 string) {
+		events := decodeEntry("1-1", map[string]any{"ids": ids, field1: value1, field2: value2})
+		if len(events) == 0 || len(events) > maxEvents {
+			t.Fatalf("%d events", len(events))
+		}
+		for _, e := range events {
+			if e.Cursor != "1-1" || e.ID == "" && e.Broken == nil {
+				t.Errorf("event %+v", e)
+			}
 		}
 	})
 }
@@ -180,67 +139,4 @@ func FuzzCursors(f *testing.F) {
 			t.Errorf("%q is before itself", a)
 		}
 	})
-}
-
-func TestBrokenFieldsAreToldAndTheOthersRead(t *testing.T) {
-	for _, field := range [][2]string{
-		{"attempt", "many"}, {"attempt", "-1"}, {"priority", "x"}, {"priority", "300"}, {"backoff", "linear:5"}, {"headers", "["},
-		{"timeout_ms", "9223372036854775807"}, {"retain_ms", "for ever"}, {"created_at", "1e3"}, {"run", "1"}, {"run", "x 1 2 1 3 0 r"}, {"run", "1 1 2 now 3 0 r"},
-	} {
-		task := decodeTask("x", []string{"kind", "k", field[0], field[1], "max_attempts", "7"})
-		if task.Kind != "k" || task.MaxAttempts != 7 || task.Broken == nil || !strings.Contains(task.Broken.Error(), field[0]) {
-			t.Errorf("%s %q: kind %q, %d attempts, broken %v", field[0], field[1], task.Kind, task.MaxAttempts, task.Broken)
-		}
-	}
-}
-
-func TestBrokenFieldsOfAnEventAreToldAndTheOthersRead(t *testing.T) {
-	for _, field := range [][2]string{
-		{"attempt", "many"}, {"attempt", "-1"}, {"v", ""}, {"at", "soon"}, {"wait_ms", "1e3"}, {"run_ms", "9223372036854775807"},
-		{"meta", "["}, {"meta", `{"a":"b","n":1}`}, {"result_bytes", "-1"},
-	} {
-		e := decodeEvent("1-1", map[string]any{"id": "x", "code": "ok", field[0]: field[1]})
-		if e.Broken == nil || !strings.Contains(e.Broken.Error(), "1-1: field "+field[0]) {
-			t.Errorf("%s %q: broken %v", field[0], field[1], e.Broken)
-		}
-		e.Broken = nil
-		if d := cmp.Diff(worker.Event{Cursor: "1-1", ID: "x", Code: "ok"}, e); d != "" {
-			t.Errorf("%s %q: (-want +got):\n%s", field[0], field[1], d)
-		}
-	}
-	e := decodeEvent("1-1", map[string]any{"id": "x", "run_ms": "-5"})
-	if e.Broken != nil || e.Run != -5*time.Millisecond {
-		t.Errorf("the clock went back: ran %v, broken %v", e.Run, e.Broken)
-	}
-	if e := decodeEvent("1-1", map[string]any{"kind": "k"}); e.Broken == nil || e.Kind != "k" {
-		t.Errorf("of no task: %+v", e)
-	}
-}
-
-func TestTaskDecodesFromWhatASpecWrites(t *testing.T) {
-	keep := worker.Forever
-	for _, s := range []worker.Spec{
-		{}, {Timeout: worker.Forever, Retain: &keep}, {Queue: "q", Priority: -128, Group: "g", Unique: "u", Timeout: time.Second, MaxAttempts: 4,
-			Backoff: worker.Backoff{Fixed: true, Base: time.Second}, Headers: map[string]string{"a": "\"\n€"}},
-	} {
-		f, err := specFields(&s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var flat []string
-		for _, v := range f {
-			flat = append(flat, fmt.Sprint(v))
-		}
-		task := decodeTask("x", flat)
-		if task.Broken != nil {
-			t.Fatal(task.Broken)
-		}
-		s.ID = "x"
-		if s.Queue == "" {
-			s.Queue = worker.DefaultQueue
-		}
-		if d := cmp.Diff(s, task.Spec); d != "" {
-			t.Errorf("(-written +read):\n%s", d)
-		}
-	}
 }

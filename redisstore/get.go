@@ -11,68 +11,48 @@ import (
 )
 
 // Get reads tasks; the answer has nil where there is none. One that cannot be
-// read in full comes with Broken set.
+// read in full has Broken set.
 func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) {
-	if err := s.checkName(); err != nil {
-		return nil, err
-	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	p := s.rdb.Pipeline()
-	cmds := make([]*redis.MapStringStringCmd, len(ids))
-	for i, id := range ids {
-		cmds[i] = p.HGetAll(ctx, s.key("task:", id))
-	}
-	if _, err := p.Exec(ctx); err != nil {
-		return nil, s.fail(ctx, "get", err)
-	}
-	tasks := make([]*worker.Task, len(ids))
-	for i, cmd := range cmds {
-		h := cmd.Val()
-		if len(h) == 0 {
-			continue
+	tasks, err := s.read(ctx, false, ids)
+	return tasks, s.fail(ctx, "get", err)
+}
+
+// read reads tasks, brief ones without payload and result, in pages that are bounded by
+// their number and their bytes.
+func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*worker.Task, error) {
+	tasks := make([]*worker.Task, 0, len(ids))
+	for len(ids) > 0 {
+		page, _ := cut(ids, getPage)
+		reply, err := s.run(ctx, getScript, append([]any{getBytes, brief}, anys(page)...)...)
+		if err != nil {
+			return nil, err
 		}
-		flat := make([]string, 0, 2*len(h))
-		for name, v := range h {
-			flat = append(flat, name, v)
+		r := readReply("get", reply)
+		if r.err == nil && (len(r.vals) == 0 || len(r.vals) > len(page)) {
+			r.fail("as many tasks as ids, or some of them", reply)
 		}
-		tasks[i] = decodeTask(ids[i], flat)
+		for i := 0; r.more(); i++ {
+			tasks = append(tasks, r.task(page[i], brief))
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		ids = ids[len(reply.([]any)):]
 	}
 	return tasks, nil
 }
 
-// briefFields are those that decodeTask knows, but for payload, headers and result.
-var briefFields = []string{"kind", "queue", "state", "priority", "group", "unique", "attempt", "run", "failures", "lost",
-	"generation", "v", "created_at", "due_at", "ended_at", "expires_at", "deadline_at", "timeout_ms", "max_attempts",
-	"backoff", "retain_ms", "progress", "code", "error", "stop"}
-
-// brief is Get without payload, headers and result.
-func (s *Store) brief(ctx context.Context, ids []string) ([]*worker.Task, error) {
-	if err := s.checkName(); err != nil {
-		return nil, err
+// task takes a task: nothing, or its record, its run entry, and its extras.
+func (r *replyReader) task(id string, brief bool) *worker.Task {
+	parts := r.list().strings()
+	if len(parts) < 2 {
+		return nil
 	}
-	p := s.rdb.Pipeline()
-	cmds := make([]*redis.SliceCmd, len(ids))
-	for i, id := range ids {
-		cmds[i] = p.HMGet(ctx, s.key("task:", id), briefFields...)
+	t := decodeTask(id, parts[0], parts[1], parts[2:])
+	if brief {
+		t.Payload, t.Headers = nil, nil
 	}
-	if _, err := p.Exec(ctx); err != nil {
-		return nil, s.fail(ctx, "get", err)
-	}
-	tasks := make([]*worker.Task, len(ids))
-	for i, cmd := range cmds {
-		var flat []string
-		for j, v := range cmd.Val() {
-			if text, ok := v.(string); ok {
-				flat = append(flat, briefFields[j], text)
-			}
-		}
-		if len(flat) > 0 {
-			tasks[i] = decodeTask(ids[i], flat)
-		}
-	}
-	return tasks, nil
+	return t
 }
 
 // attemptRecord is the stored form of a worker.AttemptRecord.
@@ -88,10 +68,11 @@ type attemptRecord struct {
 
 // History reads the failed and lost attempts of a task, oldest first.
 func (s *Store) History(ctx context.Context, id string) ([]worker.AttemptRecord, error) {
-	if err := s.checkName(); err != nil {
-		return nil, err
-	}
-	entries, err := s.rdb.LRange(ctx, s.key("history:", id), 0, -1).Result()
+	var entries []string
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		entries, err = rdb.LRange(ctx, s.key("history:", id), -worker.MaxHistory, -1).Result()
+		return err
+	})
 	if err != nil {
 		return nil, s.fail(ctx, "history", err)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -14,18 +14,18 @@ import (
 const (
 	// inspectPage is how many entries one call of an inspection looks at. It keeps
 	// Redis from everything else for a few milliseconds.
-	inspectPage = 250
-	// maxWalks bounds how often an inspection that mends looks again: what is
-	// mended may bring to light what it hid.
+	inspectPage = 150
+	// maxWalks bounds how often an inspection that repairs walks again: a repair may
+	// uncover other damage.
 	maxWalks = 4
-	// maxFindings bounds what one inspection tells of broken entries, so that a
-	// pool that lost an index does not fill the memory of whoever looks at it. All
-	// are mended, none of the others told one by one.
+	// maxFindings bounds how many findings about entries one inspection reports, so
+	// that a pool that lost an index does not fill the caller's memory. Repairs are
+	// not bounded.
 	maxFindings = 10_000
 )
 
 // Inspect looks at the server, at what the user may do, and at every key of the
-// pool, and repairs broken entries where it is told to. Each is judged and
+// pool, and repairs broken entries if how.Fix is set. Each is checked and
 // repaired in one atomic step, so it may run on a live pool. An error ends it: the
 // server cannot be reached or refuses even to be looked at.
 func (s *Store) Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error] {
@@ -49,21 +49,10 @@ func (s *Store) Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[wo
 	}
 }
 
-// walkKeys looks at every key of the pool, again after a walk that mended
+// walkKeys looks at every key of the pool, again after a walk that repaired
 // something.
-func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, tell func(worker.Finding) bool) error {
-	wrong, err := s.wrongTypes(ctx, how.Fix)
-	if err != nil {
-		return err
-	}
-	w := inspection{Inspection: how, tell: tell, told: map[string]bool{}}
-	for _, f := range wrong {
-		w.told[identity(f)] = true
-		w.broken++
-		if !tell(f) {
-			return nil
-		}
-	}
+func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, report func(worker.Finding) bool) error {
+	w := inspection{Inspection: how, report: report, reported: map[string]bool{}}
 	if how.Progress != nil {
 		if st, err := s.Stats(ctx); err == nil {
 			w.total = 2 * (st.Scheduled + st.Waiting + st.Running)
@@ -73,24 +62,17 @@ func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, tell func(w
 		}
 	}
 	for range maxWalks {
-		w.mended = 0
-		done, err := s.walkOnce(ctx, &w)
-		if err != nil && len(wrong) > 0 && !how.Fix && isWrongType(err) {
-			tell(worker.Finding{Severity: worker.SeverityNote, Check: entriesCheck,
-				What: "the other keys were not looked at: those of a wrong type are in the way", Do: "repair them first"})
-			return nil
-		}
-		if err != nil || done {
+		w.repaired, w.held = 0, nil
+		if stopped, err := s.walkOnce(ctx, &w); err != nil || stopped {
 			return err
 		}
-		if w.mended == 0 {
+		if w.repaired == 0 {
 			break
 		}
-		w.held = nil
 	}
 	for _, f := range w.held {
 		w.broken++
-		if !tell(f) {
+		if !report(f) {
 			return nil
 		}
 	}
@@ -101,65 +83,65 @@ func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, tell func(w
 // inspection is one Inspect's walk over the keys.
 type inspection struct {
 	worker.Inspection
-	tell   func(worker.Finding) bool
-	told   map[string]bool  // findings that an earlier walk told already
-	first  int              // entries looked at in the longest walk
-	total  int              // expected in one walk
-	held   []worker.Finding // of this walk, told unless the next one finds better
-	mended int              // in this walk
-	broken int              // found in all walks
+	report   func(worker.Finding) bool
+	reported map[string]bool  // findings of the walks so far
+	first    int              // entries looked at in the longest walk
+	total    int              // expected in one walk
+	held     []worker.Finding // of this walk; reported unless another walk follows
+	repaired int              // in this walk
+	broken   int              // found in all walks
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
 	mode := "look"
 	if w.Fix {
-		mode = "mend"
+		mode = "repair"
 	}
-	for place, looked := "", 0; ; {
-		reply, err := s.run(ctx, checkScript, mode, inspectPage, place, 0)
+	for cursor, looked := "", 0; ; {
+		page, err := s.checkPage(ctx, mode, inspectPage, cursor)
 		if err != nil {
 			return false, err
 		}
-		turn, err := decodeCheck(reply, s.prefix)
-		if err != nil {
-			return false, err
-		}
-		for _, f := range turn.findings {
-			if f.Fixed != "" {
-				w.mended++
-			}
-			id := identity(f)
-			if w.told[id] {
-				continue
-			}
-			if f.Code == "unjudged" && w.Fix {
-				// What was in the way may be mended by the next walk.
-				w.held = append(w.held, f)
-				continue
-			}
-			if f.Severity != worker.SeverityNote {
-				w.broken++
-			}
-			if len(w.told) >= maxFindings {
-				continue
-			}
-			w.told[id] = true
-			if !w.tell(f) {
+		for _, f := range page.findings {
+			if !w.add(f) {
 				return true, nil
 			}
 		}
-		looked += turn.looked
+		looked += page.looked
 		if w.Progress != nil {
 			w.Progress(looked, max(w.total, looked))
 		}
-		if place = turn.place; place == "" {
+		if cursor = page.next; cursor == "" {
 			w.first = max(w.first, looked)
 			return false, nil
 		}
 	}
 }
 
-func identity(f worker.Finding) string { return f.Code + " " + f.Key + " " + f.Task }
+// add reports a finding, unless an earlier walk did. It returns false if the caller
+// wants no more.
+func (w *inspection) add(f worker.Finding) bool {
+	if f.Fixed != "" {
+		w.repaired++
+	}
+	id := f.Code + " " + f.Key + " " + f.Task
+	if w.reported[id] {
+		return true
+	}
+	if f.Code == unchecked && w.Fix {
+		// The next walk may repair what was in the way.
+		w.held = append(w.held, f)
+		return true
+	}
+	if f.Severity != worker.SeverityNote {
+		w.broken++
+	}
+	if len(w.reported) >= maxFindings {
+		return true
+	}
+	w.reported[id] = true
+	return w.report(f)
+}
 
 // sum ends the walk with how much was looked at.
 func (w *inspection) sum() {
@@ -167,39 +149,48 @@ func (w *inspection) sum() {
 	if w.broken > 0 {
 		f.Severity, f.What = worker.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
 	}
-	w.tell(f)
+	w.report(f)
 }
 
-// turn is what one call of the check script found.
-type turn struct {
-	place    string
+// checked is what one call of the check script found.
+type checked struct {
+	next     string        // where the walk goes on; "" at its end
 	pause    time.Duration // until the shared walk starts again
 	looked   int
 	findings []worker.Finding
 }
 
-func decodeCheck(reply any, prefix string) (turn, error) {
+// checkPage takes a walk one page on.
+func (s *Store) checkPage(ctx context.Context, mode string, page int, cursor string) (checked, error) {
+	reply, err := s.run(ctx, checkScript, mode, page, cursor, slowPause.Milliseconds())
+	if err != nil {
+		return checked{}, err
+	}
+	return decodeCheck(reply, s.prefix)
+}
+
+func decodeCheck(reply any, prefix string) (checked, error) {
 	r := readReply("check", reply)
-	t := turn{place: r.string(), pause: time.Duration(r.int()) * time.Millisecond, looked: int(r.int())}
+	c := checked{next: r.string(), pause: time.Duration(r.int()) * time.Millisecond, looked: int(r.int())}
 	for r.more() {
 		f := r.list()
 		code, name, id, detail, fixed := f.string(), f.string(), f.string(), f.string(), f.string()
 		if f.err != nil {
-			return t, f.err
+			return c, f.err
 		}
-		t.findings = append(t.findings, damage(code, prefix+name, id, detail, fixed))
+		c.findings = append(c.findings, damage(code, prefix+name, id, detail, fixed))
 	}
-	return t, r.err
+	return c, r.err
 }
 
 // The slow check is the same walk in small steps, one with each turn of upkeep,
-// shared by all replicas: its place is kept in meta.
+// shared by all replicas: meta has its cursor.
 const (
 	slowPage  = 100
 	slowPause = time.Minute
 )
 
-// slowCheck takes the shared walk one step on and returns what it mended.
+// slowCheck takes the shared walk one step on and returns what it repaired.
 func (s *Store) slowCheck(ctx context.Context) ([]worker.Finding, error) {
 	s.mu.Lock()
 	early := time.Now().Before(s.nextCheck)
@@ -207,35 +198,35 @@ func (s *Store) slowCheck(ctx context.Context) ([]worker.Finding, error) {
 	if early {
 		return nil, nil
 	}
-	reply, err := s.run(ctx, checkScript, "mend", slowPage, "shared", slowPause.Milliseconds())
-	if err != nil {
-		return nil, err
-	}
-	turn, err := decodeCheck(reply, s.prefix)
+	page, err := s.checkPage(ctx, "repair", slowPage, "shared")
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.nextCheck = time.Now().Add(turn.pause)
+	s.nextCheck = time.Now().Add(page.pause)
 	s.mu.Unlock()
-	return mended(turn.findings), nil
+	return repaired(page.findings), nil
 }
 
-// mended are the findings about which something was done.
-func mended(findings []worker.Finding) []worker.Finding {
-	var out []worker.Finding
-	for _, f := range findings {
-		if f.Fixed != "" {
-			out = append(out, f)
+// typesPage is how many keys one call of repairTypes looks at.
+const typesPage = 1000
+
+// repairTypes moves keys of a wrong type out of the way, which stop every script that
+// needs them, and returns what it moved.
+func (s *Store) repairTypes(ctx context.Context) (all []worker.Finding, err error) {
+	for page := (checked{}); ; {
+		page, err = s.checkPage(ctx, "types", typesPage, page.next)
+		all = append(all, repaired(page.findings)...)
+		if err != nil || page.next == "" {
+			return all, err
 		}
 	}
-	return out
 }
 
-// home is the server that has the pool's keys.
-func (s *Store) home(ctx context.Context) (redis.UniversalClient, error) {
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		return c.MasterForKey(ctx, s.prefix)
-	}
-	return s.rdb, nil
+// isWrongType reports whether a script met a key of a wrong type.
+func isWrongType(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
+
+// repaired are the findings about which something was done.
+func repaired(findings []worker.Finding) []worker.Finding {
+	return slices.DeleteFunc(findings, func(f worker.Finding) bool { return f.Fixed == "" })
 }

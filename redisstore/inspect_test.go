@@ -3,8 +3,10 @@ package redisstore_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,7 +16,7 @@ import (
 )
 
 // checkInspection walks over a pool that nothing has broken: whatever state it is
-// in, nothing may be found, and the mending walk may change nothing, which the
+// in, nothing may be found, and the repairing walk may change nothing, which the
 // next step's comparison with the model shows.
 func (w *walk) checkInspection() {
 	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
@@ -26,28 +28,53 @@ func (w *walk) checkInspection() {
 	}
 }
 
-// orders are the answers that a want allows, since much depends on the order in
-// which keys are come across: alternatives have a bar between them, a word with a
-// question mark may be there up to three times.
-func orders(want string) []string {
-	var all []string
-	for one := range strings.SplitSeq(want, "|") {
-		maybe, optional := strings.CutPrefix(one, "?")
-		if !optional {
-			all = append(all, one)
-			continue
+// wanted reports whether codes are what a case wants. Much depends on the order in
+// which the walk meets keys: a word with a question mark may be there up to three
+// times, and "…" stands for whatever else.
+func wanted(codes, want string) bool {
+	left := strings.Fields(codes)
+	take := func(code string) bool {
+		i := slices.Index(left, code)
+		if i >= 0 {
+			left = slices.Delete(left, i, i+1)
 		}
-		maybe, rest, _ := strings.Cut(maybe, " ")
-		for n := range 4 {
-			words := append(strings.Fields(strings.Repeat(maybe+" ", n)), strings.Fields(rest)...)
-			slices.Sort(words)
-			all = append(all, strings.Join(words, " "))
+		return i >= 0
+	}
+	for _, w := range strings.Fields(want) {
+		if w != "…" && w[0] != '?' && !take(w) {
+			return false
 		}
 	}
-	return all
+	for _, w := range strings.Fields(want) {
+		if w == "…" {
+			return true
+		}
+		if w[0] == '?' {
+			for range 3 {
+				take(w[1:])
+			}
+		}
+	}
+	return len(left) == 0
 }
 
-func TestWhatIsBrokenIsFoundAndMended(t *testing.T) {
+func whole(n int64) string { return strconv.FormatInt(n, 10) }
+
+// flagOff is a run entry that says that the end of its attempt needs nothing else.
+func flagOff(entry string) string {
+	words := strings.Fields(entry)
+	words[4] = "0"
+	return fmt.Sprintf("%-66s", strings.Join(words, " "))
+}
+
+// otherQueue is a claim of another queue.
+func otherQueue(claim string) string {
+	words := strings.Fields(claim)
+	words[2] = "q"
+	return strings.Join(words, " ")
+}
+
+func TestDamageIsFoundAndRepaired(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		for _, c := range damageCases {
 			t.Run(c.name, func(t *testing.T) {
@@ -64,40 +91,41 @@ func TestWhatIsBrokenIsFoundAndMended(t *testing.T) {
 					t.Errorf("looking changed\n%s\nto\n%s", before, after)
 				}
 				found := w.find(true)
-				if got := codes(found); !slices.Contains(orders(c.codes), got) {
+				if got := codes(found); !wanted(got, c.codes) {
 					t.Errorf("found %s, want %s\n%+v", got, c.codes, found)
 				}
 				for _, f := range found {
 					if f.Fixed == "" {
-						t.Errorf("not mended: %+v", f)
+						t.Errorf("not repaired: %+v", f)
 					}
 				}
 				w.findsNothing()
 				if c.after != nil {
 					c.after(w)
 				}
+				w.works()
 			})
 		}
 	})
 }
 
-// TestSlowCheckMendsTheSame breaks a pool in every way and lets upkeep find it,
-// with a new store each time: the place of the walk is the pool's.
-func TestSlowCheckMendsTheSame(t *testing.T) {
+// TestSlowCheckRepairsTheSame breaks a pool in every way and lets upkeep find it,
+// in turns.
+func TestSlowCheckRepairsTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		for _, c := range damageCases {
 			t.Run(c.name, func(t *testing.T) {
 				w := newWreck(t, rdb)
 				c.wreck(w)
-				var told []worker.Finding
-				for range 3 { // what is mended may bring to light what it hid
+				var reported []worker.Finding
+				for range 3 { // a repair may uncover other damage
 					w.must(w.store.ForgetCheck(t.Context()))
-					told = append(told, w.slowWalk()...)
+					reported = append(reported, w.slowWalk()...)
 				}
 				w.findsNothing()
-				for _, f := range told {
+				for _, f := range reported {
 					if f.Fixed == "" {
-						t.Errorf("told, and not mended: %+v", f)
+						t.Errorf("reported, and not repaired: %+v", f)
 					}
 				}
 			})
@@ -106,22 +134,19 @@ func TestSlowCheckMendsTheSame(t *testing.T) {
 }
 
 // slowWalk takes turns of upkeep until the slow check has come round.
-func (w *wreck) slowWalk() (told []worker.Finding) {
+func (w *wreck) slowWalk() (reported []worker.Finding) {
 	w.t.Helper()
 	for range 10_000 {
-		w.do("DEL", "lock:maintenance")
-		u, err := w.store.Maintain(w.t.Context(), "keeper")
-		w.must(err)
-		told = append(told, u.Mended...)
+		reported = append(reported, w.maintain().Mended...)
 		if strings.HasPrefix(w.rdb.HGet(w.t.Context(), w.prefix+"meta", "check").Val(), "after ") {
-			return told
+			return reported
 		}
 	}
 	w.t.Fatal("the slow check does not come round")
 	return nil
 }
 
-func TestSlowCheckRestsAfterAWalk(t *testing.T) {
+func TestSlowCheckPausesAfterAWalk(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
 		w.slowWalk()
@@ -129,16 +154,33 @@ func TestSlowCheckRestsAfterAWalk(t *testing.T) {
 		for _, s := range []*redisstore.Store{w.store, w.open(t, rdb)} {
 			w.do("DEL", "lock:maintenance")
 			if u, err := s.Maintain(t.Context(), "keeper"); err != nil || len(u.Mended) > 0 {
-				t.Errorf("mended %+v, %v, less than a minute after the last walk", u.Mended, err)
+				t.Errorf("repaired %+v, %v, less than a minute after the last walk", u.Mended, err)
 			}
+		}
+		w.must(w.store.ForgetCheck(t.Context()))
+		w.do("HSET", "meta", "check", "after 9000000000000")
+		if found := w.slowWalk(); len(found) != 1 {
+			t.Errorf("repaired %+v after the clock went back by years, want no longer pause", found)
 		}
 	})
 }
 
-func TestTwoLiveTasksOfOneUniqueKeyAreToldAndLeftAlone(t *testing.T) {
+func TestSlowCheckGoesOnFromASpoiledCursor(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
-		w.do("HSET", "task:wait2", "unique", "u")
+		for _, cursor := range []string{" ", "x", "0 nothing 0", "0 wait:default x", "end run:none 0", "after x"} {
+			w.must(w.store.ForgetCheck(t.Context()))
+			w.do("HSET", "meta", "check", cursor)
+			w.slowWalk()
+			w.findsNothing()
+		}
+	})
+}
+
+func TestTwoLiveTasksOfOneUniqueKeyAreReportedAndLeftAlone(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.rewrite("wait2", " k - ", " k - unique=u ")
 		found := w.find(true)
 		if len(found) != 1 || found[0].Code != "unique_shared" || !found[0].Open() || w.state("wait2") != worker.Waiting {
 			t.Errorf("found %+v", found)
@@ -165,6 +207,53 @@ func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 		}
 		if v := w.rdb.Get(t.Context(), w.prefix+"broken:task:x").Val(); v != "1" {
 			t.Errorf("the quarantined key holds %q", v)
+		}
+	})
+}
+
+func TestTheExtrasOfAQuarantinedRecordAreKept(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.do("SETRANGE", "task:fail", 0, "z")
+		w.find(true)
+		for _, name := range []string{"broken:task:fail", "more:fail", "history:fail"} {
+			if w.rdb.Exists(t.Context(), w.prefix+name).Val() == 0 {
+				t.Errorf("%s is gone", name)
+			}
+		}
+	})
+}
+
+func TestATaskThatIsDueInMoreThanTenYearsIsNamed(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		w.enqueue(worker.Spec{ID: "far", RunAt: w.now(t).Add(11 * 365 * 24 * time.Hour)})
+		found, err := w.store.WalkKeys(t.Context(), true)
+		w.must(err)
+		i := slices.IndexFunc(found, func(f worker.Finding) bool { return f.Code == "far_due" })
+		if i < 0 || found[i].Task != "far" || found[i].Open() {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+// Keys of a wrong type stop the scripts of upkeep, which moves them out of the way.
+func TestUpkeepGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		w := newWreck(t, rdb)
+		for name := range w.dump(t) {
+			t.Run(strings.TrimPrefix(name, w.prefix), func(t *testing.T) {
+				w := newWreck(t, rdb)
+				name := strings.TrimPrefix(name, "lts:{")
+				_, name, _ = strings.Cut(name, "}:")
+				w.do("DEL", name)
+				w.do("XADD", name, "*", "a", 1)
+				for range 3 {
+					w.must(w.store.ForgetCheck(t.Context()))
+					w.slowWalk()
+				}
+				w.findsNothing()
+			})
 		}
 	})
 }

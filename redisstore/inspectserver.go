@@ -41,8 +41,8 @@ func parseInfo(info string) serverFacts {
 }
 
 // inspectServer looks at everything around the keys. What the user may not look
-// at is a finding, too; only a server that does not answer is an error. ready says
-// that the pool's keys can be looked at.
+// at is a finding, too; only a server that does not answer is an error. ready is true
+// if the pool's keys can be looked at.
 func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready bool, err error) {
 	if err := s.checkName(); err != nil {
 		return nil, false, err
@@ -93,7 +93,7 @@ func inspectVersion(facts serverFacts, add adder) {
 	n, err := strconv.Atoi(major)
 	switch {
 	case !ok:
-		add(worker.SeverityNote, "version", "the server does not tell its version", "7.0 or newer is needed")
+		add(worker.SeverityNote, "version", "the server does not report its version", "7.0 or newer is needed")
 	case err != nil || n < 7:
 		add(worker.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
 	default:
@@ -113,7 +113,7 @@ func inspectRole(facts serverFacts, add adder) (writes bool) {
 func inspectEviction(facts serverFacts, add adder) {
 	switch p, ok := facts["maxmemory_policy"]; {
 	case !ok:
-		add(worker.SeverityNote, "eviction", "the server does not tell its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
+		add(worker.SeverityNote, "eviction", "the server does not report its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
 	case p != "noeviction":
 		add(worker.SeverityError, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
 	default:
@@ -136,7 +136,7 @@ func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 	}
 	switch aof, ok := facts["aof_enabled"]; {
 	case !ok:
-		add(worker.SeverityNote, "persistence", "the server does not tell whether it keeps an append-only file", "make sure that a restart loses no tasks")
+		add(worker.SeverityNote, "persistence", "the server does not report whether it keeps an append-only file", "make sure that a restart loses no tasks")
 	case aof != "1":
 		add(worker.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
 			"CONFIG SET appendonly yes, and in redis.conf; or live with it and enqueue again from your own records")
@@ -158,7 +158,7 @@ func inspectMemory(facts serverFacts, add adder) {
 		most, of = facts.number("total_system_memory"), "the machine's memory"
 	}
 	if used == 0 || most == 0 {
-		add(worker.SeverityNote, "memory", "the server does not tell how much memory it has", "")
+		add(worker.SeverityNote, "memory", "the server does not report how much memory it has", "")
 		return
 	}
 	if of != "maxmemory" {
@@ -177,16 +177,14 @@ func inspectMemory(facts serverFacts, add adder) {
 	}
 }
 
-// inspectRights runs the script that knows what the others need. It reports
-// whether the pool's keys can be looked at.
+// inspectRights runs the script that knows which commands the others need. It
+// reports whether the pool's keys can be looked at.
 func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err error) {
 	reply, err := s.run(ctx, rightsScript, true)
 	switch {
 	case err != nil && isRefused(err):
-		add(worker.SeverityError, "rights", "this user may not run scripts on the pool's keys", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(worker.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA and EVAL", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
-	case isWrongType(err):
-		return true, nil // the walk tells
 	case s.isAstray(err):
 		add(worker.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
 		return false, nil
@@ -233,32 +231,29 @@ func median(call func() error) (time.Duration, error) {
 	return took[roundTrips/2], nil
 }
 
-// inspectReplicas looks at who is there to run tasks.
+// inspectReplicas looks at the replicas that run tasks.
 func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	now, err := s.rdb.Time(ctx).Result()
 	if err != nil {
 		return err
 	}
-	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10)}).Result()
+	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"),
+		&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: listPage}).Result()
 	if err != nil {
-		if isWrongType(err) {
-			return nil // the walk tells
-		}
-		return err
+		return unlessWrongType(err)
 	}
 	for _, r := range silent {
-		add(worker.SeverityWarning, "replicas", "replica "+r+" stopped beating and nobody has taken it off the list",
-			"start a replica: its upkeep hands on what this one held")
+		add(worker.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
+			"start a replica: its upkeep takes back what this one held")
 	}
 	live, err := s.Replicas(ctx)
 	if err != nil {
-		return err
+		return unlessWrongType(err)
 	}
 	for _, r := range live {
-		where := fmt.Sprintf("replica %s (process %d on %s)", r.ID, r.PID, r.Host)
 		if r.Stuck > 0 {
-			add(worker.SeverityWarning, "replicas", fmt.Sprintf("%s has %d slots taken by handlers that ignore their cancelled context", where, r.Stuck),
-				"restart it, and make its handlers return when their context ends")
+			add(worker.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
+				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends")
 		}
 	}
 	if len(live) == 0 {
@@ -266,27 +261,42 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	} else {
 		add(worker.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
-	return s.inspectQueues(ctx, live, add)
+	return unlessWrongType(s.inspectQueues(ctx, len(live) > 0, add))
 }
 
-// inspectQueues looks at what keeps tasks from starting that nobody has to repair.
-func (s *Store) inspectQueues(ctx context.Context, live []worker.ReplicaInfo, add adder) error {
+// unlessWrongType is err, but nil for a key of a wrong type, which the walk reports.
+func unlessWrongType(err error) error {
+	if isWrongType(err) {
+		return nil
+	}
+	return err
+}
+
+// inspectQueues looks at what keeps tasks from starting and is no damage.
+func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 	st, err := s.Stats(ctx)
 	if err != nil {
-		if isWrongType(err) {
-			return nil // the walk tells
-		}
 		return err
 	}
 	if st.Paused {
 		add(worker.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
 	}
+	var full []worker.QueueInfo
 	for _, q := range st.Queues {
-		served := slices.ContainsFunc(live, func(r worker.ReplicaInfo) bool { return r.Queues[q.Name] > 0 })
 		if q.Paused {
 			add(worker.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
 		}
-		if q.Waiting > 0 && len(live) > 0 && !served {
+		if q.Waiting > 0 && live {
+			full = append(full, q)
+		}
+	}
+	for len(full) > 0 {
+		var page []worker.QueueInfo
+		page, full = cut(full, pipelinePage)
+		if page, err = s.unserved(ctx, page); err != nil {
+			return err
+		}
+		for _, q := range page {
 			add(worker.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
 				"name it in a replica's config, or stop the tasks if the name is a mistake")
 		}
@@ -296,6 +306,40 @@ func (s *Store) inspectQueues(ctx context.Context, live []worker.ReplicaInfo, ad
 			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
 	}
 	return nil
+}
+
+// unserved returns those of the queues that no class of replicas serves.
+func (s *Store) unserved(ctx context.Context, queues []worker.QueueInfo) ([]worker.QueueInfo, error) {
+	classes := make([]*redis.StringSliceCmd, len(queues))
+	exist := map[string]*redis.IntCmd{}
+	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+		p := rdb.Pipeline()
+		for i, q := range queues {
+			classes[i] = p.SMembers(ctx, s.key("served:", q.Name))
+		}
+		if _, err := p.Exec(ctx); err != nil {
+			return err
+		}
+		for _, of := range classes {
+			for _, c := range of.Val() {
+				if exist[c] == nil {
+					exist[c] = p.Exists(ctx, s.key("class:", c))
+				}
+			}
+		}
+		_, err := p.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []worker.QueueInfo
+	for i, q := range queues {
+		if !slices.ContainsFunc(classes[i].Val(), func(c string) bool { return exist[c].Val() > 0 }) {
+			out = append(out, q)
+		}
+	}
+	return out, nil
 }
 
 func waiting(n int) string {

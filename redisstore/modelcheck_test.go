@@ -1,219 +1,265 @@
 package redisstore_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// check compares the store with the model and its indexes with the rules.
+// keys is a dump of the pool: fields, members with scores, or elements, by key.
+type keys map[string]map[string]string
+
+// all are the keys that begin so, by the rest of their names.
+func (k keys) all(prefix string) map[string]map[string]string {
+	found := map[string]map[string]string{}
+	for name, v := range k {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			found[rest] = v
+		}
+	}
+	return found
+}
+
+// check compares the store with the model and every key with the rules.
 func (w *walk) check() {
 	w.checkEvents()
-	all := w.dump(w.t)
-	key := func(parts ...string) map[string]string { return all[w.prefix+strings.Join(parts, "")] }
-
-	for id, m := range w.tasks {
-		h := key("task:", id)
-		if run := strings.Fields(h["run"]); len(run) == 7 {
-			h["fence"] = run[0]
-			if h["state"] == "running" {
-				h["v"] = run[2]
-			}
-		}
-		number := func(field string, def int) int {
-			if h[field] == "" {
-				return def
-			}
-			n, _ := strconv.Atoi(h[field])
-			return n
-		}
-		const form = "%s v%d attempt %d fence %d failures %d lost %d generation %d"
-		got := fmt.Sprintf(form, h["state"], number("v", 1), number("attempt", 0), number("fence", 0), number("failures", 0),
-			number("lost", 0), number("generation", 0))
-		want := fmt.Sprintf(form, m.state, m.v, m.attempt, m.fence, m.failures, m.lost, m.generation)
-		if got != want {
-			w.failf("task %s is %s, want %s", id, got, want)
-		}
+	k := keys{}
+	for name, v := range w.dump(w.t) {
+		k[strings.TrimPrefix(name, w.prefix)] = v
 	}
-
-	// A live task is in exactly one index, an ended one in the one of its state.
-	where := map[string][]string{}
-	heads := map[string]bool{}
-	for k, v := range all {
-		name := strings.TrimPrefix(k, w.prefix)
-		kind, rest, _ := strings.Cut(name, ":")
-		switch {
-		case kind == "wait":
-			for id := range v {
-				where[id] = append(where[id], "waiting "+rest)
-				if m := w.tasks[id]; m != nil && v[id] != strconv.FormatFloat(m.score, 'f', -1, 64) {
-					w.failf("%s stands at %s, want %.0f", id, v[id], m.score)
-				}
-			}
-		case kind == "running":
-			for id := range v {
-				where[id] = append(where[id], "running "+rest)
-			}
-		case name == "scheduled":
-			for id := range v {
-				where[id] = append(where[id], "scheduled")
-			}
-		case kind == "ended":
-			for id := range v {
-				where[id] = append(where[id], rest)
-			}
-		case strings.HasPrefix(name, "group:wait:"):
-			for member := range v {
-				parts := strings.Split(member, " ")
-				id := parts[2]
-				where[id] = append(where[id], "waiting "+strings.TrimPrefix(name, "group:wait:"))
-				m := w.tasks[id]
-				if m == nil || m.group != parts[0] || parts[1] != fmt.Sprintf("%016.0f", m.score) {
-					w.failf("%q is parked for %+v", member, m)
-				}
-			}
-		case strings.HasPrefix(name, "group:head:"):
-			for g := range v {
-				heads[strings.TrimPrefix(name, "group:head:")+" "+g] = true
-			}
-		case strings.HasPrefix(name, "group:run:"):
-			g := strings.TrimPrefix(name, "group:run:")
-			if n := w.running(func(m *mtask) bool { return m.group == g }); n != len(v) {
-				w.failf("%d members run of group %s, want %d", len(v), g, n)
-			}
-			for id := range v {
-				if m := w.tasks[id]; m == nil || m.state != worker.Running || m.group != g {
-					w.failf("%s counts as running in group %s: %+v", id, g, m)
-				}
-			}
-		case kind == "task" || kind == "history":
-			if w.tasks[rest] == nil {
-				w.failf("key %s of a task that is gone", name)
-			}
-		case kind == "unique":
-			if m := w.holder(rest); m == nil || m.id != v["0"] {
-				w.failf("unique key %s is held by %s, want %+v", rest, v["0"], m)
-			}
-		case name == "expiring":
-			for id := range v {
-				if m := w.tasks[id]; m == nil || !m.live() {
-					w.failf("%s is watched for its end: %+v", id, m)
-				}
-			}
-		case kind == "wake":
-			if len(v) > 1 {
-				w.failf("%d markers of %s", len(v), rest)
-			}
-		}
+	for _, id := range w.ids() {
+		w.checkRecord(k, w.tasks[id])
+		w.checkMore(k, w.tasks[id])
 	}
-	for id, m := range w.tasks {
-		want := string(m.state)
-		if m.state == worker.Waiting || m.state == worker.Running {
-			want += " " + m.queue
-		}
-		if !slices.Equal(where[id], []string{want}) {
-			w.failf("%s is in %v, want in %q alone", id, where[id], want)
-		}
-		if m.unique != "" && m.live() && key("unique:", m.unique)["0"] != id {
-			w.failf("%s does not hold its unique key", id)
-		}
-		delete(where, id)
-	}
-	if len(where) > 0 {
-		w.failf("indexes hold tasks that are gone: %v", where)
-	}
-	for _, q := range walkQueues {
-		w.checkLine(q, key("wait:", q), key("group:wait:", q), key("group:head:", q), len(key("wake:", q)))
-	}
-	w.checkSums()
+	w.checkOrder()
+	w.checkRunning(k)
+	w.checkClaims(k)
+	w.checkIndexes(k)
+	w.checkGroups(k)
+	w.checkPool(k)
+	w.checkWakeUps()
+	w.checkSums(k)
 	w.checkInspection()
 }
 
-// checkLine checks that what could start stands in the line, and that somebody
-// will be woken for it.
-func (w *walk) checkLine(q string, line, parked, heads map[string]string, markers int) {
-	ahead := func(g, score string) bool {
-		for id := range line {
-			if m := w.tasks[id]; m != nil && m.group == g && fmt.Sprintf("%016.0f", m.score) < score {
-				return true
-			}
-		}
-		return false
-	}
-	for member := range parked {
-		parts := strings.Split(member, " ")
-		if g := parts[0]; !w.groupFull(g) && !ahead(g, parts[1]) {
-			w.failf("group %s has room, and nothing better of it stands in the line of %s than %q", g, q, member)
+// words are the words of a record's header that the spec asks for, without those
+// that are times.
+func words(s worker.Spec) string {
+	var all []string
+	add := func(name string, v any, given bool) {
+		if given {
+			all = append(all, fmt.Sprint(" ", name, "=", v))
 		}
 	}
-	for g, score := range heads {
-		found := false
-		for id, s := range line {
-			found = found || s == score && w.tasks[id] != nil && w.tasks[id].group == g
-		}
-		if !found {
-			w.failf("the head of group %s in %s, at %s, is not in the line", g, q, score)
+	add("group", s.Group, s.Group != "")
+	add("unique", worker.UniqueKey(s.Unique), s.Unique != "")
+	add("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0 && s.Timeout != worker.Forever)
+	add("timeout_ms", "none", s.Timeout == worker.Forever)
+	add("max_attempts", s.MaxAttempts, s.MaxAttempts > 0)
+	add("backoff", s.Backoff.String(), s.Backoff != worker.Backoff{})
+	if s.Retain != nil {
+		add("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
+		add("retain_ms", "forever", *s.Retain == worker.Forever)
+	}
+	add("reply", 1, s.Reply)
+	if len(s.Headers) > 0 {
+		text, _ := json.Marshal(s.Headers)
+		add("headers", strings.ReplaceAll(string(text), " ", `\u0020`), true)
+	}
+	return strings.Join(all, "")
+}
+
+// checkRecord checks task:ID byte by byte, but for the score, of which checkOrder
+// checks the order.
+func (w *walk) checkRecord(k keys, m *mtask) {
+	record := k["task:"+m.id]["0"]
+	if len(record) < 35 {
+		w.failf("the record of %s is %q", m.id, record)
+		return
+	}
+	letter := map[worker.State]string{worker.Scheduled: "s", worker.Succeeded: "S", worker.Failed: "F", worker.Stopped: "X", worker.Expired: "E"}[m.state]
+	if letter == "" {
+		letter = "w"
+		if m.spec.Delay > 0 && !m.past {
+			letter = "p"
 		}
 	}
-	claimable := ""
-	for _, m := range w.line(q) {
-		if !w.groupFull(m.group) && !m.late() {
-			claimable = m.id
-			break
+	flag := "0"
+	if m.past {
+		flag = "1"
+	}
+	if got := record[:3]; got != letter+flag+" " {
+		if !(m.past && letter == "w" && got == "p1 ") { // promoted before it got extras
+			w.failf("the record of %s (%s, past %v) begins with %q, want %q", m.id, m.state, m.past, got, letter+flag+" ")
 		}
 	}
-	if claimable != "" && w.room(q) > 0 && markers == 0 {
-		w.failf("%s could start from %s, and there is no marker", claimable, q)
+	created, err := strconv.ParseInt(record[3:16], 10, 64)
+	if err != nil || record[16] != ' ' || record[33] != ' ' {
+		w.failf("the record of %s is %q", m.id, record)
+		return
+	}
+	queue := m.spec.Queue
+	if queue == worker.DefaultQueue {
+		queue = "-"
+	}
+	want := m.spec.Kind + " " + queue + words(m.spec)
+	at := func(d time.Duration) int64 { return created + d.Milliseconds() }
+	if m.timed {
+		if m.spec.Delay > 0 {
+			want += fmt.Sprint(" due_at=", at(m.spec.Delay))
+		}
+		if ttl, deadline := m.spec.TTL, m.spec.Deadline; ttl > 0 && (deadline == 0 || ttl < deadline) {
+			want += fmt.Sprint(" expires_at=", at(ttl))
+		} else if deadline > 0 {
+			want += fmt.Sprint(" expires_at=", at(deadline))
+		}
+		if m.spec.Deadline > 0 {
+			want += fmt.Sprint(" deadline_at=", at(m.spec.Deadline))
+		}
+	}
+	if d := cmp.Diff(want+"\n"+string(m.spec.Payload), record[34:]); d != "" {
+		w.failf("the record of %s (-want +got):\n%s", m.id, d)
+	}
+	m.checkScore(w, record[17:33])
+}
+
+// checkScore checks that a score changes with its position only.
+func (m *mtask) checkScore(w *walk, score string) {
+	n, err := strconv.ParseInt(score, 10, 64)
+	priority, sequence := 127-n>>45, n&(1<<45-1)
+	if err != nil || priority != int64(m.spec.Priority) || (sequence == 0) != (m.seq == 0) {
+		w.failf("%s of priority %d, sequence %d has the score %s: priority %d, sequence %d", m.id, m.spec.Priority, m.seq, score, priority, sequence)
+	}
+	if m.scored == m.seq && m.score != "" && m.score != score {
+		w.failf("the score of %s changed from %s to %s", m.id, m.score, score)
+	}
+	m.score, m.scored = score, m.seq
+}
+
+// checkOrder checks that scores, and for equal ones ids, are in the order in which
+// tasks were enqueued.
+func (w *walk) checkOrder() {
+	var all []*mtask
+	for _, m := range w.tasks {
+		if m.seq > 0 {
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b *mtask) int { return a.seq - b.seq })
+	last := map[int8]*mtask{}
+	for _, m := range all {
+		if l := last[m.spec.Priority]; l != nil && (m.score < l.score || m.score == l.score && m.id <= l.id) {
+			w.failf("%s at %s is not behind %s at %s", m.id, m.score, l.id, l.score)
+		}
+		last[m.spec.Priority] = m
 	}
 }
 
-// checkSums checks the sum that holds at every instant.
-func (w *walk) checkSums() {
-	s, err := w.store.Stats(w.ctx)
-	w.must(err)
-	live, ended := s.Scheduled+s.Waiting+s.Running, 0
-	for _, n := range s.Ended {
-		ended += int(n)
+// checkMore checks the extras and the history of a task.
+func (w *walk) checkMore(k keys, m *mtask) {
+	h, there := k["more:"+m.id]
+	if there && !m.past {
+		w.failf("%s has the extras %v and no past", m.id, h)
 	}
-	if int(s.Enqueued) != w.enqueued || int(s.Retried) != w.retried || ended != w.ended || w.enqueued+w.retried != live+ended {
-		w.failf("%d enqueued, %d retried, %d live, %d ended; the model has %d, %d and %d", s.Enqueued, s.Retried, live, ended, w.enqueued, w.retried, w.ended)
+	if n := len(k["history:"+m.id]); n != min(m.history, worker.MaxHistory) {
+		w.failf("%s has %d entries in its history, want %d", m.id, n, m.history)
+	}
+	number := func(field string) int {
+		n, _ := strconv.Atoi(h[field])
+		return n
+	}
+	for field, want := range map[string]int{"failures": m.failures, "lost": m.lost, "generation": m.generation} {
+		if number(field) != want {
+			w.failf("%s has %s %q, want %d", m.id, field, h[field], want)
+		}
+	}
+	if m.stop && m.state == worker.Running && h["stop"] != "why" {
+		w.failf("%s does not say why it is to stop: %v", m.id, h)
+	}
+	if m.state == worker.Running {
+		return // the run entry has the version and the attempt
+	}
+	v, attempt := number("v"), int64(number("attempt"))
+	if h["v"] == "" {
+		if v = 1; k["task:"+m.id]["0"][0] == 'p' {
+			v = 2
+		}
+	}
+	if v != m.v || attempt != m.attempt {
+		w.failf("%s has version %d and attempt %d, want %d and %d", m.id, v, attempt, m.v, m.attempt)
+	}
+	if h["code"] != string(m.code) {
+		w.failf("%s has the code %q, want %q", m.id, h["code"], m.code)
 	}
 }
 
-// checkEvents checks that every change of state since the last step is one event.
-func (w *walk) checkEvents() {
-	for {
-		es, err := w.store.ReadEvents(w.ctx, w.cursor, 1000, 0)
-		w.must(err)
-		if len(es) == 0 {
-			break
-		}
-		for _, e := range es {
-			w.cursor = e.Cursor
-			m := w.tasks[e.ID]
-			if m == nil {
+// checkRunning checks the run entries.
+func (w *walk) checkRunning(k keys) {
+	seen := map[string]bool{}
+	for queue, entries := range k.all("run:") {
+		for id, entry := range entries {
+			m := w.tasks[id]
+			f := strings.Fields(entry)
+			if m == nil || m.state != worker.Running || m.spec.Queue != queue || len(f) != 7 {
+				w.failf("run:%s has %s: %q, of %+v", queue, id, entry, m)
 				continue
 			}
-			if e.Version == 1 {
-				m.seenV = 0
+			seen[id] = true
+			flag := "0"
+			s := m.spec
+			if m.past || s.Group != "" || s.Unique != "" || s.Retain != nil || s.Reply || len(s.Headers) > 0 || m.timed && (s.TTL > 0 || s.Deadline > 0) {
+				flag = "1"
 			}
-			if int(e.Version) != m.seenV+1 {
-				w.failf("event %+v follows version %d", e, m.seenV)
-			}
-			m.seenV = int(e.Version)
-			if e.State.Terminal() {
-				if m.ends++; m.ends > 1 {
-					w.failf("second end of one generation: %+v", e)
-				}
+			want := fmt.Sprintf("%d %d %d %s %s %s %s", m.fence, m.attempt, m.v, f[3], flag, m.spec.Kind, m.replica)
+			if strings.TrimRight(entry, " ") != want || len(entry) < 66 {
+				w.failf("run:%s has %s: %q, want %q, padded to 66", queue, id, entry, want)
 			}
 		}
 	}
 	for id, m := range w.tasks {
-		if m.seenV != m.v {
-			w.failf("the events of %s end at version %d, want %d", id, m.seenV, m.v)
+		if m.state == worker.Running && !seen[id] {
+			w.failf("%s runs without a run entry", id)
 		}
+	}
+}
+
+// checkClaims checks the claims and their leases.
+func (w *walk) checkClaims(k keys) {
+	now := w.now(w.t).UnixMilli()
+	for fence, c := range w.claims {
+		name := strconv.FormatInt(fence, 10)
+		f := strings.Fields(k["claims"][name])
+		if len(f) == 0 && len(c.open) == 0 && c.lingers {
+			delete(w.claims, fence)
+			continue
+		}
+		if len(f) < 6 {
+			w.failf("claim %d, of which %v are open, is %q", fence, c.open, f)
+			continue
+		}
+		n, _ := strconv.Atoi(f[0])
+		cut := map[bool]string{true: "1", false: "0"}[c.cut]
+		if n != len(f)-6 || f[1] != c.replica || f[2] != c.queue || f[4] != strconv.FormatInt(c.lease.Milliseconds(), 10) || f[5] != cut {
+			w.failf("claim %d is %q, want %s, %s, a lease of %v and cut %s", fence, f, c.replica, c.queue, c.lease, cut)
+		}
+		for id := range c.open {
+			if !slices.Contains(f[6:], id) {
+				w.failf("claim %d is %q, without %s", fence, f, id)
+			}
+		}
+		ends, err := strconv.ParseInt(k["leases"][name], 10, 64)
+		if lasts := ends - now; err != nil || c.short && lasts > 2 || !c.short && (lasts < 0 || lasts > long.Milliseconds()) {
+			w.failf("the lease of claim %d ends in %d ms (%v), short: %v", fence, lasts, err, c.short)
+		}
+	}
+	if len(k["claims"]) != len(w.claims) || len(k["leases"]) != len(w.claims) {
+		w.failf("claims %v, leases %v, want %d", k["claims"], k["leases"], len(w.claims))
 	}
 }

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,44 +16,29 @@ import (
 // The driver sends a call again when its reply is lost. These tests do so by
 // hand, with the very same bytes.
 
-// again makes the recorded script calls of the named number once more and returns
-// their replies.
-func (s *site) again(t *testing.T, calls [][]any) []any {
-	t.Helper()
-	var replies []any
-	for _, args := range calls {
-		v, err := s.rdb.Do(t.Context(), args...).Result()
-		if err != nil && err != redis.Nil {
-			t.Fatal(err)
-		}
-		replies = append(replies, v)
-	}
-	return replies
-}
-
 func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		s.join(t, "r")
 		var sent recorder
 		rdb.AddHook(&sent)
-		specs := []worker.Spec{{Kind: "k"}, {Kind: "k", ID: "x"}, {Kind: "k", ID: "x"}}
-		if _, err := s.store.Enqueue(t.Context(), specs); err != nil {
-			t.Fatal(err)
-		}
-		call := sent.calls[len(sent.calls)-1:]
+		s.enqueue(t, worker.Spec{}, worker.Spec{ID: "x"}, worker.Spec{ID: "x"})
+		calls := sent.take()
+		call := calls[len(calls)-1:]
 		if s.again(t, call)[0] == nil {
 			t.Error("no reply")
 		}
-		// The task may have come and gone before the reply is asked for again.
-		_, claimed, err := s.store.Exchange(t.Context(), nil, []worker.Claim{{Replica: "r", Queue: "default", N: 9, Lease: time.Minute, Call: 1}})
-		if err != nil || len(claimed[0].Tasks) != 2 {
-			t.Fatal(claimed, err)
+		// The task may be gone before the reply is asked for again.
+		got, err := s.store.Exchange(t.Context(), claimOf(1, "default", 9))
+		if err != nil || len(tasksOf(got)) != 2 {
+			t.Fatal(got, err)
 		}
-		for _, task := range claimed[0].Tasks {
-			if _, _, err := s.store.Exchange(t.Context(), []worker.Report{{ID: task.ID, Fence: task.Fence, Op: worker.Succeed}}, nil); err != nil {
-				t.Fatal(err)
-			}
+		var reports []worker.Report
+		for _, task := range tasksOf(got) {
+			reports = append(reports, reportOn(task, worker.Succeed))
+		}
+		if _, err := s.store.Exchange(t.Context(), reportsOf(1, reports...)); err != nil {
+			t.Fatal(err)
 		}
 		replies := append(s.again(t, call), s.again(t, call)...)
 		if a, b := fmt.Sprint(replies[0]), fmt.Sprint(replies[1]); a != b || !strings.Contains(a, "dup x waiting") {
@@ -70,11 +56,10 @@ func TestOvertakenEnqueueIsRefused(t *testing.T) {
 		var sent recorder
 		rdb.AddHook(&sent)
 		for range 2 {
-			if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
-				t.Fatal(err)
-			}
+			s.enqueue(t, worker.Spec{})
 		}
-		first := sent.calls[len(sent.calls)-2]
+		calls := sent.take()
+		first := calls[len(calls)-2]
 		if err := rdb.Do(t.Context(), first...).Err(); err == nil || !strings.HasPrefix(err.Error(), "STALE") {
 			t.Errorf("error %v", err)
 		}
@@ -84,8 +69,8 @@ func TestOvertakenEnqueueIsRefused(t *testing.T) {
 	})
 }
 
-// Entries of the same text have no other identity than their place in the inbox:
-// a repeated call must not take the next ones for the ones it has admitted.
+// Entries of the same text have no identity but their position in the inbox: a
+// repeated call must not take the next ones for those that it has admitted.
 func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
@@ -102,7 +87,8 @@ func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 			if more, err = s.store.AdmitInbox(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			s.again(t, sent.calls[len(sent.calls)-1:])
+			calls := sent.take()
+			s.again(t, calls[len(calls)-1:])
 		}
 		st, err := s.store.Stats(t.Context())
 		if err != nil || st.Waiting != n || st.Rejected != 0 || st.Inbox != 0 {
@@ -111,34 +97,39 @@ func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 	})
 }
 
+// life is a pool with one task.
+type life struct {
+	s    *site
+	call int64
+	held int64 // fence of the latest claim
+}
+
+func (l *life) report(ctx context.Context, op worker.Op) error {
+	l.call++
+	_, err := l.s.store.Exchange(ctx, reportsOf(l.call, worker.Report{ID: "x", Queue: "default", Fence: l.held, Last: true, Op: op,
+		Code: worker.CodeError, DelaySet: true}))
+	return err
+}
+
 // TestStopRacesEverything stops a task before and after every other step of its
 // life, in every order of four, and checks that it ends once and never starts again.
 func TestStopRacesEverything(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := t.Context()
-		type life struct {
-			s    *site
-			call int64
-			held int64 // fence of the latest claim
-		}
 		steps := map[string]func(*life) error{
 			"stop": func(l *life) error { _, err := l.s.store.Stop(ctx, "why", "x"); return err },
 			"claim": func(l *life) error {
 				l.call++
-				_, claimed, err := l.s.store.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Millisecond, Call: l.call}})
-				if err == nil && len(claimed[0].Tasks) > 0 {
-					l.held = claimed[0].Tasks[0].Fence
+				x := claimOf(l.call, "default", 1)
+				x.Lease = time.Millisecond
+				got, err := l.s.store.Exchange(ctx, x)
+				if len(got.Claimed) > 0 {
+					l.held = got.Claimed[0].Fence
 				}
 				return err
 			},
-			"succeed": func(l *life) error {
-				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: l.held, Op: worker.Succeed}}, nil)
-				return err
-			},
-			"fail": func(l *life) error {
-				_, _, err := l.s.store.Exchange(ctx, []worker.Report{{ID: "x", Fence: l.held, Op: worker.Fail, Code: worker.CodeError, DelaySet: true}}, nil)
-				return err
-			},
+			"succeed": func(l *life) error { return l.report(ctx, worker.Succeed) },
+			"fail":    func(l *life) error { return l.report(ctx, worker.Fail) },
 			"reap": func(l *life) error {
 				for until := l.s.now(t).Add(time.Millisecond); !l.s.now(t).After(until); {
 				}
@@ -163,9 +154,7 @@ func TestStopRacesEverything(t *testing.T) {
 			l := &life{s: newSite(t, rdb)}
 			l.s.join(t, "r")
 			keep := worker.Forever
-			if _, err := l.s.store.Enqueue(ctx, []worker.Spec{{ID: "x", Kind: "k", Retain: &keep}}); err != nil {
-				t.Fatal(err)
-			}
+			l.s.enqueue(t, worker.Spec{ID: "x", Retain: &keep})
 			stopped, ended := false, worker.State("")
 			for _, n := range order {
 				if err := steps[n](l); err != nil {

@@ -4,7 +4,7 @@ import "fmt"
 
 // replyReader takes a script's reply apart. A reply of another shape than the
 // script promises is an error, never a panic: a proxy or a server of another
-// make may stand in between.
+// make may have answered.
 type replyReader struct {
 	what string
 	vals []any
@@ -25,7 +25,7 @@ func readSingle(what string, v any) *replyReader { return &replyReader{what: wha
 
 func (r *replyReader) fail(want string, got any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%s: the reply has %T where %s belongs", r.what, got, want)
+		r.err = fmt.Errorf("%s: the reply has %T instead of %s", r.what, got, want)
 	}
 }
 

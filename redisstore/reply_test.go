@@ -47,6 +47,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 			return s.store.ForgetQueue(ctx, "q")
 		}},
 		"regroup": {[]any{int64(0), []any{}}, func(ctx context.Context, s *site) error {
+			s.park(ctx, "default")
 			return s.store.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two})
 		}},
 		"drain": {[]any{"1", []any{}}, func(ctx context.Context, s *site) error {

@@ -26,10 +26,10 @@ func wantSchemaError(t *testing.T, what string, err error, has, do string) {
 	}
 }
 
-// A replica that is at work, too, finds out when it asks again.
-func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {
+// A running replica finds out, too, when it reads the schema again.
+func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
-		for has, do := range map[string]string{"2": "upgrade", "0": "drain", "x": "release that wrote it"} {
+		for has, do := range map[string]string{"3": "upgrade", "1": "drain", "x": "release that wrote it"} {
 			w := newWreck(t, rdb)
 			ctx, st := t.Context(), w.store
 			held := w.claim(1)[0]
@@ -44,19 +44,13 @@ func TestForeignSchemaIsRefusedByWhoeverChangesThePool(t *testing.T) {
 				},
 				"enqueue": func() error { _, err := st.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); return err },
 				"admit":   func() error { _, err := st.AdmitInbox(ctx); return err },
-				"claim": func() error {
-					_, _, err := st.Exchange(ctx, nil, []worker.Claim{{Replica: "r", Queue: "default", N: 1, Lease: time.Minute, Call: 99}})
-					return err
-				},
-				"report": func() error {
-					_, _, err := st.Exchange(ctx, []worker.Report{{ID: held.ID, Fence: held.Fence}}, nil)
-					return err
-				},
+				"claim":   func() error { _, err := st.Exchange(ctx, claimOf(99, "default", 1)); return err },
+				"report":  func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, worker.Succeed))); return err },
 				"renew": func() error {
-					_, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Held: []worker.Held{{ID: held.ID, Fence: held.Fence}}})
+					_, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Held: heldBy(held)})
 					return err
 				},
-				"upkeep":    func() error { _, err := st.Maintain(ctx, "r"); return err },
+				"maintain":  func() error { _, err := st.Maintain(ctx, "r"); return err },
 				"stop":      func() error { _, err := st.Stop(ctx, "", "wait"); return err },
 				"retry":     func() error { _, err := st.Retry(ctx, "fail"); return err },
 				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },

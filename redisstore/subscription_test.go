@@ -33,7 +33,7 @@ func (s *stream) add(n int) (last string) {
 	for range n {
 		var err error
 		last, err = s.raw.XAdd(context.Background(), &redis.XAddArgs{
-			Stream: s.prefix + "events", Values: []any{"id", "x", "kind", "k", "state", "waiting"},
+			Stream: s.prefix + "events", Values: []any{"ids", "x", "kind", "k", "state", "waiting", "v", "1", "at", "1700000000000"},
 		}).Result()
 		if err != nil {
 			s.t.Fatal(err)

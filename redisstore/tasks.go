@@ -13,19 +13,15 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// listPage is how many entries of an index are read at a time.
-const listPage = 200
-
 // Tasks reads the tasks that match, state by state, inside a state in the order
-// of its index. It reads a page at a time and sees the pool at many instants.
+// of its index; running ones are in none. It reads a page at a time and sees the pool
+// at many instants.
 func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
 	return func(yield func(*worker.Task, error) bool) {
 		for ids, err := range s.candidates(ctx, f) {
 			var tasks []*worker.Task
-			if err == nil && f.Brief {
-				tasks, err = s.brief(ctx, ids)
-			} else if err == nil {
-				tasks, err = s.Get(ctx, ids...)
+			if err == nil {
+				tasks, err = s.read(ctx, f.Brief, ids)
 			}
 			if err != nil {
 				yield(nil, s.fail(ctx, "list", err))
@@ -47,36 +43,37 @@ func matches(f worker.Filter, t *worker.Task) bool {
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
 
-// candidates yields pages of ids that the filter's indexes name.
+// candidates yields the ids that the filter's indexes name.
 func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
-	return func(yield func([]string, error) bool) {
-		if len(f.IDs) > 0 {
+	if len(f.IDs) > 0 {
+		return func(yield func([]string, error) bool) {
 			for page := range slices.Chunk(f.IDs, listPage) {
 				if !yield(page, nil) {
 					return
 				}
 			}
-			return
 		}
-		if err := s.checkName(); err != nil {
-			yield(nil, err)
-			return
-		}
-		queues, err := s.rdb.SMembers(ctx, s.key("queues")).Result()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		slices.Sort(queues)
-		if len(f.Queues) > 0 {
-			queues = slices.DeleteFunc(queues, func(q string) bool { return !slices.Contains(f.Queues, q) })
+	}
+	return func(yield func([]string, error) bool) {
+		queues := slices.Sorted(slices.Values(f.Queues))
+		if len(queues) == 0 {
+			var err error
+			if queues, err = s.queues(ctx); err != nil {
+				yield(nil, err)
+				return
+			}
 		}
 		for _, state := range worker.States() {
 			if len(f.States) > 0 && !slices.Contains(f.States, state) {
 				continue
 			}
-			for _, index := range s.indexes(ctx, state, queues) {
-				for ids, err := range index {
+			found, err := s.existing(ctx, s.indexes(state, queues), func(key string) string { return key })
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, key := range found {
+				for ids, err := range s.walk(ctx, key) {
 					if !yield(ids, err) || err != nil {
 						return
 					}
@@ -86,49 +83,58 @@ func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
 	}
 }
 
-// pages are the ids that an index holds.
-type pages = iter.Seq2[[]string, error]
-
-// indexes are those that hold the tasks of a state.
-func (s *Store) indexes(ctx context.Context, state worker.State, queues []string) []pages {
-	var all []pages
+// indexes are the keys that have the tasks of a state, those of the given queues if
+// there is one by queue.
+func (s *Store) indexes(state worker.State, queues []string) (keys []string) {
 	switch state {
 	case worker.Scheduled:
-		all = append(all, s.byScore(ctx, s.key("scheduled")))
+		return []string{s.key("scheduled")}
 	case worker.Waiting:
 		for _, q := range queues {
-			all = append(all, s.byScore(ctx, s.key("wait:", q)), s.byMember(ctx, s.key("group:wait:", q)))
+			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
 		}
 	case worker.Running:
 		for _, q := range queues {
-			all = append(all, s.byScore(ctx, s.key("running:", q)))
+			keys = append(keys, s.key("run:", q))
 		}
 	default:
-		all = append(all, s.byScore(ctx, s.key("ended:", string(state))))
+		return []string{s.key("ended:", string(state))}
 	}
-	return all
+	return keys
+}
+
+// walk reads the ids in one of the indexes.
+func (s *Store) walk(ctx context.Context, key string) pages {
+	switch {
+	case strings.HasPrefix(key, s.key("group:wait:")):
+		return s.byMember(ctx, key)
+	case strings.HasPrefix(key, s.key("run:")):
+		return s.byField(ctx, key)
+	default:
+		return s.byScore(ctx, key, "-inf")
+	}
 }
 
 // byScore walks a sorted set by score, so that entries that come and go before
 // the current one neither hide nor repeat others.
-func (s *Store) byScore(ctx context.Context, key string) pages {
+func (s *Store) byScore(ctx context.Context, key, from string) pages {
 	return func(yield func([]string, error) bool) {
-		from := "-inf"
 		var ties []redis.Z // the end of the page before: all with the score from
 		for {
-			page, found, err := s.pageAfter(ctx, key, ties)
-			if err == nil && !found {
-				// Where these have all left, whoever else has their score is read,
-				// rather twice than not at all.
-				page, err = s.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-					Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
-				}).Result()
-			}
-			if err != nil {
+			var page []redis.Z
+			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+				var found bool
+				if page, found, err = pageAfter(ctx, rdb, key, ties); err == nil && !found {
+					// They have all left: all entries with their score are read, rather
+					// twice than not at all.
+					page, err = rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
+						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
+					}).Result()
+				}
+				return err
+			})
+			if err != nil || len(page) == 0 {
 				yield(nil, err)
-				return
-			}
-			if len(page) == 0 {
 				return
 			}
 			ids := make([]string, len(page))
@@ -149,13 +155,13 @@ func (s *Store) byScore(ctx context.Context, key string) pages {
 }
 
 // pageAfter reads what follows the last of some entries that is still there, by
-// its rank: where very many share one score (kept for ever, due at midnight) Redis
-// would have to count off all that were read before.
-func (s *Store) pageAfter(ctx context.Context, key string, entries []redis.Z) (page []redis.Z, found bool, err error) {
+// its rank: if very many share one score (kept for ever, due at midnight) Redis
+// would have to skip all that were read before.
+func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, entries []redis.Z) (page []redis.Z, found bool, err error) {
 	for len(entries) > 0 {
 		last := entries[len(entries)-1]
 		member, _ := last.Member.(string)
-		rank, err := s.rdb.ZRank(ctx, key, member).Result()
+		rank, err := rdb.ZRank(ctx, key, member).Result()
 		if errors.Is(err, redis.Nil) {
 			entries = entries[:len(entries)-1]
 			continue
@@ -163,11 +169,11 @@ func (s *Store) pageAfter(ctx context.Context, key string, entries []redis.Z) (p
 		if err != nil {
 			return nil, false, err
 		}
-		page, err := s.rdb.ZRangeWithScores(ctx, key, rank, rank+listPage).Result()
+		page, err := rdb.ZRangeWithScores(ctx, key, rank, rank+listPage).Result()
 		if err != nil {
 			return nil, false, err
 		}
-		if len(page) > 0 && page[0].Member == last.Member { // else it has moved in between
+		if len(page) > 0 && page[0].Member == last.Member { // else another position by now
 			return page[1:], true, nil
 		}
 	}
@@ -179,12 +185,13 @@ func (s *Store) pageAfter(ctx context.Context, key string, entries []redis.Z) (p
 func (s *Store) byMember(ctx context.Context, key string) pages {
 	return func(yield func([]string, error) bool) {
 		for from := "-"; ; {
-			page, err := s.rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
-			if err != nil {
+			var page []string
+			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+				page, err = rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
+				return err
+			})
+			if err != nil || len(page) == 0 {
 				yield(nil, err)
-				return
-			}
-			if len(page) == 0 {
 				return
 			}
 			from = "(" + page[len(page)-1]
@@ -192,6 +199,27 @@ func (s *Store) byMember(ctx context.Context, key string) pages {
 				page[i] = member[strings.LastIndexByte(member, ' ')+1:]
 			}
 			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+// byField walks the fields of a hash.
+func (s *Store) byField(ctx context.Context, key string) pages {
+	return func(yield func([]string, error) bool) {
+		seen := map[string]bool{}
+		for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+			return rdb.HScan(ctx, key, cursor, "", listPage)
+		}) {
+			var page []string
+			for i := 0; i+1 < len(flat); i += 2 {
+				if id := flat[i]; !seen[id] {
+					seen[id] = true
+					page = append(page, id)
+				}
+			}
+			if !yield(page, err) {
 				return
 			}
 		}

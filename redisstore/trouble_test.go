@@ -15,9 +15,10 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// What a store does when Redis, or somebody else at work in it, makes trouble.
+// What a store does when Redis, or another program in it, makes trouble.
 
-// troubled is a pool on a server of its own, with replica r, and three tasks.
+// troubled is a pool on a server of its own, with replica r. The function makes the
+// next exchange, which claims up to n tasks.
 func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error)) {
 	t.Helper()
 	rdb := redisserver.Start(t).Client(t)
@@ -27,13 +28,10 @@ func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, repor
 	call := int64(0)
 	return rdb, s, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error) {
 		call++
-		verdicts, claimed, err := s.Exchange(t.Context(), reports, []worker.Claim{{
-			Replica: "r", Queue: "default", N: n, Lease: time.Minute, Grace: time.Second, Call: call,
-		}})
-		if err != nil {
-			return nil, nil, err
-		}
-		return verdicts, claimed[0].Tasks, nil
+		x := claimOf(call, "default", n)
+		x.Reports = reports
+		got, err := s.Exchange(t.Context(), x)
+		return got.Verdicts, tasksOf(got), err
 	}
 }
 
@@ -69,13 +67,13 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 	if _, err := s.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil || !strings.Contains(err.Error(), "maxmemory") {
 		t.Errorf("enqueue: %v, want advice about maxmemory", err)
 	}
-	kept, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: []worker.Held{{ID: held[0].ID, Fence: held[0].Fence}}})
-	if err != nil || kept[0] != worker.Kept {
+	kept, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(held...)})
+	if err != nil || kept.Verdicts[0] != worker.Kept {
 		t.Errorf("renew: %v, %v", kept, err)
 	}
-	verdicts, more, err := exchange(1,
-		worker.Report{ID: held[0].ID, Fence: held[0].Fence, Op: worker.Succeed},
-		worker.Report{ID: held[1].ID, Fence: held[1].Fence, Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true})
+	failure := reportOn(held[1], worker.Fail)
+	failure.DelaySet = true
+	verdicts, more, err := exchange(1, reportOn(held[0], worker.Succeed), failure)
 	if err != nil || fmt.Sprint(verdicts) != "[ok ok]" || len(more) != 1 {
 		t.Errorf("exchange: %v, %d tasks, %v", verdicts, len(more), err)
 	}
@@ -87,7 +85,7 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 		t.Errorf("pause: %v", err)
 	}
 	if u, err := s.Maintain(ctx, "r"); err != nil || u.Busy {
-		t.Errorf("upkeep: %+v, %v", u, err)
+		t.Errorf("maintenance: %+v, %v", u, err)
 	}
 	if _, err := s.Join(ctx, worker.Registration{Replica: "late", Lease: time.Minute}); err != nil {
 		t.Errorf("join: %v", err)
@@ -126,7 +124,7 @@ func TestSameIDAgainHasANewFence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := worker.Report{ID: "nightly", Fence: first[0].Fence, Op: worker.Succeed}
+	report := reportOn(first[0], worker.Succeed)
 	if v, _, err := exchange(0, report); err != nil || v[0] != worker.Accepted {
 		t.Fatal(v, err)
 	}
@@ -143,7 +141,7 @@ func TestSameIDAgainHasANewFence(t *testing.T) {
 	}
 }
 
-func TestLostBodyHoldsUpNeitherGroupNorQueue(t *testing.T) {
+func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 	rdb, s, exchange := troubled(t)
 	one := 1
 	if err := s.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: "g", Limit: &one}); err != nil {
@@ -155,45 +153,57 @@ func TestLostBodyHoldsUpNeitherGroupNorQueue(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	rdb.Del(t.Context(), "lts:{p}:task:a")
-	rdb.ZAdd(t.Context(), "lts:{p}:running:default", redis.Z{Score: 1, Member: "a"}) // its lease has ended
-	if _, err := s.Maintain(t.Context(), "r"); err != nil {
-		t.Fatal(err)
+	rdb.ZAdd(t.Context(), "lts:{p}:leases", redis.Z{Score: 1, Member: got[0].Fence}) // its lease has ended
+	for range 20 {                                                                   // until the slow check has been around
+		s.ForgetCheck(t.Context())
+		if _, err := s.Maintain(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, got, err := exchange(2); err != nil || len(got) != 1 || got[0].ID != "b" {
 		t.Errorf("claimed %v, %v, want b", got, err)
 	}
 }
 
-func TestSpoiledTaskIsInNobodysWay(t *testing.T) {
-	for field, value := range map[string]string{"timeout_ms": "5m", "attempt": "x", "v": "x", "deadline_at": "soon", "created_at": "", "kind": ""} {
-		t.Run(field, func(t *testing.T) {
+// bad is the record of a task that something else has overwritten.
+func TestSpoiledRecordBlocksNoOtherTask(t *testing.T) {
+	spec := worker.Spec{Kind: "k", ID: "bad", Timeout: time.Minute, MaxAttempts: 3, TTL: time.Hour, Deadline: 2 * time.Hour, Headers: map[string]string{"h": "v"}}
+	for _, c := range [][2]string{
+		{"timeout_ms=60000", "timeout_ms=5m"}, {"max_attempts=3", "max_attempts=x"}, {"deadline_at=", "deadline_at=soon"}, {"expires_at=", "expires_at=soon"},
+		{"headers=", "headers=["}, {"w0 1", "w0 x"}, {"w0 ", "z0 "}, {"w0 ", "w9 "}, {" k - ", " "}, {" k - ", "  "}, {"\n", ""}, {"w0 ", ""}, {"timeout_ms=60000", "="},
+		{"timeout_ms=60000", "group=g timeout_ms=1"}, {" k - ", " k other "},
+	} {
+		t.Run(c[1], func(t *testing.T) {
 			rdb, s, exchange := troubled(t)
-			enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "bad"}, worker.Spec{Kind: "k", ID: "c"})
-			if value == "" {
-				rdb.HDel(t.Context(), "lts:{p}:task:bad", field)
-			} else {
-				rdb.HSet(t.Context(), "lts:{p}:task:bad", field, value, "more", 2)
-			}
+			enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, spec, worker.Spec{Kind: "k", ID: "c"})
+			p := site{rdb: rdb, prefix: "lts:{p}:"}
+			p.rewrite(t, "bad", c[0], c[1])
 			_, got, err := exchange(3)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var reports []worker.Report
 			for _, task := range got {
-				reports = append(reports, worker.Report{ID: task.ID, Fence: task.Fence, Op: worker.Succeed})
+				reports = append(reports, reportOn(task, worker.Succeed))
 			}
 			verdicts, _, err := exchange(3, reports...)
 			if err != nil || strings.Count(fmt.Sprint(verdicts), "ok") != len(got) || len(got) < 2 {
 				t.Errorf("%d tasks, verdicts %v, %v", len(got), verdicts, err)
 			}
-			if st, _ := s.Stats(t.Context()); st.Ended[worker.Succeeded] != int64(len(got)) || st.Running != 0 {
-				t.Errorf("stats %+v", st)
+			if st, err := s.Stats(t.Context()); err != nil || st.Ended[worker.Succeeded] != int64(len(got)) || st.Running != 0 {
+				t.Errorf("stats %+v, %v", st, err)
+			}
+			if _, err := s.Get(t.Context(), "bad"); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.Maintain(t.Context(), "r"); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 }
 
-func TestMissingRightsAreToldBeforeAnythingIsWritten(t *testing.T) {
+func TestMissingRightsAreReportedBeforeAnythingIsWritten(t *testing.T) {
 	rdb, _, _ := troubled(t)
 	if err := rdb.Do(t.Context(), "ACL", "SETUSER", "half", "on", ">pw", "~*", "&*", "+@all", "-xadd").Err(); err != nil {
 		t.Fatal(err)
@@ -214,43 +224,59 @@ func TestMissingRightsAreToldBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-func TestSpoiledClaimEndsWithItsLease(t *testing.T) {
-	rdb, s, exchange := troubled(t)
-	ctx := t.Context()
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Headers: map[string]string{"h": "1"}})
-	_, held, err := exchange(1)
-	if err != nil || len(held) != 1 {
-		t.Fatal(held, err)
-	}
-	rdb.HSet(ctx, "lts:{p}:task:a", "run", "x")
-	verdicts, _, err := exchange(1, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
-	if err != nil || verdicts[0] != worker.LeaseLost {
-		t.Errorf("verdicts %v, %v", verdicts, err)
-	}
-	rdb.ZAdd(ctx, "lts:{p}:running:default", redis.Z{Score: 1, Member: "a"})
-	if _, err := s.Maintain(ctx, "r"); err != nil {
-		t.Fatal(err)
-	}
-	_, again, err := exchange(1)
-	if err != nil || len(again) != 1 || again[0].Lost != 1 || again[0].Fence <= held[0].Fence {
-		t.Errorf("claimed %+v, %v", again, err)
-	}
-}
-
-func TestSpoiledFlagOfATaskHidesNothing(t *testing.T) {
-	rdb, s, exchange := troubled(t)
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Group: "g"})
-	rdb.HSet(t.Context(), "lts:{p}:task:a", "more", "x")
-	_, held, err := exchange(1)
-	if err != nil || len(held) != 1 || held[0].Group != "g" {
-		t.Fatal(held, err)
-	}
-	verdicts, _, err := exchange(1, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
-	if err != nil || verdicts[0] != "ok" {
-		t.Errorf("verdicts %v, %v", verdicts, err)
-	}
-	if n := rdb.Exists(t.Context(), "lts:{p}:group:run:g").Val(); n != 0 {
-		t.Error("the group still has a member")
+// A task whose run entry or claim is spoiled or gone is taken back by its lease or
+// by the slow check, and holds its limit no longer.
+func TestSpoiledClaimIsTakenBack(t *testing.T) {
+	for name, spoil := range map[string]func(rdb *redis.Client, fence int64){
+		"run entry of another form": func(rdb *redis.Client, fence int64) {
+			rdb.HSet(context.Background(), "lts:{p}:run:default", "a", "x")
+		},
+		"claim of another form": func(rdb *redis.Client, fence int64) {
+			rdb.HSet(context.Background(), "lts:{p}:claims", fence, "x")
+		},
+		"claim gone": func(rdb *redis.Client, fence int64) {
+			rdb.HDel(context.Background(), "lts:{p}:claims", fmt.Sprint(fence))
+		},
+		"lease gone": func(rdb *redis.Client, fence int64) {
+			rdb.ZRem(context.Background(), "lts:{p}:leases", fence)
+		},
+		"both gone": func(rdb *redis.Client, fence int64) {
+			rdb.HDel(context.Background(), "lts:{p}:claims", fmt.Sprint(fence))
+			rdb.ZRem(context.Background(), "lts:{p}:leases", fence)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rdb, s, exchange := troubled(t)
+			ctx := t.Context()
+			enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Headers: map[string]string{"h": "1"}})
+			_, held, err := exchange(1)
+			if err != nil || len(held) != 1 {
+				t.Fatal(held, err)
+			}
+			spoil(rdb, held[0].Fence)
+			if _, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Millisecond, Grace: time.Millisecond, Held: heldBy(held...)}); err != nil {
+				t.Error(err)
+			}
+			for range 50 {
+				if err := s.ForgetCheck(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Maintain(ctx, "keeper"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			join(t, s)
+			_, again, err := exchange(1)
+			if err != nil || len(again) != 1 || again[0].Fence <= held[0].Fence {
+				t.Fatalf("claimed %+v, %v", again, err)
+			}
+			if v, _, err := exchange(0, reportOn(held[0], worker.Succeed)); err != nil || v[0] != worker.LeaseLost {
+				t.Errorf("the report of the first attempt: %v, %v", v, err)
+			}
+			if v, _, err := exchange(0, reportOn(again[0], worker.Succeed)); err != nil || v[0] != worker.Accepted {
+				t.Errorf("the report of the second attempt: %v, %v", v, err)
+			}
+		})
 	}
 }
 
@@ -271,8 +297,8 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 			if err := lose(ctx, rdb); err != nil {
 				t.Fatal(err)
 			}
-			// Upkeep takes a key of another type out of the way; a client that knows
-			// nothing of all this goes on.
+			// Maintenance moves a key of another type out of the way; a client that
+			// has seen none of this goes on.
 			if _, err := s.Maintain(ctx, "r"); err != nil {
 				t.Fatal(err)
 			}
@@ -288,7 +314,7 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 	}
 }
 
-func TestForeignPlacesInLineSpoilNoTask(t *testing.T) {
+func TestForeignScoresSpoilNoTask(t *testing.T) {
 	for _, score := range []float64{-1, 0.5, 1e17} {
 		rdb, s, exchange := troubled(t)
 		enqueue(t, s, worker.Spec{Kind: "k", ID: "a"})
@@ -297,9 +323,9 @@ func TestForeignPlacesInLineSpoilNoTask(t *testing.T) {
 		if err != nil || len(held) != 1 {
 			t.Fatal(held, err)
 		}
-		verdicts, _, err := exchange(0, worker.Report{ID: "a", Fence: held[0].Fence, Op: worker.Succeed})
+		verdicts, _, err := exchange(0, reportOn(held[0], worker.Succeed))
 		if err != nil || verdicts[0] != worker.Accepted {
-			t.Errorf("place %v: verdicts %v, %v", score, verdicts, err)
+			t.Errorf("score %v: verdicts %v, %v", score, verdicts, err)
 		}
 	}
 }

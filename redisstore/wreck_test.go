@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,29 +13,30 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// wreck is a pool with a task in every state, in replica "r".
+// wreck is a pool with a task in every state, in replica "r". Its limit of 100 makes
+// it keep the set of all running tasks.
 type wreck struct {
 	*site
-	t *testing.T
+	t     *testing.T
+	calls int64
 }
+
+// wreckQueues are the queues that replica "r" serves.
+var wreckQueues = map[string]worker.QueueConfig{"default": {Workers: 9}, "q": {Workers: 9}, "q2": {Workers: 9}}
 
 func newWreck(t *testing.T, rdb *redis.Client) *wreck {
 	w := &wreck{site: newSite(t, rdb), t: t}
-	w.join(t, "r")
-	one := 1
+	w.joinAgain()
+	w.limit(worker.GroupScope, "g", 1)
+	w.limit(worker.PoolScope, "", 100)
 	keep := time.Hour
-	w.must(w.store.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: "g", Limit: &one}))
 	w.enqueue(worker.Spec{ID: "run", Group: "g", Unique: "u-run", Priority: 100, Deadline: time.Hour},
+		worker.Spec{ID: "halt", Priority: 99},
 		worker.Spec{ID: "fail", Priority: 90, MaxAttempts: 1}, worker.Spec{ID: "done", Priority: 80, Retain: &keep})
-	got := w.claim(3)
-	for _, task := range got[1:] {
-		op := worker.Succeed
-		if task.ID == "fail" {
-			op = worker.Fail
-		}
-		if _, _, err := w.store.Exchange(t.Context(), []worker.Report{{ID: task.ID, Fence: task.Fence, Op: op, Code: worker.CodeError}}, nil); err != nil {
-			t.Fatal(err)
-		}
+	got := w.claim(4)
+	w.exchange(nil, reportOn(got[2], worker.Fail), reportOn(got[3], worker.Succeed))
+	if _, err := w.store.Stop(t.Context(), "enough", "halt"); err != nil {
+		t.Fatal(err)
 	}
 	w.enqueue(worker.Spec{ID: "wait", Unique: "u"}, worker.Spec{ID: "wait2", TTL: time.Hour}, worker.Spec{ID: "parked", Group: "g"},
 		worker.Spec{ID: "later", Delay: time.Hour}, worker.Spec{ID: "other", Queue: "q"})
@@ -48,31 +51,47 @@ func (w *wreck) must(err error) {
 	}
 }
 
-func (w *wreck) enqueue(specs ...worker.Spec) {
+func (w *wreck) joinAgain() {
 	w.t.Helper()
-	for i := range specs {
-		specs[i].Kind = "k"
-	}
-	_, err := w.store.Enqueue(w.t.Context(), specs)
+	_, err := w.store.Join(w.t.Context(), worker.Registration{
+		Replica: "r", Lease: time.Hour, Queues: wreckQueues, Kinds: map[string]worker.Policy{"k": {}}})
 	w.must(err)
 }
 
-var wreckCalls int64
+func (w *wreck) limit(scope worker.Scope, name string, n int) {
+	w.t.Helper()
+	w.must(w.store.Configure(w.t.Context(), worker.Setting{Scope: scope, Name: name, Limit: &n}))
+}
 
+func (w *wreck) enqueue(specs ...worker.Spec) {
+	w.t.Helper()
+	w.site.enqueue(w.t, specs...)
+}
+
+func (w *wreck) exchange(claims []worker.Claim, reports ...worker.Report) worker.Exchanged {
+	w.t.Helper()
+	got, err := w.tryExchange(claims, reports...)
+	w.must(err)
+	return got
+}
+
+func (w *wreck) tryExchange(claims []worker.Claim, reports ...worker.Report) (worker.Exchanged, error) {
+	w.calls++
+	return w.store.Exchange(w.t.Context(), worker.Exchange{Replica: "r", Lane: 1, Call: w.calls, Lease: time.Hour,
+		Grace: time.Second, Reports: reports, Claims: claims})
+}
+
+// claim takes up to n tasks of a queue, in the order of their start.
 func (w *wreck) claim(n int, queues ...string) []*worker.Task {
 	w.t.Helper()
-	wreckCalls++
 	queue := "default"
 	if len(queues) > 0 {
 		queue = queues[0]
 	}
-	_, claimed, err := w.store.Exchange(w.t.Context(), nil, []worker.Claim{{
-		Replica: "r", Queue: queue, N: n, Lease: time.Hour, Grace: time.Second, Call: wreckCalls}})
-	w.must(err)
-	return claimed[0].Tasks
+	return tasksOf(w.exchange([]worker.Claim{{Queue: queue, N: n}}))
 }
 
-// find returns what is broken where it stands.
+// find returns what is broken and not out of the way.
 func (w *wreck) find(fix bool) []worker.Finding {
 	w.t.Helper()
 	found, err := w.store.WalkKeys(w.t.Context(), fix)
@@ -89,10 +108,20 @@ func (w *wreck) findsNothing() {
 	}
 }
 
-// do runs a command on the pool's keys, behind the pool's back.
+// do runs a command on one of the pool's keys, past the pool's scripts.
 func (w *wreck) do(command string, name string, args ...any) {
 	w.t.Helper()
 	w.must(w.rdb.Do(w.t.Context(), append([]any{command, w.prefix + name}, args...)...).Err())
+}
+
+// rewrite replaces part of a task's record.
+func (w *wreck) rewrite(id, old, new string) {
+	w.t.Helper()
+	record := w.rdb.Get(w.t.Context(), w.prefix+"task:"+id).Val()
+	if !strings.Contains(record, old) {
+		w.t.Fatalf("%q is not in the record %q", old, record)
+	}
+	w.do("SET", "task:"+id, strings.Replace(record, old, new, 1))
 }
 
 func (w *wreck) score(name, member string) float64 {
@@ -102,21 +131,96 @@ func (w *wreck) score(name, member string) float64 {
 	return score
 }
 
-func (w *wreck) state(id string) worker.State {
+// in is a time from now on as the pool's keys have it.
+func (w *wreck) in(d time.Duration) float64 { return float64(w.now(w.t).Add(d).UnixMilli()) }
+
+func (w *wreck) task(id string) *worker.Task {
 	w.t.Helper()
 	got, err := w.store.Get(w.t.Context(), id)
 	w.must(err)
-	if got[0] == nil {
-		return ""
-	}
-	return got[0].State
+	return got[0]
 }
 
+func (w *wreck) state(id string) worker.State {
+	w.t.Helper()
+	if t := w.task(id); t != nil {
+		return t.State
+	}
+	return ""
+}
+
+// fence is the claim of the running task.
 func (w *wreck) fence(id string) int64 {
 	w.t.Helper()
-	got, err := w.store.Get(w.t.Context(), id)
+	return w.task(id).Fence
+}
+
+// runEntry is a run entry that can be read.
+func runEntry(fence int64, replica string) string {
+	return fmt.Sprintf("%-66s", fmt.Sprintf("%d 1 2 %d 0 k %s", fence, time.Now().UnixMilli(), replica))
+}
+
+// class is the class of replica "r".
+func (w *wreck) class() string {
+	w.t.Helper()
+	return w.rdb.HGet(w.t.Context(), w.prefix+"replica:r", "class").Val()
+}
+
+func (w *wreck) maintain() worker.Upkeep {
+	w.t.Helper()
+	w.do("DEL", "lock:maintenance")
+	u, err := w.store.Maintain(w.t.Context(), "keeper")
 	w.must(err)
-	return got[0].Fence
+	return u
+}
+
+// wreckTasks are the tasks that works brings to their end.
+var wreckTasks = []string{"run", "halt", "wait", "wait2", "parked", "other"}
+
+// works brings every task that can start to its end, and checks that nothing is left of
+// them and nothing is broken.
+func (w *wreck) works() {
+	w.t.Helper()
+	var claims []worker.Claim
+	for q := range wreckQueues {
+		claims = append(claims, worker.Claim{Queue: q, N: 9})
+	}
+	w.maintain()
+	var last worker.Exchanged
+	for range 8 {
+		tasks, err := w.store.Get(w.t.Context(), wreckTasks...)
+		w.must(err)
+		var reports []worker.Report
+		live := 0
+		for _, t := range tasks {
+			if t != nil && !t.State.Terminal() {
+				live++
+				if t.State == worker.Running {
+					reports = append(reports, reportOn(t, worker.Succeed))
+				}
+			}
+		}
+		if live == 0 {
+			break
+		}
+		if last, err = w.tryExchange(claims, reports...); errors.Is(err, worker.ErrNotJoined) {
+			w.joinAgain()
+		} else {
+			w.must(err)
+		}
+	}
+	if st, err := w.store.Stats(w.t.Context()); err != nil || st.Waiting+st.Running > 0 {
+		w.t.Errorf("%d waiting, %d running, %v; the last answer was %+v", st.Waiting, st.Running, err, last)
+	}
+	for name := range w.dump(w.t) {
+		name = strings.TrimPrefix(name, w.prefix)
+		for _, live := range []string{"wait:", "run:", "claims", "leases", "group:", "expiring", "unique:", "counted", "stop:"} {
+			if strings.HasPrefix(name, live) {
+				w.t.Errorf("%s is left", name)
+			}
+		}
+	}
+	w.findsNothing()
 }
 
 func codes(found []worker.Finding) string {

@@ -34,4 +34,4 @@ go build -o "$dir/ltsworker" ./cmd/ltsworker
 "$dir/ltsworker" run -c examples/shell/ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)
 got=$(timeout 30 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }
-expect examples/shell "succeeded 18" "$(awk 'NR == 1 { state = $2 } NR == 2 { print state, $1 }' <<<"$got")"
+expect examples/shell 'succeeded 18' "$(sed -nE 's/.*"state":"([a-z]+)".*"result":([0-9]+).*/\1 \2/p' <<<"$got")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the programs of examples/polyglot against a redis-server and a replica of their own, and compares what they print.
-# What they need is installed where that needs no decision of anybody: as root on Debian or Ubuntu.
+# Runs the programs of examples/polyglot, which use the clients of clients/, against a redis-server and replicas of their own.
+# Compares what they print. As root on Debian or Ubuntu it installs the packages that are missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../examples/polyglot"
 
@@ -26,15 +26,18 @@ able() {
 		if "$p" "$2" "$3" >/dev/null 2>&1; then echo "$p"; return; fi
 	done
 }
-missing() { # the Debian packages of what is not there
+missing() { # sets packages to the Debian packages of what is missing
 	python=$(able python3 -c 'import redis; redis.Redis.xautoclaim')
 	ruby=$(able ruby -e 'require "redis"; Redis.instance_method(:xreadgroup)')
-	node=$(able node -e 'if (process.versions.node.split(".")[0] < 18) process.exit(1)')
+	node=$(able node -e 'if (process.versions.node.split(".")[0] < 20) process.exit(1)')
+	php=$(able php -r 'exit(PHP_VERSION_ID >= 80100 && extension_loaded("redis") ? 0 : 1);')
 	packages=()
 	[[ $python ]] || packages+=(python3-redis)
 	[[ $ruby ]] || packages+=(ruby ruby-redis)
 	[[ $node ]] || packages+=(nodejs)
+	[[ $php ]] || packages+=(php-cli php-redis)
 	command -v npm >/dev/null || packages+=(npm)
+	command -v jq >/dev/null || packages+=(jq)
 	((${#packages[@]} > 0))
 }
 
@@ -45,9 +48,10 @@ if missing && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
 fi
 if missing; then
 	cat >&2 <<-END
-		The programs of examples/polyglot need Python 3 with redis-py 4.3, Ruby with redis-rb 4.8, Node 18 with npm.
+		The programs of examples/polyglot need Python 3 with redis-py 4.3, Node 20 with npm, Ruby 3 with redis-rb 4.8,
+		PHP 8.1 with the extension redis 5.3, and jq. Missing here: ${packages[*]}
 		  Debian, Ubuntu  sudo apt-get update && sudo apt-get install ${packages[*]}
-		  other           pip install redis; gem install redis -v '~> 4.8'; https://nodejs.org/en/download
+		  other           pip install redis; gem install redis; pecl install redis; https://nodejs.org/en/download
 	END
 	exit 1
 fi
@@ -74,49 +78,74 @@ until_true() { # WHAT COMMAND...: waits until the command succeeds
 started+=($!)
 answers() { [[ $(redis PING 2>/dev/null) == PONG ]]; }
 until_true "redis-server does not answer" answers
-(cd ../.. && go build -o "$dir/ltsworker" ./cmd/ltsworker)
+(cd ../.. && go build -o "$dir/" ./cmd/ltsworker ./examples/polyglot)
 "$dir/ltsworker" run -c ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)
+"$dir/polyglot" 2>"$dir/go.log" &
+started+=($!)
 
-follow() { # LANGUAGE ID
+languages=(py js rb php sh)
+follow() { # LANGUAGE ID [KIND]
 	case $1 in
-	py) "$python" follow.py "$2" ;;
-	js) "$node" follow.js "$2" ;;
-	rb) "$ruby" follow.rb "$2" ;;
-	sh) ./follow.sh "$2" ;;
-	esac >>"$dir/$1.out" 2>"$dir/$1.log" || fail "follow.$1 failed"
+	py) "$python" follow.py "${@:2}" ;;
+	js) "$node" follow.js "${@:2}" ;;
+	rb) "$ruby" follow.rb "${@:2}" ;;
+	php) "$php" follow.php "${@:2}" ;;
+	sh) ./follow.sh "${@:2}" ;;
+	esac >>"$dir/$1.out" 2>"$dir/$1.log"
 }
-languages=(py js rb sh)
-for l in "${languages[@]}"; do follow "$l" "$l-1"; done
+# all NUMBER [KIND] runs the program of each language, all at once, with the id LANGUAGE-NUMBER.
+all() {
+	local l pids=()
+	for l in "${languages[@]}"; do follow "$l" "$l-$1" "${@:2}" & pids+=($!); done
+	for l in "${languages[@]}"; do
+		wait "${pids[0]}" || fail "follow.$l failed"
+		pids=("${pids[@]:1}")
+	done
+}
+all 1
+all 1 # the same ids again: no second tasks
+all 2 text.refuse
 
-# Now each is away while a task of it runs, and so long that its events are trimmed.
+# Tasks that are admitted in one step share an entry of the stream.
 events='lts:{default}:events'
 push() { redis RPUSH 'lts:{default}:inbox' "$@" >/dev/null; }
-for l in "${languages[@]}"; do push "{\"id\":\"$l-2\",\"kind\":\"text.upper\",\"payload\":\"from ä to z\"}"; done
-ended() { for l in "${languages[@]}"; do [[ $(redis HGET "lts:{default}:task:$l-2" state) == succeeded ]] || return; done; }
+push_each() { # NUMBER
+	local l entries=()
+	for l in "${languages[@]}"; do entries+=("{\"id\":\"$l-$1\",\"kind\":\"text.upper\",\"payload\":\"from ä to z\"}"); done
+	push "${entries[@]}"
+}
+push_each 3
+all 3
+redis XRANGE "$events" - + | grep -x 'py-3 js-3 rb-3 php-3 sh-3' >/dev/null || fail "the tasks do not share an entry"
+
+"$python" behaviour.py 2>"$dir/py.log" || fail "the client in Python behaves otherwise"
+"$node" behaviour.js 2>"$dir/js.log" || fail "the client in JavaScript behaves otherwise"
+
+# Now no program runs while tasks end and their events are trimmed.
+push_each 4
+ended() { for l in "${languages[@]}"; do [[ $(redis ZSCORE 'lts:{default}:ended:succeeded' "$l-4") ]] || return; done; }
 until_true "the tasks have not succeeded" ended
-redis HSET 'lts:{default}:meta' events:max 1 >/dev/null # what a service says with Config.MaxEvents
+redis HSET 'lts:{default}:meta' events:max 1 >/dev/null # the setting Config.MaxEvents of a service
 many=()
-for _ in $(seq 250); do many+=('{"kind":"text.upper","delay_ms":86400000}'); done
+for _ in $(seq 1500); do many+=('{"kind":"text.upper","delay_ms":86400000}'); done
 push "${many[@]}"
-trimmed() { # the stream is looked at when a task is claimed, now and then
+trimmed() {
 	push '{"kind":"text.upper"}'
 	sleep 0.1
-	! redis XRANGE "$events" - + | grep -qE '^[a-z]+-2$'
+	! redis XRANGE "$events" - + | grep -w 'sh-4' >/dev/null
 }
 until_true "the events were not trimmed" trimmed
-for l in "${languages[@]}"; do follow "$l" "$l-2"; done
+all 4
 
 for l in "${languages[@]}"; do
 	if ! diff -u --label wanted.txt --label "follow.$l" wanted.txt "$dir/$l.out"; then fail "follow.$l printed something else"; fi
 	echo "examples/polyglot/follow.$l: ok"
 done
-# The same id again made no second task.
-[[ $(redis XLEN 'lts:{default}:inbox:rejected') == "${#languages[@]}" ]] || fail "not just the repeated ids were rejected"
 
-# An entry that is no task ends the program, and says why.
-rejected() { # LANGUAGE
-	if (follow "$1" "a b") 2>/dev/null; then fail "follow.$1 went on after a rejection"; fi
-	grep -q 'was rejected' "$dir/$1.log" "$dir/$1.out" || fail "follow.$1 does not say that its entry was rejected"
-}
-for l in "${languages[@]}"; do rejected "$l"; done
+# An entry that becomes no task ends the program with the reason.
+for l in "${languages[@]}"; do
+	if follow "$l" "$l-5" "no kind"; then fail "follow.$l succeeded after a rejection"; fi
+	grep -q "^$l-5 was rejected: kind " "$dir/$l.log" || fail "follow.$l does not print that its entry was rejected"
+done
+echo "clients: ok"

@@ -8,37 +8,32 @@ import (
 
 // attempt is one execution of a task by this replica.
 type attempt struct {
-	r      *Replica
-	q      *queue
+	claim  *claim
 	task   *Task
-	handle Handler
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	// passed is closed when another replica may run the task: once, by lose or abandon.
-	passed chan struct{}
+	handle Handler // nil for a task that is given back without a start
+	ctx    lazyContext
 
 	// Guarded by the replica's mutex.
-	leaseEnd  time.Time // when the store may hand the task to another replica
-	timeoutAt time.Time // zero for none
-	slowAt    time.Time // when the soft timeout passes; zero for none, or told
-	graceAt   time.Time // when a cancelled handler is given up; zero while it is not cancelled
-	cause     error     // why it was cancelled; nil while it is not
-	slow      bool      // the soft timeout passed and the store has not been told
-	lost      bool      // the lease ended: nothing this attempt says counts any more
-	refused   bool      // … because the store said so
-	returned  bool      // the handler has returned
-	abandoned bool      // the handler has been given up; its slot stays taken until it returns
+	rep          Report    // from the end of the attempt until it is sent
+	slowAt       time.Time // when the soft timeout passes; zero for none, or passed
+	graceAt      time.Time // when a cancelled handler is given up; zero while it is not cancelled
+	returned     bool      // the handler has returned
+	abandoned    bool      // the handler has been given up; its slot stays taken until it returns
+	acknowledged bool      // the store has answered its report
+	dropped      bool      // it has been counted as dropped
 
-	// What the handler says while it runs has a lock of its own, so that a
-	// talkative handler is in nobody's way.
-	mu          sync.Mutex
-	progress    []byte
-	progressSeq int // of the newest progress
-	toldSeq     int // of the progress that the store has
-	log         string
+	// What the handler reports while it runs has a mutex of its own, so that a handler
+	// that reports often delays nothing else.
+	mu       sync.Mutex
+	progress []byte // not yet sent; nil for none
+	slow     bool   // the soft timeout passed, not yet sent
+	listed   bool   // the keeper knows that there is something to send
+	log      string
+	over     bool          // another replica may run the task from now on
+	passed   chan struct{} // closed when over is set; nil until it is asked for
 }
 
-// run calls the handler and reports what became of it, whichever way it ends.
+// run calls the handler and reports the end of the attempt, whichever way it ends.
 func (a *attempt) run() {
 	var result []byte
 	var err error
@@ -48,89 +43,152 @@ func (a *attempt) run() {
 			err = unwound(recover())
 		}
 		rep := a.report(result, err)
-		a.cancel(nil) // ends what the handler left behind on its context
-		a.r.finish(a, rep)
+		a.ctx.cancel(context.Canceled) // ends what the handler left behind on its context
+		a.claim.lane.r.finish(a, rep)
 	}()
-	result, err = a.handle(a.ctx, a.task)
+	result, err = a.handle(&a.ctx, a.task)
 	returned = true
 }
 
 // finish takes in the report of a handler that returned.
 func (r *Replica) finish(a *attempt, rep Report) {
+	c := a.claim
 	r.mu.Lock()
 	a.returned = true
-	a.q.taken--
-	a.q.want = true // the slot may be claimed in the round trip that reports it
-	dropped := a.lost || a.abandoned
+	dropped := c.lost || a.abandoned
 	if dropped {
-		r.dropped++
+		a.dropped = true
+		r.held.dropped++
 	}
 	switch {
 	case a.abandoned:
-		r.stuck--
-		poke(r.work)
-	case a.lost:
-		// What it did no longer counts. Where nobody else has taken the task yet,
-		// giving it back saves it the wait for the end of its lease.
-		delete(r.held, a)
-		r.active--
-		if a.refused {
-			poke(r.work)
-		} else {
-			r.send(a, release(a.task, CodeReleased, 0))
+		r.held.stuck--
+	case c.lost:
+		// What it did no longer counts. If the store has not given the task to another
+		// replica yet, giving it back saves it the wait for the end of its lease.
+		r.held.handlerEnded(c)
+		if !c.refused {
+			c.lane.send(a, a.released(CodeReleased, 0))
 		}
 	default:
-		r.active--
-		r.send(a, rep)
+		r.held.handlerEnded(c)
+		c.lane.send(a, rep)
 	}
-	if r.active == 0 && r.phase != serving {
-		poke(r.settled)
+	r.queues.taken--
+	r.queues.use(c.q, c.lane.i, -1)
+	c.lane.ask(c.q) // in the exchange that reports the attempt
+	if r.held.running == 0 && r.phase != serving {
+		poke(r.drain.changed)
 	}
 	r.mu.Unlock()
 
 	switch {
 	case dropped: // it was logged when it was given up
-		r.log.Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
+		r.log().Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
 	case rep.Op == Fail:
-		r.log.Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
+		r.log().Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
 	}
 }
 
-// stop cancels the handler's context; the first cause stands. The caller holds
-// the replica's mutex and wakes the watch.
-func (a *attempt) stop(cause error, now time.Time) {
-	if a.returned || a.cause != nil {
+// giveBack releases a task that was never started. The caller holds the replica's mutex.
+func (a *attempt) giveBack(code Code, delay time.Duration) {
+	a.returned = true
+	a.claim.lane.send(a, a.released(code, delay))
+}
+
+// stop cancels the handler's context; only the first cause counts. The caller holds the
+// mutex.
+func (r *Replica) stop(a *attempt, cause error, now time.Time) {
+	if a.returned || !a.graceAt.IsZero() {
 		return
 	}
-	a.cause = cause
-	a.graceAt = now.Add(a.r.cfg.StopGrace)
-	a.cancel(cause)
+	a.graceAt = now.Add(r.cfg.StopGrace)
+	a.claim.next = earlier(a.claim.next, a.graceAt)
+	r.watch.wakeAt(a.graceAt)
+	a.ctx.cancel(cause)
 }
 
-// lose marks the lease as ended, and tells the handler whatever it was cancelled
-// for before. The caller holds the replica's mutex, has seen that the attempt is
-// neither lost nor abandoned, and wakes the watch.
-func (a *attempt) lose(now time.Time) {
-	a.lost = true
-	close(a.passed)
-	a.stop(ErrLeaseLost, now)
+// abandon gives up a handler that ignores its cancelled context. The caller holds the
+// mutex.
+func (r *Replica) abandon(a *attempt) {
+	a.abandoned = true
+	r.held.handlerEnded(a.claim)
+	r.held.stuck++
+	if !a.claim.lost {
+		a.pass()
+		a.claim.lane.send(a, a.giveUp())
+	}
+	if r.held.stuck == r.cfg.MaxStuck+1 && !isClosed(r.overStuck) {
+		close(r.overStuck)
+	}
+	if r.held.running == 0 && r.phase != serving {
+		poke(r.drain.changed)
+	}
 }
 
-// news returns the progress that the store does not have yet, nil for none, and
-// its number.
-func (a *attempt) news() ([]byte, int) {
+// LeaseLost is closed when another replica may run the task from now on: the lease
+// of the attempt was lost, or its handler was given up after Config.StopGrace. A context
+// keeps its first cause, so that the context of a handler that was stopped, has timed
+// out or is being shut down does not change to ErrLeaseLost: use this to detect a lease
+// lost later. A handler that takes time to end after its context was cancelled, or
+// leaves a grace to what it has started, must end both as soon as this is closed. If
+// the cause is ErrLeaseLost, it is closed when the context ends. It is nil on a task
+// that no replica runs.
+func (t *Task) LeaseLost() <-chan struct{} {
+	a := t.attempt
+	if a == nil {
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.progressSeq == a.toldSeq {
-		return nil, a.progressSeq
+	if a.passed == nil {
+		a.passed = make(chan struct{})
+		if a.over {
+			close(a.passed)
+		}
 	}
-	return a.progress, a.progressSeq
+	return a.passed
 }
 
-func (a *attempt) told(seq int) {
+// pass notes that another replica may run the task from now on.
+func (a *attempt) pass() {
 	a.mu.Lock()
-	a.toldSeq = seq
+	defer a.mu.Unlock()
+	if a.passed != nil && !a.over {
+		close(a.passed)
+	}
+	a.over = true
+}
+
+// note changes what is to be sent and lists the attempt with the keeper.
+func (a *attempt) note(change func()) {
+	a.mu.Lock()
+	change()
+	listed := a.listed
+	a.listed = true
 	a.mu.Unlock()
+	if !listed {
+		a.claim.lane.r.keeper.ask(false, a)
+	}
+}
+
+// takeNews returns what is to be sent, and whether there is anything.
+func (a *attempt) takeNews() (n News, any bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n = News{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
+	a.progress, a.slow, a.listed = nil, false, false
+	return n, n.Progress != nil || n.Slow
+}
+
+// resend puts back what could not be sent, as far as nothing newer has come.
+func (a *attempt) resend(n News) {
+	a.note(func() {
+		if a.progress == nil {
+			a.progress = n.Progress
+		}
+		a.slow = a.slow || n.Slow
+	})
 }
 
 func (a *attempt) logTail() string {
@@ -141,5 +199,5 @@ func (a *attempt) logTail() string {
 
 // args names the attempt in the log.
 func (a *attempt) args() []any {
-	return []any{"task", a.task.ID, "kind", a.task.Kind, "queue", a.q.name, "attempt", a.task.Attempt}
+	return []any{"task", a.task.ID, "kind", a.task.Kind, "queue", a.claim.q.name, "attempt", a.task.Attempt}
 }

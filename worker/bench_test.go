@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,62 +15,89 @@ import (
 // the replica's own cost alone.
 type benchStore struct {
 	*fakeStore
-	mu           sync.Mutex
-	left         int
-	done         int
-	trips        int
-	bell, marker chan struct{}
-	all          chan struct{}
-	ids          []string
+	mu          sync.Mutex
+	left        int
+	done        int
+	trips       int
+	fence       int64
+	bell, ready chan struct{}
+	all         chan struct{}
+	ids         []string
 }
 
-func (s *benchStore) Exchange(_ context.Context, reports []Report, claims []Claim) ([]Verdict, []Claimed, error) {
+func (s *benchStore) Exchange(_ context.Context, x Exchange) (got Exchanged, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trips++
-	verdicts := make([]Verdict, len(reports))
-	for i := range verdicts {
-		verdicts[i] = Accepted
-	}
-	claimed := make([]Claimed, len(claims))
-	for i, c := range claims {
+	got.Verdicts = slices.Repeat([]Verdict{Accepted}, len(x.Reports))
+	got.Short = make([]bool, len(x.Claims))
+	for i, c := range x.Claims {
 		n := min(c.N, s.left)
 		s.left -= n
-		tasks := make([]Task, n)
-		claimed[i].Tasks = make([]*Task, n)
-		for j := range tasks {
-			tasks[j].ID, tasks[j].Kind, tasks[j].TimeLeft = s.ids[j], "noop", DefaultTimeout
-			claimed[i].Tasks[j] = &tasks[j]
+		got.Short[i] = s.left == 0
+		if n == 0 {
+			continue
 		}
+		tasks := make([]Task, n)
+		s.fence++
+		claimed := Claimed{Queue: c.Queue, Fence: s.fence, Left: DefaultTimeout, Tasks: make([]*Task, n)}
+		for j := range tasks {
+			tasks[j].ID, tasks[j].Kind = s.ids[j], "noop"
+			claimed.Tasks[j] = &tasks[j]
+		}
+		got.Claimed = append(got.Claimed, claimed)
 	}
-	if s.done += len(reports); s.done > 0 && s.done == cap(s.ids) {
+	if s.done += len(x.Reports); s.done > 0 && s.done == cap(s.ids) {
 		s.done = 0
 		s.all <- struct{}{}
 	}
-	return verdicts, claimed, nil
+	return got, nil
 }
 
-func (s *benchStore) Listen(ctx context.Context, _ string, queues []string, _ time.Duration) (Signal, error) {
-	marker := s.marker
-	if len(queues) == 0 {
-		marker = nil
-	}
+func (s *benchStore) Listen(ctx context.Context, _ string, _ time.Duration) (Signal, error) {
 	select {
 	case <-s.bell:
 		return Signal{Bell: true}, nil
-	case <-marker:
-		return Signal{Queue: queues[0]}, nil
+	case <-s.ready:
+		return Signal{Queue: DefaultQueue}, nil
 	case <-ctx.Done():
 		return Signal{}, ctx.Err()
 	}
 }
 
-func (s *benchStore) Renew(_ context.Context, r Renewal) ([]Verdict, error) {
-	return slices.Repeat([]Verdict{Kept}, len(r.Held)), nil
+func (s *benchStore) Renew(_ context.Context, r Renewal) (Renewed, error) {
+	return Renewed{Verdicts: slices.Repeat([]Verdict{Kept}, len(r.Held))}, nil
 }
 
 func (s *benchStore) Ring(context.Context, string) error { poke(s.bell); return nil }
-func (s *benchStore) Wake(context.Context, string) error { poke(s.marker); return nil }
+
+// benchRun runs a replica with the slots on a store that hands out n tasks a round, and
+// calls f with a function that runs one round.
+func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
+	s := &benchStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), ready: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
+	for i := range s.ids {
+		s.ids[i] = "task-" + strconv.Itoa(i)
+	}
+	r, err := New(s, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: slots}}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Handle("noop", noop)
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	f(s, func() {
+		s.mu.Lock()
+		s.left = n
+		s.mu.Unlock()
+		poke(s.ready)
+		<-s.all
+	})
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
 
 // BenchmarkRunThousandTasks is the replica's overhead for 1,000 tasks whose
 // handler does nothing, from claim to report.
@@ -77,33 +105,36 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 	const n = 1000
 	for _, slots := range []int{1, 50, 500} {
 		b.Run(strconv.Itoa(slots)+"slots", func(b *testing.B) {
-			s := &benchStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), marker: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
-			for i := range s.ids {
-				s.ids[i] = "task-" + strconv.Itoa(i)
-			}
-			r, err := New(s, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: slots}}, Logger: slog.New(slog.DiscardHandler)})
-			if err != nil {
-				b.Fatal(err)
-			}
-			r.Handle("noop", noop)
-			ctx, cancel := context.WithCancel(b.Context())
-			done := make(chan error)
-			go func() { done <- r.Run(ctx) }()
-			b.ReportAllocs()
-			rounds := 0
-			for b.Loop() {
-				rounds++
-				s.mu.Lock()
-				s.left = n
-				s.mu.Unlock()
-				poke(s.marker)
-				<-s.all
-			}
-			b.ReportMetric(float64(n*rounds)/b.Elapsed().Seconds(), "tasks/s")
-			b.ReportMetric(float64(s.trips)/float64(rounds), "trips/op")
-			cancel()
-			if err := <-done; err != nil {
-				b.Fatal(err)
+			benchRun(b, n, slots, func(s *benchStore, round func()) {
+				b.ReportAllocs()
+				rounds := 0
+				for b.Loop() {
+					rounds++
+					round()
+				}
+				b.ReportMetric(float64(n*rounds)/b.Elapsed().Seconds(), "tasks/s")
+				b.ReportMetric(float64(s.trips)/float64(rounds), "trips/op")
+			})
+		})
+	}
+}
+
+// With one slot every task has exchanges of its own, which costs most.
+func TestATaskCostsAtMostTenAllocations(t *testing.T) {
+	const (
+		n      = 2000
+		store  = 5 // those of the store in the exchange of one task
+		spared = 1 // those of timers and other goroutines, rounded up
+	)
+	for slots, most := range map[int]int{1: 10 + store, 50: 5} {
+		benchRun(t, n, slots, func(_ *benchStore, round func()) {
+			round() // makes what is used again
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			round()
+			runtime.ReadMemStats(&after)
+			if got := int(after.Mallocs-before.Mallocs) / n; got > most+spared {
+				t.Errorf("%d allocations per task with %d slots, want at most %d", got, slots, most)
 			}
 		})
 	}

@@ -23,19 +23,22 @@ func TestADrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 		begin := time.Now()
 		g.cancel()
 		synctest.Wait()
-		claims := len(g.store.claims)
+		from := len(g.store.exchanges) - 1
 		g.store.mu.Lock()
 		last := g.store.renewals[len(g.store.renewals)-1]
 		g.store.mu.Unlock()
-		if !last.Draining || len(last.Held) != 4 {
-			t.Errorf("the pool was not told of the drain at once: %+v", last)
+		if !last.Draining || !g.store.exchanges[from].Draining {
+			t.Errorf("the pool does not know of the drain at once: %+v", last)
 		}
+		g.pass(0)
 		<-g.done
 		if g.err != nil || time.Since(begin) != 19*time.Second {
 			t.Errorf("Run returned %v after %v", g.err, time.Since(begin))
 		}
-		if len(g.store.claims) != claims {
-			t.Error("it claimed while draining")
+		for _, x := range g.store.exchanges[from:] {
+			if len(x.Claims) > 0 || !x.Draining {
+				t.Errorf("it claimed while draining: %+v", x)
+			}
 		}
 		for i, id := range []string{"job-1", "job-2", "job-3", "job-4", "job-5", "job-6"} {
 			if i < 4 {
@@ -44,8 +47,8 @@ func TestADrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 				g.wantState(id, Waiting, "")
 			}
 		}
-		if len(g.store.left) != 1 || !g.store.markers[DefaultQueue] {
-			t.Errorf("left: %v, marker for the others: %v", g.store.left, g.store.markers)
+		if len(g.store.left) != 1 {
+			t.Errorf("left: %v", g.store.left)
 		}
 	})
 }
@@ -315,12 +318,11 @@ func TestNoRingOfTheOwnBellArrivesAfterTheReplicaHasLeft(t *testing.T) {
 			t.Fatalf("it rang %d times to end its listener", rings)
 		}
 		g.store.mu.Lock()
-		g.store.bells[g.r.ID()] = true
-		g.store.broadcast()
+		g.store.ring(g.r.ID(), "stop")
 		g.store.mu.Unlock()
 		<-g.done
 		g.pass(2 * time.Second)
-		if g.err != nil || len(g.store.left) != 1 || g.store.bells[g.r.ID()] {
+		if g.err != nil || len(g.store.left) != 1 || len(g.store.bells[g.r.ID()]) > 0 {
 			t.Errorf("Run returned %v, left: %v, bells: %v", g.err, g.store.left, g.store.bells)
 		}
 	})
@@ -339,7 +341,7 @@ func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 			}
 			return none
 		})
-		g.store.putN(3, Spec{Kind: "job"})
+		g.store.putN(2, Spec{Kind: "job"})
 		synctest.Wait()
 		if !lost || g.store.task("job-1").State != Running {
 			t.Fatal("the claim was not lost")
@@ -347,13 +349,8 @@ func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 		if err := g.end(); err != nil {
 			t.Error(err)
 		}
-		last := g.store.claims[len(g.store.claims)-1]
-		if last.N != 0 {
-			t.Errorf("the last claim asks for %d tasks", last.N)
-		}
-		for _, id := range []string{"job-1", "job-2", "job-3"} {
-			g.wantState(id, Waiting, CodeReleased)
-		}
+		g.wantState("job-1", Waiting, CodeReleased)
+		g.wantState("job-2", Waiting, CodeReleased)
 	})
 }
 
@@ -373,15 +370,11 @@ func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T)
 					t.Errorf("health %+v", h)
 				}
 				g.store.mu.Lock()
-				g.store.drains[g.r.ID()], g.store.loud = true, name == "bell"
-				g.store.mu.Unlock()
+				g.store.drains[g.r.ID()] = true
 				if name == "bell" {
-					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-					defer cancel()
-					if err := g.store.Ring(ctx, g.r.ID()); err != nil {
-						t.Fatal(err)
-					}
+					g.store.ring(g.r.ID(), "drain")
 				}
+				g.store.mu.Unlock()
 				asked := time.Now()
 				<-g.r.Draining()
 				if late := time.Since(asked); late > within {

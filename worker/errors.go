@@ -15,9 +15,9 @@ var (
 	ErrNoReplica   = errors.New("no such replica")
 	ErrNoQueue     = errors.New("no such queue")
 	ErrQueueInUse  = errors.New("the queue is in use")
-	ErrDrain       = errors.New("somebody asked this replica to drain")
+	ErrDrain       = errors.New("the replica was asked to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
-	ErrDenied      = errors.New("the user has not the right") // the error itself says to what
+	ErrDenied      = errors.New("the user lacks a right") // the error itself says which
 )
 
 // Why a handler's context was cancelled, by context.Cause.

@@ -2,16 +2,22 @@ package worker
 
 import "time"
 
-// Event is one entry of the callback stream: one change of state of one task,
-// written in the same atomic step as the change. What of an entry could not be read
-// is left zero.
+// Event is one change of state of one task, written to the event stream in the same
+// atomic step as the change. An entry of the stream holds the events of one step that
+// have state, kind, queue and code in common, 50 at most. What could not be read of an
+// entry is left zero.
 type Event struct {
-	// Cursor is the position in the stream; reading continues after it.
+	// Cursor is the position of the entry in the stream; reading continues after it.
+	// All events of an entry have the same.
 	Cursor string
+	// More says that other events of the same entry follow: Cursor is to be stored
+	// only with the last. Pool.Events sets it.
+	More bool
 
 	ID      string // of the task, as Kind and Queue
 	Kind    string
 	Queue   string
+	Group   string            // "" for none
 	State   State             // the state after the change
 	Code    Code              // why the attempt ended; CodeSlow for the soft timeout; "" for a plain enqueue, promotion or claim
 	Attempt int64             // the number of the attempt concerned; 0 before the first
@@ -36,7 +42,8 @@ type Event struct {
 // MaxEventResult is the size up to which a result travels inside its event.
 const MaxEventResult = 1024
 
-// Lag is how far the readers of a subscription are behind the event stream.
+// Lag is how far the readers of a subscription are behind the event stream. The stream
+// is read in entries of up to 50 events, so that the numbers are about right.
 type Lag struct {
 	Unread    int // events that none of them has read; not those that were trimmed
 	Pending   int // events that were read and are not acknowledged

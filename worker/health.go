@@ -11,12 +11,12 @@ type Health struct {
 }
 
 // Health returns how the replica is. It makes no call to the store: those that
-// the replica makes by itself, every ten seconds at least, tell enough.
+// the replica makes by itself, every ten seconds at least, are enough.
 func (r *Replica) Health() Health {
 	return Health{
 		Counts:   r.Counts(),
 		Joined:   isClosed(r.joined),
-		Draining: isClosed(r.drains),
+		Draining: isClosed(r.drain.began),
 		Failing:  r.outages.lasting(),
 	}
 }
@@ -25,7 +25,7 @@ func (r *Replica) Health() Health {
 func (r *Replica) Joined() <-chan struct{} { return r.joined }
 
 // Draining is closed when the replica begins to take no more tasks.
-func (r *Replica) Draining() <-chan struct{} { return r.drains }
+func (r *Replica) Draining() <-chan struct{} { return r.drain.began }
 
 func isClosed(c <-chan struct{}) bool {
 	select {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -11,16 +12,21 @@ const inboxWait = 10 * time.Second
 // inboxAgain is the first wait after an outage, which is over when it returns.
 const inboxAgain = time.Second
 
-// admitInbox makes tasks of what other programs push into the pool's inbox.
-func (r *Replica) admitInbox(ctx context.Context) {
-	t := retry{outage: r.outages, op: "await inbox"}
+// inboxReader makes tasks of what other programs push into the pool's inbox.
+type inboxReader struct {
+	r    *Replica
+	busy sync.Mutex // held while admitting
+}
+
+func (b *inboxReader) run(ctx context.Context) {
+	t := retry{outage: b.r.outages, op: "await inbox"}
 	defer t.forget()
 	for ctx.Err() == nil {
 		wait := jitter(inboxWait)
 		if t.fails > 0 {
 			wait = inboxAgain
 		}
-		has, err := r.awaitInbox(ctx, wait)
+		has, err := b.await(ctx, wait)
 		if ctx.Err() != nil {
 			return
 		}
@@ -32,26 +38,35 @@ func (r *Replica) admitInbox(ctx context.Context) {
 		}
 		t.ok()
 		if has {
-			r.inbox.Lock()
-			r.admit(ctx)
-			r.inbox.Unlock()
+			b.busy.Lock()
+			b.admit(ctx)
+			b.busy.Unlock()
 		}
 	}
 }
 
-func (r *Replica) awaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+r.callTimeout)
+func (b *inboxReader) await(ctx context.Context, wait time.Duration) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+b.r.callTimeout)
 	defer cancel()
-	return r.store.AwaitInbox(ctx, wait)
+	return b.r.store.AwaitInbox(ctx, wait)
 }
 
-// admit takes batch after batch until the inbox is empty. The caller holds the
-// inbox mutex.
-func (r *Replica) admit(ctx context.Context) {
-	t := retry{outage: r.outages, op: "admit inbox"}
+// admitBeside empties the inbox in a goroutine of its own, unless that is under way.
+func (b *inboxReader) admitBeside(ctx context.Context) {
+	if b.busy.TryLock() {
+		b.r.wg.Go(func() {
+			defer b.busy.Unlock()
+			b.admit(ctx)
+		})
+	}
+}
+
+// admit takes batch after batch until the inbox is empty. The caller holds the mutex.
+func (b *inboxReader) admit(ctx context.Context) {
+	t := retry{outage: b.r.outages, op: "admit inbox"}
 	for more := true; more && ctx.Err() == nil; {
-		r.insist(ctx, &t, func(ctx context.Context) (err error) {
-			more, err = r.store.AdmitInbox(ctx)
+		b.r.insist(ctx, &t, func(ctx context.Context) (err error) {
+			more, err = b.r.store.AdmitInbox(ctx)
 			return err
 		})
 	}

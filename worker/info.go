@@ -46,8 +46,9 @@ type GroupInfo struct {
 // Full reports whether none of the group's tasks can start before one of them ends.
 func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 
-// Stats is the pool at one instant. At every instant Enqueued + Retried equals
-// the live tasks plus the Ended ones.
+// Stats is the pool at one instant, if it has at most 250 queues; those beyond are
+// read a moment later. At every instant Enqueued + Retried equals the live tasks plus
+// the Ended ones.
 type Stats struct {
 	Queues     []QueueInfo // by name
 	Scheduled  int
@@ -77,7 +78,7 @@ type ReplicaInfo struct {
 	Silent    time.Duration  // since SeenAt, by the store's clock
 	Lease     time.Duration  // how long it may be silent before its tasks go to others
 	Draining  bool           // it was asked to drain
-	Queues    map[string]int // slots by queue
+	Queues    map[string]int // slots by queue, of at most 250 queues
 	Kinds     []string
 	Running   int
 	Stuck     int

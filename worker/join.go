@@ -2,17 +2,41 @@ package worker
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"os"
+	"strconv"
+	"sync/atomic"
 	"time"
 )
 
 // joinTimeout bounds a Join, which no lease depends on.
 const joinTimeout = 5 * time.Second
 
-// join announces the replica to the pool and logs where others configured it
-// differently.
-func (r *Replica) join(ctx context.Context) error {
+// membership is the replica as the pool knows it. If the pool forgets it, it joins again
+// under a new id.
+type membership struct {
+	r       *Replica
+	self    atomic.Pointer[self]
+	joining chan struct{} // full while a Join is under way
+	joined  bool          // guarded by the replica's mutex, as are writes of self
+}
+
+type self struct {
+	id  string
+	log *slog.Logger
+}
+
+// rename gives the replica a new id.
+func (m *membership) rename() {
+	id := strconv.FormatUint(rand.Uint64N(1<<50), 36) // short: it is written with every start and end
+	m.self.Store(&self{id: id, log: m.r.cfg.Logger.With("replica", id)})
+	m.joined = false
+}
+
+// join announces the replica to the pool and logs what others configured differently.
+func (m *membership) join(ctx context.Context) error {
+	r := m.r
 	kinds := make(map[string]Policy, len(r.handlers))
 	for kind := range r.handlers {
 		kinds[kind] = r.cfg.Policies[kind]
@@ -24,7 +48,7 @@ func (r *Replica) join(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	warnings, err := r.store.Join(ctx, Registration{
-		Replica:  r.id,
+		Replica:  r.ID(),
 		Host:     host,
 		PID:      os.Getpid(),
 		Version:  r.cfg.Version,
@@ -39,47 +63,64 @@ func (r *Replica) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.mu.Lock()
+	m.joined = true
+	r.mu.Unlock()
 	for _, w := range warnings {
-		r.log.Warn(w)
+		r.log().Warn(w)
 	}
 	return nil
 }
 
-// rejoin joins the pool again after a call was told ErrNotJoined; joins is what
-// r.joins was before that call. It has nothing to do where somebody else has
-// joined since. A replica that is leaving stays forgotten: a Join that crosses
-// its Leave would put a ghost on the list.
-func (r *Replica) rejoin(ctx context.Context, joins int64) error {
+// ensure returns when the pool knows the replica, which joins again if it must, or when
+// ctx is done.
+func (m *membership) ensure(ctx context.Context) {
+	if m.valid() {
+		return
+	}
 	select {
-	case r.joining <- struct{}{}:
-		defer func() { <-r.joining }()
+	case m.joining <- struct{}{}: // the other lane may have joined meanwhile
+		defer func() { <-m.joining }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return
 	}
-	if r.joins.Load() != joins {
-		return nil
+	t := retry{outage: m.r.outages, op: "join"}
+	defer t.forget()
+	for !m.valid() {
+		if err := m.join(ctx); err == nil {
+			t.ok()
+			m.r.log().Warn("the pool had forgotten this replica; it has joined again")
+		} else if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			return
+		}
 	}
-	if r.giveUpClaims() {
-		return nil
-	}
-	if err := r.join(ctx); err != nil {
-		return fmt.Errorf("join the pool again: %w", err)
-	}
-	r.joins.Add(1)
-	r.log.Warn("the pool had forgotten this replica; it has joined again")
-	return nil
 }
 
-// giveUpClaims reports whether the replica is leaving. If so it asks no more for
-// what lost replies carried, since the pool has forgotten those too.
-func (r *Replica) giveUpClaims() bool {
+// valid reports whether there is nothing to join. A replica that is leaving stays
+// forgotten: a Join that crosses its Leave would put it back on the list.
+func (m *membership) valid() bool {
+	m.r.mu.Lock()
+	defer m.r.mu.Unlock()
+	return m.joined || m.r.phase == leaving
+}
+
+// forgotten is called when the pool does not know the replica under the id. The replica
+// gives up all that it holds, since the pool may know nothing of that either, and
+// takes a new id, under which the lanes join.
+func (r *Replica) forgotten(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.phase != leaving {
-		return false
+	if id != r.ID() || !r.member.joined || r.phase == leaving {
+		return
 	}
-	for _, q := range r.queues {
-		q.unsure = false
+	now := time.Now()
+	for _, c := range r.held.live {
+		r.lose(c, true, now)
 	}
-	return true
+	for _, l := range r.lanes {
+		l.reset()
+	}
+	r.member.rename()
+	r.listener.restart()
+	r.askAll()
 }

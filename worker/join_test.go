@@ -2,13 +2,14 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func TestAForgottenReplicaJoinsAgainAndGoesOn(t *testing.T) {
+func TestAForgottenReplicaJoinsAgainUnderANewIDAndGoesOn(t *testing.T) {
 	for name, data := range map[string]bool{"its record expired": false, "the store lost its data": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -16,17 +17,29 @@ func TestAForgottenReplicaJoinsAgainAndGoesOn(t *testing.T) {
 				g.r.Handle("job", noop)
 				g.store.warnings = []string{"queue q: another replica says limit 6"}
 				g.run()
+				old := g.r.ID()
 				g.store.forget(data)
 				g.store.put(Spec{ID: "x", Kind: "job"})
-				synctest.Wait() // no time passes
+				g.pass(11 * time.Second)
 				g.wantState("x", Succeeded, CodeOK)
-				if len(g.store.joins) != 2 || !reflect.DeepEqual(g.store.joins[0], g.store.joins[1]) {
+				if len(g.store.joins) != 2 {
+					t.Fatalf("registrations: %+v, want two", g.store.joins)
+				}
+				first, second := g.store.joins[0], g.store.joins[1]
+				if first.Replica != old || second.Replica == old || second.Replica != g.r.ID() || g.store.task("x").Replica != g.r.ID() {
+					t.Errorf("it was %s, joined as %s and is %s now; the task ran on %s", old, second.Replica, g.r.ID(), g.store.task("x").Replica)
+				}
+				first.Replica, first.Up = second.Replica, second.Up
+				if !reflect.DeepEqual(first, second) {
 					t.Errorf("registrations: %+v, want two alike", g.store.joins)
 				}
 				if g.log.count("WARN the pool had forgotten this replica") != 1 || g.log.count("WARN queue q: another replica") != 2 ||
 					g.log.count("ERROR") != 0 {
 					t.Errorf("log: %v", g.log.lines)
 				}
+				g.store.put(Spec{ID: "y", Kind: "job"})
+				synctest.Wait() // no time passes: it listens to its new doorbell
+				g.wantState("y", Succeeded, CodeOK)
 				g.end()
 			})
 		})
@@ -59,10 +72,15 @@ func TestEveryJoinIsLogged(t *testing.T) {
 	})
 }
 
-func TestAnIdleReplicaNoticesAtItsHeartbeatThatItWasForgotten(t *testing.T) {
+func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", untilCancelled)
+		var causes []error
+		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+			_, err := untilCancelled(ctx, task)
+			causes = append(causes, err)
+			return nil, err
+		})
 		g.store.put(Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.pass(time.Second)
@@ -73,16 +91,21 @@ func TestAnIdleReplicaNoticesAtItsHeartbeatThatItWasForgotten(t *testing.T) {
 			return none
 		})
 		g.store.forget(false)
-		g.pass(11 * time.Second)
+		g.pass(12 * time.Second)
 		if n := g.store.joined(); n != 2 {
 			t.Errorf("it joined %d times, want twice", n)
+		}
+		if len(causes) != 1 || causes[0] != ErrLeaseLost || len(g.store.said("x")) > 0 {
+			t.Errorf("the handler was cancelled with %v, reports: %+v; want a lost lease and none", causes, g.store.said("x"))
 		}
 		if up := g.store.joins[1].Up; g.store.joins[0].Up != 0 || up < 5*time.Second || up > 12*time.Second {
 			t.Errorf("it says that it has run for %v and %v", g.store.joins[0].Up, up)
 		}
 		g.store.setFault(func(string) fault { return none })
 		g.pass(10 * time.Minute)
-		g.wantState("x", Running, "") // the verdict that came along was good
+		if x := g.store.task("x"); x.State != Running || x.Attempt != 2 || x.Replica != g.r.ID() {
+			t.Errorf("the task is %s on %s in attempt %d, want it to run here again", x.State, x.Replica, x.Attempt)
+		}
 		if n := g.store.joined(); n != 2 || g.log.count("forgotten") != 1 {
 			t.Errorf("it joined %d times, want twice; log: %v", n, g.log.lines)
 		}
@@ -90,14 +113,14 @@ func TestAnIdleReplicaNoticesAtItsHeartbeatThatItWasForgotten(t *testing.T) {
 	})
 }
 
-func TestReportsOutliveThatTheReplicaWasForgotten(t *testing.T) {
+func TestReportsOfTheExchangeThatFindsTheReplicaForgottenCount(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 3}}})
+		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
 		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return []byte("done"), nil
 		})
-		g.store.putN(9, Spec{Kind: "job"})
+		g.store.putN(3, Spec{Kind: "job"})
 		g.run()
 		for range 3 {
 			g.pass(500 * time.Millisecond)
@@ -113,6 +136,86 @@ func TestReportsOutliveThatTheReplicaWasForgotten(t *testing.T) {
 			t.Errorf("counts: %+v", c)
 		}
 		g.end()
+	})
+}
+
+// Its lanes have exchanges in flight and reports in line when the pool forgets it.
+func TestWhatAForgottenReplicaHeldIsDroppedInBothLanes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{StopGrace: time.Hour})
+		g.r.store = slowStore{g.store, 100 * time.Millisecond}
+		free := make(chan struct{})
+		g.r.Handle("short", func(context.Context, *Task) ([]byte, error) {
+			time.Sleep(time.Second)
+			return []byte("done"), nil
+		})
+		g.r.Handle("long", func(ctx context.Context, task *Task) ([]byte, error) {
+			<-ctx.Done()
+			if context.Cause(ctx) == ErrLeaseLost {
+				<-free
+			}
+			return nil, context.Cause(ctx)
+		})
+		for i := range 2 {
+			g.store.put(Spec{ID: fmt.Sprint("short-", i), Kind: "short"}, Spec{ID: fmt.Sprint("long-", i), Kind: "long"})
+		}
+		g.run()
+		g.pass(800 * time.Millisecond)
+		old := g.r.ID()
+		g.store.forget(false)
+		g.pass(2 * time.Second)
+		for id, task := range g.store.tasks {
+			if task.State == Running && task.Replica != old {
+				t.Errorf("task %s runs on %s", id, task.Replica)
+			}
+		}
+		if c := g.r.Counts(); c.Running != 2 || g.store.joined() != 2 {
+			t.Errorf("counts: %+v, %d joins", c, g.store.joined())
+		}
+		close(free)
+		g.store.put(Spec{ID: "after", Kind: "short"})
+		g.pass(2 * time.Second)
+		g.wantState("after", Succeeded, CodeOK)
+		for i := range 2 {
+			if said := g.store.said(fmt.Sprint("long-", i)); len(said) > 0 {
+				t.Errorf("reports: %+v", said)
+			}
+		}
+		if c := g.r.Counts(); c.Running != 0 || c.Dropped < 2 {
+			t.Errorf("counts: %+v", c)
+		}
+		g.end()
+	})
+}
+
+// Its second lane waits for the answer to a claim when the keeper learns of it.
+func TestAClaimOfAForgottenReplicaIsGivenBackUnstarted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := newRig(t, Config{})
+		store := &lateStore{fakeStore: g.store}
+		g.r.store = store
+		g.r.Handle("job", untilCancelled)
+		var ran []string
+		g.r.Handle("quick", func(_ context.Context, task *Task) ([]byte, error) {
+			ran = append(ran, task.Replica)
+			return nil, nil
+		})
+		g.store.putN(2, Spec{Kind: "job"}) // fill the first lane
+		g.run()
+		store.late(2)
+		g.store.put(Spec{ID: "x", Kind: "quick"})
+		g.pass(100 * time.Millisecond)
+		old := g.r.ID()
+		if x := g.store.task("x"); x.State != Running || x.Replica != old {
+			t.Fatalf("x is %s", x.State)
+		}
+		g.store.forget(false)
+		g.r.signalled()
+		g.pass(3 * time.Second)
+		if said := g.store.said("x"); len(said) != 2 || said[0].Op != Release || len(ran) != 1 || ran[0] != g.r.ID() || ran[0] == old {
+			t.Errorf("reports: %+v, it ran on %v; want it released and run under the new id %s", said, ran, g.r.ID())
+		}
+		g.r.Close()
 	})
 }
 
@@ -178,9 +281,9 @@ func (s amnesiac) Join(ctx context.Context, r Registration) ([]string, error) {
 	return nil, err
 }
 
-func TestPumpAndKeeperMakeOneJoinOfWhatBothNotice(t *testing.T) {
+func TestLanesAndKeeperMakeOneJoinOfWhatAllNotice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
+		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 8}}})
 		slow := &slowJoins{fakeStore: g.store}
 		g.r.store = slow
 		g.r.Handle("talker", func(ctx context.Context, task *Task) ([]byte, error) {
@@ -192,14 +295,18 @@ func TestPumpAndKeeperMakeOneJoinOfWhatBothNotice(t *testing.T) {
 			}
 			return nil, context.Cause(ctx)
 		})
-		g.r.Handle("job", noop) // keeps the pump busy
-		g.store.put(Spec{ID: "x", Kind: "talker"})
+		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) { // keeps the lanes busy
+			time.Sleep(10 * time.Millisecond)
+			return nil, nil
+		})
 		g.run()
 		g.pass(time.Second)
 		for i := range 20 {
+			g.store.put(Spec{ID: fmt.Sprint("talker-", i), Kind: "talker"})
+			g.store.putN(100, Spec{Kind: "job"})
+			g.pass(time.Duration(i) * 7 * time.Millisecond)
 			g.store.forget(false)
-			g.store.putN(2, Spec{Kind: "job"})
-			g.pass(1500*time.Millisecond + time.Duration(i)*37*time.Millisecond)
+			g.pass(1500 * time.Millisecond)
 			if n := g.store.joined(); n != 2+i {
 				t.Fatalf("%d joins after it was forgotten %d times", n, i+1)
 			}
@@ -207,7 +314,6 @@ func TestPumpAndKeeperMakeOneJoinOfWhatBothNotice(t *testing.T) {
 		if slow.most != 1 {
 			t.Errorf("%d joins at a time", slow.most)
 		}
-		g.wantState("x", Running, "")
 		g.r.Close()
 	})
 }
@@ -234,7 +340,7 @@ func (s *slowJoins) Join(ctx context.Context, r Registration) ([]string, error) 
 
 func TestADrainingReplicaJoinsAgainButALeavingOneDoesNot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{DrainTimeout: time.Hour})
+		g := newRig(t, Config{DrainTimeout: time.Hour, StopGrace: time.Hour})
 		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
@@ -249,7 +355,9 @@ func TestADrainingReplicaJoinsAgainButALeavingOneDoesNot(t *testing.T) {
 			t.Errorf("it joined %d times, want once more while it drains", n)
 		}
 		<-g.done
-		g.wantState("x", Succeeded, CodeOK)
+		if said := g.store.said("x"); len(said) > 0 || len(g.store.replicas) != 0 {
+			t.Errorf("reports: %+v, replicas: %v", said, g.store.replicas)
+		}
 
 		// The reply to its last claim is lost; then it is told to end, and forgotten.
 		g = newRig(t, Config{})
@@ -301,7 +409,7 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 // slowRenewals arrive late, whether or not anybody still waits for the answer.
 type slowRenewals struct{ *fakeStore }
 
-func (s slowRenewals) Renew(ctx context.Context, r Renewal) ([]Verdict, error) {
+func (s slowRenewals) Renew(ctx context.Context, r Renewal) (Renewed, error) {
 	time.Sleep(time.Second)
 	return s.fakeStore.Renew(ctx, r)
 }

@@ -18,20 +18,20 @@ const (
 	retryMax   = 2 * time.Second
 )
 
-// outage makes one log line of many failing calls: one when the first kind of
-// call begins to fail, one when none fails any more. Between them there is one
-// more for each thing that a person can do about it and that an earlier line does
-// not say: what begins with a broken connection may go on with a refusal.
+// outage makes one log line of many failing calls: one when the first of them begins
+// to fail, one when none fails any more. Between them there is one more for each thing
+// that a person can do about it and that an earlier line does not say: what begins with
+// a broken connection may go on with a refusal.
 type outage struct {
-	log *slog.Logger
+	log func() *slog.Logger
 
 	mu      sync.Mutex
-	failing map[string]bool
+	failing map[*retry]struct{}
 	advised []string
 	since   time.Time
 }
 
-func (o *outage) begin(op string, err error) {
+func (o *outage) begin(t *retry, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var a *AdvisedError
@@ -42,38 +42,29 @@ func (o *outage) begin(op string, err error) {
 	switch {
 	case len(o.failing) == 0:
 		o.since = time.Now()
-		o.log.Error("calls to the store fail; trying again until they work", "call", op, "err", err)
+		o.log().Error("calls to the store fail; trying again until they work", "call", t.op, "err", err)
 	case advised:
-		o.log.Error("the store says why", "call", op, "err", err)
+		o.log().Error("the store says why", "call", t.op, "err", err)
 	}
-	o.failing[op] = true
+	o.failing[t] = struct{}{}
 }
 
-func (o *outage) end(op string) {
+// end takes in that a call works again or, with works false, that it is made no more:
+// whether it would work is not known then.
+func (o *outage) end(t *retry, works bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.failing[op] {
+	delete(o.failing, t)
+	if len(o.failing) > 0 {
 		return
 	}
-	delete(o.failing, op)
-	if len(o.failing) == 0 {
-		o.advised = nil
-		o.log.Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
+	o.advised = nil
+	if works {
+		o.log().Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
 }
 
-// forget takes back a kind of call that nobody makes any more: whether it would
-// work is not known. No line says that the store does.
-func (o *outage) forget(op string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.failing, op)
-	if len(o.failing) == 0 {
-		o.advised = nil
-	}
-}
-
-// lasting is how long calls have been failing, 0 where they work.
+// lasting returns how long calls have been failing, 0 if they work.
 func (o *outage) lasting() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -83,8 +74,8 @@ func (o *outage) lasting() time.Duration {
 	return time.Since(o.since)
 }
 
-// retry is one goroutine's view of one kind of call. Who ends without an answer
-// forgets it.
+// retry is one goroutine's view of one kind of call. A goroutine that ends without an
+// answer calls forget.
 type retry struct {
 	*outage
 	op    string
@@ -93,7 +84,7 @@ type retry struct {
 
 // failed counts an error and returns the pause before the next try.
 func (t *retry) failed(err error) time.Duration {
-	t.begin(t.op, err)
+	t.begin(t, err)
 	d := retryMax
 	if t.fails < 6 { // 50ms·2⁶ is past the maximum
 		d = min(retryFirst<<t.fails, retryMax)
@@ -105,7 +96,7 @@ func (t *retry) failed(err error) time.Duration {
 func (t *retry) ok() {
 	if t.fails > 0 {
 		t.fails = 0
-		t.end(t.op)
+		t.end(t, true)
 	}
 }
 
@@ -113,7 +104,7 @@ func (t *retry) ok() {
 func (t *retry) forget() {
 	if t.fails > 0 {
 		t.fails = 0
-		t.outage.forget(t.op)
+		t.end(t, false)
 	}
 }
 

@@ -14,11 +14,10 @@ const MaxProgress = 4096
 // Task stays a value that may be copied.
 var unheld sync.Mutex
 
-// SetProgress tells readers of the task how far its handler is: v as JSON, or as
-// it is where it is a []byte or a json.RawMessage. It costs nothing but memory:
-// the newest progress travels with the next renewal of the lease, at most about
-// a second later. It fails where v cannot be encoded or is over MaxProgress; that
-// has no effect on the task. Several goroutines may call it at once. On a task
+// SetProgress shows readers of the task how far its handler is: v as JSON, or as
+// it is if it is a []byte or a json.RawMessage. It makes no call: the newest progress
+// travels with the next renewal of leases, at most about a second later. It fails if v
+// cannot be encoded or is over MaxProgress; that has no effect on the task. Several goroutines may call it at once. On a task
 // that no replica runs, such as one made for a handler's test, it sets Progress,
 // which may be read when those calls have returned.
 func (t *Task) SetProgress(v any) error {
@@ -47,11 +46,7 @@ func (t *Task) SetProgress(v any) error {
 		unheld.Unlock()
 		return nil
 	}
-	a.mu.Lock()
-	a.progress = b
-	a.progressSeq++
-	a.mu.Unlock()
-	a.r.renewSoon()
+	a.note(func() { a.progress = b })
 	return nil
 }
 

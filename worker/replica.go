@@ -17,85 +17,63 @@
 //
 // # How a replica works
 //
-// One goroutine, the pump, exchanges with the store: reports of attempts that
+// Two goroutines, the lanes, exchange with the store: reports of attempts that
 // ended and claims for the free slots travel together, so a round trip carries as
-// many tasks as ended since the last. A queue whose claim came back short is idle,
-// and its replica blocks in the store until a marker says that something can be
-// claimed, or until the next scheduled task is due.
+// many tasks as ended since the last. A lane has one exchange in flight; with two lanes
+// the store works while the replica does. A queue is claimed from when a slot of it
+// becomes free and when the store names it as ready: in the answer to an exchange, or
+// through the replica's doorbell, at which an idle replica blocks.
 //
-// Another renews the leases of all running attempts every third of a lease. A third,
-// the watch, never calls the store: it cancels handlers whose attempt timed out or
-// whose lease ends unrenewed, by the monotonic clock of the machine, and gives up
-// those that ignore that. So a replica that is cut off has stopped its handlers
-// before its tasks start elsewhere.
+// The keeper renews the leases of all claims every third of a lease. The watch never
+// calls the store: it cancels handlers whose attempt timed out or whose lease ends
+// unrenewed, by the monotonic clock of the machine, and gives up those that ignore
+// that. So a replica that is cut off has stopped its handlers before its tasks start
+// elsewhere.
 package worker
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"math/rand/v2"
 	"slices"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 // Replica is one running worker process, or one of several in a process. Make it
 // with New, give it its handlers, then call Run once.
 type Replica struct {
-	id      string
 	store   Store
 	cfg     Config
-	log     *slog.Logger
 	outages *outage
 	// callTimeout bounds every call to the store that does not wait by design.
 	callTimeout time.Duration
 	base        context.Context // parent of the handlers' contexts; set by Run
+	started     time.Time       // of Run; set before anything that reads it begins
 	wg          sync.WaitGroup  // everything Run started but the handlers
 
-	work      chan struct{} // pokes the pump
-	watching  chan struct{} // pokes the watch
-	renewing  chan struct{} // pokes the keeper
-	settled   chan struct{} // pokes the drain
+	member   membership
+	lanes    [2]*lane
+	keeper   keeper
+	watch    watch
+	listener listener
+	inbox    inboxReader
+	upkeep   maintainer
+	drain    drain
+	unknown  unknownKinds
+
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
 	overStuck chan struct{} // closed when more than MaxStuck handlers are stuck
 	joined    chan struct{} // closed when it has joined for the first time
-	drainDue  chan struct{} // full when somebody asked for the drain
-	drains    chan struct{} // closed when the drain begins
-	inbox     sync.Mutex    // held while admitting
-	joining   chan struct{} // full while joining again
-	joins     atomic.Int64  // how often it has joined again
-
-	started time.Time // of Run; set before anything that reads it begins
-	unknown unknownKinds
 
 	mu       sync.Mutex
 	phase    phase
 	problems []error // of Handle, for Run
 	handlers map[string]Handler
-	queues   []*queue // by name
-	held     map[*attempt]struct{}
-	active   int // handlers that run and have not been given up
-	stuck    int
-	dropped  int64
-	outbox   []Report
-	senders  []*attempt // of the outbox; nil for a task that was never started
-	sending  bool       // the pump holds reports or claims without an answer
-	// flight says that an exchange with claims is under way, lateBell that the
-	// doorbell rang meanwhile: the stop may be for a task in its answer.
-	flight, lateBell bool
-	renewNow         bool // the doorbell rang, or the drain begins
-	renewDirty       bool // there is progress, or a soft timeout, to tell
-	watchAt          time.Time
-	listening        bool          // the listener is blocked in the store
-	ringing          chan struct{} // closed when the ring of the own doorbell under way has ended; nil where none is
-	ringMore         bool          // one more ring is due
-	deaf             bool          // nothing is left to listen for
-	result           error         // what Run returned
+	queues   queues
+	held     holdings
+	result   error // what Run returned
 }
 
 // phase is where a replica is in its life.
@@ -129,35 +107,35 @@ func New(store Store, cfg Config) (*Replica, error) {
 	cfg = cfg.withDefaults()
 
 	r := &Replica{
-		id:          strconv.FormatUint(rand.Uint64N(1<<50), 36), // short: it is written with every start and end
 		store:       store,
 		cfg:         cfg,
 		callTimeout: min(max(cfg.Lease/6, 250*time.Millisecond), 5*time.Second),
-		work:        make(chan struct{}, 1),
-		watching:    make(chan struct{}, 1),
-		renewing:    make(chan struct{}, 1),
-		settled:     make(chan struct{}, 1),
+		unknown:     unknownKinds{at: make(map[string]time.Time)},
 		closed:      make(chan struct{}),
 		ended:       make(chan struct{}),
 		overStuck:   make(chan struct{}),
 		joined:      make(chan struct{}),
-		drainDue:    make(chan struct{}, 1),
-		drains:      make(chan struct{}),
-		joining:     make(chan struct{}, 1),
 		handlers:    make(map[string]Handler),
-		held:        make(map[*attempt]struct{}),
-		unknown:     make(unknownKinds),
+		queues:      newQueues(cfg.Queues),
+		held:        holdings{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
-	r.log = cfg.Logger.With("replica", r.id)
-	r.outages = &outage{log: r.log, failing: make(map[string]bool)}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Queues)) {
-		r.queues = append(r.queues, &queue{name: name, workers: cfg.Queues[name].Workers, call: 1})
-	}
+	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
+	r.member = membership{r: r, joining: make(chan struct{}, 1)}
+	r.member.rename()
+	r.lanes = [2]*lane{newLane(r, 0), newLane(r, 1)}
+	r.keeper = keeper{r: r, wake: make(chan struct{}, 1)}
+	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
+	r.drain = drain{r: r, due: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
+	r.listener.r, r.inbox.r, r.upkeep.r = r, r, r
 	return r, nil
 }
 
-// ID is the replica's id: random letters and digits, new with every New.
-func (r *Replica) ID() string { return r.id }
+// ID is the replica's id: random letters and digits, new with every New, and when the
+// pool has forgotten the replica.
+func (r *Replica) ID() string { return r.member.self.Load().id }
+
+// log returns the logger, which names the replica.
+func (r *Replica) log() *slog.Logger { return r.member.self.Load().log }
 
 // Handle sets the handler of a kind. Run fails where a name is bad, a handler is nil
 // or a kind has two. Handle panics once Run has begun or Close was called: handlers
@@ -190,12 +168,7 @@ func (r *Replica) Handle(kind string, h Handler) {
 func (r *Replica) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := Counts{Stuck: r.stuck, Dropped: r.dropped}
-	for _, q := range r.queues {
-		c.Slots += q.workers
-		c.Running += q.taken
-	}
-	return c
+	return Counts{Slots: r.queues.slots, Running: r.queues.taken, Stuck: r.held.stuck, Dropped: r.held.dropped}
 }
 
 // Close ends Run without waiting for the handlers: they are cancelled with

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -41,25 +40,25 @@ func panicStack() string {
 	return stack
 }
 
-// report says what the store is to do with an attempt whose handler returned.
+// report returns what the store is to do with an attempt whose handler returned.
 // It runs without the replica's mutex, since an error's methods are the
 // handler's code.
 func (a *attempt) report(result []byte, err error) (rep Report) {
-	rep = Report{ID: a.task.ID, Fence: a.task.Fence}
+	rep = a.newReport(Succeed, CodeOK)
 	if err == nil {
 		if len(result) <= MaxResult {
-			rep.Op, rep.Code, rep.Result = Succeed, CodeOK, result
+			rep.Result = result
 			return rep
 		}
 		err = Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), MaxResult))
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			rep = Report{ID: a.task.ID, Fence: a.task.Fence, Op: Fail, Code: CodePanic,
-				Error: cutHead("panic in the returned error: "+show(v), MaxErrorLen), Log: a.logTail()}
+			rep = a.newReport(Fail, CodePanic)
+			rep.Error, rep.Log = cutHead("panic in the returned error: "+show(v), MaxErrorLen), a.logTail()
 		}
 	}()
-	a.fail(&rep, err, context.Cause(a.ctx))
+	a.fail(&rep, err, a.ctx.reason())
 	return rep
 }
 
@@ -105,27 +104,32 @@ func (a *attempt) fail(rep *Report, err error, cause error) {
 	rep.Log = a.logTail()
 }
 
-// giveUp says what the store is to do with an attempt whose handler ignores its
+// giveUp returns what the store is to do with an attempt whose handler ignores its
 // cancelled context.
 func (a *attempt) giveUp() Report {
-	rep := Report{ID: a.task.ID, Fence: a.task.Fence, Op: Fail}
-	switch a.cause {
+	cause := a.ctx.reason()
+	rep := a.newReport(Fail, CodeStopAbandoned)
+	switch cause {
 	case ErrStopped:
-		rep.Code = CodeStopAbandoned
 	case ErrTimeout:
 		rep.Code = CodeTimeoutAbandoned
 	default:
-		rep.Op, rep.Code = Release, CodeReleased
-		return rep
+		return a.released(CodeReleased, 0)
 	}
-	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", a.cause, a.r.cfg.StopGrace)
+	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", cause, a.claim.lane.r.cfg.StopGrace)
 	rep.Log = a.logTail()
 	return rep
 }
 
-// release gives a task back that was never started here.
-func release(t *Task, code Code, delay time.Duration) Report {
-	return Report{ID: t.ID, Fence: t.Fence, Op: Release, Code: code, Delay: delay}
+// released returns the report that gives the task back without using an attempt.
+func (a *attempt) released(code Code, delay time.Duration) Report {
+	rep := a.newReport(Release, code)
+	rep.Delay = delay
+	return rep
+}
+
+func (a *attempt) newReport(op Op, code Code) Report {
+	return Report{ID: a.task.ID, Queue: a.claim.q.name, Fence: a.claim.fence, Op: op, Code: code}
 }
 
 // elsewhere is how long a task of an unknown kind pauses, so that a replica that

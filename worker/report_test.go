@@ -109,9 +109,8 @@ func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
 		"shut down, in a panic": {ErrShutdown, &panicked{"panic: boom"}, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancelCause(context.Background())
-			cancel(c.cause)
-			a := &attempt{task: &Task{}, ctx: ctx, cancel: cancel}
+			a := &attempt{task: &Task{}, claim: &claim{q: &queue{}}}
+			a.ctx.cancel(c.cause)
 			got := a.report(nil, c.err)
 			if got.Op != c.want.Op || got.Code != c.want.Code || got.Error != c.want.Error || got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
 				t.Errorf("got %+v, want %+v", got, c.want)
@@ -235,7 +234,7 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 		}
 		g.pass(30 * time.Second)
 		for _, r := range g.store.renewals[len(g.store.renewals)-2:] {
-			if r.Held[0].Progress != nil {
+			if len(r.News) > 0 {
 				t.Error("progress was sent again that the store has")
 			}
 		}
@@ -314,8 +313,8 @@ func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
 		g.run()
 		slow := func() (n int) {
 			for _, r := range g.store.renewals {
-				for _, h := range r.Held {
-					if h.Slow {
+				for _, news := range r.News {
+					if news.Slow {
 						n++
 					}
 				}

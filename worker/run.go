@@ -10,14 +10,15 @@ import (
 )
 
 // Run serves the queues until ctx is done, Close or Drain is called, or the store
-// passes on that somebody asked the replica to drain. Then it drains: it
+// reports that the replica was asked to drain. Then it drains: it
 // claims no more, waits for the running handlers up to Config.DrainTimeout,
 // cancels the rest with ErrShutdown and gives their tasks back. It returns nil
-// after that; ErrStuck where more than Config.MaxStuck handlers ignored their
+// after that; ErrStuck if more than Config.MaxStuck handlers ignored their
 // cancelled context, which ends Run by itself; what is wrong with the handlers;
-// or why the store could not be joined. Once it has joined, an unreachable store
-// does not end Run, nor does one that has forgotten the replica: it joins again.
-// Handlers get contexts that carry the values of ctx, not its cancellation.
+// or why the pool could not be joined. Once it has joined, an unreachable store
+// does not end Run. Nor does a pool that has forgotten the replica: its handlers are
+// cancelled with ErrLeaseLost and it joins again under a new id. Handlers get contexts
+// that carry the values of ctx, not its cancellation.
 func (r *Replica) Run(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		if errors.Is(err, errClosed) {
@@ -53,7 +54,7 @@ func (r *Replica) begin() error {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.cfg.Policies)) {
 		if _, ok := r.handlers[kind]; !ok {
-			r.log.Warn("a policy names a kind without a handler and has no effect here", "kind", kind)
+			r.log().Warn("a policy names a kind without a handler and has no effect here", "kind", kind)
 		}
 	}
 	r.phase = serving
@@ -68,7 +69,7 @@ func (r *Replica) run(ctx context.Context) error {
 	if ctx.Err() != nil || r.isClosed() {
 		return nil
 	}
-	if err := r.join(ctx); err != nil {
+	if err := r.member.join(ctx); err != nil {
 		if ctx.Err() != nil || r.isClosed() {
 			_ = r.leave(r.base) // it may have joined, with the answer lost
 			return nil
@@ -76,41 +77,56 @@ func (r *Replica) run(ctx context.Context) error {
 		return fmt.Errorf("join the pool: %w", err)
 	}
 
-	slots := make(map[string]int, len(r.queues))
-	for _, q := range r.queues {
-		slots[q.name] = q.workers
-	}
-	r.log.Info("joined the pool", "slots", slots)
+	r.log().Info("joined the pool", r.slots()...)
 	close(r.joined)
 	life, end := context.WithCancel(r.base)     // until the replica has left
 	serve, endServe := context.WithCancel(life) // until the drain begins
-	ears, endEars := context.WithCancel(life)   // until the listener has had its chance to return
+	listen, endListener := context.WithCancel(life)
 	defer end()
-	r.wg.Go(func() { r.pump(life) })
-	r.wg.Go(func() { r.watch(life) })
-	r.wg.Go(func() { r.maintain(serve) })
-	r.wg.Go(func() { r.admitInbox(serve) })
-	heard, kept := make(chan struct{}), make(chan struct{})
-	r.wg.Go(func() { defer close(heard); r.listen(ears) })
-	r.wg.Go(func() { defer close(kept); r.keep(life) })
+	r.mu.Lock()
+	r.askAll()
+	r.mu.Unlock()
+	for _, l := range r.lanes {
+		r.wg.Go(func() { l.run(life) })
+	}
+	r.wg.Go(func() { r.watch.run(life) })
+	r.wg.Go(func() { r.upkeep.run(serve) })
+	r.wg.Go(func() { r.inbox.run(serve) })
+	listener, keeper := make(chan struct{}), make(chan struct{})
+	r.wg.Go(func() { defer close(listener); r.listener.run(listen) })
+	r.wg.Go(func() { defer close(keeper); r.keeper.run(life) })
 
 	select {
 	case <-ctx.Done():
 	case <-r.closed:
-	case <-r.drainDue:
+	case <-r.drain.due:
 	case <-r.overStuck:
 	}
-	r.stopClaiming(life)
+	r.drain.stopClaiming()
 	endServe()
-	r.awaitHandlers()
-	r.farewell(life, heard, kept, endEars)
+	r.drain.awaitHandlers()
+	r.drain.leave(life, listener, keeper, endListener)
 	end()
 	r.wg.Wait()
 
-	select {
-	case <-r.overStuck:
+	if isClosed(r.overStuck) {
 		return ErrStuck
-	default:
-		return nil
 	}
+	return nil
+}
+
+// maxNamed is how many queues a log line names at most.
+const maxNamed = 20
+
+// slots says in the log how many slots the replica has in each queue, or in all if they
+// are too many to name.
+func (r *Replica) slots() []any {
+	if len(r.queues.all) > maxNamed {
+		return []any{"queues", len(r.queues.all), "slots", r.queues.slots}
+	}
+	slots := make(map[string]int, len(r.queues.all))
+	for name, q := range r.cfg.Queues {
+		slots[name] = q.Workers
+	}
+	return []any{"slots", slots}
 }

@@ -30,9 +30,11 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 		if runs.Load() != 100 || most.Load() != 3 {
 			t.Errorf("%d runs, at most %d at a time; want 100 and 3", runs.Load(), most.Load())
 		}
-		for _, c := range g.store.claims {
-			if limit := map[string]int{"a": 3, "b": 2}[c.Queue]; c.N < 1 || c.N > limit {
-				t.Errorf("a claim of queue %s asked for %d tasks with %d slots", c.Queue, c.N, limit)
+		for _, x := range g.store.exchanges {
+			for _, c := range x.Claims {
+				if half := map[string][]int{"a": {2, 1}, "b": {1, 1}}[c.Queue][x.Lane-1]; c.N > half {
+					t.Errorf("lane %d asked queue %s for %d tasks, want at most half of its slots", x.Lane, c.Queue, c.N)
+				}
 			}
 		}
 		if got := g.store.task("job-100"); string(got.Result) != "job-100" || got.State != Succeeded {
@@ -82,7 +84,7 @@ func TestAnIdleReplicaStartsATaskAtOnce(t *testing.T) {
 	})
 }
 
-func TestAFullQueueListensAgainWhenASlotIsFree(t *testing.T) {
+func TestAQueueThatWasFullIsAskedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
 		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
@@ -120,28 +122,6 @@ func TestALimitedQueueGoesOnInTheRoundTripThatReports(t *testing.T) {
 	})
 }
 
-func TestAMarkerWithoutAFreeSlotIsHandedBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
-		g.r.Handle("job", untilCancelled)
-		g.store.put(Spec{ID: "first", Kind: "job"})
-		g.run()
-		g.store.put(Spec{ID: "second", Kind: "job"})
-		synctest.Wait()
-		g.store.mu.Lock()
-		delete(g.store.markers, DefaultQueue) // as if the listener had popped it
-		g.store.mu.Unlock()
-		g.store.setFault(failFirst("wake", 2))
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		g.r.marker(ctx, DefaultQueue)
-		if !g.store.markers[DefaultQueue] {
-			t.Error("the marker is gone: no replica hears of the second task")
-		}
-		g.r.Close()
-	})
-}
-
 func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
@@ -154,16 +134,8 @@ func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 		begin := time.Now()
 		delays := map[string]time.Duration{"late": 3333 * time.Millisecond, "soon": 20 * time.Millisecond, "far": time.Hour}
 		g.store.put(Spec{ID: "late", Kind: "job", Delay: delays["late"]}, Spec{ID: "far", Kind: "job", Delay: delays["far"]})
-		g.store.mu.Lock()
-		g.store.markers[DefaultQueue] = true // a store marks what becomes due sooner than it said
-		g.store.broadcast()
-		g.store.mu.Unlock()
 		synctest.Wait()
-		g.store.put(Spec{ID: "soon", Kind: "job", Delay: delays["soon"]})
-		g.store.mu.Lock()
-		g.store.markers[DefaultQueue] = true
-		g.store.broadcast()
-		g.store.mu.Unlock()
+		g.store.put(Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // sooner than the store said
 		g.pass(2 * time.Hour)
 		for id, d := range delays {
 			if got := started[id].Sub(begin); got < d || got > d+time.Millisecond {
@@ -174,20 +146,13 @@ func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 	})
 }
 
-func TestTheSlowPollFindsATaskWhoseMarkerWasLost(t *testing.T) {
+func TestTheSlowPollFindsATaskWhoseWakeUpWasLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", noop)
 		g.run()
 		g.pass(time.Second)
-		g.store.mu.Lock()
-		changed := g.store.changed
-		g.store.changed = make(chan struct{}) // nobody hears of it
-		g.store.add(Spec{ID: "quiet", Kind: "job"})
-		delete(g.store.markers, DefaultQueue)
-		close(g.store.changed)
-		g.store.changed = changed
-		g.store.mu.Unlock()
+		g.store.putQuietly(Spec{ID: "quiet", Kind: "job"})
 		g.pass(11 * time.Second)
 		g.wantState("quiet", Succeeded, CodeOK)
 		g.end()

@@ -6,42 +6,38 @@ import (
 )
 
 // Store is what a replica needs of the place that keeps the tasks. Every method
-// is one atomic step or a bundle of them, may be called by several goroutines at
-// once, and may be repeated after an error: a step whose reply was lost has the
-// same effect as one whose reply arrived. Errors begin with the name of the step.
+// is one atomic step or a sequence of them and may be called by several goroutines
+// at once. A call may be repeated after an error: a step whose reply was lost has
+// the same effect as one whose reply arrived. Errors begin with the name of the
+// step.
 type Store interface {
 	// Join announces a replica before its first claim and publishes its limits
-	// and policies. Conflicts with what other replicas configured come back as
-	// warnings for the log. It fails with ErrSchema where the pool was written by
+	// and policies. Conflicts with what other replicas configured are returned as
+	// warnings for the log. It fails with ErrSchema if the pool was written by
 	// a version that this one does not understand.
 	Join(ctx context.Context, r Registration) (warnings []string, err error)
 
-	// Exchange delivers reports and asks for tasks in one round trip: reports
-	// first, so that the slots they free can be claimed again at once. The
-	// verdicts are in the order of the reports, the answers in the order of the
-	// claims. An error means that nothing is known of either; ErrNotJoined that the
-	// pool has forgotten the replica, which must Join again before it claims: until
-	// then the pool may not know its limits. The slices are the caller's again when
-	// it returns.
-	Exchange(ctx context.Context, reports []Report, claims []Claim) ([]Verdict, []Claimed, error)
+	// Exchange delivers reports and claims tasks in one step: reports first, so
+	// that the slots they free can be claimed at once. An error means that nothing
+	// is known of either: the caller repeats the same Exchange, unchanged, under the
+	// same call number. With ErrNotJoined the verdicts are valid and nothing was
+	// claimed: the pool does not know the replica, which cancels what it holds and
+	// joins under a new id. The slices of x are the caller's again when it returns.
+	Exchange(ctx context.Context, x Exchange) (Exchanged, error)
 
-	// Renew extends the leases of the held attempts, carries their progress, and
-	// is the replica's heartbeat. The verdicts are in the order of r.Held.
-	// They are valid with ErrNotJoined, too: then the replica must Join again; and
-	// with ErrDrain: then somebody has asked it to drain.
-	Renew(ctx context.Context, r Renewal) ([]Verdict, error)
+	// Renew extends the leases of the claims that it names, carries progress, and is
+	// the replica's heartbeat. A claim that it does not name lapses. Its answer
+	// is valid with ErrNotJoined, too: then the replica must Join again; and with
+	// ErrDrain: then the replica was asked to drain.
+	Renew(ctx context.Context, r Renewal) (Renewed, error)
 
-	// Listen blocks until the replica's doorbell rings, one of the queues has
-	// claimable tasks, or wait has passed (a zero Signal). A queue's marker wakes
-	// one listener only: whoever cannot use it passes it on with Wake.
-	Listen(ctx context.Context, replica string, queues []string, wait time.Duration) (Signal, error)
+	// Listen blocks until the replica's doorbell rings or wait has passed (a zero
+	// Signal).
+	Listen(ctx context.Context, replica string, wait time.Duration) (Signal, error)
 
 	// Ring makes the replica's Listen return with Bell set, now or when it is
 	// called next.
 	Ring(ctx context.Context, replica string) error
-
-	// Wake leaves a marker for the queue if something in it can be claimed.
-	Wake(ctx context.Context, queue string) error
 
 	// AwaitInbox blocks until the inbox has an entry or wait has passed.
 	AwaitInbox(ctx context.Context, wait time.Duration) (bool, error)
@@ -50,9 +46,9 @@ type Store interface {
 	// reports whether more are left.
 	AdmitInbox(ctx context.Context) (more bool, err error)
 
-	// Maintain takes one turn of the pool's upkeep: ended leases, expired tasks,
-	// retention, trimming of the event stream, dead replicas. Where another
-	// replica did so within the last second it does nothing and says Busy.
+	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
+	// retention, trimming of the event stream, dead replicas. If another
+	// replica did so within the last second it does nothing and returns Busy.
 	Maintain(ctx context.Context, replica string) (Upkeep, error)
 
 	// Leave takes the replica off the list. Tasks it still holds stay with it
@@ -67,11 +63,11 @@ type Registration struct {
 	PID      int
 	Version  string
 	Lease    time.Duration
-	Up       time.Duration // since it started: more than nothing where it joins again
+	Up       time.Duration // since it started: more than zero if it joins again
 	Queues   map[string]QueueConfig
 	Kinds    map[string]Policy // every kind it has a handler for
 	Limits   Limits
-	MaxEvent int           // entries the event stream keeps at most; 0 keeps what is set
+	MaxEvent int           // tasks whose events the stream keeps at most; 0 keeps what is set
 	EventAge time.Duration // how long the event stream keeps an entry; 0 keeps what is set
 }
 
@@ -92,6 +88,49 @@ type Limits struct {
 	Groups       map[string]int // by group
 }
 
+// The bounds of one Exchange. They keep the store busy for a few milliseconds
+// only.
+const (
+	MaxClaim      = 200     // tasks that one Exchange claims, over all queues
+	MaxReports    = 200     // reports in one Exchange
+	MaxReportSize = 4 << 20 // bytes of results, errors and logs in one Exchange; one report always fits
+	MaxQueues     = 64      // queues that one Exchange claims from, and that it answers as Ready
+)
+
+// Exchange is one round trip of a replica. A replica has two lanes, each with call
+// numbers of its own that start at 1 and grow by one with every answered call. The
+// next call of a lane is made after the answer to the last.
+type Exchange struct {
+	Replica string
+	Lane    int   // 1 or 2
+	Call    int64 // repeating a number repeats the answer; a lower one does nothing and fails
+
+	Lease time.Duration // how long a silent replica keeps what it claims
+	Grace time.Duration // how far past the attempts' own bound a lease may reach
+
+	Reports []Report // at most MaxReports and, but for one, MaxReportSize
+	Claims  []Claim  // at most MaxQueues, and MaxClaim tasks in all
+
+	// Draining says that the replica takes no more tasks: it is not told of ready
+	// queues, and not woken for them.
+	Draining bool
+	// Idle says that the replica has free slots in queues that it does not claim
+	// from. If no queue is ready for it, it is then woken through its
+	// doorbell when one is. A replica whose claim comes back short is woken, too.
+	// A replica that is woken for a queue asks for it, or names it as Busy.
+	Idle bool
+	// Busy are queues that the replica was told are ready and cannot take tasks
+	// from, at most 4*MaxQueues. Another idle replica is woken for each, and they are not
+	// told again in this answer.
+	Busy []string
+}
+
+// Claim asks for tasks of one queue.
+type Claim struct {
+	Queue string
+	N     int // free slots
+}
+
 // Op is what a report does with its attempt.
 type Op int
 
@@ -102,10 +141,12 @@ const (
 	Release           // given back without using an attempt
 )
 
-// Report is the end of one attempt, as its replica tells it.
+// Report is the end of one attempt.
 type Report struct {
 	ID    string
-	Fence int64
+	Queue string
+	Fence int64 // of its claim
+	Last  bool  // the replica knows of no other open attempt of the claim
 	Op    Op
 	Code  Code
 
@@ -114,87 +155,114 @@ type Report struct {
 	Log    string // Fail: the tail of the attempt's log, kept in its history
 
 	// Delay is when the task may start again: on Fail it replaces the backoff
-	// where DelaySet is true, on Release it is how long the task pauses.
+	// if DelaySet is true, on Release it is how long the task pauses.
 	Delay    time.Duration
 	DelaySet bool
 }
 
-// MaxClaim is how many tasks one claim hands out at most, so that it keeps the
-// store busy for a few milliseconds only.
-const MaxClaim = 250
+// Exchanged is the answer to an Exchange.
+type Exchanged struct {
+	Verdicts []Verdict // in the order of the reports
+	Claimed  []Claimed // what was claimed; a queue may have several, or none
+	// Short has one element per Claim, in their order: true if the queue has no more
+	// claimable tasks for now. The replica is woken when it has.
+	Short []bool
+	// Ready are queues of the replica that have claimable tasks, at most MaxQueues. A
+	// repeated answer may have none: the replica makes another exchange to learn of them.
+	Ready []string
+	Stops []Attempt // attempts of the replica that were asked to stop and have not ended
+	Drain bool      // the replica was asked to drain
 
-// Claim asks for tasks of one queue.
-type Claim struct {
-	Replica string
-	Queue   string
-	N       int           // free slots, at most MaxClaim; 0 only asks again for what a lost reply carried
-	Lease   time.Duration // how long a silent replica keeps them
-	Grace   time.Duration // how far past the attempt's own timeout a lease may reach
-	// Call numbers the replica's claims of this queue. Repeating a number repeats
-	// the answer instead of claiming more.
-	Call int64
+	Now  time.Time     // the store's clock
+	Next time.Duration // until the next scheduled task is due; 0 if none is scheduled
 }
 
-// Claimed is the answer to a Claim.
+// Claimed is a batch of tasks of one queue under one fence and one lease.
 type Claimed struct {
-	Tasks []*Task
-	Now   time.Time     // the store's clock
-	Next  time.Duration // until the next scheduled task is due; 0 where none is scheduled
+	Queue   string
+	Fence   int64
+	Started time.Time     // by the store's clock; earlier than Now if the answer is repeated
+	Left    time.Duration // how long the attempts may take from Now on; Forever if nothing bounds them
+	Tasks   []*Task
 }
 
-// Verdict is what became of a report or a renewal.
+// Attempt names one attempt of a task.
+type Attempt struct {
+	ID    string
+	Fence int64
+}
+
+// Verdict is what became of a report or of a claim that was renewed.
 type Verdict string
 
 // The verdicts on reports and renewals.
 const (
-	Accepted      Verdict = "ok"      // report: written
-	Already       Verdict = "already" // report: this attempt had been reported before; nothing changed
-	Kept          Verdict = "kept"    // renewal: the lease is extended
-	StopRequested Verdict = "stop"    // renewal: extended, but somebody asked for the task's end
-	LeaseLost     Verdict = "lost"    // either: the attempt is not the task's current one; nothing changed
-	Gone          Verdict = "gone"    // either: there is no such task any more
+	Accepted  Verdict = "ok"      // report: written
+	Kept      Verdict = "kept"    // renewal: the lease is extended
+	Recount   Verdict = "recount" // renewal: extended; the store holds more attempts of the claim than the replica named: name their ids
+	LeaseLost Verdict = "lost"    // either: the attempt is not the task's current one, or the claim has ended; nothing changed
+	Gone      Verdict = "gone"    // report: there is no such task any more
 )
 
-// Renewal is a replica's heartbeat with the attempts it holds.
+// Renewal is a replica's heartbeat with the claims it holds.
 type Renewal struct {
 	Replica string
 	Lease   time.Duration
 	Grace   time.Duration
-	Held    []Held
+	Held    []HeldClaim
+	News    []News
+	Running int // attempts in all
 	Stuck   int // slots taken by handlers that ignore their context
 
 	Draining bool // it claims no more
 }
 
-// Held is one attempt whose lease is to be renewed.
-type Held struct {
+// HeldClaim is a claim whose lease is to be renewed.
+type HeldClaim struct {
+	Fence int64
+	Held  int           // attempts of it that the replica has not seen accepted as ended
+	Left  time.Duration // until the attempts' bound, by the replica's monotonic clock; negative once it has passed; Forever if nothing bounds them
+	// IDs are the attempts held. They are set only in answer to a Recount: the
+	// store takes the others of the claim back.
+	IDs []string
+}
+
+// News is what a running attempt has to say.
+type News struct {
 	ID       string
 	Fence    int64
-	Progress []byte // what the handler last reported; nil where there is nothing new
+	Progress []byte // what the handler last reported; nil if there is nothing new
 	Slow     bool   // the soft timeout passed since the last renewal
+}
+
+// Renewed is the answer to a Renewal.
+type Renewed struct {
+	Verdicts []Verdict // in the order of Held: Kept, Recount or LeaseLost
+	Stops    []Attempt // attempts of the replica that were asked to stop and have not ended
 }
 
 // Signal is why Listen returned.
 type Signal struct {
-	Bell  bool   // the replica's doorbell: renew now, a stop may have been requested
-	Drain bool   // … and it was rung by somebody who asks the replica to drain
-	Queue string // a marker of this queue was taken; "" for none
+	Bell  bool   // the replica's doorbell rang for another reason than a queue: renew and exchange now
+	Drain bool   // the replica was asked to drain
+	Queue string // this queue has claimable tasks; "" for none
 }
 
 // Upkeep is what a turn of Maintain found.
 type Upkeep struct {
-	Busy  bool          // another replica was at it; nothing was looked at
+	Busy  bool          // another replica holds the maintenance lock; nothing was looked at
 	Inbox bool          // the inbox holds entries
-	Next  time.Duration // until something is due again; 0 where nothing is known to be
+	Next  time.Duration // until something is due again; 0 if nothing is known to be
 
-	Lost     int // leases that ended without a report
-	Due      int // scheduled tasks that went into their lines
+	Claims   int // leases that ended without a report of all their attempts
+	Lost     int // attempts that were taken back from them
+	Due      int // scheduled tasks that became waiting
 	Late     int // tasks that ended because their TTL or deadline had passed
 	Removed  int // ended tasks that were kept long enough
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were taken off the list
 
-	// Mended is what was broken and has been repaired or moved out of the way: a
+	// Mended is what was broken and has been repaired or moved out of the way. A
 	// little is looked at in every turn, all of it in time. It is valid with an
 	// error, too.
 	Mended []Finding

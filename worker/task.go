@@ -68,8 +68,8 @@ const (
 // of every other field means its documented default. Durations are from 1 ms to
 // MaxDuration.
 type Spec struct {
-	// ID names the task, so that enqueueing it twice makes one task. Default: a
-	// new UUIDv7. Characters: see CheckName.
+	// ID names the task, so that enqueueing it twice makes one task. Default: a new
+	// id of 22 characters that sorts by time. Characters: see CheckName.
 	ID string
 	// Kind selects the handler. Required. Characters: see CheckName.
 	Kind string
@@ -84,8 +84,10 @@ type Spec struct {
 	// Group is a key (tenant, licence, device) whose running count is limited
 	// too. Default: none. Characters: see CheckName.
 	Group string
-	// Unique refuses a second live task with the same key in the pool. It is free
-	// again when the task ends. Default: none. Characters: see CheckName.
+	// Unique refuses a second live task with the same key in the pool. The key is
+	// free again when the task ends. Any text of at most MaxUnique bytes of UTF-8. A
+	// task that was read has the key in the form in which it is stored: see UniqueKey.
+	// Default: none.
 	Unique string
 	// Headers travel with the task to the handler and, as the field meta, with
 	// its last event, that of its end. Default: none. At most MaxHeaders, each name
@@ -115,6 +117,9 @@ type Spec struct {
 	MaxAttempts int
 	// Backoff spaces the retries. Default: the kind's policy, else DefaultBackoff.
 	Backoff Backoff
+	// Reply also pushes the outcome to the task's reply list, for clients in other
+	// languages: see docs/protocol.md. It needs an ID. Default: no reply.
+	Reply bool
 	// Retain is how long the task is kept after its end. Nil is the default:
 	// succeeded tasks are removed at once, or after RetainResult when they have a
 	// result; other ends are kept for RetainFailed. Zero removes at once, Forever
@@ -146,8 +151,9 @@ type Task struct {
 	Attempt int64
 	// Fence is the number of the claim among all claims of the pool: it grows
 	// with every claim and is never reused, not even by another task under the
-	// same id. Writes that carry an older one are refused. It also serves as a
-	// fencing token towards other systems. Zero before the first claim.
+	// same id. Tasks that were claimed together have the same. Writes that carry an
+	// older one are refused. It also serves as a fencing token towards other systems.
+	// Zero before the first claim.
 	Fence int64
 	// Failures counts the failed attempts of this generation, Lost the attempts
 	// whose lease ended without a report.
@@ -175,8 +181,8 @@ type Task struct {
 	Error      string // the text of the latest failure, or the reason given with the stop that ended the task
 	StopWhy    string // the reason given with a stop request; "" where none was made
 
-	// TimeLeft is set on a claimed task only: how long the attempt may take,
-	// Forever where nothing bounds it.
+	// TimeLeft is how long the attempt may take from its start, Forever if nothing
+	// bounds it. It is set on a task that a replica runs only.
 	TimeLeft time.Duration
 
 	// Broken says what of the task's record could not be read, because something

@@ -1,45 +1,52 @@
 package worker
 
-import "time"
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
 
 // A replica may meet thousands of tasks of a kind that it does not know, each
 // again and again while another replica that knows the kind is busy. So a kind is
-// logged once in unknownAgain, and at most mostUnknown of them: whoever enqueues
-// may make up kinds.
+// logged once in unknownAgain, and at most mostUnknown of them: a producer may make
+// up kinds.
 const (
 	unknownAgain = time.Minute
 	mostUnknown  = 100
 )
 
-// unknownKinds is when kinds without a handler were logged. Only the pump uses it.
-type unknownKinds map[string]time.Time
+// unknownKinds holds when kinds without a handler were logged.
+type unknownKinds struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
 
-// tellUnknown logs tasks that were given back for want of a handler. Whether
-// another replica has one, only the store knows.
-func (r *Replica) tellUnknown(tasks []*Task, now time.Time) {
-	for _, t := range tasks {
-		if r.unknown.due(t.Kind, now) {
-			r.log.Warn("a task's kind has no handler here; the task goes to a replica that has one, or fails",
-				"task", t.ID, "kind", t.Kind, "queue", t.Queue)
-		}
+// log logs a task that was given back for want of a handler. Only the store knows
+// whether another replica has one.
+func (u *unknownKinds) log(log *slog.Logger, t *Task) {
+	if u.due(t.Kind, time.Now()) {
+		log.Warn("a task's kind has no handler here; the task goes to a replica that has one, or fails",
+			"task", t.ID, "kind", t.Kind, "queue", t.Queue)
 	}
 }
 
 // due reports whether the kind is to be logged now, and takes it for logged then.
-func (u unknownKinds) due(kind string, now time.Time) bool {
-	if at, ok := u[kind]; ok && now.Sub(at) < unknownAgain {
+func (u *unknownKinds) due(kind string, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if at, ok := u.at[kind]; ok && now.Sub(at) < unknownAgain {
 		return false
 	}
-	if len(u) >= mostUnknown {
-		for k, at := range u {
+	if len(u.at) >= mostUnknown {
+		for k, at := range u.at {
 			if now.Sub(at) >= unknownAgain {
-				delete(u, k)
+				delete(u.at, k)
 			}
 		}
 	}
-	if len(u) >= mostUnknown {
+	if len(u.at) >= mostUnknown {
 		return false
 	}
-	u[kind] = now
+	u.at[kind] = now
 	return true
 }

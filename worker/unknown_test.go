@@ -31,7 +31,7 @@ func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
 }
 
 func TestMadeUpKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
-	u, now := make(unknownKinds), time.Now()
+	u, now := unknownKinds{at: make(map[string]time.Time)}, time.Now()
 	for minute := range 3 {
 		lines := 0
 		for i := range 10 * mostUnknown {
@@ -39,8 +39,8 @@ func TestMadeUpKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
 				lines++
 			}
 		}
-		if lines != mostUnknown || len(u) > mostUnknown {
-			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u), mostUnknown)
+		if lines != mostUnknown || len(u.at) > mostUnknown {
+			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), mostUnknown)
 		}
 		now = now.Add(unknownAgain)
 	}

@@ -10,7 +10,6 @@ import (
 
 // The limits of what a task may carry.
 const (
-	MaxNameLen     = 128     // bytes of an id, kind, queue, pool, group or unique key
 	MaxPayload     = 1 << 20 // bytes
 	MaxResult      = 1 << 20 // bytes
 	MaxHeaders     = 32      // entries
@@ -23,39 +22,6 @@ const (
 // MaxDuration is the longest time that a task, a policy, a config or the error of a
 // handler may name: ten years of 365 days. Forever is not such a time.
 const MaxDuration = 10 * 365 * 24 * time.Hour
-
-// CheckName reports what is wrong with an id, kind, queue, pool, group or unique
-// key: 1 to MaxNameLen of the characters A–Z a–z 0–9 . _ : / @ + = -, starting
-// with a letter, a digit or an underscore. The set keeps names safe inside Redis
-// keys (no braces, no spaces), on a terminal and on a command line.
-func CheckName(s string) error {
-	if s == "" {
-		return errors.New("must not be empty")
-	}
-	if len(s) > MaxNameLen {
-		return fmt.Errorf("is %d bytes long; the limit is %d", len(s), MaxNameLen)
-	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
-		case i > 0 && strings.IndexByte(".:/@+=-", c) >= 0:
-		case strings.IndexByte(".:/@+=-", c) >= 0:
-			return fmt.Errorf("must start with a letter, a digit or _, not %q", rune(c))
-		default:
-			return fmt.Errorf("must not contain %s; allowed are letters, digits and . _ : / @ + = -", quoteAt(s, i))
-		}
-	}
-	return nil
-}
-
-// quoteAt quotes the character of s that starts at byte i.
-func quoteAt(s string, i int) string {
-	for _, r := range s[i:] {
-		return fmt.Sprintf("%q", string(r))
-	}
-	return ""
-}
 
 // clip shortens s for a message.
 func clip(s string) string {
@@ -93,7 +59,12 @@ func (s *Spec) Check() error {
 	name("kind", s.Kind, true)
 	name("queue", s.Queue, false)
 	name("group", s.Group, false)
-	name("unique", s.Unique, false)
+	if err := checkUnique(s.Unique); err != nil {
+		add("unique", "%v", err)
+	}
+	if s.Reply && s.ID == "" {
+		add("reply", "needs an id, which names the list of the reply")
+	}
 	if len(s.Payload) > MaxPayload {
 		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
 	}
@@ -136,6 +107,6 @@ func (s *Spec) Check() error {
 	return errors.Join(errs...)
 }
 
-// MaxRunAt is the latest time that a task may be told to start at, in ms since 1970:
+// MaxRunAt is the latest time at which a task may be scheduled to start, in ms since 1970:
 // 2200-01-01T00:00:00Z. Every time that follows from it stays a whole number in Lua.
 const MaxRunAt = 7_258_118_400_000

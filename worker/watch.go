@@ -5,120 +5,118 @@ import (
 	"time"
 )
 
-// idleWatch is how far off the watch's next look is when nothing is due.
+// idleWatch is how far off the watch's next check is when nothing is due.
 const idleWatch = time.Hour
 
 // watch holds the attempts to their times: it cancels those whose lease ends
 // unrenewed and those that time out, and gives up handlers that ignore that. It
-// never calls the store, so no outage delays it. One timer serves all attempts.
-func (r *Replica) watch(ctx context.Context) {
+// never calls the store, so that no outage delays it. One timer serves all attempts.
+type watch struct {
+	r    *Replica
+	wake chan struct{}
+	at   time.Time // of the next check; guarded by the replica's mutex
+}
+
+// found is what one check found.
+type found struct {
+	ended   []*claim   // claims whose lease ended unrenewed
+	givenUp []*attempt // attempts whose handler was given up
+	slow    []*attempt // attempts whose soft timeout passed
+}
+
+func (w *watch) run(ctx context.Context) {
 	timer := time.NewTimer(idleWatch)
 	defer timer.Stop()
 	for {
-		timer.Reset(time.Until(r.check(time.Now())))
+		timer.Reset(time.Until(w.check(time.Now())))
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-r.watching:
+		case <-w.wake:
 		}
 	}
 }
 
-// watchUntil makes the watch look again at at, or earlier. The caller holds the
-// mutex.
-func (r *Replica) watchUntil(at time.Time) {
-	if at.Before(r.watchAt) {
-		r.watchAt = at
-		poke(r.watching)
+// wakeAt makes the watch check again at at, or earlier. The caller holds the mutex.
+func (w *watch) wakeAt(at time.Time) {
+	if at.Before(w.at) {
+		w.at = at
+		poke(w.wake)
 	}
 }
 
-// nextCheck is when the watch must look at the attempt next. The caller holds
-// the mutex.
-func (r *Replica) nextCheck(a *attempt) time.Time {
-	next := a.graceAt
-	sooner := func(at time.Time) {
-		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
+// check acts on everything that is due and returns when to check again.
+func (w *watch) check(now time.Time) time.Time {
+	r := w.r
+	var f found
+	next := now.Add(idleWatch)
+	visit := func(c *claim) {
+		if !now.Before(c.next) {
+			w.checkClaim(c, now, &f)
 		}
+		next = earlier(next, c.next)
 	}
-	if !a.lost {
-		sooner(a.leaseEnd.Add(-r.margin()))
+	r.mu.Lock()
+	for _, c := range r.held.live {
+		visit(c)
 	}
-	if a.cause == nil {
-		sooner(a.timeoutAt)
+	for c := range r.held.lost {
+		visit(c)
 	}
-	sooner(a.slowAt)
+	w.at = next
+	r.mu.Unlock()
+
+	for _, a := range f.slow {
+		a.note(func() { a.slow = true })
+	}
+	for _, c := range f.ended {
+		r.log().Warn("the lease could not be renewed in time; its handlers are cancelled", c.args()...)
+	}
+	for _, a := range f.givenUp {
+		r.log().Warn("a handler ignores its cancelled context; it keeps its slot until it returns",
+			append(a.args(), "cause", a.ctx.reason())...)
+	}
 	return next
 }
 
-// check acts on everything that is due and returns when to look again.
-func (r *Replica) check(now time.Time) time.Time {
-	var fenced, givenUp []*attempt
-	slow := false
-
-	r.mu.Lock()
-	next := now.Add(idleWatch)
-	for a := range r.held {
+// checkClaim acts on what is due of one claim and sets when to check it again. The caller
+// holds the mutex.
+func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
+	r := w.r
+	if end := c.leaseEnd.Add(-r.margin()); !c.lost && !now.Before(end) {
+		r.lose(c, false, now)
+		f.ended = append(f.ended, c)
+	}
+	timedOut := !c.bound.IsZero() && !now.Before(c.bound)
+	c.next = now.Add(idleWatch)
+	for i := range c.attempts {
+		a := &c.attempts[i]
 		if a.returned || a.abandoned {
 			continue
 		}
-		if !a.lost && !now.Before(a.leaseEnd.Add(-r.margin())) {
-			a.lose(now)
-			fenced = append(fenced, a)
-		}
-		if !a.timeoutAt.IsZero() && !now.Before(a.timeoutAt) {
-			a.stop(ErrTimeout, now)
+		if timedOut {
+			r.stop(a, ErrTimeout, now)
 		}
 		if !a.slowAt.IsZero() && !now.Before(a.slowAt) {
-			a.slowAt, a.slow, slow = time.Time{}, true, true
+			a.slowAt = time.Time{}
+			f.slow = append(f.slow, a)
 		}
 		if !a.graceAt.IsZero() && !now.Before(a.graceAt) {
 			r.abandon(a)
-			givenUp = append(givenUp, a)
+			f.givenUp = append(f.givenUp, a)
 			continue
 		}
-		if at := r.nextCheck(a); at.Before(next) {
-			next = at
+		for _, at := range [...]time.Time{a.slowAt, a.graceAt} {
+			if !at.IsZero() {
+				c.next = earlier(c.next, at)
+			}
 		}
 	}
-	r.watchAt = next
-	r.mu.Unlock()
-
-	if slow {
-		r.renewSoon()
+	if !c.lost {
+		c.next = earlier(c.next, c.leaseEnd.Add(-r.margin()))
 	}
-	for _, a := range fenced {
-		r.log.Warn("the lease could not be renewed in time; its handler is cancelled", a.args()...)
-	}
-	for _, a := range givenUp {
-		r.log.Warn("a handler ignores its cancelled context; it keeps its slot until it returns",
-			append(a.args(), "cause", a.cause)...)
-	}
-	return next
-}
-
-// abandon gives up a handler that ignores its cancelled context. The caller
-// holds the mutex.
-func (r *Replica) abandon(a *attempt) {
-	a.abandoned = true
-	r.active--
-	r.stuck++
-	if a.lost {
-		delete(r.held, a)
-	} else {
-		close(a.passed)
-		r.send(a, a.giveUp())
-	}
-	if r.stuck == r.cfg.MaxStuck+1 {
-		select {
-		case <-r.overStuck:
-		default:
-			close(r.overStuck)
-		}
-	}
-	if r.active == 0 && r.phase != serving {
-		poke(r.settled)
+	if !timedOut && !c.bound.IsZero() {
+		c.next = earlier(c.next, c.bound)
 	}
 }

@@ -76,7 +76,7 @@ values of one flag with or. With flags, the number of matching tasks is shown, a
 a person at a terminal is asked; a yes is for these tasks, not for those that match
 later. --yes does it without asking. Without both nothing is changed. --json tells
 what was done in "action", to how many "tasks", and how many had been so "before".` + ch.more,
-		Example: fmt.Sprintf("  ltsworker %s 0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
+		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
 			if err != nil {

@@ -69,6 +69,21 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 }
 
+func TestNamesInAConfigAreOfAnyScript(t *testing.T) {
+	c := parseConfig("f.yaml", []byte("pool: 池\nqueues: {计费: {workers: 1}, คิวที่๑: }\ngroups: {limits: {عميل: 5}}\nhandlers: {भेजना: {command: [cat]}}\n"))
+	if err := c.refusal(); err != nil || c.name != "池" || c.pool.Groups.Limits["عميل"] != 5 || len(c.pool.Queues) != 2 {
+		t.Errorf("got %+v, %v", c.pool, err)
+	}
+	for _, bad := range []string{"🚀", "a\u3164", "a\ufe0f", "e\u0301", strings.Repeat("é", 65)} {
+		for _, text := range []string{"pool: %s\nqueues: {q: }\nhandlers: {a: {command: [cat]}}", "queues: {%s: }\nhandlers: {a: {command: [cat]}}",
+			"queues: {q: }\nhandlers: {%s: {command: [cat]}}", "queues: {q: }\ngroups: {limits: {%s: 1}}\nhandlers: {a: {command: [cat]}}"} {
+			if c := parseConfig("f.yaml", []byte(fmt.Sprintf(text, bad))); c.refusal() == nil {
+				t.Errorf("%+q was accepted", fmt.Sprintf(text, bad))
+			}
+		}
+	}
+}
+
 func TestConfigMistakesAreReportedTogether(t *testing.T) {
 	const good = "queues: {default: {workers: 1}}\nhandlers: {a: {command: [cat]}}\n"
 	const noQueue = "f.yaml: queues must name at least one queue, such as queues: {default: {workers: 4}}"
@@ -87,9 +102,9 @@ func TestConfigMistakesAreReportedTogether(t *testing.T) {
 		"repeated": {good + "lease: 1s\nlease: 2s\n", []string{"f.yaml:4: lease is given twice, first on line 3"}},
 		"merge":    {good + "<<: {lease: 1s}\n", []string{`f.yaml:3: "<<" cannot be used as a key`}},
 		"names": {"pool: a b\nqueues: {'{x}': {}}\nhandlers: {\"a\\n\": {command: [cat]}}\n", []string{
-			`f.yaml:1: pool must not contain " "; allowed are letters, digits and . _ : / @ + = -`,
-			`f.yaml:2: queues.{x} must not contain "{"; allowed are letters, digits and . _ : / @ + = -`,
-			`f.yaml:3: handlers.a\n must not contain "\n"; allowed are letters, digits and . _ : / @ + = -`,
+			`f.yaml:1: pool must not contain " "; allowed are letters, marks and digits of any script and . _ : / @ + = -`,
+			`f.yaml:2: queues.{x} must not contain "{"; allowed are letters, marks and digits of any script and . _ : / @ + = -`,
+			`f.yaml:3: handlers.a\n must not contain "\n"; allowed are letters, marks and digits of any script and . _ : / @ + = -`,
 		}},
 		"numbers": {good + "limit: -1\ngroups: {default_limit: 1.5, limits: {a: 99999999999999999999, b: many}}\n", []string{
 			`f.yaml:3: limit must not be negative, but is -1`,

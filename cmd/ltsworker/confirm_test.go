@@ -70,7 +70,7 @@ func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	// What something else wrote under an id that is no name.
-	u.redis("HSET", "lts:{"+u.pool+"}:task:a b", "kind", "x", "state", "waiting", "created_at", "1")
+	u.redis("SET", "lts:{"+u.pool+"}:task:a b", "w0 1700000000000 4468415255281664 x -\n")
 	u.redis("ZADD", "lts:{"+u.pool+"}:wait:default", 1, "a b")
 	for _, step := range []struct {
 		verb, past    string

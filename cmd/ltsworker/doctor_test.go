@@ -101,7 +101,7 @@ func TestDoctorRepairsAndSaysSo(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
 	a := u.run("doctor", "--fix")
-	for _, want := range []string{"put back into line", "moved to lts:{p}:broken:task:b", "1 finding to see to, 2 fixed"} {
+	for _, want := range []string{"put back into its queue", "moved to lts:{p}:broken:task:b", "1 finding to see to, 2 fixed"} {
 		if !strings.Contains(a.out, want) {
 			t.Errorf("%q is not said\n%s", want, a.out)
 		}
@@ -132,10 +132,10 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
 	} {
 		a := u.run(tt.args...)
-		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "is no hash") != 3 {
+		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "has no header") != 3 {
 			t.Errorf("%s: %q is said %d times, want %d\n%s", tt.args, tt.remedy, got, tt.times, a.out)
 		}
-		if tt.times == 1 && strings.Index(a.out, tt.remedy) < strings.LastIndex(a.out, "is no hash") {
+		if tt.times == 1 && strings.Index(a.out, tt.remedy) < strings.LastIndex(a.out, "has no header") {
 			t.Errorf("%s: the remedy is not below the findings\n%s", tt.args, a.out)
 		}
 	}

@@ -22,7 +22,7 @@ type enqueueFlags struct {
 	at                                    timeFlag
 	headers                               []string
 	batch                                 string
-	wait, json                            bool
+	reply, wait, json                     bool
 }
 
 func newEnqueue(g *globals) *cobra.Command {
@@ -68,8 +68,8 @@ the result, and fails unless the task succeeded and its result is there.`,
 	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
 	flags.Var(&f.delay, "delay", "start no sooner than this after now, such as 90s, 2h or 7d")
 	flags.Var(&f.at, "at", "start no sooner than this, such as 2026-01-31T18:00:00Z")
-	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new UUID)")
-	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have")
+	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
+	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
 	flags.Var(&f.timeout, "timeout", `of one attempt, or "none" (default the handler's, else 30m)`)
 	flags.Var(&f.ttl, "ttl", "expire unless the first attempt starts within this")
@@ -78,6 +78,7 @@ the result, and fails unless the task succeeded and its result is there.`,
 	flags.Var((*textFlag)(&f.backoff), "backoff", "between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
 	flags.Var(&f.retain, "retain", `keep the ended task for this, or "forever"; 0s removes it at once`)
 	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that travels with the task; may be repeated")
+	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
 	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
 	addJSON(cmd, &f.json)
@@ -89,7 +90,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error
 	s := worker.Spec{
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
-		MaxAttempts: f.maxAttempts,
+		MaxAttempts: f.maxAttempts, Reply: f.reply,
 	}
 	var problems []string
 	if f.retain.set {

@@ -114,6 +114,9 @@ func printTask(w io.Writer, t *worker.Task, waits string, history []worker.Attem
 	line("priority", fmt.Sprint(t.Priority))
 	line("group", printable(t.Group))
 	line("unique", printable(t.Unique))
+	if t.Reply {
+		line("reply", "yes")
+	}
 	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
 	line("replica", printable(t.Replica))
 	when("created", t.CreatedAt)

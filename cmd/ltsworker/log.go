@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
@@ -40,7 +44,30 @@ func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	if format == "text" || format == "auto" && isTerminal(w) {
 		return personLogger(w, level, !isTerminal(w) || !coloured())
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
+	return slog.New(slog.NewJSONHandler(escapedJSON{w}, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
+}
+
+// escapedJSON escapes in JSON what a terminal could take for a command and the handler
+// lets through.
+type escapedJSON struct{ io.Writer }
+
+func (w escapedJSON) Write(p []byte) (int, error) {
+	line := make([]byte, 0, len(p))
+	for _, r := range string(p) {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			line = utf8.AppendRune(line, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		default:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		}
+	}
+	if _, err := w.Writer.Write(line); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // milliseconds is how JSON here tells durations, with the unit in the name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -21,6 +22,22 @@ func TestLogOnATerminalIsEscaped(t *testing.T) {
 				t.Errorf("%q is logged with %q in it: %q", s, r, line)
 			}
 		}
+	}
+}
+
+func TestLogAsJSONIsEscaped(t *testing.T) {
+	const s = "\x1b[31mred\u009b31m\a\x7f\u202eevil\U000e0041é"
+	var out bytes.Buffer
+	formatLogger(&out, slog.LevelInfo, "json").Info("attempt failed", "task", s)
+	line := strings.TrimSuffix(out.String(), "\n")
+	for _, r := range line {
+		if !unicode.IsPrint(r) {
+			t.Errorf("%q is logged with %q in it: %q", s, r, line)
+		}
+	}
+	var got struct{ Task string }
+	if err := json.Unmarshal([]byte(line), &got); err != nil || got.Task != s {
+		t.Errorf("%q is read as %q, %v", s, got.Task, err)
 	}
 }
 

@@ -22,7 +22,9 @@ func main() {
 	// Every failure of the Redis client comes back as an error as well, and is
 	// reported once.
 	logging.Disable()
-	cmd, err := newRoot().ExecuteContextC(ctx)
+	root := newRoot()
+	root.SetArgs(withoutIsolates(os.Args[1:]))
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		explain(os.Stderr, cmd, err)
 	}

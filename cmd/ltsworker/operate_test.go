@@ -42,13 +42,29 @@ func (u *user) tail(args []string, lines int) string {
 
 func TestTailShowsWhatIsBrokenOfAnEvent(t *testing.T) {
 	u := newUser(t)
-	u.redis("XADD", "lts:{"+u.pool+"}:events", "*", "id", "a", "kind", "k", "at", "soon")
+	u.redis("XADD", "lts:{"+u.pool+"}:events", "*", "ids", "a", "kind", "k", "at", "soon")
 	if line := u.tail([]string{"tail", "--from", "0"}, 1); !strings.HasPrefix(line, "- ") || !strings.Contains(line, "broken=") || !strings.Contains(line, "soon") {
 		t.Errorf("got %q", line)
 	}
 	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 1))
 	if e := events[0]; e.ID != "a" || e.At != "" || !strings.Contains(e.Broken, "soon") {
 		t.Errorf("got %+v", e)
+	}
+}
+
+// Events of tasks that changed together share a cursor, and --from goes on after all of
+// them.
+func TestTailMarksEventsThatShareACursor(t *testing.T) {
+	u := newUser(t)
+	u.write("tasks", `{"kind":"x","id":"a","group":"g"}`+"\n"+`{"kind":"x","id":"b","group":"g"}`+"\n", 0o600)
+	u.must("enqueue", "--batch", "tasks")
+	u.must("stop", "a")
+	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
+	if a, b, c := events[0], events[1], events[2]; !a.More || b.More || c.More || a.Cursor != b.Cursor || a.Cursor == c.Cursor || a.Group != "g" || b.ID != "b" {
+		t.Errorf("got %+v", events)
+	}
+	if rest := u.tail([]string{"tail", "--from", events[0].Cursor}, 1); !strings.Contains(rest, " stopped   a x queue=default group=g") {
+		t.Errorf("got %q", rest)
 	}
 }
 

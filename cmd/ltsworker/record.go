@@ -18,7 +18,8 @@ type taskRecord struct {
 	State          worker.State      `json:"state"`
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
-	Unique         string            `json:"unique,omitempty"`
+	Unique         string            `json:"unique,omitempty"` // as it is stored
+	Reply          bool              `json:"reply,omitempty"`
 	Headers        map[string]string `json:"headers,omitempty"`
 	Attempt        int64             `json:"attempt"`
 	Failures       int               `json:"failures"`
@@ -62,7 +63,7 @@ type attemptRecord struct {
 func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
 	r := taskRecord{
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
-		Group: t.Group, Unique: t.Unique, Headers: t.Headers,
+		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
 		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica,
 		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), EndedAt: instant(t.EndedAt),
@@ -104,9 +105,11 @@ func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 // stream.
 type eventRecord struct {
 	Cursor       string            `json:"cursor"`
+	More         bool              `json:"more,omitempty"` // others with this cursor follow
 	ID           string            `json:"id"`
 	Kind         string            `json:"kind"`
 	Queue        string            `json:"queue"`
+	Group        string            `json:"group,omitempty"`
 	State        worker.State      `json:"state"`
 	Code         worker.Code       `json:"code,omitempty"`
 	Attempt      int64             `json:"attempt"`
@@ -126,7 +129,7 @@ type eventRecord struct {
 
 func recordEvent(e worker.Event) eventRecord {
 	r := eventRecord{
-		Cursor: e.Cursor, ID: e.ID, Kind: e.Kind, Queue: e.Queue, State: e.State, Code: e.Code,
+		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
 		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta,
 		ResultBytes: e.ResultBytes,

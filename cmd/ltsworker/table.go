@@ -13,10 +13,12 @@ import (
 
 // table writes rows in columns. With a header it is cut, on a terminal, to the
 // width of that, and may have coloured cells there; elsewhere, and without a
-// header, every cell is whole. The caller makes the cells printable.
+// header, every cell is whole. On a terminal cells with right-to-left text are
+// isolated. The caller makes the cells printable.
 type table struct {
 	w       io.Writer
-	width   int // columns of the terminal; 0 for as wide as it gets
+	width   int  // columns of the terminal; 0 for as wide as it gets
+	screen  bool // w is a terminal
 	palette palette
 	least   []int // widths of what has been written
 	header  []string
@@ -33,13 +35,13 @@ const columnGap = 2
 // How narrow a column of text is made: to enough as long as columns can be left
 // out, the first one to a name, and to least in a terminal that is far too narrow.
 const (
-	nameColumn   = 36 // a UUID
+	nameColumn   = 36 // a UUID, which callers often use as an id
 	enoughColumn = 12
 	leastColumn  = 6
 )
 
 func newTable(w io.Writer, header ...string) *table {
-	t := &table{w: w, palette: colours(w), header: header, paints: map[int]func(string) style{}}
+	t := &table{w: w, screen: isTerminal(w), palette: colours(w), header: header, paints: map[int]func(string) style{}}
 	if len(header) > 0 {
 		t.width = terminalWidth(w)
 	}
@@ -90,7 +92,11 @@ func (t *table) flush() error {
 			if i < last {
 				gap = strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+columnGap)
 			}
-			out.WriteString(t.palette.paint(t.styleOf(n, i, cell), cell) + gap)
+			style := t.styleOf(n, i, cell)
+			if t.screen {
+				cell = isolated(cell)
+			}
+			out.WriteString(t.palette.paint(style, cell) + gap)
 		}
 		out.WriteString("\n")
 	}

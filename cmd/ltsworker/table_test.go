@@ -7,6 +7,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 func tableOf(width int) string {
@@ -57,6 +59,35 @@ short               x           waiting
 	}
 }
 
+func TestTableIsolatesRightToLeftNamesOnATerminal(t *testing.T) {
+	for screen, want := range map[bool]string{
+		false: "QUEUE      GROUP  STATE\nفاتورة-42  a      waiting\nx          عميل   failed\n",
+		true:  "QUEUE      GROUP  STATE\n\u2068فاتورة-42\u2069  a      waiting\nx          \u2068عميل\u2069   failed\n",
+	} {
+		var buf bytes.Buffer
+		tab := newTable(&buf, "QUEUE", "GROUP", "STATE")
+		tab.screen = screen
+		tab.row("فاتورة-42", "a", "waiting")
+		tab.row("x", "عميل", "failed")
+		if err := tab.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, buf.String()); diff != "" {
+			t.Errorf("terminal: %v\n%s", screen, diff)
+		}
+	}
+	var buf bytes.Buffer
+	tab := newTable(&buf, "QUEUE", "STATE")
+	tab.screen, tab.width = true, 30
+	tab.row(strings.Repeat("عميل", 10), "waiting")
+	if err := tab.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(buf.String(), "…\u2069  waiting") {
+		t.Errorf("a name that was cut is not isolated to its end: %s", buf.String())
+	}
+}
+
 func TestFiguresAndStatesAreNeverCut(t *testing.T) {
 	for width := 40; width < 120; width++ {
 		var buf bytes.Buffer
@@ -88,4 +119,42 @@ func TestAShortTerminalShowsWhatMatters(t *testing.T) {
 	m := u.terminal(60, 12, "ls", "--state", "stopped")
 	m.await("email.send  stopped ", "a rea…")
 	m.wait()
+}
+
+func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
+	u := newUser(t)
+	u.must("enqueue", "إرسال", "--id", "عميل-٧", "--queue", "计费", "--group", "ग्राहक", "--unique", "https://x.y/?customer=7")
+	m := u.terminal(120, 12, "ls", "--queue", "计费")
+	m.await("计费")
+	m.wait()
+	for _, name := range []string{"عميل-٧", "إرسال"} {
+		m.mu.Lock()
+		raw := m.raw.String()
+		m.mu.Unlock()
+		if !strings.Contains(raw, isolated(name)) {
+			t.Errorf("%s is not isolated on a terminal: %q", name, raw)
+		}
+	}
+	if out := u.must("ls", "--group", "ग्राहक"); !strings.Contains(out, "عميل-٧") || strings.Contains(out, isolateStart) {
+		t.Errorf("in a pipe: %q", out)
+	}
+	if out := u.must("get", isolated("عميل-٧")); !strings.Contains(out, "计费") {
+		t.Errorf("by the name that was copied from a terminal: %q", out)
+	}
+	if out := u.must("enqueue", "other", "--unique", "https://x.y/?customer=7"); !strings.Contains(out, "duplicate") {
+		t.Errorf("the same unique key: %q", out)
+	}
+	key := strings.Repeat("? ", worker.MaxUnique/2)
+	u.must("enqueue", "email.send", "--unique", key)
+	if out := u.must("enqueue", "email.send", "--unique", key); !strings.Contains(out, "duplicate") {
+		t.Errorf("the same key of %d bytes: %q", len(key), out)
+	}
+	if a := u.run("enqueue", "email.send", "--unique", key+"x"); a.code != exitUsage || !strings.Contains(a.err, "--unique is 4097 bytes long") {
+		t.Errorf("a longer one: exit code %d, %s", a.code, a.err)
+	}
+	for _, bad := range []string{"🚀", "a\u3164", "a\ufe0f", "e\u0301"} {
+		if a := u.run("enqueue", bad); a.code != exitUsage {
+			t.Errorf("%+q: exit code %d, %s", bad, a.code, a.err)
+		}
+	}
 }

@@ -23,9 +23,10 @@ func newTail(g *globals) *cobra.Command {
 		Long: `Show the callback stream: one line for every change of state of every task,
 until interrupted. Any number of readers see all of it.
 
---from 0 starts at the oldest event that is left, --from CURSOR after the event
-that has this cursor (in JSON output). Events that were trimmed away before they
-were read are announced, never skipped silently.`,
+--from 0 starts at the oldest event that is left, --from CURSOR after the events
+that have this cursor (in JSON output). Those of tasks that changed together have
+the same; all but the last of them have "more":true. Events that were trimmed
+before they were read are announced, never skipped silently.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from != "" && !cursor.MatchString(from) {
@@ -46,6 +47,7 @@ var cursor = regexp.MustCompile(`^[0-9]{1,19}(-[0-9]{1,19})?$`)
 
 func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSON bool) error {
 	out := cmd.OutOrStdout()
+	screen := isTerminal(out)
 	for e, err := range c.Events(ctx, from) {
 		var trimmed *worker.TrimmedError
 		switch {
@@ -58,7 +60,13 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 		if asJSON {
 			err = writeJSON(out, recordEvent(e))
 		} else {
-			_, err = fmt.Fprintln(out, eventLine(e))
+			cells := eventCells(e)
+			if screen {
+				for i, c := range cells {
+					cells[i] = isolated(c)
+				}
+			}
+			_, err = fmt.Fprintln(out, strings.Join(cells, " "))
 		}
 		if err != nil {
 			return err
@@ -67,9 +75,9 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 	return nil
 }
 
-// eventLine shows an event to a person.
-func eventLine(e worker.Event) string {
-	at := "-" // of a broken event that does not tell
+// eventCells are the words by which a line shows an event to a person.
+func eventCells(e worker.Event) []string {
+	at := "-" // of a broken event
 	if !e.At.IsZero() {
 		at = localTimeMS(e.At)
 	}
@@ -79,6 +87,7 @@ func eventLine(e worker.Event) string {
 			cells = append(cells, name+"="+value)
 		}
 	}
+	add("group", printable(e.Group))
 	add("code", printable(string(e.Code)))
 	if e.Attempt > 0 {
 		add("attempt", fmt.Sprint(e.Attempt))
@@ -96,5 +105,5 @@ func eventLine(e worker.Event) string {
 	if e.Broken != nil {
 		add("broken", printable(e.Broken.Error()))
 	}
-	return strings.Join(cells, " ")
+	return cells
 }

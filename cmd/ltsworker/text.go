@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+	"golang.org/x/text/unicode/bidi"
 )
 
 // printable returns s as it may be shown on a terminal: anything that a terminal
@@ -62,6 +63,36 @@ func visible(s string) string {
 		i += n
 	}
 	return b.String()
+}
+
+// The characters that isolate text whose direction is that of its first letter.
+const (
+	isolateStart = "\u2068"
+	isolateEnd   = "\u2069"
+)
+
+// isolated isolates text with right-to-left letters: on a terminal it would change the
+// order of what else is on its line.
+func isolated(s string) string {
+	for i, r := range s {
+		if r < utf8.RuneSelf {
+			continue
+		}
+		if p, _ := bidi.LookupString(s[i:]); p.Class() == bidi.R || p.Class() == bidi.AL {
+			return isolateStart + s + isolateEnd
+		}
+	}
+	return s
+}
+
+// withoutIsolates takes off what isolated added to arguments that were copied from a
+// terminal.
+func withoutIsolates(args []string) []string {
+	plain := make([]string, len(args))
+	for i, a := range args {
+		plain[i] = strings.TrimSuffix(strings.TrimPrefix(a, isolateStart), isolateEnd)
+	}
+	return plain
 }
 
 // visibleLines is visible for text of several lines: line feeds and tabs stay.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -46,5 +47,26 @@ func TestJSONOutputIsSafeAndMeansTheSame(t *testing.T) {
 	}
 	if !strings.Contains(buf.String(), "<f>") {
 		t.Errorf("HTML was escaped: %s", buf.String())
+	}
+}
+
+func TestRightToLeftTextIsIsolated(t *testing.T) {
+	for _, s := range []string{"عميل", "שלום-1", "فاتورة-٤٢", "email.إرسال", "ߒߞߏ", "\U0001e900"} {
+		if got := isolated(s); got != "\u2068"+s+"\u2069" {
+			t.Errorf("%q is shown as %q", s, got)
+		}
+	}
+	for _, s := range []string{"", "email.send", "größe", "发送", "भेजना", "ส่งอีเมล", "Ελλάδα"} {
+		if got := isolated(s); got != s {
+			t.Errorf("%q is shown as %q", s, got)
+		}
+	}
+}
+
+// A name is copied from a terminal with what isolates it, or with one end of that.
+func TestArgumentsLoseWhatIsolatesThem(t *testing.T) {
+	got := withoutIsolates([]string{"get", isolated("عميل"), "عميل\u2069", "\u2068عميل", `{"a":"\u2068b\u2069"}`})
+	if want := []string{"get", "عميل", "عميل", "عميل", `{"a":"\u2068b\u2069"}`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -63,11 +63,11 @@ func TestGetShowsATaskOfWhichNobodyKnowsWhatItWaitsFor(t *testing.T) {
 	s := u.ownServer()
 	u.must("enqueue", "x", "--id", "a", "--group", "acme")
 	reader := *u
-	reader.env = []string{"LTS_REDIS=" + s.User(t, "reader", "~*", "+@read", "+@connection").URL(), "LTS_POOL=" + u.pool}
-	if out := reader.must("get", "a"); !strings.Contains(out, "waits for  unknown: stats: NOPERM") || !strings.Contains(out, "group      acme") {
+	reader.env = []string{"LTS_REDIS=" + s.User(t, "reader", "~*", "+@read", "+@connection", "+@scripting", "+time", "-zcount").URL(), "LTS_POOL=" + u.pool}
+	if out := reader.must("get", "a"); !strings.Contains(out, "waits for  unknown: stats: ERR The user") || !strings.Contains(out, "group      acme") {
 		t.Errorf("got %s", out)
 	}
-	u.redis("HSET", "lts:{"+u.pool+"}:task:a", "group", "ac{me")
+	u.redis("SET", "lts:{"+u.pool+"}:task:a", "w0 1700000000000 4468415255281664 x - group=ac{me\n")
 	if out := u.must("get", "a"); !strings.Contains(out, "waits for  unknown: groups: group must not contain") || !strings.Contains(out, "kind       x\n") {
 		t.Errorf("got %s", out)
 	}

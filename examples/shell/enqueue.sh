@@ -1,5 +1,5 @@
 #!/bin/sh
-# Enqueues a task, waits for its end and prints its result, with nothing but redis-cli.
+# Enqueues a task, waits for its end and prints its reply, with nothing but redis-cli.
 #
 #   examples/shell/enqueue.sh KIND JSON
 #
@@ -9,32 +9,14 @@ set -eu
 kind=$1 payload=$2
 pool="lts:{${LTS_POOL:-default}}"
 redis() { redis-cli -p "${REDIS_PORT:-6379}" "$@"; }
-newest() { redis XREVRANGE "$1" + - COUNT 1 | head -n 1; } # position of the newest entry of a stream
-
-# What is in these streams already is not about this task.
-after=$(newest "$pool:events") since=$(newest "$pool:inbox:rejected")
-after=${after:-0-0} since=${since:-0-0}
 
 id="shell-$(date +%s)-$$"
-redis RPUSH "$pool:inbox" "{\"id\":\"$id\",\"kind\":\"$kind\",\"payload\":$payload,\"retain_ms\":60000}" >/dev/null
+redis RPUSH "$pool:inbox" "{\"id\":\"$id\",\"kind\":\"$kind\",\"payload\":$payload,\"reply\":true}" >/dev/null
 
-# The stream has every change of state of every task: each says to look again.
-while :; do
-  state=$(redis HGET "$pool:task:$id" state)
-  case $state in
-    succeeded | failed | stopped | expired) break ;;
-    '') # no task: not yet, or never
-      why=$(redis XREVRANGE "$pool:inbox:rejected" + "($since" COUNT 100 |
-        awk -v id="\"id\":\"$id\"" 'last == "reason" { why = $0 } last == "entry" && index($0, id) { print why; exit } { last = $0 }')
-      if [ -n "$why" ]; then
-        echo "$id was rejected: $why" >&2
-        exit 1
-      fi
-      ;;
-  esac
-  last=$(redis XREAD COUNT 1000 BLOCK 1000 STREAMS "$pool:events" "$after" | grep -E '^[0-9]+-[0-9]+$' | tail -n 1 || true)
-  after=${last:-$after}
+# BLPOP prints the name of the list and the reply, or an empty line after 10 s: then wait again.
+reply=
+while [ -z "$reply" ]; do
+  reply=$(redis BLPOP "$pool:reply:$id" 10 | tail -n +2)
 done
-echo "$id $state"
-redis HGET "$pool:task:$id" result
-[ "$state" = succeeded ]
+echo "$reply"
+case $reply in *'"state":"succeeded"'*) ;; *) exit 1 ;; esac

@@ -46,6 +46,7 @@ func (s *Server) launch() error {
 	}
 	p := &process{cmd: exec.Command(s.program, args...), exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.Env = append(os.Environ(), s.options.env...)
 	setDeathSignal(p.cmd)
 
 	started := make(chan error)

@@ -41,6 +41,8 @@ type options struct {
 	config   [][2]string
 	tls      *tls.Config // how clients connect; nil for plain TCP
 	sentinel string      // its config file, where the program is to be a Sentinel
+	clock    string      // the file with the offset of its clock; "" for none
+	env      []string    // added to the environment
 }
 
 // Option changes how a server is started.

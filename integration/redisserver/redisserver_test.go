@@ -8,11 +8,24 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+func TestClockOfAServerMoves(t *testing.T) {
+	s := Start(t, Clock(t))
+	rdb := s.Client(t)
+	for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
+		s.SetClock(t, d)
+		now, err := rdb.Time(t.Context()).Result()
+		if off := time.Until(now) - d; err != nil || off.Abs() > time.Minute {
+			t.Errorf("%v: the server has %v (%v)", d, now, err)
+		}
+	}
+}
 
 func TestServerKeepsItsAddressAndLosesItsDataOverARestart(t *testing.T) {
 	s := Start(t)

@@ -1,105 +1,121 @@
+-- uses: base outcome queues record settings task
 -- Making tasks: shared by enqueue and the inbox.
 
-local in_line, to_queue = {}, {}
+-- read_group reads what the tasks of one group share from ARGV: queue, priority, kind, whether their ids were given, words
+-- of the header, and, where there are any, seven specials ('' for none; times in ms). It returns the index behind it.
+function Admit.read_group(at)
+  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
+    words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
+  local specials = tonumber(ARGV[at + 5])
+  at = at + 6
+  if specials > 0 then
+    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply = unpack(ARGV, at, at + 6)
+  end
+  return g, at + specials
+end
+
+-- times_of adds to a group when its tasks are due and when they are too late.
+function Admit.times_of(g)
+  g.due = NOW
+  if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
+  g.state = g.due > NOW and 'scheduled' or 'waiting'
+  if g.ttl ~= '' then g.late = NOW + g.ttl end
+  if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
+end
+
+-- tail_of is the header of a group's records from the kind on, with its newline.
+function Admit.tail_of(g)
+  local tail = g.kind .. ' ' .. (g.queue == 'default' and '-' or g.queue)
+  if g.words ~= '' then tail = tail .. ' ' .. g.words end
+  if g.state == 'scheduled' then tail = tail .. ' due_at=' .. whole(g.due) end
+  if g.late then tail = tail .. ' expires_at=' .. whole(g.late) end
+  if g.deadline ~= '' then tail = tail .. ' deadline_at=' .. whole(NOW + g.deadline) end
+  return tail .. '\n'
+end
 
 -- space is how many more tasks may wait in the queue. A scheduled task does not wait yet: it takes none and needs none.
 local spaces = {}
 local function space(queue)
   if not spaces[queue] then
-    spaces[queue] = (call('HGET', META, 'cap:' .. queue) or math.huge) - waiting(queue)
+    local cap = Settings.of(queue).cap
+    spaces[queue] = cap and cap - Queues.waiting(queue) or math.huge
   end
   return spaces[queue]
 end
 
--- taken returns id and state of the live task that has the unique key.
-local function taken(unique)
-  local holder = redis.pcall('GET', unique)
-  if type(holder) == 'table' then return end -- somebody else's value, which SET replaces
-  local state = holder and redis.pcall('HGET', task_key(holder), 'state')
-  if type(state) == 'table' then return end
-  if state and not (state == 'succeeded' or state == 'failed' or state == 'stopped' or state == 'expired') then
-    return holder, state
-  end
+-- state_of is the state of an existing task, 'unreadable' for a record that cannot be read; nil if there is no such task.
+local made = {} -- states of the tasks that this call made under given ids
+local function state_of(id)
+  if made[id] then return made[id] end
+  if call('EXISTS', Record.key(id)) == 0 then return nil end
+  local m = Task.load(id)
+  return m and m.state or 'unreadable'
 end
 
--- expire puts a task on the list of those that may become too late.
-local function expire(id, key, ttl, deadline)
-  local expires = math.huge
-  if ttl ~= '' then expires = NOW + ttl end
-  if deadline ~= '' then
-    call('HSET', key, 'deadline_at', whole(NOW + deadline))
-    expires = math.min(expires, NOW + deadline)
-  end
-  if expires == math.huge then return end
-  call('HSET', key, 'expires_at', whole(expires))
-  call('ZADD', P .. 'expiring', whole(expires), id)
+-- holder_of returns id and state of the live task that has the unique key.
+function Admit.holder_of(key)
+  local holder = redis.pcall('GET', key)
+  if type(holder) ~= 'string' then return nil end -- a value of another type is replaced by SET
+  local state = state_of(holder)
+  if state and not Record.TERMINAL[state] then return holder, state end
 end
 
-local shape = {} -- of the event, made once for all tasks of a call
+-- reply_for_duplicate lets a task that is there answer whoever enqueued it again.
+local function reply_for_duplicate(id, state)
+  local m = Task.load(id)
+  if not m then return end -- made by this call with its group, which wants a reply as well
+  if not Record.TERMINAL[state] then return Task.keep(id, m, 'reply', '1') end
+  if call('LLEN', P .. 'reply:' .. id) > 0 then return end
+  local h = call('HMGET', Record.more(id), 'code', 'error', 'result', 'form')
+  Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
+end
 
--- admit makes one task. ARGV[at] and what follows are its id (after a + if it was made for this task), kind, queue,
--- priority, number of further strings; those are none for a plain task, else group, unique, delay, run_at (one of the two
--- at most), ttl, deadline ('' for none, times in ms), and fields and values of its hash.
--- It returns nil, or why not: 'dup', id, state or 'full'.
-local function admit(at, payload, sequence)
-  local id, kind, queue, further = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 4])
-  -- An id that was made for this very task cannot be taken.
-  local made = string.byte(id) == 43 -- "+"
-  if made then id = string.sub(id, 2) end
-  local key = task_key(id)
-  local state = not made and redis.pcall('HGET', key, 'state')
-  if type(state) == 'table' then state = 'unreadable' end
-  if state then return 'dup', id, state end
-  local group, unique, delay, run_at, ttl, deadline = '', '', '', '', '', ''
-  if further > 0 then group, unique, delay, run_at, ttl, deadline = unpack(ARGV, at + 5, at + 10) end
-  if unique ~= '' then
-    unique = P .. 'unique:' .. unique
-    local holder
-    holder, state = taken(unique)
-    if holder then return 'dup', holder, state end
+-- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''; nil if it can.
+local function refusal(g, id)
+  local state = g.given and state_of(id)
+  if state then
+    if g.reply ~= '' then reply_for_duplicate(id, state) end
+    return 'dup', id, state
   end
+  local holder
+  if g.unique ~= '' then holder, state = Admit.holder_of(P .. 'unique:' .. g.unique) end
+  if holder then return 'dup', holder, state end
+  if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
+end
 
-  local due = NOW
-  if delay ~= '' then due = NOW + delay elseif run_at ~= '' then due = tonumber(run_at) end
-  state = due > NOW and 'scheduled' or 'waiting'
-  if state == 'waiting' then
-    if space(queue) < 1 then return 'full', '', '' end
-    spaces[queue] = spaces[queue] - 1
+-- all_new reports whether none of the ids is taken, nor given twice.
+local function all_new(ids)
+  local keys, seen = {}, {}
+  for i, id in ipairs(ids) do
+    if made[id] or seen[id] then return false end
+    keys[i], seen[id] = Record.key(id), true
   end
-  local score = score_of(ARGV[at + 3], sequence)
-  if unique ~= '' then call('SET', unique, id) end
-  call('HSET', key, 'kind', kind, 'state', state, 'created_at', NOW_TEXT, 'payload', payload,
-    unpack(ARGV, at + 11, at + 4 + further))
-  if state == 'scheduled' then
-    call('HSET', key, 'due_at', whole(due))
-    call('ZADD', P .. 'scheduled', whole(due), id)
-    scheduled[id] = queue
-  elseif group ~= '' then
-    call('HSET', key, 'score', whole(score))
-    place(queue, group, score, id)
+  return call('EXISTS', unpack(keys)) == 0
+end
+
+-- select returns ids and payloads of those tasks of a group that can be made. refuse(index, why, id, state) is called for
+-- the others.
+function Admit.select(g, ids, payloads, refuse)
+  local careful = g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
+  local new, new_payloads = ids, payloads
+  if careful then
+    new, new_payloads = {}, {}
+    for i, id in ipairs(ids) do
+      local why, other, state = refusal(g, id)
+      if why then
+        refuse(i, why, other, state)
+      else
+        new[#new + 1], new_payloads[#new_payloads + 1] = id, payloads[i]
+        made[id] = g.state
+        if g.unique ~= '' then call('SET', P .. 'unique:' .. g.unique, id) end
+        if g.state == 'waiting' then spaces[g.queue] = space(g.queue) - 1 end
+      end
+    end
   else
-    local line = in_line[queue] or {}
-    in_line[queue] = line
-    line[#line + 1] = whole(score)
-    line[#line + 1] = id
+    if g.given then
+      for _, id in ipairs(ids) do made[id] = g.state end
+    end
+    if g.state == 'waiting' then spaces[g.queue] = space(g.queue) - #ids end
   end
-  if ttl ~= '' or deadline ~= '' then expire(id, key, ttl, deadline) end
-  shape.kind, shape.queue = kind, queue
-  event(id, shape, state, 1)
-  to_queue[queue] = true
-  count('enqueued')
-  moved('in', queue)
-end
-
--- settle writes what admit collected and wakes who has work now.
-local function settle()
-  for queue, line in pairs(in_line) do
-    for i = 1, #line, 1000 do call('ZADD', P .. 'wait:' .. queue, unpack(line, i, math.min(i + 999, #line))) end
-  end
-  for queue in pairs(to_queue) do
-    call('SADD', P .. 'queues', queue)
-    wake(queue)
-  end
-  sooner()
-  flush_totals()
+  return new, new_payloads
 end

@@ -1,4 +1,5 @@
--- Retries: what a failed attempt leads to.
+-- uses: base event finish leave policy queue record task totals
+-- Retries: what a failed, lost or released attempt leads to.
 
 -- backoff_ms is the wait before retry n, with full jitter: up to the base doubled n - 1 times, never over the maximum.
 local function backoff_ms(backoff, n)
@@ -11,36 +12,74 @@ local function backoff_ms(backoff, n)
   return math.floor(math.random() * (top + 1))
 end
 
--- rest puts a task that has left running back: into its old place in line, or on the schedule if it has to wait first.
-local function rest(id, m, delay, code, error, ...)
+-- put_back puts a task that has left running back: to its old position, or on the schedule if it has to wait first.
+function Again.put_back(m, delay, code, error)
   local state = delay > 0 and 'scheduled' or 'waiting'
   local v = m.v + 1
-  call('HSET', task_key(id), 'state', state, 'v', v, 'code', code, 'due_at', NOW + delay, 'more', more_of(m), ...)
+  local extras = { 'v', whole(v), 'attempt', m.attempt, 'code', code, 'due_at', whole(NOW + delay), 'replica', m.replica,
+    'started_at', whole(m.start), 'fence', m.fence }
+  Record.extra(extras, 'error', error)
+  Record.extra(extras, 'failures', m.failures)
+  Record.extra(extras, 'lost', m.lost)
+  call('HSET', Record.more(m.id), unpack(extras))
+  local letter = delay > 0 and 's' or m.letter
+  if letter ~= m.letter or m.flag ~= '1' then call('SETRANGE', Record.key(m.id), 0, letter .. '1') end
   if delay > 0 then
-    call('ZADD', P .. 'scheduled', whole(NOW + delay), id)
-    scheduled[id] = m.queue
+    call('ZADD', P .. 'scheduled', whole(NOW + delay), m.id)
+    scheduled[m.id] = m.queue
   else
-    place(m.queue, m.group, place_of(id, m) or 0, id)
+    Queue.place(m.queue, m.group, m.score, m.id)
+    claimable[m.queue] = true
   end
-  event(id, m, state, v, 'code', code, 'attempt', m.attempt, 'replica', m.replica or '', 'run_ms', NOW - m.started_at,
-    'error', error or '')
+  Event.add(m, m.id, state, v, { code = code, attempt = m.attempt, replica = m.replica, run_ms = NOW - m.start,
+    error = error })
 end
 
 -- fail ends a failed attempt of a task that has left running: for good, or with another try after delay (nil: the
 -- policy's backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
-local function fail(id, m, code, error, log, delay)
-  remember(id, m, code, error, log)
-  if m.deadline_at and NOW >= tonumber(m.deadline_at) then code = 'deadline' end
-  local h = call('HMGET', task_key(id), 'failures', 'max_attempts', 'backoff')
-  local failures = (tonumber(h[1]) or 0) + 1
-  call('HSET', task_key(id), 'failures', failures)
-  if FINAL[code] then return finish(id, m, 'failed', code, nil, error) end
-  local p = policy(m.kind)
-  if failures >= (tonumber(h[2]) or tonumber(p.max_attempts) or 5) then return finish(id, m, 'failed', code, nil, error) end
-  delay = delay or backoff_ms(h[3] or p.backoff, failures)
-  if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then
-    return finish(id, m, 'failed', 'deadline', nil, error)
+function Again.fail(m, code, error, log, delay)
+  Finish.remember(m, code, error, log)
+  local deadline = tonumber(m.deadline_at or nil)
+  if deadline and NOW >= deadline then code = 'deadline' end
+  local failures = Task.counted_up(m.id, m, 'failures')
+  m.failures = whole(failures)
+  if FINAL[code] then return Finish.task(m, 'failed', code, nil, error) end
+  local p = Policy.of(m.kind)
+  if failures >= (tonumber(m.max_attempts or p.max_attempts or nil) or 5) then
+    return Finish.task(m, 'failed', code, nil, error)
   end
-  rest(id, m, delay, code, error, 'error', error or '')
+  delay = delay or backoff_ms(m.backoff or p.backoff, failures)
+  if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
+  Again.put_back(m, delay, code, error or '')
+end
+
+-- stop_asked is the reason given with a stop request for a running task, nil for none.
+function Again.stop_asked(m) return m.flag == '1' and call('HGET', Record.more(m.id), 'stop') or nil end
+
+-- lose takes back an attempt whose lease has ended, or ends its task after too many losses.
+function Again.lose(m)
+  Totals.count('lost')
+  local lost, p = Task.counted_up(m.id, m, 'lost'), Policy.of(m.kind)
+  m.lost = whole(lost)
+  local error = 'lease of replica ' .. m.replica .. ' ended without a report'
+  Finish.remember(m, 'lost', error)
+  if lost > (tonumber(p.max_lost or nil) or 3) then
+    return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
+  end
+  -- What ran beside a task that kills its process was lost with it: from the second time on they come back apart.
+  Again.put_back(m, lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0, 'lost', error)
+end
+
+-- take_back ends an attempt whose lease has ended. cut is '1' if the lease was cut by the attempt's own bound.
+function Again.take_back(m, cut)
+  m.leaving = true
+  Leave.add(m.queue, m.id)
+  Leave.more(m)
+  local stop = Again.stop_asked(m)
+  if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
+  if cut == '1' then
+    return Again.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
+  end
+  Again.lose(m)
 end

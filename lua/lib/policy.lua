@@ -1,8 +1,9 @@
+-- uses: base
 -- What a kind of task follows where the task itself says nothing.
 
--- policy reads the defaults that replicas published for a kind.
+-- of reads the defaults that replicas published for a kind, once per call.
 local policies = {}
-local function policy(kind)
+function Policy.of(kind)
   local p = policies[kind]
   if not p then
     p = {}
@@ -16,12 +17,11 @@ local function policy(kind)
   return p
 end
 
--- bound_of is when an attempt must have ended: its start plus its timeout, at most the deadline; infinite for none.
-local function bound_of(kind, started_at, timeout_ms, deadline_at)
-  local timeout = timeout_ms or policy(kind).timeout_ms
-  timeout = timeout == 'none' and math.huge or tonumber(timeout) or 1800000
-  return math.min(started_at + timeout, tonumber(deadline_at) or math.huge)
+-- time_for is how many ms an attempt of a task with these words may take that starts now: its timeout, at most until its
+-- deadline; infinite for no bound.
+function Policy.time_for(words)
+  local timeout = words.timeout_ms or Policy.of(words.kind).timeout_ms
+  timeout = timeout == 'none' and math.huge or number(timeout) or 1800000
+  if words.deadline_at then return math.min(timeout, tonumber(words.deadline_at) - NOW) end
+  return timeout
 end
-
--- ms_left is the time to a bound, 0 for none.
-local function ms_left(bound) return bound < math.huge and math.max(bound - NOW, 1) or 0 end

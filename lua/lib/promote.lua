@@ -1,26 +1,48 @@
+-- uses: base event queue record
 -- The schedule: tasks that wait for their time.
 
--- promote moves up to most due tasks into their lines and returns how many ms remain until the next is due, 0 for none,
--- and how many it has moved.
-local function promote(most)
-  local head = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  if not head[1] then return 0, 0 end
-  if tonumber(head[2]) > NOW then return head[2] - NOW, 0 end
-  local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW, 'LIMIT', 0, most)
-  local moved_on = 0
-  local sequence = call('HINCRBY', META, 'seq', #due) - #due
-  for i, id in ipairs(due) do
-    local m = load(id)
-    call('ZREM', P .. 'scheduled', id)
-    if m and m.state == 'scheduled' then
-      local score = place_of(id, m) or score_of(tonumber(call('HGET', task_key(id), 'priority') or 0) or 0, sequence + i)
-      call('HSET', task_key(id), 'state', 'waiting', 'v', m.v + 1, 'score', whole(score))
-      place(m.queue, m.group, score, id)
-      event(id, m, 'waiting', m.v + 1)
-      freed[m.queue] = true
-      moved_on = moved_on + 1
-    end
+-- next_in is how many ms remain until the next scheduled task is due, 0 for none.
+function Promote.next_in()
+  local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
+  if not head then return 0 end
+  return math.max(call('ZSCORE', P .. 'scheduled', head) - NOW, 1)
+end
+
+-- promote_one moves a due task into its queue. next_sequence gives it a position if it never had one.
+local function promote_one(id, next_sequence)
+  local head = Record.read_head(id)
+  local letter, flag, created, score, words
+  if head then letter, flag, created, score, words = Record.header_of(head) end
+  if letter ~= 's' then return false end
+  local position = tonumber(score)
+  if position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
+  local v = 2
+  if flag == '1' then
+    v = (number(call('HGET', Record.more(id), 'v')) or 1) + 1
+    call('HSET', Record.more(id), 'v', whole(v))
   end
-  head = call('ZRANGE', P .. 'scheduled', 0, 0, 'WITHSCORES')
-  return head[1] and math.max(head[2] - NOW, 1) or 0, moved_on
+  call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
+  Queue.place(words.queue, words.group, score, id)
+  Event.add(words, id, 'waiting', v)
+  claimable[words.queue] = true
+  return true
+end
+
+-- due moves up to most due tasks into their queues. It returns how many ms remain until the next is due, 0 for none,
+-- and how many it has moved.
+function Promote.due(most)
+  if call('EXISTS', P .. 'scheduled') == 0 then return 0, 0 end
+  local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW_TEXT, 'LIMIT', 0, most)
+  if #due == 0 then return Promote.next_in(), 0 end
+  call('ZREM', P .. 'scheduled', unpack(due))
+  local sequence, moved = nil, 0
+  local function next_sequence()
+    sequence = (sequence or call('HINCRBY', META, 'seq', #due) - #due) + 1
+    return sequence
+  end
+  for _, id in ipairs(due) do
+    if promote_one(id, next_sequence) then moved = moved + 1 end
+  end
+  Queue.write_places()
+  return Promote.next_in(), moved
 end

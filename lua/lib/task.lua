@@ -1,55 +1,50 @@
--- A task as its transitions see it.
+-- uses: base record run
+-- A task as a transition sees it.
 
--- The field run of a task tells of its last claim: fence, attempt, version, start, place in line, the value of more or 0,
--- replica. They are one field because a claim writes and a report reads them all, and a field costs more than its text;
--- over 64 bytes it would cost the hash its compact encoding.
-local function run_text(fence, attempt, v, started_at, score, more, replica)
-  return fence .. ' ' .. attempt .. ' ' .. v .. ' ' .. started_at .. ' ' .. score .. ' ' .. more .. ' ' .. replica
-end
-
-local function run_of(text)
-  local fence, attempt, v, started_at, score, more, replica =
-    string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d) (.+)$')
-  return { fence = fence, attempt = attempt, v = tonumber(v) or 1, started_at = tonumber(started_at) or NOW,
-    score = score, more = more, replica = replica or '', state = '', kind = '', queue = '' }
-end
-
--- more_of is the field more of a task that is not plain, or not any longer: 2 if its end has to read the rest of it.
-local function more_of(m) return (m.more or '0') <= '1' and '1' or '2' end
-
--- load reads what a transition needs of a task, without its payload; nil if there is no such task. Fields that somebody
--- else spoiled count as missing: one task must not stop the others of its call. What few tasks have is read only where
--- the field more says so: a look-up of a missing field costs as much as one of a present.
-local function load(id)
-  local key = task_key(id)
-  local h = redis.pcall('HMGET', key, 'state', 'run', 'kind', 'queue')
-  if h.err or not h[1] then return nil end
-  local m = run_of(h[2])
-  m.state, m.kind, m.queue = h[1], h[3] or '', h[4] or 'default'
-  if m.state ~= 'running' then
-    h = call('HMGET', key, 'v', 'more')
-    m.v, m.more = tonumber(h[1]) or 1, h[2]
-  elseif not m.fence then
-    m.fence, m.attempt, m.more = '', '0', '2' -- spoiled: nobody can report it, its lease will end
+-- load reads what a transition needs of a task, without its payload; nil if there is no such task. run is its run entry
+-- where the caller has it. The result has the words of the header and: id, letter, flag, created, score, state, v,
+-- attempt; of a running task also run, fence, start and replica.
+function Task.load(id, run)
+  local head = Record.read_head(id)
+  if not head then return nil end
+  local letter, flag, created, score, words = Record.header_of(head)
+  if not letter then return nil end
+  local m = {}
+  for name, value in pairs(words) do m[name] = value end
+  m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
+  if m.state == 'waiting' then
+    run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
+    if run then
+      m.state, m.run, m.fence, m.start, m.replica, m.v, m.attempt = 'running', run, run.fence, run.start, run.replica, run.v,
+        run.attempt
+      return m
+    end
   end
-  if more_of(m) == '2' then
-    h = call('HMGET', key, 'group', 'unique', 'retain_ms', 'headers', 'expires_at', 'deadline_at')
-    m.group, m.unique, m.retain_ms, m.headers = h[1], h[2], h[3], h[4]
-    m.expires_at, m.deadline_at = tonumber(h[5]), tonumber(h[6])
+  m.v, m.attempt = Record.BASE_VERSION[letter] or 1, '0'
+  if flag == '1' then
+    local h = call('HMGET', Record.more(id), 'v', 'attempt')
+    m.v, m.attempt = number(h[1]) or m.v, number(h[2]) and h[2] or '0'
   end
   return m
 end
 
--- place_of is where a task stands in line, or stood when it was claimed last; nil if it never did.
-local function place_of(id, m) return tonumber(call('HGET', task_key(id), 'score') or m.score) end
-
--- refusal is the verdict on a write under a fence that is not the running attempt's; nil if it is.
-local function refusal(id, m, fence)
-  if not m then return 'gone' end
-  if m.fence ~= fence then return 'lost' end
-  if m.state == 'running' then return nil end
-  return call('HGET', task_key(id), 'lost_fence') == fence and 'lost' or 'already'
+-- keep writes extras of a task and notes in its record, and in its run entry unless it is leaving running, that there
+-- are some.
+function Task.keep(id, m, ...)
+  call('HSET', Record.more(id), ...)
+  if m.flag ~= '1' then
+    call('SETRANGE', Record.key(id), 1, '1')
+    m.flag = '1'
+  end
+  local run = m.run
+  if run and not m.leaving and run.flag ~= '1' then
+    run.flag = '1'
+    call('HSET', P .. 'run:' .. m.queue, id,
+      Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica))
+  end
 end
 
--- stop_asked is the reason somebody gave for stopping a running task, false for none.
-local function stop_asked(id) return call('HGET', task_key(id), 'stop') end
+-- counted_up is an extra that counts, plus one. What is no number counts as none.
+function Task.counted_up(id, m, name)
+  return (m.flag == '1' and number(call('HGET', Record.more(id), name)) or 0) + 1
+end

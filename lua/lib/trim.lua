@@ -1,38 +1,26 @@
--- Trimming of the callback stream. events:trimmed in meta is a position up to which entries are gone, so that a reader
--- that fell behind is told so.
+-- uses: base event oldest
+-- Trimming of the callback stream, whose bound counts changes of tasks, not entries. In meta, events:added is how many were
+-- ever appended, events:gone how many were trimmed, and events:trimmed the position up to which entries are gone, so that
+-- a reader that fell behind notices.
 
-local function trimmed_to(id) call('HSET', META, 'events:trimmed', id) end
+local SLACK = 1000 -- trimmed not one by one but when so many are too many
 
--- trimmed_before_first notes the position before the oldest entry that is left.
-local function trimmed_before_first()
-  local first = call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]
-  if not first then return end
-  local ms, seq = string.match(first[1], '^(%d+)-(%d+)$')
-  if seq == '0' then trimmed_to(whole(ms - 1) .. '-18446744073709551615')
-  else trimmed_to(ms .. '-' .. whole(seq - 1)) end
-end
-
--- trim_count drops the oldest entries over the cap, whole nodes at a time.
-local function trim_count()
-  local cap = tonumber(call('HGET', META, 'events:max') or 1000000)
-  if EVENT_COUNT <= cap + 100 then return end
-  if call('XTRIM', EVENTS, 'MAXLEN', '~', cap) > 0 then trimmed_before_first() end
-end
-
--- trim_age drops the entries that are too old: whole nodes while there are many, of which one XTRIM takes a hundred, and
--- in the end exactly. It returns whether some are left.
-local function trim_age()
-  local oldest = NOW - (call('HGET', META, 'events:age') or 24 * 3600 * 1000)
-  local function too_old(entry) return entry and tonumber(string.match(entry[1], '^%d+')) < oldest end
-  -- Looked at first, because a search backwards from before the first entry walks the whole stream.
-  if not too_old(call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]) then return false end
-  local last = call('XREVRANGE', EVENTS, '(' .. whole(oldest) .. '-0', '-', 'COUNT', 1)[1]
-  if call('XTRIM', EVENTS, 'MINID', '~', whole(oldest) .. '-0') == 0 then
-    call('XTRIM', EVENTS, 'MINID', whole(oldest) .. '-0')
-  elseif too_old(call('XRANGE', EVENTS, '-', '+', 'COUNT', 1)[1]) then
-    trimmed_before_first()
-    return true
+-- account notes in meta what was appended and, where that is too much, trims a bounded number of entries.
+function Trim.account()
+  local s = call('HMGET', META, 'events:added', 'events:gone', 'events:max')
+  local added, gone = (tonumber(s[1] or nil) or 0) + Event.appended, tonumber(s[2] or nil) or 0
+  local over = added - gone - (tonumber(s[3] or nil) or 1000000)
+  local trimmed = 0
+  if over > SLACK then
+    trimmed = Oldest.drop(math.max(100, math.min(Event.appended, 1000)), function(_, so_far) return so_far < over end)
   end
-  trimmed_to(last[1])
-  return false
+  if trimmed > 0 then call('HSET', META, 'events:added', whole(added), 'events:gone', whole(gone + trimmed))
+  elseif Event.appended > 0 then call('HSET', META, 'events:added', whole(added)) end
+  Event.appended = 0
+end
+
+-- close writes the events and accounts for them.
+function Trim.close()
+  Event.write()
+  Trim.account()
 end

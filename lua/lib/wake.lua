@@ -1,77 +1,118 @@
--- Markers that wake idle replicas: whatever makes a task claimable leaves one.
+-- uses: base settings
+-- Waking replicas. Replicas that serve the same queues and kinds form a class. ready:CLASS holds the queues with claimable
+-- tasks and since when, idle:CLASS the replicas with free slots that found none and since when. A replica blocks on its
+-- own doorbell only.
 
-local function queues() return call('SMEMBERS', P .. 'queues') end
-
--- note_queue makes a queue that has a setting one of the queues, before its first task.
-local function note_queue(field)
-  local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^paused:(.+)$')
-    or string.match(field, '^cap:(.+)$')
-  if queue then call('SADD', P .. 'queues', queue) end
-end
-
-local function waiting(queue)
-  return call('ZCARD', P .. 'wait:' .. queue) + call('ZCARD', P .. 'group:wait:' .. queue)
-end
-
--- running_in_pool is counted once per call; who changes it forgets it.
-local pool_running
-local function running_in_pool()
-  if not pool_running then
-    pool_running = 0
-    for _, q in ipairs(queues()) do pool_running = pool_running + call('ZCARD', P .. 'running:' .. q) end
+-- ring puts an element into a replica's doorbell, unless it is there already.
+function Wake.ring(replica, what)
+  local bell = P .. 'bell:' .. replica
+  for _, pending in ipairs(call('LRANGE', bell, 0, -1)) do
+    if pending == what then return end
   end
-  return pool_running
+  call('RPUSH', bell, what)
+  call('PEXPIRE', bell, 60000)
 end
 
--- room is how many more tasks of the queue may start now, over all replicas.
-local function room(queue)
-  local s = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit')
-  if s[1] or s[2] then return 0 end
-  local free = math.huge
-  if s[3] then free = s[3] - call('ZCARD', P .. 'running:' .. queue) end
-  if s[4] then free = math.min(free, s[4] - running_in_pool()) end
-  return math.max(free, 0)
-end
-
--- nudge leaves the queue's marker: at most one, it wakes one replica.
-local function nudge(queue)
-  local key = P .. 'wake:' .. queue
-  if call('LLEN', key) == 0 then call('RPUSH', key, 1) end
-end
-
--- wake leaves a marker if something in the queue can be claimed.
-local function wake(queue)
-  if call('LLEN', P .. 'wake:' .. queue) == 0 and call('ZCARD', P .. 'wait:' .. queue) > 0 and room(queue) > 0 then
-    call('RPUSH', P .. 'wake:' .. queue, 1)
+-- classes lists the classes that serve a queue. A class exists as long as it has members.
+local served = {}
+function Wake.classes(queue)
+  local live = served[queue]
+  if not live then
+    live = {}
+    for _, class in ipairs(call('SMEMBERS', P .. 'served:' .. queue)) do
+      if call('EXISTS', P .. 'class:' .. class) == 1 then live[#live + 1] = class
+      else call('SREM', P .. 'served:' .. queue, class) end
+    end
+    served[queue] = live
   end
+  return live
 end
 
--- freed collects the queues in which this call made something claimable. wake_freed wakes them, and every queue if the
--- pool's own limit may have been what held them, but not those that the caller claims from next in the same pipeline
--- (names separated by spaces).
-local freed = {}
-local function wake_freed(claimed_next)
-  if not next(freed) then return end
-  if call('HEXISTS', META, 'limit') == 1 then
-    for _, q in ipairs(queues()) do freed[q] = true end
+-- ring_idle wakes the replica of a class that has been idle for longest, if it became idle before the queue became ready:
+-- the others know of the queue and have no slot for it.
+function Wake.ring_idle(class, since, what)
+  local idle = P .. 'idle:' .. class
+  local first = call('ZRANGE', idle, 0, 0)[1]
+  if not first then return false end
+  if since < NOW and tonumber(call('ZSCORE', idle, first)) > since then return false end
+  call('ZREM', idle, first)
+  Wake.ring(first, what)
+  return true
+end
+
+-- ring_for wakes one more replica of the class for a queue that is ready, and returns whether there was one.
+function Wake.ring_for(queue, class)
+  if call('ZCARD', P .. 'idle:' .. class) == 0 then return false end
+  local since = call('ZSCORE', P .. 'ready:' .. class, queue)
+  return since and Wake.ring_idle(class, tonumber(since), 'q:' .. queue)
+end
+
+-- queue makes a queue ready, and wakes an idle replica of each class that serves it, if something in it can be claimed. It
+-- returns whether it woke one.
+function Wake.queue(queue)
+  if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
+  local free, by_pool = Settings.room(queue)
+  if by_pool then call('SADD', P .. 'held', queue) end
+  if free <= 0 then return false end
+  local woken = false
+  for _, class in ipairs(Wake.classes(queue)) do
+    local is_new = call('ZADD', P .. 'ready:' .. class, 'NX', NOW_TEXT, queue) == 1
+    if is_new then woken = Wake.ring_idle(class, NOW, 'q:' .. queue) or woken
+    else woken = Wake.ring_for(queue, class) or woken end
   end
-  for q in string.gmatch(claimed_next or '', '%S+') do freed[q] = nil end
-  for q in pairs(freed) do wake(q) end
+  return woken
 end
 
--- inherit wakes others in the place of a replica that is gone: it may have taken a marker with it, or have been the
--- only one that knew when the next task is due.
-local function inherit()
-  for _, q in ipairs(queues()) do wake(q) end
-  local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
-  if head then nudge(call('HGET', task_key(head), 'queue') or 'default') end
+-- exhausted notes that a claim found nothing more to claim in a queue. What makes something claimable wakes it again. If the
+-- pool's own limit leaves room, what it holds back may have it.
+function Wake.exhausted(queue)
+  for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
+  if not Settings.of(queue).pool_limit then return end
+  local _, by_pool = Settings.room(queue)
+  if not by_pool then freed.pool = true
+  elseif call('ZCARD', P .. 'wait:' .. queue) > 0 then call('SADD', P .. 'held', queue) end
 end
 
--- scheduled collects what this call scheduled: queues by id.
-local scheduled = {}
+-- ready lists ready queues of a class, about 64 at most and none of those that the replica asks in this call or says are
+-- busy. If there are none, the replica counts as idle.
+function Wake.ready(class, replica, busy, asked)
+  local key, names, window = P .. 'ready:' .. class, {}, 64
+  for _ in pairs(busy) do window = window + 1 end
+  for _ in pairs(asked) do window = window + 1 end
+  local all, from = call('ZCARD', key), 0
+  if all > window then from = math.random(0, all - 1) end -- each queue gets its turn
+  local function look(first, last)
+    for _, queue in ipairs(call('ZRANGE', key, first, last)) do
+      if not busy[queue] and not asked[queue] and #names < 64 then names[#names + 1] = queue end
+    end
+  end
+  if all > 0 then look(from, from + window - 1) end
+  if from > 0 and from + window > all then look(0, from + window - all - 1) end
+  if #names == 0 then call('ZADD', P .. 'idle:' .. class, NOW_TEXT, replica) end
+  return table.concat(names, ' ')
+end
 
--- sooner wakes a replica that must learn of such a task, if it is due before all others.
-local function sooner()
+-- all wakes the queues in which this call made something claimable, and, if freed.pool, queues that the pool's own limit
+-- holds back, until a replica was woken for each free slot. Both are empty afterwards.
+function Wake.all()
+  for queue in pairs(claimable) do
+    Wake.queue(queue)
+    claimable[queue] = nil
+  end
+  if freed.pool and call('EXISTS', P .. 'held') == 1 then
+    local free = (tonumber(call('HGET', META, 'limit') or nil) or math.huge) - call('SCARD', P .. 'counted')
+    for _ = 1, 64 do
+      local queue = free > 0 and call('SPOP', P .. 'held')
+      if not queue then break end
+      if Wake.queue(queue) then free = free - 1 end
+    end
+  end
+  freed.pool = false
+end
+
+-- sooner wakes a replica that must learn of the first task that this call scheduled, if it is due before all others.
+function Wake.sooner()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
-  if head and scheduled[head] then nudge(scheduled[head]) end
+  if not (head and scheduled[head]) then return end
+  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.ring_idle(class, NOW, 'due') end
 end

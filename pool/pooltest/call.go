@@ -3,12 +3,11 @@ package pooltest
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
@@ -66,7 +65,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		t.Fatalf("pooltest: call %s: the first attempt is 1, there is no attempt %d", task.Kind, task.Attempt)
 	}
 	if task.ID == "" {
-		task.ID = uuid.Must(uuid.NewV7()).String()
+		task.ID = rand.Text()
 	}
 	task.Queue = cmp.Or(task.Queue, pool.DefaultQueue)
 	task.Fence, task.Version = task.Attempt, 2*task.Attempt
@@ -85,7 +84,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	once := p.double(t, stage, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, _ *worker.Task) ([]byte, error) {
 			result, err := next(ctx, &own)
-			w.saw(task.Fence, err)
+			w.saw(&task, err)
 			return result, err
 		}
 	}, task.Queue)

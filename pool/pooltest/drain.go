@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,16 +59,15 @@ func (p *Pool) admit(ctx context.Context) error {
 	}
 }
 
-// shift runs tasks with a replica that begins with a look at every queue and ends
-// when nothing runs any more. It may leave tasks that another shift would find,
-// never after a look that found none.
+// shift runs tasks with a replica that begins with every queue and ends when nothing
+// runs any more. It may leave tasks that another shift finds, unless it found none.
 func (p *Pool) shift(t testing.TB, most int) Outcomes {
 	t.Helper()
-	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[int64]*worker.Task{}, over: make(chan struct{})}
+	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[worker.Attempt]*worker.Task{}, over: make(chan struct{})}
 	double := p.double(t, s, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, task *worker.Task) ([]byte, error) {
 			result, err := next(ctx, task)
-			s.witness.saw(task.Fence, err)
+			s.witness.saw(task, err)
 			return result, err
 		}
 	})
@@ -113,6 +113,7 @@ func (p *Pool) tellFinishes(t testing.TB) (told int) {
 		if len(events) == 0 {
 			return told
 		}
+		var cursors []string
 		for _, e := range events {
 			if e.State.Terminal() {
 				told++
@@ -120,9 +121,10 @@ func (p *Pool) tellFinishes(t testing.TB) (told int) {
 					t.Errorf("pooltest: OnFinish of %s %s, which is %s: %v", e.Kind, e.ID, e.State, err)
 				}
 			}
-			if err := p.store.AckEvents(t.Context(), pool.FinishGroup, e.Cursor); err != nil {
-				t.Fatalf("pooltest: events for OnFinish: %v", err)
-			}
+			cursors = append(cursors, e.Cursor)
+		}
+		if err := p.store.AckEvents(t.Context(), pool.FinishGroup, slices.Compact(cursors)...); err != nil {
+			t.Fatalf("pooltest: events for OnFinish: %v", err)
 		}
 	}
 }

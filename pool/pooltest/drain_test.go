@@ -3,6 +3,7 @@ package pooltest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,23 @@ func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
 	p.Drain(t).RequireOK(t)
 	if len(*to) != 6 {
 		t.Errorf("ran %v, want 6", *to)
+	}
+}
+
+func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
+	queues := map[string]pool.Queue{}
+	for i := range worker.MaxQueues + 20 {
+		queues[fmt.Sprint("q", i)] = pool.Queue{}
+	}
+	p := pooltest.New(t, pool.Config{Queues: queues})
+	to := script(p.Pool)
+	for q := range queues {
+		mustEnqueue(t, p, Mail{q}, pool.InQueue(q))
+		mustEnqueue(t, p, Mail{q}, pool.InQueue(q))
+	}
+	p.Drain(t).RequireOK(t)
+	if len(*to) != 2*len(queues) {
+		t.Errorf("ran %d tasks, want %d", len(*to), 2*len(queues))
 	}
 }
 

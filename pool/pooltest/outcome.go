@@ -88,16 +88,16 @@ func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 // outermost middleware of a pool.
 type witness struct {
 	mu   sync.Mutex
-	errs map[int64]error // by fence
+	errs map[worker.Attempt]error
 }
 
-func (w *witness) saw(fence int64, err error) {
+func (w *witness) saw(t *worker.Task, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.errs == nil {
-		w.errs = map[int64]error{}
+		w.errs = map[worker.Attempt]error{}
 	}
-	w.errs[fence] = err
+	w.errs[worker.Attempt{ID: t.ID, Fence: t.Fence}] = err
 }
 
 // outcome puts together what the task, its kind's policy, its report, which is of
@@ -105,8 +105,8 @@ func (w *witness) saw(fence int64, err error) {
 func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[r.Fence], Result: r.Result, Delay: delay(t, policy, r, now)}
-	delete(w.errs, r.Fence)
+	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}
+	delete(w.errs, attemptOf(r))
 	switch {
 	case o.OK():
 		o.Err = nil

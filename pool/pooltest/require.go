@@ -15,13 +15,13 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Enqueued is one task that somebody asked for: with what, and the answer. The
+// Enqueued is one task that was enqueued: its spec and its receipt. The
 // spec has the id and the queue that the task got.
 type Enqueued struct {
 	pool.Spec
 	Receipt pool.Receipt
 
-	named bool // somebody chose the id
+	named bool // the id was given
 }
 
 // String is the task in one line, with the options that are not the default.
@@ -144,7 +144,10 @@ func aspects(s pool.Spec) [][2]string {
 		}
 		return fmt.Sprint(v)
 	}
-	runAt, retain := "", ""
+	runAt, retain, reply := "", "", ""
+	if s.Reply {
+		reply = "true"
+	}
 	if !s.RunAt.IsZero() {
 		runAt = s.RunAt.UTC().Format(time.RFC3339Nano)
 	}
@@ -154,7 +157,7 @@ func aspects(s pool.Spec) [][2]string {
 	return [][2]string{
 		{"id", s.ID}, {"queue", s.Queue}, {"priority", text(s.Priority)}, {"group", s.Group}, {"unique", s.Unique},
 		{"delay", text(s.Delay)}, {"run_at", runAt}, {"timeout", text(s.Timeout)}, {"ttl", text(s.TTL)},
-		{"deadline", text(s.Deadline)}, {"max_attempts", text(s.MaxAttempts)}, {"backoff", s.Backoff.String()}, {"retain", retain},
+		{"deadline", text(s.Deadline)}, {"max_attempts", text(s.MaxAttempts)}, {"backoff", s.Backoff.String()}, {"retain", retain}, {"reply", reply},
 	}
 }
 

@@ -10,52 +10,61 @@ import (
 )
 
 // shift is the store as one replica of a Drain sees it. It is over, and hands out
-// nothing more, once a claim has been answered and no task is held.
+// nothing more, once the replica holds no task and no queue has one for it.
 type shift struct {
 	*store
 	now     func() time.Time
 	witness witness
 	over    chan struct{} // closed at the end
 
-	mu    sync.Mutex
-	most  int // attempts
-	ended bool
-	tasks map[int64]*worker.Task // held, by fence
-	done  Outcomes
+	mu     sync.Mutex
+	most   int // attempts
+	ended  bool
+	asking int  // exchanges without an answer
+	quiet  bool // the last exchange that asked found that no queue has another task
+	tasks  map[worker.Attempt]*worker.Task
+	done   Outcomes
 }
 
-func (s *shift) Exchange(ctx context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
+func (s *shift) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	claims := x.Claims
 	s.mu.Lock()
-	if s.ended || len(s.done) >= s.most {
-		claims = slices.Clone(claims)
-		for i := range claims {
-			claims[i].N = 0
-		}
+	shut := s.ended || len(s.done) >= s.most
+	if shut {
+		x.Claims, x.Idle = nil, false
 	}
+	s.asking++
 	s.mu.Unlock()
-	verdicts, claimed, err := s.store.Exchange(ctx, reports, claims)
-	if err != nil {
-		return verdicts, claimed, err
-	}
+	answer, err := s.store.Exchange(ctx, x)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range reports {
-		if t := s.tasks[r.Fence]; t != nil {
-			delete(s.tasks, r.Fence)
+	s.asking--
+	if err != nil {
+		return answer, err
+	}
+	if shut {
+		answer.Ready, answer.Short = nil, slices.Repeat([]bool{true}, len(claims))
+	}
+	for _, r := range x.Reports {
+		if t := s.tasks[attemptOf(r)]; t != nil {
+			delete(s.tasks, attemptOf(r))
 			s.done = append(s.done, s.witness.outcome(t, s.policies[t.Kind], r, s.now()))
 		}
 	}
-	for _, c := range claimed {
+	for _, c := range answer.Claimed {
 		for _, t := range c.Tasks {
-			s.tasks[t.Fence] = t
+			s.tasks[worker.Attempt{ID: t.ID, Fence: c.Fence}] = t
 		}
 	}
-	if len(claims) > 0 && len(s.tasks) == 0 && !s.ended {
+	if shut || len(claims) > 0 || x.Idle {
+		s.quiet = len(answer.Ready) == 0 && !slices.Contains(answer.Short, false)
+	}
+	if s.quiet && s.asking == 0 && len(s.tasks) == 0 && !s.ended {
 		s.ended = true
 		close(s.over)
 	}
-	return verdicts, claimed, err
+	return answer, nil
 }
 
 // AwaitInbox leaves the inbox to Drain.

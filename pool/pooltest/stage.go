@@ -2,6 +2,7 @@ package pooltest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// stage is a store with one task, for a replica that runs it once. What a replica
-// does not call it does not have.
+// stage is a store with one task, for a replica that runs it once. It has only the
+// methods that a replica calls.
 type stage struct {
 	pool.Store
 	bell     chan struct{}
@@ -27,35 +28,36 @@ func newStage(t *worker.Task) *stage {
 
 func (s *stage) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
 func (s *stage) Leave(context.Context, string) error                         { return nil }
-func (s *stage) Wake(context.Context, string) error                          { return nil }
 
-func (s *stage) Exchange(_ context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
+func (s *stage) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	verdicts := make([]worker.Verdict, len(reports))
-	for i, r := range reports {
-		verdicts[i] = worker.Accepted
-		if s.report == nil {
-			s.report = &r
-			close(s.reported)
-		}
+	answer := worker.Exchanged{
+		Verdicts: slices.Repeat([]worker.Verdict{worker.Accepted}, len(x.Reports)),
+		Short:    slices.Repeat([]bool{true}, len(x.Claims)),
 	}
-	claimed := make([]worker.Claimed, len(claims))
-	for i, c := range claims {
-		if c.N > 0 && s.task != nil {
-			claimed[i] = worker.Claimed{Tasks: []*worker.Task{s.task}, Now: s.task.StartedAt}
-			s.task = nil
-		}
+	if len(x.Reports) > 0 && s.report == nil {
+		report := x.Reports[0] // the slice is the replica's again
+		s.report = &report
+		close(s.reported)
 	}
-	return verdicts, claimed, nil
+	t := s.task
+	if t == nil {
+		return answer, nil
+	}
+	answer.Now = t.StartedAt
+	switch {
+	case len(x.Claims) > 0:
+		answer.Claimed = []worker.Claimed{{Queue: t.Queue, Fence: t.Fence, Started: t.StartedAt, Left: t.TimeLeft, Tasks: []*worker.Task{t}}}
+		s.task = nil
+	case x.Idle:
+		answer.Ready = []string{t.Queue}
+	}
+	return answer, nil
 }
 
-func (s *stage) Renew(_ context.Context, r worker.Renewal) ([]worker.Verdict, error) {
-	verdicts := make([]worker.Verdict, len(r.Held))
-	for i := range verdicts {
-		verdicts[i] = worker.Kept
-	}
-	return verdicts, nil
+func (s *stage) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
+	return worker.Renewed{Verdicts: slices.Repeat([]worker.Verdict{worker.Kept}, len(r.Held))}, nil
 }
 
 func (s *stage) Ring(context.Context, string) error {
@@ -66,7 +68,7 @@ func (s *stage) Ring(context.Context, string) error {
 	return nil
 }
 
-func (s *stage) Listen(ctx context.Context, _ string, _ []string, wait time.Duration) (worker.Signal, error) {
+func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type store struct {
 
 	mu       sync.Mutex
 	enqueued []Enqueued
-	running  map[int64]*worker.Task // by fence
+	running  map[worker.Attempt]*worker.Task
 }
 
 func (s *store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
@@ -39,35 +40,37 @@ func (s *store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 }
 
 // Exchange replaces the jitter of backoffs: a test has to know when a retry is due.
-func (s *store) Exchange(ctx context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
-	exact := make([]worker.Report, len(reports)) // a report that is sent again must not change
+func (s *store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+	reports := x.Reports
+	x.Reports = slices.Clone(reports) // a report that is sent again must not change
 	s.mu.Lock()
 	for i, r := range reports {
-		if t := s.running[r.Fence]; t != nil && r.Op == worker.Fail && !r.DelaySet {
-			r.Delay, r.DelaySet = backoff(t, s.policies[t.Kind]), true
+		if t := s.running[attemptOf(r)]; t != nil && r.Op == worker.Fail && !r.DelaySet {
+			x.Reports[i].Delay, x.Reports[i].DelaySet = backoff(t, s.policies[t.Kind]), true
 		}
-		exact[i] = r
 	}
 	s.mu.Unlock()
-	verdicts, claimed, err := s.Store.Exchange(ctx, exact, claims)
+	answer, err := s.Store.Exchange(ctx, x)
 	if err != nil {
-		return verdicts, claimed, err
+		return answer, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range reports {
-		delete(s.running, r.Fence)
+		delete(s.running, attemptOf(r))
 	}
-	for _, c := range claimed {
+	for _, c := range answer.Claimed {
 		for _, t := range c.Tasks {
-			s.running[t.Fence] = t
+			s.running[worker.Attempt{ID: t.ID, Fence: c.Fence}] = t
 		}
 	}
-	return verdicts, claimed, err
+	return answer, nil
 }
 
-// Maintain is never told that another replica is at it: there may be one that has
-// left, and its turn must not keep what is due from being done.
+func attemptOf(r worker.Report) worker.Attempt { return worker.Attempt{ID: r.ID, Fence: r.Fence} }
+
+// Maintain always uses the same name, so that the lock of a replica that has left does
+// not keep it from its turn.
 func (s *store) Maintain(ctx context.Context, _ string) (worker.Upkeep, error) {
 	return s.Store.Maintain(ctx, "pooltest")
 }

@@ -2,8 +2,11 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -11,26 +14,29 @@ import (
 var claimRules = []rule{
 	{"ClaimTakesAtMostWhatItAsksFor", claimTakesAtMostWhatItAsksFor},
 	{"FenceGrowsAtEveryClaim", fenceGrowsAtEveryClaim},
-	{"RepeatedClaimGetsTheSameTasks", repeatedClaimGetsTheSameTasks},
-	{"RepeatedClaimLeavesOutWhatIsNoLongerHeld", repeatedClaimLeavesOut},
-	{"RepeatedClaimOfNoneOnlyAsksAgain", repeatedClaimOfNoneOnlyAsksAgain},
-	{"OvertakenClaimTakesNothing", overtakenClaimTakesNothing},
-	{"ClaimNumbersAreOfOneReplicaAndQueue", claimNumbersAreOfOneReplicaAndQueue},
 	{"ConcurrentClaimsShareNoTask", concurrentClaimsShareNoTask},
 	{"ReportsComeBeforeClaimsInAnExchange", reportsComeBeforeClaims},
-	{"ManySlotsAskInOneClaim", manySlotsAskInOneClaim},
+	{"SeveralQueuesInOneExchange", severalQueues},
+	{"ShortClaimIsOfAQueueWithNothingLeft", shortClaim},
+	{"LargeBacklogIsClaimedInBoundedCalls", largeBacklog},
 	{"TimeLeftIsTheSmallerOfTimeoutAndDeadline", timeLeftIsTheSmaller},
 	{"PolicyOfTheKindBoundsTheAttempt", policyOfTheKindBoundsTheAttempt},
-	{"EmptyExchangeIsNothing", emptyExchangeIsNothing},
+	{"EmptyExchangeChangesNothing", emptyExchange},
 }
 
 func claimTakesAtMostWhatItAsksFor(b *bundle) {
 	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"}, worker.Spec{ID: "o", Queue: "other"})
-	b.wantIDs(b.claim(worker.DefaultQueue, 0))
-	b.wantIDs(b.claim("none", 3))
-	b.wantIDs(b.claim(worker.DefaultQueue, 2), "a", "b")
-	b.wantIDs(b.claim(worker.DefaultQueue, 2), "c")
-	b.wantIDs(b.claim(worker.DefaultQueue, 2))
+	for _, n := range []int{0, 2, 2, 2} {
+		b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "none", N: 3}}})
+		got := tasks(b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: n}}}))
+		if len(got) > n {
+			b.Errorf("%d tasks for %d slots", len(got), n)
+		}
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		b.wantState(id, worker.Running)
+	}
+	b.wantState("o", worker.Waiting)
 }
 
 func fenceGrowsAtEveryClaim(b *bundle) {
@@ -47,75 +53,13 @@ func fenceGrowsAtEveryClaim(b *bundle) {
 		case 1:
 			b.accept(failIn(t, 0))
 		case 2:
-			b.renew("r", time.Millisecond, held(t))
-			b.passes(time.Millisecond)
-			b.maintain()
+			b.lose(t)
 		case 3:
 			b.accept(fail(t, worker.CodePermanent))
 			b.retry("x")
 		}
 		t = b.claim(worker.DefaultQueue, 1)[0]
 	}
-}
-
-func repeatedClaimGetsTheSameTasks(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a", Payload: []byte("A"), Group: "g"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
-	c := b.complete(worker.Claim{Queue: worker.DefaultQueue, N: 2})
-	first := b.claimAs(c)
-	for _, n := range []int{2, 0, 9} {
-		c.N = n
-		again := b.claimAs(c)
-		b.wantIDs(again.Tasks, "a", "b")
-		for i, t := range again.Tasks {
-			f := first.Tasks[i]
-			if t.Attempt != f.Attempt || string(t.Payload) != string(f.Payload) || t.Group != f.Group || t.State != worker.Running {
-				b.Errorf("asked again: %+v, first: %+v", t, f)
-			}
-		}
-	}
-	b.wantState("c", worker.Waiting)
-	if n := len(b.eventsOf("a")); n != 2 {
-		b.Errorf("%d events of a task that was enqueued and claimed", n)
-	}
-}
-
-func repeatedClaimLeavesOut(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "done"}, worker.Spec{ID: "held"}, worker.Spec{ID: "moved"})
-	c := b.complete(worker.Claim{Queue: worker.DefaultQueue, N: 3})
-	ts := b.claimAs(c).Tasks
-	b.accept(succeed(ts[0]))
-	b.accept(release(ts[2], 0))
-	b.wantIDs(b.claimAs(worker.Claim{Replica: "other", Queue: worker.DefaultQueue, N: 1}).Tasks, "moved")
-	b.wantIDs(b.claimAs(c).Tasks, "held")
-}
-
-func repeatedClaimOfNoneOnlyAsksAgain(b *bundle) {
-	c := b.complete(worker.Claim{Queue: worker.DefaultQueue, N: 1})
-	b.wantIDs(b.claimAs(c).Tasks)
-	b.enqueue(worker.Spec{ID: "a"})
-	c.N = 0
-	b.wantIDs(b.claimAs(c).Tasks)
-	c.N = 1
-	b.wantIDs(b.claimAs(c).Tasks, "a")
-}
-
-// A call that the network delivers after its successor must not take tasks that
-// nobody will learn of.
-func overtakenClaimTakesNothing(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
-	old := b.complete(worker.Claim{Queue: worker.DefaultQueue, N: 1})
-	b.wantIDs(b.claimAs(old).Tasks, "a")
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "b")
-	b.wantIDs(b.claimAs(old).Tasks)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "c")
-}
-
-func claimNumbersAreOfOneReplicaAndQueue(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c", Queue: "q"})
-	b.wantIDs(b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Call: 7}).Tasks, "a")
-	b.wantIDs(b.claimAs(worker.Claim{Replica: "s", Queue: worker.DefaultQueue, N: 1, Call: 7}).Tasks, "b")
-	b.wantIDs(b.claimAs(worker.Claim{Queue: "q", N: 1, Call: 7}).Tasks, "c")
-	b.wantIDs(b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Call: 7}).Tasks, "a")
 }
 
 func concurrentClaimsShareNoTask(b *bundle) {
@@ -126,31 +70,36 @@ func concurrentClaimsShareNoTask(b *bundle) {
 	}
 	b.enqueueAll(specs...)
 	var mu sync.Mutex
-	taken := map[string]string{}
+	taken, fences := map[string]string{}, map[int64]string{}
 	var wg sync.WaitGroup
 	for i := range 8 {
-		replica := fmt.Sprint("r", i)
+		replica := fmt.Sprint("r", i/2)
 		b.present(replica)
 		wg.Go(func() {
 			for call := int64(1); ; call++ {
-				_, claimed, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{
-					Replica: replica, Queue: worker.DefaultQueue, N: 3, Lease: lease, Grace: grace, Call: call,
-				}})
+				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+					Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 3}}})
 				if err != nil {
 					b.Error(err)
 					return
 				}
-				if len(claimed[0].Tasks) == 0 {
-					return
-				}
 				mu.Lock()
-				for _, t := range claimed[0].Tasks {
-					if taken[t.ID] != "" {
-						b.Errorf("%s went to %s and %s", t.ID, taken[t.ID], replica)
+				for _, c := range got.Claimed {
+					if fences[c.Fence] != "" {
+						b.Errorf("fence %d was given out twice", c.Fence)
 					}
-					taken[t.ID] = replica
+					fences[c.Fence] = replica
+					for _, t := range c.Tasks {
+						if taken[t.ID] != "" {
+							b.Errorf("%s went to %s and %s", t.ID, taken[t.ID], replica)
+						}
+						taken[t.ID] = replica
+					}
 				}
 				mu.Unlock()
+				if len(got.Claimed) == 0 {
+					return
+				}
 			}
 		})
 	}
@@ -167,37 +116,85 @@ func reportsComeBeforeClaims(b *bundle) {
 		worker.Spec{ID: "c", Queue: "q", Group: "g"}, worker.Spec{ID: "d", Queue: "q"})
 	ts := b.claim("q", 4)
 	b.wantIDs(ts, "a", "b")
-	verdicts, claimed := b.exchange([]worker.Report{failIn(ts[0], time.Hour), succeed(ts[1])}, worker.Claim{Queue: "q", N: 4})
-	if verdicts[0] != worker.Accepted || verdicts[1] != worker.Accepted {
-		b.Errorf("verdicts %v", verdicts)
+	got := b.send(worker.Exchange{Reports: []worker.Report{failIn(ts[0], time.Hour), succeed(ts[1])}, Claims: []worker.Claim{{Queue: "q", N: 4}}})
+	if got.Verdicts[0] != worker.Accepted || got.Verdicts[1] != worker.Accepted {
+		b.Errorf("verdicts %v", got.Verdicts)
 	}
-	b.wantIDs(claimed[0].Tasks, "c", "d")
+	b.wantIDs(tasks(got), "c", "d")
 }
 
-// However many slots are free, one call stays short; what it leaves behind has a
-// marker.
-func manySlotsAskInOneClaim(b *bundle) {
-	n := 9000
-	if b.Emulated {
-		n = 2500
+func severalQueues(b *bundle) {
+	claims := make([]worker.Claim, worker.MaxQueues)
+	var want []string
+	for i := range claims {
+		queue := fmt.Sprint("q", i)
+		claims[i] = worker.Claim{Queue: queue, N: worker.MaxClaim / worker.MaxQueues}
+		for j := range i % 6 {
+			b.enqueue(worker.Spec{ID: fmt.Sprint(queue, "-", j), Queue: queue})
+			if j < claims[i].N {
+				want = append(want, fmt.Sprint(queue, "-", j))
+			}
+		}
 	}
-	specs := make([]worker.Spec, n)
-	b.enqueueAll(specs...)
+	got := b.send(worker.Exchange{Claims: claims})
+	have := ids(tasks(got))
+	slices.Sort(have)
+	slices.Sort(want)
+	if d := cmp.Diff(want, have); d != "" {
+		b.Error("claimed (-want +got):\n", d)
+	}
+	for i, short := range got.Short {
+		if n := i % 6; n > claims[i].N && short || n < claims[i].N && !short {
+			b.Errorf("%s had %d tasks and was asked for %d: short is %v", claims[i].Queue, n, claims[i].N, short)
+		}
+	}
+	fences := map[int64]bool{}
+	for _, c := range got.Claimed {
+		if fences[c.Fence] {
+			b.Errorf("fence %d is that of two claims", c.Fence)
+		}
+		fences[c.Fence] = true
+	}
+}
+
+func shortClaim(b *bundle) {
+	short := func(why string, want bool, claims ...worker.Claim) {
+		b.Helper()
+		for i, s := range b.send(worker.Exchange{Claims: claims}).Short {
+			if s != want {
+				b.Errorf("%s: short is %v for %s", why, s, claims[i].Queue)
+			}
+		}
+	}
+	b.limit(worker.QueueScope, "limited", 1)
+	b.limit(worker.GroupScope, "g", 1)
+	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "limited"}, worker.Spec{Queue: "limited"},
+		worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "paused"})
+	b.pause(worker.QueueScope, "paused", true)
+	short("tasks are left", false, worker.Claim{Queue: "q", N: 2})
+	short("nothing is left", true, worker.Claim{Queue: "q", N: 2}, worker.Claim{Queue: "empty", N: 1})
+	short("the limit is reached", true, worker.Claim{Queue: "limited", N: 2})
+	short("the group is full", true, worker.Claim{Queue: "grouped", N: 2})
+	short("the queue is paused", true, worker.Claim{Queue: "paused", N: 1})
+}
+
+func largeBacklog(b *bundle) {
+	n := 5000
+	if b.Emulated {
+		n = 1500
+	}
+	b.enqueueAll(make([]worker.Spec, n)...)
 	got := 0
 	for got < n {
-		ts := b.claim(worker.DefaultQueue, 100_000)
-		if len(ts) == 0 {
-			b.Fatalf("%d of %d tasks were claimed", got, n)
-		}
-		got += len(ts)
-		if got < n && b.Markers(b, worker.DefaultQueue) != 1 {
-			b.Fatalf("%d tasks are left without a marker", n-got)
+		answer := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: worker.MaxClaim}}})
+		got += len(tasks(answer))
+		if len(tasks(answer)) == 0 || answer.Short[0] && got < n {
+			b.Fatalf("%d of %d tasks were claimed, short is %v", got, n, answer.Short[0])
 		}
 	}
 }
 
 func timeLeftIsTheSmaller(b *bundle) {
-	near := func(got, want time.Duration) bool { return got <= want && got > want-10*time.Second }
 	for _, c := range []struct {
 		spec worker.Spec
 		want time.Duration
@@ -207,12 +204,12 @@ func timeLeftIsTheSmaller(b *bundle) {
 		{worker.Spec{Timeout: time.Hour, Deadline: time.Minute}, time.Minute},
 		{worker.Spec{Timeout: worker.Forever, Deadline: time.Minute}, time.Minute},
 	} {
-		if t := b.start(c.spec); !near(t.TimeLeft, c.want) {
-			b.Errorf("%+v: time left %v", c.spec, t.TimeLeft)
+		if _, left := b.startBounded(c.spec); left > c.want || left < c.want-10*time.Second {
+			b.Errorf("%+v: time left %v", c.spec, left)
 		}
 	}
-	if t := b.start(worker.Spec{Timeout: worker.Forever}); t.TimeLeft != worker.Forever {
-		b.Errorf("without a timeout: time left %v", t.TimeLeft)
+	if _, left := b.startBounded(worker.Spec{Timeout: worker.Forever}); left != worker.Forever {
+		b.Errorf("without a timeout: time left %v", left)
 	}
 }
 
@@ -220,22 +217,25 @@ func policyOfTheKindBoundsTheAttempt(b *bundle) {
 	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{
 		"short": {Timeout: time.Second}, "endless": {Timeout: worker.Forever}, "plain": {},
 	}})
-	if t := b.start(worker.Spec{Kind: "short"}); t.TimeLeft > time.Second {
-		b.Errorf("time left %v", t.TimeLeft)
+	if _, left := b.startBounded(worker.Spec{Kind: "short"}); left > time.Second {
+		b.Errorf("time left %v", left)
 	}
-	if t := b.start(worker.Spec{Kind: "endless"}); t.TimeLeft != worker.Forever {
-		b.Errorf("time left %v", t.TimeLeft)
+	if _, left := b.startBounded(worker.Spec{Kind: "endless"}); left != worker.Forever {
+		b.Errorf("time left %v", left)
 	}
-	if t := b.start(worker.Spec{Kind: "plain"}); t.TimeLeft > worker.DefaultTimeout || t.TimeLeft < worker.DefaultTimeout-time.Minute {
-		b.Errorf("time left %v", t.TimeLeft)
+	if _, left := b.startBounded(worker.Spec{Kind: "plain"}); left > worker.DefaultTimeout || left < worker.DefaultTimeout-time.Minute {
+		b.Errorf("time left %v", left)
 	}
-	if t := b.start(worker.Spec{Kind: "short", Timeout: time.Hour}); t.TimeLeft < time.Minute {
-		b.Errorf("the task's own timeout gave way: %v", t.TimeLeft)
+	if _, left := b.startBounded(worker.Spec{Kind: "short", Timeout: time.Hour}); left < time.Minute {
+		b.Errorf("the policy of the kind replaced the task's own timeout: %v", left)
 	}
 }
 
-func emptyExchangeIsNothing(b *bundle) {
-	if v, c := b.exchange(nil); len(v) != 0 || len(c) != 0 {
-		b.Errorf("verdicts %v, answers %v", v, c)
+func emptyExchange(b *bundle) {
+	if got := b.send(worker.Exchange{}); len(got.Claimed) != 0 || len(got.Ready) != 0 || len(got.Stops) != 0 || got.Drain || got.Next != 0 {
+		b.Errorf("answer %+v", got)
+	}
+	if n := len(b.events()); n != 0 {
+		b.Errorf("%d events", n)
 	}
 }

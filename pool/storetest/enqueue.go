@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,13 +18,14 @@ var enqueueRules = []rule{
 	{"SameIDIsOneTask", sameIDIsOneTask},
 	{"SameIDIsOneTaskForFiftyClients", sameIDIsOneTaskForFiftyClients},
 	{"SameIDInABatchIsOneTask", sameIDInABatchIsOneTask},
-	{"DuplicateSaysTheStateItIsIn", duplicateSaysTheStateItIsIn},
+	{"DuplicateReturnsTheStateOfTheTask", duplicateReturnsTheState},
+	{"MadeIDsSortByTime", madeIDsSortByTime},
 	{"BadSpecIsRefusedBeforeAnythingIsWritten", badSpecIsRefusedBeforeAnythingIsWritten},
 	{"PayloadBytesSurvive", payloadBytesSurvive},
 	{"PayloadHasACap", payloadHasACap},
 	{"FullQueueRefusesTheRest", fullQueueRefusesTheRest},
-	{"FullQueueTakesAgainWhatItHasRoomFor", fullQueueTakesAgain},
-	{"FullQueueTakesWhatIsScheduled", fullQueueTakesWhatIsScheduled},
+	{"FullQueueAcceptsAgainWithoutItsCap", fullQueueAcceptsAgain},
+	{"FullQueueAcceptsScheduledTasks", fullQueueAcceptsScheduled},
 	{"BatchesOverAThousandKeepTheirOrder", batchesOverAThousandKeepTheirOrder},
 	{"LargePayloadsInOneBatch", largePayloadsInOneBatch},
 }
@@ -119,7 +121,25 @@ func sameIDInABatchIsOneTask(b *bundle) {
 	b.wantIDs(b.claim(worker.DefaultQueue, 5), "x", "y")
 }
 
-func duplicateSaysTheStateItIsIn(b *bundle) {
+func madeIDsSortByTime(b *bundle) {
+	var made []string
+	for range 3 {
+		for _, r := range b.enqueueAll(make([]worker.Spec, 40)...) {
+			made = append(made, r.ID)
+		}
+		b.passes(2 * time.Millisecond)
+	}
+	if !slices.IsSorted(made) {
+		b.Errorf("the ids do not sort by time: %v", made)
+	}
+	for _, id := range made {
+		if len(id) != 22 || worker.CheckName(id) != nil {
+			b.Errorf("id %q has %d characters, want 22 of a name", id, len(id))
+		}
+	}
+}
+
+func duplicateReturnsTheState(b *bundle) {
 	again := func(want worker.State) {
 		b.Helper()
 		if r := b.enqueueAll(worker.Spec{ID: "x"})[0]; !r.Duplicate || r.State != want {
@@ -210,7 +230,7 @@ func fullQueueRefusesTheRest(b *bundle) {
 	b.wantNoTrace("c")
 }
 
-func fullQueueTakesWhatIsScheduled(b *bundle) {
+func fullQueueAcceptsScheduled(b *bundle) {
 	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", MaxLen: ptr(2)})
 	later := func(id string) worker.Spec { return worker.Spec{ID: id, Queue: "q", Delay: time.Hour} }
 	now := func(id string) worker.Spec { return worker.Spec{ID: id, Queue: "q"} }
@@ -226,7 +246,7 @@ func fullQueueTakesWhatIsScheduled(b *bundle) {
 	b.wantNoTrace("i")
 }
 
-func fullQueueTakesAgain(b *bundle) {
+func fullQueueAcceptsAgain(b *bundle) {
 	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", MaxLen: ptr(1)})
 	b.start(worker.Spec{ID: "a", Queue: "q"})
 	b.enqueue(worker.Spec{ID: "b", Queue: "q"})
@@ -251,15 +271,7 @@ func batchesOverAThousandKeepTheirOrder(b *bundle) {
 			b.Fatalf("receipt %d is of %s", i, r.ID)
 		}
 	}
-	var got []string
-	for len(got) < len(want) {
-		ts := b.claim(worker.DefaultQueue, len(want))
-		if len(ts) == 0 {
-			break
-		}
-		got = append(got, ids(ts)...)
-	}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, ids(b.claim(worker.DefaultQueue, len(want)))); d != "" {
 		b.Error("started in another order (-want +got):\n", d)
 	}
 }

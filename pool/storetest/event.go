@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,22 +12,14 @@ import (
 
 var eventRules = []rule{
 	{"EveryChangeOfStateIsOneEvent", everyChangeIsOneEvent},
-	{"EventsCarryWhatAReaderNeeds", eventsCarry},
+	{"EventsHaveTheColumnsOfTheirChange", eventsHaveColumns},
 	{"ReadersGetEverythingInOrder", readersGetEverything},
 	{"ReaderWaitsForTheFirstEvent", readerWaits},
-	{"ReaderBehindTheTrimIsTold", readerBehindTheTrim},
+	{"EntriesAreReadWhole", entriesAreReadWhole},
+	{"ReaderBehindTheTrimGetsAnError", readerBehindTheTrim},
 	{"OldEventsAreTrimmed", oldEventsAreTrimmed},
+	{"EveryStepThatAppendsTrims", everyStepTrims},
 	{"BadCursorIsAnError", badCursor},
-}
-
-var consumerRules = []rule{
-	{"GroupSharesTheEvents", groupSharesTheEvents},
-	{"UnacknowledgedEventsGoToAnother", unacknowledgedEvents},
-	{"NewGroupStartsAtTheEnd", newGroupStartsAtTheEnd},
-	{"GroupBehindTheTrimIsTold", groupBehindTheTrim},
-	{"GroupIsToldOfHeldEventsThatWereTrimmed", groupIsToldOfHeldEvents},
-	{"LagIsVisible", lagIsVisible},
-	{"LeavingConsumerLosesNothing", leavingConsumer},
 }
 
 func states(es []worker.Event) []string {
@@ -72,9 +63,9 @@ func everyChangeIsOneEvent(b *bundle) {
 	}
 }
 
-func eventsCarry(b *bundle) {
+func eventsHaveColumns(b *bundle) {
 	headers := map[string]string{"trace": "€"}
-	b.enqueue(worker.Spec{ID: "x", Kind: "video.cut", Queue: "q", Headers: headers})
+	b.enqueue(worker.Spec{ID: "x", Kind: "video.cut", Queue: "q", Group: "g", Headers: headers})
 	b.passes(2 * time.Millisecond)
 	t := b.claim("q", 1)[0]
 	b.passes(2 * time.Millisecond)
@@ -85,7 +76,7 @@ func eventsCarry(b *bundle) {
 	b.accept(r)
 	es := b.eventsOf("x")
 	for i, e := range es {
-		if e.ID != "x" || e.Kind != "video.cut" || e.Queue != "q" || e.At.IsZero() || e.Cursor == "" {
+		if e.ID != "x" || e.Kind != "video.cut" || e.Queue != "q" || e.Group != "g" || e.At.IsZero() || e.Cursor == "" {
 			b.Errorf("event %d: %+v", i, e)
 		}
 	}
@@ -118,7 +109,7 @@ func readersGetEverything(b *bundle) {
 		for at != last {
 			es, err := b.Store.ReadEvents(b.ctx, at, page, 0)
 			b.ok(err)
-			if len(es) == 0 || len(es) > page {
+			if len(es) == 0 || len(es) > page { // each entry has one event
 				b.Fatalf("%d events after %s", len(es), at)
 			}
 			for _, e := range es {
@@ -157,7 +148,11 @@ func readerWaits(b *bundle) {
 	}
 }
 
-// flood writes n events that nobody needs.
+// slack is how many events a pool keeps at most beyond its cap: the stream is trimmed in
+// steps, and whole entries at a time.
+const slack = 1000 + 50
+
+// flood writes n events.
 func (b *bundle) flood(n int) {
 	b.Helper()
 	specs := make([]worker.Spec, 100)
@@ -169,10 +164,7 @@ func (b *bundle) flood(n int) {
 		for i, r := range b.enqueueAll(specs...) {
 			all[i] = r.ID
 		}
-		if _, err := b.Store.Stop(b.ctx, "", all...); err != nil {
-			b.Fatal(err)
-		}
-		b.claim("flood", 1)
+		b.stopAll(all...)
 	}
 	b.maintain()
 }
@@ -183,18 +175,18 @@ func readerBehindTheTrim(b *bundle) {
 	first, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
 	b.flood(2000)
-	if s := b.stats(); s.Events > 500 {
+	if s := b.stats(); s.Events > 100+slack {
 		b.Errorf("%d events are kept, with a cap of 100", s.Events)
 	}
 	_, err = b.Store.ReadEvents(b.ctx, first, 10, 0)
 	var trimmed *worker.TrimmedError
 	if !errors.As(err, &trimmed) || trimmed.After != first {
-		b.Fatalf("error %v, want to be told of the trim", err)
+		b.Fatalf("error %v, want a TrimmedError", err)
 	}
 	es, err := b.Store.ReadEvents(b.ctx, trimmed.Next, 1000, 0)
 	b.ok(err)
 	if len(es) == 0 {
-		b.Error("nothing can be read where the error says to go on")
+		b.Error("nothing can be read from where the error says to continue")
 	}
 	if _, err := b.Store.ReadEvents(b.ctx, es[len(es)-1].Cursor, 10, 0); err != nil {
 		b.Error("a reader at the end: ", err)
@@ -215,13 +207,108 @@ func oldEventsAreTrimmed(b *bundle) {
 	if es := b.events(); len(es) != 1 || es[0].ID != "c" {
 		b.Errorf("events %+v", es)
 	}
-	// Who had read everything that is gone has missed nothing.
+	// A reader that had read all of the trimmed events has missed none.
 	if es, err := b.Store.ReadEvents(b.ctx, last, 10, 0); err != nil || len(es) != 1 {
 		b.Errorf("after the last that is gone: %v, %v", es, err)
 	}
 	var trimmed *worker.TrimmedError
 	if _, err := b.Store.ReadEvents(b.ctx, a, 10, 0); !errors.As(err, &trimmed) {
 		b.Errorf("after the first that is gone: %v", err)
+	}
+}
+
+// The bound of the stream must hold while no replica is alive to maintain the pool.
+func everyStepTrims(b *bundle) {
+	const most = 200
+	b.join(worker.Registration{Replica: "gone", MaxEvent: most})
+	b.ok(b.Store.Leave(b.ctx, "gone"))
+	steps := map[string]func(ids []string){
+		"enqueue": func(ids []string) {
+			specs := make([]worker.Spec, len(ids))
+			for i, id := range ids {
+				specs[i] = worker.Spec{ID: id, Kind: fmt.Sprint("k", i%3), Queue: fmt.Sprint("q", i%2)}
+			}
+			b.enqueueAll(specs...)
+		},
+		"stop":  func(ids []string) { b.stopAll(ids...) },
+		"retry": func(ids []string) { _, err := b.Store.Retry(b.ctx, ids...); b.ok(err) },
+		"inbox": func(ids []string) {
+			for _, id := range ids {
+				b.Push(b, fmt.Sprintf(`{"kind":"k","id":"i-%s"}`, id))
+			}
+			b.admit()
+		},
+		"single": func(ids []string) {
+			for _, id := range ids {
+				b.enqueue(worker.Spec{ID: "s-" + id})
+			}
+		},
+	}
+	all := make([]string, 100)
+	for round := range 8 {
+		for i := range all {
+			all[i] = fmt.Sprintf("t%d-%d", round, i)
+		}
+		for _, step := range []string{"enqueue", "stop", "retry", "inbox", "single"} {
+			steps[step](all)
+			kept := b.stats().Events
+			if kept > most+slack {
+				b.Fatalf("%d events are kept after %s, with a cap of %d", kept, step, most)
+			}
+			if n := len(b.events()); n != kept {
+				b.Fatalf("after %s %d events can be read, the stats say %d", step, n, kept)
+			}
+		}
+	}
+}
+
+// An entry has the events of up to 50 tasks, which share its cursor. Reading
+// after it continues with the next entry.
+func entriesAreReadWhole(b *bundle) {
+	const n = 130
+	specs := make([]worker.Spec, n)
+	for i := range specs {
+		specs[i] = worker.Spec{ID: fmt.Sprint("t", i)}
+	}
+	b.enqueueAll(specs...)
+	for _, page := range []int{1, 7, 60, 1000} {
+		var got []string
+		for after := "0"; ; {
+			es, err := b.Store.ReadEvents(b.ctx, after, page, 0)
+			b.ok(err)
+			if len(es) == 0 {
+				break
+			}
+			if len(es) > page+49 {
+				b.Errorf("%d events for a page of %d", len(es), page)
+			}
+			entry := map[string]int{}
+			for _, e := range es {
+				if entry[e.Cursor]++; entry[e.Cursor] > 50 {
+					b.Errorf("entry %s has over 50 events", e.Cursor)
+				}
+				got = append(got, e.ID)
+			}
+			after = es[len(es)-1].Cursor
+		}
+		if len(got) != n || got[0] != "t0" || got[n-1] != fmt.Sprint("t", n-1) {
+			b.Errorf("pages of %d: %d events %v", page, len(got), got)
+		}
+	}
+	var recent []string
+	for before := ""; ; {
+		es, err := b.Store.RecentEvents(b.ctx, before, 7)
+		b.ok(err)
+		if len(es) == 0 {
+			break
+		}
+		for _, e := range es {
+			recent = append(recent, e.ID)
+		}
+		before = es[len(es)-1].Cursor
+	}
+	if len(recent) != n || recent[0] != fmt.Sprint("t", n-1) || recent[n-1] != "t0" {
+		b.Errorf("newest first: %d events %v", len(recent), recent)
 	}
 }
 
@@ -234,166 +321,4 @@ func badCursor(b *bundle) {
 			b.Errorf("cursor %q: %v, want a field error", c, err)
 		}
 	}
-}
-
-const idle = time.Hour
-
-func (b *bundle) read(group, consumer string, limit int) []worker.Event {
-	b.Helper()
-	es, trimmed, err := b.Store.ReadSubscription(b.ctx, group, consumer, limit, idle, 0)
-	b.ok(err)
-	if trimmed {
-		b.Errorf("%s was told of trimmed events", consumer)
-	}
-	return es
-}
-
-func cursors(es []worker.Event) []string {
-	out := make([]string, len(es))
-	for i, e := range es {
-		out[i] = e.Cursor
-	}
-	return out
-}
-
-func groupSharesTheEvents(b *bundle) {
-	b.read("g", "a", 1)
-	b.read("h", "a", 1)
-	for i := range 10 {
-		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i)})
-	}
-	one, two := b.read("g", "a", 4), b.read("g", "b", 100)
-	if len(one) != 4 || len(two) != 6 || one[0].ID != "t0" || two[0].ID != "t4" {
-		b.Errorf("shares of %d and %d", len(one), len(two))
-	}
-	if other := b.read("h", "a", 100); len(other) != 10 {
-		b.Errorf("another group got %d", len(other))
-	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(one)...))
-	b.ok(b.Store.AckEvents(b.ctx, "g"))
-	if es := b.read("g", "a", 100); len(es) != 0 {
-		b.Errorf("%d more", len(es))
-	}
-}
-
-func unacknowledgedEvents(b *bundle) {
-	b.read("g", "dead", 1)
-	b.enqueueAll(worker.Spec{ID: "x"}, worker.Spec{ID: "y"})
-	es := b.read("g", "dead", 10)
-	b.ok(b.Store.AckEvents(b.ctx, "g", es[0].Cursor))
-	b.passes(2 * time.Millisecond)
-	es, _, err := b.Store.ReadSubscription(b.ctx, "g", "other", 10, time.Millisecond, 0)
-	b.ok(err)
-	if len(es) != 1 || es[0].ID != "y" {
-		b.Errorf("taken over: %+v", es)
-	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", es[0].Cursor))
-	b.passes(2 * time.Millisecond)
-	es, _, err = b.Store.ReadSubscription(b.ctx, "g", "third", 10, time.Millisecond, 0)
-	b.ok(err)
-	if len(es) != 0 {
-		b.Errorf("acknowledged ones came again: %+v", es)
-	}
-}
-
-func newGroupStartsAtTheEnd(b *bundle) {
-	b.enqueue(worker.Spec{ID: "old"})
-	if es := b.read("g", "a", 10); len(es) != 0 {
-		b.Errorf("events %+v", es)
-	}
-	b.enqueue(worker.Spec{ID: "new"})
-	if es := b.read("g", "b", 10); len(es) != 1 || es[0].ID != "new" {
-		b.Errorf("events %+v", es)
-	}
-}
-
-// told reads until the stream is exhausted and returns how many events came, and
-// how many answers said that others are gone.
-func (b *bundle) told(group string, idle time.Duration) (read, gone int) {
-	b.Helper()
-	for {
-		es, trimmed, err := b.Store.ReadSubscription(b.ctx, group, "a", 1000, idle, 0)
-		b.ok(err)
-		b.ok(b.Store.AckEvents(b.ctx, group, cursors(es)...))
-		read += len(es)
-		if trimmed {
-			gone++
-		}
-		if len(es) == 0 && !trimmed {
-			return read, gone
-		}
-	}
-}
-
-func groupBehindTheTrim(b *bundle) {
-	b.join(worker.Registration{Replica: "r", MaxEvent: 100})
-	b.read("g", "a", 1)
-	b.flood(2000)
-	if _, gone := b.told("g", time.Hour); gone != 1 {
-		b.Errorf("told %d times of the events that are gone, want once", gone)
-	}
-	b.enqueue(worker.Spec{})
-	if read, gone := b.told("g", time.Hour); read != 1 || gone != 0 {
-		b.Errorf("afterwards: %d read, %d times told", read, gone)
-	}
-}
-
-func groupIsToldOfHeldEvents(b *bundle) {
-	b.join(worker.Registration{Replica: "r", MaxEvent: 100})
-	b.read("g", "dead", 1)
-	b.enqueueAll(worker.Spec{ID: "x"}, worker.Spec{ID: "y"}, worker.Spec{ID: "z"})
-	if es := b.read("g", "dead", 10); len(es) != 3 {
-		b.Fatalf("%d events", len(es))
-	}
-	b.flood(2000)
-	b.passes(2 * time.Millisecond)
-	if _, gone := b.told("g", time.Millisecond); gone == 0 {
-		b.Error("nobody was told of the events that are gone")
-	}
-	if lag, err := b.Store.SubscriptionLag(b.ctx, "g"); err != nil || lag.Pending != 0 {
-		b.Errorf("%d pending, %v", lag.Pending, err)
-	}
-}
-
-func lagIsVisible(b *bundle) {
-	most := 1_000_000
-	lag := func(unread, pending int) {
-		b.Helper()
-		got, err := b.Store.SubscriptionLag(b.ctx, "g")
-		b.ok(err)
-		want := worker.Lag{Unread: unread, Pending: pending, MaxEvents: most}
-		if b.Emulated {
-			want.Unread = got.Unread
-		}
-		if got != want {
-			b.Errorf("lag %+v, want %+v", got, want)
-		}
-	}
-	lag(0, 0)
-	b.read("g", "a", 1)
-	b.enqueueAll(worker.Spec{}, worker.Spec{}, worker.Spec{})
-	lag(3, 0)
-	es := b.read("g", "a", 2)
-	lag(1, 2)
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
-	lag(1, 0)
-	most = 20_000
-	b.join(worker.Registration{Replica: "r", MaxEvent: most})
-	lag(1, 0)
-}
-
-func leavingConsumer(b *bundle) {
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
-	b.read("g", "a", 1)
-	b.enqueue(worker.Spec{ID: "x"})
-	b.read("g", "a", 1)
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
-	b.passes(2 * time.Millisecond)
-	es, _, err := b.Store.ReadSubscription(b.ctx, "g", "b", 10, time.Millisecond, 0)
-	b.ok(err)
-	if !slices.ContainsFunc(es, func(e worker.Event) bool { return e.ID == "x" }) {
-		b.Errorf("what the leaving consumer held is gone: %+v", es)
-	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "b"))
 }

@@ -12,12 +12,12 @@ import (
 var groupRules = []rule{
 	{"GroupLimitIsExact", groupLimitIsExact},
 	{"GroupLimitHoldsOverQueues", groupLimitHoldsOverQueues},
-	{"BlockedGroupDelaysNobody", blockedGroupDelaysNobody},
-	{"ManyBlockedGroupsDelayNobody", manyBlockedGroupsDelayNobody},
+	{"BlockedGroupDelaysNoOther", blockedGroupDelaysNoOther},
+	{"ManyBlockedGroupsDelayNoOther", manyBlockedGroupsDelayNoOther},
 	{"BestOfAGroupStartsFirst", bestOfAGroupStartsFirst},
 	{"OwnLimitOfAGroupGoesBeforeTheDefault", ownLimitGoesBeforeTheDefault},
 	{"TasksBehindAHeadThatCanStartAreNotHeld", tasksBehindAHeadThatCanStartAreNotHeld},
-	{"LimitSetOnAWaitingLineHolds", limitSetOnAWaitingLineHolds},
+	{"LimitSetOnWaitingTasksHolds", limitSetOnWaitingTasksHolds},
 	{"StoppedHeadLetsTheNextForward", stoppedHeadLetsTheNextForward},
 	{"UrgentTaskOfAFullGroupIsItsNextStart", urgentTaskOfAFullGroup},
 	{"FreedGroupStartsInTheQueueThatWaits", freedGroupStartsInTheQueueThatWaits},
@@ -50,16 +50,16 @@ func groupLimitHoldsOverQueues(b *bundle) {
 	for i := range 4 {
 		b.enqueueAll(worker.Spec{ID: fmt.Sprint("p", i), Queue: "p", Group: "g"}, worker.Spec{ID: fmt.Sprint("q", i), Queue: "q", Group: "g"})
 	}
-	_, claimed := b.exchange(nil, worker.Claim{Queue: "p", N: 1}, worker.Claim{Queue: "q", N: 4})
-	b.wantIDs(claimed[0].Tasks, "p0")
-	b.wantIDs(claimed[1].Tasks, "q0")
+	got := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "p", N: 1}, {Queue: "q", N: 4}}})
+	b.wantIDs(tasks(got, "p"), "p0")
+	b.wantIDs(tasks(got, "q"), "q0")
 	b.wantIDs(b.claim("p", 4))
-	b.accept(succeed(claimed[1].Tasks[0]))
+	b.accept(succeed(tasks(got, "q")[0]))
 	b.wantIDs(b.claim("p", 4), "p1")
 	b.wantIDs(b.claim("q", 4))
 }
 
-func blockedGroupDelaysNobody(b *bundle) {
+func blockedGroupDelaysNoOther(b *bundle) {
 	b.limit(worker.GroupsScope, "", 1)
 	for i := range 50 {
 		b.enqueue(worker.Spec{ID: fmt.Sprint("a", i), Group: "a", Priority: 9})
@@ -68,7 +68,7 @@ func blockedGroupDelaysNobody(b *bundle) {
 	b.wantIDs(b.claim(worker.DefaultQueue, 9), "a0", "b0", "free")
 }
 
-func manyBlockedGroupsDelayNobody(b *bundle) {
+func manyBlockedGroupsDelayNoOther(b *bundle) {
 	const n = 300
 	b.limit(worker.GroupsScope, "", 1)
 	var specs []worker.Spec
@@ -94,7 +94,7 @@ func bestOfAGroupStartsFirst(b *bundle) {
 	b.accept(succeed(t))
 	b.enqueue(worker.Spec{ID: "top", Group: "g", Priority: 127})
 	b.wantOrder(b.drain(worker.DefaultQueue), "high", "high2", "top", "plain", "low")
-	// A better one that comes while the head stands in the line.
+	// A better one that comes while the head is among the waiting tasks.
 	for i, p := range []int8{-5, 0, 3, -2, 3, 100} {
 		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i), Group: "g", Priority: p})
 	}
@@ -140,7 +140,7 @@ func tasksBehindAHeadThatCanStartAreNotHeld(b *bundle) {
 	b.wantGroups(nil, 0)
 }
 
-func limitSetOnAWaitingLineHolds(b *bundle) {
+func limitSetOnWaitingTasksHolds(b *bundle) {
 	for i := range 30 {
 		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i), Group: "g"})
 	}
@@ -170,8 +170,8 @@ func stoppedHeadLetsTheNextForward(b *bundle) {
 	b.wantIDs(b.claim(worker.DefaultQueue, 9), "t4")
 }
 
-// The group is full because of another queue: its task in the line here was the
-// best when it got there, and is no longer.
+// The group is full because of another queue: its head here was the best task when
+// it was queued, and is no longer.
 func urgentTaskOfAFullGroup(b *bundle) {
 	b.limit(worker.GroupScope, "g", 1)
 	b.enqueue(worker.Spec{ID: "plain", Queue: "q", Group: "g"})
@@ -187,13 +187,13 @@ func freedGroupStartsInTheQueueThatWaits(b *bundle) {
 	t := b.start(worker.Spec{ID: "holder", Queue: "p", Group: "g"})
 	b.enqueue(worker.Spec{ID: "next", Queue: "q", Group: "g"})
 	b.wantIDs(b.claim("q", 1))
-	verdicts, claimed := b.exchange([]worker.Report{succeed(t)}, worker.Claim{Queue: "p", N: 1})
-	if verdicts[0] != worker.Accepted || len(claimed[0].Tasks) != 0 {
-		b.Errorf("verdict %s, claimed %v", verdicts[0], ids(claimed[0].Tasks))
+	b.serve("w", "q")
+	b.sleep("w")
+	got := b.send(worker.Exchange{Reports: []worker.Report{succeed(t)}, Claims: []worker.Claim{{Queue: "p", N: 1}}})
+	if got.Verdicts[0] != worker.Accepted || len(tasks(got)) != 0 {
+		b.Errorf("verdict %s, claimed %v", got.Verdicts[0], ids(tasks(got)))
 	}
-	if n := b.Markers(b, "q"); n != 1 {
-		b.Errorf("%d markers in the queue that waits", n)
-	}
+	b.wantSignals("the group has a free slot", "w q:q")
 	b.wantIDs(b.claim("q", 1), "next")
 }
 

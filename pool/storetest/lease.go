@@ -19,28 +19,15 @@ var leaseRules = []rule{
 	{"EndedLeaseOfAStoppedTaskIsItsEnd", endedLeaseOfAStoppedTask},
 	{"ProgressIsCarriedByTheRenewal", progressIsCarried},
 	{"SlowIsAnEventAndNoChangeOfState", slowIsAnEvent},
-	{"UpkeepIsOneReplicasAtATime", upkeepIsOneReplicasAtATime},
-	{"UpkeepSaysWhenTheNextLeaseEnds", upkeepSaysWhen},
-}
-
-// lose lets the attempt's lease end and be noticed.
-func (b *bundle) lose(t *worker.Task) { b.loseWith(t, worker.Kept) }
-
-// loseWith also says what the last renewal answers.
-func (b *bundle) loseWith(t *worker.Task, want worker.Verdict) {
-	b.Helper()
-	if v := b.renew(t.Replica, time.Millisecond, held(t)); v[0] != want {
-		b.Fatalf("renewal: %s, want %s", v[0], want)
-	}
-	b.passes(time.Millisecond)
-	b.maintain()
+	{"MaintenanceIsOneReplicasAtATime", maintenanceIsOneReplicasAtATime},
+	{"MaintenanceReturnsWhenTheNextLeaseEnds", maintenanceReturnsWhen},
 }
 
 func renewedLeaseIsKept(b *bundle) {
 	b.enqueue(worker.Spec{ID: "x"})
-	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: patient}).Tasks[0]
+	t := b.claimAs(worker.Exchange{Lease: patient}, worker.DefaultQueue, 1)[0]
 	for range 4 {
-		if v := b.renew("r", 3*patient, held(t)); v[0] != worker.Kept {
+		if v := b.renew("r", 3*patient, held(t)...); v[0] != worker.Kept {
 			b.Fatalf("verdict %s", v[0])
 		}
 		b.passes(patient / 3)
@@ -52,18 +39,14 @@ func renewedLeaseIsKept(b *bundle) {
 
 func endedLeaseGivesTheTaskBack(b *bundle) {
 	t := b.start(worker.Spec{ID: "x", Group: "g"})
-	b.renew("r", time.Millisecond, held(t))
-	b.passes(time.Millisecond)
-	if u := b.maintain(); u.Lost != 1 {
-		b.Errorf("upkeep found %d lost leases", u.Lost)
+	if u := b.lose(t); u.Lost != 1 || u.Claims != 1 {
+		b.Errorf("maintenance %+v, want one lost attempt of one claim", u)
 	}
 	got := b.wantEnd("x", worker.Waiting, worker.CodeLost)
 	if got.Lost != 1 || got.Failures != 0 {
 		b.Errorf("lost %d, failures %d", got.Lost, got.Failures)
 	}
-	h, err := b.Store.History(b.ctx, "x")
-	b.ok(err)
-	if len(h) != 1 || h[0].Code != worker.CodeLost || h[0].Replica != "r" {
+	if h := b.history("x"); len(h) != 1 || h[0].Code != worker.CodeLost || h[0].Replica != "r" {
 		b.Errorf("history %+v", h)
 	}
 	if s := b.stats(); s.LeasesLost != 1 || s.Running != 0 {
@@ -72,14 +55,14 @@ func endedLeaseGivesTheTaskBack(b *bundle) {
 }
 
 func tooManyLossesFailTheTask(b *bundle) {
-	const pause = 200 * time.Millisecond // longer than the upkeep that takes the lease takes to look at the schedule
+	const pause = 200 * time.Millisecond // longer than a turn of maintenance
 	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{"k": {}, "fragile": {MaxLost: 1}}})
 	for kind, most := range map[string]int{"k": worker.DefaultMaxLost, "fragile": 1} {
 		id := "x-" + kind
 		t := b.start(worker.Spec{ID: id, Kind: kind, Backoff: worker.Backoff{Fixed: true, Base: pause}})
 		for i := range most {
 			b.lose(t)
-			// From the second loss on it waits for its backoff, apart from what was lost with it.
+			// From the second loss on it waits for its backoff, apart from the tasks lost with it.
 			state := worker.Waiting
 			if i > 0 {
 				state = worker.Scheduled
@@ -110,8 +93,8 @@ func tenReapersHaveOneEffect(b *bundle) {
 		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Group: fmt.Sprint("g", i%3)}
 	}
 	b.enqueueAll(specs...)
-	if got := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: n, Lease: time.Millisecond}); len(got.Tasks) != n {
-		b.Fatalf("%d claimed", len(got.Tasks))
+	if got := b.claimAs(worker.Exchange{Lease: time.Millisecond}, worker.DefaultQueue, n); len(got) != n {
+		b.Fatalf("%d claimed", len(got))
 	}
 	b.passes(time.Millisecond)
 	var mu sync.Mutex
@@ -119,7 +102,7 @@ func tenReapersHaveOneEffect(b *bundle) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			// The same replica name: upkeep lets all of them in.
+			// The same replica name: the maintenance lock admits all of them.
 			u, err := b.Store.Maintain(b.ctx, "keeper")
 			if err != nil {
 				b.Error(err)
@@ -131,11 +114,11 @@ func tenReapersHaveOneEffect(b *bundle) {
 	}
 	wg.Wait()
 	if lost != n {
-		b.Errorf("%d leases were lost, want %d", lost, n)
+		b.Errorf("%d attempts were lost, want %d", lost, n)
 	}
 	for _, s := range specs {
 		if got := b.wantState(s.ID, worker.Waiting); got.Lost != 1 {
-			b.Errorf("%s lost %d leases", s.ID, got.Lost)
+			b.Errorf("%s was lost %d times", s.ID, got.Lost)
 		}
 		if es := b.eventsOf(s.ID); len(es) != 3 {
 			b.Errorf("%s has %d events", s.ID, len(es))
@@ -144,21 +127,28 @@ func tenReapersHaveOneEffect(b *bundle) {
 }
 
 func renewalNeverReachesPastTheBound(b *bundle) {
-	b.enqueue(worker.Spec{ID: "x", Timeout: 5 * time.Millisecond})
-	t := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: time.Hour, Grace: 5 * time.Millisecond}).Tasks[0]
-	_, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Grace: 5 * time.Millisecond, Held: []worker.Held{held(t)}})
-	b.ok(err)
-	b.passes(10 * time.Millisecond)
-	b.maintain()
-	if got := b.get("x"); got.State == worker.Running {
-		b.Error("an owner that renews keeps a task past its time")
+	for i, left := range []time.Duration{5 * time.Millisecond, 0, -5 * time.Millisecond} {
+		id := fmt.Sprint("x", i)
+		b.enqueue(worker.Spec{ID: id, Timeout: 10 * time.Millisecond, Backoff: worker.Backoff{Fixed: true, Base: time.Hour}})
+		t := b.claimAs(worker.Exchange{Lease: time.Hour, Grace: 10 * time.Millisecond}, worker.DefaultQueue, 1)[0]
+		h := held(t)
+		h[0].Left = left
+		v := b.heartbeat(worker.Renewal{Lease: time.Hour, Grace: 10 * time.Millisecond, Held: h}).Verdicts[0]
+		if v != worker.Kept && v != worker.LeaseLost {
+			b.Errorf("renewal: %s", v)
+		}
+		b.passes(left + 10*time.Millisecond)
+		b.maintain()
+		if got := b.get(id); got.State == worker.Running || got.Code != worker.CodeTimeout || got.Failures != 1 {
+			b.Errorf("a replica that renews keeps a task past its timeout: %s %s", got.State, got.Code)
+		}
 	}
 }
 
 func endedLeaseAfterTheTimeout(b *bundle) {
 	b.enqueue(worker.Spec{ID: "x", Timeout: time.Millisecond, MaxAttempts: 2, Backoff: worker.Backoff{Fixed: true, Base: time.Millisecond}})
 	for i := range 2 {
-		b.wantIDs(b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Grace: time.Millisecond}).Tasks, "x")
+		b.wantIDs(b.claimAs(worker.Exchange{Grace: time.Millisecond}, worker.DefaultQueue, 1), "x")
 		b.passes(2 * time.Millisecond)
 		b.maintain()
 		got := b.get("x")
@@ -173,22 +163,20 @@ func endedLeaseAfterTheTimeout(b *bundle) {
 func endedLeaseOfAStoppedTask(b *bundle) {
 	t := b.start(worker.Spec{ID: "x"})
 	b.stop("x")
-	b.loseWith(t, worker.StopRequested)
+	b.lose(t)
 	b.wantEnd("x", worker.Stopped, worker.CodeStopped)
 }
 
 func progressIsCarried(b *bundle) {
 	t := b.start(worker.Spec{ID: "x"})
-	h := held(t)
-	h.Progress = []byte("50\x00%")
-	b.renew("r", lease, h)
-	b.renew("r", lease, held(t))
+	b.news(t, "50\x00%", false)
+	b.renew("r", lease, held(t)...)
 	if got := b.get("x"); string(got.Progress) != "50\x00%" || got.Version != 2 {
 		b.Errorf("progress %q, version %d", got.Progress, got.Version)
 	}
-	old := h
-	old.Fence, old.Progress = 0, []byte("stale")
-	b.renew("r", lease, old)
+	old := *t
+	old.Fence = 0
+	b.news(&old, "stale", true)
 	if got := b.get("x"); string(got.Progress) != "50\x00%" {
 		b.Errorf("a stale owner wrote progress: %q", got.Progress)
 	}
@@ -196,9 +184,8 @@ func progressIsCarried(b *bundle) {
 
 func slowIsAnEvent(b *bundle) {
 	t := b.start(worker.Spec{ID: "x"})
-	h := held(t)
-	h.Slow = true
-	b.renew("r", lease, h)
+	b.news(t, "", true)
+	b.news(t, "", false)
 	es := b.eventsOf("x")
 	last := es[len(es)-1]
 	if last.Code != worker.CodeSlow || last.State != worker.Running || last.Attempt != 1 || last.Version != 3 {
@@ -207,20 +194,20 @@ func slowIsAnEvent(b *bundle) {
 	b.accept(succeed(t))
 }
 
-func upkeepIsOneReplicasAtATime(b *bundle) {
+func maintenanceIsOneReplicasAtATime(b *bundle) {
 	u, err := b.Store.Maintain(b.ctx, "one")
 	b.ok(err)
 	if u.Busy {
-		b.Error("the first is told that somebody else is at it")
+		b.Error("the lock is held before the first takes it")
 	}
 	u, err = b.Peer.Maintain(b.ctx, "two")
 	b.ok(err)
 	if !u.Busy {
-		b.Error("the second does the same work again")
+		b.Error("the second is not refused by the lock")
 	}
 }
 
-func upkeepSaysWhen(b *bundle) {
+func maintenanceReturnsWhen(b *bundle) {
 	if u := b.maintain(); u.Next != 0 || u.Inbox || u.Lost != 0 {
 		b.Errorf("an empty pool: %+v", u)
 	}

@@ -25,7 +25,7 @@ func queueLimitIsExact(b *bundle) {
 		b.enqueue(worker.Spec{Queue: "free"})
 	}
 	first := b.claim("q", 2)
-	if n := len(b.claimAs(worker.Claim{Replica: "s", Queue: "q", N: 9}).Tasks); n != 1 {
+	if n := len(b.claimAs(worker.Exchange{Replica: "s"}, "q", 9)); n != 1 {
 		b.Errorf("%d more started, want 1", n)
 	}
 	if n := len(b.claim("free", 9)); n != 6 {
@@ -42,11 +42,12 @@ func poolLimitIsExact(b *bundle) {
 	for range 3 {
 		b.enqueueAll(worker.Spec{Queue: "a"}, worker.Spec{Queue: "b"})
 	}
-	_, claimed := b.exchange(nil, worker.Claim{Queue: "a", N: 2}, worker.Claim{Queue: "b", N: 3})
-	if len(claimed[0].Tasks) != 2 || len(claimed[1].Tasks) != 1 {
-		b.Errorf("%d and %d started, want 2 and 1", len(claimed[0].Tasks), len(claimed[1].Tasks))
+	got := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "a", N: 2}, {Queue: "b", N: 3}}})
+	inA, inB := tasks(got, "a"), tasks(got, "b")
+	if len(inA) != 2 || len(inB) != 1 {
+		b.Errorf("%d and %d started, want 2 and 1", len(inA), len(inB))
 	}
-	b.accept(succeed(claimed[0].Tasks[0]))
+	b.accept(succeed(inA[0]))
 	if n := len(b.claim("b", 3)); n != 1 {
 		b.Errorf("%d started in b for one that ended in a", n)
 	}
@@ -69,7 +70,7 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 	var inGroup [7]atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 6 {
-		replica := fmt.Sprint("r", i)
+		replica := fmt.Sprint("r", i/2)
 		b.present(replica)
 		wg.Go(func() {
 			var held []*worker.Task
@@ -88,31 +89,27 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 					reports = append(reports, succeed(t))
 				}
 				done.Add(int64(len(reports)))
-				_, claimed, err := b.Store.Exchange(b.ctx, reports, []worker.Claim{
-					{Replica: replica, Queue: "q", N: 2, Lease: lease, Call: call},
-					{Replica: replica, Queue: "p", N: 2, Lease: lease, Call: call},
-				})
+				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+					Reports: reports, Claims: []worker.Claim{{Queue: "q", N: 2}, {Queue: "p", N: 2}}})
 				if err != nil {
 					b.Error(err)
 					return
 				}
-				for _, c := range claimed {
-					for _, t := range c.Tasks {
-						if now := inPool.Add(1); now > 9 {
-							b.Errorf("%d run in the pool", now)
-						}
-						if t.Queue == "q" {
-							if now := inQ.Add(1); now > 7 {
-								b.Errorf("%d run in q", now)
-							}
-						}
-						if t.Group != "" {
-							if now := inGroup[t.Group[1]-'0'].Add(1); now > 2 {
-								b.Errorf("%d run of %s", now, t.Group)
-							}
-						}
-						held = append(held, t)
+				for _, t := range tasks(got) {
+					if now := inPool.Add(1); now > 9 {
+						b.Errorf("%d run in the pool", now)
 					}
+					if t.Queue == "q" {
+						if now := inQ.Add(1); now > 7 {
+							b.Errorf("%d run in q", now)
+						}
+					}
+					if t.Group != "" {
+						if now := inGroup[t.Group[1]-'0'].Add(1); now > 2 {
+							b.Errorf("%d run of %s", now, t.Group)
+						}
+					}
+					held = append(held, t)
 				}
 			}
 		})
@@ -148,7 +145,7 @@ func loweredLimitStartsNothing(b *bundle) {
 		for _, t := range running[1:] {
 			b.accept(succeed(t))
 		}
-		b.stopAll("q")
+		b.endAll("q")
 		for range 9 {
 			b.enqueue(worker.Spec{Queue: "q", Group: "g"})
 		}
@@ -156,17 +153,15 @@ func loweredLimitStartsNothing(b *bundle) {
 	}
 }
 
-// stopAll ends every task of the queue, running ones through their leases.
-func (b *bundle) stopAll(queue string) {
+// endAll ends every task of the queue, running ones by reports.
+func (b *bundle) endAll(queue string) {
 	b.Helper()
 	var all []string
 	for t, err := range b.Store.Tasks(b.ctx, worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Waiting, worker.Scheduled, worker.Running}}) {
 		b.ok(err)
 		all = append(all, t.ID)
 	}
-	if _, err := b.Store.Stop(b.ctx, "", all...); err != nil {
-		b.Fatal(err)
-	}
+	b.stopAll(all...)
 	for _, id := range all {
 		if t := b.get(id); t.State == worker.Running {
 			b.accept(fail(t, worker.CodeStopped))
@@ -175,6 +170,7 @@ func (b *bundle) stopAll(queue string) {
 }
 
 func raisedLimitIsUsedAtOnce(b *bundle) {
+	b.serve("w", "q")
 	for _, s := range []worker.Setting{
 		{Scope: worker.QueueScope, Name: "q"}, {Scope: worker.PoolScope}, {Scope: worker.GroupScope, Name: "g"}, {Scope: worker.GroupsScope},
 	} {
@@ -187,10 +183,9 @@ func raisedLimitIsUsedAtOnce(b *bundle) {
 			b.Errorf("%s: %d started under a limit of 1", s.Scope, n)
 		}
 		s.Limit = ptr(3)
+		b.sleep("w")
 		b.configure(s)
-		if n := b.Markers(b, "q"); n != 1 {
-			b.Errorf("%s raised: %d markers", s.Scope, n)
-		}
+		b.wantSignals(string(s.Scope)+" raised", "w q:q")
 		if n := len(b.claim("q", 9)); n != 2 {
 			b.Errorf("%s: %d more started, want 2", s.Scope, n)
 		}
@@ -199,7 +194,7 @@ func raisedLimitIsUsedAtOnce(b *bundle) {
 		if n := len(b.claim("q", 9)); n != 3 {
 			b.Errorf("%s: %d more started without a limit, want 3", s.Scope, n)
 		}
-		b.stopAll("q")
+		b.endAll("q")
 	}
 }
 
@@ -210,14 +205,12 @@ func pauseStartsNothing(b *bundle) {
 	b.pause(worker.QueueScope, "q", true)
 	b.wantIDs(b.claim("q", 9))
 	b.wantIDs(b.claim("p", 9), "other")
+	b.serve("w", "q")
+	b.sleep("w")
 	b.accept(succeed(t))
-	if n := b.Markers(b, "q"); n > 1 {
-		b.Errorf("%d markers", n)
-	}
+	b.wantSignals("a slot is free in a paused queue")
 	b.pause(worker.QueueScope, "q", false)
-	if n := b.Markers(b, "q"); n != 1 {
-		b.Errorf("%d markers after the resume", n)
-	}
+	b.wantSignals("resumed", "w q:q")
 	b.wantIDs(b.claim("q", 9), "waits")
 }
 

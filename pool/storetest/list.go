@@ -13,8 +13,8 @@ import (
 var listRules = []rule{
 	{"ListReadsEveryTaskOnce", listReadsEveryTaskOnce},
 	{"ListTakesFilters", listTakesFilters},
-	{"ListEndsWhenTheReaderDoes", listEnds},
-	{"ListIsBriefWhereAskedTo", listIsBrief},
+	{"ListEndsWithItsReader", listEnds},
+	{"BriefListLeavesOutLargeFields", listIsBrief},
 	{"GetAnswersInOrder", getAnswersInOrder},
 }
 
@@ -58,9 +58,7 @@ func listReadsEveryTaskOnce(b *bundle) {
 		want = append(want, ended[i])
 	}
 	b.enqueueAll(specs...)
-	if _, err := b.Store.Stop(b.ctx, "", ended...); err != nil {
-		b.Fatal(err)
-	}
+	b.stopAll(ended...)
 	got := b.list(worker.Filter{})
 	slices.Sort(got)
 	slices.Sort(want)
@@ -114,9 +112,7 @@ func listIsBrief(b *bundle) {
 		Deadline: 2 * time.Hour, MaxAttempts: 2, Backoff: worker.Backoff{Base: time.Second, Max: time.Minute}, Retain: ptr(time.Hour),
 		Payload: []byte("payload"), Headers: map[string]string{"h": "v"}}
 	t := b.start(full)
-	h := held(t)
-	h.Progress = []byte("half")
-	b.renew("r", lease, h)
+	b.news(t, "half", false)
 	b.accept(fail(t, worker.CodePermanent))
 	b.enqueue(worker.Spec{ID: "y"})
 	brief := map[string]*worker.Task{}

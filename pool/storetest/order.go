@@ -12,12 +12,13 @@ import (
 
 var orderRules = []rule{
 	{"FirstInFirstOutInsideAPriority", firstInFirstOutInsideAPriority},
+	{"BatchOfUnlikeTasksKeepsItsOrder", batchOfUnlikeTasks},
 	{"OrderHoldsNearTheEndOfTheSequence", orderHoldsNearTheEndOfTheSequence},
 	{"BestPriorityStartsFirst", bestPriorityStartsFirst},
 	{"UrgentNewcomerIsTheNextStart", urgentNewcomerIsTheNextStart},
-	{"RetryKeepsItsPlaceInLine", retryKeepsItsPlaceInLine},
-	{"ReleaseKeepsItsPlaceInLine", releaseKeepsItsPlaceInLine},
-	{"LossKeepsItsPlaceInLine", lossKeepsItsPlaceInLine},
+	{"RetryKeepsItsPosition", retryKeepsItsPosition},
+	{"ReleaseKeepsItsPosition", releaseKeepsItsPosition},
+	{"LossKeepsItsPosition", lossKeepsItsPosition},
 	{"PauseKeepsTheOrder", pauseKeepsTheOrder},
 	{"EntriesThatCannotStartDoNotDisturbTheOrder", entriesThatCannotStartDoNotDisturbTheOrder},
 }
@@ -28,17 +29,18 @@ func (b *bundle) drain(queue string) []string {
 	var order []string
 	var reports []worker.Report
 	for {
-		verdicts, claimed := b.exchange(reports, worker.Claim{Queue: queue, N: 1})
-		for _, v := range verdicts {
+		got := b.send(worker.Exchange{Reports: reports, Claims: []worker.Claim{{Queue: queue, N: 1}}})
+		for _, v := range got.Verdicts {
 			if v != worker.Accepted {
 				b.Fatalf("verdict %s", v)
 			}
 		}
-		if len(claimed[0].Tasks) == 0 {
+		ts := tasks(got)
+		if len(ts) == 0 {
 			return order
 		}
-		order = append(order, claimed[0].Tasks[0].ID)
-		reports = []worker.Report{succeed(claimed[0].Tasks[0])}
+		order = append(order, ts[0].ID)
+		reports = succeedAll(ts)
 	}
 }
 
@@ -63,6 +65,30 @@ func firstInFirstOutInsideAPriority(b *bundle) {
 		specs[i] = worker.Spec{ID: id}
 	}
 	b.enqueueAll(specs...)
+	b.wantOrder(b.drain(worker.DefaultQueue), want...)
+}
+
+func batchOfUnlikeTasks(b *bundle) {
+	b.limit(worker.GroupScope, "g", 99)
+	specs := make([]worker.Spec, 60)
+	for i := range specs {
+		s := worker.Spec{Kind: fmt.Sprint("k", i%3)}
+		switch i % 5 {
+		case 0:
+			s.ID = fmt.Sprintf("%d-%d", 9-i%10, i)
+		case 1:
+			s.Group = "g"
+		case 2:
+			s.Headers = map[string]string{"h": "v"}
+		case 3:
+			s.TTL = time.Hour
+		}
+		specs[i] = s
+	}
+	var want []string
+	for _, r := range b.enqueueAll(specs...) {
+		want = append(want, r.ID)
+	}
 	b.wantOrder(b.drain(worker.DefaultQueue), want...)
 }
 
@@ -110,8 +136,8 @@ func urgentNewcomerIsTheNextStart(b *bundle) {
 	b.wantIDs(b.claim(worker.DefaultQueue, 2), "urgent", "t2")
 }
 
-// threeAndBack starts the second of three tasks by priority, lets back put it
-// back, and checks that it comes before what came later and after what is better.
+// threeAndBack starts the second of three tasks by priority, lets back give it
+// back, and checks that it starts before later tasks and after better ones.
 func (b *bundle) threeAndBack(spec worker.Spec, back func(t *worker.Task)) {
 	b.Helper()
 	spec.ID, spec.Priority = "mine", 5
@@ -126,7 +152,7 @@ func (b *bundle) threeAndBack(spec worker.Spec, back func(t *worker.Task)) {
 	b.wantOrder(b.drain(worker.DefaultQueue), "better", "mine", "later")
 }
 
-func retryKeepsItsPlaceInLine(b *bundle) {
+func retryKeepsItsPosition(b *bundle) {
 	b.threeAndBack(worker.Spec{}, func(t *worker.Task) { b.accept(failIn(t, 0)) })
 	b.threeAndBack(worker.Spec{}, func(t *worker.Task) {
 		b.accept(failIn(t, time.Millisecond))
@@ -140,7 +166,7 @@ func retryKeepsItsPlaceInLine(b *bundle) {
 	})
 }
 
-func releaseKeepsItsPlaceInLine(b *bundle) {
+func releaseKeepsItsPosition(b *bundle) {
 	b.threeAndBack(worker.Spec{}, func(t *worker.Task) { b.accept(release(t, 0)) })
 	b.limit(worker.GroupScope, "g", 1)
 	b.threeAndBack(worker.Spec{Group: "g"}, func(t *worker.Task) { b.accept(release(t, 0)) })
@@ -150,15 +176,13 @@ func releaseKeepsItsPlaceInLine(b *bundle) {
 	})
 }
 
-func lossKeepsItsPlaceInLine(b *bundle) {
+func lossKeepsItsPosition(b *bundle) {
 	for _, group := range []string{"", "g"} {
 		if group != "" {
 			b.limit(worker.GroupScope, group, 1)
 		}
 		b.threeAndBack(worker.Spec{Group: group}, func(t *worker.Task) {
-			b.renew("r", time.Millisecond, held(t))
-			b.passes(time.Millisecond)
-			b.maintain()
+			b.lose(t)
 			b.wantState(t.ID, worker.Waiting)
 		})
 	}
@@ -178,8 +202,7 @@ func pauseKeepsTheOrder(b *bundle) {
 	b.wantIDs(b.claim(worker.DefaultQueue, 9), "c", "a", "b", "d")
 }
 
-// A claim that meets tasks it must pass over fills up with the next best, not
-// with the next of a group it happens to hold in its hand.
+// A claim that skips tasks fills up with the next best ones, whatever their group.
 func entriesThatCannotStartDoNotDisturbTheOrder(b *bundle) {
 	b.limit(worker.GroupScope, "g", 2)
 	b.limit(worker.GroupScope, "full", 1)

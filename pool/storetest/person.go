@@ -9,17 +9,15 @@ import (
 var personRules = []rule{
 	{"RetryByAPersonIsANewGeneration", retryIsANewGeneration},
 	{"RetryWorksInEveryTerminalState", retryWorksInEveryTerminalState},
-	{"RetryOfALiveTaskIsNothing", retryOfALiveTask},
-	{"RetriedTaskGoesToTheEndOfTheLine", retriedTaskGoesToTheEnd},
+	{"RetryOfALiveTaskChangesNothing", retryOfALiveTask},
+	{"RetriedTaskStartsAfterTheWaitingOnes", retriedTaskStartsLast},
 	{"DeleteRemovesEndedTasksOnly", deleteRemovesEndedTasksOnly},
 	{"DeletedTaskLeavesNothing", deletedTaskLeavesNothing},
 }
 
 func retryIsANewGeneration(b *bundle) {
 	t := b.start(worker.Spec{ID: "x", MaxAttempts: 2, TTL: time.Hour, Deadline: time.Hour, Payload: []byte("p")})
-	h := held(t)
-	h.Progress = []byte("half")
-	b.renew("r", lease, h)
+	b.news(t, "half", false)
 	b.accept(failIn(t, 0))
 	t = b.claim(worker.DefaultQueue, 1)[0]
 	b.accept(failIn(t, 0))
@@ -35,7 +33,7 @@ func retryIsANewGeneration(b *bundle) {
 	}
 	t = b.claim(worker.DefaultQueue, 1)[0]
 	if t.Attempt != 3 {
-		b.Errorf("fence %d, want 3", t.Attempt)
+		b.Errorf("attempt %d, want 3", t.Attempt)
 	}
 	b.accept(failIn(t, 0))
 	b.wantState("x", worker.Waiting)
@@ -74,7 +72,7 @@ func retryOfALiveTask(b *bundle) {
 	}
 }
 
-func retriedTaskGoesToTheEnd(b *bundle) {
+func retriedTaskStartsLast(b *bundle) {
 	b.enqueue(worker.Spec{ID: "a"})
 	b.stop("a")
 	b.enqueueAll(worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
@@ -101,9 +99,7 @@ func deletedTaskLeavesNothing(b *bundle) {
 			Headers: map[string]string{"a": "b"}, Retain: ptr(time.Hour), Queue: "q"}
 	}
 	t := b.start(full("x"))
-	h := held(t)
-	h.Progress = []byte("half")
-	b.renew("r", lease, h)
+	b.news(t, "half", false)
 	b.accept(failIn(t, 0))
 	r := succeed(b.claim("q", 1)[0])
 	r.Result = []byte("result")

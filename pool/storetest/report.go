@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ltsworker/ltsworker/worker"
 )
@@ -14,13 +15,14 @@ import (
 var reportRules = []rule{
 	{"SuccessWithoutResultLeavesNothing", successWithoutResultLeavesNothing},
 	{"ResultIsKeptAndTravelsWhenSmall", resultIsKept},
-	{"RepeatedReportChangesNothing", repeatedReportChangesNothing},
+	{"ReportOnAnEndedAttemptIsRefused", reportOnAnEndedAttempt},
 	{"ReportsOfOneCallAreJudgedByTheirFences", reportsOfOneCallAreJudgedByTheirFences},
 	{"ReportWithAnOldFenceIsRefused", reportWithAnOldFenceIsRefused},
 	{"ReportWithAFenceToComeIsRefused", reportWithAFenceToCome},
 	{"ReportOnAMissingTaskSaysGone", reportOnAMissingTaskSaysGone},
 	{"ReportBeforeTheClaimIsRefused", reportBeforeTheClaim},
 	{"VerdictsKeepTheOrderOfTheReports", verdictsKeepTheOrder},
+	{"OneOfTwoReportsOnAnAttemptIsAccepted", twoReportsOnOneAttempt},
 	{"SuccessWinsOverAStopRequest", successWinsOverAStopRequest},
 	{"NothingIsWrittenAfterDeletion", nothingIsWrittenAfterDeletion},
 }
@@ -29,10 +31,8 @@ func successWithoutResultLeavesNothing(b *bundle) {
 	t := b.start(worker.Spec{ID: "x", Group: "g", Unique: "u", Headers: map[string]string{"a": "b"}, Deadline: time.Hour})
 	b.accept(succeed(t))
 	b.wantNoTrace("x")
-	h, err := b.Store.History(b.ctx, "x")
-	b.ok(err)
-	if len(h) != 0 {
-		b.Errorf("the happy path wrote history: %+v", h)
+	if h := b.history("x"); len(h) != 0 {
+		b.Errorf("a success wrote history: %+v", h)
 	}
 	b.verdict(succeed(t), worker.Gone)
 }
@@ -53,7 +53,7 @@ func resultIsKept(b *bundle) {
 		if inside := size <= worker.MaxEventResult; inside != (last.Result != nil) || inside != (last.ResultBytes == 0) || inside && !bytes.Equal(last.Result, result) {
 			b.Errorf("%d bytes: the event carries %d, and says %d", size, len(last.Result), last.ResultBytes)
 		}
-		if kept := got.EndedAt; kept.IsZero() {
+		if got.EndedAt.IsZero() {
 			b.Error("no end time")
 		}
 	}
@@ -69,32 +69,25 @@ func everyReport(t *worker.Task) []worker.Report {
 // unchanged lets f run and checks that the task and the stream are as before.
 func (b *bundle) unchanged(id string, f func()) {
 	b.Helper()
-	read := func() string {
-		t := b.find(id)
-		if t == nil {
-			return "gone"
-		}
-		return fmt.Sprintf("%+v", *t)
-	}
-	before, events := read(), len(b.events())
+	before, events := b.find(id), len(b.events())
 	f()
-	if after := read(); after != before {
-		b.Errorf("changed from\n%s\nto\n%s", before, after)
+	if d := cmp.Diff(before, b.find(id), cmpopts.IgnoreUnexported(worker.Task{})); d != "" {
+		b.Errorf("%s changed (-before +after):\n%s", id, d)
 	}
 	if n := len(b.events()); n != events {
 		b.Errorf("%d more events", n-events)
 	}
 }
 
-func repeatedReportChangesNothing(b *bundle) {
+func reportOnAnEndedAttempt(b *bundle) {
 	for i, end := range everyReport(&worker.Task{}) {
-		t := b.start(worker.Spec{ID: fmt.Sprint("x", i), Retain: ptr(time.Hour)})
-		end.ID, end.Fence = t.ID, t.Fence
+		t := b.start(worker.Spec{ID: fmt.Sprint("x", i), Retain: ptr(time.Hour), Backoff: worker.Backoff{Fixed: true, Base: time.Hour}})
+		end.ID, end.Queue, end.Fence = t.ID, t.Queue, t.Fence
 		b.accept(end)
 		b.unchanged(t.ID, func() {
-			b.verdict(end, worker.Already)
+			b.verdict(end, worker.LeaseLost)
 			for _, r := range everyReport(t) {
-				b.verdict(r, worker.Already)
+				b.verdict(r, worker.LeaseLost)
 			}
 		})
 		b.stop(t.ID)
@@ -106,7 +99,7 @@ func reportsOfOneCallAreJudgedByTheirFences(b *bundle) {
 	stale := *t
 	stale.Fence--
 	got := b.report(succeed(&stale), succeed(t), succeed(t), succeed(&stale))
-	want := []worker.Verdict{worker.LeaseLost, worker.Accepted, worker.Already, worker.LeaseLost}
+	want := []worker.Verdict{worker.LeaseLost, worker.Accepted, worker.LeaseLost, worker.LeaseLost}
 	if d := cmp.Diff(want, got); d != "" {
 		b.Error("verdicts (-want +got):\n", d)
 	}
@@ -114,23 +107,21 @@ func reportsOfOneCallAreJudgedByTheirFences(b *bundle) {
 
 func reportWithAnOldFenceIsRefused(b *bundle) {
 	old := b.start(worker.Spec{ID: "x", Retain: ptr(time.Hour)})
-	b.renew("r", time.Millisecond, held(old))
-	b.passes(time.Millisecond)
-	b.maintain()
+	b.lose(old)
 	refused := func() {
 		b.Helper()
 		b.unchanged("x", func() {
 			for _, r := range everyReport(old) {
 				b.verdict(r, worker.LeaseLost)
 			}
-			if v := b.renew("r", lease, held(old)); v[0] != worker.LeaseLost {
+			if v := b.renew("r", lease, held(old)...); v[0] != worker.LeaseLost {
 				b.Errorf("renewal: %s", v[0])
 			}
 		})
 	}
 	b.wantState("x", worker.Waiting)
 	refused()
-	now := b.claimAs(worker.Claim{Replica: "s", Queue: worker.DefaultQueue, N: 1}).Tasks[0]
+	now := b.claimAs(worker.Exchange{Replica: "s"}, worker.DefaultQueue, 1)[0]
 	refused()
 	r := succeed(now)
 	r.Result = []byte("second")
@@ -154,11 +145,11 @@ func reportWithAFenceToCome(b *bundle) {
 }
 
 func reportOnAMissingTaskSaysGone(b *bundle) {
-	t := &worker.Task{Spec: worker.Spec{ID: "none"}, Attempt: 1}
+	t := &worker.Task{Spec: worker.Spec{ID: "none", Queue: "q"}, Fence: 1}
 	for _, r := range everyReport(t) {
 		b.verdict(r, worker.Gone)
 	}
-	if v := b.renew("r", lease, held(t)); v[0] != worker.Gone {
+	if v := b.renew("r", lease, held(t)...); v[0] != worker.LeaseLost {
 		b.Errorf("renewal: %s", v[0])
 	}
 	b.wantNoTrace("none")
@@ -182,14 +173,38 @@ func verdictsKeepTheOrder(b *bundle) {
 	stale := *ts[1]
 	stale.Fence += 9
 	got := b.report(release(ts[0], time.Hour), succeed(&stale), fail(ts[2], worker.CodePermanent),
-		succeed(ts[1]), release(&worker.Task{Spec: worker.Spec{ID: "none"}, Attempt: 1}, 0), failIn(ts[3], 0), succeed(ts[3]))
-	// Inside a batch the order is by kind of report: d succeeded before it failed.
-	want := []worker.Verdict{worker.Accepted, worker.LeaseLost, worker.Accepted, worker.Accepted, worker.Gone, worker.Gone, worker.Accepted}
-	for i := range want {
-		if got[i] != want[i] {
-			b.Errorf("verdicts %v, want %v", got, want)
-			break
+		succeed(ts[1]), release(&worker.Task{Spec: worker.Spec{ID: "none", Queue: "q"}, Fence: 1}, 0), succeed(ts[3]))
+	want := []worker.Verdict{worker.Accepted, worker.LeaseLost, worker.Accepted, worker.Accepted, worker.Gone, worker.Accepted}
+	if d := cmp.Diff(want, got); d != "" {
+		b.Error("verdicts (-want +got):\n", d)
+	}
+}
+
+// Of two reports on one attempt in one exchange the store accepts one, whichever.
+func twoReportsOnOneAttempt(b *bundle) {
+	for i, second := range everyReport(&worker.Task{}) {
+		t := b.start(worker.Spec{ID: fmt.Sprint("x", i), Retain: ptr(time.Hour), Backoff: worker.Backoff{Fixed: true, Base: time.Hour}})
+		second.ID, second.Queue, second.Fence = t.ID, t.Queue, t.Fence
+		got := b.report(succeed(t), second)
+		accepted := 0
+		for _, v := range got {
+			if v == worker.Accepted {
+				accepted++
+			}
 		}
+		if accepted != 1 {
+			b.Errorf("%s: verdicts %v", t.ID, got)
+		}
+		ends := 0
+		for _, e := range b.eventsOf(t.ID) {
+			if e.Version > t.Version {
+				ends++
+			}
+		}
+		if ends != 1 {
+			b.Errorf("%s: events %v", t.ID, states(b.eventsOf(t.ID)))
+		}
+		b.stop(t.ID)
 	}
 }
 
@@ -212,10 +227,8 @@ func nothingIsWrittenAfterDeletion(b *bundle) {
 	for _, r := range everyReport(t) {
 		b.verdict(r, worker.Gone)
 	}
-	h := held(t)
-	h.Progress, h.Slow = []byte("50%"), true
-	if v := b.renew("r", lease, h); v[0] != worker.Gone {
-		b.Errorf("renewal: %s", v[0])
+	if v := b.news(t, "50%", true); v != worker.LeaseLost {
+		b.Errorf("renewal: %s", v)
 	}
 	b.stop("x")
 	b.retry("x")

@@ -21,7 +21,7 @@ func retentionByAgeIsExact(b *bundle) {
 	b.accept(fail(b.start(worker.Spec{ID: "forever", Retain: ptr(worker.Forever)}), worker.CodePermanent))
 	ended := b.get("short").EndedAt
 	if u := b.maintain(); b.Now(b).Before(ended.Add(20*time.Millisecond)) && (u.Next > 20*time.Millisecond || u.Next <= 0) {
-		b.Errorf("upkeep is due in %v", u.Next)
+		b.Errorf("maintenance is due in %v", u.Next)
 	}
 	for b.find("short") != nil {
 		before := b.Now(b)
@@ -49,9 +49,7 @@ func retentionByCountIsExact(b *bundle) {
 			specs[i] = worker.Spec{ID: all[i], Kind: "k"}
 		}
 		b.enqueueAll(specs...)
-		if _, err := b.Store.Stop(b.ctx, "", all...); err != nil {
-			b.Fatal(err)
-		}
+		b.stopAll(all...)
 	}
 	for i := range over - 2 {
 		b.stop(b.enqueue(worker.Spec{ID: fmt.Sprint("last", i)}))

@@ -91,7 +91,7 @@ func backoffStaysInItsBounds(b *bundle) {
 		if len(different) < n/2 {
 			b.Errorf("retry %d: only %d different waits", try+1, len(different))
 		}
-		// Back to running, with as many failures.
+		// Running again, with as many failures.
 		for i, t := range ts {
 			b.stop(t.ID)
 			b.remove(t.ID)
@@ -133,9 +133,7 @@ func releaseUsesNoAttempt(b *bundle) {
 	if got := b.get("x"); got.Failures != 0 || got.Lost != 0 {
 		b.Errorf("after releases: %+v", got)
 	}
-	h, err := b.Store.History(b.ctx, "x")
-	b.ok(err)
-	if len(h) != 0 {
+	if h := b.history("x"); len(h) != 0 {
 		b.Errorf("releases wrote history: %+v", h)
 	}
 	b.accept(release(t, time.Hour))
@@ -153,8 +151,7 @@ func historyKeepsTheLastTen(b *bundle) {
 		b.accept(r)
 		t = b.claim(worker.DefaultQueue, 1)[0]
 	}
-	h, err := b.Store.History(b.ctx, "x")
-	b.ok(err)
+	h := b.history("x")
 	if len(h) != worker.MaxHistory {
 		b.Fatalf("%d entries", len(h))
 	}

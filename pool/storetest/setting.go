@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,14 +13,15 @@ import (
 
 var settingRules = []rule{
 	{"NewestConfigurationWins", newestConfigurationWins},
-	{"LiveSettingStaysUntilAConfigurationChanges", liveSettingStays},
+	{"LiveSettingHoldsUntilAConfigurationChanges", liveSettingHolds},
 	{"RaisedDefaultOfAConfigurationIsUsedAtOnce", raisedDefaultOfAConfiguration},
-	{"ReplicaSaysWhoItIs", replicaSaysWhoItIs},
+	{"ReplicaDescribesItself", replicaDescribesItself},
 	{"DeadReplicaIsTakenOffTheList", deadReplica},
 	{"PausedReplicaHasToJoinAgain", pausedReplicaHasToJoinAgain},
+	{"UnknownReplicaReportsAndClaimsNothing", unknownReplicaReports},
 	{"LeavingReplicaIsGone", leavingReplicaIsGone},
 	{"UnknownScopeIsRefused", unknownScope},
-	{"QueueThatNobodyUsesCanBeForgotten", forgottenQueue},
+	{"QueueThatIsNotInUseCanBeForgotten", forgottenQueue},
 }
 
 func forgottenQueue(b *bundle) {
@@ -46,7 +48,7 @@ func forgottenQueue(b *bundle) {
 
 	forget("nosuch", worker.ErrNoQueue)
 	b.Push(b, `{"kind":"k","id":"pushed","queue":"q"}`)
-	forget("q", worker.ErrQueueInUse) // its limit and pause are for that one, too
+	forget("q", worker.ErrQueueInUse) // its limit and pause apply to that entry
 	b.admit()
 	b.stop("pushed")
 	for _, queue := range []string{"runs", "held", "due", "served"} {
@@ -61,9 +63,9 @@ func forgottenQueue(b *bundle) {
 	forget("runs", nil)
 	b.ok(b.Store.Leave(b.ctx, "server"))
 	forget("served", nil)
-	// It may come back with the next renewal, and would not set its limit again.
+	// Its next renewal may put it on the list again, without setting its limit again.
 	b.join(worker.Registration{Replica: "silent", Lease: time.Millisecond, Queues: map[string]worker.QueueConfig{"asleep": {Workers: 1, Limit: 1}}})
-	time.Sleep(5 * time.Millisecond)
+	b.passes(5 * time.Millisecond)
 	forget("asleep", worker.ErrQueueInUse)
 	b.ok(b.Store.Leave(b.ctx, "silent"))
 	forget("asleep", nil)
@@ -131,7 +133,7 @@ func newestConfigurationWins(b *bundle) {
 	}
 }
 
-func liveSettingStays(b *bundle) {
+func liveSettingHolds(b *bundle) {
 	b.join(configured("a", 2))
 	b.limit(worker.QueueScope, "q", 7)
 	b.enqueue(worker.Spec{Queue: "q"})
@@ -153,20 +155,21 @@ func raisedDefaultOfAConfiguration(b *bundle) {
 	if n := len(b.claim("q", 9)); n != 1 {
 		b.Errorf("%d started", n)
 	}
+	b.serve("w", "q")
+	b.sleep("w")
 	b.join(worker.Registration{Replica: "b", Limits: worker.Limits{DefaultGroup: 3}})
-	b.wantMarker("q", "default raised")
+	b.wantSignals("default raised", "w q:q")
 	if n := len(b.claim("q", 9)); n != 2 {
 		b.Errorf("%d more started, want 2", n)
 	}
 }
 
-func replicaSaysWhoItIs(b *bundle) {
+func replicaDescribesItself(b *bundle) {
 	before := b.Now(b)
 	b.join(worker.Registration{Replica: "r", Host: "host", PID: 7, Version: "v1", Kinds: map[string]worker.Policy{"b": {}, "a": {}},
 		Queues: map[string]worker.QueueConfig{"p": {Workers: 2}, "q": {Workers: 3}}})
 	t := b.start(worker.Spec{})
-	_, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Stuck: 2, Held: []worker.Held{held(t)}})
-	b.ok(err)
+	b.heartbeat(worker.Renewal{Stuck: 2, Held: held(t)})
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if len(rs) != 1 {
@@ -186,7 +189,7 @@ func replicaSaysWhoItIs(b *bundle) {
 	rs, err = b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if up := rs[0].SeenAt.Sub(rs[0].StartedAt); up != time.Hour {
-		b.Errorf("it says that it has run for %v", up)
+		b.Errorf("it has run for %v, want an hour", up)
 	}
 }
 
@@ -206,7 +209,7 @@ func deadReplica(b *bundle) {
 }
 
 // A process that was stopped for longer than its lease is off the list: it may
-// not claim before it has said again what it configures.
+// not claim before it has published its configuration again.
 func pausedReplicaHasToJoinAgain(b *bundle) {
 	r := worker.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]worker.Policy{"k": {}}}
 	b.join(r)
@@ -216,18 +219,41 @@ func pausedReplicaHasToJoinAgain(b *bundle) {
 	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease}); !errors.Is(err, worker.ErrNotJoined) {
 		b.Errorf("renew: %v", err)
 	}
-	_, _, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{Replica: "r", Queue: worker.DefaultQueue, N: 1, Lease: lease, Call: 1}})
-	if !errors.Is(err, worker.ErrNotJoined) {
-		b.Errorf("claim: %v", err)
+	x := worker.Exchange{Replica: "r", Lane: 1, Call: 1, Lease: lease, Grace: grace, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}}
+	if got, err := b.Store.Exchange(b.ctx, x); !errors.Is(err, worker.ErrNotJoined) || len(got.Claimed) != 0 {
+		b.Errorf("claim: %+v, %v", got, err)
 	}
 	b.wantState("x", worker.Waiting)
 	r.Lease = lease
 	b.join(r)
+	b.calls[lane{"r", 1}] = 1
 	b.wantIDs(b.claim(worker.DefaultQueue, 1), "x")
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if len(rs) != 1 || rs[0].Host != "host" || len(rs[0].Kinds) != 1 {
 		b.Errorf("replicas %+v", rs)
+	}
+}
+
+func unknownReplicaReports(b *bundle) {
+	ts := b.startAll(2, worker.Spec{ID: "t"})
+	b.enqueue(worker.Spec{ID: "x"})
+	b.ok(b.Store.Leave(b.ctx, "r"))
+	got, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(ts...)})
+	if !errors.Is(err, worker.ErrNotJoined) || !slices.Equal(got.Verdicts, []worker.Verdict{worker.Kept}) {
+		b.Errorf("renewal: %+v, %v", got, err)
+	}
+	x := worker.Exchange{Replica: "r", Lane: 1, Call: 9, Lease: lease, Grace: grace,
+		Reports: []worker.Report{succeed(ts[0])}, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}}
+	answered, err := b.Store.Exchange(b.ctx, x)
+	if !errors.Is(err, worker.ErrNotJoined) || len(answered.Claimed) != 0 || !slices.Equal(answered.Verdicts, []worker.Verdict{worker.Accepted}) {
+		b.Errorf("exchange: %+v, %v", answered, err)
+	}
+	b.wantNoTrace("t0")
+	b.wantState("t1", worker.Running)
+	b.wantState("x", worker.Waiting)
+	if rs, err := b.Store.Replicas(b.ctx); err != nil || len(rs) != 0 {
+		b.Errorf("replicas %+v, %v: neither call may put it back on the list", rs, err)
 	}
 }
 
@@ -238,8 +264,8 @@ func leavingReplicaIsGone(b *bundle) {
 	b.ok(b.Store.Leave(b.ctx, "r"))
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
-	if len(rs) != 0 || b.Rings(b, "r") != 0 {
-		b.Errorf("replicas %+v, %d rings", rs, b.Rings(b, "r"))
+	if signals := b.Signals(b, "r"); len(rs) != 0 || len(signals) != 0 {
+		b.Errorf("replicas %+v, signals %v", rs, signals)
 	}
 }
 

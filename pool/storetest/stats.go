@@ -81,13 +81,14 @@ func countsAddUp(b *bundle) {
 				if _, err := b.Store.Enqueue(b.ctx, specs); err != nil {
 					b.Error(err)
 				}
-				_, claimed, err := b.Store.Exchange(b.ctx, nil, []worker.Claim{{Replica: replica, Queue: worker.DefaultQueue, N: 6, Lease: 10 * time.Millisecond, Call: call}})
+				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1, Call: call, Lease: 10 * time.Millisecond, Grace: grace,
+					Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 6}}})
 				if err != nil {
 					b.Error(err)
 					return
 				}
 				var reports []worker.Report
-				for _, t := range claimed[0].Tasks {
+				for _, t := range tasks(got) {
 					switch rng.IntN(5) {
 					case 0:
 						reports = append(reports, succeed(t))
@@ -103,7 +104,7 @@ func countsAddUp(b *bundle) {
 						reports = append(reports, fail(t, worker.CodeStopped))
 					} // and some are lost
 				}
-				if _, _, err := b.Store.Exchange(b.ctx, reports, nil); err != nil {
+				if _, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 2, Call: call, Lease: lease, Grace: grace, Reports: reports}); err != nil {
 					b.Error(err)
 				}
 				if _, err := b.Store.Maintain(b.ctx, "keeper"); err != nil {

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ var uniqueRules = []rule{
 	{"StaleFinisherCannotFreeANewerHoldersKey", staleFinisherCannotFreeANewerHoldersKey},
 	{"RetryIsRefusedWhileTheKeyIsTaken", retryIsRefusedWhileTheKeyIsTaken},
 	{"RetryTakesTheKeyAgain", retryTakesTheKeyAgain},
+	{"UniqueKeyMayBeAnyString", uniqueKeyMayBeAnyString},
 }
 
 func uniqueKeyIsOneLiveTask(b *bundle) {
@@ -87,16 +90,15 @@ func uniqueKeyIsFreeAfterEveryEnd(b *bundle) {
 	id := b.start(worker.Spec{Unique: "u"}).ID
 	b.stop(id)
 	if r := b.enqueueAll(worker.Spec{Unique: "u"})[0]; !r.Duplicate || r.ID != id {
-		b.Errorf("a running task that is asked to stop gave its key away: %+v", r)
+		b.Errorf("the key of a running task that was asked to stop is free: %+v", r)
 	}
 }
 
 func staleFinisherCannotFreeANewerHoldersKey(b *bundle) {
 	b.enqueue(worker.Spec{ID: "old", Unique: "u", Retain: ptr(time.Hour)})
-	old := b.claimAs(worker.Claim{Queue: worker.DefaultQueue, N: 1, Lease: time.Millisecond}).Tasks[0]
-	b.passes(time.Millisecond)
-	b.maintain()
-	b.stop("old") // free again
+	old := b.claim(worker.DefaultQueue, 1)[0]
+	b.lose(old)
+	b.stop("old") // the key is free again
 	newer := b.enqueueAll(worker.Spec{ID: "new", Unique: "u"})[0]
 	if newer.Duplicate {
 		b.Fatalf("receipt %+v", newer)
@@ -133,5 +135,40 @@ func retryTakesTheKeyAgain(b *bundle) {
 	b.retry("old")
 	if r := b.enqueueAll(worker.Spec{Unique: "u"})[0]; !r.Duplicate || r.ID != "old" {
 		b.Errorf("receipt %+v", r)
+	}
+}
+
+// A key that is no name is stored as its hash: keys that differ anywhere stay apart.
+func uniqueKeyMayBeAnyString(b *bundle) {
+	long := strings.Repeat("é", worker.MaxUnique/2)
+	keys := []string{"a b", "a  b", " ", "?", "#", "{x}", "\n", "\x00", "€", long, long[:len(long)-2] + "ä", strings.Repeat("n", 129)}
+	for i, key := range keys {
+		id := fmt.Sprint("t", i)
+		if r := b.enqueueAll(worker.Spec{ID: id, Unique: key})[0]; r.Duplicate {
+			b.Errorf("key %.20q is that of %s", key, r.ID)
+		}
+	}
+	b.Push(b, `{"kind":"k","unique":"a b"}`)
+	b.admit()
+	if r := b.Rejects(b); len(r) != 1 {
+		b.Errorf("rejects: %q", r)
+	}
+	for i, key := range keys {
+		id := fmt.Sprint("t", i)
+		if r := b.enqueueAll(worker.Spec{Unique: key})[0]; !r.Duplicate || r.ID != id {
+			b.Errorf("key %.20q: receipt %+v, want a duplicate of %s", key, r, id)
+		}
+		b.stop(id)
+		if r := b.enqueueAll(worker.Spec{ID: id + "-next", Unique: key})[0]; r.Duplicate {
+			b.Errorf("key %.20q is not free after the end of its task: %+v", key, r)
+		}
+		if c := b.retry(id); c.Done || !errors.Is(c.Err, worker.ErrUniqueTaken) {
+			b.Errorf("key %.20q: retry %+v", key, c)
+		}
+	}
+	_, err := b.Store.Enqueue(b.ctx, []worker.Spec{{Kind: "k", Unique: strings.Repeat("x", worker.MaxUnique+1)}})
+	var field *worker.FieldError
+	if !errors.As(err, &field) || field.Field != "unique" {
+		b.Errorf("one byte over: %v, want a field error on unique", err)
 	}
 }

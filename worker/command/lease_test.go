@@ -23,44 +23,49 @@ type oneTask struct {
 	mu      sync.Mutex
 	given   bool
 	verdict worker.Verdict // on every renewal
+	stops   []worker.Attempt
 }
 
-// answer sets the verdict on renewals and asks for one.
-func (s *oneTask) answer(v worker.Verdict) {
+const oneFence = 7
+
+// answer sets what the store answers, and rings the doorbell.
+func (s *oneTask) answer(v worker.Verdict, stops ...worker.Attempt) {
 	s.mu.Lock()
-	s.verdict = v
+	s.verdict, s.stops = v, stops
 	s.mu.Unlock()
 	s.ring <- struct{}{}
 }
 
 func (s *oneTask) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
 
-func (s *oneTask) Exchange(_ context.Context, reports []worker.Report, claims []worker.Claim) ([]worker.Verdict, []worker.Claimed, error) {
+func (s *oneTask) Exchange(_ context.Context, x worker.Exchange) (got worker.Exchanged, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	verdicts, claimed := make([]worker.Verdict, len(reports)), make([]worker.Claimed, len(claims))
-	for i := range verdicts {
-		verdicts[i] = worker.Accepted
+	for range x.Reports {
+		got.Verdicts = append(got.Verdicts, worker.Accepted)
 	}
-	if len(claims) > 0 && !s.given {
-		t := task("")
-		t.TimeLeft = worker.Forever
-		claimed[0].Tasks, s.given = []*worker.Task{t}, true
+	for _, c := range x.Claims {
+		got.Short = append(got.Short, true)
+		if !s.given {
+			s.given = true
+			got.Claimed = []worker.Claimed{{Queue: c.Queue, Fence: oneFence, Left: worker.Forever, Tasks: []*worker.Task{task("")}}}
+		}
 	}
-	return verdicts, claimed, nil
+	got.Stops = s.stops
+	return got, nil
 }
 
-func (s *oneTask) Renew(_ context.Context, r worker.Renewal) ([]worker.Verdict, error) {
+func (s *oneTask) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	verdicts := make([]worker.Verdict, len(r.Held))
 	for i := range verdicts {
 		verdicts[i] = s.verdict
 	}
-	return verdicts, nil
+	return worker.Renewed{Verdicts: verdicts, Stops: s.stops}, nil
 }
 
-func (s *oneTask) Listen(ctx context.Context, _ string, _ []string, wait time.Duration) (worker.Signal, error) {
+func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
@@ -85,8 +90,6 @@ func (s *oneTask) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error)
 	<-ctx.Done()
 	return false, ctx.Err()
 }
-
-func (s *oneTask) Wake(context.Context, string) error { return nil }
 
 func (s *oneTask) Maintain(context.Context, string) (worker.Upkeep, error) {
 	return worker.Upkeep{}, nil
@@ -129,7 +132,7 @@ func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
 		}
 	}
 	want("ready")
-	s.answer(worker.StopRequested)
+	s.answer(worker.Kept, worker.Attempt{ID: "t-1", Fence: oneFence})
 	want("asked")
 	s.answer(worker.LeaseLost)
 	f.gone(t)

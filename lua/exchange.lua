@@ -1,0 +1,82 @@
+-- exchange: ends attempts of a replica and hands it waiting tasks, in this order, in one step.
+--
+-- KEYS  prefix, meta
+-- ARGV  replica, lane, call, lease ms, grace ms, class ('' for a replica that drains), 1 if it has free slots in queues that
+--       it does not ask, random seed, number of busy queues, busy queues, then reports and claims:
+--       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
+--       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
+--       result); id, code, error, log, delay ms or '' for the policy's backoff (op fail); id, code, delay ms (op release);
+--       number of claims, per claim: queue, tasks
+-- Returns {now, ms until the next scheduled task or 0, verdicts ('' for all accepted, else a letter per report: o accepted,
+--       l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready queues, stops ("FENCE ID …"),
+--       state (0, 1: asked to drain, 2: not on the list, nothing was claimed), then per batch of tasks: head, ids, lengths,
+--       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and 0 or
+--       per id how many strings of extras follow its record.
+-- Keeps: running never exceeds the limits of pool, queue and group; every start has the best position then waiting; the
+-- same call number gets the same answer again, as far as its tasks are still held; a lower number changes nothing. A
+-- replica that is not on the list, or joined before the settings were lost, gets no task: the limits it configures may be
+-- unknown.
+-- uses: base claim event promote removal repeated report totals trim wake
+-- hot: totals event trim words run settings policy leave claims removal report claim claimed wake
+run_when_full()
+local replica, lane, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
+math.randomseed(tonumber(ARGV[8]))
+local record = P .. 'replica:' .. replica
+local known = call('HMGET', record, 'epoch', 'lane:' .. lane, 'stop', 'drain')
+local pool = call('HMGET', META, 'epoch', 'fence')
+local joined = known[1] and known[1] == pool[1]
+local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
+  -- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give theirs again.
+  fence = math.max((tonumber(pool[2] or nil) or 0) + 1, NOW * 100), answer = { NOW },
+  most_bytes = 524288 } -- of records in the reply; one task always fits
+
+local seen, past = string.match(known[2] or '', '^(%d+) (.*)$')
+if seen and tonumber(seen) > tonumber(number) then
+  return redis.error_reply('STALE a newer call of this lane was made')
+end
+local function stops()
+  return known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or ''
+end
+local state = joined and (known[4] and 1 or 0) or 2
+
+local busy, letters, asked, at = {}, {}, {}, 10 + ARGV[9]
+for i = 10, at - 1 do busy[ARGV[i]] = true end
+
+if seen == number then
+  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, asked) or ''
+  return Repeated.answer(step, past, Promote.next_in(), ready, stops(), state)
+end
+local verdicts
+at, verdicts = Report.all(at)
+local due = 0
+if call('EXISTS', P .. 'scheduled') == 1 then
+  due = Promote.due(100)
+  Event.write()
+end
+
+for i = 1, joined and tonumber(ARGV[at]) or 0 do
+  local queue = ARGV[at + 2 * i - 1]
+  letters[i], asked[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
+  if letters[i] == 'f' and class ~= '' then Wake.ring_for(queue, class) end
+end
+if step.fences[1] then call('HSET', META, 'fence', step.fences[#step.fences]) end
+Trim.close()
+Removal.write()
+freed.pool = freed.pool or next(busy) ~= nil
+if next(claimable) or freed.pool then Wake.all() end
+if next(scheduled) then Wake.sooner() end
+Totals.write()
+
+local short, ready = table.concat(letters), ''
+if joined and class == '' then call('ZREM', P .. 'idle:' .. (call('HGET', record, 'class') or ''), replica) end
+if joined and class ~= '' then
+  for queue in pairs(busy) do Wake.ring_for(queue, class) end
+  if ARGV[7] == '1' or string.find(short, 's', 1, true) then
+    ready = Wake.ready(class, replica, busy, asked)
+  end
+end
+if joined then
+  local past = table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' ')
+  call('HSET', record, 'lane:' .. lane, past)
+end
+return { NOW, due, verdicts, short, ready, stops(), state, unpack(step.answer, 2) }

@@ -1,0 +1,56 @@
+-- uses: base claimed consider settings wake
+-- Claims: the best waiting tasks of a queue go to a replica.
+
+-- What one call hands out at most.
+local MOST = 200
+
+-- take_some takes up to n candidates out of the queue and starts those that can start, until want have been started in
+-- this call. It returns whether the queue had as many.
+local function take_some(step, queue, n, want)
+  local line = P .. 'wait:' .. queue
+  local ids = call('ZRANGE', line, 0, n - 1)
+  local found, prefix, keys = #ids, P .. 'task:', {}
+  if found == 0 then return false end
+  call('ZREMRANGEBYRANK', line, 0, found - 1)
+  for i = 1, found do keys[i] = prefix .. ids[i] end
+  local records = call('MGET', unpack(keys))
+  local last_score = found == n and records[n] and string.sub(records[n], 18, 33) or '9999999999999999'
+  local i = 1
+  while i <= #ids and step.started < want and step.bytes < step.most_bytes do
+    local plain = records[i] and Claimed.start_plain(step, queue, ids, records, i, want - step.started) or 0
+    if plain == 0 then
+      local group = Consider.task(step, queue, ids[i], records[i])
+      if group then Consider.open_next(queue, group, ids, records, i, last_score) end
+      step.budget = step.budget - 1
+      plain = 1
+    end
+    i = i + plain
+  end
+  local rest = {}
+  for j = i, #ids do
+    if records[j] then
+      rest[#rest + 1] = string.sub(records[j], 18, 33)
+      rest[#rest + 1] = ids[j]
+    end
+  end
+  in_parts(2000, rest, 'ZADD', line)
+  return found == n
+end
+
+-- from starts up to n tasks of a queue. It returns 's' if the queue has no more claimable tasks for now, else 'f'. What
+-- cannot start (its record is gone, it is too late, its group is full) is cleared away, a bounded number per call.
+-- Where the pool has large payloads, records are read in chunks that double, until the reply is long enough.
+function Claim.from(step, queue, n)
+  local free = Settings.room(queue)
+  local want = step.started + math.min(n, free, MOST - step.started)
+  local more, chunk = free > 0, Settings.of(queue).large and 1 or MOST
+  step.budget = 2 * n + 100
+  while more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
+    more = take_some(step, queue, math.min(want - step.started, chunk), want)
+    chunk = chunk * 2
+  end
+  Claimed.close_starts(step, queue)
+  if more and call('ZCARD', P .. 'wait:' .. queue) > 0 and Settings.room(queue) > 0 then return 'f' end
+  Wake.exhausted(queue)
+  return 's'
+end

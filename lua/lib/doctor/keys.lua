@@ -1,0 +1,106 @@
+-- uses: base members record settings wake doctor/finding doctor/task
+-- Keys as a whole: whether what each stands for is there.
+
+-- DoctorKeys has the check of one key, by kind: its name, what follows the kind in it.
+
+function DoctorKeys.task(name, id)
+  local m, why = DoctorTask.check(id)
+  if m or why then return end
+  DoctorFinding.report('bad_record', name, id, 'is empty', '', function() return DoctorFinding.quarantine(name) end)
+end
+
+-- has_past checks that a task that has extras or a history says so in its record.
+local function has_past(name, id)
+  if call('EXISTS', Record.key(id), P .. 'broken:task:' .. id) == 0 then
+    DoctorFinding.report('past_alone', name, id, '', 'removed', function() call('DEL', P .. name) end)
+    return false
+  end
+  if redis.pcall('GETRANGE', Record.key(id), 1, 1) == '0' then
+    DoctorFinding.report('past_unflagged', name, id, '', 'noted in its record',
+      function() call('SETRANGE', Record.key(id), 1, '1') end)
+  end
+  return true
+end
+DoctorKeys.history = has_past
+function DoctorKeys.more(name, id)
+  if not has_past(name, id) then return end
+  local numbers = { 'v', 'attempt', 'failures', 'lost', 'generation', 'due_at', 'ended_at', 'started_at', 'fence' }
+  for i, value in ipairs(call('HMGET', P .. name, unpack(numbers))) do
+    if value and not (string.match(value, '^%d+$') and #value <= 16) then
+      DoctorFinding.report('bad_setting', name, numbers[i], value, 'removed',
+        function() call('HDEL', P .. name, numbers[i]) end)
+    end
+  end
+end
+
+function DoctorKeys.unique(name, key)
+  local holder = call('GET', P .. name)
+  if DoctorTask.holds_unique(holder, key) then return end
+  DoctorFinding.report('unique_stale', name, holder, '', 'removed', function() call('DEL', P .. name) end)
+end
+
+-- A queue with claimable tasks is ready in all classes that serve it, or held where it waits for a slot of the pool's limit.
+function DoctorKeys.wait(_, queue)
+  if claimable[queue] then return end -- it is woken at the end of this call
+  local free, by_pool = Settings.room(queue)
+  if call('SISMEMBER', P .. 'held', queue) == 1 then
+    if free > 0 then claimable[queue] = true end -- the slot may have been offered to another queue that did not take it
+    return
+  end
+  if free <= 0 and not by_pool then return end
+  for _, class in ipairs(call('SMEMBERS', P .. 'served:' .. queue)) do
+    if call('EXISTS', P .. 'class:' .. class) == 1 and not call('ZSCORE', P .. 'ready:' .. class, queue) then
+      return DoctorFinding.report('not_ready', 'ready:' .. class, queue, '', 'woken', function() Wake.queue(queue) end)
+    end
+  end
+end
+
+-- served:QUEUE may name classes that are gone: they are removed when the queue is woken, and here.
+function DoctorKeys.served(_, queue)
+  if DoctorFinding.repairs then Wake.classes(queue) end
+end
+
+-- A set that only a pool with a limit has.
+local function needs_limit(name)
+  if call('HEXISTS', META, 'limit') == 1 then return end
+  DoctorFinding.report('stale_entry', name, 'the limit of the pool', '', 'removed', function() call('DEL', P .. name) end)
+end
+DoctorKeys.counted, DoctorKeys.held = needs_limit, needs_limit
+
+local function class_alone(name, class, act)
+  DoctorFinding.report('class_alone', name, class, '', 'removed', act)
+end
+function DoctorKeys.class(name, class)
+  if call('HLEN', P .. name) > call('HEXISTS', P .. name, 'kinds') + call('HEXISTS', P .. name, 'complete') then return end
+  class_alone(name, class, function() call('DEL', P .. name, P .. 'ready:' .. class, P .. 'idle:' .. class) end)
+end
+function DoctorKeys.ready(name, class)
+  if call('EXISTS', P .. 'class:' .. class) == 1 then return end
+  class_alone(name, class, function() call('DEL', P .. name) end)
+end
+DoctorKeys.idle = DoctorKeys.ready
+
+function DoctorKeys.replica(name, replica)
+  local h = call('HMGET', P .. name, 'seen_at', 'class')
+  if call('ZSCORE', P .. 'replicas', replica) or (tonumber(h[1] or nil) or 0) > NOW - 3600000 then return end
+  DoctorFinding.report('replica_alone', name, '', '', 'removed', function()
+    call('DEL', P .. name, P .. 'bell:' .. replica)
+    if h[2] then Members.leave_class(replica, h[2]) end
+  end)
+end
+
+function DoctorKeys.load(name, step)
+  if step * 5000 > NOW - 180000 then return end
+  DoctorFinding.report('load_stale', name, '', '', 'removed', function() call('DEL', P .. name) end)
+end
+
+-- expiring keys are removed by Redis some time after they were written.
+local function expiring(ms)
+  return function(name)
+    if call('PTTL', P .. name) ~= -1 then return end
+    DoctorFinding.report('no_expiry', name, '', '', 'set to expire', function() call('PEXPIRE', P .. name, ms) end)
+  end
+end
+DoctorKeys.reply, DoctorKeys.call, DoctorKeys.bell = expiring(600000), expiring(600000), expiring(60000)
+
+function DoctorKeys.broken(name) DoctorFinding.report('quarantined', name, '', '', '') end

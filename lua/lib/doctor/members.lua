@@ -1,0 +1,134 @@
+-- uses: base members queue record doctor/claims doctor/finding doctor/pool doctor/running doctor/task
+-- The members of indexes: whether each is one that belongs there.
+
+-- DoctorMembers has the check of one member, by kind of key: the key's name, what follows the kind in it, the member, its
+-- score or value. It returns how many tasks it has looked at, nil for one.
+DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
+DoctorMembers.meta, DoctorMembers.stats = DoctorPool.setting, DoctorPool.total
+
+local function zrem(key, member) call('ZREM', key, member) end
+local function srem(key, member) call('SREM', key, member) end
+
+-- belongs checks whether the task of a member fits there; if not, the member is removed.
+local function belongs(name, member, id, remove, fits)
+  local m = DoctorTask.examine(id)
+  if m and fits(m) then return true end
+  DoctorTask.drop(name, member, id, m, remove)
+end
+
+-- stale reports a member that stands for something that is gone.
+local function stale(name, member, remove)
+  DoctorFinding.report('stale_entry', name, member, '', 'removed', function() remove(P .. name, member) end)
+end
+
+function DoctorMembers.wait(name, queue, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.state == 'waiting' and m.queue == queue and tonumber(m.score) == tonumber(score)
+  end)
+end
+function DoctorMembers.scheduled(name, _, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.state == 'scheduled' and tonumber(DoctorTask.due_of(m) or score) == tonumber(score)
+  end)
+end
+function DoctorMembers.expiring(name, _, id) belongs(name, id, id, zrem, DoctorTask.is_live) end
+function DoctorMembers.ended(name, state, id) belongs(name, id, id, zrem, function(m) return m.state == state end) end
+function DoctorMembers.counted(name, _, id)
+  belongs(name, id, id, function(...)
+    srem(...)
+    freed.pool = true
+  end, function(m) return m.state == 'running' end)
+end
+
+DoctorMembers['group:wait'] = function(name, queue, member)
+  local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
+  id = id or member
+  local fits = belongs(name, member, id, zrem, function(m)
+    return m.state == 'waiting' and m.queue == queue and m.group == group and m.score == score
+      and not call('ZSCORE', P .. 'wait:' .. queue, id)
+  end)
+  if not fits then return end
+  if call('SISMEMBER', P .. 'group:lines:' .. group, queue) == 0 then
+    DoctorFinding.report('group_unlisted', 'group:lines:' .. group, queue, '', 'listed', function()
+      call('SADD', P .. 'group:lines:' .. group, queue)
+    end)
+  end
+  if not Queue.group_full(group) and not call('HGET', P .. 'group:head:' .. queue, group) then
+    DoctorFinding.report('group_stuck', name, id, group, 'moved to its queue', function() Queue.open(group) end)
+  end
+end
+DoctorMembers['group:head'] = function(name, queue, group, score)
+  local waiting = P .. 'wait:' .. queue
+  local there = string.match(score, '^%d+$') and call('ZRANGEBYSCORE', waiting, score, score, 'LIMIT', 0, 10)
+  for _, id in ipairs(there or {}) do
+    local _, _, _, _, words = Record.header_of(Record.read_head(id) or '')
+    if words and words.group == group then return end
+  end
+  DoctorFinding.report('stale_head', name, group, '', 'removed', function()
+    call('HDEL', P .. name, group)
+    Queue.open(group)
+  end)
+end
+DoctorMembers['group:run'] = function(name, group, id)
+  belongs(name, id, id, function(...)
+    srem(...)
+    Queue.open(group)
+  end, function(m) return m.state == 'running' and m.group == group end)
+end
+DoctorMembers['group:lines'] = function(name, group, queue)
+  if Queue.first_parked(queue, group) or call('HEXISTS', P .. 'group:head:' .. queue, group) == 1 then return end
+  -- A running task of the group takes the entry with it.
+  if call('EXISTS', P .. 'group:run:' .. group) == 0 then stale(name, queue, srem) end
+end
+
+function DoctorMembers.stop(name, replica, attempt)
+  local fence, id = string.match(attempt, '^(%d+) (%S+)$')
+  local m = id and DoctorTask.examine(id)
+  if not (m and m.fence == fence) then stale(name, attempt, srem) end
+end
+
+-- check_served checks that the queues that a replica's description names know its class, and returns how many it names.
+local function check_served(class, about)
+  if call('HEXISTS', P .. 'class:' .. class, 'complete') == 0 then return end
+  local ok, described = pcall(cjson.decode, about)
+  local queues, n = ok and type(described) == 'table' and described.queues, 0
+  for queue in pairs(type(queues) == 'table' and queues or {}) do
+    n = n + 1
+    if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then
+      DoctorFinding.report('not_in_class', 'served:' .. queue, class, '', 'added', function()
+        call('SADD', P .. 'served:' .. queue, class)
+        claimable[queue] = true
+      end)
+    end
+  end
+  return n
+end
+
+-- A replica's entry ends one lease after its last heartbeat. It ends later only if Redis's clock has gone back since.
+function DoctorMembers.replicas(name, _, replica, ends)
+  local h = redis.pcall('HMGET', P .. 'replica:' .. replica, 'about', 'lease', 'class', 'epoch')
+  if h.err or not h[1] then return stale(name, replica, zrem) end
+  local lease = tonumber(h[2] or nil)
+  if lease and (tonumber(ends) or math.huge) > NOW + lease then
+    DoctorFinding.report('far_lease', name, replica, '', 'set to its length', function()
+      call('ZADD', P .. name, whole(NOW + lease), replica)
+    end)
+  end
+  if h[3] and call('HEXISTS', P .. 'class:' .. h[3], 'r:' .. replica) == 0 then
+    DoctorFinding.report('not_in_class', 'class:' .. h[3], replica, '', 'added', function()
+      call('HSET', P .. 'class:' .. h[3], 'r:' .. replica, 1)
+    end)
+  end
+  if h[3] and h[4] then return check_served(h[3], h[1]) end
+end
+function DoctorMembers.class(name, class, field)
+  local replica = string.match(field, '^r:(.+)$')
+  if not replica or call('ZSCORE', P .. 'replicas', replica) then return end
+  stale(name, field, function() Members.leave_class(replica, class) end)
+end
+function DoctorMembers.ready(name, class, queue)
+  if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then stale(name, queue, zrem) end
+end
+function DoctorMembers.idle(name, class, replica)
+  if call('HEXISTS', P .. 'class:' .. class, 'r:' .. replica) == 0 then stale(name, replica, zrem) end
+end

@@ -1,0 +1,103 @@
+-- uses: base claims ending event leave queue record removal run totals
+-- Reports: how attempts ended.
+
+-- How many strings describe one report: its id, then what Ending.of reads.
+local WIDTH = { ok = 1, result = 3, fail = 5, release = 3 }
+
+-- succeeded ends the last k of the attempts in ids, which share their run entry and need nothing else.
+local function succeeded(queue, run, ids, k)
+  local b = Event.batch('succeeded', run.kind, queue, 'ok')
+  local n, last = b.n, #ids
+  for i = last - k + 1, last do
+    n = n + 1
+    b.ids[n] = ids[i]
+  end
+  b.n = n
+  Event.put(b, k, whole(run.v + 1), run.attempt, run.replica, nil, whole(NOW - run.start))
+  Removal.plain(ids, last - k + 1, last)
+  Totals.count('succeeded', k)
+  Totals.rate('out', queue, k)
+end
+
+-- report_group ends the attempts of one group, whose run entries are in texts from index `from` on. left are the ids that
+-- have left the queue's running tasks, as a list, and gone the same as keys; it returns how many of this group did.
+local function report_group(g, queue, texts, from, left, gone, refused)
+  local before, known, run, plain = #left, nil, nil, 0
+  local at, n = g.at, #left
+  for j = from, from + g.n - 1 do
+    local id, text = ARGV[at], texts[j]
+    if text ~= known then
+      if plain > 0 then succeeded(queue, run, left, plain) end
+      known, run, plain = text, Run.parse(text), 0
+      if run and run.fence ~= g.fence then run = nil end
+    end
+    if not run or gone[id] then
+      refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'
+    else
+      n = n + 1
+      left[n], gone[id] = id, true
+      if run.flag == '0' and g.op == 'ok' then
+        plain = plain + 1
+      else
+        refused[j] = Ending.of(g.op, at, run)
+      end
+    end
+    at = at + g.width
+  end
+  if plain > 0 then succeeded(queue, run, left, plain) end
+  return n - before
+end
+
+-- read_groups reads the groups of a queue's reports from ARGV. It returns them, the ids of all, and the index behind.
+local function read_groups(at)
+  local groups, ids, n = {}, {}, 0
+  for i = 1, tonumber(ARGV[at]) do
+    local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
+    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op], at = at + 5 }
+    at = g.at + g.n * g.width - 1
+    for j = g.at, at, g.width do
+      n = n + 1
+      ids[n] = ARGV[j]
+    end
+    groups[i] = g
+  end
+  return groups, ids, at + 1
+end
+
+-- verdicts is a letter per report, '' where all were accepted.
+local function verdicts(n, refused)
+  if not next(refused) then return '' end
+  local letters = {}
+  for i = 1, n do letters[i] = refused[i] or 'o' end
+  return table.concat(letters)
+end
+
+-- all ends all attempts that ARGV lists from index at on. It returns the index behind and the verdicts.
+function Report.all(at)
+  local queues = tonumber(ARGV[at])
+  at = at + 1
+  if queues == 0 then return at, '' end
+  local text, ended = {}, {}
+  for i = 1, queues do
+    local queue, groups, ids = ARGV[at], nil, nil
+    groups, ids, at = read_groups(at + 1)
+    local texts = call('HMGET', P .. 'run:' .. queue, unpack(ids))
+    local from, left, gone, refused = 1, {}, {}, {}
+    for _, g in ipairs(groups) do
+      local e = ended[g.fence] or { n = 0 }
+      ended[g.fence] = e
+      e.n, e.last = e.n + report_group(g, queue, texts, from, left, gone, refused), e.last or g.last
+      from = from + g.n
+    end
+    Leave.all(queue, left)
+    text[i] = verdicts(#ids, refused)
+    if text[i] == '' and queues > 1 then text[i] = string.rep('o', #ids) end
+  end
+  Leave.write()
+  Claims.close(ended)
+  Removal.write()
+  if next(claimable) then Queue.write_places() end
+  Event.write()
+  text = table.concat(text)
+  return at, string.find(text, '[^o]') and text or ''
+end

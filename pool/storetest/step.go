@@ -1,0 +1,240 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+var stepRules = []rule{
+	{"StepOfManyTasksHasTheEffectsOfManySteps", stepOfMany},
+}
+
+const (
+	stepTasks  = 200
+	stepQueues = 5
+	stepKinds  = 20
+)
+
+// stepSpec is one of many tasks, each with another mix of features.
+func stepSpec(i int) worker.Spec {
+	s := worker.Spec{
+		ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%stepKinds), Queue: fmt.Sprint("q", i%stepQueues), Priority: int8(i%3 - 1),
+		Payload: []byte(fmt.Sprint("payload\x00\n", i)), MaxAttempts: 1 + i%3, Backoff: worker.Backoff{Fixed: true, Base: time.Hour},
+	}
+	has := func(n int) bool { return i/stepQueues%n == n-1 }
+	if has(2) {
+		s.Group = fmt.Sprint("g", i%7)
+	}
+	if has(3) {
+		s.Unique = fmt.Sprint("u", i/2) // of some pairs the second is a duplicate
+	}
+	if has(4) {
+		s.Headers = map[string]string{"trace": fmt.Sprint("é ", i)}
+	}
+	if has(5) {
+		s.Deadline = time.Duration(1+i%2) * time.Hour
+	}
+	if has(6) {
+		s.TTL = time.Hour
+	}
+	if has(7) {
+		s.Retain = ptr([]time.Duration{0, time.Hour, worker.Forever}[i%3])
+	}
+	if has(8) {
+		s.Timeout = []time.Duration{time.Minute, worker.Forever}[i%2]
+	}
+	if has(9) {
+		s.Reply = true
+	}
+	return s
+}
+
+// stepReport is one of many reports, in turn of every kind.
+func stepReport(i int, t *worker.Task) worker.Report {
+	switch i % 12 {
+	case 0:
+		r := succeed(t)
+		r.Result = []byte(fmt.Sprintf(`{"n":%d}`, i))
+		return r
+	case 1:
+		r := succeed(t)
+		r.Result = make([]byte, worker.MaxEventResult+i)
+		return r
+	case 2:
+		return failIn(t, 0)
+	case 3:
+		return fail(t, worker.CodeTimeout)
+	case 4:
+		r := fail(t, worker.CodePermanent)
+		r.Error, r.Log = fmt.Sprint("error ", i), "log"
+		return r
+	case 5:
+		return release(t, 0)
+	case 6:
+		return release(t, time.Hour)
+	case 7:
+		stale := succeed(t)
+		stale.Fence--
+		return stale
+	}
+	return succeed(t)
+}
+
+// steps lets many tasks live, each step with so many of them.
+type steps struct {
+	*bundle
+	at   int                     // tasks of a step
+	held map[string]*worker.Task // as last claimed; some have ended
+}
+
+func (s *steps) each(n int, f func(first, last int)) {
+	for first := 0; first < n; first += s.at {
+		f(first, min(first+s.at, n))
+	}
+}
+
+func (s *steps) enqueueThem() {
+	specs := make([]worker.Spec, stepTasks)
+	for i := range specs {
+		specs[i] = stepSpec(i)
+	}
+	s.each(stepTasks, func(first, last int) { s.enqueueAll(specs[first:last]...) })
+}
+
+// claimThem claims everything, the queues in the same order in either case.
+func (s *steps) claimThem() {
+	if s.held == nil {
+		s.held = map[string]*worker.Task{}
+	}
+	take := func(got worker.Exchanged) int {
+		for _, t := range tasks(got) {
+			s.held[t.ID] = t
+		}
+		return len(tasks(got))
+	}
+	if s.at > 1 {
+		x := worker.Exchange{}
+		for q := range stepQueues {
+			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / stepQueues})
+		}
+		take(s.send(x))
+		return
+	}
+	for q := range stepQueues {
+		for take(s.send(worker.Exchange{Claims: []worker.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
+		}
+	}
+}
+
+func (s *steps) reportThem(report func(i int, t *worker.Task) worker.Report) (verdicts []worker.Verdict) {
+	var reports []worker.Report
+	for i := range stepTasks {
+		if t := s.held[fmt.Sprint("t", i)]; t != nil {
+			reports = append(reports, report(i, t))
+		}
+	}
+	s.each(len(reports), func(first, last int) { verdicts = append(verdicts, s.report(reports[first:last]...)...) })
+	return verdicts
+}
+
+func (s *steps) change(f func(ids []string)) {
+	all := make([]string, stepTasks)
+	for i := range all {
+		all[i] = fmt.Sprint("t", i)
+	}
+	s.each(stepTasks, func(first, last int) { f(all[first:last]) })
+}
+
+// outcome is everything that can be read of the tasks, without times and fences.
+type outcome struct {
+	Verdicts []worker.Verdict
+	Tasks    map[string]*worker.Task
+	Events   map[string][]worker.Event
+	History  map[string]int
+	Replies  map[string]int
+	Stats    worker.Stats
+	Groups   []worker.GroupInfo
+}
+
+func (s *steps) outcome(verdicts []worker.Verdict) outcome {
+	o := outcome{Verdicts: verdicts, Tasks: map[string]*worker.Task{}, Events: map[string][]worker.Event{}, History: map[string]int{},
+		Replies: map[string]int{}, Stats: s.stats()}
+	var groups []string
+	for i := range 7 {
+		groups = append(groups, fmt.Sprint("g", i))
+	}
+	_, infos, err := s.Store.Groups(s.ctx, groups...)
+	s.ok(err)
+	o.Groups = infos
+	for _, e := range s.events() {
+		if e.At.IsZero() || e.Wait < 0 || e.Run < 0 || e.Broken != nil {
+			s.Errorf("event %+v", e)
+		}
+		e.At, e.Wait, e.Run, e.Cursor = time.Time{}, 0, 0, ""
+		o.Events[e.ID] = append(o.Events[e.ID], e)
+	}
+	for i := range stepTasks {
+		id := fmt.Sprint("t", i)
+		o.History[id] = len(s.history(id))
+		replies, _ := s.Replies(s, id)
+		o.Replies[id] = len(replies)
+		if t := s.find(id); t != nil {
+			for _, at := range []*time.Time{&t.DueAt, &t.StartedAt, &t.EndedAt, &t.ExpiresAt, &t.DeadlineAt, &t.CreatedAt} {
+				if !at.IsZero() {
+					*at = time.Unix(1, 0) // whether there is one
+				}
+			}
+			t.Fence = min(t.Fence, 1)
+			o.Tasks[id] = t
+		}
+	}
+	return o
+}
+
+func stepOfMany(b *bundle) {
+	all, one := &steps{bundle: b, at: stepTasks}, &steps{bundle: b.another(), at: 1}
+	compare := func(what string, f func(s *steps) []worker.Verdict) {
+		b.Helper()
+		want, got := one.outcome(f(one)), all.outcome(f(all))
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{}), cmpopts.EquateEmpty()); d != "" {
+			b.Fatalf("%s in one step (-one by one +all at once):\n%s", what, d)
+		}
+	}
+	compare("enqueue", func(s *steps) []worker.Verdict { s.enqueueThem(); return nil })
+	compare("claim", func(s *steps) []worker.Verdict { s.claimThem(); return nil })
+	compare("report", func(s *steps) []worker.Verdict { return s.reportThem(stepReport) })
+	compare("claim what came back", func(s *steps) []worker.Verdict { s.claimThem(); return nil })
+	compare("stop", func(s *steps) []worker.Verdict {
+		s.change(func(ids []string) {
+			var some []string
+			for _, id := range ids {
+				if len(id)%2 == 0 {
+					some = append(some, id)
+				}
+			}
+			s.stopAll(some...)
+		})
+		return nil
+	})
+	compare("report the rest", func(s *steps) []worker.Verdict {
+		return s.reportThem(func(i int, t *worker.Task) worker.Report { return stepReport(i+2, t) })
+	})
+	compare("retry", func(s *steps) []worker.Verdict {
+		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.ok(err) })
+		return nil
+	})
+	compare("delete", func(s *steps) []worker.Verdict {
+		s.change(func(ids []string) { s.stopAll(ids...) })
+		s.change(func(ids []string) { _, err := s.Store.Delete(s.ctx, ids...); s.ok(err) })
+		return nil
+	})
+	for _, i := range []int{0, 7, 99, 123, 249} {
+		all.wantNoTrace(fmt.Sprint("t", i))
+	}
+	one.sound()
+}

@@ -1,0 +1,254 @@
+package redisstore_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// walkBackoff is longer than any walk: what waits for it is not seen again.
+var walkBackoff = worker.Backoff{Fixed: true, Base: time.Hour}
+
+// someSpec is a task to be made, with the features at random.
+func (w *walk) someSpec(i int, delay time.Duration) worker.Spec {
+	s := worker.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: pick(w, walkKinds...), Queue: pick(w, walkQueues...),
+		Group: pick(w, walkGroups...), Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3),
+		Backoff: walkBackoff, Timeout: pick(w, 0, 0, 0, 0, 0, 0, long/2, worker.Forever, short), TTL: pick[time.Duration](w, 0, 0, 0, 0, long, short),
+		Deadline: pick[time.Duration](w, 0, 0, 0, 0, 0, 0, 0, 5*time.Hour), Payload: pick(w, nil, []byte("payload"), []byte("\n\x00 w1 \xff"))}
+	if w.rng.IntN(4) == 0 {
+		s.Unique = pick(w, "u", "v", "no name")
+	}
+	if w.rng.IntN(10) == 0 {
+		s.ID = w.some()
+	}
+	if w.rng.IntN(6) == 0 {
+		s.Headers = map[string]string{"h": "a b\n"}
+	}
+	if w.rng.IntN(3) > 0 {
+		s.Retain = new(pick(w, 0, worker.Forever))
+	}
+	s.Reply = w.rng.IntN(6) == 0
+	return s
+}
+
+// make takes a new task into the model.
+func (w *walk) make(s worker.Spec) *mtask {
+	m := &mtask{spec: s, id: s.ID, state: worker.Waiting, v: 1, timed: true, reply: s.Reply}
+	switch s.Delay {
+	case 0:
+		m.seq = w.nextSeq()
+	case short:
+		m.state, m.dueStep = worker.Scheduled, w.step
+	default:
+		m.state = worker.Scheduled
+	}
+	w.tasks[m.id] = m
+	w.enqueued++
+	w.appended++
+	if s.Reply {
+		delete(w.replies, m.id)
+	}
+	return m
+}
+
+// taken is the task in whose favour a spec makes none; nil if there is none. A
+// duplicate that asks for a reply gets that of the task.
+func (w *walk) taken(s worker.Spec) *mtask {
+	m := w.tasks[s.ID]
+	if m == nil {
+		return w.holder(s.Unique)
+	}
+	if s.Reply && m.live() && m.generation == 0 {
+		m.reply = true
+	}
+	if s.Reply && m.live() {
+		m.past = true
+	}
+	if s.Reply && !m.live() && len(w.replies[m.id]) == 0 {
+		w.replies[m.id] = []string{string(m.state)}
+	}
+	return m
+}
+
+func (w *walk) enqueue(delay time.Duration) {
+	specs := make([]worker.Spec, 1+w.rng.IntN(7))
+	made := w.rng.IntN(4) == 0
+	for i := range specs {
+		specs[i] = w.someSpec(i, delay)
+		if made {
+			specs[i].ID, specs[i].Reply = "", false
+		}
+		if w.last == "calm" && specs[i].TTL == short {
+			specs[i].TTL = 0
+		}
+	}
+	w.last += fmt.Sprintf(" enqueue %d after %v", len(specs), delay)
+	receipts, err := w.store.Enqueue(w.ctx, specs)
+	w.must(err)
+	for i, s := range specs {
+		if s.ID == "" {
+			s.ID = receipts[i].ID
+			if w.tasks[s.ID] != nil && w.holder(s.Unique) != w.tasks[s.ID] {
+				w.failf("the id %s was made twice", s.ID)
+			}
+			if m := w.holder(s.Unique); m != nil {
+				s.ID = ""
+			}
+		}
+		var want worker.Receipt
+		if m := w.taken(s); m != nil {
+			want = worker.Receipt{ID: m.id, State: m.state, Duplicate: true}
+		} else {
+			m := w.make(s)
+			want = worker.Receipt{ID: m.id, State: m.state}
+		}
+		if d := cmp.Diff(want, receipts[i]); d != "" {
+			w.failf("receipt %d (-want +got):\n%s", i, d)
+		}
+	}
+}
+
+// push makes tasks through the inbox, and pushes entries that are rejected.
+func (w *walk) push() {
+	var entries []any
+	n := 1 + w.rng.IntN(3)
+	for i := range n {
+		s := w.someSpec(i, pick(w, 0, 0, long))
+		s.Payload, s.Headers = []byte("[1,2]"), nil
+		e := map[string]any{"kind": s.Kind, "id": s.ID, "queue": s.Queue, "priority": s.Priority, "max_attempts": s.MaxAttempts,
+			"backoff": s.Backoff.String(), "payload": json.RawMessage(s.Payload), "reply": s.Reply}
+		optional := func(name string, v any, given bool) {
+			if given {
+				e[name] = v
+			}
+		}
+		optional("group", s.Group, s.Group != "")
+		optional("unique", s.Unique, s.Unique != "")
+		optional("delay_ms", s.Delay.Milliseconds(), s.Delay > 0)
+		optional("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0)
+		optional("timeout_ms", "none", s.Timeout == worker.Forever)
+		optional("ttl_ms", s.TTL.Milliseconds(), s.TTL > 0)
+		optional("deadline_ms", s.Deadline.Milliseconds(), s.Deadline > 0)
+		if s.Retain != nil {
+			optional("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
+			optional("retain_ms", "forever", *s.Retain == worker.Forever)
+		}
+		bad := w.rng.IntN(6) == 0
+		optional("colour", "red", bad)
+		text, err := json.Marshal(e)
+		w.must(err)
+		entries = append(entries, text)
+		switch m := (*mtask)(nil); {
+		case bad:
+			w.reject(s)
+		default:
+			if m = w.taken(s); m == nil {
+				w.make(s)
+				continue
+			}
+			if m.id != s.ID {
+				w.reject(s)
+			} else {
+				w.rejected++
+			}
+		}
+	}
+	w.last = fmt.Sprintf("push %d entries", n)
+	w.must(w.rdb.RPush(w.ctx, w.prefix+"inbox", entries...).Err())
+	for more := true; more; {
+		var err error
+		more, err = w.store.AdmitInbox(w.ctx)
+		w.must(err)
+	}
+}
+
+func (w *walk) reject(s worker.Spec) {
+	w.rejected++
+	if s.Reply {
+		w.replies[s.ID] = append(w.replies[s.ID], "rejected")
+	}
+}
+
+func (w *walk) holder(unique string) *mtask {
+	for _, m := range w.tasks {
+		if unique != "" && m.spec.Unique == unique && m.live() {
+			return m
+		}
+	}
+	return nil
+}
+
+// leaveRunning ends the attempt of a task.
+func (w *walk) leaveRunning(m *mtask) {
+	c := w.claims[m.fence]
+	delete(c.open, m.id)
+	m.past = true
+}
+
+// rest puts a task back.
+func (w *walk) rest(m *mtask, delay time.Duration, code worker.Code) {
+	m.v++
+	w.appended++
+	m.code, m.state, m.dueStep = code, worker.Waiting, 0
+	if delay > 0 {
+		m.state = worker.Scheduled
+	}
+	if delay == short {
+		m.dueStep = w.step
+	}
+}
+
+func (w *walk) end(m *mtask, state worker.State, code worker.Code, result bool) {
+	m.v++
+	w.appended++
+	m.state, m.code = state, code
+	w.ended++
+	if m.reply && m.generation == 0 {
+		w.replies[m.id] = append(w.replies[m.id], string(state))
+	}
+	keep := state != worker.Succeeded || result
+	if m.spec.Retain != nil {
+		keep = *m.spec.Retain > 0
+	}
+	if keep {
+		m.past = true
+		return
+	}
+	delete(w.tasks, m.id)
+}
+
+// failed counts a failure, and ends or retries the task.
+func (w *walk) failed(m *mtask, code worker.Code, delay time.Duration) {
+	m.failures++
+	m.history++
+	if code == worker.CodePermanent || m.failures >= m.spec.MaxAttempts {
+		w.end(m, worker.Failed, code, false)
+		return
+	}
+	w.rest(m, delay, code)
+}
+
+// takeBack ends an attempt whose lease has ended, or that its replica no longer
+// holds.
+func (w *walk) takeBack(m *mtask, cut bool) {
+	w.leaveRunning(m)
+	switch {
+	case m.stop:
+		w.end(m, worker.Stopped, worker.CodeStopped, false)
+	case cut:
+		w.failed(m, worker.CodeTimeout, walkBackoff.Base)
+	default:
+		m.lost++
+		m.history++
+		if m.lost > worker.DefaultMaxLost {
+			w.end(m, worker.Failed, worker.CodeLost, false)
+			return
+		}
+		// From the second loss on it waits for its backoff.
+		w.rest(m, map[bool]time.Duration{true: walkBackoff.Base}[m.lost > 1], worker.CodeLost)
+	}
+}
