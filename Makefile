@@ -22,7 +22,7 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis lint race examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in
+test: redis lint race emulated examples polyglot demo benchmarks deploy cross ## everything that has to pass before a change goes in
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
@@ -31,6 +31,10 @@ unit: ## the tests that need no redis-server, without the race detector
 .PHONY: race
 race: redis ## all tests, with the race detector and a real redis-server
 	go test -race -timeout $(TIMEOUT) ./...
+
+.PHONY: emulated
+emulated: ## the store's tests over miniredis, without the race detector
+	go test -timeout $(TIMEOUT) -run /miniredis ./redisstore
 
 .PHONY: redis
 redis: ## find redis-server 7 or newer, or install it where that is possible
@@ -65,7 +69,7 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 
 .PHONY: soak
 soak: redis ## all faults at random for SOAK (30m), and the other chaos tests at length
-	go test -race -count 1 -timeout 0 -v -run 'TestChaos|TestScale|TestStreamStays' ./integration -soak=$(SOAK)
+	go test -race -count 1 -parallel 1 -timeout 0 -v -run 'TestChaos|TestScale|TestStreamStays' ./integration -soak=$(SOAK)
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them

@@ -16,6 +16,7 @@ import (
 // there is no consumer at all. Every end is one event, and every event reaches the
 // group at least once.
 func TestChaosEveryEventReachesItsGroup(t *testing.T) {
+	t.Parallel()
 	rnd := seeded(t)
 	f := chaosFleet(t, time.Second, 10, 0)
 	c := f.client()

@@ -14,6 +14,7 @@ import (
 // are killed: each becomes one task, which ends once. Half of them bring no id, so
 // that nothing but the inbox itself keeps them from being admitted twice.
 func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
+	t.Parallel()
 	rnd := seeded(t)
 	f := chaosFleet(t, time.Second, 20, 0)
 	c := f.client()

@@ -75,6 +75,7 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 // Work resumes less than five seconds after it answers again, in every replica;
 // nothing is lost, nothing ran more often than allowed, and nobody was restarted.
 func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
+	t.Parallel()
 	const lease, limit = 2 * time.Second, 12
 	restarts := 3
 	if *soakFlag > 0 {

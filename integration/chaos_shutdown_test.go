@@ -15,6 +15,7 @@ import (
 // replaced. None starts a handler after that, what has finished is reported, the
 // rest is given back at once with no attempt used, and the process ends well.
 func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
+	t.Parallel()
 	const hangers = 12
 	rnd := seeded(t)
 	f := chaosFleet(t, 10*time.Second, 20, 0) // a lease that were waited for would be seen

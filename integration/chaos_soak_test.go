@@ -51,6 +51,7 @@ type fault struct {
 // a replica that was there all the time has the goroutines and the heap that it
 // had at first.
 func TestChaosSoak(t *testing.T) {
+	t.Parallel()
 	length := 15 * time.Second
 	if *soakFlag > 0 {
 		length = *soakFlag

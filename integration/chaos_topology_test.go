@@ -77,6 +77,7 @@ func (s *storm) calm(rdb *redis.Client) (tasks int, story *chronicle) {
 // Processes are killed under a limit while the pool's slot moves to another master,
 // and on. Nothing is lost, the limit is never exceeded.
 func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
+	t.Parallel()
 	rnd := seeded(t)
 	cluster := redisserver.StartCluster(t)
 	f := fleetOn(siteAt(t, cluster.Client), 2*time.Second, 20, stormLimit)
@@ -106,6 +107,7 @@ func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
 // one end; a handler more than the limit runs at most for each claim that the new master
 // has not heard of.
 func TestChaosProcessesAreKilledAndTheMaster(t *testing.T) {
+	t.Parallel()
 	t.Run("Cluster", func(t *testing.T) {
 		cluster := redisserver.StartCluster(t)
 		f := fleetOn(siteAt(t, cluster.Client), 2*time.Second, 20, stormLimit)

@@ -94,6 +94,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 // A task whose replica is killed runs again elsewhere within its
 // lease and a second, uses nothing of its error budget, and ends once.
 func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
+	t.Parallel()
 	// Whoever takes over the upkeep comes within a second and little more than half a
 	// lease: the rest of it is what a busy machine may lose.
 	const lease = 2 * time.Second

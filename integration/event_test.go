@@ -255,6 +255,7 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 // A worker that dies right after it has reported: the event is
 // there, once, and the task does not run again.
 func TestReportOutlivesItsReplica(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 1500*time.Millisecond, 4, 0)
 	c := f.client()
 	for range 3 {

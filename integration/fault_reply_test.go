@@ -15,6 +15,7 @@ import (
 // caller is told so. Each script is called by its hash and, the first time, in
 // full.
 func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
+	t.Parallel()
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	proxy := faultproxy.Start(t, server.Addr())

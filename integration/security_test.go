@@ -26,6 +26,7 @@ import (
 // password, given in every way there is, and looks for it in all they print, in
 // what ps shows, and in what they leave in Redis.
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	ctx := context.Background()

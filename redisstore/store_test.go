@@ -22,8 +22,20 @@ func backends(t *testing.T, f func(t *testing.T, rdb *redis.Client)) {
 // randomly is backends for a test of so many random steps. miniredis compiles a script
 // at each call and gets a fifth of them.
 func randomly(t *testing.T, steps int, f func(t *testing.T, rdb *redis.Client, steps int)) {
-	t.Run("miniredis", func(t *testing.T) { f(t, miniClient(t), steps/5) })
+	t.Run("miniredis", func(t *testing.T) {
+		notRaced(t)
+		f(t, miniClient(t), steps/5)
+	})
 	t.Run("redis", func(t *testing.T) { f(t, redisserver.Shared(t).Client(t), steps) })
+}
+
+// notRaced skips a test over miniredis under the race detector: its scripts take ten
+// times as long there, and the test over a real server runs the same code of ours. make
+// test runs both.
+func notRaced(t *testing.T) {
+	if raced {
+		t.Skip("make emulated runs it, without the race detector")
+	}
 }
 
 func miniClient(t testing.TB) *redis.Client {
@@ -41,6 +53,7 @@ func miniServer(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
 
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
+		notRaced(t)
 		storetest.Run(t, func(t testing.TB) storetest.Harness {
 			m, rdb := miniServer(t)
 			h := harness(t, rdb)
