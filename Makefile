@@ -26,7 +26,7 @@ test: redis lint race emulated examples polyglot demo benchmarks deploy cross ##
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
-	go test ./worker/... ./pool/...
+	go test ./worker/... ./executor/... ./pool/...
 
 .PHONY: race
 race: redis ## all tests, with the race detector and a real redis-server

@@ -23,13 +23,13 @@ import (
 	// What the blocks use, so that the result is not taken from the cache when it
 	// has changed.
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
-	_ "github.com/ltsworker/ltsworker/worker/command"
+	_ "github.com/ltsworker/ltsworker/executor/command"
 )
 
 // packages are what a block may use without importing it. One that begins with
 // "package" is a file and imports for itself.
 var packages = map[string]string{
-	"command":    "github.com/ltsworker/ltsworker/worker/command",
+	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",

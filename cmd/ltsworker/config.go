@@ -17,7 +17,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
-	"github.com/ltsworker/ltsworker/worker/command"
+	"github.com/ltsworker/ltsworker/executor/command"
 )
 
 // maxConfig is the size of a config file in bytes that nobody writes by hand.

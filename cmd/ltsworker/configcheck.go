@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/ltsworker/ltsworker/worker"
-	"github.com/ltsworker/ltsworker/worker/command"
+	"github.com/ltsworker/ltsworker/executor/command"
 )
 
 // blame adds to what is wrong with the file.

@@ -8,7 +8,7 @@ import (
 
 func TestNothingOfItGetsIntoAUsersBuild(t *testing.T) {
 	const module = "github.com/ltsworker/ltsworker/"
-	out, err := exec.Command("go", "list", "-deps", module+"pool", module+"redisstore", module+"worker/command").Output()
+	out, err := exec.Command("go", "list", "-deps", module+"pool", module+"redisstore", module+"executor/command").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

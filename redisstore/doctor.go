@@ -190,39 +190,6 @@ const (
 	slowPause = time.Minute
 )
 
-// slowCheck takes the shared walk one step on and returns what it repaired.
-func (s *Store) slowCheck(ctx context.Context) ([]worker.Finding, error) {
-	s.mu.Lock()
-	early := time.Now().Before(s.nextCheck)
-	s.mu.Unlock()
-	if early {
-		return nil, nil
-	}
-	page, err := s.checkPage(ctx, "repair", slowPage, "shared")
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.nextCheck = time.Now().Add(page.pause)
-	s.mu.Unlock()
-	return repaired(page.findings), nil
-}
-
-// typesPage is how many keys one call of repairTypes looks at.
-const typesPage = 1000
-
-// repairTypes moves keys of a wrong type out of the way, which stop every script that
-// needs them, and returns what it moved.
-func (s *Store) repairTypes(ctx context.Context) (all []worker.Finding, err error) {
-	for page := (checked{}); ; {
-		page, err = s.checkPage(ctx, "types", typesPage, page.next)
-		all = append(all, repaired(page.findings)...)
-		if err != nil || page.next == "" {
-			return all, err
-		}
-	}
-}
-
 // isWrongType reports whether a script met a key of a wrong type.
 func isWrongType(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
 

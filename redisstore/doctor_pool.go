@@ -1,0 +1,130 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// inspectReplicas looks at the replicas that run tasks.
+func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return err
+	}
+	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"),
+		&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: listPage}).Result()
+	if err != nil {
+		return unlessWrongType(err)
+	}
+	for _, r := range silent {
+		add(worker.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
+			"start a replica: its upkeep takes back what this one held")
+	}
+	live, err := s.Replicas(ctx)
+	if err != nil {
+		return unlessWrongType(err)
+	}
+	for _, r := range live {
+		if r.Stuck > 0 {
+			add(worker.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
+				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends")
+		}
+	}
+	if len(live) == 0 {
+		add(worker.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
+	} else {
+		add(worker.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
+	}
+	return unlessWrongType(s.inspectQueues(ctx, len(live) > 0, add))
+}
+
+// unlessWrongType is err, but nil for a key of a wrong type, which the walk reports.
+func unlessWrongType(err error) error {
+	if isWrongType(err) {
+		return nil
+	}
+	return err
+}
+
+// inspectQueues looks at what keeps tasks from starting and is no damage.
+func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
+	st, err := s.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if st.Paused {
+		add(worker.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
+	}
+	var full []worker.QueueInfo
+	for _, q := range st.Queues {
+		if q.Paused {
+			add(worker.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
+		}
+		if q.Waiting > 0 && live {
+			full = append(full, q)
+		}
+	}
+	for len(full) > 0 {
+		var page []worker.QueueInfo
+		page, full = cut(full, pipelinePage)
+		if page, err = s.unserved(ctx, page); err != nil {
+			return err
+		}
+		for _, q := range page {
+			add(worker.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
+				"name it in a replica's config, or stop the tasks if the name is a mistake")
+		}
+	}
+	if st.Rejected > 0 {
+		add(worker.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
+			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
+	}
+	return nil
+}
+
+// unserved returns those of the queues that no class of replicas serves.
+func (s *Store) unserved(ctx context.Context, queues []worker.QueueInfo) ([]worker.QueueInfo, error) {
+	classes := make([]*redis.StringSliceCmd, len(queues))
+	exist := map[string]*redis.IntCmd{}
+	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
+		p := rdb.Pipeline()
+		for i, q := range queues {
+			classes[i] = p.SMembers(ctx, s.key("served:", q.Name))
+		}
+		if _, err := p.Exec(ctx); err != nil {
+			return err
+		}
+		for _, of := range classes {
+			for _, c := range of.Val() {
+				if exist[c] == nil {
+					exist[c] = p.Exists(ctx, s.key("class:", c))
+				}
+			}
+		}
+		_, err := p.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []worker.QueueInfo
+	for i, q := range queues {
+		if !slices.ContainsFunc(classes[i].Val(), func(c string) bool { return exist[c].Val() > 0 }) {
+			out = append(out, q)
+		}
+	}
+	return out, nil
+}
+
+func waiting(n int) string {
+	if n == 1 {
+		return "1 task waits"
+	}
+	return fmt.Sprintf("%d tasks wait", n)
+}
