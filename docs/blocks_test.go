@@ -22,8 +22,8 @@ import (
 
 	// What the blocks use, so that the result is not taken from the cache when it
 	// has changed.
-	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 	_ "github.com/ltsworker/ltsworker/executor/command"
+	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
 // packages are what a block may use without importing it. One that begins with

@@ -15,9 +15,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/worker"
-	"github.com/ltsworker/ltsworker/executor/command"
 )
 
 // maxConfig is the size of a config file in bytes that nobody writes by hand.

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ltsworker/ltsworker/worker"
 	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 // blame adds to what is wrong with the file.
