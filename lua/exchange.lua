@@ -28,7 +28,8 @@ local joined = known[1] and known[1] == pool[1]
 local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
   -- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give theirs again.
   fence = math.max((tonumber(pool[2] or nil) or 0) + 1, NOW * 100), answer = { NOW },
-  most_bytes = 524288 } -- of records in the reply; one task always fits
+  most_bytes = 524288, -- of records in the reply; one task always fits
+  budget = 250 } -- candidates that are no plain tasks: each costs up to 40 µs
 
 local seen, past = string.match(known[2] or '', '^(%d+) (.*)$')
 if seen and tonumber(seen) > tonumber(number) then
@@ -68,14 +69,13 @@ if next(scheduled) then Wake.sooner() end
 Totals.write()
 
 local short, ready = table.concat(letters), ''
-if joined and class == '' then call('ZREM', P .. 'idle:' .. (call('HGET', record, 'class') or ''), replica) end
-if joined and class ~= '' then
-  for queue in pairs(busy) do Wake.ring_for(queue, class) end
-  if ARGV[7] == '1' or string.find(short, 's', 1, true) then
+if joined then
+  local own = class ~= '' and class or call('HGET', record, 'class') or ''
+  if class == '' then call('ZREM', P .. 'idle:' .. own, replica) end
+  for queue in pairs(busy) do Wake.ring_for(queue, own) end
+  if class ~= '' and (ARGV[7] == '1' or string.find(short, 's', 1, true)) then
     ready = Wake.ready(class, replica, busy, asked)
   end
-end
-if joined then
   local past = table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' ')
   call('HSET', record, 'lane:' .. lane, past)
 end

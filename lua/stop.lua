@@ -16,8 +16,10 @@ local function ask(m)
   bells[m.replica] = true
 end
 
+local seen = {}
 for i = 2, #ARGV do
-  local m = Task.load(ARGV[i])
+  local m = not seen[ARGV[i]] and Task.load(ARGV[i])
+  seen[ARGV[i]] = true
   local state, done = m and m.state or '', 0
   if state == 'running' then
     ask(m)

@@ -1,12 +1,14 @@
 -- uses: base event finish leave policy queue record task totals
 -- Retries: what a failed, lost or released attempt leads to.
 
+local LONGEST = 31536000000 -- ms: a longer backoff, 365 days, is refused at enqueue
+
 -- backoff_ms is the wait before retry n, with full jitter: up to the base doubled n - 1 times, never over the maximum.
 local function backoff_ms(backoff, n)
   local fixed = string.match(backoff or '', '^fixed:(%d+)$')
-  if fixed then return tonumber(fixed) end
+  if fixed then return math.min(tonumber(fixed), LONGEST) end
   local base, most = string.match(backoff or '', '^exponential:(%d+):(%d+)$')
-  base, most = tonumber(base or 1000), tonumber(most or 600000)
+  base, most = tonumber(base or 1000), math.min(tonumber(most or 600000), LONGEST)
   local top = most
   if n <= 50 then top = math.min(most, base * 2 ^ (n - 1)) end
   return math.floor(math.random() * (top + 1))
@@ -22,6 +24,7 @@ function Again.put_back(m, delay, code, error)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
   call('HSET', Record.more(m.id), unpack(extras))
+  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
   local letter = delay > 0 and 's' or m.letter
   if letter ~= m.letter or m.flag ~= '1' then call('SETRANGE', Record.key(m.id), 0, letter .. '1') end
   if delay > 0 then
@@ -68,7 +71,10 @@ function Again.lose(m)
     return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
   end
   -- What ran beside a task that kills its process was lost with it: from the second time on they come back apart.
-  Again.put_back(m, lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0, 'lost', error)
+  local delay = lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0
+  local deadline = tonumber(m.deadline_at or nil)
+  if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
+  Again.put_back(m, delay, 'lost', error)
 end
 
 -- take_back ends an attempt whose lease has ended. cut is '1' if the lease was cut by the attempt's own bound.

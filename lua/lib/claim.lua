@@ -5,7 +5,7 @@
 local MOST = 200
 
 -- take_some takes up to n candidates out of the queue and starts those that can start, until want have been started in
--- this call. It returns whether the queue had as many.
+-- this call. It returns whether the queue may have more.
 local function take_some(step, queue, n, want)
   local line = P .. 'wait:' .. queue
   local ids = call('ZRANGE', line, 0, n - 1)
@@ -16,7 +16,7 @@ local function take_some(step, queue, n, want)
   local records = call('MGET', unpack(keys))
   local last_score = found == n and records[n] and string.sub(records[n], 18, 33) or '9999999999999999'
   local i = 1
-  while i <= #ids and step.started < want and step.bytes < step.most_bytes do
+  while i <= #ids and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
     local plain = records[i] and Claimed.start_plain(step, queue, ids, records, i, want - step.started) or 0
     if plain == 0 then
       local group = Consider.task(step, queue, ids[i], records[i])
@@ -28,23 +28,23 @@ local function take_some(step, queue, n, want)
   end
   local rest = {}
   for j = i, #ids do
-    if records[j] then
-      rest[#rest + 1] = string.sub(records[j], 18, 33)
+    local score = records[j] and string.sub(records[j], 18, 33)
+    if number(score) then
+      rest[#rest + 1] = score
       rest[#rest + 1] = ids[j]
     end
   end
   in_parts(2000, rest, 'ZADD', line)
-  return found == n
+  return found == n or i <= #ids
 end
 
 -- from starts up to n tasks of a queue. It returns 's' if the queue has no more claimable tasks for now, else 'f'. What
--- cannot start (its record is gone, it is too late, its group is full) is cleared away, a bounded number per call.
+-- cannot start (its record is gone, it is too late, its group is full) is cleared away, a bounded number per exchange.
 -- Where the pool has large payloads, records are read in chunks that double, until the reply is long enough.
 function Claim.from(step, queue, n)
   local free = Settings.room(queue)
   local want = step.started + math.min(n, free, MOST - step.started)
   local more, chunk = free > 0, Settings.of(queue).large and 1 or MOST
-  step.budget = 2 * n + 100
   while more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
     more = take_some(step, queue, math.min(want - step.started, chunk), want)
     chunk = chunk * 2

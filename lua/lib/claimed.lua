@@ -8,7 +8,7 @@ local times = {}
 function Claimed.time_of(words)
   local time = times[words]
   if not time then
-    time = Policy.time_for(words)
+    time = Policy.time_for(words, 0)
     times[words] = time
   end
   return time
@@ -43,8 +43,9 @@ function Claimed.start_plain(step, queue, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
-  if not words or not words.plain or words.queue ~= queue then return 0 end
-  local head, waited = string.sub(first, 1, stop), whole(NOW - string.sub(first, 4, 16))
+  local created = number(string.sub(first, 4, 16))
+  if not words or not created or not words.plain or words.queue ~= queue then return 0 end
+  local head, waited = string.sub(first, 1, stop), whole(NOW - created)
   local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
   local text = Claimed.entry_text(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
   local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0

@@ -15,7 +15,7 @@ end
 -- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are kept.
 local FINITE, KEPT = '9007199254740991', 10000
 
--- keep_ended keeps a task that has ended. A task that succeeds with its first attempt has no history.
+-- keep_ended keeps a task that has ended.
 local function keep_ended(m, state, v, code, result, error, keep, form)
   local extras = { 'v', whole(v), 'code', code, 'ended_at', NOW_TEXT, 'attempt', m.attempt }
   Record.extra(extras, 'result', result)
@@ -29,7 +29,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
     Record.extra(extras, 'started_at', whole(m.start))
   end
   call('HSET', Record.more(m.id), unpack(extras))
-  if state == 'succeeded' and m.attempt ~= '1' then call('HDEL', Record.more(m.id), 'error') end
+  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)

@@ -2,7 +2,7 @@
 -- The ways out of running. They are collected and written together, before a claim of the same call counts what runs.
 
 -- add takes one attempt out of running; all takes those of a list that the caller no longer needs.
-local left = {}
+local left, opened = {}, {}
 function Leave.all(queue, ids)
   left[queue] = left[queue] or ids
   if left[queue] == ids then return end
@@ -18,7 +18,7 @@ end
 function Leave.more(m)
   if m.group then
     call('SREM', P .. 'group:run:' .. m.group, m.id)
-    Queue.open(m.group)
+    opened[m.group] = true
   end
   local asked = P .. 'stop:' .. m.replica
   if m.flag == '1' and call('SREM', asked, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', asked) == 0 then
@@ -38,4 +38,6 @@ function Leave.write()
     end
   end
   left = {}
+  for group in pairs(opened) do Queue.open(group) end
+  opened = {}
 end

@@ -17,11 +17,11 @@ function Policy.of(kind)
   return p
 end
 
--- time_for is how many ms an attempt of a task with these words may take that starts now: its timeout, at most until its
--- deadline; infinite for no bound.
-function Policy.time_for(words)
+-- time_for is how many more ms an attempt of a task with these words may take that started so many ms ago: its timeout, at
+-- most until its deadline; infinite for no bound.
+function Policy.time_for(words, ago)
   local timeout = words.timeout_ms or Policy.of(words.kind).timeout_ms
-  timeout = timeout == 'none' and math.huge or number(timeout) or 1800000
+  timeout = (timeout == 'none' and math.huge or number(timeout) or 1800000) - ago
   if words.deadline_at then return math.min(timeout, tonumber(words.deadline_at) - NOW) end
   return timeout
 end

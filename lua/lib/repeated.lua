@@ -1,13 +1,6 @@
 -- uses: base claimed claims policy record
 -- The answer to a call that is repeated because its reply was lost.
 
--- left_for is how many ms an attempt that started then may still take.
-local function left_for(words, started_at)
-  local all = Policy.time_for(words)
-  if words.deadline_at and all == tonumber(words.deadline_at) - NOW then return all end
-  return all - (NOW - started_at)
-end
-
 -- repeat_batch adds what is still held of a claim to the reply.
 local function repeat_batch(step, fence)
   local text = call('HGET', P .. 'claims', fence)
@@ -25,7 +18,7 @@ local function repeat_batch(step, fence)
     if record then letter, flag, _, _, words = Record.header_of(record) end
     if letter then
       local extras = flag == '1' and call('HGETALL', Record.more(ids[i])) or {}
-      left = left_for(words, held.start)
+      left = Policy.time_for(words, NOW - held.start)
       c.n = c.n + 1
       c.ids[c.n] = ids[i]
       put(record)

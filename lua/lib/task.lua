@@ -22,7 +22,7 @@ function Task.load(id, run)
   end
   m.v, m.attempt = Record.BASE_VERSION[letter] or 1, '0'
   if flag == '1' then
-    local h = call('HMGET', Record.more(id), 'v', 'attempt')
+    local h = Record.soft('HMGET', Record.more(id), 'v', 'attempt') or {}
     m.v, m.attempt = number(h[1]) or m.v, number(h[2]) and h[2] or '0'
   end
   return m

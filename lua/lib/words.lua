@@ -3,6 +3,9 @@
 
 Words.KIND_AT = 35 -- the byte of a record where they begin
 
+local KNOWN = ' group unique timeout_ms max_attempts backoff retain_ms reply headers due_at expires_at deadline_at '
+local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever' }
+
 -- of reads the part of a header from the kind on. Tasks share the table it returns: it is not to be changed.
 -- at_end is true if the end of an attempt has to read the header.
 local known_words = {}
@@ -16,7 +19,8 @@ function Words.of(text)
       for name, value in string.gmatch(rest, ' ([%l_]+)=(%S+)') do
         local counts = string.find(name, '_[am][ts]$') or name == 'max_attempts'
         -- A number that is none counts as absent, and is a finding of the doctor.
-        if not counts or number(value) or value == 'none' or value == 'forever' then w[name] = value
+        if not string.find(KNOWN, ' ' .. name .. ' ', 1, true) then -- a later version may write others
+        elseif not counts or number(value) or value == WORD_FOR_NUMBER[name] then w[name] = value
         else w.spoiled = name end
       end
       w.kind, w.queue = kind, queue == '-' and 'default' or queue

@@ -1,0 +1,325 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// A record that cannot be read, or only in part, keeps none of the tasks beside it from
+// being handed out, and none of them leaves its queue without a claim.
+func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
+	digits := strings.Repeat("9", 400)
+	for what, spoil := range map[string]func(record string) string{
+		"created is no number":    func(r string) string { return r[:5] + "x" + r[6:] },
+		"deadline is none":        func(r string) string { return strings.Replace(r, " k -", " k - deadline_at=none", 1) },
+		"timeout is forever":      func(r string) string { return strings.Replace(r, " k -", " k - timeout_ms=forever", 1) },
+		"garbage":                 func(string) string { return "garbage" },
+		"word of another version": func(r string) string { return strings.Replace(r, " k -", " k - run=1 state=2", 1) },
+		"backoff has 400 digits":  func(r string) string { return strings.Replace(r, " k -", " k - backoff=fixed:"+digits, 1) },
+		"backoff grows over limit": func(r string) string {
+			return strings.Replace(r, " k -", " k - backoff=exponential:"+digits+":"+digits, 1)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSite(t, redisserver.Shared(t).Client(t))
+			s.join(t, "r")
+			const tasks = 100
+			specs := make([]worker.Spec, tasks)
+			for i := range specs { // so large that one exchange cannot carry all of them
+				specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Kind: "k", Payload: bytes.Repeat([]byte("1"), 10_000)}
+			}
+			s.enqueue(t, specs...)
+			key := s.prefix + "task:t90"
+			if err := s.rdb.Set(t.Context(), key, spoil(s.rdb.Get(t.Context(), key).Val()), 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			call, failed := int64(0), 0
+			for range 5 {
+				call++
+				got, err := s.store.Exchange(t.Context(), claimOf(call, worker.DefaultQueue, tasks))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var reports []worker.Report
+				for _, task := range tasksOf(got) {
+					r := reportOn(task, worker.Fail)
+					r.Error, r.DelaySet, r.Delay = "broke", task.ID != "t90", time.Hour // t90 waits for its own backoff
+					reports = append(reports, r)
+				}
+				failed += len(reports)
+				if len(reports) == 0 {
+					break
+				}
+				call++
+				x := reportsOf(call, reports...)
+				if _, err := s.store.Exchange(t.Context(), x); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if failed < tasks-1 {
+				t.Errorf("%d of %d tasks were handed out", failed, tasks)
+			}
+			if n := s.rdb.ZCard(t.Context(), s.prefix+"scheduled").Val(); n < tasks-1 {
+				t.Errorf("%d tasks wait for their next attempt", n)
+			}
+			if _, err := s.store.Stop(t.Context(), "enough", "t90", "t91"); err != nil {
+				t.Error(err)
+			}
+			if got := s.read(t, "t91"); got == nil || got.State != worker.Stopped {
+				t.Errorf("t91 is %+v", got)
+			}
+		})
+	}
+}
+
+// A claim that ends for another reason than an empty queue says that there may be more,
+// and leaves the queue ready.
+func TestClaimThatLeavesTasksBehindIsNotShort(t *testing.T) {
+	for what, spec := range map[string]worker.Spec{
+		"bytes": {Kind: "k", Payload: bytes.Repeat([]byte("1"), 20_000)},
+		"group": {Kind: "k", Group: "g"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newSite(t, redisserver.Shared(t).Client(t))
+			s.join(t, "r")
+			s.limitGroup(t, "g", 3)
+			specs, n := []worker.Spec{spec, spec, spec, spec}, 2 // one head in the queue
+			if what == "bytes" {
+				specs, n = slices.Repeat([]worker.Spec{spec}, 50), 200 // a megabyte
+			}
+			s.enqueue(t, specs...)
+			got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(tasksOf(got)) == len(specs) || got.Short[0] {
+				t.Errorf("%d of %d tasks, short: %v", len(tasksOf(got)), len(specs), got.Short)
+			}
+		})
+	}
+}
+
+// A key of another type that belongs to a task which the entries only mention loses no
+// entry of the inbox.
+func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
+	for _, which := range []string{"more", "reply"} {
+		t.Run(which, func(t *testing.T) {
+			ctx := t.Context()
+			s := newSite(t, redisserver.Shared(t).Client(t))
+			s.join(t, "r")
+			s.enqueue(t, worker.Spec{ID: "h", Kind: "k", Unique: "u", Retain: new(time.Hour)})
+			second := `{"kind":"k","id":"n2","unique":"u"}`
+			if which == "more" {
+				record := s.rdb.Get(ctx, s.prefix+"task:h").Val()
+				s.rdb.Set(ctx, s.prefix+"task:h", "w1"+record[2:], 0)
+				s.rdb.Set(ctx, s.prefix+"more:h", "x", 0)
+			} else {
+				if _, err := s.store.Stop(ctx, "enough", "h"); err != nil {
+					t.Fatal(err)
+				}
+				s.rdb.Set(ctx, s.prefix+"reply:h", "x", 0)
+				second = `{"kind":"k","id":"h","reply":true}`
+			}
+			s.rdb.RPush(ctx, s.prefix+"inbox", `{"kind":"k","id":"n1"}`, second, `{"kind":"k","id":"n3"}`)
+			if _, err := s.store.AdmitInbox(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if s.read(t, "n1") == nil || s.read(t, "n3") == nil {
+				t.Error("an entry beside it was lost")
+			}
+			if n := s.rdb.XLen(ctx, s.prefix+"inbox:rejected").Val(); n != 1 {
+				t.Errorf("%d entries were rejected, want 1", n)
+			}
+		})
+	}
+}
+
+// A lost attempt whose deadline has passed has failed: nothing else would end its task,
+// which is in the index of deadlines no more.
+func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	s.enqueue(t, worker.Spec{ID: "a", Kind: "k", Deadline: 50 * time.Millisecond})
+	x := claimOf(1, worker.DefaultQueue, 1)
+	x.Lease, x.Grace = 100*time.Millisecond, time.Minute // the deadline does not cut the lease
+	if got, err := s.store.Exchange(t.Context(), x); err != nil || len(tasksOf(got)) != 1 {
+		t.Fatal(got, err)
+	}
+	for begin := s.now(t); s.now(t).Sub(begin) <= 110*time.Millisecond; {
+		if _, err := s.store.Maintain(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.store.Maintain(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.read(t, "a"); got.State != worker.Failed || got.Code != worker.CodeDeadline {
+		t.Errorf("it is %s, %s", got.State, got.Code)
+	}
+}
+
+// However many tasks of a group have expired behind its head, or in however many queues,
+// one exchange clears a bounded number away.
+func TestExchangeClearsABoundedNumberAway(t *testing.T) {
+	const tasks, most = 2000, 260
+	for _, group := range []string{"g", ""} {
+		s := newSite(t, redisserver.Shared(t).Client(t))
+		s.join(t, "r")
+		s.limitGroup(t, "g", 1)
+		x := claimOf(1, "q0", 1)
+		x.Claims = nil
+		for q := range 20 {
+			specs := make([]worker.Spec, tasks/20)
+			for i := range specs {
+				specs[i] = worker.Spec{Kind: "k", Queue: fmt.Sprint("q", q), Group: group, TTL: 200 * time.Millisecond}
+			}
+			s.enqueue(t, specs...)
+			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: 5})
+		}
+		for begin := s.now(t); s.now(t).Sub(begin) <= 210*time.Millisecond; {
+		}
+		if _, err := s.store.Exchange(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		expired, err := s.rdb.HGet(t.Context(), s.prefix+"stats", "expired").Int()
+		if err != nil && err != redis.Nil || expired == 0 || expired > most {
+			t.Errorf("group %q: %d tasks expired in one exchange (%v)", group, expired, err)
+		}
+	}
+}
+
+// Tasks of a group that end in one call look for its next tasks once, however many queues
+// hold them.
+func TestReportsOfAGroupOpenItOnce(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	const tasks, queues = 100, 50
+	s.limitGroup(t, "g", tasks)
+	specs := make([]worker.Spec, tasks)
+	for i := range specs {
+		specs[i] = worker.Spec{Kind: "k", Group: "g"}
+	}
+	s.enqueue(t, specs...)
+	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, tasks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for q := range queues {
+		name := fmt.Sprint("q", q)
+		s.enqueue(t, worker.Spec{Kind: "k", Group: "g", Queue: name}, worker.Spec{Kind: "k", Group: "g", Queue: name})
+	}
+	var reports []worker.Report
+	for _, task := range tasksOf(got) {
+		reports = append(reports, reportOn(task, worker.Succeed))
+	}
+	commands := func() int64 { // in scripts, too
+		var n, calls int64
+		for _, line := range strings.Split(s.rdb.Info(t.Context(), "commandstats").Val(), "\n") {
+			if _, err := fmt.Sscanf(line, "cmdstat_zrangebylex:calls=%d", &calls); err == nil {
+				n += calls
+			}
+		}
+		return n
+	}
+	before := commands()
+	if _, err := s.store.Exchange(t.Context(), reportsOf(2, reports...)); err != nil {
+		t.Fatal(err)
+	}
+	if n := commands() - before; n > 4*queues {
+		t.Errorf("%d reports looked for the next task of the group %d times in %d queues", tasks, n, queues)
+	}
+}
+
+// An error belongs to the attempt that it ended: a later end or release without one
+// takes it off the task.
+func TestAnOldErrorIsNotThatOfALaterEnd(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	s.enqueue(t, worker.Spec{ID: "a", Kind: "k", Retain: new(time.Hour)})
+	for call, op := range []worker.Op{worker.Fail, worker.Release} {
+		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), worker.DefaultQueue, 1))
+		if err != nil || len(tasksOf(got)) != 1 {
+			t.Fatal(got, err)
+		}
+		r := reportOn(tasksOf(got)[0], op)
+		if op == worker.Fail {
+			r.Error, r.DelaySet = "broke", true
+		}
+		if _, err := s.store.Exchange(t.Context(), reportsOf(int64(2*call+2), r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.read(t, "a"); got.Error != "" || got.Failures != 1 {
+		t.Errorf("after a release: error %q, %d failures", got.Error, got.Failures)
+	}
+}
+
+// A replica that drains and names a busy queue hands it to another.
+func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
+	ctx := t.Context()
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	for _, r := range []string{"a", "b"} {
+		reg := worker.Registration{Replica: r, Lease: time.Hour, Queues: map[string]worker.QueueConfig{"q": {Workers: 1}}, Kinds: map[string]worker.Policy{"k": {}}}
+		if _, err := s.store.Join(ctx, reg); err != nil {
+			t.Fatal(err)
+		}
+		x := worker.Exchange{Replica: r, Lane: 1, Call: 1, Lease: time.Minute, Claims: []worker.Claim{{Queue: "q", N: 1}}, Idle: true}
+		if _, err := s.store.Exchange(ctx, x); err != nil {
+			t.Fatal(err)
+		}
+		for begin := s.now(t); s.now(t).Sub(begin) < 3*time.Millisecond; { // a is idle for longer
+		}
+	}
+	s.enqueue(t, worker.Spec{Kind: "k", Queue: "q"})
+	if n := s.rdb.LLen(ctx, s.prefix+"bell:a").Val(); n != 1 {
+		t.Fatalf("a has %d signals", n)
+	}
+	if _, err := s.store.Exchange(ctx, worker.Exchange{Replica: "a", Lane: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.rdb.LRange(ctx, s.prefix+"bell:b", 0, -1).Val(); len(got) != 1 || got[0] != "q:q" {
+		t.Errorf("the signals of b are %q", got)
+	}
+}
+
+// A repeated answer says how long its attempts may still take.
+func TestRepeatedAnswerHasTheNearerBound(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	s.enqueue(t, worker.Spec{Kind: "k", Timeout: 10 * time.Second, Deadline: 10_050 * time.Millisecond})
+	if _, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for begin := s.now(t); s.now(t).Sub(begin) < 100*time.Millisecond; {
+	}
+	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 1))
+	if err != nil || len(got.Claimed) != 1 || got.Claimed[0].Left > 9_900*time.Millisecond {
+		t.Errorf("again: %+v, %v", got.Claimed, err)
+	}
+}
+
+// read is a task, nil if there is none.
+func (s *site) read(t *testing.T, id string) *worker.Task {
+	t.Helper()
+	tasks, err := s.store.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tasks[0]
+}
+
+func (s *site) limitGroup(t *testing.T, group string, n int) {
+	t.Helper()
+	if err := s.store.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: group, Limit: &n}); err != nil {
+		t.Fatal(err)
+	}
+}
