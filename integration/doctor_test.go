@@ -102,7 +102,6 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 // doctor and the replicas' own upkeep at it, and checks that whatever is still a
 // task comes to its end and that nothing is left.
 func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
-	t.Parallel()
 	for _, by := range []string{"doctor", "upkeep"} {
 		t.Run(by, func(t *testing.T) {
 			seed := *damageSeed
@@ -242,7 +241,6 @@ func ptr[T any](v T) *T { return &v }
 
 // TestRepairsAreLogged checks that no repair is silent.
 func TestRepairsAreLogged(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
 	enqueue(t, s.client(), pool.Spec{Kind: "k", ID: "astray"})
 	s.rdb.Del(context.Background(), s.key("wait:default"))
@@ -271,7 +269,6 @@ func buildSchema(t *testing.T, version string) string {
 // program arrives: the newer one refuses, says why, and changes nothing; the
 // replica goes on. The other way round it is the same.
 func TestTwoSchemaVersionsAtOnce(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
 	c := s.client()
 	s.replicas(1, slots(1), "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })

@@ -47,7 +47,6 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 // 100,000 entries at once, a few of them bad, read by two
 // replicas: each is admitted or rejected exactly once.
 func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
-	t.Parallel()
 	const entries = 100_000
 	s := newSite(t)
 	c := s.client()

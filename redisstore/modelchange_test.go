@@ -172,7 +172,8 @@ func (w *walk) state() map[string]map[string]string {
 	maps.DeleteFunc(all, func(k string, _ map[string]string) bool {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
-		return kind == "bell" || kind == "idle" || kind == "replica" || name == "lock:maintenance"
+		return kind == "bell" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
+			strings.HasPrefix(name, "group:lines:") // cleared by who finds nothing there
 	})
 	for k, v := range all {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")
