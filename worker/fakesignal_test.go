@@ -1,0 +1,63 @@
+package worker
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Duration) (Signal, error) {
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	err := s.do(ctx, "listen", func() {})
+	for err == nil {
+		s.mu.Lock()
+		what := ""
+		if bell := s.bells[replica]; len(bell) > 0 {
+			what, s.bells[replica] = bell[0], bell[1:]
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if queue, ok := strings.CutPrefix(what, "q:"); ok {
+			return Signal{Queue: queue}, nil
+		}
+		if what != "" {
+			return Signal{Bell: true, Drain: what == "drain"}, nil
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return Signal{}, nil
+		case <-ctx.Done():
+			return Signal{}, ctx.Err()
+		}
+	}
+	return Signal{}, err
+}
+
+func (s *fakeStore) Ring(ctx context.Context, replica string) error {
+	return s.do(ctx, "ring", func() { s.ring(replica, "ring") })
+}
+
+func (s *fakeStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	if err := s.do(ctx, "await inbox", func() {}); err != nil {
+		return false, err
+	}
+	for {
+		s.mu.Lock()
+		has, changed := len(s.inbox) > 0, s.changed
+		s.mu.Unlock()
+		if has {
+			return true, nil
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// add makes a task; the caller holds the lock.
+func (s *fakeStore) add(spec Spec) {
+	if spec.Queue == "" {
+		spec.Queue = DefaultQueue
+	}
+	t := &fakeTask{Task: Task{Spec: spec}}
+	s.tasks[spec.ID] = t
+	s.enqueue(t, spec.Delay)
+}
+
+func (s *fakeStore) put(specs ...Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, spec := range specs {
+		s.add(spec)
+	}
+}
+
+// putQuietly makes a task whose wake-up is lost.
+func (s *fakeStore) putQuietly(spec Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	idle := s.idle
+	s.idle = make(map[string]bool)
+	s.add(spec)
+	s.idle = idle
+}
+
+// putN makes n tasks of a kind at once, named kind-1 …
+func (s *fakeStore) putN(n int, spec Spec) {
+	specs := make([]Spec, n)
+	for i := range specs {
+		spec.ID = fmt.Sprintf("%s-%d", spec.Kind, i+1)
+		specs[i] = spec
+	}
+	s.put(specs...)
+}
+
+func (s *fakeStore) push(specs ...Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inbox = append(s.inbox, specs...)
+	s.broadcast()
+}
+
+// requestStop flags a running task and rings its owner.
+func (s *fakeStore) requestStop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tasks[id].stop = true
+	s.ring(s.tasks[id].Replica, "stop")
+}
+
+// takeOver gives the running task to another replica.
+func (s *fakeStore) takeOver(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[id]
+	s.leaveClaim(t)
+	s.hand(t, s.newClaim("another", t.Queue, time.Hour, time.Time{}))
+}
+
+// forget makes the store forget its replicas, and its tasks too if it is to have
+// lost its data.
+func (s *fakeStore) forget(data bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.replicas)
+	clear(s.idle)
+	if data {
+		clear(s.tasks)
+		clear(s.held)
+		s.order = nil
+	}
+}
+
+// joined returns how often a replica has joined.
+func (s *fakeStore) joined() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.joins)
+}
+
+func (s *fakeStore) setFault(f func(op string) fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+func (s *fakeStore) task(id string) fakeTask {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.tasks[id]
+	if !ok {
+		return fakeTask{}
+	}
+	return *t
+}
+
+// said returns what became of the reports of a task.
+func (s *fakeStore) said(id string) (out []verdictOf) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range s.verdicts {
+		if v.ID == id {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// callsSince returns the calls since at, of the ops given, or of all.
+func (s *fakeStore) callsSince(at time.Time, ops ...string) (out []call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if !c.at.Before(at) && (len(ops) == 0 || slices.Contains(ops, c.op)) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
