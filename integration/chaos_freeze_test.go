@@ -13,8 +13,8 @@ import (
 // A process is stopped as a whole in the middle of a report, for
 // three leases. Where the report had not been sent another replica has run the
 // task by then, the report is refused with its own code, and the result that is
-// stored is the second's. Where it had been sent it counts, once, whatever the
-// repeated call is told: by then the pool has removed the replica.
+// stored is the second's. Where it had been sent it counts, once. The
+// answer to the repeated call is not checked: the pool has removed the replica.
 func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 	t.Parallel() // it waits for leases to end, mostly
 	// A busy machine must come from the claim to the report within the lease.

@@ -11,8 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Processes under load are told to end (SIGTERM) in a loop, and
-// replaced. None starts a handler after that, what has finished is reported, the
+// Processes under load get SIGTERM, one after the other, and are replaced. None starts a handler after that, what has finished is reported, the
 // rest is given back at once with no attempt used, and the process ends well.
 func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()

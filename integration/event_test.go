@@ -110,8 +110,8 @@ func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	}
 }
 
-// A consumer that hangs slows nobody, its lag is visible, and a
-// reader behind the trim is told.
+// A consumer that hangs slows no other, its lag is visible, and a reader whose next
+// events were trimmed gets an error.
 func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	const tasks, keep = 3000, 1000
 	s := newSite(t)

@@ -310,8 +310,7 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 	p.settles()
 }
 
-// The server forgets its scripts again and again, which nobody
-// notices.
+// The server forgets its scripts again and again. No task and no call fails.
 func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, 5*time.Second)

@@ -157,7 +157,8 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	// The ghost serves what the replica serves, and became idle before: it is told.
+	// The ghost serves what the replica serves, and has been idle for longer, so it gets
+	// the signal.
 	ghost := s.store()
 	if _, err := ghost.Join(t.Context(), worker.Registration{
 		Replica: "ghost", Lease: time.Hour, Queues: map[string]worker.QueueConfig{pool.DefaultQueue: {Workers: 1}},

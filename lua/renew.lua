@@ -6,7 +6,7 @@
 --       number of news, per news: fence, id, progress, 1 if there is progress, 1 if it got slow
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
--- Keeps: a lease never reaches past the bound of its attempts plus the grace, whoever renews it. Attempts that the pool
+-- Keeps: a lease never ends later than the bound of its attempts plus the grace. Attempts that the pool
 -- holds and the replica does not (a failover forgot their reports) are taken back.
 -- uses: base again claims event leave queue record removal run task totals trim wake
 run_when_full()

@@ -30,8 +30,8 @@ type Pool struct {
 }
 
 // New returns a pool over store. Everything that is wrong with cfg comes back at
-// once, as FieldErrors joined. It makes no call and starts nothing: the
-// methods do.
+// once, as FieldErrors joined. It calls no method of the store and
+// starts no goroutine.
 func New(store Store, cfg Config) (*Pool, error) {
 	var errs []error
 	if store == nil {

@@ -173,7 +173,7 @@ func (w *walk) state() map[string]map[string]string {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
 		return kind == "bell" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
-			strings.HasPrefix(name, "group:lines:") // cleared by who finds nothing there
+			strings.HasPrefix(name, "group:lines:") // a queue without parked tasks is removed when it is looked at
 	})
 	for k, v := range all {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")

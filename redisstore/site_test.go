@@ -102,7 +102,7 @@ func reportOn(task *worker.Task, op worker.Op) worker.Report {
 	return r
 }
 
-// heldBy are the claims of tasks, as a renewal names them.
+// heldBy returns the claims of the tasks in the form of a renewal.
 func heldBy(tasks ...*worker.Task) []worker.HeldClaim {
 	var held []worker.HeldClaim
 	for _, t := range tasks {

@@ -29,9 +29,9 @@ func randomly(t *testing.T, steps int, f func(t *testing.T, rdb *redis.Client, s
 	t.Run("redis", func(t *testing.T) { f(t, redisserver.Shared(t).Client(t), steps) })
 }
 
-// notRaced skips a test over miniredis under the race detector: its scripts take ten
-// times as long there, and the test over a real server runs the same code of ours. make
-// test runs both.
+// notRaced skips a test over miniredis under the race detector: its Lua scripts
+// take ten times as long there, and the same Go code runs over a real server. make test
+// runs this test without the detector.
 func notRaced(t *testing.T) {
 	if raced {
 		t.Skip("make emulated runs it, without the race detector")

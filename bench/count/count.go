@@ -20,7 +20,7 @@ type Result struct {
 	Profile *Profile
 }
 
-// PerTask is the instructions per task.
+// PerTask returns the number of instructions per task.
 func (r Result) PerTask() int64 { return r.Profile.Total / int64(r.Tasks) }
 
 // Run measures phases, of so many tasks each, and hands over their results in

@@ -25,7 +25,7 @@ type edge struct{ caller, callee string }
 
 type sum struct{ calls, cost int64 }
 
-// Item is a part of the cost.
+// Item is one line of a profile: a function or a command and its cost.
 type Item struct {
 	Name        string
 	Cost, Calls int64
@@ -112,7 +112,7 @@ func (p *Profile) inclusive(name string) sum {
 	return all
 }
 
-// called are the functions that a function calls, dearest first.
+// called returns the functions that a function calls, the most expensive first.
 func (p *Profile) called(caller string) []Item {
 	var all []Item
 	for e, c := range p.edges {

@@ -60,7 +60,7 @@ function Admit.holder_of(key)
   if state and not Record.TERMINAL[state] then return holder, state end
 end
 
--- reply_for_duplicate lets a task that is there answer whoever enqueued it again.
+-- reply_for_duplicate answers an entry whose id a task has: at the task's end, or now if it has ended.
 local function reply_for_duplicate(id, state)
   local m = Task.load(id)
   if not m then return end -- made by this call with its group, which wants a reply as well

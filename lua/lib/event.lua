@@ -6,7 +6,7 @@ local EVENTS = P .. 'events'
 call('XLEN', EVENTS)
 Event.KEY = EVENTS
 
-Event.appended = 0 -- changes since meta was told of them
+Event.appended = 0 -- changes that are not yet counted in meta
 local COLUMNS = { 'v', 'attempt', 'replica', 'wait_ms', 'run_ms', 'group' }
 local PER_ENTRY = 50
 

@@ -26,7 +26,8 @@ function Leave.more(m)
   end
 end
 
--- write writes what was collected, and notes which queues have got room by it.
+-- write removes the collected attempts from the running tasks, notes which queues have room now, and makes the next tasks
+-- of their groups claimable.
 function Leave.write()
   for queue, ids in pairs(left) do
     in_parts(2000, ids, 'HDEL', P .. 'run:' .. queue)

@@ -1,8 +1,8 @@
 -- uses: base wake
 -- Replicas that leave their class, or the list.
 
--- inherit wakes others in the place of a replica that is gone: it may have been told of ready queues, or have been the only
--- one that knew when the next task is due.
+-- inherit wakes other replicas of the class after one has gone: only that one may have known of ready queues, or when the
+-- next task is due.
 function Members.inherit(class)
   for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.ring_for(queue, class) end
   if call('EXISTS', P .. 'scheduled') == 1 then Wake.ring_idle(class, NOW, 'due') end

@@ -16,7 +16,7 @@ local function outcome_text(id, created, state, code, error, result, form)
   return table.concat(parts, ',') .. '}'
 end
 
--- push_reply appends an object to the reply list of an id. A key of another type is left alone: nobody waits there.
+-- push_reply appends an object to the reply list of an id. A key of another type stays as it is.
 function Outcome.push_reply(id, text)
   local key = P .. 'reply:' .. id
   if type(redis.pcall('RPUSH', key, text)) == 'number' then call('PEXPIRE', key, REPLY_TTL) end

@@ -19,7 +19,7 @@ function Trim.account()
   Event.appended = 0
 end
 
--- close writes the events and accounts for them.
+-- close appends the collected events to the stream, and trims it.
 function Trim.close()
   Event.write()
   Trim.account()

@@ -8,8 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// The rules of what an exchange tells a replica with free slots, and of what
-// becomes of a wake-up.
+// The rules of ready queues in the answer to a replica with free slots, and of wake-ups
+// that it does not use.
 var idleRules = []rule{
 	{"ReadyQueuesAreReturnedToAnIdleReplica", readyQueuesAreReturned},
 	{"ReadyQueuesAreReturnedInTurn", readyQueuesInTurn},
@@ -184,7 +184,7 @@ func busyQueueIsPassedOn(b *bundle) {
 }
 
 // Two replicas without a slot for the queue must not wake each other as long as
-// its task waits. A third that has one is woken, or told when it asks.
+// its task waits. A third that has one is woken, or gets the queue in its next answer.
 func busyQueueIsNotPassedOnForEver(b *bundle) {
 	b.serve("v", "p", "q")
 	b.serve("w", "p", "q")
