@@ -1,14 +1,20 @@
 -- configure: changes live settings.
 --
 -- KEYS  prefix, meta
--- ARGV  number of settings, then per setting: field of meta, value ('' removes it); then groups whose own limit changed
--- Returns 1.
+-- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), number of settings, then per
+--       setting: field of meta, value ('' removes it); then groups whose own limit changed
+-- Returns 1. Error UNCOUNTED if the pool would get a limit before all that runs has been counted.
 -- Keeps: a setting holds for every claim after this call. The queues and groups that are named are woken here; after a
 -- change of the pool the caller wakes all queues.
--- uses: base queue queues wake
+-- uses: base queue queues settings wake
 run_when_full()
-local last = 1 + 2 * ARGV[1]
-for i = 2, last, 2 do
+local last = 2 + 2 * ARGV[2]
+for i = 3, last, 2 do
+  if ARGV[i] == 'limit' and ARGV[i + 1] ~= '' and not Settings.counted(ARGV[1]) then
+    return redis.error_reply('UNCOUNTED')
+  end
+end
+for i = 3, last, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^paused:(.+)$')
     or string.match(field, '^cap:(.+)$')
@@ -17,7 +23,10 @@ for i = 2, last, 2 do
     claimable[queue] = true
   end
   if value == '' then call('HDEL', META, field) else call('HSET', META, field, value) end
-  if field == 'limit' and value == '' then call('DEL', P .. 'counted', P .. 'held') end
+  if field == 'limit' and value == '' then
+    call('DEL', P .. 'counted', P .. 'held')
+    call('HINCRBY', META, 'limit:removed', 1)
+  end
 end
 for i = last + 1, #ARGV do Queue.open(ARGV[i]) end
 Wake.all()

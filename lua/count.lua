@@ -1,13 +1,14 @@
 -- count: builds the set of all running tasks, which exists while the pool has a limit, a page of queues at a time.
 --
 -- KEYS  prefix, meta
--- ARGV  cursor (0 for the start), most queues
--- Returns the cursor to go on from, '0' at the end.
+-- ARGV  cursor (0 for the start), most queues, limit:removed as read before the first page
+-- Returns the cursor to go on from, '0' at the end. Error UNCOUNTED if the limit was removed since: count again.
 -- Keeps: meta has a limit, at first one that holds nothing back, before the first page: what starts or ends meanwhile is
 -- counted by its own step.
 -- uses: base settings
 run_when_full()
 if ARGV[1] == '0' then call('HSETNX', META, 'limit', Settings.UNLIMITED) end
+if not Settings.counted(ARGV[3]) then return redis.error_reply('UNCOUNTED') end
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
 for _, queue in ipairs(got[2]) do
   in_parts(2000, call('HKEYS', P .. 'run:' .. queue), 'SADD', P .. 'counted')

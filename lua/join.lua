@@ -1,30 +1,36 @@
 -- join: announces a replica and publishes what it configures, in one call or page by page.
 --
 -- KEYS  prefix, meta
--- ARGV  schema version, replica, lease ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it
---       started, number of settings, per setting: field of meta, value; number of kinds, per kind: kind, policy; number of
---       queues, queues. A class is the hash of the queues and kinds that a replica serves.
+-- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), schema version, replica, lease ms,
+--       class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
+--       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the hash
+--       of the queues and kinds that a replica serves.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value was changed from one that
---       another configuration set, each with the former value.
+--       another configuration set, each with the former value. Error UNCOUNTED if the pool would get a limit before all that runs has been counted.
 -- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes. A replica
 -- gets tasks only after its last page.
 -- uses: base queue queues settings wake
 run_when_full()
 local schema = call('HGET', META, 'schema')
-if schema and schema ~= ARGV[1] then return redis.error_reply('SCHEMA ' .. schema) end
-local replica, lease, class, page, last = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
+if schema and schema ~= ARGV[2] then return redis.error_reply('SCHEMA ' .. schema) end
+for i = 11, 9 + 2 * ARGV[10], 2 do
+  if ARGV[i] == 'limit' and call('HGET', META, 'config:limit') ~= ARGV[i + 1] and not Settings.counted(ARGV[1]) then
+    return redis.error_reply('UNCOUNTED')
+  end
+end
+local replica, lease, class, page, last = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7] == '1'
 local record, group = P .. 'replica:' .. replica, P .. 'class:' .. class
 
-call('HSET', META, 'schema', ARGV[1])
+call('HSET', META, 'schema', ARGV[2])
 -- The epoch distinguishes a replica's record from before the settings were lost from one of now.
 call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
 call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
-call('HSET', record, 'about', ARGV[7], 'class', class, 'lease', whole(lease), 'started_at', whole(NOW - ARGV[8]),
+call('HSET', record, 'about', ARGV[8], 'class', class, 'lease', whole(lease), 'started_at', whole(NOW - ARGV[9]),
   'seen_at', NOW_TEXT, 'running', 0, 'stuck', 0)
 call('HSET', group, 'r:' .. replica, 1)
 
-local reply, at = { call('HEXISTS', group, 'complete') }, 10
-for _ = 1, tonumber(ARGV[9]) do
+local reply, at = { call('HEXISTS', group, 'complete') }, 11
+for _ = 1, tonumber(ARGV[10]) do
   local field, value = ARGV[at], ARGV[at + 1]
   at = at + 2
   local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^cap:(.+)$')

@@ -1,9 +1,10 @@
 -- retry: puts ended tasks back into their queues as a new generation, behind all that wait.
 --
 -- KEYS  prefix, meta
--- ARGV  ids
+-- ARGV  id of the call, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
--- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder.
+-- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder. A call that is repeated puts
+-- a task back once, even if it has ended again in between.
 -- uses: base admit event queue record task totals trim wake words
 run_when_full()
 local reply = {}
@@ -23,7 +24,7 @@ local function put_back_ended(m)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
   local more = Record.more(m.id)
   call('HDEL', more, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'slow', 'ended_at', 'reply', 'form')
-  call('HSET', more, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT,
+  call('HSET', more, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT, 'retry', ARGV[1],
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')
   call('SETRANGE', Record.key(m.id), 17, score)
@@ -33,10 +34,13 @@ local function put_back_ended(m)
   claimable[m.queue] = true
 end
 
-for _, id in ipairs(ARGV) do
+for i = 2, #ARGV do
+  local id = ARGV[i]
   local m = Task.load(id)
   local state, done = m and m.state or '', 0
-  if Record.TERMINAL[state] then
+  if m and Record.soft('HGET', Record.more(id), 'retry') == ARGV[1] then
+    done = 1
+  elseif Record.TERMINAL[state] then
     local unique = m.unique and P .. 'unique:' .. m.unique
     if unique and Admit.holder_of(unique) then
       done = -1

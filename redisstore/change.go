@@ -18,7 +18,7 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.C
 
 // Retry puts ended tasks back into their queues, behind all that wait.
 func (s *Store) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
-	changes, err := s.change(ctx, retryScript, nil, ids)
+	changes, err := s.change(ctx, retryScript, []any{newIDs(1)[0]}, ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 

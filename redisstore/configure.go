@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -28,11 +30,8 @@ func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error
 }
 
 func (s *Store) configure(ctx context.Context, c *changes) error {
-	if err := s.countPool(ctx, c.poolLimit); err != nil {
-		return err
-	}
 	args := append([]any{len(c.fields) / 2}, c.fields...)
-	if _, err := s.run(ctx, configureScript, append(args, c.groups...)...); err != nil {
+	if _, err := s.runCounted(ctx, configureScript, append(args, c.groups...)...); err != nil {
 		return err
 	}
 	if c.regroup {
@@ -51,9 +50,8 @@ type changes struct {
 	fields []any // of the meta hash, each with its value, "" for none
 	groups []any // whose own limits change
 
-	poolLimit int  // that is set; 0 for none
-	wakeAll   bool // any queue may have claimable tasks
-	regroup   bool // any group may have room
+	wakeAll bool // any queue may have claimable tasks
+	regroup bool // any group may have room
 }
 
 func (c *changes) add(set worker.Setting) error {
@@ -62,9 +60,6 @@ func (c *changes) add(set worker.Setting) error {
 		c.number("limit", set.Limit)
 		c.flag("paused", set.Pause)
 		c.wakeAll = true
-		if set.Limit != nil {
-			c.poolLimit = *set.Limit
-		}
 	case worker.QueueScope:
 		c.number("limit:queue:"+set.Name, set.Limit)
 		c.number("cap:"+set.Name, set.MaxLen)
@@ -105,24 +100,51 @@ func (c *changes) flag(field string, on *bool) {
 // lua/lib/settings.lua.
 const unlimited = "1000000000"
 
-// countPool counts what runs in the pool before its first limit is set: from then on the
-// steps themselves keep the count.
-func (s *Store) countPool(ctx context.Context, limit int) error {
-	if limit <= 0 {
-		return nil
+// runCounted makes a call that may set the limit of the pool. The script refuses to set
+// it before all that runs has been counted; from then on the steps keep the count.
+func (s *Store) runCounted(ctx context.Context, sc *script, args ...any) (any, error) {
+	for removed := ""; ; {
+		reply, err := s.run(ctx, sc, append([]any{removed}, args...)...)
+		if !uncounted(err) {
+			return reply, err
+		}
+		if removed, err = s.countPool(ctx); err != nil {
+			return nil, err
+		}
 	}
-	was, err := s.setting(ctx, "limit")
-	if err != nil || was != "" && was != unlimited {
+}
+
+func uncounted(err error) bool { return redis.HasErrorPrefix(err, "UNCOUNTED") }
+
+// countPool counts what runs in the pool, unless it has a limit. It returns what
+// limit:removed was before; "" if the limit was removed meanwhile.
+func (s *Store) countPool(ctx context.Context) (removed string, err error) {
+	var meta []any
+	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		meta, err = rdb.HMGet(ctx, s.key("meta"), "limit", "limit:removed").Result()
 		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	removed = "0"
+	if n, ok := meta[1].(string); ok {
+		removed = n
+	}
+	if meta[0] != nil && meta[0] != unlimited {
+		return removed, nil
 	}
 	for cursor := firstPage; ; {
-		reply, err := s.run(ctx, countScript, cursor, countPage)
+		reply, err := s.run(ctx, countScript, cursor, countPage, removed)
+		if uncounted(err) {
+			return "", nil
+		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		r := readSingle("count", reply)
 		if cursor = r.string(); r.err != nil || cursor == lastPage {
-			return r.err
+			return removed, r.err
 		}
 	}
 }

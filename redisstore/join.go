@@ -40,21 +40,20 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	var warnings []string
 	for _, c := range changed {
 		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %d, as this replica configures", c.field, c.was, c.n))
-		if c.field == "limit" {
-			err = errors.Join(err, s.wakeAll(ctx))
-		}
-		if c.field == "limit:group" {
-			err = errors.Join(err, s.regroup(ctx))
-		}
+	}
+	// Whether the script changed the limits of the pool or of all groups is not known: a
+	// repeated call finds what the first one has changed, if the first reply was lost.
+	if r.Limits.Pool > 0 {
+		err = s.wakeAll(ctx)
+	}
+	if r.Limits.DefaultGroup > 0 {
+		err = errors.Join(err, s.regroup(ctx))
 	}
 	return warnings, s.fail(ctx, "join", err)
 }
 
 // join sends the pages and returns the settings that were changed.
 func (s *Store) join(ctx context.Context, r worker.Registration) (changed []setting, err error) {
-	if err := s.countPool(ctx, r.Limits.Pool); err != nil {
-		return nil, err
-	}
 	settings, class := settingsOf(r), classFor(r)
 	kinds, queues := slices.Sorted(maps.Keys(r.Kinds)), slices.Sorted(maps.Keys(r.Queues))
 	byField := map[string]setting{}
@@ -81,7 +80,7 @@ func (s *Store) join(ctx context.Context, r worker.Registration) (changed []sett
 			args = append(args, k, policyWords(r.Kinds[k]))
 		}
 		args = append(append(args, len(someQueues)), anys(someQueues)...)
-		reply, err := s.run(ctx, joinScript, args...)
+		reply, err := s.runCounted(ctx, joinScript, args...)
 		if err != nil {
 			return nil, err
 		}

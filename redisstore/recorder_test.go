@@ -48,14 +48,21 @@ func (r *recorder) take() [][]any {
 	return calls
 }
 
-// ran are the ARGV of the recorded calls of a script, which was called by hash or
-// in full.
-func (r *recorder) ran(script string) [][]any {
-	var argv [][]any
+// calls reports whether a command calls a script, by hash or in full.
+func calls(args []any, script string) bool {
+	if len(args) < 2 {
+		return false
+	}
 	text := lua.Source(script)
 	sum := sha1.Sum([]byte(text))
+	return args[1] == text || args[1] == hex.EncodeToString(sum[:])
+}
+
+// ran are the ARGV of the recorded calls of a script.
+func (r *recorder) ran(script string) [][]any {
+	var argv [][]any
 	for _, c := range r.take() {
-		if c[1] == text || c[1] == hex.EncodeToString(sum[:]) {
+		if calls(c, script) {
 			argv = append(argv, c[5:])
 		}
 	}

@@ -146,6 +146,9 @@ func (s *stepped) keyed() map[string]map[string]string {
 			if name == "meta" && (member == "fence" || member == "epoch" || strings.HasPrefix(member, "events:")) {
 				continue
 			}
+			if member == "retry" && strings.HasPrefix(name, "more:") {
+				continue
+			}
 			out[name][times.ReplaceAllString(member, "T")] = times.ReplaceAllString(value, "T")
 		}
 	}

@@ -12,7 +12,8 @@ function Finish.remember(m, code, error, log)
   m.remembered = true
 end
 
--- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are kept.
+-- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are
+-- kept: one more that ends removes the one that would be removed first anyway.
 local FINITE, KEPT = '9007199254740991', 10000
 
 -- keep_ended keeps a task that has ended.
@@ -37,8 +38,10 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   local over = call('ZCOUNT', index, '-inf', FINITE) - KEPT
   if over <= 0 then return end
   for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', FINITE, 'LIMIT', 0, math.min(over, 1000))) do
-    call('ZREM', index, old)
-    Removal.add(old, true)
+    if old ~= m.id then
+      call('ZREM', index, old)
+      Removal.add(old, true)
+    end
   end
 end
 

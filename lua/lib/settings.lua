@@ -4,6 +4,13 @@
 -- The limit of a pool while its running tasks are being counted, before its first real limit: see count.lua.
 Settings.UNLIMITED = '1000000000'
 
+-- counted reports whether all that runs in the pool has been counted, by a caller that read limit:removed before it counted.
+-- That number grows when the limit, and the count with it, is removed.
+function Settings.counted(removed)
+  local h = call('HMGET', META, 'limit', 'limit:removed')
+  return h[1] and (h[2] or '0') == removed
+end
+
 -- of reads what is set for a queue and for the pool, once per call: paused, limit, pool_limit, cap, large (whether
 -- the pool ever had large payloads).
 local read = {}

@@ -1,0 +1,207 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// between runs f before the nth call of a client; or, if a script is named, after its first
+// call, which is then repeated as if its reply had been lost.
+type between struct {
+	n      int
+	script string
+	f      func()
+}
+
+func (b *between) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (b *between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (b *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if b.script == "" {
+			if b.n--; b.n == 0 {
+				b.run()
+			}
+			return next(ctx, cmd)
+		}
+		err := next(ctx, cmd)
+		if err == nil && calls(cmd.Args(), b.script) && b.run() {
+			err = next(ctx, cmd)
+		}
+		return err
+	}
+}
+
+// run runs f once.
+func (b *between) run() bool {
+	f := b.f
+	if b.f = nil; f != nil {
+		f()
+	}
+	return f != nil
+}
+
+// with is a store on a client of its own, whose calls b sees after the check of the schema.
+func (s *site) with(t *testing.T, b *between) *redisstore.Store {
+	t.Helper()
+	rdb := redis.NewClient(s.rdb.Options())
+	t.Cleanup(func() { rdb.Close() })
+	st := s.open(t, rdb)
+	if _, err := st.Stats(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rdb.AddHook(b)
+	return st
+}
+
+// However the removal of the pool's limit falls into a call that sets one, what ran
+// before counts against the limit that is there at the end.
+func TestLimitIsNeverSetWithoutACount(t *testing.T) {
+	two, three, none := 2, 3, 0
+	set := func(st *redisstore.Store, n *int) error {
+		return st.Configure(t.Context(), worker.Setting{Scope: worker.PoolScope, Limit: n})
+	}
+	join := func(st *redisstore.Store, n *int) error {
+		_, err := st.Join(t.Context(), worker.Registration{Replica: "late", Lease: time.Hour, Limits: worker.Limits{Pool: *n}})
+		return err
+	}
+	for name, call := range map[string]func(*redisstore.Store, *int) error{"configure": set, "join": join} {
+		for _, limited := range []bool{false, true} {
+			for n := range 8 {
+				t.Run(fmt.Sprint(name, " limited ", limited, " before call ", n+1), func(t *testing.T) {
+					s := newSite(t, redisserver.Shared(t).Client(t))
+					s.join(t, "r")
+					s.enqueue(t, make([]worker.Spec, 10)...)
+					got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 5))
+					if err != nil || len(tasksOf(got)) != 5 {
+						t.Fatal(got, err)
+					}
+					if limited {
+						if err := set(s.store, &two); err != nil {
+							t.Fatal(err)
+						}
+					}
+					st := s.with(t, &between{n: n + 1, f: func() {
+						if err := set(s.store, &none); err != nil {
+							t.Error(err)
+						}
+					}})
+					if err := call(st, &three); err != nil {
+						t.Fatal(err)
+					}
+					if limit := s.rdb.HGet(t.Context(), s.prefix+"meta", "limit").Val(); limit == "" {
+						if n := s.rdb.Exists(t.Context(), s.prefix+"counted").Val(); n != 0 {
+							t.Error("a pool without a limit has a count")
+						}
+						return // it was removed last
+					}
+					if n := s.rdb.SCard(t.Context(), s.prefix+"counted").Val(); n != 5 {
+						t.Errorf("%d tasks are counted, 5 run", n)
+					}
+					got, err = s.store.Exchange(t.Context(), claimOf(2, worker.DefaultQueue, 5))
+					if n := len(tasksOf(got)); n != 0 || err != nil {
+						t.Errorf("%d tasks were started above the limit, %v", n, err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A replica that raises the limit of all groups lets their tasks go, also if the first
+// reply to its join was lost.
+func TestJoinWhoseReplyWasLostLetsGroupsGo(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	reg := worker.Registration{Replica: "old", Lease: time.Hour, Limits: worker.Limits{DefaultGroup: 1}}
+	if _, err := s.store.Join(t.Context(), reg); err != nil {
+		t.Fatal(err)
+	}
+	s.enqueue(t, worker.Spec{Group: "g"}, worker.Spec{Group: "g"}, worker.Spec{Group: "g"})
+	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 3))
+	if err != nil || len(tasksOf(got)) != 1 {
+		t.Fatal(got, err)
+	}
+	st := s.with(t, &between{script: "join", f: func() {}})
+	reg.Replica, reg.Limits.DefaultGroup = "new", 10
+	if _, err := st.Join(t.Context(), reg); err != nil {
+		t.Fatal(err)
+	}
+	got, err = s.store.Exchange(t.Context(), claimOf(2, worker.DefaultQueue, 3))
+	if n := len(tasksOf(got)); n != 2 || err != nil {
+		t.Errorf("%d of 2 tasks were handed out, %v", n, err)
+	}
+}
+
+// A retry whose reply was lost puts a task back once, even if the task has failed again
+// before the call is repeated.
+func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	s.enqueue(t, worker.Spec{ID: "a", MaxAttempts: 1})
+	call := int64(0)
+	fail := func() {
+		call++
+		got, err := s.store.Exchange(t.Context(), claimOf(call, worker.DefaultQueue, 1))
+		if err != nil || len(tasksOf(got)) != 1 {
+			t.Fatal(got, err)
+		}
+		call++
+		if _, err := s.store.Exchange(t.Context(), reportsOf(call, reportOn(tasksOf(got)[0], worker.Fail))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail()
+	changes, err := s.with(t, &between{script: "retry", f: fail}).Retry(t.Context(), "a")
+	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != worker.Failed {
+		t.Errorf("the retry answered %+v, %v", changes, err)
+	}
+	if got := s.read(t, "a"); got.State != worker.Failed || got.Generation != 1 {
+		t.Errorf("the task is %s of generation %d", got.State, got.Generation)
+	}
+	if changes, err = s.store.Retry(t.Context(), "a"); err != nil || !changes[0].Done {
+		t.Errorf("the next retry answered %+v, %v", changes, err)
+	}
+	if got := s.read(t, "a"); got.State != worker.Waiting || got.Generation != 2 {
+		t.Errorf("the task is %s of generation %d", got.State, got.Generation)
+	}
+}
+
+// A task that has just ended is kept, even if all others are kept longer.
+func TestTaskThatHasJustEndedIsKept(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.join(t, "r")
+	var others []redis.Z
+	for i := range 10_000 {
+		others = append(others, redis.Z{Score: float64(time.Now().Add(24 * time.Hour).UnixMilli()), Member: fmt.Sprint("other", i)})
+	}
+	if err := s.rdb.ZAdd(t.Context(), s.prefix+"ended:failed", others...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for call, id := range []string{"a", "b", "c"} {
+		s.enqueue(t, worker.Spec{ID: id, MaxAttempts: 1, Retain: new(time.Minute)})
+		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), worker.DefaultQueue, 1))
+		if err != nil || len(tasksOf(got)) != 1 {
+			t.Fatal(got, err)
+		}
+		if _, err := s.store.Exchange(t.Context(), reportsOf(int64(2*call+2), reportOn(tasksOf(got)[0], worker.Fail))); err != nil {
+			t.Fatal(err)
+		}
+		if task := s.read(t, id); task == nil || task.State != worker.Failed {
+			t.Errorf("%s is %+v", id, task)
+		}
+	}
+	if n := s.rdb.ZCard(t.Context(), s.prefix+"ended:failed").Val(); n > 10_001 {
+		t.Errorf("%d failed tasks are kept", n)
+	}
+}
