@@ -22,8 +22,9 @@ for i = 3, last, 2 do
     Queues.list(queue)
     claimable[queue] = true
   end
-  if value == '' then call('HDEL', META, field) else call('HSET', META, field, value) end
-  if field == 'limit' and value == '' then
+  if value ~= '' then
+    call('HSET', META, field, value)
+  elseif call('HDEL', META, field) == 1 and field == 'limit' then
     call('DEL', P .. 'counted', P .. 'held')
     call('HINCRBY', META, 'limit:removed', 1)
   end

@@ -1,12 +1,13 @@
 -- join: announces a replica and publishes what it configures, in one call or page by page.
 --
 -- KEYS  prefix, meta
--- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), schema version, replica, lease ms,
---       class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
---       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the hash
---       of the queues and kinds that a replica serves.
+-- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), schema version, replica, lease
+--       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
+--       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the
+--       hash of the queues and kinds that a replica serves.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value was changed from one that
---       another configuration set, each with the former value. Error UNCOUNTED if the pool would get a limit before all that runs has been counted.
+--       another configuration set, each with the former value. Error UNCOUNTED if the pool would get a limit before all that
+--       runs has been counted.
 -- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes. A replica
 -- gets tasks only after its last page.
 -- uses: base queue queues settings wake

@@ -3,8 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  id of the call, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
--- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder. A call that is repeated puts
--- a task back once, even if it has ended again in between.
+-- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder. A repeated call
+-- puts a task back once, even if it has ended again in between.
 -- uses: base admit event queue record task totals trim wake words
 run_when_full()
 local reply = {}
