@@ -82,7 +82,7 @@ local function note(fence, id, progress, slow)
   Task.keep(id, m, 'slow', fence)
   run.v = run.v + 1
   call('HSET', P .. 'run:' .. m.queue, id,
-    Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica))
+    Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica, run.group))
   Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
 end
 for i = at + 1, at + 5 * ARGV[at], 5 do

@@ -207,17 +207,20 @@ func (w *walk) checkRunning(k keys) {
 		for id, entry := range entries {
 			m := w.tasks[id]
 			f := strings.Fields(entry)
-			if m == nil || m.state != worker.Running || m.spec.Queue != queue || len(f) != 7 {
+			if m == nil || m.state != worker.Running || m.spec.Queue != queue || len(f) < 7 {
 				w.failf("run:%s has %s: %q, of %+v", queue, id, entry, m)
 				continue
 			}
 			seen[id] = true
 			flag := "0"
 			s := m.spec
-			if m.past || s.Group != "" || s.Unique != "" || s.Retain != nil || s.Reply || len(s.Headers) > 0 || m.timed && (s.TTL > 0 || s.Deadline > 0) {
+			if m.past || s.Unique != "" || s.Retain != nil || s.Reply || len(s.Headers) > 0 || m.timed && (s.TTL > 0 || s.Deadline > 0) {
 				flag = "1"
 			}
 			want := fmt.Sprintf("%d %d %d %s %s %s %s", m.fence, m.attempt, m.v, f[3], flag, m.spec.Kind, m.replica)
+			if s.Group != "" {
+				want += " " + s.Group
+			}
 			if strings.TrimRight(entry, " ") != want || len(entry) < 66 {
 				w.failf("run:%s has %s: %q, want %q, padded to 66", queue, id, entry, want)
 			}

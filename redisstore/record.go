@@ -146,13 +146,13 @@ func setField(t *worker.Task, name, v string, f *fieldReader) {
 	}
 }
 
-// setRun sets what a run entry says: fence, attempt, version, start, flag, kind and
-// replica, padded with spaces.
+// setRun sets what a run entry says: fence, attempt, version, start, flag, kind, replica
+// and, if there is one, group, padded with spaces.
 func setRun(t *worker.Task, entry string, f *fieldReader) {
 	t.State = worker.Running
 	part := strings.Fields(entry)
-	if len(part) != 7 {
-		f.fail("run", fmt.Errorf("must have seven parts, not %q", clipName(entry)))
+	if len(part) != 7 && len(part) != 8 {
+		f.fail("run", fmt.Errorf("must have seven or eight parts, not %q", clipName(entry)))
 		return
 	}
 	t.Fence, t.Attempt, t.Version = f.count("run", part[0]), f.count("run", part[1]), f.count("run", part[2])

@@ -26,12 +26,12 @@ function Claimed.batch_for(step, time)
   return c
 end
 
--- entry_text is the run entry of the batch's tasks with this attempt, version, flag and kind.
-function Claimed.entry_text(step, c, attempt, v, flag, kind)
-  local key = attempt .. ' ' .. v .. ' ' .. flag .. ' ' .. kind
+-- entry_text is the run entry of the batch's tasks with this attempt, version, flag, kind and group.
+function Claimed.entry_text(step, c, attempt, v, flag, kind, group)
+  local key = table.concat({ attempt, v, flag, kind, group }, ' ')
   local text = c.texts[key]
   if not text then
-    text = Run.text(c.fence, attempt, v, NOW_TEXT, flag, kind, step.replica)
+    text = Run.text(c.fence, attempt, v, NOW_TEXT, flag, kind, step.replica, group)
     c.texts[key] = text
   end
   return text
@@ -43,8 +43,9 @@ function Claimed.start_plain(step, queue, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
+  if not words or not words.plain or words.queue ~= queue then return 0 end
   local created = number(string.sub(first, 4, 16))
-  if not words or not created or not words.plain or words.queue ~= queue then return 0 end
+  if not created then return 0 end
   local head, waited = string.sub(first, 1, stop), whole(NOW - created)
   local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
   local text = Claimed.entry_text(step, c, '1', '2', words.at_end and '1' or '0', words.kind)

@@ -14,12 +14,15 @@ function Leave.add(queue, id)
   ids[#ids + 1] = id
 end
 
+-- group takes one attempt out of the running tasks of its group.
+function Leave.group(group, id)
+  call('SREM', P .. 'group:run:' .. group, id)
+  opened[group] = true
+end
+
 -- more does what the end of an attempt with a group or a stop request needs besides.
 function Leave.more(m)
-  if m.group then
-    call('SREM', P .. 'group:run:' .. m.group, m.id)
-    opened[m.group] = true
-  end
+  if m.group then Leave.group(m.group, m.id) end
   local asked = P .. 'stop:' .. m.replica
   if m.flag == '1' and call('SREM', asked, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', asked) == 0 then
     call('HDEL', P .. 'replica:' .. m.replica, 'stop')

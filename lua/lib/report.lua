@@ -13,7 +13,7 @@ local function succeeded(queue, run, ids, k)
     b.ids[n] = ids[i]
   end
   b.n = n
-  Event.put(b, k, whole(run.v + 1), run.attempt, run.replica, nil, whole(NOW - run.start))
+  Event.put(b, k, whole(run.v + 1), run.attempt, run.replica, nil, whole(NOW - run.start), run.group)
   Removal.plain(ids, last - k + 1, last)
   Totals.count('succeeded', k)
   Totals.rate('out', queue, k)
@@ -38,6 +38,7 @@ local function report_group(g, queue, texts, from, left, gone, refused)
       left[n], gone[id] = id, true
       if run.flag == '0' and g.op == 'ok' then
         plain = plain + 1
+        if run.group then Leave.group(run.group, id) end
       else
         refused[j] = Ending.of(g.op, at, run)
       end
@@ -94,9 +95,9 @@ function Report.all(at)
     if text[i] == '' and queues > 1 then text[i] = string.rep('o', #ids) end
   end
   Leave.write()
+  if next(claimable) then Queue.write_places() end
   Claims.close(ended)
   Removal.write()
-  if next(claimable) then Queue.write_places() end
   Event.write()
   text = table.concat(text)
   return at, string.find(text, '[^o]') and text or ''

@@ -7,7 +7,7 @@ function Start.task(step, queue, t)
   local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
   local n = c.n + 1
   c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
-  c.runs[2 * n] = Claimed.entry_text(step, c, t.attempt, t.v, t.flag, words.kind)
+  c.runs[2 * n] = Claimed.entry_text(step, c, t.attempt, t.v, t.flag, words.kind, words.group)
   c.parts[c.size + 1] = t.record
   c.size = c.size + 1
   if t.extras then

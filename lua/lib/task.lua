@@ -40,7 +40,7 @@ function Task.keep(id, m, ...)
   if run and not m.leaving and run.flag ~= '1' then
     run.flag = '1'
     call('HSET', P .. 'run:' .. m.queue, id,
-      Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica))
+      Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica, run.group))
   end
 end
 

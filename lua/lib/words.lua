@@ -7,7 +7,7 @@ local KNOWN = ' group unique timeout_ms max_attempts backoff retain_ms reply hea
 local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever' }
 
 -- of reads the part of a header from the kind on. Tasks share the table it returns: it is not to be changed.
--- at_end is true if the end of an attempt has to read the header.
+-- at_end is true if the end of an attempt has to read the header for more than its group.
 local known_words = {}
 function Words.of(text)
   local w = known_words[text]
@@ -25,7 +25,7 @@ function Words.of(text)
       end
       w.kind, w.queue = kind, queue == '-' and 'default' or queue
       w.late_at = tonumber(w.expires_at or w.deadline_at or nil)
-      w.at_end = (w.group or w.unique or w.retain_ms or w.reply or w.headers or w.late_at) and true or false
+      w.at_end = (w.unique or w.retain_ms or w.reply or w.headers or w.late_at) and true or false
       w.plain = not (w.group or w.late_at or w.due_at)
     end
     known_words[text] = w

@@ -16,7 +16,7 @@ local function claim_for(fence)
 end
 
 function DoctorRunning.text_of(run)
-  return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica)
+  return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica, run.group)
 end
 
 -- give_claim gives an attempt a claim of its own, under a new fence and with a lease that has ended: it is taken back like
@@ -35,7 +35,7 @@ end
 -- run_for is a run entry for a task that has none that can be read. Its version is one that no event of the attempt has.
 function DoctorRunning.run_for(m, fence, start, replica)
   return { fence = fence, attempt = whole((tonumber(m.attempt) or 0) + 1), v = m.v + 2, start = start, flag = '1',
-    kind = m.kind, replica = replica }
+    kind = m.kind, replica = replica, group = m.group }
 end
 
 -- must_have checks that a running task is in a set that counts it.
@@ -78,9 +78,11 @@ function DoctorRunning.run(name, queue, id, text)
   local of_queue, ids = claim_for(run.fence)
   if of_queue ~= queue or not string.find(ids, ' ' .. id .. ' ', 1, true) then
     DoctorFinding.report('no_claim', name, id, run.fence, 'taken back', function() give_claim(queue, id, run) end)
-  elseif run.flag == '0' and (m.at_end or m.flag == '1') then
-    DoctorFinding.report('run_unflagged', name, id, '', 'corrected',
-      function() call('HSET', P .. name, id, DoctorRunning.text_of(run)) end)
+  elseif run.flag == '0' and (m.at_end or m.flag == '1' or m.group ~= run.group) then
+    DoctorFinding.report('run_unflagged', name, id, '', 'corrected', function()
+      run.group = m.group
+      call('HSET', P .. name, id, DoctorRunning.text_of(run))
+    end)
   end
   if m.group then must_have('not_in_group', 'group:run:' .. m.group, id) end
   check_stop(m, run)
