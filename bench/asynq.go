@@ -27,7 +27,7 @@ func openAsynq(_ context.Context, e env) (system, error) {
 
 func (a *asynqSystem) Version() string { return "asynq " + module("github.com/hibiken/asynq") }
 
-func (a *asynqSystem) Enqueue(ctx context.Context, t task) error {
+func (a *asynqSystem) Enqueue(ctx context.Context, t item) error {
 	var opts []asynq.Option
 	if t.Delay > 0 {
 		opts = append(opts, asynq.ProcessIn(t.Delay))
@@ -36,7 +36,7 @@ func (a *asynqSystem) Enqueue(ctx context.Context, t task) error {
 	return err
 }
 
-func (a *asynqSystem) EnqueueBatch(context.Context, []task) error { return errors.ErrUnsupported }
+func (a *asynqSystem) EnqueueBatch(context.Context, []item) error { return errors.ErrUnsupported }
 
 func (a *asynqSystem) Start(_ context.Context, workers int, h handler) error {
 	opt := a.opt

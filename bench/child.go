@@ -142,8 +142,8 @@ func (c *site) answer(ctx context.Context, name string, q request) (reply, error
 }
 
 func enqueue(ctx context.Context, s system, q request) error {
-	make := func(i int) task {
-		t := task{N: q.Offset + i, Size: q.Size}
+	make := func(i int) item {
+		t := item{N: q.Offset + i, Size: q.Size}
 		if q.Groups > 0 {
 			t.Group = fmt.Sprint("g", t.N%q.Groups)
 		}
@@ -154,7 +154,7 @@ func enqueue(ctx context.Context, s system, q request) error {
 		return paced(ctx, s, q, make)
 	case q.Batch > 0:
 		for at := 0; at < q.N; at += q.Batch {
-			var ts []task
+			var ts []item
 			for i := at; i < min(at+q.Batch, q.N); i++ {
 				ts = append(ts, make(i))
 			}
@@ -180,7 +180,7 @@ func enqueue(ctx context.Context, s system, q request) error {
 
 // paced enqueues at a steady rate without waiting for the earlier ones. Gaps
 // vary by a tenth, so that they do not run in step with a poller.
-func paced(ctx context.Context, s system, q request, make func(int) task) error {
+func paced(ctx context.Context, s system, q request, make func(int) item) error {
 	var wg sync.WaitGroup
 	errs := newFirst()
 	due := time.Now()

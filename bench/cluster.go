@@ -145,12 +145,12 @@ func openPools(ctx context.Context, e env) (system, error) {
 
 func (ps pools) Version() string { return ps[0].Version() }
 
-func (ps pools) Enqueue(ctx context.Context, t task) error {
+func (ps pools) Enqueue(ctx context.Context, t item) error {
 	return ps[t.N%len(ps)].Enqueue(ctx, t)
 }
 
-func (ps pools) EnqueueBatch(ctx context.Context, ts []task) error {
-	parts := make([][]task, len(ps))
+func (ps pools) EnqueueBatch(ctx context.Context, ts []item) error {
+	parts := make([][]item, len(ps))
 	for _, t := range ts {
 		parts[t.N%len(ps)] = append(parts[t.N%len(ps)], t)
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var drainSlots = []int{10, 50, 200}
@@ -85,7 +85,7 @@ func (b *bench) watchLimit(limit int) func() error {
 	go func() {
 		samples := 0
 		for ; ctx.Err() == nil; samples++ {
-			n, err := b.redis.rdb.HLen(ctx, "lts:{"+namespace+"}:run:"+worker.DefaultQueue).Result()
+			n, err := b.redis.rdb.HLen(ctx, "lts:{"+namespace+"}:run:"+task.DefaultQueue).Result()
 			if n > int64(limit) {
 				ended <- fmt.Errorf("%d tasks ran at once with a limit of %d", n, limit)
 				return

@@ -41,7 +41,7 @@ func (g *gocraft) Version() string {
 	return "gocraft/work " + module("github.com/gocraft/work") + ", redigo " + module("github.com/gomodule/redigo")
 }
 
-func (g *gocraft) Enqueue(_ context.Context, t task) error {
+func (g *gocraft) Enqueue(_ context.Context, t item) error {
 	a := t.args()
 	q := work.Q{"n": a.N}
 	if a.T != 0 {
@@ -54,7 +54,7 @@ func (g *gocraft) Enqueue(_ context.Context, t task) error {
 	return err
 }
 
-func (g *gocraft) EnqueueBatch(context.Context, []task) error { return errors.ErrUnsupported }
+func (g *gocraft) EnqueueBatch(context.Context, []item) error { return errors.ErrUnsupported }
 
 func (g *gocraft) Start(_ context.Context, workers int, h handler) error {
 	conns := g.conns

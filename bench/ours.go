@@ -12,7 +12,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // ours is the pool as a service embeds it: defaults, events and leases on.
@@ -53,7 +53,7 @@ func (o *ours) Version() string {
 	return "ltsworker " + module("github.com/ltsworker/ltsworker") + ", go-redis " + module("github.com/redis/go-redis/v9")
 }
 
-func (o *ours) Enqueue(ctx context.Context, t task) error {
+func (o *ours) Enqueue(ctx context.Context, t item) error {
 	if o.env.Inbox {
 		entry, err := json.Marshal(map[string]any{"kind": kind, "payload": t.args()})
 		if err != nil {
@@ -72,12 +72,12 @@ func (o *ours) Enqueue(ctx context.Context, t task) error {
 	return err
 }
 
-func (o *ours) EnqueueBatch(ctx context.Context, ts []task) error {
+func (o *ours) EnqueueBatch(ctx context.Context, ts []item) error {
 	_, err := o.client.EnqueueAll(ctx, specs(ts))
 	return err
 }
 
-func specs(ts []task) []pool.Spec {
+func specs(ts []item) []pool.Spec {
 	specs := make([]pool.Spec, len(ts))
 	for i, t := range ts {
 		specs[i] = pool.Spec{Kind: kind, Payload: t.args().json(), Delay: t.Delay, Group: t.Group}
@@ -96,7 +96,7 @@ func (o *ours) Start(ctx context.Context, workers int, h handler) error {
 		return err
 	}
 	if o.env.Untyped {
-		p.HandleKind(kind, func(_ context.Context, t *worker.Task) ([]byte, error) {
+		p.HandleKind(kind, func(_ context.Context, t *task.Task) ([]byte, error) {
 			h(scan(t.Payload))
 			return nil, nil
 		})

@@ -18,7 +18,7 @@ type args struct {
 // Kind makes args the arguments of ours and of River.
 func (args) Kind() string { return kind }
 
-func (t task) args() args {
+func (t item) args() args {
 	a := args{N: fmt.Sprintf("%08d", t.N), T: t.Sent}
 	if short := t.Size - len(a.json()) - len(`,"p":""`); short > 0 {
 		a.P = strings.Repeat("x", short)

@@ -51,9 +51,9 @@ func openRaw(inFlight int) opener {
 
 // Enqueue is not called: the figures of single calls measure a client that is
 // called by many.
-func (r *raw) Enqueue(context.Context, task) error { return errors.ErrUnsupported }
+func (r *raw) Enqueue(context.Context, item) error { return errors.ErrUnsupported }
 
-func (r *raw) EnqueueBatch(_ context.Context, ts []task) error {
+func (r *raw) EnqueueBatch(_ context.Context, ts []item) error {
 	payloads := make([][]byte, len(ts))
 	for i, t := range ts {
 		payloads[i] = t.args().json()
@@ -114,9 +114,9 @@ func openFloor(_ context.Context, e env) (system, error) {
 
 func (f *floor) Version() string { return "go-redis " + module("github.com/redis/go-redis/v9") }
 
-func (f *floor) Enqueue(ctx context.Context, t task) error { return f.EnqueueBatch(ctx, []task{t}) }
+func (f *floor) Enqueue(ctx context.Context, t item) error { return f.EnqueueBatch(ctx, []item{t}) }
 
-func (f *floor) EnqueueBatch(ctx context.Context, ts []task) error {
+func (f *floor) EnqueueBatch(ctx context.Context, ts []item) error {
 	p := f.rdb.Pipeline()
 	for _, t := range ts {
 		a := t.args()

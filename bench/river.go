@@ -70,7 +70,7 @@ func (r *riverSystem) Version() string {
 	return v
 }
 
-func (r *riverSystem) Enqueue(ctx context.Context, t task) error {
+func (r *riverSystem) Enqueue(ctx context.Context, t item) error {
 	var opts *river.InsertOpts
 	if t.Delay > 0 {
 		opts = &river.InsertOpts{ScheduledAt: time.Now().Add(t.Delay)}
@@ -79,7 +79,7 @@ func (r *riverSystem) Enqueue(ctx context.Context, t task) error {
 	return err
 }
 
-func (r *riverSystem) EnqueueBatch(ctx context.Context, ts []task) error {
+func (r *riverSystem) EnqueueBatch(ctx context.Context, ts []item) error {
 	params := make([]river.InsertManyParams, len(ts))
 	for i, t := range ts {
 		params[i].Args = t.args()

@@ -17,9 +17,9 @@ const (
 	namespace = "bench"
 )
 
-// task is what every system is given: the number, under which the handler
+// item is what every system is given: the number, under which the handler
 // reports it, and what the figures vary.
-type task struct {
+type item struct {
 	N     int
 	Size  int           // bytes of the payload, at least 16
 	Sent  int64         // monotonic µs carried to the handler; 0 for none
@@ -33,10 +33,10 @@ type handler func(n int, sent int64)
 // system is one queue under test, as its own documentation tells users to call
 // it. A client process uses the enqueueing half, a worker process the other.
 type system interface {
-	Enqueue(ctx context.Context, t task) error
+	Enqueue(ctx context.Context, t item) error
 	// EnqueueBatch fails with errors.ErrUnsupported where the system has no call
 	// for several tasks.
-	EnqueueBatch(ctx context.Context, ts []task) error
+	EnqueueBatch(ctx context.Context, ts []item) error
 	// Start runs the tasks, workers at a time, until Stop.
 	Start(ctx context.Context, workers int, h handler) error
 	Stop() error

@@ -35,7 +35,7 @@ var packages = map[string]string{
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
 	"redis":      "github.com/redis/go-redis/v9",
 	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
-	"worker":     "github.com/ltsworker/ltsworker/worker",
+	"task":       "github.com/ltsworker/ltsworker/task",
 
 	"context": "context", "errors": "errors", "exec": "os/exec", "fmt": "fmt", "http": "net/http",
 	"json": "encoding/json", "log": "log", "os": "os", "signal": "os/signal", "slog": "log/slog",

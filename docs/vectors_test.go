@@ -19,7 +19,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // vector is an entry and what becomes of it: see protocol.md.
@@ -46,15 +46,15 @@ type ending struct {
 	Result *string
 	Times  int
 
-	Code  worker.Code
+	Code  task.Code
 	Error string
 }
 
 // report is the report of the attempt.
-func (e *ending) report(c worker.Claimed) worker.Report {
-	r := worker.Report{ID: c.Tasks[0].ID, Queue: c.Queue, Fence: c.Fence, Last: true}
+func (e *ending) report(c task.Claimed) task.Report {
+	r := task.Report{ID: c.Tasks[0].ID, Queue: c.Queue, Fence: c.Fence, Last: true}
 	if e.Code != "" {
-		r.Op, r.Code, r.Error = worker.Fail, e.Code, e.Error
+		r.Op, r.Code, r.Error = task.Fail, e.Code, e.Error
 	}
 	if e.Result != nil {
 		r.Result = []byte(strings.Repeat(*e.Result, max(e.Times, 1)))
@@ -86,7 +86,7 @@ func TestVectorsOfTheProtocol(t *testing.T) {
 	}
 	rdb := redisserver.Start(t).Client(t)
 	vt := &vectorTest{rdb: rdb, store: redisstore.New(rdb, "default"), schema: entrySchema(t)}
-	if _, err := vt.store.Join(t.Context(), worker.Registration{Replica: "r", Lease: time.Minute}); err != nil {
+	if _, err := vt.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range vectors {
@@ -249,17 +249,17 @@ func (vt *vectorTest) end(t *testing.T, v vector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := vt.exchange(t, worker.Exchange{Claims: []worker.Claim{{Queue: spec.Queue, N: 1}}})
+	got := vt.exchange(t, task.Exchange{Claims: []task.Claim{{Queue: spec.Queue, N: 1}}})
 	if len(got.Claimed) != 1 || got.Claimed[0].Tasks[0].ID != v.ID {
 		t.Fatalf("claimed %+v", got.Claimed)
 	}
-	got = vt.exchange(t, worker.Exchange{Reports: []worker.Report{v.Ends.report(got.Claimed[0])}})
-	if got.Verdicts[0] != worker.Accepted {
+	got = vt.exchange(t, task.Exchange{Reports: []task.Report{v.Ends.report(got.Claimed[0])}})
+	if got.Verdicts[0] != task.Accepted {
 		t.Fatalf("the report is %s", got.Verdicts[0])
 	}
 }
 
-func (vt *vectorTest) exchange(t *testing.T, x worker.Exchange) worker.Exchanged {
+func (vt *vectorTest) exchange(t *testing.T, x task.Exchange) task.Exchanged {
 	t.Helper()
 	vt.call++
 	x.Replica, x.Lane, x.Call, x.Lease = "r", 1, vt.call, time.Minute

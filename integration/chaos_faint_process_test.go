@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/lua"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // When a fainting process stops itself, by the payload of its task.
@@ -22,9 +22,9 @@ const (
 )
 
 // fainting is the task whose report the process stops itself at; nil for none.
-var fainting atomic.Pointer[worker.Task]
+var fainting atomic.Pointer[task.Task]
 
-func faint(_ context.Context, t *worker.Task) ([]byte, error) {
+func faint(_ context.Context, t *task.Task) ([]byte, error) {
 	if t.Attempt == 1 {
 		fainting.Store(t)
 	}

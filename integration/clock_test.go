@@ -8,7 +8,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The clock of Redis jumps an hour forward, or back, while tasks wait, run, are
@@ -30,7 +30,7 @@ func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
 			}
 			cfg := slots(10)
 			cfg.Lease = lease
-			s.replicas(2, cfg, "work", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+			s.replicas(2, cfg, "work", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 				select {
 				case <-time.After(20 * time.Millisecond):
 					return nil, nil
@@ -42,7 +42,7 @@ func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
 				var specs []pool.Spec
 				for i := range 500 {
 					ids = append(ids, fmt.Sprint(name, "-", i))
-					specs = append(specs, pool.Spec{Kind: "work", ID: ids[i], Delay: delay, MaxAttempts: 1, Retain: new(worker.Forever)})
+					specs = append(specs, pool.Spec{Kind: "work", ID: ids[i], Delay: delay, MaxAttempts: 1, Retain: new(task.Forever)})
 				}
 				enqueueAll(t, c, specs)
 				return ids

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // One program with a pool on each master of a cluster: what works on a server
@@ -101,8 +101,8 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	var heard collector
 	subscribe(t, c, "billing", heard.take)
 	s.awaitGroup("billing")
-	ends := func(id string) <-chan *worker.Task {
-		got := make(chan *worker.Task, 1)
+	ends := func(id string) <-chan *task.Task {
+		got := make(chan *task.Task, 1)
 		go func() {
 			if task, err := c.WaitTask(t.Context(), id); err != nil {
 				t.Error(err)
@@ -184,7 +184,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	cfg.Lease = 2 * time.Second
 	cfg.Queues[pool.DefaultQueue] = pool.Queue{Workers: 4, Limit: limit}
 	moved := make(chan struct{})
-	s.replicas(2, cfg, "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	s.replicas(2, cfg, "step", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		w.enter()
 		defer w.exit()
 		select {

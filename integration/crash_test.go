@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // 4 replica processes with 50 slots, one of which is
@@ -170,16 +170,16 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 		t.Errorf("only %d of %d tasks ended beside the poison", flowed, flow)
 	}
 	cancel()
-	task := get(t, c, id)
-	t.Log("its error: ", task.Error)
-	if task.Code != pool.CodeLost || task.Lost != worker.DefaultMaxLost+1 || task.Failures != 0 {
-		t.Errorf("code %s, lost %d, failures %d", task.Code, task.Lost, task.Failures)
+	tk := get(t, c, id)
+	t.Log("its error: ", tk.Error)
+	if tk.Code != pool.CodeLost || tk.Lost != task.DefaultMaxLost+1 || tk.Failures != 0 {
+		t.Errorf("code %s, lost %d, failures %d", tk.Code, tk.Lost, tk.Failures)
 	}
-	if task.Replica == "" || !strings.Contains(task.Error, task.Replica) {
-		t.Errorf("the error %q does not name the last replica %q", task.Error, task.Replica)
+	if tk.Replica == "" || !strings.Contains(tk.Error, tk.Replica) {
+		t.Errorf("the error %q does not name the last replica %q", tk.Error, tk.Replica)
 	}
 	history, err := c.History(t.Context(), id)
-	if err != nil || len(history) != worker.DefaultMaxLost+1 {
+	if err != nil || len(history) != task.DefaultMaxLost+1 {
 		t.Errorf("history %v, %v", history, err)
 	}
 }
@@ -266,35 +266,35 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 		}
 		return get(t, c, id).Lost == 1
 	})
-	refuse := func(when string, want worker.Verdict) { // a renewal names the claim, which is gone
+	refuse := func(when string, want task.Verdict) { // a renewal names the claim, which is gone
 		t.Helper()
-		for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
-			if v := s.report(worker.Report{ID: id, Fence: stale.Fence, Op: op, Code: worker.CodeError, Result: []byte("1")}); v != want {
+		for _, op := range []task.Op{task.Succeed, task.Fail, task.Release} {
+			if v := s.report(task.Report{ID: id, Fence: stale.Fence, Op: op, Code: task.CodeError, Result: []byte("1")}); v != want {
 				t.Errorf("%s: the verdict on report %d is %s, want %s", when, op, v, want)
 			}
 		}
-		got, err := st.Renew(t.Context(), worker.Renewal{Replica: "stale", Lease: time.Second,
-			Held: []worker.HeldClaim{{Fence: stale.Fence, Held: 1, Left: worker.Forever}},
-			News: []worker.News{{ID: id, Fence: stale.Fence, Progress: []byte("1"), Slow: true}},
+		got, err := st.Renew(t.Context(), task.Renewal{Replica: "stale", Lease: time.Second,
+			Held: []task.HeldClaim{{Fence: stale.Fence, Held: 1, Left: task.Forever}},
+			News: []task.News{{ID: id, Fence: stale.Fence, Progress: []byte("1"), Slow: true}},
 		})
-		if err != nil || got.Verdicts[0] != worker.LeaseLost {
+		if err != nil || got.Verdicts[0] != task.LeaseLost {
 			t.Errorf("%s: the verdict on the renewal is %v, %v", when, got.Verdicts, err)
 		}
 	}
-	refuse("while it waits again", worker.LeaseLost)
+	refuse("while it waits again", task.LeaseLost)
 	fresh := s.seize("fresh", pool.DefaultQueue, 1, time.Minute)[0]
-	refuse("while another runs it", worker.LeaseLost)
-	if v := s.report(worker.Report{ID: id, Fence: fresh.Fence, Op: worker.Succeed, Code: worker.CodeOK, Result: []byte("2")}); v != worker.Accepted {
+	refuse("while another runs it", task.LeaseLost)
+	if v := s.report(task.Report{ID: id, Fence: fresh.Fence, Op: task.Succeed, Code: task.CodeOK, Result: []byte("2")}); v != task.Accepted {
 		t.Errorf("the verdict on the current attempt is %s", v)
 	}
-	refuse("after its end", worker.LeaseLost)
+	refuse("after its end", task.LeaseLost)
 	if task := get(t, c, id); string(task.Result) != "2" || len(task.Progress) > 0 || task.Attempt != 2 {
 		t.Errorf("the task is %+v", task)
 	}
 	if _, err := c.Delete(t.Context(), pool.Filter{IDs: []string{id}}); err != nil {
 		t.Fatal(err)
 	}
-	refuse("after its deletion", worker.Gone)
+	refuse("after its deletion", task.Gone)
 	if n, err := s.rdb.Exists(t.Context(), s.key("task:"+id), s.key("more:"+id), s.key("history:"+id)).Result(); n != 0 || err != nil {
 		t.Errorf("a refused write made the deleted task again: %d, %v", n, err)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var damageSeed = flag.Uint64("damage.seed", 0, "seed of the damage; 0 takes a new one")
@@ -48,9 +48,9 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 	cfg := slots(10)
 	cfg.Groups.DefaultLimit = 2
 	var runs sync.Map
-	flaky := func(_ context.Context, task *worker.Task) ([]byte, error) {
-		n, _ := runs.LoadOrStore(task.ID, new(atomic.Int64))
-		if n.(*atomic.Int64).Add(1) == 1 && task.Priority == 1 {
+	flaky := func(_ context.Context, tk *task.Task) ([]byte, error) {
+		n, _ := runs.LoadOrStore(tk.ID, new(atomic.Int64))
+		if n.(*atomic.Int64).Add(1) == 1 && tk.Priority == 1 {
 			return nil, pool.RetryAfter(errors.New("once"), time.Millisecond)
 		}
 		return nil, nil
@@ -93,8 +93,8 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 		}
 	}
 	t.Logf("%d walks", walks)
-	if st := idle(t, c); st.Ended[worker.Succeeded] != n {
-		t.Errorf("%d tasks succeeded, want %d", st.Ended[worker.Succeeded], n)
+	if st := idle(t, c); st.Ended[task.Succeeded] != n {
+		t.Errorf("%d tasks succeeded, want %d", st.Ended[task.Succeeded], n)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 			c := s.client()
 			var specs []pool.Spec
 			for i := range 400 {
-				spec := pool.Spec{Kind: "k", ID: fmt.Sprintf("t%d", i), Retain: ptr(worker.Forever)}
+				spec := pool.Spec{Kind: "k", ID: fmt.Sprintf("t%d", i), Retain: ptr(task.Forever)}
 				switch i % 4 {
 				case 1:
 					spec.Group = fmt.Sprintf("g%d", i%5)
@@ -168,10 +168,10 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 			cfg := slots(10)
 			cfg.Groups.DefaultLimit = 1
 			cfg.Lease = 2 * time.Second
-			s.replicas(2, cfg, "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+			s.replicas(2, cfg, "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 			eventually(t, patience, "the end of every task that is left", func() bool {
 				ended := 0
-				for _, state := range []worker.State{worker.Succeeded, worker.Failed} {
+				for _, state := range []task.State{task.Succeeded, task.Failed} {
 					n, err := s.rdb.ZCard(ctx, s.key("ended:"+string(state))).Result()
 					if err != nil {
 						t.Fatal(err)
@@ -206,8 +206,8 @@ func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	cfg := slots(4)
 	cfg.Queues[pool.DefaultQueue] = pool.Queue{Workers: 4, Limit: 1}
 	started, end := make(chan string, 9), make(chan struct{})
-	s.replicas(1, cfg, "k", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(1, cfg, "k", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		<-end
 		return []byte("1"), nil
 	})
@@ -231,7 +231,7 @@ func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	}
 	close(end)
 	for _, id := range []string{"a", "b"} {
-		if got := await(t, c, id); got.State != worker.Succeeded || got.Attempt != 1 {
+		if got := await(t, c, id); got.State != task.Succeeded || got.Attempt != 1 {
 			t.Errorf("%s %s in attempt %d", id, got.State, got.Attempt)
 		}
 	}
@@ -247,7 +247,7 @@ func TestRepairsAreLogged(t *testing.T) {
 	var log diary
 	cfg := slots(1)
 	cfg.Logger = log.logger()
-	s.replicas(1, cfg, "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(1, cfg, "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	eventually(t, patience, "a line about the repair", func() bool {
 		return strings.Contains(log.String(), "a broken entry was repaired") && strings.Contains(log.String(), "task=astray")
 	})
@@ -271,7 +271,7 @@ func buildSchema(t *testing.T, version string) string {
 func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	s.replicas(1, slots(1), "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(1, slots(1), "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	newer := command{t: t, path: buildSchema(t, "3"), dir: t.TempDir(),
 		env: []string{"LTS_REDIS=redis://" + s.rdb.Options().Addr + "/0", "LTS_POOL=" + s.name}}
 	newer.write("worker.yaml", "queues: {default: {workers: 1}}\nhandlers: {k: {command: [/bin/true]}}\n")
@@ -285,7 +285,7 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	if st := stats(t, c); st.Enqueued != 0 || st.Replicas != 1 {
 		t.Errorf("stats %+v", st)
 	}
-	await(t, c, enqueue(t, c, pool.Spec{Kind: "k", Retain: ptr(worker.Forever)}))
+	await(t, c, enqueue(t, c, pool.Spec{Kind: "k", Retain: ptr(task.Forever)}))
 
 	later := newSite(t)
 	other := command{t: t, path: newer.path, dir: newer.dir, env: []string{"LTS_REDIS=redis://" + s.rdb.Options().Addr + "/0", "LTS_POOL=" + later.name}}
@@ -298,7 +298,7 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 		t.Errorf("the older program enqueues with %v", err)
 	}
 	old := later.pool(slots(1))
-	old.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	old.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	if err := old.Run(context.Background()); !errors.Is(err, pool.ErrSchema) {
 		t.Errorf("the older program runs: %v", err)
 	}
@@ -330,18 +330,18 @@ func TestDoctorOnACluster(t *testing.T) {
 	if found := inspect(t, c, false); len(found) > 0 {
 		t.Errorf("after the repair there is still %+v", found)
 	}
-	s.replicas(1, slots(1), "k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(1, slots(1), "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	idle(t, c)
 
 	// Whoever takes one node for all there is is told so.
 	at := slices.IndexFunc(cluster.Masters, func(m *redisserver.Server) bool { return m != cluster.MasterOf(t, s.key("meta")) })
 	astray := redisstore.New(cluster.Masters[at].Client(t), s.name)
-	_, err := astray.Enqueue(ctx, []worker.Spec{{Kind: "k"}})
+	_, err := astray.Enqueue(ctx, []task.Spec{{Kind: "k"}})
 	if err == nil || !strings.Contains(err.Error(), "redis-cluster://") {
 		t.Errorf("enqueue at another node: %v", err)
 	}
-	var last worker.Finding
-	for f, err := range astray.Inspect(ctx, worker.Inspection{}) {
+	var last task.Finding
+	for f, err := range astray.Inspect(ctx, task.Inspection{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // fromMany enqueues the same spec from 50 clients at once and returns the id that
@@ -60,8 +60,8 @@ func TestOneIDOrUniqueKeyMakesOneTask(t *testing.T) {
 		t.Errorf("enqueued %d, waiting %d, want 2 of both", st.Enqueued, st.Waiting)
 	}
 	starts := make(chan string, 4)
-	s.replicas(2, slots(2), "pay", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- task.ID
+	s.replicas(2, slots(2), "pay", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- tk.ID
 		return nil, nil
 	})
 	idle(t, c)
@@ -76,7 +76,7 @@ func TestUniqueKeyIsFreeAfterEveryEnd(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	fail := make(chan error, 1)
-	s.replicas(1, slots(1), "pay", func(context.Context, *worker.Task) ([]byte, error) { return nil, <-fail })
+	s.replicas(1, slots(1), "pay", func(context.Context, *task.Task) ([]byte, error) { return nil, <-fail })
 	spec := pool.Spec{Kind: "pay", Unique: "customer-7"}
 
 	taken := func(id string) {
@@ -142,9 +142,9 @@ func TestStaleFinisherCannotFreeANewerHoldersKey(t *testing.T) {
 		return get(t, c, old).State == pool.Stopped
 	})
 	holder := enqueue(t, c, spec)
-	for _, op := range []worker.Op{worker.Succeed, worker.Fail, worker.Release} {
-		v := s.report(worker.Report{ID: old, Fence: stale[0].Fence, Op: op, Code: worker.CodeError})
-		if v == worker.Accepted {
+	for _, op := range []task.Op{task.Succeed, task.Fail, task.Release} {
+		v := s.report(task.Report{ID: old, Fence: stale[0].Fence, Op: op, Code: task.CodeError})
+		if v == task.Accepted {
 			t.Errorf("report %d of the stale attempt was accepted", op)
 		}
 	}

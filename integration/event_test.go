@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // collector is a consumer that keeps the versions it saw of each task.
@@ -85,7 +85,7 @@ func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	s.awaitGroup("billing")
 	stop()
 
-	s.replicas(2, slots(25), "step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(2, slots(25), "step", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	specs := make([]pool.Spec, tasks)
 	for i := range specs {
 		specs[i].Kind = "step"
@@ -129,7 +129,7 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	s.awaitGroup("slow")
 	cfg := slots(25)
 	cfg.MaxEvents = keep
-	s.replicas(2, cfg, "step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(2, cfg, "step", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	enqueue(t, c, pool.Spec{Kind: "step"})
 	cursor := receive(t, first, patience, "the first event")
 
@@ -306,7 +306,7 @@ func TestOnFinishGetsEachEndOnce(t *testing.T) {
 	var got collector
 	cfg := slots(10)
 	cfg.OnFinish = func(ctx context.Context, e pool.Event) { _ = got.take(ctx, e) }
-	s.replicas(3, cfg, "step", func(context.Context, *worker.Task) ([]byte, error) { return []byte(`"done"`), nil })
+	s.replicas(3, cfg, "step", func(context.Context, *task.Task) ([]byte, error) { return []byte(`"done"`), nil })
 	specs := make([]pool.Spec, tasks)
 	for i := range specs {
 		specs[i] = pool.Spec{Kind: "step", Headers: map[string]string{"trace": "abc"}}

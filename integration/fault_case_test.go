@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // faultCase makes one script do all it can do, in one call of a store's method.
@@ -22,22 +22,22 @@ type faultCase struct {
 	again string
 }
 
-func group(name string, limit int) worker.Setting {
-	return worker.Setting{Scope: worker.GroupScope, Name: name, Limit: &limit}
+func group(name string, limit int) task.Setting {
+	return task.Setting{Scope: task.GroupScope, Name: name, Limit: &limit}
 }
 
 // base is a replica r, a group g with room for one, and a policy.
 func (v *victim) base() {
 	v.t.Helper()
-	v.join("r", worker.Registration{
-		Queues: map[string]worker.QueueConfig{"default": {Workers: 9, Limit: 20}},
-		Kinds:  map[string]worker.Policy{"k": {MaxAttempts: 3}},
-		Limits: worker.Limits{Pool: 50, Groups: map[string]int{"g": 1}},
+	v.join("r", task.Registration{
+		Queues: map[string]task.QueueConfig{"default": {Workers: 9, Limit: 20}},
+		Kinds:  map[string]task.Policy{"k": {MaxAttempts: 3}},
+		Limit:  50, Groups: task.Groups{Limits: map[string]int{"g": 1}},
 	})
 }
 
 // exchange reports and claims at once, and answers with both, in short.
-func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...worker.Report) (string, error) {
+func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...task.Report) (string, error) {
 	for i := range reports {
 		reports[i].Queue, reports[i].Last = "default", true
 		if task := v.held[reports[i].ID]; task != nil {
@@ -70,7 +70,7 @@ func admit(ctx context.Context, _ *victim, st *redisstore.Store) (string, error)
 	return fmt.Sprint("more=", more), err
 }
 
-func changed(changes []worker.Change, err error) (string, error) {
+func changed(changes []task.Change, err error) (string, error) {
 	var words []string
 	for _, c := range changes {
 		words = append(words, fmt.Sprintf("%s:%s:%v", c.ID, c.State, c.Done))
@@ -80,17 +80,17 @@ func changed(changes []worker.Change, err error) (string, error) {
 
 func done(err error) (string, error) { return "", err }
 
-var forever = worker.Forever
+var forever = task.Forever
 
 // faultCases are the cases by name, of which the first word is the script.
 var faultCases = map[string]faultCase{
 	"enqueue": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "old", Group: "g"})
+			v.enqueue(task.Spec{Kind: "k", ID: "old", Group: "g"})
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			receipts, err := st.Enqueue(ctx, []worker.Spec{
+			receipts, err := st.Enqueue(ctx, []task.Spec{
 				{Kind: "k", ID: "a"}, {Kind: "k", ID: "b", Group: "g"}, {Kind: "k", ID: "a"}, {Kind: "k"},
 				{Kind: "k", ID: "c", Unique: "u", Delay: time.Hour, TTL: 2 * time.Hour, Deadline: 3 * time.Hour},
 			})
@@ -104,9 +104,9 @@ var faultCases = map[string]faultCase{
 	"exchange claims": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u", Retain: &forever},
-				worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
-				worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "due", Delay: time.Millisecond})
+			v.enqueue(task.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u", Retain: &forever},
+				task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"},
+				task.Spec{Kind: "k", ID: "c"}, task.Spec{Kind: "k", ID: "due", Delay: time.Millisecond})
 			v.later()
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
@@ -116,64 +116,64 @@ var faultCases = map[string]faultCase{
 	"exchange succeeds": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour, Headers: map[string]string{"h": "1"}},
-				worker.Spec{Kind: "k", ID: "b", Group: "g"}, worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "d"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour, Headers: map[string]string{"h": "1"}},
+				task.Spec{Kind: "k", ID: "b", Group: "g"}, task.Spec{Kind: "k", ID: "c"}, task.Spec{Kind: "k", ID: "d"})
 			v.claim(1, 2, time.Minute)
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
-			return v.exchange(ctx, st, 2, 1, worker.Report{ID: "a", Result: []byte("1")}, worker.Report{ID: "c"}, worker.Report{ID: "nobody"})
+			return v.exchange(ctx, st, 2, 1, task.Report{ID: "a", Result: []byte("1")}, task.Report{ID: "c"}, task.Report{ID: "nobody"})
 		},
 	},
 	"exchange fails": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
-				worker.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "d"},
-				worker.Spec{Kind: "k", ID: "e"}, worker.Spec{Kind: "k", ID: "f"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"},
+				task.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour}, task.Spec{Kind: "k", ID: "d"},
+				task.Spec{Kind: "k", ID: "e"}, task.Spec{Kind: "k", ID: "f"})
 			v.claim(1, 4, time.Minute)
 			v.stop("d")
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			return v.exchange(ctx, st, 2, 1,
-				worker.Report{ID: "a", Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true, Delay: time.Hour},
-				worker.Report{ID: "c", Op: worker.Fail, Code: worker.CodePermanent, Error: "no", Log: "l"},
-				worker.Report{ID: "d", Op: worker.Fail, Code: worker.CodeStopped, Error: "no"},
-				worker.Report{ID: "e", Op: worker.Fail, Code: worker.CodeError, Error: "no", DelaySet: true})
+				task.Report{ID: "a", Op: task.Fail, Code: task.CodeError, Error: "no", DelaySet: true, Delay: time.Hour},
+				task.Report{ID: "c", Op: task.Fail, Code: task.CodePermanent, Error: "no", Log: "l"},
+				task.Report{ID: "d", Op: task.Fail, Code: task.CodeStopped, Error: "no"},
+				task.Report{ID: "e", Op: task.Fail, Code: task.CodeError, Error: "no", DelaySet: true})
 		},
 	},
 	"exchange releases": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
-				worker.Spec{Kind: "other", ID: "c", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "d"},
-				worker.Spec{Kind: "k", ID: "e"}, worker.Spec{Kind: "k", ID: "f"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"},
+				task.Spec{Kind: "other", ID: "c", Unique: "u", Deadline: time.Hour}, task.Spec{Kind: "k", ID: "d"},
+				task.Spec{Kind: "k", ID: "e"}, task.Spec{Kind: "k", ID: "f"})
 			v.claim(1, 4, time.Minute)
 			v.stop("d")
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			return v.exchange(ctx, st, 2, 1,
-				worker.Report{ID: "a", Op: worker.Release, Code: worker.CodeReleased, Delay: time.Hour},
-				worker.Report{ID: "c", Op: worker.Release, Code: worker.CodeNoHandler},
-				worker.Report{ID: "d", Op: worker.Release, Code: worker.CodeReleased},
-				worker.Report{ID: "e", Op: worker.Release, Code: worker.CodeReleased})
+				task.Report{ID: "a", Op: task.Release, Code: task.CodeReleased, Delay: time.Hour},
+				task.Report{ID: "c", Op: task.Release, Code: task.CodeNoHandler},
+				task.Report{ID: "d", Op: task.Release, Code: task.CodeReleased},
+				task.Report{ID: "e", Op: task.Release, Code: task.CodeReleased})
 		},
 	},
 	"renew": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "c"}, worker.Spec{Kind: "k", ID: "d"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "c"}, task.Spec{Kind: "k", ID: "d"})
 			v.claim(1, 3, time.Second)
 			v.stop("c")
 		},
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			fence := v.held["a"].Fence
-			got, err := st.Renew(ctx, worker.Renewal{
+			got, err := st.Renew(ctx, task.Renewal{
 				Replica: "r", Lease: time.Minute,
-				Held: []worker.HeldClaim{
-					{Fence: fence, Held: 2, Left: worker.Forever, IDs: []string{"a", "c"}}, // d is taken back
+				Held: []task.HeldClaim{
+					{Fence: fence, Held: 2, Left: task.Forever, IDs: []string{"a", "c"}}, // d is taken back
 					{Fence: 1, Held: 1, Left: time.Second},
 				},
-				News: []worker.News{
+				News: []task.News{
 					{ID: "a", Fence: fence, Progress: []byte("50"), Slow: true}, {ID: "d", Fence: fence + 1, Progress: []byte("1")},
 					{ID: "nobody", Fence: 1, Slow: true},
 				},
@@ -184,9 +184,9 @@ var faultCases = map[string]faultCase{
 	"reap": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
-				worker.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour},
-				worker.Spec{Kind: "k", ID: "d", Timeout: time.Millisecond, MaxAttempts: 1})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"},
+				task.Spec{Kind: "k", ID: "c", Unique: "u", Deadline: time.Hour},
+				task.Spec{Kind: "k", ID: "d", Timeout: time.Millisecond, MaxAttempts: 1})
 			v.claim(1, 3, time.Millisecond)
 			v.stop("c")
 			v.later()
@@ -197,7 +197,7 @@ var faultCases = map[string]faultCase{
 	"reap orphans": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "b"})
 			v.claim(1, 1, time.Millisecond)
 			v.must(v.rdb.Del(context.Background(), v.key("task:a")).Err())
 			v.later()
@@ -207,9 +207,9 @@ var faultCases = map[string]faultCase{
 	"promote": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "b", Group: "g", Delay: time.Millisecond}, worker.Spec{Kind: "k", ID: "due", Delay: time.Millisecond},
-				worker.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u"},
-				worker.Spec{Kind: "k", ID: "late2", TTL: time.Millisecond, Group: "g"}, worker.Spec{Kind: "k", ID: "p", Group: "g"})
+			v.enqueue(task.Spec{Kind: "k", ID: "b", Group: "g", Delay: time.Millisecond}, task.Spec{Kind: "k", ID: "due", Delay: time.Millisecond},
+				task.Spec{Kind: "k", ID: "late", TTL: time.Millisecond, Unique: "u"},
+				task.Spec{Kind: "k", ID: "late2", TTL: time.Millisecond, Group: "g"}, task.Spec{Kind: "k", ID: "p", Group: "g"})
 			v.later()
 		},
 		call: maintain,
@@ -218,11 +218,11 @@ var faultCases = map[string]faultCase{
 		prepare: func(v *victim) {
 			soon := time.Millisecond
 			v.base()
-			v.join("dead", worker.Registration{Lease: time.Millisecond, EventAge: 2 * time.Millisecond})
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Retain: &soon}, worker.Spec{Kind: "k", ID: "b", Retain: &soon}, worker.Spec{Kind: "k", ID: "c"})
+			v.join("dead", task.Registration{Lease: time.Millisecond, EventAge: 2 * time.Millisecond})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Retain: &soon}, task.Spec{Kind: "k", ID: "b", Retain: &soon}, task.Spec{Kind: "k", ID: "c"})
 			v.claim(1, 2, time.Minute)
-			v.end(worker.Report{ID: "a"})
-			v.end(worker.Report{ID: "b", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
+			v.end(task.Report{ID: "a"})
+			v.end(task.Report{ID: "b", Op: task.Fail, Code: task.CodePermanent, Error: "no"})
 			v.must(v.st.Ring(context.Background(), "dead"))
 			v.later()
 		},
@@ -231,11 +231,11 @@ var faultCases = map[string]faultCase{
 	"stop": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "run"}, worker.Spec{Kind: "k", ID: "ended"})
+			v.enqueue(task.Spec{Kind: "k", ID: "run"}, task.Spec{Kind: "k", ID: "ended"})
 			v.claim(1, 2, time.Minute)
-			v.end(worker.Report{ID: "ended", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour}, worker.Spec{Kind: "k", ID: "b", Group: "g"},
-				worker.Spec{Kind: "k", ID: "s", Delay: time.Hour})
+			v.end(task.Report{ID: "ended", Op: task.Fail, Code: task.CodePermanent, Error: "no"})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g", Unique: "u", Deadline: time.Hour}, task.Spec{Kind: "k", ID: "b", Group: "g"},
+				task.Spec{Kind: "k", ID: "s", Delay: time.Hour})
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return changed(st.Stop(ctx, "why", "run", "ended", "a", "s", "nobody"))
@@ -245,10 +245,10 @@ var faultCases = map[string]faultCase{
 	"retry": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "f"}, worker.Spec{Kind: "k", ID: "live", Group: "g"})
+			v.enqueue(task.Spec{Kind: "k", ID: "f"}, task.Spec{Kind: "k", ID: "live", Group: "g"})
 			v.claim(1, 1, time.Minute)
-			v.end(worker.Report{ID: "f", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
-			v.enqueue(worker.Spec{Kind: "k", ID: "s", Unique: "u", Group: "g"})
+			v.end(task.Report{ID: "f", Op: task.Fail, Code: task.CodePermanent, Error: "no"})
+			v.enqueue(task.Spec{Kind: "k", ID: "s", Unique: "u", Group: "g"})
 			v.stop("s")
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
@@ -259,10 +259,10 @@ var faultCases = map[string]faultCase{
 	"delete": {
 		prepare: func(v *victim) {
 			v.base()
-			v.enqueue(worker.Spec{Kind: "k", ID: "f"}, worker.Spec{Kind: "k", ID: "s", Retain: &forever}, worker.Spec{Kind: "k", ID: "live"})
+			v.enqueue(task.Spec{Kind: "k", ID: "f"}, task.Spec{Kind: "k", ID: "s", Retain: &forever}, task.Spec{Kind: "k", ID: "live"})
 			v.claim(1, 2, time.Minute)
-			v.end(worker.Report{ID: "f", Op: worker.Fail, Code: worker.CodePermanent, Error: "no"})
-			v.end(worker.Report{ID: "s", Result: []byte("1")})
+			v.end(task.Report{ID: "f", Op: task.Fail, Code: task.CodePermanent, Error: "no"})
+			v.end(task.Report{ID: "s", Result: []byte("1")})
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return changed(st.Delete(ctx, "f", "s", "live", "nobody"))
@@ -273,29 +273,29 @@ var faultCases = map[string]faultCase{
 		prepare: parkedGroup,
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			one, off := 1, false
-			return done(st.Configure(ctx, group("g", 2), worker.Setting{Scope: worker.QueueScope, Name: "new", Limit: &one, Pause: &off}))
+			return done(st.Configure(ctx, group("g", 2), task.Setting{Scope: task.QueueScope, Name: "new", Limit: &one, Pause: &off}))
 		},
 	},
 	"regroup": {
 		prepare: func(v *victim) {
 			one := 1
 			v.base()
-			v.configure(worker.Setting{Scope: worker.GroupsScope, Limit: &one})
-			v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "h"}, worker.Spec{Kind: "k", ID: "b", Group: "h"})
+			v.configure(task.Setting{Scope: task.GroupsScope, Limit: &one})
+			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "h"}, task.Spec{Kind: "k", ID: "b", Group: "h"})
 			v.claim(1, 1, time.Minute)
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			two := 2
-			return done(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two}))
+			return done(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two}))
 		},
 	},
 	"join": {
 		prepare: parkedGroup,
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			warnings, err := st.Join(ctx, worker.Registration{
-				Replica: "s", Lease: time.Hour, Queues: map[string]worker.QueueConfig{"more": {Workers: 1, Limit: 3}},
-				Kinds:  map[string]worker.Policy{"k": {MaxAttempts: 9}},
-				Limits: worker.Limits{Pool: 60, Groups: map[string]int{"g": 2}},
+			warnings, err := st.Join(ctx, task.Registration{
+				Replica: "s", Lease: time.Hour, Queues: map[string]task.QueueConfig{"more": {Workers: 1, Limit: 3}},
+				Kinds: map[string]task.Policy{"k": {MaxAttempts: 9}},
+				Limit: 60, Groups: task.Groups{Limits: map[string]int{"g": 2}},
 			})
 			return fmt.Sprint(len(warnings), " warnings"), err
 		},
@@ -304,16 +304,16 @@ var faultCases = map[string]faultCase{
 	"leave": {
 		prepare: func(v *victim) {
 			v.base()
-			v.join("s", worker.Registration{
-				Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]worker.Policy{"k": {MaxAttempts: 3}},
+			v.join("s", task.Registration{
+				Queues: map[string]task.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]task.Policy{"k": {MaxAttempts: 3}},
 			})
 			v.claim(1, 1, time.Minute) // which comes back short
 			v.later()
-			_, err := v.st.Exchange(context.Background(), worker.Exchange{Replica: "s", Lane: 1, Call: 1, Lease: time.Minute, Idle: true})
+			_, err := v.st.Exchange(context.Background(), task.Exchange{Replica: "s", Lane: 1, Call: 1, Lease: time.Minute, Idle: true})
 			v.must(err)
 			v.later()
 			// r, which is idle for longer, is woken for it; s inherits that.
-			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Queue: "other", Delay: time.Hour})
+			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "s", Queue: "other", Delay: time.Hour})
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return done(st.Leave(ctx, "r"))
@@ -330,11 +330,11 @@ var faultCases = map[string]faultCase{
 		prepare: func(v *victim) {
 			v.base()
 			on := true
-			v.must(v.st.Configure(context.Background(), worker.Setting{Scope: worker.QueueScope, Name: "unused", Pause: &on}))
+			v.must(v.st.Configure(context.Background(), task.Setting{Scope: task.QueueScope, Name: "unused", Pause: &on}))
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			err := st.ForgetQueue(ctx, "unused")
-			if errors.Is(err, worker.ErrNoQueue) { // it has been forgotten already
+			if errors.Is(err, task.ErrNoQueue) { // it has been forgotten already
 				err = nil
 			}
 			return done(err)
@@ -350,25 +350,25 @@ var faultCases = map[string]faultCase{
 		prepare: func(v *victim) {
 			on := true
 			v.base()
-			v.configure(worker.Setting{Scope: worker.PoolScope, Pause: &on})
-			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "s", Delay: time.Hour})
+			v.configure(task.Setting{Scope: task.PoolScope, Pause: &on})
+			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "s", Delay: time.Hour})
 			v.claim(1, 1, time.Minute) // which comes back short
 			v.later()
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			off := false // every queue may have claimable tasks again
-			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Pause: &off}))
+			return done(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Pause: &off}))
 		},
 	},
 	"count": {
 		prepare: func(v *victim) {
-			v.join("r", worker.Registration{Queues: map[string]worker.QueueConfig{"default": {Workers: 9}}})
-			v.enqueue(worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"})
+			v.join("r", task.Registration{Queues: map[string]task.QueueConfig{"default": {Workers: 9}}})
+			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "b"})
 			v.claim(1, 1, time.Minute)
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			nine := 9
-			return done(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &nine}))
+			return done(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &nine}))
 		},
 	},
 	"get": {
@@ -392,9 +392,9 @@ var faultCases = map[string]faultCase{
 			v.must(v.rdb.Del(ctx, v.key("task:b")).Err())
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			for f, err := range st.Inspect(ctx, worker.Inspection{Fix: true}) {
+			for f, err := range st.Inspect(ctx, task.Inspection{Fix: true}) {
 				// Being full is worth an error to a person, and no reason not to mend.
-				if err == nil && f.Severity == worker.SeverityError && f.Fixed == "" && f.Check != "memory" {
+				if err == nil && f.Severity == task.SeverityError && f.Fixed == "" && f.Check != "memory" {
 					err = fmt.Errorf("%s: %s", f.What, f.Do)
 				}
 				if err != nil {
@@ -435,7 +435,7 @@ var faultCases = map[string]faultCase{
 // parkedGroup is a full group with a task behind it.
 func parkedGroup(v *victim) {
 	v.base()
-	v.enqueue(worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"}, worker.Spec{Kind: "k", ID: "c"})
+	v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"}, task.Spec{Kind: "k", ID: "c"})
 	v.claim(1, 1, time.Minute)
 }
 
@@ -470,25 +470,25 @@ func eachScript(t *testing.T, f func(t *testing.T, script string, c faultCase)) 
 func everyScript(v *victim, st *redisstore.Store) {
 	v.t.Helper()
 	ctx, zero, one := context.Background(), 0, 1
-	_, err := st.Join(ctx, worker.Registration{Replica: "r", Lease: time.Hour})
+	_, err := st.Join(ctx, task.Registration{Replica: "r", Lease: time.Hour})
 	v.must(err)
-	v.must(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &one}))
+	v.must(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &one}))
 	v.push(`{"kind":"k","id":"x","group":"w"}`)
 	_, err = st.AdmitInbox(ctx)
 	v.must(err)
-	_, err = st.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: "y", Group: "w"}})
+	_, err = st.Enqueue(ctx, []task.Spec{{Kind: "k", ID: "y", Group: "w"}})
 	v.must(err)
 	_, err = st.Exchange(ctx, claimOf(1, 1, time.Millisecond))
 	v.must(err)
-	v.must(st.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &zero})) // brings y to the line
+	v.must(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &zero})) // brings y to the line
 	v.must(v.rdb.Del(ctx, v.key("task:x")).Err())
 	v.later()
 	_, err = st.Maintain(ctx, "r") // finds x without a body
 	v.must(err)
-	v.must(st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &one})) // counts, and wakes every queue
+	v.must(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &one})) // counts, and wakes every queue
 	_, err = st.Get(ctx, "y")
 	v.must(err)
-	_, err = st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour})
+	_, err = st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour})
 	v.must(err)
 	_, err = st.Stop(ctx, "why", "y")
 	v.must(err)
@@ -499,12 +499,12 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(st.Ring(ctx, "r"))
 	_, err = st.Drain(ctx, "nobody")
 	v.must(err)
-	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, worker.ErrNoQueue) {
+	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, task.ErrNoQueue) {
 		v.t.Fatal(err)
 	}
 	_, err = st.Stats(ctx)
 	v.must(err)
-	for _, err := range st.Inspect(ctx, worker.Inspection{}) {
+	for _, err := range st.Inspect(ctx, task.Inspection{}) {
 		v.must(err)
 	}
 	v.must(st.Leave(ctx, "r"))

@@ -16,7 +16,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // What work resumes within after an outage, whatever it was.
@@ -114,7 +114,7 @@ func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisser
 		cfg := slots(4)
 		cfg.Lease, cfg.Logger = lease, book.logger()
 		replica := open(addr, cfg)
-		replica.HandleKind("step", func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+		replica.HandleKind("step", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			p.starts[i].Add(1)
 			work := time.NewTimer(2 * time.Millisecond)
 			defer work.Stop()
@@ -125,7 +125,7 @@ func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisser
 				return nil, context.Cause(ctx)
 			}
 		})
-		replica.HandleKind("hold", func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+		replica.HandleKind("hold", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			if i == 1 {
 				return nil, nil
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The reply of one of a replica's calls is lost, and
@@ -45,13 +45,13 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 			for _, kind := range []string{"ok", "bad", "later", "long", "bare"} {
 				g := &gauge{}
 				runs[kind] = g
-				p.HandleKind(kind, func(ctx context.Context, task *worker.Task) ([]byte, error) {
+				p.HandleKind(kind, func(ctx context.Context, tk *task.Task) ([]byte, error) {
 					g.enter()
 					defer g.exit()
 					switch {
 					case kind == "bad":
 						return nil, pool.Permanent(errors.New("no"))
-					case kind == "later" && task.Attempt == 1:
+					case kind == "later" && tk.Attempt == 1:
 						return nil, pool.Snooze(50 * time.Millisecond)
 					case kind == "long":
 						wait(time.Second)

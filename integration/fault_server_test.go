@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // info answers INFO with a changed text, as another server would.
@@ -157,7 +157,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) {
+				p.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) {
 					ran <- struct{}{}
 					return nil, nil
 				})
@@ -167,7 +167,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 			t.Cleanup(func() { direct.Close() })
 			work := func() {
 				t.Helper()
-				if _, err := direct.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err != nil {
+				if _, err := direct.Enqueue(ctx, []task.Spec{{Kind: "k"}}); err != nil {
 					t.Fatal(err)
 				}
 				receive(t, ran, resumption, "the task runs")

@@ -17,7 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // victim is a pool that has been prepared for one script call.
@@ -26,7 +26,7 @@ type victim struct {
 	name string
 	rdb  *redis.Client     // nothing is broken on this way
 	st   *redisstore.Store // nor on this
-	held map[string]*worker.Task
+	held map[string]*task.Task
 	ends int64 // calls of lane 2 of replica r
 }
 
@@ -41,7 +41,7 @@ func newVictim(t testing.TB, rdb *redis.Client) *victim {
 	victims.n++
 	name := fmt.Sprint("victim", victims.n)
 	victims.Unlock()
-	v := &victim{t: t, name: name, rdb: rdb, held: map[string]*worker.Task{}}
+	v := &victim{t: t, name: name, rdb: rdb, held: map[string]*task.Task{}}
 	v.st = v.open(rdb)
 	return v
 }
@@ -230,7 +230,7 @@ func (v *victim) later() {
 	eventually(v.t, patience, "the clock moves on", func() bool { return now().After(until) })
 }
 
-func (v *victim) join(replica string, r worker.Registration) {
+func (v *victim) join(replica string, r task.Registration) {
 	v.t.Helper()
 	r.Replica = replica
 	if r.Lease == 0 {
@@ -240,7 +240,7 @@ func (v *victim) join(replica string, r worker.Registration) {
 	v.must(err)
 }
 
-func (v *victim) enqueue(specs ...worker.Spec) {
+func (v *victim) enqueue(specs ...task.Spec) {
 	v.t.Helper()
 	_, err := v.st.Enqueue(context.Background(), specs)
 	v.must(err)
@@ -257,17 +257,17 @@ func (v *victim) claim(call int64, n int, lease time.Duration) {
 }
 
 // claimOf is an exchange of replica r that claims n tasks of the default queue.
-func claimOf(call int64, n int, lease time.Duration) worker.Exchange {
-	return worker.Exchange{Replica: "r", Lane: 1, Call: call, Lease: lease, Claims: []worker.Claim{{Queue: "default", N: n}}}
+func claimOf(call int64, n int, lease time.Duration) task.Exchange {
+	return task.Exchange{Replica: "r", Lane: 1, Call: call, Lease: lease, Claims: []task.Claim{{Queue: "default", N: n}}}
 }
 
 // end reports the end of a task that v holds.
-func (v *victim) end(r worker.Report) {
+func (v *victim) end(r task.Report) {
 	v.t.Helper()
 	r.Queue, r.Fence, r.Last = "default", v.held[r.ID].Fence, true
 	v.ends++
-	_, err := v.st.Exchange(context.Background(), worker.Exchange{
-		Replica: "r", Lane: 2, Call: v.ends, Lease: time.Minute, Reports: []worker.Report{r},
+	_, err := v.st.Exchange(context.Background(), task.Exchange{
+		Replica: "r", Lane: 2, Call: v.ends, Lease: time.Minute, Reports: []task.Report{r},
 	})
 	v.must(err)
 }
@@ -278,7 +278,7 @@ func (v *victim) stop(ids ...string) {
 	v.must(err)
 }
 
-func (v *victim) configure(settings ...worker.Setting) {
+func (v *victim) configure(settings ...task.Setting) {
 	v.t.Helper()
 	v.must(v.st.Configure(context.Background(), settings...))
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // poolKeys are the keys that any script may come across, and those of the tasks,
@@ -72,7 +72,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 				t.Errorf("%s: the error does not say what to do: %v", what, err)
 			}
 			v.recover(what)
-			if _, err := c.call(ctx, v, v.st); err != nil && !errors.Is(err, worker.ErrNotJoined) {
+			if _, err := c.call(ctx, v, v.st); err != nil && !errors.Is(err, task.ErrNotJoined) {
 				t.Errorf("%s: the same call afterwards: %v", what, err)
 			}
 			v.otherQueueWorks(what)
@@ -106,13 +106,13 @@ func (v *victim) recover(what string) {
 		v.t.Errorf("%s: the third turn of upkeep: %v", what, err)
 	}
 	for range 3 {
-		for f, err := range v.st.Inspect(ctx, worker.Inspection{Fix: true}) {
+		for f, err := range v.st.Inspect(ctx, task.Inspection{Fix: true}) {
 			if err != nil {
 				v.t.Errorf("%s: the doctor: %v (%+v)", what, err, f)
 			}
 		}
 	}
-	for f, err := range v.st.Inspect(ctx, worker.Inspection{}) {
+	for f, err := range v.st.Inspect(ctx, task.Inspection{}) {
 		if err != nil {
 			v.t.Errorf("%s: the doctor: %v", what, err)
 		} else if f.Code != "" && f.Code != "quarantined" {
@@ -125,18 +125,18 @@ func (v *victim) recover(what string) {
 func (v *victim) otherQueueWorks(what string) {
 	v.t.Helper()
 	ctx := context.Background()
-	v.join("other", worker.Registration{})
-	v.enqueue(worker.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
-	x := worker.Exchange{Replica: "other", Lane: 1, Call: 1, Lease: time.Minute, Claims: []worker.Claim{{Queue: "elsewhere", N: 1}}}
+	v.join("other", task.Registration{})
+	v.enqueue(task.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
+	x := task.Exchange{Replica: "other", Lane: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "elsewhere", N: 1}}}
 	got, err := v.st.Exchange(ctx, x)
 	if err != nil || len(tasksOf(got)) != 1 {
 		v.t.Errorf("%s: a claim of another queue: %+v, %v", what, got, err)
 		return
 	}
 	x.Call, x.Claims = 2, nil
-	x.Reports = []worker.Report{{ID: "elsewhere", Queue: "elsewhere", Fence: got.Claimed[0].Fence, Last: true}}
+	x.Reports = []task.Report{{ID: "elsewhere", Queue: "elsewhere", Fence: got.Claimed[0].Fence, Last: true}}
 	got, err = v.st.Exchange(ctx, x)
-	if err != nil || got.Verdicts[0] != worker.Accepted {
+	if err != nil || got.Verdicts[0] != task.Accepted {
 		v.t.Errorf("%s: the end of a task of another queue: %v, %v", what, got.Verdicts, err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // cross is two queues with a replica each that share one slot: the pool's limit,
@@ -24,8 +24,8 @@ type cross struct {
 
 // hold blocks until the test says how to end, or the context does; a "deaf" task
 // ignores its context.
-func (x *cross) hold(ctx context.Context, task *worker.Task) ([]byte, error) {
-	if task.Headers["deaf"] != "" {
+func (x *cross) hold(ctx context.Context, t *task.Task) ([]byte, error) {
+	if t.Headers["deaf"] != "" {
 		<-x.deaf
 		return nil, nil
 	}
@@ -146,7 +146,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 				b := cfg
 				b.Queues = map[string]pool.Queue{"b": {Workers: 2}}
 				p := x.pool(b)
-				p.HandleKind("next", func(context.Context, *worker.Task) ([]byte, error) {
+				p.HandleKind("next", func(context.Context, *task.Task) ([]byte, error) {
 					started <- time.Now()
 					return nil, nil
 				})
@@ -194,7 +194,7 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 		if !ends {
 			cfg.DrainTimeout = 50 * time.Millisecond
 		}
-		h := func(ctx context.Context, task *worker.Task) ([]byte, error) {
+		h := func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			started <- time.Now()
 			select {
 			case <-proceed:
@@ -234,11 +234,11 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 
 // A report that claims nothing wakes an idle replica.
 func TestEveryReportWakesAnIdleReplica(t *testing.T) {
-	for _, r := range []worker.Report{
-		{Op: worker.Succeed, Code: worker.CodeOK},
-		{Op: worker.Fail, Code: worker.CodePermanent},
-		{Op: worker.Fail, Code: worker.CodeError, Delay: time.Hour, DelaySet: true},
-		{Op: worker.Release, Code: worker.CodeReleased, Delay: time.Hour},
+	for _, r := range []task.Report{
+		{Op: task.Succeed, Code: task.CodeOK},
+		{Op: task.Fail, Code: task.CodePermanent},
+		{Op: task.Fail, Code: task.CodeError, Delay: time.Hour, DelaySet: true},
+		{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour},
 	} {
 		s := newSite(t)
 		c := s.client()
@@ -248,14 +248,14 @@ func TestEveryReportWakesAnIdleReplica(t *testing.T) {
 		enqueue(t, c, pool.Spec{Kind: "step"})
 		held := s.seize("other", pool.DefaultQueue, 1, time.Minute)
 		started := make(chan string, 1)
-		s.replicas(1, slots(1), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-			started <- task.ID
+		s.replicas(1, slots(1), "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			started <- tk.ID
 			return nil, nil
 		})
 		next := enqueue(t, c, pool.Spec{Kind: "step"})
 		r.ID, r.Fence = held[0].ID, held[0].Fence
 		begin := time.Now()
-		if v := s.report(r); v != worker.Accepted {
+		if v := s.report(r); v != task.Accepted {
 			t.Errorf("%s: verdict %s", r.Code, v)
 		}
 		if id := receive(t, started, prompt, "the next start"); id != next {

@@ -6,18 +6,18 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // seize claims tasks in the name of a replica that does nothing more: as far as
 // Redis can tell, one that died at once.
-func (s *site) seize(replica, queue string, n int, lease time.Duration) []*worker.Task {
+func (s *site) seize(replica, queue string, n int, lease time.Duration) []*task.Task {
 	s.t.Helper()
-	if _, err := s.store().Join(context.Background(), worker.Registration{Replica: replica, Lease: time.Hour}); err != nil {
+	if _, err := s.store().Join(context.Background(), task.Registration{Replica: replica, Lease: time.Hour}); err != nil {
 		s.t.Fatal(err)
 	}
-	got, err := s.store().Exchange(context.Background(), worker.Exchange{
-		Replica: replica, Lane: 1, Call: 1, Lease: lease, Grace: time.Second, Claims: []worker.Claim{{Queue: queue, N: n}},
+	got, err := s.store().Exchange(context.Background(), task.Exchange{
+		Replica: replica, Lane: 1, Call: 1, Lease: lease, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -26,8 +26,8 @@ func (s *site) seize(replica, queue string, n int, lease time.Duration) []*worke
 }
 
 // tasksOf are all tasks of an answer, in their order.
-func tasksOf(got worker.Exchanged) []*worker.Task {
-	var tasks []*worker.Task
+func tasksOf(got task.Exchanged) []*task.Task {
+	var tasks []*task.Task
 	for _, c := range got.Claimed {
 		tasks = append(tasks, c.Tasks...)
 	}
@@ -36,13 +36,13 @@ func tasksOf(got worker.Exchanged) []*worker.Task {
 
 // report sends one report outside any replica and returns the verdict. Its queue is
 // the default one.
-func (s *site) report(r worker.Report) worker.Verdict {
+func (s *site) report(r task.Report) task.Verdict {
 	s.t.Helper()
 	r.Queue, r.Last = pool.DefaultQueue, true
-	got, err := s.store().Exchange(context.Background(), worker.Exchange{
-		Replica: "messenger", Lane: 2, Call: 1, Lease: time.Second, Reports: []worker.Report{r},
+	got, err := s.store().Exchange(context.Background(), task.Exchange{
+		Replica: "messenger", Lane: 2, Call: 1, Lease: time.Second, Reports: []task.Report{r},
 	})
-	if err != nil && !errors.Is(err, worker.ErrNotJoined) { // which leaves the verdicts valid
+	if err != nil && !errors.Is(err, task.ErrNotJoined) { // which leaves the verdicts valid
 		s.t.Fatal(err)
 	}
 	return got.Verdicts[0]

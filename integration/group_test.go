@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // 1,000 groups with limit 1 each: never two of one group at once,
@@ -23,8 +23,8 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	order := make([][]int, groups) // by group, guarded by the limit itself: the race detector tells
 	cfg := slots(25)
 	cfg.Groups.DefaultLimit = 1
-	s.replicas(4, cfg, "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		n := int(binary.BigEndian.Uint32(task.Payload))
+	s.replicas(4, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		n := int(binary.BigEndian.Uint32(tk.Payload))
 		running[n%groups].enter()
 		defer running[n%groups].exit()
 		order[n%groups] = append(order[n%groups], n/groups)
@@ -55,9 +55,9 @@ func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	started, release := make(chan string, 2000), make(chan struct{})
 	cfg := slots(2)
 	cfg.Groups.Limits = map[string]int{"big": 1}
-	s.replicas(1, cfg, "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.Group
-		if task.Group == "big" {
+	s.replicas(1, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.Group
+		if tk.Group == "big" {
 			<-release
 		}
 		return nil, nil
@@ -100,14 +100,14 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := s.store()
-	if _, err := st.Join(t.Context(), worker.Registration{Replica: "bench", Lease: time.Hour}); err != nil {
+	if _, err := st.Join(t.Context(), task.Registration{Replica: "bench", Lease: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	call := int64(0)
-	claim := func(n int) []*worker.Task {
+	claim := func(n int) []*task.Task {
 		call++
-		got, err := st.Exchange(t.Context(), worker.Exchange{
-			Replica: "bench", Lane: 1, Call: call, Lease: time.Hour, Grace: time.Second, Claims: []worker.Claim{{Queue: pool.DefaultQueue, N: n}},
+		got, err := st.Exchange(t.Context(), task.Exchange{
+			Replica: "bench", Lane: 1, Call: call, Lease: time.Hour, Grace: time.Second, Claims: []task.Claim{{Queue: pool.DefaultQueue, N: n}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +145,7 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	enqueueAll(t, c, specs)
 	seized := 0
 	for seized < groups {
-		n := len(claim(worker.MaxClaim))
+		n := len(claim(task.MaxClaim))
 		if n == 0 {
 			t.Fatalf("%d of %d groups could be claimed from", seized, groups)
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func (s *site) push(entries ...any) {
@@ -23,11 +23,11 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 	s := newSite(t)
 	type arrival struct {
 		at   time.Time
-		task *worker.Task
+		task *task.Task
 	}
 	starts := make(chan arrival, 1)
-	s.replicas(2, slots(2), "email.send", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- arrival{time.Now(), task}
+	s.replicas(2, slots(2), "email.send", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- arrival{time.Now(), tk}
 		return nil, nil
 	})
 	var took []time.Duration
@@ -51,7 +51,7 @@ func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	// Their queue is one that nobody serves: only the way in is the subject.
-	s.replicas(2, slots(2), "other", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(2, slots(2), "other", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	batch := make([]any, 0, 1000)
 	dups, bad := 0, 0
 	begin := time.Now()
@@ -85,8 +85,8 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	started := make(chan string, 10)
-	s.replicas(2, slots(2), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(2, slots(2), "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		return nil, nil
 	})
 	huge := `{"kind":"step","payload":"` + strings.Repeat("x", 10<<20) + `"}`
@@ -162,8 +162,8 @@ func TestEntryOfADeadReaderIsAdmittedOnce(t *testing.T) {
 	started := make(chan string, 10)
 	cfg := slots(2)
 	cfg.Lease = time.Second
-	s.replicas(2, cfg, "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(2, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		return nil, nil
 	})
 	if id := receive(t, started, prompt, "the orphan's start"); id != "orphan" {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A task that runs for 20 leases on a healthy replica is never
@@ -22,7 +22,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	cfg.Lease, cfg.DrainTimeout = lease, time.Minute
 	long := s.pool(cfg)
 	started := make(chan struct{})
-	long.HandleKind("long", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	long.HandleKind("long", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		close(started) // a second start panics
 		work := time.NewTimer(20 * lease)
 		defer work.Stop()
@@ -37,7 +37,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	id := enqueue(t, c, pool.Spec{Kind: "long", Retain: new(time.Hour)})
 	receive(t, started, patience, "the start")
 	other := s.pool(cfg)
-	other.HandleKind("long", func(context.Context, *worker.Task) ([]byte, error) {
+	other.HandleKind("long", func(context.Context, *task.Task) ([]byte, error) {
 		t.Error("the task was started a second time")
 		return nil, nil
 	})
@@ -60,7 +60,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 // Ten replicas reap at once, and nothing keeps them apart: each
 // ended lease has one effect.
 func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
-	const tasks, reapers = worker.MaxClaim, 10
+	const tasks, reapers = task.MaxClaim, 10
 	s := newSite(t)
 	c := s.client()
 	specs := make([]pool.Spec, tasks)

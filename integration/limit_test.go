@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // 8 replicas with 50 slots each, within one process. As long as L
@@ -22,7 +22,7 @@ func TestLimitHoldsOverAllReplicas(t *testing.T) {
 			var g gauge
 			hold := make(chan struct{})
 			cfg := pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 50, Limit: limit}}}
-			s.replicas(8, cfg, "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+			s.replicas(8, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
 				g.enter()
 				defer g.exit()
 				<-hold
@@ -63,10 +63,10 @@ func TestPoolLimitHoldsOverQueues(t *testing.T) {
 		Limit:  limit,
 	}
 	var inC gauge
-	s.replicas(4, cfg, "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
+	s.replicas(4, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
 		g.enter()
 		defer g.exit()
-		if task.Queue == "c" {
+		if tk.Queue == "c" {
 			inC.enter()
 			defer inC.exit()
 		}
@@ -94,12 +94,12 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 	c := s.client()
 	started, proceed := make(chan string, 100), make(chan struct{})
 	p := s.pool(pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 10, Limit: 5}, "other": {Workers: 1}}})
-	p.HandleKind("step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	p.HandleKind("step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		<-proceed
 		return nil, nil
 	})
-	p.HandleKind("probe", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	p.HandleKind("probe", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	s.serve(p)
 	for range 20 {
 		enqueue(t, c, pool.Spec{Kind: "step"})
@@ -147,7 +147,7 @@ func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {
 	join := func(limit int) *diary {
 		var log diary
 		p := s.pool(pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1, Limit: limit}}, Logger: log.logger()})
-		p.HandleKind("step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+		p.HandleKind("step", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 		before := stats(t, c).Replicas
 		s.serve(p)
 		s.awaitReplicas(before + 1)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // 100,000 tasks, 4 replicas with 25 slots each.
@@ -23,8 +23,8 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 	var stops []func() error
 	for range 4 {
 		p := s.pool(slots(25))
-		p.HandleKind("count", func(_ context.Context, task *worker.Task) ([]byte, error) {
-			handled[binary.BigEndian.Uint32(task.Payload)].Add(1)
+		p.HandleKind("count", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			handled[binary.BigEndian.Uint32(tk.Payload)].Add(1)
 			return nil, nil
 		})
 		stops = append(stops, s.serve(p))

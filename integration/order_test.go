@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // One slot, 1,000 tasks of one millisecond, ids that sort
@@ -34,8 +34,8 @@ func TestEqualPrioritiesStartFirstInFirstOut(t *testing.T) {
 				}
 			}
 			started := make(chan string, tasks)
-			s.replicas(1, slots(1), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-				started <- task.ID
+			s.replicas(1, slots(1), "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+				started <- tk.ID
 				time.Sleep(time.Millisecond) // the work
 				return nil, nil
 			})
@@ -92,8 +92,8 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	started, verdict := make(chan string), make(chan error)
-	s.replicas(1, slots(1), "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(1, slots(1), "step", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		select {
 		case err := <-verdict:
 			return nil, err
@@ -151,8 +151,8 @@ func TestUrgentNewcomerIsTheVeryNextStart(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	started, proceed := make(chan string, 1), make(chan struct{})
-	s.replicas(2, slots(2), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(2, slots(2), "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		<-proceed
 		return nil, nil
 	})
@@ -202,8 +202,8 @@ func TestLostTaskKeepsItsPlaceInLine(t *testing.T) {
 		return get(t, c, lost).Lost == 1
 	})
 	started := make(chan string, 3)
-	s.replicas(1, slots(1), "step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		started <- task.ID
+	s.replicas(1, slots(1), "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		started <- tk.ID
 		return nil, nil
 	})
 	for i, want := range []string{better, lost, later} {

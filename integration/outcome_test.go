@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Add is a typed task of these tests.
@@ -31,27 +31,27 @@ func TestOutcomeDecidesWhatBecomesOfATask(t *testing.T) {
 	p := s.pool(cfg)
 	boom := errors.New("boom")
 	for kind, h := range map[string]pool.Handler{
-		"fails twice": func(_ context.Context, task *worker.Task) ([]byte, error) {
-			if task.Failures < 2 {
+		"fails twice": func(_ context.Context, tk *task.Task) ([]byte, error) {
+			if tk.Failures < 2 {
 				return nil, boom
 			}
 			return []byte("3"), nil
 		},
-		"always fails": func(context.Context, *worker.Task) ([]byte, error) { return nil, boom },
-		"permanent":    func(context.Context, *worker.Task) ([]byte, error) { return nil, pool.Permanent(boom) },
-		"snoozes": func(_ context.Context, task *worker.Task) ([]byte, error) {
-			if task.Attempt < 4 {
+		"always fails": func(context.Context, *task.Task) ([]byte, error) { return nil, boom },
+		"permanent":    func(context.Context, *task.Task) ([]byte, error) { return nil, pool.Permanent(boom) },
+		"snoozes": func(_ context.Context, tk *task.Task) ([]byte, error) {
+			if tk.Attempt < 4 {
 				return nil, pool.Snooze(time.Millisecond)
 			}
 			return nil, nil
 		},
-		"panics":  func(context.Context, *worker.Task) ([]byte, error) { panic("aargh") },
-		"goexits": func(context.Context, *worker.Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
-		"times out": func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+		"panics":  func(context.Context, *task.Task) ([]byte, error) { panic("aargh") },
+		"goexits": func(context.Context, *task.Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
+		"times out": func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
-		"ignores its context": func(context.Context, *worker.Task) ([]byte, error) { <-deaf; return nil, nil },
+		"ignores its context": func(context.Context, *task.Task) ([]byte, error) { <-deaf; return nil, nil },
 	} {
 		p.HandleKind(strings.ReplaceAll(kind, " ", "_"), h)
 	}
@@ -113,11 +113,11 @@ func TestMiddlewareWrapsEveryHandler(t *testing.T) {
 	var calls []string
 	wrap := func(name string) pool.Middleware {
 		return func(next pool.Handler) pool.Handler {
-			return func(ctx context.Context, task *worker.Task) ([]byte, error) {
+			return func(ctx context.Context, tk *task.Task) ([]byte, error) {
 				mu.Lock()
 				calls = append(calls, name)
 				mu.Unlock()
-				result, err := next(ctx, task)
+				result, err := next(ctx, tk)
 				mu.Lock()
 				calls = append(calls, name+" saw "+string(result))
 				mu.Unlock()
@@ -152,10 +152,10 @@ func TestUnknownKindGoesToTheReplicaThatKnowsIt(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	// The one that does not know is there first, with more slots.
-	s.replicas(1, slots(10), "other", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(1, slots(10), "other", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	knows := s.pool(slots(10))
 	var g gauge
-	knows.HandleKind("rare", func(context.Context, *worker.Task) ([]byte, error) { g.enter(); return nil, nil })
+	knows.HandleKind("rare", func(context.Context, *task.Task) ([]byte, error) { g.enter(); return nil, nil })
 	stop := s.serve(knows)
 	s.awaitReplicas(2)
 	var ids []string
@@ -179,7 +179,7 @@ func TestUnknownKindGoesToTheReplicaThatKnowsIt(t *testing.T) {
 	}
 	// Once somebody knows it again, a person can retry it.
 	back := s.pool(slots(1))
-	back.HandleKind("rare", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	back.HandleKind("rare", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	s.serve(back)
 	s.awaitReplicas(2)
 	if n, err := c.Retry(t.Context(), pool.Filter{IDs: []string{orphan.ID}}); n != 1 || err != nil {

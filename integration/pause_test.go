@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // No start after Pause has returned; running tasks finish;
@@ -20,8 +20,8 @@ func TestPausedQueueStartsNothing(t *testing.T) {
 			started, proceed := make(chan string, 100), make(chan struct{})
 			cfg := pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 1}}}
 			p := s.pool(cfg)
-			p.HandleKind("step", func(_ context.Context, task *worker.Task) ([]byte, error) {
-				started <- task.ID
+			p.HandleKind("step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+				started <- tk.ID
 				<-proceed
 				return nil, nil
 			})
@@ -72,7 +72,7 @@ func TestPausedQueueStartsNothing(t *testing.T) {
 func TestNothingStartsAfterPauseHasReturned(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	s.replicas(3, slots(10), "step", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+	s.replicas(3, slots(10), "step", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	specs := make([]pool.Spec, 5000)
 	for i := range specs {
 		specs[i].Kind = "step"

@@ -17,7 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // patience bounds every wait for something that must happen and takes far less.
@@ -159,7 +159,7 @@ func enqueueAll(t testing.TB, p *pool.Pool, specs []pool.Spec) []pool.Receipt {
 	return rs
 }
 
-func get(t testing.TB, p *pool.Pool, id string) *worker.Task {
+func get(t testing.TB, p *pool.Pool, id string) *task.Task {
 	t.Helper()
 	task, err := p.Get(context.Background(), id)
 	if err != nil {
@@ -169,7 +169,7 @@ func get(t testing.TB, p *pool.Pool, id string) *worker.Task {
 }
 
 // await waits for the end of a task.
-func await(t testing.TB, p *pool.Pool, id string) *worker.Task {
+func await(t testing.TB, p *pool.Pool, id string) *task.Task {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

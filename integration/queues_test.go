@@ -9,7 +9,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A replica with very many queues starts a task in any of them at once.
@@ -26,8 +26,8 @@ func TestReplicaServesThousandsOfQueues(t *testing.T) {
 				cfg.Queues[fmt.Sprint("q", i)] = pool.Queue{Workers: 1}
 			}
 			started := make(chan string, 1)
-			s.replicas(1, cfg, "k", func(_ context.Context, task *worker.Task) ([]byte, error) {
-				started <- task.Queue
+			s.replicas(1, cfg, "k", func(_ context.Context, tk *task.Task) ([]byte, error) {
+				started <- tk.Queue
 				return nil, nil
 			})
 			c := s.client()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The moments that leave a record: of an attempt, and of a process.
@@ -44,7 +44,7 @@ func openRecorder(path string) (*recorder, error) {
 	return &recorder{f}, err
 }
 
-func (r *recorder) write(what string, t *worker.Task, cause error) {
+func (r *recorder) write(what string, t *task.Task, cause error) {
 	line := record{What: what, Task: t.ID, Group: t.Group, Attempt: t.Attempt, Fence: t.Fence, Replica: t.Replica}
 	if cause != nil {
 		line.Cause = cause.Error()

@@ -16,7 +16,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // What this binary reads from its environment when a test starts it as a process
@@ -142,7 +142,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindFlaky:  flaky,
 		kindFaint:  faint,
 	} {
-		p.HandleKind(kind, func(ctx context.Context, t *worker.Task) ([]byte, error) {
+		p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
 			rec.write(enter, t, nil)
 			result, err := h(ctx, t)
 			rec.write(exit, t, context.Cause(ctx))
@@ -152,7 +152,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 	return p.Run(ctx)
 }
 
-func work(ctx context.Context, t *worker.Task) ([]byte, error) {
+func work(ctx context.Context, t *task.Task) ([]byte, error) {
 	ms, err := strconv.Atoi(string(t.Payload))
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func work(ctx context.Context, t *worker.Task) ([]byte, error) {
 }
 
 // result names the attempt that made it.
-func result(t *worker.Task) []byte {
+func result(t *task.Task) []byte {
 	b, err := json.Marshal(t.Attempt)
 	if err != nil {
 		panic(err)
@@ -176,12 +176,12 @@ func result(t *worker.Task) []byte {
 	return b
 }
 
-func poison(context.Context, *worker.Task) ([]byte, error) {
+func poison(context.Context, *task.Task) ([]byte, error) {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {} // until the signal arrives
 }
 
-func hang(ctx context.Context, t *worker.Task) ([]byte, error) {
+func hang(ctx context.Context, t *task.Task) ([]byte, error) {
 	if t.Attempt == 1 {
 		<-ctx.Done()
 	}
@@ -190,7 +190,7 @@ func hang(ctx context.Context, t *worker.Task) ([]byte, error) {
 
 // deaf ends its first attempt by the wall clock, which goes on while the process
 // is stopped, and claims to have succeeded.
-func deaf(_ context.Context, t *worker.Task) ([]byte, error) {
+func deaf(_ context.Context, t *task.Task) ([]byte, error) {
 	if t.Attempt == 1 {
 		ms, err := strconv.Atoi(string(t.Payload))
 		if err != nil {
@@ -204,7 +204,7 @@ func deaf(_ context.Context, t *worker.Task) ([]byte, error) {
 }
 
 // flaky fails as many attempts as its payload says.
-func flaky(_ context.Context, t *worker.Task) ([]byte, error) {
+func flaky(_ context.Context, t *task.Task) ([]byte, error) {
 	n, err := strconv.Atoi(string(t.Payload))
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func runConsumer(ctx context.Context, rec *recorder) error {
 		return err
 	}
 	return p.Subscribe(ctx, "tests", func(ctx context.Context, e pool.Event) error {
-		rec.write(enter, &worker.Task{Spec: worker.Spec{ID: e.ID}, Attempt: e.Version}, nil)
+		rec.write(enter, &task.Task{Spec: task.Spec{ID: e.ID}, Attempt: e.Version}, nil)
 		<-ctx.Done()
 		return ctx.Err()
 	})
@@ -235,7 +235,7 @@ func runReader(ctx context.Context, rec *recorder) error {
 		return err
 	}
 	return p.Subscribe(ctx, "tests", func(_ context.Context, e pool.Event) error {
-		rec.write(enter, &worker.Task{Spec: worker.Spec{ID: e.ID}, Attempt: e.Version}, nil)
+		rec.write(enter, &task.Task{Spec: task.Spec{ID: e.ID}, Attempt: e.Version}, nil)
 		time.Sleep(time.Millisecond) // the work
 		return nil
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // lacking is the pool of a worker's user without the right to one command.
@@ -52,7 +52,7 @@ func TestReplicaThatLacksARightIsToldBeforeItJoins(t *testing.T) {
 		if !named {
 			t.Errorf("the inspection does not name %s: %+v", command, found)
 		}
-		p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+		p.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 		run, cancel := context.WithTimeout(ctx, patience)
 		deniedOf(t, "Run", p.Run(run), command)
 		cancel()

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // size is how full a pool is.
@@ -41,7 +41,7 @@ type scaled struct {
 	st   *redisstore.Store
 	c    *pool.Pool
 	call int64
-	held []*worker.Task
+	held []*task.Task
 	n    int
 }
 
@@ -122,16 +122,16 @@ func measureAt(t *testing.T, z size) []figure {
 			}
 		}
 	}
-	report := func(n int, op worker.Op) func() {
+	report := func(n int, op task.Op) func() {
 		return func() { s.report(n, op) }
 	}
 	repeat("claim 1", times, more(1), func() { claim(1) })
 	repeat("claim 100", times, more(100), func() { claim(100) })
 	repeat("claim 200", times, more(200), func() { claim(200) })
 	repeat("report 100 and claim 100", times, ready(100), func() { s.exchange(100, 100) })
-	repeat("succeed 200", times, ready(200), report(200, worker.Succeed))
-	repeat("fail 200", times, ready(200), report(200, worker.Fail))
-	repeat("release 200", times, ready(200), report(200, worker.Release))
+	repeat("succeed 200", times, ready(200), report(200, task.Succeed))
+	repeat("fail 200", times, ready(200), report(200, task.Fail))
+	repeat("release 200", times, ready(200), report(200, task.Release))
 	repeat("renew 4 claims of 1,000", times, ready(1000), func() { s.renew(1000) })
 	repeat("renew 250 claims of one", times, func() {
 		more(250)()
@@ -212,25 +212,25 @@ func (s *scaled) fill(z size) {
 
 func (s *scaled) join(replica string) {
 	s.t.Helper()
-	_, err := s.st.Join(context.Background(), worker.Registration{
-		Replica: replica, Lease: scaledLease, Queues: map[string]worker.QueueConfig{pool.DefaultQueue: {Workers: 1000}},
-		Kinds: map[string]worker.Policy{"step": {}},
+	_, err := s.st.Join(context.Background(), task.Registration{
+		Replica: replica, Lease: scaledLease, Queues: map[string]task.QueueConfig{pool.DefaultQueue: {Workers: 1000}},
+		Kinds: map[string]task.Policy{"step": {}},
 	})
 	s.must(err)
 }
 
 // trip is an exchange with these reports that claims n tasks.
-func (s *scaled) trip(reports []worker.Report, n int) []*worker.Task {
+func (s *scaled) trip(reports []task.Report, n int) []*task.Task {
 	s.t.Helper()
 	s.call++
-	x := worker.Exchange{Replica: scaledReplica, Lane: 1, Call: s.call, Lease: scaledLease, Grace: time.Minute, Reports: reports, Idle: true}
+	x := task.Exchange{Replica: scaledReplica, Lane: 1, Call: s.call, Lease: scaledLease, Grace: time.Minute, Reports: reports, Idle: true}
 	if n > 0 {
-		x.Claims = []worker.Claim{{Queue: pool.DefaultQueue, N: n}}
+		x.Claims = []task.Claim{{Queue: pool.DefaultQueue, N: n}}
 	}
 	got, err := s.st.Exchange(context.Background(), x)
 	s.must(err)
 	for _, v := range got.Verdicts {
-		if v != worker.Accepted {
+		if v != task.Accepted {
 			s.t.Fatalf("the verdict on a report is %s", v)
 		}
 	}
@@ -241,48 +241,48 @@ func (s *scaled) trip(reports []worker.Report, n int) []*worker.Task {
 	return tasks
 }
 
-func (s *scaled) claim(n int) []*worker.Task {
+func (s *scaled) claim(n int) []*task.Task {
 	s.t.Helper()
 	return s.trip(nil, n)
 }
 
-func (s *scaled) reports(n int, op worker.Op) []worker.Report {
+func (s *scaled) reports(n int, op task.Op) []task.Report {
 	s.t.Helper()
-	rs := make([]worker.Report, n)
-	for i, task := range s.held[:n] {
-		rs[i] = worker.Report{ID: task.ID, Queue: pool.DefaultQueue, Fence: task.Fence, Last: true, Op: op, Code: worker.CodeReleased}
+	rs := make([]task.Report, n)
+	for i, t := range s.held[:n] {
+		rs[i] = task.Report{ID: t.ID, Queue: pool.DefaultQueue, Fence: t.Fence, Last: true, Op: op, Code: task.CodeReleased}
 		switch op {
-		case worker.Succeed:
-			rs[i].Code = worker.CodeOK
-		case worker.Fail:
-			rs[i].Code, rs[i].Error = worker.CodePermanent, "boom"
+		case task.Succeed:
+			rs[i].Code = task.CodeOK
+		case task.Fail:
+			rs[i].Code, rs[i].Error = task.CodePermanent, "boom"
 		}
 	}
 	s.held = s.held[n:]
 	return rs
 }
 
-func (s *scaled) report(n int, op worker.Op) {
+func (s *scaled) report(n int, op task.Op) {
 	s.t.Helper()
 	s.trip(s.reports(n, op), 0)
 }
 
 func (s *scaled) exchange(reports, n int) {
 	s.t.Helper()
-	s.held = append(s.held, s.trip(s.reports(reports, worker.Succeed), n)...)
+	s.held = append(s.held, s.trip(s.reports(reports, task.Succeed), n)...)
 }
 
 // renew extends the leases of the claims of the last n tasks that were claimed.
 func (s *scaled) renew(n int) {
 	s.t.Helper()
-	r := worker.Renewal{Replica: scaledReplica, Lease: scaledLease, Grace: time.Minute}
+	r := task.Renewal{Replica: scaledReplica, Lease: scaledLease, Grace: time.Minute}
 	at := map[int64]int{}
-	for _, task := range s.held[len(s.held)-n:] {
-		i, known := at[task.Fence]
+	for _, t := range s.held[len(s.held)-n:] {
+		i, known := at[t.Fence]
 		if !known {
 			i = len(r.Held)
-			at[task.Fence] = i
-			r.Held = append(r.Held, worker.HeldClaim{Fence: task.Fence, Left: worker.Forever})
+			at[t.Fence] = i
+			r.Held = append(r.Held, task.HeldClaim{Fence: t.Fence, Left: task.Forever})
 		}
 		r.Held[i].Held++
 	}

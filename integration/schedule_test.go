@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // start is the entry of a handler, by the wall clock, which is that of the
@@ -26,8 +26,8 @@ func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	starts := make(chan start, tasks)
-	s.replicas(2, slots(50), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- start{task.ID, time.Now()}
+	s.replicas(2, slots(50), "tick", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- start{tk.ID, time.Now()}
 		return nil, nil
 	})
 	due := make(map[string]time.Time, tasks)
@@ -61,8 +61,8 @@ func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	starts := make(chan start, 2)
-	s.replicas(2, slots(2), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- start{task.ID, time.Now()}
+	s.replicas(2, slots(2), "tick", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- start{tk.ID, time.Now()}
 		return nil, nil
 	})
 	begin := time.Now()
@@ -92,9 +92,9 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	c := s.client()
 	starts := make(chan start, 20)
 	release := make(chan struct{})
-	h := func(ctx context.Context, task *worker.Task) ([]byte, error) {
-		starts <- start{task.ID, time.Now()}
-		if task.Kind == "hold" {
+	h := func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		starts <- start{tk.ID, time.Now()}
+		if tk.Kind == "hold" {
 			<-release
 		}
 		return nil, nil
@@ -134,9 +134,9 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	starts := make(chan start, 2)
-	s.replicas(2, slots(2), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- start{task.ID, time.Now()}
-		if task.Failures == 0 {
+	s.replicas(2, slots(2), "tick", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- start{tk.ID, time.Now()}
+		if tk.Failures == 0 {
 			return nil, pool.RetryAfter(errors.New("once more"), 300*time.Millisecond)
 		}
 		return nil, nil
@@ -160,18 +160,18 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	// The ghost serves what the replica serves, and has been idle for longer, so it gets
 	// the signal.
 	ghost := s.store()
-	if _, err := ghost.Join(t.Context(), worker.Registration{
-		Replica: "ghost", Lease: time.Hour, Queues: map[string]worker.QueueConfig{pool.DefaultQueue: {Workers: 1}},
-		Kinds: map[string]worker.Policy{"tick": {}},
+	if _, err := ghost.Join(t.Context(), task.Registration{
+		Replica: "ghost", Lease: time.Hour, Queues: map[string]task.QueueConfig{pool.DefaultQueue: {Workers: 1}},
+		Kinds: map[string]task.Policy{"tick": {}},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ghost.Exchange(t.Context(), worker.Exchange{Replica: "ghost", Lane: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
+	if _, err := ghost.Exchange(t.Context(), task.Exchange{Replica: "ghost", Lane: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
 		t.Fatal(err)
 	}
 	starts := make(chan start, 1)
-	s.replicas(1, slots(1), "tick", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		starts <- start{task.ID, time.Now()}
+	s.replicas(1, slots(1), "tick", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		starts <- start{tk.ID, time.Now()}
 		return nil, nil
 	})
 	eventually(t, patience, "the replica is idle", func() bool {

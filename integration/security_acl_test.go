@@ -16,7 +16,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // aclRecipe reads the rules of a user from the documentation, for pool p.
@@ -122,7 +122,7 @@ func furnish(t testing.TB, rdb *redis.Client) {
 	t.Helper()
 	for _, name := range []string{"p", "other"} {
 		s := redisstore.New(rdb, name)
-		if _, err := s.Enqueue(context.Background(), []worker.Spec{
+		if _, err := s.Enqueue(context.Background(), []task.Spec{
 			{Kind: "k", ID: "a", Payload: []byte(`"needle"`), Unique: "u", Group: "g"}, {Kind: "k", ID: "b", Delay: time.Hour},
 		}); err != nil {
 			t.Fatal(err)
@@ -290,8 +290,8 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.HandleKind("k", func(_ context.Context, task *worker.Task) ([]byte, error) {
-		if task.Attempt == 1 {
+	p.HandleKind("k", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		if tk.Attempt == 1 {
 			return nil, pool.RetryAfter(errors.New("once"), time.Millisecond)
 		}
 		return []byte("1"), nil
@@ -301,7 +301,7 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, patience, "the task from the inbox", func() bool { _, err := p.Get(ctx, "a"); return err == nil })
-	if got := await(t, p, "a"); got.State != worker.Succeeded {
+	if got := await(t, p, "a"); got.State != task.Succeeded {
 		t.Errorf("the task %s", got.State)
 	}
 	subscribed, cancel := context.WithCancel(ctx)

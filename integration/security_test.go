@@ -19,7 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // TestSecretsStaySecret runs every command with a right and with a wrong
@@ -101,7 +101,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			live, err := client.Replicas(ctx)
 			return err == nil && len(live) == i+1
 		})
-		if got := await(t, client, enqueue(t, client, worker.Spec{Kind: "k"})); got.Error == "" {
+		if got := await(t, client, enqueue(t, client, task.Spec{Kind: "k"})); got.Error == "" {
 			t.Errorf("%+v", got)
 		}
 		if runtime.GOOS == "linux" {
@@ -156,8 +156,8 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	key := func(name string) string { return "lts:{p}:" + name }
 	s := (&site{t: t, name: "p", rdb: rdb}).poolOn(server)
 	bytesToo := hostile + "\xff\xfe"
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Payload: []byte(bytesToo), Headers: map[string]string{hostile: hostile}})
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "b"})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "a", Payload: []byte(bytesToo), Headers: map[string]string{hostile: hostile}})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "b"})
 	fields := []any{}
 	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "ended_at", "fence"} {
 		fields = append(fields, f, bytesToo)
@@ -296,7 +296,7 @@ func TestPayloadsReachNoShell(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		enqueue(t, s, worker.Spec{Kind: "k", Payload: []byte("1"), Priority: -9}) // which wakes the replica
+		enqueue(t, s, task.Spec{Kind: "k", Payload: []byte("1"), Priority: -9}) // which wakes the replica
 	}
 	// Ids travel in lists of words, so that no task can have an id with a space.
 	id := strings.Join(strings.Fields(strings.ReplaceAll(hostile, "\x00", "")), "") + "\xff"
@@ -313,7 +313,7 @@ func TestPayloadsReachNoShell(t *testing.T) {
 	nul := "x\x00y"
 	put(nul, "k", "1")
 	eventually(t, patience, "its failure", func() bool { return strings.HasPrefix(rdb.Get(ctx, "lts:{p}:task:"+nul).Val(), "F1 ") })
-	if got := await(t, s, enqueue(t, s, worker.Spec{Kind: "k", Payload: []byte("1")})); got.State != worker.Succeeded {
+	if got := await(t, s, enqueue(t, s, task.Spec{Kind: "k", Payload: []byte("1")})); got.State != task.Succeeded {
 		t.Errorf("the next task %s: %s", got.State, got.Error)
 	}
 	inTerminal(t, "the log", log.String())

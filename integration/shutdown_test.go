@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // goroutines counts those that run code of this project.
@@ -33,12 +33,12 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	baseline, _ := goroutines()
-	h := func(ctx context.Context, task *worker.Task) ([]byte, error) {
-		if task.Kind == "quick" {
+	h := func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		if tk.Kind == "quick" {
 			return nil, nil
 		}
 		<-ctx.Done()
-		if task.Kind == "finishes" {
+		if tk.Kind == "finishes" {
 			return nil, nil // it had done its work all the same
 		}
 		return nil, context.Cause(ctx)
@@ -127,7 +127,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	// A replica that comes later runs what was released.
 	next := s.pool(slots(50))
 	for _, kind := range []string{"quick", "long", "finishes"} {
-		next.HandleKind(kind, func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+		next.HandleKind(kind, func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	}
 	s.serve(next)
 	if st := idle(t, c); st.Ended[pool.Succeeded] != int64(len(specs)) {
@@ -143,7 +143,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	cfg.DrainTimeout = time.Hour
 	p := s.pool(cfg)
 	started := make(chan struct{})
-	p.HandleKind("long", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	p.HandleKind("long", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		close(started)
 		<-ctx.Done()
 		if cause := context.Cause(ctx); !errors.Is(cause, pool.ErrShutdown) {
@@ -189,7 +189,7 @@ func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
 	var g gauge
 	begin := func() (stop func() error) {
 		p := s.pool(slots(2))
-		p.HandleKind("step", func(context.Context, *worker.Task) ([]byte, error) {
+		p.HandleKind("step", func(context.Context, *task.Task) ([]byte, error) {
 			g.enter()
 			return nil, nil
 		})

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A running task is stopped from elsewhere: its context ends at
@@ -23,7 +23,7 @@ func TestStopReachesARunningHandler(t *testing.T) {
 	c := s.client()
 	started, ended := make(chan struct{}, 1), make(chan error, 1)
 	var starts gauge
-	s.replicas(2, slots(2), "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	s.replicas(2, slots(2), "step", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		starts.enter()
 		started <- struct{}{}
 		<-ctx.Done()
@@ -64,7 +64,7 @@ func TestStopStormRestartsNothing(t *testing.T) {
 	c := s.client()
 	cfg := slots(25)
 	cfg.Policies = map[string]pool.Policy{"step": {Backoff: pool.Backoff{Fixed: true, Base: time.Millisecond}}}
-	s.replicas(4, cfg, "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	s.replicas(4, cfg, "step", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		work := time.NewTimer(time.Duration(rand.Int64N(int64(20 * time.Millisecond))))
 		defer work.Stop()
 		select {
@@ -128,7 +128,7 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 	c := s.client()
 	cfg := slots(10)
 	cfg.Policies = map[string]pool.Policy{"step": {Backoff: pool.Backoff{Fixed: true, Base: time.Millisecond}}}
-	s.replicas(2, cfg, "step", func(ctx context.Context, task *worker.Task) ([]byte, error) {
+	s.replicas(2, cfg, "step", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		switch rand.IntN(3) {
 		case 0:
 			return nil, errors.New("again")
@@ -193,7 +193,7 @@ func TestStopAgainstTheReaperEndsOnce(t *testing.T) {
 			t.Error(n, err)
 		}
 		reap(func() bool { return get(t, c, id).State == pool.Stopped })
-		if v := s.report(worker.Report{ID: id, Fence: held.Fence, Op: worker.Succeed, Code: worker.CodeOK}); v == worker.Accepted {
+		if v := s.report(task.Report{ID: id, Fence: held.Fence, Op: task.Succeed, Code: task.CodeOK}); v == task.Accepted {
 			t.Error("a report after the end was accepted")
 		}
 		if task := get(t, c, id); task.State != pool.Stopped || task.StopWhy != "enough" && task.Error != "enough" {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Wait returns for every task, whether it ends before the read,
@@ -62,7 +62,7 @@ func retained(i int) []pool.Option {
 func TestWaitTellsHowATaskEnded(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	s.replicas(1, slots(1), "step", func(context.Context, *worker.Task) ([]byte, error) {
+	s.replicas(1, slots(1), "step", func(context.Context, *task.Task) ([]byte, error) {
 		return nil, pool.Permanent(errors.New("boom"))
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

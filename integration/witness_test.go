@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // witness is what the handlers of a test see for themselves, whatever Redis
@@ -29,19 +29,19 @@ type sighting struct {
 }
 
 // handler works for as many milliseconds as the task's payload says.
-func (w *witness) handler(ctx context.Context, task *worker.Task) ([]byte, error) {
+func (w *witness) handler(ctx context.Context, t *task.Task) ([]byte, error) {
 	w.enter()
 	defer w.exit()
 	w.mu.Lock()
-	w.starts = append(w.starts, sighting{attempt{task.ID, task.Attempt}, task.Fence, time.Now()})
+	w.starts = append(w.starts, sighting{attempt{t.ID, t.Attempt}, t.Fence, time.Now()})
 	w.mu.Unlock()
-	_, err := work(ctx, task)
+	_, err := work(ctx, t)
 	if err == nil {
 		w.mu.Lock()
 		if w.done == nil {
 			w.done = map[string]int{}
 		}
-		w.done[task.ID]++
+		w.done[t.ID]++
 		w.mu.Unlock()
 	}
 	return nil, err

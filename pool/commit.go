@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The bounds of one call to Store.Enqueue.
@@ -20,7 +20,7 @@ const (
 // that arrive meanwhile are sent together when one returns. Its goroutines live only
 // as long as there is something to send.
 type committer struct {
-	enqueue func(context.Context, []worker.Spec) ([]worker.Receipt, error)
+	enqueue func(context.Context, []task.Spec) ([]task.Receipt, error)
 
 	mu      sync.Mutex
 	pending []*commit // not yet sent, oldest first
@@ -31,10 +31,10 @@ type committer struct {
 // commit is one enqueue on its way.
 type commit struct {
 	ctx  context.Context
-	spec worker.Spec
+	spec task.Spec
 	done chan struct{} // closed when receipt and err are set
 
-	receipt worker.Receipt
+	receipt task.Receipt
 	err     error
 
 	// shared is the call that it is part of together with others, nil while it is
@@ -55,16 +55,16 @@ type sharedCall struct {
 // batch is what one call enqueues.
 type batch struct {
 	commits []*commit
-	specs   []worker.Spec // those of the commits
+	specs   []task.Spec // those of the commits
 	ctx     context.Context
 	cancel  context.CancelFunc // nil for a context that is not the batch's own
 }
 
 // one enqueues spec, together with those of other callers. When ctx ends first it
 // returns at once, although the task may still be made.
-func (c *committer) one(ctx context.Context, spec worker.Spec) (worker.Receipt, error) {
+func (c *committer) one(ctx context.Context, spec task.Spec) (task.Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return worker.Receipt{}, fmt.Errorf("enqueue: %w", err)
+		return task.Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
 	m := commits.Get().(*commit)
 	m.ctx, m.spec = ctx, spec
@@ -84,7 +84,7 @@ func (c *committer) one(ctx context.Context, spec worker.Spec) (worker.Receipt, 
 	case <-m.done:
 	case <-ctx.Done():
 		c.leave(m)
-		return worker.Receipt{}, fmt.Errorf("enqueue: %w", ctx.Err())
+		return task.Receipt{}, fmt.Errorf("enqueue: %w", ctx.Err())
 	}
 	r, err := m.receipt, m.err
 	*m = commit{}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // gatedStore answers calls to Enqueue one by one, when the test lets it.
@@ -20,7 +20,7 @@ func gatedStore() (s *fakeStore, gate chan error, batches func() []int) {
 	gate = make(chan error)
 	var mu sync.Mutex
 	var sizes []int
-	s.enqueue = func(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	s.enqueue = func(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 		mu.Lock()
 		sizes = append(sizes, len(specs))
 		mu.Unlock()
@@ -183,7 +183,7 @@ func TestCallThatNobodyWaitsForIsCancelled(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		cancelled := false
-		s.enqueue = func(ctx context.Context, _ []worker.Spec) ([]worker.Receipt, error) {
+		s.enqueue = func(ctx context.Context, _ []task.Spec) ([]task.Receipt, error) {
 			<-ctx.Done()
 			cancelled = true
 			return nil, ctx.Err()
@@ -228,7 +228,7 @@ func TestErrorOfACallReachesAllItsCallers(t *testing.T) {
 
 func TestWrongNumberOfReceiptsIsAnError(t *testing.T) {
 	s := newFakeStore()
-	s.enqueue = func(context.Context, []worker.Spec) ([]worker.Receipt, error) { return nil, nil }
+	s.enqueue = func(context.Context, []task.Spec) ([]task.Receipt, error) { return nil, nil }
 	p := newTestPool(t, s, Config{})
 	if _, err := p.Enqueue(t.Context(), email{}); err == nil {
 		t.Error("Enqueue: no error")
@@ -245,7 +245,7 @@ func BenchmarkEnqueue(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			s := newFakeStore()
 			var busy sync.Mutex
-			s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+			s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
 				busy.Lock()
 				defer busy.Unlock()
 				for began := time.Now(); time.Since(began) < 100*time.Microsecond; {

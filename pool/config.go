@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/worker"
@@ -39,7 +38,7 @@ type Config struct {
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. They
 	// are published when Run begins, those of kinds that this pool has a handler for,
 	// and hold for tasks from any program. Zero fields, and kinds without an entry,
-	// have the defaults of package worker.
+	// have the defaults of package task.
 	Policies map[string]Policy
 
 	// Lease is how long the tasks of a process that died stay untouched before
@@ -101,14 +100,6 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Groups limits groups of tasks. Zero leaves what is set in the pool as it is, at
-// first no limit: a group is exempt from the DefaultLimit only by a limit of its own
-// that is high enough.
-type Groups struct {
-	DefaultLimit int            // for every group without a limit of its own
-	Limits       map[string]int // by group
-}
-
 // FinishGroup is the consumer group of Config.OnFinish.
 const FinishGroup = "on_finish"
 
@@ -123,7 +114,8 @@ func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
 		Policies:     c.Policies,
-		Limits:       worker.Limits{Pool: c.Limit, DefaultGroup: c.Groups.DefaultLimit, Groups: c.Groups.Limits},
+		Limit:        c.Limit,
+		Groups:       c.Groups,
 		Lease:        c.Lease,
 		DrainTimeout: c.DrainTimeout,
 		StopGrace:    c.StopGrace,
@@ -136,26 +128,14 @@ func (c *Config) replica() worker.Config {
 	}
 }
 
-// check reports everything that is wrong with the config, as FieldErrors joined
-// that name the fields of this package's Config.
+// check reports everything that is wrong with the config, as FieldErrors joined.
 func (c *Config) check() error {
 	rc := c.replica()
 	if len(rc.Queues) == 0 {
 		// Only a replica must have one.
 		rc.Queues = map[string]Queue{DefaultQueue: {}}
 	}
-	errs := []error{renamed(rc.Check(), func(field string) string {
-		for _, r := range [][2]string{
-			{"limits.pool", "limit"},
-			{"limits.default_group", "groups.default_limit"},
-			{"limits.groups", "groups.limits"},
-		} {
-			if rest, ok := strings.CutPrefix(field, r[0]); ok {
-				return r[1] + rest
-			}
-		}
-		return field
-	})}
+	errs := []error{rc.Check()}
 	if c.OnFinish != nil && len(c.Queues) == 0 {
 		errs = append(errs, &FieldError{Field: "on_finish", Msg: "needs queues, since it runs inside Run: use Subscribe in a pool that only enqueues"})
 	}

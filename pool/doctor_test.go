@@ -6,21 +6,21 @@ import (
 	"iter"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // inspected is a store whose inspection finds something and then breaks off.
 type inspected struct {
 	*fakeStore
-	how worker.Inspection
+	how task.Inspection
 }
 
 var errAway = errors.New("away")
 
-func (s *inspected) Inspect(_ context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error] {
+func (s *inspected) Inspect(_ context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
 	s.how = how
-	return func(yield func(worker.Finding, error) bool) {
-		_ = yield(worker.Finding{Check: "version"}, nil) && yield(worker.Finding{}, errAway)
+	return func(yield func(task.Finding, error) bool) {
+		_ = yield(task.Finding{Check: "version"}, nil) && yield(task.Finding{}, errAway)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // ErrNotTried is in the receipts of EnqueueAll for the tasks after those at which
@@ -216,7 +216,7 @@ func miscounted(receipts, specs int) error {
 }
 
 // specBytes is about the size of what a spec carries.
-func specBytes(s *worker.Spec) int {
+func specBytes(s *task.Spec) int {
 	n := len(s.Payload)
 	for k, v := range s.Headers {
 		n += len(k) + len(v)

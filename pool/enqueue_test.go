@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 type email struct {
@@ -143,12 +143,12 @@ func wantFields(t *testing.T, err error, want ...string) {
 
 func TestFullQueueIsAnErrorAndDuplicateIsNot(t *testing.T) {
 	s := newFakeStore()
-	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
 		r := receiptsFor(specs)
 		for i, spec := range specs {
 			r[i].Duplicate = spec.ID == "twice"
 			if spec.Queue == "full" {
-				r[i] = worker.Receipt{Err: worker.ErrQueueFull}
+				r[i] = task.Receipt{Err: task.ErrQueueFull}
 			}
 		}
 		return r, nil
@@ -196,7 +196,7 @@ func TestEnqueueAllKeepsOrderOverBatches(t *testing.T) {
 func TestEnqueueAllSaysWhatWasMadeBeforeTheStoreFailed(t *testing.T) {
 	s := newFakeStore()
 	boom := errors.New("boom")
-	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
 		if s.calls("enqueue") == 2 {
 			return nil, boom
 		}
@@ -223,10 +223,10 @@ func TestEnqueueAllSaysWhatWasMadeBeforeTheStoreFailed(t *testing.T) {
 
 func TestErrorOfManyRefusalsIsShort(t *testing.T) {
 	s := newFakeStore()
-	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
-		r := make([]worker.Receipt, len(specs))
+	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
+		r := make([]task.Receipt, len(specs))
 		for i, spec := range specs {
-			r[i] = worker.Receipt{ID: spec.ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, spec.Queue)}
+			r[i] = task.Receipt{ID: spec.ID, Err: fmt.Errorf("%w: %s", task.ErrQueueFull, spec.Queue)}
 		}
 		return r, nil
 	}
@@ -246,8 +246,8 @@ func TestErrorOfManyRefusalsIsShort(t *testing.T) {
 
 func TestEnqueueSpecDoesNotKeepTheCallersMemory(t *testing.T) {
 	s := newFakeStore()
-	seen := make(chan []worker.Spec, 1)
-	s.enqueue = func(_ context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+	seen := make(chan []task.Spec, 1)
+	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
 		seen <- slices.Clone(specs)
 		return receiptsFor(specs), nil
 	}

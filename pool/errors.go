@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var (
@@ -44,9 +44,9 @@ func (e *TaskError) Error() string {
 	return s
 }
 
-// checkName wraps what worker.CheckName says of a field.
+// checkName wraps what task.CheckName says of a field.
 func checkName(field, name string) error {
-	if err := worker.CheckName(name); err != nil {
+	if err := task.CheckName(name); err != nil {
 		return &FieldError{Field: field, Msg: err.Error()}
 	}
 	return nil

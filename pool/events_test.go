@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // follow collects what Events yields: ids, and "trimmed" or "error" for errors.
@@ -118,7 +118,7 @@ func TestEventsEndWithTheErrorsThatLast(t *testing.T) {
 			reads := 0
 			s.readErr = func() error {
 				if reads++; reads > 1 {
-					return worker.ErrSchema
+					return task.ErrSchema
 				}
 				return nil
 			}

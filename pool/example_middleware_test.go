@@ -10,7 +10,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Notify sends a message to a telephone.
@@ -26,7 +26,7 @@ type language struct{}
 // metrics and whatever else all handlers share.
 func Example_middleware() {
 	logged := func(next pool.Handler) pool.Handler {
-		return func(ctx context.Context, t *worker.Task) ([]byte, error) {
+		return func(ctx context.Context, t *task.Task) ([]byte, error) {
 			fmt.Println("begin", t.Kind)
 			result, err := next(ctx, t)
 			fmt.Println("end", t.Kind, err)
@@ -34,7 +34,7 @@ func Example_middleware() {
 		}
 	}
 	localized := func(next pool.Handler) pool.Handler {
-		return func(ctx context.Context, t *worker.Task) ([]byte, error) {
+		return func(ctx context.Context, t *task.Task) ([]byte, error) {
 			return next(context.WithValue(ctx, language{}, t.Headers["lang"]), t)
 		}
 	}

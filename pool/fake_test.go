@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // fakeStore is the part of a Store that a test needs. What it does not have
@@ -23,19 +23,19 @@ type fakeStore struct {
 	Store
 
 	// Each replaces or precedes the call of its name where it is set.
-	enqueue    func(context.Context, []worker.Spec) ([]worker.Receipt, error)
+	enqueue    func(context.Context, []task.Spec) ([]task.Receipt, error)
 	beforeGet  func()
 	readErr    func() error // of ReadEvents and ReadSubscription
 	lastErr    func() error
 	getErr     func() error
 	recentErr  func() error
-	changed    func(verb string, ids []string) ([]worker.Change, error)
-	configured func(worker.Setting) error
-	maintain   func(replica string) (worker.Upkeep, error)
+	changed    func(verb string, ids []string) ([]task.Change, error)
+	configured func(task.Setting) error
+	maintain   func(replica string) (task.Upkeep, error)
 
 	mu        sync.Mutex
 	count     map[string]int
-	tasks     []*worker.Task
+	tasks     []*task.Task
 	entries   [][]Event // with the cursors 1, 2, 3 …
 	maxEvents int       // that many the stream keeps, as SubscriptionLag says
 	trimmed   int       // that many of the oldest entries are gone
@@ -85,7 +85,7 @@ func (s *fakeStore) calls(name string) int {
 	return s.count[name]
 }
 
-func (s *fakeStore) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+func (s *fakeStore) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	s.called("enqueue")
 	if s.enqueue != nil {
 		return s.enqueue(ctx, specs)
@@ -93,16 +93,16 @@ func (s *fakeStore) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.
 	return receiptsFor(specs), nil
 }
 
-func receiptsFor(specs []worker.Spec) []worker.Receipt {
-	r := make([]worker.Receipt, len(specs))
+func receiptsFor(specs []task.Spec) []task.Receipt {
+	r := make([]task.Receipt, len(specs))
 	for i, s := range specs {
-		r[i] = worker.Receipt{ID: s.ID, State: worker.Waiting}
+		r[i] = task.Receipt{ID: s.ID, State: task.Waiting}
 	}
 	return r
 }
 
 // put makes t the task with its id.
-func (s *fakeStore) put(t *worker.Task) {
+func (s *fakeStore) put(t *task.Task) {
 	s.remove(t.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *fakeStore) put(t *worker.Task) {
 func (s *fakeStore) remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var rest []*worker.Task
+	var rest []*task.Task
 	for _, t := range s.tasks {
 		if t.ID != id {
 			rest = append(rest, t)
@@ -147,7 +147,7 @@ func (s *fakeStore) trim(n int) {
 	s.trimmed = n
 }
 
-func (s *fakeStore) Get(_ context.Context, ids ...string) ([]*worker.Task, error) {
+func (s *fakeStore) Get(_ context.Context, ids ...string) ([]*task.Task, error) {
 	s.called("get")
 	if s.beforeGet != nil {
 		s.beforeGet()
@@ -159,7 +159,7 @@ func (s *fakeStore) Get(_ context.Context, ids ...string) ([]*worker.Task, error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := make([]*worker.Task, len(ids))
+	found := make([]*task.Task, len(ids))
 	for i, id := range ids {
 		for _, t := range s.tasks {
 			if t.ID == id {
@@ -171,7 +171,7 @@ func (s *fakeStore) Get(_ context.Context, ids ...string) ([]*worker.Task, error
 	return found, nil
 }
 
-func (s *fakeStore) Tasks(_ context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
+func (s *fakeStore) Tasks(_ context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	s.called("tasks")
 	has := func(all []string, v string) bool {
 		for _, a := range all {
@@ -181,7 +181,7 @@ func (s *fakeStore) Tasks(_ context.Context, f worker.Filter) iter.Seq2[*worker.
 		}
 		return len(all) == 0
 	}
-	return func(yield func(*worker.Task, error) bool) {
+	return func(yield func(*task.Task, error) bool) {
 		s.mu.Lock()
 		tasks := s.tasks
 		s.mu.Unlock()
@@ -199,19 +199,19 @@ func (s *fakeStore) Tasks(_ context.Context, f worker.Filter) iter.Seq2[*worker.
 	}
 }
 
-func (s *fakeStore) Stop(_ context.Context, why string, ids ...string) ([]worker.Change, error) {
+func (s *fakeStore) Stop(_ context.Context, why string, ids ...string) ([]task.Change, error) {
 	return s.changed("stop "+why, ids)
 }
 
-func (s *fakeStore) Retry(_ context.Context, ids ...string) ([]worker.Change, error) {
+func (s *fakeStore) Retry(_ context.Context, ids ...string) ([]task.Change, error) {
 	return s.changed("retry", ids)
 }
 
-func (s *fakeStore) Delete(_ context.Context, ids ...string) ([]worker.Change, error) {
+func (s *fakeStore) Delete(_ context.Context, ids ...string) ([]task.Change, error) {
 	return s.changed("delete", ids)
 }
 
-func (s *fakeStore) Configure(_ context.Context, settings ...worker.Setting) error {
+func (s *fakeStore) Configure(_ context.Context, settings ...task.Setting) error {
 	for _, set := range settings {
 		if err := s.configured(set); err != nil {
 			return err
@@ -232,7 +232,7 @@ func (s *fakeStore) LastEvent(context.Context) (string, error) {
 	return strconv.Itoa(len(s.entries)), nil
 }
 
-func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait time.Duration) ([]worker.Event, error) {
+func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait time.Duration) ([]task.Event, error) {
 	s.called("read")
 	if s.readErr != nil {
 		if err := s.readErr(); err != nil {
@@ -243,10 +243,10 @@ func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait
 	if err != nil {
 		return nil, fmt.Errorf("bad cursor %q", after)
 	}
-	var page []worker.Event
+	var page []task.Event
 	err = s.await(ctx, wait, func() (bool, error) {
 		if from > 0 && from < s.trimmed {
-			return true, &worker.TrimmedError{After: after, Next: "0"}
+			return true, &task.TrimmedError{After: after, Next: "0"}
 		}
 		from = max(from, s.trimmed)
 		for i := from; i < len(s.entries) && len(page) < most; i++ {
@@ -279,7 +279,7 @@ func (s *fakeStore) await(ctx context.Context, wait time.Duration, ready func() 
 	}
 }
 
-func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([]worker.Event, error) {
+func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([]task.Event, error) {
 	s.called("recent")
 	if s.recentErr != nil {
 		if err := s.recentErr(); err != nil {
@@ -293,21 +293,21 @@ func (s *fakeStore) RecentEvents(_ context.Context, before string, limit int) ([
 		n, _ := strconv.Atoi(before)
 		end = n - 1
 	}
-	var page []worker.Event
+	var page []task.Event
 	for i := end - 1; i >= s.trimmed && len(page) < limit; i-- {
 		page = append(page, s.entries[i]...)
 	}
 	return page, nil
 }
 
-func (s *fakeStore) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]worker.Event, bool, error) {
+func (s *fakeStore) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]task.Event, bool, error) {
 	s.called("read group")
 	if s.readErr != nil {
 		if err := s.readErr(); err != nil {
 			return nil, false, err
 		}
 	}
-	var page []worker.Event
+	var page []task.Event
 	lost := false
 	err := s.await(ctx, wait, func() (bool, error) {
 		g := s.groups[name]
@@ -365,12 +365,12 @@ func (s *fakeStore) LeaveSubscription(_ context.Context, name, consumer string) 
 	return nil
 }
 
-func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (worker.Lag, error) {
+func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (task.Lag, error) {
 	s.called("lag")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.groups[name]
-	return worker.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
+	return task.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
 }
 
 // pendingIn is how many entries of a group are not acknowledged.

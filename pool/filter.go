@@ -7,7 +7,7 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // changeBatch is how many tasks one call changes: enough to make round trips
@@ -15,12 +15,12 @@ import (
 const changeBatch = 100
 
 // Tasks reads the tasks that match f, state by state in the order of
-// worker.States; an empty filter matches all. Tasks that change state meanwhile
+// task.States; an empty filter matches all. Tasks that change state meanwhile
 // may be seen twice or not at all. An error ends it: a filter with bad names, or
 // what the store answers.
-func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*worker.Task, error] {
-	return func(yield func(*worker.Task, error) bool) {
-		if err := checkFilter(f, worker.States()); err != nil {
+func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error] {
+	return func(yield func(*task.Task, error) bool) {
+		if err := checkFilter(f, task.States()); err != nil {
 			yield(nil, fmt.Errorf("tasks: %w", err))
 			return
 		}
@@ -44,12 +44,12 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*worker.Task, erro
 //
 // An empty filter is refused with ErrEmptyFilter.
 func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
-	if len(why) > worker.MaxErrorLen {
-		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: fmt.Sprintf("is %d bytes long; the limit is %d", len(why), worker.MaxErrorLen)})
+	if len(why) > task.MaxErrorLen {
+		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: fmt.Sprintf("is %d bytes long; the limit is %d", len(why), task.MaxErrorLen)})
 	}
 	return p.change(ctx, f, verb{
 		name: "stop", from: LiveStates(), to: Stopped, refusal: ErrEnded,
-		call: func(ctx context.Context, ids ...string) ([]worker.Change, error) {
+		call: func(ctx context.Context, ids ...string) ([]task.Change, error) {
 			return p.store.Stop(ctx, why, ids...)
 		},
 	})
@@ -75,11 +75,11 @@ func (p *Pool) Delete(ctx context.Context, f Filter) (int, error) {
 }
 
 // LiveStates are the states that a task goes on from, those that Stop applies to.
-func LiveStates() []State { return slices.DeleteFunc(worker.States(), State.Terminal) }
+func LiveStates() []State { return slices.DeleteFunc(task.States(), State.Terminal) }
 
 // EndedStates are the terminal states, those that Retry and Delete apply to.
 func EndedStates() []State {
-	return slices.DeleteFunc(worker.States(), func(s State) bool { return !s.Terminal() })
+	return slices.DeleteFunc(task.States(), func(s State) bool { return !s.Terminal() })
 }
 
 // verb is a change that a filter can ask for.
@@ -88,7 +88,7 @@ type verb struct {
 	from    []State // the states it applies to
 	to      State   // the state it leads to, in which asking again is no mistake; "" for none
 	refusal error   // what is wrong with a task in another state
-	call    func(ctx context.Context, ids ...string) ([]worker.Change, error)
+	call    func(ctx context.Context, ids ...string) ([]task.Change, error)
 }
 
 func (p *Pool) change(ctx context.Context, f Filter, v verb) (int, error) {
@@ -127,7 +127,7 @@ func (p *Pool) change(ctx context.Context, f Filter, v verb) (int, error) {
 }
 
 // refused says what is wrong with a change that was not made, if anything is.
-func (v verb) refused(c worker.Change, named bool) error {
+func (v verb) refused(c task.Change, named bool) error {
 	switch {
 	case c.Err != nil:
 		return c.Err

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestEmptyFilterIsRefusedWhereTasksChange(t *testing.T) {
@@ -28,11 +28,11 @@ func TestBadFilterIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
 	ctx := t.Context()
 	_, err := p.Stop(ctx, Filter{IDs: []string{"a b"}, States: []State{"what", Failed}}, "")
 	wantFields(t, err, "ids", "states", "states")
-	_, err = p.Delete(ctx, Filter{States: []State{worker.Running}})
+	_, err = p.Delete(ctx, Filter{States: []State{task.Running}})
 	wantFields(t, err, "states")
 	_, err = p.Retry(ctx, Filter{Groups: []string{"{"}})
 	wantFields(t, err, "groups")
-	_, err = p.Stop(ctx, Filter{IDs: []string{"a"}}, strings.Repeat("x", worker.MaxErrorLen+1))
+	_, err = p.Stop(ctx, Filter{IDs: []string{"a"}}, strings.Repeat("x", task.MaxErrorLen+1))
 	wantFields(t, err, "why")
 	for _, err := range p.Tasks(ctx, Filter{Kinds: []string{""}, Queues: []string{"\n"}}) {
 		wantFields(t, err, "kinds", "queues")
@@ -42,14 +42,14 @@ func TestBadFilterIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
 func TestTasksNamedByIDAreChangedWithoutASearch(t *testing.T) {
 	s := newFakeStore()
 	var batches []int
-	s.changed = func(verb string, ids []string) ([]worker.Change, error) {
+	s.changed = func(verb string, ids []string) ([]task.Change, error) {
 		if verb != "stop enough" {
 			t.Errorf("asked to %s", verb)
 		}
 		batches = append(batches, len(ids))
-		changes := make([]worker.Change, len(ids))
+		changes := make([]task.Change, len(ids))
 		for i, id := range ids {
-			changes[i] = worker.Change{ID: id, Done: true}
+			changes[i] = task.Change{ID: id, Done: true}
 		}
 		return changes, nil
 	}
@@ -69,15 +69,15 @@ func TestTasksNamedByIDAreChangedWithoutASearch(t *testing.T) {
 
 func TestRefusalsOfTasksNamedByIDAreErrors(t *testing.T) {
 	s := newFakeStore()
-	changes := map[string]worker.Change{
+	changes := map[string]task.Change{
 		"done":    {ID: "done", Done: true, State: Stopped},
 		"gone":    {ID: "gone"},
 		"ended":   {ID: "ended", State: Succeeded},
 		"stopped": {ID: "stopped", State: Stopped},
-		"live":    {ID: "live", State: worker.Running},
-		"taken":   {ID: "taken", State: Failed, Err: worker.ErrUniqueTaken},
+		"live":    {ID: "live", State: task.Running},
+		"taken":   {ID: "taken", State: Failed, Err: task.ErrUniqueTaken},
 	}
-	s.changed = func(_ string, ids []string) (c []worker.Change, err error) {
+	s.changed = func(_ string, ids []string) (c []task.Change, err error) {
 		for _, id := range ids {
 			c = append(c, changes[id])
 		}
@@ -110,17 +110,17 @@ func TestRefusalsOfTasksNamedByIDAreErrors(t *testing.T) {
 func TestFilterIsReadBeforeAnythingChanges(t *testing.T) {
 	s := newFakeStore()
 	for i := range 250 {
-		s.put(&worker.Task{Spec: Spec{ID: fmt.Sprint("k", i), Kind: "k"}, State: Failed})
-		s.put(&worker.Task{Spec: Spec{ID: fmt.Sprint("live", i), Kind: "k"}, State: worker.Running})
-		s.put(&worker.Task{Spec: Spec{ID: fmt.Sprint("other", i), Kind: "other"}, State: Failed})
+		s.put(&task.Task{Spec: Spec{ID: fmt.Sprint("k", i), Kind: "k"}, State: Failed})
+		s.put(&task.Task{Spec: Spec{ID: fmt.Sprint("live", i), Kind: "k"}, State: task.Running})
+		s.put(&task.Task{Spec: Spec{ID: fmt.Sprint("other", i), Kind: "other"}, State: Failed})
 	}
 	again := s.tasks[0]
 	s.tasks = append(s.tasks, again) // seen twice
-	s.changed = func(verb string, ids []string) (c []worker.Change, err error) {
+	s.changed = func(verb string, ids []string) (c []task.Change, err error) {
 		for _, id := range ids {
 			s.remove(id)
 			// One has been deleted by somebody else meanwhile.
-			c = append(c, worker.Change{ID: id, Done: id != "k7"})
+			c = append(c, task.Change{ID: id, Done: id != "k7"})
 		}
 		return c, nil
 	}
@@ -148,12 +148,12 @@ func TestChangeSaysHowFarItCame(t *testing.T) {
 	s := newFakeStore()
 	boom := errors.New("boom")
 	calls := 0
-	s.changed = func(_ string, ids []string) (c []worker.Change, err error) {
+	s.changed = func(_ string, ids []string) (c []task.Change, err error) {
 		if calls++; calls == 2 {
 			return nil, boom
 		}
 		for _, id := range ids {
-			c = append(c, worker.Change{ID: id, Done: true})
+			c = append(c, task.Change{ID: id, Done: true})
 		}
 		return c, nil
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Get reads a task. It fails with ErrNotFound where there is none: it never was,
 // or has been removed after its end.
-func (p *Pool) Get(ctx context.Context, id string) (*worker.Task, error) {
+func (p *Pool) Get(ctx context.Context, id string) (*task.Task, error) {
 	if err := checkName("id", id); err != nil {
 		return nil, fmt.Errorf("get task: %w", err)
 	}
@@ -24,7 +24,7 @@ func (p *Pool) Get(ctx context.Context, id string) (*worker.Task, error) {
 }
 
 // find reads a task; there being none is no error. The id is a name.
-func (p *Pool) find(ctx context.Context, id string) (*worker.Task, error) {
+func (p *Pool) find(ctx context.Context, id string) (*task.Task, error) {
 	tasks, err := p.store.Get(ctx, id)
 	if err != nil || len(tasks) == 0 {
 		return nil, err
@@ -33,7 +33,7 @@ func (p *Pool) find(ctx context.Context, id string) (*worker.Task, error) {
 }
 
 // History reads the failed and lost attempts of a task, oldest first, at most
-// the newest worker.MaxHistory.
+// the newest task.MaxHistory.
 func (p *Pool) History(ctx context.Context, id string) ([]AttemptRecord, error) {
 	if err := checkName("id", id); err != nil {
 		return nil, fmt.Errorf("history of task: %w", err)

@@ -8,19 +8,19 @@ import (
 	"maps"
 	"reflect"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Kinder is the arguments of one kind of task: a type that encodes to JSON and
 // knows the kind's name. Kind is also called on a zero value and must not depend
 // on the fields.
 type Kinder interface {
-	Kind() string // such as "image.resize"; for the characters see worker.CheckName
+	Kind() string // such as "image.resize"; for the characters see task.CheckName
 }
 
 // Task is a task with its payload decoded. It is read-only.
 type Task[T any] struct {
-	*worker.Task
+	*task.Task
 	Args T // its payload
 }
 
@@ -49,7 +49,7 @@ func HandleResult[T Kinder, R any](p *Pool, fn func(ctx context.Context, t *Task
 		}
 		result, err := json.Marshal(r)
 		if err != nil {
-			return nil, worker.Permanent(fmt.Errorf("encode the result: %w", err))
+			return nil, task.Permanent(fmt.Errorf("encode the result: %w", err))
 		}
 		if string(result) == "null" {
 			return nil, nil
@@ -95,10 +95,10 @@ func handle[T Kinder](p *Pool, isNil bool, fn func(ctx context.Context, t *Task[
 	if isNil {
 		p.HandleKind(kind, nil) // which says so
 	}
-	p.HandleKind(kind, func(ctx context.Context, t *worker.Task) ([]byte, error) {
+	p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
 		args, err := decode[T](t.Payload)
 		if err != nil {
-			return nil, worker.BadPayload(fmt.Errorf("payload of kind %s: %w", kind, err))
+			return nil, task.BadPayload(fmt.Errorf("payload of kind %s: %w", kind, err))
 		}
 		return fn(ctx, &Task[T]{Task: t, Args: args})
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // pointer is arguments whose methods are on the pointer and read a field.
@@ -19,8 +19,8 @@ type pointer struct{ prefix, N string }
 
 func (p *pointer) Kind() string { return p.prefix + "pointer" }
 
-func task(id, kind, payload string) *worker.Task {
-	return &worker.Task{Spec: Spec{ID: id, Kind: kind, Payload: []byte(payload)}}
+func newTask(id, kind, payload string) *task.Task {
+	return &task.Task{Spec: Spec{ID: id, Kind: kind, Payload: []byte(payload)}}
 }
 
 func TestPayloadIsDecodedIntoTheHandlersType(t *testing.T) {
@@ -32,11 +32,11 @@ func TestPayloadIsDecodedIntoTheHandlersType(t *testing.T) {
 				return nil
 			})
 		},
-			task("a", "email.send", `{"to":"x"}`),
-			task("b", "email.send", ` {"to":"y","new":1} `),
-			task("c", "email.send", ``),
-			task("d", "email.send", `null`),
-			task("e", "email.send", "\n\t"))
+			newTask("a", "email.send", `{"to":"x"}`),
+			newTask("b", "email.send", ` {"to":"y","new":1} `),
+			newTask("c", "email.send", ``),
+			newTask("d", "email.send", `null`),
+			newTask("e", "email.send", "\n\t"))
 		close(got)
 		seen := map[string]bool{}
 		for s := range got {
@@ -47,7 +47,7 @@ func TestPayloadIsDecodedIntoTheHandlersType(t *testing.T) {
 			t.Error(diff)
 		}
 		for id, r := range reports {
-			if r.Op != worker.Succeed || r.Result != nil {
+			if r.Op != task.Succeed || r.Result != nil {
 				t.Errorf("%s: %+v", id, r)
 			}
 		}
@@ -62,8 +62,8 @@ func TestPayloadThatDoesNotDecodeFailsWithoutTheHandler(t *testing.T) {
 					t.Errorf("payload %q reached the handler", payload)
 					return nil
 				})
-			}, task("a", "email.send", payload))["a"]
-			if r.Op != worker.Fail || r.Code != CodeBadPayload || !strings.Contains(r.Error, "email.send") {
+			}, newTask("a", "email.send", payload))["a"]
+			if r.Op != task.Fail || r.Code != CodeBadPayload || !strings.Contains(r.Error, "email.send") {
 				t.Errorf("payload %q: reported %+v", payload, r)
 			}
 		}
@@ -74,7 +74,7 @@ func TestPointersWorkAsArguments(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reports := reportsOf(t, Config{}, func(p *Pool) {
 			HandleResult(p, func(_ context.Context, t *Task[*pointer]) (string, error) { return t.Args.N, nil })
-		}, task("a", "pointer", `{"N":"n"}`), task("b", "pointer", `null`), task("c", "pointer", ``))
+		}, newTask("a", "pointer", `{"N":"n"}`), newTask("b", "pointer", `null`), newTask("c", "pointer", ``))
 		if got := string(reports["a"].Result); got != `"n"` {
 			t.Errorf("a: %s", got)
 		}
@@ -92,21 +92,21 @@ func TestResultIsStoredAsJSON(t *testing.T) {
 		name   string
 		result any
 		err    error
-		want   worker.Report
+		want   task.Report
 	}{
-		{"value", map[string]int{"n": 1}, nil, worker.Report{Op: worker.Succeed, Code: CodeOK, Result: []byte(`{"n":1}`)}},
-		{"empty", "", nil, worker.Report{Op: worker.Succeed, Code: CodeOK, Result: []byte(`""`)}},
-		{"nil", nil, nil, worker.Report{Op: worker.Succeed, Code: CodeOK}},
-		{"nil pointer", (*int)(nil), nil, worker.Report{Op: worker.Succeed, Code: CodeOK}},
-		{"with an error", 1, boom, worker.Report{Op: worker.Fail, Code: CodeError, Error: "boom"}},
-		{"not JSON", math.NaN(), nil, worker.Report{Op: worker.Fail, Code: CodePermanent, Error: "encode the result: json: unsupported value: NaN"}},
+		{"value", map[string]int{"n": 1}, nil, task.Report{Op: task.Succeed, Code: CodeOK, Result: []byte(`{"n":1}`)}},
+		{"empty", "", nil, task.Report{Op: task.Succeed, Code: CodeOK, Result: []byte(`""`)}},
+		{"nil", nil, nil, task.Report{Op: task.Succeed, Code: CodeOK}},
+		{"nil pointer", (*int)(nil), nil, task.Report{Op: task.Succeed, Code: CodeOK}},
+		{"with an error", 1, boom, task.Report{Op: task.Fail, Code: CodeError, Error: "boom"}},
+		{"not JSON", math.NaN(), nil, task.Report{Op: task.Fail, Code: CodePermanent, Error: "encode the result: json: unsupported value: NaN"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				got := reportsOf(t, Config{}, func(p *Pool) {
 					HandleResult(p, func(context.Context, *Task[email]) (any, error) { return tt.result, tt.err })
-				}, task("a", "email.send", `{}`))["a"]
-				got = worker.Report{Op: got.Op, Code: got.Code, Result: got.Result, Error: got.Error}
+				}, newTask("a", "email.send", `{}`))["a"]
+				got = task.Report{Op: got.Op, Code: got.Code, Result: got.Result, Error: got.Error}
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Error(diff)
 				}
@@ -119,8 +119,8 @@ func TestPanicOfAHandlerFailsTheAttempt(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := reportsOf(t, Config{}, func(p *Pool) {
 			Handle(p, func(context.Context, *Task[email]) error { panic("boom") })
-		}, task("a", "email.send", `{}`))["a"]
-		if r.Op != worker.Fail || r.Code != CodePanic || !strings.Contains(r.Error, "boom") {
+		}, newTask("a", "email.send", `{}`))["a"]
+		if r.Op != task.Fail || r.Code != CodePanic || !strings.Contains(r.Error, "boom") {
 			t.Errorf("reported %+v", r)
 		}
 	})
@@ -133,20 +133,20 @@ func TestOutcomesPassThrough(t *testing.T) {
 			"after":     RetryAfter(errors.New("x"), time.Hour),
 			"snooze":    Snooze(time.Minute),
 		}
-		var tasks []*worker.Task
+		var tasks []*task.Task
 		for id := range errs {
-			tasks = append(tasks, task(id, "email.send", ""))
+			tasks = append(tasks, newTask(id, "email.send", ""))
 		}
 		got := reportsOf(t, Config{}, func(p *Pool) {
 			Handle(p, func(_ context.Context, t *Task[email]) error { return errs[t.ID] })
 		}, tasks...)
-		if r := got["permanent"]; r.Op != worker.Fail || r.Code != CodePermanent {
+		if r := got["permanent"]; r.Op != task.Fail || r.Code != CodePermanent {
 			t.Errorf("permanent: %+v", r)
 		}
-		if r := got["after"]; r.Op != worker.Fail || !r.DelaySet || r.Delay != time.Hour {
+		if r := got["after"]; r.Op != task.Fail || !r.DelaySet || r.Delay != time.Hour {
 			t.Errorf("retry after: %+v", r)
 		}
-		if r := got["snooze"]; r.Op != worker.Release || r.Delay != time.Minute {
+		if r := got["snooze"]; r.Op != task.Release || r.Delay != time.Minute {
 			t.Errorf("snooze: %+v", r)
 		}
 	})
@@ -157,7 +157,7 @@ func TestFirstMiddlewareIsOutermost(t *testing.T) {
 		var order []string
 		layer := func(name string) Middleware {
 			return func(next Handler) Handler {
-				return func(ctx context.Context, t *worker.Task) ([]byte, error) {
+				return func(ctx context.Context, t *task.Task) ([]byte, error) {
 					order = append(order, name+" in")
 					defer func() { order = append(order, name+" out") }()
 					return next(ctx, t)
@@ -169,7 +169,7 @@ func TestFirstMiddlewareIsOutermost(t *testing.T) {
 				order = append(order, "handler")
 				return nil
 			})
-		}, task("a", "email.send", ""))
+		}, newTask("a", "email.send", ""))
 		want := []string{"first in", "second in", "handler", "second out", "first out"}
 		if diff := cmp.Diff(want, order); diff != "" {
 			t.Error(diff)
@@ -178,7 +178,7 @@ func TestFirstMiddlewareIsOutermost(t *testing.T) {
 }
 
 func TestMistakesWithHandlersPanic(t *testing.T) {
-	handler := func(context.Context, *worker.Task) ([]byte, error) { return nil, nil }
+	handler := func(context.Context, *task.Task) ([]byte, error) { return nil, nil }
 	for name, tt := range map[string]struct {
 		do   func(*Pool)
 		want string

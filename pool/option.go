@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Option says how one task is enqueued. Options set fields of its worker.Spec,
+// Option says how one task is enqueued. Options set fields of its task.Spec,
 // whose documentation states units, limits and defaults; the call that enqueues refuses
 // a bad value. Of two that set the same field the last counts; those of Headers add up.
 type Option func(*Spec)
@@ -25,7 +25,7 @@ func Priority(p int8) Option { return func(s *Spec) { s.Priority = p } }
 
 // Group gives the task a key (tenant, licence, device) whose running count is
 // limited too; "" is no group. It is a name as ID and InQueue are: letters and digits of
-// any script and . _ : / @ + = -, see worker.CheckName. Escape or hash other keys.
+// any script and . _ : / @ + = -, see task.CheckName. Escape or hash other keys.
 func Group(key string) Option { return func(s *Spec) { s.Group = key } }
 
 // Unique refuses a second live task with the same key: the receipt then names the one

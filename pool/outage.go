@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // outage is a stretch of time in which calls to the store fail, as one loop that
@@ -29,7 +29,7 @@ func (o *outage) pause(ctx context.Context, err error) error {
 	if over := ended(ctx); over != nil {
 		return over
 	}
-	if errors.Is(err, worker.ErrSchema) || errors.Is(err, worker.ErrDenied) && !o.worked {
+	if errors.Is(err, task.ErrSchema) || errors.Is(err, task.ErrDenied) && !o.worked {
 		return err
 	}
 	if o.tries == 0 {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Queues reads every queue that has a setting or ever had a task, by name.
@@ -48,7 +48,7 @@ func (p *Pool) Resume(ctx context.Context, queue string) error {
 }
 
 func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
-	s := worker.Setting{Scope: PoolScope, Pause: &on}
+	s := task.Setting{Scope: PoolScope, Pause: &on}
 	if queue != "" {
 		if err := checkName("queue", queue); err != nil {
 			return fmt.Errorf("%s: %w", verb, err)
@@ -82,7 +82,7 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("set limit: %w", err)
 	}
-	return p.store.Configure(ctx, worker.Setting{Scope: scope, Name: name, Limit: &n})
+	return p.store.Configure(ctx, task.Setting{Scope: scope, Name: name, Limit: &n})
 }
 
 // ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and

@@ -6,13 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestSettingsReachTheStore(t *testing.T) {
 	s := newFakeStore()
-	var got []worker.Setting
-	s.configured = func(set worker.Setting) error {
+	var got []task.Setting
+	s.configured = func(set task.Setting) error {
 		got = append(got, set)
 		return nil
 	}
@@ -27,7 +27,7 @@ func TestSettingsReachTheStore(t *testing.T) {
 	}
 	yes, no := true, false
 	limit := func(n int) *int { return &n }
-	want := []worker.Setting{
+	want := []task.Setting{
 		{Scope: QueueScope, Name: "q", Pause: &yes},
 		{Scope: QueueScope, Name: "q", Pause: &no},
 		{Scope: PoolScope, Pause: &yes},

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Result returns what the handler of a succeeded task returned, decoded from
@@ -27,7 +27,7 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 
 // Wait waits until a task has ended, or ctx ends, and returns what Result does,
 // and a zero R where the task succeeded without a result and is gone. Where it is
-// gone with a result of more than worker.MaxEventResult bytes, that is ErrNotFound.
+// gone with a result of more than task.MaxEventResult bytes, that is ErrNotFound.
 // See WaitTask for what is known of a task that is gone, and for what waiting costs.
 func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	t, err := p.WaitTask(ctx, id)
@@ -38,7 +38,7 @@ func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	return resultOf[R](t)
 }
 
-func resultOf[R any](t *worker.Task) (R, error) {
+func resultOf[R any](t *task.Task) (R, error) {
 	var r R
 	switch {
 	case !t.State.Terminal():

@@ -4,20 +4,20 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestResultOfATask(t *testing.T) {
 	s := newFakeStore()
 	p := newTestPool(t, s, Config{})
-	for _, task := range []worker.Task{
+	for _, tk := range []task.Task{
 		{Spec: Spec{ID: "done"}, State: Succeeded, Result: []byte("7")},
 		{Spec: Spec{ID: "none"}, State: Succeeded},
 		{Spec: Spec{ID: "text"}, State: Succeeded, Result: []byte("seven")},
-		{Spec: Spec{ID: "live"}, State: worker.Running},
+		{Spec: Spec{ID: "live"}, State: task.Running},
 		{Spec: Spec{ID: "stopped"}, State: Stopped, Code: CodeStopped, StopWhy: "enough"},
 	} {
-		s.put(&task)
+		s.put(&tk)
 	}
 	ctx := t.Context()
 	if n, err := Result[int](ctx, p, "done"); n != 7 || err != nil {

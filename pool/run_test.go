@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // runnerStore also lets a replica run: it hands out its tasks once and keeps the
@@ -21,14 +21,14 @@ type runnerStore struct {
 	*fakeStore
 	bell    chan struct{}
 	joinErr error
-	joined  worker.Registration
-	pending []*worker.Task
-	reports []worker.Report
+	joined  task.Registration
+	pending []*task.Task
+	reports []task.Report
 }
 
-func newRunnerStore(pending ...*worker.Task) *runnerStore {
+func newRunnerStore(pending ...*task.Task) *runnerStore {
 	for i, t := range pending {
-		t.Attempt, t.Fence, t.State = 1, 1, worker.Running
+		t.Attempt, t.Fence, t.State = 1, 1, task.Running
 		if t.ID == "" {
 			t.ID = fmt.Sprint("task", i)
 		}
@@ -36,20 +36,20 @@ func newRunnerStore(pending ...*worker.Task) *runnerStore {
 	return &runnerStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), pending: pending}
 }
 
-func (s *runnerStore) Join(_ context.Context, r worker.Registration) ([]string, error) {
+func (s *runnerStore) Join(_ context.Context, r task.Registration) ([]string, error) {
 	s.joined = r
 	return nil, s.joinErr
 }
 
-func (s *runnerStore) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged, error) {
+func (s *runnerStore) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports = append(s.reports, x.Reports...)
-	answer := worker.Exchanged{Verdicts: slices.Repeat([]worker.Verdict{worker.Accepted}, len(x.Reports)), Now: time.Now()}
+	answer := task.Exchanged{Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, len(x.Reports)), Now: time.Now()}
 	for _, c := range x.Claims {
 		n := min(c.N, len(s.pending))
 		if n > 0 {
-			answer.Claimed = append(answer.Claimed, worker.Claimed{Queue: c.Queue, Fence: 1, Started: time.Now(), Left: time.Minute, Tasks: s.pending[:n:n]})
+			answer.Claimed = append(answer.Claimed, task.Claimed{Queue: c.Queue, Fence: 1, Started: time.Now(), Left: time.Minute, Tasks: s.pending[:n:n]})
 		}
 		s.pending = s.pending[n:]
 		answer.Short = append(answer.Short, n < c.N)
@@ -60,20 +60,20 @@ func (s *runnerStore) Exchange(_ context.Context, x worker.Exchange) (worker.Exc
 	return answer, nil
 }
 
-func (s *runnerStore) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
-	return worker.Renewed{Verdicts: slices.Repeat([]worker.Verdict{worker.Kept}, len(r.Held))}, nil
+func (s *runnerStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
+	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
-func (s *runnerStore) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
+func (s *runnerStore) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-s.bell:
-		return worker.Signal{Bell: true}, nil
+		return task.Signal{Bell: true}, nil
 	case <-t.C:
-		return worker.Signal{}, nil
+		return task.Signal{}, nil
 	case <-ctx.Done():
-		return worker.Signal{}, ctx.Err()
+		return task.Signal{}, ctx.Err()
 	}
 }
 
@@ -91,15 +91,15 @@ func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool,
 
 func (s *runnerStore) AdmitInbox(context.Context) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error      { return nil }
-func (s *runnerStore) Maintain(context.Context, string) (worker.Upkeep, error) {
-	return worker.Upkeep{}, nil
+func (s *runnerStore) Maintain(context.Context, string) (task.Upkeep, error) {
+	return task.Upkeep{}, nil
 }
 
 var oneQueue = map[string]Queue{DefaultQueue: {Workers: 4}}
 
 // reportsOf runs the handlers that set adds on the tasks, and returns how each
 // task ended, by its id.
-func reportsOf(t *testing.T, cfg Config, set func(*Pool), tasks ...*worker.Task) map[string]worker.Report {
+func reportsOf(t *testing.T, cfg Config, set func(*Pool), tasks ...*task.Task) map[string]task.Report {
 	t.Helper()
 	s := newRunnerStore(tasks...)
 	cfg.Queues = oneQueue
@@ -113,7 +113,7 @@ func reportsOf(t *testing.T, cfg Config, set func(*Pool), tasks ...*worker.Task)
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
 	}
-	got := map[string]worker.Report{}
+	got := map[string]task.Report{}
 	for _, r := range s.reports {
 		got[r.ID] = r
 	}
@@ -202,10 +202,11 @@ func TestRunPublishesWhatTheConfigSays(t *testing.T) {
 		}
 		got := s.joined
 		got.Replica, got.Host, got.PID = "", "", 0
-		want := worker.Registration{
-			Version: "v1", Lease: time.Minute, Queues: map[string]worker.QueueConfig{"q": {Workers: 1, Limit: 2, MaxLen: 3}},
-			Kinds:    map[string]worker.Policy{"email.send": {MaxAttempts: 7}},
-			Limits:   worker.Limits{Pool: 9, DefaultGroup: 2, Groups: map[string]int{"acme": 5}},
+		want := task.Registration{
+			Version: "v1", Lease: time.Minute, Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: 2, MaxLen: 3}},
+			Kinds:    map[string]task.Policy{"email.send": {MaxAttempts: 7}},
+			Limit:    9,
+			Groups:   task.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 			MaxEvent: 10, EventAge: time.Hour,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -218,7 +219,7 @@ func TestCloseEndsRunNow(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var cause error
 		started := make(chan struct{})
-		s := newRunnerStore(&worker.Task{Spec: Spec{Kind: "email.send"}})
+		s := newRunnerStore(&task.Task{Spec: Spec{Kind: "email.send"}})
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})
 		Handle(p, func(ctx context.Context, _ *Task[email]) error {
 			close(started)
@@ -235,7 +236,7 @@ func TestCloseEndsRunNow(t *testing.T) {
 		if !errors.Is(cause, ErrShutdown) {
 			t.Errorf("the handler was cancelled with %v", cause)
 		}
-		if len(s.reports) != 1 || s.reports[0].Op != worker.Release {
+		if len(s.reports) != 1 || s.reports[0].Op != task.Release {
 			t.Errorf("reports %+v, want one release", s.reports)
 		}
 	})
@@ -302,7 +303,7 @@ func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
 		reads := 0
 		s.readErr = func() error {
 			if reads++; reads > 1 {
-				return worker.ErrSchema
+				return task.ErrSchema
 			}
 			return nil
 		}
@@ -317,7 +318,7 @@ func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
 		run := func(ctx context.Context, then func(*Pool)) error {
 			s := newRunnerStore()
 			p := newTestPool(t, silentStore{s}, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})
-			p.HandleKind("k", func(context.Context, *worker.Task) ([]byte, error) { return nil, nil })
+			p.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 			if then != nil {
 				time.AfterFunc(time.Second, func() { then(p) })
 			}
@@ -347,7 +348,7 @@ func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
 // silentStore does not answer those who ask for the events of a group.
 type silentStore struct{ *runnerStore }
 
-func (silentStore) ReadSubscription(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]worker.Event, bool, error) {
+func (silentStore) ReadSubscription(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]task.Event, bool, error) {
 	<-ctx.Done()
 	return nil, false, ctx.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -18,43 +19,43 @@ type Store interface {
 	// Enqueue makes one task of each spec and answers in their order. Up to a
 	// thousand specs with up to 4 MiB of payload, and up to a hundred changes of queue,
 	// kind or options from one to the next, are one atomic step. A spec without an ID gets one of 22 characters that sorts by time. The unique key is stored as
-	// worker.UniqueKey says. Single refusals (queue full) are in their receipts; an
+	// task.UniqueKey says. Single refusals (queue full) are in their receipts; an
 	// error means that nothing is known of those that have no receipt. The slice is
 	// the caller's again when Enqueue returns.
-	Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error)
+	Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error)
 
 	// Get reads tasks; the answer has nil where there is none.
-	Get(ctx context.Context, ids ...string) ([]*worker.Task, error)
+	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
 	// History reads the failed and lost attempts of a task, oldest first.
-	History(ctx context.Context, id string) ([]worker.AttemptRecord, error)
+	History(ctx context.Context, id string) ([]task.AttemptRecord, error)
 	// Tasks reads the tasks that match, state by state in the order of
-	// worker.States, inside a state in the order of its index. Tasks that change
+	// task.States, inside a state in the order of its index. Tasks that change
 	// state meanwhile may be seen twice or not at all.
-	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
+	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 
 	// Stop, Retry and Delete change single tasks and answer in their order.
-	Stop(ctx context.Context, why string, ids ...string) ([]worker.Change, error)
-	Retry(ctx context.Context, ids ...string) ([]worker.Change, error)
-	Delete(ctx context.Context, ids ...string) ([]worker.Change, error)
+	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
+	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
+	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
 
 	// Configure changes live settings, all in one step.
-	Configure(ctx context.Context, settings ...worker.Setting) error
+	Configure(ctx context.Context, settings ...task.Setting) error
 	// ForgetQueue takes a queue without live tasks and without a replica on the list
 	// that serves it off the list, with its settings, while the inbox is empty;
 	// ErrNoQueue and ErrQueueInUse say why not.
 	ForgetQueue(ctx context.Context, queue string) error
-	Stats(ctx context.Context) (worker.Stats, error)
+	Stats(ctx context.Context) (task.Stats, error)
 	// Groups reads the default limit of groups (0 is none) and the groups named, by
 	// name; without any, those that have a limit of their own.
-	Groups(ctx context.Context, names ...string) (byDefault int, groups []worker.GroupInfo, err error)
+	Groups(ctx context.Context, names ...string) (byDefault int, groups []task.GroupInfo, err error)
 	// WaitingSince reads since when the oldest of the waiting tasks that come first in
 	// each priority of each queue waits, and the store's clock. Queues without a waiting
 	// task are missing; tasks behind the first of their group are not counted.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 	// Rates reads what came and went in each queue that had either, on average over
 	// the window that ends now, in whole steps of a few seconds.
-	Rates(ctx context.Context, window time.Duration) (map[string]worker.QueueRate, error)
-	Replicas(ctx context.Context) ([]worker.ReplicaInfo, error)
+	Rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error)
+	Replicas(ctx context.Context) ([]task.ReplicaInfo, error)
 	// Drain asks replicas to drain and says in their order which of them are on the
 	// list. Each learns of it at once if it listens, else with its next Renew.
 	Drain(ctx context.Context, replicas ...string) (asked []bool, err error)
@@ -63,20 +64,20 @@ type Store interface {
 	LastEvent(ctx context.Context) (cursor string, err error)
 	// ReadEvents reads about limit events after the cursor and waits up to wait for
 	// the first; none is no error. Entries are read whole: there may be up to 49 events
-	// more than limit. It fails with *worker.TrimmedError if events after the cursor
+	// more than limit. It fails with *task.TrimmedError if events after the cursor
 	// were trimmed unread. An entry that cannot be read in full fails nothing, here
 	// and below: its events have Broken set.
-	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error)
+	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error)
 	// RecentEvents reads about limit events of entries before the cursor ("" for the
 	// end), newest first, as ReadEvents in whole entries.
-	RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error)
+	RecentEvents(ctx context.Context, before string, limit int) ([]task.Event, error)
 	// ReadSubscription reads about limit events, in whole entries, for one consumer of
 	// a subscription, whose events all its consumers share. It makes a new subscription
 	// at the end of the stream. First come entries that any consumer, this one too,
 	// has held for longer than idle, then new ones, waiting up to wait. trimmed says
 	// that events were trimmed before any consumer read them; each such loss is
 	// reported in one answer only.
-	ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) (events []worker.Event, trimmed bool, err error)
+	ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) (events []task.Event, trimmed bool, err error)
 	// HoldEvents restarts the time that the consumer has held the entries at these
 	// cursors. Those that were acknowledged or trimmed are ignored.
 	HoldEvents(ctx context.Context, name, consumer string, cursors ...string) error
@@ -87,7 +88,7 @@ type Store interface {
 	LeaveSubscription(ctx context.Context, name, consumer string) error
 	// SubscriptionLag is how far a subscription is behind, and how many events the
 	// pool keeps.
-	SubscriptionLag(ctx context.Context, name string) (worker.Lag, error)
+	SubscriptionLag(ctx context.Context, name string) (task.Lag, error)
 
 	// Check reports everything that keeps the store from working well: version,
 	// rights, eviction policy.
@@ -95,5 +96,5 @@ type Store interface {
 	// Inspect checks everything that can be wrong with the store and the pool's keys
 	// and, in repair mode, repairs broken records or moves them out of the way. Each is
 	// checked and repaired in one atomic step: the pool may be live. An error ends it.
-	Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error]
+	Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task.Finding, error]
 }

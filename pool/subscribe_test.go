@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // subscribe runs Subscribe until the test ends, or the function it returns is
@@ -225,7 +225,7 @@ func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
 		reads := 0
 		s.readErr = func() error {
 			if reads++; reads > 1 {
-				return worker.ErrSchema
+				return task.ErrSchema
 			}
 			return nil
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // How far back the event stream is searched for the end of a task that is gone.
@@ -19,7 +19,7 @@ const (
 // A task that leaves Redis with its end (by default one that succeeds without a
 // result) is rebuilt from its last event: ID, Kind, Queue, Group, Headers, State, Code,
 // Error, Attempt, Version, Replica, EndedAt and a Result of up to
-// worker.MaxEventResult bytes, or the length of a longer one in ResultLost; the rest is
+// task.MaxEventResult bytes, or the length of a longer one in ResultLost; the rest is
 // zero. One that had ended and was gone before the call is found among the newest
 // 10,000 events, later it is ErrNotFound, like one that never was.
 //
@@ -31,7 +31,7 @@ const (
 // task before and one after. Outages of the store are waited for, but an error
 // of its first answers is returned, and so is Task.Broken of a task without a state.
 // When ctx ends its error is returned; the task goes on.
-func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
+func (p *Pool) WaitTask(ctx context.Context, id string) (*task.Task, error) {
 	t, err := p.waitTask(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("wait for task %s: %w", id, err)
@@ -39,7 +39,7 @@ func (p *Pool) WaitTask(ctx context.Context, id string) (*worker.Task, error) {
 	return t, nil
 }
 
-func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err error) {
+func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error) {
 	if err := checkName("id", id); err != nil {
 		return nil, err
 	}
@@ -96,12 +96,12 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *worker.Task, err err
 // endOf reports whether e ended the task after it was seen alive. The reader of
 // the stream may be behind, with the end of an earlier generation, or of an
 // earlier task with the same id, still to come.
-func endOf(alive *worker.Task, e *Event) bool {
+func endOf(alive *task.Task, e *Event) bool {
 	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
 }
 
 // patiently calls read, which is find or gone, again until an outage is over.
-func (p *Pool) patiently(ctx context.Context, id string, read func(context.Context, string) (*worker.Task, error)) (*worker.Task, error) {
+func (p *Pool) patiently(ctx context.Context, id string, read func(context.Context, string) (*task.Task, error)) (*task.Task, error) {
 	out := outage{log: p.log, what: "read a task"}
 	for {
 		t, err := read(ctx, id)
@@ -116,7 +116,7 @@ func (p *Pool) patiently(ctx context.Context, id string, read func(context.Conte
 }
 
 // gone rebuilds a task that is not there any more from its last event.
-func (p *Pool) gone(ctx context.Context, id string) (*worker.Task, error) {
+func (p *Pool) gone(ctx context.Context, id string) (*task.Task, error) {
 	ends, err := p.lastEnds(ctx, id)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func (p *Pool) lastEnds(ctx context.Context, ids ...string) (map[string]Event, e
 
 // Find reads tasks as they are now, and those that are gone from their last events,
 // as WaitTask does, in the order of the ids. Where there is neither the task is nil.
-func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) {
+func (p *Pool) Find(ctx context.Context, ids ...string) ([]*task.Task, error) {
 	var errs []error
 	for _, id := range ids {
 		errs = append(errs, checkName("id", id))
@@ -187,9 +187,9 @@ func (p *Pool) Find(ctx context.Context, ids ...string) ([]*worker.Task, error) 
 	return tasks, nil
 }
 
-func fromEvent(e *Event) *worker.Task {
-	return &worker.Task{
-		Spec:    worker.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, Headers: e.Meta},
+func fromEvent(e *Event) *task.Task {
+	return &task.Task{
+		Spec:    task.Spec{ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, Headers: e.Meta},
 		State:   e.State,
 		Attempt: e.Attempt,
 		Version: e.Version,

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestWaitSurvivesTrimmedEvents(t *testing.T) {
@@ -49,7 +49,7 @@ func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T)
 		p := newTestPool(t, s, Config{})
 		l := newLife(s, "a")
 		var mu sync.Mutex
-		out := worker.ErrDenied
+		out := task.ErrDenied
 		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
 		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
 		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrDenied) {
@@ -60,7 +60,7 @@ func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T)
 		synctest.Wait()
 		s.emit(Event{ID: "x"})
 		synctest.Wait()
-		set(worker.ErrDenied)
+		set(task.ErrDenied)
 		s.emit(Event{ID: "x"})
 		pass(time.Minute)
 		set(nil)
@@ -154,7 +154,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 				s.lastErr, s.getErr = nil, nil
 				c := startWait(t.Context(), p, "a")
 				synctest.Wait()
-				(&life{s: s, t: worker.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
+				(&life{s: s, t: task.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
 				if got := <-c; got.Err != nil {
 					t.Errorf("afterwards: %v", got.Err)
 				}
@@ -167,7 +167,7 @@ func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		newLife(s, "a")
-		s.readErr = func() error { return worker.ErrSchema }
+		s.readErr = func() error { return task.ErrSchema }
 		p := newTestPool(t, s, Config{})
 		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrSchema) {
 			t.Errorf("got %+v", got)

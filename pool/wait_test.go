@@ -14,18 +14,18 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // life is a task that a test moves through its states, with an event for each.
 type life struct {
 	s *fakeStore
-	t worker.Task
+	t task.Task
 }
 
 func newLife(s *fakeStore, id string) *life {
-	l := &life{s: s, t: worker.Task{Spec: Spec{ID: id, Kind: "k", Queue: "q"}, CreatedAt: time.Now()}}
-	l.become(worker.Waiting)
+	l := &life{s: s, t: task.Task{Spec: Spec{ID: id, Kind: "k", Queue: "q"}, CreatedAt: time.Now()}}
+	l.become(task.Waiting)
 	return l
 }
 
@@ -86,7 +86,7 @@ func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 				time.AfterFunc(time.Hour, func() { end(l) })
 			},
 			"after a retry and another failure": func(_ *fakeStore, l *life) {
-				time.AfterFunc(time.Minute, func() { l.become(Scheduled); l.become(worker.Running); end(l) })
+				time.AfterFunc(time.Minute, func() { l.become(Scheduled); l.become(task.Running); end(l) })
 			},
 		} {
 			t.Run(fmt.Sprintf("%s, kept=%v", name, kept), func(t *testing.T) {
@@ -148,11 +148,11 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := &worker.Task{
+		want := &task.Task{
 			Spec:  Spec{ID: "a", Kind: "k", Queue: "q", Group: "g", Headers: map[string]string{"h": "1"}},
 			State: Succeeded, Code: CodeOK, Attempt: 3, Version: 9, Replica: "r", EndedAt: at, Result: []byte("1"),
 		}
-		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{})); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(task.Task{})); diff != "" {
 			t.Error(diff)
 		}
 		if _, err := p.WaitTask(t.Context(), "old"); !errors.Is(err, ErrNotFound) {
@@ -176,7 +176,7 @@ func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
 		if err != nil || len(tasks) != 5 {
 			t.Fatal(tasks, err)
 		}
-		for i, want := range []State{Succeeded, "", worker.Waiting, "", Succeeded} {
+		for i, want := range []State{Succeeded, "", task.Waiting, "", Succeeded} {
 			if got := tasks[i]; (got == nil) != (want == "") || got != nil && got.State != want {
 				t.Errorf("%d: got %+v, want one that is %q", i, got, want)
 			}
@@ -228,7 +228,7 @@ func TestWaitForATaskWhoseRecordIsBrokenEnds(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		broken := errors.New("no header")
-		s.put(&worker.Task{Spec: Spec{ID: "a"}, Broken: broken})
+		s.put(&task.Task{Spec: Spec{ID: "a"}, Broken: broken})
 		if task, err := p.WaitTask(t.Context(), "a"); task != nil || !errors.Is(err, broken) {
 			t.Errorf("got %+v, %v", task, err)
 		}
@@ -242,7 +242,7 @@ func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
 		l := newLife(s, "a")
 		// The task fails and is retried by a person after the listener has set out
 		// and before the task is read: the listener still has that end to come.
-		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(worker.Waiting) })
+		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(task.Waiting) })
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()
 		select {
@@ -264,7 +264,7 @@ func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
 		old := newLife(s, "a")
 		var l *life
 		s.beforeGet = sync.OnceFunc(func() {
-			old.become(worker.Running)
+			old.become(task.Running)
 			old.end("1")
 			time.Sleep(time.Millisecond)
 			l = newLife(s, "a")
@@ -285,7 +285,7 @@ func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
 		l := newLife(s, "a")
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()
-		s.beforeGet = sync.OnceFunc(func() { l.become(worker.Waiting) })
+		s.beforeGet = sync.OnceFunc(func() { l.become(task.Waiting) })
 		l.become(Failed)
 		var e *TaskError
 		if got := <-c; !errors.As(got.Err, &e) {

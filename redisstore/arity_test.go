@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // argv is what a script's header says of its ARGV: how many come first, and how
@@ -73,11 +73,11 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Ring(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
 		"count": {0, func(s *site) error {
-			return s.store.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Limit: &two})
+			return s.store.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &two})
 		}},
 		"regroup": {0, func(s *site) error {
 			s.park(ctx, "q")
-			return s.store.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two})
+			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})
 		}},
 	}
 	for _, script := range scripts(t) {
@@ -131,9 +131,9 @@ func TestScriptsSurviveAFlush(t *testing.T) {
 		s := newSite(t, rdb)
 		s.join(t, "r")
 		ctx := t.Context()
-		var reports []worker.Report
+		var reports []task.Report
 		for call := int64(1); call < 8; call++ {
-			s.enqueue(t, worker.Spec{})
+			s.enqueue(t, task.Spec{})
 			if call%2 == 0 {
 				if err := rdb.ScriptFlush(ctx).Err(); err != nil {
 					t.Fatal(err)
@@ -142,10 +142,10 @@ func TestScriptsSurviveAFlush(t *testing.T) {
 			x := claimOf(call, "default", 1)
 			x.Reports = reports
 			got, err := s.store.Exchange(ctx, x)
-			if err != nil || len(tasksOf(got)) != 1 || slices.Contains(got.Verdicts, worker.LeaseLost) {
+			if err != nil || len(tasksOf(got)) != 1 || slices.Contains(got.Verdicts, task.LeaseLost) {
 				t.Fatal(got, err)
 			}
-			reports = []worker.Report{reportOn(tasksOf(got)[0], worker.Succeed)}
+			reports = []task.Report{reportOn(tasksOf(got)[0], task.Succeed)}
 		}
 	})
 }
@@ -156,7 +156,7 @@ func TestScriptsAreSentByHash(t *testing.T) {
 		s := newSite(t, rdb)
 		s.join(t, "r")
 		for call := int64(1); call < 3; call++ { // which makes every script known
-			s.enqueue(t, worker.Spec{})
+			s.enqueue(t, task.Spec{})
 			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestScriptsAreSentByHash(t *testing.T) {
 		var sent recorder
 		rdb.AddHook(&sent)
 		for call := int64(3); call < 9; call++ {
-			s.enqueue(t, worker.Spec{})
+			s.enqueue(t, task.Spec{})
 			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var payload16 = []byte(`{"to":"a@b.cde"}`)
@@ -28,7 +28,7 @@ func BenchmarkEnqueueOne(b *testing.B) {
 	s := benchSite(b)
 	n := 0
 	for b.Loop() {
-		if _, err := s.store.Enqueue(b.Context(), []worker.Spec{{Kind: "k", Payload: payload16}}); err != nil {
+		if _, err := s.store.Enqueue(b.Context(), []task.Spec{{Kind: "k", Payload: payload16}}); err != nil {
 			b.Fatal(err)
 		}
 		n++
@@ -38,9 +38,9 @@ func BenchmarkEnqueueOne(b *testing.B) {
 
 func BenchmarkEnqueueBatch(b *testing.B) {
 	s := benchSite(b)
-	specs := make([]worker.Spec, 1000)
+	specs := make([]task.Spec, 1000)
 	for i := range specs {
-		specs[i] = worker.Spec{Kind: "k", Payload: payload16}
+		specs[i] = task.Spec{Kind: "k", Payload: payload16}
 	}
 	n := 0
 	for b.Loop() {
@@ -56,12 +56,12 @@ func BenchmarkEnqueueBatch(b *testing.B) {
 // trip reports 50 and claims 50.
 func BenchmarkClaimAndReport(b *testing.B) {
 	s := benchSite(b)
-	specs := make([]worker.Spec, 1000)
+	specs := make([]task.Spec, 1000)
 	for i := range specs {
-		specs[i] = worker.Spec{Kind: "k", Payload: payload16}
+		specs[i] = task.Spec{Kind: "k", Payload: payload16}
 	}
 	const slots = 50
-	var reports []worker.Report
+	var reports []task.Report
 	n, left, call := 0, 0, int64(0)
 	for b.Loop() {
 		if left < slots {
@@ -83,7 +83,7 @@ func BenchmarkClaimAndReport(b *testing.B) {
 		}
 		reports = reports[:0]
 		for _, t := range tasksOf(got) {
-			reports = append(reports, reportOn(t, worker.Succeed))
+			reports = append(reports, reportOn(t, task.Succeed))
 		}
 		if len(reports) != slots {
 			b.Fatalf("%d tasks claimed", len(reports))
@@ -98,12 +98,12 @@ func BenchmarkClaimAndReport(b *testing.B) {
 // ends the blocking wait, claim.
 func BenchmarkIdlePickUp(b *testing.B) {
 	s := benchSite(b)
-	_, err := s.store.Join(b.Context(), worker.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]worker.QueueConfig{"default": {Workers: 5}}})
+	_, err := s.store.Join(b.Context(), task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{"default": {Workers: 5}}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	client := s.open(b, s.rdb)
-	heard := make(chan worker.Signal)
+	heard := make(chan task.Signal)
 	ready := make(chan struct{})
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
@@ -118,9 +118,9 @@ func BenchmarkIdlePickUp(b *testing.B) {
 		}
 	}()
 	defer close(ready)
-	var reports []worker.Report
+	var reports []task.Report
 	call := int64(0)
-	exchange := func(n int) []*worker.Task {
+	exchange := func(n int) []*task.Task {
 		call++
 		x := claimOf(call, "default", 5)
 		x.Reports, x.Idle = reports, true
@@ -134,13 +134,13 @@ func BenchmarkIdlePickUp(b *testing.B) {
 	exchange(0)
 	for b.Loop() {
 		ready <- struct{}{}
-		if _, err := client.Enqueue(b.Context(), []worker.Spec{{Kind: "k", Payload: payload16}}); err != nil {
+		if _, err := client.Enqueue(b.Context(), []task.Spec{{Kind: "k", Payload: payload16}}); err != nil {
 			b.Fatal(err)
 		}
 		if sig := <-heard; sig.Queue != "default" {
 			b.Fatalf("signal %+v", sig)
 		}
-		reports = []worker.Report{reportOn(exchange(1)[0], worker.Succeed)}
+		reports = []task.Report{reportOn(exchange(1)[0], task.Succeed)}
 	}
 }
 
@@ -164,9 +164,9 @@ func (s *site) memory(b *testing.B) int {
 // the stream is reported apart.
 func BenchmarkMemoryPerWaitingTask(b *testing.B) {
 	s := benchSite(b)
-	specs := make([]worker.Spec, 1000)
+	specs := make([]task.Spec, 1000)
 	for i := range specs {
-		specs[i] = worker.Spec{Kind: "email.send", Payload: payload16}
+		specs[i] = task.Spec{Kind: "email.send", Payload: payload16}
 	}
 	n := 0
 	before := s.memory(b)

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A record that cannot be read, or only in part, keeps none of the tasks beside it from
@@ -33,9 +33,9 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 			s := newSite(t, redisserver.Shared(t).Client(t))
 			s.join(t, "r")
 			const tasks = 100
-			specs := make([]worker.Spec, tasks)
+			specs := make([]task.Spec, tasks)
 			for i := range specs { // so large that one exchange cannot carry all of them
-				specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Kind: "k", Payload: bytes.Repeat([]byte("1"), 10_000)}
+				specs[i] = task.Spec{ID: fmt.Sprint("t", i), Kind: "k", Payload: bytes.Repeat([]byte("1"), 10_000)}
 			}
 			s.enqueue(t, specs...)
 			key := s.prefix + "task:t90"
@@ -45,14 +45,14 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 			call, failed := int64(0), 0
 			for range 5 {
 				call++
-				got, err := s.store.Exchange(t.Context(), claimOf(call, worker.DefaultQueue, tasks))
+				got, err := s.store.Exchange(t.Context(), claimOf(call, task.DefaultQueue, tasks))
 				if err != nil {
 					t.Fatal(err)
 				}
-				var reports []worker.Report
-				for _, task := range tasksOf(got) {
-					r := reportOn(task, worker.Fail)
-					r.Error, r.DelaySet, r.Delay = "broke", task.ID != "t90", time.Hour // t90 waits for its own backoff
+				var reports []task.Report
+				for _, tk := range tasksOf(got) {
+					r := reportOn(tk, task.Fail)
+					r.Error, r.DelaySet, r.Delay = "broke", tk.ID != "t90", time.Hour // t90 waits for its own backoff
 					reports = append(reports, r)
 				}
 				failed += len(reports)
@@ -74,7 +74,7 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 			if _, err := s.store.Stop(t.Context(), "enough", "t90", "t91"); err != nil {
 				t.Error(err)
 			}
-			if got := s.read(t, "t91"); got == nil || got.State != worker.Stopped {
+			if got := s.read(t, "t91"); got == nil || got.State != task.Stopped {
 				t.Errorf("t91 is %+v", got)
 			}
 		})
@@ -84,7 +84,7 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 // A claim that ends for another reason than an empty queue says that there may be more,
 // and leaves the queue ready.
 func TestClaimThatLeavesTasksBehindIsNotShort(t *testing.T) {
-	for what, spec := range map[string]worker.Spec{
+	for what, spec := range map[string]task.Spec{
 		"bytes": {Kind: "k", Payload: bytes.Repeat([]byte("1"), 20_000)},
 		"group": {Kind: "k", Group: "g"},
 	} {
@@ -92,12 +92,12 @@ func TestClaimThatLeavesTasksBehindIsNotShort(t *testing.T) {
 			s := newSite(t, redisserver.Shared(t).Client(t))
 			s.join(t, "r")
 			s.limitGroup(t, "g", 3)
-			specs, n := []worker.Spec{spec, spec, spec, spec}, 2 // one head in the queue
+			specs, n := []task.Spec{spec, spec, spec, spec}, 2 // one head in the queue
 			if what == "bytes" {
-				specs, n = slices.Repeat([]worker.Spec{spec}, 50), 200 // a megabyte
+				specs, n = slices.Repeat([]task.Spec{spec}, 50), 200 // a megabyte
 			}
 			s.enqueue(t, specs...)
-			got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, n))
+			got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, n))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 			ctx := t.Context()
 			s := newSite(t, redisserver.Shared(t).Client(t))
 			s.join(t, "r")
-			s.enqueue(t, worker.Spec{ID: "h", Kind: "k", Unique: "u", Retain: new(time.Hour)})
+			s.enqueue(t, task.Spec{ID: "h", Kind: "k", Unique: "u", Retain: new(time.Hour)})
 			second := `{"kind":"k","id":"n2","unique":"u"}`
 			if which == "more" {
 				record := s.rdb.Get(ctx, s.prefix+"task:h").Val()
@@ -148,8 +148,8 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{ID: "a", Kind: "k", Deadline: 50 * time.Millisecond})
-	x := claimOf(1, worker.DefaultQueue, 1)
+	s.enqueue(t, task.Spec{ID: "a", Kind: "k", Deadline: 50 * time.Millisecond})
+	x := claimOf(1, task.DefaultQueue, 1)
 	x.Lease, x.Grace = 100*time.Millisecond, time.Minute // the deadline does not cut the lease
 	if got, err := s.store.Exchange(t.Context(), x); err != nil || len(tasksOf(got)) != 1 {
 		t.Fatal(got, err)
@@ -162,7 +162,7 @@ func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
 	if _, err := s.store.Maintain(t.Context(), "r"); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.read(t, "a"); got.State != worker.Failed || got.Code != worker.CodeDeadline {
+	if got := s.read(t, "a"); got.State != task.Failed || got.Code != task.CodeDeadline {
 		t.Errorf("it is %s, %s", got.State, got.Code)
 	}
 }
@@ -178,12 +178,12 @@ func TestExchangeClearsABoundedNumberAway(t *testing.T) {
 		x := claimOf(1, "q0", 1)
 		x.Claims = nil
 		for q := range 20 {
-			specs := make([]worker.Spec, tasks/20)
+			specs := make([]task.Spec, tasks/20)
 			for i := range specs {
-				specs[i] = worker.Spec{Kind: "k", Queue: fmt.Sprint("q", q), Group: group, TTL: 200 * time.Millisecond}
+				specs[i] = task.Spec{Kind: "k", Queue: fmt.Sprint("q", q), Group: group, TTL: 200 * time.Millisecond}
 			}
 			s.enqueue(t, specs...)
-			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: 5})
+			x.Claims = append(x.Claims, task.Claim{Queue: fmt.Sprint("q", q), N: 5})
 		}
 		for begin := s.now(t); s.now(t).Sub(begin) <= 210*time.Millisecond; {
 		}
@@ -204,22 +204,22 @@ func TestReportsOfAGroupOpenItOnce(t *testing.T) {
 	s.join(t, "r")
 	const tasks, queues = 100, 50
 	s.limitGroup(t, "g", tasks)
-	specs := make([]worker.Spec, tasks)
+	specs := make([]task.Spec, tasks)
 	for i := range specs {
-		specs[i] = worker.Spec{Kind: "k", Group: "g"}
+		specs[i] = task.Spec{Kind: "k", Group: "g"}
 	}
 	s.enqueue(t, specs...)
-	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, tasks))
+	got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, tasks))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for q := range queues {
 		name := fmt.Sprint("q", q)
-		s.enqueue(t, worker.Spec{Kind: "k", Group: "g", Queue: name}, worker.Spec{Kind: "k", Group: "g", Queue: name})
+		s.enqueue(t, task.Spec{Kind: "k", Group: "g", Queue: name}, task.Spec{Kind: "k", Group: "g", Queue: name})
 	}
-	var reports []worker.Report
-	for _, task := range tasksOf(got) {
-		reports = append(reports, reportOn(task, worker.Succeed))
+	var reports []task.Report
+	for _, tk := range tasksOf(got) {
+		reports = append(reports, reportOn(tk, task.Succeed))
 	}
 	commands := func() int64 { // in scripts, too
 		var n, calls int64
@@ -244,14 +244,14 @@ func TestReportsOfAGroupOpenItOnce(t *testing.T) {
 func TestAnOldErrorIsNotThatOfALaterEnd(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{ID: "a", Kind: "k", Retain: new(time.Hour)})
-	for call, op := range []worker.Op{worker.Fail, worker.Release} {
-		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), worker.DefaultQueue, 1))
+	s.enqueue(t, task.Spec{ID: "a", Kind: "k", Retain: new(time.Hour)})
+	for call, op := range []task.Op{task.Fail, task.Release} {
+		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), task.DefaultQueue, 1))
 		if err != nil || len(tasksOf(got)) != 1 {
 			t.Fatal(got, err)
 		}
 		r := reportOn(tasksOf(got)[0], op)
-		if op == worker.Fail {
+		if op == task.Fail {
 			r.Error, r.DelaySet = "broke", true
 		}
 		if _, err := s.store.Exchange(t.Context(), reportsOf(int64(2*call+2), r)); err != nil {
@@ -268,22 +268,22 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 	ctx := t.Context()
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	for _, r := range []string{"a", "b"} {
-		reg := worker.Registration{Replica: r, Lease: time.Hour, Queues: map[string]worker.QueueConfig{"q": {Workers: 1}}, Kinds: map[string]worker.Policy{"k": {}}}
+		reg := task.Registration{Replica: r, Lease: time.Hour, Queues: map[string]task.QueueConfig{"q": {Workers: 1}}, Kinds: map[string]task.Policy{"k": {}}}
 		if _, err := s.store.Join(ctx, reg); err != nil {
 			t.Fatal(err)
 		}
-		x := worker.Exchange{Replica: r, Lane: 1, Call: 1, Lease: time.Minute, Claims: []worker.Claim{{Queue: "q", N: 1}}, Idle: true}
+		x := task.Exchange{Replica: r, Lane: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "q", N: 1}}, Idle: true}
 		if _, err := s.store.Exchange(ctx, x); err != nil {
 			t.Fatal(err)
 		}
 		for begin := s.now(t); s.now(t).Sub(begin) < 3*time.Millisecond; { // a is idle for longer
 		}
 	}
-	s.enqueue(t, worker.Spec{Kind: "k", Queue: "q"})
+	s.enqueue(t, task.Spec{Kind: "k", Queue: "q"})
 	if n := s.rdb.LLen(ctx, s.prefix+"bell:a").Val(); n != 1 {
 		t.Fatalf("a has %d signals", n)
 	}
-	if _, err := s.store.Exchange(ctx, worker.Exchange{Replica: "a", Lane: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
+	if _, err := s.store.Exchange(ctx, task.Exchange{Replica: "a", Lane: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.rdb.LRange(ctx, s.prefix+"bell:b", 0, -1).Val(); len(got) != 1 || got[0] != "q:q" {
@@ -295,20 +295,20 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 func TestRepeatedAnswerHasTheNearerBound(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{Kind: "k", Timeout: 10 * time.Second, Deadline: 10_050 * time.Millisecond})
-	if _, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 1)); err != nil {
+	s.enqueue(t, task.Spec{Kind: "k", Timeout: 10 * time.Second, Deadline: 10_050 * time.Millisecond})
+	if _, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, 1)); err != nil {
 		t.Fatal(err)
 	}
 	for begin := s.now(t); s.now(t).Sub(begin) < 100*time.Millisecond; {
 	}
-	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 1))
+	got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, 1))
 	if err != nil || len(got.Claimed) != 1 || got.Claimed[0].Left > 9_900*time.Millisecond {
 		t.Errorf("again: %+v, %v", got.Claimed, err)
 	}
 }
 
 // read is a task, nil if there is none.
-func (s *site) read(t *testing.T, id string) *worker.Task {
+func (s *site) read(t *testing.T, id string) *task.Task {
 	t.Helper()
 	tasks, err := s.store.Get(t.Context(), id)
 	if err != nil {
@@ -319,7 +319,7 @@ func (s *site) read(t *testing.T, id string) *worker.Task {
 
 func (s *site) limitGroup(t *testing.T, group string, n int) {
 	t.Helper()
-	if err := s.store.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: group, Limit: &n}); err != nil {
+	if err := s.store.Configure(t.Context(), task.Setting{Scope: task.GroupScope, Name: group, Limit: &n}); err != nil {
 		t.Fatal(err)
 	}
 }

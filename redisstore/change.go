@@ -3,12 +3,12 @@ package redisstore
 import (
 	"context"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Stop ends tasks that are not running at once and asks for the end of running
 // ones, whose replicas cancel their handlers.
-func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.Change, error) {
+func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
 	if why == "" {
 		why = "stopped by request"
 	}
@@ -17,21 +17,21 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]worker.C
 }
 
 // Retry puts ended tasks back into their queues, behind all that wait.
-func (s *Store) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
+func (s *Store) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.change(ctx, retryScript, []any{newIDs(1)[0]}, ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 
 // Delete removes ended tasks and everything of them.
-func (s *Store) Delete(ctx context.Context, ids ...string) ([]worker.Change, error) {
+func (s *Store) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.change(ctx, deleteScript, nil, ids)
 	return changes, s.fail(ctx, "delete", err)
 }
 
 // change calls a script with args and ids, page by page. With an error the changes are
 // those of the pages before.
-func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]worker.Change, error) {
-	changes := make([]worker.Change, 0, len(ids))
+func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]task.Change, error) {
+	changes := make([]task.Change, 0, len(ids))
 	for len(ids) > 0 {
 		var page []string
 		page, ids = cut(ids, changePage)
@@ -41,12 +41,12 @@ func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string
 		}
 		r := readReply("the answer", reply)
 		for _, id := range page {
-			c := worker.Change{ID: id, State: worker.State(r.string())}
+			c := task.Change{ID: id, State: task.State(r.string())}
 			switch r.int() {
 			case 1:
 				c.Done = true
 			case -1:
-				c.Err = worker.ErrUniqueTaken
+				c.Err = task.ErrUniqueTaken
 			}
 			changes = append(changes, c)
 		}

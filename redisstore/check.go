@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Check reports everything that keeps Redis from serving a pool well: a server
@@ -30,8 +30,8 @@ func (s *Store) Check(ctx context.Context) error {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
 	facts := parseInfo(info)
-	add := func(severity worker.Severity, _, what, do string) {
-		if severity == worker.SeverityError {
+	add := func(severity task.Severity, _, what, do string) {
+		if severity == task.SeverityError {
 			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
 		}
 	}
@@ -50,12 +50,12 @@ func (s *Store) inspectSchema(ctx context.Context, add adder) (known bool, err e
 	case err != nil:
 		return false, err
 	case v == "":
-		add(worker.SeverityNote, "schema", "the pool has no version yet: no task was enqueued and no replica has joined", "")
+		add(task.SeverityNote, "schema", "the pool has no version yet: no task was enqueued and no replica has joined", "")
 	case v != schema:
-		add(worker.SeverityError, "schema", s.foreign(v).Error(), "no entry was inspected")
+		add(task.SeverityError, "schema", s.foreign(v).Error(), "no entry was inspected")
 		return false, nil
 	default:
-		add(worker.SeverityOK, "schema", "version "+v, "")
+		add(task.SeverityOK, "schema", "version "+v, "")
 	}
 	return true, nil
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // claimed takes a batch of tasks: head, ids, lengths and blob. The tasks keep no part of
 // the blob, which may be large, but copies of what they need of it.
-func (r *replyReader) claimed(replica string) worker.Claimed {
+func (r *replyReader) claimed(replica string) task.Claimed {
 	head, ids, lengths, blob := words{rest: r.string()}, words{rest: r.string()}, words{rest: r.string()}, r.string()
-	c := worker.Claimed{Fence: head.int(), Queue: head.next(), Started: time.UnixMilli(head.int()), Left: worker.Forever}
+	c := task.Claimed{Fence: head.int(), Queue: head.next(), Started: time.UnixMilli(head.int()), Left: task.Forever}
 	if left := head.int(); left > 0 {
 		c.Left = time.Duration(left) * time.Millisecond
 	}
@@ -36,8 +36,8 @@ func (r *replyReader) claimed(replica string) worker.Claimed {
 		blob = blob[n:]
 		return text
 	}
-	tasks := make([]worker.Task, n)
-	c.Tasks = make([]*worker.Task, n)
+	tasks := make([]task.Task, n)
+	c.Tasks = make([]*task.Task, n)
 	kind := ""
 	for i := range tasks {
 		t := &tasks[i]
@@ -53,7 +53,7 @@ func (r *replyReader) claimed(replica string) worker.Claimed {
 			}
 		}
 		// The record and its extras are those from before the claim.
-		t.State, t.Attempt, t.Version = worker.Running, t.Attempt+1, t.Version+1
+		t.State, t.Attempt, t.Version = task.Running, t.Attempt+1, t.Version+1
 		t.Fence, t.Replica, t.StartedAt, t.TimeLeft = c.Fence, replica, c.Started, c.Left
 		t.Broken = f.broken
 	}
@@ -66,7 +66,7 @@ func (r *replyReader) claimed(replica string) worker.Claimed {
 // setRecord sets what the record of a claimed task says. Of a record without words it
 // keeps a copy of the payload only, and the strings of the queue and of the last kind if
 // they are the same.
-func setRecord(t *worker.Task, record, queue, kind string, f *fieldReader) {
+func setRecord(t *task.Task, record, queue, kind string, f *fieldReader) {
 	line, payload, _ := strings.Cut(record, "\n")
 	h, err := parseHeader(line)
 	if err == nil && h.words != "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool/storetest"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // onCluster is a new pool on a cluster. The raw way to its keys leads to the
@@ -51,7 +51,7 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 	s, _ := onCluster(t, c)
 	s.join(t, "r")
 	for range 3 {
-		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+		if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 		to = c.Masters[1]
 	}
 	target := &site{rdb: to.Client(t), pool: s.pool, prefix: s.prefix}
-	claim := claimOf(1, worker.DefaultQueue, 1)
+	claim := claimOf(1, task.DefaultQueue, 1)
 	refused := 0
 	moved := c.Move(t, s.prefix, to, 1, func(moved int) {
 		before := len(s.keys(t)) + len(target.keys(t))
@@ -69,7 +69,7 @@ func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 		if _, err := s.store.Exchange(ctx, claim); err == nil {
 			t.Errorf("a claim succeeded with %d keys moved", moved)
 		}
-		if _, err := s.store.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil {
+		if _, err := s.store.Enqueue(ctx, []task.Spec{{Kind: "k"}}); err == nil {
 			t.Errorf("an enqueue succeeded with %d keys moved", moved)
 		}
 		if now := len(s.keys(t)) + len(target.keys(t)); now != before {
@@ -105,8 +105,8 @@ func TestOnlyWhatMayComeFromAnOldMapReloadsIt(t *testing.T) {
 		{over, context.Canceled, false},
 		{t.Context(), errors.New("who waited has had enough"), false},
 		{t.Context(), redisError("WRONGTYPE Operation against a key"), false},
-		{t.Context(), worker.ErrNotJoined, false},
-		{t.Context(), worker.ErrDrain, false},
+		{t.Context(), task.ErrNotJoined, false},
+		{t.Context(), task.ErrDrain, false},
 	} {
 		if got := redisstore.IsOutdated(c.ctx, c.err); got != c.want {
 			t.Errorf("%v (context: %v): %v, want %v", c.err, c.ctx.Err(), got, c.want)

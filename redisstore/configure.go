@@ -8,12 +8,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Configure changes live settings in one step. They hold until they are changed again
 // or a replica joins with another configuration than the last one did.
-func (s *Store) Configure(ctx context.Context, settings ...worker.Setting) error {
+func (s *Store) Configure(ctx context.Context, settings ...task.Setting) error {
 	var c changes
 	for _, set := range settings {
 		if err := c.add(set); err != nil {
@@ -54,20 +54,20 @@ type changes struct {
 	regroup bool // any group may have room
 }
 
-func (c *changes) add(set worker.Setting) error {
+func (c *changes) add(set task.Setting) error {
 	switch set.Scope {
-	case worker.PoolScope:
+	case task.PoolScope:
 		c.number("limit", set.Limit)
 		c.flag("paused", set.Pause)
 		c.wakeAll = true
-	case worker.QueueScope:
+	case task.QueueScope:
 		c.number("limit:queue:"+set.Name, set.Limit)
 		c.number("cap:"+set.Name, set.MaxLen)
 		c.flag("paused:"+set.Name, set.Pause)
-	case worker.GroupScope:
+	case task.GroupScope:
 		c.number("limit:group:"+set.Name, set.Limit)
 		c.groups = append(c.groups, set.Name)
-	case worker.GroupsScope:
+	case task.GroupsScope:
 		c.number("limit:group", set.Limit)
 		c.regroup = true
 	default:
@@ -181,10 +181,10 @@ func (s *Store) regroup(ctx context.Context) error {
 // reasons are the answers of the forget script.
 var reasons = map[string]error{
 	"":        nil,
-	"none":    worker.ErrNoQueue,
-	"inbox":   fmt.Errorf("%w: the inbox has entries, which may be for it", worker.ErrQueueInUse),
-	"tasks":   fmt.Errorf("%w: tasks wait or run in it", worker.ErrQueueInUse),
-	"replica": fmt.Errorf("%w: a replica serves it", worker.ErrQueueInUse),
+	"none":    task.ErrNoQueue,
+	"inbox":   fmt.Errorf("%w: the inbox has entries, which may be for it", task.ErrQueueInUse),
+	"tasks":   fmt.Errorf("%w: tasks wait or run in it", task.ErrQueueInUse),
+	"replica": fmt.Errorf("%w: a replica serves it", task.ErrQueueInUse),
 }
 
 // ForgetQueue takes a queue that nothing uses off the list, with its settings.
@@ -192,12 +192,12 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	if err := s.ready(ctx, writes); err != nil {
 		return err
 	}
-	scheduled := worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Scheduled}, Brief: true}
+	scheduled := task.Filter{Queues: []string{queue}, States: []task.State{task.Scheduled}, Brief: true}
 	for t, err := range s.Tasks(ctx, scheduled) {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: task %s is scheduled for it", worker.ErrQueueInUse, t.ID)
+		return fmt.Errorf("%w: task %s is scheduled for it", task.ErrQueueInUse, t.ID)
 	}
 	reply, err := s.run(ctx, forgetScript, queue)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // ReadSubscription reads events for one consumer of a subscription, which is a
 // consumer group of the stream: those that any consumer, this one too, has held for
 // longer than idle, or else new ones. It reads whole entries, which may exceed the limit
 // by up to 49 events. trimmed says that events were trimmed before any consumer read them.
-func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]worker.Event, bool, error) {
+func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]task.Event, bool, error) {
 	c := reading{name: name, consumer: consumer, count: s.entriesFor(limit), idle: idle}
 	err := s.takeOver(ctx, &c)
 	if isNoGroup(err) {
@@ -217,8 +217,8 @@ const defaultMaxEvents = 1_000_000
 // SubscriptionLag is about how far a subscription is behind: Redis counts entries, which
 // are multiplied by the average number of events in the entries of the stream. A
 // subscription that does not exist is not behind.
-func (s *Store) SubscriptionLag(ctx context.Context, name string) (worker.Lag, error) {
-	lag := worker.Lag{MaxEvents: defaultMaxEvents}
+func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, error) {
+	lag := task.Lag{MaxEvents: defaultMaxEvents}
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
 		info, entries := p.XInfoGroups(ctx, s.key("events")), p.XLen(ctx, s.key("events"))

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // plain are arguments as the client sends them: what they point to.
@@ -33,17 +33,17 @@ func plain(args []any) []any {
 }
 
 func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
-	x := worker.Exchange{
+	x := task.Exchange{
 		Replica: "r", Lane: 2, Call: 7, Lease: time.Minute, Grace: time.Second, Idle: true, Busy: []string{"b"},
-		Reports: []worker.Report{
+		Reports: []task.Report{
 			{ID: "1", Queue: "q", Fence: 5},
-			{ID: "2", Queue: "p", Fence: 9, Op: worker.Fail, Code: "error", Error: "e", Log: "l"},
+			{ID: "2", Queue: "p", Fence: 9, Op: task.Fail, Code: "error", Error: "e", Log: "l"},
 			{ID: "3", Queue: "q", Fence: 5, Result: []byte{}, Last: true},
 			{ID: "4", Queue: "q", Fence: 5},
-			{ID: "5", Queue: "q", Fence: 4, Op: worker.Release, Code: "released", Delay: time.Second, Last: true},
-			{ID: "6", Queue: "p", Fence: 9, Op: worker.Fail, Code: "panic", DelaySet: true, Last: true},
+			{ID: "5", Queue: "q", Fence: 4, Op: task.Release, Code: "released", Delay: time.Second, Last: true},
+			{ID: "6", Queue: "p", Fence: 9, Op: task.Fail, Code: "panic", DelaySet: true, Last: true},
 		},
-		Claims: []worker.Claim{{Queue: "q", N: 3}, {Queue: "p", N: 1}},
+		Claims: []task.Claim{{Queue: "q", N: 3}, {Queue: "p", N: 1}},
 	}
 	order := reportOrder(x.Reports)
 	args := plain(exchangeArgs(&x, "c", order))
@@ -64,18 +64,18 @@ func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 	}
 	// The verdicts are in the order in which the reports were sent: 2 6 5 1 4 3.
 	got, joined, err := decodeExchange([]any{int64(1), int64(0), "ologoo", "sf", "", "", int64(0)}, &x, order)
-	verdicts := []worker.Verdict{worker.Gone, worker.Accepted, worker.Accepted, worker.Accepted, worker.Accepted, worker.LeaseLost}
+	verdicts := []task.Verdict{task.Gone, task.Accepted, task.Accepted, task.Accepted, task.Accepted, task.LeaseLost}
 	if err != nil || !joined || !slices.Equal(got.Verdicts, verdicts) || !slices.Equal(got.Short, []bool{true, false}) {
 		t.Errorf("%+v, %v, want the verdicts %v", got, err, verdicts)
 	}
 }
 
 func TestExchangeIsBounded(t *testing.T) {
-	for _, x := range []worker.Exchange{
-		{Reports: make([]worker.Report, worker.MaxReports+1)},
-		{Claims: make([]worker.Claim, worker.MaxQueues+1)},
-		{Claims: []worker.Claim{{N: worker.MaxClaim}, {N: 1}}},
-		{Busy: make([]string, 4*worker.MaxQueues+1)},
+	for _, x := range []task.Exchange{
+		{Reports: make([]task.Report, task.MaxReports+1)},
+		{Claims: make([]task.Claim, task.MaxQueues+1)},
+		{Claims: []task.Claim{{N: task.MaxClaim}, {N: 1}}},
+		{Busy: make([]string, 4*task.MaxQueues+1)},
 	} {
 		if err := checkExchange(&x); err == nil {
 			t.Error("a call over the limit is accepted")
@@ -100,29 +100,29 @@ func TestAnswerOfAnExchange(t *testing.T) {
 		"7000 default 1700000000400 30000 0 0 6", "a b c", length(all...), strings.Join(all, ""),
 		"8000 q 1700000000400 0 0", "d", length(record("k q", "")), record("k q", ""),
 	}
-	x := worker.Exchange{Replica: "r", Reports: make([]worker.Report, 2), Claims: []worker.Claim{{Queue: "default", N: 4}}}
+	x := task.Exchange{Replica: "r", Reports: make([]task.Report, 2), Claims: []task.Claim{{Queue: "default", N: 4}}}
 	got, joined, err := decodeExchange(reply, &x, []int{0, 1})
 	if err != nil || !joined {
 		t.Fatal(joined, err)
 	}
 	started := time.UnixMilli(1_700_000_000_400)
-	task := func(id string, fence int64, left time.Duration) *worker.Task {
-		return &worker.Task{Spec: worker.Spec{ID: id, Kind: "k", Queue: "default", Payload: []byte{}}, State: worker.Running, Attempt: 1,
+	tk := func(id string, fence int64, left time.Duration) *task.Task {
+		return &task.Task{Spec: task.Spec{ID: id, Kind: "k", Queue: "default", Payload: []byte{}}, State: task.Running, Attempt: 1,
 			Version: 2, Fence: fence, Replica: "r", StartedAt: started, CreatedAt: time.UnixMilli(1_700_000_000_000), TimeLeft: left}
 	}
-	a, b, c, d := task("a", 7000, 30*time.Second), task("b", 7000, 30*time.Second), task("c", 7000, 30*time.Second), task("d", 8000, worker.Forever)
+	a, b, c, d := tk("a", 7000, 30*time.Second), tk("b", 7000, 30*time.Second), tk("c", 7000, 30*time.Second), tk("d", 8000, task.Forever)
 	a.Payload, b.Payload, b.Group = []byte("p1"), []byte(strings.Repeat("x", 100)), "g"
 	c.Kind, c.Attempt, c.Version, c.Failures, d.Queue = "other", 3, 5, 2, "q"
-	want := worker.Exchanged{
-		Verdicts: []worker.Verdict{worker.Accepted, worker.Accepted}, Short: []bool{false}, Ready: []string{"r1", "r2"}, Drain: true,
-		Stops: []worker.Attempt{{ID: "a", Fence: 7000}, {ID: "b", Fence: 7000}, {ID: "c", Fence: 8000}},
+	want := task.Exchanged{
+		Verdicts: []task.Verdict{task.Accepted, task.Accepted}, Short: []bool{false}, Ready: []string{"r1", "r2"}, Drain: true,
+		Stops: []task.Attempt{{ID: "a", Fence: 7000}, {ID: "b", Fence: 7000}, {ID: "c", Fence: 8000}},
 		Now:   time.UnixMilli(1_700_000_000_500), Next: 250 * time.Millisecond,
-		Claimed: []worker.Claimed{
-			{Queue: "default", Fence: 7000, Started: started, Left: 30 * time.Second, Tasks: []*worker.Task{a, b, c}},
-			{Queue: "q", Fence: 8000, Started: started, Left: worker.Forever, Tasks: []*worker.Task{d}},
+		Claimed: []task.Claimed{
+			{Queue: "default", Fence: 7000, Started: started, Left: 30 * time.Second, Tasks: []*task.Task{a, b, c}},
+			{Queue: "q", Fence: 8000, Started: started, Left: task.Forever, Tasks: []*task.Task{d}},
 		},
 	}
-	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{})); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(task.Task{})); d != "" {
 		t.Error("(-want +got):\n", d)
 	}
 }
@@ -130,7 +130,7 @@ func TestAnswerOfAnExchange(t *testing.T) {
 func TestSpoiledRecordHarmsOnlyItsOwnTask(t *testing.T) {
 	spoiled, good := "no record", record("k -", "p")
 	reply := []any{int64(1), int64(0), "", "f", "", "", int64(0), "7 default 1 0 0", "a b", fmt.Sprint(len(spoiled), " ", len(good)), spoiled + good}
-	got, _, err := decodeExchange(reply, &worker.Exchange{Claims: make([]worker.Claim, 1)}, nil)
+	got, _, err := decodeExchange(reply, &task.Exchange{Claims: make([]task.Claim, 1)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestAnswerThatDoesNotFitTogetherIsAnError(t *testing.T) {
 		{"7 default 1 0 0", "a", "-1 " + n, rec}, {"7 default 1 0 0", "a b", n, rec + rec + "x"}, {"7 default 1 0 0", "a b", "-1", ""},
 	} {
 		reply := append([]any{int64(1), int64(0), "", "f", "", "", int64(0)}, claim...)
-		if _, _, err := decodeExchange(reply, &worker.Exchange{Claims: make([]worker.Claim, 1)}, nil); err == nil {
+		if _, _, err := decodeExchange(reply, &task.Exchange{Claims: make([]task.Claim, 1)}, nil); err == nil {
 			t.Errorf("%q is accepted", claim)
 		}
 	}
@@ -158,7 +158,7 @@ func TestAnswerThatDoesNotFitTogetherIsAnError(t *testing.T) {
 		nil, "x", []any{}, []any{"1", int64(0), "", "", "", "", int64(0)}, []any{int64(1), int64(0), "ooo", "", "", "7", int64(0)},
 		[]any{int64(1), int64(0), "o", "", "", "", int64(0)}, []any{int64(1), int64(0), "ox?", "", "", "", int64(0)},
 	} {
-		if _, _, err := decodeExchange(reply, &worker.Exchange{}, []int{0, 1, 2}); err == nil {
+		if _, _, err := decodeExchange(reply, &task.Exchange{}, []int{0, 1, 2}); err == nil {
 			t.Errorf("%v is accepted", reply)
 		}
 	}
@@ -174,8 +174,8 @@ func TestDecodedClaimKeepsNoPartOfTheReply(t *testing.T) {
 		blob.WriteString(rec)
 	}
 	reply := []any{int64(1), int64(0), "", "f", "", "", int64(0), "7 queue-1 1 0 0", strings.Join(ids, " "), strings.Join(lengths, " "), blob.String()}
-	x := worker.Exchange{Replica: "r", Claims: []worker.Claim{{Queue: "queue-1", N: n}}}
-	var got worker.Exchanged
+	x := task.Exchange{Replica: "r", Claims: []task.Claim{{Queue: "queue-1", N: n}}}
+	var got task.Exchanged
 	allocs := testing.AllocsPerRun(20, func() { got, _, _ = decodeExchange(reply, &x, nil) })
 	if per := allocs / n; per > 1.2 {
 		t.Errorf("%.2f allocations per task, want that of its payload", per)
@@ -186,9 +186,9 @@ func TestDecodedClaimKeepsNoPartOfTheReply(t *testing.T) {
 }
 
 func TestReportsCostFewAllocations(t *testing.T) {
-	x := worker.Exchange{Reports: make([]worker.Report, 200)}
+	x := task.Exchange{Reports: make([]task.Report, 200)}
 	for i := range x.Reports {
-		x.Reports[i] = worker.Report{ID: fmt.Sprint("some-task-", i), Queue: "q", Fence: 1 << 40}
+		x.Reports[i] = task.Report{ID: fmt.Sprint("some-task-", i), Queue: "q", Fence: 1 << 40}
 	}
 	allocs := testing.AllocsPerRun(20, func() { exchangeArgs(&x, "", reportOrder(x.Reports)) })
 	if per := allocs / float64(len(x.Reports)); per > 0.2 {
@@ -197,11 +197,11 @@ func TestReportsCostFewAllocations(t *testing.T) {
 }
 
 func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
-	specs := []worker.Spec{
+	specs := []task.Spec{
 		{Kind: "k", Payload: []byte("1")}, {Kind: "k", Queue: "default", Payload: []byte("2")}, {Kind: "k", ID: "given"},
 		{Kind: "k", ID: "other", Priority: -3}, {Kind: "k", Group: "g", TTL: time.Second, Delay: time.Nanosecond}, {Kind: "k", Group: "g", Unique: "u"},
 	}
-	receipts := make([]worker.Receipt, len(specs))
+	receipts := make([]task.Receipt, len(specs))
 	nameTasks(receipts, specs)
 	made := func(i int) string { return receipts[i].ID }
 	args, n := enqueueArgs(&lane{name: "l", call: 4}, receipts, specs)
@@ -221,26 +221,26 @@ func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
 		t.Error("the ids that were made do not ascend")
 	}
 	err := decodeReceipts([]any{int64(5), int64(3), "dup", "given", "running", int64(6), "full", "", ""}, receipts, specs)
-	if err != nil || !receipts[2].Duplicate || receipts[2].State != worker.Running || receipts[5].Err == nil || receipts[4].State != worker.Scheduled {
+	if err != nil || !receipts[2].Duplicate || receipts[2].State != task.Running || receipts[5].Err == nil || receipts[4].State != task.Scheduled {
 		t.Errorf("receipts %+v, %v", receipts, err)
 	}
 }
 
 func TestEnqueueIsBounded(t *testing.T) {
 	for name, c := range map[string]struct {
-		spec func(i int) worker.Spec
+		spec func(i int) task.Spec
 		want int
 	}{
-		"tasks":  {func(int) worker.Spec { return worker.Spec{} }, maxBatch},
-		"shapes": {func(i int) worker.Spec { return worker.Spec{Group: fmt.Sprint(i / 2)} }, 2 * maxShapes},
-		"bytes":  {func(int) worker.Spec { return worker.Spec{Payload: make([]byte, 1<<20)} }, maxBatchBytes >> 20},
-		"one":    {func(int) worker.Spec { return worker.Spec{Payload: make([]byte, 2*maxBatchBytes)} }, 1},
+		"tasks":  {func(int) task.Spec { return task.Spec{} }, maxBatch},
+		"shapes": {func(i int) task.Spec { return task.Spec{Group: fmt.Sprint(i / 2)} }, 2 * maxShapes},
+		"bytes":  {func(int) task.Spec { return task.Spec{Payload: make([]byte, 1<<20)} }, maxBatchBytes >> 20},
+		"one":    {func(int) task.Spec { return task.Spec{Payload: make([]byte, 2*maxBatchBytes)} }, 1},
 	} {
-		specs := make([]worker.Spec, 1500)
+		specs := make([]task.Spec, 1500)
 		for i := range specs[:min(len(specs), 1+c.want)] {
 			specs[i] = c.spec(i)
 		}
-		args, n := enqueueArgs(&lane{}, make([]worker.Receipt, len(specs)), specs)
+		args, n := enqueueArgs(&lane{}, make([]task.Receipt, len(specs)), specs)
 		if groups := args[2].(int); n != c.want || groups > maxShapes {
 			t.Errorf("%s: %d tasks in %d groups, want %d", name, n, groups, c.want)
 		}
@@ -248,7 +248,7 @@ func TestEnqueueIsBounded(t *testing.T) {
 }
 
 func TestRenewalIsSentInPages(t *testing.T) {
-	held := make([]worker.HeldClaim, 600)
+	held := make([]task.HeldClaim, 600)
 	if n := claimPage(held); n != renewClaims {
 		t.Errorf("%d claims in a page", n)
 	}
@@ -258,7 +258,7 @@ func TestRenewalIsSentInPages(t *testing.T) {
 	if n := claimPage(held); n != renewIDs/250 {
 		t.Errorf("%d claims of 250 ids in a page", n)
 	}
-	news := make([]worker.News, 600)
+	news := make([]task.News, 600)
 	if n := newsPage(news); n != renewNews {
 		t.Errorf("%d news in a page", n)
 	}
@@ -266,9 +266,9 @@ func TestRenewalIsSentInPages(t *testing.T) {
 	if n := newsPage(news); n != 1 {
 		t.Errorf("%d news in a page with large progress", n)
 	}
-	args := plain(renewArgs(&worker.Renewal{Replica: "r", Lease: time.Minute, Grace: time.Second, Stuck: 1, Running: 2, Draining: true},
-		[]worker.HeldClaim{{Fence: 9, Held: 2, Left: worker.Forever, IDs: []string{"a", "b"}}, {Fence: 10, Held: 1, Left: -time.Second}},
-		[]worker.News{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true}}))
+	args := plain(renewArgs(&task.Renewal{Replica: "r", Lease: time.Minute, Grace: time.Second, Stuck: 1, Running: 2, Draining: true},
+		[]task.HeldClaim{{Fence: 9, Held: 2, Left: task.Forever, IDs: []string{"a", "b"}}, {Fence: 10, Held: 1, Left: -time.Second}},
+		[]task.News{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true}}))
 	want := []any{"r", int64(60000), int64(1000), 1, 2, 1, 2, int64(9), 2, "", 2, "a", "b", int64(10), 1, int64(-1000), 0,
 		2, int64(9), "a", "", 1, 0, int64(9), "b", "", 0, 1}
 	if d := cmp.Diff(want, args); d != "" {
@@ -277,9 +277,9 @@ func TestRenewalIsSentInPages(t *testing.T) {
 }
 
 func TestClassIsThatOfTheQueuesAndKinds(t *testing.T) {
-	r := worker.Registration{Queues: map[string]worker.QueueConfig{"a": {Workers: 1}, "b": {}}, Kinds: map[string]worker.Policy{"k": {}}}
-	same := worker.Registration{Queues: map[string]worker.QueueConfig{"b": {Workers: 4}, "a": {}}, Kinds: map[string]worker.Policy{"k": {MaxAttempts: 3}}}
-	other := worker.Registration{Queues: map[string]worker.QueueConfig{"a": {}}, Kinds: map[string]worker.Policy{"b": {}, "k": {}}}
+	r := task.Registration{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {}}, Kinds: map[string]task.Policy{"k": {}}}
+	same := task.Registration{Queues: map[string]task.QueueConfig{"b": {Workers: 4}, "a": {}}, Kinds: map[string]task.Policy{"k": {MaxAttempts: 3}}}
+	other := task.Registration{Queues: map[string]task.QueueConfig{"a": {}}, Kinds: map[string]task.Policy{"b": {}, "k": {}}}
 	if classFor(r) != classFor(same) || classFor(r) == classFor(other) {
 		t.Errorf("classes %s, %s, %s", classFor(r), classFor(same), classFor(other))
 	}

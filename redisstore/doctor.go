@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const (
@@ -28,8 +28,8 @@ const (
 // pool, and repairs broken entries if how.Fix is set. Each is checked and
 // repaired in one atomic step, so it may run on a live pool. An error ends it: the
 // server cannot be reached or refuses even to be looked at.
-func (s *Store) Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[worker.Finding, error] {
-	return func(yield func(worker.Finding, error) bool) {
+func (s *Store) Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
+	return func(yield func(task.Finding, error) bool) {
 		findings, ready, err := s.inspectServer(ctx)
 		for _, f := range findings {
 			if !yield(f, nil) {
@@ -37,21 +37,21 @@ func (s *Store) Inspect(ctx context.Context, how worker.Inspection) iter.Seq2[wo
 			}
 		}
 		if err != nil {
-			yield(worker.Finding{}, s.fail(ctx, "inspect", err))
+			yield(task.Finding{}, s.fail(ctx, "inspect", err))
 			return
 		}
 		if !ready {
 			return
 		}
-		if err := s.walkKeys(ctx, how, func(f worker.Finding) bool { return yield(f, nil) }); err != nil {
-			yield(worker.Finding{}, s.fail(ctx, "inspect", err))
+		if err := s.walkKeys(ctx, how, func(f task.Finding) bool { return yield(f, nil) }); err != nil {
+			yield(task.Finding{}, s.fail(ctx, "inspect", err))
 		}
 	}
 }
 
 // walkKeys looks at every key of the pool, again after a walk that repaired
 // something.
-func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, report func(worker.Finding) bool) error {
+func (s *Store) walkKeys(ctx context.Context, how task.Inspection, report func(task.Finding) bool) error {
 	w := inspection{Inspection: how, report: report, reported: map[string]bool{}}
 	if how.Progress != nil {
 		if st, err := s.Stats(ctx); err == nil {
@@ -82,14 +82,14 @@ func (s *Store) walkKeys(ctx context.Context, how worker.Inspection, report func
 
 // inspection is one Inspect's walk over the keys.
 type inspection struct {
-	worker.Inspection
-	report   func(worker.Finding) bool
-	reported map[string]bool  // findings of the walks so far
-	first    int              // entries looked at in the longest walk
-	total    int              // expected in one walk
-	held     []worker.Finding // of this walk; reported unless another walk follows
-	repaired int              // in this walk
-	broken   int              // found in all walks
+	task.Inspection
+	report   func(task.Finding) bool
+	reported map[string]bool // findings of the walks so far
+	first    int             // entries looked at in the longest walk
+	total    int             // expected in one walk
+	held     []task.Finding  // of this walk; reported unless another walk follows
+	repaired int             // in this walk
+	broken   int             // found in all walks
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
@@ -120,7 +120,7 @@ func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err 
 
 // add reports a finding, unless an earlier walk did. It returns false if the caller
 // wants no more.
-func (w *inspection) add(f worker.Finding) bool {
+func (w *inspection) add(f task.Finding) bool {
 	if f.Fixed != "" {
 		w.repaired++
 	}
@@ -133,7 +133,7 @@ func (w *inspection) add(f worker.Finding) bool {
 		w.held = append(w.held, f)
 		return true
 	}
-	if f.Severity != worker.SeverityNote {
+	if f.Severity != task.SeverityNote {
 		w.broken++
 	}
 	if len(w.reported) >= maxFindings {
@@ -145,9 +145,9 @@ func (w *inspection) add(f worker.Finding) bool {
 
 // sum ends the walk with how much was looked at.
 func (w *inspection) sum() {
-	f := worker.Finding{Severity: worker.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
+	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
 	if w.broken > 0 {
-		f.Severity, f.What = worker.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
+		f.Severity, f.What = task.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
 	}
 	w.report(f)
 }
@@ -157,7 +157,7 @@ type checked struct {
 	next     string        // where the walk goes on; "" at its end
 	pause    time.Duration // until the shared walk starts again
 	looked   int
-	findings []worker.Finding
+	findings []task.Finding
 }
 
 // checkPage takes a walk one page on.
@@ -194,6 +194,6 @@ const (
 func isWrongType(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
 
 // repaired are the findings about which something was done.
-func repaired(findings []worker.Finding) []worker.Finding {
-	return slices.DeleteFunc(findings, func(f worker.Finding) bool { return f.Fixed == "" })
+func repaired(findings []task.Finding) []task.Finding {
+	return slices.DeleteFunc(findings, func(f task.Finding) bool { return f.Fixed == "" })
 }

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // entriesCheck is the Check of every finding about the pool's keys.
@@ -21,65 +21,65 @@ const (
 // damages describes the codes of the check script: {id} stands for the task or
 // member, {detail} and {quoted} for what the script adds.
 var damages = map[string]struct {
-	severity worker.Severity
+	severity task.Severity
 	what, do string
 }{
 	// Tasks and indexes.
-	"bad_record":     {worker.SeverityError, "the record of task {id} {detail}", moveIt},
-	"no_record":      {worker.SeverityError, "an entry for {id}, which is no usable task", fixIt},
-	"wrong_index":    {worker.SeverityError, "an entry for task {id}, which is {detail}, or has another entry or score", fixIt},
-	"no_entry":       {worker.SeverityError, "task {id} is {detail} and has no entry here", fixIt},
-	"queue_unlisted": {worker.SeverityError, "queue {detail} of task {id} is not listed", fixIt},
-	"unwatched":      {worker.SeverityWarning, "task {id} has a TTL or deadline that nothing watches", fixIt},
-	"far_due":        {worker.SeverityNote, "task {id} is due in more than ten years, at {detail} ms", "stop it if that is a mistake"},
-	"past_alone":     {worker.SeverityWarning, "extras or a history of {id}, which is no task", fixIt},
-	"past_unflagged": {worker.SeverityError, "task {id} has extras or a history, which its record denies", fixIt},
-	"unique_unheld":  {worker.SeverityWarning, "task {id} does not hold its unique key", fixIt},
-	"unique_shared":  {worker.SeverityWarning, "tasks {id} and {detail} are both live under the same unique key", "stop one of them"},
-	"unique_stale":   {worker.SeverityWarning, "a unique key for {id}, which is no live task that has it", fixIt},
+	"bad_record":     {task.SeverityError, "the record of task {id} {detail}", moveIt},
+	"no_record":      {task.SeverityError, "an entry for {id}, which is no usable task", fixIt},
+	"wrong_index":    {task.SeverityError, "an entry for task {id}, which is {detail}, or has another entry or score", fixIt},
+	"no_entry":       {task.SeverityError, "task {id} is {detail} and has no entry here", fixIt},
+	"queue_unlisted": {task.SeverityError, "queue {detail} of task {id} is not listed", fixIt},
+	"unwatched":      {task.SeverityWarning, "task {id} has a TTL or deadline that nothing watches", fixIt},
+	"far_due":        {task.SeverityNote, "task {id} is due in more than ten years, at {detail} ms", "stop it if that is a mistake"},
+	"past_alone":     {task.SeverityWarning, "extras or a history of {id}, which is no task", fixIt},
+	"past_unflagged": {task.SeverityError, "task {id} has extras or a history, which its record denies", fixIt},
+	"unique_unheld":  {task.SeverityWarning, "task {id} does not hold its unique key", fixIt},
+	"unique_shared":  {task.SeverityWarning, "tasks {id} and {detail} are both live under the same unique key", "stop one of them"},
+	"unique_stale":   {task.SeverityWarning, "a unique key for {id}, which is no live task that has it", fixIt},
 
 	// Running tasks.
-	"bad_run":       {worker.SeverityError, "the run entry of task {id} cannot be read", fixIt},
-	"run_unflagged": {worker.SeverityError, "the run entry of task {id} denies that its end has more to do", fixIt},
-	"no_run":        {worker.SeverityError, "task {id} runs under claim {detail} and has no run entry", fixIt},
-	"no_claim":      {worker.SeverityError, "task {id} runs under claim {detail}, which does not exist", fixIt},
-	"bad_claim":     {worker.SeverityError, "claim {id} cannot be read", fixIt},
-	"no_lease":      {worker.SeverityError, "claim {id} of replica {detail} has no lease", fixIt},
-	"lease_alone":   {worker.SeverityWarning, "a lease of claim {id}, which does not exist", fixIt},
-	"far_lease":     {worker.SeverityError, "the lease of {id} ends later than its length allows: Redis's clock has gone back", fixIt},
-	"not_in_group":  {worker.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
-	"not_counted":   {worker.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},
-	"stop_lost":     {worker.SeverityError, "task {id} was asked to stop, and its replica is not asked", fixIt},
+	"bad_run":       {task.SeverityError, "the run entry of task {id} cannot be read", fixIt},
+	"run_unflagged": {task.SeverityError, "the run entry of task {id} denies that its end has more to do", fixIt},
+	"no_run":        {task.SeverityError, "task {id} runs under claim {detail} and has no run entry", fixIt},
+	"no_claim":      {task.SeverityError, "task {id} runs under claim {detail}, which does not exist", fixIt},
+	"bad_claim":     {task.SeverityError, "claim {id} cannot be read", fixIt},
+	"no_lease":      {task.SeverityError, "claim {id} of replica {detail} has no lease", fixIt},
+	"lease_alone":   {task.SeverityWarning, "a lease of claim {id}, which does not exist", fixIt},
+	"far_lease":     {task.SeverityError, "the lease of {id} ends later than its length allows: Redis's clock has gone back", fixIt},
+	"not_in_group":  {task.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
+	"not_counted":   {task.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},
+	"stop_lost":     {task.SeverityError, "task {id} was asked to stop, and its replica is not asked", fixIt},
 
 	// Groups, classes, queues.
-	"stale_head":     {worker.SeverityError, "the first of group {id} is noted here, and is not in the queue", fixIt},
-	"group_stuck":    {worker.SeverityError, "task {id} of group {detail} is held back, though its group has room", fixIt},
-	"group_unlisted": {worker.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
-	"not_ready":      {worker.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
-	"not_in_class":   {worker.SeverityError, "{id} is not listed here, where queues are woken for it", fixIt},
-	"class_alone":    {worker.SeverityWarning, "class {id} has no replicas", fixIt},
-	"stale_entry":    {worker.SeverityWarning, "an entry for {id}, which is gone", fixIt},
-	"replica_alone":  {worker.SeverityWarning, "a record of a replica that is not on the list and long silent", fixIt},
+	"stale_head":     {task.SeverityError, "the first of group {id} is noted here, and is not in the queue", fixIt},
+	"group_stuck":    {task.SeverityError, "task {id} of group {detail} is held back, though its group has room", fixIt},
+	"group_unlisted": {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
+	"not_ready":      {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
+	"not_in_class":   {task.SeverityError, "{id} is not listed here, where queues are woken for it", fixIt},
+	"class_alone":    {task.SeverityWarning, "class {id} has no replicas", fixIt},
+	"stale_entry":    {task.SeverityWarning, "an entry for {id}, which is gone", fixIt},
+	"replica_alone":  {task.SeverityWarning, "a record of a replica that is not on the list and long silent", fixIt},
 
 	// Settings, totals, other keys.
-	"bad_setting":       {worker.SeverityError, "the field {id} is {quoted}, which is no number", fixIt},
-	"sequence_behind":   {worker.SeverityError, "the number {id} has not reached {detail}, which is in use", fixIt},
-	"meta_lost":         {worker.SeverityError, "the pool's settings are gone: limits do not hold", fixIt},
-	"events_miscounted": {worker.SeverityWarning, "the event stream cannot hold {detail} events, as its totals say", fixIt},
-	"load_stale":        {worker.SeverityWarning, "counts of what came and went long ago", fixIt},
-	"no_expiry":         {worker.SeverityWarning, "the key never expires", fixIt},
-	"wrong_type":        {worker.SeverityError, "the key is a {detail}", moveIt},
-	"quarantined":       {worker.SeverityWarning, "kept under this name because it is broken", "look at it: rename it back once it is repaired, or delete it"},
-	"unknown":           {worker.SeverityNote, "a key that this version does not know", "none, if another version or program put it there"},
-	unchecked:           {worker.SeverityError, "cannot be checked: {detail}", "repair the other findings first, then look again"},
+	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is no number", fixIt},
+	"sequence_behind":   {task.SeverityError, "the number {id} has not reached {detail}, which is in use", fixIt},
+	"meta_lost":         {task.SeverityError, "the pool's settings are gone: limits do not hold", fixIt},
+	"events_miscounted": {task.SeverityWarning, "the event stream cannot hold {detail} events, as its totals say", fixIt},
+	"load_stale":        {task.SeverityWarning, "counts of what came and went long ago", fixIt},
+	"no_expiry":         {task.SeverityWarning, "the key never expires", fixIt},
+	"wrong_type":        {task.SeverityError, "the key is a {detail}", moveIt},
+	"quarantined":       {task.SeverityWarning, "kept under this name because it is broken", "look at it: rename it back once it is repaired, or delete it"},
+	"unknown":           {task.SeverityNote, "a key that this version does not know", "none, if another version or program put it there"},
+	unchecked:           {task.SeverityError, "cannot be checked: {detail}", "repair the other findings first, then look again"},
 }
 
 // damage is the finding that a code of the check script stands for.
-func damage(code, key, id, detail, fixed string) worker.Finding {
-	f := worker.Finding{Check: entriesCheck, Code: code, Key: key, Task: id, Fixed: fixed}
+func damage(code, key, id, detail, fixed string) task.Finding {
+	f := task.Finding{Check: entriesCheck, Code: code, Key: key, Task: id, Fixed: fixed}
 	d, ok := damages[code]
 	if !ok {
-		d.severity, d.what = worker.SeverityError, code+" {id} {detail}"
+		d.severity, d.what = task.SeverityError, code+" {id} {detail}"
 	}
 	f.Severity, f.Do = d.severity, d.do
 	f.What = strings.NewReplacer("{id}", id, "{detail}", detail, "{quoted}", strconv.Quote(detail)).Replace(d.what)

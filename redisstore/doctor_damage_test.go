@@ -3,7 +3,7 @@ package redisstore_test
 import (
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // damageCases are the ways to break a pool, what is found, and what holds after
@@ -81,7 +81,7 @@ var damageCases = []struct {
 	{"StateChangedByHand", func(w *wreck) { w.do("SETRANGE", "task:wait", 0, "F") }, "no_entry unique_stale wrong_index", nil},
 	{"RunningToScheduledByHand", func(w *wreck) { w.do("SETRANGE", "task:run", 0, "s") }, "?wrong_index no_entry wrong_index wrong_index", func(w *wreck) {
 		w.maintain()
-		if s := w.state("run"); s != worker.Waiting {
+		if s := w.state("run"); s != task.Waiting {
 			w.t.Errorf("it is %s", s)
 		}
 	}},
@@ -102,7 +102,7 @@ var damageCases = []struct {
 	{"ExtrasWithoutTask", func(w *wreck) { w.do("HSET", "more:ghost", "v", 5) }, "past_alone", nil},
 	{"HistoryWithoutTask", func(w *wreck) { w.do("RPUSH", "history:ghost", "x") }, "past_alone", nil},
 	{"ExtrasDenied", func(w *wreck) { w.do("SETRANGE", "task:fail", 1, "0") }, "past_unflagged", func(w *wreck) {
-		if got := w.task("fail"); got.Attempt != 1 || got.Code != worker.CodeError {
+		if got := w.task("fail"); got.Attempt != 1 || got.Code != task.CodeError {
 			w.t.Errorf("read %+v", got)
 		}
 	}},
@@ -114,17 +114,17 @@ var damageCases = []struct {
 	// Run entries, claims, leases.
 	{"RunEntriesDeleted", func(w *wreck) { w.do("DEL", "run:default") }, "no_run no_run", func(w *wreck) {
 		fence := w.fence("run")
-		got, err := w.store.Renew(w.t.Context(), worker.Renewal{Replica: "r", Lease: time.Hour, Held: []worker.HeldClaim{{Fence: fence, Held: 2, Left: worker.Forever}}})
-		if err != nil || got.Verdicts[0] != worker.Kept {
+		got, err := w.store.Renew(w.t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Held: []task.HeldClaim{{Fence: fence, Held: 2, Left: task.Forever}}})
+		if err != nil || got.Verdicts[0] != task.Kept {
 			w.t.Errorf("renewal: %+v, %v", got, err)
 		}
-		verdict := w.exchange(nil, worker.Report{ID: "run", Queue: "default", Fence: fence, Op: worker.Succeed}).Verdicts
-		if verdict[0] != worker.Accepted {
+		verdict := w.exchange(nil, task.Report{ID: "run", Queue: "default", Fence: fence, Op: task.Succeed}).Verdicts
+		if verdict[0] != task.Accepted {
 			w.t.Errorf("report: %v", verdict)
 		}
 	}},
 	{"RunEntryUnreadable", func(w *wreck) { w.do("HSET", "run:default", "run", "x") }, "bad_run", func(w *wreck) {
-		if u := w.maintain(); u.Lost != 1 || w.state("run") != worker.Waiting {
+		if u := w.maintain(); u.Lost != 1 || w.state("run") != task.Waiting {
 			w.t.Errorf("upkeep %+v, and it is %s", u, w.state("run"))
 		}
 	}},
@@ -133,7 +133,7 @@ var damageCases = []struct {
 		w.do("HSET", "run:default", "run", flagOff(text))
 	}, "run_unflagged", nil},
 	{"ClaimsDeleted", func(w *wreck) { w.do("DEL", "claims") }, "lease_alone no_claim no_claim", func(w *wreck) {
-		if u := w.maintain(); u.Lost != 2 || w.state("run") != worker.Waiting || w.state("halt") != worker.Stopped {
+		if u := w.maintain(); u.Lost != 2 || w.state("run") != task.Waiting || w.state("halt") != task.Stopped {
 			w.t.Errorf("upkeep %+v; run is %s, halt is %s", u, w.state("run"), w.state("halt"))
 		}
 	}},
@@ -180,11 +180,11 @@ var damageCases = []struct {
 	{"GroupListedWithoutTasks", func(w *wreck) { w.do("SADD", "group:lines:h", "q") }, "stale_entry", nil},
 	{"CountedDeleted", func(w *wreck) { w.do("DEL", "counted") }, "not_counted not_counted", nil},
 	{"CountedWithoutLimit", func(w *wreck) {
-		w.limit(worker.PoolScope, "", 0)
+		w.limit(task.PoolScope, "", 0)
 		w.do("SADD", "counted", "run")
 	}, "stale_entry", nil},
 	{"HeldForgotten", func(w *wreck) {
-		w.limit(worker.PoolScope, "", 2)
+		w.limit(task.PoolScope, "", 2)
 		w.claim(1)
 		w.claim(1, "q")
 		w.do("DEL", "held")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // inspectReplicas looks at the replicas that run tasks.
@@ -23,7 +23,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		return unlessWrongType(err)
 	}
 	for _, r := range silent {
-		add(worker.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
+		add(task.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
 			"start a replica: its upkeep takes back what this one held")
 	}
 	live, err := s.Replicas(ctx)
@@ -32,14 +32,14 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	for _, r := range live {
 		if r.Stuck > 0 {
-			add(worker.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
+			add(task.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
 				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends")
 		}
 	}
 	if len(live) == 0 {
-		add(worker.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
+		add(task.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
 	} else {
-		add(worker.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
+		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
 	return unlessWrongType(s.inspectQueues(ctx, len(live) > 0, add))
 }
@@ -59,37 +59,37 @@ func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 		return err
 	}
 	if st.Paused {
-		add(worker.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
+		add(task.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
 	}
-	var full []worker.QueueInfo
+	var full []task.QueueInfo
 	for _, q := range st.Queues {
 		if q.Paused {
-			add(worker.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
+			add(task.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
 		}
 		if q.Waiting > 0 && live {
 			full = append(full, q)
 		}
 	}
 	for len(full) > 0 {
-		var page []worker.QueueInfo
+		var page []task.QueueInfo
 		page, full = cut(full, pipelinePage)
 		if page, err = s.unserved(ctx, page); err != nil {
 			return err
 		}
 		for _, q := range page {
-			add(worker.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
+			add(task.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
 				"name it in a replica's config, or stop the tasks if the name is a mistake")
 		}
 	}
 	if st.Rejected > 0 {
-		add(worker.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
+		add(task.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
 			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
 	}
 	return nil
 }
 
 // unserved returns those of the queues that no class of replicas serves.
-func (s *Store) unserved(ctx context.Context, queues []worker.QueueInfo) ([]worker.QueueInfo, error) {
+func (s *Store) unserved(ctx context.Context, queues []task.QueueInfo) ([]task.QueueInfo, error) {
 	classes := make([]*redis.StringSliceCmd, len(queues))
 	exist := map[string]*redis.IntCmd{}
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
@@ -113,7 +113,7 @@ func (s *Store) unserved(ctx context.Context, queues []worker.QueueInfo) ([]work
 	if err != nil {
 		return nil, err
 	}
-	var out []worker.QueueInfo
+	var out []task.QueueInfo
 	for i, q := range queues {
 		if !slices.ContainsFunc(classes[i].Val(), func(c string) bool { return exist[c].Val() > 0 }) {
 			out = append(out, q)

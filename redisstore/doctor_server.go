@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // roundTrips is how many round trips of each kind an inspection times.
@@ -43,7 +43,7 @@ func parseInfo(info string) serverFacts {
 // inspectServer looks at everything around the keys. What the user may not look
 // at is a finding, too; only a server that does not answer is an error. ready is true
 // if the pool's keys can be looked at.
-func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready bool, err error) {
+func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bool, err error) {
 	if err := s.checkName(); err != nil {
 		return nil, false, err
 	}
@@ -54,13 +54,13 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 	if err := home.Ping(ctx).Err(); err != nil {
 		return nil, false, err
 	}
-	add := func(severity worker.Severity, check, what, do string) {
-		all = append(all, worker.Finding{Severity: severity, Check: check, What: what, Do: do})
+	add := func(severity task.Severity, check, what, do string) {
+		all = append(all, task.Finding{Severity: severity, Check: check, What: what, Do: do})
 	}
 	info, err := home.Info(ctx).Result()
 	switch facts := parseInfo(info); {
 	case err != nil && isRefused(err):
-		add(worker.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
+		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
 			"allow it: ACL SETUSER … +info")
 	case err != nil:
 		return all, false, err
@@ -85,7 +85,7 @@ func (s *Store) inspectServer(ctx context.Context) (all []worker.Finding, ready 
 	return all, true, s.inspectReplicas(ctx, add)
 }
 
-type adder func(severity worker.Severity, check, what, do string)
+type adder func(severity task.Severity, check, what, do string)
 
 func inspectVersion(facts serverFacts, add adder) {
 	v, ok := facts["redis_version"]
@@ -93,18 +93,18 @@ func inspectVersion(facts serverFacts, add adder) {
 	n, err := strconv.Atoi(major)
 	switch {
 	case !ok:
-		add(worker.SeverityNote, "version", "the server does not report its version", "7.0 or newer is needed")
+		add(task.SeverityNote, "version", "the server does not report its version", "7.0 or newer is needed")
 	case err != nil || n < 7:
-		add(worker.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
+		add(task.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
 	default:
-		add(worker.SeverityOK, "version", "Redis "+v, "")
+		add(task.SeverityOK, "version", "Redis "+v, "")
 	}
 }
 
 // inspectRole reports whether the server is one that writes.
 func inspectRole(facts serverFacts, add adder) (writes bool) {
 	if facts["role"] == "slave" {
-		add(worker.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be looked at", "connect to the primary, through Sentinel or the cluster client")
+		add(task.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be looked at", "connect to the primary, through Sentinel or the cluster client")
 		return false
 	}
 	return true
@@ -113,11 +113,11 @@ func inspectRole(facts serverFacts, add adder) (writes bool) {
 func inspectEviction(facts serverFacts, add adder) {
 	switch p, ok := facts["maxmemory_policy"]; {
 	case !ok:
-		add(worker.SeverityNote, "eviction", "the server does not report its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
+		add(task.SeverityNote, "eviction", "the server does not report its eviction policy", "it must not evict keys: maxmemory-policy noeviction")
 	case p != "noeviction":
-		add(worker.SeverityError, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
+		add(task.SeverityError, "eviction", "maxmemory-policy is "+p+": a full Redis removes tasks", "CONFIG SET maxmemory-policy noeviction, and in redis.conf")
 	default:
-		add(worker.SeverityOK, "eviction", "maxmemory-policy is noeviction", "")
+		add(task.SeverityOK, "eviction", "maxmemory-policy is noeviction", "")
 	}
 }
 
@@ -132,23 +132,23 @@ func fsync(ctx context.Context, home redis.UniversalClient) string {
 
 func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 	if facts["rdb_last_bgsave_status"] == "err" {
-		add(worker.SeverityError, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
+		add(task.SeverityError, "persistence", "the last snapshot could not be written", "see the server's log: it may refuse all writes (MISCONF)")
 	}
 	switch aof, ok := facts["aof_enabled"]; {
 	case !ok:
-		add(worker.SeverityNote, "persistence", "the server does not report whether it keeps an append-only file", "make sure that a restart loses no tasks")
+		add(task.SeverityNote, "persistence", "the server does not report whether it keeps an append-only file", "make sure that a restart loses no tasks")
 	case aof != "1":
-		add(worker.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
+		add(task.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
 			"CONFIG SET appendonly yes, and in redis.conf; or live with it and enqueue again from your own records")
 	case facts["aof_last_write_status"] == "err" || facts["aof_last_bgrewrite_status"] == "err":
-		add(worker.SeverityError, "persistence", "the append-only file could not be written", "see the server's log and its disk")
+		add(task.SeverityError, "persistence", "the append-only file could not be written", "see the server's log and its disk")
 	case appendfsync == "no":
-		add(worker.SeverityWarning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
+		add(task.SeverityWarning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
 			"CONFIG SET appendfsync everysec, and in redis.conf")
 	case appendfsync == "":
-		add(worker.SeverityOK, "persistence", "append-only file; this user may not ask for appendfsync", "")
+		add(task.SeverityOK, "persistence", "append-only file; this user may not ask for appendfsync", "")
 	default:
-		add(worker.SeverityOK, "persistence", "append-only file, appendfsync "+appendfsync, "")
+		add(task.SeverityOK, "persistence", "append-only file, appendfsync "+appendfsync, "")
 	}
 }
 
@@ -158,22 +158,22 @@ func inspectMemory(facts serverFacts, add adder) {
 		most, of = facts.number("total_system_memory"), "the machine's memory"
 	}
 	if used == 0 || most == 0 {
-		add(worker.SeverityNote, "memory", "the server does not report how much memory it has", "")
+		add(task.SeverityNote, "memory", "the server does not report how much memory it has", "")
 		return
 	}
 	if of != "maxmemory" {
-		add(worker.SeverityNote, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
+		add(task.SeverityNote, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
 			"CONFIG SET maxmemory, well below the machine's memory, and in redis.conf")
 	}
 	share := used * 100 / most
 	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
 	switch {
 	case share >= 95:
-		add(worker.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
+		add(task.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
 	case share >= 80:
-		add(worker.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
+		add(task.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
 	default:
-		add(worker.SeverityOK, "memory", what, "")
+		add(task.SeverityOK, "memory", what, "")
 	}
 }
 
@@ -183,19 +183,19 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 	reply, err := s.run(ctx, rightsScript, true)
 	switch {
 	case err != nil && isRefused(err):
-		add(worker.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA and EVAL", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(task.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA and EVAL", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	case s.isAstray(err):
-		add(worker.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
+		add(task.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
 		return false, nil
 	case err != nil:
 		return false, err
 	}
 	if refused := readReply("rights", reply).strings(); len(refused) > 0 {
-		add(worker.SeverityError, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(task.SeverityError, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	}
-	add(worker.SeverityOK, "rights", "this user may run what a replica needs", "")
+	add(task.SeverityOK, "rights", "this user may run what a replica needs", "")
 	return true, nil
 }
 
@@ -208,12 +208,12 @@ func (s *Store) inspectRoundTrip(ctx context.Context, home redis.UniversalClient
 	if err != nil {
 		return err
 	}
-	add(worker.SeverityOK, "scripts", "scripts are loaded and run", "")
+	add(task.SeverityOK, "scripts", "scripts are loaded and run", "")
 	what := fmt.Sprintf("median of %d: PING %s, script %s", roundTrips, ping.Round(time.Microsecond), script.Round(time.Microsecond))
 	if script > slowRoundTrip {
-		add(worker.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
+		add(task.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
 	} else {
-		add(worker.SeverityOK, "round trip", what, "")
+		add(task.SeverityOK, "round trip", what, "")
 	}
 	return nil
 }

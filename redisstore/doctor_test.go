@@ -12,7 +12,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // checkInspection walks over a pool that nothing has broken: whatever state it is
@@ -22,7 +22,7 @@ func (w *walk) checkInspection() {
 	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
 	w.must(err)
 	for _, f := range found {
-		if f.Severity != worker.SeverityOK {
+		if f.Severity != task.SeverityOK {
 			w.failf("inspection finds %+v", f)
 		}
 	}
@@ -117,7 +117,7 @@ func TestSlowCheckRepairsTheSame(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				w := newWreck(t, rdb)
 				c.wreck(w)
-				var reported []worker.Finding
+				var reported []task.Finding
 				for range 3 { // a repair may uncover other damage
 					w.must(w.store.ForgetCheck(t.Context()))
 					reported = append(reported, w.slowWalk()...)
@@ -134,7 +134,7 @@ func TestSlowCheckRepairsTheSame(t *testing.T) {
 }
 
 // slowWalk takes turns of upkeep until the slow check has come round.
-func (w *wreck) slowWalk() (reported []worker.Finding) {
+func (w *wreck) slowWalk() (reported []task.Finding) {
 	w.t.Helper()
 	for range 10_000 {
 		reported = append(reported, w.maintain().Mended...)
@@ -182,7 +182,7 @@ func TestTwoLiveTasksOfOneUniqueKeyAreReportedAndLeftAlone(t *testing.T) {
 		w := newWreck(t, rdb)
 		w.rewrite("wait2", " k - ", " k - unique=u ")
 		found := w.find(true)
-		if len(found) != 1 || found[0].Code != "unique_shared" || !found[0].Open() || w.state("wait2") != worker.Waiting {
+		if len(found) != 1 || found[0].Code != "unique_shared" || !found[0].Open() || w.state("wait2") != task.Waiting {
 			t.Errorf("found %+v", found)
 		}
 	})
@@ -227,10 +227,10 @@ func TestTheExtrasOfAQuarantinedRecordAreKept(t *testing.T) {
 func TestATaskThatIsDueInMoreThanTenYearsIsNamed(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
-		w.enqueue(worker.Spec{ID: "far", RunAt: w.now(t).Add(11 * 365 * 24 * time.Hour)})
+		w.enqueue(task.Spec{ID: "far", RunAt: w.now(t).Add(11 * 365 * 24 * time.Hour)})
 		found, err := w.store.WalkKeys(t.Context(), true)
 		w.must(err)
-		i := slices.IndexFunc(found, func(f worker.Finding) bool { return f.Code == "far_due" })
+		i := slices.IndexFunc(found, func(f task.Finding) bool { return f.Code == "far_due" })
 		if i < 0 || found[i].Task != "far" || found[i].Open() {
 			t.Errorf("found %+v", found)
 		}
@@ -264,12 +264,12 @@ func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
 	host, port, _ := strings.Cut(master.Addr(), ":")
 	rdb := redisserver.Start(t, redisserver.Config("replicaof", host+" "+port)).Client(t)
 	s := newSite(t, rdb)
-	var last worker.Finding
-	for f, err := range s.store.Inspect(t.Context(), worker.Inspection{Fix: true}) {
+	var last task.Finding
+	for f, err := range s.store.Inspect(t.Context(), task.Inspection{Fix: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Open() && f.Severity == worker.SeverityError {
+		if f.Open() && f.Severity == task.SeverityError {
 			last = f
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // lane numbers enqueue calls that are made one after the other, so that Redis
@@ -45,9 +45,9 @@ func (s *Store) putLane(l *lane) {
 // that failed may or may not exist: enqueue them again under given ids to be sure of
 // one task each. Later steps were not tried. With ErrNotReplicated there are receipts
 // for the step that failed, too: its tasks exist.
-func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+func (s *Store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
-		return nil, &worker.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
+		return nil, &task.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
 	}
 	for i := range specs {
 		if err := specs[i].Check(); err != nil {
@@ -57,7 +57,7 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 	if err := s.ready(ctx, creates); err != nil {
 		return nil, err
 	}
-	receipts := make([]worker.Receipt, len(specs))
+	receipts := make([]task.Receipt, len(specs))
 	nameTasks(receipts, specs)
 	for done := 0; done < len(specs); {
 		n, err := s.enqueue(ctx, receipts[done:], specs[done:])
@@ -69,7 +69,7 @@ func (s *Store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 }
 
 // enqueue makes the tasks of one step and returns how many have receipts.
-func (s *Store) enqueue(ctx context.Context, receipts []worker.Receipt, specs []worker.Spec) (n int, err error) {
+func (s *Store) enqueue(ctx context.Context, receipts []task.Receipt, specs []task.Spec) (n int, err error) {
 	l := s.takeLane()
 	defer s.putLane(l)
 	l.call++
@@ -85,7 +85,7 @@ func (s *Store) enqueue(ctx context.Context, receipts []worker.Receipt, specs []
 }
 
 // nameTasks sets the ids of the receipts: those that were given, and new ones.
-func nameTasks(receipts []worker.Receipt, specs []worker.Spec) {
+func nameTasks(receipts []task.Receipt, specs []task.Spec) {
 	missing := 0
 	for i := range specs {
 		if receipts[i].ID = specs[i].ID; receipts[i].ID == "" {
@@ -105,7 +105,7 @@ func nameTasks(receipts []worker.Receipt, specs []worker.Spec) {
 
 // enqueueArgs are the arguments of the enqueue script for as many tasks as one step makes,
 // n: consecutive specs of one shape are one group.
-func enqueueArgs(l *lane, receipts []worker.Receipt, specs []worker.Spec) (args []any, n int) {
+func enqueueArgs(l *lane, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
 	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
 	groups, bytes := 0, 0
 	count := 0 // where in args the number of tasks of the last group is, which begins with the task first
@@ -134,13 +134,13 @@ func enqueueArgs(l *lane, receipts []worker.Receipt, specs []worker.Spec) (args 
 
 // decodeReceipts completes the receipts with the reply of the enqueue script: what became
 // of the tasks that were not made.
-func decodeReceipts(reply any, receipts []worker.Receipt, specs []worker.Spec) error {
+func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error {
 	r := readReply("enqueue", reply)
 	now := r.int()
 	for i := range specs {
-		receipts[i].State = worker.Waiting
+		receipts[i].State = task.Waiting
 		if specs[i].Delay > 0 || runAtMS(&specs[i]) > now {
-			receipts[i].State = worker.Scheduled
+			receipts[i].State = task.Scheduled
 		}
 	}
 	for r.more() {
@@ -149,9 +149,9 @@ func decodeReceipts(reply any, receipts []worker.Receipt, specs []worker.Spec) e
 		case i < 0 || i >= int64(len(specs)):
 			r.fail("the index of a task", i)
 		case why == "dup":
-			receipts[i] = worker.Receipt{ID: id, State: worker.State(state), Duplicate: true}
+			receipts[i] = task.Receipt{ID: id, State: task.State(state), Duplicate: true}
 		case why == "full":
-			receipts[i] = worker.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", worker.ErrQueueFull, queueOf(&specs[i]))}
+			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", task.ErrQueueFull, queueOf(&specs[i]))}
 		}
 	}
 	return r.err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestUnconfirmedEnqueueReturnsTheReceipts(t *testing.T) {
@@ -15,11 +15,11 @@ func TestUnconfirmedEnqueueReturnsTheReceipts(t *testing.T) {
 	s := newSite(t, rdb)
 	st := redisstore.New(rdb, s.pool, redisstore.WithWait(1, time.Millisecond)) // the server has no replicas
 	t.Cleanup(func() { st.Close() })
-	receipts, err := st.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}, {Kind: "k", ID: "x"}, {Kind: "k", ID: "x"}})
+	receipts, err := st.Enqueue(t.Context(), []task.Spec{{Kind: "k"}, {Kind: "k", ID: "x"}, {Kind: "k", ID: "x"}})
 	if !errors.Is(err, redisstore.ErrNotReplicated) {
 		t.Fatal(err)
 	}
-	if len(receipts) != 3 || receipts[0].ID == "" || receipts[0].State != worker.Waiting || !receipts[2].Duplicate {
+	if len(receipts) != 3 || receipts[0].ID == "" || receipts[0].State != task.Waiting || !receipts[2].Duplicate {
 		t.Fatalf("receipts %+v", receipts)
 	}
 	if tasks, err := s.store.Get(t.Context(), receipts[0].ID, "x"); err != nil || tasks[0] == nil || tasks[1] == nil {
@@ -33,8 +33,8 @@ func TestWaitForEverIsRefused(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Millisecond - 1, -time.Second} {
 		st := redisstore.New(rdb, s.pool, redisstore.WithWait(1, timeout))
 		t.Cleanup(func() { st.Close() })
-		_, err := st.Enqueue(t.Context(), []worker.Spec{{Kind: "k", ID: "x"}})
-		var field *worker.FieldError
+		_, err := st.Enqueue(t.Context(), []task.Spec{{Kind: "k", ID: "x"}})
+		var field *task.FieldError
 		if !errors.As(err, &field) {
 			t.Errorf("%v: %v, want a field error", timeout, err)
 		}

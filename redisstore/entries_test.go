@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestEntryHasOneEventPerID(t *testing.T) {
@@ -17,11 +17,11 @@ func TestEntryHasOneEventPerID(t *testing.T) {
 		"state": "running", "kind": "k", "queue": "q", "ids": "a b c", "v": "2 2 4", "attempt": "1 1 2", "replica": "r",
 		"at": "1700000000000", "wait_ms": "0 5 10", "group": "- g -", "future": "1 2",
 	})
-	event := func(id string, v, attempt int64, wait time.Duration, group string) worker.Event {
-		return worker.Event{Cursor: "5-1", ID: id, Kind: "k", Queue: "q", State: worker.Running, Version: v, Attempt: attempt,
+	event := func(id string, v, attempt int64, wait time.Duration, group string) task.Event {
+		return task.Event{Cursor: "5-1", ID: id, Kind: "k", Queue: "q", State: task.Running, Version: v, Attempt: attempt,
 			Replica: "r", At: at, Wait: wait * time.Millisecond, Group: group}
 	}
-	want := []worker.Event{event("a", 2, 1, 0, ""), event("b", 2, 1, 5, "g"), event("c", 4, 2, 10, "")}
+	want := []task.Event{event("a", 2, 1, 0, ""), event("b", 2, 1, 5, "g"), event("c", 4, 2, 10, "")}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error("(-want +got):\n", d)
 	}
@@ -32,7 +32,7 @@ func TestEntryOfOneIDHasAllItsFields(t *testing.T) {
 		"state": "failed", "kind": "k", "queue": "q", "code": "error", "ids": "a", "v": "3", "attempt": "1", "replica": "r", "at": "1", "run_ms": "-5",
 		"error": "it broke\n", "result": "x y", "result_bytes": "7", "meta": `{"a":"b c"}`, "group": "g",
 	})
-	want := []worker.Event{{Cursor: "5-1", ID: "a", Kind: "k", Queue: "q", State: worker.Failed, Code: worker.CodeError, Version: 3, Attempt: 1,
+	want := []task.Event{{Cursor: "5-1", ID: "a", Kind: "k", Queue: "q", State: task.Failed, Code: task.CodeError, Version: 3, Attempt: 1,
 		Replica: "r", At: time.UnixMilli(1), Run: -5 * time.Millisecond, Error: "it broke\n", Result: []byte("x y"), ResultBytes: 7,
 		Meta: map[string]string{"a": "b c"}, Group: "g"}}
 	if d := cmp.Diff(want, got); d != "" {
@@ -51,7 +51,7 @@ func TestColumnsOfTheWrongLengthAreReported(t *testing.T) {
 				t.Errorf("%s %q: broken %v", name, value, e.Broken)
 			}
 			e.Broken = nil
-			if d := cmp.Diff(worker.Event{Cursor: "1-1", ID: e.ID, Code: "ok"}, e); d != "" {
+			if d := cmp.Diff(task.Event{Cursor: "1-1", ID: e.ID, Code: "ok"}, e); d != "" {
 				t.Errorf("%s %q: (-want +got):\n%s", name, value, d)
 			}
 		}
@@ -79,7 +79,7 @@ func TestBrokenFieldsOfAnEventAreReportedAndTheOthersRead(t *testing.T) {
 			t.Errorf("%s %q: broken %v", field[0], field[1], e.Broken)
 		}
 		e.Broken = nil
-		if d := cmp.Diff(worker.Event{Cursor: "1-1", ID: "x", Code: "ok"}, e); d != "" {
+		if d := cmp.Diff(task.Event{Cursor: "1-1", ID: "x", Code: "ok"}, e); d != "" {
 			t.Errorf("%s %q: (-want +got):\n%s", field[0], field[1], d)
 		}
 	}

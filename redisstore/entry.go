@@ -13,19 +13,19 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // ParseEntry reads one inbox entry: a JSON object with the fields that
 // docs/protocol.md lists, in valid UTF-8. The payload of the spec is a part of entry,
 // byte for byte. It reports everything that is wrong, not only the first thing.
-func ParseEntry(entry []byte) (worker.Spec, error) {
+func ParseEntry(entry []byte) (task.Spec, error) {
 	spec, _, err := parseEntry(entry)
 	return spec, err
 }
 
 // parseEntry also returns where in entry the payload begins.
-func parseEntry(entry []byte) (spec worker.Spec, payloadAt int, err error) {
+func parseEntry(entry []byte) (spec task.Spec, payloadAt int, err error) {
 	if !utf8.Valid(entry) {
 		return spec, 0, errors.New("must be valid UTF-8") // JSON decodes anything else into another text
 	}
@@ -82,8 +82,8 @@ func asEntry(err error) []error {
 	}
 	errs := joined.Unwrap()
 	for i, err := range errs {
-		if f, ok := err.(*worker.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
-			errs[i] = &worker.FieldError{Field: f.Field + "_ms", Msg: strings.ReplaceAll(f.Msg, "run_at", "run_at_ms")}
+		if f, ok := err.(*task.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
+			errs[i] = &task.FieldError{Field: f.Field + "_ms", Msg: strings.ReplaceAll(f.Msg, "run_at", "run_at_ms")}
 		}
 	}
 	return errs
@@ -103,12 +103,12 @@ const maxMistakes = 20
 // entryReader fills a spec from the fields of an entry and collects what is
 // wrong with them.
 type entryReader struct {
-	spec *worker.Spec
+	spec *task.Spec
 	errs []error
 }
 
 func (e *entryReader) add(field, format string, args ...any) {
-	e.errs = append(e.errs, &worker.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	e.errs = append(e.errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
 }
 
 // entryFields are the fields an entry may have.
@@ -135,12 +135,12 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 	case "delay_ms":
 		e.ms(name, v, 0, &s.Delay)
 	case "run_at_ms":
-		if n, ok := e.whole(name, v, 0, worker.MaxRunAt); ok {
+		if n, ok := e.whole(name, v, 0, task.MaxRunAt); ok {
 			s.RunAt = time.UnixMilli(n)
 		}
 	case "timeout_ms":
 		if string(v) == `"`+none+`"` {
-			s.Timeout = worker.Forever
+			s.Timeout = task.Forever
 		} else {
 			e.ms(name, v, 1, &s.Timeout)
 		}
@@ -149,13 +149,13 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 	case "deadline_ms":
 		e.ms(name, v, 1, &s.Deadline)
 	case "max_attempts":
-		if n, ok := e.whole(name, v, 1, worker.MaxMaxAttempts); ok {
+		if n, ok := e.whole(name, v, 1, task.MaxMaxAttempts); ok {
 			s.MaxAttempts = int(n)
 		}
 	case "backoff":
 		var text string
 		if e.text(name, v, &text) {
-			b, err := worker.ParseBackoff(text)
+			b, err := task.ParseBackoff(text)
 			if err != nil {
 				e.add(name, "%v", err)
 				return
@@ -163,7 +163,7 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 			s.Backoff = b
 		}
 	case "retain_ms":
-		d := worker.Forever
+		d := task.Forever
 		if string(v) != `"`+forever+`"` {
 			d = 0
 			if !e.ms(name, v, 0, &d) {
@@ -219,7 +219,7 @@ func (e *entryReader) whole(name string, v json.RawMessage, least, most int64) (
 }
 
 func (e *entryReader) ms(name string, v json.RawMessage, least int64, to *time.Duration) bool {
-	n, ok := e.whole(name, v, least, worker.MaxDuration.Milliseconds())
+	n, ok := e.whole(name, v, least, task.MaxDuration.Milliseconds())
 	if ok {
 		*to = time.Duration(n) * time.Millisecond
 	}

@@ -12,11 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // entryOf writes a spec as an inbox entry.
-func entryOf(t *testing.T, s worker.Spec) []byte {
+func entryOf(t *testing.T, s task.Spec) []byte {
 	t.Helper()
 	e := map[string]any{"kind": s.Kind}
 	set := func(name string, v any, given bool) {
@@ -33,14 +33,14 @@ func entryOf(t *testing.T, s worker.Spec) []byte {
 	set("delay_ms", s.Delay.Milliseconds(), s.Delay != 0)
 	set("run_at_ms", s.RunAt.UnixMilli(), !s.RunAt.IsZero())
 	set("timeout_ms", s.Timeout.Milliseconds(), s.Timeout != 0)
-	set("timeout_ms", none, s.Timeout == worker.Forever)
+	set("timeout_ms", none, s.Timeout == task.Forever)
 	set("ttl_ms", s.TTL.Milliseconds(), s.TTL != 0)
 	set("deadline_ms", s.Deadline.Milliseconds(), s.Deadline != 0)
 	set("max_attempts", s.MaxAttempts, s.MaxAttempts != 0)
-	set("backoff", s.Backoff.String(), s.Backoff != worker.Backoff{})
+	set("backoff", s.Backoff.String(), s.Backoff != task.Backoff{})
 	if s.Retain != nil {
-		set("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
-		set("retain_ms", forever, *s.Retain == worker.Forever)
+		set("retain_ms", s.Retain.Milliseconds(), *s.Retain != task.Forever)
+		set("retain_ms", forever, *s.Retain == task.Forever)
 	}
 	set("headers", s.Headers, len(s.Headers) > 0)
 	set("reply", true, s.Reply)
@@ -111,7 +111,7 @@ func TestEntryThatIsNotUTF8IsInvalid(t *testing.T) {
 
 func TestNamesOfAnEntryAreOfAnyScript(t *testing.T) {
 	s, err := ParseEntry([]byte(`{"kind":"发送.邮件","id":"क-४२","queue":"คิวที่๑","group":"عميل","unique":"https://x.y/?a=1&b=2"}`))
-	if want := (worker.Spec{Kind: "发送.邮件", ID: "क-४२", Queue: "คิวที่๑", Group: "عميل", Unique: "https://x.y/?a=1&b=2"}); err != nil || cmp.Diff(want, s) != "" {
+	if want := (task.Spec{Kind: "发送.邮件", ID: "क-४२", Queue: "คิวที่๑", Group: "عميل", Unique: "https://x.y/?a=1&b=2"}); err != nil || cmp.Diff(want, s) != "" {
 		t.Errorf("%v\n%s", err, cmp.Diff(want, s))
 	}
 	for _, field := range []string{"kind", "id", "queue", "group"} {
@@ -120,7 +120,7 @@ func TestNamesOfAnEntryAreOfAnyScript(t *testing.T) {
 			if field == "kind" {
 				entry = fmt.Sprintf(`{"kind":%q}`, name)
 			}
-			var f *worker.FieldError
+			var f *task.FieldError
 			if _, err := ParseEntry([]byte(entry)); !errors.As(err, &f) || f.Field != field {
 				t.Errorf("%s: %v", entry, err)
 			}

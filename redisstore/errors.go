@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // isRefused reports whether the server refused a call, or a command in a script,
@@ -21,7 +21,7 @@ func isRefused(err error) bool {
 // deniedError is an ErrDenied in the words of Redis.
 type deniedError struct{ error }
 
-func (deniedError) Is(target error) bool { return target == worker.ErrDenied }
+func (deniedError) Is(target error) bool { return target == task.ErrDenied }
 
 func (e deniedError) Unwrap() error { return e.error }
 
@@ -70,4 +70,4 @@ func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-func advise(err error, advice string) error { return &worker.AdvisedError{Err: err, Do: advice} }
+func advise(err error, advice string) error { return &task.AdvisedError{Err: err, Do: advice} }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // LastEvent is the cursor of the newest entry, "0" if there is none.
@@ -33,7 +33,7 @@ func (s *Store) entriesBefore(ctx context.Context, from string, n int) (entries 
 
 // ReadEvents reads up to limit events after the cursor and waits up to wait for
 // the first. It reads whole entries, which may exceed the limit by up to 49 events.
-func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]worker.Event, error) {
+func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error) {
 	if _, _, err := splitCursor(after); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait ti
 
 // RecentEvents reads up to limit events before the cursor, "" for the end, newest
 // first. It reads whole entries, which may exceed the limit by up to 49 events.
-func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]worker.Event, error) {
+func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]task.Event, error) {
 	from := "+"
 	if before != "" {
 		from = "(" + before
@@ -92,7 +92,7 @@ func (s *Store) entriesFor(limit int) int64 {
 
 // decodeEntries reads the events of entries until there are as many as the limit. It
 // returns how many entries it read.
-func (s *Store) decodeEntries(entries []redis.XMessage, limit int) (events []worker.Event, n int) {
+func (s *Store) decodeEntries(entries []redis.XMessage, limit int) (events []task.Event, n int) {
 	for n < len(entries) && len(events) < limit {
 		events = append(events, decodeEntry(entries[n].ID, entries[n].Values)...)
 		n++
@@ -117,7 +117,7 @@ func (s *Store) trimmedAfter(ctx context.Context, after string) error {
 		return err
 	}
 	if before {
-		return &worker.TrimmedError{After: after, Next: "0"}
+		return &task.TrimmedError{After: after, Next: "0"}
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 		seq, err = strconv.ParseUint(second, 10, 64)
 	}
 	if err != nil {
-		return 0, 0, &worker.FieldError{Field: "cursor", Msg: fmt.Sprintf(`must be the cursor of an event, such as "1700000000000-0", not %q`, clipName(c))}
+		return 0, 0, &task.FieldError{Field: "cursor", Msg: fmt.Sprintf(`must be the cursor of an event, such as "1700000000000-0", not %q`, clipName(c))}
 	}
 	return ms, seq, nil
 }
@@ -158,12 +158,12 @@ var (
 // Fields it does not know are left alone. What it cannot read is left out and reported
 // in Broken of the events concerned: one entry that another program added must not stop
 // its readers. Of an entry without ids it returns one event without an id.
-func decodeEntry(cursor string, values map[string]any) []worker.Event {
+func decodeEntry(cursor string, values map[string]any) []task.Event {
 	field := func(name string) string {
 		v, _ := values[name].(string)
 		return v
 	}
-	all := worker.Event{Cursor: cursor, Kind: field("kind"), Queue: field("queue"), State: worker.State(field("state")), Code: worker.Code(field("code"))}
+	all := task.Event{Cursor: cursor, Kind: field("kind"), Queue: field("queue"), State: task.State(field("state")), Code: task.Code(field("code"))}
 	f := fieldReader{what: "event", id: cursor}
 	ids := strings.Split(field("ids"), " ")
 	if len(ids) > maxEvents {
@@ -177,7 +177,7 @@ func decodeEntry(cursor string, values map[string]any) []worker.Event {
 			f.fail(name, errors.New("belongs into entries of one event"))
 		}
 	}
-	events := make([]worker.Event, len(ids))
+	events := make([]task.Event, len(ids))
 	for i, id := range ids {
 		events[i] = all
 		events[i].ID = id
@@ -208,7 +208,7 @@ func decodeEntry(cursor string, values map[string]any) []worker.Event {
 	return events
 }
 
-func setEvent(e *worker.Event, name, v string, f *fieldReader) {
+func setEvent(e *task.Event, name, v string, f *fieldReader) {
 	switch name {
 	case "v":
 		e.Version = f.count(name, v)

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Another program can write anything into the stream: it is reported, and the other
@@ -30,19 +30,19 @@ func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 		want := []string{"x", "w", "bad broken", "worse broken", " broken", "y"}
 		for _, tt := range []struct {
 			how  string
-			read func() ([]worker.Event, error)
+			read func() ([]task.Event, error)
 		}{
-			{"ReadEvents", func() ([]worker.Event, error) { return s.store.ReadEvents(t.Context(), "0", 10, 0) }},
-			{"RecentEvents", func() ([]worker.Event, error) {
+			{"ReadEvents", func() ([]task.Event, error) { return s.store.ReadEvents(t.Context(), "0", 10, 0) }},
+			{"RecentEvents", func() ([]task.Event, error) {
 				events, err := s.store.RecentEvents(t.Context(), "", 10)
 				slices.Reverse(events)
 				return events, err
 			}},
-			{"ReadSubscription", func() ([]worker.Event, error) {
+			{"ReadSubscription", func() ([]task.Event, error) {
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0)
 				return events, err
 			}},
-			{"ReadSubscription, taken over", func() ([]worker.Event, error) { // what the one before has read
+			{"ReadSubscription, taken over", func() ([]task.Event, error) { // what the one before has read
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "b", 10, 0, 0)
 				return events, err
 			}},

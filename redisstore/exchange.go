@@ -10,40 +10,40 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Exchange delivers reports and claims tasks in one script call.
-func (s *Store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+func (s *Store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	if err := checkExchange(&x); err != nil {
-		return worker.Exchanged{}, err
+		return task.Exchanged{}, err
 	}
 	class := ""
 	if !x.Draining {
 		var err error
 		if class, err = s.classOf(ctx, x.Replica); err != nil {
-			return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+			return task.Exchanged{}, s.fail(ctx, "exchange", err)
 		}
 	}
 	order := reportOrder(x.Reports)
 	reply, err := s.run(ctx, exchangeScript, exchangeArgs(&x, class, order)...)
 	if err != nil {
-		return worker.Exchanged{}, s.fail(ctx, "exchange", err)
+		return task.Exchanged{}, s.fail(ctx, "exchange", err)
 	}
 	got, joined, err := decodeExchange(reply, &x, order)
 	if err == nil && !joined {
-		err = s.fail(ctx, "exchange", worker.ErrNotJoined)
+		err = s.fail(ctx, "exchange", task.ErrNotJoined)
 	}
 	return got, err
 }
 
 // checkExchange refuses a call that would take too long.
-func checkExchange(x *worker.Exchange) error {
+func checkExchange(x *task.Exchange) error {
 	tasks := 0
 	for _, c := range x.Claims {
 		tasks += c.N
 	}
-	if len(x.Reports) > worker.MaxReports || len(x.Claims) > worker.MaxQueues || tasks > worker.MaxClaim || len(x.Busy) > 4*worker.MaxQueues {
+	if len(x.Reports) > task.MaxReports || len(x.Claims) > task.MaxQueues || tasks > task.MaxClaim || len(x.Busy) > 4*task.MaxQueues {
 		return fmt.Errorf("exchange: %d reports, %d claims of %d tasks and %d busy queues are more than one call may have",
 			len(x.Reports), len(x.Claims), tasks, len(x.Busy))
 	}
@@ -52,7 +52,7 @@ func checkExchange(x *worker.Exchange) error {
 
 // reportOrder are the indexes of the reports in the order in which they are sent: those
 // of a queue, of a claim and of an op side by side.
-func reportOrder(reports []worker.Report) []int {
+func reportOrder(reports []task.Report) []int {
 	order := make([]int, len(reports))
 	for i := range order {
 		order[i] = i
@@ -68,11 +68,11 @@ func reportOrder(reports []worker.Report) []int {
 }
 
 // opOf is the op of a report as the script calls it.
-func opOf(r *worker.Report) string {
+func opOf(r *task.Report) string {
 	switch {
-	case r.Op == worker.Fail:
+	case r.Op == task.Fail:
 		return "fail"
-	case r.Op == worker.Release:
+	case r.Op == task.Release:
 		return "release"
 	case r.Result != nil:
 		return "result"
@@ -83,7 +83,7 @@ func opOf(r *worker.Report) string {
 
 // exchangeArgs are the arguments of the exchange script. Strings of the reports are passed
 // by reference: a string in an interface would be an allocation each.
-func exchangeArgs(x *worker.Exchange, class string, order []int) []any {
+func exchangeArgs(x *task.Exchange, class string, order []int) []any {
 	args := make([]any, 0, 12+len(x.Busy)+8*len(x.Claims)+3*len(order))
 	args = append(args, x.Replica, x.Lane, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
 	for i := range x.Busy {
@@ -98,13 +98,13 @@ func exchangeArgs(x *worker.Exchange, class string, order []int) []any {
 }
 
 // appendReports adds the reports by queue, and those of a queue by claim and op.
-func appendReports(args []any, reports []worker.Report, order []int) []any {
+func appendReports(args []any, reports []task.Report, order []int) []any {
 	at := len(args) // of the number of queues
 	args = append(args, 0)
 	queues, groups, group := 0, 0, 0 // groups: index of the number of groups; group: of the first argument of a group
 	for n, i := range order {
 		r := &reports[i]
-		var before *worker.Report
+		var before *task.Report
 		if n > 0 {
 			before = &reports[order[n-1]]
 		}
@@ -128,16 +128,16 @@ func appendReports(args []any, reports []worker.Report, order []int) []any {
 	return args
 }
 
-func appendReport(args []any, r *worker.Report) []any {
+func appendReport(args []any, r *task.Report) []any {
 	args = append(args, &r.ID)
 	switch r.Op {
-	case worker.Fail:
+	case task.Fail:
 		var delay any = ""
 		if r.DelaySet {
 			delay = r.Delay.Milliseconds()
 		}
 		return append(args, string(r.Code), &r.Error, &r.Log, delay)
-	case worker.Release:
+	case task.Release:
 		return append(args, string(r.Code), r.Delay.Milliseconds())
 	}
 	if r.Result != nil {
@@ -161,13 +161,13 @@ func resultForm(result []byte) string {
 
 // The verdicts as the scripts write them.
 var (
-	reportVerdicts = map[byte]worker.Verdict{'o': worker.Accepted, 'l': worker.LeaseLost, 'g': worker.Gone}
-	claimVerdicts  = map[byte]worker.Verdict{'k': worker.Kept, 'l': worker.LeaseLost, 'r': worker.Recount}
+	reportVerdicts = map[byte]task.Verdict{'o': task.Accepted, 'l': task.LeaseLost, 'g': task.Gone}
+	claimVerdicts  = map[byte]task.Verdict{'k': task.Kept, 'l': task.LeaseLost, 'r': task.Recount}
 )
 
 // decodeExchange reads the reply to a call whose reports were sent in the given order.
 // joined says that the pool knows the replica; with an error nothing is known.
-func decodeExchange(reply any, x *worker.Exchange, order []int) (got worker.Exchanged, joined bool, err error) {
+func decodeExchange(reply any, x *task.Exchange, order []int) (got task.Exchanged, joined bool, err error) {
 	r := readReply("exchange", reply)
 	got.Now = time.UnixMilli(r.int())
 	got.Next = time.Duration(r.int()) * time.Millisecond
@@ -178,24 +178,24 @@ func decodeExchange(reply any, x *worker.Exchange, order []int) (got worker.Exch
 	state := r.int()
 	got.Drain = state == 1
 	if n := len(r.vals) / 4; n > 0 {
-		got.Claimed = make([]worker.Claimed, 0, n)
+		got.Claimed = make([]task.Claimed, 0, n)
 	}
 	for r.more() {
 		got.Claimed = append(got.Claimed, r.claimed(x.Replica))
 	}
 	if r.err != nil {
-		return worker.Exchanged{}, false, r.err
+		return task.Exchanged{}, false, r.err
 	}
 	return got, state != 2, nil
 }
 
 // reportVerdicts takes the verdicts on the reports that were sent in the given order. An
 // empty string accepts all.
-func (r *replyReader) reportVerdicts(order []int) []worker.Verdict {
-	verdicts := make([]worker.Verdict, len(order))
+func (r *replyReader) reportVerdicts(order []int) []task.Verdict {
+	verdicts := make([]task.Verdict, len(order))
 	text := r.string()
 	for i, at := range order {
-		verdicts[at] = worker.Accepted
+		verdicts[at] = task.Accepted
 		if text != "" {
 			verdicts[at] = r.verdict(text, i, reportVerdicts)
 		}
@@ -204,7 +204,7 @@ func (r *replyReader) reportVerdicts(order []int) []worker.Verdict {
 }
 
 // verdict is the i-th letter of a text.
-func (r *replyReader) verdict(text string, i int, letters map[byte]worker.Verdict) worker.Verdict {
+func (r *replyReader) verdict(text string, i int, letters map[byte]task.Verdict) task.Verdict {
 	if i >= len(text) || letters[text[i]] == "" {
 		r.fail("a verdict", text)
 		return ""
@@ -222,14 +222,14 @@ func (r *replyReader) short(n int) []bool {
 }
 
 // attempts takes words that are a fence and an id in turn.
-func (r *replyReader) attempts() []worker.Attempt {
+func (r *replyReader) attempts() []task.Attempt {
 	w := words{rest: r.string()}
 	if w.rest == "" {
 		return nil
 	}
-	attempts := make([]worker.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
+	attempts := make([]task.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
 	for w.rest != "" && !w.bad {
-		attempts = append(attempts, worker.Attempt{Fence: w.int(), ID: w.next()})
+		attempts = append(attempts, task.Attempt{Fence: w.int(), ID: w.next()})
 	}
 	if w.bad {
 		r.fail("fences and ids", w.rest)

@@ -11,15 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // claimAll claims n tasks of the default queue, as many per call as a call gives.
-func (s *site) claimAll(t *testing.T, n int) []*worker.Task {
+func (s *site) claimAll(t *testing.T, n int) []*task.Task {
 	t.Helper()
-	var all []*worker.Task
+	var all []*task.Task
 	for call := int64(1); len(all) < n; call++ {
-		got, err := s.store.Exchange(t.Context(), claimOf(call, "default", min(n-len(all), worker.MaxClaim)))
+		got, err := s.store.Exchange(t.Context(), claimOf(call, "default", min(n-len(all), task.MaxClaim)))
 		if err != nil || len(got.Claimed) == 0 {
 			t.Fatalf("%d claimed, %v", len(all), err)
 		}
@@ -32,34 +32,34 @@ func TestFullExchangeIsOneShortCall(t *testing.T) {
 	rdb := redisserver.Shared(t).Client(t)
 	s := newSite(t, rdb)
 	s.join(t, "r")
-	specs := make([]worker.Spec, worker.MaxReports)
+	specs := make([]task.Spec, task.MaxReports)
 	for i := range specs {
-		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Group: []string{"", "g"}[i%2]}
+		specs[i] = task.Spec{ID: fmt.Sprint("t", i), Group: []string{"", "g"}[i%2]}
 	}
 	s.enqueue(t, specs...)
-	var x worker.Exchange
-	var want []worker.Verdict
-	for i, task := range s.claimAll(t, len(specs)) {
-		r := reportOn(task, worker.Op(i%2))
-		verdict := worker.Accepted
+	var x task.Exchange
+	var want []task.Verdict
+	for i, tk := range s.claimAll(t, len(specs)) {
+		r := reportOn(tk, task.Op(i%2))
+		verdict := task.Accepted
 		switch {
 		case i < 4: // results and logs of a megabyte
 			r.Result, r.Log = make([]byte, (1-i%2)<<20), strings.Repeat("l", i%2<<20)
 		case i%7 == 0:
-			r.ID, verdict = fmt.Sprint("none-", i), worker.Gone
+			r.ID, verdict = fmt.Sprint("none-", i), task.Gone
 		case i%11 == 0:
-			r.Fence, verdict = r.Fence-1, worker.LeaseLost
+			r.Fence, verdict = r.Fence-1, task.LeaseLost
 		}
-		if r.Op == worker.Fail {
+		if r.Op == task.Fail {
 			r.Error, r.DelaySet, r.Delay = "broke", true, time.Hour
 		}
 		x.Reports, want = append(x.Reports, r), append(want, verdict)
 	}
-	for i := range worker.MaxQueues {
-		x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", i), N: 3})
-		s.enqueue(t, worker.Spec{Queue: fmt.Sprint("q", i)}, worker.Spec{Queue: fmt.Sprint("q", i)})
+	for i := range task.MaxQueues {
+		x.Claims = append(x.Claims, task.Claim{Queue: fmt.Sprint("q", i), N: 3})
+		s.enqueue(t, task.Spec{Queue: fmt.Sprint("q", i)}, task.Spec{Queue: fmt.Sprint("q", i)})
 	}
-	for i := range 4 * worker.MaxQueues {
+	for i := range 4 * task.MaxQueues {
 		x.Busy = append(x.Busy, fmt.Sprint("busy", i))
 	}
 	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 2, 1, time.Minute, time.Second
@@ -72,7 +72,7 @@ func TestFullExchangeIsOneShortCall(t *testing.T) {
 	if !slices.Equal(got.Verdicts, want) {
 		t.Errorf("verdicts (-want +got):\n%s", cmp.Diff(want, got.Verdicts))
 	}
-	if n := len(tasksOf(got)); n != 2*worker.MaxQueues {
+	if n := len(tasksOf(got)); n != 2*task.MaxQueues {
 		t.Errorf("%d tasks claimed", n)
 	}
 	if calls := sent.take(); len(calls) != 1 {
@@ -83,11 +83,11 @@ func TestFullExchangeIsOneShortCall(t *testing.T) {
 func TestExchangeOverItsBoundsIsRefused(t *testing.T) {
 	s := newSite(t, miniClient(t))
 	s.join(t, "r")
-	for what, x := range map[string]worker.Exchange{
-		"reports": {Reports: make([]worker.Report, worker.MaxReports+1)},
-		"claims":  {Claims: make([]worker.Claim, worker.MaxQueues+1)},
-		"tasks":   {Claims: []worker.Claim{{Queue: "p", N: worker.MaxClaim}, {Queue: "q", N: 1}}},
-		"busy":    {Busy: make([]string, 4*worker.MaxQueues+1)},
+	for what, x := range map[string]task.Exchange{
+		"reports": {Reports: make([]task.Report, task.MaxReports+1)},
+		"claims":  {Claims: make([]task.Claim, task.MaxQueues+1)},
+		"tasks":   {Claims: []task.Claim{{Queue: "p", N: task.MaxClaim}, {Queue: "q", N: 1}}},
+		"busy":    {Busy: make([]string, 4*task.MaxQueues+1)},
 	} {
 		x.Replica, x.Lane, x.Call, x.Lease = "r", 1, 1, time.Minute
 		if _, err := s.store.Exchange(t.Context(), x); err == nil || !strings.Contains(err.Error(), what) {
@@ -103,9 +103,9 @@ func TestAnswerOfLargeTasksIsBounded(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
 	for range 4 {
-		specs := make([]worker.Spec, 4)
+		specs := make([]task.Spec, 4)
 		for i := range specs {
-			specs[i].Payload = make([]byte, worker.MaxPayload)
+			specs[i].Payload = make([]byte, task.MaxPayload)
 		}
 		s.enqueue(t, specs...)
 	}
@@ -119,7 +119,7 @@ func TestAnswerOfLargeTasksIsBounded(t *testing.T) {
 		for _, task := range tasksOf(got) {
 			bytes += len(task.Payload)
 		}
-		if n := len(tasksOf(got)); n == 0 || n > 1 && bytes > 3*worker.MaxPayload/2 || got.Short[0] && claimed+n < 16 {
+		if n := len(tasksOf(got)); n == 0 || n > 1 && bytes > 3*task.MaxPayload/2 || got.Short[0] && claimed+n < 16 {
 			t.Fatalf("call %d: %d tasks of %d bytes after %d, short is %v", call, n, bytes, claimed, got.Short[0])
 		}
 		claimed += len(tasksOf(got))
@@ -130,7 +130,7 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	rdb := redisserver.Shared(t).Client(t)
 	s := newSite(t, rdb)
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{}, worker.Spec{})
+	s.enqueue(t, task.Spec{}, task.Spec{})
 	first, err := s.store.Exchange(t.Context(), claimOf(1, "default", 1))
 	if err != nil {
 		t.Fatal(err)
@@ -139,15 +139,15 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := worker.Renewal{Replica: "r", Lease: time.Minute, Held: make([]worker.HeldClaim, 2500), Running: 2500}
-	want := slices.Repeat([]worker.Verdict{worker.LeaseLost}, len(r.Held))
+	r := task.Renewal{Replica: "r", Lease: time.Minute, Held: make([]task.HeldClaim, 2500), Running: 2500}
+	want := slices.Repeat([]task.Verdict{task.LeaseLost}, len(r.Held))
 	for i := range r.Held {
-		r.Held[i] = worker.HeldClaim{Fence: int64(i + 1), Held: 1, Left: time.Hour}
+		r.Held[i] = task.HeldClaim{Fence: int64(i + 1), Held: 1, Left: time.Hour}
 	}
-	for at, got := range map[int]worker.Exchanged{0: first, 2499: second} {
-		r.Held[at], want[at] = heldBy(tasksOf(got)...)[0], worker.Kept
+	for at, got := range map[int]task.Exchanged{0: first, 2499: second} {
+		r.Held[at], want[at] = heldBy(tasksOf(got)...)[0], task.Kept
 	}
-	if _, err := s.store.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute}); err != nil { // the server knows the script now
+	if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Minute}); err != nil { // the server knows the script now
 		t.Fatal(err)
 	}
 	var sent recorder
@@ -170,13 +170,13 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 func TestRenewalOfAnUnknownReplicaStillHasItsVerdicts(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{})
-	task := s.claimAll(t, 1)[0]
+	s.enqueue(t, task.Spec{})
+	tk := s.claimAll(t, 1)[0]
 	if err := s.store.Leave(t.Context(), "r"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.store.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(task)})
-	if !errors.Is(err, worker.ErrNotJoined) || !slices.Equal(got.Verdicts, []worker.Verdict{worker.Kept}) {
+	got, err := s.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(tk)})
+	if !errors.Is(err, task.ErrNotJoined) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
 		t.Errorf("%v, %v, want kept and ErrNotJoined", got, err)
 	}
 }
@@ -186,8 +186,8 @@ func TestRenewalOfAnUnknownReplicaStillHasItsVerdicts(t *testing.T) {
 func TestRepeatedClaimReturnsWhenTheAttemptStarted(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{ID: "x"})
-	claim := func(call int64, reports ...worker.Report) worker.Claimed {
+	s.enqueue(t, task.Spec{ID: "x"})
+	claim := func(call int64, reports ...task.Report) task.Claimed {
 		t.Helper()
 		x := claimOf(call, "default", 1)
 		x.Reports = reports
@@ -204,7 +204,7 @@ func TestRepeatedClaimReturnsWhenTheAttemptStarted(t *testing.T) {
 	if !again.Started.Equal(first.Started) || again.Fence != first.Fence || again.Tasks[0].Attempt != 1 {
 		t.Errorf("the repeated answer is %+v, the first %+v", again, first)
 	}
-	next := claim(2, reportOn(first.Tasks[0], worker.Release))
+	next := claim(2, reportOn(first.Tasks[0], task.Release))
 	if !next.Started.After(first.Started) || next.Fence <= first.Fence || next.Tasks[0].Attempt != 2 {
 		t.Errorf("the next claim is %+v, the first %+v", next, first)
 	}
@@ -217,10 +217,10 @@ func TestUnreadableFieldStopsNeitherClaimNorListing(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
 	ctx := t.Context()
-	s.enqueue(t, worker.Spec{ID: "a", Backoff: walkBackoff}, worker.Spec{ID: "b", Headers: map[string]string{"h": "v"}}, worker.Spec{ID: "c"})
+	s.enqueue(t, task.Spec{ID: "a", Backoff: walkBackoff}, task.Spec{ID: "b", Headers: map[string]string{"h": "v"}}, task.Spec{ID: "c"})
 	s.rewrite(t, "a", "backoff=fixed:", "backoff=linear:")
 	s.rewrite(t, "b", "headers={", "headers=[")
-	check := func(how string, tasks []*worker.Task) {
+	check := func(how string, tasks []*task.Task) {
 		t.Helper()
 		var got []string
 		for _, task := range tasks {
@@ -233,12 +233,12 @@ func TestUnreadableFieldStopsNeitherClaimNorListing(t *testing.T) {
 	}
 	list := func(how string) {
 		t.Helper()
-		var tasks []*worker.Task
-		for task, err := range s.store.Tasks(ctx, worker.Filter{}) {
+		var tasks []*task.Task
+		for tk, err := range s.store.Tasks(ctx, task.Filter{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tasks = append(tasks, task)
+			tasks = append(tasks, tk)
 		}
 		check(how, tasks)
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // WalkKeys is the part of Inspect that looks at the pool's keys.
-func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]worker.Finding, error) {
-	var findings []worker.Finding
-	err := s.walkKeys(ctx, worker.Inspection{Fix: fix}, func(f worker.Finding) bool {
+func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]task.Finding, error) {
+	var findings []task.Finding
+	err := s.walkKeys(ctx, task.Inspection{Fix: fix}, func(f task.Finding) bool {
 		findings = append(findings, f)
 		return true
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // snapshot keeps every key of the pool as it is. The returned function brings that
@@ -53,7 +53,7 @@ func TestFailoverThatForgetsHoldsNoLimit(t *testing.T) {
 				f := &failover{site: newSite(t, rdb), t: t, order: order}
 				f.join(t, "r", "s")
 				f.limit(2)
-				f.enqueue(t, worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
+				f.enqueue(t, task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"})
 				claimed := f.snapshot(t)
 				f.claim = claimOf(1, "default", 2)
 				f.held = f.mustExchange(f.claim)
@@ -75,19 +75,19 @@ type failover struct {
 	*site
 	t     *testing.T
 	order []string
-	claim worker.Exchange
-	held  []*worker.Task // what the replica holds
+	claim task.Exchange
+	held  []*task.Task // what the replica holds
 	calls int64
 }
 
 func (f *failover) limit(n int) {
 	f.t.Helper()
-	if err := f.store.Configure(f.t.Context(), worker.Setting{Scope: worker.QueueScope, Name: "default", Limit: &n}); err != nil {
+	if err := f.store.Configure(f.t.Context(), task.Setting{Scope: task.QueueScope, Name: "default", Limit: &n}); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *failover) mustExchange(x worker.Exchange) []*worker.Task {
+func (f *failover) mustExchange(x task.Exchange) []*task.Task {
 	f.t.Helper()
 	got, err := f.store.Exchange(f.t.Context(), x)
 	if err != nil {
@@ -102,7 +102,7 @@ func (f *failover) after(forget func(), report bool) {
 	fence := f.held[0].Fence
 	f.calls = 1
 	if report {
-		f.mustExchange(reportsOf(f.calls, reportOn(f.held[0], worker.Succeed)))
+		f.mustExchange(reportsOf(f.calls, reportOn(f.held[0], task.Succeed)))
 		f.held = f.held[1:]
 	}
 	forget()
@@ -112,14 +112,14 @@ func (f *failover) after(forget func(), report bool) {
 			f.renew()
 		case "repeat":
 			// The pool may have forgotten the call: then it is a new one.
-			for _, task := range f.mustExchange(f.claim) {
-				if !slices.ContainsFunc(f.held, func(h *worker.Task) bool { return h.ID == task.ID && h.Fence == task.Fence }) {
-					f.held = append(f.held, task)
+			for _, t := range f.mustExchange(f.claim) {
+				if !slices.ContainsFunc(f.held, func(h *task.Task) bool { return h.ID == t.ID && h.Fence == t.Fence }) {
+					f.held = append(f.held, t)
 				}
 			}
 		case "report":
 			f.calls++
-			got, err := f.store.Exchange(f.t.Context(), reportsOf(f.calls, reportOn(f.held[0], worker.Succeed)))
+			got, err := f.store.Exchange(f.t.Context(), reportsOf(f.calls, reportOn(f.held[0], task.Succeed)))
 			if err != nil {
 				f.t.Fatal(err)
 			}
@@ -135,20 +135,20 @@ func (f *failover) after(forget func(), report bool) {
 func (f *failover) renew() {
 	f.t.Helper()
 	for _, h := range heldBy(f.held...) {
-		got, err := f.store.Renew(f.t.Context(), worker.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: []worker.HeldClaim{h}})
+		got, err := f.store.Renew(f.t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: []task.HeldClaim{h}})
 		if err != nil {
 			f.t.Fatal(err)
 		}
 		switch got.Verdicts[0] {
-		case worker.LeaseLost:
-			f.held = slices.DeleteFunc(f.held, func(t *worker.Task) bool { return t.Fence == h.Fence })
-		case worker.Recount:
+		case task.LeaseLost:
+			f.held = slices.DeleteFunc(f.held, func(t *task.Task) bool { return t.Fence == h.Fence })
+		case task.Recount:
 			for _, t := range f.held {
 				if t.Fence == h.Fence {
 					h.IDs = append(h.IDs, t.ID)
 				}
 			}
-			if got, err = f.store.Renew(f.t.Context(), worker.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: []worker.HeldClaim{h}}); err != nil || got.Verdicts[0] != worker.Kept {
+			if got, err = f.store.Renew(f.t.Context(), task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: []task.HeldClaim{h}}); err != nil || got.Verdicts[0] != task.Kept {
 				f.t.Errorf("recount: %v, %v", got, err)
 			}
 		}
@@ -193,14 +193,14 @@ func (f *failover) settle(fence int64) {
 			if t.Fence <= fence {
 				f.t.Errorf("%s has fence %d, after %d", t.ID, t.Fence, fence)
 			}
-			x.Reports = append(x.Reports, reportOn(t, worker.Succeed))
+			x.Reports = append(x.Reports, reportOn(t, task.Succeed))
 		}
 		if len(got) == 0 {
 			break
 		}
 	}
 	st, err := f.store.Stats(ctx)
-	if err != nil || st.Running+st.Waiting+st.Scheduled != 0 || st.Ended[worker.Succeeded] != 3 {
+	if err != nil || st.Running+st.Waiting+st.Scheduled != 0 || st.Ended[task.Succeeded] != 3 {
 		f.t.Errorf("stats %+v, %v, want all 3 to have succeeded", st, err)
 	}
 }

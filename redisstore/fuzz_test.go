@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // nested makes a reply of the shapes that a client can get, from bytes.
@@ -50,12 +50,12 @@ func FuzzReplies(f *testing.F) {
 	f.Add([]byte{6, 0xfe, 0xfd})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		v, _ := nested(raw, 0)
-		x := worker.Exchange{Replica: "r", Reports: make([]worker.Report, 3), Claims: make([]worker.Claim, 2)}
+		x := task.Exchange{Replica: "r", Reports: make([]task.Report, 3), Claims: make([]task.Claim, 2)}
 		if got, _, err := decodeExchange(v, &x, []int{2, 0, 1}); err == nil && (len(got.Verdicts) != 3 || len(got.Short) != 2) {
 			t.Errorf("answer %+v", got)
 		}
 		_, _, _ = decodeStats(v)
-		_ = decodeReceipts(v, make([]worker.Receipt, 2), make([]worker.Spec, 2))
+		_ = decodeReceipts(v, make([]task.Receipt, 2), make([]task.Spec, 2))
 		readReply("get", []any{v}).task("x", true)
 		readReply("renew", v).attempts()
 	})
@@ -71,16 +71,16 @@ func FuzzClaim(f *testing.F) {
 	f.Add("7 q 1 0 9223372036854775807", "a", "0", "")
 	f.Fuzz(func(t *testing.T, head, ids, lengths, blob string) {
 		reply := []any{int64(1), int64(0), "", "f", "", "", int64(0), head, ids, lengths, blob}
-		got, joined, err := decodeExchange(reply, &worker.Exchange{Replica: "r", Claims: []worker.Claim{{Queue: "q", N: 1}}}, nil)
+		got, joined, err := decodeExchange(reply, &task.Exchange{Replica: "r", Claims: []task.Claim{{Queue: "q", N: 1}}}, nil)
 		if err != nil {
 			return
 		}
 		if !joined || len(got.Claimed) != 1 || len(got.Claimed[0].Tasks) == 0 {
 			t.Fatalf("answer %+v", got)
 		}
-		for _, task := range got.Claimed[0].Tasks {
-			if task == nil || task.ID == "" || task.State != worker.Running || task.Fence != got.Claimed[0].Fence {
-				t.Errorf("task %+v", task)
+		for _, tk := range got.Claimed[0].Tasks {
+			if tk == nil || tk.ID == "" || tk.State != task.Running || tk.Fence != got.Claimed[0].Fence {
+				t.Errorf("task %+v", tk)
 			}
 		}
 	})

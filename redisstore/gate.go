@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // schema is SchemaVersion; a variable so that tests can build a program of
@@ -59,15 +59,15 @@ func (s *Store) ready(ctx context.Context, need need) error {
 
 func (s *Store) notReady(ctx context.Context, doing string, err error) error {
 	var answer redis.Error
-	if !errors.As(err, &answer) && !errors.Is(err, worker.ErrSchema) {
+	if !errors.As(err, &answer) && !errors.Is(err, task.ErrSchema) {
 		doing = "reach Redis"
 	}
 	return s.fail(ctx, doing, err)
 }
 
 func (s *Store) checkName() error {
-	if err := worker.CheckName(s.pool); err != nil {
-		return &worker.FieldError{Field: "pool", Msg: err.Error()}
+	if err := task.CheckName(s.pool); err != nil {
+		return &task.FieldError{Field: "pool", Msg: err.Error()}
 	}
 	return nil
 }
@@ -125,5 +125,5 @@ func (s *Store) readSchema(ctx context.Context) (v string, err error) {
 }
 
 func (s *Store) foreign(has string) error {
-	return &worker.SchemaError{Pool: s.pool, Has: has, Knows: schema}
+	return &task.SchemaError{Pool: s.pool, Has: has, Knows: schema}
 }

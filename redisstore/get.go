@@ -7,20 +7,20 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Get reads tasks; the answer has nil where there is none. One that cannot be
 // read in full has Broken set.
-func (s *Store) Get(ctx context.Context, ids ...string) ([]*worker.Task, error) {
+func (s *Store) Get(ctx context.Context, ids ...string) ([]*task.Task, error) {
 	tasks, err := s.read(ctx, false, ids)
 	return tasks, s.fail(ctx, "get", err)
 }
 
 // read reads tasks, brief ones without payload and result, in pages that are bounded by
 // their number and their bytes.
-func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*worker.Task, error) {
-	tasks := make([]*worker.Task, 0, len(ids))
+func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*task.Task, error) {
+	tasks := make([]*task.Task, 0, len(ids))
 	for len(ids) > 0 {
 		page, _ := cut(ids, getPage)
 		reply, err := s.run(ctx, getScript, append([]any{getBytes, brief}, anys(page)...)...)
@@ -43,7 +43,7 @@ func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*worker.T
 }
 
 // task takes a task: nothing, or its record, its run entry, and its extras.
-func (r *replyReader) task(id string, brief bool) *worker.Task {
+func (r *replyReader) task(id string, brief bool) *task.Task {
 	parts := r.list().strings()
 	if len(parts) < 2 {
 		return nil
@@ -55,34 +55,34 @@ func (r *replyReader) task(id string, brief bool) *worker.Task {
 	return t
 }
 
-// attemptRecord is the stored form of a worker.AttemptRecord.
+// attemptRecord is the stored form of a task.AttemptRecord.
 type attemptRecord struct {
-	Attempt int64       `json:"attempt"`
-	Code    worker.Code `json:"code"`
-	At      int64       `json:"at"`
-	RunMS   int64       `json:"run_ms"`
-	Replica string      `json:"replica"`
-	Error   string      `json:"error"`
-	Log     string      `json:"log"`
+	Attempt int64     `json:"attempt"`
+	Code    task.Code `json:"code"`
+	At      int64     `json:"at"`
+	RunMS   int64     `json:"run_ms"`
+	Replica string    `json:"replica"`
+	Error   string    `json:"error"`
+	Log     string    `json:"log"`
 }
 
 // History reads the failed and lost attempts of a task, oldest first.
-func (s *Store) History(ctx context.Context, id string) ([]worker.AttemptRecord, error) {
+func (s *Store) History(ctx context.Context, id string) ([]task.AttemptRecord, error) {
 	var entries []string
 	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
-		entries, err = rdb.LRange(ctx, s.key("history:", id), -worker.MaxHistory, -1).Result()
+		entries, err = rdb.LRange(ctx, s.key("history:", id), -task.MaxHistory, -1).Result()
 		return err
 	})
 	if err != nil {
 		return nil, s.fail(ctx, "history", err)
 	}
-	records := make([]worker.AttemptRecord, len(entries))
+	records := make([]task.AttemptRecord, len(entries))
 	for i, e := range entries {
 		var a attemptRecord
 		if err := json.Unmarshal([]byte(e), &a); err != nil {
 			return nil, s.fail(ctx, "history", err)
 		}
-		records[i] = worker.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
+		records[i] = task.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
 			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log}
 	}
 	return records, nil

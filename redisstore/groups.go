@@ -8,12 +8,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Groups reads the default limit of groups, 0 for none, and the named groups in
 // the order of their names, without any those that have a limit of their own.
-func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.GroupInfo, error) {
+func (s *Store) Groups(ctx context.Context, names ...string) (int, []task.GroupInfo, error) {
 	byDefault, groups, err := s.groups(ctx, names)
 	if err != nil {
 		return 0, nil, s.fail(ctx, "groups", err)
@@ -21,7 +21,7 @@ func (s *Store) Groups(ctx context.Context, names ...string) (int, []worker.Grou
 	return byDefault, groups, nil
 }
 
-func (s *Store) groups(ctx context.Context, names []string) (byDefault int, groups []worker.GroupInfo, err error) {
+func (s *Store) groups(ctx context.Context, names []string) (byDefault int, groups []task.GroupInfo, err error) {
 	if len(names) == 0 {
 		if names, err = s.limitedGroups(ctx); err != nil {
 			return 0, nil, err
@@ -36,7 +36,7 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 	err = s.pipeline(ctx, names, pipelinePage, func(p redis.Pipeliner, name string) func() {
 		limit, running := p.HGet(ctx, s.key("meta"), groupLimit+name), p.SCard(ctx, s.key("group:run:", name))
 		return func() {
-			g := worker.GroupInfo{Name: name, Running: int(running.Val()), Limit: byDefault, Own: limit.Err() == nil}
+			g := task.GroupInfo{Name: name, Running: int(running.Val()), Limit: byDefault, Own: limit.Err() == nil}
 			if g.Own {
 				g.Limit, _ = strconv.Atoi(limit.Val())
 			}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestIDsOfAProcessAscend(t *testing.T) {
@@ -15,7 +15,7 @@ func TestIDsOfAProcessAscend(t *testing.T) {
 		all = append(all, newIDs(10_000)...)
 	}
 	for i, id := range all {
-		if len(id) != 22 || worker.CheckName(id) != nil || strings.Trim(id, idDigits) != "" {
+		if len(id) != 22 || task.CheckName(id) != nil || strings.Trim(id, idDigits) != "" {
 			t.Fatalf("id %q", id)
 		}
 		if i > 0 && all[i-1] >= id {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // AwaitInbox blocks until the inbox has an entry. The first is moved to
@@ -58,7 +58,7 @@ func appendEntry(args []any, entry, made string) []any {
 	spec, at, err := parseEntry([]byte(entry))
 	if err != nil {
 		reply := ""
-		if spec.Reply && worker.CheckName(spec.ID) == nil {
+		if spec.Reply && task.CheckName(spec.ID) == nil {
 			reply = spec.ID
 		}
 		return append(args, entry, reason(err), reply)

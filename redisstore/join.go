@@ -15,7 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // about is what a replica says of itself when it joins.
@@ -29,7 +29,7 @@ type about struct {
 
 // Join announces a replica and publishes its limits and policies, page by page. What a
 // replica does not configure it leaves as it is. It gets tasks only after the last page.
-func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, error) {
+func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error) {
 	if err := s.ready(ctx, serves); err != nil {
 		return nil, err
 	}
@@ -43,17 +43,17 @@ func (s *Store) Join(ctx context.Context, r worker.Registration) ([]string, erro
 	}
 	// Whether the script changed the limits of the pool or of all groups is not known: a
 	// repeated call finds what the first one has changed, if the first reply was lost.
-	if r.Limits.Pool > 0 {
+	if r.Limit > 0 {
 		err = s.wakeAll(ctx)
 	}
-	if r.Limits.DefaultGroup > 0 {
+	if r.Groups.DefaultLimit > 0 {
 		err = errors.Join(err, s.regroup(ctx))
 	}
 	return warnings, s.fail(ctx, "join", err)
 }
 
 // join sends the pages and returns the settings that were changed.
-func (s *Store) join(ctx context.Context, r worker.Registration) (changed []setting, err error) {
+func (s *Store) join(ctx context.Context, r task.Registration) (changed []setting, err error) {
 	settings, class := settingsOf(r), classFor(r)
 	kinds, queues := slices.Sorted(maps.Keys(r.Kinds)), slices.Sorted(maps.Keys(r.Queues))
 	byField := map[string]setting{}
@@ -109,7 +109,7 @@ type setting struct {
 }
 
 // settingsOf are the settings that a replica configures, sorted by field.
-func settingsOf(r worker.Registration) []setting {
+func settingsOf(r task.Registration) []setting {
 	var settings []setting
 	add := func(field string, n int) {
 		if n > 0 {
@@ -120,11 +120,11 @@ func settingsOf(r worker.Registration) []setting {
 		add("limit:queue:"+q, c.Limit)
 		add("cap:"+q, c.MaxLen)
 	}
-	for g, n := range r.Limits.Groups {
+	for g, n := range r.Groups.Limits {
 		add(groupLimit+g, n)
 	}
-	add("limit", r.Limits.Pool)
-	add("limit:group", r.Limits.DefaultGroup)
+	add("limit", r.Limit)
+	add("limit:group", r.Groups.DefaultLimit)
 	add("events:max", r.MaxEvent)
 	add("events:age", int(r.EventAge.Milliseconds()))
 	slices.SortFunc(settings, func(a, b setting) int { return strings.Compare(a.field, b.field) })
@@ -132,7 +132,7 @@ func settingsOf(r worker.Registration) []setting {
 }
 
 // classFor names the class of replicas that serve the same queues and kinds.
-func classFor(r worker.Registration) string {
+func classFor(r task.Registration) string {
 	h := sha256.New()
 	for _, names := range [][]string{slices.Sorted(maps.Keys(r.Queues)), slices.Sorted(maps.Keys(r.Kinds))} {
 		for _, name := range names {
@@ -160,7 +160,7 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 	return class, err
 }
 
-func aboutOf(r worker.Registration, queues []string) about {
+func aboutOf(r task.Registration, queues []string) about {
 	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
 	named, _ := cut(queues, aboutQueues)
 	for _, q := range named {
@@ -171,7 +171,7 @@ func aboutOf(r worker.Registration, queues []string) about {
 
 // policyWords is the form of a policy in meta: timeout, attempts, losses and
 // backoff, with "-" for a default.
-func policyWords(p worker.Policy) string {
+func policyWords(p task.Policy) string {
 	word := func(n int64) string {
 		if n == 0 {
 			return "-"
@@ -179,7 +179,7 @@ func policyWords(p worker.Policy) string {
 		return strconv.FormatInt(n, 10)
 	}
 	timeout, backoff := word(p.Timeout.Milliseconds()), p.Backoff.String()
-	if p.Timeout == worker.Forever {
+	if p.Timeout == task.Forever {
 		timeout = none
 	}
 	if backoff == "" {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/bsm/redislock"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // maintenanceLease is how long one turn of maintenance keeps other replicas from
@@ -16,12 +16,12 @@ import (
 const maintenanceLease = time.Second
 
 // Maintain takes one turn of the pool's maintenance.
-func (s *Store) Maintain(ctx context.Context, replica string) (worker.Upkeep, error) {
+func (s *Store) Maintain(ctx context.Context, replica string) (task.Upkeep, error) {
 	if err := s.ready(ctx, writes); err != nil && !isWrongType(err) {
-		return worker.Upkeep{}, s.fail(ctx, "maintain", err)
+		return task.Upkeep{}, s.fail(ctx, "maintain", err)
 	}
 	if taken, err := s.lockMaintenance(ctx, replica); err == nil && !taken {
-		return worker.Upkeep{Busy: true}, nil
+		return task.Upkeep{Busy: true}, nil
 	}
 	// An error is no reason to stay away: a full Redis refuses the lock, and
 	// maintenance makes room. A Redis that is not there refuses the scripts, too.
@@ -67,7 +67,7 @@ func (s *Store) lockMaintenance(ctx context.Context, replica string) (taken bool
 }
 
 // maintain runs the scripts of a turn.
-func (s *Store) maintain(ctx context.Context) (u worker.Upkeep, err error) {
+func (s *Store) maintain(ctx context.Context) (u task.Upkeep, err error) {
 	reply, err := s.run(ctx, reapScript, seed(), upkeepBatch)
 	if err != nil {
 		return u, err
@@ -95,7 +95,7 @@ func (s *Store) maintain(ctx context.Context) (u worker.Upkeep, err error) {
 }
 
 // slowCheck takes the shared walk one step on and returns what it repaired.
-func (s *Store) slowCheck(ctx context.Context) ([]worker.Finding, error) {
+func (s *Store) slowCheck(ctx context.Context) ([]task.Finding, error) {
 	s.mu.Lock()
 	early := time.Now().Before(s.nextCheck)
 	s.mu.Unlock()
@@ -117,7 +117,7 @@ const typesPage = 1000
 
 // repairTypes moves keys of a wrong type out of the way, which stop every script that
 // needs them, and returns what it moved.
-func (s *Store) repairTypes(ctx context.Context) (all []worker.Finding, err error) {
+func (s *Store) repairTypes(ctx context.Context) (all []task.Finding, err error) {
 	for page := (checked{}); ; {
 		page, err = s.checkPage(ctx, "types", typesPage, page.next)
 		all = append(all, repaired(page.findings)...)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var (
@@ -53,11 +53,11 @@ const (
 
 // mtask is a task as the model sees it.
 type mtask struct {
-	spec worker.Spec
+	spec task.Spec
 	id   string
 
-	state             worker.State
-	code              worker.Code
+	state             task.State
+	code              task.Code
 	replica           string
 	attempt, fence    int64 // fence of the latest claim
 	slowFence         int64 // of the attempt that got slow last
@@ -204,7 +204,7 @@ func (w *walk) some() string {
 
 // due reports whether a scheduled task is due by now.
 func (w *walk) due(m *mtask) bool {
-	return m.state == worker.Scheduled && m.dueStep > 0 && m.dueStep < w.step
+	return m.state == task.Scheduled && m.dueStep > 0 && m.dueStep < w.step
 }
 
 func (w *walk) nextSeq() int {
@@ -222,7 +222,7 @@ func (w *walk) promote() {
 		if m := w.tasks[id]; m != nil && w.due(m) {
 			m.v++
 			w.appended++
-			m.state = worker.Waiting
+			m.state = task.Waiting
 			if m.seq == 0 {
 				m.seq = w.nextSeq()
 			}
@@ -238,7 +238,7 @@ func (w *walk) promote() {
 func (w *walk) running(where func(*mtask) bool) int {
 	n := 0
 	for _, m := range w.tasks {
-		if m.state == worker.Running && where(m) {
+		if m.state == task.Running && where(m) {
 			n++
 		}
 	}
@@ -277,7 +277,7 @@ func (w *walk) groupFull(group string) bool {
 func (w *walk) waiting(queue string) []*mtask {
 	var all []*mtask
 	for _, m := range w.tasks {
-		if m.state == worker.Waiting && m.spec.Queue == queue {
+		if m.state == task.Waiting && m.spec.Queue == queue {
 			all = append(all, m)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
-func (w *walk) changed(m *mtask, id string, got []worker.Change, err error, done bool, state worker.State, why error) {
+func (w *walk) changed(m *mtask, id string, got []task.Change, err error, done bool, state task.State, why error) {
 	w.t.Helper()
 	w.must(err)
 	if c := got[0]; c.ID != id || c.Done != done || c.State != state || c.Err != why {
@@ -21,15 +21,15 @@ func (w *walk) changed(m *mtask, id string, got []worker.Change, err error, done
 func (w *walk) stop() {
 	id := w.some()
 	w.last += "stop " + id
-	m, done, state := w.tasks[id], false, worker.State("")
+	m, done, state := w.tasks[id], false, task.State("")
 	if m != nil {
 		state, done = m.state, m.live()
 		switch {
-		case m.state == worker.Running:
+		case m.state == task.Running:
 			m.stop, m.past, m.unasked = true, true, false
 		case done:
-			state = worker.Stopped
-			w.end(m, state, worker.CodeStopped, false)
+			state = task.Stopped
+			w.end(m, state, task.CodeStopped, false)
 		}
 	}
 	cs, err := w.store.Stop(w.ctx, "why", id)
@@ -39,21 +39,21 @@ func (w *walk) stop() {
 func (w *walk) retry() {
 	id := w.some()
 	w.last += "retry " + id
-	m, done, state, why := w.tasks[id], false, worker.State(""), error(nil)
+	m, done, state, why := w.tasks[id], false, task.State(""), error(nil)
 	if m != nil {
 		state = m.state
 		switch {
 		case m.live():
 		case w.holder(m.spec.Unique) != nil:
-			why = worker.ErrUniqueTaken
+			why = task.ErrUniqueTaken
 		default:
 			w.retried++
 			w.appended++
 			m.v++
 			m.generation++
 			m.seq = w.nextSeq()
-			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = worker.Waiting, "", 0, 0, false, false, 0, 0, 0
-			state, done = worker.Waiting, true
+			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, 0, 0, 0
+			state, done = task.Waiting, true
 		}
 	}
 	cs, err := w.store.Retry(w.ctx, id)
@@ -63,7 +63,7 @@ func (w *walk) retry() {
 func (w *walk) remove() {
 	id := w.some()
 	w.last += "delete " + id
-	m, done, state := w.tasks[id], false, worker.State("")
+	m, done, state := w.tasks[id], false, task.State("")
 	if m != nil {
 		state = m.state
 		if done = !m.live(); done {
@@ -76,27 +76,27 @@ func (w *walk) remove() {
 }
 
 func (w *walk) configure() {
-	var s worker.Setting
+	var s task.Setting
 	n, on := pick(w, 0, 1, 2, 4), w.rng.IntN(3) == 0
 	q, g := pick(w, walkQueues...), pick(w, "g", "h", "g.h")
 	switch w.rng.IntN(6) {
 	case 0:
-		s = worker.Setting{Scope: worker.PoolScope, Limit: &n}
+		s = task.Setting{Scope: task.PoolScope, Limit: &n}
 		w.limits["pool"] = n
 	case 1:
-		s = worker.Setting{Scope: worker.QueueScope, Name: q, Limit: &n}
+		s = task.Setting{Scope: task.QueueScope, Name: q, Limit: &n}
 		w.limits["queue:"+q] = n
 	case 2:
-		s = worker.Setting{Scope: worker.GroupScope, Name: g, Limit: &n}
+		s = task.Setting{Scope: task.GroupScope, Name: g, Limit: &n}
 		w.limits["group:"+g] = n
 	case 3:
-		s = worker.Setting{Scope: worker.GroupsScope, Limit: &n}
+		s = task.Setting{Scope: task.GroupsScope, Limit: &n}
 		w.limits["groups"] = n
 	case 4:
-		s = worker.Setting{Scope: worker.QueueScope, Name: q, Pause: &on}
+		s = task.Setting{Scope: task.QueueScope, Name: q, Pause: &on}
 		w.paused[q] = on
 	default:
-		s = worker.Setting{Scope: worker.PoolScope, Pause: &on}
+		s = task.Setting{Scope: task.PoolScope, Pause: &on}
 		w.paused["pool"] = on
 	}
 	w.last += fmt.Sprintf("configure %s %s limit %d pause %v", s.Scope, s.Name, n, on)
@@ -121,8 +121,8 @@ func (w *walk) maintain() {
 	}
 	w.promote()
 	for _, id := range w.ids() {
-		if m := w.tasks[id]; (m.state == worker.Waiting || m.state == worker.Scheduled) && m.late() {
-			w.end(m, worker.Expired, worker.CodeExpired, false)
+		if m := w.tasks[id]; (m.state == task.Waiting || m.state == task.Scheduled) && m.late() {
+			w.end(m, task.Expired, task.CodeExpired, false)
 		}
 	}
 	u, err := w.store.Maintain(w.ctx, "keeper")

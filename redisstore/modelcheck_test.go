@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // keys is a dump of the pool: fields, members with scores, or elements, by key.
@@ -51,7 +51,7 @@ func (w *walk) check() {
 
 // words are the words of a record's header that the spec asks for, without those
 // that are times.
-func words(s worker.Spec) string {
+func words(s task.Spec) string {
 	var all []string
 	add := func(name string, v any, given bool) {
 		if given {
@@ -59,14 +59,14 @@ func words(s worker.Spec) string {
 		}
 	}
 	add("group", s.Group, s.Group != "")
-	add("unique", worker.UniqueKey(s.Unique), s.Unique != "")
-	add("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0 && s.Timeout != worker.Forever)
-	add("timeout_ms", "none", s.Timeout == worker.Forever)
+	add("unique", task.UniqueKey(s.Unique), s.Unique != "")
+	add("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0 && s.Timeout != task.Forever)
+	add("timeout_ms", "none", s.Timeout == task.Forever)
 	add("max_attempts", s.MaxAttempts, s.MaxAttempts > 0)
-	add("backoff", s.Backoff.String(), s.Backoff != worker.Backoff{})
+	add("backoff", s.Backoff.String(), s.Backoff != task.Backoff{})
 	if s.Retain != nil {
-		add("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
-		add("retain_ms", "forever", *s.Retain == worker.Forever)
+		add("retain_ms", s.Retain.Milliseconds(), *s.Retain != task.Forever)
+		add("retain_ms", "forever", *s.Retain == task.Forever)
 	}
 	add("reply", 1, s.Reply)
 	if len(s.Headers) > 0 {
@@ -84,7 +84,7 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 		w.failf("the record of %s is %q", m.id, record)
 		return
 	}
-	letter := map[worker.State]string{worker.Scheduled: "s", worker.Succeeded: "S", worker.Failed: "F", worker.Stopped: "X", worker.Expired: "E"}[m.state]
+	letter := map[task.State]string{task.Scheduled: "s", task.Succeeded: "S", task.Failed: "F", task.Stopped: "X", task.Expired: "E"}[m.state]
 	if letter == "" {
 		letter = "w"
 		if m.spec.Delay > 0 && !m.past {
@@ -106,7 +106,7 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 		return
 	}
 	queue := m.spec.Queue
-	if queue == worker.DefaultQueue {
+	if queue == task.DefaultQueue {
 		queue = "-"
 	}
 	want := m.spec.Kind + " " + queue + words(m.spec)
@@ -168,7 +168,7 @@ func (w *walk) checkMore(k keys, m *mtask) {
 	if there && !m.past {
 		w.failf("%s has the extras %v and no past", m.id, h)
 	}
-	if n := len(k["history:"+m.id]); n != min(m.history, worker.MaxHistory) {
+	if n := len(k["history:"+m.id]); n != min(m.history, task.MaxHistory) {
 		w.failf("%s has %d entries in its history, want %d", m.id, n, m.history)
 	}
 	number := func(field string) int {
@@ -180,10 +180,10 @@ func (w *walk) checkMore(k keys, m *mtask) {
 			w.failf("%s has %s %q, want %d", m.id, field, h[field], want)
 		}
 	}
-	if m.stop && m.state == worker.Running && h["stop"] != "why" {
+	if m.stop && m.state == task.Running && h["stop"] != "why" {
 		w.failf("%s does not say why it is to stop: %v", m.id, h)
 	}
-	if m.state == worker.Running {
+	if m.state == task.Running {
 		return // the run entry has the version and the attempt
 	}
 	v, attempt := number("v"), int64(number("attempt"))
@@ -207,7 +207,7 @@ func (w *walk) checkRunning(k keys) {
 		for id, entry := range entries {
 			m := w.tasks[id]
 			f := strings.Fields(entry)
-			if m == nil || m.state != worker.Running || m.spec.Queue != queue || len(f) < 7 {
+			if m == nil || m.state != task.Running || m.spec.Queue != queue || len(f) < 7 {
 				w.failf("run:%s has %s: %q, of %+v", queue, id, entry, m)
 				continue
 			}
@@ -227,7 +227,7 @@ func (w *walk) checkRunning(k keys) {
 		}
 	}
 	for id, m := range w.tasks {
-		if m.state == worker.Running && !seen[id] {
+		if m.state == task.Running && !seen[id] {
 			w.failf("%s runs without a run entry", id)
 		}
 	}

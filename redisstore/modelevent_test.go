@@ -3,7 +3,7 @@ package redisstore_test
 import (
 	"strconv"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // checkSums checks the sum that holds at every instant, and the count of events.
@@ -46,7 +46,7 @@ func (w *walk) checkEvents() {
 	}
 }
 
-func (w *walk) checkEvent(e worker.Event) {
+func (w *walk) checkEvent(e task.Event) {
 	if e.Broken != nil || e.At.IsZero() || e.Run < 0 || e.Wait < 0 {
 		w.failf("event %+v", e)
 	}
@@ -64,7 +64,7 @@ func (w *walk) checkEvent(e worker.Event) {
 	if e.Kind != m.spec.Kind || e.Queue != m.spec.Queue || e.Group != m.spec.Group {
 		w.failf("event %+v of %+v", e, m)
 	}
-	if e.State == worker.Running && (e.Attempt == 0 || e.Replica == "") {
+	if e.State == task.Running && (e.Attempt == 0 || e.Replica == "") {
 		w.failf("event %+v of a claim", e)
 	}
 	if e.State.Terminal() {

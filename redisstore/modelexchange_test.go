@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // mlane is what a replica has sent in one lane: its exchanges, and the answer to
@@ -19,8 +19,8 @@ import (
 type mlane struct {
 	replica string
 	n       int
-	sent    []worker.Exchange
-	answer  worker.Exchanged
+	sent    []task.Exchange
+	answer  task.Exchanged
 }
 
 const walkGrace = time.Millisecond
@@ -38,8 +38,8 @@ func (w *walk) lane(replica string, n int) *mlane {
 func (w *walk) someLane() *mlane { return w.lane(w.someReplica().id, 1+w.rng.IntN(2)) }
 
 // someReports reports on tasks, most of them running and with their fence.
-func (w *walk) someReports() []worker.Report {
-	var reports []worker.Report
+func (w *walk) someReports() []task.Report {
+	var reports []task.Report
 	if w.rng.IntN(3) == 0 {
 		return nil
 	}
@@ -51,10 +51,10 @@ func (w *walk) someReports() []worker.Report {
 	}
 	for _, id := range some {
 		m := w.tasks[id]
-		if m != nil && m.state != worker.Running && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
+		if m != nil && m.state != task.Running && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
 			continue
 		}
-		r := worker.Report{ID: id, Queue: "p", Fence: 1, Op: worker.Op(w.rng.IntN(3)), Code: worker.CodeOK, Last: w.rng.IntN(4) == 0}
+		r := task.Report{ID: id, Queue: "p", Fence: 1, Op: task.Op(w.rng.IntN(3)), Code: task.CodeOK, Last: w.rng.IntN(4) == 0}
 		if m != nil {
 			r.Queue, r.Fence = m.spec.Queue, m.fence
 			if w.rng.IntN(8) == 0 {
@@ -62,13 +62,13 @@ func (w *walk) someReports() []worker.Report {
 			}
 		}
 		switch r.Op {
-		case worker.Succeed:
+		case task.Succeed:
 			r.Result = pick(w, nil, nil, []byte("{}"), make([]byte, 2000))
-		case worker.Fail:
-			r.Code = pick(w, worker.CodeError, worker.CodeError, worker.CodePermanent)
+		case task.Fail:
+			r.Code = pick(w, task.CodeError, task.CodeError, task.CodePermanent)
 			r.Delay, r.DelaySet, r.Error = pick(w, 0, short, long), true, "broke"
-		case worker.Release:
-			r.Code, r.Delay = worker.CodeReleased, pick(w, 0, short, long)
+		case task.Release:
+			r.Code, r.Delay = task.CodeReleased, pick(w, 0, short, long)
 		}
 		reports = append(reports, r)
 	}
@@ -78,7 +78,7 @@ func (w *walk) someReports() []worker.Report {
 
 // nameLast sets Last on the reports that end all that is open of their claims, as a
 // replica does that knows of no other attempt.
-func (w *walk) nameLast(reports []worker.Report) {
+func (w *walk) nameLast(reports []task.Report) {
 	left := map[int64]int{}
 	for _, r := range reports {
 		if c := w.claims[r.Fence]; c != nil && c.open[r.ID] {
@@ -92,29 +92,29 @@ func (w *walk) nameLast(reports []worker.Report) {
 	}
 }
 
-func (w *walk) someClaims() []worker.Claim {
+func (w *walk) someClaims() []task.Claim {
 	queues := slices.Clone(walkQueues)
 	w.rng.Shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
-	claims := make([]worker.Claim, w.rng.IntN(len(queues)+1))
+	claims := make([]task.Claim, w.rng.IntN(len(queues)+1))
 	for i := range claims {
-		claims[i] = worker.Claim{Queue: queues[i], N: 1 + w.rng.IntN(7)}
+		claims[i] = task.Claim{Queue: queues[i], N: 1 + w.rng.IntN(7)}
 	}
 	return claims
 }
 
 // exchange makes the next exchange of a lane.
-func (w *walk) exchange(l *mlane, reports []worker.Report, claims []worker.Claim) worker.Exchanged {
+func (w *walk) exchange(l *mlane, reports []task.Report, claims []task.Claim) task.Exchanged {
 	r := w.replicas[l.replica]
-	x := worker.Exchange{Replica: l.replica, Lane: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
+	x := task.Exchange{Replica: l.replica, Lane: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
 		Reports: reports, Claims: claims, Idle: w.rng.IntN(2) == 0}
 	for q := range r.told {
-		if w.rng.IntN(3) == 0 && !slices.ContainsFunc(claims, func(c worker.Claim) bool { return c.Queue == q }) {
+		if w.rng.IntN(3) == 0 && !slices.ContainsFunc(claims, func(c task.Claim) bool { return c.Queue == q }) {
 			x.Busy = append(x.Busy, q)
 		}
 	}
 	w.last += fmt.Sprintf(" exchange %d of lane %d of %s: %d reports, claims %v, lease %v, idle %v, busy %v", x.Call, l.n, l.replica,
 		len(reports), claims, x.Lease, x.Idle, x.Busy)
-	var verdicts []worker.Verdict
+	var verdicts []task.Verdict
 	for _, report := range reports {
 		verdicts = append(verdicts, w.verdict(&report))
 	}
@@ -143,34 +143,34 @@ func (w *walk) exchange(l *mlane, reports []worker.Report, claims []worker.Claim
 }
 
 // verdict takes a report into the model.
-func (w *walk) verdict(r *worker.Report) worker.Verdict {
+func (w *walk) verdict(r *task.Report) task.Verdict {
 	m := w.tasks[r.ID]
 	switch {
 	case m == nil:
-		return worker.Gone
-	case m.state != worker.Running || m.fence != r.Fence:
-		return worker.LeaseLost
+		return task.Gone
+	case m.state != task.Running || m.fence != r.Fence:
+		return task.LeaseLost
 	}
 	w.leaveRunning(m)
 	switch {
-	case r.Op == worker.Succeed:
-		w.end(m, worker.Succeeded, worker.CodeOK, r.Result != nil)
+	case r.Op == task.Succeed:
+		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil)
 	case m.stop:
-		if r.Op == worker.Fail {
+		if r.Op == task.Fail {
 			m.history++
 		}
-		w.end(m, worker.Stopped, worker.CodeStopped, false)
-	case r.Op == worker.Release:
+		w.end(m, task.Stopped, task.CodeStopped, false)
+	case r.Op == task.Release:
 		w.rest(m, r.Delay, r.Code)
 	default:
 		w.failed(m, r.Code, r.Delay)
 	}
-	return worker.Accepted
+	return task.Accepted
 }
 
 // closeReported closes the claims of which nothing is open, if a report says that it
 // was the last.
-func (w *walk) closeReported(reports []worker.Report) {
+func (w *walk) closeReported(reports []task.Report) {
 	for _, r := range reports {
 		if c := w.claims[r.Fence]; c != nil && len(c.open) == 0 {
 			c.lingers = true
@@ -182,7 +182,7 @@ func (w *walk) closeReported(reports []worker.Report) {
 }
 
 // wantClaimed starts tasks in the model and returns their ids, best first.
-func (w *walk) wantClaimed(c worker.Claim) []string {
+func (w *walk) wantClaimed(c task.Claim) []string {
 	var want []string
 	room := min(c.N, w.room(c.Queue))
 	for _, m := range w.waiting(c.Queue) {
@@ -195,14 +195,14 @@ func (w *walk) wantClaimed(c worker.Claim) []string {
 		m.attempt++
 		m.v++
 		w.appended++
-		m.state, m.stop, m.unasked = worker.Running, false, false
+		m.state, m.stop, m.unasked = task.Running, false, false
 		want = append(want, m.id)
 	}
 	return want
 }
 
 // claimed takes a batch of an answer into the model.
-func (w *walk) claimed(x *worker.Exchange, c worker.Claimed) {
+func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	if c.Fence <= w.fence {
 		w.failf("fence %d, and %d was given out before", c.Fence, w.fence)
 	}
@@ -212,7 +212,7 @@ func (w *walk) claimed(x *worker.Exchange, c worker.Claimed) {
 	last := -1
 	for i, t := range c.Tasks {
 		m := w.tasks[t.ID]
-		if m == nil || m.state != worker.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
+		if m == nil || m.state != task.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
 			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures {
 			w.failf("claimed %+v, want %+v", t, m)
 			continue
@@ -231,7 +231,7 @@ func (w *walk) claimed(x *worker.Exchange, c worker.Claimed) {
 		}
 	}
 	mc.short = x.Lease == short || mc.bounded
-	mc.cut = c.Left != worker.Forever && c.Left+walkGrace < x.Lease
+	mc.cut = c.Left != task.Forever && c.Left+walkGrace < x.Lease
 }
 
 // order are the ids of a queue, best first.
@@ -255,7 +255,7 @@ func (w *walk) order(queue string) []string {
 	return ids
 }
 
-func (w *walk) checkClaimed(c worker.Claim, want []string, got worker.Exchanged) {
+func (w *walk) checkClaimed(c task.Claim, want []string, got task.Exchanged) {
 	var have []string
 	for _, claimed := range got.Claimed {
 		if claimed.Queue == c.Queue {
@@ -280,7 +280,7 @@ func (w *walk) endLate(queue string) {
 		}
 		record, err := w.rdb.Get(w.ctx, w.prefix+"task:"+m.id).Result()
 		if err == redis.Nil || err == nil && record[0] == 'E' {
-			w.end(m, worker.Expired, worker.CodeExpired, false)
+			w.end(m, task.Expired, task.CodeExpired, false)
 		}
 	}
 }
@@ -299,12 +299,12 @@ func (w *walk) repeat() {
 	if d := cmp.Diff(before, w.state()); d != "" {
 		w.failf("the store changed (-before +after):\n%s", d)
 	}
-	describe := func(a worker.Exchanged) string {
+	describe := func(a task.Exchanged) string {
 		s := fmt.Sprint(a.Verdicts, a.Short)
 		for _, c := range a.Claimed {
 			text := ""
 			for _, t := range c.Tasks {
-				if m := w.tasks[t.ID]; m != nil && m.state == worker.Running && m.fence == c.Fence {
+				if m := w.tasks[t.ID]; m != nil && m.state == task.Running && m.fence == c.Fence {
 					text += fmt.Sprint(" ", t.ID, " ", t.Attempt)
 				}
 			}
@@ -319,7 +319,7 @@ func (w *walk) repeat() {
 	}
 	for _, c := range got.Claimed {
 		for _, t := range c.Tasks {
-			if m := w.tasks[t.ID]; m == nil || m.state != worker.Running || m.fence != c.Fence {
+			if m := w.tasks[t.ID]; m == nil || m.state != task.Running || m.fence != c.Fence {
 				w.failf("%s is handed out again and not held: %+v", t.ID, m)
 			}
 		}
@@ -335,7 +335,7 @@ func (w *walk) reorder() {
 	x := l.sent[w.rng.IntN(len(l.sent)-1)]
 	w.last = fmt.Sprintf("call %d of lane %d of %s after call %d", x.Call, l.n, l.replica, len(l.sent))
 	before := w.state()
-	if got, err := w.store.Exchange(w.ctx, x); err == nil || errors.Is(err, worker.ErrNotJoined) {
+	if got, err := w.store.Exchange(w.ctx, x); err == nil || errors.Is(err, task.ErrNotJoined) {
 		w.failf("answered: %+v, %v", got, err)
 	}
 	if d := cmp.Diff(before, w.state()); d != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // checkIndexes checks that a live task is in exactly one index, an ended one in
@@ -61,7 +61,7 @@ func (w *walk) checkIndexes(k keys) {
 	for _, id := range w.ids() {
 		m := w.tasks[id]
 		want := string(m.state)
-		if m.state == worker.Waiting || m.state == worker.Running {
+		if m.state == task.Waiting || m.state == task.Running {
 			want += " " + m.spec.Queue
 		}
 		if !slices.Equal(where[id], []string{want}) {
@@ -106,12 +106,12 @@ func (w *walk) checkKeys(k keys) {
 func (w *walk) checkUnique(k keys) {
 	for key, v := range k.all("unique:") {
 		m := w.tasks[v["0"]]
-		if m == nil || !m.live() || worker.UniqueKey(m.spec.Unique) != key {
+		if m == nil || !m.live() || task.UniqueKey(m.spec.Unique) != key {
 			w.failf("unique key %s is held by %s: %+v", key, v["0"], m)
 		}
 	}
 	for id, m := range w.tasks {
-		if m.spec.Unique != "" && m.live() && k["unique:"+worker.UniqueKey(m.spec.Unique)]["0"] != id {
+		if m.spec.Unique != "" && m.live() && k["unique:"+task.UniqueKey(m.spec.Unique)]["0"] != id {
 			w.failf("%s does not hold its unique key", id)
 		}
 	}
@@ -126,7 +126,7 @@ func (w *walk) checkExpiring(k keys) {
 	}
 	for id, m := range w.tasks {
 		ttl, deadline := m.spec.TTL > 0 && m.attempt == 0, m.spec.Deadline > 0
-		if _, watched := k["expiring"][id]; m.live() && m.state != worker.Running && m.timed && (ttl || deadline) && !watched {
+		if _, watched := k["expiring"][id]; m.live() && m.state != task.Running && m.timed && (ttl || deadline) && !watched {
 			w.failf("%s is not watched: %+v", id, m)
 		}
 	}
@@ -138,7 +138,7 @@ func (w *walk) checkGroups(k keys) {
 	for _, group := range []string{"g", "h", "g.h"} {
 		var want []string
 		for id, m := range w.tasks {
-			if m.state == worker.Running && m.spec.Group == group {
+			if m.state == task.Running && m.spec.Group == group {
 				want = append(want, id)
 			}
 		}
@@ -183,7 +183,7 @@ func (w *walk) checkPool(k keys) {
 	var counted []string
 	stops := map[string][]string{}
 	for id, m := range w.tasks {
-		if m.state != worker.Running {
+		if m.state != task.Running {
 			continue
 		}
 		if w.limits["pool"] > 0 {

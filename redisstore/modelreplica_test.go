@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // walkServes are the queues of each replica, by the first letter of its id: a and b
@@ -31,12 +31,12 @@ type mreplica struct {
 // enlist lets a new replica join that serves the queues of the letter.
 func (w *walk) enlist(letter string) {
 	w.joined++
-	r := worker.Registration{Replica: fmt.Sprint(letter, w.joined), Lease: time.Hour, Queues: map[string]worker.QueueConfig{}, Kinds: map[string]worker.Policy{}}
+	r := task.Registration{Replica: fmt.Sprint(letter, w.joined), Lease: time.Hour, Queues: map[string]task.QueueConfig{}, Kinds: map[string]task.Policy{}}
 	for _, q := range walkServes[letter] {
-		r.Queues[q] = worker.QueueConfig{Workers: 4}
+		r.Queues[q] = task.QueueConfig{Workers: 4}
 	}
 	for _, k := range walkKinds {
-		r.Kinds[k] = worker.Policy{}
+		r.Kinds[k] = task.Policy{}
 	}
 	_, err := w.store.Join(w.ctx, r)
 	w.must(err)
@@ -48,7 +48,7 @@ func (w *walk) someReplica() *mreplica {
 }
 
 // answered notes what an answer says, and which of its queues the exchange asked.
-func (r *mreplica) answered(x *worker.Exchange, got worker.Exchanged) {
+func (r *mreplica) answered(x *task.Exchange, got task.Exchanged) {
 	for _, q := range x.Busy {
 		delete(r.told, q)
 		r.busy[q] = true
@@ -64,7 +64,7 @@ func (r *mreplica) answered(x *worker.Exchange, got worker.Exchanged) {
 }
 
 // checkAnswer checks what an answer says besides verdicts and tasks.
-func (w *walk) checkAnswer(x *worker.Exchange, got worker.Exchanged) {
+func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 	if got.Drain {
 		w.failf("%s is asked to drain", x.Replica)
 	}
@@ -96,14 +96,14 @@ func (w *walk) checkAnswer(x *worker.Exchange, got worker.Exchanged) {
 }
 
 // checkStops checks the stops of an answer.
-func (w *walk) checkStops(replica string, got []worker.Attempt) {
-	var want []worker.Attempt
+func (w *walk) checkStops(replica string, got []task.Attempt) {
+	var want []task.Attempt
 	for _, id := range w.ids() {
-		if m := w.tasks[id]; m.state == worker.Running && m.stop && !m.unasked && m.replica == replica {
-			want = append(want, worker.Attempt{ID: id, Fence: m.fence})
+		if m := w.tasks[id]; m.state == task.Running && m.stop && !m.unasked && m.replica == replica {
+			want = append(want, task.Attempt{ID: id, Fence: m.fence})
 		}
 	}
-	slices.SortFunc(got, func(a, b worker.Attempt) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(got, func(a, b task.Attempt) int { return strings.Compare(a.ID, b.ID) })
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 		w.failf("stops of %s (-want +got):\n%s", replica, d)
 	}
@@ -132,9 +132,9 @@ func (w *walk) hear(r *mreplica) {
 func (w *walk) answerSignals() {
 	r := w.someReplica()
 	for range 3 {
-		var claims []worker.Claim
+		var claims []task.Claim
 		for _, q := range slices.Sorted(maps.Keys(r.told)) {
-			claims = append(claims, worker.Claim{Queue: q, N: 1 + w.rng.IntN(3)})
+			claims = append(claims, task.Claim{Queue: q, N: 1 + w.rng.IntN(3)})
 		}
 		w.exchange(w.lane(r.id, 1+w.rng.IntN(2)), nil, claims)
 	}
@@ -156,7 +156,7 @@ func (w *walk) replace(gone ...*mreplica) {
 	var ids []string
 	for _, r := range gone {
 		for _, m := range w.tasks {
-			if m.state == worker.Running && m.replica == r.id && m.stop {
+			if m.state == task.Running && m.replica == r.id && m.stop {
 				m.unasked = true
 			}
 		}
@@ -171,19 +171,19 @@ func (w *walk) replace(gone ...*mreplica) {
 
 func (w *walk) renew() {
 	replica := w.someReplica()
-	r := worker.Renewal{Replica: replica.id, Lease: pick(w, short, long, long), Grace: walkGrace}
-	var want []worker.Verdict
+	r := task.Renewal{Replica: replica.id, Lease: pick(w, short, long, long), Grace: walkGrace}
+	var want []task.Verdict
 	for _, fence := range append(slices.Sorted(maps.Keys(w.claims)), w.fence+1) {
 		c := w.claims[fence]
 		if (c == nil || c.replica != replica.id) && w.rng.IntN(6) > 0 || w.rng.IntN(4) == 0 {
 			continue
 		}
-		h := worker.HeldClaim{Fence: fence, Held: 1, Left: time.Hour}
+		h := task.HeldClaim{Fence: fence, Held: 1, Left: time.Hour}
 		if c == nil || c.replica != replica.id || len(c.open) == 0 {
 			if c != nil && c.replica == replica.id {
 				delete(w.claims, fence)
 			}
-			r.Held, want = append(r.Held, h), append(want, worker.LeaseLost)
+			r.Held, want = append(r.Held, h), append(want, task.LeaseLost)
 			continue
 		}
 		if c.bounded {
@@ -210,14 +210,14 @@ func (w *walk) renew() {
 
 // hold names an open claim with as many attempts as the store holds, more, fewer,
 // or fewer with their ids.
-func (w *walk) hold(c *mclaim, h worker.HeldClaim) (worker.HeldClaim, worker.Verdict) {
+func (w *walk) hold(c *mclaim, h task.HeldClaim) (task.HeldClaim, task.Verdict) {
 	h.Held = len(c.open)
 	switch w.rng.IntN(6) {
 	case 0:
 		h.Held++
 	case 1:
 		h.Held--
-		return h, worker.Recount
+		return h, task.Recount
 	case 2:
 		for _, id := range c.all {
 			switch {
@@ -231,26 +231,26 @@ func (w *walk) hold(c *mclaim, h worker.HeldClaim) (worker.HeldClaim, worker.Ver
 			h.IDs, h.Held = []string{"none"}, 1
 		}
 		if len(c.open) == 0 {
-			return h, worker.LeaseLost
+			return h, task.LeaseLost
 		}
 	}
-	return h, worker.Kept
+	return h, task.Kept
 }
 
-func (w *walk) someNews(replica string) []worker.News {
-	var news []worker.News
+func (w *walk) someNews(replica string) []task.News {
+	var news []task.News
 	for _, id := range append(w.ids(), "none") {
 		m := w.tasks[id]
 		if w.rng.IntN(4) > 0 {
 			continue
 		}
-		n := worker.News{ID: id, Fence: 1, Slow: w.rng.IntN(3) == 0}
+		n := task.News{ID: id, Fence: 1, Slow: w.rng.IntN(3) == 0}
 		if w.rng.IntN(2) == 0 {
 			n.Progress = []byte("some")
 		}
 		if m != nil {
 			n.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
-			if m.state == worker.Running && n.Fence == m.fence {
+			if m.state == task.Running && n.Fence == m.fence {
 				m.past = m.past || n.Progress != nil || n.Slow
 				if n.Slow && m.slowFence != m.fence {
 					m.slowFence = m.fence
@@ -274,8 +274,8 @@ func (w *walk) afterMaintenance() {
 		}
 		silent = append(silent, r)
 		l := w.lane(id, 1)
-		x := worker.Exchange{Replica: id, Lane: 1, Call: int64(len(l.sent)) + 1, Lease: long, Grace: walkGrace, Claims: []worker.Claim{{Queue: "p", N: 9}}}
-		if got, err := w.store.Exchange(w.ctx, x); !errors.Is(err, worker.ErrNotJoined) || len(got.Claimed) > 0 {
+		x := task.Exchange{Replica: id, Lane: 1, Call: int64(len(l.sent)) + 1, Lease: long, Grace: walkGrace, Claims: []task.Claim{{Queue: "p", N: 9}}}
+		if got, err := w.store.Exchange(w.ctx, x); !errors.Is(err, task.ErrNotJoined) || len(got.Claimed) > 0 {
 			w.failf("the claim of %s, which was silent: %+v, %v", id, got, err)
 		}
 	}

@@ -7,17 +7,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // walkBackoff is longer than any walk: what waits for it is not seen again.
-var walkBackoff = worker.Backoff{Fixed: true, Base: time.Hour}
+var walkBackoff = task.Backoff{Fixed: true, Base: time.Hour}
 
 // someSpec is a task to be made, with the features at random.
-func (w *walk) someSpec(i int, delay time.Duration) worker.Spec {
-	s := worker.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: pick(w, walkKinds...), Queue: pick(w, walkQueues...),
+func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
+	s := task.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: pick(w, walkKinds...), Queue: pick(w, walkQueues...),
 		Group: pick(w, walkGroups...), Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3),
-		Backoff: walkBackoff, Timeout: pick(w, 0, 0, 0, 0, 0, 0, long/2, worker.Forever, short), TTL: pick[time.Duration](w, 0, 0, 0, 0, long, short),
+		Backoff: walkBackoff, Timeout: pick(w, 0, 0, 0, 0, 0, 0, long/2, task.Forever, short), TTL: pick[time.Duration](w, 0, 0, 0, 0, long, short),
 		Deadline: pick[time.Duration](w, 0, 0, 0, 0, 0, 0, 0, 5*time.Hour), Payload: pick(w, nil, []byte("payload"), []byte("\n\x00 w1 \xff"))}
 	if w.rng.IntN(4) == 0 {
 		s.Unique = pick(w, "u", "v", "no name")
@@ -29,22 +29,22 @@ func (w *walk) someSpec(i int, delay time.Duration) worker.Spec {
 		s.Headers = map[string]string{"h": "a b\n"}
 	}
 	if w.rng.IntN(3) > 0 {
-		s.Retain = new(pick(w, 0, worker.Forever))
+		s.Retain = new(pick(w, 0, task.Forever))
 	}
 	s.Reply = w.rng.IntN(6) == 0
 	return s
 }
 
 // make takes a new task into the model.
-func (w *walk) make(s worker.Spec) *mtask {
-	m := &mtask{spec: s, id: s.ID, state: worker.Waiting, v: 1, timed: true, reply: s.Reply}
+func (w *walk) make(s task.Spec) *mtask {
+	m := &mtask{spec: s, id: s.ID, state: task.Waiting, v: 1, timed: true, reply: s.Reply}
 	switch s.Delay {
 	case 0:
 		m.seq = w.nextSeq()
 	case short:
-		m.state, m.dueStep = worker.Scheduled, w.step
+		m.state, m.dueStep = task.Scheduled, w.step
 	default:
-		m.state = worker.Scheduled
+		m.state = task.Scheduled
 	}
 	w.tasks[m.id] = m
 	w.enqueued++
@@ -57,7 +57,7 @@ func (w *walk) make(s worker.Spec) *mtask {
 
 // taken is the task in whose favour a spec makes none; nil if there is none. A
 // duplicate that asks for a reply gets that of the task.
-func (w *walk) taken(s worker.Spec) *mtask {
+func (w *walk) taken(s task.Spec) *mtask {
 	m := w.tasks[s.ID]
 	if m == nil {
 		return w.holder(s.Unique)
@@ -75,7 +75,7 @@ func (w *walk) taken(s worker.Spec) *mtask {
 }
 
 func (w *walk) enqueue(delay time.Duration) {
-	specs := make([]worker.Spec, 1+w.rng.IntN(7))
+	specs := make([]task.Spec, 1+w.rng.IntN(7))
 	made := w.rng.IntN(4) == 0
 	for i := range specs {
 		specs[i] = w.someSpec(i, delay)
@@ -99,12 +99,12 @@ func (w *walk) enqueue(delay time.Duration) {
 				s.ID = ""
 			}
 		}
-		var want worker.Receipt
+		var want task.Receipt
 		if m := w.taken(s); m != nil {
-			want = worker.Receipt{ID: m.id, State: m.state, Duplicate: true}
+			want = task.Receipt{ID: m.id, State: m.state, Duplicate: true}
 		} else {
 			m := w.make(s)
-			want = worker.Receipt{ID: m.id, State: m.state}
+			want = task.Receipt{ID: m.id, State: m.state}
 		}
 		if d := cmp.Diff(want, receipts[i]); d != "" {
 			w.failf("receipt %d (-want +got):\n%s", i, d)
@@ -130,12 +130,12 @@ func (w *walk) push() {
 		optional("unique", s.Unique, s.Unique != "")
 		optional("delay_ms", s.Delay.Milliseconds(), s.Delay > 0)
 		optional("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0)
-		optional("timeout_ms", "none", s.Timeout == worker.Forever)
+		optional("timeout_ms", "none", s.Timeout == task.Forever)
 		optional("ttl_ms", s.TTL.Milliseconds(), s.TTL > 0)
 		optional("deadline_ms", s.Deadline.Milliseconds(), s.Deadline > 0)
 		if s.Retain != nil {
-			optional("retain_ms", s.Retain.Milliseconds(), *s.Retain != worker.Forever)
-			optional("retain_ms", "forever", *s.Retain == worker.Forever)
+			optional("retain_ms", s.Retain.Milliseconds(), *s.Retain != task.Forever)
+			optional("retain_ms", "forever", *s.Retain == task.Forever)
 		}
 		bad := w.rng.IntN(6) == 0
 		optional("colour", "red", bad)
@@ -166,7 +166,7 @@ func (w *walk) push() {
 	}
 }
 
-func (w *walk) reject(s worker.Spec) {
+func (w *walk) reject(s task.Spec) {
 	w.rejected++
 	if s.Reply {
 		w.replies[s.ID] = append(w.replies[s.ID], "rejected")
@@ -190,19 +190,19 @@ func (w *walk) leaveRunning(m *mtask) {
 }
 
 // rest puts a task back.
-func (w *walk) rest(m *mtask, delay time.Duration, code worker.Code) {
+func (w *walk) rest(m *mtask, delay time.Duration, code task.Code) {
 	m.v++
 	w.appended++
-	m.code, m.state, m.dueStep = code, worker.Waiting, 0
+	m.code, m.state, m.dueStep = code, task.Waiting, 0
 	if delay > 0 {
-		m.state = worker.Scheduled
+		m.state = task.Scheduled
 	}
 	if delay == short {
 		m.dueStep = w.step
 	}
 }
 
-func (w *walk) end(m *mtask, state worker.State, code worker.Code, result bool) {
+func (w *walk) end(m *mtask, state task.State, code task.Code, result bool) {
 	m.v++
 	w.appended++
 	m.state, m.code = state, code
@@ -210,7 +210,7 @@ func (w *walk) end(m *mtask, state worker.State, code worker.Code, result bool) 
 	if m.reply && m.generation == 0 {
 		w.replies[m.id] = append(w.replies[m.id], string(state))
 	}
-	keep := state != worker.Succeeded || result
+	keep := state != task.Succeeded || result
 	if m.spec.Retain != nil {
 		keep = *m.spec.Retain > 0
 	}
@@ -222,11 +222,11 @@ func (w *walk) end(m *mtask, state worker.State, code worker.Code, result bool) 
 }
 
 // failed counts a failure, and ends or retries the task.
-func (w *walk) failed(m *mtask, code worker.Code, delay time.Duration) {
+func (w *walk) failed(m *mtask, code task.Code, delay time.Duration) {
 	m.failures++
 	m.history++
-	if code == worker.CodePermanent || m.failures >= m.spec.MaxAttempts {
-		w.end(m, worker.Failed, code, false)
+	if code == task.CodePermanent || m.failures >= m.spec.MaxAttempts {
+		w.end(m, task.Failed, code, false)
 		return
 	}
 	w.rest(m, delay, code)
@@ -238,17 +238,17 @@ func (w *walk) takeBack(m *mtask, cut bool) {
 	w.leaveRunning(m)
 	switch {
 	case m.stop:
-		w.end(m, worker.Stopped, worker.CodeStopped, false)
+		w.end(m, task.Stopped, task.CodeStopped, false)
 	case cut:
-		w.failed(m, worker.CodeTimeout, walkBackoff.Base)
+		w.failed(m, task.CodeTimeout, walkBackoff.Base)
 	default:
 		m.lost++
 		m.history++
-		if m.lost > worker.DefaultMaxLost {
-			w.end(m, worker.Failed, worker.CodeLost, false)
+		if m.lost > task.DefaultMaxLost {
+			w.end(m, task.Failed, task.CodeLost, false)
 			return
 		}
 		// From the second loss on it waits for its backoff.
-		w.rest(m, map[bool]time.Duration{true: walkBackoff.Base}[m.lost > 1], worker.CodeLost)
+		w.rest(m, map[bool]time.Duration{true: walkBackoff.Base}[m.lost > 1], task.CodeLost)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A pool may have thousands of queues: no call names all of them, and every list is
@@ -21,14 +21,14 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 		const n = 600
 		s := newSite(t, rdb)
 		ctx := t.Context()
-		r := worker.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]worker.QueueConfig{}, Kinds: map[string]worker.Policy{"k": {}}}
-		var specs []worker.Spec
+		r := task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{}, Kinds: map[string]task.Policy{"k": {}}}
+		var specs []task.Spec
 		var names []string
 		for i := range n {
 			q := fmt.Sprintf("q%03d", i)
 			names = append(names, q)
-			r.Queues[q] = worker.QueueConfig{Workers: 1, Limit: 5}
-			specs = append(specs, worker.Spec{ID: q, Queue: q, Group: fmt.Sprint("g", i%3)})
+			r.Queues[q] = task.QueueConfig{Workers: 1, Limit: 5}
+			specs = append(specs, task.Spec{ID: q, Queue: q, Group: fmt.Sprint("g", i%3)})
 		}
 		var sent recorder
 		rdb.AddHook(&sent)
@@ -62,11 +62,11 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 			t.Errorf("%d queues, %d tasks wait, %v", len(st.Queues), st.Waiting, err)
 		}
 		var listed []string
-		for task, err := range s.store.Tasks(ctx, worker.Filter{Brief: true}) {
+		for tk, err := range s.store.Tasks(ctx, task.Filter{Brief: true}) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			listed = append(listed, task.Queue)
+			listed = append(listed, tk.Queue)
 		}
 		if slices.Sort(listed); !slices.Equal(listed, names) {
 			t.Errorf("%d tasks are listed", len(listed))
@@ -82,8 +82,8 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 			t.Errorf("replicas %+v, %v", replicas, err)
 		}
 		one := 1
-		for _, scope := range []worker.Scope{worker.PoolScope, worker.GroupsScope} {
-			if err := s.store.Configure(ctx, worker.Setting{Scope: scope, Limit: &one}); err != nil {
+		for _, scope := range []task.Scope{task.PoolScope, task.GroupsScope} {
+			if err := s.store.Configure(ctx, task.Setting{Scope: scope, Limit: &one}); err != nil {
 				t.Error(scope, err)
 			}
 		}
@@ -96,7 +96,7 @@ func TestEntriesOverTheLimitAreGivenBack(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		ctx := t.Context()
-		read := func(consumer string) []worker.Event {
+		read := func(consumer string) []task.Event {
 			t.Helper()
 			events, trimmed, err := s.store.ReadSubscription(ctx, "g", consumer, 60, time.Hour, 0)
 			if err != nil || trimmed {
@@ -164,7 +164,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 	for what, call := range map[string]func() error{
 		"get":          func() error { _, err := s.store.Get(ctx, "x"); return err },
 		"history":      func() error { _, err := s.store.History(ctx, "x"); return err },
-		"list":         func() error { return errorOf(s, worker.Filter{}) },
+		"list":         func() error { return errorOf(s, task.Filter{}) },
 		"stats":        func() error { _, err := s.store.Stats(ctx); return err },
 		"groups":       func() error { _, _, err := s.store.Groups(ctx); return err },
 		"rates":        func() error { _, err := s.store.Rates(ctx, time.Minute); return err },
@@ -184,7 +184,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 }
 
 // errorOf is the error with which a list ends.
-func errorOf(s *site, f worker.Filter) (err error) {
+func errorOf(s *site, f task.Filter) (err error) {
 	for _, err = range s.store.Tasks(context.Background(), f) {
 	}
 	return err
@@ -195,11 +195,11 @@ func TestCallOverTheBoundsIsRefusedBeforeItIsMade(t *testing.T) {
 	s.join(t, "r")
 	var sent recorder
 	s.rdb.AddHook(&sent)
-	settings := make([]worker.Setting, 300)
+	settings := make([]task.Setting, 300)
 	for i := range settings {
-		settings[i] = worker.Setting{Scope: worker.QueueScope, Name: fmt.Sprint("q", i), Pause: new(bool)}
+		settings[i] = task.Setting{Scope: task.QueueScope, Name: fmt.Sprint("q", i), Pause: new(bool)}
 	}
-	x := worker.Exchange{Replica: "r", Lane: 1, Call: 1, Reports: make([]worker.Report, worker.MaxReports+1)}
+	x := task.Exchange{Replica: "r", Lane: 1, Call: 1, Reports: make([]task.Report, task.MaxReports+1)}
 	_, err := s.store.Exchange(t.Context(), x)
 	if err = errors.Join(err, s.store.Configure(t.Context(), settings...)); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("errors %v", err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // rateStep is how much time one of the keys load:N counts: see rate in
@@ -17,12 +17,12 @@ const rateStep = 5 * time.Second
 
 // Rates reads what came and went in each queue, on average over the window, whole
 // steps and the begun one, that ends now. The counts are kept for 90 seconds.
-func (s *Store) Rates(ctx context.Context, window time.Duration) (map[string]worker.QueueRate, error) {
+func (s *Store) Rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error) {
 	rates, err := s.rates(ctx, window)
 	return rates, s.fail(ctx, "rates", err)
 }
 
-func (s *Store) rates(ctx context.Context, window time.Duration) (map[string]worker.QueueRate, error) {
+func (s *Store) rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error) {
 	now, err := s.now(ctx)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *Store) rates(ctx context.Context, window time.Duration) (map[string]wor
 		steps = more
 	}
 	share := 1 / now.Sub(time.UnixMilli(first*step)).Seconds()
-	rates := map[string]worker.QueueRate{}
+	rates := map[string]task.QueueRate{}
 	for field, text := range counts {
 		_, field, _ = strings.Cut(field, " ")
 		way, queue, _ := strings.Cut(field, ":")

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A record is a header line, a newline and the payload. The line begins with fixed
@@ -23,15 +23,15 @@ const (
 
 // letters are the states as a header has them. Waiting and promoted tasks run if the
 // run hash of their queue has them.
-var letters = map[byte]worker.State{
-	's': worker.Scheduled, 'w': worker.Waiting, 'p': worker.Waiting,
-	'S': worker.Succeeded, 'F': worker.Failed, 'X': worker.Stopped, 'E': worker.Expired,
+var letters = map[byte]task.State{
+	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting,
+	'S': task.Succeeded, 'F': task.Failed, 'X': task.Stopped, 'E': task.Expired,
 }
 
 // header is the header line of a record, taken apart. Its strings are parts of the
 // line.
 type header struct {
-	state          worker.State
+	state          task.State
 	base           int64 // version of a task that does not run and has no extras
 	created, score int64
 	kind, queue    string
@@ -61,13 +61,13 @@ func parseHeader(line string) (h header, err error) {
 		return h, errors.New("has no kind and queue")
 	}
 	if h.queue == noQueue {
-		h.queue = worker.DefaultQueue
+		h.queue = task.DefaultQueue
 	}
 	return h, nil
 }
 
 // setHeader sets what the header says of a task.
-func setHeader(t *worker.Task, h *header, f *fieldReader) {
+func setHeader(t *task.Task, h *header, f *fieldReader) {
 	t.State, t.Version, t.Kind, t.Queue = h.state, h.base, h.kind, h.queue
 	t.CreatedAt = time.UnixMilli(h.created)
 	t.Priority = int8(min(max(127-h.score/scoreRange, math.MinInt8), math.MaxInt8))
@@ -81,25 +81,25 @@ func setHeader(t *worker.Task, h *header, f *fieldReader) {
 
 // setField sets what a word of a task's header or a field of its extras says. Those that
 // it does not know are left alone: a newer version may have written them.
-func setField(t *worker.Task, name, v string, f *fieldReader) {
+func setField(t *task.Task, name, v string, f *fieldReader) {
 	switch name {
 	case "group":
 		t.Group = v
 	case "unique":
 		t.Unique = v
 	case "timeout_ms":
-		if t.Timeout = worker.Forever; v != none {
+		if t.Timeout = task.Forever; v != none {
 			t.Timeout = f.span(name, v)
 		}
 	case "max_attempts":
 		t.MaxAttempts = int(f.count(name, v))
 	case "backoff":
 		var err error
-		if t.Backoff, err = worker.ParseBackoff(v); err != nil {
+		if t.Backoff, err = task.ParseBackoff(v); err != nil {
 			f.fail(name, err)
 		}
 	case "retain_ms":
-		d := worker.Forever
+		d := task.Forever
 		if v != forever {
 			d = f.span(name, v)
 		}
@@ -134,7 +134,7 @@ func setField(t *worker.Task, name, v string, f *fieldReader) {
 	case "replica":
 		t.Replica = v
 	case "code":
-		t.Code = worker.Code(v)
+		t.Code = task.Code(v)
 	case "error":
 		t.Error = v
 	case "result":
@@ -148,8 +148,8 @@ func setField(t *worker.Task, name, v string, f *fieldReader) {
 
 // setRun sets what a run entry says: fence, attempt, version, start, flag, kind, replica
 // and, if there is one, group, padded with spaces.
-func setRun(t *worker.Task, entry string, f *fieldReader) {
-	t.State = worker.Running
+func setRun(t *task.Task, entry string, f *fieldReader) {
+	t.State = task.Running
 	part := strings.Fields(entry)
 	if len(part) != 7 && len(part) != 8 {
 		f.fail("run", fmt.Errorf("must have seven or eight parts, not %q", clipName(entry)))
@@ -161,8 +161,8 @@ func setRun(t *worker.Task, entry string, f *fieldReader) {
 
 // decodeTask reads a task from its record, its run entry ("" for none), and the fields
 // and values of its extras. What it cannot read is left out and reported in Broken.
-func decodeTask(id, record, run string, extras []string) *worker.Task {
-	t := &worker.Task{Spec: worker.Spec{ID: id}}
+func decodeTask(id, record, run string, extras []string) *task.Task {
+	t := &task.Task{Spec: task.Spec{ID: id}}
 	f := fieldReader{what: "task", id: id}
 	line, payload, _ := strings.Cut(record, "\n")
 	if h, err := parseHeader(line); err != nil {
@@ -177,7 +177,7 @@ func decodeTask(id, record, run string, extras []string) *worker.Task {
 	if run != "" {
 		setRun(t, run, &f)
 	}
-	if t.State == worker.Stopped && t.StopWhy == "" {
+	if t.State == task.Stopped && t.StopWhy == "" {
 		t.StopWhy = t.Error // it did not run, so that no replica had to be asked
 	}
 	t.Broken = f.broken

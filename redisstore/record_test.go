@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // record is the record of a waiting task: tail is kind, queue and words.
@@ -18,14 +18,14 @@ func record(tail, payload string) string {
 }
 
 func TestTaskDecodesFromWhatASpecWrites(t *testing.T) {
-	keep, hour := worker.Forever, time.Hour
-	for _, s := range []worker.Spec{
-		{}, {Timeout: worker.Forever, Retain: &keep}, {Queue: "q", Group: "g", Unique: "u", Timeout: time.Second, MaxAttempts: 4,
-			Backoff: worker.Backoff{Fixed: true, Base: time.Second}, Headers: map[string]string{"a b": "\"\n€  "}, Retain: &hour, Reply: true},
+	keep, hour := task.Forever, time.Hour
+	for _, s := range []task.Spec{
+		{}, {Timeout: task.Forever, Retain: &keep}, {Queue: "q", Group: "g", Unique: "u", Timeout: time.Second, MaxAttempts: 4,
+			Backoff: task.Backoff{Fixed: true, Base: time.Second}, Headers: map[string]string{"a b": "\"\n€  "}, Retain: &hour, Reply: true},
 	} {
 		sh := shapeOf(&s)
 		queue := sh.queue
-		if queue == worker.DefaultQueue {
+		if queue == task.DefaultQueue {
 			queue = noQueue
 		}
 		tail := strings.TrimSuffix("k "+queue+" "+sh.words, " ")
@@ -44,7 +44,7 @@ func TestTaskDecodesFromWhatASpecWrites(t *testing.T) {
 }
 
 func TestUniqueKeyThatIsNoNameIsStoredAsAHash(t *testing.T) {
-	sh := shapeOf(&worker.Spec{Kind: "k", Unique: "a key\nof two lines"})
+	sh := shapeOf(&task.Spec{Kind: "k", Unique: "a key\nof two lines"})
 	if !strings.HasPrefix(sh.unique, "#") || sh.words != "unique="+sh.unique {
 		t.Errorf("stored as %q, words %q", sh.unique, sh.words)
 	}
@@ -56,27 +56,27 @@ func TestStateAndVersionOfARecord(t *testing.T) {
 		letter string
 		run    string
 		extras []string
-		want   worker.Task
+		want   task.Task
 	}{
-		{"w", "", nil, worker.Task{State: worker.Waiting, Version: 1}},
-		{"p", "", nil, worker.Task{State: worker.Waiting, Version: 2}},
-		{"s", "", nil, worker.Task{State: worker.Scheduled, Version: 1}},
-		{"w", run, nil, worker.Task{State: worker.Running, Version: 9, Attempt: 3, Fence: 7000, Replica: "r1",
+		{"w", "", nil, task.Task{State: task.Waiting, Version: 1}},
+		{"p", "", nil, task.Task{State: task.Waiting, Version: 2}},
+		{"s", "", nil, task.Task{State: task.Scheduled, Version: 1}},
+		{"w", run, nil, task.Task{State: task.Running, Version: 9, Attempt: 3, Fence: 7000, Replica: "r1",
 			StartedAt: time.UnixMilli(1700000001000)}},
 		{"p", run, []string{"v", "5", "attempt", "2", "replica", "r0", "fence", "6", "failures", "2", "progress", "half"},
-			worker.Task{State: worker.Running, Version: 9, Attempt: 3, Fence: 7000, Replica: "r1", Failures: 2, Progress: []byte("half"),
+			task.Task{State: task.Running, Version: 9, Attempt: 3, Fence: 7000, Replica: "r1", Failures: 2, Progress: []byte("half"),
 				StartedAt: time.UnixMilli(1700000001000)}},
 		{"s", "", []string{"v", "5", "attempt", "2", "lost", "1", "generation", "1", "due_at", "9", "error", "e", "code", "error", "future", "x"},
-			worker.Task{State: worker.Scheduled, Version: 5, Attempt: 2, Lost: 1, Generation: 1, DueAt: time.UnixMilli(9), Error: "e", Code: "error"}},
+			task.Task{State: task.Scheduled, Version: 5, Attempt: 2, Lost: 1, Generation: 1, DueAt: time.UnixMilli(9), Error: "e", Code: "error"}},
 		{"S", "", []string{"v", "3", "result", "r", "ended_at", "8"},
-			worker.Task{State: worker.Succeeded, Version: 3, Result: []byte("r"), EndedAt: time.UnixMilli(8)}},
-		{"X", "", []string{"error", "enough"}, worker.Task{State: worker.Stopped, Version: 1, Error: "enough", StopWhy: "enough"}},
-		{"F", "", nil, worker.Task{State: worker.Failed, Version: 1}},
-		{"E", "", nil, worker.Task{State: worker.Expired, Version: 1}},
+			task.Task{State: task.Succeeded, Version: 3, Result: []byte("r"), EndedAt: time.UnixMilli(8)}},
+		{"X", "", []string{"error", "enough"}, task.Task{State: task.Stopped, Version: 1, Error: "enough", StopWhy: "enough"}},
+		{"F", "", nil, task.Task{State: task.Failed, Version: 1}},
+		{"E", "", nil, task.Task{State: task.Expired, Version: 1}},
 	} {
 		got := decodeTask("x", c.letter+record("k -", "")[1:], c.run, c.extras)
 		c.want.ID, c.want.Kind, c.want.Queue, c.want.Payload, c.want.CreatedAt = "x", "k", "default", []byte{}, time.UnixMilli(1_700_000_000_000)
-		if d := cmp.Diff(c.want, *got, cmpopts.IgnoreUnexported(worker.Task{})); d != "" {
+		if d := cmp.Diff(c.want, *got, cmpopts.IgnoreUnexported(task.Task{})); d != "" {
 			t.Errorf("%s %v (-want +got):\n%s", c.letter, c.extras, d)
 		}
 	}

@@ -3,21 +3,21 @@ package redisstore
 import (
 	"context"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Renew extends leases and is the replica's heartbeat: one script call, or several one
 // after the other if it holds very many claims. The answer is valid with ErrNotJoined
 // and ErrDrain, too.
-func (s *Store) Renew(ctx context.Context, r worker.Renewal) (worker.Renewed, error) {
-	got := worker.Renewed{Verdicts: make([]worker.Verdict, 0, len(r.Held))}
+func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error) {
+	got := task.Renewed{Verdicts: make([]task.Verdict, 0, len(r.Held))}
 	joined, drain := true, false
 	held, news := r.Held, r.News
 	for first := true; first || len(held)+len(news) > 0; first = false {
 		h, n := claimPage(held), newsPage(news)
 		reply, err := s.run(ctx, renewScript, renewArgs(&r, held[:h], news[:n])...)
 		if err != nil {
-			return worker.Renewed{}, s.fail(ctx, "renew", err)
+			return task.Renewed{}, s.fail(ctx, "renew", err)
 		}
 		rd := readReply("renew", reply)
 		listed, verdicts := rd.int(), rd.string()
@@ -26,22 +26,22 @@ func (s *Store) Renew(ctx context.Context, r worker.Renewal) (worker.Renewed, er
 		}
 		got.Stops = rd.attempts() // each call has all of them
 		if rd.err != nil {
-			return worker.Renewed{}, rd.err
+			return task.Renewed{}, rd.err
 		}
 		joined, drain = joined && listed > 0, drain || listed == 2
 		held, news = held[h:], news[n:]
 	}
 	switch {
 	case !joined:
-		return got, s.fail(ctx, "renew", worker.ErrNotJoined)
+		return got, s.fail(ctx, "renew", task.ErrNotJoined)
 	case drain:
-		return got, s.fail(ctx, "renew", worker.ErrDrain)
+		return got, s.fail(ctx, "renew", task.ErrDrain)
 	}
 	return got, nil
 }
 
 // claimPage is how many of the claims one call renews.
-func claimPage(held []worker.HeldClaim) int {
+func claimPage(held []task.HeldClaim) int {
 	ids := 0
 	for i := range held {
 		if ids += len(held[i].IDs); i == renewClaims || i > 0 && ids > renewIDs {
@@ -52,7 +52,7 @@ func claimPage(held []worker.HeldClaim) int {
 }
 
 // newsPage is how many of the news one call carries.
-func newsPage(news []worker.News) int {
+func newsPage(news []task.News) int {
 	bytes := 0
 	for i := range news {
 		if bytes += len(news[i].Progress); i == renewNews || i > 0 && bytes > renewBytes {
@@ -62,13 +62,13 @@ func newsPage(news []worker.News) int {
 	return len(news)
 }
 
-func renewArgs(r *worker.Renewal, held []worker.HeldClaim, news []worker.News) []any {
+func renewArgs(r *task.Renewal, held []task.HeldClaim, news []task.News) []any {
 	args := make([]any, 0, 8+4*len(held)+5*len(news))
 	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, len(held))
 	for i := range held {
 		h := &held[i]
 		var left any = ""
-		if h.Left != worker.Forever {
+		if h.Left != task.Forever {
 			left = h.Left.Milliseconds()
 		}
 		args = append(args, h.Fence, h.Held, left, len(h.IDs))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // between runs f before the nth call of a client; or, if a script is named, after its first
@@ -69,10 +69,10 @@ func (s *site) with(t *testing.T, b *between) *redisstore.Store {
 func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 	two, three, none := 2, 3, 0
 	set := func(st *redisstore.Store, n *int) error {
-		return st.Configure(t.Context(), worker.Setting{Scope: worker.PoolScope, Limit: n})
+		return st.Configure(t.Context(), task.Setting{Scope: task.PoolScope, Limit: n})
 	}
 	join := func(st *redisstore.Store, n *int) error {
-		_, err := st.Join(t.Context(), worker.Registration{Replica: "late", Lease: time.Hour, Limits: worker.Limits{Pool: *n}})
+		_, err := st.Join(t.Context(), task.Registration{Replica: "late", Lease: time.Hour, Limit: *n})
 		return err
 	}
 	for name, call := range map[string]func(*redisstore.Store, *int) error{"configure": set, "join": join} {
@@ -81,8 +81,8 @@ func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 				t.Run(fmt.Sprint(name, " limited ", limited, " before call ", n+1), func(t *testing.T) {
 					s := newSite(t, redisserver.Shared(t).Client(t))
 					s.join(t, "r")
-					s.enqueue(t, make([]worker.Spec, 10)...)
-					got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 5))
+					s.enqueue(t, make([]task.Spec, 10)...)
+					got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, 5))
 					if err != nil || len(tasksOf(got)) != 5 {
 						t.Fatal(got, err)
 					}
@@ -108,7 +108,7 @@ func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 					if n := s.rdb.SCard(t.Context(), s.prefix+"counted").Val(); n != 5 {
 						t.Errorf("%d tasks are counted, 5 run", n)
 					}
-					got, err = s.store.Exchange(t.Context(), claimOf(2, worker.DefaultQueue, 5))
+					got, err = s.store.Exchange(t.Context(), claimOf(2, task.DefaultQueue, 5))
 					if n := len(tasksOf(got)); n != 0 || err != nil {
 						t.Errorf("%d tasks were started above the limit, %v", n, err)
 					}
@@ -123,21 +123,21 @@ func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 func TestJoinWhoseReplyWasLostLetsGroupsGo(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	reg := worker.Registration{Replica: "old", Lease: time.Hour, Limits: worker.Limits{DefaultGroup: 1}}
+	reg := task.Registration{Replica: "old", Lease: time.Hour, Groups: task.Groups{DefaultLimit: 1}}
 	if _, err := s.store.Join(t.Context(), reg); err != nil {
 		t.Fatal(err)
 	}
-	s.enqueue(t, worker.Spec{Group: "g"}, worker.Spec{Group: "g"}, worker.Spec{Group: "g"})
-	got, err := s.store.Exchange(t.Context(), claimOf(1, worker.DefaultQueue, 3))
+	s.enqueue(t, task.Spec{Group: "g"}, task.Spec{Group: "g"}, task.Spec{Group: "g"})
+	got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, 3))
 	if err != nil || len(tasksOf(got)) != 1 {
 		t.Fatal(got, err)
 	}
 	st := s.with(t, &between{script: "join", f: func() {}})
-	reg.Replica, reg.Limits.DefaultGroup = "new", 10
+	reg.Replica, reg.Groups.DefaultLimit = "new", 10
 	if _, err := st.Join(t.Context(), reg); err != nil {
 		t.Fatal(err)
 	}
-	got, err = s.store.Exchange(t.Context(), claimOf(2, worker.DefaultQueue, 3))
+	got, err = s.store.Exchange(t.Context(), claimOf(2, task.DefaultQueue, 3))
 	if n := len(tasksOf(got)); n != 2 || err != nil {
 		t.Errorf("%d of 2 tasks were handed out, %v", n, err)
 	}
@@ -148,31 +148,31 @@ func TestJoinWhoseReplyWasLostLetsGroupsGo(t *testing.T) {
 func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, worker.Spec{ID: "a", MaxAttempts: 1})
+	s.enqueue(t, task.Spec{ID: "a", MaxAttempts: 1})
 	call := int64(0)
 	fail := func() {
 		call++
-		got, err := s.store.Exchange(t.Context(), claimOf(call, worker.DefaultQueue, 1))
+		got, err := s.store.Exchange(t.Context(), claimOf(call, task.DefaultQueue, 1))
 		if err != nil || len(tasksOf(got)) != 1 {
 			t.Fatal(got, err)
 		}
 		call++
-		if _, err := s.store.Exchange(t.Context(), reportsOf(call, reportOn(tasksOf(got)[0], worker.Fail))); err != nil {
+		if _, err := s.store.Exchange(t.Context(), reportsOf(call, reportOn(tasksOf(got)[0], task.Fail))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fail()
 	changes, err := s.with(t, &between{script: "retry", f: fail}).Retry(t.Context(), "a")
-	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != worker.Failed {
+	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Failed {
 		t.Errorf("the retry answered %+v, %v", changes, err)
 	}
-	if got := s.read(t, "a"); got.State != worker.Failed || got.Generation != 1 {
+	if got := s.read(t, "a"); got.State != task.Failed || got.Generation != 1 {
 		t.Errorf("the task is %s of generation %d", got.State, got.Generation)
 	}
 	if changes, err = s.store.Retry(t.Context(), "a"); err != nil || !changes[0].Done {
 		t.Errorf("the next retry answered %+v, %v", changes, err)
 	}
-	if got := s.read(t, "a"); got.State != worker.Waiting || got.Generation != 2 {
+	if got := s.read(t, "a"); got.State != task.Waiting || got.Generation != 2 {
 		t.Errorf("the task is %s of generation %d", got.State, got.Generation)
 	}
 }
@@ -189,16 +189,16 @@ func TestTaskThatHasJustEndedIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for call, id := range []string{"a", "b", "c"} {
-		s.enqueue(t, worker.Spec{ID: id, MaxAttempts: 1, Retain: new(time.Minute)})
-		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), worker.DefaultQueue, 1))
+		s.enqueue(t, task.Spec{ID: id, MaxAttempts: 1, Retain: new(time.Minute)})
+		got, err := s.store.Exchange(t.Context(), claimOf(int64(2*call+1), task.DefaultQueue, 1))
 		if err != nil || len(tasksOf(got)) != 1 {
 			t.Fatal(got, err)
 		}
-		if _, err := s.store.Exchange(t.Context(), reportsOf(int64(2*call+2), reportOn(tasksOf(got)[0], worker.Fail))); err != nil {
+		if _, err := s.store.Exchange(t.Context(), reportsOf(int64(2*call+2), reportOn(tasksOf(got)[0], task.Fail))); err != nil {
 			t.Fatal(err)
 		}
-		if task := s.read(t, id); task == nil || task.State != worker.Failed {
-			t.Errorf("%s is %+v", id, task)
+		if tk := s.read(t, id); tk == nil || tk.State != task.Failed {
+			t.Errorf("%s is %+v", id, tk)
 		}
 	}
 	if n := s.rdb.ZCard(t.Context(), s.prefix+"ended:failed").Val(); n > 10_001 {

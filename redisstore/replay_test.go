@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The driver sends a call again when its reply is lost. These tests do so by
@@ -22,7 +22,7 @@ func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 		s.join(t, "r")
 		var sent recorder
 		rdb.AddHook(&sent)
-		s.enqueue(t, worker.Spec{}, worker.Spec{ID: "x"}, worker.Spec{ID: "x"})
+		s.enqueue(t, task.Spec{}, task.Spec{ID: "x"}, task.Spec{ID: "x"})
 		calls := sent.take()
 		call := calls[len(calls)-1:]
 		if s.again(t, call)[0] == nil {
@@ -33,9 +33,9 @@ func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 		if err != nil || len(tasksOf(got)) != 2 {
 			t.Fatal(got, err)
 		}
-		var reports []worker.Report
-		for _, task := range tasksOf(got) {
-			reports = append(reports, reportOn(task, worker.Succeed))
+		var reports []task.Report
+		for _, tk := range tasksOf(got) {
+			reports = append(reports, reportOn(tk, task.Succeed))
 		}
 		if _, err := s.store.Exchange(t.Context(), reportsOf(1, reports...)); err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestOvertakenEnqueueIsRefused(t *testing.T) {
 		var sent recorder
 		rdb.AddHook(&sent)
 		for range 2 {
-			s.enqueue(t, worker.Spec{})
+			s.enqueue(t, task.Spec{})
 		}
 		calls := sent.take()
 		first := calls[len(calls)-2]
@@ -104,10 +104,10 @@ type life struct {
 	held int64 // fence of the latest claim
 }
 
-func (l *life) report(ctx context.Context, op worker.Op) error {
+func (l *life) report(ctx context.Context, op task.Op) error {
 	l.call++
-	_, err := l.s.store.Exchange(ctx, reportsOf(l.call, worker.Report{ID: "x", Queue: "default", Fence: l.held, Last: true, Op: op,
-		Code: worker.CodeError, DelaySet: true}))
+	_, err := l.s.store.Exchange(ctx, reportsOf(l.call, task.Report{ID: "x", Queue: "default", Fence: l.held, Last: true, Op: op,
+		Code: task.CodeError, DelaySet: true}))
 	return err
 }
 
@@ -128,8 +128,8 @@ func TestStopRacesEverything(t *testing.T) {
 				}
 				return err
 			},
-			"succeed": func(l *life) error { return l.report(ctx, worker.Succeed) },
-			"fail":    func(l *life) error { return l.report(ctx, worker.Fail) },
+			"succeed": func(l *life) error { return l.report(ctx, task.Succeed) },
+			"fail":    func(l *life) error { return l.report(ctx, task.Fail) },
 			"reap": func(l *life) error {
 				for until := l.s.now(t).Add(time.Millisecond); !l.s.now(t).After(until); {
 				}
@@ -153,9 +153,9 @@ func TestStopRacesEverything(t *testing.T) {
 			}
 			l := &life{s: newSite(t, rdb)}
 			l.s.join(t, "r")
-			keep := worker.Forever
-			l.s.enqueue(t, worker.Spec{ID: "x", Retain: &keep})
-			stopped, ended := false, worker.State("")
+			keep := task.Forever
+			l.s.enqueue(t, task.Spec{ID: "x", Retain: &keep})
+			stopped, ended := false, task.State("")
 			for _, n := range order {
 				if err := steps[n](l); err != nil {
 					t.Fatalf("%v: %s: %v", order, n, err)
@@ -171,11 +171,11 @@ func TestStopRacesEverything(t *testing.T) {
 				if now.Terminal() {
 					ended = now
 				}
-				if stopped && n == "claim" && now == worker.Running && tasks[0].StopWhy == "" {
+				if stopped && n == "claim" && now == task.Running && tasks[0].StopWhy == "" {
 					t.Errorf("%v: started after the stop", order)
 				}
 				stopped = stopped || n == "stop" && ended == ""
-				if stopped && now == worker.Waiting {
+				if stopped && now == task.Waiting {
 					t.Errorf("%v: %s put a task back that was asked to stop", order, n)
 				}
 			}

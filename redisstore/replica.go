@@ -11,17 +11,17 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Replicas reads the live replicas, by id. Of a replica that serves very many queues it
 // names only some, the first in the order of their names.
-func (s *Store) Replicas(ctx context.Context) ([]worker.ReplicaInfo, error) {
+func (s *Store) Replicas(ctx context.Context) ([]task.ReplicaInfo, error) {
 	infos, err := s.replicas(ctx)
 	return infos, s.fail(ctx, "replicas", err)
 }
 
-func (s *Store) replicas(ctx context.Context) (infos []worker.ReplicaInfo, err error) {
+func (s *Store) replicas(ctx context.Context) (infos []task.ReplicaInfo, err error) {
 	now, err := s.now(ctx)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ var replicaFields = []string{"about", "class", "started_at", "seen_at", "running
 
 // describe reads what a replica said of itself, and its class. It reports false if the
 // replica has left in between.
-func describe(id string, fields []any, now time.Time) (info worker.ReplicaInfo, class string, ok bool) {
+func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, class string, ok bool) {
 	text := make([]string, len(replicaFields))
 	for i := range min(len(fields), len(text)) {
 		text[i], _ = fields[i].(string)
@@ -72,7 +72,7 @@ func describe(id string, fields []any, now time.Time) (info worker.ReplicaInfo, 
 		return info, "", false
 	}
 	seen := time.UnixMilli(number(3))
-	return worker.ReplicaInfo{
+	return task.ReplicaInfo{
 		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
 		Silent: now.Sub(seen), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
 		Draining: text[6] != "",

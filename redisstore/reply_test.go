@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/lua"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // impostor answers the calls of one script itself.
@@ -48,7 +48,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 		}},
 		"regroup": {[]any{int64(0), []any{}}, func(ctx context.Context, s *site) error {
 			s.park(ctx, "default")
-			return s.store.Configure(ctx, worker.Setting{Scope: worker.GroupsScope, Limit: &two})
+			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})
 		}},
 		"drain": {[]any{"1", []any{}}, func(ctx context.Context, s *site) error {
 			_, err := s.store.Drain(ctx, "r")
@@ -62,7 +62,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 	} {
 		for _, reply := range c.replies {
 			s := newSite(t, miniClient(t))
-			if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil { // which lists a queue
+			if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil { // which lists a queue
 				t.Fatal(err)
 			}
 			s.rdb.AddHook(impostor{script, reply})

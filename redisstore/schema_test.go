@@ -10,14 +10,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // wantSchemaError checks that err names both versions and says what to do.
 func wantSchemaError(t *testing.T, what string, err error, has, do string) {
 	t.Helper()
-	var e *worker.SchemaError
-	if !errors.As(err, &e) || !errors.Is(err, worker.ErrSchema) {
+	var e *task.SchemaError
+	if !errors.As(err, &e) || !errors.Is(err, task.ErrSchema) {
 		t.Errorf("%s: %v, want a SchemaError", what, err)
 		return
 	}
@@ -39,22 +39,22 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 			before := fmt.Sprint(w.dump(t))
 			for what, call := range map[string]func() error{
 				"join": func() error {
-					_, err := st.Join(ctx, worker.Registration{Replica: "s", Lease: time.Minute})
+					_, err := st.Join(ctx, task.Registration{Replica: "s", Lease: time.Minute})
 					return err
 				},
-				"enqueue": func() error { _, err := st.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); return err },
+				"enqueue": func() error { _, err := st.Enqueue(ctx, []task.Spec{{Kind: "k"}}); return err },
 				"admit":   func() error { _, err := st.AdmitInbox(ctx); return err },
 				"claim":   func() error { _, err := st.Exchange(ctx, claimOf(99, "default", 1)); return err },
-				"report":  func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, worker.Succeed))); return err },
+				"report":  func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, task.Succeed))); return err },
 				"renew": func() error {
-					_, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Held: heldBy(held)})
+					_, err := st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour, Held: heldBy(held)})
 					return err
 				},
 				"maintain":  func() error { _, err := st.Maintain(ctx, "r"); return err },
 				"stop":      func() error { _, err := st.Stop(ctx, "", "wait"); return err },
 				"retry":     func() error { _, err := st.Retry(ctx, "fail"); return err },
 				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },
-				"configure": func() error { return st.Configure(ctx, worker.Setting{Scope: worker.PoolScope, Pause: new(true)}) },
+				"configure": func() error { return st.Configure(ctx, task.Setting{Scope: task.PoolScope, Pause: new(true)}) },
 				"forget":    func() error { return st.ForgetQueue(ctx, "none") },
 				"drain":     func() error { _, err := st.Drain(ctx, "r"); return err },
 				"check":     func() error { return st.Check(ctx) },
@@ -71,7 +71,7 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 func TestFirstTaskOfAPoolMarksItsSchema(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
-		if _, err := s.store.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}}); err != nil {
+		if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil {
 			t.Fatal(err)
 		}
 		if v := rdb.HGet(t.Context(), s.prefix+"meta", "schema").Val(); v != redisstore.SchemaVersion {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The elements of a doorbell that say more than that it rang.
@@ -17,8 +17,8 @@ const (
 )
 
 // Listen blocks on the replica's doorbell.
-func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) (worker.Signal, error) {
-	var signal worker.Signal
+func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error) {
+	var signal task.Signal
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
 		got, err := rdb.BLPop(ctx, max(wait, time.Second), s.key("bell:", replica)).Result()
 		if err != nil || len(got) < 2 {

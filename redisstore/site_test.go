@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // pools numbers the pools of the tests, which share one server.
@@ -59,14 +59,14 @@ func (s *site) open(t testing.TB, rdb *redis.Client) *redisstore.Store {
 func (s *site) join(t testing.TB, replicas ...string) {
 	t.Helper()
 	for _, r := range replicas {
-		if _, err := s.store.Join(context.Background(), worker.Registration{Replica: r, Lease: time.Hour}); err != nil {
+		if _, err := s.store.Join(context.Background(), task.Registration{Replica: r, Lease: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
 // enqueue makes tasks. Their kind is "k" if the spec has none.
-func (s *site) enqueue(t testing.TB, specs ...worker.Spec) []worker.Receipt {
+func (s *site) enqueue(t testing.TB, specs ...task.Spec) []task.Receipt {
 	t.Helper()
 	for i := range specs {
 		if specs[i].Kind == "" {
@@ -81,43 +81,43 @@ func (s *site) enqueue(t testing.TB, specs ...worker.Spec) []worker.Receipt {
 }
 
 // claimOf is an exchange that claims n tasks of a queue for replica "r" in lane 1.
-func claimOf(call int64, queue string, n int) worker.Exchange {
-	return worker.Exchange{Replica: "r", Lane: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []worker.Claim{{Queue: queue, N: n}}}
+func claimOf(call int64, queue string, n int) task.Exchange {
+	return task.Exchange{Replica: "r", Lane: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}}}
 }
 
 // reportsOf is an exchange that reports for replica "r" in lane 2.
-func reportsOf(call int64, reports ...worker.Report) worker.Exchange {
-	return worker.Exchange{Replica: "r", Lane: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
+func reportsOf(call int64, reports ...task.Report) task.Exchange {
+	return task.Exchange{Replica: "r", Lane: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
 }
 
 // reportOn ends an attempt.
-func reportOn(task *worker.Task, op worker.Op) worker.Report {
-	r := worker.Report{ID: task.ID, Queue: task.Queue, Fence: task.Fence, Last: true, Op: op, Code: worker.CodeOK}
+func reportOn(t *task.Task, op task.Op) task.Report {
+	r := task.Report{ID: t.ID, Queue: t.Queue, Fence: t.Fence, Last: true, Op: op, Code: task.CodeOK}
 	switch op {
-	case worker.Fail:
-		r.Code = worker.CodeError
-	case worker.Release:
-		r.Code = worker.CodeReleased
+	case task.Fail:
+		r.Code = task.CodeError
+	case task.Release:
+		r.Code = task.CodeReleased
 	}
 	return r
 }
 
 // heldBy returns the claims of the tasks in the form of a renewal.
-func heldBy(tasks ...*worker.Task) []worker.HeldClaim {
-	var held []worker.HeldClaim
+func heldBy(tasks ...*task.Task) []task.HeldClaim {
+	var held []task.HeldClaim
 	for _, t := range tasks {
 		if n := len(held); n > 0 && held[n-1].Fence == t.Fence {
 			held[n-1].Held++
 			continue
 		}
-		held = append(held, worker.HeldClaim{Fence: t.Fence, Held: 1, Left: time.Hour})
+		held = append(held, task.HeldClaim{Fence: t.Fence, Held: 1, Left: time.Hour})
 	}
 	return held
 }
 
 // tasksOf are all tasks of an answer.
-func tasksOf(got worker.Exchanged) []*worker.Task {
-	var all []*worker.Task
+func tasksOf(got task.Exchanged) []*task.Task {
+	var all []*task.Task
 	for _, c := range got.Claimed {
 		all = append(all, c.Tasks...)
 	}

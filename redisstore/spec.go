@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The words for "no limit" and "no end" in a record and in an inbox entry.
@@ -33,19 +33,19 @@ type special struct {
 	reply                       bool
 }
 
-func shapeOf(s *worker.Spec) shape {
+func shapeOf(s *task.Spec) shape {
 	return shape{
 		queue: queueOf(s), kind: s.Kind, priority: s.Priority, given: s.ID != "", words: headerWords(s),
 		special: special{
-			group: s.Group, unique: worker.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
+			group: s.Group, unique: task.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
 			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply,
 		},
 	}
 }
 
-func queueOf(s *worker.Spec) string {
+func queueOf(s *task.Spec) string {
 	if s.Queue == "" {
-		return worker.DefaultQueue
+		return task.DefaultQueue
 	}
 	return s.Queue
 }
@@ -53,7 +53,7 @@ func queueOf(s *worker.Spec) string {
 // ceilMS rounds up, so that nothing starts early.
 func ceilMS(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
 
-func runAtMS(s *worker.Spec) int64 {
+func runAtMS(s *task.Spec) int64 {
 	if s.RunAt.IsZero() {
 		return 0
 	}
@@ -62,7 +62,7 @@ func runAtMS(s *worker.Spec) int64 {
 
 // headerWords are the words that the spec adds to the header of a record, in the order
 // of docs/protocol.md. What has its default is left out: a waiting task should be small.
-func headerWords(s *worker.Spec) string {
+func headerWords(s *task.Spec) string {
 	var b []byte
 	add := func(name, value string) {
 		if value == "" {
@@ -74,9 +74,9 @@ func headerWords(s *worker.Spec) string {
 		b = append(append(append(b, name...), '='), value...)
 	}
 	add("group", s.Group)
-	add("unique", worker.UniqueKey(s.Unique))
+	add("unique", task.UniqueKey(s.Unique))
 	switch {
-	case s.Timeout == worker.Forever:
+	case s.Timeout == task.Forever:
 		add("timeout_ms", none)
 	case s.Timeout > 0:
 		add("timeout_ms", strconv.FormatInt(s.Timeout.Milliseconds(), 10))
@@ -87,7 +87,7 @@ func headerWords(s *worker.Spec) string {
 	add("backoff", s.Backoff.String())
 	switch {
 	case s.Retain == nil:
-	case *s.Retain == worker.Forever:
+	case *s.Retain == task.Forever:
 		add("retain_ms", forever)
 	default:
 		add("retain_ms", strconv.FormatInt(s.Retain.Milliseconds(), 10))

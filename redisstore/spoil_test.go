@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // spoiled is a pool with tasks in all states, of which the one called victim gets a
@@ -23,7 +23,7 @@ type spoiled struct {
 	victim string
 	whole  bool // the victim's whole claim
 	calls  int64
-	held   []*worker.Task
+	held   []*task.Task
 }
 
 // TestSpoiledKeysBlockNoOtherTask changes what is stored of one task at random,
@@ -57,9 +57,9 @@ func (s *spoiled) live() {
 	ctx := s.t.Context()
 	one := 1
 	s.join(s.t, "r")
-	s.must(s.store.Configure(ctx, worker.Setting{Scope: worker.GroupScope, Name: "g", Limit: &one}))
+	s.must(s.store.Configure(ctx, task.Setting{Scope: task.GroupScope, Name: "g", Limit: &one}))
 	for i, id := range []string{"run", "group", "ended", "kept", "wait", "parked", "later", "expires"} {
-		spec := worker.Spec{ID: id, Priority: int8(50 - i), Payload: []byte("payload"), Retain: new(time.Hour)}
+		spec := task.Spec{ID: id, Priority: int8(50 - i), Payload: []byte("payload"), Retain: new(time.Hour)}
 		switch id {
 		case "group", "parked":
 			spec.Group = "g"
@@ -70,7 +70,7 @@ func (s *spoiled) live() {
 		case "expires":
 			spec.TTL, spec.Deadline, spec.MaxAttempts, spec.Reply = time.Hour, 2*time.Hour, 3, true
 		case "kept":
-			spec.Retain, spec.Backoff = new(worker.Forever), walkBackoff
+			spec.Retain, spec.Backoff = new(task.Forever), walkBackoff
 		}
 		s.enqueue(s.t, spec)
 	}
@@ -78,14 +78,14 @@ func (s *spoiled) live() {
 	if len(s.held) != 4 {
 		s.t.Fatalf("claimed %v", s.held)
 	}
-	s.report("ended", worker.Succeed)
-	s.report("kept", worker.Fail)
+	s.report("ended", task.Succeed)
+	s.report("kept", task.Fail)
 	s.spoil()
 	s.use()
 	s.finish()
 }
 
-func (s *spoiled) exchange(n int, reports ...worker.Report) worker.Exchanged {
+func (s *spoiled) exchange(n int, reports ...task.Report) task.Exchanged {
 	s.t.Helper()
 	s.calls++
 	x := claimOf(s.calls, "default", n)
@@ -101,13 +101,13 @@ func (s *spoiled) exchange(n int, reports ...worker.Report) worker.Exchanged {
 	return got
 }
 
-func (s *spoiled) report(id string, op worker.Op) {
+func (s *spoiled) report(id string, op task.Op) {
 	s.t.Helper()
-	i := slices.IndexFunc(s.held, func(t *worker.Task) bool { return t.ID == id })
+	i := slices.IndexFunc(s.held, func(t *task.Task) bool { return t.ID == id })
 	r := reportOn(s.held[i], op)
 	s.held = slices.Delete(s.held, i, i+1)
-	if op == worker.Fail {
-		r.Code = worker.CodePermanent
+	if op == task.Fail {
+		r.Code = task.CodePermanent
 	}
 	s.exchange(0, r)
 }
@@ -169,7 +169,7 @@ func (s *spoiled) strew() {
 	s.must(s.rdb.Do(s.t.Context(), c...).Err())
 	if s.rng.IntN(2) == 0 { // the pool has a limit, which makes scripts read more
 		n := 100
-		s.must(s.store.Configure(s.t.Context(), worker.Setting{Scope: worker.PoolScope, Limit: &n}))
+		s.must(s.store.Configure(s.t.Context(), task.Setting{Scope: task.PoolScope, Limit: &n}))
 	}
 }
 
@@ -200,9 +200,9 @@ func (s *spoiled) use() {
 	steps := []func(){
 		func() { s.exchange(9) },
 		func() {
-			_, err := st.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: heldBy(s.held...),
-				News: []worker.News{{ID: "run", Fence: s.held[0].Fence, Progress: []byte("p"), Slow: true}}})
-			if !errors.Is(err, worker.ErrDrain) { // a field "drain" in the replica's record says so
+			_, err := st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: heldBy(s.held...),
+				News: []task.News{{ID: "run", Fence: s.held[0].Fence, Progress: []byte("p"), Slow: true}}})
+			if !errors.Is(err, task.ErrDrain) { // a field "drain" in the replica's record says so
 				s.must(err)
 			}
 		},
@@ -212,12 +212,12 @@ func (s *spoiled) use() {
 		func() { _, _, err := st.WaitingSince(ctx, "default"); s.must(err) },
 		func() { _, err := st.Maintain(ctx, "r"); s.must(err) },
 		func() {
-			for _, err := range st.Tasks(ctx, worker.Filter{}) {
+			for _, err := range st.Tasks(ctx, task.Filter{}) {
 				s.must(err)
 			}
 		},
 		func() {
-			_, err := st.Enqueue(ctx, []worker.Spec{{Kind: "k", ID: s.victim, Reply: true}, {Kind: "k", ID: "none", Unique: "u"}})
+			_, err := st.Enqueue(ctx, []task.Spec{{Kind: "k", ID: s.victim, Reply: true}, {Kind: "k", ID: "none", Unique: "u"}})
 			s.must(err)
 		},
 		func() { _, err := st.Stop(ctx, "why", s.victim); s.must(err) },
@@ -233,9 +233,9 @@ func (s *spoiled) use() {
 func (s *spoiled) finish() {
 	ctx := s.t.Context()
 	for range 4 {
-		reports := make([]worker.Report, len(s.held))
+		reports := make([]task.Report, len(s.held))
 		for i, t := range s.held {
-			reports[i] = reportOn(t, worker.Succeed)
+			reports[i] = reportOn(t, task.Succeed)
 		}
 		s.held = nil
 		s.exchange(9, reports...)
@@ -246,9 +246,9 @@ func (s *spoiled) finish() {
 	_, err := s.store.Maintain(ctx, "r")
 	s.must(err)
 	s.exchange(9)
-	reports := make([]worker.Report, len(s.held))
+	reports := make([]task.Report, len(s.held))
 	for i, t := range s.held {
-		reports[i] = reportOn(t, worker.Succeed)
+		reports[i] = reportOn(t, task.Succeed)
 	}
 	s.exchange(0, reports...)
 	_, err = s.store.Delete(ctx, s.victim)
@@ -264,7 +264,7 @@ func (s *spoiled) finish() {
 		}
 	}
 	s.must(s.store.ForgetCheck(ctx))
-	for f, err := range s.store.Inspect(ctx, worker.Inspection{Fix: true}) {
+	for f, err := range s.store.Inspect(ctx, task.Inspection{Fix: true}) {
 		if f.Check == "entries" {
 			s.must(err)
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // firstPage and lastPage are the cursors of a scan at its start and at its end.
@@ -15,16 +15,16 @@ const firstPage, lastPage = "0", "0"
 // Stats reads the pool at one instant, a page of queues at a time: of a pool with more
 // than about 250 queues each page is of an instant of its own, and the other figures are
 // those of the first.
-func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
-	var st worker.Stats
+func (s *Store) Stats(ctx context.Context) (task.Stats, error) {
+	var st task.Stats
 	for cursor := firstPage; ; {
 		reply, err := s.run(ctx, statsScript, cursor, queuePage)
 		if err != nil {
-			return worker.Stats{}, s.fail(ctx, "stats", err)
+			return task.Stats{}, s.fail(ctx, "stats", err)
 		}
 		next, page, err := decodeStats(reply)
 		if err != nil {
-			return worker.Stats{}, err
+			return task.Stats{}, err
 		}
 		if cursor == firstPage {
 			st = page
@@ -36,8 +36,8 @@ func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
 		}
 	}
 	// A scan may return a queue twice.
-	slices.SortStableFunc(st.Queues, func(a, b worker.QueueInfo) int { return cmp.Compare(a.Name, b.Name) })
-	st.Queues = slices.CompactFunc(st.Queues, func(a, b worker.QueueInfo) bool { return a.Name == b.Name })
+	slices.SortStableFunc(st.Queues, func(a, b task.QueueInfo) int { return cmp.Compare(a.Name, b.Name) })
+	st.Queues = slices.CompactFunc(st.Queues, func(a, b task.QueueInfo) bool { return a.Name == b.Name })
 	for _, q := range st.Queues {
 		st.Waiting += q.Waiting
 		st.Running += q.Running
@@ -45,14 +45,14 @@ func (s *Store) Stats(ctx context.Context) (worker.Stats, error) {
 	return st, nil
 }
 
-func decodeStats(reply any) (next string, st worker.Stats, err error) {
+func decodeStats(reply any) (next string, st task.Stats, err error) {
 	r := readReply("stats", reply)
 	limit := func() int {
 		n, _ := strconv.Atoi(r.string())
 		return n
 	}
 	next = r.string()
-	st = worker.Stats{Kept: map[worker.State]int{}, Ended: map[worker.State]int64{}}
+	st = task.Stats{Kept: map[task.State]int{}, Ended: map[task.State]int64{}}
 	st.Scheduled, st.Inbox, st.Rejected = int(r.int()), int(r.int()), int(r.int())
 	st.Events, st.Replicas = int(r.int()), int(r.int())
 	st.Limit, st.Paused = limit(), r.int() == 1
@@ -68,17 +68,17 @@ func decodeStats(reply any) (next string, st worker.Stats, err error) {
 		case "lost":
 			st.LeasesLost = n
 		default:
-			if worker.State(name).Terminal() {
-				st.Ended[worker.State(name)] = n
+			if task.State(name).Terminal() {
+				st.Ended[task.State(name)] = n
 			}
 		}
 	}
 	kept := r.list()
-	for _, state := range []worker.State{worker.Succeeded, worker.Failed, worker.Stopped, worker.Expired} {
+	for _, state := range []task.State{task.Succeeded, task.Failed, task.Stopped, task.Expired} {
 		st.Kept[state] = int(kept.int())
 	}
 	for r.more() {
-		q := worker.QueueInfo{Name: r.string(), Waiting: int(r.int())}
+		q := task.QueueInfo{Name: r.string(), Waiting: int(r.int())}
 		q.GroupsFull = r.int() == 0 && q.Waiting > 0
 		q.Running = int(r.int())
 		q.Limit, q.MaxLen, q.Paused = limit(), limit(), r.int() == 1

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // stepTasks is how many tasks a step of TestStepOfManyTasksWritesTheKeysOfManySteps
@@ -18,8 +18,8 @@ import (
 const stepTasks = 120
 
 // stepSpec is one of many tasks, each with another mix of features.
-func stepSpec(i int) worker.Spec {
-	s := worker.Spec{ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%20), Queue: fmt.Sprint("q", i%5), Priority: int8(i%3 - 1),
+func stepSpec(i int) task.Spec {
+	s := task.Spec{ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%20), Queue: fmt.Sprint("q", i%5), Priority: int8(i%3 - 1),
 		Payload: []byte(fmt.Sprint("payload ", i)), MaxAttempts: 1 + i%3, Backoff: walkBackoff}
 	has := func(n int) bool { return i/5%n == n-1 }
 	if has(2) {
@@ -38,23 +38,23 @@ func stepSpec(i int) worker.Spec {
 		s.TTL = time.Hour
 	}
 	if has(7) {
-		s.Retain = new([]time.Duration{0, time.Hour, worker.Forever}[i%3])
+		s.Retain = new([]time.Duration{0, time.Hour, task.Forever}[i%3])
 	}
 	if has(8) {
-		s.Timeout = []time.Duration{time.Minute, worker.Forever}[i%2]
+		s.Timeout = []time.Duration{time.Minute, task.Forever}[i%2]
 	}
 	s.Reply = has(9)
 	return s
 }
 
-func stepReport(i int, t *worker.Task) worker.Report {
-	r := reportOn(t, []worker.Op{worker.Succeed, worker.Fail, worker.Release}[i%3])
+func stepReport(i int, t *task.Task) task.Report {
+	r := reportOn(t, []task.Op{task.Succeed, task.Fail, task.Release}[i%3])
 	switch {
-	case r.Op == worker.Succeed && i%2 == 0:
+	case r.Op == task.Succeed && i%2 == 0:
 		r.Result = []byte(fmt.Sprintf(`{"n":%d}`, i))
-	case r.Op == worker.Fail:
+	case r.Op == task.Fail:
 		r.Error, r.Log, r.DelaySet, r.Delay = "broke", "log", true, []time.Duration{0, time.Hour}[i%2]
-	case r.Op == worker.Release:
+	case r.Op == task.Release:
 		r.Delay = []time.Duration{0, time.Hour}[i%2]
 	}
 	return r
@@ -66,7 +66,7 @@ type stepped struct {
 	t    *testing.T
 	each int
 	call int64
-	held map[string]*worker.Task
+	held map[string]*task.Task
 }
 
 func (s *stepped) steps(n int, f func(first, last int)) {
@@ -75,7 +75,7 @@ func (s *stepped) steps(n int, f func(first, last int)) {
 	}
 }
 
-func (s *stepped) exchange(x worker.Exchange) []*worker.Task {
+func (s *stepped) exchange(x task.Exchange) []*task.Task {
 	s.t.Helper()
 	s.call++
 	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 1, s.call, time.Hour, time.Second
@@ -90,32 +90,32 @@ func (s *stepped) exchange(x worker.Exchange) []*worker.Task {
 }
 
 func (s *stepped) claim() {
-	s.held = map[string]*worker.Task{}
+	s.held = map[string]*task.Task{}
 	if s.each > 1 {
-		x := worker.Exchange{}
+		x := task.Exchange{}
 		for q := range 5 {
-			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / 5})
+			x.Claims = append(x.Claims, task.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / 5})
 		}
 		s.exchange(x)
 		return
 	}
 	for q := range 5 {
-		for len(s.exchange(worker.Exchange{Claims: []worker.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
+		for len(s.exchange(task.Exchange{Claims: []task.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
 		}
 	}
 }
 
 func (s *stepped) report(turn int) {
-	var reports []worker.Report
+	var reports []task.Report
 	for i := range stepTasks {
 		if t := s.held[fmt.Sprint("t", i)]; t != nil {
 			reports = append(reports, stepReport(i+turn, t))
 		}
 	}
-	s.steps(len(reports), func(first, last int) { s.exchange(worker.Exchange{Reports: reports[first:last]}) })
+	s.steps(len(reports), func(first, last int) { s.exchange(task.Exchange{Reports: reports[first:last]}) })
 }
 
-func (s *stepped) change(f func(ids ...string) ([]worker.Change, error)) {
+func (s *stepped) change(f func(ids ...string) ([]task.Change, error)) {
 	s.t.Helper()
 	s.steps(stepTasks, func(first, last int) {
 		var ids []string
@@ -170,7 +170,7 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			do   func(s *stepped)
 		}{
 			{"enqueue", func(s *stepped) {
-				specs := make([]worker.Spec, stepTasks)
+				specs := make([]task.Spec, stepTasks)
 				for i := range specs {
 					specs[i] = stepSpec(i)
 				}
@@ -181,7 +181,7 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			{"claim what came back", (*stepped).claim},
 			{"stop", func(s *stepped) {
 				odd := 0
-				s.change(func(ids ...string) ([]worker.Change, error) {
+				s.change(func(ids ...string) ([]task.Change, error) {
 					var some []string
 					for _, id := range ids {
 						if odd++; odd%2 == 1 {
@@ -193,13 +193,13 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			}},
 			{"report the rest", func(s *stepped) { s.report(1) }},
 			{"retry", func(s *stepped) {
-				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Retry(ctx, ids...) })
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, ids...) })
 			}},
 			{"stop all", func(s *stepped) {
-				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Stop(ctx, "why", ids...) })
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Stop(ctx, "why", ids...) })
 			}},
 			{"delete", func(s *stepped) {
-				s.change(func(ids ...string) ([]worker.Change, error) { return s.store.Delete(ctx, ids...) })
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Delete(ctx, ids...) })
 			}},
 		} {
 			step.do(one)

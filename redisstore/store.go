@@ -32,7 +32,7 @@ import (
 )
 
 // SchemaVersion is the version of the key layout that this package reads and
-// writes. A pool of another one is refused with a *worker.SchemaError.
+// writes. A pool of another one is refused with a *task.SchemaError.
 const SchemaVersion = "2"
 
 // Store is one pool in Redis. It is safe for use by several goroutines, starts
@@ -72,7 +72,7 @@ func WithWait(replicas int, timeout time.Duration) Option {
 }
 
 // New returns the store of the named pool. It makes no call; a name that
-// worker.CheckName refuses is an error of every method.
+// task.CheckName refuses is an error of every method.
 func New(rdb redis.UniversalClient, pool string, opts ...Option) *Store {
 	s := &Store{
 		rdb:           rdb,

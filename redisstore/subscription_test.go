@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // stream writes the callback stream of a pool by hand.
@@ -56,7 +56,7 @@ func (s *stream) trim(last string) {
 	}
 }
 
-func (s *stream) read(consumer string, limit int) (events []worker.Event, trimmed bool) {
+func (s *stream) read(consumer string, limit int) (events []task.Event, trimmed bool) {
 	s.t.Helper()
 	events, trimmed, err := s.store.ReadSubscription(s.t.Context(), "g", consumer, limit, time.Hour, 0)
 	if err != nil {
@@ -142,7 +142,7 @@ func TestAbandonedEventsBehindManyFreshOnesAreTakenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []worker.Event
+		var got []task.Event
 		for calls := 0; len(got) == 0 && calls < 12; calls++ {
 			got, _ = s.read("a", 1)
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The key of one group that another program has overwritten is the doctor's.
@@ -13,8 +13,8 @@ func TestGroupsAreReadPastAKeyOfAnotherType(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		one, two := 1, 2
-		if err := s.store.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: "bad", Limit: &one},
-			worker.Setting{Scope: worker.GroupScope, Name: "good", Limit: &two}); err != nil {
+		if err := s.store.Configure(t.Context(), task.Setting{Scope: task.GroupScope, Name: "bad", Limit: &one},
+			task.Setting{Scope: task.GroupScope, Name: "good", Limit: &two}); err != nil {
 			t.Fatal(err)
 		}
 		if err := rdb.Set(t.Context(), s.prefix+"group:run:bad", "x", 0).Err(); err != nil {

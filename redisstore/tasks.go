@@ -10,16 +10,16 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Tasks reads the tasks that match, state by state, inside a state in the order
 // of its index; running ones are in none. It reads a page at a time and sees the pool
 // at many instants.
-func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
-	return func(yield func(*worker.Task, error) bool) {
+func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
+	return func(yield func(*task.Task, error) bool) {
 		for ids, err := range s.candidates(ctx, f) {
-			var tasks []*worker.Task
+			var tasks []*task.Task
 			if err == nil {
 				tasks, err = s.read(ctx, f.Brief, ids)
 			}
@@ -37,14 +37,14 @@ func (s *Store) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Ta
 }
 
 // matches holds the filter against a task that candidates named, so the ids match.
-func matches(f worker.Filter, t *worker.Task) bool {
+func matches(f task.Filter, t *task.Task) bool {
 	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
 	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
 
 // candidates yields the ids that the filter's indexes name.
-func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
+func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 	if len(f.IDs) > 0 {
 		return func(yield func([]string, error) bool) {
 			for page := range slices.Chunk(f.IDs, listPage) {
@@ -63,7 +63,7 @@ func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
 				return
 			}
 		}
-		for _, state := range worker.States() {
+		for _, state := range task.States() {
 			if len(f.States) > 0 && !slices.Contains(f.States, state) {
 				continue
 			}
@@ -85,15 +85,15 @@ func (s *Store) candidates(ctx context.Context, f worker.Filter) pages {
 
 // indexes are the keys that have the tasks of a state, those of the given queues if
 // there is one by queue.
-func (s *Store) indexes(state worker.State, queues []string) (keys []string) {
+func (s *Store) indexes(state task.State, queues []string) (keys []string) {
 	switch state {
-	case worker.Scheduled:
+	case task.Scheduled:
 		return []string{s.key("scheduled")}
-	case worker.Waiting:
+	case task.Waiting:
 		for _, q := range queues {
 			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
 		}
-	case worker.Running:
+	case task.Running:
 		for _, q := range queues {
 			keys = append(keys, s.key("run:", q))
 		}

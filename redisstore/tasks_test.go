@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // offsets notes how many entries Redis was told to count off, at most.
@@ -46,9 +46,9 @@ func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
 		const n = 2000
 		s := newSite(t, rdb)
 		at := s.now(t).Add(time.Hour)
-		specs := make([]worker.Spec, n)
+		specs := make([]task.Spec, n)
 		for i := range specs {
-			specs[i] = worker.Spec{ID: fmt.Sprint("t-", i), Kind: "step", RunAt: at}
+			specs[i] = task.Spec{ID: fmt.Sprint("t-", i), Kind: "step", RunAt: at}
 		}
 		for page := 0; page < n; page += 500 {
 			if _, err := s.store.Enqueue(t.Context(), specs[page:page+500]); err != nil {
@@ -60,13 +60,13 @@ func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
 		for _, leaving := range []string{"none", "some"} {
 			seen := map[string]int{}
 			read := 0
-			for task, err := range s.store.Tasks(t.Context(), worker.Filter{States: []worker.State{worker.Scheduled}}) {
+			for tk, err := range s.store.Tasks(t.Context(), task.Filter{States: []task.State{task.Scheduled}}) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				seen[task.ID]++
+				seen[tk.ID]++
 				if read++; leaving == "some" && read%3 == 0 {
-					if _, err := s.store.Stop(t.Context(), "", task.ID); err != nil {
+					if _, err := s.store.Stop(t.Context(), "", tk.ID); err != nil {
 						t.Fatal(err)
 					}
 				}

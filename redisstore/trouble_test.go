@@ -12,21 +12,21 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // What a store does when Redis, or another program in it, makes trouble.
 
 // troubled is a pool on a server of its own, with replica r. The function makes the
 // next exchange, which claims up to n tasks.
-func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error)) {
+func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, reports ...task.Report) ([]task.Verdict, []*task.Task, error)) {
 	t.Helper()
 	rdb := redisserver.Start(t).Client(t)
 	s := redisstore.New(rdb, "p")
 	t.Cleanup(func() { s.Close() })
 	join(t, s)
 	call := int64(0)
-	return rdb, s, func(n int, reports ...worker.Report) ([]worker.Verdict, []*worker.Task, error) {
+	return rdb, s, func(n int, reports ...task.Report) ([]task.Verdict, []*task.Task, error) {
 		call++
 		x := claimOf(call, "default", n)
 		x.Reports = reports
@@ -37,14 +37,14 @@ func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, repor
 
 func join(t *testing.T, s *redisstore.Store) {
 	t.Helper()
-	if _, err := s.Join(t.Context(), worker.Registration{
-		Replica: "r", Lease: time.Minute, Queues: map[string]worker.QueueConfig{"default": {Workers: 9, Limit: 5}},
+	if _, err := s.Join(t.Context(), task.Registration{
+		Replica: "r", Lease: time.Minute, Queues: map[string]task.QueueConfig{"default": {Workers: 9, Limit: 5}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func enqueue(t *testing.T, s *redisstore.Store, specs ...worker.Spec) {
+func enqueue(t *testing.T, s *redisstore.Store, specs ...task.Spec) {
 	t.Helper()
 	if _, err := s.Enqueue(t.Context(), specs); err != nil {
 		t.Fatal(err)
@@ -54,8 +54,8 @@ func enqueue(t *testing.T, s *redisstore.Store, specs ...worker.Spec) {
 func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 	rdb, s, exchange := troubled(t)
 	ctx := t.Context()
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, worker.Spec{Kind: "k", ID: "b"}, worker.Spec{Kind: "k", ID: "c"},
-		worker.Spec{Kind: "k", ID: "d"}, worker.Spec{Kind: "k", ID: "e", Delay: time.Millisecond})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "b"}, task.Spec{Kind: "k", ID: "c"},
+		task.Spec{Kind: "k", ID: "d"}, task.Spec{Kind: "k", ID: "e", Delay: time.Millisecond})
 	_, held, err := exchange(2)
 	if err != nil {
 		t.Fatal(err)
@@ -64,16 +64,16 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := s.Enqueue(ctx, []worker.Spec{{Kind: "k"}}); err == nil || !strings.Contains(err.Error(), "maxmemory") {
+	if _, err := s.Enqueue(ctx, []task.Spec{{Kind: "k"}}); err == nil || !strings.Contains(err.Error(), "maxmemory") {
 		t.Errorf("enqueue: %v, want advice about maxmemory", err)
 	}
-	kept, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(held...)})
-	if err != nil || kept.Verdicts[0] != worker.Kept {
+	kept, err := s.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Minute, Held: heldBy(held...)})
+	if err != nil || kept.Verdicts[0] != task.Kept {
 		t.Errorf("renew: %v, %v", kept, err)
 	}
-	failure := reportOn(held[1], worker.Fail)
+	failure := reportOn(held[1], task.Fail)
 	failure.DelaySet = true
-	verdicts, more, err := exchange(1, reportOn(held[0], worker.Succeed), failure)
+	verdicts, more, err := exchange(1, reportOn(held[0], task.Succeed), failure)
 	if err != nil || fmt.Sprint(verdicts) != "[ok ok]" || len(more) != 1 {
 		t.Errorf("exchange: %v, %d tasks, %v", verdicts, len(more), err)
 	}
@@ -81,17 +81,17 @@ func TestFullRedisRefusesNewTasksAndDrains(t *testing.T) {
 		t.Errorf("stop: %+v, %v", c, err)
 	}
 	on := true
-	if err := s.Configure(ctx, worker.Setting{Scope: worker.QueueScope, Name: "default", Pause: &on}); err != nil {
+	if err := s.Configure(ctx, task.Setting{Scope: task.QueueScope, Name: "default", Pause: &on}); err != nil {
 		t.Errorf("pause: %v", err)
 	}
 	if u, err := s.Maintain(ctx, "r"); err != nil || u.Busy {
 		t.Errorf("maintenance: %+v, %v", u, err)
 	}
-	if _, err := s.Join(ctx, worker.Registration{Replica: "late", Lease: time.Minute}); err != nil {
+	if _, err := s.Join(ctx, task.Registration{Replica: "late", Lease: time.Minute}); err != nil {
 		t.Errorf("join: %v", err)
 	}
 	st, err := s.Stats(ctx)
-	if err != nil || st.Enqueued != 5 || st.Scheduled != 0 || st.Ended[worker.Succeeded] != 1 || st.Ended[worker.Stopped] != 1 {
+	if err != nil || st.Enqueued != 5 || st.Scheduled != 0 || st.Ended[task.Succeeded] != 1 || st.Ended[task.Stopped] != 1 {
 		t.Errorf("stats %+v, %v", st, err)
 	}
 }
@@ -101,11 +101,11 @@ func TestReplicaThatThePoolForgotGetsNothing(t *testing.T) {
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	enqueue(t, s, worker.Spec{Kind: "k"})
-	if _, _, err := exchange(1); !errors.Is(err, worker.ErrNotJoined) {
+	enqueue(t, s, task.Spec{Kind: "k"})
+	if _, _, err := exchange(1); !errors.Is(err, task.ErrNotJoined) {
 		t.Errorf("claim: %v, want ErrNotJoined", err)
 	}
-	if _, err := s.Renew(t.Context(), worker.Renewal{Replica: "r", Lease: time.Minute}); !errors.Is(err, worker.ErrNotJoined) {
+	if _, err := s.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Minute}); !errors.Is(err, task.ErrNotJoined) {
 		t.Errorf("renew: %v, want ErrNotJoined", err)
 	}
 	if rs, err := s.Replicas(t.Context()); err != nil || len(rs) != 0 {
@@ -119,21 +119,21 @@ func TestReplicaThatThePoolForgotGetsNothing(t *testing.T) {
 
 func TestSameIDAgainHasANewFence(t *testing.T) {
 	_, s, exchange := troubled(t)
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "nightly"})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "nightly"})
 	_, first, err := exchange(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := reportOn(first[0], worker.Succeed)
-	if v, _, err := exchange(0, report); err != nil || v[0] != worker.Accepted {
+	report := reportOn(first[0], task.Succeed)
+	if v, _, err := exchange(0, report); err != nil || v[0] != task.Accepted {
 		t.Fatal(v, err)
 	}
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "nightly"})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "nightly"})
 	_, second, err := exchange(1)
 	if err != nil || len(second) != 1 || second[0].Attempt != 1 {
 		t.Fatal(second, err)
 	}
-	if v, _, err := exchange(0, report); err != nil || v[0] != worker.LeaseLost {
+	if v, _, err := exchange(0, report); err != nil || v[0] != task.LeaseLost {
 		t.Errorf("report of the earlier task: %v, %v, want lost", v, err)
 	}
 	if st, _ := s.Stats(t.Context()); st.Running != 1 {
@@ -144,10 +144,10 @@ func TestSameIDAgainHasANewFence(t *testing.T) {
 func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 	rdb, s, exchange := troubled(t)
 	one := 1
-	if err := s.Configure(t.Context(), worker.Setting{Scope: worker.GroupScope, Name: "g", Limit: &one}); err != nil {
+	if err := s.Configure(t.Context(), task.Setting{Scope: task.GroupScope, Name: "g", Limit: &one}); err != nil {
 		t.Fatal(err)
 	}
-	enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Group: "g"}, worker.Spec{Kind: "k", ID: "b", Group: "g"})
+	enqueue(t, s, task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"})
 	_, got, err := exchange(2)
 	if err != nil || len(got) != 1 {
 		t.Fatal(got, err)
@@ -167,7 +167,7 @@ func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 
 // bad is the record of a task that something else has overwritten.
 func TestSpoiledRecordBlocksNoOtherTask(t *testing.T) {
-	spec := worker.Spec{Kind: "k", ID: "bad", Timeout: time.Minute, MaxAttempts: 3, TTL: time.Hour, Deadline: 2 * time.Hour, Headers: map[string]string{"h": "v"}}
+	spec := task.Spec{Kind: "k", ID: "bad", Timeout: time.Minute, MaxAttempts: 3, TTL: time.Hour, Deadline: 2 * time.Hour, Headers: map[string]string{"h": "v"}}
 	for _, c := range [][2]string{
 		{"timeout_ms=60000", "timeout_ms=5m"}, {"max_attempts=3", "max_attempts=x"}, {"deadline_at=", "deadline_at=soon"}, {"expires_at=", "expires_at=soon"},
 		{"headers=", "headers=["}, {"w0 1", "w0 x"}, {"w0 ", "z0 "}, {"w0 ", "w9 "}, {" k - ", " "}, {" k - ", "  "}, {"\n", ""}, {"w0 ", ""}, {"timeout_ms=60000", "="},
@@ -175,22 +175,22 @@ func TestSpoiledRecordBlocksNoOtherTask(t *testing.T) {
 	} {
 		t.Run(c[1], func(t *testing.T) {
 			rdb, s, exchange := troubled(t)
-			enqueue(t, s, worker.Spec{Kind: "k", ID: "a"}, spec, worker.Spec{Kind: "k", ID: "c"})
+			enqueue(t, s, task.Spec{Kind: "k", ID: "a"}, spec, task.Spec{Kind: "k", ID: "c"})
 			p := site{rdb: rdb, prefix: "lts:{p}:"}
 			p.rewrite(t, "bad", c[0], c[1])
 			_, got, err := exchange(3)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var reports []worker.Report
-			for _, task := range got {
-				reports = append(reports, reportOn(task, worker.Succeed))
+			var reports []task.Report
+			for _, tk := range got {
+				reports = append(reports, reportOn(tk, task.Succeed))
 			}
 			verdicts, _, err := exchange(3, reports...)
 			if err != nil || strings.Count(fmt.Sprint(verdicts), "ok") != len(got) || len(got) < 2 {
 				t.Errorf("%d tasks, verdicts %v, %v", len(got), verdicts, err)
 			}
-			if st, err := s.Stats(t.Context()); err != nil || st.Ended[worker.Succeeded] != int64(len(got)) || st.Running != 0 {
+			if st, err := s.Stats(t.Context()); err != nil || st.Ended[task.Succeeded] != int64(len(got)) || st.Running != 0 {
 				t.Errorf("stats %+v, %v", st, err)
 			}
 			if _, err := s.Get(t.Context(), "bad"); err != nil {
@@ -212,8 +212,8 @@ func TestMissingRightsAreReportedBeforeAnythingIsWritten(t *testing.T) {
 	half := redis.NewClient(&redis.Options{Addr: rdb.Options().Addr, Username: "half", Password: "pw"})
 	t.Cleanup(func() { half.Close() })
 	s := redisstore.New(half, "p")
-	_, joining := s.Join(t.Context(), worker.Registration{Replica: "h", Lease: time.Minute})
-	_, enqueueing := s.Enqueue(t.Context(), []worker.Spec{{Kind: "k"}})
+	_, joining := s.Join(t.Context(), task.Registration{Replica: "h", Lease: time.Minute})
+	_, enqueueing := s.Enqueue(t.Context(), []task.Spec{{Kind: "k"}})
 	for what, err := range map[string]error{"join": joining, "enqueue": enqueueing, "check": s.Check(t.Context())} {
 		if err == nil || !strings.Contains(err.Error(), "XADD") || !strings.Contains(err.Error(), "ACL") {
 			t.Errorf("%s: %v, want one that names XADD and the ACL", what, err)
@@ -248,13 +248,13 @@ func TestSpoiledClaimIsTakenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rdb, s, exchange := troubled(t)
 			ctx := t.Context()
-			enqueue(t, s, worker.Spec{Kind: "k", ID: "a", Headers: map[string]string{"h": "1"}})
+			enqueue(t, s, task.Spec{Kind: "k", ID: "a", Headers: map[string]string{"h": "1"}})
 			_, held, err := exchange(1)
 			if err != nil || len(held) != 1 {
 				t.Fatal(held, err)
 			}
 			spoil(rdb, held[0].Fence)
-			if _, err := s.Renew(ctx, worker.Renewal{Replica: "r", Lease: time.Millisecond, Grace: time.Millisecond, Held: heldBy(held...)}); err != nil {
+			if _, err := s.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Millisecond, Grace: time.Millisecond, Held: heldBy(held...)}); err != nil {
 				t.Error(err)
 			}
 			for range 50 {
@@ -270,10 +270,10 @@ func TestSpoiledClaimIsTakenBack(t *testing.T) {
 			if err != nil || len(again) != 1 || again[0].Fence <= held[0].Fence {
 				t.Fatalf("claimed %+v, %v", again, err)
 			}
-			if v, _, err := exchange(0, reportOn(held[0], worker.Succeed)); err != nil || v[0] != worker.LeaseLost {
+			if v, _, err := exchange(0, reportOn(held[0], task.Succeed)); err != nil || v[0] != task.LeaseLost {
 				t.Errorf("the report of the first attempt: %v, %v", v, err)
 			}
-			if v, _, err := exchange(0, reportOn(again[0], worker.Succeed)); err != nil || v[0] != worker.Accepted {
+			if v, _, err := exchange(0, reportOn(again[0], task.Succeed)); err != nil || v[0] != task.Accepted {
 				t.Errorf("the report of the second attempt: %v, %v", v, err)
 			}
 		})
@@ -289,7 +289,7 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 			rdb, s, exchange := troubled(t)
 			ctx := t.Context()
 			for range 14 {
-				enqueue(t, s, worker.Spec{Kind: "k"})
+				enqueue(t, s, task.Spec{Kind: "k"})
 			}
 			if _, held, err := exchange(9); err != nil || len(held) != 5 {
 				t.Fatalf("%d started, %v, want the limit of 5", len(held), err)
@@ -302,8 +302,8 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 			if _, err := s.Maintain(ctx, "r"); err != nil {
 				t.Fatal(err)
 			}
-			enqueue(t, redisstore.New(rdb, "p"), worker.Spec{Kind: "k"})
-			if _, held, err := exchange(9); !errors.Is(err, worker.ErrNotJoined) {
+			enqueue(t, redisstore.New(rdb, "p"), task.Spec{Kind: "k"})
+			if _, held, err := exchange(9); !errors.Is(err, task.ErrNotJoined) {
 				t.Fatalf("%d started, %v, want ErrNotJoined", len(held), err)
 			}
 			join(t, s)
@@ -317,14 +317,14 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 func TestForeignScoresSpoilNoTask(t *testing.T) {
 	for _, score := range []float64{-1, 0.5, 1e17} {
 		rdb, s, exchange := troubled(t)
-		enqueue(t, s, worker.Spec{Kind: "k", ID: "a"})
+		enqueue(t, s, task.Spec{Kind: "k", ID: "a"})
 		rdb.ZAdd(t.Context(), "lts:{p}:wait:default", redis.Z{Score: score, Member: "a"})
 		_, held, err := exchange(1)
 		if err != nil || len(held) != 1 {
 			t.Fatal(held, err)
 		}
-		verdicts, _, err := exchange(0, reportOn(held[0], worker.Succeed))
-		if err != nil || verdicts[0] != worker.Accepted {
+		verdicts, _, err := exchange(0, reportOn(held[0], task.Succeed))
+		if err != nil || verdicts[0] != task.Accepted {
 			t.Errorf("score %v: verdicts %v, %v", score, verdicts, err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // wreck is a pool with a task in every state, in replica "r". Its limit of 100 makes
@@ -22,24 +22,24 @@ type wreck struct {
 }
 
 // wreckQueues are the queues that replica "r" serves.
-var wreckQueues = map[string]worker.QueueConfig{"default": {Workers: 9}, "q": {Workers: 9}, "q2": {Workers: 9}}
+var wreckQueues = map[string]task.QueueConfig{"default": {Workers: 9}, "q": {Workers: 9}, "q2": {Workers: 9}}
 
 func newWreck(t *testing.T, rdb *redis.Client) *wreck {
 	w := &wreck{site: newSite(t, rdb), t: t}
 	w.joinAgain()
-	w.limit(worker.GroupScope, "g", 1)
-	w.limit(worker.PoolScope, "", 100)
+	w.limit(task.GroupScope, "g", 1)
+	w.limit(task.PoolScope, "", 100)
 	keep := time.Hour
-	w.enqueue(worker.Spec{ID: "run", Group: "g", Unique: "u-run", Priority: 100, Deadline: time.Hour},
-		worker.Spec{ID: "halt", Priority: 99},
-		worker.Spec{ID: "fail", Priority: 90, MaxAttempts: 1}, worker.Spec{ID: "done", Priority: 80, Retain: &keep})
+	w.enqueue(task.Spec{ID: "run", Group: "g", Unique: "u-run", Priority: 100, Deadline: time.Hour},
+		task.Spec{ID: "halt", Priority: 99},
+		task.Spec{ID: "fail", Priority: 90, MaxAttempts: 1}, task.Spec{ID: "done", Priority: 80, Retain: &keep})
 	got := w.claim(4)
-	w.exchange(nil, reportOn(got[2], worker.Fail), reportOn(got[3], worker.Succeed))
+	w.exchange(nil, reportOn(got[2], task.Fail), reportOn(got[3], task.Succeed))
 	if _, err := w.store.Stop(t.Context(), "enough", "halt"); err != nil {
 		t.Fatal(err)
 	}
-	w.enqueue(worker.Spec{ID: "wait", Unique: "u"}, worker.Spec{ID: "wait2", TTL: time.Hour}, worker.Spec{ID: "parked", Group: "g"},
-		worker.Spec{ID: "later", Delay: time.Hour}, worker.Spec{ID: "other", Queue: "q"})
+	w.enqueue(task.Spec{ID: "wait", Unique: "u"}, task.Spec{ID: "wait2", TTL: time.Hour}, task.Spec{ID: "parked", Group: "g"},
+		task.Spec{ID: "later", Delay: time.Hour}, task.Spec{ID: "other", Queue: "q"})
 	w.findsNothing()
 	return w
 }
@@ -53,51 +53,51 @@ func (w *wreck) must(err error) {
 
 func (w *wreck) joinAgain() {
 	w.t.Helper()
-	_, err := w.store.Join(w.t.Context(), worker.Registration{
-		Replica: "r", Lease: time.Hour, Queues: wreckQueues, Kinds: map[string]worker.Policy{"k": {}}})
+	_, err := w.store.Join(w.t.Context(), task.Registration{
+		Replica: "r", Lease: time.Hour, Queues: wreckQueues, Kinds: map[string]task.Policy{"k": {}}})
 	w.must(err)
 }
 
-func (w *wreck) limit(scope worker.Scope, name string, n int) {
+func (w *wreck) limit(scope task.Scope, name string, n int) {
 	w.t.Helper()
-	w.must(w.store.Configure(w.t.Context(), worker.Setting{Scope: scope, Name: name, Limit: &n}))
+	w.must(w.store.Configure(w.t.Context(), task.Setting{Scope: scope, Name: name, Limit: &n}))
 }
 
-func (w *wreck) enqueue(specs ...worker.Spec) {
+func (w *wreck) enqueue(specs ...task.Spec) {
 	w.t.Helper()
 	w.site.enqueue(w.t, specs...)
 }
 
-func (w *wreck) exchange(claims []worker.Claim, reports ...worker.Report) worker.Exchanged {
+func (w *wreck) exchange(claims []task.Claim, reports ...task.Report) task.Exchanged {
 	w.t.Helper()
 	got, err := w.tryExchange(claims, reports...)
 	w.must(err)
 	return got
 }
 
-func (w *wreck) tryExchange(claims []worker.Claim, reports ...worker.Report) (worker.Exchanged, error) {
+func (w *wreck) tryExchange(claims []task.Claim, reports ...task.Report) (task.Exchanged, error) {
 	w.calls++
-	return w.store.Exchange(w.t.Context(), worker.Exchange{Replica: "r", Lane: 1, Call: w.calls, Lease: time.Hour,
+	return w.store.Exchange(w.t.Context(), task.Exchange{Replica: "r", Lane: 1, Call: w.calls, Lease: time.Hour,
 		Grace: time.Second, Reports: reports, Claims: claims})
 }
 
 // claim takes up to n tasks of a queue, in the order of their start.
-func (w *wreck) claim(n int, queues ...string) []*worker.Task {
+func (w *wreck) claim(n int, queues ...string) []*task.Task {
 	w.t.Helper()
 	queue := "default"
 	if len(queues) > 0 {
 		queue = queues[0]
 	}
-	return tasksOf(w.exchange([]worker.Claim{{Queue: queue, N: n}}))
+	return tasksOf(w.exchange([]task.Claim{{Queue: queue, N: n}}))
 }
 
 // find returns what is broken and not out of the way.
-func (w *wreck) find(fix bool) []worker.Finding {
+func (w *wreck) find(fix bool) []task.Finding {
 	w.t.Helper()
 	found, err := w.store.WalkKeys(w.t.Context(), fix)
 	w.must(err)
-	return slices.DeleteFunc(found, func(f worker.Finding) bool {
-		return f.Severity == worker.SeverityOK || f.Severity == worker.SeverityNote || f.Code == "quarantined"
+	return slices.DeleteFunc(found, func(f task.Finding) bool {
+		return f.Severity == task.SeverityOK || f.Severity == task.SeverityNote || f.Code == "quarantined"
 	})
 }
 
@@ -134,14 +134,14 @@ func (w *wreck) score(name, member string) float64 {
 // in is a time from now on as the pool's keys have it.
 func (w *wreck) in(d time.Duration) float64 { return float64(w.now(w.t).Add(d).UnixMilli()) }
 
-func (w *wreck) task(id string) *worker.Task {
+func (w *wreck) task(id string) *task.Task {
 	w.t.Helper()
 	got, err := w.store.Get(w.t.Context(), id)
 	w.must(err)
 	return got[0]
 }
 
-func (w *wreck) state(id string) worker.State {
+func (w *wreck) state(id string) task.State {
 	w.t.Helper()
 	if t := w.task(id); t != nil {
 		return t.State
@@ -166,7 +166,7 @@ func (w *wreck) class() string {
 	return w.rdb.HGet(w.t.Context(), w.prefix+"replica:r", "class").Val()
 }
 
-func (w *wreck) maintain() worker.Upkeep {
+func (w *wreck) maintain() task.Upkeep {
 	w.t.Helper()
 	w.do("DEL", "lock:maintenance")
 	u, err := w.store.Maintain(w.t.Context(), "keeper")
@@ -181,29 +181,29 @@ var wreckTasks = []string{"run", "halt", "wait", "wait2", "parked", "other"}
 // them and nothing is broken.
 func (w *wreck) works() {
 	w.t.Helper()
-	var claims []worker.Claim
+	var claims []task.Claim
 	for q := range wreckQueues {
-		claims = append(claims, worker.Claim{Queue: q, N: 9})
+		claims = append(claims, task.Claim{Queue: q, N: 9})
 	}
 	w.maintain()
-	var last worker.Exchanged
+	var last task.Exchanged
 	for range 8 {
 		tasks, err := w.store.Get(w.t.Context(), wreckTasks...)
 		w.must(err)
-		var reports []worker.Report
+		var reports []task.Report
 		live := 0
 		for _, t := range tasks {
 			if t != nil && !t.State.Terminal() {
 				live++
-				if t.State == worker.Running {
-					reports = append(reports, reportOn(t, worker.Succeed))
+				if t.State == task.Running {
+					reports = append(reports, reportOn(t, task.Succeed))
 				}
 			}
 		}
 		if live == 0 {
 			break
 		}
-		if last, err = w.tryExchange(claims, reports...); errors.Is(err, worker.ErrNotJoined) {
+		if last, err = w.tryExchange(claims, reports...); errors.Is(err, task.ErrNotJoined) {
 			w.joinAgain()
 		} else {
 			w.must(err)
@@ -223,7 +223,7 @@ func (w *wreck) works() {
 	w.findsNothing()
 }
 
-func codes(found []worker.Finding) string {
+func codes(found []task.Finding) string {
 	var all []string
 	for _, f := range found {
 		all = append(all, f.Code)

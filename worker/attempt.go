@@ -4,23 +4,25 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // attempt is one execution of a task by this replica.
 type attempt struct {
 	claim  *claim
-	task   *Task
-	handle Handler // nil for a task that is given back without a start
+	task   *task.Task
+	handle task.Handler // nil for a task that is given back without a start
 	ctx    lazyContext
 
 	// Guarded by the replica's mutex.
-	rep          Report    // from the end of the attempt until it is sent
-	slowAt       time.Time // when the soft timeout passes; zero for none, or passed
-	graceAt      time.Time // when a cancelled handler is given up; zero while it is not cancelled
-	returned     bool      // the handler has returned
-	abandoned    bool      // the handler has been given up; its slot stays taken until it returns
-	acknowledged bool      // the store has answered its report
-	dropped      bool      // it has been counted as dropped
+	rep          task.Report // from the end of the attempt until it is sent
+	slowAt       time.Time   // when the soft timeout passes; zero for none, or passed
+	graceAt      time.Time   // when a cancelled handler is given up; zero while it is not cancelled
+	returned     bool        // the handler has returned
+	abandoned    bool        // the handler has been given up; its slot stays taken until it returns
+	acknowledged bool        // the store has answered its report
+	dropped      bool        // it has been counted as dropped
 
 	// What the handler reports while it runs has a mutex of its own, so that a handler
 	// that reports often delays nothing else.
@@ -51,7 +53,7 @@ func (a *attempt) run() {
 }
 
 // finish takes in the report of a handler that returned.
-func (r *Replica) finish(a *attempt, rep Report) {
+func (r *Replica) finish(a *attempt, rep task.Report) {
 	c := a.claim
 	r.mu.Lock()
 	a.returned = true
@@ -68,7 +70,7 @@ func (r *Replica) finish(a *attempt, rep Report) {
 		// replica yet, giving it back saves it the wait for the end of its lease.
 		r.held.handlerEnded(c)
 		if !c.refused {
-			c.lane.send(a, a.released(CodeReleased, 0))
+			c.lane.send(a, a.released(task.CodeReleased, 0))
 		}
 	default:
 		r.held.handlerEnded(c)
@@ -85,13 +87,13 @@ func (r *Replica) finish(a *attempt, rep Report) {
 	switch {
 	case dropped: // it was logged when it was given up
 		r.log().Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
-	case rep.Op == Fail:
+	case rep.Op == task.Fail:
 		r.log().Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
 	}
 }
 
 // giveBack releases a task that was never started. The caller holds the replica's mutex.
-func (a *attempt) giveBack(code Code, delay time.Duration) {
+func (a *attempt) giveBack(code task.Code, delay time.Duration) {
 	a.returned = true
 	a.claim.lane.send(a, a.released(code, delay))
 }
@@ -126,19 +128,8 @@ func (r *Replica) abandon(a *attempt) {
 	}
 }
 
-// LeaseLost is closed when another replica may run the task from now on: the lease
-// of the attempt was lost, or its handler was given up after Config.StopGrace. A context
-// keeps its first cause, so that the context of a handler that was stopped, has timed
-// out or is being shut down does not change to ErrLeaseLost: use this to detect a lease
-// lost later. A handler that takes time to end after its context was cancelled, or
-// leaves a grace to what it has started, must end both as soon as this is closed. If
-// the cause is ErrLeaseLost, it is closed when the context ends. It is nil on a task
-// that no replica runs.
-func (t *Task) LeaseLost() <-chan struct{} {
-	a := t.attempt
-	if a == nil {
-		return nil
-	}
+// LeaseLost implements Execution.
+func (a *attempt) LeaseLost() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.passed == nil {
@@ -148,6 +139,17 @@ func (t *Task) LeaseLost() <-chan struct{} {
 		}
 	}
 	return a.passed
+}
+
+// SetProgress implements Execution.
+func (a *attempt) SetProgress(progress []byte) { a.note(func() { a.progress = progress }) }
+
+// SetLog implements Execution.
+func (a *attempt) SetLog(b []byte) {
+	tail := cutTail(string(b[max(0, len(b)-task.MaxLogLen):]), task.MaxLogLen)
+	a.mu.Lock()
+	a.log = tail
+	a.mu.Unlock()
 }
 
 // pass notes that another replica may run the task from now on.
@@ -173,16 +175,16 @@ func (a *attempt) note(change func()) {
 }
 
 // takeNews returns what is to be sent, and whether there is anything.
-func (a *attempt) takeNews() (n News, any bool) {
+func (a *attempt) takeNews() (n task.News, any bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n = News{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
+	n = task.News{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
 	a.progress, a.slow, a.listed = nil, false, false
 	return n, n.Progress != nil || n.Slow
 }
 
 // resend puts back what could not be sent, as far as nothing newer has come.
-func (a *attempt) resend(n News) {
+func (a *attempt) resend(n task.News) {
 	a.note(func() {
 		if a.progress == nil {
 			a.progress = n.Progress

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // benchStore hands out tasks as fast as it is asked, so that a benchmark sees
@@ -25,11 +27,11 @@ type benchStore struct {
 	ids         []string
 }
 
-func (s *benchStore) Exchange(_ context.Context, x Exchange) (got Exchanged, err error) {
+func (s *benchStore) Exchange(_ context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trips++
-	got.Verdicts = slices.Repeat([]Verdict{Accepted}, len(x.Reports))
+	got.Verdicts = slices.Repeat([]task.Verdict{task.Accepted}, len(x.Reports))
 	got.Short = make([]bool, len(x.Claims))
 	for i, c := range x.Claims {
 		n := min(c.N, s.left)
@@ -38,9 +40,9 @@ func (s *benchStore) Exchange(_ context.Context, x Exchange) (got Exchanged, err
 		if n == 0 {
 			continue
 		}
-		tasks := make([]Task, n)
+		tasks := make([]task.Task, n)
 		s.fence++
-		claimed := Claimed{Queue: c.Queue, Fence: s.fence, Left: DefaultTimeout, Tasks: make([]*Task, n)}
+		claimed := task.Claimed{Queue: c.Queue, Fence: s.fence, Left: task.DefaultTimeout, Tasks: make([]*task.Task, n)}
 		for j := range tasks {
 			tasks[j].ID, tasks[j].Kind = s.ids[j], "noop"
 			claimed.Tasks[j] = &tasks[j]
@@ -54,19 +56,19 @@ func (s *benchStore) Exchange(_ context.Context, x Exchange) (got Exchanged, err
 	return got, nil
 }
 
-func (s *benchStore) Listen(ctx context.Context, _ string, _ time.Duration) (Signal, error) {
+func (s *benchStore) Listen(ctx context.Context, _ string, _ time.Duration) (task.Signal, error) {
 	select {
 	case <-s.bell:
-		return Signal{Bell: true}, nil
+		return task.Signal{Bell: true}, nil
 	case <-s.ready:
-		return Signal{Queue: DefaultQueue}, nil
+		return task.Signal{Queue: task.DefaultQueue}, nil
 	case <-ctx.Done():
-		return Signal{}, ctx.Err()
+		return task.Signal{}, ctx.Err()
 	}
 }
 
-func (s *benchStore) Renew(_ context.Context, r Renewal) (Renewed, error) {
-	return Renewed{Verdicts: slices.Repeat([]Verdict{Kept}, len(r.Held))}, nil
+func (s *benchStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
+	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
 func (s *benchStore) Ring(context.Context, string) error { poke(s.bell); return nil }
@@ -78,7 +80,7 @@ func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
 	for i := range s.ids {
 		s.ids[i] = "task-" + strconv.Itoa(i)
 	}
-	r, err := New(s, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: slots}}, Logger: slog.New(slog.DiscardHandler)})
+	r, err := New(s, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: slots}}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // reportSlack is how far past the grace a lease may reach, so that the report of
@@ -33,7 +35,7 @@ type claim struct {
 // passed.
 func (c *claim) left(now time.Time) time.Duration {
 	if c.bound.IsZero() {
-		return Forever
+		return task.Forever
 	}
 	return c.bound.Sub(now)
 }
@@ -60,14 +62,14 @@ type holdings struct {
 
 // acknowledge notes the verdict on the report of an attempt. It reports whether that is
 // a refusal which has to be logged: an attempt that was given up has been.
-func (h *holdings) acknowledge(a *attempt, v Verdict) (refused bool) {
+func (h *holdings) acknowledge(a *attempt, v task.Verdict) (refused bool) {
 	c := a.claim
 	a.acknowledged = true
 	c.open--
 	if c.open == 0 && h.live[c.fence] == c {
 		delete(h.live, c.fence)
 	}
-	refused = (v == LeaseLost || v == Gone) && a.handle != nil && !a.dropped && !a.abandoned
+	refused = (v == task.LeaseLost || v == task.Gone) && a.handle != nil && !a.dropped && !a.abandoned
 	if refused {
 		h.dropped++
 	}
@@ -92,7 +94,7 @@ func (r *Replica) margin() time.Duration {
 // accept takes in a claim of the answer to an exchange: its tasks are started, or given
 // back if that would be too late. current is false if the pool has forgotten the replica
 // since the claim was made. The caller holds the mutex.
-func (l *lane) accept(got *Claimed, storeNow, sent, now time.Time, current bool) {
+func (l *lane) accept(got *task.Claimed, storeNow, sent, now time.Time, current bool) {
 	r := l.r
 	q, ours := r.queues.byName[got.Queue]
 	if !ours {
@@ -108,7 +110,7 @@ func (l *lane) accept(got *Claimed, storeNow, sent, now time.Time, current bool)
 	}
 	c.next = c.leaseEnd.Add(-r.margin())
 	late := !current || !ours || r.phase != serving || !now.Before(c.next)
-	if got.Left != Forever {
+	if got.Left != task.Forever {
 		c.bound = sent.Add(got.Left)
 		late = late || !now.Before(c.bound)
 		c.next = earlier(c.next, c.bound)
@@ -121,16 +123,17 @@ func (l *lane) accept(got *Claimed, storeNow, sent, now time.Time, current bool)
 	for i, t := range got.Tasks {
 		a := &c.attempts[i]
 		a.claim, a.task, a.ctx.base = c, t, r.base
-		t.Fence, t.TimeLeft, t.attempt = got.Fence, got.Left, a
+		t.Fence, t.TimeLeft = got.Fence, got.Left
+		t.Bind(a)
 		h, known := r.handlers[t.Kind]
 		if t.Broken != nil {
 			h, known = refuse, true
 		}
 		switch {
 		case late:
-			a.giveBack(CodeReleased, 0)
+			a.giveBack(task.CodeReleased, 0)
 		case !known:
-			a.giveBack(CodeNoHandler, elsewhere())
+			a.giveBack(task.CodeNoHandler, elsewhere())
 			l.unknown = append(l.unknown, t)
 		default:
 			a.handle = h
@@ -151,8 +154,8 @@ func (l *lane) accept(got *Claimed, storeNow, sent, now time.Time, current bool)
 }
 
 // refuse stands in for the handler of a task whose record could not be read.
-func refuse(_ context.Context, t *Task) ([]byte, error) {
-	return nil, BadPayload(t.Broken)
+func refuse(_ context.Context, t *task.Task) ([]byte, error) {
+	return nil, task.BadPayload(t.Broken)
 }
 
 // lose cancels what runs of a claim whose lease has ended. The caller holds the mutex.
@@ -165,14 +168,14 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 	for i := range c.attempts {
 		if a := &c.attempts[i]; !a.returned && !a.abandoned {
 			a.pass()
-			r.stop(a, ErrLeaseLost, now)
+			r.stop(a, task.ErrLeaseLost, now)
 		}
 	}
 }
 
 // stopAttempts cancels the attempts that were asked to stop, as far as they run here.
 // The caller holds the mutex.
-func (r *Replica) stopAttempts(stops []Attempt, now time.Time) {
+func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 	for _, s := range stops {
 		c := r.held.live[s.Fence]
 		if c == nil {
@@ -180,7 +183,7 @@ func (r *Replica) stopAttempts(stops []Attempt, now time.Time) {
 		}
 		for i := range c.attempts {
 			if a := &c.attempts[i]; a.task.ID == s.ID {
-				r.stop(a, ErrStopped, now)
+				r.stop(a, task.ErrStopped, now)
 				break
 			}
 		}

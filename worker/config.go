@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The defaults of a replica's Config.
@@ -36,14 +38,17 @@ type Config struct {
 	// tasks of the queue this replica runs at once (default: GOMAXPROCS; at most
 	// MaxWorkers), Limit how many all replicas together may (default: what is set in
 	// the pool already, at first no limit).
-	Queues map[string]QueueConfig
+	Queues map[string]task.QueueConfig
 	// Policies are the defaults of single kinds of task: timeout, attempts,
 	// backoff. They are published for the kinds that have a handler here, so that
 	// whoever enqueues need not know them. Default: the package defaults.
-	Policies map[string]Policy
-	// Limits bound how many tasks of the pool and of each group run at once over
-	// all replicas. Default: what is set in the pool already, at first no limits.
-	Limits Limits
+	Policies map[string]task.Policy
+	// Limit is how many tasks of the pool run at once over all replicas. Default: what is
+	// set in the pool already, at first no limit.
+	Limit int
+	// Groups limits the tasks of one group that run at once over all replicas. Default:
+	// what is set in the pool already, at first no limits.
+	Groups task.Groups
 
 	// Lease is how long the tasks of a replica that fell silent stay with it; it
 	// is renewed every third. From 100ms to 1h. Default: DefaultLease.
@@ -67,7 +72,7 @@ type Config struct {
 	EventAge  time.Duration
 
 	// Middleware wraps every handler; the first is the outermost. Default: none.
-	Middleware []Middleware
+	Middleware []task.Middleware
 	// Logger gets failed attempts at Info, as it gets that the replica has joined,
 	// and the replica's own troubles at Warn and Error, a kind of task without a
 	// handler among them, at most once a minute each. Nothing is logged per
@@ -81,7 +86,7 @@ type Config struct {
 func (c Config) Check() error {
 	var errs []error
 	add := func(field, format string, args ...any) {
-		errs = append(errs, &FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+		errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
 	}
 	count := func(field string, n int) {
 		if n < 0 {
@@ -99,11 +104,11 @@ func (c Config) Check() error {
 	}
 
 	if len(c.Queues) == 0 {
-		add("queues", "must name at least one queue to serve, such as %q", DefaultQueue)
+		add("queues", "must name at least one queue to serve, such as %q", task.DefaultQueue)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
-		q, at := c.Queues[name], "queues."+clip(name)
-		if err := CheckName(name); err != nil {
+		q, at := c.Queues[name], "queues."+task.Clip(name)
+		if err := task.CheckName(name); err != nil {
 			add(at, "%v", err)
 		}
 		count(at+".workers", q.Workers)
@@ -114,20 +119,20 @@ func (c Config) Check() error {
 		count(at+".max_len", q.MaxLen)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
-		at := "policies." + clip(kind)
-		if err := CheckName(kind); err != nil {
+		at := "policies." + task.Clip(kind)
+		if err := task.CheckName(kind); err != nil {
 			add(at, "%v", err)
 		}
-		errs = append(errs, c.Policies[kind].check(at)...)
+		errs = append(errs, c.Policies[kind].Check(at)...)
 	}
-	count("limits.pool", c.Limits.Pool)
-	count("limits.default_group", c.Limits.DefaultGroup)
-	for _, group := range slices.Sorted(maps.Keys(c.Limits.Groups)) {
-		at := "limits.groups." + clip(group)
-		if err := CheckName(group); err != nil {
+	count("limit", c.Limit)
+	count("groups.default_limit", c.Groups.DefaultLimit)
+	for _, group := range slices.Sorted(maps.Keys(c.Groups.Limits)) {
+		at := "groups.limits." + task.Clip(group)
+		if err := task.CheckName(group); err != nil {
 			add(at, "%v", err)
 		}
-		count(at, c.Limits.Groups[group])
+		count(at, c.Groups.Limits[group])
 	}
 
 	within("lease", c.Lease, minLease, maxLease)
@@ -135,7 +140,7 @@ func (c Config) Check() error {
 	within("stop_grace", c.StopGrace, time.Millisecond, maxGrace)
 	count("max_stuck", c.MaxStuck)
 	count("max_events", c.MaxEvents)
-	within("event_age", c.EventAge, time.Millisecond, MaxDuration)
+	within("event_age", c.EventAge, time.Millisecond, task.MaxDuration)
 	for i, m := range c.Middleware {
 		if m == nil {
 			add("middleware", "entry %d is nil", i)
@@ -144,44 +149,11 @@ func (c Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// check reports everything that is wrong with the policy, as FieldErrors whose
-// fields start with at.
-func (p Policy) check(at string) []error {
-	var errs []error
-	add := func(field, format string, args ...any) {
-		errs = append(errs, &FieldError{Field: at + "." + field, Msg: fmt.Sprintf(format, args...)})
-	}
-	switch {
-	case p.Timeout == 0, p.Timeout == Forever:
-	case p.Timeout < time.Millisecond || p.Timeout > MaxDuration:
-		add("timeout", "must be from 1ms to %v, not %v", MaxDuration, p.Timeout)
-	}
-	switch {
-	case p.SoftTimeout == 0:
-	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > MaxDuration:
-		add("soft_timeout", "must be from 1ms to %v, not %v", MaxDuration, p.SoftTimeout)
-	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
-		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
-	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:
-		add("soft_timeout", "must be shorter than the timeout (%v), not %v", p.Timeout, p.SoftTimeout)
-	}
-	if p.MaxAttempts < 0 || p.MaxAttempts > MaxMaxAttempts {
-		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxAttempts)
-	}
-	if p.MaxLost < 0 || p.MaxLost > MaxMaxAttempts {
-		add("max_lost", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxLost)
-	}
-	if err := p.Backoff.check(); err != nil {
-		add("backoff", "%v", err)
-	}
-	return errs
-}
-
 // withDefaults returns the config with every default spelled out. The maps are
 // copies: what the caller does to its own later has no effect.
 func (c Config) withDefaults() Config {
 	workers := 0
-	queues := make(map[string]QueueConfig, len(c.Queues))
+	queues := make(map[string]task.QueueConfig, len(c.Queues))
 	for name, q := range c.Queues {
 		if q.Workers == 0 {
 			q.Workers = runtime.GOMAXPROCS(0)
@@ -191,7 +163,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Queues = queues
 	c.Policies = maps.Clone(c.Policies)
-	c.Limits.Groups = maps.Clone(c.Limits.Groups)
+	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Middleware = slices.Clone(c.Middleware)
 
 	if c.Lease == 0 {

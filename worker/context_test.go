@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 type ctxKey struct{}
@@ -34,10 +36,10 @@ func TestALazyContextIsAContext(t *testing.T) {
 				if _, ok := c.Deadline(); ok {
 					t.Error("it has a deadline")
 				}
-				c.cancel(ErrStopped)
-				c.cancel(ErrTimeout)
+				c.cancel(task.ErrStopped)
+				c.cancel(task.ErrTimeout)
 				after(c)
-				if c.Err() != context.Canceled || context.Cause(c) != ErrStopped || c.Value(ctxKey{}) != "here" {
+				if c.Err() != context.Canceled || context.Cause(c) != task.ErrStopped || c.Value(ctxKey{}) != "here" {
 					t.Errorf("after: %v, %v, %v", c.Err(), context.Cause(c), c.Value(ctxKey{}))
 				}
 				if !isClosed(c.Done()) {
@@ -79,10 +81,10 @@ func TestContextsDerivedFromALazyOneEndWithIt(t *testing.T) {
 		if child.Err() != nil || timed.Err() != nil || c.Err() != nil {
 			t.Error("the end of a child has ended others")
 		}
-		c.cancel(ErrLeaseLost)
+		c.cancel(task.ErrLeaseLost)
 		for _, ctx := range []context.Context{child, timed} {
 			<-ctx.Done()
-			if ctx.Err() != context.Canceled || context.Cause(ctx) != ErrLeaseLost || ctx.Value(ctxKey{}) != "here" {
+			if ctx.Err() != context.Canceled || context.Cause(ctx) != task.ErrLeaseLost || ctx.Value(ctxKey{}) != "here" {
 				t.Errorf("a child has ended with %v, %v", ctx.Err(), context.Cause(ctx))
 			}
 		}
@@ -91,7 +93,7 @@ func TestContextsDerivedFromALazyOneEndWithIt(t *testing.T) {
 		}
 		late, cancelLate := context.WithCancel(c)
 		defer cancelLate()
-		if late.Err() == nil || context.Cause(late) != ErrLeaseLost {
+		if late.Err() == nil || context.Cause(late) != task.ErrLeaseLost {
 			t.Errorf("a child of an ended context: %v, %v", late.Err(), context.Cause(late))
 		}
 		if free := context.WithoutCancel(c); free.Err() != nil || context.Cause(free) != nil || free.Value(ctxKey{}) != "here" {
@@ -113,15 +115,15 @@ func TestALazyContextMayBeLookedAtWhileItIsCancelled(t *testing.T) {
 			child, cancel := context.WithCancel(c)
 			defer cancel()
 			<-child.Done()
-			if context.Cause(child) != ErrStopped || context.Cause(c) != ErrStopped {
+			if context.Cause(child) != task.ErrStopped || context.Cause(c) != task.ErrStopped {
 				t.Errorf("causes %v, %v", context.Cause(child), context.Cause(c))
 			}
 		}()
-		go c.cancel(ErrStopped)
+		go c.cancel(task.ErrStopped)
 		for c.Err() == nil {
 			c.Value(ctxKey{})
 		}
-		if err := context.Cause(c); err != ErrStopped {
+		if err := context.Cause(c); err != task.ErrStopped {
 			t.Errorf("cause %v", err)
 		}
 		<-done
@@ -133,12 +135,12 @@ func TestTheContextOfAHandlerEndsWhenItReturns(t *testing.T) {
 		g := newRig(t, Config{})
 		var kept, child context.Context
 		var cancel context.CancelFunc
-		g.r.Handle("job", func(ctx context.Context, _ *Task) ([]byte, error) {
+		g.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			kept = ctx
 			child, cancel = context.WithCancel(ctx)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		if kept.Err() != context.Canceled || context.Cause(kept) != context.Canceled || child.Err() != context.Canceled {
 			t.Errorf("afterwards: %v, %v, its child %v", kept.Err(), context.Cause(kept), child.Err())

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // farewellTimeout bounds how long an ending replica, whose handlers have all
@@ -78,7 +80,7 @@ func (d *drain) stopHandlers() {
 	defer d.r.mu.Unlock()
 	for _, c := range d.r.held.live {
 		for i := range c.attempts {
-			d.r.stop(&c.attempts[i], ErrShutdown, now)
+			d.r.stop(&c.attempts[i], task.ErrShutdown, now)
 		}
 	}
 }

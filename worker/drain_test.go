@@ -8,16 +8,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestADrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(20 * time.Second)
 			return nil, nil
 		})
-		g.store.putN(10, Spec{Kind: "job"})
+		g.store.putN(10, task.Spec{Kind: "job"})
 		g.run()
 		g.pass(time.Second)
 		begin := time.Now()
@@ -42,9 +44,9 @@ func TestADrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 		}
 		for i, id := range []string{"job-1", "job-2", "job-3", "job-4", "job-5", "job-6"} {
 			if i < 4 {
-				g.wantState(id, Succeeded, CodeOK)
+				g.wantState(id, task.Succeeded, task.CodeOK)
 			} else {
-				g.wantState(id, Waiting, "")
+				g.wantState(id, task.Waiting, "")
 			}
 		}
 		if len(g.store.left) != 1 {
@@ -57,30 +59,30 @@ func TestADrainGivesBackWhatDoesNotFinishInTimeWithoutAnAttempt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: 5 * time.Second})
 		var cause error
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
-			_, cause = untilCancelled(ctx, task)
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			_, cause = untilCancelled(ctx, tk)
 			return nil, cause
 		})
-		g.r.Handle("finisher", func(ctx context.Context, task *Task) ([]byte, error) {
-			untilCancelled(ctx, task)
+		g.r.Handle("finisher", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			untilCancelled(ctx, tk)
 			time.Sleep(time.Second)
 			return []byte("done after all"), nil
 		})
 		h, free := stubborn()
 		g.r.Handle("stuck", h)
-		g.store.put(Spec{ID: "job", Kind: "job"}, Spec{ID: "finisher", Kind: "finisher"}, Spec{ID: "stuck", Kind: "stuck"})
+		g.store.put(task.Spec{ID: "job", Kind: "job"}, task.Spec{ID: "finisher", Kind: "finisher"}, task.Spec{ID: "stuck", Kind: "stuck"})
 		g.run()
 		begin := time.Now()
 		err := g.end()
 		if took := time.Since(begin); err != nil || took != 15*time.Second {
 			t.Errorf("Run returned %v after %v, want nil after drain timeout and grace", err, took)
 		}
-		if cause != ErrShutdown {
+		if cause != task.ErrShutdown {
 			t.Errorf("cause is %v", cause)
 		}
-		g.wantState("job", Waiting, CodeReleased)
-		g.wantState("stuck", Waiting, CodeReleased)
-		g.wantState("finisher", Succeeded, CodeOK)
+		g.wantState("job", task.Waiting, task.CodeReleased)
+		g.wantState("stuck", task.Waiting, task.CodeReleased)
+		g.wantState("finisher", task.Succeeded, task.CodeOK)
 		if said := g.store.said("job"); len(said) != 1 || said[0].at.Sub(begin) != 5*time.Second {
 			t.Errorf("the handler that returned at once was reported %+v", said)
 		}
@@ -92,7 +94,7 @@ func TestCloseReleasesNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: time.Hour})
 		g.r.Handle("job", untilCancelled)
-		g.store.putN(4, Spec{Kind: "job"})
+		g.store.putN(4, task.Spec{Kind: "job"})
 		g.run()
 		begin := time.Now()
 		if err := g.r.Close(); err != nil {
@@ -102,7 +104,7 @@ func TestCloseReleasesNow(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		for _, id := range []string{"job-1", "job-4"} {
-			g.wantState(id, Waiting, CodeReleased)
+			g.wantState(id, task.Waiting, task.CodeReleased)
 		}
 		<-g.done
 		if g.err != nil {
@@ -115,13 +117,13 @@ func TestCloseCutsADrainShort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: time.Hour})
 		g.r.Handle("job", untilCancelled)
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.cancel()
 		g.pass(time.Minute)
-		g.wantState("x", Running, "")
+		g.wantState("x", task.Running, "")
 		g.r.Close()
-		g.wantState("x", Waiting, CodeReleased)
+		g.wantState("x", task.Waiting, task.CodeReleased)
 		<-g.done
 	})
 }
@@ -180,7 +182,7 @@ func TestGoroutinesAreGoneWhenRunReturns(t *testing.T) {
 		} {
 			g := newRig(t, Config{DrainTimeout: time.Second})
 			g.r.Handle("job", untilCancelled)
-			g.store.putN(10, Spec{Kind: "job"})
+			g.store.putN(10, task.Spec{Kind: "job"})
 			g.run()
 			g.pass(time.Second)
 			g.store.setFault(faults)
@@ -207,32 +209,32 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 		store := newFakeStore()
 		var mu sync.Mutex
 		runs := make(map[string]int)
-		store.putN(300, Spec{Kind: "job"})
+		store.putN(300, task.Spec{Kind: "job"})
 		for round := 0; ; round++ {
 			g := newRig(t, Config{DrainTimeout: 3 * time.Millisecond})
 			g.store, g.r.store = store, store
-			g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+			g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 				select {
-				case <-time.After(time.Duration(len(task.ID)+round%7) * time.Millisecond):
+				case <-time.After(time.Duration(len(tk.ID)+round%7) * time.Millisecond):
 				case <-ctx.Done():
 					return nil, context.Cause(ctx)
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				runs[task.ID]++
+				runs[tk.ID]++
 				return nil, nil
 			})
 			g.run()
 			g.pass(time.Duration(5+round%11) * time.Millisecond)
 			g.end()
 			left := 0
-			for _, task := range store.tasks {
-				switch task.State {
-				case Waiting:
+			for _, tk := range store.tasks {
+				switch tk.State {
+				case task.Waiting:
 					left++
-				case Succeeded:
+				case task.Succeeded:
 				default:
-					t.Fatalf("after round %d task %s is %s", round, task.ID, task.State)
+					t.Fatalf("after round %d task %s is %s", round, tk.ID, tk.State)
 				}
 			}
 			if left == 0 {
@@ -260,7 +262,7 @@ func TestAReplicaLeavesWhateverHangsBefore(t *testing.T) {
 			}
 			return hang
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.pass(time.Second)
 		if err := g.end(); err != nil {
 			t.Error(err)
@@ -296,11 +298,11 @@ func TestAReplicaThatEndsWhileItJoinsIsNotListed(t *testing.T) {
 func TestNoRingOfTheOwnBellArrivesAfterTheReplicaHasLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(20 * time.Second)
 			return nil, nil
 		})
-		g.store.putN(1, Spec{Kind: "job"})
+		g.store.putN(1, task.Spec{Kind: "job"})
 		g.run()
 		g.pass(time.Second)
 		g.cancel()
@@ -341,16 +343,16 @@ func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 			}
 			return none
 		})
-		g.store.putN(2, Spec{Kind: "job"})
+		g.store.putN(2, task.Spec{Kind: "job"})
 		synctest.Wait()
-		if !lost || g.store.task("job-1").State != Running {
+		if !lost || g.store.task("job-1").State != task.Running {
 			t.Fatal("the claim was not lost")
 		}
 		if err := g.end(); err != nil {
 			t.Error(err)
 		}
-		g.wantState("job-1", Waiting, CodeReleased)
-		g.wantState("job-2", Waiting, CodeReleased)
+		g.wantState("job-1", task.Waiting, task.CodeReleased)
+		g.wantState("job-2", task.Waiting, task.CodeReleased)
 	})
 }
 
@@ -359,11 +361,11 @@ func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{})
-				g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+				g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 					time.Sleep(20 * time.Second)
 					return nil, nil
 				})
-				g.store.putN(10, Spec{Kind: "job"})
+				g.store.putN(10, task.Spec{Kind: "job"})
 				g.run()
 				g.pass(time.Second)
 				if h := g.r.Health(); !h.Joined || h.Draining || h.Running != 4 || h.Slots != 4 {
@@ -388,7 +390,7 @@ func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T)
 					t.Errorf("Run returned %v, left: %v", g.err, g.store.left)
 				}
 				for _, id := range []string{"job-1", "job-2", "job-3", "job-4"} {
-					g.wantState(id, Succeeded, CodeOK)
+					g.wantState(id, task.Succeeded, task.CodeOK)
 				}
 			})
 		})

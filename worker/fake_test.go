@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // fakeStore is a small but real store in memory, on the clock of its test: it has
@@ -24,30 +26,30 @@ type fakeStore struct {
 	fence   int64          // of the newest claim
 	turn    int            // in order: where the next look for ready queues begins
 
-	replicas map[string]Registration
+	replicas map[string]task.Registration
 	idle     map[string]bool     // replicas to wake when a queue is ready
 	bells    map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "ring"
 	lanes    map[laneOf]*memory
 	drains   map[string]bool // replicas asked to drain
-	joins    []Registration
+	joins    []task.Registration
 	left     []string
 	warnings []string
-	inbox    []Spec
-	upkeep   func() Upkeep
+	inbox    []task.Spec
+	upkeep   func() task.Upkeep
 
 	calls     []call
-	exchanges []Exchange // without repetitions
-	tries     []Exchange // with them, and those that failed
-	answers   []Exchanged
+	exchanges []task.Exchange // without repetitions
+	tries     []task.Exchange // with them, and those that failed
+	answers   []task.Exchanged
 	verdicts  []verdictOf
-	renewals  []Renewal
+	renewals  []task.Renewal
 	reaped    []string
 
 	fault func(op string) fault
 }
 
 type fakeTask struct {
-	Task
+	task.Task
 	stop     bool
 	ready    bool // promoted, or never scheduled
 	released int
@@ -69,8 +71,8 @@ type laneOf struct {
 
 // memory is what the store remembers of a lane.
 type memory struct {
-	x    Exchange
-	got  Exchanged
+	x    task.Exchange
+	got  task.Exchanged
 	busy bool // an exchange is in flight
 }
 
@@ -80,8 +82,8 @@ type call struct {
 }
 
 type verdictOf struct {
-	Report
-	Verdict
+	task.Report
+	task.Verdict
 	Lane int
 	at   time.Time
 }
@@ -110,8 +112,8 @@ func newFakeStore() *fakeStore {
 		drains:   make(map[string]bool),
 		limits:   make(map[string]int),
 		fence:    1000, // no attempt has such a number
-		replicas: make(map[string]Registration),
-		upkeep:   func() Upkeep { return Upkeep{} },
+		replicas: make(map[string]task.Registration),
+		upkeep:   func() task.Upkeep { return task.Upkeep{} },
 		fault:    func(string) fault { return none },
 	}
 }
@@ -160,7 +162,7 @@ func (s *fakeStore) ring(replica, what string) {
 	s.broadcast()
 }
 
-func (s *fakeStore) Join(ctx context.Context, r Registration) ([]string, error) {
+func (s *fakeStore) Join(ctx context.Context, r task.Registration) ([]string, error) {
 	err := s.do(ctx, "join", func() {
 		s.replicas[r.Replica] = r
 		s.joins = append(s.joins, r)
@@ -169,7 +171,7 @@ func (s *fakeStore) Join(ctx context.Context, r Registration) ([]string, error) 
 }
 
 // checkExchange panics if the exchange breaks a rule.
-func (s *fakeStore) checkExchange(x Exchange, m *memory) {
+func (s *fakeStore) checkExchange(x task.Exchange, m *memory) {
 	size, n := 0, 0
 	for _, r := range x.Reports {
 		size += len(r.Result) + len(r.Error) + len(r.Log)
@@ -186,7 +188,7 @@ func (s *fakeStore) checkExchange(x Exchange, m *memory) {
 		panic("two exchanges of a lane are in flight")
 	case x.Lane != 1 && x.Lane != 2, x.Lease <= 0, x.Grace <= 0:
 		panic(fmt.Sprintf("%+v", x))
-	case len(x.Reports) > MaxReports, size > MaxReportSize && len(x.Reports) > 1, len(x.Claims) > MaxQueues, n > MaxClaim, len(x.Busy) > 4*MaxQueues:
+	case len(x.Reports) > task.MaxReports, size > task.MaxReportSize && len(x.Reports) > 1, len(x.Claims) > task.MaxQueues, n > task.MaxClaim, len(x.Busy) > 4*task.MaxQueues:
 		panic("an exchange is over a limit")
 	case x.Draining && (len(x.Claims) > 0 || x.Idle) && x.Call != m.x.Call:
 		panic("it claims while draining")
@@ -198,7 +200,7 @@ func (s *fakeStore) checkExchange(x Exchange, m *memory) {
 }
 
 // Exchange takes reports of all replicas, but gives tasks to those that have joined only.
-func (s *fakeStore) Exchange(ctx context.Context, x Exchange) (got Exchanged, err error) {
+func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	// The slices are the caller's again afterwards.
 	x.Reports, x.Claims, x.Busy = slices.Clone(x.Reports), slices.Clone(x.Claims), slices.Clone(x.Busy)
 	key := laneOf{x.Replica, x.Lane}
@@ -231,16 +233,16 @@ func (s *fakeStore) Exchange(ctx context.Context, x Exchange) (got Exchanged, er
 	defer s.mu.Unlock()
 	m.busy = false
 	if err != nil {
-		return Exchanged{}, err
+		return task.Exchanged{}, err
 	}
 	if !known {
-		return got, fmt.Errorf("exchange: %w", ErrNotJoined)
+		return got, fmt.Errorf("exchange: %w", task.ErrNotJoined)
 	}
 	return got, nil
 }
 
 // exchange is the step; the caller holds the lock.
-func (s *fakeStore) exchange(x Exchange, known bool) (got Exchanged) {
+func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 	ended := make(map[int64]bool)
 	for _, rep := range x.Reports {
 		v := s.report(rep)
@@ -277,7 +279,7 @@ func (s *fakeStore) exchange(x Exchange, known bool) (got Exchanged) {
 		for i := range s.order { // in turn
 			at := (from + i) % len(s.order)
 			q := s.order[at].Queue
-			if _, serves := s.replicas[x.Replica].Queues[q]; serves && !asked[q] && len(got.Ready) < MaxQueues && len(s.claimable(q, 1)) > 0 {
+			if _, serves := s.replicas[x.Replica].Queues[q]; serves && !asked[q] && len(got.Ready) < task.MaxQueues && len(s.claimable(q, 1)) > 0 {
 				got.Ready = append(got.Ready, q)
 				asked[q] = true
 				s.turn = at + 1
@@ -293,7 +295,7 @@ func (s *fakeStore) exchange(x Exchange, known bool) (got Exchanged) {
 }
 
 // again returns a remembered answer as it is now; the caller holds the lock.
-func (s *fakeStore) again(got Exchanged) Exchanged {
+func (s *fakeStore) again(got task.Exchanged) task.Exchanged {
 	got.Now = time.Now()
 	claims := got.Claimed
 	got.Claimed = nil
@@ -302,7 +304,7 @@ func (s *fakeStore) again(got Exchanged) Exchanged {
 		if held == nil {
 			continue
 		}
-		c.Left = Forever
+		c.Left = task.Forever
 		if !held.bound.IsZero() {
 			c.Left = time.Until(held.bound)
 		}
@@ -336,7 +338,7 @@ func (s *fakeStore) AdmitInbox(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-func (s *fakeStore) Maintain(ctx context.Context, replica string) (up Upkeep, err error) {
+func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Upkeep, err error) {
 	err = s.do(ctx, "maintain", func() {
 		up = s.upkeep()
 		up.Inbox = len(s.inbox) > 0

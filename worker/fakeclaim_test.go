@@ -6,34 +6,36 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
-func (s *fakeStore) report(rep Report) Verdict {
+func (s *fakeStore) report(rep task.Report) task.Verdict {
 	t := s.tasks[rep.ID]
 	switch {
 	case t == nil:
-		return Gone
-	case t.State != Running || t.Fence != rep.Fence:
-		return LeaseLost
+		return task.Gone
+	case t.State != task.Running || t.Fence != rep.Fence:
+		return task.LeaseLost
 	case t.Queue != rep.Queue:
 		panic(fmt.Sprintf("a task of queue %q is reported in queue %q", t.Queue, rep.Queue))
 	}
 	s.leaveClaim(t)
 	t.Code, t.Error = rep.Code, rep.Error
 	switch rep.Op {
-	case Succeed:
-		t.State, t.Result = Succeeded, rep.Result
-	case Release:
+	case task.Succeed:
+		t.State, t.Result = task.Succeeded, rep.Result
+	case task.Release:
 		t.released++
 		s.enqueue(t, rep.Delay)
-	case Fail:
-		t.State = Failed
+	case task.Fail:
+		t.State = task.Failed
 		if t.stop {
-			t.State = Stopped
+			t.State = task.Stopped
 		}
 	}
 	s.wake(t.Queue, "") // the limit of its queue may have room again
-	return Accepted
+	return task.Accepted
 }
 
 // leaveClaim takes a running task out of its claim.
@@ -47,7 +49,7 @@ func (s *fakeStore) leaveClaim(t *fakeTask) {
 
 // enqueue makes the task waiting, or scheduled.
 func (s *fakeStore) enqueue(t *fakeTask, delay time.Duration) {
-	t.State, t.DueAt, t.ready = Waiting, time.Now().Add(delay), delay <= 0
+	t.State, t.DueAt, t.ready = task.Waiting, time.Now().Add(delay), delay <= 0
 	s.order = append(s.order, t)
 	if t.ready {
 		s.wake(t.Queue, "")
@@ -113,17 +115,17 @@ func (s *fakeStore) wake(queue, but string) {
 }
 
 // claim makes one claim per bound of the attempts.
-func (s *fakeStore) claim(x Exchange, c Claim) (claimed []Claimed) {
+func (s *fakeStore) claim(x task.Exchange, c task.Claim) (claimed []task.Claimed) {
 	for _, t := range s.claimable(c.Queue, c.N) {
 		s.order = slices.DeleteFunc(s.order, func(o *fakeTask) bool { return o == t })
 		now, bound := time.Now(), time.Time{}
-		if t.Timeout > 0 && t.Timeout != Forever {
+		if t.Timeout > 0 && t.Timeout != task.Forever {
 			bound = now.Add(t.Timeout)
 		}
-		i := slices.IndexFunc(claimed, func(c Claimed) bool { return s.held[c.Fence].bound.Equal(bound) })
+		i := slices.IndexFunc(claimed, func(c task.Claimed) bool { return s.held[c.Fence].bound.Equal(bound) })
 		if i < 0 {
 			i = len(claimed)
-			claimed = append(claimed, Claimed{Queue: c.Queue, Fence: s.newClaim(x.Replica, c.Queue, x.Lease, bound), Started: now})
+			claimed = append(claimed, task.Claimed{Queue: c.Queue, Fence: s.newClaim(x.Replica, c.Queue, x.Lease, bound), Started: now})
 		}
 		s.hand(t, claimed[i].Fence)
 	}
@@ -142,22 +144,22 @@ func (s *fakeStore) hand(t *fakeTask, fence int64) {
 	c := s.held[fence]
 	c.open = append(c.open, t.ID)
 	t.Attempt++
-	t.State, t.Fence, t.Replica, t.StartedAt = Running, fence, c.replica, c.started
+	t.State, t.Fence, t.Replica, t.StartedAt = task.Running, fence, c.replica, c.started
 }
 
 // stops lists the attempts of the replica that were asked to stop.
-func (s *fakeStore) stops(replica string) (stops []Attempt) {
+func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 	for fence, c := range s.held {
 		for _, id := range c.open {
 			if c.replica == replica && s.tasks[id].stop {
-				stops = append(stops, Attempt{ID: id, Fence: fence})
+				stops = append(stops, task.Attempt{ID: id, Fence: fence})
 			}
 		}
 	}
 	return stops
 }
 
-func (s *fakeStore) Renew(ctx context.Context, r Renewal) (got Renewed, err error) {
+func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed, err error) {
 	if len(r.Held) > 250 || len(r.News) > 250 {
 		panic("a renewal is over a limit")
 	}
@@ -170,7 +172,7 @@ func (s *fakeStore) Renew(ctx context.Context, r Renewal) (got Renewed, err erro
 			got.Verdicts = append(got.Verdicts, s.renew(r, h))
 		}
 		for _, n := range r.News {
-			if t := s.tasks[n.ID]; t != nil && t.State == Running && t.Fence == n.Fence && n.Progress != nil {
+			if t := s.tasks[n.ID]; t != nil && t.State == task.Running && t.Fence == n.Fence && n.Progress != nil {
 				t.Progress = n.Progress
 			}
 		}
@@ -178,36 +180,36 @@ func (s *fakeStore) Renew(ctx context.Context, r Renewal) (got Renewed, err erro
 	})
 	switch {
 	case err != nil:
-		return Renewed{}, err
+		return task.Renewed{}, err
 	case !known:
-		err = fmt.Errorf("renew: %w", ErrNotJoined)
+		err = fmt.Errorf("renew: %w", task.ErrNotJoined)
 	case drain:
-		err = fmt.Errorf("renew: %w", ErrDrain)
+		err = fmt.Errorf("renew: %w", task.ErrDrain)
 	}
 	return got, err
 }
 
-func (s *fakeStore) renew(r Renewal, h HeldClaim) Verdict {
+func (s *fakeStore) renew(r task.Renewal, h task.HeldClaim) task.Verdict {
 	c := s.held[h.Fence]
 	if c == nil || c.replica != r.Replica {
-		return LeaseLost
+		return task.LeaseLost
 	}
 	c.leaseEnd = time.Now().Add(r.Lease)
-	if h.Left != Forever {
+	if h.Left != task.Forever {
 		c.leaseEnd = time.Now().Add(min(r.Lease, h.Left+r.Grace))
 	}
 	if h.Held >= len(c.open) {
-		return Kept
+		return task.Kept
 	}
 	if h.IDs == nil {
-		return Recount
+		return task.Recount
 	}
 	for _, id := range slices.Clone(c.open) {
 		if !slices.Contains(h.IDs, id) {
 			s.takeBack(s.tasks[id])
 		}
 	}
-	return Kept
+	return task.Kept
 }
 
 // takeBack ends a lost attempt.

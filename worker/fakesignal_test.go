@@ -4,9 +4,11 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
-func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Duration) (Signal, error) {
+func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	err := s.do(ctx, "listen", func() {})
@@ -19,20 +21,20 @@ func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Durati
 		changed := s.changed
 		s.mu.Unlock()
 		if queue, ok := strings.CutPrefix(what, "q:"); ok {
-			return Signal{Queue: queue}, nil
+			return task.Signal{Queue: queue}, nil
 		}
 		if what != "" {
-			return Signal{Bell: true, Drain: what == "drain"}, nil
+			return task.Signal{Bell: true, Drain: what == "drain"}, nil
 		}
 		select {
 		case <-changed:
 		case <-timeout.C:
-			return Signal{}, nil
+			return task.Signal{}, nil
 		case <-ctx.Done():
-			return Signal{}, ctx.Err()
+			return task.Signal{}, ctx.Err()
 		}
 	}
-	return Signal{}, err
+	return task.Signal{}, err
 }
 
 func (s *fakeStore) Ring(ctx context.Context, replica string) error {

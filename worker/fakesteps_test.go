@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // add makes a task; the caller holds the lock.
-func (s *fakeStore) add(spec Spec) {
+func (s *fakeStore) add(spec task.Spec) {
 	if spec.Queue == "" {
-		spec.Queue = DefaultQueue
+		spec.Queue = task.DefaultQueue
 	}
-	t := &fakeTask{Task: Task{Spec: spec}}
+	t := &fakeTask{Task: task.Task{Spec: spec}}
 	s.tasks[spec.ID] = t
 	s.enqueue(t, spec.Delay)
 }
 
-func (s *fakeStore) put(specs ...Spec) {
+func (s *fakeStore) put(specs ...task.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, spec := range specs {
@@ -25,7 +27,7 @@ func (s *fakeStore) put(specs ...Spec) {
 }
 
 // putQuietly makes a task whose wake-up is lost.
-func (s *fakeStore) putQuietly(spec Spec) {
+func (s *fakeStore) putQuietly(spec task.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	idle := s.idle
@@ -35,8 +37,8 @@ func (s *fakeStore) putQuietly(spec Spec) {
 }
 
 // putN makes n tasks of a kind at once, named kind-1 …
-func (s *fakeStore) putN(n int, spec Spec) {
-	specs := make([]Spec, n)
+func (s *fakeStore) putN(n int, spec task.Spec) {
+	specs := make([]task.Spec, n)
 	for i := range specs {
 		spec.ID = fmt.Sprintf("%s-%d", spec.Kind, i+1)
 		specs[i] = spec
@@ -44,7 +46,7 @@ func (s *fakeStore) putN(n int, spec Spec) {
 	s.put(specs...)
 }
 
-func (s *fakeStore) push(specs ...Spec) {
+func (s *fakeStore) push(specs ...task.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inbox = append(s.inbox, specs...)

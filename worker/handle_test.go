@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestHandlePanicsOnceTheReplicaHasRunOrIsClosed(t *testing.T) {
@@ -48,20 +50,20 @@ func TestRunRefusesBadHandlersAllAtOnceBeforeTheStoreIsTouched(t *testing.T) {
 func TestMiddlewareWrapsEveryHandlerFirstOutermost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var trail []string
-		tag := func(name string) Middleware {
-			return func(next Handler) Handler {
-				return func(ctx context.Context, task *Task) ([]byte, error) {
+		tag := func(name string) task.Middleware {
+			return func(next task.Handler) task.Handler {
+				return func(ctx context.Context, tk *task.Task) ([]byte, error) {
 					trail = append(trail, name)
-					return next(ctx, task)
+					return next(ctx, tk)
 				}
 			}
 		}
-		g := newRig(t, Config{Middleware: []Middleware{tag("outer"), tag("inner")}})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g := newRig(t, Config{Middleware: []task.Middleware{tag("outer"), tag("inner")}})
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			trail = append(trail, "handler")
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		if len(trail) != 3 || trail[0] != "outer" || trail[1] != "inner" || trail[2] != "handler" {
 			t.Errorf("called in the order %v", trail)
@@ -75,11 +77,11 @@ func TestHandlersGetTheValuesOfRunsContext(t *testing.T) {
 		type key struct{}
 		g := newRig(t, Config{})
 		var got any
-		g.r.Handle("job", func(ctx context.Context, _ *Task) ([]byte, error) {
+		g.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			got = ctx.Value(key{})
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "here"))
 		go func() { defer close(g.done); g.err = g.r.Run(ctx) }()
 		synctest.Wait()

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestHealthTellsOfAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) { return nil, nil })
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 		if h := g.r.Health(); h.Joined || h.Failing != 0 {
 			t.Errorf("before Run: %+v", h)
 		}
@@ -37,7 +39,7 @@ func TestHealthTellsOfEveryOutageOfADrain(t *testing.T) {
 		g := newRig(t, Config{Lease: time.Hour, DrainTimeout: 24 * time.Hour})
 		h, free := stubborn()
 		g.r.Handle("job", h)
-		g.store.put(Spec{ID: "x", Kind: "job", Timeout: Forever})
+		g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: task.Forever})
 		g.run()
 		g.store.setFault(func(string) fault { return fail })
 		g.pass(time.Minute)
@@ -70,7 +72,7 @@ func TestWhatADrainEndsFailsNoLongerAndIsNotSaidToWork(t *testing.T) {
 				g := newRig(t, Config{DrainTimeout: 24 * time.Hour})
 				h, free := stubborn()
 				g.r.Handle("job", h)
-				g.store.put(Spec{ID: "x", Kind: "job", Timeout: Forever})
+				g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: task.Forever})
 				g.run()
 				g.store.setFault(func(op string) fault {
 					if slices.Contains(ops, op) {
@@ -78,7 +80,7 @@ func TestWhatADrainEndsFailsNoLongerAndIsNotSaidToWork(t *testing.T) {
 					}
 					return none
 				})
-				g.store.push(Spec{ID: "y", Kind: "job"})
+				g.store.push(task.Spec{ID: "y", Kind: "job"})
 				g.pass(time.Minute)
 				if h := g.r.Health(); h.Failing < 30*time.Second {
 					t.Errorf("before the drain: %+v", h)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // joinTimeout bounds a Join, which no lease depends on.
@@ -37,7 +39,7 @@ func (m *membership) rename() {
 // join announces the replica to the pool and logs what others configured differently.
 func (m *membership) join(ctx context.Context) error {
 	r := m.r
-	kinds := make(map[string]Policy, len(r.handlers))
+	kinds := make(map[string]task.Policy, len(r.handlers))
 	for kind := range r.handlers {
 		kinds[kind] = r.cfg.Policies[kind]
 	}
@@ -47,7 +49,7 @@ func (m *membership) join(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	warnings, err := r.store.Join(ctx, Registration{
+	warnings, err := r.store.Join(ctx, task.Registration{
 		Replica:  r.ID(),
 		Host:     host,
 		PID:      os.Getpid(),
@@ -56,7 +58,8 @@ func (m *membership) join(ctx context.Context) error {
 		Up:       time.Since(r.started),
 		Queues:   r.cfg.Queues,
 		Kinds:    kinds,
-		Limits:   r.cfg.Limits,
+		Limit:    r.cfg.Limit,
+		Groups:   r.cfg.Groups,
 		MaxEvent: r.cfg.MaxEvents,
 		EventAge: r.cfg.EventAge,
 	})

@@ -7,21 +7,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAForgottenReplicaJoinsAgainUnderANewIDAndGoesOn(t *testing.T) {
 	for name, data := range map[string]bool{"its record expired": false, "the store lost its data": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{Limits: Limits{Pool: 5}, Version: "v1.2.3"})
+				g := newRig(t, Config{Limit: 5, Version: "v1.2.3"})
 				g.r.Handle("job", noop)
 				g.store.warnings = []string{"queue q: another replica says limit 6"}
 				g.run()
 				old := g.r.ID()
 				g.store.forget(data)
-				g.store.put(Spec{ID: "x", Kind: "job"})
+				g.store.put(task.Spec{ID: "x", Kind: "job"})
 				g.pass(11 * time.Second)
-				g.wantState("x", Succeeded, CodeOK)
+				g.wantState("x", task.Succeeded, task.CodeOK)
 				if len(g.store.joins) != 2 {
 					t.Fatalf("registrations: %+v, want two", g.store.joins)
 				}
@@ -37,9 +39,9 @@ func TestAForgottenReplicaJoinsAgainUnderANewIDAndGoesOn(t *testing.T) {
 					g.log.count("ERROR") != 0 {
 					t.Errorf("log: %v", g.log.lines)
 				}
-				g.store.put(Spec{ID: "y", Kind: "job"})
+				g.store.put(task.Spec{ID: "y", Kind: "job"})
 				synctest.Wait() // no time passes: it listens to its new doorbell
-				g.wantState("y", Succeeded, CodeOK)
+				g.wantState("y", task.Succeeded, task.CodeOK)
 				g.end()
 			})
 		})
@@ -48,7 +50,7 @@ func TestAForgottenReplicaJoinsAgainUnderANewIDAndGoesOn(t *testing.T) {
 
 func TestEveryJoinIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
 		g.r.Handle("job", noop)
 		g.store.setFault(func(string) fault { return fail })
 		g.run()
@@ -56,7 +58,7 @@ func TestEveryJoinIsLogged(t *testing.T) {
 			t.Errorf("it could not join: %v, log: %v", err, g.log.lines)
 		}
 
-		g = newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		g = newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
 		g.r.Handle("job", noop)
 		g.run()
 		const first, again = "INFO joined the pool slots=map[a:3 b:2]", "WARN the pool had forgotten this replica; it has joined again"
@@ -76,12 +78,12 @@ func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		var causes []error
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
-			_, err := untilCancelled(ctx, task)
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			_, err := untilCancelled(ctx, tk)
 			causes = append(causes, err)
 			return nil, err
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.pass(time.Second)
 		g.store.setFault(func(op string) fault { // the keeper is on its own
@@ -95,7 +97,7 @@ func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.
 		if n := g.store.joined(); n != 2 {
 			t.Errorf("it joined %d times, want twice", n)
 		}
-		if len(causes) != 1 || causes[0] != ErrLeaseLost || len(g.store.said("x")) > 0 {
+		if len(causes) != 1 || causes[0] != task.ErrLeaseLost || len(g.store.said("x")) > 0 {
 			t.Errorf("the handler was cancelled with %v, reports: %+v; want a lost lease and none", causes, g.store.said("x"))
 		}
 		if up := g.store.joins[1].Up; g.store.joins[0].Up != 0 || up < 5*time.Second || up > 12*time.Second {
@@ -103,7 +105,7 @@ func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.
 		}
 		g.store.setFault(func(string) fault { return none })
 		g.pass(10 * time.Minute)
-		if x := g.store.task("x"); x.State != Running || x.Attempt != 2 || x.Replica != g.r.ID() {
+		if x := g.store.task("x"); x.State != task.Running || x.Attempt != 2 || x.Replica != g.r.ID() {
 			t.Errorf("the task is %s on %s in attempt %d, want it to run here again", x.State, x.Replica, x.Attempt)
 		}
 		if n := g.store.joined(); n != 2 || g.log.count("forgotten") != 1 {
@@ -115,21 +117,21 @@ func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.
 
 func TestReportsOfTheExchangeThatFindsTheReplicaForgottenCount(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 1}}})
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return []byte("done"), nil
 		})
-		g.store.putN(3, Spec{Kind: "job"})
+		g.store.putN(3, task.Spec{Kind: "job"})
 		g.run()
 		for range 3 {
 			g.pass(500 * time.Millisecond)
 			g.store.forget(false)
 			g.pass(500 * time.Millisecond)
 		}
-		for id, task := range g.store.tasks {
-			if task.State != Succeeded || task.Attempt != 1 || string(task.Result) != "done" {
-				t.Errorf("task %s is %s after %d attempts with result %q", id, task.State, task.Attempt, task.Result)
+		for id, tk := range g.store.tasks {
+			if tk.State != task.Succeeded || tk.Attempt != 1 || string(tk.Result) != "done" {
+				t.Errorf("task %s is %s after %d attempts with result %q", id, tk.State, tk.Attempt, tk.Result)
 			}
 		}
 		if c := g.r.Counts(); c.Dropped != 0 {
@@ -145,37 +147,37 @@ func TestWhatAForgottenReplicaHeldIsDroppedInBothLanes(t *testing.T) {
 		g := newRig(t, Config{StopGrace: time.Hour})
 		g.r.store = slowStore{g.store, 100 * time.Millisecond}
 		free := make(chan struct{})
-		g.r.Handle("short", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("short", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return []byte("done"), nil
 		})
-		g.r.Handle("long", func(ctx context.Context, task *Task) ([]byte, error) {
+		g.r.Handle("long", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			<-ctx.Done()
-			if context.Cause(ctx) == ErrLeaseLost {
+			if context.Cause(ctx) == task.ErrLeaseLost {
 				<-free
 			}
 			return nil, context.Cause(ctx)
 		})
 		for i := range 2 {
-			g.store.put(Spec{ID: fmt.Sprint("short-", i), Kind: "short"}, Spec{ID: fmt.Sprint("long-", i), Kind: "long"})
+			g.store.put(task.Spec{ID: fmt.Sprint("short-", i), Kind: "short"}, task.Spec{ID: fmt.Sprint("long-", i), Kind: "long"})
 		}
 		g.run()
 		g.pass(800 * time.Millisecond)
 		old := g.r.ID()
 		g.store.forget(false)
 		g.pass(2 * time.Second)
-		for id, task := range g.store.tasks {
-			if task.State == Running && task.Replica != old {
-				t.Errorf("task %s runs on %s", id, task.Replica)
+		for id, tk := range g.store.tasks {
+			if tk.State == task.Running && tk.Replica != old {
+				t.Errorf("task %s runs on %s", id, tk.Replica)
 			}
 		}
 		if c := g.r.Counts(); c.Running != 2 || g.store.joined() != 2 {
 			t.Errorf("counts: %+v, %d joins", c, g.store.joined())
 		}
 		close(free)
-		g.store.put(Spec{ID: "after", Kind: "short"})
+		g.store.put(task.Spec{ID: "after", Kind: "short"})
 		g.pass(2 * time.Second)
-		g.wantState("after", Succeeded, CodeOK)
+		g.wantState("after", task.Succeeded, task.CodeOK)
 		for i := range 2 {
 			if said := g.store.said(fmt.Sprint("long-", i)); len(said) > 0 {
 				t.Errorf("reports: %+v", said)
@@ -196,23 +198,23 @@ func TestAClaimOfAForgottenReplicaIsGivenBackUnstarted(t *testing.T) {
 		g.r.store = store
 		g.r.Handle("job", untilCancelled)
 		var ran []string
-		g.r.Handle("quick", func(_ context.Context, task *Task) ([]byte, error) {
-			ran = append(ran, task.Replica)
+		g.r.Handle("quick", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			ran = append(ran, tk.Replica)
 			return nil, nil
 		})
-		g.store.putN(2, Spec{Kind: "job"}) // fill the first lane
+		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first lane
 		g.run()
 		store.late(2)
-		g.store.put(Spec{ID: "x", Kind: "quick"})
+		g.store.put(task.Spec{ID: "x", Kind: "quick"})
 		g.pass(100 * time.Millisecond)
 		old := g.r.ID()
-		if x := g.store.task("x"); x.State != Running || x.Replica != old {
+		if x := g.store.task("x"); x.State != task.Running || x.Replica != old {
 			t.Fatalf("x is %s", x.State)
 		}
 		g.store.forget(false)
 		g.r.signalled()
 		g.pass(3 * time.Second)
-		if said := g.store.said("x"); len(said) != 2 || said[0].Op != Release || len(ran) != 1 || ran[0] != g.r.ID() || ran[0] == old {
+		if said := g.store.said("x"); len(said) != 2 || said[0].Op != task.Release || len(ran) != 1 || ran[0] != g.r.ID() || ran[0] == old {
 			t.Errorf("reports: %+v, it ran on %v; want it released and run under the new id %s", said, ran, g.r.ID())
 		}
 		g.r.Close()
@@ -233,7 +235,7 @@ func TestJoiningAgainIsTriedUntilItWorksWithoutABusyLoop(t *testing.T) {
 					return none
 				})
 				g.store.forget(false)
-				g.store.put(Spec{ID: "x", Kind: "job"})
+				g.store.put(task.Spec{ID: "x", Kind: "job"})
 				from := time.Now()
 				g.pass(time.Minute)
 				if n := len(g.store.callsSince(from, "join", "exchange", "renew")); n > 250 {
@@ -244,7 +246,7 @@ func TestJoiningAgainIsTriedUntilItWorksWithoutABusyLoop(t *testing.T) {
 				}
 				g.store.setFault(func(string) fault { return none })
 				g.pass(10 * time.Second)
-				g.wantState("x", Succeeded, CodeOK)
+				g.wantState("x", task.Succeeded, task.CodeOK)
 				if g.log.count("WARN the store works again") != 1 || g.log.count("forgotten") != 1 {
 					t.Errorf("log: %v", g.log.lines)
 				}
@@ -259,7 +261,7 @@ func TestAStoreThatForgetsEveryJoinIsAnOutageNotABusyLoop(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.store = amnesiac{g.store}
 		g.r.Handle("job", noop)
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.pass(time.Minute)
 		if n := len(g.store.callsSince(time.Time{}, "join", "exchange", "renew")); n > 250 {
@@ -275,7 +277,7 @@ func TestAStoreThatForgetsEveryJoinIsAnOutageNotABusyLoop(t *testing.T) {
 // amnesiac takes a Join for nothing.
 type amnesiac struct{ *fakeStore }
 
-func (s amnesiac) Join(ctx context.Context, r Registration) ([]string, error) {
+func (s amnesiac) Join(ctx context.Context, r task.Registration) ([]string, error) {
 	_, err := s.fakeStore.Join(ctx, r)
 	s.forget(false)
 	return nil, err
@@ -283,27 +285,27 @@ func (s amnesiac) Join(ctx context.Context, r Registration) ([]string, error) {
 
 func TestLanesAndKeeperMakeOneJoinOfWhatAllNotice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 8}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 8}}})
 		slow := &slowJoins{fakeStore: g.store}
 		g.r.store = slow
-		g.r.Handle("talker", func(ctx context.Context, task *Task) ([]byte, error) {
+		g.r.Handle("talker", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			for ctx.Err() == nil { // keeps the keeper busy
-				if err := task.SetProgress(time.Now()); err != nil {
+				if err := tk.SetProgress(time.Now()); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(50 * time.Millisecond)
 			}
 			return nil, context.Cause(ctx)
 		})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) { // keeps the lanes busy
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { // keeps the lanes busy
 			time.Sleep(10 * time.Millisecond)
 			return nil, nil
 		})
 		g.run()
 		g.pass(time.Second)
 		for i := range 20 {
-			g.store.put(Spec{ID: fmt.Sprint("talker-", i), Kind: "talker"})
-			g.store.putN(100, Spec{Kind: "job"})
+			g.store.put(task.Spec{ID: fmt.Sprint("talker-", i), Kind: "talker"})
+			g.store.putN(100, task.Spec{Kind: "job"})
 			g.pass(time.Duration(i) * 7 * time.Millisecond)
 			g.store.forget(false)
 			g.pass(1500 * time.Millisecond)
@@ -324,7 +326,7 @@ type slowJoins struct {
 	now, most int // under the fake's mutex
 }
 
-func (s *slowJoins) Join(ctx context.Context, r Registration) ([]string, error) {
+func (s *slowJoins) Join(ctx context.Context, r task.Registration) ([]string, error) {
 	s.mu.Lock()
 	s.now++
 	s.most = max(s.most, s.now)
@@ -341,11 +343,11 @@ func (s *slowJoins) Join(ctx context.Context, r Registration) ([]string, error) 
 func TestADrainingReplicaJoinsAgainButALeavingOneDoesNot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: time.Hour, StopGrace: time.Hour})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.cancel()
 		g.pass(time.Second)
@@ -364,7 +366,7 @@ func TestADrainingReplicaJoinsAgainButALeavingOneDoesNot(t *testing.T) {
 		g.r.Handle("job", noop)
 		g.run()
 		g.store.setFault(failFirst("exchange", 1))
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		synctest.Wait()
 		g.store.forget(false)
 		begin := time.Now()
@@ -384,11 +386,11 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.store = slowRenewals{g.store}
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
-			return nil, task.SetProgress("half") // the keeper renews at once
+			return nil, tk.SetProgress("half") // the keeper renews at once
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.pass(time.Second)
 		if err := g.end(); err != nil {
@@ -409,7 +411,7 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 // slowRenewals arrive late, whether or not anybody still waits for the answer.
 type slowRenewals struct{ *fakeStore }
 
-func (s slowRenewals) Renew(ctx context.Context, r Renewal) (Renewed, error) {
+func (s slowRenewals) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error) {
 	time.Sleep(time.Second)
 	return s.fakeStore.Renew(ctx, r)
 }

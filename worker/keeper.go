@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const (
@@ -128,12 +130,12 @@ func (k *keeper) renew(ctx context.Context, all bool) (bool, error) {
 func (k *keeper) call(ctx context.Context, claims []*claim, news []*attempt) error {
 	r, sent := k.r, time.Now()
 	x, claims, news := k.request(claims, news, sent)
-	var got Renewed
+	var got task.Renewed
 	err := r.call(ctx, func(ctx context.Context) (err error) {
 		got, err = r.store.Renew(ctx, x)
 		return err
 	})
-	forgotten, drain := errors.Is(err, ErrNotJoined), errors.Is(err, ErrDrain)
+	forgotten, drain := errors.Is(err, task.ErrNotJoined), errors.Is(err, task.ErrDrain)
 	if (err == nil || forgotten || drain) && len(got.Verdicts) != len(x.Held) {
 		err = fmt.Errorf("the store answered %d of %d renewals", len(got.Verdicts), len(x.Held))
 		forgotten, drain = false, false
@@ -156,11 +158,11 @@ func (k *keeper) call(ctx context.Context, claims []*claim, news []*attempt) err
 
 // request returns the renewal of those claims that are still held and of the attempts
 // that still have news, and which these are.
-func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x Renewal, held []*claim, sent []*attempt) {
+func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x task.Renewal, held []*claim, sent []*attempt) {
 	r := k.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	x = Renewal{
+	x = task.Renewal{
 		Replica:  r.ID(),
 		Lease:    r.cfg.Lease,
 		Grace:    r.cfg.StopGrace + reportSlack,
@@ -172,7 +174,7 @@ func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x Ren
 		if c.lost || c.open == 0 {
 			continue
 		}
-		h := HeldClaim{Fence: c.fence, Held: c.open, Left: c.left(now)}
+		h := task.HeldClaim{Fence: c.fence, Held: c.open, Left: c.left(now)}
 		if c.recount {
 			h.IDs = c.openIDs()
 		}
@@ -187,15 +189,15 @@ func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x Ren
 }
 
 // take acts on the answer to the renewal x of the claims, which was sent at sent.
-func (k *keeper) take(x Renewal, claims []*claim, got Renewed, sent time.Time) {
+func (k *keeper) take(x task.Renewal, claims []*claim, got task.Renewed, sent time.Time) {
 	r, now := k.r, time.Now()
 	var lost []*claim
 	r.mu.Lock()
 	for i, c := range claims {
 		switch v := got.Verdicts[i]; {
-		case v != LeaseLost:
+		case v != task.LeaseLost:
 			c.leaseEnd = sent.Add(r.cfg.Lease)
-			if v == Recount {
+			if v == task.Recount {
 				c.recount = true
 				k.ask(false)
 			} else if x.Held[i].IDs != nil {

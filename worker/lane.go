@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // lane is one of the two sequences of exchanges of a replica, so that the store works
@@ -20,13 +22,13 @@ type lane struct {
 	work chan struct{} // wakes it
 
 	// Used by its goroutine alone.
-	x       Exchange   // in flight, or the last; its slices are used again
-	sent    []*attempt // those that x reports
-	asked   []*queue   // those that x claims from
-	starts  []*attempt // of the answer
-	refused []refusal  // of the answer
-	again   bool       // x is repeated
-	unknown []*Task    // of the answer: tasks of kinds without a handler
+	x       task.Exchange // in flight, or the last; its slices are used again
+	sent    []*attempt    // those that x reports
+	asked   []*queue      // those that x claims from
+	starts  []*attempt    // of the answer
+	refused []refusal     // of the answer
+	again   bool          // x is repeated
+	unknown []*task.Task  // of the answer: tasks of kinds without a handler
 
 	// Guarded by the replica's mutex.
 	number  int64      // of the next call
@@ -39,7 +41,7 @@ type lane struct {
 // refusal is a report that the store refused.
 type refusal struct {
 	*attempt
-	verdict Verdict
+	verdict task.Verdict
 }
 
 func newLane(r *Replica, i int) *lane {
@@ -70,7 +72,7 @@ func (l *lane) run(ctx context.Context) {
 			case err == nil:
 				t.ok()
 				forgotten = false
-			case errors.Is(err, ErrNotJoined) && !forgotten:
+			case errors.Is(err, task.ErrNotJoined) && !forgotten:
 				forgotten = true // once is no outage: it joins again at once
 			case ctx.Err() != nil || !sleep(ctx, t.failed(err)):
 				return
@@ -92,7 +94,7 @@ func (l *lane) trip(ctx context.Context) (more bool, err error) {
 	defer cancel()
 	sent := time.Now()
 	got, err := r.store.Exchange(callCtx, l.x)
-	forgotten := errors.Is(err, ErrNotJoined)
+	forgotten := errors.Is(err, task.ErrNotJoined)
 	if err != nil && !forgotten {
 		return true, err
 	}
@@ -118,7 +120,7 @@ func (l *lane) load(now time.Time) bool {
 		return true
 	}
 	x := &l.x
-	*x = Exchange{
+	*x = task.Exchange{
 		Replica:  r.ID(),
 		Lane:     l.i + 1,
 		Call:     l.number,
@@ -151,12 +153,12 @@ func (l *lane) loadReports() {
 	size := 0
 	for _, a := range l.reports {
 		size += len(a.rep.Result) + len(a.rep.Error) + len(a.rep.Log)
-		if len(l.sent) == MaxReports || len(l.sent) > 0 && size > MaxReportSize {
+		if len(l.sent) == task.MaxReports || len(l.sent) > 0 && size > task.MaxReportSize {
 			break
 		}
 		l.sent = append(l.sent, a)
 		l.x.Reports = append(l.x.Reports, a.rep)
-		a.rep = Report{}
+		a.rep = task.Report{}
 		a.claim.sending++
 	}
 	l.reports = slices.Delete(l.reports, 0, len(l.sent))
@@ -171,9 +173,9 @@ func (l *lane) loadReports() {
 // loadClaims adds claims to the exchange, as many as it may carry. It returns how many
 // of their queues have other free slots.
 func (l *lane) loadClaims() (open int) {
-	room, seen := MaxClaim, 0
+	room, seen := task.MaxClaim, 0
 	for _, q := range l.asks {
-		if room == 0 || len(l.asked) == MaxQueues {
+		if room == 0 || len(l.asked) == task.MaxQueues {
 			break
 		}
 		seen++
@@ -186,7 +188,7 @@ func (l *lane) loadClaims() (open int) {
 		q.asked[l.i] = n
 		room -= n
 		l.asked = append(l.asked, q)
-		l.x.Claims = append(l.x.Claims, Claim{Queue: q.name, N: n})
+		l.x.Claims = append(l.x.Claims, task.Claim{Queue: q.name, N: n})
 		if q.hasFree() {
 			open++
 		}
@@ -196,7 +198,7 @@ func (l *lane) loadClaims() (open int) {
 }
 
 // take acts on the answer to the exchange that was sent at sent.
-func (l *lane) take(got *Exchanged, sent time.Time) {
+func (l *lane) take(got *task.Exchanged, sent time.Time) {
 	r, now := l.r, time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -284,7 +286,7 @@ func (l *lane) start() {
 // The methods below are for all goroutines. The caller holds the replica's mutex.
 
 // send queues the report of an attempt.
-func (l *lane) send(a *attempt, rep Report) {
+func (l *lane) send(a *attempt, rep task.Report) {
 	a.rep = rep
 	l.reports = append(l.reports, a)
 	l.poke()
@@ -325,7 +327,7 @@ func (r *Replica) untilDue(now time.Time) time.Duration {
 // reset begins the lane anew for a replica that the pool has forgotten.
 func (l *lane) reset() {
 	for _, a := range l.reports {
-		l.r.held.acknowledge(a, LeaseLost)
+		l.r.held.acknowledge(a, task.LeaseLost)
 	}
 	for _, q := range l.asks {
 		q.wants[l.i] = false

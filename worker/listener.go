@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // listenWait is how long the listener blocks at a time. A wait that ends without
@@ -45,7 +47,7 @@ func (l *listener) run(ctx context.Context) {
 			t.ok()
 			r.signalled()
 			r.poll()
-		case sig == Signal{}:
+		case sig == task.Signal{}:
 			r.poll()
 		}
 		if sig.Drain {
@@ -65,7 +67,7 @@ func (l *listener) run(ctx context.Context) {
 
 // hear makes one wait at the doorbell of the replica under the id that it returns; ok is
 // false if the listener is to end.
-func (l *listener) hear(ctx context.Context, wait time.Duration) (sig Signal, id string, ok bool, err error) {
+func (l *listener) hear(ctx context.Context, wait time.Duration) (sig task.Signal, id string, ok bool, err error) {
 	r := l.r
 	ctx, cancel := context.WithTimeout(ctx, wait+r.callTimeout)
 	defer cancel()

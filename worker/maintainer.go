@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The pauses between two turns of the pool's maintenance are at most maxUpkeep, or a
@@ -28,7 +30,7 @@ func (m *maintainer) run(ctx context.Context) {
 	longest := min(maxUpkeep, r.cfg.Lease)
 	pause := time.Duration(0)
 	for sleep(ctx, pause) {
-		var up Upkeep
+		var up task.Upkeep
 		err := r.call(ctx, func(ctx context.Context) (err error) {
 			up, err = r.store.Maintain(ctx, r.ID())
 			return err
@@ -55,7 +57,7 @@ func (m *maintainer) run(ctx context.Context) {
 }
 
 // logRepairs logs what was repaired, which another program may have broken.
-func (m *maintainer) logRepairs(mended []Finding) {
+func (m *maintainer) logRepairs(mended []task.Finding) {
 	for _, f := range mended[:min(len(mended), maxRepairs)] {
 		m.r.log().Warn("a broken entry was repaired", "key", f.Key, "task", f.Task, "found", f.What, "done", f.Fixed)
 	}
@@ -65,7 +67,7 @@ func (m *maintainer) logRepairs(mended []Finding) {
 }
 
 // upkeepPause returns how long to wait after a turn.
-func upkeepPause(up Upkeep, longest time.Duration) time.Duration {
+func upkeepPause(up task.Upkeep, longest time.Duration) time.Duration {
 	switch {
 	case up.Busy: // often enough to notice when the replica that holds the lock is gone
 		return max(jitter(longest/2), minUpkeep)

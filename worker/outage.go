@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The pause before a failed call to the store is made again: it doubles from
@@ -34,7 +36,7 @@ type outage struct {
 func (o *outage) begin(t *retry, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var a *AdvisedError
+	var a *task.AdvisedError
 	advised := errors.As(err, &a) && !slices.Contains(o.advised, a.Do)
 	if advised {
 		o.advised = append(o.advised, a.Do)

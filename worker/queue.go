@@ -4,10 +4,12 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // maxBusy is how many busy queues one exchange names.
-const maxBusy = 4 * MaxQueues
+const maxBusy = 4 * task.MaxQueues
 
 // busyPause is the pause between exchanges that only name busy queues, once there are
 // more of them than one exchange can name.
@@ -50,7 +52,7 @@ type queues struct {
 	nameAt time.Time // earliest exchange that only names busy queues
 }
 
-func newQueues(cfg map[string]QueueConfig) queues {
+func newQueues(cfg map[string]task.QueueConfig) queues {
 	s := queues{byName: make(map[string]*queue, len(cfg)), open: len(cfg)}
 	for _, name := range slices.Sorted(maps.Keys(cfg)) {
 		workers := cfg[name].Workers
@@ -88,7 +90,7 @@ func (s *queues) addBusy(q *queue) {
 }
 
 // nameBusy adds the busy queues to an exchange.
-func (s *queues) nameBusy(x *Exchange, now time.Time) {
+func (s *queues) nameBusy(x *task.Exchange, now time.Time) {
 	named := len(s.busy) - s.fresh
 	end := min(len(s.busy), named+maxBusy)
 	from := named
@@ -167,7 +169,7 @@ func (r *Replica) poll() {
 // pollSome is poll for a caller that holds the mutex.
 func (r *Replica) pollSome() {
 	s := &r.queues
-	for range min(len(s.all), MaxQueues) {
+	for range min(len(s.all), task.MaxQueues) {
 		q := s.all[s.turn]
 		s.turn = (s.turn + 1) % len(s.all)
 		if l := r.laneFor(q); l != nil {
@@ -180,7 +182,7 @@ func (r *Replica) pollSome() {
 // askAll begins to ask for tasks: in all queues, or, if they are too many for one
 // exchange, in those that the store names as ready. The caller holds the mutex.
 func (r *Replica) askAll() {
-	if len(r.queues.all) <= MaxQueues {
+	if len(r.queues.all) <= task.MaxQueues {
 		r.pollSome()
 	} else {
 		r.lanes[0].call()

@@ -7,25 +7,27 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
-func manyQueues(n int) map[string]QueueConfig {
-	queues := make(map[string]QueueConfig, n)
+func manyQueues(n int) map[string]task.QueueConfig {
+	queues := make(map[string]task.QueueConfig, n)
 	for i := range n {
-		queues[fmt.Sprint("q", i)] = QueueConfig{Workers: 2}
+		queues[fmt.Sprint("q", i)] = task.QueueConfig{Workers: 2}
 	}
 	return queues
 }
 
 func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *testing.T) {
-	for _, n := range []int{MaxQueues + 1, 10_000} {
+	for _, n := range []int{task.MaxQueues + 1, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{Queues: manyQueues(n)})
 				g.r.Handle("job", noop)
-				g.store.put(Spec{ID: "before", Kind: "job", Queue: fmt.Sprint("q", n-1)})
+				g.store.put(task.Spec{ID: "before", Kind: "job", Queue: fmt.Sprint("q", n-1)})
 				g.run()
-				g.wantState("before", Succeeded, CodeOK)
+				g.wantState("before", task.Succeeded, task.CodeOK)
 				if x := g.store.exchanges[0]; len(x.Claims) > 0 || !x.Idle {
 					t.Errorf("the first exchange claims from %d queues and is idle: %v; want it to ask which are ready", len(x.Claims), x.Idle)
 				}
@@ -41,15 +43,15 @@ func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *tes
 						polled[c.Queue] = true
 					}
 				}
-				if want := min(n, 50*MaxQueues); len(polled) < want {
+				if want := min(n, 50*task.MaxQueues); len(polled) < want {
 					t.Errorf("the slow poll asked %d queues in ten minutes, want %d", len(polled), want)
 				}
-				for i := range 3 * MaxQueues {
-					g.store.put(Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
+				for i := range 3 * task.MaxQueues {
+					g.store.put(task.Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
 				}
 				synctest.Wait() // no time passes
-				for i := range 3 * MaxQueues {
-					g.wantState(fmt.Sprint("t", i), Succeeded, CodeOK)
+				for i := range 3 * task.MaxQueues {
+					g.wantState(fmt.Sprint("t", i), task.Succeeded, task.CodeOK)
 				}
 				g.end()
 			})
@@ -72,38 +74,38 @@ func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
 			for range 50 {
 				l := r.lanes[0]
 				r.poll()
-				if !l.load(time.Now()) || len(l.x.Claims) != MaxQueues {
+				if !l.load(time.Now()) || len(l.x.Claims) != task.MaxQueues {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&Exchanged{Short: slices.Repeat([]bool{true}, MaxQueues), Ready: []string{"q1"}}, time.Now())
+				l.take(&task.Exchanged{Short: slices.Repeat([]bool{true}, task.MaxQueues), Ready: []string{"q1"}}, time.Now())
 				if !l.load(time.Now()) || len(l.x.Claims) != 1 {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&Exchanged{Short: []bool{true}}, time.Now())
+				l.take(&task.Exchanged{Short: []bool{true}}, time.Now())
 				r.untilDue(time.Now())
 			}
 			best = min(best, time.Since(begin))
 		}
 		return best
 	}
-	few, many := turn(MaxQueues), turn(20_000)
+	few, many := turn(task.MaxQueues), turn(20_000)
 	if many > 20*few+time.Millisecond {
-		t.Errorf("%v with %d queues, %v with 20000", few, MaxQueues, many)
+		t.Errorf("%v with %d queues, %v with 20000", few, task.MaxQueues, many)
 	}
 }
 
 func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"full": {Workers: 1}, "free": {Workers: 1}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}, "free": {Workers: 1}}})
 		gate := make(chan struct{})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return nil, nil
 		})
 		g.r.Handle("quick", noop)
-		g.store.put(Spec{ID: "first", Kind: "job", Queue: "full"})
+		g.store.put(task.Spec{ID: "first", Kind: "job", Queue: "full"})
 		g.run()
-		other, err := New(g.store, Config{Queues: map[string]QueueConfig{"full": {Workers: 1}}, Logger: g.r.cfg.Logger})
+		other, err := New(g.store, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}}, Logger: g.r.cfg.Logger})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +117,7 @@ func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
 		delete(g.store.idle, other.ID()) // only the full replica is woken
 		g.store.mu.Unlock()
 		from := len(g.store.exchanges)
-		g.store.put(Spec{ID: "second", Kind: "job", Queue: "full"})
+		g.store.put(task.Spec{ID: "second", Kind: "job", Queue: "full"})
 		g.store.mu.Lock()
 		g.store.idle[other.ID()] = true
 		g.store.mu.Unlock()
@@ -123,15 +125,15 @@ func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
 		if x := g.store.exchanges[from]; !slices.Equal(x.Busy, []string{"full"}) || !x.Idle || len(x.Claims) > 0 {
 			t.Errorf("the replica was told of a queue that is full, and its next exchange is %+v", x)
 		}
-		g.wantState("second", Succeeded, CodeOK) // on the other
+		g.wantState("second", task.Succeeded, task.CodeOK) // on the other
 
 		// What runs in the other queue names it again, so that it is not told again.
 		other.Close()
 		<-ended
-		g.store.put(Spec{ID: "third", Kind: "job", Queue: "full"})
+		g.store.put(task.Spec{ID: "third", Kind: "job", Queue: "full"})
 		synctest.Wait()
 		from = len(g.store.exchanges)
-		g.store.put(Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		g.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
 		synctest.Wait()
 		if n := len(g.store.exchanges) - from; n != 2 {
 			t.Errorf("%d exchanges for one task, want one that claims and one that reports", n)
@@ -144,11 +146,11 @@ func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
 		from = len(g.store.exchanges)
 		close(gate)
 		synctest.Wait()
-		g.wantState("third", Succeeded, CodeOK)
+		g.wantState("third", task.Succeeded, task.CodeOK)
 		if x := g.store.exchanges[from]; len(x.Reports) != 1 || len(x.Claims) != 1 || x.Claims[0].Queue != "full" {
 			t.Errorf("the exchange that reports the end does not claim the next: %+v", x)
 		}
-		g.store.put(Spec{ID: "quick again", Kind: "quick", Queue: "free"})
+		g.store.put(task.Spec{ID: "quick again", Kind: "quick", Queue: "free"})
 		synctest.Wait()
 		if x := g.store.exchanges[len(g.store.exchanges)-1]; len(x.Busy) > 0 {
 			t.Errorf("a queue with a free slot is still named as busy: %+v", x)
@@ -160,20 +162,20 @@ func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
 func TestMoreBusyQueuesThanOneExchangeNamesMakeNoBusyLoop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const n = 3 * maxBusy
-		queues := map[string]QueueConfig{"free": {Workers: 1}}
+		queues := map[string]task.QueueConfig{"free": {Workers: 1}}
 		for i := range n {
-			queues[fmt.Sprint("q", i)] = QueueConfig{Workers: 1}
+			queues[fmt.Sprint("q", i)] = task.QueueConfig{Workers: 1}
 		}
 		g := newRig(t, Config{Queues: queues})
 		gate := make(chan struct{})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return nil, nil
 		})
 		g.r.Handle("quick", noop)
 		for i := range n {
 			for j := range 2 {
-				g.store.put(Spec{ID: fmt.Sprint(i, "-", j), Kind: "job", Queue: fmt.Sprint("q", i)})
+				g.store.put(task.Spec{ID: fmt.Sprint(i, "-", j), Kind: "job", Queue: fmt.Sprint("q", i)})
 			}
 		}
 		g.run()
@@ -186,13 +188,13 @@ func TestMoreBusyQueuesThanOneExchangeNamesMakeNoBusyLoop(t *testing.T) {
 		if calls := len(g.store.callsSince(from, "exchange")); calls > 700 {
 			t.Errorf("%d exchanges in a minute", calls)
 		}
-		g.store.put(Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		g.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
 		g.pass(3 * time.Second)
-		g.wantState("quick", Succeeded, CodeOK)
+		g.wantState("quick", task.Succeeded, task.CodeOK)
 		close(gate)
 		g.pass(time.Second)
 		for id := range g.store.tasks {
-			g.wantState(id, Succeeded, CodeOK)
+			g.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		g.end()
 	})
@@ -201,38 +203,38 @@ func TestMoreBusyQueuesThanOneExchangeNamesMakeNoBusyLoop(t *testing.T) {
 func TestADrainHandsBackTheQueuesItWasToldOf(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: time.Hour})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "first", Kind: "job"})
+		g.store.put(task.Spec{ID: "first", Kind: "job"})
 		g.run()
 		g.pass(time.Second)
 		g.cancel()
 		synctest.Wait()
 		g.store.mu.Lock()
-		g.store.ring(g.r.ID(), "q:"+DefaultQueue) // it crossed the beginning of the drain
+		g.store.ring(g.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
 		g.store.mu.Unlock()
 		synctest.Wait()
 		x := g.store.exchanges[len(g.store.exchanges)-1]
-		if !slices.Equal(x.Busy, []string{DefaultQueue}) || !x.Draining || x.Idle || len(x.Claims) > 0 {
+		if !slices.Equal(x.Busy, []string{task.DefaultQueue}) || !x.Draining || x.Idle || len(x.Claims) > 0 {
 			t.Errorf("the last exchange is %+v", x)
 		}
 		g.pass(0)
 		<-g.done
-		g.wantState("first", Succeeded, CodeOK)
+		g.wantState("first", task.Succeeded, task.CodeOK)
 	})
 }
 
 func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 1}, "b": {Workers: 1}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 1}}})
 		store := &lateStore{fakeStore: g.store}
 		g.r.store = store
 		g.r.Handle("job", noop)
 		g.run()
 		store.late(1)
-		g.store.put(Spec{ID: "x", Kind: "job", Queue: "a"})
+		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
 		g.pass(100 * time.Millisecond)
 		g.store.mu.Lock()
 		g.store.ring(g.r.ID(), "q:b") // it waits for the answer to the claim from a
@@ -246,28 +248,28 @@ func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
 		if !slices.Equal(busy, []string{"b"}) {
 			t.Errorf("queues named as busy: %v", busy)
 		}
-		g.wantState("x", Waiting, CodeReleased)
+		g.wantState("x", task.Waiting, task.CodeReleased)
 	})
 }
 
 func TestAReadyQueueIsAskedInTheLaneThatIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
 		store := &lateStore{fakeStore: g.store}
 		g.r.store = store
 		g.r.Handle("job", noop)
 		g.run()
 		store.late(1)
-		g.store.put(Spec{ID: "x", Kind: "job", Queue: "a"})
+		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
 		g.pass(100 * time.Millisecond)
-		g.store.put(Spec{ID: "y", Kind: "job", Queue: "b"})
+		g.store.put(task.Spec{ID: "y", Kind: "job", Queue: "b"})
 		g.store.mu.Lock()
 		g.store.ring(g.r.ID(), "q:b")
 		g.store.mu.Unlock()
 		synctest.Wait()
-		g.wantState("y", Succeeded, CodeOK)
+		g.wantState("y", task.Succeeded, task.CodeOK)
 		g.pass(time.Second)
-		g.wantState("x", Succeeded, CodeOK)
+		g.wantState("x", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
@@ -298,22 +300,22 @@ func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
 // Two lanes share the queues: what one does not see, the other must.
 func TestNoWakeUpIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
 		g.r.store = &jitterStore{fakeStore: g.store}
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			time.Sleep(time.Duration(len(task.ID)%4) * time.Millisecond)
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			time.Sleep(time.Duration(len(tk.ID)%4) * time.Millisecond)
 			return nil, nil
 		})
 		g.run()
 		for i := range 3000 {
 			queue := []string{"a", "b", "c"}[i*i%3]
 			id := fmt.Sprint(i * i)
-			g.store.put(Spec{ID: id, Kind: "job", Queue: queue})
+			g.store.put(task.Spec{ID: id, Kind: "job", Queue: queue})
 			g.pass(time.Duration(i*7919%13) * time.Millisecond)
 		}
 		g.pass(200 * time.Millisecond) // much less than the slow poll takes
 		for id := range g.store.tasks {
-			g.wantState(id, Succeeded, CodeOK)
+			g.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		g.end()
 	})
@@ -321,7 +323,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 
 func TestReadyQueuesOfALostAnswerAreAskedForAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: manyQueues(MaxQueues + 1)})
+		g := newRig(t, Config{Queues: manyQueues(task.MaxQueues + 1)})
 		g.r.Handle("job", noop)
 		lost := 0
 		g.store.setFault(func(op string) fault {
@@ -331,10 +333,10 @@ func TestReadyQueuesOfALostAnswerAreAskedForAgain(t *testing.T) {
 			}
 			return none
 		})
-		g.store.put(Spec{ID: "x", Kind: "job", Queue: "q1"})
+		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "q1"})
 		g.run()
 		g.pass(time.Second)
-		g.wantState("x", Succeeded, CodeOK)
+		g.wantState("x", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
@@ -351,7 +353,7 @@ func (s *lateStore) late(lane int) {
 	s.lane = lane
 }
 
-func (s *lateStore) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
+func (s *lateStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	got, err := s.fakeStore.Exchange(ctx, x)
 	s.mu.Lock()
 	late := s.lane == x.Lane
@@ -368,7 +370,7 @@ type jitterStore struct {
 	n int // under the fake's mutex
 }
 
-func (s *jitterStore) Exchange(ctx context.Context, x Exchange) (Exchanged, error) {
+func (s *jitterStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	s.mu.Lock()
 	s.n++
 	before, after := time.Duration(s.n*31%5), time.Duration(s.n*17%5)

@@ -4,14 +4,16 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		var cancelled time.Time
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
-			_, err := untilCancelled(ctx, task)
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			_, err := untilCancelled(ctx, tk)
 			if cancelled.IsZero() {
 				cancelled = time.Now()
 			}
@@ -28,7 +30,7 @@ func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
 			}
 			return none
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		claimed := time.Now()
 		g.run()
 		g.pass(time.Minute)
@@ -44,8 +46,8 @@ func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Lease: time.Second})
 		var attempts []int64
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			attempts = append(attempts, task.Attempt)
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			attempts = append(attempts, tk.Attempt)
 			return nil, nil
 		})
 		down := true
@@ -53,12 +55,12 @@ func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 			switch {
 			case !down, op == "join":
 				return none
-			case op == "exchange" && g.store.tasks["x"].State == Waiting:
+			case op == "exchange" && g.store.tasks["x"].State == task.Waiting:
 				return lose
 			}
 			return fail
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		stale := g.store.task("x").Fence
 		g.pass(3 * time.Second)
@@ -68,13 +70,13 @@ func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
 		g.store.mu.Unlock()
 		g.pass(5 * time.Second)
 		said := g.store.said("x")
-		if len(said) != 2 || said[0].Op != Release || said[0].Fence != stale {
+		if len(said) != 2 || said[0].Op != task.Release || said[0].Fence != stale {
 			t.Errorf("reports: %+v, want the stale attempt released first", said)
 		}
 		if len(attempts) != 1 || attempts[0] != 2 {
 			t.Errorf("attempts that ran: %v, want the second only", attempts)
 		}
-		g.wantState("x", Succeeded, CodeOK)
+		g.wantState("x", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
@@ -83,8 +85,8 @@ func TestAnAnswerRepeatedAfterTheTimeoutIsGivenBackUnstarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		var attempts []int64
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			attempts = append(attempts, task.Attempt)
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			attempts = append(attempts, tk.Attempt)
 			return nil, nil
 		})
 		begin := time.Now()
@@ -94,14 +96,14 @@ func TestAnAnswerRepeatedAfterTheTimeoutIsGivenBackUnstarted(t *testing.T) {
 			}
 			return none
 		})
-		g.store.put(Spec{ID: "x", Kind: "job", Timeout: time.Second})
+		g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: time.Second})
 		g.run()
 		g.pass(5 * time.Second)
 		said := g.store.said("x")
-		if len(said) != 2 || said[0].Op != Release || len(attempts) != 1 || attempts[0] != 2 {
+		if len(said) != 2 || said[0].Op != task.Release || len(attempts) != 1 || attempts[0] != 2 {
 			t.Errorf("reports: %+v, attempts that ran: %v; want the first released and the second only", said, attempts)
 		}
-		g.wantState("x", Succeeded, CodeOK)
+		g.wantState("x", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }

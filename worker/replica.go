@@ -1,19 +1,9 @@
 // Package worker runs tasks: a Replica claims them from a Store, calls their
-// handlers, keeps their leases and reports how they ended. It owns the task
-// record and knows nothing of where tasks are kept.
+// handlers, renews their leases and reports how they ended. It does not know where tasks
+// are kept.
 //
-// Services use package pool, which gives this one Go types and the ways to
-// enqueue, wait and operate. This one is for those who write a store, or read how a
-// task is run.
-//
-// # What is here
-//
-//   - Task, Spec, Event and Stats are what is known of a pool: the words that all
-//     packages share.
-//   - Store is what a Replica needs of the place that keeps the tasks. Package
-//     redisstore is one.
-//   - Config, Replica and Handler run them: New, Handle, Run.
-//   - Permanent, RetryAfter and Snooze are what a handler may say with its error.
+// Services use package pool, which adds Go types, enqueueing, waiting and operating.
+// Package task has the words that both share.
 //
 // # How a replica works
 //
@@ -38,6 +28,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Replica is one running worker process, or one of several in a process. Make it
@@ -70,7 +62,7 @@ type Replica struct {
 	mu       sync.Mutex
 	phase    phase
 	problems []error // of Handle, for Run
-	handlers map[string]Handler
+	handlers map[string]task.Handler
 	queues   queues
 	held     holdings
 	result   error // what Run returned
@@ -99,7 +91,7 @@ type Counts struct {
 // with cfg, as FieldErrors joined, before store is touched.
 func New(store Store, cfg Config) (*Replica, error) {
 	if store == nil {
-		return nil, errors.Join(&FieldError{Field: "store", Msg: "must not be nil"}, cfg.Check())
+		return nil, errors.Join(&task.FieldError{Field: "store", Msg: "must not be nil"}, cfg.Check())
 	}
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -115,7 +107,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		ended:       make(chan struct{}),
 		overStuck:   make(chan struct{}),
 		joined:      make(chan struct{}),
-		handlers:    make(map[string]Handler),
+		handlers:    make(map[string]task.Handler),
 		queues:      newQueues(cfg.Queues),
 		held:        holdings{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
@@ -140,15 +132,15 @@ func (r *Replica) log() *slog.Logger { return r.member.self.Load().log }
 // Handle sets the handler of a kind. Run fails where a name is bad, a handler is nil
 // or a kind has two. Handle panics once Run has begun or Close was called: handlers
 // come first.
-func (r *Replica) Handle(kind string, h Handler) {
+func (r *Replica) Handle(kind string, h task.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	field := "handlers." + clip(kind)
-	refuse := func(msg string) { r.problems = append(r.problems, &FieldError{Field: field, Msg: msg}) }
+	field := "handlers." + task.Clip(kind)
+	refuse := func(msg string) { r.problems = append(r.problems, &task.FieldError{Field: field, Msg: msg}) }
 	if r.phase != fresh {
 		panic("worker: Handle(" + kind + ") after Run or Close")
 	}
-	if err := CheckName(kind); err != nil {
+	if err := task.CheckName(kind); err != nil {
 		refuse(err.Error())
 	}
 	if h == nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // panicked is the error of a handler that did not return.
@@ -25,7 +27,7 @@ func unwound(v any) error {
 }
 
 // show formats a value whose own methods may panic too: fmt catches that.
-func show(v any) string { return cutHead(fmt.Sprint(v), MaxErrorLen/2) }
+func show(v any) string { return cutHead(fmt.Sprint(v), task.MaxErrorLen/2) }
 
 // panicStack returns the stack from the frame that panicked.
 func panicStack() string {
@@ -43,19 +45,19 @@ func panicStack() string {
 // report returns what the store is to do with an attempt whose handler returned.
 // It runs without the replica's mutex, since an error's methods are the
 // handler's code.
-func (a *attempt) report(result []byte, err error) (rep Report) {
-	rep = a.newReport(Succeed, CodeOK)
+func (a *attempt) report(result []byte, err error) (rep task.Report) {
+	rep = a.newReport(task.Succeed, task.CodeOK)
 	if err == nil {
-		if len(result) <= MaxResult {
+		if len(result) <= task.MaxResult {
 			rep.Result = result
 			return rep
 		}
-		err = Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), MaxResult))
+		err = task.Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), task.MaxResult))
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			rep = a.newReport(Fail, CodePanic)
-			rep.Error, rep.Log = cutHead("panic in the returned error: "+show(v), MaxErrorLen), a.logTail()
+			rep = a.newReport(task.Fail, task.CodePanic)
+			rep.Error, rep.Log = cutHead("panic in the returned error: "+show(v), task.MaxErrorLen), a.logTail()
 		}
 	}()
 	a.fail(&rep, err, a.ctx.reason())
@@ -64,57 +66,54 @@ func (a *attempt) report(result []byte, err error) (rep Report) {
 
 // fail fills in the report of an attempt that ended with err after its context
 // was cancelled with cause, nil if it was not.
-func (a *attempt) fail(rep *Report, err error, cause error) {
-	var o *outcome
-	if !errors.As(err, &o) {
-		o = &outcome{}
-	}
+func (a *attempt) fail(rep *task.Report, err error, cause error) {
+	d := task.DispositionOf(err)
 	var p *panicked
-	final := o.permanent || o.badPayload || errors.As(err, &p)
+	final := d.Permanent || d.BadPayload || errors.As(err, &p)
 
 	switch {
-	case cause == ErrStopped:
-		rep.Op, rep.Code = Fail, CodeStopped
-	case cause == ErrShutdown && !final:
-		rep.Op, rep.Code, rep.Delay = Release, CodeReleased, o.delay
+	case cause == task.ErrStopped:
+		rep.Op, rep.Code = task.Fail, task.CodeStopped
+	case cause == task.ErrShutdown && !final:
+		rep.Op, rep.Code, rep.Delay = task.Release, task.CodeReleased, d.Delay
 		return
 	case p != nil:
-		rep.Op, rep.Code = Fail, CodePanic
-	case o.badPayload:
-		rep.Op, rep.Code = Fail, CodeBadPayload
-	case o.permanent:
-		rep.Op, rep.Code = Fail, CodePermanent
-	case cause == ErrTimeout:
-		rep.Op, rep.Code, rep.DelaySet = Fail, CodeTimeout, o.delaySet
-		if o.delaySet { // a snooze is no way around the timeout
-			rep.Delay = o.delay
+		rep.Op, rep.Code = task.Fail, task.CodePanic
+	case d.BadPayload:
+		rep.Op, rep.Code = task.Fail, task.CodeBadPayload
+	case d.Permanent:
+		rep.Op, rep.Code = task.Fail, task.CodePermanent
+	case cause == task.ErrTimeout:
+		rep.Op, rep.Code, rep.DelaySet = task.Fail, task.CodeTimeout, d.DelaySet
+		if d.DelaySet { // a snooze is no way around the timeout
+			rep.Delay = d.Delay
 		}
-	case o.snooze:
-		rep.Op, rep.Code, rep.Delay = Release, CodeReleased, o.delay
+	case d.Snooze:
+		rep.Op, rep.Code, rep.Delay = task.Release, task.CodeReleased, d.Delay
 		return
 	default:
-		rep.Op, rep.Code, rep.Delay, rep.DelaySet = Fail, CodeError, o.delay, o.delaySet
+		rep.Op, rep.Code, rep.Delay, rep.DelaySet = task.Fail, task.CodeError, d.Delay, d.DelaySet
 	}
 
 	rep.Error = err.Error()
 	if cause != nil && p == nil && !errors.Is(err, cause) {
 		rep.Error = cause.Error() + ": " + rep.Error
 	}
-	rep.Error = cutHead(rep.Error, MaxErrorLen)
+	rep.Error = cutHead(rep.Error, task.MaxErrorLen)
 	rep.Log = a.logTail()
 }
 
 // giveUp returns what the store is to do with an attempt whose handler ignores its
 // cancelled context.
-func (a *attempt) giveUp() Report {
+func (a *attempt) giveUp() task.Report {
 	cause := a.ctx.reason()
-	rep := a.newReport(Fail, CodeStopAbandoned)
+	rep := a.newReport(task.Fail, task.CodeStopAbandoned)
 	switch cause {
-	case ErrStopped:
-	case ErrTimeout:
-		rep.Code = CodeTimeoutAbandoned
+	case task.ErrStopped:
+	case task.ErrTimeout:
+		rep.Code = task.CodeTimeoutAbandoned
 	default:
-		return a.released(CodeReleased, 0)
+		return a.released(task.CodeReleased, 0)
 	}
 	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", cause, a.claim.lane.r.cfg.StopGrace)
 	rep.Log = a.logTail()
@@ -122,14 +121,14 @@ func (a *attempt) giveUp() Report {
 }
 
 // released returns the report that gives the task back without using an attempt.
-func (a *attempt) released(code Code, delay time.Duration) Report {
-	rep := a.newReport(Release, code)
+func (a *attempt) released(code task.Code, delay time.Duration) task.Report {
+	rep := a.newReport(task.Release, code)
 	rep.Delay = delay
 	return rep
 }
 
-func (a *attempt) newReport(op Op, code Code) Report {
-	return Report{ID: a.task.ID, Queue: a.claim.q.name, Fence: a.claim.fence, Op: op, Code: code}
+func (a *attempt) newReport(op task.Op, code task.Code) task.Report {
+	return task.Report{ID: a.task.ID, Queue: a.claim.q.name, Fence: a.claim.fence, Op: op, Code: code}
 }
 
 // elsewhere is how long a task of an unknown kind pauses, so that a replica that

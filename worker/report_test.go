@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // nilError panics when somebody asks a nil one for its text.
@@ -22,45 +23,45 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 	boom := errors.New("boom")
 	deep := func() { panic("boom") }
 	for name, c := range map[string]struct {
-		h    Handler
-		want Report // without id and fence; Error is a part of the text
+		h    task.Handler
+		want task.Report // without id and fence; Error is a part of the text
 	}{
-		"nil":             {noop, Report{Op: Succeed, Code: CodeOK}},
-		"a result":        {returns([]byte("r"), nil), Report{Op: Succeed, Code: CodeOK, Result: []byte("r")}},
-		"an empty result": {returns([]byte{}, nil), Report{Op: Succeed, Code: CodeOK, Result: []byte{}}},
-		"largest result":  {returns(make([]byte, MaxResult), nil), Report{Op: Succeed, Code: CodeOK, Result: make([]byte, MaxResult)}},
-		"result too large": {returns(make([]byte, MaxResult+1), nil),
-			Report{Op: Fail, Code: CodePermanent, Error: "the result is 1048577 bytes; the limit is 1048576"}},
-		"an error":          {returns([]byte("r"), boom), Report{Op: Fail, Code: CodeError, Error: "boom"}},
-		"permanent":         {returns(nil, Permanent(boom)), Report{Op: Fail, Code: CodePermanent, Error: "boom"}},
-		"wrapped permanent": {returns(nil, fmt.Errorf("cut: %w", Permanent(boom))), Report{Op: Fail, Code: CodePermanent, Error: "cut: boom"}},
-		"nil permanent":     {returns(nil, Permanent(nil)), Report{Op: Succeed, Code: CodeOK}},
-		"bad payload":       {returns(nil, BadPayload(boom)), Report{Op: Fail, Code: CodeBadPayload, Error: "boom"}},
-		"retry after":       {returns(nil, RetryAfter(boom, time.Minute)), Report{Op: Fail, Code: CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
-		"retry at once":     {returns(nil, RetryAfter(boom, -1)), Report{Op: Fail, Code: CodeError, Error: "boom", DelaySet: true}},
-		"snooze":            {returns(nil, Snooze(time.Hour)), Report{Op: Release, Code: CodeReleased, Delay: time.Hour}},
-		"longest snooze":    {returns(nil, Snooze(MaxDuration)), Report{Op: Release, Code: CodeReleased, Delay: MaxDuration}},
-		"snooze for ever":   {returns(nil, Snooze(Forever)), Report{Op: Fail, Code: CodePermanent, Error: "the limit is 87600h0m0s"}},
-		"retry too late":    {returns(nil, RetryAfter(boom, MaxDuration+1)), Report{Op: Fail, Code: CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
-		"panic": {func(context.Context, *Task) ([]byte, error) { deep(); return nil, nil },
-			Report{Op: Fail, Code: CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
-		"panic with an error": {func(context.Context, *Task) ([]byte, error) { panic(boom) }, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
-		"panic with nil":      {func(context.Context, *Task) ([]byte, error) { panic(nil) }, Report{Op: Fail, Code: CodePanic, Error: "panic called with nil"}},
-		"panic with permanent": {func(context.Context, *Task) ([]byte, error) { panic(Permanent(boom)) },
-			Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
-		"goexit": {func(context.Context, *Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
-			Report{Op: Fail, Code: CodePanic, Error: "the handler called runtime.Goexit"}},
-		"an error that panics": {returns(nil, (*nilError)(nil)), Report{Op: Fail, Code: CodePanic, Error: "panic in the returned error"}},
-		"its own lookalike":    {returns(nil, ErrStopped), Report{Op: Fail, Code: CodeError, Error: ErrStopped.Error()}},
+		"nil":             {noop, task.Report{Op: task.Succeed, Code: task.CodeOK}},
+		"a result":        {returns([]byte("r"), nil), task.Report{Op: task.Succeed, Code: task.CodeOK, Result: []byte("r")}},
+		"an empty result": {returns([]byte{}, nil), task.Report{Op: task.Succeed, Code: task.CodeOK, Result: []byte{}}},
+		"largest result":  {returns(make([]byte, task.MaxResult), nil), task.Report{Op: task.Succeed, Code: task.CodeOK, Result: make([]byte, task.MaxResult)}},
+		"result too large": {returns(make([]byte, task.MaxResult+1), nil),
+			task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the result is 1048577 bytes; the limit is 1048576"}},
+		"an error":          {returns([]byte("r"), boom), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom"}},
+		"permanent":         {returns(nil, task.Permanent(boom)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom"}},
+		"wrapped permanent": {returns(nil, fmt.Errorf("cut: %w", task.Permanent(boom))), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "cut: boom"}},
+		"nil permanent":     {returns(nil, task.Permanent(nil)), task.Report{Op: task.Succeed, Code: task.CodeOK}},
+		"bad payload":       {returns(nil, task.BadPayload(boom)), task.Report{Op: task.Fail, Code: task.CodeBadPayload, Error: "boom"}},
+		"retry after":       {returns(nil, task.RetryAfter(boom, time.Minute)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
+		"retry at once":     {returns(nil, task.RetryAfter(boom, -1)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", DelaySet: true}},
+		"snooze":            {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
+		"longest snooze":    {returns(nil, task.Snooze(task.MaxDuration)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.MaxDuration}},
+		"snooze for ever":   {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
+		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
+		"panic": {func(context.Context, *task.Task) ([]byte, error) { deep(); return nil, nil },
+			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
+		"panic with an error": {func(context.Context, *task.Task) ([]byte, error) { panic(boom) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
+		"panic with nil":      {func(context.Context, *task.Task) ([]byte, error) { panic(nil) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic called with nil"}},
+		"panic with permanent": {func(context.Context, *task.Task) ([]byte, error) { panic(task.Permanent(boom)) },
+			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
+		"goexit": {func(context.Context, *task.Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
+			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "the handler called runtime.Goexit"}},
+		"an error that panics": {returns(nil, (*nilError)(nil)), task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic in the returned error"}},
+		"its own lookalike":    {returns(nil, task.ErrStopped), task.Report{Op: task.Fail, Code: task.CodeError, Error: task.ErrStopped.Error()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{})
 				g.r.Handle("job", c.h)
-				g.store.put(Spec{ID: "x", Kind: "job"})
+				g.store.put(task.Spec{ID: "x", Kind: "job"})
 				g.run()
 				said := g.store.said("x")
-				if len(said) != 1 || said[0].Verdict != Accepted || said[0].Fence != g.store.task("x").Fence {
+				if len(said) != 1 || said[0].Verdict != task.Accepted || said[0].Fence != g.store.task("x").Fence {
 					t.Fatalf("reports: %+v, want one of attempt 1", said)
 				}
 				got := said[0].Report
@@ -71,7 +72,7 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 				if !strings.Contains(got.Error, c.want.Error) || (got.Error == "") != (c.want.Error == "") {
 					t.Errorf("error is %q, want %q in it", got.Error, c.want.Error)
 				}
-				if n := g.log.count("INFO attempt failed"); (n == 1) != (got.Op == Fail) {
+				if n := g.log.count("INFO attempt failed"); (n == 1) != (got.Op == task.Fail) {
 					t.Errorf("the failure was logged %d times", n)
 				}
 				if c := g.r.Counts(); c.Running != 0 || c.Stuck != 0 {
@@ -88,28 +89,28 @@ func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
 	for name, c := range map[string]struct {
 		cause error
 		err   error
-		want  Report // Error is the whole text
+		want  task.Report // Error is the whole text
 	}{
-		"finished although stopped":   {ErrStopped, nil, Report{Op: Succeed, Code: CodeOK}},
-		"finished although timed out": {ErrTimeout, nil, Report{Op: Succeed, Code: CodeOK}},
-		"finished although shut down": {ErrShutdown, nil, Report{Op: Succeed, Code: CodeOK}},
+		"finished although stopped":   {task.ErrStopped, nil, task.Report{Op: task.Succeed, Code: task.CodeOK}},
+		"finished although timed out": {task.ErrTimeout, nil, task.Report{Op: task.Succeed, Code: task.CodeOK}},
+		"finished although shut down": {task.ErrShutdown, nil, task.Report{Op: task.Succeed, Code: task.CodeOK}},
 
-		"stopped":               {ErrStopped, boom, Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: boom"}},
-		"stopped, says why":     {ErrStopped, ErrStopped, Report{Op: Fail, Code: CodeStopped, Error: "task was stopped"}},
-		"stopped, permanent":    {ErrStopped, Permanent(boom), Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: boom"}},
-		"stopped, snoozes":      {ErrStopped, Snooze(time.Hour), Report{Op: Fail, Code: CodeStopped, Error: "task was stopped: snoozed"}},
-		"timed out":             {ErrTimeout, boom, Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: boom"}},
-		"timed out, permanent":  {ErrTimeout, Permanent(boom), Report{Op: Fail, Code: CodePermanent, Error: "attempt timed out: boom"}},
-		"timed out, retry":      {ErrTimeout, RetryAfter(boom, time.Hour), Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: boom", Delay: time.Hour, DelaySet: true}},
-		"timed out, snoozes":    {ErrTimeout, Snooze(time.Hour), Report{Op: Fail, Code: CodeTimeout, Error: "attempt timed out: snoozed"}},
-		"shut down":             {ErrShutdown, boom, Report{Op: Release, Code: CodeReleased}},
-		"shut down, retry":      {ErrShutdown, RetryAfter(boom, time.Hour), Report{Op: Release, Code: CodeReleased, Delay: time.Hour}},
-		"shut down, permanent":  {ErrShutdown, Permanent(boom), Report{Op: Fail, Code: CodePermanent, Error: "replica is shutting down: boom"}},
-		"shut down, bad bytes":  {ErrShutdown, BadPayload(boom), Report{Op: Fail, Code: CodeBadPayload, Error: "replica is shutting down: boom"}},
-		"shut down, in a panic": {ErrShutdown, &panicked{"panic: boom"}, Report{Op: Fail, Code: CodePanic, Error: "panic: boom"}},
+		"stopped":               {task.ErrStopped, boom, task.Report{Op: task.Fail, Code: task.CodeStopped, Error: "task was stopped: boom"}},
+		"stopped, says why":     {task.ErrStopped, task.ErrStopped, task.Report{Op: task.Fail, Code: task.CodeStopped, Error: "task was stopped"}},
+		"stopped, permanent":    {task.ErrStopped, task.Permanent(boom), task.Report{Op: task.Fail, Code: task.CodeStopped, Error: "task was stopped: boom"}},
+		"stopped, snoozes":      {task.ErrStopped, task.Snooze(time.Hour), task.Report{Op: task.Fail, Code: task.CodeStopped, Error: "task was stopped: snoozed"}},
+		"timed out":             {task.ErrTimeout, boom, task.Report{Op: task.Fail, Code: task.CodeTimeout, Error: "attempt timed out: boom"}},
+		"timed out, permanent":  {task.ErrTimeout, task.Permanent(boom), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "attempt timed out: boom"}},
+		"timed out, retry":      {task.ErrTimeout, task.RetryAfter(boom, time.Hour), task.Report{Op: task.Fail, Code: task.CodeTimeout, Error: "attempt timed out: boom", Delay: time.Hour, DelaySet: true}},
+		"timed out, snoozes":    {task.ErrTimeout, task.Snooze(time.Hour), task.Report{Op: task.Fail, Code: task.CodeTimeout, Error: "attempt timed out: snoozed"}},
+		"shut down":             {task.ErrShutdown, boom, task.Report{Op: task.Release, Code: task.CodeReleased}},
+		"shut down, retry":      {task.ErrShutdown, task.RetryAfter(boom, time.Hour), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
+		"shut down, permanent":  {task.ErrShutdown, task.Permanent(boom), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "replica is shutting down: boom"}},
+		"shut down, bad bytes":  {task.ErrShutdown, task.BadPayload(boom), task.Report{Op: task.Fail, Code: task.CodeBadPayload, Error: "replica is shutting down: boom"}},
+		"shut down, in a panic": {task.ErrShutdown, &panicked{"panic: boom"}, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := &attempt{task: &Task{}, claim: &claim{q: &queue{}}}
+			a := &attempt{task: &task.Task{}, claim: &claim{q: &queue{}}}
 			a.ctx.cancel(c.cause)
 			got := a.report(nil, c.err)
 			if got.Op != c.want.Op || got.Code != c.want.Code || got.Error != c.want.Error || got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
@@ -123,19 +124,19 @@ func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
 	for _, kind := range []string{"job", "unheard-of"} {
 		bubble(t, func(t *testing.T) {
 			g := newRig(t, Config{})
-			g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+			g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 				t.Error("it ran")
 				return nil, nil
 			})
 			g.run()
 			g.store.mu.Lock()
-			g.store.add(Spec{ID: "x", Kind: kind})
+			g.store.add(task.Spec{ID: "x", Kind: kind})
 			g.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
 			g.store.mu.Unlock()
 			synctest.Wait()
-			g.wantState("x", Failed, CodeBadPayload)
+			g.wantState("x", task.Failed, task.CodeBadPayload)
 			said := g.store.said("x")
-			if len(said) != 1 || said[0].Op != Fail || said[0].Error != "priority: not a number: \"high\"" {
+			if len(said) != 1 || said[0].Op != task.Fail || said[0].Error != "priority: not a number: \"high\"" {
 				t.Errorf("reports: %+v", said)
 			}
 			if g.log.count("INFO attempt failed") != 1 {
@@ -152,24 +153,24 @@ func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
 func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
 	for name, s := range map[string]string{
 		"short":         "short",
-		"exact":         strings.Repeat("x", MaxErrorLen),
-		"one over":      strings.Repeat("x", MaxErrorLen+1),
-		"wide":          strings.Repeat("日本", MaxErrorLen),
-		"shifted":       "x" + strings.Repeat("🙂", MaxErrorLen),
-		"not UTF-8":     strings.Repeat("a\xff", MaxErrorLen),
-		"only bad":      strings.Repeat("\x80", MaxErrorLen),
+		"exact":         strings.Repeat("x", task.MaxErrorLen),
+		"one over":      strings.Repeat("x", task.MaxErrorLen+1),
+		"wide":          strings.Repeat("日本", task.MaxErrorLen),
+		"shifted":       "x" + strings.Repeat("🙂", task.MaxErrorLen),
+		"not UTF-8":     strings.Repeat("a\xff", task.MaxErrorLen),
+		"only bad":      strings.Repeat("\x80", task.MaxErrorLen),
 		"with NUL":      "a\x00b",
 		"half a symbol": "ab\xe6\x97",
 	} {
 		for what, cut := range map[string]func(string, int) string{"head": cutHead, "tail": cutTail} {
-			got := cut(s, MaxErrorLen)
-			if len(got) > MaxErrorLen || !utf8.ValidString(got) {
+			got := cut(s, task.MaxErrorLen)
+			if len(got) > task.MaxErrorLen || !utf8.ValidString(got) {
 				t.Errorf("%s of %q: %d bytes, valid %v", what, name, len(got), utf8.ValidString(got))
 			}
-			if len(s) <= MaxErrorLen && utf8.ValidString(s) && got != s {
+			if len(s) <= task.MaxErrorLen && utf8.ValidString(s) && got != s {
 				t.Errorf("%s of %q changed to %q", what, name, got)
 			}
-			if valid := strings.ToValidUTF8(s, "\uFFFD"); len(got) < min(len(valid), MaxErrorLen)-6 {
+			if valid := strings.ToValidUTF8(s, "\uFFFD"); len(got) < min(len(valid), task.MaxErrorLen)-6 {
 				t.Errorf("%s of %q: only %d bytes are left", what, name, len(got))
 			}
 		}
@@ -185,17 +186,17 @@ func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
 func TestTheLogTailTravelsWithFailuresOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			task.SetLog([]byte(strings.Repeat("early ", MaxLogLen)))
-			task.SetLog([]byte(strings.Repeat("x", MaxLogLen) + "last line"))
-			if task.ID == "bad" {
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			tk.SetLog([]byte(strings.Repeat("early ", task.MaxLogLen)))
+			tk.SetLog([]byte(strings.Repeat("x", task.MaxLogLen) + "last line"))
+			if tk.ID == "bad" {
 				return nil, errors.New("boom")
 			}
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "good", Kind: "job"}, Spec{ID: "bad", Kind: "job"})
+		g.store.put(task.Spec{ID: "good", Kind: "job"}, task.Spec{ID: "bad", Kind: "job"})
 		g.run()
-		if got := g.store.said("bad")[0].Log; len(got) != MaxLogLen || !strings.HasSuffix(got, "xlast line") {
+		if got := g.store.said("bad")[0].Log; len(got) != task.MaxLogLen || !strings.HasSuffix(got, "xlast line") {
 			t.Errorf("the log is %d bytes long", len(got))
 		}
 		if got := g.store.said("good")[0].Log; got != "" {
@@ -208,9 +209,9 @@ func TestTheLogTailTravelsWithFailuresOnly(t *testing.T) {
 func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			for i := range 1000 {
-				if err := task.SetProgress(map[string]int{"done": i}); err != nil {
+				if err := tk.SetProgress(map[string]int{"done": i}); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(10 * time.Millisecond)
@@ -219,7 +220,7 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 			return nil, nil
 		})
 		g.run()
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		from := time.Now()
 		g.pass(500 * time.Millisecond)
 		if got := string(g.store.task("x").Progress); got != `{"done":0}` {
@@ -246,14 +247,14 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 func TestProgressThatAFailedRenewalCarriedIsSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
-			if err := task.SetProgress([]byte("half")); err != nil {
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			if err := tk.SetProgress([]byte("half")); err != nil {
 				t.Error(err)
 			}
-			return untilCancelled(ctx, task)
+			return untilCancelled(ctx, tk)
 		})
 		g.store.setFault(failFirst("renew", 3))
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.pass(5 * time.Second)
 		if got := string(g.store.task("x").Progress); got != "half" {
@@ -263,52 +264,14 @@ func TestProgressThatAFailedRenewalCarriedIsSentAgain(t *testing.T) {
 	})
 }
 
-func TestProgressIsRefusedWhereItCannotBeStored(t *testing.T) {
-	task := &Task{}
-	if err := task.SetProgress(make(chan int)); err == nil {
-		t.Error("a channel was taken for JSON")
-	}
-	if err := task.SetProgress(make([]byte, MaxProgress+1)); err == nil {
-		t.Error("more than MaxProgress was taken")
-	}
-	if task.Progress != nil {
-		t.Errorf("progress is %q", task.Progress)
-	}
-	raw := []byte(`{"n":1}`)
-	if err := task.SetProgress(raw); err != nil || string(task.Progress) != `{"n":1}` {
-		t.Errorf("raw bytes: %q, %v", task.Progress, err)
-	}
-	raw[0] = 'X'
-	if string(task.Progress) != `{"n":1}` {
-		t.Error("it kept the caller's slice")
-	}
-	task.SetLog([]byte("nobody runs this task"))
-}
-
-func TestSeveralGoroutinesMaySetTheProgressOfATaskThatNoReplicaRuns(t *testing.T) {
-	task := &Task{}
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			if err := task.SetProgress(i); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if len(task.Progress) != 1 {
-		t.Errorf("progress is %q", task.Progress)
-	}
-}
-
 func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Policies: map[string]Policy{"job": {SoftTimeout: 2 * time.Second}}})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g := newRig(t, Config{Policies: map[string]task.Policy{"job": {SoftTimeout: 2 * time.Second}}})
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.store.setFault(failFirst("renew", 1))
 		g.run()
 		slow := func() (n int) {
@@ -333,14 +296,14 @@ func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
 		if slow() != 1 {
 			t.Errorf("it was told %d times", slow())
 		}
-		g.wantState("x", Succeeded, CodeOK)
+		g.wantState("x", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
 
 // returns is a handler that returns what it is made of.
-func returns(result []byte, err error) Handler {
-	return func(context.Context, *Task) ([]byte, error) {
+func returns(result []byte, err error) task.Handler {
+	return func(context.Context, *task.Task) ([]byte, error) {
 		return result, err
 	}
 }

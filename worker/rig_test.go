@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/faketime"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // rig is a replica that runs on a fake store.
@@ -27,7 +28,7 @@ type rig struct {
 func newRig(t *testing.T, cfg Config) *rig {
 	t.Helper()
 	if cfg.Queues == nil {
-		cfg.Queues = map[string]QueueConfig{DefaultQueue: {Workers: 4}}
+		cfg.Queues = map[string]task.QueueConfig{task.DefaultQueue: {Workers: 4}}
 	}
 	tape := &logTape{}
 	cfg.Logger = slog.New(tape)
@@ -59,7 +60,7 @@ func (g *rig) end() error {
 	return g.err
 }
 
-func (g *rig) wantState(id string, state State, code Code) {
+func (g *rig) wantState(id string, state task.State, code task.Code) {
 	g.t.Helper()
 	if t := g.store.task(id); t.State != state || t.Code != code {
 		g.t.Errorf("task %s is %q with code %q, want %q with %q", id, t.State, t.Code, state, code)
@@ -121,9 +122,9 @@ func (g *rig) pass(d time.Duration) {
 }
 
 // untilCancelled is a handler that returns its context's cause.
-func untilCancelled(ctx context.Context, _ *Task) ([]byte, error) {
+func untilCancelled(ctx context.Context, _ *task.Task) ([]byte, error) {
 	<-ctx.Done()
 	return nil, context.Cause(ctx)
 }
 
-func noop(context.Context, *Task) ([]byte, error) { return nil, nil }
+func noop(context.Context, *task.Task) ([]byte, error) { return nil, nil }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Run serves the queues until ctx is done, Close or Drain is called, or the store
@@ -47,7 +49,7 @@ func (r *Replica) begin() error {
 		return errors.New("run: a replica runs once; make a new one")
 	}
 	if len(r.handlers) == 0 && len(r.problems) == 0 {
-		r.problems = append(r.problems, &FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
+		r.problems = append(r.problems, &task.FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
 	}
 	if err := errors.Join(r.problems...); err != nil {
 		return err
@@ -110,7 +112,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.wg.Wait()
 
 	if isClosed(r.overStuck) {
-		return ErrStuck
+		return task.ErrStuck
 	}
 	return nil
 }

@@ -7,24 +7,26 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
 		var running, most, runs atomic.Int64
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			now := running.Add(1)
 			for old := most.Load(); now > old && !most.CompareAndSwap(old, now); old = most.Load() {
 			}
 			time.Sleep(time.Millisecond)
 			running.Add(-1)
 			runs.Add(1)
-			return []byte(task.ID), nil
+			return []byte(tk.ID), nil
 		})
 		g.r.Handle("other", noop)
-		g.store.putN(100, Spec{Kind: "job", Queue: "a"})
-		g.store.putN(50, Spec{Kind: "other", Queue: "b"})
+		g.store.putN(100, task.Spec{Kind: "job", Queue: "a"})
+		g.store.putN(50, task.Spec{Kind: "other", Queue: "b"})
 		g.run()
 		g.pass(time.Second)
 		if runs.Load() != 100 || most.Load() != 3 {
@@ -37,7 +39,7 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 				}
 			}
 		}
-		if got := g.store.task("job-100"); string(got.Result) != "job-100" || got.State != Succeeded {
+		if got := g.store.task("job-100"); string(got.Result) != "job-100" || got.State != task.Succeeded {
 			t.Errorf("last task is %s with result %q", got.State, got.Result)
 		}
 		if c := g.r.Counts(); c != (Counts{Slots: 5}) {
@@ -50,12 +52,12 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 }
 
 func TestAnIdleReplicaMakesAtMostOneCallASecond(t *testing.T) {
-	for name, up := range map[string]Upkeep{"alone": {}, "one of many": {Busy: true}} {
+	for name, up := range map[string]task.Upkeep{"alone": {}, "one of many": {Busy: true}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{})
 				g.r.Handle("job", noop)
-				g.store.upkeep = func() Upkeep { return up }
+				g.store.upkeep = func() task.Upkeep { return up }
 				g.run()
 				g.pass(time.Minute)
 				from := time.Now()
@@ -76,9 +78,9 @@ func TestAnIdleReplicaStartsATaskAtOnce(t *testing.T) {
 		g.run()
 		for _, wait := range []time.Duration{0, time.Millisecond, 7 * time.Second, time.Hour} {
 			g.pass(wait)
-			g.store.put(Spec{ID: "id" + wait.String(), Kind: "job"})
+			g.store.put(task.Spec{ID: "id" + wait.String(), Kind: "job"})
 			synctest.Wait() // no time passes
-			g.wantState("id"+wait.String(), Succeeded, CodeOK)
+			g.wantState("id"+wait.String(), task.Succeeded, task.CodeOK)
 		}
 		g.end()
 	})
@@ -86,18 +88,18 @@ func TestAnIdleReplicaStartsATaskAtOnce(t *testing.T) {
 
 func TestAQueueThatWasFullIsAskedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 1}}})
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 1}}})
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "first", Kind: "job"})
+		g.store.put(task.Spec{ID: "first", Kind: "job"})
 		g.run()
 		g.pass(1500 * time.Millisecond)
-		g.wantState("first", Succeeded, CodeOK)
-		g.store.put(Spec{ID: "second", Kind: "job"})
+		g.wantState("first", task.Succeeded, task.CodeOK)
+		g.store.put(task.Spec{ID: "second", Kind: "job"})
 		synctest.Wait()
-		if got := g.store.task("second").State; got != Running {
+		if got := g.store.task("second").State; got != task.Running {
 			t.Errorf("the second task is %s, want running", got)
 		}
 		g.end()
@@ -107,16 +109,16 @@ func TestAQueueThatWasFullIsAskedAgain(t *testing.T) {
 func TestALimitedQueueGoesOnInTheRoundTripThatReports(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
-		g.store.limits[DefaultQueue] = 2
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.store.limits[task.DefaultQueue] = 2
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return nil, nil
 		})
-		g.store.putN(10, Spec{Kind: "job"})
+		g.store.putN(10, task.Spec{Kind: "job"})
 		g.run()
 		g.pass(5 * time.Second)
 		for id := range g.store.tasks {
-			g.wantState(id, Succeeded, CodeOK)
+			g.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		g.end()
 	})
@@ -126,16 +128,16 @@ func TestAScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		started := make(map[string]time.Time)
-		g.r.Handle("job", func(_ context.Context, task *Task) ([]byte, error) {
-			started[task.ID] = time.Now()
+		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			started[tk.ID] = time.Now()
 			return nil, nil
 		})
 		g.run()
 		begin := time.Now()
 		delays := map[string]time.Duration{"late": 3333 * time.Millisecond, "soon": 20 * time.Millisecond, "far": time.Hour}
-		g.store.put(Spec{ID: "late", Kind: "job", Delay: delays["late"]}, Spec{ID: "far", Kind: "job", Delay: delays["far"]})
+		g.store.put(task.Spec{ID: "late", Kind: "job", Delay: delays["late"]}, task.Spec{ID: "far", Kind: "job", Delay: delays["far"]})
 		synctest.Wait()
-		g.store.put(Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // sooner than the store said
+		g.store.put(task.Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // sooner than the store said
 		g.pass(2 * time.Hour)
 		for id, d := range delays {
 			if got := started[id].Sub(begin); got < d || got > d+time.Millisecond {
@@ -152,9 +154,9 @@ func TestTheSlowPollFindsATaskWhoseWakeUpWasLost(t *testing.T) {
 		g.r.Handle("job", noop)
 		g.run()
 		g.pass(time.Second)
-		g.store.putQuietly(Spec{ID: "quiet", Kind: "job"})
+		g.store.putQuietly(task.Spec{ID: "quiet", Kind: "job"})
 		g.pass(11 * time.Second)
-		g.wantState("quiet", Succeeded, CodeOK)
+		g.wantState("quiet", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
@@ -164,10 +166,10 @@ func TestATaskOfAnUnknownKindIsReleasedWithAPause(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", noop)
 		g.run()
-		g.store.put(Spec{ID: "odd", Kind: "unheard-of"})
+		g.store.put(task.Spec{ID: "odd", Kind: "unheard-of"})
 		synctest.Wait()
 		said := g.store.said("odd")
-		if len(said) != 1 || said[0].Op != Release || said[0].Code != CodeNoHandler {
+		if len(said) != 1 || said[0].Op != task.Release || said[0].Code != task.CodeNoHandler {
 			t.Fatalf("reports: %+v, want one release for want of a handler", said)
 		}
 		if d := said[0].Delay; d < 100*time.Millisecond || d > time.Second {
@@ -183,11 +185,11 @@ func TestTheInboxIsAdmittedToItsEnd(t *testing.T) {
 		g.r.Handle("job", noop)
 		g.run()
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
-			g.store.push(Spec{ID: id, Kind: "job"})
+			g.store.push(task.Spec{ID: id, Kind: "job"})
 		}
 		synctest.Wait()
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
-			g.wantState(id, Succeeded, CodeOK)
+			g.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		g.end()
 	})
@@ -204,32 +206,32 @@ func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
 			return none
 		})
 		g.run()
-		g.store.push(Spec{ID: "a", Kind: "job"}, Spec{ID: "b", Kind: "job"}, Spec{ID: "c", Kind: "job"})
+		g.store.push(task.Spec{ID: "a", Kind: "job"}, task.Spec{ID: "b", Kind: "job"}, task.Spec{ID: "c", Kind: "job"})
 		g.pass(12 * time.Second)
-		g.wantState("c", Succeeded, CodeOK)
+		g.wantState("c", task.Succeeded, task.CodeOK)
 		g.end()
 	})
 }
 
 func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
 	for name, c := range map[string]struct {
-		up          Upkeep
+		up          task.Upkeep
 		lease       time.Duration
 		least, most int // turns in 100 s
 	}{
-		"nothing due":      {Upkeep{}, 0, 9, 12},
-		"nothing due soon": {Upkeep{Next: time.Hour}, 0, 9, 12},
-		"due in a second":  {Upkeep{Next: time.Second}, 0, 99, 101},
-		"due at once":      {Upkeep{Next: time.Microsecond}, 0, 9_000, 10_001},
-		"another is at it": {Upkeep{Busy: true}, 0, 18, 23},
-		"short lease":      {Upkeep{}, time.Second, 99, 112},
-		"shortest lease":   {Upkeep{Busy: true}, minLease, 900, 1001},
+		"nothing due":      {task.Upkeep{}, 0, 9, 12},
+		"nothing due soon": {task.Upkeep{Next: time.Hour}, 0, 9, 12},
+		"due in a second":  {task.Upkeep{Next: time.Second}, 0, 99, 101},
+		"due at once":      {task.Upkeep{Next: time.Microsecond}, 0, 9_000, 10_001},
+		"another is at it": {task.Upkeep{Busy: true}, 0, 18, 23},
+		"short lease":      {task.Upkeep{}, time.Second, 99, 112},
+		"shortest lease":   {task.Upkeep{Busy: true}, minLease, 900, 1001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{Lease: c.lease})
 				g.r.Handle("job", noop)
-				g.store.upkeep = func() Upkeep { return c.up }
+				g.store.upkeep = func() task.Upkeep { return c.up }
 				from := time.Now()
 				g.run()
 				g.pass(100 * time.Second)
@@ -245,9 +247,10 @@ func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
 func TestJoinPublishesTheReplicaAndLogsConflicts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{
-			Queues:   map[string]QueueConfig{"q": {Workers: 2, Limit: 7, MaxLen: 9}},
-			Policies: map[string]Policy{"job": {MaxAttempts: 2}, "elsewhere": {MaxAttempts: 4}},
-			Limits:   Limits{Pool: 5, Groups: map[string]int{"acme": 1}},
+			Queues:   map[string]task.QueueConfig{"q": {Workers: 2, Limit: 7, MaxLen: 9}},
+			Policies: map[string]task.Policy{"job": {MaxAttempts: 2}, "elsewhere": {MaxAttempts: 4}},
+			Limit:    5,
+			Groups:   task.Groups{Limits: map[string]int{"acme": 1}},
 			Version:  "v1.2.3", MaxEvents: 10, EventAge: time.Hour,
 		})
 		g.r.Handle("job", noop)
@@ -255,7 +258,7 @@ func TestJoinPublishesTheReplicaAndLogsConflicts(t *testing.T) {
 		g.store.warnings = []string{"queue q: another replica says limit 6"}
 		g.run()
 		got := g.store.joins[0]
-		if len(got.Kinds) != 2 || got.Kinds["job"].MaxAttempts != 2 || got.Queues["q"].Limit != 7 || got.Limits.Groups["acme"] != 1 ||
+		if len(got.Kinds) != 2 || got.Kinds["job"].MaxAttempts != 2 || got.Queues["q"].Limit != 7 || got.Groups.Limits["acme"] != 1 ||
 			got.Version != "v1.2.3" || got.Lease != DefaultLease || got.MaxEvent != 10 || got.EventAge != time.Hour || got.PID == 0 ||
 			got.Replica != g.r.ID() || got.Replica == "" {
 			t.Errorf("registration: %+v", got)

@@ -4,20 +4,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAStopReachesTheHandlerThroughTheDoorbell(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", untilCancelled)
-		g.store.putN(3, Spec{Kind: "job"})
+		g.store.putN(3, task.Spec{Kind: "job"})
 		g.run()
 		g.pass(5 * time.Second)
 		from := time.Now()
 		g.store.requestStop("job-2")
 		synctest.Wait()
-		g.wantState("job-2", Stopped, CodeStopped)
-		g.wantState("job-1", Running, "")
+		g.wantState("job-2", task.Stopped, task.CodeStopped)
+		g.wantState("job-1", task.Running, "")
 		if n := len(g.store.callsSince(from, "renew")); n != 1 {
 			t.Errorf("%d renewals, want one", n)
 		}
@@ -29,13 +31,13 @@ func TestAStopReachesTheHandlerWhileDraining(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{DrainTimeout: time.Hour})
 		g.r.Handle("job", untilCancelled)
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.cancel()
 		g.pass(time.Minute)
 		g.store.requestStop("x")
 		synctest.Wait()
-		g.wantState("x", Stopped, CodeStopped)
+		g.wantState("x", task.Stopped, task.CodeStopped)
 		<-g.done
 	})
 }
@@ -46,16 +48,16 @@ func TestAStopThatCrossesTheClaimsReplyIsNotMissed(t *testing.T) {
 		g.r.Handle("job", untilCancelled)
 		g.run()
 		g.store.setFault(func(op string) fault {
-			if op == "exchange" && g.store.tasks["x"].State == Waiting {
+			if op == "exchange" && g.store.tasks["x"].State == task.Waiting {
 				return lose
 			}
 			return none
 		})
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		synctest.Wait()
 		g.store.requestStop("x") // claimed, says the store; the replica does not know yet
 		g.pass(time.Second)
-		g.wantState("x", Stopped, CodeStopped)
+		g.wantState("x", task.Stopped, task.CodeStopped)
 		g.end()
 	})
 }
@@ -67,17 +69,17 @@ func TestAStopThatCrossesTheAnswerToTheOtherLaneIsNotMissed(t *testing.T) {
 		store := &lateStore{fakeStore: g.store}
 		g.r.store = store
 		g.r.Handle("job", untilCancelled)
-		g.store.putN(2, Spec{Kind: "job"}) // fill the first lane
+		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first lane
 		g.run()
 		store.late(2)
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.pass(100 * time.Millisecond)
-		if g.store.task("x").State != Running || g.r.Counts().Running != 2 {
+		if g.store.task("x").State != task.Running || g.r.Counts().Running != 2 {
 			t.Fatalf("the second lane did not claim it: %+v", g.r.Counts())
 		}
 		g.store.requestStop("x")
 		g.pass(2 * time.Second)
-		g.wantState("x", Stopped, CodeStopped)
+		g.wantState("x", task.Stopped, task.CodeStopped)
 		g.r.Close()
 	})
 }
@@ -89,7 +91,7 @@ func TestAStopWhoseDoorbellIsLostIsLearntFromTheNextAnswer(t *testing.T) {
 				g := newRig(t, Config{})
 				g.r.Handle("job", untilCancelled)
 				g.r.Handle("quick", noop)
-				g.store.put(Spec{ID: "x", Kind: "job"})
+				g.store.put(task.Spec{ID: "x", Kind: "job"})
 				g.store.setFault(func(op string) fault {
 					if op == "listen" && name == "renewal" { // nor does the slow poll make an exchange
 						return hang
@@ -101,10 +103,10 @@ func TestAStopWhoseDoorbellIsLostIsLearntFromTheNextAnswer(t *testing.T) {
 				g.store.tasks["x"].stop = true
 				g.store.mu.Unlock()
 				if name == "exchange" {
-					g.store.put(Spec{ID: "y", Kind: "quick"})
+					g.store.put(task.Spec{ID: "y", Kind: "quick"})
 				}
 				g.pass(within)
-				g.wantState("x", Stopped, CodeStopped)
+				g.wantState("x", task.Stopped, task.CodeStopped)
 				g.end()
 			})
 		})

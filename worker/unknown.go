@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // A replica may meet thousands of tasks of a kind that it does not know, each
@@ -23,7 +25,7 @@ type unknownKinds struct {
 
 // log logs a task that was given back for want of a handler. Only the store knows
 // whether another replica has one.
-func (u *unknownKinds) log(log *slog.Logger, t *Task) {
+func (u *unknownKinds) log(log *slog.Logger, t *task.Task) {
 	if u.due(t.Kind, time.Now()) {
 		log.Warn("a task's kind has no handler here; the task goes to a replica that has one, or fails",
 			"task", t.ID, "kind", t.Kind, "queue", t.Queue)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
@@ -11,8 +13,8 @@ func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", noop)
 		g.run()
-		g.store.putN(3, Spec{Kind: "jbo", Queue: DefaultQueue})
-		g.store.put(Spec{ID: "odd", Kind: "unheard-of", Queue: DefaultQueue})
+		g.store.putN(3, task.Spec{Kind: "jbo", Queue: task.DefaultQueue})
+		g.store.put(task.Spec{ID: "odd", Kind: "unheard-of", Queue: task.DefaultQueue})
 		g.pass(unknownAgain - time.Second) // all come back many times
 		const line = "WARN a task's kind has no handler here; the task goes to a replica that has one, or fails "
 		if g.log.count("WARN") != 2 || g.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // idleWatch is how far off the watch's next check is when nothing is due.
@@ -96,7 +98,7 @@ func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 			continue
 		}
 		if timedOut {
-			r.stop(a, ErrTimeout, now)
+			r.stop(a, task.ErrTimeout, now)
 		}
 		if !a.slowAt.IsZero() && !now.Before(a.slowAt) {
 			a.slowAt = time.Time{}

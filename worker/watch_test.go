@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAnAttemptTimesOutOnTheDot(t *testing.T) {
@@ -13,14 +15,14 @@ func TestAnAttemptTimesOutOnTheDot(t *testing.T) {
 		g := newRig(t, Config{})
 		took := make(map[string]time.Duration)
 		begin := time.Now()
-		g.r.Handle("job", func(ctx context.Context, task *Task) ([]byte, error) {
-			_, err := untilCancelled(ctx, task)
-			took[task.ID] = time.Since(begin)
+		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			_, err := untilCancelled(ctx, tk)
+			took[tk.ID] = time.Since(begin)
 			return nil, err
 		})
 		limits := map[string]time.Duration{"a": time.Hour, "b": 1500 * time.Millisecond, "c": time.Millisecond}
 		for id, d := range limits {
-			g.store.put(Spec{ID: id, Kind: "job", Timeout: d})
+			g.store.put(task.Spec{ID: id, Kind: "job", Timeout: d})
 		}
 		g.run()
 		g.pass(2 * time.Hour)
@@ -28,16 +30,16 @@ func TestAnAttemptTimesOutOnTheDot(t *testing.T) {
 			if took[id] != want {
 				t.Errorf("task %s was cancelled after %v, want %v", id, took[id], want)
 			}
-			g.wantState(id, Failed, CodeTimeout)
+			g.wantState(id, task.Failed, task.CodeTimeout)
 		}
 		g.end()
 	})
 }
 
 // stubborn is a handler that ignores its context until it is freed.
-func stubborn() (h Handler, free func()) {
+func stubborn() (h task.Handler, free func()) {
 	gate := make(chan struct{})
-	return func(context.Context, *Task) ([]byte, error) {
+	return func(context.Context, *task.Task) ([]byte, error) {
 		<-gate
 		return []byte("too late"), nil
 	}, func() { close(gate) }
@@ -45,19 +47,19 @@ func stubborn() (h Handler, free func()) {
 
 func TestAHandlerThatIgnoresItsContextIsAbandonedAfterTheGrace(t *testing.T) {
 	for name, c := range map[string]struct {
-		code   Code
-		state  State
+		code   task.Code
+		state  task.State
 		cancel func(g *rig)
 	}{
-		"timeout": {CodeTimeoutAbandoned, Failed, func(g *rig) { g.pass(time.Second) }},
-		"stop":    {CodeStopAbandoned, Stopped, func(g *rig) { g.store.requestStop("x"); synctest.Wait() }},
+		"timeout": {task.CodeTimeoutAbandoned, task.Failed, func(g *rig) { g.pass(time.Second) }},
+		"stop":    {task.CodeStopAbandoned, task.Stopped, func(g *rig) { g.store.requestStop("x"); synctest.Wait() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{StopGrace: 3 * time.Second})
 				h, free := stubborn()
 				g.r.Handle("job", h)
-				spec := Spec{ID: "x", Kind: "job"}
+				spec := task.Spec{ID: "x", Kind: "job"}
 				if name == "timeout" {
 					spec.Timeout = time.Second
 				}
@@ -65,7 +67,7 @@ func TestAHandlerThatIgnoresItsContextIsAbandonedAfterTheGrace(t *testing.T) {
 				g.run()
 				c.cancel(g)
 				g.pass(3*time.Second - 1)
-				if got := g.r.Counts(); got.Stuck != 0 || g.store.task("x").State != Running {
+				if got := g.r.Counts(); got.Stuck != 0 || g.store.task("x").State != task.Running {
 					t.Fatalf("given up before the grace was over: %+v", got)
 				}
 				g.pass(1)
@@ -98,26 +100,26 @@ func TestAHandlerThatIgnoresItsContextIsAbandonedAfterTheGrace(t *testing.T) {
 
 func TestASlotOfAStuckHandlerStaysTaken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]QueueConfig{DefaultQueue: {Workers: 2}}})
+		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 2}}})
 		h, free := stubborn()
 		g.r.Handle("stuck", h)
 		most, running := 0, 0
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			running++
 			most = max(most, running)
 			time.Sleep(time.Second)
 			running--
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "x", Kind: "stuck", Timeout: time.Second})
+		g.store.put(task.Spec{ID: "x", Kind: "stuck", Timeout: time.Second})
 		g.run()
 		g.pass(time.Minute)
-		g.store.putN(5, Spec{Kind: "job"})
+		g.store.putN(5, task.Spec{Kind: "job"})
 		g.pass(time.Minute)
 		if most != 1 {
 			t.Errorf("%d ran at a time beside the stuck one", most)
 		}
-		g.wantState("job-5", Succeeded, CodeOK)
+		g.wantState("job-5", task.Succeeded, task.CodeOK)
 		free()
 		g.end()
 	})
@@ -128,26 +130,26 @@ func TestPastMaxStuckTheReplicaDrainsAndRunFails(t *testing.T) {
 		g := newRig(t, Config{MaxStuck: 1, DrainTimeout: time.Minute})
 		h, free := stubborn()
 		g.r.Handle("stuck", h)
-		g.r.Handle("job", func(context.Context, *Task) ([]byte, error) {
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(30 * time.Second)
 			return nil, nil
 		})
-		g.store.put(Spec{ID: "a", Kind: "stuck", Timeout: time.Second})
+		g.store.put(task.Spec{ID: "a", Kind: "stuck", Timeout: time.Second})
 		g.run()
 		g.pass(time.Minute)
 		if g.r.Counts().Stuck != 1 {
 			t.Fatalf("counts: %+v", g.r.Counts())
 		}
-		g.store.put(Spec{ID: "b", Kind: "stuck", Timeout: time.Second}, Spec{ID: "good", Kind: "job"})
+		g.store.put(task.Spec{ID: "b", Kind: "stuck", Timeout: time.Second}, task.Spec{ID: "good", Kind: "job"})
 		g.pass(11 * time.Second)
-		g.store.put(Spec{ID: "next", Kind: "job"})
+		g.store.put(task.Spec{ID: "next", Kind: "job"})
 		<-g.done
-		if !errors.Is(g.err, ErrStuck) {
+		if !errors.Is(g.err, task.ErrStuck) {
 			t.Errorf("Run returned %v", g.err)
 		}
-		g.wantState("good", Succeeded, CodeOK)
-		g.wantState("next", Waiting, "")
-		if err := g.r.Close(); !errors.Is(err, ErrStuck) {
+		g.wantState("good", task.Succeeded, task.CodeOK)
+		g.wantState("next", task.Waiting, "")
+		if err := g.r.Close(); !errors.Is(err, task.ErrStuck) {
 			t.Errorf("Close returned %v", err)
 		}
 		free()
@@ -159,7 +161,7 @@ func TestAHandlerStuckAfterItsLeaseWasLostReportsNothing(t *testing.T) {
 		g := newRig(t, Config{})
 		h, free := stubborn()
 		g.r.Handle("job", h)
-		g.store.put(Spec{ID: "x", Kind: "job"})
+		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.run()
 		g.store.takeOver("x")
 		g.pass(time.Minute)

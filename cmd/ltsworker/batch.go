@@ -18,7 +18,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // byteOrderMark is what some editors begin a file with.
@@ -47,7 +47,7 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	}
 	bar := newPatientBar(cmd.ErrOrStderr(), "lines read")
 	defer bar.clear()
-	var specs []worker.Spec
+	var specs []task.Spec
 	var lines []int
 	err := interruptibly(cmd.Context(), func() error {
 		in := cmd.InOrStdin()
@@ -107,7 +107,7 @@ func outcome(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, worker.ErrQueueFull), refusesWrites(err):
+	case errors.Is(err, task.ErrQueueFull), refusesWrites(err):
 		return refusedTask
 	case errors.Is(err, pool.ErrNotTried):
 		return notTriedTask
@@ -137,7 +137,7 @@ func (e *unmadeError) Unwrap() error { return e.err }
 const maxUnmade = 10
 
 // unmade says what became of the tasks that were not simply made.
-func unmade(receipts []worker.Receipt, place func(i int) (name string, line int)) string {
+func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) string {
 	type reason struct {
 		name        string
 		first, last int // lines
@@ -197,7 +197,7 @@ func openBatch(name string) (*os.File, error) {
 // readBatch reads one task per line, and the number of that; empty lines are
 // skipped. The error lists what is wrong with every bad line. read is called now and
 // then with how many lines have been read.
-func readBatch(in io.Reader, name string, read func(n int)) (specs []worker.Spec, at []int, err error) {
+func readBatch(in io.Reader, name string, read func(n int)) (specs []task.Spec, at []int, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 64<<10), redisstore.MaxEntry)
 	var problems []string

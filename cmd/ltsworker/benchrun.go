@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // benchRun makes the measurements of a self-test, each in what the one before it
@@ -43,7 +43,7 @@ func (b *benchRun) enqueueOne(ctx context.Context) (benchRecord, error) {
 	took := make([]time.Duration, b.size.single)
 	for i := range took {
 		begin := time.Now()
-		if _, err := b.EnqueueSpec(ctx, worker.Spec{Kind: benchKind}); err != nil {
+		if _, err := b.EnqueueSpec(ctx, task.Spec{Kind: benchKind}); err != nil {
 			return benchRecord{}, err
 		}
 		took[i] = time.Since(begin)
@@ -54,7 +54,7 @@ func (b *benchRun) enqueueOne(ctx context.Context) (benchRecord, error) {
 }
 
 func (b *benchRun) enqueueMany(ctx context.Context) (benchRecord, error) {
-	specs := make([]worker.Spec, b.size.tasks)
+	specs := make([]task.Spec, b.size.tasks)
 	for i := range specs {
 		specs[i].Kind = benchKind
 	}
@@ -117,7 +117,7 @@ func (b *benchRun) pickUp(ctx context.Context) (benchRecord, error) {
 	took := make([]time.Duration, b.size.single)
 	for i := range took {
 		begin := time.Now()
-		if _, err := b.EnqueueSpec(ctx, worker.Spec{Kind: benchKind}); err != nil {
+		if _, err := b.EnqueueSpec(ctx, task.Spec{Kind: benchKind}); err != nil {
 			return benchRecord{}, err
 		}
 		select {
@@ -166,7 +166,7 @@ func (b *benchRun) replica(ctx context.Context, done func()) (*benchReplica, err
 	if err != nil {
 		return nil, err
 	}
-	p.HandleKind(benchKind, worker.Handler(func(context.Context, *worker.Task) ([]byte, error) {
+	p.HandleKind(benchKind, task.Handler(func(context.Context, *task.Task) ([]byte, error) {
 		done()
 		return nil, nil
 	}))

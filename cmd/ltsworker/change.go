@@ -12,14 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // change is a command that changes tasks, given by id or by filter.
 type change struct {
 	verb, past string
-	from       []worker.State // the states it applies to
-	do         func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error)
+	from       []task.State // the states it applies to
+	do         func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error)
 	check      func() error // of its own flags; may be nil
 	drops      bool         // what it leaves is kept only in part: see dropped
 	more       string       // of its help, after what all changes say
@@ -29,10 +29,10 @@ func newStop(g *globals) *cobra.Command {
 	var why string
 	cmd := changeCommand(g, change{
 		verb: "stop", past: "stopped", from: pool.LiveStates(),
-		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Stop(ctx, f, why) },
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Stop(ctx, f, why) },
 		check: func() error {
-			if len(why) > worker.MaxErrorLen {
-				return usagef("--why is %d bytes long; the limit is %d", len(why), worker.MaxErrorLen)
+			if len(why) > task.MaxErrorLen {
+				return usagef("--why is %d bytes long; the limit is %d", len(why), task.MaxErrorLen)
 			}
 			return nil
 		},
@@ -41,7 +41,7 @@ func newStop(g *globals) *cobra.Command {
 
 Of stopped tasks the newest %d are kept, not counting those to be kept for ever. A
 stop of more says about how many are gone for good: before, after, and as "dropped"
-in the JSON.`, worker.RetainNewest),
+in the JSON.`, task.RetainNewest),
 	}, "End live tasks: running handlers are cancelled, the others never start")
 	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
 	return cmd
@@ -50,14 +50,14 @@ in the JSON.`, worker.RetainNewest),
 func newRetry(g *globals) *cobra.Command {
 	return changeCommand(g, change{
 		verb: "retry", past: "put back", from: pool.EndedStates(),
-		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Retry(ctx, f) },
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Retry(ctx, f) },
 	}, "Put ended tasks back into their queues, with fresh attempts")
 }
 
 func newDelete(g *globals) *cobra.Command {
 	return changeCommand(g, change{
 		verb: "delete", past: "deleted", from: pool.EndedStates(),
-		do: func(ctx context.Context, p *pool.Pool, f worker.Filter) (int, error) { return p.Delete(ctx, f) },
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Delete(ctx, f) },
 	}, "Remove ended tasks with everything that belongs to them")
 }
 
@@ -115,7 +115,7 @@ what was done in "action", to how many "tasks", and how many had been so "before
 }
 
 // checkStates refuses states that the change cannot apply to.
-func (ch change) checkStates(states []worker.State) error {
+func (ch change) checkStates(states []task.State) error {
 	for _, s := range states {
 		if !slices.Contains(ch.from, s) {
 			return usagef("cannot %s %s tasks, only those that are %s", ch.verb, s, strings.Join(namesOf(ch.from), " or "))
@@ -126,7 +126,7 @@ func (ch change) checkStates(states []worker.State) error {
 
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f worker.Filter, named, yes, asJSON bool) error {
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := newPatientBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
 	defer bar.clear()
 	look, err := newLook(ctx, c, f, bar)
@@ -188,7 +188,7 @@ type changeRecord struct {
 }
 
 // dropped is about how many of n tasks that are stopped at once are not kept.
-func dropped(n int) int { return max(n-worker.RetainNewest, 0) }
+func dropped(n int) int { return max(n-task.RetainNewest, 0) }
 
 // loss says how many of n tasks are gone for good, "" for none.
 func (ch change) loss(n int) string {
@@ -202,7 +202,7 @@ func loss(n int) string {
 	if dropped(n) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", worker.RetainNewest, dropped(n))
+	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", task.RetainNewest, dropped(n))
 }
 
 // tell says how many tasks were changed, and how many had been before.
@@ -232,7 +232,7 @@ type look struct {
 const lookedAt = "tasks looked at"
 
 // newLook makes a look for a filter that names states, unless it names ids.
-func newLook(ctx context.Context, c *client, f worker.Filter, bar *patientBar) (*look, error) {
+func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*look, error) {
 	l := &look{bar: bar}
 	if len(f.IDs) > 0 || !isTerminal(bar.out) {
 		return l, nil
@@ -243,11 +243,11 @@ func newLook(ctx context.Context, c *client, f worker.Filter, bar *patientBar) (
 	}
 	for _, state := range f.States {
 		switch state {
-		case worker.Scheduled:
+		case task.Scheduled:
 			l.roughly += s.Scheduled
-		case worker.Waiting:
+		case task.Waiting:
 			l.roughly += s.Waiting
-		case worker.Running:
+		case task.Running:
 			l.roughly += s.Running
 		default:
 			l.roughly += s.Kept[state]
@@ -270,19 +270,19 @@ func (l *look) begin(roughly int) {
 
 // reader reads tasks: a client, or a pool.
 type reader interface {
-	Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error]
+	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 }
 
 // matching lists the tasks that match f, each once, and that also accepts, which may
 // be nil. Left out is what something else wrote under an id that nobody can ask for.
-func matching(ctx context.Context, r reader, f worker.Filter, also func(*worker.Task) bool) ([]string, error) {
+func matching(ctx context.Context, r reader, f task.Filter, also func(*task.Task) bool) ([]string, error) {
 	f.Brief = true
 	var ids []string
 	for t, err := range r.Tasks(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
-		if worker.CheckName(t.ID) == nil && (also == nil || also(t)) {
+		if task.CheckName(t.ID) == nil && (also == nil || also(t)) {
 			ids = append(ids, t.ID)
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAStopSaysWhatIsNotKept(t *testing.T) {
 	u := newUser(t)
 	const more = 7
-	batch := strings.Repeat(`{"kind":"x"}`+"\n", worker.RetainNewest+more)
+	batch := strings.Repeat(`{"kind":"x"}`+"\n", task.RetainNewest+more)
 	u.pipe(batch, "enqueue", "--batch", "-")
 	const loss = "; only the newest 10000 are kept, about 7 are gone for good"
 	if a := u.run("stop", "--kind", "x"); a.code != exitUsage || !strings.HasPrefix(a.err, "ltsworker: 10007 tasks would be stopped"+loss+"; nothing was changed") {
@@ -33,14 +33,14 @@ func TestAStopSaysWhatIsNotKept(t *testing.T) {
 	m.press("nq")
 	m.wait()
 	got := decodeLines[changeRecord](t, u.must("stop", "--kind", "x", "--yes", "--json"))[0]
-	if got.Tasks != worker.RetainNewest+more || got.Dropped != more {
+	if got.Tasks != task.RetainNewest+more || got.Dropped != more {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestAStopOfWhatIsKeptAndOtherChangesTellOfNoLoss(t *testing.T) {
 	stop, retry := change{drops: true}, change{}
-	if got := stop.loss(worker.RetainNewest) + retry.loss(2*worker.RetainNewest); got != "" {
+	if got := stop.loss(task.RetainNewest) + retry.loss(2*task.RetainNewest); got != "" {
 		t.Errorf("got %q", got)
 	}
 	if help := newStop(nil).Long; !strings.Contains(help, "the newest 10000 are kept") {

@@ -4,7 +4,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // style is how text looks on a terminal: the number of an SGR sequence, "" for
@@ -43,14 +43,14 @@ func (p palette) paint(s style, text string) string {
 
 // stateStyle is the colour of a task's state.
 func stateStyle(state string) style {
-	switch worker.State(state) {
-	case worker.Running:
+	switch task.State(state) {
+	case task.Running:
 		return cyan
-	case worker.Succeeded:
+	case task.Succeeded:
 		return green
-	case worker.Failed:
+	case task.Failed:
 		return red
-	case worker.Stopped, worker.Expired:
+	case task.Stopped, task.Expired:
 		return yellow
 	}
 	return plain

@@ -17,7 +17,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // maxConfig is the size of a config file in bytes that nobody writes by hand.
@@ -147,7 +147,7 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 func (c *config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node) {
 	return func(name, at string, k, v *yaml.Node) {
 		var q pool.Queue
-		if err := worker.CheckName(name); err != nil {
+		if err := task.CheckName(name); err != nil {
 			r.add(k, at, "%v", err)
 			return
 		}
@@ -164,7 +164,7 @@ func (c *config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 
 func (c *config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node) {
 	return func(name, at string, k, v *yaml.Node) {
-		if err := worker.CheckName(name); err != nil {
+		if err := task.CheckName(name); err != nil {
 			r.add(k, at, "%v", err)
 			return
 		}
@@ -183,7 +183,7 @@ func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			policy pool.Policy
 			cmd    command.Config
 		)
-		if err := worker.CheckName(kind); err != nil {
+		if err := task.CheckName(kind); err != nil {
 			r.add(k, at, "%v", err)
 			return
 		}
@@ -198,7 +198,7 @@ func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"max_attempts", r.number(&policy.MaxAttempts, false)},
 			field{"max_lost", r.number(&policy.MaxLost, false)},
 			field{"backoff", func(n *yaml.Node, at string) {
-				b, err := worker.ParseBackoff(n.Value)
+				b, err := task.ParseBackoff(n.Value)
 				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {
 					err = fmt.Errorf(`must be text such as "exponential:1000:600000", not %s`, describe(n))
 				}

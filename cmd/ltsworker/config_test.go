@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const wholeConfig = `
@@ -48,8 +48,8 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		Queues: map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
 		Limit:  50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 		Policies: map[string]pool.Policy{"video.cut": {
-			Timeout: worker.Forever, SoftTimeout: 24 * time.Hour, MaxAttempts: 3, MaxLost: 2,
-			Backoff: worker.Backoff{Fixed: true, Base: 5 * time.Second},
+			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, MaxAttempts: 3, MaxLost: 2,
+			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
 		MaxEvents: 5000, EventAge: 2 * time.Hour,
@@ -314,7 +314,7 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("%q was taken with nothing to run", s)
 		}
 		for kind := range c.handlers {
-			if worker.CheckName(kind) != nil {
+			if task.CheckName(kind) != nil {
 				t.Errorf("the kind %q got through", kind)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/ltsworker/ltsworker/executor/command"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // blame adds to what is wrong with the file.
@@ -81,12 +81,12 @@ func (c *config) line(key string) int {
 }
 
 // commands makes the handlers. It looks for their programs.
-func (c *config) commands(poolName string) (map[string]worker.Handler, error) {
+func (c *config) commands(poolName string) (map[string]task.Handler, error) {
 	base, err := filepath.Abs(filepath.Dir(c.file))
 	if err != nil {
 		return nil, fmt.Errorf("find the directory of the config file: %w", err)
 	}
-	handlers := map[string]worker.Handler{}
+	handlers := map[string]task.Handler{}
 	for _, kind := range slices.Sorted(maps.Keys(c.handlers)) {
 		h := c.handlers[kind]
 		if !filepath.IsAbs(h.Dir) {

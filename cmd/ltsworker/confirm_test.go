@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
@@ -14,19 +14,19 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		u.must("enqueue", "x", "--id", id)
 	}
-	state := func() worker.State {
+	state := func() task.State {
 		t.Helper()
 		return decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State
 	}
 	for keys, want := range map[string]struct {
 		code  int
 		says  string
-		state worker.State
+		state task.State
 	}{
-		"n\r":      {exitFailed, "nothing was changed", worker.Waiting},
-		"\r":       {exitFailed, "nothing was changed", worker.Waiting},
-		"\x04":     {exitFailed, "nothing was changed", worker.Waiting}, // end of file
-		"yellow\r": {exitFailed, "nothing was changed", worker.Waiting},
+		"n\r":      {exitFailed, "nothing was changed", task.Waiting},
+		"\r":       {exitFailed, "nothing was changed", task.Waiting},
+		"\x04":     {exitFailed, "nothing was changed", task.Waiting}, // end of file
+		"yellow\r": {exitFailed, "nothing was changed", task.Waiting},
 	} {
 		m := u.terminal(80, 24, "stop", "--kind", "x")
 		m.await("3 tasks would be stopped. Go on? [y/N]")
@@ -42,14 +42,14 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 	if err := m.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if code := m.wait(); code != exitFailed || state() != worker.Waiting {
+	if code := m.wait(); code != exitFailed || state() != task.Waiting {
 		t.Errorf("interrupted: exit code %d, state %s", code, state())
 	}
 
 	m = u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("Go on?")
 	m.press("y\r")
-	if code := m.wait(); code != exitDone || state() != worker.Stopped {
+	if code := m.wait(); code != exitDone || state() != task.Stopped {
 		t.Errorf("agreed: exit code %d, state %s", code, state())
 	}
 	m.await("stopped 3 tasks")
@@ -61,7 +61,7 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 }
 
 // state is that of a task now.
-func (u *user) state(id string) worker.State {
+func (u *user) state(id string) task.State {
 	u.t.Helper()
 	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0].State
 }
@@ -74,13 +74,13 @@ func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 	u.redis("ZADD", "lts:{"+u.pool+"}:wait:default", 1, "a b")
 	for _, step := range []struct {
 		verb, past    string
-		before, after worker.State
-	}{{"stop", "stopped", worker.Waiting, worker.Stopped}, {"retry", "put back", worker.Stopped, worker.Waiting}} {
+		before, after task.State
+	}{{"stop", "stopped", task.Waiting, task.Stopped}, {"retry", "put back", task.Stopped, task.Waiting}} {
 		m := u.terminal(80, 24, step.verb, "--kind", "x")
 		m.await("1 task would be " + step.past + ". Go on? [y/N]")
 		late := "late-for-" + step.verb
 		u.must("enqueue", "x", "--id", late)
-		if step.before == worker.Stopped {
+		if step.before == task.Stopped {
 			u.must("stop", late)
 		}
 		m.press("y\r")

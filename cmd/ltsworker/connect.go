@@ -16,7 +16,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const (
@@ -38,7 +38,7 @@ func (g *globals) poolName(fromFile string) (string, error) {
 	name, source := firstSet(
 		[2]string{g.pool, "--pool"}, [2]string{os.Getenv("LTS_POOL"), "LTS_POOL"},
 		[2]string{fromFile, "pool"}, [2]string{defaultPool, ""})
-	if err := worker.CheckName(name); err != nil {
+	if err := task.CheckName(name); err != nil {
 		return "", usagef("%s %v", source, err)
 	}
 	return name, nil
@@ -141,7 +141,7 @@ func advise(err error, plain bool) error {
 // isDenied reports whether err says that the user lacks a right.
 func isDenied(err error) bool {
 	var answer redis.Error
-	return errors.Is(err, worker.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")
+	return errors.Is(err, task.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")
 }
 
 // client is a connection to one pool that runs nothing.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // What the demo is made of. The limit is below the slots, so that it is what
@@ -152,7 +152,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 }
 
 // limitOf is the limit of a queue as Redis holds it.
-func limitOf(s worker.Stats, queue string) int {
+func limitOf(s task.Stats, queue string) int {
 	for _, q := range s.Queues {
 		if q.Name == queue {
 			return q.Limit

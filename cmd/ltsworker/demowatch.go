@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // watch is what the callback stream told about the tasks of a demo.
@@ -20,7 +20,7 @@ type watch struct {
 	maxRunning int
 	lost       map[string]string // task → replica that lost it last
 	recovered  map[string]string // succeeded task → replica that had lost it
-	state      map[string]worker.State
+	state      map[string]task.State
 	waits      []time.Duration     // from due to claimed, first attempts
 	runs       []time.Duration     // of the attempts that succeeded
 	sums       map[string]checksum // by path
@@ -33,18 +33,18 @@ type watch struct {
 func newWatch(tasks int) *watch {
 	return &watch{
 		tasks: tasks, running: map[string]string{}, lost: map[string]string{}, recovered: map[string]string{},
-		state: map[string]worker.State{}, sums: map[string]checksum{},
+		state: map[string]task.State{}, sums: map[string]checksum{},
 	}
 }
 
 // see takes in one event. The stream has the changes of state in the order in
 // which Redis made them, so counting along gives the leases held at each moment.
 // It returns how many tasks ended by the event.
-func (w *watch) see(e worker.Event) (ended int) {
-	if e.Code == worker.CodeSlow {
+func (w *watch) see(e task.Event) (ended int) {
+	if e.Code == task.CodeSlow {
 		return 0
 	}
-	if e.State == worker.Running {
+	if e.State == task.Running {
 		w.running[e.ID] = e.Replica
 		w.maxRunning = max(w.maxRunning, len(w.running))
 		if e.Attempt == 1 {
@@ -54,7 +54,7 @@ func (w *watch) see(e worker.Event) (ended int) {
 	}
 	holder := w.running[e.ID]
 	delete(w.running, e.ID)
-	if e.Code == worker.CodeLost {
+	if e.Code == task.CodeLost {
 		w.lost[e.ID] = holder
 	}
 	if !e.State.Terminal() {
@@ -66,7 +66,7 @@ func (w *watch) see(e worker.Event) (ended int) {
 	}
 	w.state[e.ID] = e.State
 	w.ended++
-	if e.State != worker.Succeeded {
+	if e.State != task.Succeeded {
 		w.failures = append(w.failures, fmt.Sprintf("task %s %s (%s): %s", e.ID, e.State, e.Code, e.Error))
 		return 1
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // demoBatch is how many tasks go into one call.
@@ -50,7 +50,7 @@ func work(ctx context.Context, c *client, files []demoFile, window int, t *team,
 		if w.ended == len(files) {
 			break
 		}
-		if t.killed == "" && w.ended >= killAfter && e.State == worker.Running {
+		if t.killed == "" && w.ended >= killAfter && e.State == task.Running {
 			m := t.member(e.Replica)
 			held, err := m.killHolding(ctx, c)
 			if err != nil {
@@ -150,7 +150,7 @@ func (m *member) killHolding(ctx context.Context, c *client) (held int, err erro
 	// second look, which comes a round trip later.
 	for range 2 {
 		held = 0
-		for t, err := range c.Tasks(ctx, worker.Filter{States: []worker.State{worker.Running}}) {
+		for t, err := range c.Tasks(ctx, task.Filter{States: []task.State{task.Running}}) {
 			if err != nil {
 				return 0, errors.Join(err, m.resume())
 			}

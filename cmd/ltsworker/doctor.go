@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newDoctor(g *globals) *cobra.Command {
@@ -115,8 +115,8 @@ func openForDoctor(ctx context.Context, at *place, name string) (*client, error)
 
 // lackedRight is the finding that the inspection ended at a right that the user lacks.
 func lackedRight(err error) pool.Finding {
-	f := pool.Finding{Severity: worker.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
-	var advised *worker.AdvisedError
+	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
+	var advised *task.AdvisedError
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newDrain(g *globals) *cobra.Command {
@@ -50,7 +50,7 @@ one went silent: it was killed, is frozen or cannot reach Redis.`,
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
 				ends, err := drain(ctx, cmd, c, ids)
-				if !wait || err != nil && !errors.Is(err, worker.ErrNoReplica) {
+				if !wait || err != nil && !errors.Is(err, task.ErrNoReplica) {
 					return err
 				}
 				ctx, cancel := timeout.bound(ctx)
@@ -93,7 +93,7 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (en
 	}
 	asked, err := c.Drain(ctx, listed...)
 	for _, id := range others {
-		if err != nil && !errors.Is(err, worker.ErrNoReplica) {
+		if err != nil && !errors.Is(err, task.ErrNoReplica) {
 			break
 		}
 		// One that the pool still knows although it is off the list is silent.
@@ -103,7 +103,7 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (en
 			delete(ends, id)
 		}
 	}
-	if err != nil && !errors.Is(err, worker.ErrNoReplica) {
+	if err != nil && !errors.Is(err, task.ErrNoReplica) {
 		return nil, err
 	}
 	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 	if code := r.wait(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
-	for id, want := range map[string]worker.State{"h": worker.Succeeded, "after": worker.Waiting} {
+	for id, want := range map[string]task.State{"h": task.Succeeded, "after": task.Waiting} {
 		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {
 			t.Errorf("%s is %s, want %s", id, got.State, want)
 		}

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const day = 24 * time.Hour
 
 // maxDuration is the longest time that a task, a flag or a config file may name.
-const maxDuration = worker.MaxDuration
+const maxDuration = task.MaxDuration
 
 // parseDuration reads Go's syntax plus days in front: "90s", "1h30m", "7d",
 // "1.5d", "1d12h". Negative ones and those past maxDuration are refused.
@@ -56,7 +56,7 @@ func badDuration(s string) error {
 }
 
 // durationFlag is a duration on the command line. A word, where there is one,
-// stands for worker.Forever.
+// stands for task.Forever.
 type durationFlag struct {
 	value time.Duration
 	set   bool
@@ -65,7 +65,7 @@ type durationFlag struct {
 
 func (f *durationFlag) Set(s string) error {
 	if f.word != "" && s == f.word {
-		f.value, f.set = worker.Forever, true
+		f.value, f.set = task.Forever, true
 		return nil
 	}
 	d, err := parseDuration(s)
@@ -124,7 +124,7 @@ func (f *timeFlag) Type() string { return "time" }
 // formatDuration shortens d for a person: three significant figures are plenty.
 func formatDuration(d time.Duration) string {
 	switch {
-	case d == worker.Forever:
+	case d == task.Forever:
 		return "none"
 	case d >= 2*day:
 		return shortDuration(d)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // enqueueFlags are the flags of enqueue.
@@ -64,7 +64,7 @@ the result, and fails unless the task succeeded and its result is there.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+worker.DefaultQueue+")")
+	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+task.DefaultQueue+")")
 	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
 	flags.Var(&f.delay, "delay", "start no sooner than this after now, such as 90s, 2h or 7d")
 	flags.Var(&f.at, "at", "start no sooner than this, such as 2026-01-31T18:00:00Z")
@@ -86,8 +86,8 @@ the result, and fails unless the task succeeded and its result is there.`,
 }
 
 // spec makes a task of the flags and reports everything that is wrong with them.
-func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error) {
-	s := worker.Spec{
+func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) {
+	s := task.Spec{
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
 		MaxAttempts: f.maxAttempts, Reply: f.reply,
@@ -108,7 +108,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (worker.Spec, error
 		s.Headers[k] = v
 	}
 	var err error
-	if s.Backoff, err = worker.ParseBackoff(f.backoff); err != nil {
+	if s.Backoff, err = task.ParseBackoff(f.backoff); err != nil {
 		problems = append(problems, "--backoff "+err.Error())
 	}
 	for _, d := range []struct {
@@ -154,11 +154,11 @@ func payload(args []string, in io.Reader) ([]byte, error) {
 	data := []byte(args[1])
 	if args[1] == "-" {
 		var err error
-		if data, err = io.ReadAll(io.LimitReader(in, worker.MaxPayload+1)); err != nil {
+		if data, err = io.ReadAll(io.LimitReader(in, task.MaxPayload+1)); err != nil {
 			return nil, fmt.Errorf("read the payload from standard input: %w", err)
 		}
-		if len(data) > worker.MaxPayload {
-			return nil, &inputError{fmt.Errorf("the payload is over %d bytes: store it elsewhere and pass a reference", worker.MaxPayload)}
+		if len(data) > task.MaxPayload {
+			return nil, &inputError{fmt.Errorf("the payload is over %d bytes: store it elsewhere and pass a reference", task.MaxPayload)}
 		}
 	}
 	var valid json.RawMessage
@@ -188,13 +188,13 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 		if f.wait {
 			return waitFor(ctx, cmd, c, []string{r.ID}, f.json)
 		}
-		return printReceipts(cmd.OutOrStdout(), []worker.Receipt{r}, nil, f.json)
+		return printReceipts(cmd.OutOrStdout(), []task.Receipt{r}, nil, f.json)
 	})
 }
 
 // printReceipts prints a line for each task. place says where the task of a receipt
 // stands in a batch; it may be nil.
-func printReceipts(w io.Writer, receipts []worker.Receipt, place func(i int) (name string, line int), asJSON bool) error {
+func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name string, line int), asJSON bool) error {
 	for i, r := range receipts {
 		name, at := "", 0
 		if place != nil {

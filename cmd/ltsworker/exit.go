@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The exit codes of every command.
@@ -85,14 +85,14 @@ func exitCode(err error) int {
 }
 
 // fieldErrors lists every refused field inside err.
-func fieldErrors(err error) []*worker.FieldError {
+func fieldErrors(err error) []*task.FieldError {
 	switch e := err.(type) {
 	case nil:
 		return nil
-	case *worker.FieldError:
-		return []*worker.FieldError{e}
+	case *task.FieldError:
+		return []*task.FieldError{e}
 	case interface{ Unwrap() []error }:
-		var all []*worker.FieldError
+		var all []*task.FieldError
 		for _, one := range e.Unwrap() {
 			all = append(all, fieldErrors(one)...)
 		}

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // failureGroup is the failed tasks of one kind that failed alike.
 type failureGroup struct {
 	key   string
 	kind  string
-	code  worker.Code
+	code  task.Code
 	error string // that of one of them
 	tasks int
 	last  time.Time // when the latest of them failed
@@ -28,7 +28,7 @@ const mostFailures = 2000
 var numbers = regexp.MustCompile(`[0-9]+`)
 
 // failureKey is the same for tasks that failed alike.
-func failureKey(t *worker.Task) string {
+func failureKey(t *task.Task) string {
 	return t.Kind + " " + string(t.Code) + " " + numbers.ReplaceAllString(t.Error, "0")
 }
 
@@ -67,5 +67,5 @@ func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bo
 // failedAlike lists the failed tasks of the group.
 func failedAlike(ctx context.Context, c *client, g failureGroup) ([]string, error) {
 	f := pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}
-	return matching(ctx, c, f, func(t *worker.Task) bool { return failureKey(t) == g.key })
+	return matching(ctx, c, f, func(t *task.Task) bool { return failureKey(t) == g.key })
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // filterFlags are the flags that select tasks.
@@ -24,8 +24,8 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 }
 
 // filter reads the flags and reports everything that is wrong with them.
-func (f *filterFlags) filter() (worker.Filter, error) {
-	out := worker.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
+func (f *filterFlags) filter() (task.Filter, error) {
+	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
 	var problems []string
 	for _, s := range f.states {
 		if !slices.Contains(stateNames(), s) {
@@ -35,27 +35,27 @@ func (f *filterFlags) filter() (worker.Filter, error) {
 			}
 			problems = append(problems, msg)
 		}
-		out.States = append(out.States, worker.State(s))
+		out.States = append(out.States, task.State(s))
 	}
 	for _, names := range []struct {
 		flag   string
 		values []string
 	}{{"--kind", f.kinds}, {"--queue", f.queues}, {"--group", f.groups}} {
 		for _, v := range names.values {
-			if err := worker.CheckName(v); err != nil {
+			if err := task.CheckName(v); err != nil {
 				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, quoted(v), err))
 			}
 		}
 	}
 	if len(problems) > 0 {
-		return worker.Filter{}, usagef("%s", strings.Join(problems, "\n"))
+		return task.Filter{}, usagef("%s", strings.Join(problems, "\n"))
 	}
 	return out, nil
 }
 
-func stateNames() []string { return namesOf(worker.States()) }
+func stateNames() []string { return namesOf(task.States()) }
 
-func namesOf(states []worker.State) []string {
+func namesOf(states []task.State) []string {
 	var names []string
 	for _, s := range states {
 		names = append(names, string(s))

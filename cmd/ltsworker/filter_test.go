@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func FuzzFilter(f *testing.F) {
@@ -30,7 +30,7 @@ func FuzzFilter(f *testing.F) {
 		}
 		for _, names := range [][]string{filter.Kinds, filter.Queues, filter.Groups} {
 			for _, name := range names {
-				if worker.CheckName(name) != nil {
+				if task.CheckName(name) != nil {
 					t.Errorf("the name %q got through", name)
 				}
 			}

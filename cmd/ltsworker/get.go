@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newGet(g *globals) *cobra.Command {
@@ -58,7 +58,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 				fmt.Fprintln(cmd.OutOrStdout())
 			}
 			waits := ""
-			if t.State == worker.Waiting {
+			if t.State == task.Waiting {
 				if waits, err = waiting.line(ctx, t); err != nil {
 					return err
 				}
@@ -77,12 +77,12 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 }
 
 func tellMissing(cmd *cobra.Command, id string) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, worker.ErrNotFound)
+	fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, task.ErrNotFound)
 }
 
 func checkIDs(ids []string) error {
 	for _, id := range ids {
-		if err := worker.CheckName(id); err != nil {
+		if err := task.CheckName(id); err != nil {
 			return usagef("the ID %s %v", quoted(id), err)
 		}
 	}
@@ -91,7 +91,7 @@ func checkIDs(ids []string) error {
 
 // printTask shows a task to a person. waits is what it waits for, if that is
 // known.
-func printTask(w io.Writer, t *worker.Task, waits string, history []worker.AttemptRecord) error {
+func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
 	tab := newTable(w)
 	line := func(name, value string) {
 		if value != "" {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestInitWritesAConfigThatRuns(t *testing.T) {
@@ -20,7 +20,7 @@ func TestInitWritesAConfigThatRuns(t *testing.T) {
 	}
 	u.startWith("ltsworker.yaml")
 	out := u.must("enqueue", "echo", `"hello"`, "--wait", "--json")
-	if got := decodeLines[taskRecord](t, out)[0]; got.State != worker.Succeeded || string(got.Result) != `"hello"` {
+	if got := decodeLines[taskRecord](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `"hello"` {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -8,16 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // limitRecord is a limit in JSON output.
 type limitRecord struct {
-	Scope   worker.Scope `json:"scope"`
-	Name    string       `json:"name,omitempty"`
-	Limit   int          `json:"limit"` // 0 is none
-	Running int          `json:"running"`
-	Held    int          `json:"held,omitempty"`
+	Scope   task.Scope `json:"scope"`
+	Name    string     `json:"name,omitempty"`
+	Limit   int        `json:"limit"` // 0 is none
+	Running int        `json:"running"`
+	Held    int        `json:"held,omitempty"`
 }
 
 func newLimit(g *globals) *cobra.Command {
@@ -75,22 +75,22 @@ file whose limit differs from that of the config file before it.`,
 
 // limitTarget reads whose limit is meant, "" for all, and returns the other
 // arguments.
-func limitTarget(args []string, total, groups, hasGroup bool, group string) (scope worker.Scope, name string, rest []string, err error) {
+func limitTarget(args []string, total, groups, hasGroup bool, group string) (scope task.Scope, name string, rest []string, err error) {
 	switch {
 	case total && groups, total && hasGroup, groups && hasGroup:
 		return "", "", nil, usagef("give only one of --total, --group and --groups")
 	case total:
-		return worker.PoolScope, "", args, nil
+		return task.PoolScope, "", args, nil
 	case groups:
-		return worker.GroupsScope, "", args, nil
+		return task.GroupsScope, "", args, nil
 	case hasGroup:
-		scope, name, rest = worker.GroupScope, group, args
+		scope, name, rest = task.GroupScope, group, args
 	case len(args) == 0:
 		return "", "", nil, nil
 	default:
-		scope, name, rest = worker.QueueScope, args[0], args[1:]
+		scope, name, rest = task.QueueScope, args[0], args[1:]
 	}
-	if err := worker.CheckName(name); err != nil {
+	if err := task.CheckName(name); err != nil {
 		return "", "", nil, usagef("the %s %s %v", scope, quoted(name), err)
 	}
 	return scope, name, rest, nil
@@ -114,8 +114,8 @@ func parseLimit(args []string) (int, error) {
 	return n, nil
 }
 
-func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.Scope, name string, n int, asJSON bool) error {
-	if scope == worker.QueueScope {
+func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope task.Scope, name string, n int, asJSON bool) error {
+	if scope == task.QueueScope {
 		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
 			return err
 		}
@@ -130,9 +130,9 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.S
 		}
 		return printLimits(cmd, limits, true)
 	}
-	what := map[worker.Scope]string{
-		worker.PoolScope: "pool", worker.QueueScope: "queue " + name,
-		worker.GroupScope: "group " + name, worker.GroupsScope: "each group without its own",
+	what := map[task.Scope]string{
+		task.PoolScope: "pool", task.QueueScope: "queue " + name,
+		task.GroupScope: "group " + name, task.GroupsScope: "each group without its own",
 	}[scope]
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, limitText(n))
 	return err
@@ -140,27 +140,27 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope worker.S
 
 // readLimits reads the limits of the scope, "" for all, and of the one with this
 // name where it has names.
-func readLimits(ctx context.Context, c *client, scope worker.Scope, name string) ([]limitRecord, error) {
+func readLimits(ctx context.Context, c *client, scope task.Scope, name string) ([]limitRecord, error) {
 	var limits []limitRecord
-	of := func(s worker.Scope) bool { return scope == "" || scope == s }
-	if of(worker.PoolScope) || of(worker.QueueScope) {
+	of := func(s task.Scope) bool { return scope == "" || scope == s }
+	if of(task.PoolScope) || of(task.QueueScope) {
 		s, err := c.Stats(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if of(worker.PoolScope) {
-			limits = append(limits, limitRecord{Scope: worker.PoolScope, Name: c.name, Limit: s.Limit, Running: s.Running})
+		if of(task.PoolScope) {
+			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.name, Limit: s.Limit, Running: s.Running})
 		}
 		for _, q := range s.Queues {
-			if of(worker.QueueScope) && (name == "" || name == q.Name) {
-				limits = append(limits, limitRecord{Scope: worker.QueueScope, Name: q.Name, Limit: q.Limit, Running: q.Running})
+			if of(task.QueueScope) && (name == "" || name == q.Name) {
+				limits = append(limits, limitRecord{Scope: task.QueueScope, Name: q.Name, Limit: q.Limit, Running: q.Running})
 			}
 		}
-		if scope == worker.QueueScope && len(limits) == 0 {
+		if scope == task.QueueScope && len(limits) == 0 {
 			return nil, fmt.Errorf("the pool has no queue %s", printable(name))
 		}
 	}
-	if of(worker.GroupsScope) || of(worker.GroupScope) {
+	if of(task.GroupsScope) || of(task.GroupScope) {
 		var named []string
 		if name != "" {
 			named = []string{name}
@@ -169,12 +169,12 @@ func readLimits(ctx context.Context, c *client, scope worker.Scope, name string)
 		if err != nil {
 			return nil, err
 		}
-		if of(worker.GroupsScope) {
-			limits = append(limits, limitRecord{Scope: worker.GroupsScope, Limit: byDefault})
+		if of(task.GroupsScope) {
+			limits = append(limits, limitRecord{Scope: task.GroupsScope, Limit: byDefault})
 		}
 		for _, g := range groups {
-			if of(worker.GroupScope) {
-				limits = append(limits, limitRecord{Scope: worker.GroupScope, Name: g.Name, Limit: g.Limit, Running: g.Running, Held: g.Held})
+			if of(task.GroupScope) {
+				limits = append(limits, limitRecord{Scope: task.GroupScope, Name: g.Name, Limit: g.Limit, Running: g.Running, Held: g.Held})
 			}
 		}
 	}
@@ -192,9 +192,9 @@ func printLimits(cmd *cobra.Command, limits []limitRecord, asJSON bool) error {
 		}
 		name, running, held := printable(l.Name), strconv.Itoa(l.Running), ""
 		switch l.Scope {
-		case worker.GroupsScope:
+		case task.GroupsScope:
 			name, running = "(each without its own)", ""
-		case worker.GroupScope:
+		case task.GroupScope:
 			held = strconv.Itoa(l.Held)
 		}
 		tab.row(string(l.Scope), name, limitText(l.Limit), running, held)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newList(g *globals) *cobra.Command {
@@ -45,7 +45,7 @@ The order is by state, inside a state that in which its tasks come up.`,
 	return cmd
 }
 
-func list(ctx context.Context, cmd *cobra.Command, c *client, filter worker.Filter, limit int, asJSON bool) error {
+func list(ctx context.Context, cmd *cobra.Command, c *client, filter task.Filter, limit int, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
 	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
@@ -103,24 +103,24 @@ func tellNone(cmd *cobra.Command, what string) error {
 }
 
 // note is what matters most about a task in its state.
-func note(t *worker.Task) string {
+func note(t *task.Task) string {
 	switch {
-	case t.State == worker.Scheduled:
+	case t.State == task.Scheduled:
 		if t.DueAt.Before(time.Now()) {
 			return "due"
 		}
 		return "due " + away(t.DueAt)
-	case t.State == worker.Waiting && t.Group != "":
+	case t.State == task.Waiting && t.Group != "":
 		return "group " + printable(t.Group)
-	case t.State == worker.Running && len(t.Progress) > 0:
+	case t.State == task.Running && len(t.Progress) > 0:
 		return printable(cut(string(t.Progress), 60))
-	case t.State == worker.Stopped && t.StopWhy != "":
+	case t.State == task.Stopped && t.StopWhy != "":
 		return printable(cut(t.StopWhy, 60))
-	case t.State == worker.Succeeded:
+	case t.State == task.Succeeded:
 		return ""
 	case t.Error != "":
 		return printable(cut(t.Error, 60))
-	case t.State != worker.Running && t.State != worker.Waiting:
+	case t.State != task.Running && t.State != task.Waiting:
 		return printable(string(t.Code))
 	}
 	return ""

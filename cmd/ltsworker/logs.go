@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // logRecord is a failed or lost attempt in the JSON output of logs.
@@ -25,7 +25,7 @@ func newLogs(g *globals) *cobra.Command {
 		Short: "Show the attempts of a task, with the end of their logs",
 		Long: fmt.Sprintf(`Show the attempts of a task that failed or were lost, oldest first: the newest
 %d are kept, as long as the task is. Of a command's log that is the end of what it
-wrote to standard error. Attempts that succeeded leave none.`, worker.MaxHistory),
+wrote to standard error. Attempts that succeeded leave none.`, task.MaxHistory),
 		Args: between(1, 1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -71,7 +71,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJ
 }
 
 // printHistory shows attempts with their logs to a person.
-func printHistory(w io.Writer, history []worker.AttemptRecord) error {
+func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	for _, a := range history {
 		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), localTime(a.At), printable(a.Replica))
 		if a.Error != "" {
@@ -88,16 +88,16 @@ func printHistory(w io.Writer, history []worker.AttemptRecord) error {
 }
 
 // standing says what the task does now.
-func standing(t *worker.Task) string {
+func standing(t *task.Task) string {
 	text := "the task is " + printable(string(t.State))
 	switch {
-	case t.State == worker.Running:
+	case t.State == task.Running:
 		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, since(t.StartedAt), printable(t.Replica))
-	case t.State == worker.Scheduled && !t.DueAt.IsZero():
+	case t.State == task.Scheduled && !t.DueAt.IsZero():
 		if left := time.Until(t.DueAt); left > 0 {
 			text += ", due in " + shortDuration(left)
 		}
-	case t.State == worker.Succeeded && t.Attempt > 0:
+	case t.State == task.Succeeded && t.Attempt > 0:
 		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, localTime(t.EndedAt))
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
 		text += " (" + printable(string(t.Code)) + ")"

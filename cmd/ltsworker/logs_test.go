@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
@@ -19,7 +19,7 @@ func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	for i, l := range got {
-		if l.ID != "a" || l.Attempt != int64(i+1) || l.Code != worker.CodeError || l.Replica == "" || l.At == "" ||
+		if l.ID != "a" || l.Attempt != int64(i+1) || l.Code != task.CodeError || l.Replica == "" || l.At == "" ||
 			l.Log != "\x1b[31mtried\nagain\n" {
 			t.Errorf("got %+v", l)
 		}

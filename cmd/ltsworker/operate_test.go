@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // tail reads so many lines of a command that does not end by itself, and then
@@ -74,14 +74,14 @@ func TestTailShowsEveryChangeOfState(t *testing.T) {
 	u.must("stop", "a")
 	u.must("retry", "a")
 	events := decodeLines[eventRecord](t, u.tail([]string{"tail", "--from", "0", "--json"}, 3))
-	var states []worker.State
+	var states []task.State
 	for i, e := range events {
 		states = append(states, e.State)
 		if e.ID != "a" || e.Kind != "x" || e.Cursor == "" || e.At == "" || i > 0 && e.Version <= events[i-1].Version {
 			t.Errorf("got %+v", e)
 		}
 	}
-	if diff := cmp.Diff([]worker.State{worker.Scheduled, worker.Stopped, worker.Waiting}, states); diff != "" {
+	if diff := cmp.Diff([]task.State{task.Scheduled, task.Stopped, task.Waiting}, states); diff != "" {
 		t.Error(diff)
 	}
 	rest := u.tail([]string{"tail", "--from", events[1].Cursor}, 1)

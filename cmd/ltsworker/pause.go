@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newPause(g *globals) *cobra.Command {
@@ -33,7 +33,7 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 			queue, what := "", "the whole pool"
 			if len(args) > 0 {
 				queue, what = args[0], "queue "+args[0]
-				if err := worker.CheckName(queue); err != nil {
+				if err := task.CheckName(queue); err != nil {
 					return usagef("the queue %s %v", quoted(queue), err)
 				}
 			}

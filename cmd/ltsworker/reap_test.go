@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
@@ -40,7 +40,7 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 	if a := u.run("get", "kept"); a.code != exitFailed {
 		t.Errorf("what was kept is still there: %s", a.out)
 	}
-	for id, want := range map[string]worker.State{"h": worker.Waiting, "late": worker.Expired, "due": worker.Waiting} {
+	for id, want := range map[string]task.State{"h": task.Waiting, "late": task.Expired, "due": task.Waiting} {
 		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {
 			t.Errorf("%s is %s, want %s", id, got.State, want)
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // taskRecord is a task in JSON output. Bytes that came from elsewhere are in the
@@ -15,7 +15,7 @@ type taskRecord struct {
 	ID             string            `json:"id"`
 	Kind           string            `json:"kind"`
 	Queue          string            `json:"queue"`
-	State          worker.State      `json:"state"`
+	State          task.State        `json:"state"`
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
 	Unique         string            `json:"unique,omitempty"` // as it is stored
@@ -26,7 +26,7 @@ type taskRecord struct {
 	Lost           int               `json:"lost"`
 	Generation     int               `json:"generation"`
 	Version        int64             `json:"v"`
-	Code           worker.Code       `json:"code,omitempty"`
+	Code           task.Code         `json:"code,omitempty"`
 	Error          string            `json:"error,omitempty"`
 	StopWhy        string            `json:"stop_why,omitempty"`
 	Replica        string            `json:"replica,omitempty"`
@@ -51,16 +51,16 @@ type taskRecord struct {
 
 // attemptRecord is a failed or lost attempt in JSON output.
 type attemptRecord struct {
-	Attempt int64       `json:"attempt"`
-	Code    worker.Code `json:"code"`
-	At      string      `json:"at"`
-	RunMS   int64       `json:"run_ms"`
-	Replica string      `json:"replica,omitempty"`
-	Error   string      `json:"error,omitempty"`
-	Log     string      `json:"log,omitempty"`
+	Attempt int64     `json:"attempt"`
+	Code    task.Code `json:"code"`
+	At      string    `json:"at"`
+	RunMS   int64     `json:"run_ms"`
+	Replica string    `json:"replica,omitempty"`
+	Error   string    `json:"error,omitempty"`
+	Log     string    `json:"log,omitempty"`
 }
 
-func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
+func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r := taskRecord{
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
 		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Headers: t.Headers,
@@ -77,7 +77,7 @@ func recordTask(t *worker.Task, history []worker.AttemptRecord) taskRecord {
 	return r
 }
 
-func recordHistory(history []worker.AttemptRecord) []attemptRecord {
+func recordHistory(history []task.AttemptRecord) []attemptRecord {
 	var records []attemptRecord
 	for _, a := range history {
 		records = append(records, attemptRecord{
@@ -110,8 +110,8 @@ type eventRecord struct {
 	Kind         string            `json:"kind"`
 	Queue        string            `json:"queue"`
 	Group        string            `json:"group,omitempty"`
-	State        worker.State      `json:"state"`
-	Code         worker.Code       `json:"code,omitempty"`
+	State        task.State        `json:"state"`
+	Code         task.Code         `json:"code,omitempty"`
 	Attempt      int64             `json:"attempt"`
 	Version      int64             `json:"v"`
 	Replica      string            `json:"replica,omitempty"`
@@ -127,7 +127,7 @@ type eventRecord struct {
 	Broken       string            `json:"broken,omitempty"` // what of the entry could not be read
 }
 
-func recordEvent(e worker.Event) eventRecord {
+func recordEvent(e task.Event) eventRecord {
 	r := eventRecord{
 		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
@@ -143,17 +143,17 @@ func recordEvent(e worker.Event) eventRecord {
 
 // receiptRecord is a receipt in JSON output.
 type receiptRecord struct {
-	ID        string       `json:"id"`
-	State     worker.State `json:"state,omitempty"`
-	Duplicate bool         `json:"duplicate"`
-	Error     string       `json:"error,omitempty"`
-	Outcome   string       `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
-	Line      int          `json:"line,omitempty"`    // of the batch, where there is an error
+	ID        string     `json:"id"`
+	State     task.State `json:"state,omitempty"`
+	Duplicate bool       `json:"duplicate"`
+	Error     string     `json:"error,omitempty"`
+	Outcome   string     `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
+	Line      int        `json:"line,omitempty"`    // of the batch, where there is an error
 }
 
 // recordReceipt records the receipt of a task that stands on this line of a batch;
 // 0 is none.
-func recordReceipt(r worker.Receipt, line int) receiptRecord {
+func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
 		out.Error, out.Outcome, out.Line = tidy(r.Err.Error()), outcome(r.Err), line

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const commands = `
@@ -124,7 +124,7 @@ func TestCommandsRunFromAConfigFile(t *testing.T) {
 	u := newUser(t)
 	r := u.startReplica()
 	out := u.must("enqueue", "echo", `{"a":1}`, "--wait", "--json")
-	if got := decodeLines[taskRecord](t, out)[0]; got.State != worker.Succeeded || string(got.Result) != `{"a":1}` {
+	if got := decodeLines[taskRecord](t, out)[0]; got.State != task.Succeeded || string(got.Result) != `{"a":1}` {
 		t.Errorf("got %+v", got)
 	}
 	a := u.run("enqueue", "fail", "--id", "f", "--wait")
@@ -156,14 +156,14 @@ func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
 	state := func() taskRecord {
 		return decodeLines[taskRecord](t, u.must("get", "h", "--json"))[0]
 	}
-	if got := state(); got.State != worker.Running {
+	if got := state(); got.State != task.Running {
 		t.Errorf("the drain ended a running task: %+v", got)
 	}
 	r.signal(syscall.SIGINT)
 	if code := r.wait(); code != 0 {
 		t.Errorf("exit code %d after the second signal", code)
 	}
-	if got := state(); got.State != worker.Waiting || got.Failures != 0 || got.Lost != 0 {
+	if got := state(); got.State != task.Waiting || got.Failures != 0 || got.Lost != 0 {
 		t.Errorf("got %+v; want a task that was given back", got)
 	}
 }
@@ -179,7 +179,7 @@ func TestDrainLetsRunningTasksFinish(t *testing.T) {
 	if code := r.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if got := decodeLines[taskRecord](t, u.must("get", "h", "--json"))[0]; got.State != worker.Succeeded {
+	if got := decodeLines[taskRecord](t, u.must("get", "h", "--json"))[0]; got.State != task.Succeeded {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // queueRecord is a queue in JSON output.
@@ -25,22 +25,22 @@ type queueRecord struct {
 
 // statsRecord is a pool at one instant in JSON output.
 type statsRecord struct {
-	Pool       string                 `json:"pool"`
-	Queues     []queueRecord          `json:"queues"`
-	Scheduled  int                    `json:"scheduled"`
-	Waiting    int                    `json:"waiting"`
-	Running    int                    `json:"running"`
-	Kept       map[worker.State]int   `json:"kept"`
-	Enqueued   int64                  `json:"enqueued"`
-	Retried    int64                  `json:"retried"`
-	Ended      map[worker.State]int64 `json:"ended"`
-	LeasesLost int64                  `json:"leases_lost"`
-	Inbox      int                    `json:"inbox"`
-	Rejected   int                    `json:"rejected"`
-	Events     int                    `json:"events"`
-	Replicas   int                    `json:"replicas"`
-	Limit      int                    `json:"limit"`
-	Paused     bool                   `json:"paused"`
+	Pool       string               `json:"pool"`
+	Queues     []queueRecord        `json:"queues"`
+	Scheduled  int                  `json:"scheduled"`
+	Waiting    int                  `json:"waiting"`
+	Running    int                  `json:"running"`
+	Kept       map[task.State]int   `json:"kept"`
+	Enqueued   int64                `json:"enqueued"`
+	Retried    int64                `json:"retried"`
+	Ended      map[task.State]int64 `json:"ended"`
+	LeasesLost int64                `json:"leases_lost"`
+	Inbox      int                  `json:"inbox"`
+	Rejected   int                  `json:"rejected"`
+	Events     int                  `json:"events"`
+	Replicas   int                  `json:"replicas"`
+	Limit      int                  `json:"limit"`
+	Paused     bool                 `json:"paused"`
 }
 
 func newStats(g *globals) *cobra.Command {
@@ -66,10 +66,10 @@ func newStats(g *globals) *cobra.Command {
 	return cmd
 }
 
-func recordStats(name string, s worker.Stats) statsRecord {
+func recordStats(name string, s task.Stats) statsRecord {
 	r := statsRecord{
 		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running,
-		Kept: map[worker.State]int{}, Enqueued: s.Enqueued, Retried: s.Retried, Ended: map[worker.State]int64{},
+		Kept: map[task.State]int{}, Enqueued: s.Enqueued, Retried: s.Retried, Ended: map[task.State]int64{},
 		LeasesLost: s.LeasesLost, Inbox: s.Inbox, Rejected: s.Rejected, Events: s.Events, Replicas: s.Replicas,
 		Limit: s.Limit, Paused: s.Paused,
 	}
@@ -82,7 +82,7 @@ func recordStats(name string, s worker.Stats) statsRecord {
 	return r
 }
 
-func printStats(cmd *cobra.Command, name string, s worker.Stats) error {
+func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	out := cmd.OutOrStdout()
 	tab := newTable(out)
 	title := "pool " + name

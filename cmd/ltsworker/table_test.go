@@ -8,7 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func tableOf(width int) string {
@@ -144,7 +144,7 @@ func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
 	if out := u.must("enqueue", "other", "--unique", "https://x.y/?customer=7"); !strings.Contains(out, "duplicate") {
 		t.Errorf("the same unique key: %q", out)
 	}
-	key := strings.Repeat("? ", worker.MaxUnique/2)
+	key := strings.Repeat("? ", task.MaxUnique/2)
 	u.must("enqueue", "email.send", "--unique", key)
 	if out := u.must("enqueue", "email.send", "--unique", key); !strings.Contains(out, "duplicate") {
 		t.Errorf("the same key of %d bytes: %q", len(key), out)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newTail(g *globals) *cobra.Command {
@@ -49,7 +49,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 	out := cmd.OutOrStdout()
 	screen := isTerminal(out)
 	for e, err := range c.Events(ctx, from) {
-		var trimmed *worker.TrimmedError
+		var trimmed *task.TrimmedError
 		switch {
 		case errors.As(err, &trimmed):
 			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s\n", visible(trimmed.Error()))
@@ -76,7 +76,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 }
 
 // eventCells are the words by which a line shows an event to a person.
-func eventCells(e worker.Event) []string {
+func eventCells(e task.Event) []string {
 	at := "-" // of a broken event
 	if !e.At.IsZero() {
 		at = localTimeMS(e.At)

@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 	u := newUser(t)
 	out := u.must("enqueue", "email.send", `{"big":12345678901234567890}`, "--id", "a", "--priority", "5", "--group", "acme",
 		"--unique", "u", "--header", "trace=x=y", "--json")
-	if diff := cmp.Diff([]receiptRecord{{ID: "a", State: worker.Waiting}}, decodeLines[receiptRecord](t, out)); diff != "" {
+	if diff := cmp.Diff([]receiptRecord{{ID: "a", State: task.Waiting}}, decodeLines[receiptRecord](t, out)); diff != "" {
 		t.Error(diff)
 	}
 	if out := u.must("enqueue", "email.send", "--id", "a"); out != "a\twaiting\tduplicate\n" {
@@ -35,7 +35,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 	if string(a.Payload) != `{"big":12345678901234567890}` || a.Priority != 5 || a.Group != "acme" || a.Unique != "u" || a.Headers["trace"] != "x=y" {
 		t.Errorf("got %+v", a)
 	}
-	if b := tasks[1]; b.DueAt != "2099-01-01T00:00:00.000Z" || b.State != worker.Scheduled {
+	if b := tasks[1]; b.DueAt != "2099-01-01T00:00:00.000Z" || b.State != task.Scheduled {
 		t.Errorf("got %+v", b)
 	}
 	if out := u.must("get", "b"); !strings.Contains(out, "payload   [1,  2]\n") {
@@ -101,7 +101,7 @@ func TestBatchIsAllOrNothing(t *testing.T) {
 		t.Errorf("something was written: %s", out)
 	}
 	u.write("tasks.ndjson", "{\"kind\":\"a\",\"id\":\"x\",\"payload\":[1]}\n\n{\"kind\":\"b\",\"id\":\"y\",\"delay_ms\":60000}\n", 0o600)
-	want := []receiptRecord{{ID: "x", State: worker.Waiting}, {ID: "y", State: worker.Scheduled}}
+	want := []receiptRecord{{ID: "x", State: task.Waiting}, {ID: "y", State: task.Scheduled}}
 	if diff := cmp.Diff(want, decodeLines[receiptRecord](t, u.must("enqueue", "--batch", "tasks.ndjson", "--json"))); diff != "" {
 		t.Error(diff)
 	}
@@ -187,23 +187,23 @@ func TestChangesNeedIDsOrConsent(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		u.must("enqueue", "x", "--id", id)
 	}
-	state := func(id string) worker.State {
+	state := func(id string) task.State {
 		t.Helper()
 		return decodeLines[taskRecord](t, u.must("get", id, "--json"))[0].State
 	}
-	if a := u.run("stop", "--kind", "x"); a.code != exitUsage || !strings.Contains(a.err, "3 tasks would be stopped") || state("a") != worker.Waiting {
+	if a := u.run("stop", "--kind", "x"); a.code != exitUsage || !strings.Contains(a.err, "3 tasks would be stopped") || state("a") != task.Waiting {
 		t.Errorf("got %+v", a)
 	}
-	if out := u.must("stop", "a", "--why", "not today"); out != "stopped 1 task\n" || state("a") != worker.Stopped {
+	if out := u.must("stop", "a", "--why", "not today"); out != "stopped 1 task\n" || state("a") != task.Stopped {
 		t.Errorf("got %q", out)
 	}
 	if a := u.run("stop", "b", "none"); a.code != exitFailed || !strings.Contains(a.err, "none: no such task") || a.out != "stopped 1 task\n" {
 		t.Errorf("got %+v", a)
 	}
-	if out := u.must("retry", "a"); out != "put back 1 task\n" || state("a") != worker.Waiting {
+	if out := u.must("retry", "a"); out != "put back 1 task\n" || state("a") != task.Waiting {
 		t.Errorf("got %q", out)
 	}
-	if a := u.run("delete", "a"); a.code != exitFailed || state("a") != worker.Waiting {
+	if a := u.run("delete", "a"); a.code != exitFailed || state("a") != task.Waiting {
 		t.Errorf("got %+v", a)
 	}
 	if out := u.must("stop", "--kind", "x", "--yes"); out != "stopped 2 tasks\n" {
@@ -289,7 +289,7 @@ func TestRepeatedIDsAreOneTask(t *testing.T) {
 func TestALostResultIsTold(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()
-	long := `"` + strings.Repeat("x", worker.MaxEventResult) + `"`
+	long := `"` + strings.Repeat("x", task.MaxEventResult) + `"`
 	const gone = "its result of 1026 bytes is gone"
 	if a := u.run("enqueue", "echo", long, "--id", "a", "--retain", "0s", "--wait"); a != (answer{exitFailed, "a\tsucceeded\t" + gone + "\n", ""}) {
 		t.Errorf("got %+v", a)

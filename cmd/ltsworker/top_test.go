@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
@@ -37,7 +37,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	m.await("stop 1 live task")
 	m.press("y")
 	m.await("stopped 1 task")
-	if got := decodeLines[taskRecord](t, u.must("get", "w", "--json"))[0]; got.State != worker.Stopped {
+	if got := decodeLines[taskRecord](t, u.must("get", "w", "--json"))[0]; got.State != task.Stopped {
 		t.Errorf("got %+v", got)
 	}
 
@@ -165,7 +165,7 @@ func TestTopStopsTheTasksThatItCounted(t *testing.T) {
 	u.must("enqueue", "x", "--id", "b")
 	m.press("y")
 	m.await("stopped 1 task")
-	if a, b := u.state("a"), u.state("b"); a != worker.Stopped || b != worker.Waiting {
+	if a, b := u.state("a"), u.state("b"); a != task.Stopped || b != task.Waiting {
 		t.Errorf("a is %s, b %s", a, b)
 	}
 	m.press("q")

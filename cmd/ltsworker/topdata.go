@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // snapshot is what top shows of a pool.
@@ -99,7 +99,7 @@ func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 		if err != nil {
 			return "", err
 		}
-		n, err := all.Retry(ctx, worker.Filter{IDs: ids, States: []worker.State{worker.Failed}})
+		n, err := all.Retry(ctx, task.Filter{IDs: ids, States: []task.State{task.Failed}})
 		return "put back " + count(n, "task"), err
 	}}, nil
 }

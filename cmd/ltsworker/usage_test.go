@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
@@ -107,7 +107,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 			t.Errorf("%q: %+v", queue, a)
 		}
 	}
-	if got := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State; got != worker.Waiting {
+	if got := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].State; got != task.Waiting {
 		t.Errorf("the task is %s", got)
 	}
 	u.env = append(u.env, "LTS_POOL=")

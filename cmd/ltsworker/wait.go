@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newWait(g *globals) *cobra.Command {
@@ -43,7 +43,7 @@ that have ended and names the others.`,
 
 // ending is how the wait for a task ended: with the ended task, or an error.
 type ending struct {
-	task *worker.Task
+	task *task.Task
 	err  error
 }
 
@@ -63,7 +63,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		ends[i] = make(chan ending, 1)
 		switch t := tasks[i]; {
 		case t == nil:
-			ends[i] <- ending{err: worker.ErrNotFound}
+			ends[i] <- ending{err: task.ErrNotFound}
 			continue
 		case t.State.Terminal():
 			ends[i] <- ending{task: t}
@@ -78,7 +78,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 	for i, id := range ids {
 		e := <-ends[i]
 		switch {
-		case errors.Is(e.err, worker.ErrNotFound):
+		case errors.Is(e.err, task.ErrNotFound):
 			tellMissing(cmd, id)
 			failed = true
 			continue
@@ -89,7 +89,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		case e.err != nil:
 			return e.err
 		}
-		failed = failed || e.task.State != worker.Succeeded || e.task.ResultLost > 0
+		failed = failed || e.task.State != task.Succeeded || e.task.ResultLost > 0
 		var err error
 		if asJSON {
 			err = writeJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
@@ -107,9 +107,9 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 }
 
 // endLine says on one line how a task ended.
-func endLine(t *worker.Task) string {
+func endLine(t *task.Task) string {
 	cells := []string{printable(t.ID), printable(string(t.State))}
-	if t.State == worker.Succeeded {
+	if t.State == task.Succeeded {
 		switch {
 		case t.ResultLost > 0:
 			cells = append(cells, fmt.Sprintf("its result of %d bytes is gone", t.ResultLost))

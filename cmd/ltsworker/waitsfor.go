@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // holdUps knows what keeps tasks from starting. What it has read it does not read
@@ -51,7 +51,7 @@ func (h *holdUps) group(ctx context.Context, name string) (pool.GroupInfo, error
 
 // line is waitsFor, and why that is unknown. Only where Redis is gone, or somebody
 // has interrupted, it fails: the task is there to be shown.
-func (h *holdUps) line(ctx context.Context, t *worker.Task) (string, error) {
+func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
 	text, err := h.waitsFor(ctx, t)
 	switch {
 	case err == nil:
@@ -64,7 +64,7 @@ func (h *holdUps) line(ctx context.Context, t *worker.Task) (string, error) {
 
 // waitsFor says what keeps a waiting task from starting; "" is nothing but the
 // tasks before it in line.
-func (h *holdUps) waitsFor(ctx context.Context, t *worker.Task) (string, error) {
+func (h *holdUps) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
 		return "", err

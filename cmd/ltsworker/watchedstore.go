@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // watchedStore tells how far the calls of a pool are that handle many tasks: pool
@@ -30,14 +30,14 @@ func (c *client) watchedClosely(done func(n int), looked func(matches bool)) (*p
 
 // Tasks has the store read what no index tells apart, kinds and groups, and looks
 // itself: of the tasks that do not match nobody else would tell.
-func (s watchedStore) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*worker.Task, error] {
+func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	if s.looked == nil {
 		return s.Store.Tasks(ctx, f)
 	}
 	of := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 	all := f
 	all.Kinds, all.Groups = nil, nil
-	return func(yield func(*worker.Task, error) bool) {
+	return func(yield func(*task.Task, error) bool) {
 		for t, err := range s.Store.Tasks(ctx, all) {
 			matches := err == nil && of(f.Kinds, t.Kind) && of(f.Groups, t.Group)
 			if err == nil {
@@ -50,25 +50,25 @@ func (s watchedStore) Tasks(ctx context.Context, f worker.Filter) iter.Seq2[*wor
 	}
 }
 
-func (s watchedStore) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+func (s watchedStore) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	receipts, err := s.Store.Enqueue(ctx, specs)
 	s.done(len(receipts))
 	return receipts, err
 }
 
-func (s watchedStore) Stop(ctx context.Context, why string, ids ...string) ([]worker.Change, error) {
+func (s watchedStore) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.Stop(ctx, why, ids...)
 	s.done(len(changes))
 	return changes, err
 }
 
-func (s watchedStore) Retry(ctx context.Context, ids ...string) ([]worker.Change, error) {
+func (s watchedStore) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.Retry(ctx, ids...)
 	s.done(len(changes))
 	return changes, err
 }
 
-func (s watchedStore) Delete(ctx context.Context, ids ...string) ([]worker.Change, error) {
+func (s watchedStore) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.Delete(ctx, ids...)
 	s.done(len(changes))
 	return changes, err

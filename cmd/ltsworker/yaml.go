@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // problem is one thing that is wrong with a config file.
@@ -128,7 +128,7 @@ func (r *yamlReader) name(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 			r.add(n, key, "must be a name, not %s", describe(n))
-		} else if err := worker.CheckName(n.Value); err != nil {
+		} else if err := task.CheckName(n.Value); err != nil {
 			r.add(n, key, "%v", err)
 		} else {
 			*to = n.Value
@@ -194,7 +194,7 @@ func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, 
 			return
 		}
 		if forever && n.Value == "none" {
-			*to = worker.Forever
+			*to = task.Forever
 			return
 		}
 		d, err := parseDuration(n.Value)

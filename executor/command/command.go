@@ -22,7 +22,7 @@
 //
 // Each command is a process group of its own. When the attempt's context ends,
 // the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where the lease
-// is lost (worker.ErrLeaseLost), or is lost during the grace (Task.LeaseLost), the
+// is lost (task.ErrLeaseLost), or is lost during the grace (Task.LeaseLost), the
 // group gets SIGKILL at once: the lease runs for only another
 // max(Lease/10, min(Lease/4, 1s)), and the command must be dead before the task
 // starts elsewhere. A command is over when the started process has exited: whatever
@@ -48,7 +48,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const (
@@ -83,20 +83,20 @@ type Config struct {
 	// StopGrace, or the replica gives the attempt up, which kills the command, and
 	// drops its outcome. Must not be negative. Default: DefaultGrace.
 	Grace time.Duration
-	// MaxResult is the size of the result in bytes, from 128 to worker.MaxResult.
+	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult.
 	// Longer output is read to its end, cut before a rune that does not fit and
 	// marked with a last line "[cut: N of M bytes]"; the mark counts towards
 	// MaxResult. Default: DefaultMaxResult.
 	MaxResult int
 	// MaxLog is how many bytes of the end of standard error become the attempt's
-	// log, up to worker.MaxLogLen. Default: worker.MaxLogLen.
+	// log, up to task.MaxLogLen. Default: task.MaxLogLen.
 	MaxLog int
 }
 
 // New returns a handler that runs the command, once per attempt and any number
-// at once. It starts nothing itself. The error joins a *worker.FieldError for
+// at once. It starts nothing itself. The error joins a *task.FieldError for
 // everything that is wrong with cfg, a missing or unusable program included.
-func New(cfg Config) (worker.Handler, error) {
+func New(cfg Config) (task.Handler, error) {
 	r, err := newRunner(cfg)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func newRunner(cfg Config) (*runner, error) {
 		cfg.MaxResult = DefaultMaxResult
 	}
 	if cfg.MaxLog == 0 {
-		cfg.MaxLog = worker.MaxLogLen
+		cfg.MaxLog = task.MaxLogLen
 	}
 	path, err := cfg.check()
 	if err != nil {
@@ -129,7 +129,7 @@ func newRunner(cfg Config) (*runner, error) {
 func (c *Config) check() (path string, err error) {
 	var errs []error
 	add := func(field, format string, args ...any) {
-		errs = append(errs, &worker.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+		errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
 	}
 
 	dir, err := filepath.Abs(c.Dir)
@@ -158,17 +158,17 @@ func (c *Config) check() (path string, err error) {
 			add("env", "must hold KEY=value entries without NUL bytes, unlike the one for %q", name)
 		}
 	}
-	if err := worker.CheckName(c.Pool); err != nil {
+	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
 	if c.Grace < 0 {
 		add("grace", "must not be negative, as %v is", c.Grace)
 	}
-	if c.MaxResult < minMaxResult || c.MaxResult > worker.MaxResult {
-		add("max_result", "must be from %d to %d bytes, not %d", minMaxResult, worker.MaxResult, c.MaxResult)
+	if c.MaxResult < minMaxResult || c.MaxResult > task.MaxResult {
+		add("max_result", "must be from %d to %d bytes, not %d", minMaxResult, task.MaxResult, c.MaxResult)
 	}
-	if c.MaxLog < 1 || c.MaxLog > worker.MaxLogLen {
-		add("max_log", "must be from 1 to %d bytes, not %d", worker.MaxLogLen, c.MaxLog)
+	if c.MaxLog < 1 || c.MaxLog > task.MaxLogLen {
+		add("max_log", "must be from 1 to %d bytes, not %d", task.MaxLogLen, c.MaxLog)
 	}
 	return path, errors.Join(errs...)
 }

@@ -74,7 +74,7 @@ func TestProgramIsFoundInItsDirectoryWhateverTheCurrentOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	if out, err := h(t.Context(), task("")); err != nil || string(out) != "hi\n" {
+	if out, err := h(t.Context(), newTask("")); err != nil || string(out) != "hi\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

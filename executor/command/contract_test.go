@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
@@ -28,12 +28,12 @@ func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
 		"every byte":   string(every),
 		"big number":   `{"n":12345678901234567890123,"a":[]}`,
 		"no newline":   "x",
-		"largest":      strings.Repeat("0123456789abcdef", worker.MaxPayload/16),
+		"largest":      strings.Repeat("0123456789abcdef", task.MaxPayload/16),
 		"hostile text": "$(touch x) `touch y`; touch z && echo '\"\n| touch w",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			cfg := Config{Command: []string{"cat"}, Dir: dir, Pool: "media", MaxResult: worker.MaxResult}
+			cfg := Config{Command: []string{"cat"}, Dir: dir, Pool: "media", MaxResult: task.MaxResult}
 			a := runConfig(t, cfg, payload)
 			if a.err != nil {
 				t.Fatal(a.err)
@@ -90,7 +90,7 @@ func TestCommandDoesNotInheritWhatSystemdTellsTheReplica(t *testing.T) {
 
 func TestCommandThatDoesNotReadItsInputSucceeds(t *testing.T) {
 	for _, script := range []string{"true", "exec <&-; echo done >&2", "head -c 1 >/dev/null"} {
-		if a := runScript(t, script, strings.Repeat("x", worker.MaxPayload)); a.err != nil {
+		if a := runScript(t, script, strings.Repeat("x", task.MaxPayload)); a.err != nil {
 			t.Errorf("%s: %v", script, a.err)
 		}
 	}
@@ -167,8 +167,8 @@ func TestOutputOfExactlyTheLimitIsNotCut(t *testing.T) {
 func TestExitStatusDecidesTheAttempt(t *testing.T) {
 	for script, want := range map[string]error{
 		"echo out; exit 0": nil,
-		"echo first >&2; echo no such video >&2; exit 65": worker.Permanent(errors.New("command ended with exit status 65: no such video")),
-		"echo busy >&2; exit 75":                          worker.Snooze(ReleaseDelay),
+		"echo first >&2; echo no such video >&2; exit 65": task.Permanent(errors.New("command ended with exit status 65: no such video")),
+		"echo busy >&2; exit 75":                          task.Snooze(ReleaseDelay),
 		"exit 1":                                          errors.New("command ended with exit status 1"),
 		"echo 'bad\x1b[31m disk ' >&2; echo >&2; exit 3":  errors.New("command ended with exit status 3: bad[31m disk"),
 		"echo oops >&2; kill -9 $$":                       errors.New("command ended with signal: killed: oops"),
@@ -213,7 +213,7 @@ func TestCommandThatVanishedFailsTheAttempt(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	_, err = r.handle(t.Context(), task(""))
+	_, err = r.handle(t.Context(), newTask(""))
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v, want that there is no such file", err)
 	}
@@ -228,7 +228,7 @@ func TestCommandsRunAtTheSameTime(t *testing.T) {
 	for i := range 16 {
 		wg.Go(func() {
 			want := strings.Repeat(strconv.Itoa(i), 10_000)
-			if got, err := h(t.Context(), task(want)); err != nil || string(got) != want {
+			if got, err := h(t.Context(), newTask(want)); err != nil || string(got) != want {
 				t.Errorf("command %d: %d bytes, %v", i, len(got), err)
 			}
 		})

@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestCommandIsNotStartedForAnEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(worker.ErrShutdown)
+	cancel(task.ErrShutdown)
 	a := finish(t, startConfig(t, ctx, shell("echo ran"), ""))
-	if !errors.Is(a.err, worker.ErrShutdown) || a.result != nil {
+	if !errors.Is(a.err, task.ErrShutdown) || a.result != nil {
 		t.Errorf("%q, %v", a.result, a.err)
 	}
 }
@@ -46,17 +46,17 @@ func startReady(t *testing.T, script string, grace time.Duration, env ...string)
 
 func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
 	r := startReady(t, `exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`, time.Hour)
-	r.end(worker.ErrStopped)
+	r.end(task.ErrStopped)
 	r.gone(t)
 	a := finish(t, r.done)
-	if !errors.Is(a.err, worker.ErrStopped) || !strings.Contains(a.err.Error(), "signal: terminated") {
+	if !errors.Is(a.err, task.ErrStopped) || !strings.Contains(a.err.Error(), "signal: terminated") {
 		t.Error(a.err)
 	}
 }
 
 func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
 	r := startReady(t, `trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, time.Hour)
-	r.end(worker.ErrTimeout)
+	r.end(task.ErrTimeout)
 	if a := finish(t, r.done); a.err != nil || string(a.result) != "tidied\n" {
 		t.Errorf("%q, %v", a.result, a.err)
 	}
@@ -65,8 +65,8 @@ func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
 func TestExitStatusOfAStoppedCommandIsNoVerdict(t *testing.T) {
 	for _, status := range []int{exitDataErr, exitTempFail} {
 		r := startReady(t, fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status), time.Hour)
-		r.end(worker.ErrStopped)
-		if a := finish(t, r.done); !errors.Is(a.err, worker.ErrStopped) {
+		r.end(task.ErrStopped)
+		if a := finish(t, r.done); !errors.Is(a.err, task.ErrStopped) {
 			t.Errorf("exit %d: %v", status, a.err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestChildrenOfAStoppedShellHaveTheGraceToo(t *testing.T) {
 	// takes it until the fifo is read.
 	r := startReady(t, `sh -c 'exec 3>"$FIFO"; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`,
 		time.Hour, "GO="+again.path)
-	r.end(worker.ErrStopped)
+	r.end(task.ErrStopped)
 	again.write("tidied\n")
 	if line := r.line(t); line != "tidied" {
 		t.Errorf("%q", line)
@@ -91,13 +91,13 @@ func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 	const grace = 50 * time.Millisecond
 	r := startReady(t, `trap '' TERM; exec 3>"$FIFO"; sleep 1000 & echo deaf >&2; echo ready >&3; wait; wait`, grace)
 	cancelled := time.Now()
-	r.end(worker.ErrTimeout)
+	r.end(task.ErrTimeout)
 	r.gone(t)
 	if took := time.Since(cancelled); took < grace {
 		t.Errorf("killed after %v, before its grace of %v", took, grace)
 	}
 	a := finish(t, r.done)
-	if !errors.Is(a.err, worker.ErrTimeout) || !strings.Contains(a.err.Error(), "signal: killed: deaf") {
+	if !errors.Is(a.err, task.ErrTimeout) || !strings.Contains(a.err.Error(), "signal: killed: deaf") {
 		t.Error(a.err)
 	}
 }
@@ -106,9 +106,9 @@ func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
 	// Both would say so if they were asked to end before they are killed.
 	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
 		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
-	r.end(fmt.Errorf("renewal: %w", worker.ErrLeaseLost))
+	r.end(fmt.Errorf("renewal: %w", task.ErrLeaseLost))
 	a := finish(t, r.done)
-	if !errors.Is(a.err, worker.ErrLeaseLost) || !strings.Contains(a.err.Error(), "signal: killed") {
+	if !errors.Is(a.err, task.ErrLeaseLost) || !strings.Contains(a.err.Error(), "signal: killed") {
 		t.Error(a.err)
 	}
 	select {

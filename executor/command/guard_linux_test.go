@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestCommandDiesWithAKilledReplicaWhoseGuardWasKilledBefore(t *testing.T) {
@@ -64,11 +64,11 @@ func TestAttemptsLeaveNothingBehind(t *testing.T) {
 	}
 	use := func() {
 		for i := range 5 {
-			k := task("x")
+			k := newTask("x")
 			k.Attempt = int64(i)
 			_, _ = h(t.Context(), k)
 		}
-		_, _ = (&runner{Config: Config{Command: []string{"x"}}, path: "/absent"}).handle(t.Context(), &worker.Task{})
+		_, _ = (&runner{Config: Config{Command: []string{"x"}}, path: "/absent"}).handle(t.Context(), &task.Task{})
 	}
 	use() // whatever the runtime opens once is open now
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)

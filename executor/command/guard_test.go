@@ -68,7 +68,7 @@ func BenchmarkCommand(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := h(b.Context(), task("{}")); err != nil {
+		if _, err := h(b.Context(), newTask("{}")); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -22,59 +23,59 @@ type oneTask struct {
 
 	mu      sync.Mutex
 	given   bool
-	verdict worker.Verdict // on every renewal
-	stops   []worker.Attempt
+	verdict task.Verdict // on every renewal
+	stops   []task.Attempt
 }
 
 const oneFence = 7
 
 // answer sets what the store answers, and rings the doorbell.
-func (s *oneTask) answer(v worker.Verdict, stops ...worker.Attempt) {
+func (s *oneTask) answer(v task.Verdict, stops ...task.Attempt) {
 	s.mu.Lock()
 	s.verdict, s.stops = v, stops
 	s.mu.Unlock()
 	s.ring <- struct{}{}
 }
 
-func (s *oneTask) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
+func (s *oneTask) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
 
-func (s *oneTask) Exchange(_ context.Context, x worker.Exchange) (got worker.Exchanged, err error) {
+func (s *oneTask) Exchange(_ context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range x.Reports {
-		got.Verdicts = append(got.Verdicts, worker.Accepted)
+		got.Verdicts = append(got.Verdicts, task.Accepted)
 	}
 	for _, c := range x.Claims {
 		got.Short = append(got.Short, true)
 		if !s.given {
 			s.given = true
-			got.Claimed = []worker.Claimed{{Queue: c.Queue, Fence: oneFence, Left: worker.Forever, Tasks: []*worker.Task{task("")}}}
+			got.Claimed = []task.Claimed{{Queue: c.Queue, Fence: oneFence, Left: task.Forever, Tasks: []*task.Task{newTask("")}}}
 		}
 	}
 	got.Stops = s.stops
 	return got, nil
 }
 
-func (s *oneTask) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
+func (s *oneTask) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	verdicts := make([]worker.Verdict, len(r.Held))
+	verdicts := make([]task.Verdict, len(r.Held))
 	for i := range verdicts {
 		verdicts[i] = s.verdict
 	}
-	return worker.Renewed{Verdicts: verdicts, Stops: s.stops}, nil
+	return task.Renewed{Verdicts: verdicts, Stops: s.stops}, nil
 }
 
-func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
+func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
 	case <-s.ring:
-		return worker.Signal{Bell: true}, nil
+		return task.Signal{Bell: true}, nil
 	case <-late.C:
-		return worker.Signal{}, nil
+		return task.Signal{}, nil
 	case <-ctx.Done():
-		return worker.Signal{}, ctx.Err()
+		return task.Signal{}, ctx.Err()
 	}
 }
 
@@ -91,8 +92,8 @@ func (s *oneTask) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error)
 	return false, ctx.Err()
 }
 
-func (s *oneTask) Maintain(context.Context, string) (worker.Upkeep, error) {
-	return worker.Upkeep{}, nil
+func (s *oneTask) Maintain(context.Context, string) (task.Upkeep, error) {
+	return task.Upkeep{}, nil
 }
 
 func (s *oneTask) Leave(context.Context, string) error { return nil }
@@ -106,9 +107,9 @@ func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan attempt, 1)
-	s := &oneTask{ring: make(chan struct{}, 1), verdict: worker.Kept}
+	s := &oneTask{ring: make(chan struct{}, 1), verdict: task.Kept}
 	r, err := worker.New(s, worker.Config{
-		Queues:    map[string]worker.QueueConfig{"slow": {Workers: 1}},
+		Queues:    map[string]task.QueueConfig{"slow": {Workers: 1}},
 		Lease:     time.Hour,
 		StopGrace: time.Hour,
 		Logger:    slog.New(slog.DiscardHandler),
@@ -116,7 +117,7 @@ func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Handle("video.cut", func(ctx context.Context, t *worker.Task) ([]byte, error) {
+	r.Handle("video.cut", func(ctx context.Context, t *task.Task) ([]byte, error) {
 		result, err := h(ctx, t)
 		ended <- attempt{result: result, err: err}
 		return result, err
@@ -132,11 +133,11 @@ func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
 		}
 	}
 	want("ready")
-	s.answer(worker.Kept, worker.Attempt{ID: "t-1", Fence: oneFence})
+	s.answer(task.Kept, task.Attempt{ID: "t-1", Fence: oneFence})
 	want("asked")
-	s.answer(worker.LeaseLost)
+	s.answer(task.LeaseLost)
 	f.gone(t)
-	if a := finish(t, ended); !errors.Is(a.err, worker.ErrStopped) || !strings.Contains(a.err.Error(), "signal: killed") {
+	if a := finish(t, ended); !errors.Is(a.err, task.ErrStopped) || !strings.Contains(a.err.Error(), "signal: killed") {
 		t.Error(a.err)
 	}
 	end()

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // patience bounds waits for things that happen at once on a healthy machine.
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if script, ok := os.LookupEnv(replicaScript); ok {
 		h, err := New(Config{Command: []string{"sh", "-c", script}, Pool: "test"})
 		if err == nil {
-			_, err = h(context.Background(), task(""))
+			_, err = h(context.Background(), newTask(""))
 		}
 		fmt.Fprintln(os.Stderr, "replica:", err)
 		os.Exit(1)
@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func task(payload string) *worker.Task {
-	return &worker.Task{
-		Spec:    worker.Spec{ID: "t-1", Kind: "video.cut", Queue: "slow", Payload: []byte(payload)},
+func newTask(payload string) *task.Task {
+	return &task.Task{
+		Spec:    task.Spec{ID: "t-1", Kind: "video.cut", Queue: "slow", Payload: []byte(payload)},
 		Attempt: 7,
 		Fence:   4711,
 	}
@@ -66,7 +66,7 @@ func startConfig(t *testing.T, ctx context.Context, cfg Config, payload string) 
 	done := make(chan attempt, 1)
 	go func() {
 		var a attempt
-		a.result, a.log, a.err = r.run(ctx, task(payload))
+		a.result, a.log, a.err = r.run(ctx, newTask(payload))
 		done <- a
 	}()
 	return done

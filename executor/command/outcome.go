@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Exit statuses with a meaning of their own, from sysexits.h.
@@ -30,9 +30,9 @@ func outcome(ctx context.Context, state *os.ProcessState, last string) error {
 	}
 	switch state.ExitCode() {
 	case exitDataErr:
-		return worker.Permanent(errors.New(msg))
+		return task.Permanent(errors.New(msg))
 	case exitTempFail:
-		return worker.Snooze(ReleaseDelay)
+		return task.Snooze(ReleaseDelay)
 	}
 	return errors.New(msg)
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 type runner struct {
@@ -20,14 +20,14 @@ type runner struct {
 	path string
 }
 
-func (r *runner) handle(ctx context.Context, t *worker.Task) ([]byte, error) {
+func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	result, log, err := r.run(ctx, t)
 	t.SetLog(log)
 	return result, err
 }
 
 // run runs one attempt. The log is there however it ended.
-func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, err error) {
+func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err error) {
 	if ctx.Err() != nil {
 		return nil, nil, fmt.Errorf("command was not started: %w", context.Cause(ctx))
 	}
@@ -62,7 +62,7 @@ func (r *runner) run(ctx context.Context, t *worker.Task) (result, log []byte, e
 	case <-ctx.Done():
 		// Another replica may start the task as soon as its lease has ended, which
 		// leaves no time for a grace, or for the rest of one.
-		if errors.Is(context.Cause(ctx), worker.ErrLeaseLost) {
+		if errors.Is(context.Cause(ctx), task.ErrLeaseLost) {
 			break
 		}
 		g.terminate()
@@ -104,7 +104,7 @@ func await(t *time.Timer, enough <-chan struct{}, events ...<-chan struct{}) {
 var fromSystemd = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 
 // environ adds to what the command inherits, and takes fromSystemd away.
-func (r *runner) environ(inherited []string, t *worker.Task) []string {
+func (r *runner) environ(inherited []string, t *task.Task) []string {
 	inherited = slices.DeleteFunc(inherited, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
 		return slices.Contains(fromSystemd, name)

@@ -10,23 +10,23 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // CallOption says as what task a handler is called.
-type CallOption func(*worker.Task)
+type CallOption func(*task.Task)
 
 // Attempt makes the call the task's n-th attempt, after n-1 that failed. The first
 // is 1, which is the default.
 func Attempt(n int) CallOption {
-	return func(t *worker.Task) { t.Attempt, t.Failures = int64(n), n-1 }
+	return func(t *task.Task) { t.Attempt, t.Failures = int64(n), n-1 }
 }
 
 // With gives the task what options of Enqueue give it: an id, headers, a group, a
 // timeout, a deadline, which counts from the call. Those that say when a task starts
 // have no effect.
 func With(opts ...pool.Option) CallOption {
-	return func(t *worker.Task) {
+	return func(t *task.Task) {
 		for _, o := range opts {
 			o(&t.Spec)
 		}
@@ -36,7 +36,7 @@ func With(opts ...pool.Option) CallOption {
 // Payload replaces the JSON of the args by b, byte for byte: for what another
 // program may send.
 func Payload(b []byte) CallOption {
-	return func(t *worker.Task) { t.Payload = b }
+	return func(t *task.Task) { t.Payload = b }
 }
 
 // Call runs the handler of args' kind once, now, behind Config.Middleware, and
@@ -54,43 +54,43 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		t.Fatalf("pooltest: call: %v", err)
 	}
 	now := p.Now()
-	task := worker.Task{Spec: spec, State: pool.Running, Attempt: 1, CreatedAt: now, StartedAt: now, Replica: "pooltest"}
+	tk := task.Task{Spec: spec, State: pool.Running, Attempt: 1, CreatedAt: now, StartedAt: now, Replica: "pooltest"}
 	for _, o := range opts {
-		o(&task)
+		o(&tk)
 	}
-	if err := task.Check(); err != nil {
-		t.Fatalf("pooltest: call %s: %v", task.Kind, err)
+	if err := tk.Check(); err != nil {
+		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
-	if task.Attempt < 1 {
-		t.Fatalf("pooltest: call %s: the first attempt is 1, there is no attempt %d", task.Kind, task.Attempt)
+	if tk.Attempt < 1 {
+		t.Fatalf("pooltest: call %s: the first attempt is 1, there is no attempt %d", tk.Kind, tk.Attempt)
 	}
-	if task.ID == "" {
-		task.ID = rand.Text()
+	if tk.ID == "" {
+		tk.ID = rand.Text()
 	}
-	task.Queue = cmp.Or(task.Queue, pool.DefaultQueue)
-	task.Fence, task.Version = task.Attempt, 2*task.Attempt
-	policy := p.cfg.Policies[task.Kind]
-	task.TimeLeft = cmp.Or(task.Timeout, policy.Timeout, worker.DefaultTimeout)
-	if task.Deadline > 0 {
-		task.DeadlineAt = now.Add(task.Deadline)
-		task.TimeLeft = min(task.TimeLeft, task.Deadline)
+	tk.Queue = cmp.Or(tk.Queue, pool.DefaultQueue)
+	tk.Fence, tk.Version = tk.Attempt, 2*tk.Attempt
+	policy := p.cfg.Policies[tk.Kind]
+	tk.TimeLeft = cmp.Or(tk.Timeout, policy.Timeout, task.DefaultTimeout)
+	if tk.Deadline > 0 {
+		tk.DeadlineAt = now.Add(tk.Deadline)
+		tk.TimeLeft = min(tk.TimeLeft, tk.Deadline)
 	}
 
 	// The handler gets a task of its own: one that no replica runs keeps its
 	// progress where it can be read afterwards.
-	own := task
-	stage := newStage(&task)
+	own := tk
+	stage := newStage(&tk)
 	var w witness
 	once := p.double(t, stage, func(next pool.Handler) pool.Handler {
-		return func(ctx context.Context, _ *worker.Task) ([]byte, error) {
+		return func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			result, err := next(ctx, &own)
-			w.saw(&task, err)
+			w.saw(&tk, err)
 			return result, err
 		}
-	}, task.Queue)
-	if handlers := p.Handlers(); handlers[task.Kind] == nil {
+	}, tk.Queue)
+	if handlers := p.Handlers(); handlers[tk.Kind] == nil {
 		t.Fatalf("pooltest: call: no handler for the kind %q; there are: %s",
-			task.Kind, strings.Join(slices.Sorted(maps.Keys(handlers)), ", "))
+			tk.Kind, strings.Join(slices.Sorted(maps.Keys(handlers)), ", "))
 	}
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer end()
@@ -103,9 +103,9 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	case err = <-ended:
 	}
 	if err != nil {
-		t.Fatalf("pooltest: call %s: %v", task.Kind, err)
+		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
-	o := w.outcome(&task, policy, *stage.report, p.Now())
+	o := w.outcome(&tk, policy, *stage.report, p.Now())
 	o.Progress = own.Progress
 	return o
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // mostAttempts is how many attempts one Drain makes before it takes them for
@@ -63,11 +63,11 @@ func (p *Pool) admit(ctx context.Context) error {
 // runs any more. It may leave tasks that another shift finds, unless it found none.
 func (p *Pool) shift(t testing.TB, most int) Outcomes {
 	t.Helper()
-	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[worker.Attempt]*worker.Task{}, over: make(chan struct{})}
+	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[task.Attempt]*task.Task{}, over: make(chan struct{})}
 	double := p.double(t, s, func(next pool.Handler) pool.Handler {
-		return func(ctx context.Context, task *worker.Task) ([]byte, error) {
-			result, err := next(ctx, task)
-			s.witness.saw(task, err)
+		return func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			result, err := next(ctx, tk)
+			s.witness.saw(tk, err)
 			return result, err
 		}
 	})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/pool/pooltest"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestDrainRunsInOrderUntilNothingCanStart(t *testing.T) {
@@ -55,7 +55,7 @@ func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
 
 func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
 	queues := map[string]pool.Queue{}
-	for i := range worker.MaxQueues + 20 {
+	for i := range task.MaxQueues + 20 {
 		queues[fmt.Sprint("q", i)] = pool.Queue{}
 	}
 	p := pooltest.New(t, pool.Config{Queues: queues})
@@ -203,9 +203,9 @@ func TestASecondPoolOverTheStoreSeesTheSameTasks(t *testing.T) {
 func TestMiddlewareWrapsDrainAndCall(t *testing.T) {
 	var seen []string
 	p := pooltest.New(t, pool.Config{Middleware: []pool.Middleware{func(next pool.Handler) pool.Handler {
-		return func(ctx context.Context, task *worker.Task) ([]byte, error) {
-			seen = append(seen, task.Kind)
-			_, err := next(ctx, task)
+		return func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			seen = append(seen, tk.Kind)
+			_, err := next(ctx, tk)
 			return nil, errors.Join(err, errPost)
 		}
 	}}})

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Outcome is what became of one attempt.
@@ -88,21 +88,21 @@ func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 // outermost middleware of a pool.
 type witness struct {
 	mu   sync.Mutex
-	errs map[worker.Attempt]error
+	errs map[task.Attempt]error
 }
 
-func (w *witness) saw(t *worker.Task, err error) {
+func (w *witness) saw(t *task.Task, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.errs == nil {
-		w.errs = map[worker.Attempt]error{}
+		w.errs = map[task.Attempt]error{}
 	}
-	w.errs[worker.Attempt{ID: t.ID, Fence: t.Fence}] = err
+	w.errs[task.Attempt{ID: t.ID, Fence: t.Fence}] = err
 }
 
 // outcome puts together what the task, its kind's policy, its report, which is of
 // now, and its handler say.
-func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) Outcome {
+func (w *witness) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}
@@ -119,13 +119,13 @@ func (w *witness) outcome(t *worker.Task, policy pool.Policy, r worker.Report, n
 }
 
 // delay is how long the task waits for its next attempt, 0 where there is none.
-func delay(t *worker.Task, policy pool.Policy, r worker.Report, now time.Time) time.Duration {
+func delay(t *task.Task, policy pool.Policy, r task.Report, now time.Time) time.Duration {
 	switch r.Code {
 	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned:
 		return 0
 	}
 	d := r.Delay
-	if r.Op == worker.Fail {
+	if r.Op == task.Fail {
 		if t.Failures+1 >= t.MaxAttemptsOr(policy) {
 			return 0
 		}

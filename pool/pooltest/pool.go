@@ -8,6 +8,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -48,7 +49,7 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 	rdb, clk := newRedis(t)
 	inner := redisstore.New(rdb, "test")
 	t.Cleanup(func() { inner.Close() })
-	p := &Pool{cfg: cfg, clock: clk, store: &store{Store: inner, policies: cfg.Policies, running: map[worker.Attempt]*worker.Task{}}}
+	p := &Pool{cfg: cfg, clock: clk, store: &store{Store: inner, policies: cfg.Policies, running: map[task.Attempt]*task.Task{}}}
 	var err error
 	if p.Pool, err = pool.New(p.store, cfg); err != nil {
 		t.Fatalf("pooltest: %v", err)
@@ -63,9 +64,10 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 func (p *Pool) publish(t testing.TB) {
 	t.Helper()
 	const name = "pooltest"
-	_, err := p.store.Join(t.Context(), worker.Registration{
+	_, err := p.store.Join(t.Context(), task.Registration{
 		Replica: name, Lease: worker.DefaultLease, Queues: p.cfg.Queues,
-		Limits:   worker.Limits{Pool: p.cfg.Limit, DefaultGroup: p.cfg.Groups.DefaultLimit, Groups: p.cfg.Groups.Limits},
+		Limit:    p.cfg.Limit,
+		Groups:   p.cfg.Groups,
 		MaxEvent: p.cfg.MaxEvents, EventAge: p.cfg.EventAge,
 	})
 	if err == nil {

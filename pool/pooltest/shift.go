@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // shift is the store as one replica of a Drain sees it. It is over, and hands out
@@ -22,11 +22,11 @@ type shift struct {
 	ended  bool
 	asking int  // exchanges without an answer
 	quiet  bool // the last exchange that asked found that no queue has another task
-	tasks  map[worker.Attempt]*worker.Task
+	tasks  map[task.Attempt]*task.Task
 	done   Outcomes
 }
 
-func (s *shift) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+func (s *shift) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	claims := x.Claims
 	s.mu.Lock()
 	shut := s.ended || len(s.done) >= s.most
@@ -54,7 +54,7 @@ func (s *shift) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchang
 	}
 	for _, c := range answer.Claimed {
 		for _, t := range c.Tasks {
-			s.tasks[worker.Attempt{ID: t.ID, Fence: c.Fence}] = t
+			s.tasks[task.Attempt{ID: t.ID, Fence: c.Fence}] = t
 		}
 	}
 	if shut || len(claims) > 0 || x.Idle {
@@ -73,6 +73,6 @@ func (s *shift) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 }
 
 // Maintain leaves the upkeep to Drain.
-func (s *shift) Maintain(context.Context, string) (worker.Upkeep, error) {
-	return worker.Upkeep{}, nil
+func (s *shift) Maintain(context.Context, string) (task.Upkeep, error) {
+	return task.Upkeep{}, nil
 }

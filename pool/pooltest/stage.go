@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // stage is a store with one task, for a replica that runs it once. It has only the
@@ -18,22 +18,22 @@ type stage struct {
 	reported chan struct{} // closed with the task's report
 
 	mu     sync.Mutex
-	task   *worker.Task // nil once it has been handed out
-	report *worker.Report
+	task   *task.Task // nil once it has been handed out
+	report *task.Report
 }
 
-func newStage(t *worker.Task) *stage {
+func newStage(t *task.Task) *stage {
 	return &stage{task: t, bell: make(chan struct{}, 1), reported: make(chan struct{})}
 }
 
-func (s *stage) Join(context.Context, worker.Registration) ([]string, error) { return nil, nil }
-func (s *stage) Leave(context.Context, string) error                         { return nil }
+func (s *stage) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
+func (s *stage) Leave(context.Context, string) error                       { return nil }
 
-func (s *stage) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged, error) {
+func (s *stage) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	answer := worker.Exchanged{
-		Verdicts: slices.Repeat([]worker.Verdict{worker.Accepted}, len(x.Reports)),
+	answer := task.Exchanged{
+		Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, len(x.Reports)),
 		Short:    slices.Repeat([]bool{true}, len(x.Claims)),
 	}
 	if len(x.Reports) > 0 && s.report == nil {
@@ -48,7 +48,7 @@ func (s *stage) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged
 	answer.Now = t.StartedAt
 	switch {
 	case len(x.Claims) > 0:
-		answer.Claimed = []worker.Claimed{{Queue: t.Queue, Fence: t.Fence, Started: t.StartedAt, Left: t.TimeLeft, Tasks: []*worker.Task{t}}}
+		answer.Claimed = []task.Claimed{{Queue: t.Queue, Fence: t.Fence, Started: t.StartedAt, Left: t.TimeLeft, Tasks: []*task.Task{t}}}
 		s.task = nil
 	case x.Idle:
 		answer.Ready = []string{t.Queue}
@@ -56,8 +56,8 @@ func (s *stage) Exchange(_ context.Context, x worker.Exchange) (worker.Exchanged
 	return answer, nil
 }
 
-func (s *stage) Renew(_ context.Context, r worker.Renewal) (worker.Renewed, error) {
-	return worker.Renewed{Verdicts: slices.Repeat([]worker.Verdict{worker.Kept}, len(r.Held))}, nil
+func (s *stage) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
+	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
 func (s *stage) Ring(context.Context, string) error {
@@ -68,16 +68,16 @@ func (s *stage) Ring(context.Context, string) error {
 	return nil
 }
 
-func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (worker.Signal, error) {
+func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-s.bell:
-		return worker.Signal{Bell: true}, nil
+		return task.Signal{Bell: true}, nil
 	case <-timer.C:
-		return worker.Signal{}, nil
+		return task.Signal{}, nil
 	case <-ctx.Done():
-		return worker.Signal{}, ctx.Err()
+		return task.Signal{}, ctx.Err()
 	}
 }
 
@@ -85,8 +85,8 @@ func (s *stage) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 	return false, pass(ctx, wait)
 }
 
-func (s *stage) Maintain(context.Context, string) (worker.Upkeep, error) {
-	return worker.Upkeep{}, nil
+func (s *stage) Maintain(context.Context, string) (task.Upkeep, error) {
+	return task.Upkeep{}, nil
 }
 
 // pass returns when wait has passed, or the context's error when that ends first.

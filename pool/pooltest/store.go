@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // store is a store that remembers what was enqueued and leaves nothing to chance.
@@ -20,10 +20,10 @@ type store struct {
 
 	mu       sync.Mutex
 	enqueued []Enqueued
-	running  map[worker.Attempt]*worker.Task
+	running  map[task.Attempt]*task.Task
 }
 
-func (s *store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Receipt, error) {
+func (s *store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	receipts, err := s.Store.Enqueue(ctx, specs)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,12 +40,12 @@ func (s *store) Enqueue(ctx context.Context, specs []worker.Spec) ([]worker.Rece
 }
 
 // Exchange replaces the jitter of backoffs: a test has to know when a retry is due.
-func (s *store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchanged, error) {
+func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	reports := x.Reports
 	x.Reports = slices.Clone(reports) // a report that is sent again must not change
 	s.mu.Lock()
 	for i, r := range reports {
-		if t := s.running[attemptOf(r)]; t != nil && r.Op == worker.Fail && !r.DelaySet {
+		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet {
 			x.Reports[i].Delay, x.Reports[i].DelaySet = backoff(t, s.policies[t.Kind]), true
 		}
 	}
@@ -61,21 +61,21 @@ func (s *store) Exchange(ctx context.Context, x worker.Exchange) (worker.Exchang
 	}
 	for _, c := range answer.Claimed {
 		for _, t := range c.Tasks {
-			s.running[worker.Attempt{ID: t.ID, Fence: c.Fence}] = t
+			s.running[task.Attempt{ID: t.ID, Fence: c.Fence}] = t
 		}
 	}
 	return answer, nil
 }
 
-func attemptOf(r worker.Report) worker.Attempt { return worker.Attempt{ID: r.ID, Fence: r.Fence} }
+func attemptOf(r task.Report) task.Attempt { return task.Attempt{ID: r.ID, Fence: r.Fence} }
 
 // Maintain always uses the same name, so that the lock of a replica that has left does
 // not keep it from its turn.
-func (s *store) Maintain(ctx context.Context, _ string) (worker.Upkeep, error) {
+func (s *store) Maintain(ctx context.Context, _ string) (task.Upkeep, error) {
 	return s.Store.Maintain(ctx, "pooltest")
 }
 
 // backoff is the longest that the task may have to wait after one more failure.
-func backoff(t *worker.Task, policy pool.Policy) time.Duration {
+func backoff(t *task.Task, policy pool.Policy) time.Duration {
 	return cmp.Or(t.Backoff, policy.Backoff).Ceiling(t.Failures + 1)
 }

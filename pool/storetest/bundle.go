@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // bundle is a test with its pool. Its methods fail the test on an error.
@@ -39,12 +39,12 @@ func (b *bundle) ok(err error) {
 }
 
 // enqueue makes one task and returns its id. Its kind is "k" if the spec has none.
-func (b *bundle) enqueue(spec worker.Spec) string {
+func (b *bundle) enqueue(spec task.Spec) string {
 	b.Helper()
 	return b.enqueueAll(spec)[0].ID
 }
 
-func (b *bundle) enqueueAll(specs ...worker.Spec) []worker.Receipt {
+func (b *bundle) enqueueAll(specs ...task.Spec) []task.Receipt {
 	b.Helper()
 	for i := range specs {
 		if specs[i].Kind == "" {
@@ -60,7 +60,7 @@ func (b *bundle) enqueueAll(specs ...worker.Spec) []worker.Receipt {
 }
 
 // maintain takes one turn of maintenance.
-func (b *bundle) maintain() worker.Upkeep {
+func (b *bundle) maintain() task.Upkeep {
 	b.Helper()
 	u, err := b.Store.Maintain(b.ctx, "keeper")
 	b.ok(err)
@@ -71,7 +71,7 @@ func (b *bundle) maintain() worker.Upkeep {
 }
 
 // get reads a task that exists.
-func (b *bundle) get(id string) *worker.Task {
+func (b *bundle) get(id string) *task.Task {
 	b.Helper()
 	t := b.find(id)
 	if t == nil {
@@ -80,7 +80,7 @@ func (b *bundle) get(id string) *worker.Task {
 	return t
 }
 
-func (b *bundle) find(id string) *worker.Task {
+func (b *bundle) find(id string) *task.Task {
 	b.Helper()
 	ts, err := b.Store.Get(b.ctx, id)
 	b.ok(err)
@@ -90,14 +90,14 @@ func (b *bundle) find(id string) *worker.Task {
 	return ts[0]
 }
 
-func (b *bundle) history(id string) []worker.AttemptRecord {
+func (b *bundle) history(id string) []task.AttemptRecord {
 	b.Helper()
 	h, err := b.Store.History(b.ctx, id)
 	b.ok(err)
 	return h
 }
 
-func (b *bundle) wantState(id string, want worker.State) *worker.Task {
+func (b *bundle) wantState(id string, want task.State) *task.Task {
 	b.Helper()
 	t := b.get(id)
 	if t.State != want {
@@ -107,7 +107,7 @@ func (b *bundle) wantState(id string, want worker.State) *worker.Task {
 }
 
 // wantEnd checks the state and the code of an ended task.
-func (b *bundle) wantEnd(id string, state worker.State, code worker.Code) *worker.Task {
+func (b *bundle) wantEnd(id string, state task.State, code task.Code) *task.Task {
 	b.Helper()
 	t := b.wantState(id, state)
 	if t.Code != code {
@@ -116,7 +116,7 @@ func (b *bundle) wantEnd(id string, state worker.State, code worker.Code) *worke
 	return t
 }
 
-func ids(ts []*worker.Task) []string {
+func ids(ts []*task.Task) []string {
 	out := make([]string, len(ts))
 	for i, t := range ts {
 		out[i] = t.ID
@@ -124,7 +124,7 @@ func ids(ts []*worker.Task) []string {
 	return out
 }
 
-func (b *bundle) wantIDs(got []*worker.Task, want ...string) {
+func (b *bundle) wantIDs(got []*task.Task, want ...string) {
 	b.Helper()
 	have := ids(got)
 	if len(have) != len(want) {
@@ -147,22 +147,22 @@ func (b *bundle) passes(d time.Duration) {
 	}
 }
 
-func (b *bundle) configure(settings ...worker.Setting) {
+func (b *bundle) configure(settings ...task.Setting) {
 	b.Helper()
 	b.ok(b.Store.Configure(b.ctx, settings...))
 }
 
-func (b *bundle) limit(scope worker.Scope, name string, n int) {
+func (b *bundle) limit(scope task.Scope, name string, n int) {
 	b.Helper()
-	b.configure(worker.Setting{Scope: scope, Name: name, Limit: &n})
+	b.configure(task.Setting{Scope: scope, Name: name, Limit: &n})
 }
 
-func (b *bundle) pause(scope worker.Scope, name string, on bool) {
+func (b *bundle) pause(scope task.Scope, name string, on bool) {
 	b.Helper()
-	b.configure(worker.Setting{Scope: scope, Name: name, Pause: &on})
+	b.configure(task.Setting{Scope: scope, Name: name, Pause: &on})
 }
 
-func (b *bundle) stop(id string) worker.Change {
+func (b *bundle) stop(id string) task.Change {
 	b.Helper()
 	cs, err := b.Store.Stop(b.ctx, "enough", id)
 	b.ok(err)
@@ -175,14 +175,14 @@ func (b *bundle) stopAll(ids ...string) {
 	b.ok(err)
 }
 
-func (b *bundle) retry(id string) worker.Change {
+func (b *bundle) retry(id string) task.Change {
 	b.Helper()
 	cs, err := b.Store.Retry(b.ctx, id)
 	b.ok(err)
 	return cs[0]
 }
 
-func (b *bundle) remove(id string) worker.Change {
+func (b *bundle) remove(id string) task.Change {
 	b.Helper()
 	cs, err := b.Store.Delete(b.ctx, id)
 	b.ok(err)
@@ -190,9 +190,9 @@ func (b *bundle) remove(id string) worker.Change {
 }
 
 // events reads everything in the stream, oldest first.
-func (b *bundle) events() []worker.Event {
+func (b *bundle) events() []task.Event {
 	b.Helper()
-	var all []worker.Event
+	var all []task.Event
 	for after := "0"; ; {
 		page, err := b.Store.ReadEvents(b.ctx, after, 1000, 0)
 		b.ok(err)
@@ -204,9 +204,9 @@ func (b *bundle) events() []worker.Event {
 	}
 }
 
-func (b *bundle) eventsOf(id string) []worker.Event {
+func (b *bundle) eventsOf(id string) []task.Event {
 	b.Helper()
-	var out []worker.Event
+	var out []task.Event
 	for _, e := range b.events() {
 		if e.ID == id {
 			out = append(out, e)
@@ -215,7 +215,7 @@ func (b *bundle) eventsOf(id string) []worker.Event {
 	return out
 }
 
-func (b *bundle) stats() worker.Stats {
+func (b *bundle) stats() task.Stats {
 	b.Helper()
 	s, err := b.Store.Stats(b.ctx)
 	b.ok(err)
@@ -223,7 +223,7 @@ func (b *bundle) stats() worker.Stats {
 }
 
 // addsUp checks the sum that holds at every instant.
-func (b *bundle) addsUp() worker.Stats {
+func (b *bundle) addsUp() task.Stats {
 	b.Helper()
 	s := b.stats()
 	live, ended := s.Scheduled+s.Waiting+s.Running, int64(0)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of call numbers and lanes.
@@ -21,7 +21,7 @@ var callRules = []rule{
 }
 
 // answer is what a repeated call has to repeat.
-func answer(got worker.Exchanged) string {
+func answer(got task.Exchanged) string {
 	s := fmt.Sprintf("verdicts %v, short %v", got.Verdicts, got.Short)
 	for _, c := range got.Claimed {
 		s += fmt.Sprintf("\n%s fence %d started %d:", c.Queue, c.Fence, c.Started.UnixMilli())
@@ -34,7 +34,7 @@ func answer(got worker.Exchanged) string {
 }
 
 // repeat makes a completed exchange again and compares the answers.
-func (b *bundle) repeat(x worker.Exchange, want worker.Exchanged) worker.Exchanged {
+func (b *bundle) repeat(x task.Exchange, want task.Exchanged) task.Exchanged {
 	b.Helper()
 	got := b.send(x)
 	if d := cmp.Diff(answer(want), answer(got)); d != "" {
@@ -44,21 +44,21 @@ func (b *bundle) repeat(x worker.Exchange, want worker.Exchanged) worker.Exchang
 }
 
 func repeatedCall(b *bundle) {
-	b.limit(worker.QueueScope, "q", 2)
-	failed := b.start(worker.Spec{ID: "failed", Payload: []byte("old"), Priority: 9})
+	b.limit(task.QueueScope, "q", 2)
+	failed := b.start(task.Spec{ID: "failed", Payload: []byte("old"), Priority: 9})
 	b.news(failed, "half", false)
-	done := b.start(worker.Spec{ID: "done"})
-	b.enqueueAll(worker.Spec{ID: "a", Payload: []byte("A\x00\n"), Group: "g", Headers: map[string]string{"h": "v"}}, worker.Spec{ID: "b", Timeout: time.Minute},
-		worker.Spec{ID: "c", Queue: "q"}, worker.Spec{ID: "d", Queue: "q"}, worker.Spec{ID: "e", Queue: "q"})
+	done := b.start(task.Spec{ID: "done"})
+	b.enqueueAll(task.Spec{ID: "a", Payload: []byte("A\x00\n"), Group: "g", Headers: map[string]string{"h": "v"}}, task.Spec{ID: "b", Timeout: time.Minute},
+		task.Spec{ID: "c", Queue: "q"}, task.Spec{ID: "d", Queue: "q"}, task.Spec{ID: "e", Queue: "q"})
 	stale := succeed(done)
 	stale.Fence--
-	x := b.complete(worker.Exchange{
-		Reports: []worker.Report{stale, failIn(failed, 0), succeed(done), succeed(&worker.Task{Spec: worker.Spec{ID: "none", Queue: "q"}, Fence: 1})},
-		Claims:  []worker.Claim{{Queue: worker.DefaultQueue, N: 3}, {Queue: "q", N: 3}, {Queue: "empty", N: 3}},
+	x := b.complete(task.Exchange{
+		Reports: []task.Report{stale, failIn(failed, 0), succeed(done), succeed(&task.Task{Spec: task.Spec{ID: "none", Queue: "q"}, Fence: 1})},
+		Claims:  []task.Claim{{Queue: task.DefaultQueue, N: 3}, {Queue: "q", N: 3}, {Queue: "empty", N: 3}},
 		Idle:    true,
 	})
 	first := b.send(x)
-	want := []worker.Verdict{worker.LeaseLost, worker.Accepted, worker.Accepted, worker.Gone}
+	want := []task.Verdict{task.LeaseLost, task.Accepted, task.Accepted, task.Gone}
 	if d := cmp.Diff(want, first.Verdicts); d != "" {
 		b.Error("verdicts (-want +got):\n", d)
 	}
@@ -81,39 +81,39 @@ func repeatedCall(b *bundle) {
 	if n := len(b.events()); n != events {
 		b.Errorf("%d more events", n-events)
 	}
-	b.wantState("e", worker.Waiting)
+	b.wantState("e", task.Waiting)
 	b.accept(succeedAll(tasks(first))...)
 }
 
 func repeatedCallLeavesOut(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "done"}, worker.Spec{ID: "held"}, worker.Spec{ID: "released"}, worker.Spec{ID: "kept", Retain: ptr(time.Hour)})
-	x := b.complete(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 4}}})
+	b.enqueueAll(task.Spec{ID: "done"}, task.Spec{ID: "held"}, task.Spec{ID: "released"}, task.Spec{ID: "kept", Retain: ptr(time.Hour)})
+	x := b.complete(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 4}}})
 	ts := tasks(b.send(x))
 	b.wantIDs(ts, "done", "held", "released", "kept")
-	b.send(worker.Exchange{Lane: 2, Reports: []worker.Report{succeed(ts[0]), release(ts[2], 0), succeed(ts[3])}})
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "other"}, worker.DefaultQueue, 1), "released")
+	b.send(task.Exchange{Lane: 2, Reports: []task.Report{succeed(ts[0]), release(ts[2], 0), succeed(ts[3])}})
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "other"}, task.DefaultQueue, 1), "released")
 	b.wantIDs(tasks(b.send(x)), "held")
-	b.send(worker.Exchange{Lane: 2, Reports: []worker.Report{succeed(ts[1])}})
+	b.send(task.Exchange{Lane: 2, Reports: []task.Report{succeed(ts[1])}})
 	b.wantIDs(tasks(b.send(x)))
 }
 
 func repeatedCallClaimsNothingNew(b *bundle) {
-	x := b.complete(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}, {Queue: "q", N: 2}}})
+	x := b.complete(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}, {Queue: "q", N: 2}}})
 	first := b.send(x)
 	if !first.Short[0] || !first.Short[1] || len(first.Claimed) != 0 {
 		b.Errorf("answer %+v", first)
 	}
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b", Queue: "q"})
+	b.enqueueAll(task.Spec{ID: "a"}, task.Spec{ID: "b", Queue: "q"})
 	b.repeat(x, first)
-	b.wantState("a", worker.Waiting)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "a")
+	b.wantState("a", task.Waiting)
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "a")
 }
 
 func repeatedReportsAreWrittenOnce(b *bundle) {
-	t := b.startAll(3, worker.Spec{ID: "t", MaxAttempts: 9})
-	x := b.complete(worker.Exchange{Reports: []worker.Report{failIn(t[0], 0), release(t[1], 0), failIn(t[2], time.Hour)}})
+	t := b.startAll(3, task.Spec{ID: "t", MaxAttempts: 9})
+	x := b.complete(task.Exchange{Reports: []task.Report{failIn(t[0], 0), release(t[1], 0), failIn(t[2], time.Hour)}})
 	first := b.send(x)
-	b.wantIDs(b.claimAs(worker.Exchange{Lane: 2}, worker.DefaultQueue, 9), "t0", "t1")
+	b.wantIDs(b.claimAs(task.Exchange{Lane: 2}, task.DefaultQueue, 9), "t0", "t1")
 	b.unchanged("t0", func() { b.repeat(x, first) })
 	for i, want := range []int{1, 0, 1} {
 		if got := b.get(t[i].ID); got.Failures != want || len(b.history(t[i].ID)) != want {
@@ -125,32 +125,32 @@ func repeatedReportsAreWrittenOnce(b *bundle) {
 // A call that the network delivers after its successor must not claim tasks, whose
 // answer the replica would never read.
 func lowerCallNumber(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
-	old := b.complete(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}})
+	t := b.start(task.Spec{ID: "x"})
+	b.enqueueAll(task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"})
+	old := b.complete(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}})
 	b.wantIDs(tasks(b.send(old)), "a")
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "b")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "b")
 	b.unchanged("x", func() {
 		b.unchanged("c", func() {
 			never := old // a number below the last, with something to do
-			never.Reports = []worker.Report{succeed(t)}
-			for _, x := range []worker.Exchange{old, never} {
+			never.Reports = []task.Report{succeed(t)}
+			for _, x := range []task.Exchange{old, never} {
 				if got, err := b.Store.Exchange(b.ctx, x); err == nil {
 					b.Errorf("call %d was answered after call %d: %+v", x.Call, b.calls[lane{"r", 1}], got)
 				}
 			}
 		})
 	})
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "c")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "c")
 	b.accept(succeed(t))
 }
 
 func lanes(b *bundle) {
 	for i := range 8 {
-		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i)})
+		b.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
 	}
-	one := b.complete(worker.Exchange{Lane: 1, Call: 7, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 2}}})
-	two := b.complete(worker.Exchange{Lane: 2, Call: 1, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 2}}})
+	one := b.complete(task.Exchange{Lane: 1, Call: 7, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
+	two := b.complete(task.Exchange{Lane: 2, Call: 1, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
 	first, second := b.send(one), b.send(two)
 	b.wantIDs(tasks(first), "t0", "t1")
 	b.wantIDs(tasks(second), "t2", "t3")
@@ -168,7 +168,7 @@ func lanes(b *bundle) {
 	for _, id := range []string{"t0", "t2", "t3"} {
 		b.wantNoTrace(id)
 	}
-	for _, x := range []worker.Exchange{{Lane: 1, Call: 7}, {Lane: 2, Call: 1}} {
+	for _, x := range []task.Exchange{{Lane: 1, Call: 7}, {Lane: 2, Call: 1}} {
 		if _, err := b.Store.Exchange(b.ctx, b.complete(x)); err == nil {
 			b.Errorf("lane %d: call %d was answered again after its successor", x.Lane, x.Call)
 		}
@@ -176,8 +176,8 @@ func lanes(b *bundle) {
 }
 
 func callNumbersAreOfOneReplica(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"})
-	b.wantIDs(b.claimAs(worker.Exchange{Call: 7}, worker.DefaultQueue, 1), "a")
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "s", Call: 1}, worker.DefaultQueue, 1), "b")
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "s", Call: 2}, worker.DefaultQueue, 1), "c")
+	b.enqueueAll(task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"})
+	b.wantIDs(b.claimAs(task.Exchange{Call: 7}, task.DefaultQueue, 1), "a")
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "s", Call: 1}, task.DefaultQueue, 1), "b")
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "s", Call: 2}, task.DefaultQueue, 1), "c")
 }

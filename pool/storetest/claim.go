@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var claimRules = []rule{
@@ -25,22 +25,22 @@ var claimRules = []rule{
 }
 
 func claimTakesAtMostWhatItAsksFor(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a"}, worker.Spec{ID: "b"}, worker.Spec{ID: "c"}, worker.Spec{ID: "o", Queue: "other"})
+	b.enqueueAll(task.Spec{ID: "a"}, task.Spec{ID: "b"}, task.Spec{ID: "c"}, task.Spec{ID: "o", Queue: "other"})
 	for _, n := range []int{0, 2, 2, 2} {
-		b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "none", N: 3}}})
-		got := tasks(b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: n}}}))
+		b.send(task.Exchange{Claims: []task.Claim{{Queue: "none", N: 3}}})
+		got := tasks(b.send(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: n}}}))
 		if len(got) > n {
 			b.Errorf("%d tasks for %d slots", len(got), n)
 		}
 	}
 	for _, id := range []string{"a", "b", "c"} {
-		b.wantState(id, worker.Running)
+		b.wantState(id, task.Running)
 	}
-	b.wantState("o", worker.Waiting)
+	b.wantState("o", task.Waiting)
 }
 
 func fenceGrowsAtEveryClaim(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
+	t := b.start(task.Spec{ID: "x"})
 	fence := int64(0)
 	for want := int64(1); want < 8; want++ {
 		if t.Attempt != want || t.Fence <= fence {
@@ -55,16 +55,16 @@ func fenceGrowsAtEveryClaim(b *bundle) {
 		case 2:
 			b.lose(t)
 		case 3:
-			b.accept(fail(t, worker.CodePermanent))
+			b.accept(fail(t, task.CodePermanent))
 			b.retry("x")
 		}
-		t = b.claim(worker.DefaultQueue, 1)[0]
+		t = b.claim(task.DefaultQueue, 1)[0]
 	}
 }
 
 func concurrentClaimsShareNoTask(b *bundle) {
 	const n = 200
-	specs := make([]worker.Spec, n)
+	specs := make([]task.Spec, n)
 	for i := range specs {
 		specs[i].ID = fmt.Sprint("t", i)
 	}
@@ -77,8 +77,8 @@ func concurrentClaimsShareNoTask(b *bundle) {
 		b.present(replica)
 		wg.Go(func() {
 			for call := int64(1); ; call++ {
-				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
-					Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 3}}})
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+					Claims: []task.Claim{{Queue: task.DefaultQueue, N: 3}}})
 				if err != nil {
 					b.Error(err)
 					return
@@ -110,33 +110,33 @@ func concurrentClaimsShareNoTask(b *bundle) {
 }
 
 func reportsComeBeforeClaims(b *bundle) {
-	b.limit(worker.QueueScope, "q", 2)
-	b.limit(worker.GroupScope, "g", 1)
-	b.enqueueAll(worker.Spec{ID: "a", Queue: "q"}, worker.Spec{ID: "b", Queue: "q", Group: "g"},
-		worker.Spec{ID: "c", Queue: "q", Group: "g"}, worker.Spec{ID: "d", Queue: "q"})
+	b.limit(task.QueueScope, "q", 2)
+	b.limit(task.GroupScope, "g", 1)
+	b.enqueueAll(task.Spec{ID: "a", Queue: "q"}, task.Spec{ID: "b", Queue: "q", Group: "g"},
+		task.Spec{ID: "c", Queue: "q", Group: "g"}, task.Spec{ID: "d", Queue: "q"})
 	ts := b.claim("q", 4)
 	b.wantIDs(ts, "a", "b")
-	got := b.send(worker.Exchange{Reports: []worker.Report{failIn(ts[0], time.Hour), succeed(ts[1])}, Claims: []worker.Claim{{Queue: "q", N: 4}}})
-	if got.Verdicts[0] != worker.Accepted || got.Verdicts[1] != worker.Accepted {
+	got := b.send(task.Exchange{Reports: []task.Report{failIn(ts[0], time.Hour), succeed(ts[1])}, Claims: []task.Claim{{Queue: "q", N: 4}}})
+	if got.Verdicts[0] != task.Accepted || got.Verdicts[1] != task.Accepted {
 		b.Errorf("verdicts %v", got.Verdicts)
 	}
 	b.wantIDs(tasks(got), "c", "d")
 }
 
 func severalQueues(b *bundle) {
-	claims := make([]worker.Claim, worker.MaxQueues)
+	claims := make([]task.Claim, task.MaxQueues)
 	var want []string
 	for i := range claims {
 		queue := fmt.Sprint("q", i)
-		claims[i] = worker.Claim{Queue: queue, N: worker.MaxClaim / worker.MaxQueues}
+		claims[i] = task.Claim{Queue: queue, N: task.MaxClaim / task.MaxQueues}
 		for j := range i % 6 {
-			b.enqueue(worker.Spec{ID: fmt.Sprint(queue, "-", j), Queue: queue})
+			b.enqueue(task.Spec{ID: fmt.Sprint(queue, "-", j), Queue: queue})
 			if j < claims[i].N {
 				want = append(want, fmt.Sprint(queue, "-", j))
 			}
 		}
 	}
-	got := b.send(worker.Exchange{Claims: claims})
+	got := b.send(task.Exchange{Claims: claims})
 	have := ids(tasks(got))
 	slices.Sort(have)
 	slices.Sort(want)
@@ -158,24 +158,24 @@ func severalQueues(b *bundle) {
 }
 
 func shortClaim(b *bundle) {
-	short := func(why string, want bool, claims ...worker.Claim) {
+	short := func(why string, want bool, claims ...task.Claim) {
 		b.Helper()
-		for i, s := range b.send(worker.Exchange{Claims: claims}).Short {
+		for i, s := range b.send(task.Exchange{Claims: claims}).Short {
 			if s != want {
 				b.Errorf("%s: short is %v for %s", why, s, claims[i].Queue)
 			}
 		}
 	}
-	b.limit(worker.QueueScope, "limited", 1)
-	b.limit(worker.GroupScope, "g", 1)
-	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "limited"}, worker.Spec{Queue: "limited"},
-		worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "grouped", Group: "g"}, worker.Spec{Queue: "paused"})
-	b.pause(worker.QueueScope, "paused", true)
-	short("tasks are left", false, worker.Claim{Queue: "q", N: 2})
-	short("nothing is left", true, worker.Claim{Queue: "q", N: 2}, worker.Claim{Queue: "empty", N: 1})
-	short("the limit is reached", true, worker.Claim{Queue: "limited", N: 2})
-	short("the group is full", true, worker.Claim{Queue: "grouped", N: 2})
-	short("the queue is paused", true, worker.Claim{Queue: "paused", N: 1})
+	b.limit(task.QueueScope, "limited", 1)
+	b.limit(task.GroupScope, "g", 1)
+	b.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "limited"}, task.Spec{Queue: "limited"},
+		task.Spec{Queue: "grouped", Group: "g"}, task.Spec{Queue: "grouped", Group: "g"}, task.Spec{Queue: "paused"})
+	b.pause(task.QueueScope, "paused", true)
+	short("tasks are left", false, task.Claim{Queue: "q", N: 2})
+	short("nothing is left", true, task.Claim{Queue: "q", N: 2}, task.Claim{Queue: "empty", N: 1})
+	short("the limit is reached", true, task.Claim{Queue: "limited", N: 2})
+	short("the group is full", true, task.Claim{Queue: "grouped", N: 2})
+	short("the queue is paused", true, task.Claim{Queue: "paused", N: 1})
 }
 
 func largeBacklog(b *bundle) {
@@ -183,10 +183,10 @@ func largeBacklog(b *bundle) {
 	if b.Emulated {
 		n = 1500
 	}
-	b.enqueueAll(make([]worker.Spec, n)...)
+	b.enqueueAll(make([]task.Spec, n)...)
 	got := 0
 	for got < n {
-		answer := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: worker.MaxClaim}}})
+		answer := b.send(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: task.MaxClaim}}})
 		got += len(tasks(answer))
 		if len(tasks(answer)) == 0 || answer.Short[0] && got < n {
 			b.Fatalf("%d of %d tasks were claimed, short is %v", got, n, answer.Short[0])
@@ -196,43 +196,43 @@ func largeBacklog(b *bundle) {
 
 func timeLeftIsTheSmaller(b *bundle) {
 	for _, c := range []struct {
-		spec worker.Spec
+		spec task.Spec
 		want time.Duration
 	}{
-		{worker.Spec{}, worker.DefaultTimeout},
-		{worker.Spec{Timeout: time.Minute}, time.Minute},
-		{worker.Spec{Timeout: time.Hour, Deadline: time.Minute}, time.Minute},
-		{worker.Spec{Timeout: worker.Forever, Deadline: time.Minute}, time.Minute},
+		{task.Spec{}, task.DefaultTimeout},
+		{task.Spec{Timeout: time.Minute}, time.Minute},
+		{task.Spec{Timeout: time.Hour, Deadline: time.Minute}, time.Minute},
+		{task.Spec{Timeout: task.Forever, Deadline: time.Minute}, time.Minute},
 	} {
 		if _, left := b.startBounded(c.spec); left > c.want || left < c.want-10*time.Second {
 			b.Errorf("%+v: time left %v", c.spec, left)
 		}
 	}
-	if _, left := b.startBounded(worker.Spec{Timeout: worker.Forever}); left != worker.Forever {
+	if _, left := b.startBounded(task.Spec{Timeout: task.Forever}); left != task.Forever {
 		b.Errorf("without a timeout: time left %v", left)
 	}
 }
 
 func policyOfTheKindBoundsTheAttempt(b *bundle) {
-	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{
-		"short": {Timeout: time.Second}, "endless": {Timeout: worker.Forever}, "plain": {},
+	b.join(task.Registration{Replica: "r", Kinds: map[string]task.Policy{
+		"short": {Timeout: time.Second}, "endless": {Timeout: task.Forever}, "plain": {},
 	}})
-	if _, left := b.startBounded(worker.Spec{Kind: "short"}); left > time.Second {
+	if _, left := b.startBounded(task.Spec{Kind: "short"}); left > time.Second {
 		b.Errorf("time left %v", left)
 	}
-	if _, left := b.startBounded(worker.Spec{Kind: "endless"}); left != worker.Forever {
+	if _, left := b.startBounded(task.Spec{Kind: "endless"}); left != task.Forever {
 		b.Errorf("time left %v", left)
 	}
-	if _, left := b.startBounded(worker.Spec{Kind: "plain"}); left > worker.DefaultTimeout || left < worker.DefaultTimeout-time.Minute {
+	if _, left := b.startBounded(task.Spec{Kind: "plain"}); left > task.DefaultTimeout || left < task.DefaultTimeout-time.Minute {
 		b.Errorf("time left %v", left)
 	}
-	if _, left := b.startBounded(worker.Spec{Kind: "short", Timeout: time.Hour}); left < time.Minute {
+	if _, left := b.startBounded(task.Spec{Kind: "short", Timeout: time.Hour}); left < time.Minute {
 		b.Errorf("the policy of the kind replaced the task's own timeout: %v", left)
 	}
 }
 
 func emptyExchange(b *bundle) {
-	if got := b.send(worker.Exchange{}); len(got.Claimed) != 0 || len(got.Ready) != 0 || len(got.Stops) != 0 || got.Drain || got.Next != 0 {
+	if got := b.send(task.Exchange{}); len(got.Claimed) != 0 || len(got.Ready) != 0 || len(got.Stops) != 0 || got.Drain || got.Next != 0 {
 		b.Errorf("answer %+v", got)
 	}
 	if n := len(b.events()); n != 0 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of jumps of the store's clock.
@@ -18,7 +18,7 @@ var clockRules = []rule{
 }
 
 // jump sets the clock and lets maintenance see it, which may find replicas silent.
-func (b *bundle) jump(d time.Duration) worker.Upkeep {
+func (b *bundle) jump(d time.Duration) task.Upkeep {
 	b.Helper()
 	b.SetClock(b, d)
 	clear(b.on)
@@ -28,32 +28,32 @@ func (b *bundle) jump(d time.Duration) worker.Upkeep {
 func clockForward(b *bundle) {
 	b.SetClock(b, 0)
 	b.maintain()
-	for i, timeout := range []time.Duration{0, 10 * time.Minute, worker.Forever} {
-		t := b.start(worker.Spec{ID: fmt.Sprint("t", i), Timeout: timeout, MaxAttempts: 1})
+	for i, timeout := range []time.Duration{0, 10 * time.Minute, task.Forever} {
+		t := b.start(task.Spec{ID: fmt.Sprint("t", i), Timeout: timeout, MaxAttempts: 1})
 		b.jump(time.Hour * time.Duration(i+1))
-		if got := b.wantEnd(t.ID, worker.Waiting, worker.CodeLost); got.Failures != 0 || got.Lost != 1 {
+		if got := b.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 || got.Lost != 1 {
 			b.Errorf("timeout %v: %d failures, lost %d", timeout, got.Failures, got.Lost)
 		}
-		b.verdict(succeed(t), worker.LeaseLost)
-		b.accept(succeed(b.claim(worker.DefaultQueue, 1)[0]))
+		b.verdict(succeed(t), task.LeaseLost)
+		b.accept(succeed(b.claim(task.DefaultQueue, 1)[0]))
 	}
 }
 
 func clockForwardRenewed(b *bundle) {
 	b.SetClock(b, 0)
 	b.maintain()
-	ts := b.startAll(3, worker.Spec{ID: "t", Timeout: 10 * time.Minute, MaxAttempts: 1})
+	ts := b.startAll(3, task.Spec{ID: "t", Timeout: 10 * time.Minute, MaxAttempts: 1})
 	b.SetClock(b, time.Hour)
 	h := held(ts...)
 	h[0].Left = 9 * time.Minute
-	if v := b.renew("r", lease, h...); v[0] != worker.Kept {
+	if v := b.renew("r", lease, h...); v[0] != task.Kept {
 		b.Errorf("renewal: %s", v[0])
 	}
 	if u := b.maintain(); u.Lost != 0 {
 		b.Errorf("maintenance %+v", u)
 	}
 	b.accept(succeedAll(ts)...)
-	if s := b.stats(); s.Ended[worker.Succeeded] != 3 {
+	if s := b.stats(); s.Ended[task.Succeeded] != 3 {
 		b.Errorf("stats %+v", s)
 	}
 }
@@ -62,39 +62,39 @@ func clockBackLease(b *bundle) {
 	b.SetClock(b, 0)
 	b.present("r")
 	b.maintain()
-	dead := b.startAll(2, worker.Spec{ID: "dead", MaxAttempts: 1})
-	alive := b.startAll(2, worker.Spec{ID: "alive", MaxAttempts: 1})
-	b.limit(worker.QueueScope, worker.DefaultQueue, 4)
-	b.enqueue(worker.Spec{ID: "next"})
+	dead := b.startAll(2, task.Spec{ID: "dead", MaxAttempts: 1})
+	alive := b.startAll(2, task.Spec{ID: "alive", MaxAttempts: 1})
+	b.limit(task.QueueScope, task.DefaultQueue, 4)
+	b.enqueue(task.Spec{ID: "next"})
 	b.jump(-time.Hour)
 	for i := range 4 {
-		if v := b.renew("r", lease, held(alive...)...); v[0] != worker.Kept {
+		if v := b.renew("r", lease, held(alive...)...); v[0] != task.Kept {
 			b.Errorf("renewal: %s", v[0])
 		}
 		b.jump(-time.Hour + time.Duration(i+1)*lease/3)
 	}
 	for _, t := range dead {
-		if got := b.wantEnd(t.ID, worker.Waiting, worker.CodeLost); got.Failures != 0 {
+		if got := b.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 {
 			b.Errorf("%s has %d failures", t.ID, got.Failures)
 		}
 	}
-	again := b.claimAs(worker.Exchange{Replica: "s"}, worker.DefaultQueue, 9)
+	again := b.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 9)
 	b.wantIDs(again, "dead0", "dead1")
 	if again[0].Fence <= alive[0].Fence {
 		b.Errorf("fence %d after %d", again[0].Fence, alive[0].Fence)
 	}
 	b.accept(succeedAll(alive)...)
-	b.wantIDs(b.claim(worker.DefaultQueue, 9), "next")
+	b.wantIDs(b.claim(task.DefaultQueue, 9), "next")
 }
 
 func clockBackReplica(b *bundle) {
 	b.SetClock(b, 0)
-	b.join(worker.Registration{Replica: "dead", Lease: lease})
-	b.join(worker.Registration{Replica: "alive", Lease: lease})
+	b.join(task.Registration{Replica: "dead", Lease: lease})
+	b.join(task.Registration{Replica: "alive", Lease: lease})
 	b.maintain()
 	b.jump(-time.Hour)
 	for i := range 4 {
-		b.heartbeat(worker.Renewal{Replica: "alive"})
+		b.heartbeat(task.Renewal{Replica: "alive"})
 		b.jump(-time.Hour + time.Duration(i+1)*lease/2)
 	}
 	rs, err := b.Store.Replicas(b.ctx)
@@ -108,14 +108,14 @@ func clockBackWaiting(b *bundle) {
 	b.SetClock(b, 0)
 	b.serve("w", "q")
 	b.sleep("w")
-	b.enqueue(worker.Spec{ID: "before", Queue: "q"})
+	b.enqueue(task.Spec{ID: "before", Queue: "q"})
 	b.wantSignals("before", "w q:q")
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "w"}, "q", 1), "before")
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "w"}, "q", 1), "before")
 	b.sleep("w")
 	b.jump(-time.Hour)
-	b.enqueue(worker.Spec{ID: "after", Queue: "q"})
+	b.enqueue(task.Spec{ID: "after", Queue: "q"})
 	b.wantSignals("after", "w q:q")
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "w"}, "q", 1), "after")
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "w"}, "q", 1), "after")
 	for _, e := range b.events() {
 		if e.Wait > time.Minute || e.Run > time.Minute {
 			b.Errorf("event %+v", e)
@@ -125,12 +125,12 @@ func clockBackWaiting(b *bundle) {
 
 func clockSchedule(b *bundle) {
 	b.SetClock(b, 0)
-	b.enqueueAll(worker.Spec{ID: "soon", Delay: time.Minute}, worker.Spec{ID: "late", Delay: 2 * time.Hour},
-		worker.Spec{ID: "bounded", Delay: 3 * time.Hour, TTL: 30 * time.Minute})
+	b.enqueueAll(task.Spec{ID: "soon", Delay: time.Minute}, task.Spec{ID: "late", Delay: 2 * time.Hour},
+		task.Spec{ID: "bounded", Delay: 3 * time.Hour, TTL: 30 * time.Minute})
 	b.jump(-time.Hour)
-	b.wantIDs(b.claim(worker.DefaultQueue, 9))
+	b.wantIDs(b.claim(task.DefaultQueue, 9))
 	b.jump(time.Hour)
-	b.wantIDs(b.claim(worker.DefaultQueue, 9), "soon")
-	b.wantEnd("bounded", worker.Expired, worker.CodeExpired)
-	b.wantState("late", worker.Scheduled)
+	b.wantIDs(b.claim(task.DefaultQueue, 9), "soon")
+	b.wantEnd("bounded", task.Expired, task.CodeExpired)
+	b.wantState("late", task.Scheduled)
 }

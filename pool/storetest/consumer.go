@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var consumerRules = []rule{
@@ -22,7 +22,7 @@ var consumerRules = []rule{
 
 const idle = time.Hour
 
-func (b *bundle) read(group, consumer string, limit int) []worker.Event {
+func (b *bundle) read(group, consumer string, limit int) []task.Event {
 	b.Helper()
 	es, trimmed, err := b.Store.ReadSubscription(b.ctx, group, consumer, limit, idle, 0)
 	b.ok(err)
@@ -32,7 +32,7 @@ func (b *bundle) read(group, consumer string, limit int) []worker.Event {
 	return es
 }
 
-func cursors(es []worker.Event) []string {
+func cursors(es []task.Event) []string {
 	out := make([]string, len(es))
 	for i, e := range es {
 		out[i] = e.Cursor
@@ -44,7 +44,7 @@ func groupSharesTheEvents(b *bundle) {
 	b.read("g", "a", 1)
 	b.read("h", "a", 1)
 	for i := range 10 {
-		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i)})
+		b.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
 	}
 	one, two := b.read("g", "a", 4), b.read("g", "b", 100)
 	if len(one) != 4 || len(two) != 6 || one[0].ID != "t0" || two[0].ID != "t4" {
@@ -62,8 +62,8 @@ func groupSharesTheEvents(b *bundle) {
 
 func unacknowledgedEvents(b *bundle) {
 	b.read("g", "dead", 1)
-	b.enqueue(worker.Spec{ID: "x"})
-	b.enqueue(worker.Spec{ID: "y"})
+	b.enqueue(task.Spec{ID: "x"})
+	b.enqueue(task.Spec{ID: "y"})
 	es := b.read("g", "dead", 10)
 	b.ok(b.Store.AckEvents(b.ctx, "g", es[0].Cursor))
 	b.passes(2 * time.Millisecond)
@@ -82,11 +82,11 @@ func unacknowledgedEvents(b *bundle) {
 }
 
 func newGroupStartsAtTheEnd(b *bundle) {
-	b.enqueue(worker.Spec{ID: "old"})
+	b.enqueue(task.Spec{ID: "old"})
 	if es := b.read("g", "a", 10); len(es) != 0 {
 		b.Errorf("events %+v", es)
 	}
-	b.enqueue(worker.Spec{ID: "new"})
+	b.enqueue(task.Spec{ID: "new"})
 	if es := b.read("g", "b", 10); len(es) != 1 || es[0].ID != "new" {
 		b.Errorf("events %+v", es)
 	}
@@ -111,23 +111,23 @@ func (b *bundle) exhaust(group string, idle time.Duration) (read, gone int) {
 }
 
 func groupBehindTheTrim(b *bundle) {
-	b.join(worker.Registration{Replica: "r", MaxEvent: 100})
+	b.join(task.Registration{Replica: "r", MaxEvent: 100})
 	b.read("g", "a", 1)
 	b.flood(2000)
 	if _, gone := b.exhaust("g", time.Hour); gone != 1 {
 		b.Errorf("the trimmed events are reported %d times, want once", gone)
 	}
-	b.enqueue(worker.Spec{})
+	b.enqueue(task.Spec{})
 	if read, gone := b.exhaust("g", time.Hour); read != 1 || gone != 0 {
 		b.Errorf("afterwards: %d read, %d times reported", read, gone)
 	}
 }
 
 func heldEventsAreReported(b *bundle) {
-	b.join(worker.Registration{Replica: "r", MaxEvent: 100})
+	b.join(task.Registration{Replica: "r", MaxEvent: 100})
 	b.read("g", "dead", 1)
 	for _, id := range []string{"x", "y", "z"} {
-		b.enqueue(worker.Spec{ID: id})
+		b.enqueue(task.Spec{ID: id})
 	}
 	if es := b.read("g", "dead", 10); len(es) != 3 {
 		b.Fatalf("%d events", len(es))
@@ -148,7 +148,7 @@ func lagIsVisible(b *bundle) {
 		b.Helper()
 		got, err := b.Store.SubscriptionLag(b.ctx, "g")
 		b.ok(err)
-		want := worker.Lag{Unread: unread, Pending: pending, MaxEvents: most}
+		want := task.Lag{Unread: unread, Pending: pending, MaxEvents: most}
 		if b.Emulated {
 			want.Unread = got.Unread
 		}
@@ -159,7 +159,7 @@ func lagIsVisible(b *bundle) {
 	lag(0, 0)
 	b.read("g", "a", 1)
 	for range 3 {
-		b.enqueue(worker.Spec{})
+		b.enqueue(task.Spec{})
 	}
 	lag(3, 0)
 	es := b.read("g", "a", 2)
@@ -167,20 +167,20 @@ func lagIsVisible(b *bundle) {
 	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
 	lag(1, 0)
 	most = 20_000
-	b.join(worker.Registration{Replica: "r", MaxEvent: most})
+	b.join(task.Registration{Replica: "r", MaxEvent: most})
 	lag(1, 0)
 }
 
 func leavingConsumer(b *bundle) {
 	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
 	b.read("g", "a", 1)
-	b.enqueue(worker.Spec{ID: "x"})
+	b.enqueue(task.Spec{ID: "x"})
 	b.read("g", "a", 1)
 	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
 	b.passes(2 * time.Millisecond)
 	es, _, err := b.Store.ReadSubscription(b.ctx, "g", "b", 10, time.Millisecond, 0)
 	b.ok(err)
-	if !slices.ContainsFunc(es, func(e worker.Event) bool { return e.ID == "x" }) {
+	if !slices.ContainsFunc(es, func(e task.Event) bool { return e.ID == "x" }) {
 		b.Errorf("the event that the leaving consumer held is not delivered: %+v", es)
 	}
 	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
@@ -188,7 +188,7 @@ func leavingConsumer(b *bundle) {
 }
 
 // takeOver reads what other consumers have held for longer than a millisecond.
-func (b *bundle) takeOver(group, consumer string) []worker.Event {
+func (b *bundle) takeOver(group, consumer string) []task.Event {
 	b.Helper()
 	b.passes(2 * time.Millisecond)
 	es, _, err := b.Store.ReadSubscription(b.ctx, group, consumer, 100, time.Millisecond, 0)
@@ -198,9 +198,9 @@ func (b *bundle) takeOver(group, consumer string) []worker.Event {
 
 func entryIsDeliveredWhole(b *bundle) {
 	b.read("g", "a", 1)
-	specs := make([]worker.Spec, 60)
+	specs := make([]task.Spec, 60)
 	for i := range specs {
-		specs[i] = worker.Spec{ID: fmt.Sprint("t", i)}
+		specs[i] = task.Spec{ID: fmt.Sprint("t", i)}
 	}
 	b.enqueueAll(specs...)
 	one := b.read("g", "a", 1)
@@ -221,8 +221,8 @@ func entryIsDeliveredWhole(b *bundle) {
 
 func heldEventsStay(b *bundle) {
 	b.read("g", "slow", 1)
-	b.enqueue(worker.Spec{ID: "x"})
-	b.enqueue(worker.Spec{ID: "y"})
+	b.enqueue(task.Spec{ID: "x"})
+	b.enqueue(task.Spec{ID: "y"})
 	es := b.read("g", "slow", 10)
 	if len(es) != 2 {
 		b.Fatalf("%d events", len(es))

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var eventRules = []rule{
@@ -22,7 +22,7 @@ var eventRules = []rule{
 	{"BadCursorIsAnError", badCursor},
 }
 
-func states(es []worker.Event) []string {
+func states(es []task.Event) []string {
 	var out []string
 	for _, e := range es {
 		s := string(e.State)
@@ -35,18 +35,18 @@ func states(es []worker.Event) []string {
 }
 
 func everyChangeIsOneEvent(b *bundle) {
-	b.enqueue(worker.Spec{ID: "x", Delay: time.Millisecond, MaxAttempts: 2})
+	b.enqueue(task.Spec{ID: "x", Delay: time.Millisecond, MaxAttempts: 2})
 	b.passes(time.Millisecond)
-	next := func() *worker.Task { return b.claim(worker.DefaultQueue, 1)[0] }
+	next := func() *task.Task { return b.claim(task.DefaultQueue, 1)[0] }
 	b.accept(release(next(), 0))
 	b.lose(next())
 	b.accept(failIn(next(), time.Millisecond))
 	b.passes(time.Millisecond)
-	b.accept(fail(next(), worker.CodePanic))
+	b.accept(fail(next(), task.CodePanic))
 	b.retry("x")
 	t := next()
 	b.stop("x")
-	b.accept(fail(t, worker.CodeStopped))
+	b.accept(fail(t, task.CodeStopped))
 	b.retry("x")
 	b.stop("x")
 	b.remove("x")
@@ -65,7 +65,7 @@ func everyChangeIsOneEvent(b *bundle) {
 
 func eventsHaveColumns(b *bundle) {
 	headers := map[string]string{"trace": "€"}
-	b.enqueue(worker.Spec{ID: "x", Kind: "video.cut", Queue: "q", Group: "g", Headers: headers})
+	b.enqueue(task.Spec{ID: "x", Kind: "video.cut", Queue: "q", Group: "g", Headers: headers})
 	b.passes(2 * time.Millisecond)
 	t := b.claim("q", 1)[0]
 	b.passes(2 * time.Millisecond)
@@ -84,10 +84,10 @@ func eventsHaveColumns(b *bundle) {
 	if claimed.Attempt != 1 || claimed.Replica != "r" || claimed.Wait < 2*time.Millisecond || claimed.Wait > time.Minute {
 		b.Errorf("claim: %+v", claimed)
 	}
-	if failed.Attempt != 1 || failed.Code != worker.CodeError || failed.Error != "it broke" || failed.Run < 2*time.Millisecond || failed.Replica != "r" {
+	if failed.Attempt != 1 || failed.Code != task.CodeError || failed.Error != "it broke" || failed.Run < 2*time.Millisecond || failed.Replica != "r" {
 		b.Errorf("failure: %+v", failed)
 	}
-	if d := cmp.Diff(headers, done.Meta); d != "" || string(done.Result) != "\xff{}" || done.Attempt != 2 || done.Replica != "r" || done.Code != worker.CodeOK {
+	if d := cmp.Diff(headers, done.Meta); d != "" || string(done.Result) != "\xff{}" || done.Attempt != 2 || done.Replica != "r" || done.Code != task.CodeOK {
 		b.Errorf("end: %+v", done)
 	}
 }
@@ -99,7 +99,7 @@ func readersGetEverything(b *bundle) {
 		b.Errorf("cursor %q in an empty pool", start)
 	}
 	for i := range 50 {
-		b.enqueue(worker.Spec{ID: fmt.Sprint("t", i)})
+		b.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
 	}
 	last, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
@@ -134,7 +134,7 @@ func readersGetEverything(b *bundle) {
 }
 
 func readerWaits(b *bundle) {
-	got := make(chan []worker.Event)
+	got := make(chan []task.Event)
 	go func() {
 		es, err := b.Store.ReadEvents(b.ctx, "0", 10, 20*time.Second)
 		if err != nil {
@@ -142,7 +142,7 @@ func readerWaits(b *bundle) {
 		}
 		got <- es
 	}()
-	b.enqueue(worker.Spec{ID: "x"})
+	b.enqueue(task.Spec{ID: "x"})
 	if es := <-got; len(es) != 1 || es[0].ID != "x" {
 		b.Errorf("events %+v", es)
 	}
@@ -155,11 +155,11 @@ const slack = 1000 + 50
 // flood writes n events.
 func (b *bundle) flood(n int) {
 	b.Helper()
-	specs := make([]worker.Spec, 100)
+	specs := make([]task.Spec, 100)
 	for range n / 200 {
 		all := make([]string, len(specs))
 		for i := range specs {
-			specs[i] = worker.Spec{Queue: "flood", Retain: ptr(time.Duration(0))}
+			specs[i] = task.Spec{Queue: "flood", Retain: ptr(time.Duration(0))}
 		}
 		for i, r := range b.enqueueAll(specs...) {
 			all[i] = r.ID
@@ -170,8 +170,8 @@ func (b *bundle) flood(n int) {
 }
 
 func readerBehindTheTrim(b *bundle) {
-	b.join(worker.Registration{Replica: "r", MaxEvent: 100})
-	b.enqueue(worker.Spec{ID: "x"})
+	b.join(task.Registration{Replica: "r", MaxEvent: 100})
+	b.enqueue(task.Spec{ID: "x"})
 	first, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
 	b.flood(2000)
@@ -179,7 +179,7 @@ func readerBehindTheTrim(b *bundle) {
 		b.Errorf("%d events are kept, with a cap of 100", s.Events)
 	}
 	_, err = b.Store.ReadEvents(b.ctx, first, 10, 0)
-	var trimmed *worker.TrimmedError
+	var trimmed *task.TrimmedError
 	if !errors.As(err, &trimmed) || trimmed.After != first {
 		b.Fatalf("error %v, want a TrimmedError", err)
 	}
@@ -194,15 +194,15 @@ func readerBehindTheTrim(b *bundle) {
 }
 
 func oldEventsAreTrimmed(b *bundle) {
-	b.join(worker.Registration{Replica: "r", EventAge: patient})
-	b.enqueue(worker.Spec{ID: "a"})
+	b.join(task.Registration{Replica: "r", EventAge: patient})
+	b.enqueue(task.Spec{ID: "a"})
 	a, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
-	b.enqueue(worker.Spec{ID: "b"})
+	b.enqueue(task.Spec{ID: "b"})
 	last, err := b.Store.LastEvent(b.ctx)
 	b.ok(err)
 	b.passes(patient)
-	b.enqueue(worker.Spec{ID: "c"})
+	b.enqueue(task.Spec{ID: "c"})
 	b.maintain()
 	if es := b.events(); len(es) != 1 || es[0].ID != "c" {
 		b.Errorf("events %+v", es)
@@ -211,7 +211,7 @@ func oldEventsAreTrimmed(b *bundle) {
 	if es, err := b.Store.ReadEvents(b.ctx, last, 10, 0); err != nil || len(es) != 1 {
 		b.Errorf("after the last that is gone: %v, %v", es, err)
 	}
-	var trimmed *worker.TrimmedError
+	var trimmed *task.TrimmedError
 	if _, err := b.Store.ReadEvents(b.ctx, a, 10, 0); !errors.As(err, &trimmed) {
 		b.Errorf("after the first that is gone: %v", err)
 	}
@@ -220,13 +220,13 @@ func oldEventsAreTrimmed(b *bundle) {
 // The bound of the stream must hold while no replica is alive to maintain the pool.
 func everyStepTrims(b *bundle) {
 	const most = 200
-	b.join(worker.Registration{Replica: "gone", MaxEvent: most})
+	b.join(task.Registration{Replica: "gone", MaxEvent: most})
 	b.ok(b.Store.Leave(b.ctx, "gone"))
 	steps := map[string]func(ids []string){
 		"enqueue": func(ids []string) {
-			specs := make([]worker.Spec, len(ids))
+			specs := make([]task.Spec, len(ids))
 			for i, id := range ids {
-				specs[i] = worker.Spec{ID: id, Kind: fmt.Sprint("k", i%3), Queue: fmt.Sprint("q", i%2)}
+				specs[i] = task.Spec{ID: id, Kind: fmt.Sprint("k", i%3), Queue: fmt.Sprint("q", i%2)}
 			}
 			b.enqueueAll(specs...)
 		},
@@ -240,7 +240,7 @@ func everyStepTrims(b *bundle) {
 		},
 		"single": func(ids []string) {
 			for _, id := range ids {
-				b.enqueue(worker.Spec{ID: "s-" + id})
+				b.enqueue(task.Spec{ID: "s-" + id})
 			}
 		},
 	}
@@ -266,9 +266,9 @@ func everyStepTrims(b *bundle) {
 // after it continues with the next entry.
 func entriesAreReadWhole(b *bundle) {
 	const n = 130
-	specs := make([]worker.Spec, n)
+	specs := make([]task.Spec, n)
 	for i := range specs {
-		specs[i] = worker.Spec{ID: fmt.Sprint("t", i)}
+		specs[i] = task.Spec{ID: fmt.Sprint("t", i)}
 	}
 	b.enqueueAll(specs...)
 	for _, page := range []int{1, 7, 60, 1000} {
@@ -313,10 +313,10 @@ func entriesAreReadWhole(b *bundle) {
 }
 
 func badCursor(b *bundle) {
-	b.enqueue(worker.Spec{})
+	b.enqueue(task.Spec{})
 	for _, c := range []string{"", "x", "1-2-3", "-", "1-", "99999999999999999999"} {
 		_, err := b.Store.ReadEvents(b.ctx, c, 1, 0)
-		var field *worker.FieldError
+		var field *task.FieldError
 		if !errors.As(err, &field) {
 			b.Errorf("cursor %q: %v, want a field error", c, err)
 		}

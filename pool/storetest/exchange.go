@@ -3,7 +3,7 @@ package storetest
 import (
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 const (
@@ -19,7 +19,7 @@ type lane struct {
 
 // complete fills in what the exchange leaves open: the replica "r", which joins if
 // it has not, lane 1, the next call number, the lease and the grace.
-func (b *bundle) complete(x worker.Exchange) worker.Exchange {
+func (b *bundle) complete(x task.Exchange) task.Exchange {
 	b.Helper()
 	if x.Replica == "" {
 		x.Replica = "r"
@@ -46,12 +46,12 @@ func (b *bundle) complete(x worker.Exchange) worker.Exchange {
 func (b *bundle) present(replica string) {
 	b.Helper()
 	if !b.on[replica] {
-		b.join(worker.Registration{Replica: replica, Lease: time.Hour})
+		b.join(task.Registration{Replica: replica, Lease: time.Hour})
 	}
 }
 
 // send completes an exchange, makes it and checks the form of the answer.
-func (b *bundle) send(x worker.Exchange) worker.Exchanged {
+func (b *bundle) send(x task.Exchange) task.Exchanged {
 	b.Helper()
 	x = b.complete(x)
 	got, err := b.Store.Exchange(b.ctx, x)
@@ -71,7 +71,7 @@ func (b *bundle) send(x worker.Exchange) worker.Exchanged {
 			b.Errorf("claim %+v, answered at %v", c, got.Now)
 		}
 		for _, t := range c.Tasks {
-			if t.Fence != c.Fence || t.Queue != c.Queue || t.State != worker.Running || t.Attempt < 1 || t.Replica != x.Replica {
+			if t.Fence != c.Fence || t.Queue != c.Queue || t.State != task.Running || t.Attempt < 1 || t.Replica != x.Replica {
 				b.Errorf("claim %d of %s has the task %+v", c.Fence, c.Queue, t)
 			}
 		}
@@ -80,8 +80,8 @@ func (b *bundle) send(x worker.Exchange) worker.Exchanged {
 }
 
 // tasks are the tasks of an answer, of all queues if none is named.
-func tasks(got worker.Exchanged, queues ...string) []*worker.Task {
-	var all []*worker.Task
+func tasks(got task.Exchanged, queues ...string) []*task.Task {
+	var all []*task.Task
 	for _, c := range got.Claimed {
 		for _, q := range queues {
 			if q == c.Queue {
@@ -97,17 +97,17 @@ func tasks(got worker.Exchanged, queues ...string) []*worker.Task {
 
 // claim claims n tasks of the queue for replica "r", in as many calls as that
 // takes.
-func (b *bundle) claim(queue string, n int) []*worker.Task {
+func (b *bundle) claim(queue string, n int) []*task.Task {
 	b.Helper()
-	return b.claimAs(worker.Exchange{}, queue, n)
+	return b.claimAs(task.Exchange{}, queue, n)
 }
 
 // claimAs claims n tasks of the queue in exchanges like x.
-func (b *bundle) claimAs(x worker.Exchange, queue string, n int) []*worker.Task {
+func (b *bundle) claimAs(x task.Exchange, queue string, n int) []*task.Task {
 	b.Helper()
-	var all []*worker.Task
+	var all []*task.Task
 	for range 1000 {
-		x.Claims = []worker.Claim{{Queue: queue, N: min(n-len(all), worker.MaxClaim)}}
+		x.Claims = []task.Claim{{Queue: queue, N: min(n-len(all), task.MaxClaim)}}
 		got := b.send(x)
 		all = append(all, tasks(got)...)
 		if got.Short[0] || len(all) == n {
@@ -119,97 +119,97 @@ func (b *bundle) claimAs(x worker.Exchange, queue string, n int) []*worker.Task 
 }
 
 // start enqueues one task and claims it.
-func (b *bundle) start(spec worker.Spec) *worker.Task {
+func (b *bundle) start(spec task.Spec) *task.Task {
 	b.Helper()
 	t, _ := b.startBounded(spec)
 	return t
 }
 
 // startBounded also returns how long the attempt may take.
-func (b *bundle) startBounded(spec worker.Spec) (*worker.Task, time.Duration) {
+func (b *bundle) startBounded(spec task.Spec) (*task.Task, time.Duration) {
 	b.Helper()
 	id := b.enqueue(spec)
 	if spec.Queue == "" {
-		spec.Queue = worker.DefaultQueue
+		spec.Queue = task.DefaultQueue
 	}
-	got := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: spec.Queue, N: 1}}})
+	got := b.send(task.Exchange{Claims: []task.Claim{{Queue: spec.Queue, N: 1}}})
 	b.wantIDs(tasks(got), id)
 	return got.Claimed[0].Tasks[0], got.Claimed[0].Left
 }
 
 // report delivers reports and returns the verdicts.
-func (b *bundle) report(reports ...worker.Report) []worker.Verdict {
+func (b *bundle) report(reports ...task.Report) []task.Verdict {
 	b.Helper()
-	return b.send(worker.Exchange{Reports: reports}).Verdicts
+	return b.send(task.Exchange{Reports: reports}).Verdicts
 }
 
 // accept delivers reports that have to be accepted.
-func (b *bundle) accept(reports ...worker.Report) {
+func (b *bundle) accept(reports ...task.Report) {
 	b.Helper()
 	for i, v := range b.report(reports...) {
-		if v != worker.Accepted {
-			b.Fatalf("report on %s: verdict %q, want %q", reports[i].ID, v, worker.Accepted)
+		if v != task.Accepted {
+			b.Fatalf("report on %s: verdict %q, want %q", reports[i].ID, v, task.Accepted)
 		}
 	}
 }
 
-func (b *bundle) verdict(r worker.Report, want worker.Verdict) {
+func (b *bundle) verdict(r task.Report, want task.Verdict) {
 	b.Helper()
 	if got := b.report(r)[0]; got != want {
 		b.Fatalf("report on %s: verdict %q, want %q", r.ID, got, want)
 	}
 }
 
-func reportOn(t *worker.Task, op worker.Op, code worker.Code) worker.Report {
-	return worker.Report{ID: t.ID, Queue: t.Queue, Fence: t.Fence, Last: true, Op: op, Code: code}
+func reportOn(t *task.Task, op task.Op, code task.Code) task.Report {
+	return task.Report{ID: t.ID, Queue: t.Queue, Fence: t.Fence, Last: true, Op: op, Code: code}
 }
 
-func succeed(t *worker.Task) worker.Report { return reportOn(t, worker.Succeed, worker.CodeOK) }
+func succeed(t *task.Task) task.Report { return reportOn(t, task.Succeed, task.CodeOK) }
 
-func succeedAll(ts []*worker.Task) []worker.Report {
-	reports := make([]worker.Report, len(ts))
+func succeedAll(ts []*task.Task) []task.Report {
+	reports := make([]task.Report, len(ts))
 	for i, t := range ts {
 		reports[i] = succeed(t)
 	}
 	return reports
 }
 
-func fail(t *worker.Task, code worker.Code) worker.Report {
-	r := reportOn(t, worker.Fail, code)
+func fail(t *task.Task, code task.Code) task.Report {
+	r := reportOn(t, task.Fail, code)
 	r.Error = "it broke"
 	return r
 }
 
 // failIn is a failure that is retried after d.
-func failIn(t *worker.Task, d time.Duration) worker.Report {
-	r := fail(t, worker.CodeError)
+func failIn(t *task.Task, d time.Duration) task.Report {
+	r := fail(t, task.CodeError)
 	r.Delay, r.DelaySet = d, true
 	return r
 }
 
-func release(t *worker.Task, d time.Duration) worker.Report {
-	r := reportOn(t, worker.Release, worker.CodeReleased)
+func release(t *task.Task, d time.Duration) task.Report {
+	r := reportOn(t, task.Release, task.CodeReleased)
 	r.Delay = d
 	return r
 }
 
 // held are the claims of the tasks, as their replica names them in a renewal.
-func held(ts ...*worker.Task) []worker.HeldClaim {
-	var all []worker.HeldClaim
+func held(ts ...*task.Task) []task.HeldClaim {
+	var all []task.HeldClaim
 	for _, t := range ts {
 		if n := len(all); n > 0 && all[n-1].Fence == t.Fence {
 			all[n-1].Held++
 			continue
 		}
-		all = append(all, worker.HeldClaim{Fence: t.Fence, Held: 1, Left: worker.DefaultTimeout})
+		all = append(all, task.HeldClaim{Fence: t.Fence, Held: 1, Left: task.DefaultTimeout})
 	}
 	return all
 }
 
-func attempt(t *worker.Task) worker.Attempt { return worker.Attempt{ID: t.ID, Fence: t.Fence} }
+func attempt(t *task.Task) task.Attempt { return task.Attempt{ID: t.ID, Fence: t.Fence} }
 
 // heartbeat fills in what the renewal leaves open, and makes it.
-func (b *bundle) heartbeat(r worker.Renewal) worker.Renewed {
+func (b *bundle) heartbeat(r task.Renewal) task.Renewed {
 	b.Helper()
 	if r.Replica == "" {
 		r.Replica = "r"
@@ -235,27 +235,27 @@ func (b *bundle) heartbeat(r worker.Renewal) worker.Renewed {
 	return got
 }
 
-func (b *bundle) renew(replica string, d time.Duration, held ...worker.HeldClaim) []worker.Verdict {
+func (b *bundle) renew(replica string, d time.Duration, held ...task.HeldClaim) []task.Verdict {
 	b.Helper()
-	return b.heartbeat(worker.Renewal{Replica: replica, Lease: d, Held: held}).Verdicts
+	return b.heartbeat(task.Renewal{Replica: replica, Lease: d, Held: held}).Verdicts
 }
 
 // news renews the claim of one task with something to say of its attempt.
-func (b *bundle) news(t *worker.Task, progress string, slow bool) worker.Verdict {
+func (b *bundle) news(t *task.Task, progress string, slow bool) task.Verdict {
 	b.Helper()
-	n := worker.News{ID: t.ID, Fence: t.Fence, Slow: slow}
+	n := task.News{ID: t.ID, Fence: t.Fence, Slow: slow}
 	if progress != "" {
 		n.Progress = []byte(progress)
 	}
-	return b.heartbeat(worker.Renewal{Replica: t.Replica, Held: held(t), News: []worker.News{n}}).Verdicts[0]
+	return b.heartbeat(task.Renewal{Replica: t.Replica, Held: held(t), News: []task.News{n}}).Verdicts[0]
 }
 
 // lose lets the leases of the tasks' claims end, and maintenance take them back.
-func (b *bundle) lose(ts ...*worker.Task) worker.Upkeep {
+func (b *bundle) lose(ts ...*task.Task) task.Upkeep {
 	b.Helper()
 	for i, v := range b.renew(ts[0].Replica, time.Millisecond, held(ts...)...) {
-		if v != worker.Kept {
-			b.Fatalf("renewal of claim %d: %s, want %s", i, v, worker.Kept)
+		if v != task.Kept {
+			b.Fatalf("renewal of claim %d: %s, want %s", i, v, task.Kept)
 		}
 	}
 	b.passes(time.Millisecond)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of ready queues in the answer to a replica with free slots, and of wake-ups
@@ -27,17 +27,17 @@ var idleRules = []rule{
 
 func readyQueuesAreReturned(b *bundle) {
 	b.serve("w", "p", "q", "r")
-	b.enqueueAll(worker.Spec{Queue: "p"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "unserved"})
-	got := b.send(worker.Exchange{Replica: "w", Idle: true}).Ready
+	b.enqueueAll(task.Spec{Queue: "p"}, task.Spec{Queue: "q"}, task.Spec{Queue: "unserved"})
+	got := b.send(task.Exchange{Replica: "w", Idle: true}).Ready
 	slices.Sort(got)
 	if !slices.Equal(got, []string{"p", "q"}) {
 		b.Errorf("ready are %v", got)
 	}
-	got = b.send(worker.Exchange{Replica: "w", Claims: []worker.Claim{{Queue: "r", N: 1}, {Queue: "p", N: 1}}}).Ready
+	got = b.send(task.Exchange{Replica: "w", Claims: []task.Claim{{Queue: "r", N: 1}, {Queue: "p", N: 1}}}).Ready
 	if !slices.Equal(got, []string{"q"}) {
 		b.Errorf("with a short claim, ready are %v", got)
 	}
-	got = b.send(worker.Exchange{Replica: "w", Idle: true, Busy: []string{"q"}}).Ready
+	got = b.send(task.Exchange{Replica: "w", Idle: true, Busy: []string{"q"}}).Ready
 	if len(got) != 0 {
 		b.Errorf("but for the busy one, ready are %v", got)
 	}
@@ -49,13 +49,13 @@ func (b *bundle) startReady(n int) (calls int) {
 	b.Helper()
 	seen := map[string]bool{}
 	var order []string
-	x := worker.Exchange{Replica: "w", Idle: true}
+	x := task.Exchange{Replica: "w", Idle: true}
 	for len(seen) < n {
 		if calls++; calls > n {
 			b.Fatalf("after %d calls %d of %d queues were returned as ready", calls, len(seen), n)
 		}
 		got := b.send(x)
-		if len(got.Ready) > worker.MaxQueues {
+		if len(got.Ready) > task.MaxQueues {
 			b.Errorf("%d ready queues in one answer", len(got.Ready))
 		}
 		for _, t := range tasks(got) {
@@ -65,10 +65,10 @@ func (b *bundle) startReady(n int) (calls int) {
 			seen[t.Queue] = true
 			order = append(order, t.Queue)
 		}
-		x = worker.Exchange{Replica: "w", Idle: true, Busy: order[max(0, len(order)-4*worker.MaxQueues):]}
+		x = task.Exchange{Replica: "w", Idle: true, Busy: order[max(0, len(order)-4*task.MaxQueues):]}
 		for _, q := range got.Ready {
 			if !seen[q] {
-				x.Claims = append(x.Claims, worker.Claim{Queue: q, N: 1})
+				x.Claims = append(x.Claims, task.Claim{Queue: q, N: 1})
 			}
 		}
 	}
@@ -79,11 +79,11 @@ func (b *bundle) startReady(n int) (calls int) {
 func (b *bundle) backlog(n, each int) {
 	b.Helper()
 	queues := make([]string, n)
-	var specs []worker.Spec
+	var specs []task.Spec
 	for i := range queues {
 		queues[i] = fmt.Sprint("q", i)
 		for range each {
-			specs = append(specs, worker.Spec{Queue: queues[i]})
+			specs = append(specs, task.Spec{Queue: queues[i]})
 		}
 	}
 	b.serve("w", queues...)
@@ -93,7 +93,7 @@ func (b *bundle) backlog(n, each int) {
 func readyQueuesInTurn(b *bundle) {
 	const n = 300
 	b.backlog(n, 1)
-	if calls := b.startReady(n); calls > 2*n/worker.MaxQueues+2 {
+	if calls := b.startReady(n); calls > 2*n/task.MaxQueues+2 {
 		b.Errorf("%d calls for %d queues", calls, n)
 	}
 }
@@ -106,26 +106,26 @@ func readyQueuesBehindBusyOnes(b *bundle) {
 
 func shortClaimRegisters(b *bundle) {
 	b.serve("w", "p", "q")
-	b.enqueue(worker.Spec{Queue: "q"})
-	got := b.send(worker.Exchange{Replica: "w", Claims: []worker.Claim{{Queue: "q", N: 2}}})
+	b.enqueue(task.Spec{Queue: "q"})
+	got := b.send(task.Exchange{Replica: "w", Claims: []task.Claim{{Queue: "q", N: 2}}})
 	if !got.Short[0] || len(tasks(got)) != 1 || len(got.Ready) != 0 {
 		b.Fatalf("answer %+v", got)
 	}
-	b.enqueue(worker.Spec{Queue: "p"})
+	b.enqueue(task.Spec{Queue: "p"})
 	b.wantSignals("a queue that it did not ask", "w q:p")
 }
 
 func notIdleIsNotWoken(b *bundle) {
 	b.serve("w", "q")
-	b.send(worker.Exchange{Replica: "w"})
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.send(task.Exchange{Replica: "w"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("it has no free slots")
 	b.claim("q", 1)
 	b.sleep("w")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("idle", "w q:q")
 	for range 3 {
-		b.enqueue(worker.Spec{Queue: "q"})
+		b.enqueue(task.Spec{Queue: "q"})
 	}
 	b.wantSignals("woken already")
 }
@@ -133,31 +133,31 @@ func notIdleIsNotWoken(b *bundle) {
 func drainingIsNotWoken(b *bundle) {
 	b.serve("w", "q")
 	b.sleep("w")
-	got := b.send(worker.Exchange{Replica: "w", Draining: true, Idle: true, Claims: []worker.Claim{{Queue: "q", N: 1}}})
+	got := b.send(task.Exchange{Replica: "w", Draining: true, Idle: true, Claims: []task.Claim{{Queue: "q", N: 1}}})
 	if len(got.Ready) != 0 {
 		b.Errorf("ready %v", got.Ready)
 	}
 	b.Signals(b, "w")
 	b.serve("v", "q")
 	b.sleep("v")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	if w := b.woken("q"); !slices.Contains(w, "v") {
 		b.Errorf("woken are %v, want v", w)
 	}
-	b.send(worker.Exchange{Replica: "w", Draining: true, Idle: true})
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.send(task.Exchange{Replica: "w", Draining: true, Idle: true})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("draining")
 }
 
 func repeatedIdleCall(b *bundle) {
 	b.serve("w", "q")
-	x := b.complete(worker.Exchange{Replica: "w", Idle: true})
+	x := b.complete(task.Exchange{Replica: "w", Idle: true})
 	for range 3 {
 		b.send(x)
 	}
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("registered by a repeated call", "w q:q")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("woken already")
 }
 
@@ -165,12 +165,12 @@ func busyQueueIsPassedOn(b *bundle) {
 	b.serve("v", "p", "q")
 	b.serve("w", "p", "q")
 	b.sleep("v", "w")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	first := b.woken("q")
 	if len(first) != 1 {
 		b.Fatalf("woken are %v", first)
 	}
-	got := b.send(worker.Exchange{Replica: first[0], Idle: true, Busy: []string{"q"}})
+	got := b.send(task.Exchange{Replica: first[0], Idle: true, Busy: []string{"q"}})
 	if len(got.Ready) != 0 {
 		b.Errorf("ready are %v", got.Ready)
 	}
@@ -178,7 +178,7 @@ func busyQueueIsPassedOn(b *bundle) {
 	if len(second) != 1 || second[0] == first[0] {
 		b.Fatalf("woken are %v, before %v", second, first)
 	}
-	if ts := b.claimAs(worker.Exchange{Replica: second[0]}, "q", 1); len(ts) != 1 {
+	if ts := b.claimAs(task.Exchange{Replica: second[0]}, "q", 1); len(ts) != 1 {
 		b.Errorf("claimed %v", ids(ts))
 	}
 }
@@ -189,7 +189,7 @@ func busyQueueIsNotPassedOnForEver(b *bundle) {
 	b.serve("v", "p", "q")
 	b.serve("w", "p", "q")
 	b.sleep("v", "w")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	woken := 0
 	for round := 0; ; round++ {
 		w := b.woken("q")
@@ -201,14 +201,14 @@ func busyQueueIsNotPassedOnForEver(b *bundle) {
 		}
 		b.passes(time.Millisecond)
 		for _, r := range w {
-			b.send(worker.Exchange{Replica: r, Idle: true, Busy: []string{"q"}})
+			b.send(task.Exchange{Replica: r, Idle: true, Busy: []string{"q"}})
 		}
 	}
 	b.serve("u", "p", "q")
-	if got := b.send(worker.Exchange{Replica: "u", Idle: true}); !slices.Equal(got.Ready, []string{"q"}) {
+	if got := b.send(task.Exchange{Replica: "u", Idle: true}); !slices.Equal(got.Ready, []string{"q"}) {
 		b.Errorf("ready are %v", got.Ready)
 	}
-	b.enqueue(worker.Spec{Queue: "p"})
+	b.enqueue(task.Spec{Queue: "p"})
 	if w := b.woken("p"); len(w) != 1 {
 		b.Errorf("woken for another queue are %v", w)
 	}
@@ -218,7 +218,7 @@ func leavingPassesOn(b *bundle) {
 	b.serve("v", "q")
 	b.serve("w", "q")
 	b.sleep("v", "w")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	first := b.woken("q")
 	if len(first) != 1 {
 		b.Fatalf("woken are %v", first)
@@ -231,11 +231,11 @@ func leavingPassesOn(b *bundle) {
 
 func silentPassesOn(b *bundle) {
 	b.serve("w", "q")
-	b.join(worker.Registration{Replica: "dies", Lease: patient, Queues: map[string]worker.QueueConfig{"q": {Workers: 1}}})
+	b.join(task.Registration{Replica: "dies", Lease: patient, Queues: map[string]task.QueueConfig{"q": {Workers: 1}}})
 	b.serving = append(b.serving, "dies")
 	b.sleep("dies", "w")
 	for round := 0; ; round++ {
-		b.enqueue(worker.Spec{Queue: "q"})
+		b.enqueue(task.Spec{Queue: "q"})
 		woken := b.woken("q")
 		if slices.Equal(woken, []string{"dies"}) {
 			break
@@ -243,7 +243,7 @@ func silentPassesOn(b *bundle) {
 		if round == 5 || len(woken) != 1 {
 			b.Fatalf("woken are %v, want the replica that has been idle for longest", woken)
 		}
-		b.claimAs(worker.Exchange{Replica: "w"}, "q", 1)
+		b.claimAs(task.Exchange{Replica: "w"}, "q", 1)
 		b.sleep("w")
 	}
 	b.passes(patient)
@@ -257,10 +257,10 @@ func leavingPassesTheScheduleOn(b *bundle) {
 	b.serve("v", "q")
 	b.serve("w", "q")
 	b.sleep("v")
-	b.enqueue(worker.Spec{Queue: "q", Delay: time.Hour})
+	b.enqueue(task.Spec{Queue: "q", Delay: time.Hour})
 	b.wantSignals("first scheduled", "v due")
 	b.sleep("w", "v")
-	b.enqueue(worker.Spec{Queue: "q", Delay: time.Minute})
+	b.enqueue(task.Spec{Queue: "q", Delay: time.Minute})
 	var first string
 	for _, r := range []string{"v", "w"} {
 		if slices.Contains(b.Signals(b, r), "due") {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var inboxRules = []rule{
@@ -44,7 +44,7 @@ func inboxEntryBecomesTheTask(b *bundle) {
 	b.Push(b, `{"kind":"email.send","payload":{"to":"a@b.c"},"id":"x","queue":"q","priority":-3,"group":"g","unique":"u",`+
 		`"timeout_ms":1500,"ttl_ms":60000,"deadline_ms":120000,"max_attempts":7,"backoff":"fixed:5","retain_ms":9000,"headers":{"a":"b"}}`)
 	b.admit()
-	t := b.wantState("x", worker.Waiting)
+	t := b.wantState("x", task.Waiting)
 	if t.Kind != "email.send" || string(t.Payload) != `{"to":"a@b.c"}` || t.Queue != "q" || t.Priority != -3 || t.Group != "g" ||
 		t.Unique != "u" || t.Timeout != 1500*time.Millisecond || t.ExpiresAt.Sub(t.CreatedAt) != time.Minute ||
 		t.DeadlineAt.Sub(t.CreatedAt) != 2*time.Minute || t.MaxAttempts != 7 || !t.Backoff.Fixed || *t.Retain != 9*time.Second ||
@@ -53,8 +53,8 @@ func inboxEntryBecomesTheTask(b *bundle) {
 	}
 	b.Push(b, `{"kind":"k","id":"y","timeout_ms":"none","retain_ms":"forever","delay_ms":60000}`)
 	b.admit()
-	t = b.wantState("y", worker.Scheduled)
-	if t.Timeout != worker.Forever || *t.Retain != worker.Forever || len(t.Payload) != 0 {
+	t = b.wantState("y", task.Scheduled)
+	if t.Timeout != task.Forever || *t.Retain != task.Forever || len(t.Payload) != 0 {
 		b.Errorf("task %+v", t)
 	}
 }
@@ -90,7 +90,7 @@ func inboxRejects(b *bundle) {
 		{`{"kind":"k","headers":[]}`, "headers"}, {`{"kind":"k","headers":{"a":1}}`, "headers"}, {`{"kind":"k","retain_ms":"always"}`, "retain_ms"},
 		{`{"kind":"k","colour":"red"}`, "colour"}, {`{"kind":"k","Kind":"k"}`, "Kind"}, {`{"kind":"k","kind":"l"}`, "twice"},
 		{`{"kind":"` + strings.Repeat("k", 129) + `"}`, "kind"}, {`{"kind":"k","timeout_ms":"never"}`, "timeout_ms"},
-		{`{"kind":"k","payload":"` + strings.Repeat("x", worker.MaxPayload) + `"}`, "payload"}, {`{"kind":"k","payload":}`, "JSON"},
+		{`{"kind":"k","payload":"` + strings.Repeat("x", task.MaxPayload) + `"}`, "payload"}, {`{"kind":"k","payload":}`, "JSON"},
 		{`{"kind":"k","payload":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "JSON"},
 		{`{"kind":"k","queue":"` + "\\u0000" + `"}`, "queue"},
 	}
@@ -106,7 +106,7 @@ func inboxRejects(b *bundle) {
 		if !strings.Contains(reasons[i], c.reason) || reasons[i] == "" {
 			b.Errorf("%.60q was rejected because it %q, want something about %q", c.entry, reasons[i], c.reason)
 		}
-		b.wantState(fmt.Sprint("good", i), worker.Waiting)
+		b.wantState(fmt.Sprint("good", i), task.Waiting)
 	}
 	if s := b.stats(); s.Rejected != len(bad) || s.Waiting != len(bad) {
 		b.Errorf("stats: %d rejected, %d waiting", s.Rejected, s.Waiting)
@@ -117,8 +117,8 @@ func inboxRejectsLargeEntries(b *bundle) {
 	large := `{"kind":"k","payload":"` + strings.Repeat("x", 10<<20) + `"}`
 	b.Push(b, `{"kind":"k","id":"before"}`, large, large, `{"kind":"k","id":"after"}`, large)
 	b.admit()
-	b.wantState("before", worker.Waiting)
-	b.wantState("after", worker.Waiting)
+	b.wantState("before", task.Waiting)
+	b.wantState("after", task.Waiting)
 	if r := b.Rejects(b); len(r) != 3 || !strings.Contains(r[0], "limit") {
 		b.Errorf("rejects: %v", r)
 	}
@@ -135,7 +135,7 @@ func inboxRejectsManyMistakes(b *bundle) {
 	entry.WriteString("}")
 	b.Push(b, entry.String(), `{"kind":"k","id":"after"}`)
 	b.admit()
-	b.wantState("after", worker.Waiting)
+	b.wantState("after", task.Waiting)
 	r := b.Rejects(b)
 	if len(r) != 1 || len(r[0]) > 10_000 {
 		b.Fatalf("%d rejects, the reason has %d bytes", len(r), len(strings.Join(r, "")))
@@ -143,7 +143,7 @@ func inboxRejectsManyMistakes(b *bundle) {
 }
 
 func inboxRejectsDuplicates(b *bundle) {
-	b.enqueue(worker.Spec{ID: "taken", Unique: "u"})
+	b.enqueue(task.Spec{ID: "taken", Unique: "u"})
 	b.Push(b, `{"kind":"k","id":"taken"}`, `{"kind":"k","id":"x"}`, `{"kind":"k","id":"x"}`, `{"kind":"k","unique":"u"}`)
 	b.admit()
 	if r := b.Rejects(b); len(r) != 3 || !strings.Contains(r[0], "duplicate") || !strings.Contains(r[2], "taken") {
@@ -155,19 +155,19 @@ func inboxRejectsDuplicates(b *bundle) {
 }
 
 func inboxRejectsFull(b *bundle) {
-	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", MaxLen: ptr(1)})
+	b.configure(task.Setting{Scope: task.QueueScope, Name: "q", MaxLen: ptr(1)})
 	b.Push(b, `{"kind":"k","queue":"q","id":"x"}`, `{"kind":"k","queue":"q"}`, `{"kind":"k","queue":"new"}`)
 	b.admit()
 	if r := b.Rejects(b); len(r) != 1 || !strings.Contains(r[0], "full") {
 		b.Errorf("rejects: %q", r)
 	}
-	b.wantState("x", worker.Waiting)
+	b.wantState("x", task.Waiting)
 }
 
 func inboxAcceptsThePast(b *bundle) {
 	b.Push(b, `{"kind":"k","id":"x","run_at_ms":1}`, `{"kind":"k","id":"y","run_at_ms":0}`, `{"kind":"k","id":"z","delay_ms":0}`)
 	b.admit()
-	b.wantIDs(b.claim(worker.DefaultQueue, 9), "x", "y", "z")
+	b.wantIDs(b.claim(task.DefaultQueue, 9), "x", "y", "z")
 }
 
 func inboxKeepsTheOrder(b *bundle) {
@@ -185,7 +185,7 @@ func inboxKeepsTheOrder(b *bundle) {
 		}
 	}
 	b.admit()
-	got := b.claim(worker.DefaultQueue, 450)
+	got := b.claim(task.DefaultQueue, 450)
 	b.wantIDs(got, want...)
 }
 
@@ -260,7 +260,7 @@ func awaitedEntry(b *bundle) {
 		b.Fatal(err)
 	}
 	b.admit()
-	b.wantIDs(b.claim(worker.DefaultQueue, 9), "x", "y")
+	b.wantIDs(b.claim(task.DefaultQueue, 9), "x", "y")
 }
 
 func awaitInboxWakes(b *bundle) {

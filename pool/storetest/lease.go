@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var leaseRules = []rule{
@@ -24,29 +24,29 @@ var leaseRules = []rule{
 }
 
 func renewedLeaseIsKept(b *bundle) {
-	b.enqueue(worker.Spec{ID: "x"})
-	t := b.claimAs(worker.Exchange{Lease: patient}, worker.DefaultQueue, 1)[0]
+	b.enqueue(task.Spec{ID: "x"})
+	t := b.claimAs(task.Exchange{Lease: patient}, task.DefaultQueue, 1)[0]
 	for range 4 {
-		if v := b.renew("r", 3*patient, held(t)...); v[0] != worker.Kept {
+		if v := b.renew("r", 3*patient, held(t)...); v[0] != task.Kept {
 			b.Fatalf("verdict %s", v[0])
 		}
 		b.passes(patient / 3)
 		b.maintain()
 	}
-	b.wantState("x", worker.Running)
+	b.wantState("x", task.Running)
 	b.accept(succeed(t))
 }
 
 func endedLeaseGivesTheTaskBack(b *bundle) {
-	t := b.start(worker.Spec{ID: "x", Group: "g"})
+	t := b.start(task.Spec{ID: "x", Group: "g"})
 	if u := b.lose(t); u.Lost != 1 || u.Claims != 1 {
 		b.Errorf("maintenance %+v, want one lost attempt of one claim", u)
 	}
-	got := b.wantEnd("x", worker.Waiting, worker.CodeLost)
+	got := b.wantEnd("x", task.Waiting, task.CodeLost)
 	if got.Lost != 1 || got.Failures != 0 {
 		b.Errorf("lost %d, failures %d", got.Lost, got.Failures)
 	}
-	if h := b.history("x"); len(h) != 1 || h[0].Code != worker.CodeLost || h[0].Replica != "r" {
+	if h := b.history("x"); len(h) != 1 || h[0].Code != task.CodeLost || h[0].Replica != "r" {
 		b.Errorf("history %+v", h)
 	}
 	if s := b.stats(); s.LeasesLost != 1 || s.Running != 0 {
@@ -56,44 +56,44 @@ func endedLeaseGivesTheTaskBack(b *bundle) {
 
 func tooManyLossesFailTheTask(b *bundle) {
 	const pause = 200 * time.Millisecond // longer than a turn of maintenance
-	b.join(worker.Registration{Replica: "r", Kinds: map[string]worker.Policy{"k": {}, "fragile": {MaxLost: 1}}})
-	for kind, most := range map[string]int{"k": worker.DefaultMaxLost, "fragile": 1} {
+	b.join(task.Registration{Replica: "r", Kinds: map[string]task.Policy{"k": {}, "fragile": {MaxLost: 1}}})
+	for kind, most := range map[string]int{"k": task.DefaultMaxLost, "fragile": 1} {
 		id := "x-" + kind
-		t := b.start(worker.Spec{ID: id, Kind: kind, Backoff: worker.Backoff{Fixed: true, Base: pause}})
+		t := b.start(task.Spec{ID: id, Kind: kind, Backoff: task.Backoff{Fixed: true, Base: pause}})
 		for i := range most {
 			b.lose(t)
 			// From the second loss on it waits for its backoff, apart from the tasks lost with it.
-			state := worker.Waiting
+			state := task.Waiting
 			if i > 0 {
-				state = worker.Scheduled
+				state = task.Scheduled
 			}
 			if got := b.wantState(id, state); got.Lost != i+1 {
 				b.Errorf("lost %d, want %d", got.Lost, i+1)
 			}
 			b.passes(pause)
-			t = b.claim(worker.DefaultQueue, 1)[0]
+			t = b.claim(task.DefaultQueue, 1)[0]
 		}
 		b.lose(t)
-		b.wantEnd(id, worker.Failed, worker.CodeLost)
-		b.verdict(succeed(t), worker.LeaseLost)
+		b.wantEnd(id, task.Failed, task.CodeLost)
+		b.verdict(succeed(t), task.LeaseLost)
 	}
 }
 
 func lossUsesNoAttempt(b *bundle) {
-	t := b.start(worker.Spec{ID: "x", MaxAttempts: 1})
+	t := b.start(task.Spec{ID: "x", MaxAttempts: 1})
 	b.lose(t)
-	t = b.claim(worker.DefaultQueue, 1)[0]
+	t = b.claim(task.DefaultQueue, 1)[0]
 	b.accept(succeed(t))
 }
 
 func tenReapersHaveOneEffect(b *bundle) {
 	const n = 40
-	specs := make([]worker.Spec, n)
+	specs := make([]task.Spec, n)
 	for i := range specs {
-		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Group: fmt.Sprint("g", i%3)}
+		specs[i] = task.Spec{ID: fmt.Sprint("t", i), Group: fmt.Sprint("g", i%3)}
 	}
 	b.enqueueAll(specs...)
-	if got := b.claimAs(worker.Exchange{Lease: time.Millisecond}, worker.DefaultQueue, n); len(got) != n {
+	if got := b.claimAs(task.Exchange{Lease: time.Millisecond}, task.DefaultQueue, n); len(got) != n {
 		b.Fatalf("%d claimed", len(got))
 	}
 	b.passes(time.Millisecond)
@@ -117,7 +117,7 @@ func tenReapersHaveOneEffect(b *bundle) {
 		b.Errorf("%d attempts were lost, want %d", lost, n)
 	}
 	for _, s := range specs {
-		if got := b.wantState(s.ID, worker.Waiting); got.Lost != 1 {
+		if got := b.wantState(s.ID, task.Waiting); got.Lost != 1 {
 			b.Errorf("%s was lost %d times", s.ID, got.Lost)
 		}
 		if es := b.eventsOf(s.ID); len(es) != 3 {
@@ -129,46 +129,46 @@ func tenReapersHaveOneEffect(b *bundle) {
 func renewalNeverReachesPastTheBound(b *bundle) {
 	for i, left := range []time.Duration{5 * time.Millisecond, 0, -5 * time.Millisecond} {
 		id := fmt.Sprint("x", i)
-		b.enqueue(worker.Spec{ID: id, Timeout: 10 * time.Millisecond, Backoff: worker.Backoff{Fixed: true, Base: time.Hour}})
-		t := b.claimAs(worker.Exchange{Lease: time.Hour, Grace: 10 * time.Millisecond}, worker.DefaultQueue, 1)[0]
+		b.enqueue(task.Spec{ID: id, Timeout: 10 * time.Millisecond, Backoff: task.Backoff{Fixed: true, Base: time.Hour}})
+		t := b.claimAs(task.Exchange{Lease: time.Hour, Grace: 10 * time.Millisecond}, task.DefaultQueue, 1)[0]
 		h := held(t)
 		h[0].Left = left
-		v := b.heartbeat(worker.Renewal{Lease: time.Hour, Grace: 10 * time.Millisecond, Held: h}).Verdicts[0]
-		if v != worker.Kept && v != worker.LeaseLost {
+		v := b.heartbeat(task.Renewal{Lease: time.Hour, Grace: 10 * time.Millisecond, Held: h}).Verdicts[0]
+		if v != task.Kept && v != task.LeaseLost {
 			b.Errorf("renewal: %s", v)
 		}
 		b.passes(left + 10*time.Millisecond)
 		b.maintain()
-		if got := b.get(id); got.State == worker.Running || got.Code != worker.CodeTimeout || got.Failures != 1 {
+		if got := b.get(id); got.State == task.Running || got.Code != task.CodeTimeout || got.Failures != 1 {
 			b.Errorf("a replica that renews keeps a task past its timeout: %s %s", got.State, got.Code)
 		}
 	}
 }
 
 func endedLeaseAfterTheTimeout(b *bundle) {
-	b.enqueue(worker.Spec{ID: "x", Timeout: time.Millisecond, MaxAttempts: 2, Backoff: worker.Backoff{Fixed: true, Base: time.Millisecond}})
+	b.enqueue(task.Spec{ID: "x", Timeout: time.Millisecond, MaxAttempts: 2, Backoff: task.Backoff{Fixed: true, Base: time.Millisecond}})
 	for i := range 2 {
-		b.wantIDs(b.claimAs(worker.Exchange{Grace: time.Millisecond}, worker.DefaultQueue, 1), "x")
+		b.wantIDs(b.claimAs(task.Exchange{Grace: time.Millisecond}, task.DefaultQueue, 1), "x")
 		b.passes(2 * time.Millisecond)
 		b.maintain()
 		got := b.get("x")
-		if got.Failures != i+1 || got.Lost != 0 || got.Code != worker.CodeTimeout {
+		if got.Failures != i+1 || got.Lost != 0 || got.Code != task.CodeTimeout {
 			b.Errorf("after timeout %d: %+v", i+1, got)
 		}
 		b.passes(time.Millisecond)
 	}
-	b.wantEnd("x", worker.Failed, worker.CodeTimeout)
+	b.wantEnd("x", task.Failed, task.CodeTimeout)
 }
 
 func endedLeaseOfAStoppedTask(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
+	t := b.start(task.Spec{ID: "x"})
 	b.stop("x")
 	b.lose(t)
-	b.wantEnd("x", worker.Stopped, worker.CodeStopped)
+	b.wantEnd("x", task.Stopped, task.CodeStopped)
 }
 
 func progressIsCarried(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
+	t := b.start(task.Spec{ID: "x"})
 	b.news(t, "50\x00%", false)
 	b.renew("r", lease, held(t)...)
 	if got := b.get("x"); string(got.Progress) != "50\x00%" || got.Version != 2 {
@@ -183,12 +183,12 @@ func progressIsCarried(b *bundle) {
 }
 
 func slowIsAnEvent(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
+	t := b.start(task.Spec{ID: "x"})
 	b.news(t, "", true)
 	b.news(t, "", false)
 	es := b.eventsOf("x")
 	last := es[len(es)-1]
-	if last.Code != worker.CodeSlow || last.State != worker.Running || last.Attempt != 1 || last.Version != 3 {
+	if last.Code != task.CodeSlow || last.State != task.Running || last.Attempt != 1 || last.Version != 3 {
 		b.Errorf("last event %+v", last)
 	}
 	b.accept(succeed(t))
@@ -211,7 +211,7 @@ func maintenanceReturnsWhen(b *bundle) {
 	if u := b.maintain(); u.Next != 0 || u.Inbox || u.Lost != 0 {
 		b.Errorf("an empty pool: %+v", u)
 	}
-	b.start(worker.Spec{})
+	b.start(task.Spec{})
 	if u := b.maintain(); u.Next <= lease-10*time.Second || u.Next > lease {
 		b.Errorf("next in %v", u.Next)
 	}

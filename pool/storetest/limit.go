@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var limitRules = []rule{
@@ -19,13 +19,13 @@ var limitRules = []rule{
 }
 
 func queueLimitIsExact(b *bundle) {
-	b.limit(worker.QueueScope, "q", 3)
+	b.limit(task.QueueScope, "q", 3)
 	for range 6 {
-		b.enqueue(worker.Spec{Queue: "q"})
-		b.enqueue(worker.Spec{Queue: "free"})
+		b.enqueue(task.Spec{Queue: "q"})
+		b.enqueue(task.Spec{Queue: "free"})
 	}
 	first := b.claim("q", 2)
-	if n := len(b.claimAs(worker.Exchange{Replica: "s"}, "q", 9)); n != 1 {
+	if n := len(b.claimAs(task.Exchange{Replica: "s"}, "q", 9)); n != 1 {
 		b.Errorf("%d more started, want 1", n)
 	}
 	if n := len(b.claim("free", 9)); n != 6 {
@@ -38,11 +38,11 @@ func queueLimitIsExact(b *bundle) {
 }
 
 func poolLimitIsExact(b *bundle) {
-	b.limit(worker.PoolScope, "", 3)
+	b.limit(task.PoolScope, "", 3)
 	for range 3 {
-		b.enqueueAll(worker.Spec{Queue: "a"}, worker.Spec{Queue: "b"})
+		b.enqueueAll(task.Spec{Queue: "a"}, task.Spec{Queue: "b"})
 	}
-	got := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: "a", N: 2}, {Queue: "b", N: 3}}})
+	got := b.send(task.Exchange{Claims: []task.Claim{{Queue: "a", N: 2}, {Queue: "b", N: 3}}})
 	inA, inB := tasks(got, "a"), tasks(got, "b")
 	if len(inA) != 2 || len(inB) != 1 {
 		b.Errorf("%d and %d started, want 2 and 1", len(inA), len(inB))
@@ -54,13 +54,13 @@ func poolLimitIsExact(b *bundle) {
 }
 
 func limitsHoldUnderConcurrentClaims(b *bundle) {
-	b.limit(worker.QueueScope, "q", 7)
-	b.limit(worker.GroupsScope, "", 2)
-	b.limit(worker.PoolScope, "", 9)
+	b.limit(task.QueueScope, "q", 7)
+	b.limit(task.GroupsScope, "", 2)
+	b.limit(task.PoolScope, "", 9)
 	const n = 240
-	specs := make([]worker.Spec, n)
+	specs := make([]task.Spec, n)
 	for i := range specs {
-		specs[i] = worker.Spec{ID: fmt.Sprint("t", i), Queue: []string{"q", "p"}[i%2], Priority: int8(i % 3)}
+		specs[i] = task.Spec{ID: fmt.Sprint("t", i), Queue: []string{"q", "p"}[i%2], Priority: int8(i % 3)}
 		if i%5 > 0 {
 			specs[i].Group = fmt.Sprint("g", i%7)
 		}
@@ -73,9 +73,9 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 		replica := fmt.Sprint("r", i/2)
 		b.present(replica)
 		wg.Go(func() {
-			var held []*worker.Task
+			var held []*task.Task
 			for call := int64(1); done.Load() < n && b.ctx.Err() == nil; call++ {
-				var reports []worker.Report
+				var reports []task.Report
 				for len(held) > 0 && (len(held) > 2 || call%3 == 0) {
 					t := held[0]
 					held = held[1:]
@@ -89,8 +89,8 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 					reports = append(reports, succeed(t))
 				}
 				done.Add(int64(len(reports)))
-				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
-					Reports: reports, Claims: []worker.Claim{{Queue: "q", N: 2}, {Queue: "p", N: 2}}})
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+					Reports: reports, Claims: []task.Claim{{Queue: "q", N: 2}, {Queue: "p", N: 2}}})
 				if err != nil {
 					b.Error(err)
 					return
@@ -115,18 +115,18 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 		})
 	}
 	wg.Wait()
-	if s := b.stats(); s.Running != 0 || s.Waiting != 0 || s.Ended[worker.Succeeded] != n {
-		b.Errorf("left: %d running, %d waiting, %d succeeded", s.Running, s.Waiting, s.Ended[worker.Succeeded])
+	if s := b.stats(); s.Running != 0 || s.Waiting != 0 || s.Ended[task.Succeeded] != n {
+		b.Errorf("left: %d running, %d waiting, %d succeeded", s.Running, s.Waiting, s.Ended[task.Succeeded])
 	}
 }
 
 func loweredLimitStartsNothing(b *bundle) {
 	for range 9 {
-		b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+		b.enqueue(task.Spec{Queue: "q", Group: "g"})
 	}
 	running := b.claim("q", 4)
-	for _, s := range []worker.Setting{
-		{Scope: worker.QueueScope, Name: "q"}, {Scope: worker.PoolScope}, {Scope: worker.GroupScope, Name: "g"}, {Scope: worker.GroupsScope},
+	for _, s := range []task.Setting{
+		{Scope: task.QueueScope, Name: "q"}, {Scope: task.PoolScope}, {Scope: task.GroupScope, Name: "g"}, {Scope: task.GroupsScope},
 	} {
 		s.Limit = ptr(2)
 		b.configure(s)
@@ -147,7 +147,7 @@ func loweredLimitStartsNothing(b *bundle) {
 		}
 		b.endAll("q")
 		for range 9 {
-			b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+			b.enqueue(task.Spec{Queue: "q", Group: "g"})
 		}
 		running = b.claim("q", 4)
 	}
@@ -157,27 +157,27 @@ func loweredLimitStartsNothing(b *bundle) {
 func (b *bundle) endAll(queue string) {
 	b.Helper()
 	var all []string
-	for t, err := range b.Store.Tasks(b.ctx, worker.Filter{Queues: []string{queue}, States: []worker.State{worker.Waiting, worker.Scheduled, worker.Running}}) {
+	for t, err := range b.Store.Tasks(b.ctx, task.Filter{Queues: []string{queue}, States: []task.State{task.Waiting, task.Scheduled, task.Running}}) {
 		b.ok(err)
 		all = append(all, t.ID)
 	}
 	b.stopAll(all...)
 	for _, id := range all {
-		if t := b.get(id); t.State == worker.Running {
-			b.accept(fail(t, worker.CodeStopped))
+		if t := b.get(id); t.State == task.Running {
+			b.accept(fail(t, task.CodeStopped))
 		}
 	}
 }
 
 func raisedLimitIsUsedAtOnce(b *bundle) {
 	b.serve("w", "q")
-	for _, s := range []worker.Setting{
-		{Scope: worker.QueueScope, Name: "q"}, {Scope: worker.PoolScope}, {Scope: worker.GroupScope, Name: "g"}, {Scope: worker.GroupsScope},
+	for _, s := range []task.Setting{
+		{Scope: task.QueueScope, Name: "q"}, {Scope: task.PoolScope}, {Scope: task.GroupScope, Name: "g"}, {Scope: task.GroupsScope},
 	} {
 		s.Limit = ptr(1)
 		b.configure(s)
 		for range 6 {
-			b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+			b.enqueue(task.Spec{Queue: "q", Group: "g"})
 		}
 		if n := len(b.claim("q", 9)); n != 1 {
 			b.Errorf("%s: %d started under a limit of 1", s.Scope, n)
@@ -199,30 +199,30 @@ func raisedLimitIsUsedAtOnce(b *bundle) {
 }
 
 func pauseStartsNothing(b *bundle) {
-	t := b.start(worker.Spec{ID: "runs", Queue: "q"})
-	b.enqueue(worker.Spec{ID: "waits", Queue: "q"})
-	b.enqueue(worker.Spec{ID: "other", Queue: "p"})
-	b.pause(worker.QueueScope, "q", true)
+	t := b.start(task.Spec{ID: "runs", Queue: "q"})
+	b.enqueue(task.Spec{ID: "waits", Queue: "q"})
+	b.enqueue(task.Spec{ID: "other", Queue: "p"})
+	b.pause(task.QueueScope, "q", true)
 	b.wantIDs(b.claim("q", 9))
 	b.wantIDs(b.claim("p", 9), "other")
 	b.serve("w", "q")
 	b.sleep("w")
 	b.accept(succeed(t))
 	b.wantSignals("a slot is free in a paused queue")
-	b.pause(worker.QueueScope, "q", false)
+	b.pause(task.QueueScope, "q", false)
 	b.wantSignals("resumed", "w q:q")
 	b.wantIDs(b.claim("q", 9), "waits")
 }
 
 func pausedPoolStartsNothing(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "a", Queue: "q"}, worker.Spec{ID: "b", Queue: "p"})
-	b.pause(worker.PoolScope, "", true)
+	b.enqueueAll(task.Spec{ID: "a", Queue: "q"}, task.Spec{ID: "b", Queue: "p"})
+	b.pause(task.PoolScope, "", true)
 	b.wantIDs(b.claim("q", 9))
 	b.wantIDs(b.claim("p", 9))
 	if s := b.stats(); !s.Paused {
 		b.Error("stats do not say that the pool is paused")
 	}
-	b.pause(worker.PoolScope, "", false)
+	b.pause(task.PoolScope, "", false)
 	b.wantIDs(b.claim("q", 9), "a")
 	b.wantIDs(b.claim("p", 9), "b")
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of a renewal that counts fewer attempts than the store: the store has
@@ -23,7 +23,7 @@ var recountRules = []rule{
 }
 
 // recount renews a claim with the ids of the attempts that its replica holds.
-func (b *bundle) recount(ts ...*worker.Task) worker.Verdict {
+func (b *bundle) recount(ts ...*task.Task) task.Verdict {
 	b.Helper()
 	h := held(ts...)[0]
 	h.IDs = ids(ts)
@@ -31,20 +31,20 @@ func (b *bundle) recount(ts ...*worker.Task) worker.Verdict {
 }
 
 func renewalOfFewer(b *bundle) {
-	ts := b.startAll(5, worker.Spec{ID: "t"})
-	other := b.startAll(2, worker.Spec{ID: "o"})
+	ts := b.startAll(5, task.Spec{ID: "t"})
+	other := b.startAll(2, task.Spec{ID: "o"})
 	for range 2 {
 		v := b.renew("r", lease, held(append(slices.Clone(other), ts[:3]...)...)...)
-		if d := cmp.Diff([]worker.Verdict{worker.Kept, worker.Recount}, v); d != "" {
+		if d := cmp.Diff([]task.Verdict{task.Kept, task.Recount}, v); d != "" {
 			b.Error("verdicts (-want +got):\n", d)
 		}
 		for _, t := range ts {
-			b.wantState(t.ID, worker.Running)
+			b.wantState(t.ID, task.Running)
 		}
 	}
 	// The lease is extended all the same.
 	b.renew("r", patient, held(ts[:3]...)...)
-	if v := b.renew("r", time.Hour, held(ts[:3]...)...); v[0] != worker.Recount {
+	if v := b.renew("r", time.Hour, held(ts[:3]...)...); v[0] != task.Recount {
 		b.Errorf("renewal: %s", v[0])
 	}
 	b.passes(patient)
@@ -54,36 +54,36 @@ func renewalOfFewer(b *bundle) {
 }
 
 func recountTakesBack(b *bundle) {
-	ts := b.startAll(5, worker.Spec{ID: "t"})
-	if v := b.recount(ts[1], ts[3]); v != worker.Kept {
+	ts := b.startAll(5, task.Spec{ID: "t"})
+	if v := b.recount(ts[1], ts[3]); v != task.Kept {
 		b.Errorf("verdict %s", v)
 	}
 	for i, t := range ts {
 		if i == 1 || i == 3 {
-			b.wantState(t.ID, worker.Running)
+			b.wantState(t.ID, task.Running)
 			continue
 		}
-		b.wantEnd(t.ID, worker.Waiting, worker.CodeLost)
-		b.verdict(succeed(t), worker.LeaseLost)
+		b.wantEnd(t.ID, task.Waiting, task.CodeLost)
+		b.verdict(succeed(t), task.LeaseLost)
 	}
-	if v := b.renew("r", lease, held(ts[1], ts[3])...); v[0] != worker.Kept {
+	if v := b.renew("r", lease, held(ts[1], ts[3])...); v[0] != task.Kept {
 		b.Errorf("renewal afterwards: %s", v[0])
 	}
 	b.unchanged("t0", func() { b.recount(ts[1], ts[3]) })
-	b.wantIDs(b.claimAs(worker.Exchange{Replica: "s"}, worker.DefaultQueue, 9), "t0", "t2", "t4")
+	b.wantIDs(b.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 9), "t0", "t2", "t4")
 	b.accept(succeed(ts[1]), succeed(ts[3]))
-	if v := b.renew("r", lease, held(ts[1])...); v[0] != worker.LeaseLost {
+	if v := b.renew("r", lease, held(ts[1])...); v[0] != task.LeaseLost {
 		b.Errorf("renewal of the claim that ended: %s", v[0])
 	}
 }
 
 func recountUsesNoAttempt(b *bundle) {
-	ts := b.startAll(2, worker.Spec{ID: "t", MaxAttempts: 1})
+	ts := b.startAll(2, task.Spec{ID: "t", MaxAttempts: 1})
 	b.recount(ts[1])
 	if got := b.get("t0"); got.Lost != 1 || got.Failures != 0 || got.Fence == 0 {
 		b.Errorf("taken back: %+v", got)
 	}
-	again := b.claim(worker.DefaultQueue, 1)
+	again := b.claim(task.DefaultQueue, 1)
 	b.wantIDs(again, "t0")
 	if again[0].Fence <= ts[0].Fence || again[0].Attempt != 2 {
 		b.Errorf("fence %d after %d, attempt %d", again[0].Fence, ts[0].Fence, again[0].Attempt)
@@ -92,22 +92,22 @@ func recountUsesNoAttempt(b *bundle) {
 }
 
 func recountEndsWhatWasStopped(b *bundle) {
-	ts := b.startAll(2, worker.Spec{ID: "t"})
+	ts := b.startAll(2, task.Spec{ID: "t"})
 	b.stop("t0")
 	b.recount(ts[1])
-	b.wantEnd("t0", worker.Stopped, worker.CodeStopped)
-	if got := b.send(worker.Exchange{}); len(got.Stops) != 0 {
+	b.wantEnd("t0", task.Stopped, task.CodeStopped)
+	if got := b.send(task.Exchange{}); len(got.Stops) != 0 {
 		b.Errorf("stops %v", got.Stops)
 	}
 }
 
 func recountWritesNothing(b *bundle) {
-	ts := b.startAll(2, worker.Spec{ID: "t"})
+	ts := b.startAll(2, task.Spec{ID: "t"})
 	h := held(ts[1])
 	h[0].IDs = []string{"t1"}
-	news := []worker.News{{ID: "t0", Fence: ts[0].Fence, Progress: []byte("half"), Slow: true}, {ID: "t1", Fence: ts[1].Fence, Slow: true}}
-	b.heartbeat(worker.Renewal{Held: h, News: news})
-	if got := b.wantEnd("t0", worker.Waiting, worker.CodeLost); got.Progress != nil || got.Version != 3 {
+	news := []task.News{{ID: "t0", Fence: ts[0].Fence, Progress: []byte("half"), Slow: true}, {ID: "t1", Fence: ts[1].Fence, Slow: true}}
+	b.heartbeat(task.Renewal{Held: h, News: news})
+	if got := b.wantEnd("t0", task.Waiting, task.CodeLost); got.Progress != nil || got.Version != 3 {
 		b.Errorf("taken back: %+v", got)
 	}
 	if d := cmp.Diff([]string{"waiting", "running", "waiting lost"}, states(b.eventsOf("t0"))); d != "" {
@@ -119,24 +119,24 @@ func recountWritesNothing(b *bundle) {
 }
 
 func recountOfEnded(b *bundle) {
-	ts := b.startAll(3, worker.Spec{ID: "t"})
+	ts := b.startAll(3, task.Spec{ID: "t"})
 	b.accept(succeed(ts[0]), release(ts[1], 0))
-	now := b.claimAs(worker.Exchange{Replica: "s"}, worker.DefaultQueue, 1)
+	now := b.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 1)
 	b.wantIDs(now, "t1")
-	if v := b.recount(ts...); v != worker.Kept {
+	if v := b.recount(ts...); v != task.Kept {
 		b.Errorf("verdict %s", v)
 	}
-	b.wantState("t1", worker.Running)
-	b.wantState("t2", worker.Running)
+	b.wantState("t1", task.Running)
+	b.wantState("t2", task.Running)
 	b.accept(succeed(now[0]), succeed(ts[2]))
 }
 
 // The replica has not read the answer to its reports yet.
 func renewalOfMore(b *bundle) {
-	ts := b.startAll(3, worker.Spec{ID: "t"})
+	ts := b.startAll(3, task.Spec{ID: "t"})
 	b.accept(succeed(ts[0]))
-	if v := b.renew("r", lease, held(ts...)...); v[0] != worker.Kept {
+	if v := b.renew("r", lease, held(ts...)...); v[0] != task.Kept {
 		b.Errorf("verdict %s", v[0])
 	}
-	b.wantState("t1", worker.Running)
+	b.wantState("t1", task.Running)
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of reply lists. Each is tried with tasks from the inbox and from
@@ -70,7 +70,7 @@ func (b *bundle) wantNoReply(id string) {
 func (b *bundle) bothWays(f func(prefix string, enqueue func(id, fields string))) {
 	b.Helper()
 	f("e", func(id, fields string) {
-		s := worker.Spec{ID: id, Reply: true}
+		s := task.Spec{ID: id, Reply: true}
 		if strings.Contains(fields, `"delay_ms"`) {
 			s.Delay = time.Hour
 		}
@@ -89,9 +89,9 @@ func (b *bundle) bothWays(f func(prefix string, enqueue func(id, fields string))
 }
 
 // next claims the one task that waits.
-func (b *bundle) next(id string) *worker.Task {
+func (b *bundle) next(id string) *task.Task {
 	b.Helper()
-	got := b.claim(worker.DefaultQueue, 1)
+	got := b.claim(task.DefaultQueue, 1)
 	b.wantIDs(got, id)
 	return got[0]
 }
@@ -103,12 +103,12 @@ func outcomeIsPushedOnce(b *bundle) {
 		t := b.next(id("ok"))
 		b.wantNoReply(t.ID)
 		b.accept(succeed(t))
-		b.verdict(succeed(t), worker.Gone)
+		b.verdict(succeed(t), task.Gone)
 		if r := b.wantReply(t.ID, "succeeded", ""); r.Error != "" || r.Result != nil || r.ResultBytes != 0 {
 			b.Errorf("reply %+v", r)
 		}
 		enqueue(id("failed"), "")
-		b.accept(fail(b.next(id("failed")), worker.CodePermanent))
+		b.accept(fail(b.next(id("failed")), task.CodePermanent))
 		if r := b.wantReply(id("failed"), "failed", "permanent"); r.Error != "it broke" {
 			b.Errorf("reply %+v", r)
 		}
@@ -121,7 +121,7 @@ func outcomeIsPushedOnce(b *bundle) {
 		t = b.next(id("running"))
 		b.stop(t.ID)
 		b.wantNoReply(t.ID)
-		b.accept(fail(t, worker.CodeStopped))
+		b.accept(fail(t, task.CodeStopped))
 		b.wantReply(t.ID, "stopped", "stopped")
 		enqueue(id("late"), `,"delay_ms":3600000,"ttl_ms":1`)
 		b.passes(time.Millisecond)
@@ -133,10 +133,10 @@ func outcomeIsPushedOnce(b *bundle) {
 func retriesPushNoReply(b *bundle) {
 	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
 		enqueue(prefix, `,"max_attempts":2`)
-		for _, end := range []func(t *worker.Task){
-			func(t *worker.Task) { b.accept(failIn(t, 0)) },
-			func(t *worker.Task) { b.accept(release(t, 0)) },
-			func(t *worker.Task) { b.lose(t) },
+		for _, end := range []func(t *task.Task){
+			func(t *task.Task) { b.accept(failIn(t, 0)) },
+			func(t *task.Task) { b.accept(release(t, 0)) },
+			func(t *task.Task) { b.lose(t) },
 		} {
 			end(b.next(prefix))
 			b.wantNoReply(prefix)
@@ -149,7 +149,7 @@ func retriesPushNoReply(b *bundle) {
 func nextGenerationPushesNoReply(b *bundle) {
 	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
 		enqueue(prefix, "")
-		b.accept(fail(b.next(prefix), worker.CodePermanent))
+		b.accept(fail(b.next(prefix), task.CodePermanent))
 		b.wantReply(prefix, "failed", "permanent")
 		b.retry(prefix)
 		b.accept(succeed(b.next(prefix)))
@@ -169,7 +169,7 @@ func resultInTheReply(b *bundle) {
 				b.Errorf("the result is %.60q and %d bytes, want %.60q", got.Result, got.ResultBytes, result)
 			}
 		}
-		for i, result := range []string{`"` + strings.Repeat("x", 65535) + `"`, "\xff\x00", strings.Repeat("\xff", worker.MaxResult)} {
+		for i, result := range []string{`"` + strings.Repeat("x", 65535) + `"`, "\xff\x00", strings.Repeat("\xff", task.MaxResult)} {
 			id := fmt.Sprint(prefix, "-long", i)
 			enqueue(id, "")
 			r := succeed(b.next(id))
@@ -194,7 +194,7 @@ func everyReplyIsJSON(b *bundle) {
 		{"{\"a\":1,\"a\":2}", "json"}, {"true", "json"}, {"\xff", "bytes"}, {"\"\xc3\"", "bytes"},
 	} {
 		id := fmt.Sprint("t", i)
-		b.enqueue(worker.Spec{ID: id, Reply: true})
+		b.enqueue(task.Spec{ID: id, Reply: true})
 		r := succeed(b.next(id))
 		r.Result = []byte(c.result)
 		b.accept(r)
@@ -217,8 +217,8 @@ func everyReplyIsJSON(b *bundle) {
 }
 
 func rejectionIsPushedOnce(b *bundle) {
-	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "full", MaxLen: ptr(1)})
-	b.enqueueAll(worker.Spec{Queue: "full"}, worker.Spec{ID: "holder", Unique: "u"})
+	b.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
+	b.enqueueAll(task.Spec{Queue: "full"}, task.Spec{ID: "holder", Unique: "u"})
 	b.Push(b, `{"kind":"k","id":"a","reply":true,"queue":"full"}`, `{"kind":"k","id":"b","reply":true,"unique":"u"}`,
 		`{"kind":"k","id":"c","reply":true,"priority":1000}`, `{"kind":"k","id":"d","reply":true,"colour":"red"}`)
 	b.admit()
@@ -244,8 +244,8 @@ func admissionClearsAnOldReply(b *bundle) {
 			b.wantReply(prefix, "succeeded", "")
 		}
 	})
-	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "full", MaxLen: ptr(1)})
-	b.enqueueAll(worker.Spec{Queue: "full"})
+	b.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
+	b.enqueueAll(task.Spec{Queue: "full"})
 	b.Push(b, `{"kind":"k","id":"x","reply":true,"queue":"full"}`)
 	b.admit()
 	b.wantReply("x", "rejected", "queue_full")
@@ -259,7 +259,7 @@ func liveDuplicateIsAnswered(b *bundle) {
 	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
 		for i, asked := range []bool{false, true} {
 			id := fmt.Sprint(prefix, i)
-			b.enqueue(worker.Spec{ID: id, Reply: asked})
+			b.enqueue(task.Spec{ID: id, Reply: asked})
 			enqueue(id, "") // while it waits
 			t := b.next(id)
 			enqueue(id, "") // while it runs
@@ -270,7 +270,7 @@ func liveDuplicateIsAnswered(b *bundle) {
 		}
 		// Of the running task the flag says that its end is a plain one.
 		id := prefix + "-running"
-		b.enqueue(worker.Spec{ID: id})
+		b.enqueue(task.Spec{ID: id})
 		t := b.next(id)
 		enqueue(id, "")
 		b.accept(release(t, 0))
@@ -281,14 +281,14 @@ func liveDuplicateIsAnswered(b *bundle) {
 	})
 	b.Push(b, `{"kind":"k","id":"x"}`, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y","reply":true}`, `{"kind":"k","id":"y","reply":true}`)
 	b.admit()
-	b.accept(succeedAll(b.claim(worker.DefaultQueue, 2))...)
+	b.accept(succeedAll(b.claim(task.DefaultQueue, 2))...)
 	b.wantReply("x", "succeeded", "")
 	b.wantReply("y", "succeeded", "")
 }
 
 func keptDuplicateIsAnswered(b *bundle) {
 	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
-		t := b.start(worker.Spec{ID: prefix})
+		t := b.start(task.Spec{ID: prefix})
 		r := succeed(t)
 		r.Result = []byte(`{"kept":true}`)
 		b.accept(r)
@@ -300,7 +300,7 @@ func keptDuplicateIsAnswered(b *bundle) {
 			}
 		}
 		failed := prefix + "-failed"
-		b.accept(fail(b.start(worker.Spec{ID: failed, Reply: true}), worker.CodePermanent))
+		b.accept(fail(b.start(task.Spec{ID: failed, Reply: true}), task.CodePermanent))
 		b.wantReply(failed, "failed", "permanent")
 		enqueue(failed, "")
 		if got := b.wantReply(failed, "failed", "permanent"); got.Error != "it broke" {
@@ -310,7 +310,7 @@ func keptDuplicateIsAnswered(b *bundle) {
 }
 
 func replyNeedsAnID(b *bundle) {
-	if _, err := b.Store.Enqueue(b.ctx, []worker.Spec{{Kind: "k", Reply: true}}); err == nil {
+	if _, err := b.Store.Enqueue(b.ctx, []task.Spec{{Kind: "k", Reply: true}}); err == nil {
 		b.Error("a spec with a reply and without an id is accepted")
 	}
 	b.Push(b, `{"kind":"k","reply":true}`, `{"kind":"k","reply":1,"id":"x"}`, `{"kind":"k","reply":false,"id":"y"}`)
@@ -325,9 +325,9 @@ func replyNeedsAnID(b *bundle) {
 func noReply(b *bundle) {
 	b.Push(b, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y"}`)
 	b.admit()
-	b.enqueue(worker.Spec{ID: "z"})
+	b.enqueue(task.Spec{ID: "z"})
 	var got []string
-	for _, t := range b.claim(worker.DefaultQueue, 9) {
+	for _, t := range b.claim(task.DefaultQueue, 9) {
 		b.accept(succeed(t))
 		if texts, _ := b.Replies(b, t.ID); len(texts) > 0 {
 			got = append(got, t.ID)

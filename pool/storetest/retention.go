@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var retentionRules = []rule{
@@ -16,9 +16,9 @@ var retentionRules = []rule{
 }
 
 func retentionByAgeIsExact(b *bundle) {
-	b.accept(succeed(b.start(worker.Spec{ID: "short", Retain: ptr(20 * time.Millisecond)})))
-	b.accept(fail(b.start(worker.Spec{ID: "long", Retain: ptr(time.Hour)}), worker.CodePermanent))
-	b.accept(fail(b.start(worker.Spec{ID: "forever", Retain: ptr(worker.Forever)}), worker.CodePermanent))
+	b.accept(succeed(b.start(task.Spec{ID: "short", Retain: ptr(20 * time.Millisecond)})))
+	b.accept(fail(b.start(task.Spec{ID: "long", Retain: ptr(time.Hour)}), task.CodePermanent))
+	b.accept(fail(b.start(task.Spec{ID: "forever", Retain: ptr(task.Forever)}), task.CodePermanent))
 	ended := b.get("short").EndedAt
 	if u := b.maintain(); b.Now(b).Before(ended.Add(20*time.Millisecond)) && (u.Next > 20*time.Millisecond || u.Next <= 0) {
 		b.Errorf("maintenance is due in %v", u.Next)
@@ -31,67 +31,67 @@ func retentionByAgeIsExact(b *bundle) {
 		}
 	}
 	b.wantNoTrace("short")
-	b.wantState("long", worker.Failed)
-	b.wantState("forever", worker.Failed)
+	b.wantState("long", task.Failed)
+	b.wantState("forever", task.Failed)
 }
 
 func retentionByCountIsExact(b *bundle) {
 	const batch, over = 1000, 7
-	b.enqueue(worker.Spec{ID: "forever", Retain: ptr(worker.Forever)})
+	b.enqueue(task.Spec{ID: "forever", Retain: ptr(task.Forever)})
 	b.stop("forever")
-	b.enqueue(worker.Spec{ID: "first"})
+	b.enqueue(task.Spec{ID: "first"})
 	b.stop("first")
 	b.passes(time.Millisecond)
-	specs, all := make([]worker.Spec, batch), make([]string, batch)
-	for made := 0; made < worker.RetainNewest; made += batch {
+	specs, all := make([]task.Spec, batch), make([]string, batch)
+	for made := 0; made < task.RetainNewest; made += batch {
 		for i := range specs {
 			all[i] = fmt.Sprint("t", made+i)
-			specs[i] = worker.Spec{ID: all[i], Kind: "k"}
+			specs[i] = task.Spec{ID: all[i], Kind: "k"}
 		}
 		b.enqueueAll(specs...)
 		b.stopAll(all...)
 	}
 	for i := range over - 2 {
-		b.stop(b.enqueue(worker.Spec{ID: fmt.Sprint("last", i)}))
+		b.stop(b.enqueue(task.Spec{ID: fmt.Sprint("last", i)}))
 	}
-	if s := b.stats(); s.Kept[worker.Stopped] != worker.RetainNewest+1 {
-		b.Errorf("%d stopped tasks are kept, want the newest %d and the one kept for ever", s.Kept[worker.Stopped], worker.RetainNewest)
+	if s := b.stats(); s.Kept[task.Stopped] != task.RetainNewest+1 {
+		b.Errorf("%d stopped tasks are kept, want the newest %d and the one kept for ever", s.Kept[task.Stopped], task.RetainNewest)
 	}
 	b.wantNoTrace("first")
-	b.wantState("last0", worker.Stopped)
-	b.wantState("forever", worker.Stopped)
+	b.wantState("last0", task.Stopped)
+	b.wantState("forever", task.Stopped)
 }
 
 func defaultRetention(b *bundle) {
-	b.accept(succeed(b.start(worker.Spec{ID: "plain"})))
+	b.accept(succeed(b.start(task.Spec{ID: "plain"})))
 	b.wantNoTrace("plain")
-	r := succeed(b.start(worker.Spec{ID: "result"}))
+	r := succeed(b.start(task.Spec{ID: "result"}))
 	r.Result = []byte("r")
 	b.accept(r)
-	if u := b.maintain(); u.Next > worker.RetainResult || u.Next < worker.RetainResult-time.Minute {
+	if u := b.maintain(); u.Next > task.RetainResult || u.Next < task.RetainResult-time.Minute {
 		b.Errorf("a result is removed in %v", u.Next)
 	}
 	b.remove("result")
-	b.accept(fail(b.start(worker.Spec{ID: "failed"}), worker.CodePermanent))
-	if u := b.maintain(); u.Next > worker.RetainFailed || u.Next < worker.RetainFailed-time.Minute {
+	b.accept(fail(b.start(task.Spec{ID: "failed"}), task.CodePermanent))
+	if u := b.maintain(); u.Next > task.RetainFailed || u.Next < task.RetainFailed-time.Minute {
 		b.Errorf("a failed task is removed in %v", u.Next)
 	}
 }
 
 func noRetention(b *bundle) {
 	none := ptr(time.Duration(0))
-	b.accept(fail(b.start(worker.Spec{ID: "x1", Retain: none, Unique: "u"}), worker.CodePermanent))
+	b.accept(fail(b.start(task.Spec{ID: "x1", Retain: none, Unique: "u"}), task.CodePermanent))
 	b.wantNoTrace("x1")
-	r := succeed(b.start(worker.Spec{ID: "x2", Retain: none}))
+	r := succeed(b.start(task.Spec{ID: "x2", Retain: none}))
 	r.Result = []byte("r")
 	b.accept(r)
 	b.wantNoTrace("x2")
-	b.enqueue(worker.Spec{ID: "x3", Retain: none, Deadline: time.Hour})
-	if c := b.stop("x3"); !c.Done || c.State != worker.Stopped {
+	b.enqueue(task.Spec{ID: "x3", Retain: none, Deadline: time.Hour})
+	if c := b.stop("x3"); !c.Done || c.State != task.Stopped {
 		b.Errorf("change %+v", c)
 	}
 	b.wantNoTrace("x3")
-	b.enqueue(worker.Spec{ID: "x4", Retain: none, TTL: time.Millisecond})
+	b.enqueue(task.Spec{ID: "x4", Retain: none, TTL: time.Millisecond})
 	b.passes(time.Millisecond)
 	b.maintain()
 	b.wantNoTrace("x4")
@@ -104,9 +104,9 @@ func noRetention(b *bundle) {
 }
 
 func retryLeavesTheRetention(b *bundle) {
-	b.accept(fail(b.start(worker.Spec{ID: "x", Retain: ptr(time.Millisecond)}), worker.CodePermanent))
+	b.accept(fail(b.start(task.Spec{ID: "x", Retain: ptr(time.Millisecond)}), task.CodePermanent))
 	b.retry("x")
 	b.passes(time.Millisecond)
 	b.maintain()
-	b.wantState("x", worker.Waiting)
+	b.wantState("x", task.Waiting)
 }

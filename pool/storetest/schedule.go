@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var scheduleRules = []rule{
@@ -21,9 +21,9 @@ var scheduleRules = []rule{
 }
 
 func scheduledIsNeverEarly(b *bundle) {
-	var specs []worker.Spec
+	var specs []task.Spec
 	for i := range 100 {
-		s := worker.Spec{ID: fmt.Sprint("t", i), Retain: ptr(time.Hour)}
+		s := task.Spec{ID: fmt.Sprint("t", i), Retain: ptr(time.Hour)}
 		if i%2 == 0 {
 			s.Delay = time.Duration(i+1) * 300 * time.Microsecond
 		} else {
@@ -34,7 +34,7 @@ func scheduledIsNeverEarly(b *bundle) {
 	before := b.Now(b)
 	b.enqueueAll(specs...)
 	for started := 0; started < len(specs); {
-		got := b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 100}}})
+		got := b.send(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 100}}})
 		for _, t := range tasks(got) {
 			var at int
 			fmt.Sscanf(t.ID, "t%d", &at)
@@ -54,21 +54,21 @@ func scheduledIsNeverEarly(b *bundle) {
 }
 
 func runAtInThePastMeansAtOnce(b *bundle) {
-	r := b.enqueueAll(worker.Spec{ID: "x", RunAt: time.UnixMilli(1)})[0]
-	if r.State != worker.Waiting {
+	r := b.enqueueAll(task.Spec{ID: "x", RunAt: time.UnixMilli(1)})[0]
+	if r.State != task.Waiting {
 		b.Errorf("receipt %+v", r)
 	}
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "x")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "x")
 }
 
 func claimSaysWhenTheNextIsDue(b *bundle) {
 	next := func() time.Duration {
-		return b.send(worker.Exchange{Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}}).Next
+		return b.send(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}).Next
 	}
 	if d := next(); d != 0 {
 		b.Errorf("nothing is scheduled, next in %v", d)
 	}
-	b.enqueueAll(worker.Spec{Delay: time.Hour}, worker.Spec{Delay: time.Minute, Queue: "q"})
+	b.enqueueAll(task.Spec{Delay: time.Hour}, task.Spec{Delay: time.Minute, Queue: "q"})
 	if d := next(); d <= 50*time.Second || d > time.Minute {
 		b.Errorf("next in %v, want about a minute", d)
 	}
@@ -78,96 +78,96 @@ func claimSaysWhenTheNextIsDue(b *bundle) {
 }
 
 func soonerOneAddedLaterStartsFirst(b *bundle) {
-	b.enqueue(worker.Spec{ID: "late", Delay: time.Hour})
-	b.enqueue(worker.Spec{ID: "soon", Delay: time.Millisecond})
+	b.enqueue(task.Spec{ID: "late", Delay: time.Hour})
+	b.enqueue(task.Spec{ID: "soon", Delay: time.Millisecond})
 	b.passes(time.Millisecond)
-	b.wantIDs(b.claim(worker.DefaultQueue, 2), "soon")
+	b.wantIDs(b.claim(task.DefaultQueue, 2), "soon")
 }
 
 func dueTasksStartByPriority(b *bundle) {
-	b.enqueue(worker.Spec{ID: "low", Delay: time.Millisecond, Priority: -1})
-	b.enqueue(worker.Spec{ID: "waits"})
-	b.enqueue(worker.Spec{ID: "high", Delay: 2 * time.Millisecond, Priority: 1})
+	b.enqueue(task.Spec{ID: "low", Delay: time.Millisecond, Priority: -1})
+	b.enqueue(task.Spec{ID: "waits"})
+	b.enqueue(task.Spec{ID: "high", Delay: 2 * time.Millisecond, Priority: 1})
 	b.passes(2 * time.Millisecond)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "high")
-	b.wantIDs(b.claim(worker.DefaultQueue, 2), "waits", "low")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "high")
+	b.wantIDs(b.claim(task.DefaultQueue, 2), "waits", "low")
 }
 
 func ttlEndsATaskThatNeverStarted(b *bundle) {
 	b.enqueueAll(
-		worker.Spec{ID: "waits", TTL: time.Millisecond},
-		worker.Spec{ID: "scheduled", TTL: time.Millisecond, Delay: time.Hour},
-		worker.Spec{ID: "deadline", Deadline: time.Millisecond},
-		worker.Spec{ID: "stays", TTL: time.Hour},
+		task.Spec{ID: "waits", TTL: time.Millisecond},
+		task.Spec{ID: "scheduled", TTL: time.Millisecond, Delay: time.Hour},
+		task.Spec{ID: "deadline", Deadline: time.Millisecond},
+		task.Spec{ID: "stays", TTL: time.Hour},
 	)
 	b.passes(time.Millisecond)
 	b.maintain()
 	for _, id := range []string{"waits", "scheduled", "deadline"} {
-		b.wantEnd(id, worker.Expired, worker.CodeExpired)
+		b.wantEnd(id, task.Expired, task.CodeExpired)
 		es := b.eventsOf(id)
-		if last := es[len(es)-1]; last.State != worker.Expired || last.Attempt != 0 {
+		if last := es[len(es)-1]; last.State != task.Expired || last.Attempt != 0 {
 			b.Errorf("last event of %s: %+v", id, last)
 		}
 	}
-	b.wantState("stays", worker.Waiting)
+	b.wantState("stays", task.Waiting)
 }
 
 func ttlDoesNotEndATaskThatStarted(b *bundle) {
-	t := b.start(worker.Spec{ID: "x", TTL: patient})
+	t := b.start(task.Spec{ID: "x", TTL: patient})
 	b.accept(release(t, 0))
 	b.passes(patient)
 	b.maintain()
-	b.wantState("x", worker.Waiting)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "x")
+	b.wantState("x", task.Waiting)
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "x")
 }
 
 func deadlineBoundsAllAttempts(b *bundle) {
 	// A retry that would come too late is no retry.
-	t, left := b.startBounded(worker.Spec{ID: "retry", Deadline: time.Minute})
+	t, left := b.startBounded(task.Spec{ID: "retry", Deadline: time.Minute})
 	if left > time.Minute {
 		b.Errorf("the attempt may take %v", left)
 	}
 	b.accept(failIn(t, time.Hour))
-	b.wantEnd("retry", worker.Failed, worker.CodeDeadline)
-	t = b.start(worker.Spec{ID: "release", Deadline: time.Minute})
+	b.wantEnd("retry", task.Failed, task.CodeDeadline)
+	t = b.start(task.Spec{ID: "release", Deadline: time.Minute})
 	b.accept(release(t, time.Hour))
-	b.wantEnd("release", worker.Failed, worker.CodeDeadline)
+	b.wantEnd("release", task.Failed, task.CodeDeadline)
 	// One that waits for its next attempt ends when it passes.
-	t = b.start(worker.Spec{ID: "waits", Deadline: patient})
+	t = b.start(task.Spec{ID: "waits", Deadline: patient})
 	b.accept(release(t, 0))
 	b.passes(patient)
 	b.maintain()
-	b.wantEnd("waits", worker.Failed, worker.CodeDeadline)
+	b.wantEnd("waits", task.Failed, task.CodeDeadline)
 	// A running one is not taken away before its lease ends.
-	t = b.start(worker.Spec{ID: "runs", Deadline: patient})
+	t = b.start(task.Spec{ID: "runs", Deadline: patient})
 	b.passes(patient)
 	b.maintain()
-	b.wantState("runs", worker.Running)
-	b.accept(fail(t, worker.CodeTimeout))
-	b.wantEnd("runs", worker.Failed, worker.CodeDeadline)
+	b.wantState("runs", task.Running)
+	b.accept(fail(t, task.CodeTimeout))
+	b.wantEnd("runs", task.Failed, task.CodeDeadline)
 }
 
 func claimNeverStartsATaskThatIsTooLate(b *bundle) {
-	b.enqueueAll(worker.Spec{ID: "late", TTL: time.Millisecond}, worker.Spec{ID: "fine"})
+	b.enqueueAll(task.Spec{ID: "late", TTL: time.Millisecond}, task.Spec{ID: "fine"})
 	b.passes(time.Millisecond)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "fine")
-	b.wantEnd("late", worker.Expired, worker.CodeExpired)
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "fine")
+	b.wantEnd("late", task.Expired, task.CodeExpired)
 }
 
 func expiryOfAGroupsHeadLetsTheNextForward(b *bundle) {
-	b.limit(worker.GroupScope, "g", 1)
+	b.limit(task.GroupScope, "g", 1)
 	for range 3 {
-		b.enqueue(worker.Spec{Group: "g", TTL: time.Millisecond})
+		b.enqueue(task.Spec{Group: "g", TTL: time.Millisecond})
 	}
-	b.enqueue(worker.Spec{ID: "last", Group: "g"})
+	b.enqueue(task.Spec{ID: "last", Group: "g"})
 	b.passes(time.Millisecond)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "last")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "last")
 
-	t := b.enqueue(worker.Spec{Group: "h", TTL: time.Millisecond})
-	b.limit(worker.GroupScope, "h", 1)
-	b.enqueue(worker.Spec{ID: "next", Group: "h"})
+	t := b.enqueue(task.Spec{Group: "h", TTL: time.Millisecond})
+	b.limit(task.GroupScope, "h", 1)
+	b.enqueue(task.Spec{ID: "next", Group: "h"})
 	b.passes(time.Millisecond)
 	b.maintain()
-	b.wantEnd(t, worker.Expired, worker.CodeExpired)
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "next")
+	b.wantEnd(t, task.Expired, task.CodeExpired)
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "next")
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var settingRules = []rule{
@@ -37,25 +37,25 @@ func forgottenQueue(b *bundle) {
 			b.Errorf("forget %s: %v, want %v", queue, err, want)
 		}
 	}
-	b.configure(worker.Setting{Scope: worker.QueueScope, Name: "q", Limit: ptr(1), MaxLen: ptr(1), Pause: ptr(true)})
-	b.limit(worker.GroupScope, "g", 1)
-	t := b.start(worker.Spec{Queue: "runs", Group: "g"})
-	b.enqueue(worker.Spec{Queue: "held", Group: "g"})
-	ended := b.enqueue(worker.Spec{Queue: "ended"})
+	b.configure(task.Setting{Scope: task.QueueScope, Name: "q", Limit: ptr(1), MaxLen: ptr(1), Pause: ptr(true)})
+	b.limit(task.GroupScope, "g", 1)
+	t := b.start(task.Spec{Queue: "runs", Group: "g"})
+	b.enqueue(task.Spec{Queue: "held", Group: "g"})
+	ended := b.enqueue(task.Spec{Queue: "ended"})
 	b.stop(ended)
-	due := b.enqueue(worker.Spec{Queue: "due", Delay: time.Hour})
-	b.join(worker.Registration{Replica: "server", Queues: map[string]worker.QueueConfig{"served": {Workers: 1, Limit: 5}}})
+	due := b.enqueue(task.Spec{Queue: "due", Delay: time.Hour})
+	b.join(task.Registration{Replica: "server", Queues: map[string]task.QueueConfig{"served": {Workers: 1, Limit: 5}}})
 
-	forget("nosuch", worker.ErrNoQueue)
+	forget("nosuch", task.ErrNoQueue)
 	b.Push(b, `{"kind":"k","id":"pushed","queue":"q"}`)
-	forget("q", worker.ErrQueueInUse) // its limit and pause apply to that entry
+	forget("q", task.ErrQueueInUse) // its limit and pause apply to that entry
 	b.admit()
 	b.stop("pushed")
 	for _, queue := range []string{"runs", "held", "due", "served"} {
-		forget(queue, worker.ErrQueueInUse)
+		forget(queue, task.ErrQueueInUse)
 	}
 	forget("q", nil)
-	forget("q", worker.ErrNoQueue)
+	forget("q", task.ErrNoQueue)
 	forget("ended", nil)
 	b.stop(due)
 	forget("due", nil)
@@ -64,9 +64,9 @@ func forgottenQueue(b *bundle) {
 	b.ok(b.Store.Leave(b.ctx, "server"))
 	forget("served", nil)
 	// Its next renewal may put it on the list again, without setting its limit again.
-	b.join(worker.Registration{Replica: "silent", Lease: time.Millisecond, Queues: map[string]worker.QueueConfig{"asleep": {Workers: 1, Limit: 1}}})
+	b.join(task.Registration{Replica: "silent", Lease: time.Millisecond, Queues: map[string]task.QueueConfig{"asleep": {Workers: 1, Limit: 1}}})
 	b.passes(5 * time.Millisecond)
-	forget("asleep", worker.ErrQueueInUse)
+	forget("asleep", task.ErrQueueInUse)
 	b.ok(b.Store.Leave(b.ctx, "silent"))
 	forget("asleep", nil)
 	if got := names(); !cmp.Equal(got, []string{"held"}) {
@@ -76,11 +76,11 @@ func forgottenQueue(b *bundle) {
 	b.retry(ended)
 	b.wantIDs(b.claim("ended", 2), ended)
 	// Two more than the cap allows, and both start: the settings are gone.
-	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"})
+	b.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"})
 	if n := len(b.claim("q", 2)); n != 2 {
 		b.Errorf("%d tasks start in a forgotten queue that had a limit and a pause", n)
 	}
-	b.join(worker.Registration{Replica: "server", Queues: map[string]worker.QueueConfig{"served": {Workers: 1, Limit: 5}}})
+	b.join(task.Registration{Replica: "server", Queues: map[string]task.QueueConfig{"served": {Workers: 1, Limit: 5}}})
 	for _, q := range b.stats().Queues {
 		if want := map[string]int{"served": 5}[q.Name]; q.Limit != want {
 			b.Errorf("the limit of %s is %d, want %d", q.Name, q.Limit, want)
@@ -88,7 +88,7 @@ func forgottenQueue(b *bundle) {
 	}
 }
 
-func (b *bundle) join(r worker.Registration) []string {
+func (b *bundle) join(r task.Registration) []string {
 	b.Helper()
 	if r.Lease == 0 {
 		r.Lease = lease
@@ -102,9 +102,9 @@ func (b *bundle) join(r worker.Registration) []string {
 	return warnings
 }
 
-func configured(replica string, limit int) worker.Registration {
-	return worker.Registration{Replica: replica, Queues: map[string]worker.QueueConfig{"q": {Workers: 1, Limit: limit, MaxLen: 100}},
-		Limits: worker.Limits{Pool: 50, DefaultGroup: 5, Groups: map[string]int{"g": limit}}}
+func configured(replica string, limit int) task.Registration {
+	return task.Registration{Replica: replica, Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: limit, MaxLen: 100}},
+		Limit: 50, Groups: task.Groups{DefaultLimit: 5, Limits: map[string]int{"g": limit}}}
 }
 
 func newestConfigurationWins(b *bundle) {
@@ -118,7 +118,7 @@ func newestConfigurationWins(b *bundle) {
 	if text := strings.Join(w, "\n"); len(w) != 2 || !strings.Contains(text, "limit:queue:q was 2") || !strings.Contains(text, "limit:group:g was 2") {
 		b.Errorf("warnings of another one: %v", w)
 	}
-	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"})
+	b.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"})
 	if n := len(b.claim("q", 9)); n != 3 {
 		b.Errorf("%d started, want the newest limit", n)
 	}
@@ -127,7 +127,7 @@ func newestConfigurationWins(b *bundle) {
 		b.Errorf("stats: %+v, pool limit %d", q, s.Limit)
 	}
 	// What a replica does not configure it leaves alone.
-	b.join(worker.Registration{Replica: "d", Queues: map[string]worker.QueueConfig{"q": {Workers: 1}}})
+	b.join(task.Registration{Replica: "d", Queues: map[string]task.QueueConfig{"q": {Workers: 1}}})
 	if q := b.stats().Queues[0]; q.Limit != 3 {
 		b.Errorf("stats: %+v", q)
 	}
@@ -135,8 +135,8 @@ func newestConfigurationWins(b *bundle) {
 
 func liveSettingHolds(b *bundle) {
 	b.join(configured("a", 2))
-	b.limit(worker.QueueScope, "q", 7)
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.limit(task.QueueScope, "q", 7)
+	b.enqueue(task.Spec{Queue: "q"})
 	b.join(configured("b", 2))
 	if q := b.stats().Queues[0]; q.Limit != 7 {
 		b.Errorf("a replica with the same configuration reset the live limit: %+v", q)
@@ -148,16 +148,16 @@ func liveSettingHolds(b *bundle) {
 }
 
 func raisedDefaultOfAConfiguration(b *bundle) {
-	b.join(worker.Registration{Replica: "a", Limits: worker.Limits{DefaultGroup: 1}})
+	b.join(task.Registration{Replica: "a", Groups: task.Groups{DefaultLimit: 1}})
 	for range 4 {
-		b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+		b.enqueue(task.Spec{Queue: "q", Group: "g"})
 	}
 	if n := len(b.claim("q", 9)); n != 1 {
 		b.Errorf("%d started", n)
 	}
 	b.serve("w", "q")
 	b.sleep("w")
-	b.join(worker.Registration{Replica: "b", Limits: worker.Limits{DefaultGroup: 3}})
+	b.join(task.Registration{Replica: "b", Groups: task.Groups{DefaultLimit: 3}})
 	b.wantSignals("default raised", "w q:q")
 	if n := len(b.claim("q", 9)); n != 2 {
 		b.Errorf("%d more started, want 2", n)
@@ -166,10 +166,10 @@ func raisedDefaultOfAConfiguration(b *bundle) {
 
 func replicaDescribesItself(b *bundle) {
 	before := b.Now(b)
-	b.join(worker.Registration{Replica: "r", Host: "host", PID: 7, Version: "v1", Kinds: map[string]worker.Policy{"b": {}, "a": {}},
-		Queues: map[string]worker.QueueConfig{"p": {Workers: 2}, "q": {Workers: 3}}})
-	t := b.start(worker.Spec{})
-	b.heartbeat(worker.Renewal{Stuck: 2, Held: held(t)})
+	b.join(task.Registration{Replica: "r", Host: "host", PID: 7, Version: "v1", Kinds: map[string]task.Policy{"b": {}, "a": {}},
+		Queues: map[string]task.QueueConfig{"p": {Workers: 2}, "q": {Workers: 3}}})
+	t := b.start(task.Spec{})
+	b.heartbeat(task.Renewal{Stuck: 2, Held: held(t)})
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if len(rs) != 1 {
@@ -185,7 +185,7 @@ func replicaDescribesItself(b *bundle) {
 	if r.StartedAt.Before(before) || r.SeenAt.Before(r.StartedAt) {
 		b.Errorf("started %v, seen %v", r.StartedAt, r.SeenAt)
 	}
-	b.join(worker.Registration{Replica: "r", Up: time.Hour}) // again
+	b.join(task.Registration{Replica: "r", Up: time.Hour}) // again
 	rs, err = b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if up := rs[0].SeenAt.Sub(rs[0].StartedAt); up != time.Hour {
@@ -194,8 +194,8 @@ func replicaDescribesItself(b *bundle) {
 }
 
 func deadReplica(b *bundle) {
-	b.join(worker.Registration{Replica: "dead", Lease: time.Millisecond})
-	b.join(worker.Registration{Replica: "alive"})
+	b.join(task.Registration{Replica: "dead", Lease: time.Millisecond})
+	b.join(task.Registration{Replica: "alive"})
 	b.passes(time.Millisecond)
 	b.maintain()
 	rs, err := b.Store.Replicas(b.ctx)
@@ -211,23 +211,23 @@ func deadReplica(b *bundle) {
 // A process that was stopped for longer than its lease is off the list: it may
 // not claim before it has published its configuration again.
 func pausedReplicaHasToJoinAgain(b *bundle) {
-	r := worker.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]worker.Policy{"k": {}}}
+	r := task.Registration{Replica: "r", Host: "host", Lease: time.Millisecond, Kinds: map[string]task.Policy{"k": {}}}
 	b.join(r)
 	b.passes(time.Millisecond)
 	b.maintain()
-	b.enqueue(worker.Spec{ID: "x"})
-	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease}); !errors.Is(err, worker.ErrNotJoined) {
+	b.enqueue(task.Spec{ID: "x"})
+	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "r", Lease: lease}); !errors.Is(err, task.ErrNotJoined) {
 		b.Errorf("renew: %v", err)
 	}
-	x := worker.Exchange{Replica: "r", Lane: 1, Call: 1, Lease: lease, Grace: grace, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}}
-	if got, err := b.Store.Exchange(b.ctx, x); !errors.Is(err, worker.ErrNotJoined) || len(got.Claimed) != 0 {
+	x := task.Exchange{Replica: "r", Lane: 1, Call: 1, Lease: lease, Grace: grace, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}
+	if got, err := b.Store.Exchange(b.ctx, x); !errors.Is(err, task.ErrNotJoined) || len(got.Claimed) != 0 {
 		b.Errorf("claim: %+v, %v", got, err)
 	}
-	b.wantState("x", worker.Waiting)
+	b.wantState("x", task.Waiting)
 	r.Lease = lease
 	b.join(r)
 	b.calls[lane{"r", 1}] = 1
-	b.wantIDs(b.claim(worker.DefaultQueue, 1), "x")
+	b.wantIDs(b.claim(task.DefaultQueue, 1), "x")
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
 	if len(rs) != 1 || rs[0].Host != "host" || len(rs[0].Kinds) != 1 {
@@ -236,29 +236,29 @@ func pausedReplicaHasToJoinAgain(b *bundle) {
 }
 
 func unknownReplicaReports(b *bundle) {
-	ts := b.startAll(2, worker.Spec{ID: "t"})
-	b.enqueue(worker.Spec{ID: "x"})
+	ts := b.startAll(2, task.Spec{ID: "t"})
+	b.enqueue(task.Spec{ID: "x"})
 	b.ok(b.Store.Leave(b.ctx, "r"))
-	got, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(ts...)})
-	if !errors.Is(err, worker.ErrNotJoined) || !slices.Equal(got.Verdicts, []worker.Verdict{worker.Kept}) {
+	got, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(ts...)})
+	if !errors.Is(err, task.ErrNotJoined) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
 		b.Errorf("renewal: %+v, %v", got, err)
 	}
-	x := worker.Exchange{Replica: "r", Lane: 1, Call: 9, Lease: lease, Grace: grace,
-		Reports: []worker.Report{succeed(ts[0])}, Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 1}}}
+	x := task.Exchange{Replica: "r", Lane: 1, Call: 9, Lease: lease, Grace: grace,
+		Reports: []task.Report{succeed(ts[0])}, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}
 	answered, err := b.Store.Exchange(b.ctx, x)
-	if !errors.Is(err, worker.ErrNotJoined) || len(answered.Claimed) != 0 || !slices.Equal(answered.Verdicts, []worker.Verdict{worker.Accepted}) {
+	if !errors.Is(err, task.ErrNotJoined) || len(answered.Claimed) != 0 || !slices.Equal(answered.Verdicts, []task.Verdict{task.Accepted}) {
 		b.Errorf("exchange: %+v, %v", answered, err)
 	}
 	b.wantNoTrace("t0")
-	b.wantState("t1", worker.Running)
-	b.wantState("x", worker.Waiting)
+	b.wantState("t1", task.Running)
+	b.wantState("x", task.Waiting)
 	if rs, err := b.Store.Replicas(b.ctx); err != nil || len(rs) != 0 {
 		b.Errorf("replicas %+v, %v: neither call may put it back on the list", rs, err)
 	}
 }
 
 func leavingReplicaIsGone(b *bundle) {
-	b.join(worker.Registration{Replica: "r"})
+	b.join(task.Registration{Replica: "r"})
 	b.ok(b.Store.Ring(b.ctx, "r"))
 	b.ok(b.Store.Leave(b.ctx, "r"))
 	b.ok(b.Store.Leave(b.ctx, "r"))
@@ -270,7 +270,7 @@ func leavingReplicaIsGone(b *bundle) {
 }
 
 func unknownScope(b *bundle) {
-	if err := b.Store.Configure(b.ctx, worker.Setting{Scope: "world", Limit: ptr(1)}); err == nil {
+	if err := b.Store.Configure(b.ctx, task.Setting{Scope: "world", Limit: ptr(1)}); err == nil {
 		b.Error("no error")
 	}
 }

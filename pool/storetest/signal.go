@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var signalRules = []rule{
@@ -22,7 +22,7 @@ var signalRules = []rule{
 	{"DrainReachesTheReplicaByEveryWay", drainReachesTheReplica},
 }
 
-func (b *bundle) listen(replica string) worker.Signal {
+func (b *bundle) listen(replica string) task.Signal {
 	b.Helper()
 	s, err := b.Store.Listen(b.ctx, replica, time.Second)
 	b.ok(err)
@@ -39,7 +39,7 @@ func wakeUpReachesOne(b *bundle) {
 	defer cancel()
 	type heard struct {
 		replica string
-		worker.Signal
+		task.Signal
 	}
 	got := make(chan heard, len(replicas))
 	var wg sync.WaitGroup
@@ -53,13 +53,13 @@ func wakeUpReachesOne(b *bundle) {
 	}
 	seen := map[string]bool{}
 	for range 2 { // the second wakes another
-		b.enqueue(worker.Spec{Queue: "q"})
+		b.enqueue(task.Spec{Queue: "q"})
 		h := <-got
 		if h.Queue != "q" || h.Bell || h.Drain || seen[h.replica] {
 			b.Errorf("signal %+v, before %v", h, seen)
 		}
 		seen[h.replica] = true
-		b.claimAs(worker.Exchange{Replica: h.replica}, "q", 1)
+		b.claimAs(task.Exchange{Replica: h.replica}, "q", 1)
 	}
 	cancel()
 	wg.Wait()
@@ -73,7 +73,7 @@ func ringWakesTheReplica(b *bundle) {
 	if s := b.listen("r"); !s.Bell {
 		b.Errorf("signal %+v", s)
 	}
-	done := make(chan worker.Signal)
+	done := make(chan task.Signal)
 	go func() {
 		s, err := b.Store.Listen(b.ctx, "r", 20*time.Second)
 		if err != nil {
@@ -90,17 +90,17 @@ func ringWakesTheReplica(b *bundle) {
 
 func listenReturnsEverySignal(b *bundle) {
 	b.serve("r", "q")
-	t := b.start(worker.Spec{Queue: "q"})
+	t := b.start(task.Spec{Queue: "q"})
 	b.sleep("r")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.stop(t.ID)
 	b.ok(b.Store.Ring(b.ctx, "r"))
 	_, err := b.Store.Drain(b.ctx, "r")
 	b.ok(err)
-	var all worker.Signal
+	var all task.Signal
 	for range 6 {
 		s := b.listen("r")
-		if s == (worker.Signal{}) {
+		if s == (task.Signal{}) {
 			break
 		}
 		all.Bell, all.Drain = all.Bell || s.Bell, all.Drain || s.Drain
@@ -108,7 +108,7 @@ func listenReturnsEverySignal(b *bundle) {
 			all.Queue = s.Queue
 		}
 	}
-	if d := cmp.Diff(worker.Signal{Bell: true, Drain: true, Queue: "q"}, all); d != "" {
+	if d := cmp.Diff(task.Signal{Bell: true, Drain: true, Queue: "q"}, all); d != "" {
 		b.Error("signals (-want +got):\n", d)
 	}
 }
@@ -127,13 +127,13 @@ func listenEndsWithItsContext(b *bundle) {
 }
 
 func listenEndsAfterItsWait(b *bundle) {
-	if s := b.listen("r"); s != (worker.Signal{}) {
+	if s := b.listen("r"); s != (task.Signal{}) {
 		b.Errorf("signal %+v", s)
 	}
 }
 
 func signalsDoNotPileUp(b *bundle) {
-	ts := b.startAll(20, worker.Spec{ID: "t"})
+	ts := b.startAll(20, task.Spec{ID: "t"})
 	for _, t := range ts {
 		b.ok(b.Store.Ring(b.ctx, "r"))
 		b.stop(t.ID)
@@ -147,7 +147,7 @@ func signalsDoNotPileUp(b *bundle) {
 }
 
 func drainReachesTheReplica(b *bundle) {
-	t := b.start(worker.Spec{ID: "x"})
+	t := b.start(task.Spec{ID: "x"})
 	b.present("other")
 	b.ok(b.Store.Ring(b.ctx, "r")) // a pending signal does not hide the request
 	asked, err := b.Peer.Drain(b.ctx, "r", "none")
@@ -163,15 +163,15 @@ func drainReachesTheReplica(b *bundle) {
 		b.Error("the doorbell does not say that the replica is to drain")
 	}
 	for range 2 {
-		got, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(t)})
-		if !errors.Is(err, worker.ErrDrain) || !slices.Equal(got.Verdicts, []worker.Verdict{worker.Kept}) {
+		got, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(t)})
+		if !errors.Is(err, task.ErrDrain) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
 			b.Errorf("renewal: %v, %v", got, err)
 		}
-		if !b.send(worker.Exchange{}).Drain || !b.send(worker.Exchange{Lane: 2}).Drain {
+		if !b.send(task.Exchange{}).Drain || !b.send(task.Exchange{Lane: 2}).Drain {
 			b.Error("the exchange does not say that the replica is to drain")
 		}
 	}
-	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "other", Lease: lease}); err != nil || b.send(worker.Exchange{Replica: "other"}).Drain {
+	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "other", Lease: lease}); err != nil || b.send(task.Exchange{Replica: "other"}).Drain {
 		b.Errorf("another replica is asked to drain: %v", err)
 	}
 	replicas, err := b.Store.Replicas(b.ctx)
@@ -181,7 +181,7 @@ func drainReachesTheReplica(b *bundle) {
 			b.Errorf("replica %+v", r)
 		}
 	}
-	if _, err := b.Store.Renew(b.ctx, worker.Renewal{Replica: "other", Lease: lease, Draining: true}); err != nil {
+	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "other", Lease: lease, Draining: true}); err != nil {
 		b.Errorf("the renewal of a replica that drains by itself: %v", err)
 	}
 	replicas, err = b.Store.Replicas(b.ctx)

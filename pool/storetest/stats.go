@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var statsRules = []rule{
@@ -19,7 +19,7 @@ var statsRules = []rule{
 }
 
 func ratesCount(b *bundle) {
-	specs := make([]worker.Spec, 30)
+	specs := make([]task.Spec, 30)
 	for i := range specs {
 		specs[i].Queue = []string{"q", "q", "p"}[i%3]
 	}
@@ -29,11 +29,11 @@ func ratesCount(b *bundle) {
 	for _, t := range b.claim("q", 8) {
 		b.accept(succeed(t))
 	}
-	b.stop(b.enqueue(worker.Spec{Queue: "p", Delay: time.Hour}))
-	b.accept(fail(b.claim("p", 1)[0], worker.CodePermanent))
+	b.stop(b.enqueue(task.Spec{Queue: "p", Delay: time.Hour}))
+	b.accept(fail(b.claim("p", 1)[0], task.CodePermanent))
 	rates, err := b.Store.Rates(b.ctx, time.Minute)
 	b.ok(err)
-	for queue, want := range map[string]worker.QueueRate{"q": {In: 20, Out: 8}, "p": {In: 11, Out: 2}, "i": {In: 1}, "none": {}} {
+	for queue, want := range map[string]task.QueueRate{"q": {In: 20, Out: 8}, "p": {In: 11, Out: 2}, "i": {In: 1}, "none": {}} {
 		// The begun step counts too, so the time is somewhat longer than a minute.
 		got := rates[queue]
 		for _, r := range [][2]float64{{got.In, want.In}, {got.Out, want.Out}} {
@@ -45,26 +45,26 @@ func ratesCount(b *bundle) {
 }
 
 func statsCountEveryState(b *bundle) {
-	b.limit(worker.GroupScope, "g", 1)
-	b.enqueueAll(worker.Spec{Queue: "q", Group: "g"}, worker.Spec{Queue: "q", Group: "g"}, worker.Spec{Queue: "q"},
-		worker.Spec{Queue: "q", Delay: time.Hour}, worker.Spec{Queue: "p"})
+	b.limit(task.GroupScope, "g", 1)
+	b.enqueueAll(task.Spec{Queue: "q", Group: "g"}, task.Spec{Queue: "q", Group: "g"}, task.Spec{Queue: "q"},
+		task.Spec{Queue: "q", Delay: time.Hour}, task.Spec{Queue: "p"})
 	b.claim("q", 1)
 	b.accept(succeed(b.claim("p", 1)[0]))
-	b.stop(b.enqueue(worker.Spec{Queue: "p"}))
-	b.enqueue(worker.Spec{Queue: "held", Group: "g"})
+	b.stop(b.enqueue(task.Spec{Queue: "p"}))
+	b.enqueue(task.Spec{Queue: "held", Group: "g"})
 	s := b.stats()
-	want := []worker.QueueInfo{{Name: "held", Waiting: 1, GroupsFull: true}, {Name: "p"}, {Name: "q", Waiting: 2, Running: 1}}
+	want := []task.QueueInfo{{Name: "held", Waiting: 1, GroupsFull: true}, {Name: "p"}, {Name: "q", Waiting: 2, Running: 1}}
 	if d := cmp.Diff(want, s.Queues); d != "" {
 		b.Error("queues (-want +got):\n", d)
 	}
-	if s.Scheduled != 1 || s.Waiting != 3 || s.Running != 1 || s.Enqueued != 7 || s.Ended[worker.Succeeded] != 1 ||
-		s.Ended[worker.Stopped] != 1 || s.Kept[worker.Stopped] != 1 || s.Kept[worker.Succeeded] != 0 || s.Events == 0 {
+	if s.Scheduled != 1 || s.Waiting != 3 || s.Running != 1 || s.Enqueued != 7 || s.Ended[task.Succeeded] != 1 ||
+		s.Ended[task.Stopped] != 1 || s.Kept[task.Stopped] != 1 || s.Kept[task.Succeeded] != 0 || s.Events == 0 {
 		b.Errorf("stats %+v", s)
 	}
 }
 
 func countsAddUp(b *bundle) {
-	b.limit(worker.GroupsScope, "", 2)
+	b.limit(task.GroupsScope, "", 2)
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 3 {
@@ -73,21 +73,21 @@ func countsAddUp(b *bundle) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(i), 1))
 			for call := int64(1); call < 25; call++ {
-				specs := make([]worker.Spec, rng.IntN(8))
+				specs := make([]task.Spec, rng.IntN(8))
 				for i := range specs {
-					specs[i] = worker.Spec{Kind: "k", Group: []string{"", "g", "h"}[rng.IntN(3)], Delay: time.Duration(rng.IntN(2)) * time.Millisecond,
+					specs[i] = task.Spec{Kind: "k", Group: []string{"", "g", "h"}[rng.IntN(3)], Delay: time.Duration(rng.IntN(2)) * time.Millisecond,
 						MaxAttempts: 1 + rng.IntN(2), TTL: time.Duration(1+rng.IntN(20)) * time.Millisecond}
 				}
 				if _, err := b.Store.Enqueue(b.ctx, specs); err != nil {
 					b.Error(err)
 				}
-				got, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 1, Call: call, Lease: 10 * time.Millisecond, Grace: grace,
-					Claims: []worker.Claim{{Queue: worker.DefaultQueue, N: 6}}})
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1, Call: call, Lease: 10 * time.Millisecond, Grace: grace,
+					Claims: []task.Claim{{Queue: task.DefaultQueue, N: 6}}})
 				if err != nil {
 					b.Error(err)
 					return
 				}
-				var reports []worker.Report
+				var reports []task.Report
 				for _, t := range tasks(got) {
 					switch rng.IntN(5) {
 					case 0:
@@ -101,10 +101,10 @@ func countsAddUp(b *bundle) {
 						if err != nil || len(cs) != 1 {
 							b.Error(cs, err)
 						}
-						reports = append(reports, fail(t, worker.CodeStopped))
+						reports = append(reports, fail(t, task.CodeStopped))
 					} // and some are lost
 				}
-				if _, err := b.Store.Exchange(b.ctx, worker.Exchange{Replica: replica, Lane: 2, Call: call, Lease: lease, Grace: grace, Reports: reports}); err != nil {
+				if _, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 2, Call: call, Lease: lease, Grace: grace, Reports: reports}); err != nil {
 					b.Error(err)
 				}
 				if _, err := b.Store.Maintain(b.ctx, "keeper"); err != nil {
@@ -141,8 +141,8 @@ func countsAddUp(b *bundle) {
 
 func waitingSince(b *bundle) {
 	begin := b.Now(b)
-	first := b.enqueue(worker.Spec{Queue: "q", Priority: -128})
-	b.enqueueAll(worker.Spec{Queue: "q", Priority: 127}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "p", Delay: time.Hour})
+	first := b.enqueue(task.Spec{Queue: "q", Priority: -128})
+	b.enqueueAll(task.Spec{Queue: "q", Priority: 127}, task.Spec{Queue: "q"}, task.Spec{Queue: "p", Delay: time.Hour})
 	since, now, err := b.Store.WaitingSince(b.ctx, "p", "q", "none")
 	b.ok(err)
 	created := func(id string) time.Time {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 var stepRules = []rule{
@@ -21,10 +21,10 @@ const (
 )
 
 // stepSpec is one of many tasks, each with another mix of features.
-func stepSpec(i int) worker.Spec {
-	s := worker.Spec{
+func stepSpec(i int) task.Spec {
+	s := task.Spec{
 		ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%stepKinds), Queue: fmt.Sprint("q", i%stepQueues), Priority: int8(i%3 - 1),
-		Payload: []byte(fmt.Sprint("payload\x00\n", i)), MaxAttempts: 1 + i%3, Backoff: worker.Backoff{Fixed: true, Base: time.Hour},
+		Payload: []byte(fmt.Sprint("payload\x00\n", i)), MaxAttempts: 1 + i%3, Backoff: task.Backoff{Fixed: true, Base: time.Hour},
 	}
 	has := func(n int) bool { return i/stepQueues%n == n-1 }
 	if has(2) {
@@ -43,10 +43,10 @@ func stepSpec(i int) worker.Spec {
 		s.TTL = time.Hour
 	}
 	if has(7) {
-		s.Retain = ptr([]time.Duration{0, time.Hour, worker.Forever}[i%3])
+		s.Retain = ptr([]time.Duration{0, time.Hour, task.Forever}[i%3])
 	}
 	if has(8) {
-		s.Timeout = []time.Duration{time.Minute, worker.Forever}[i%2]
+		s.Timeout = []time.Duration{time.Minute, task.Forever}[i%2]
 	}
 	if has(9) {
 		s.Reply = true
@@ -55,7 +55,7 @@ func stepSpec(i int) worker.Spec {
 }
 
 // stepReport is one of many reports, in turn of every kind.
-func stepReport(i int, t *worker.Task) worker.Report {
+func stepReport(i int, t *task.Task) task.Report {
 	switch i % 12 {
 	case 0:
 		r := succeed(t)
@@ -63,14 +63,14 @@ func stepReport(i int, t *worker.Task) worker.Report {
 		return r
 	case 1:
 		r := succeed(t)
-		r.Result = make([]byte, worker.MaxEventResult+i)
+		r.Result = make([]byte, task.MaxEventResult+i)
 		return r
 	case 2:
 		return failIn(t, 0)
 	case 3:
-		return fail(t, worker.CodeTimeout)
+		return fail(t, task.CodeTimeout)
 	case 4:
-		r := fail(t, worker.CodePermanent)
+		r := fail(t, task.CodePermanent)
 		r.Error, r.Log = fmt.Sprint("error ", i), "log"
 		return r
 	case 5:
@@ -88,8 +88,8 @@ func stepReport(i int, t *worker.Task) worker.Report {
 // steps lets many tasks live, each step with so many of them.
 type steps struct {
 	*bundle
-	at   int                     // tasks of a step
-	held map[string]*worker.Task // as last claimed; some have ended
+	at   int                   // tasks of a step
+	held map[string]*task.Task // as last claimed; some have ended
 }
 
 func (s *steps) each(n int, f func(first, last int)) {
@@ -99,7 +99,7 @@ func (s *steps) each(n int, f func(first, last int)) {
 }
 
 func (s *steps) enqueueThem() {
-	specs := make([]worker.Spec, stepTasks)
+	specs := make([]task.Spec, stepTasks)
 	for i := range specs {
 		specs[i] = stepSpec(i)
 	}
@@ -109,30 +109,30 @@ func (s *steps) enqueueThem() {
 // claimThem claims everything, the queues in the same order in either case.
 func (s *steps) claimThem() {
 	if s.held == nil {
-		s.held = map[string]*worker.Task{}
+		s.held = map[string]*task.Task{}
 	}
-	take := func(got worker.Exchanged) int {
+	take := func(got task.Exchanged) int {
 		for _, t := range tasks(got) {
 			s.held[t.ID] = t
 		}
 		return len(tasks(got))
 	}
 	if s.at > 1 {
-		x := worker.Exchange{}
+		x := task.Exchange{}
 		for q := range stepQueues {
-			x.Claims = append(x.Claims, worker.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / stepQueues})
+			x.Claims = append(x.Claims, task.Claim{Queue: fmt.Sprint("q", q), N: stepTasks / stepQueues})
 		}
 		take(s.send(x))
 		return
 	}
 	for q := range stepQueues {
-		for take(s.send(worker.Exchange{Claims: []worker.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
+		for take(s.send(task.Exchange{Claims: []task.Claim{{Queue: fmt.Sprint("q", q), N: 1}}})) > 0 {
 		}
 	}
 }
 
-func (s *steps) reportThem(report func(i int, t *worker.Task) worker.Report) (verdicts []worker.Verdict) {
-	var reports []worker.Report
+func (s *steps) reportThem(report func(i int, t *task.Task) task.Report) (verdicts []task.Verdict) {
+	var reports []task.Report
 	for i := range stepTasks {
 		if t := s.held[fmt.Sprint("t", i)]; t != nil {
 			reports = append(reports, report(i, t))
@@ -152,17 +152,17 @@ func (s *steps) change(f func(ids []string)) {
 
 // outcome is everything that can be read of the tasks, without times and fences.
 type outcome struct {
-	Verdicts []worker.Verdict
-	Tasks    map[string]*worker.Task
-	Events   map[string][]worker.Event
+	Verdicts []task.Verdict
+	Tasks    map[string]*task.Task
+	Events   map[string][]task.Event
 	History  map[string]int
 	Replies  map[string]int
-	Stats    worker.Stats
-	Groups   []worker.GroupInfo
+	Stats    task.Stats
+	Groups   []task.GroupInfo
 }
 
-func (s *steps) outcome(verdicts []worker.Verdict) outcome {
-	o := outcome{Verdicts: verdicts, Tasks: map[string]*worker.Task{}, Events: map[string][]worker.Event{}, History: map[string]int{},
+func (s *steps) outcome(verdicts []task.Verdict) outcome {
+	o := outcome{Verdicts: verdicts, Tasks: map[string]*task.Task{}, Events: map[string][]task.Event{}, History: map[string]int{},
 		Replies: map[string]int{}, Stats: s.stats()}
 	var groups []string
 	for i := range 7 {
@@ -198,18 +198,18 @@ func (s *steps) outcome(verdicts []worker.Verdict) outcome {
 
 func stepOfMany(b *bundle) {
 	all, one := &steps{bundle: b, at: stepTasks}, &steps{bundle: b.another(), at: 1}
-	compare := func(what string, f func(s *steps) []worker.Verdict) {
+	compare := func(what string, f func(s *steps) []task.Verdict) {
 		b.Helper()
 		want, got := one.outcome(f(one)), all.outcome(f(all))
-		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(worker.Task{}), cmpopts.EquateEmpty()); d != "" {
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(task.Task{}), cmpopts.EquateEmpty()); d != "" {
 			b.Fatalf("%s in one step (-one by one +all at once):\n%s", what, d)
 		}
 	}
-	compare("enqueue", func(s *steps) []worker.Verdict { s.enqueueThem(); return nil })
-	compare("claim", func(s *steps) []worker.Verdict { s.claimThem(); return nil })
-	compare("report", func(s *steps) []worker.Verdict { return s.reportThem(stepReport) })
-	compare("claim what came back", func(s *steps) []worker.Verdict { s.claimThem(); return nil })
-	compare("stop", func(s *steps) []worker.Verdict {
+	compare("enqueue", func(s *steps) []task.Verdict { s.enqueueThem(); return nil })
+	compare("claim", func(s *steps) []task.Verdict { s.claimThem(); return nil })
+	compare("report", func(s *steps) []task.Verdict { return s.reportThem(stepReport) })
+	compare("claim what came back", func(s *steps) []task.Verdict { s.claimThem(); return nil })
+	compare("stop", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) {
 			var some []string
 			for _, id := range ids {
@@ -221,14 +221,14 @@ func stepOfMany(b *bundle) {
 		})
 		return nil
 	})
-	compare("report the rest", func(s *steps) []worker.Verdict {
-		return s.reportThem(func(i int, t *worker.Task) worker.Report { return stepReport(i+2, t) })
+	compare("report the rest", func(s *steps) []task.Verdict {
+		return s.reportThem(func(i int, t *task.Task) task.Report { return stepReport(i+2, t) })
 	})
-	compare("retry", func(s *steps) []worker.Verdict {
+	compare("retry", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.ok(err) })
 		return nil
 	})
-	compare("delete", func(s *steps) []worker.Verdict {
+	compare("delete", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) { s.stopAll(ids...) })
 		s.change(func(ids []string) { _, err := s.Store.Delete(s.ctx, ids...); s.ok(err) })
 		return nil

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ltsworker/ltsworker/worker"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The rules of what wakes an idle replica.
@@ -26,9 +26,9 @@ var wakeRules = []rule{
 // serve joins a replica that serves the queues and is expected to be woken.
 func (b *bundle) serve(replica string, queues ...string) {
 	b.Helper()
-	r := worker.Registration{Replica: replica, Lease: time.Hour, Queues: map[string]worker.QueueConfig{}}
+	r := task.Registration{Replica: replica, Lease: time.Hour, Queues: map[string]task.QueueConfig{}}
 	for _, q := range queues {
-		r.Queues[q] = worker.QueueConfig{Workers: 9}
+		r.Queues[q] = task.QueueConfig{Workers: 9}
 	}
 	b.join(r)
 	b.serving = append(b.serving, replica)
@@ -40,14 +40,14 @@ func (b *bundle) sleep(replicas ...string) {
 	b.Helper()
 	for _, r := range replicas {
 		b.Signals(b, r)
-		got := b.send(worker.Exchange{Replica: r, Idle: true})
+		got := b.send(task.Exchange{Replica: r, Idle: true})
 		for round := 0; len(got.Ready) > 0; round++ {
 			if round == 20 {
 				b.Fatalf("%s is told again and again that %v are ready", r, got.Ready)
 			}
-			x := worker.Exchange{Replica: r, Idle: true}
+			x := task.Exchange{Replica: r, Idle: true}
 			for _, q := range got.Ready {
-				x.Claims = append(x.Claims, worker.Claim{Queue: q, N: 1})
+				x.Claims = append(x.Claims, task.Claim{Queue: q, N: 1})
 			}
 			if got = b.send(x); len(got.Claimed) > 0 {
 				b.Fatalf("%s is to sleep and got %v", r, ids(tasks(got)))
@@ -88,29 +88,29 @@ func (b *bundle) woken(queue string) []string {
 
 // Each path is tried with a queue limit, a group limit and a pool limit of 1.
 func everyPathThatFreesASlot(b *bundle) {
-	stopped := func(t *worker.Task) worker.Report {
+	stopped := func(t *task.Task) task.Report {
 		b.stop(t.ID)
-		return fail(t, worker.CodeStopped)
+		return fail(t, task.CodeStopped)
 	}
-	paths := map[string]func(t *worker.Task){
-		"success":       func(t *worker.Task) { b.accept(succeed(t)) },
-		"failure":       func(t *worker.Task) { b.accept(fail(t, worker.CodePermanent)) },
-		"retry":         func(t *worker.Task) { b.accept(failIn(t, time.Hour)) },
-		"retry at once": func(t *worker.Task) { b.accept(failIn(t, 0)) },
-		"stop":          func(t *worker.Task) { b.accept(stopped(t)) },
-		"release":       func(t *worker.Task) { b.accept(release(t, 0)) },
-		"long release":  func(t *worker.Task) { b.accept(release(t, time.Hour)) },
-		"lost lease":    func(t *worker.Task) { b.lose(t) },
-		"recount": func(t *worker.Task) {
-			b.renew("r", lease, worker.HeldClaim{Fence: t.Fence, Held: 1, IDs: []string{"none"}, Left: time.Hour})
+	paths := map[string]func(t *task.Task){
+		"success":       func(t *task.Task) { b.accept(succeed(t)) },
+		"failure":       func(t *task.Task) { b.accept(fail(t, task.CodePermanent)) },
+		"retry":         func(t *task.Task) { b.accept(failIn(t, time.Hour)) },
+		"retry at once": func(t *task.Task) { b.accept(failIn(t, 0)) },
+		"stop":          func(t *task.Task) { b.accept(stopped(t)) },
+		"release":       func(t *task.Task) { b.accept(release(t, 0)) },
+		"long release":  func(t *task.Task) { b.accept(release(t, time.Hour)) },
+		"lost lease":    func(t *task.Task) { b.lose(t) },
+		"recount": func(t *task.Task) {
+			b.renew("r", lease, task.HeldClaim{Fence: t.Fence, Held: 1, IDs: []string{"none"}, Left: time.Hour})
 		},
-		"claim of another queue": func(t *worker.Task) {
-			b.send(worker.Exchange{Reports: []worker.Report{succeed(t)}, Claims: []worker.Claim{{Queue: "unrelated", N: 1}}})
+		"claim of another queue": func(t *task.Task) {
+			b.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "unrelated", N: 1}}})
 		},
 	}
-	limits := map[string]worker.Setting{
-		"queue": {Scope: worker.QueueScope, Name: "q"}, "group": {Scope: worker.GroupScope, Name: "g"},
-		"groups": {Scope: worker.GroupsScope}, "pool": {Scope: worker.PoolScope},
+	limits := map[string]task.Setting{
+		"queue": {Scope: task.QueueScope, Name: "q"}, "group": {Scope: task.GroupScope, Name: "g"},
+		"groups": {Scope: task.GroupsScope}, "pool": {Scope: task.PoolScope},
 	}
 	b.serve("w", "q", "p")
 	for limit, s := range limits {
@@ -118,8 +118,8 @@ func everyPathThatFreesASlot(b *bundle) {
 		b.configure(s)
 		for path, free := range paths {
 			why := path + " under a limit of the " + limit
-			t := b.start(worker.Spec{Queue: "q", Group: "g"})
-			b.enqueue(worker.Spec{Queue: "q", Group: "g"})
+			t := b.start(task.Spec{Queue: "q", Group: "g"})
+			b.enqueue(task.Spec{Queue: "q", Group: "g"})
 			b.sleep("w")
 			free(t)
 			if path == "retry" || path == "long release" { // which schedules a task
@@ -127,7 +127,7 @@ func everyPathThatFreesASlot(b *bundle) {
 			} else {
 				b.wantSignals(why, "w q:q")
 			}
-			if n := len(b.claimAs(worker.Exchange{Replica: "w"}, "q", 5)); n != 1 {
+			if n := len(b.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
 				b.Errorf("%s: %d started", why, n)
 			}
 			b.endAll("q")
@@ -148,50 +148,50 @@ func (b *bundle) wantWoken(why string, want ...string) {
 func everyPathThatMakesWorkClaimable(b *bundle) {
 	sleep := func() { b.sleep("w") }
 	paths := map[string]func(){
-		"enqueue": func() { sleep(); b.enqueue(worker.Spec{Queue: "q"}) },
-		"grouped": func() { sleep(); b.enqueue(worker.Spec{Queue: "q", Group: "g"}) },
+		"enqueue": func() { sleep(); b.enqueue(task.Spec{Queue: "q"}) },
+		"grouped": func() { sleep(); b.enqueue(task.Spec{Queue: "q", Group: "g"}) },
 		"inbox":   func() { sleep(); b.Push(b, `{"kind":"k","queue":"q"}`); b.admit() },
 		"due": func() {
-			b.enqueue(worker.Spec{Queue: "q", Delay: patient})
+			b.enqueue(task.Spec{Queue: "q", Delay: patient})
 			sleep()
 			b.passes(patient)
 			b.maintain()
 		},
 		"due, in an exchange elsewhere": func() {
-			b.enqueue(worker.Spec{Queue: "q", Delay: patient})
+			b.enqueue(task.Spec{Queue: "q", Delay: patient})
 			sleep()
 			b.passes(patient)
 			b.claim("other", 1)
 		},
 		"retry by a person": func() {
-			id := b.enqueue(worker.Spec{Queue: "q"})
+			id := b.enqueue(task.Spec{Queue: "q"})
 			b.stop(id)
 			sleep()
 			b.retry(id)
 		},
 		"release": func() {
-			t := b.start(worker.Spec{Queue: "q"})
+			t := b.start(task.Spec{Queue: "q"})
 			sleep()
 			b.accept(release(t, 0))
 		},
 		"resume": func() {
-			b.pause(worker.QueueScope, "q", true)
-			b.enqueue(worker.Spec{Queue: "q"})
+			b.pause(task.QueueScope, "q", true)
+			b.enqueue(task.Spec{Queue: "q"})
 			sleep()
-			b.pause(worker.QueueScope, "q", false)
+			b.pause(task.QueueScope, "q", false)
 		},
 		"resume of the pool": func() {
-			b.pause(worker.PoolScope, "", true)
-			b.enqueue(worker.Spec{Queue: "q"})
+			b.pause(task.PoolScope, "", true)
+			b.enqueue(task.Spec{Queue: "q"})
 			sleep()
-			b.pause(worker.PoolScope, "", false)
+			b.pause(task.PoolScope, "", false)
 		},
 	}
 	b.serve("w", "p", "q")
 	for path, f := range paths {
 		f()
 		b.wantSignals(path, "w q:q")
-		if n := len(b.claimAs(worker.Exchange{Replica: "w"}, "q", 5)); n != 1 {
+		if n := len(b.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
 			b.Errorf("%s: %d started", path, n)
 		}
 		b.endAll("q")
@@ -199,12 +199,12 @@ func everyPathThatMakesWorkClaimable(b *bundle) {
 }
 
 func poolLimitFreedByAnotherQueue(b *bundle) {
-	b.limit(worker.PoolScope, "", 1)
-	t := b.start(worker.Spec{Queue: "p"})
-	b.enqueue(worker.Spec{ID: "next", Queue: "q"})
+	b.limit(task.PoolScope, "", 1)
+	t := b.start(task.Spec{Queue: "p"})
+	b.enqueue(task.Spec{ID: "next", Queue: "q"})
 	b.serve("w", "q")
 	b.sleep("w")
-	b.send(worker.Exchange{Reports: []worker.Report{succeed(t)}, Claims: []worker.Claim{{Queue: "p", N: 1}}})
+	b.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "p", N: 1}}})
 	b.wantSignals("freed from p", "w q:q")
 	b.wantIDs(b.claim("q", 1), "next")
 }
@@ -216,7 +216,7 @@ func claimThatLeavesWork(b *bundle) {
 		b.serve(fmt.Sprint("w", i), "q")
 	}
 	b.sleep(b.serving...)
-	b.enqueueAll(worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"}, worker.Spec{Queue: "q"})
+	b.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"})
 	seen := map[string]bool{}
 	for _, left := range []int{3, 1, 0} {
 		w := b.woken("q")
@@ -224,7 +224,7 @@ func claimThatLeavesWork(b *bundle) {
 			b.Fatalf("woken are %v, before %v", w, seen)
 		}
 		seen[w[0]] = true
-		got := b.send(worker.Exchange{Replica: w[0], Claims: []worker.Claim{{Queue: "q", N: 2}}})
+		got := b.send(task.Exchange{Replica: w[0], Claims: []task.Claim{{Queue: "q", N: 2}}})
 		if len(tasks(got)) != min(left+1, 2) && left != 3 {
 			b.Errorf("%s got %v", w[0], ids(tasks(got)))
 		}
@@ -233,44 +233,44 @@ func claimThatLeavesWork(b *bundle) {
 }
 
 func noSignalWithoutWork(b *bundle) {
-	b.limit(worker.QueueScope, "q", 1)
-	b.limit(worker.GroupScope, "g", 1)
+	b.limit(task.QueueScope, "q", 1)
+	b.limit(task.GroupScope, "g", 1)
 	b.serve("w", "p", "q")
-	b.start(worker.Spec{Queue: "q"})
-	b.start(worker.Spec{Queue: "p", Group: "g"})
-	b.pause(worker.QueueScope, "paused", true)
+	b.start(task.Spec{Queue: "q"})
+	b.start(task.Spec{Queue: "p", Group: "g"})
+	b.pause(task.QueueScope, "paused", true)
 	b.sleep("w")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("the queue is at its limit")
-	b.enqueue(worker.Spec{Queue: "p", Group: "g"})
+	b.enqueue(task.Spec{Queue: "p", Group: "g"})
 	for _, s := range b.woken("p") { // the claim finds out that the group is full
 		b.sleep(s)
 	}
-	b.enqueue(worker.Spec{Queue: "paused"})
-	b.enqueue(worker.Spec{Queue: "unserved"})
+	b.enqueue(task.Spec{Queue: "paused"})
+	b.enqueue(task.Spec{Queue: "unserved"})
 	b.maintain()
 	b.wantSignals("no queue of the replica has claimable work")
-	b.limit(worker.PoolScope, "", 2)
+	b.limit(task.PoolScope, "", 2)
 	b.sleep("w")
-	b.enqueue(worker.Spec{Queue: "p"})
+	b.enqueue(task.Spec{Queue: "p"})
 	b.wantSignals("the pool is at its limit")
 }
 
 func soonerScheduledTask(b *bundle) {
 	b.serve("w", "q")
 	b.sleep("w")
-	b.enqueue(worker.Spec{Queue: "q", Delay: time.Hour})
+	b.enqueue(task.Spec{Queue: "q", Delay: time.Hour})
 	b.wantSignals("first scheduled", "w due")
 	b.sleep("w")
-	b.enqueue(worker.Spec{Queue: "q", Delay: 2 * time.Hour})
+	b.enqueue(task.Spec{Queue: "q", Delay: 2 * time.Hour})
 	b.wantSignals("a later one")
-	b.enqueue(worker.Spec{Queue: "q", Delay: time.Minute})
+	b.enqueue(task.Spec{Queue: "q", Delay: time.Minute})
 	b.wantSignals("a sooner one", "w due")
-	t := b.start(worker.Spec{Queue: "q"})
+	t := b.start(task.Spec{Queue: "q"})
 	b.sleep("w")
 	b.accept(failIn(t, time.Second))
 	b.wantSignals("a sooner retry", "w due")
-	b.wantState(t.ID, worker.Scheduled)
+	b.wantState(t.ID, task.Scheduled)
 }
 
 func oneReplicaIsWoken(b *bundle) {
@@ -281,13 +281,13 @@ func oneReplicaIsWoken(b *bundle) {
 	b.passes(2 * time.Millisecond) // a replica that claims and is idle again is behind the others
 	awake := map[string]bool{}
 	for range 4 {
-		b.enqueue(worker.Spec{Queue: "q"})
+		b.enqueue(task.Spec{Queue: "q"})
 		w := b.woken("q")
 		if len(w) != 1 || awake[w[0]] {
 			b.Fatalf("woken for one task are %v, before %v", w, awake)
 		}
 		awake[w[0]] = true
-		if got := b.claimAs(worker.Exchange{Replica: w[0]}, "q", 1); len(got) != 1 {
+		if got := b.claimAs(task.Exchange{Replica: w[0]}, "q", 1); len(got) != 1 {
 			b.Errorf("%s got %v", w[0], ids(got))
 		}
 	}
@@ -298,17 +298,17 @@ func everyClass(b *bundle) {
 	b.serve("b", "p", "q")
 	b.serve("c", "p")
 	b.sleep("b", "c")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	b.wantSignals("only b is idle and serves q", "b q:q")
 	b.endAll("q")
 	b.sleep("a", "b", "c")
-	b.enqueue(worker.Spec{Queue: "q"})
+	b.enqueue(task.Spec{Queue: "q"})
 	if w := b.woken("q"); len(w) == 0 || slices.Contains(w, "c") {
 		b.Errorf("woken are %v, want a, b or both", w)
 	}
 	b.endAll("q")
 	b.sleep("a", "b", "c")
-	b.enqueue(worker.Spec{Queue: "p"})
+	b.enqueue(task.Spec{Queue: "p"})
 	if w := b.woken("p"); len(w) == 0 || slices.Contains(w, "a") {
 		b.Errorf("woken are %v, want b, c or both", w)
 	}
@@ -324,12 +324,12 @@ func anyOfManyQueues(b *bundle) {
 	b.serve("w", queues...)
 	b.sleep("v", "w")
 	for _, i := range []int{0, n - 1, 700, 64, 1023} {
-		b.enqueue(worker.Spec{Queue: queues[i]})
+		b.enqueue(task.Spec{Queue: queues[i]})
 		w := b.woken(queues[i])
 		if len(w) != 1 {
 			b.Fatalf("woken for %s are %v", queues[i], w)
 		}
-		if got := b.claimAs(worker.Exchange{Replica: w[0]}, queues[i], 1); len(got) != 1 {
+		if got := b.claimAs(task.Exchange{Replica: w[0]}, queues[i], 1); len(got) != 1 {
 			b.Errorf("%s got %v", w[0], ids(got))
 		}
 		b.sleep(w[0])

@@ -1,4 +1,4 @@
-package worker
+package task
 
 // Severity is how much a Finding matters.
 type Severity string

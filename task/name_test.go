@@ -1,4 +1,4 @@
-package worker
+package task
 
 import (
 	"strings"
@@ -67,7 +67,7 @@ func TestNamesAreCheckedBeforeTheyReachAKey(t *testing.T) {
 		strings.Repeat("x", 1000):     "is 1000 bytes long; the limit is 128",
 	} {
 		if err := CheckName(bad); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("CheckName(%+q) = %v, want %q", clip(bad), err, says)
+			t.Errorf("CheckName(%+q) = %v, want %q", Clip(bad), err, says)
 		}
 	}
 }
@@ -100,16 +100,16 @@ func TestUniqueKeyIsStoredAsItIsWhereItIsAName(t *testing.T) {
 	} {
 		got := UniqueKey(key)
 		if got != want && (want != "#" || len(got) != 33 || got[0] != '#') {
-			t.Errorf("UniqueKey(%q) = %q, want %q", clip(key), got, want)
+			t.Errorf("UniqueKey(%q) = %q, want %q", Clip(key), got, want)
 		}
 		if got != UniqueKey(strings.Clone(key)) || got != key && CheckName(got) == nil {
-			t.Errorf("UniqueKey(%q) = %q, which is no stable key or may be the name of another", clip(key), got)
+			t.Errorf("UniqueKey(%q) = %q, which is no stable key or may be the name of another", Clip(key), got)
 		}
 	}
 	seen := map[string]bool{}
 	for _, key := range []string{"a b", "a  b", "a b ", "a\x00b", long, long[1:] + " ", "#a03f1d611645eb53ad16c1af546ca079"} {
 		if got := UniqueKey(key); seen[got] {
-			t.Errorf("%q shares the key %s", clip(key), got)
+			t.Errorf("%q shares the key %s", Clip(key), got)
 		} else {
 			seen[got] = true
 		}

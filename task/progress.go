@@ -1,4 +1,4 @@
-package worker
+package task
 
 import (
 	"encoding/json"
@@ -39,28 +39,12 @@ func (t *Task) SetProgress(v any) error {
 	if b == nil {
 		b = []byte{} // nil would mean that there is nothing new
 	}
-	a := t.attempt
-	if a == nil {
-		unheld.Lock()
-		t.Progress = b
-		unheld.Unlock()
+	if t.running != nil {
+		t.running.SetProgress(b)
 		return nil
 	}
-	a.note(func() { a.progress = b })
+	unheld.Lock()
+	t.Progress = b
+	unheld.Unlock()
 	return nil
-}
-
-// SetLog keeps the tail of the attempt's log: its last MaxLogLen bytes are
-// reported, as valid UTF-8, if the attempt fails. A later call replaces what an
-// earlier one set. Several goroutines may call it at once. On a task that no
-// replica runs it does nothing.
-func (t *Task) SetLog(b []byte) {
-	a := t.attempt
-	if a == nil {
-		return
-	}
-	tail := cutTail(string(b[max(0, len(b)-MaxLogLen):]), MaxLogLen)
-	a.mu.Lock()
-	a.log = tail
-	a.mu.Unlock()
 }

@@ -1,11 +1,11 @@
-package worker
+package task
 
 import "context"
 
 // Handler runs one attempt of a task. What it returns becomes the task's
 // result; nil is no result. Its context is cancelled when the task must end:
 // context.Cause is ErrStopped, ErrTimeout, ErrLeaseLost or ErrShutdown. From then on
-// it has Config.StopGrace to return, or less: see Task.LeaseLost. The context has no
+// it has the StopGrace of its replica to return, or less: see Task.LeaseLost. The context has no
 // deadline: Task.TimeLeft is what the attempt may take from its start. An error
 // fails the attempt; Permanent, RetryAfter and Snooze say more. Nil is success, also
 // of a handler whose timeout has just passed. A handler may run more than once for

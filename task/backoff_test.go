@@ -1,4 +1,4 @@
-package worker
+package task
 
 import (
 	"strings"
@@ -31,9 +31,9 @@ func TestBackoffOutsideItsBoundsIsRefused(t *testing.T) {
 		"linear:1", "1000", ":", " fixed:1", "fixed:1 ", strings.Repeat("x", 1000), "exponential:1:2\x00", "fixed:+1", "fixed:01", "exponential:1:02",
 	} {
 		if got, err := ParseBackoff(wire); err == nil {
-			t.Errorf("%q is read as %+v", clip(wire), got)
+			t.Errorf("%q is read as %+v", Clip(wire), got)
 		} else if len(err.Error()) > 300 {
-			t.Errorf("the error for %q is %d bytes long", clip(wire), len(err.Error()))
+			t.Errorf("the error for %q is %d bytes long", Clip(wire), len(err.Error()))
 		}
 	}
 	for _, b := range []Backoff{

@@ -1,4 +1,4 @@
-package worker
+package task
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &outcome{err: err, permanent: true}
+	return &disposition{err, Disposition{Permanent: true}}
 }
 
 // RetryAfter fails the attempt with err and retries, if attempts are left,
@@ -26,7 +26,7 @@ func RetryAfter(err error, d time.Duration) error {
 	if d > MaxDuration {
 		return Permanent(fmt.Errorf("%w (to be tried again after %v: the limit is %v)", err, d, MaxDuration))
 	}
-	return &outcome{err: err, delay: max(d, 0), delaySet: true}
+	return &disposition{err, Disposition{Delay: max(d, 0), DelaySet: true}}
 }
 
 // Snooze gives the task back without using an attempt; it may start again
@@ -36,7 +36,7 @@ func Snooze(d time.Duration) error {
 	if d > MaxDuration {
 		return Permanent(fmt.Errorf("a snooze of %v: the limit is %v", d, MaxDuration))
 	}
-	return &outcome{err: errSnoozed, delay: max(d, 0), snooze: true}
+	return &disposition{errSnoozed, Disposition{Delay: max(d, 0), Snooze: true}}
 }
 
 // BadPayload marks a payload that does not decode: the task fails at once with
@@ -45,20 +45,34 @@ func BadPayload(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &outcome{err: err, badPayload: true}
+	return &disposition{err, Disposition{BadPayload: true}}
 }
 
 var errSnoozed = errors.New("snoozed")
 
-// outcome is an error that says what is to become of its attempt.
-type outcome struct {
-	err        error
-	permanent  bool
-	badPayload bool
-	snooze     bool
-	delaySet   bool
-	delay      time.Duration
+// disposition is an error that says what is to become of its attempt.
+type disposition struct {
+	error
+	Disposition
 }
 
-func (o *outcome) Error() string { return o.err.Error() }
-func (o *outcome) Unwrap() error { return o.err }
+func (d *disposition) Unwrap() error { return d.error }
+
+// Disposition is what the error of a handler says is to become of the attempt. The zero
+// value says nothing: the policy decides.
+type Disposition struct {
+	Permanent  bool          // the error is that of Permanent
+	BadPayload bool          // … of BadPayload
+	Snooze     bool          // … of Snooze
+	Delay      time.Duration // until the next attempt, after Snooze or RetryAfter
+	DelaySet   bool          // the error is that of RetryAfter
+}
+
+// DispositionOf reads what err, or an error that it wraps, says.
+func DispositionOf(err error) Disposition {
+	var d *disposition
+	if errors.As(err, &d) {
+		return d.Disposition
+	}
+	return Disposition{}
+}

@@ -1,4 +1,4 @@
-package worker
+package task
 
 import (
 	"fmt"
@@ -71,7 +71,7 @@ func ParseBackoff(s string) (Backoff, error) {
 	if s == "" {
 		return Backoff{}, nil
 	}
-	bad := fmt.Errorf(`must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not %q`, clip(s))
+	bad := fmt.Errorf(`must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not %q`, Clip(s))
 	parts := strings.Split(s, ":")
 	ms := make([]time.Duration, len(parts)-1)
 	for i, p := range parts[1:] {

@@ -1,0 +1,64 @@
+package task
+
+import (
+	"fmt"
+	"time"
+)
+
+// Policy holds the defaults of one kind of task. Replicas publish the policies
+// of their handlers when they join, so that tasks from any language follow them.
+// Zero fields mean the package defaults.
+type Policy struct {
+	Timeout     time.Duration // one attempt; Forever means none; default DefaultTimeout
+	SoftTimeout time.Duration // when an event with code slow is sent; shorter than Timeout; 0 is never
+	MaxAttempts int           // the failure with which the task has failed for good: 5 are four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
+	MaxLost     int           // how many leases may end unreported: the task has failed with the next; at most MaxMaxAttempts; default DefaultMaxLost
+	Backoff     Backoff       // default DefaultBackoff
+}
+
+// The defaults of a task's policy. A store applies the same figures to tasks that
+// carry none of their own, so that a stored task stays small.
+const (
+	DefaultTimeout     = 30 * time.Minute
+	DefaultMaxAttempts = 5
+	DefaultMaxLost     = 3
+	RetainResult       = time.Hour
+	RetainFailed       = 7 * 24 * time.Hour
+	// RetainNewest is how many tasks of each terminal state but succeeded are
+	// kept at most, those kept for ever not counted; the ones due for removal
+	// soonest go first.
+	RetainNewest = 10_000
+)
+
+// Check reports everything that is wrong with the policy, as FieldErrors whose
+// fields start with at.
+func (p Policy) Check(at string) []error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &FieldError{Field: at + "." + field, Msg: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case p.Timeout == 0, p.Timeout == Forever:
+	case p.Timeout < time.Millisecond || p.Timeout > MaxDuration:
+		add("timeout", "must be from 1ms to %v, not %v", MaxDuration, p.Timeout)
+	}
+	switch {
+	case p.SoftTimeout == 0:
+	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > MaxDuration:
+		add("soft_timeout", "must be from 1ms to %v, not %v", MaxDuration, p.SoftTimeout)
+	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
+		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
+	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:
+		add("soft_timeout", "must be shorter than the timeout (%v), not %v", p.Timeout, p.SoftTimeout)
+	}
+	if p.MaxAttempts < 0 || p.MaxAttempts > MaxMaxAttempts {
+		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxAttempts)
+	}
+	if p.MaxLost < 0 || p.MaxLost > MaxMaxAttempts {
+		add("max_lost", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxLost)
+	}
+	if err := p.Backoff.check(); err != nil {
+		add("backoff", "%v", err)
+	}
+	return errs
+}
