@@ -19,7 +19,7 @@ import (
 type raw struct {
 	*ours
 	pool  *drive.Pool
-	lanes []*drive.Lane
+	sequences []*drive.Sequence
 	quit  chan struct{}
 	loops sync.WaitGroup
 	err   *first
@@ -39,11 +39,11 @@ func openRaw(inFlight int) opener {
 			return nil, err
 		}
 		for i := range inFlight {
-			l, err := r.pool.Lane(i+1, fmt.Sprint("raw-", mono(), "-", i), rawLease)
+			l, err := r.pool.Sequence(i+1, fmt.Sprint("raw-", mono(), "-", i), rawLease)
 			if err != nil {
 				return nil, err
 			}
-			r.lanes = append(r.lanes, l)
+			r.sequences = append(r.sequences, l)
 		}
 		return r, nil
 	}
@@ -58,7 +58,7 @@ func (r *raw) EnqueueBatch(_ context.Context, ts []item) error {
 	for i, t := range ts {
 		payloads[i] = t.args().json()
 	}
-	return r.lanes[0].Enqueue(payloads)
+	return r.sequences[0].Enqueue(payloads)
 }
 
 func (r *raw) Start(ctx context.Context, workers int, h handler) error {
@@ -66,14 +66,14 @@ func (r *raw) Start(ctx context.Context, workers int, h handler) error {
 		return err
 	}
 	r.quit = make(chan struct{})
-	for i, l := range r.lanes {
-		slots := workers*(i+1)/len(r.lanes) - workers*i/len(r.lanes)
+	for i, l := range r.sequences {
+		slots := workers*(i+1)/len(r.sequences) - workers*i/len(r.sequences)
 		r.loops.Go(func() { r.err.set(r.loop(l, slots, h)) })
 	}
 	return nil
 }
 
-func (r *raw) loop(l *drive.Lane, slots int, h handler) error {
+func (r *raw) loop(l *drive.Sequence, slots int, h handler) error {
 	for {
 		select {
 		case <-r.quit:

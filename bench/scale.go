@@ -131,11 +131,11 @@ func (b *bench) load(r *rig) error {
 	if err := pool.Join(ctx, rdb, rawLease, "limit:group", "1"); err != nil {
 		return err
 	}
-	lane, err := pool.Lane(1, "load", rawLease)
+	sequence, err := pool.Sequence(1, "load", rawLease)
 	if err != nil {
 		return err
 	}
-	defer lane.Close()
+	defer sequence.Close()
 	s := b.sizes.scale
 	base := max(b.sizes.rounds, 1) * s.drained
 	for range 2 {
@@ -144,7 +144,7 @@ func (b *bench) load(r *rig) error {
 			return err
 		}
 		base += s.running
-		if err := claimAll(lane, s.running); err != nil {
+		if err := claimAll(sequence, s.running); err != nil {
 			return err
 		}
 	}
@@ -163,12 +163,12 @@ func (b *bench) load(r *rig) error {
 
 // claimAll claims the n waiting tasks, or, where their groups are full, lets the
 // pool park them. A call parks a few hundred at most.
-func claimAll(lane *drive.Lane, n int) error {
+func claimAll(sequence *drive.Sequence, n int) error {
 	for range n/drive.MaxClaim + 2 {
-		if _, err := lane.Exchange(drive.MaxClaim, func([]byte) {}); err != nil {
+		if _, err := sequence.Exchange(drive.MaxClaim, func([]byte) {}); err != nil {
 			return err
 		}
-		lane.Keep()
+		sequence.Keep()
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ var (
 		"LRANGE lts:{default}:inbox 0 -1", "BLPOP lts:{default}:inbox 1", "LPOP lts:{default}:inbox",
 		"BLMOVE lts:{default}:inbox lts:{default}:reply:caller-1 LEFT RIGHT 1", "BLMOVE lts:{default}:reply:caller-1 lts:{default}:inbox LEFT RIGHT 1",
 		"XADD lts:{default}:events * a b", "XTRIM lts:{default}:events MAXLEN 0", "XGROUP DESTROY lts:{default}:events g",
-		"RPUSH lts:{default}:events x", "RPUSH lts:{default}:history:a x", "RPUSH lts:{default}:reply:caller-1 x", "RPUSH lts:{default}:bell:r x",
+		"RPUSH lts:{default}:events x", "RPUSH lts:{default}:history:a x", "RPUSH lts:{default}:reply:caller-1 x", "RPUSH lts:{default}:signals:r x",
 		"RPUSH lts:{other}:inbox {}", "BLPOP lts:{other}:reply:caller-1 1", "SET lts:{default}:task:a x", "HSET lts:{default}:more:a code ok",
 		"HSET lts:{default}:run:default a x", "HSET lts:{default}:meta limit 1", "DEL lts:{default}:events", "DEL lts:{default}:reply:caller-1",
 		"GET lts:{other}:task:a", "LRANGE lts:{other}:history:a 0 -1", "EVAL return(1) 0", "SCAN 0", "KEYS *", "FLUSHALL",

@@ -262,7 +262,7 @@ func (vt *vectorTest) end(t *testing.T, v vector) {
 func (vt *vectorTest) exchange(t *testing.T, x task.Exchange) task.Exchanged {
 	t.Helper()
 	vt.call++
-	x.Replica, x.Lane, x.Call, x.Lease = "r", 1, vt.call, time.Minute
+	x.Replica, x.Sequence, x.Call, x.Lease = "r", 1, vt.call, time.Minute
 	got, err := vt.store.Exchange(context.Background(), x)
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ func TestChaosSoak(t *testing.T) {
 	s.supervise()
 	s.calm()
 	idle(t, s.c)
-	s.insist(func() error {
+	s.retryCall(func() error {
 		_, err := s.c.Delete(context.Background(), pool.Filter{States: []pool.State{pool.Succeeded, pool.Failed, pool.Stopped, pool.Expired}})
 		return err
 	})
@@ -155,7 +155,7 @@ func (s *soak) fault() {
 		{"delete by a person", 4, func() { s.person(func(f pool.Filter) (int, error) { return s.c.Delete(context.Background(), f) }) }},
 		{"pause and resume", 1, s.pauseQueue},
 		{"limit changed", 2, func() {
-			s.insist(func() error {
+			s.retryCall(func() error {
 				return s.c.SetLimit(context.Background(), pool.QueueScope, pool.DefaultQueue, 1+s.rnd.IntN(soakLimit))
 			})
 		}},
@@ -238,7 +238,7 @@ func (s *soak) squeeze() {
 	ctx := context.Background()
 	_ = s.rdb.ConfigSet(ctx, "maxmemory", "1").Err()
 	pause(s.rnd, 300*time.Millisecond, 1500*time.Millisecond)
-	s.insist(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
+	s.retryCall(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
 }
 
 // person changes some of the latest tasks. That some are refused is as it should
@@ -257,13 +257,13 @@ func (s *soak) person(do func(pool.Filter) (int, error)) {
 }
 
 func (s *soak) pauseQueue() {
-	s.insist(func() error { return s.c.Pause(context.Background(), pool.DefaultQueue) })
+	s.retryCall(func() error { return s.c.Pause(context.Background(), pool.DefaultQueue) })
 	pause(s.rnd, 0, time.Second)
-	s.insist(func() error { return s.c.Resume(context.Background(), pool.DefaultQueue) })
+	s.retryCall(func() error { return s.c.Resume(context.Background(), pool.DefaultQueue) })
 }
 
-// insist repeats a call that connections being killed may break.
-func (s *soak) insist(f func() error) {
+// retryCall repeats a call that connections being killed may break.
+func (s *soak) retryCall(f func() error) {
 	s.t.Helper()
 	eventually(s.t, patience, "a call works", func() bool { return f() == nil })
 }
@@ -271,9 +271,9 @@ func (s *soak) insist(f func() error) {
 // calm undoes what faults may have left.
 func (s *soak) calm() {
 	ctx := context.Background()
-	s.insist(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
-	s.insist(func() error { return s.c.SetLimit(ctx, pool.QueueScope, pool.DefaultQueue, soakLimit) })
-	s.insist(func() error { return s.c.Resume(ctx, pool.DefaultQueue) })
+	s.retryCall(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
+	s.retryCall(func() error { return s.c.SetLimit(ctx, pool.QueueScope, pool.DefaultQueue, soakLimit) })
+	s.retryCall(func() error { return s.c.Resume(ctx, pool.DefaultQueue) })
 }
 
 // follower reads the events as they come.

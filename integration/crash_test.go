@@ -95,7 +95,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 // lease and a second, uses nothing of its error budget, and ends once.
 func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 	t.Parallel()
-	// Whoever takes over the upkeep comes within a second and little more than half a
+	// Whoever takes over the maintenance comes within a second and little more than half a
 	// lease: the rest of it is what a busy machine may lose.
 	const lease = 2 * time.Second
 	f := newFleet(t, lease, 2, 0)
@@ -274,8 +274,8 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 			}
 		}
 		got, err := st.Renew(t.Context(), task.Renewal{Replica: "stale", Lease: time.Second,
-			Held: []task.HeldClaim{{Fence: stale.Fence, Held: 1, Left: task.Forever}},
-			News: []task.News{{ID: id, Fence: stale.Fence, Progress: []byte("1"), Slow: true}},
+			Held:    []task.HeldClaim{{Fence: stale.Fence, Held: 1, Left: task.Forever}},
+			Updates: []task.AttemptUpdate{{ID: id, Fence: stale.Fence, Progress: []byte("1"), Slow: true}},
 		})
 		if err != nil || got.Verdicts[0] != task.LeaseLost {
 			t.Errorf("%s: the verdict on the renewal is %v, %v", when, got.Verdicts, err)

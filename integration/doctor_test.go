@@ -99,10 +99,10 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 }
 
 // TestBrokenEntriesAreInNobodysWay breaks a pool at work in many places, lets a
-// doctor and the replicas' own upkeep at it, and checks that whatever is still a
+// doctor and the replicas' own maintenance at it, and checks that whatever is still a
 // task comes to its end and that nothing is left.
 func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
-	for _, by := range []string{"doctor", "upkeep"} {
+	for _, by := range []string{"doctor", "maintenance"} {
 		t.Run(by, func(t *testing.T) {
 			seed := *damageSeed
 			if seed == 0 {
@@ -180,8 +180,8 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 				}
 				return ended >= 400-len(deleted)
 			})
-			if by == "upkeep" {
-				eventually(t, patience, "an upkeep that has come round", func() bool {
+			if by == "maintenance" {
+				eventually(t, patience, "an maintenance that has come round", func() bool {
 					place, _ := s.rdb.HGet(ctx, s.key("meta"), "check").Result()
 					return strings.HasPrefix(place, "after ")
 				})
@@ -198,7 +198,7 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 }
 
 // TestRunningTaskOutlivesItsDeletedEntry deletes the running index under a live
-// replica: upkeep restores the entry from the claim, the limit holds again, and the
+// replica: maintenance restores the entry from the claim, the limit holds again, and the
 // handler's result is accepted.
 func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	s := newSite(t)
@@ -214,7 +214,7 @@ func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	c := s.client()
 	enqueue(t, c, pool.Spec{Kind: "k", ID: "a"})
 	receive(t, started, patience, "the start")
-	// The walk of the replica's own upkeep may just have ended; a newcomer asks
+	// The walk of the replica's own maintenance may just have ended; a newcomer asks
 	// Redis when the next one is due.
 	s.rdb.Del(ctx, s.key("run:default"))
 	eventually(t, patience, "the repair", func() bool {

@@ -173,7 +173,7 @@ var faultCases = map[string]faultCase{
 					{Fence: fence, Held: 2, Left: task.Forever, IDs: []string{"a", "c"}}, // d is taken back
 					{Fence: 1, Held: 1, Left: time.Second},
 				},
-				News: []task.News{
+				Updates: []task.AttemptUpdate{
 					{ID: "a", Fence: fence, Progress: []byte("50"), Slow: true}, {ID: "d", Fence: fence + 1, Progress: []byte("1")},
 					{ID: "nobody", Fence: 1, Slow: true},
 				},
@@ -223,7 +223,7 @@ var faultCases = map[string]faultCase{
 			v.claim(1, 2, time.Minute)
 			v.end(task.Report{ID: "a"})
 			v.end(task.Report{ID: "b", Op: task.Fail, Code: task.CodePermanent, Error: "no"})
-			v.must(v.st.Ring(context.Background(), "dead"))
+			v.must(v.st.Wake(context.Background(), "dead"))
 			v.later()
 		},
 		call: maintain,
@@ -309,7 +309,7 @@ var faultCases = map[string]faultCase{
 			})
 			v.claim(1, 1, time.Minute) // which comes back short
 			v.later()
-			_, err := v.st.Exchange(context.Background(), task.Exchange{Replica: "s", Lane: 1, Call: 1, Lease: time.Minute, Idle: true})
+			_, err := v.st.Exchange(context.Background(), task.Exchange{Replica: "s", Sequence: 1, Call: 1, Lease: time.Minute, Idle: true})
 			v.must(err)
 			v.later()
 			// r, which is idle for longer, is woken for it; s inherits that.
@@ -340,10 +340,10 @@ var faultCases = map[string]faultCase{
 			return done(err)
 		},
 	},
-	"ring": {
+	"signal": {
 		prepare: func(v *victim) { v.base() },
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			return done(st.Ring(ctx, "r"))
+			return done(st.Wake(ctx, "r"))
 		},
 	},
 	"wake": {
@@ -496,7 +496,7 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(err)
 	_, err = st.Delete(ctx, "y")
 	v.must(err)
-	v.must(st.Ring(ctx, "r"))
+	v.must(st.Wake(ctx, "r"))
 	_, err = st.Drain(ctx, "nobody")
 	v.must(err)
 	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, task.ErrNoQueue) {

@@ -27,7 +27,7 @@ type victim struct {
 	rdb  *redis.Client     // nothing is broken on this way
 	st   *redisstore.Store // nor on this
 	held map[string]*task.Task
-	ends int64 // calls of lane 2 of replica r
+	ends int64 // calls of sequence 2 of replica r
 }
 
 var victims struct {
@@ -110,7 +110,7 @@ func plain(s string) string {
 	return s
 }
 
-// exact is all that the pool holds, key by key. The lock of the upkeep and the queues
+// exact is all that the pool holds, key by key. The lock of the maintenance and the queues
 // that a group may have tasks in, which come and go, are left out.
 func (v *victim) exact() map[string][]string {
 	v.t.Helper()
@@ -130,7 +130,7 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 	moved := map[string]int{} // in which five seconds differs
 	for _, name := range v.keys() {
 		// A queue stays among those of a group for a while after its last task of it has left.
-		if name == "lock:maintenance" || strings.HasPrefix(name, "group:lines:") {
+		if name == "lock:maintenance" || strings.HasPrefix(name, "group:queues:") {
 			continue
 		}
 		if strings.HasPrefix(name, "load:") {
@@ -258,7 +258,7 @@ func (v *victim) claim(call int64, n int, lease time.Duration) {
 
 // claimOf is an exchange of replica r that claims n tasks of the default queue.
 func claimOf(call int64, n int, lease time.Duration) task.Exchange {
-	return task.Exchange{Replica: "r", Lane: 1, Call: call, Lease: lease, Claims: []task.Claim{{Queue: "default", N: n}}}
+	return task.Exchange{Replica: "r", Sequence: 1, Call: call, Lease: lease, Claims: []task.Claim{{Queue: "default", N: n}}}
 }
 
 // end reports the end of a task that v holds.
@@ -267,7 +267,7 @@ func (v *victim) end(r task.Report) {
 	r.Queue, r.Fence, r.Last = "default", v.held[r.ID].Fence, true
 	v.ends++
 	_, err := v.st.Exchange(context.Background(), task.Exchange{
-		Replica: "r", Lane: 2, Call: v.ends, Lease: time.Minute, Reports: []task.Report{r},
+		Replica: "r", Sequence: 2, Call: v.ends, Lease: time.Minute, Reports: []task.Report{r},
 	})
 	v.must(err)
 }

@@ -18,7 +18,7 @@ import (
 var poolKeys = []string{
 	"meta", "queues", "events", "stats", "scheduled", "expiring", "replicas", "inbox", "inbox:open", "inbox:rejected",
 	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "run:default", "claims", "leases",
-	"group:wait:default", "group:head:default", "group:run:g", "group:lines:g", "replica:r", "bell:r", "stop:r",
+	"group:wait:default", "group:head:default", "group:run:g", "group:queues:g", "replica:r", "signals:r", "stop:r",
 	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance",
 }
 
@@ -37,7 +37,7 @@ func (v *victim) spoil(name string) {
 }
 
 // Where another program has put a value of another type in the
-// place of one of the pool's keys, a script may fail, and says so. Upkeep moves the
+// place of one of the pool's keys, a script may fail, and says so. Maintenance moves the
 // key out of the way in a few turns, the doctor mends what the script left half done, and then the
 // same call works, other queues go on, and of every task but one whose own key was
 // overwritten there is as much as there would have been.
@@ -92,7 +92,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 	})
 }
 
-// recover takes a few turns of upkeep and lets the doctor mend what it finds, until
+// recover takes a few turns of maintenance and lets the doctor mend what it finds, until
 // it finds nothing more.
 func (v *victim) recover(what string) {
 	v.t.Helper()
@@ -103,7 +103,7 @@ func (v *victim) recover(what string) {
 		_, err = v.st.Maintain(ctx, "r")
 	}
 	if err != nil {
-		v.t.Errorf("%s: the third turn of upkeep: %v", what, err)
+		v.t.Errorf("%s: the third turn of maintenance: %v", what, err)
 	}
 	for range 3 {
 		for f, err := range v.st.Inspect(ctx, task.Inspection{Fix: true}) {
@@ -127,7 +127,7 @@ func (v *victim) otherQueueWorks(what string) {
 	ctx := context.Background()
 	v.join("other", task.Registration{})
 	v.enqueue(task.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
-	x := task.Exchange{Replica: "other", Lane: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "elsewhere", N: 1}}}
+	x := task.Exchange{Replica: "other", Sequence: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "elsewhere", N: 1}}}
 	got, err := v.st.Exchange(ctx, x)
 	if err != nil || len(tasksOf(got)) != 1 {
 		v.t.Errorf("%s: a claim of another queue: %+v, %v", what, got, err)

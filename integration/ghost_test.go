@@ -17,7 +17,7 @@ func (s *site) seize(replica, queue string, n int, lease time.Duration) []*task.
 		s.t.Fatal(err)
 	}
 	got, err := s.store().Exchange(context.Background(), task.Exchange{
-		Replica: replica, Lane: 1, Call: 1, Lease: lease, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}},
+		Replica: replica, Sequence: 1, Call: 1, Lease: lease, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -40,7 +40,7 @@ func (s *site) report(r task.Report) task.Verdict {
 	s.t.Helper()
 	r.Queue, r.Last = pool.DefaultQueue, true
 	got, err := s.store().Exchange(context.Background(), task.Exchange{
-		Replica: "messenger", Lane: 2, Call: 1, Lease: time.Second, Reports: []task.Report{r},
+		Replica: "messenger", Sequence: 2, Call: 1, Lease: time.Second, Reports: []task.Report{r},
 	})
 	if err != nil && !errors.Is(err, task.ErrNotJoined) { // which leaves the verdicts valid
 		s.t.Fatal(err)

@@ -107,7 +107,7 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	claim := func(n int) []*task.Task {
 		call++
 		got, err := st.Exchange(t.Context(), task.Exchange{
-			Replica: "bench", Lane: 1, Call: call, Lease: time.Hour, Grace: time.Second, Claims: []task.Claim{{Queue: pool.DefaultQueue, N: n}},
+			Replica: "bench", Sequence: 1, Call: call, Lease: time.Hour, Grace: time.Second, Claims: []task.Claim{{Queue: pool.DefaultQueue, N: n}},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 
 // idleKeys are the keys of a pool with live replicas that keeps no task.
 var idleKeys = []string{
-	"events", "meta", "queues", "stats", "replicas", "replica:", "bell:", "class:", "served:", "idle:", "call:", "load:", "lock:",
+	"events", "meta", "queues", "stats", "replicas", "replica:", "signals:", "class:", "served:", "idle:", "call:", "load:", "lock:",
 }
 
 // nothingRuns fails the test if the pool holds a claim, its lease or a running task.

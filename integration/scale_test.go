@@ -160,18 +160,18 @@ func measureAt(t *testing.T, z size) []figure {
 		s.must(s.c.Resume(ctx, pool.DefaultQueue))
 	})
 	repeat("stop 100", times, nil, func() { s.stopSome(100) })
-	repeat("upkeep with nothing to do", times, s.unlock, s.maintain)
-	repeat("upkeep: hundreds are to be removed", times, func() {
+	repeat("maintenance with nothing to do", times, s.unlock, s.maintain)
+	repeat("maintenance: hundreds are to be removed", times, func() {
 		s.stopSome(300)
 		s.expire("ended:stopped", 2000)
 		s.unlock()
 	}, s.maintain)
-	repeat("upkeep: leases of thousands end", times, func() { s.unlock(); s.expire("leases", 8) }, s.maintain)
+	repeat("maintenance: leases of thousands end", times, func() { s.unlock(); s.expire("leases", 8) }, s.maintain)
 	all[len(all)-1].once = true
-	repeat("upkeep: thousands are due", times, func() { s.unlock(); s.expire("scheduled", 2000) }, s.maintain)
+	repeat("maintenance: thousands are due", times, func() { s.unlock(); s.expire("scheduled", 2000) }, s.maintain)
 	all[len(all)-1].once = true
 	t.Logf("%d events", stats(t, s.c).Events)
-	repeat("upkeep: all events are too old", 1, func() { s.unlock(); s.age() }, s.maintain)
+	repeat("maintenance: all events are too old", 1, func() { s.unlock(); s.age() }, s.maintain)
 	all[len(all)-1].once = true
 	return all
 }
@@ -223,7 +223,7 @@ func (s *scaled) join(replica string) {
 func (s *scaled) trip(reports []task.Report, n int) []*task.Task {
 	s.t.Helper()
 	s.call++
-	x := task.Exchange{Replica: scaledReplica, Lane: 1, Call: s.call, Lease: scaledLease, Grace: time.Minute, Reports: reports, Idle: true}
+	x := task.Exchange{Replica: scaledReplica, Sequence: 1, Call: s.call, Lease: scaledLease, Grace: time.Minute, Reports: reports, Idle: true}
 	if n > 0 {
 		x.Claims = []task.Claim{{Queue: pool.DefaultQueue, N: n}}
 	}

@@ -166,7 +166,7 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ghost.Exchange(t.Context(), task.Exchange{Replica: "ghost", Lane: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
+	if _, err := ghost.Exchange(t.Context(), task.Exchange{Replica: "ghost", Sequence: 1, Call: 1, Lease: time.Hour, Idle: true}); err != nil {
 		t.Fatal(err)
 	}
 	starts := make(chan start, 1)
@@ -183,7 +183,7 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	})
 	at := time.Now().Add(400 * time.Millisecond)
 	enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
-	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Bell {
+	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Check {
 		t.Fatalf("the ghost heard %+v, %v", signal, err)
 	}
 	if err := ghost.Leave(t.Context(), "ghost"); err != nil {

@@ -167,7 +167,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 			t.Errorf("RPUSH %s: %v", key, err)
 		}
 	}
-	for _, key := range []string{"lts:{other}:inbox", "lts:{p}:inbox:open", "lts:{p}:inbox:rejected", "lts:{p}:bell:r", "lts:{p}:history:a", "inbox"} {
+	for _, key := range []string{"lts:{other}:inbox", "lts:{p}:inbox:open", "lts:{p}:inbox:rejected", "lts:{p}:signals:r", "lts:{p}:history:a", "inbox"} {
 		if _, err := alone(t, u, "RPUSH", key, "x"); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
 			t.Errorf("RPUSH %s: %v", key, err)
 		}

@@ -78,7 +78,7 @@ while budget > 0 and (outer ~= 'end' or #pending > 0) do
 end
 pcall(DoctorPool.sequences)
 if DoctorFinding.repairs then
-  Queue.write_places()
+  Queue.write()
   Wake.all()
   Wake.sooner()
 end

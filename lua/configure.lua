@@ -29,6 +29,6 @@ for i = 3, last, 2 do
     call('HINCRBY', META, 'limit:removed', 1)
   end
 end
-for i = last + 1, #ARGV do Queue.open(ARGV[i]) end
+for i = last + 1, #ARGV do Queue.unblock(ARGV[i]) end
 Wake.all()
 return 1

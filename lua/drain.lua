@@ -10,5 +10,5 @@ run_when_full()
 local record = P .. 'replica:' .. ARGV[1]
 if call('HEXISTS', record, 'about') == 0 then return 0 end
 call('HSET', record, 'drain', NOW_TEXT)
-Wake.ring(ARGV[1], 'drain')
+Wake.signal(ARGV[1], 'drain')
 return 1

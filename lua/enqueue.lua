@@ -1,19 +1,19 @@
 -- enqueue: makes tasks; those whose id or unique key is taken, or whose queue is full, are not made.
 --
 -- KEYS  prefix, meta
--- ARGV  lane, call, number of groups, then per group: what read_group reads (queue, priority, kind, 1 if ids were given,
+-- ARGV  sequence, call, number of groups, then per group: what read_group reads (queue, priority, kind, 1 if ids were given,
 --       words, number of specials, specials), number of tasks, then per task: id, payload
 -- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state}; or the error STALE.
--- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A lane's calls are made
--- one after the other, so its last number and reply are all that has to be remembered.
+-- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A sequence's calls are
+-- made one after the other, so its last number and reply are all that has to be stored.
 -- uses: base admit make
 -- hot: totals event trim record settings queues admit make wake
-local lane, number = P .. 'call:' .. ARGV[1], ARGV[2]
-local last = call('GET', lane)
+local call_key, number = P .. 'call:' .. ARGV[1], ARGV[2]
+local last = call('GET', call_key)
 if last then
   local seen, at = string.match(last, '^(%d+) (.*)$')
   if seen == number then return cjson.decode(at) end
-  if tonumber(seen) > tonumber(number) then return redis.error_reply('STALE a newer call of this lane was made') end
+  if tonumber(seen) > tonumber(number) then return redis.error_reply('STALE a newer call of this sequence was made') end
 end
 
 local groups, total, at = {}, 0, 4
@@ -43,5 +43,5 @@ Make.close()
 
 local answer = '[' .. NOW_TEXT .. ']'
 if #exceptions > 0 then answer = cjson.encode({ NOW, unpack(exceptions) }) end
-call('SET', lane, number .. ' ' .. answer, 'PX', 600000)
+call('SET', call_key, number .. ' ' .. answer, 'PX', 600000)
 return { NOW, unpack(exceptions) }

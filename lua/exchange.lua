@@ -1,8 +1,8 @@
 -- exchange: ends attempts of a replica and hands it waiting tasks, in this order, in one step.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lane, call, lease ms, grace ms, class ('' for a replica that drains), 1 if it has free slots in queues that
---       it does not ask, random seed, number of busy queues, busy queues, then reports and claims:
+-- ARGV  replica, sequence, call, lease ms, grace ms, class ('' for a replica that drains), 1 if it has free slots in queues
+--       that it does not ask, random seed, number of busy queues, busy queues, then reports and claims:
 --       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
 --       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
 --       result); id, code, error, log, delay ms or '' for the policy's backoff (op fail); id, code, delay ms (op release);
@@ -17,12 +17,12 @@
 -- replica that is not on the list, or joined before the settings were lost, gets no task: the limits it configures may be
 -- unknown.
 -- uses: base claim event promote removal repeated report totals trim wake
--- hot: totals event trim words run settings policy leave claims removal report claim claimed wake
+-- hot: totals event trim words run settings policy exit claims removal report claim claimed wake
 run_when_full()
-local replica, lane, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
+local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
 local record = P .. 'replica:' .. replica
-local known = call('HMGET', record, 'epoch', 'lane:' .. lane, 'stop', 'drain')
+local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain')
 local pool = call('HMGET', META, 'epoch', 'fence')
 local joined = known[1] and known[1] == pool[1]
 local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
@@ -33,7 +33,7 @@ local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(AR
 
 local seen, past = string.match(known[2] or '', '^(%d+) (.*)$')
 if seen and tonumber(seen) > tonumber(number) then
-  return redis.error_reply('STALE a newer call of this lane was made')
+  return redis.error_reply('STALE a newer call of this sequence was made')
 end
 local function stops()
   return known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or ''
@@ -58,7 +58,7 @@ end
 for i = 1, joined and tonumber(ARGV[at]) or 0 do
   local queue = ARGV[at + 2 * i - 1]
   letters[i], asked[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
-  if letters[i] == 'f' and class ~= '' then Wake.ring_for(queue, class) end
+  if letters[i] == 'f' and class ~= '' then Wake.signal_for(queue, class) end
 end
 if step.fences[1] then call('HSET', META, 'fence', step.fences[#step.fences]) end
 Trim.close()
@@ -72,11 +72,11 @@ local short, ready = table.concat(letters), ''
 if joined then
   local own = class ~= '' and class or call('HGET', record, 'class') or ''
   if class == '' then call('ZREM', P .. 'idle:' .. own, replica) end
-  for queue in pairs(busy) do Wake.ring_for(queue, own) end
+  for queue in pairs(busy) do Wake.signal_for(queue, own) end
   if class ~= '' and (ARGV[7] == '1' or string.find(short, 's', 1, true)) then
     ready = Wake.ready(class, replica, busy, asked)
   end
   local past = table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' ')
-  call('HSET', record, 'lane:' .. lane, past)
+  call('HSET', record, 'sequence:' .. sequence, past)
 end
 return { NOW, due, verdicts, short, ready, stops(), state, unpack(step.answer, 2) }

@@ -1,7 +1,7 @@
 -- inbox: turns the entries that peek showed into tasks or rejects, and takes them out of the inbox in the same step.
 --
 -- KEYS  prefix, meta
--- ARGV  lane, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
+-- ARGV  sequence, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
 --       entry: the entry, reason for rejecting it ('' for none), then of a reject: id for a reply or ''; of any other: where
 --       its payload begins and ends in the entry, what read_group reads, id
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
@@ -9,8 +9,8 @@
 -- repeated after its reply was lost does nothing: the entries that follow may be the same text, and would be taken for
 -- duplicates.
 -- uses: base admit make reject
-local lane, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local seen, left = string.match(call('GET', lane) or '', '^(%d+) (%d+)$')
+local call_key, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local seen, left = string.match(call('GET', call_key) or '', '^(%d+) (%d+)$')
 if seen == number then return tonumber(left) end
 if seen and tonumber(seen) > tonumber(number) then return -1 end
 
@@ -48,7 +48,7 @@ for _, e in ipairs(entries) do
     local q = g.queue
     types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
     types['run:' .. q], types['served:' .. q] = 'hash', 'set'
-    if g.group ~= '' then types['group:run:' .. g.group], types['group:lines:' .. g.group] = 'set', 'set' end
+    if g.group ~= '' then types['group:run:' .. g.group], types['group:queues:' .. g.group] = 'set', 'set' end
     types['more:' .. e.id] = 'hash'
   end
 end
@@ -76,5 +76,5 @@ for i, e in ipairs(entries) do
 end
 Make.close()
 left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
-call('SET', lane, number .. ' ' .. left, 'PX', 600000)
+call('SET', call_key, number .. ' ' .. left, 'PX', 600000)
 return left

@@ -44,7 +44,7 @@ for _ = 1, tonumber(ARGV[10]) do
       reply[#reply + 1] = live
     end
     local name = string.match(field, '^limit:group:(.+)$')
-    if name then Queue.open(name) end
+    if name then Queue.unblock(name) end
     if queue then claimable[queue] = true end
   end
 end

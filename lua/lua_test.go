@@ -68,6 +68,13 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 		for _, part := range parts(name) {
 			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+part })
 		}
+		if m := hotLine.FindStringSubmatch(read(name + ".lua")); m != nil {
+			for _, part := range strings.Fields(m[1]) {
+				if !slices.Contains(parts(name), part) {
+					t.Errorf("%s.lua names %s as hot and does not use it", name, part)
+				}
+			}
+		}
 	}
 	unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/base" })
 	if len(unused) > 0 {

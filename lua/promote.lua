@@ -22,7 +22,7 @@ local function look(id)
     if deadline and deadline > NOW then call('ZADD', index, whole(deadline), id) end
   elseif m.state == 'waiting' or m.state == 'scheduled' then
     call('ZREM', P .. 'scheduled', id)
-    Queue.displace(m.queue, m.group, m.score, id)
+    Queue.remove(m.queue, m.group, m.score, id)
     Finish.too_late(m)
     late = late + 1
   end

@@ -5,7 +5,7 @@
 -- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
 --       task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base again claims leave queue removal rewind run task totals trim wake
+-- uses: base again claims exit queue removal rewind run task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Rewind.check()
@@ -20,7 +20,7 @@ local function take_claim_back(fence, c)
       Again.take_back(m, c.cut)
       lost = lost + 1
     else
-      Leave.add(c.queue, id)
+      Exit.add(c.queue, id)
       Totals.count('orphans')
       orphans = orphans + 1
     end
@@ -38,8 +38,8 @@ for _, fence in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW_TEXT, 'L
   call('ZREM', P .. 'leases', fence)
 end
 
-Leave.write()
-Queue.write_places()
+Exit.write()
+Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()

@@ -15,7 +15,7 @@ for _ = 1, tonumber(ARGV[3]) do
     break
   end
   after = string.match(first, '^(%S+) ')
-  Queue.open(after)
+  Queue.unblock(after)
 end
 Wake.all()
 return after

@@ -3,12 +3,12 @@
 -- KEYS  prefix, meta
 -- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it
 --       that the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then
---       number of news, per news: fence, id, progress, 1 if there is progress, 1 if it got slow
+--       number of updates, per updates: fence, id, progress, 1 if there is progress, 1 if it got slow
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. Attempts that the pool
 -- holds and the replica does not (a failover forgot their reports) are taken back.
--- uses: base again claims event leave queue record removal run task totals trim wake
+-- uses: base again claims event exit queue record removal run task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -30,7 +30,7 @@ local function keep_named(c, ids, texts, first, last)
       kept = kept + 1
     else
       local m = Task.load(id, Run.parse(texts[i]))
-      if m and m.state == 'running' then Again.take_back(m, '0') else Leave.add(c.queue, id) end
+      if m and m.state == 'running' then Again.take_back(m, '0') else Exit.add(c.queue, id) end
     end
   end
   return kept
@@ -68,7 +68,7 @@ for i = 1, tonumber(ARGV[7]) do
   at = last + 1
 end
 
-Leave.write() -- what was taken back has nothing more to say
+Exit.write() -- what was taken back has nothing more to say
 
 -- note writes what one attempt says.
 local function note(fence, id, progress, slow)
@@ -89,7 +89,7 @@ for i = at + 1, at + 5 * ARGV[at], 5 do
   note(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
 end
 
-Queue.write_places()
+Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()

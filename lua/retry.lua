@@ -28,7 +28,7 @@ local function put_back_ended(m)
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')
   call('SETRANGE', Record.key(m.id), 17, score)
-  Queue.place(m.queue, m.group, score, m.id)
+  Queue.insert(m.queue, m.group, score, m.id)
   Event.add(m, m.id, 'waiting', m.v + 1)
   Totals.count('retried')
   claimable[m.queue] = true
@@ -54,7 +54,7 @@ for i = 2, #ARGV do
   reply[#reply + 1] = state
   reply[#reply + 1] = done
 end
-Queue.write_places()
+Queue.write()
 Trim.close()
 Totals.write()
 Wake.all()

@@ -7,13 +7,13 @@
 -- renewal of the replica finds it, until the attempt ends; the doorbell only makes it look sooner.
 -- uses: base finish queue record removal task totals trim wake
 run_when_full()
-local reply, bells = {}, {}
+local reply, signals = {}, {}
 
 -- ask writes the request for a running task. The first reason counts.
 local function ask(m)
   if m.flag == '0' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
   call('SADD', P .. 'stop:' .. m.replica, m.fence .. ' ' .. m.id)
-  bells[m.replica] = true
+  signals[m.replica] = true
 end
 
 local seen = {}
@@ -26,17 +26,17 @@ for i = 2, #ARGV do
     done = 1
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', m.id)
-    Queue.displace(m.queue, m.group, m.score, m.id)
+    Queue.remove(m.queue, m.group, m.score, m.id)
     Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
     state, done = 'stopped', 1
   end
   reply[#reply + 1] = state
   reply[#reply + 1] = done
 end
-for replica in pairs(bells) do
+for replica in pairs(signals) do
   if call('HEXISTS', P .. 'replica:' .. replica, 'about') == 1 then
     call('HSET', P .. 'replica:' .. replica, 'stop', 1)
-    Wake.ring(replica, 'stop')
+    Wake.signal(replica, 'stop')
   end
 end
 Trim.close()

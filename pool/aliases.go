@@ -44,8 +44,8 @@ type (
 	ReplicaInfo = task.ReplicaInfo
 	// Health is how a replica is at one instant. See worker.Health.
 	Health = worker.Health
-	// Upkeep is what a turn of Maintain found. See task.Upkeep.
-	Upkeep = task.Upkeep
+	// Maintenance is what a turn of Maintain found. See task.Maintenance.
+	Maintenance = task.Maintenance
 	// AttemptRecord is one entry of a task's history: an attempt that failed or was lost. See
 	// task.AttemptRecord.
 	AttemptRecord = task.AttemptRecord

@@ -38,9 +38,9 @@ type waiter struct {
 	of   *endings
 	feed *feed
 	id   string
-	note chan struct{} // has an element when there is news
+	note chan struct{} // has an element when there is updates
 
-	// The news, guarded by the mutex of endings.
+	// The updates, guarded by the mutex of endings.
 	event  *Event // the newest end seen
 	reread bool   // ends may have been missed: read the task again
 	err    error  // nothing will come any more
@@ -140,7 +140,7 @@ func (l *endings) close() {
 	}
 }
 
-// take returns the news and forgets them.
+// take returns the updates and forgets them.
 func (w *waiter) take() (e *Event, reread bool, err error) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -229,11 +229,11 @@ func (f *feed) ended(e Event) {
 	}
 }
 
-// all gives every waiter the same news.
-func (f *feed) all(news func(*waiter)) {
+// all gives every waiter the same updates.
+func (f *feed) all(updates func(*waiter)) {
 	for _, ws := range f.waiters {
 		for w := range ws {
-			news(w)
+			updates(w)
 			w.signal()
 		}
 	}

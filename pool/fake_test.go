@@ -31,7 +31,7 @@ type fakeStore struct {
 	recentErr  func() error
 	changed    func(verb string, ids []string) ([]task.Change, error)
 	configured func(task.Setting) error
-	maintain   func(replica string) (task.Upkeep, error)
+	maintain   func(replica string) (task.Maintenance, error)
 
 	mu        sync.Mutex
 	count     map[string]int
@@ -39,7 +39,7 @@ type fakeStore struct {
 	entries   [][]Event // with the cursors 1, 2, 3 …
 	maxEvents int       // that many the stream keeps, as SubscriptionLag says
 	trimmed   int       // that many of the oldest entries are gone
-	news      chan struct{}
+	updates   chan struct{}
 
 	groups map[string]*fakeGroup
 }
@@ -57,7 +57,7 @@ type fakePending struct {
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{count: map[string]int{}, news: make(chan struct{}), groups: map[string]*fakeGroup{}}
+	return &fakeStore{count: map[string]int{}, updates: make(chan struct{}), groups: map[string]*fakeGroup{}}
 }
 
 func newTestPool(t testing.TB, s Store, cfg Config) *Pool {
@@ -136,8 +136,8 @@ func (s *fakeStore) emitEntry(events ...Event) {
 		events[i].Cursor = strconv.Itoa(len(s.entries) + 1)
 	}
 	s.entries = append(s.entries, events)
-	close(s.news)
-	s.news = make(chan struct{})
+	close(s.updates)
+	s.updates = make(chan struct{})
 }
 
 // trim takes the oldest entries away, so that n are gone in all.
@@ -264,13 +264,13 @@ func (s *fakeStore) await(ctx context.Context, wait time.Duration, ready func() 
 	for {
 		s.mu.Lock()
 		ok, err := ready()
-		news := s.news
+		updates := s.updates
 		s.mu.Unlock()
 		if ok || err != nil {
 			return err
 		}
 		select {
-		case <-news:
+		case <-updates:
 		case <-timer.C:
 			return nil
 		case <-ctx.Done():

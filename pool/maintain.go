@@ -26,9 +26,9 @@ const (
 // process holds the maintenance lock, Maintain waits for it, at most for 5 seconds, then
 // it returns ErrBusy.
 //
-// The Upkeep is valid with an error, too.
-func (p *Pool) Maintain(ctx context.Context) (Upkeep, error) {
-	me := "upkeep-" + strconv.FormatUint(rand.Uint64(), 36)
+// The Maintenance is valid with an error, too.
+func (p *Pool) Maintain(ctx context.Context) (Maintenance, error) {
+	me := "maintenance-" + strconv.FormatUint(rand.Uint64(), 36)
 	late := time.NewTimer(maintainPatience)
 	defer late.Stop()
 	for {

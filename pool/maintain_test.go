@@ -9,7 +9,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
-func (s *fakeStore) Maintain(_ context.Context, replica string) (Upkeep, error) {
+func (s *fakeStore) Maintain(_ context.Context, replica string) (Maintenance, error) {
 	return s.maintain(replica)
 }
 
@@ -18,10 +18,10 @@ func TestMaintainWaitsForItsTurn(t *testing.T) {
 		s := newFakeStore()
 		turns := 0
 		var names []string
-		s.maintain = func(replica string) (Upkeep, error) {
+		s.maintain = func(replica string) (Maintenance, error) {
 			turns++
 			names = append(names, replica)
-			return Upkeep{Busy: turns <= busy, Lost: turns}, nil
+			return Maintenance{Busy: turns <= busy, Lost: turns}, nil
 		}
 		faketime.Test(t, func(t *testing.T) {
 			up, err := newTestPool(t, s, Config{}).Maintain(context.Background())

@@ -19,7 +19,7 @@ import (
 // reports.
 type runnerStore struct {
 	*fakeStore
-	bell    chan struct{}
+	signals    chan struct{}
 	joinErr error
 	joined  task.Registration
 	pending []*task.Task
@@ -33,7 +33,7 @@ func newRunnerStore(pending ...*task.Task) *runnerStore {
 			t.ID = fmt.Sprint("task", i)
 		}
 	}
-	return &runnerStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), pending: pending}
+	return &runnerStore{fakeStore: newFakeStore(), signals: make(chan struct{}, 1), pending: pending}
 }
 
 func (s *runnerStore) Join(_ context.Context, r task.Registration) ([]string, error) {
@@ -68,8 +68,8 @@ func (s *runnerStore) Listen(ctx context.Context, _ string, wait time.Duration) 
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
-	case <-s.bell:
-		return task.Signal{Bell: true}, nil
+	case <-s.signals:
+		return task.Signal{Check: true}, nil
 	case <-t.C:
 		return task.Signal{}, nil
 	case <-ctx.Done():
@@ -77,9 +77,9 @@ func (s *runnerStore) Listen(ctx context.Context, _ string, wait time.Duration) 
 	}
 }
 
-func (s *runnerStore) Ring(context.Context, string) error {
+func (s *runnerStore) Wake(context.Context, string) error {
 	select {
-	case s.bell <- struct{}{}:
+	case s.signals <- struct{}{}:
 	default:
 	}
 	return nil
@@ -91,8 +91,8 @@ func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool,
 
 func (s *runnerStore) AdmitInbox(context.Context) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error      { return nil }
-func (s *runnerStore) Maintain(context.Context, string) (task.Upkeep, error) {
-	return task.Upkeep{}, nil
+func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error) {
+	return task.Maintenance{}, nil
 }
 
 var oneQueue = map[string]Queue{DefaultQueue: {Workers: 4}}

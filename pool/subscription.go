@@ -14,9 +14,9 @@ const (
 	firstBatch = 10  // events read at once, until it is known how long they take
 	mostBatch  = 100 // … and at most
 
-	settleEvery = time.Second // or a quarter of Redeliver, while a batch is worked through
-	ackDeadline = 5 * time.Second
-	lagEvery    = time.Minute // how often the lag is read
+	unstablePause = time.Second // or a quarter of Redeliver, while a batch is worked through
+	ackDeadline   = 5 * time.Second
+	lagEvery      = time.Minute // how often the lag is read
 )
 
 // subscription is one consumer of a Subscribe.
@@ -105,7 +105,7 @@ func (s *subscription) deliver(ctx context.Context) {
 			}
 			taken = true
 		}
-		if time.Since(settled) >= min(settleEvery, s.redeliver/4) {
+		if time.Since(settled) >= min(unstablePause, s.redeliver/4) {
 			s.ack(ctx, done)
 			s.hold(ctx, events[i+1:])
 			done, settled = nil, time.Now()

@@ -40,7 +40,7 @@ func argv(script string) (first, each int) {
 var unfixed = map[string]string{
 	"enqueue":   "groups of tasks, each with as many strings as it says",
 	"exchange":  "reports by queue, claim and op, then claims, as many as each count says",
-	"renew":     "claims with as many ids as each says, then news",
+	"renew":     "claims with as many ids as each says, then updates",
 	"inbox":     "an entry brings a reason or a task, which brings as many further strings as it says",
 	"configure": "groups follow the settings, as many as there are",
 	"join":      "settings, kinds and queues, as many as each count says",
@@ -66,17 +66,17 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"purge":   {0, maintain},
 		"check":   {0, maintain},
 		"leave":   {0, func(s *site) error { return s.store.Leave(ctx, "r") }},
-		"ring":    {0, func(s *site) error { return s.store.Ring(ctx, "r") }},
+		"signal":    {0, func(s *site) error { return s.store.Wake(ctx, "r") }},
 		"drain":   {0, func(s *site) error { _, err := s.store.Drain(ctx, "other"); return err }},
 		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx); return err }},
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
-		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Ring(ctx, "r") }},
+		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
 		"count": {0, func(s *site) error {
 			return s.store.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &two})
 		}},
 		"regroup": {0, func(s *site) error {
-			s.park(ctx, "q")
+			s.block(ctx, "q")
 			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})
 		}},
 	}
@@ -106,8 +106,8 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 	}
 }
 
-// park writes a parked task of a group.
-func (s *site) park(ctx context.Context, queue string) {
+// block writes a blocked task of a group.
+func (s *site) block(ctx context.Context, queue string) {
 	s.rdb.ZAdd(ctx, s.prefix+"group:wait:"+queue, redis.Z{Member: "g 0000000000000001 x"})
 }
 

@@ -55,7 +55,7 @@ func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx con
 	}
 	uncut := context.AfterFunc(ctx, b.interrupt)
 	began := time.Now()
-	err := s.settle(ctx, b.UniversalClient, func() error {
+	err := s.retryUnstable(ctx, b.UniversalClient, func() error {
 		left := wait
 		if wait > 0 {
 			left = max(wait-time.Since(began), time.Millisecond)

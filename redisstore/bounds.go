@@ -25,10 +25,10 @@ const (
 	rejectPage  = 25   // rejects, of up to 24 KiB, in one answer
 
 	// A lease takes 10 µs, an id in a recount 1 µs, what an attempt says 60 µs.
-	renewClaims = 250
-	renewIDs    = 2000
-	renewNews   = 100
-	renewBytes  = 512 << 10 // of progress; one always fits
+	renewClaims  = 250
+	renewIDs     = 2000
+	renewUpdates = 100
+	renewBytes   = 512 << 10 // of progress; one always fits
 
 	// A stop takes 10 to 40 µs, a retry 30 µs, a deletion 10 µs.
 	changePage = 200
@@ -39,7 +39,7 @@ const (
 
 	// Maintenance takes back, promotes, ends or removes so many tasks in one call, 10
 	// to 90 µs each.
-	upkeepBatch = 100
+	maintenanceBatch = 100
 
 	// A queue with a setting takes 60 µs in a join, one that is woken or counted 20 µs.
 	joinPage  = 100

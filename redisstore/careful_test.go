@@ -272,7 +272,7 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 		if _, err := s.store.Join(ctx, reg); err != nil {
 			t.Fatal(err)
 		}
-		x := task.Exchange{Replica: r, Lane: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "q", N: 1}}, Idle: true}
+		x := task.Exchange{Replica: r, Sequence: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "q", N: 1}}, Idle: true}
 		if _, err := s.store.Exchange(ctx, x); err != nil {
 			t.Fatal(err)
 		}
@@ -280,13 +280,13 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 		}
 	}
 	s.enqueue(t, task.Spec{Kind: "k", Queue: "q"})
-	if n := s.rdb.LLen(ctx, s.prefix+"bell:a").Val(); n != 1 {
+	if n := s.rdb.LLen(ctx, s.prefix+"signals:a").Val(); n != 1 {
 		t.Fatalf("a has %d signals", n)
 	}
-	if _, err := s.store.Exchange(ctx, task.Exchange{Replica: "a", Lane: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
+	if _, err := s.store.Exchange(ctx, task.Exchange{Replica: "a", Sequence: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.rdb.LRange(ctx, s.prefix+"bell:b", 0, -1).Val(); len(got) != 1 || got[0] != "q:q" {
+	if got := s.rdb.LRange(ctx, s.prefix+"signals:b", 0, -1).Val(); len(got) != 1 || got[0] != "q:q" {
 		t.Errorf("the signals of b are %q", got)
 	}
 }

@@ -13,24 +13,24 @@ import (
 
 // A cluster that moves the pool's slot, or elects its master, refuses calls
 // without executing them, or cannot be connected to. They are made again every
-// settleEvery. After settleTime, or at the end of their context, the caller gets the
+// unstablePause. After unstableTime, or at the end of their context, the caller gets the
 // refusal.
 const (
-	settleTime  = 5 * time.Second
-	settleEvery = 50 * time.Millisecond
+	unstableTime  = 5 * time.Second
+	unstablePause = 50 * time.Millisecond
 )
 
-// unsettled are the refusals that pass by themselves.
-var unsettled = []string{
+// transient are the refusals that pass by themselves.
+var transient = []string{
 	"TRYAGAIN",    // the slot is being moved: see the prefix key in lua/lib/base.lua
 	"ASK ",        // the same, after the meta hash has gone
 	"MOVED ",      // to a node that the client's map of the cluster does not show yet
 	"CLUSTERDOWN", // its master is gone and has no successor yet
 }
 
-func isUnsettled(err error) bool {
+func isTransient(err error) bool {
 	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial" || slices.ContainsFunc(unsettled, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
+	return errors.As(err, &dial) && dial.Op == "dial" || slices.ContainsFunc(transient, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 
 // isAstray reports whether the server is one node of a cluster and the client one
@@ -48,15 +48,15 @@ func (s *Store) home(ctx context.Context) (redis.UniversalClient, error) {
 	return s.rdb, nil
 }
 
-// settle makes a call that may be repeated, and makes it again while a cluster
+// retryUnstable makes a call that may be repeated, and makes it again while a cluster
 // refuses it for the time being. It returns the last refusal rather than the end
 // of the context, which says less.
-func (s *Store) settle(ctx context.Context, rdb redis.Cmdable, call func() error) error {
+func (s *Store) retryUnstable(ctx context.Context, rdb redis.Cmdable, call func() error) error {
 	cluster, ok := rdb.(*redis.ClusterClient)
 	if !ok {
 		return call()
 	}
-	late := time.Now().Add(settleTime)
+	late := time.Now().Add(unstableTime)
 	var refused error
 	for {
 		err := call()
@@ -65,14 +65,14 @@ func (s *Store) settle(ctx context.Context, rdb redis.Cmdable, call func() error
 		}
 		reload(ctx, cluster, err)
 		switch {
-		case isUnsettled(err):
+		case isTransient(err):
 			refused = err
 		case refused != nil && ctx.Err() != nil:
 			return refused
 		default:
 			return err
 		}
-		if time.Now().After(late) || !pause(ctx, settleEvery) {
+		if time.Now().After(late) || !pause(ctx, unstablePause) {
 			return refused
 		}
 	}
@@ -93,7 +93,7 @@ func reload(ctx context.Context, cluster *redis.ClusterClient, err error) {
 func isOutdated(ctx context.Context, err error) bool {
 	var network net.Error
 	silent := errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout)
-	return isUnsettled(err) || silent && ctx.Err() == nil
+	return isTransient(err) || silent && ctx.Err() == nil
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

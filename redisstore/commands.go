@@ -16,7 +16,7 @@ func (s *Store) commands(ctx context.Context, do func(rdb redis.UniversalClient)
 	if err := s.ready(ctx, reads); err != nil {
 		return err
 	}
-	return s.settle(ctx, s.rdb, func() error {
+	return s.retryUnstable(ctx, s.rdb, func() error {
 		home, err := s.home(ctx)
 		if err != nil {
 			return err

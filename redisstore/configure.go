@@ -156,11 +156,11 @@ func (s *Store) regroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parked, err := s.existing(ctx, queues, func(queue string) string { return s.key("group:wait:", queue) })
+	blocked, err := s.existing(ctx, queues, func(queue string) string { return s.key("group:wait:", queue) })
 	if err != nil {
 		return err
 	}
-	for _, queue := range parked {
+	for _, queue := range blocked {
 		for after := ""; ; {
 			reply, err := s.run(ctx, regroupScript, queue, after, regroupPage)
 			if err != nil {

@@ -34,7 +34,7 @@ func plain(args []any) []any {
 
 func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 	x := task.Exchange{
-		Replica: "r", Lane: 2, Call: 7, Lease: time.Minute, Grace: time.Second, Idle: true, Busy: []string{"b"},
+		Replica: "r", Sequence: 2, Call: 7, Lease: time.Minute, Grace: time.Second, Idle: true, Busy: []string{"b"},
 		Reports: []task.Report{
 			{ID: "1", Queue: "q", Fence: 5},
 			{ID: "2", Queue: "p", Fence: 9, Op: task.Fail, Code: "error", Error: "e", Log: "l"},
@@ -204,7 +204,7 @@ func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
 	receipts := make([]task.Receipt, len(specs))
 	nameTasks(receipts, specs)
 	made := func(i int) string { return receipts[i].ID }
-	args, n := enqueueArgs(&lane{name: "l", call: 4}, receipts, specs)
+	args, n := enqueueArgs(&sequence{name: "l", call: 4}, receipts, specs)
 	args = plain(args)
 	want := []any{
 		"l", int64(4), 5,
@@ -240,7 +240,7 @@ func TestEnqueueIsBounded(t *testing.T) {
 		for i := range specs[:min(len(specs), 1+c.want)] {
 			specs[i] = c.spec(i)
 		}
-		args, n := enqueueArgs(&lane{}, make([]task.Receipt, len(specs)), specs)
+		args, n := enqueueArgs(&sequence{}, make([]task.Receipt, len(specs)), specs)
 		if groups := args[2].(int); n != c.want || groups > maxShapes {
 			t.Errorf("%s: %d tasks in %d groups, want %d", name, n, groups, c.want)
 		}
@@ -258,17 +258,17 @@ func TestRenewalIsSentInPages(t *testing.T) {
 	if n := claimPage(held); n != renewIDs/250 {
 		t.Errorf("%d claims of 250 ids in a page", n)
 	}
-	news := make([]task.News, 600)
-	if n := newsPage(news); n != renewNews {
-		t.Errorf("%d news in a page", n)
+	updates := make([]task.AttemptUpdate, 600)
+	if n := updatesPage(updates); n != renewUpdates {
+		t.Errorf("%d updates in a page", n)
 	}
-	news[0].Progress, news[1].Progress = make([]byte, 2*renewBytes), make([]byte, 1)
-	if n := newsPage(news); n != 1 {
-		t.Errorf("%d news in a page with large progress", n)
+	updates[0].Progress, updates[1].Progress = make([]byte, 2*renewBytes), make([]byte, 1)
+	if n := updatesPage(updates); n != 1 {
+		t.Errorf("%d updates in a page with large progress", n)
 	}
 	args := plain(renewArgs(&task.Renewal{Replica: "r", Lease: time.Minute, Grace: time.Second, Stuck: 1, Running: 2, Draining: true},
 		[]task.HeldClaim{{Fence: 9, Held: 2, Left: task.Forever, IDs: []string{"a", "b"}}, {Fence: 10, Held: 1, Left: -time.Second}},
-		[]task.News{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true}}))
+		[]task.AttemptUpdate{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true}}))
 	want := []any{"r", int64(60000), int64(1000), 1, 2, 1, 2, int64(9), 2, "", 2, "a", "b", int64(10), 1, int64(-1000), 0,
 		2, int64(9), "a", "", 1, 0, int64(9), "b", "", 0, 1}
 	if d := cmp.Diff(want, args); d != "" {

@@ -183,7 +183,7 @@ func decodeCheck(reply any, prefix string) (checked, error) {
 	return c, r.err
 }
 
-// The slow check is the same walk in small steps, one with each turn of upkeep,
+// The slow check is the same walk in small steps, one with each turn of maintenance,
 // shared by all replicas: meta has its cursor.
 const (
 	slowPage  = 100

@@ -14,7 +14,7 @@ const entriesCheck = "entries"
 const unchecked = "unchecked"
 
 const (
-	fixIt  = "repair it with doctor --fix; upkeep does the same in its own time"
+	fixIt  = "repair it with doctor --fix; maintenance does the same in its own time"
 	moveIt = "look at it, then repair with doctor --fix: it renames the whole key"
 )
 

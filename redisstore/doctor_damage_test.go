@@ -98,7 +98,7 @@ var damageCases = []struct {
 	{"HeaderCut", func(w *wreck) { w.do("SET", "task:wait", "w0 17") }, "bad_record no_record unique_stale", nil},
 	{"PositionSpoiled", func(w *wreck) { w.do("SETRANGE", "task:wait", 17, "9999999999999999") }, "bad_record no_record unique_stale", nil},
 	{"NumberSpoiled", func(w *wreck) { w.rewrite("wait2", "expires_at=", "expires_at=x") }, "bad_record no_record no_record", nil},
-	{"NoUsableGroup", func(w *wreck) { w.rewrite("parked", "group=g", "group=-") }, "?stale_entry bad_record no_record", nil},
+	{"NoUsableGroup", func(w *wreck) { w.rewrite("blocked", "group=g", "group=-") }, "?stale_entry bad_record no_record", nil},
 	{"ExtrasWithoutTask", func(w *wreck) { w.do("HSET", "more:ghost", "v", 5) }, "past_alone", nil},
 	{"HistoryWithoutTask", func(w *wreck) { w.do("RPUSH", "history:ghost", "x") }, "past_alone", nil},
 	{"ExtrasDenied", func(w *wreck) { w.do("SETRANGE", "task:fail", 1, "0") }, "past_unflagged", func(w *wreck) {
@@ -125,7 +125,7 @@ var damageCases = []struct {
 	}},
 	{"RunEntryUnreadable", func(w *wreck) { w.do("HSET", "run:default", "run", "x") }, "bad_run", func(w *wreck) {
 		if u := w.maintain(); u.Lost != 1 || w.state("run") != task.Waiting {
-			w.t.Errorf("upkeep %+v, and it is %s", u, w.state("run"))
+			w.t.Errorf("maintenance %+v, and it is %s", u, w.state("run"))
 		}
 	}},
 	{"RunEntryDeniesItsEnd", func(w *wreck) {
@@ -134,7 +134,7 @@ var damageCases = []struct {
 	}, "run_unflagged", nil},
 	{"ClaimsDeleted", func(w *wreck) { w.do("DEL", "claims") }, "lease_alone no_claim no_claim", func(w *wreck) {
 		if u := w.maintain(); u.Lost != 2 || w.state("run") != task.Waiting || w.state("halt") != task.Stopped {
-			w.t.Errorf("upkeep %+v; run is %s, halt is %s", u, w.state("run"), w.state("halt"))
+			w.t.Errorf("maintenance %+v; run is %s, halt is %s", u, w.state("run"), w.state("halt"))
 		}
 	}},
 	{"ClaimUnreadable", func(w *wreck) { w.do("HSET", "claims", w.fence("run"), "x") }, "bad_claim no_claim no_claim", nil},
@@ -164,7 +164,7 @@ var damageCases = []struct {
 	// Limits.
 	{"RunningNotInItsGroup", func(w *wreck) { w.do("DEL", "group:run:g") }, "?group_stuck not_in_group", func(w *wreck) {
 		for _, task := range w.claim(9) {
-			if task.ID == "parked" {
+			if task.ID == "blocked" {
 				// The walk may have met the group before the member: its next then came to the queue.
 				w.t.Error("the group runs two")
 			}
@@ -176,8 +176,8 @@ var damageCases = []struct {
 		}
 	}},
 	{"HeadOfNoTask", func(w *wreck) { w.do("HSET", "group:head:default", "h", 77) }, "stale_head", nil},
-	{"GroupNotListed", func(w *wreck) { w.do("DEL", "group:lines:g") }, "group_unlisted", nil},
-	{"GroupListedWithoutTasks", func(w *wreck) { w.do("SADD", "group:lines:h", "q") }, "stale_entry", nil},
+	{"GroupNotListed", func(w *wreck) { w.do("DEL", "group:queues:g") }, "group_unlisted", nil},
+	{"GroupListedWithoutTasks", func(w *wreck) { w.do("SADD", "group:queues:h", "q") }, "stale_entry", nil},
 	{"CountedDeleted", func(w *wreck) { w.do("DEL", "counted") }, "not_counted not_counted", nil},
 	{"CountedWithoutLimit", func(w *wreck) {
 		w.limit(task.PoolScope, "", 0)

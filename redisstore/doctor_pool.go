@@ -24,7 +24,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	for _, r := range silent {
 		add(task.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
-			"start a replica: its upkeep takes back what this one held")
+			"start a replica: its maintenance takes back what this one held")
 	}
 	live, err := s.Replicas(ctx)
 	if err != nil {

@@ -109,7 +109,7 @@ func TestDamageIsFoundAndRepaired(t *testing.T) {
 	})
 }
 
-// TestSlowCheckRepairsTheSame breaks a pool in every way and lets upkeep find it,
+// TestSlowCheckRepairsTheSame breaks a pool in every way and lets maintenance find it,
 // in turns.
 func TestSlowCheckRepairsTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
@@ -133,11 +133,11 @@ func TestSlowCheckRepairsTheSame(t *testing.T) {
 	})
 }
 
-// slowWalk takes turns of upkeep until the slow check has come round.
+// slowWalk takes turns of maintenance until the slow check has come round.
 func (w *wreck) slowWalk() (reported []task.Finding) {
 	w.t.Helper()
 	for range 10_000 {
-		reported = append(reported, w.maintain().Mended...)
+		reported = append(reported, w.maintain().Repaired...)
 		if strings.HasPrefix(w.rdb.HGet(w.t.Context(), w.prefix+"meta", "check").Val(), "after ") {
 			return reported
 		}
@@ -153,8 +153,8 @@ func TestSlowCheckPausesAfterAWalk(t *testing.T) {
 		w.do("RPUSH", "history:ghost", "x")
 		for _, s := range []*redisstore.Store{w.store, w.open(t, rdb)} {
 			w.do("DEL", "lock:maintenance")
-			if u, err := s.Maintain(t.Context(), "keeper"); err != nil || len(u.Mended) > 0 {
-				t.Errorf("repaired %+v, %v, less than a minute after the last walk", u.Mended, err)
+			if u, err := s.Maintain(t.Context(), "keeper"); err != nil || len(u.Repaired) > 0 {
+				t.Errorf("repaired %+v, %v, less than a minute after the last walk", u.Repaired, err)
 			}
 		}
 		w.must(w.store.ForgetCheck(t.Context()))
@@ -237,8 +237,8 @@ func TestATaskThatIsDueInMoreThanTenYearsIsNamed(t *testing.T) {
 	})
 }
 
-// Keys of a wrong type stop the scripts of upkeep, which moves them out of the way.
-func TestUpkeepGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
+// Keys of a wrong type stop the scripts of maintenance, which moves them out of the way.
+func TestMaintenanceGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
 		for name := range w.dump(t) {

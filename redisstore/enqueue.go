@@ -11,28 +11,28 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// lane numbers enqueue calls that are made one after the other, so that Redis
+// sequence numbers enqueue calls that are made one after the other, so that Redis
 // can distinguish a repeated call from a new one.
-type lane struct {
+type sequence struct {
 	name string
 	call int64
 }
 
-func (s *Store) takeLane() *lane {
+func (s *Store) takeSequence() *sequence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := len(s.lanes); n > 0 {
-		l := s.lanes[n-1]
-		s.lanes = s.lanes[:n-1]
+	if n := len(s.sequences); n > 0 {
+		l := s.sequences[n-1]
+		s.sequences = s.sequences[:n-1]
 		return l
 	}
-	s.nLanes++
-	return &lane{name: fmt.Sprintf("%s:%d", s.client, s.nLanes)}
+	s.nSequences++
+	return &sequence{name: fmt.Sprintf("%s:%d", s.client, s.nSequences)}
 }
 
-func (s *Store) putLane(l *lane) {
+func (s *Store) putSequence(l *sequence) {
 	s.mu.Lock()
-	s.lanes = append(s.lanes, l)
+	s.sequences = append(s.sequences, l)
 	s.mu.Unlock()
 }
 
@@ -70,8 +70,8 @@ func (s *Store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt,
 
 // enqueue makes the tasks of one step and returns how many have receipts.
 func (s *Store) enqueue(ctx context.Context, receipts []task.Receipt, specs []task.Spec) (n int, err error) {
-	l := s.takeLane()
-	defer s.putLane(l)
+	l := s.takeSequence()
+	defer s.putSequence(l)
 	l.call++
 	args, n := enqueueArgs(l, receipts, specs)
 	reply, unconfirmed := s.enqueueCall(ctx, args)
@@ -105,7 +105,7 @@ func nameTasks(receipts []task.Receipt, specs []task.Spec) {
 
 // enqueueArgs are the arguments of the enqueue script for as many tasks as one step makes,
 // n: consecutive specs of one shape are one group.
-func enqueueArgs(l *lane, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
+func enqueueArgs(l *sequence, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
 	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
 	groups, bytes := 0, 0
 	count := 0 // where in args the number of tasks of the last group is, which begins with the task first
@@ -163,7 +163,7 @@ func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err err
 	if s.waitReplicas == 0 {
 		return s.run(ctx, enqueueScript, args...)
 	}
-	err = s.settle(ctx, s.rdb, func() error {
+	err = s.retryUnstable(ctx, s.rdb, func() error {
 		reply, err = s.enqueueAndWait(ctx, args)
 		return err
 	})

@@ -85,7 +85,7 @@ func opOf(r *task.Report) string {
 // by reference: a string in an interface would be an allocation each.
 func exchangeArgs(x *task.Exchange, class string, order []int) []any {
 	args := make([]any, 0, 12+len(x.Busy)+8*len(x.Claims)+3*len(order))
-	args = append(args, x.Replica, x.Lane, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
+	args = append(args, x.Replica, x.Sequence, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
 	for i := range x.Busy {
 		args = append(args, &x.Busy[i])
 	}

@@ -62,7 +62,7 @@ func TestFullExchangeIsOneShortCall(t *testing.T) {
 	for i := range 4 * task.MaxQueues {
 		x.Busy = append(x.Busy, fmt.Sprint("busy", i))
 	}
-	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 2, 1, time.Minute, time.Second
+	x.Replica, x.Sequence, x.Call, x.Lease, x.Grace = "r", 2, 1, time.Minute, time.Second
 	var sent recorder
 	rdb.AddHook(&sent)
 	got, err := s.store.Exchange(t.Context(), x)
@@ -89,12 +89,12 @@ func TestExchangeOverItsBoundsIsRefused(t *testing.T) {
 		"tasks":   {Claims: []task.Claim{{Queue: "p", N: task.MaxClaim}, {Queue: "q", N: 1}}},
 		"busy":    {Busy: make([]string, 4*task.MaxQueues+1)},
 	} {
-		x.Replica, x.Lane, x.Call, x.Lease = "r", 1, 1, time.Minute
+		x.Replica, x.Sequence, x.Call, x.Lease = "r", 1, 1, time.Minute
 		if _, err := s.store.Exchange(t.Context(), x); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if len(s.rdb.HGet(t.Context(), s.prefix+"replica:r", "lane:1").Val()) > 0 {
+	if len(s.rdb.HGet(t.Context(), s.prefix+"replica:r", "sequence:1").Val()) > 0 {
 		t.Error("a refused call was made")
 	}
 }

@@ -17,7 +17,7 @@ func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]task.Finding, error) 
 	return findings, err
 }
 
-// ForgetCheck makes the next turn of upkeep go on with the slow check, however
+// ForgetCheck makes the next turn of maintenance go on with the slow check, however
 // long its pause still is.
 func (s *Store) ForgetCheck(ctx context.Context) error {
 	s.mu.Lock()

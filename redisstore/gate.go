@@ -98,7 +98,7 @@ func (refusal) RedisError()     {}
 func (s *Store) checkSchema(ctx context.Context, mark bool) error {
 	has, err := s.readSchema(ctx)
 	if err == nil && has == "" && mark {
-		err = s.settle(ctx, s.rdb, func() error { return s.rdb.HSetNX(ctx, s.key("meta"), "schema", schema).Err() })
+		err = s.retryUnstable(ctx, s.rdb, func() error { return s.rdb.HSetNX(ctx, s.key("meta"), "schema", schema).Err() })
 		if err == nil {
 			has, err = s.readSchema(ctx) // another program may have been faster
 		}
@@ -117,7 +117,7 @@ func (s *Store) checkSchema(ctx context.Context, mark bool) error {
 
 // readSchema is the schema version of the pool, "" for a pool without one.
 func (s *Store) readSchema(ctx context.Context) (v string, err error) {
-	err = s.settle(ctx, s.rdb, func() error {
+	err = s.retryUnstable(ctx, s.rdb, func() error {
 		v, err = s.rdb.HGet(ctx, s.key("meta"), "schema").Result()
 		return unlessNil(err)
 	})

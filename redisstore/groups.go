@@ -69,19 +69,19 @@ func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// heldOf counts the waiting tasks of a group in the queues where some are parked: the
+// heldOf counts the waiting tasks of a group in the queues where some are blocked: the
 // group's head, if it has one there, and those behind it.
 func (s *Store) heldOf(ctx context.Context, group string) (held int, err error) {
-	queues, err := s.members(ctx, s.key("group:lines:", group))
+	queues, err := s.members(ctx, s.key("group:queues:", group))
 	if err != nil {
 		return 0, unlessWrongType(err)
 	}
 	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {
-		// See parked in lua/lib/queue.lua: the members begin with the name and a space.
-		parked := p.ZLexCount(ctx, s.key("group:wait:", queue), "["+group+" ", "("+group+"!")
+		// See blocked in lua/lib/queue.lua: the members begin with the name and a space.
+		blocked := p.ZLexCount(ctx, s.key("group:wait:", queue), "["+group+" ", "("+group+"!")
 		head := p.HExists(ctx, s.key("group:head:", queue), group)
 		return func() {
-			if held += int(parked.Val()); head.Val() {
+			if held += int(blocked.Val()); head.Val() {
 				held++
 			}
 		}

@@ -46,8 +46,8 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 		Signals: func(t testing.TB, replica string) []string {
 			t.Helper()
 			p := rdb.TxPipeline()
-			signals := p.LRange(ctx, s.prefix+"bell:"+replica, 0, -1)
-			p.Del(ctx, s.prefix+"bell:"+replica)
+			signals := p.LRange(ctx, s.prefix+"signals:"+replica, 0, -1)
+			p.Del(ctx, s.prefix+"signals:"+replica)
 			if _, err := p.Exec(ctx); err != nil {
 				t.Fatal(err)
 			}

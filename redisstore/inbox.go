@@ -36,8 +36,8 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 		return false, r.err
 	}
 
-	l := s.takeLane()
-	defer s.putLane(l)
+	l := s.takeSequence()
+	defer s.putSequence(l)
 	l.call++
 	args := []any{l.name + ":inbox", l.call, fromOpen, len(entries), MaxRejected}
 	made := newIDs(len(entries))

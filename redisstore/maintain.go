@@ -16,12 +16,12 @@ import (
 const maintenanceLease = time.Second
 
 // Maintain takes one turn of the pool's maintenance.
-func (s *Store) Maintain(ctx context.Context, replica string) (task.Upkeep, error) {
+func (s *Store) Maintain(ctx context.Context, replica string) (task.Maintenance, error) {
 	if err := s.ready(ctx, writes); err != nil && !isWrongType(err) {
-		return task.Upkeep{}, s.fail(ctx, "maintain", err)
+		return task.Maintenance{}, s.fail(ctx, "maintain", err)
 	}
 	if taken, err := s.lockMaintenance(ctx, replica); err == nil && !taken {
-		return task.Upkeep{Busy: true}, nil
+		return task.Maintenance{Busy: true}, nil
 	}
 	// An error is no reason to stay away: a full Redis refuses the lock, and
 	// maintenance makes room. A Redis that is not there refuses the scripts, too.
@@ -32,13 +32,13 @@ func (s *Store) Maintain(ctx context.Context, replica string) (task.Upkeep, erro
 		if failed == nil && len(found) > 0 {
 			u, err = s.maintain(ctx)
 		}
-		u.Mended = found
+		u.Repaired = found
 	}
 	if err != nil {
 		return u, s.fail(ctx, "maintain", err)
 	}
 	found, err := s.slowCheck(ctx)
-	u.Mended = append(u.Mended, found...)
+	u.Repaired = append(u.Repaired, found...)
 	return u, s.fail(ctx, "slow check", err)
 }
 
@@ -67,17 +67,17 @@ func (s *Store) lockMaintenance(ctx context.Context, replica string) (taken bool
 }
 
 // maintain runs the scripts of a turn.
-func (s *Store) maintain(ctx context.Context) (u task.Upkeep, err error) {
-	reply, err := s.run(ctx, reapScript, seed(), upkeepBatch)
+func (s *Store) maintain(ctx context.Context) (u task.Maintenance, err error) {
+	reply, err := s.run(ctx, reapScript, seed(), maintenanceBatch)
 	if err != nil {
 		return u, err
 	}
 	reap := readReply("reap", reply)
-	if reply, err = s.run(ctx, promoteScript, upkeepBatch); err != nil {
+	if reply, err = s.run(ctx, promoteScript, maintenanceBatch); err != nil {
 		return u, err
 	}
 	promote := readReply("promote", reply)
-	if reply, err = s.run(ctx, purgeScript, upkeepBatch); err != nil {
+	if reply, err = s.run(ctx, purgeScript, maintenanceBatch); err != nil {
 		return u, err
 	}
 	purge := readReply("purge", reply)

@@ -103,11 +103,11 @@ type walk struct {
 	tasks map[string]*mtask
 	sent  recorder
 
-	claims   map[int64]*mclaim
-	fence    int64                // the highest so far, over all claims
-	lanes    map[string]*mlane    // by replica and number
-	replicas map[string]*mreplica // those on the list
-	joined   int                  // replicas that ever joined
+	claims    map[int64]*mclaim
+	fence     int64                     // the highest so far, over all claims
+	sequences map[string]*sequenceModel // by replica and number
+	replicas  map[string]*mreplica      // those on the list
+	joined    int                       // replicas that ever joined
 
 	seq                      int
 	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"
@@ -128,7 +128,7 @@ var (
 
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
-		claims: map[int64]*mclaim{}, lanes: map[string]*mlane{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
+		claims: map[int64]*mclaim{}, sequences: map[string]*sequenceModel{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
 		paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0"}
 	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
 		w.enlist(base)
@@ -166,7 +166,7 @@ func (w *walk) act() {
 	case n < 22:
 		w.push()
 	case n < 50:
-		w.exchange(w.someLane(), w.someReports(), w.someClaims())
+		w.exchange(w.someSequence(), w.someReports(), w.someClaims())
 	case n < 56:
 		w.repeat()
 	case n < 58:

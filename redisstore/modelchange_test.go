@@ -127,7 +127,7 @@ func (w *walk) maintain() {
 	}
 	u, err := w.store.Maintain(w.ctx, "keeper")
 	w.must(err)
-	if u.Busy || u.Lost != lost || u.Claims != claims || len(u.Mended) > 0 {
+	if u.Busy || u.Lost != lost || u.Claims != claims || len(u.Repaired) > 0 {
 		w.failf("maintenance %+v, want %d lost of %d claims", u, lost, claims)
 	}
 	w.afterMaintenance()
@@ -143,7 +143,7 @@ func (w *walk) replay() {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
-		w.exchange(w.someLane(), w.someReports(), w.someClaims())
+		w.exchange(w.someSequence(), w.someReports(), w.someClaims())
 	case 2:
 		w.renew()
 	case 3:
@@ -172,8 +172,8 @@ func (w *walk) state() map[string]map[string]string {
 	maps.DeleteFunc(all, func(k string, _ map[string]string) bool {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
-		return kind == "bell" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
-			strings.HasPrefix(name, "group:lines:") // a queue without parked tasks is removed when it is looked at
+		return kind == "signals" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
+			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is looked at
 	})
 	for k, v := range all {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")

@@ -14,9 +14,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// mlane is what a replica has sent in one lane: its exchanges, and the answer to
+// sequenceModel is what a replica has sent in one sequence: its exchanges, and the answer to
 // the last one.
-type mlane struct {
+type sequenceModel struct {
 	replica string
 	n       int
 	sent    []task.Exchange
@@ -25,17 +25,17 @@ type mlane struct {
 
 const walkGrace = time.Millisecond
 
-func laneName(replica string, n int) string { return replica + " " + strconv.Itoa(n) }
+func sequenceName(replica string, n int) string { return replica + " " + strconv.Itoa(n) }
 
-func (w *walk) lane(replica string, n int) *mlane {
-	key := laneName(replica, n)
-	if w.lanes[key] == nil {
-		w.lanes[key] = &mlane{replica: replica, n: n}
+func (w *walk) sequence(replica string, n int) *sequenceModel {
+	key := sequenceName(replica, n)
+	if w.sequences[key] == nil {
+		w.sequences[key] = &sequenceModel{replica: replica, n: n}
 	}
-	return w.lanes[key]
+	return w.sequences[key]
 }
 
-func (w *walk) someLane() *mlane { return w.lane(w.someReplica().id, 1+w.rng.IntN(2)) }
+func (w *walk) someSequence() *sequenceModel { return w.sequence(w.someReplica().id, 1+w.rng.IntN(2)) }
 
 // someReports reports on tasks, most of them running and with their fence.
 func (w *walk) someReports() []task.Report {
@@ -102,17 +102,17 @@ func (w *walk) someClaims() []task.Claim {
 	return claims
 }
 
-// exchange makes the next exchange of a lane.
-func (w *walk) exchange(l *mlane, reports []task.Report, claims []task.Claim) task.Exchanged {
+// exchange makes the next exchange of a sequence.
+func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.Claim) task.Exchanged {
 	r := w.replicas[l.replica]
-	x := task.Exchange{Replica: l.replica, Lane: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
+	x := task.Exchange{Replica: l.replica, Sequence: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
 		Reports: reports, Claims: claims, Idle: w.rng.IntN(2) == 0}
 	for q := range r.told {
 		if w.rng.IntN(3) == 0 && !slices.ContainsFunc(claims, func(c task.Claim) bool { return c.Queue == q }) {
 			x.Busy = append(x.Busy, q)
 		}
 	}
-	w.last += fmt.Sprintf(" exchange %d of lane %d of %s: %d reports, claims %v, lease %v, idle %v, busy %v", x.Call, l.n, l.replica,
+	w.last += fmt.Sprintf(" exchange %d of sequence %d of %s: %d reports, claims %v, lease %v, idle %v, busy %v", x.Call, l.n, l.replica,
 		len(reports), claims, x.Lease, x.Idle, x.Busy)
 	var verdicts []task.Verdict
 	for _, report := range reports {
@@ -285,14 +285,14 @@ func (w *walk) endLate(queue string) {
 	}
 }
 
-// repeat makes the last call of a lane again, whatever has happened since.
+// repeat makes the last call of a sequence again, whatever has happened since.
 func (w *walk) repeat() {
-	l := w.someLane()
+	l := w.someSequence()
 	if len(l.sent) == 0 {
 		return
 	}
 	x := l.sent[len(l.sent)-1]
-	w.last = fmt.Sprintf("repeat call %d of lane %d of %s", x.Call, l.n, l.replica)
+	w.last = fmt.Sprintf("repeat call %d of sequence %d of %s", x.Call, l.n, l.replica)
 	before := w.state()
 	got, err := w.store.Exchange(w.ctx, x)
 	w.must(err)
@@ -326,14 +326,14 @@ func (w *walk) repeat() {
 	}
 }
 
-// reorder delivers a call of a lane that has been overtaken.
+// reorder delivers a call of a sequence that has been overtaken.
 func (w *walk) reorder() {
-	l := w.someLane()
+	l := w.someSequence()
 	if len(l.sent) < 2 {
 		return
 	}
 	x := l.sent[w.rng.IntN(len(l.sent)-1)]
-	w.last = fmt.Sprintf("call %d of lane %d of %s after call %d", x.Call, l.n, l.replica, len(l.sent))
+	w.last = fmt.Sprintf("call %d of sequence %d of %s after call %d", x.Call, l.n, l.replica, len(l.sent))
 	before := w.state()
 	if got, err := w.store.Exchange(w.ctx, x); err == nil || errors.Is(err, task.ErrNotJoined) {
 		w.failf("answered: %+v, %v", got, err)

@@ -37,7 +37,7 @@ func (w *walk) checkIndexes(k keys) {
 			}
 			add(parts[2], "waiting "+queue)
 			if m := w.tasks[parts[2]]; m == nil || m.spec.Group != parts[0] || parts[1] != m.score {
-				w.failf("%q is parked for %+v", member, m)
+				w.failf("%q is blocked for %+v", member, m)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func (w *walk) checkIndexes(k keys) {
 
 // keyKinds are the first words of the names of all keys.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
-	"replicas replica stop bell class served ready idle counted held meta stats load call lock")
+	"replicas replica stop signals class served ready idle counted held meta stats load call lock")
 
 // checkKeys checks that there is no key of a task that is gone, and none that is
 // not documented.
@@ -147,11 +147,11 @@ func (w *walk) checkGroups(k keys) {
 			w.failf("running of group %s (-want +got):\n%s", group, d)
 		}
 	}
-	for queue, parked := range k.all("group:wait:") {
-		for member := range parked {
+	for queue, blocked := range k.all("group:wait:") {
+		for member := range blocked {
 			parts := strings.Split(member, " ")
-			if _, listed := k["group:lines:"+parts[0]][queue]; !listed {
-				w.failf("%q is parked in %s, and group:lines:%s does not list the queue", member, queue, parts[0])
+			if _, listed := k["group:queues:"+parts[0]][queue]; !listed {
+				w.failf("%q is blocked in %s, and group:queues:%s does not list the queue", member, queue, parts[0])
 			}
 			ahead := false
 			for id := range k["wait:"+queue] {

@@ -111,7 +111,7 @@ func (w *walk) checkStops(replica string, got []task.Attempt) {
 
 // hear takes the signals of a replica into the model.
 func (w *walk) hear(r *mreplica) {
-	signals, err := w.rdb.LRange(w.ctx, w.prefix+"bell:"+r.id, 0, -1).Result()
+	signals, err := w.rdb.LRange(w.ctx, w.prefix+"signals:"+r.id, 0, -1).Result()
 	w.must(err)
 	for _, s := range signals {
 		if q, ok := strings.CutPrefix(s, "q:"); ok {
@@ -120,11 +120,11 @@ func (w *walk) hear(r *mreplica) {
 			}
 			r.told[q] = true
 			delete(r.busy, q)
-		} else if !slices.Contains([]string{"stop", "due", "ring"}, s) {
+		} else if !slices.Contains([]string{"stop", "due", "check"}, s) {
 			w.failf("%s has the signal %q", r.id, s)
 		}
 	}
-	w.must(w.rdb.Del(w.ctx, w.prefix+"bell:"+r.id).Err())
+	w.must(w.rdb.Del(w.ctx, w.prefix+"signals:"+r.id).Err())
 }
 
 // answerSignals lets a replica ask the queues that it was told are ready, until
@@ -136,7 +136,7 @@ func (w *walk) answerSignals() {
 		for _, q := range slices.Sorted(maps.Keys(r.told)) {
 			claims = append(claims, task.Claim{Queue: q, N: 1 + w.rng.IntN(3)})
 		}
-		w.exchange(w.lane(r.id, 1+w.rng.IntN(2)), nil, claims)
+		w.exchange(w.sequence(r.id, 1+w.rng.IntN(2)), nil, claims)
 	}
 }
 
@@ -197,7 +197,7 @@ func (w *walk) renew() {
 		c.short = r.Lease == short || c.bounded
 		r.Held, want = append(r.Held, h), append(want, verdict)
 	}
-	r.News = w.someNews(replica.id)
+	r.Updates = w.someUpdates(replica.id)
 	w.last = fmt.Sprintf("renew %d claims of %s for %v", len(r.Held), r.Replica, r.Lease)
 	replica.silent = r.Lease == short
 	got, err := w.store.Renew(w.ctx, r)
@@ -237,14 +237,14 @@ func (w *walk) hold(c *mclaim, h task.HeldClaim) (task.HeldClaim, task.Verdict) 
 	return h, task.Kept
 }
 
-func (w *walk) someNews(replica string) []task.News {
-	var news []task.News
+func (w *walk) someUpdates(replica string) []task.AttemptUpdate {
+	var updates []task.AttemptUpdate
 	for _, id := range append(w.ids(), "none") {
 		m := w.tasks[id]
 		if w.rng.IntN(4) > 0 {
 			continue
 		}
-		n := task.News{ID: id, Fence: 1, Slow: w.rng.IntN(3) == 0}
+		n := task.AttemptUpdate{ID: id, Fence: 1, Slow: w.rng.IntN(3) == 0}
 		if w.rng.IntN(2) == 0 {
 			n.Progress = []byte("some")
 		}
@@ -259,9 +259,9 @@ func (w *walk) someNews(replica string) []task.News {
 				}
 			}
 		}
-		news = append(news, n)
+		updates = append(updates, n)
 	}
-	return news
+	return updates
 }
 
 // afterMaintenance replaces the replicas that maintenance took off the list.
@@ -273,8 +273,8 @@ func (w *walk) afterMaintenance() {
 			continue
 		}
 		silent = append(silent, r)
-		l := w.lane(id, 1)
-		x := task.Exchange{Replica: id, Lane: 1, Call: int64(len(l.sent)) + 1, Lease: long, Grace: walkGrace, Claims: []task.Claim{{Queue: "p", N: 9}}}
+		l := w.sequence(id, 1)
+		x := task.Exchange{Replica: id, Sequence: 1, Call: int64(len(l.sent)) + 1, Lease: long, Grace: walkGrace, Claims: []task.Claim{{Queue: "p", N: 9}}}
 		if got, err := w.store.Exchange(w.ctx, x); !errors.Is(err, task.ErrNotJoined) || len(got.Claimed) > 0 {
 			w.failf("the claim of %s, which was silent: %+v, %v", id, got, err)
 		}

@@ -199,7 +199,7 @@ func TestCallOverTheBoundsIsRefusedBeforeItIsMade(t *testing.T) {
 	for i := range settings {
 		settings[i] = task.Setting{Scope: task.QueueScope, Name: fmt.Sprint("q", i), Pause: new(bool)}
 	}
-	x := task.Exchange{Replica: "r", Lane: 1, Call: 1, Reports: make([]task.Report, task.MaxReports+1)}
+	x := task.Exchange{Replica: "r", Sequence: 1, Call: 1, Reports: make([]task.Report, task.MaxReports+1)}
 	_, err := s.store.Exchange(t.Context(), x)
 	if err = errors.Join(err, s.store.Configure(t.Context(), settings...)); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("errors %v", err)

@@ -12,10 +12,10 @@ import (
 func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error) {
 	got := task.Renewed{Verdicts: make([]task.Verdict, 0, len(r.Held))}
 	joined, drain := true, false
-	held, news := r.Held, r.News
-	for first := true; first || len(held)+len(news) > 0; first = false {
-		h, n := claimPage(held), newsPage(news)
-		reply, err := s.run(ctx, renewScript, renewArgs(&r, held[:h], news[:n])...)
+	held, updates := r.Held, r.Updates
+	for first := true; first || len(held)+len(updates) > 0; first = false {
+		h, n := claimPage(held), updatesPage(updates)
+		reply, err := s.run(ctx, renewScript, renewArgs(&r, held[:h], updates[:n])...)
 		if err != nil {
 			return task.Renewed{}, s.fail(ctx, "renew", err)
 		}
@@ -29,7 +29,7 @@ func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error)
 			return task.Renewed{}, rd.err
 		}
 		joined, drain = joined && listed > 0, drain || listed == 2
-		held, news = held[h:], news[n:]
+		held, updates = held[h:], updates[n:]
 	}
 	switch {
 	case !joined:
@@ -51,19 +51,19 @@ func claimPage(held []task.HeldClaim) int {
 	return len(held)
 }
 
-// newsPage is how many of the news one call carries.
-func newsPage(news []task.News) int {
+// updatesPage is how many of the updates one call carries.
+func updatesPage(updates []task.AttemptUpdate) int {
 	bytes := 0
-	for i := range news {
-		if bytes += len(news[i].Progress); i == renewNews || i > 0 && bytes > renewBytes {
+	for i := range updates {
+		if bytes += len(updates[i].Progress); i == renewUpdates || i > 0 && bytes > renewBytes {
 			return i
 		}
 	}
-	return len(news)
+	return len(updates)
 }
 
-func renewArgs(r *task.Renewal, held []task.HeldClaim, news []task.News) []any {
-	args := make([]any, 0, 8+4*len(held)+5*len(news))
+func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpdate) []any {
+	args := make([]any, 0, 8+4*len(held)+5*len(updates))
 	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, len(held))
 	for i := range held {
 		h := &held[i]
@@ -76,9 +76,9 @@ func renewArgs(r *task.Renewal, held []task.HeldClaim, news []task.News) []any {
 			args = append(args, &h.IDs[j])
 		}
 	}
-	args = append(args, len(news))
-	for i := range news {
-		n := &news[i]
+	args = append(args, len(updates))
+	for i := range updates {
+		n := &updates[i]
 		args = append(args, n.Fence, &n.ID, n.Progress, n.Progress != nil, n.Slow)
 	}
 	return args

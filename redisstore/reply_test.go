@@ -47,7 +47,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 			return s.store.ForgetQueue(ctx, "q")
 		}},
 		"regroup": {[]any{int64(0), []any{}}, func(ctx context.Context, s *site) error {
-			s.park(ctx, "default")
+			s.block(ctx, "default")
 			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})
 		}},
 		"drain": {[]any{"1", []any{}}, func(ctx context.Context, s *site) error {

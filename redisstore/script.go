@@ -27,7 +27,7 @@ var (
 	renewScript     = newScript("renew", writes)
 	joinScript      = newScript("join", writes)
 	leaveScript     = newScript("leave", writes)
-	ringScript      = newScript("ring", writes)
+	signalScript      = newScript("signal", writes)
 	wakeScript      = newScript("wake", writes)
 	drainScript     = newScript("drain", writes)
 	reapScript      = newScript("reap", writes)
@@ -60,7 +60,7 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
 // call is run without the checks. It sends the hash of the script, and its text only
 // if the server does not know the hash.
 func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, err error) {
-	err = s.settle(ctx, s.rdb, func() error {
+	err = s.retryUnstable(ctx, s.rdb, func() error {
 		reply, err = sc.Run(ctx, s.rdb, s.keys, args...).Result()
 		return unlessNil(err)
 	})

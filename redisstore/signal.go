@@ -20,14 +20,14 @@ const (
 func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error) {
 	var signal task.Signal
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
-		got, err := rdb.BLPop(ctx, max(wait, time.Second), s.key("bell:", replica)).Result()
+		got, err := rdb.BLPop(ctx, max(wait, time.Second), s.key("signals:", replica)).Result()
 		if err != nil || len(got) < 2 {
 			return err
 		}
 		if queue, ok := strings.CutPrefix(got[1], queueSignal); ok {
 			signal.Queue = queue
 		} else {
-			signal.Bell, signal.Drain = true, got[1] == drainSignal
+			signal.Check, signal.Drain = true, got[1] == drainSignal
 		}
 		return nil
 	})
@@ -35,9 +35,9 @@ func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) 
 }
 
 // Ring makes the replica's Listen return.
-func (s *Store) Ring(ctx context.Context, replica string) error {
-	_, err := s.run(ctx, ringScript, replica)
-	return s.fail(ctx, "ring", err)
+func (s *Store) Wake(ctx context.Context, replica string) error {
+	_, err := s.run(ctx, signalScript, replica)
+	return s.fail(ctx, "wake replica", err)
 }
 
 // Drain asks replicas to drain: their Listen returns, and as long as they are on

@@ -80,14 +80,14 @@ func (s *site) enqueue(t testing.TB, specs ...task.Spec) []task.Receipt {
 	return receipts
 }
 
-// claimOf is an exchange that claims n tasks of a queue for replica "r" in lane 1.
+// claimOf is an exchange that claims n tasks of a queue for replica "r" in sequence 1.
 func claimOf(call int64, queue string, n int) task.Exchange {
-	return task.Exchange{Replica: "r", Lane: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}}}
+	return task.Exchange{Replica: "r", Sequence: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}}}
 }
 
-// reportsOf is an exchange that reports for replica "r" in lane 2.
+// reportsOf is an exchange that reports for replica "r" in sequence 2.
 func reportsOf(call int64, reports ...task.Report) task.Exchange {
-	return task.Exchange{Replica: "r", Lane: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
+	return task.Exchange{Replica: "r", Sequence: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
 }
 
 // reportOn ends an attempt.

@@ -58,10 +58,10 @@ func (s *spoiled) live() {
 	one := 1
 	s.join(s.t, "r")
 	s.must(s.store.Configure(ctx, task.Setting{Scope: task.GroupScope, Name: "g", Limit: &one}))
-	for i, id := range []string{"run", "group", "ended", "kept", "wait", "parked", "later", "expires"} {
+	for i, id := range []string{"run", "group", "ended", "kept", "wait", "blocked", "later", "expires"} {
 		spec := task.Spec{ID: id, Priority: int8(50 - i), Payload: []byte("payload"), Retain: new(time.Hour)}
 		switch id {
-		case "group", "parked":
+		case "group", "blocked":
 			spec.Group = "g"
 		case "wait":
 			spec.Headers, spec.Timeout, spec.Unique = map[string]string{"h": "v"}, time.Minute, "u"
@@ -116,7 +116,7 @@ func (s *spoiled) report(id string, op task.Op) {
 func (s *spoiled) spoil() {
 	s.t.Helper()
 	ctx := s.t.Context()
-	s.victim = []string{"run", "group", "ended", "kept", "wait", "parked", "later", "expires"}[s.rng.IntN(8)]
+	s.victim = []string{"run", "group", "ended", "kept", "wait", "blocked", "later", "expires"}[s.rng.IntN(8)]
 	key := s.prefix + "task:" + s.victim
 	switch n := s.rng.IntN(13); {
 	case n >= 10:
@@ -156,9 +156,9 @@ func (s *spoiled) strew() {
 	s.t.Helper()
 	junk := []string{"x", "", "1", "1 2 3", "no such task", "g", "€", "-1", "9999999999999999999999"}[s.rng.IntN(9)]
 	commands := [][]any{
-		{"SADD", "stop:r", junk}, {"HSET", "replica:r", "stop", 1, "lane:1", junk}, {"HSET", "replica:r", "class", junk}, {"HSET", "group:head:default", junk, junk},
-		{"HSET", "group:head:default", "g", junk}, {"ZADD", "group:wait:default", 0, junk}, {"SADD", "group:lines:g", junk}, {"SADD", "group:run:h", junk},
-		{"RPUSH", "bell:r", junk}, {"ZADD", "scheduled", 1, junk}, {"ZADD", "wait:default", 1, junk}, {"ZADD", "expiring", 1, junk}, {"SADD", "queues", junk},
+		{"SADD", "stop:r", junk}, {"HSET", "replica:r", "stop", 1, "sequence:1", junk}, {"HSET", "replica:r", "class", junk}, {"HSET", "group:head:default", junk, junk},
+		{"HSET", "group:head:default", "g", junk}, {"ZADD", "group:wait:default", 0, junk}, {"SADD", "group:queues:g", junk}, {"SADD", "group:run:h", junk},
+		{"RPUSH", "signals:r", junk}, {"ZADD", "scheduled", 1, junk}, {"ZADD", "wait:default", 1, junk}, {"ZADD", "expiring", 1, junk}, {"SADD", "queues", junk},
 		{"HSET", "claims", junk, junk}, {"ZADD", "leases", 1, junk}, {"ZADD", "ended:failed", 1, junk}, {"SET", "unique:u2", junk}, {"SADD", "served:default", junk},
 		{"HSET", "class:" + junk, "r:r", 1}, {"ZADD", "replicas", 1, junk}, {"HSET", "run:default", junk, junk}, {"HSET", "meta", "limit:queue:default", "x", "cap:default", "y"},
 		{"HSET", "meta", "kind:k", junk}, {"HSET", "meta", "events:max", junk, "events:age", junk}, {"HSET", "meta", "clock", junk, "check", junk}, {"SADD", "held", junk},
@@ -201,7 +201,7 @@ func (s *spoiled) use() {
 		func() { s.exchange(9) },
 		func() {
 			_, err := st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: heldBy(s.held...),
-				News: []task.News{{ID: "run", Fence: s.held[0].Fence, Progress: []byte("p"), Slow: true}}})
+				Updates: []task.AttemptUpdate{{ID: "run", Fence: s.held[0].Fence, Progress: []byte("p"), Slow: true}}})
 			if !errors.Is(err, task.ErrDrain) { // a field "drain" in the replica's record says so
 				s.must(err)
 			}
@@ -253,11 +253,11 @@ func (s *spoiled) finish() {
 	s.exchange(0, reports...)
 	_, err = s.store.Delete(ctx, s.victim)
 	s.must(err)
-	for _, id := range []string{"run", "group", "ended", "kept", "wait", "parked", "later", "expires"} {
+	for _, id := range []string{"run", "group", "ended", "kept", "wait", "blocked", "later", "expires"} {
 		got, err := s.store.Get(ctx, id)
 		s.must(err)
-		if id == s.victim || s.whole && id == "group" || s.victim == "group" && id == "parked" || s.whole && id == "parked" {
-			continue // parked waits for the group
+		if id == s.victim || s.whole && id == "group" || s.victim == "group" && id == "blocked" || s.whole && id == "blocked" {
+			continue // blocked waits for the group
 		}
 		if err != nil || got[0] == nil || !got[0].State.Terminal() {
 			s.t.Errorf("%s: %s is %+v", s.what, id, got[0])

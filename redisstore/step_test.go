@@ -78,7 +78,7 @@ func (s *stepped) steps(n int, f func(first, last int)) {
 func (s *stepped) exchange(x task.Exchange) []*task.Task {
 	s.t.Helper()
 	s.call++
-	x.Replica, x.Lane, x.Call, x.Lease, x.Grace = "r", 1, s.call, time.Hour, time.Second
+	x.Replica, x.Sequence, x.Call, x.Lease, x.Grace = "r", 1, s.call, time.Hour, time.Second
 	got, err := s.store.Exchange(s.t.Context(), x)
 	if err != nil {
 		s.t.Fatal(err)
@@ -138,7 +138,7 @@ func (s *stepped) keyed() map[string]map[string]string {
 	for key, v := range s.dump(s.t) {
 		name := strings.TrimPrefix(key, s.prefix)
 		switch kind, _, _ := strings.Cut(name, ":"); kind {
-		case "claims", "leases", "call", "load", "replica", "replicas", "events", "lock", "bell":
+		case "claims", "leases", "call", "load", "replica", "replicas", "events", "lock", "signals":
 			continue
 		}
 		out[name] = map[string]string{}

@@ -52,8 +52,8 @@ type Store struct {
 	perEntry atomic.Int64 // about how many events an entry of the stream holds
 
 	mu            sync.Mutex
-	lanes         []*lane // those that no call uses
-	nLanes        int
+	sequences     []*sequence // those that no call uses
+	nSequences    int
 	idle          []*blocker               // for blocking calls
 	subscriptions map[string]*subscription // by name
 	nextCheck     time.Time                // the shared walk of the slow check pauses until then

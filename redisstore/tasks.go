@@ -180,7 +180,7 @@ func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, entri
 	return nil, false, nil
 }
 
-// byMember walks the parked tasks of a queue's groups, whose members are
+// byMember walks the blocked tasks of a queue's groups, whose members are
 // "GROUP SCORE ID".
 func (s *Store) byMember(ctx context.Context, key string) pages {
 	return func(yield func([]string, error) bool) {

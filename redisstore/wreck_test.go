@@ -38,7 +38,7 @@ func newWreck(t *testing.T, rdb *redis.Client) *wreck {
 	if _, err := w.store.Stop(t.Context(), "enough", "halt"); err != nil {
 		t.Fatal(err)
 	}
-	w.enqueue(task.Spec{ID: "wait", Unique: "u"}, task.Spec{ID: "wait2", TTL: time.Hour}, task.Spec{ID: "parked", Group: "g"},
+	w.enqueue(task.Spec{ID: "wait", Unique: "u"}, task.Spec{ID: "wait2", TTL: time.Hour}, task.Spec{ID: "blocked", Group: "g"},
 		task.Spec{ID: "later", Delay: time.Hour}, task.Spec{ID: "other", Queue: "q"})
 	w.findsNothing()
 	return w
@@ -77,7 +77,7 @@ func (w *wreck) exchange(claims []task.Claim, reports ...task.Report) task.Excha
 
 func (w *wreck) tryExchange(claims []task.Claim, reports ...task.Report) (task.Exchanged, error) {
 	w.calls++
-	return w.store.Exchange(w.t.Context(), task.Exchange{Replica: "r", Lane: 1, Call: w.calls, Lease: time.Hour,
+	return w.store.Exchange(w.t.Context(), task.Exchange{Replica: "r", Sequence: 1, Call: w.calls, Lease: time.Hour,
 		Grace: time.Second, Reports: reports, Claims: claims})
 }
 
@@ -166,7 +166,7 @@ func (w *wreck) class() string {
 	return w.rdb.HGet(w.t.Context(), w.prefix+"replica:r", "class").Val()
 }
 
-func (w *wreck) maintain() task.Upkeep {
+func (w *wreck) maintain() task.Maintenance {
 	w.t.Helper()
 	w.do("DEL", "lock:maintenance")
 	u, err := w.store.Maintain(w.t.Context(), "keeper")
@@ -175,7 +175,7 @@ func (w *wreck) maintain() task.Upkeep {
 }
 
 // wreckTasks are the tasks that works brings to their end.
-var wreckTasks = []string{"run", "halt", "wait", "wait2", "parked", "other"}
+var wreckTasks = []string{"run", "halt", "wait", "wait2", "blocked", "other"}
 
 // works brings every task that can start to its end, and checks that nothing is left of
 // them and nothing is broken.

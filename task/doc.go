@@ -8,7 +8,7 @@
 //   - Event, Stats, QueueInfo, GroupInfo, ReplicaInfo and AttemptRecord are read from a
 //     pool. Filter selects tasks, Setting changes limits and pauses, Finding is the result
 //     of a check.
-//   - Registration, Exchange, Renewal, Signal and Upkeep travel between a replica (package
+//   - Registration, Exchange, Renewal, Signal and Maintenance travel between a replica (package
 //     worker) and a store (package redisstore).
 //
 // Services find the names that they need in package pool.

@@ -11,13 +11,13 @@ const (
 	MaxQueues     = 64      // queues that one Exchange claims from, and that it answers as Ready
 )
 
-// Exchange is one round trip of a replica. A replica has two lanes, each with call
+// Exchange is one round trip of a replica. A replica has two sequences, each with call
 // numbers of its own that start at 1 and grow by one with every answered call. The
-// next call of a lane is made after the answer to the last.
+// next call of a sequence is made after the answer to the last.
 type Exchange struct {
-	Replica string
-	Lane    int   // 1 or 2
-	Call    int64 // repeating a number repeats the answer; a lower one does nothing and fails
+	Replica  string
+	Sequence int   // 1 or 2
+	Call     int64 // repeating a number repeats the answer; a lower one does nothing and fails
 
 	Lease time.Duration // how long a silent replica keeps what it claims
 	Grace time.Duration // how far past the attempts' own bound a lease may reach

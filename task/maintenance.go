@@ -4,13 +4,13 @@ import "time"
 
 // Signal is why Listen returned.
 type Signal struct {
-	Bell  bool   // the replica's doorbell rang for another reason than a queue: renew and exchange now
+	Check  bool   // the replica's doorbell rang for another reason than a queue: renew and exchange now
 	Drain bool   // the replica was asked to drain
 	Queue string // this queue has claimable tasks; "" for none
 }
 
-// Upkeep is what a turn of Maintain found.
-type Upkeep struct {
+// Maintenance is what a turn of Maintain found.
+type Maintenance struct {
 	Busy  bool          // another replica holds the maintenance lock; nothing was looked at
 	Inbox bool          // the inbox holds entries
 	Next  time.Duration // until something is due again; 0 if nothing is known to be
@@ -23,8 +23,8 @@ type Upkeep struct {
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were taken off the list
 
-	// Mended is what was broken and has been repaired or moved out of the way. A
+	// Repaired is what was broken and has been repaired or moved out of the way. A
 	// little is looked at in every turn, all of it in time. It is valid with an
 	// error, too.
-	Mended []Finding
+	Repaired []Finding
 }

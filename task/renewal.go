@@ -8,7 +8,7 @@ type Renewal struct {
 	Lease   time.Duration
 	Grace   time.Duration
 	Held    []HeldClaim
-	News    []News
+	Updates []AttemptUpdate
 	Running int // attempts in all
 	Stuck   int // slots taken by handlers that ignore their context
 
@@ -25,8 +25,8 @@ type HeldClaim struct {
 	IDs []string
 }
 
-// News is what a running attempt has to say.
-type News struct {
+// AttemptUpdate is what a running attempt reports before its end.
+type AttemptUpdate struct {
 	ID       string
 	Fence    int64
 	Progress []byte // what the handler last reported; nil if there is nothing new

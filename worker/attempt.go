@@ -46,7 +46,7 @@ func (a *attempt) run() {
 		}
 		rep := a.report(result, err)
 		a.ctx.cancel(context.Canceled) // ends what the handler left behind on its context
-		a.claim.lane.r.finish(a, rep)
+		a.claim.sequence.r.finish(a, rep)
 	}()
 	result, err = a.handle(&a.ctx, a.task)
 	returned = true
@@ -70,17 +70,17 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 		// replica yet, giving it back saves it the wait for the end of its lease.
 		r.held.handlerEnded(c)
 		if !c.refused {
-			c.lane.send(a, a.released(task.CodeReleased, 0))
+			c.sequence.send(a, a.released(task.CodeReleased, 0))
 		}
 	default:
 		r.held.handlerEnded(c)
-		c.lane.send(a, rep)
+		c.sequence.send(a, rep)
 	}
 	r.queues.taken--
-	r.queues.use(c.q, c.lane.i, -1)
-	c.lane.ask(c.q) // in the exchange that reports the attempt
+	r.queues.use(c.q, c.sequence.i, -1)
+	c.sequence.ask(c.q) // in the exchange that reports the attempt
 	if r.held.running == 0 && r.phase != serving {
-		poke(r.drain.changed)
+		wake(r.drain.changed)
 	}
 	r.mu.Unlock()
 
@@ -95,7 +95,7 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 // giveBack releases a task that was never started. The caller holds the replica's mutex.
 func (a *attempt) giveBack(code task.Code, delay time.Duration) {
 	a.returned = true
-	a.claim.lane.send(a, a.released(code, delay))
+	a.claim.sequence.send(a, a.released(code, delay))
 }
 
 // stop cancels the handler's context; only the first cause counts. The caller holds the
@@ -118,13 +118,13 @@ func (r *Replica) abandon(a *attempt) {
 	r.held.stuck++
 	if !a.claim.lost {
 		a.pass()
-		a.claim.lane.send(a, a.giveUp())
+		a.claim.sequence.send(a, a.giveUp())
 	}
 	if r.held.stuck == r.cfg.MaxStuck+1 && !isClosed(r.overStuck) {
 		close(r.overStuck)
 	}
 	if r.held.running == 0 && r.phase != serving {
-		poke(r.drain.changed)
+		wake(r.drain.changed)
 	}
 }
 
@@ -170,21 +170,21 @@ func (a *attempt) note(change func()) {
 	a.listed = true
 	a.mu.Unlock()
 	if !listed {
-		a.claim.lane.r.keeper.ask(false, a)
+		a.claim.sequence.r.keeper.ask(false, a)
 	}
 }
 
-// takeNews returns what is to be sent, and whether there is anything.
-func (a *attempt) takeNews() (n task.News, any bool) {
+// takeUpdate returns what is to be sent, and whether there is anything.
+func (a *attempt) takeUpdate() (n task.AttemptUpdate, any bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n = task.News{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
+	n = task.AttemptUpdate{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
 	a.progress, a.slow, a.listed = nil, false, false
 	return n, n.Progress != nil || n.Slow
 }
 
 // resend puts back what could not be sent, as far as nothing newer has come.
-func (a *attempt) resend(n task.News) {
+func (a *attempt) resend(n task.AttemptUpdate) {
 	a.note(func() {
 		if a.progress == nil {
 			a.progress = n.Progress

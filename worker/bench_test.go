@@ -22,7 +22,7 @@ type benchStore struct {
 	done        int
 	trips       int
 	fence       int64
-	bell, ready chan struct{}
+	signals, ready chan struct{}
 	all         chan struct{}
 	ids         []string
 }
@@ -58,8 +58,8 @@ func (s *benchStore) Exchange(_ context.Context, x task.Exchange) (got task.Exch
 
 func (s *benchStore) Listen(ctx context.Context, _ string, _ time.Duration) (task.Signal, error) {
 	select {
-	case <-s.bell:
-		return task.Signal{Bell: true}, nil
+	case <-s.signals:
+		return task.Signal{Check: true}, nil
 	case <-s.ready:
 		return task.Signal{Queue: task.DefaultQueue}, nil
 	case <-ctx.Done():
@@ -71,12 +71,12 @@ func (s *benchStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, err
 	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
-func (s *benchStore) Ring(context.Context, string) error { poke(s.bell); return nil }
+func (s *benchStore) Wake(context.Context, string) error { wake(s.signals); return nil }
 
 // benchRun runs a replica with the slots on a store that hands out n tasks a round, and
 // calls f with a function that runs one round.
 func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
-	s := &benchStore{fakeStore: newFakeStore(), bell: make(chan struct{}, 1), ready: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
+	s := &benchStore{fakeStore: newFakeStore(), signals: make(chan struct{}, 1), ready: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
 	for i := range s.ids {
 		s.ids[i] = "task-" + strconv.Itoa(i)
 	}
@@ -92,7 +92,7 @@ func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
 		s.mu.Lock()
 		s.left = n
 		s.mu.Unlock()
-		poke(s.ready)
+		wake(s.ready)
 		<-s.all
 	})
 	cancel()

@@ -14,7 +14,7 @@ const reportSlack = 2 * time.Second
 // claim is a batch of tasks that one exchange brought from one queue, under one fence
 // and one lease. Its fields are guarded by the replica's mutex.
 type claim struct {
-	lane     *lane
+	sequence *sequence
 	q        *queue
 	fence    int64
 	attempts []attempt // one per task
@@ -94,13 +94,13 @@ func (r *Replica) margin() time.Duration {
 // accept takes in a claim of the answer to an exchange: its tasks are started, or given
 // back if that would be too late. current is false if the pool has forgotten the replica
 // since the claim was made. The caller holds the mutex.
-func (l *lane) accept(got *task.Claimed, storeNow, sent, now time.Time, current bool) {
-	r := l.r
+func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, current bool) {
+	r := s.r
 	q, ours := r.queues.byName[got.Queue]
 	if !ours {
 		q = &queue{name: got.Queue}
 	}
-	c := &claim{lane: l, q: q, fence: got.Fence, open: len(got.Tasks)}
+	c := &claim{sequence: s, q: q, fence: got.Fence, open: len(got.Tasks)}
 	// The lease began at the claim by the store's clock, which was long ago if this is
 	// a repeated answer. Counting from before the request was sent errs on the early
 	// side.
@@ -134,7 +134,7 @@ func (l *lane) accept(got *task.Claimed, storeNow, sent, now time.Time, current 
 			a.giveBack(task.CodeReleased, 0)
 		case !known:
 			a.giveBack(task.CodeNoHandler, elsewhere())
-			l.unknown = append(l.unknown, t)
+			s.unknown = append(s.unknown, t)
 		default:
 			a.handle = h
 			c.running++
@@ -142,13 +142,13 @@ func (l *lane) accept(got *task.Claimed, storeNow, sent, now time.Time, current 
 				a.slowAt = now.Add(soft)
 				c.next = earlier(c.next, a.slowAt)
 			}
-			l.starts = append(l.starts, a)
+			s.starts = append(s.starts, a)
 		}
 	}
 	if c.running > 0 {
 		r.held.running += c.running
 		r.queues.taken += c.running
-		r.queues.use(q, l.i, c.running)
+		r.queues.use(q, s.i, c.running)
 		r.watch.wakeAt(c.next)
 	}
 }

@@ -26,7 +26,7 @@ type drain struct {
 // Drain begins what the end of Run's context begins, and does not wait for it.
 // Before Run it makes that end as soon as it has joined. It may be called at any
 // time, more than once, and by a handler.
-func (r *Replica) Drain() { poke(r.drain.due) }
+func (r *Replica) Drain() { wake(r.drain.due) }
 
 // stopClaiming begins the drain and lets the pool know. Queues that were to be asked are
 // named as busy, so that other replicas are woken for them.
@@ -36,14 +36,14 @@ func (d *drain) stopClaiming() {
 	defer r.mu.Unlock()
 	r.phase = draining
 	close(d.began)
-	for i, l := range r.lanes {
-		for _, q := range l.asks {
+	for i, s := range r.sequences {
+		for _, q := range s.asks {
 			q.wants[i] = false
 			r.queues.addBusy(q)
 		}
-		l.asks = nil
+		s.asks = nil
 	}
-	r.lanes[0].call()
+	r.sequences[0].call()
 	if len(r.held.live) > 0 { // or it has left before anybody reads of the drain
 		r.keeper.ask(true)
 	}
@@ -97,7 +97,7 @@ func (d *drain) leave(life context.Context, listener, keeper <-chan struct{}, en
 	r.mu.Lock()
 	r.phase = leaving
 	r.mu.Unlock()
-	poke(r.keeper.wake)
+	wake(r.keeper.wake)
 	r.listener.stop(ctx, listener)
 	endListener()
 	d.flush(ctx)
@@ -110,7 +110,7 @@ func (d *drain) leave(life context.Context, listener, keeper <-chan struct{}, en
 	}
 }
 
-// flush returns when the lanes have nothing left to send, or ctx is done.
+// flush returns when the sequences have nothing left to send, or ctx is done.
 func (d *drain) flush(ctx context.Context) {
 	for {
 		reports, clean := d.unsent()
@@ -126,15 +126,15 @@ func (d *drain) flush(ctx context.Context) {
 	}
 }
 
-// unsent returns how many attempts have no answered report, and whether the lanes have
+// unsent returns how many attempts have no answered report, and whether the sequences have
 // nothing left to send.
 func (d *drain) unsent() (reports int, clean bool) {
 	r := d.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clean = r.queues.fresh == 0 && len(r.member.joining) == 0
-	for _, l := range r.lanes {
-		clean = clean && !l.pending && !l.due && len(l.reports) == 0
+	for _, s := range r.sequences {
+		clean = clean && !s.pending && !s.due && len(s.reports) == 0
 	}
 	for _, c := range r.held.live {
 		reports += c.open

@@ -309,7 +309,7 @@ func TestNoRingOfTheOwnBellArrivesAfterTheReplicaHasLeft(t *testing.T) {
 		g.pass(time.Second)
 		rings := 0
 		g.store.setFault(func(op string) fault {
-			if op == "ring" {
+			if op == "wake replica" {
 				rings++
 				return lag
 			}
@@ -320,12 +320,12 @@ func TestNoRingOfTheOwnBellArrivesAfterTheReplicaHasLeft(t *testing.T) {
 			t.Fatalf("it rang %d times to end its listener", rings)
 		}
 		g.store.mu.Lock()
-		g.store.ring(g.r.ID(), "stop")
+		g.store.signal(g.r.ID(), "stop")
 		g.store.mu.Unlock()
 		<-g.done
 		g.pass(2 * time.Second)
-		if g.err != nil || len(g.store.left) != 1 || len(g.store.bells[g.r.ID()]) > 0 {
-			t.Errorf("Run returned %v, left: %v, bells: %v", g.err, g.store.left, g.store.bells)
+		if g.err != nil || len(g.store.left) != 1 || len(g.store.signals[g.r.ID()]) > 0 {
+			t.Errorf("Run returned %v, left: %v, signals: %v", g.err, g.store.left, g.store.signals)
 		}
 	})
 }
@@ -357,7 +357,7 @@ func TestAClaimThatADrainCutsOffIsGivenBack(t *testing.T) {
 }
 
 func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T) {
-	for name, within := range map[string]time.Duration{"bell": 0, "renewal": 11 * time.Second} {
+	for name, within := range map[string]time.Duration{"signals": 0, "renewal": 11 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{})
@@ -373,8 +373,8 @@ func TestADrainThatSomebodyAsksForIsLearntByBellOrByTheNextRenewal(t *testing.T)
 				}
 				g.store.mu.Lock()
 				g.store.drains[g.r.ID()] = true
-				if name == "bell" {
-					g.store.ring(g.r.ID(), "drain")
+				if name == "signals" {
+					g.store.signal(g.r.ID(), "drain")
 				}
 				g.store.mu.Unlock()
 				asked := time.Now()

@@ -26,16 +26,16 @@ type fakeStore struct {
 	fence   int64          // of the newest claim
 	turn    int            // in order: where the next look for ready queues begins
 
-	replicas map[string]task.Registration
-	idle     map[string]bool     // replicas to wake when a queue is ready
-	bells    map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "ring"
-	lanes    map[laneOf]*memory
-	drains   map[string]bool // replicas asked to drain
-	joins    []task.Registration
-	left     []string
-	warnings []string
-	inbox    []task.Spec
-	upkeep   func() task.Upkeep
+	replicas    map[string]task.Registration
+	idle        map[string]bool     // replicas to wake when a queue is ready
+	signals       map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
+	sequences   map[sequenceOf]*memory
+	drains      map[string]bool // replicas asked to drain
+	joins       []task.Registration
+	left        []string
+	warnings    []string
+	inbox       []task.Spec
+	maintenance func() task.Maintenance
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions
@@ -64,12 +64,12 @@ type fakeClaim struct {
 	bound    time.Time // zero for none
 }
 
-type laneOf struct {
-	replica string
-	lane    int
+type sequenceOf struct {
+	replica  string
+	sequence int
 }
 
-// memory is what the store remembers of a lane.
+// memory is what the store remembers of a sequence.
 type memory struct {
 	x    task.Exchange
 	got  task.Exchanged
@@ -84,8 +84,8 @@ type call struct {
 type verdictOf struct {
 	task.Report
 	task.Verdict
-	Lane int
-	at   time.Time
+	Sequence int
+	at       time.Time
 }
 
 // fault is what goes wrong with a call.
@@ -103,18 +103,18 @@ var errDown = errors.New("connection refused")
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
-		changed:  make(chan struct{}),
-		tasks:    make(map[string]*fakeTask),
-		held:     make(map[int64]*fakeClaim),
-		bells:    make(map[string][]string),
-		idle:     make(map[string]bool),
-		lanes:    make(map[laneOf]*memory),
-		drains:   make(map[string]bool),
-		limits:   make(map[string]int),
-		fence:    1000, // no attempt has such a number
-		replicas: make(map[string]task.Registration),
-		upkeep:   func() task.Upkeep { return task.Upkeep{} },
-		fault:    func(string) fault { return none },
+		changed:     make(chan struct{}),
+		tasks:       make(map[string]*fakeTask),
+		held:        make(map[int64]*fakeClaim),
+		signals:       make(map[string][]string),
+		idle:        make(map[string]bool),
+		sequences:   make(map[sequenceOf]*memory),
+		drains:      make(map[string]bool),
+		limits:      make(map[string]int),
+		fence:       1000, // no attempt has such a number
+		replicas:    make(map[string]task.Registration),
+		maintenance: func() task.Maintenance { return task.Maintenance{} },
+		fault:       func(string) fault { return none },
 	}
 }
 
@@ -157,8 +157,8 @@ func (s *fakeStore) broadcast() {
 }
 
 // ring puts an element into a doorbell; the caller holds the lock.
-func (s *fakeStore) ring(replica, what string) {
-	s.bells[replica] = append(s.bells[replica], what)
+func (s *fakeStore) signal(replica, what string) {
+	s.signals[replica] = append(s.signals[replica], what)
 	s.broadcast()
 }
 
@@ -185,8 +185,8 @@ func (s *fakeStore) checkExchange(x task.Exchange, m *memory) {
 	}
 	switch {
 	case m.busy:
-		panic("two exchanges of a lane are in flight")
-	case x.Lane != 1 && x.Lane != 2, x.Lease <= 0, x.Grace <= 0:
+		panic("two exchanges of a sequence are in flight")
+	case x.Sequence != 1 && x.Sequence != 2, x.Lease <= 0, x.Grace <= 0:
 		panic(fmt.Sprintf("%+v", x))
 	case len(x.Reports) > task.MaxReports, size > task.MaxReportSize && len(x.Reports) > 1, len(x.Claims) > task.MaxQueues, n > task.MaxClaim, len(x.Busy) > 4*task.MaxQueues:
 		panic("an exchange is over a limit")
@@ -203,12 +203,12 @@ func (s *fakeStore) checkExchange(x task.Exchange, m *memory) {
 func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	// The slices are the caller's again afterwards.
 	x.Reports, x.Claims, x.Busy = slices.Clone(x.Reports), slices.Clone(x.Claims), slices.Clone(x.Busy)
-	key := laneOf{x.Replica, x.Lane}
+	key := sequenceOf{x.Replica, x.Sequence}
 	s.mu.Lock()
-	m := s.lanes[key]
+	m := s.sequences[key]
 	if m == nil {
 		m = &memory{}
-		s.lanes[key] = m
+		s.sequences[key] = m
 	}
 	s.checkExchange(x, m)
 	s.tries = append(s.tries, x)
@@ -247,7 +247,7 @@ func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 	for _, rep := range x.Reports {
 		v := s.report(rep)
 		got.Verdicts = append(got.Verdicts, v)
-		s.verdicts = append(s.verdicts, verdictOf{rep, v, x.Lane, time.Now()})
+		s.verdicts = append(s.verdicts, verdictOf{rep, v, x.Sequence, time.Now()})
 		ended[rep.Fence] = rep.Last
 	}
 	for fence, last := range ended {
@@ -338,9 +338,9 @@ func (s *fakeStore) AdmitInbox(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Upkeep, err error) {
+func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Maintenance, err error) {
 	err = s.do(ctx, "maintain", func() {
-		up = s.upkeep()
+		up = s.maintenance()
 		up.Inbox = len(s.inbox) > 0
 		for _, c := range s.held {
 			if time.Now().After(c.leaseEnd) {
@@ -358,7 +358,7 @@ func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Upkee
 func (s *fakeStore) Leave(ctx context.Context, replica string) error {
 	return s.do(ctx, "leave", func() {
 		delete(s.replicas, replica)
-		delete(s.bells, replica)
+		delete(s.signals, replica)
 		delete(s.idle, replica)
 		s.left = append(s.left, replica)
 	})

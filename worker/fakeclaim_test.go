@@ -62,7 +62,7 @@ func (s *fakeStore) enqueue(t *fakeTask, delay time.Duration) {
 	}
 	for _, replica := range slices.Sorted(maps.Keys(s.idle)) { // it must learn of an earlier time
 		delete(s.idle, replica)
-		s.ring(replica, "due")
+		s.signal(replica, "due")
 		break
 	}
 }
@@ -108,7 +108,7 @@ func (s *fakeStore) wake(queue, but string) {
 	for _, replica := range slices.Sorted(maps.Keys(s.idle)) {
 		if _, serves := s.replicas[replica].Queues[queue]; serves && replica != but {
 			delete(s.idle, replica)
-			s.ring(replica, "q:"+queue)
+			s.signal(replica, "q:"+queue)
 			return
 		}
 	}
@@ -160,7 +160,7 @@ func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 }
 
 func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed, err error) {
-	if len(r.Held) > 250 || len(r.News) > 250 {
+	if len(r.Held) > 250 || len(r.Updates) > 250 {
 		panic("a renewal is over a limit")
 	}
 	known, drain := false, false
@@ -171,7 +171,7 @@ func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed
 		for _, h := range r.Held {
 			got.Verdicts = append(got.Verdicts, s.renew(r, h))
 		}
-		for _, n := range r.News {
+		for _, n := range r.Updates {
 			if t := s.tasks[n.ID]; t != nil && t.State == task.Running && t.Fence == n.Fence && n.Progress != nil {
 				t.Progress = n.Progress
 			}

@@ -15,8 +15,8 @@ func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Durati
 	for err == nil {
 		s.mu.Lock()
 		what := ""
-		if bell := s.bells[replica]; len(bell) > 0 {
-			what, s.bells[replica] = bell[0], bell[1:]
+		if signals := s.signals[replica]; len(signals) > 0 {
+			what, s.signals[replica] = signals[0], signals[1:]
 		}
 		changed := s.changed
 		s.mu.Unlock()
@@ -24,7 +24,7 @@ func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Durati
 			return task.Signal{Queue: queue}, nil
 		}
 		if what != "" {
-			return task.Signal{Bell: true, Drain: what == "drain"}, nil
+			return task.Signal{Check: true, Drain: what == "drain"}, nil
 		}
 		select {
 		case <-changed:
@@ -37,8 +37,8 @@ func (s *fakeStore) Listen(ctx context.Context, replica string, wait time.Durati
 	return task.Signal{}, err
 }
 
-func (s *fakeStore) Ring(ctx context.Context, replica string) error {
-	return s.do(ctx, "ring", func() { s.ring(replica, "ring") })
+func (s *fakeStore) Wake(ctx context.Context, replica string) error {
+	return s.do(ctx, "wake replica", func() { s.signal(replica, "check") })
 }
 
 func (s *fakeStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {

@@ -58,7 +58,7 @@ func (s *fakeStore) requestStop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tasks[id].stop = true
-	s.ring(s.tasks[id].Replica, "stop")
+	s.signal(s.tasks[id].Replica, "stop")
 }
 
 // takeOver gives the running task to another replica.

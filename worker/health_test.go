@@ -64,7 +64,7 @@ func TestHealthTellsOfEveryOutageOfADrain(t *testing.T) {
 	})
 }
 
-// The inbox and the upkeep are nobody's business any more once the drain has begun.
+// The inbox and the maintenance are nobody's business any more once the drain has begun.
 func TestWhatADrainEndsFailsNoLongerAndIsNotSaidToWork(t *testing.T) {
 	for _, ops := range [][]string{{"await inbox"}, {"admit inbox"}, {"maintain"}, {"await inbox", "admit inbox", "maintain"}} {
 		t.Run(strings.Join(ops, ", "), func(t *testing.T) {

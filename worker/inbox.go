@@ -65,7 +65,7 @@ func (b *inboxReader) admitBeside(ctx context.Context) {
 func (b *inboxReader) admit(ctx context.Context) {
 	t := retry{outage: b.r.outages, op: "admit inbox"}
 	for more := true; more && ctx.Err() == nil; {
-		b.r.insist(ctx, &t, func(ctx context.Context) (err error) {
+		b.r.retryCall(ctx, &t, func(ctx context.Context) (err error) {
 			more, err = b.r.store.AdmitInbox(ctx)
 			return err
 		})

@@ -82,7 +82,7 @@ func (m *membership) ensure(ctx context.Context) {
 		return
 	}
 	select {
-	case m.joining <- struct{}{}: // the other lane may have joined meanwhile
+	case m.joining <- struct{}{}: // the other sequence may have joined meanwhile
 		defer func() { <-m.joining }()
 	case <-ctx.Done():
 		return
@@ -109,7 +109,7 @@ func (m *membership) valid() bool {
 
 // forgotten is called when the pool does not know the replica under the id. The replica
 // gives up all that it holds, since the pool may know nothing of that either, and
-// takes a new id, under which the lanes join.
+// takes a new id, under which the sequences join.
 func (r *Replica) forgotten(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -120,8 +120,8 @@ func (r *Replica) forgotten(id string) {
 	for _, c := range r.held.live {
 		r.lose(c, true, now)
 	}
-	for _, l := range r.lanes {
-		l.reset()
+	for _, s := range r.sequences {
+		s.reset()
 	}
 	r.member.rename()
 	r.listener.restart()

@@ -141,8 +141,8 @@ func TestReportsOfTheExchangeThatFindsTheReplicaForgottenCount(t *testing.T) {
 	})
 }
 
-// Its lanes have exchanges in flight and reports in line when the pool forgets it.
-func TestWhatAForgottenReplicaHeldIsDroppedInBothLanes(t *testing.T) {
+// Its sequences have exchanges in flight and reports in line when the pool forgets it.
+func TestWhatAForgottenReplicaHeldIsDroppedInBothSequences(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{StopGrace: time.Hour})
 		g.r.store = slowStore{g.store, 100 * time.Millisecond}
@@ -190,7 +190,7 @@ func TestWhatAForgottenReplicaHeldIsDroppedInBothLanes(t *testing.T) {
 	})
 }
 
-// Its second lane waits for the answer to a claim when the keeper learns of it.
+// Its second sequence waits for the answer to a claim when the keeper learns of it.
 func TestAClaimOfAForgottenReplicaIsGivenBackUnstarted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
@@ -202,7 +202,7 @@ func TestAClaimOfAForgottenReplicaIsGivenBackUnstarted(t *testing.T) {
 			ran = append(ran, tk.Replica)
 			return nil, nil
 		})
-		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first lane
+		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first sequence
 		g.run()
 		store.late(2)
 		g.store.put(task.Spec{ID: "x", Kind: "quick"})
@@ -283,7 +283,7 @@ func (s amnesiac) Join(ctx context.Context, r task.Registration) ([]string, erro
 	return nil, err
 }
 
-func TestLanesAndKeeperMakeOneJoinOfWhatAllNotice(t *testing.T) {
+func TestSequencesAndKeeperMakeOneJoinOfWhatAllNotice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 8}}})
 		slow := &slowJoins{fakeStore: g.store}
@@ -297,7 +297,7 @@ func TestLanesAndKeeperMakeOneJoinOfWhatAllNotice(t *testing.T) {
 			}
 			return nil, context.Cause(ctx)
 		})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { // keeps the lanes busy
+		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { // keeps the sequences busy
 			time.Sleep(10 * time.Millisecond)
 			return nil, nil
 		})

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// maxHeld is how many claims one renewal names, and how much news it carries.
+	// maxHeld is how many claims one renewal names, and how much updates it carries.
 	maxHeld = 250
-	// newsPause is how far apart renewals are that only carry news.
-	newsPause = time.Second
+	// updatesPause is how far apart renewals are that only carry updates.
+	updatesPause = time.Second
 )
 
 // keeper renews the leases of all claims every third of a lease. In between it makes
-// renewals for the news of the attempts, for claims that the store wants counted again,
+// renewals for the updates of the attempts, for claims that the store wants counted again,
 // and after a signal; they name all claims if one call can. It does not act on the end
 // of a lease: the watch does, which no call delays.
 type keeper struct {
 	r    *Replica
 	wake chan struct{}
 
-	mu     sync.Mutex
-	news   []*attempt // those with something to send
-	asked  bool       // a renewal is asked for, newsPause after the last one
-	urgent bool       // … or at once
+	mu      sync.Mutex
+	updates []*attempt // those with something to send
+	asked   bool       // a renewal is asked for, updatesPause after the last one
+	urgent  bool       // … or at once
 }
 
 func (k *keeper) run(ctx context.Context) {
@@ -36,7 +36,7 @@ func (k *keeper) run(ctx context.Context) {
 	t := retry{outage: r.outages, op: "renew"}
 	defer t.forget()
 	now := time.Now()
-	next, nextNews := now.Add(jitter(r.cfg.Lease/3)), now // earliest for all claims, and for news
+	next, nextUpdates := now.Add(jitter(r.cfg.Lease/3)), now // earliest for all claims, and for updates
 	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
 	for {
@@ -51,23 +51,23 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		}
 		now := time.Now()
-		if all := !now.Before(next); all || urgent || asked && !now.Before(nextNews) {
+		if all := !now.Before(next); all || urgent || asked && !now.Before(nextUpdates) {
 			all, err := k.renew(ctx, all)
 			switch {
 			case err == nil:
 				t.ok()
-				nextNews = now.Add(newsPause)
+				nextUpdates = now.Add(updatesPause)
 				if all {
 					next = now.Add(jitter(r.cfg.Lease / 3))
 				}
 			case ctx.Err() == nil:
 				next = time.Now().Add(t.failed(err))
-				nextNews = next
+				nextUpdates = next
 			}
 			asked, _, _ = k.requests()
 		}
 		if asked {
-			timer.Reset(time.Until(earlier(next, nextNews)))
+			timer.Reset(time.Until(earlier(next, nextUpdates)))
 		} else {
 			timer.Reset(time.Until(next))
 		}
@@ -85,22 +85,22 @@ func (k *keeper) requests() (asked, urgent, ended bool) {
 	return k.asked, k.urgent, ended
 }
 
-// ask asks for a renewal, with the news of the attempts.
-func (k *keeper) ask(urgent bool, news ...*attempt) {
+// ask asks for a renewal, with the updates of the attempts.
+func (k *keeper) ask(urgent bool, updates ...*attempt) {
 	k.mu.Lock()
-	k.news = append(k.news, news...)
+	k.updates = append(k.updates, updates...)
 	k.asked, k.urgent = true, k.urgent || urgent
 	k.mu.Unlock()
-	poke(k.wake)
+	wake(k.wake)
 }
 
-// renew sends the news and renews the leases of all claims or, if all is false and they
+// renew sends the updates and renews the leases of all claims or, if all is false and they
 // are too many for one call, of those that the store wants counted again. It reports
 // whether it was all.
 func (k *keeper) renew(ctx context.Context, all bool) (bool, error) {
 	k.mu.Lock()
-	news := k.news
-	k.news, k.asked, k.urgent = nil, false, false
+	updates := k.updates
+	k.updates, k.asked, k.urgent = nil, false, false
 	k.mu.Unlock()
 
 	k.r.mu.Lock()
@@ -115,11 +115,11 @@ func (k *keeper) renew(ctx context.Context, all bool) (bool, error) {
 	}
 	k.r.mu.Unlock()
 
-	for first := true; joined && (first || len(claims)+len(news) > 0); first = false {
-		c, n := claims[:min(len(claims), maxHeld)], news[:min(len(news), maxHeld)]
-		claims, news = claims[len(c):], news[len(n):]
+	for first := true; joined && (first || len(claims)+len(updates) > 0); first = false {
+		c, n := claims[:min(len(claims), maxHeld)], updates[:min(len(updates), maxHeld)]
+		claims, updates = claims[len(c):], updates[len(n):]
 		if err := k.call(ctx, c, n); err != nil {
-			k.ask(false, news...)
+			k.ask(false, updates...)
 			return false, err
 		}
 	}
@@ -127,9 +127,9 @@ func (k *keeper) renew(ctx context.Context, all bool) (bool, error) {
 }
 
 // call makes one renewal. What it does not bring to the store is sent with the next.
-func (k *keeper) call(ctx context.Context, claims []*claim, news []*attempt) error {
+func (k *keeper) call(ctx context.Context, claims []*claim, updates []*attempt) error {
 	r, sent := k.r, time.Now()
-	x, claims, news := k.request(claims, news, sent)
+	x, claims, updates := k.request(claims, updates, sent)
 	var got task.Renewed
 	err := r.call(ctx, func(ctx context.Context) (err error) {
 		got, err = r.store.Renew(ctx, x)
@@ -141,8 +141,8 @@ func (k *keeper) call(ctx context.Context, claims []*claim, news []*attempt) err
 		forgotten, drain = false, false
 	}
 	if err != nil && !forgotten && !drain {
-		for i, a := range news {
-			a.resend(x.News[i])
+		for i, a := range updates {
+			a.resend(x.Updates[i])
 		}
 		return err
 	}
@@ -157,8 +157,8 @@ func (k *keeper) call(ctx context.Context, claims []*claim, news []*attempt) err
 }
 
 // request returns the renewal of those claims that are still held and of the attempts
-// that still have news, and which these are.
-func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x task.Renewal, held []*claim, sent []*attempt) {
+// that still have updates, and which these are.
+func (k *keeper) request(claims []*claim, updates []*attempt, now time.Time) (x task.Renewal, held []*claim, sent []*attempt) {
 	r := k.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -180,9 +180,9 @@ func (k *keeper) request(claims []*claim, news []*attempt, now time.Time) (x tas
 		}
 		x.Held, held = append(x.Held, h), append(held, c)
 	}
-	for _, a := range news {
-		if n, any := a.takeNews(); any && !a.returned && !a.claim.lost {
-			x.News, sent = append(x.News, n), append(sent, a)
+	for _, a := range updates {
+		if n, any := a.takeUpdate(); any && !a.returned && !a.claim.lost {
+			x.Updates, sent = append(x.Updates, n), append(sent, a)
 		}
 	}
 	return x, held, sent

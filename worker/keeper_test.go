@@ -248,7 +248,7 @@ func TestALostClaimCancelsAllItsAttemptsAndNoOthers(t *testing.T) {
 		g.store.putN(6, task.Spec{Kind: "job"})
 		g.run()
 		if len(g.store.held) != 2 {
-			t.Fatalf("%d claims, want one per lane", len(g.store.held))
+			t.Fatalf("%d claims, want one per sequence", len(g.store.held))
 		}
 		for _, id := range []string{"job-1", "job-2", "job-3"} {
 			g.store.takeOver(id)
@@ -352,7 +352,7 @@ func TestManyClaimsAndMuchNewsAreSeveralRenewals(t *testing.T) {
 		}
 		for _, r := range g.store.renewals[from:] {
 			if len(r.Held) > 0 {
-				t.Errorf("a renewal for news names %d of %d claims", len(r.Held), n)
+				t.Errorf("a renewal for updates names %d of %d claims", len(r.Held), n)
 			}
 		}
 		g.pass(time.Minute)

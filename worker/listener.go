@@ -54,7 +54,7 @@ func (l *listener) run(ctx context.Context) {
 			r.Drain()
 		}
 		q := r.queues.byName[sig.Queue]
-		if sig.Bell || sig.Queue != "" && q == nil {
+		if sig.Check || sig.Queue != "" && q == nil {
 			r.signalled()
 		}
 		if q != nil {
@@ -98,8 +98,8 @@ func (l *listener) stop(ctx context.Context, ended <-chan struct{}) {
 	l.stopped = true
 	id := r.ID()
 	r.mu.Unlock()
-	t := retry{outage: r.outages, op: "ring"}
-	r.insist(ctx, &t, func(ctx context.Context) error { return r.store.Ring(ctx, id) })
+	t := retry{outage: r.outages, op: "wake replica"}
+	r.retryCall(ctx, &t, func(ctx context.Context) error { return r.store.Wake(ctx, id) })
 	select {
 	case <-ended:
 	case <-ctx.Done():
@@ -108,14 +108,14 @@ func (l *listener) stop(ctx context.Context, ended <-chan struct{}) {
 
 // signalled makes the calls whose answers say what the signal was for: a stop, a drain,
 // a scheduled task. A stop may be for a task in the answer to an exchange in flight, so
-// that its lane makes another.
+// that its sequence makes another.
 func (r *Replica) signalled() {
 	r.keeper.ask(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, l := range r.lanes {
-		if i == 0 || l.pending {
-			l.call()
+	for i, s := range r.sequences {
+		if i == 0 || s.pending {
+			s.call()
 		}
 	}
 }

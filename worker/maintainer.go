@@ -30,12 +30,12 @@ func (m *maintainer) run(ctx context.Context) {
 	longest := min(maxUpkeep, r.cfg.Lease)
 	pause := time.Duration(0)
 	for sleep(ctx, pause) {
-		var up task.Upkeep
+		var up task.Maintenance
 		err := r.call(ctx, func(ctx context.Context) (err error) {
 			up, err = r.store.Maintain(ctx, r.ID())
 			return err
 		})
-		m.logRepairs(up.Mended)
+		m.logRepairs(up.Repaired)
 		if ctx.Err() != nil {
 			return
 		}
@@ -52,22 +52,22 @@ func (m *maintainer) run(ctx context.Context) {
 			continue
 		}
 		t.ok()
-		pause = upkeepPause(up, longest)
+		pause = maintenancePause(up, longest)
 	}
 }
 
 // logRepairs logs what was repaired, which another program may have broken.
-func (m *maintainer) logRepairs(mended []task.Finding) {
-	for _, f := range mended[:min(len(mended), maxRepairs)] {
+func (m *maintainer) logRepairs(repaired []task.Finding) {
+	for _, f := range repaired[:min(len(repaired), maxRepairs)] {
 		m.r.log().Warn("a broken entry was repaired", "key", f.Key, "task", f.Task, "found", f.What, "done", f.Fixed)
 	}
-	if more := len(mended) - maxRepairs; more > 0 {
+	if more := len(repaired) - maxRepairs; more > 0 {
 		m.r.log().Warn("more broken entries were repaired", "entries", more)
 	}
 }
 
-// upkeepPause returns how long to wait after a turn.
-func upkeepPause(up task.Upkeep, longest time.Duration) time.Duration {
+// maintenancePause returns how long to wait after a turn.
+func maintenancePause(up task.Maintenance, longest time.Duration) time.Duration {
 	switch {
 	case up.Busy: // often enough to notice when the replica that holds the lock is gone
 		return max(jitter(longest/2), minUpkeep)

@@ -117,8 +117,8 @@ func (r *Replica) call(ctx context.Context, f func(context.Context) error) error
 	return f(ctx)
 }
 
-// insist makes a short call again and again until it works or ctx is done.
-func (r *Replica) insist(ctx context.Context, t *retry, f func(context.Context) error) {
+// retryCall makes a short call again and again until it works or ctx is done.
+func (r *Replica) retryCall(ctx context.Context, t *retry, f func(context.Context) error) {
 	for {
 		err := r.call(ctx, f)
 		if err == nil {

@@ -19,11 +19,11 @@ const busyPause = 100 * time.Millisecond
 // replica's mutex.
 type queue struct {
 	name string
-	// free are the slots of each lane that are neither in use nor asked for. A lane
+	// free are the slots of each sequence that are neither in use nor asked for. A sequence
 	// has half of the queue's workers, so that both are busy under load.
 	free  [2]int
 	asked [2]int  // slots that the exchange in flight asks for
-	wants [2]bool // it is in the lane's list of queues to ask
+	wants [2]bool // it is in the sequence's list of queues to ask
 	// again says that the queue became ready while every free slot was asked for: the
 	// answer decides whether to ask once more.
 	again bool
@@ -63,10 +63,10 @@ func newQueues(cfg map[string]task.QueueConfig) queues {
 	return s
 }
 
-// use takes n slots of the queue for the lane, or frees them if n is negative.
-func (s *queues) use(q *queue, lane, n int) {
+// use takes n slots of the queue for the sequence, or frees them if n is negative.
+func (s *queues) use(q *queue, sequence, n int) {
 	had := q.hasFree()
-	q.free[lane] -= n
+	q.free[sequence] -= n
 	switch has := q.hasFree(); {
 	case had && !has:
 		s.open--
@@ -116,7 +116,7 @@ func (s *queues) nameBusy(x *task.Exchange, now time.Time) {
 }
 
 // setDue notes when the next scheduled task is due, as an exchange said that was sent at
-// sent. Answers to the two lanes may arrive in another order than they were given, so
+// sent. Answers to the two sequences may arrive in another order than they were given, so
 // that the earliest time counts.
 func (s *queues) setDue(next, soonest time.Duration, sent, now time.Time) {
 	if !sent.Before(s.due) {
@@ -127,12 +127,12 @@ func (s *queues) setDue(next, soonest time.Duration, sent, now time.Time) {
 	}
 }
 
-// ready is called for a queue that may have claimable tasks: a lane with a free slot
+// ready is called for a queue that may have claimable tasks: a sequence with a free slot
 // asks for them, or the queue is named as busy. The caller holds the mutex.
 func (r *Replica) ready(q *queue) {
 	if r.phase == serving {
-		if l := r.laneFor(q); l != nil {
-			l.ask(q)
+		if s := r.sequenceFor(q); s != nil {
+			s.ask(q)
 			return
 		}
 		if q.asked[0]+q.asked[1] > 0 {
@@ -141,15 +141,15 @@ func (r *Replica) ready(q *queue) {
 		}
 	}
 	r.queues.addBusy(q)
-	r.lanes[0].poke()
+	r.sequences[0].wake()
 }
 
-// laneFor returns a lane with a free slot in the queue, if possible one without an
+// sequenceFor returns a sequence with a free slot in the queue, if possible one without an
 // exchange in flight, or nil.
-func (r *Replica) laneFor(q *queue) (found *lane) {
-	for i, l := range r.lanes {
-		if q.free[i] > 0 && (found == nil || found.pending && !l.pending) {
-			found = l
+func (r *Replica) sequenceFor(q *queue) (found *sequence) {
+	for i, s := range r.sequences {
+		if q.free[i] > 0 && (found == nil || found.pending && !s.pending) {
+			found = s
 		}
 	}
 	return found
@@ -172,11 +172,11 @@ func (r *Replica) pollSome() {
 	for range min(len(s.all), task.MaxQueues) {
 		q := s.all[s.turn]
 		s.turn = (s.turn + 1) % len(s.all)
-		if l := r.laneFor(q); l != nil {
-			l.ask(q)
+		if s := r.sequenceFor(q); s != nil {
+			s.ask(q)
 		}
 	}
-	r.lanes[0].call()
+	r.sequences[0].call()
 }
 
 // askAll begins to ask for tasks: in all queues, or, if they are too many for one
@@ -185,6 +185,6 @@ func (r *Replica) askAll() {
 	if len(r.queues.all) <= task.MaxQueues {
 		r.pollSome()
 	} else {
-		r.lanes[0].call()
+		r.sequences[0].call()
 	}
 }

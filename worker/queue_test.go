@@ -72,7 +72,7 @@ func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
 		for range 20 {
 			begin := time.Now()
 			for range 50 {
-				l := r.lanes[0]
+				l := r.sequences[0]
 				r.poll()
 				if !l.load(time.Now()) || len(l.x.Claims) != task.MaxQueues {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
@@ -213,7 +213,7 @@ func TestADrainHandsBackTheQueuesItWasToldOf(t *testing.T) {
 		g.cancel()
 		synctest.Wait()
 		g.store.mu.Lock()
-		g.store.ring(g.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
+		g.store.signal(g.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
 		g.store.mu.Unlock()
 		synctest.Wait()
 		x := g.store.exchanges[len(g.store.exchanges)-1]
@@ -237,7 +237,7 @@ func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
 		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
 		g.pass(100 * time.Millisecond)
 		g.store.mu.Lock()
-		g.store.ring(g.r.ID(), "q:b") // it waits for the answer to the claim from a
+		g.store.signal(g.r.ID(), "q:b") // it waits for the answer to the claim from a
 		g.store.mu.Unlock()
 		synctest.Wait()
 		g.end()
@@ -252,7 +252,7 @@ func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
 	})
 }
 
-func TestAReadyQueueIsAskedInTheLaneThatIsFree(t *testing.T) {
+func TestAReadyQueueIsAskedInTheSequenceThatIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
 		store := &lateStore{fakeStore: g.store}
@@ -264,7 +264,7 @@ func TestAReadyQueueIsAskedInTheLaneThatIsFree(t *testing.T) {
 		g.pass(100 * time.Millisecond)
 		g.store.put(task.Spec{ID: "y", Kind: "job", Queue: "b"})
 		g.store.mu.Lock()
-		g.store.ring(g.r.ID(), "q:b")
+		g.store.signal(g.r.ID(), "q:b")
 		g.store.mu.Unlock()
 		synctest.Wait()
 		g.wantState("y", task.Succeeded, task.CodeOK)
@@ -287,7 +287,7 @@ func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
 		{at(0), at(1), time.Nanosecond, at(1).Add(time.Millisecond)},
 		{at(2), at(2), 10 * time.Second, at(12)}, // the earlier one has passed
 		{at(3), at(3), 5 * time.Second, at(8)},
-		{at(2), at(4), 20 * time.Second, at(8)}, // the answer to the other lane, late
+		{at(2), at(4), 20 * time.Second, at(8)}, // the answer to the other sequence, late
 		{at(5), at(5), 0, at(8)},                // likewise, or the task was stopped
 		{at(8), at(8), 0, time.Time{}},
 	} {
@@ -297,7 +297,7 @@ func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
 	}
 }
 
-// Two lanes share the queues: what one does not see, the other must.
+// Two sequences share the queues: what one does not see, the other must.
 func TestNoWakeUpIsLost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
@@ -341,22 +341,22 @@ func TestReadyQueuesOfALostAnswerAreAskedForAgain(t *testing.T) {
 	})
 }
 
-// lateStore delays the answers to a lane by half a second, after the step.
+// lateStore delays the answers to a sequence by half a second, after the step.
 type lateStore struct {
 	*fakeStore
-	lane int // under the fake's mutex
+	sequence int // under the fake's mutex
 }
 
-func (s *lateStore) late(lane int) {
+func (s *lateStore) late(sequence int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lane = lane
+	s.sequence = sequence
 }
 
 func (s *lateStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	got, err := s.fakeStore.Exchange(ctx, x)
 	s.mu.Lock()
-	late := s.lane == x.Lane
+	late := s.sequence == x.Sequence
 	s.mu.Unlock()
 	if late {
 		time.Sleep(500 * time.Millisecond)

@@ -7,9 +7,9 @@
 //
 // # How a replica works
 //
-// Two goroutines, the lanes, exchange with the store: reports of attempts that
+// Two goroutines, the sequences, exchange with the store: reports of attempts that
 // ended and claims for the free slots travel together, so a round trip carries as
-// many tasks as ended since the last. A lane has one exchange in flight; with two lanes
+// many tasks as ended since the last. A sequence has one exchange in flight; with two sequences
 // the store works while the replica does. A queue is claimed from when a slot of it
 // becomes free and when the store names it as ready: in the answer to an exchange, or
 // through the replica's doorbell, at which an idle replica blocks.
@@ -44,15 +44,15 @@ type Replica struct {
 	started     time.Time       // of Run; set before anything that reads it begins
 	wg          sync.WaitGroup  // everything Run started but the handlers
 
-	member   membership
-	lanes    [2]*lane
-	keeper   keeper
-	watch    watch
-	listener listener
-	inbox    inboxReader
-	upkeep   maintainer
-	drain    drain
-	unknown  unknownKinds
+	member      membership
+	sequences   [2]*sequence
+	keeper      keeper
+	watch       watch
+	listener    listener
+	inbox       inboxReader
+	maintenance maintainer
+	drain       drain
+	unknown     unknownKinds
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -114,11 +114,11 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}
 	r.member.rename()
-	r.lanes = [2]*lane{newLane(r, 0), newLane(r, 1)}
+	r.sequences = [2]*sequence{newSequence(r, 0), newSequence(r, 1)}
 	r.keeper = keeper{r: r, wake: make(chan struct{}, 1)}
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
 	r.drain = drain{r: r, due: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
-	r.listener.r, r.inbox.r, r.upkeep.r = r, r, r
+	r.listener.r, r.inbox.r, r.maintenance.r = r, r, r
 	return r, nil
 }
 
@@ -186,8 +186,8 @@ func (r *Replica) Close() error {
 
 func (r *Replica) isClosed() bool { return isClosed(r.closed) }
 
-// poke wakes the goroutine that waits on c, now or when it waits next.
-func poke(c chan struct{}) {
+// wake wakes the goroutine that waits on c, now or when it waits next.
+func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -115,7 +115,7 @@ func (a *attempt) giveUp() task.Report {
 	default:
 		return a.released(task.CodeReleased, 0)
 	}
-	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", cause, a.claim.lane.r.cfg.StopGrace)
+	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", cause, a.claim.sequence.r.cfg.StopGrace)
 	rep.Log = a.logTail()
 	return rep
 }

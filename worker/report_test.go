@@ -235,7 +235,7 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 		}
 		g.pass(30 * time.Second)
 		for _, r := range g.store.renewals[len(g.store.renewals)-2:] {
-			if len(r.News) > 0 {
+			if len(r.Updates) > 0 {
 				t.Error("progress was sent again that the store has")
 			}
 		}
@@ -276,8 +276,8 @@ func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
 		g.run()
 		slow := func() (n int) {
 			for _, r := range g.store.renewals {
-				for _, news := range r.News {
-					if news.Slow {
+				for _, updates := range r.Updates {
+					if updates.Slow {
 						n++
 					}
 				}

@@ -88,11 +88,11 @@ func (r *Replica) run(ctx context.Context) error {
 	r.mu.Lock()
 	r.askAll()
 	r.mu.Unlock()
-	for _, l := range r.lanes {
-		r.wg.Go(func() { l.run(life) })
+	for _, s := range r.sequences {
+		r.wg.Go(func() { s.run(life) })
 	}
 	r.wg.Go(func() { r.watch.run(life) })
-	r.wg.Go(func() { r.upkeep.run(serve) })
+	r.wg.Go(func() { r.maintenance.run(serve) })
 	r.wg.Go(func() { r.inbox.run(serve) })
 	listener, keeper := make(chan struct{}), make(chan struct{})
 	r.wg.Go(func() { defer close(listener); r.listener.run(listen) })

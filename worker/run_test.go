@@ -34,8 +34,8 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 		}
 		for _, x := range g.store.exchanges {
 			for _, c := range x.Claims {
-				if half := map[string][]int{"a": {2, 1}, "b": {1, 1}}[c.Queue][x.Lane-1]; c.N > half {
-					t.Errorf("lane %d asked queue %s for %d tasks, want at most half of its slots", x.Lane, c.Queue, c.N)
+				if half := map[string][]int{"a": {2, 1}, "b": {1, 1}}[c.Queue][x.Sequence-1]; c.N > half {
+					t.Errorf("sequence %d asked queue %s for %d tasks, want at most half of its slots", x.Sequence, c.Queue, c.N)
 				}
 			}
 		}
@@ -52,12 +52,12 @@ func TestEveryTaskRunsOnceAndNeverMoreThanTheSlotsAtATime(t *testing.T) {
 }
 
 func TestAnIdleReplicaMakesAtMostOneCallASecond(t *testing.T) {
-	for name, up := range map[string]task.Upkeep{"alone": {}, "one of many": {Busy: true}} {
+	for name, up := range map[string]task.Maintenance{"alone": {}, "one of many": {Busy: true}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{})
 				g.r.Handle("job", noop)
-				g.store.upkeep = func() task.Upkeep { return up }
+				g.store.maintenance = func() task.Maintenance { return up }
 				g.run()
 				g.pass(time.Minute)
 				from := time.Now()
@@ -195,7 +195,7 @@ func TestTheInboxIsAdmittedToItsEnd(t *testing.T) {
 	})
 }
 
-func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
+func TestMaintenanceFindsAnInboxThatTheWaitMissed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		g.r.Handle("job", noop)
@@ -213,25 +213,25 @@ func TestUpkeepFindsAnInboxThatTheWaitMissed(t *testing.T) {
 	})
 }
 
-func TestUpkeepComesWhenItIsDueAndNotOftener(t *testing.T) {
+func TestMaintenanceComesWhenItIsDueAndNotOftener(t *testing.T) {
 	for name, c := range map[string]struct {
-		up          task.Upkeep
+		up          task.Maintenance
 		lease       time.Duration
 		least, most int // turns in 100 s
 	}{
-		"nothing due":      {task.Upkeep{}, 0, 9, 12},
-		"nothing due soon": {task.Upkeep{Next: time.Hour}, 0, 9, 12},
-		"due in a second":  {task.Upkeep{Next: time.Second}, 0, 99, 101},
-		"due at once":      {task.Upkeep{Next: time.Microsecond}, 0, 9_000, 10_001},
-		"another is at it": {task.Upkeep{Busy: true}, 0, 18, 23},
-		"short lease":      {task.Upkeep{}, time.Second, 99, 112},
-		"shortest lease":   {task.Upkeep{Busy: true}, minLease, 900, 1001},
+		"nothing due":      {task.Maintenance{}, 0, 9, 12},
+		"nothing due soon": {task.Maintenance{Next: time.Hour}, 0, 9, 12},
+		"due in a second":  {task.Maintenance{Next: time.Second}, 0, 99, 101},
+		"due at once":      {task.Maintenance{Next: time.Microsecond}, 0, 9_000, 10_001},
+		"another is at it": {task.Maintenance{Busy: true}, 0, 18, 23},
+		"short lease":      {task.Maintenance{}, time.Second, 99, 112},
+		"shortest lease":   {task.Maintenance{Busy: true}, minLease, 900, 1001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				g := newRig(t, Config{Lease: c.lease})
 				g.r.Handle("job", noop)
-				g.store.upkeep = func() task.Upkeep { return c.up }
+				g.store.maintenance = func() task.Maintenance { return c.up }
 				from := time.Now()
 				g.run()
 				g.pass(100 * time.Second)

@@ -62,20 +62,20 @@ func TestAStopThatCrossesTheClaimsReplyIsNotMissed(t *testing.T) {
 	})
 }
 
-// The doorbell rings while the other lane waits for the answer that brings the task.
-func TestAStopThatCrossesTheAnswerToTheOtherLaneIsNotMissed(t *testing.T) {
+// The doorbell rings while the other sequence waits for the answer that brings the task.
+func TestAStopThatCrossesTheAnswerToTheOtherSequenceIsNotMissed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{})
 		store := &lateStore{fakeStore: g.store}
 		g.r.store = store
 		g.r.Handle("job", untilCancelled)
-		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first lane
+		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first sequence
 		g.run()
 		store.late(2)
 		g.store.put(task.Spec{ID: "x", Kind: "job"})
 		g.pass(100 * time.Millisecond)
 		if g.store.task("x").State != task.Running || g.r.Counts().Running != 2 {
-			t.Fatalf("the second lane did not claim it: %+v", g.r.Counts())
+			t.Fatalf("the second sequence did not claim it: %+v", g.r.Counts())
 		}
 		g.store.requestStop("x")
 		g.pass(2 * time.Second)

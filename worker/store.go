@@ -37,9 +37,9 @@ type Store interface {
 	// Signal).
 	Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error)
 
-	// Ring makes the replica's Listen return with Bell set, now or when it is
+	// Ring makes the replica's Listen return with Check set, now or when it is
 	// called next.
-	Ring(ctx context.Context, replica string) error
+	Wake(ctx context.Context, replica string) error
 
 	// AwaitInbox blocks until the inbox has an entry or wait has passed.
 	AwaitInbox(ctx context.Context, wait time.Duration) (bool, error)
@@ -51,7 +51,7 @@ type Store interface {
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
 	// retention, trimming of the event stream, dead replicas. If another
 	// replica did so within the last second it does nothing and returns Busy.
-	Maintain(ctx context.Context, replica string) (task.Upkeep, error)
+	Maintain(ctx context.Context, replica string) (task.Maintenance, error)
 
 	// Leave takes the replica off the list. Tasks it still holds stay with it
 	// until their leases end.

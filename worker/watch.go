@@ -44,7 +44,7 @@ func (w *watch) run(ctx context.Context) {
 func (w *watch) wakeAt(at time.Time) {
 	if at.Before(w.at) {
 		w.at = at
-		poke(w.wake)
+		wake(w.wake)
 	}
 }
 

@@ -40,7 +40,7 @@ func Run(ctx context.Context, phases []Phase, tasks int, each func(Result) error
 	if err != nil {
 		return err
 	}
-	defer d.lane.Close()
+	defer d.sequence.Close()
 	for i, p := range phases {
 		// The first turn loads the scripts and grows the tables.
 		if err := p.turn(d, tasks, func() error { return nil }, func() error { return nil }); err != nil {

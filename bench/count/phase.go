@@ -70,7 +70,7 @@ type driver struct {
 	ctx      context.Context
 	server   *server
 	pool     *drive.Pool
-	lane     *drive.Lane
+	sequence     *drive.Sequence
 	payloads [][]byte
 }
 
@@ -84,11 +84,11 @@ func newDriver(ctx context.Context, s *server) (*driver, error) {
 	if err := pool.Join(ctx, s.rdb, lease); err != nil {
 		return nil, err
 	}
-	lane, err := pool.Lane(1, "count", lease)
+	sequence, err := pool.Sequence(1, "count", lease)
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{ctx: ctx, server: s, pool: pool, lane: lane}
+	d := &driver{ctx: ctx, server: s, pool: pool, sequence: sequence}
 	for range drive.MaxEnqueue {
 		d.payloads = append(d.payloads, []byte(`{"n":"00000001"}`))
 	}
@@ -97,7 +97,7 @@ func newDriver(ctx context.Context, s *server) (*driver, error) {
 
 func (d *driver) enqueue(tasks, batch int) error {
 	for range tasks / batch {
-		if err := d.lane.Enqueue(d.payloads[:batch]); err != nil {
+		if err := d.sequence.Enqueue(d.payloads[:batch]); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (d *driver) drain(tasks, batch int) error {
 
 func (d *driver) claim(tasks, batch int) error {
 	for range tasks / batch {
-		d.lane.Keep()
+		d.sequence.Keep()
 		if err := d.exchange(batch); err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func (d *driver) claimed(tasks, batch int) error {
 }
 
 // report reports what is held, claim by claim.
-func (d *driver) report(int, int) error { return d.lane.Report() }
+func (d *driver) report(int, int) error { return d.sequence.Report() }
 
 // full refills and bounds the stream of events to what it holds, so that as many
 // events go as come.
@@ -178,7 +178,7 @@ func (d *driver) roomy(tasks, batch int) error {
 }
 
 func (d *driver) exchange(batch int) error {
-	n, err := d.lane.Exchange(batch, func([]byte) {})
+	n, err := d.sequence.Exchange(batch, func([]byte) {})
 	if err == nil && n != batch {
 		err = fmt.Errorf("%d tasks were claimed, not %d", n, batch)
 	}

@@ -1,5 +1,5 @@
 // Package drive calls the scripts of a pool with as little client as possible:
-// one connection per lane, no goroutines, no retries, replies read into buffers
+// one connection per sequence, no goroutines, no retries, replies read into buffers
 // that are used again. What it reaches is the ceiling of the scripts, and what it
 // costs Redis is the cost of the scripts.
 //
@@ -56,7 +56,7 @@ func Open(ctx context.Context, rdb redis.Scripter, addr, name, kind string) (*Po
 // Meta is the key of the pool's settings.
 func (p *Pool) Meta() string { return p.meta }
 
-// Join makes the replica of the lanes known to the pool, with a lease that does
+// Join makes the replica of the sequences known to the pool, with a lease that does
 // not have to be renewed. Settings are fields of meta and their values in turn.
 func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration, settings ...string) error {
 	args := []any{
@@ -69,12 +69,12 @@ func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration
 	return redis.NewScript(lua.Source("join")).Run(ctx, rdb, []string{p.prefix, p.meta}, args...).Err()
 }
 
-// Lane is one sequence of calls. Its methods are for one goroutine.
-type Lane struct {
+// Sequence is one sequence of calls. Its methods are for one goroutine.
+type Sequence struct {
 	pool  *Pool
 	conn  *conn
-	name  string // of the lane of enqueue
-	lane  int64  // of exchange
+	name  string // of the sequence of enqueue
+	sequence  int64  // of exchange
 	lease int64  // ms
 	call  int64
 	seed  int64
@@ -94,20 +94,20 @@ type claimed struct {
 	n     int
 }
 
-// Lane connects. Lanes 1 and 2 may exchange; names of lanes are unique among all
+// Sequence connects. Sequences 1 and 2 may exchange; names of sequences are unique among all
 // that enqueue.
-func (p *Pool) Lane(lane int, name string, lease time.Duration) (*Lane, error) {
+func (p *Pool) Sequence(sequence int, name string, lease time.Duration) (*Sequence, error) {
 	c, err := dial(p.addr)
 	if err != nil {
 		return nil, err
 	}
-	return &Lane{pool: p, conn: c, name: name, lane: int64(lane), lease: lease.Milliseconds()}, nil
+	return &Sequence{pool: p, conn: c, name: name, sequence: int64(sequence), lease: lease.Milliseconds()}, nil
 }
 
 // Close ends the connection.
-func (l *Lane) Close() error { return l.conn.Close() }
+func (l *Sequence) Close() error { return l.conn.Close() }
 
-func (l *Lane) begin(s *redis.Script) {
+func (l *Sequence) begin(s *redis.Script) {
 	l.call++
 	l.conn.begin()
 	pushAll(l.conn, "EVALSHA", s.Hash(), "2", l.pool.prefix, l.pool.meta)
@@ -115,7 +115,7 @@ func (l *Lane) begin(s *redis.Script) {
 
 // Enqueue makes a task per payload, with ids that ascend over the calls of a
 // process. It fails if a task was not made.
-func (l *Lane) Enqueue(payloads [][]byte) error {
+func (l *Sequence) Enqueue(payloads [][]byte) error {
 	c := l.conn
 	l.begin(l.pool.enqueue)
 	push(c, l.name)
@@ -146,16 +146,16 @@ func (l *Lane) Enqueue(payloads [][]byte) error {
 }
 
 // Held is how many tasks the next exchange reports.
-func (l *Lane) Held() int { return l.nHeld }
+func (l *Sequence) Held() int { return l.nHeld }
 
 // Exchange reports the tasks of the last exchange and claims n, 0 for none. Handle
 // is called with the payload of each that was claimed, which is valid during the
 // call.
-func (l *Lane) Exchange(n int, handle func(payload []byte)) (int, error) {
+func (l *Sequence) Exchange(n int, handle func(payload []byte)) (int, error) {
 	c := l.conn
 	l.begin(l.pool.exchange)
 	push(c, replica)
-	pushInt(c, l.lane)
+	pushInt(c, l.sequence)
 	pushInt(c, l.call)
 	pushInt(c, l.lease)
 	pushAll(c, "1000", class, "0")
@@ -179,7 +179,7 @@ func (l *Lane) Exchange(n int, handle func(payload []byte)) (int, error) {
 	return got, nil
 }
 
-func (l *Lane) pushReports() {
+func (l *Sequence) pushReports() {
 	c := l.conn
 	if len(l.held) == 0 {
 		push(c, "0")
@@ -199,7 +199,7 @@ func (l *Lane) pushReports() {
 }
 
 // read reads the answer of an exchange: seven values, then four per claim made.
-func (l *Lane) read(handle func(payload []byte)) (int, error) {
+func (l *Sequence) read(handle func(payload []byte)) (int, error) {
 	c := l.conn
 	n, err := c.array()
 	if err != nil {
@@ -249,7 +249,7 @@ func (l *Lane) read(handle func(payload []byte)) (int, error) {
 }
 
 // claim reads one claim: head, ids, lengths, records.
-func (l *Lane) claim(h *claimed, handle func(payload []byte)) (err error) {
+func (l *Sequence) claim(h *claimed, handle func(payload []byte)) (err error) {
 	c := l.conn
 	if h.fence, err = c.bulk(h.fence); err != nil {
 		return err
@@ -291,13 +291,13 @@ func (l *Lane) claim(h *claimed, handle func(payload []byte)) (err error) {
 
 // Keep leaves the claims that are held to Report, so that the next exchange
 // reports nothing.
-func (l *Lane) Keep() {
+func (l *Sequence) Keep() {
 	l.kept = append(l.kept, l.held...)
 	l.held, l.nHeld = nil, 0
 }
 
 // Report reports what is held, a claim per exchange, and claims nothing.
-func (l *Lane) Report() error {
+func (l *Sequence) Report() error {
 	l.Keep()
 	for _, c := range l.kept {
 		l.held = append(l.held[:0], c)

@@ -19,7 +19,7 @@ type reapRecord struct {
 	Removed    int             `json:"removed"`
 	Trimmed    int             `json:"trimmed"`
 	Replicas   int             `json:"replicas"`
-	Mended     []findingRecord `json:"mended"`
+	Repaired   []findingRecord `json:"repaired"`
 	InboxWaits bool            `json:"inbox_waits"`
 	NextMS     int64           `json:"next_ms"`
 }
@@ -60,14 +60,14 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 	if asJSON {
 		r := reapRecord{
 			LeasesLost: up.Lost, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
-			Mended: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
+			Repaired: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
 		}
-		for _, f := range up.Mended {
-			r.Mended = append(r.Mended, recordFinding(f))
+		for _, f := range up.Repaired {
+			r.Repaired = append(r.Repaired, recordFinding(f))
 		}
 		return writeJSON(out, r)
 	}
-	for _, f := range up.Mended {
+	for _, f := range up.Repaired {
 		if err := printFinding(out, f); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 }
 
 // turnText says what a turn did.
-func turnText(up pool.Upkeep) string {
+func turnText(up pool.Maintenance) string {
 	var did []string
 	for _, part := range []struct {
 		n         int
@@ -89,7 +89,7 @@ func turnText(up pool.Upkeep) string {
 		{up.Removed, "ended task was removed", "ended tasks were removed"},
 		{up.Trimmed, "event was trimmed", "events were trimmed"},
 		{up.Replicas, "silent replica was taken off the list", "silent replicas were taken off the list"},
-		{len(up.Mended), "entry was repaired", "entries were repaired"},
+		{len(up.Repaired), "entry was repaired", "entries were repaired"},
 	} {
 		switch part.n {
 		case 0:
@@ -106,7 +106,7 @@ func turnText(up pool.Upkeep) string {
 }
 
 // outlook says what is left to do.
-func outlook(up pool.Upkeep, s pool.Stats) string {
+func outlook(up pool.Maintenance, s pool.Stats) string {
 	text := "nothing is due"
 	switch {
 	case up.Next > 0 && up.Next <= 10*time.Millisecond:

@@ -71,7 +71,7 @@ func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (tas
 	defer late.Stop()
 	select {
 	case <-s.ring:
-		return task.Signal{Bell: true}, nil
+		return task.Signal{Check: true}, nil
 	case <-late.C:
 		return task.Signal{}, nil
 	case <-ctx.Done():
@@ -79,7 +79,7 @@ func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (tas
 	}
 }
 
-func (s *oneTask) Ring(ctx context.Context, _ string) error {
+func (s *oneTask) Wake(ctx context.Context, _ string) error {
 	select {
 	case s.ring <- struct{}{}:
 	case <-ctx.Done():
@@ -92,8 +92,8 @@ func (s *oneTask) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error)
 	return false, ctx.Err()
 }
 
-func (s *oneTask) Maintain(context.Context, string) (task.Upkeep, error) {
-	return task.Upkeep{}, nil
+func (s *oneTask) Maintain(context.Context, string) (task.Maintenance, error) {
+	return task.Maintenance{}, nil
 }
 
 func (s *oneTask) Leave(context.Context, string) error { return nil }

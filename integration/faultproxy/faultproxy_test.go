@@ -29,15 +29,15 @@ func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
 	return p, c, s.Client(t)
 }
 
-// ring makes a pipeline of three: the second is a script that leaves a bell.
+// ring makes a pipeline of three: the second is a script that leaves a signals.
 func ring(c *redis.Client) (before, call, after error) {
 	ctx := context.Background()
 	p := c.Pipeline()
 	first := p.Incr(ctx, "first")
-	bell := p.Eval(ctx, lua.Source("ring"), []string{"lts:{p}:", "lts:{p}:meta"}, "r")
+	signals := p.Eval(ctx, lua.Source("signal"), []string{"lts:{p}:", "lts:{p}:meta"}, "r")
 	third := p.Incr(ctx, "third")
 	_, _ = p.Exec(ctx)
-	return first.Err(), bell.Err(), third.Err()
+	return first.Err(), signals.Err(), third.Err()
 }
 
 func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
@@ -49,11 +49,11 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			p, behind, past := setup(t)
-			strike := p.Strike("ring", 2, c.fault)
+			strike := p.Strike("signal", 2, c.fault)
 			if _, err, _ := ring(behind); err != nil || strike.Happened() {
 				t.Fatal("the first call was hit: ", err)
 			}
-			past.Del(t.Context(), "lts:{p}:bell:r")
+			past.Del(t.Context(), "lts:{p}:signals:r")
 			_, err, after := ring(behind)
 			if !strike.Happened() {
 				t.Fatal("the second call was not hit")
@@ -62,14 +62,14 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 			if err == nil || after == nil {
 				t.Errorf("the call ended with %v, what came after it with %v", err, after)
 			}
-			if n := past.LLen(t.Context(), "lts:{p}:bell:r").Val(); n != 0 != c.applied {
-				t.Errorf("%d bells", n)
+			if n := past.LLen(t.Context(), "lts:{p}:signals:r").Val(); n != 0 != c.applied {
+				t.Errorf("%d signals", n)
 			}
 			if n := past.Get(t.Context(), "third").Val(); n != "1" {
 				t.Errorf("what came after the call ran %s times", n)
 			}
-			if _, err, _ := ring(behind); err != nil || p.Calls("ring") != 3 {
-				t.Errorf("the next call: %v, %d calls", err, p.Calls("ring"))
+			if _, err, _ := ring(behind); err != nil || p.Calls("signal") != 3 {
+				t.Errorf("the next call: %v, %d calls", err, p.Calls("signal"))
 			}
 		})
 	}
@@ -77,8 +77,8 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 
 func TestReplyComesBeforeAResetAfterIt(t *testing.T) {
 	p, behind, _ := setup(t)
-	p.Strike("ring", 1, ResetAfter)
-	if err := behind.Eval(t.Context(), lua.Source("ring"), []string{"lts:{p}:", "lts:{p}:meta"}, "r").Err(); err != nil {
+	p.Strike("signal", 1, ResetAfter)
+	if err := behind.Eval(t.Context(), lua.Source("signal"), []string{"lts:{p}:", "lts:{p}:meta"}, "r").Err(); err != nil {
 		t.Error("no reply: ", err)
 	}
 }
@@ -86,9 +86,9 @@ func TestReplyComesBeforeAResetAfterIt(t *testing.T) {
 func TestMeanwhileComesBeforeTheCall(t *testing.T) {
 	p, behind, past := setup(t)
 	rang := int64(-1)
-	p.StrikeMeanwhile("ring", 1, Nothing, func() { rang = past.LLen(context.Background(), "lts:{p}:bell:r").Val() })
+	p.StrikeMeanwhile("signal", 1, Nothing, func() { rang = past.LLen(context.Background(), "lts:{p}:signals:r").Val() })
 	if _, err, after := ring(behind); err != nil || after != nil || rang != 0 {
-		t.Errorf("%v, %v, %d bells before the call", err, after, rang)
+		t.Errorf("%v, %v, %d signals before the call", err, after, rang)
 	}
 }
 

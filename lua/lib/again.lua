@@ -1,4 +1,4 @@
--- uses: base event finish leave policy queue record task totals
+-- uses: base event finish exit policy queue record task totals
 -- Retries: what a failed, lost or released attempt leads to.
 
 local LONGEST = 31536000000 -- ms: a longer backoff, 365 days, is refused at enqueue
@@ -31,7 +31,7 @@ function Again.put_back(m, delay, code, error)
     call('ZADD', P .. 'scheduled', whole(NOW + delay), m.id)
     scheduled[m.id] = m.queue
   else
-    Queue.place(m.queue, m.group, m.score, m.id)
+    Queue.insert(m.queue, m.group, m.score, m.id)
     claimable[m.queue] = true
   end
   Event.add(m, m.id, state, v, { code = code, attempt = m.attempt, replica = m.replica, run_ms = NOW - m.start,
@@ -80,8 +80,8 @@ end
 -- take_back ends an attempt whose lease has ended. cut is '1' if the lease was cut by the attempt's own bound.
 function Again.take_back(m, cut)
   m.leaving = true
-  Leave.add(m.queue, m.id)
-  Leave.more(m)
+  Exit.add(m.queue, m.id)
+  Exit.more(m)
   local stop = Again.stop_asked(m)
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
   if cut == '1' then

@@ -24,7 +24,7 @@ function Consider.task(step, queue, id, record)
   if late and late <= NOW then
     Finish.too_late(Task.load(id))
   elseif group and Queue.group_full(group) then
-    Queue.park(queue, group, score, id)
+    Queue.block(queue, group, score, id)
     if head then call('HDEL', P .. 'group:head:' .. queue, group) end
     return nil
   else

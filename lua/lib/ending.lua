@@ -1,4 +1,4 @@
--- uses: base again finish leave task totals wake
+-- uses: base again finish exit task totals wake
 -- Ends of attempts that need more than their run entry.
 
 -- has_handler reports whether a live replica that serves the queue has a handler for the kind.
@@ -27,7 +27,7 @@ function Ending.of(op, at, run)
     return 'g'
   end
   m.leaving = true
-  Leave.more(m)
+  Exit.more(m)
   if op == 'ok' or op == 'result' then
     if op == 'result' then Finish.task(m, 'succeeded', 'ok', ARGV[at + 1], nil, ARGV[at + 2])
     else Finish.task(m, 'succeeded', 'ok') end

@@ -21,8 +21,8 @@ local function index_new(g, ids, scores)
     in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
     claimable[g.queue] = true
   else
-    for i, id in ipairs(ids) do Queue.place(g.queue, g.group, type(scores) == 'string' and scores or scores[i], id) end
-    Queue.write_places()
+    for i, id in ipairs(ids) do Queue.insert(g.queue, g.group, type(scores) == 'string' and scores or scores[i], id) end
+    Queue.write()
     claimable[g.queue] = true
   end
   if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end

@@ -4,8 +4,8 @@
 -- inherit wakes other replicas of the class after one has gone: only that one may have known of ready queues, or when the
 -- next task is due.
 function Members.inherit(class)
-  for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.ring_for(queue, class) end
-  if call('EXISTS', P .. 'scheduled') == 1 then Wake.ring_idle(class, NOW, 'due') end
+  for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.signal_for(queue, class) end
+  if call('EXISTS', P .. 'scheduled') == 1 then Wake.signal_idle(class, NOW, 'due') end
 end
 
 -- leave_class takes a replica out of its class, which goes with its last member.
@@ -23,6 +23,6 @@ function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
   local class = redis.pcall('HGET', record, 'class')
   call('ZREM', P .. 'replicas', replica)
-  call('DEL', record, P .. 'bell:' .. replica, P .. 'stop:' .. replica)
+  call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica)
   if type(class) == 'string' then Members.leave_class(replica, class) end
 end

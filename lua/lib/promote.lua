@@ -22,7 +22,7 @@ local function promote_one(id, next_sequence)
     call('HSET', Record.more(id), 'v', whole(v))
   end
   call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
-  Queue.place(words.queue, words.group, score, id)
+  Queue.insert(words.queue, words.group, score, id)
   Event.add(words, id, 'waiting', v)
   claimable[words.queue] = true
   return true
@@ -43,6 +43,6 @@ function Promote.due(most)
   for _, id in ipairs(due) do
     if promote_one(id, next_sequence) then moved = moved + 1 end
   end
-  Queue.write_places()
+  Queue.write()
   return Promote.next_in(), moved
 end

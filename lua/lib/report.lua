@@ -1,4 +1,4 @@
--- uses: base claims ending event leave queue record removal run totals
+-- uses: base claims ending event exit queue record removal run totals
 -- Reports: how attempts ended.
 
 -- How many strings describe one report: its id, then what Ending.of reads.
@@ -38,7 +38,7 @@ local function report_group(g, queue, texts, from, left, gone, refused)
       left[n], gone[id] = id, true
       if run.flag == '0' and g.op == 'ok' then
         plain = plain + 1
-        if run.group then Leave.group(run.group, id) end
+        if run.group then Exit.group(run.group, id) end
       else
         refused[j] = Ending.of(g.op, at, run)
       end
@@ -90,12 +90,12 @@ function Report.all(at)
       e.n, e.last = e.n + report_group(g, queue, texts, from, left, gone, refused), e.last or g.last
       from = from + g.n
     end
-    Leave.all(queue, left)
+    Exit.all(queue, left)
     text[i] = verdicts(#ids, refused)
     if text[i] == '' and queues > 1 then text[i] = string.rep('o', #ids) end
   end
-  Leave.write()
-  if next(claimable) then Queue.write_places() end
+  Exit.write()
+  if next(claimable) then Queue.write() end
   Claims.close(ended)
   Removal.write()
   Event.write()

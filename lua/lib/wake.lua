@@ -4,13 +4,13 @@
 -- own doorbell only.
 
 -- ring puts an element into a replica's doorbell, unless it is there already.
-function Wake.ring(replica, what)
-  local bell = P .. 'bell:' .. replica
-  for _, pending in ipairs(call('LRANGE', bell, 0, -1)) do
+function Wake.signal(replica, what)
+  local signals = P .. 'signals:' .. replica
+  for _, pending in ipairs(call('LRANGE', signals, 0, -1)) do
     if pending == what then return end
   end
-  call('RPUSH', bell, what)
-  call('PEXPIRE', bell, 60000)
+  call('RPUSH', signals, what)
+  call('PEXPIRE', signals, 60000)
 end
 
 -- classes lists the classes that serve a queue. A class exists as long as it has members.
@@ -28,23 +28,23 @@ function Wake.classes(queue)
   return live
 end
 
--- ring_idle wakes the replica of a class that has been idle for longest, if it became idle before the queue became ready:
+-- signal_idle wakes the replica of a class that has been idle for longest, if it became idle before the queue became ready:
 -- the others know of the queue and have no slot for it.
-function Wake.ring_idle(class, since, what)
+function Wake.signal_idle(class, since, what)
   local idle = P .. 'idle:' .. class
   local first = call('ZRANGE', idle, 0, 0)[1]
   if not first then return false end
   if since < NOW and tonumber(call('ZSCORE', idle, first)) > since then return false end
   call('ZREM', idle, first)
-  Wake.ring(first, what)
+  Wake.signal(first, what)
   return true
 end
 
--- ring_for wakes one more replica of the class for a queue that is ready, and returns whether there was one.
-function Wake.ring_for(queue, class)
+-- signal_for wakes one more replica of the class for a queue that is ready, and returns whether there was one.
+function Wake.signal_for(queue, class)
   if call('ZCARD', P .. 'idle:' .. class) == 0 then return false end
   local since = call('ZSCORE', P .. 'ready:' .. class, queue)
-  return since and Wake.ring_idle(class, tonumber(since), 'q:' .. queue)
+  return since and Wake.signal_idle(class, tonumber(since), 'q:' .. queue)
 end
 
 -- queue makes a queue ready, and wakes an idle replica of each class that serves it, if something in it can be claimed. It
@@ -57,8 +57,8 @@ function Wake.queue(queue)
   local woken = false
   for _, class in ipairs(Wake.classes(queue)) do
     local is_new = call('ZADD', P .. 'ready:' .. class, 'NX', NOW_TEXT, queue) == 1
-    if is_new then woken = Wake.ring_idle(class, NOW, 'q:' .. queue) or woken
-    else woken = Wake.ring_for(queue, class) or woken end
+    if is_new then woken = Wake.signal_idle(class, NOW, 'q:' .. queue) or woken
+    else woken = Wake.signal_for(queue, class) or woken end
   end
   return woken
 end
@@ -114,5 +114,5 @@ end
 function Wake.sooner()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not (head and scheduled[head]) then return end
-  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.ring_idle(class, NOW, 'due') end
+  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.signal_idle(class, NOW, 'due') end
 end

@@ -67,16 +67,16 @@ func (p *Pool) Advance(t testing.TB, d time.Duration) {
 		}
 		p.clock.add(d)
 	}
-	p.upkeep(t)
+	p.maintenance(t)
 }
 
-// upkeep does everything that is due and not a task's start.
-func (p *Pool) upkeep(t testing.TB) {
+// maintenance does everything that is due and not a task's start.
+func (p *Pool) maintenance(t testing.TB) {
 	t.Helper()
 	for {
 		u, err := p.store.Maintain(t.Context(), "")
 		if err != nil {
-			t.Fatalf("pooltest: upkeep: %v", err)
+			t.Fatalf("pooltest: maintenance: %v", err)
 		}
 		// A turn is bounded. What it leaves it reports as due at once.
 		if u.Next == 0 || u.Next > time.Millisecond {

@@ -112,7 +112,7 @@ func TestAdvanceExpiresAndRemoves(t *testing.T) {
 func TestAdvanceDoesAllThatIsDueHoweverMuch(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var specs []pool.Spec
-	for range 350 { // more than one turn of the upkeep takes
+	for range 350 { // more than one turn of the maintenance takes
 		s, err := pool.NewSpec(Mail{"a"}, pool.TTL(time.Minute))
 		if err != nil {
 			t.Fatal(err)

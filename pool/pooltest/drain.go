@@ -37,7 +37,7 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 		if err := p.admit(t.Context()); err != nil {
 			t.Fatalf("pooltest: drain: %v", err)
 		}
-		p.upkeep(t)
+		p.maintenance(t)
 		ran := p.shift(t, mostAttempts-len(all))
 		all = append(all, ran...)
 		if len(all) >= mostAttempts {

@@ -72,7 +72,7 @@ func (s *shift) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 	return false, pass(ctx, wait)
 }
 
-// Maintain leaves the upkeep to Drain.
-func (s *shift) Maintain(context.Context, string) (task.Upkeep, error) {
-	return task.Upkeep{}, nil
+// Maintain leaves the maintenance to Drain.
+func (s *shift) Maintain(context.Context, string) (task.Maintenance, error) {
+	return task.Maintenance{}, nil
 }

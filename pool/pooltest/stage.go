@@ -14,7 +14,7 @@ import (
 // methods that a replica calls.
 type stage struct {
 	pool.Store
-	bell     chan struct{}
+	signals     chan struct{}
 	reported chan struct{} // closed with the task's report
 
 	mu     sync.Mutex
@@ -23,7 +23,7 @@ type stage struct {
 }
 
 func newStage(t *task.Task) *stage {
-	return &stage{task: t, bell: make(chan struct{}, 1), reported: make(chan struct{})}
+	return &stage{task: t, signals: make(chan struct{}, 1), reported: make(chan struct{})}
 }
 
 func (s *stage) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
@@ -60,9 +60,9 @@ func (s *stage) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
 	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
-func (s *stage) Ring(context.Context, string) error {
+func (s *stage) Wake(context.Context, string) error {
 	select {
-	case s.bell <- struct{}{}:
+	case s.signals <- struct{}{}:
 	default:
 	}
 	return nil
@@ -72,8 +72,8 @@ func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (task.
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-s.bell:
-		return task.Signal{Bell: true}, nil
+	case <-s.signals:
+		return task.Signal{Check: true}, nil
 	case <-timer.C:
 		return task.Signal{}, nil
 	case <-ctx.Done():
@@ -85,8 +85,8 @@ func (s *stage) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 	return false, pass(ctx, wait)
 }
 
-func (s *stage) Maintain(context.Context, string) (task.Upkeep, error) {
-	return task.Upkeep{}, nil
+func (s *stage) Maintain(context.Context, string) (task.Maintenance, error) {
+	return task.Maintenance{}, nil
 }
 
 // pass returns when wait has passed, or the context's error when that ends first.

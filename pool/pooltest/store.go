@@ -71,7 +71,7 @@ func attemptOf(r task.Report) task.Attempt { return task.Attempt{ID: r.ID, Fence
 
 // Maintain always uses the same name, so that the lock of a replica that has left does
 // not keep it from its turn.
-func (s *store) Maintain(ctx context.Context, _ string) (task.Upkeep, error) {
+func (s *store) Maintain(ctx context.Context, _ string) (task.Maintenance, error) {
 	return s.Store.Maintain(ctx, "pooltest")
 }
 

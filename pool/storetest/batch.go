@@ -250,7 +250,7 @@ func sameIDAgain(b *bundle) {
 				}
 			}
 			b.renew("r", lease, held(old...)...)
-			b.heartbeat(task.Renewal{Replica: "r", Held: held(old...), News: []task.News{{ID: "x0", Fence: old[0].Fence, Progress: []byte("old"), Slow: true}}})
+			b.heartbeat(task.Renewal{Replica: "r", Held: held(old...), Updates: []task.AttemptUpdate{{ID: "x0", Fence: old[0].Fence, Progress: []byte("old"), Slow: true}}})
 		})
 		b.wantState("x0", want)
 	}

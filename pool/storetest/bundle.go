@@ -14,13 +14,13 @@ type bundle struct {
 	Harness
 	ctx     context.Context
 	harness func(t testing.TB) Harness
-	calls   map[lane]int64  // last call number
-	on      map[string]bool // replicas that have joined
-	serving []string        // replicas whose signals are looked at
+	calls   map[sequence]int64 // last call number
+	on      map[string]bool    // replicas that have joined
+	serving []string           // replicas whose signals are looked at
 }
 
 func newBundle(t testing.TB, harness func(t testing.TB) Harness) *bundle {
-	return &bundle{TB: t, Harness: harness(t), ctx: t.Context(), harness: harness, calls: map[lane]int64{}, on: map[string]bool{}}
+	return &bundle{TB: t, Harness: harness(t), ctx: t.Context(), harness: harness, calls: map[sequence]int64{}, on: map[string]bool{}}
 }
 
 // another returns the same test with another pool.
@@ -60,7 +60,7 @@ func (b *bundle) enqueueAll(specs ...task.Spec) []task.Receipt {
 }
 
 // maintain takes one turn of maintenance.
-func (b *bundle) maintain() task.Upkeep {
+func (b *bundle) maintain() task.Maintenance {
 	b.Helper()
 	u, err := b.Store.Maintain(b.ctx, "keeper")
 	b.ok(err)

@@ -9,14 +9,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The rules of call numbers and lanes.
+// The rules of call numbers and sequences.
 var callRules = []rule{
 	{"RepeatedCallGetsTheSameAnswer", repeatedCall},
 	{"RepeatedCallLeavesOutWhatIsNoLongerHeld", repeatedCallLeavesOut},
 	{"RepeatedCallClaimsNothingNew", repeatedCallClaimsNothingNew},
 	{"RepeatedReportsAreWrittenOnce", repeatedReportsAreWrittenOnce},
 	{"LowerCallNumberFailsAndChangesNothing", lowerCallNumber},
-	{"LanesDoNotDisturbEachOther", lanes},
+	{"SequencesDoNotDisturbEachOther", sequences},
 	{"CallNumbersAreOfOneReplica", callNumbersAreOfOneReplica},
 }
 
@@ -46,7 +46,7 @@ func (b *bundle) repeat(x task.Exchange, want task.Exchanged) task.Exchanged {
 func repeatedCall(b *bundle) {
 	b.limit(task.QueueScope, "q", 2)
 	failed := b.start(task.Spec{ID: "failed", Payload: []byte("old"), Priority: 9})
-	b.news(failed, "half", false)
+	b.updates(failed, "half", false)
 	done := b.start(task.Spec{ID: "done"})
 	b.enqueueAll(task.Spec{ID: "a", Payload: []byte("A\x00\n"), Group: "g", Headers: map[string]string{"h": "v"}}, task.Spec{ID: "b", Timeout: time.Minute},
 		task.Spec{ID: "c", Queue: "q"}, task.Spec{ID: "d", Queue: "q"}, task.Spec{ID: "e", Queue: "q"})
@@ -90,10 +90,10 @@ func repeatedCallLeavesOut(b *bundle) {
 	x := b.complete(task.Exchange{Claims: []task.Claim{{Queue: task.DefaultQueue, N: 4}}})
 	ts := tasks(b.send(x))
 	b.wantIDs(ts, "done", "held", "released", "kept")
-	b.send(task.Exchange{Lane: 2, Reports: []task.Report{succeed(ts[0]), release(ts[2], 0), succeed(ts[3])}})
+	b.send(task.Exchange{Sequence: 2, Reports: []task.Report{succeed(ts[0]), release(ts[2], 0), succeed(ts[3])}})
 	b.wantIDs(b.claimAs(task.Exchange{Replica: "other"}, task.DefaultQueue, 1), "released")
 	b.wantIDs(tasks(b.send(x)), "held")
-	b.send(task.Exchange{Lane: 2, Reports: []task.Report{succeed(ts[1])}})
+	b.send(task.Exchange{Sequence: 2, Reports: []task.Report{succeed(ts[1])}})
 	b.wantIDs(tasks(b.send(x)))
 }
 
@@ -113,7 +113,7 @@ func repeatedReportsAreWrittenOnce(b *bundle) {
 	t := b.startAll(3, task.Spec{ID: "t", MaxAttempts: 9})
 	x := b.complete(task.Exchange{Reports: []task.Report{failIn(t[0], 0), release(t[1], 0), failIn(t[2], time.Hour)}})
 	first := b.send(x)
-	b.wantIDs(b.claimAs(task.Exchange{Lane: 2}, task.DefaultQueue, 9), "t0", "t1")
+	b.wantIDs(b.claimAs(task.Exchange{Sequence: 2}, task.DefaultQueue, 9), "t0", "t1")
 	b.unchanged("t0", func() { b.repeat(x, first) })
 	for i, want := range []int{1, 0, 1} {
 		if got := b.get(t[i].ID); got.Failures != want || len(b.history(t[i].ID)) != want {
@@ -136,7 +136,7 @@ func lowerCallNumber(b *bundle) {
 			never.Reports = []task.Report{succeed(t)}
 			for _, x := range []task.Exchange{old, never} {
 				if got, err := b.Store.Exchange(b.ctx, x); err == nil {
-					b.Errorf("call %d was answered after call %d: %+v", x.Call, b.calls[lane{"r", 1}], got)
+					b.Errorf("call %d was answered after call %d: %+v", x.Call, b.calls[sequence{"r", 1}], got)
 				}
 			}
 		})
@@ -145,12 +145,12 @@ func lowerCallNumber(b *bundle) {
 	b.accept(succeed(t))
 }
 
-func lanes(b *bundle) {
+func sequences(b *bundle) {
 	for i := range 8 {
 		b.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
 	}
-	one := b.complete(task.Exchange{Lane: 1, Call: 7, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
-	two := b.complete(task.Exchange{Lane: 2, Call: 1, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
+	one := b.complete(task.Exchange{Sequence: 1, Call: 7, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
+	two := b.complete(task.Exchange{Sequence: 2, Call: 1, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 2}}})
 	first, second := b.send(one), b.send(two)
 	b.wantIDs(tasks(first), "t0", "t1")
 	b.wantIDs(tasks(second), "t2", "t3")
@@ -168,9 +168,9 @@ func lanes(b *bundle) {
 	for _, id := range []string{"t0", "t2", "t3"} {
 		b.wantNoTrace(id)
 	}
-	for _, x := range []task.Exchange{{Lane: 1, Call: 7}, {Lane: 2, Call: 1}} {
+	for _, x := range []task.Exchange{{Sequence: 1, Call: 7}, {Sequence: 2, Call: 1}} {
 		if _, err := b.Store.Exchange(b.ctx, b.complete(x)); err == nil {
-			b.Errorf("lane %d: call %d was answered again after its successor", x.Lane, x.Call)
+			b.Errorf("sequence %d: call %d was answered again after its successor", x.Sequence, x.Call)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func concurrentClaimsShareNoTask(b *bundle) {
 		b.present(replica)
 		wg.Go(func() {
 			for call := int64(1); ; call++ {
-				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Sequence: 1 + i%2, Call: call, Lease: lease, Grace: grace,
 					Claims: []task.Claim{{Queue: task.DefaultQueue, N: 3}}})
 				if err != nil {
 					b.Error(err)

@@ -18,7 +18,7 @@ var clockRules = []rule{
 }
 
 // jump sets the clock and lets maintenance see it, which may find replicas silent.
-func (b *bundle) jump(d time.Duration) task.Upkeep {
+func (b *bundle) jump(d time.Duration) task.Maintenance {
 	b.Helper()
 	b.SetClock(b, d)
 	clear(b.on)

@@ -11,22 +11,22 @@ const (
 	grace = time.Second
 )
 
-// lane is one of the two sequences of calls that a replica makes.
-type lane struct {
+// sequence is one of the two sequences of calls that a replica makes.
+type sequence struct {
 	replica string
 	n       int
 }
 
 // complete fills in what the exchange leaves open: the replica "r", which joins if
-// it has not, lane 1, the next call number, the lease and the grace.
+// it has not, sequence 1, the next call number, the lease and the grace.
 func (b *bundle) complete(x task.Exchange) task.Exchange {
 	b.Helper()
 	if x.Replica == "" {
 		x.Replica = "r"
 	}
 	b.present(x.Replica)
-	if x.Lane == 0 {
-		x.Lane = 1
+	if x.Sequence == 0 {
+		x.Sequence = 1
 	}
 	if x.Lease == 0 {
 		x.Lease = lease
@@ -35,7 +35,7 @@ func (b *bundle) complete(x task.Exchange) task.Exchange {
 		x.Grace = grace
 	}
 	if x.Call == 0 {
-		l := lane{x.Replica, x.Lane}
+		l := sequence{x.Replica, x.Sequence}
 		b.calls[l]++
 		x.Call = b.calls[l]
 	}
@@ -240,18 +240,18 @@ func (b *bundle) renew(replica string, d time.Duration, held ...task.HeldClaim) 
 	return b.heartbeat(task.Renewal{Replica: replica, Lease: d, Held: held}).Verdicts
 }
 
-// news renews the claim of one task with something to say of its attempt.
-func (b *bundle) news(t *task.Task, progress string, slow bool) task.Verdict {
+// updates renews the claim of one task with something to say of its attempt.
+func (b *bundle) updates(t *task.Task, progress string, slow bool) task.Verdict {
 	b.Helper()
-	n := task.News{ID: t.ID, Fence: t.Fence, Slow: slow}
+	n := task.AttemptUpdate{ID: t.ID, Fence: t.Fence, Slow: slow}
 	if progress != "" {
 		n.Progress = []byte(progress)
 	}
-	return b.heartbeat(task.Renewal{Replica: t.Replica, Held: held(t), News: []task.News{n}}).Verdicts[0]
+	return b.heartbeat(task.Renewal{Replica: t.Replica, Held: held(t), Updates: []task.AttemptUpdate{n}}).Verdicts[0]
 }
 
 // lose lets the leases of the tasks' claims end, and maintenance take them back.
-func (b *bundle) lose(ts ...*task.Task) task.Upkeep {
+func (b *bundle) lose(ts ...*task.Task) task.Maintenance {
 	b.Helper()
 	for i, v := range b.renew(ts[0].Replica, time.Millisecond, held(ts...)...) {
 		if v != task.Kept {

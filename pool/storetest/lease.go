@@ -169,14 +169,14 @@ func endedLeaseOfAStoppedTask(b *bundle) {
 
 func progressIsCarried(b *bundle) {
 	t := b.start(task.Spec{ID: "x"})
-	b.news(t, "50\x00%", false)
+	b.updates(t, "50\x00%", false)
 	b.renew("r", lease, held(t)...)
 	if got := b.get("x"); string(got.Progress) != "50\x00%" || got.Version != 2 {
 		b.Errorf("progress %q, version %d", got.Progress, got.Version)
 	}
 	old := *t
 	old.Fence = 0
-	b.news(&old, "stale", true)
+	b.updates(&old, "stale", true)
 	if got := b.get("x"); string(got.Progress) != "50\x00%" {
 		b.Errorf("a stale owner wrote progress: %q", got.Progress)
 	}
@@ -184,8 +184,8 @@ func progressIsCarried(b *bundle) {
 
 func slowIsAnEvent(b *bundle) {
 	t := b.start(task.Spec{ID: "x"})
-	b.news(t, "", true)
-	b.news(t, "", false)
+	b.updates(t, "", true)
+	b.updates(t, "", false)
 	es := b.eventsOf("x")
 	last := es[len(es)-1]
 	if last.Code != task.CodeSlow || last.State != task.Running || last.Attempt != 1 || last.Version != 3 {

@@ -89,7 +89,7 @@ func limitsHoldUnderConcurrentClaims(b *bundle) {
 					reports = append(reports, succeed(t))
 				}
 				done.Add(int64(len(reports)))
-				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1 + i%2, Call: call, Lease: lease, Grace: grace,
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Sequence: 1 + i%2, Call: call, Lease: lease, Grace: grace,
 					Reports: reports, Claims: []task.Claim{{Queue: "q", N: 2}, {Queue: "p", N: 2}}})
 				if err != nil {
 					b.Error(err)

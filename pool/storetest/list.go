@@ -112,7 +112,7 @@ func listIsBrief(b *bundle) {
 		Deadline: 2 * time.Hour, MaxAttempts: 2, Backoff: task.Backoff{Base: time.Second, Max: time.Minute}, Retain: ptr(time.Hour),
 		Payload: []byte("payload"), Headers: map[string]string{"h": "v"}}
 	t := b.start(full)
-	b.news(t, "half", false)
+	b.updates(t, "half", false)
 	b.accept(fail(t, task.CodePermanent))
 	b.enqueue(task.Spec{ID: "y"})
 	brief := map[string]*task.Task{}

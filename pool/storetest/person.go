@@ -17,7 +17,7 @@ var personRules = []rule{
 
 func retryIsANewGeneration(b *bundle) {
 	t := b.start(task.Spec{ID: "x", MaxAttempts: 2, TTL: time.Hour, Deadline: time.Hour, Payload: []byte("p")})
-	b.news(t, "half", false)
+	b.updates(t, "half", false)
 	b.accept(failIn(t, 0))
 	t = b.claim(task.DefaultQueue, 1)[0]
 	b.accept(failIn(t, 0))
@@ -99,7 +99,7 @@ func deletedTaskLeavesNothing(b *bundle) {
 			Headers: map[string]string{"a": "b"}, Retain: ptr(time.Hour), Queue: "q"}
 	}
 	t := b.start(full("x"))
-	b.news(t, "half", false)
+	b.updates(t, "half", false)
 	b.accept(failIn(t, 0))
 	r := succeed(b.claim("q", 1)[0])
 	r.Result = []byte("result")

@@ -105,8 +105,8 @@ func recountWritesNothing(b *bundle) {
 	ts := b.startAll(2, task.Spec{ID: "t"})
 	h := held(ts[1])
 	h[0].IDs = []string{"t1"}
-	news := []task.News{{ID: "t0", Fence: ts[0].Fence, Progress: []byte("half"), Slow: true}, {ID: "t1", Fence: ts[1].Fence, Slow: true}}
-	b.heartbeat(task.Renewal{Held: h, News: news})
+	updates := []task.AttemptUpdate{{ID: "t0", Fence: ts[0].Fence, Progress: []byte("half"), Slow: true}, {ID: "t1", Fence: ts[1].Fence, Slow: true}}
+	b.heartbeat(task.Renewal{Held: h, Updates: updates})
 	if got := b.wantEnd("t0", task.Waiting, task.CodeLost); got.Progress != nil || got.Version != 3 {
 		b.Errorf("taken back: %+v", got)
 	}

@@ -227,7 +227,7 @@ func nothingIsWrittenAfterDeletion(b *bundle) {
 	for _, r := range everyReport(t) {
 		b.verdict(r, task.Gone)
 	}
-	if v := b.news(t, "50%", true); v != task.LeaseLost {
+	if v := b.updates(t, "50%", true); v != task.LeaseLost {
 		b.Errorf("renewal: %s", v)
 	}
 	b.stop("x")

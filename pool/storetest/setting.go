@@ -219,14 +219,14 @@ func pausedReplicaHasToJoinAgain(b *bundle) {
 	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "r", Lease: lease}); !errors.Is(err, task.ErrNotJoined) {
 		b.Errorf("renew: %v", err)
 	}
-	x := task.Exchange{Replica: "r", Lane: 1, Call: 1, Lease: lease, Grace: grace, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}
+	x := task.Exchange{Replica: "r", Sequence: 1, Call: 1, Lease: lease, Grace: grace, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}
 	if got, err := b.Store.Exchange(b.ctx, x); !errors.Is(err, task.ErrNotJoined) || len(got.Claimed) != 0 {
 		b.Errorf("claim: %+v, %v", got, err)
 	}
 	b.wantState("x", task.Waiting)
 	r.Lease = lease
 	b.join(r)
-	b.calls[lane{"r", 1}] = 1
+	b.calls[sequence{"r", 1}] = 1
 	b.wantIDs(b.claim(task.DefaultQueue, 1), "x")
 	rs, err := b.Store.Replicas(b.ctx)
 	b.ok(err)
@@ -243,7 +243,7 @@ func unknownReplicaReports(b *bundle) {
 	if !errors.Is(err, task.ErrNotJoined) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
 		b.Errorf("renewal: %+v, %v", got, err)
 	}
-	x := task.Exchange{Replica: "r", Lane: 1, Call: 9, Lease: lease, Grace: grace,
+	x := task.Exchange{Replica: "r", Sequence: 1, Call: 9, Lease: lease, Grace: grace,
 		Reports: []task.Report{succeed(ts[0])}, Claims: []task.Claim{{Queue: task.DefaultQueue, N: 1}}}
 	answered, err := b.Store.Exchange(b.ctx, x)
 	if !errors.Is(err, task.ErrNotJoined) || len(answered.Claimed) != 0 || !slices.Equal(answered.Verdicts, []task.Verdict{task.Accepted}) {
@@ -259,7 +259,7 @@ func unknownReplicaReports(b *bundle) {
 
 func leavingReplicaIsGone(b *bundle) {
 	b.join(task.Registration{Replica: "r"})
-	b.ok(b.Store.Ring(b.ctx, "r"))
+	b.ok(b.Store.Wake(b.ctx, "r"))
 	b.ok(b.Store.Leave(b.ctx, "r"))
 	b.ok(b.Store.Leave(b.ctx, "r"))
 	rs, err := b.Store.Replicas(b.ctx)

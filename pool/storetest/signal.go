@@ -55,7 +55,7 @@ func wakeUpReachesOne(b *bundle) {
 	for range 2 { // the second wakes another
 		b.enqueue(task.Spec{Queue: "q"})
 		h := <-got
-		if h.Queue != "q" || h.Bell || h.Drain || seen[h.replica] {
+		if h.Queue != "q" || h.Check || h.Drain || seen[h.replica] {
 			b.Errorf("signal %+v, before %v", h, seen)
 		}
 		seen[h.replica] = true
@@ -69,8 +69,8 @@ func wakeUpReachesOne(b *bundle) {
 }
 
 func ringWakesTheReplica(b *bundle) {
-	b.ok(b.Store.Ring(b.ctx, "r"))
-	if s := b.listen("r"); !s.Bell {
+	b.ok(b.Store.Wake(b.ctx, "r"))
+	if s := b.listen("r"); !s.Check {
 		b.Errorf("signal %+v", s)
 	}
 	done := make(chan task.Signal)
@@ -81,9 +81,9 @@ func ringWakesTheReplica(b *bundle) {
 		}
 		done <- s
 	}()
-	b.ok(b.Peer.Ring(b.ctx, "other"))
-	b.ok(b.Peer.Ring(b.ctx, "r"))
-	if s := <-done; !s.Bell || s.Queue != "" {
+	b.ok(b.Peer.Wake(b.ctx, "other"))
+	b.ok(b.Peer.Wake(b.ctx, "r"))
+	if s := <-done; !s.Check || s.Queue != "" {
 		b.Errorf("signal %+v", s)
 	}
 }
@@ -94,7 +94,7 @@ func listenReturnsEverySignal(b *bundle) {
 	b.sleep("r")
 	b.enqueue(task.Spec{Queue: "q"})
 	b.stop(t.ID)
-	b.ok(b.Store.Ring(b.ctx, "r"))
+	b.ok(b.Store.Wake(b.ctx, "r"))
 	_, err := b.Store.Drain(b.ctx, "r")
 	b.ok(err)
 	var all task.Signal
@@ -103,12 +103,12 @@ func listenReturnsEverySignal(b *bundle) {
 		if s == (task.Signal{}) {
 			break
 		}
-		all.Bell, all.Drain = all.Bell || s.Bell, all.Drain || s.Drain
+		all.Check, all.Drain = all.Check || s.Check, all.Drain || s.Drain
 		if s.Queue != "" {
 			all.Queue = s.Queue
 		}
 	}
-	if d := cmp.Diff(task.Signal{Bell: true, Drain: true, Queue: "q"}, all); d != "" {
+	if d := cmp.Diff(task.Signal{Check: true, Drain: true, Queue: "q"}, all); d != "" {
 		b.Error("signals (-want +got):\n", d)
 	}
 }
@@ -135,13 +135,13 @@ func listenEndsAfterItsWait(b *bundle) {
 func signalsDoNotPileUp(b *bundle) {
 	ts := b.startAll(20, task.Spec{ID: "t"})
 	for _, t := range ts {
-		b.ok(b.Store.Ring(b.ctx, "r"))
+		b.ok(b.Store.Wake(b.ctx, "r"))
 		b.stop(t.ID)
 		_, err := b.Store.Drain(b.ctx, "r")
 		b.ok(err)
 	}
 	got := b.Signals(b, "r")
-	if len(got) > 6 || !slices.Contains(got, "ring") || !slices.Contains(got, "stop") || !slices.Contains(got, "drain") {
+	if len(got) > 6 || !slices.Contains(got, "check") || !slices.Contains(got, "stop") || !slices.Contains(got, "drain") {
 		b.Errorf("signals %v", got)
 	}
 }
@@ -149,7 +149,7 @@ func signalsDoNotPileUp(b *bundle) {
 func drainReachesTheReplica(b *bundle) {
 	t := b.start(task.Spec{ID: "x"})
 	b.present("other")
-	b.ok(b.Store.Ring(b.ctx, "r")) // a pending signal does not hide the request
+	b.ok(b.Store.Wake(b.ctx, "r")) // a pending signal does not hide the request
 	asked, err := b.Peer.Drain(b.ctx, "r", "none")
 	b.ok(err)
 	if d := cmp.Diff([]bool{true, false}, asked); d != "" {
@@ -167,7 +167,7 @@ func drainReachesTheReplica(b *bundle) {
 		if !errors.Is(err, task.ErrDrain) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
 			b.Errorf("renewal: %v, %v", got, err)
 		}
-		if !b.send(task.Exchange{}).Drain || !b.send(task.Exchange{Lane: 2}).Drain {
+		if !b.send(task.Exchange{}).Drain || !b.send(task.Exchange{Sequence: 2}).Drain {
 			b.Error("the exchange does not say that the replica is to drain")
 		}
 	}

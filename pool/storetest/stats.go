@@ -81,7 +81,7 @@ func countsAddUp(b *bundle) {
 				if _, err := b.Store.Enqueue(b.ctx, specs); err != nil {
 					b.Error(err)
 				}
-				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 1, Call: call, Lease: 10 * time.Millisecond, Grace: grace,
+				got, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Sequence: 1, Call: call, Lease: 10 * time.Millisecond, Grace: grace,
 					Claims: []task.Claim{{Queue: task.DefaultQueue, N: 6}}})
 				if err != nil {
 					b.Error(err)
@@ -104,7 +104,7 @@ func countsAddUp(b *bundle) {
 						reports = append(reports, fail(t, task.CodeStopped))
 					} // and some are lost
 				}
-				if _, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Lane: 2, Call: call, Lease: lease, Grace: grace, Reports: reports}); err != nil {
+				if _, err := b.Store.Exchange(b.ctx, task.Exchange{Replica: replica, Sequence: 2, Call: call, Lease: lease, Grace: grace, Reports: reports}); err != nil {
 					b.Error(err)
 				}
 				if _, err := b.Store.Maintain(b.ctx, "keeper"); err != nil {

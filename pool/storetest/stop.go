@@ -53,13 +53,13 @@ func stopAsks(b *bundle) {
 	b.wantEnd("x", task.Stopped, task.CodeStopAbandoned)
 }
 
-// wantStops checks what exchanges of both lanes and a renewal return.
+// wantStops checks what exchanges of both sequences and a renewal return.
 func (b *bundle) wantStops(replica string, renewed []task.HeldClaim, want ...task.Attempt) {
 	b.Helper()
 	for how, got := range map[string][]task.Attempt{
-		"exchange":    b.send(task.Exchange{Replica: replica}).Stops,
-		"second lane": b.send(task.Exchange{Replica: replica, Lane: 2, Draining: true}).Stops,
-		"renewal":     b.heartbeat(task.Renewal{Replica: replica, Held: renewed}).Stops,
+		"exchange":        b.send(task.Exchange{Replica: replica}).Stops,
+		"second sequence": b.send(task.Exchange{Replica: replica, Sequence: 2, Draining: true}).Stops,
+		"renewal":         b.heartbeat(task.Renewal{Replica: replica, Held: renewed}).Stops,
 	} {
 		slices.SortFunc(got, func(x, y task.Attempt) int { return slices.Compare([]byte(x.ID), []byte(y.ID)) })
 		if d := cmp.Diff(want, got); d != "" && len(want)+len(got) > 0 {

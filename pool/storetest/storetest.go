@@ -27,7 +27,7 @@ type Harness struct {
 	// Rejects reads why inbox entries were rejected, oldest first.
 	Rejects func(t testing.TB) []string
 	// Signals removes the elements of the replica's doorbell and returns them:
-	// "q:QUEUE", "stop", "drain", "due" or "ring".
+	// "q:QUEUE", "stop", "drain", "due" or "check".
 	Signals func(t testing.TB, replica string) []string
 	// Replies reads the reply list of an id, oldest first, and when it expires from
 	// now on.

@@ -84,7 +84,7 @@ function DoctorKeys.replica(name, replica)
   local h = call('HMGET', P .. name, 'seen_at', 'class')
   if call('ZSCORE', P .. 'replicas', replica) or (tonumber(h[1] or nil) or 0) > NOW - 3600000 then return end
   DoctorFinding.report('replica_alone', name, '', '', 'removed', function()
-    call('DEL', P .. name, P .. 'bell:' .. replica)
+    call('DEL', P .. name, P .. 'signals:' .. replica)
     if h[2] then Members.leave_class(replica, h[2]) end
   end)
 end
@@ -101,6 +101,6 @@ local function expiring(ms)
     DoctorFinding.report('no_expiry', name, '', '', 'set to expire', function() call('PEXPIRE', P .. name, ms) end)
   end
 end
-DoctorKeys.reply, DoctorKeys.call, DoctorKeys.bell = expiring(600000), expiring(600000), expiring(60000)
+DoctorKeys.reply, DoctorKeys.call, DoctorKeys.signals = expiring(600000), expiring(600000), expiring(60000)
 
 function DoctorKeys.broken(name) DoctorFinding.report('quarantined', name, '', '', '') end

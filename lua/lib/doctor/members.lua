@@ -48,13 +48,13 @@ DoctorMembers['group:wait'] = function(name, queue, member)
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
   end)
   if not fits then return end
-  if call('SISMEMBER', P .. 'group:lines:' .. group, queue) == 0 then
-    DoctorFinding.report('group_unlisted', 'group:lines:' .. group, queue, '', 'listed', function()
-      call('SADD', P .. 'group:lines:' .. group, queue)
+  if call('SISMEMBER', P .. 'group:queues:' .. group, queue) == 0 then
+    DoctorFinding.report('group_unlisted', 'group:queues:' .. group, queue, '', 'listed', function()
+      call('SADD', P .. 'group:queues:' .. group, queue)
     end)
   end
   if not Queue.group_full(group) and not call('HGET', P .. 'group:head:' .. queue, group) then
-    DoctorFinding.report('group_stuck', name, id, group, 'moved to its queue', function() Queue.open(group) end)
+    DoctorFinding.report('group_stuck', name, id, group, 'moved to its queue', function() Queue.unblock(group) end)
   end
 end
 DoctorMembers['group:head'] = function(name, queue, group, score)
@@ -66,17 +66,17 @@ DoctorMembers['group:head'] = function(name, queue, group, score)
   end
   DoctorFinding.report('stale_head', name, group, '', 'removed', function()
     call('HDEL', P .. name, group)
-    Queue.open(group)
+    Queue.unblock(group)
   end)
 end
 DoctorMembers['group:run'] = function(name, group, id)
   belongs(name, id, id, function(...)
     srem(...)
-    Queue.open(group)
+    Queue.unblock(group)
   end, function(m) return m.state == 'running' and m.group == group end)
 end
-DoctorMembers['group:lines'] = function(name, group, queue)
-  if Queue.first_parked(queue, group) or call('HEXISTS', P .. 'group:head:' .. queue, group) == 1 then return end
+DoctorMembers['group:queues'] = function(name, group, queue)
+  if Queue.first_blocked(queue, group) or call('HEXISTS', P .. 'group:head:' .. queue, group) == 1 then return end
   -- A running task of the group takes the entry with it.
   if call('EXISTS', P .. 'group:run:' .. group) == 0 then stale(name, queue, srem) end
 end

@@ -3,9 +3,9 @@
 
 DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'zset', run = 'hash', claims = 'hash',
   leases = 'zset', scheduled = 'zset', expiring = 'zset', ended = 'zset', ['group:wait'] = 'zset', ['group:head'] = 'hash',
-  ['group:run'] = 'set', ['group:lines'] = 'set', unique = 'string', events = 'stream', inbox = 'list',
+  ['group:run'] = 'set', ['group:queues'] = 'set', unique = 'string', events = 'stream', inbox = 'list',
   ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', reply = 'list', queues = 'set', replicas = 'zset',
-  replica = 'hash', stop = 'set', bell = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
+  replica = 'hash', stop = 'set', signals = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
   counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,

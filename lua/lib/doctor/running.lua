@@ -1,4 +1,4 @@
--- uses: base leave record run settings doctor/finding doctor/pool doctor/task
+-- uses: base exit record run settings doctor/finding doctor/pool doctor/task
 -- Running tasks: their run entries.
 
 -- claim_for returns the queue of a claim and its ids, with a space around each; nil if it cannot be read. It reads a claim
@@ -63,8 +63,8 @@ function DoctorRunning.run(name, queue, id, text)
   local m = DoctorTask.examine(id) or DoctorTask.check(id)
   if not (m and m.state == 'running' and m.queue == queue) then
     return DoctorTask.drop(name, id, id, m, function()
-      Leave.add(queue, id)
-      Leave.write()
+      Exit.add(queue, id)
+      Exit.write()
     end)
   end
   check_counted(id)

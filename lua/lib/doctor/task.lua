@@ -30,12 +30,13 @@ DoctorTask.missing = {}
 
 function DoctorTask.missing.waiting(m)
   if call('ZSCORE', P .. 'wait:' .. m.queue, m.id) then return nil end
-  if m.group and call('ZSCORE', P .. 'group:wait:' .. m.queue, Queue.parked(m.group, m.score, m.id)) then return nil end
+  local blocked = m.group and Queue.blocked_member(m.group, m.score, m.id)
+  if blocked and call('ZSCORE', P .. 'group:wait:' .. m.queue, blocked) then return nil end
   return 'wait:' .. m.queue, 'put back into its queue', function()
     local heads = P .. 'group:head:' .. m.queue
     if m.group and call('HGET', heads, m.group) == m.score then call('HDEL', heads, m.group) end
-    Queue.place(m.queue, m.group, m.score, m.id)
-    Queue.write_places()
+    Queue.insert(m.queue, m.group, m.score, m.id)
+    Queue.write()
     claimable[m.queue] = true
   end
 end

@@ -3,26 +3,26 @@
 
 -- add takes one attempt out of running; all takes those of a list that the caller no longer needs.
 local left, opened = {}, {}
-function Leave.all(queue, ids)
+function Exit.all(queue, ids)
   left[queue] = left[queue] or ids
   if left[queue] == ids then return end
-  for _, id in ipairs(ids) do Leave.add(queue, id) end
+  for _, id in ipairs(ids) do Exit.add(queue, id) end
 end
-function Leave.add(queue, id)
+function Exit.add(queue, id)
   local ids = left[queue] or {}
   left[queue] = ids
   ids[#ids + 1] = id
 end
 
 -- group takes one attempt out of the running tasks of its group.
-function Leave.group(group, id)
+function Exit.group(group, id)
   call('SREM', P .. 'group:run:' .. group, id)
   opened[group] = true
 end
 
 -- more does what the end of an attempt with a group or a stop request needs besides.
-function Leave.more(m)
-  if m.group then Leave.group(m.group, m.id) end
+function Exit.more(m)
+  if m.group then Exit.group(m.group, m.id) end
   local asked = P .. 'stop:' .. m.replica
   if m.flag == '1' and call('SREM', asked, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', asked) == 0 then
     call('HDEL', P .. 'replica:' .. m.replica, 'stop')
@@ -31,7 +31,7 @@ end
 
 -- write removes the collected attempts from the running tasks, notes which queues have room now, and makes the next tasks
 -- of their groups claimable.
-function Leave.write()
+function Exit.write()
   for queue, ids in pairs(left) do
     in_parts(2000, ids, 'HDEL', P .. 'run:' .. queue)
     local s = Settings.of(queue)
@@ -42,6 +42,6 @@ function Leave.write()
     end
   end
   left = {}
-  for group in pairs(opened) do Queue.open(group) end
+  for group in pairs(opened) do Queue.unblock(group) end
   opened = {}
 end

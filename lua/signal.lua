@@ -1,4 +1,4 @@
--- ring: makes a replica return from its blocking wait.
+-- signal: makes a replica return from its blocking wait.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica
@@ -6,5 +6,5 @@
 -- Keeps: at most one element of this kind is pending.
 -- uses: base wake
 run_when_full()
-Wake.ring(ARGV[1], 'ring')
+Wake.signal(ARGV[1], 'check')
 return 1

@@ -32,8 +32,8 @@ func TestAnExchangeWithoutAnAnswerIsRepeatedUnderTheSameNumber(t *testing.T) {
 		g.run()
 		g.pass(5 * time.Second)
 		for i, x := range g.store.tries[:4] {
-			if x.Call != 1 || x.Lane != 1 {
-				t.Errorf("try %d has number %d in lane %d, want 1", i+1, x.Call, x.Lane)
+			if x.Call != 1 || x.Sequence != 1 {
+				t.Errorf("try %d has number %d in sequence %d, want 1", i+1, x.Call, x.Sequence)
 			}
 		}
 		if c := g.r.Counts(); c.Running != 4 {
@@ -208,7 +208,7 @@ func (s slowStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchange
 	return s.fakeStore.Exchange(ctx, x)
 }
 
-func TestBothLanesHaveAnExchangeInFlight(t *testing.T) {
+func TestBothSequencesHaveAnExchangeInFlight(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 5}, "single": {Workers: 1}}})
 		watched := &flightStore{fakeStore: g.store}
@@ -225,17 +225,17 @@ func TestBothLanesHaveAnExchangeInFlight(t *testing.T) {
 		for id := range g.store.tasks {
 			g.wantState(id, task.Succeeded, task.CodeOK)
 		}
-		both, lanes := watched.most, map[int]int{}
+		both, sequences := watched.most, map[int]int{}
 		for _, x := range g.store.exchanges {
-			lanes[x.Lane]++
+			sequences[x.Sequence]++
 			for _, c := range x.Claims {
-				if limit := map[string][]int{task.DefaultQueue: {3, 2}, "single": {1, 0}}[c.Queue][x.Lane-1]; c.N > limit {
-					t.Errorf("lane %d asks %s for %d tasks", x.Lane, c.Queue, c.N)
+				if limit := map[string][]int{task.DefaultQueue: {3, 2}, "single": {1, 0}}[c.Queue][x.Sequence-1]; c.N > limit {
+					t.Errorf("sequence %d asks %s for %d tasks", x.Sequence, c.Queue, c.N)
 				}
 			}
 		}
-		if both != 2 || lanes[2] < lanes[1]/2 {
-			t.Errorf("at most %d exchanges in flight at a time, %d and %d in the lanes; want both lanes at work", both, lanes[1], lanes[2])
+		if both != 2 || sequences[2] < sequences[1]/2 {
+			t.Errorf("at most %d exchanges in flight at a time, %d and %d in the sequences; want both sequences at work", both, sequences[1], sequences[2])
 		}
 		g.end()
 	})
@@ -286,7 +286,7 @@ func TestAnExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
 				repeated := 0
 				for i, x := range g.store.tries {
 					for _, y := range g.store.tries[:i] {
-						if x.Lane == y.Lane && x.Call == y.Call {
+						if x.Sequence == y.Sequence && x.Call == y.Call {
 							repeated++
 							if !reflect.DeepEqual(x, y) {
 								t.Fatalf("call %d differs from itself:\n%+v\n%+v", x.Call, x, y)
@@ -308,7 +308,7 @@ func TestAnExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
 	}
 }
 
-func TestReportsTravelInTheLaneOfTheirClaimAndTheLastIsMarked(t *testing.T) {
+func TestReportsTravelInTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 7}, "b": {Workers: 4}}, StopGrace: 20 * time.Millisecond})
 		g.r.store = slowStore{g.store, 3 * time.Millisecond}
@@ -323,17 +323,17 @@ func TestReportsTravelInTheLaneOfTheirClaimAndTheLastIsMarked(t *testing.T) {
 		g.store.putN(100, task.Spec{Kind: "other", Queue: "b"}) // given back unstarted
 		g.run()
 		g.pass(3 * time.Second)
-		lanes, claims := make(map[int64]int), make(map[int64]int)
+		sequences, claims := make(map[int64]int), make(map[int64]int)
 		for i, got := range g.store.answers {
 			for _, c := range got.Claimed {
-				lanes[c.Fence], claims[c.Fence] = g.store.exchanges[i].Lane, 0
+				sequences[c.Fence], claims[c.Fence] = g.store.exchanges[i].Sequence, 0
 			}
 		}
 		last := make(map[int64]int) // the exchange that ended a claim
 		for i, x := range g.store.exchanges {
 			for _, rep := range x.Reports {
-				if lanes[rep.Fence] != x.Lane {
-					t.Errorf("%s was claimed in lane %d and reported in lane %d", rep.ID, lanes[rep.Fence], x.Lane)
+				if sequences[rep.Fence] != x.Sequence {
+					t.Errorf("%s was claimed in sequence %d and reported in sequence %d", rep.ID, sequences[rep.Fence], x.Sequence)
 				}
 				claims[rep.Fence]++
 				last[rep.Fence] = i
@@ -399,7 +399,7 @@ func TestReportsAreSplitBySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, c := r.lanes[0], &claim{lane: r.lanes[0], q: r.queues.byName["q"], open: 5}
+	l, c := r.sequences[0], &claim{sequence: r.sequences[0], q: r.queues.byName["q"], open: 5}
 	for _, size := range []int{task.MaxReportSize + 1, 1, task.MaxReportSize - 1, 1, task.MaxReportSize} {
 		l.send(&attempt{claim: c}, task.Report{Result: make([]byte, size)})
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// lane is one of the two sequences of exchanges of a replica, so that the store works
-// while the replica decodes. One exchange of a lane is in flight at a time. What
+// sequence is one of the two sequences of exchanges of a replica, so that the store works
+// while the replica decodes. One exchange of a sequence is in flight at a time. What
 // handlers finish meanwhile travels with the next, so batches grow with the load and a
-// lone report is not delayed. The attempts of a claim are reported in the lane that
+// lone report is not delayed. The attempts of a claim are reported in the sequence that
 // made it.
-type lane struct {
+type sequence struct {
 	r    *Replica
 	i    int           // 0 or 1
 	work chan struct{} // wakes it
@@ -44,13 +44,13 @@ type refusal struct {
 	verdict task.Verdict
 }
 
-func newLane(r *Replica, i int) *lane {
-	return &lane{r: r, i: i, number: 1, work: make(chan struct{}, 1)}
+func newSequence(r *Replica, i int) *sequence {
+	return &sequence{r: r, i: i, number: 1, work: make(chan struct{}, 1)}
 }
 
-// run makes the exchanges of the lane until ctx is done.
-func (l *lane) run(ctx context.Context) {
-	t := retry{outage: l.r.outages, op: "exchange"}
+// run makes the exchanges of the sequence until ctx is done.
+func (s *sequence) run(ctx context.Context) {
+	t := retry{outage: s.r.outages, op: "exchange"}
 	defer t.forget()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -59,12 +59,12 @@ func (l *lane) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.work:
+		case <-s.work:
 			runtime.Gosched()
 		case <-timer.C:
 		}
 		for {
-			more, err := l.trip(ctx)
+			more, err := s.trip(ctx)
 			if !more {
 				break
 			}
@@ -78,52 +78,52 @@ func (l *lane) run(ctx context.Context) {
 				return
 			}
 		}
-		timer.Reset(l.r.untilDue(time.Now()))
+		timer.Reset(s.r.untilDue(time.Now()))
 	}
 }
 
 // trip makes one exchange if there is a reason for it, and reports whether there may
 // be one for another.
-func (l *lane) trip(ctx context.Context) (more bool, err error) {
-	r := l.r
+func (s *sequence) trip(ctx context.Context) (more bool, err error) {
+	r := s.r
 	r.member.ensure(ctx)
-	if !l.load(time.Now()) {
+	if !s.load(time.Now()) {
 		return false, nil
 	}
 	callCtx, cancel := context.WithTimeout(ctx, r.callTimeout)
 	defer cancel()
 	sent := time.Now()
-	got, err := r.store.Exchange(callCtx, l.x)
+	got, err := r.store.Exchange(callCtx, s.x)
 	forgotten := errors.Is(err, task.ErrNotJoined)
 	if err != nil && !forgotten {
 		return true, err
 	}
-	if len(got.Verdicts) != len(l.x.Reports) || !forgotten && len(got.Short) != len(l.x.Claims) {
+	if len(got.Verdicts) != len(s.x.Reports) || !forgotten && len(got.Short) != len(s.x.Claims) {
 		return true, fmt.Errorf("the store answered %d of %d reports and %d of %d claims",
-			len(got.Verdicts), len(l.x.Reports), len(got.Short), len(l.x.Claims))
+			len(got.Verdicts), len(s.x.Reports), len(got.Short), len(s.x.Claims))
 	}
-	l.take(&got, sent)
+	s.take(&got, sent)
 	if forgotten {
-		r.forgotten(l.x.Replica)
+		r.forgotten(s.x.Replica)
 	}
-	l.start()
+	s.start()
 	return true, err
 }
 
 // load prepares the next exchange and reports whether it is worth a call. One without
 // an answer is repeated unchanged.
-func (l *lane) load(now time.Time) bool {
-	r := l.r
+func (s *sequence) load(now time.Time) bool {
+	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l.again = l.pending; l.again {
+	if s.again = s.pending; s.again {
 		return true
 	}
-	x := &l.x
+	x := &s.x
 	*x = task.Exchange{
 		Replica:  r.ID(),
-		Lane:     l.i + 1,
-		Call:     l.number,
+		Sequence: s.i + 1,
+		Call:     s.number,
 		Lease:    r.cfg.Lease,
 		Grace:    r.cfg.StopGrace + reportSlack,
 		Reports:  x.Reports[:0],
@@ -131,98 +131,98 @@ func (l *lane) load(now time.Time) bool {
 		Busy:     x.Busy[:0],
 		Draining: r.phase != serving,
 	}
-	l.loadReports()
+	s.loadReports()
 	if r.phase == serving {
 		if at := r.queues.due; !at.IsZero() && !now.Before(at) {
-			l.due, r.queues.due = true, time.Time{}
+			s.due, r.queues.due = true, time.Time{}
 		}
-		x.Idle = l.loadClaims() < r.queues.open
+		x.Idle = s.loadClaims() < r.queues.open
 	}
 	busy := r.queues.fresh > 0 && !now.Before(r.queues.nameAt)
-	if l.due || busy || len(x.Reports) > 0 || len(x.Claims) > 0 {
+	if s.due || busy || len(x.Reports) > 0 || len(x.Claims) > 0 {
 		r.queues.nameBusy(x, now)
-		l.pending, l.due = true, false
+		s.pending, s.due = true, false
 	} else if r.phase != serving {
-		poke(r.drain.changed)
+		wake(r.drain.changed)
 	}
-	return l.pending
+	return s.pending
 }
 
 // loadReports moves reports into the exchange, as many as it may carry.
-func (l *lane) loadReports() {
+func (s *sequence) loadReports() {
 	size := 0
-	for _, a := range l.reports {
+	for _, a := range s.reports {
 		size += len(a.rep.Result) + len(a.rep.Error) + len(a.rep.Log)
-		if len(l.sent) == task.MaxReports || len(l.sent) > 0 && size > task.MaxReportSize {
+		if len(s.sent) == task.MaxReports || len(s.sent) > 0 && size > task.MaxReportSize {
 			break
 		}
-		l.sent = append(l.sent, a)
-		l.x.Reports = append(l.x.Reports, a.rep)
+		s.sent = append(s.sent, a)
+		s.x.Reports = append(s.x.Reports, a.rep)
 		a.rep = task.Report{}
 		a.claim.sending++
 	}
-	l.reports = slices.Delete(l.reports, 0, len(l.sent))
-	for i, a := range l.sent {
-		l.x.Reports[i].Last = a.claim.sending == a.claim.open
+	s.reports = slices.Delete(s.reports, 0, len(s.sent))
+	for i, a := range s.sent {
+		s.x.Reports[i].Last = a.claim.sending == a.claim.open
 	}
-	for _, a := range l.sent {
+	for _, a := range s.sent {
 		a.claim.sending = 0
 	}
 }
 
 // loadClaims adds claims to the exchange, as many as it may carry. It returns how many
 // of their queues have other free slots.
-func (l *lane) loadClaims() (open int) {
+func (s *sequence) loadClaims() (open int) {
 	room, seen := task.MaxClaim, 0
-	for _, q := range l.asks {
-		if room == 0 || len(l.asked) == task.MaxQueues {
+	for _, q := range s.asks {
+		if room == 0 || len(s.asked) == task.MaxQueues {
 			break
 		}
 		seen++
-		q.wants[l.i] = false
-		n := min(q.free[l.i], room)
+		q.wants[s.i] = false
+		n := min(q.free[s.i], room)
 		if n <= 0 {
 			continue
 		}
-		l.r.queues.use(q, l.i, n)
-		q.asked[l.i] = n
+		s.r.queues.use(q, s.i, n)
+		q.asked[s.i] = n
 		room -= n
-		l.asked = append(l.asked, q)
-		l.x.Claims = append(l.x.Claims, task.Claim{Queue: q.name, N: n})
+		s.asked = append(s.asked, q)
+		s.x.Claims = append(s.x.Claims, task.Claim{Queue: q.name, N: n})
 		if q.hasFree() {
 			open++
 		}
 	}
-	l.asks = slices.Delete(l.asks, 0, seen)
+	s.asks = slices.Delete(s.asks, 0, seen)
 	return open
 }
 
 // take acts on the answer to the exchange that was sent at sent.
-func (l *lane) take(got *task.Exchanged, sent time.Time) {
-	r, now := l.r, time.Now()
+func (s *sequence) take(got *task.Exchanged, sent time.Time) {
+	r, now := s.r, time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	current := l.x.Replica == r.ID() // or the pool has forgotten the replica meanwhile
+	current := s.x.Replica == r.ID() // or the pool has forgotten the replica meanwhile
 	if current {
-		l.number++
+		s.number++
 	}
 	// The answer to a repeated call does not hold the ready queues: another does.
-	l.due, l.pending = l.due || l.again, false
-	for i, a := range l.sent {
+	s.due, s.pending = s.due || s.again, false
+	for i, a := range s.sent {
 		if v := got.Verdicts[i]; r.held.acknowledge(a, v) {
-			l.refused = append(l.refused, refusal{a, v})
+			s.refused = append(s.refused, refusal{a, v})
 		}
 	}
-	for _, q := range l.asked {
-		r.queues.use(q, l.i, -q.asked[l.i])
-		q.asked[l.i] = 0
+	for _, q := range s.asked {
+		r.queues.use(q, s.i, -q.asked[s.i])
+		q.asked[s.i] = 0
 	}
 	for i := range got.Claimed {
-		l.accept(&got.Claimed[i], got.Now, sent, now, current)
+		s.accept(&got.Claimed[i], got.Now, sent, now, current)
 	}
 	if current {
-		for i, q := range l.asked {
-			l.answered(q, i < len(got.Short) && got.Short[i])
+		for i, q := range s.asked {
+			s.answered(q, i < len(got.Short) && got.Short[i])
 		}
 		for _, name := range got.Ready {
 			if q := r.queues.byName[name]; q != nil {
@@ -230,7 +230,7 @@ func (l *lane) take(got *task.Exchanged, sent time.Time) {
 			}
 		}
 		soonest := time.Millisecond
-		if !l.x.Idle && len(l.x.Claims) == 0 {
+		if !s.x.Idle && len(s.x.Claims) == 0 {
 			soonest = minDue // it has no free slot, but may be the only replica that knows
 		}
 		r.queues.setDue(got.Next, soonest, sent, now)
@@ -239,20 +239,20 @@ func (l *lane) take(got *task.Exchanged, sent time.Time) {
 			r.Drain()
 		}
 	}
-	clear(l.x.Reports)
-	clear(l.sent)
-	l.sent, l.asked = l.sent[:0], l.asked[:0]
+	clear(s.x.Reports)
+	clear(s.sent)
+	s.sent, s.asked = s.sent[:0], s.asked[:0]
 }
 
 // answered decides whether a queue that was claimed from is to be asked again.
-func (l *lane) answered(q *queue, short bool) {
-	r := l.r
+func (s *sequence) answered(q *queue, short bool) {
+	r := s.r
 	switch {
 	case q.again:
 		q.again = false
 		r.ready(q)
 	case !short:
-		for i, other := range r.lanes {
+		for i, other := range r.sequences {
 			if q.free[i] > 0 {
 				other.ask(q)
 			}
@@ -261,54 +261,54 @@ func (l *lane) answered(q *queue, short bool) {
 }
 
 // start runs the handlers of the tasks that the answer brought, and logs the rest of it.
-func (l *lane) start() {
-	for _, a := range l.starts {
+func (s *sequence) start() {
+	for _, a := range s.starts {
 		go a.run()
 	}
-	if len(l.starts) > 0 {
+	if len(s.starts) > 0 {
 		// Let the short ones return first: their reports share the next exchange.
 		runtime.Gosched()
 	}
-	clear(l.starts)
-	l.starts = l.starts[:0]
-	for _, t := range l.unknown {
-		l.r.unknown.log(l.r.log(), t)
+	clear(s.starts)
+	s.starts = s.starts[:0]
+	for _, t := range s.unknown {
+		s.r.unknown.log(s.r.log(), t)
 	}
-	clear(l.unknown)
-	l.unknown = l.unknown[:0]
-	for _, v := range l.refused {
-		l.r.log().Warn("a report came too late: the attempt is no longer this replica's", append(v.args(), "verdict", v.verdict)...)
+	clear(s.unknown)
+	s.unknown = s.unknown[:0]
+	for _, v := range s.refused {
+		s.r.log().Warn("a report came too late: the attempt is no longer this replica's", append(v.args(), "verdict", v.verdict)...)
 	}
-	clear(l.refused)
-	l.refused = l.refused[:0]
+	clear(s.refused)
+	s.refused = s.refused[:0]
 }
 
 // The methods below are for all goroutines. The caller holds the replica's mutex.
 
 // send queues the report of an attempt.
-func (l *lane) send(a *attempt, rep task.Report) {
+func (s *sequence) send(a *attempt, rep task.Report) {
 	a.rep = rep
-	l.reports = append(l.reports, a)
-	l.poke()
+	s.reports = append(s.reports, a)
+	s.wake()
 }
 
 // ask lets the next exchange claim from the queue, as far as it has free slots then.
-func (l *lane) ask(q *queue) {
-	if q.wants[l.i] || l.r.phase != serving {
+func (s *sequence) ask(q *queue) {
+	if q.wants[s.i] || s.r.phase != serving {
 		return
 	}
-	q.wants[l.i] = true
-	l.asks = append(l.asks, q)
-	l.poke()
+	q.wants[s.i] = true
+	s.asks = append(s.asks, q)
+	s.wake()
 }
 
-// call lets the lane make an exchange even if there is nothing to report or claim.
-func (l *lane) call() {
-	l.due = true
-	l.poke()
+// call lets the sequence make an exchange even if there is nothing to report or claim.
+func (s *sequence) call() {
+	s.due = true
+	s.wake()
 }
 
-func (l *lane) poke() { poke(l.work) }
+func (s *sequence) wake() { wake(s.work) }
 
 // untilDue returns how long it is until the next exchange that nothing else causes.
 func (r *Replica) untilDue(now time.Time) time.Duration {
@@ -324,13 +324,13 @@ func (r *Replica) untilDue(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// reset begins the lane anew for a replica that the pool has forgotten.
-func (l *lane) reset() {
-	for _, a := range l.reports {
-		l.r.held.acknowledge(a, task.LeaseLost)
+// reset begins the sequence anew for a replica that the pool has forgotten.
+func (s *sequence) reset() {
+	for _, a := range s.reports {
+		s.r.held.acknowledge(a, task.LeaseLost)
 	}
-	for _, q := range l.asks {
-		q.wants[l.i] = false
+	for _, q := range s.asks {
+		q.wants[s.i] = false
 	}
-	l.reports, l.asks, l.number = nil, nil, 1
+	s.reports, s.asks, s.number = nil, nil, 1
 }
