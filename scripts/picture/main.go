@@ -1,7 +1,7 @@
-// Picture runs a command in a terminal of its own and writes what the screen shows
-// in the end as an SVG file.
+// Picture runs a command in a terminal of its own and writes what the screen shows as an
+// SVG file: the end, or an animation of several frames.
 //
-//	go run ./scripts/picture -o FILE -title TITLE COMMAND [ARG...]
+//	go run ./scripts/picture -o FILE -title TITLE [-frames N] COMMAND [ARG...]
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
@@ -35,22 +36,32 @@ func main() {
 	title := flag.String("title", "", "what the first line shows after the prompt")
 	columns := flag.Int("columns", 100, "width of the terminal in characters")
 	rows := flag.Int("rows", 40, "height of the terminal in lines")
+	most := flag.Int("frames", 1, "how many frames the picture has at most; one shows the end only")
 	flag.Parse()
-	if *file == "" || flag.NArg() == 0 || *columns < 1 || *rows < 1 {
+	if *file == "" || flag.NArg() == 0 || *columns < 1 || *rows < 1 || *most < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	screen, err := run(*columns, *rows, flag.Args())
+	frames, err := record(*columns, *rows, flag.Args())
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := os.WriteFile(*file, []byte(draw(*title, *columns, cells(screen))), 0o644); err != nil {
+	if err := os.WriteFile(*file, []byte(draw(*title, *columns, sample(frames, *most))), 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run returns the screen of a command that has ended well.
-func run(columns, rows int, args []string) (vt10x.Terminal, error) {
+// frame is what the screen showed from a time on.
+type frame struct {
+	at    time.Duration // since the command began
+	lines [][]vt10x.Glyph
+}
+
+// frameEvery is how often the screen is looked at while the command runs.
+const frameEvery = 100 * time.Millisecond
+
+// record returns the frames of a command that has ended well. The last one shows the end.
+func record(columns, rows int, args []string) ([]frame, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)})
@@ -58,15 +69,50 @@ func run(columns, rows int, args []string) (vt10x.Terminal, error) {
 		return nil, err
 	}
 	defer tty.Close()
-	screen := vt10x.New(vt10x.WithSize(columns, rows))
+	begin, screen := time.Now(), vt10x.New(vt10x.WithSize(columns, rows))
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(screen, tty)
+		read <- err
+	}()
+	var frames []frame
+	tick := time.NewTicker(frameEvery)
+	defer tick.Stop()
+	for running := true; running; {
+		select {
+		case <-tick.C:
+		case err = <-read:
+			running = false
+		}
+		if lines := cells(screen); len(lines) > 0 {
+			frames = append(frames, frame{time.Since(begin), lines})
+		}
+	}
 	// The other side of a terminal that has been closed is EIO on Linux.
-	if _, err := io.Copy(screen, tty); err != nil && !errors.Is(err, syscall.EIO) {
+	if err != nil && !errors.Is(err, syscall.EIO) {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("%s: %w; its screen:\n%s", args[0], err, screen.String())
 	}
-	return screen, nil
+	return frames, nil
+}
+
+// sample returns at most so many of the frames: the last, and others at equal distances of
+// time before it.
+func sample(frames []frame, most int) (some []frame) {
+	if len(frames) == 0 {
+		return nil
+	}
+	last := frames[len(frames)-1]
+	every := last.at / time.Duration(most)
+	next := time.Duration(0)
+	for _, f := range frames[:len(frames)-1] {
+		if f.at >= next && len(some) < most-1 {
+			some, next = append(some, f), f.at+every
+		}
+	}
+	return append(some, last)
 }
 
 // cells is the screen without the empty lines at its end.
@@ -94,17 +140,69 @@ var palette = [...]string{
 	"#6e7681", "#ffa198", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#f0f6fc",
 }
 
-func draw(title string, columns int, lines [][]vt10x.Glyph) string {
-	width, height := float64(columns)*charWidth+2*margin, bar+(len(lines)+1)*lineHeight+margin
+// hold is how long the last frame stays before the first is shown again.
+const hold = 6 * time.Second
+
+// draw writes the frames as one picture. Readers that show no animation, or are asked not
+// to, show the last frame.
+func draw(title string, columns int, frames []frame) string {
+	used := 0
+	for _, f := range frames {
+		used = max(used, len(f.lines))
+	}
+	width, height := float64(columns)*charWidth+2*margin, bar+(used+1)*lineHeight+margin
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %d" width="%.0f" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title>\n", html.EscapeString("A terminal in which "+title+" has run"))
-	b.WriteString("<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#c9d1d9}</style>\n")
+	b.WriteString("<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#c9d1d9}")
+	animate(&b, frames)
+	b.WriteString("</style>\n")
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%d" rx="8" fill="#0d1117"/>`+"\n", width, height)
 	for i, colour := range []string{"#ff5f56", "#ffbd2e", "#27c93f"} {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="17" r="6" fill="%s"/>`+"\n", margin+6+i*20, colour)
 	}
 	write(&b, 0, 0, "$ "+title, "#f0f6fc")
+	for i, f := range frames {
+		if len(frames) > 1 {
+			fmt.Fprintf(&b, `<g id="f%d">`+"\n", i)
+		}
+		drawLines(&b, f.lines)
+		if len(frames) > 1 {
+			b.WriteString("</g>\n")
+		}
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
+}
+
+// animate writes the style that shows one frame after the other, over and over.
+func animate(b *strings.Builder, frames []frame) {
+	if len(frames) < 2 {
+		return
+	}
+	last := len(frames) - 1
+	total := frames[last].at + hold
+	share := func(i int) float64 {
+		if i == 0 {
+			return 0
+		}
+		return 100 * frames[i].at.Seconds() / total.Seconds()
+	}
+	fmt.Fprintf(b, "g{visibility:hidden}#f%d{visibility:visible}@media(prefers-reduced-motion:no-preference){", last)
+	for i := range frames {
+		fmt.Fprintf(b, "#f%d{animation:k%d %.1fs step-end infinite}", i, i, total.Seconds())
+	}
+	b.WriteString("}")
+	for i := range frames {
+		fmt.Fprintf(b, "@keyframes k%d{0%%{visibility:hidden}%.2f%%{visibility:visible}", i, share(i))
+		if i < last {
+			fmt.Fprintf(b, "%.2f%%{visibility:hidden}", share(i+1))
+		}
+		b.WriteString("}")
+	}
+}
+
+func drawLines(b *strings.Builder, lines [][]vt10x.Glyph) {
 	for y, line := range lines {
 		for x := 0; x < len(line); {
 			// What has one colour is one piece of text.
@@ -117,11 +215,9 @@ func draw(title string, columns int, lines [][]vt10x.Glyph) string {
 					text.WriteRune(c)
 				}
 			}
-			write(&b, begin, y+1, text.String(), colour(line[begin].FG))
+			write(b, begin, y+1, text.String(), colour(line[begin].FG))
 		}
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
 }
 
 // colour is "" for the terminal's own.
