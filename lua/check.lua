@@ -80,7 +80,7 @@ pcall(DoctorPool.sequences)
 if DoctorFinding.repairs then
   Queue.write()
   Wake.all()
-  Wake.sooner()
+  Wake.for_next_due()
 end
 
 for i, page in ipairs(pending) do pending[i] = page[1] .. ' ' .. page[2] end

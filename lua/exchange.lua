@@ -17,7 +17,7 @@
 -- replica that is not on the list, or joined before the settings were lost, gets no task: the limits it configures may be
 -- unknown.
 -- uses: base claim event promote removal repeated report totals trim wake
--- hot: totals event trim words run settings policy exit claims removal report claim claimed wake
+-- hot: totals event trim words run settings policy exit claims removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
@@ -65,7 +65,7 @@ Trim.close()
 Removal.write()
 freed.pool = freed.pool or next(busy) ~= nil
 if next(claimable) or freed.pool then Wake.all() end
-if next(scheduled) then Wake.sooner() end
+if next(scheduled) then Wake.for_next_due() end
 Totals.write()
 
 local short, ready = table.concat(letters), ''

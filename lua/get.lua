@@ -25,7 +25,7 @@ for i = 3, #ARGV do
     local letter, flag, _, _, words = Record.header_of(record)
     local run = letter and Record.STATES[letter] == 'waiting' and Record.soft('HGET', P .. 'run:' .. words.queue, id)
     task = { record, run or '' }
-    local extras = flag ~= '0' and Record.soft('HGETALL', Record.more(id)) or {}
+    local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do
       if not (brief and extras[j] == 'result') then

@@ -5,10 +5,10 @@
 -- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
 --       task}.
 -- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base again claims exit queue removal rewind run task totals trim wake
+-- uses: base claims clock exit queue removal retries run task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
-Rewind.check()
+Clock.check()
 
 local claims, lost, orphans, looked, most = 0, 0, 0, 0, tonumber(ARGV[2])
 
@@ -17,7 +17,7 @@ local function take_claim_back(fence, c)
   for i, id in ipairs(ids) do
     local m = Task.load(id, Run.parse(texts[i]))
     if m and m.state == 'running' then
-      Again.take_back(m, c.cut)
+      Retries.take_back(m, c.cut)
       lost = lost + 1
     else
       Exit.add(c.queue, id)
@@ -44,6 +44,6 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-Wake.sooner()
+Wake.for_next_due()
 local head = call('ZRANGE', P .. 'leases', 0, 0)[1]
 return { head and math.max(call('ZSCORE', P .. 'leases', head) - NOW, 1) or 0, claims, lost, orphans }

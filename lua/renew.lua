@@ -8,7 +8,7 @@
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. Attempts that the pool
 -- holds and the replica does not (a failover forgot their reports) are taken back.
--- uses: base again claims event exit queue record removal run task totals trim wake
+-- uses: base claims event exit queue record removal retries run task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -30,7 +30,7 @@ local function keep_named(c, ids, texts, first, last)
       kept = kept + 1
     else
       local m = Task.load(id, Run.parse(texts[i]))
-      if m and m.state == 'running' then Again.take_back(m, '0') else Exit.add(c.queue, id) end
+      if m and m.state == 'running' then Retries.take_back(m, '0') else Exit.add(c.queue, id) end
     end
   end
   return kept
@@ -78,7 +78,7 @@ local function note(fence, id, progress, slow)
   local m = run and run.fence == fence and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   if progress then Task.keep(id, m, 'progress', progress) end
-  if not slow or call('HGET', Record.more(id), 'slow') == fence then return end
+  if not slow or call('HGET', Record.extras_key(id), 'slow') == fence then return end
   Task.keep(id, m, 'slow', fence)
   run.v = run.v + 1
   call('HSET', P .. 'run:' .. m.queue, id,
@@ -94,6 +94,6 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-Wake.sooner()
+Wake.for_next_due()
 return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
   known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }

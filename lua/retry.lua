@@ -22,7 +22,7 @@ local function put_back_ended(m)
   without_times(m)
   local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
-  local more = Record.more(m.id)
+  local more = Record.extras_key(m.id)
   call('HDEL', more, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'slow', 'ended_at', 'reply', 'form')
   call('HSET', more, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT, 'retry', ARGV[1],
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
@@ -38,7 +38,7 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   local m = Task.load(id)
   local state, done = m and m.state or '', 0
-  if m and Record.soft('HGET', Record.more(id), 'retry') == ARGV[1] then
+  if m and Record.soft('HGET', Record.extras_key(id), 'retry') == ARGV[1] then
     done = 1
   elseif Record.TERMINAL[state] then
     local unique = m.unique and P .. 'unique:' .. m.unique

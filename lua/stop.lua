@@ -11,7 +11,7 @@ local reply, signals = {}, {}
 
 -- ask writes the request for a running task. The first reason counts.
 local function ask(m)
-  if m.flag == '0' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
+  if m.flag == '0' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
   call('SADD', P .. 'stop:' .. m.replica, m.fence .. ' ' .. m.id)
   signals[m.replica] = true
 end

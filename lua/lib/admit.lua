@@ -66,7 +66,7 @@ local function reply_for_duplicate(id, state)
   if not m then return end -- made by this call with its group, which wants a reply as well
   if not Record.TERMINAL[state] then return Task.keep(id, m, 'reply', '1') end
   if redis.pcall('LLEN', P .. 'reply:' .. id) ~= 0 then return end
-  local h = call('HMGET', Record.more(id), 'code', 'error', 'result', 'form')
+  local h = call('HMGET', Record.extras_key(id), 'code', 'error', 'result', 'form')
   Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
 end
 

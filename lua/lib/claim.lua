@@ -1,4 +1,4 @@
--- uses: base claimed consider settings wake
+-- uses: base batch candidate settings wake
 -- Claims: the best waiting tasks of a queue go to a replica.
 
 -- What one call hands out at most.
@@ -17,10 +17,10 @@ local function take_some(step, queue, n, want)
   local last_score = found == n and records[n] and string.sub(records[n], 18, 33) or '9999999999999999'
   local i = 1
   while i <= #ids and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
-    local plain = records[i] and Claimed.start_plain(step, queue, ids, records, i, want - step.started) or 0
+    local plain = records[i] and Batch.start_plain(step, queue, ids, records, i, want - step.started) or 0
     if plain == 0 then
-      local group = Consider.task(step, queue, ids[i], records[i])
-      if group then Consider.open_next(queue, group, ids, records, i, last_score) end
+      local group = Candidate.start(step, queue, ids[i], records[i])
+      if group then Candidate.insert_next_head(queue, group, ids, records, i, last_score) end
       step.budget = step.budget - 1
       plain = 1
     end
@@ -49,7 +49,7 @@ function Claim.from(step, queue, n)
     more = take_some(step, queue, math.min(want - step.started, chunk), want)
     chunk = chunk * 2
   end
-  Claimed.close_starts(step, queue)
+  Batch.write(step, queue)
   if more and call('ZCARD', P .. 'wait:' .. queue) > 0 and Settings.room(queue) > 0 then return 'f' end
   Wake.exhausted(queue)
   return 's'

@@ -21,7 +21,7 @@ function Exit.group(group, id)
 end
 
 -- more does what the end of an attempt with a group or a stop request needs besides.
-function Exit.more(m)
+function Exit.clean_up(m)
   if m.group then Exit.group(m.group, m.id) end
   local asked = P .. 'stop:' .. m.replica
   if m.flag == '1' and call('SREM', asked, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', asked) == 0 then

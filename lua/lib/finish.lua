@@ -2,14 +2,14 @@
 -- Every way to an end.
 
 -- remember adds a failed attempt to the task's history, of which the newest ten are kept.
-function Finish.remember(m, code, error, log)
+function Finish.add_history(m, code, error, log)
   local key = P .. 'history:' .. m.id
   local length = call('RPUSH', key, cjson.encode({
     attempt = tonumber(m.attempt), code = code, at = NOW, run_ms = NOW - m.start, replica = m.replica,
     error = error or '', log = log or '',
   }))
   if length > 10 then call('LTRIM', key, -10, -1) end
-  m.remembered = true
+  m.has_history = true
 end
 
 -- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are
@@ -29,8 +29,8 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
     Record.extra(extras, 'replica', m.replica)
     Record.extra(extras, 'started_at', whole(m.start))
   end
-  call('HSET', Record.more(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
+  call('HSET', Record.extras_key(m.id), unpack(extras))
+  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
@@ -49,7 +49,7 @@ end
 -- enqueued again with a reply while it lived.
 local function wants_reply(m)
   if m.flag == '0' then return m.reply end
-  local h = call('HMGET', Record.more(m.id), 'generation', 'reply')
+  local h = call('HMGET', Record.extras_key(m.id), 'generation', 'reply')
   return h[2] or m.reply and not h[1]
 end
 
@@ -68,7 +68,7 @@ function Finish.task(m, state, code, result, error, form)
   if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
 
   local keep = Retention.ms(state, m, result)
-  if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.remembered) end
+  if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
   keep_ended(m, state, v, code, result, error, keep, form)
 end
 

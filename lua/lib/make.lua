@@ -90,6 +90,6 @@ end
 function Make.close()
   Trim.close()
   Wake.all()
-  if next(scheduled) then Wake.sooner() end
+  if next(scheduled) then Wake.for_next_due() end
   Totals.write()
 end

@@ -3,7 +3,7 @@
 
 -- inherit wakes other replicas of the class after one has gone: only that one may have known of ready queues, or when the
 -- next task is due.
-function Members.inherit(class)
+function Members.wake_others(class)
   for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.signal_for(queue, class) end
   if call('EXISTS', P .. 'scheduled') == 1 then Wake.signal_idle(class, NOW, 'due') end
 end
@@ -14,7 +14,7 @@ function Members.leave_class(replica, class)
   call('ZREM', P .. 'idle:' .. class, replica)
   if call('HDEL', key, 'r:' .. replica) == 0 then return end
   local members = call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
-  if members > 0 then return Members.inherit(class) end
+  if members > 0 then return Members.wake_others(class) end
   call('DEL', key, P .. 'ready:' .. class, P .. 'idle:' .. class)
 end
 

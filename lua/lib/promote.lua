@@ -18,8 +18,8 @@ local function promote_one(id, next_sequence)
   if position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
   local v = 2
   if flag == '1' then
-    v = (number(call('HGET', Record.more(id), 'v')) or 1) + 1
-    call('HSET', Record.more(id), 'v', whole(v))
+    v = (number(call('HGET', Record.extras_key(id), 'v')) or 1) + 1
+    call('HSET', Record.extras_key(id), 'v', whole(v))
   end
   call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
   Queue.insert(words.queue, words.group, score, id)

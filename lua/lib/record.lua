@@ -6,7 +6,7 @@
 -- drops the words about times; nothing else of a record ever changes. QUEUE is "-" for the default queue.
 
 function Record.key(id) return P .. 'task:' .. id end
-function Record.more(id) return P .. 'more:' .. id end
+function Record.extras_key(id) return P .. 'more:' .. id end
 
 -- extra adds a name and a value to a list of extras, unless the value is nil or false.
 function Record.extra(extras, name, value)

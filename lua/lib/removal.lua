@@ -7,7 +7,7 @@ local keys = {}
 function Removal.add(id, with_more)
   keys[#keys + 1] = Record.key(id)
   if with_more then
-    keys[#keys + 1] = Record.more(id)
+    keys[#keys + 1] = Record.extras_key(id)
     keys[#keys + 1] = P .. 'history:' .. id
   end
 end

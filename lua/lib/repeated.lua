@@ -1,4 +1,4 @@
--- uses: base claimed claims policy record
+-- uses: base batch claims policy record
 -- The answer to a call that is repeated because its reply was lost.
 
 -- repeat_batch adds what is still held of a claim to the reply.
@@ -17,7 +17,7 @@ local function repeat_batch(step, fence)
     local letter, flag, _, _, words
     if record then letter, flag, _, _, words = Record.header_of(record) end
     if letter then
-      local extras = flag == '1' and call('HGETALL', Record.more(ids[i])) or {}
+      local extras = flag == '1' and call('HGETALL', Record.extras_key(ids[i])) or {}
       left = Policy.time_for(words, NOW - held.start)
       c.n = c.n + 1
       c.ids[c.n] = ids[i]
@@ -29,7 +29,7 @@ local function repeat_batch(step, fence)
       for _, part in ipairs(extras) do put(part) end
     end
   end
-  if c.n > 0 then Claimed.answer_batch(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
+  if c.n > 0 then Batch.add_to_reply(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
 end
 
 -- answer is the reply to the call whose verdicts, letters and fences past has.

@@ -1,7 +1,7 @@
 -- uses: base claims ending event exit queue record removal run totals
 -- Reports: how attempts ended.
 
--- How many strings describe one report: its id, then what Ending.of reads.
+-- How many strings describe one report: its id, then what Ending.apply reads.
 local WIDTH = { ok = 1, result = 3, fail = 5, release = 3 }
 
 -- succeeded ends the last k of the attempts in ids, which share their run entry and need nothing else.
@@ -40,7 +40,7 @@ local function report_group(g, queue, texts, from, left, gone, refused)
         plain = plain + 1
         if run.group then Exit.group(run.group, id) end
       else
-        refused[j] = Ending.of(g.op, at, run)
+        refused[j] = Ending.apply(g.op, at, run)
       end
     end
     at = at + g.width

@@ -22,7 +22,7 @@ function Task.load(id, run)
   end
   m.v, m.attempt = Record.BASE_VERSION[letter] or 1, '0'
   if flag == '1' then
-    local h = Record.soft('HMGET', Record.more(id), 'v', 'attempt') or {}
+    local h = Record.soft('HMGET', Record.extras_key(id), 'v', 'attempt') or {}
     m.v, m.attempt = number(h[1]) or m.v, number(h[2]) and h[2] or '0'
   end
   return m
@@ -31,7 +31,7 @@ end
 -- keep writes extras of a task and notes in its record, and in its run entry unless it is leaving running, that there
 -- are some.
 function Task.keep(id, m, ...)
-  call('HSET', Record.more(id), ...)
+  call('HSET', Record.extras_key(id), ...)
   if m.flag ~= '1' then
     call('SETRANGE', Record.key(id), 1, '1')
     m.flag = '1'
@@ -46,5 +46,5 @@ end
 
 -- counted_up is an extra that counts, plus one. What is no number counts as none.
 function Task.counted_up(id, m, name)
-  return (m.flag == '1' and number(call('HGET', Record.more(id), name)) or 0) + 1
+  return (m.flag == '1' and number(call('HGET', Record.extras_key(id), name)) or 0) + 1
 end

@@ -1,4 +1,4 @@
--- uses: base event oldest
+-- uses: base event stream
 -- Trimming of the callback stream, whose bound counts changes of tasks, not entries. In meta, events:added is how many were
 -- ever appended, events:gone how many were trimmed, and events:trimmed the position up to which entries are gone, so that
 -- a reader that fell behind notices.
@@ -12,7 +12,7 @@ function Trim.account()
   local over = added - gone - (tonumber(s[3] or nil) or 1000000)
   local trimmed = 0
   if over > SLACK then
-    trimmed = Oldest.drop(math.max(100, math.min(Event.appended, 1000)), function(_, so_far) return so_far < over end)
+    trimmed = Stream.trim_front(math.max(100, math.min(Event.appended, 1000)), function(_, so_far) return so_far < over end)
   end
   if trimmed > 0 then call('HSET', META, 'events:added', whole(added), 'events:gone', whole(gone + trimmed))
   elseif Event.appended > 0 then call('HSET', META, 'events:added', whole(added)) end

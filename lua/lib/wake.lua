@@ -111,7 +111,7 @@ function Wake.all()
 end
 
 -- sooner wakes a replica that must learn of the first task that this call scheduled, if it is due before all others.
-function Wake.sooner()
+function Wake.for_next_due()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not (head and scheduled[head]) then return end
   for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.signal_idle(class, NOW, 'due') end

@@ -7,7 +7,7 @@ local function lost_run(queue, id, fence)
   if not letter or Record.STATES[letter] ~= 'waiting' then return nil end
   local m = DoctorTask.examine(id)
   if not (m and m.state == 'waiting' and m.queue == queue) or not DoctorTask.missing.waiting(m) then return nil end
-  if m.flag == '1' and call('HGET', Record.more(id), 'fence') == fence then return nil end
+  if m.flag == '1' and call('HGET', Record.extras_key(id), 'fence') == fence then return nil end
   return m
 end
 

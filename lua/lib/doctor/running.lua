@@ -44,7 +44,7 @@ local function must_have(code, name, id)
   DoctorFinding.report(code, name, id, '', 'counted', function() call('SADD', P .. name, id) end)
 end
 local function check_stop(m, run)
-  if m.flag ~= '1' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then return end
+  if m.flag ~= '1' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then return end
   local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
   local h = call('HMGET', record, 'about', 'stop')
   if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end

@@ -21,7 +21,7 @@ function DoctorTask.is_live(m) return not Record.TERMINAL[m.state] end
 
 -- due_of is when a scheduled task is due by its own account; nil if it does not say.
 function DoctorTask.due_of(m)
-  local due = m.flag == '1' and redis.pcall('HGET', Record.more(m.id), 'due_at')
+  local due = m.flag == '1' and redis.pcall('HGET', Record.extras_key(m.id), 'due_at')
   return type(due) == 'string' and is_number(due) and due or m.due_at
 end
 
@@ -69,7 +69,7 @@ local function missing_ended(m)
   local index = 'ended:' .. m.state
   if call('ZSCORE', P .. index, m.id) then return nil end
   return index, 'put back among the ended tasks', function()
-    local h = call('HMGET', Record.more(m.id), 'ended_at', 'result')
+    local h = call('HMGET', Record.extras_key(m.id), 'ended_at', 'result')
     local keep = Retention.ms(m.state, m, h[2])
     local ended_at = tonumber(h[1] or nil) or NOW
     call('ZADD', P .. index, keep == math.huge and '+inf' or whole(ended_at + keep), m.id)

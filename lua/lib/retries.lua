@@ -1,4 +1,4 @@
--- uses: base event finish exit policy queue record task totals
+-- uses: base event exit finish policy queue record task totals
 -- Retries: what a failed, lost or released attempt leads to.
 
 local LONGEST = 31536000000 -- ms: a longer backoff, 365 days, is refused at enqueue
@@ -15,7 +15,7 @@ local function backoff_ms(backoff, n)
 end
 
 -- put_back puts a task that has left running back: to its old position, or on the schedule if it has to wait first.
-function Again.put_back(m, delay, code, error)
+function Retries.put_back(m, delay, code, error)
   local state = delay > 0 and 'scheduled' or 'waiting'
   local v = m.v + 1
   local extras = { 'v', whole(v), 'attempt', m.attempt, 'code', code, 'due_at', whole(NOW + delay), 'replica', m.replica,
@@ -23,8 +23,8 @@ function Again.put_back(m, delay, code, error)
   Record.extra(extras, 'error', error)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
-  call('HSET', Record.more(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
+  call('HSET', Record.extras_key(m.id), unpack(extras))
+  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
   local letter = delay > 0 and 's' or m.letter
   if letter ~= m.letter or m.flag ~= '1' then call('SETRANGE', Record.key(m.id), 0, letter .. '1') end
   if delay > 0 then
@@ -41,8 +41,8 @@ end
 -- fail ends a failed attempt of a task that has left running: for good, or with another try after delay (nil: the
 -- policy's backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
-function Again.fail(m, code, error, log, delay)
-  Finish.remember(m, code, error, log)
+function Retries.fail(m, code, error, log, delay)
+  Finish.add_history(m, code, error, log)
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW >= deadline then code = 'deadline' end
   local failures = Task.counted_up(m.id, m, 'failures')
@@ -54,19 +54,19 @@ function Again.fail(m, code, error, log, delay)
   end
   delay = delay or backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
-  Again.put_back(m, delay, code, error or '')
+  Retries.put_back(m, delay, code, error or '')
 end
 
 -- stop_asked is the reason given with a stop request for a running task, nil for none.
-function Again.stop_asked(m) return m.flag == '1' and call('HGET', Record.more(m.id), 'stop') or nil end
+function Retries.stop_asked(m) return m.flag == '1' and call('HGET', Record.extras_key(m.id), 'stop') or nil end
 
 -- lose takes back an attempt whose lease has ended, or ends its task after too many losses.
-function Again.lose(m)
+function Retries.lose(m)
   Totals.count('lost')
   local lost, p = Task.counted_up(m.id, m, 'lost'), Policy.of(m.kind)
   m.lost = whole(lost)
   local error = 'lease of replica ' .. m.replica .. ' ended without a report'
-  Finish.remember(m, 'lost', error)
+  Finish.add_history(m, 'lost', error)
   if lost > (tonumber(p.max_lost or nil) or 3) then
     return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
   end
@@ -74,18 +74,18 @@ function Again.lose(m)
   local delay = lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
-  Again.put_back(m, delay, 'lost', error)
+  Retries.put_back(m, delay, 'lost', error)
 end
 
 -- take_back ends an attempt whose lease has ended. cut is '1' if the lease was cut by the attempt's own bound.
-function Again.take_back(m, cut)
+function Retries.take_back(m, cut)
   m.leaving = true
   Exit.add(m.queue, m.id)
-  Exit.more(m)
-  local stop = Again.stop_asked(m)
+  Exit.clean_up(m)
+  local stop = Retries.stop_asked(m)
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
   if cut == '1' then
-    return Again.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
+    return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
   end
-  Again.lose(m)
+  Retries.lose(m)
 end

@@ -26,7 +26,7 @@ end
 
 -- check notes the time, and if it is earlier than the last time noted, cuts what ends too late: a page of leases
 -- per call until all have been looked at.
-function Rewind.check()
+function Clock.check()
   local s = call('HMGET', META, 'clock', 'rewound')
   local last, cursor = number(s[1]), number(s[2]) and s[2]
   if last and NOW < last then cursor = '0' end

@@ -3,7 +3,7 @@
 
 -- past_of reads the extras of a task: they, its next attempt and version, and since when it has waited.
 local function past_of(id, letter, words)
-  local flat = call('HGETALL', Record.more(id))
+  local flat = call('HGETALL', Record.extras_key(id))
   local h = fields(flat)
   local attempt = (number(h.attempt) or 0) + 1
   local v = (number(h.v) or Record.BASE_VERSION[letter] or 1) + 1
@@ -12,7 +12,7 @@ end
 
 -- task starts a task that is no plain one, or clears it away if it cannot start. It returns the group whose head it was,
 -- if that group needs a new one.
-function Consider.task(step, queue, id, record)
+function Candidate.start(step, queue, id, record)
   local letter, flag, created, score, words
   if record then letter, flag, created, score, words = Record.header_of(record) end
   if not letter or Record.STATES[letter] ~= 'waiting' or words.queue ~= queue then return Totals.count('orphans') end
@@ -37,7 +37,7 @@ end
 
 -- open_next makes the next task of a group its head, after the i-th of ids left the queue: it takes its position among the
 -- candidates that follow, or in the queue if its position is behind what has been read.
-function Consider.open_next(queue, group, ids, records, i, last_score)
+function Candidate.insert_next_head(queue, group, ids, records, i, last_score)
   if Queue.group_full(group) then return call('HDEL', P .. 'group:head:' .. queue, group) end
   local id, score = Queue.next_head(queue, group)
   if not id then return end

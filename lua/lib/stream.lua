@@ -11,7 +11,7 @@ end
 
 -- drop takes entries off the front, at most `most` of them and as long as is_over(entry, changes gone so far) says
 -- so. It returns how many changes are gone and how many entries. An entry has 1 to 50 changes, so that few are read first.
-function Oldest.drop(most, is_over)
+function Stream.trim_front(most, is_over)
   local gone, n, last, from, page, more = 0, 0, nil, '-', 4, true
   while more and n < most do
     page = math.min(4 * page, most - n)
@@ -34,10 +34,10 @@ function Oldest.drop(most, is_over)
 end
 
 -- by_age drops at most 500 entries that are too old. It returns whether some may be left.
-function Oldest.by_age()
+function Stream.trim_old()
   local oldest = NOW - (tonumber(call('HGET', META, 'events:age') or nil) or 24 * 3600 * 1000)
   local function is_old(entry) return tonumber(string.match(entry[1], '^%d+')) < oldest end
-  local gone, n = Oldest.drop(500, is_old)
+  local gone, n = Stream.trim_front(500, is_old)
   if gone > 0 then call('HINCRBY', META, 'events:gone', gone) end
   return n == 500
 end

@@ -5,7 +5,7 @@
 -- answer (the reply, to which four values per batch are added), fences (of its batches).
 
 local times = {}
-function Claimed.time_of(words)
+function Batch.time_for(words)
   local time = times[words]
   if not time then
     time = Policy.time_for(words, 0)
@@ -15,7 +15,7 @@ function Claimed.time_of(words)
 end
 
 -- batch_for is the batch of this queue's claim whose attempts may take so many ms.
-function Claimed.batch_for(step, time)
+function Batch.for_time(step, time)
   step.open = step.open or {}
   for _, c in ipairs(step.open) do
     if c.time == time then return c end
@@ -27,7 +27,7 @@ function Claimed.batch_for(step, time)
 end
 
 -- entry_text is the run entry of the batch's tasks with this attempt, version, flag, kind and group.
-function Claimed.entry_text(step, c, attempt, v, flag, kind, group)
+function Batch.run_entry(step, c, attempt, v, flag, kind, group)
   local key = table.concat({ attempt, v, flag, kind, group }, ' ')
   local text = c.texts[key]
   if not text then
@@ -39,7 +39,7 @@ end
 
 -- start_plain hands out those of ids from the i-th on that never started, were not scheduled, belong to no group and expire
 -- never, as many as there are in a row with the same header, up to so many. It returns how many.
-function Claimed.start_plain(step, queue, ids, records, i, most)
+function Batch.start_plain(step, queue, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
@@ -47,8 +47,8 @@ function Claimed.start_plain(step, queue, ids, records, i, most)
   local created = number(string.sub(first, 4, 16))
   if not created then return 0 end
   local head, waited = string.sub(first, 1, stop), whole(NOW - created)
-  local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
-  local text = Claimed.entry_text(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
+  local c, b = Batch.for_time(step, Batch.time_for(words)), Event.batch('running', words.kind, queue)
+  local text = Batch.run_entry(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
   local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0
   local taken, record = 0, first
   repeat
@@ -84,7 +84,7 @@ local function counts_of(c)
 end
 
 -- answer_batch adds a batch to the reply. ids are its ids as one text.
-function Claimed.answer_batch(step, queue, c, ids, started_at, left)
+function Batch.add_to_reply(step, queue, c, ids, started_at, left)
   local answer = step.answer
   local n, ms = #answer, left < math.huge and whole(math.max(left, 1)) or '0'
   answer[n + 1] = table.concat({ c.fence, queue, whole(started_at), ms, counts_of(c) }, ' ')
@@ -92,7 +92,7 @@ function Claimed.answer_batch(step, queue, c, ids, started_at, left)
 end
 
 -- close_starts writes the batches of a queue: run entries, claims, leases.
-function Claimed.close_starts(step, queue)
+function Batch.write(step, queue)
   for _, c in ipairs(step.open or {}) do
     in_parts(2000, c.runs, 'HSET', P .. 'run:' .. queue)
     if Settings.of(queue).pool_limit then in_parts(2000, c.ids, 'SADD', P .. 'counted') end
@@ -103,7 +103,7 @@ function Claimed.close_starts(step, queue)
       table.concat({ whole(c.n), step.replica, queue, NOW_TEXT, whole(step.lease), cut, ids }, ' '))
     call('ZADD', P .. 'leases', whole(NOW + ends), c.fence)
     step.fences[#step.fences + 1] = c.fence
-    Claimed.answer_batch(step, queue, c, ids, NOW, c.time)
+    Batch.add_to_reply(step, queue, c, ids, NOW, c.time)
   end
   step.open = nil
 end
