@@ -1,10 +1,10 @@
--- purge: removes what has been kept long enough: ended tasks, events, replicas that stopped renewing.
+-- purge: removes ended tasks and events that have been kept long enough, and replicas that stopped renewing.
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
--- Returns {ms until there is more to remove or 0, number of inbox entries, number of entries of ended tasks removed,
---       number of changes trimmed off the event stream, number of replicas taken off the list}.
--- Keeps: everything of a task goes together; other replicas are woken in the place of a dead one.
+-- Returns {ms until there is more to remove or 0, number of inbox entries, number of ended tasks removed, number of events
+--       trimmed off the event stream, number of replicas removed from the list}.
+-- Keeps: all keys of a task are removed together. Other replicas are woken in place of a dead one.
 -- uses: base members record removal stream trim wake
 run_when_full()
 local first, removed, most = math.huge, 0, ARGV[1]

@@ -1,16 +1,16 @@
--- reap: takes back the claims whose leases have ended, each whole.
+-- reap: takes back all attempts of the claims whose leases have ended.
 --
 -- KEYS  prefix, meta
 -- ARGV  random seed, most attempts (one claim is always taken back)
 -- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
 --       task}.
--- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
+-- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
 -- uses: base claims clock exit queue removal retries run task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
 
-local claims, lost, orphans, looked, most = 0, 0, 0, 0, tonumber(ARGV[2])
+local claims, lost, orphans, total, most = 0, 0, 0, 0, tonumber(ARGV[2])
 
 local function take_claim_back(fence, c)
   local ids, texts = Claims.open_ids(fence, c)
@@ -31,8 +31,8 @@ end
 for _, fence in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW_TEXT, 'LIMIT', 0, 100)) do
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
-  looked = looked + (c and c.n or 0)
-  if c and looked > most and looked > c.n then break end
+  total = total + (c and c.n or 0)
+  if c and total > most and total > c.n then break end -- never before the first claim
   if c then take_claim_back(fence, c) end
   call('HDEL', P .. 'claims', fence)
   call('ZREM', P .. 'leases', fence)

@@ -93,7 +93,7 @@ type inspection struct {
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
-	mode := "look"
+	mode := "report"
 	if w.Fix {
 		mode = "repair"
 	}

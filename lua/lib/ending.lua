@@ -1,16 +1,18 @@
 -- uses: base exit finish retries task totals wake
--- Ends of attempts that need more than their run entry.
+-- Ends of attempts that need more data than the run entry has.
 
--- has_handler reports whether a live replica that serves the queue has a handler for the kind.
+-- has_handler reports whether a replica that serves the queue has a handler for the kind.
 local function has_handler(kind, queue)
   for _, class in ipairs(Wake.classes(queue)) do
-    local kinds = call('HGET', P .. 'class:' .. class, 'kinds') -- a repaired class may not have them
+    local kinds = call('HGET', P .. 'class:' .. class, 'kinds') -- a repaired class may have none listed
     if not kinds or string.find(kinds, ' ' .. kind .. ' ', 1, true) then return true end
   end
   return false
 end
 
-local function released(m, code, delay)
+-- release ends a released attempt. The task waits again, unless its deadline would pass first. A release for want of a
+-- handler counts as a failure if no replica of the queue has one.
+local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
   if code == 'no_handler' and not has_handler(m.kind, m.queue) then
     return Retries.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind, '')
@@ -18,8 +20,7 @@ local function released(m, code, delay)
   Retries.put_back(m, delay, code)
 end
 
--- of does what the report at ARGV[at] says to an attempt that leaves running, and returns its verdict, nil for
--- accepted.
+-- apply ends an attempt as the report at ARGV[at] says. It returns the verdict on the report, nil for accepted.
 function Ending.apply(op, at, run)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' then
@@ -45,6 +46,6 @@ function Ending.apply(op, at, run)
   elseif stop then
     Finish.task(m, 'stopped', 'stopped', nil, stop)
   else
-    released(m, code, tonumber(ARGV[at + 2]))
+    release(m, code, tonumber(ARGV[at + 2]))
   end
 end

@@ -1,26 +1,28 @@
 -- uses: base queue settings
--- The ways out of running. They are collected and written together, before a claim of the same call counts what runs.
+-- Attempts that no longer run. They are collected and removed together, before a claim of the same call counts what runs.
 
--- add takes one attempt out of running; all takes those of a list that the caller no longer needs.
-local left, opened = {}, {}
+-- all removes the attempts of a list from the running tasks of a queue. The caller must not use the list afterwards.
+local left, freed_groups = {}, {}
 function Exit.all(queue, ids)
   left[queue] = left[queue] or ids
   if left[queue] == ids then return end
   for _, id in ipairs(ids) do Exit.add(queue, id) end
 end
+
+-- add removes one attempt.
 function Exit.add(queue, id)
   local ids = left[queue] or {}
   left[queue] = ids
   ids[#ids + 1] = id
 end
 
--- group takes one attempt out of the running tasks of its group.
+-- group removes one attempt from the running tasks of its group.
 function Exit.group(group, id)
   call('SREM', P .. 'group:run:' .. group, id)
-  opened[group] = true
+  freed_groups[group] = true
 end
 
--- more does what the end of an attempt with a group or a stop request needs besides.
+-- clean_up removes an attempt from its group, and removes its stop request.
 function Exit.clean_up(m)
   if m.group then Exit.group(m.group, m.id) end
   local asked = P .. 'stop:' .. m.replica
@@ -29,8 +31,8 @@ function Exit.clean_up(m)
   end
 end
 
--- write removes the collected attempts from the running tasks, notes which queues have room now, and makes the next tasks
--- of their groups claimable.
+-- write removes the collected attempts from the running tasks, marks the queues that have room now as claimable, and
+-- unblocks the next tasks of the groups.
 function Exit.write()
   for queue, ids in pairs(left) do
     in_parts(2000, ids, 'HDEL', P .. 'run:' .. queue)
@@ -42,6 +44,6 @@ function Exit.write()
     end
   end
   left = {}
-  for group in pairs(opened) do Queue.unblock(group) end
-  opened = {}
+  for group in pairs(freed_groups) do Queue.unblock(group) end
+  freed_groups = {}
 end

@@ -1,14 +1,14 @@
 -- uses: base event queue record
--- The schedule: tasks that wait for their time.
+-- The schedule: tasks that are not due yet.
 
--- next_in is how many ms remain until the next scheduled task is due, 0 for none.
+-- next_in returns how many ms remain until the next scheduled task is due, 0 for none.
 function Promote.next_in()
   local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not head then return 0 end
   return math.max(call('ZSCORE', P .. 'scheduled', head) - NOW, 1)
 end
 
--- promote_one moves a due task into its queue. next_sequence gives it a position if it never had one.
+-- promote_one puts a due task into its queue. next_sequence returns the sequence number for a task that never had one.
 local function promote_one(id, next_sequence)
   local head = Record.read_head(id)
   local letter, flag, created, score, words
@@ -28,8 +28,8 @@ local function promote_one(id, next_sequence)
   return true
 end
 
--- due moves up to most due tasks into their queues. It returns how many ms remain until the next is due, 0 for none,
--- and how many it has moved.
+-- due moves up to most due tasks into their queues. It returns how many ms remain until the next one is due, 0 for none,
+-- and how many tasks it moved.
 function Promote.due(most)
   if call('EXISTS', P .. 'scheduled') == 0 then return 0, 0 end
   local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW_TEXT, 'LIMIT', 0, most)

@@ -1,7 +1,7 @@
 -- uses: base batch claims policy record
--- The answer to a call that is repeated because its reply was lost.
+-- The reply to an exchange that is repeated because its reply was lost.
 
--- repeat_batch adds what is still held of a claim to the reply.
+-- repeat_batch adds the tasks of a claim that still run under its fence to the reply.
 local function repeat_batch(step, fence)
   local text = call('HGET', P .. 'claims', fence)
   local held = text and Claims.parse(text)
@@ -32,9 +32,9 @@ local function repeat_batch(step, fence)
   if c.n > 0 then Batch.add_to_reply(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
 end
 
--- answer is the reply to the call whose verdicts, letters and fences past has.
-function Repeated.answer(step, past, due, ready, stops, state)
-  local verdicts, short, fences = string.match(past, '^=(%l*) =(%l*)(.*)$')
+-- answer returns the reply again. saved has the verdicts, letters and fences of the first one.
+function Repeated.answer(step, saved, due, ready, stops, state)
+  local verdicts, short, fences = string.match(saved, '^=(%l*) =(%l*)(.*)$')
   for _, fence in ipairs(split(fences or '')) do repeat_batch(step, fence) end
   return { NOW, due, verdicts or '', short or '', ready, stops, state, unpack(step.answer, 2) }
 end

@@ -1,10 +1,10 @@
 -- uses: base batch event
--- Handing out a task that is no plain one.
+-- Starting a task that is not plain: see Batch.start_plain.
 
--- task hands out one task: id, record, words, flag (of its run entry), attempt, v, waited, extras.
+-- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras.
 function Start.task(step, queue, t)
   local words = t.words
-  local c, b = Batch.for_time(step, Batch.time_for(words)), Event.batch('running', words.kind, queue)
+  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
   local n = c.n + 1
   c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
   c.runs[2 * n] = Batch.run_entry(step, c, t.attempt, t.v, t.flag, words.kind, words.group)

@@ -1,7 +1,7 @@
 -- uses: base
 -- What an inspection finds. In repair mode it is repaired in the same step.
 
-DoctorFinding.repairs = ARGV[1] ~= 'look'
+DoctorFinding.repairs = ARGV[1] ~= 'report'
 DoctorFinding.list = {}
 
 -- report records a finding: what kind of damage, the key without the prefix, the task or member, what the text says of it.
