@@ -40,11 +40,11 @@ local function stops()
 end
 local state = joined and (known[4] and 1 or 0) or 2
 
-local busy, letters, asked, at = {}, {}, {}, 10 + ARGV[9]
+local busy, letters, claimed, at = {}, {}, {}, 10 + ARGV[9]
 for i = 10, at - 1 do busy[ARGV[i]] = true end
 
 if seen == number then
-  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, asked) or ''
+  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, claimed) or ''
   return Repeated.answer(step, saved, Promote.next_in(), ready, stops(), state)
 end
 local verdicts
@@ -57,7 +57,7 @@ end
 
 for i = 1, joined and tonumber(ARGV[at]) or 0 do
   local queue = ARGV[at + 2 * i - 1]
-  letters[i], asked[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
+  letters[i], claimed[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
   if letters[i] == 'f' and class ~= '' then Wake.signal_for(queue, class) end
 end
 if step.fences[1] then call('HSET', META, 'fence', step.fences[#step.fences]) end
@@ -74,7 +74,7 @@ if joined then
   if class == '' then call('ZREM', P .. 'idle:' .. own, replica) end
   for queue in pairs(busy) do Wake.signal_for(queue, own) end
   if class ~= '' and (ARGV[7] == '1' or string.find(short, 's', 1, true)) then
-    ready = Wake.ready(class, replica, busy, asked)
+    ready = Wake.ready(class, replica, busy, claimed)
   end
   call('HSET', record, 'sequence:' .. sequence,
     table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' '))

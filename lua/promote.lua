@@ -2,13 +2,13 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks of either kind
--- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks moved
---       into their queues, number of tasks ended because they were too late}.
+-- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks promoted,
+--       number of tasks ended because they were too late}.
 -- Keeps: no task is promoted before it is due. A task that has not started by its latest start is expired.
 -- uses: base event finish promote queue removal task totals trim wake
 run_when_full()
 local most = tonumber(ARGV[1])
-local due, moved = Promote.due(most)
+local due, promoted = Promote.due(most)
 Event.write()
 local late, index = 0, P .. 'expiring'
 
@@ -36,4 +36,4 @@ Removal.write()
 Totals.write()
 Wake.all()
 local head = call('ZRANGE', index, 0, 0)[1]
-return { due, head and math.max(call('ZSCORE', index, head) - NOW, 1) or 0, moved, late }
+return { due, head and math.max(call('ZSCORE', index, head) - NOW, 1) or 0, promoted, late }

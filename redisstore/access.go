@@ -30,7 +30,7 @@ const (
 	serves              // as writes; also that the user may run a replica's other commands
 )
 
-// access is what a store has checked.
+// access has the results of a store's checks.
 type access struct {
 	granted    atomic.Bool               // the user may run the commands of the scripts
 	schemaRead atomic.Pointer[time.Time] // when the pool's schema version was read; nil for not yet

@@ -44,7 +44,7 @@ func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, lim
 	return events, trimmed, nil
 }
 
-// reading is one call of ReadSubscription and what it found.
+// reading is the state of one call of ReadSubscription.
 type reading struct {
 	name, consumer string
 	count          int64 // entries to read

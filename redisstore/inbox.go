@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// AwaitInbox waits until the inbox has an entry, for wait or a second, whichever is longer.
-// It reports whether there is one. It moves the first entry to inbox:open, so that each entry wakes one replica. The next admission takes
-// the entry from there.
+// AwaitInbox waits until the inbox has an entry, for wait or a second, whichever is
+// longer. It reports whether there is one. It moves the first entry to inbox:open, so
+// that each entry wakes one replica. The next admission takes the entry from there.
 func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
 	found := false
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {

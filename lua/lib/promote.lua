@@ -29,20 +29,20 @@ local function promote_one(id, next_sequence)
 end
 
 -- due moves up to most due tasks into their queues. It returns how many ms remain until the next one is due, 0 for none,
--- and how many tasks it moved.
+-- and how many tasks it promoted.
 function Promote.due(most)
   if call('EXISTS', P .. 'scheduled') == 0 then return 0, 0 end
   local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW_TEXT, 'LIMIT', 0, most)
   if #due == 0 then return Promote.next_in(), 0 end
   call('ZREM', P .. 'scheduled', unpack(due))
-  local sequence, moved = nil, 0
+  local sequence, promoted = nil, 0
   local function next_sequence()
     sequence = (sequence or call('HINCRBY', META, 'seq', #due) - #due) + 1
     return sequence
   end
   for _, id in ipairs(due) do
-    if promote_one(id, next_sequence) then moved = moved + 1 end
+    if promote_one(id, next_sequence) then promoted = promoted + 1 end
   end
   Queue.write()
-  return Promote.next_in(), moved
+  return Promote.next_in(), promoted
 end

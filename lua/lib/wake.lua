@@ -77,15 +77,15 @@ end
 -- ready returns ready queues of a class, at most 64, without those that the replica claims from in this call or reports as
 -- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each is returned
 -- in time.
-function Wake.ready(class, replica, busy, asked)
+function Wake.ready(class, replica, busy, claimed)
   local key, names, window = P .. 'ready:' .. class, {}, 64
   for _ in pairs(busy) do window = window + 1 end
-  for _ in pairs(asked) do window = window + 1 end
+  for _ in pairs(claimed) do window = window + 1 end
   local all, from = call('ZCARD', key), 0
   if all > window then from = math.random(0, all - 1) end
   local function collect(first, last)
     for _, queue in ipairs(call('ZRANGE', key, first, last)) do
-      if not busy[queue] and not asked[queue] and #names < 64 then names[#names + 1] = queue end
+      if not busy[queue] and not claimed[queue] and #names < 64 then names[#names + 1] = queue end
     end
   end
   if all > 0 then collect(from, from + window - 1) end

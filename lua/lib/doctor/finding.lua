@@ -5,7 +5,7 @@ DoctorFinding.repairs = ARGV[1] ~= 'report'
 DoctorFinding.list = {}
 
 -- report adds a finding: its code, the key without the prefix, the task or member, a detail for the text. repair repairs it
--- and may return what it did instead of the text done. Without repair only an operator can decide what to do.
+-- and may return what it did, which replaces the text done. Without repair only an operator can decide what to do.
 function DoctorFinding.report(code, name, id, detail, done, repair)
   if DoctorFinding.repairs and repair then done = repair() or done else done = '' end
   table.insert(DoctorFinding.list, { code, name, id, detail, done })

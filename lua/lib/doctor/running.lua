@@ -24,8 +24,8 @@ end
 local function give_claim(queue, id, run)
   local fence = whole(math.max((tonumber(call('HGET', META, 'fence') or nil) or 0) + 1, NOW * 100))
   call('HSET', META, 'fence', fence)
-  local asked = P .. 'stop:' .. run.replica
-  if call('SREM', asked, run.fence .. ' ' .. id) == 1 then call('SADD', asked, fence .. ' ' .. id) end
+  local requests = P .. 'stop:' .. run.replica
+  if call('SREM', requests, run.fence .. ' ' .. id) == 1 then call('SADD', requests, fence .. ' ' .. id) end
   run.fence = fence
   call('HSET', P .. 'run:' .. queue, id, DoctorRunning.text_of(run))
   call('HSET', P .. 'claims', fence, table.concat({ 1, run.replica, queue, whole(run.start), 0, 0, id }, ' '))
