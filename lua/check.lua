@@ -1,39 +1,39 @@
--- check: walks some way through the pool's keys, and reports or repairs what an accident or another program left there.
+-- check: inspects a part of the pool's keys, and reports or repairs damage that an accident or another program has left.
 --
 -- KEYS  prefix, meta
--- ARGV  mode (look: report; repair: repair, too; types: repair only keys of a wrong type), how much to look at, where to
---       go on, pause ms
---       (where to go on is what the last call returned, empty for the start, or "shared" for the walk that all replicas
---       share, which starts again a pause after its last end)
--- Returns {where to go on or '' at the end, ms until the shared walk starts again or 0, entries looked at, then per finding:
--- code, key without the prefix, task or member, detail, what was done or ''}.
--- Keeps: an entry is looked at and repaired in one step, so nothing between two states is ever seen.
+-- ARGV  mode (report: report only; repair: report and repair; types: repair only keys of a wrong type), budget of entries,
+--       cursor, pause ms
+--       (the cursor is what the last call returned; it is empty for the start, and "shared" for the walk that all replicas
+--       share; the shared walk starts again a pause after its last end)
+-- Returns {cursor to go on from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
+-- then per finding: code, key without the prefix, task or member, detail, what was done or ''}.
+-- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change.
 -- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool
 run_when_full()
 local budget, from, shared, types = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared', ARGV[1] == 'types'
 if from == '' or shared then DoctorNames.has_type('meta', 'meta') end
 if shared then
   from = call('HGET', META, 'check') or ''
-  local again = tonumber(string.match(from, '^after (%d+)$') or nil)
-  if again and again > NOW and again <= NOW + ARGV[4] then return { '', again - NOW, 0 } end
-  if again then from = '' end
+  local restart = tonumber(string.match(from, '^after (%d+)$') or nil)
+  if restart and restart > NOW and restart <= NOW + ARGV[4] then return { '', restart - NOW, 0 } end
+  if restart then from = '' end
 end
 
--- The cursor of a walk is that of the scan over all keys, then name and cursor of each key whose members are still to be
--- looked at. Claims come first: they name tasks that were running and have no entry.
+-- The cursor of a walk consists of the cursor of the scan over all keys, then of name and cursor of each key whose members
+-- have not all been checked. Claims come first: they name the tasks that ran and have lost their run entry.
 if from == '' then from = types and '0' or '0 claims 0' end
 local outer, pending = string.match(from, '^%S+') or '0', {}
 for name, cursor in string.gmatch(string.sub(from, #outer + 1), ' (%S+) (%S+)') do
   if DoctorMembers[DoctorNames.kind_of(name)] then pending[#pending + 1] = { name, cursor } end
 end
 if from == '0 claims 0' then
-  pcall(DoctorPool.meta) -- it fails where meta is of another type, which was reported
+  pcall(DoctorPool.meta) -- fails if meta is of another type, which was reported above
   pcall(DoctorPool.events)
 end
 
-local looked = 0
+local checked = 0
 local function try(name, check_one, ...)
-  looked = looked + 1
+  checked = checked + 1
   local ok, n = pcall(check_one, name, ...)
   budget = budget - 1 - (ok and tonumber(n) or 0) / 5
   if not ok then DoctorFinding.report('unchecked', name, '', type(n) == 'table' and n.err or tostring(n), '') end
@@ -57,7 +57,7 @@ local function check_members(page)
   local most = name == 'claims' and 2 or math.ceil(math.min(budget, 100))
   local got = redis.pcall(SCANS[DoctorNames.TYPE[kind]], P .. name, page[2], 'COUNT', most)
   budget = budget - 1
-  if got.err then got = { '0', {} } end -- it has become another type since; the next walk finds it
+  if got.err then got = { '0', {} } end -- the key has another type by now; the next walk reports it
   page[2] = got[1]
   if got[1] == '0' then table.remove(pending) end
   for i = 1, #got[2], DoctorNames.TYPE[kind] == 'set' and 1 or 2 do
@@ -70,7 +70,7 @@ while budget > 0 and (outer ~= 'end' or #pending > 0) do
     check_members(pending[#pending])
   else
     local got = redis.pcall('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 100)
-    if got.err then got = { '0', {} } end -- not a cursor: start again
+    if got.err then got = { '0', {} } end -- not a cursor: the scan ends
     outer = got[1] == '0' and 'end' or got[1]
     budget = budget - 5
     for _, key in ipairs(got[2]) do try(string.sub(key, #P + 1), check_key) end
@@ -80,13 +80,13 @@ pcall(DoctorPool.sequences)
 if DoctorFinding.repairs then
   Queue.write()
   Wake.all()
-  Wake.sooner()
+  Wake.for_next_due()
 end
 
 for i, page in ipairs(pending) do pending[i] = page[1] .. ' ' .. page[2] end
 local cursor = table.concat({ outer, unpack(pending) }, ' ')
 if cursor == 'end' then cursor = '' end
 if shared then call('HSET', META, 'check', cursor ~= '' and cursor or 'after ' .. whole(NOW + ARGV[4])) end
-local reply = { cursor, shared and cursor == '' and tonumber(ARGV[4]) or 0, looked }
+local reply = { cursor, shared and cursor == '' and tonumber(ARGV[4]) or 0, checked }
 for _, f in ipairs(DoctorFinding.list) do reply[#reply + 1] = f end
 return reply

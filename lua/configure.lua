@@ -1,11 +1,11 @@
 -- configure: changes live settings.
 --
 -- KEYS  prefix, meta
--- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), number of settings, then per
+-- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), number of settings, then per
 --       setting: field of meta, value ('' removes it); then groups whose own limit changed
--- Returns 1. Error UNCOUNTED if the pool would get a limit before all that runs has been counted.
--- Keeps: a setting holds for every claim after this call. The queues and groups that are named are woken here; after a
--- change of the pool the caller wakes all queues.
+-- Returns 1. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
+-- Keeps: a setting holds for every claim after this call. The script wakes replicas for the queues and groups that it
+-- names. After a change of the pool the caller wakes replicas for all queues.
 -- uses: base queue queues settings wake
 run_when_full()
 local last = 2 + 2 * ARGV[2]

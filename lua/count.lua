@@ -1,10 +1,10 @@
--- count: builds the set of all running tasks, which exists while the pool has a limit, a page of queues at a time.
+-- count: builds the set of all running tasks, a page of queues per call. The set exists while the pool has a limit.
 --
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), most queues, limit:removed as read before the first page
 -- Returns the cursor to go on from, '0' at the end. Error UNCOUNTED if the limit was removed since: count again.
--- Keeps: meta has a limit, at first one that holds nothing back, before the first page: what starts or ends meanwhile is
--- counted by its own step.
+-- Keeps: meta has a limit before the first page, if need be one that blocks nothing. The scripts therefore keep the count
+-- for the tasks that start or end in the meantime.
 -- uses: base settings
 run_when_full()
 if ARGV[1] == '0' then call('HSETNX', META, 'limit', Settings.UNLIMITED) end

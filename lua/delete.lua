@@ -1,4 +1,4 @@
--- delete: removes ended tasks and everything of them.
+-- delete: removes ended tasks with all their keys.
 --
 -- KEYS  prefix, meta
 -- ARGV  ids

@@ -1,10 +1,10 @@
--- drain: asks a replica to take no more tasks, to finish those it runs, and to end.
+-- drain: asks a replica to take no more tasks, to finish its running tasks, and to end.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica
--- Returns 1, or 0 if it is not on the list.
--- Keeps: the request is in the replica's record, where its next exchange or renewal finds it; the doorbell only makes it
--- look sooner.
+-- Returns 1, or 0 if the replica is not on the list.
+-- Keeps: the request is in the replica's record, where its next exchange or renewal reads it. The signal only makes the
+-- replica read it sooner.
 -- uses: base wake
 run_when_full()
 local record = P .. 'replica:' .. ARGV[1]

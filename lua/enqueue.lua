@@ -1,11 +1,11 @@
--- enqueue: makes tasks; those whose id or unique key is taken, or whose queue is full, are not made.
+-- enqueue: makes tasks, except those whose id or unique key is taken or whose queue is full.
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, number of groups, then per group: what read_group reads (queue, priority, kind, 1 if ids were given,
 --       words, number of specials, specials), number of tasks, then per task: id, payload
 -- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state}; or the error STALE.
--- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. A sequence's calls are
--- made one after the other, so its last number and reply are all that has to be stored.
+-- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. The calls of a sequence
+-- are made one after the other, so only the last number and reply are stored.
 -- uses: base admit make
 -- hot: totals event trim record settings queues admit make wake
 local call_key, number = P .. 'call:' .. ARGV[1], ARGV[2]

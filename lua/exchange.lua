@@ -1,8 +1,8 @@
--- exchange: ends attempts of a replica and hands it waiting tasks, in this order, in one step.
+-- exchange: ends attempts of a replica, then hands it waiting tasks, in one step.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica, sequence, call, lease ms, grace ms, class ('' for a replica that drains), 1 if it has free slots in queues
---       that it does not ask, random seed, number of busy queues, busy queues, then reports and claims:
+--       that it does not claim from, random seed, number of busy queues, busy queues, then reports and claims:
 --       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
 --       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
 --       result); id, code, error, log, delay ms or '' for the policy's backoff (op fail); id, code, delay ms (op release);
@@ -10,14 +10,14 @@
 -- Returns {now, ms until the next scheduled task or 0, verdicts ('' for all accepted, else a letter per report: o accepted,
 --       l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready queues, stops ("FENCE ID …"),
 --       state (0, 1: asked to drain, 2: not on the list, nothing was claimed), then per batch of tasks: head, ids, lengths,
---       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and 0 or
---       per id how many strings of extras follow its record.
--- Keeps: running never exceeds the limits of pool, queue and group; every start has the best position then waiting; the
--- same call number gets the same answer again, as far as its tasks are still held; a lower number changes nothing. A
--- replica that is not on the list, or joined before the settings were lost, gets no task: the limits it configures may be
--- unknown.
+--       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and either
+--       0 or, per id, how many strings of extras follow its record.
+-- Keeps: running tasks never exceed the limits of pool, queue and group. Every task that starts has the best position of
+-- those that wait. A repeated call number gets the same answer again, without the tasks that the replica no longer holds.
+-- A lower number changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost:
+-- the limits that it configures may be unknown.
 -- uses: base claim event promote removal repeated report totals trim wake
--- hot: totals event trim words run settings policy exit claims removal report claim claimed wake
+-- hot: totals event trim words run settings policy exit claims removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
@@ -26,12 +26,12 @@ local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'd
 local pool = call('HMGET', META, 'epoch', 'fence')
 local joined = known[1] and known[1] == pool[1]
 local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
-  -- A fence is at least the time in hundredths of a ms: a failover that forgot the last claims cannot give theirs again.
+  -- A fence is at least the time in hundredths of a ms. A failover that lost the last claims therefore repeats no fence.
   fence = math.max((tonumber(pool[2] or nil) or 0) + 1, NOW * 100), answer = { NOW },
   most_bytes = 524288, -- of records in the reply; one task always fits
-  budget = 250 } -- candidates that are no plain tasks: each costs up to 40 µs
+  budget = 250 } -- candidates other than plain tasks; each takes up to 40 µs
 
-local seen, past = string.match(known[2] or '', '^(%d+) (.*)$')
+local seen, saved = string.match(known[2] or '', '^(%d+) (.*)$')
 if seen and tonumber(seen) > tonumber(number) then
   return redis.error_reply('STALE a newer call of this sequence was made')
 end
@@ -40,12 +40,12 @@ local function stops()
 end
 local state = joined and (known[4] and 1 or 0) or 2
 
-local busy, letters, asked, at = {}, {}, {}, 10 + ARGV[9]
+local busy, letters, claimed, at = {}, {}, {}, 10 + ARGV[9]
 for i = 10, at - 1 do busy[ARGV[i]] = true end
 
 if seen == number then
-  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, asked) or ''
-  return Repeated.answer(step, past, Promote.next_in(), ready, stops(), state)
+  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, claimed) or ''
+  return Repeated.answer(step, saved, Promote.next_in(), ready, stops(), state)
 end
 local verdicts
 at, verdicts = Report.all(at)
@@ -57,7 +57,7 @@ end
 
 for i = 1, joined and tonumber(ARGV[at]) or 0 do
   local queue = ARGV[at + 2 * i - 1]
-  letters[i], asked[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
+  letters[i], claimed[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
   if letters[i] == 'f' and class ~= '' then Wake.signal_for(queue, class) end
 end
 if step.fences[1] then call('HSET', META, 'fence', step.fences[#step.fences]) end
@@ -65,7 +65,7 @@ Trim.close()
 Removal.write()
 freed.pool = freed.pool or next(busy) ~= nil
 if next(claimable) or freed.pool then Wake.all() end
-if next(scheduled) then Wake.sooner() end
+if next(scheduled) then Wake.for_next_due() end
 Totals.write()
 
 local short, ready = table.concat(letters), ''
@@ -74,9 +74,9 @@ if joined then
   if class == '' then call('ZREM', P .. 'idle:' .. own, replica) end
   for queue in pairs(busy) do Wake.signal_for(queue, own) end
   if class ~= '' and (ARGV[7] == '1' or string.find(short, 's', 1, true)) then
-    ready = Wake.ready(class, replica, busy, asked)
+    ready = Wake.ready(class, replica, busy, claimed)
   end
-  local past = table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' ')
-  call('HSET', record, 'sequence:' .. sequence, past)
+  call('HSET', record, 'sequence:' .. sequence,
+    table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' '))
 end
 return { NOW, due, verdicts, short, ready, stops(), state, unpack(step.answer, 2) }

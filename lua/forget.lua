@@ -1,11 +1,11 @@
--- forget: takes a queue that nothing uses off the list, with its settings.
+-- forget: removes an unused queue from the list, with its settings.
 --
 -- KEYS  prefix, meta
 -- ARGV  queue
--- Returns '' if it is off the list, or why not: none, tasks, inbox or replica.
--- Keeps: a queue stays that has waiting or running tasks or is served by a replica on the list, a silent one too: it may
--- come back and go on without configuring its limit again. So do all queues while the inbox may have tasks for them.
--- Scheduled tasks are for the caller to look for; one that is overlooked lists its queue again when it is due.
+-- Returns '' if the queue was removed, else the reason why not: none, tasks, inbox or replica.
+-- Keeps: a queue stays if it has waiting or running tasks or if a replica on the list serves it. A silent replica counts:
+-- it may come back and go on without configuring its limit again. All queues stay while the inbox has entries, which may
+-- be for them. The caller checks for scheduled tasks. A scheduled task that it misses lists its queue again when it is due.
 -- uses: base queues wake
 run_when_full()
 local queue = ARGV[1]

@@ -1,9 +1,9 @@
--- get: reads tasks, each as it is at this instant.
+-- get: reads tasks at one instant.
 --
 -- KEYS  prefix, meta
--- ARGV  most bytes of records and extras (one task is always read), 1 to leave payload, headers and result out, ids
--- Returns per task, in their order until the bytes are used up: {} for none, else {record, run entry or '', fields and
---       values of its extras}.
+-- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload and result, ids
+-- Returns per task, in the order of the ids, until the bytes are used up: {} if there is no such task, else {record, run
+--       entry or '', fields and values of its extras}.
 -- Keeps: nothing is written.
 -- uses: base record
 local most, brief = tonumber(ARGV[1]), ARGV[2] == '1'
@@ -25,7 +25,7 @@ for i = 3, #ARGV do
     local letter, flag, _, _, words = Record.header_of(record)
     local run = letter and Record.STATES[letter] == 'waiting' and Record.soft('HGET', P .. 'run:' .. words.queue, id)
     task = { record, run or '' }
-    local extras = flag ~= '0' and Record.soft('HGETALL', Record.more(id)) or {}
+    local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do
       if not (brief and extras[j] == 'result') then

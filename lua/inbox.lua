@@ -1,13 +1,12 @@
--- inbox: turns the entries that peek showed into tasks or rejects, and takes them out of the inbox in the same step.
+-- inbox: turns the entries that peek returned into tasks or rejects, and removes them from the inbox in the same step.
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
 --       entry: the entry, reason for rejecting it ('' for none), then of a reject: id for a reply or ''; of any other: where
 --       its payload begins and ends in the entry, what read_group reads, id
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
--- Keeps: an entry is admitted exactly once, whichever replica read it and whichever died in between. A call that is
--- repeated after its reply was lost does nothing: the entries that follow may be the same text, and would be taken for
--- duplicates.
+-- Keeps: an entry is admitted exactly once, whichever replicas read it or died meanwhile. A call that is repeated after its
+-- reply was lost does nothing: the next entries may have the same text, and would be rejected as duplicates.
 -- uses: base admit make reject
 local call_key, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local seen, left = string.match(call('GET', call_key) or '', '^(%d+) (%d+)$')
@@ -39,7 +38,7 @@ end
 if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return -1 end
 if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
 
--- What leaves the inbox must become a task: a key of another type has to stop this call before that.
+-- A key of a wrong type must stop this call before it removes an entry from the inbox: the entry would be lost.
 local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream', held = 'set',
   counted = 'set' }
 for _, e in ipairs(entries) do

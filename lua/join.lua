@@ -1,15 +1,15 @@
--- join: announces a replica and publishes what it configures, in one call or page by page.
+-- join: puts a replica on the list and publishes its configuration, in one call or page by page.
 --
 -- KEYS  prefix, meta
--- ARGV  limit:removed as read before a count of all that runs ('' if nothing was counted), schema version, replica, lease
+-- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), schema version, replica, lease
 --       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
 --       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the
 --       hash of the queues and kinds that a replica serves.
--- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value was changed from one that
---       another configuration set, each with the former value. Error UNCOUNTED if the pool would get a limit before all that
---       runs has been counted.
--- Keeps: the newest configuration wins over older ones; a value set live stays until a configuration changes. A replica
--- gets tasks only after its last page.
+-- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call changed from
+--       another one, each with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have
+--       been counted.
+-- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
+-- replica gets tasks only after its last page.
 -- uses: base queue queues settings wake
 run_when_full()
 local schema = call('HGET', META, 'schema')
@@ -23,7 +23,7 @@ local replica, lease, class, page, last = ARGV[3], tonumber(ARGV[4]), ARGV[5], A
 local record, group = P .. 'replica:' .. replica, P .. 'class:' .. class
 
 call('HSET', META, 'schema', ARGV[2])
--- The epoch distinguishes a replica's record from before the settings were lost from one of now.
+-- A replica's record has the epoch of its pool. Another epoch means that the settings were lost after the replica joined.
 call('HSETNX', META, 'epoch', clock[1] .. '.' .. clock[2])
 call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
 call('HSET', record, 'about', ARGV[8], 'class', class, 'lease', whole(lease), 'started_at', whole(NOW - ARGV[9]),

@@ -1,9 +1,9 @@
--- leave: takes a replica off the list.
+-- leave: removes a replica from the list.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica
 -- Returns 1.
--- Keeps: another replica is woken for what this one may have been woken for, and for the next due task.
+-- Keeps: other replicas are signalled for the ready queues and the next due task, which only this one may have known.
 -- uses: base members wake
 run_when_full()
 Members.remove_replica(ARGV[1])

@@ -1,17 +1,16 @@
-// Package lua holds the atomic transitions of a pool: one script per file, each
-// with a header that says what it does, its KEYS and ARGV, what it returns and
-// the invariant it keeps. Parts that scripts share are in lib/. Scripts and parts
-// name the parts they need in a "uses" line; a script is loaded with all of them,
-// each once, in front of it.
+// Package lua holds the atomic transitions of a pool, one script per file. The header
+// of a script says what it does, its KEYS and ARGV, what it returns and the invariant
+// that it keeps. Parts that scripts share are in lib/. Scripts and parts name the parts
+// that they need in a "uses" line. Source puts each of them once in front of the script.
 //
-// Nothing else writes a pool's state. All scripts take the prefix of the pool's
-// keys as KEYS[1] and its hash of settings as KEYS[2], build every other key from
-// those (a pool is in one slot of a cluster), and read the time from Redis.
+// Only the scripts write a pool's state. Each takes the prefix of the pool's keys as
+// KEYS[1] and its hash of settings as KEYS[2], and builds every other key from the
+// prefix, so that a pool is in one slot of a cluster. Scripts read the time from Redis.
 //
-// A part other than base is a table of functions: lib/queue.lua is Queue, of which
-// Queue.place is a function. Every closure that a script makes costs Redis time at
-// every call. A script that runs often therefore names the parts that each call needs
-// in a "hot" line; the others are loaded together when the first of them is used.
+// A part other than base is a table of functions: lib/queue.lua is Queue, with the
+// function Queue.insert. Redis creates every function of a script again at every call,
+// which takes time. A script that runs often therefore names the parts that every call
+// needs in a "hot" line. The others are created together when the first one is used.
 package lua
 
 import (
@@ -30,14 +29,15 @@ var (
 	hotLine  = regexp.MustCompile(`(?m)^-- hot: (.*)$`)
 	// comment matches a line that is a comment, or empty.
 	comment = regexp.MustCompile(`(?m)^ *(--.*)?\n`)
-	// field matches a field of a part's table, defines a line that defines one or more.
+	// field matches a field of a part's table. defines matches a line that defines one or
+	// more fields.
 	field   = regexp.MustCompile(`(^|[^\w.'])([A-Z][A-Za-z]+)\.([A-Za-z_]\w*)`)
 	defines = regexp.MustCompile(`(?m)^(function )?([A-Z]\w*\.\w+)(, [A-Z]\w*\.\w+)*( =|\()`)
 )
 
-// Source returns the complete text of the script in NAME.lua: the parts that it
-// uses, and that these use, then the script, without comments. It panics on a name
-// that does not exist: the set is fixed when the program is built.
+// Source returns the complete text of the script in NAME.lua without comments: the
+// parts that it uses, directly or through other parts, then the script. It panics if
+// there is no such script: the set is fixed when the program is built.
 func Source(name string) string {
 	body := read(name + ".lua")
 	hot, cold := parts(name), []string(nil)
@@ -70,8 +70,8 @@ func Source(name string) string {
 	return comment.ReplaceAllString(text, "") + used
 }
 
-// tables is the definition of the parts' tables, each with room for its fields: a table
-// that grows costs more.
+// tables returns the definitions of the parts' tables. Each has all its fields from the
+// start, because a table that grows takes more time.
 func tables(parts []string) string {
 	var b strings.Builder
 	for _, part := range parts {
@@ -84,7 +84,7 @@ func tables(parts []string) string {
 	return b.String()
 }
 
-// texts is the text of the parts, each a block with local names of its own.
+// texts returns the text of the parts. Each is a block, so its local names are its own.
 func texts(parts []string) string {
 	var b strings.Builder
 	for _, part := range parts {
@@ -93,7 +93,7 @@ func texts(parts []string) string {
 	return b.String()
 }
 
-// fields returns the names of the fields that a part's table gets.
+// fields returns the names of the fields that a part defines in its table.
 func fields(part string) (names []string) {
 	for _, line := range defines.FindAllString(comment.ReplaceAllString(read("lib/"+part+".lua"), ""), -1) {
 		for _, m := range field.FindAllStringSubmatch(line, -1) {
@@ -103,7 +103,7 @@ func fields(part string) (names []string) {
 	return names
 }
 
-// table is the name of a part's table: DoctorKeys of doctor/keys.
+// table returns the name of a part's table, such as DoctorKeys for doctor/keys.
 func table(part string) string {
 	var b strings.Builder
 	for _, word := range strings.Split(part, "/") {
@@ -112,8 +112,8 @@ func table(part string) string {
 	return b.String()
 }
 
-// parts returns the names of all parts that a script needs but base, each behind those
-// that it uses itself.
+// parts returns the names of all parts but base that a script needs. Each comes after
+// the parts that it uses itself.
 func parts(name string) []string {
 	var order, path []string
 	var add func(file string)
@@ -135,7 +135,7 @@ func parts(name string) []string {
 	return order
 }
 
-// uses returns the parts that a file names itself.
+// uses returns the parts in the "uses" line of a file.
 func uses(file string) []string {
 	m := usesLine.FindStringSubmatch(read(file))
 	if m == nil {

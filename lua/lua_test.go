@@ -32,7 +32,7 @@ func names(t *testing.T, pattern string) []string {
 	return paths
 }
 
-// header is the comment that a file begins with.
+// header returns the lines of the comment at the beginning of a file.
 func header(text string) []string {
 	lines := strings.Split(text, "\n")
 	end := slices.IndexFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "--") })
@@ -82,7 +82,7 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 	}
 }
 
-// A field that a part does not define is nil only when a script comes to read it.
+// Lua reads a field that no part defines as nil, and only when the line runs.
 func TestPartsAreUsedAsTheyAre(t *testing.T) {
 	defined := map[string][]string{} // fields by table
 	paths := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
@@ -99,7 +99,7 @@ func TestPartsAreUsedAsTheyAre(t *testing.T) {
 			part, name := m[2], m[3]
 			switch {
 			case !slices.Contains(defined[part], name):
-				t.Errorf("%s.lua reads %s.%s, which nothing defines", path, part, name)
+				t.Errorf("%s.lua reads %s.%s, which no part defines", path, part, name)
 			case part != own && !slices.Contains(named, part):
 				t.Errorf("%s.lua does not name %s among the parts that it uses", path, part)
 			}
@@ -107,11 +107,11 @@ func TestPartsAreUsedAsTheyAre(t *testing.T) {
 	}
 }
 
-// provided are the globals that Redis gives a script.
+// provided are the globals that Redis provides.
 var provided = []string{"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type", "pairs",
 	"ipairs", "next", "select", "unpack", "pcall", "error", "setmetatable"}
 
-// A part that is missing, or comes after what needs it, leaves a name free: Lua reads a global then, which is nil.
+// A missing part, or one that comes after a part that uses it, leaves a name free: Lua reads a global, which is nil.
 func TestNoScriptHasAFreeName(t *testing.T) {
 	for _, name := range names(t, "*.lua") {
 		chunk, err := parse.Parse(strings.NewReader(Source(name)), name)
@@ -130,7 +130,7 @@ func TestNoScriptHasAFreeName(t *testing.T) {
 	}
 }
 
-// globals lists the names outside provided that a function or a function in it reads or writes as globals.
+// globals returns the names that a function, or a function inside it, uses as globals, without those in provided.
 func globals(proto *glua.FunctionProto) []string {
 	var free []string
 	for _, inst := range proto.Code {
@@ -168,8 +168,8 @@ func TestFilesStayShort(t *testing.T) {
 	}
 }
 
-// A cluster refuses a script that reaches for keys it did not name, unless all
-// share the hash tag of those it named; every key is made from the prefix.
+// A cluster refuses a script that uses a key of another slot than those it names. Every
+// key that is made from the prefix has its hash tag, and so its slot.
 func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
 	literal := regexp.MustCompile(`call\('[A-Z]+', *'`)
 	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {

@@ -1,9 +1,9 @@
--- peek: reads the next entries of the inbox, leaving them there.
+-- peek: reads the next entries of the inbox and leaves them there.
 --
 -- KEYS  prefix, meta
 -- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream
--- Returns {number of entries from inbox:open, entries…}; those come first.
--- Keeps: an entry over the size limit goes to inbox:rejected, with its beginning, and never holds up the others.
+-- Returns {number of entries from inbox:open, entries…}. The entries from inbox:open come first.
+-- Keeps: an entry over the size limit never delays the others: its beginning goes to inbox:rejected.
 -- uses: base reject totals
 local entries, bytes, reply = 0, 0, { 0 }
 local full = false
@@ -13,7 +13,7 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
     local entry = call('LINDEX', list, at)
     if not entry then break end
     if #entry > tonumber(ARGV[3]) then
-      -- Only the first of a list can be taken out without moving the others that are shown.
+      -- Only the first entry of a list can be removed: the indexes of the others must not change.
       if at > 0 then
         full = true
       else

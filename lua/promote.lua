@@ -1,20 +1,20 @@
--- promote: moves due tasks from the schedule into their queues, and ends the ones that waited too long.
+-- promote: moves due tasks from the schedule into their queues, and ends tasks that are too late to start.
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks of either kind
--- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks moved
---       into their queues, number of tasks ended because they were too late}.
--- Keeps: nothing is promoted early; a task that never started by its time is expired.
+-- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks promoted,
+--       number of tasks ended because they were too late}.
+-- Keeps: no task is promoted before it is due. A task that has not started by its latest start is expired.
 -- uses: base event finish promote queue removal task totals trim wake
 run_when_full()
 local most = tonumber(ARGV[1])
-local due, moved = Promote.due(most)
+local due, promoted = Promote.due(most)
 Event.write()
 local late, index = 0, P .. 'expiring'
 
--- look ends a task if it is too late, and otherwise notes when to look again. What started in time is bounded by its
--- deadline alone; a running attempt is bounded by it anyway.
-local function look(id)
+-- end_if_late ends a task that is too late, or schedules its next check. For a task that has started only the deadline
+-- counts. A running attempt is not ended here: its deadline bounds it already.
+local function end_if_late(id)
   local m = Task.load(id)
   if not m then return Totals.count('orphans') end
   local deadline = tonumber(m.deadline_at or nil)
@@ -30,10 +30,10 @@ end
 
 local ids = call('ZRANGEBYSCORE', index, '-inf', NOW_TEXT, 'LIMIT', 0, most)
 if #ids > 0 then call('ZREM', index, unpack(ids)) end
-for _, id in ipairs(ids) do look(id) end
+for _, id in ipairs(ids) do end_if_late(id) end
 Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
 local head = call('ZRANGE', index, 0, 0)[1]
-return { due, head and math.max(call('ZSCORE', index, head) - NOW, 1) or 0, moved, late }
+return { due, head and math.max(call('ZSCORE', index, head) - NOW, 1) or 0, promoted, late }

@@ -1,11 +1,11 @@
--- purge: removes what has been kept long enough: ended tasks, events, replicas that stopped renewing.
+-- purge: removes ended tasks and events that have been kept long enough, and replicas that stopped renewing.
 --
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
--- Returns {ms until there is more to remove or 0, number of inbox entries, number of entries of ended tasks removed,
---       number of changes trimmed off the event stream, number of replicas taken off the list}.
--- Keeps: everything of a task goes together; other replicas are woken in the place of a dead one.
--- uses: base members oldest record removal trim wake
+-- Returns {ms until there is more to remove or 0, number of inbox entries, number of ended tasks removed, number of events
+--       trimmed off the event stream, number of replicas removed from the list}.
+-- Keeps: all keys of a task are removed together. Other replicas are woken in place of a dead one.
+-- uses: base members record removal stream trim wake
 run_when_full()
 local first, removed, most = math.huge, 0, ARGV[1]
 for state in pairs(Record.LETTERS) do
@@ -19,7 +19,7 @@ for state in pairs(Record.LETTERS) do
 end
 Removal.write()
 local gone = tonumber(call('HGET', META, 'events:gone') or nil) or 0
-if Oldest.by_age() then first = 1 end
+if Stream.trim_old() then first = 1 end
 Trim.account()
 local silent = call('ZRANGEBYSCORE', P .. 'replicas', '-inf', NOW_TEXT, 'LIMIT', 0, 100)
 for _, replica in ipairs(silent) do Members.remove_replica(replica) end

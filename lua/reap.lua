@@ -1,23 +1,23 @@
--- reap: takes back the claims whose leases have ended, each whole.
+-- reap: takes back all attempts of the claims whose leases have ended.
 --
 -- KEYS  prefix, meta
 -- ARGV  random seed, most attempts (one claim is always taken back)
 -- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
 --       task}.
--- Keeps: a lost lease uses no attempt of the error budget; a task that lost more than max lost leases has failed.
--- uses: base again claims exit queue removal rewind run task totals trim wake
+-- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
+-- uses: base claims clock exit queue removal retries run task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
-Rewind.check()
+Clock.check()
 
-local claims, lost, orphans, looked, most = 0, 0, 0, 0, tonumber(ARGV[2])
+local claims, lost, orphans, total, most = 0, 0, 0, 0, tonumber(ARGV[2])
 
 local function take_claim_back(fence, c)
   local ids, texts = Claims.open_ids(fence, c)
   for i, id in ipairs(ids) do
     local m = Task.load(id, Run.parse(texts[i]))
     if m and m.state == 'running' then
-      Again.take_back(m, c.cut)
+      Retries.take_back(m, c.cut)
       lost = lost + 1
     else
       Exit.add(c.queue, id)
@@ -31,8 +31,8 @@ end
 for _, fence in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW_TEXT, 'LIMIT', 0, 100)) do
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
-  looked = looked + (c and c.n or 0)
-  if c and looked > most and looked > c.n then break end
+  total = total + (c and c.n or 0)
+  if c and total > most and total > c.n then break end -- never before the first claim
   if c then take_claim_back(fence, c) end
   call('HDEL', P .. 'claims', fence)
   call('ZREM', P .. 'leases', fence)
@@ -44,6 +44,6 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-Wake.sooner()
+Wake.for_next_due()
 local head = call('ZRANGE', P .. 'leases', 0, 0)[1]
 return { head and math.max(call('ZSCORE', P .. 'leases', head) - NOW, 1) or 0, claims, lost, orphans }

@@ -1,9 +1,9 @@
--- regroup: moves the heads of groups that a changed default limit lets go to their queues, a bounded number per call.
+-- regroup: unblocks the next tasks of groups that have room after a change of the default limit, a page per call.
 --
 -- KEYS  prefix, meta
--- ARGV  queue, group after which to go on ('' for the first), most groups
--- Returns the last group looked at, '' at the end.
--- Keeps: a group with room and waiting tasks has its head in the queue.
+-- ARGV  queue, last group of the page before ('' for the start), most groups
+-- Returns the last group of this page, '' at the end.
+-- Keeps: a group that has room and waiting tasks has its first task in the queue.
 -- uses: base queue wake
 run_when_full()
 local queue, after = ARGV[1], ARGV[2]

@@ -1,4 +1,4 @@
--- renew: extends the leases of the claims that a replica holds, carries what its attempts say, and is its heartbeat.
+-- renew: extends the leases of a replica's claims, writes updates of its attempts, and is its heartbeat.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it
@@ -6,9 +6,9 @@
 --       number of updates, per updates: fence, id, progress, 1 if there is progress, 1 if it got slow
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
--- Keeps: a lease never ends later than the bound of its attempts plus the grace. Attempts that the pool
--- holds and the replica does not (a failover forgot their reports) are taken back.
--- uses: base again claims event exit queue record removal run task totals trim wake
+-- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
+-- the replica (a failover lost its report) is taken back.
+-- uses: base claims event exit queue record removal retries run task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -30,7 +30,7 @@ local function keep_named(c, ids, texts, first, last)
       kept = kept + 1
     else
       local m = Task.load(id, Run.parse(texts[i]))
-      if m and m.state == 'running' then Again.take_back(m, '0') else Exit.add(c.queue, id) end
+      if m and m.state == 'running' then Retries.take_back(m, '0') else Exit.add(c.queue, id) end
     end
   end
   return kept
@@ -68,17 +68,17 @@ for i = 1, tonumber(ARGV[7]) do
   at = last + 1
 end
 
-Exit.write() -- what was taken back has nothing more to say
+Exit.write() -- before the updates: attempts that were taken back get none
 
--- note writes what one attempt says.
-local function note(fence, id, progress, slow)
+-- update writes the progress of one attempt, and an event the first time that it is slow.
+local function update(fence, id, progress, slow)
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
   local m = run and run.fence == fence and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   if progress then Task.keep(id, m, 'progress', progress) end
-  if not slow or call('HGET', Record.more(id), 'slow') == fence then return end
+  if not slow or call('HGET', Record.extras_key(id), 'slow') == fence then return end
   Task.keep(id, m, 'slow', fence)
   run.v = run.v + 1
   call('HSET', P .. 'run:' .. m.queue, id,
@@ -86,7 +86,7 @@ local function note(fence, id, progress, slow)
   Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
 end
 for i = at + 1, at + 5 * ARGV[at], 5 do
-  note(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
+  update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
 end
 
 Queue.write()
@@ -94,6 +94,6 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-Wake.sooner()
+Wake.for_next_due()
 return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
   known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }

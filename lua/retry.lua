@@ -1,16 +1,16 @@
--- retry: puts ended tasks back into their queues as a new generation, behind all that wait.
+-- retry: puts ended tasks back into their queues as a new generation, behind the waiting tasks of the same priority.
 --
 -- KEYS  prefix, meta
 -- ARGV  id of the call, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
--- Keeps: counters start at 0, TTL and deadline no longer hold; a unique key has one live holder. A repeated call
--- puts a task back once, even if it has ended again in between.
+-- Keeps: the counters start at 0. TTL and deadline no longer apply. At most one live task holds a unique key. A repeated
+-- call puts a task back once, even if the task has ended again meanwhile.
 -- uses: base admit event queue record task totals trim wake words
 run_when_full()
 local reply = {}
 
--- without_times drops what no longer holds from the header of a record.
-local function without_times(m)
+-- remove_times removes the words about times from the header of a record.
+local function remove_times(m)
   if not (m.late_at or m.due_at) then return end
   local record = call('GET', Record.key(m.id))
   local stop = string.find(record, '\n', Words.KIND_AT, true)
@@ -19,12 +19,13 @@ local function without_times(m)
 end
 
 local function put_back_ended(m)
-  without_times(m)
+  remove_times(m)
   local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
-  local more = Record.more(m.id)
-  call('HDEL', more, 'failures', 'lost', 'code', 'error', 'result', 'progress', 'stop', 'slow', 'ended_at', 'reply', 'form')
-  call('HSET', more, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT, 'retry', ARGV[1],
+  local extras = Record.extras_key(m.id)
+  call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'ended_at',
+    'reply')
+  call('HSET', extras, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT, 'retry', ARGV[1],
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')
   call('SETRANGE', Record.key(m.id), 17, score)
@@ -38,7 +39,7 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   local m = Task.load(id)
   local state, done = m and m.state or '', 0
-  if m and Record.soft('HGET', Record.more(id), 'retry') == ARGV[1] then
+  if m and Record.soft('HGET', Record.extras_key(id), 'retry') == ARGV[1] then
     done = 1
   elseif Record.TERMINAL[state] then
     local unique = m.unique and P .. 'unique:' .. m.unique

@@ -1,9 +1,9 @@
--- rights: looks whether the user may run every command that the scripts use, before one of them stops half-way, and for a
--- replica those that are sent beside the scripts.
+-- rights: checks that the user may run every command that the scripts use, because a script that is refused one stops
+-- half-way. For a replica it also checks the commands that are sent outside of scripts.
 --
 -- KEYS  prefix, meta
 -- ARGV  whether a replica asks: 1 or 0
--- Returns the commands that are refused; none on servers that cannot tell.
+-- Returns the commands that are refused; none on a server without redis.acl_check_cmd.
 -- Keeps: nothing is written.
 -- uses: base
 local refused = {}

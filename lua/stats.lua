@@ -1,4 +1,4 @@
--- stats: the pool at one instant, and a page of its queues.
+-- stats: reads the state of the pool and of a page of its queues at one instant.
 --
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), about how many queues

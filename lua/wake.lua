@@ -1,4 +1,4 @@
--- wake: makes queues ready that have claimable tasks, and wakes idle replicas for them.
+-- wake: marks queues that have claimable tasks as ready, and signals idle replicas for them.
 --
 -- KEYS  prefix, meta
 -- ARGV  queues

@@ -66,7 +66,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"purge":   {0, maintain},
 		"check":   {0, maintain},
 		"leave":   {0, func(s *site) error { return s.store.Leave(ctx, "r") }},
-		"signal":    {0, func(s *site) error { return s.store.Wake(ctx, "r") }},
+		"signal":  {0, func(s *site) error { return s.store.Wake(ctx, "r") }},
 		"drain":   {0, func(s *site) error { _, err := s.store.Drain(ctx, "other"); return err }},
 		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx); return err }},
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},

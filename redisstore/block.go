@@ -11,19 +11,19 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// blocker is a client for one blocking call at a time. It is made like the
-// store's own but has its own connection, so that blocked calls do not use up the
-// connections of the store's client, and it can be cut: the library cannot interrupt a
-// call that waits for its reply.
+// blocker is a client for one blocking call at a time. It has the options of the
+// store's client and one connection of its own, so that blocked calls do not use up the
+// connections of the store's client. interrupt closes that connection, because the
+// library cannot interrupt a call that waits for its reply.
 type blocker struct {
 	redis.UniversalClient
 
 	mu    sync.Mutex
-	conns map[*conn]struct{} // those that are open
+	conns map[*conn]struct{} // open connections
 	cut   bool
 }
 
-// conn is a connection of a blocker, and leaves its list when it is closed.
+// conn is a connection of a blocker. Close removes it from the blocker's list.
 type conn struct {
 	net.Conn
 	of *blocker
@@ -36,15 +36,15 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// socket is a conn that the library can check before it uses it again: one that
-// the server has closed meanwhile is replaced, and no call fails.
+// socket is a conn that the library can check before it uses it again. It replaces a
+// connection that the server has closed, so that no call fails.
 type socket struct {
 	*conn
 	syscall.Conn
 }
 
-// block makes a call that blocks for up to wait, in all, and ends it when ctx
-// ends.
+// block makes a call that blocks for at most wait, repetitions included. It ends the
+// call when ctx ends.
 func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error) error {
 	if err := s.ready(ctx, reads); err != nil {
 		return err
@@ -72,8 +72,8 @@ func (s *Store) block(ctx context.Context, wait time.Duration, call func(ctx con
 	return err
 }
 
-// takeBlocker returns an idle blocker or a new one; nil if the store's client
-// is of a kind that cannot be made again.
+// takeBlocker returns an idle blocker or a new one. It returns nil if the store's
+// client is of a type that has no options to copy.
 func (s *Store) takeBlocker() *blocker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,14 +86,14 @@ func (s *Store) takeBlocker() *blocker {
 	switch c := s.rdb.(type) {
 	case *redis.Client:
 		o := *c.Options()
-		b.alone(&o)
-		o.MaxRetries = -1 // callers of blocking calls have loops of their own
+		b.dedicate(&o)
+		o.MaxRetries = -1 // the callers of blocking calls repeat them
 		b.UniversalClient = redis.NewClient(&o)
 	case *redis.ClusterClient:
 		o := *c.Options()
 		o.NewClient = func(node *redis.Options) *redis.Client {
 			n := *node
-			b.alone(&n)
+			b.dedicate(&n)
 			return redis.NewClient(&n)
 		}
 		b.UniversalClient = redis.NewClusterClient(&o)
@@ -103,10 +103,10 @@ func (s *Store) takeBlocker() *blocker {
 	return b
 }
 
-// alone gives the options one connection, which b can cut.
-func (b *blocker) alone(o *redis.Options) {
+// dedicate changes the options to one connection, which b can close.
+func (b *blocker) dedicate(o *redis.Options) {
 	o.PoolSize, o.MinIdleConns, o.MaxActiveConns = 1, 0, 0
-	// These belong to the client they were made for, which may still change them.
+	// These belong to the store's client, which may still change them.
 	o.PushNotificationProcessor = nil
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	dial := o.Dialer
@@ -121,18 +121,17 @@ func (b *blocker) alone(o *redis.Options) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.cut {
-			// The call fails on a closed connection; an error here would make the
-			// library dial again, and log that.
+			// The call fails on the closed connection. An error here would make the
+			// library dial again and log that.
 			dialled.Close()
 			return dialled, nil
 		}
-		return b.hold(dialled), nil
+		return b.track(dialled), nil
 	}
 }
 
-// hold is a connection that b can cut as long as it is open. The caller holds the
-// mutex.
-func (b *blocker) hold(dialled net.Conn) net.Conn {
+// track adds a connection to b's list until it is closed. The caller holds the mutex.
+func (b *blocker) track(dialled net.Conn) net.Conn {
 	c := &conn{Conn: dialled, of: b}
 	if b.conns == nil {
 		b.conns = map[*conn]struct{}{}
@@ -144,18 +143,18 @@ func (b *blocker) hold(dialled net.Conn) net.Conn {
 	return c
 }
 
-// interrupt cuts the connections, which ends the call on them.
+// interrupt closes the connections, which ends the call on them.
 func (b *blocker) interrupt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cut = true
 	for c := range b.conns {
-		c.Conn.Close() // of what it wraps: its own takes the mutex
+		c.Conn.Close() // not c.Close, which takes the mutex
 	}
 }
 
-// Close ends the connections that the store made for blocking calls. The client
-// it was given stays open.
+// Close closes the connections that the store made for blocking calls. The client that
+// was passed to New stays open.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	idle := s.idle

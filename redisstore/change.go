@@ -6,8 +6,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Stop ends tasks that are not running at once and asks for the end of running
-// ones, whose replicas cancel their handlers.
+// Stop ends tasks that do not run at once, and asks the replicas of running tasks to
+// cancel their handlers. The default of why is "stopped by request".
 func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
 	if why == "" {
 		why = "stopped by request"
@@ -16,26 +16,27 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Cha
 	return changes, s.fail(ctx, "stop", err)
 }
 
-// Retry puts ended tasks back into their queues, behind all that wait.
+// Retry puts ended tasks back into their queues, behind the waiting tasks of the same
+// priority.
 func (s *Store) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.change(ctx, retryScript, []any{newIDs(1)[0]}, ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 
-// Delete removes ended tasks and everything of them.
+// Delete removes ended tasks with all their keys.
 func (s *Store) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.change(ctx, deleteScript, nil, ids)
 	return changes, s.fail(ctx, "delete", err)
 }
 
-// change calls a script with args and ids, page by page. With an error the changes are
-// those of the pages before.
+// change calls a script with args and ids, page by page. With an error it returns the
+// changes of the pages before.
 func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]task.Change, error) {
 	changes := make([]task.Change, 0, len(ids))
 	for len(ids) > 0 {
 		var page []string
-		page, ids = cut(ids, changePage)
-		reply, err := s.run(ctx, sc, append(args, anys(page)...)...)
+		page, ids = splitAt(ids, changePage)
+		reply, err := s.run(ctx, sc, append(args, stringArgs(page)...)...)
 		if err != nil {
 			return changes, err
 		}

@@ -7,16 +7,16 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Check reports everything that keeps Redis from serving a pool well: a server
-// that cannot be reached, that is too old, read-only, or may evict keys, and
-// rights that are missing.
+// Check returns an error for everything that keeps Redis from serving a pool well: a
+// server that cannot be reached, is too old, is read-only or may evict keys, missing
+// rights, and a pool of another schema version.
 func (s *Store) Check(ctx context.Context) error {
 	if err := s.checkName(); err != nil {
 		return err
 	}
-	home, err := s.home(ctx)
+	primary, err := s.primary(ctx)
 	if err == nil {
-		err = home.Ping(ctx).Err()
+		err = primary.Ping(ctx).Err()
 	}
 	if err != nil {
 		return s.fail(ctx, "check", err)
@@ -25,7 +25,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.ready(ctx, serves); err != nil {
 		errs = append(errs, err)
 	}
-	info, err := home.Info(ctx).Result()
+	info, err := primary.Info(ctx).Result()
 	if err != nil {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
@@ -41,8 +41,8 @@ func (s *Store) Check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// inspectSchema reports whether the pool's keys are of the schema that this program
-// knows.
+// inspectSchema reports whether the pool has the schema version of this program, or none
+// yet.
 func (s *Store) inspectSchema(ctx context.Context, add adder) (known bool, err error) {
 	v, err := s.readSchema(ctx)
 	switch {
@@ -50,9 +50,9 @@ func (s *Store) inspectSchema(ctx context.Context, add adder) (known bool, err e
 	case err != nil:
 		return false, err
 	case v == "":
-		add(task.SeverityNote, "schema", "the pool has no version yet: no task was enqueued and no replica has joined", "")
+		add(task.SeverityNote, "schema", "the pool has no schema version yet: no task was enqueued and no replica has joined", "")
 	case v != schema:
-		add(task.SeverityError, "schema", s.foreign(v).Error(), "no entry was inspected")
+		add(task.SeverityError, "schema", s.schemaError(v).Error(), "no entry was checked; use a program of the pool's version")
 		return false, nil
 	default:
 		add(task.SeverityOK, "schema", "version "+v, "")

@@ -8,8 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// claimed takes a batch of tasks: head, ids, lengths and blob. The tasks keep no part of
-// the blob, which may be large, but copies of what they need of it.
+// claimed takes a batch of tasks: head, ids, lengths and blob. The tasks copy what they
+// need of the blob, which may be large, so that they do not keep it in memory.
 func (r *replyReader) claimed(replica string) task.Claimed {
 	head, ids, lengths, blob := words{rest: r.string()}, words{rest: r.string()}, words{rest: r.string()}, r.string()
 	c := task.Claimed{Fence: head.int(), Queue: head.next(), Started: time.UnixMilli(head.int()), Left: task.Forever}
@@ -17,8 +17,8 @@ func (r *replyReader) claimed(replica string) task.Claimed {
 		c.Left = time.Duration(left) * time.Millisecond
 	}
 	n := 1 + strings.Count(ids.rest, " ")
-	counted := head.rest != "0" // the head has the number of extras of each task
-	each := int64(-1)           // the length of all parts, if they have one
+	hasExtras := head.rest != "0" // the head has the number of strings of extras of each task
+	each := int64(-1)             // the length of every part, -1 if they differ
 	if !strings.Contains(lengths.rest, " ") {
 		each = lengths.int()
 		lengths.bad = lengths.bad || each < 1
@@ -46,7 +46,7 @@ func (r *replyReader) claimed(replica string) task.Claimed {
 		f := fieldReader{what: "task", id: t.ID}
 		setRecord(t, part(), c.Queue, kind, &f)
 		kind = t.Kind
-		if counted {
+		if hasExtras {
 			for left := head.int(); left > 0 && !lengths.bad; left -= 2 {
 				name := part()
 				setField(t, name, strings.Clone(part()), &f)
@@ -58,14 +58,13 @@ func (r *replyReader) claimed(replica string) task.Claimed {
 		t.Broken = f.broken
 	}
 	if head.bad || ids.bad || lengths.bad || lengths.rest != "" || blob != "" {
-		r.fail("a claim", "a text that does not fit together")
+		r.fail("a claim", "texts whose lengths do not match")
 	}
 	return c
 }
 
-// setRecord sets what the record of a claimed task says. Of a record without words it
-// keeps a copy of the payload only, and the strings of the queue and of the last kind if
-// they are the same.
+// setRecord sets the fields of a claimed task from its record. It copies only the payload
+// if the record has no words and its queue and kind are the given ones.
 func setRecord(t *task.Task, record, queue, kind string, f *fieldReader) {
 	line, payload, _ := strings.Cut(record, "\n")
 	h, err := parseHeader(line)
@@ -89,8 +88,8 @@ func share(s, known string) string {
 	return strings.Clone(s)
 }
 
-// words takes the words of a text one by one. Where none is left, or it is no number as
-// it should be, bad is set.
+// words takes the words of a text one by one. It sets bad if none is left, or if a word
+// is not a number where one is expected.
 type words struct {
 	rest string
 	bad  bool

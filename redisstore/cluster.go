@@ -11,21 +11,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A cluster that moves the pool's slot, or elects its master, refuses calls
-// without executing them, or cannot be connected to. They are made again every
-// unstablePause. After unstableTime, or at the end of their context, the caller gets the
-// refusal.
+// A cluster that moves the pool's slot or elects a master refuses calls without
+// executing them, or cannot be reached. A call is repeated every unstablePause. After
+// unstableTime, or when its context ends, the caller gets the error.
 const (
 	unstableTime  = 5 * time.Second
 	unstablePause = 50 * time.Millisecond
 )
 
-// transient are the refusals that pass by themselves.
+// transient are the prefixes of errors that end without an operator's action.
 var transient = []string{
-	"TRYAGAIN",    // the slot is being moved: see the prefix key in lua/lib/base.lua
-	"ASK ",        // the same, after the meta hash has gone
-	"MOVED ",      // to a node that the client's map of the cluster does not show yet
-	"CLUSTERDOWN", // its master is gone and has no successor yet
+	"TRYAGAIN",    // the slot is being moved: see KEYS[1] in lua/lib/base.lua
+	"ASK ",        // the same, after the meta hash was moved
+	"MOVED ",      // the slot was moved to a node that the client does not know yet
+	"CLUSTERDOWN", // a master failed and has no successor yet
 }
 
 func isTransient(err error) bool {
@@ -33,30 +32,30 @@ func isTransient(err error) bool {
 	return errors.As(err, &dial) && dial.Op == "dial" || slices.ContainsFunc(transient, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }
 
-// isAstray reports whether the server is one node of a cluster and the client one
-// for a single server: a client for clusters follows such a refusal.
-func (s *Store) isAstray(err error) bool {
+// isSingleNode reports whether the error shows that the server is a node of a cluster,
+// but the client is for a single server. A client for clusters follows a MOVED.
+func (s *Store) isSingleNode(err error) bool {
 	_, cluster := s.rdb.(*redis.ClusterClient)
 	return !cluster && redis.HasErrorPrefix(err, "MOVED ")
 }
 
-// home is the server that has the pool's keys.
-func (s *Store) home(ctx context.Context) (redis.UniversalClient, error) {
+// primary returns a client for the server that has the pool's keys.
+func (s *Store) primary(ctx context.Context) (redis.UniversalClient, error) {
 	if c, ok := s.rdb.(*redis.ClusterClient); ok {
 		return c.MasterForKey(ctx, s.prefix)
 	}
 	return s.rdb, nil
 }
 
-// retryUnstable makes a call that may be repeated, and makes it again while a cluster
-// refuses it for the time being. It returns the last refusal rather than the end
-// of the context, which says less.
+// retryUnstable makes a call, and repeats it while it fails with a transient error of a
+// cluster. If ctx ends meanwhile, it returns the last of these errors rather than that
+// of ctx, which says less.
 func (s *Store) retryUnstable(ctx context.Context, rdb redis.Cmdable, call func() error) error {
 	cluster, ok := rdb.(*redis.ClusterClient)
 	if !ok {
 		return call()
 	}
-	late := time.Now().Add(unstableTime)
+	deadline := time.Now().Add(unstableTime)
 	var refused error
 	for {
 		err := call()
@@ -72,24 +71,23 @@ func (s *Store) retryUnstable(ctx context.Context, rdb redis.Cmdable, call func(
 		default:
 			return err
 		}
-		if time.Now().After(late) || !pause(ctx, unstablePause) {
+		if time.Now().After(deadline) || !pause(ctx, unstablePause) {
 			return refused
 		}
 	}
 }
 
-// reload makes the client read in the background which node holds what, if the error
-// indicates that it may not know. On its own it learns of a takeover only from a
-// redirection, which the old master, being dead, does not send, or within a minute.
+// reload makes the client read the slots of the nodes in the background, if the error
+// indicates that it may not know them. Without that the client reads them when a node
+// redirects it, which a failed master does not, or within a minute.
 func reload(ctx context.Context, cluster *redis.ClusterClient, err error) {
 	if isOutdated(ctx, err) {
 		cluster.ReloadState(ctx)
 	}
 }
 
-// isOutdated reports whether a call ended as it does if the client's map of the
-// cluster is old: refused for the time being, or without an answer though it had
-// time for one.
+// isOutdated reports whether the error indicates that the client's map of the cluster is
+// outdated: a transient error, or no reply although ctx had not ended.
 func isOutdated(ctx context.Context, err error) bool {
 	var network net.Error
 	silent := errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout)

@@ -11,8 +11,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Configure changes live settings in one step. They hold until they are changed again
-// or a replica joins with another configuration than the last one did.
+// Configure changes live settings in one step. A setting holds until it is changed again,
+// or until a replica joins with a new configured value for it. One call may change at most
+// 250 fields.
 func (s *Store) Configure(ctx context.Context, settings ...task.Setting) error {
 	var c changes
 	for _, set := range settings {
@@ -21,7 +22,7 @@ func (s *Store) Configure(ctx context.Context, settings ...task.Setting) error {
 		}
 	}
 	if n := len(c.fields) / 2; n > maxSettings {
-		return fmt.Errorf("configure: %d settings in one step; the limit is %d", n, maxSettings)
+		return fmt.Errorf("configure: %d settings in one step are too many: make several calls of at most %d", n, maxSettings)
 	}
 	if err := s.ready(ctx, writes); err != nil {
 		return err
@@ -45,10 +46,10 @@ func (s *Store) configure(ctx context.Context, c *changes) error {
 	return nil
 }
 
-// changes are the arguments of the configure script, and what has to follow it.
+// changes are the arguments of the configure script and the steps that follow it.
 type changes struct {
 	fields []any // of the meta hash, each with its value, "" for none
-	groups []any // whose own limits change
+	groups []any // groups whose own limits change
 
 	wakeAll bool // any queue may have claimable tasks
 	regroup bool // any group may have room
@@ -96,16 +97,17 @@ func (c *changes) flag(field string, on *bool) {
 	}
 }
 
-// unlimited is the limit that a pool has while its running tasks are counted: see
+// unlimited is the limit of a pool while its running tasks are counted: see
 // lua/lib/settings.lua.
 const unlimited = "1000000000"
 
 // runCounted makes a call that may set the limit of the pool. The script refuses to set
-// it before all that runs has been counted; from then on the steps keep the count.
+// it before all running tasks have been counted; then runCounted counts them and repeats
+// the call. From then on the scripts keep the count.
 func (s *Store) runCounted(ctx context.Context, sc *script, args ...any) (any, error) {
 	for removed := ""; ; {
 		reply, err := s.run(ctx, sc, append([]any{removed}, args...)...)
-		if !uncounted(err) {
+		if !isUncounted(err) {
 			return reply, err
 		}
 		if removed, err = s.countPool(ctx); err != nil {
@@ -114,10 +116,10 @@ func (s *Store) runCounted(ctx context.Context, sc *script, args ...any) (any, e
 	}
 }
 
-func uncounted(err error) bool { return redis.HasErrorPrefix(err, "UNCOUNTED") }
+func isUncounted(err error) bool { return redis.HasErrorPrefix(err, "UNCOUNTED") }
 
-// countPool counts what runs in the pool, unless it has a limit. It returns what
-// limit:removed was before; "" if the limit was removed meanwhile.
+// countPool counts the running tasks of the pool, unless it has a limit. It returns the
+// value of limit:removed before the count, "" if the limit was removed meanwhile.
 func (s *Store) countPool(ctx context.Context) (removed string, err error) {
 	var meta []any
 	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
@@ -136,7 +138,7 @@ func (s *Store) countPool(ctx context.Context) (removed string, err error) {
 	}
 	for cursor := firstPage; ; {
 		reply, err := s.run(ctx, countScript, cursor, countPage, removed)
-		if uncounted(err) {
+		if isUncounted(err) {
 			return "", nil
 		}
 		if err != nil {
@@ -149,8 +151,8 @@ func (s *Store) countPool(ctx context.Context) (removed string, err error) {
 	}
 }
 
-// regroup moves the heads of groups that a changed default limit lets go to their queues,
-// a page of groups at a time.
+// regroup unblocks the next tasks of groups that have room after a change of the default
+// limit, a page of groups at a time.
 func (s *Store) regroup(ctx context.Context) error {
 	queues, err := s.queues(ctx)
 	if err != nil {
@@ -178,16 +180,18 @@ func (s *Store) regroup(ctx context.Context) error {
 	return nil
 }
 
-// reasons are the answers of the forget script.
-var reasons = map[string]error{
+// forgetErrors are the errors for the replies of the forget script.
+var forgetErrors = map[string]error{
 	"":        nil,
 	"none":    task.ErrNoQueue,
-	"inbox":   fmt.Errorf("%w: the inbox has entries, which may be for it", task.ErrQueueInUse),
+	"inbox":   fmt.Errorf("%w: the inbox has entries, which may be for it: wait until a replica has admitted them", task.ErrQueueInUse),
 	"tasks":   fmt.Errorf("%w: tasks wait or run in it", task.ErrQueueInUse),
 	"replica": fmt.Errorf("%w: a replica serves it", task.ErrQueueInUse),
 }
 
-// ForgetQueue takes a queue that nothing uses off the list, with its settings.
+// ForgetQueue removes an unused queue from the list, with its settings. It returns
+// ErrNoQueue if there is no such queue, and ErrQueueInUse if tasks, the inbox or a replica
+// use it.
 func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 	if err := s.ready(ctx, writes); err != nil {
 		return err
@@ -204,10 +208,10 @@ func (s *Store) ForgetQueue(ctx context.Context, queue string) error {
 		return s.fail(ctx, "forget queue", err)
 	}
 	r := readSingle("forget queue", reply)
-	why := r.string()
-	reason, known := reasons[why]
+	answer := r.string()
+	refused, known := forgetErrors[answer]
 	if r.err == nil && !known {
-		return fmt.Errorf("forget queue: the reply is %q, which is no known answer", clipName(why))
+		return fmt.Errorf("forget queue: unknown reply %q", clipName(answer))
 	}
-	return cmp.Or(r.err, reason)
+	return cmp.Or(r.err, refused)
 }

@@ -13,10 +13,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// ReadSubscription reads events for one consumer of a subscription, which is a
-// consumer group of the stream: those that any consumer, this one too, has held for
-// longer than idle, or else new ones. It reads whole entries, which may exceed the limit
-// by up to 49 events. trimmed says that events were trimmed before any consumer read them.
+// ReadSubscription reads events for one consumer of a subscription, which is a consumer
+// group of the stream. It returns events that any consumer, including this one, has held
+// for longer than idle. If there are none, it returns new ones, and waits up to wait for
+// the first. It reads whole entries, so the events may exceed the limit by up to 49. The
+// bool result is true if events were trimmed before any consumer read them.
 func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]task.Event, bool, error) {
 	c := reading{name: name, consumer: consumer, count: s.entriesFor(limit), idle: idle}
 	err := s.takeOver(ctx, &c)
@@ -43,20 +44,21 @@ func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, lim
 	return events, trimmed, nil
 }
 
-// reading is one call for events of a subscription, and what it found.
+// reading is the state of one call of ReadSubscription.
 type reading struct {
 	name, consumer string
 	count          int64 // entries to read
 	idle           time.Duration
 
 	entries  []redis.XMessage
-	lost     bool   // entries that a consumer held are gone
+	lost     bool   // entries that a consumer held were trimmed
 	position string // how far the consumer group had read before
-	trimmed  string // up to where entries are gone, "" for none
+	trimmed  string // up to which position entries were trimmed, "" for none
 }
 
-// takeOver claims entries that a consumer has held for too long. It goes on where the
-// last call ended: many that are not due must not hide those behind them.
+// takeOver claims entries that a consumer has held for too long. It continues where the
+// last call ended, so that many entries that are held for a shorter time do not hide those
+// behind them.
 func (s *Store) takeOver(ctx context.Context, c *reading) error {
 	s.mu.Lock()
 	sub := s.subscription(c.name)
@@ -73,7 +75,7 @@ func (s *Store) takeOver(ctx context.Context, c *reading) error {
 		if len(c.entries) > 0 || from == "0-0" && whole {
 			break
 		}
-		whole = whole || from == "0-0" // the end was reached; once more from the beginning
+		whole = whole || from == "0-0" // the end: go on from the beginning once
 	}
 	s.mu.Lock()
 	sub.from = from
@@ -81,7 +83,7 @@ func (s *Store) takeOver(ctx context.Context, c *reading) error {
 	return nil
 }
 
-// autoClaim claims a page of entries, and reads what the trimming has removed.
+// autoClaim claims a page of entries, and reads which entries were trimmed.
 func (s *Store) autoClaim(ctx context.Context, c *reading, from string) (next string, err error) {
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
@@ -90,7 +92,7 @@ func (s *Store) autoClaim(ctx context.Context, c *reading, from string) (next st
 		})
 		groups := p.XInfoGroups(ctx, s.key("events"))
 		trimmed := p.HGet(ctx, s.key("meta"), "events:trimmed")
-		if _, err := p.Exec(ctx); unlessNil(err) != nil {
+		if _, err := p.Exec(ctx); ignoreNil(err) != nil {
 			return err
 		}
 		var dead []string
@@ -108,15 +110,15 @@ func (s *Store) autoClaim(ctx context.Context, c *reading, from string) (next st
 	return next, err
 }
 
-// readNew reads entries that no consumer has seen, and waits up to wait for the
-// first unless there is a loss to report.
+// readNew reads entries that no consumer has read. It waits up to wait for the first,
+// unless there is a loss to report.
 func (s *Store) readNew(ctx context.Context, c *reading, wait time.Duration) error {
 	missed, err := s.missed(c)
 	if err != nil {
 		return err
 	}
 	if missed || c.lost || wait < time.Millisecond {
-		wait = -1 // do not block: a zero would block for ever
+		wait = -1 // do not block: a zero would block forever
 	}
 	var streams []redis.XStream
 	err = s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
@@ -125,21 +127,22 @@ func (s *Store) readNew(ctx context.Context, c *reading, wait time.Duration) err
 		}).Result()
 		return err
 	})
-	if err = unlessNil(err); err != nil {
+	if err = ignoreNil(err); err != nil {
 		return err
 	}
 	if len(streams) > 0 {
 		c.entries = streams[0].Messages
 	}
-	// Read after the entries, which moved the consumer group past all that was trimmed
-	// before: no later call would notice that.
+	// This comes after the read, which moved the consumer group past all entries that were
+	// trimmed before. A later call would not notice that.
 	c.trimmed, err = s.setting(ctx, "events:trimmed")
 	return err
 }
 
-// giveBack lets the next call of any consumer take over entries that this one read and
+// giveBack lets the next call of any consumer take over entries that this call read and
 // does not return. This store's next call begins with them, so that the events of a task
-// keep their order. If it fails they are taken over when they have been held for too long.
+// keep their order. If giveBack fails, the entries are taken over once they have been held
+// for longer than idle.
 func (s *Store) giveBack(ctx context.Context, c *reading, entries []redis.XMessage) {
 	s.mu.Lock()
 	s.subscription(c.name).from = entries[0].ID
@@ -154,8 +157,8 @@ func (s *Store) giveBack(ctx context.Context, c *reading, entries []redis.XMessa
 
 func isNoGroup(err error) bool { return err != nil && strings.HasPrefix(err.Error(), "NOGROUP") }
 
-// createGroup makes the consumer group at the end of the stream; another consumer may
-// have just done so.
+// createGroup creates the consumer group at the end of the stream. If another consumer
+// has created it meanwhile, that is no error.
 func (s *Store) createGroup(ctx context.Context, name string) error {
 	return s.commands(ctx, func(rdb redis.UniversalClient) error {
 		err := rdb.XGroupCreateMkStream(ctx, s.key("events"), name, "$").Err()
@@ -166,23 +169,23 @@ func (s *Store) createGroup(ctx context.Context, name string) error {
 	})
 }
 
-// AckEvents takes entries off the list of those that a subscription's consumers hold.
+// AckEvents acknowledges the entries at these cursors: no consumer holds them any longer.
 func (s *Store) AckEvents(ctx context.Context, name string, cursors ...string) error {
 	return s.fail(ctx, "acknowledge events", s.onEntries(ctx, cursors, func(rdb redis.UniversalClient, page []string) error {
 		return rdb.XAck(ctx, s.key("events"), name, page...).Err()
 	}))
 }
 
-// HoldEvents restarts the time that the consumer has held the entries at these
-// cursors. Those that were acknowledged or trimmed are ignored.
+// HoldEvents restarts the time for which the consumer has held the entries at these
+// cursors. It ignores entries that were acknowledged or trimmed.
 func (s *Store) HoldEvents(ctx context.Context, name, consumer string, cursors ...string) error {
 	return s.fail(ctx, "hold events", s.onEntries(ctx, cursors, func(rdb redis.UniversalClient, page []string) error {
 		return rdb.XClaimJustID(ctx, &redis.XClaimArgs{Stream: s.key("events"), Group: name, Consumer: consumer, Messages: page}).Err()
 	}))
 }
 
-// onEntries makes a call for each page of cursors, of which several events of an entry
-// have the same.
+// onEntries calls do for each page of cursors, without duplicates: the events of an entry
+// have the same cursor.
 func (s *Store) onEntries(ctx context.Context, cursors []string, do func(rdb redis.UniversalClient, page []string) error) error {
 	for page := range slices.Chunk(slices.Compact(slices.Clone(cursors)), eventPage) {
 		if err := s.commands(ctx, func(rdb redis.UniversalClient) error { return do(rdb, page) }); err != nil {
@@ -192,8 +195,8 @@ func (s *Store) onEntries(ctx context.Context, cursors []string, do func(rdb red
 	return nil
 }
 
-// LeaveSubscription takes a consumer that holds nothing off the list. One that still
-// holds entries stays, so that others can take them over.
+// LeaveSubscription removes a consumer from the group. A consumer that still holds entries
+// stays, so that others can take them over.
 func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) error {
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
 		held, err := rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
@@ -210,13 +213,12 @@ func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) er
 	return s.fail(ctx, "leave subscription", err)
 }
 
-// defaultMaxEvents is how many events the stream keeps if nothing is set: see
-// lua/lib/trim.lua.
+// defaultMaxEvents is how many events the stream keeps by default: see lua/lib/trim.lua.
 const defaultMaxEvents = 1_000_000
 
-// SubscriptionLag is about how far a subscription is behind: Redis counts entries, which
-// are multiplied by the average number of events in the entries of the stream. A
-// subscription that does not exist is not behind.
+// SubscriptionLag returns about how far a subscription is behind. Redis counts entries;
+// the result is their number times the average number of events in an entry of the stream.
+// A subscription that does not exist has no lag.
 func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, error) {
 	lag := task.Lag{MaxEvents: defaultMaxEvents}
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
@@ -226,7 +228,7 @@ func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, err
 		p.Exec(ctx)
 		groups, err := info.Result()
 		if err != nil && strings.Contains(err.Error(), "no such key") {
-			groups, err = nil, nil // nothing has happened yet
+			groups, err = nil, nil // the stream has no entry yet
 		}
 		if err != nil {
 			return err
@@ -248,7 +250,7 @@ func (s *Store) SubscriptionLag(ctx context.Context, name string) (task.Lag, err
 	return lag, s.fail(ctx, "subscription lag", err)
 }
 
-// number is the i-th value of a reply, 0 if it is none.
+// number returns the i-th value of a reply as a number, 0 if it is not one.
 func number(reply *redis.SliceCmd, i int) (n float64) {
 	if v := reply.Val(); i < len(v) {
 		text, _ := v[i].(string)

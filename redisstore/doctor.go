@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// inspectPage is how many entries one call of an inspection looks at. It keeps
-	// Redis from everything else for a few milliseconds.
+	// inspectPage is how many entries one call of an inspection checks. Redis serves no
+	// other client meanwhile, for a few milliseconds.
 	inspectPage = 150
-	// maxWalks bounds how often an inspection that repairs walks again: a repair may
-	// uncover other damage.
+	// maxWalks is how many times an inspection walks at most. It walks again after a
+	// repair, which may make other damage visible.
 	maxWalks = 4
-	// maxFindings bounds how many findings about entries one inspection reports, so
-	// that a pool that lost an index does not fill the caller's memory. Repairs are
-	// not bounded.
+	// maxFindings is how many findings about entries one inspection reports at most, so
+	// that a pool that lost an index does not fill the caller's memory. It does not
+	// bound the repairs.
 	maxFindings = 10_000
 )
 
-// Inspect looks at the server, at what the user may do, and at every key of the
-// pool, and repairs broken entries if how.Fix is set. Each is checked and
-// repaired in one atomic step, so it may run on a live pool. An error ends it: the
-// server cannot be reached or refuses even to be looked at.
+// Inspect checks the server, the user's rights and every key of the pool. It repairs
+// broken entries if how.Fix is set. Each entry is checked and repaired in one atomic
+// step, so Inspect may run on a live pool. It ends with an error if the server cannot be
+// reached or refuses the checks.
 func (s *Store) Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
 	return func(yield func(task.Finding, error) bool) {
 		findings, ready, err := s.inspectServer(ctx)
@@ -49,8 +49,7 @@ func (s *Store) Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task
 	}
 }
 
-// walkKeys looks at every key of the pool, again after a walk that repaired
-// something.
+// walkKeys checks every key of the pool, and again after a walk that repaired something.
 func (s *Store) walkKeys(ctx context.Context, how task.Inspection, report func(task.Finding) bool) error {
 	w := inspection{Inspection: how, report: report, reported: map[string]bool{}}
 	if how.Progress != nil {
@@ -62,7 +61,7 @@ func (s *Store) walkKeys(ctx context.Context, how task.Inspection, report func(t
 		}
 	}
 	for range maxWalks {
-		w.repaired, w.held = 0, nil
+		w.repaired, w.deferred = 0, nil
 		if stopped, err := s.walkOnce(ctx, &w); err != nil || stopped {
 			return err
 		}
@@ -70,13 +69,13 @@ func (s *Store) walkKeys(ctx context.Context, how task.Inspection, report func(t
 			break
 		}
 	}
-	for _, f := range w.held {
+	for _, f := range w.deferred {
 		w.broken++
 		if !report(f) {
 			return nil
 		}
 	}
-	w.sum()
+	w.summarize()
 	return nil
 }
 
@@ -85,19 +84,19 @@ type inspection struct {
 	task.Inspection
 	report   func(task.Finding) bool
 	reported map[string]bool // findings of the walks so far
-	first    int             // entries looked at in the longest walk
+	checked  int             // entries checked in the longest walk
 	total    int             // expected in one walk
-	held     []task.Finding  // of this walk; reported unless another walk follows
+	deferred []task.Finding  // of this walk; reported unless another walk follows
 	repaired int             // in this walk
 	broken   int             // found in all walks
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
-	mode := "look"
+	mode := "report"
 	if w.Fix {
 		mode = "repair"
 	}
-	for cursor, looked := "", 0; ; {
+	for cursor, checked := "", 0; ; {
 		page, err := s.checkPage(ctx, mode, inspectPage, cursor)
 		if err != nil {
 			return false, err
@@ -107,19 +106,19 @@ func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err 
 				return true, nil
 			}
 		}
-		looked += page.looked
+		checked += page.checked
 		if w.Progress != nil {
-			w.Progress(looked, max(w.total, looked))
+			w.Progress(checked, max(w.total, checked))
 		}
 		if cursor = page.next; cursor == "" {
-			w.first = max(w.first, looked)
+			w.checked = max(w.checked, checked)
 			return false, nil
 		}
 	}
 }
 
-// add reports a finding, unless an earlier walk did. It returns false if the caller
-// wants no more.
+// add reports a finding unless an earlier walk did. It returns false if the caller wants
+// no more findings.
 func (w *inspection) add(f task.Finding) bool {
 	if f.Fixed != "" {
 		w.repaired++
@@ -129,8 +128,8 @@ func (w *inspection) add(f task.Finding) bool {
 		return true
 	}
 	if f.Code == unchecked && w.Fix {
-		// The next walk may repair what was in the way.
-		w.held = append(w.held, f)
+		// The next walk may be able to check it after the repairs of this one.
+		w.deferred = append(w.deferred, f)
 		return true
 	}
 	if f.Severity != task.SeverityNote {
@@ -143,35 +142,35 @@ func (w *inspection) add(f task.Finding) bool {
 	return w.report(f)
 }
 
-// sum ends the walk with how much was looked at.
-func (w *inspection) sum() {
-	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.first)}
+// summarize reports how many entries were checked and how many are broken.
+func (w *inspection) summarize() {
+	f := task.Finding{Severity: task.SeverityOK, Check: entriesCheck, What: fmt.Sprintf("%d keys and index entries, none of them broken", w.checked)}
 	if w.broken > 0 {
-		f.Severity, f.What = task.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.first, w.broken)
+		f.Severity, f.What = task.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.checked, w.broken)
 	}
 	w.report(f)
 }
 
-// checked is what one call of the check script found.
-type checked struct {
+// checkReply is the reply to one call of the check script.
+type checkReply struct {
 	next     string        // where the walk goes on; "" at its end
 	pause    time.Duration // until the shared walk starts again
-	looked   int
+	checked  int           // entries
 	findings []task.Finding
 }
 
-// checkPage takes a walk one page on.
-func (s *Store) checkPage(ctx context.Context, mode string, page int, cursor string) (checked, error) {
+// checkPage checks one page of a walk.
+func (s *Store) checkPage(ctx context.Context, mode string, page int, cursor string) (checkReply, error) {
 	reply, err := s.run(ctx, checkScript, mode, page, cursor, slowPause.Milliseconds())
 	if err != nil {
-		return checked{}, err
+		return checkReply{}, err
 	}
 	return decodeCheck(reply, s.prefix)
 }
 
-func decodeCheck(reply any, prefix string) (checked, error) {
+func decodeCheck(reply any, prefix string) (checkReply, error) {
 	r := readReply("check", reply)
-	c := checked{next: r.string(), pause: time.Duration(r.int()) * time.Millisecond, looked: int(r.int())}
+	c := checkReply{next: r.string(), pause: time.Duration(r.int()) * time.Millisecond, checked: int(r.int())}
 	for r.more() {
 		f := r.list()
 		code, name, id, detail, fixed := f.string(), f.string(), f.string(), f.string(), f.string()
@@ -183,17 +182,17 @@ func decodeCheck(reply any, prefix string) (checked, error) {
 	return c, r.err
 }
 
-// The slow check is the same walk in small steps, one with each turn of maintenance,
-// shared by all replicas: meta has its cursor.
+// The slow check is the same walk in small steps. Each turn of maintenance takes one. All
+// replicas share the walk, whose cursor is in meta.
 const (
 	slowPage  = 100
 	slowPause = time.Minute
 )
 
-// isWrongType reports whether a script met a key of a wrong type.
+// isWrongType reports whether a command failed on a key of a wrong type.
 func isWrongType(err error) bool { return err != nil && strings.Contains(err.Error(), "WRONGTYPE") }
 
-// repaired are the findings about which something was done.
+// repaired returns the findings that were repaired.
 func repaired(findings []task.Finding) []task.Finding {
 	return slices.DeleteFunc(findings, func(f task.Finding) bool { return f.Fixed == "" })
 }

@@ -14,12 +14,12 @@ const entriesCheck = "entries"
 const unchecked = "unchecked"
 
 const (
-	fixIt  = "repair it with doctor --fix; maintenance does the same in its own time"
-	moveIt = "look at it, then repair with doctor --fix: it renames the whole key"
+	fixIt  = "repair it with doctor --fix; otherwise maintenance repairs it later"
+	moveIt = "read the key, then repair with doctor --fix, which renames the whole key"
 )
 
-// damages describes the codes of the check script: {id} stands for the task or
-// member, {detail} and {quoted} for what the script adds.
+// damages describes the codes of the check script. {id} stands for the task or member,
+// {detail} for the detail of the finding, {quoted} for the detail in quotes.
 var damages = map[string]struct {
 	severity task.Severity
 	what, do string
@@ -30,51 +30,51 @@ var damages = map[string]struct {
 	"wrong_index":    {task.SeverityError, "an entry for task {id}, which is {detail}, or has another entry or score", fixIt},
 	"no_entry":       {task.SeverityError, "task {id} is {detail} and has no entry here", fixIt},
 	"queue_unlisted": {task.SeverityError, "queue {detail} of task {id} is not listed", fixIt},
-	"unwatched":      {task.SeverityWarning, "task {id} has a TTL or deadline that nothing watches", fixIt},
+	"unwatched":      {task.SeverityWarning, "task {id} has a TTL or deadline that maintenance does not watch", fixIt},
 	"far_due":        {task.SeverityNote, "task {id} is due in more than ten years, at {detail} ms", "stop it if that is a mistake"},
-	"past_alone":     {task.SeverityWarning, "extras or a history of {id}, which is no task", fixIt},
-	"past_unflagged": {task.SeverityError, "task {id} has extras or a history, which its record denies", fixIt},
+	"past_alone":     {task.SeverityWarning, "extras or a history of {id}, which does not exist", fixIt},
+	"past_unflagged": {task.SeverityError, "task {id} has extras or a history, and its record says that it has none", fixIt},
 	"unique_unheld":  {task.SeverityWarning, "task {id} does not hold its unique key", fixIt},
 	"unique_shared":  {task.SeverityWarning, "tasks {id} and {detail} are both live under the same unique key", "stop one of them"},
-	"unique_stale":   {task.SeverityWarning, "a unique key for {id}, which is no live task that has it", fixIt},
+	"unique_stale":   {task.SeverityWarning, "a unique key for {id}, which is not a live task with this key", fixIt},
 
 	// Running tasks.
 	"bad_run":       {task.SeverityError, "the run entry of task {id} cannot be read", fixIt},
-	"run_unflagged": {task.SeverityError, "the run entry of task {id} denies that its end has more to do", fixIt},
+	"run_unflagged": {task.SeverityError, "the run entry of task {id} lacks the flag that its end must read more", fixIt},
 	"no_run":        {task.SeverityError, "task {id} runs under claim {detail} and has no run entry", fixIt},
 	"no_claim":      {task.SeverityError, "task {id} runs under claim {detail}, which does not exist", fixIt},
 	"bad_claim":     {task.SeverityError, "claim {id} cannot be read", fixIt},
 	"no_lease":      {task.SeverityError, "claim {id} of replica {detail} has no lease", fixIt},
 	"lease_alone":   {task.SeverityWarning, "a lease of claim {id}, which does not exist", fixIt},
-	"far_lease":     {task.SeverityError, "the lease of {id} ends later than its length allows: Redis's clock has gone back", fixIt},
+	"far_lease":     {task.SeverityError, "the lease of {id} ends later than its length allows: Redis's clock was set back", fixIt},
 	"not_in_group":  {task.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
 	"not_counted":   {task.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},
-	"stop_lost":     {task.SeverityError, "task {id} was asked to stop, and its replica is not asked", fixIt},
+	"stop_lost":     {task.SeverityError, "task {id} was asked to stop, but its replica does not get the request", fixIt},
 
 	// Groups, classes, queues.
-	"stale_head":     {task.SeverityError, "the first of group {id} is noted here, and is not in the queue", fixIt},
-	"group_stuck":    {task.SeverityError, "task {id} of group {detail} is held back, though its group has room", fixIt},
+	"stale_head":     {task.SeverityError, "the first task of group {id} according to this key is not in the queue", fixIt},
+	"group_stuck":    {task.SeverityError, "task {id} of group {detail} is blocked, although its group has room", fixIt},
 	"group_unlisted": {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
 	"not_ready":      {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
-	"not_in_class":   {task.SeverityError, "{id} is not listed here, where queues are woken for it", fixIt},
+	"not_in_class":   {task.SeverityError, "{id} is not listed here, so it is not woken for ready queues", fixIt},
 	"class_alone":    {task.SeverityWarning, "class {id} has no replicas", fixIt},
 	"stale_entry":    {task.SeverityWarning, "an entry for {id}, which is gone", fixIt},
-	"replica_alone":  {task.SeverityWarning, "a record of a replica that is not on the list and long silent", fixIt},
+	"replica_alone":  {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.
-	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is no number", fixIt},
-	"sequence_behind":   {task.SeverityError, "the number {id} has not reached {detail}, which is in use", fixIt},
+	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is not a number", fixIt},
+	"sequence_behind":   {task.SeverityError, "the number {id} is below {detail}, which is in use", fixIt},
 	"meta_lost":         {task.SeverityError, "the pool's settings are gone: limits do not hold", fixIt},
 	"events_miscounted": {task.SeverityWarning, "the event stream cannot hold {detail} events, as its totals say", fixIt},
-	"load_stale":        {task.SeverityWarning, "counts of what came and went long ago", fixIt},
+	"load_stale":        {task.SeverityWarning, "old counts of tasks made and ended, which should have expired", fixIt},
 	"no_expiry":         {task.SeverityWarning, "the key never expires", fixIt},
 	"wrong_type":        {task.SeverityError, "the key is a {detail}", moveIt},
-	"quarantined":       {task.SeverityWarning, "kept under this name because it is broken", "look at it: rename it back once it is repaired, or delete it"},
+	"quarantined":       {task.SeverityWarning, "kept under this name because it is broken", "read it, then repair it and rename it back, or delete it"},
 	"unknown":           {task.SeverityNote, "a key that this version does not know", "none, if another version or program put it there"},
-	unchecked:           {task.SeverityError, "cannot be checked: {detail}", "repair the other findings first, then look again"},
+	unchecked:           {task.SeverityError, "cannot be checked: {detail}", "repair the other findings first, then run doctor again"},
 }
 
-// damage is the finding that a code of the check script stands for.
+// damage returns the finding for a code of the check script.
 func damage(code, key, id, detail, fixed string) task.Finding {
 	f := task.Finding{Check: entriesCheck, Code: code, Key: key, Task: id, Fixed: fixed}
 	d, ok := damages[code]

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// inspectReplicas looks at the replicas that run tasks.
+// inspectReplicas checks the replicas.
 func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	now, err := s.rdb.Time(ctx).Result()
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"),
 		&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: listPage}).Result()
 	if err != nil {
-		return unlessWrongType(err)
+		return ignoreWrongType(err)
 	}
 	for _, r := range silent {
 		add(task.SeverityWarning, "replicas", "replica "+r+" stopped renewing and is still on the list",
@@ -28,7 +28,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	}
 	live, err := s.Replicas(ctx)
 	if err != nil {
-		return unlessWrongType(err)
+		return ignoreWrongType(err)
 	}
 	for _, r := range live {
 		if r.Stuck > 0 {
@@ -41,18 +41,19 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	} else {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
-	return unlessWrongType(s.inspectQueues(ctx, len(live) > 0, add))
+	return ignoreWrongType(s.inspectQueues(ctx, len(live) > 0, add))
 }
 
-// unlessWrongType is err, but nil for a key of a wrong type, which the walk reports.
-func unlessWrongType(err error) error {
+// ignoreWrongType returns err, but nil for a key of a wrong type, which the walk reports.
+func ignoreWrongType(err error) error {
 	if isWrongType(err) {
 		return nil
 	}
 	return err
 }
 
-// inspectQueues looks at what keeps tasks from starting and is no damage.
+// inspectQueues reports what keeps tasks from starting without being damage: pauses, queues
+// without replicas, rejected entries.
 func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 	st, err := s.Stats(ctx)
 	if err != nil {
@@ -61,18 +62,18 @@ func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 	if st.Paused {
 		add(task.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
 	}
-	var full []task.QueueInfo
+	var waited []task.QueueInfo // queues with waiting tasks
 	for _, q := range st.Queues {
 		if q.Paused {
 			add(task.SeverityNote, "queues", "queue "+q.Name+" is paused", "ltsworker resume "+q.Name)
 		}
 		if q.Waiting > 0 && live {
-			full = append(full, q)
+			waited = append(waited, q)
 		}
 	}
-	for len(full) > 0 {
+	for len(waited) > 0 {
 		var page []task.QueueInfo
-		page, full = cut(full, pipelinePage)
+		page, waited = splitAt(waited, pipelinePage)
 		if page, err = s.unserved(ctx, page); err != nil {
 			return err
 		}

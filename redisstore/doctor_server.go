@@ -13,11 +13,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// roundTrips is how many round trips of each kind an inspection times.
+// roundTrips is how many round trips of each kind an inspection measures.
 const roundTrips = 11
 
-// slowRoundTrip is where a round trip begins to cost: a slot waits for about one
-// between two short tasks.
+// slowRoundTrip is the duration from which on a round trip is reported. A slot waits for
+// about one between two short tasks.
 const slowRoundTrip = 5 * time.Millisecond
 
 var noopScript = redis.NewScript("return 1")
@@ -40,34 +40,34 @@ func parseInfo(info string) serverFacts {
 	return facts
 }
 
-// inspectServer looks at everything around the keys. What the user may not look
-// at is a finding, too; only a server that does not answer is an error. ready is true
-// if the pool's keys can be looked at.
+// inspectServer checks everything but the keys. A check for which the user has no
+// permission is a finding. A server that does not answer is an error. ready is true if the
+// pool's keys can be checked.
 func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bool, err error) {
 	if err := s.checkName(); err != nil {
 		return nil, false, err
 	}
-	home, err := s.home(ctx)
+	primary, err := s.primary(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := home.Ping(ctx).Err(); err != nil {
+	if err := primary.Ping(ctx).Err(); err != nil {
 		return nil, false, err
 	}
 	add := func(severity task.Severity, check, what, do string) {
 		all = append(all, task.Finding{Severity: severity, Check: check, What: what, Do: do})
 	}
-	info, err := home.Info(ctx).Result()
+	info, err := primary.Info(ctx).Result()
 	switch facts := parseInfo(info); {
 	case err != nil && isRefused(err):
-		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not looked at",
+		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not checked",
 			"allow it: ACL SETUSER … +info")
 	case err != nil:
 		return all, false, err
 	default:
 		inspectVersion(facts, add)
 		inspectEviction(facts, add)
-		inspectPersistence(facts, fsync(ctx, home), add)
+		inspectPersistence(facts, fsync(ctx, primary), add)
 		inspectMemory(facts, add)
 		if !inspectRole(facts, add) {
 			return all, false, nil // it refuses every script
@@ -76,7 +76,7 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 	if ready, err = s.inspectRights(ctx, add); err != nil || !ready {
 		return all, false, err
 	}
-	if err := s.inspectRoundTrip(ctx, home, add); err != nil {
+	if err := s.inspectRoundTrip(ctx, primary, add); err != nil {
 		return all, false, err
 	}
 	if ready, err = s.inspectSchema(ctx, add); err != nil || !ready {
@@ -101,10 +101,10 @@ func inspectVersion(facts serverFacts, add adder) {
 	}
 }
 
-// inspectRole reports whether the server is one that writes.
+// inspectRole reports whether the server accepts writes.
 func inspectRole(facts serverFacts, add adder) (writes bool) {
 	if facts["role"] == "slave" {
-		add(task.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be looked at", "connect to the primary, through Sentinel or the cluster client")
+		add(task.SeverityError, "role", "a read-only replica, on which neither rights nor entries can be checked", "connect to the primary, through Sentinel or the cluster client")
 		return false
 	}
 	return true
@@ -121,9 +121,9 @@ func inspectEviction(facts serverFacts, add adder) {
 	}
 }
 
-// fsync is the server's appendfsync, "" where the user may not ask.
-func fsync(ctx context.Context, home redis.UniversalClient) string {
-	got, err := home.ConfigGet(ctx, "appendfsync").Result()
+// fsync returns the server's appendfsync, "" if the user may not read it.
+func fsync(ctx context.Context, primary redis.UniversalClient) string {
+	got, err := primary.ConfigGet(ctx, "appendfsync").Result()
 	if err != nil {
 		return ""
 	}
@@ -139,14 +139,14 @@ func inspectPersistence(facts serverFacts, appendfsync string, add adder) {
 		add(task.SeverityNote, "persistence", "the server does not report whether it keeps an append-only file", "make sure that a restart loses no tasks")
 	case aof != "1":
 		add(task.SeverityWarning, "persistence", "no append-only file: a restart loses what was enqueued since the last snapshot, or all",
-			"CONFIG SET appendonly yes, and in redis.conf; or live with it and enqueue again from your own records")
+			"CONFIG SET appendonly yes, and in redis.conf; or accept it and enqueue again from your own records")
 	case facts["aof_last_write_status"] == "err" || facts["aof_last_bgrewrite_status"] == "err":
 		add(task.SeverityError, "persistence", "the append-only file could not be written", "see the server's log and its disk")
 	case appendfsync == "no":
 		add(task.SeverityWarning, "persistence", "append-only file, appendfsync no: a crash of the machine loses about half a minute",
 			"CONFIG SET appendfsync everysec, and in redis.conf")
 	case appendfsync == "":
-		add(task.SeverityOK, "persistence", "append-only file; this user may not ask for appendfsync", "")
+		add(task.SeverityOK, "persistence", "append-only file; this user may not read appendfsync", "")
 	default:
 		add(task.SeverityOK, "persistence", "append-only file, appendfsync "+appendfsync, "")
 	}
@@ -162,7 +162,7 @@ func inspectMemory(facts serverFacts, add adder) {
 		return
 	}
 	if of != "maxmemory" {
-		add(task.SeverityNote, "memory", "no maxmemory is set: where the machine's memory ends, the system kills Redis",
+		add(task.SeverityNote, "memory", "no maxmemory is set: the system kills Redis when the machine's memory is full",
 			"CONFIG SET maxmemory, well below the machine's memory, and in redis.conf")
 	}
 	share := used * 100 / most
@@ -177,15 +177,15 @@ func inspectMemory(facts serverFacts, add adder) {
 	}
 }
 
-// inspectRights runs the script that knows which commands the others need. It
-// reports whether the pool's keys can be looked at.
+// inspectRights checks that the user may run the commands of the scripts and of a replica.
+// It reports whether the pool's keys can be checked.
 func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err error) {
 	reply, err := s.run(ctx, rightsScript, true)
 	switch {
 	case err != nil && isRefused(err):
 		add(task.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA and EVAL", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
-	case s.isAstray(err):
+	case s.isSingleNode(err):
 		add(task.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
 		return false, nil
 	case err != nil:
@@ -199,12 +199,12 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 	return true, nil
 }
 
-func (s *Store) inspectRoundTrip(ctx context.Context, home redis.UniversalClient, add adder) error {
-	ping, err := median(func() error { return home.Ping(ctx).Err() })
+func (s *Store) inspectRoundTrip(ctx context.Context, primary redis.UniversalClient, add adder) error {
+	ping, err := median(func() error { return primary.Ping(ctx).Err() })
 	if err != nil {
 		return err
 	}
-	script, err := median(func() error { return noopScript.Run(ctx, home, s.keys[:1]).Err() })
+	script, err := median(func() error { return noopScript.Run(ctx, primary, s.keys[:1]).Err() })
 	if err != nil {
 		return err
 	}

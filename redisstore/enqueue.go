@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// sequence numbers enqueue calls that are made one after the other, so that Redis
-// can distinguish a repeated call from a new one.
+// sequence numbers enqueue calls that are made one after the other, so that the script
+// distinguishes a repeated call from a new one.
 type sequence struct {
 	name string
 	call int64
@@ -22,29 +22,29 @@ func (s *Store) takeSequence() *sequence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.sequences); n > 0 {
-		l := s.sequences[n-1]
+		seq := s.sequences[n-1]
 		s.sequences = s.sequences[:n-1]
-		return l
+		return seq
 	}
 	s.nSequences++
 	return &sequence{name: fmt.Sprintf("%s:%d", s.client, s.nSequences)}
 }
 
-func (s *Store) putSequence(l *sequence) {
+func (s *Store) putSequence(seq *sequence) {
 	s.mu.Lock()
-	s.sequences = append(s.sequences, l)
+	s.sequences = append(s.sequences, seq)
 	s.mu.Unlock()
 }
 
-// Enqueue makes one task of each spec and answers in their order. Up to a thousand
-// specs with up to 4 MiB of payload are one atomic step, if queue, kind or options change
-// no more than a hundred times from one to the next; more are several. Every spec is
-// checked before the first is written.
+// Enqueue makes one task for each spec and returns receipts in the order of the specs. It
+// checks all specs before it writes the first. One atomic step makes at most 1,000 tasks
+// with 4 MiB of payloads and headers, and at most 100 groups of consecutive specs that
+// have the same queue, kind and options. Enqueue makes more tasks in several steps.
 //
-// With an error the receipts cover the steps that succeeded. The tasks of the step
-// that failed may or may not exist: enqueue them again under given ids to be sure of
-// one task each. Later steps were not tried. With ErrNotReplicated there are receipts
-// for the step that failed, too: its tasks exist.
+// With an error it returns the receipts of the steps that succeeded. The tasks of the
+// step that failed may exist: enqueue them again with ids of your own to get one task
+// each. Later steps were not tried. With ErrNotReplicated the receipts include the step
+// that failed, because its tasks exist.
 func (s *Store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
 		return nil, &task.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}
@@ -68,12 +68,12 @@ func (s *Store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt,
 	return receipts, nil
 }
 
-// enqueue makes the tasks of one step and returns how many have receipts.
+// enqueue makes the tasks of one step and returns the number of receipts that it set.
 func (s *Store) enqueue(ctx context.Context, receipts []task.Receipt, specs []task.Spec) (n int, err error) {
-	l := s.takeSequence()
-	defer s.putSequence(l)
-	l.call++
-	args, n := enqueueArgs(l, receipts, specs)
+	seq := s.takeSequence()
+	defer s.putSequence(seq)
+	seq.call++
+	args, n := enqueueArgs(seq, receipts, specs)
 	reply, unconfirmed := s.enqueueCall(ctx, args)
 	if unconfirmed != nil && !errors.Is(unconfirmed, ErrNotReplicated) {
 		return 0, unconfirmed
@@ -84,7 +84,7 @@ func (s *Store) enqueue(ctx context.Context, receipts []task.Receipt, specs []ta
 	return n, unconfirmed
 }
 
-// nameTasks sets the ids of the receipts: those that were given, and new ones.
+// nameTasks sets the ids of the receipts: the given ones, and new ones for the others.
 func nameTasks(receipts []task.Receipt, specs []task.Spec) {
 	missing := 0
 	for i := range specs {
@@ -103,13 +103,12 @@ func nameTasks(receipts []task.Receipt, specs []task.Spec) {
 	}
 }
 
-// enqueueArgs are the arguments of the enqueue script for as many tasks as one step makes,
-// n: consecutive specs of one shape are one group.
-func enqueueArgs(l *sequence, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
+// enqueueArgs returns the arguments of the enqueue script for one step and the number of
+// its tasks. Consecutive specs of one shape are one group.
+func enqueueArgs(seq *sequence, receipts []task.Receipt, specs []task.Spec) (args []any, n int) {
 	args = make([]any, 3, 24+2*min(len(specs), maxBatch))
 	groups, bytes := 0, 0
-	count := 0 // where in args the number of tasks of the last group is, which begins with the task first
-	first := 0
+	count, first := 0, 0 // of the last group: the index in args of its number of tasks, and its first task
 	var last shape
 	for ; n < min(len(specs), maxBatch); n++ {
 		sh := shapeOf(&specs[n])
@@ -128,12 +127,12 @@ func enqueueArgs(l *sequence, receipts []task.Receipt, specs []task.Spec) (args 
 		args = append(args, &receipts[n].ID, specs[n].Payload)
 	}
 	args[count] = n - first
-	args[0], args[1], args[2] = l.name, l.call, groups
+	args[0], args[1], args[2] = seq.name, seq.call, groups
 	return args, n
 }
 
-// decodeReceipts completes the receipts with the reply of the enqueue script: what became
-// of the tasks that were not made.
+// decodeReceipts completes the receipts with the reply of the enqueue script, which lists
+// the tasks that were not made.
 func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error {
 	r := readReply("enqueue", reply)
 	now := r.int()
@@ -157,8 +156,8 @@ func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error
 	return r.err
 }
 
-// enqueueCall makes the call, and waits for replication if that was asked for. With
-// ErrNotReplicated there is a reply.
+// enqueueCall makes the call, and with WithWait waits for the replication. With
+// ErrNotReplicated it also returns the reply.
 func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err error) {
 	if s.waitReplicas == 0 {
 		return s.run(ctx, enqueueScript, args...)
@@ -170,15 +169,15 @@ func (s *Store) enqueueCall(ctx context.Context, args []any) (reply any, err err
 	return reply, err
 }
 
-// enqueueAndWait sends both calls over one connection: WAIT is about the writes of its
-// own.
+// enqueueAndWait sends both calls over one connection, because WAIT waits for the writes
+// of its own connection.
 func (s *Store) enqueueAndWait(ctx context.Context, args []any) (any, error) {
-	home, err := s.home(ctx)
+	primary, err := s.primary(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, send := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{enqueueScript.EvalSha, enqueueScript.Eval} {
-		p := home.Pipeline()
+		p := primary.Pipeline()
 		call := send(ctx, p, s.keys, args...)
 		wait := p.Do(ctx, "WAIT", s.waitReplicas, s.waitTimeout.Milliseconds())
 		p.Exec(ctx)

@@ -16,9 +16,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// ParseEntry reads one inbox entry: a JSON object with the fields that
-// docs/protocol.md lists, in valid UTF-8. The payload of the spec is a part of entry,
-// byte for byte. It reports everything that is wrong, not only the first thing.
+// ParseEntry reads one inbox entry: a JSON object in valid UTF-8 with the fields in
+// docs/protocol.md. The payload of the spec is a part of entry, byte for byte. The error
+// has everything that is wrong with the entry, up to about 20 mistakes.
 func ParseEntry(entry []byte) (task.Spec, error) {
 	spec, _, err := parseEntry(entry)
 	return spec, err
@@ -27,7 +27,7 @@ func ParseEntry(entry []byte) (task.Spec, error) {
 // parseEntry also returns where in entry the payload begins.
 func parseEntry(entry []byte) (spec task.Spec, payloadAt int, err error) {
 	if !utf8.Valid(entry) {
-		return spec, 0, errors.New("must be valid UTF-8") // JSON decodes anything else into another text
+		return spec, 0, errors.New("must be valid UTF-8") // json replaces invalid bytes without an error
 	}
 	dec := json.NewDecoder(bytes.NewReader(entry))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -74,7 +74,7 @@ func parseEntry(entry []byte) (spec task.Spec, payloadAt int, err error) {
 	return spec, payloadAt, errors.Join(e.errs...)
 }
 
-// asEntry gives what is wrong with a spec the names that the fields have in an entry.
+// asEntry renames the fields in the errors of a spec to those of an entry.
 func asEntry(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -96,12 +96,11 @@ func syntaxError(err error) error {
 	return fmt.Errorf("is not valid JSON: %w", err)
 }
 
-// maxMistakes is how many of an entry's mistakes are listed before the rest of it
-// is left unread: a reason is for a person, and an entry may be all mistakes.
+// maxMistakes is the number of mistakes after which the rest of an entry is not read: a
+// person reads the reason, and an entry may consist of mistakes.
 const maxMistakes = 20
 
-// entryReader fills a spec from the fields of an entry and collects what is
-// wrong with them.
+// entryReader sets the fields of a spec from those of an entry and collects the errors.
 type entryReader struct {
 	spec *task.Spec
 	errs []error
@@ -198,7 +197,7 @@ func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
 }
 
 func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]string) {
-	var given map[string]*string // a null would be taken for an empty string
+	var given map[string]*string // pointers distinguish null from an empty string
 	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
 		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
 		return

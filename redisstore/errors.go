@@ -10,26 +10,25 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// isRefused reports whether the server refused a call, or a command in a script,
-// by its ACL.
+// isRefused reports whether the server's ACL denied a call or a command in a script.
 func isRefused(err error) bool {
 	msg := err.Error()
 	return strings.HasPrefix(msg, "NOPERM") || strings.Contains(msg, "ACL failure in script") ||
 		strings.Contains(msg, "can't run this command")
 }
 
-// deniedError is an ErrDenied in the words of Redis.
+// deniedError is an ErrDenied with the message of Redis.
 type deniedError struct{ error }
 
 func (deniedError) Is(target error) bool { return target == task.ErrDenied }
 
 func (e deniedError) Unwrap() error { return e.error }
 
-// workerRights is what an ACL user needs of commands to work on a pool's keys.
+// workerRights are the ACL rules for the commands that a worker's user needs.
 const workerRights = "+@all -@admin -@dangerous -function +info"
 
-// fail names what was being done, and adds advice to the errors that have a known
-// remedy.
+// fail wraps an error with what was being done, and adds advice if there is a known
+// remedy. It returns nil for nil.
 func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
@@ -40,28 +39,28 @@ func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	msg := err.Error()
 	switch {
 	case strings.HasPrefix(msg, "SCHEMA "):
-		err = s.foreign(strings.TrimPrefix(msg, "SCHEMA "))
+		err = s.schemaError(strings.TrimPrefix(msg, "SCHEMA "))
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
 	case isRefused(err):
-		s.gate.granted.Store(false) // they may have changed: check them before the next call
+		s.access.granted.Store(false) // the rights may have changed: check them again before the next call
 		err = advise(deniedError{err}, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):
 		err = advise(err, "this server is a replica: connect to the primary, or through Sentinel or the cluster client")
-	case s.isAstray(err):
+	case s.isSingleNode(err):
 		err = advise(err, "this is one node of a cluster: use a client for clusters, or a URL with redis-cluster://")
 	case strings.HasPrefix(msg, "TRYAGAIN"):
-		err = advise(err, "the cluster is moving the pool to another master: it goes on when that is done")
+		err = advise(err, "the cluster is moving the pool to another master: try again when that is done")
 	case strings.HasPrefix(msg, "LOADING"):
-		err = advise(err, "Redis is starting: it serves when it has read its data")
+		err = advise(err, "Redis is starting: try again when it has read its data")
 	case strings.HasPrefix(msg, "BUSY "):
 		err = advise(err, "a script of another program blocks Redis: SCRIPT KILL ends it")
 	case strings.HasPrefix(msg, "MASTERDOWN"):
 		err = advise(err, "this server is a replica that has lost its primary: connect to the primary, or through Sentinel or the cluster client")
 	case strings.HasPrefix(msg, "WRONGTYPE"):
-		err = advise(err, "a key of pool "+s.pool+" was overwritten by another program: ltsworker doctor names it")
+		err = advise(err, "another program has overwritten a key of pool "+s.pool+": find it with ltsworker doctor")
 	case strings.HasPrefix(msg, "MISCONF"):
 		err = advise(err, "Redis cannot write its snapshot to disk: see its log")
 	case strings.Contains(msg, "unknown command"):

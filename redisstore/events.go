@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// LastEvent is the cursor of the newest entry, "0" if there is none.
+// LastEvent returns the cursor of the newest entry, "0" if there is none.
 func (s *Store) LastEvent(ctx context.Context) (string, error) {
 	last, err := s.entriesBefore(ctx, "+", 1)
 	if err != nil || len(last) == 0 {
@@ -31,14 +31,15 @@ func (s *Store) entriesBefore(ctx context.Context, from string, n int) (entries 
 	return entries, err
 }
 
-// ReadEvents reads up to limit events after the cursor and waits up to wait for
-// the first. It reads whole entries, which may exceed the limit by up to 49 events.
+// ReadEvents reads up to limit events after the cursor. It waits up to wait for the first
+// one. It reads whole entries, so the events may exceed the limit by up to 49. It returns
+// a *task.TrimmedError if events after the cursor were trimmed.
 func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error) {
 	if _, _, err := splitCursor(after); err != nil {
 		return nil, err
 	}
 	if wait < time.Millisecond {
-		wait = -1 // do not block: a zero would block for ever
+		wait = -1 // do not block: a zero would block forever
 	}
 	var streams []redis.XStream
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) (err error) {
@@ -47,10 +48,10 @@ func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait ti
 		}).Result()
 		return err
 	})
-	if err = unlessNil(err); err != nil {
+	if err = ignoreNil(err); err != nil {
 		return nil, s.fail(ctx, "read events", err)
 	}
-	// Checked after reading: what was trimmed before is known by now.
+	// This comes after the read, so that it covers all entries trimmed before the read.
 	if err := s.trimmedAfter(ctx, after); err != nil {
 		return nil, err
 	}
@@ -61,8 +62,8 @@ func (s *Store) ReadEvents(ctx context.Context, after string, limit int, wait ti
 	return events, nil
 }
 
-// RecentEvents reads up to limit events before the cursor, "" for the end, newest
-// first. It reads whole entries, which may exceed the limit by up to 49 events.
+// RecentEvents reads up to limit events before the cursor, newest first. A cursor of ""
+// is the end. It reads whole entries, so the events may exceed the limit by up to 49.
 func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]task.Event, error) {
 	from := "+"
 	if before != "" {
@@ -84,14 +85,15 @@ func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]t
 	return events, nil
 }
 
-// entriesFor is about how many entries hold so many events, by what was read last.
+// entriesFor returns about how many entries have so many events, by the entries that were
+// read last.
 func (s *Store) entriesFor(limit int) int64 {
 	per := max(s.perEntry.Load(), 1)
 	return min(max((int64(limit)+per-1)/per, 1), eventPage)
 }
 
-// decodeEntries reads the events of entries until there are as many as the limit. It
-// returns how many entries it read.
+// decodeEntries decodes entries until there are at least limit events. It returns how
+// many entries it decoded.
 func (s *Store) decodeEntries(entries []redis.XMessage, limit int) (events []task.Event, n int) {
 	for n < len(entries) && len(events) < limit {
 		events = append(events, decodeEntry(entries[n].ID, entries[n].Values)...)
@@ -103,7 +105,7 @@ func (s *Store) decodeEntries(entries []redis.XMessage, limit int) (events []tas
 	return events, n
 }
 
-// trimmedAfter is a TrimmedError if events after the cursor are gone.
+// trimmedAfter returns a TrimmedError if events after the cursor were trimmed.
 func (s *Store) trimmedAfter(ctx context.Context, after string) error {
 	if after == "0" || after == "0-0" {
 		return nil
@@ -122,7 +124,8 @@ func (s *Store) trimmedAfter(ctx context.Context, after string) error {
 	return nil
 }
 
-// cursorBefore compares two positions of a stream, "MS-SEQ" or "MS".
+// cursorBefore reports whether a is before b. Both are positions of a stream, "MS-SEQ" or
+// "MS".
 func cursorBefore(a, b string) (bool, error) {
 	ams, aseq, err := splitCursor(a)
 	if err != nil {
@@ -147,17 +150,17 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 	return ms, seq, nil
 }
 
-// columns are the fields that have one word for all events of an entry, or one for
-// each; "-" stands for none. alone are those that only an entry of one event has.
+// columns are the fields that have either one word for all events of an entry or one word
+// for each; "-" means none. alone are the fields that only an entry of one event has.
 var (
 	columns = []string{"v", "attempt", "replica", "at", "wait_ms", "run_ms", "group"}
 	alone   = []string{"error", "result", "result_bytes", "meta"}
 )
 
-// decodeEntry reads the events of an entry: one per id, all with the entry's cursor.
-// Fields it does not know are left alone. What it cannot read is left out and reported
-// in Broken of the events concerned: one entry that another program added must not stop
-// its readers. Of an entry without ids it returns one event without an id.
+// decodeEntry reads the events of an entry: one per id, all with the entry's cursor. It
+// ignores unknown fields. It sets Broken of an event for each field that it cannot read,
+// and leaves that field zero: an entry of another program must not stop the readers. For
+// an entry without ids it returns one event without an id.
 func decodeEntry(cursor string, values map[string]any) []task.Event {
 	field := func(name string) string {
 		v, _ := values[name].(string)

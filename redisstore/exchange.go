@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Exchange delivers reports and claims tasks in one script call.
+// Exchange reports ends of attempts and claims tasks in one script call.
 func (s *Store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	if err := checkExchange(&x); err != nil {
 		return task.Exchanged{}, err
@@ -37,21 +37,21 @@ func (s *Store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 	return got, err
 }
 
-// checkExchange refuses a call that would take too long.
+// checkExchange returns an error for a call that would take too long.
 func checkExchange(x *task.Exchange) error {
 	tasks := 0
 	for _, c := range x.Claims {
 		tasks += c.N
 	}
 	if len(x.Reports) > task.MaxReports || len(x.Claims) > task.MaxQueues || tasks > task.MaxClaim || len(x.Busy) > 4*task.MaxQueues {
-		return fmt.Errorf("exchange: %d reports, %d claims of %d tasks and %d busy queues are more than one call may have",
-			len(x.Reports), len(x.Claims), tasks, len(x.Busy))
+		return fmt.Errorf("exchange: %d reports, %d claims of %d tasks and %d busy queues are too many for one call: at most %d, %d of %d and %d",
+			len(x.Reports), len(x.Claims), tasks, len(x.Busy), task.MaxReports, task.MaxQueues, task.MaxClaim, 4*task.MaxQueues)
 	}
 	return nil
 }
 
-// reportOrder are the indexes of the reports in the order in which they are sent: those
-// of a queue, of a claim and of an op side by side.
+// reportOrder returns the indexes of the reports in the order in which they are sent: by
+// queue, claim and op.
 func reportOrder(reports []task.Report) []int {
 	order := make([]int, len(reports))
 	for i := range order {
@@ -67,7 +67,7 @@ func reportOrder(reports []task.Report) []int {
 	return order
 }
 
-// opOf is the op of a report as the script calls it.
+// opOf returns the op of a report as the script names it.
 func opOf(r *task.Report) string {
 	switch {
 	case r.Op == task.Fail:
@@ -81,8 +81,8 @@ func opOf(r *task.Report) string {
 	}
 }
 
-// exchangeArgs are the arguments of the exchange script. Strings of the reports are passed
-// by reference: a string in an interface would be an allocation each.
+// exchangeArgs returns the arguments of the exchange script. It passes strings by
+// reference: a string in an interface would be an allocation each.
 func exchangeArgs(x *task.Exchange, class string, order []int) []any {
 	args := make([]any, 0, 12+len(x.Busy)+8*len(x.Claims)+3*len(order))
 	args = append(args, x.Replica, x.Sequence, x.Call, x.Lease.Milliseconds(), x.Grace.Milliseconds(), class, x.Idle, seed(), len(x.Busy))
@@ -97,11 +97,11 @@ func exchangeArgs(x *task.Exchange, class string, order []int) []any {
 	return args
 }
 
-// appendReports adds the reports by queue, and those of a queue by claim and op.
+// appendReports appends the reports, grouped by queue, and within a queue by claim and op.
 func appendReports(args []any, reports []task.Report, order []int) []any {
-	at := len(args) // of the number of queues
+	at := len(args) // index of the number of queues
 	args = append(args, 0)
-	queues, groups, group := 0, 0, 0 // groups: index of the number of groups; group: of the first argument of a group
+	queues, groups, group := 0, 0, 0 // groups: index of the number of groups; group: index of the first argument of a group
 	for n, i := range order {
 		r := &reports[i]
 		var before *task.Report
@@ -146,8 +146,8 @@ func appendReport(args []any, r *task.Report) []any {
 	return args
 }
 
-// resultForm says how a reply list carries a result: as JSON, as a string, or by its
-// length.
+// resultForm returns how a reply list contains a result: as JSON, as a string (text), or
+// only its length (bytes).
 func resultForm(result []byte) string {
 	switch {
 	case !utf8.Valid(result):
@@ -159,14 +159,14 @@ func resultForm(result []byte) string {
 	}
 }
 
-// The verdicts as the scripts write them.
+// The verdicts by the letters that the scripts return.
 var (
 	reportVerdicts = map[byte]task.Verdict{'o': task.Accepted, 'l': task.LeaseLost, 'g': task.Gone}
 	claimVerdicts  = map[byte]task.Verdict{'k': task.Kept, 'l': task.LeaseLost, 'r': task.Recount}
 )
 
-// decodeExchange reads the reply to a call whose reports were sent in the given order.
-// joined says that the pool knows the replica; with an error nothing is known.
+// decodeExchange decodes the reply to a call whose reports were sent in the given order.
+// joined is true if the replica is on the list of the pool.
 func decodeExchange(reply any, x *task.Exchange, order []int) (got task.Exchanged, joined bool, err error) {
 	r := readReply("exchange", reply)
 	got.Now = time.UnixMilli(r.int())
@@ -190,7 +190,7 @@ func decodeExchange(reply any, x *task.Exchange, order []int) (got task.Exchange
 }
 
 // reportVerdicts takes the verdicts on the reports that were sent in the given order. An
-// empty string accepts all.
+// empty string means that all were accepted.
 func (r *replyReader) reportVerdicts(order []int) []task.Verdict {
 	verdicts := make([]task.Verdict, len(order))
 	text := r.string()
@@ -203,7 +203,7 @@ func (r *replyReader) reportVerdicts(order []int) []task.Verdict {
 	return verdicts
 }
 
-// verdict is the i-th letter of a text.
+// verdict returns the verdict for the i-th letter of a text.
 func (r *replyReader) verdict(text string, i int, letters map[byte]task.Verdict) task.Verdict {
 	if i >= len(text) || letters[text[i]] == "" {
 		r.fail("a verdict", text)
@@ -212,6 +212,7 @@ func (r *replyReader) verdict(text string, i int, letters map[byte]task.Verdict)
 	return letters[text[i]]
 }
 
+// short takes a letter per claim: whether its queue has no more claimable tasks for now.
 func (r *replyReader) short(n int) []bool {
 	text := r.string()
 	short := make([]bool, n)
@@ -221,7 +222,7 @@ func (r *replyReader) short(n int) []bool {
 	return short
 }
 
-// attempts takes words that are a fence and an id in turn.
+// attempts takes a text of fences and ids in turn.
 func (r *replyReader) attempts() []task.Attempt {
 	w := words{rest: r.string()}
 	if w.rest == "" {

@@ -30,7 +30,7 @@ func (s *Store) ForgetCheck(ctx context.Context) error {
 }
 
 // ForgetSchema makes the store read the pool's schema again.
-func (s *Store) ForgetSchema() { s.gate.known.Store(nil) }
+func (s *Store) ForgetSchema() { s.access.schemaRead.Store(nil) }
 
 // Held is how many connections the store would cut if its blocking calls ended now.
 func (s *Store) Held() int {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// fieldReader reads the fields of a task or an event that other programs may have
-// written. What it cannot read is zero, and reported in broken.
+// fieldReader reads the fields of a task or an event that another program may have
+// written. A field that it cannot read is zero, and an error in broken.
 type fieldReader struct {
-	what, id string // of what, for broken
+	what, id string // "task" or "event" and its id, for the texts of broken
 	broken   error
 }
 
@@ -31,7 +31,7 @@ func (f *fieldReader) whole(name, v string, least, most int64) int64 {
 
 func (f *fieldReader) count(name, v string) int64 { return f.whole(name, v, 0, math.MaxInt64) }
 
-// moment reads a time in ms; 0 is none.
+// moment reads a time in ms since 1970. It returns the zero time for 0.
 func (f *fieldReader) moment(name, v string) time.Time {
 	if n := f.count(name, v); n > 0 {
 		return time.UnixMilli(n)
@@ -41,13 +41,13 @@ func (f *fieldReader) moment(name, v string) time.Time {
 
 const maxSpan = math.MaxInt64 / int64(time.Millisecond)
 
-// span reads a length of time in ms.
+// span reads a duration in ms.
 func (f *fieldReader) span(name, v string) time.Duration {
 	return time.Duration(f.whole(name, v, 0, maxSpan)) * time.Millisecond
 }
 
-// elapsed is span for one that was measured: it is negative if the server's
-// clock went back meanwhile.
+// elapsed reads a measured duration in ms, which is negative if the server's clock went
+// back meanwhile.
 func (f *fieldReader) elapsed(name, v string) time.Duration {
 	return time.Duration(f.whole(name, v, -maxSpan, maxSpan)) * time.Millisecond
 }

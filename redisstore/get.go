@@ -10,20 +10,20 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Get reads tasks; the answer has nil where there is none. One that cannot be
+// Get reads tasks. The result has nil for an id without a task. A task that cannot be
 // read in full has Broken set.
 func (s *Store) Get(ctx context.Context, ids ...string) ([]*task.Task, error) {
 	tasks, err := s.read(ctx, false, ids)
 	return tasks, s.fail(ctx, "get", err)
 }
 
-// read reads tasks, brief ones without payload and result, in pages that are bounded by
-// their number and their bytes.
+// read reads tasks, without payload, headers and result if brief. A page is bounded by
+// its number of tasks and by its bytes.
 func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*task.Task, error) {
 	tasks := make([]*task.Task, 0, len(ids))
 	for len(ids) > 0 {
-		page, _ := cut(ids, getPage)
-		reply, err := s.run(ctx, getScript, append([]any{getBytes, brief}, anys(page)...)...)
+		page, _ := splitAt(ids, getPage)
+		reply, err := s.run(ctx, getScript, append([]any{getBytes, brief}, stringArgs(page)...)...)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func (s *Store) read(ctx context.Context, brief bool, ids []string) ([]*task.Tas
 	return tasks, nil
 }
 
-// task takes a task: nothing, or its record, its run entry, and its extras.
+// task takes a list: empty for no task, else its record, its run entry and its extras.
 func (r *replyReader) task(id string, brief bool) *task.Task {
 	parts := r.list().strings()
 	if len(parts) < 2 {

@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Groups reads the default limit of groups, 0 for none, and the named groups in
-// the order of their names, without any those that have a limit of their own.
+// Groups reads the default limit of groups, 0 for none, and the named groups in the order
+// of their names. Without names it reads the groups that have a limit of their own.
 func (s *Store) Groups(ctx context.Context, names ...string) (int, []task.GroupInfo, error) {
 	byDefault, groups, err := s.groups(ctx, names)
 	if err != nil {
@@ -44,17 +44,17 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 		}
 	})
 	for i := 0; err == nil && i < len(groups); i++ {
-		if g := &groups[i]; g.Full() { // of others the heads can start, and let the next forward
-			g.Held, err = s.heldOf(ctx, g.Name)
+		if g := &groups[i]; g.Full() { // a group with room blocks no task for long
+			g.Held, err = s.countBlocked(ctx, g.Name)
 		}
 	}
 	return byDefault, groups, err
 }
 
-// groupLimit begins the fields of the meta hash that are limits of groups.
+// groupLimit is the prefix of the fields of the meta hash that are limits of groups.
 const groupLimit = "limit:group:"
 
-// limitedGroups are the groups that have a limit of their own.
+// limitedGroups returns the groups that have a limit of their own.
 func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
 	for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
 		return rdb.HScan(ctx, s.key("meta"), cursor, groupLimit+"*", scanPage)
@@ -69,15 +69,15 @@ func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// heldOf counts the waiting tasks of a group in the queues where some are blocked: the
-// group's head, if it has one there, and those behind it.
-func (s *Store) heldOf(ctx context.Context, group string) (held int, err error) {
+// countBlocked counts the waiting tasks of a group in the queues where some are blocked:
+// the blocked ones and the group's head.
+func (s *Store) countBlocked(ctx context.Context, group string) (held int, err error) {
 	queues, err := s.members(ctx, s.key("group:queues:", group))
 	if err != nil {
-		return 0, unlessWrongType(err)
+		return 0, ignoreWrongType(err)
 	}
 	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {
-		// See blocked in lua/lib/queue.lua: the members begin with the name and a space.
+		// Members begin with the group and a space: see blocked_member in lua/lib/queue.lua.
 		blocked := p.ZLexCount(ctx, s.key("group:wait:", queue), "["+group+" ", "("+group+"!")
 		head := p.HExists(ctx, s.key("group:head:", queue), group)
 		return func() {

@@ -7,9 +7,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// An id is a UUIDv7, written as 22 digits to the base 62 in the order of ASCII. It begins
-// with the time in milliseconds, so that ids sort by time, and those of one process in
-// the order in which they were made.
+// An id is a UUIDv7, written as 22 digits of base 62 in the order of ASCII. It begins with
+// the time in milliseconds, so ids sort by time. Ids of one process sort in the order in
+// which they were made.
 const (
 	idLen    = 22
 	idDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -30,10 +30,10 @@ func newIDs(n int) []string {
 	return made
 }
 
-// appendID writes 128 bits as 22 digits.
+// appendID appends 128 bits as 22 digits.
 func appendID(b []byte, hi, lo uint64) []byte {
 	const tenDigits = 839299365868340224 // 62^10
-	// Divided twice by 62^10, which leaves less than 62^2.
+	// The number is divided twice by 62^10, which leaves a quotient below 62^2.
 	q, rest := hi/tenDigits, hi%tenDigits
 	q2, last := bits.Div64(rest, lo, tenDigits)
 	// The quotient has up to 69 bits: q above q2.

@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// AwaitInbox blocks until the inbox has an entry. The first is moved to
-// inbox:open, which wakes one replica per entry and loses none: the next admission takes
-// it from there.
+// AwaitInbox waits until the inbox has an entry, for wait or a second, whichever is
+// longer. It reports whether there is one. It moves the first entry to inbox:open, so
+// that each entry wakes one replica. The next admission takes the entry from there.
 func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
 	found := false
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
@@ -20,10 +20,11 @@ func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 		found = err == nil
 		return err
 	})
-	return found, s.fail(ctx, "await inbox", unlessNil(err))
+	return found, s.fail(ctx, "await inbox", ignoreNil(err))
 }
 
-// AdmitInbox turns one batch of inbox entries into tasks or rejects.
+// AdmitInbox turns one batch of inbox entries into tasks or rejects. more reports whether
+// the inbox may have further entries.
 func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
 	if err != nil {
@@ -36,10 +37,10 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 		return false, r.err
 	}
 
-	l := s.takeSequence()
-	defer s.putSequence(l)
-	l.call++
-	args := []any{l.name + ":inbox", l.call, fromOpen, len(entries), MaxRejected}
+	seq := s.takeSequence()
+	defer s.putSequence(seq)
+	seq.call++
+	args := []any{seq.name + ":inbox", seq.call, fromOpen, len(entries), MaxRejected}
 	made := newIDs(len(entries))
 	for i := range entries {
 		args = appendEntry(args, entries[i], made[i])
@@ -52,8 +53,8 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	return r.int() != 0, r.err
 }
 
-// appendEntry adds what the inbox script reads of an entry, whose task gets the id that was
-// made for it if the entry names none.
+// appendEntry appends the arguments of the inbox script for an entry. made is the id of its
+// task if the entry has none.
 func appendEntry(args []any, entry, made string) []any {
 	spec, at, err := parseEntry([]byte(entry))
 	if err != nil {
@@ -71,7 +72,8 @@ func appendEntry(args []any, entry, made string) []any {
 	return append(args, spec.ID)
 }
 
-// reason is what inbox:rejected says of an error: one line that is not too long.
+// reason returns the text of an error for inbox:rejected: one line of at most maxReason
+// bytes.
 func reason(err error) string {
 	line := strings.ReplaceAll(err.Error(), "\n", "; ")
 	return strings.ToValidUTF8(line[:min(len(line), maxReason)], "")
@@ -109,7 +111,7 @@ func (s *Store) Rejected(ctx context.Context, limit int) ([]Reject, error) {
 type Reject struct {
 	Cursor string // its position in the stream inbox:rejected
 	Code   string // "invalid", "duplicate" or "queue_full"
-	Reason string // everything that is wrong with it
-	Task   string // of a duplicate: the id of the task that has its id or unique key
-	Entry  string // its first 16 KiB
+	Reason string // everything that is wrong with the entry, one line
+	Task   string // for "duplicate": the id of the task that has the id or the unique key
+	Entry  string // at most its first 16 KiB
 }

@@ -18,17 +18,18 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// about is what a replica says of itself when it joins.
+// about is the description that a replica writes when it joins.
 type about struct {
 	Host    string         `json:"host"`
 	PID     int            `json:"pid"`
 	Version string         `json:"version"`
 	LeaseMS int64          `json:"lease_ms"`
-	Queues  map[string]int `json:"queues"` // slots by queue, of aboutQueues at most
+	Queues  map[string]int `json:"queues"` // slots by queue; at most aboutQueues queues
 }
 
-// Join announces a replica and publishes its limits and policies, page by page. What a
-// replica does not configure it leaves as it is. It gets tasks only after the last page.
+// Join puts a replica on the list and publishes its limits and policies, page by page. It
+// does not change settings that the replica does not configure. The replica gets tasks
+// only after the last page. Join returns a warning for each live setting that it changed.
 func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error) {
 	if err := s.ready(ctx, serves); err != nil {
 		return nil, err
@@ -41,8 +42,8 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 	for _, c := range changed {
 		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %d, as this replica configures", c.field, c.was, c.n))
 	}
-	// Whether the script changed the limits of the pool or of all groups is not known: a
-	// repeated call finds what the first one has changed, if the first reply was lost.
+	// The reply is not enough to decide this: if a first reply was lost, the repeated call
+	// found the limits of the pool and of all groups changed already.
 	if r.Limit > 0 {
 		err = s.wakeAll(ctx)
 	}
@@ -67,9 +68,9 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	for page, last := 0, false; !last; page++ {
 		var someSettings []setting
 		var someKinds, someQueues []string
-		someSettings, settings = cut(settings, joinPage)
-		someKinds, kinds = cut(kinds, joinPage)
-		someQueues, queues = cut(queues, joinPage)
+		someSettings, settings = splitAt(settings, joinPage)
+		someKinds, kinds = splitAt(kinds, joinPage)
+		someQueues, queues = splitAt(queues, joinPage)
 		last = len(settings)+len(kinds)+len(queues) == 0
 		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(), len(someSettings)}
 		for _, set := range someSettings {
@@ -79,14 +80,14 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		for _, k := range someKinds {
 			args = append(args, k, policyWords(r.Kinds[k]))
 		}
-		args = append(append(args, len(someQueues)), anys(someQueues)...)
+		args = append(append(args, len(someQueues)), stringArgs(someQueues)...)
 		reply, err := s.runCounted(ctx, joinScript, args...)
 		if err != nil {
 			return nil, err
 		}
 		rd := readReply("join", reply)
 		if rd.int() == 1 {
-			queues = nil // the pool knows the class
+			queues = nil // the class exists, with its queues
 		}
 		for rd.more() {
 			set := byField[rd.string()]
@@ -105,10 +106,10 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 type setting struct {
 	field string
 	n     int
-	was   string // another value that it had; set once it was changed
+	was   string // the former value, if the join changed it
 }
 
-// settingsOf are the settings that a replica configures, sorted by field.
+// settingsOf returns the settings that a replica configures, sorted by field.
 func settingsOf(r task.Registration) []setting {
 	var settings []setting
 	add := func(field string, n int) {
@@ -131,7 +132,7 @@ func settingsOf(r task.Registration) []setting {
 	return settings
 }
 
-// classFor names the class of replicas that serve the same queues and kinds.
+// classFor returns the name of the class of replicas that serve the same queues and kinds.
 func classFor(r task.Registration) string {
 	h := sha256.New()
 	for _, names := range [][]string{slices.Sorted(maps.Keys(r.Queues)), slices.Sorted(maps.Keys(r.Kinds))} {
@@ -143,8 +144,8 @@ func classFor(r task.Registration) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// classOf is the class of a replica that has joined, through this store or another one;
-// "" if the pool does not know the replica.
+// classOf returns the class of a replica that has joined, with this store or another one.
+// It returns "" if the replica is not on the list.
 func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 	if class, ok := s.classes.Load(replica); ok {
 		return class.(string), nil
@@ -152,7 +153,7 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 	var class string
 	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
 		class, err = rdb.HGet(ctx, s.key("replica:", replica), "class").Result()
-		return unlessNil(err)
+		return ignoreNil(err)
 	})
 	if class != "" {
 		s.classes.Store(replica, class)
@@ -162,14 +163,14 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 
 func aboutOf(r task.Registration, queues []string) about {
 	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
-	named, _ := cut(queues, aboutQueues)
+	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers
 	}
 	return a
 }
 
-// policyWords is the form of a policy in meta: timeout, attempts, losses and
+// policyWords returns a policy as it is stored in meta: timeout, attempts, losses and
 // backoff, with "-" for a default.
 func policyWords(p task.Policy) string {
 	word := func(n int64) string {
@@ -188,7 +189,7 @@ func policyWords(p task.Policy) string {
 	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
 }
 
-// Leave takes the replica off the list.
+// Leave removes the replica from the list.
 func (s *Store) Leave(ctx context.Context, replica string) error {
 	s.classes.Delete(replica)
 	_, err := s.run(ctx, leaveScript, replica)

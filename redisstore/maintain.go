@@ -11,11 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// maintenanceLease is how long one turn of maintenance keeps other replicas from
-// doing the same. It saves work only: the scripts are safe to run at once.
+// maintenanceLease is how long the maintenance lock of one turn lasts. The lock only saves
+// work: the scripts are safe to run concurrently.
 const maintenanceLease = time.Second
 
-// Maintain takes one turn of the pool's maintenance.
+// Maintain runs one turn of the pool's maintenance. It sets Busy and does nothing else if
+// another replica holds the maintenance lock.
 func (s *Store) Maintain(ctx context.Context, replica string) (task.Maintenance, error) {
 	if err := s.ready(ctx, writes); err != nil && !isWrongType(err) {
 		return task.Maintenance{}, s.fail(ctx, "maintain", err)
@@ -23,27 +24,28 @@ func (s *Store) Maintain(ctx context.Context, replica string) (task.Maintenance,
 	if taken, err := s.lockMaintenance(ctx, replica); err == nil && !taken {
 		return task.Maintenance{Busy: true}, nil
 	}
-	// An error is no reason to stay away: a full Redis refuses the lock, and
-	// maintenance makes room. A Redis that is not there refuses the scripts, too.
-	u, err := s.maintain(ctx)
+	// After an error of the lock maintenance runs nevertheless: a full Redis refuses the
+	// lock, and maintenance frees memory. If Redis cannot be reached, the scripts fail, too.
+	m, err := s.maintain(ctx)
 	if isWrongType(err) {
-		// No script runs past such a key, so that it is moved out of the way first.
+		// Scripts stop at a key of a wrong type, so it is renamed first.
 		found, failed := s.repairTypes(ctx)
 		if failed == nil && len(found) > 0 {
-			u, err = s.maintain(ctx)
+			m, err = s.maintain(ctx)
 		}
-		u.Repaired = found
+		m.Repaired = found
 	}
 	if err != nil {
-		return u, s.fail(ctx, "maintain", err)
+		return m, s.fail(ctx, "maintain", err)
 	}
 	found, err := s.slowCheck(ctx)
-	u.Repaired = append(u.Repaired, found...)
-	return u, s.fail(ctx, "slow check", err)
+	m.Repaired = append(m.Repaired, found...)
+	return m, s.fail(ctx, "slow check", err)
 }
 
-// lockMaintenance takes the maintenance lock unless another replica has it. A lock that
-// would last longer than it can was set before the clock went back: it is taken over.
+// lockMaintenance takes the maintenance lock unless another replica holds it. It takes over
+// a lock that expires later than maintenanceLease allows, or never: the server's clock went
+// back.
 func (s *Store) lockMaintenance(ctx context.Context, replica string) (taken bool, err error) {
 	key := s.key("lock:maintenance")
 	obtain := func() error {
@@ -67,34 +69,34 @@ func (s *Store) lockMaintenance(ctx context.Context, replica string) (taken bool
 }
 
 // maintain runs the scripts of a turn.
-func (s *Store) maintain(ctx context.Context) (u task.Maintenance, err error) {
+func (s *Store) maintain(ctx context.Context) (m task.Maintenance, err error) {
 	reply, err := s.run(ctx, reapScript, seed(), maintenanceBatch)
 	if err != nil {
-		return u, err
+		return m, err
 	}
 	reap := readReply("reap", reply)
 	if reply, err = s.run(ctx, promoteScript, maintenanceBatch); err != nil {
-		return u, err
+		return m, err
 	}
 	promote := readReply("promote", reply)
 	if reply, err = s.run(ctx, purgeScript, maintenanceBatch); err != nil {
-		return u, err
+		return m, err
 	}
 	purge := readReply("purge", reply)
 
 	next := []int64{reap.int(), promote.int(), promote.int(), purge.int()}
-	u.Claims, u.Lost = int(reap.int()), int(reap.int())
-	u.Due, u.Late = int(promote.int()), int(promote.int())
-	u.Inbox = purge.int() > 0
-	u.Removed, u.Trimmed, u.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
+	m.Claims, m.Lost = int(reap.int()), int(reap.int())
+	m.Due, m.Late = int(promote.int()), int(promote.int())
+	m.Inbox = purge.int() > 0
+	m.Removed, m.Trimmed, m.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {
-		u.Next = time.Duration(slices.Min(next)) * time.Millisecond
+		m.Next = time.Duration(slices.Min(next)) * time.Millisecond
 	}
-	return u, errors.Join(reap.err, promote.err, purge.err)
+	return m, errors.Join(reap.err, promote.err, purge.err)
 }
 
-// slowCheck takes the shared walk one step on and returns what it repaired.
+// slowCheck checks one page of the shared walk and returns what it repaired.
 func (s *Store) slowCheck(ctx context.Context) ([]task.Finding, error) {
 	s.mu.Lock()
 	early := time.Now().Before(s.nextCheck)
@@ -112,13 +114,13 @@ func (s *Store) slowCheck(ctx context.Context) ([]task.Finding, error) {
 	return repaired(page.findings), nil
 }
 
-// typesPage is how many keys one call of repairTypes looks at.
+// typesPage is how many keys one call of repairTypes checks.
 const typesPage = 1000
 
-// repairTypes moves keys of a wrong type out of the way, which stop every script that
-// needs them, and returns what it moved.
+// repairTypes renames keys of a wrong type, at which scripts stop, and returns what it
+// renamed.
 func (s *Store) repairTypes(ctx context.Context) (all []task.Finding, err error) {
-	for page := (checked{}); ; {
+	for page := (checkReply{}); ; {
 		page, err = s.checkPage(ctx, "types", typesPage, page.next)
 		all = append(all, repaired(page.findings)...)
 		if err != nil || page.next == "" {

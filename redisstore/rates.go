@@ -11,12 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// rateStep is how much time one of the keys load:N counts: see rate in
-// lua/lib/totals.lua.
+// rateStep is the time that one of the keys load:N counts: see lua/lib/totals.lua.
 const rateStep = 5 * time.Second
 
-// Rates reads what came and went in each queue, on average over the window, whole
-// steps and the begun one, that ends now. The counts are kept for 90 seconds.
+// Rates returns how many tasks per second were made and ended in each queue, on average
+// over the window that ends now. It counts in steps of five seconds, so the window is
+// extended to the beginning of a step. The counts are kept for 90 seconds.
 func (s *Store) Rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error) {
 	rates, err := s.rates(ctx, window)
 	return rates, s.fail(ctx, "rates", err)

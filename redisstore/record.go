@@ -17,19 +17,18 @@ const (
 	createdAt  = 3  // 13 digits
 	scoreAt    = 17 // 16 digits
 	kindAt     = 34
-	noQueue    = "-"     // stands for the default queue
-	scoreRange = 1 << 45 // between two priorities
+	noQueue    = "-"     // means the default queue
+	scoreRange = 1 << 45 // the distance of two priorities
 )
 
-// letters are the states as a header has them. Waiting and promoted tasks run if the
-// run hash of their queue has them.
+// letters are the states by the letters of a header. A task with w or p is running if it
+// has a run entry.
 var letters = map[byte]task.State{
 	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting,
 	'S': task.Succeeded, 'F': task.Failed, 'X': task.Stopped, 'E': task.Expired,
 }
 
-// header is the header line of a record, taken apart. Its strings are parts of the
-// line.
+// header is the decoded header line of a record. Its strings are parts of the line.
 type header struct {
 	state          task.State
 	base           int64 // version of a task that does not run and has no extras
@@ -66,7 +65,7 @@ func parseHeader(line string) (h header, err error) {
 	return h, nil
 }
 
-// setHeader sets what the header says of a task.
+// setHeader sets the fields of a task from its header.
 func setHeader(t *task.Task, h *header, f *fieldReader) {
 	t.State, t.Version, t.Kind, t.Queue = h.state, h.base, h.kind, h.queue
 	t.CreatedAt = time.UnixMilli(h.created)
@@ -79,8 +78,8 @@ func setHeader(t *task.Task, h *header, f *fieldReader) {
 	}
 }
 
-// setField sets what a word of a task's header or a field of its extras says. Those that
-// it does not know are left alone: a newer version may have written them.
+// setField sets the field of a task from a word of its header or a field of its extras. It
+// ignores unknown names: a newer version may have written them.
 func setField(t *task.Task, name, v string, f *fieldReader) {
 	switch name {
 	case "group":
@@ -146,8 +145,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	}
 }
 
-// setRun sets what a run entry says: fence, attempt, version, start, flag, kind, replica
-// and, if there is one, group, padded with spaces.
+// setRun sets the fields of a task from its run entry: fence, attempt, version, start,
+// flag, kind, replica and, if there is one, group, padded with spaces.
 func setRun(t *task.Task, entry string, f *fieldReader) {
 	t.State = task.Running
 	part := strings.Fields(entry)
@@ -159,8 +158,8 @@ func setRun(t *task.Task, entry string, f *fieldReader) {
 	t.StartedAt, t.Replica = f.moment("run", part[3]), part[6]
 }
 
-// decodeTask reads a task from its record, its run entry ("" for none), and the fields
-// and values of its extras. What it cannot read is left out and reported in Broken.
+// decodeTask decodes a task from its record, its run entry ("" for none), and the fields
+// and values of its extras. A field that it cannot read is zero, and an error in Broken.
 func decodeTask(id, record, run string, extras []string) *task.Task {
 	t := &task.Task{Spec: task.Spec{ID: id}}
 	f := fieldReader{what: "task", id: id}
@@ -178,7 +177,7 @@ func decodeTask(id, record, run string, extras []string) *task.Task {
 		setRun(t, run, &f)
 	}
 	if t.State == task.Stopped && t.StopWhy == "" {
-		t.StopWhy = t.Error // it did not run, so that no replica had to be asked
+		t.StopWhy = t.Error // the task was stopped while it did not run
 	}
 	t.Broken = f.broken
 	return t

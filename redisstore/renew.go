@@ -6,9 +6,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Renew extends leases and is the replica's heartbeat: one script call, or several one
-// after the other if it holds very many claims. The answer is valid with ErrNotJoined
-// and ErrDrain, too.
+// Renew extends the leases of a replica's claims, writes the updates of its attempts, and
+// is its heartbeat. It makes several script calls, one after the other, if there are very
+// many claims or updates. The result is also valid with ErrNotJoined and ErrDrain.
 func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error) {
 	got := task.Renewed{Verdicts: make([]task.Verdict, 0, len(r.Held))}
 	joined, drain := true, false
@@ -24,7 +24,7 @@ func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error)
 		for i := range h {
 			got.Verdicts = append(got.Verdicts, rd.verdict(verdicts, i, claimVerdicts))
 		}
-		got.Stops = rd.attempts() // each call has all of them
+		got.Stops = rd.attempts() // each reply has all of them
 		if rd.err != nil {
 			return task.Renewed{}, rd.err
 		}
@@ -40,7 +40,7 @@ func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error)
 	return got, nil
 }
 
-// claimPage is how many of the claims one call renews.
+// claimPage returns how many of the claims one call renews.
 func claimPage(held []task.HeldClaim) int {
 	ids := 0
 	for i := range held {
@@ -51,7 +51,7 @@ func claimPage(held []task.HeldClaim) int {
 	return len(held)
 }
 
-// updatesPage is how many of the updates one call carries.
+// updatesPage returns how many of the updates one call sends.
 func updatesPage(updates []task.AttemptUpdate) int {
 	bytes := 0
 	for i := range updates {
@@ -78,8 +78,8 @@ func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpd
 	}
 	args = append(args, len(updates))
 	for i := range updates {
-		n := &updates[i]
-		args = append(args, n.Fence, &n.ID, n.Progress, n.Progress != nil, n.Slow)
+		u := &updates[i]
+		args = append(args, u.Fence, &u.ID, u.Progress, u.Progress != nil, u.Slow)
 	}
 	return args
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Replicas reads the live replicas, by id. Of a replica that serves very many queues it
-// names only some, the first in the order of their names.
+// Replicas reads the live replicas, sorted by id. For a replica that serves more than 250
+// queues it returns the first 250, in the order of their names.
 func (s *Store) Replicas(ctx context.Context) ([]task.ReplicaInfo, error) {
 	infos, err := s.replicas(ctx)
 	return infos, s.fail(ctx, "replicas", err)
@@ -30,7 +30,7 @@ func (s *Store) replicas(ctx context.Context) (infos []task.ReplicaInfo, err err
 	if err != nil {
 		return nil, err
 	}
-	classes, kinds := []string{}, map[string][]string{} // of each replica; of each class
+	classes, kinds := []string{}, map[string][]string{} // by replica; by class
 	err = s.pipeline(ctx, alive, replicaPage, func(p redis.Pipeliner, id string) func() {
 		fields := p.HMGet(ctx, s.key("replica:", id), replicaFields...)
 		return func() {
@@ -56,8 +56,8 @@ func (s *Store) replicas(ctx context.Context) (infos []task.ReplicaInfo, err err
 // replicaFields are the fields of replica:ID that describe reads.
 var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain"}
 
-// describe reads what a replica said of itself, and its class. It reports false if the
-// replica has left in between.
+// describe decodes the description of a replica and its class. It returns false if the
+// replica has left meanwhile.
 func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, class string, ok bool) {
 	text := make([]string, len(replicaFields))
 	for i := range min(len(fields), len(text)) {

@@ -2,9 +2,8 @@ package redisstore
 
 import "fmt"
 
-// replyReader takes a script's reply apart. A reply of another shape than the
-// script promises is an error, never a panic: a proxy or a server of another
-// make may have answered.
+// replyReader decodes a script's reply. A reply of an unexpected shape is an error and
+// never a panic: it may come from a proxy or from another kind of server.
 type replyReader struct {
 	what string
 	vals []any
@@ -67,7 +66,7 @@ func (r *replyReader) list() *replyReader {
 	return l
 }
 
-// strings takes the rest as strings.
+// strings takes the remaining values as strings.
 func (r *replyReader) strings() []string {
 	out := make([]string, 0, len(r.vals))
 	for r.more() {

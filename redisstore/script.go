@@ -9,7 +9,7 @@ import (
 	"github.com/ltsworker/ltsworker/lua"
 )
 
-// script is a script and what its calls need to have checked before.
+// script is a script and what a store checks before its calls.
 type script struct {
 	*redis.Script
 	need need
@@ -27,7 +27,7 @@ var (
 	renewScript     = newScript("renew", writes)
 	joinScript      = newScript("join", writes)
 	leaveScript     = newScript("leave", writes)
-	signalScript      = newScript("signal", writes)
+	signalScript    = newScript("signal", writes)
 	wakeScript      = newScript("wake", writes)
 	drainScript     = newScript("drain", writes)
 	reapScript      = newScript("reap", writes)
@@ -43,13 +43,13 @@ var (
 	getScript       = newScript("get", reads)
 	statsScript     = newScript("stats", reads)
 
-	// The doctor calls these: it reports what is missing as findings.
+	// The doctor calls these. It reports missing rights and another schema as findings.
 	rightsScript = newScript("rights", nothing)
 	checkScript  = newScript("check", nothing)
 )
 
-// run makes a script call. It may be repeated after an error: every script has the
-// same effect then as if it had run once.
+// run makes a script call. It may be repeated after an error: a repeated script has the
+// same effect as one that ran once.
 func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
 	if err := s.ready(ctx, sc.need); err != nil {
 		return nil, err
@@ -57,16 +57,16 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
 	return s.call(ctx, sc, args...)
 }
 
-// call is run without the checks. It sends the hash of the script, and its text only
-// if the server does not know the hash.
+// call is run without the checks. It sends the hash of the script, and the text only if the
+// server does not know the hash.
 func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, err error) {
 	err = s.retryUnstable(ctx, s.rdb, func() error {
 		reply, err = sc.Run(ctx, s.rdb, s.keys, args...).Result()
-		return unlessNil(err)
+		return ignoreNil(err)
 	})
 	return reply, err
 }
 
-// seed starts the random numbers of a script, which would otherwise be the same in
-// every call.
+// seed returns a seed for the random numbers of a script. Without a seed they would be the
+// same in every call.
 func seed() int { return int(rand.Int32()) }

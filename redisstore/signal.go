@@ -10,13 +10,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The elements of a doorbell that say more than that it rang.
+// The signals that have a meaning of their own. Any other one only ends the wait.
 const (
-	queueSignal = "q:" // and the name of a queue that has claimable tasks
+	queueSignal = "q:" // a prefix: the name of a queue that has claimable tasks follows
 	drainSignal = "drain"
 )
 
-// Listen blocks on the replica's doorbell.
+// Listen waits for a signal to the replica, for wait or a second, whichever is longer. It
+// returns the zero Signal if there was none.
 func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error) {
 	var signal task.Signal
 	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
@@ -31,17 +32,18 @@ func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) 
 		}
 		return nil
 	})
-	return signal, s.fail(ctx, "listen", unlessNil(err))
+	return signal, s.fail(ctx, "listen", ignoreNil(err))
 }
 
-// Ring makes the replica's Listen return.
+// Wake makes the replica's Listen return.
 func (s *Store) Wake(ctx context.Context, replica string) error {
 	_, err := s.run(ctx, signalScript, replica)
 	return s.fail(ctx, "wake replica", err)
 }
 
-// Drain asks replicas to drain: their Listen returns, and as long as they are on
-// the list every Exchange and Renew of theirs reports it.
+// Drain asks replicas to drain. Their Listen returns. While they are on the list, each of
+// their Exchange and Renew calls reports the request. The result is false for a replica
+// that is not on the list.
 func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
 	asked := make([]bool, len(replicas))
 	for i, replica := range replicas {
@@ -57,7 +59,7 @@ func (s *Store) Drain(ctx context.Context, replicas ...string) ([]bool, error) {
 	return asked, nil
 }
 
-// wakeAll wakes replicas for every queue that has claimable tasks.
+// wakeAll signals replicas for every queue that has claimable tasks.
 func (s *Store) wakeAll(ctx context.Context) error {
 	queues, err := s.queues(ctx)
 	if err != nil {
@@ -65,8 +67,8 @@ func (s *Store) wakeAll(ctx context.Context) error {
 	}
 	for len(queues) > 0 {
 		var page []string
-		page, queues = cut(queues, queuePage)
-		if _, err := s.run(ctx, wakeScript, anys(page)...); err != nil {
+		page, queues = splitAt(queues, queuePage)
+		if _, err := s.run(ctx, wakeScript, stringArgs(page)...); err != nil {
 			return err
 		}
 	}

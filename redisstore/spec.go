@@ -15,18 +15,18 @@ const (
 	forever = "forever"
 )
 
-// shape is what the scripts read of a spec beside its id and payload. Tasks of one
-// shape are sent together.
+// shape is what the scripts read of a spec, without its id and payload. Consecutive tasks
+// of one shape are sent as one group.
 type shape struct {
 	queue, kind string
 	priority    int8
-	given       bool   // the ids were given by the caller
+	given       bool   // the caller gave the ids
 	words       string // of the header, "" for none
 	special
 }
 
-// special is what few tasks have and the scripts need in a form of its own. Times are in
-// ms, 0 for none.
+// special are the options that few tasks have and that are arguments of the scripts. Times
+// are in ms, 0 for none.
 type special struct {
 	group, unique               string
 	delay, runAt, ttl, deadline int64
@@ -50,7 +50,7 @@ func queueOf(s *task.Spec) string {
 	return s.Queue
 }
 
-// ceilMS rounds up, so that nothing starts early.
+// ceilMS rounds up, so that no task starts early.
 func ceilMS(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
 
 func runAtMS(s *task.Spec) int64 {
@@ -60,8 +60,8 @@ func runAtMS(s *task.Spec) int64 {
 	return max(s.RunAt.Add(time.Millisecond-1).UnixMilli(), 1)
 }
 
-// headerWords are the words that the spec adds to the header of a record, in the order
-// of docs/protocol.md. What has its default is left out: a waiting task should be small.
+// headerWords returns the words that the spec adds to the header of a record, in the order
+// of docs/protocol.md. It omits defaults, so that a waiting task is small.
 func headerWords(s *task.Spec) string {
 	var b []byte
 	add := func(name, value string) {
@@ -96,13 +96,13 @@ func headerWords(s *task.Spec) string {
 		add("reply", "1")
 	}
 	if len(s.Headers) > 0 {
-		j, _ := json.Marshal(s.Headers) // strings, which always encode
+		j, _ := json.Marshal(s.Headers) // never fails for strings
 		add("headers", strings.ReplaceAll(string(j), " ", `\u0020`))
 	}
 	return string(b)
 }
 
-// appendTo adds what the scripts read of the shape to the arguments of a call.
+// appendTo appends the arguments of the scripts for the shape.
 func (sh *shape) appendTo(args []any) []any {
 	args = append(args, sh.queue, int(sh.priority), sh.kind, sh.given, sh.words)
 	if sh.special == (special{}) {

@@ -12,9 +12,9 @@ import (
 // firstPage and lastPage are the cursors of a scan at its start and at its end.
 const firstPage, lastPage = "0", "0"
 
-// Stats reads the pool at one instant, a page of queues at a time: of a pool with more
-// than about 250 queues each page is of an instant of its own, and the other figures are
-// those of the first.
+// Stats reads the state of the pool and of its queues at one instant. In a pool with more
+// than about 250 queues, it reads pages of queues, each at an instant of its own. The other
+// figures are those of the first instant.
 func (s *Store) Stats(ctx context.Context) (task.Stats, error) {
 	var st task.Stats
 	for cursor := firstPage; ; {

@@ -1,22 +1,20 @@
-// Package redisstore keeps a pool's tasks in Redis: keys, bytes and calls. Every
-// change of state is one script of package lua; this package turns them into
-// the methods that a pool and its replicas need.
+// Package redisstore keeps a pool's tasks in Redis. Every change of state is one script
+// of package lua. This package calls the scripts and decodes their replies.
 //
-// It works with a single Redis 7.0 or newer, behind Sentinel and on a cluster: all
-// keys of a pool share one hash tag. Scripts are sent by hash, and in full only to
-// a server that does not know them, so that SCRIPT FLUSH, restarts and failovers
-// need no attention.
+// It works with a single server of Redis 7.0 or newer, with Sentinel and with a cluster:
+// all keys of a pool have one hash tag. It sends scripts by hash, and in full to a server
+// that does not know them. SCRIPT FLUSH, restarts and failovers need no action.
 //
 //	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 //	p, err := pool.New(redisstore.New(rdb, "media"), pool.Config{…})
 //
-// New takes any redis.UniversalClient, and its connections, passwords and TLS with
-// it. Set ContextTimeoutEnabled, so that calls end with their contexts. Beside the
-// client's own pool of connections each blocking call (a replica has two or three)
-// has one of its own.
+// New takes any redis.UniversalClient, with its addresses, passwords and TLS settings.
+// Set ContextTimeoutEnabled, so that calls end with their contexts. Each blocking call
+// (a replica has two or three) has a connection of its own beside the client's pool of
+// connections.
 //
-// A Store is a pool.Store: a service hands it to pool.New and calls pool from then
-// on. What only a store in Redis has is here: WithWait, Rejected, ParseEntry.
+// A Store is a pool.Store: pass it to pool.New and use the pool's methods. Only a store
+// in Redis has WithWait, Rejected and ParseEntry.
 package redisstore
 
 import (
@@ -31,48 +29,48 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SchemaVersion is the version of the key layout that this package reads and
-// writes. A pool of another one is refused with a *task.SchemaError.
+// SchemaVersion is the version of the key layout that this package reads and writes. For
+// a pool of another version, methods return a *task.SchemaError.
 const SchemaVersion = "2"
 
-// Store is one pool in Redis. It is safe for use by several goroutines, starts
-// none of its own, and does not own the client it was given.
+// Store is one pool in Redis. It is safe for use by several goroutines and starts none
+// of its own. It does not close the client that was passed to New.
 type Store struct {
 	rdb    redis.UniversalClient
 	pool   string
 	prefix string
-	keys   []string // what every script gets: the prefix, and the meta hash
+	keys   []string // of every script call: the prefix and the meta hash
 
 	waitReplicas int
 	waitTimeout  time.Duration
 
-	gate     gate
-	client   string       // names this store in the records of its enqueue calls
-	classes  sync.Map     // classes of the replicas that joined or exchanged, by replica
-	perEntry atomic.Int64 // about how many events an entry of the stream holds
+	access   access
+	client   string       // begins the names of this store's sequences
+	classes  sync.Map     // class by replica, of replicas that joined or exchanged
+	perEntry atomic.Int64 // about how many events an entry of the stream has
 
 	mu            sync.Mutex
-	sequences     []*sequence // those that no call uses
+	sequences     []*sequence // not used by any call
 	nSequences    int
-	idle          []*blocker               // for blocking calls
+	idle          []*blocker               // not used by any blocking call
 	subscriptions map[string]*subscription // by name
-	nextCheck     time.Time                // the shared walk of the slow check pauses until then
+	nextCheck     time.Time                // when the slow check goes on after a pause
 }
 
 // Option changes how a Store works.
 type Option func(*Store)
 
-// WithWait makes every enqueue wait until so many Redis replicas confirmed it
-// (the WAIT command), at most for timeout; fewer is ErrNotReplicated, although
-// the tasks exist. It narrows what an asynchronous failover can lose, and costs
-// a replication round trip per call. Default: none. A timeout below a millisecond,
-// with which Redis would wait for ever, makes every enqueue fail.
+// WithWait makes every enqueue wait until so many Redis replicas have confirmed it (the
+// WAIT command), at most for timeout. If fewer confirm it, the enqueue returns
+// ErrNotReplicated, although the tasks exist. WithWait reduces what an asynchronous
+// failover can lose, and costs a replication round trip per call. The default is not to
+// wait. With a timeout below 1ms every enqueue fails, because Redis would wait forever.
 func WithWait(replicas int, timeout time.Duration) Option {
 	return func(s *Store) { s.waitReplicas, s.waitTimeout = replicas, timeout }
 }
 
-// New returns the store of the named pool. It makes no call; a name that
-// task.CheckName refuses is an error of every method.
+// New returns the store of the named pool. It makes no call to Redis. If task.CheckName
+// refuses the name, every method returns an error.
 func New(rdb redis.UniversalClient, pool string, opts ...Option) *Store {
 	s := &Store{
 		rdb:           rdb,
@@ -88,11 +86,11 @@ func New(rdb redis.UniversalClient, pool string, opts ...Option) *Store {
 	return s
 }
 
-// Pool is the name of the pool.
+// Pool returns the name of the pool.
 func (s *Store) Pool() string { return s.pool }
 
 func (s *Store) key(parts ...string) string { return s.prefix + strings.Join(parts, "") }
 
-// ErrNotReplicated is returned by an enqueue under WithWait when too few Redis
-// replicas confirmed it in time. The tasks exist on the primary.
+// ErrNotReplicated is returned by an enqueue with WithWait when too few Redis replicas
+// confirmed it in time. The tasks exist on the primary.
 var ErrNotReplicated = errors.New("enqueued, but too few Redis replicas confirmed it")

@@ -1,17 +1,17 @@
 package redisstore
 
-// subscription is what a store remembers of a consumer group between its calls.
-// The store's mutex guards it.
+// subscription is the state of a consumer group between the calls of a store. The store's
+// mutex guards it.
 type subscription struct {
-	from     string // where the next take-over goes on
-	reported string // up to where its readers know that events were trimmed
+	from     string // where the next take-over starts
+	reported string // the value of events:trimmed for which a loss was reported
 
-	// What a call that failed has left to report.
-	position string // how far they had read before it; "" for no such call
-	lost     bool   // events that they held are gone
+	// What a failed call did not report.
+	position string // how far the group had read before that call; "" for no such call
+	lost     bool   // entries that a consumer held were trimmed
 }
 
-// subscription returns the state of the named one. The caller holds the mutex.
+// subscription returns the state of a subscription. The caller holds the mutex.
 func (s *Store) subscription(name string) *subscription {
 	sub := s.subscriptions[name]
 	if sub == nil {
@@ -21,8 +21,8 @@ func (s *Store) subscription(name string) *subscription {
 	return sub
 }
 
-// missed reports whether the subscription lost events to the trimming that were not
-// reported yet.
+// missed reports whether events were trimmed before the subscription read them, and this
+// was not reported yet.
 func (s *Store) missed(c *reading) (bool, error) {
 	if c.trimmed == "" || c.position == "" {
 		return false, nil
@@ -33,7 +33,7 @@ func (s *Store) missed(c *reading) (bool, error) {
 	return behind && s.subscription(c.name).reported != c.trimmed, err
 }
 
-// report returns whether there is a loss to report, and remembers that it was.
+// report returns whether there is a loss to report, and marks it as reported.
 func (s *Store) report(c *reading) (bool, error) {
 	missed, err := s.missed(c)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Store) report(c *reading) (bool, error) {
 	return missed || c.lost, nil
 }
 
-// postpone keeps for the next call what one that failed did not report: the consumer
-// group may have read on.
+// postpone stores what a failed call did not report for the next call, because the
+// consumer group may have read on.
 func (s *Store) postpone(c *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

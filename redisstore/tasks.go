@@ -13,9 +13,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Tasks reads the tasks that match, state by state, inside a state in the order
-// of its index; running ones are in none. It reads a page at a time and sees the pool
-// at many instants.
+// Tasks reads the tasks that match, state by state. Within a state they are in the order
+// of its index; running tasks are in no order. It reads a page at a time, each at an
+// instant of its own.
 func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	return func(yield func(*task.Task, error) bool) {
 		for ids, err := range s.candidates(ctx, f) {
@@ -36,14 +36,16 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 	}
 }
 
-// matches holds the filter against a task that candidates named, so the ids match.
+// matches reports whether a task of candidates, which has checked the ids, matches the
+// filter.
 func matches(f task.Filter, t *task.Task) bool {
 	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
 	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
 
-// candidates yields the ids that the filter's indexes name.
+// candidates yields the ids of the filter, or those in the indexes of its states and
+// queues.
 func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 	if len(f.IDs) > 0 {
 		return func(yield func([]string, error) bool) {
@@ -83,8 +85,8 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 	}
 }
 
-// indexes are the keys that have the tasks of a state, those of the given queues if
-// there is one by queue.
+// indexes returns the keys that have the tasks of a state. For a state with an index per
+// queue they are those of the given queues.
 func (s *Store) indexes(state task.State, queues []string) (keys []string) {
 	switch state {
 	case task.Scheduled:
@@ -115,18 +117,18 @@ func (s *Store) walk(ctx context.Context, key string) pages {
 	}
 }
 
-// byScore walks a sorted set by score, so that entries that come and go before
-// the current one neither hide nor repeat others.
+// byScore walks a sorted set by score, so that members that are added or removed before the
+// current one neither hide nor repeat others.
 func (s *Store) byScore(ctx context.Context, key, from string) pages {
 	return func(yield func([]string, error) bool) {
-		var ties []redis.Z // the end of the page before: all with the score from
+		var ties []redis.Z // the members at the end of the last page, all with the score from
 		for {
 			var page []redis.Z
 			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
 				var found bool
 				if page, found, err = pageAfter(ctx, rdb, key, ties); err == nil && !found {
-					// They have all left: all entries with their score are read, rather
-					// twice than not at all.
+					// All of them were removed: read all members with their score, even if
+					// some are read twice.
 					page, err = rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
 						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
 					}).Result()
@@ -154,16 +156,16 @@ func (s *Store) byScore(ctx context.Context, key, from string) pages {
 	}
 }
 
-// pageAfter reads what follows the last of some entries that is still there, by
-// its rank: if very many share one score (kept for ever, due at midnight) Redis
-// would have to skip all that were read before.
-func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, entries []redis.Z) (page []redis.Z, found bool, err error) {
-	for len(entries) > 0 {
-		last := entries[len(entries)-1]
+// pageAfter reads the page after the last of the members that is still there, by its
+// rank. By score Redis would have to skip all members with that score that were read
+// before, which may be very many (kept forever, due at midnight).
+func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, members []redis.Z) (page []redis.Z, found bool, err error) {
+	for len(members) > 0 {
+		last := members[len(members)-1]
 		member, _ := last.Member.(string)
 		rank, err := rdb.ZRank(ctx, key, member).Result()
 		if errors.Is(err, redis.Nil) {
-			entries = entries[:len(entries)-1]
+			members = members[:len(members)-1]
 			continue
 		}
 		if err != nil {
@@ -173,7 +175,7 @@ func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, entri
 		if err != nil {
 			return nil, false, err
 		}
-		if len(page) > 0 && page[0].Member == last.Member { // else another position by now
+		if len(page) > 0 && page[0].Member == last.Member { // else its rank has changed since
 			return page[1:], true, nil
 		}
 	}

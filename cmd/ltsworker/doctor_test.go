@@ -128,7 +128,7 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 		remedy string
 		times  int
 	}{
-		{[]string{"doctor"}, "→ look at it, then repair", 1},
+		{[]string{"doctor"}, "→ read the key, then repair", 1},
 		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
 	} {
 		a := u.run(tt.args...)

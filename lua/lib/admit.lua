@@ -1,8 +1,9 @@
 -- uses: base outcome queues record settings task
--- Making tasks: shared by enqueue and the inbox.
+-- Which tasks can be made: shared by enqueue and the inbox.
 
--- read_group reads what the tasks of one group share from ARGV: queue, priority, kind, whether their ids were given, words
--- of the header, and, where there are any, seven specials ('' for none; times in ms). It returns the index behind it.
+-- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
+-- given, words of the header, number of specials (0 or 7), specials ('' for none; times in ms). It returns the group and the
+-- index of the next argument.
 function Admit.read_group(at)
   local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
     words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
@@ -14,8 +15,8 @@ function Admit.read_group(at)
   return g, at + specials
 end
 
--- times_of adds to a group when its tasks are due and when they are too late.
-function Admit.times_of(g)
+-- set_times sets when the tasks of a group are due, their state, and when they are too late to start.
+function Admit.set_times(g)
   g.due = NOW
   if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
   g.state = g.due > NOW and 'scheduled' or 'waiting'
@@ -23,7 +24,7 @@ function Admit.times_of(g)
   if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
 end
 
--- tail_of is the header of a group's records from the kind on, with its newline.
+-- tail_of returns the header of a group's records from the kind on, with its newline.
 function Admit.tail_of(g)
   local tail = g.kind .. ' ' .. (g.queue == 'default' and '-' or g.queue)
   if g.words ~= '' then tail = tail .. ' ' .. g.words end
@@ -33,7 +34,7 @@ function Admit.tail_of(g)
   return tail .. '\n'
 end
 
--- space is how many more tasks may wait in the queue. A scheduled task does not wait yet: it takes none and needs none.
+-- space returns how many more tasks may wait in the queue. A scheduled task does not count: it does not wait yet.
 local spaces = {}
 local function space(queue)
   if not spaces[queue] then
@@ -43,7 +44,7 @@ local function space(queue)
   return spaces[queue]
 end
 
--- state_of is the state of an existing task, 'unreadable' for a record that cannot be read; nil if there is no such task.
+-- state_of returns the state of a task, 'unreadable' if its record cannot be read, nil if there is no such task.
 local made = {} -- states of the tasks that this call made under given ids
 local function state_of(id)
   if made[id] then return made[id] end
@@ -52,7 +53,7 @@ local function state_of(id)
   return m and m.state or 'unreadable'
 end
 
--- holder_of returns id and state of the live task that has the unique key.
+-- holder_of returns id and state of the live task that holds the unique key, nil if there is none.
 function Admit.holder_of(key)
   local holder = redis.pcall('GET', key)
   if type(holder) ~= 'string' then return nil end -- a value of another type is replaced by SET
@@ -60,17 +61,17 @@ function Admit.holder_of(key)
   if state and not Record.TERMINAL[state] then return holder, state end
 end
 
--- reply_for_duplicate answers an entry whose id a task has: at the task's end, or now if it has ended.
+-- reply_for_duplicate replies to an entry whose id is taken: at the end of the task that has it, or now if it has ended.
 local function reply_for_duplicate(id, state)
   local m = Task.load(id)
-  if not m then return end -- made by this call with its group, which wants a reply as well
+  if not m then return end -- made by this call, with the same group, so it replies at its end anyway
   if not Record.TERMINAL[state] then return Task.keep(id, m, 'reply', '1') end
   if redis.pcall('LLEN', P .. 'reply:' .. id) ~= 0 then return end
-  local h = call('HMGET', Record.more(id), 'code', 'error', 'result', 'form')
+  local h = call('HMGET', Record.extras_key(id), 'code', 'error', 'result', 'form')
   Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
 end
 
--- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''; nil if it can.
+-- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''. It returns nil if it can.
 local function refusal(g, id)
   local state = g.given and state_of(id)
   if state then
@@ -83,7 +84,7 @@ local function refusal(g, id)
   if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
 end
 
--- all_new reports whether none of the ids is taken, nor given twice.
+-- all_new reports whether no id is taken or given twice.
 local function all_new(ids)
   local keys, seen = {}, {}
   for i, id in ipairs(ids) do
@@ -93,12 +94,12 @@ local function all_new(ids)
   return call('EXISTS', unpack(keys)) == 0
 end
 
--- select returns ids and payloads of those tasks of a group that can be made. refuse(index, why, id, state) is called for
--- the others.
+-- select returns ids and payloads of the tasks of a group that can be made. It calls refuse(index, why, id, state) for each
+-- of the others.
 function Admit.select(g, ids, payloads, refuse)
-  local careful = g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
+  local one_by_one = g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
   local new, new_payloads = ids, payloads
-  if careful then
+  if one_by_one then
     new, new_payloads = {}, {}
     for i, id in ipairs(ids) do
       local why, other, state = refusal(g, id)

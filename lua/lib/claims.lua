@@ -1,8 +1,8 @@
 -- uses: base
--- The entries of claims: batches that were handed out and have not ended.
+-- Open claims: batches that were handed out and have not ended.
 
--- parse reads the text of a claim: number of ids, replica, queue, start, length of the lease, '1' if the lease was cut by
--- the bound of the attempts, ids.
+-- parse reads the text of a claim: number of ids, replica, queue, start, length of the lease, '1' if the bound of the
+-- attempts shortened the lease, ids. It returns nil for any other text.
 function Claims.parse(text)
   local n, replica, queue, start, lease, cut, ids = string.match(text, '^(%d+) (%S+) (%S+) (%d+) (%d+) ([01]) (.*)$')
   n, start, lease = number(n), number(start), number(lease)
@@ -10,7 +10,7 @@ function Claims.parse(text)
   return { n = n, replica = replica, queue = queue, start = start, lease = lease, cut = cut, ids = split(ids) }
 end
 
--- open_ids returns which of a claim's ids still run under its fence, and their run entries.
+-- open_ids returns those of a claim's ids that still run under its fence, and their run entries.
 function Claims.open_ids(fence, c)
   local open_now, texts = {}, {}
   if #c.ids == 0 then return open_now, texts end
@@ -24,15 +24,15 @@ function Claims.open_ids(fence, c)
   return open_now, texts
 end
 
--- close removes the claims of which nothing runs any more. ended has by fence how many attempts of the claim ended in
--- this call (n), and whether the replica knows of no other open one (last): only then the claim is looked at.
+-- close removes the claims under which nothing runs any more. ended has, by fence, how many attempts of the claim ended in
+-- this call (n), and whether the replica knows of no other open one (last). Only claims with last are checked.
 function Claims.close(ended)
   local fences = {}
   for fence, e in pairs(ended) do
     local text = e.last and call('HGET', P .. 'claims', fence)
     if text then
       local over = string.find(text, whole(e.n) .. ' ', 1, true) == 1
-      local c = not over and Claims.parse(text) -- one that cannot be read goes with its lease
+      local c = not over and Claims.parse(text) -- one that cannot be read is removed when its lease ends
       if over or c and #Claims.open_ids(fence, c) == 0 then fences[#fences + 1] = fence end
     end
   end

@@ -1,50 +1,51 @@
--- uses: base again finish exit task totals wake
--- Ends of attempts that need more than their run entry.
+-- uses: base exit finish retries task totals wake
+-- Ends of attempts that need more data than the run entry has.
 
--- has_handler reports whether a live replica that serves the queue has a handler for the kind.
+-- has_handler reports whether a replica that serves the queue has a handler for the kind.
 local function has_handler(kind, queue)
   for _, class in ipairs(Wake.classes(queue)) do
-    local kinds = call('HGET', P .. 'class:' .. class, 'kinds') -- a repaired class may not have them
+    local kinds = call('HGET', P .. 'class:' .. class, 'kinds') -- a repaired class may have none listed
     if not kinds or string.find(kinds, ' ' .. kind .. ' ', 1, true) then return true end
   end
   return false
 end
 
-local function released(m, code, delay)
+-- release ends a released attempt. The task waits again, unless its deadline would pass first. A release for want of a
+-- handler counts as a failure if no replica of the queue has one.
+local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
   if code == 'no_handler' and not has_handler(m.kind, m.queue) then
-    return Again.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind, '')
+    return Retries.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind, '')
   end
-  Again.put_back(m, delay, code)
+  Retries.put_back(m, delay, code)
 end
 
--- of does what the report at ARGV[at] says to an attempt that leaves running, and returns its verdict, nil for
--- accepted.
-function Ending.of(op, at, run)
+-- apply ends an attempt as the report at ARGV[at] says. It returns the verdict on the report, nil for accepted.
+function Ending.apply(op, at, run)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' then
     Totals.count('orphans')
     return 'g'
   end
   m.leaving = true
-  Exit.more(m)
+  Exit.clean_up(m)
   if op == 'ok' or op == 'result' then
     if op == 'result' then Finish.task(m, 'succeeded', 'ok', ARGV[at + 1], nil, ARGV[at + 2])
     else Finish.task(m, 'succeeded', 'ok') end
     return nil
   end
-  local stop, code = Again.stop_asked(m), ARGV[at + 1]
+  local stop, code = Retries.stop_asked(m), ARGV[at + 1]
   if op == 'fail' then
     local error, log = ARGV[at + 2], ARGV[at + 3]
     if stop then
-      Finish.remember(m, code, error, log)
+      Finish.add_history(m, code, error, log)
       Finish.task(m, 'stopped', code == 'stop_abandoned' and code or 'stopped', nil, stop)
     else
-      Again.fail(m, code, error, log, tonumber(ARGV[at + 4]))
+      Retries.fail(m, code, error, log, tonumber(ARGV[at + 4]))
     end
   elseif stop then
     Finish.task(m, 'stopped', 'stopped', nil, stop)
   else
-    released(m, code, tonumber(ARGV[at + 2]))
+    release(m, code, tonumber(ARGV[at + 2]))
   end
 end

@@ -1,17 +1,17 @@
 -- uses: base
--- The callback stream. One entry holds up to 50 changes of one step that share state, kind, queue and code.
+-- The event stream. One entry holds up to 50 events of one step that share state, kind, queue and code.
 
--- A stream of another type would stop a script after its first writes; this stops it before.
+-- This stops a script before its first write if the stream's key has another type.
 local EVENTS = P .. 'events'
 call('XLEN', EVENTS)
 Event.KEY = EVENTS
 
-Event.appended = 0 -- changes that are not yet counted in meta
+Event.appended = 0 -- events that are not yet counted in meta
 local COLUMNS = { 'v', 'attempt', 'replica', 'wait_ms', 'run_ms', 'group' }
 local PER_ENTRY = 50
 
--- append writes entries for the changes in b. more are further fields and values.
-local function append(b, more)
+-- append writes entries for the events of batch b. extra are further fields and values.
+local function append(b, extra)
   for first = 1, b.n, PER_ENTRY do
     local last = math.min(first + PER_ENTRY - 1, b.n)
     local entry = { 'state', b.state, 'kind', b.kind, 'queue', b.queue, 'at', NOW_TEXT,
@@ -30,14 +30,14 @@ local function append(b, more)
         n = n + 2
       end
     end
-    for i = 1, more and #more or 0 do entry[n + i] = more[i] end
+    for i = 1, extra and #extra or 0 do entry[n + i] = extra[i] end
     call('XADD', EVENTS, '*', unpack(entry))
   end
   Event.appended = Event.appended + b.n
 end
 
--- batch returns the collection of the changes with this state, kind, queue and code: n ids, and columns that are each
--- absent, one word for all, or one word per id. What adds ids to it increases n and then sets every column with put.
+-- batch returns the collected events with this state, kind, queue and code: n ids, and columns. A column is absent, one word
+-- for all ids, or a list of one word per id. A caller that adds ids increases n and then sets every column with put.
 local batches, order = {}, {}
 function Event.batch(state, kind, queue, code)
   local key = state .. ' ' .. kind .. ' ' .. queue .. ' ' .. (code or '')
@@ -50,7 +50,7 @@ function Event.batch(state, kind, queue, code)
   return b
 end
 
--- set_column sets one column of the last k ids; nil is no word.
+-- set_column sets one column of the last k ids. A word of nil means none.
 local function set_column(b, name, k, word)
   local column = b[name]
   if column == word then return end
@@ -78,28 +78,28 @@ function Event.put(b, k, v, attempt, replica, wait_ms, run_ms, group)
   set_column(b, 'group', k, group)
 end
 
--- add records one change of a task. extra: code, attempt, replica, wait_ms, run_ms, and error, result, result_bytes, meta,
--- with which the change gets an entry of its own.
+-- add adds the event of one task. extra may have code, attempt, replica, wait_ms, run_ms, error, result, result_bytes and
+-- meta. With any of the last four the event gets an entry of its own.
 local ALONE = { 'error', 'result', 'result_bytes', 'meta' }
 function Event.add(m, id, state, v, extra)
   extra = extra or {}
-  local more = {}
+  local own = {}
   for _, name in ipairs(ALONE) do
     if extra[name] then
-      more[#more + 1] = name
-      more[#more + 1] = extra[name]
+      own[#own + 1] = name
+      own[#own + 1] = extra[name]
     end
   end
-  local b = #more > 0 and { n = 0, ids = {}, state = state, kind = m.kind, queue = m.queue, code = extra.code }
+  local b = #own > 0 and { n = 0, ids = {}, state = state, kind = m.kind, queue = m.queue, code = extra.code }
     or Event.batch(state, m.kind, m.queue, extra.code)
   b.n = b.n + 1
   b.ids[b.n] = id
   Event.put(b, 1, whole(v), extra.attempt or nil, extra.replica or nil, extra.wait_ms and whole(extra.wait_ms),
     extra.run_ms and whole(extra.run_ms), m.group)
-  if #more > 0 then append(b, more) end
+  if #own > 0 then append(b, own) end
 end
 
--- write writes the collections.
+-- write appends the collected events to the stream.
 function Event.write()
   for _, b in ipairs(order) do append(b) end
   batches, order = {}, {}

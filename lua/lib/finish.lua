@@ -1,22 +1,22 @@
 -- uses: base event outcome record removal retention totals
--- Every way to an end.
+-- The end of a task.
 
--- remember adds a failed attempt to the task's history, of which the newest ten are kept.
-function Finish.remember(m, code, error, log)
+-- add_history adds an attempt to the task's history, which keeps the newest ten.
+function Finish.add_history(m, code, error, log)
   local key = P .. 'history:' .. m.id
   local length = call('RPUSH', key, cjson.encode({
     attempt = tonumber(m.attempt), code = code, at = NOW, run_ms = NOW - m.start, replica = m.replica,
     error = error or '', log = log or '',
   }))
   if length > 10 then call('LTRIM', key, -10, -1) end
-  m.remembered = true
+  m.has_history = true
 end
 
--- FINITE bounds the scores of tasks that are not kept for ever. KEPT is how many of each state but succeeded are
--- kept: one more that ends removes the one that would be removed first anyway.
+-- FINITE is the highest score of a task that is not kept forever. KEPT is how many tasks of each state but succeeded are
+-- kept. One more that ends removes the task whose retention ends first.
 local FINITE, KEPT = '9007199254740991', 10000
 
--- keep_ended keeps a task that has ended.
+-- keep_ended writes the extras of a task that has ended, and keeps it for so many ms.
 local function keep_ended(m, state, v, code, result, error, keep, form)
   local extras = { 'v', whole(v), 'code', code, 'ended_at', NOW_TEXT, 'attempt', m.attempt }
   Record.extra(extras, 'result', result)
@@ -29,8 +29,8 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
     Record.extra(extras, 'replica', m.replica)
     Record.extra(extras, 'started_at', whole(m.start))
   end
-  call('HSET', Record.more(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
+  call('HSET', Record.extras_key(m.id), unpack(extras))
+  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
@@ -45,15 +45,15 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   end
 end
 
--- wants_reply reports whether the end of the task goes to its reply list: that of its first generation, or of one that was
--- enqueued again with a reply while it lived.
+-- wants_reply reports whether the end of the task is pushed to its reply list. That is the end of the first generation if
+-- the task was enqueued with a reply, and the next end if a later entry with its id asked for one.
 local function wants_reply(m)
   if m.flag == '0' then return m.reply end
-  local h = call('HMGET', Record.more(m.id), 'generation', 'reply')
+  local h = call('HMGET', Record.extras_key(m.id), 'generation', 'reply')
   return h[2] or m.reply and not h[1]
 end
 
--- task ends a task that has left its live index.
+-- task ends a task that the caller has removed from its queue, the schedule or the running tasks.
 function Finish.task(m, state, code, result, error, form)
   local v = m.v + 1
   if m.unique and redis.pcall('GET', P .. 'unique:' .. m.unique) == m.id then call('DEL', P .. 'unique:' .. m.unique) end
@@ -68,11 +68,12 @@ function Finish.task(m, state, code, result, error, form)
   if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
 
   local keep = Retention.ms(state, m, result)
-  if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.remembered) end
+  if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
   keep_ended(m, state, v, code, result, error, keep, form)
 end
 
--- too_late ends a task that has left its queue or the schedule after its time had passed.
+-- too_late ends a task that is past its latest start or its deadline. The caller has removed it from its queue or the
+-- schedule.
 function Finish.too_late(m)
   if m.attempt ~= '0' then return Finish.task(m, 'failed', 'deadline') end
   Finish.task(m, 'expired', 'expired')

@@ -1,17 +1,17 @@
 -- uses: base admit event queue queues record settings totals trim wake
 -- Writing new tasks.
 
--- LARGE is the size of a payload from which on claims read records with more care: see claim.lua.
+-- LARGE is the size in bytes of a payload from which on claims read fewer records at once: see claim.lua.
 local LARGE = 65536
 
--- pairs_of returns each id behind its score: one for all, or a list.
+-- pairs_of returns a list of scores and ids in turn. scores is one text for all ids, or a list.
 local function pairs_of(scores, ids)
   local list, one = {}, type(scores) == 'string' and scores
   for i = 1, #ids do list[2 * i - 1], list[2 * i] = one or scores[i], ids[i] end
   return list
 end
 
--- index_new puts new tasks where their state belongs.
+-- index_new adds new tasks to the indexes of their state.
 local function index_new(g, ids, scores)
   Queues.list(g.queue)
   if g.state == 'scheduled' then
@@ -28,7 +28,7 @@ local function index_new(g, ids, scores)
   if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end
 end
 
--- announce_new records that the tasks were made.
+-- announce_new adds the events and totals of new tasks, and deletes older replies for their ids.
 local function announce_new(g, ids)
   local b, n = Event.batch(g.state, g.kind, g.queue), #ids
   if b.n == 0 then
@@ -45,7 +45,7 @@ local function announce_new(g, ids)
   Totals.rate('in', g.queue, n)
 end
 
--- note_large notes in meta that the pool has large payloads.
+-- note_large sets a flag in meta if a payload is large.
 local function note_large(g, payloads)
   local s = Settings.of(g.queue)
   if s.large then return end
@@ -57,11 +57,11 @@ local function note_large(g, payloads)
   end
 end
 
--- tasks makes the tasks of a group, of which sequence is the number before the first. Ids that were made for their tasks
--- are in ascending order: these tasks share one position, in which ids decide. refuse is called for each that cannot be
--- made.
+-- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
+-- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
+-- that cannot be made.
 function Make.tasks(g, ids, payloads, sequence, refuse)
-  Admit.times_of(g)
+  Admit.set_times(g)
   ids, payloads = Admit.select(g, ids, payloads, refuse)
   local n = #ids
   if n == 0 then return end
@@ -86,10 +86,10 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   announce_new(g, ids)
 end
 
--- close writes what admit collected and wakes replicas.
+-- close writes the collected events and totals, and signals replicas.
 function Make.close()
   Trim.close()
   Wake.all()
-  if next(scheduled) then Wake.sooner() end
+  if next(scheduled) then Wake.for_next_due() end
   Totals.write()
 end

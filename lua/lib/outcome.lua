@@ -1,10 +1,11 @@
 -- uses: base
--- Reply lists: the outcome of a task whose producer asked for a reply, as one JSON object in reply:ID.
+-- Reply lists: reply:ID gets the outcome of a task as one JSON object, if its producer asked for a reply.
 
-local REPLY_TTL, REPLY_RESULT = 600000, 65536 -- ms; bytes of a result that travels in the reply
+local REPLY_TTL, REPLY_RESULT = 600000, 65536 -- ms; most bytes of a result that the reply contains
 
--- outcome_text is the object: id, state, created_at; of an end that is no success code and error; and the result: as it is
--- if its form is json, as a string in result_text if it is text, else, or if it is long, its length in result_bytes.
+-- outcome_text returns the object: id, state, created_at, code and error unless the task succeeded, and the result. A result
+-- of the form json is in result as it is, a text is a string in result_text. Of any other or longer one, result_bytes has
+-- the length.
 local function outcome_text(id, created, state, code, error, result, form)
   local parts = { '{"id":' .. cjson.encode(id), '"state":"' .. state .. '"' }
   if created then parts[#parts + 1] = '"created_at":' .. whole(created) end
@@ -16,7 +17,7 @@ local function outcome_text(id, created, state, code, error, result, form)
   return table.concat(parts, ',') .. '}'
 end
 
--- push_reply appends an object to the reply list of an id. A key of another type stays as it is.
+-- push_reply appends an object to the reply list of an id. It ignores a key of another type.
 function Outcome.push_reply(id, text)
   local key = P .. 'reply:' .. id
   if type(redis.pcall('RPUSH', key, text)) == 'number' then call('PEXPIRE', key, REPLY_TTL) end

@@ -1,7 +1,7 @@
 -- uses: base
--- What a kind of task follows where the task itself says nothing.
+-- Policies: the defaults of a kind, for options that a task does not set.
 
--- of reads the defaults that replicas published for a kind, once per call.
+-- of returns the defaults that replicas published for a kind. They are read once per call.
 local policies = {}
 function Policy.of(kind)
   local p = policies[kind]
@@ -17,8 +17,8 @@ function Policy.of(kind)
   return p
 end
 
--- time_for is how many more ms an attempt of a task with these words may take that started so many ms ago: its timeout, at
--- most until its deadline; infinite for no bound.
+-- time_for returns how many more ms an attempt may take of a task with these words, if it started so many ms ago: its
+-- timeout (default: 30 minutes), but not longer than until its deadline. It returns math.huge for no bound.
 function Policy.time_for(words, ago)
   local timeout = words.timeout_ms or Policy.of(words.kind).timeout_ms
   timeout = (timeout == 'none' and math.huge or number(timeout) or 1800000) - ago

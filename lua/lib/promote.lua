@@ -1,14 +1,14 @@
 -- uses: base event queue record
--- The schedule: tasks that wait for their time.
+-- The schedule: tasks that are not due yet.
 
--- next_in is how many ms remain until the next scheduled task is due, 0 for none.
+-- next_in returns how many ms remain until the next scheduled task is due, 0 for none.
 function Promote.next_in()
   local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not head then return 0 end
   return math.max(call('ZSCORE', P .. 'scheduled', head) - NOW, 1)
 end
 
--- promote_one moves a due task into its queue. next_sequence gives it a position if it never had one.
+-- promote_one puts a due task into its queue. next_sequence returns the sequence number for a task that never had one.
 local function promote_one(id, next_sequence)
   local head = Record.read_head(id)
   local letter, flag, created, score, words
@@ -18,8 +18,8 @@ local function promote_one(id, next_sequence)
   if position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
   local v = 2
   if flag == '1' then
-    v = (number(call('HGET', Record.more(id), 'v')) or 1) + 1
-    call('HSET', Record.more(id), 'v', whole(v))
+    v = (number(call('HGET', Record.extras_key(id), 'v')) or 1) + 1
+    call('HSET', Record.extras_key(id), 'v', whole(v))
   end
   call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
   Queue.insert(words.queue, words.group, score, id)
@@ -28,21 +28,21 @@ local function promote_one(id, next_sequence)
   return true
 end
 
--- due moves up to most due tasks into their queues. It returns how many ms remain until the next is due, 0 for none,
--- and how many it has moved.
+-- due moves up to most due tasks into their queues. It returns how many ms remain until the next one is due, 0 for none,
+-- and how many tasks it promoted.
 function Promote.due(most)
   if call('EXISTS', P .. 'scheduled') == 0 then return 0, 0 end
   local due = call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', NOW_TEXT, 'LIMIT', 0, most)
   if #due == 0 then return Promote.next_in(), 0 end
   call('ZREM', P .. 'scheduled', unpack(due))
-  local sequence, moved = nil, 0
+  local sequence, promoted = nil, 0
   local function next_sequence()
     sequence = (sequence or call('HINCRBY', META, 'seq', #due) - #due) + 1
     return sequence
   end
   for _, id in ipairs(due) do
-    if promote_one(id, next_sequence) then moved = moved + 1 end
+    if promote_one(id, next_sequence) then promoted = promoted + 1 end
   end
   Queue.write()
-  return Promote.next_in(), moved
+  return Promote.next_in(), promoted
 end

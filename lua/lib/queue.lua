@@ -1,11 +1,11 @@
 -- uses: base queues
 -- Positions in a queue, and the groups in it.
 --
--- A task of a limited group is in wait:QUEUE only as its group's head: the others are blocked in group:wait:QUEUE, where
--- all scores are 0 and the members "GROUP SCORE ID" sort by group, then by position. group:head:QUEUE has the score of a
--- group's head, so that a newcomer with a worse one is blocked at once. group:queues:GROUP are the queues where tasks of the
--- group are blocked. A full group therefore costs a claim nothing: its next head is moved to wait:QUEUE when a member
--- leaves group:run:GROUP.
+-- A group with a limit has only its first task, the head, in wait:QUEUE. Its other tasks are blocked in group:wait:QUEUE.
+-- All scores there are 0, so the members "GROUP SCORE ID" sort by group, then by position. group:head:QUEUE has the score of
+-- each group's head: a new task with a higher score is blocked at once. group:queues:GROUP has the queues where tasks of the
+-- group are blocked. When an attempt leaves group:run:GROUP, the next head moves to wait:QUEUE. A claim therefore never
+-- meets the blocked tasks of a full group.
 
 local limits = {}
 function Queue.group_limit(group)
@@ -30,8 +30,8 @@ function Queue.block(queue, group, score, id)
   call('SADD', P .. 'group:queues:' .. group, queue)
 end
 
--- place puts a waiting task into its queue, or behind its group's head. Scores are texts of 16 digits, whose order is that
--- of the numbers. Tasks without a limited group are collected; write writes them.
+-- insert puts a waiting task into its queue, or blocks it behind its group's head. Scores are texts of 16 digits, so that
+-- they sort like the numbers. Tasks for wait:QUEUE are collected until write.
 local inserts = {}
 function Queue.insert(queue, group, score, id)
   Queues.list(queue)
@@ -54,13 +54,14 @@ function Queue.write()
   inserts = {}
 end
 
--- first_parked is the member of the group's best blocked task in a queue, nil if there is none.
+-- first_blocked returns the member of the group's first blocked task in a queue, nil if there is none.
 function Queue.first_blocked(queue, group)
   return call('ZRANGEBYLEX', P .. 'group:wait:' .. queue, '[' .. group .. ' ', '(' .. group .. '!', 'LIMIT', 0, 1)[1]
 end
 
--- next_head takes the best blocked task of the group and makes it the head; the caller puts it into the queue. Beside a
--- head that is there already it takes only a better one: while the group was full, such a task had to be blocked.
+-- next_head makes the group's first blocked task the head and returns its id and score; the caller puts it into the queue.
+-- If the group has a head (its score), next_head takes only a task with a lower score: such a task was blocked while the
+-- group was full. It returns nil if there is none.
 function Queue.next_head(queue, group, head)
   local first = Queue.first_blocked(queue, group)
   if not first then
@@ -75,7 +76,8 @@ function Queue.next_head(queue, group, head)
   return string.sub(first, #group + 19), score
 end
 
--- open moves the group's best to every queue where tasks of it are blocked, if the group has room.
+-- unblock moves the group's first blocked task to the queue, in every queue where tasks of it are blocked, if the group has
+-- room.
 function Queue.unblock(group)
   if Queue.group_full(group) then return end
   for _, queue in ipairs(call('SMEMBERS', P .. 'group:queues:' .. group)) do
@@ -85,7 +87,7 @@ function Queue.unblock(group)
   end
 end
 
--- displace takes a waiting task out of its queue.
+-- remove removes a waiting task from its queue.
 function Queue.remove(queue, group, score, id)
   if call('ZREM', P .. 'wait:' .. queue, id) == 0 then
     if group and call('ZREM', P .. 'group:wait:' .. queue, Queue.blocked_member(group, score, id)) == 1

@@ -1,13 +1,11 @@
 -- uses: base
--- The list of queues, and how many tasks wait in one.
+-- The list of queues, and the number of tasks that wait in one.
 
-function Queues.all() return call('SMEMBERS', P .. 'queues') end
-
--- list_queue makes a queue known before its first task.
+-- list adds a queue to the list.
 local listed = {}
 function Queues.list(queue)
   if listed[queue] then return end
-  redis.pcall('SADD', P .. 'queues', queue) -- in the middle of a step, which the list must not stop: the doctor repairs it
+  redis.pcall('SADD', P .. 'queues', queue) -- an error must not stop a step half-way; the doctor repairs the list
   listed[queue] = true
 end
 

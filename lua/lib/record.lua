@@ -1,12 +1,12 @@
 -- uses: base words
 -- The record of a task: a header line, a newline, the payload.
 --
--- "w0 1700000000000 4468415255281664 KIND QUEUE name=value…": a letter for the state, whether there are extras
--- (more:ID, history:ID), when it was made, its position, and words. The first 33 bytes change in place; a retry by a person
--- drops the words about times; nothing else of a record ever changes. QUEUE is "-" for the default queue.
+-- "w0 1700000000000 4468415255281664 KIND QUEUE name=value…": a letter for the state, 1 if there may be extras (more:ID,
+-- history:ID), when the task was made, its position, and words. QUEUE is "-" for the default queue. The first 33 bytes
+-- change in place. A retry by an operator removes the words about times. Nothing else of a record ever changes.
 
 function Record.key(id) return P .. 'task:' .. id end
-function Record.more(id) return P .. 'more:' .. id end
+function Record.extras_key(id) return P .. 'more:' .. id end
 
 -- extra adds a name and a value to a list of extras, unless the value is nil or false.
 function Record.extra(extras, name, value)
@@ -19,15 +19,15 @@ Record.STATES = { s = 'scheduled', w = 'waiting', p = 'waiting',
   S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
 Record.LETTERS = { succeeded = 'S', failed = 'F', stopped = 'X', expired = 'E' }
 Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = true }
--- A task without extras has this version while it does not run: one that was scheduled has been promoted.
+-- BASE_VERSION is the version of a task without extras that does not run, 1 for other letters: p was scheduled and promoted.
 Record.BASE_VERSION = { p = 2 }
 
--- score_of is a position: strict priority, first in first out inside one. Exact below 2^53.
+-- score_of returns a position: strict priority, first in first out within a priority. It is exact below 2^53.
 Record.STEP = 35184372088832 -- 2^45
 function Record.score_of(priority, sequence) return string.format('%016.0f', (127 - priority) * Record.STEP + sequence) end
 
--- header_of reads the header of a record, or of its beginning: letter, extras flag, created, score, words; nil if it is
--- none.
+-- header_of reads the header of a record, or of the beginning of one. It returns letter, extras flag, created, score and
+-- words, or nil if there is no valid header.
 function Record.header_of(record)
   local letter, flag, created, score, at = string.match(record, '^(%a)([01]) (%d+) (%d+) ()')
   local stop = at == Words.KIND_AT and Record.STATES[letter] and string.find(record, '\n', at, true)
@@ -36,15 +36,15 @@ function Record.header_of(record)
   return letter, flag, tonumber(created), score, words
 end
 
--- soft calls a command on a key. It returns false for a key of another type: one task must not stop the others of its call.
+-- soft calls a command on a key. It returns false for a key of a wrong type, so that one task does not stop the others.
 function Record.soft(command, key, ...)
   local reply = redis.pcall(command, key, ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if string.find(reply.err, 'WRONGTYPE', 1, true) then return false end
-  return call(command, key, ...) -- fails as it has failed
+  return call(command, key, ...) -- raises the error
 end
 
--- read_head returns the beginning of a record with at least its header; false if there is no task.
+-- read_head returns the beginning of a record, with the whole header; false if there is no such task.
 function Record.read_head(id)
   local key = Record.key(id)
   local head = Record.soft('GETRANGE', key, 0, 511)

@@ -1,18 +1,18 @@
 -- uses: base record
--- Removing tasks: their keys are collected and removed together.
+-- Removing tasks. Their keys are collected and deleted together.
 
 local keys = {}
 
--- add removes a task, with what it has besides its record if with_more.
-function Removal.add(id, with_more)
+-- add removes the record of a task, and its extras and history if with_extras.
+function Removal.add(id, with_extras)
   keys[#keys + 1] = Record.key(id)
-  if with_more then
-    keys[#keys + 1] = Record.more(id)
+  if with_extras then
+    keys[#keys + 1] = Record.extras_key(id)
     keys[#keys + 1] = P .. 'history:' .. id
   end
 end
 
--- plain removes tasks that have nothing but a record: ids[first] to ids[last].
+-- plain removes tasks that have only a record: ids[first] to ids[last].
 function Removal.plain(ids, first, last)
   local n, prefix = #keys, P .. 'task:'
   for i = first, last do

@@ -1,7 +1,7 @@
--- uses: base claimed claims policy record
--- The answer to a call that is repeated because its reply was lost.
+-- uses: base batch claims policy record
+-- The reply to an exchange that is repeated because its reply was lost.
 
--- repeat_batch adds what is still held of a claim to the reply.
+-- repeat_batch adds the tasks of a claim that still run under its fence to the reply.
 local function repeat_batch(step, fence)
   local text = call('HGET', P .. 'claims', fence)
   local held = text and Claims.parse(text)
@@ -17,7 +17,7 @@ local function repeat_batch(step, fence)
     local letter, flag, _, _, words
     if record then letter, flag, _, _, words = Record.header_of(record) end
     if letter then
-      local extras = flag == '1' and call('HGETALL', Record.more(ids[i])) or {}
+      local extras = flag == '1' and call('HGETALL', Record.extras_key(ids[i])) or {}
       left = Policy.time_for(words, NOW - held.start)
       c.n = c.n + 1
       c.ids[c.n] = ids[i]
@@ -29,12 +29,12 @@ local function repeat_batch(step, fence)
       for _, part in ipairs(extras) do put(part) end
     end
   end
-  if c.n > 0 then Claimed.answer_batch(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
+  if c.n > 0 then Batch.add_to_reply(step, held.queue, c, table.concat(c.ids, ' '), held.start, left) end
 end
 
--- answer is the reply to the call whose verdicts, letters and fences past has.
-function Repeated.answer(step, past, due, ready, stops, state)
-  local verdicts, short, fences = string.match(past, '^=(%l*) =(%l*)(.*)$')
+-- answer returns the reply again. saved has the verdicts, letters and fences of the first one.
+function Repeated.answer(step, saved, due, ready, stops, state)
+  local verdicts, short, fences = string.match(saved, '^=(%l*) =(%l*)(.*)$')
   for _, fence in ipairs(split(fences or '')) do repeat_batch(step, fence) end
   return { NOW, due, verdicts or '', short or '', ready, stops, state, unpack(step.answer, 2) }
 end

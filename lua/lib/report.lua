@@ -1,10 +1,10 @@
 -- uses: base claims ending event exit queue record removal run totals
 -- Reports: how attempts ended.
 
--- How many strings describe one report: its id, then what Ending.of reads.
+-- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads.
 local WIDTH = { ok = 1, result = 3, fail = 5, release = 3 }
 
--- succeeded ends the last k of the attempts in ids, which share their run entry and need nothing else.
+-- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)
   local b = Event.batch('succeeded', run.kind, queue, 'ok')
   local n, last = b.n, #ids
@@ -19,37 +19,38 @@ local function succeeded(queue, run, ids, k)
   Totals.rate('out', queue, k)
 end
 
--- report_group ends the attempts of one group, whose run entries are in texts from index `from` on. left are the ids that
--- have left the queue's running tasks, as a list, and gone the same as keys; it returns how many of this group did.
-local function report_group(g, queue, texts, from, left, gone, refused)
-  local before, known, run, plain = #left, nil, nil, 0
-  local at, n = g.at, #left
+-- report_group ends the attempts of one group. Their run entries are in texts from index `from` on. It adds the ids that no
+-- longer run to ended, a list, and to seen, as keys, and the letters of other verdicts to refused. It returns how many
+-- attempts of this group it ended.
+local function report_group(g, queue, texts, from, ended, seen, refused)
+  local before, known, run, plain = #ended, nil, nil, 0
+  local at, n = g.at, #ended
   for j = from, from + g.n - 1 do
     local id, text = ARGV[at], texts[j]
     if text ~= known then
-      if plain > 0 then succeeded(queue, run, left, plain) end
+      if plain > 0 then succeeded(queue, run, ended, plain) end
       known, run, plain = text, Run.parse(text), 0
       if run and run.fence ~= g.fence then run = nil end
     end
-    if not run or gone[id] then
+    if not run or seen[id] then
       refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'
     else
       n = n + 1
-      left[n], gone[id] = id, true
+      ended[n], seen[id] = id, true
       if run.flag == '0' and g.op == 'ok' then
         plain = plain + 1
         if run.group then Exit.group(run.group, id) end
       else
-        refused[j] = Ending.of(g.op, at, run)
+        refused[j] = Ending.apply(g.op, at, run)
       end
     end
     at = at + g.width
   end
-  if plain > 0 then succeeded(queue, run, left, plain) end
+  if plain > 0 then succeeded(queue, run, ended, plain) end
   return n - before
 end
 
--- read_groups reads the groups of a queue's reports from ARGV. It returns them, the ids of all, and the index behind.
+-- read_groups reads the groups of a queue's reports from ARGV. It returns them, all their ids, and the next index.
 local function read_groups(at)
   local groups, ids, n = {}, {}, 0
   for i = 1, tonumber(ARGV[at]) do
@@ -65,7 +66,7 @@ local function read_groups(at)
   return groups, ids, at + 1
 end
 
--- verdicts is a letter per report, '' where all were accepted.
+-- verdicts returns a letter per report, '' if all were accepted.
 local function verdicts(n, refused)
   if not next(refused) then return '' end
   local letters = {}
@@ -73,30 +74,30 @@ local function verdicts(n, refused)
   return table.concat(letters)
 end
 
--- all ends all attempts that ARGV lists from index at on. It returns the index behind and the verdicts.
+-- all ends all attempts that ARGV lists from index at on. It returns the next index and the verdicts.
 function Report.all(at)
   local queues = tonumber(ARGV[at])
   at = at + 1
   if queues == 0 then return at, '' end
-  local text, ended = {}, {}
+  local text, by_fence = {}, {}
   for i = 1, queues do
     local queue, groups, ids = ARGV[at], nil, nil
     groups, ids, at = read_groups(at + 1)
     local texts = call('HMGET', P .. 'run:' .. queue, unpack(ids))
-    local from, left, gone, refused = 1, {}, {}, {}
+    local from, ended, seen, refused = 1, {}, {}, {}
     for _, g in ipairs(groups) do
-      local e = ended[g.fence] or { n = 0 }
-      ended[g.fence] = e
-      e.n, e.last = e.n + report_group(g, queue, texts, from, left, gone, refused), e.last or g.last
+      local e = by_fence[g.fence] or { n = 0 }
+      by_fence[g.fence] = e
+      e.n, e.last = e.n + report_group(g, queue, texts, from, ended, seen, refused), e.last or g.last
       from = from + g.n
     end
-    Exit.all(queue, left)
+    Exit.all(queue, ended)
     text[i] = verdicts(#ids, refused)
     if text[i] == '' and queues > 1 then text[i] = string.rep('o', #ids) end
   end
   Exit.write()
   if next(claimable) then Queue.write() end
-  Claims.close(ended)
+  Claims.close(by_fence)
   Removal.write()
   Event.write()
   text = table.concat(text)

@@ -1,7 +1,7 @@
 -- uses: base
 -- How long ended tasks are kept.
 
--- ms is how long an ended task stays: 0 removes it with its end.
+-- ms returns how long an ended task is kept: 0 removes it at its end, math.huge keeps it forever.
 function Retention.ms(state, m, result)
   if m.retain_ms == 'forever' then return math.huge end
   if tonumber(m.retain_ms or nil) then return tonumber(m.retain_ms) end

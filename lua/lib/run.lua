@@ -1,16 +1,16 @@
 -- uses: base
 -- The entries of run:QUEUE.
 
--- text is the entry of a running task: fence, attempt, version, start, 1 if its end has to read more than this, kind,
--- replica, group if it has one. It is over 64 bytes long, which keeps Redis from storing the hash as a list that it searches
--- from end to end.
+-- text returns the entry of a running task: fence, attempt, version, start, 1 if its end has to read more than this, kind,
+-- replica, group if it has one. Padding makes it longer than 64 bytes, because Redis stores a hash of shorter values as a
+-- list that it searches from end to end.
 local SPACES = string.rep(' ', 66)
 function Run.text(fence, attempt, v, start, flag, kind, replica, group)
   local text = table.concat({ fence, attempt, v, start, flag, kind, replica, group }, ' ')
   return text .. string.sub(SPACES, #text + 1)
 end
 
--- parse reads such an entry; nil if it is none. Fence, attempt and flag stay texts.
+-- parse reads an entry. It returns nil if the text is not one. Fence, attempt and flag stay texts.
 function Run.parse(text)
   if type(text) ~= 'string' then return nil end
   local fence, attempt, v, start, flag, kind, replica, group =

@@ -1,18 +1,18 @@
 -- uses: base
--- Pauses, limits and caps, as they are in meta.
+-- Pauses, limits and caps of the pool and its queues.
 
--- The limit of a pool while its running tasks are being counted, before its first real limit: see count.lua.
+-- UNLIMITED is the limit of a pool while its running tasks are counted, before its first real limit: see count.lua.
 Settings.UNLIMITED = '1000000000'
 
--- counted reports whether all that runs in the pool has been counted, by a caller that read limit:removed before it counted.
--- That number grows when the limit, and the count with it, is removed.
+-- counted reports whether all running tasks of the pool have been counted. removed is limit:removed as the caller read it
+-- before it counted. That number grows when the limit is removed, which removes the count, too.
 function Settings.counted(removed)
   local h = call('HMGET', META, 'limit', 'limit:removed')
   return h[1] and (h[2] or '0') == removed
 end
 
--- of reads what is set for a queue and for the pool, once per call: paused, limit, pool_limit, cap, large (whether
--- the pool ever had large payloads).
+-- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
+-- payloads). They are read once per call.
 local read = {}
 function Settings.of(queue)
   local s = read[queue]
@@ -25,8 +25,8 @@ function Settings.of(queue)
   return s
 end
 
--- room is how many more tasks of the queue may start now, over all replicas, and whether the pool's own limit is what holds
--- the queue back.
+-- room returns how many more tasks of the queue may start now, on all replicas together, and whether the pool's own limit
+-- alone blocks the queue.
 function Settings.room(queue)
   local s = Settings.of(queue)
   if s.paused then return 0, false end

@@ -1,13 +1,13 @@
--- uses: base claimed event
--- Handing out a task that is no plain one.
+-- uses: base batch event
+-- Starting a task that is not plain: see Batch.start_plain.
 
--- task hands out one task: id, record, words, flag (of its run entry), attempt, v, waited, extras.
+-- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras.
 function Start.task(step, queue, t)
   local words = t.words
-  local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
+  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
   local n = c.n + 1
   c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
-  c.runs[2 * n] = Claimed.entry_text(step, c, t.attempt, t.v, t.flag, words.kind, words.group)
+  c.runs[2 * n] = Batch.run_entry(step, c, t.attempt, t.v, t.flag, words.kind, words.group)
   c.parts[c.size + 1] = t.record
   c.size = c.size + 1
   if t.extras then

@@ -1,9 +1,9 @@
 -- uses: base record run
--- A task as a transition sees it.
+-- Reading a task, and writing its extras.
 
--- load reads what a transition needs of a task, without its payload; nil if there is no such task. run is its run entry
--- where the caller has it. The result has the words of the header and: id, letter, flag, created, score, state, v,
--- attempt; of a running task also run, fence, start and replica.
+-- load reads a task without its payload. It returns nil if there is no such task. run is its run entry if the caller has it.
+-- The result has the words of the header and: id, letter, flag, created, score, state, v, attempt; of a running task also
+-- run, fence, start and replica.
 function Task.load(id, run)
   local head = Record.read_head(id)
   if not head then return nil end
@@ -22,16 +22,15 @@ function Task.load(id, run)
   end
   m.v, m.attempt = Record.BASE_VERSION[letter] or 1, '0'
   if flag == '1' then
-    local h = Record.soft('HMGET', Record.more(id), 'v', 'attempt') or {}
+    local h = Record.soft('HMGET', Record.extras_key(id), 'v', 'attempt') or {}
     m.v, m.attempt = number(h[1]) or m.v, number(h[2]) and h[2] or '0'
   end
   return m
 end
 
--- keep writes extras of a task and notes in its record, and in its run entry unless it is leaving running, that there
--- are some.
+-- keep writes extras of a task. It sets the extras flag in the record, and in the run entry unless the attempt is ending.
 function Task.keep(id, m, ...)
-  call('HSET', Record.more(id), ...)
+  call('HSET', Record.extras_key(id), ...)
   if m.flag ~= '1' then
     call('SETRANGE', Record.key(id), 1, '1')
     m.flag = '1'
@@ -44,7 +43,7 @@ function Task.keep(id, m, ...)
   end
 end
 
--- counted_up is an extra that counts, plus one. What is no number counts as none.
+-- counted_up returns an extra that is a count, plus one. A missing or invalid count is 0.
 function Task.counted_up(id, m, name)
-  return (m.flag == '1' and number(call('HGET', Record.more(id), name)) or 0) + 1
+  return (m.flag == '1' and number(call('HGET', Record.extras_key(id), name)) or 0) + 1
 end

@@ -1,8 +1,8 @@
 -- uses: base
 -- The totals that stats reports, and the rates of queues.
 
--- count adds to a total. rate adds to what came ('in') or went ('out') in a queue within five seconds. write_totals
--- writes both, once per call, best effort: a field that is no number stops no step.
+-- count adds to a total. rate adds to the number of tasks made ('in') or ended ('out') in a queue within five seconds. write
+-- writes both, once per call. Best effort: it ignores a field that is not a number.
 local totals, rates = {}, {}
 function Totals.count(name, n) totals[name] = (totals[name] or 0) + (n or 1) end
 function Totals.rate(way, queue, n)

@@ -1,9 +1,9 @@
 -- uses: base settings
--- Waking replicas. Replicas that serve the same queues and kinds form a class. ready:CLASS holds the queues with claimable
--- tasks and since when, idle:CLASS the replicas with free slots that found none and since when. A replica blocks on its
--- own doorbell only.
+-- Signalling replicas. Replicas that serve the same queues and kinds form a class. ready:CLASS has the queues with claimable
+-- tasks, and since when. idle:CLASS has the replicas that have free slots and found no such queue, and since when. A replica
+-- blocks on its own signal list, signals:REPLICA, only.
 
--- ring puts an element into a replica's doorbell, unless it is there already.
+-- signal adds a signal to a replica's list, unless the list has it already.
 function Wake.signal(replica, what)
   local signals = P .. 'signals:' .. replica
   for _, pending in ipairs(call('LRANGE', signals, 0, -1)) do
@@ -13,7 +13,8 @@ function Wake.signal(replica, what)
   call('PEXPIRE', signals, 60000)
 end
 
--- classes lists the classes that serve a queue. A class exists as long as it has members.
+-- classes returns the classes that serve a queue, and removes those that no longer exist: a class exists while it has
+-- members.
 local served = {}
 function Wake.classes(queue)
   local live = served[queue]
@@ -28,8 +29,8 @@ function Wake.classes(queue)
   return live
 end
 
--- signal_idle wakes the replica of a class that has been idle for longest, if it became idle before the queue became ready:
--- the others know of the queue and have no slot for it.
+-- signal_idle signals the replica of a class that has been idle for longest, if it became idle before the queue became ready
+-- (since). A replica that became idle later knows of the queue and has no slot for it. It returns whether it signalled one.
 function Wake.signal_idle(class, since, what)
   local idle = P .. 'idle:' .. class
   local first = call('ZRANGE', idle, 0, 0)[1]
@@ -40,15 +41,15 @@ function Wake.signal_idle(class, since, what)
   return true
 end
 
--- signal_for wakes one more replica of the class for a queue that is ready, and returns whether there was one.
+-- signal_for signals one more replica of the class for a queue that is ready. It returns whether it signalled one.
 function Wake.signal_for(queue, class)
   if call('ZCARD', P .. 'idle:' .. class) == 0 then return false end
   local since = call('ZSCORE', P .. 'ready:' .. class, queue)
   return since and Wake.signal_idle(class, tonumber(since), 'q:' .. queue)
 end
 
--- queue makes a queue ready, and wakes an idle replica of each class that serves it, if something in it can be claimed. It
--- returns whether it woke one.
+-- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
+-- returns whether it signalled one.
 function Wake.queue(queue)
   if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
   local free, by_pool = Settings.room(queue)
@@ -63,8 +64,8 @@ function Wake.queue(queue)
   return woken
 end
 
--- exhausted notes that a claim found nothing more to claim in a queue. What makes something claimable wakes it again. If the
--- pool's own limit leaves room, what it holds back may have it.
+-- exhausted removes a queue in which a claim found no more claimable tasks from the ready queues. A step that makes a task
+-- claimable marks the queue as ready again. If the pool's own limit has room, the queues that it held back may use it.
 function Wake.exhausted(queue)
   for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
   if not Settings.of(queue).pool_limit then return end
@@ -73,27 +74,29 @@ function Wake.exhausted(queue)
   elseif call('ZCARD', P .. 'wait:' .. queue) > 0 then call('SADD', P .. 'held', queue) end
 end
 
--- ready lists ready queues of a class, about 64 at most and none of those that the replica asks in this call or says are
--- busy. If there are none, the replica counts as idle.
-function Wake.ready(class, replica, busy, asked)
+-- ready returns ready queues of a class, at most 64, without those that the replica claims from in this call or reports as
+-- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each is returned
+-- in time.
+function Wake.ready(class, replica, busy, claimed)
   local key, names, window = P .. 'ready:' .. class, {}, 64
   for _ in pairs(busy) do window = window + 1 end
-  for _ in pairs(asked) do window = window + 1 end
+  for _ in pairs(claimed) do window = window + 1 end
   local all, from = call('ZCARD', key), 0
-  if all > window then from = math.random(0, all - 1) end -- each queue gets its turn
-  local function look(first, last)
+  if all > window then from = math.random(0, all - 1) end
+  local function collect(first, last)
     for _, queue in ipairs(call('ZRANGE', key, first, last)) do
-      if not busy[queue] and not asked[queue] and #names < 64 then names[#names + 1] = queue end
+      if not busy[queue] and not claimed[queue] and #names < 64 then names[#names + 1] = queue end
     end
   end
-  if all > 0 then look(from, from + window - 1) end
-  if from > 0 and from + window > all then look(0, from + window - all - 1) end
+  if all > 0 then collect(from, from + window - 1) end
+  if from > 0 and from + window > all then collect(0, from + window - all - 1) end
   if #names == 0 then call('ZADD', P .. 'idle:' .. class, NOW_TEXT, replica) end
   return table.concat(names, ' ')
 end
 
--- all wakes the queues in which this call made something claimable, and, if freed.pool, queues that the pool's own limit
--- holds back, until a replica was woken for each free slot. Both are empty afterwards.
+-- all calls Wake.queue for the queues in which this call made tasks claimable. If freed.pool, it also does so for queues
+-- that the pool's own limit holds back, until a replica was signalled for each free slot, 64 at most. It resets claimable
+-- and freed.pool.
 function Wake.all()
   for queue in pairs(claimable) do
     Wake.queue(queue)
@@ -110,8 +113,8 @@ function Wake.all()
   freed.pool = false
 end
 
--- sooner wakes a replica that must learn of the first task that this call scheduled, if it is due before all others.
-function Wake.sooner()
+-- for_next_due signals an idle replica if a task that this call scheduled is due before all others.
+function Wake.for_next_due()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not (head and scheduled[head]) then return end
   for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.signal_idle(class, NOW, 'due') end

@@ -1,13 +1,14 @@
 -- uses: base
--- The words of a record's header from the kind on: see record.lua.
+-- The part of a record's header from the kind on: see record.lua.
 
-Words.KIND_AT = 35 -- the byte of a record where they begin
+Words.KIND_AT = 35 -- the byte of a record where it begins
 
 local KNOWN = ' group unique timeout_ms max_attempts backoff retain_ms reply headers due_at expires_at deadline_at '
 local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever' }
 
--- of reads the part of a header from the kind on. Tasks share the table it returns: it is not to be changed.
--- at_end is true if the end of an attempt has to read the header for more than its group.
+-- of reads the text of that part. It caches the table, which tasks share, so callers must not change it. at_end is true if
+-- the end of an attempt has to read the header for more than its group. plain is true if a claim can start the task without
+-- reading more of it.
 local known_words = {}
 function Words.of(text)
   local w = known_words[text]
@@ -18,8 +19,8 @@ function Words.of(text)
       w = {}
       for name, value in string.gmatch(rest, ' ([%l_]+)=(%S+)') do
         local counts = string.find(name, '_[am][ts]$') or name == 'max_attempts'
-        -- A number that is none counts as absent, and is a finding of the doctor.
-        if not string.find(KNOWN, ' ' .. name .. ' ', 1, true) then -- a later version may write others
+        -- An invalid number counts as absent. The doctor reports it.
+        if not string.find(KNOWN, ' ' .. name .. ' ', 1, true) then -- ignored: a later version may have written it
         elseif not counts or number(value) or value == WORD_FOR_NUMBER[name] then w[name] = value
         else w.spoiled = name end
       end

@@ -1,17 +1,17 @@
 -- uses: base claims record doctor/finding doctor/names doctor/pool doctor/running doctor/task
 -- Claims and their leases.
 
--- lost_run returns the task if it ran under a claim and its run entry is gone, which no step leaves behind.
+-- lost_run returns the task if it ran under a claim and its run entry is gone, nil otherwise. No script leaves this state.
 local function lost_run(queue, id, fence)
   local letter = Record.header_of(Record.read_head(id) or '')
   if not letter or Record.STATES[letter] ~= 'waiting' then return nil end
   local m = DoctorTask.examine(id)
   if not (m and m.state == 'waiting' and m.queue == queue) or not DoctorTask.missing.waiting(m) then return nil end
-  if m.flag == '1' and call('HGET', Record.more(id), 'fence') == fence then return nil end
+  if m.flag == '1' and call('HGET', Record.extras_key(id), 'fence') == fence then return nil end
   return m
 end
 
--- check_claim_ids gives tasks of a claim their run entries back. It returns whether anything runs under the claim.
+-- check_claim_ids restores missing run entries of a claim's tasks. It returns whether any task runs under the claim.
 local function check_claim_ids(fence, c)
   local running = {}
   for _, id in ipairs((Claims.open_ids(fence, c))) do running[id] = true end
@@ -34,8 +34,8 @@ local function remove_claim(fence)
   call('ZREM', P .. 'leases', fence)
 end
 
--- claim checks an entry of claims. It returns how many tasks it has looked at. A claim under which nothing runs is no
--- damage: its lease ends.
+-- claim checks an entry of claims. It returns how many tasks it checked. A claim under which nothing runs is no finding: it
+-- is removed when its lease ends, or here in repair mode.
 function DoctorClaims.claim(name, _, fence, text)
   local c = string.match(fence, '^%d+$') and Claims.parse(text)
   if not (c and c.n == #c.ids and DoctorNames.is_name(c.queue)) then

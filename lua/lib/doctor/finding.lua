@@ -1,17 +1,17 @@
 -- uses: base
--- What an inspection finds. In repair mode it is repaired in the same step.
+-- The findings of a check. In repair mode they are repaired in the same step.
 
-DoctorFinding.repairs = ARGV[1] ~= 'look'
+DoctorFinding.repairs = ARGV[1] ~= 'report'
 DoctorFinding.list = {}
 
--- report records a finding: what kind of damage, the key without the prefix, the task or member, what the text says of it.
--- act repairs it and may return what it did in place of done. Without act no repair is certainly right.
-function DoctorFinding.report(code, name, id, detail, done, act)
-  if DoctorFinding.repairs and act then done = act() or done else done = '' end
+-- report adds a finding: its code, the key without the prefix, the task or member, a detail for the text. repair repairs it
+-- and may return what it did, which replaces the text done. Without repair only an operator can decide what to do.
+function DoctorFinding.report(code, name, id, detail, done, repair)
+  if DoctorFinding.repairs and repair then done = repair() or done else done = '' end
   table.insert(DoctorFinding.list, { code, name, id, detail, done })
 end
 
--- quarantine renames a key, so that no script meets it and a person can look at it.
+-- quarantine renames a key to broken:KEY: no script reads it there, and an operator can. It returns what it did.
 function DoctorFinding.quarantine(name)
   local to = 'broken:' .. name
   if call('RENAMENX', P .. name, P .. to) == 0 then

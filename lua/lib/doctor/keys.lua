@@ -1,7 +1,7 @@
 -- uses: base members record settings wake doctor/finding doctor/task
--- Keys as a whole: whether what each stands for is there.
+-- Checks of whole keys.
 
--- DoctorKeys has the check of one key, by kind: its name, what follows the kind in it.
+-- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
 
 function DoctorKeys.task(name, id)
   local m, why = DoctorTask.check(id)
@@ -9,8 +9,9 @@ function DoctorKeys.task(name, id)
   DoctorFinding.report('bad_record', name, id, 'is empty', '', function() return DoctorFinding.quarantine(name) end)
 end
 
--- has_past checks that a task that has extras or a history says so in its record.
-local function has_past(name, id)
+-- check_extras checks that extras or a history belong to a task, and that its record has the flag for them. It returns false
+-- if there is no such task.
+local function check_extras(name, id)
   if call('EXISTS', Record.key(id), P .. 'broken:task:' .. id) == 0 then
     DoctorFinding.report('past_alone', name, id, '', 'removed', function() call('DEL', P .. name) end)
     return false
@@ -21,9 +22,9 @@ local function has_past(name, id)
   end
   return true
 end
-DoctorKeys.history = has_past
+DoctorKeys.history = check_extras
 function DoctorKeys.more(name, id)
-  if not has_past(name, id) then return end
+  if not check_extras(name, id) then return end
   local numbers = { 'v', 'attempt', 'failures', 'lost', 'generation', 'due_at', 'ended_at', 'started_at', 'fence' }
   for i, value in ipairs(call('HMGET', P .. name, unpack(numbers))) do
     if value and not (string.match(value, '^%d+$') and #value <= 16) then
@@ -39,12 +40,12 @@ function DoctorKeys.unique(name, key)
   DoctorFinding.report('unique_stale', name, holder, '', 'removed', function() call('DEL', P .. name) end)
 end
 
--- A queue with claimable tasks is ready in all classes that serve it, or held where it waits for a slot of the pool's limit.
+-- A queue with claimable tasks must be ready in all classes that serve it, or in held if it waits for a slot of the pool.
 function DoctorKeys.wait(_, queue)
-  if claimable[queue] then return end -- it is woken at the end of this call
+  if claimable[queue] then return end -- the end of this call marks it as ready
   local free, by_pool = Settings.room(queue)
   if call('SISMEMBER', P .. 'held', queue) == 1 then
-    if free > 0 then claimable[queue] = true end -- the slot may have been offered to another queue that did not take it
+    if free > 0 then claimable[queue] = true end -- another queue got the free slot and did not use it
     return
   end
   if free <= 0 and not by_pool then return end
@@ -55,20 +56,20 @@ function DoctorKeys.wait(_, queue)
   end
 end
 
--- served:QUEUE may name classes that are gone: they are removed when the queue is woken, and here.
+-- served:QUEUE may name classes that no longer exist. Wake.classes removes them.
 function DoctorKeys.served(_, queue)
   if DoctorFinding.repairs then Wake.classes(queue) end
 end
 
--- A set that only a pool with a limit has.
+-- needs_limit checks a set that exists only while the pool has a limit.
 local function needs_limit(name)
   if call('HEXISTS', META, 'limit') == 1 then return end
   DoctorFinding.report('stale_entry', name, 'the limit of the pool', '', 'removed', function() call('DEL', P .. name) end)
 end
 DoctorKeys.counted, DoctorKeys.held = needs_limit, needs_limit
 
-local function class_alone(name, class, act)
-  DoctorFinding.report('class_alone', name, class, '', 'removed', act)
+local function class_alone(name, class, remove)
+  DoctorFinding.report('class_alone', name, class, '', 'removed', remove)
 end
 function DoctorKeys.class(name, class)
   if call('HLEN', P .. name) > call('HEXISTS', P .. name, 'kinds') + call('HEXISTS', P .. name, 'complete') then return end
@@ -94,7 +95,7 @@ function DoctorKeys.load(name, step)
   DoctorFinding.report('load_stale', name, '', '', 'removed', function() call('DEL', P .. name) end)
 end
 
--- expiring keys are removed by Redis some time after they were written.
+-- expiring returns the check of keys that must expire, by default after so many ms.
 local function expiring(ms)
   return function(name)
     if call('PTTL', P .. name) ~= -1 then return end

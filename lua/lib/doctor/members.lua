@@ -1,22 +1,22 @@
 -- uses: base members queue record doctor/claims doctor/finding doctor/pool doctor/running doctor/task
--- The members of indexes: whether each is one that belongs there.
+-- Checks of the members of indexes.
 
--- DoctorMembers has the check of one member, by kind of key: the key's name, what follows the kind in it, the member, its
--- score or value. It returns how many tasks it has looked at, nil for one.
+-- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
+-- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
 DoctorMembers.meta, DoctorMembers.stats = DoctorPool.setting, DoctorPool.total
 
 local function zrem(key, member) call('ZREM', key, member) end
 local function srem(key, member) call('SREM', key, member) end
 
--- belongs checks whether the task of a member fits there; if not, the member is removed.
+-- belongs reports whether there is a task for a member and fits(task) is true. Otherwise it reports and removes the member.
 local function belongs(name, member, id, remove, fits)
   local m = DoctorTask.examine(id)
   if m and fits(m) then return true end
   DoctorTask.drop(name, member, id, m, remove)
 end
 
--- stale reports a member that stands for something that is gone.
+-- stale reports and removes a member that refers to something that no longer exists.
 local function stale(name, member, remove)
   DoctorFinding.report('stale_entry', name, member, '', 'removed', function() remove(P .. name, member) end)
 end
@@ -77,7 +77,7 @@ DoctorMembers['group:run'] = function(name, group, id)
 end
 DoctorMembers['group:queues'] = function(name, group, queue)
   if Queue.first_blocked(queue, group) or call('HEXISTS', P .. 'group:head:' .. queue, group) == 1 then return end
-  -- A running task of the group takes the entry with it.
+  -- While tasks of the group run this is no finding: the end of one removes the entry.
   if call('EXISTS', P .. 'group:run:' .. group) == 0 then stale(name, queue, srem) end
 end
 
@@ -87,7 +87,8 @@ function DoctorMembers.stop(name, replica, attempt)
   if not (m and m.fence == fence) then stale(name, attempt, srem) end
 end
 
--- check_served checks that the queues that a replica's description names know its class, and returns how many it names.
+-- check_served checks that served:QUEUE has the class of a replica, for each queue that its description names. It returns
+-- the number of these queues.
 local function check_served(class, about)
   if call('HEXISTS', P .. 'class:' .. class, 'complete') == 0 then return end
   local ok, described = pcall(cjson.decode, about)
@@ -104,7 +105,7 @@ local function check_served(class, about)
   return n
 end
 
--- A replica's entry ends one lease after its last heartbeat. It ends later only if Redis's clock has gone back since.
+-- A replica's entry ends one lease after its last heartbeat. It ends later only if the server's clock was set back.
 function DoctorMembers.replicas(name, _, replica, ends)
   local h = redis.pcall('HMGET', P .. 'replica:' .. replica, 'about', 'lease', 'class', 'epoch')
   if h.err or not h[1] then return stale(name, replica, zrem) end

@@ -1,5 +1,5 @@
 -- uses: base record doctor/finding
--- The keys of a pool: their names and types.
+-- The names and types of a pool's keys.
 
 DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'zset', run = 'hash', claims = 'hash',
   leases = 'zset', scheduled = 'zset', expiring = 'zset', ended = 'zset', ['group:wait'] = 'zset', ['group:head'] = 'hash',
@@ -11,15 +11,15 @@ local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = 
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true }
 
--- is_name is the rule for names as far as a script can check it: bytes over 127 are letters and digits of other scripts.
+-- is_name checks the rule for names as far as a script can: it accepts all bytes over 127 as letters.
 function DoctorNames.is_name(s)
   return s and #s <= 128 and string.match(s, '^[%w_\128-\255][%w%._:/@+=%-\128-\255]*$') ~= nil
 end
 
--- is_unique is the rule for what follows "unique:": a name, or a hash of a key that is none.
+-- is_unique checks the rule for what follows "unique:": a name, or the hash of a key that is not a name.
 function DoctorNames.is_unique(s) return DoctorNames.is_name(s) or s and string.match(s, '^#%x+$') ~= nil end
 
--- kind_of splits a key's name into its kind, which TYPE knows, and the rest; nil for a key of no kind.
+-- kind_of splits a key's name into its kind (broken, or a key of TYPE) and the rest. It returns nil for an unknown name.
 function DoctorNames.kind_of(name)
   if WHOLE_NAME[name] then return name, '' end
   local kind, rest = string.match(name, '^(group:%l+):(.+)$')
@@ -31,7 +31,8 @@ function DoctorNames.kind_of(name)
   if DoctorNames.is_name(rest) or kind == 'unique' and DoctorNames.is_unique(rest) then return kind, rest end
 end
 
--- has_type reports whether a key has the type of its kind, or does not exist. Another one is moved out of the way.
+-- has_type reports whether a key has the type of its kind or does not exist, and whether it exists. A repair renames a key
+-- of a wrong type.
 function DoctorNames.has_type(name, kind)
   local is = call('TYPE', P .. name)
   is = is.ok or is

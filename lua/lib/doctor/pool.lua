@@ -1,7 +1,7 @@
 -- uses: base record doctor/finding
--- The settings of the pool, its sequences and the totals of its event stream.
+-- Checks of the pool's settings, its sequences and the totals of its event stream.
 
--- Settings that must be numbers, by name and by how the name begins.
+-- NUMBERS are the settings that must be numbers. must_be_number adds those whose names have a variable part.
 local NUMBERS = { seq = true, fence = true, limit = true, clock = true, ['limit:group'] = true, ['events:max'] = true,
   ['events:age'] = true, ['events:added'] = true, ['events:gone'] = true }
 
@@ -10,20 +10,20 @@ local function must_be_number(field)
     or string.find(field, '^cap:')
 end
 
--- setting looks whether a setting that must be a number is one.
+-- setting checks that a setting is a number if it must be one.
 function DoctorPool.setting(name, _, field, value)
   if not must_be_number(field) or string.match(value, '^%d+$') and #value <= 16 then return end
   DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', META, field) end)
 end
 
--- total looks whether a total can be added to.
+-- total checks that a total is a number.
 function DoctorPool.total(name, _, field, value)
   if string.match(value, '^%-?%d+$') and #value <= 16 then return end
   DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', P .. name, field) end)
 end
 
--- meta looks whether the settings are gone. The replicas have to join again then, which brings their limits back, and
--- the sequence goes on from a number that no count of tasks has reached.
+-- meta checks whether the settings were lost. The repair makes the replicas join again, which restores the limits that they
+-- configure. It continues the sequence from the time in ms, which no count of tasks has reached.
 function DoctorPool.meta()
   if call('HEXISTS', META, 'epoch') == 1 or call('EXISTS', P .. 'replicas') == 0 then return end
   local done = 'its replicas have to join again; live settings are gone'
@@ -33,8 +33,8 @@ function DoctorPool.meta()
   end)
 end
 
--- tasks_in is how many tasks the entries in a reply of XRANGE are about.
-local function tasks_in(entries)
+-- events_in returns how many events the entries in a reply of XRANGE have.
+local function events_in(entries)
   local n = 0
   for _, entry in ipairs(entries) do
     local ids = fields(entry[2]).ids or ''
@@ -43,8 +43,8 @@ local function tasks_in(entries)
   return n
 end
 
--- events compares the number of tasks that the stream has by its totals with its length: an entry has 1 to 50 of
--- them. The repair estimates the number from the first and the last entries.
+-- events compares the number of events in the stream, by its totals, with the number of entries: an entry has 1 to 50
+-- events. The repair estimates the number from the first 20 and the last 20 entries.
 function DoctorPool.events()
   local length = redis.pcall('XLEN', P .. 'events')
   if type(length) ~= 'number' then return end
@@ -56,13 +56,13 @@ function DoctorPool.events()
   DoctorFinding.report('events_miscounted', 'events', '', whole(n), 'estimated again', function()
     local first = call('XRANGE', P .. 'events', '-', '+', 'COUNT', 20)
     local last = call('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 20)
-    local each = #first > 0 and (tasks_in(first) + tasks_in(last)) / (#first + #last) or 0
+    local each = #first > 0 and (events_in(first) + events_in(last)) / (#first + #last) or 0
     call('HSET', META, 'events:gone', whole(gone), 'events:added', whole(gone + math.ceil(length * math.max(each, 1))))
   end)
 end
 
--- highest holds the highest sequence and fence met in this call. What is beyond any count of tasks, or any time, was
--- written by another program.
+-- highest has the highest sequence number and fence that this call has read. It ignores numbers that no count of tasks and
+-- no time can reach: another program wrote them.
 local highest = { seq = 0, fence = 0 }
 function DoctorPool.note_score(score)
   score = tonumber(score)
@@ -74,7 +74,7 @@ function DoctorPool.note_fence(fence)
   if fence < 4503599627370496 then highest.fence = math.max(highest.fence, fence) end
 end
 
--- sequences looks whether a sequence has yet to reach a number that is in use, which it would give again.
+-- sequences checks that no sequence is behind a number in use: it would assign that number again.
 function DoctorPool.sequences()
   for field, n in pairs(highest) do
     if n > (tonumber(call('HGET', META, field) or 0) or 0) then

@@ -1,8 +1,8 @@
 -- uses: base exit record run settings doctor/finding doctor/pool doctor/task
--- Running tasks: their run entries.
+-- Checks of run entries.
 
--- claim_for returns the queue of a claim and its ids, with a space around each; nil if it cannot be read. It reads a claim
--- once per call.
+-- claim_for returns the queue of a claim and the text of its ids, with a space around each. It returns nil if the claim
+-- cannot be read. It reads a claim once per call.
 local claims_read = {}
 local function claim_for(fence)
   local c = claims_read[fence]
@@ -19,32 +19,33 @@ function DoctorRunning.text_of(run)
   return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica, run.group)
 end
 
--- give_claim gives an attempt a claim of its own, under a new fence and with a lease that has ended: it is taken back like
--- any that was lost.
+-- give_claim gives an attempt a claim of its own, with a new fence and a lease that has ended. The next reap takes the
+-- attempt back like any lost one.
 local function give_claim(queue, id, run)
   local fence = whole(math.max((tonumber(call('HGET', META, 'fence') or nil) or 0) + 1, NOW * 100))
   call('HSET', META, 'fence', fence)
-  local asked = P .. 'stop:' .. run.replica
-  if call('SREM', asked, run.fence .. ' ' .. id) == 1 then call('SADD', asked, fence .. ' ' .. id) end
+  local requests = P .. 'stop:' .. run.replica
+  if call('SREM', requests, run.fence .. ' ' .. id) == 1 then call('SADD', requests, fence .. ' ' .. id) end
   run.fence = fence
   call('HSET', P .. 'run:' .. queue, id, DoctorRunning.text_of(run))
   call('HSET', P .. 'claims', fence, table.concat({ 1, run.replica, queue, whole(run.start), 0, 0, id }, ' '))
   call('ZADD', P .. 'leases', NOW_TEXT, fence)
 end
 
--- run_for is a run entry for a task that has none that can be read. Its version is one that no event of the attempt has.
+-- run_for returns a new run entry for a task without a readable one. No event of the attempt has its version.
 function DoctorRunning.run_for(m, fence, start, replica)
   return { fence = fence, attempt = whole((tonumber(m.attempt) or 0) + 1), v = m.v + 2, start = start, flag = '1',
     kind = m.kind, replica = replica, group = m.group }
 end
 
--- must_have checks that a running task is in a set that counts it.
+-- must_have checks that a running task is in a set that counts running tasks.
 local function must_have(code, name, id)
   if call('SISMEMBER', P .. name, id) == 1 then return end
   DoctorFinding.report(code, name, id, '', 'counted', function() call('SADD', P .. name, id) end)
 end
+-- check_stop checks that a stop request reaches the replica.
 local function check_stop(m, run)
-  if m.flag ~= '1' or call('HEXISTS', Record.more(m.id), 'stop') == 0 then return end
+  if m.flag ~= '1' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then return end
   local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
   local h = call('HMGET', record, 'about', 'stop')
   if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end

@@ -1,11 +1,11 @@
 -- uses: base queue record retention task doctor/finding doctor/names doctor/pool
--- A task by its record: whether it is sound, and whether it is in the index where its state belongs.
+-- Checks of a task: its record, and its entry in the index of its state.
 
-local YEARS = 315360000000 -- ms; ten years, the longest time that a task may name
+local YEARS = 315360000000 -- ms; ten years, the longest delay that a task may have
 
 local function is_number(s) return string.match(s, '^%d+$') and #s <= 15 end
 
--- flaw says what no script could work with, nil for a sound record.
+-- flaw returns why scripts cannot work with a record, nil for a valid one.
 local function flaw(head)
   local letter, _, _, score, m = Record.header_of(head)
   if not letter then return 'has no header' end
@@ -19,13 +19,14 @@ end
 
 function DoctorTask.is_live(m) return not Record.TERMINAL[m.state] end
 
--- due_of is when a scheduled task is due by its own account; nil if it does not say.
+-- due_of returns when a scheduled task is due by its extras or its header, nil if neither says.
 function DoctorTask.due_of(m)
-  local due = m.flag == '1' and redis.pcall('HGET', Record.more(m.id), 'due_at')
+  local due = m.flag == '1' and redis.pcall('HGET', Record.extras_key(m.id), 'due_at')
   return type(due) == 'string' and is_number(due) and due or m.due_at
 end
 
--- The states of a task that need an entry in an index. Each returns where that is missing and how it is put back.
+-- missing has, by state, a check of the index that must have the task. A check returns nil, or the index that lacks the
+-- task, the text of the repair and the repair.
 DoctorTask.missing = {}
 
 function DoctorTask.missing.waiting(m)
@@ -51,8 +52,8 @@ end
 
 function DoctorTask.missing.running() return nil end
 
--- examine reads a task as load does; nil if there is none, and why not if its record is broken. A task with a run entry that
--- cannot be read, and no other entry, counts as running.
+-- examine reads a task as Task.load does. It returns nil if there is no such task, nil and the reason if its record is
+-- broken. A task in no index counts as running if it has a run entry that cannot be read.
 function DoctorTask.examine(id)
   local head = Record.read_head(id)
   if not head then return nil end
@@ -69,7 +70,7 @@ local function missing_ended(m)
   local index = 'ended:' .. m.state
   if call('ZSCORE', P .. index, m.id) then return nil end
   return index, 'put back among the ended tasks', function()
-    local h = call('HMGET', Record.more(m.id), 'ended_at', 'result')
+    local h = call('HMGET', Record.extras_key(m.id), 'ended_at', 'result')
     local keep = Retention.ms(m.state, m, h[2])
     local ended_at = tonumber(h[1] or nil) or NOW
     call('ZADD', P .. index, keep == math.huge and '+inf' or whole(ended_at + keep), m.id)
@@ -93,7 +94,7 @@ local function check_unique(m)
     function() call('SET', key, m.id) end)
 end
 
--- check_live looks at what only live tasks have.
+-- check_live checks what only live tasks have: the watch of TTL and deadline, the unique key, the due time.
 local function check_live(m)
   local at = tonumber(m.attempt == '0' and m.expires_at or m.deadline_at or nil)
   if at and at > NOW then
@@ -108,7 +109,7 @@ local function check_live(m)
   if due and due - NOW > YEARS then DoctorFinding.report('far_due', 'scheduled', m.id, due, '') end
 end
 
--- check checks one task and returns it; nil if there is none, and why not if its record is broken.
+-- check checks one task and returns it. It returns nil if there is no such task, nil and the reason if its record is broken.
 function DoctorTask.check(id)
   local m, why = DoctorTask.examine(id)
   if not m then
@@ -119,18 +120,18 @@ function DoctorTask.check(id)
     return nil, why
   end
   DoctorPool.note_score(m.score)
-  -- The queue first: what puts a task back lists it.
+  -- This comes before the index: a repair of the index would list the queue without a report.
   if DoctorTask.is_live(m) and call('SISMEMBER', P .. 'queues', m.queue) == 0 then
     DoctorFinding.report('queue_unlisted', 'queues', id, m.queue, 'listed',
       function() call('SADD', P .. 'queues', m.queue) end)
   end
-  local index, done, act = (DoctorTask.missing[m.state] or missing_ended)(m)
-  if index then DoctorFinding.report('no_entry', index, id, m.state, done, act) end
+  local index, done, repair = (DoctorTask.missing[m.state] or missing_ended)(m)
+  if index then DoctorFinding.report('no_entry', index, id, m.state, done, repair) end
   if DoctorTask.is_live(m) then check_live(m) end
   return m
 end
 
--- drop reports that a member of an index is no task that belongs there. remove takes it out.
+-- drop reports a member of an index whose task (m, nil for none) does not belong there. remove removes it.
 function DoctorTask.drop(name, member, id, m, remove)
   local is = m and m.state .. ' in queue ' .. m.queue or ''
   DoctorFinding.report(m and 'wrong_index' or 'no_record', name, id, is, 'removed', function()

@@ -1,10 +1,10 @@
 -- uses: base claims
--- What a clock that was set back leaves behind: leases, and replicas on the list, that end later than now and their length.
+-- After the server's clock was set back, leases and entries of replicas end too late: later than now plus their length.
 
 local PAGE = 200
 
--- cut_leases looks at a page of the leases and returns where to go on, '0' for the end.
-local function cut_leases(cursor)
+-- shorten_leases corrects a page of the leases and returns the next cursor, '0' at the end.
+local function shorten_leases(cursor)
   local got = call('ZSCAN', P .. 'leases', cursor, 'COUNT', PAGE)
   for i = 1, #got[2], 2 do
     local fence = got[2][i]
@@ -15,7 +15,7 @@ local function cut_leases(cursor)
   return got[1]
 end
 
-local function cut_replicas()
+local function shorten_replicas()
   for _, replica in ipairs(call('ZRANGEBYSCORE', P .. 'replicas', '(' .. NOW_TEXT, '+inf', 'LIMIT', 0, PAGE)) do
     local lease = number(call('HGET', P .. 'replica:' .. replica, 'lease'))
     if lease and tonumber(call('ZSCORE', P .. 'replicas', replica)) > NOW + lease then
@@ -24,15 +24,15 @@ local function cut_replicas()
   end
 end
 
--- check notes the time, and if it is earlier than the last time noted, cuts what ends too late: a page of leases
--- per call until all have been looked at.
-function Rewind.check()
+-- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases per call
+-- until all have been checked.
+function Clock.check()
   local s = call('HMGET', META, 'clock', 'rewound')
   local last, cursor = number(s[1]), number(s[2]) and s[2]
   if last and NOW < last then cursor = '0' end
   call('HSET', META, 'clock', NOW_TEXT)
   if not cursor then return end
-  cut_replicas()
-  cursor = cut_leases(cursor)
+  shorten_replicas()
+  cursor = shorten_leases(cursor)
   if cursor == '0' then call('HDEL', META, 'rewound') else call('HSET', META, 'rewound', cursor) end
 end

@@ -1,9 +1,10 @@
--- uses: base event finish exit policy queue record task totals
--- Retries: what a failed, lost or released attempt leads to.
+-- uses: base event exit finish policy queue record task totals
+-- What happens to a task after a failed, lost or released attempt.
 
-local LONGEST = 31536000000 -- ms: a longer backoff, 365 days, is refused at enqueue
+local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
 
--- backoff_ms is the wait before retry n, with full jitter: up to the base doubled n - 1 times, never over the maximum.
+-- backoff_ms returns the wait before retry n. An exponential one has full jitter: from 0 to base * 2^(n - 1), at most the
+-- maximum.
 local function backoff_ms(backoff, n)
   local fixed = string.match(backoff or '', '^fixed:(%d+)$')
   if fixed then return math.min(tonumber(fixed), LONGEST) end
@@ -14,8 +15,8 @@ local function backoff_ms(backoff, n)
   return math.floor(math.random() * (top + 1))
 end
 
--- put_back puts a task that has left running back: to its old position, or on the schedule if it has to wait first.
-function Again.put_back(m, delay, code, error)
+-- put_back puts a task that no longer runs back into its queue at its old position, or on the schedule if delay is over 0.
+function Retries.put_back(m, delay, code, error)
   local state = delay > 0 and 'scheduled' or 'waiting'
   local v = m.v + 1
   local extras = { 'v', whole(v), 'attempt', m.attempt, 'code', code, 'due_at', whole(NOW + delay), 'replica', m.replica,
@@ -23,8 +24,8 @@ function Again.put_back(m, delay, code, error)
   Record.extra(extras, 'error', error)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
-  call('HSET', Record.more(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.more(m.id), 'error') end
+  call('HSET', Record.extras_key(m.id), unpack(extras))
+  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
   local letter = delay > 0 and 's' or m.letter
   if letter ~= m.letter or m.flag ~= '1' then call('SETRANGE', Record.key(m.id), 0, letter .. '1') end
   if delay > 0 then
@@ -38,11 +39,11 @@ function Again.put_back(m, delay, code, error)
     error = error })
 end
 
--- fail ends a failed attempt of a task that has left running: for good, or with another try after delay (nil: the
--- policy's backoff).
+-- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the
+-- backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
-function Again.fail(m, code, error, log, delay)
-  Finish.remember(m, code, error, log)
+function Retries.fail(m, code, error, log, delay)
+  Finish.add_history(m, code, error, log)
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW >= deadline then code = 'deadline' end
   local failures = Task.counted_up(m.id, m, 'failures')
@@ -54,38 +55,38 @@ function Again.fail(m, code, error, log, delay)
   end
   delay = delay or backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
-  Again.put_back(m, delay, code, error or '')
+  Retries.put_back(m, delay, code, error or '')
 end
 
--- stop_asked is the reason given with a stop request for a running task, nil for none.
-function Again.stop_asked(m) return m.flag == '1' and call('HGET', Record.more(m.id), 'stop') or nil end
+-- stop_asked returns the reason of a stop request for a running task, nil if there is none.
+function Retries.stop_asked(m) return m.flag == '1' and call('HGET', Record.extras_key(m.id), 'stop') or nil end
 
--- lose takes back an attempt whose lease has ended, or ends its task after too many losses.
-function Again.lose(m)
+-- lose puts a task whose lease has ended back, or ends it after too many losses.
+function Retries.lose(m)
   Totals.count('lost')
   local lost, p = Task.counted_up(m.id, m, 'lost'), Policy.of(m.kind)
   m.lost = whole(lost)
   local error = 'lease of replica ' .. m.replica .. ' ended without a report'
-  Finish.remember(m, 'lost', error)
+  Finish.add_history(m, 'lost', error)
   if lost > (tonumber(p.max_lost or nil) or 3) then
     return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
   end
-  -- What ran beside a task that kills its process was lost with it: from the second time on they come back apart.
+  -- A task that kills its process loses the attempts beside it, too. From the second loss on a random delay separates them.
   local delay = lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
-  Again.put_back(m, delay, 'lost', error)
+  Retries.put_back(m, delay, 'lost', error)
 end
 
--- take_back ends an attempt whose lease has ended. cut is '1' if the lease was cut by the attempt's own bound.
-function Again.take_back(m, cut)
+-- take_back ends an attempt whose lease has ended. cut is '1' if the attempt's own bound shortened the lease.
+function Retries.take_back(m, cut)
   m.leaving = true
   Exit.add(m.queue, m.id)
-  Exit.more(m)
-  local stop = Again.stop_asked(m)
+  Exit.clean_up(m)
+  local stop = Retries.stop_asked(m)
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
   if cut == '1' then
-    return Again.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
+    return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
   end
-  Again.lose(m)
+  Retries.lose(m)
 end

@@ -12,43 +12,43 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// schema is SchemaVersion; a variable so that tests can build a program of
-// another version (go build -ldflags "-X …/redisstore.schema=3").
+// schema is SchemaVersion. It is a variable so that tests can build a program of another
+// version (go build -ldflags "-X …/redisstore.schema=3").
 var schema = SchemaVersion
 
-// schemaAgain is how long a store trusts what it read of the pool's schema.
-const schemaAgain = time.Minute
+// schemaTTL is how long a store uses the schema version that it read.
+const schemaTTL = time.Minute
 
-// need is what has to be checked before a call.
+// need says what a store checks before a call.
 type need int
 
 const (
-	nothing need = iota // the pool has a valid name; that is always checked
-	reads               // the pool is not of another schema
-	writes              // and the user may run what the scripts contain
-	creates             // and the pool has a schema: it gets one, if need be
-	serves              // as writes, and the user may run what a replica sends beside the scripts
+	nothing need = iota // only that the name of the pool is valid
+	reads               // that the pool has no other schema version
+	writes              // that the user may run the commands of the scripts
+	creates             // as writes; a pool without a schema version gets one
+	serves              // as writes; also that the user may run a replica's other commands
 )
 
-// gate remembers what was checked.
-type gate struct {
-	granted atomic.Bool               // the user may run what the scripts contain
-	known   atomic.Pointer[time.Time] // when the pool's schema was read; nil for not yet
+// access has the results of a store's checks.
+type access struct {
+	granted    atomic.Bool               // the user may run the commands of the scripts
+	schemaRead atomic.Pointer[time.Time] // when the pool's schema version was read; nil for not yet
 }
 
-// ready checks what a call needs of the pool's name, the user's rights and the pool's
-// schema. The rights are checked once, and again after a refusal; those of a replica
-// each time. The schema is read once a minute.
+// ready checks what a call needs: the pool's name, the user's rights and the pool's
+// schema version. It checks the rights once, and again after a permission was denied. It
+// checks those of a replica each time. It reads the schema version once a minute.
 func (s *Store) ready(ctx context.Context, need need) error {
 	if err := s.checkName(); err != nil || need == nothing {
 		return err
 	}
-	if need >= writes && (need == serves || !s.gate.granted.Load()) {
+	if need >= writes && (need == serves || !s.access.granted.Load()) {
 		if err := s.checkRights(ctx, need == serves); err != nil {
 			return s.notReady(ctx, "check rights", err)
 		}
 	}
-	if last := s.gate.known.Load(); last != nil && time.Since(*last) < schemaAgain {
+	if last := s.access.schemaRead.Load(); last != nil && time.Since(*last) < schemaTTL {
 		return nil
 	}
 	if err := s.checkSchema(ctx, need == creates); err != nil {
@@ -72,8 +72,8 @@ func (s *Store) checkName() error {
 	return nil
 }
 
-// checkRights asks whether the user may run what the scripts contain: Redis checks the
-// commands of a script one by one, so that a script could otherwise stop half-way.
+// checkRights returns an error unless the user may run all commands of the scripts. Redis
+// checks them one by one as a script runs, so a script could otherwise stop half-way.
 func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	reply, err := s.call(ctx, rightsScript, replica)
 	if err != nil {
@@ -83,24 +83,24 @@ func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	if refused := r.strings(); len(refused) > 0 {
 		return refusal("NOPERM this user may not run " + strings.Join(refused, " "))
 	}
-	s.gate.granted.Store(r.err == nil)
+	s.access.granted.Store(r.err == nil)
 	return r.err
 }
 
-// refusal is an answer such as Redis gives.
+// refusal is an error in the form of Redis's own.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 func (refusal) RedisError()     {}
 
-// checkSchema refuses a pool that a program of another schema wrote. Where a pool has
+// checkSchema returns an error if the pool has another schema version. If the pool has
 // none yet and mark is true, it writes this program's.
 func (s *Store) checkSchema(ctx context.Context, mark bool) error {
 	has, err := s.readSchema(ctx)
 	if err == nil && has == "" && mark {
 		err = s.retryUnstable(ctx, s.rdb, func() error { return s.rdb.HSetNX(ctx, s.key("meta"), "schema", schema).Err() })
 		if err == nil {
-			has, err = s.readSchema(ctx) // another program may have been faster
+			has, err = s.readSchema(ctx) // another program may have written its own first
 		}
 	}
 	switch {
@@ -108,22 +108,22 @@ func (s *Store) checkSchema(ctx context.Context, mark bool) error {
 		return err
 	case has == schema:
 		now := time.Now()
-		s.gate.known.Store(&now)
+		s.access.schemaRead.Store(&now)
 	case has != "":
-		return s.foreign(has)
+		return s.schemaError(has)
 	}
 	return nil
 }
 
-// readSchema is the schema version of the pool, "" for a pool without one.
+// readSchema returns the schema version of the pool, "" if it has none.
 func (s *Store) readSchema(ctx context.Context) (v string, err error) {
 	err = s.retryUnstable(ctx, s.rdb, func() error {
 		v, err = s.rdb.HGet(ctx, s.key("meta"), "schema").Result()
-		return unlessNil(err)
+		return ignoreNil(err)
 	})
 	return v, err
 }
 
-func (s *Store) foreign(has string) error {
+func (s *Store) schemaError(has string) error {
 	return &task.SchemaError{Pool: s.pool, Has: has, Knows: schema}
 }

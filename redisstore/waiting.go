@@ -8,12 +8,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// WaitingSince reads since when the task waits that has waited longest in each queue: the
-// first of every priority that has any. Tasks behind their group's head are left out.
+// WaitingSince returns, by queue, since when the task that has waited longest is waiting,
+// and the time of the server. It reads the first task of every priority. It ignores tasks
+// that their group blocks, and queues without waiting tasks.
 func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]time.Time, time.Time, error) {
 	oldest := map[string]time.Time{}
 	now, err := s.now(ctx)
-	from := make(map[string]int64, len(queues)) // the position from which on to read
+	from := make(map[string]int64, len(queues)) // the position from which to read
 	for err == nil && len(queues) > 0 {
 		queues, err = s.waitTimes(ctx, queues, from, oldest)
 	}
@@ -23,8 +24,8 @@ func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]
 	return oldest, now, nil
 }
 
-// waitTimes reads the first task of each queue from its position on, and moves that to the
-// next priority. It returns the queues that have more.
+// waitTimes reads the first task of each queue from its position on, and sets the position
+// to the next priority. It returns the queues that may have more.
 func (s *Store) waitTimes(ctx context.Context, queues []string, from map[string]int64, oldest map[string]time.Time) (more []string, err error) {
 	var ids []string
 	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {

@@ -1,33 +1,34 @@
 -- uses: base event policy run settings words
--- What a claim hands out: batches of tasks of one queue and one bound, each under a fence of its own.
+-- Batches: the tasks of one queue and one bound that a claim hands out, each batch under a fence of its own.
 --
--- step is one call's: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their records),
--- answer (the reply, to which four values per batch are added), fences (of its batches).
+-- step is the state of one exchange: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their
+-- records), answer (the reply; a batch adds four values), fences (of its batches), open (batches of the present queue).
 
-local times = {}
-function Claimed.time_of(words)
-  local time = times[words]
-  if not time then
-    time = Policy.time_for(words, 0)
-    times[words] = time
+-- bound_of returns how many ms an attempt of a task with these words may take, cached per call.
+local bounds = {}
+function Batch.bound_of(words)
+  local bound = bounds[words]
+  if not bound then
+    bound = Policy.time_for(words, 0)
+    bounds[words] = bound
   end
-  return time
+  return bound
 end
 
--- batch_for is the batch of this queue's claim whose attempts may take so many ms.
-function Claimed.batch_for(step, time)
+-- for_bound returns the open batch whose attempts may take so many ms, or opens one.
+function Batch.for_bound(step, bound)
   step.open = step.open or {}
   for _, c in ipairs(step.open) do
-    if c.time == time then return c end
+    if c.bound == bound then return c end
   end
-  local c = { fence = whole(step.fence), time = time, n = 0, ids = {}, runs = {}, parts = {}, size = 0, texts = {} }
+  local c = { fence = whole(step.fence), bound = bound, n = 0, ids = {}, runs = {}, parts = {}, size = 0, texts = {} }
   step.fence = step.fence + 1
   step.open[#step.open + 1] = c
   return c
 end
 
--- entry_text is the run entry of the batch's tasks with this attempt, version, flag, kind and group.
-function Claimed.entry_text(step, c, attempt, v, flag, kind, group)
+-- run_entry returns the run entry of the batch's tasks with this attempt, version, flag, kind and group.
+function Batch.run_entry(step, c, attempt, v, flag, kind, group)
   local key = table.concat({ attempt, v, flag, kind, group }, ' ')
   local text = c.texts[key]
   if not text then
@@ -37,9 +38,9 @@ function Claimed.entry_text(step, c, attempt, v, flag, kind, group)
   return text
 end
 
--- start_plain hands out those of ids from the i-th on that never started, were not scheduled, belong to no group and expire
--- never, as many as there are in a row with the same header, up to so many. It returns how many.
-function Claimed.start_plain(step, queue, ids, records, i, most)
+-- start_plain hands out plain tasks: they never started, were not scheduled, belong to no group and never expire. It starts
+-- the i-th of ids and those that follow it with the same header, at most `most`. It returns how many.
+function Batch.start_plain(step, queue, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
@@ -47,8 +48,8 @@ function Claimed.start_plain(step, queue, ids, records, i, most)
   local created = number(string.sub(first, 4, 16))
   if not created then return 0 end
   local head, waited = string.sub(first, 1, stop), whole(NOW - created)
-  local c, b = Claimed.batch_for(step, Claimed.time_of(words)), Event.batch('running', words.kind, queue)
-  local text = Claimed.entry_text(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
+  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
+  local text = Batch.run_entry(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
   local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0
   local taken, record = 0, first
   repeat
@@ -64,7 +65,7 @@ function Claimed.start_plain(step, queue, ids, records, i, most)
   return taken
 end
 
--- lengths is the length of each part, one word where all are equally long.
+-- lengths returns the length of each part as words; one word if all are equal.
 local function lengths(parts, n)
   local list, one = {}, #parts[1]
   local same = true
@@ -76,34 +77,34 @@ local function lengths(parts, n)
   return same and list[1] or table.concat(list, ' ')
 end
 
--- counts_of is how many extras follow each record, one word where none do.
+-- counts_of returns how many strings of extras follow each record as words; one word, 0, if none do.
 local function counts_of(c)
   if not c.counts then return '0' end
   for i = 1, c.n do c.counts[i] = c.counts[i] or '0' end
   return table.concat(c.counts, ' ', 1, c.n)
 end
 
--- answer_batch adds a batch to the reply. ids are its ids as one text.
-function Claimed.answer_batch(step, queue, c, ids, started_at, left)
+-- add_to_reply adds a batch to the reply. ids is the text of its ids. left is how many ms the attempts may still take.
+function Batch.add_to_reply(step, queue, c, ids, started_at, left)
   local answer = step.answer
   local n, ms = #answer, left < math.huge and whole(math.max(left, 1)) or '0'
   answer[n + 1] = table.concat({ c.fence, queue, whole(started_at), ms, counts_of(c) }, ' ')
   answer[n + 2], answer[n + 3], answer[n + 4] = ids, lengths(c.parts, c.size), table.concat(c.parts, '', 1, c.size)
 end
 
--- close_starts writes the batches of a queue: run entries, claims, leases.
-function Claimed.close_starts(step, queue)
+-- write writes the open batches of a queue: run entries, claims, leases.
+function Batch.write(step, queue)
   for _, c in ipairs(step.open or {}) do
     in_parts(2000, c.runs, 'HSET', P .. 'run:' .. queue)
     if Settings.of(queue).pool_limit then in_parts(2000, c.ids, 'SADD', P .. 'counted') end
     local ends, cut = step.lease, '0'
-    if c.time + step.grace < ends then ends, cut = c.time + step.grace, '1' end
+    if c.bound + step.grace < ends then ends, cut = c.bound + step.grace, '1' end
     local ids = table.concat(c.ids, ' ', 1, c.n)
     call('HSET', P .. 'claims', c.fence,
       table.concat({ whole(c.n), step.replica, queue, NOW_TEXT, whole(step.lease), cut, ids }, ' '))
     call('ZADD', P .. 'leases', whole(NOW + ends), c.fence)
     step.fences[#step.fences + 1] = c.fence
-    Claimed.answer_batch(step, queue, c, ids, NOW, c.time)
+    Batch.add_to_reply(step, queue, c, ids, NOW, c.bound)
   end
   step.open = nil
 end

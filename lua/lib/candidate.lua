@@ -1,23 +1,23 @@
 -- uses: base finish queue record start task totals
--- Candidates of a claim that are no plain tasks.
+-- Candidates of a claim other than plain tasks.
 
--- past_of reads the extras of a task: they, its next attempt and version, and since when it has waited.
-local function past_of(id, letter, words)
-  local flat = call('HGETALL', Record.more(id))
+-- extras_of returns the extras of a task, its next attempt and version, and when it was due (nil if it does not say).
+local function extras_of(id, letter, words)
+  local flat = call('HGETALL', Record.extras_key(id))
   local h = fields(flat)
   local attempt = (number(h.attempt) or 0) + 1
   local v = (number(h.v) or Record.BASE_VERSION[letter] or 1) + 1
   return flat, attempt, v, number(h.due_at or words.due_at)
 end
 
--- task starts a task that is no plain one, or clears it away if it cannot start. It returns the group whose head it was,
--- if that group needs a new one.
-function Consider.task(step, queue, id, record)
+-- start starts a task that is not plain, or removes it if it cannot start. It returns the task's group if the task was the
+-- group's head and the group needs a new one.
+function Candidate.start(step, queue, id, record)
   local letter, flag, created, score, words
   if record then letter, flag, created, score, words = Record.header_of(record) end
   if not letter or Record.STATES[letter] ~= 'waiting' or words.queue ~= queue then return Totals.count('orphans') end
   local extras, attempt, v, due = nil, 1, (Record.BASE_VERSION[letter] or 1) + 1, tonumber(words.due_at or nil)
-  if flag == '1' then extras, attempt, v, due = past_of(id, letter, words) end
+  if flag == '1' then extras, attempt, v, due = extras_of(id, letter, words) end
   local group = words.group
   local head = group and call('HGET', P .. 'group:head:' .. queue, group) == score
   local late = attempt == 1 and words.late_at or attempt > 1 and tonumber(words.deadline_at or nil)
@@ -35,9 +35,9 @@ function Consider.task(step, queue, id, record)
   return head and group or nil
 end
 
--- open_next makes the next task of a group its head, after the i-th of ids left the queue: it takes its position among the
--- candidates that follow, or in the queue if its position is behind what has been read.
-function Consider.open_next(queue, group, ids, records, i, last_score)
+-- insert_next_head makes the next task of a group its head, after the i-th of ids has left the queue. It inserts the task at
+-- its position among the candidates that follow, or into the queue if its position is behind last_score.
+function Candidate.insert_next_head(queue, group, ids, records, i, last_score)
   if Queue.group_full(group) then return call('HDEL', P .. 'group:head:' .. queue, group) end
   local id, score = Queue.next_head(queue, group)
   if not id then return end
