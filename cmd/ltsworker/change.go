@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strings"
 
@@ -154,13 +153,13 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 			return err
 		}
 		question := count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
-		if !canAsk(cmd) {
+		if !canAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
 			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
 		}
-		if err := bar.away(func() error { return confirm(ctx, cmd, question+". Go on?") }); err != nil {
+		if err := bar.away(func() error { return confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
 			return err
 		}
 		// What has come to match meanwhile is not what was agreed to.
@@ -187,22 +186,12 @@ type changeRecord struct {
 	Dropped int    `json:"dropped,omitempty"`
 }
 
-// dropped is about how many of n tasks that are stopped at once are not kept.
-func dropped(n int) int { return max(n-task.RetainNewest, 0) }
-
 // loss says how many of n tasks are gone for good, "" for none.
 func (ch change) loss(n int) string {
 	if !ch.drops {
 		return ""
 	}
 	return loss(n)
-}
-
-func loss(n int) string {
-	if dropped(n) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", task.RetainNewest, dropped(n))
 }
 
 // tell says how many tasks were changed, and how many had been before.
@@ -234,7 +223,7 @@ const lookedAt = "tasks looked at"
 // newLook makes a look for a filter that names states, unless it names ids.
 func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*look, error) {
 	l := &look{bar: bar}
-	if len(f.IDs) > 0 || !isTerminal(bar.out) {
+	if len(f.IDs) > 0 || !bar.watched() {
 		return l, nil
 	}
 	s, err := c.Stats(ctx)
@@ -266,35 +255,4 @@ func (l *look) step() {
 func (l *look) begin(roughly int) {
 	l.bar.turnTo(lookedAt)
 	l.done, l.roughly = 0, roughly
-}
-
-// reader reads tasks: a client, or a pool.
-type reader interface {
-	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
-}
-
-// matching lists the tasks that match f, each once, and that also accepts, which may
-// be nil. Left out is what something else wrote under an id that nobody can ask for.
-func matching(ctx context.Context, r reader, f task.Filter, also func(*task.Task) bool) ([]string, error) {
-	f.Brief = true
-	var ids []string
-	for t, err := range r.Tasks(ctx, f) {
-		if err != nil {
-			return nil, err
-		}
-		if task.CheckName(t.ID) == nil && (also == nil || also(t)) {
-			ids = append(ids, t.ID)
-		}
-	}
-	return distinct(ids), nil
-}
-
-// distinct returns the ids without those that were there before.
-func distinct(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		again := seen[id]
-		seen[id] = true
-		return again
-	})
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"io"
 	"os"
-
-	"github.com/ltsworker/ltsworker/task"
 )
 
 // style is how text looks on a terminal: the number of an SGR sequence, "" for
@@ -39,29 +37,4 @@ func (p palette) paint(s style, text string) string {
 		return text
 	}
 	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
-}
-
-// stateStyle is the colour of a task's state.
-func stateStyle(state string) style {
-	switch task.State(state) {
-	case task.Running:
-		return cyan
-	case task.Succeeded:
-		return green
-	case task.Failed:
-		return red
-	case task.Stopped, task.Expired:
-		return yellow
-	}
-	return plain
-}
-
-// notEmpty is the colour of a cell that draws the eye where it says something.
-func notEmpty(s style) func(string) style {
-	return func(text string) style {
-		if text == "" || text == "0" || text == "-" {
-			return plain
-		}
-		return s
-	}
 }

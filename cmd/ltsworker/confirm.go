@@ -6,57 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
-// errDeclined is the answer of a person who was asked and did not say yes.
+// errDeclined is returned when a person was asked and did not answer yes.
 var errDeclined = errors.New("nothing was changed")
 
-// canAsk reports whether a person can be asked: they read standard error and
-// type on standard input.
-func canAsk(cmd *cobra.Command) bool { return canType(cmd) && isTerminal(cmd.ErrOrStderr()) }
+// canAsk reports whether a person can be asked: in and out are terminals.
+func canAsk(in io.Reader, out io.Writer) bool { return isTerminal(in) && isTerminal(out) }
 
-// canType reports whether a person types on standard input.
-func canType(cmd *cobra.Command) bool {
-	in, ok := cmd.InOrStdin().(*os.File)
-	return ok && term.IsTerminal(int(in.Fd()))
-}
-
-// confirm asks and returns nil for a yes. What it shows must be printable.
-func confirm(ctx context.Context, cmd *cobra.Command, question string) error {
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
+// confirm writes the question to out, reads a line from in and returns nil if it is
+// "y" or "yes". Any other line, and input without a newline, returns errDeclined.
+// The end of ctx returns its cause. The question must be printable.
+func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	fmt.Fprintf(out, "%s [y/N] ", question)
 	var line string
 	err := interruptibly(ctx, func() (err error) {
-		line, err = bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 100)).ReadString('\n')
+		line, err = bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
 		return err
 	})
 	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr())
+		fmt.Fprintln(out)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	// What is not a line is not a yes.
+	// Input without a newline is not a yes.
 	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
 		return nil
 	}
 	return errDeclined
-}
-
-// interruptibly calls read, which waits for what others write, and leaves it behind
-// when ctx ends. What it has set must not be used after an error.
-func interruptibly(ctx context.Context, read func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- read() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

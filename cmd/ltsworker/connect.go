@@ -2,14 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -19,12 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-const (
-	defaultRedis = "redis://127.0.0.1:6379/0"
-	defaultPool  = "default"
-	// connectTimeout is how long Redis may take to answer at all.
-	connectTimeout = 5 * time.Second
-)
+// defaultPool is the pool that is used where none is named.
+const defaultPool = "default"
 
 // globals are the flags that every command has.
 type globals struct {
@@ -70,78 +60,6 @@ func firstSet(from ...[2]string) (value, source string) {
 		}
 	}
 	return "", ""
-}
-
-// readURL returns the URL that is given, or held by the file that is.
-func readURL(raw string) (string, error) {
-	name, ok := strings.CutPrefix(raw, "@")
-	if !ok {
-		return raw, nil
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return "", fmt.Errorf("names a file that cannot be read: %w", err)
-	}
-	url := strings.TrimSpace(string(data))
-	switch {
-	case url == "":
-		return "", errors.New("names an empty file")
-	case url[0] == '@':
-		return "", errors.New("names a file that holds no URL")
-	}
-	return url, nil
-}
-
-// reach makes sure that Redis answers. It asks once and does not insist: whoever
-// typed the wrong address shall know soon.
-func reach(ctx context.Context, at *place) error {
-	rdb := at.probe()
-	defer rdb.Close()
-	late, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	if err := rdb.Ping(late).Err(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		// Whoever may not ping, but may run scripts, does without.
-		if isDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
-			return nil
-		}
-		return &unreachableError{address: at.address, err: advise(err, at.plain())}
-	}
-	return nil
-}
-
-// plain reports whether it is reached over the network and without TLS.
-func (p *place) plain() bool {
-	return *p.tls() == nil && (p.server == nil || p.server.Network != "unix")
-}
-
-// advise says what to do about the answers that a server gives to strangers. plain
-// says that it was spoken to without TLS.
-func advise(err error, plain bool) error {
-	msg := err.Error()
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("no answer within %v", connectTimeout)
-	case plain && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		return errors.New("it closed the connection: does it want TLS, rediss://?")
-	case strings.HasPrefix(msg, "NOAUTH"):
-		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
-	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):
-		return errors.New("it refuses the user name or password")
-	case strings.HasPrefix(msg, "NOPERM") && !strings.Contains(msg, "ping"):
-		return fmt.Errorf("its user may not do what this needs: %w", err)
-	case strings.HasPrefix(msg, "NOPERM"):
-		return fmt.Errorf("its user may not do what this needs (one that may only push to the inbox enqueues with RPUSH): %w", err)
-	}
-	return err
-}
-
-// isDenied reports whether err says that the user lacks a right.
-func isDenied(err error) bool {
-	var answer redis.Error
-	return errors.Is(err, task.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")
 }
 
 // client is a connection to one pool that runs nothing.

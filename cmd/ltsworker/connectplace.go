@@ -12,16 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// place is where a Redis is: one of the options is set.
-type place struct {
-	address  string // as messages name it
-	user     string // of the URL; "" for none
-	from     string // who named it: "--redis", "LTS_REDIS", "the config file", "the default"
-	server   *redis.Options
-	cluster  *redis.ClusterOptions
-	sentinel *redis.FailoverOptions // of a master that Sentinels know
-}
-
 // The forms of a Redis URL. With rediss for redis each of them means TLS.
 const (
 	clusterForm  = "redis-cluster://HOST:6379,HOST:6379"

@@ -36,18 +36,6 @@ func recordHealth(h pool.Health) healthRecord {
 	}
 }
 
-// checkHealthAddress says what is wrong with the address of a health endpoint.
-func checkHealthAddress(address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not %s", quoted(address))
-	}
-	return nil
-}
-
 // serveHealth answers /live and /ready at the address until stop is called. Live
 // is a process that answers at all; whether Redis does is no reason to restart it.
 func serveHealth(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {

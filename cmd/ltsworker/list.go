@@ -126,12 +126,17 @@ func note(t *task.Task) string {
 	return ""
 }
 
-// cut shortens s to about n runes.
-func cut(s string, n int) string {
-	for i := range s {
-		if n--; n < 0 {
-			return s[:i] + "…"
-		}
+// stateStyle is the colour of a task's state.
+func stateStyle(state string) style {
+	switch task.State(state) {
+	case task.Running:
+		return cyan
+	case task.Succeeded:
+		return green
+	case task.Failed:
+		return red
+	case task.Stopped, task.Expired:
+		return yellow
 	}
-	return s
+	return plain
 }

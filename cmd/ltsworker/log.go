@@ -2,33 +2,11 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/lmittmann/tint"
-	"golang.org/x/term"
 )
-
-// isTerminal reports whether w is a terminal, with a person before it.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// isFile reports whether w keeps what is written to it.
-func isFile(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode().IsRegular()
-}
 
 // logFormats are the forms that a log can have. auto is text on a terminal and
 // JSON elsewhere.
@@ -52,19 +30,7 @@ func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 type escapedJSON struct{ io.Writer }
 
 func (w escapedJSON) Write(p []byte) (int, error) {
-	line := make([]byte, 0, len(p))
-	for _, r := range string(p) {
-		switch {
-		case unicode.IsPrint(r) || r == '\n':
-			line = utf8.AppendRune(line, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
-		default:
-			line = fmt.Appendf(line, `\u%04x`, r)
-		}
-	}
-	if _, err := w.Writer.Write(line); err != nil {
+	if _, err := io.WriteString(w.Writer, escapeJSON(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -59,8 +59,11 @@ func (p *patientBar) away(do func() error) error {
 	return err
 }
 
+// watched reports whether a person at a terminal sees the bar.
+func (p *patientBar) watched() bool { return isTerminal(p.out) }
+
 // due reports whether there is somebody who has waited for long enough.
-func (p *patientBar) due() bool { return isTerminal(p.out) && time.Since(p.began) >= patient }
+func (p *patientBar) due() bool { return p.watched() && time.Since(p.began) >= patient }
 
 // set draws the bar: so many are done, of roughly so many. One that cannot be
 // drawn is no reason to stop.
@@ -102,63 +105,5 @@ func (p *patientBar) wipe() {
 	if p.line != "" {
 		fmt.Fprint(p.out, "\r"+strings.Repeat(" ", len(p.line))+"\r")
 		p.line, p.drawn = "", time.Time{}
-	}
-}
-
-// progress tells a person how far the work is: with a bar on a terminal, else
-// with a line now and then.
-type progress struct {
-	out   io.Writer
-	bar   *progressbar.ProgressBar // nil where there is none
-	total int
-	done  int
-	told  time.Time
-}
-
-// lineEvery is how often a line is written where there is no bar.
-const lineEvery = time.Second
-
-func newProgress(out io.Writer) *progress {
-	return &progress{out: out}
-}
-
-func (p *progress) begin(total int) {
-	p.total, p.told = total, time.Now()
-	if isTerminal(p.out) {
-		p.bar = newBar(p.out, total, "tasks")
-	}
-}
-
-func (p *progress) set(done int) {
-	if done == p.done {
-		return
-	}
-	p.done = done
-	switch {
-	case p.bar != nil:
-		// A bar that cannot be drawn is no reason to stop.
-		_ = p.bar.Set(done)
-	case time.Since(p.told) >= lineEvery || done == p.total:
-		p.told = time.Now()
-		fmt.Fprintf(p.out, "%d of %d tasks done\n", done, p.total)
-	}
-}
-
-// note writes a line between the others. What it shows must be printable.
-func (p *progress) note(format string, args ...any) {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
-	fmt.Fprintf(p.out, format+"\n", args...)
-	if p.bar != nil {
-		_ = p.bar.RenderBlank()
-	}
-}
-
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		_ = p.bar.Exit()
-		p.bar = nil
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,44 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
 )
-
-func TestBarIsForThePatientAtATerminal(t *testing.T) {
-	keyboard, screen, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keyboard.Close()
-	defer screen.Close()
-	bar := newPatientBar(screen, "tasks")
-	bar.set(1, 10)
-	if bar.bar != nil {
-		t.Error("it is shown at once")
-	}
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
-	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Logf("reads are not bounded here: %v", err)
-	}
-	n, err := keyboard.Read(buf)
-	if err != nil || !strings.Contains(string(buf[:n]), "tasks") || !strings.Contains(string(buf[:n]), "/10") {
-		t.Errorf("got %q, %v", buf[:n], err)
-	}
-
-	var pipe bytes.Buffer
-	bar = newPatientBar(&pipe, "tasks")
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
-	if pipe.Len() > 0 {
-		t.Errorf("a pipe got %q", pipe.String())
-	}
-}
 
 func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
 	u := newUser(t)
@@ -103,36 +66,6 @@ func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
 	}
 }
 
-func TestABarThatIsDueIsShownForWhatComesNext(t *testing.T) {
-	keyboard, screen, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keyboard.Close()
-	defer screen.Close()
-	bar := newPatientBar(screen, "lines")
-	bar.began = bar.began.Add(-patient)
-	bar.count(7)
-	bar.turnTo("tasks")
-	bar.set(2, 10)
-	bar.clear()
-	var out string
-	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Logf("reads are not bounded here: %v", err)
-	}
-	for !strings.Contains(out, "/10") {
-		n, err := keyboard.Read(buf)
-		if err != nil {
-			t.Fatalf("%q, %v", out, err)
-		}
-		out += string(buf[:n])
-	}
-	if !strings.HasPrefix(out, "\r7 lines\r       \r") || !strings.Contains(out, "tasks") {
-		t.Errorf("got %q", out)
-	}
-}
-
 func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 	u := newUser(t)
 	file := filepath.Join(u.dir, "batch")
@@ -160,23 +93,6 @@ func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 	// The wait has been: the bar comes at once.
 	if out := m.written(); !strings.Contains(out, "/"+strconv.Itoa(lines)) {
 		t.Errorf("no bar is shown: %q", out[:min(len(out), 2000)])
-	}
-}
-
-func TestOnlyAListThatGoesIntoAFileIsCounted(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "list"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	from, pipe, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	defer pipe.Close()
-	if !isFile(file) || isFile(pipe) || isFile(new(bytes.Buffer)) {
-		t.Errorf("file %v, pipe %v, buffer %v", isFile(file), isFile(pipe), isFile(new(bytes.Buffer)))
 	}
 }
 

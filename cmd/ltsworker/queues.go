@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -100,52 +99,4 @@ func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) er
 			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), queueState(q.QueueInfo, poolPaused))
 	}
 	return tab.flush()
-}
-
-// runningText is how many run, with their limit where they have one.
-func runningText(running, limit int) string {
-	if limit == 0 {
-		return strconv.Itoa(running)
-	}
-	return fmt.Sprintf("%d/%d", running, limit)
-}
-
-// queueState is what keeps the tasks of the queue from starting, "" for nothing
-// but slots and limits.
-func queueState(q pool.QueueInfo, poolPaused bool) string {
-	switch {
-	case poolPaused:
-		return "pool paused"
-	case q.Paused:
-		return "paused"
-	case q.GroupsFull:
-		return "groups full"
-	}
-	return ""
-}
-
-func pausedText(paused bool) string {
-	if paused {
-		return "paused"
-	}
-	return ""
-}
-
-// waitText is how long something waits, "-" where nothing does.
-func waitText(d time.Duration) string {
-	if d <= 0 {
-		return "-"
-	}
-	return shortDuration(d)
-}
-
-// rateText is so many per second: as exact as a person wants to read.
-func rateText(perSecond float64) string {
-	switch {
-	case perSecond <= 0:
-		return "-"
-	case perSecond < 9.95:
-		return strconv.FormatFloat(perSecond, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(perSecond, 'f', 0, 64)
 }

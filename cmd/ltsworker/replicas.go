@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -85,29 +84,9 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 	for _, r := range replicas {
 		tab.row(printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), printable(r.Version), queueSlots(r),
 			runningText(r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
-			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), drainingText(r.Draining))
+			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), flagText(r.Draining, "draining"))
 	}
 	return tab.flush()
-}
-
-// agoText says how long ago something was. The clocks of two machines may differ
-// by more than that.
-func agoText(d time.Duration) string { return shortDuration(max(d, 0)) + " ago" }
-
-func drainingText(draining bool) string {
-	if draining {
-		return "draining"
-	}
-	return ""
-}
-
-// slots is how many tasks the replica runs at once.
-func slots(r pool.ReplicaInfo) int {
-	n := 0
-	for _, workers := range r.Queues {
-		n += workers
-	}
-	return n
 }
 
 // queueSlots lists the replica's queues with their slots: "default:4,slow:1".

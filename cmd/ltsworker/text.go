@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
-	"golang.org/x/text/unicode/bidi"
 )
 
 // printable returns s as it may be shown on a terminal: anything that a terminal
@@ -65,36 +60,6 @@ func visible(s string) string {
 	return b.String()
 }
 
-// The characters that isolate text whose direction is that of its first letter.
-const (
-	isolateStart = "\u2068"
-	isolateEnd   = "\u2069"
-)
-
-// isolated isolates text with right-to-left letters: on a terminal it would change the
-// order of what else is on its line.
-func isolated(s string) string {
-	for i, r := range s {
-		if r < utf8.RuneSelf {
-			continue
-		}
-		if p, _ := bidi.LookupString(s[i:]); p.Class() == bidi.R || p.Class() == bidi.AL {
-			return isolateStart + s + isolateEnd
-		}
-	}
-	return s
-}
-
-// withoutIsolates takes off what isolated added to arguments that were copied from a
-// terminal.
-func withoutIsolates(args []string) []string {
-	plain := make([]string, len(args))
-	for i, a := range args {
-		plain[i] = strings.TrimSuffix(strings.TrimPrefix(a, isolateStart), isolateEnd)
-	}
-	return plain
-}
-
 // visibleLines is visible for text of several lines: line feeds and tabs stay.
 func visibleLines(s string) string {
 	lines := strings.Split(s, "\n")
@@ -135,72 +100,20 @@ func indented(text string, column, width int) string {
 	return b.String()
 }
 
-// writeJSON writes v on one line. Strings in it are escaped such that the line
-// is safe to look at on a terminal and means the same to a program.
-func writeJSON(w io.Writer, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encode output: %w", err)
-	}
-	_, err := io.WriteString(w, escapeJSON(buf.String()))
-	return err
-}
-
-// escapeJSON escapes the runes past ASCII that do not print. Outside of strings
-// JSON has none.
-func escapeJSON(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || r < 0x7f || r > 0x7f && unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-// limitText says a limit, for which zero means none.
-func limitText(n int) string {
-	if n == 0 {
-		return "none"
-	}
-	return strconv.Itoa(n)
-}
-
-// instant is an exact time for programs: RFC 3339 in UTC with milliseconds, the
-// precision of Redis.
-func instant(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
-}
-
-// localTime is a time for a person.
-func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
-
-// localTimeMS is localTime where many things happen in a second.
-func localTimeMS(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.000") }
-
-// away says how long ago a time was, or how far ahead it is.
-func away(t time.Time) string {
-	if d := time.Until(t); d > 0 {
-		return "in " + shortDuration(d)
-	}
-	return agoText(time.Since(t))
-}
-
 // count says n of something: "1 task", "3 tasks".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// cut shortens s to about n runes.
+func cut(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
 }

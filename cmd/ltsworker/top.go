@@ -36,7 +36,7 @@ replicas and ls with --json.`,
 			if every.value < 100*time.Millisecond {
 				return usagef("--every must be at least 100ms")
 			}
-			if !isTerminal(cmd.OutOrStdout()) || !canType(cmd) {
+			if !isTerminal(cmd.OutOrStdout()) || !isTerminal(cmd.InOrStdin()) {
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {

@@ -156,11 +156,14 @@ func (m *topModel) table(s section, room int) []string {
 	first := &m.first[s]
 	*first = max(min(*first, m.line[s], m.lines(s)-room), m.line[s]-room+1, 0)
 	var buf bytes.Buffer
-	t := &table{w: &buf, width: m.width, palette: m.palette, paints: map[int]func(string) style{}}
-	m.heading(s, t)
+	header := m.heading(s)
 	if hidden := m.lines(s) - room; hidden > 0 && room >= 0 {
-		t.header[0] += fmt.Sprintf(" (%d more)", hidden)
+		header[0] += fmt.Sprintf(" (%d more)", hidden)
 	}
+	t := newTableOfWidth(&buf, m.width, m.palette, header...)
+	t.paint("STATE", notEmpty(yellow))
+	t.paint("STUCK", notEmpty(red))
+	t.paint("CODE", func(string) style { return red })
 	for i := *first; i < min(*first+room, m.lines(s)); i++ {
 		mark := "  "
 		if s == m.section && i == m.line[s] && !m.gone[s] {
@@ -178,23 +181,19 @@ func (m *topModel) table(s section, room int) []string {
 	return strings.Split(strings.TrimSuffix(buf.String(), "\n"), "\n")
 }
 
-func (m *topModel) heading(s section, t *table) {
+// heading returns the header of a section's table.
+func (m *topModel) heading(s section) []string {
 	switch s {
 	case queueSection:
-		t.header = []string{"QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "STATE"}
-		t.paint("STATE", notEmpty(yellow))
+		return []string{"QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "STATE"}
 	case replicaSection:
-		t.header = []string{"REPLICA", "HOST", "PID", "RUNNING", "STUCK", "HEARTBEAT", "STATE"}
-		t.paint("STUCK", notEmpty(red))
-		t.paint("STATE", notEmpty(yellow))
-	default:
-		name := "FAILED"
-		if !m.now.all && !m.seen.IsZero() {
-			name = fmt.Sprintf("FAILED (of %d)", mostFailures)
-		}
-		t.header = []string{name, "KIND", "CODE", "LAST", "ERROR"}
-		t.paint("CODE", func(string) style { return red })
+		return []string{"REPLICA", "HOST", "PID", "RUNNING", "STUCK", "HEARTBEAT", "STATE"}
 	}
+	name := "FAILED"
+	if !m.now.all && !m.seen.IsZero() {
+		name = fmt.Sprintf("FAILED (of %d)", mostFailures)
+	}
+	return []string{name, "KIND", "CODE", "LAST", "ERROR"}
 }
 
 func (m *topModel) cells(s section, i int) []string {
@@ -209,7 +208,7 @@ func (m *topModel) cells(s section, i int) []string {
 	case replicaSection:
 		r := m.now.replicas[i]
 		return []string{printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), runningText(r.Running, slots(r)),
-			strconv.Itoa(r.Stuck), agoText(r.Silent), drainingText(r.Draining)}
+			strconv.Itoa(r.Stuck), agoText(r.Silent), flagText(r.Draining, "draining")}
 	}
 	f := m.now.failures[i]
 	return []string{strconv.Itoa(f.tasks), printable(f.kind), printable(string(f.code)), agoText(time.Since(f.last)), printable(cut(f.error, 500))}
@@ -223,5 +222,5 @@ func (m *topModel) poolCells() []string {
 		oldest, in, out = max(oldest, q.OldestWait), in+q.In, out+q.Out
 	}
 	s := m.now.stats
-	return []string{"(whole pool)", strconv.Itoa(s.Waiting), runningText(s.Running, s.Limit), waitText(oldest), rateText(in), rateText(out), pausedText(s.Paused)}
+	return []string{"(whole pool)", strconv.Itoa(s.Waiting), runningText(s.Running, s.Limit), waitText(oldest), rateText(in), rateText(out), flagText(s.Paused, "paused")}
 }

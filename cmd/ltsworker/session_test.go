@@ -13,8 +13,8 @@ import (
 	"github.com/hinshun/vt10x"
 )
 
-// terminal is a command that runs in a terminal of its own.
-type terminal struct {
+// session is a command that runs in a terminal of its own.
+type session struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	keys *os.File
@@ -26,20 +26,20 @@ type terminal struct {
 }
 
 // terminal starts a command in a terminal of that size.
-func (u *user) terminal(columns, rows int, args ...string) *terminal {
+func (u *user) terminal(columns, rows int, args ...string) *session {
 	u.t.Helper()
 	return u.inTerminal(columns, rows, u.command(args...))
 }
 
 // inTerminal is terminal for what the command does not have elsewhere yet.
-func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *terminal {
+func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *session {
 	u.t.Helper()
 	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)})
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	term := &terminal{t: u.t, cmd: cmd, keys: tty, done: make(chan struct{}), screen: vt10x.New(vt10x.WithSize(columns, rows))}
+	term := &session{t: u.t, cmd: cmd, keys: tty, done: make(chan struct{}), screen: vt10x.New(vt10x.WithSize(columns, rows))}
 	go func() {
 		defer close(term.done)
 		buf := make([]byte, 4096)
@@ -63,20 +63,20 @@ func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *terminal {
 }
 
 // shown is what the screen shows now; written is every byte that was sent to it.
-func (m *terminal) shown() string {
+func (m *session) shown() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.screen.String()
 }
 
-func (m *terminal) written() string {
+func (m *session) written() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.raw.String()
 }
 
 // await waits until the screen shows all the texts, and returns it.
-func (m *terminal) await(texts ...string) string {
+func (m *session) await(texts ...string) string {
 	m.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		screen, missing := m.shown(), ""
@@ -94,7 +94,7 @@ func (m *terminal) await(texts ...string) string {
 	}
 }
 
-func (m *terminal) press(keys string) {
+func (m *session) press(keys string) {
 	m.t.Helper()
 	if _, err := m.keys.WriteString(keys); err != nil {
 		m.t.Fatal(err)
@@ -108,7 +108,7 @@ var sgr = regexp.MustCompile(`\x1b\[[1-9][0-9;:]*m`)
 func coloursIn(text string) bool { return sgr.MatchString(text) }
 
 // wait returns the exit code.
-func (m *terminal) wait() int {
+func (m *session) wait() int {
 	m.t.Helper()
 	err := m.cmd.Wait()
 	if _, exited := err.(*exec.ExitError); err != nil && !exited {
