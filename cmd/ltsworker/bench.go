@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // benchRecord is one line of the self-test in JSON output. What has no meaning
@@ -91,17 +93,17 @@ func removeLate(ctx context.Context, c *client) error {
 // measureAll makes and prints every measurement.
 func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	b := &benchRun{client: c, size: size, bar: newPatientBar(cmd.ErrOrStderr(), "steps")}
-	defer b.bar.clear()
-	tab := newTable(out, "WHAT", "N", "PER SECOND", "P50", "P99", "MAX")
+	b := &benchRun{client: c, size: size, bar: terminal.NewBar(cmd.ErrOrStderr(), "steps")}
+	defer b.bar.Clear()
+	tab := terminal.NewTable(out, "WHAT", "N", "PER SECOND", "P50", "P99", "MAX")
 	for _, measure := range []func(context.Context) (benchRecord, error){b.roundTrip, b.enqueueOne, b.enqueueMany, b.drain, b.pickUp} {
 		r, err := measure(ctx)
-		b.bar.clear()
+		b.bar.Clear()
 		if err != nil {
 			return unreachable(c.addr, err)
 		}
 		if asJSON {
-			err = writeJSON(out, r)
+			err = terminal.WriteJSON(out, r)
 		} else {
 			r.print(tab)
 		}
@@ -112,25 +114,25 @@ func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) erro
 	if asJSON {
 		return nil
 	}
-	return tab.flush()
+	return tab.Flush()
 }
 
 // print adds the measurement to a table for a person.
-func (r benchRecord) print(tab *table) {
+func (r benchRecord) print(tab *terminal.Table) {
 	rate, latency := "", []string{"", "", ""}
 	if r.PerSecond > 0 {
 		rate = fmt.Sprintf("%.0f", r.PerSecond)
 	}
 	for i, ms := range []float64{r.P50MS, r.P99MS, r.MaxMS} {
 		if ms > 0 {
-			latency[i] = formatDuration(time.Duration(ms * float64(time.Millisecond)))
+			latency[i] = terminal.Duration(time.Duration(ms * float64(time.Millisecond)))
 		}
 	}
-	tab.row(r.What, fmt.Sprint(r.N), rate, latency[0], latency[1], latency[2])
+	tab.Row(r.What, fmt.Sprint(r.N), rate, latency[0], latency[1], latency[2])
 }
 
 func printBenchPlace(out io.Writer, c *client, size benchSize) error {
-	_, err := fmt.Fprintf(out, "\nRedis at %s; one replica with %d slots in this process. The pool %s is deleted.\n", printable(c.addr), size.workers, c.name)
+	_, err := fmt.Fprintf(out, "\nRedis at %s; one replica with %d slots in this process. The pool %s is deleted.\n", terminal.Printable(c.addr), size.workers, c.name)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -20,7 +21,7 @@ import (
 type benchRun struct {
 	*client
 	size benchSize
-	bar  *patientBar
+	bar  *terminal.Bar
 	made int // tasks that wait
 }
 
@@ -34,7 +35,7 @@ func (b *benchRun) roundTrip(ctx context.Context) (benchRecord, error) {
 			return benchRecord{}, fmt.Errorf("ping: %w", err)
 		}
 		took[i] = time.Since(begin)
-		b.bar.set(i+1, len(took))
+		b.bar.Set(i+1, len(took))
 	}
 	return latencies("round trip", took), nil
 }
@@ -48,7 +49,7 @@ func (b *benchRun) enqueueOne(ctx context.Context) (benchRecord, error) {
 		}
 		took[i] = time.Since(begin)
 		b.made++
-		b.bar.set(i+1, len(took))
+		b.bar.Set(i+1, len(took))
 	}
 	return latencies("enqueue one", took), nil
 }
@@ -61,7 +62,7 @@ func (b *benchRun) enqueueMany(ctx context.Context) (benchRecord, error) {
 	done := 0
 	p, err := b.watched(func(n int) {
 		done += n
-		b.bar.set(done, len(specs))
+		b.bar.Set(done, len(specs))
 	})
 	if err != nil {
 		return benchRecord{}, err
@@ -94,7 +95,7 @@ func (b *benchRun) drain(ctx context.Context) (benchRecord, error) {
 	for {
 		select {
 		case <-tick.C:
-			b.bar.set(int(ran.Load()), b.made)
+			b.bar.Set(int(ran.Load()), b.made)
 			continue
 		case <-finished:
 			err = r.stop()
@@ -126,7 +127,7 @@ func (b *benchRun) pickUp(ctx context.Context) (benchRecord, error) {
 		case <-r.ended:
 			return benchRecord{}, r.early(ctx)
 		}
-		b.bar.set(i+1, len(took))
+		b.bar.Set(i+1, len(took))
 		// The slot is free again and the replica listens: that is what is measured.
 		select {
 		case <-time.After(2 * time.Millisecond):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -126,18 +127,18 @@ func (ch change) checkStates(states []task.State) error {
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.Filter, named, yes, asJSON bool) error {
-	bar, done, total := newPatientBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
-	defer bar.clear()
+	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	defer bar.Clear()
 	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
 		return err
 	}
 	p, err := c.watchedClosely(func(n int) {
 		if done == 0 { // the looking is over
-			bar.turnTo("tasks")
+			bar.SwitchTo("tasks")
 		}
 		done += n
-		bar.set(done, total)
+		bar.Set(done, total)
 	}, func(matches bool) {
 		look.step()
 		if matches {
@@ -152,14 +153,14 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 		if err != nil {
 			return err
 		}
-		question := count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
-		if !canAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
+		question := terminal.Count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
+		if !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
 			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
 		}
-		if err := bar.away(func() error { return confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
+		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
 			return err
 		}
 		// What has come to match meanwhile is not what was agreed to.
@@ -167,7 +168,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 		look.begin(len(ids))
 	}
 	n, err := ch.do(ctx, p, f)
-	bar.clear()
+	bar.Clear()
 	if n == 0 && err != nil {
 		return err
 	}
@@ -201,19 +202,19 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 		if ch.drops {
 			r.Dropped = dropped(n)
 		}
-		return writeJSON(out, r)
+		return terminal.WriteJSON(out, r)
 	}
 	also := ""
 	if before > 0 {
 		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
 	}
-	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, count(n, "task"), also, ch.loss(n))
+	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, terminal.Count(n, "task"), also, ch.loss(n))
 	return err
 }
 
 // look tells a person how far it is that a filter is held against the tasks.
 type look struct {
-	bar           *patientBar
+	bar           *terminal.Bar
 	done, roughly int
 }
 
@@ -221,9 +222,9 @@ type look struct {
 const lookedAt = "tasks looked at"
 
 // newLook makes a look for a filter that names states, unless it names ids.
-func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*look, error) {
+func newLook(ctx context.Context, c *client, f task.Filter, bar *terminal.Bar) (*look, error) {
 	l := &look{bar: bar}
-	if len(f.IDs) > 0 || !bar.watched() {
+	if len(f.IDs) > 0 || !bar.Watched() {
 		return l, nil
 	}
 	s, err := c.Stats(ctx)
@@ -247,12 +248,12 @@ func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*l
 
 func (l *look) step() {
 	if l.done++; l.done%100 == 0 {
-		l.bar.set(l.done, l.roughly)
+		l.bar.Set(l.done, l.roughly)
 	}
 }
 
 // begin is called before another look, at roughly so many.
 func (l *look) begin(roughly int) {
-	l.bar.turnTo(lookedAt)
+	l.bar.SwitchTo(lookedAt)
 	l.done, l.roughly = 0, roughly
 }

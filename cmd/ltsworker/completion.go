@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -42,7 +43,7 @@ func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *cli
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		// Names come from whoever could enqueue; one that could harm is no name.
-		words = slices.DeleteFunc(words, func(w string) bool { return printable(w) != w || slices.Contains(args, w) })
+		words = slices.DeleteFunc(words, func(w string) bool { return terminal.Printable(w) != w || slices.Contains(args, w) })
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
 }

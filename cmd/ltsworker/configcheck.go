@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -117,7 +118,7 @@ func (c *config) refusal() error {
 		}
 		line += ":"
 		if p.key != "" {
-			line += " " + visible(strings.ReplaceAll(p.key, keyGap, "."))
+			line += " " + terminal.Visible(strings.ReplaceAll(p.key, keyGap, "."))
 		}
 		lines = append(lines, line+" "+p.msg)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -75,7 +76,7 @@ for a look with the other commands.`, demoReplicas),
 func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
-	say := newProgress(cmd.ErrOrStderr())
+	say := terminal.NewProgress(cmd.ErrOrStderr())
 	files, notes, err := findFiles(dir)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return err
 	}
 	for _, n := range notes {
-		say.note("%s", n)
+		say.Note("%s", n)
 	}
 	hold := f.hold.value
 	if !f.hold.set {
@@ -101,7 +102,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		}
 	}()
 
-	say.note("%s under %s; each task holds its file for %v", count(len(files), "file"), visible(dir), hold)
+	say.Note("%s under %s; each task holds its file for %v", terminal.Count(len(files), "file"), terminal.Visible(dir), hold)
 	team, err := startTeam(place, hold, cancel)
 	// Whatever happens, no process is left behind.
 	defer team.stop()
@@ -111,10 +112,10 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 	if err := team.awaitJoined(ctx, place.client); err != nil {
 		return interrupted(ctx, err)
 	}
-	say.note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.name, place.addr, demoWorkers, demoLimit)
+	say.Note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.name, place.addr, demoWorkers, demoLimit)
 
 	w, err := work(ctx, place.client, files, min(len(files), place.window), team, say)
-	say.end()
+	say.End()
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -128,7 +129,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return interrupted(ctx, err)
 	}
 	if f.json {
-		err = writeJSON(cmd.OutOrStdout(), sum)
+		err = terminal.WriteJSON(cmd.OutOrStdout(), sum)
 	} else {
 		err = sum.print(cmd.OutOrStdout(), w, len(files)-len(wrong))
 	}
@@ -136,7 +137,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return err
 	}
 	for _, msg := range append(w.failures, wrong...) {
-		say.note("%s", visible(msg))
+		say.Note("%s", terminal.Visible(msg))
 	}
 	if f.keep {
 		invite(cmd.ErrOrStderr(), place)

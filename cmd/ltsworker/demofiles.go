@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // maxSkipNotes is how many single files a note is made about.
@@ -40,7 +42,7 @@ func findFiles(dir string) (files []demoFile, notes []string, err error) {
 	skipped := 0
 	skip := func(path string, why error) {
 		if skipped++; skipped <= maxSkipNotes {
-			notes = append(notes, fmt.Sprintf("left out %s: %v", visible(path), why))
+			notes = append(notes, fmt.Sprintf("left out %s: %v", terminal.Visible(path), why))
 		}
 	}
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

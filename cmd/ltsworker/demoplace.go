@@ -11,6 +11,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 const (
@@ -79,7 +81,7 @@ func givenAgain(raw string) string {
 			raw = "the URL of " + name
 		}
 	}
-	return shellWord(raw)
+	return terminal.ShellWord(raw)
 }
 
 // expire removes the keys whose time has come from the embedded Redis, which does

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -18,7 +19,7 @@ func verify(ctx context.Context, c *client, files []demoFile, w *watch) (wrong [
 		w.sums[sum.Path] = sum
 	}
 	if w.repeated > 0 {
-		wrong = append(wrong, fmt.Sprintf("%s ended more than once", count(w.repeated, "task")))
+		wrong = append(wrong, fmt.Sprintf("%s ended more than once", terminal.Count(w.repeated, "task")))
 	}
 	for _, f := range files {
 		got, ok := w.sums[f.path]

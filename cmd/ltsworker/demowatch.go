@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -118,16 +119,16 @@ func (w *watch) summary(t *team, limit int) summary {
 
 // print shows the summary to a person.
 func (s summary) print(out io.Writer, w *watch, verified int) error {
-	tab := newTable(out)
-	tab.row("tasks", strconv.Itoa(s.Tasks))
-	tab.row("succeeded", fmt.Sprintf("%d, %d checksums verified", s.Succeeded, verified))
-	tab.row("failed", strconv.Itoa(s.Failed))
-	tab.row("replicas", fmt.Sprintf("%d started, %d killed", s.Replicas, s.Killed))
-	tab.row("recovered", fmt.Sprintf("%s of the killed replica finished by others", count(s.Recovered, "task")))
-	tab.row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", s.MaxRunning, s.Limit, s.Replicas*demoWorkers))
-	tab.row("wait", fmt.Sprintf("p50 %v, p99 %v", formatDuration(percentile(w.waits, 50)), formatDuration(percentile(w.waits, 99))))
-	tab.row("run", fmt.Sprintf("p50 %v, p99 %v", formatDuration(percentile(w.runs, 50)), formatDuration(percentile(w.runs, 99))))
-	tab.row("elapsed", formatDuration(w.elapsed))
-	tab.row("tasks per second", fmt.Sprintf("%.0f", float64(s.Tasks)/w.elapsed.Seconds()))
-	return tab.flush()
+	tab := terminal.NewTable(out)
+	tab.Row("tasks", strconv.Itoa(s.Tasks))
+	tab.Row("succeeded", fmt.Sprintf("%d, %d checksums verified", s.Succeeded, verified))
+	tab.Row("failed", strconv.Itoa(s.Failed))
+	tab.Row("replicas", fmt.Sprintf("%d started, %d killed", s.Replicas, s.Killed))
+	tab.Row("recovered", fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(s.Recovered, "task")))
+	tab.Row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", s.MaxRunning, s.Limit, s.Replicas*demoWorkers))
+	tab.Row("wait", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(percentile(w.waits, 50)), terminal.Duration(percentile(w.waits, 99))))
+	tab.Row("run", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(percentile(w.runs, 50)), terminal.Duration(percentile(w.runs, 99))))
+	tab.Row("elapsed", terminal.Duration(w.elapsed))
+	tab.Row("tasks per second", fmt.Sprintf("%.0f", float64(s.Tasks)/w.elapsed.Seconds()))
+	return tab.Flush()
 }

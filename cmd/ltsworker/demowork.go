@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -16,7 +17,7 @@ const demoBatch = 250
 
 // work enqueues a task for each file, at most window of them ahead of those that
 // have ended, watches the events until all have, and kills a replica on the way.
-func work(ctx context.Context, c *client, files []demoFile, window int, t *team, say *progress) (*watch, error) {
+func work(ctx context.Context, c *client, files []demoFile, window int, t *team, say *terminal.Progress) (*watch, error) {
 	from, err := c.store.LastEvent(ctx)
 	if err != nil {
 		return nil, err
@@ -35,7 +36,7 @@ func work(ctx context.Context, c *client, files []demoFile, window int, t *team,
 		enqueued <- err
 	}()
 
-	say.begin(len(files))
+	say.Begin(len(files))
 	// After a quarter of the tasks there is something to lose and still
 	// something to do.
 	killAfter := len(files) / 4
@@ -46,7 +47,7 @@ func work(ctx context.Context, c *client, files []demoFile, window int, t *team,
 		for range w.see(e) {
 			<-room
 		}
-		say.set(w.ended)
+		say.Set(w.ended)
 		if w.ended == len(files) {
 			break
 		}
@@ -58,7 +59,7 @@ func work(ctx context.Context, c *client, files []demoFile, window int, t *team,
 			}
 			if held > 0 {
 				t.killed = m.id
-				say.note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, count(held, "task"), demoLease)
+				say.Note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, terminal.Count(held, "task"), demoLease)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -50,11 +51,11 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 
 func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	walk := newPatientBar(cmd.ErrOrStderr(), "entries")
-	defer walk.clear()
+	walk := terminal.NewBar(cmd.ErrOrStderr(), "entries")
+	defer walk.Clear()
 	open, fixed := 0, 0
 	next := ""
-	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
+	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.Set}) {
 		if isDenied(err) {
 			f, err = lackedRight(err), nil
 		}
@@ -67,9 +68,9 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 		if f.Fixed != "" {
 			fixed++
 		}
-		walk.clear()
+		walk.Clear()
 		if asJSON {
-			err = writeJSON(out, recordFinding(f))
+			err = terminal.WriteJSON(out, recordFinding(f))
 		} else {
 			// What is to be done about several in a row is said once, after the last.
 			if do := remedy(f); do != next {
@@ -82,14 +83,14 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 			return err
 		}
 	}
-	walk.clear()
+	walk.Clear()
 	if !asJSON {
 		if err := printNext(out, next); err != nil {
 			return err
 		}
 		summary := "all is well"
 		if open > 0 {
-			summary = count(open, "finding") + " to see to"
+			summary = terminal.Count(open, "finding") + " to see to"
 		}
 		if fixed > 0 {
 			summary += fmt.Sprintf(", %d fixed", fixed)
@@ -120,7 +121,7 @@ func lackedRight(err error) pool.Finding {
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do
 	}
-	f.What = "the rest was not looked at: " + tidy(f.What)
+	f.What = "the rest was not looked at: " + terminal.TidyError(f.What)
 	return f
 }
 
@@ -148,11 +149,11 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	if f.Fixed != "" {
 		mark = "fixed"
 	}
-	text := visible(f.What)
+	text := terminal.Visible(f.What)
 	if f.Key != "" {
-		text = printable(f.Key) + ": " + text
+		text = terminal.Printable(f.Key) + ": " + text
 	}
-	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, terminalWidth(w)))
+	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, terminal.Visible(f.Check), terminal.Indented(text, findingText, terminal.Width(w)))
 	return err
 }
 
@@ -169,6 +170,6 @@ func printNext(w io.Writer, remedy string) error {
 	if remedy == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(remedy), findingText+2, terminalWidth(w)))
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", terminal.Indented(terminal.Visible(remedy), findingText+2, terminal.Width(w)))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -106,7 +107,7 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (en
 	if err != nil && !errors.Is(err, task.ErrNoReplica) {
 		return nil, err
 	}
-	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))
+	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", terminal.Count(asked, "replica"))
 	if werr != nil {
 		return nil, werr
 	}
@@ -183,9 +184,9 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) 
 	if left, tasks := ends.work(); left > 0 {
 		with := ""
 		if tasks > 0 {
-			with = ", with " + count(tasks, "task") + " to finish"
+			with = ", with " + terminal.Count(tasks, "task") + " to finish"
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", count(left, "replica"), with)
+		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", terminal.Count(left, "replica"), with)
 	}
 	err := ends.await(ctx, c)
 	if err != nil && !errors.Is(err, errWaitedLongEnough) {
@@ -202,7 +203,7 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) 
 		}
 	}
 	if ended > 0 {
-		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(ended, "replica"))
+		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", terminal.Count(ended, "replica"))
 		errs = append(errs, werr)
 	}
 	return errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -39,9 +40,9 @@ func parseDuration(s string) (time.Duration, error) {
 	total := days*float64(day) + float64(d)
 	switch {
 	case total < 0:
-		return 0, fmt.Errorf("must not be negative, as %s is", quoted(s))
+		return 0, fmt.Errorf("must not be negative, as %s is", terminal.Quoted(s))
 	case total > float64(maxDuration):
-		return 0, fmt.Errorf("must be at most 3650d, not %s", quoted(s))
+		return 0, fmt.Errorf("must be at most 3650d, not %s", terminal.Quoted(s))
 	}
 	return time.Duration(math.Round(days*float64(day))) + d, nil
 }
@@ -50,5 +51,5 @@ func badDuration(s string) error {
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return fmt.Errorf("needs a unit, as in %ss or %sm", s, s)
 	}
-	return fmt.Errorf("must be a duration such as 500ms, 90s, 1h30m or 7d, not %s", quoted(s))
+	return fmt.Errorf("must be a duration such as 500ms, 90s, 1h30m or 7d, not %s", terminal.Quoted(s))
 }

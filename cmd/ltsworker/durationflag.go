@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -37,7 +38,7 @@ func (f *durationFlag) String() string {
 	if !f.set {
 		return ""
 	}
-	return formatDuration(f.value)
+	return terminal.Duration(f.value)
 }
 
 func (f *durationFlag) Type() string { return "duration" }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // The exit codes of every command.
@@ -79,11 +81,11 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 		err = afterInterrupt(err)
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
-		line = tidy(line)
+		line = terminal.TidyError(line)
 		if i == 0 {
 			line = "ltsworker: " + line
 		}
-		fmt.Fprintln(w, visible(line))
+		fmt.Fprintln(w, terminal.Visible(line))
 	}
 	var usage *usageError
 	if !errors.As(err, &usage) {

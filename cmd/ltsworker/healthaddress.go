@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // checkHealthAddress says what is wrong with the address of a health endpoint.
@@ -12,7 +14,7 @@ func checkHealthAddress(address string) error {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil {
-		return fmt.Errorf("must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not %s", quoted(address))
+		return fmt.Errorf("must be HOST:PORT or :PORT, such as 127.0.0.1:8080, not %s", terminal.Quoted(address))
 	}
 	return nil
 }

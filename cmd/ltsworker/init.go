@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // firstConfig is the file that init writes. Its lines that are commented out show
@@ -36,7 +38,7 @@ func newInit() *cobra.Command {
 			if err := writeNew(name, firstConfig); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", printable(name), shellWord(name))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", terminal.Printable(name), terminal.ShellWord(name))
 			return err
 		},
 	}
@@ -46,7 +48,7 @@ func newInit() *cobra.Command {
 func writeNew(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a URL with a password may come into it
 	if errors.Is(err, fs.ErrExist) {
-		return &inputError{fmt.Errorf("%s exists; nothing was written", printable(name))}
+		return &inputError{fmt.Errorf("%s exists; nothing was written", terminal.Printable(name))}
 	}
 	if err != nil {
 		return &inputError{fmt.Errorf("make the config file: %w", err)}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/lmittmann/tint"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // logFormats are the forms that a log can have. auto is text on a terminal and
@@ -19,8 +21,8 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 
 // formatLogger logs in one of the logFormats.
 func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
-	if format == "text" || format == "auto" && isTerminal(w) {
-		return personLogger(w, level, !isTerminal(w) || !coloured())
+	if format == "text" || format == "auto" && terminal.IsTerminal(w) {
+		return personLogger(w, level, !terminal.IsTerminal(w) || !terminal.Coloured())
 	}
 	return slog.New(slog.NewJSONHandler(escapedJSON{w}, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
 }
@@ -30,7 +32,7 @@ func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 type escapedJSON struct{ io.Writer }
 
 func (w escapedJSON) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(w.Writer, escapeJSON(string(p))); err != nil {
+	if _, err := io.WriteString(w.Writer, terminal.EscapeJSON(string(p))); err != nil {
 		return 0, err
 	}
 	return len(p), nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // maxQueuesNamed is how many queues a note names.
@@ -23,7 +25,7 @@ func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue st
 		if q.Name == queue {
 			return nil
 		}
-		names, shown = append(names, q.Name), append(shown, printable(q.Name))
+		names, shown = append(names, q.Name), append(shown, terminal.Printable(q.Name))
 	}
 	there := "there is none yet"
 	if n := len(shown); n > 0 {
@@ -33,8 +35,8 @@ func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue st
 		there = "there are " + strings.Join(shown, ", ")
 	}
 	if meant := nearest(queue, names); meant != "" {
-		there = "did you mean " + printable(meant) + "? " + there
+		there = "did you mean " + terminal.Printable(meant) + "? " + there
 	}
-	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", printable(queue), there)
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", terminal.Printable(queue), there)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -34,7 +35,7 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 			if len(args) > 0 {
 				queue, what = args[0], "queue "+args[0]
 				if err := task.CheckName(queue); err != nil {
-					return usagef("the queue %s %v", quoted(queue), err)
+					return usagef("the queue %s %v", terminal.Quoted(queue), err)
 				}
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
@@ -64,7 +65,7 @@ func stillPaused(ctx context.Context, c *client) (string, error) {
 	var names []string
 	for _, q := range stats.Queues {
 		if q.Paused {
-			names = append(names, printable(q.Name))
+			names = append(names, terminal.Printable(q.Name))
 		}
 	}
 	if len(names) == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
@@ -43,7 +44,7 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
 	// What is long for a person: the bar is shown for what comes after it.
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) })
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
 	m := u.terminal(80, 24, "stop", "--group", "g")
 	m.await("1 task would be stopped. Go on?")
 	if out := m.written(); !strings.Contains(out, "tasks looked at") || !strings.Contains(out, "/251") {
@@ -101,7 +102,7 @@ func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) }) // what is long for a person
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // what is long for a person
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("250 tasks would be stopped. Go on?")
 	before := len(m.written())

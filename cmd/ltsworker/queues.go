@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -49,9 +50,9 @@ tasks and no replica serves it. The next task for it puts it back.`,
 						return err
 					}
 					if asJSON {
-						return writeJSON(cmd.OutOrStdout(), forgetRecord{forget})
+						return terminal.WriteJSON(cmd.OutOrStdout(), forgetRecord{forget})
 					}
-					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", printable(forget))
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", terminal.Printable(forget))
 					return err
 				}
 				loads, err := c.Load(ctx)
@@ -60,14 +61,14 @@ tasks and no replica serves it. The next task for it puts it back.`,
 				}
 				if asJSON {
 					for _, q := range loads {
-						if err := writeJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
 							return err
 						}
 					}
 					return nil
 				}
 				if len(loads) == 0 {
-					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", printable(c.name))
+					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", terminal.Printable(c.name))
 					return err
 				}
 				s, err := c.Stats(ctx)
@@ -91,12 +92,12 @@ func recordLoad(q pool.QueueLoad) queueLoadRecord {
 }
 
 func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {
-	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
-	tab.spare("MAX LEN")
-	tab.paint("STATE", notEmpty(yellow))
+	tab := terminal.NewTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
+	tab.Spare("MAX LEN")
+	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, q := range loads {
-		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), queueState(q.QueueInfo, poolPaused))
+		tab.Row(terminal.Printable(q.Name), strconv.Itoa(q.Waiting), terminal.RunningText(q.Running, q.Limit), terminal.WaitText(q.OldestWait),
+			terminal.RateText(q.In), terminal.RateText(q.Out), terminal.LimitText(q.MaxLen), terminal.QueueState(q.QueueInfo, poolPaused))
 	}
-	return tab.flush()
+	return tab.Flush()
 }

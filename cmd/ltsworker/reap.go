@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -65,7 +66,7 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 		for _, f := range up.Mended {
 			r.Mended = append(r.Mended, recordFinding(f))
 		}
-		return writeJSON(out, r)
+		return terminal.WriteJSON(out, r)
 	}
 	for _, f := range up.Mended {
 		if err := printFinding(out, f); err != nil {
@@ -112,7 +113,7 @@ func outlook(up pool.Upkeep, s pool.Stats) string {
 	case up.Next > 0 && up.Next <= 10*time.Millisecond:
 		text = "more is due: run it again"
 	case up.Next > 0:
-		text = "the next thing is due in " + shortDuration(up.Next)
+		text = "the next thing is due in " + terminal.ShortDuration(up.Next)
 	}
 	if up.Inbox && s.Replicas == 0 {
 		text += "; the inbox waits for a replica"

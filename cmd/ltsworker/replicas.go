@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -54,7 +55,7 @@ was; they come every third of a lease.`,
 				}
 				if asJSON {
 					for _, r := range replicas {
-						if err := writeJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
 							return err
 						}
 					}
@@ -71,29 +72,29 @@ was; they come every third of a lease.`,
 func recordReplica(r pool.ReplicaInfo) replicaRecord {
 	return replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
-		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: slots(r),
+		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
 		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Kinds: r.Kinds,
 	}
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
-	tab := newTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
-	tab.spare("VERSION", "UP", "PID")
-	tab.paint("STUCK", notEmpty(red))
-	tab.paint("STATE", notEmpty(yellow))
+	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab.Spare("VERSION", "UP", "PID")
+	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
+	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.row(printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), printable(r.Version), queueSlots(r),
-			runningText(r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
-			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), flagText(r.Draining, "draining"))
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), queueSlots(r),
+			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
+			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.FlagText(r.Draining, "draining"))
 	}
-	return tab.flush()
+	return tab.Flush()
 }
 
 // queueSlots lists the replica's queues with their slots: "default:4,slow:1".
 func queueSlots(r pool.ReplicaInfo) string {
 	var parts []string
 	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
-		parts = append(parts, fmt.Sprintf("%s:%d", printable(q), r.Queues[q]))
+		parts = append(parts, fmt.Sprintf("%s:%d", terminal.Printable(q), r.Queues[q]))
 	}
 	return strings.Join(parts, ",")
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 func newRoot() *cobra.Command {
@@ -75,7 +77,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return &usageError{msg: "unknown command " + quoted(name), hint: nearest(name, names)}
+	return &usageError{msg: "unknown command " + terminal.Quoted(name), hint: nearest(name, names)}
 }
 
 // refuseUnknown makes the library's own commands refuse names that they do not
@@ -128,11 +130,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		reason := errors.Unwrap(invalid).Error()
 		switch {
 		case invalid.GetFlag().Value.Type() == "bool":
-			reason = "must be true or false, not " + quoted(invalid.GetValue())
+			reason = "must be true or false, not " + terminal.Quoted(invalid.GetValue())
 		case invalid.GetFlag().Value.Type() == "int8":
-			reason = "must be a whole number from -128 to 127, not " + quoted(invalid.GetValue())
+			reason = "must be a whole number from -128 to 127, not " + terminal.Quoted(invalid.GetValue())
 		case strings.HasPrefix(reason, "strconv."):
-			reason = "must be a whole number that fits, not " + quoted(invalid.GetValue())
+			reason = "must be a whole number that fits, not " + terminal.Quoted(invalid.GetValue())
 		}
 		usage.msg = "--" + invalid.GetFlag().Name + " " + reason
 	}
@@ -146,7 +148,7 @@ func between(least, most int, what string) cobra.PositionalArgs {
 		case len(args) < least:
 			return usagef("%s is missing", what)
 		case most >= 0 && len(args) > most:
-			return usagef("unexpected argument %s", quoted(args[most]))
+			return usagef("unexpected argument %s", terminal.Quoted(args[most]))
 		}
 		return nil
 	}

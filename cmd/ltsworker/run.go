@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -76,7 +77,7 @@ The log tells of failed attempts at the level info, of the pool's own troubles a
 warn and error.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && f.file == "" {
-				return &usageError{msg: "unexpected argument " + quoted(args[0]), hint: "-c " + shellWord(args[0])}
+				return &usageError{msg: "unexpected argument " + terminal.Quoted(args[0]), hint: "-c " + terminal.ShellWord(args[0])}
 			}
 			return between(0, 0, "")(nil, args)
 		},
@@ -103,7 +104,7 @@ func (f *runFlags) check() error {
 		return usagef("-c FILE is missing")
 	}
 	if !slices.Contains(logFormats, f.logFormat) {
-		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), quoted(f.logFormat))
+		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), terminal.Quoted(f.logFormat))
 	}
 	if f.health != "" {
 		if err := checkHealthAddress(f.health); err != nil {
@@ -131,7 +132,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 	if err := p.Check(ctx); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			log.Warn("redis is not as it should be", "problem", tidy(line))
+			log.Warn("redis is not as it should be", "problem", terminal.TidyError(line))
 		}
 	}
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -34,14 +35,14 @@ func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
 		m.mu.Lock()
 		raw := m.raw.String()
 		m.mu.Unlock()
-		if !strings.Contains(raw, isolated(name)) {
+		if !strings.Contains(raw, terminal.Isolated(name)) {
 			t.Errorf("%s is not isolated on a terminal: %q", name, raw)
 		}
 	}
 	if out := u.must("ls", "--group", "ग्राहक"); !strings.Contains(out, "عميل-٧") || strings.Contains(out, "\u2068") {
 		t.Errorf("in a pipe: %q", out)
 	}
-	if out := u.must("get", isolated("عميل-٧")); !strings.Contains(out, "计费") {
+	if out := u.must("get", terminal.Isolated("عميل-٧")); !strings.Contains(out, "计费") {
 		t.Errorf("by the name that was copied from a terminal: %q", out)
 	}
 	if out := u.must("enqueue", "other", "--unique", "https://x.y/?customer=7"); !strings.Contains(out, "duplicate") {

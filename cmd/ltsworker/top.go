@@ -7,6 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 func newTop(g *globals) *cobra.Command {
@@ -36,7 +38,7 @@ replicas and ls with --json.`,
 			if every.value < 100*time.Millisecond {
 				return usagef("--every must be at least 100ms")
 			}
-			if !isTerminal(cmd.OutOrStdout()) || !isTerminal(cmd.InOrStdin()) {
+			if !terminal.IsTerminal(cmd.OutOrStdout()) || !terminal.IsTerminal(cmd.InOrStdin()) {
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client) error {
@@ -59,7 +61,7 @@ func top(ctx context.Context, cmd *cobra.Command, c *client, every time.Duration
 	defer end()
 	view := &topModel{
 		ctx: calls, pool: topPool{c}, every: every,
-		title: c.name + " at " + c.addr, palette: colours(cmd.OutOrStdout()),
+		title: c.name + " at " + c.addr, palette: terminal.Colours(cmd.OutOrStdout()),
 	}
 	program := tea.NewProgram(view, tea.WithInput(cmd.InOrStdin()), tea.WithOutput(cmd.OutOrStdout()), tea.WithoutSignalHandler())
 	// A signal leaves by the same door as the key: the terminal is put back.

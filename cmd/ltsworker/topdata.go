@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -55,7 +56,7 @@ type action struct {
 func (p topPool) pause(queue string, on bool) action {
 	what := "the whole pool"
 	if queue != "" {
-		what = "queue " + printable(queue)
+		what = "queue " + terminal.Printable(queue)
 	}
 	return action{do: func(ctx context.Context, _ func(int)) (string, error) {
 		if on {
@@ -73,9 +74,9 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
 	f.IDs = ids
-	question := fmt.Sprintf("stop %s %s?", count(len(ids), "live task"), of)
+	question := fmt.Sprintf("stop %s %s?", terminal.Count(len(ids), "live task"), of)
 	if n := dropped(len(ids)); n > 0 {
-		question = fmt.Sprintf("stop %s %s, about %d of them not kept?", count(len(ids), "live task"), of, n)
+		question = fmt.Sprintf("stop %s %s, about %d of them not kept?", terminal.Count(len(ids), "live task"), of, n)
 	}
 	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
 		all, err := p.watched(changed)
@@ -83,7 +84,7 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 			return "", err
 		}
 		n, err := all.Stop(ctx, f, "stopped in top")
-		return "stopped " + count(n, "task") + loss(n), err
+		return "stopped " + terminal.Count(n, "task") + loss(n), err
 	}}, nil
 }
 
@@ -93,23 +94,23 @@ func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
-	question := fmt.Sprintf("retry %s of kind %s: %s?", count(len(ids), "failed task"), printable(g.kind), printable(cut(cmp.Or(g.error, string(g.code)), 40)))
+	question := fmt.Sprintf("retry %s of kind %s: %s?", terminal.Count(len(ids), "failed task"), terminal.Printable(g.kind), terminal.Printable(terminal.Cut(cmp.Or(g.error, string(g.code)), 40)))
 	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
 		all, err := p.watched(changed)
 		if err != nil {
 			return "", err
 		}
 		n, err := all.Retry(ctx, task.Filter{IDs: ids, States: []task.State{task.Failed}})
-		return "put back " + count(n, "task"), err
+		return "put back " + terminal.Count(n, "task"), err
 	}}, nil
 }
 
 // drain asks the replica to drain.
 func (p topPool) drain(r pool.ReplicaInfo) action {
-	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", printable(r.ID), printable(r.Host), count(r.Running, "task"))
+	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Count(r.Running, "task"))
 	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
 		_, err := p.Drain(ctx, r.ID)
-		return "asked replica " + printable(r.ID) + " to drain", err
+		return "asked replica " + terminal.Printable(r.ID) + " to drain", err
 	}}
 }
 

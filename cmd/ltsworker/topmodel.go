@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -26,7 +27,7 @@ type topModel struct {
 	pool    topPool
 	every   time.Duration
 	title   string
-	palette palette
+	palette terminal.Palette
 
 	width, height int
 	now           snapshot
@@ -185,7 +186,7 @@ func (m *topModel) act(key string) tea.Cmd {
 		queue, filter, of := "", pool.Filter{}, "of the whole pool"
 		if line > 0 {
 			queue = m.now.queues[line-1].Name
-			filter.Queues, of = []string{queue}, "of queue "+printable(queue)
+			filter.Queues, of = []string{queue}, "of queue "+terminal.Printable(queue)
 		}
 		switch key {
 		case "p", "r":
@@ -205,7 +206,7 @@ func (m *topModel) act(key string) tea.Cmd {
 			return m.ask(func(ctx context.Context) (action, error) { return m.pool.retry(ctx, g) })
 		case "s":
 			return m.ask(func(ctx context.Context) (action, error) {
-				return m.pool.stop(ctx, pool.Filter{Kinds: []string{g.kind}}, "of kind "+printable(g.kind))
+				return m.pool.stop(ctx, pool.Filter{Kinds: []string{g.kind}}, "of kind "+terminal.Printable(g.kind))
 			})
 		}
 	}

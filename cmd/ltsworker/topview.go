@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -48,7 +49,7 @@ func (m *topModel) picture() string {
 	for len(lines) < m.height-belowSections {
 		lines = append(lines, "")
 	}
-	lines = append(lines, m.message(), m.palette.paint(dim, m.keys()))
+	lines = append(lines, m.message(), m.palette.Paint(terminal.Dim, m.keys()))
 	for i, l := range lines {
 		lines[i] = ansi.Truncate(l, m.width, "…")
 	}
@@ -84,15 +85,15 @@ func (m *topModel) share(lines int) (room [sections]int) {
 }
 
 func (m *topModel) headline() string {
-	line := "ltsworker " + m.palette.paint(bold, printable(m.title))
+	line := "ltsworker " + m.palette.Paint(terminal.Bold, terminal.Printable(m.title))
 	if m.now.stats.Paused {
-		line += " " + m.palette.paint(yellow, "PAUSED")
+		line += " " + m.palette.Paint(terminal.Yellow, "PAUSED")
 	}
 	switch {
 	case m.seen.IsZero():
 		return line + "  waiting for Redis"
 	case time.Since(m.seen) > stale:
-		return line + m.palette.paint(red, "  as it was "+shortDuration(time.Since(m.seen))+" ago")
+		return line + m.palette.Paint(terminal.Red, "  as it was "+terminal.ShortDuration(time.Since(m.seen))+" ago")
 	}
 	line += "  " + m.seen.Format("15:04:05")
 	if n := m.now.stats.Inbox; n > 0 {
@@ -133,15 +134,15 @@ func (m *topModel) message() string {
 	switch {
 	case m.asked != nil:
 		const answers = " [y/N]"
-		return m.palette.paint(bold, ansi.Truncate(m.asked.question, m.width-len(answers), "…")+answers)
+		return m.palette.Paint(terminal.Bold, ansi.Truncate(m.asked.question, m.width-len(answers), "…")+answers)
 	case m.done != nil && m.done.Load() > 0:
-		return fmt.Sprintf("… %s so far", count(int(m.done.Load()), "task"))
+		return fmt.Sprintf("… %s so far", terminal.Count(int(m.done.Load()), "task"))
 	case m.done != nil:
 		return "…"
 	case m.trouble != nil:
-		return m.palette.paint(red, visible(strings.ReplaceAll(tidy(m.trouble.Error()), "\n", "; ")))
+		return m.palette.Paint(terminal.Red, terminal.Visible(strings.ReplaceAll(terminal.TidyError(m.trouble.Error()), "\n", "; ")))
 	}
-	return visible(strings.ReplaceAll(tidy(m.says), "\n", "; "))
+	return terminal.Visible(strings.ReplaceAll(terminal.TidyError(m.says), "\n", "; "))
 }
 
 // keys are those that do something where one is.
@@ -160,10 +161,10 @@ func (m *topModel) table(s section, room int) []string {
 	if hidden := m.lines(s) - room; hidden > 0 && room >= 0 {
 		header[0] += fmt.Sprintf(" (%d more)", hidden)
 	}
-	t := newTableOfWidth(&buf, m.width, m.palette, header...)
-	t.paint("STATE", notEmpty(yellow))
-	t.paint("STUCK", notEmpty(red))
-	t.paint("CODE", func(string) style { return red })
+	t := terminal.NewTableOfWidth(&buf, m.width, m.palette, header...)
+	t.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
+	t.Paint("STUCK", terminal.NotEmpty(terminal.Red))
+	t.Paint("CODE", func(string) terminal.Style { return terminal.Red })
 	for i := *first; i < min(*first+room, m.lines(s)); i++ {
 		mark := "  "
 		if s == m.section && i == m.line[s] && !m.gone[s] {
@@ -171,13 +172,13 @@ func (m *topModel) table(s section, room int) []string {
 		}
 		cells := m.cells(s, i)
 		cells[0] = mark + cells[0]
-		t.row(cells...)
+		t.Row(cells...)
 	}
 	if m.lines(s) == 0 && room > 0 {
-		t.row("  none")
+		t.Row("  none")
 	}
 	// A buffer takes everything.
-	_ = t.flush()
+	_ = t.Flush()
 	return strings.Split(strings.TrimSuffix(buf.String(), "\n"), "\n")
 }
 
@@ -203,15 +204,15 @@ func (m *topModel) cells(s section, i int) []string {
 			return m.poolCells()
 		}
 		q := m.now.queues[i-1]
-		return []string{printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), queueState(q.QueueInfo, m.now.stats.Paused)}
+		return []string{terminal.Printable(q.Name), strconv.Itoa(q.Waiting), terminal.RunningText(q.Running, q.Limit), terminal.WaitText(q.OldestWait),
+			terminal.RateText(q.In), terminal.RateText(q.Out), terminal.QueueState(q.QueueInfo, m.now.stats.Paused)}
 	case replicaSection:
 		r := m.now.replicas[i]
-		return []string{printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), runningText(r.Running, slots(r)),
-			strconv.Itoa(r.Stuck), agoText(r.Silent), flagText(r.Draining, "draining")}
+		return []string{terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.RunningText(r.Running, terminal.Slots(r)),
+			strconv.Itoa(r.Stuck), terminal.Ago(r.Silent), terminal.FlagText(r.Draining, "draining")}
 	}
 	f := m.now.failures[i]
-	return []string{strconv.Itoa(f.tasks), printable(f.kind), printable(string(f.code)), agoText(time.Since(f.last)), printable(cut(f.error, 500))}
+	return []string{strconv.Itoa(f.tasks), terminal.Printable(f.kind), terminal.Printable(string(f.code)), terminal.Ago(time.Since(f.last)), terminal.Printable(terminal.Cut(f.error, 500))}
 }
 
 // poolCells is the line of the whole pool.
@@ -222,5 +223,5 @@ func (m *topModel) poolCells() []string {
 		oldest, in, out = max(oldest, q.OldestWait), in+q.In, out+q.Out
 	}
 	s := m.now.stats
-	return []string{"(whole pool)", strconv.Itoa(s.Waiting), runningText(s.Running, s.Limit), waitText(oldest), rateText(in), rateText(out), flagText(s.Paused, "paused")}
+	return []string{"(whole pool)", strconv.Itoa(s.Waiting), terminal.RunningText(s.Running, s.Limit), terminal.WaitText(oldest), terminal.RateText(in), terminal.RateText(out), terminal.FlagText(s.Paused, "paused")}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -92,7 +93,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		failed = failed || e.task.State != task.Succeeded || e.task.ResultLost > 0
 		var err error
 		if asJSON {
-			err = writeJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
+			err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
 		} else {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), endLine(e.task))
 		}
@@ -108,7 +109,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 
 // endLine says on one line how a task ended.
 func endLine(t *task.Task) string {
-	cells := []string{printable(t.ID), printable(string(t.State))}
+	cells := []string{terminal.Printable(t.ID), terminal.Printable(string(t.State))}
 	if t.State == task.Succeeded {
 		switch {
 		case t.ResultLost > 0:
@@ -119,10 +120,10 @@ func endLine(t *task.Task) string {
 		return strings.Join(cells, "\t")
 	}
 	if string(t.Code) != string(t.State) {
-		cells = append(cells, printable(string(t.Code)))
+		cells = append(cells, terminal.Printable(string(t.Code)))
 	}
 	if why := cmp.Or(t.StopWhy, t.Error); why != "" {
-		cells = append(cells, printable(why))
+		cells = append(cells, terminal.Printable(why))
 	}
 	return strings.Join(cells, "\t")
 }

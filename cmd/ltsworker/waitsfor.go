@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -59,7 +60,7 @@ func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
 	case ctx.Err() != nil, isNetwork(err):
 		return "", err
 	}
-	return "unknown: " + visible(strings.ReplaceAll(tidy(err.Error()), "\n", "; ")), nil
+	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil
 }
 
 // waitsFor says what keeps a waiting task from starting; "" is nothing but the
@@ -93,7 +94,7 @@ func (h *holdUps) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	case !able:
 		return "a replica with a handler for the kind", nil
 	case g.Full():
-		return fmt.Sprintf("a place in group %s: %d run, the limit is %d", printable(g.Name), g.Running, g.Limit), nil
+		return fmt.Sprintf("a place in group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), nil
 	case q.Limit > 0 && q.Running >= q.Limit:
 		return fmt.Sprintf("a place in the queue: %d run, the limit is %d", q.Running, q.Limit), nil
 	case s.Limit > 0 && s.Running >= s.Limit:

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -94,7 +95,7 @@ func (r *yamlReader) each(n *yaml.Node, at string, read func(name, key string, k
 
 func joinKey(at, name string) string {
 	if len(name) > 64 {
-		name = cut(name, 64)
+		name = terminal.Cut(name, 64)
 	}
 	if at == "" {
 		return name
@@ -120,7 +121,7 @@ func describe(n *yaml.Node) string {
 	case n.ShortTag() == "!!null":
 		return "nothing"
 	}
-	return quoted(n.Value)
+	return terminal.Quoted(n.Value)
 }
 
 // name reads a name of the kind that CheckName allows.

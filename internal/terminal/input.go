@@ -1,11 +1,11 @@
-package main
+package terminal
 
 import "context"
 
-// interruptibly calls read, which may block, and returns its error. If ctx ends first
+// Interruptibly calls read, which may block, and returns its error. If ctx ends first
 // it returns the cause and leaves read running: do not use what read sets after an
 // error.
-func interruptibly(ctx context.Context, read func() error) error {
+func Interruptibly(ctx context.Context, read func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- read() }()
 	select {

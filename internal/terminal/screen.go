@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"io"
@@ -7,14 +7,14 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether stream, a reader or a writer, is a terminal.
-func isTerminal(stream any) bool {
+// IsTerminal reports whether stream, a reader or a writer, is a terminal.
+func IsTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// isFile reports whether w keeps what is written to it.
-func isFile(w io.Writer) bool {
+// IsFile reports whether w keeps what is written to it.
+func IsFile(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
@@ -23,10 +23,10 @@ func isFile(w io.Writer) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// terminalWidth is how many columns the terminal w has, 0 where it is none.
-func terminalWidth(w io.Writer) int {
+// Width is how many columns the terminal w has, 0 where it is none.
+func Width(w io.Writer) int {
 	f, ok := w.(*os.File)
-	if !ok || !isTerminal(w) {
+	if !ok || !IsTerminal(w) {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress tells a person how far the work is: with a bar on a terminal, else
+// Progress tells a person how far the work is: with a bar on a terminal, else
 // with a line now and then.
-type progress struct {
+type Progress struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar // nil where there is none
 	total int
@@ -18,14 +18,14 @@ type progress struct {
 	told  time.Time
 }
 
-func (p *progress) begin(total int) {
+func (p *Progress) Begin(total int) {
 	p.total, p.told = total, time.Now()
-	if isTerminal(p.out) {
-		p.bar = newBar(p.out, total, "tasks")
+	if IsTerminal(p.out) {
+		p.bar = newProgressBar(p.out, total, "tasks")
 	}
 }
 
-func (p *progress) end() {
+func (p *Progress) End() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 		_ = p.bar.Exit()
@@ -33,8 +33,8 @@ func (p *progress) end() {
 	}
 }
 
-// note writes a line between the others. What it shows must be printable.
-func (p *progress) note(format string, args ...any) {
+// Note writes a line between the others. What it shows must be printable.
+func (p *Progress) Note(format string, args ...any) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
@@ -44,7 +44,7 @@ func (p *progress) note(format string, args ...any) {
 	}
 }
 
-func (p *progress) set(done int) {
+func (p *Progress) Set(done int) {
 	if done == p.done {
 		return
 	}
@@ -59,8 +59,8 @@ func (p *progress) set(done int) {
 	}
 }
 
-func newProgress(out io.Writer) *progress {
-	return &progress{out: out}
+func NewProgress(out io.Writer) *Progress {
+	return &Progress{out: out}
 }
 
 // lineEvery is how often a line is written where there is no bar.

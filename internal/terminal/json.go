@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -9,22 +9,22 @@ import (
 	"unicode"
 )
 
-// writeJSON writes v on one line. Strings in it are escaped such that the line
+// WriteJSON writes v on one line. Strings in it are escaped such that the line
 // is safe to look at on a terminal and means the same to a program.
-func writeJSON(w io.Writer, v any) error {
+func WriteJSON(w io.Writer, v any) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode output: %w", err)
 	}
-	_, err := io.WriteString(w, escapeJSON(buf.String()))
+	_, err := io.WriteString(w, EscapeJSON(buf.String()))
 	return err
 }
 
-// escapeJSON escapes the runes past ASCII that do not print. Outside of strings
+// EscapeJSON escapes the runes past ASCII that do not print. Outside of strings
 // JSON has none.
-func escapeJSON(s string) string {
+func EscapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {

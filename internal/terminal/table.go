@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bufio"
@@ -9,40 +9,40 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// table writes rows in columns. With a header it is cut, on a terminal, to the
+// Table writes rows in columns. With a header it is cut, on a terminal, to the
 // width of that, and may have coloured cells there; elsewhere, and without a
 // header, every cell is whole. On a terminal cells with right-to-left text are
 // isolated. The caller makes the cells printable.
-type table struct {
+type Table struct {
 	w       io.Writer
 	width   int  // columns of the terminal; 0 for as wide as it gets
 	screen  bool // w is a terminal
-	palette palette
+	palette Palette
 	least   []int // widths of what has been written
 	header  []string
 	spares  []int        // columns that a narrow terminal does without, the first to go first
 	left    map[int]bool // columns that are left out
 	texts   map[int]bool // columns that hold long text, and may be cut
-	paints  map[int]func(cell string) style
+	paints  map[int]func(cell string) Style
 	rows    [][]string
 }
 
-func newTable(w io.Writer, header ...string) *table {
-	t := &table{w: w, screen: isTerminal(w), palette: colours(w), header: header, paints: map[int]func(string) style{}}
+func NewTable(w io.Writer, header ...string) *Table {
+	t := &Table{w: w, screen: IsTerminal(w), palette: Colours(w), header: header, paints: map[int]func(string) Style{}}
 	if len(header) > 0 {
-		t.width = terminalWidth(w)
+		t.width = Width(w)
 	}
 	return t
 }
 
-// newTableOfWidth makes a table that is cut to width columns and painted with p,
+// NewTableOfWidth makes a table that is cut to width columns and painted with p,
 // whatever w is. Width 0 cuts nothing.
-func newTableOfWidth(w io.Writer, width int, p palette, header ...string) *table {
-	return &table{w: w, width: width, palette: p, header: header, paints: map[int]func(string) style{}}
+func NewTableOfWidth(w io.Writer, width int, p Palette, header ...string) *Table {
+	return &Table{w: w, width: width, palette: p, header: header, paints: map[int]func(string) Style{}}
 }
 
-// paint colours the cells of the column with this header.
-func (t *table) paint(header string, by func(cell string) style) {
+// Paint colours the cells of the column with this header.
+func (t *Table) Paint(header string, by func(cell string) Style) {
 	for i, h := range t.header {
 		if h == header {
 			t.paints[i] = by
@@ -50,18 +50,18 @@ func (t *table) paint(header string, by func(cell string) style) {
 	}
 }
 
-// spare names the columns that a narrow terminal does without, the first to go
+// Spare names the columns that a narrow terminal does without, the first to go
 // first.
-func (t *table) spare(headers ...string) {
+func (t *Table) Spare(headers ...string) {
 	for _, h := range headers {
 		t.spares = append(t.spares, slices.Index(t.header, h))
 	}
 }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// flush writes what there is. The header is written once.
-func (t *table) flush() error {
+// Flush writes what there is. The header is written once.
+func (t *Table) Flush() error {
 	rows := t.rows
 	if len(t.header) > 0 {
 		rows = append([][]string{t.header}, rows...)
@@ -87,9 +87,9 @@ func (t *table) flush() error {
 			}
 			style := t.styleOf(n, i, cell)
 			if t.screen {
-				cell = isolated(cell)
+				cell = Isolated(cell)
 			}
-			out.WriteString(t.palette.paint(style, cell) + gap)
+			out.WriteString(t.palette.Paint(style, cell) + gap)
 		}
 		out.WriteString("\n")
 	}
@@ -97,12 +97,12 @@ func (t *table) flush() error {
 	return out.Flush()
 }
 
-func (t *table) styleOf(row, column int, cell string) style {
+func (t *Table) styleOf(row, column int, cell string) Style {
 	if row == 0 && len(t.header) > 0 {
-		return bold
+		return Bold
 	}
 	if by := t.paints[column]; by != nil {
 		return by(cell)
 	}
-	return plain
+	return Plain
 }

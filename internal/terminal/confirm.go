@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bufio"
@@ -13,16 +13,16 @@ import (
 // errDeclined is returned when a person was asked and did not answer yes.
 var errDeclined = errors.New("nothing was changed")
 
-// canAsk reports whether a person can be asked: in and out are terminals.
-func canAsk(in io.Reader, out io.Writer) bool { return isTerminal(in) && isTerminal(out) }
+// CanAsk reports whether a person can be asked: in and out are terminals.
+func CanAsk(in io.Reader, out io.Writer) bool { return IsTerminal(in) && IsTerminal(out) }
 
-// confirm writes the question to out, reads a line from in and returns nil if it is
+// Confirm writes the question to out, reads a line from in and returns nil if it is
 // "y" or "yes". Any other line, and input without a newline, returns errDeclined.
 // The end of ctx returns its cause. The question must be printable.
-func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	var line string
-	err := interruptibly(ctx, func() (err error) {
+	err := Interruptibly(ctx, func() (err error) {
 		line, err = bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
 		return err
 	})

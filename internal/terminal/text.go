@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -11,18 +11,18 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// printable returns s as it may be shown on a terminal: anything that a terminal
+// Printable returns s as it may be shown on a terminal: anything that a terminal
 // could take for a command, and all but plain spaces, makes it quoted. Names,
 // errors and results come from whoever could enqueue.
-func printable(s string) string {
-	if visible(s) == s {
+func Printable(s string) string {
+	if Visible(s) == s {
 		return s
 	}
 	return strconv.Quote(s)
 }
 
-// quoted quotes s for a message and cuts it to a readable length.
-func quoted(s string) string {
+// Quoted quotes s for a message and cuts it to a readable length.
+func Quoted(s string) string {
 	if len(s) > 80 {
 		return strconv.Quote(strings.ToValidUTF8(s[:80], "")) + "…"
 	}
@@ -32,20 +32,20 @@ func quoted(s string) string {
 // plainWord is what a shell takes as it is.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
-// shellWord writes s as one word of a command line. What does not print is quoted
+// ShellWord writes s as one word of a command line. What does not print is quoted
 // for the eye only.
-func shellWord(s string) string {
+func ShellWord(s string) string {
 	switch {
 	case plainWord.MatchString(s):
 		return s
-	case visible(s) != s:
+	case Visible(s) != s:
 		return strconv.Quote(s)
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// visible escapes what does not print and leaves the rest as it is.
-func visible(s string) string {
+// Visible escapes what does not print and leaves the rest as it is.
+func Visible(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -60,23 +60,23 @@ func visible(s string) string {
 	return b.String()
 }
 
-// visibleLines is visible for text of several lines: line feeds and tabs stay.
-func visibleLines(s string) string {
+// VisibleLines is visible for text of several lines: line feeds and tabs stay.
+func VisibleLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
 		fields := strings.Split(strings.TrimSuffix(line, "\r"), "\t")
 		for j, f := range fields {
-			fields[j] = visible(f)
+			fields[j] = Visible(f)
 		}
 		lines[i] = strings.Join(fields, "\t")
 	}
 	return strings.Join(lines, "\n")
 }
 
-// indented breaks text that begins in this column of a terminal between words, so
+// Indented breaks text that begins in this column of a terminal between words, so
 // that its other lines begin there too. Width 0 is no terminal, and too narrow a
 // one is left to itself.
-func indented(text string, column, width int) string {
+func Indented(text string, column, width int) string {
 	room := width - column
 	if room < 20 {
 		return text
@@ -100,16 +100,16 @@ func indented(text string, column, width int) string {
 	return b.String()
 }
 
-// count says n of something: "1 task", "3 tasks".
-func count(n int, noun string) string {
+// Count says n of something: "1 task", "3 tasks".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// cut shortens s to about n runes.
-func cut(s string, n int) string {
+// Cut shortens s to about n runes.
+func Cut(s string, n int) string {
 	for i := range s {
 		if n--; n < 0 {
 			return s[:i] + "…"

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func TestOnlyAListThatGoesIntoAFileIsCounted(t *testing.T) {
 	}
 	defer from.Close()
 	defer pipe.Close()
-	if !isFile(file) || isFile(pipe) || isFile(new(bytes.Buffer)) {
-		t.Errorf("file %v, pipe %v, buffer %v", isFile(file), isFile(pipe), isFile(new(bytes.Buffer)))
+	if !IsFile(file) || IsFile(pipe) || IsFile(new(bytes.Buffer)) {
+		t.Errorf("file %v, pipe %v, buffer %v", IsFile(file), IsFile(pipe), IsFile(new(bytes.Buffer)))
 	}
 }

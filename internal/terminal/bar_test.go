@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -16,16 +16,16 @@ func TestBarIsForThePatientAtATerminal(t *testing.T) {
 	}
 	defer keyboard.Close()
 	defer screen.Close()
-	bar := newPatientBar(screen, "tasks")
-	bar.set(1, 10)
+	bar := NewBar(screen, "tasks")
+	bar.Set(1, 10)
 	if bar.bar != nil {
 		t.Error("it is shown at once")
 	}
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
+	bar.began = bar.began.Add(-Patience)
+	bar.Set(2, 10)
+	bar.Clear()
 	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := keyboard.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Logf("reads are not bounded here: %v", err)
 	}
 	n, err := keyboard.Read(buf)
@@ -34,10 +34,10 @@ func TestBarIsForThePatientAtATerminal(t *testing.T) {
 	}
 
 	var pipe bytes.Buffer
-	bar = newPatientBar(&pipe, "tasks")
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
+	bar = NewBar(&pipe, "tasks")
+	bar.began = bar.began.Add(-Patience)
+	bar.Set(2, 10)
+	bar.Clear()
 	if pipe.Len() > 0 {
 		t.Errorf("a pipe got %q", pipe.String())
 	}
@@ -50,15 +50,15 @@ func TestABarThatIsDueIsShownForWhatComesNext(t *testing.T) {
 	}
 	defer keyboard.Close()
 	defer screen.Close()
-	bar := newPatientBar(screen, "lines")
-	bar.began = bar.began.Add(-patient)
-	bar.count(7)
-	bar.turnTo("tasks")
-	bar.set(2, 10)
-	bar.clear()
+	bar := NewBar(screen, "lines")
+	bar.began = bar.began.Add(-Patience)
+	bar.Count(7)
+	bar.SwitchTo("tasks")
+	bar.Set(2, 10)
+	bar.Clear()
 	var out string
 	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := keyboard.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Logf("reads are not bounded here: %v", err)
 	}
 	for !strings.Contains(out, "/10") {

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"strings"
@@ -13,9 +13,9 @@ const (
 	isolateEnd   = "\u2069"
 )
 
-// isolated isolates text with right-to-left letters: on a terminal it would change the
+// Isolated isolates text with right-to-left letters: on a terminal it would change the
 // order of what else is on its line.
-func isolated(s string) string {
+func Isolated(s string) string {
 	for i, r := range s {
 		if r < utf8.RuneSelf {
 			continue
@@ -27,9 +27,9 @@ func isolated(s string) string {
 	return s
 }
 
-// withoutIsolates takes off what isolated added to arguments that were copied from a
+// WithoutIsolates takes off what isolated added to arguments that were copied from a
 // terminal.
-func withoutIsolates(args []string) []string {
+func WithoutIsolates(args []string) []string {
 	plain := make([]string, len(args))
 	for i, a := range args {
 		plain[i] = strings.TrimSuffix(strings.TrimPrefix(a, isolateStart), isolateEnd)

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"bytes"
@@ -11,12 +11,12 @@ import (
 
 func tableOf(width int) string {
 	var buf bytes.Buffer
-	tab := newTable(&buf, "ID", "KIND", "PRIORITY", "STATE", "NOTE")
+	tab := NewTable(&buf, "ID", "KIND", "PRIORITY", "STATE", "NOTE")
 	tab.width = width
-	tab.spare("PRIORITY")
-	tab.row("0197f3a2-6c1e-7d3b", "email.send", "5", "failed", "日本語 something went wrong with a long message")
-	tab.row("short", "x", "0", "waiting", "")
-	if err := tab.flush(); err != nil {
+	tab.Spare("PRIORITY")
+	tab.Row("0197f3a2-6c1e-7d3b", "email.send", "5", "failed", "日本語 something went wrong with a long message")
+	tab.Row("short", "x", "0", "waiting", "")
+	if err := tab.Flush(); err != nil {
 		panic(err)
 	}
 	return buf.String()
@@ -63,11 +63,11 @@ func TestTableIsolatesRightToLeftNamesOnATerminal(t *testing.T) {
 		true:  "QUEUE      GROUP  STATE\n\u2068فاتورة-42\u2069  a      waiting\nx          \u2068عميل\u2069   failed\n",
 	} {
 		var buf bytes.Buffer
-		tab := newTable(&buf, "QUEUE", "GROUP", "STATE")
+		tab := NewTable(&buf, "QUEUE", "GROUP", "STATE")
 		tab.screen = screen
-		tab.row("فاتورة-42", "a", "waiting")
-		tab.row("x", "عميل", "failed")
-		if err := tab.flush(); err != nil {
+		tab.Row("فاتورة-42", "a", "waiting")
+		tab.Row("x", "عميل", "failed")
+		if err := tab.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, buf.String()); diff != "" {
@@ -75,10 +75,10 @@ func TestTableIsolatesRightToLeftNamesOnATerminal(t *testing.T) {
 		}
 	}
 	var buf bytes.Buffer
-	tab := newTable(&buf, "QUEUE", "STATE")
+	tab := NewTable(&buf, "QUEUE", "STATE")
 	tab.screen, tab.width = true, 30
-	tab.row(strings.Repeat("عميل", 10), "waiting")
-	if err := tab.flush(); err != nil {
+	tab.Row(strings.Repeat("عميل", 10), "waiting")
+	if err := tab.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(buf.String(), "…\u2069  waiting") {
@@ -89,11 +89,11 @@ func TestTableIsolatesRightToLeftNamesOnATerminal(t *testing.T) {
 func TestFiguresAndStatesAreNeverCut(t *testing.T) {
 	for width := 40; width < 120; width++ {
 		var buf bytes.Buffer
-		tab := newTable(&buf, "QUEUE", "RUNNING", "MAX LEN", "STATE")
+		tab := NewTable(&buf, "QUEUE", "RUNNING", "MAX LEN", "STATE")
 		tab.width = width
-		tab.row(strings.Repeat("q", 73), "100000/1000000", "10000000", "groups full")
-		tab.row("short", "0", "none", "")
-		if err := tab.flush(); err != nil {
+		tab.Row(strings.Repeat("q", 73), "100000/1000000", "10000000", "groups full")
+		tab.Row("short", "0", "none", "")
+		if err := tab.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		if line := strings.Split(buf.String(), "\n")[1]; ansi.StringWidth(line) > max(width, 45) || !strings.HasSuffix(line, "  100000/1000000  10000000  groups full") {

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import "testing"
 
@@ -10,7 +10,7 @@ func TestErrorTextNamesNoPlaceInAScript(t *testing.T) {
 		"task t: get: EOF": "task t: get: EOF",
 		"":                 "",
 	} {
-		if got := tidy(in); got != want {
+		if got := TidyError(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

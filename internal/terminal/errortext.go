@@ -1,9 +1,9 @@
-package main
+package terminal
 
 import "regexp"
 
-// tidy makes the text of an error fit for a person: it names no place in a script.
-func tidy(text string) string { return scriptPlace.ReplaceAllString(text, "") }
+// TidyError makes the text of an error fit for a person: it names no place in a script.
+func TidyError(text string) string { return scriptPlace.ReplaceAllString(text, "") }
 
 // scriptPlace is where in a script Redis found an error, which says nothing to
 // those who did not write it.

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -13,19 +13,19 @@ import (
 // drawEvery is how often a bar is drawn at most.
 const drawEvery = 50 * time.Millisecond
 
-// newBar is a bar for so many of what, such as "tasks".
-func newBar(out io.Writer, total int, what string) *progressbar.ProgressBar {
+// newProgressBar is a bar for so many of what, such as "tasks".
+func newProgressBar(out io.Writer, total int, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(drawEvery), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
 }
 
-// patient is how long a command may work before a person is shown how far it is.
-const patient = time.Second
+// Patience is how long a command may work before a person is shown how far it is.
+const Patience = time.Second
 
-// patientBar is for a command that works longer than patient, on a terminal only:
+// Bar is for a command that works longer than patient, on a terminal only:
 // one for all that it does, one after the other. It may be used at once by several.
-type patientBar struct {
+type Bar struct {
 	out io.Writer
 
 	mu    sync.Mutex
@@ -36,21 +36,21 @@ type patientBar struct {
 	drawn time.Time // when line was
 }
 
-func newPatientBar(out io.Writer, what string) *patientBar {
-	return &patientBar{out: out, what: what, began: time.Now()}
+func NewBar(out io.Writer, what string) *Bar {
+	return &Bar{out: out, what: what, began: time.Now()}
 }
 
-// turnTo goes on with something else to count.
-func (p *patientBar) turnTo(what string) {
+// SwitchTo goes on with something else to count.
+func (p *Bar) SwitchTo(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
 	p.what, p.bar = what, nil
 }
 
-// away leaves out the time that do takes, a person's.
-func (p *patientBar) away(do func() error) error {
-	p.clear()
+// Exclude leaves out the time that do takes, a person's.
+func (p *Bar) Exclude(do func() error) error {
+	p.Clear()
 	left := time.Now()
 	err := do()
 	p.mu.Lock()
@@ -59,29 +59,29 @@ func (p *patientBar) away(do func() error) error {
 	return err
 }
 
-// watched reports whether a person at a terminal sees the bar.
-func (p *patientBar) watched() bool { return isTerminal(p.out) }
+// Watched reports whether a person at a terminal sees the bar.
+func (p *Bar) Watched() bool { return IsTerminal(p.out) }
 
 // due reports whether there is somebody who has waited for long enough.
-func (p *patientBar) due() bool { return p.watched() && time.Since(p.began) >= patient }
+func (p *Bar) due() bool { return p.Watched() && time.Since(p.began) >= Patience }
 
-// set draws the bar: so many are done, of roughly so many. One that cannot be
+// Set draws the bar: so many are done, of roughly so many. One that cannot be
 // drawn is no reason to stop.
-func (p *patientBar) set(done, roughly int) {
+func (p *Bar) Set(done, roughly int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar == nil {
 		if !p.due() {
 			return
 		}
-		p.bar = newBar(p.out, roughly, p.what)
+		p.bar = newProgressBar(p.out, roughly, p.what)
 	}
 	p.bar.ChangeMax(max(roughly, done, 1))
 	_ = p.bar.Set(done)
 }
 
-// count draws how many are done where nobody knows of how many.
-func (p *patientBar) count(done int) {
+// Count draws how many are done where nobody knows of how many.
+func (p *Bar) Count(done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.drawn) < drawEvery || !p.due() {
@@ -91,14 +91,14 @@ func (p *patientBar) count(done int) {
 	fmt.Fprint(p.out, "\r"+p.line)
 }
 
-// clear makes room for a line of output; the next step draws the bar again.
-func (p *patientBar) clear() {
+// Clear makes room for a line of output; the next step draws the bar again.
+func (p *Bar) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
 }
 
-func (p *patientBar) wipe() {
+func (p *Bar) wipe() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}

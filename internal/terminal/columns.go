@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"slices"
@@ -22,7 +22,7 @@ const (
 // text are made narrower, then spare ones are left out, then those of text are made
 // narrower still: the widest first, but the first column, which mostly holds a name
 // to copy, last. What is short, figures and states, is never cut.
-func (t *table) widths(rows [][]string) []int {
+func (t *Table) widths(rows [][]string) []int {
 	if t.texts == nil {
 		t.texts, t.left = map[int]bool{}, map[int]bool{}
 	}
@@ -62,7 +62,7 @@ func isText(cell string) bool {
 }
 
 // over is by how much the columns are too wide together.
-func (t *table) over(widths []int) int {
+func (t *Table) over(widths []int) int {
 	total := -columnGap
 	for i, w := range widths {
 		if !t.left[i] {
@@ -74,7 +74,7 @@ func (t *table) over(widths []int) int {
 
 // narrow makes the columns of text narrower, as far as they have to be: the first
 // column down to first, the others to least.
-func (t *table) narrow(widths []int, first, least int) {
+func (t *Table) narrow(widths []int, first, least int) {
 	for over := t.over(widths); over > 0; over-- {
 		widest := -1
 		for i, w := range widths {
