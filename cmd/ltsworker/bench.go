@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -100,7 +101,7 @@ func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) erro
 		r, err := measure(ctx)
 		b.bar.Clear()
 		if err != nil {
-			return unreachable(c.addr, err)
+			return redisurl.Unreachable(c.addr, err)
 		}
 		if asJSON {
 			err = terminal.WriteJSON(out, r)

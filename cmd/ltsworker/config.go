@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"regexp"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -50,9 +50,7 @@ func readConfig(file string) (*config, error) {
 	}
 	c := parseConfig(file, data)
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has other rights
-		single, _ := splitHosts(c.redis)
-		u, err := url.Parse(single)
-		c.exposed = err == nil && holdsPassword(u)
+		c.exposed = redisurl.HoldsPassword(c.redis)
 	}
 	return c, nil
 }

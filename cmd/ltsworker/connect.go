@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -35,11 +36,11 @@ func (g *globals) poolName(fromFile string) (string, error) {
 }
 
 // place returns where the Redis that is meant lives.
-func (g *globals) place(fromFile string) (*place, error) {
+func (g *globals) place(fromFile string) (*redisurl.Target, error) {
 	raw, source := firstSet(
 		[2]string{g.redis, "--redis"}, [2]string{os.Getenv("LTS_REDIS"), "LTS_REDIS"},
-		[2]string{fromFile, "redis"}, [2]string{defaultRedis, ""})
-	p, err := locate(raw, source == "--redis")
+		[2]string{fromFile, "redis"}, [2]string{redisurl.Default, ""})
+	p, err := redisurl.Parse(raw, source == "--redis")
 	if err != nil {
 		return nil, usagef("%s %v", source, err)
 	}
@@ -49,7 +50,7 @@ func (g *globals) place(fromFile string) (*place, error) {
 	case "redis":
 		source = "the config file"
 	}
-	p.from = source
+	p.Source = source
 	return p, nil
 }
 
@@ -79,7 +80,7 @@ func (c *client) close() {
 // open connects a command to the pool that its flags name.
 func (g *globals) open(ctx context.Context) (*client, error) { return g.openBy(ctx, openPool) }
 
-func (g *globals) openBy(ctx context.Context, open func(context.Context, *place, string) (*client, error)) (*client, error) {
+func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisurl.Target, string) (*client, error)) (*client, error) {
 	name, err := g.poolName("")
 	if err != nil {
 		return nil, err
@@ -91,22 +92,22 @@ func (g *globals) openBy(ctx context.Context, open func(context.Context, *place,
 	return open(ctx, at, name)
 }
 
-func openPool(ctx context.Context, at *place, name string) (*client, error) {
-	if err := reach(ctx, at); err != nil {
+func openPool(ctx context.Context, at *redisurl.Target, name string) (*client, error) {
+	if err := at.Reach(ctx); err != nil {
 		return nil, err
 	}
 	return newClient(at, name)
 }
 
-func newClient(at *place, name string) (*client, error) {
-	rdb := at.client()
+func newClient(at *redisurl.Target, name string) (*client, error) {
+	rdb := at.Client()
 	store := redisstore.New(rdb, name)
 	p, err := pool.New(store, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
 	if err != nil {
 		rdb.Close()
 		return nil, err
 	}
-	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: at.address}, nil
+	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: at.Address}, nil
 }
 
 // withClient runs do with a connection to the pool that the flags name.
@@ -117,5 +118,5 @@ func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c 
 		return err
 	}
 	defer c.close()
-	return unreachable(c.addr, do(ctx, c))
+	return redisurl.Unreachable(c.addr, do(ctx, c))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -43,7 +44,7 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 		if err := m.StartAddr("127.0.0.1:0"); err != nil {
 			return nil, fmt.Errorf("start the embedded Redis: %w", err)
 		}
-		c, err := openPool(ctx, &place{address: m.Addr(), server: &redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}}, "demo")
+		c, err := openPool(ctx, redisurl.FromOptions(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}), "demo")
 		if err != nil {
 			m.Close()
 			return nil, err
@@ -58,11 +59,11 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 	}
 	given := givenAgain(g.redis)
 	// Read once: a file that is a pipe has nothing left for the replicas.
-	url, err := readURL(g.redis)
+	url, err := redisurl.Read(g.redis)
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
-	at, err := locate(url, url == g.redis)
+	at, err := redisurl.Parse(url, url == g.redis)
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
@@ -100,6 +101,9 @@ func (d *demoPlace) expire() {
 	}
 }
 
+// removeTimeout bounds the removal of the pool from a real server.
+const removeTimeout = 5 * time.Second
+
 // close removes the pool and what was started for it.
 func (d *demoPlace) close() error {
 	defer d.client.close()
@@ -108,7 +112,7 @@ func (d *demoPlace) close() error {
 		d.embedded.Close()
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()
 	return d.removePool(ctx)
 }

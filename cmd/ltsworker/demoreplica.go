@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -51,11 +52,11 @@ func newDemoReplica() *cobra.Command {
 				io.Copy(io.Discard, cmd.InOrStdin())
 				os.Exit(exitFailed)
 			}()
-			at, err := locate(os.Getenv("LTS_REDIS"), false)
+			at, err := redisurl.Parse(os.Getenv("LTS_REDIS"), false)
 			if err != nil {
 				return fmt.Errorf("the URL of the demo %w", err)
 			}
-			rdb := at.client()
+			rdb := at.Client()
 			defer rdb.Close()
 			p, err := pool.New(redisstore.New(rdb, os.Getenv("LTS_POOL")), pool.Config{
 				Queues:       map[string]pool.Queue{demoQueue: {Workers: demoWorkers, Limit: demoLimit}},

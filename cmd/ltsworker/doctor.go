@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -41,7 +42,7 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 				return err
 			}
 			defer c.close()
-			return unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
+			return redisurl.Unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
@@ -56,7 +57,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 	open, fixed := 0, 0
 	next := ""
 	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.Set}) {
-		if isDenied(err) {
+		if redisurl.IsDenied(err) {
 			f, err = lackedRight(err), nil
 		}
 		if err != nil {
@@ -107,8 +108,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 
 // openForDoctor opens a pool also for a user who may not even ask whether Redis
 // answers: that is a finding.
-func openForDoctor(ctx context.Context, at *place, name string) (*client, error) {
-	if err := reach(ctx, at); err != nil && !isDenied(err) {
+func openForDoctor(ctx context.Context, at *redisurl.Target, name string) (*client, error) {
+	if err := at.Reach(ctx); err != nil && !redisurl.IsDenied(err) {
 		return nil, err
 	}
 	return newClient(at, name)

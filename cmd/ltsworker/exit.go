@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -45,13 +46,13 @@ var errReported = errors.New("failed")
 func exitCode(err error) int {
 	var usage *usageError
 	var input *inputError
-	var away *unreachableError
+	var away *redisurl.UnreachableError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage), errors.As(err, &input), len(fieldErrors(err)) > 0:
 		return exitUsage
-	case errors.As(err, &away), isNetwork(err):
+	case errors.As(err, &away), redisurl.IsNetwork(err):
 		return exitUnreachable
 	}
 	return exitFailed

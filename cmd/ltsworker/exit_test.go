@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
 func TestErrorsNameNoPlaceInAScript(t *testing.T) {
@@ -33,7 +35,7 @@ func TestOnlyTheNetworkIsUnreachable(t *testing.T) {
 		context.Canceled:          exitFailed,
 		errors.New("i/o timeout"): exitFailed,
 	} {
-		if got := exitCode(unreachable("h:1", fmt.Errorf("list: %w", err))); got != want {
+		if got := exitCode(redisurl.Unreachable("h:1", fmt.Errorf("list: %w", err))); got != want {
 			t.Errorf("%v: exit code %d, want %d", err, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -41,7 +42,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	// below it runs itself.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
-	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
+	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+redisurl.Default+")")
 	flags.Var((*textFlag)(&g.pool), "pool", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
 	root.AddCommand(newDemoReplica())
 	cobra.EnableCommandSorting = false

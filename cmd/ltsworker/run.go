@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -127,7 +128,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	defer at.Close()
 
 	ctx := cmd.Context()
-	if err := reach(ctx, at.place); err != nil {
+	if err := at.Reach(ctx); err != nil {
 		return err
 	}
 	if err := p.Check(ctx); err != nil {
@@ -136,7 +137,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 	}
 
-	log.Info("replica starting", "pool", c.name, "redis", at.address, "redis_from", at.from, "redis_user", cmp.Or(at.user, "default"),
+	log.Info("replica starting", "pool", c.name, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
 		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
@@ -168,7 +169,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if err == nil {
 		log.Info("stopped")
 	}
-	return unreachable(at.address, err)
+	return redisurl.Unreachable(at.Address, err)
 }
 
 // prepare reads the config file and makes the pool of it, without a call to
@@ -188,7 +189,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	c.name = name
 	if c.redis != "" {
 		// Checked even where flag or environment win, so that it can be relied on.
-		if _, err := locate(c.redis, false); err != nil {
+		if _, err := redisurl.Parse(c.redis, false); err != nil {
 			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
 		}
 	}
@@ -202,9 +203,9 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.pool.Logger, c.pool.Version = log, version()
 	if at == nil {
-		at = &place{server: &redis.Options{}}
+		at = redisurl.FromOptions(&redis.Options{})
 	}
-	rdb := at.client()
+	rdb := at.Client()
 	p, err := pool.New(redisstore.New(rdb, name), c.pool)
 	if len(c.pool.Queues) > 0 {
 		c.blameFields(err, poolKey)
@@ -238,4 +239,10 @@ func onSecondSignal(do func()) (stop func()) {
 		signal.Stop(signals)
 		close(done)
 	}
+}
+
+// connection is a client and where it leads.
+type connection struct {
+	redis.UniversalClient
+	*redisurl.Target
 }

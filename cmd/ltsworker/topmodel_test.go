@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -35,11 +38,11 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	at, err := locate("redis://"+silent.Addr().String()+"?read_timeout=20ms&max_retries=-1", false)
+	at, err := redisurl.Parse("redis://"+silent.Addr().String()+"?read_timeout=20ms&max_retries=-1", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rdb := at.client()
+	rdb := at.Client()
 	defer rdb.Close()
 	p, err := pool.New(redisstore.New(rdb, "default"), pool.Config{})
 	if err != nil {
@@ -48,7 +51,7 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 	defer p.Close()
 	m := &topModel{ctx: t.Context()}
 	told := m.perform(topPool{&client{Pool: p}}.pause("", true))()
-	if done, ok := told.(doneMsg); !ok || !isTimeout(done.err) {
+	if done, ok := told.(doneMsg); !ok || !errors.Is(done.err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %+v", told)
 	}
 }

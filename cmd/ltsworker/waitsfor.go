@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -57,7 +58,7 @@ func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
 	switch {
 	case err == nil:
 		return text, nil
-	case ctx.Err() != nil, isNetwork(err):
+	case ctx.Err() != nil, redisurl.IsNetwork(err):
 		return "", err
 	}
 	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil

@@ -1,4 +1,4 @@
-package main
+package redisurl
 
 import (
 	"context"
@@ -8,35 +8,35 @@ import (
 	"net"
 )
 
-// unreachableError names the Redis that cannot be used, without its password.
-type unreachableError struct {
-	address string
-	err     error
+// UnreachableError names the Redis that cannot be used, without its password.
+type UnreachableError struct {
+	Address string
+	Err     error
 }
 
-func (e *unreachableError) Error() string {
-	reason := e.err.Error()
-	if isTimeout(e.err) {
+func (e *UnreachableError) Error() string {
+	reason := e.Err.Error()
+	if isTimeout(e.Err) {
 		reason = "no answer in time: " + reason
 	}
-	return fmt.Sprintf("cannot use Redis at %s: %s", e.address, reason)
+	return fmt.Sprintf("cannot use Redis at %s: %s", e.Address, reason)
 }
 
-func (e *unreachableError) Unwrap() error { return e.err }
+func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// unreachable adds the address to an error that says that the connection to Redis
+// Unreachable adds the address to an error that says that the connection to Redis
 // broke.
-func unreachable(address string, err error) error {
-	var named *unreachableError
-	if err == nil || errors.As(err, &named) || !isNetwork(err) {
+func Unreachable(address string, err error) error {
+	var named *UnreachableError
+	if err == nil || errors.As(err, &named) || !IsNetwork(err) {
 		return err
 	}
-	return &unreachableError{address: address, err: err}
+	return &UnreachableError{Address: address, Err: err}
 }
 
-// isNetwork reports whether err says that the connection to Redis broke, or that
+// IsNetwork reports whether err says that the connection to Redis broke, or that
 // nothing comes over it any more.
-func isNetwork(err error) bool {
+func IsNetwork(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
 	}

@@ -1,4 +1,4 @@
-package main
+package redisurl
 
 import (
 	"context"
@@ -10,17 +10,18 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ltsworker/ltsworker/task"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // connectTimeout bounds the check that Redis answers.
 const connectTimeout = 5 * time.Second
 
-// reach makes sure that Redis answers. It asks once and does not insist: whoever
+// Reach makes sure that Redis answers. It asks once and does not insist: whoever
 // typed the wrong address shall know soon.
-func reach(ctx context.Context, at *place) error {
-	rdb := at.probe()
+func (p *Target) Reach(ctx context.Context) error {
+	rdb := p.probe()
 	defer rdb.Close()
 	late, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -29,10 +30,10 @@ func reach(ctx context.Context, at *place) error {
 			return context.Cause(ctx)
 		}
 		// Whoever may not ping, but may run scripts, does without.
-		if isDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
+		if IsDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
 			return nil
 		}
-		return &unreachableError{address: at.address, err: advise(err, at.plain())}
+		return &UnreachableError{Address: p.Address, Err: advise(err, p.plain())}
 	}
 	return nil
 }
@@ -58,8 +59,8 @@ func advise(err error, plain bool) error {
 	return err
 }
 
-// isDenied reports whether err says that the user lacks a right.
-func isDenied(err error) bool {
+// IsDenied reports whether err says that the user lacks a right.
+func IsDenied(err error) bool {
 	var answer redis.Error
 	return errors.Is(err, task.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")
 }

@@ -1,4 +1,4 @@
-package main
+package redisurl
 
 import (
 	"crypto/tls"
@@ -17,7 +17,7 @@ const (
 
 // secure adds the certificates of the environment to a place that speaks TLS. It
 // refuses those that would not be used.
-func (p *place) secure() error {
+func (p *Target) secure() error {
 	ca, cert, key := os.Getenv(envCA), os.Getenv(envCert), os.Getenv(envKey)
 	config := *p.tls()
 	if config == nil {
