@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -162,7 +163,7 @@ func (r *benchReplica) early(ctx context.Context) error {
 func (b *benchRun) replica(ctx context.Context, done func()) (*benchReplica, error) {
 	p, err := pool.New(b.store, pool.Config{
 		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: b.size.workers}}, DrainTimeout: time.Second,
-		Logger: newLogger(os.Stderr, slog.LevelWarn),
+		Logger: logging.New(os.Stderr, slog.LevelWarn),
 	})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -134,7 +135,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"drain": completeFrom(g, 0, replicaNames),
 	}
 	flags := map[string]cobra.CompletionFunc{
-		"state": completeWords(stateNames()...), "log-format": completeWords(logFormats...),
+		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
 		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
 		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -102,7 +103,7 @@ func openPool(ctx context.Context, at *redisurl.Target, name string) (*client, e
 func newClient(at *redisurl.Target, name string) (*client, error) {
 	rdb := at.Client()
 	store := redisstore.New(rdb, name)
-	p, err := pool.New(store, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
+	p, err := pool.New(store, pool.Config{Logger: logging.New(os.Stderr, slog.LevelWarn)})
 	if err != nil {
 		rdb.Close()
 		return nil, err

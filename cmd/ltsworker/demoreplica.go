@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -64,7 +65,7 @@ func newDemoReplica() *cobra.Command {
 				DrainTimeout: time.Second,
 				StopGrace:    time.Second,
 				MaxEvents:    events,
-				Logger:       newLogger(cmd.ErrOrStderr(), slog.LevelWarn),
+				Logger:       logging.New(cmd.ErrOrStderr(), slog.LevelWarn),
 			})
 			if err != nil {
 				return err

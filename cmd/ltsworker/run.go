@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -104,8 +105,8 @@ func (f *runFlags) check() error {
 	if f.file == "" {
 		return usagef("-c FILE is missing")
 	}
-	if !slices.Contains(logFormats, f.logFormat) {
-		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), terminal.Quoted(f.logFormat))
+	if !slices.Contains(logging.Formats, f.logFormat) {
+		return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(f.logFormat))
 	}
 	if f.health != "" {
 		if err := checkHealthAddress(f.health); err != nil {
@@ -116,7 +117,7 @@ func (f *runFlags) check() error {
 }
 
 func run(cmd *cobra.Command, g *globals, f *runFlags) error {
-	log := formatLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
+	log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
 	at, p, c, err := prepare(g, f.file, log)
 	if err != nil {
 		return err

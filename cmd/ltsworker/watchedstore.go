@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -25,7 +26,7 @@ func (c *client) watched(done func(n int)) (*pool.Pool, error) { return c.watche
 // watchedClosely is watched with looked called for each task that a filter was held
 // against.
 func (c *client) watchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
-	return pool.New(watchedStore{c.store, done, looked}, pool.Config{Logger: newLogger(os.Stderr, slog.LevelWarn)})
+	return pool.New(watchedStore{c.store, done, looked}, pool.Config{Logger: logging.New(os.Stderr, slog.LevelWarn)})
 }
 
 // Tasks has the store read what no index tells apart, kinds and groups, and looks

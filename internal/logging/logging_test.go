@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 func TestLogOnATerminalIsEscaped(t *testing.T) {
 	for _, s := range []string{"\x1b[31mred", "a\u009b31m", "a\nb", "bell\a", "del\x7f", "bad\xff", "\u202eevil", "nul\x00"} {
 		var out bytes.Buffer
-		log := personLogger(&out, slog.LevelInfo, true)
+		log := newText(&out, slog.LevelInfo, true)
 		log.Info("attempt failed", "task", s, "err", errors.New(s), "list", []string{s}, "bytes", []byte(s), slog.Group("g", "k", s))
 		line := strings.TrimSuffix(out.String(), "\n")
 		for _, r := range line {
@@ -28,7 +28,7 @@ func TestLogOnATerminalIsEscaped(t *testing.T) {
 func TestLogAsJSONIsEscaped(t *testing.T) {
 	const s = "\x1b[31mred\u009b31m\a\x7f\u202eevil\U000e0041é"
 	var out bytes.Buffer
-	formatLogger(&out, slog.LevelInfo, "json").Info("attempt failed", "task", s)
+	NewFormat(&out, slog.LevelInfo, "json").Info("attempt failed", "task", s)
 	line := strings.TrimSuffix(out.String(), "\n")
 	for _, r := range line {
 		if !unicode.IsPrint(r) {
@@ -43,7 +43,7 @@ func TestLogAsJSONIsEscaped(t *testing.T) {
 
 func TestDurationsInJSONHaveTheirUnit(t *testing.T) {
 	var out bytes.Buffer
-	formatLogger(&out, slog.LevelInfo, "json").Info("works again", "after", 1500*time.Millisecond)
+	NewFormat(&out, slog.LevelInfo, "json").Info("works again", "after", 1500*time.Millisecond)
 	if !strings.Contains(out.String(), `"after_ms":1500`) {
 		t.Errorf("got %s", out.String())
 	}

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -10,19 +10,19 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// logFormats are the forms that a log can have. auto is text on a terminal and
+// Formats are the forms that a log can have. auto is text on a terminal and
 // JSON elsewhere.
-var logFormats = []string{"auto", "text", "json"}
+var Formats = []string{"auto", "text", "json"}
 
-// newLogger logs for a person where w is a terminal, as JSON where it is not.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
-	return formatLogger(w, level, "auto")
+// New logs for a person where w is a terminal, as JSON where it is not.
+func New(w io.Writer, level slog.Level) *slog.Logger {
+	return NewFormat(w, level, "auto")
 }
 
-// formatLogger logs in one of the logFormats.
-func formatLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+// NewFormat logs in one of the logFormats.
+func NewFormat(w io.Writer, level slog.Level, format string) *slog.Logger {
 	if format == "text" || format == "auto" && terminal.IsTerminal(w) {
-		return personLogger(w, level, !terminal.IsTerminal(w) || !terminal.Coloured())
+		return newText(w, level, !terminal.IsTerminal(w) || !terminal.Coloured())
 	}
 	return slog.New(slog.NewJSONHandler(escapedJSON{w}, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
 }
@@ -46,9 +46,9 @@ func milliseconds(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// personLogger logs in colours, unless plain. Texts and values that a terminal
+// newText logs in colours, unless plain. Texts and values that a terminal
 // could take for a command are quoted.
-func personLogger(w io.Writer, level slog.Level, plain bool) *slog.Logger {
+func newText(w io.Writer, level slog.Level, plain bool) *slog.Logger {
 	return slog.New(tint.NewTextHandler(withoutDelete{w}, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: plain}))
 }
 
