@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -110,7 +111,7 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 		field{"health", func(n *yaml.Node, at string) {
 			r.text(&c.health)(n, at)
 			if !r.blamed(at) {
-				if err := checkHealthAddress(c.health); err != nil {
+				if err := health.CheckAddress(c.health); err != nil {
 					r.add(n, at, "%v", err)
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
@@ -109,7 +110,7 @@ func (f *runFlags) check() error {
 		return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(f.logFormat))
 	}
 	if f.health != "" {
-		if err := checkHealthAddress(f.health); err != nil {
+		if err := health.CheckAddress(f.health); err != nil {
 			return usagef("--health %v", err)
 		}
 	}
@@ -146,7 +147,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	})
 	defer stopWatching()
 	if address := cmp.Or(f.health, c.health); address != "" {
-		stop, err := serveHealth(address, p, log)
+		stop, err := health.Serve(address, p, log)
 		if err != nil {
 			return err
 		}

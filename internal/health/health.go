@@ -1,4 +1,4 @@
-package main
+package health
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// readyPatience is for how long calls to Redis may fail before a replica is not
+// Patience is for how long calls to Redis may fail before a replica is not
 // ready any more: shorter outages are waited for without anybody noticing.
-const readyPatience = 5 * time.Second
+const Patience = 5 * time.Second
 
-// healthRecord is what the health endpoint answers.
-type healthRecord struct {
+// Status is what the health endpoint answers.
+type Status struct {
 	Ready     bool  `json:"ready"`
 	Joined    bool  `json:"joined"`
 	Draining  bool  `json:"draining"`
@@ -28,26 +28,26 @@ type healthRecord struct {
 	Stuck     int   `json:"stuck"`
 }
 
-func recordHealth(h pool.Health) healthRecord {
-	return healthRecord{
-		Ready:  h.Joined && !h.Draining && h.Failing < readyPatience,
+func statusOf(h pool.Health) Status {
+	return Status{
+		Ready:  h.Joined && !h.Draining && h.Failing < Patience,
 		Joined: h.Joined, Draining: h.Draining, FailingMS: h.Failing.Milliseconds(),
 		Slots: h.Slots, Running: h.Running, Stuck: h.Stuck,
 	}
 }
 
-// serveHealth answers /live and /ready at the address until stop is called. Live
+// Serve answers /live and /ready at the address until stop is called. Live
 // is a process that answers at all; whether Redis does is no reason to restart it.
-func serveHealth(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {
+func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		// Not wrapped: a network error would be taken for one of Redis.
 		return nil, fmt.Errorf("health endpoint: %v", err)
 	}
 	mux := http.NewServeMux()
-	answer := func(ok func(healthRecord) bool) http.HandlerFunc {
+	answer := func(ok func(Status) bool) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			h := recordHealth(p.Health())
+			h := statusOf(p.Health())
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Cache-Control", "no-store")
 			if !ok(h) {
@@ -57,8 +57,8 @@ func serveHealth(address string, p *pool.Pool, log *slog.Logger) (stop func(), e
 			_ = json.NewEncoder(w).Encode(h)
 		}
 	}
-	mux.HandleFunc("GET /live", answer(func(healthRecord) bool { return true }))
-	mux.HandleFunc("GET /ready", answer(func(h healthRecord) bool { return h.Ready }))
+	mux.HandleFunc("GET /live", answer(func(Status) bool { return true }))
+	mux.HandleFunc("GET /ready", answer(func(h Status) bool { return h.Ready }))
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),

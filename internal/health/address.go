@@ -1,4 +1,4 @@
-package main
+package health
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// checkHealthAddress says what is wrong with the address of a health endpoint.
-func checkHealthAddress(address string) error {
+// CheckAddress says what is wrong with the address of a health endpoint.
+func CheckAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
