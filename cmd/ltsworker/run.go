@@ -18,6 +18,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/systemd"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -156,7 +157,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var tellers sync.WaitGroup
-	tellers.Go(func() { notify(life, p, log) })
+	tellers.Go(func() { systemd.Notify(life, p, log) })
 	tellers.Go(func() {
 		select {
 		case <-p.Draining():

@@ -1,4 +1,4 @@
-package main
+package systemd
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// notify tells systemd, where that has started the process and asked for it
+// Notify tells systemd, where that has started the process and asked for it
 // (Type=notify, WatchdogSec=), when the replica has joined, when it drains, and
 // that it is alive. It returns when ctx ends. A replica that is deadlocked stops
 // saying that it lives; one that cannot reach Redis goes on: a restart would not
 // help it.
-func notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
+func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Warn("systemd could not be told", "state", state, "err", err)
