@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -31,7 +32,7 @@ func (f *filterFlags) filter() (task.Filter, error) {
 	for _, s := range f.states {
 		if !slices.Contains(stateNames(), s) {
 			msg := fmt.Sprintf("--state must be one of %s, not %s", strings.Join(stateNames(), " "), terminal.Quoted(s))
-			if meant := nearest(s, stateNames()); meant != "" {
+			if meant := spelling.Nearest(s, stateNames()); meant != "" {
 				msg += "; did you mean " + meant + "?"
 			}
 			problems = append(problems, msg)

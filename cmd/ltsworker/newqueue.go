@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -34,7 +35,7 @@ func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue st
 		}
 		there = "there are " + strings.Join(shown, ", ")
 	}
-	if meant := nearest(queue, names); meant != "" {
+	if meant := spelling.Nearest(queue, names); meant != "" {
 		there = "did you mean " + terminal.Printable(meant) + "? " + there
 	}
 	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", terminal.Printable(queue), there)

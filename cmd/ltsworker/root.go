@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -78,7 +79,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return &usageError{msg: "unknown command " + terminal.Quoted(name), hint: nearest(name, names)}
+	return &usageError{msg: "unknown command " + terminal.Quoted(name), hint: spelling.Nearest(name, names)}
 }
 
 // refuseUnknown makes the library's own commands refuse names that they do not
@@ -122,7 +123,7 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+		if name := spelling.Nearest(unknown.GetSpecifiedName(), names); name != "" {
 			usage.hint = "--" + name
 		}
 	}

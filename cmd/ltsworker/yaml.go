@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -57,7 +58,7 @@ func (r *yamlReader) section(n *yaml.Node, at string, fields ...field) {
 			return
 		}
 		msg := "is not a key here"
-		if meant := nearest(name, names); meant != "" {
+		if meant := spelling.Nearest(name, names); meant != "" {
 			msg += "; did you mean " + meant + "?"
 		} else {
 			msg += "; there are " + strings.Join(names, ", ")

@@ -1,4 +1,4 @@
-package main
+package spelling
 
 import "testing"
 
@@ -8,7 +8,7 @@ func TestNearestFindsTheWordThatWasMeant(t *testing.T) {
 		"leese": "lease", "LEASE": "lease", "limits": "limit", "queus": "queues", "qeueus": "queues",
 		"drain_timout": "drain_timeout", "comand": "command", "zebra": "", "drain": "drain_timeout", "handl": "handlers", "li": "", "zap": "", "": "", "x": "",
 	} {
-		if got := nearest(in, words); got != want {
+		if got := Nearest(in, words); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

@@ -1,11 +1,11 @@
-package main
+package spelling
 
 import "strings"
 
-// nearest returns the candidate that word was probably meant to be, or "" where
+// Nearest returns the candidate that word was probably meant to be, or "" where
 // none is close: at most a third of the longer word may differ, or word is how one
 // candidate alone begins.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {
 		limit := max(len(word), len(c)) / 3
