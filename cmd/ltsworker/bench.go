@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/latency"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
@@ -139,7 +140,7 @@ func printBenchPlace(out io.Writer, c *client, size benchSize) error {
 
 // latencies makes a record of how long each of many things took.
 func latencies(what string, took []time.Duration) benchRecord {
-	return benchRecord{What: what, N: len(took), P50MS: ms(percentile(took, 50)), P99MS: ms(percentile(took, 99)), MaxMS: ms(slices.Max(took))}
+	return benchRecord{What: what, N: len(took), P50MS: latency.Milliseconds(latency.Percentile(took, 50)), P99MS: latency.Milliseconds(latency.Percentile(took, 99)), MaxMS: latency.Milliseconds(slices.Max(took))}
 }
 
 // rate makes a record of how long many things took together.

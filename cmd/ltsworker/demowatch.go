@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/latency"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -103,7 +104,7 @@ func (w *watch) summary(t *team, limit int) summary {
 	s := summary{
 		Tasks: w.tasks, Succeeded: w.succeeded, Failed: w.ended - w.succeeded,
 		Replicas: len(t.members), Limit: limit, MaxRunning: w.maxRunning,
-		WaitP50MS: ms(percentile(w.waits, 50)), WaitP99MS: ms(percentile(w.waits, 99)),
+		WaitP50MS: latency.Milliseconds(latency.Percentile(w.waits, 50)), WaitP99MS: latency.Milliseconds(latency.Percentile(w.waits, 99)),
 		ElapsedMS: w.elapsed.Milliseconds(),
 	}
 	if t.killed != "" {
@@ -126,8 +127,8 @@ func (s summary) print(out io.Writer, w *watch, verified int) error {
 	tab.Row("replicas", fmt.Sprintf("%d started, %d killed", s.Replicas, s.Killed))
 	tab.Row("recovered", fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(s.Recovered, "task")))
 	tab.Row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", s.MaxRunning, s.Limit, s.Replicas*demoWorkers))
-	tab.Row("wait", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(percentile(w.waits, 50)), terminal.Duration(percentile(w.waits, 99))))
-	tab.Row("run", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(percentile(w.runs, 50)), terminal.Duration(percentile(w.runs, 99))))
+	tab.Row("wait", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(latency.Percentile(w.waits, 50)), terminal.Duration(latency.Percentile(w.waits, 99))))
+	tab.Row("run", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(latency.Percentile(w.runs, 50)), terminal.Duration(latency.Percentile(w.runs, 99))))
 	tab.Row("elapsed", terminal.Duration(w.elapsed))
 	tab.Row("tasks per second", fmt.Sprintf("%.0f", float64(s.Tasks)/w.elapsed.Seconds()))
 	return tab.Flush()
