@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -123,7 +124,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	if cmd.Flags().Changed("max-attempts") && f.maxAttempts == 0 {
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
-	for _, e := range fieldErrors(s.Check()) {
+	for _, e := range config.FieldErrors(s.Check()) {
 		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
 	}
 	if len(problems) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The exit codes of every command.
@@ -47,10 +48,11 @@ func exitCode(err error) int {
 	var usage *usageError
 	var input *inputError
 	var away *redisurl.UnreachableError
+	var field *task.FieldError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &input), len(fieldErrors(err)) > 0:
+	case errors.As(err, &usage), errors.As(err, &input), errors.As(err, &field):
 		return exitUsage
 	case errors.As(err, &away), redisurl.IsNetwork(err):
 		return exitUnreachable

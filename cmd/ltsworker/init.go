@@ -1,7 +1,6 @@
 package main
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,14 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
-
-// firstConfig is the file that init writes. Its lines that are commented out show
-// the defaults.
-//
-//go:embed first.yaml
-var firstConfig []byte
 
 // firstFile is how init calls it.
 const firstFile = "ltsworker.yaml"
@@ -35,7 +29,7 @@ func newInit() *cobra.Command {
 			if len(args) > 0 {
 				name = args[0]
 			}
-			if err := writeNew(name, firstConfig); err != nil {
+			if err := writeNew(name, config.First); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", terminal.Printable(name), terminal.ShellWord(name))

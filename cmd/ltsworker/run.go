@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
@@ -140,14 +141,14 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 	}
 
-	log.Info("replica starting", "pool", c.name, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
-		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
+	log.Info("replica starting", "pool", c.PoolName, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
+		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Handlers)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
 		p.Close()
 	})
 	defer stopWatching()
-	if address := cmp.Or(f.health, c.health); address != "" {
+	if address := cmp.Or(f.health, c.HealthAddress); address != "" {
 		stop, err := health.Serve(address, p, log)
 		if err != nil {
 			return err
@@ -177,45 +178,45 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 
 // prepare reads the config file and makes the pool of it, without a call to
 // Redis. The error lists everything that is wrong.
-func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config, error) {
-	c, err := readConfig(file)
+func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
+	c, err := config.Read(file)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, &inputError{err}
 	}
-	if c.exposed {
+	if c.Exposed {
 		log.Warn("the config file holds a password and others may read it: chmod 600, or put the URL into LTS_REDIS", "file", file)
 	}
-	name, err := g.poolName(c.name)
+	name, err := g.poolName(c.PoolName)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c.name = name
-	if c.redis != "" {
+	c.PoolName = name
+	if c.RedisURL != "" {
 		// Checked even where flag or environment win, so that it can be relied on.
-		if _, err := redisurl.Parse(c.redis, false); err != nil {
-			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
+		if _, err := redisurl.Parse(c.RedisURL, false); err != nil {
+			c.Refuse("redis", err.Error())
 		}
 	}
-	at, err := g.place(c.redis)
-	if err != nil && !c.blamed("redis") {
+	at, err := g.place(c.RedisURL)
+	if err != nil && !c.Refused("redis") {
 		return nil, nil, nil, err
 	}
-	handlers, err := c.commands(name)
+	handlers, err := c.Commands(name)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c.pool.Logger, c.pool.Version = log, version()
+	c.Pool.Logger, c.Pool.Version = log, version()
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}
 	rdb := at.Client()
-	p, err := pool.New(redisstore.New(rdb, name), c.pool)
-	if len(c.pool.Queues) > 0 {
-		c.blameFields(err, poolKey)
+	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
+	if len(c.Pool.Queues) > 0 {
+		c.RefusePool(err)
 	}
-	if err := c.refusal(); err != nil {
+	if err := c.Err(); err != nil {
 		rdb.Close()
-		return nil, nil, nil, err
+		return nil, nil, nil, &inputError{err}
 	}
 	for kind, h := range handlers {
 		p.HandleKind(kind, h)

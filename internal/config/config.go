@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -24,64 +24,64 @@ import (
 // maxConfig is the size of a config file in bytes that nobody writes by hand.
 const maxConfig = 1 << 20
 
-// config is what a config file says.
-type config struct {
-	file     string
-	lines    map[string]int // by key; see keyGap
-	problems []problem
-	name     string
-	redis    string
-	exposed  bool   // it has a password, and others than the file's owner may read it
-	health   string // address of the health endpoint; "" for none
-	pool     pool.Config
-	handlers map[string]command.Config
+// Config is what a config file says.
+type Config struct {
+	file          string
+	lines         map[string]int // by key; see keyGap
+	problems      []problem
+	PoolName      string
+	RedisURL      string
+	Exposed       bool   // it has a password, and others than the file's owner may read it
+	HealthAddress string // address of the health endpoint; "" for none
+	Pool          pool.Config
+	Handlers      map[string]command.Config
 }
 
-// readConfig reads a config file. What is wrong with its content is among the
+// Read reads a config file. What is wrong with its content is among the
 // problems of the config, which is complete as far as it could be understood.
-func readConfig(file string) (*config, error) {
+func Read(file string) (*Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, &inputError{fmt.Errorf("open the config file: %w", err)}
+		return nil, fmt.Errorf("open the config file: %w", err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return nil, &inputError{fmt.Errorf("read the config file: %w", err)}
+		return nil, fmt.Errorf("read the config file: %w", err)
 	}
-	c := parseConfig(file, data)
+	c := parse(file, data)
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has other rights
-		c.exposed = redisurl.HoldsPassword(c.redis)
+		c.Exposed = redisurl.HoldsPassword(c.RedisURL)
 	}
 	return c, nil
 }
 
-// parseConfig reads what a config file holds. Nothing outside of it is looked
+// parse reads what a config file holds. Nothing outside of it is looked
 // at: commands are found when the handlers are made, and what numbers and durations
 // may be is up to the pool.
-func parseConfig(file string, data []byte) *config {
-	c := &config{file: file, lines: map[string]int{}, handlers: map[string]command.Config{}}
-	c.pool.Queues = map[string]pool.Queue{}
-	c.pool.Policies = map[string]pool.Policy{}
+func parse(file string, data []byte) *Config {
+	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}}
+	c.Pool.Queues = map[string]pool.Queue{}
+	c.Pool.Policies = map[string]pool.Policy{}
 	if len(data) > maxConfig {
-		c.blame(problem{msg: fmt.Sprintf("is over %d bytes", maxConfig)})
+		c.add(problem{msg: fmt.Sprintf("is over %d bytes", maxConfig)})
 		return c
 	}
 	var doc yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		c.blame(problem{msg: "is empty: it needs queues and handlers"})
+		c.add(problem{msg: "is empty: it needs queues and handlers"})
 		return c
 	} else if err != nil {
-		c.blame(syntaxProblem(err, data))
+		c.add(syntaxProblem(err, data))
 		return c
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		c.blame(problem{msg: "holds more than one YAML document"})
+		c.add(problem{msg: "holds more than one YAML document"})
 	}
 	r := &yamlReader{lines: c.lines}
 	c.read(r, doc.Content[0])
-	c.blame(r.problems...)
+	c.add(r.problems...)
 	return c
 }
 
@@ -103,15 +103,15 @@ func syntaxProblem(err error, data []byte) problem {
 	return p
 }
 
-func (c *config) read(r *yamlReader, root *yaml.Node) {
-	p := &c.pool
+func (c *Config) read(r *yamlReader, root *yaml.Node) {
+	p := &c.Pool
 	r.section(root, "",
-		field{"pool", r.name(&c.name)},
-		field{"redis", r.text(&c.redis)},
+		field{"pool", r.name(&c.PoolName)},
+		field{"redis", r.text(&c.RedisURL)},
 		field{"health", func(n *yaml.Node, at string) {
-			r.text(&c.health)(n, at)
-			if !r.blamed(at) {
-				if err := health.CheckAddress(c.health); err != nil {
+			r.text(&c.HealthAddress)(n, at)
+			if !r.refused(at) {
+				if err := health.CheckAddress(c.HealthAddress); err != nil {
 					r.add(n, at, "%v", err)
 				}
 			}
@@ -135,15 +135,15 @@ func (c *config) read(r *yamlReader, root *yaml.Node) {
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
 	// What is there but cannot be read has been reported already.
-	if len(p.Queues) == 0 && !r.blamed("queues") {
+	if len(p.Queues) == 0 && !r.refused("queues") {
 		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: "must name at least one queue, such as queues: {default: {workers: 4}}"})
 	}
-	if len(c.handlers) == 0 && !r.blamed("handlers") {
+	if len(c.Handlers) == 0 && !r.refused("handlers") {
 		r.problems = append(r.problems, problem{line: c.lines["handlers"], key: "handlers", msg: "must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"})
 	}
 }
 
-func (c *config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node) {
 	return func(name, at string, k, v *yaml.Node) {
 		var q pool.Queue
 		if err := task.CheckName(name); err != nil {
@@ -157,11 +157,11 @@ func (c *config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 				field{"limit", r.number(&q.Limit, true)},
 				field{"max_len", r.number(&q.MaxLen, true)})
 		}
-		c.pool.Queues[name] = q
+		c.Pool.Queues[name] = q
 	}
 }
 
-func (c *config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node) {
 	return func(name, at string, k, v *yaml.Node) {
 		if err := task.CheckName(name); err != nil {
 			r.add(k, at, "%v", err)
@@ -169,14 +169,14 @@ func (c *config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 		}
 		n := 0
 		r.number(&n, true)(v, at)
-		if c.pool.Groups.Limits == nil {
-			c.pool.Groups.Limits = map[string]int{}
+		if c.Pool.Groups.Limits == nil {
+			c.Pool.Groups.Limits = map[string]int{}
 		}
-		c.pool.Groups.Limits[name] = n
+		c.Pool.Groups.Limits[name] = n
 	}
 }
 
-func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Node) {
+func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Node) {
 	return func(kind, at string, k, v *yaml.Node) {
 		var (
 			policy pool.Policy
@@ -218,7 +218,7 @@ func (c *config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				})
 			}},
 		)
-		c.pool.Policies[kind], c.handlers[kind] = policy, cmd
+		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -14,20 +14,28 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// blame adds to what is wrong with the file.
-func (c *config) blame(problems ...problem) { c.problems = append(c.problems, problems...) }
+// add adds to what is wrong with the file.
+func (c *Config) add(problems ...problem) { c.problems = append(c.problems, problems...) }
 
-// blameFields adds what the pool or a command refused; key is how the file spells
+// Refuse adds that the value of the key cannot be used.
+func (c *Config) Refuse(key, msg string) {
+	c.add(problem{line: c.line(key), key: key, msg: msg})
+}
+
+// RefusePool adds the fields that the pool refused. If there are none, err itself.
+func (c *Config) RefusePool(err error) { c.refuseFields(err, poolKey) }
+
+// refuseFields adds what the pool or a command refused; key is how the file spells
 // a field of theirs.
-func (c *config) blameFields(err error, key func(field string) string) {
-	fields := fieldErrors(err)
+func (c *Config) refuseFields(err error, key func(field string) string) {
+	fields := FieldErrors(err)
 	if err != nil && len(fields) == 0 {
-		c.blame(problem{msg: err.Error()})
+		c.add(problem{msg: err.Error()})
 	}
 	for _, f := range fields {
 		key := key(f.Field)
-		if !c.blamed(key) {
-			c.blame(problem{line: c.line(key), key: key, msg: f.Msg})
+		if !c.Refused(key) {
+			c.Refuse(key, f.Msg)
 		}
 	}
 }
@@ -58,17 +66,17 @@ func poolKey(field string) string {
 	return joinKey(joinKey(section, rest[:split]), rest[split+1:])
 }
 
-// blamed reports whether something is wrong with the key or inside of it.
-func (c *config) blamed(key string) bool { return blamed(c.problems, key) }
+// Refused reports whether something is wrong with the key or inside of it.
+func (c *Config) Refused(key string) bool { return refused(c.problems, key) }
 
-func blamed(problems []problem, key string) bool {
+func refused(problems []problem, key string) bool {
 	return slices.ContainsFunc(problems, func(p problem) bool {
 		return p.key == key || strings.HasPrefix(p.key, key+keyGap) || strings.HasPrefix(p.key, key+"[")
 	})
 }
 
 // line is where the key stands, or else the section that should hold it.
-func (c *config) line(key string) int {
+func (c *Config) line(key string) int {
 	for {
 		if line, ok := c.lines[key]; ok {
 			return line
@@ -81,31 +89,31 @@ func (c *config) line(key string) int {
 	}
 }
 
-// commands makes the handlers. It looks for their programs.
-func (c *config) commands(poolName string) (map[string]task.Handler, error) {
+// Commands makes the handlers. It looks for their programs.
+func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 	base, err := filepath.Abs(filepath.Dir(c.file))
 	if err != nil {
 		return nil, fmt.Errorf("find the directory of the config file: %w", err)
 	}
 	handlers := map[string]task.Handler{}
-	for _, kind := range slices.Sorted(maps.Keys(c.handlers)) {
-		h := c.handlers[kind]
+	for _, kind := range slices.Sorted(maps.Keys(c.Handlers)) {
+		h := c.Handlers[kind]
 		if !filepath.IsAbs(h.Dir) {
 			h.Dir = filepath.Join(base, h.Dir)
 		}
 		h.Pool = poolName
-		if grace := c.pool.StopGrace; grace > 0 {
+		if grace := c.Pool.StopGrace; grace > 0 {
 			// The replica must see a killed command end before it gives it up.
 			h.Grace = grace * 8 / 10
 		}
 		handlers[kind], err = command.New(h)
-		c.blameFields(err, func(field string) string { return joinKey(joinKey("handlers", kind), field) })
+		c.refuseFields(err, func(field string) string { return joinKey(joinKey("handlers", kind), field) })
 	}
 	return handlers, nil
 }
 
-// refusal says everything that is wrong with the file, by line; nil is nothing.
-func (c *config) refusal() error {
+// Err says everything that is wrong with the file, by line; nil is nothing.
+func (c *Config) Err() error {
 	if len(c.problems) == 0 {
 		return nil
 	}
@@ -122,5 +130,5 @@ func (c *config) refusal() error {
 		}
 		lines = append(lines, line+" "+p.msg)
 	}
-	return &inputError{errors.New("the config file cannot be used; nothing was started\n" + strings.Join(lines, "\n"))}
+	return errors.New("the config file cannot be used; nothing was started\n" + strings.Join(lines, "\n"))
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// fieldErrors lists every refused field inside err.
-func fieldErrors(err error) []*task.FieldError {
+// FieldErrors lists every refused field inside err.
+func FieldErrors(err error) []*task.FieldError {
 	switch e := err.(type) {
 	case nil:
 		return nil
@@ -16,10 +16,10 @@ func fieldErrors(err error) []*task.FieldError {
 	case interface{ Unwrap() []error }:
 		var all []*task.FieldError
 		for _, one := range e.Unwrap() {
-			all = append(all, fieldErrors(one)...)
+			all = append(all, FieldErrors(one)...)
 		}
 		return all
 	default:
-		return fieldErrors(errors.Unwrap(err))
+		return FieldErrors(errors.Unwrap(err))
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -16,9 +16,9 @@ const maxDuration = task.MaxDuration
 
 const day = 24 * time.Hour
 
-// parseDuration reads Go's syntax plus days in front: "90s", "1h30m", "7d",
+// ParseDuration reads Go's syntax plus days in front: "90s", "1h30m", "7d",
 // "1.5d", "1d12h". Negative ones and those past maxDuration are refused.
-func parseDuration(s string) (time.Duration, error) {
+func ParseDuration(s string) (time.Duration, error) {
 	rest, days := s, 0.0
 	if i := strings.IndexByte(s, 'd'); i >= 0 {
 		n, err := strconv.ParseFloat(s[:i], 64)

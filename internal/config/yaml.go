@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -36,8 +36,8 @@ func (r *yamlReader) add(n *yaml.Node, key, format string, args ...any) {
 	r.problems = append(r.problems, problem{line: n.Line, key: key, msg: fmt.Sprintf(format, args...)})
 }
 
-// blamed reports whether something is wrong with the key or inside of it.
-func (r *yamlReader) blamed(key string) bool { return blamed(r.problems, key) }
+// refused reports whether something is wrong with the key or inside of it.
+func (r *yamlReader) refused(key string) bool { return refused(r.problems, key) }
 
 // field reads the value of one key.
 type field struct {
@@ -199,7 +199,7 @@ func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, 
 			*to = task.Forever
 			return
 		}
-		d, err := parseDuration(n.Value)
+		d, err := ParseDuration(n.Value)
 		switch {
 		case err != nil && forever:
 			r.add(n, key, "%v, or none", err)
