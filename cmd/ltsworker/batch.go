@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -71,9 +72,9 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if err != nil {
 		return err
 	}
-	return g.withClient(cmd, func(ctx context.Context, c *client) error {
+	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 		done := 0
-		p, err := c.watched(func(n int) {
+		p, err := c.Watched(func(n int) {
 			if done == 0 {
 				bar.SwitchTo("tasks")
 			}

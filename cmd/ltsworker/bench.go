@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/latency"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
@@ -73,11 +74,11 @@ func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	c, err := openPool(ctx, at, throwAwayName("bench"))
+	c, err := client.Open(ctx, at, client.ThrowAwayName("bench"), clientLog())
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	err = errors.Join(measureAll(cmd, c, size, asJSON), removeLate(ctx, c))
 	if err != nil || asJSON {
 		return err
@@ -86,23 +87,23 @@ func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) error {
 }
 
 // removeLate removes the pool, also after an interrupt.
-func removeLate(ctx context.Context, c *client) error {
+func removeLate(ctx context.Context, c *client.Client) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
 	defer cancel()
-	return c.removePool(late)
+	return c.Remove(late)
 }
 
 // measureAll makes and prints every measurement.
-func measureAll(cmd *cobra.Command, c *client, size benchSize, asJSON bool) error {
+func measureAll(cmd *cobra.Command, c *client.Client, size benchSize, asJSON bool) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	b := &benchRun{client: c, size: size, bar: terminal.NewBar(cmd.ErrOrStderr(), "steps")}
+	b := &benchRun{Client: c, size: size, bar: terminal.NewBar(cmd.ErrOrStderr(), "steps")}
 	defer b.bar.Clear()
 	tab := terminal.NewTable(out, "WHAT", "N", "PER SECOND", "P50", "P99", "MAX")
 	for _, measure := range []func(context.Context) (benchRecord, error){b.roundTrip, b.enqueueOne, b.enqueueMany, b.drain, b.pickUp} {
 		r, err := measure(ctx)
 		b.bar.Clear()
 		if err != nil {
-			return redisurl.Unreachable(c.addr, err)
+			return redisurl.Unreachable(c.Address, err)
 		}
 		if asJSON {
 			err = terminal.WriteJSON(out, r)
@@ -133,8 +134,8 @@ func (r benchRecord) print(tab *terminal.Table) {
 	tab.Row(r.What, fmt.Sprint(r.N), rate, latency[0], latency[1], latency[2])
 }
 
-func printBenchPlace(out io.Writer, c *client, size benchSize) error {
-	_, err := fmt.Fprintf(out, "\nRedis at %s; one replica with %d slots in this process. The pool %s is deleted.\n", terminal.Printable(c.addr), size.workers, c.name)
+func printBenchPlace(out io.Writer, c *client.Client, size benchSize) error {
+	_, err := fmt.Fprintf(out, "\nRedis at %s; one replica with %d slots in this process. The pool %s is deleted.\n", terminal.Printable(c.Address), size.workers, c.Name)
 	return err
 }
 

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -20,7 +18,7 @@ import (
 // benchRun makes the measurements of a self-test, each in what the one before it
 // left.
 type benchRun struct {
-	*client
+	*client.Client
 	size benchSize
 	bar  *terminal.Bar
 	made int // tasks that wait
@@ -32,7 +30,7 @@ func (b *benchRun) roundTrip(ctx context.Context) (benchRecord, error) {
 	took := make([]time.Duration, b.size.single)
 	for i := range took {
 		begin := time.Now()
-		if err := b.rdb.Ping(ctx).Err(); err != nil {
+		if err := b.Redis.Ping(ctx).Err(); err != nil {
 			return benchRecord{}, fmt.Errorf("ping: %w", err)
 		}
 		took[i] = time.Since(begin)
@@ -61,7 +59,7 @@ func (b *benchRun) enqueueMany(ctx context.Context) (benchRecord, error) {
 		specs[i].Kind = benchKind
 	}
 	done := 0
-	p, err := b.watched(func(n int) {
+	p, err := b.Watched(func(n int) {
 		done += n
 		b.bar.Set(done, len(specs))
 	})
@@ -161,9 +159,9 @@ func (r *benchReplica) early(ctx context.Context) error {
 
 // replica runs a replica whose handler does nothing but call done.
 func (b *benchRun) replica(ctx context.Context, done func()) (*benchReplica, error) {
-	p, err := pool.New(b.store, pool.Config{
+	p, err := pool.New(b.Store, pool.Config{
 		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: b.size.workers}}, DrainTimeout: time.Second,
-		Logger: logging.New(os.Stderr, slog.LevelWarn),
+		Logger: clientLog(),
 	})
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -96,14 +97,14 @@ what was done in "action", to how many "tasks", and how many had been so "before
 					return err
 				}
 			}
-			filter.IDs = distinct(ids)
+			filter.IDs = client.Distinct(ids)
 			if err := ch.checkStates(filter.States); err != nil {
 				return err
 			}
 			if len(filter.States) == 0 && len(ids) == 0 {
 				filter.States = ch.from
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
@@ -126,14 +127,14 @@ func (ch change) checkStates(states []task.State) error {
 
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.Filter, named, yes, asJSON bool) error {
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
 	defer bar.Clear()
 	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
 		return err
 	}
-	p, err := c.watchedClosely(func(n int) {
+	p, err := c.WatchedClosely(func(n int) {
 		if done == 0 { // the looking is over
 			bar.SwitchTo("tasks")
 		}
@@ -149,7 +150,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 		return err
 	}
 	if !named && !yes {
-		ids, err := matching(ctx, p, f, nil)
+		ids, err := client.Matching(ctx, p, f, nil)
 		if err != nil {
 			return err
 		}
@@ -192,7 +193,7 @@ func (ch change) loss(n int) string {
 	if !ch.drops {
 		return ""
 	}
-	return loss(n)
+	return client.Loss(n)
 }
 
 // tell says how many tasks were changed, and how many had been before.
@@ -200,7 +201,7 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	if asJSON {
 		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
 		if ch.drops {
-			r.Dropped = dropped(n)
+			r.Dropped = client.Dropped(n)
 		}
 		return terminal.WriteJSON(out, r)
 	}
@@ -222,7 +223,7 @@ type look struct {
 const lookedAt = "tasks looked at"
 
 // newLook makes a look for a filter that names states, unless it names ids.
-func newLook(ctx context.Context, c *client, f task.Filter, bar *terminal.Bar) (*look, error) {
+func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
 	l := &look{bar: bar}
 	if len(f.IDs) > 0 || !bar.Watched() {
 		return l, nil

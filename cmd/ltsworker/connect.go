@@ -5,13 +5,11 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
-	"github.com/ltsworker/ltsworker/pool"
-	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -64,24 +62,12 @@ func firstSet(from ...[2]string) (value, source string) {
 	return "", ""
 }
 
-// client is a connection to one pool that runs nothing.
-type client struct {
-	*pool.Pool
-	store *redisstore.Store
-	rdb   redis.UniversalClient
-	name  string
-	addr  string
-}
-
-func (c *client) close() {
-	c.Pool.Close()
-	c.rdb.Close()
-}
-
 // open connects a command to the pool that its flags name.
-func (g *globals) open(ctx context.Context) (*client, error) { return g.openBy(ctx, openPool) }
+func (g *globals) open(ctx context.Context) (*client.Client, error) {
+	return g.openBy(ctx, client.Open)
+}
 
-func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisurl.Target, string) (*client, error)) (*client, error) {
+func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisurl.Target, string, *slog.Logger) (*client.Client, error)) (*client.Client, error) {
 	name, err := g.poolName("")
 	if err != nil {
 		return nil, err
@@ -90,34 +76,19 @@ func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisu
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, at, name)
-}
-
-func openPool(ctx context.Context, at *redisurl.Target, name string) (*client, error) {
-	if err := at.Reach(ctx); err != nil {
-		return nil, err
-	}
-	return newClient(at, name)
-}
-
-func newClient(at *redisurl.Target, name string) (*client, error) {
-	rdb := at.Client()
-	store := redisstore.New(rdb, name)
-	p, err := pool.New(store, pool.Config{Logger: logging.New(os.Stderr, slog.LevelWarn)})
-	if err != nil {
-		rdb.Close()
-		return nil, err
-	}
-	return &client{Pool: p, store: store, rdb: rdb, name: name, addr: at.Address}, nil
+	return open(ctx, at, name, clientLog())
 }
 
 // withClient runs do with a connection to the pool that the flags name.
-func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c *client) error) error {
+func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c *client.Client) error) error {
 	ctx := cmd.Context()
 	c, err := g.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	return redisurl.Unreachable(c.addr, do(ctx, c))
+	defer c.Close()
+	return redisurl.Unreachable(c.Address, do(ctx, c))
 }
+
+// clientLog is the log of commands that run no tasks.
+func clientLog() *slog.Logger { return logging.New(os.Stderr, slog.LevelWarn) }

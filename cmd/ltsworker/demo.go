@@ -109,12 +109,12 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := team.awaitJoined(ctx, place.client); err != nil {
+	if err := team.awaitJoined(ctx, place.Client); err != nil {
 		return interrupted(ctx, err)
 	}
-	say.Note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.name, place.addr, demoWorkers, demoLimit)
+	say.Note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.Name, place.Address, demoWorkers, demoLimit)
 
-	w, err := work(ctx, place.client, files, min(len(files), place.window), team, say)
+	w, err := work(ctx, place.Client, files, min(len(files), place.window), team, say)
 	say.End()
 	if err != nil {
 		return interrupted(ctx, err)
@@ -124,7 +124,7 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return interrupted(ctx, err)
 	}
 	sum := w.summary(team, limitOf(stats, demoQueue))
-	wrong, err := verify(ctx, place.client, files, w)
+	wrong, err := verify(ctx, place.Client, files, w)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

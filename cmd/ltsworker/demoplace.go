@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
@@ -26,7 +27,7 @@ const (
 
 // demoPlace is where a demo keeps its tasks.
 type demoPlace struct {
-	*client
+	*client.Client
 	redis     string // the URL, which may hold a password
 	given     string // the same for a person, as a shell takes it
 	window    int    // tasks enqueued ahead of the work
@@ -44,13 +45,13 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 		if err := m.StartAddr("127.0.0.1:0"); err != nil {
 			return nil, fmt.Errorf("start the embedded Redis: %w", err)
 		}
-		c, err := openPool(ctx, redisurl.FromOptions(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}), "demo")
+		c, err := client.Open(ctx, redisurl.FromOptions(&redis.Options{Addr: m.Addr(), ContextTimeoutEnabled: true}), "demo", clientLog())
 		if err != nil {
 			m.Close()
 			return nil, err
 		}
 		d := &demoPlace{
-			client: c, redis: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
+			Client: c, redis: "redis://" + m.Addr() + "/0", window: demoWindow, maxEvents: demoEvents,
 			embedded: m, closing: make(chan struct{}),
 		}
 		d.given = d.redis
@@ -67,11 +68,11 @@ func openDemoPlace(ctx context.Context, g *globals) (*demoPlace, error) {
 	if err != nil {
 		return nil, usagef("--redis %v", err)
 	}
-	c, err := openPool(ctx, at, throwAwayName("demo"))
+	c, err := client.Open(ctx, at, client.ThrowAwayName("demo"), clientLog())
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlace{client: c, redis: url, given: given, window: math.MaxInt}, nil
+	return &demoPlace{Client: c, redis: url, given: given, window: math.MaxInt}, nil
 }
 
 // givenAgain is what a second command takes for the Redis that --redis named, as a
@@ -106,7 +107,7 @@ const removeTimeout = 5 * time.Second
 
 // close removes the pool and what was started for it.
 func (d *demoPlace) close() error {
-	defer d.client.close()
+	defer d.Client.Close()
 	if d.embedded != nil {
 		close(d.closing)
 		d.embedded.Close()
@@ -114,7 +115,7 @@ func (d *demoPlace) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()
-	return d.removePool(ctx)
+	return d.Remove(ctx)
 }
 
 // invite tells what can be tried from a second terminal.
@@ -134,5 +135,5 @@ Still running: Redis at %s, pool %s. From a second terminal:
   ltsworker tail
 
 Ctrl-C ends it.
-`, d.addr, d.name, d.given, d.name, self)
+`, d.Address, d.Name, d.given, d.Name, self)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/client"
 )
 
 func TestDemoTakesItsURLFromAPipe(t *testing.T) {
@@ -70,7 +71,7 @@ func TestASecondTerminalGetsWhatItCanUse(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	invite(&out, &demoPlace{client: &client{name: "p", addr: "h:1"}, redis: "redis://:hunter2@h:1", given: givenAgain("@/dev/null")})
+	invite(&out, &demoPlace{Client: &client.Client{Name: "p", Address: "h:1"}, redis: "redis://:hunter2@h:1", given: givenAgain("@/dev/null")})
 	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "export LTS_REDIS='the URL of /dev/null' LTS_POOL=p\n") {
 		t.Errorf("got %s", out.String())
 	}

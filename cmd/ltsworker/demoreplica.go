@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
@@ -122,7 +123,7 @@ func startTeam(d *demoPlace, hold time.Duration, fail context.CancelCauseFunc) (
 	left := demoReplicas
 	for range demoReplicas {
 		m := &member{cmd: exec.Command(self, "demo-replica", "--hold", hold.String(), "--max-events", strconv.Itoa(d.maxEvents)), ended: make(chan struct{})}
-		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+d.redis, "LTS_POOL="+d.name)
+		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+d.redis, "LTS_POOL="+d.Name)
 		m.cmd.Stderr = &m.log
 		m.cmd.SysProcAttr = childAttributes()
 		stdin, err := m.cmd.StdinPipe()
@@ -152,7 +153,7 @@ func startTeam(d *demoPlace, hold time.Duration, fail context.CancelCauseFunc) (
 const joinTimeout = 30 * time.Second
 
 // awaitJoined waits until every replica has joined and knows its id.
-func (t *team) awaitJoined(ctx context.Context, c *client) error {
+func (t *team) awaitJoined(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, errors.New("the replicas did not join in time"))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)

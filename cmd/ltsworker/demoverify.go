@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
 // verify compares every result with a checksum made here, and returns what is
 // wrong: one message for each file.
-func verify(ctx context.Context, c *client, files []demoFile, w *watch) (wrong []string, err error) {
+func verify(ctx context.Context, c *client.Client, files []demoFile, w *watch) (wrong []string, err error) {
 	for _, id := range w.unread {
 		sum, err := pool.Result[checksum](ctx, c.Pool, id)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -17,8 +18,8 @@ const demoBatch = 250
 
 // work enqueues a task for each file, at most window of them ahead of those that
 // have ended, watches the events until all have, and kills a replica on the way.
-func work(ctx context.Context, c *client, files []demoFile, window int, t *team, say *terminal.Progress) (*watch, error) {
-	from, err := c.store.LastEvent(ctx)
+func work(ctx context.Context, c *client.Client, files []demoFile, window int, t *team, say *terminal.Progress) (*watch, error) {
+	from, err := c.Store.LastEvent(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func work(ctx context.Context, c *client, files []demoFile, window int, t *team,
 
 // enqueueFiles makes the tasks: one in ten through the inbox, as any other
 // program would, the rest through the Go API.
-func enqueueFiles(ctx context.Context, c *client, files []demoFile, room chan<- struct{}) error {
+func enqueueFiles(ctx context.Context, c *client.Client, files []demoFile, room chan<- struct{}) error {
 	var specs []pool.Spec
 	var entries []any
 	send := func() error {
@@ -90,7 +91,7 @@ func enqueueFiles(ctx context.Context, c *client, files []demoFile, room chan<- 
 			}
 		}
 		if len(entries) > 0 {
-			if err := c.rdb.RPush(ctx, "lts:{"+c.name+"}:inbox", entries...).Err(); err != nil {
+			if err := c.Redis.RPush(ctx, "lts:{"+c.Name+"}:inbox", entries...).Err(); err != nil {
 				return fmt.Errorf("push to the inbox: %w", err)
 			}
 		}
@@ -140,7 +141,7 @@ func (t *team) member(id string) *member {
 // killHolding kills the replica if it holds tasks, and returns how many. So that
 // it cannot finish them meanwhile it is stopped first, and goes on where it holds
 // none.
-func (m *member) killHolding(ctx context.Context, c *client) (held int, err error) {
+func (m *member) killHolding(ctx context.Context, c *client.Client) (held int, err error) {
 	if m == nil {
 		return 0, nil
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -41,8 +43,8 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 			if err != nil {
 				return err
 			}
-			defer c.close()
-			return redisurl.Unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
+			defer c.Close()
+			return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
@@ -50,7 +52,7 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 	return cmd
 }
 
-func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
+func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	walk := terminal.NewBar(cmd.ErrOrStderr(), "entries")
 	defer walk.Clear()
@@ -108,11 +110,11 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 
 // openForDoctor opens a pool also for a user who may not even ask whether Redis
 // answers: that is a finding.
-func openForDoctor(ctx context.Context, at *redisurl.Target, name string) (*client, error) {
+func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *slog.Logger) (*client.Client, error) {
 	if err := at.Reach(ctx); err != nil && !redisurl.IsDenied(err) {
 		return nil, err
 	}
-	return newClient(at, name)
+	return client.New(at, name, log)
 }
 
 // lackedRight is the finding that the inspection ended at a right that the user lacks.

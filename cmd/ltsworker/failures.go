@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -34,7 +35,7 @@ func failureKey(t *task.Task) string {
 
 // readFailures groups the failed tasks that are kept, the largest group first.
 // all is false where there are more than were read.
-func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bool, err error) {
+func readFailures(ctx context.Context, c *client.Client) (groups []failureGroup, all bool, err error) {
 	byKey := map[string]*failureGroup{}
 	n := 0
 	for t, err := range c.Tasks(ctx, pool.Filter{States: []pool.State{pool.Failed}, Brief: true}) {
@@ -65,7 +66,7 @@ func readFailures(ctx context.Context, c *client) (groups []failureGroup, all bo
 }
 
 // failedAlike lists the failed tasks of the group.
-func failedAlike(ctx context.Context, c *client, g failureGroup) ([]string, error) {
+func failedAlike(ctx context.Context, c *client.Client, g failureGroup) ([]string, error) {
 	f := pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}
-	return matching(ctx, c, f, func(t *task.Task) bool { return failureKey(t) == g.key })
+	return client.Matching(ctx, c.Pool, f, func(t *task.Task) bool { return failureKey(t) == g.key })
 }

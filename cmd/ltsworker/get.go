@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -27,7 +28,7 @@ starting: a pause, a limit, no replica for it, or no free slot.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return get(ctx, cmd, c, ids, asJSON)
 			})
 		},
@@ -36,8 +37,8 @@ starting: a pause, a limit, no replica for it, or no free slot.`,
 	return cmd
 }
 
-func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
-	tasks, err := c.store.Get(ctx, ids...)
+func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
+	tasks, err := c.Store.Get(ctx, ids...)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -50,7 +51,7 @@ file whose limit differs from that of the config file before it.`,
 				return err
 			}
 			if len(args) == 0 {
-				return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 					limits, err := readLimits(ctx, c, scope, name)
 					if err != nil {
 						return err
@@ -62,7 +63,7 @@ file whose limit differs from that of the config file before it.`,
 			if err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return setLimit(ctx, cmd, c, scope, name, n, asJSON)
 			})
 		},
@@ -115,7 +116,7 @@ func parseLimit(args []string) (int, error) {
 	return n, nil
 }
 
-func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope task.Scope, name string, n int, asJSON bool) error {
+func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope task.Scope, name string, n int, asJSON bool) error {
 	if scope == task.QueueScope {
 		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
 			return err
@@ -141,7 +142,7 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope task.Sco
 
 // readLimits reads the limits of the scope, "" for all, and of the one with this
 // name where it has names.
-func readLimits(ctx context.Context, c *client, scope task.Scope, name string) ([]limitRecord, error) {
+func readLimits(ctx context.Context, c *client.Client, scope task.Scope, name string) ([]limitRecord, error) {
 	var limits []limitRecord
 	of := func(s task.Scope) bool { return scope == "" || scope == s }
 	if of(task.PoolScope) || of(task.QueueScope) {
@@ -150,7 +151,7 @@ func readLimits(ctx context.Context, c *client, scope task.Scope, name string) (
 			return nil, err
 		}
 		if of(task.PoolScope) {
-			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.name, Limit: s.Limit, Running: s.Running})
+			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.Name, Limit: s.Limit, Running: s.Running})
 		}
 		for _, q := range s.Queues {
 			if of(task.QueueScope) && (name == "" || name == q.Name) {

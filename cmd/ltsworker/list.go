@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -35,7 +36,7 @@ The order is by state, inside a state that in which its tasks come up.`,
 			if limit < 0 {
 				return usagef("--limit must not be negative; 0 lists all")
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return list(ctx, cmd, c, filter, limit, asJSON)
 			})
 		},
@@ -46,7 +47,7 @@ The order is by state, inside a state that in which its tasks come up.`,
 	return cmd
 }
 
-func list(ctx context.Context, cmd *cobra.Command, c *client, filter task.Filter, limit int, asJSON bool) error {
+func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task.Filter, limit int, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	tab := terminal.NewTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
 	tab.Spare("PRIORITY", "ATTEMPT", "QUEUE")
@@ -86,9 +87,9 @@ func list(ctx context.Context, cmd *cobra.Command, c *client, filter task.Filter
 	}
 	if n == 0 {
 		if filter.Empty() {
-			return tellNone(cmd, "pool "+c.name+" holds no task")
+			return tellNone(cmd, "pool "+c.Name+" holds no task")
 		}
-		return tellNone(cmd, "no task of pool "+c.name+" matches")
+		return tellNone(cmd, "no task of pool "+c.Name+" matches")
 	}
 	if asJSON {
 		return nil

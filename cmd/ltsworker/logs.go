@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -32,7 +33,7 @@ wrote to standard error. Attempts that succeeded leave none.`, task.MaxHistory),
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return showLogs(ctx, cmd, c, ids[0], asJSON)
 			})
 		},
@@ -41,8 +42,8 @@ wrote to standard error. Attempts that succeeded leave none.`, task.MaxHistory),
 	return cmd
 }
 
-func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJSON bool) error {
-	tasks, err := c.store.Get(ctx, id)
+func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id string, asJSON bool) error {
+	tasks, err := c.Store.Get(ctx, id)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
@@ -16,7 +17,7 @@ const maxQueuesNamed = 20
 
 // tellOfNewQueue says on standard error that a queue is about to come into being,
 // which is what a slip of the pen looks like. It is called before the change.
-func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue string) error {
+func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
 	queues, err := c.Queues(ctx)
 	if err != nil {
 		return err

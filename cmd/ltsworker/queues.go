@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -44,7 +45,7 @@ made and ended per second, on average over the last minute.
 tasks and no replica serves it. The next task for it puts it back.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				if forget != "" {
 					if err := c.ForgetQueue(ctx, forget); err != nil {
 						return err
@@ -68,7 +69,7 @@ tasks and no replica serves it. The next task for it puts it back.`,
 					return nil
 				}
 				if len(loads) == 0 {
-					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", terminal.Printable(c.name))
+					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", terminal.Printable(c.Name))
 					return err
 				}
 				s, err := c.Stats(ctx)

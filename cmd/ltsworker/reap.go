@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -39,7 +40,7 @@ One turn looks at up to 100 tasks of each sort. It is safe at any time, but only
 needed where no replica is alive.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return reap(ctx, cmd, c, asJSON)
 			})
 		},
@@ -48,7 +49,7 @@ needed where no replica is alive.`,
 	return cmd
 }
 
-func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error {
+func reap(ctx context.Context, cmd *cobra.Command, c *client.Client, asJSON bool) error {
 	up, err := c.Maintain(ctx)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
@@ -45,13 +46,13 @@ handlers that ignore being told to stop. HEARTBEAT is how long ago the last one
 was; they come every third of a lease.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				replicas, err := c.Replicas(ctx)
 				if err != nil {
 					return err
 				}
 				if len(replicas) == 0 {
-					return tellNone(cmd, "no replica is alive in pool "+c.name)
+					return tellNone(cmd, "no replica is alive in pool "+c.Name)
 				}
 				if asJSON {
 					for _, r := range replicas {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -51,15 +52,15 @@ func newStats(g *globals) *cobra.Command {
 		Short: "Show the counts of the pool and its queues at one instant",
 		Args:  between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				s, err := c.Stats(ctx)
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return terminal.WriteJSON(cmd.OutOrStdout(), recordStats(c.name, s))
+					return terminal.WriteJSON(cmd.OutOrStdout(), recordStats(c.Name, s))
 				}
-				return printStats(cmd, c.name, s)
+				return printStats(cmd, c.Name, s)
 			})
 		},
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -33,7 +34,7 @@ before they were read are announced, never skipped silently.`,
 			if from != "" && !cursor.MatchString(from) {
 				return usagef("--from must be 0 or a cursor such as 1767225600000-0, not %s", terminal.Quoted(from))
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return tail(ctx, cmd, c, from, asJSON)
 			})
 		},
@@ -46,7 +47,7 @@ before they were read are announced, never skipped silently.`,
 // cursor is the id of an entry of a Redis stream.
 var cursor = regexp.MustCompile(`^[0-9]{1,19}(-[0-9]{1,19})?$`)
 
-func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSON bool) error {
+func tail(ctx context.Context, cmd *cobra.Command, c *client.Client, from string, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	screen := terminal.IsTerminal(out)
 	for e, err := range c.Events(ctx, from) {

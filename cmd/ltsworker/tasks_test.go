@@ -329,7 +329,7 @@ func TestAListReadsNoMoreThanItShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.close()
+	defer c.Close()
 	groups, _, err := readFailures(t.Context(), c)
 	if err != nil || len(groups) != 1 {
 		t.Fatalf("got %+v, %v", groups, err)

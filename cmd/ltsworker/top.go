@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
@@ -41,7 +42,7 @@ replicas and ls with --json.`,
 			if !terminal.IsTerminal(cmd.OutOrStdout()) || !terminal.IsTerminal(cmd.InOrStdin()) {
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return top(ctx, cmd, c, every.value)
 			})
 		},
@@ -55,13 +56,13 @@ replicas and ls with --json.`,
 // call, so that a silent Redis ends it.
 const callPatience = 30 * time.Second
 
-func top(ctx context.Context, cmd *cobra.Command, c *client, every time.Duration) error {
+func top(ctx context.Context, cmd *cobra.Command, c *client.Client, every time.Duration) error {
 	// Calls end with the view, whichever way that ends.
 	calls, end := context.WithCancel(ctx)
 	defer end()
 	view := &topModel{
 		ctx: calls, pool: topPool{c}, every: every,
-		title: c.name + " at " + c.addr, palette: terminal.Colours(cmd.OutOrStdout()),
+		title: c.Name + " at " + c.Address, palette: terminal.Colours(cmd.OutOrStdout()),
 	}
 	program := tea.NewProgram(view, tea.WithInput(cmd.InOrStdin()), tea.WithOutput(cmd.OutOrStdout()), tea.WithoutSignalHandler())
 	// A signal leaves by the same door as the key: the terminal is put back.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -22,7 +23,7 @@ type snapshot struct {
 }
 
 // topPool is what top asks of the pool.
-type topPool struct{ *client }
+type topPool struct{ *client.Client }
 
 // look reads everything that top shows.
 func (p topPool) look(ctx context.Context) (snapshot, error) {
@@ -39,7 +40,7 @@ func (p topPool) look(ctx context.Context) (snapshot, error) {
 	if s.replicas, err = p.Replicas(ctx); err != nil {
 		return s, err
 	}
-	s.failures, s.all, err = readFailures(ctx, p.client)
+	s.failures, s.all, err = readFailures(ctx, p.Client)
 	return s, err
 }
 
@@ -69,34 +70,34 @@ func (p topPool) pause(queue string, on bool) action {
 // stop ends the live tasks that match.
 func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = pool.LiveStates()
-	ids, err := matching(ctx, p.client, f, nil)
+	ids, err := client.Matching(ctx, p.Pool, f, nil)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("no live task "+of))
 	}
 	f.IDs = ids
 	question := fmt.Sprintf("stop %s %s?", terminal.Count(len(ids), "live task"), of)
-	if n := dropped(len(ids)); n > 0 {
+	if n := client.Dropped(len(ids)); n > 0 {
 		question = fmt.Sprintf("stop %s %s, about %d of them not kept?", terminal.Count(len(ids), "live task"), of, n)
 	}
 	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
-		all, err := p.watched(changed)
+		all, err := p.Watched(changed)
 		if err != nil {
 			return "", err
 		}
 		n, err := all.Stop(ctx, f, "stopped in top")
-		return "stopped " + terminal.Count(n, "task") + loss(n), err
+		return "stopped " + terminal.Count(n, "task") + client.Loss(n), err
 	}}, nil
 }
 
 // retry puts back the tasks of the group.
 func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
-	ids, err := failedAlike(ctx, p.client, g)
+	ids, err := failedAlike(ctx, p.Client, g)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
 	question := fmt.Sprintf("retry %s of kind %s: %s?", terminal.Count(len(ids), "failed task"), terminal.Printable(g.kind), terminal.Printable(terminal.Cut(cmp.Or(g.error, string(g.code)), 40)))
 	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
-		all, err := p.watched(changed)
+		all, err := p.Watched(changed)
 		if err != nil {
 			return "", err
 		}

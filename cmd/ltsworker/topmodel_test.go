@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -50,7 +51,7 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 	}
 	defer p.Close()
 	m := &topModel{ctx: t.Context()}
-	told := m.perform(topPool{&client{Pool: p}}.pause("", true))()
+	told := m.perform(topPool{&client.Client{Pool: p}}.pause("", true))()
 	if done, ok := told.(doneMsg); !ok || !errors.Is(done.err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %+v", told)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -30,7 +31,7 @@ that have ended and names the others.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				ctx, cancel := timeout.bound(ctx)
 				defer cancel()
 				return waitFor(ctx, cmd, c, ids, asJSON)
@@ -50,7 +51,7 @@ type ending struct {
 
 // waitFor waits for all tasks at once and prints each, in the order given. The end
 // of ctx because of errWaitedLongEnough leaves those out that have not ended.
-func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
+func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// What has ended is told however short the time is, and what is not there is

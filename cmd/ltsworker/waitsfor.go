@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -15,7 +16,7 @@ import (
 // holdUps knows what keeps tasks from starting. What it has read it does not read
 // again for another task.
 type holdUps struct {
-	c        *client
+	c        *client.Client
 	read     bool // stats, replicas and err are
 	stats    pool.Stats
 	replicas []pool.ReplicaInfo

@@ -1,13 +1,10 @@
-package main
+package client
 
 import (
 	"context"
 	"iter"
-	"log/slog"
-	"os"
 	"slices"
 
-	"github.com/ltsworker/ltsworker/internal/logging"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -20,13 +17,13 @@ type watchedStore struct {
 	looked func(matches bool) // called for each task that was looked at; may be nil
 }
 
-// watched is the client's pool, with done called after each batch of tasks.
-func (c *client) watched(done func(n int)) (*pool.Pool, error) { return c.watchedClosely(done, nil) }
+// Watched is the client's pool, with done called after each batch of tasks.
+func (c *Client) Watched(done func(n int)) (*pool.Pool, error) { return c.WatchedClosely(done, nil) }
 
-// watchedClosely is watched with looked called for each task that a filter was held
+// WatchedClosely is watched with looked called for each task that a filter was held
 // against.
-func (c *client) watchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
-	return pool.New(watchedStore{c.store, done, looked}, pool.Config{Logger: logging.New(os.Stderr, slog.LevelWarn)})
+func (c *Client) WatchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
+	return pool.New(watchedStore{c.Store, done, looked}, pool.Config{Logger: c.log})
 }
 
 // Tasks has the store read what no index tells apart, kinds and groups, and looks
