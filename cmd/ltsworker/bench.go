@@ -86,9 +86,12 @@ func bench(cmd *cobra.Command, g *globals, size benchSize, asJSON bool) error {
 	return printBenchPlace(cmd.OutOrStdout(), c, size)
 }
 
+// removeTimeout bounds the removal of the pool.
+const removeTimeout = 30 * time.Second
+
 // removeLate removes the pool, also after an interrupt.
 func removeLate(ctx context.Context, c *client.Client) error {
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
 	return c.Remove(late)
 }

@@ -102,8 +102,8 @@ func (d *demoPlace) expire() {
 	}
 }
 
-// removeTimeout bounds the removal of the pool from a real server.
-const removeTimeout = 5 * time.Second
+// cleanTimeout bounds the removal of the pool from a real server.
+const cleanTimeout = 5 * time.Second
 
 // close removes the pool and what was started for it.
 func (d *demoPlace) close() error {
@@ -113,7 +113,7 @@ func (d *demoPlace) close() error {
 		d.embedded.Close()
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
 	defer cancel()
 	return d.Remove(ctx)
 }

@@ -1,4 +1,4 @@
-package main
+package top
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 
 // A count that takes long must not put its question in the place of another.
 func TestTopDropsTheAnswerToWhomeverHasGoneOn(t *testing.T) {
-	m := &topModel{width: 80, height: 24}
+	m := &model{width: 80, height: 24}
 	m.Update(askMsg{action: action{question: "stop 5 live tasks?"}})
 	if m.asked == nil {
 		t.Fatal("an answer in time is no question")
@@ -50,8 +50,8 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	m := &topModel{ctx: t.Context()}
-	told := m.perform(topPool{&client.Client{Pool: p}}.pause("", true))()
+	m := &model{ctx: t.Context()}
+	told := m.perform(poolCalls{&client.Client{Pool: p}}.pause("", true))()
 	if done, ok := told.(doneMsg); !ok || !errors.Is(done.err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %+v", told)
 	}
@@ -60,7 +60,7 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 func TestTopShowsTheChosenTableInAnyTerminal(t *testing.T) {
 	for height := 5; height < 40; height++ {
 		for s := range sections {
-			m := &topModel{width: 80, height: height, section: s}
+			m := &model{width: 80, height: height, section: s}
 			lines := height - aboveSections - belowSections
 			used, shown := -1, 0
 			for _, room := range m.share(lines) {
@@ -82,7 +82,7 @@ func TestTopShowsTheChosenTableInAnyTerminal(t *testing.T) {
 // What has come, gone or grown meanwhile must not be hit in the place of what was
 // chosen.
 func TestTopStaysOnWhatIsChosen(t *testing.T) {
-	m := &topModel{width: 80, height: 24}
+	m := &model{width: 80, height: 24}
 	show := func(queues []string, failures ...string) {
 		var s snapshot
 		for _, q := range queues {
@@ -119,7 +119,7 @@ func TestTopStaysOnWhatIsChosen(t *testing.T) {
 
 // What takes the place of what was chosen is chosen by nobody.
 func TestTopChoosesNothingWhereTheChosenHasGone(t *testing.T) {
-	m := &topModel{width: 80, height: 24}
+	m := &model{width: 80, height: 24}
 	show := func(queues ...string) {
 		var s snapshot
 		for _, q := range queues {
@@ -173,7 +173,7 @@ func TestTopChoosesNothingWhereTheChosenHasGone(t *testing.T) {
 
 func TestCountsFitTheNarrowestTerminal(t *testing.T) {
 	const many = 123_456_789
-	m := &topModel{width: 80, height: 24}
+	m := &model{width: 80, height: 24}
 	m.now.stats = pool.Stats{Enqueued: many, LeasesLost: many, Ended: map[pool.State]int64{}}
 	for _, s := range pool.EndedStates() {
 		m.now.stats.Ended[s] = many

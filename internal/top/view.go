@@ -1,4 +1,4 @@
-package main
+package top
 
 import (
 	"bytes"
@@ -22,13 +22,13 @@ const (
 )
 
 // View draws the picture: never more than the terminal has.
-func (m *topModel) View() tea.View {
+func (m *model) View() tea.View {
 	v := tea.NewView(m.picture())
 	v.AltScreen = true
 	return v
 }
 
-func (m *topModel) picture() string {
+func (m *model) picture() string {
 	if m.width == 0 {
 		return ""
 	}
@@ -59,7 +59,7 @@ func (m *topModel) picture() string {
 // share divides the lines among the sections: none gets more than it needs, and
 // what is scarce goes round. -1 leaves a section out: where not all have room for
 // a header and a line, those go that are not chosen.
-func (m *topModel) share(lines int) (room [sections]int) {
+func (m *model) share(lines int) (room [sections]int) {
 	fit := min((lines+1)/3, int(sections)) // each with a line above it, but the first
 	for s := range sections {
 		room[s] = -1
@@ -84,7 +84,7 @@ func (m *topModel) share(lines int) (room [sections]int) {
 	return room
 }
 
-func (m *topModel) headline() string {
+func (m *model) headline() string {
 	line := "ltsworker " + m.palette.Paint(terminal.Bold, terminal.Printable(m.title))
 	if m.now.stats.Paused {
 		line += " " + m.palette.Paint(terminal.Yellow, "PAUSED")
@@ -102,7 +102,7 @@ func (m *topModel) headline() string {
 	return line
 }
 
-func (m *topModel) counts() string {
+func (m *model) counts() string {
 	s := m.now.stats
 	parts := []string{"enqueued " + compact(s.Enqueued)}
 	for _, state := range pool.EndedStates() {
@@ -130,7 +130,7 @@ func compact(n int64) string {
 }
 
 // message is the question, the trouble or what the last key did.
-func (m *topModel) message() string {
+func (m *model) message() string {
 	switch {
 	case m.asked != nil:
 		const answers = " [y/N]"
@@ -146,13 +146,13 @@ func (m *topModel) message() string {
 }
 
 // keys are those that do something where one is.
-func (m *topModel) keys() string {
+func (m *model) keys() string {
 	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
 	return "q quit  ↑ ↓ line  tab table  " + here
 }
 
 // table draws a section with so many of its lines.
-func (m *topModel) table(s section, room int) []string {
+func (m *model) table(s section, room int) []string {
 	// The chosen line is always among those that are shown.
 	first := &m.first[s]
 	*first = max(min(*first, m.line[s], m.lines(s)-room), m.line[s]-room+1, 0)
@@ -183,7 +183,7 @@ func (m *topModel) table(s section, room int) []string {
 }
 
 // heading returns the header of a section's table.
-func (m *topModel) heading(s section) []string {
+func (m *model) heading(s section) []string {
 	switch s {
 	case queueSection:
 		return []string{"QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "STATE"}
@@ -197,7 +197,7 @@ func (m *topModel) heading(s section) []string {
 	return []string{name, "KIND", "CODE", "LAST", "ERROR"}
 }
 
-func (m *topModel) cells(s section, i int) []string {
+func (m *model) cells(s section, i int) []string {
 	switch s {
 	case queueSection:
 		if i == 0 {
@@ -216,7 +216,7 @@ func (m *topModel) cells(s section, i int) []string {
 }
 
 // poolCells is the line of the whole pool.
-func (m *topModel) poolCells() []string {
+func (m *model) poolCells() []string {
 	var oldest time.Duration
 	var in, out float64
 	for _, q := range m.now.queues {

@@ -1,4 +1,4 @@
-package main
+package top
 
 import (
 	"cmp"
@@ -22,11 +22,11 @@ type snapshot struct {
 	all      bool // failures are of all failed tasks that are kept
 }
 
-// topPool is what top asks of the pool.
-type topPool struct{ *client.Client }
+// poolCalls is what top asks of the pool.
+type poolCalls struct{ *client.Client }
 
 // look reads everything that top shows.
-func (p topPool) look(ctx context.Context) (snapshot, error) {
+func (p poolCalls) look(ctx context.Context) (snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, stale)
 	defer cancel()
 	var s snapshot
@@ -54,7 +54,7 @@ type action struct {
 
 // pause pauses or resumes a queue, "" for the whole pool. That is undone as
 // easily, so nobody is asked.
-func (p topPool) pause(queue string, on bool) action {
+func (p poolCalls) pause(queue string, on bool) action {
 	what := "the whole pool"
 	if queue != "" {
 		what = "queue " + terminal.Printable(queue)
@@ -68,7 +68,7 @@ func (p topPool) pause(queue string, on bool) action {
 }
 
 // stop ends the live tasks that match.
-func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
+func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = pool.LiveStates()
 	ids, err := client.Matching(ctx, p.Pool, f, nil)
 	if err != nil || len(ids) == 0 {
@@ -90,7 +90,7 @@ func (p topPool) stop(ctx context.Context, f pool.Filter, of string) (action, er
 }
 
 // retry puts back the tasks of the group.
-func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
+func (p poolCalls) retry(ctx context.Context, g failureGroup) (action, error) {
 	ids, err := failedAlike(ctx, p.Client, g)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
@@ -107,7 +107,7 @@ func (p topPool) retry(ctx context.Context, g failureGroup) (action, error) {
 }
 
 // drain asks the replica to drain.
-func (p topPool) drain(r pool.ReplicaInfo) action {
+func (p poolCalls) drain(r pool.ReplicaInfo) action {
 	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Count(r.Running, "task"))
 	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
 		_, err := p.Drain(ctx, r.ID)

@@ -1,4 +1,4 @@
-package main
+package top
 
 import (
 	"context"
@@ -21,10 +21,10 @@ const (
 	sections
 )
 
-// topModel is the state of the live view.
-type topModel struct {
+// model is the state of the live view.
+type model struct {
 	ctx     context.Context
-	pool    topPool
+	pool    poolCalls
 	every   time.Duration
 	title   string
 	palette terminal.Palette
@@ -63,21 +63,21 @@ type (
 	}
 )
 
-func (m *topModel) Init() tea.Cmd {
+func (m *model) Init() tea.Cmd {
 	m.looking = true
 	return tea.Batch(m.look, m.tick())
 }
 
-func (m *topModel) tick() tea.Cmd {
+func (m *model) tick() tea.Cmd {
 	return tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
-func (m *topModel) look() tea.Msg {
+func (m *model) look() tea.Msg {
 	s, err := m.pool.look(m.ctx)
 	return lookMsg{s, err}
 }
 
-func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
@@ -114,7 +114,7 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 // key does what a key asks for.
-func (m *topModel) key(key string) tea.Cmd {
+func (m *model) key(key string) tea.Cmd {
 	m.presses++
 	if a := m.asked; a != nil && key != "ctrl+c" {
 		m.asked, m.says = nil, "nothing was changed"
@@ -146,11 +146,11 @@ func (m *topModel) key(key string) tea.Cmd {
 	return nil
 }
 
-func (m *topModel) choose(s section, line int) { m.line[s], m.gone[s] = line, false }
+func (m *model) choose(s section, line int) { m.line[s], m.gone[s] = line, false }
 
 // move goes to the next line or the one before, over the ends of the sections. Where
 // nothing is chosen it goes to what has taken the place first.
-func (m *topModel) move(by int) {
+func (m *model) move(by int) {
 	if m.gone[m.section] && m.lines(m.section) > 0 {
 		m.choose(m.section, m.line[m.section])
 		return
@@ -172,7 +172,7 @@ func (m *topModel) move(by int) {
 }
 
 // act is what a key does with the chosen line.
-func (m *topModel) act(key string) tea.Cmd {
+func (m *model) act(key string) tea.Cmd {
 	line := m.line[m.section]
 	if m.seen.IsZero() || line >= m.lines(m.section) {
 		return nil
@@ -213,19 +213,23 @@ func (m *topModel) act(key string) tea.Cmd {
 	return nil
 }
 
+// countTimeout bounds the counting before a question. A change that follows takes as
+// long as there are tasks: there the driver's timeouts bound each call.
+const countTimeout = 30 * time.Second
+
 // ask finds out what there is to ask about.
-func (m *topModel) ask(prepare func(context.Context) (action, error)) tea.Cmd {
+func (m *model) ask(prepare func(context.Context) (action, error)) tea.Cmd {
 	m.says = "counting…"
 	presses := m.presses
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(m.ctx, callPatience)
+		ctx, cancel := context.WithTimeout(m.ctx, countTimeout)
 		defer cancel()
 		a, err := prepare(ctx)
 		return askMsg{a, err, presses}
 	}
 }
 
-func (m *topModel) perform(a action) tea.Cmd {
+func (m *model) perform(a action) tea.Cmd {
 	done := new(atomic.Int64)
 	m.says, m.done = "", done
 	return func() tea.Msg {
@@ -235,7 +239,7 @@ func (m *topModel) perform(a action) tea.Cmd {
 }
 
 // lines is how many lines a section has. The queues begin with the whole pool.
-func (m *topModel) lines(s section) int {
+func (m *model) lines(s section) int {
 	switch s {
 	case queueSection:
 		return 1 + len(m.now.queues)
@@ -247,7 +251,7 @@ func (m *topModel) lines(s section) int {
 
 // keepInside moves the chosen lines to where there are some, and notes what
 // stands there.
-func (m *topModel) keepInside() {
+func (m *model) keepInside() {
 	for s := range sections {
 		m.line[s] = max(min(m.line[s], m.lines(s)-1), 0)
 		if !m.gone[s] {
@@ -258,7 +262,7 @@ func (m *topModel) keepInside() {
 
 // follow moves the chosen lines after what stood there: a key must not hit what
 // has taken its place meanwhile.
-func (m *topModel) follow() {
+func (m *model) follow() {
 	for s := range sections {
 		m.gone[s] = m.chosen[s] != ""
 		for i := range m.lines(s) {
@@ -271,7 +275,7 @@ func (m *topModel) follow() {
 }
 
 // identity names what stands on a line, "" for the whole pool and for nothing.
-func (m *topModel) identity(s section, i int) string {
+func (m *model) identity(s section, i int) string {
 	switch {
 	case i >= m.lines(s):
 		return ""
