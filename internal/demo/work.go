@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// demoBatch is how many tasks go into one call.
-const demoBatch = 250
+// batchSize is how many tasks go into one call.
+const batchSize = 250
 
 // work enqueues a task for each file, at most window of them ahead of those that
 // have ended, watches the events until all have, and kills a replica on the way.
-func work(ctx context.Context, c *client.Client, files []demoFile, window int, t *team, say *terminal.Progress) (*watch, error) {
+func work(ctx context.Context, c *client.Client, files []File, window int, t *team, say *terminal.Progress) (*watch, error) {
 	from, err := c.Store.LastEvent(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func work(ctx context.Context, c *client.Client, files []demoFile, window int, t
 			}
 			if held > 0 {
 				t.killed = m.id
-				say.Note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, terminal.Count(held, "task"), demoLease)
+				say.Note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, terminal.Count(held, "task"), lease)
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func work(ctx context.Context, c *client.Client, files []demoFile, window int, t
 
 // enqueueFiles makes the tasks: one in ten through the inbox, as any other
 // program would, the rest through the Go API.
-func enqueueFiles(ctx context.Context, c *client.Client, files []demoFile, room chan<- struct{}) error {
+func enqueueFiles(ctx context.Context, c *client.Client, files []File, room chan<- struct{}) error {
 	var specs []pool.Spec
 	var entries []any
 	send := func() error {
@@ -119,7 +119,7 @@ func enqueueFiles(ctx context.Context, c *client.Client, files []demoFile, room 
 			}
 			specs = append(specs, spec)
 		}
-		if len(specs)+len(entries) == demoBatch {
+		if len(specs)+len(entries) == batchSize {
 			if err := send(); err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // verify compares every result with a checksum made here, and returns what is
 // wrong: one message for each file.
-func verify(ctx context.Context, c *client.Client, files []demoFile, w *watch) (wrong []string, err error) {
+func verify(ctx context.Context, c *client.Client, files []File, w *watch) (wrong []string, err error) {
 	for _, id := range w.unread {
 		sum, err := pool.Result[checksum](ctx, c.Pool, id)
 		if err != nil {

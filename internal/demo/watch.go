@@ -1,14 +1,10 @@
-package main
+package demo
 
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"strconv"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/latency"
-	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -83,53 +79,4 @@ func (w *watch) see(e task.Event) (ended int) {
 		w.unread = append(w.unread, e.ID)
 	}
 	return 1
-}
-
-// summary is the outcome of a demo; every figure was observed.
-type summary struct {
-	Tasks      int     `json:"tasks"`
-	Succeeded  int     `json:"succeeded"`
-	Failed     int     `json:"failed"`
-	Replicas   int     `json:"replicas"`
-	Killed     int     `json:"killed"`
-	Recovered  int     `json:"recovered"`
-	Limit      int     `json:"limit"`
-	MaxRunning int     `json:"max_running"`
-	WaitP50MS  float64 `json:"wait_p50_ms"`
-	WaitP99MS  float64 `json:"wait_p99_ms"`
-	ElapsedMS  int64   `json:"elapsed_ms"`
-}
-
-func (w *watch) summary(t *team, limit int) summary {
-	s := summary{
-		Tasks: w.tasks, Succeeded: w.succeeded, Failed: w.ended - w.succeeded,
-		Replicas: len(t.members), Limit: limit, MaxRunning: w.maxRunning,
-		WaitP50MS: latency.Milliseconds(latency.Percentile(w.waits, 50)), WaitP99MS: latency.Milliseconds(latency.Percentile(w.waits, 99)),
-		ElapsedMS: w.elapsed.Milliseconds(),
-	}
-	if t.killed != "" {
-		s.Killed = 1
-	}
-	for _, by := range w.recovered {
-		if by == t.killed {
-			s.Recovered++
-		}
-	}
-	return s
-}
-
-// print shows the summary to a person.
-func (s summary) print(out io.Writer, w *watch, verified int) error {
-	tab := terminal.NewTable(out)
-	tab.Row("tasks", strconv.Itoa(s.Tasks))
-	tab.Row("succeeded", fmt.Sprintf("%d, %d checksums verified", s.Succeeded, verified))
-	tab.Row("failed", strconv.Itoa(s.Failed))
-	tab.Row("replicas", fmt.Sprintf("%d started, %d killed", s.Replicas, s.Killed))
-	tab.Row("recovered", fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(s.Recovered, "task")))
-	tab.Row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", s.MaxRunning, s.Limit, s.Replicas*demoWorkers))
-	tab.Row("wait", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(latency.Percentile(w.waits, 50)), terminal.Duration(latency.Percentile(w.waits, 99))))
-	tab.Row("run", fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(latency.Percentile(w.runs, 50)), terminal.Duration(latency.Percentile(w.runs, 99))))
-	tab.Row("elapsed", terminal.Duration(w.elapsed))
-	tab.Row("tasks per second", fmt.Sprintf("%.0f", float64(s.Tasks)/w.elapsed.Seconds()))
-	return tab.Flush()
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"crypto/sha256"
@@ -17,27 +17,34 @@ import (
 // maxSkipNotes is how many single files a note is made about.
 const maxSkipNotes = 5
 
-// demoFile is a file to checksum.
-type demoFile struct {
+// File is a file to checksum.
+type File struct {
 	path string // absolute
 	info fs.FileInfo
 }
 
-// findFiles lists the regular files under dir, in order, without following
+// DirError is returned when the directory cannot be used: it cannot be read, or there is
+// no file to read.
+type DirError struct{ err error }
+
+func (e *DirError) Error() string { return e.err.Error() }
+func (e *DirError) Unwrap() error { return e.err }
+
+// FindFiles lists the regular files under dir, in order, without following
 // symbolic links. The notes tell what was left out because it cannot be read.
-func findFiles(dir string) (files []demoFile, notes []string, err error) {
+func FindFiles(dir string) (files []File, notes []string, err error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find %s: %w", dir, err)
 	}
 	if info, err := os.Stat(root); err != nil {
-		return nil, nil, &inputError{fmt.Errorf("cannot use the directory: %w", err)}
+		return nil, nil, &DirError{fmt.Errorf("cannot use the directory: %w", err)}
 	} else if !info.IsDir() {
-		return nil, nil, &inputError{fmt.Errorf("%s is not a directory", dir)}
+		return nil, nil, &DirError{fmt.Errorf("%s is not a directory", dir)}
 	}
 	// The directory itself may be given by a link.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return nil, nil, &inputError{fmt.Errorf("cannot use the directory: %w", err)}
+		return nil, nil, &DirError{fmt.Errorf("cannot use the directory: %w", err)}
 	}
 	skipped := 0
 	skip := func(path string, why error) {
@@ -70,7 +77,7 @@ func findFiles(dir string) (files []demoFile, notes []string, err error) {
 			skip(path, reason(err))
 			return nil
 		}
-		files = append(files, demoFile{path: path, info: info})
+		files = append(files, File{path: path, info: info})
 		return nil
 	})
 	if err != nil {
@@ -80,7 +87,7 @@ func findFiles(dir string) (files []demoFile, notes []string, err error) {
 		notes = append(notes, fmt.Sprintf("left out %d more", skipped-maxSkipNotes))
 	}
 	if len(files) == 0 {
-		return nil, nil, &inputError{fmt.Errorf("there is no file to read under %s: name a directory that has some", dir)}
+		return nil, nil, &DirError{fmt.Errorf("there is no file to read under %s: name a directory that has some", dir)}
 	}
 	return files, notes, nil
 }
@@ -95,7 +102,7 @@ func reason(err error) error {
 }
 
 // priority puts small files first: many are done soon.
-func (f demoFile) priority() int8 {
+func (f File) priority() int8 {
 	switch size := f.info.Size(); {
 	case size < 16<<10:
 		return 10
@@ -106,7 +113,7 @@ func (f demoFile) priority() int8 {
 }
 
 // unchanged reports whether the file still is what it was when it was found.
-func (f demoFile) unchanged() bool {
+func (f File) unchanged() bool {
 	info, err := os.Stat(f.path)
 	return err == nil && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime())
 }
