@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -45,11 +47,11 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if name == "-" {
 		name = "standard input"
 	}
-	bar := newPatientBar(cmd.ErrOrStderr(), "lines read")
-	defer bar.clear()
+	bar := terminal.NewBar(cmd.ErrOrStderr(), "lines read")
+	defer bar.Clear()
 	var specs []task.Spec
 	var lines []int
-	err := interruptibly(cmd.Context(), func() error {
+	err := terminal.Interruptibly(cmd.Context(), func() error {
 		in := cmd.InOrStdin()
 		if f.batch != "-" {
 			file, err := openBatch(f.batch)
@@ -62,7 +64,7 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 		var err error
 		specs, lines, err = readBatch(in, name, func(n int) {
 			if cmd.Context().Err() == nil { // else it has been left behind
-				bar.count(n)
+				bar.Count(n)
 			}
 		})
 		return err
@@ -70,20 +72,20 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 	if err != nil {
 		return err
 	}
-	return g.withClient(cmd, func(ctx context.Context, c *client) error {
+	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 		done := 0
-		p, err := c.watched(func(n int) {
+		p, err := c.Watched(func(n int) {
 			if done == 0 {
-				bar.turnTo("tasks")
+				bar.SwitchTo("tasks")
 			}
 			done += n
-			bar.set(done, len(specs))
+			bar.Set(done, len(specs))
 		})
 		if err != nil {
 			return err
 		}
 		receipts, err := p.EnqueueAll(ctx, specs)
-		bar.clear()
+		bar.Clear()
 		// What is known of each task matters even where some were refused.
 		place := func(i int) (string, int) { return name, lines[i] }
 		if werr := printReceipts(cmd.OutOrStdout(), receipts, place, f.json); werr != nil {
@@ -177,7 +179,7 @@ func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) 
 		if r.last > r.first {
 			at += "-" + strconv.Itoa(r.last)
 		}
-		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, tidy(r.text)))
+		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, terminal.TidyError(r.text)))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -236,7 +238,7 @@ func readBatch(in io.Reader, name string, read func(n int)) (specs []task.Spec, 
 		problems = append(problems, fmt.Sprintf("and %d more", bad-maxBatchProblems))
 	}
 	if bad > 0 {
-		return nil, nil, &inputError{fmt.Errorf("no task was made: %s of %d cannot be used\n%s", count(bad, "line"), n, strings.Join(problems, "\n"))}
+		return nil, nil, &inputError{fmt.Errorf("no task was made: %s of %d cannot be used\n%s", terminal.Count(bad, "line"), n, strings.Join(problems, "\n"))}
 	}
 	if len(specs) == 0 {
 		return nil, nil, &inputError{fmt.Errorf("%s holds no task", name)}

@@ -2,11 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/selftest"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 )
 
 func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
@@ -26,7 +34,7 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 		}
 		return all
 	}
-	got := decodeLines[benchRecord](t, u.must("bench", "--tasks", "300", "--workers", "8", "--json"))
+	got := decodeLines[selftest.Measurement](t, u.must("bench", "--tasks", "300", "--workers", "8", "--json"))
 	var what []string
 	for _, r := range got {
 		what = append(what, r.What)
@@ -55,27 +63,59 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 	if got := keys(); len(got) != 1 {
 		t.Errorf("after an interrupt %d keys are left", len(got))
 	}
-	cmd = u.command("bench", "--tasks", "200000")
+	if a := u.run("bench", "--pool", "p"); a.code != exitUsage || !strings.Contains(a.err, "takes no --pool") {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// The pool is paused during a call that enqueues. From then on no task starts, so that
+// the replica runs until it is asked to drain.
+func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
+	u := newUser(t)
+	rdb := u.ownServer().Client(t)
+	direct := *u
+	proxy := faultproxy.Start(t, u.addr)
+	u.env = []string{"LTS_REDIS=redis://" + proxy.Addr() + "/0"}
+	paused := make(chan string, 1)
+	// The first task takes two calls: Redis does not know the script yet.
+	proxy.StrikeMeanwhile("enqueue", 3, faultproxy.Nothing, func() {
+		name, err := pauseOnlyPool(rdb)
+		if err != nil {
+			t.Error(err)
+		}
+		paused <- name
+	})
+	cmd := u.command("bench", "--tasks", "1000")
 	var told bytes.Buffer
 	cmd.Stderr = &told
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	u.until("its replica is there", func() bool {
-		all, err := rdb.Keys(ctx, "lts:*:replicas").Result()
-		if err != nil || len(all) != 1 {
-			return false
-		}
-		name := strings.TrimSuffix(strings.TrimPrefix(all[0], "lts:{"), "}:replicas")
-		return strings.Contains(u.run("drain", "--all", "--pool", name).out, "asked 1 ")
-	})
+	name := <-paused
+	u.until("its replica has joined", func() bool { return direct.must("replicas", "--json", "--pool", name) != "" })
+	if out := direct.must("drain", "--all", "--pool", name); out != "asked 1 replica to drain\n" {
+		t.Errorf("got %q", out)
+	}
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(told.String(), "somebody asked it to drain") {
 		t.Errorf("drained: %v, %s", err, told.String())
 	}
-	if got := keys(); len(got) != 1 {
-		t.Errorf("after a drain %d keys are left", len(got))
+	if keys, err := rdb.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+		t.Errorf("keys are left: %v, %v", keys, err)
 	}
-	if a := u.run("bench", "--pool", "p"); a.code != exitUsage || !strings.Contains(a.err, "takes no --pool") {
-		t.Errorf("got %+v", a)
+}
+
+// pauseOnlyPool pauses the only pool of the server and returns its name.
+func pauseOnlyPool(rdb *redis.Client) (string, error) {
+	ctx := context.Background()
+	keys, err := rdb.Keys(ctx, "lts:{*}:meta").Result()
+	if err != nil || len(keys) != 1 {
+		return "", fmt.Errorf("pools of the server: %v, %w", keys, err)
 	}
+	name := strings.TrimSuffix(strings.TrimPrefix(keys[0], "lts:{"), "}:meta")
+	p, err := pool.New(redisstore.New(rdb, name), pool.Config{})
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	return name, p.Pause(ctx, "")
 }

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -96,14 +97,14 @@ what was done in "action", to how many "tasks", and how many had been so "before
 					return err
 				}
 			}
-			filter.IDs = distinct(ids)
+			filter.IDs = client.Distinct(ids)
 			if err := ch.checkStates(filter.States); err != nil {
 				return err
 			}
 			if len(filter.States) == 0 && len(ids) == 0 {
 				filter.States = ch.from
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
@@ -126,19 +127,19 @@ func (ch change) checkStates(states []task.State) error {
 
 // run makes the change. Where flags select the tasks and nobody has agreed yet, a
 // person is asked, and whoever is no person refused.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.Filter, named, yes, asJSON bool) error {
-	bar, done, total := newPatientBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
-	defer bar.clear()
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
+	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	defer bar.Clear()
 	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
 		return err
 	}
-	p, err := c.watchedClosely(func(n int) {
+	p, err := c.WatchedClosely(func(n int) {
 		if done == 0 { // the looking is over
-			bar.turnTo("tasks")
+			bar.SwitchTo("tasks")
 		}
 		done += n
-		bar.set(done, total)
+		bar.Set(done, total)
 	}, func(matches bool) {
 		look.step()
 		if matches {
@@ -149,18 +150,18 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 		return err
 	}
 	if !named && !yes {
-		ids, err := matching(ctx, p, f, nil)
+		ids, err := client.Matching(ctx, p, f, nil)
 		if err != nil {
 			return err
 		}
-		question := count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
-		if !canAsk(cmd) {
+		question := terminal.Count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
+		if !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
 			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
 		}
-		if err := bar.away(func() error { return confirm(ctx, cmd, question+". Go on?") }); err != nil {
+		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
 			return err
 		}
 		// What has come to match meanwhile is not what was agreed to.
@@ -168,7 +169,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client, f task.
 		look.begin(len(ids))
 	}
 	n, err := ch.do(ctx, p, f)
-	bar.clear()
+	bar.Clear()
 	if n == 0 && err != nil {
 		return err
 	}
@@ -187,22 +188,12 @@ type changeRecord struct {
 	Dropped int    `json:"dropped,omitempty"`
 }
 
-// dropped is about how many of n tasks that are stopped at once are not kept.
-func dropped(n int) int { return max(n-task.RetainNewest, 0) }
-
 // loss says how many of n tasks are gone for good, "" for none.
 func (ch change) loss(n int) string {
 	if !ch.drops {
 		return ""
 	}
-	return loss(n)
-}
-
-func loss(n int) string {
-	if dropped(n) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; only the newest %d are kept, about %d are gone for good", task.RetainNewest, dropped(n))
+	return client.Loss(n)
 }
 
 // tell says how many tasks were changed, and how many had been before.
@@ -210,21 +201,21 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	if asJSON {
 		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
 		if ch.drops {
-			r.Dropped = dropped(n)
+			r.Dropped = client.Dropped(n)
 		}
-		return writeJSON(out, r)
+		return terminal.WriteJSON(out, r)
 	}
 	also := ""
 	if before > 0 {
 		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
 	}
-	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, count(n, "task"), also, ch.loss(n))
+	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, terminal.Count(n, "task"), also, ch.loss(n))
 	return err
 }
 
 // look tells a person how far it is that a filter is held against the tasks.
 type look struct {
-	bar           *patientBar
+	bar           *terminal.Bar
 	done, roughly int
 }
 
@@ -232,9 +223,9 @@ type look struct {
 const lookedAt = "tasks looked at"
 
 // newLook makes a look for a filter that names states, unless it names ids.
-func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*look, error) {
+func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
 	l := &look{bar: bar}
-	if len(f.IDs) > 0 || !isTerminal(bar.out) {
+	if len(f.IDs) > 0 || !bar.Watched() {
 		return l, nil
 	}
 	s, err := c.Stats(ctx)
@@ -258,43 +249,12 @@ func newLook(ctx context.Context, c *client, f task.Filter, bar *patientBar) (*l
 
 func (l *look) step() {
 	if l.done++; l.done%100 == 0 {
-		l.bar.set(l.done, l.roughly)
+		l.bar.Set(l.done, l.roughly)
 	}
 }
 
 // begin is called before another look, at roughly so many.
 func (l *look) begin(roughly int) {
-	l.bar.turnTo(lookedAt)
+	l.bar.SwitchTo(lookedAt)
 	l.done, l.roughly = 0, roughly
-}
-
-// reader reads tasks: a client, or a pool.
-type reader interface {
-	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
-}
-
-// matching lists the tasks that match f, each once, and that also accepts, which may
-// be nil. Left out is what something else wrote under an id that nobody can ask for.
-func matching(ctx context.Context, r reader, f task.Filter, also func(*task.Task) bool) ([]string, error) {
-	f.Brief = true
-	var ids []string
-	for t, err := range r.Tasks(ctx, f) {
-		if err != nil {
-			return nil, err
-		}
-		if task.CheckName(t.ID) == nil && (also == nil || also(t)) {
-			ids = append(ids, t.ID)
-		}
-	}
-	return distinct(ids), nil
-}
-
-// distinct returns the ids without those that were there before.
-func distinct(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		again := seen[id]
-		seen[id] = true
-		return again
-	})
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -25,7 +28,7 @@ func completeWords(words ...string) cobra.CompletionFunc {
 // completeFrom offers what the pool of the command line names, for as many
 // arguments as atMost says (0 is any number). Where Redis does not answer at once,
 // that is nothing.
-func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *client) ([]string, error)) cobra.CompletionFunc {
+func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *client.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if atMost > 0 && len(args) >= atMost {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -36,18 +39,18 @@ func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *cli
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		defer c.close()
+		defer c.Close()
 		words, err := names(ctx, c)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		// Names come from whoever could enqueue; one that could harm is no name.
-		words = slices.DeleteFunc(words, func(w string) bool { return printable(w) != w || slices.Contains(args, w) })
+		words = slices.DeleteFunc(words, func(w string) bool { return terminal.Printable(w) != w || slices.Contains(args, w) })
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-func queueNames(ctx context.Context, c *client) ([]string, error) {
+func queueNames(ctx context.Context, c *client.Client) ([]string, error) {
 	queues, err := c.Queues(ctx)
 	var names []string
 	for _, q := range queues {
@@ -56,7 +59,7 @@ func queueNames(ctx context.Context, c *client) ([]string, error) {
 	return names, err
 }
 
-func replicaNames(ctx context.Context, c *client) ([]string, error) {
+func replicaNames(ctx context.Context, c *client.Client) ([]string, error) {
 	replicas, err := c.Replicas(ctx)
 	var names []string
 	for _, r := range replicas {
@@ -66,7 +69,7 @@ func replicaNames(ctx context.Context, c *client) ([]string, error) {
 }
 
 // kindNames are the kinds that live replicas have handlers for.
-func kindNames(ctx context.Context, c *client) ([]string, error) {
+func kindNames(ctx context.Context, c *client.Client) ([]string, error) {
 	replicas, err := c.Replicas(ctx)
 	var names []string
 	for _, r := range replicas {
@@ -77,7 +80,7 @@ func kindNames(ctx context.Context, c *client) ([]string, error) {
 }
 
 // groupNames are the groups that have a limit of their own.
-func groupNames(ctx context.Context, c *client) ([]string, error) {
+func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	_, groups, err := c.Groups(ctx)
 	var names []string
 	for _, g := range groups {
@@ -133,7 +136,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"drain": completeFrom(g, 0, replicaNames),
 	}
 	flags := map[string]cobra.CompletionFunc{
-		"state": completeWords(stateNames()...), "log-format": completeWords(logFormats...),
+		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
 		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
 		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}

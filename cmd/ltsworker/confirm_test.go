@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -100,7 +101,7 @@ func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
 	u.must("enqueue", "x")
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("Go on?")
-	time.Sleep(patient) // what is long for a bar
+	time.Sleep(terminal.Patience) // what is long for a bar
 	m.press("y\r")
 	m.await("stopped 1 task")
 	if out := m.written(); strings.Contains(out, "%") {

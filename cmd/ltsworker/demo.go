@@ -2,23 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ltsworker/ltsworker/task"
-)
-
-// What the demo is made of. The limit is below the slots, so that it is what
-// holds the tasks back, and the lease is short, so that the tasks of the killed
-// replica are back soon.
-const (
-	demoReplicas = 3
-	demoWorkers  = 4 // in each replica
-	demoLimit    = 6 // over all of them
-	demoLease    = 2 * time.Second
-	demoQueue    = "default"
+	"github.com/ltsworker/ltsworker/internal/demo"
+	"github.com/ltsworker/ltsworker/internal/latency"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // demoFlags are the flags of demo.
@@ -47,7 +42,7 @@ less where there are many files. --hold changes that; 0s turns it off.
 
 --redis URL uses a real server instead, in a pool of its own that is removed
 afterwards. --keep leaves everything running at the end, with the address printed,
-for a look with the other commands.`, demoReplicas),
+for a look with the other commands.`, demo.Replicas),
 		Example: `  ltsworker demo
   ltsworker demo /usr/share/doc --json
   ltsworker demo . --keep`,
@@ -63,7 +58,7 @@ for a look with the other commands.`, demoReplicas),
 			if g.pool != "" {
 				return usagef("the demo uses a pool of its own and takes no --pool")
 			}
-			return demo(cmd, g, f, dir)
+			return runDemo(cmd, g, f, dir)
 		},
 	}
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave Redis and the replicas running until interrupted")
@@ -72,11 +67,14 @@ for a look with the other commands.`, demoReplicas),
 	return cmd
 }
 
-func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
-	ctx, cancel := context.WithCancelCause(cmd.Context())
-	defer cancel(nil)
-	say := newProgress(cmd.ErrOrStderr())
-	files, notes, err := findFiles(dir)
+func runDemo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
+	ctx := cmd.Context()
+	say := terminal.NewProgress(cmd.ErrOrStderr())
+	files, notes, err := demo.FindFiles(dir)
+	var unusable *demo.DirError
+	if errors.As(err, &unusable) {
+		return &inputError{err}
+	}
 	if err != nil {
 		return err
 	}
@@ -84,94 +82,70 @@ func demo(cmd *cobra.Command, g *globals, f demoFlags, dir string) (err error) {
 		return err
 	}
 	for _, n := range notes {
-		say.note("%s", n)
+		say.Note("%s", n)
 	}
 	hold := f.hold.value
 	if !f.hold.set {
-		hold = holdFor(len(files))
+		hold = demo.DefaultHold(len(files))
 	}
-
 	place, err := openDemoPlace(ctx, g)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if cerr := place.close(); err == nil {
+		if cerr := place.Close(); err == nil {
 			err = cerr
 		}
 	}()
-
-	say.note("%s under %s; each task holds its file for %v", count(len(files), "file"), visible(dir), hold)
-	team, err := startTeam(place, hold, cancel)
-	// Whatever happens, no process is left behind.
-	defer team.stop()
-	if err != nil {
-		return err
-	}
-	if err := team.awaitJoined(ctx, place.client); err != nil {
-		return interrupted(ctx, err)
-	}
-	say.note("%d replicas joined pool %s at %s: %d slots each, at most %d tasks at once over all", demoReplicas, place.name, place.addr, demoWorkers, demoLimit)
-
-	w, err := work(ctx, place.client, files, min(len(files), place.window), team, say)
-	say.end()
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	stats, err := place.Stats(ctx)
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	sum := w.summary(team, limitOf(stats, demoQueue))
-	wrong, err := verify(ctx, place.client, files, w)
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	if f.json {
-		err = writeJSON(cmd.OutOrStdout(), sum)
-	} else {
-		err = sum.print(cmd.OutOrStdout(), w, len(files)-len(wrong))
-	}
-	if err != nil {
-		return err
-	}
-	for _, msg := range append(w.failures, wrong...) {
-		say.note("%s", visible(msg))
-	}
-	if f.keep {
-		invite(cmd.ErrOrStderr(), place)
-		<-ctx.Done()
-		if cmd.Context().Err() == nil {
-			return context.Cause(ctx)
-		}
-	}
-	if sum.Succeeded != sum.Tasks || len(wrong) > 0 {
+	err = demo.Run(ctx, place, demo.Options{
+		Dir: dir, Files: files, Hold: hold, Keep: f.keep, Progress: say, Invite: cmd.ErrOrStderr(),
+		Report: func(r demo.Result) error {
+			if f.json {
+				return terminal.WriteJSON(cmd.OutOrStdout(), r.Summary)
+			}
+			return printDemo(cmd.OutOrStdout(), r)
+		},
+	})
+	if errors.Is(err, demo.ErrIncomplete) {
 		return errReported
-	}
-	return nil
-}
-
-// limitOf is the limit of a queue as Redis holds it.
-func limitOf(s task.Stats, queue string) int {
-	for _, q := range s.Queues {
-		if q.Name == queue {
-			return q.Limit
-		}
-	}
-	return 0
-}
-
-// interrupted returns why ctx ended rather than what broke because of it.
-func interrupted(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
 	}
 	return err
 }
 
-// holdFor is how much longer than its checksum a task takes in a demo with so
-// many files: long enough to see something, and a few seconds in all.
-func holdFor(files int) time.Duration {
-	d := 4 * time.Second * demoLimit / time.Duration(max(files, 1))
-	return min(max(d.Round(time.Millisecond), time.Millisecond), 200*time.Millisecond)
+// openDemoPlace starts an embedded Redis, or connects to the one that --redis names.
+// LTS_REDIS is ignored, so that a demo does not use a real pool by accident.
+func openDemoPlace(ctx context.Context, g *globals) (*demo.Place, error) {
+	if g.redis == "" {
+		return demo.OpenEmbedded(ctx, clientLog())
+	}
+	// Read once: a file that is a pipe has nothing left for the replicas.
+	url, err := redisurl.Read(g.redis)
+	if err != nil {
+		return nil, usagef("--redis %v", err)
+	}
+	at, err := redisurl.Parse(url, url == g.redis)
+	if err != nil {
+		return nil, usagef("--redis %v", err)
+	}
+	return demo.OpenServer(ctx, at, url, g.redis, clientLog())
+}
+
+// printDemo prints the result for a person.
+func printDemo(out io.Writer, r demo.Result) error {
+	tab := terminal.NewTable(out)
+	tab.Row("tasks", strconv.Itoa(r.Tasks))
+	tab.Row("succeeded", fmt.Sprintf("%d, %d checksums verified", r.Succeeded, r.Verified))
+	tab.Row("failed", strconv.Itoa(r.Failed))
+	tab.Row("replicas", fmt.Sprintf("%d started, %d killed", r.Replicas, r.Killed))
+	tab.Row("recovered", fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(r.Recovered, "task")))
+	tab.Row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", r.MaxRunning, r.Limit, r.Replicas*demo.Workers))
+	tab.Row("wait", percentiles(r.Waits))
+	tab.Row("run", percentiles(r.Runs))
+	tab.Row("elapsed", terminal.Duration(r.Elapsed))
+	tab.Row("tasks per second", fmt.Sprintf("%.0f", float64(r.Tasks)/r.Elapsed.Seconds()))
+	return tab.Flush()
+}
+
+func percentiles(took []time.Duration) string {
+	return fmt.Sprintf("p50 %v, p99 %v", terminal.Duration(latency.Percentile(took, 50)), terminal.Duration(latency.Percentile(took, 99)))
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/internal/demo"
 )
 
 // processes counts the processes that run the binary under test. Those that have
@@ -61,7 +62,7 @@ func (u *user) demoFiles(n int) {
 	}
 }
 
-func (u *user) demo(files int, args ...string) summary {
+func (u *user) demo(files int, args ...string) demo.Summary {
 	u.t.Helper()
 	a := u.run(append([]string{"demo", ".", "--json"}, args...)...)
 	if a.code != 0 {
@@ -70,12 +71,12 @@ func (u *user) demo(files int, args ...string) summary {
 	if !strings.Contains(a.out, `"wait_p50_ms":`) || !strings.Contains(a.out, `"wait_p99_ms":`) {
 		u.t.Errorf("the unit is not the end of the names: %s", a.out)
 	}
-	s := decodeLines[summary](u.t, a.out)
+	s := decodeLines[demo.Summary](u.t, a.out)
 	if len(s) != 1 {
 		u.t.Fatalf("got %d summaries:\n%s", len(s), a.out)
 	}
-	if s := s[0]; s.Tasks != files || s.Succeeded != files || s.Failed != 0 || s.Replicas != demoReplicas || s.Killed != 1 ||
-		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demoLimit || s.ElapsedMS < 1 || s.WaitP50MS > s.WaitP99MS {
+	if s := s[0]; s.Tasks != files || s.Succeeded != files || s.Failed != 0 || s.Replicas != demo.Replicas || s.Killed != 1 ||
+		s.Recovered < 1 || s.MaxRunning < 1 || s.MaxRunning > s.Limit || s.Limit != demo.Limit || s.ElapsedMS < 1 || s.WaitP50MS > s.WaitP99MS {
 		u.t.Errorf("got %+v\n%s", s, a.err)
 	}
 	return s[0]
@@ -84,7 +85,7 @@ func (u *user) demo(files int, args ...string) summary {
 func TestDemoSurvivesTheDeathOfAReplica(t *testing.T) {
 	u := stranger(t)
 	u.demoFiles(60)
-	if s := u.demo(60); s.MaxRunning != demoLimit {
+	if s := u.demo(60); s.MaxRunning != demo.Limit {
 		t.Errorf("%d ran at once; the limit of %d was never reached", s.MaxRunning, s.Limit)
 	}
 	awaitNoProcess(t)
@@ -158,7 +159,7 @@ func TestInterruptedDemoLeavesNoProcess(t *testing.T) {
 	u := stranger(t)
 	u.demoFiles(30)
 	cmd, _ := u.startDemo("replicas joined", "--hold", "30s")
-	if n := processes(t); n != 1+demoReplicas {
+	if n := processes(t); n != 1+demo.Replicas {
 		t.Errorf("%d processes run", n)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {

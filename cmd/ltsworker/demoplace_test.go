@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,28 +51,6 @@ func TestDemoTakesItsURLFromAPipe(t *testing.T) {
 		t.Error(err)
 	}
 	awaitNoProcess(t)
-}
-
-func TestASecondTerminalGetsWhatItCanUse(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "a url")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for raw, want := range map[string]string{
-		"redis://h:1/0":          "redis://h:1/0",
-		"redis://h:1/0?db=1&x=y": "'redis://h:1/0?db=1&x=y'",
-		"@" + file:               "'@" + file + "'",
-		"@/dev/null":             "'the URL of /dev/null'",
-	} {
-		if got := givenAgain(raw); got != want {
-			t.Errorf("%s: got %s, want %s", raw, got, want)
-		}
-	}
-	var out strings.Builder
-	invite(&out, &demoPlace{client: &client{name: "p", addr: "h:1"}, redis: "redis://:hunter2@h:1", given: givenAgain("@/dev/null")})
-	if strings.Contains(out.String(), "hunter2") || !strings.Contains(out.String(), "export LTS_REDIS='the URL of /dev/null' LTS_POOL=p\n") {
-		t.Errorf("got %s", out.String())
-	}
 }
 
 func TestAReplicaOfTheDemoBlamesNoCommandLine(t *testing.T) {

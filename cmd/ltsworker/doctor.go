@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -39,8 +43,8 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 			if err != nil {
 				return err
 			}
-			defer c.close()
-			return unreachable(c.addr, doctor(ctx, cmd, c, fix, asJSON))
+			defer c.Close()
+			return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
@@ -48,14 +52,14 @@ Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usag
 	return cmd
 }
 
-func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool) error {
+func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	walk := newPatientBar(cmd.ErrOrStderr(), "entries")
-	defer walk.clear()
+	walk := terminal.NewBar(cmd.ErrOrStderr(), "entries")
+	defer walk.Clear()
 	open, fixed := 0, 0
 	next := ""
-	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.set}) {
-		if isDenied(err) {
+	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.Set}) {
+		if redisurl.IsDenied(err) {
 			f, err = lackedRight(err), nil
 		}
 		if err != nil {
@@ -67,9 +71,9 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 		if f.Fixed != "" {
 			fixed++
 		}
-		walk.clear()
+		walk.Clear()
 		if asJSON {
-			err = writeJSON(out, recordFinding(f))
+			err = terminal.WriteJSON(out, recordFinding(f))
 		} else {
 			// What is to be done about several in a row is said once, after the last.
 			if do := remedy(f); do != next {
@@ -82,14 +86,14 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 			return err
 		}
 	}
-	walk.clear()
+	walk.Clear()
 	if !asJSON {
 		if err := printNext(out, next); err != nil {
 			return err
 		}
 		summary := "all is well"
 		if open > 0 {
-			summary = count(open, "finding") + " to see to"
+			summary = terminal.Count(open, "finding") + " to see to"
 		}
 		if fixed > 0 {
 			summary += fmt.Sprintf(", %d fixed", fixed)
@@ -106,11 +110,11 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client, fix, asJSON bool
 
 // openForDoctor opens a pool also for a user who may not even ask whether Redis
 // answers: that is a finding.
-func openForDoctor(ctx context.Context, at *place, name string) (*client, error) {
-	if err := reach(ctx, at); err != nil && !isDenied(err) {
+func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *slog.Logger) (*client.Client, error) {
+	if err := at.Reach(ctx); err != nil && !redisurl.IsDenied(err) {
 		return nil, err
 	}
-	return newClient(at, name)
+	return client.New(at, name, log)
 }
 
 // lackedRight is the finding that the inspection ended at a right that the user lacks.
@@ -120,7 +124,7 @@ func lackedRight(err error) pool.Finding {
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do
 	}
-	f.What = "the rest was not looked at: " + tidy(f.What)
+	f.What = "the rest was not looked at: " + terminal.TidyError(f.What)
 	return f
 }
 
@@ -148,11 +152,11 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	if f.Fixed != "" {
 		mark = "fixed"
 	}
-	text := visible(f.What)
+	text := terminal.Visible(f.What)
 	if f.Key != "" {
-		text = printable(f.Key) + ": " + text
+		text = terminal.Printable(f.Key) + ": " + text
 	}
-	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, visible(f.Check), indented(text, findingText, terminalWidth(w)))
+	_, err := fmt.Fprintf(w, "%-7s  %-11s  %s\n", mark, terminal.Visible(f.Check), terminal.Indented(text, findingText, terminal.Width(w)))
 	return err
 }
 
@@ -169,6 +173,6 @@ func printNext(w io.Writer, remedy string) error {
 	if remedy == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", indented(visible(remedy), findingText+2, terminalWidth(w)))
+	_, err := fmt.Fprintf(w, "%*s→ %s\n", findingText, "", terminal.Indented(terminal.Visible(remedy), findingText+2, terminal.Width(w)))
 	return err
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -48,7 +50,7 @@ one went silent: it was killed, is frozen or cannot reach Redis.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				ends, err := drain(ctx, cmd, c, ids)
 				if !wait || err != nil && !errors.Is(err, task.ErrNoReplica) {
 					return err
@@ -67,7 +69,7 @@ one went silent: it was killed, is frozen or cannot reach Redis.`,
 
 // drain asks the replicas with these ids; without any, all of them. It returns
 // those that were asked, and ErrNoReplica for those that are not there.
-func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (endings, error) {
+func drain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string) (endings, error) {
 	at := time.Now()
 	replicas, err := c.Replicas(ctx)
 	if err != nil {
@@ -106,7 +108,7 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client, ids []string) (en
 	if err != nil && !errors.Is(err, task.ErrNoReplica) {
 		return nil, err
 	}
-	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", count(asked, "replica"))
+	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", terminal.Count(asked, "replica"))
 	if werr != nil {
 		return nil, werr
 	}
@@ -179,13 +181,13 @@ func (e endings) every() time.Duration {
 
 // awaitEnd returns when none of the replicas is on the list any more. It fails
 // where one did not end, but went silent.
-func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) error {
+func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends endings) error {
 	if left, tasks := ends.work(); left > 0 {
 		with := ""
 		if tasks > 0 {
-			with = ", with " + count(tasks, "task") + " to finish"
+			with = ", with " + terminal.Count(tasks, "task") + " to finish"
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", count(left, "replica"), with)
+		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", terminal.Count(left, "replica"), with)
 	}
 	err := ends.await(ctx, c)
 	if err != nil && !errors.Is(err, errWaitedLongEnough) {
@@ -202,14 +204,14 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, ends endings) 
 		}
 	}
 	if ended > 0 {
-		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", count(ended, "replica"))
+		_, werr := fmt.Fprintf(cmd.OutOrStdout(), "%s ended\n", terminal.Count(ended, "replica"))
 		errs = append(errs, werr)
 	}
 	return errors.Join(errs...)
 }
 
 // await looks until none is on the list.
-func (e endings) await(ctx context.Context, c *client) error {
+func (e endings) await(ctx context.Context, c *client.Client) error {
 	tick := time.NewTicker(e.every())
 	defer tick.Stop()
 	for {

@@ -10,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -99,7 +102,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	for _, h := range f.headers {
 		k, v, ok := strings.Cut(h, "=")
 		if !ok || k == "" {
-			problems = append(problems, "--header must be KEY=VALUE, not "+quoted(h))
+			problems = append(problems, "--header must be KEY=VALUE, not "+terminal.Quoted(h))
 			continue
 		}
 		if s.Headers == nil {
@@ -122,7 +125,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	if cmd.Flags().Changed("max-attempts") && f.maxAttempts == 0 {
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
-	for _, e := range fieldErrors(s.Check()) {
+	for _, e := range config.FieldErrors(s.Check()) {
 		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
 	}
 	if len(problems) > 0 {
@@ -173,14 +176,14 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	err = interruptibly(cmd.Context(), func() (err error) {
+	err = terminal.Interruptibly(cmd.Context(), func() (err error) {
 		spec.Payload, err = payload(args, cmd.InOrStdin())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return g.withClient(cmd, func(ctx context.Context, c *client) error {
+	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 		r, err := c.EnqueueSpec(ctx, spec)
 		if err != nil {
 			return err
@@ -201,17 +204,17 @@ func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name
 			name, at = place(i)
 		}
 		if asJSON {
-			if err := writeJSON(w, recordReceipt(r, at)); err != nil {
+			if err := terminal.WriteJSON(w, recordReceipt(r, at)); err != nil {
 				return err
 			}
 			continue
 		}
-		line := printable(r.ID) + "\t" + printable(string(r.State))
+		line := terminal.Printable(r.ID) + "\t" + terminal.Printable(string(r.State))
 		switch {
 		case r.Err != nil:
-			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(printable(r.ID), "-"), strings.ReplaceAll(outcome(r.Err), "_", " "), visible(name), at)
+			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(terminal.Printable(r.ID), "-"), strings.ReplaceAll(outcome(r.Err), "_", " "), terminal.Visible(name), at)
 			if outcome(r.Err) != notTriedTask {
-				line += ": " + visible(tidy(r.Err.Error()))
+				line += ": " + terminal.Visible(terminal.TidyError(r.Err.Error()))
 			}
 		case r.Duplicate:
 			line += "\tduplicate"

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -41,87 +41,23 @@ type inputError struct{ err error }
 func (e *inputError) Error() string { return e.err.Error() }
 func (e *inputError) Unwrap() error { return e.err }
 
-// unreachableError names the Redis that cannot be used, without its password.
-type unreachableError struct {
-	address string
-	err     error
-}
-
-func (e *unreachableError) Error() string {
-	reason := e.err.Error()
-	if isTimeout(e.err) {
-		reason = "no answer in time: " + reason
-	}
-	return fmt.Sprintf("cannot use Redis at %s: %s", e.address, reason)
-}
-func (e *unreachableError) Unwrap() error { return e.err }
-
-// unreachable adds the address to an error that says that the connection to Redis
-// broke.
-func unreachable(address string, err error) error {
-	var named *unreachableError
-	if err == nil || errors.As(err, &named) || !isNetwork(err) {
-		return err
-	}
-	return &unreachableError{address: address, err: err}
-}
-
 // errReported ends a command with exitFailed where it has said why already.
 var errReported = errors.New("failed")
 
 func exitCode(err error) int {
 	var usage *usageError
 	var input *inputError
-	var away *unreachableError
+	var away *redisurl.UnreachableError
+	var field *task.FieldError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &input), len(fieldErrors(err)) > 0:
+	case errors.As(err, &usage), errors.As(err, &input), errors.As(err, &field):
 		return exitUsage
-	case errors.As(err, &away), isNetwork(err):
+	case errors.As(err, &away), redisurl.IsNetwork(err):
 		return exitUnreachable
 	}
 	return exitFailed
-}
-
-// fieldErrors lists every refused field inside err.
-func fieldErrors(err error) []*task.FieldError {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *task.FieldError:
-		return []*task.FieldError{e}
-	case interface{ Unwrap() []error }:
-		var all []*task.FieldError
-		for _, one := range e.Unwrap() {
-			all = append(all, fieldErrors(one)...)
-		}
-		return all
-	default:
-		return fieldErrors(errors.Unwrap(err))
-	}
-}
-
-// isNetwork reports whether err says that the connection to Redis broke, or that
-// nothing comes over it any more.
-func isNetwork(err error) bool {
-	if errors.Is(err, context.Canceled) {
-		return false
-	}
-	var op *net.OpError
-	return errors.As(err, &op) || isTimeout(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-// isTimeout reports whether err says that Redis let a call wait too long. The end
-// of the time that a command was given is something else, although a dial that
-// takes too long calls itself by its name.
-func isTimeout(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Timeout()
-	}
-	var slow net.Error
-	return !errors.Is(err, context.DeadlineExceeded) && errors.As(err, &slow) && slow.Timeout()
 }
 
 // afterInterrupt keeps of a joined error what is not the interrupt itself, such as
@@ -148,11 +84,11 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 		err = afterInterrupt(err)
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {
-		line = tidy(line)
+		line = terminal.TidyError(line)
 		if i == 0 {
 			line = "ltsworker: " + line
 		}
-		fmt.Fprintln(w, visible(line))
+		fmt.Fprintln(w, terminal.Visible(line))
 	}
 	var usage *usageError
 	if !errors.As(err, &usage) {
@@ -163,10 +99,3 @@ func explain(w io.Writer, cmd *cobra.Command, err error) {
 	}
 	fmt.Fprintf(w, "\nUsage: %s\nSee %q for all of it.\n", cmd.UseLine(), cmd.CommandPath()+" --help")
 }
-
-// scriptPlace is where in a script Redis found an error, which says nothing to
-// those who did not write it.
-var scriptPlace = regexp.MustCompile(` script: [0-9a-f]{40}, on @user_script:\d+\.?`)
-
-// tidy makes the text of an error fit for a person: it names no place in a script.
-func tidy(text string) string { return scriptPlace.ReplaceAllString(text, "") }

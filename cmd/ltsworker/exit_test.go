@@ -10,20 +10,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
 func TestErrorsNameNoPlaceInAScript(t *testing.T) {
 	const place = " script: 55b5e1da6d2039616899512b7f003331ebe4c46a, on @user_script:356."
-	for in, want := range map[string]string{
-		"enqueue: OOM not allowed." + place + " (do this)": "enqueue: OOM not allowed. (do this)",
-		"ERR no." + place:  "ERR no.",
-		"task t: get: EOF": "task t: get: EOF",
-		"":                 "",
-	} {
-		if got := tidy(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
 	var out strings.Builder
 	explain(&out, nil, errors.New("check: one"+place+"\ncheck: two"))
 	if out.String() != "ltsworker: check: one\ncheck: two\n" {
@@ -43,7 +35,7 @@ func TestOnlyTheNetworkIsUnreachable(t *testing.T) {
 		context.Canceled:          exitFailed,
 		errors.New("i/o timeout"): exitFailed,
 	} {
-		if got := exitCode(unreachable("h:1", fmt.Errorf("list: %w", err))); got != want {
+		if got := exitCode(redisurl.Unreachable("h:1", fmt.Errorf("list: %w", err))); got != want {
 			t.Errorf("%v: exit code %d, want %d", err, got, want)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -29,8 +31,8 @@ func (f *filterFlags) filter() (task.Filter, error) {
 	var problems []string
 	for _, s := range f.states {
 		if !slices.Contains(stateNames(), s) {
-			msg := fmt.Sprintf("--state must be one of %s, not %s", strings.Join(stateNames(), " "), quoted(s))
-			if meant := nearest(s, stateNames()); meant != "" {
+			msg := fmt.Sprintf("--state must be one of %s, not %s", strings.Join(stateNames(), " "), terminal.Quoted(s))
+			if meant := spelling.Nearest(s, stateNames()); meant != "" {
 				msg += "; did you mean " + meant + "?"
 			}
 			problems = append(problems, msg)
@@ -43,7 +45,7 @@ func (f *filterFlags) filter() (task.Filter, error) {
 	}{{"--kind", f.kinds}, {"--queue", f.queues}, {"--group", f.groups}} {
 		for _, v := range names.values {
 			if err := task.CheckName(v); err != nil {
-				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, quoted(v), err))
+				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, terminal.Quoted(v), err))
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -36,15 +35,4 @@ func FuzzFilter(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestRepeatedIDsAreLeftOutAndTheArgumentsLeftAlone(t *testing.T) {
-	args := []string{"b", "a", "b", "c"}
-	got := distinct(args)
-	if diff := cmp.Diff([]string{"b", "a", "c"}, got); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{"b", "a", "b", "c"}, args); diff != "" {
-		t.Error(diff)
-	}
 }

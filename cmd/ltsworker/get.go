@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -26,7 +28,7 @@ starting: a pause, a limit, no replica for it, or no free slot.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return get(ctx, cmd, c, ids, asJSON)
 			})
 		},
@@ -35,8 +37,8 @@ starting: a pause, a limit, no replica for it, or no free slot.`,
 	return cmd
 }
 
-func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
-	tasks, err := c.store.Get(ctx, ids...)
+func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
+	tasks, err := c.Store.Get(ctx, ids...)
 	if err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSO
 			return err
 		}
 		if asJSON {
-			err = writeJSON(cmd.OutOrStdout(), recordTask(t, history))
+			err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(t, history))
 		} else {
 			if shown > 0 {
 				fmt.Fprintln(cmd.OutOrStdout())
@@ -83,7 +85,7 @@ func tellMissing(cmd *cobra.Command, id string) {
 func checkIDs(ids []string) error {
 	for _, id := range ids {
 		if err := task.CheckName(id); err != nil {
-			return usagef("the ID %s %v", quoted(id), err)
+			return usagef("the ID %s %v", terminal.Quoted(id), err)
 		}
 	}
 	return nil
@@ -92,33 +94,33 @@ func checkIDs(ids []string) error {
 // printTask shows a task to a person. waits is what it waits for, if that is
 // known.
 func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
-	tab := newTable(w)
+	tab := terminal.NewTable(w)
 	line := func(name, value string) {
 		if value != "" {
-			tab.row(name, value)
+			tab.Row(name, value)
 		}
 	}
 	when := func(name string, at time.Time) {
 		if !at.IsZero() {
-			tab.row(name, localTime(at)+" ("+away(at)+")")
+			tab.Row(name, terminal.LocalTime(at)+" ("+terminal.RelativeTime(at)+")")
 		}
 	}
-	line("id", printable(t.ID))
-	line("kind", printable(t.Kind))
-	line("queue", printable(t.Queue))
-	line("state", printable(string(t.State)))
+	line("id", terminal.Printable(t.ID))
+	line("kind", terminal.Printable(t.Kind))
+	line("queue", terminal.Printable(t.Queue))
+	line("state", terminal.Printable(string(t.State)))
 	line("waits for", waits)
-	line("code", printable(string(t.Code)))
-	line("error", printable(t.Error))
-	line("stop reason", printable(t.StopWhy))
+	line("code", terminal.Printable(string(t.Code)))
+	line("error", terminal.Printable(t.Error))
+	line("stop reason", terminal.Printable(t.StopWhy))
 	line("priority", fmt.Sprint(t.Priority))
-	line("group", printable(t.Group))
-	line("unique", printable(t.Unique))
+	line("group", terminal.Printable(t.Group))
+	line("unique", terminal.Printable(t.Unique))
 	if t.Reply {
 		line("reply", "yes")
 	}
 	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
-	line("replica", printable(t.Replica))
+	line("replica", terminal.Printable(t.Replica))
 	when("created", t.CreatedAt)
 	when("due", t.DueAt)
 	when("started", t.StartedAt)
@@ -126,12 +128,12 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	when("expires", t.ExpiresAt)
 	when("deadline", t.DeadlineAt)
 	for _, k := range slices.Sorted(maps.Keys(t.Headers)) {
-		line("header", printable(k)+" = "+printable(t.Headers[k]))
+		line("header", terminal.Printable(k)+" = "+terminal.Printable(t.Headers[k]))
 	}
 	line("payload", content(t.Payload))
 	line("progress", content(t.Progress))
 	line("result", content(t.Result))
-	if err := tab.flush(); err != nil {
+	if err := tab.Flush(); err != nil {
 		return err
 	}
 	return printHistory(w, history)
@@ -139,4 +141,4 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 
 // content shows bytes that came from elsewhere, without the newline that text
 // mostly ends with.
-func content(b []byte) string { return printable(strings.TrimSuffix(string(b), "\n")) }
+func content(b []byte) string { return terminal.Printable(strings.TrimSuffix(string(b), "\n")) }

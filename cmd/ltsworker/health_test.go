@@ -9,10 +9,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/health"
 )
 
 // probe asks the health endpoint until it answers with the code.
-func probe(t *testing.T, url string, code int) healthRecord {
+func probe(t *testing.T, url string, code int) health.Status {
 	t.Helper()
 	last := ""
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -26,14 +28,14 @@ func probe(t *testing.T, url string, code int) healthRecord {
 		if last = fmt.Sprintf("%d: %s", resp.StatusCode, body); err != nil || resp.StatusCode != code {
 			continue
 		}
-		var h healthRecord
+		var h health.Status
 		if err := json.Unmarshal(body, &h); err != nil {
 			t.Fatalf("%s: %v", body, err)
 		}
 		return h
 	}
 	t.Fatalf("%s never answered %d; last: %s", url, code, last)
-	return healthRecord{}
+	return health.Status{}
 }
 
 // startWithHealth starts a replica with a health endpoint and returns its URL.
@@ -79,7 +81,7 @@ func TestReadyEndsWithAnOutageAndComesBack(t *testing.T) {
 	_, url := u.startWithHealth()
 	probe(t, url+"/ready", http.StatusOK)
 	s.Stop(t)
-	if h := probe(t, url+"/ready", http.StatusServiceUnavailable); !h.Joined || h.FailingMS < readyPatience.Milliseconds() {
+	if h := probe(t, url+"/ready", http.StatusServiceUnavailable); !h.Joined || h.FailingMS < health.Patience.Milliseconds() {
 		t.Errorf("got %+v", h)
 	}
 	probe(t, url+"/live", http.StatusOK)

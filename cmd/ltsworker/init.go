@@ -1,20 +1,16 @@
 package main
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
-)
 
-// firstConfig is the file that init writes. Its lines that are commented out show
-// the defaults.
-//
-//go:embed first.yaml
-var firstConfig []byte
+	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+)
 
 // firstFile is how init calls it.
 const firstFile = "ltsworker.yaml"
@@ -33,10 +29,10 @@ func newInit() *cobra.Command {
 			if len(args) > 0 {
 				name = args[0]
 			}
-			if err := writeNew(name, firstConfig); err != nil {
+			if err := writeNew(name, config.First); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", printable(name), shellWord(name))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; run it with: ltsworker run -c %s\n", terminal.Printable(name), terminal.ShellWord(name))
 			return err
 		},
 	}
@@ -46,7 +42,7 @@ func newInit() *cobra.Command {
 func writeNew(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a URL with a password may come into it
 	if errors.Is(err, fs.ErrExist) {
-		return &inputError{fmt.Errorf("%s exists; nothing was written", printable(name))}
+		return &inputError{fmt.Errorf("%s exists; nothing was written", terminal.Printable(name))}
 	}
 	if err != nil {
 		return &inputError{fmt.Errorf("make the config file: %w", err)}

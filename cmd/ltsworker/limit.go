@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -49,7 +51,7 @@ file whose limit differs from that of the config file before it.`,
 				return err
 			}
 			if len(args) == 0 {
-				return g.withClient(cmd, func(ctx context.Context, c *client) error {
+				return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 					limits, err := readLimits(ctx, c, scope, name)
 					if err != nil {
 						return err
@@ -61,7 +63,7 @@ file whose limit differs from that of the config file before it.`,
 			if err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return setLimit(ctx, cmd, c, scope, name, n, asJSON)
 			})
 		},
@@ -91,7 +93,7 @@ func limitTarget(args []string, total, groups, hasGroup bool, group string) (sco
 		scope, name, rest = task.QueueScope, args[0], args[1:]
 	}
 	if err := task.CheckName(name); err != nil {
-		return "", "", nil, usagef("the %s %s %v", scope, quoted(name), err)
+		return "", "", nil, usagef("the %s %s %v", scope, terminal.Quoted(name), err)
 	}
 	return scope, name, rest, nil
 }
@@ -109,12 +111,12 @@ func parseLimit(args []string) (int, error) {
 	case err == nil && n == 0:
 		return 0, usagef("a limit is at least 1; none removes it, and pause keeps tasks from starting")
 	case err != nil || n < 1 || n > math.MaxInt32:
-		return 0, usagef("the limit must be a whole number from 1 to %d, or none, not %s", math.MaxInt32, quoted(args[0]))
+		return 0, usagef("the limit must be a whole number from 1 to %d, or none, not %s", math.MaxInt32, terminal.Quoted(args[0]))
 	}
 	return n, nil
 }
 
-func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope task.Scope, name string, n int, asJSON bool) error {
+func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope task.Scope, name string, n int, asJSON bool) error {
 	if scope == task.QueueScope {
 		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
 			return err
@@ -134,13 +136,13 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client, scope task.Sco
 		task.PoolScope: "pool", task.QueueScope: "queue " + name,
 		task.GroupScope: "group " + name, task.GroupsScope: "each group without its own",
 	}[scope]
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, limitText(n))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, terminal.LimitText(n))
 	return err
 }
 
 // readLimits reads the limits of the scope, "" for all, and of the one with this
 // name where it has names.
-func readLimits(ctx context.Context, c *client, scope task.Scope, name string) ([]limitRecord, error) {
+func readLimits(ctx context.Context, c *client.Client, scope task.Scope, name string) ([]limitRecord, error) {
 	var limits []limitRecord
 	of := func(s task.Scope) bool { return scope == "" || scope == s }
 	if of(task.PoolScope) || of(task.QueueScope) {
@@ -149,7 +151,7 @@ func readLimits(ctx context.Context, c *client, scope task.Scope, name string) (
 			return nil, err
 		}
 		if of(task.PoolScope) {
-			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.name, Limit: s.Limit, Running: s.Running})
+			limits = append(limits, limitRecord{Scope: task.PoolScope, Name: c.Name, Limit: s.Limit, Running: s.Running})
 		}
 		for _, q := range s.Queues {
 			if of(task.QueueScope) && (name == "" || name == q.Name) {
@@ -157,7 +159,7 @@ func readLimits(ctx context.Context, c *client, scope task.Scope, name string) (
 			}
 		}
 		if scope == task.QueueScope && len(limits) == 0 {
-			return nil, fmt.Errorf("the pool has no queue %s", printable(name))
+			return nil, fmt.Errorf("the pool has no queue %s", terminal.Printable(name))
 		}
 	}
 	if of(task.GroupsScope) || of(task.GroupScope) {
@@ -182,25 +184,25 @@ func readLimits(ctx context.Context, c *client, scope task.Scope, name string) (
 }
 
 func printLimits(cmd *cobra.Command, limits []limitRecord, asJSON bool) error {
-	tab := newTable(cmd.OutOrStdout(), "WHAT", "NAME", "LIMIT", "RUNNING", "HELD")
+	tab := terminal.NewTable(cmd.OutOrStdout(), "WHAT", "NAME", "LIMIT", "RUNNING", "HELD")
 	for _, l := range limits {
 		if asJSON {
-			if err := writeJSON(cmd.OutOrStdout(), l); err != nil {
+			if err := terminal.WriteJSON(cmd.OutOrStdout(), l); err != nil {
 				return err
 			}
 			continue
 		}
-		name, running, held := printable(l.Name), strconv.Itoa(l.Running), ""
+		name, running, held := terminal.Printable(l.Name), strconv.Itoa(l.Running), ""
 		switch l.Scope {
 		case task.GroupsScope:
 			name, running = "(each without its own)", ""
 		case task.GroupScope:
 			held = strconv.Itoa(l.Held)
 		}
-		tab.row(string(l.Scope), name, limitText(l.Limit), running, held)
+		tab.Row(string(l.Scope), name, terminal.LimitText(l.Limit), running, held)
 	}
 	if asJSON {
 		return nil
 	}
-	return tab.flush()
+	return tab.Flush()
 }

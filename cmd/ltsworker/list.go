@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -34,7 +36,7 @@ The order is by state, inside a state that in which its tasks come up.`,
 			if limit < 0 {
 				return usagef("--limit must not be negative; 0 lists all")
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return list(ctx, cmd, c, filter, limit, asJSON)
 			})
 		},
@@ -45,54 +47,54 @@ The order is by state, inside a state that in which its tasks come up.`,
 	return cmd
 }
 
-func list(ctx context.Context, cmd *cobra.Command, c *client, filter task.Filter, limit int, asJSON bool) error {
+func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task.Filter, limit int, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	tab := newTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
-	tab.spare("PRIORITY", "ATTEMPT", "QUEUE")
-	tab.paint("STATE", stateStyle)
+	tab := terminal.NewTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
+	tab.Spare("PRIORITY", "ATTEMPT", "QUEUE")
+	tab.Paint("STATE", stateStyle)
 	filter.Brief = !asJSON
-	bar := newPatientBar(cmd.ErrOrStderr(), "tasks listed")
-	defer bar.clear()
+	bar := terminal.NewBar(cmd.ErrOrStderr(), "tasks listed")
+	defer bar.Clear()
 	n := 0
 	for t, err := range c.Tasks(ctx, filter) {
 		if err != nil {
 			return err
 		}
 		if limit > 0 && n == limit {
-			bar.clear()
+			bar.Clear()
 			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", limit)
 			break
 		}
 		if asJSON {
-			if err := writeJSON(out, recordTask(t, nil)); err != nil {
+			if err := terminal.WriteJSON(out, recordTask(t, nil)); err != nil {
 				return err
 			}
 		} else {
-			tab.row(printable(t.ID), printable(t.Kind), printable(t.Queue), printable(string(t.State)),
-				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), since(t.CreatedAt), note(t))
+			tab.Row(terminal.Printable(t.ID), terminal.Printable(t.Kind), terminal.Printable(t.Queue), terminal.Printable(string(t.State)),
+				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), terminal.Age(t.CreatedAt), note(t))
 			// A long list shows up in pieces instead of after its end.
 			if n%1000 == 999 {
-				if err := tab.flush(); err != nil {
+				if err := tab.Flush(); err != nil {
 					return err
 				}
 			}
 		}
 		n++
 		// What is listed on the terminal shows by itself, and a pipe may end in a pager.
-		if n%100 == 0 && isFile(out) {
-			bar.count(n)
+		if n%100 == 0 && terminal.IsFile(out) {
+			bar.Count(n)
 		}
 	}
 	if n == 0 {
 		if filter.Empty() {
-			return tellNone(cmd, "pool "+c.name+" holds no task")
+			return tellNone(cmd, "pool "+c.Name+" holds no task")
 		}
-		return tellNone(cmd, "no task of pool "+c.name+" matches")
+		return tellNone(cmd, "no task of pool "+c.Name+" matches")
 	}
 	if asJSON {
 		return nil
 	}
-	return tab.flush()
+	return tab.Flush()
 }
 
 // tellNone says on standard error that there is nothing to show, which an empty
@@ -109,29 +111,34 @@ func note(t *task.Task) string {
 		if t.DueAt.Before(time.Now()) {
 			return "due"
 		}
-		return "due " + away(t.DueAt)
+		return "due " + terminal.RelativeTime(t.DueAt)
 	case t.State == task.Waiting && t.Group != "":
-		return "group " + printable(t.Group)
+		return "group " + terminal.Printable(t.Group)
 	case t.State == task.Running && len(t.Progress) > 0:
-		return printable(cut(string(t.Progress), 60))
+		return terminal.Printable(terminal.Cut(string(t.Progress), 60))
 	case t.State == task.Stopped && t.StopWhy != "":
-		return printable(cut(t.StopWhy, 60))
+		return terminal.Printable(terminal.Cut(t.StopWhy, 60))
 	case t.State == task.Succeeded:
 		return ""
 	case t.Error != "":
-		return printable(cut(t.Error, 60))
+		return terminal.Printable(terminal.Cut(t.Error, 60))
 	case t.State != task.Running && t.State != task.Waiting:
-		return printable(string(t.Code))
+		return terminal.Printable(string(t.Code))
 	}
 	return ""
 }
 
-// cut shortens s to about n runes.
-func cut(s string, n int) string {
-	for i := range s {
-		if n--; n < 0 {
-			return s[:i] + "…"
-		}
+// stateStyle is the colour of a task's state.
+func stateStyle(state string) terminal.Style {
+	switch task.State(state) {
+	case task.Running:
+		return terminal.Cyan
+	case task.Succeeded:
+		return terminal.Green
+	case task.Failed:
+		return terminal.Red
+	case task.Stopped, task.Expired:
+		return terminal.Yellow
 	}
-	return s
+	return terminal.Plain
 }

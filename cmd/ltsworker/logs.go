@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -31,7 +33,7 @@ wrote to standard error. Attempts that succeeded leave none.`, task.MaxHistory),
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return showLogs(ctx, cmd, c, ids[0], asJSON)
 			})
 		},
@@ -40,8 +42,8 @@ wrote to standard error. Attempts that succeeded leave none.`, task.MaxHistory),
 	return cmd
 }
 
-func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJSON bool) error {
-	tasks, err := c.store.Get(ctx, id)
+func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id string, asJSON bool) error {
+	tasks, err := c.Store.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJ
 	out := cmd.OutOrStdout()
 	if asJSON {
 		for _, a := range recordHistory(history) {
-			if err := writeJSON(out, logRecord{id, a}); err != nil {
+			if err := terminal.WriteJSON(out, logRecord{id, a}); err != nil {
 				return err
 			}
 		}
@@ -73,12 +75,12 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client, id string, asJ
 // printHistory shows attempts with their logs to a person.
 func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	for _, a := range history {
-		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, printable(string(a.Code)), formatDuration(a.Run), localTime(a.At), printable(a.Replica))
+		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(string(a.Code)), terminal.Duration(a.Run), terminal.LocalTime(a.At), terminal.Printable(a.Replica))
 		if a.Error != "" {
-			text += fmt.Sprintf("  error: %s\n", printable(a.Error))
+			text += fmt.Sprintf("  error: %s\n", terminal.Printable(a.Error))
 		}
 		if log := strings.TrimRight(a.Log, "\n"); log != "" {
-			text += fmt.Sprintf("  log:\n    %s\n", strings.ReplaceAll(visibleLines(log), "\n", "\n    "))
+			text += fmt.Sprintf("  log:\n    %s\n", strings.ReplaceAll(terminal.VisibleLines(log), "\n", "\n    "))
 		}
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
@@ -89,18 +91,18 @@ func printHistory(w io.Writer, history []task.AttemptRecord) error {
 
 // standing says what the task does now.
 func standing(t *task.Task) string {
-	text := "the task is " + printable(string(t.State))
+	text := "the task is " + terminal.Printable(string(t.State))
 	switch {
 	case t.State == task.Running:
-		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, since(t.StartedAt), printable(t.Replica))
+		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, terminal.Age(t.StartedAt), terminal.Printable(t.Replica))
 	case t.State == task.Scheduled && !t.DueAt.IsZero():
 		if left := time.Until(t.DueAt); left > 0 {
-			text += ", due in " + shortDuration(left)
+			text += ", due in " + terminal.ShortDuration(left)
 		}
 	case t.State == task.Succeeded && t.Attempt > 0:
-		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, localTime(t.EndedAt))
+		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, terminal.LocalTime(t.EndedAt))
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
-		text += " (" + printable(string(t.Code)) + ")"
+		text += " (" + terminal.Printable(string(t.Code)) + ")"
 	}
 	return text
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 func main() {
@@ -23,7 +25,7 @@ func main() {
 	// reported once.
 	logging.Disable()
 	root := newRoot()
-	root.SetArgs(withoutIsolates(os.Args[1:]))
+	root.SetArgs(terminal.WithoutIsolates(os.Args[1:]))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		explain(os.Stderr, cmd, err)

@@ -6,6 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // maxQueuesNamed is how many queues a note names.
@@ -13,7 +17,7 @@ const maxQueuesNamed = 20
 
 // tellOfNewQueue says on standard error that a queue is about to come into being,
 // which is what a slip of the pen looks like. It is called before the change.
-func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue string) error {
+func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
 	queues, err := c.Queues(ctx)
 	if err != nil {
 		return err
@@ -23,7 +27,7 @@ func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue st
 		if q.Name == queue {
 			return nil
 		}
-		names, shown = append(names, q.Name), append(shown, printable(q.Name))
+		names, shown = append(names, q.Name), append(shown, terminal.Printable(q.Name))
 	}
 	there := "there is none yet"
 	if n := len(shown); n > 0 {
@@ -32,9 +36,9 @@ func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client, queue st
 		}
 		there = "there are " + strings.Join(shown, ", ")
 	}
-	if meant := nearest(queue, names); meant != "" {
-		there = "did you mean " + printable(meant) + "? " + there
+	if meant := spelling.Nearest(queue, names); meant != "" {
+		there = "did you mean " + terminal.Printable(meant) + "? " + there
 	}
-	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", printable(queue), there)
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", terminal.Printable(queue), there)
 	return err
 }

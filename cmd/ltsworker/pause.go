@@ -8,22 +8,24 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 func newPause(g *globals) *cobra.Command {
 	return pauseCommand(g, "pause", "Start no more tasks of a queue, or of the whole pool",
 		"Running tasks are left alone; none starts after the command has returned.", "paused",
-		func(ctx context.Context, c *client, queue string) error { return c.Pause(ctx, queue) })
+		func(ctx context.Context, c *client.Client, queue string) error { return c.Pause(ctx, queue) })
 }
 
 func newResume(g *globals) *cobra.Command {
 	return pauseCommand(g, "resume", "End the pause of a queue, or of the whole pool",
 		"A queue runs while neither it nor the pool is paused.", "resumed",
-		func(ctx context.Context, c *client, queue string) error { return c.Resume(ctx, queue) })
+		func(ctx context.Context, c *client.Client, queue string) error { return c.Resume(ctx, queue) })
 }
 
-func pauseCommand(g *globals, verb, short, long, past string, do func(context.Context, *client, string) error) *cobra.Command {
+func pauseCommand(g *globals, verb, short, long, past string, do func(context.Context, *client.Client, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " [QUEUE]",
 		Short: short,
@@ -34,10 +36,10 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 			if len(args) > 0 {
 				queue, what = args[0], "queue "+args[0]
 				if err := task.CheckName(queue); err != nil {
-					return usagef("the queue %s %v", quoted(queue), err)
+					return usagef("the queue %s %v", terminal.Quoted(queue), err)
 				}
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				if queue != "" {
 					if err := tellOfNewQueue(ctx, cmd, c, queue); err != nil {
 						return err
@@ -59,12 +61,12 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 }
 
 // stillPaused names the queues with a pause of their own, which outlasts the pool's.
-func stillPaused(ctx context.Context, c *client) (string, error) {
+func stillPaused(ctx context.Context, c *client.Client) (string, error) {
 	stats, err := c.Stats(ctx)
 	var names []string
 	for _, q := range stats.Queues {
 		if q.Paused {
-			names = append(names, printable(q.Name))
+			names = append(names, terminal.Printable(q.Name))
 		}
 	}
 	if len(names) == 0 {

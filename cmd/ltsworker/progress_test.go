@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,44 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
-
-func TestBarIsForThePatientAtATerminal(t *testing.T) {
-	keyboard, screen, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keyboard.Close()
-	defer screen.Close()
-	bar := newPatientBar(screen, "tasks")
-	bar.set(1, 10)
-	if bar.bar != nil {
-		t.Error("it is shown at once")
-	}
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
-	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Logf("reads are not bounded here: %v", err)
-	}
-	n, err := keyboard.Read(buf)
-	if err != nil || !strings.Contains(string(buf[:n]), "tasks") || !strings.Contains(string(buf[:n]), "/10") {
-		t.Errorf("got %q, %v", buf[:n], err)
-	}
-
-	var pipe bytes.Buffer
-	bar = newPatientBar(&pipe, "tasks")
-	bar.began = bar.began.Add(-patient)
-	bar.set(2, 10)
-	bar.clear()
-	if pipe.Len() > 0 {
-		t.Errorf("a pipe got %q", pipe.String())
-	}
-}
 
 func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
 	u := newUser(t)
@@ -80,7 +44,7 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
 	// What is long for a person: the bar is shown for what comes after it.
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) })
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
 	m := u.terminal(80, 24, "stop", "--group", "g")
 	m.await("1 task would be stopped. Go on?")
 	if out := m.written(); !strings.Contains(out, "tasks looked at") || !strings.Contains(out, "/251") {
@@ -100,36 +64,6 @@ func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
 	m.await("stopped 400 tasks")
 	if sent := p.Attempts(); sent >= 2*n {
 		t.Errorf("%d tasks took %d commands", n, sent)
-	}
-}
-
-func TestABarThatIsDueIsShownForWhatComesNext(t *testing.T) {
-	keyboard, screen, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keyboard.Close()
-	defer screen.Close()
-	bar := newPatientBar(screen, "lines")
-	bar.began = bar.began.Add(-patient)
-	bar.count(7)
-	bar.turnTo("tasks")
-	bar.set(2, 10)
-	bar.clear()
-	var out string
-	buf := make([]byte, 4096)
-	if err := keyboard.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Logf("reads are not bounded here: %v", err)
-	}
-	for !strings.Contains(out, "/10") {
-		n, err := keyboard.Read(buf)
-		if err != nil {
-			t.Fatalf("%q, %v", out, err)
-		}
-		out += string(buf[:n])
-	}
-	if !strings.HasPrefix(out, "\r7 lines\r       \r") || !strings.Contains(out, "tasks") {
-		t.Errorf("got %q", out)
 	}
 }
 
@@ -163,29 +97,12 @@ func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 	}
 }
 
-func TestOnlyAListThatGoesIntoAFileIsCounted(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "list"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	from, pipe, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	defer pipe.Close()
-	if !isFile(file) || isFile(pipe) || isFile(new(bytes.Buffer)) {
-		t.Errorf("file %v, pipe %v, buffer %v", isFile(file), isFile(pipe), isFile(new(bytes.Buffer)))
-	}
-}
-
 func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
 	u := newUser(t)
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(patient) }) // what is long for a person
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // what is long for a person
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("250 tasks would be stopped. Go on?")
 	before := len(m.written())

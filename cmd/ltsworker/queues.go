@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -44,15 +45,15 @@ made and ended per second, on average over the last minute.
 tasks and no replica serves it. The next task for it puts it back.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				if forget != "" {
 					if err := c.ForgetQueue(ctx, forget); err != nil {
 						return err
 					}
 					if asJSON {
-						return writeJSON(cmd.OutOrStdout(), forgetRecord{forget})
+						return terminal.WriteJSON(cmd.OutOrStdout(), forgetRecord{forget})
 					}
-					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", printable(forget))
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", terminal.Printable(forget))
 					return err
 				}
 				loads, err := c.Load(ctx)
@@ -61,14 +62,14 @@ tasks and no replica serves it. The next task for it puts it back.`,
 				}
 				if asJSON {
 					for _, q := range loads {
-						if err := writeJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordLoad(q)); err != nil {
 							return err
 						}
 					}
 					return nil
 				}
 				if len(loads) == 0 {
-					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", printable(c.name))
+					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", terminal.Printable(c.Name))
 					return err
 				}
 				s, err := c.Stats(ctx)
@@ -92,60 +93,12 @@ func recordLoad(q pool.QueueLoad) queueLoadRecord {
 }
 
 func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) error {
-	tab := newTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
-	tab.spare("MAX LEN")
-	tab.paint("STATE", notEmpty(yellow))
+	tab := terminal.NewTable(cmd.OutOrStdout(), "QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "MAX LEN", "STATE")
+	tab.Spare("MAX LEN")
+	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, q := range loads {
-		tab.row(printable(q.Name), strconv.Itoa(q.Waiting), runningText(q.Running, q.Limit), waitText(q.OldestWait),
-			rateText(q.In), rateText(q.Out), limitText(q.MaxLen), queueState(q.QueueInfo, poolPaused))
+		tab.Row(terminal.Printable(q.Name), strconv.Itoa(q.Waiting), terminal.RunningText(q.Running, q.Limit), terminal.WaitText(q.OldestWait),
+			terminal.RateText(q.In), terminal.RateText(q.Out), terminal.LimitText(q.MaxLen), terminal.QueueState(q.QueueInfo, poolPaused))
 	}
-	return tab.flush()
-}
-
-// runningText is how many run, with their limit where they have one.
-func runningText(running, limit int) string {
-	if limit == 0 {
-		return strconv.Itoa(running)
-	}
-	return fmt.Sprintf("%d/%d", running, limit)
-}
-
-// queueState is what keeps the tasks of the queue from starting, "" for nothing
-// but slots and limits.
-func queueState(q pool.QueueInfo, poolPaused bool) string {
-	switch {
-	case poolPaused:
-		return "pool paused"
-	case q.Paused:
-		return "paused"
-	case q.GroupsFull:
-		return "groups full"
-	}
-	return ""
-}
-
-func pausedText(paused bool) string {
-	if paused {
-		return "paused"
-	}
-	return ""
-}
-
-// waitText is how long something waits, "-" where nothing does.
-func waitText(d time.Duration) string {
-	if d <= 0 {
-		return "-"
-	}
-	return shortDuration(d)
-}
-
-// rateText is so many per second: as exact as a person wants to read.
-func rateText(perSecond float64) string {
-	switch {
-	case perSecond <= 0:
-		return "-"
-	case perSecond < 9.95:
-		return strconv.FormatFloat(perSecond, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(perSecond, 'f', 0, 64)
+	return tab.Flush()
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -38,7 +40,7 @@ One turn looks at up to 100 tasks of each sort. It is safe at any time, but only
 needed where no replica is alive.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return reap(ctx, cmd, c, asJSON)
 			})
 		},
@@ -47,7 +49,7 @@ needed where no replica is alive.`,
 	return cmd
 }
 
-func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error {
+func reap(ctx context.Context, cmd *cobra.Command, c *client.Client, asJSON bool) error {
 	up, err := c.Maintain(ctx)
 	if err != nil {
 		return err
@@ -65,7 +67,7 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client, asJSON bool) error
 		for _, f := range up.Repaired {
 			r.Repaired = append(r.Repaired, recordFinding(f))
 		}
-		return writeJSON(out, r)
+		return terminal.WriteJSON(out, r)
 	}
 	for _, f := range up.Repaired {
 		if err := printFinding(out, f); err != nil {
@@ -112,7 +114,7 @@ func outlook(up pool.Maintenance, s pool.Stats) string {
 	case up.Next > 0 && up.Next <= 10*time.Millisecond:
 		text = "more is due: run it again"
 	case up.Next > 0:
-		text = "the next thing is due in " + shortDuration(up.Next)
+		text = "the next thing is due in " + terminal.ShortDuration(up.Next)
 	}
 	if up.Inbox && s.Replicas == 0 {
 		text += "; the inbox waits for a replica"

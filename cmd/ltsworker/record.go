@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -156,19 +157,16 @@ type receiptRecord struct {
 func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
-		out.Error, out.Outcome, out.Line = tidy(r.Err.Error()), outcome(r.Err), line
+		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), outcome(r.Err), line
 	}
 	return out
 }
 
-// since says how long ago t was, for a table; "-" where it never was.
-func since(t time.Time) string {
-	switch d := time.Since(t); {
-	case t.IsZero():
-		return "-"
-	case d < 0:
-		return "in " + shortDuration(-d)
-	default:
-		return shortDuration(d)
+// instant is an exact time for programs: RFC 3339 in UTC with milliseconds, the
+// precision of Redis.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }

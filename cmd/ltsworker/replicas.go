@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 )
 
@@ -45,17 +46,17 @@ handlers that ignore being told to stop. HEARTBEAT is how long ago the last one
 was; they come every third of a lease.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				replicas, err := c.Replicas(ctx)
 				if err != nil {
 					return err
 				}
 				if len(replicas) == 0 {
-					return tellNone(cmd, "no replica is alive in pool "+c.name)
+					return tellNone(cmd, "no replica is alive in pool "+c.Name)
 				}
 				if asJSON {
 					for _, r := range replicas {
-						if err := writeJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
+						if err := terminal.WriteJSON(cmd.OutOrStdout(), recordReplica(r)); err != nil {
 							return err
 						}
 					}
@@ -72,49 +73,29 @@ was; they come every third of a lease.`,
 func recordReplica(r pool.ReplicaInfo) replicaRecord {
 	return replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
-		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: slots(r),
+		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
 		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Kinds: r.Kinds,
 	}
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
-	tab := newTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
-	tab.spare("VERSION", "UP", "PID")
-	tab.paint("STUCK", notEmpty(red))
-	tab.paint("STATE", notEmpty(yellow))
+	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab.Spare("VERSION", "UP", "PID")
+	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
+	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.row(printable(r.ID), printable(r.Host), strconv.Itoa(r.PID), printable(r.Version), queueSlots(r),
-			runningText(r.Running, slots(r)), strconv.Itoa(r.Stuck), agoText(r.Silent),
-			shortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), drainingText(r.Draining))
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), queueSlots(r),
+			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
+			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.FlagText(r.Draining, "draining"))
 	}
-	return tab.flush()
-}
-
-// agoText says how long ago something was. The clocks of two machines may differ
-// by more than that.
-func agoText(d time.Duration) string { return shortDuration(max(d, 0)) + " ago" }
-
-func drainingText(draining bool) string {
-	if draining {
-		return "draining"
-	}
-	return ""
-}
-
-// slots is how many tasks the replica runs at once.
-func slots(r pool.ReplicaInfo) int {
-	n := 0
-	for _, workers := range r.Queues {
-		n += workers
-	}
-	return n
+	return tab.Flush()
 }
 
 // queueSlots lists the replica's queues with their slots: "default:4,slow:1".
 func queueSlots(r pool.ReplicaInfo) string {
 	var parts []string
 	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
-		parts = append(parts, fmt.Sprintf("%s:%d", printable(q), r.Queues[q]))
+		parts = append(parts, fmt.Sprintf("%s:%d", terminal.Printable(q), r.Queues[q]))
 	}
 	return strings.Join(parts, ",")
 }

@@ -6,6 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 func newRoot() *cobra.Command {
@@ -39,7 +43,7 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	// below it runs itself.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
-	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+defaultRedis+")")
+	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+redisurl.Default+")")
 	flags.Var((*textFlag)(&g.pool), "pool", "`NAME` of the pool (default LTS_POOL, else "+defaultPool+")")
 	root.AddCommand(newDemoReplica())
 	cobra.EnableCommandSorting = false
@@ -75,7 +79,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return &usageError{msg: "unknown command " + quoted(name), hint: nearest(name, names)}
+	return &usageError{msg: "unknown command " + terminal.Quoted(name), hint: spelling.Nearest(name, names)}
 }
 
 // refuseUnknown makes the library's own commands refuse names that they do not
@@ -119,7 +123,7 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+		if name := spelling.Nearest(unknown.GetSpecifiedName(), names); name != "" {
 			usage.hint = "--" + name
 		}
 	}
@@ -128,11 +132,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		reason := errors.Unwrap(invalid).Error()
 		switch {
 		case invalid.GetFlag().Value.Type() == "bool":
-			reason = "must be true or false, not " + quoted(invalid.GetValue())
+			reason = "must be true or false, not " + terminal.Quoted(invalid.GetValue())
 		case invalid.GetFlag().Value.Type() == "int8":
-			reason = "must be a whole number from -128 to 127, not " + quoted(invalid.GetValue())
+			reason = "must be a whole number from -128 to 127, not " + terminal.Quoted(invalid.GetValue())
 		case strings.HasPrefix(reason, "strconv."):
-			reason = "must be a whole number that fits, not " + quoted(invalid.GetValue())
+			reason = "must be a whole number that fits, not " + terminal.Quoted(invalid.GetValue())
 		}
 		usage.msg = "--" + invalid.GetFlag().Name + " " + reason
 	}
@@ -146,7 +150,7 @@ func between(least, most int, what string) cobra.PositionalArgs {
 		case len(args) < least:
 			return usagef("%s is missing", what)
 		case most >= 0 && len(args) > most:
-			return usagef("unexpected argument %s", quoted(args[most]))
+			return usagef("unexpected argument %s", terminal.Quoted(args[most]))
 		}
 		return nil
 	}

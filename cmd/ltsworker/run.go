@@ -15,6 +15,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/health"
+	"github.com/ltsworker/ltsworker/internal/logging"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/systemd"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -76,7 +82,7 @@ The log tells of failed attempts at the level info, of the pool's own troubles a
 warn and error.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && f.file == "" {
-				return &usageError{msg: "unexpected argument " + quoted(args[0]), hint: "-c " + shellWord(args[0])}
+				return &usageError{msg: "unexpected argument " + terminal.Quoted(args[0]), hint: "-c " + terminal.ShellWord(args[0])}
 			}
 			return between(0, 0, "")(nil, args)
 		},
@@ -102,11 +108,11 @@ func (f *runFlags) check() error {
 	if f.file == "" {
 		return usagef("-c FILE is missing")
 	}
-	if !slices.Contains(logFormats, f.logFormat) {
-		return usagef("--log-format must be one of %s, not %s", strings.Join(logFormats, " "), quoted(f.logFormat))
+	if !slices.Contains(logging.Formats, f.logFormat) {
+		return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(f.logFormat))
 	}
 	if f.health != "" {
-		if err := checkHealthAddress(f.health); err != nil {
+		if err := health.CheckAddress(f.health); err != nil {
 			return usagef("--health %v", err)
 		}
 	}
@@ -114,7 +120,7 @@ func (f *runFlags) check() error {
 }
 
 func run(cmd *cobra.Command, g *globals, f *runFlags) error {
-	log := formatLogger(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
+	log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
 	at, p, c, err := prepare(g, f.file, log)
 	if err != nil {
 		return err
@@ -126,24 +132,24 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	defer at.Close()
 
 	ctx := cmd.Context()
-	if err := reach(ctx, at.place); err != nil {
+	if err := at.Reach(ctx); err != nil {
 		return err
 	}
 	if err := p.Check(ctx); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			log.Warn("redis is not as it should be", "problem", tidy(line))
+			log.Warn("redis is not as it should be", "problem", terminal.TidyError(line))
 		}
 	}
 
-	log.Info("replica starting", "pool", c.name, "redis", at.address, "redis_from", at.from, "redis_user", cmp.Or(at.user, "default"),
-		"queues", slices.Sorted(maps.Keys(c.pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.handlers)))
+	log.Info("replica starting", "pool", c.PoolName, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
+		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Handlers)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
 		p.Close()
 	})
 	defer stopWatching()
-	if address := cmp.Or(f.health, c.health); address != "" {
-		stop, err := serveHealth(address, p, log)
+	if address := cmp.Or(f.health, c.HealthAddress); address != "" {
+		stop, err := health.Serve(address, p, log)
 		if err != nil {
 			return err
 		}
@@ -152,7 +158,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var tellers sync.WaitGroup
-	tellers.Go(func() { notify(life, p, log) })
+	tellers.Go(func() { systemd.Notify(life, p, log) })
 	tellers.Go(func() {
 		select {
 		case <-p.Draining():
@@ -167,50 +173,50 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if err == nil {
 		log.Info("stopped")
 	}
-	return unreachable(at.address, err)
+	return redisurl.Unreachable(at.Address, err)
 }
 
 // prepare reads the config file and makes the pool of it, without a call to
 // Redis. The error lists everything that is wrong.
-func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config, error) {
-	c, err := readConfig(file)
+func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
+	c, err := config.Read(file)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, &inputError{err}
 	}
-	if c.exposed {
+	if c.Exposed {
 		log.Warn("the config file holds a password and others may read it: chmod 600, or put the URL into LTS_REDIS", "file", file)
 	}
-	name, err := g.poolName(c.name)
+	name, err := g.poolName(c.PoolName)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c.name = name
-	if c.redis != "" {
+	c.PoolName = name
+	if c.RedisURL != "" {
 		// Checked even where flag or environment win, so that it can be relied on.
-		if _, err := locate(c.redis, false); err != nil {
-			c.blame(problem{line: c.line("redis"), key: "redis", msg: err.Error()})
+		if _, err := redisurl.Parse(c.RedisURL, false); err != nil {
+			c.Refuse("redis", err.Error())
 		}
 	}
-	at, err := g.place(c.redis)
-	if err != nil && !c.blamed("redis") {
+	at, err := g.place(c.RedisURL)
+	if err != nil && !c.Refused("redis") {
 		return nil, nil, nil, err
 	}
-	handlers, err := c.commands(name)
+	handlers, err := c.Commands(name)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c.pool.Logger, c.pool.Version = log, version()
+	c.Pool.Logger, c.Pool.Version = log, version()
 	if at == nil {
-		at = &place{server: &redis.Options{}}
+		at = redisurl.FromOptions(&redis.Options{})
 	}
-	rdb := at.client()
-	p, err := pool.New(redisstore.New(rdb, name), c.pool)
-	if len(c.pool.Queues) > 0 {
-		c.blameFields(err, poolKey)
+	rdb := at.Client()
+	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
+	if len(c.Pool.Queues) > 0 {
+		c.RefusePool(err)
 	}
-	if err := c.refusal(); err != nil {
+	if err := c.Err(); err != nil {
 		rdb.Close()
-		return nil, nil, nil, err
+		return nil, nil, nil, &inputError{err}
 	}
 	for kind, h := range handlers {
 		p.HandleKind(kind, h)
@@ -237,4 +243,10 @@ func onSecondSignal(do func()) (stop func()) {
 		signal.Stop(signals)
 		close(done)
 	}
+}
+
+// connection is a client and where it leads.
+type connection struct {
+	redis.UniversalClient
+	*redisurl.Target
 }

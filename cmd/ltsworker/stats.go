@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -50,15 +52,15 @@ func newStats(g *globals) *cobra.Command {
 		Short: "Show the counts of the pool and its queues at one instant",
 		Args:  between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				s, err := c.Stats(ctx)
 				if err != nil {
 					return err
 				}
 				if asJSON {
-					return writeJSON(cmd.OutOrStdout(), recordStats(c.name, s))
+					return terminal.WriteJSON(cmd.OutOrStdout(), recordStats(c.Name, s))
 				}
-				return printStats(cmd, c.name, s)
+				return printStats(cmd, c.Name, s)
 			})
 		},
 	}
@@ -84,36 +86,36 @@ func recordStats(name string, s task.Stats) statsRecord {
 
 func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	out := cmd.OutOrStdout()
-	tab := newTable(out)
+	tab := terminal.NewTable(out)
 	title := "pool " + name
 	if s.Paused {
 		title += " (paused)"
 	}
 	fmt.Fprintln(out, title)
 	num := func(n int) string { return strconv.Itoa(n) }
-	tab.row("  scheduled", num(s.Scheduled))
-	tab.row("  waiting", num(s.Waiting))
+	tab.Row("  scheduled", num(s.Scheduled))
+	tab.Row("  waiting", num(s.Waiting))
 	running := num(s.Running)
 	if s.Limit > 0 {
 		running += " of at most " + num(s.Limit)
 	}
-	tab.row("  running", running)
+	tab.Row("  running", running)
 	for _, state := range pool.EndedStates() {
-		tab.row("  "+string(state), fmt.Sprintf("%d, %d kept", s.Ended[state], s.Kept[state]))
+		tab.Row("  "+string(state), fmt.Sprintf("%d, %d kept", s.Ended[state], s.Kept[state]))
 	}
-	tab.row("  enqueued", fmt.Sprintf("%d, %d retried by hand", s.Enqueued, s.Retried))
-	tab.row("  leases lost", strconv.FormatInt(s.LeasesLost, 10))
-	tab.row("  inbox", fmt.Sprintf("%d, %d rejected", s.Inbox, s.Rejected))
-	tab.row("  events", num(s.Events))
-	tab.row("  replicas", num(s.Replicas))
-	if err := tab.flush(); err != nil || len(s.Queues) == 0 {
+	tab.Row("  enqueued", fmt.Sprintf("%d, %d retried by hand", s.Enqueued, s.Retried))
+	tab.Row("  leases lost", strconv.FormatInt(s.LeasesLost, 10))
+	tab.Row("  inbox", fmt.Sprintf("%d, %d rejected", s.Inbox, s.Rejected))
+	tab.Row("  events", num(s.Events))
+	tab.Row("  replicas", num(s.Replicas))
+	if err := tab.Flush(); err != nil || len(s.Queues) == 0 {
 		return err
 	}
 	fmt.Fprintln(out)
-	tab = newTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LEN", "")
-	tab.paint("", notEmpty(yellow))
+	tab = terminal.NewTable(out, "QUEUE", "WAITING", "RUNNING", "LIMIT", "MAX LEN", "")
+	tab.Paint("", terminal.NotEmpty(terminal.Yellow))
 	for _, q := range s.Queues {
-		tab.row(printable(q.Name), num(q.Waiting), num(q.Running), limitText(q.Limit), limitText(q.MaxLen), queueState(q, s.Paused))
+		tab.Row(terminal.Printable(q.Name), num(q.Waiting), num(q.Running), terminal.LimitText(q.Limit), terminal.LimitText(q.MaxLen), terminal.QueueState(q, s.Paused))
 	}
-	return tab.flush()
+	return tab.Flush()
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -30,9 +32,9 @@ before they were read are announced, never skipped silently.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from != "" && !cursor.MatchString(from) {
-				return usagef("--from must be 0 or a cursor such as 1767225600000-0, not %s", quoted(from))
+				return usagef("--from must be 0 or a cursor such as 1767225600000-0, not %s", terminal.Quoted(from))
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return tail(ctx, cmd, c, from, asJSON)
 			})
 		},
@@ -45,25 +47,25 @@ before they were read are announced, never skipped silently.`,
 // cursor is the id of an entry of a Redis stream.
 var cursor = regexp.MustCompile(`^[0-9]{1,19}(-[0-9]{1,19})?$`)
 
-func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSON bool) error {
+func tail(ctx context.Context, cmd *cobra.Command, c *client.Client, from string, asJSON bool) error {
 	out := cmd.OutOrStdout()
-	screen := isTerminal(out)
+	screen := terminal.IsTerminal(out)
 	for e, err := range c.Events(ctx, from) {
 		var trimmed *task.TrimmedError
 		switch {
 		case errors.As(err, &trimmed):
-			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s\n", visible(trimmed.Error()))
+			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s\n", terminal.Visible(trimmed.Error()))
 			continue
 		case err != nil:
 			return err
 		}
 		if asJSON {
-			err = writeJSON(out, recordEvent(e))
+			err = terminal.WriteJSON(out, recordEvent(e))
 		} else {
 			cells := eventCells(e)
 			if screen {
 				for i, c := range cells {
-					cells[i] = isolated(c)
+					cells[i] = terminal.Isolated(c)
 				}
 			}
 			_, err = fmt.Fprintln(out, strings.Join(cells, " "))
@@ -79,31 +81,31 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client, from string, asJSO
 func eventCells(e task.Event) []string {
 	at := "-" // of a broken event
 	if !e.At.IsZero() {
-		at = localTimeMS(e.At)
+		at = terminal.LocalTimeMS(e.At)
 	}
-	cells := []string{at, fmt.Sprintf("%-9s", printable(string(e.State))), printable(e.ID), printable(e.Kind), "queue=" + printable(e.Queue)}
+	cells := []string{at, fmt.Sprintf("%-9s", terminal.Printable(string(e.State))), terminal.Printable(e.ID), terminal.Printable(e.Kind), "queue=" + terminal.Printable(e.Queue)}
 	add := func(name, value string) {
 		if value != "" {
 			cells = append(cells, name+"="+value)
 		}
 	}
-	add("group", printable(e.Group))
-	add("code", printable(string(e.Code)))
+	add("group", terminal.Printable(e.Group))
+	add("code", terminal.Printable(string(e.Code)))
 	if e.Attempt > 0 {
 		add("attempt", fmt.Sprint(e.Attempt))
 	}
 	if e.Wait > 0 {
-		add("wait", formatDuration(e.Wait))
+		add("wait", terminal.Duration(e.Wait))
 	}
 	if e.Run > 0 {
-		add("run", formatDuration(e.Run))
+		add("run", terminal.Duration(e.Run))
 	}
-	add("replica", printable(e.Replica))
+	add("replica", terminal.Printable(e.Replica))
 	if e.Error != "" {
-		add("error", printable(e.Error))
+		add("error", terminal.Printable(e.Error))
 	}
 	if e.Broken != nil {
-		add("broken", printable(e.Broken.Error()))
+		add("broken", terminal.Printable(e.Broken.Error()))
 	}
 	return cells
 }

@@ -319,24 +319,6 @@ func TestAListReadsNoMoreThanItShows(t *testing.T) {
 	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "can't run this command") {
 		t.Errorf("got %+v", a)
 	}
-	u.redis("SETRANGE", "lts:{"+u.pool+"}:task:f", 0, "F1")
-	u.redis("HSET", "lts:{"+u.pool+"}:more:f", "v", 2, "code", "error", "error", "why 1")
-	u.redis("ZREM", "lts:{"+u.pool+"}:scheduled", "f")
-	u.redis("ZADD", "lts:{"+u.pool+"}:ended:failed", "+inf", "f")
-	t.Setenv("LTS_REDIS", strings.TrimPrefix(brief.env[0], "LTS_REDIS="))
-	t.Setenv("LTS_POOL", u.pool)
-	c, err := new(globals).open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-	groups, _, err := readFailures(t.Context(), c)
-	if err != nil || len(groups) != 1 {
-		t.Fatalf("got %+v, %v", groups, err)
-	}
-	if ids, err := failedAlike(t.Context(), c, groups[0]); err != nil || len(ids) != 1 || ids[0] != "f" {
-		t.Errorf("got %v, %v", ids, err)
-	}
 }
 
 func TestAListShowsTheProgressOfWhatRuns(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"errors"
 	"strings"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
 // errEmpty is the refusal of a value that is there and says nothing, such as
@@ -35,7 +37,7 @@ func (f *listFlag) Set(s string) error {
 	}
 	values, err := csv.NewReader(strings.NewReader(s)).Read()
 	if err != nil || strings.ContainsAny(s, "\r\n") { // it reads the first line only
-		return errors.New("must be values with commas between them, not " + quoted(s))
+		return errors.New("must be values with commas between them, not " + terminal.Quoted(s))
 	}
 	*f = append(*f, values...)
 	return nil

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/internal/top"
 )
 
 func newTop(g *globals) *cobra.Command {
@@ -36,37 +38,14 @@ replicas and ls with --json.`,
 			if every.value < 100*time.Millisecond {
 				return usagef("--every must be at least 100ms")
 			}
-			if !isTerminal(cmd.OutOrStdout()) || !canType(cmd) {
+			if !terminal.IsTerminal(cmd.OutOrStdout()) || !terminal.IsTerminal(cmd.InOrStdin()) {
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
-				return top(ctx, cmd, c, every.value)
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				return top.Run(ctx, c, top.Options{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Every: every.value})
 			})
 		},
 	}
 	cmd.Flags().Var(&every, "every", "look so often")
 	return cmd
-}
-
-// callPatience bounds the counting before top asks, and bench's removal of its pool.
-// What top then does takes as long as there are tasks: there the driver bounds each
-// call, so that a silent Redis ends it.
-const callPatience = 30 * time.Second
-
-func top(ctx context.Context, cmd *cobra.Command, c *client, every time.Duration) error {
-	// Calls end with the view, whichever way that ends.
-	calls, end := context.WithCancel(ctx)
-	defer end()
-	view := &topModel{
-		ctx: calls, pool: topPool{c}, every: every,
-		title: c.name + " at " + c.addr, palette: colours(cmd.OutOrStdout()),
-	}
-	program := tea.NewProgram(view, tea.WithInput(cmd.InOrStdin()), tea.WithOutput(cmd.OutOrStdout()), tea.WithoutSignalHandler())
-	// A signal leaves by the same door as the key: the terminal is put back.
-	defer context.AfterFunc(ctx, program.Quit)()
-	_, err := program.Run()
-	if errors.Is(err, tea.ErrInterrupted) {
-		return nil
-	}
-	return err
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -29,7 +31,7 @@ that have ended and names the others.`,
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				ctx, cancel := timeout.bound(ctx)
 				defer cancel()
 				return waitFor(ctx, cmd, c, ids, asJSON)
@@ -49,7 +51,7 @@ type ending struct {
 
 // waitFor waits for all tasks at once and prints each, in the order given. The end
 // of ctx because of errWaitedLongEnough leaves those out that have not ended.
-func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, asJSON bool) error {
+func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// What has ended is told however short the time is, and what is not there is
@@ -92,7 +94,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 		failed = failed || e.task.State != task.Succeeded || e.task.ResultLost > 0
 		var err error
 		if asJSON {
-			err = writeJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
+			err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(e.task, nil))
 		} else {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), endLine(e.task))
 		}
@@ -108,7 +110,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client, ids []string, a
 
 // endLine says on one line how a task ended.
 func endLine(t *task.Task) string {
-	cells := []string{printable(t.ID), printable(string(t.State))}
+	cells := []string{terminal.Printable(t.ID), terminal.Printable(string(t.State))}
 	if t.State == task.Succeeded {
 		switch {
 		case t.ResultLost > 0:
@@ -119,10 +121,10 @@ func endLine(t *task.Task) string {
 		return strings.Join(cells, "\t")
 	}
 	if string(t.Code) != string(t.State) {
-		cells = append(cells, printable(string(t.Code)))
+		cells = append(cells, terminal.Printable(string(t.Code)))
 	}
 	if why := cmp.Or(t.StopWhy, t.Error); why != "" {
-		cells = append(cells, printable(why))
+		cells = append(cells, terminal.Printable(why))
 	}
 	return strings.Join(cells, "\t")
 }

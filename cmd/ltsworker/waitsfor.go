@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -13,7 +16,7 @@ import (
 // holdUps knows what keeps tasks from starting. What it has read it does not read
 // again for another task.
 type holdUps struct {
-	c        *client
+	c        *client.Client
 	read     bool // stats, replicas and err are
 	stats    pool.Stats
 	replicas []pool.ReplicaInfo
@@ -56,10 +59,10 @@ func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
 	switch {
 	case err == nil:
 		return text, nil
-	case ctx.Err() != nil, isNetwork(err):
+	case ctx.Err() != nil, redisurl.IsNetwork(err):
 		return "", err
 	}
-	return "unknown: " + visible(strings.ReplaceAll(tidy(err.Error()), "\n", "; ")), nil
+	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil
 }
 
 // waitsFor says what keeps a waiting task from starting; "" is nothing but the
@@ -93,7 +96,7 @@ func (h *holdUps) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	case !able:
 		return "a replica with a handler for the kind", nil
 	case g.Full():
-		return fmt.Sprintf("a place in group %s: %d run, the limit is %d", printable(g.Name), g.Running, g.Limit), nil
+		return fmt.Sprintf("a place in group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), nil
 	case q.Limit > 0 && q.Running >= q.Limit:
 		return fmt.Sprintf("a place in the queue: %d run, the limit is %d", q.Running, q.Limit), nil
 	case s.Limit > 0 && s.Running >= s.Limit:

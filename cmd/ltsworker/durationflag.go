@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/config"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// durationFlag is a duration on the command line. A word, where there is one,
+// stands for task.Forever.
+type durationFlag struct {
+	value time.Duration
+	set   bool
+	word  string // "none", "forever"; "" where the flag has no such meaning
+}
+
+func (f *durationFlag) Set(s string) error {
+	if f.word != "" && s == f.word {
+		f.value, f.set = task.Forever, true
+		return nil
+	}
+	d, err := config.ParseDuration(s)
+	if err != nil {
+		if f.word != "" {
+			return fmt.Errorf("%w, or %s", err, f.word)
+		}
+		return err
+	}
+	f.value, f.set = d, true
+	return nil
+}
+
+func (f *durationFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return terminal.Duration(f.value)
+}
+
+func (f *durationFlag) Type() string { return "duration" }
+
+// bound ends a context after the duration, where the flag was given, because of
+// errWaitedLongEnough.
+func (f *durationFlag) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !f.set {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, f.value, errWaitedLongEnough)
+}
+
+// errWaitedLongEnough is the cause of a wait's end by its own --timeout.
+var errWaitedLongEnough = errors.New("the time to wait has passed")
+
+// timeFlag is an instant on the command line.
+type timeFlag struct{ value time.Time }
+
+func (f *timeFlag) Set(s string) error {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return errors.New("must be a time like 2026-01-31T18:00:00Z or 2026-01-31T18:00:00+02:00")
+	}
+	f.value = t
+	return nil
+}
+
+func (f *timeFlag) String() string {
+	if f.value.IsZero() {
+		return ""
+	}
+	return f.value.Format(time.RFC3339)
+}
+
+func (f *timeFlag) Type() string { return "time" }

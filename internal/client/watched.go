@@ -1,0 +1,73 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// watchedStore tells how far the calls of a pool are that handle many tasks: pool
+// passes them to its store in batches.
+type watchedStore struct {
+	pool.Store
+	done   func(n int)        // called after a batch of n tasks
+	looked func(matches bool) // called for each task that was looked at; may be nil
+}
+
+// Watched is the client's pool, with done called after each batch of tasks.
+func (c *Client) Watched(done func(n int)) (*pool.Pool, error) { return c.WatchedClosely(done, nil) }
+
+// WatchedClosely is watched with looked called for each task that a filter was held
+// against.
+func (c *Client) WatchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
+	return pool.New(watchedStore{c.Store, done, looked}, pool.Config{Logger: c.log})
+}
+
+// Tasks has the store read what no index tells apart, kinds and groups, and looks
+// itself: of the tasks that do not match nobody else would tell.
+func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
+	if s.looked == nil {
+		return s.Store.Tasks(ctx, f)
+	}
+	of := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
+	all := f
+	all.Kinds, all.Groups = nil, nil
+	return func(yield func(*task.Task, error) bool) {
+		for t, err := range s.Store.Tasks(ctx, all) {
+			matches := err == nil && of(f.Kinds, t.Kind) && of(f.Groups, t.Group)
+			if err == nil {
+				s.looked(matches)
+			}
+			if (err != nil || matches) && !yield(t, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s watchedStore) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
+	receipts, err := s.Store.Enqueue(ctx, specs)
+	s.done(len(receipts))
+	return receipts, err
+}
+
+func (s watchedStore) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.Stop(ctx, why, ids...)
+	s.done(len(changes))
+	return changes, err
+}
+
+func (s watchedStore) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.Retry(ctx, ids...)
+	s.done(len(changes))
+	return changes, err
+}
+
+func (s watchedStore) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.Delete(ctx, ids...)
+	s.done(len(changes))
+	return changes, err
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// add adds to what is wrong with the file.
+func (c *Config) add(problems ...problem) { c.problems = append(c.problems, problems...) }
+
+// Refuse adds that the value of the key cannot be used.
+func (c *Config) Refuse(key, msg string) {
+	c.add(problem{line: c.line(key), key: key, msg: msg})
+}
+
+// RefusePool adds the fields that the pool refused. If there are none, err itself.
+func (c *Config) RefusePool(err error) { c.refuseFields(err, poolKey) }
+
+// refuseFields adds what the pool or a command refused; key is how the file spells
+// a field of theirs.
+func (c *Config) refuseFields(err error, key func(field string) string) {
+	fields := FieldErrors(err)
+	if err != nil && len(fields) == 0 {
+		c.add(problem{msg: err.Error()})
+	}
+	for _, f := range fields {
+		key := key(f.Field)
+		if !c.Refused(key) {
+			c.Refuse(key, f.Msg)
+		}
+	}
+}
+
+// poolKey is how the file spells a field of the pool's configuration.
+func poolKey(field string) string {
+	switch field {
+	case "max_events":
+		return joinKey("events", "max")
+	case "event_age":
+		return joinKey("events", "age")
+	}
+	section, rest, nested := strings.Cut(field, ".")
+	if !nested {
+		return field
+	}
+	// Names may have dots in them.
+	split := strings.LastIndexByte(rest, '.')
+	switch section {
+	case "groups":
+		split = strings.IndexByte(rest, '.')
+	case "policies":
+		section = "handlers"
+	}
+	if split < 0 {
+		return joinKey(section, rest)
+	}
+	return joinKey(joinKey(section, rest[:split]), rest[split+1:])
+}
+
+// Refused reports whether something is wrong with the key or inside of it.
+func (c *Config) Refused(key string) bool { return refused(c.problems, key) }
+
+func refused(problems []problem, key string) bool {
+	return slices.ContainsFunc(problems, func(p problem) bool {
+		return p.key == key || strings.HasPrefix(p.key, key+keyGap) || strings.HasPrefix(p.key, key+"[")
+	})
+}
+
+// line is where the key stands, or else the section that should hold it.
+func (c *Config) line(key string) int {
+	for {
+		if line, ok := c.lines[key]; ok {
+			return line
+		}
+		i := strings.LastIndex(key, keyGap)
+		if i < 0 {
+			return 0
+		}
+		key = key[:i]
+	}
+}
+
+// Commands makes the handlers. It looks for their programs.
+func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
+	base, err := filepath.Abs(filepath.Dir(c.file))
+	if err != nil {
+		return nil, fmt.Errorf("find the directory of the config file: %w", err)
+	}
+	handlers := map[string]task.Handler{}
+	for _, kind := range slices.Sorted(maps.Keys(c.Handlers)) {
+		h := c.Handlers[kind]
+		if !filepath.IsAbs(h.Dir) {
+			h.Dir = filepath.Join(base, h.Dir)
+		}
+		h.Pool = poolName
+		if grace := c.Pool.StopGrace; grace > 0 {
+			// The replica must see a killed command end before it gives it up.
+			h.Grace = grace * 8 / 10
+		}
+		handlers[kind], err = command.New(h)
+		c.refuseFields(err, func(field string) string { return joinKey(joinKey("handlers", kind), field) })
+	}
+	return handlers, nil
+}
+
+// Err says everything that is wrong with the file, by line; nil is nothing.
+func (c *Config) Err() error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.problems, func(a, b problem) int { return a.line - b.line })
+	var lines []string
+	for _, p := range c.problems {
+		line := c.file
+		if p.line > 0 {
+			line += ":" + strconv.Itoa(p.line)
+		}
+		line += ":"
+		if p.key != "" {
+			line += " " + terminal.Visible(strings.ReplaceAll(p.key, keyGap, "."))
+		}
+		lines = append(lines, line+" "+p.msg)
+	}
+	return errors.New("the config file cannot be used; nothing was started\n" + strings.Join(lines, "\n"))
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/internal/health"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// maxConfig is the size of a config file in bytes that nobody writes by hand.
+const maxConfig = 1 << 20
+
+// Config is what a config file says.
+type Config struct {
+	file          string
+	lines         map[string]int // by key; see keyGap
+	problems      []problem
+	PoolName      string
+	RedisURL      string
+	Exposed       bool   // it has a password, and others than the file's owner may read it
+	HealthAddress string // address of the health endpoint; "" for none
+	Pool          pool.Config
+	Handlers      map[string]command.Config
+}
+
+// Read reads a config file. What is wrong with its content is among the
+// problems of the config, which is complete as far as it could be understood.
+func Read(file string) (*Config, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("open the config file: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the config file: %w", err)
+	}
+	c := parse(file, data)
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has other rights
+		c.Exposed = redisurl.HoldsPassword(c.RedisURL)
+	}
+	return c, nil
+}
+
+// parse reads what a config file holds. Nothing outside of it is looked
+// at: commands are found when the handlers are made, and what numbers and durations
+// may be is up to the pool.
+func parse(file string, data []byte) *Config {
+	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}}
+	c.Pool.Queues = map[string]pool.Queue{}
+	c.Pool.Policies = map[string]pool.Policy{}
+	if len(data) > maxConfig {
+		c.add(problem{msg: fmt.Sprintf("is over %d bytes", maxConfig)})
+		return c
+	}
+	var doc yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		c.add(problem{msg: "is empty: it needs queues and handlers"})
+		return c
+	} else if err != nil {
+		c.add(syntaxProblem(err, data))
+		return c
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		c.add(problem{msg: "holds more than one YAML document"})
+	}
+	r := &yamlReader{lines: c.lines}
+	c.read(r, doc.Content[0])
+	c.add(r.problems...)
+	return c
+}
+
+var syntaxLine = regexp.MustCompile(`^(?:yaml: )?line (\d+)(?:, column \d+)?: `)
+
+// tabIndent is a tab among what a line is indented with.
+var tabIndent = regexp.MustCompile(`^ *\t`)
+
+func syntaxProblem(err error, data []byte) problem {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	p := problem{msg: "is not valid YAML: " + msg}
+	if m := syntaxLine.FindStringSubmatch(msg); m != nil {
+		p.line, _ = strconv.Atoi(m[1])
+		p.msg = "is not valid YAML: " + msg[len(m[0]):]
+	}
+	if lines := bytes.Split(data, []byte("\n")); p.line > 0 && p.line <= len(lines) && tabIndent.Match(lines[p.line-1]) {
+		p.msg = "is not valid YAML: the line is indented with a tab, which YAML does not allow: use spaces"
+	}
+	return p
+}
+
+func (c *Config) read(r *yamlReader, root *yaml.Node) {
+	p := &c.Pool
+	r.section(root, "",
+		field{"pool", r.name(&c.PoolName)},
+		field{"redis", r.text(&c.RedisURL)},
+		field{"health", func(n *yaml.Node, at string) {
+			r.text(&c.HealthAddress)(n, at)
+			if !r.refused(at) {
+				if err := health.CheckAddress(c.HealthAddress); err != nil {
+					r.add(n, at, "%v", err)
+				}
+			}
+		}},
+		field{"lease", r.duration(&p.Lease, false)},
+		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},
+		field{"stop_grace", r.duration(&p.StopGrace, false)},
+		field{"max_stuck", r.number(&p.MaxStuck, false)},
+		field{"limit", r.number(&p.Limit, true)},
+		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
+		field{"groups", func(n *yaml.Node, at string) {
+			r.section(n, at,
+				field{"default_limit", r.number(&p.Groups.DefaultLimit, true)},
+				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
+		}},
+		field{"events", func(n *yaml.Node, at string) {
+			r.section(n, at,
+				field{"max", r.number(&p.MaxEvents, false)},
+				field{"age", r.duration(&p.EventAge, false)})
+		}},
+		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
+	)
+	// What is there but cannot be read has been reported already.
+	if len(p.Queues) == 0 && !r.refused("queues") {
+		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: "must name at least one queue, such as queues: {default: {workers: 4}}"})
+	}
+	if len(c.Handlers) == 0 && !r.refused("handlers") {
+		r.problems = append(r.problems, problem{line: c.lines["handlers"], key: "handlers", msg: "must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"})
+	}
+}
+
+func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+	return func(name, at string, k, v *yaml.Node) {
+		var q pool.Queue
+		if err := task.CheckName(name); err != nil {
+			r.add(k, at, "%v", err)
+			return
+		}
+		// A queue without settings is written "default:" as well as "default: {}".
+		if v.ShortTag() != "!!null" {
+			r.section(v, at,
+				field{"workers", r.number(&q.Workers, false)},
+				field{"limit", r.number(&q.Limit, true)},
+				field{"max_len", r.number(&q.MaxLen, true)})
+		}
+		c.Pool.Queues[name] = q
+	}
+}
+
+func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+	return func(name, at string, k, v *yaml.Node) {
+		if err := task.CheckName(name); err != nil {
+			r.add(k, at, "%v", err)
+			return
+		}
+		n := 0
+		r.number(&n, true)(v, at)
+		if c.Pool.Groups.Limits == nil {
+			c.Pool.Groups.Limits = map[string]int{}
+		}
+		c.Pool.Groups.Limits[name] = n
+	}
+}
+
+func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Node) {
+	return func(kind, at string, k, v *yaml.Node) {
+		var (
+			policy pool.Policy
+			cmd    command.Config
+		)
+		if err := task.CheckName(kind); err != nil {
+			r.add(k, at, "%v", err)
+			return
+		}
+		if follow(v).Kind != yaml.MappingNode {
+			r.add(v, at, `must be a mapping such as {command: [./cut.sh]}, not %s`, describe(v))
+			return
+		}
+		r.section(v, at,
+			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
+			field{"timeout", r.duration(&policy.Timeout, true)},
+			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
+			field{"max_attempts", r.number(&policy.MaxAttempts, false)},
+			field{"max_lost", r.number(&policy.MaxLost, false)},
+			field{"backoff", func(n *yaml.Node, at string) {
+				b, err := task.ParseBackoff(n.Value)
+				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {
+					err = fmt.Errorf(`must be text such as "exponential:1000:600000", not %s`, describe(n))
+				}
+				if err != nil {
+					r.add(n, at, "%v", err)
+				}
+				policy.Backoff = b
+			}},
+			field{"dir", r.text(&cmd.Dir)},
+			field{"env", func(n *yaml.Node, at string) {
+				r.each(n, at, func(name, at string, k, v *yaml.Node) {
+					var value string
+					r.text(&value)(v, at)
+					if why := badVariable(name, value); why != "" {
+						r.add(k, at, "%s", why)
+					}
+					cmd.Env = append(cmd.Env, name+"="+value)
+				})
+			}},
+		)
+		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
+	}
+}
+
+// badVariable says what is wrong with a variable of a command's environment, ""
+// where nothing is. The value may be a secret and is not shown.
+func badVariable(name, value string) string {
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		return "cannot be the name of a variable: it must not be empty or hold = or a NUL byte"
+	case strings.ContainsRune(value, 0):
+		return "must not have a NUL byte in its value"
+	case slices.Contains([]string{"LTS_TASK_ID", "LTS_KIND", "LTS_QUEUE", "LTS_ATTEMPT", "LTS_FENCE", "LTS_POOL"}, name):
+		return "is set for every command to what belongs to its task: use another name"
+	}
+	return ""
+}

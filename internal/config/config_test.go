@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+const wholeConfig = `
+pool: media
+redis: redis://127.0.0.1:6379/0
+health: 127.0.0.1:8080
+lease: 20s
+drain_timeout: 1m
+stop_grace: 5s
+limit: 50
+queues:
+  default: {workers: 4, limit: 10, max_len: 1000}
+  slow:
+groups: {default_limit: 2, limits: {acme: 5}}
+events: {max: 5000, age: 2h}
+handlers:
+  video.cut:
+    command: [cat, -u]
+    timeout: none
+    soft_timeout: 1d
+    max_attempts: 3
+    max_lost: 2
+    backoff: fixed:5000
+    env: {MODE: fast, N: 1}
+`
+
+func TestConfigSaysWhatItSays(t *testing.T) {
+	c := parse("f.yaml", []byte(wholeConfig))
+	if err := c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := pool.Config{
+		Queues: map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
+		Limit:  50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
+		Policies: map[string]pool.Policy{"video.cut": {
+			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, MaxAttempts: 3, MaxLost: 2,
+			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
+		}},
+		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
+		MaxEvents: 5000, EventAge: 2 * time.Hour,
+	}
+	if diff := cmp.Diff(want, c.Pool); diff != "" {
+		t.Error(diff)
+	}
+	if c.PoolName != "media" || c.RedisURL != "redis://127.0.0.1:6379/0" {
+		t.Errorf("got pool %q and redis %q", c.PoolName, c.RedisURL)
+	}
+	if c.HealthAddress != "127.0.0.1:8080" {
+		t.Errorf("got health %q", c.HealthAddress)
+	}
+	h := c.Handlers["video.cut"]
+	if diff := cmp.Diff([]string{"cat", "-u", "MODE=fast", "N=1"}, append(h.Command, h.Env...)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNamesInAConfigAreOfAnyScript(t *testing.T) {
+	c := parse("f.yaml", []byte("pool: 池\nqueues: {计费: {workers: 1}, คิวที่๑: }\ngroups: {limits: {عميل: 5}}\nhandlers: {भेजना: {command: [cat]}}\n"))
+	if err := c.Err(); err != nil || c.PoolName != "池" || c.Pool.Groups.Limits["عميل"] != 5 || len(c.Pool.Queues) != 2 {
+		t.Errorf("got %+v, %v", c.Pool, err)
+	}
+	for _, bad := range []string{"🚀", "a\u3164", "a\ufe0f", "e\u0301", strings.Repeat("é", 65)} {
+		for _, text := range []string{"pool: %s\nqueues: {q: }\nhandlers: {a: {command: [cat]}}", "queues: {%s: }\nhandlers: {a: {command: [cat]}}",
+			"queues: {q: }\nhandlers: {%s: {command: [cat]}}", "queues: {q: }\ngroups: {limits: {%s: 1}}\nhandlers: {a: {command: [cat]}}"} {
+			if c := parse("f.yaml", []byte(fmt.Sprintf(text, bad))); c.Err() == nil {
+				t.Errorf("%+q was accepted", fmt.Sprintf(text, bad))
+			}
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(wholeConfig)
+	f.Add("queues: &a {x: *a}\nhandlers: {a: {command: [cat]}}")
+	f.Add("queues: {default: {workers: 0x10}}\nhandlers: {? [a] : {}}")
+	f.Add("<<: {a: 1}\n!!binary abc: 1\nlimit: !!int x")
+	f.Fuzz(func(t *testing.T, s string) {
+		c := parse("f.yaml", []byte(s))
+		for _, p := range c.problems {
+			if p.msg == "" || p.line < 0 {
+				t.Errorf("a problem says nothing: %+v", p)
+			}
+		}
+		if c.Err() != nil {
+			return
+		}
+		if len(c.Pool.Queues) == 0 || len(c.Handlers) == 0 {
+			t.Errorf("%q was taken with nothing to run", s)
+		}
+		for kind := range c.Handlers {
+			if task.CheckName(kind) != nil {
+				t.Errorf("the kind %q got through", kind)
+			}
+		}
+	})
+}

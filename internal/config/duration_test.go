@@ -1,0 +1,58 @@
+package config
+
+import (
+	"testing"
+	"time"
+)
+
+func TestDurationsTakeGoSyntaxAndDays(t *testing.T) {
+	for in, want := range map[string]time.Duration{
+		"0s": 0, "500ms": 500 * time.Millisecond, "90s": 90 * time.Second, "1h30m": 90 * time.Minute,
+		"7d": 7 * day, "1.5d": 36 * time.Hour, "1d12h": 36 * time.Hour, "0d": 0, "3650d": 3650 * day,
+	} {
+		got, err := ParseDuration(in)
+		if err != nil || got != want {
+			t.Errorf("%q: got %v, %v; want %v", in, got, err, want)
+		}
+	}
+}
+
+func TestBadDurationsSayWhatToWrite(t *testing.T) {
+	const shape = `must be a duration such as 500ms, 90s, 1h30m or 7d, not `
+	for in, want := range map[string]string{
+		"":             shape + `""`,
+		"x":            shape + `"x"`,
+		"30":           "needs a unit, as in 30s or 30m",
+		"d":            shape + `"d"`,
+		"1d-2h":        shape + `"1d-2h"`,
+		"0x1d":         shape + `"0x1d"`,
+		"NaNd":         shape + `"NaNd"`,
+		"1e9d":         shape + `"1e9d"`,
+		"-5s":          `must not be negative, as "-5s" is`,
+		"-1d":          `must not be negative, as "-1d" is`,
+		"3651d":        `must be at most 3650d, not "3651d"`,
+		"99999999d":    `must be at most 3650d, not "99999999d"`,
+		"999999h":      `must be at most 3650d, not "999999h"`,
+		"1d\x1b[31m":   shape + `"1d\x1b[31m"`,
+		"99999999999h": shape + `"99999999999h"`,
+	} {
+		if got, err := ParseDuration(in); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
+func FuzzDuration(f *testing.F) {
+	for _, s := range []string{"0s", "7d", "1.5d", "1d12h", "-1d", "1d-2h", "1e9d", "NaNd", "0x1p4d", "d", "99999999999999999999d", "9223372036854775807ns"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDuration(s)
+		if err == nil && (d < 0 || d > maxDuration) {
+			t.Errorf("%q was taken as %v", s, d)
+		}
+		if again, err := ParseDuration(d.String()); err != nil || again != d {
+			t.Errorf("%q gave %v, which reads as %v, %v", s, d, again, err)
+		}
+	})
+}

@@ -1,0 +1,9 @@
+package config
+
+import _ "embed"
+
+// First is the file that init writes. Its lines that are commented out show
+// the defaults.
+//
+//go:embed first.yaml
+var First []byte

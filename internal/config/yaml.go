@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// problem is one thing that is wrong with a config file.
+type problem struct {
+	line int // 0 where none is to blame
+	key  string
+	msg  string
+}
+
+// keyGap is between the names of a key on its way from the root, such as queues,
+// default and workers. Names of queues and kinds have dots in them.
+const keyGap = "\x00"
+
+// yamlReader walks a config file. It goes on after a problem, so that all of
+// them are reported at once, and remembers on which line each key stands.
+type yamlReader struct {
+	problems []problem
+	lines    map[string]int
+}
+
+func (r *yamlReader) add(n *yaml.Node, key, format string, args ...any) {
+	r.problems = append(r.problems, problem{line: n.Line, key: key, msg: fmt.Sprintf(format, args...)})
+}
+
+// refused reports whether something is wrong with the key or inside of it.
+func (r *yamlReader) refused(key string) bool { return refused(r.problems, key) }
+
+// field reads the value of one key.
+type field struct {
+	name string
+	read func(n *yaml.Node, key string)
+}
+
+// section reads a mapping with a fixed set of keys.
+func (r *yamlReader) section(n *yaml.Node, at string, fields ...field) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	r.each(n, at, func(name, key string, k, v *yaml.Node) {
+		i := slices.Index(names, name)
+		if i >= 0 {
+			fields[i].read(v, key)
+			return
+		}
+		msg := "is not a key here"
+		if meant := spelling.Nearest(name, names); meant != "" {
+			msg += "; did you mean " + meant + "?"
+		} else {
+			msg += "; there are " + strings.Join(names, ", ")
+		}
+		r.add(k, key, "%s", msg)
+	})
+}
+
+// each reads a mapping with any keys and refuses repeated ones.
+func (r *yamlReader) each(n *yaml.Node, at string, read func(name, key string, k, v *yaml.Node)) {
+	if n = follow(n); n.Kind != yaml.MappingNode {
+		if at == "" {
+			at = "the file"
+		}
+		r.add(n, at, "must be a mapping of keys to values, not %s", describe(n))
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := follow(n.Content[i]), follow(n.Content[i+1])
+		key := joinKey(at, k.Value)
+		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
+			r.add(k, joinKey(at, describe(k)), "cannot be used as a key")
+			continue
+		}
+		if line, ok := seen[k.Value]; ok {
+			r.add(k, key, "is given twice, first on line %d", line)
+			continue
+		}
+		seen[k.Value] = k.Line
+		r.lines[key] = k.Line
+		read(k.Value, key, k, v)
+	}
+}
+
+func joinKey(at, name string) string {
+	if len(name) > 64 {
+		name = terminal.Cut(name, 64)
+	}
+	if at == "" {
+		return name
+	}
+	return at + keyGap + name
+}
+
+// follow returns what an alias stands for.
+func follow(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = n.Alias
+	}
+	return n
+}
+
+// describe names a value for a message.
+func describe(n *yaml.Node) string {
+	switch n = follow(n); {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.ShortTag() == "!!null":
+		return "nothing"
+	}
+	return terminal.Quoted(n.Value)
+}
+
+// name reads a name of the kind that CheckName allows.
+func (r *yamlReader) name(to *string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			r.add(n, key, "must be a name, not %s", describe(n))
+		} else if err := task.CheckName(n.Value); err != nil {
+			r.add(n, key, "%v", err)
+		} else {
+			*to = n.Value
+		}
+	}
+}
+
+// text reads any one value as text.
+func (r *yamlReader) text(to *string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			r.add(n, key, "must be text, not %s", describe(n))
+			return
+		}
+		*to = n.Value
+	}
+}
+
+// texts reads a list of texts.
+func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.SequenceNode {
+			r.add(n, key, "must be a list such as %s, not %s", example, describe(n))
+			return
+		}
+		for i, item := range n.Content {
+			var s string
+			r.text(&s)(follow(item), key+"["+strconv.Itoa(i)+"]")
+			*to = append(*to, s)
+		}
+	}
+}
+
+// refuseZero is for values where 0 would stand for the default, which is not what
+// somebody means who writes it.
+func (r *yamlReader) refuseZero(n *yaml.Node, key string) {
+	r.add(n, key, "must be more than 0, not %s; without the key the default holds", n.Value)
+}
+
+// number reads a whole number, 0 only where zero is true.
+func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		v, err := strconv.Atoi(n.Value)
+		switch {
+		case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil:
+			r.add(n, key, "must be a number and not text: leave out the quotes, as in %d", v)
+		case n.Kind != yaml.ScalarNode, n.ShortTag() == "!!str", err != nil:
+			r.add(n, key, "must be a whole number, not %s", describe(n))
+		case v == 0 && !zero:
+			r.refuseZero(n, key)
+		default:
+			*to = v
+		}
+	}
+}
+
+// duration reads a duration other than 0. Where forever is true, the word none
+// means no limit.
+func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			r.add(n, key, "must be a duration such as 30s or 5m, not %s", describe(n))
+			return
+		}
+		if forever && n.Value == "none" {
+			*to = task.Forever
+			return
+		}
+		d, err := ParseDuration(n.Value)
+		switch {
+		case err != nil && forever:
+			r.add(n, key, "%v, or none", err)
+		case err != nil:
+			r.add(n, key, "%v", err)
+		case d == 0:
+			r.refuseZero(n, key)
+		default:
+			*to = d
+		}
+	}
+}

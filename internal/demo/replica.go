@@ -1,0 +1,73 @@
+package demo
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
+)
+
+// The size of a demo. Limit is below the slots of all replicas, so that it is the limit
+// that holds tasks back. The lease is short, so that the tasks of the killed replica are
+// soon taken over.
+const (
+	Replicas = 3
+	Workers  = 4 // slots of each replica
+	Limit    = 6 // tasks at once over all replicas
+	lease    = 2 * time.Second
+	queue    = "default"
+)
+
+// ReplicaCommand is the command of this program that runs a replica of the demo. It
+// calls RunReplica, with the URL and the pool of the environment variables LTS_REDIS and
+// LTS_POOL and the options of the flags --hold and --max-events, and ends with its
+// standard input, which the demo holds open.
+const ReplicaCommand = "demo-replica"
+
+// ReplicaOptions are the settings of a replica of the demo.
+type ReplicaOptions struct {
+	Hold      time.Duration // added to the time of each task
+	MaxEvents int           // events kept; 0 is the pool's default
+	Log       *slog.Logger
+}
+
+// checksumFile is the payload of a task.
+type checksumFile struct {
+	Path string `json:"path"`
+}
+
+// Kind is the kind of the demo's tasks.
+func (checksumFile) Kind() string { return "checksum" }
+
+// RunReplica runs a replica that checksums files until ctx ends or it is drained.
+func RunReplica(ctx context.Context, at *redisurl.Target, poolName string, o ReplicaOptions) error {
+	rdb := at.Client()
+	defer rdb.Close()
+	p, err := pool.New(redisstore.New(rdb, poolName), pool.Config{
+		Queues:       map[string]pool.Queue{queue: {Workers: Workers, Limit: Limit}},
+		Lease:        lease,
+		DrainTimeout: time.Second,
+		StopGrace:    time.Second,
+		MaxEvents:    o.MaxEvents,
+		Logger:       o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	pool.HandleResult(p, func(ctx context.Context, t *pool.Task[checksumFile]) (checksum, error) {
+		sum, err := sumFile(t.Args.Path)
+		if err != nil || o.Hold == 0 {
+			return sum, err
+		}
+		select {
+		case <-time.After(o.Hold):
+			return sum, nil
+		case <-ctx.Done():
+			return checksum{}, context.Cause(ctx)
+		}
+	})
+	return p.Run(ctx)
+}

@@ -1,0 +1,30 @@
+package demo
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// tailBuffer keeps the end of what a replica writes to its log, until that has
+// ended.
+type tailBuffer struct{ buf []byte }
+
+// tailMax is how much a tailBuffer keeps, in bytes.
+const tailMax = 4096
+
+func (b *tailBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p...)
+	if n := len(b.buf) - tailMax; n > 0 {
+		b.buf = append(b.buf[:0], b.buf[n:]...)
+	}
+	return len(p), nil
+}
+
+// err is the log as an error, nil where it is empty.
+func (b *tailBuffer) err() error {
+	if s := strings.TrimSpace(string(bytes.ToValidUTF8(b.buf, []byte("?")))); s != "" {
+		return errors.New(s)
+	}
+	return nil
+}

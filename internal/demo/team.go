@@ -1,0 +1,141 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+)
+
+var errReplicasGone = errors.New("all replicas have ended")
+
+// team is the replica processes of a demo.
+type team struct {
+	members []*member
+	killed  string // the id of the replica that was killed, "" for none
+}
+
+// member is one replica process.
+type member struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   tailBuffer
+	id    string // of the replica, once it has joined
+	ended chan struct{}
+}
+
+// startTeam starts the replicas. The error of fail is that of all of them having
+// ended although they should run.
+func startTeam(p *Place, hold time.Duration, fail context.CancelCauseFunc) (*team, error) {
+	t := &team{}
+	self, err := os.Executable()
+	if err != nil {
+		return t, fmt.Errorf("find this program: %w", err)
+	}
+	// Linux ties the parent-death signal to the thread that started the process:
+	// this one must live as long as the demo.
+	runtime.LockOSThread()
+	var mu sync.Mutex
+	left := Replicas
+	for range Replicas {
+		m := &member{cmd: exec.Command(self, ReplicaCommand, "--hold", hold.String(), "--max-events", strconv.Itoa(p.maxEvents)), ended: make(chan struct{})}
+		m.cmd.Env = append(os.Environ(), "LTS_REDIS="+p.url, "LTS_POOL="+p.Name)
+		m.cmd.Stderr = &m.log
+		m.cmd.SysProcAttr = childAttributes()
+		stdin, err := m.cmd.StdinPipe()
+		if err != nil {
+			return t, fmt.Errorf("start a replica: %w", err)
+		}
+		m.stdin = stdin
+		if err := m.cmd.Start(); err != nil {
+			return t, fmt.Errorf("start a replica: %w", err)
+		}
+		t.members = append(t.members, m)
+		go func() {
+			// How it ended is in the log, or was intended.
+			_ = m.cmd.Wait()
+			close(m.ended)
+			mu.Lock()
+			defer mu.Unlock()
+			if left--; left == 0 {
+				fail(errors.Join(errReplicasGone, m.log.err()))
+			}
+		}()
+	}
+	return t, nil
+}
+
+// joinTimeout is how long the replicas may take to start and join.
+const joinTimeout = 30 * time.Second
+
+// awaitJoined waits until every replica has joined and knows its id.
+func (t *team) awaitJoined(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, errors.New("the replicas did not join in time"))
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		replicas, err := c.Replicas(ctx)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		joined := 0
+		for _, m := range t.members {
+			for _, r := range replicas {
+				if r.PID == m.cmd.Process.Pid {
+					m.id = r.ID
+					joined++
+				}
+			}
+		}
+		if joined == len(t.members) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// kill ends the member with SIGKILL and returns when it is gone.
+func (m *member) kill() error {
+	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill a replica: %w", err)
+	}
+	<-m.ended
+	return nil
+}
+
+// stopTimeout is how long a replica may take to drain at the end.
+const stopTimeout = 5 * time.Second
+
+// stop ends all members, at the latest with SIGKILL, and returns when none is
+// left.
+func (t *team) stop() {
+	for _, m := range t.members {
+		_ = m.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	late := time.After(stopTimeout)
+	for _, m := range t.members {
+		select {
+		case <-m.ended:
+		case <-late:
+			for _, m := range t.members {
+				_ = m.cmd.Process.Kill()
+			}
+			<-m.ended
+		}
+		m.stdin.Close()
+	}
+}

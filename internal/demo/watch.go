@@ -1,0 +1,82 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// watch is what the callback stream told about the tasks of a demo.
+type watch struct {
+	tasks      int
+	ended      int
+	succeeded  int
+	running    map[string]string // task → replica that holds it
+	maxRunning int
+	lost       map[string]string // task → replica that lost it last
+	recovered  map[string]string // succeeded task → replica that had lost it
+	state      map[string]task.State
+	waits      []time.Duration     // from due to claimed, first attempts
+	runs       []time.Duration     // of the attempts that succeeded
+	sums       map[string]checksum // by path
+	unread     []string            // succeeded tasks whose result was too large for the event
+	repeated   int                 // tasks that ended a second time, which must not be
+	failures   []string            // what the failed ones said
+	elapsed    time.Duration
+}
+
+func newWatch(tasks int) *watch {
+	return &watch{
+		tasks: tasks, running: map[string]string{}, lost: map[string]string{}, recovered: map[string]string{},
+		state: map[string]task.State{}, sums: map[string]checksum{},
+	}
+}
+
+// see takes in one event. The stream has the changes of state in the order in
+// which Redis made them, so counting along gives the leases held at each moment.
+// It returns how many tasks ended by the event.
+func (w *watch) see(e task.Event) (ended int) {
+	if e.Code == task.CodeSlow {
+		return 0
+	}
+	if e.State == task.Running {
+		w.running[e.ID] = e.Replica
+		w.maxRunning = max(w.maxRunning, len(w.running))
+		if e.Attempt == 1 {
+			w.waits = append(w.waits, e.Wait)
+		}
+		return 0
+	}
+	holder := w.running[e.ID]
+	delete(w.running, e.ID)
+	if e.Code == task.CodeLost {
+		w.lost[e.ID] = holder
+	}
+	if !e.State.Terminal() {
+		return 0
+	}
+	if w.state[e.ID] != "" {
+		w.repeated++
+		return 0
+	}
+	w.state[e.ID] = e.State
+	w.ended++
+	if e.State != task.Succeeded {
+		w.failures = append(w.failures, fmt.Sprintf("task %s %s (%s): %s", e.ID, e.State, e.Code, e.Error))
+		return 1
+	}
+	w.succeeded++
+	w.runs = append(w.runs, e.Run)
+	if by, ok := w.lost[e.ID]; ok {
+		w.recovered[e.ID] = by
+	}
+	var sum checksum
+	if json.Unmarshal(e.Result, &sum) == nil {
+		w.sums[sum.Path] = sum
+	} else {
+		w.unread = append(w.unread, e.ID)
+	}
+	return 1
+}

@@ -1,0 +1,168 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// batchSize is how many tasks go into one call.
+const batchSize = 250
+
+// work enqueues a task for each file, at most window of them ahead of those that
+// have ended, watches the events until all have, and kills a replica on the way.
+func work(ctx context.Context, c *client.Client, files []File, window int, t *team, say *terminal.Progress) (*watch, error) {
+	from, err := c.Store.LastEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := newWatch(len(files))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begin := time.Now()
+	enqueued := make(chan error, 1)
+	room := make(chan struct{}, window)
+	go func() {
+		err := enqueueFiles(ctx, c, files, room)
+		if err != nil {
+			cancel()
+		}
+		enqueued <- err
+	}()
+
+	say.Begin(len(files))
+	// After a quarter of the tasks there is something to lose and still
+	// something to do.
+	killAfter := len(files) / 4
+	for e, err := range c.Events(ctx, from) {
+		if err != nil {
+			return nil, err
+		}
+		for range w.see(e) {
+			<-room
+		}
+		say.Set(w.ended)
+		if w.ended == len(files) {
+			break
+		}
+		if t.killed == "" && w.ended >= killAfter && e.State == task.Running {
+			m := t.member(e.Replica)
+			held, err := m.killHolding(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			if held > 0 {
+				t.killed = m.id
+				say.Note("killed replica %s with SIGKILL while it held %s; its lease of %v has to end first", m.id, terminal.Count(held, "task"), lease)
+			}
+		}
+	}
+	w.elapsed = time.Since(begin)
+	if w.ended < len(files) {
+		// Only what ended the context can end the events early.
+		select {
+		case err := <-enqueued:
+			if err != nil {
+				return nil, err
+			}
+		default:
+		}
+		return nil, interrupted(ctx, errors.New("the events ended early"))
+	}
+	return w, <-enqueued
+}
+
+// enqueueFiles makes the tasks: one in ten through the inbox, as any other
+// program would, the rest through the Go API.
+func enqueueFiles(ctx context.Context, c *client.Client, files []File, room chan<- struct{}) error {
+	var specs []pool.Spec
+	var entries []any
+	send := func() error {
+		if len(specs) > 0 {
+			if _, err := c.EnqueueAll(ctx, specs); err != nil {
+				return err
+			}
+		}
+		if len(entries) > 0 {
+			if err := c.Redis.RPush(ctx, "lts:{"+c.Name+"}:inbox", entries...).Err(); err != nil {
+				return fmt.Errorf("push to the inbox: %w", err)
+			}
+		}
+		specs, entries = specs[:0], entries[:0]
+		return nil
+	}
+	for i, f := range files {
+		select {
+		case room <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if i%10 == 1 {
+			entry, err := json.Marshal(map[string]any{
+				"kind": checksumFile{}.Kind(), "priority": f.priority(), "payload": checksumFile{Path: f.path},
+			})
+			if err != nil {
+				return fmt.Errorf("encode an inbox entry: %w", err)
+			}
+			entries = append(entries, entry)
+		} else {
+			spec, err := pool.NewSpec(checksumFile{Path: f.path}, pool.Priority(f.priority()))
+			if err != nil {
+				return err
+			}
+			specs = append(specs, spec)
+		}
+		if len(specs)+len(entries) == batchSize {
+			if err := send(); err != nil {
+				return err
+			}
+		}
+	}
+	return send()
+}
+
+// member finds a replica by its id.
+func (t *team) member(id string) *member {
+	for _, m := range t.members {
+		if m.id == id {
+			return m
+		}
+	}
+	return nil
+}
+
+// killHolding kills the replica if it holds tasks, and returns how many. So that
+// it cannot finish them meanwhile it is stopped first, and goes on where it holds
+// none.
+func (m *member) killHolding(ctx context.Context, c *client.Client) (held int, err error) {
+	if m == nil {
+		return 0, nil
+	}
+	if err := m.pause(); err != nil {
+		return 0, err
+	}
+	// A report that was on its way when the replica stopped is written before the
+	// second look, which comes a round trip later.
+	for range 2 {
+		held = 0
+		for t, err := range c.Tasks(ctx, task.Filter{States: []task.State{task.Running}}) {
+			if err != nil {
+				return 0, errors.Join(err, m.resume())
+			}
+			if t.Replica == m.id {
+				held++
+			}
+		}
+		if held == 0 {
+			return 0, m.resume()
+		}
+	}
+	return held, m.kill()
+}

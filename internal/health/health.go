@@ -1,0 +1,79 @@
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Patience is for how long calls to Redis may fail before a replica is not
+// ready any more: shorter outages are waited for without anybody noticing.
+const Patience = 5 * time.Second
+
+// Status is what the health endpoint answers.
+type Status struct {
+	Ready     bool  `json:"ready"`
+	Joined    bool  `json:"joined"`
+	Draining  bool  `json:"draining"`
+	FailingMS int64 `json:"failing_ms"` // for how long calls to Redis have failed
+	Slots     int   `json:"slots"`
+	Running   int   `json:"running"`
+	Stuck     int   `json:"stuck"`
+}
+
+func statusOf(h pool.Health) Status {
+	return Status{
+		Ready:  h.Joined && !h.Draining && h.Failing < Patience,
+		Joined: h.Joined, Draining: h.Draining, FailingMS: h.Failing.Milliseconds(),
+		Slots: h.Slots, Running: h.Running, Stuck: h.Stuck,
+	}
+}
+
+// Serve answers /live and /ready at the address until stop is called. Live
+// is a process that answers at all; whether Redis does is no reason to restart it.
+func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		// Not wrapped: a network error would be taken for one of Redis.
+		return nil, fmt.Errorf("health endpoint: %v", err)
+	}
+	mux := http.NewServeMux()
+	answer := func(ok func(Status) bool) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			h := statusOf(p.Health())
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			if !ok(h) {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			// Who asked and has gone away is nobody's trouble.
+			_ = json.NewEncoder(w).Encode(h)
+		}
+	}
+	mux.HandleFunc("GET /live", answer(func(Status) bool { return true }))
+	mux.HandleFunc("GET /ready", answer(func(h Status) bool { return h.Ready }))
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the health endpoint has ended", "err", err)
+		}
+	}()
+	log.Info("health endpoint", "address", listener.Addr().String())
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	}, nil
+}

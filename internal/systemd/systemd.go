@@ -1,0 +1,55 @@
+package systemd
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/ltsworker/ltsworker/pool"
+)
+
+// Notify tells systemd, where that has started the process and asked for it
+// (Type=notify, WatchdogSec=), when the replica has joined, when it drains, and
+// that it is alive. It returns when ctx ends. A replica that is deadlocked stops
+// saying that it lives; one that cannot reach Redis goes on: a restart would not
+// help it.
+func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
+	tell := func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			log.Warn("systemd could not be told", "state", state, "err", err)
+		}
+	}
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the watchdog of systemd cannot be served", "err", err)
+	}
+	var alive <-chan time.Time
+	if interval > 0 {
+		tick := time.NewTicker(interval / 2)
+		defer tick.Stop()
+		alive = tick.C
+	}
+	joined, draining := p.Joined(), p.Draining()
+	for {
+		select {
+		case <-ctx.Done():
+			select {
+			case <-draining: // an idle replica has ended with it
+				tell(daemon.SdNotifyStopping)
+			default:
+			}
+			return
+		case <-joined:
+			tell(daemon.SdNotifyReady)
+			joined = nil
+		case <-draining:
+			tell(daemon.SdNotifyStopping)
+			draining = nil
+		case <-alive:
+			p.Health() // takes every lock that the replica lives by
+			tell(daemon.SdNotifyWatchdog)
+		}
+	}
+}

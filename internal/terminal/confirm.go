@@ -1,0 +1,40 @@
+package terminal
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// errDeclined is returned when a person was asked and did not answer yes.
+var errDeclined = errors.New("nothing was changed")
+
+// CanAsk reports whether a person can be asked: in and out are terminals.
+func CanAsk(in io.Reader, out io.Writer) bool { return IsTerminal(in) && IsTerminal(out) }
+
+// Confirm writes the question to out, reads a line from in and returns nil if it is
+// "y" or "yes". Any other line, and input without a newline, returns errDeclined.
+// The end of ctx returns its cause. The question must be printable.
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	var line string
+	err := Interruptibly(ctx, func() (err error) {
+		line, err = bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(out)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// Input without a newline is not a yes.
+	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
+		return nil
+	}
+	return errDeclined
+}

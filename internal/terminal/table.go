@@ -1,0 +1,108 @@
+package terminal
+
+import (
+	"bufio"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Table writes rows in columns. With a header it is cut, on a terminal, to the
+// width of that, and may have coloured cells there; elsewhere, and without a
+// header, every cell is whole. On a terminal cells with right-to-left text are
+// isolated. The caller makes the cells printable.
+type Table struct {
+	w       io.Writer
+	width   int  // columns of the terminal; 0 for as wide as it gets
+	screen  bool // w is a terminal
+	palette Palette
+	least   []int // widths of what has been written
+	header  []string
+	spares  []int        // columns that a narrow terminal does without, the first to go first
+	left    map[int]bool // columns that are left out
+	texts   map[int]bool // columns that hold long text, and may be cut
+	paints  map[int]func(cell string) Style
+	rows    [][]string
+}
+
+func NewTable(w io.Writer, header ...string) *Table {
+	t := &Table{w: w, screen: IsTerminal(w), palette: Colours(w), header: header, paints: map[int]func(string) Style{}}
+	if len(header) > 0 {
+		t.width = Width(w)
+	}
+	return t
+}
+
+// NewTableOfWidth makes a table that is cut to width columns and painted with p,
+// whatever w is. Width 0 cuts nothing.
+func NewTableOfWidth(w io.Writer, width int, p Palette, header ...string) *Table {
+	return &Table{w: w, width: width, palette: p, header: header, paints: map[int]func(string) Style{}}
+}
+
+// Paint colours the cells of the column with this header.
+func (t *Table) Paint(header string, by func(cell string) Style) {
+	for i, h := range t.header {
+		if h == header {
+			t.paints[i] = by
+		}
+	}
+}
+
+// Spare names the columns that a narrow terminal does without, the first to go
+// first.
+func (t *Table) Spare(headers ...string) {
+	for _, h := range headers {
+		t.spares = append(t.spares, slices.Index(t.header, h))
+	}
+}
+
+func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// Flush writes what there is. The header is written once.
+func (t *Table) Flush() error {
+	rows := t.rows
+	if len(t.header) > 0 {
+		rows = append([][]string{t.header}, rows...)
+	}
+	widths := t.widths(rows)
+	t.least = widths
+	out := bufio.NewWriter(t.w)
+	for n, row := range rows {
+		last := len(row) - 1
+		for last > 0 && (row[last] == "" || t.left[last]) {
+			last--
+		}
+		for i, cell := range row[:last+1] {
+			if t.left[i] {
+				continue
+			}
+			if t.width > 0 {
+				cell = ansi.Truncate(cell, widths[i], "…")
+			}
+			gap := ""
+			if i < last {
+				gap = strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+columnGap)
+			}
+			style := t.styleOf(n, i, cell)
+			if t.screen {
+				cell = Isolated(cell)
+			}
+			out.WriteString(t.palette.Paint(style, cell) + gap)
+		}
+		out.WriteString("\n")
+	}
+	t.header, t.rows = nil, nil
+	return out.Flush()
+}
+
+func (t *Table) styleOf(row, column int, cell string) Style {
+	if row == 0 && len(t.header) > 0 {
+		return Bold
+	}
+	if by := t.paints[column]; by != nil {
+		return by(cell)
+	}
+	return Plain
+}

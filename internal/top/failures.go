@@ -1,0 +1,72 @@
+package top
+
+import (
+	"cmp"
+	"context"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// failureGroup is the failed tasks of one kind that failed alike.
+type failureGroup struct {
+	key   string
+	kind  string
+	code  task.Code
+	error string // that of one of them
+	tasks int
+	last  time.Time // when the latest of them failed
+}
+
+// mostFailures is how many failed tasks are read for the groups.
+const mostFailures = 2000
+
+// numbers differ between errors that are the same to a person: ports, ids, times.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// failureKey is the same for tasks that failed alike.
+func failureKey(t *task.Task) string {
+	return t.Kind + " " + string(t.Code) + " " + numbers.ReplaceAllString(t.Error, "0")
+}
+
+// readFailures groups the failed tasks that are kept, the largest group first.
+// all is false where there are more than were read.
+func readFailures(ctx context.Context, c *client.Client) (groups []failureGroup, all bool, err error) {
+	byKey := map[string]*failureGroup{}
+	n := 0
+	for t, err := range c.Tasks(ctx, pool.Filter{States: []pool.State{pool.Failed}, Brief: true}) {
+		if err != nil {
+			return nil, false, err
+		}
+		if n++; n > mostFailures {
+			break
+		}
+		key := failureKey(t)
+		g := byKey[key]
+		if g == nil {
+			g = &failureGroup{key: key, kind: t.Kind, code: t.Code, error: t.Error}
+			byKey[key] = g
+		}
+		g.tasks++
+		if t.EndedAt.After(g.last) {
+			g.last, g.error = t.EndedAt, t.Error
+		}
+	}
+	for _, g := range byKey {
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b failureGroup) int {
+		return cmp.Or(cmp.Compare(b.tasks, a.tasks), cmp.Compare(a.kind, b.kind), cmp.Compare(a.error, b.error))
+	})
+	return groups, n <= mostFailures, nil
+}
+
+// failedAlike lists the failed tasks of the group.
+func failedAlike(ctx context.Context, c *client.Client, g failureGroup) ([]string, error) {
+	f := pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}
+	return client.Matching(ctx, c.Pool, f, func(t *task.Task) bool { return failureKey(t) == g.key })
+}
