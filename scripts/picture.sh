@@ -11,4 +11,4 @@ git ls-files -z | while IFS= read -r -d '' f; do if [[ -f $f ]]; then printf '%s
 	xargs -0 cp --parents -t "$dir/tree"
 picture=$PWD/docs/demo.svg
 go build -o "$dir/picture" ./scripts/picture
-(cd "$dir/tree" && "$dir/picture" -o "$picture" -title "go run ./cmd/ltsworker demo" "$dir/ltsworker" demo)
+(cd "$dir/tree" && "$dir/picture" -o "$picture" -title "go run ./cmd/ltsworker demo" -frames 24 "$dir/ltsworker" demo)

@@ -132,13 +132,17 @@ func openDemoPlace(ctx context.Context, g *globals) (*demo.Place, error) {
 
 // printDemo prints the result for a person.
 func printDemo(out io.Writer, r demo.Result) error {
+	p, good := terminal.Colours(out), terminal.Green
+	if r.Succeeded != r.Tasks || r.Verified != r.Tasks {
+		good = terminal.Red
+	}
 	tab := terminal.NewTable(out)
 	tab.Row("tasks", strconv.Itoa(r.Tasks))
-	tab.Row("succeeded", fmt.Sprintf("%d, %d checksums verified", r.Succeeded, r.Verified))
+	tab.Row("succeeded", p.Paint(good, fmt.Sprintf("%d, %d checksums verified", r.Succeeded, r.Verified)))
 	tab.Row("failed", strconv.Itoa(r.Failed))
-	tab.Row("replicas", fmt.Sprintf("%d started, %d killed", r.Replicas, r.Killed))
-	tab.Row("recovered", fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(r.Recovered, "task")))
-	tab.Row("running at once", fmt.Sprintf("%d at most, with a limit of %d for %d slots", r.MaxRunning, r.Limit, r.Replicas*demo.Workers))
+	tab.Row("replicas", fmt.Sprintf("%d started, ", r.Replicas)+p.Paint(terminal.Red, fmt.Sprintf("%d killed", r.Killed)))
+	tab.Row("recovered", p.Paint(terminal.Yellow, fmt.Sprintf("%s of the killed replica finished by others", terminal.Count(r.Recovered, "task"))))
+	tab.Row("running at once", p.Paint(terminal.Cyan, fmt.Sprintf("%d at most, with a limit of %d for %d slots", r.MaxRunning, r.Limit, r.Replicas*demo.Workers)))
 	tab.Row("wait", percentiles(r.Waits))
 	tab.Row("run", percentiles(r.Runs))
 	tab.Row("elapsed", terminal.Duration(r.Elapsed))

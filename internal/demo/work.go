@@ -37,7 +37,7 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 		enqueued <- err
 	}()
 
-	say.Begin(len(files))
+	say.Begin(len(files), func() []string { return w.board(t, say.Palette()) })
 	// After a quarter of the tasks there is something to lose and still
 	// something to do.
 	killAfter := len(files) / 4
