@@ -51,9 +51,9 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 			}
 		}
 		serve(1)
-		time.Sleep(lingering * 9 / 10)
+		time.Sleep(feedLinger * 9 / 10)
 		serve(1)
-		time.Sleep(lingering)
+		time.Sleep(feedLinger)
 		gone()
 		serve(2)
 		if err := p.Close(); err != nil {

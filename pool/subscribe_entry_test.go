@@ -30,7 +30,7 @@ func TestEntryIsAcknowledgedOnceAllItsEventsAreTaken(t *testing.T) {
 		s.emitEntry(Event{ID: "a"}, Event{ID: "b"}, Event{ID: "c"})
 		s.emit(Event{ID: "d"})
 		for i, want := range []int{2, 2, 2, 1, 0} {
-			pass(2 * unstablePause)
+			pass(2 * ackInterval)
 			if n := s.pendingIn("g"); n != want {
 				t.Errorf("%d entries not acknowledged after %d events, want %d", n, i, want)
 			}

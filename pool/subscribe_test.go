@@ -273,7 +273,7 @@ func TestGroupFarBehindWhatThePoolKeepsIsWarnedAboutOnce(t *testing.T) {
 			var log bytes.Buffer
 			p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			stop := subscribe(t, p, func(context.Context, Event) error {
-				time.Sleep(lagEvery / firstBatch)
+				time.Sleep(lagEvery / firstReadBatch)
 				return nil
 			})
 			s.emit(slices.Repeat([]Event{{ID: "x"}}, 30)...)
