@@ -191,7 +191,7 @@ func TestGoroutinesAreGoneWhenRunReturns(t *testing.T) {
 			if err := g.end(); err != nil {
 				t.Error(err)
 			}
-			if took := time.Since(begin); took > time.Second+farewellTimeout {
+			if took := time.Since(begin); took > time.Second+lastCallsTimeout {
 				t.Errorf("it took %v", took)
 			}
 			synctest.Wait()

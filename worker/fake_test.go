@@ -28,7 +28,7 @@ type fakeStore struct {
 
 	replicas    map[string]task.Registration
 	idle        map[string]bool     // replicas to wake when a queue is ready
-	signals       map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
+	signals     map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
 	sequences   map[sequenceOf]*memory
 	drains      map[string]bool // replicas asked to drain
 	joins       []task.Registration
@@ -106,7 +106,7 @@ func newFakeStore() *fakeStore {
 		changed:     make(chan struct{}),
 		tasks:       make(map[string]*fakeTask),
 		held:        make(map[int64]*fakeClaim),
-		signals:       make(map[string][]string),
+		signals:     make(map[string][]string),
 		idle:        make(map[string]bool),
 		sequences:   make(map[sequenceOf]*memory),
 		drains:      make(map[string]bool),

@@ -35,7 +35,7 @@ func TestAForgottenReplicaJoinsAgainUnderANewIDAndGoesOn(t *testing.T) {
 				if !reflect.DeepEqual(first, second) {
 					t.Errorf("registrations: %+v, want two alike", g.store.joins)
 				}
-				if g.log.count("WARN the pool had forgotten this replica") != 1 || g.log.count("WARN queue q: another replica") != 2 ||
+				if g.log.count("WARN the pool did not know this replica any more") != 1 || g.log.count("WARN queue q: another replica") != 2 ||
 					g.log.count("ERROR") != 0 {
 					t.Errorf("log: %v", g.log.lines)
 				}
@@ -61,7 +61,7 @@ func TestEveryJoinIsLogged(t *testing.T) {
 		g = newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 3}, "b": {Workers: 2}}})
 		g.r.Handle("job", noop)
 		g.run()
-		const first, again = "INFO joined the pool slots=map[a:3 b:2]", "WARN the pool had forgotten this replica; it has joined again"
+		const first, again = "INFO joined the pool slots=map[a:3 b:2]", "WARN the pool did not know this replica any more; it has joined again"
 		if g.log.count(first) != 1 || g.log.count("joined") != 1 {
 			t.Errorf("log: %v", g.log.lines)
 		}
@@ -108,7 +108,7 @@ func TestAForgottenReplicaNoticesAtItsHeartbeatAndGivesUpWhatItHolds(t *testing.
 		if x := g.store.task("x"); x.State != task.Running || x.Attempt != 2 || x.Replica != g.r.ID() {
 			t.Errorf("the task is %s on %s in attempt %d, want it to run here again", x.State, x.Replica, x.Attempt)
 		}
-		if n := g.store.joined(); n != 2 || g.log.count("forgotten") != 1 {
+		if n := g.store.joined(); n != 2 || g.log.count("joined again") != 1 {
 			t.Errorf("it joined %d times, want twice; log: %v", n, g.log.lines)
 		}
 		g.r.Close()
@@ -241,13 +241,13 @@ func TestJoiningAgainIsTriedUntilItWorksWithoutABusyLoop(t *testing.T) {
 				if n := len(g.store.callsSince(from, "join", "exchange", "renew")); n > 250 {
 					t.Errorf("%d calls in a minute", n)
 				}
-				if g.log.count("ERROR calls to the store fail") != 1 || g.log.count("forgotten") != 0 {
+				if g.log.count("ERROR calls to the store fail") != 1 || g.log.count("joined again") != 0 {
 					t.Errorf("log: %v", g.log.lines)
 				}
 				g.store.setFault(func(string) fault { return none })
 				g.pass(10 * time.Second)
 				g.wantState("x", task.Succeeded, task.CodeOK)
-				if g.log.count("WARN the store works again") != 1 || g.log.count("forgotten") != 1 {
+				if g.log.count("WARN the store works again") != 1 || g.log.count("joined again") != 1 {
 					t.Errorf("log: %v", g.log.lines)
 				}
 				g.end()

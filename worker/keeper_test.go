@@ -224,7 +224,7 @@ func TestAReportThatComesTooLateIsCountedAndLogged(t *testing.T) {
 		g.run()
 		g.store.takeOver("x")
 		g.pass(2 * time.Second)
-		if c := g.r.Counts(); c.Dropped != 1 || g.log.count("WARN a report came too late") != 1 {
+		if c := g.r.Counts(); c.Dropped != 1 || g.log.count("WARN a report was refused") != 1 {
 			t.Errorf("counts: %+v, log: %v", c, g.log.lines)
 		}
 		g.end()
@@ -258,7 +258,7 @@ func TestALostClaimCancelsAllItsAttemptsAndNoOthers(t *testing.T) {
 		if !maps.Equal(causes, want) {
 			t.Errorf("cancelled: %v, want %v", causes, want)
 		}
-		if n := g.log.count("WARN the lease ended"); n != 1 {
+		if n := g.log.count("WARN the lease has ended"); n != 1 {
 			t.Errorf("the lost claim was logged %d times", n)
 		}
 		g.r.Close()

@@ -74,15 +74,15 @@ func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
 			for range 50 {
 				l := r.sequences[0]
 				r.poll()
-				if !l.load(time.Now()) || len(l.x.Claims) != task.MaxQueues {
+				if !l.prepare(time.Now()) || len(l.x.Claims) != task.MaxQueues {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&task.Exchanged{Short: slices.Repeat([]bool{true}, task.MaxQueues), Ready: []string{"q1"}}, time.Now())
-				if !l.load(time.Now()) || len(l.x.Claims) != 1 {
+				l.apply(&task.Exchanged{Short: slices.Repeat([]bool{true}, task.MaxQueues), Ready: []string{"q1"}}, time.Now())
+				if !l.prepare(time.Now()) || len(l.x.Claims) != 1 {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&task.Exchanged{Short: []bool{true}}, time.Now())
-				r.untilDue(time.Now())
+				l.apply(&task.Exchanged{Short: []bool{true}}, time.Now())
+				r.untilNext(time.Now())
 			}
 			best = min(best, time.Since(begin))
 		}
@@ -291,8 +291,8 @@ func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
 		{at(5), at(5), 0, at(8)},                // likewise, or the task was stopped
 		{at(8), at(8), 0, time.Time{}},
 	} {
-		if s.setDue(c.next, time.Millisecond, c.sent, c.now); !s.due.Equal(c.want) {
-			t.Errorf("after answer %d it is due at %v, want %v", i, s.due.Sub(start), c.want.Sub(start))
+		if s.setNextDue(c.next, time.Millisecond, c.sent, c.now); !s.nextDue.Equal(c.want) {
+			t.Errorf("after answer %d it is due at %v, want %v", i, s.nextDue.Sub(start), c.want.Sub(start))
 		}
 	}
 }

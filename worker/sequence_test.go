@@ -399,17 +399,17 @@ func TestReportsAreSplitBySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, c := r.sequences[0], &claim{sequence: r.sequences[0], q: r.queues.byName["q"], open: 5}
+	l, c := r.sequences[0], &claim{sequence: r.sequences[0], q: r.queues.byName["q"], unacknowledged: 5}
 	for _, size := range []int{task.MaxReportSize + 1, 1, task.MaxReportSize - 1, 1, task.MaxReportSize} {
 		l.send(&attempt{claim: c}, task.Report{Result: make([]byte, size)})
 	}
 	for _, want := range []int{1, 2, 1, 1} {
-		if !l.load(time.Now()) || len(l.x.Reports) != want {
+		if !l.prepare(time.Now()) || len(l.x.Reports) != want {
 			t.Errorf("%d reports, want %d", len(l.x.Reports), want)
 		}
-		if last := l.x.Reports[0].Last; last != (c.open == want) {
-			t.Errorf("Last is %v with %d open", last, c.open)
+		if last := l.x.Reports[0].Last; last != (c.unacknowledged == want) {
+			t.Errorf("Last is %v with %d open", last, c.unacknowledged)
 		}
-		l.take(&task.Exchanged{Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, want), Short: make([]bool, len(l.x.Claims))}, time.Now())
+		l.apply(&task.Exchanged{Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, want), Short: make([]bool, len(l.x.Claims))}, time.Now())
 	}
 }

@@ -15,8 +15,8 @@ func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
 		g.run()
 		g.store.putN(3, task.Spec{Kind: "jbo", Queue: task.DefaultQueue})
 		g.store.put(task.Spec{ID: "odd", Kind: "unheard-of", Queue: task.DefaultQueue})
-		g.pass(unknownAgain - time.Second) // all come back many times
-		const line = "WARN a task's kind has no handler here; the task goes to a replica that has one, or fails "
+		g.pass(unknownInterval - time.Second) // all come back many times
+		const line = "WARN no handler for a task's kind; a replica that has one runs the task, or it fails "
 		if g.log.count("WARN") != 2 || g.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||
 			g.log.count(line+"task=odd kind=unheard-of queue=default") != 1 {
 			t.Errorf("log: %v", g.log.lines)
@@ -36,14 +36,14 @@ func TestMadeUpKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
 	u, now := unknownKinds{at: make(map[string]time.Time)}, time.Now()
 	for minute := range 3 {
 		lines := 0
-		for i := range 10 * mostUnknown {
-			if u.due(fmt.Sprintf("made-up-%d-%d", minute, i), now) {
+		for i := range 10 * maxUnknown {
+			if u.shouldLog(fmt.Sprintf("made-up-%d-%d", minute, i), now) {
 				lines++
 			}
 		}
-		if lines != mostUnknown || len(u.at) > mostUnknown {
-			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), mostUnknown)
+		if lines != maxUnknown || len(u.at) > maxUnknown {
+			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), maxUnknown)
 		}
-		now = now.Add(unknownAgain)
+		now = now.Add(unknownInterval)
 	}
 }

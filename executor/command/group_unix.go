@@ -13,7 +13,7 @@ import (
 
 // guardWait bounds the start of a guard, a matter of milliseconds, on a machine
 // that is in trouble.
-const guardWait = 30 * time.Second
+const guardStartTimeout = 30 * time.Second
 
 // group is the process group of one command, led by its guard. The guard is
 // there before the command and is reaped after it, so that the group's number
@@ -58,7 +58,7 @@ func newGroup() (*group, error) {
 		life.Close()
 		return nil, err
 	}
-	_ = ready.SetReadDeadline(time.Now().Add(guardWait))
+	_ = ready.SetReadDeadline(time.Now().Add(guardStartTimeout))
 	if _, err := ready.Read(make([]byte, 1)); err != nil {
 		g.kill()
 		return nil, fmt.Errorf("the guard process did not start (%s): %w", g.guard.ProcessState, err)

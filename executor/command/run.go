@@ -87,13 +87,13 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 }
 
 // await waits for all of the events, or for the timer or enough.
-func await(t *time.Timer, enough <-chan struct{}, events ...<-chan struct{}) {
+func await(t *time.Timer, stop <-chan struct{}, events ...<-chan struct{}) {
 	for _, e := range events {
 		select {
 		case <-e:
 		case <-t.C:
 			return
-		case <-enough:
+		case <-stop:
 			return
 		}
 	}
@@ -101,13 +101,13 @@ func await(t *time.Timer, enough <-chan struct{}, events ...<-chan struct{}) {
 
 // fromSystemd is what systemd tells a service of itself. A command that knows it
 // would speak for the replica, or take its sockets for its own.
-var fromSystemd = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+var systemdVars = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 
 // environ adds to what the command inherits, and takes fromSystemd away.
 func (r *runner) environ(inherited []string, t *task.Task) []string {
 	inherited = slices.DeleteFunc(inherited, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
-		return slices.Contains(fromSystemd, name)
+		return slices.Contains(systemdVars, name)
 	})
 	return append(append(inherited, r.Env...),
 		"LTS_TASK_ID="+t.ID,

@@ -79,12 +79,12 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	// The handler gets a task of its own: one that no replica runs keeps its
 	// progress where it can be read afterwards.
 	own := tk
-	stage := newStage(&tk)
-	var w witness
-	once := p.double(t, stage, func(next pool.Handler) pool.Handler {
+	single := newSingleStore(&tk)
+	var w errorRecorder
+	clone := p.clonePool(t, single, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			result, err := next(ctx, &own)
-			w.saw(&tk, err)
+			w.record(&tk, err)
 			return result, err
 		}
 	}, tk.Queue)
@@ -95,9 +95,9 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer end()
 	ended := make(chan error, 1)
-	go func() { ended <- once.Run(ctx) }()
+	go func() { ended <- clone.Run(ctx) }()
 	select {
-	case <-stage.reported:
+	case <-single.reported:
 		end()
 		err = <-ended
 	case err = <-ended:
@@ -105,14 +105,14 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	if err != nil {
 		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
-	o := w.outcome(&tk, policy, *stage.report, p.Now())
+	o := w.outcome(&tk, policy, *single.report, p.Now())
 	o.Progress = own.Progress
 	return o
 }
 
 // double is a pool over another store with the handlers of p, behind outermost and
 // Config.Middleware. It serves the queues named, or all of p's.
-func (p *Pool) double(t testing.TB, s pool.Store, outermost pool.Middleware, queues ...string) *pool.Pool {
+func (p *Pool) clonePool(t testing.TB, s pool.Store, outermost pool.Middleware, queues ...string) *pool.Pool {
 	t.Helper()
 	cfg := p.cfg
 	cfg.OnFinish = nil

@@ -16,7 +16,7 @@ import (
 
 func TestCallReturnsTheResult(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	add(p.Pool)
+	handleSum(p.Pool)
 	if got := pooltest.Result[int](t, p.Call(t, Sum{2, 3})); got != 5 {
 		t.Errorf("2 + 3 = %d", got)
 	}
@@ -39,7 +39,7 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 		{pool.Snooze(time.Hour), pool.CodeReleased, time.Hour},
 	} {
 		p := pooltest.New(t, pool.Config{})
-		script(p.Pool, c.err)
+		handleMail(p.Pool, c.err)
 		o := p.Call(t, Mail{"a"}, pooltest.Attempt(3))
 		if o.Code != c.code || o.Delay != c.delay || !errors.Is(o.Err, c.err) || o.OK() != (c.err == nil) || o.Attempt != 3 {
 			t.Errorf("%v: outcome %v, delay %v", c.err, o, o.Delay)
@@ -56,7 +56,7 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 
 func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
-	script(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
+	handleMail(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
 	for _, c := range []struct {
 		call  []pooltest.CallOption
 		delay time.Duration
@@ -174,8 +174,8 @@ func TestCallKeepsTheDeadlineThatDrainKeeps(t *testing.T) {
 
 func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	add(p.Pool)
-	text := complaint(t, func(t testing.TB) { p.Call(t, Mail{}) })
+	handleSum(p.Pool)
+	text := failureOf(t, func(t testing.TB) { p.Call(t, Mail{}) })
 	if !strings.Contains(text, `"mail"`) || !strings.Contains(text, "sum") {
 		t.Errorf("it says %q", text)
 	}
@@ -183,8 +183,8 @@ func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
 
 func TestResultOfAFailureFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	script(p.Pool, errPost)
-	text := complaint(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
+	handleMail(p.Pool, errPost)
+	text := failureOf(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
 	if !strings.Contains(text, errPost.Error()) {
 		t.Errorf("it says %q", text)
 	}

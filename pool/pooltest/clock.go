@@ -18,7 +18,7 @@ type clock struct {
 }
 
 // tick sets the time that the next command sees.
-func (c *clock) tick() {
+func (c *clock) sync() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.redis.SetTime(time.Now().Add(c.offset))
@@ -28,7 +28,7 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	c.offset += d
 	c.mu.Unlock()
-	c.tick()
+	c.sync()
 }
 
 // Now is the time by the pool's clock, by which tasks become due. It is the

@@ -63,7 +63,7 @@ func (c *conn) send() {
 		if err != nil {
 			return
 		}
-		c.clock.tick()
+		c.clock.sync()
 		if _, err := c.Conn.Write(b); err != nil {
 			c.stop(err)
 			return

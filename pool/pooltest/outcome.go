@@ -86,12 +86,12 @@ func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 
 // witness sees what handlers return, which reports carry as text only. It is the
 // outermost middleware of a pool.
-type witness struct {
+type errorRecorder struct {
 	mu   sync.Mutex
 	errs map[task.Attempt]error
 }
 
-func (w *witness) saw(t *task.Task, err error) {
+func (w *errorRecorder) record(t *task.Task, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.errs == nil {
@@ -102,7 +102,7 @@ func (w *witness) saw(t *task.Task, err error) {
 
 // outcome puts together what the task, its kind's policy, its report, which is of
 // now, and its handler say.
-func (w *witness) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
+func (w *errorRecorder) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}

@@ -74,7 +74,7 @@ func (p *Pool) publish(t testing.TB) {
 		err = p.store.Leave(t.Context(), name)
 	}
 	if err == nil && p.cfg.OnFinish != nil {
-		_, err = p.finishes(t.Context())
+		_, err = p.readFinishes(t.Context())
 	}
 	if err != nil {
 		t.Fatalf("pooltest: %v", err)

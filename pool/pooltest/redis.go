@@ -23,7 +23,7 @@ func newRedis(t testing.TB) (*redis.Client, *clock) {
 	m := miniredis.NewMiniRedis()
 	t.Cleanup(m.Close)
 	clk := &clock{redis: m}
-	clk.tick()
+	clk.sync()
 	m.ClockTTL(true)
 	rdb := redis.NewClient(&redis.Options{
 		Addr: "in memory",

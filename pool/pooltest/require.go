@@ -134,7 +134,7 @@ func list(b *strings.Builder, es []Enqueued, remark func(Enqueued) string) {
 }
 
 // aspects are what a task can be asked for, as text; "" where it is the default.
-func aspects(s pool.Spec) [][2]string {
+func options(s pool.Spec) [][2]string {
 	text := func(v any) string {
 		if reflect.ValueOf(v).IsZero() {
 			return ""
@@ -169,8 +169,8 @@ func difference(want, have pool.Spec) string {
 	} else if want.Payload != nil && !sameJSON(want.Payload, have.Payload) {
 		d = append(d, "payload")
 	}
-	found := aspects(have)
-	for i, a := range aspects(want) {
+	found := options(have)
+	for i, a := range options(want) {
 		if a[1] != "" && a[1] != found[i][1] {
 			d = append(d, a[0])
 		}
@@ -193,19 +193,19 @@ func sameJSON(a, b []byte) bool {
 }
 
 // mostShown is how many bytes of a payload are shown.
-const mostShown = 200
+const maxShown = 200
 
 // describe is a task in one line.
 func describe(s pool.Spec) string {
 	var b strings.Builder
 	b.WriteString(s.Kind)
 	switch p := bytes.ToValidUTF8(s.Payload, []byte("\uFFFD")); {
-	case len(p) > mostShown:
-		fmt.Fprintf(&b, " %s… (%d bytes)", bytes.ToValidUTF8(p[:mostShown], nil), len(s.Payload))
+	case len(p) > maxShown:
+		fmt.Fprintf(&b, " %s… (%d bytes)", bytes.ToValidUTF8(p[:maxShown], nil), len(s.Payload))
 	case len(p) > 0:
 		fmt.Fprintf(&b, " %s", p)
 	}
-	for _, a := range aspects(s) {
+	for _, a := range options(s) {
 		if a[1] != "" && a != [2]string{"queue", pool.DefaultQueue} {
 			fmt.Fprintf(&b, " %s=%s", a[0], a[1])
 		}

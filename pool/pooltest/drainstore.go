@@ -11,39 +11,39 @@ import (
 
 // shift is the store as one replica of a Drain sees it. It is over, and hands out
 // nothing more, once the replica holds no task and no queue has one for it.
-type shift struct {
+type drainStore struct {
 	*store
 	now     func() time.Time
-	witness witness
-	over    chan struct{} // closed at the end
+	witness errorRecorder
+	idle    chan struct{} // closed at the end
 
-	mu     sync.Mutex
-	most   int // attempts
-	ended  bool
-	asking int  // exchanges without an answer
-	quiet  bool // the last exchange that asked found that no queue has another task
-	tasks  map[task.Attempt]*task.Task
-	done   Outcomes
+	mu          sync.Mutex
+	maxAttempts int // attempts
+	ended       bool
+	inFlight    int  // exchanges without an answer
+	noneReady   bool // the last exchange that asked found that no queue has another task
+	tasks       map[task.Attempt]*task.Task
+	done        Outcomes
 }
 
-func (s *shift) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
+func (s *drainStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	claims := x.Claims
 	s.mu.Lock()
-	shut := s.ended || len(s.done) >= s.most
-	if shut {
+	closed := s.ended || len(s.done) >= s.maxAttempts
+	if closed {
 		x.Claims, x.Idle = nil, false
 	}
-	s.asking++
+	s.inFlight++
 	s.mu.Unlock()
 	answer, err := s.store.Exchange(ctx, x)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asking--
+	s.inFlight--
 	if err != nil {
 		return answer, err
 	}
-	if shut {
+	if closed {
 		answer.Ready, answer.Short = nil, slices.Repeat([]bool{true}, len(claims))
 	}
 	for _, r := range x.Reports {
@@ -57,22 +57,22 @@ func (s *shift) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 			s.tasks[task.Attempt{ID: t.ID, Fence: c.Fence}] = t
 		}
 	}
-	if shut || len(claims) > 0 || x.Idle {
-		s.quiet = len(answer.Ready) == 0 && !slices.Contains(answer.Short, false)
+	if closed || len(claims) > 0 || x.Idle {
+		s.noneReady = len(answer.Ready) == 0 && !slices.Contains(answer.Short, false)
 	}
-	if s.quiet && s.asking == 0 && len(s.tasks) == 0 && !s.ended {
+	if s.noneReady && s.inFlight == 0 && len(s.tasks) == 0 && !s.ended {
 		s.ended = true
-		close(s.over)
+		close(s.idle)
 	}
 	return answer, nil
 }
 
 // AwaitInbox leaves the inbox to Drain.
-func (s *shift) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	return false, pass(ctx, wait)
+func (s *drainStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, waitFor(ctx, wait)
 }
 
 // Maintain leaves the maintenance to Drain.
-func (s *shift) Maintain(context.Context, string) (task.Maintenance, error) {
+func (s *drainStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }
