@@ -12,25 +12,24 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// mostAttempts is how many attempts one Drain makes before it takes them for
-// endless.
+// maxAttempts is how many attempts one Drain makes before it fails the test.
 const maxAttempts = 10_000
 
-// Drain runs tasks until none can start now: neither those that handlers enqueue
-// meanwhile, nor what Config.OnFinish, which it calls for the tasks that ended,
-// leads to. Tasks that are not due, paused, beyond a limit or in queues that the
-// Config does not name stay where they are. Each queue has as many workers as the
-// Config says; with one, tasks run in the order in which they would be started.
+// Drain runs tasks until none can start now, including tasks that handlers enqueue
+// meanwhile and those that follow from Config.OnFinish, which it calls for ended tasks.
+// Tasks that are scheduled, paused, beyond a limit or in queues that the Config does
+// not name stay where they are. Each queue has as many workers as in the Config; with
+// one, tasks run in the order in which they start.
 //
-// It returns the attempts in the order of their ends. Handlers that fail do not fail
-// the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do attempts
-// without an end.
+// Drain returns the attempts in the order of their ends. A failed attempt does not fail
+// the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do more than
+// 10,000 attempts.
 //
-// It may be called again and again, but not while the pool runs.
+// Drain may be called more than once, but not while the pool runs.
 func (p *Pool) Drain(t testing.TB) Outcomes {
 	t.Helper()
 	if p.started.Load() {
-		t.Fatal("pooltest: drain: the pool has been started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
+		t.Fatal("pooltest: drain: the pool is started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
 	}
 	var all Outcomes
 	for {
@@ -50,7 +49,7 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 	}
 }
 
-// admit makes tasks of what is in the inbox.
+// admit makes tasks of the entries in the inbox.
 func (p *Pool) admit(ctx context.Context) error {
 	for {
 		if more, err := p.store.AdmitInbox(ctx); err != nil || !more {
@@ -59,15 +58,16 @@ func (p *Pool) admit(ctx context.Context) error {
 	}
 }
 
-// shift runs tasks with a replica that begins with every queue and ends when nothing
-// runs any more. It may leave tasks that another shift finds, unless it found none.
+// runReplica runs tasks with a replica that claims from every queue and ends when
+// nothing runs any more. It may leave tasks for the next call, unless it returns no
+// outcomes.
 func (p *Pool) runReplica(t testing.TB, limit int) Outcomes {
 	t.Helper()
 	s := &drainStore{store: p.store, now: p.Now, maxAttempts: limit, tasks: map[task.Attempt]*task.Task{}, idle: make(chan struct{})}
 	clone := p.clonePool(t, s, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			result, err := next(ctx, tk)
-			s.witness.record(tk, err)
+			s.recorder.record(tk, err)
 			return result, err
 		}
 	})
@@ -93,13 +93,13 @@ func (p *Pool) runReplica(t testing.TB, limit int) Outcomes {
 	return s.done
 }
 
-// finishes reads the next events for OnFinish.
+// readFinishes reads the next events for OnFinish.
 func (p *Pool) readFinishes(ctx context.Context) ([]pool.Event, error) {
 	events, _, err := p.store.ReadSubscription(ctx, pool.FinishGroup, "pooltest", 100, 24*time.Hour, 0)
 	return events, err
 }
 
-// tellFinishes calls OnFinish for the tasks that ended and returns for how many.
+// deliverFinishes calls OnFinish for the tasks that ended and returns their number.
 func (p *Pool) deliverFinishes(t testing.TB) (delivered int) {
 	t.Helper()
 	if p.cfg.OnFinish == nil {
@@ -118,7 +118,7 @@ func (p *Pool) deliverFinishes(t testing.TB) (delivered int) {
 			if e.State.Terminal() {
 				delivered++
 				if err := p.onFinish(t.Context(), e); err != nil {
-					t.Errorf("pooltest: OnFinish of %s %s, which is %s: %v", e.Kind, e.ID, e.State, err)
+					t.Errorf("pooltest: OnFinish of %s %s (%s): %v", e.Kind, e.ID, e.State, err)
 				}
 			}
 			cursors = append(cursors, e.Cursor)

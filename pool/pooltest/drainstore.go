@@ -9,19 +9,19 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// shift is the store as one replica of a Drain sees it. It is over, and hands out
-// nothing more, once the replica holds no task and no queue has one for it.
+// drainStore is the store of one replica of a Drain. Once the replica holds no task and
+// no queue has a task for it, drainStore is idle and returns no more tasks.
 type drainStore struct {
 	*store
-	now     func() time.Time
-	witness errorRecorder
-	idle    chan struct{} // closed at the end
+	now      func() time.Time
+	recorder errorRecorder
+	idle     chan struct{} // closed when idle
 
 	mu          sync.Mutex
-	maxAttempts int // attempts
+	maxAttempts int // claims no more after this many
 	ended       bool
 	inFlight    int  // exchanges without an answer
-	noneReady   bool // the last exchange that asked found that no queue has another task
+	noneReady   bool // the last exchange with claims found that no queue has another task
 	tasks       map[task.Attempt]*task.Task
 	done        Outcomes
 }
@@ -49,7 +49,7 @@ func (s *drainStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchan
 	for _, r := range x.Reports {
 		if t := s.tasks[attemptOf(r)]; t != nil {
 			delete(s.tasks, attemptOf(r))
-			s.done = append(s.done, s.witness.outcome(t, s.policies[t.Kind], r, s.now()))
+			s.done = append(s.done, s.recorder.outcome(t, s.policies[t.Kind], r, s.now()))
 		}
 	}
 	for _, c := range answer.Claimed {
@@ -67,12 +67,12 @@ func (s *drainStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchan
 	return answer, nil
 }
 
-// AwaitInbox leaves the inbox to Drain.
+// AwaitInbox reports no entries: Drain admits them itself.
 func (s *drainStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
 	return false, waitFor(ctx, wait)
 }
 
-// Maintain leaves the maintenance to Drain.
+// Maintain does nothing: Drain runs the maintenance itself.
 func (s *drainStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

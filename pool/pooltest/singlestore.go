@@ -10,15 +10,15 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// stage is a store with one task, for a replica that runs it once. It has only the
-// methods that a replica calls.
+// singleStore is a store with one task, for a replica that runs it once. It implements
+// only the methods that a replica calls.
 type singleStore struct {
 	pool.Store
 	signals  chan struct{}
-	reported chan struct{} // closed with the task's report
+	reported chan struct{} // closed when the task is reported
 
 	mu     sync.Mutex
-	task   *task.Task // nil once it has been handed out
+	task   *task.Task // nil once it has been claimed
 	report *task.Report
 }
 
@@ -37,7 +37,7 @@ func (s *singleStore) Exchange(_ context.Context, x task.Exchange) (task.Exchang
 		Short:    slices.Repeat([]bool{true}, len(x.Claims)),
 	}
 	if len(x.Reports) > 0 && s.report == nil {
-		report := x.Reports[0] // the slice is the replica's again
+		report := x.Reports[0] // the replica reuses the slice
 		s.report = &report
 		close(s.reported)
 	}
@@ -89,7 +89,7 @@ func (s *singleStore) Maintain(context.Context, string) (task.Maintenance, error
 	return task.Maintenance{}, nil
 }
 
-// pass returns when wait has passed, or the context's error when that ends first.
+// waitFor waits for wait. If ctx ends first it returns the context's error.
 func waitFor(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
