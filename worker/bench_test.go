@@ -122,7 +122,7 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 }
 
 // With one slot every task has exchanges of its own, which costs most.
-func TestATaskCostsAtMostTenAllocations(t *testing.T) {
+func TestTaskCostsAtMostTenAllocations(t *testing.T) {
 	const (
 		n      = 2000
 		store  = 5 // those of the store in the exchange of one task

@@ -25,7 +25,7 @@ func TestCallReturnsTheResult(t *testing.T) {
 	}
 }
 
-func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
+func TestCallReturnsTheOutcomeThatThePoolWouldReport(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	for _, c := range []struct {
 		err   error
@@ -54,7 +54,7 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 	}
 }
 
-func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
+func TestOutcomeHasNoDelayWithoutAnotherAttempt(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
 	handleMail(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
 	for _, c := range []struct {
@@ -80,7 +80,7 @@ func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
 	}
 }
 
-func TestCallGivesTheHandlerItsTask(t *testing.T) {
+func TestCallPassesTheTaskToTheHandler(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var got pool.Task[Mail]
 	pool.Handle(p.Pool, func(_ context.Context, task *pool.Task[Mail]) error {
@@ -98,7 +98,7 @@ func TestCallGivesTheHandlerItsTask(t *testing.T) {
 	}
 }
 
-func TestCallKeepsTimeouts(t *testing.T) {
+func TestCallAppliesTimeouts(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {Timeout: time.Hour}}})
 	var cause error
 	pool.Handle(p.Pool, func(ctx context.Context, _ *pool.Task[Mail]) error {
@@ -112,7 +112,7 @@ func TestCallKeepsTimeouts(t *testing.T) {
 	}
 }
 
-func TestCallKeepsTheDeadlineThatDrainKeeps(t *testing.T) {
+func TestCallAndDrainApplyTheSameDeadline(t *testing.T) {
 	type seen struct {
 		Left, Deadline, Ran, Delay time.Duration // Deadline from the attempt's start
 		Code                       pool.Code

@@ -47,7 +47,7 @@ func TestAdvanceMakesDelayedTasksDue(t *testing.T) {
 	})
 }
 
-func TestRetriesAreDueAfterTheirWholeBackoff(t *testing.T) {
+func TestRetriesWaitForTheWholeBackoff(t *testing.T) {
 	for name, tt := range map[string]struct {
 		backoff pool.Backoff
 		waits   []time.Duration
@@ -109,7 +109,7 @@ func TestAdvanceExpiresAndRemoves(t *testing.T) {
 	})
 }
 
-func TestAdvanceDoesAllThatIsDueHoweverMuch(t *testing.T) {
+func TestAdvanceRunsMaintenanceToItsEnd(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var specs []pool.Spec
 	for range 350 { // more than one turn of the maintenance takes
@@ -129,7 +129,7 @@ func TestAdvanceDoesAllThatIsDueHoweverMuch(t *testing.T) {
 	}
 }
 
-func TestAdvanceRefusesToTakeALeaseAway(t *testing.T) {
+func TestAdvanceFailsIfATaskIsRunning(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	running, end := make(chan struct{}), make(chan struct{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
@@ -171,7 +171,7 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 	})
 }
 
-func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
+func TestDrainWaitsForSleepingHandlersUnderSynctest(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -191,7 +191,7 @@ func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
 	})
 }
 
-func TestAStartedPoolRunsWhatBecomesDue(t *testing.T) {
+func TestStartedPoolRunsDelayedTasks(t *testing.T) {
 	onBothClocks(t, func(t *testing.T) {
 		p := pooltest.New(t, pool.Config{})
 		handleSum(p.Pool)

@@ -35,7 +35,7 @@ func TestDrainRunsInOrderUntilNothingCanStart(t *testing.T) {
 	}
 }
 
-func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
+func TestDrainRunsTasksThatHandlersEnqueueInAnyQueue(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {}, "post": {}, "other": {Workers: 4}}})
 	to := handleMail(p.Pool)
 	pool.Handle(p.Pool, func(ctx context.Context, task *pool.Task[Sum]) error {
@@ -53,7 +53,7 @@ func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
 	}
 }
 
-func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
+func TestDrainRunsMoreQueuesThanOneExchangeClaimsFrom(t *testing.T) {
 	queues := map[string]pool.Queue{}
 	for i := range task.MaxQueues + 20 {
 		queues[fmt.Sprint("q", i)] = pool.Queue{}
@@ -70,7 +70,7 @@ func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
 	}
 }
 
-func TestDrainReturnsEveryAttemptWithItsVeryError(t *testing.T) {
+func TestDrainReturnsEveryAttemptWithItsError(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
 	handleMail(p.Pool, errPost, nil, pool.Permanent(errPost))
 	good := mustEnqueue(t, p, Mail{"a"})
@@ -93,7 +93,7 @@ func TestDrainReturnsEveryAttemptWithItsVeryError(t *testing.T) {
 	}
 }
 
-func TestDrainShowsPanicsAndKindsWithoutHandler(t *testing.T) {
+func TestDrainReturnsPanicsAndKindsWithoutHandler(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error { panic("no stamps") })
 	mustEnqueue(t, p, Mail{"a"})
@@ -105,7 +105,7 @@ func TestDrainShowsPanicsAndKindsWithoutHandler(t *testing.T) {
 	}
 }
 
-func TestDrainKeepsLimitsAndPauses(t *testing.T) {
+func TestDrainAppliesLimitsAndPauses(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 4, MaxLen: 2}}})
 	to := handleMail(p.Pool)
 	if err := p.Pause(t.Context(), ""); err != nil {
@@ -129,7 +129,7 @@ func TestDrainKeepsLimitsAndPauses(t *testing.T) {
 	}
 }
 
-func TestDrainCallsOnFinishAndRunsWhatItEnqueues(t *testing.T) {
+func TestDrainCallsOnFinishAndRunsTasksThatItEnqueues(t *testing.T) {
 	var ends []string
 	var p *pooltest.Pool
 	p = pooltest.New(t, pool.Config{OnFinish: func(ctx context.Context, e pool.Event) {
@@ -163,7 +163,7 @@ func TestPanicInOnFinishFailsTheTestOnce(t *testing.T) {
 	}
 }
 
-func TestDrainRunsSeveralAtOnceWhereTheConfigSaysSo(t *testing.T) {
+func TestDrainRunsAsManyTasksAtOnceAsTheConfigAllows(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 2}}})
 	met := make(chan struct{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
@@ -185,7 +185,7 @@ func TestDrainWithoutHandlersFailsTheTest(t *testing.T) {
 	}
 }
 
-func TestASecondPoolOverTheStoreSeesTheSameTasks(t *testing.T) {
+func TestSecondPoolOnTheStoreHasTheSameTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	to := handleMail(p.Pool)
 	front, err := pool.New(p.Store(), pool.Config{})

@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
-func TestRequireEnqueuedFindsATaskByWhatItIsAskedFor(t *testing.T) {
+func TestRequireEnqueuedMatchesArgumentsAndOptions(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	handleMail(p.Pool)
 	r := mustEnqueue(t, p, Mail{"ann"}, pool.Group("acme"), pool.Delay(time.Hour), pool.Headers(map[string]string{"a": "1", "b": "2"}))
@@ -28,7 +28,7 @@ func TestRequireEnqueuedFindsATaskByWhatItIsAskedFor(t *testing.T) {
 	p.RequireEnqueued(t, Mail{"ann"}) // although it has run, and is gone
 }
 
-func TestRequireEnqueuedListsWhatWasEnqueued(t *testing.T) {
+func TestRequireEnqueuedListsTheEnqueuedTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	text := failureOf(t, func(t testing.TB) { p.RequireEnqueued(t, Mail{"ann"}) })
 	if d := cmp.Diff("pooltest: not enqueued:\n    mail {\"to\":\"ann\"}\nNothing was enqueued.", text); d != "" {
@@ -54,7 +54,7 @@ The 4 tasks that were enqueued:
 	}
 }
 
-func TestRequireNotEnqueuedListsWhatMustNotBe(t *testing.T) {
+func TestRequireNotEnqueuedListsTheMatchingTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	mustEnqueue(t, p, Sum{1, 2})
 	mustEnqueue(t, p, Mail{"ann"}, pool.Priority(1))
