@@ -249,7 +249,7 @@ func TestRepairsAreLogged(t *testing.T) {
 	cfg.Logger = log.logger()
 	s.replicas(1, cfg, "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	eventually(t, patience, "a line about the repair", func() bool {
-		return strings.Contains(log.String(), "a broken entry was repaired") && strings.Contains(log.String(), "task=astray")
+		return strings.Contains(log.String(), "a broken record was repaired") && strings.Contains(log.String(), "task=astray")
 	})
 }
 

@@ -63,7 +63,7 @@ func (l *logbook) about(text string) []string {
 // The lines of an outage: its beginning, what a person can do about it, its end.
 const (
 	failing = "calls to the store fail"
-	reason  = "the store says why"
+	reason  = "calls to the store still fail, for another reason"
 	working = "the store works again"
 )
 

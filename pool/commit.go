@@ -10,25 +10,25 @@ import (
 
 // The bounds of one call to Store.Enqueue.
 const (
-	maxBatch      = 500     // specs: keeps one script in the order of a millisecond
+	maxBatch      = 500     // specs: one script then runs for about a millisecond
 	maxBatchBytes = 4 << 20 // of payloads and headers; one spec always fits
-	maxCalls      = 2       // in flight at once: one is encoded while the other is executed, more only make smaller batches
+	maxCalls      = 2       // in flight at once: one is encoded while the other is executed; more calls would only make smaller batches
 )
 
-// committer lets concurrent enqueues share calls (group commit). A call begins at once
-// while fewer than maxCalls are in flight, so a lone enqueue is not delayed; enqueues
-// that arrive meanwhile are sent together when one returns. Its goroutines live only
-// as long as there is something to send.
+// committer lets concurrent enqueues share calls (group commit). While fewer than
+// maxCalls are in flight, a call starts at once, so a single enqueue is not delayed.
+// Enqueues that arrive meanwhile are sent together when a call returns. Its goroutines
+// end when nothing is pending.
 type committer struct {
 	enqueue func(context.Context, []task.Spec) ([]task.Receipt, error)
 
 	mu      sync.Mutex
 	pending []*commit // not yet sent, oldest first
 	calls   int       // in flight
-	idle    []*batch  // kept for the next calls, at most maxCalls
+	idle    []*batch  // reused by the next calls, at most maxCalls
 }
 
-// commit is one enqueue on its way.
+// commit is one pending or running enqueue.
 type commit struct {
 	ctx  context.Context
 	spec task.Spec
@@ -37,16 +37,15 @@ type commit struct {
 	receipt task.Receipt
 	err     error
 
-	// shared is the call that it is part of together with others, nil while it is
-	// pending and for a call of its own.
+	// shared is set while the commit is part of a call with other commits.
 	shared *sharedCall
 }
 
-// commits are those that are not in use.
-var commits = sync.Pool{New: func() any { return new(commit) }}
+// commitPool holds unused commits for reuse.
+var commitPool = sync.Pool{New: func() any { return new(commit) }}
 
-// sharedCall cancels a call when none of its callers waits for it. The mutex of the
-// committer guards it.
+// sharedCall cancels a call when none of its callers waits for it any more. The mutex
+// of the committer guards it.
 type sharedCall struct {
 	waiting int
 	cancel  context.CancelFunc
@@ -55,20 +54,20 @@ type sharedCall struct {
 // batch is what one call enqueues.
 type batch struct {
 	commits []*commit
-	specs   []task.Spec // those of the commits
+	specs   []task.Spec // one per commit
 	ctx     context.Context
-	cancel  context.CancelFunc // nil for a context that is not the batch's own
+	cancel  context.CancelFunc // nil if ctx is the context of the only caller
 }
 
-// one enqueues spec, together with those of other callers. When ctx ends first it
-// returns at once, although the task may still be made.
+// one enqueues spec, possibly in one call with those of other callers. If ctx ends
+// first it returns at once; the task may be made nevertheless.
 func (c *committer) one(ctx context.Context, spec task.Spec) (task.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return task.Receipt{}, fmt.Errorf("enqueue: %w", err)
 	}
-	m := commits.Get().(*commit)
+	m := commitPool.Get().(*commit)
 	m.ctx, m.spec = ctx, spec
-	m.done = make(chan struct{}) // never used again: it may belong to a bubble of testing/synctest
+	m.done = make(chan struct{}) // not reused: it may belong to a bubble of testing/synctest
 	c.mu.Lock()
 	c.pending = append(c.pending, m)
 	free := c.calls < maxCalls
@@ -83,15 +82,15 @@ func (c *committer) one(ctx context.Context, spec task.Spec) (task.Receipt, erro
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		c.leave(m)
+		c.withdraw(m)
 		return task.Receipt{}, fmt.Errorf("enqueue: %w", ctx.Err())
 	}
 	r, err := m.receipt, m.err
 	*m = commit{}
-	commits.Put(m)
+	commitPool.Put(m)
 	if err != nil && r.ID == "" {
-		// A call of its own has the caller's deadline, and may fail at it a moment
-		// before the context ends.
+		// A call for one commit has the caller's deadline. It may fail with a timeout
+		// a moment before the context ends.
 		if over := ended(ctx); over != nil {
 			err = fmt.Errorf("enqueue: %w", over)
 		}
@@ -99,12 +98,12 @@ func (c *committer) one(ctx context.Context, spec task.Spec) (task.Receipt, erro
 	return r, err
 }
 
-// leave is called for a commit whose caller does not wait any more.
-func (c *committer) leave(m *commit) {
+// withdraw records that the caller of m no longer waits.
+func (c *committer) withdraw(m *commit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if m.shared == nil {
-		return // take drops it, or its call has its context
+		return // take drops m, or the call uses the context of m
 	}
 	if m.shared.waiting--; m.shared.waiting == 0 {
 		m.shared.cancel()
@@ -123,17 +122,17 @@ func (c *committer) send() {
 		}
 		for i, m := range b.commits {
 			if i < len(receipts) {
-				m.receipt = receipts[i] // also beside an error: then it exists, but not as safely as was asked for
+				m.receipt = receipts[i] // with an error, a receipt means: made, but not replicated as requested
 			}
 			m.err = err
-			close(m.done) // from here on the commit is the caller's
+			close(m.done) // from here on the caller owns the commit
 		}
 	}
 }
 
-// take moves the oldest pending commits into a batch: that of the sender's last call,
-// nil at first. With none pending it returns nil, and the sender, which then ends, is
-// counted off.
+// take moves the oldest pending commits into a batch and returns it. b is the batch of
+// the sender's last call, for reuse; nil at first. If nothing is pending, take returns
+// nil, and the sender, which then ends, no longer counts as a call.
 func (c *committer) take(b *batch) *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,9 +169,9 @@ func (c *committer) take(b *batch) *batch {
 	return b
 }
 
-// share sets the context of the batch's call. That of a lone caller is its own; that
-// of several has the values of the first (a trace, say), and ends when none of them
-// waits any more. The caller holds the mutex.
+// share sets the context of the batch's call. A single commit's call uses its context.
+// A call with several has the values of the first one's context (such as a trace) and
+// is cancelled when none of the callers waits any more. The caller holds the mutex.
 func (b *batch) share() {
 	b.ctx = b.commits[0].ctx
 	if len(b.commits) == 1 {
@@ -181,7 +180,7 @@ func (b *batch) share() {
 	b.ctx = context.WithoutCancel(b.ctx)
 	for _, m := range b.commits {
 		if m.ctx.Done() == nil {
-			return // its caller waits in any case
+			return // this caller always waits
 		}
 	}
 	b.ctx, b.cancel = context.WithCancel(b.ctx)

@@ -41,7 +41,7 @@ func gatedStore() (s *fakeStore, gate chan error, batches func() []int) {
 	}
 }
 
-func TestLoneEnqueueIsOneCallAtOnce(t *testing.T) {
+func TestSingleEnqueueIsSentAtOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -59,7 +59,7 @@ func TestLoneEnqueueIsOneCallAtOnce(t *testing.T) {
 	})
 }
 
-func TestConcurrentEnqueuesShareCallsAndEachGetsItsReceipt(t *testing.T) {
+func TestConcurrentEnqueuesShareCallsAndGetTheirOwnReceipts(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s, gate, batches := gatedStore()
 		p := newTestPool(t, s, Config{})
@@ -179,7 +179,7 @@ func TestEnqueueWhoseContextEndedBeforeItWasSentIsNotSent(t *testing.T) {
 	})
 }
 
-func TestCallThatNobodyWaitsForIsCancelled(t *testing.T) {
+func TestCallWithoutWaitingCallersIsCancelled(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		cancelled := false

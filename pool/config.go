@@ -10,93 +10,97 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Config says what a pool does in this process. The zero Config is a pool that
-// enqueues, reads and operates but runs nothing; what concerns running then has
-// no effect, so that a front end may share the Config of its workers.
+// Config configures a pool in this process. A pool with the zero Config enqueues, reads
+// and operates but runs no tasks. The fields that concern running then have no effect,
+// so a front end may use the same Config as its workers.
 type Config struct {
-	// Queues are the queues this process serves, by name. Workers is how many
-	// tasks run at once here (default: GOMAXPROCS), Limit how many over all
-	// replicas, MaxLen how many tasks may wait before an enqueue is refused with
-	// ErrQueueFull; scheduled ones are neither counted nor refused. No queues make a
-	// pool that only enqueues.
+	// Queues are the queues that this process serves, by name. Without queues the pool
+	// only enqueues.
 	//
-	// Limits and MaxLen belong to the pool, not to the process: they hold from the
-	// moment when Run has joined, for everybody, and stay when it has ended. One that
-	// is 0 or left out leaves what is set in the pool as it is, at first no limit and
-	// no cap. SetLimit with 0, or "ltsworker limit … none", removes a limit; a MaxLen
-	// goes with its queue: see ForgetQueue.
+	//   - Workers is how many tasks of the queue run at once in this process. Default:
+	//     GOMAXPROCS.
+	//   - Limit is how many run at once over all replicas.
+	//   - MaxLen is how many tasks may wait. Beyond it an enqueue fails with ErrQueueFull.
+	//     Scheduled tasks are neither counted nor refused.
+	//
+	// Limit and MaxLen belong to the pool, not to the process. They apply to all
+	// clients from the moment when Run has joined, and remain when Run has ended. If
+	// one is 0, the pool keeps its current value, at first no limit and no cap.
+	// SetLimit with 0, or "ltsworker limit … none", removes a limit. ForgetQueue
+	// removes a queue with its MaxLen.
 	Queues map[string]Queue
 
-	// Limit is how many tasks of the pool run at once over all replicas. Default 0:
-	// what is set in the pool already, at first no limit.
+	// Limit is how many tasks of the pool run at once over all replicas. Default: 0,
+	// which keeps the pool's current limit, at first none.
 	Limit int
 
-	// Groups limits the tasks of one group that run at once over all replicas.
-	// Default: what is set in the pool already, at first no limits.
+	// Groups limits how many tasks of one group run at once over all replicas. Default:
+	// the pool's current limits, at first none.
 	Groups Groups
 
-	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. They
-	// are published when Run begins, those of kinds that this pool has a handler for,
-	// and hold for tasks from any program. Zero fields, and kinds without an entry,
-	// have the defaults of package task.
+	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. Run
+	// publishes those of kinds with a handler in this pool; they then also apply to
+	// tasks of other programs. Zero fields, and kinds without an entry, have the
+	// defaults of package task.
 	Policies map[string]Policy
 
-	// Lease is how long the tasks of a process that died stay untouched before
-	// another replica takes them. It is renewed every third of that. From 100 ms to
-	// 1 h. Default 30 s.
+	// Lease is how long other replicas leave the tasks of a process that died alone
+	// before they take them. It is renewed every third of that time. From 100 ms to 1
+	// h. Default: 30 s.
 	Lease time.Duration
 
-	// DrainTimeout is how long Run waits for running handlers after its context
-	// has ended, before it cancels them with ErrShutdown and gives their tasks
-	// back. At most 24 h. Default 30 s.
+	// DrainTimeout is how long Run waits for running handlers after its context has
+	// ended. Then it cancels them with ErrShutdown and returns their tasks to their
+	// queues. At most 24 h. Default: 30 s.
 	DrainTimeout time.Duration
 
 	// StopGrace is how long a handler may take to return after its context was
-	// cancelled, before it is counted as stuck and its task goes on without it.
-	// At most 1 h. Default 10 s.
+	// cancelled. After it the handler counts as stuck, and its task may run elsewhere.
+	// At most 1 h. Default: 10 s.
 	StopGrace time.Duration
 
-	// MaxStuck is how many handlers may ignore their cancelled context: one more,
-	// and the replica drains and Run returns ErrStuck. Default: half of all workers,
-	// at least 1.
+	// MaxStuck is how many handlers may ignore their cancelled context. With one more
+	// the replica drains and Run returns ErrStuck. Default: half of all workers, at
+	// least 1.
 	MaxStuck int
 
-	// MaxEvents and EventAge bound the event stream: what is beyond either is
-	// trimmed, read or not. Default: what is set in the pool already, at first
-	// 1,000,000 events and 24 h. EventAge is from 1 ms to ten years of 365 days.
+	// MaxEvents and EventAge bound the event stream. Events beyond either bound are
+	// trimmed, read or not. EventAge is from 1 ms to ten years of 365 days. Default:
+	// the pool's current bounds, at first 1,000,000 events and 24 h.
 	MaxEvents int
 	EventAge  time.Duration
 
-	// OnFinish is called for every task of the pool that ends, whichever replica
-	// or program ended it. It is a Subscribe on the group FinishGroup for
-	// events with a terminal state, and runs inside Run: one replica of those
-	// that set it gets each event, at least once. After a panic it gets the event
-	// again, and with it those of up to 49 tasks that ended in the same step.
-	// Services that must each see all of them use Subscribe with groups of
-	// their own. Its context ends when Run has drained or Close was called.
-	// Default: none. Needs Queues, since a pool that is not Run cannot call it.
+	// OnFinish is called for every task of the pool that ends, whichever replica or
+	// program ended it. Each event goes to one of the replicas that set OnFinish, at
+	// least once. After a panic the event is delivered again, together with those of up
+	// to 49 other tasks that ended in the same step. Default: none.
+	//
+	// It is a subscription to the group FinishGroup, runs inside Run and therefore
+	// requires Queues. Its context ends when Run has drained or Close was called.
+	// Services that must each receive all events use Subscribe with groups of their
+	// own.
 	OnFinish func(ctx context.Context, e Event)
 
-	// Redeliver is how long a consumer of OnFinish or Subscribe may be silent about
-	// an event that it holds, before the event is delivered again to any of its group.
-	// From 100 ms to 24 h. Default 30 s.
+	// Redeliver is how long a consumer of OnFinish or Subscribe may hold an event
+	// without acknowledging it. Then the event is delivered again, to any consumer of
+	// the group. From 100 ms to 24 h. Default: 30 s.
 	Redeliver time.Duration
 
-	// OnTrimmed is called when events were trimmed away before a group (of
-	// Subscribe or OnFinish) had read them: whatever they would have brought has
-	// to be looked up elsewhere. Such a loss is also logged. Default: none.
+	// OnTrimmed is called when events were trimmed before a group of Subscribe or
+	// OnFinish had read them. The service must then read the current state from another
+	// source. The loss is also logged. Default: none.
 	OnTrimmed func(group string)
 
-	// Middleware wraps every handler, the first one outermost. Default: none.
+	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []Middleware
 
-	// Version is what the list of replicas shows for this program. Default: empty.
+	// Version is shown for this program in the list of replicas. Default: empty.
 	Version string
 
-	// Logger gets failed attempts at Info, and at Warn and Error what reaches no
-	// caller: outages of the store, lost leases, events that could not be delivered,
-	// kinds without a handler, once a minute each. Joining is one line at Info; nothing
-	// is logged per succeeding task. Default: slog.Default().
+	// Logger gets failed attempts and the joining of the pool at Info. At Warn and
+	// Error it gets problems that no caller sees: outages of the store, lost leases,
+	// events that could not be delivered, and kinds without a handler, each kind once a
+	// minute. Tasks that succeed are not logged. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -109,7 +113,7 @@ const (
 	maxRedeliver     = 24 * time.Hour
 )
 
-// replica is the part of the config that package worker takes.
+// replica returns the config of package worker.
 func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
@@ -128,11 +132,11 @@ func (c *Config) replica() worker.Config {
 	}
 }
 
-// check reports everything that is wrong with the config, as FieldErrors joined.
+// check returns everything that is wrong with the config, as joined FieldErrors.
 func (c *Config) check() error {
 	rc := c.replica()
 	if len(rc.Queues) == 0 {
-		// Only a replica must have one.
+		// Only a replica requires a queue.
 		rc.Queues = map[string]Queue{DefaultQueue: {}}
 	}
 	errs := []error{rc.Check()}
@@ -145,8 +149,7 @@ func (c *Config) check() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults returns the config with the defaults that this package applies
-// spelled out.
+// withDefaults returns the config with the defaults of this package filled in.
 func (c Config) withDefaults() Config {
 	if c.Redeliver == 0 {
 		c.Redeliver = defaultRedeliver

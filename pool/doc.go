@@ -1,11 +1,11 @@
-// Package pool is a worker pool whose state lives in Redis, embedded in a Go
-// service: any number of processes enqueue tasks, any number of replicas run
-// them, and limits hold over all of them at every instant.
+// Package pool is a worker pool whose state is in Redis, embedded in a Go service. Any
+// number of processes enqueue tasks and any number of replicas run them. Limits apply
+// over all replicas at every instant.
 //
 // # The smallest program
 //
-// A type names a kind of task and carries its arguments; a function handles it;
-// Run serves until its context ends.
+// A type names a kind of task and holds its arguments. A function handles it. Run
+// serves the queues until its context ends.
 //
 //	type Resize struct{ URL string }
 //
@@ -34,58 +34,57 @@
 //
 // # Enqueueing
 //
-// Every process with a pool can enqueue, those without queues too: such a pool
-// needs no Run and starts nothing by itself.
+// Every process with a pool can enqueue, also one without queues: such a pool needs no
+// Run and starts no goroutine by itself.
 //
 //	r, err := p.Enqueue(ctx, Resize{URL: u},
 //		pool.Priority(10), pool.Delay(time.Minute), pool.Group("acme"))
 //
-// The [Receipt] names the task. [ID], [Unique] and [UniqueByArgs] keep a task from being
-// made twice; a duplicate is no error, the receipt says so. EnqueueAll makes thousands of
-// tasks in few round trips, from specs that NewSpec makes of the same arguments
-// and options.
+// The [Receipt] names the task. [ID], [Unique] and [UniqueByArgs] prevent that a task
+// is made twice. A duplicate is no error; the receipt is marked. EnqueueAll makes
+// thousands of tasks in few round trips, from specs that NewSpec makes of the same
+// arguments and options.
 //
 // # Handlers
 //
-// An attempt that returns nil has succeeded. Any error fails it, and it is
-// retried with backoff until its attempts are used up; [Permanent], [RetryAfter]
-// and [Snooze] say otherwise. A panic is an error. A handler may run more than
-// once for one task, when a process dies or its lease is lost, and should be
-// idempotent. When a task has to end, its context does, and context.Cause says
-// why: [ErrStopped], [ErrTimeout], [ErrLeaseLost] or [ErrShutdown].
+// An attempt whose handler returns nil has succeeded. Any error fails the attempt, and
+// the task is retried with backoff until its attempts are used up; [Permanent],
+// [RetryAfter] and [Snooze] change that. A panic is an error. A handler may run more
+// than once for one task, when a process dies or its lease is lost, and should be
+// idempotent. When a task has to end, its context is cancelled, and context.Cause is
+// [ErrStopped], [ErrTimeout], [ErrLeaseLost] or [ErrShutdown].
 //
-// Middleware, func(next Handler) Handler, wraps every handler; there is no other
-// way to extend them.
+// Middleware, func(next Handler) Handler, wraps every handler.
 //
 // # Results
 //
-// HandleResult stores what a handler returns. [Result] reads it, [Wait] waits for
-// it, and both return a [*TaskError] where the task ended otherwise.
+// HandleResult stores what a handler returns. [Result] reads it, and [Wait] waits for
+// it. Both return a [*TaskError] if the task ended without success.
 //
 //	size, err := pool.Wait[Size](ctx, p, r.ID)
 //
 // # Events
 //
-// Every change of state is an [Event]. Pool.Events shows all of them to every
-// reader. Config.OnFinish and Pool.Subscribe share them among the processes of a
-// group, at least once.
+// Every change of state is an [Event]. With Pool.Events every reader gets all of them.
+// With Config.OnFinish and Pool.Subscribe the processes of a group share them, each
+// event being delivered at least once.
 //
 // # Operating
 //
-// A [Filter] selects tasks to list, stop, retry or delete. Pause, Resume and
-// SetLimit act on all replicas at once, while they run.
+// A [Filter] selects tasks to list, stop, retry or delete. Pause, Resume and SetLimit
+// change all running replicas at once.
 //
 // # Testing
 //
-// Package pooltest keeps a pool in memory for tests: it runs one handler now, or all
-// tasks that can start, says what was enqueued, and moves the time.
+// Package pooltest runs a pool in memory for tests. It runs one handler, or all tasks
+// that can start, lists what was enqueued, and advances the clock.
 //
 // # Errors
 //
-// What a caller hands in is checked before anything is written, and everything
-// wrong with it comes back at once, as *[FieldError] values joined: errors.As finds
-// the first. Their Field is the field or argument in snake case, with the keys of
-// maps in between: "max_attempts", "queues.default.max_len" for
-// Config.Queues["default"].MaxLen. The other errors to branch on are for errors.Is,
-// such as [ErrQueueFull]. A pool is safe for use by several goroutines.
+// Arguments are checked before anything is written. All that is wrong with them is
+// returned at once, as joined *[FieldError] values: errors.As finds the first. Their
+// Field is the field or argument in snake case, with the keys of maps in between:
+// "max_attempts", "queues.default.max_len" for Config.Queues["default"].MaxLen. Use
+// errors.Is for the other errors, such as [ErrQueueFull]. A pool is safe for concurrent
+// use.
 package pool

@@ -10,22 +10,22 @@ import (
 )
 
 // inspected is a store whose inspection finds something and then breaks off.
-type inspected struct {
+type inspectingStore struct {
 	*fakeStore
 	how task.Inspection
 }
 
 var errAway = errors.New("away")
 
-func (s *inspected) Inspect(_ context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
+func (s *inspectingStore) Inspect(_ context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
 	s.how = how
 	return func(yield func(task.Finding, error) bool) {
 		_ = yield(task.Finding{Check: "version"}, nil) && yield(task.Finding{}, errAway)
 	}
 }
 
-func TestInspectTellsWhatWasFoundBeforeItBrokeOff(t *testing.T) {
-	s := &inspected{fakeStore: newFakeStore()}
+func TestInspectYieldsFindingsBeforeAnError(t *testing.T) {
+	s := &inspectingStore{fakeStore: newFakeStore()}
 	p := newTestPool(t, s, Config{})
 	var found []Finding
 	var broke error

@@ -6,14 +6,15 @@ import (
 	"fmt"
 )
 
-// Drain asks replicas of the pool, by the ids that Replicas lists, to do what a
-// SIGTERM makes most programs do: take no more tasks, let the running ones finish
-// within their drain timeout, and return from Run. It returns when they have been
-// asked, not when they have ended; ReplicaInfo says Draining until then. It does not
-// keep a supervisor from starting them again.
+// Drain requests that replicas stop taking tasks, let the running ones finish within
+// their drain timeout, and return from Run, as most programs do on SIGTERM. The ids are
+// those that Replicas lists.
 //
-// One that is not on the list is ErrNoReplica; the others are asked all the same. asked
-// is how many were on the list.
+// Drain returns when the requests are made, not when the replicas have ended. Until
+// then ReplicaInfo.Draining is true. A supervisor may start the processes again.
+//
+// asked is the number of replicas that were on the list. For each other one the error
+// contains an ErrNoReplica; it does not affect the rest.
 func (p *Pool) Drain(ctx context.Context, replicas ...string) (asked int, err error) {
 	var errs []error
 	for _, r := range replicas {

@@ -14,7 +14,7 @@ func (s *fakeStore) Drain(_ context.Context, replicas ...string) ([]bool, error)
 	return asked, nil
 }
 
-func TestDrainNamesTheReplicasThatAreNotThere(t *testing.T) {
+func TestDrainReturnsAnErrorForEachUnknownReplica(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
 	if n, err := p.Drain(t.Context(), "a", "b"); n != 2 || err != nil {
 		t.Error(n, err)

@@ -8,49 +8,48 @@ import (
 	"time"
 )
 
-// endings signals the ends of tasks to the calls that wait for them. One goroutine reads
-// the event stream for all of them, as long as there is one and for lingering longer: a
-// caller that waits for one task after the other has one reader, and one connection, for
-// all of them.
+// endings signals the ends of tasks to the calls that wait for them. One goroutine,
+// with one connection, reads the event stream for all of them. It runs while there is a
+// waiter and for feedLinger longer, so that a caller that waits for one task after
+// another does not start a reader for each.
 type endings struct {
 	store Store
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	feed   *feed // nil while there is none
-	closed bool  // a feed without waiters ends at once
+	feed   *feed // nil while no goroutine reads
+	closed bool  // end a feed at once when it has no waiters
 }
 
-// lingering is how long the stream is read on after the last waiter has left.
-const lingering = time.Second
+// feedLinger is how long the stream is read after the last waiter has left.
+const feedLinger = time.Second
 
-// feed is one run of the reading goroutine. Its fields are guarded by the mutex
-// of its endings.
+// feed is one run of the reading goroutine. The mutex of endings guards its fields.
 type feed struct {
 	waiters map[string]map[*waiter]bool // by task id
 	ready   chan struct{}               // closed when the position in the stream is known
 	cancel  context.CancelFunc
-	leaving *time.Timer // ends it if no waiter comes; nil while one waits
+	expiry  *time.Timer // ends the feed unless a waiter joins; nil while one waits
 }
 
-// waiter is one caller's interest in the end of one task.
+// waiter is one call that waits for the end of one task.
 type waiter struct {
-	of   *endings
-	feed *feed
-	id   string
-	note chan struct{} // has an element when there is updates
+	of      *endings
+	feed    *feed
+	id      string
+	updated chan struct{} // has an element if there is an update
 
-	// The updates, guarded by the mutex of endings.
-	event  *Event // the newest end seen
-	reread bool   // ends may have been missed: read the task again
-	err    error  // nothing will come any more
+	// The update, guarded by the mutex of endings.
+	event  *Event // the newest end that was read
+	reread bool   // ends may have been missed: the caller must read the task again
+	err    error  // the feed has ended
 }
 
-// join begins to listen for the end of a task. Every end that happens after it
-// has returned reaches the waiter, so that reading the task next leaves no gap.
-// It fails if the store cannot be read, or ctx ends.
+// join starts to listen for the end of a task. Every end after join has returned
+// reaches the waiter, so reading the task next leaves no gap. It fails if the store
+// cannot be read or ctx ends.
 func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
-	w := &waiter{of: l, id: id, note: make(chan struct{}, 1)}
+	w := &waiter{of: l, id: id, updated: make(chan struct{}, 1)}
 	l.mu.Lock()
 	if l.feed == nil {
 		run, cancel := context.WithCancel(context.Background())
@@ -58,9 +57,9 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 		go l.run(run, l.feed)
 	}
 	w.feed = l.feed
-	if w.feed.leaving != nil {
-		w.feed.leaving.Stop()
-		w.feed.leaving = nil
+	if w.feed.expiry != nil {
+		w.feed.expiry.Stop()
+		w.feed.expiry = nil
 	}
 	if w.feed.waiters[id] == nil {
 		w.feed.waiters[id] = map[*waiter]bool{}
@@ -71,10 +70,10 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	select {
 	case <-w.feed.ready:
 		return w, nil
-	case <-w.note:
+	case <-w.updated:
 		select {
 		case <-w.feed.ready:
-			w.signal() // it is for later
+			w.signal() // the caller takes it later
 			return w, nil
 		default:
 		}
@@ -88,7 +87,7 @@ func (l *endings) join(ctx context.Context, id string) (*waiter, error) {
 	}
 }
 
-// leave ends the interest. The last of a feed's waiters leaves it to linger.
+// leave removes the waiter. A feed without waiters lingers.
 func (w *waiter) leave() {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -102,24 +101,25 @@ func (w *waiter) leave() {
 	}
 }
 
-// linger ends the feed unless a waiter comes soon. The caller holds the mutex.
+// linger ends the feed after feedLinger unless a waiter joins. The caller holds the
+// mutex.
 func (l *endings) linger(f *feed) {
 	if l.closed {
 		l.drop(f)
 		return
 	}
 	var timer *time.Timer
-	timer = time.AfterFunc(lingering, func() {
+	timer = time.AfterFunc(feedLinger, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if f.leaving == timer {
+		if f.expiry == timer {
 			l.drop(f)
 		}
 	})
-	f.leaving = timer
+	f.expiry = timer
 }
 
-// dropUnused ends a feed without waiters, and reports whether it did.
+// dropUnused ends a feed without waiters and reports whether it did.
 func (l *endings) dropUnused(f *feed) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,17 +130,17 @@ func (l *endings) dropUnused(f *feed) bool {
 	return true
 }
 
-// close ends a feed that lingers. One with waiters goes on.
+// close ends a feed that lingers. A feed with waiters goes on until they have left.
 func (l *endings) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	if l.feed != nil && l.feed.leaving != nil {
+	if l.feed != nil && l.feed.expiry != nil {
 		l.drop(l.feed)
 	}
 }
 
-// take returns the updates and forgets them.
+// take returns the update and clears it.
 func (w *waiter) take() (e *Event, reread bool, err error) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
@@ -149,7 +149,7 @@ func (w *waiter) take() (e *Event, reread bool, err error) {
 	return e, reread, w.err
 }
 
-// drop ends a feed. The next waiter begins a new one.
+// drop ends a feed. The next waiter starts a new one. The caller holds the mutex.
 func (l *endings) drop(f *feed) {
 	f.cancel()
 	if l.feed == f {
@@ -157,7 +157,7 @@ func (l *endings) drop(f *feed) {
 	}
 }
 
-// run reads the stream until ctx ends or nothing more can be read.
+// run reads the stream until ctx ends or reading fails for good.
 func (l *endings) run(ctx context.Context, f *feed) {
 	at, err := l.store.LastEvent(ctx)
 	if err == nil {
@@ -167,16 +167,16 @@ func (l *endings) run(ctx context.Context, f *feed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.drop(f)
-	f.all(func(w *waiter) { w.err = err })
+	f.updateAll(func(w *waiter) { w.err = err })
 }
 
 func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 	out := outage{log: l.log, what: "read events"}
-	gap := false // events may have passed unseen
+	gap := false // events may have been missed
 	for ctx.Err() == nil {
 		if gap {
-			// Reading on from the end is soonest up to date; the tasks
-			// themselves say what passed before it.
+			// Continue at the end of the stream, which is up to date at once. The
+			// waiters read their tasks again for what they missed.
 			last, err := l.store.LastEvent(ctx)
 			if err != nil {
 				if err := out.pause(ctx, err); err != nil {
@@ -186,7 +186,7 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 			}
 			at, gap = last, false
 			l.mu.Lock()
-			f.all(func(w *waiter) { w.reread = true })
+			f.updateAll(func(w *waiter) { w.reread = true })
 			l.mu.Unlock()
 		}
 		page, err := l.store.ReadEvents(ctx, at, eventPage, eventWait)
@@ -196,16 +196,16 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 			gap = true
 			continue
 		case err != nil && l.dropUnused(f):
-			return err // no waiter is concerned
+			return err // no waiter needs the error
 		case err != nil:
 			if err := out.pause(ctx, err); err != nil {
 				return err
 			}
-			// A server that failed over may have lost events, or their order.
+			// A failover may have lost or reordered events.
 			gap = true
 			continue
 		}
-		out.over()
+		out.recovered()
 		if len(page) == 0 {
 			continue
 		}
@@ -213,7 +213,7 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 		l.mu.Lock()
 		for _, e := range page {
 			if e.State.Terminal() {
-				f.ended(e)
+				f.signalEnd(e)
 			}
 		}
 		l.mu.Unlock()
@@ -221,19 +221,19 @@ func (l *endings) follow(ctx context.Context, f *feed, at string) error {
 	return ctx.Err()
 }
 
-// ended gives the end of a task to its waiters.
-func (f *feed) ended(e Event) {
+// signalEnd gives the end of a task to its waiters.
+func (f *feed) signalEnd(e Event) {
 	for w := range f.waiters[e.ID] {
 		w.event = &e
 		w.signal()
 	}
 }
 
-// all gives every waiter the same updates.
-func (f *feed) all(updates func(*waiter)) {
+// updateAll applies update to every waiter and signals it.
+func (f *feed) updateAll(update func(*waiter)) {
 	for _, ws := range f.waiters {
 		for w := range ws {
-			updates(w)
+			update(w)
 			w.signal()
 		}
 	}
@@ -241,7 +241,7 @@ func (f *feed) all(updates func(*waiter)) {
 
 func (w *waiter) signal() {
 	select {
-	case w.note <- struct{}{}:
+	case w.updated <- struct{}{}:
 	default:
 	}
 }

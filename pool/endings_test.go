@@ -21,10 +21,10 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 			t.Helper()
 			round++
 			const n = 50
-			var lives []*life
-			var waits []chan waited
+			var lives []*taskLife
+			var waits []chan waitResult
 			for i := range n {
-				lives = append(lives, newLife(s, fmt.Sprintf("t%d-%d", round, i)))
+				lives = append(lives, newTaskLife(s, fmt.Sprintf("t%d-%d", round, i)))
 				waits = append(waits, startWait(t.Context(), p, lives[i].t.ID))
 			}
 			synctest.Wait()
@@ -51,9 +51,9 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 			}
 		}
 		serve(1)
-		time.Sleep(lingering * 9 / 10)
+		time.Sleep(feedLinger * 9 / 10)
 		serve(1)
-		time.Sleep(lingering)
+		time.Sleep(feedLinger)
 		gone()
 		serve(2)
 		if err := p.Close(); err != nil {
@@ -65,12 +65,12 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 	})
 }
 
-func TestTroubleOfAReaderThatNobodyNeedsIsNotTold(t *testing.T) {
+func TestErrorsOfAReaderWithoutWaitersAreNotLogged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		var log bytes.Buffer
 		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		wait := startWait(t.Context(), p, "a")
 		synctest.Wait()
 		l.end("1")

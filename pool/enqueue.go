@@ -12,13 +12,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// ErrNotTried is in the receipts of EnqueueAll for the tasks after those at which
-// the store failed: they were not sent, and not made.
-var ErrNotTried = errors.New("not tried, as the store failed before it")
+// ErrNotTried is set in the receipts of EnqueueAll for tasks that were not sent,
+// because the store failed at an earlier one. They were not made.
+var ErrNotTried = errors.New("not tried: the store failed at an earlier task")
 
 // NewSpec returns the spec of the task that Enqueue would make of args and opts, for
-// EnqueueAll. It fails if args do not encode to JSON; everything else is checked when
-// the spec is enqueued.
+// use with EnqueueAll. It fails if args do not encode to JSON. Everything else is
+// checked by the enqueue.
 func NewSpec(args Kinder, opts ...Option) (Spec, error) {
 	if args == nil {
 		return Spec{}, &FieldError{Field: "args", Msg: "must not be nil"}
@@ -35,8 +35,8 @@ func NewSpec(args Kinder, opts ...Option) (Spec, error) {
 	return withOptions(s, opts), nil
 }
 
-// withOptions returns s with the options applied. They get a pointer, so that s is on
-// the heap here.
+// withOptions returns s with the options applied. It is a function of its own because
+// the options take a pointer, which moves its s to the heap.
 func withOptions(s Spec, opts []Option) Spec {
 	for _, o := range opts {
 		if o != nil {
@@ -48,14 +48,15 @@ func withOptions(s Spec, opts []Option) Spec {
 
 // Enqueue makes a task of args, which become its payload as JSON.
 //
-// A task whose id or unique key is taken is no error: the receipt is marked
-// Duplicate and names the task that has it. A queue that is full is
-// ErrQueueFull, and bad options are FieldErrors; no task was made then. After any
-// other error the task may have been made all the same, so give it an ID where
-// making it twice would matter. That holds for the end of ctx too, at which
-// Enqueue returns at once.
+// If the id or the unique key is taken, Enqueue returns no error: the receipt is marked
+// Duplicate and names the task that has it. If the queue is full, Enqueue returns
+// ErrQueueFull. Invalid arguments and options are FieldErrors. In these cases no task
+// was made.
 //
-// Concurrent calls share round trips; a lone one goes out at once.
+// After any other error, such as the end of ctx, at which Enqueue returns at once, the
+// task may have been made nevertheless. Give it an ID if making it twice would matter.
+//
+// Concurrent calls share round trips. A single call is sent at once.
 func (p *Pool) Enqueue(ctx context.Context, args Kinder, opts ...Option) (Receipt, error) {
 	s, err := NewSpec(args, opts...)
 	if err != nil {
@@ -64,10 +65,11 @@ func (p *Pool) Enqueue(ctx context.Context, args Kinder, opts ...Option) (Receip
 	return p.enqueue(ctx, s)
 }
 
-// EnqueueSpec is Enqueue for a task whose payload is not made of a Go type. The
-// payload reaches the handler byte for byte.
+// EnqueueSpec is Enqueue for a payload that is not made of a Go type. The payload is
+// passed to the handler byte for byte.
 func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
-	// The call may outlive this one, and what s points to is the caller's.
+	// The call to the store may outlive this one, after which the caller may change
+	// what s points to.
 	s.Payload = bytes.Clone(s.Payload)
 	s.Headers = maps.Clone(s.Headers)
 	if s.Retain != nil {
@@ -91,18 +93,19 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 	return r, nil
 }
 
-// EnqueueAll makes many tasks, in order, and answers with one receipt each, in
-// that order.
+// EnqueueAll makes many tasks in the order of specs and returns one receipt each, in
+// that order. A duplicate is no error.
 //
-// All specs are checked before any task is made, and everything that is wrong
-// with any comes back at once, as FieldErrors such as "specs[3].queue". Tasks are
-// then made in atomic batches of up to 500 tasks, about 4 MiB, and 100 changes of
-// queue, kind or options from one task to the next. Duplicates are no
-// errors. If the store refuses some or fails on the way, the error says how many, with
-// the first few, and there still is a receipt for every task. If its Err is ErrQueueFull
-// or ErrNotTried (errors.Is), the task was not made. With any other the task may have
-// been made, and has been if the receipt has a State. Give tasks that you would enqueue
-// again an ID, so that none is made twice.
+// All specs are checked before any task is made. Everything that is wrong with them is
+// returned at once, as FieldErrors such as "specs[3].queue". The tasks are then made in
+// atomic batches of up to 500 tasks, about 4 MiB, and 100 changes of queue, kind or
+// options from one task to the next.
+//
+// If the store refuses tasks or fails on the way, the error contains how many and the
+// first few; there is still a receipt for every task. If the Err of a receipt is
+// ErrQueueFull or ErrNotTried (use errors.Is), the task was not made. With any other
+// Err the task may have been made, and has been if the receipt has a State. Give an ID
+// to tasks that you would enqueue again, so that none is made twice.
 func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	var errs []error
 	for i := range specs {
@@ -127,7 +130,7 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 				r := Receipt{ID: s.ID, Err: err}
 				switch {
 				case i < len(made):
-					// It exists, but not as safely as was asked for.
+					// Made, but not replicated as requested.
 					if r = made[i]; r.Err == nil {
 						r.Err = err
 					}

@@ -20,9 +20,9 @@ type email struct {
 
 func (email) Kind() string { return "email.send" }
 
-type endless struct{ C chan int }
+type unencodable struct{ C chan int }
 
-func (endless) Kind() string { return "endless" }
+func (unencodable) Kind() string { return "endless" }
 
 func TestOptionsSetTheFieldsOfTheSpec(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -49,7 +49,7 @@ func TestOptionsSetTheFieldsOfTheSpec(t *testing.T) {
 	}
 }
 
-func TestUniqueByArgsIsOfTheKindAndThePayload(t *testing.T) {
+func TestUniqueByArgsIsMadeOfKindAndPayload(t *testing.T) {
 	key := func(args Kinder, opts ...Option) string {
 		t.Helper()
 		s, err := NewSpec(args, append(opts, UniqueByArgs())...)
@@ -87,9 +87,9 @@ func TestOneOptionServesManyTasks(t *testing.T) {
 	}
 }
 
-func TestArgumentsThatCannotBeAPayloadAreRefused(t *testing.T) {
+func TestArgumentsThatDoNotEncodeAreRefused(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
-	for name, args := range map[string]Kinder{"nil": nil, "channel": endless{}} {
+	for name, args := range map[string]Kinder{"nil": nil, "channel": unencodable{}} {
 		_, err := p.Enqueue(t.Context(), args)
 		var f *FieldError
 		if !errors.As(err, &f) || f.Field != "args" {
@@ -98,7 +98,7 @@ func TestArgumentsThatCannotBeAPayloadAreRefused(t *testing.T) {
 	}
 }
 
-func TestEverythingWrongIsSaidBeforeAnythingIsWritten(t *testing.T) {
+func TestEnqueueReturnsAllErrorsBeforeAnythingIsWritten(t *testing.T) {
 	s := newFakeStore()
 	p := newTestPool(t, s, Config{})
 	_, err := p.Enqueue(t.Context(), email{}, InQueue("a b"), Group("{"), MaxAttempts(-1))
@@ -141,7 +141,7 @@ func wantFields(t *testing.T, err error, want ...string) {
 	}
 }
 
-func TestFullQueueIsAnErrorAndDuplicateIsNot(t *testing.T) {
+func TestFullQueueIsAnErrorAndADuplicateIsNot(t *testing.T) {
 	s := newFakeStore()
 	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
 		r := receiptsFor(specs)
@@ -193,7 +193,7 @@ func TestEnqueueAllKeepsOrderOverBatches(t *testing.T) {
 	}
 }
 
-func TestEnqueueAllSaysWhatWasMadeBeforeTheStoreFailed(t *testing.T) {
+func TestEnqueueAllReturnsReceiptsOfTasksMadeBeforeAnError(t *testing.T) {
 	s := newFakeStore()
 	boom := errors.New("boom")
 	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
@@ -244,7 +244,7 @@ func TestErrorOfManyRefusalsIsShort(t *testing.T) {
 	}
 }
 
-func TestEnqueueSpecDoesNotKeepTheCallersMemory(t *testing.T) {
+func TestEnqueueSpecCopiesTheSpec(t *testing.T) {
 	s := newFakeStore()
 	seen := make(chan []task.Spec, 1)
 	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
@@ -264,17 +264,17 @@ func TestEnqueueSpecDoesNotKeepTheCallersMemory(t *testing.T) {
 }
 
 // unconfirmed makes tasks, as a store does that could not replicate them in time.
-type unconfirmed struct{ *fakeStore }
+type unconfirmedStore struct{ *fakeStore }
 
 var errUnconfirmed = errors.New("made, but not confirmed")
 
-func (s unconfirmed) Enqueue(ctx context.Context, specs []Spec) ([]Receipt, error) {
+func (s unconfirmedStore) Enqueue(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	receipts, err := s.fakeStore.Enqueue(ctx, specs)
 	return receipts, errors.Join(err, errUnconfirmed)
 }
 
 func TestReceiptOfAnUnconfirmedTaskIsNotLost(t *testing.T) {
-	p, err := New(unconfirmed{newFakeStore()}, Config{})
+	p, err := New(unconfirmedStore{newFakeStore()}, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,31 +8,31 @@ import (
 )
 
 var (
-	// ErrNoQueues is what Run returns on a pool without queues: it can enqueue,
-	// read and operate, but has nothing to run.
+	// ErrNoQueues is returned by Run on a pool without queues. Such a pool can enqueue,
+	// read and operate.
 	ErrNoQueues = errors.New("pool has no queues to serve: set Config.Queues, or do not call Run on a pool that only enqueues")
 
 	// ErrNotEnded is returned when the task has not ended yet: it has no result, and
 	// cannot be retried or deleted.
 	ErrNotEnded = errors.New("task has not ended")
 
-	// ErrEnded is returned by Stop for a task that has already ended otherwise.
+	// ErrEnded is returned by Stop for a task that has ended in another state.
 	ErrEnded = errors.New("task has already ended")
 
 	// ErrEmptyFilter is returned instead of changing every task of the pool.
 	ErrEmptyFilter = errors.New("the filter is empty and would select every task: name states, kinds, queues, groups or ids")
 )
 
-// TaskError is what Result and Wait return for a task that ended without
-// success. Use errors.As to get at it.
+// TaskError is returned by Result and Wait for a task that ended without success. Use
+// errors.As to read it.
 type TaskError struct {
 	ID      string // of the task
 	State   State  // Failed, Stopped or Expired
 	Code    Code   // why the latest attempt ended
-	Message string // the text of the latest failure, or the reason given with the stop; may be empty
+	Message string // text of the latest failure, or the reason given with the stop; may be empty
 }
 
-// Error says how the task ended, and why.
+// Error returns how the task ended, and why.
 func (e *TaskError) Error() string {
 	s := fmt.Sprintf("task %s %s", e.ID, e.State)
 	if e.Code != "" && string(e.Code) != string(e.State) {
@@ -44,7 +44,7 @@ func (e *TaskError) Error() string {
 	return s
 }
 
-// checkName wraps what task.CheckName says of a field.
+// checkName returns the error of task.CheckName as a FieldError.
 func checkName(field, name string) error {
 	if err := task.CheckName(name); err != nil {
 		return &FieldError{Field: field, Msg: err.Error()}
@@ -52,8 +52,7 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// renamed gives every FieldError inside err the field name that rename makes of
-// its own.
+// renamed applies rename to the field names of all FieldErrors in err.
 func renamed(err error, rename func(string) string) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var errs []error

@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// How events are read: in pages, waiting that long for the first of a page. An idle
-// reader sends one command per wait.
+// Events are read in pages of eventPage. A read waits up to eventWait for the first event,
+// so an idle reader sends one command per eventWait.
 const (
 	eventPage = 1000
 	eventWait = 5 * time.Second
 )
 
-// Events yields the changes of state of all tasks as they happen; every reader
-// sees all. after is the Cursor to continue after, "" for new events only, "0" for the
-// oldest that is left.
+// Events yields the changes of state of all tasks as they happen. Every reader gets all
+// of them. after is the Cursor to continue after: "" for new events only, "0" for the
+// oldest event that is left.
 //
 // The events of one entry of the stream have the same Cursor. A reader that stores its
-// position stores the Cursor of an event whose More is false, after it has dealt with
-// the event: with another one the rest of the entry is not read again.
+// position must store the Cursor of an event whose More is false, after it has
+// processed that event. Otherwise the rest of the entry is not read again.
 //
-// Everything in the stream is yielded. Entries that another program added or spoiled
+// Every entry of the stream is yielded. Entries that another program added or damaged
 // have Event.Broken set.
 //
-// A reader that falls behind the trimming of the stream gets a *TrimmedError instead of
-// an event; the loop then goes on with the oldest event that is left. Outages of the
-// store are waited for, and logged. Every other error is the last: what the store
-// answers to the first call, and ErrSchema. The end of ctx ends the loop without an
-// error.
+// If events were trimmed before the reader read them, a *TrimmedError is yielded
+// instead of an event; the loop then continues with the oldest event that is left.
+// During outages of the store Events waits and logs. Every other error is the last
+// value: an error of the first call, or ErrSchema. When ctx ends, the loop ends without
+// an error.
 func (p *Pool) Events(ctx context.Context, after string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		if err := p.events(ctx, after, yield); err != nil && ended(ctx) == nil {
@@ -39,8 +39,7 @@ func (p *Pool) Events(ctx context.Context, after string) iter.Seq2[Event, error]
 	}
 }
 
-// events yields until ctx ends, the reader has enough (nil), or nothing more can
-// be read.
+// events yields until ctx ends, yield returns false (nil), or reading fails for good.
 func (p *Pool) events(ctx context.Context, after string, yield func(Event, error) bool) (err error) {
 	if after == "" {
 		if after, err = p.store.LastEvent(ctx); err != nil {
@@ -66,7 +65,7 @@ func (p *Pool) events(ctx context.Context, after string, yield func(Event, error
 			continue
 		}
 		first = false
-		out.over()
+		out.recovered()
 		for i, e := range page {
 			after = e.Cursor
 			e.More = i+1 < len(page) && page[i+1].Cursor == e.Cursor

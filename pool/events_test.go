@@ -33,7 +33,7 @@ func follow(ctx context.Context, p *Pool, after string) (got *[]string, ended ch
 	return got, ended
 }
 
-func TestEventsBeginWhereTheReaderSays(t *testing.T) {
+func TestEventsStartAfterTheGivenCursor(t *testing.T) {
 	for after, want := range map[string][]string{
 		"":  {"new"},
 		"0": {"one", "two", "new"},
@@ -60,7 +60,7 @@ func TestEventsBeginWhereTheReaderSays(t *testing.T) {
 	}
 }
 
-func TestReaderBehindTheTrimIsToldOnceAndGoesOn(t *testing.T) {
+func TestReaderGetsOneTrimmedErrorAndContinues(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -98,7 +98,7 @@ func TestEventsWaitForAnOutageToEnd(t *testing.T) {
 		s.emit(Event{ID: "one"})
 		synctest.Wait()
 		s.emit(Event{ID: "two"})
-		pass(time.Minute)
+		advance(time.Minute)
 		cancel()
 		<-ended
 		if diff := cmp.Diff([]string{"one", "two"}, *got); diff != "" {
@@ -110,7 +110,7 @@ func TestEventsWaitForAnOutageToEnd(t *testing.T) {
 	})
 }
 
-func TestEventsEndWithTheErrorsThatLast(t *testing.T) {
+func TestEventsEndWithPermanentErrors(t *testing.T) {
 	for name, set := range map[string]func(*fakeStore){
 		"first answer": func(s *fakeStore) { s.lastErr = func() error { return errors.New("down") } },
 		"first read":   func(s *fakeStore) { s.readErr = func() error { return errors.New("down") } },
@@ -138,7 +138,7 @@ func TestEventsEndWithTheErrorsThatLast(t *testing.T) {
 	}
 }
 
-func TestReaderThatHasEnoughEndsTheLoop(t *testing.T) {
+func TestReaderMayEndTheLoop(t *testing.T) {
 	s := newFakeStore()
 	p := newTestPool(t, s, Config{})
 	s.emit(Event{ID: "one"})

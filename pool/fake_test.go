@@ -381,7 +381,7 @@ func (s *fakeStore) pendingIn(group string) int {
 }
 
 // pass lets time go by in a synctest bubble, and everything happen that is due.
-func pass(d time.Duration) {
+func advance(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// changeBatch is how many tasks one call changes: enough to make round trips
-// cheap, few enough that other clients are not kept waiting.
+// changeBatch is how many tasks one call changes: enough to make round trips cheap, and
+// few enough that other clients do not wait long.
 const changeBatch = 100
 
-// Tasks reads the tasks that match f, state by state in the order of
-// task.States; an empty filter matches all. Tasks that change state meanwhile
-// may be seen twice or not at all. An error ends it: a filter with bad names, or
-// what the store answers.
+// Tasks reads the tasks that match f, state by state in the order of task.States. An
+// empty filter matches all. Tasks that change state meanwhile may be yielded twice or
+// not at all. An error ends the iteration: invalid names in the filter, or an error of
+// the store.
 func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error] {
 	return func(yield func(*task.Task, error) bool) {
 		if err := checkFilter(f, task.States()); err != nil {
@@ -32,15 +32,14 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 	}
 }
 
-// Stop asks for the end of the live tasks that match f and returns how many it
-// took effect on. Scheduled and waiting tasks are stopped at once; the handlers
-// of running ones have their contexts cancelled with ErrStopped. why is kept with
-// the task.
+// Stop stops the live tasks that match f and returns their number. Scheduled and
+// waiting tasks are stopped at once. The contexts of running handlers are cancelled
+// with ErrStopped. why is kept with the task; at most task.MaxErrorLen bytes.
 //
-// Single tasks are refused without an end to the others: one named by id that
-// does not exist with ErrNotFound, one that has ended otherwise with ErrEnded.
-// Tasks that a filter selects by anything else are those that matched when it
-// was read; what has ended meanwhile is not counted and is no error.
+// If f selects by id only, the error contains an ErrNotFound for each task that does
+// not exist and an ErrEnded for each that has ended in another state; the others are
+// stopped. If f selects by other fields, tasks that have ended since the filter was
+// read are neither counted nor an error.
 //
 // An empty filter is refused with ErrEmptyFilter.
 func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
@@ -55,39 +54,39 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 	})
 }
 
-// Retry puts the ended tasks that match f back into their queues, as new
-// generations with fresh attempts, and returns how many. It refuses like Stop,
-// tasks that still live with ErrNotEnded, and one whose unique key another task
-// holds by now with ErrUniqueTaken.
+// Retry puts the ended tasks that match f back into their queues, as new generations
+// with fresh attempts, and returns their number. Errors are as for Stop, with
+// ErrNotEnded for a task that is live, and ErrUniqueTaken for one whose unique key
+// another task has by now.
 //
-// If a driver repeats a call whose reply was lost, the answer is that of the repeat: a
-// task that this Retry had already put back counts as one that still lives.
+// If a driver repeats a call whose reply was lost, the result is that of the
+// repetition: a task that the first call put back counts as live.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
 }
 
-// Delete removes the ended tasks that match f with everything that belongs to
-// them, and returns how many. It refuses like Stop, and tasks that still live
-// with ErrNotEnded: stop them first. As with Retry, a task that it removed by a call
-// whose reply was lost is one that does not exist.
+// Delete removes the ended tasks that match f with all their data and returns their
+// number. Errors are as for Stop, with ErrNotEnded for a task that is live: stop it
+// first. If a driver repeats a call whose reply was lost, a task that the first call
+// removed counts as not found.
 func (p *Pool) Delete(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "delete", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Delete})
 }
 
-// LiveStates are the states that a task goes on from, those that Stop applies to.
+// LiveStates returns the states that are not terminal: those that Stop applies to.
 func LiveStates() []State { return slices.DeleteFunc(task.States(), State.Terminal) }
 
-// EndedStates are the terminal states, those that Retry and Delete apply to.
+// EndedStates returns the terminal states: those that Retry and Delete apply to.
 func EndedStates() []State {
 	return slices.DeleteFunc(task.States(), func(s State) bool { return !s.Terminal() })
 }
 
-// verb is a change that a filter can ask for.
+// verb is a change of the tasks that a filter selects.
 type verb struct {
 	name    string
 	from    []State // the states it applies to
-	to      State   // the state it leads to, in which asking again is no mistake; "" for none
-	refusal error   // what is wrong with a task in another state
+	to      State   // the state that it leads to: a task already in it is no error; "" for none
+	refusal error   // the error for a task in another state
 	call    func(ctx context.Context, ids ...string) ([]task.Change, error)
 }
 
@@ -126,7 +125,7 @@ func (p *Pool) change(ctx context.Context, f Filter, v verb) (int, error) {
 	return n, errors.Join(refused...)
 }
 
-// refused says what is wrong with a change that was not made, if anything is.
+// refused returns why a change was not made; nil if that is no error.
 func (v verb) refused(c task.Change, named bool) error {
 	switch {
 	case c.Err != nil:
@@ -140,8 +139,8 @@ func (v verb) refused(c task.Change, named bool) error {
 	}
 }
 
-// matching lists the ids that f selects. They are all read before any is
-// changed: changing tasks moves the indexes that are being read.
+// matching returns the ids of the tasks that f selects. All are read before any is
+// changed, because a change moves the indexes that are being read.
 func (p *Pool) matching(ctx context.Context, f Filter, states []State) ([]string, error) {
 	if len(f.States) == 0 {
 		f.States = states
@@ -157,13 +156,13 @@ func (p *Pool) matching(ctx context.Context, f Filter, states []State) ([]string
 	return ids, nil
 }
 
-// unique returns the ids without those that were there before, in their order.
+// unique returns the ids in their order, without repetitions.
 func unique(ids []string) []string {
 	seen := make(map[string]bool, len(ids))
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		again := seen[id]
+		repeated := seen[id]
 		seen[id] = true
-		return again
+		return repeated
 	})
 }
 
@@ -172,7 +171,7 @@ func onlyIDs(f Filter) bool {
 	return f.Empty()
 }
 
-// checkFilter reports every bad name, and every state that is not one of states.
+// checkFilter returns every invalid name, and every state that is not in states.
 func checkFilter(f Filter, states []State) error {
 	var errs []error
 	check := func(field string, names []string) {
@@ -186,7 +185,7 @@ func checkFilter(f Filter, states []State) error {
 	check("groups", f.Groups)
 	for _, s := range f.States {
 		if !slices.Contains(states, s) {
-			errs = append(errs, &FieldError{Field: "states", Msg: fmt.Sprintf("must be of %v here, not %q", states, s)})
+			errs = append(errs, &FieldError{Field: "states", Msg: fmt.Sprintf("must be one of %v, not %q", states, s)})
 		}
 	}
 	return errors.Join(errs...)

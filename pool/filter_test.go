@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestEmptyFilterIsRefusedWhereTasksChange(t *testing.T) {
+func TestChangesRefuseAnEmptyFilter(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
 	_, stop := p.Stop(t.Context(), Filter{}, "")
 	_, retry := p.Retry(t.Context(), Filter{})
@@ -23,7 +23,7 @@ func TestEmptyFilterIsRefusedWhereTasksChange(t *testing.T) {
 	}
 }
 
-func TestBadFilterIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
+func TestInvalidFilterIsRefusedWithoutCallingTheStore(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
 	ctx := t.Context()
 	_, err := p.Stop(ctx, Filter{IDs: []string{"a b"}, States: []State{"what", Failed}}, "")
@@ -39,7 +39,7 @@ func TestBadFilterIsRefusedBeforeTheStoreIsAsked(t *testing.T) {
 	}
 }
 
-func TestTasksNamedByIDAreChangedWithoutASearch(t *testing.T) {
+func TestTasksSelectedByIDAreChangedWithoutASearch(t *testing.T) {
 	s := newFakeStore()
 	var batches []int
 	s.changed = func(verb string, ids []string) ([]task.Change, error) {
@@ -67,7 +67,7 @@ func TestTasksNamedByIDAreChangedWithoutASearch(t *testing.T) {
 	}
 }
 
-func TestRefusalsOfTasksNamedByIDAreErrors(t *testing.T) {
+func TestRefusalsOfTasksSelectedByIDAreErrors(t *testing.T) {
 	s := newFakeStore()
 	changes := map[string]task.Change{
 		"done":    {ID: "done", Done: true, State: Stopped},
@@ -144,7 +144,7 @@ func TestFilterIsReadBeforeAnythingChanges(t *testing.T) {
 	}
 }
 
-func TestChangeSaysHowFarItCame(t *testing.T) {
+func TestErrorOfAChangeContainsTheNumberOfChangedTasks(t *testing.T) {
 	s := newFakeStore()
 	boom := errors.New("boom")
 	calls := 0

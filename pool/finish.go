@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// openTimeout bounds the first read of the events for OnFinish, as worker's join is.
+// openTimeout bounds the first read of the events for OnFinish; package worker bounds
+// the join alike.
 const openTimeout = 5 * time.Second
 
-// runWithFinish is Run with Config.OnFinish beside it. OnFinish begins first and
-// ends last, so that it also gets what happens during start and drain.
+// runWithFinish is Run with Config.OnFinish. The subscription starts first and ends
+// last, so that OnFinish also gets the events of the start and the drain.
 func (p *Pool) runWithFinish(ctx context.Context) error {
 	s := p.subscription(FinishGroup, p.onFinish)
 	first, cancel := context.WithTimeout(ctx, openTimeout)
@@ -33,7 +34,7 @@ func (p *Pool) runWithFinish(ctx context.Context) error {
 	finished := make(chan error, 1)
 	go func() {
 		err := s.run(events)
-		stopRun() // without its events the pool is not what was asked for
+		stopRun() // a pool with OnFinish does not run without events
 		finished <- err
 	}()
 	err = p.replica.Run(run)
@@ -48,12 +49,12 @@ func (p *Pool) runWithFinish(ctx context.Context) error {
 		}
 		return errors.Join(err, ferr)
 	case <-grace.C:
-		p.log.Error("OnFinish ignores its cancelled context and is left behind", "grace", p.cfg.StopGrace)
+		p.log.Error("OnFinish ignores its cancelled context; Run returns without waiting for it", "grace", p.cfg.StopGrace)
 		return err
 	}
 }
 
-// onFinish passes on the ends among the events.
+// onFinish calls Config.OnFinish for terminal events.
 func (p *Pool) onFinish(ctx context.Context, e Event) error {
 	if e.State.Terminal() {
 		p.cfg.OnFinish(ctx, e)

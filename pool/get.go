@@ -7,8 +7,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Get reads a task. It fails with ErrNotFound where there is none: it never was,
-// or has been removed after its end.
+// Get reads a task. It returns ErrNotFound if there is none: it never existed, or was
+// removed after its end.
 func (p *Pool) Get(ctx context.Context, id string) (*task.Task, error) {
 	if err := checkName("id", id); err != nil {
 		return nil, fmt.Errorf("get task: %w", err)
@@ -23,7 +23,7 @@ func (p *Pool) Get(ctx context.Context, id string) (*task.Task, error) {
 	return t, nil
 }
 
-// find reads a task; there being none is no error. The id is a name.
+// find reads a task; nil if there is none. The id has been checked.
 func (p *Pool) find(ctx context.Context, id string) (*task.Task, error) {
 	tasks, err := p.store.Get(ctx, id)
 	if err != nil || len(tasks) == 0 {
@@ -32,7 +32,7 @@ func (p *Pool) find(ctx context.Context, id string) (*task.Task, error) {
 	return tasks[0], nil
 }
 
-// History reads the failed and lost attempts of a task, oldest first, at most
+// History reads the failed and lost attempts of a task, oldest first. The store keeps
 // the newest task.MaxHistory.
 func (p *Pool) History(ctx context.Context, id string) ([]AttemptRecord, error) {
 	if err := checkName("id", id); err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Kinder is the arguments of one kind of task: a type that encodes to JSON and
-// knows the kind's name. Kind is also called on a zero value and must not depend
-// on the fields.
+// Kinder is the arguments of one kind of task: a type that encodes to JSON and returns
+// the kind's name. Kind is also called on a zero value and must not depend on the
+// fields.
 type Kinder interface {
 	Kind() string // such as "image.resize"; for the characters see task.CheckName
 }
@@ -21,26 +21,27 @@ type Kinder interface {
 // Task is a task with its payload decoded. It is read-only.
 type Task[T any] struct {
 	*task.Task
-	Args T // its payload
+	Args T // the decoded payload
 }
 
-// Handle makes fn the handler of T's kind. The payload is decoded as JSON: an
-// empty one and null give a zero T, unknown fields are ignored so that producers
-// may be newer than handlers, and one that does not decode fails the task with
-// CodeBadPayload without calling fn.
+// Handle sets fn as the handler of T's kind.
 //
-// It panics if the kind already has a handler, its name is not valid or Run has been
-// called, since these are mistakes of the program.
+// The payload is decoded as JSON. An empty payload and null decode to a zero T. Unknown
+// fields are ignored, so that producers may be newer than handlers. A payload that does
+// not decode fails the task with CodeBadPayload; fn is not called.
+//
+// Handle panics if the kind already has a handler, if its name is invalid, or if Run
+// has been called, because these are programming errors.
 func Handle[T Kinder](p *Pool, fn func(ctx context.Context, t *Task[T]) error) {
 	handle(p, fn == nil, func(ctx context.Context, t *Task[T]) ([]byte, error) {
 		return nil, fn(ctx, t)
 	})
 }
 
-// HandleResult is Handle for a function with a result, which is stored as JSON
-// for Result and Wait. A result that encodes to null is no result. One that does
-// not encode fails the task for good: the work was done, and repeating it would
-// not help. The result that comes with an error is dropped.
+// HandleResult is Handle for a function with a result, which is stored as JSON for
+// Result and Wait. A result that encodes to null is no result. A result that does not
+// encode fails the task without a retry, because the work was done. A result returned
+// together with an error is dropped.
 func HandleResult[T Kinder, R any](p *Pool, fn func(ctx context.Context, t *Task[T]) (R, error)) {
 	handle(p, fn == nil, func(ctx context.Context, t *Task[T]) ([]byte, error) {
 		r, err := fn(ctx, t)
@@ -58,7 +59,7 @@ func HandleResult[T Kinder, R any](p *Pool, fn func(ctx context.Context, t *Task
 	})
 }
 
-// HandleKind makes h the handler of a kind, with the payload as it is: for
+// HandleKind sets h as the handler of a kind. h gets the payload unchanged. It is for
 // executors that are not written for one Go type. It panics like Handle.
 func (p *Pool) HandleKind(kind string, h Handler) {
 	if err := checkName("kind", kind); err != nil {
@@ -70,7 +71,7 @@ func (p *Pool) HandleKind(kind string, h Handler) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ran {
-		panic("pool: handle " + kind + ": Run has been called; handlers come first")
+		panic("pool: handle " + kind + ": Run has been called: set handlers before it")
 	}
 	if p.handlers[kind] != nil {
 		panic("pool: handle " + kind + ": the kind already has a handler")
@@ -81,9 +82,8 @@ func (p *Pool) HandleKind(kind string, h Handler) {
 	}
 }
 
-// Handlers returns the handlers by kind, in a map of the caller's own. They are as
-// HandleKind takes them, without Config.Middleware: for tests, which run them by
-// themselves, and for programs that list what they can do.
+// Handlers returns a copy of the handlers by kind, without Config.Middleware. It is for
+// tests that run handlers directly and for programs that list what they can run.
 func (p *Pool) Handlers() map[string]Handler {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *Pool) Handlers() map[string]Handler {
 func handle[T Kinder](p *Pool, isNil bool, fn func(ctx context.Context, t *Task[T]) ([]byte, error)) {
 	kind := newArgs[T]().Kind()
 	if isNil {
-		p.HandleKind(kind, nil) // which says so
+		p.HandleKind(kind, nil) // panics
 	}
 	p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
 		args, err := decode[T](t.Payload)
@@ -104,8 +104,8 @@ func handle[T Kinder](p *Pool, isNil bool, fn func(ctx context.Context, t *Task[
 	})
 }
 
-// newArgs returns a zero T or, if T is a pointer, one to a zero value: its methods may
-// read fields.
+// newArgs returns a zero T. If T is a pointer it returns a pointer to a zero value,
+// because its methods may read fields.
 func newArgs[T any]() (args T) {
 	if t := reflect.TypeFor[T](); t.Kind() == reflect.Pointer {
 		args = reflect.New(t.Elem()).Interface().(T)
@@ -113,7 +113,7 @@ func newArgs[T any]() (args T) {
 	return args
 }
 
-// decode reads a payload; an empty one and null are those of newArgs.
+// decode decodes a payload. An empty one and null give newArgs.
 func decode[T any](payload []byte) (T, error) {
 	args := newArgs[T]()
 	if b := bytes.TrimSpace(payload); len(b) == 0 || string(b) == "null" {

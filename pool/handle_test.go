@@ -15,9 +15,9 @@ import (
 )
 
 // pointer is arguments whose methods are on the pointer and read a field.
-type pointer struct{ prefix, N string }
+type pointerArgs struct{ prefix, N string }
 
-func (p *pointer) Kind() string { return p.prefix + "pointer" }
+func (p *pointerArgs) Kind() string { return p.prefix + "pointer" }
 
 func newTask(id, kind, payload string) *task.Task {
 	return &task.Task{Spec: Spec{ID: id, Kind: kind, Payload: []byte(payload)}}
@@ -73,7 +73,7 @@ func TestPayloadThatDoesNotDecodeFailsWithoutTheHandler(t *testing.T) {
 func TestPointersWorkAsArguments(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		reports := reportsOf(t, Config{}, func(p *Pool) {
-			HandleResult(p, func(_ context.Context, t *Task[*pointer]) (string, error) { return t.Args.N, nil })
+			HandleResult(p, func(_ context.Context, t *Task[*pointerArgs]) (string, error) { return t.Args.N, nil })
 		}, newTask("a", "pointer", `{"N":"n"}`), newTask("b", "pointer", `null`), newTask("c", "pointer", ``))
 		if got := string(reports["a"].Result); got != `"n"` {
 			t.Errorf("a: %s", got)
@@ -126,7 +126,7 @@ func TestPanicOfAHandlerFailsTheAttempt(t *testing.T) {
 	})
 }
 
-func TestOutcomesPassThrough(t *testing.T) {
+func TestHandlerErrorsReachTheReplicaUnchanged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		errs := map[string]error{
 			"permanent": Permanent(errors.New("x")),
@@ -177,7 +177,7 @@ func TestFirstMiddlewareIsOutermost(t *testing.T) {
 	})
 }
 
-func TestMistakesWithHandlersPanic(t *testing.T) {
+func TestInvalidHandlersPanic(t *testing.T) {
 	handler := func(context.Context, *task.Task) ([]byte, error) { return nil, nil }
 	for name, tt := range map[string]struct {
 		do   func(*Pool)

@@ -1,7 +1,7 @@
 package pool
 
-// Health returns how the replica of this pool is, without a call to the store.
-// In a pool without queues it is the zero Health.
+// Health returns the health of this pool's replica, without a call to the store. It is
+// the zero Health in a pool without queues.
 func (p *Pool) Health() Health {
 	if p.replica == nil {
 		return Health{}
@@ -9,8 +9,8 @@ func (p *Pool) Health() Health {
 	return p.replica.Health()
 }
 
-// Joined is closed when Run has joined the pool and begins to take tasks. It is
-// nil in a pool without queues.
+// Joined returns a channel that is closed when Run has joined the pool and starts to
+// take tasks. It is nil in a pool without queues.
 func (p *Pool) Joined() <-chan struct{} {
 	if p.replica == nil {
 		return nil
@@ -18,9 +18,9 @@ func (p *Pool) Joined() <-chan struct{} {
 	return p.replica.Joined()
 }
 
-// Draining is closed when Run begins to take no more tasks: its context has
-// ended, Drain was called for this replica, or too many handlers are stuck.
-// It is nil in a pool without queues.
+// Draining returns a channel that is closed when Run stops taking tasks: its context
+// has ended, Drain was called for this replica, or too many handlers are stuck. It is
+// nil in a pool without queues.
 func (p *Pool) Draining() <-chan struct{} {
 	if p.replica == nil {
 		return nil

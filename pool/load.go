@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// QueueLoad is a queue with what is asked first of one that is behind.
+// QueueLoad is a queue with how long its tasks wait and its rates.
 type QueueLoad struct {
 	QueueInfo
-	// OldestWait is how long the task that was due first has been waiting; 0 if none
-	// waits. Tasks that only the limit of their group holds back are not counted.
+	// OldestWait is how long the oldest waiting task has been waiting; 0 if none waits.
+	// Tasks that only the limit of their group blocks are not counted.
 	OldestWait time.Duration
-	// In and Out are how many tasks per second were made and ended, on average over
+	// In and Out are the tasks per second that were made and that ended, averaged over
 	// the last RateWindow.
 	In, Out float64
 }
 
-// RateWindow is the time that the rates of a QueueLoad are averages over.
+// RateWindow is the time over which QueueLoad averages its rates.
 const RateWindow = time.Minute
 
-// Load reads every queue that has a setting or ever had a task, by name, with how
-// long its tasks wait and how many come and go.
+// Load reads the load of every queue that has a setting or ever had a task, by name.
 func (p *Pool) Load(ctx context.Context) ([]QueueLoad, error) {
 	queues, err := p.Queues(ctx)
 	if err != nil {

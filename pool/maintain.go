@@ -9,42 +9,41 @@ import (
 	"time"
 )
 
-// ErrBusy is what Maintain returns if another process held the maintenance lock all the
+// ErrBusy is returned by Maintain if another process held the maintenance lock all the
 // time.
 var ErrBusy = errors.New("maintenance is already running")
 
-// A process that maintains the pool holds the maintenance lock for about a second.
+// The maintenance lock is held for about a second.
 const (
-	maintainPatience = 5 * time.Second
-	maintainAgain    = 100 * time.Millisecond
+	maintainTimeout = 5 * time.Second
+	maintainRetry   = 100 * time.Millisecond
 )
 
 // Maintain runs one turn of the maintenance that the pool's replicas otherwise run
-// about once a second: leases that have ended, tasks that are due or too late,
-// retention, the trimming of events, replicas that are gone, a part of the search for
-// broken records. It is for pools without a live replica, and for tests. If another
-// process holds the maintenance lock, Maintain waits for it, at most for 5 seconds, then
-// it returns ErrBusy.
+// about once a second: ended leases, scheduled and expired tasks, retention, trimming
+// of events, dead replicas, and a part of the search for broken records. It is for
+// pools without a live replica, and for tests.
 //
-// The Maintenance is valid with an error, too.
+// If another process holds the maintenance lock, Maintain waits for it for up to 5
+// seconds and then returns ErrBusy. The Maintenance is also valid with an error.
 func (p *Pool) Maintain(ctx context.Context) (Maintenance, error) {
-	me := "maintenance-" + strconv.FormatUint(rand.Uint64(), 36)
-	late := time.NewTimer(maintainPatience)
+	holder := "maintenance-" + strconv.FormatUint(rand.Uint64(), 36)
+	late := time.NewTimer(maintainTimeout)
 	defer late.Stop()
 	for {
-		up, err := p.store.Maintain(ctx, me)
+		done, err := p.store.Maintain(ctx, holder)
 		if err != nil {
-			return up, err
+			return done, err
 		}
-		if !up.Busy {
-			return up, nil
+		if !done.Busy {
+			return done, nil
 		}
 		select {
-		case <-time.After(maintainAgain):
+		case <-time.After(maintainRetry):
 		case <-late.C:
-			return up, fmt.Errorf("maintain: %w", ErrBusy)
+			return done, fmt.Errorf("maintain: %w", ErrBusy)
 		case <-ctx.Done():
-			return up, fmt.Errorf("maintain: %w", context.Cause(ctx))
+			return done, fmt.Errorf("maintain: %w", context.Cause(ctx))
 		}
 	}
 }

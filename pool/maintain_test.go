@@ -13,7 +13,7 @@ func (s *fakeStore) Maintain(_ context.Context, replica string) (Maintenance, er
 	return s.maintain(replica)
 }
 
-func TestMaintainWaitsForItsTurn(t *testing.T) {
+func TestMaintainWaitsForTheLock(t *testing.T) {
 	for busy, want := range map[int]error{3: nil, 1000: ErrBusy} {
 		s := newFakeStore()
 		turns := 0

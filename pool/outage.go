@@ -10,21 +10,21 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// outage is a stretch of time in which calls to the store fail, as one loop that
-// lives through it sees it: tries are spaced out, and the log has one line for its
-// beginning and one for its end, in the words and at the levels of package worker.
+// outage spaces and logs the failing calls of one loop. The log has one line when calls
+// begin to fail and one when they work again, with the texts and levels of package
+// worker.
 type outage struct {
 	log   *slog.Logger
-	what  string // what the loop does, e.g. "read events"
+	what  string // the operation, e.g. "read events"
 	tries int
 	since time.Time
-	// worked says that a call has gone well: a right that is missing now may come
-	// back, one that was missing from the start does not.
+	// worked is set once a call has succeeded. Only then is ErrDenied retried:
+	// permissions that were present before may be restored.
 	worked bool
 }
 
-// pause waits before the next try after err. It returns an error if there is to be
-// none: the context's if that has ended, err if no other try can succeed.
+// pause waits before the next try after err. It returns an error if no try should
+// follow: the context's if that has ended, or err if it is permanent.
 func (o *outage) pause(ctx context.Context, err error) error {
 	if over := ended(ctx); over != nil {
 		return over
@@ -40,8 +40,8 @@ func (o *outage) pause(ctx context.Context, err error) error {
 	return sleep(ctx, spacing(o.tries))
 }
 
-// over says that a try went well.
-func (o *outage) over() {
+// recovered records that a call has succeeded.
+func (o *outage) recovered() {
 	o.worked = true
 	if o.tries > 0 {
 		o.log.Warn("the store works again", "call", o.what, "after", time.Since(o.since).Round(time.Millisecond))
@@ -49,9 +49,9 @@ func (o *outage) over() {
 	}
 }
 
-// ended is the error of a context that has ended, else nil. Use it after the error of a
-// call: drivers give the socket the context's deadline, and it may pass there a moment
-// before the context's own timer fires.
+// ended returns the error of a context that has ended, else nil. Use it after the error
+// of a call: drivers set the context's deadline on the socket, where it may pass a
+// moment before the context's own timer fires.
 func ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -62,14 +62,14 @@ func ended(ctx context.Context) error {
 	return nil
 }
 
-// spacing is how long to wait before try n, from 1: 50 ms doubling to 2 s, of
-// which a random half is left out so that many clients do not come back at once.
+// spacing returns the wait before try n, from 1: 50 ms doubling to 2 s, minus a random
+// part of up to a half, so that many clients do not retry at the same time.
 func spacing(n int) time.Duration {
 	d := min(50*time.Millisecond<<min(n-1, 10), 2*time.Second)
 	return d/2 + rand.N(d/2)
 }
 
-// sleep waits for d, or returns the context's error when that ends first.
+// sleep waits for d. If ctx ends first it returns the context's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

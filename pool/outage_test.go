@@ -13,23 +13,23 @@ import (
 )
 
 // An alert has to match the outages of replicas and of readers by the same words.
-func TestOutageIsLoggedAsAReplicaLogsIt(t *testing.T) {
+func TestOutageHasTheLogTextsOfAReplica(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		s := newFakeStore()
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		var mu sync.Mutex
 		var out error
 		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
 		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
 		p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		c := startWait(t.Context(), p, "a")
-		pass(time.Second)
+		advance(time.Second)
 		set(errors.New("down"))
 		s.emit(Event{ID: "x"})
-		pass(time.Minute)
+		advance(time.Minute)
 		set(nil)
-		pass(time.Minute)
+		advance(time.Minute)
 		l.end("1")
 		if got := <-c; got.Err != nil {
 			t.Fatal(got.Err)

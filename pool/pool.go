@@ -10,9 +10,8 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Pool enqueues tasks, reads and operates them, and, where its Config has
-// queues, runs them. Its methods may be called by several goroutines at once;
-// Handle comes before Run.
+// Pool enqueues tasks, reads and operates them and, if its Config has queues, runs
+// them. It is safe for concurrent use. Call Handle before Run.
 type Pool struct {
 	store   Store
 	cfg     Config
@@ -29,9 +28,8 @@ type Pool struct {
 	ran      bool
 }
 
-// New returns a pool over store. Everything that is wrong with cfg comes back at
-// once, as FieldErrors joined. It calls no method of the store and
-// starts no goroutine.
+// New returns a pool on store. Everything that is wrong with cfg is returned at once,
+// as joined FieldErrors. New does not call the store and starts no goroutine.
 func New(store Store, cfg Config) (*Pool, error) {
 	var errs []error
 	if store == nil {
@@ -61,16 +59,16 @@ func New(store Store, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Run serves the pool's queues until ctx ends. Then it takes no more tasks,
-// waits up to Config.DrainTimeout for the running ones, cancels the rest with
-// ErrShutdown, gives them back without using an attempt, and returns nil.
+// Run serves the pool's queues until ctx ends. Then it takes no more tasks and waits up
+// to Config.DrainTimeout for the running ones. It cancels the rest with ErrShutdown,
+// returns them to their queues without using an attempt, and returns nil.
 //
-// It returns ErrNoQueues on a pool without queues, ErrStuck when too many
-// handlers ignored their cancelled context, ErrSchema where another version
-// wrote the pool, and an error when it has no handlers or is called twice. A store
-// that does not answer when Run begins is an error after 5 seconds at most, with
-// Config.OnFinish after 10: make another pool to try again. Later outages
-// are waited for.
+// Run returns ErrNoQueues on a pool without queues, ErrStuck if too many handlers
+// ignored their cancelled context, and ErrSchema if an incompatible version wrote the
+// pool. It returns an error if there are no handlers or if it was called before. If the
+// store does not answer when Run starts, Run fails after at most 5 seconds, with
+// Config.OnFinish after 10: make another pool to try again. During later outages Run
+// waits.
 func (p *Pool) Run(ctx context.Context) error {
 	if p.replica == nil {
 		return ErrNoQueues
@@ -90,10 +88,10 @@ func (p *Pool) Run(ctx context.Context) error {
 	return p.runWithFinish(ctx)
 }
 
-// Close ends Run now: running handlers are cancelled with ErrShutdown, have
-// Config.StopGrace to return, and their tasks are given back. It returns when Run
-// has, with Run's error; it may be called at any time and more than once, but not
-// by a handler. The store is left alone: enqueueing and reading go on working.
+// Close ends Run now: running handlers are cancelled with ErrShutdown and have
+// Config.StopGrace to return; their tasks go back to their queues. Close returns Run's
+// error when Run has returned. It may be called at any time and more than once, but not
+// by a handler. Enqueueing and reading work afterwards; the store is not closed.
 func (p *Pool) Close() error {
 	p.setClosed()
 	p.ends.close()

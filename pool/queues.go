@@ -22,8 +22,8 @@ func (p *Pool) Stats(ctx context.Context) (Stats, error) {
 	return p.store.Stats(ctx)
 }
 
-// Groups reads the limit of groups without one of their own, 0 for none, and the
-// groups named, by name; without any, those that have a limit of their own.
+// Groups reads the default limit of groups, 0 for none, and the named groups, by name.
+// Without names it returns the groups that have a limit of their own.
 func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, groups []GroupInfo, err error) {
 	for _, name := range names {
 		if err := checkName("group", name); err != nil {
@@ -33,16 +33,16 @@ func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, grou
 	return p.store.Groups(ctx, names...)
 }
 
-// Pause keeps tasks of the queue from starting, of any queue where queue is "".
-// None starts after it has returned; running ones are left alone. A queue that the
-// pool does not know is one from then on: see ForgetQueue.
+// Pause keeps the tasks of a queue from starting, or those of every queue if queue is
+// "". None starts after Pause has returned. Running tasks are not affected. A queue
+// that the pool does not know is created: see ForgetQueue.
 func (p *Pool) Pause(ctx context.Context, queue string) error {
 	return p.pause(ctx, "pause", queue, true)
 }
 
-// Resume ends the Pause of the same queue, or of the whole pool where queue is
-// "". A queue runs while neither is paused. It makes an unknown queue known, as Pause
-// does.
+// Resume ends the Pause of the same queue, or of the whole pool if queue is "". The
+// tasks of a queue start if neither the queue nor the pool is paused. A queue that the
+// pool does not know is created.
 func (p *Pool) Resume(ctx context.Context, queue string) error {
 	return p.pause(ctx, "resume", queue, false)
 }
@@ -58,12 +58,13 @@ func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
 	return p.store.Configure(ctx, s)
 }
 
-// SetLimit changes how many tasks run at once over all replicas, from now on: of
-// the pool (PoolScope) or of groups without a limit of their own (GroupsScope),
-// both with an empty name, or of the queue or group that name says (QueueScope,
-// GroupScope). 0 removes the limit; a group then has that of GroupsScope. Tasks beyond
-// a lowered limit run to their end. A queue that the pool does not know is one from
-// then on: see ForgetQueue.
+// SetLimit changes how many tasks run at once over all replicas. name is the queue
+// (QueueScope) or the group (GroupScope). It is empty for the pool (PoolScope) and for
+// groups without a limit of their own (GroupsScope).
+//
+// 0 removes the limit; a group then has the limit of GroupsScope. If a limit is
+// lowered, tasks that already run beyond it run to their end. A queue that the pool
+// does not know is created: see ForgetQueue.
 func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) error {
 	var errs []error
 	switch scope {
@@ -85,12 +86,14 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	return p.store.Configure(ctx, task.Setting{Scope: scope, Name: name, Limit: &n})
 }
 
-// ForgetQueue takes a queue off the list that Queues reads, with its limit, cap and
-// pause. It fails with ErrQueueInUse if the queue has live tasks, if a replica serves
-// it, also a silent one that is still on the list, or if the inbox has entries, which
-// may be for it. It fails with ErrNoQueue if the queue is not on the list. The next task
-// that names the queue puts it back, without the settings; so does one that is scheduled
-// at the same moment, when it is due.
+// ForgetQueue removes a queue from the list that Queues reads, with its limit, cap and
+// pause.
+//
+// It returns ErrQueueInUse if the queue has live tasks, if a replica on the list serves
+// it, silent ones included, or if the inbox has entries, which may be for it. It
+// returns ErrNoQueue if the queue is not on the list. The next task that names the
+// queue creates it again, without the settings; so does a task scheduled at the same
+// moment when it becomes waiting.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
 	if err := checkName("queue", queue); err != nil {
 		return fmt.Errorf("forget queue: %w", err)
@@ -110,8 +113,8 @@ func (p *Pool) Replicas(ctx context.Context) ([]ReplicaInfo, error) {
 	return p.store.Replicas(ctx)
 }
 
-// Check reports everything that keeps the store from working well: a server that
-// cannot be reached, is too old, may evict keys, or refuses commands.
+// Check returns everything that keeps the store from working well: a server that cannot
+// be reached, is too old, may evict keys, or refuses commands.
 func (p *Pool) Check(ctx context.Context) error {
 	return p.store.Check(ctx)
 }

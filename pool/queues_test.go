@@ -42,7 +42,7 @@ func TestSettingsReachTheStore(t *testing.T) {
 	}
 }
 
-func TestBadSettingsAreRefusedBeforeTheStoreIsAsked(t *testing.T) {
+func TestInvalidSettingsAreRefusedWithoutCallingTheStore(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
 	ctx := t.Context()
 	wantFields(t, p.Pause(ctx, "a b"), "queue")

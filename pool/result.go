@@ -8,14 +8,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Result returns what the handler of a succeeded task returned, decoded from
-// JSON; a task without a result gives a zero R. It fails with *TaskError where
-// the task ended otherwise, ErrNotEnded where it still lives, and ErrNotFound
-// where there is none: by default a task with a result is kept for an hour after
-// its end.
+// Result returns what the handler of a succeeded task returned, decoded from JSON. A
+// task without a result gives a zero R. It returns a *TaskError if the task ended
+// without success, ErrNotEnded if it has not ended, and ErrNotFound if there is no such
+// task. By default a task with a result is kept for an hour after its end.
 //
-// The output of a handler that does not speak JSON (a command) is in the Result
-// of the task that Get and WaitTask return.
+// If the output of a handler is not JSON (a command's, for example), read the Result of
+// the task that Get and WaitTask return.
 func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	t, err := p.Get(ctx, id)
 	if err != nil {
@@ -25,10 +24,11 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	return resultOf[R](t)
 }
 
-// Wait waits until a task has ended, or ctx ends, and returns what Result does,
-// and a zero R where the task succeeded without a result and is gone. Where it is
-// gone with a result of more than task.MaxEventResult bytes, that is ErrNotFound.
-// See WaitTask for what is known of a task that is gone, and for what waiting costs.
+// Wait waits until a task has ended, or ctx ends, and returns what Result returns. If
+// the task succeeded without a result and is gone, it returns a zero R. If the task is
+// gone and its result was longer than task.MaxEventResult bytes, it returns
+// ErrNotFound. See WaitTask for what is known of a task that is gone and for the cost
+// of waiting.
 func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
 	t, err := p.WaitTask(ctx, id)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // reports.
 type runnerStore struct {
 	*fakeStore
-	signals    chan struct{}
+	signals chan struct{}
 	joinErr error
 	joined  task.Registration
 	pending []*task.Task
@@ -182,7 +182,7 @@ func TestRunNeedsHandlersAndRunsOnce(t *testing.T) {
 	})
 }
 
-func TestRunPublishesWhatTheConfigSays(t *testing.T) {
+func TestRunPublishesTheConfig(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		p := newTestPool(t, s, Config{
@@ -215,7 +215,7 @@ func TestRunPublishesWhatTheConfigSays(t *testing.T) {
 	})
 }
 
-func TestCloseEndsRunNow(t *testing.T) {
+func TestCloseEndsRunAtOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var cause error
 		started := make(chan struct{})
@@ -261,7 +261,7 @@ func TestOnFinishGetsEveryEndOnceAndNothingElse(t *testing.T) {
 		s.emit(Event{ID: "a", State: Succeeded})
 		s.emit(Event{ID: "b", State: Failed})
 		s.emit(Event{ID: "c", State: Stopped})
-		pass(2 * defaultRedeliver)
+		advance(2 * defaultRedeliver)
 		if diff := cmp.Diff([]string{"a", "b", "c", "b"}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -295,7 +295,7 @@ func TestRunDoesNotWaitForAnOnFinishThatIgnoresItsContext(t *testing.T) {
 	})
 }
 
-func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
+func TestRunEndsIfOnFinishCannotReadEvents(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newRunnerStore()
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(context.Context, Event) {}})
@@ -313,7 +313,7 @@ func TestOnFinishThatCannotReadEndsRun(t *testing.T) {
 	})
 }
 
-func TestRunDoesNotBeginWithoutTheEventsForOnFinish(t *testing.T) {
+func TestRunFailsAtTheStartIfOnFinishCannotReadEvents(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		run := func(ctx context.Context, then func(*Pool)) error {
 			s := newRunnerStore()

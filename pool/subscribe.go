@@ -5,28 +5,31 @@ import (
 	"fmt"
 )
 
-// Subscribe calls fn for the events of all tasks, until ctx ends. All that subscribe
-// under the same group, in any process, share them: each event goes to one, and, at
-// least once, to one whose fn returns nil. The first Subscribe makes the group, which
-// begins with the events after that. From then on the group keeps its position, also
-// while nothing is subscribed.
+// Subscribe calls fn for the events of all tasks until ctx ends. All subscribers of the
+// same group, in any process, share the events: each event is delivered to one of them,
+// at least once, until fn has returned nil for it. The first Subscribe creates the
+// group, which starts with the events after that. The group keeps its position while
+// nothing is subscribed.
 //
 // fn is called for one event after the other. If it returns an error or panics, the
-// error is logged and the next call waits a moment. The event is delivered again
-// after Config.Redeliver, to any consumer of the group, until fn takes it. So are the
-// events of a process that died. An entry of the stream holds the events of up to 50
-// tasks that changed together and is delivered again as a whole, with those that
-// were taken. An event for which fn needs longer than Redeliver may meanwhile be
-// delivered to another consumer. Event.Version shows repeats, and events that
-// overtake a failed one of the same task. An event that could not be read in full has
-// Event.Broken set; an entry that names no task at all is logged and skipped.
+// error is logged and the next call is delayed. The event is delivered again after
+// Config.Redeliver, to any consumer of the group. So are the events of a process that
+// died. An entry of the stream holds the events of up to 50 tasks that changed together
+// and is delivered again as a whole, with events that fn has accepted. If fn takes
+// longer than Redeliver for an event, another consumer may get it meanwhile.
+// Event.Version identifies repeated events, and events that overtake a failed one of
+// the same task.
 //
-// A group that falls behind the trimming of the stream (Config.MaxEvents,
-// EventAge) loses events: Config.OnTrimmed and the log say so. The log warns of a group
-// with more unread events than half of what the pool keeps; see also SubscriptionLag.
+// An event that could not be read in full has Event.Broken set. An entry that names no
+// task is logged and skipped.
 //
-// It returns nil when ctx has ended. Outages of the store are waited for and
-// logged; an error of its first answer is returned, and so is ErrSchema.
+// If events are trimmed (Config.MaxEvents, EventAge) before the group has read them,
+// they are lost: Config.OnTrimmed is called and an error is logged. A warning is logged
+// when the group has more unread events than half of what the pool keeps; see also
+// SubscriptionLag.
+//
+// Subscribe returns nil when ctx has ended. It returns an error of its first call to
+// the store, and ErrSchema. During later outages of the store it waits and logs.
 func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.Context, e Event) error) error {
 	err := checkName("group", group)
 	if err == nil && fn == nil {
@@ -45,8 +48,8 @@ func (p *Pool) Subscribe(ctx context.Context, group string, fn func(ctx context.
 	return nil
 }
 
-// SubscriptionLag is how far a group of Subscribe or OnFinish is behind. One that
-// does not exist is not.
+// SubscriptionLag returns how far a group of Subscribe or OnFinish is behind. For a
+// group that does not exist it is the zero Lag, apart from MaxEvents.
 func (p *Pool) SubscriptionLag(ctx context.Context, group string) (lag Lag, err error) {
 	if err = checkName("group", group); err == nil {
 		lag, err = p.store.SubscriptionLag(ctx, group)

@@ -16,7 +16,7 @@ import (
 
 // fn takes the events of an entry one by one, and the entry is acknowledged with the
 // last of them.
-func TestEntryIsAcknowledgedOnceAllItsEventsAreTaken(t *testing.T) {
+func TestEntryIsAcknowledgedAfterAllItsEvents(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{Redeliver: time.Minute})
@@ -30,7 +30,7 @@ func TestEntryIsAcknowledgedOnceAllItsEventsAreTaken(t *testing.T) {
 		s.emitEntry(Event{ID: "a"}, Event{ID: "b"}, Event{ID: "c"})
 		s.emit(Event{ID: "d"})
 		for i, want := range []int{2, 2, 2, 1, 0} {
-			pass(2 * unstablePause)
+			advance(2 * ackInterval)
 			if n := s.pendingIn("g"); n != want {
 				t.Errorf("%d entries not acknowledged after %d events, want %d", n, i, want)
 			}
@@ -45,7 +45,7 @@ func TestEntryIsAcknowledgedOnceAllItsEventsAreTaken(t *testing.T) {
 	})
 }
 
-func TestEntryWithAFailedEventComesAgainAsAWhole(t *testing.T) {
+func TestEntryWithAFailedEventIsRedeliveredAsAWhole(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{Redeliver: time.Minute})
@@ -61,11 +61,11 @@ func TestEntryWithAFailedEventComesAgainAsAWhole(t *testing.T) {
 		})
 		s.emitEntry(Event{ID: "a"}, Event{ID: "bad"}, Event{ID: "c"})
 		s.emit(Event{ID: "d"})
-		pass(10 * time.Second)
+		advance(10 * time.Second)
 		if n := s.pendingIn("g"); n != 1 {
 			t.Errorf("%d entries not acknowledged, want the one with the failed event", n)
 		}
-		pass(5 * time.Minute)
+		advance(5 * time.Minute)
 		want := []string{"a", "bad", "c", "d", "a", "bad", "c", "a", "bad", "c"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -79,7 +79,7 @@ func TestEntryWithAFailedEventComesAgainAsAWhole(t *testing.T) {
 
 // The context ends between two events of an entry: those that were taken come again
 // with the others.
-func TestEntryThatWasBegunIsNotAcknowledged(t *testing.T) {
+func TestIncompleteEntryIsNotAcknowledged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -97,7 +97,7 @@ func TestEntryThatWasBegunIsNotAcknowledged(t *testing.T) {
 }
 
 // Fifty events of a second each take longer than Redeliver, and are delivered once.
-func TestEntryThatTakesLongIsKeptFromOtherConsumers(t *testing.T) {
+func TestSlowEntryIsHeld(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{Redeliver: 20 * time.Second})
@@ -118,7 +118,7 @@ func TestEntryThatTakesLongIsKeptFromOtherConsumers(t *testing.T) {
 			}
 			s.emitEntry(entry...)
 		}
-		pass(5 * time.Minute)
+		advance(5 * time.Minute)
 		for id, n := range seen {
 			if n != 1 {
 				t.Errorf("event %s was delivered %d times", id, n)

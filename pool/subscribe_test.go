@@ -28,7 +28,7 @@ func subscribe(t *testing.T, p *Pool, fn func(context.Context, Event) error) (st
 	ended := make(chan error, 1)
 	go func() { ended <- p.Subscribe(ctx, "g", fn) }()
 	synctest.Wait()
-	pass(time.Second) // the read that makes the group
+	advance(time.Second) // the read that makes the group
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -37,7 +37,7 @@ func subscribe(t *testing.T, p *Pool, fn func(context.Context, Event) error) (st
 	}
 }
 
-func TestEventIsAcknowledgedOnceItIsTaken(t *testing.T) {
+func TestAcceptedEventIsAcknowledged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -70,7 +70,7 @@ func TestEventIsAcknowledgedOnceItIsTaken(t *testing.T) {
 	})
 }
 
-func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
+func TestFailedEventIsDeliveredAgain(t *testing.T) {
 	for name, refuse := range map[string]func() error{
 		"error": func() error { return errors.New("boom") },
 		"panic": func() error { panic("boom") },
@@ -94,7 +94,7 @@ func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
 				})
 				s.emit(Event{ID: "bad"})
 				s.emit(Event{ID: "good"})
-				pass(5 * time.Minute)
+				advance(5 * time.Minute)
 				if diff := cmp.Diff([]string{"bad", "good", "bad", "bad"}, got); diff != "" {
 					t.Error(diff)
 				}
@@ -112,7 +112,7 @@ func TestEventThatIsNotTakenIsDeliveredAgain(t *testing.T) {
 	}
 }
 
-func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
+func TestConsumerSlowsDownAfterFailures(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -124,7 +124,7 @@ func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
 		for range 10_000 {
 			s.emit(Event{ID: "x"})
 		}
-		pass(time.Minute)
+		advance(time.Minute)
 		if calls < 20 || calls > 100 {
 			t.Errorf("tried %d events in a minute", calls)
 		}
@@ -132,7 +132,7 @@ func TestConsumerThatTakesNothingSlowsDown(t *testing.T) {
 	})
 }
 
-func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
+func TestEventsOfADeadConsumerGoToAnotherConsumer(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -153,7 +153,7 @@ func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
 			}
 			return nil
 		})
-		pass(defaultRedeliver + 2*eventWait)
+		advance(defaultRedeliver + 2*eventWait)
 		if diff := cmp.Diff([]string{"held"}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -161,7 +161,7 @@ func TestEventsOfADeadConsumerGoToAnother(t *testing.T) {
 	})
 }
 
-func TestGroupIsToldOfTrimmedEvents(t *testing.T) {
+func TestTrimmedEventsAreReportedToTheGroup(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		told := map[string]int{}
@@ -204,7 +204,7 @@ func TestSubscribeWaitsForAnOutageToEnd(t *testing.T) {
 			return nil
 		})
 		s.emit(Event{ID: "one"})
-		pass(time.Minute)
+		advance(time.Minute)
 		if diff := cmp.Diff([]string{"one"}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -212,7 +212,7 @@ func TestSubscribeWaitsForAnOutageToEnd(t *testing.T) {
 	})
 }
 
-func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
+func TestSubscribeReturnsPermanentErrors(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -239,7 +239,7 @@ func TestSubscribeReturnsTheErrorsThatLast(t *testing.T) {
 	})
 }
 
-func TestBrokenEventIsDeliveredAndAnEntryOfNoTaskPassedOver(t *testing.T) {
+func TestBrokenEventIsDeliveredAndAnEntryWithoutATaskSkipped(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		var log bytes.Buffer
@@ -251,7 +251,7 @@ func TestBrokenEventIsDeliveredAndAnEntryOfNoTaskPassedOver(t *testing.T) {
 		})
 		broken := errors.New("field at is unreadable")
 		s.emit(Event{ID: "a"}, Event{ID: "bad", Broken: broken}, Event{Broken: errors.New("field id is missing")}, Event{ID: "b"})
-		pass(2 * defaultRedeliver)
+		advance(2 * defaultRedeliver)
 		if want := map[string]error{"a": nil, "bad": broken, "b": nil}; !maps.Equal(got, want) {
 			t.Errorf("delivered %v, want %v", got, want)
 		}
@@ -265,7 +265,7 @@ func TestBrokenEventIsDeliveredAndAnEntryOfNoTaskPassedOver(t *testing.T) {
 	})
 }
 
-func TestGroupFarBehindWhatThePoolKeepsIsWarnedAboutOnce(t *testing.T) {
+func TestGroupFarBehindIsLoggedOnce(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		for kept, warned := range map[int]int{20: 1, 1000: 0} {
 			s := newFakeStore()
@@ -273,11 +273,11 @@ func TestGroupFarBehindWhatThePoolKeepsIsWarnedAboutOnce(t *testing.T) {
 			var log bytes.Buffer
 			p := newTestPool(t, s, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			stop := subscribe(t, p, func(context.Context, Event) error {
-				time.Sleep(lagEvery / firstBatch)
+				time.Sleep(lagEvery / firstReadBatch)
 				return nil
 			})
 			s.emit(slices.Repeat([]Event{{ID: "x"}}, 30)...)
-			pass(5 * lagEvery)
+			advance(5 * lagEvery)
 			if n := strings.Count(log.String(), "far behind"); n != warned {
 				t.Errorf("of %d events kept: %d warnings, want %d\n%s", kept, n, warned, log.String())
 			}
@@ -288,7 +288,7 @@ func TestGroupFarBehindWhatThePoolKeepsIsWarnedAboutOnce(t *testing.T) {
 
 // A consumer never holds more than it can work through before another takes its
 // events for abandoned.
-func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
+func TestSlowConsumerReadsSmallBatches(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{Redeliver: 20 * time.Second})
@@ -302,11 +302,11 @@ func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
 		for range 200 {
 			s.emit(Event{ID: "x"})
 		}
-		pass(time.Minute)
+		advance(time.Minute)
 		if n := s.pendingIn("g"); n > 6 {
 			t.Errorf("holds %d events of a second each", n)
 		}
-		pass(4 * time.Minute)
+		advance(4 * time.Minute)
 		for c, n := range seen {
 			if n != 1 {
 				t.Errorf("event %s was delivered %d times", c, n)
@@ -319,7 +319,7 @@ func TestSlowConsumerReadsFewEventsAtOnce(t *testing.T) {
 	})
 }
 
-func TestEventTakenAsTheContextEndsIsAcknowledged(t *testing.T) {
+func TestEventAcceptedAtTheEndOfTheContextIsAcknowledged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -359,7 +359,7 @@ func untilDeadline(t *testing.T) (context.Context, *fakeStore) {
 	return late, s
 }
 
-func TestADeadlineThatPassesFirstInTheStoreIsNoOutage(t *testing.T) {
+func TestDeadlineThatPassesInTheStoreFirstIsNoOutage(t *testing.T) {
 	for name, read := range map[string]func(context.Context, *Pool, *fakeStore){
 		"Subscribe": func(ctx context.Context, p *Pool, s *fakeStore) {
 			if err := p.Subscribe(ctx, "g", func(context.Context, Event) error { return nil }); err != nil {

@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	firstBatch = 10  // events read at once, until it is known how long they take
-	mostBatch  = 100 // … and at most
+	firstReadBatch = 10  // events per read, until it is known how long fn takes
+	maxReadBatch   = 100 // upper bound
 
-	unstablePause = time.Second // or a quarter of Redeliver, while a batch is worked through
-	ackDeadline   = 5 * time.Second
-	lagEvery      = time.Minute // how often the lag is read
+	ackInterval = time.Second // between acknowledgements while a batch is delivered; at most a quarter of Redeliver
+	ackDeadline = 5 * time.Second
+	lagEvery    = time.Minute // between reads of the lag
 )
 
 // subscription is one consumer of a Subscribe.
@@ -32,8 +32,8 @@ type subscription struct {
 
 	events   []Event // read, not yet delivered
 	batch    int     // how many to read next
-	failures int     // of fn, in a row
-	lagSeen  time.Time
+	failures int     // consecutive failures of fn
+	lagRead  time.Time
 	lagging  bool
 }
 
@@ -43,16 +43,16 @@ func (p *Pool) subscription(group string, fn func(context.Context, Event) error)
 		store: p.store, log: log, out: outage{log: log, what: "read events of a group"},
 		group: group, consumer: rand.Text(), fn: fn,
 		redeliver: p.cfg.Redeliver, onTrimmed: p.cfg.OnTrimmed,
-		batch: firstBatch, lagSeen: time.Now(),
+		batch: firstReadBatch, lagRead: time.Now(),
 	}
 }
 
-// open makes a new group: from here on it gets every event.
+// open creates the group if it is new: from here on the group gets every event.
 func (s *subscription) open(ctx context.Context) error {
 	return s.read(ctx, time.Millisecond)
 }
 
-// run delivers events until ctx ends (nil) or nothing more can be read.
+// run delivers events until ctx ends (nil) or reading fails for good.
 func (s *subscription) run(ctx context.Context) error {
 	defer s.leave(ctx)
 	for {
@@ -62,7 +62,7 @@ func (s *subscription) run(ctx context.Context) error {
 		}
 		s.watchLag(ctx)
 		if err := s.read(ctx, min(eventWait, s.redeliver)); err == nil {
-			s.out.over()
+			s.out.recovered()
 		} else if err := s.out.pause(ctx, err); err != nil && ended(ctx) == nil {
 			return err
 		}
@@ -84,16 +84,17 @@ func (s *subscription) read(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-// deliver works through the events that were read. An entry of the stream is
-// acknowledged once fn has taken all its events. Of one with a failed event the others
-// are delivered too, so that they do not wait for it; the whole entry comes again.
+// deliver calls fn for the events that were read. An entry of the stream is
+// acknowledged once fn has accepted all its events. If fn fails for one of them, the
+// others are delivered nevertheless, so that they are not delayed; the whole entry is
+// redelivered.
 func (s *subscription) deliver(ctx context.Context) {
 	events := s.events
 	s.events = nil
 	began := time.Now()
-	settled := began
-	var done []string // entries that were taken and are not acknowledged
-	taken := true     // all events of this entry so far
+	lastAck := began
+	var done []string // accepted entries that are not yet acknowledged
+	taken := true     // fn accepted all events of this entry so far
 	for i, e := range events {
 		if ctx.Err() != nil {
 			break
@@ -105,24 +106,25 @@ func (s *subscription) deliver(ctx context.Context) {
 			}
 			taken = true
 		}
-		if time.Since(settled) >= min(unstablePause, s.redeliver/4) {
+		if time.Since(lastAck) >= min(ackInterval, s.redeliver/4) {
 			s.ack(ctx, done)
 			s.hold(ctx, events[i+1:])
-			done, settled = nil, time.Now()
+			done, lastAck = nil, time.Now()
 		}
 	}
 	s.ack(ctx, done)
 	if len(events) > 0 {
-		// A batch that takes long keeps its last events from other consumers.
+		// While a batch takes long, other consumers cannot get its last events.
 		each := max(time.Since(began)/time.Duration(len(events)), 1)
-		s.batch = int(min(max(s.redeliver/4/each, 1), mostBatch))
+		s.batch = int(min(max(s.redeliver/4/each, 1), maxReadBatch))
 	}
 }
 
-// take calls fn for an event and reports whether the event needs no other call.
+// take calls fn for an event. It reports whether the event is done: accepted or
+// skipped.
 func (s *subscription) take(ctx context.Context, e Event) bool {
 	if e.ID == "" {
-		s.log.Warn("an entry of the event stream names no task and is skipped", "event", e.Cursor, "err", e.Broken)
+		s.log.Warn("skipped an entry of the event stream that names no task", "event", e.Cursor, "err", e.Broken)
 	} else if err := s.call(ctx, e); err != nil {
 		s.failed(ctx, e, err)
 		return false
@@ -140,19 +142,19 @@ func (s *subscription) call(ctx context.Context, e Event) (err error) {
 	return s.fn(ctx, e)
 }
 
-// failed logs an event for which fn failed, and waits a moment, longer with each
-// failure in a row.
+// failed logs an event for which fn failed, and waits: longer with each consecutive
+// failure.
 func (s *subscription) failed(ctx context.Context, e Event, err error) {
 	if ended(ctx) != nil {
-		return // fn was asked to stop, and did
+		return // fn returned because its context has ended
 	}
 	s.failures++
-	s.log.Error("event was not taken and will be delivered again with the others of its entry", "after", s.redeliver,
+	s.log.Error("handling of an event failed; the event is delivered again, with the others of its entry", "after", s.redeliver,
 		"event", e.Cursor, "id", e.ID, "kind", e.Kind, "state", e.State, "err", err)
 	_ = sleep(ctx, spacing(s.failures))
 }
 
-// hold keeps events that are still to be delivered from other consumers.
+// hold keeps other consumers from getting events that this one has yet to deliver.
 func (s *subscription) hold(ctx context.Context, events []Event) {
 	if len(events) == 0 {
 		return
@@ -168,31 +170,31 @@ func (s *subscription) hold(ctx context.Context, events []Event) {
 	}
 }
 
-// ack acknowledges entries, also past the end of ctx: they were taken.
+// ack acknowledges entries, also after the end of ctx.
 func (s *subscription) ack(ctx context.Context, cursors []string) {
 	for len(cursors) > 0 {
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackDeadline)
 		err := s.store.AckEvents(call, s.group, cursors...)
 		cancel()
 		if err == nil {
-			s.out.over()
+			s.out.recovered()
 			return
 		}
 		if s.out.pause(ctx, err) != nil {
-			return // they are delivered again
+			return // the entries are delivered again
 		}
 	}
 }
 
-// watchLag warns once each time the group falls far behind.
+// watchLag logs a warning each time the group falls far behind.
 func (s *subscription) watchLag(ctx context.Context) {
-	if time.Since(s.lagSeen) < lagEvery {
+	if time.Since(s.lagRead) < lagEvery {
 		return
 	}
-	s.lagSeen = time.Now()
+	s.lagRead = time.Now()
 	lag, err := s.store.SubscriptionLag(ctx, s.group)
 	if err != nil {
-		return // reading will show it
+		return // the next read reports an outage
 	}
 	far := lag.Unread >= max(lag.MaxEvents/2, 1)
 	if far && !s.lagging {
@@ -202,12 +204,12 @@ func (s *subscription) watchLag(ctx context.Context) {
 	s.lagging = far
 }
 
-// leave takes the consumer off its group, unless it still holds events: those
-// are found under its name.
+// leave removes the consumer from its group, unless it still holds entries: they are
+// redelivered from its name.
 func (s *subscription) leave(ctx context.Context) {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackDeadline)
 	defer cancel()
 	if err := s.store.LeaveSubscription(call, s.group, s.consumer); err != nil {
-		s.log.Debug("consumer did not leave its group", "err", err)
+		s.log.Debug("the consumer could not be removed from its group", "err", err)
 	}
 }

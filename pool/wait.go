@@ -8,29 +8,31 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// How far back the event stream is searched for the end of a task that is gone.
+// The number of events that are searched for the end of a task that is gone.
 const (
 	lookBack     = 10_000
 	lookBackPage = 1000
 )
 
-// WaitTask waits until a task has ended, however it did, and returns it.
+// WaitTask waits until a task has ended, in whatever state, and returns it.
 //
-// A task that leaves Redis with its end (by default one that succeeds without a
-// result) is rebuilt from its last event: ID, Kind, Queue, Group, Headers, State, Code,
-// Error, Attempt, Version, Replica, EndedAt and a Result of up to
-// task.MaxEventResult bytes, or the length of a longer one in ResultLost; the rest is
-// zero. One that had ended and was gone before the call is found among the newest
-// 10,000 events, later it is ErrNotFound, like one that never was.
+// A task that is removed with its end (by default one that succeeds without a result)
+// is rebuilt from its last event. It then has ID, Kind, Queue, Group, Headers, State,
+// Code, Error, Attempt, Version, Replica, EndedAt, and a Result of up to
+// task.MaxEventResult bytes, or the length of a longer one in ResultLost; the other
+// fields are zero. If the task was gone before the call, its end is searched in the
+// newest 10,000 events. WaitTask returns ErrNotFound if it is not among them, and for a
+// task that never existed.
 //
-// An entry that is still in the inbox is no task yet: that is ErrNotFound, too.
+// An entry in the inbox is not a task yet: WaitTask returns ErrNotFound for it, too.
 //
-// Calls that wait at once share one reader of the event stream, with a connection
-// of its own. It lives as long as there is one of them and a second longer, and
-// reads every event of the pool meanwhile; the call itself costs a read of the
-// task before and one after. Outages of the store are waited for, but an error
-// of its first answers is returned, and so is Task.Broken of a task without a state.
-// When ctx ends its error is returned; the task goes on.
+// Concurrent calls share one reader of the event stream, which uses one connection. It
+// ends a second after the last call and reads every event of the pool meanwhile. A call
+// itself costs one read of the task before the wait and one after.
+//
+// During outages of the store WaitTask waits, but it returns an error of its first
+// calls. It returns Task.Broken of a task without a state. If ctx ends it returns its
+// error; the task goes on.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*task.Task, error) {
 	t, err := p.waitTask(ctx, id)
 	if err != nil {
@@ -43,14 +45,14 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 	if err := checkName("id", id); err != nil {
 		return nil, err
 	}
-	// Listening begins before the task is read, so that no end falls in between.
+	// Listen before the task is read, so that no end is missed in between.
 	w, err := p.ends.join(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	defer w.leave()
 	if t, err = p.find(ctx, id); err == nil && t == nil {
-		return p.gone(ctx, id)
+		return p.rebuild(ctx, id)
 	}
 	if err != nil || t.State.Terminal() {
 		return t, err
@@ -63,7 +65,7 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-w.note:
+		case <-w.updated:
 		}
 		end, reread, err := w.take()
 		if err != nil {
@@ -75,17 +77,17 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 		if end == nil && !reread {
 			continue
 		}
-		// Also after an event: the task holds more than it.
-		t, err := p.patiently(ctx, id, p.find)
+		// Read the task also after an event: it has more fields.
+		t, err := p.retryRead(ctx, id, p.find)
 		switch {
 		case err != nil:
 			return nil, err
 		case t != nil && t.State.Terminal():
 			return t, nil
 		case end != nil:
-			return fromEvent(end), nil // gone, or retried since
+			return fromEvent(end), nil // gone, or retried meanwhile
 		case t == nil:
-			return p.patiently(ctx, id, p.gone)
+			return p.retryRead(ctx, id, p.rebuild)
 		case t.State == "":
 			return nil, t.Broken
 		}
@@ -93,20 +95,20 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 	}
 }
 
-// endOf reports whether e ended the task after it was seen alive. The reader of
-// the stream may be behind, with the end of an earlier generation, or of an
-// earlier task with the same id, still to come.
+// endOf reports whether e is an end of the task after it was read as alive. If the
+// reader of the stream is behind, e may be the end of an earlier generation, or of an
+// earlier task with the same id.
 func endOf(alive *task.Task, e *Event) bool {
 	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
 }
 
-// patiently calls read, which is find or gone, again until an outage is over.
-func (p *Pool) patiently(ctx context.Context, id string, read func(context.Context, string) (*task.Task, error)) (*task.Task, error) {
+// retryRead calls read, which is find or rebuild, until an outage is over.
+func (p *Pool) retryRead(ctx context.Context, id string, read func(context.Context, string) (*task.Task, error)) (*task.Task, error) {
 	out := outage{log: p.log, what: "read a task"}
 	for {
 		t, err := read(ctx, id)
 		if err == nil || errors.Is(err, ErrNotFound) {
-			out.over()
+			out.recovered()
 			return t, err
 		}
 		if err := out.pause(ctx, err); err != nil {
@@ -115,8 +117,8 @@ func (p *Pool) patiently(ctx context.Context, id string, read func(context.Conte
 	}
 }
 
-// gone rebuilds a task that is not there any more from its last event.
-func (p *Pool) gone(ctx context.Context, id string) (*task.Task, error) {
+// rebuild makes a task that is gone from its last event.
+func (p *Pool) rebuild(ctx context.Context, id string) (*task.Task, error) {
 	ends, err := p.lastEnds(ctx, id)
 	if err != nil {
 		return nil, err
@@ -155,8 +157,8 @@ func (p *Pool) lastEnds(ctx context.Context, ids ...string) (map[string]Event, e
 	return ends, nil
 }
 
-// Find reads tasks as they are now, and those that are gone from their last events,
-// as WaitTask does, in the order of the ids. Where there is neither the task is nil.
+// Find reads tasks in the order of the ids. A task that is gone is rebuilt from its
+// last event, as by WaitTask. The element is nil if there is no such event either.
 func (p *Pool) Find(ctx context.Context, ids ...string) ([]*task.Task, error) {
 	var errs []error
 	for _, id := range ids {

@@ -15,7 +15,7 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		l, still := newLife(s, "a"), newLife(s, "b")
+		l, still := newTaskLife(s, "a"), newTaskLife(s, "b")
 		down := errors.New("down")
 		var mu sync.Mutex
 		var out error
@@ -26,12 +26,12 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 		// The end of a passes in an outage, and is trimmed before its end.
 		set(down)
 		s.emit(Event{ID: "x"})
-		pass(time.Minute)
+		advance(time.Minute)
 		l.t.Result = []byte("1")
 		l.become(Succeeded)
 		s.emit(Event{ID: "x"})
 		s.trim(len(s.entries))
-		pass(time.Minute)
+		advance(time.Minute)
 		set(nil)
 		if got := <-a; got.N != 1 || got.Err != nil {
 			t.Errorf("a: got %+v", got)
@@ -43,11 +43,11 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 	})
 }
 
-func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T) {
+func TestWaitReturnsDeniedUnlessReadingWorkedBefore(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		var mu sync.Mutex
 		out := task.ErrDenied
 		s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
@@ -62,7 +62,7 @@ func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T)
 		synctest.Wait()
 		set(task.ErrDenied)
 		s.emit(Event{ID: "x"})
-		pass(time.Minute)
+		advance(time.Minute)
 		set(nil)
 		l.end("1")
 		if got := <-a; got.N != 1 || got.Err != nil {
@@ -71,11 +71,11 @@ func TestWaitEndsWithoutTheRightToReadEventsUnlessItWasThereBefore(t *testing.T)
 	})
 }
 
-func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
+func TestWaitRetriesReadsWhileItWaits(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()
 		fails := 5
@@ -92,19 +92,19 @@ func TestWaitReadsPatientlyOnceItWaits(t *testing.T) {
 	})
 }
 
-func TestWaitSearchesPatientlyForTheEndOfATaskThatIsGone(t *testing.T) {
+func TestWaitRetriesTheSearchForTheEndOfATaskThatIsGone(t *testing.T) {
 	for name, tt := range map[string]struct {
-		leave func(*life)
-		want  waited
+		leave func(*taskLife)
+		want  waitResult
 	}{
-		"with an end":    {func(l *life) { l.end("3") }, waited{N: 3}},
-		"without an end": {func(l *life) { l.s.remove(l.t.ID) }, waited{Err: ErrNotFound}},
+		"with an end":    {func(l *taskLife) { l.end("3") }, waitResult{N: 3}},
+		"without an end": {func(l *taskLife) { l.s.remove(l.t.ID) }, waitResult{Err: ErrNotFound}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
 				p := newTestPool(t, s, Config{})
-				l := newLife(s, "a")
+				l := newTaskLife(s, "a")
 				var mu sync.Mutex
 				var out error
 				s.readErr = func() error { mu.Lock(); defer mu.Unlock(); return out }
@@ -116,7 +116,7 @@ func TestWaitSearchesPatientlyForTheEndOfATaskThatIsGone(t *testing.T) {
 				down := errors.New("down")
 				set(down)
 				s.emit(Event{ID: "x"})
-				pass(time.Minute)
+				advance(time.Minute)
 				tt.leave(l)
 				fails := 5
 				s.recentErr = func() error {
@@ -144,7 +144,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				s := newFakeStore()
-				newLife(s, "a")
+				newTaskLife(s, "a")
 				set(s)
 				p := newTestPool(t, s, Config{})
 				if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, down) {
@@ -154,7 +154,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 				s.lastErr, s.getErr = nil, nil
 				c := startWait(t.Context(), p, "a")
 				synctest.Wait()
-				(&life{s: s, t: task.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
+				(&taskLife{s: s, t: task.Task{Spec: Spec{ID: "a"}, Version: 5}}).end("1")
 				if got := <-c; got.Err != nil {
 					t.Errorf("afterwards: %v", got.Err)
 				}
@@ -163,10 +163,10 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 	}
 }
 
-func TestStreamThatCannotBeReadAnyMoreEndsTheWaits(t *testing.T) {
+func TestPermanentErrorOfTheStreamEndsAllWaits(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
-		newLife(s, "a")
+		newTaskLife(s, "a")
 		s.readErr = func() error { return task.ErrSchema }
 		p := newTestPool(t, s, Config{})
 		if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, ErrSchema) {

@@ -18,18 +18,18 @@ import (
 )
 
 // life is a task that a test moves through its states, with an event for each.
-type life struct {
+type taskLife struct {
 	s *fakeStore
 	t task.Task
 }
 
-func newLife(s *fakeStore, id string) *life {
-	l := &life{s: s, t: task.Task{Spec: Spec{ID: id, Kind: "k", Queue: "q"}, CreatedAt: time.Now()}}
+func newTaskLife(s *fakeStore, id string) *taskLife {
+	l := &taskLife{s: s, t: task.Task{Spec: Spec{ID: id, Kind: "k", Queue: "q"}, CreatedAt: time.Now()}}
 	l.become(task.Waiting)
 	return l
 }
 
-func (l *life) become(state State) {
+func (l *taskLife) become(state State) {
 	l.t.State = state
 	l.t.Version++
 	if state == Failed {
@@ -41,22 +41,22 @@ func (l *life) become(state State) {
 }
 
 // end is a success that takes the task out of the store.
-func (l *life) end(result string) {
+func (l *taskLife) end(result string) {
 	l.t.Result = []byte(result)
 	l.become(Succeeded)
 	l.s.remove(l.t.ID)
 }
 
-type waited struct {
+type waitResult struct {
 	N   int
 	Err error
 }
 
-func startWait(ctx context.Context, p *Pool, id string) chan waited {
-	c := make(chan waited, 1)
+func startWait(ctx context.Context, p *Pool, id string) chan waitResult {
+	c := make(chan waitResult, 1)
 	go func() {
 		n, err := Wait[int](ctx, p, id)
-		c <- waited{n, err}
+		c <- waitResult{n, err}
 	}()
 	return c
 }
@@ -64,35 +64,35 @@ func startWait(ctx context.Context, p *Pool, id string) chan waited {
 // E4, in every order that the end can have with the steps of a wait.
 func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 	for _, kept := range []bool{true, false} {
-		end := func(l *life) {
+		end := func(l *taskLife) {
 			l.t.Result = []byte("42")
 			l.become(Succeeded)
 			if !kept {
 				l.s.remove(l.t.ID)
 			}
 		}
-		for name, when := range map[string]func(s *fakeStore, l *life){
-			"before the listen": func(_ *fakeStore, l *life) { end(l) },
-			"while the listen begins": func(s *fakeStore, l *life) {
+		for name, when := range map[string]func(s *fakeStore, l *taskLife){
+			"before the listen": func(_ *fakeStore, l *taskLife) { end(l) },
+			"while the listen begins": func(s *fakeStore, l *taskLife) {
 				s.lastErr = sync.OnceValue(func() error { end(l); return nil })
 			},
-			"between the listen and the read": func(s *fakeStore, l *life) {
+			"between the listen and the read": func(s *fakeStore, l *taskLife) {
 				s.beforeGet = sync.OnceFunc(func() { end(l) })
 			},
-			"while the first events are read": func(s *fakeStore, l *life) {
+			"while the first events are read": func(s *fakeStore, l *taskLife) {
 				s.readErr = sync.OnceValue(func() error { end(l); return nil })
 			},
-			"long after": func(_ *fakeStore, l *life) {
+			"long after": func(_ *fakeStore, l *taskLife) {
 				time.AfterFunc(time.Hour, func() { end(l) })
 			},
-			"after a retry and another failure": func(_ *fakeStore, l *life) {
+			"after a retry and another failure": func(_ *fakeStore, l *taskLife) {
 				time.AfterFunc(time.Minute, func() { l.become(Scheduled); l.become(task.Running); end(l) })
 			},
 		} {
 			t.Run(fmt.Sprintf("%s, kept=%v", name, kept), func(t *testing.T) {
 				faketime.Test(t, func(t *testing.T) {
 					s := newFakeStore()
-					l := newLife(s, "a")
+					l := newTaskLife(s, "a")
 					p := newTestPool(t, s, Config{})
 					when(s, l)
 					got := <-startWait(t.Context(), p, "a")
@@ -105,10 +105,10 @@ func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 	}
 }
 
-func TestWaitTellsHowATaskEndedOtherwise(t *testing.T) {
+func TestWaitReturnsATaskErrorWithoutSuccess(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		p := newTestPool(t, s, Config{})
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()
@@ -164,14 +164,14 @@ func TestTaskThatIsGoneIsRebuiltFromItsLastEvent(t *testing.T) {
 	})
 }
 
-func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
+func TestFindReturnsTasksAndTheEndsOfTasksThatAreGone(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		s.emit(Event{ID: "gone", Kind: "k", State: Failed, Version: 3})
 		s.emit(Event{ID: "gone", Kind: "k", State: Succeeded, Version: 5, Result: []byte("1")})
 		s.emit(Event{ID: "left", Kind: "k", State: Waiting, Version: 1})
-		newLife(s, "alive")
+		newTaskLife(s, "alive")
 		tasks, err := p.Find(t.Context(), "gone", "never", "alive", "left", "gone")
 		if err != nil || len(tasks) != 5 {
 			t.Fatal(tasks, err)
@@ -194,7 +194,7 @@ func TestFindKnowsTasksAndTheEndsOfThoseThatAreGone(t *testing.T) {
 	})
 }
 
-func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
+func TestWaitReportsALongResultThatIsGone(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -205,7 +205,7 @@ func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 				t.Errorf("got %d, %v", n, err)
 			}
 		}
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		wait := startWait(t.Context(), p, "a")
 		synctest.Wait()
 		s.remove(l.t.ID)
@@ -223,7 +223,7 @@ func TestWaitDoesNotTakeALongResultThatIsGoneForNone(t *testing.T) {
 	})
 }
 
-func TestWaitForATaskWhoseRecordIsBrokenEnds(t *testing.T) {
+func TestWaitEndsForATaskWithABrokenRecord(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
@@ -235,11 +235,11 @@ func TestWaitForATaskWhoseRecordIsBrokenEnds(t *testing.T) {
 	})
 }
 
-func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
+func TestWaitIgnoresTheEndOfAnEarlierGeneration(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		// The task fails and is retried by a person after the listener has set out
 		// and before the task is read: the listener still has that end to come.
 		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(task.Waiting) })
@@ -257,20 +257,20 @@ func TestEndOfAnEarlierGenerationIsNotTheEnd(t *testing.T) {
 	})
 }
 
-func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
+func TestWaitIgnoresTheEndOfAnEarlierTaskWithTheSameID(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		old := newLife(s, "a")
-		var l *life
+		old := newTaskLife(s, "a")
+		var l *taskLife
 		s.beforeGet = sync.OnceFunc(func() {
 			old.become(task.Running)
 			old.end("1")
 			time.Sleep(time.Millisecond)
-			l = newLife(s, "a")
+			l = newTaskLife(s, "a")
 		})
 		c := startWait(t.Context(), p, "a")
-		pass(time.Second)
+		advance(time.Second)
 		l.end("2")
 		if got := <-c; got.N != 2 || got.Err != nil {
 			t.Errorf("got %+v", got)
@@ -278,11 +278,11 @@ func TestEndOfAnEarlierTaskWithTheSameIDIsNotTheEnd(t *testing.T) {
 	})
 }
 
-func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
+func TestWaitReturnsAnEndThatWasRetriedMeanwhile(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		l := newLife(s, "a")
+		l := newTaskLife(s, "a")
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()
 		s.beforeGet = sync.OnceFunc(func() { l.become(task.Waiting) })
@@ -297,7 +297,7 @@ func TestTaskThatEndedAndWasRetriedHasEnded(t *testing.T) {
 func TestWaitReturnsWhenItsContextEnds(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
-		newLife(s, "a")
+		newTaskLife(s, "a")
 		p := newTestPool(t, s, Config{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// Backoff says how long a failed task waits before its next attempt. The zero
-// value means DefaultBackoff.
+// Backoff is the wait between a failed attempt and the next one. The zero value means
+// DefaultBackoff.
 //
-// Exponential backoff has full jitter: before retry n (the first is 1) the task
-// waits a random time between 0 and min(Max, Base·2ⁿ⁻¹), which spreads the
-// retries of tasks that failed together. See "Exponential Backoff And Jitter",
-// AWS Architecture Blog, 2015.
+// Exponential backoff has full jitter: the wait before retry n (the first is 1) is a
+// random time between 0 and min(Max, Base·2ⁿ⁻¹). The jitter spreads the retries of
+// tasks that failed together. See "Exponential Backoff And Jitter", AWS Architecture
+// Blog, 2015.
 type Backoff struct {
 	Fixed bool          // wait exactly Base
 	Base  time.Duration // from 1 ms to 365 days
-	Max   time.Duration // exponential only, from Base to 365 days; 0: that of DefaultBackoff, or Base where that is longer
+	Max   time.Duration // exponential only, from Base to 365 days; 0: the longer of DefaultBackoff.Max and Base
 }
 
-// DefaultBackoff is the backoff of tasks and kinds that name none.
+// DefaultBackoff is the backoff of tasks and kinds that set none.
 var DefaultBackoff = Backoff{Base: time.Second, Max: 10 * time.Minute}
 
-// maxBackoff keeps every delay well inside the milliseconds that a script's
-// floating-point arithmetic holds exactly.
+// maxBackoff keeps every delay, in milliseconds, within the integers that Lua's
+// floating-point numbers hold exactly.
 const maxBackoff = 365 * 24 * time.Hour
 
-// String returns the wire form, "exponential:BASE_MS:MAX_MS" or "fixed:MS", and
+// String returns the wire form: "exponential:BASE_MS:MAX_MS" or "fixed:MS". It returns
 // "" for the zero value.
 func (b Backoff) String() string {
 	switch {
@@ -47,7 +47,7 @@ func (b Backoff) longest() time.Duration {
 	return b.Max
 }
 
-// Ceiling is the longest wait before retry n; the first is 1.
+// Ceiling returns the longest wait before retry n. The first retry is 1.
 func (b Backoff) Ceiling(n int) time.Duration {
 	if b == (Backoff{}) {
 		b = DefaultBackoff
@@ -58,7 +58,7 @@ func (b Backoff) Ceiling(n int) time.Duration {
 	longest := b.longest()
 	wait := b.Base
 	for range n - 1 {
-		if wait > longest/2 { // also keeps the doubling from an overflow
+		if wait > longest/2 { // so that doubling cannot overflow
 			return longest
 		}
 		wait *= 2
@@ -66,7 +66,7 @@ func (b Backoff) Ceiling(n int) time.Duration {
 	return min(wait, longest)
 }
 
-// ParseBackoff reads the wire form. The empty string is the zero value.
+// ParseBackoff parses the wire form. The empty string is the zero value.
 func ParseBackoff(s string) (Backoff, error) {
 	if s == "" {
 		return Backoff{}, nil
@@ -90,7 +90,7 @@ func ParseBackoff(s string) (Backoff, error) {
 	default:
 		return Backoff{}, bad
 	}
-	if b.String() != s { // a sign or leading zeros, which no other reader of the wire form would take
+	if b.String() != s { // a sign or leading zeros, which other parsers of the wire form refuse
 		return Backoff{}, bad
 	}
 	return b, b.check()

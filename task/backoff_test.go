@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestBackoffSurvivesItsWireForm(t *testing.T) {
+func TestBackoffWireFormRoundTrip(t *testing.T) {
 	for wire, b := range map[string]Backoff{
 		"":                          {},
 		"exponential:1000:600000":   DefaultBackoff,
@@ -65,7 +65,7 @@ func FuzzParseBackoff(f *testing.F) {
 	})
 }
 
-func TestBackoffWithoutAMaximumHasTheDefaultOne(t *testing.T) {
+func TestBackoffWithoutAMaximumHasTheDefaultMaximum(t *testing.T) {
 	for b, want := range map[Backoff]string{
 		{Base: time.Second}: "exponential:1000:600000",
 		{Base: time.Hour}:   "exponential:3600000:3600000",

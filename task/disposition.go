@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Permanent marks an error that no retry can mend: the task fails at once.
-// It returns nil for a nil error.
+// Permanent marks an error that a retry cannot fix: the task fails at once. It returns
+// nil if err is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -15,23 +15,23 @@ func Permanent(err error) error {
 	return &disposition{err, Disposition{Permanent: true}}
 }
 
-// RetryAfter fails the attempt with err and retries, if attempts are left,
-// after d instead of the policy's backoff; at once where d is not positive. A d of
-// more than MaxDuration, Forever included, is a mistake: then the error is a Permanent
-// one that says so. It returns nil for a nil error.
+// RetryAfter fails the attempt with err. If attempts are left, the task is retried
+// after d instead of the policy's backoff. A d that is not positive retries at once. If
+// d is more than MaxDuration, Forever included, RetryAfter returns a Permanent error
+// that reports it. It returns nil if err is nil.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
 	}
 	if d > MaxDuration {
-		return Permanent(fmt.Errorf("%w (to be tried again after %v: the limit is %v)", err, d, MaxDuration))
+		return Permanent(fmt.Errorf("%w (RetryAfter %v: the limit is %v)", err, d, MaxDuration))
 	}
 	return &disposition{err, Disposition{Delay: max(d, 0), DelaySet: true}}
 }
 
-// Snooze gives the task back without using an attempt; it may start again
-// after d, at once where d is not positive. A d of more than MaxDuration, Forever
-// included, is a mistake: then the error is a Permanent one that says so.
+// Snooze returns the task to its queue without using an attempt. The task may start
+// again after d, or at once if d is not positive. If d is more than MaxDuration,
+// Forever included, Snooze returns a Permanent error that reports it.
 func Snooze(d time.Duration) error {
 	if d > MaxDuration {
 		return Permanent(fmt.Errorf("a snooze of %v: the limit is %v", d, MaxDuration))
@@ -39,8 +39,9 @@ func Snooze(d time.Duration) error {
 	return &disposition{errSnoozed, Disposition{Delay: max(d, 0), Snooze: true}}
 }
 
-// BadPayload marks a payload that does not decode: the task fails at once with
-// its own code, stays visible and can be retried by a person.
+// BadPayload marks a payload that does not decode. The task fails at once with
+// CodeBadPayload. It is kept like other failed tasks, and an operator can retry it. It
+// returns nil if err is nil.
 func BadPayload(err error) error {
 	if err == nil {
 		return nil
@@ -50,7 +51,7 @@ func BadPayload(err error) error {
 
 var errSnoozed = errors.New("snoozed")
 
-// disposition is an error that says what is to become of its attempt.
+// disposition is an error with its Disposition.
 type disposition struct {
 	error
 	Disposition
@@ -58,17 +59,17 @@ type disposition struct {
 
 func (d *disposition) Unwrap() error { return d.error }
 
-// Disposition is what the error of a handler says is to become of the attempt. The zero
-// value says nothing: the policy decides.
+// Disposition is what a handler's error decides about the task. The zero value decides
+// nothing: the policy applies.
 type Disposition struct {
-	Permanent  bool          // the error is that of Permanent
-	BadPayload bool          // … of BadPayload
-	Snooze     bool          // … of Snooze
-	Delay      time.Duration // until the next attempt, after Snooze or RetryAfter
-	DelaySet   bool          // the error is that of RetryAfter
+	Permanent  bool          // set by Permanent
+	BadPayload bool          // set by BadPayload
+	Snooze     bool          // set by Snooze
+	Delay      time.Duration // until the next attempt; set by Snooze and RetryAfter
+	DelaySet   bool          // set by RetryAfter
 }
 
-// DispositionOf reads what err, or an error that it wraps, says.
+// DispositionOf returns the Disposition of err or of an error that it wraps.
 func DispositionOf(err error) Disposition {
 	var d *disposition
 	if errors.As(err, &d) {

@@ -1,15 +1,15 @@
-// Package task has the words that all packages share: the task and what it carries, its
-// states, the events of its life, the errors and limits, and what a replica and a store
-// say to each other. It runs nothing and imports no other package of this module.
+// Package task defines the types that all packages share: tasks and their states,
+// events, errors and limits, and the messages between a replica and a store. It runs
+// nothing and imports no other package of this module.
 //
 //   - Spec, Receipt, Task, State, Code and Policy describe a task.
-//   - Handler and Middleware run it. Permanent, RetryAfter, Snooze and BadPayload are what
-//     a handler may say with its error.
+//   - Handler and Middleware run a task. A handler returns Permanent, RetryAfter, Snooze or
+//     BadPayload to decide what happens after a failure.
 //   - Event, Stats, QueueInfo, GroupInfo, ReplicaInfo and AttemptRecord are read from a
 //     pool. Filter selects tasks, Setting changes limits and pauses, Finding is the result
 //     of a check.
-//   - Registration, Exchange, Renewal, Signal and Maintenance travel between a replica (package
-//     worker) and a store (package redisstore).
+//   - Registration, Exchange, Renewal, Signal and Maintenance are exchanged between a replica
+//     (package worker) and a store (package redisstore).
 //
-// Services find the names that they need in package pool.
+// Package pool has aliases of the names that services need.
 package task

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// What a store answers, for errors.Is.
+// Errors of a store; use errors.Is.
 var (
 	ErrNotFound    = errors.New("no such task")
 	ErrQueueFull   = errors.New("queue is full")
@@ -17,10 +17,10 @@ var (
 	ErrQueueInUse  = errors.New("the queue is in use")
 	ErrDrain       = errors.New("the replica was asked to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
-	ErrDenied      = errors.New("the user lacks a right") // the error itself says which
+	ErrDenied      = errors.New("permission denied") // the error of the store names the command or key
 )
 
-// Why a handler's context was cancelled, by context.Cause.
+// The reasons why a handler's context is cancelled, as context.Cause returns them.
 var (
 	ErrStopped   = errors.New("task was stopped")
 	ErrTimeout   = errors.New("attempt timed out")
@@ -28,19 +28,19 @@ var (
 	ErrShutdown  = errors.New("replica is shutting down")
 )
 
-// ErrStuck is what Run returns after more handlers than Config.MaxStuck ignored
-// their cancelled context: only a new process gets those slots back.
+// ErrStuck is returned by Run after more than Config.MaxStuck handlers have ignored
+// their cancelled context. Only a new process frees their slots.
 var ErrStuck = errors.New("too many handlers ignore their cancelled context")
 
-// SchemaError says that a pool was written by a program whose key layout this
-// one does not know. It is an ErrSchema.
+// SchemaError is returned when a pool was written with a key layout that this program
+// does not know. It wraps ErrSchema.
 type SchemaError struct {
-	Pool  string // its name
-	Has   string // the schema version of the pool
-	Knows string // the schema version of this program
+	Pool  string // name of the pool
+	Has   string // schema version of the pool
+	Knows string // schema version of this program
 }
 
-// Error says which version knows what, and what to do.
+// Error names both versions and says what to do.
 func (e *SchemaError) Error() string {
 	has, err1 := strconv.Atoi(e.Has)
 	knows, err2 := strconv.Atoi(e.Knows)
@@ -58,41 +58,39 @@ func (e *SchemaError) Error() string {
 // Unwrap returns ErrSchema.
 func (e *SchemaError) Unwrap() error { return ErrSchema }
 
-// AdvisedError is an error of a store with something that a person can do about
-// it.
+// AdvisedError is an error of a store together with advice for an operator.
 type AdvisedError struct {
-	Err error  // what the store answered
-	Do  string // what a person can do about it
+	Err error  // the error of the store
+	Do  string // what an operator can do about it
 }
 
-// Error is the error with the advice behind it.
+// Error returns the error, followed by the advice.
 func (e *AdvisedError) Error() string { return fmt.Sprintf("%v (%s)", e.Err, e.Do) }
 
 // Unwrap returns Err.
 func (e *AdvisedError) Unwrap() error { return e.Err }
 
-// FieldError is one refused field of what a person, a config file or another
-// program handed in.
+// FieldError is an invalid field of an argument, a config file or an inbox entry.
 type FieldError struct {
-	// Field is the field or argument in snake case, with the keys of maps in
-	// between: "max_attempts", "queues.default.max_len". Of an entry in the inbox it
-	// is the name in the JSON.
+	// Field is the name of the field or argument in snake case, with the keys of maps
+	// in between: "max_attempts", "queues.default.max_len". For an inbox entry it is
+	// the name in the JSON.
 	Field string
 	Msg   string // what is wrong and what to do, e.g. `must not contain "{"`
 }
 
-// Error is the field and what is wrong with it.
+// Error returns the field and what is wrong with it.
 func (e *FieldError) Error() string { return fmt.Sprintf("%s %s", e.Field, e.Msg) }
 
-// TrimmedError says that a reader of the event stream fell behind its trimming:
-// events after After are gone. Reading can go on from Next, which is "0" for the
-// oldest event that is left.
+// TrimmedError is returned when events were trimmed from the stream before a reader
+// read them: the events after After are gone. Reading can continue after Next, which is
+// "0" for the oldest event that is left.
 type TrimmedError struct {
-	After string // the cursor that was asked for
-	Next  string // where reading can go on
+	After string // the cursor that was given
+	Next  string // the cursor to continue after
 }
 
-// Error says after which cursor events are gone.
+// Error names the cursor after which events are gone and the one to continue after.
 func (e *TrimmedError) Error() string {
 	return fmt.Sprintf("events after %s were trimmed before they were read; continue after %q", e.After, e.Next)
 }

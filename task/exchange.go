@@ -2,64 +2,63 @@ package task
 
 import "time"
 
-// The bounds of one Exchange. They keep the store busy for a few milliseconds
-// only.
+// The bounds of one Exchange. One at its bounds takes the store a few milliseconds.
 const (
 	MaxClaim      = 200     // tasks that one Exchange claims, over all queues
 	MaxReports    = 200     // reports in one Exchange
 	MaxReportSize = 4 << 20 // bytes of results, errors and logs in one Exchange; one report always fits
-	MaxQueues     = 64      // queues that one Exchange claims from, and that it answers as Ready
+	MaxQueues     = 64      // queues that one Exchange claims from, and that Exchanged.Ready lists
 )
 
-// Exchange is one round trip of a replica. A replica has two sequences, each with call
-// numbers of its own that start at 1 and grow by one with every answered call. The
-// next call of a sequence is made after the answer to the last.
+// Exchange is one request of a replica: it reports attempts and claims tasks. A replica
+// has two request sequences. The call numbers of each start at 1 and grow by one with
+// every answered call. A sequence makes its next call after the answer to the last.
 type Exchange struct {
 	Replica  string
 	Sequence int   // 1 or 2
-	Call     int64 // repeating a number repeats the answer; a lower one does nothing and fails
+	Call     int64 // the same number again repeats the answer; a lower number fails without effect
 
-	Lease time.Duration // how long a silent replica keeps what it claims
-	Grace time.Duration // how far past the attempts' own bound a lease may reach
+	Lease time.Duration // how long a silent replica keeps the tasks that it claims
+	Grace time.Duration // how far a lease may extend past the attempts' own bound
 
-	Reports []Report // at most MaxReports and, but for one, MaxReportSize
-	Claims  []Claim  // at most MaxQueues, and MaxClaim tasks in all
+	Reports []Report // at most MaxReports, and MaxReportSize bytes unless there is only one
+	Claims  []Claim  // at most MaxQueues, for MaxClaim tasks in total
 
-	// Draining says that the replica takes no more tasks: it is not told of ready
-	// queues, and not woken for them.
+	// Draining is set if the replica takes no more tasks. The answer then lists no
+	// ready queues, and the replica gets no signals for them.
 	Draining bool
-	// Idle says that the replica has free slots in queues that it does not claim
-	// from. If no queue is ready for it, it is then woken through its
-	// doorbell when one is. A replica whose claim comes back short is woken, too.
-	// A replica that is woken for a queue asks for it, or names it as Busy.
+	// Idle is set if the replica has free slots in queues that it does not claim from.
+	// If none of its queues is ready, the store then signals the replica when one
+	// becomes ready. A replica whose claim is answered short is signalled, too. A
+	// replica that gets a signal for a queue claims from it or lists it in Busy.
 	Idle bool
-	// Busy are queues that the replica was told are ready and cannot take tasks
-	// from, at most 4*MaxQueues. Another idle replica is woken for each, and they are not
-	// told again in this answer.
+	// Busy lists ready queues from which the replica cannot take tasks, at most
+	// 4*MaxQueues. The store signals another idle replica for each of them and does not
+	// list them in this answer.
 	Busy []string
 }
 
-// Claim asks for tasks of one queue.
+// Claim requests tasks of one queue.
 type Claim struct {
 	Queue string
 	N     int // free slots
 }
 
-// Op is what a report does with its attempt.
+// Op is the effect of a report on its attempt.
 type Op int
 
-// The reports a replica can make of an attempt.
+// The ops of a Report.
 const (
 	Succeed Op = iota // the task has succeeded
-	Fail              // the attempt failed: retried, or failed or stopped for good, as policy and code say
-	Release           // given back without using an attempt
+	Fail              // the attempt failed: policy and code decide whether the task is retried, failed or stopped
+	Release           // the task goes back to its queue without using an attempt
 )
 
 // Report is the end of one attempt.
 type Report struct {
 	ID    string
 	Queue string
-	Fence int64 // of its claim
+	Fence int64 // of the claim
 	Last  bool  // the replica knows of no other open attempt of the claim
 	Op    Op
 	Code  Code
@@ -68,8 +67,8 @@ type Report struct {
 	Error  string // Fail: what went wrong, valid UTF-8
 	Log    string // Fail: the tail of the attempt's log, kept in its history
 
-	// Delay is when the task may start again: on Fail it replaces the backoff
-	// if DelaySet is true, on Release it is how long the task pauses.
+	// Delay is the time until the task may start again. A Fail with DelaySet uses it
+	// instead of the backoff.
 	Delay    time.Duration
 	DelaySet bool
 }
@@ -77,15 +76,16 @@ type Report struct {
 // Exchanged is the answer to an Exchange.
 type Exchanged struct {
 	Verdicts []Verdict // in the order of the reports
-	Claimed  []Claimed // what was claimed; a queue may have several, or none
-	// Short has one element per Claim, in their order: true if the queue has no more
-	// claimable tasks for now. The replica is woken when it has.
+	Claimed  []Claimed // a queue may have several, or none
+	// Short has one element per Claim, in their order. It is true if the queue has no
+	// more claimable tasks for now; the replica is signalled when it has.
 	Short []bool
-	// Ready are queues of the replica that have claimable tasks, at most MaxQueues. A
-	// repeated answer may have none: the replica makes another exchange to learn of them.
+	// Ready lists queues of the replica that have claimable tasks, at most MaxQueues. A
+	// repeated answer may list none: the replica then makes another exchange to learn
+	// them.
 	Ready []string
-	Stops []Attempt // attempts of the replica that were asked to stop and have not ended
-	Drain bool      // the replica was asked to drain
+	Stops []Attempt // open attempts of the replica for which a stop was requested
+	Drain bool      // a drain of the replica was requested
 
 	Now  time.Time     // the store's clock
 	Next time.Duration // until the next scheduled task is due; 0 if none is scheduled
@@ -95,7 +95,7 @@ type Exchanged struct {
 type Claimed struct {
 	Queue   string
 	Fence   int64
-	Started time.Time     // by the store's clock; earlier than Now if the answer is repeated
+	Started time.Time     // by the store's clock; earlier than Exchanged.Now if the answer is repeated
 	Left    time.Duration // how long the attempts may take from Now on; Forever if nothing bounds them
 	Tasks   []*Task
 }
@@ -106,14 +106,14 @@ type Attempt struct {
 	Fence int64
 }
 
-// Verdict is what became of a report or of a claim that was renewed.
+// Verdict is the store's answer to a report or to the renewal of a claim.
 type Verdict string
 
 // The verdicts on reports and renewals.
 const (
 	Accepted  Verdict = "ok"      // report: written
 	Kept      Verdict = "kept"    // renewal: the lease is extended
-	Recount   Verdict = "recount" // renewal: extended; the store holds more attempts of the claim than the replica named: name their ids
-	LeaseLost Verdict = "lost"    // either: the attempt is not the task's current one, or the claim has ended; nothing changed
-	Gone      Verdict = "gone"    // report: there is no such task any more
+	Recount   Verdict = "recount" // renewal: extended, but the store has more open attempts than the replica: list their ids in the next renewal
+	LeaseLost Verdict = "lost"    // both: the attempt is not the task's current one, or the claim has ended; nothing changed
+	Gone      Verdict = "gone"    // report: the task no longer exists
 )

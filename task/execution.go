@@ -1,27 +1,29 @@
 package task
 
-// Execution is the running attempt of a task in a replica. Its methods may be called by
-// several goroutines at once.
+// Execution is the running attempt of a task in a replica. It is safe for concurrent
+// use.
 type Execution interface {
-	// SetProgress replaces the progress that travels with the next renewal of leases.
+	// SetProgress replaces the progress that the next renewal of leases sends.
 	SetProgress(progress []byte)
 	// SetLog replaces the tail of the attempt's log.
 	SetLog(tail []byte)
-	// LeaseLost is closed when another replica may run the task from now on.
+	// LeaseLost returns a channel that is closed when another replica may run the task.
 	LeaseLost() <-chan struct{}
 }
 
-// Bind ties the task to the attempt that runs it. A replica calls it before the handler.
+// Bind sets the attempt that runs the task. A replica calls it before the handler.
 func (t *Task) Bind(e Execution) { t.running = e }
 
-// LeaseLost is closed when another replica may run the task from now on: the lease
-// of the attempt was lost, or its handler was given up after the replica's StopGrace. A
-// context keeps its first cause, so that the context of a handler that was stopped, has
-// timed out or is being shut down does not change to ErrLeaseLost: use this to detect a
-// lease lost later. A handler that takes time to end after its context was cancelled, or
-// leaves a grace to what it has started, must end both as soon as this is closed. If
-// the cause is ErrLeaseLost, it is closed when the context ends. It is nil on a task
-// that no replica runs.
+// LeaseLost returns a channel that is closed when another replica may run the task: the
+// lease was lost, or the handler was given up after the replica's StopGrace. It is nil
+// on a task that no replica runs.
+//
+// A context keeps its first cause. If a handler was stopped, has timed out or is being
+// shut down, the cause does not change to ErrLeaseLost afterwards: use this channel to
+// detect a lease lost later. A handler that needs time to end after its context was
+// cancelled, or that gives a grace period to a process it started, must end both when
+// the channel is closed. If the cause is ErrLeaseLost, the channel is closed when the
+// context ends.
 func (t *Task) LeaseLost() <-chan struct{} {
 	if t.running == nil {
 		return nil
@@ -29,10 +31,9 @@ func (t *Task) LeaseLost() <-chan struct{} {
 	return t.running.LeaseLost()
 }
 
-// SetLog keeps the tail of the attempt's log: its last MaxLogLen bytes are
-// reported, as valid UTF-8, if the attempt fails. A later call replaces what an
-// earlier one set. Several goroutines may call it at once. On a task that no
-// replica runs it does nothing.
+// SetLog sets the tail of the attempt's log. It replaces an earlier one. If the attempt
+// fails, its last MaxLogLen bytes are reported as valid UTF-8. It is safe for
+// concurrent use. On a task that no replica runs it does nothing.
 func (t *Task) SetLog(b []byte) {
 	if t.running != nil {
 		t.running.SetLog(b)

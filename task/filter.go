@@ -1,34 +1,35 @@
 package task
 
-// Filter selects tasks. Fields are combined with and, the values inside one
-// field with or. The zero Filter selects everything; operations that change
-// tasks refuse it.
+// Filter selects tasks. A task must match every field that is set, and one value of
+// that field. The zero Filter selects every task; operations that change tasks refuse
+// it.
 type Filter struct {
-	IDs    []string // the tasks named
+	IDs    []string
 	States []State
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
 
-	// Brief leaves payload, headers and result unread, which may be nearly all there is
-	// to read. It selects nothing.
+	// Brief leaves the payload, headers and result of the tasks unread, often most of
+	// the data. It does not affect the selection.
 	Brief bool
 }
 
-// Empty reports whether the filter would select every task.
+// Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
 	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0
 }
 
-// Change is what became of one task that somebody asked to stop, retry or
-// delete.
+// Change is the result of a request to stop, retry or delete one task.
 type Change struct {
 	ID string
-	// Done says that the request took effect. A running task that is asked to
-	// stop is Done while it is still Running: its handler's context is cancelled.
+	// Done reports whether the request took effect. A running task is Done when its
+	// stop was requested; it is then still Running, and its handler's context is
+	// cancelled.
 	Done bool
-	// State is the task's state afterwards, "" where there is no such task.
+	// State is the task's state afterwards; "" if there is no such task.
 	State State
-	// Err says why a request that fits the state was refused: ErrUniqueTaken.
+	// Err is set if the request was refused although the state allows it:
+	// ErrUniqueTaken.
 	Err error
 }

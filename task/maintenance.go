@@ -2,29 +2,30 @@ package task
 
 import "time"
 
-// Signal is why Listen returned.
+// Signal is the reason why Listen returned. The zero Signal means that the wait has
+// passed.
 type Signal struct {
-	Check  bool   // the replica's doorbell rang for another reason than a queue: renew and exchange now
-	Drain bool   // the replica was asked to drain
+	Check bool   // a signal for another reason than a queue: renew and exchange now
+	Drain bool   // a drain of the replica was requested
 	Queue string // this queue has claimable tasks; "" for none
 }
 
-// Maintenance is what a turn of Maintain found.
+// Maintenance is the result of one turn of Maintain.
 type Maintenance struct {
-	Busy  bool          // another replica holds the maintenance lock; nothing was looked at
+	Busy  bool          // another replica holds the maintenance lock; nothing was done
 	Inbox bool          // the inbox holds entries
-	Next  time.Duration // until something is due again; 0 if nothing is known to be
+	Next  time.Duration // until the next scheduled work; 0 if none is known
 
-	Claims   int // leases that ended without a report of all their attempts
-	Lost     int // attempts that were taken back from them
+	Claims   int // leases that ended before all their attempts were reported
+	Lost     int // attempts that were taken back from these leases
 	Due      int // scheduled tasks that became waiting
-	Late     int // tasks that ended because their TTL or deadline had passed
-	Removed  int // ended tasks that were kept long enough
+	Late     int // tasks that ended because their TTL or deadline passed
+	Removed  int // ended tasks whose retention passed
 	Trimmed  int // events that were too many or too old
-	Replicas int // silent replicas that were taken off the list
+	Replicas int // silent replicas that were removed from the list
 
-	// Repaired is what was broken and has been repaired or moved out of the way. A
-	// little is looked at in every turn, all of it in time. It is valid with an
-	// error, too.
+	// Repaired lists broken records that were repaired or moved out of the way. Every
+	// turn checks a part of the records; all are checked in time. Repaired is also
+	// valid with an error.
 	Repaired []Finding
 }

@@ -17,14 +17,15 @@ const (
 	MaxUnique  = 4096 // bytes of a unique key
 )
 
-// CheckName reports what is wrong with an id, kind, queue, pool or group.
+// CheckName returns an error that says what is wrong with an id, kind, queue, pool or
+// group; nil if it is valid.
 //
 // A name has 1 to MaxNameLen bytes of UTF-8 in Unicode normalization form C (NFC). It
-// consists of letters, marks and decimal digits of any script and of
-// . _ : / @ + = -, and its first character is a letter, a digit or an underscore.
-// Default-ignorable characters, such as Hangul fillers and variation selectors, are
-// refused: they do not show. A name is safe in a Redis key (no braces, no spaces), on a
-// terminal and on a command line.
+// consists of letters, marks and decimal digits of any script and of . _ : / @ + = -,
+// and its first character is a letter, a digit or an underscore. Default-ignorable
+// characters, such as Hangul fillers and variation selectors, are refused because they
+// are invisible. A name is safe in a Redis key (no braces, no spaces), on a terminal
+// and on a command line.
 func CheckName(s string) error {
 	if n := plainLen(s); n == len(s) && 0 < n && n <= MaxNameLen {
 		return nil
@@ -53,19 +54,19 @@ func checkName(s string) error {
 			return fmt.Errorf("must not contain %q; allowed are letters, marks and digits of any script and . _ : / @ + = -", string(r))
 		}
 	}
-	if norm.NFC.QuickSpanString(s) < len(s) && !norm.NFC.IsNormalString(s) { // the second allocates
+	if norm.NFC.QuickSpanString(s) < len(s) && !norm.NFC.IsNormalString(s) { // IsNormalString allocates
 		return errors.New("must be in Unicode normalization form C (NFC)")
 	}
 	return nil
 }
 
-// Where an ASCII character may be in a name.
+// The positions that an ASCII character may have in a name.
 const (
-	first = 1 << iota // as the first
-	later             // as another
+	first = 1 << iota // at the start
+	later             // after the start
 )
 
-// nameBytes has what each byte of a name of ASCII characters may be; 0 for none.
+// nameBytes holds the allowed positions of each byte; 0 for none.
 var nameBytes = func() (bytes [256]byte) {
 	for c := range utf8.RuneSelf {
 		r := rune(c)
@@ -79,8 +80,8 @@ var nameBytes = func() (bytes [256]byte) {
 	return bytes
 }()
 
-// plainLen is how many bytes at the beginning of s are ASCII characters as a name has
-// them.
+// plainLen returns the length of the longest prefix of s that is a name of ASCII
+// characters.
 func plainLen(s string) int {
 	may := byte(first)
 	for i := range len(s) {
@@ -92,9 +93,9 @@ func plainLen(s string) int {
 	return len(s)
 }
 
-// UniqueKey returns the form in which a unique key is stored: the key itself where
-// CheckName accepts it, else "#" and the first 128 bits of its SHA-256 in lower-case
-// hexadecimal digits. The key "" is none and stays "".
+// UniqueKey returns the stored form of a unique key: the key itself if CheckName
+// accepts it, else "#" and the first 128 bits of its SHA-256 in lower-case hexadecimal
+// digits. "" means no key and stays "".
 func UniqueKey(key string) string {
 	n := plainLen(key)
 	switch {

@@ -21,7 +21,7 @@ func TestNamesOfAnyScriptAreAccepted(t *testing.T) {
 	}
 }
 
-func TestNamesAreCheckedBeforeTheyReachAKey(t *testing.T) {
+func TestInvalidNamesAreRefused(t *testing.T) {
 	for bad, says := range map[string]string{
 		"":                            "must not be empty",
 		"{a}":                         `must not contain "{"`,
@@ -72,7 +72,7 @@ func TestNamesAreCheckedBeforeTheyReachAKey(t *testing.T) {
 	}
 }
 
-func TestCheckingANameAllocatesNothing(t *testing.T) {
+func TestCheckNameAllocatesNothing(t *testing.T) {
 	for _, name := range []string{"email.send", strings.Repeat("x", MaxNameLen), "发送邮件", "ส่งอีเมล"} {
 		if n := testing.AllocsPerRun(100, func() { _ = CheckName(name) }); n > 0 {
 			t.Errorf("%s: %v allocations", name, n)
@@ -80,7 +80,7 @@ func TestCheckingANameAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestUniqueKeyIsStoredAsItIsWhereItIsAName(t *testing.T) {
+func TestUniqueKeyKeepsNamesAndHashesOtherKeys(t *testing.T) {
 	long := strings.Repeat("k", MaxUnique)
 	for key, want := range map[string]string{
 		"":                              "",

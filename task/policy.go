@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// Policy holds the defaults of one kind of task. Replicas publish the policies
-// of their handlers when they join, so that tasks from any language follow them.
-// Zero fields mean the package defaults.
+// Policy holds the defaults of one kind of task. Replicas publish the policies of their
+// handlers when they join, so that they also apply to tasks from other programs. A zero
+// field means the package default.
 type Policy struct {
-	Timeout     time.Duration // one attempt; Forever means none; default DefaultTimeout
-	SoftTimeout time.Duration // when an event with code slow is sent; shorter than Timeout; 0 is never
-	MaxAttempts int           // the failure with which the task has failed for good: 5 are four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
-	MaxLost     int           // how many leases may end unreported: the task has failed with the next; at most MaxMaxAttempts; default DefaultMaxLost
+	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout
+	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
+	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
+	MaxLost     int           // lost leases that the task survives: it has failed with the next; at most MaxMaxAttempts; default DefaultMaxLost
 	Backoff     Backoff       // default DefaultBackoff
 }
 
-// The defaults of a task's policy. A store applies the same figures to tasks that
-// carry none of their own, so that a stored task stays small.
+// The defaults of a task's policy. A store applies them to tasks that set no values, so
+// that stored tasks stay small.
 const (
 	DefaultTimeout     = 30 * time.Minute
 	DefaultMaxAttempts = 5
 	DefaultMaxLost     = 3
 	RetainResult       = time.Hour
 	RetainFailed       = 7 * 24 * time.Hour
-	// RetainNewest is how many tasks of each terminal state but succeeded are
-	// kept at most, those kept for ever not counted; the ones due for removal
-	// soonest go first.
+	// RetainNewest is how many ended tasks of each terminal state except succeeded are
+	// kept. Tasks kept forever do not count. Those with the earliest time of removal
+	// are removed first.
 	RetainNewest = 10_000
 )
 
-// Check reports everything that is wrong with the policy, as FieldErrors whose
-// fields start with at.
+// Check returns everything that is wrong with the policy, as FieldErrors whose fields
+// begin with at.
 func (p Policy) Check(at string) []error {
 	var errs []error
 	add := func(field, format string, args ...any) {

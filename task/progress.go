@@ -7,19 +7,21 @@ import (
 	"sync"
 )
 
-// MaxProgress is how many bytes one progress may take.
+// MaxProgress is the largest size of a progress value, in bytes.
 const MaxProgress = 4096
 
-// unheld guards the Progress of all tasks that no replica runs. They are few, and
-// Task stays a value that may be copied.
+// unheld guards Progress of all tasks that no replica runs. They are few, so one mutex
+// is enough, and a Task can be copied because it contains none.
 var unheld sync.Mutex
 
-// SetProgress shows readers of the task how far its handler is: v as JSON, or as
-// it is if it is a []byte or a json.RawMessage. It makes no call: the newest progress
-// travels with the next renewal of leases, at most about a second later. It fails if v
-// cannot be encoded or is over MaxProgress; that has no effect on the task. Several goroutines may call it at once. On a task
-// that no replica runs, such as one made for a handler's test, it sets Progress,
-// which may be read when those calls have returned.
+// SetProgress publishes how far the handler is: v as JSON, or unchanged if it is a
+// []byte or a json.RawMessage. It does not call the store: the newest progress is sent
+// with the next renewal of leases, within about a second. It returns an error if v
+// cannot be encoded or is longer than MaxProgress; the task goes on. It is safe for
+// concurrent use.
+//
+// On a task that no replica runs, such as one made for a test of a handler, it sets
+// Progress. Read that field only after the calls have returned.
 func (t *Task) SetProgress(v any) error {
 	var b []byte
 	switch v := v.(type) {
@@ -37,7 +39,7 @@ func (t *Task) SetProgress(v any) error {
 		return fmt.Errorf("progress is %d bytes; the limit is %d", len(b), MaxProgress)
 	}
 	if b == nil {
-		b = []byte{} // nil would mean that there is nothing new
+		b = []byte{} // nil means "no new progress"
 	}
 	if t.running != nil {
 		t.running.SetProgress(b)

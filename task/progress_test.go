@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestProgressIsRefusedWhereItCannotBeStored(t *testing.T) {
+func TestInvalidProgressIsRefused(t *testing.T) {
 	tk := &Task{}
 	if err := tk.SetProgress(make(chan int)); err == nil {
 		t.Error("a channel was taken for JSON")
@@ -27,7 +27,7 @@ func TestProgressIsRefusedWhereItCannotBeStored(t *testing.T) {
 	tk.SetLog([]byte("nobody runs this task"))
 }
 
-func TestSeveralGoroutinesMaySetTheProgressOfATaskThatNoReplicaRuns(t *testing.T) {
+func TestSetProgressIsSafeForConcurrentUseWithoutAReplica(t *testing.T) {
 	tk := &Task{}
 	var wg sync.WaitGroup
 	for i := range 8 {

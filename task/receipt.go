@@ -1,14 +1,14 @@
 package task
 
-// Receipt is the answer to one enqueued Spec.
+// Receipt is the result of enqueueing one Spec.
 type Receipt struct {
-	// ID is that of the task that was made, or was there. With an Err it is the one
-	// that the task was to have; one that was refused has not been made.
+	// ID is the id of the task that was made or already existed. If Err is set it is
+	// the id that the task would have had.
 	ID    string
-	State State // the one it is in
-	// Duplicate says that no task was made: the id or the unique key was taken
-	// by the task that ID names, which is in State.
+	State State // of the task with that ID
+	// Duplicate reports that no task was made, because the task ID already has the id
+	// or the unique key.
 	Duplicate bool
-	// Err is set where the task was refused: ErrQueueFull.
+	// Err is ErrQueueFull if the task was refused.
 	Err error
 }

@@ -2,34 +2,34 @@ package task
 
 import "time"
 
-// Registration is what a replica says of itself when it joins.
+// Registration describes a replica that joins a pool.
 type Registration struct {
 	Replica  string
 	Host     string
 	PID      int
 	Version  string
 	Lease    time.Duration
-	Up       time.Duration // since it started: more than zero if it joins again
+	Up       time.Duration // time since the replica started; more than zero if it joins again
 	Queues   map[string]QueueConfig
-	Kinds    map[string]Policy // every kind it has a handler for
-	Limit    int               // of the pool; 0 keeps what is set
-	Groups   Groups            // limits of groups
-	MaxEvent int               // tasks whose events the stream keeps at most; 0 keeps what is set
-	EventAge time.Duration     // how long the event stream keeps an entry; 0 keeps what is set
+	Kinds    map[string]Policy // every kind that has a handler
+	Limit    int               // of the pool; 0 keeps the current one
+	Groups   Groups            // a zero limit keeps the current one
+	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
+	EventAge time.Duration     // how long the stream keeps an entry; 0 keeps the current bound
 }
 
-// QueueConfig is one queue as a replica serves it. Limit and MaxLen hold in the
-// pool once the replica has joined; 0 leaves what is set there as it is, at first
-// none.
+// QueueConfig configures one queue of a replica. Limit and MaxLen belong to the pool
+// and apply once the replica has joined. If they are 0, the pool keeps its current
+// values; a new queue has no limit and no cap.
 type QueueConfig struct {
 	Workers int // slots in this replica
 	Limit   int // running tasks over all replicas
-	MaxLen  int // waiting tasks beyond which enqueues are refused with ErrQueueFull; scheduled ones do not count
+	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
 }
 
-// Groups limits the tasks of one group that run at once over all replicas. Zero leaves
-// what is set in the pool as it is, at first no limit: a group is exempt from the
-// DefaultLimit only by a limit of its own that is high enough.
+// Groups limits how many tasks of one group run at once over all replicas. If a limit
+// is 0, the pool keeps its current one, at first no limit. To exempt a group from
+// DefaultLimit, give it a limit of its own that is high enough.
 type Groups struct {
 	DefaultLimit int            // for every group without a limit of its own
 	Limits       map[string]int // by group

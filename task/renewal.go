@@ -2,26 +2,26 @@ package task
 
 import "time"
 
-// Renewal is a replica's heartbeat with the claims it holds.
+// Renewal is the heartbeat of a replica. It lists the claims that the replica holds.
 type Renewal struct {
 	Replica string
 	Lease   time.Duration
 	Grace   time.Duration
 	Held    []HeldClaim
 	Updates []AttemptUpdate
-	Running int // attempts in all
-	Stuck   int // slots taken by handlers that ignore their context
+	Running int // running attempts in total
+	Stuck   int // slots of handlers that ignore their cancelled context
 
-	Draining bool // it claims no more
+	Draining bool // the replica claims no more tasks
 }
 
-// HeldClaim is a claim whose lease is to be renewed.
+// HeldClaim is a claim whose lease is to be extended.
 type HeldClaim struct {
 	Fence int64
-	Held  int           // attempts of it that the replica has not seen accepted as ended
+	Held  int           // attempts whose end the store has not acknowledged
 	Left  time.Duration // until the attempts' bound, by the replica's monotonic clock; negative once it has passed; Forever if nothing bounds them
-	// IDs are the attempts held. They are set only in answer to a Recount: the
-	// store takes the others of the claim back.
+	// IDs lists the held attempts. It is set only in answer to Recount: the store takes
+	// the other attempts of the claim back.
 	IDs []string
 }
 
@@ -29,12 +29,12 @@ type HeldClaim struct {
 type AttemptUpdate struct {
 	ID       string
 	Fence    int64
-	Progress []byte // what the handler last reported; nil if there is nothing new
+	Progress []byte // last progress of the handler; nil if there is no new one
 	Slow     bool   // the soft timeout passed since the last renewal
 }
 
 // Renewed is the answer to a Renewal.
 type Renewed struct {
 	Verdicts []Verdict // in the order of Held: Kept, Recount or LeaseLost
-	Stops    []Attempt // attempts of the replica that were asked to stop and have not ended
+	Stops    []Attempt // open attempts of the replica for which a stop was requested
 }

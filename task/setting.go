@@ -1,15 +1,15 @@
 package task
 
-// Setting is a live setting of a pool, a queue or a group.
+// Setting changes a limit, pause or cap of a running pool. A nil field changes nothing.
 type Setting struct {
 	Scope  Scope
-	Name   string // the queue's or group's; "" for the pool and the group default
+	Name   string // of the queue or group; "" for PoolScope and GroupsScope
 	Limit  *int   // 0 removes the limit
 	Pause  *bool  // pool and queues only
 	MaxLen *int   // queues only; 0 removes the cap
 }
 
-// Scope is what a Setting is about.
+// Scope is the object of a Setting.
 type Scope string
 
 // The scopes of a Setting.

@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultQueue is the queue of a task that names none.
+// DefaultQueue is the queue of a task that sets none.
 const DefaultQueue = "default"
 
-// Forever is the duration that says "no limit" where zero means "the default":
-// Timeout: Forever runs without an attempt timeout, Retain: Forever
-// keeps a task until somebody deletes it.
+// Forever is the duration that means "no limit" where zero means the default. With
+// Timeout: Forever an attempt has no timeout. With Retain: Forever a task is kept until
+// it is deleted.
 const Forever = time.Duration(math.MaxInt64)
 
 // The limits of what a task may carry.
@@ -28,78 +28,78 @@ const (
 	MaxMaxAttempts = 1_000_000
 )
 
-// MaxDuration is the longest time that a task, a policy, a config or the error of a
-// handler may name: ten years of 365 days. Forever is not such a time.
+// MaxDuration is the longest duration that a task, a policy, a config or the error of a
+// handler may have: ten years of 365 days. Forever is a value of its own.
 const MaxDuration = 10 * 365 * 24 * time.Hour
 
-// MaxRunAt is the latest time at which a task may be scheduled to start, in ms since 1970:
-// 2200-01-01T00:00:00Z. Every time that follows from it stays a whole number in Lua.
+// MaxRunAt is the latest time at which a task may be scheduled, in milliseconds since
+// 1970: 2200-01-01T00:00:00Z. Every time derived from it is an exact integer in Lua.
 const MaxRunAt = 7_258_118_400_000
 
-// Spec is what somebody who enqueues asks for. Kind is required; the zero value
-// of every other field means its documented default. Durations are from 1 ms to
-// MaxDuration.
+// Spec describes a task to enqueue. Kind is required. The zero value of every other
+// field means its documented default. Durations are from 1 ms to MaxDuration.
 type Spec struct {
-	// ID names the task, so that enqueueing it twice makes one task. Default: a new
-	// id of 22 characters that sorts by time. Characters: see CheckName.
+	// ID names the task: a second enqueue with the same ID makes no second task.
+	// Default: a new id of 22 characters that sorts by time. Characters: see CheckName.
 	ID string
 	// Kind selects the handler. Required. Characters: see CheckName.
 	Kind string
-	// Queue is the waiting line. Default: DefaultQueue. Characters: see CheckName.
+	// Queue is the queue in which the task waits. Default: DefaultQueue. Characters:
+	// see CheckName.
 	Queue string
-	// Payload reaches the handler byte for byte. Default: empty. At most
-	// MaxPayload.
+	// Payload is passed to the handler byte for byte. Default: empty. At most
+	// MaxPayload bytes.
 	Payload []byte
-	// Priority orders the queue: higher starts first, equal ones first in, first
-	// out. Default: 0.
+	// Priority orders the queue: tasks with a higher priority start first, equal ones
+	// in the order in which they were added. Default: 0.
 	Priority int8
-	// Group is a key (tenant, licence, device) whose running count is limited
-	// too. Default: none. Characters: see CheckName.
+	// Group is a key (tenant, licence, device) whose running tasks can be limited.
+	// Default: none. Characters: see CheckName.
 	Group string
-	// Unique refuses a second live task with the same key in the pool. The key is
-	// free again when the task ends. Any text of at most MaxUnique bytes of UTF-8. A
-	// task that was read has the key in the form in which it is stored: see UniqueKey.
-	// Default: none.
+	// Unique is a key that only one live task of the pool may have. It is free again
+	// when the task ends. Any UTF-8 text of at most MaxUnique bytes. A task that was
+	// read has the stored form of the key: see UniqueKey. Default: none.
 	Unique string
-	// Headers travel with the task to the handler and, as the field meta, with
-	// its last event, that of its end. Default: none. At most MaxHeaders, each name
-	// and value in UTF-8 and of at most MaxHeaderLen.
+	// Headers are passed to the handler. The task's terminal event has them in Meta
+	// (JSON: meta). Default: none. At most MaxHeaders, each key and value in UTF-8 and
+	// at most MaxHeaderLen bytes.
 	Headers map[string]string
-	// Delay is how long after the enqueue, by the clock of the store, the task
-	// becomes waiting. Default: at once. Not together with RunAt.
+	// Delay is the time from the enqueue until the task becomes waiting, by the store's
+	// clock. Default: 0, at once. It cannot be combined with RunAt.
 	Delay time.Duration
-	// RunAt is when the task becomes waiting, compared with the clock of the store;
-	// a time in the past means at once. Millisecond precision, never early. Between
-	// the years 1970 and 2200.
+	// RunAt is the time at which the task becomes waiting, by the store's clock; never
+	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
+	// 1970 and 2200.
 	RunAt time.Time
-	// Timeout bounds one attempt, from its start. Default: the kind's policy,
-	// else DefaultTimeout. Forever means none.
+	// Timeout bounds one attempt, from its start. Forever means none. Default: the
+	// kind's policy, else DefaultTimeout.
 	Timeout time.Duration
-	// TTL is how long after the enqueue the first attempt may still start; later
-	// the task is expired. Default: none.
+	// TTL is the time from the enqueue within which the first attempt must start.
+	// Afterwards the task is expired. Default: none.
 	TTL time.Duration
-	// Deadline is how long after the enqueue the task may take over all its
-	// attempts. A task that never started by then is expired, one that did has
-	// failed with CodeDeadline and is not retried. A retry or a Snooze that would
-	// begin later than that fails it at once. Default: none.
+	// Deadline is the time from the enqueue that the task may take over all its
+	// attempts. A task that has not started by then is expired. A task that has started
+	// fails with CodeDeadline and is not retried. It fails at once if a retry or Snooze
+	// would start after the deadline. Default: none.
 	Deadline time.Duration
-	// MaxAttempts is the number of the failure with which the task has failed for
-	// good: 5 are four retries. At most MaxMaxAttempts. Default: the kind's policy,
-	// else DefaultMaxAttempts.
+	// MaxAttempts is the number of failures after which the task has failed: 5 allow
+	// four retries. At most MaxMaxAttempts. Default: the kind's policy, else
+	// DefaultMaxAttempts.
 	MaxAttempts int
-	// Backoff spaces the retries. Default: the kind's policy, else DefaultBackoff.
+	// Backoff is the wait between attempts. Default: the kind's policy, else
+	// DefaultBackoff.
 	Backoff Backoff
 	// Reply also pushes the outcome to the task's reply list, for clients in other
-	// languages: see docs/protocol.md. It needs an ID. Default: no reply.
+	// languages: see docs/protocol.md. It requires an ID. Default: no reply.
 	Reply bool
-	// Retain is how long the task is kept after its end. Nil is the default:
-	// succeeded tasks are removed at once, or after RetainResult when they have a
-	// result; other ends are kept for RetainFailed. Zero removes at once, Forever
-	// keeps until somebody deletes it.
+	// Retain is how long the task is kept after its end. Zero removes it at once,
+	// Forever keeps it until it is deleted. Default (nil): a succeeded task is removed
+	// at once, or after RetainResult if it has a result; other ended tasks are kept for
+	// RetainFailed.
 	Retain *time.Duration
 }
 
-// Check reports everything that is wrong with the spec, as FieldErrors joined.
+// Check returns everything that is wrong with the spec, as joined FieldErrors.
 func (s *Spec) Check() error {
 	var errs []error
 	add := func(field, format string, args ...any) {
@@ -131,7 +131,7 @@ func (s *Spec) Check() error {
 		add("unique", "%v", err)
 	}
 	if s.Reply && s.ID == "" {
-		add("reply", "needs an id, which names the list of the reply")
+		add("reply", "needs an id: the reply list is named after it")
 	}
 	if len(s.Payload) > MaxPayload {
 		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
@@ -175,7 +175,7 @@ func (s *Spec) Check() error {
 	return errors.Join(errs...)
 }
 
-// Clip shortens s for a message.
+// Clip shortens s to at most 64 bytes and "…", for a message.
 func Clip(s string) string {
 	if len(s) > 64 {
 		return strings.ToValidUTF8(s[:64], "") + "…"

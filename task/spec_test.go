@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestASpecIsRefusedWithAllItsProblemsAtOnce(t *testing.T) {
+func TestCheckReturnsAllErrorsOfASpec(t *testing.T) {
 	long := strings.Repeat("h", MaxHeaderLen+1)
 	many := make(map[string]string)
 	for i := range MaxHeaders + 1 {

@@ -1,17 +1,17 @@
 package task
 
-// State is where a task is in its life.
+// State is the state of a task.
 type State string
 
-// The states of a task. Scheduled, waiting and running tasks are live; the
-// others are terminal and are left only by a person's retry or by deletion.
+// The states of a task. Scheduled, waiting and running are live states. The others are
+// terminal: only a retry by an operator or a deletion changes them.
 const (
 	Scheduled State = "scheduled" // waits for its time: a delay, a run-at time or a retry's backoff
-	Waiting   State = "waiting"   // in its queue's line, claimable
+	Waiting   State = "waiting"   // in its queue
 	Running   State = "running"   // held by a replica under a lease
 	Succeeded State = "succeeded" // its handler returned without an error
-	Failed    State = "failed"    // attempts used up, or an error that no retry can mend
-	Stopped   State = "stopped"   // somebody asked for its end
+	Failed    State = "failed"    // its attempts are used up, or an error excluded a retry
+	Stopped   State = "stopped"   // a stop was requested
 	Expired   State = "expired"   // its TTL or deadline passed before it first started
 )
 
@@ -20,7 +20,8 @@ func States() []State {
 	return []State{Scheduled, Waiting, Running, Succeeded, Failed, Stopped, Expired}
 }
 
-// Terminal reports whether the state is one that only retry and delete leave.
+// Terminal reports whether the task has ended: only a retry or a deletion changes the
+// state.
 func (s State) Terminal() bool {
 	switch s {
 	case Succeeded, Failed, Stopped, Expired:
@@ -29,7 +30,7 @@ func (s State) Terminal() bool {
 	return false
 }
 
-// Code says why an attempt, or a task that never started, ended.
+// Code is the reason why an attempt, or a task that never started, ended.
 type Code string
 
 // The reason codes.
@@ -38,15 +39,15 @@ const (
 	CodeError            Code = "error"             // the handler returned an error
 	CodePermanent        Code = "permanent"         // the handler returned Permanent(err)
 	CodePanic            Code = "panic"             // the handler panicked or called runtime.Goexit
-	CodeTimeout          Code = "timeout"           // the attempt timeout passed
-	CodeTimeoutAbandoned Code = "timeout_abandoned" // … and the handler ignored its context past the grace
-	CodeStopped          Code = "stopped"           // somebody stopped it
-	CodeStopAbandoned    Code = "stop_abandoned"    // … and the handler ignored its context past the grace
+	CodeTimeout          Code = "timeout"           // the attempt's timeout passed
+	CodeTimeoutAbandoned Code = "timeout_abandoned" // … and the handler ignored its context for StopGrace
+	CodeStopped          Code = "stopped"           // a stop was requested
+	CodeStopAbandoned    Code = "stop_abandoned"    // … and the handler ignored its context for StopGrace
 	CodeLost             Code = "lost"              // the lease ended without a report
 	CodeExpired          Code = "expired"           // the TTL or deadline passed before the first start
-	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed, or would before the next one starts
+	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed, or would pass before the next one starts
 	CodeNoHandler        Code = "no_handler"        // no live replica knows the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
-	CodeReleased         Code = "released"          // given back without using an attempt
-	CodeSlow             Code = "slow"              // not an end: the soft timeout passed
+	CodeReleased         Code = "released"          // returned to its queue without using an attempt
+	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt goes on
 )

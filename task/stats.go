@@ -10,43 +10,44 @@ type QueueInfo struct {
 	Limit   int // running tasks over all replicas; 0 is no limit
 	MaxLen  int // 0 is no cap
 	Paused  bool
-	// GroupsFull says that tasks wait and that each is held by the limit of its
-	// group, as far as claims have come across them.
+	// GroupsFull reports that tasks wait and that the limits of their groups block all
+	// of them, as far as claims have found out.
 	GroupsFull bool
 }
 
-// QueueRate is how many tasks of a queue were made and ended per second.
+// QueueRate is the number of tasks of a queue that were enqueued and that ended, per
+// second.
 type QueueRate struct{ In, Out float64 }
 
 // GroupInfo is a group of tasks at about one instant.
 type GroupInfo struct {
 	Name    string
 	Limit   int  // running tasks over all replicas and queues; 0 is no limit
-	Own     bool // Limit is the group's own, not the default
+	Own     bool // Limit was set for this group; false if it is the default limit
 	Running int
-	// Held is how many waiting tasks the limit keeps from starting, 0 while the
-	// group has room. Those that waited before there was a limit count once a claim
-	// has come across them.
+	// Held is how many waiting tasks the limit blocks; 0 while the group has free
+	// slots. A task that was waiting before the limit was set counts once a claim has
+	// checked it.
 	Held int
 }
 
-// Full reports whether none of the group's tasks can start before one of them ends.
+// Full reports whether the group's limit is reached.
 func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 
-// Stats is the pool at one instant, if it has at most 250 queues; those beyond are
-// read a moment later. At every instant Enqueued + Retried equals the live tasks plus
-// the Ended ones.
+// Stats is the pool at one instant. Of a pool with more than 250 queues, the others are
+// read a moment later. At every instant Enqueued + Retried equals the number of live
+// tasks plus the Ended ones.
 type Stats struct {
 	Queues     []QueueInfo // by name
 	Scheduled  int
 	Waiting    int
 	Running    int
 	Kept       map[State]int   // terminal tasks that can still be read
-	Enqueued   int64           // tasks ever made
-	Retried    int64           // ended tasks put back by a person
-	Ended      map[State]int64 // ends ever reached
-	LeasesLost int64           // leases that ever ended without a report
-	Inbox      int             // entries that are not tasks yet
+	Enqueued   int64           // tasks made since the pool exists
+	Retried    int64           // retries of ended tasks by an operator
+	Ended      map[State]int64 // tasks ended since the pool exists
+	LeasesLost int64           // leases that ended without a report since the pool exists
+	Inbox      int             // entries not yet admitted
 	Rejected   int             // entries in the inbox's reject stream
 	Events     int             // entries in the event stream
 	Replicas   int
@@ -54,7 +55,7 @@ type Stats struct {
 	Paused     bool
 }
 
-// ReplicaInfo is a live replica as its last heartbeat described it.
+// ReplicaInfo is a live replica as of its last heartbeat.
 type ReplicaInfo struct {
 	ID        string
 	Host      string
@@ -63,8 +64,8 @@ type ReplicaInfo struct {
 	StartedAt time.Time
 	SeenAt    time.Time
 	Silent    time.Duration  // since SeenAt, by the store's clock
-	Lease     time.Duration  // how long it may be silent before its tasks go to others
-	Draining  bool           // it was asked to drain
+	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
+	Draining  bool           // a drain was requested
 	Queues    map[string]int // slots by queue, of at most 250 queues
 	Kinds     []string
 	Running   int

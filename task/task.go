@@ -2,60 +2,60 @@ package task
 
 import "time"
 
-// Task is a task as the store holds it. A handler gets one per attempt and must
-// treat it as read-only.
+// Task is a task as the store holds it. A handler gets a new one for every attempt and
+// must not change it.
 type Task struct {
 	Spec
 
-	State State // where it is in its life
-	// Attempt counts the claims of the task: 1 is the first.
+	State State
+	// Attempt is the number of claims of the task: 1 for the first attempt.
 	Attempt int64
-	// Fence is the number of the claim among all claims of the pool: it grows
-	// with every claim and is never reused, not even by another task under the
-	// same id. Tasks that were claimed together have the same. Writes that carry an
-	// older one are refused. It also serves as a fencing token towards other systems.
-	// Zero before the first claim.
+	// Fence is the number of the task's latest claim, counted over the pool; zero
+	// before the first claim. It grows with every claim and is never reused, not even
+	// by another task with the same id. Tasks that were claimed together have the same
+	// Fence. The store refuses writes with an older one. It can serve as a fencing
+	// token for other systems.
 	Fence int64
-	// Failures counts the failed attempts of this generation, Lost the attempts
-	// whose lease ended without a report.
+	// Failures is the number of failed attempts of this generation. Lost is the number
+	// of its attempts whose lease ended without a report.
 	Failures, Lost int
-	// Generation grows by one each time a person retries the ended task.
+	// Generation is the number of retries of the ended task by an operator.
 	Generation int
-	// Version grows by one with every change of state; events carry it as v.
+	// Version grows by one with every change of state. Events contain it (JSON: v).
 	Version int64
 
 	CreatedAt  time.Time // when it was enqueued
-	DueAt      time.Time // when it last became, or becomes, due; zero if it never had to wait for its time
+	DueAt      time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled
 	StartedAt  time.Time // when its latest attempt was claimed; zero before the first
 	EndedAt    time.Time // when it became terminal; zero before
-	ExpiresAt  time.Time // latest first start; zero for none
+	ExpiresAt  time.Time // latest time of the first start; zero for none
 	DeadlineAt time.Time // latest end over all attempts; zero for none
 
-	Replica  string // who holds it, or held it last
-	Progress []byte // what the handler said last through SetProgress
+	Replica  string // the replica that runs it or ran it last
+	Progress []byte // last value that the handler set with SetProgress
 	Result   []byte // what the handler returned
-	// ResultLost is how many bytes long a result was that is gone: that of a task
-	// which left the store with its end, whose last event holds no more than
-	// MaxEventResult bytes.
+	// ResultLost is the length of a result that is gone. It is set on a task that was
+	// rebuilt from its last event, which contains at most MaxEventResult bytes of
+	// result.
 	ResultLost int
 	Code       Code   // why the latest attempt ended
-	Error      string // the text of the latest failure, or the reason given with the stop that ended the task
-	StopWhy    string // the reason given with a stop request; "" where none was made
+	Error      string // text of the latest failure, or the reason given with the stop that ended the task
+	StopWhy    string // the reason given with a stop request; "" for none
 
-	// TimeLeft is how long the attempt may take from its start, Forever if nothing
-	// bounds it. It is set on a task that a replica runs only.
+	// TimeLeft is how long the attempt may take from its start; Forever if nothing
+	// bounds it. It is set only on a task that a replica runs.
 	TimeLeft time.Duration
 
-	// Broken says what of the task's record could not be read, because something
-	// else than this program wrote it; nil for nothing. Such a task is not run:
-	// it fails with CodeBadPayload.
+	// Broken is set if a part of the task's record could not be read, because another
+	// program wrote it. It says which part. Such a task is not run: it fails with
+	// CodeBadPayload.
 	Broken error
 
 	running Execution // nil on a task that no replica runs
 }
 
-// MaxAttemptsOr returns the attempts this task may use up, with the default
-// that applies where neither the task nor policy names one.
+// MaxAttemptsOr returns the number of attempts that this task may use: its own
+// MaxAttempts, else that of policy, else DefaultMaxAttempts.
 func (t *Task) MaxAttemptsOr(policy Policy) int {
 	if t.MaxAttempts > 0 {
 		return t.MaxAttempts

@@ -12,47 +12,47 @@ import (
 type attempt struct {
 	claim  *claim
 	task   *task.Task
-	handle task.Handler // nil for a task that is given back without a start
+	handle task.Handler // nil for a task that is released without a start
 	ctx    lazyContext
 
 	// Guarded by the replica's mutex.
-	rep          task.Report // from the end of the attempt until it is sent
-	slowAt       time.Time   // when the soft timeout passes; zero for none, or passed
-	graceAt      time.Time   // when a cancelled handler is given up; zero while it is not cancelled
+	rep          task.Report // set from the end of the attempt until it is sent
+	slowAt       time.Time   // when the soft timeout passes; zero for none, or once it has passed
+	graceAt      time.Time   // when a cancelled handler is given up; zero until it is cancelled
 	returned     bool        // the handler has returned
-	abandoned    bool        // the handler has been given up; its slot stays taken until it returns
-	acknowledged bool        // the store has answered its report
-	dropped      bool        // it has been counted as dropped
+	abandoned    bool        // the handler has been given up; it keeps its slot until it returns
+	acknowledged bool        // the store has answered the report
+	dropped      bool        // counted in heldClaims.dropped
 
-	// What the handler reports while it runs has a mutex of its own, so that a handler
-	// that reports often delays nothing else.
-	mu       sync.Mutex
-	progress []byte // not yet sent; nil for none
-	slow     bool   // the soft timeout passed, not yet sent
-	listed   bool   // the keeper knows that there is something to send
-	log      string
-	over     bool          // another replica may run the task from now on
-	passed   chan struct{} // closed when over is set; nil until it is asked for
+	// The updates of the running handler have a mutex of their own, so that a handler
+	// that updates often delays nothing else.
+	mu         sync.Mutex
+	progress   []byte // not yet sent; nil for none
+	slow       bool   // the soft timeout has passed; not yet sent
+	listed     bool   // in the keeper's list of attempts with updates
+	log        string
+	leaseEnded bool          // another replica may run the task
+	leaseLost  chan struct{} // closed when leaseEnded is set; created by LeaseLost
 }
 
-// run calls the handler and reports the end of the attempt, whichever way it ends.
+// run calls the handler and reports the end of the attempt.
 func (a *attempt) run() {
 	var result []byte
 	var err error
 	returned := false
 	defer func() {
 		if !returned {
-			err = unwound(recover())
+			err = abnormalEnd(recover())
 		}
 		rep := a.report(result, err)
-		a.ctx.cancel(context.Canceled) // ends what the handler left behind on its context
+		a.ctx.cancel(context.Canceled) // ends goroutines of the handler that use its context
 		a.claim.sequence.r.finish(a, rep)
 	}()
 	result, err = a.handle(&a.ctx, a.task)
 	returned = true
 }
 
-// finish takes in the report of a handler that returned.
+// finish queues the report of a handler that returned and frees its slot.
 func (r *Replica) finish(a *attempt, rep task.Report) {
 	c := a.claim
 	r.mu.Lock()
@@ -66,8 +66,8 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 	case a.abandoned:
 		r.held.stuck--
 	case c.lost:
-		// What it did no longer counts. If the store has not given the task to another
-		// replica yet, giving it back saves it the wait for the end of its lease.
+		// The outcome is dropped. If the store has not given the task to another replica
+		// yet, a release saves it the wait for the end of the lease.
 		r.held.handlerEnded(c)
 		if !c.refused {
 			c.sequence.send(a, a.released(task.CodeReleased, 0))
@@ -78,34 +78,34 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 	}
 	r.queues.taken--
 	r.queues.use(c.q, c.sequence.i, -1)
-	c.sequence.ask(c.q) // in the exchange that reports the attempt
+	c.sequence.claimFrom(c.q) // in the exchange that reports the attempt
 	if r.held.running == 0 && r.phase != serving {
 		wake(r.drain.changed)
 	}
 	r.mu.Unlock()
 
 	switch {
-	case dropped: // it was logged when it was given up
+	case dropped: // logged when the attempt was given up
 		r.log().Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
 	case rep.Op == task.Fail:
 		r.log().Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
 	}
 }
 
-// giveBack releases a task that was never started. The caller holds the replica's mutex.
+// giveBack releases a task that was not started. The caller holds the replica's mutex.
 func (a *attempt) giveBack(code task.Code, delay time.Duration) {
 	a.returned = true
 	a.claim.sequence.send(a, a.released(code, delay))
 }
 
-// stop cancels the handler's context; only the first cause counts. The caller holds the
+// stop cancels the handler's context. Only the first cause counts. The caller holds the
 // mutex.
 func (r *Replica) stop(a *attempt, cause error, now time.Time) {
 	if a.returned || !a.graceAt.IsZero() {
 		return
 	}
 	a.graceAt = now.Add(r.cfg.StopGrace)
-	a.claim.next = earlier(a.claim.next, a.graceAt)
+	a.claim.nextCheck = minTime(a.claim.nextCheck, a.graceAt)
 	r.watch.wakeAt(a.graceAt)
 	a.ctx.cancel(cause)
 }
@@ -117,7 +117,7 @@ func (r *Replica) abandon(a *attempt) {
 	r.held.handlerEnded(a.claim)
 	r.held.stuck++
 	if !a.claim.lost {
-		a.pass()
+		a.endLease()
 		a.claim.sequence.send(a, a.giveUp())
 	}
 	if r.held.stuck == r.cfg.MaxStuck+1 && !isClosed(r.overStuck) {
@@ -132,17 +132,17 @@ func (r *Replica) abandon(a *attempt) {
 func (a *attempt) LeaseLost() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.passed == nil {
-		a.passed = make(chan struct{})
-		if a.over {
-			close(a.passed)
+	if a.leaseLost == nil {
+		a.leaseLost = make(chan struct{})
+		if a.leaseEnded {
+			close(a.leaseLost)
 		}
 	}
-	return a.passed
+	return a.leaseLost
 }
 
 // SetProgress implements Execution.
-func (a *attempt) SetProgress(progress []byte) { a.note(func() { a.progress = progress }) }
+func (a *attempt) SetProgress(progress []byte) { a.update(func() { a.progress = progress }) }
 
 // SetLog implements Execution.
 func (a *attempt) SetLog(b []byte) {
@@ -152,29 +152,30 @@ func (a *attempt) SetLog(b []byte) {
 	a.mu.Unlock()
 }
 
-// pass notes that another replica may run the task from now on.
-func (a *attempt) pass() {
+// endLease records that another replica may run the task.
+func (a *attempt) endLease() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.passed != nil && !a.over {
-		close(a.passed)
+	if a.leaseLost != nil && !a.leaseEnded {
+		close(a.leaseLost)
 	}
-	a.over = true
+	a.leaseEnded = true
 }
 
-// note changes what is to be sent and lists the attempt with the keeper.
-func (a *attempt) note(change func()) {
+// update changes the updates to send and puts the attempt on the keeper's list.
+func (a *attempt) update(change func()) {
 	a.mu.Lock()
 	change()
 	listed := a.listed
 	a.listed = true
 	a.mu.Unlock()
 	if !listed {
-		a.claim.sequence.r.keeper.ask(false, a)
+		a.claim.sequence.r.keeper.request(false, a)
 	}
 }
 
-// takeUpdate returns what is to be sent, and whether there is anything.
+// takeUpdate returns the update to send and clears it. any reports whether there is
+// one.
 func (a *attempt) takeUpdate() (n task.AttemptUpdate, any bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,9 +184,10 @@ func (a *attempt) takeUpdate() (n task.AttemptUpdate, any bool) {
 	return n, n.Progress != nil || n.Slow
 }
 
-// resend puts back what could not be sent, as far as nothing newer has come.
-func (a *attempt) resend(n task.AttemptUpdate) {
-	a.note(func() {
+// restoreUpdate puts back an update that could not be sent, unless there is a newer
+// one.
+func (a *attempt) restoreUpdate(n task.AttemptUpdate) {
+	a.update(func() {
 		if a.progress == nil {
 			a.progress = n.Progress
 		}
@@ -199,7 +201,7 @@ func (a *attempt) logTail() string {
 	return a.log
 }
 
-// args names the attempt in the log.
+// args returns the log attributes that name the attempt.
 func (a *attempt) args() []any {
 	return []any{"task", a.task.ID, "kind", a.task.Kind, "queue", a.claim.q.name, "attempt", a.task.Attempt}
 }

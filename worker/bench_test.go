@@ -17,14 +17,14 @@ import (
 // the replica's own cost alone.
 type benchStore struct {
 	*fakeStore
-	mu          sync.Mutex
-	left        int
-	done        int
-	trips       int
-	fence       int64
+	mu             sync.Mutex
+	left           int
+	done           int
+	trips          int
+	fence          int64
 	signals, ready chan struct{}
-	all         chan struct{}
-	ids         []string
+	all            chan struct{}
+	ids            []string
 }
 
 func (s *benchStore) Exchange(_ context.Context, x task.Exchange) (got task.Exchanged, err error) {
@@ -122,7 +122,7 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 }
 
 // With one slot every task has exchanges of its own, which costs most.
-func TestATaskCostsAtMostTenAllocations(t *testing.T) {
+func TestTaskCostsAtMostTenAllocations(t *testing.T) {
 	const (
 		n      = 2000
 		store  = 5 // those of the store in the exchange of one task

@@ -7,37 +7,37 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// reportSlack is how far past the grace a lease may reach, so that the report of
-// a handler that was given up arrives before the store gives it up by itself.
+// reportSlack is how far a lease may extend past StopGrace, so that the report of a
+// handler that was given up arrives before the store ends the lease.
 const reportSlack = 2 * time.Second
 
-// claim is a batch of tasks that one exchange brought from one queue, under one fence
-// and one lease. Its fields are guarded by the replica's mutex.
+// claim is a batch of tasks that one exchange claimed from one queue, with one fence
+// and one lease. The replica's mutex guards its fields.
 type claim struct {
 	sequence *sequence
 	q        *queue
 	fence    int64
 	attempts []attempt // one per task
 
-	leaseEnd time.Time // when the store may hand the tasks to another replica
-	bound    time.Time // when the attempts time out; zero for never
-	next     time.Time // when the watch has to check it, at the earliest
+	leaseEnd  time.Time // when the store may give the tasks to another replica
+	deadline  time.Time // when the attempts time out; zero for never
+	nextCheck time.Time // earliest time at which the watch must check the claim
 
-	open    int  // attempts whose end the store has not acknowledged
-	sending int  // those of them in the exchange that is being loaded
-	running int  // handlers that run and have not been given up
-	recount bool // the store wants to know which attempts are open
-	lost    bool // the lease ended: nothing these attempts report counts any more
-	refused bool // … because the store said so
+	unacknowledged int  // attempts whose end the store has not acknowledged
+	sending        int  // attempts reported by the exchange that is being prepared
+	running        int  // handlers that run and have not been given up
+	recount        bool // the store requested the ids of the unacknowledged attempts
+	lost           bool // the lease has ended: reports of these attempts do not count
+	refused        bool // the store reported that the lease has ended
 }
 
-// left returns how long the attempts may still take, negative if their bound has
+// timeLeft returns how long the attempts may still take; negative if the deadline has
 // passed.
-func (c *claim) left(now time.Time) time.Duration {
-	if c.bound.IsZero() {
+func (c *claim) timeLeft(now time.Time) time.Duration {
+	if c.deadline.IsZero() {
 		return task.Forever
 	}
-	return c.bound.Sub(now)
+	return c.deadline.Sub(now)
 }
 
 // openIDs returns the ids of the attempts whose end the store has not acknowledged.
@@ -50,23 +50,24 @@ func (c *claim) openIDs() (ids []string) {
 	return ids
 }
 
-// holdings are the claims of a replica. The fields are guarded by its mutex.
-type holdings struct {
-	live map[int64]*claim    // by fence: those whose leases are renewed
-	lost map[*claim]struct{} // those whose lease has ended while handlers of them run
+// heldClaims are the claims of a replica. The replica's mutex guards its fields.
+type heldClaims struct {
+	live map[int64]*claim    // by fence: claims whose leases are renewed
+	lost map[*claim]struct{} // claims whose lease has ended and that have running handlers
 
 	running int   // handlers that run and have not been given up
 	stuck   int   // handlers that have been given up and have not returned
 	dropped int64 // outcomes that were refused
 }
 
-// acknowledge notes the verdict on the report of an attempt. It reports whether that is
-// a refusal which has to be logged: an attempt that was given up has been.
-func (h *holdings) acknowledge(a *attempt, v task.Verdict) (refused bool) {
+// acknowledge records the verdict on the report of an attempt. It reports whether the
+// verdict is a refusal to log. The refusal for an attempt that was given up was logged
+// before.
+func (h *heldClaims) acknowledge(a *attempt, v task.Verdict) (refused bool) {
 	c := a.claim
 	a.acknowledged = true
-	c.open--
-	if c.open == 0 && h.live[c.fence] == c {
+	c.unacknowledged--
+	if c.unacknowledged == 0 && h.live[c.fence] == c {
 		delete(h.live, c.fence)
 	}
 	refused = (v == task.LeaseLost || v == task.Gone) && a.handle != nil && !a.dropped && !a.abandoned
@@ -76,8 +77,8 @@ func (h *holdings) acknowledge(a *attempt, v task.Verdict) (refused bool) {
 	return refused
 }
 
-// handlerEnded counts a handler that has returned or been given up.
-func (h *holdings) handlerEnded(c *claim) {
+// handlerEnded counts a handler that has returned or was given up.
+func (h *heldClaims) handlerEnded(c *claim) {
 	h.running--
 	c.running--
 	if c.running == 0 {
@@ -85,37 +86,36 @@ func (h *holdings) handlerEnded(c *claim) {
 	}
 }
 
-// margin is how long before its lease ends a claim is given up, so that its handlers
-// have stopped before another replica can start the tasks.
+// margin is how long before the end of its lease a claim is given up, so that its
+// handlers have stopped before another replica can start the tasks.
 func (r *Replica) margin() time.Duration {
 	return max(r.cfg.Lease/10, min(r.cfg.Lease/4, time.Second))
 }
 
-// accept takes in a claim of the answer to an exchange: its tasks are started, or given
-// back if that would be too late. current is false if the pool has forgotten the replica
-// since the claim was made. The caller holds the mutex.
+// accept adds a claim of an exchange's answer. Its tasks are started, or released if it
+// is too late for them. current is false if the pool has forgotten the replica since
+// the claim was made. The caller holds the mutex.
 func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, current bool) {
 	r := s.r
 	q, ours := r.queues.byName[got.Queue]
 	if !ours {
 		q = &queue{name: got.Queue}
 	}
-	c := &claim{sequence: s, q: q, fence: got.Fence, open: len(got.Tasks)}
-	// The lease began at the claim by the store's clock, which was long ago if this is
-	// a repeated answer. Counting from before the request was sent errs on the early
-	// side.
+	c := &claim{sequence: s, q: q, fence: got.Fence, unacknowledged: len(got.Tasks)}
+	// By the store's clock the lease began at the claim. If the answer is a repeated one,
+	// that was long ago. Counting from before the request was sent is on the safe side.
 	c.leaseEnd = sent.Add(r.cfg.Lease)
 	if age := storeNow.Sub(got.Started); !got.Started.IsZero() && age > 0 {
 		c.leaseEnd = c.leaseEnd.Add(-age)
 	}
-	c.next = c.leaseEnd.Add(-r.margin())
-	late := !current || !ours || r.phase != serving || !now.Before(c.next)
+	c.nextCheck = c.leaseEnd.Add(-r.margin())
+	late := !current || !ours || r.phase != serving || !now.Before(c.nextCheck)
 	if got.Left != task.Forever {
-		c.bound = sent.Add(got.Left)
-		late = late || !now.Before(c.bound)
-		c.next = earlier(c.next, c.bound)
+		c.deadline = sent.Add(got.Left)
+		late = late || !now.Before(c.deadline)
+		c.nextCheck = minTime(c.nextCheck, c.deadline)
 	}
-	if current && c.open > 0 {
+	if current && c.unacknowledged > 0 {
 		r.held.live[c.fence] = c
 	}
 
@@ -127,38 +127,39 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 		t.Bind(a)
 		h, known := r.handlers[t.Kind]
 		if t.Broken != nil {
-			h, known = refuse, true
+			h, known = failBroken, true
 		}
 		switch {
 		case late:
 			a.giveBack(task.CodeReleased, 0)
 		case !known:
-			a.giveBack(task.CodeNoHandler, elsewhere())
+			a.giveBack(task.CodeNoHandler, unknownKindDelay())
 			s.unknown = append(s.unknown, t)
 		default:
 			a.handle = h
 			c.running++
 			if soft := r.cfg.Policies[t.Kind].SoftTimeout; soft > 0 {
 				a.slowAt = now.Add(soft)
-				c.next = earlier(c.next, a.slowAt)
+				c.nextCheck = minTime(c.nextCheck, a.slowAt)
 			}
-			s.starts = append(s.starts, a)
+			s.starting = append(s.starting, a)
 		}
 	}
 	if c.running > 0 {
 		r.held.running += c.running
 		r.queues.taken += c.running
 		r.queues.use(q, s.i, c.running)
-		r.watch.wakeAt(c.next)
+		r.watch.wakeAt(c.nextCheck)
 	}
 }
 
-// refuse stands in for the handler of a task whose record could not be read.
-func refuse(_ context.Context, t *task.Task) ([]byte, error) {
+// failBroken is the handler of a task whose record could not be read.
+func failBroken(_ context.Context, t *task.Task) ([]byte, error) {
 	return nil, task.BadPayload(t.Broken)
 }
 
-// lose cancels what runs of a claim whose lease has ended. The caller holds the mutex.
+// lose cancels the running attempts of a claim whose lease has ended. The caller holds
+// the mutex.
 func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 	c.lost, c.refused = true, refused
 	delete(r.held.live, c.fence)
@@ -167,13 +168,13 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 	}
 	for i := range c.attempts {
 		if a := &c.attempts[i]; !a.returned && !a.abandoned {
-			a.pass()
+			a.endLease()
 			r.stop(a, task.ErrLeaseLost, now)
 		}
 	}
 }
 
-// stopAttempts cancels the attempts that were asked to stop, as far as they run here.
+// stopAttempts cancels the attempts for which a stop was requested, if they run here.
 // The caller holds the mutex.
 func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 	for _, s := range stops {
@@ -190,15 +191,14 @@ func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 	}
 }
 
-// earlier returns the earlier of two times.
-func earlier(a, b time.Time) time.Time {
+func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
 	}
 	return a
 }
 
-// args names the claim in the log.
+// args returns the log attributes that name the claim.
 func (c *claim) args() []any {
 	return []any{"queue", c.q.name, "fence", c.fence, "tasks", len(c.attempts)}
 }

@@ -19,11 +19,11 @@ const (
 	DefaultStopGrace    = 10 * time.Second
 )
 
-// MaxWorkers is how many slots one queue may have in one replica.
+// MaxWorkers is the most slots that one queue may have in one replica.
 const MaxWorkers = 100_000
 
-// The bounds of the durations in a Config. A lease below minLease would be lost
-// to an ordinary pause of the network or the garbage collector.
+// The bounds of the durations in a Config. A lease shorter than minLease would be lost
+// in an ordinary pause of the network or the garbage collector.
 const (
 	minLease = 100 * time.Millisecond
 	maxLease = time.Hour
@@ -31,58 +31,57 @@ const (
 	maxGrace = time.Hour
 )
 
-// Config is what a replica is made of. The zero value of every field but Queues
-// means its documented default.
+// Config configures a replica. The zero value of every field but Queues means its
+// documented default.
 type Config struct {
-	// Queues are the queues to serve, by name; at least one. Workers is how many
-	// tasks of the queue this replica runs at once (default: GOMAXPROCS; at most
-	// MaxWorkers), Limit how many all replicas together may (default: what is set in
-	// the pool already, at first no limit).
+	// Queues are the queues to serve, by name; at least one. Workers is how many tasks
+	// of the queue this replica runs at once. Default: GOMAXPROCS; at most MaxWorkers.
+	// Limit is how many run at once over all replicas. Default: the pool's current
+	// limit, at first none.
 	Queues map[string]task.QueueConfig
-	// Policies are the defaults of single kinds of task: timeout, attempts,
-	// backoff. They are published for the kinds that have a handler here, so that
-	// whoever enqueues need not know them. Default: the package defaults.
+	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. The
+	// replica publishes those of kinds with a handler, so that they also apply to tasks
+	// of other programs. Default: the package defaults.
 	Policies map[string]task.Policy
-	// Limit is how many tasks of the pool run at once over all replicas. Default: what is
-	// set in the pool already, at first no limit.
+	// Limit is how many tasks of the pool run at once over all replicas. Default: the
+	// pool's current limit, at first none.
 	Limit int
-	// Groups limits the tasks of one group that run at once over all replicas. Default:
-	// what is set in the pool already, at first no limits.
+	// Groups limits how many tasks of one group run at once over all replicas. Default:
+	// the pool's current limits, at first none.
 	Groups task.Groups
 
-	// Lease is how long the tasks of a replica that fell silent stay with it; it
-	// is renewed every third. From 100ms to 1h. Default: DefaultLease.
+	// Lease is how long the tasks of a silent replica stay with it. It is renewed every
+	// third of that time. From 100 ms to 1 h. Default: DefaultLease.
 	Lease time.Duration
-	// DrainTimeout is how long a shutdown waits for running handlers before it
-	// cancels them and gives their tasks back. From 1ms to 24h. Default:
-	// DefaultDrainTimeout.
+	// DrainTimeout is how long a drain waits for running handlers. Then it cancels them
+	// and releases their tasks. From 1 ms to 24 h. Default: DefaultDrainTimeout.
 	DrainTimeout time.Duration
 	// StopGrace is how long a handler may take to return after its context was
-	// cancelled before it is given up as stuck. From 1ms to 1h. Default:
+	// cancelled. After it the handler is given up as stuck. From 1 ms to 1 h. Default:
 	// DefaultStopGrace.
 	StopGrace time.Duration
-	// MaxStuck is how many handlers may ignore their cancelled context at once;
-	// with one more the replica drains and Run returns ErrStuck. Default: half of
-	// all workers, at least 1.
+	// MaxStuck is how many handlers may ignore their cancelled context at once. With
+	// one more the replica drains and Run returns ErrStuck. Default: half of all
+	// workers, at least 1.
 	MaxStuck int
 
-	// MaxEvents and EventAge bound the pool's callback stream by count and by
-	// age, from 1ms to MaxDuration. Default: what is set in the pool already.
+	// MaxEvents and EventAge bound the pool's event stream. EventAge is from 1 ms to
+	// MaxDuration. Default: the pool's current bounds.
 	MaxEvents int
 	EventAge  time.Duration
 
-	// Middleware wraps every handler; the first is the outermost. Default: none.
+	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
-	// Logger gets failed attempts at Info, as it gets that the replica has joined,
-	// and the replica's own troubles at Warn and Error, a kind of task without a
-	// handler among them, at most once a minute each. Nothing is logged per
-	// succeeding task. Default: slog.Default().
+	// Logger gets failed attempts and the joining of the pool at Info. At Warn and
+	// Error it gets problems of the replica, such as a kind without a handler, at most
+	// once a minute per kind. Tasks that succeed are not logged. Default:
+	// slog.Default().
 	Logger *slog.Logger
-	// Version is what the list of replicas shows. Default: empty.
+	// Version is shown in the list of replicas. Default: empty.
 	Version string
 }
 
-// Check reports everything that is wrong with the config, as FieldErrors joined.
+// Check returns everything that is wrong with the config, as joined FieldErrors.
 func (c Config) Check() error {
 	var errs []error
 	add := func(field, format string, args ...any) {
@@ -149,8 +148,8 @@ func (c Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// withDefaults returns the config with every default spelled out. The maps are
-// copies: what the caller does to its own later has no effect.
+// withDefaults returns the config with every default filled in. Its maps and slices are
+// copies, so later changes by the caller have no effect.
 func (c Config) withDefaults() Config {
 	workers := 0
 	queues := make(map[string]task.QueueConfig, len(c.Queues))

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *testing.T) {
+func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	bad := Config{
 		Queues:       map[string]task.QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -1, MaxLen: -1}, "r": {Workers: MaxWorkers + 1}},
 		Policies:     map[string]task.Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: task.Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}, "slow": {SoftTimeout: task.DefaultTimeout}},
@@ -38,7 +38,7 @@ func TestAConfigIsRefusedWithAllItsProblemsAtOnceBeforeTheStoreIsTouched(t *test
 	wantFields(t, err, "store", "queues")
 }
 
-func TestTimesOfAConfigAreHeldToTheirBounds(t *testing.T) {
+func TestConfigDurationsAreBounded(t *testing.T) {
 	const ms, hour = time.Millisecond, time.Hour
 	q := map[string]task.QueueConfig{"q": {}}
 	for _, c := range []Config{
@@ -57,7 +57,7 @@ func TestTimesOfAConfigAreHeldToTheirBounds(t *testing.T) {
 	}
 }
 
-func TestAZeroConfigMeansTheDocumentedDefaults(t *testing.T) {
+func TestZeroConfigHasTheDocumentedDefaults(t *testing.T) {
 	if err := (Config{Queues: map[string]task.QueueConfig{"q": {}}, Policies: map[string]task.Policy{
 		"day":  {Timeout: task.Forever, SoftTimeout: 24 * time.Hour},
 		"hour": {SoftTimeout: task.DefaultTimeout - 1},

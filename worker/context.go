@@ -7,14 +7,14 @@ import (
 )
 
 // lazyContext is the context of an attempt. It creates a context of package context
-// only when one is needed: for Done, and for the cause once it has been cancelled.
-// Most short handlers need none.
+// only when one is needed: for Done, and for the cause after a cancellation. Most short
+// handlers need none.
 type lazyContext struct {
-	base context.Context // carries the values; is never cancelled
+	base context.Context // has the values; never cancelled
 
 	mu    sync.Mutex
-	cause error           // why it was cancelled; nil while it is not
-	inner context.Context // nil until it is needed
+	cause error           // nil until the context is cancelled
+	inner context.Context // created by real
 	stop  context.CancelCauseFunc
 }
 
@@ -29,9 +29,9 @@ func (c *lazyContext) Err() error {
 	return context.Canceled
 }
 
-// Value also serves context.Cause and contexts that are derived from this one: they
-// look for the context of package context by a key that only that package knows.
-// They look for it after Done or, to learn the cause, after the cancellation.
+// Value also serves context.Cause and derived contexts. They look up the context of
+// package context by a key that only that package has. They do so after Done or, to
+// read the cause, after the cancellation.
 func (c *lazyContext) Value(key any) any {
 	c.mu.Lock()
 	known := c.inner != nil || c.cause != nil
@@ -42,7 +42,7 @@ func (c *lazyContext) Value(key any) any {
 	return c.real().Value(key)
 }
 
-// real returns the context of package context that stands for this one.
+// real returns the context of package context behind this one.
 func (c *lazyContext) real() context.Context {
 	c.mu.Lock()
 	if c.inner == nil {
@@ -51,19 +51,19 @@ func (c *lazyContext) real() context.Context {
 	inner, stop, cause := c.inner, c.stop, c.cause
 	c.mu.Unlock()
 	if cause != nil {
-		stop(cause) // without the mutex: it may run code of derived contexts
+		stop(cause) // without the mutex, because it may run code of derived contexts
 	}
 	return inner
 }
 
-// reason returns why it was cancelled, nil if it was not.
+// reason returns the cause of the cancellation; nil if there was none.
 func (c *lazyContext) reason() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cause
 }
 
-// cancel ends the context; only the first cause counts.
+// cancel ends the context. Only the first cause counts.
 func (c *lazyContext) cancel(cause error) {
 	c.mu.Lock()
 	known := c.inner != nil

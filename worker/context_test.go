@@ -12,12 +12,12 @@ import (
 
 type ctxKey struct{}
 
-func newLazy() *lazyContext {
+func newLazyContext() *lazyContext {
 	return &lazyContext{base: context.WithValue(context.Background(), ctxKey{}, "here")}
 }
 
 // ways look at a context before and after it is cancelled, in every order.
-func TestALazyContextIsAContext(t *testing.T) {
+func TestLazyContextBehavesAsAContext(t *testing.T) {
 	looks := map[string]func(ctx context.Context){
 		"nothing": func(context.Context) {},
 		"Done":    func(ctx context.Context) { ctx.Done() },
@@ -28,7 +28,7 @@ func TestALazyContextIsAContext(t *testing.T) {
 	for first, before := range looks {
 		for second, after := range looks {
 			t.Run(first+" before, "+second+" after", func(t *testing.T) {
-				c := newLazy()
+				c := newLazyContext()
 				before(c)
 				if c.Err() != nil || context.Cause(c) != nil || c.Value(ctxKey{}) != "here" || c.Value("none") != nil {
 					t.Errorf("before: %v, %v, %v", c.Err(), context.Cause(c), c.Value(ctxKey{}))
@@ -50,8 +50,8 @@ func TestALazyContextIsAContext(t *testing.T) {
 	}
 }
 
-func TestALazyContextThatNobodyWaitsForIsNotMade(t *testing.T) {
-	c := newLazy()
+func TestLazyContextIsNotCreatedUnlessNeeded(t *testing.T) {
+	c := newLazyContext()
 	_, _ = c.Err(), c.Value(ctxKey{})
 	if context.Cause(c); c.inner != nil {
 		t.Error("it was made")
@@ -62,9 +62,9 @@ func TestALazyContextThatNobodyWaitsForIsNotMade(t *testing.T) {
 	}
 }
 
-func TestContextsDerivedFromALazyOneEndWithIt(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		c := newLazy()
+func TestContextsDerivedFromALazyContextEndWithIt(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		c := newLazyContext()
 		child, cancel := context.WithCancel(c)
 		defer cancel()
 		timed, cancelTimed := context.WithTimeout(context.WithValue(c, struct{ ctxKey }{}, "v"), time.Hour)
@@ -106,9 +106,9 @@ func TestContextsDerivedFromALazyOneEndWithIt(t *testing.T) {
 	})
 }
 
-func TestALazyContextMayBeLookedAtWhileItIsCancelled(t *testing.T) {
+func TestLazyContextIsSafeForConcurrentUse(t *testing.T) {
 	for range 200 {
-		c := newLazy()
+		c := newLazyContext()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -130,22 +130,22 @@ func TestALazyContextMayBeLookedAtWhileItIsCancelled(t *testing.T) {
 	}
 }
 
-func TestTheContextOfAHandlerEndsWhenItReturns(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
+func TestHandlerContextEndsWhenTheHandlerReturns(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
 		var kept, child context.Context
 		var cancel context.CancelFunc
-		g.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			kept = ctx
 			child, cancel = context.WithCancel(ctx)
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
 		if kept.Err() != context.Canceled || context.Cause(kept) != context.Canceled || child.Err() != context.Canceled {
 			t.Errorf("afterwards: %v, %v, its child %v", kept.Err(), context.Cause(kept), child.Err())
 		}
 		cancel()
-		g.end()
+		tr.shutDown()
 	})
 }

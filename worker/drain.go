@@ -7,29 +7,30 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// farewellTimeout bounds how long an ending replica, whose handlers have all
-// returned or been given up, waits for the store to take its last reports.
-const farewellTimeout = 5 * time.Second
+// lastCallsTimeout bounds how long a draining replica, whose handlers have all returned
+// or been given up, waits for the store to accept its last reports.
+const lastCallsTimeout = 5 * time.Second
 
-// leaveTimeout is the part of it that is kept for taking the replica off the list.
+// leaveTimeout is the part of lastCallsTimeout that is reserved for Leave.
 const leaveTimeout = time.Second
 
-// drain ends a replica: it claims no more, waits for the handlers, reports what is left
-// and leaves.
+// drain ends a replica: it claims no more, waits for the handlers, sends the last
+// reports and leaves the pool.
 type drain struct {
-	r       *Replica
-	due     chan struct{} // full when the drain was asked for
-	began   chan struct{} // closed when it begins
-	changed chan struct{} // wakes it: a handler or an exchange has ended
+	r         *Replica
+	requested chan struct{} // full when a drain was requested
+	began     chan struct{} // closed when the drain begins
+	changed   chan struct{} // signals that a handler or an exchange has ended
 }
 
-// Drain begins what the end of Run's context begins, and does not wait for it.
-// Before Run it makes that end as soon as it has joined. It may be called at any
+// Drain starts a drain, as the end of Run's context does, and does not wait for it. If
+// it is called before Run, Run drains as soon as it has joined. It may be called at any
 // time, more than once, and by a handler.
-func (r *Replica) Drain() { wake(r.drain.due) }
+func (r *Replica) Drain() { wake(r.drain.requested) }
 
-// stopClaiming begins the drain and lets the pool know. Queues that were to be asked are
-// named as busy, so that other replicas are woken for them.
+// stopClaiming starts the drain and reports it to the pool. Queues that the next
+// exchanges would have claimed from are reported as busy, so that the store signals
+// other replicas for them.
 func (d *drain) stopClaiming() {
 	r := d.r
 	r.mu.Lock()
@@ -37,28 +38,28 @@ func (d *drain) stopClaiming() {
 	r.phase = draining
 	close(d.began)
 	for i, s := range r.sequences {
-		for _, q := range s.asks {
-			q.wants[i] = false
+		for _, q := range s.toClaim {
+			q.listed[i] = false
 			r.queues.addBusy(q)
 		}
-		s.asks = nil
+		s.toClaim = nil
 	}
-	r.sequences[0].call()
-	if len(r.held.live) > 0 { // or it has left before anybody reads of the drain
-		r.keeper.ask(true)
+	r.sequences[0].requireExchange()
+	if len(r.held.live) > 0 { // without held claims the replica leaves at once
+		r.keeper.request(true)
 	}
 }
 
-// awaitHandlers returns when no handler runs any more, or all that do have been
-// given up. Meanwhile leases are renewed as ever.
+// awaitHandlers returns when every handler has returned or been given up. Meanwhile
+// leases are renewed as usual.
 func (d *drain) awaitHandlers() {
-	patience := time.NewTimer(d.r.cfg.DrainTimeout)
-	defer patience.Stop()
+	timeout := time.NewTimer(d.r.cfg.DrainTimeout)
+	defer timeout.Stop()
 	closed := d.r.closed
 	for d.handlers() > 0 {
 		select {
 		case <-d.changed:
-		case <-patience.C:
+		case <-timeout.C:
 			d.stopHandlers()
 		case <-closed:
 			closed = nil
@@ -73,7 +74,7 @@ func (d *drain) handlers() int {
 	return d.r.held.running
 }
 
-// stopHandlers cancels every handler that still runs.
+// stopHandlers cancels every running handler.
 func (d *drain) stopHandlers() {
 	now := time.Now()
 	d.r.mu.Lock()
@@ -85,15 +86,15 @@ func (d *drain) stopHandlers() {
 	}
 }
 
-// leave makes the last calls to the store, then takes the replica off its list, for
-// which some time is left whatever hangs before it. The listener and the keeper close
-// their channels when they have ended.
+// leave makes the last calls to the store, then removes the replica from the pool's
+// list. leaveTimeout is reserved for that, whatever blocks before it. The listener and
+// the keeper close their channels when they have ended.
 func (d *drain) leave(life context.Context, listener, keeper <-chan struct{}, endListener context.CancelFunc) {
 	r := d.r
-	ctx, cancel := context.WithTimeout(life, farewellTimeout-leaveTimeout)
+	ctx, cancel := context.WithTimeout(life, lastCallsTimeout-leaveTimeout)
 	defer cancel()
-	// A renewal that arrives after Leave, as one that is broken off may, would put the
-	// replica back on the list: the keeper ends after the one under way.
+	// A renewal that arrives after Leave would put the replica back on the list, and a
+	// cancelled one may still arrive. The keeper therefore ends after its current one.
 	r.mu.Lock()
 	r.phase = leaving
 	r.mu.Unlock()
@@ -106,11 +107,11 @@ func (d *drain) leave(life context.Context, listener, keeper <-chan struct{}, en
 	case <-ctx.Done():
 	}
 	if err := r.leave(life); err != nil {
-		r.log().Warn("the replica could not take itself off the list; it goes when its heartbeat is missed", "err", err)
+		r.log().Warn("the replica could not remove itself from the list; maintenance removes it when its heartbeat is missing", "err", err)
 	}
 }
 
-// flush returns when the sequences have nothing left to send, or ctx is done.
+// flush returns when the sequences have nothing left to send, or when ctx is done.
 func (d *drain) flush(ctx context.Context) {
 	for {
 		reports, clean := d.unsent()
@@ -120,29 +121,29 @@ func (d *drain) flush(ctx context.Context) {
 		select {
 		case <-d.changed:
 		case <-ctx.Done():
-			d.r.log().Error("the store did not take the last reports; those tasks run again when their leases end", "reports", reports)
+			d.r.log().Error("the store did not accept the last reports; their tasks run again when their leases end", "reports", reports)
 			return
 		}
 	}
 }
 
-// unsent returns how many attempts have no answered report, and whether the sequences have
-// nothing left to send.
+// unsent returns how many attempts have no acknowledged report, and whether the
+// sequences have nothing left to send.
 func (d *drain) unsent() (reports int, clean bool) {
 	r := d.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clean = r.queues.fresh == 0 && len(r.member.joining) == 0
+	clean = r.queues.unreported == 0 && len(r.member.joining) == 0
 	for _, s := range r.sequences {
-		clean = clean && !s.pending && !s.due && len(s.reports) == 0
+		clean = clean && !s.pending && !s.required && len(s.reports) == 0
 	}
 	for _, c := range r.held.live {
-		reports += c.open
+		reports += c.unacknowledged
 	}
 	return reports, clean
 }
 
-// leave takes the replica off the list.
+// leave removes the replica from the pool's list.
 func (r *Replica) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()

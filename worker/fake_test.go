@@ -28,8 +28,8 @@ type fakeStore struct {
 
 	replicas    map[string]task.Registration
 	idle        map[string]bool     // replicas to wake when a queue is ready
-	signals       map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
-	sequences   map[sequenceOf]*memory
+	signals     map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
+	sequences   map[sequenceKey]*sequenceState
 	drains      map[string]bool // replicas asked to drain
 	joins       []task.Registration
 	left        []string
@@ -58,19 +58,19 @@ type fakeTask struct {
 type fakeClaim struct {
 	replica  string
 	queue    string
-	open     []string // ids
+	openIDs  []string // ids
 	started  time.Time
 	leaseEnd time.Time
 	bound    time.Time // zero for none
 }
 
-type sequenceOf struct {
+type sequenceKey struct {
 	replica  string
 	sequence int
 }
 
 // memory is what the store remembers of a sequence.
-type memory struct {
+type sequenceState struct {
 	x    task.Exchange
 	got  task.Exchanged
 	busy bool // an exchange is in flight
@@ -106,9 +106,9 @@ func newFakeStore() *fakeStore {
 		changed:     make(chan struct{}),
 		tasks:       make(map[string]*fakeTask),
 		held:        make(map[int64]*fakeClaim),
-		signals:       make(map[string][]string),
+		signals:     make(map[string][]string),
 		idle:        make(map[string]bool),
-		sequences:   make(map[sequenceOf]*memory),
+		sequences:   make(map[sequenceKey]*sequenceState),
 		drains:      make(map[string]bool),
 		limits:      make(map[string]int),
 		fence:       1000, // no attempt has such a number
@@ -171,7 +171,7 @@ func (s *fakeStore) Join(ctx context.Context, r task.Registration) ([]string, er
 }
 
 // checkExchange panics if the exchange breaks a rule.
-func (s *fakeStore) checkExchange(x task.Exchange, m *memory) {
+func (s *fakeStore) checkExchange(x task.Exchange, m *sequenceState) {
 	size, n := 0, 0
 	for _, r := range x.Reports {
 		size += len(r.Result) + len(r.Error) + len(r.Log)
@@ -203,11 +203,11 @@ func (s *fakeStore) checkExchange(x task.Exchange, m *memory) {
 func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	// The slices are the caller's again afterwards.
 	x.Reports, x.Claims, x.Busy = slices.Clone(x.Reports), slices.Clone(x.Claims), slices.Clone(x.Busy)
-	key := sequenceOf{x.Replica, x.Sequence}
+	key := sequenceKey{x.Replica, x.Sequence}
 	s.mu.Lock()
 	m := s.sequences[key]
 	if m == nil {
-		m = &memory{}
+		m = &sequenceState{}
 		s.sequences[key] = m
 	}
 	s.checkExchange(x, m)
@@ -224,7 +224,7 @@ func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exc
 			m.x, m.got = x, s.exchange(x, known)
 			s.answers = append(s.answers, m.got)
 		}
-		got = s.again(m.got)
+		got = s.repeatAnswer(m.got)
 		if repeated {
 			got.Ready = nil
 		}
@@ -252,7 +252,7 @@ func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 	}
 	for fence, last := range ended {
 		if c := s.held[fence]; last && c != nil {
-			panic(fmt.Sprintf("the last report of claim %d leaves %v", fence, c.open))
+			panic(fmt.Sprintf("the last report of claim %d leaves %v", fence, c.openIDs))
 		}
 	}
 	if !known {
@@ -295,7 +295,7 @@ func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 }
 
 // again returns a remembered answer as it is now; the caller holds the lock.
-func (s *fakeStore) again(got task.Exchanged) task.Exchanged {
+func (s *fakeStore) repeatAnswer(got task.Exchanged) task.Exchanged {
 	got.Now = time.Now()
 	claims := got.Claimed
 	got.Claimed = nil
@@ -309,7 +309,7 @@ func (s *fakeStore) again(got task.Exchanged) task.Exchanged {
 			c.Left = time.Until(held.bound)
 		}
 		c.Tasks = nil
-		for _, id := range held.open {
+		for _, id := range held.openIDs {
 			own := s.tasks[id].Task
 			c.Tasks = append(c.Tasks, &own)
 		}
@@ -345,7 +345,7 @@ func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Maint
 		for _, c := range s.held {
 			if time.Now().After(c.leaseEnd) {
 				up.Claims++
-				for _, id := range slices.Clone(c.open) {
+				for _, id := range slices.Clone(c.openIDs) {
 					s.takeBack(s.tasks[id])
 					up.Lost++
 				}

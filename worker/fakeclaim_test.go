@@ -41,8 +41,8 @@ func (s *fakeStore) report(rep task.Report) task.Verdict {
 // leaveClaim takes a running task out of its claim.
 func (s *fakeStore) leaveClaim(t *fakeTask) {
 	c := s.held[t.Fence]
-	c.open = slices.DeleteFunc(c.open, func(id string) bool { return id == t.ID })
-	if len(c.open) == 0 {
+	c.openIDs = slices.DeleteFunc(c.openIDs, func(id string) bool { return id == t.ID })
+	if len(c.openIDs) == 0 {
 		delete(s.held, t.Fence)
 	}
 }
@@ -84,7 +84,7 @@ func (s *fakeStore) claimable(queue string, n int) (tasks []*fakeTask) {
 		room = limit
 		for _, c := range s.held {
 			if c.queue == queue {
-				room -= len(c.open)
+				room -= len(c.openIDs)
 			}
 		}
 	}
@@ -127,7 +127,7 @@ func (s *fakeStore) claim(x task.Exchange, c task.Claim) (claimed []task.Claimed
 			i = len(claimed)
 			claimed = append(claimed, task.Claimed{Queue: c.Queue, Fence: s.newClaim(x.Replica, c.Queue, x.Lease, bound), Started: now})
 		}
-		s.hand(t, claimed[i].Fence)
+		s.startAttempt(t, claimed[i].Fence)
 	}
 	return claimed
 }
@@ -140,9 +140,9 @@ func (s *fakeStore) newClaim(replica, queue string, lease time.Duration, bound t
 }
 
 // hand begins an attempt; the caller holds the lock.
-func (s *fakeStore) hand(t *fakeTask, fence int64) {
+func (s *fakeStore) startAttempt(t *fakeTask, fence int64) {
 	c := s.held[fence]
-	c.open = append(c.open, t.ID)
+	c.openIDs = append(c.openIDs, t.ID)
 	t.Attempt++
 	t.State, t.Fence, t.Replica, t.StartedAt = task.Running, fence, c.replica, c.started
 }
@@ -150,7 +150,7 @@ func (s *fakeStore) hand(t *fakeTask, fence int64) {
 // stops lists the attempts of the replica that were asked to stop.
 func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 	for fence, c := range s.held {
-		for _, id := range c.open {
+		for _, id := range c.openIDs {
 			if c.replica == replica && s.tasks[id].stop {
 				stops = append(stops, task.Attempt{ID: id, Fence: fence})
 			}
@@ -198,13 +198,13 @@ func (s *fakeStore) renew(r task.Renewal, h task.HeldClaim) task.Verdict {
 	if h.Left != task.Forever {
 		c.leaseEnd = time.Now().Add(min(r.Lease, h.Left+r.Grace))
 	}
-	if h.Held >= len(c.open) {
+	if h.Held >= len(c.openIDs) {
 		return task.Kept
 	}
 	if h.IDs == nil {
 		return task.Recount
 	}
-	for _, id := range slices.Clone(c.open) {
+	for _, id := range slices.Clone(c.openIDs) {
 		if !slices.Contains(h.IDs, id) {
 			s.takeBack(s.tasks[id])
 		}

@@ -27,7 +27,7 @@ func (s *fakeStore) put(specs ...task.Spec) {
 }
 
 // putQuietly makes a task whose wake-up is lost.
-func (s *fakeStore) putQuietly(spec task.Spec) {
+func (s *fakeStore) putWithoutSignal(spec task.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	idle := s.idle
@@ -67,12 +67,12 @@ func (s *fakeStore) takeOver(id string) {
 	defer s.mu.Unlock()
 	t := s.tasks[id]
 	s.leaveClaim(t)
-	s.hand(t, s.newClaim("another", t.Queue, time.Hour, time.Time{}))
+	s.startAttempt(t, s.newClaim("another", t.Queue, time.Hour, time.Time{}))
 }
 
 // forget makes the store forget its replicas, and its tasks too if it is to have
 // lost its data.
-func (s *fakeStore) forget(data bool) {
+func (s *fakeStore) forgetReplicas(data bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.replicas)
@@ -107,8 +107,8 @@ func (s *fakeStore) task(id string) fakeTask {
 	return *t
 }
 
-// said returns what became of the reports of a task.
-func (s *fakeStore) said(id string) (out []verdictOf) {
+// reports returns what became of the reports of a task.
+func (s *fakeStore) verdictsOf(id string) (out []verdictOf) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range s.verdicts {

@@ -8,47 +8,47 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestHandlePanicsOnceTheReplicaHasRunOrIsClosed(t *testing.T) {
-	for name, begin := range map[string]func(g *rig){
-		"runs":    func(g *rig) { g.run() },
-		"has run": func(g *rig) { g.run(); g.end() },
-		"closed":  func(g *rig) { g.r.Close() },
+func TestHandlePanicsAfterRunOrClose(t *testing.T) {
+	for name, begin := range map[string]func(tr *testReplica){
+		"runs":    func(tr *testReplica) { tr.run() },
+		"has run": func(tr *testReplica) { tr.run(); tr.shutDown() },
+		"closed":  func(tr *testReplica) { tr.r.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
-				g.r.Handle("job", noop)
-				begin(g)
-				defer g.r.Close()
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{})
+				tr.r.Handle("job", noop)
+				begin(tr)
+				defer tr.r.Close()
 				defer func() {
 					if v := recover(); v != "worker: Handle(late) after Run or Close" {
 						t.Errorf("it panicked with %v", v)
 					}
 				}()
-				g.r.Handle("late", noop)
+				tr.r.Handle("late", noop)
 			})
 		})
 	}
 }
 
-func TestRunRefusesBadHandlersAllAtOnceBeforeTheStoreIsTouched(t *testing.T) {
-	g := newRig(t, Config{})
-	if err := g.r.Run(t.Context()); err == nil {
+func TestRunReturnsAllHandlerErrorsWithoutCallingTheStore(t *testing.T) {
+	tr := newTestReplica(t, Config{})
+	if err := tr.r.Run(t.Context()); err == nil {
 		t.Error("it ran without a handler")
 	}
-	g = newRig(t, Config{})
-	g.r.Handle("bad kind", noop)
-	g.r.Handle("empty", nil)
-	g.r.Handle("twice", noop)
-	g.r.Handle("twice", noop)
-	wantFields(t, g.r.Run(t.Context()), "handlers.bad kind", "handlers.empty", "handlers.twice")
-	if len(g.store.calls) != 0 {
+	tr = newTestReplica(t, Config{})
+	tr.r.Handle("bad kind", noop)
+	tr.r.Handle("empty", nil)
+	tr.r.Handle("twice", noop)
+	tr.r.Handle("twice", noop)
+	wantFields(t, tr.r.Run(t.Context()), "handlers.bad kind", "handlers.empty", "handlers.twice")
+	if len(tr.store.calls) != 0 {
 		t.Error("the store was called")
 	}
 }
 
-func TestMiddlewareWrapsEveryHandlerFirstOutermost(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+func TestFirstMiddlewareIsOutermostForEveryHandler(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
 		var trail []string
 		tag := func(name string) task.Middleware {
 			return func(next task.Handler) task.Handler {
@@ -58,37 +58,37 @@ func TestMiddlewareWrapsEveryHandlerFirstOutermost(t *testing.T) {
 				}
 			}
 		}
-		g := newRig(t, Config{Middleware: []task.Middleware{tag("outer"), tag("inner")}})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+		tr := newTestReplica(t, Config{Middleware: []task.Middleware{tag("outer"), tag("inner")}})
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			trail = append(trail, "handler")
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
 		if len(trail) != 3 || trail[0] != "outer" || trail[1] != "inner" || trail[2] != "handler" {
 			t.Errorf("called in the order %v", trail)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestHandlersGetTheValuesOfRunsContext(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+func TestHandlerContextHasTheValuesOfRunsContext(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
 		type key struct{}
-		g := newRig(t, Config{})
+		tr := newTestReplica(t, Config{})
 		var got any
-		g.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			got = ctx.Value(key{})
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "here"))
-		go func() { defer close(g.done); g.err = g.r.Run(ctx) }()
+		go func() { defer close(tr.done); tr.err = tr.r.Run(ctx) }()
 		synctest.Wait()
 		if got != "here" {
 			t.Errorf("the handler's context carries %v", got)
 		}
 		cancel()
-		<-g.done
+		<-tr.done
 	})
 }

@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-// inboxWait is how long the replica blocks on the inbox at a time.
+// inboxWait is how long one call blocks on the inbox.
 const inboxWait = 10 * time.Second
 
-// inboxAgain is the first wait after an outage, which is over when it returns.
-const inboxAgain = time.Second
+// inboxRetryWait is how long the first call after a failed one blocks. The outage
+// counts as over when it returns.
+const inboxRetryWait = time.Second
 
-// inboxReader makes tasks of what other programs push into the pool's inbox.
+// inboxReader makes tasks of the entries that other programs push into the pool's
+// inbox.
 type inboxReader struct {
 	r    *Replica
 	busy sync.Mutex // held while admitting
@@ -20,11 +22,11 @@ type inboxReader struct {
 
 func (b *inboxReader) run(ctx context.Context) {
 	t := retry{outage: b.r.outages, op: "await inbox"}
-	defer t.forget()
+	defer t.stop()
 	for ctx.Err() == nil {
 		wait := jitter(inboxWait)
 		if t.fails > 0 {
-			wait = inboxAgain
+			wait = inboxRetryWait
 		}
 		has, err := b.await(ctx, wait)
 		if ctx.Err() != nil {
@@ -51,8 +53,8 @@ func (b *inboxReader) await(ctx context.Context, wait time.Duration) (bool, erro
 	return b.r.store.AwaitInbox(ctx, wait)
 }
 
-// admitBeside empties the inbox in a goroutine of its own, unless that is under way.
-func (b *inboxReader) admitBeside(ctx context.Context) {
+// admitAsync empties the inbox in a goroutine of its own, unless one already does.
+func (b *inboxReader) admitAsync(ctx context.Context) {
 	if b.busy.TryLock() {
 		b.r.wg.Go(func() {
 			defer b.busy.Unlock()
@@ -61,7 +63,7 @@ func (b *inboxReader) admitBeside(ctx context.Context) {
 	}
 }
 
-// admit takes batch after batch until the inbox is empty. The caller holds the mutex.
+// admit admits batches until the inbox is empty. The caller holds the mutex.
 func (b *inboxReader) admit(ctx context.Context) {
 	t := retry{outage: b.r.outages, op: "admit inbox"}
 	for more := true; more && ctx.Err() == nil; {

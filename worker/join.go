@@ -12,16 +12,16 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// joinTimeout bounds a Join, which no lease depends on.
+// joinTimeout bounds a Join. No lease depends on a Join.
 const joinTimeout = 5 * time.Second
 
-// membership is the replica as the pool knows it. If the pool forgets it, it joins again
-// under a new id.
+// membership is the replica's registration with the pool. If the pool forgets the
+// replica, it joins again under a new id.
 type membership struct {
 	r       *Replica
 	self    atomic.Pointer[self]
-	joining chan struct{} // full while a Join is under way
-	joined  bool          // guarded by the replica's mutex, as are writes of self
+	joining chan struct{} // full during a Join
+	joined  bool          // guarded by the replica's mutex, like writes of self
 }
 
 type self struct {
@@ -29,14 +29,15 @@ type self struct {
 	log *slog.Logger
 }
 
-// rename gives the replica a new id.
-func (m *membership) rename() {
-	id := strconv.FormatUint(rand.Uint64N(1<<50), 36) // short: it is written with every start and end
+// assignID gives the replica a new id.
+func (m *membership) assignID() {
+	id := strconv.FormatUint(rand.Uint64N(1<<50), 36) // short, because every start and end of a task writes it
 	m.self.Store(&self{id: id, log: m.r.cfg.Logger.With("replica", id)})
 	m.joined = false
 }
 
-// join announces the replica to the pool and logs what others configured differently.
+// join announces the replica to the pool and logs conflicts with the configuration of
+// other replicas.
 func (m *membership) join(ctx context.Context) error {
 	r := m.r
 	kinds := make(map[string]task.Policy, len(r.handlers))
@@ -75,8 +76,7 @@ func (m *membership) join(ctx context.Context) error {
 	return nil
 }
 
-// ensure returns when the pool knows the replica, which joins again if it must, or when
-// ctx is done.
+// ensure returns when the pool knows the replica or ctx is done. It joins if necessary.
 func (m *membership) ensure(ctx context.Context) {
 	if m.valid() {
 		return
@@ -88,29 +88,29 @@ func (m *membership) ensure(ctx context.Context) {
 		return
 	}
 	t := retry{outage: m.r.outages, op: "join"}
-	defer t.forget()
+	defer t.stop()
 	for !m.valid() {
 		if err := m.join(ctx); err == nil {
 			t.ok()
-			m.r.log().Warn("the pool had forgotten this replica; it has joined again")
+			m.r.log().Warn("the pool did not know this replica any more; it has joined again")
 		} else if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
 			return
 		}
 	}
 }
 
-// valid reports whether there is nothing to join. A replica that is leaving stays
-// forgotten: a Join that crosses its Leave would put it back on the list.
+// valid reports whether no Join is necessary. A replica that is leaving does not join
+// again: a Join that arrives after its Leave would put it back on the list.
 func (m *membership) valid() bool {
 	m.r.mu.Lock()
 	defer m.r.mu.Unlock()
 	return m.joined || m.r.phase == leaving
 }
 
-// forgotten is called when the pool does not know the replica under the id. The replica
-// gives up all that it holds, since the pool may know nothing of that either, and
-// takes a new id, under which the sequences join.
-func (r *Replica) forgotten(id string) {
+// resetMembership is called when the pool does not know the replica under the id. The
+// replica gives up all its claims, since the pool may not know them either, and takes a
+// new id, under which the sequences join.
+func (r *Replica) resetMembership(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if id != r.ID() || !r.member.joined || r.phase == leaving {
@@ -123,7 +123,7 @@ func (r *Replica) forgotten(id string) {
 	for _, s := range r.sequences {
 		s.reset()
 	}
-	r.member.rename()
+	r.member.assignID()
 	r.listener.restart()
-	r.askAll()
+	r.startClaiming()
 }

@@ -16,15 +16,15 @@ import (
 )
 
 func TestLeasesAreRenewedEveryThirdWithJitter(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", untilCancelled)
-		g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: task.Forever})
-		g.run()
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", untilCancelled)
+		tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: task.Forever})
+		tr.run()
 		begin := time.Now().Add(time.Second) // the doorbell may ring while it starts
-		g.pass(time.Hour)
+		tr.advance(time.Hour)
 		seen := make(map[time.Duration]bool)
-		renewals := g.store.callsSince(begin, "renew")
+		renewals := tr.store.callsSince(begin, "renew")
 		last := renewals[0].at
 		for _, c := range renewals[1:] {
 			gap := c.at.Sub(last)
@@ -37,14 +37,14 @@ func TestLeasesAreRenewedEveryThirdWithJitter(t *testing.T) {
 		if len(seen) < 5 {
 			t.Errorf("the gaps between renewals hardly vary: %v", seen)
 		}
-		g.r.Close()
+		tr.r.Close()
 	})
 }
 
-func TestATaskTwentyLeasesLongIsNeverReclaimedAlsoWhileDraining(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Lease: time.Second, DrainTimeout: time.Hour})
-		g.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
+func TestLongTaskKeepsItsLeaseAlsoWhileDraining(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Lease: time.Second, DrainTimeout: time.Hour})
+		tr.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			select {
 			case <-time.After(20 * time.Second):
 				return nil, nil
@@ -52,65 +52,65 @@ func TestATaskTwentyLeasesLongIsNeverReclaimedAlsoWhileDraining(t *testing.T) {
 				return nil, context.Cause(ctx)
 			}
 		})
-		other, err := New(g.store, Config{Queues: map[string]task.QueueConfig{"other": {Workers: 1}}, Lease: time.Second, Logger: g.r.cfg.Logger})
+		other, err := New(tr.store, Config{Queues: map[string]task.QueueConfig{"other": {Workers: 1}}, Lease: time.Second, Logger: tr.r.cfg.Logger})
 		if err != nil {
 			t.Fatal(err)
 		}
 		other.Handle("job", noop)
 		ended := make(chan error)
 		go func() { ended <- other.Run(context.Background()) }()
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.pass(5 * time.Second)
-		if err := g.end(); err != nil { // drains for the other 15 seconds
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.advance(5 * time.Second)
+		if err := tr.shutDown(); err != nil { // drains for the other 15 seconds
 			t.Error(err)
 		}
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		if len(g.store.reaped) > 0 || g.store.task("x").Attempt != 1 {
-			t.Errorf("reaped %v, attempts %d", g.store.reaped, g.store.task("x").Attempt)
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		if len(tr.store.reaped) > 0 || tr.store.task("x").Attempt != 1 {
+			t.Errorf("reaped %v, attempts %d", tr.store.reaped, tr.store.task("x").Attempt)
 		}
 		other.Close()
 		<-ended
 	})
 }
 
-func TestAHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
+func TestHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 	for name, f := range map[string]fault{"fail": fail, "hang": hang, "lose their replies": lose} {
 		t.Run("renewals "+name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{})
 				var cancelled time.Duration
 				var cause error
 				begin := time.Now()
-				g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+				tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 					_, cause = untilCancelled(ctx, tk)
 					cancelled = time.Since(begin)
 					return []byte("too late"), nil
 				})
-				g.store.put(task.Spec{ID: "x", Kind: "job"})
-				g.store.setFault(func(op string) fault {
+				tr.store.put(task.Spec{ID: "x", Kind: "job"})
+				tr.store.setFault(func(op string) fault {
 					if op == "renew" && time.Since(begin) < 27*time.Second {
 						return f
 					}
 					return none
 				})
-				g.run()
-				g.pass(27*time.Second - 1)
-				if said := g.store.said("x"); len(said) != 0 {
-					t.Fatalf("cancelled early: %+v", said)
+				tr.run()
+				tr.advance(27*time.Second - 1)
+				if reports := tr.store.verdictsOf("x"); len(reports) != 0 {
+					t.Fatalf("cancelled early: %+v", reports)
 				}
-				g.pass(1)
+				tr.advance(1)
 				if !errors.Is(cause, task.ErrLeaseLost) || cancelled != 27*time.Second {
 					t.Fatalf("cancelled with %v after %v, want a lost lease a tenth of a lease before its end", cause, cancelled)
 				}
-				said := g.store.said("x")
-				if len(said) != 1 || said[0].Op != task.Release || said[0].Result != nil {
-					t.Errorf("reports: %+v, want the task given back without its result", said)
+				reports := tr.store.verdictsOf("x")
+				if len(reports) != 1 || reports[0].Op != task.Release || reports[0].Result != nil {
+					t.Errorf("reports: %+v, want the task given back without its result", reports)
 				}
-				if g.r.Counts().Dropped != 1 {
-					t.Errorf("counts: %+v, want one outcome dropped", g.r.Counts())
+				if tr.r.Counts().Dropped != 1 {
+					t.Errorf("counts: %+v, want one outcome dropped", tr.r.Counts())
 				}
-				g.end()
+				tr.shutDown()
 			})
 		})
 	}
@@ -118,44 +118,44 @@ func TestAHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 
 // Only the first cause of a context stands, so that whoever was cancelled for
 // something else has to learn it in another way.
-func TestAHandlerThatIsAlreadyEndingLearnsThatItsLeaseIsLost(t *testing.T) {
+func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 	const lost = DefaultLease * 9 / 10 // after the last renewal
 	down := failFirst("renew", 1_000_000)
-	stop := func(g *rig) {
-		g.store.setFault(func(string) fault { return none })
-		g.pass(5 * time.Second)
-		g.store.requestStop("x")
+	stop := func(tr *testReplica) {
+		tr.store.setFault(func(string) fault { return none })
+		tr.advance(5 * time.Second)
+		tr.store.requestStop("x")
 		synctest.Wait() // which renews the lease
-		g.store.setFault(down)
+		tr.store.setFault(down)
 	}
 	for name, c := range map[string]struct {
 		timeout time.Duration
 		grace   time.Duration
-		end     func(g *rig)
+		end     func(tr *testReplica)
 		cause   error
 		after   time.Duration
 	}{
 		"for that alone": {cause: task.ErrLeaseLost, after: lost},
 		"timed out":      {timeout: 20 * time.Second, cause: task.ErrTimeout, after: lost},
 		"stopped":        {end: stop, cause: task.ErrStopped, after: 5*time.Second + lost},
-		"stopped and taken over": {end: func(g *rig) {
-			stop(g)
-			g.store.setFault(func(string) fault { return none })
-			g.pass(time.Second)
-			g.store.takeOver("x")
-			g.r.signalled()
+		"stopped and taken over": {end: func(tr *testReplica) {
+			stop(tr)
+			tr.store.setFault(func(string) fault { return none })
+			tr.advance(time.Second)
+			tr.store.takeOver("x")
+			tr.r.signalled()
 		}, cause: task.ErrStopped, after: 6 * time.Second},
-		"shut down": {end: func(g *rig) { g.cancel() }, cause: task.ErrShutdown, after: lost},
-		"closed":    {end: func(g *rig) { go g.r.Close() }, cause: task.ErrShutdown, after: lost},
+		"shut down": {end: func(tr *testReplica) { tr.cancel() }, cause: task.ErrShutdown, after: lost},
+		"closed":    {end: func(tr *testReplica) { go tr.r.Close() }, cause: task.ErrShutdown, after: lost},
 		"given up":  {timeout: time.Second, grace: 3 * time.Second, cause: task.ErrTimeout, after: 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{StopGrace: cmp.Or(c.grace, time.Minute), DrainTimeout: 10 * time.Second})
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{StopGrace: cmp.Or(c.grace, time.Minute), DrainTimeout: 10 * time.Second})
 				var cause error
 				var ended, told time.Duration
 				begin := time.Now()
-				g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+				tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 					if told > 0 {
 						return nil, nil // elsewhere, so to speak
 					}
@@ -165,78 +165,78 @@ func TestAHandlerThatIsAlreadyEndingLearnsThatItsLeaseIsLost(t *testing.T) {
 					told = time.Since(begin)
 					return nil, cause
 				})
-				g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: c.timeout})
-				g.store.setFault(down)
-				g.run()
+				tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: c.timeout})
+				tr.store.setFault(down)
+				tr.run()
 				if c.end != nil {
-					c.end(g)
+					c.end(tr)
 				}
-				g.pass(50 * time.Second)
+				tr.advance(50 * time.Second)
 				if cause != c.cause || told != c.after || (ended == told) != (cause == task.ErrLeaseLost) {
 					t.Errorf("cancelled with %v after %v, told that the lease is lost after %v; want %v and %v", cause, ended, told, c.cause, c.after)
 				}
-				g.store.setFault(func(string) fault { return none })
-				g.end()
+				tr.store.setFault(func(string) fault { return none })
+				tr.shutDown()
 			})
 		})
 	}
 }
 
-func TestTheLeaseOfATaskThatNoReplicaRunsIsNeverLost(t *testing.T) {
+func TestLeaseLostIsNilWithoutAReplica(t *testing.T) {
 	if (&task.Task{}).LeaseLost() != nil {
 		t.Error("there is something to wait for")
 	}
 }
 
-func TestARenewalThatSaysLostCancelsTheHandlerAndDropsItsResult(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
+func TestRenewalAnsweredLostCancelsTheHandlerAndDropsItsResult(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
 		var cause error
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			_, cause = untilCancelled(ctx, tk)
 			return []byte("too late"), nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.store.takeOver("x")
-		g.pass(12 * time.Second)
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.store.takeOver("x")
+		tr.advance(12 * time.Second)
 		if !errors.Is(cause, task.ErrLeaseLost) {
 			t.Errorf("cause is %v", cause)
 		}
-		if said := g.store.said("x"); len(said) != 0 {
-			t.Errorf("reports: %+v, want none", said)
+		if reports := tr.store.verdictsOf("x"); len(reports) != 0 {
+			t.Errorf("reports: %+v, want none", reports)
 		}
-		if c := g.r.Counts(); c.Dropped != 1 || c.Running != 0 {
+		if c := tr.r.Counts(); c.Dropped != 1 || c.Running != 0 {
 			t.Errorf("counts: %+v", c)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestAReportThatComesTooLateIsCountedAndLogged(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+func TestRefusedReportIsCountedAndLogged(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.store.takeOver("x")
-		g.pass(2 * time.Second)
-		if c := g.r.Counts(); c.Dropped != 1 || g.log.count("WARN a report came too late") != 1 {
-			t.Errorf("counts: %+v, log: %v", c, g.log.lines)
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.store.takeOver("x")
+		tr.advance(2 * time.Second)
+		if c := tr.r.Counts(); c.Dropped != 1 || tr.log.count("WARN a report was refused") != 1 {
+			t.Errorf("counts: %+v, log: %v", c, tr.log.lines)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestALostClaimCancelsAllItsAttemptsAndNoOthers(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 6}}})
+func TestLostClaimCancelsItsAttemptsOnly(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 6}}})
 		causes := make(map[string]error)
 		var mu sync.Mutex
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			_, err := untilCancelled(ctx, tk)
 			mu.Lock()
 			defer mu.Unlock()
@@ -245,60 +245,60 @@ func TestALostClaimCancelsAllItsAttemptsAndNoOthers(t *testing.T) {
 			}
 			return nil, err
 		})
-		g.store.putN(6, task.Spec{Kind: "job"})
-		g.run()
-		if len(g.store.held) != 2 {
-			t.Fatalf("%d claims, want one per sequence", len(g.store.held))
+		tr.store.putN(6, task.Spec{Kind: "job"})
+		tr.run()
+		if len(tr.store.held) != 2 {
+			t.Fatalf("%d claims, want one per sequence", len(tr.store.held))
 		}
 		for _, id := range []string{"job-1", "job-2", "job-3"} {
-			g.store.takeOver(id)
+			tr.store.takeOver(id)
 		}
-		g.pass(12 * time.Second)
+		tr.advance(12 * time.Second)
 		want := map[string]error{"job-1": task.ErrLeaseLost, "job-2": task.ErrLeaseLost, "job-3": task.ErrLeaseLost}
 		if !maps.Equal(causes, want) {
 			t.Errorf("cancelled: %v, want %v", causes, want)
 		}
-		if n := g.log.count("WARN the lease ended"); n != 1 {
+		if n := tr.log.count("WARN the lease has ended"); n != 1 {
 			t.Errorf("the lost claim was logged %d times", n)
 		}
-		g.r.Close()
+		tr.r.Close()
 	})
 }
 
 // A failover forgets the report of one task of a claim.
-func TestAfterARecountTheStoreTakesBackWhatTheReplicaDoesNotHold(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 4}}})
+func TestRecountLetsTheStoreTakeBackUnheldAttempts(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 4}}})
 		runs := make(map[string]int)
-		g.r.Handle("short", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("short", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			runs[tk.ID]++
 			time.Sleep(time.Second)
 			return nil, nil
 		})
-		g.r.Handle("long", func(context.Context, *task.Task) ([]byte, error) {
+		tr.r.Handle("long", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "short", Kind: "short"}, task.Spec{ID: "long", Kind: "long"})
-		g.run()
-		g.pass(2 * time.Second)
-		g.wantState("short", task.Succeeded, task.CodeOK)
-		g.store.mu.Lock()
-		x := g.store.tasks["short"]
+		tr.store.put(task.Spec{ID: "short", Kind: "short"}, task.Spec{ID: "long", Kind: "long"})
+		tr.run()
+		tr.advance(2 * time.Second)
+		tr.wantState("short", task.Succeeded, task.CodeOK)
+		tr.store.mu.Lock()
+		x := tr.store.tasks["short"]
 		x.State = task.Running
-		g.store.held[x.Fence].open = append(g.store.held[x.Fence].open, "short")
-		g.store.mu.Unlock()
-		g.pass(13 * time.Second)
-		if runs["short"] != 2 || !slices.Equal(g.store.reaped, []string{"short"}) {
-			t.Errorf("the task whose report was forgotten ran %d times; taken back: %v", runs["short"], g.store.reaped)
+		tr.store.held[x.Fence].openIDs = append(tr.store.held[x.Fence].openIDs, "short")
+		tr.store.mu.Unlock()
+		tr.advance(13 * time.Second)
+		if runs["short"] != 2 || !slices.Equal(tr.store.reaped, []string{"short"}) {
+			t.Errorf("the task whose report was forgotten ran %d times; taken back: %v", runs["short"], tr.store.reaped)
 		}
-		g.pass(time.Minute)
-		g.wantState("long", task.Succeeded, task.CodeOK)
-		if g.store.task("long").Attempt != 1 {
+		tr.advance(time.Minute)
+		tr.wantState("long", task.Succeeded, task.CodeOK)
+		if tr.store.task("long").Attempt != 1 {
 			t.Error("the other task of the claim ran again")
 		}
 		var named [][]string
-		for _, r := range g.store.renewals {
+		for _, r := range tr.store.renewals {
 			for _, h := range r.Held {
 				if h.IDs != nil {
 					named = append(named, h.IDs)
@@ -308,16 +308,16 @@ func TestAfterARecountTheStoreTakesBackWhatTheReplicaDoesNotHold(t *testing.T) {
 		if len(named) != 1 || !slices.Equal(named[0], []string{"long"}) {
 			t.Errorf("renewals named %v, want what it holds once", named)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestManyClaimsAndMuchNewsAreSeveralRenewals(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+func TestManyClaimsAndUpdatesTakeSeveralRenewals(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
 		const n = 600
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: n}}})
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: n}}})
 		talk := make(chan struct{})
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			<-talk
 			if err := tk.SetProgress(tk.ID); err != nil {
 				t.Error(err)
@@ -325,12 +325,12 @@ func TestManyClaimsAndMuchNewsAreSeveralRenewals(t *testing.T) {
 			return untilCancelled(ctx, tk)
 		})
 		for i := range n { // another bound each, so a claim each
-			g.store.put(task.Spec{ID: fmt.Sprint("job-", i), Kind: "job", Timeout: time.Hour + time.Duration(i)*time.Second})
+			tr.store.put(task.Spec{ID: fmt.Sprint("job-", i), Kind: "job", Timeout: time.Hour + time.Duration(i)*time.Second})
 		}
-		g.run()
-		g.pass(12 * time.Second) // the fake store panics over a limit
+		tr.run()
+		tr.advance(12 * time.Second) // the fake store panics over a limit
 		fences := make(map[int64]int)
-		for _, r := range g.store.renewals {
+		for _, r := range tr.store.renewals {
 			if r.Running != n {
 				t.Errorf("%d running", r.Running)
 			}
@@ -341,41 +341,41 @@ func TestManyClaimsAndMuchNewsAreSeveralRenewals(t *testing.T) {
 		if len(fences) != n {
 			t.Errorf("%d claims were renewed, want %d", len(fences), n)
 		}
-		from := len(g.store.renewals)
+		from := len(tr.store.renewals)
 		close(talk)
-		g.pass(2 * time.Second)
+		tr.advance(2 * time.Second)
 		for i := range n {
 			id := fmt.Sprint("job-", i)
-			if got := string(g.store.task(id).Progress); got != `"`+id+`"` {
+			if got := string(tr.store.task(id).Progress); got != `"`+id+`"` {
 				t.Errorf("progress of %s is %s", id, got)
 			}
 		}
-		for _, r := range g.store.renewals[from:] {
+		for _, r := range tr.store.renewals[from:] {
 			if len(r.Held) > 0 {
 				t.Errorf("a renewal for updates names %d of %d claims", len(r.Held), n)
 			}
 		}
-		g.pass(time.Minute)
-		if len(g.store.reaped) > 0 {
-			t.Errorf("taken back: %v", g.store.reaped)
+		tr.advance(time.Minute)
+		if len(tr.store.reaped) > 0 {
+			t.Errorf("taken back: %v", tr.store.reaped)
 		}
-		g.r.Close()
+		tr.r.Close()
 	})
 }
 
-func TestARenewalSaysHowLongTheAttemptsHaveLeft(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{StopGrace: time.Hour})
-		h, free := stubborn()
-		g.r.Handle("job", h)
-		g.store.put(task.Spec{ID: "bounded", Kind: "job", Timeout: 15 * time.Second}, task.Spec{ID: "endless", Kind: "job", Timeout: task.Forever})
-		g.run()
+func TestRenewalContainsTheTimeLeft(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{StopGrace: time.Hour})
+		h, free := ignoresContext()
+		tr.r.Handle("job", h)
+		tr.store.put(task.Spec{ID: "bounded", Kind: "job", Timeout: 15 * time.Second}, task.Spec{ID: "endless", Kind: "job", Timeout: task.Forever})
+		tr.run()
 		begin := time.Now()
-		g.pass(25 * time.Second)
-		bounded := g.store.task("bounded").Fence
-		for _, c := range g.store.callsSince(begin, "renew") {
-			r := g.store.renewals[0]
-			g.store.renewals = g.store.renewals[1:]
+		tr.advance(25 * time.Second)
+		bounded := tr.store.task("bounded").Fence
+		for _, c := range tr.store.callsSince(begin, "renew") {
+			r := tr.store.renewals[0]
+			tr.store.renewals = tr.store.renewals[1:]
 			for _, h := range r.Held {
 				want := task.Forever
 				if h.Fence == bounded {
@@ -387,22 +387,22 @@ func TestARenewalSaysHowLongTheAttemptsHaveLeft(t *testing.T) {
 			}
 		}
 		free()
-		g.end()
+		tr.shutDown()
 	})
 }
 
 // The watch is stuck: what it would have ended is still ended by the store.
-func TestAnAttemptWhoseWatchIsStuckIsTakenBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Lease: 10 * time.Second, StopGrace: time.Second})
+func TestAttemptIsTakenBackIfTheWatchIsStuck(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Lease: 10 * time.Second, StopGrace: time.Second})
 		const givenUp = "a handler ignores its cancelled context"
-		g.log.holds, g.log.held = givenUp, make(chan struct{})
-		h, free := stubborn()
-		g.r.Handle("stubborn", h)
+		tr.log.blockOn, tr.log.unblock = givenUp, make(chan struct{})
+		h, free := ignoresContext()
+		tr.r.Handle("stubborn", h)
 		var cause error
 		var ended time.Duration
 		begin := time.Now()
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			if tk.Attempt > 1 {
 				return nil, nil
 			}
@@ -410,22 +410,22 @@ func TestAnAttemptWhoseWatchIsStuckIsTakenBack(t *testing.T) {
 			ended = time.Since(begin)
 			return nil, cause
 		})
-		g.store.put(task.Spec{ID: "stubborn", Kind: "stubborn", Timeout: time.Second}, task.Spec{ID: "x", Kind: "job", Timeout: 20 * time.Second})
-		g.run()
-		g.pass(20*time.Second + 500*time.Millisecond)
+		tr.store.put(task.Spec{ID: "stubborn", Kind: "stubborn", Timeout: time.Second}, task.Spec{ID: "x", Kind: "job", Timeout: 20 * time.Second})
+		tr.run()
+		tr.advance(20*time.Second + 500*time.Millisecond)
 		if cause != nil {
 			t.Fatalf("the watch is not stuck: it ended the attempt with %v", cause)
 		}
-		g.pass(20 * time.Second)
+		tr.advance(20 * time.Second)
 		// The bound, the grace, the slack, a turn of maintenance and a renewal.
 		if cause != task.ErrLeaseLost || ended > (20+1+2+10+4)*time.Second {
 			t.Errorf("the attempt was cancelled with %v after %v", cause, ended)
 		}
-		if said := g.store.said("x"); len(said) != 1 || said[0].Op != task.Succeed {
-			t.Errorf("reports: %+v, want one of the second attempt", said)
+		if reports := tr.store.verdictsOf("x"); len(reports) != 1 || reports[0].Op != task.Succeed {
+			t.Errorf("reports: %+v, want one of the second attempt", reports)
 		}
-		close(g.log.held)
+		close(tr.log.unblock)
 		free()
-		g.end()
+		tr.shutDown()
 	})
 }

@@ -7,37 +7,37 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// listenWait is how long the listener blocks at a time. A wait that ends without
-// a signal is also the slow poll: some queues are asked for tasks, in case a wake-up
-// was lost.
+// listenWait is how long one call of the listener blocks. A call that ends without a
+// signal is followed by a slow poll: some queues are claimed from in case a signal was
+// lost.
 const listenWait = 10 * time.Second
 
-// listenAgain is the first wait after an outage: signals may have been lost, so
-// the slow poll comes soon.
-const listenAgain = time.Second
+// listenRetryWait is how long the first call after a failed one blocks. Signals may
+// have been lost, so the slow poll follows soon.
+const listenRetryWait = time.Second
 
-// listener waits for the replica's doorbell.
+// listener waits for the replica's signals.
 type listener struct {
 	r       *Replica
-	cancel  context.CancelFunc // of the wait under way; guarded by the replica's mutex
-	stopped bool               // nothing is left to listen for; likewise
+	cancel  context.CancelFunc // of the current call; guarded by the replica's mutex
+	stopped bool               // set by stop; guarded by the replica's mutex
 }
 
 func (l *listener) run(ctx context.Context) {
 	r := l.r
 	t := retry{outage: r.outages, op: "listen"}
-	defer t.forget()
+	defer t.stop()
 	for {
 		wait := jitter(listenWait)
 		if t.fails > 0 {
-			wait = listenAgain
+			wait = listenRetryWait
 		}
-		sig, id, ok, err := l.hear(ctx, wait)
+		sig, id, ok, err := l.listenOnce(ctx, wait)
 		switch {
 		case !ok:
 			return
 		case id != r.ID():
-			continue // the doorbell of a replica that the pool has forgotten
+			continue // a signal for the replica's former id
 		case err != nil:
 			if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
 				return
@@ -65,9 +65,9 @@ func (l *listener) run(ctx context.Context) {
 	}
 }
 
-// hear makes one wait at the doorbell of the replica under the id that it returns; ok is
-// false if the listener is to end.
-func (l *listener) hear(ctx context.Context, wait time.Duration) (sig task.Signal, id string, ok bool, err error) {
+// listenOnce waits once for a signal under the replica's id, which it returns. ok is
+// false if the listener must end.
+func (l *listener) listenOnce(ctx context.Context, wait time.Duration) (sig task.Signal, id string, ok bool, err error) {
 	r := l.r
 	ctx, cancel := context.WithTimeout(ctx, wait+r.callTimeout)
 	defer cancel()
@@ -81,17 +81,17 @@ func (l *listener) hear(ctx context.Context, wait time.Duration) (sig task.Signa
 	return sig, id, ok, err
 }
 
-// restart breaks off the wait under way, to begin another under the replica's new id.
-// The caller holds the mutex.
+// restart cancels the current call so that the next one uses the replica's new id. The
+// caller holds the mutex.
 func (l *listener) restart() {
 	if l.cancel != nil {
 		l.cancel()
 	}
 }
 
-// stop ends the listener through its doorbell, since a call that is broken off may
-// lose a signal. It returns when the listener has ended, or ctx is done: a ring that
-// arrived after Leave would stay behind.
+// stop ends the listener with a signal, because cancelling a call may lose one. It
+// returns when the listener has ended or ctx is done. A signal that arrived after Leave
+// would remain in the store.
 func (l *listener) stop(ctx context.Context, ended <-chan struct{}) {
 	r := l.r
 	r.mu.Lock()
@@ -106,16 +106,16 @@ func (l *listener) stop(ctx context.Context, ended <-chan struct{}) {
 	}
 }
 
-// signalled makes the calls whose answers say what the signal was for: a stop, a drain,
-// a scheduled task. A stop may be for a task in the answer to an exchange in flight, so
-// that its sequence makes another.
+// signalled makes the calls whose answers contain the reason for a signal: a stop, a
+// drain or a scheduled task. A stop may concern a task in the answer to an exchange in
+// flight; the sequence of that exchange then makes another one.
 func (r *Replica) signalled() {
-	r.keeper.ask(true)
+	r.keeper.request(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, s := range r.sequences {
 		if i == 0 || s.pending {
-			s.call()
+			s.requireExchange()
 		}
 	}
 }

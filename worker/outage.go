@@ -12,18 +12,18 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The pause before a failed call to the store is made again: it doubles from
-// retryFirst to retryMax, and a random part of up to a half is taken off, so
-// that the replicas of a pool do not return all at once.
+// The pause before a failed call to the store is repeated doubles from retryFirst to
+// retryMax. A random part of up to a half is subtracted, so that the replicas of a pool do
+// not retry at the same time.
 const (
 	retryFirst = 50 * time.Millisecond
 	retryMax   = 2 * time.Second
 )
 
-// outage makes one log line of many failing calls: one when the first of them begins
-// to fail, one when none fails any more. Between them there is one more for each thing
-// that a person can do about it and that an earlier line does not say: what begins with
-// a broken connection may go on with a refusal.
+// outage logs failing calls. The log has one line when the first call begins to fail
+// and one when no call fails any more. In between it has one more line for each new
+// piece of advice for an operator: an outage that begins with a broken connection may
+// go on with a refusal.
 type outage struct {
 	log func() *slog.Logger
 
@@ -46,13 +46,13 @@ func (o *outage) begin(t *retry, err error) {
 		o.since = time.Now()
 		o.log().Error("calls to the store fail; trying again until they work", "call", t.op, "err", err)
 	case advised:
-		o.log().Error("the store says why", "call", t.op, "err", err)
+		o.log().Error("calls to the store still fail, for another reason", "call", t.op, "err", err)
 	}
 	o.failing[t] = struct{}{}
 }
 
-// end takes in that a call works again or, with works false, that it is made no more:
-// whether it would work is not known then.
+// end records that a call works again. With works false it records that the call is not
+// made any more, so that it is unknown whether it would work.
 func (o *outage) end(t *retry, works bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -66,8 +66,8 @@ func (o *outage) end(t *retry, works bool) {
 	}
 }
 
-// lasting returns how long calls have been failing, 0 if they work.
-func (o *outage) lasting() time.Duration {
+// duration returns how long calls have been failing; 0 if they work.
+func (o *outage) duration() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.failing) == 0 {
@@ -76,8 +76,8 @@ func (o *outage) lasting() time.Duration {
 	return time.Since(o.since)
 }
 
-// retry is one goroutine's view of one kind of call. A goroutine that ends without an
-// answer calls forget.
+// retry counts the failures of one kind of call in one goroutine. A goroutine that ends
+// after a failure calls stop.
 type retry struct {
 	*outage
 	op    string
@@ -88,7 +88,7 @@ type retry struct {
 func (t *retry) failed(err error) time.Duration {
 	t.begin(t, err)
 	d := retryMax
-	if t.fails < 6 { // 50ms·2⁶ is past the maximum
+	if t.fails < 6 { // 50ms·2⁶ is more than the maximum
 		d = min(retryFirst<<t.fails, retryMax)
 	}
 	t.fails++
@@ -102,22 +102,22 @@ func (t *retry) ok() {
 	}
 }
 
-// forget is called by a goroutine that makes no more of the calls.
-func (t *retry) forget() {
+// stop is called by a goroutine that does not repeat the call any more.
+func (t *retry) stop() {
 	if t.fails > 0 {
 		t.fails = 0
 		t.end(t, false)
 	}
 }
 
-// call makes a short call to the store.
+// call makes a call to the store, bounded by callTimeout.
 func (r *Replica) call(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.callTimeout)
 	defer cancel()
 	return f(ctx)
 }
 
-// retryCall makes a short call again and again until it works or ctx is done.
+// retryCall makes a call, as call does, until it works or ctx is done.
 func (r *Replica) retryCall(ctx context.Context, t *retry, f func(context.Context) error) {
 	for {
 		err := r.call(ctx, f)
@@ -126,13 +126,13 @@ func (r *Replica) retryCall(ctx context.Context, t *retry, f func(context.Contex
 			return
 		}
 		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
-			t.forget()
+			t.stop()
 			return
 		}
 	}
 }
 
-// sleep waits for d and reports whether ctx was still alive then.
+// sleep waits for d and reports whether ctx had not ended before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -8,52 +8,52 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// maxBusy is how many busy queues one exchange names.
+// maxBusy is how many busy queues one exchange lists.
 const maxBusy = 4 * task.MaxQueues
 
-// busyPause is the pause between exchanges that only name busy queues, once there are
-// more of them than one exchange can name.
-const busyPause = 100 * time.Millisecond
+// busyInterval is the pause between exchanges that only report busy queues, when there
+// are more of them than one exchange can list.
+const busyInterval = 100 * time.Millisecond
 
-// queue is one queue as this replica serves it. Its fields are guarded by the
-// replica's mutex.
+// queue is one queue of this replica. The replica's mutex guards its fields.
 type queue struct {
 	name string
-	// free are the slots of each sequence that are neither in use nor asked for. A sequence
-	// has half of the queue's workers, so that both are busy under load.
-	free  [2]int
-	asked [2]int  // slots that the exchange in flight asks for
-	wants [2]bool // it is in the sequence's list of queues to ask
-	// again says that the queue became ready while every free slot was asked for: the
-	// answer decides whether to ask once more.
-	again bool
-	busy  bool // it is in queues.busy
+	// free is the number of free slots of each sequence: neither in use nor requested
+	// by a claim. Each sequence has half of the queue's workers, so that both are busy
+	// under load.
+	free      [2]int
+	requested [2]int  // slots that the exchange in flight claims for
+	listed    [2]bool // in the sequence's toClaim
+	// readyAgain is set if the queue became ready while all its free slots were
+	// requested. The answer decides whether to claim once more.
+	readyAgain bool
+	busy       bool // in queues.busy
 }
 
 func (q *queue) hasFree() bool { return q.free[0]+q.free[1] > 0 }
 
-// queues are the queues of a replica. No operation looks at all of them: a replica may
-// serve ten thousand. The fields are guarded by the replica's mutex.
+// queues are the queues of a replica. No operation iterates over all of them, because a
+// replica may serve ten thousand. The replica's mutex guards the fields.
 type queues struct {
-	all    []*queue // by name
-	byName map[string]*queue
-	slots  int
-	taken  int // slots in use, those of stuck handlers included
-	open   int // queues with a free slot
-	turn   int // index of the queue that the slow poll asks next
+	all       []*queue // by name
+	byName    map[string]*queue
+	slots     int
+	taken     int // slots in use, those of stuck handlers included
+	withFree  int // queues with a free slot
+	pollIndex int // index of the queue at which the next slow poll starts
 
-	due time.Time // when the next scheduled task is due; zero for none
+	nextDue time.Time // when the next scheduled task becomes waiting; zero for none
 
-	// busy are ready queues without a free slot. The exchange names the fresh ones, which
-	// are the last; one whose answer may hold ready queues names the others again, so
-	// that they are not among these.
-	busy   []*queue
-	fresh  int
-	nameAt time.Time // earliest exchange that only names busy queues
+	// busy lists ready queues without a free slot. The last ones are unreported: the
+	// next exchange lists them. An exchange whose answer may list ready queues also
+	// repeats the others, so that the answer does not contain them.
+	busy       []*queue
+	unreported int
+	busyAt     time.Time // earliest exchange that only reports busy queues
 }
 
 func newQueues(cfg map[string]task.QueueConfig) queues {
-	s := queues{byName: make(map[string]*queue, len(cfg)), open: len(cfg)}
+	s := queues{byName: make(map[string]*queue, len(cfg)), withFree: len(cfg)}
 	for _, name := range slices.Sorted(maps.Keys(cfg)) {
 		workers := cfg[name].Workers
 		q := &queue{name: name, free: [2]int{(workers + 1) / 2, workers / 2}}
@@ -63,35 +63,35 @@ func newQueues(cfg map[string]task.QueueConfig) queues {
 	return s
 }
 
-// use takes n slots of the queue for the sequence, or frees them if n is negative.
+// use takes n slots of the queue for the sequence. If n is negative it frees them.
 func (s *queues) use(q *queue, sequence, n int) {
 	had := q.hasFree()
 	q.free[sequence] -= n
 	switch has := q.hasFree(); {
 	case had && !has:
-		s.open--
+		s.withFree--
 	case has && !had:
-		s.open++
+		s.withFree++
 	}
 }
 
-// addBusy notes a ready queue that has no free slot.
+// addBusy records a ready queue that has no free slot.
 func (s *queues) addBusy(q *queue) {
 	if q.busy {
 		i := slices.Index(s.busy, q)
-		if i >= len(s.busy)-s.fresh {
+		if i >= len(s.busy)-s.unreported {
 			return
 		}
 		s.busy = slices.Delete(s.busy, i, i+1)
 	}
 	q.busy = true
 	s.busy = append(s.busy, q)
-	s.fresh++
+	s.unreported++
 }
 
-// nameBusy adds the busy queues to an exchange.
-func (s *queues) nameBusy(x *task.Exchange, now time.Time) {
-	named := len(s.busy) - s.fresh
+// reportBusy adds the busy queues to an exchange.
+func (s *queues) reportBusy(x *task.Exchange, now time.Time) {
+	named := len(s.busy) - s.unreported
 	end := min(len(s.busy), named+maxBusy)
 	from := named
 	if x.Idle || len(x.Claims) > 0 {
@@ -100,11 +100,11 @@ func (s *queues) nameBusy(x *task.Exchange, now time.Time) {
 	for _, q := range s.busy[from:end] {
 		x.Busy = append(x.Busy, q.name)
 	}
-	s.fresh = len(s.busy) - end
+	s.unreported = len(s.busy) - end
 	if len(x.Busy) == maxBusy {
-		s.nameAt = now.Add(busyPause)
+		s.busyAt = now.Add(busyInterval)
 	}
-	// Those with a free slot are claimed from, and the oldest give way to the others.
+	// Queues with a free slot are claimed from. Beyond maxBusy the oldest are dropped.
 	kept := slices.DeleteFunc(s.busy[:end], func(q *queue) bool {
 		q.busy = !q.hasFree()
 		return !q.busy
@@ -115,28 +115,28 @@ func (s *queues) nameBusy(x *task.Exchange, now time.Time) {
 	s.busy = append(kept, s.busy[end:]...)
 }
 
-// setDue notes when the next scheduled task is due, as an exchange said that was sent at
-// sent. Answers to the two sequences may arrive in another order than they were given, so
-// that the earliest time counts.
-func (s *queues) setDue(next, soonest time.Duration, sent, now time.Time) {
-	if !sent.Before(s.due) {
-		s.due = time.Time{} // that exchange has seen to it
+// setNextDue records when the next scheduled task is due, according to the exchange
+// that was sent at sent. The answers to the two sequences may arrive in another order
+// than they were given, so the earliest time counts.
+func (s *queues) setNextDue(next, soonest time.Duration, sent, now time.Time) {
+	if !sent.Before(s.nextDue) {
+		s.nextDue = time.Time{} // that exchange came after the due time
 	}
-	if at := now.Add(max(next, soonest)); next > 0 && (s.due.IsZero() || at.Before(s.due)) {
-		s.due = at
+	if at := now.Add(max(next, soonest)); next > 0 && (s.nextDue.IsZero() || at.Before(s.nextDue)) {
+		s.nextDue = at
 	}
 }
 
-// ready is called for a queue that may have claimable tasks: a sequence with a free slot
-// asks for them, or the queue is named as busy. The caller holds the mutex.
+// ready is called for a queue that may have claimable tasks. A sequence with a free
+// slot claims them, else the queue is reported as busy. The caller holds the mutex.
 func (r *Replica) ready(q *queue) {
 	if r.phase == serving {
 		if s := r.sequenceFor(q); s != nil {
-			s.ask(q)
+			s.claimFrom(q)
 			return
 		}
-		if q.asked[0]+q.asked[1] > 0 {
-			q.again = true
+		if q.requested[0]+q.requested[1] > 0 {
+			q.readyAgain = true
 			return
 		}
 	}
@@ -144,8 +144,8 @@ func (r *Replica) ready(q *queue) {
 	r.sequences[0].wake()
 }
 
-// sequenceFor returns a sequence with a free slot in the queue, if possible one without an
-// exchange in flight, or nil.
+// sequenceFor returns a sequence with a free slot in the queue, preferably one without
+// an exchange in flight; nil if there is none.
 func (r *Replica) sequenceFor(q *queue) (found *sequence) {
 	for i, s := range r.sequences {
 		if q.free[i] > 0 && (found == nil || found.pending && !s.pending) {
@@ -155,9 +155,9 @@ func (r *Replica) sequenceFor(q *queue) (found *sequence) {
 	return found
 }
 
-// poll asks some of the queues for tasks, whatever is known of them, and the store
-// which others are ready: a wake-up may have been lost. The next poll goes on from
-// there.
+// poll claims from some of the queues, whether they are known to be ready or not, and
+// learns from the answer which others are ready: a signal may have been lost. The next
+// poll continues with the following queues.
 func (r *Replica) poll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,21 +170,21 @@ func (r *Replica) poll() {
 func (r *Replica) pollSome() {
 	s := &r.queues
 	for range min(len(s.all), task.MaxQueues) {
-		q := s.all[s.turn]
-		s.turn = (s.turn + 1) % len(s.all)
+		q := s.all[s.pollIndex]
+		s.pollIndex = (s.pollIndex + 1) % len(s.all)
 		if s := r.sequenceFor(q); s != nil {
-			s.ask(q)
+			s.claimFrom(q)
 		}
 	}
-	r.sequences[0].call()
+	r.sequences[0].requireExchange()
 }
 
-// askAll begins to ask for tasks: in all queues, or, if they are too many for one
-// exchange, in those that the store names as ready. The caller holds the mutex.
-func (r *Replica) askAll() {
+// startClaiming claims from all queues. If they are too many for one exchange, the
+// answer to the first exchange names the ready ones. The caller holds the mutex.
+func (r *Replica) startClaiming() {
 	if len(r.queues.all) <= task.MaxQueues {
 		r.pollSome()
 	} else {
-		r.sequences[0].call()
+		r.sequences[0].requireExchange()
 	}
 }

@@ -19,26 +19,26 @@ func manyQueues(n int) map[string]task.QueueConfig {
 	return queues
 }
 
-func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *testing.T) {
+func TestIdleReplicaWithManyQueuesMakesOneCallASecondAndStartsTasksAtOnce(t *testing.T) {
 	for _, n := range []int{task.MaxQueues + 1, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{Queues: manyQueues(n)})
-				g.r.Handle("job", noop)
-				g.store.put(task.Spec{ID: "before", Kind: "job", Queue: fmt.Sprint("q", n-1)})
-				g.run()
-				g.wantState("before", task.Succeeded, task.CodeOK)
-				if x := g.store.exchanges[0]; len(x.Claims) > 0 || !x.Idle {
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{Queues: manyQueues(n)})
+				tr.r.Handle("job", noop)
+				tr.store.put(task.Spec{ID: "before", Kind: "job", Queue: fmt.Sprint("q", n-1)})
+				tr.run()
+				tr.wantState("before", task.Succeeded, task.CodeOK)
+				if x := tr.store.exchanges[0]; len(x.Claims) > 0 || !x.Idle {
 					t.Errorf("the first exchange claims from %d queues and is idle: %v; want it to ask which are ready", len(x.Claims), x.Idle)
 				}
-				g.pass(time.Minute)
-				from, exchanges := time.Now(), len(g.store.exchanges)
-				g.pass(10*time.Minute - 1)
-				if calls := len(g.store.callsSince(from)); calls > 600 {
+				tr.advance(time.Minute)
+				from, exchanges := time.Now(), len(tr.store.exchanges)
+				tr.advance(10*time.Minute - 1)
+				if calls := len(tr.store.callsSince(from)); calls > 600 {
 					t.Errorf("%d calls in ten idle minutes, want at most 600", calls)
 				}
 				polled := make(map[string]bool)
-				for _, x := range g.store.exchanges[exchanges:] {
+				for _, x := range tr.store.exchanges[exchanges:] {
 					for _, c := range x.Claims {
 						polled[c.Queue] = true
 					}
@@ -47,13 +47,13 @@ func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *tes
 					t.Errorf("the slow poll asked %d queues in ten minutes, want %d", len(polled), want)
 				}
 				for i := range 3 * task.MaxQueues {
-					g.store.put(task.Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
+					tr.store.put(task.Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
 				}
 				synctest.Wait() // no time passes
 				for i := range 3 * task.MaxQueues {
-					g.wantState(fmt.Sprint("t", i), task.Succeeded, task.CodeOK)
+					tr.wantState(fmt.Sprint("t", i), task.Succeeded, task.CodeOK)
 				}
-				g.end()
+				tr.shutDown()
 			})
 		})
 	}
@@ -61,7 +61,7 @@ func TestAReplicaWithManyQueuesIsIdleAtOneCallASecondAndStartsTasksAtOnce(t *tes
 
 // With ten thousand queues an exchange may take twice as long as with some tens, not a
 // hundred times.
-func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
+func TestExchangeDoesNotIterateOverAllQueues(t *testing.T) {
 	turn := func(n int) time.Duration {
 		r, err := New(newFakeStore(), Config{Queues: manyQueues(n)})
 		if err != nil {
@@ -74,15 +74,15 @@ func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
 			for range 50 {
 				l := r.sequences[0]
 				r.poll()
-				if !l.load(time.Now()) || len(l.x.Claims) != task.MaxQueues {
+				if !l.prepare(time.Now()) || len(l.x.Claims) != task.MaxQueues {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&task.Exchanged{Short: slices.Repeat([]bool{true}, task.MaxQueues), Ready: []string{"q1"}}, time.Now())
-				if !l.load(time.Now()) || len(l.x.Claims) != 1 {
+				l.apply(&task.Exchanged{Short: slices.Repeat([]bool{true}, task.MaxQueues), Ready: []string{"q1"}}, time.Now())
+				if !l.prepare(time.Now()) || len(l.x.Claims) != 1 {
 					t.Fatalf("an exchange claims from %d queues", len(l.x.Claims))
 				}
-				l.take(&task.Exchanged{Short: []bool{true}}, time.Now())
-				r.untilDue(time.Now())
+				l.apply(&task.Exchanged{Short: []bool{true}}, time.Now())
+				r.untilNext(time.Now())
 			}
 			best = min(best, time.Since(begin))
 		}
@@ -94,187 +94,187 @@ func TestAnExchangeDoesNotLookAtAllQueues(t *testing.T) {
 	}
 }
 
-func TestAReadyQueueWithoutAFreeSlotIsNamedAsBusy(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}, "free": {Workers: 1}}})
+func TestReadyQueueWithoutAFreeSlotIsReportedAsBusy(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}, "free": {Workers: 1}}})
 		gate := make(chan struct{})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return nil, nil
 		})
-		g.r.Handle("quick", noop)
-		g.store.put(task.Spec{ID: "first", Kind: "job", Queue: "full"})
-		g.run()
-		other, err := New(g.store, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}}, Logger: g.r.cfg.Logger})
+		tr.r.Handle("quick", noop)
+		tr.store.put(task.Spec{ID: "first", Kind: "job", Queue: "full"})
+		tr.run()
+		other, err := New(tr.store, Config{Queues: map[string]task.QueueConfig{"full": {Workers: 1}}, Logger: tr.r.cfg.Logger})
 		if err != nil {
 			t.Fatal(err)
 		}
 		other.Handle("job", noop)
 		ended := make(chan error)
 		go func() { ended <- other.Run(context.Background()) }()
-		g.pass(time.Second)
-		g.store.mu.Lock()
-		delete(g.store.idle, other.ID()) // only the full replica is woken
-		g.store.mu.Unlock()
-		from := len(g.store.exchanges)
-		g.store.put(task.Spec{ID: "second", Kind: "job", Queue: "full"})
-		g.store.mu.Lock()
-		g.store.idle[other.ID()] = true
-		g.store.mu.Unlock()
+		tr.advance(time.Second)
+		tr.store.mu.Lock()
+		delete(tr.store.idle, other.ID()) // only the full replica is woken
+		tr.store.mu.Unlock()
+		from := len(tr.store.exchanges)
+		tr.store.put(task.Spec{ID: "second", Kind: "job", Queue: "full"})
+		tr.store.mu.Lock()
+		tr.store.idle[other.ID()] = true
+		tr.store.mu.Unlock()
 		synctest.Wait()
-		if x := g.store.exchanges[from]; !slices.Equal(x.Busy, []string{"full"}) || !x.Idle || len(x.Claims) > 0 {
+		if x := tr.store.exchanges[from]; !slices.Equal(x.Busy, []string{"full"}) || !x.Idle || len(x.Claims) > 0 {
 			t.Errorf("the replica was told of a queue that is full, and its next exchange is %+v", x)
 		}
-		g.wantState("second", task.Succeeded, task.CodeOK) // on the other
+		tr.wantState("second", task.Succeeded, task.CodeOK) // on the other
 
 		// What runs in the other queue names it again, so that it is not told again.
 		other.Close()
 		<-ended
-		g.store.put(task.Spec{ID: "third", Kind: "job", Queue: "full"})
+		tr.store.put(task.Spec{ID: "third", Kind: "job", Queue: "full"})
 		synctest.Wait()
-		from = len(g.store.exchanges)
-		g.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		from = len(tr.store.exchanges)
+		tr.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
 		synctest.Wait()
-		if n := len(g.store.exchanges) - from; n != 2 {
+		if n := len(tr.store.exchanges) - from; n != 2 {
 			t.Errorf("%d exchanges for one task, want one that claims and one that reports", n)
 		}
-		for _, got := range g.store.answers[from:] {
+		for _, got := range tr.store.answers[from:] {
 			if len(got.Ready) > 0 {
 				t.Errorf("it was told of %v again", got.Ready)
 			}
 		}
-		from = len(g.store.exchanges)
+		from = len(tr.store.exchanges)
 		close(gate)
 		synctest.Wait()
-		g.wantState("third", task.Succeeded, task.CodeOK)
-		if x := g.store.exchanges[from]; len(x.Reports) != 1 || len(x.Claims) != 1 || x.Claims[0].Queue != "full" {
+		tr.wantState("third", task.Succeeded, task.CodeOK)
+		if x := tr.store.exchanges[from]; len(x.Reports) != 1 || len(x.Claims) != 1 || x.Claims[0].Queue != "full" {
 			t.Errorf("the exchange that reports the end does not claim the next: %+v", x)
 		}
-		g.store.put(task.Spec{ID: "quick again", Kind: "quick", Queue: "free"})
+		tr.store.put(task.Spec{ID: "quick again", Kind: "quick", Queue: "free"})
 		synctest.Wait()
-		if x := g.store.exchanges[len(g.store.exchanges)-1]; len(x.Busy) > 0 {
+		if x := tr.store.exchanges[len(tr.store.exchanges)-1]; len(x.Busy) > 0 {
 			t.Errorf("a queue with a free slot is still named as busy: %+v", x)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestMoreBusyQueuesThanOneExchangeNamesMakeNoBusyLoop(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+func TestManyBusyQueuesCauseNoBusyLoop(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
 		const n = 3 * maxBusy
 		queues := map[string]task.QueueConfig{"free": {Workers: 1}}
 		for i := range n {
 			queues[fmt.Sprint("q", i)] = task.QueueConfig{Workers: 1}
 		}
-		g := newRig(t, Config{Queues: queues})
+		tr := newTestReplica(t, Config{Queues: queues})
 		gate := make(chan struct{})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return nil, nil
 		})
-		g.r.Handle("quick", noop)
+		tr.r.Handle("quick", noop)
 		for i := range n {
 			for j := range 2 {
-				g.store.put(task.Spec{ID: fmt.Sprint(i, "-", j), Kind: "job", Queue: fmt.Sprint("q", i)})
+				tr.store.put(task.Spec{ID: fmt.Sprint(i, "-", j), Kind: "job", Queue: fmt.Sprint("q", i)})
 			}
 		}
-		g.run()
-		g.pass(10 * time.Second)
-		if c := g.r.Counts(); c.Running != n {
+		tr.run()
+		tr.advance(10 * time.Second)
+		if c := tr.r.Counts(); c.Running != n {
 			t.Fatalf("counts: %+v, want every queue full", c)
 		}
 		from := time.Now()
-		g.pass(time.Minute)
-		if calls := len(g.store.callsSince(from, "exchange")); calls > 700 {
+		tr.advance(time.Minute)
+		if calls := len(tr.store.callsSince(from, "exchange")); calls > 700 {
 			t.Errorf("%d exchanges in a minute", calls)
 		}
-		g.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
-		g.pass(3 * time.Second)
-		g.wantState("quick", task.Succeeded, task.CodeOK)
+		tr.store.put(task.Spec{ID: "quick", Kind: "quick", Queue: "free"})
+		tr.advance(3 * time.Second)
+		tr.wantState("quick", task.Succeeded, task.CodeOK)
 		close(gate)
-		g.pass(time.Second)
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		tr.advance(time.Second)
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestADrainHandsBackTheQueuesItWasToldOf(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{DrainTimeout: time.Hour})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+func TestDrainReportsReadyQueuesAsBusy(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{DrainTimeout: time.Hour})
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "first", Kind: "job"})
-		g.run()
-		g.pass(time.Second)
-		g.cancel()
+		tr.store.put(task.Spec{ID: "first", Kind: "job"})
+		tr.run()
+		tr.advance(time.Second)
+		tr.cancel()
 		synctest.Wait()
-		g.store.mu.Lock()
-		g.store.signal(g.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
-		g.store.mu.Unlock()
+		tr.store.mu.Lock()
+		tr.store.signal(tr.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
+		tr.store.mu.Unlock()
 		synctest.Wait()
-		x := g.store.exchanges[len(g.store.exchanges)-1]
+		x := tr.store.exchanges[len(tr.store.exchanges)-1]
 		if !slices.Equal(x.Busy, []string{task.DefaultQueue}) || !x.Draining || x.Idle || len(x.Claims) > 0 {
 			t.Errorf("the last exchange is %+v", x)
 		}
-		g.pass(0)
-		<-g.done
-		g.wantState("first", task.Succeeded, task.CodeOK)
+		tr.advance(0)
+		<-tr.done
+		tr.wantState("first", task.Succeeded, task.CodeOK)
 	})
 }
 
-func TestADrainHandsBackTheQueuesItMeantToAsk(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 1}}})
-		store := &lateStore{fakeStore: g.store}
-		g.r.store = store
-		g.r.Handle("job", noop)
-		g.run()
+func TestDrainReportsQueuesToClaimFromAsBusy(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 1}}})
+		store := &lateStore{fakeStore: tr.store}
+		tr.r.store = store
+		tr.r.Handle("job", noop)
+		tr.run()
 		store.late(1)
-		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
-		g.pass(100 * time.Millisecond)
-		g.store.mu.Lock()
-		g.store.signal(g.r.ID(), "q:b") // it waits for the answer to the claim from a
-		g.store.mu.Unlock()
+		tr.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
+		tr.advance(100 * time.Millisecond)
+		tr.store.mu.Lock()
+		tr.store.signal(tr.r.ID(), "q:b") // it waits for the answer to the claim from a
+		tr.store.mu.Unlock()
 		synctest.Wait()
-		g.end()
+		tr.shutDown()
 		var busy []string
-		for _, x := range g.store.exchanges {
+		for _, x := range tr.store.exchanges {
 			busy = append(busy, x.Busy...)
 		}
 		if !slices.Equal(busy, []string{"b"}) {
 			t.Errorf("queues named as busy: %v", busy)
 		}
-		g.wantState("x", task.Waiting, task.CodeReleased)
+		tr.wantState("x", task.Waiting, task.CodeReleased)
 	})
 }
 
-func TestAReadyQueueIsAskedInTheSequenceThatIsFree(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
-		store := &lateStore{fakeStore: g.store}
-		g.r.store = store
-		g.r.Handle("job", noop)
-		g.run()
+func TestReadyQueueIsClaimedFromByTheFreeSequence(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 4}, "b": {Workers: 4}}})
+		store := &lateStore{fakeStore: tr.store}
+		tr.r.store = store
+		tr.r.Handle("job", noop)
+		tr.run()
 		store.late(1)
-		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
-		g.pass(100 * time.Millisecond)
-		g.store.put(task.Spec{ID: "y", Kind: "job", Queue: "b"})
-		g.store.mu.Lock()
-		g.store.signal(g.r.ID(), "q:b")
-		g.store.mu.Unlock()
+		tr.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
+		tr.advance(100 * time.Millisecond)
+		tr.store.put(task.Spec{ID: "y", Kind: "job", Queue: "b"})
+		tr.store.mu.Lock()
+		tr.store.signal(tr.r.ID(), "q:b")
+		tr.store.mu.Unlock()
 		synctest.Wait()
-		g.wantState("y", task.Succeeded, task.CodeOK)
-		g.pass(time.Second)
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+		tr.wantState("y", task.Succeeded, task.CodeOK)
+		tr.advance(time.Second)
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }
 
-func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
+func TestEarliestDueTimeCountsUntilAnExchangeAfterIt(t *testing.T) {
 	start := time.Now()
 	at := func(s time.Duration) time.Time { return start.Add(s * time.Second) }
 	var s queues
@@ -291,53 +291,53 @@ func TestTheEarliestDueTimeCountsUntilAnExchangeHasSeenToIt(t *testing.T) {
 		{at(5), at(5), 0, at(8)},                // likewise, or the task was stopped
 		{at(8), at(8), 0, time.Time{}},
 	} {
-		if s.setDue(c.next, time.Millisecond, c.sent, c.now); !s.due.Equal(c.want) {
-			t.Errorf("after answer %d it is due at %v, want %v", i, s.due.Sub(start), c.want.Sub(start))
+		if s.setNextDue(c.next, time.Millisecond, c.sent, c.now); !s.nextDue.Equal(c.want) {
+			t.Errorf("after answer %d it is due at %v, want %v", i, s.nextDue.Sub(start), c.want.Sub(start))
 		}
 	}
 }
 
 // Two sequences share the queues: what one does not see, the other must.
-func TestNoWakeUpIsLost(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
-		g.r.store = &jitterStore{fakeStore: g.store}
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+func TestNoSignalIsLost(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
+		tr.r.store = &jitterStore{fakeStore: tr.store}
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			time.Sleep(time.Duration(len(tk.ID)%4) * time.Millisecond)
 			return nil, nil
 		})
-		g.run()
+		tr.run()
 		for i := range 3000 {
 			queue := []string{"a", "b", "c"}[i*i%3]
 			id := fmt.Sprint(i * i)
-			g.store.put(task.Spec{ID: id, Kind: "job", Queue: queue})
-			g.pass(time.Duration(i*7919%13) * time.Millisecond)
+			tr.store.put(task.Spec{ID: id, Kind: "job", Queue: queue})
+			tr.advance(time.Duration(i*7919%13) * time.Millisecond)
 		}
-		g.pass(200 * time.Millisecond) // much less than the slow poll takes
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		tr.advance(200 * time.Millisecond) // much less than the slow poll takes
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestReadyQueuesOfALostAnswerAreAskedForAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: manyQueues(task.MaxQueues + 1)})
-		g.r.Handle("job", noop)
+func TestReadyQueuesOfALostAnswerAreRequestedAgain(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: manyQueues(task.MaxQueues + 1)})
+		tr.r.Handle("job", noop)
 		lost := 0
-		g.store.setFault(func(op string) fault {
+		tr.store.setFault(func(op string) fault {
 			if op == "exchange" && lost < 2 {
 				lost++
 				return lose
 			}
 			return none
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job", Queue: "q1"})
-		g.run()
-		g.pass(time.Second)
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+		tr.store.put(task.Spec{ID: "x", Kind: "job", Queue: "q1"})
+		tr.run()
+		tr.advance(time.Second)
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }
 

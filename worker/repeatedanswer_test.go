@@ -8,11 +8,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
+func TestRepeatedAnswerCountsTheLeaseFromTheClaim(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
 		var cancelled time.Time
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			_, err := untilCancelled(ctx, tk)
 			if cancelled.IsZero() {
 				cancelled = time.Now()
@@ -20,7 +20,7 @@ func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
 			return nil, err
 		})
 		lost := 5
-		g.store.setFault(func(op string) fault {
+		tr.store.setFault(func(op string) fault {
 			switch {
 			case op == "renew":
 				return fail
@@ -30,80 +30,80 @@ func TestAnAttemptOfARepeatedAnswerKeepsTheLeaseItHasLeft(t *testing.T) {
 			}
 			return none
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		claimed := time.Now()
-		g.run()
-		g.pass(time.Minute)
+		tr.run()
+		tr.advance(time.Minute)
 		if got := cancelled.Sub(claimed); got < 26*time.Second || got > 27*time.Second+time.Millisecond {
 			t.Errorf("cancelled %v after the claim, want a tenth of a lease before 30s", got)
 		}
-		g.store.setFault(func(string) fault { return none })
-		g.end()
+		tr.store.setFault(func(string) fault { return none })
+		tr.shutDown()
 	})
 }
 
-func TestAnAnswerRepeatedAfterItsLeaseIsGivenBackUnstarted(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Lease: time.Second})
+func TestAnswerRepeatedAfterTheLeaseIsReleasedUnstarted(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Lease: time.Second})
 		var attempts []int64
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			attempts = append(attempts, tk.Attempt)
 			return nil, nil
 		})
 		down := true
-		g.store.setFault(func(op string) fault {
+		tr.store.setFault(func(op string) fault {
 			switch {
 			case !down, op == "join":
 				return none
-			case op == "exchange" && g.store.tasks["x"].State == task.Waiting:
+			case op == "exchange" && tr.store.tasks["x"].State == task.Waiting:
 				return lose
 			}
 			return fail
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		stale := g.store.task("x").Fence
-		g.pass(3 * time.Second)
-		g.store.mu.Lock()
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		stale := tr.store.task("x").Fence
+		tr.advance(3 * time.Second)
+		tr.store.mu.Lock()
 		down = false
-		g.store.fault = failFirst("maintain", 100) // nobody reaps it
-		g.store.mu.Unlock()
-		g.pass(5 * time.Second)
-		said := g.store.said("x")
-		if len(said) != 2 || said[0].Op != task.Release || said[0].Fence != stale {
-			t.Errorf("reports: %+v, want the stale attempt released first", said)
+		tr.store.fault = failFirst("maintain", 100) // nobody reaps it
+		tr.store.mu.Unlock()
+		tr.advance(5 * time.Second)
+		reports := tr.store.verdictsOf("x")
+		if len(reports) != 2 || reports[0].Op != task.Release || reports[0].Fence != stale {
+			t.Errorf("reports: %+v, want the stale attempt released first", reports)
 		}
 		if len(attempts) != 1 || attempts[0] != 2 {
 			t.Errorf("attempts that ran: %v, want the second only", attempts)
 		}
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }
 
-func TestAnAnswerRepeatedAfterTheTimeoutIsGivenBackUnstarted(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
+func TestAnswerRepeatedAfterTheTimeoutIsReleasedUnstarted(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
 		var attempts []int64
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			attempts = append(attempts, tk.Attempt)
 			return nil, nil
 		})
 		begin := time.Now()
-		g.store.setFault(func(op string) fault {
+		tr.store.setFault(func(op string) fault {
 			if op == "exchange" && time.Since(begin) < 2*time.Second {
 				return lose
 			}
 			return none
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job", Timeout: time.Second})
-		g.run()
-		g.pass(5 * time.Second)
-		said := g.store.said("x")
-		if len(said) != 2 || said[0].Op != task.Release || len(attempts) != 1 || attempts[0] != 2 {
-			t.Errorf("reports: %+v, attempts that ran: %v; want the first released and the second only", said, attempts)
+		tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: time.Second})
+		tr.run()
+		tr.advance(5 * time.Second)
+		reports := tr.store.verdictsOf("x")
+		if len(reports) != 2 || reports[0].Op != task.Release || len(attempts) != 1 || attempts[0] != 2 {
+			t.Errorf("reports: %+v, attempts that ran: %v; want the first released and the second only", reports, attempts)
 		}
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }

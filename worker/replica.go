@@ -1,24 +1,25 @@
-// Package worker runs tasks: a Replica claims them from a Store, calls their
-// handlers, renews their leases and reports how they ended. It does not know where tasks
-// are kept.
+// Package worker runs tasks: a Replica claims them from a Store, calls their handlers,
+// renews their leases and reports their ends. It does not depend on where tasks are
+// kept.
 //
 // Services use package pool, which adds Go types, enqueueing, waiting and operating.
-// Package task has the words that both share.
+// Package task defines the types that both use.
 //
 // # How a replica works
 //
-// Two goroutines, the sequences, exchange with the store: reports of attempts that
-// ended and claims for the free slots travel together, so a round trip carries as
-// many tasks as ended since the last. A sequence has one exchange in flight; with two sequences
-// the store works while the replica does. A queue is claimed from when a slot of it
-// becomes free and when the store names it as ready: in the answer to an exchange, or
-// through the replica's doorbell, at which an idle replica blocks.
+// Two goroutines, the request sequences, exchange with the store. One exchange reports
+// the attempts that have ended and claims tasks for the free slots, so a round trip
+// transfers as many tasks as have ended since the last. Each sequence has one exchange
+// in flight; with two of them the store works while the replica does. A queue is
+// claimed from when one of its slots becomes free and when the store reports it as
+// ready: in the answer to an exchange, or through the replica's signal list, on which
+// an idle replica blocks.
 //
 // The keeper renews the leases of all claims every third of a lease. The watch never
-// calls the store: it cancels handlers whose attempt timed out or whose lease ends
-// unrenewed, by the monotonic clock of the machine, and gives up those that ignore
-// that. So a replica that is cut off has stopped its handlers before its tasks start
-// elsewhere.
+// calls the store: by the monotonic clock of the machine it cancels handlers whose
+// attempt timed out or whose lease ends unrenewed, and gives up those that ignore the
+// cancellation. A replica that is cut off has therefore stopped its handlers before its
+// tasks start elsewhere.
 package worker
 
 import (
@@ -32,17 +33,17 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Replica is one running worker process, or one of several in a process. Make it
-// with New, give it its handlers, then call Run once.
+// Replica runs the tasks of a pool. A process may have several. Make one with New, set
+// its handlers with Handle, then call Run once.
 type Replica struct {
 	store   Store
 	cfg     Config
 	outages *outage
-	// callTimeout bounds every call to the store that does not wait by design.
+	// callTimeout bounds every call to the store that does not block by design.
 	callTimeout time.Duration
 	base        context.Context // parent of the handlers' contexts; set by Run
-	started     time.Time       // of Run; set before anything that reads it begins
-	wg          sync.WaitGroup  // everything Run started but the handlers
+	started     time.Time       // set by Run, before it starts the goroutines that read it
+	wg          sync.WaitGroup  // the goroutines that Run started, without handlers
 
 	member      membership
 	sequences   [2]*sequence
@@ -57,38 +58,38 @@ type Replica struct {
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
 	overStuck chan struct{} // closed when more than MaxStuck handlers are stuck
-	joined    chan struct{} // closed when it has joined for the first time
+	joined    chan struct{} // closed when the replica has joined for the first time
 
 	mu       sync.Mutex
 	phase    phase
-	problems []error // of Handle, for Run
+	problems []error // errors of Handle, returned by Run
 	handlers map[string]task.Handler
 	queues   queues
-	held     holdings
-	result   error // what Run returned
+	held     heldClaims
+	result   error // of Run
 }
 
-// phase is where a replica is in its life.
+// phase is the phase of a replica's life.
 type phase int
 
 const (
 	fresh phase = iota
 	serving
-	draining // no new claims
-	leaving  // no renewals either: only last words
-	over     // Run has returned, or Close came before it
+	draining // claims no more
+	leaving  // renews no more, makes only its last calls
+	finished // Run has returned, or Close was called before it
 )
 
-// Counts is what a replica does at one instant.
+// Counts are the slots and outcomes of a replica at one instant.
 type Counts struct {
 	Slots   int   // over all queues
 	Running int   // slots in use, those of stuck handlers included
 	Stuck   int   // handlers that were given up because they ignore their cancelled context
-	Dropped int64 // outcomes refused since the start, because the attempt was no longer this replica's
+	Dropped int64 // outcomes dropped since the start, because another replica may run the task
 }
 
-// New makes a replica; it starts nothing. It fails with everything that is wrong
-// with cfg, as FieldErrors joined, before store is touched.
+// New makes a replica and starts nothing. It returns everything that is wrong with cfg,
+// as joined FieldErrors. It does not call the store.
 func New(store Store, cfg Config) (*Replica, error) {
 	if store == nil {
 		return nil, errors.Join(&task.FieldError{Field: "store", Msg: "must not be nil"}, cfg.Check())
@@ -109,29 +110,29 @@ func New(store Store, cfg Config) (*Replica, error) {
 		joined:      make(chan struct{}),
 		handlers:    make(map[string]task.Handler),
 		queues:      newQueues(cfg.Queues),
-		held:        holdings{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
+		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
 	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}
-	r.member.rename()
+	r.member.assignID()
 	r.sequences = [2]*sequence{newSequence(r, 0), newSequence(r, 1)}
 	r.keeper = keeper{r: r, wake: make(chan struct{}, 1)}
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
-	r.drain = drain{r: r, due: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
+	r.drain = drain{r: r, requested: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.listener.r, r.inbox.r, r.maintenance.r = r, r, r
 	return r, nil
 }
 
-// ID is the replica's id: random letters and digits, new with every New, and when the
-// pool has forgotten the replica.
+// ID returns the replica's id: random letters and digits. New makes one; the replica
+// takes another one when the pool has forgotten it.
 func (r *Replica) ID() string { return r.member.self.Load().id }
 
-// log returns the logger, which names the replica.
+// log returns the logger with the replica's id.
 func (r *Replica) log() *slog.Logger { return r.member.self.Load().log }
 
-// Handle sets the handler of a kind. Run fails where a name is bad, a handler is nil
-// or a kind has two. Handle panics once Run has begun or Close was called: handlers
-// come first.
+// Handle sets the handler of a kind. Run returns an error if a name is invalid, a
+// handler is nil or a kind has two handlers. Handle panics after Run or Close was
+// called.
 func (r *Replica) Handle(kind string, h task.Handler) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -156,25 +157,24 @@ func (r *Replica) Handle(kind string, h task.Handler) {
 	r.handlers[kind] = h
 }
 
-// Counts returns what the replica does right now.
+// Counts returns the current counts.
 func (r *Replica) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Counts{Slots: r.queues.slots, Running: r.queues.taken, Stuck: r.held.stuck, Dropped: r.held.dropped}
 }
 
-// Close ends Run without waiting for the handlers: they are cancelled with
-// ErrShutdown and have Config.StopGrace to return, then their tasks are given
-// back. It returns when Run has, with Run's error. Calling it again, or before
-// or after Run, is fine: a Run that comes later returns nil at once. A handler
-// must not call it.
+// Close ends Run without waiting for the handlers. They are cancelled with ErrShutdown
+// and have Config.StopGrace to return; then their tasks are released. Close returns
+// Run's error when Run has returned. It may be called again, before Run and after Run;
+// a later Run returns nil at once. A handler must not call it.
 func (r *Replica) Close() error {
 	r.mu.Lock()
 	if !r.isClosed() {
 		close(r.closed)
 	}
 	if r.phase == fresh {
-		r.phase = over
+		r.phase = finished
 		close(r.ended)
 	}
 	r.mu.Unlock()

@@ -12,22 +12,22 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// panicked is the error of a handler that did not return.
+// panicked is the error of a handler that did not return normally.
 type panicked struct{ text string }
 
 func (p *panicked) Error() string { return p.text }
 
-// unwound describes how a handler ended that did not return; v is what recover
-// returned. It is called while the handler's frames are still on the stack.
-func unwound(v any) error {
+// abnormalEnd describes how a handler ended that did not return; v is the value of
+// recover. It is called while the handler's frames are still on the stack.
+func abnormalEnd(v any) error {
 	if v == nil {
 		return &panicked{"the handler called runtime.Goexit"}
 	}
-	return &panicked{fmt.Sprintf("panic: %s\n\n%s", show(v), panicStack())}
+	return &panicked{fmt.Sprintf("panic: %s\n\n%s", safeSprint(v), panicStack())}
 }
 
-// show formats a value whose own methods may panic too: fmt catches that.
-func show(v any) string { return cutHead(fmt.Sprint(v), task.MaxErrorLen/2) }
+// safeSprint formats v. Methods of v may panic: fmt catches that.
+func safeSprint(v any) string { return cutHead(fmt.Sprint(v), task.MaxErrorLen/2) }
 
 // panicStack returns the stack from the frame that panicked.
 func panicStack() string {
@@ -42,9 +42,8 @@ func panicStack() string {
 	return stack
 }
 
-// report returns what the store is to do with an attempt whose handler returned.
-// It runs without the replica's mutex, since an error's methods are the
-// handler's code.
+// report returns the report of an attempt whose handler returned. It runs without the
+// replica's mutex, because an error's methods are code of the service.
 func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	rep = a.newReport(task.Succeed, task.CodeOK)
 	if err == nil {
@@ -57,15 +56,15 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	defer func() {
 		if v := recover(); v != nil {
 			rep = a.newReport(task.Fail, task.CodePanic)
-			rep.Error, rep.Log = cutHead("panic in the returned error: "+show(v), task.MaxErrorLen), a.logTail()
+			rep.Error, rep.Log = cutHead("panic in the returned error: "+safeSprint(v), task.MaxErrorLen), a.logTail()
 		}
 	}()
 	a.fail(&rep, err, a.ctx.reason())
 	return rep
 }
 
-// fail fills in the report of an attempt that ended with err after its context
-// was cancelled with cause, nil if it was not.
+// fail fills in the report of an attempt that ended with err. cause is the cause of the
+// cancellation of its context; nil if there was none.
 func (a *attempt) fail(rep *task.Report, err error, cause error) {
 	d := task.DispositionOf(err)
 	var p *panicked
@@ -85,7 +84,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		rep.Op, rep.Code = task.Fail, task.CodePermanent
 	case cause == task.ErrTimeout:
 		rep.Op, rep.Code, rep.DelaySet = task.Fail, task.CodeTimeout, d.DelaySet
-		if d.DelaySet { // a snooze is no way around the timeout
+		if d.DelaySet { // a Snooze does not avoid the timeout
 			rep.Delay = d.Delay
 		}
 	case d.Snooze:
@@ -103,8 +102,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 	rep.Log = a.logTail()
 }
 
-// giveUp returns what the store is to do with an attempt whose handler ignores its
-// cancelled context.
+// giveUp returns the report of an attempt whose handler ignores its cancelled context.
 func (a *attempt) giveUp() task.Report {
 	cause := a.ctx.reason()
 	rep := a.newReport(task.Fail, task.CodeStopAbandoned)
@@ -115,12 +113,12 @@ func (a *attempt) giveUp() task.Report {
 	default:
 		return a.released(task.CodeReleased, 0)
 	}
-	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v of that", cause, a.claim.sequence.r.cfg.StopGrace)
+	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v", cause, a.claim.sequence.r.cfg.StopGrace)
 	rep.Log = a.logTail()
 	return rep
 }
 
-// released returns the report that gives the task back without using an attempt.
+// released returns a report that releases the task without using an attempt.
 func (a *attempt) released(code task.Code, delay time.Duration) task.Report {
 	rep := a.newReport(task.Release, code)
 	rep.Delay = delay
@@ -131,13 +129,13 @@ func (a *attempt) newReport(op task.Op, code task.Code) task.Report {
 	return task.Report{ID: a.task.ID, Queue: a.claim.q.name, Fence: a.claim.fence, Op: op, Code: code}
 }
 
-// elsewhere is how long a task of an unknown kind pauses, so that a replica that
-// knows it gets there first.
-func elsewhere() time.Duration {
+// unknownKindDelay is the delay of a task of an unknown kind, so that a replica with a
+// handler claims it first.
+func unknownKindDelay() time.Duration {
 	return 100*time.Millisecond + rand.N(900*time.Millisecond)
 }
 
-// cutHead makes s valid UTF-8 of at most n bytes; the beginning is kept.
+// cutHead makes s valid UTF-8 of at most n bytes and keeps the beginning.
 func cutHead(s string, n int) string {
 	const mark = "…"
 	s = strings.ToValidUTF8(s, "\uFFFD")
@@ -151,14 +149,14 @@ func cutHead(s string, n int) string {
 	return s[:end] + mark
 }
 
-// cutTail makes s valid UTF-8 of at most n bytes; the end is kept.
+// cutTail makes s valid UTF-8 of at most n bytes and keeps the end.
 func cutTail(s string, n int) string {
 	start := max(0, len(s)-n)
 	for start > 0 && start < len(s) && !utf8.RuneStart(s[start]) {
 		start++
 	}
 	s = strings.ToValidUTF8(s[start:], "\uFFFD")
-	if len(s) > n { // the replacement is wider than what it replaces
+	if len(s) > n { // the replacement character is longer than the bytes it replaces
 		return cutTail(s, n)
 	}
 	return s

@@ -19,7 +19,7 @@ type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }
 
-func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
+func TestHandlerErrorDecidesTheReport(t *testing.T) {
 	boom := errors.New("boom")
 	deep := func() { panic("boom") }
 	for name, c := range map[string]struct {
@@ -42,7 +42,7 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 		"snooze":            {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
 		"longest snooze":    {returns(nil, task.Snooze(task.MaxDuration)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.MaxDuration}},
 		"snooze for ever":   {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
-		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (to be tried again after 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
+		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (RetryAfter 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
 		"panic": {func(context.Context, *task.Task) ([]byte, error) { deep(); return nil, nil },
 			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
 		"panic with an error": {func(context.Context, *task.Task) ([]byte, error) { panic(boom) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
@@ -55,16 +55,16 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 		"its own lookalike":    {returns(nil, task.ErrStopped), task.Report{Op: task.Fail, Code: task.CodeError, Error: task.ErrStopped.Error()}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
-				g.r.Handle("job", c.h)
-				g.store.put(task.Spec{ID: "x", Kind: "job"})
-				g.run()
-				said := g.store.said("x")
-				if len(said) != 1 || said[0].Verdict != task.Accepted || said[0].Fence != g.store.task("x").Fence {
-					t.Fatalf("reports: %+v, want one of attempt 1", said)
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{})
+				tr.r.Handle("job", c.h)
+				tr.store.put(task.Spec{ID: "x", Kind: "job"})
+				tr.run()
+				reports := tr.store.verdictsOf("x")
+				if len(reports) != 1 || reports[0].Verdict != task.Accepted || reports[0].Fence != tr.store.task("x").Fence {
+					t.Fatalf("reports: %+v, want one of attempt 1", reports)
 				}
-				got := said[0].Report
+				got := reports[0].Report
 				if got.Op != c.want.Op || got.Code != c.want.Code || string(got.Result) != string(c.want.Result) || (got.Result == nil) != (c.want.Result == nil) ||
 					got.Delay != c.want.Delay || got.DelaySet != c.want.DelaySet {
 					t.Errorf("reported %d %s, delay %v %v; want %d %s, %v %v", got.Op, got.Code, got.Delay, got.DelaySet, c.want.Op, c.want.Code, c.want.Delay, c.want.DelaySet)
@@ -72,19 +72,19 @@ func TestWhatAHandlerReturnsBecomesOfItsTask(t *testing.T) {
 				if !strings.Contains(got.Error, c.want.Error) || (got.Error == "") != (c.want.Error == "") {
 					t.Errorf("error is %q, want %q in it", got.Error, c.want.Error)
 				}
-				if n := g.log.count("INFO attempt failed"); (n == 1) != (got.Op == task.Fail) {
+				if n := tr.log.count("INFO attempt failed"); (n == 1) != (got.Op == task.Fail) {
 					t.Errorf("the failure was logged %d times", n)
 				}
-				if c := g.r.Counts(); c.Running != 0 || c.Stuck != 0 {
+				if c := tr.r.Counts(); c.Running != 0 || c.Stuck != 0 {
 					t.Errorf("afterwards: %+v", c)
 				}
-				g.end()
+				tr.shutDown()
 			})
 		})
 	}
 }
 
-func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
+func TestCancellationDecidesTheReport(t *testing.T) {
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {
 		cause error
@@ -120,32 +120,32 @@ func TestWhatACancelledHandlerReturnsBecomesOfItsTask(t *testing.T) {
 	}
 }
 
-func TestATaskWhoseRecordCannotBeReadFailsUnrun(t *testing.T) {
+func TestTaskWithABrokenRecordFailsWithoutRunning(t *testing.T) {
 	for _, kind := range []string{"job", "unheard-of"} {
-		bubble(t, func(t *testing.T) {
-			g := newRig(t, Config{})
-			g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+		inFakeTime(t, func(t *testing.T) {
+			tr := newTestReplica(t, Config{})
+			tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 				t.Error("it ran")
 				return nil, nil
 			})
-			g.run()
-			g.store.mu.Lock()
-			g.store.add(task.Spec{ID: "x", Kind: kind})
-			g.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
-			g.store.mu.Unlock()
+			tr.run()
+			tr.store.mu.Lock()
+			tr.store.add(task.Spec{ID: "x", Kind: kind})
+			tr.store.tasks["x"].Broken = errors.New("priority: not a number: \"high\"")
+			tr.store.mu.Unlock()
 			synctest.Wait()
-			g.wantState("x", task.Failed, task.CodeBadPayload)
-			said := g.store.said("x")
-			if len(said) != 1 || said[0].Op != task.Fail || said[0].Error != "priority: not a number: \"high\"" {
-				t.Errorf("reports: %+v", said)
+			tr.wantState("x", task.Failed, task.CodeBadPayload)
+			reports := tr.store.verdictsOf("x")
+			if len(reports) != 1 || reports[0].Op != task.Fail || reports[0].Error != "priority: not a number: \"high\"" {
+				t.Errorf("reports: %+v", reports)
 			}
-			if g.log.count("INFO attempt failed") != 1 {
-				t.Errorf("log: %v", g.log.lines)
+			if tr.log.count("INFO attempt failed") != 1 {
+				t.Errorf("log: %v", tr.log.lines)
 			}
-			if c := g.r.Counts(); c.Running != 0 {
+			if c := tr.r.Counts(); c.Running != 0 {
 				t.Errorf("counts: %+v", c)
 			}
-			g.end()
+			tr.shutDown()
 		})
 	}
 }
@@ -183,10 +183,10 @@ func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
 	}
 }
 
-func TestTheLogTailTravelsWithFailuresOnly(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+func TestOnlyFailureReportsContainTheLogTail(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			tk.SetLog([]byte(strings.Repeat("early ", task.MaxLogLen)))
 			tk.SetLog([]byte(strings.Repeat("x", task.MaxLogLen) + "last line"))
 			if tk.ID == "bad" {
@@ -194,22 +194,22 @@ func TestTheLogTailTravelsWithFailuresOnly(t *testing.T) {
 			}
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "good", Kind: "job"}, task.Spec{ID: "bad", Kind: "job"})
-		g.run()
-		if got := g.store.said("bad")[0].Log; len(got) != task.MaxLogLen || !strings.HasSuffix(got, "xlast line") {
+		tr.store.put(task.Spec{ID: "good", Kind: "job"}, task.Spec{ID: "bad", Kind: "job"})
+		tr.run()
+		if got := tr.store.verdictsOf("bad")[0].Log; len(got) != task.MaxLogLen || !strings.HasSuffix(got, "xlast line") {
 			t.Errorf("the log is %d bytes long", len(got))
 		}
-		if got := g.store.said("good")[0].Log; got != "" {
+		if got := tr.store.verdictsOf("good")[0].Log; got != "" {
 			t.Errorf("a success carries a log of %d bytes", len(got))
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+func TestRenewalsSendProgressAtMostOnceASecond(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			for i := range 1000 {
 				if err := tk.SetProgress(map[string]int{"done": i}); err != nil {
 					t.Error(err)
@@ -219,63 +219,63 @@ func TestProgressTravelsWithTheRenewalsAtMostOnceASecond(t *testing.T) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.run()
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		from := time.Now()
-		g.pass(500 * time.Millisecond)
-		if got := string(g.store.task("x").Progress); got != `{"done":0}` {
+		tr.advance(500 * time.Millisecond)
+		if got := string(tr.store.task("x").Progress); got != `{"done":0}` {
 			t.Errorf("the first progress is told at once, but the task has %q", got)
 		}
-		g.pass(11 * time.Second)
-		if got := string(g.store.task("x").Progress); got != `{"done":999}` {
+		tr.advance(11 * time.Second)
+		if got := string(tr.store.task("x").Progress); got != `{"done":999}` {
 			t.Errorf("progress is %q", got)
 		}
-		if n := len(g.store.callsSince(from, "renew")); n > 13 {
+		if n := len(tr.store.callsSince(from, "renew")); n > 13 {
 			t.Errorf("%d renewals in 11.5 seconds", n)
 		}
-		g.pass(30 * time.Second)
-		for _, r := range g.store.renewals[len(g.store.renewals)-2:] {
+		tr.advance(30 * time.Second)
+		for _, r := range tr.store.renewals[len(tr.store.renewals)-2:] {
 			if len(r.Updates) > 0 {
 				t.Error("progress was sent again that the store has")
 			}
 		}
-		g.pass(time.Minute)
-		g.end()
+		tr.advance(time.Minute)
+		tr.shutDown()
 	})
 }
 
-func TestProgressThatAFailedRenewalCarriedIsSentAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+func TestProgressOfAFailedRenewalIsSentAgain(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			if err := tk.SetProgress([]byte("half")); err != nil {
 				t.Error(err)
 			}
 			return untilCancelled(ctx, tk)
 		})
-		g.store.setFault(failFirst("renew", 3))
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.pass(5 * time.Second)
-		if got := string(g.store.task("x").Progress); got != "half" {
+		tr.store.setFault(failFirst("renew", 3))
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.advance(5 * time.Second)
+		if got := string(tr.store.task("x").Progress); got != "half" {
 			t.Errorf("progress is %q", got)
 		}
-		g.r.Close()
+		tr.r.Close()
 	})
 }
 
-func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Policies: map[string]task.Policy{"job": {SoftTimeout: 2 * time.Second}}})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+func TestSoftTimeoutSendsOneEventAndEndsNothing(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Policies: map[string]task.Policy{"job": {SoftTimeout: 2 * time.Second}}})
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.store.setFault(failFirst("renew", 1))
-		g.run()
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.store.setFault(failFirst("renew", 1))
+		tr.run()
 		slow := func() (n int) {
-			for _, r := range g.store.renewals {
+			for _, r := range tr.store.renewals {
 				for _, updates := range r.Updates {
 					if updates.Slow {
 						n++
@@ -284,20 +284,20 @@ func TestTheSoftTimeoutIsToldOnceAndEndsNothing(t *testing.T) {
 			}
 			return n
 		}
-		g.pass(1999 * time.Millisecond)
+		tr.advance(1999 * time.Millisecond)
 		if slow() != 0 {
 			t.Error("it was told early")
 		}
-		g.pass(time.Second)
+		tr.advance(time.Second)
 		if slow() != 1 {
 			t.Errorf("it was told %d times within a second", slow())
 		}
-		g.pass(time.Minute)
+		tr.advance(time.Minute)
 		if slow() != 1 {
 			t.Errorf("it was told %d times", slow())
 		}
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }
 

@@ -12,15 +12,17 @@ import (
 )
 
 // Run serves the queues until ctx is done, Close or Drain is called, or the store
-// reports that the replica was asked to drain. Then it drains: it
-// claims no more, waits for the running handlers up to Config.DrainTimeout,
-// cancels the rest with ErrShutdown and gives their tasks back. It returns nil
-// after that; ErrStuck if more than Config.MaxStuck handlers ignored their
-// cancelled context, which ends Run by itself; what is wrong with the handlers;
-// or why the pool could not be joined. Once it has joined, an unreachable store
-// does not end Run. Nor does a pool that has forgotten the replica: its handlers are
-// cancelled with ErrLeaseLost and it joins again under a new id. Handlers get contexts
-// that carry the values of ctx, not its cancellation.
+// reports that a drain was requested. Then it drains: it claims no more, waits for the
+// running handlers up to Config.DrainTimeout, cancels the rest with ErrShutdown,
+// releases their tasks and returns nil.
+//
+// If more than Config.MaxStuck handlers ignore their cancelled context, Run drains by
+// itself and returns ErrStuck. It returns an error if the handlers are invalid or the
+// pool could not be joined. Once it has joined, an unreachable store does not end Run.
+// If the pool forgets the replica, the handlers are cancelled with ErrLeaseLost, and
+// the replica joins again under a new id.
+//
+// The contexts of handlers have the values of ctx, not its cancellation.
 func (r *Replica) Run(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		if errors.Is(err, errClosed) {
@@ -30,7 +32,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	}
 	err := r.run(ctx)
 	r.mu.Lock()
-	r.phase, r.result = over, err
+	r.phase, r.result = finished, err
 	r.mu.Unlock()
 	close(r.ended)
 	return err
@@ -38,15 +40,15 @@ func (r *Replica) Run(ctx context.Context) error {
 
 var errClosed = errors.New("closed before Run")
 
-// begin checks what Handle was given and moves the replica on to serving.
+// begin checks the handlers and moves the replica to the phase serving.
 func (r *Replica) begin() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.phase == over && r.isClosed() {
+	if r.phase == finished && r.isClosed() {
 		return errClosed
 	}
 	if r.phase != fresh {
-		return errors.New("run: a replica runs once; make a new one")
+		return errors.New("run: a replica runs once: make a new one")
 	}
 	if len(r.handlers) == 0 && len(r.problems) == 0 {
 		r.problems = append(r.problems, &task.FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
@@ -56,7 +58,7 @@ func (r *Replica) begin() error {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.cfg.Policies)) {
 		if _, ok := r.handlers[kind]; !ok {
-			r.log().Warn("a policy names a kind without a handler and has no effect here", "kind", kind)
+			r.log().Warn("a policy has no effect here because its kind has no handler", "kind", kind)
 		}
 	}
 	r.phase = serving
@@ -64,8 +66,8 @@ func (r *Replica) begin() error {
 }
 
 func (r *Replica) run(ctx context.Context) error {
-	// Handlers and the last calls to the store outlive ctx: it only starts the
-	// drain. What it carries for tracing stays.
+	// The end of ctx only starts the drain: handlers and the last calls to the store
+	// outlive it. Its values, such as a trace, remain.
 	r.base = context.WithoutCancel(ctx)
 	r.started = time.Now()
 	if ctx.Err() != nil || r.isClosed() {
@@ -73,7 +75,7 @@ func (r *Replica) run(ctx context.Context) error {
 	}
 	if err := r.member.join(ctx); err != nil {
 		if ctx.Err() != nil || r.isClosed() {
-			_ = r.leave(r.base) // it may have joined, with the answer lost
+			_ = r.leave(r.base) // it may have joined and lost the answer
 			return nil
 		}
 		return fmt.Errorf("join the pool: %w", err)
@@ -86,7 +88,7 @@ func (r *Replica) run(ctx context.Context) error {
 	listen, endListener := context.WithCancel(life)
 	defer end()
 	r.mu.Lock()
-	r.askAll()
+	r.startClaiming()
 	r.mu.Unlock()
 	for _, s := range r.sequences {
 		r.wg.Go(func() { s.run(life) })
@@ -101,7 +103,7 @@ func (r *Replica) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-r.closed:
-	case <-r.drain.due:
+	case <-r.drain.requested:
 	case <-r.overStuck:
 	}
 	r.drain.stopClaiming()
@@ -117,11 +119,11 @@ func (r *Replica) run(ctx context.Context) error {
 	return nil
 }
 
-// maxNamed is how many queues a log line names at most.
+// maxNamed is how many queues a log line lists.
 const maxNamed = 20
 
-// slots says in the log how many slots the replica has in each queue, or in all if they
-// are too many to name.
+// slots returns log attributes with the slots of each queue, or with their sum if there
+// are more than maxNamed queues.
 func (r *Replica) slots() []any {
 	if len(r.queues.all) > maxNamed {
 		return []any{"queues", len(r.queues.all), "slots", r.queues.slots}

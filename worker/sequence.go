@@ -11,31 +11,31 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// sequence is one of the two sequences of exchanges of a replica, so that the store works
-// while the replica decodes. One exchange of a sequence is in flight at a time. What
-// handlers finish meanwhile travels with the next, so batches grow with the load and a
-// lone report is not delayed. The attempts of a claim are reported in the sequence that
-// made it.
+// sequence is one of the two request sequences of a replica: the store works while the
+// replica decodes the answer of the other. A sequence has one exchange in flight.
+// Attempts that end meanwhile are reported by the next one, so batches grow with the
+// load and a single report is not delayed. The attempts of a claim are reported by the
+// sequence that made it.
 type sequence struct {
 	r    *Replica
 	i    int           // 0 or 1
-	work chan struct{} // wakes it
+	work chan struct{} // wakes the goroutine
 
-	// Used by its goroutine alone.
-	x       task.Exchange // in flight, or the last; its slices are used again
-	sent    []*attempt    // those that x reports
-	asked   []*queue      // those that x claims from
-	starts  []*attempt    // of the answer
-	refused []refusal     // of the answer
-	again   bool          // x is repeated
-	unknown []*task.Task  // of the answer: tasks of kinds without a handler
+	// Used only by the goroutine of the sequence.
+	x        task.Exchange // the exchange in flight, or the last one; its slices are reused
+	sent     []*attempt    // attempts that x reports
+	claiming []*queue      // queues that x claims from
+	starting []*attempt    // from the answer: attempts to start
+	refused  []refusal     // from the answer: reports that the store refused
+	repeated bool          // x is sent again
+	unknown  []*task.Task  // from the answer: tasks of kinds without a handler
 
 	// Guarded by the replica's mutex.
-	number  int64      // of the next call
-	reports []*attempt // ended attempts to report, oldest first
-	asks    []*queue   // queues to claim from, likewise
-	due     bool       // an exchange is due, even an empty one
-	pending bool       // x has not been answered
+	number   int64      // call number of the next exchange
+	reports  []*attempt // ended attempts to report, oldest first
+	toClaim  []*queue   // queues to claim from, oldest first
+	required bool       // an exchange is needed, even an empty one
+	pending  bool       // x has no answer yet
 }
 
 // refusal is a report that the store refused.
@@ -51,10 +51,10 @@ func newSequence(r *Replica, i int) *sequence {
 // run makes the exchanges of the sequence until ctx is done.
 func (s *sequence) run(ctx context.Context) {
 	t := retry{outage: s.r.outages, op: "exchange"}
-	defer t.forget()
+	defer t.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	forgotten := false // the last exchange found that the pool does not know the replica
+	rejoined := false // the last exchange failed with ErrNotJoined
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,59 +64,59 @@ func (s *sequence) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		for {
-			more, err := s.trip(ctx)
+			more, err := s.exchange(ctx)
 			if !more {
 				break
 			}
 			switch {
 			case err == nil:
 				t.ok()
-				forgotten = false
-			case errors.Is(err, task.ErrNotJoined) && !forgotten:
-				forgotten = true // once is no outage: it joins again at once
+				rejoined = false
+			case errors.Is(err, task.ErrNotJoined) && !rejoined:
+				rejoined = true // the first time is no outage: the replica joins again at once
 			case ctx.Err() != nil || !sleep(ctx, t.failed(err)):
 				return
 			}
 		}
-		timer.Reset(s.r.untilDue(time.Now()))
+		timer.Reset(s.r.untilNext(time.Now()))
 	}
 }
 
-// trip makes one exchange if there is a reason for it, and reports whether there may
-// be one for another.
-func (s *sequence) trip(ctx context.Context) (more bool, err error) {
+// exchange makes one exchange if there is a reason for it. It reports whether there may
+// be a reason for another one.
+func (s *sequence) exchange(ctx context.Context) (more bool, err error) {
 	r := s.r
 	r.member.ensure(ctx)
-	if !s.load(time.Now()) {
+	if !s.prepare(time.Now()) {
 		return false, nil
 	}
 	callCtx, cancel := context.WithTimeout(ctx, r.callTimeout)
 	defer cancel()
 	sent := time.Now()
 	got, err := r.store.Exchange(callCtx, s.x)
-	forgotten := errors.Is(err, task.ErrNotJoined)
-	if err != nil && !forgotten {
+	notJoined := errors.Is(err, task.ErrNotJoined)
+	if err != nil && !notJoined {
 		return true, err
 	}
-	if len(got.Verdicts) != len(s.x.Reports) || !forgotten && len(got.Short) != len(s.x.Claims) {
+	if len(got.Verdicts) != len(s.x.Reports) || !notJoined && len(got.Short) != len(s.x.Claims) {
 		return true, fmt.Errorf("the store answered %d of %d reports and %d of %d claims",
 			len(got.Verdicts), len(s.x.Reports), len(got.Short), len(s.x.Claims))
 	}
-	s.take(&got, sent)
-	if forgotten {
-		r.forgotten(s.x.Replica)
+	s.apply(&got, sent)
+	if notJoined {
+		r.resetMembership(s.x.Replica)
 	}
-	s.start()
+	s.startHandlers()
 	return true, err
 }
 
-// load prepares the next exchange and reports whether it is worth a call. One without
-// an answer is repeated unchanged.
-func (s *sequence) load(now time.Time) bool {
+// prepare sets up the next exchange and reports whether it has to be made. An exchange
+// without an answer is repeated unchanged.
+func (s *sequence) prepare(now time.Time) bool {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.again = s.pending; s.again {
+	if s.repeated = s.pending; s.repeated {
 		return true
 	}
 	x := &s.x
@@ -131,25 +131,25 @@ func (s *sequence) load(now time.Time) bool {
 		Busy:     x.Busy[:0],
 		Draining: r.phase != serving,
 	}
-	s.loadReports()
+	s.addReports()
 	if r.phase == serving {
-		if at := r.queues.due; !at.IsZero() && !now.Before(at) {
-			s.due, r.queues.due = true, time.Time{}
+		if at := r.queues.nextDue; !at.IsZero() && !now.Before(at) {
+			s.required, r.queues.nextDue = true, time.Time{}
 		}
-		x.Idle = s.loadClaims() < r.queues.open
+		x.Idle = s.addClaims() < r.queues.withFree
 	}
-	busy := r.queues.fresh > 0 && !now.Before(r.queues.nameAt)
-	if s.due || busy || len(x.Reports) > 0 || len(x.Claims) > 0 {
-		r.queues.nameBusy(x, now)
-		s.pending, s.due = true, false
+	busy := r.queues.unreported > 0 && !now.Before(r.queues.busyAt)
+	if s.required || busy || len(x.Reports) > 0 || len(x.Claims) > 0 {
+		r.queues.reportBusy(x, now)
+		s.pending, s.required = true, false
 	} else if r.phase != serving {
 		wake(r.drain.changed)
 	}
 	return s.pending
 }
 
-// loadReports moves reports into the exchange, as many as it may carry.
-func (s *sequence) loadReports() {
+// addReports moves as many reports into the exchange as it may contain.
+func (s *sequence) addReports() {
 	size := 0
 	for _, a := range s.reports {
 		size += len(a.rep.Result) + len(a.rep.Error) + len(a.rep.Log)
@@ -163,66 +163,66 @@ func (s *sequence) loadReports() {
 	}
 	s.reports = slices.Delete(s.reports, 0, len(s.sent))
 	for i, a := range s.sent {
-		s.x.Reports[i].Last = a.claim.sending == a.claim.open
+		s.x.Reports[i].Last = a.claim.sending == a.claim.unacknowledged
 	}
 	for _, a := range s.sent {
 		a.claim.sending = 0
 	}
 }
 
-// loadClaims adds claims to the exchange, as many as it may carry. It returns how many
+// addClaims adds as many claims to the exchange as it may contain. It returns how many
 // of their queues have other free slots.
-func (s *sequence) loadClaims() (open int) {
+func (s *sequence) addClaims() (withFree int) {
 	room, seen := task.MaxClaim, 0
-	for _, q := range s.asks {
-		if room == 0 || len(s.asked) == task.MaxQueues {
+	for _, q := range s.toClaim {
+		if room == 0 || len(s.claiming) == task.MaxQueues {
 			break
 		}
 		seen++
-		q.wants[s.i] = false
+		q.listed[s.i] = false
 		n := min(q.free[s.i], room)
 		if n <= 0 {
 			continue
 		}
 		s.r.queues.use(q, s.i, n)
-		q.asked[s.i] = n
+		q.requested[s.i] = n
 		room -= n
-		s.asked = append(s.asked, q)
+		s.claiming = append(s.claiming, q)
 		s.x.Claims = append(s.x.Claims, task.Claim{Queue: q.name, N: n})
 		if q.hasFree() {
-			open++
+			withFree++
 		}
 	}
-	s.asks = slices.Delete(s.asks, 0, seen)
-	return open
+	s.toClaim = slices.Delete(s.toClaim, 0, seen)
+	return withFree
 }
 
-// take acts on the answer to the exchange that was sent at sent.
-func (s *sequence) take(got *task.Exchanged, sent time.Time) {
+// apply acts on the answer to the exchange that was sent at sent.
+func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 	r, now := s.r, time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	current := s.x.Replica == r.ID() // or the pool has forgotten the replica meanwhile
+	current := s.x.Replica == r.ID() // false if the pool has forgotten the replica meanwhile
 	if current {
 		s.number++
 	}
-	// The answer to a repeated call does not hold the ready queues: another does.
-	s.due, s.pending = s.due || s.again, false
+	// The answer to a repeated call lists no ready queues: make another exchange.
+	s.required, s.pending = s.required || s.repeated, false
 	for i, a := range s.sent {
 		if v := got.Verdicts[i]; r.held.acknowledge(a, v) {
 			s.refused = append(s.refused, refusal{a, v})
 		}
 	}
-	for _, q := range s.asked {
-		r.queues.use(q, s.i, -q.asked[s.i])
-		q.asked[s.i] = 0
+	for _, q := range s.claiming {
+		r.queues.use(q, s.i, -q.requested[s.i])
+		q.requested[s.i] = 0
 	}
 	for i := range got.Claimed {
 		s.accept(&got.Claimed[i], got.Now, sent, now, current)
 	}
 	if current {
-		for i, q := range s.asked {
-			s.answered(q, i < len(got.Short) && got.Short[i])
+		for i, q := range s.claiming {
+			s.claimAnswered(q, i < len(got.Short) && got.Short[i])
 		}
 		for _, name := range got.Ready {
 			if q := r.queues.byName[name]; q != nil {
@@ -231,9 +231,9 @@ func (s *sequence) take(got *task.Exchanged, sent time.Time) {
 		}
 		soonest := time.Millisecond
 		if !s.x.Idle && len(s.x.Claims) == 0 {
-			soonest = minDue // it has no free slot, but may be the only replica that knows
+			soonest = minNextPause // this replica has no free slot, but may be the only one that learned of it
 		}
-		r.queues.setDue(got.Next, soonest, sent, now)
+		r.queues.setNextDue(got.Next, soonest, sent, now)
 		r.stopAttempts(got.Stops, now)
 		if got.Drain {
 			r.Drain()
@@ -241,49 +241,50 @@ func (s *sequence) take(got *task.Exchanged, sent time.Time) {
 	}
 	clear(s.x.Reports)
 	clear(s.sent)
-	s.sent, s.asked = s.sent[:0], s.asked[:0]
+	s.sent, s.claiming = s.sent[:0], s.claiming[:0]
 }
 
-// answered decides whether a queue that was claimed from is to be asked again.
-func (s *sequence) answered(q *queue, short bool) {
+// claimAnswered decides whether to claim again from a queue after the answer.
+func (s *sequence) claimAnswered(q *queue, short bool) {
 	r := s.r
 	switch {
-	case q.again:
-		q.again = false
+	case q.readyAgain:
+		q.readyAgain = false
 		r.ready(q)
 	case !short:
 		for i, other := range r.sequences {
 			if q.free[i] > 0 {
-				other.ask(q)
+				other.claimFrom(q)
 			}
 		}
 	}
 }
 
-// start runs the handlers of the tasks that the answer brought, and logs the rest of it.
-func (s *sequence) start() {
-	for _, a := range s.starts {
+// startHandlers starts the handlers of the claimed tasks, and logs unknown kinds and
+// refused reports.
+func (s *sequence) startHandlers() {
+	for _, a := range s.starting {
 		go a.run()
 	}
-	if len(s.starts) > 0 {
-		// Let the short ones return first: their reports share the next exchange.
+	if len(s.starting) > 0 {
+		// Short handlers return first, so that the next exchange reports them together.
 		runtime.Gosched()
 	}
-	clear(s.starts)
-	s.starts = s.starts[:0]
+	clear(s.starting)
+	s.starting = s.starting[:0]
 	for _, t := range s.unknown {
 		s.r.unknown.log(s.r.log(), t)
 	}
 	clear(s.unknown)
 	s.unknown = s.unknown[:0]
 	for _, v := range s.refused {
-		s.r.log().Warn("a report came too late: the attempt is no longer this replica's", append(v.args(), "verdict", v.verdict)...)
+		s.r.log().Warn("a report was refused: the lease has ended or the task is gone", append(v.args(), "verdict", v.verdict)...)
 	}
 	clear(s.refused)
 	s.refused = s.refused[:0]
 }
 
-// The methods below are for all goroutines. The caller holds the replica's mutex.
+// All goroutines may call the methods below. The caller holds the replica's mutex.
 
 // send queues the report of an attempt.
 func (s *sequence) send(a *attempt, rep task.Report) {
@@ -292,45 +293,46 @@ func (s *sequence) send(a *attempt, rep task.Report) {
 	s.wake()
 }
 
-// ask lets the next exchange claim from the queue, as far as it has free slots then.
-func (s *sequence) ask(q *queue) {
-	if q.wants[s.i] || s.r.phase != serving {
+// claimFrom makes the next exchange claim from the queue if it has free slots then.
+func (s *sequence) claimFrom(q *queue) {
+	if q.listed[s.i] || s.r.phase != serving {
 		return
 	}
-	q.wants[s.i] = true
-	s.asks = append(s.asks, q)
+	q.listed[s.i] = true
+	s.toClaim = append(s.toClaim, q)
 	s.wake()
 }
 
-// call lets the sequence make an exchange even if there is nothing to report or claim.
-func (s *sequence) call() {
-	s.due = true
+// requireExchange makes the sequence exchange even if there is nothing to report or
+// claim.
+func (s *sequence) requireExchange() {
+	s.required = true
 	s.wake()
 }
 
 func (s *sequence) wake() { wake(s.work) }
 
-// untilDue returns how long it is until the next exchange that nothing else causes.
-func (r *Replica) untilDue(now time.Time) time.Duration {
+// untilNext returns the time until the next exchange that no event causes.
+func (r *Replica) untilNext(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := now.Add(idleWatch)
-	if due := r.queues.due; r.phase == serving && !due.IsZero() && due.Before(next) {
+	if due := r.queues.nextDue; r.phase == serving && !due.IsZero() && due.Before(next) {
 		next = due
 	}
-	if r.queues.fresh > 0 && r.queues.nameAt.Before(next) {
-		next = r.queues.nameAt
+	if r.queues.unreported > 0 && r.queues.busyAt.Before(next) {
+		next = r.queues.busyAt
 	}
 	return next.Sub(now)
 }
 
-// reset begins the sequence anew for a replica that the pool has forgotten.
+// reset restarts the sequence for a replica that the pool has forgotten.
 func (s *sequence) reset() {
 	for _, a := range s.reports {
 		s.r.held.acknowledge(a, task.LeaseLost)
 	}
-	for _, q := range s.asks {
-		q.wants[s.i] = false
+	for _, q := range s.toClaim {
+		q.listed[s.i] = false
 	}
-	s.reports, s.asks, s.number = nil, nil, 1
+	s.reports, s.toClaim, s.number = nil, nil, 1
 }

@@ -13,186 +13,186 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestAnExchangeWithoutAnAnswerIsRepeatedUnderTheSameNumber(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+func TestExchangeWithoutAnAnswerIsRepeatedUnderTheSameNumber(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			time.Sleep(time.Minute)
 			return nil, nil
 		})
 		lost := 0
-		g.store.setFault(func(op string) fault {
+		tr.store.setFault(func(op string) fault {
 			if op == "exchange" && lost < 3 {
 				lost++
 				return lose
 			}
 			return none
 		})
-		g.store.putN(6, task.Spec{Kind: "job"})
-		g.run()
-		g.pass(5 * time.Second)
-		for i, x := range g.store.tries[:4] {
+		tr.store.putN(6, task.Spec{Kind: "job"})
+		tr.run()
+		tr.advance(5 * time.Second)
+		for i, x := range tr.store.tries[:4] {
 			if x.Call != 1 || x.Sequence != 1 {
 				t.Errorf("try %d has number %d in sequence %d, want 1", i+1, x.Call, x.Sequence)
 			}
 		}
-		if c := g.r.Counts(); c.Running != 4 {
+		if c := tr.r.Counts(); c.Running != 4 {
 			t.Errorf("%d run, want 4", c.Running)
 		}
-		for id, task := range g.store.tasks {
+		for id, task := range tr.store.tasks {
 			if task.Attempt > 1 {
 				t.Errorf("task %s had %d attempts", id, task.Attempt)
 			}
 		}
-		if len(g.store.order) != 2 {
-			t.Errorf("%d tasks wait, want 2", len(g.store.order))
+		if len(tr.store.order) != 2 {
+			t.Errorf("%d tasks wait, want 2", len(tr.store.order))
 		}
-		g.pass(3 * time.Minute)
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		tr.advance(3 * time.Minute)
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestReportsAreKeptThroughAnOutageAndSentAgain(t *testing.T) {
+func TestReportsSurviveAnOutage(t *testing.T) {
 	for name, f := range map[string]fault{"refuses": fail, "hangs": hang, "loses its replies": lose} {
 		t.Run("the store "+name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 8}}})
-				g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 8}}})
+				tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 					time.Sleep(time.Second)
 					return nil, nil
 				})
-				g.r.Handle("bad", func(context.Context, *task.Task) ([]byte, error) {
+				tr.r.Handle("bad", func(context.Context, *task.Task) ([]byte, error) {
 					time.Sleep(2 * time.Second)
 					return nil, errors.New("boom")
 				})
-				g.store.putN(3, task.Spec{Kind: "job"})
-				g.store.putN(3, task.Spec{Kind: "bad"})
-				g.run()
-				g.store.setFault(func(string) fault { return f })
-				g.pass(20 * time.Second)
-				g.store.setFault(func(string) fault { return none })
+				tr.store.putN(3, task.Spec{Kind: "job"})
+				tr.store.putN(3, task.Spec{Kind: "bad"})
+				tr.run()
+				tr.store.setFault(func(string) fault { return f })
+				tr.advance(20 * time.Second)
+				tr.store.setFault(func(string) fault { return none })
 				up := time.Now()
-				g.pass(6 * time.Second)
+				tr.advance(6 * time.Second)
 				for _, id := range []string{"job-1", "job-2", "job-3"} {
-					g.wantState(id, task.Succeeded, task.CodeOK)
+					tr.wantState(id, task.Succeeded, task.CodeOK)
 				}
 				for _, id := range []string{"bad-1", "bad-2", "bad-3"} {
-					g.wantState(id, task.Failed, task.CodeError)
+					tr.wantState(id, task.Failed, task.CodeError)
 				}
-				g.store.put(task.Spec{ID: "after", Kind: "job"})
-				g.pass(2 * time.Second)
-				g.wantState("after", task.Succeeded, task.CodeOK)
-				for _, v := range g.store.said("after") {
+				tr.store.put(task.Spec{ID: "after", Kind: "job"})
+				tr.advance(2 * time.Second)
+				tr.wantState("after", task.Succeeded, task.CodeOK)
+				for _, v := range tr.store.verdictsOf("after") {
 					if v.at.Sub(up) > 8*time.Second {
 						t.Errorf("work went on %v after the outage", v.at.Sub(up))
 					}
 				}
-				g.end()
+				tr.shutDown()
 			})
 		})
 	}
 }
 
-func TestAnOutageIsLoggedOnceAndMakesNoBusyLoop(t *testing.T) {
+func TestOutageIsLoggedOnceAndCausesNoBusyLoop(t *testing.T) {
 	for name, f := range map[string]fault{"refuses": fail, "hangs": hang, "loses its replies": lose} {
 		t.Run("the store "+name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
-				g.r.Handle("job", untilCancelled)
-				g.store.put(task.Spec{ID: "x", Kind: "job"})
-				g.run()
-				g.store.setFault(func(string) fault { return f })
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{})
+				tr.r.Handle("job", untilCancelled)
+				tr.store.put(task.Spec{ID: "x", Kind: "job"})
+				tr.run()
+				tr.store.setFault(func(string) fault { return f })
 				from := time.Now()
-				g.pass(time.Minute)
-				calls := g.store.callsSince(from)
+				tr.advance(time.Minute)
+				calls := tr.store.callsSince(from)
 				if len(calls) > 400 {
 					t.Errorf("%d calls in a minute without a store", len(calls))
 				}
-				if n := g.log.count("ERROR calls to the store fail"); n != 1 {
+				if n := tr.log.count("ERROR calls to the store fail"); n != 1 {
 					t.Errorf("logged %d times", n)
 				}
-				g.store.setFault(func(string) fault { return none })
-				g.pass(time.Minute)
-				if n := g.log.count("WARN the store works again"); n != 1 {
+				tr.store.setFault(func(string) fault { return none })
+				tr.advance(time.Minute)
+				if n := tr.log.count("WARN the store works again"); n != 1 {
 					t.Errorf("its end was logged %d times", n)
 				}
-				if n := g.log.count("calls to the store fail"); n != 1 {
+				if n := tr.log.count("calls to the store fail"); n != 1 {
 					t.Errorf("logged %d times", n)
 				}
-				g.r.Close()
+				tr.r.Close()
 			})
 		})
 	}
 }
 
 func TestWorkResumesSoonAfterAnOutage(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", noop)
-		g.run()
-		g.store.setFault(func(string) fault { return fail })
-		g.pass(time.Hour)
-		g.store.putQuietly(task.Spec{ID: "x", Kind: "job"})
-		g.store.setFault(func(string) fault { return none })
-		g.pass(5 * time.Second)
-		g.wantState("x", task.Succeeded, task.CodeOK)
-		g.end()
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", noop)
+		tr.run()
+		tr.store.setFault(func(string) fault { return fail })
+		tr.advance(time.Hour)
+		tr.store.putWithoutSignal(task.Spec{ID: "x", Kind: "job"})
+		tr.store.setFault(func(string) fault { return none })
+		tr.advance(5 * time.Second)
+		tr.wantState("x", task.Succeeded, task.CodeOK)
+		tr.shutDown()
 	})
 }
 
-func TestAStoreThatAnswersTooLittleIsAnOutageNotAPanic(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		short := shortStore{g.store}
-		g.r.store = short
-		g.r.Handle("job", noop)
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.pass(30 * time.Second)
-		if n := g.log.count("ERROR calls to the store fail"); n != 1 {
+func TestTruncatedAnswerIsAnOutage(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		short := truncatingStore{tr.store}
+		tr.r.store = short
+		tr.r.Handle("job", noop)
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.advance(30 * time.Second)
+		if n := tr.log.count("ERROR calls to the store fail"); n != 1 {
 			t.Errorf("logged %d times", n)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
 // shortStore loses a part of every answer.
-type shortStore struct{ *fakeStore }
+type truncatingStore struct{ *fakeStore }
 
-func (s shortStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
+func (s truncatingStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	got, err := s.fakeStore.Exchange(ctx, x)
 	got.Short = got.Short[:max(0, len(got.Short)-1)]
 	return got, err
 }
 
-func TestLoneReportsAreNotDelayedAndCrowdsShareARoundTrip(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 50}}})
-		slow := slowStore{g.store, 10 * time.Millisecond}
-		g.r.store = slow
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+func TestSingleReportsAreNotDelayedAndManyShareARoundTrip(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 50}}})
+		slow := slowStore{tr.store, 10 * time.Millisecond}
+		tr.r.store = slow
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(5 * time.Millisecond)
 			return nil, nil
 		})
-		g.store.putN(1000, task.Spec{Kind: "job"})
-		g.run()
-		g.pass(time.Second)
-		if n := len(g.store.callsSince(time.Time{}, "exchange")); n > 100 {
+		tr.store.putN(1000, task.Spec{Kind: "job"})
+		tr.run()
+		tr.advance(time.Second)
+		if n := len(tr.store.callsSince(time.Time{}, "exchange")); n > 100 {
 			t.Errorf("%d round trips for 1000 tasks on 50 slots", n)
 		}
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		begin := time.Now()
-		g.store.put(task.Spec{ID: "lone", Kind: "job"})
-		g.pass(40 * time.Millisecond)
-		if said := g.store.said("lone"); len(said) != 1 || said[0].at.Sub(begin) > 25*time.Millisecond {
-			t.Errorf("a lone task was reported %+v", said)
+		tr.store.put(task.Spec{ID: "lone", Kind: "job"})
+		tr.advance(40 * time.Millisecond)
+		if reports := tr.store.verdictsOf("lone"); len(reports) != 1 || reports[0].at.Sub(begin) > 25*time.Millisecond {
+			t.Errorf("a lone task was reported %+v", reports)
 		}
-		g.end()
+		tr.shutDown()
 		synctest.Wait()
 	})
 }
@@ -209,24 +209,24 @@ func (s slowStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchange
 }
 
 func TestBothSequencesHaveAnExchangeInFlight(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 5}, "single": {Workers: 1}}})
-		watched := &flightStore{fakeStore: g.store}
-		g.r.store = watched
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 5}, "single": {Workers: 1}}})
+		watched := &flightStore{fakeStore: tr.store}
+		tr.r.store = watched
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			time.Sleep(3 * time.Millisecond)
 			return nil, nil
 		})
-		g.r.Handle("single", noop)
-		g.store.putN(500, task.Spec{Kind: "job"})
-		g.store.putN(100, task.Spec{Kind: "single", Queue: "single"})
-		g.run()
-		g.pass(10 * time.Second)
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		tr.r.Handle("single", noop)
+		tr.store.putN(500, task.Spec{Kind: "job"})
+		tr.store.putN(100, task.Spec{Kind: "single", Queue: "single"})
+		tr.run()
+		tr.advance(10 * time.Second)
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
 		both, sequences := watched.most, map[int]int{}
-		for _, x := range g.store.exchanges {
+		for _, x := range tr.store.exchanges {
 			sequences[x.Sequence]++
 			for _, c := range x.Claims {
 				if limit := map[string][]int{task.DefaultQueue: {3, 2}, "single": {1, 0}}[c.Queue][x.Sequence-1]; c.N > limit {
@@ -237,7 +237,7 @@ func TestBothSequencesHaveAnExchangeInFlight(t *testing.T) {
 		if both != 2 || sequences[2] < sequences[1]/2 {
 			t.Errorf("at most %d exchanges in flight at a time, %d and %d in the sequences; want both sequences at work", both, sequences[1], sequences[2])
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
@@ -262,30 +262,30 @@ func (s *flightStore) Exchange(ctx context.Context, x task.Exchange) (task.Excha
 }
 
 // The fake store panics if a repeated exchange differs from the first.
-func TestAnExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
+func TestExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
 	for name, f := range map[string]fault{"refuses": fail, "hangs": hang, "loses its replies": lose} {
 		t.Run("the store "+name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 12}}})
-				g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 12}}})
+				tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 					var n time.Duration
 					fmt.Sscanf(tk.ID, "job-%d", &n)
 					time.Sleep(n * 300 * time.Millisecond)
 					return []byte(tk.ID), nil
 				})
-				g.store.putN(40, task.Spec{Kind: "job"})
-				g.run()
+				tr.store.putN(40, task.Spec{Kind: "job"})
+				tr.run()
 				down := time.Now()
-				g.store.setFault(func(op string) fault {
+				tr.store.setFault(func(op string) fault {
 					if op == "exchange" && time.Since(down) < 5*time.Second {
 						return f
 					}
 					return none
 				})
-				g.pass(time.Minute)
+				tr.advance(time.Minute)
 				repeated := 0
-				for i, x := range g.store.tries {
-					for _, y := range g.store.tries[:i] {
+				for i, x := range tr.store.tries {
+					for _, y := range tr.store.tries[:i] {
 						if x.Sequence == y.Sequence && x.Call == y.Call {
 							repeated++
 							if !reflect.DeepEqual(x, y) {
@@ -297,40 +297,40 @@ func TestAnExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
 				if repeated < 2 {
 					t.Errorf("%d repetitions", repeated)
 				}
-				for id, tk := range g.store.tasks {
-					if tk.State != task.Succeeded || tk.Attempt != 1 || len(g.store.said(id)) != 1 {
-						t.Errorf("task %s is %s after %d attempts and %d reports", id, tk.State, tk.Attempt, len(g.store.said(id)))
+				for id, tk := range tr.store.tasks {
+					if tk.State != task.Succeeded || tk.Attempt != 1 || len(tr.store.verdictsOf(id)) != 1 {
+						t.Errorf("task %s is %s after %d attempts and %d reports", id, tk.State, tk.Attempt, len(tr.store.verdictsOf(id)))
 					}
 				}
-				g.end()
+				tr.shutDown()
 			})
 		})
 	}
 }
 
-func TestReportsTravelInTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 7}, "b": {Workers: 4}}, StopGrace: 20 * time.Millisecond})
-		g.r.store = slowStore{g.store, 3 * time.Millisecond}
-		g.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
+func TestReportsUseTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 7}, "b": {Workers: 4}}, StopGrace: 20 * time.Millisecond})
+		tr.r.store = slowStore{tr.store, 3 * time.Millisecond}
+		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			time.Sleep(time.Duration(len(tk.ID)*int(tk.Fence)%17) * time.Millisecond)
 			return nil, nil
 		})
-		h, free := stubborn() // given up: reported while it runs
-		g.r.Handle("stuck", h)
-		g.store.putN(200, task.Spec{Kind: "job", Queue: "a"})
-		g.store.put(task.Spec{ID: "stuck", Kind: "stuck", Queue: "b", Timeout: time.Second}, task.Spec{ID: "stuck-not", Kind: "job", Queue: "b", Timeout: time.Second})
-		g.store.putN(100, task.Spec{Kind: "other", Queue: "b"}) // given back unstarted
-		g.run()
-		g.pass(3 * time.Second)
+		h, free := ignoresContext() // given up: reported while it runs
+		tr.r.Handle("stuck", h)
+		tr.store.putN(200, task.Spec{Kind: "job", Queue: "a"})
+		tr.store.put(task.Spec{ID: "stuck", Kind: "stuck", Queue: "b", Timeout: time.Second}, task.Spec{ID: "stuck-not", Kind: "job", Queue: "b", Timeout: time.Second})
+		tr.store.putN(100, task.Spec{Kind: "other", Queue: "b"}) // given back unstarted
+		tr.run()
+		tr.advance(3 * time.Second)
 		sequences, claims := make(map[int64]int), make(map[int64]int)
-		for i, got := range g.store.answers {
+		for i, got := range tr.store.answers {
 			for _, c := range got.Claimed {
-				sequences[c.Fence], claims[c.Fence] = g.store.exchanges[i].Sequence, 0
+				sequences[c.Fence], claims[c.Fence] = tr.store.exchanges[i].Sequence, 0
 			}
 		}
 		last := make(map[int64]int) // the exchange that ended a claim
-		for i, x := range g.store.exchanges {
+		for i, x := range tr.store.exchanges {
 			for _, rep := range x.Reports {
 				if sequences[rep.Fence] != x.Sequence {
 					t.Errorf("%s was claimed in sequence %d and reported in sequence %d", rep.ID, sequences[rep.Fence], x.Sequence)
@@ -340,9 +340,9 @@ func TestReportsTravelInTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) 
 			}
 		}
 		marked := 0
-		for i, x := range g.store.exchanges {
+		for i, x := range tr.store.exchanges {
 			for _, rep := range x.Reports {
-				if _, open := g.store.held[rep.Fence]; rep.Last != (last[rep.Fence] == i && !open) {
+				if _, open := tr.store.held[rep.Fence]; rep.Last != (last[rep.Fence] == i && !open) {
 					t.Errorf("report of %s of claim %d in exchange %d: Last is %v, and the last is in exchange %d", rep.ID, rep.Fence, i, rep.Last, last[rep.Fence])
 				}
 				if rep.Last {
@@ -354,42 +354,42 @@ func TestReportsTravelInTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) 
 			t.Errorf("%d reports of %d claims are marked", marked, len(claims))
 		}
 		free()
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestAnExchangeIsBoundedAndWhatDoesNotFitFollows(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{Queues: map[string]task.QueueConfig{"big": {Workers: 1500}, "small": {Workers: 10}}})
+func TestExchangeIsBoundedAndTheRestFollows(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"big": {Workers: 1500}, "small": {Workers: 10}}})
 		gate := make(chan struct{})
-		g.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return nil, nil
 		})
-		g.r.Handle("result", func(context.Context, *task.Task) ([]byte, error) {
+		tr.r.Handle("result", func(context.Context, *task.Task) ([]byte, error) {
 			<-gate
 			return make([]byte, task.MaxResult), nil
 		})
-		g.store.putN(1500, task.Spec{Kind: "job", Queue: "big"})
-		g.store.putN(10, task.Spec{Kind: "result", Queue: "small"})
-		g.run()
-		if c := g.r.Counts(); c.Running != 1510 {
+		tr.store.putN(1500, task.Spec{Kind: "job", Queue: "big"})
+		tr.store.putN(10, task.Spec{Kind: "result", Queue: "small"})
+		tr.run()
+		if c := tr.r.Counts(); c.Running != 1510 {
 			t.Errorf("counts: %+v, want all started", c)
 		}
-		from := len(g.store.exchanges)
+		from := len(tr.store.exchanges)
 		close(gate)
 		synctest.Wait()
 		reports := 0
-		for _, x := range g.store.exchanges[from:] { // the fake store panics over a limit
+		for _, x := range tr.store.exchanges[from:] { // the fake store panics over a limit
 			reports = max(reports, len(x.Reports))
 		}
 		if reports != task.MaxReports {
 			t.Errorf("at most %d reports in an exchange, want %d", reports, task.MaxReports)
 		}
-		for id := range g.store.tasks {
-			g.wantState(id, task.Succeeded, task.CodeOK)
+		for id := range tr.store.tasks {
+			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
@@ -399,17 +399,17 @@ func TestReportsAreSplitBySize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, c := r.sequences[0], &claim{sequence: r.sequences[0], q: r.queues.byName["q"], open: 5}
+	l, c := r.sequences[0], &claim{sequence: r.sequences[0], q: r.queues.byName["q"], unacknowledged: 5}
 	for _, size := range []int{task.MaxReportSize + 1, 1, task.MaxReportSize - 1, 1, task.MaxReportSize} {
 		l.send(&attempt{claim: c}, task.Report{Result: make([]byte, size)})
 	}
 	for _, want := range []int{1, 2, 1, 1} {
-		if !l.load(time.Now()) || len(l.x.Reports) != want {
+		if !l.prepare(time.Now()) || len(l.x.Reports) != want {
 			t.Errorf("%d reports, want %d", len(l.x.Reports), want)
 		}
-		if last := l.x.Reports[0].Last; last != (c.open == want) {
-			t.Errorf("Last is %v with %d open", last, c.open)
+		if last := l.x.Reports[0].Last; last != (c.unacknowledged == want) {
+			t.Errorf("Last is %v with %d open", last, c.unacknowledged)
 		}
-		l.take(&task.Exchanged{Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, want), Short: make([]bool, len(l.x.Claims))}, time.Now())
+		l.apply(&task.Exchanged{Verdicts: slices.Repeat([]task.Verdict{task.Accepted}, want), Short: make([]bool, len(l.x.Claims))}, time.Now())
 	}
 }

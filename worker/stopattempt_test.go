@@ -8,106 +8,106 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestAStopReachesTheHandlerThroughTheDoorbell(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", untilCancelled)
-		g.store.putN(3, task.Spec{Kind: "job"})
-		g.run()
-		g.pass(5 * time.Second)
+func TestStopReachesTheHandlerBySignal(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", untilCancelled)
+		tr.store.putN(3, task.Spec{Kind: "job"})
+		tr.run()
+		tr.advance(5 * time.Second)
 		from := time.Now()
-		g.store.requestStop("job-2")
+		tr.store.requestStop("job-2")
 		synctest.Wait()
-		g.wantState("job-2", task.Stopped, task.CodeStopped)
-		g.wantState("job-1", task.Running, "")
-		if n := len(g.store.callsSince(from, "renew")); n != 1 {
+		tr.wantState("job-2", task.Stopped, task.CodeStopped)
+		tr.wantState("job-1", task.Running, "")
+		if n := len(tr.store.callsSince(from, "renew")); n != 1 {
 			t.Errorf("%d renewals, want one", n)
 		}
-		g.r.Close()
+		tr.r.Close()
 	})
 }
 
-func TestAStopReachesTheHandlerWhileDraining(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{DrainTimeout: time.Hour})
-		g.r.Handle("job", untilCancelled)
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.run()
-		g.cancel()
-		g.pass(time.Minute)
-		g.store.requestStop("x")
+func TestStopReachesTheHandlerWhileDraining(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{DrainTimeout: time.Hour})
+		tr.r.Handle("job", untilCancelled)
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.run()
+		tr.cancel()
+		tr.advance(time.Minute)
+		tr.store.requestStop("x")
 		synctest.Wait()
-		g.wantState("x", task.Stopped, task.CodeStopped)
-		<-g.done
+		tr.wantState("x", task.Stopped, task.CodeStopped)
+		<-tr.done
 	})
 }
 
-func TestAStopThatCrossesTheClaimsReplyIsNotMissed(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", untilCancelled)
-		g.run()
-		g.store.setFault(func(op string) fault {
-			if op == "exchange" && g.store.tasks["x"].State == task.Waiting {
+func TestStopBeforeTheAnswerToTheClaimIsNotMissed(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", untilCancelled)
+		tr.run()
+		tr.store.setFault(func(op string) fault {
+			if op == "exchange" && tr.store.tasks["x"].State == task.Waiting {
 				return lose
 			}
 			return none
 		})
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		synctest.Wait()
-		g.store.requestStop("x") // claimed, says the store; the replica does not know yet
-		g.pass(time.Second)
-		g.wantState("x", task.Stopped, task.CodeStopped)
-		g.end()
+		tr.store.requestStop("x") // claimed, says the store; the replica does not know yet
+		tr.advance(time.Second)
+		tr.wantState("x", task.Stopped, task.CodeStopped)
+		tr.shutDown()
 	})
 }
 
 // The doorbell rings while the other sequence waits for the answer that brings the task.
-func TestAStopThatCrossesTheAnswerToTheOtherSequenceIsNotMissed(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		store := &lateStore{fakeStore: g.store}
-		g.r.store = store
-		g.r.Handle("job", untilCancelled)
-		g.store.putN(2, task.Spec{Kind: "job"}) // fill the first sequence
-		g.run()
+func TestStopBeforeTheAnswerToTheOtherSequenceIsNotMissed(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		store := &lateStore{fakeStore: tr.store}
+		tr.r.store = store
+		tr.r.Handle("job", untilCancelled)
+		tr.store.putN(2, task.Spec{Kind: "job"}) // fill the first sequence
+		tr.run()
 		store.late(2)
-		g.store.put(task.Spec{ID: "x", Kind: "job"})
-		g.pass(100 * time.Millisecond)
-		if g.store.task("x").State != task.Running || g.r.Counts().Running != 2 {
-			t.Fatalf("the second sequence did not claim it: %+v", g.r.Counts())
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.advance(100 * time.Millisecond)
+		if tr.store.task("x").State != task.Running || tr.r.Counts().Running != 2 {
+			t.Fatalf("the second sequence did not claim it: %+v", tr.r.Counts())
 		}
-		g.store.requestStop("x")
-		g.pass(2 * time.Second)
-		g.wantState("x", task.Stopped, task.CodeStopped)
-		g.r.Close()
+		tr.store.requestStop("x")
+		tr.advance(2 * time.Second)
+		tr.wantState("x", task.Stopped, task.CodeStopped)
+		tr.r.Close()
 	})
 }
 
-func TestAStopWhoseDoorbellIsLostIsLearntFromTheNextAnswer(t *testing.T) {
+func TestStopWithALostSignalArrivesWithTheNextAnswer(t *testing.T) {
 	for name, within := range map[string]time.Duration{"exchange": 0, "renewal": 11 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				g := newRig(t, Config{})
-				g.r.Handle("job", untilCancelled)
-				g.r.Handle("quick", noop)
-				g.store.put(task.Spec{ID: "x", Kind: "job"})
-				g.store.setFault(func(op string) fault {
+			inFakeTime(t, func(t *testing.T) {
+				tr := newTestReplica(t, Config{})
+				tr.r.Handle("job", untilCancelled)
+				tr.r.Handle("quick", noop)
+				tr.store.put(task.Spec{ID: "x", Kind: "job"})
+				tr.store.setFault(func(op string) fault {
 					if op == "listen" && name == "renewal" { // nor does the slow poll make an exchange
 						return hang
 					}
 					return none
 				})
-				g.run()
-				g.store.mu.Lock()
-				g.store.tasks["x"].stop = true
-				g.store.mu.Unlock()
+				tr.run()
+				tr.store.mu.Lock()
+				tr.store.tasks["x"].stop = true
+				tr.store.mu.Unlock()
 				if name == "exchange" {
-					g.store.put(task.Spec{ID: "y", Kind: "quick"})
+					tr.store.put(task.Spec{ID: "y", Kind: "quick"})
 				}
-				g.pass(within)
-				g.wantState("x", task.Stopped, task.CodeStopped)
-				g.end()
+				tr.advance(within)
+				tr.wantState("x", task.Stopped, task.CodeStopped)
+				tr.shutDown()
 			})
 		})
 	}

@@ -8,45 +8,45 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A replica may meet thousands of tasks of a kind that it does not know, each
-// again and again while another replica that knows the kind is busy. So a kind is
-// logged once in unknownAgain, and at most mostUnknown of them: a producer may make
-// up kinds.
+// A replica may claim thousands of tasks of an unknown kind, each repeatedly while the
+// replicas that have a handler are busy. A kind is therefore logged once per
+// unknownInterval. At most maxUnknown kinds are logged in that time, because a producer
+// may invent kinds.
 const (
-	unknownAgain = time.Minute
-	mostUnknown  = 100
+	unknownInterval = time.Minute
+	maxUnknown      = 100
 )
 
-// unknownKinds holds when kinds without a handler were logged.
+// unknownKinds records when kinds without a handler were logged.
 type unknownKinds struct {
 	mu sync.Mutex
 	at map[string]time.Time
 }
 
-// log logs a task that was given back for want of a handler. Only the store knows
-// whether another replica has one.
+// log logs a task that was released because its kind has no handler here. Only the
+// store knows whether another replica has one.
 func (u *unknownKinds) log(log *slog.Logger, t *task.Task) {
-	if u.due(t.Kind, time.Now()) {
-		log.Warn("a task's kind has no handler here; the task goes to a replica that has one, or fails",
+	if u.shouldLog(t.Kind, time.Now()) {
+		log.Warn("no handler for a task's kind; a replica that has one runs the task, or it fails",
 			"task", t.ID, "kind", t.Kind, "queue", t.Queue)
 	}
 }
 
-// due reports whether the kind is to be logged now, and takes it for logged then.
-func (u *unknownKinds) due(kind string, now time.Time) bool {
+// shouldLog reports whether to log the kind now, and records that it was logged.
+func (u *unknownKinds) shouldLog(kind string, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if at, ok := u.at[kind]; ok && now.Sub(at) < unknownAgain {
+	if at, ok := u.at[kind]; ok && now.Sub(at) < unknownInterval {
 		return false
 	}
-	if len(u.at) >= mostUnknown {
+	if len(u.at) >= maxUnknown {
 		for k, at := range u.at {
-			if now.Sub(at) >= unknownAgain {
+			if now.Sub(at) >= unknownInterval {
 				delete(u.at, k)
 			}
 		}
 	}
-	if len(u.at) >= mostUnknown {
+	if len(u.at) >= maxUnknown {
 		return false
 	}
 	u.at[kind] = now

@@ -8,42 +8,42 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestAKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		g := newRig(t, Config{})
-		g.r.Handle("job", noop)
-		g.run()
-		g.store.putN(3, task.Spec{Kind: "jbo", Queue: task.DefaultQueue})
-		g.store.put(task.Spec{ID: "odd", Kind: "unheard-of", Queue: task.DefaultQueue})
-		g.pass(unknownAgain - time.Second) // all come back many times
-		const line = "WARN a task's kind has no handler here; the task goes to a replica that has one, or fails "
-		if g.log.count("WARN") != 2 || g.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||
-			g.log.count(line+"task=odd kind=unheard-of queue=default") != 1 {
-			t.Errorf("log: %v", g.log.lines)
+func TestKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{})
+		tr.r.Handle("job", noop)
+		tr.run()
+		tr.store.putN(3, task.Spec{Kind: "jbo", Queue: task.DefaultQueue})
+		tr.store.put(task.Spec{ID: "odd", Kind: "unheard-of", Queue: task.DefaultQueue})
+		tr.advance(unknownInterval - time.Second) // all come back many times
+		const line = "WARN no handler for a task's kind; a replica that has one runs the task, or it fails "
+		if tr.log.count("WARN") != 2 || tr.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||
+			tr.log.count(line+"task=odd kind=unheard-of queue=default") != 1 {
+			t.Errorf("log: %v", tr.log.lines)
 		}
-		if n := len(g.store.said("odd")); n < 10 {
+		if n := len(tr.store.verdictsOf("odd")); n < 10 {
 			t.Errorf("it came back only %d times", n)
 		}
-		g.pass(3 * time.Second)
-		if g.log.count("kind=jbo") != 2 || g.log.count("kind=unheard-of") != 2 {
-			t.Errorf("a minute later: %v", g.log.lines)
+		tr.advance(3 * time.Second)
+		if tr.log.count("kind=jbo") != 2 || tr.log.count("kind=unheard-of") != 2 {
+			t.Errorf("a minute later: %v", tr.log.lines)
 		}
-		g.end()
+		tr.shutDown()
 	})
 }
 
-func TestMadeUpKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
+func TestInventedKindsFillNeitherTheLogNorTheMemory(t *testing.T) {
 	u, now := unknownKinds{at: make(map[string]time.Time)}, time.Now()
 	for minute := range 3 {
 		lines := 0
-		for i := range 10 * mostUnknown {
-			if u.due(fmt.Sprintf("made-up-%d-%d", minute, i), now) {
+		for i := range 10 * maxUnknown {
+			if u.shouldLog(fmt.Sprintf("made-up-%d-%d", minute, i), now) {
 				lines++
 			}
 		}
-		if lines != mostUnknown || len(u.at) > mostUnknown {
-			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), mostUnknown)
+		if lines != maxUnknown || len(u.at) > maxUnknown {
+			t.Errorf("%d lines in minute %d, %d kinds are remembered; want %d", lines, minute, len(u.at), maxUnknown)
 		}
-		now = now.Add(unknownAgain)
+		now = now.Add(unknownInterval)
 	}
 }

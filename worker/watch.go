@@ -7,19 +7,20 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// idleWatch is how far off the watch's next check is when nothing is due.
+// idleWatch is the time until the next check of the watch when nothing is scheduled.
 const idleWatch = time.Hour
 
-// watch holds the attempts to their times: it cancels those whose lease ends
-// unrenewed and those that time out, and gives up handlers that ignore that. It
-// never calls the store, so that no outage delays it. One timer serves all attempts.
+// watch enforces the time limits of attempts. It cancels attempts whose lease ends
+// unrenewed and those that time out, and gives up handlers that ignore the
+// cancellation. It never calls the store, so no outage delays it. One timer serves all
+// attempts.
 type watch struct {
 	r    *Replica
 	wake chan struct{}
-	at   time.Time // of the next check; guarded by the replica's mutex
+	at   time.Time // time of the next check; guarded by the replica's mutex
 }
 
-// found is what one check found.
+// found is the result of one check.
 type found struct {
 	ended   []*claim   // claims whose lease ended unrenewed
 	givenUp []*attempt // attempts whose handler was given up
@@ -40,7 +41,7 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// wakeAt makes the watch check again at at, or earlier. The caller holds the mutex.
+// wakeAt makes the watch check at at or earlier. The caller holds the mutex.
 func (w *watch) wakeAt(at time.Time) {
 	if at.Before(w.at) {
 		w.at = at
@@ -48,16 +49,16 @@ func (w *watch) wakeAt(at time.Time) {
 	}
 }
 
-// check acts on everything that is due and returns when to check again.
+// check acts on all claims whose time has come and returns when to check again.
 func (w *watch) check(now time.Time) time.Time {
 	r := w.r
 	var f found
 	next := now.Add(idleWatch)
 	visit := func(c *claim) {
-		if !now.Before(c.next) {
+		if !now.Before(c.nextCheck) {
 			w.checkClaim(c, now, &f)
 		}
-		next = earlier(next, c.next)
+		next = minTime(next, c.nextCheck)
 	}
 	r.mu.Lock()
 	for _, c := range r.held.live {
@@ -70,7 +71,7 @@ func (w *watch) check(now time.Time) time.Time {
 	r.mu.Unlock()
 
 	for _, a := range f.slow {
-		a.note(func() { a.slow = true })
+		a.update(func() { a.slow = true })
 	}
 	for _, c := range f.ended {
 		r.log().Warn("the lease could not be renewed in time; its handlers are cancelled", c.args()...)
@@ -82,16 +83,16 @@ func (w *watch) check(now time.Time) time.Time {
 	return next
 }
 
-// checkClaim acts on what is due of one claim and sets when to check it again. The caller
-// holds the mutex.
+// checkClaim acts on the claim's times that have passed and sets its nextCheck. The
+// caller holds the mutex.
 func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 	r := w.r
 	if end := c.leaseEnd.Add(-r.margin()); !c.lost && !now.Before(end) {
 		r.lose(c, false, now)
 		f.ended = append(f.ended, c)
 	}
-	timedOut := !c.bound.IsZero() && !now.Before(c.bound)
-	c.next = now.Add(idleWatch)
+	timedOut := !c.deadline.IsZero() && !now.Before(c.deadline)
+	c.nextCheck = now.Add(idleWatch)
 	for i := range c.attempts {
 		a := &c.attempts[i]
 		if a.returned || a.abandoned {
@@ -111,14 +112,14 @@ func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 		}
 		for _, at := range [...]time.Time{a.slowAt, a.graceAt} {
 			if !at.IsZero() {
-				c.next = earlier(c.next, at)
+				c.nextCheck = minTime(c.nextCheck, at)
 			}
 		}
 	}
 	if !c.lost {
-		c.next = earlier(c.next, c.leaseEnd.Add(-r.margin()))
+		c.nextCheck = minTime(c.nextCheck, c.leaseEnd.Add(-r.margin()))
 	}
-	if !timedOut && !c.bound.IsZero() {
-		c.next = earlier(c.next, c.bound)
+	if !timedOut && !c.deadline.IsZero() {
+		c.nextCheck = minTime(c.nextCheck, c.deadline)
 	}
 }

@@ -1,6 +1,5 @@
-// Service embeds a pool in a Go program: it enqueues twenty pictures for three
-// tenants, resizes them under a limit per tenant, waits for the results and
-// drains on SIGTERM.
+// Service embeds a pool in a Go program. It enqueues twenty pictures for three tenants,
+// resizes them under a limit per tenant, waits for the results and drains on SIGTERM.
 //
 //	go run ./examples/service                    with an embedded Redis
 //	LTS_REDIS=redis://127.0.0.1:6379/0 go run ./examples/service
@@ -23,16 +22,16 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Resize is the payload of a task, and its Kind selects the handler.
+// Resize is the payload of a task. Its Kind selects the handler.
 type Resize struct {
 	URL   string `json:"url"`
 	Width int    `json:"width"`
 }
 
-// workTime is how long the work on a picture takes.
+// workTime is how long one picture takes.
 var workTime = 20 * time.Millisecond
 
-// Kind is the name under which any language enqueues this task.
+// Kind is the kind under which any program enqueues this task.
 func (Resize) Kind() string { return "image.resize" }
 
 // Resized is the result of the task.
@@ -90,10 +89,10 @@ func run(ctx context.Context) error {
 	go func() { ended <- p.Run(serving) }()
 
 	worked := work(ctx, p)
-	drain()       // what SIGTERM does, too: finish what runs, claim nothing new
-	err = <-ended // store and client must stay open until then
+	drain()       // as SIGTERM does: finish running tasks, claim no new ones
+	err = <-ended // keep store and client open until Run has returned
 	if ctx.Err() != nil && errors.Is(worked, context.Canceled) {
-		worked = nil // told to end
+		worked = nil // SIGTERM or an interrupt
 	}
 	return errors.Join(worked, err)
 }

@@ -14,7 +14,7 @@ import (
 
 // A signal in the middle of the work drains: what runs is finished, the rest is
 // left waiting, and nothing stays claimed.
-func TestSignalDrains(t *testing.T) {
+func TestSIGTERMDrainsTheService(t *testing.T) {
 	m := miniredis.RunT(t)
 	t.Setenv("LTS_REDIS", "redis://"+m.Addr())
 	workTime = 300 * time.Millisecond

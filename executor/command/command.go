@@ -1,40 +1,37 @@
-// Package command runs tasks as commands: programs in any language that know
-// nothing of Redis or Go.
+// Package command runs tasks as commands: programs in any language that need no
+// knowledge of Redis or Go.
 //
 //	h, err := command.New(command.Config{Command: []string{"./cut.sh"}, Pool: "media"})
 //	p.HandleKind("video.cut", h)
 //
 // A command gets the task's payload on its standard input, byte for byte, and
 // LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
-// environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows
-// with every start of any task of the pool: a system that refuses a number lower
-// than the last it saw keeps out a command that another has replaced. Nothing of a
-// task ever becomes part of a command line, and no shell is involved unless the
-// configured command is one. What it writes to its standard output is the result;
-// the end of its standard error is the attempt's log. Its exit status says what
-// becomes of the attempt:
+// environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows with
+// every start of any task of the pool: a system that refuses a number lower than the
+// last one excludes a command that was replaced. No part of a task becomes part of a
+// command line, and no shell is involved unless the configured command is one. The
+// standard output is the result. The end of the standard error is the attempt's log.
+// The exit status decides about the attempt:
 //
 //	0      the task has succeeded
-//	65     it has failed for good (EX_DATAERR of sysexits.h)
-//	75     it is released and starts again after ReleaseDelay, without using an
-//	       attempt (EX_TEMPFAIL)
-//	other  the attempt has failed, as it has when a signal ends the command
+//	65     the task has failed, without a retry (EX_DATAERR of sysexits.h)
+//	75     the task is released and starts again after ReleaseDelay, without using
+//	       an attempt (EX_TEMPFAIL)
+//	other  the attempt has failed; so it has if a signal ends the command
 //
-// Each command is a process group of its own. When the attempt's context ends,
-// the group gets SIGTERM, and SIGKILL once Config.Grace has passed. Where the lease
-// is lost (task.ErrLeaseLost), or is lost during the grace (Task.LeaseLost), the
-// group gets SIGKILL at once: the lease runs for only another
-// max(Lease/10, min(Lease/4, 1s)), and the command must be dead before the task
-// starts elsewhere. A command is over when the started process has exited: whatever
-// it left running in its group is killed then.
+// Each command has a process group of its own. When the attempt's context ends, the
+// group gets SIGTERM, and SIGKILL after Config.Grace. If the lease is lost
+// (task.ErrLeaseLost), or is lost during the grace period (Task.LeaseLost), the group
+// gets SIGKILL at once: the lease lasts only another max(Lease/10, min(Lease/4, 1s)),
+// and the command must have ended before the task starts elsewhere. A command ends when
+// the started process exits. Processes that remain in its group are then killed.
 //
-// A command never outlives its replica, however that ends: a guard process
-// keeps the group and kills it when the replica is gone. The guard is this same
-// program, started again under another name and caught in the init function of
-// this package, before main. Only a program that leaves the group on purpose
-// (setsid, a daemon) escapes. Linux backs the guard up with the parent-death
-// signal; systems that are not Unix have neither guard nor groups, see
-// group_other.go.
+// A command never outlives its replica, however the replica ends: a guard process leads
+// the group and kills it when the replica is gone. The guard is this same program,
+// started under another name and intercepted by the init function of this package,
+// before main. Only a program that leaves the group on purpose (setsid, a daemon)
+// escapes. On Linux the parent-death signal is a second safeguard. Systems that are not
+// Unix have neither guard nor groups, see group_other.go.
 package command
 
 import (
@@ -53,12 +50,12 @@ import (
 
 const (
 	// DefaultGrace leaves the replica, which gives a handler 10 s by default, two
-	// seconds to see a killed command end.
+	// seconds to see the end of a killed command.
 	DefaultGrace = 8 * time.Second
-	// DefaultMaxResult keeps stored results small unless somebody wants more.
+	// DefaultMaxResult keeps stored results small by default.
 	DefaultMaxResult = 64 << 10
-	// ReleaseDelay is how long a task rests after its command exited with 75: a
-	// command that always does so must not keep a slot spinning.
+	// ReleaseDelay is the delay of a task whose command exited with 75. It keeps a
+	// command that always does so from occupying a slot in a busy loop.
 	ReleaseDelay = time.Second
 
 	minMaxResult = 128 // room for the mark of a cut result and a few words
@@ -66,36 +63,35 @@ const (
 
 // Config describes the command of one kind of task.
 type Config struct {
-	// Command is the program and its arguments, handed over as they are.
-	// Required. A program with a path separator is looked for in Dir, any other
-	// in the PATH of this process.
+	// Command is the program and its arguments, passed unchanged. Required. A program
+	// with a path separator is searched in Dir, any other in the PATH of this process.
 	Command []string
-	// Dir is the working directory, which PWD names. Default: that of this process.
+	// Dir is the working directory, also set as PWD. Default: that of this process.
 	Dir string
-	// Env is added to the environment of this process, which every command
-	// inherits but for NOTIFY_SOCKET and the WATCHDOG_ and LISTEN_ variables of
-	// systemd, as "KEY=value". The LTS_ variables above win over it.
+	// Env is added, as "KEY=value", to the environment of this process, which every
+	// command inherits without NOTIFY_SOCKET and the WATCHDOG_ and LISTEN_ variables of
+	// systemd. The LTS_ variables above override it.
 	Env []string
-	// Pool is the name that LTS_POOL tells the command. Required.
+	// Pool is the value of LTS_POOL. Required.
 	Pool string
-	// Grace is how long the command may take to end after SIGTERM; a lost lease
-	// leaves it none, or no more of it. It should be shorter than the replica's
-	// StopGrace, or the replica gives the attempt up, which kills the command, and
-	// drops its outcome. Must not be negative. Default: DefaultGrace.
+	// Grace is how long the command may take to end after SIGTERM. A lost lease ends
+	// the grace period at once. Grace should be shorter than the replica's StopGrace.
+	// Otherwise the replica gives the attempt up, which kills the command, and drops
+	// its outcome. Must not be negative. Default: DefaultGrace.
 	Grace time.Duration
-	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult.
-	// Longer output is read to its end, cut before a rune that does not fit and
-	// marked with a last line "[cut: N of M bytes]"; the mark counts towards
-	// MaxResult. Default: DefaultMaxResult.
+	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult. Longer
+	// output is read to its end, cut before a rune that does not fit, and marked with a
+	// last line "[cut: N of M bytes]". The mark counts towards MaxResult. Default:
+	// DefaultMaxResult.
 	MaxResult int
-	// MaxLog is how many bytes of the end of standard error become the attempt's
+	// MaxLog is how many bytes of the end of the standard error become the attempt's
 	// log, up to task.MaxLogLen. Default: task.MaxLogLen.
 	MaxLog int
 }
 
-// New returns a handler that runs the command, once per attempt and any number
-// at once. It starts nothing itself. The error joins a *task.FieldError for
-// everything that is wrong with cfg, a missing or unusable program included.
+// New returns a handler that runs the command once per attempt, any number at once. New
+// starts nothing. The error joins a *task.FieldError for everything that is wrong with
+// cfg, including a program that is missing or cannot be run.
 func New(cfg Config) (task.Handler, error) {
 	r, err := newRunner(cfg)
 	if err != nil {
@@ -118,14 +114,14 @@ func newRunner(cfg Config) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The caller keeps its slices.
+	// The caller may change its slices.
 	r := &runner{Config: cfg, path: path}
 	r.Command = slices.Clone(cfg.Command)
 	r.Env = slices.Clone(cfg.Env)
 	return r, nil
 }
 
-// check reports everything that is wrong with c and finds its program.
+// check returns everything that is wrong with c, and the path of its program.
 func (c *Config) check() (path string, err error) {
 	var errs []error
 	add := func(field, format string, args ...any) {
@@ -153,7 +149,7 @@ func (c *Config) check() (path string, err error) {
 	}
 	for _, e := range c.Env {
 		if i := strings.IndexByte(e, '='); i < 1 || strings.ContainsRune(e, 0) {
-			// The value may be a secret: only the name is shown.
+			// The value may be a secret: show only the name.
 			name, _, _ := strings.Cut(e, "=")
 			add("env", "must hold KEY=value entries without NUL bytes, unlike the one for %q", name)
 		}
@@ -173,8 +169,8 @@ func (c *Config) check() (path string, err error) {
 	return path, errors.Join(errs...)
 }
 
-// find returns the absolute path of the program, so that a later change of
-// directory or PATH changes nothing.
+// find returns the absolute path of the program, so that a later change of directory or
+// PATH has no effect.
 func find(name, dir string) (string, error) {
 	where, asked := "in PATH", name
 	if filepath.Base(name) != name {
@@ -194,13 +190,14 @@ func find(name, dir string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%q was not found %s", asked, where)
 	case errors.Is(err, exec.ErrDot):
-		return "", fmt.Errorf("%q lies in the current directory: write %q", asked, "./"+asked)
+		return "", fmt.Errorf("%q is in the current directory: write %q", asked, "./"+asked)
 	default:
 		return "", fmt.Errorf("%q cannot be run: %v", asked, reason(err))
 	}
 }
 
-// reason strips what the message around it says already: operation and path.
+// reason returns err without the operation and path that the message around it
+// contains.
 func reason(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

@@ -64,7 +64,7 @@ func TestUnusableProgramIsRefused(t *testing.T) {
 	}
 }
 
-func TestProgramIsFoundInItsDirectoryWhateverTheCurrentOne(t *testing.T) {
+func TestProgramIsSearchedInDir(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("/bin/echo", filepath.Join(dir, "say")); err != nil {
 		t.Fatal(err)

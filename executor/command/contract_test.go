@@ -48,7 +48,7 @@ func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
 	}
 }
 
-func TestArgumentsReachTheCommandAsTheyAre(t *testing.T) {
+func TestArgumentsReachTheCommandUnchanged(t *testing.T) {
 	args := []string{"$(touch x)", "a b", "`id`", "*", "", "new\nline"}
 	a := runConfig(t, Config{
 		Command: append([]string{"sh", "-c", `for a; do printf '%s|' "$a"; done`, "sh"}, args...),
@@ -62,7 +62,7 @@ func TestArgumentsReachTheCommandAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestCommandLearnsItsTaskFromTheEnvironment(t *testing.T) {
+func TestEnvironmentDescribesTheTask(t *testing.T) {
 	t.Setenv("FROM_REPLICA", "inherited")
 	t.Setenv("LTS_POOL", "other")
 	cfg := shell(`echo "$LTS_TASK_ID $LTS_KIND $LTS_QUEUE $LTS_ATTEMPT $LTS_FENCE $LTS_POOL $FROM_REPLICA $FROM_CONFIG"`)
@@ -74,7 +74,7 @@ func TestCommandLearnsItsTaskFromTheEnvironment(t *testing.T) {
 }
 
 // systemd would take what such a command says for words of the replica.
-func TestCommandDoesNotInheritWhatSystemdTellsTheReplica(t *testing.T) {
+func TestCommandDoesNotInheritTheVariablesOfSystemd(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
 		t.Setenv(name, "of the replica")
 		cfg := Config{Command: []string{"printenv", name}, Pool: "media"}
@@ -108,7 +108,7 @@ func TestCommandRunsInItsDirectory(t *testing.T) {
 }
 
 // A shell works PWD out for itself where it is wrong, other programs believe it.
-func TestCommandIsToldItsDirectory(t *testing.T) {
+func TestPWDIsTheDirectoryOfTheCommand(t *testing.T) {
 	t.Setenv("PWD", "/of/the/replica")
 	dir := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(t.TempDir(), dir); err != nil {
@@ -201,7 +201,7 @@ func TestEndOfStandardErrorIsTheLog(t *testing.T) {
 	}
 }
 
-func TestCommandThatVanishedFailsTheAttempt(t *testing.T) {
+func TestMissingProgramFailsTheAttempt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gone")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func startReady(t *testing.T, script string, grace time.Duration, env ...string)
 	return running{f, end, done}
 }
 
-func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
+func TestStopSendsSIGTERMToTheWholeGroup(t *testing.T) {
 	r := startReady(t, `exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`, time.Hour)
 	r.end(task.ErrStopped)
 	r.gone(t)
@@ -54,7 +54,7 @@ func TestStopAsksTheWholeGroupToEnd(t *testing.T) {
 	}
 }
 
-func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
+func TestStoppedCommandThatExitsWithZeroHasSucceeded(t *testing.T) {
 	r := startReady(t, `trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, time.Hour)
 	r.end(task.ErrTimeout)
 	if a := finish(t, r.done); a.err != nil || string(a.result) != "tidied\n" {
@@ -62,7 +62,7 @@ func TestCommandThatEndsWellWhenStoppedHasSucceeded(t *testing.T) {
 	}
 }
 
-func TestExitStatusOfAStoppedCommandIsNoVerdict(t *testing.T) {
+func TestExitStatusOfAStoppedCommandIsIgnored(t *testing.T) {
 	for _, status := range []int{exitDataErr, exitTempFail} {
 		r := startReady(t, fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status), time.Hour)
 		r.end(task.ErrStopped)
@@ -72,7 +72,7 @@ func TestExitStatusOfAStoppedCommandIsNoVerdict(t *testing.T) {
 	}
 }
 
-func TestChildrenOfAStoppedShellHaveTheGraceToo(t *testing.T) {
+func TestChildrenOfAStoppedShellHaveTheGracePeriod(t *testing.T) {
 	again := newInput(t)
 	// The outer shell dies of SIGTERM at once. The inner one tidies up, which
 	// takes it until the fifo is read.
@@ -102,7 +102,7 @@ func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 	}
 }
 
-func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
+func TestLostLeaseKillsTheGroupAtOnce(t *testing.T) {
 	// Both would say so if they were asked to end before they are killed.
 	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
 		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
@@ -116,12 +116,12 @@ func TestALostLeaseKillsTheWholeGroupWithoutAGrace(t *testing.T) {
 		if alive {
 			t.Errorf("the group got SIGTERM first: %q", line)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		t.Error("a process of the command is still alive")
 	}
 }
 
-func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
+func TestRemainingProcessesOfACommandAreKilled(t *testing.T) {
 	f := newFifo(t)
 	// The leftover holds standard output open, and ignores polite signals.
 	cfg := shell(`exec 3>"$FIFO"; (trap '' TERM HUP; echo ready >&3; exec sleep 1000) & echo result`)
@@ -133,7 +133,7 @@ func TestWhatACommandLeavesBehindIsKilled(t *testing.T) {
 	f.gone(t)
 }
 
-func TestProgramThatEscapedItsGroupDoesNotHoldTheHandler(t *testing.T) {
+func TestProgramThatLeftItsGroupDoesNotBlockTheHandler(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Fatal("setsid is needed, from util-linux or your system's packages: ", err)
 	}

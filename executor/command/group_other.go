@@ -4,10 +4,9 @@ package command
 
 import "os/exec"
 
-// group stands for the command alone where the system has no process groups.
-// The promises are weaker here: stop and timeout kill the started process at
-// once, without a grace and without its children, and nothing ends a command
-// whose replica was killed.
+// group is only the command itself on systems without process groups. The guarantees
+// are weaker: a stop or timeout kills the started process at once, without a grace
+// period and without its children, and nothing ends a command whose replica was killed.
 type group struct {
 	cmd *exec.Cmd
 }

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// guardWait bounds the start of a guard, a matter of milliseconds, on a machine
-// that is in trouble.
-const guardWait = 30 * time.Second
+// guardStartTimeout bounds the start of a guard, which takes milliseconds on a healthy
+// machine.
+const guardStartTimeout = 30 * time.Second
 
-// group is the process group of one command, led by its guard. The guard is
-// there before the command and is reaped after it, so that the group's number
-// always means this group.
+// group is the process group of one command, led by its guard. The guard starts before
+// the command and is reaped after it, so that the number of the group is not reused
+// meanwhile.
 type group struct {
 	guard *exec.Cmd
-	life  *os.File // the guard acts when the last copy of this is closed: by kill, or by the end of this process
+	life  *os.File // the guard kills the group when the last copy of this is closed: by kill, or by the end of this process
 }
 
-// newGroup starts a guard and waits until nothing but SIGKILL can end it.
+// newGroup starts a guard and waits until only SIGKILL can end it.
 func newGroup() (*group, error) {
 	program, err := guardProgram()
 	if err != nil {
@@ -48,8 +48,8 @@ func newGroup() (*group, error) {
 		Dir:    "/",
 		Stdin:  lifeIn,
 		Stdout: readyOut,
-		// The terminal's signals reach the replica alone: what becomes of its
-		// commands is up to its drain.
+		// Only the replica gets the signals of the terminal. Its drain ends the
+		// commands.
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}}
 	err = g.guard.Start()
@@ -58,7 +58,7 @@ func newGroup() (*group, error) {
 		life.Close()
 		return nil, err
 	}
-	_ = ready.SetReadDeadline(time.Now().Add(guardWait))
+	_ = ready.SetReadDeadline(time.Now().Add(guardStartTimeout))
 	if _, err := ready.Read(make([]byte, 1)); err != nil {
 		g.kill()
 		return nil, fmt.Errorf("the guard process did not start (%s): %w", g.guard.ProcessState, err)
@@ -66,19 +66,18 @@ func newGroup() (*group, error) {
 	return g, nil
 }
 
-// adopt makes cmd, not yet started, a member of the group.
+// adopt makes cmd, which is not yet started, a member of the group.
 func (g *group) adopt(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.guard.Process.Pid}
 	setDeathSignal(cmd.SysProcAttr)
 }
 
-// terminate asks everybody in the group to end. The guard does not listen.
+// terminate sends SIGTERM to the group. The guard ignores it.
 func (g *group) terminate() {
 	_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGTERM)
 }
 
-// kill ends everybody in the group at once, the guard too. Only the first call
-// does something.
+// kill kills the group, including the guard. Only the first call has an effect.
 func (g *group) kill() {
 	if g.guard.ProcessState != nil {
 		return

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-func TestCommandDiesWithAKilledReplicaWhoseGuardWasKilledBefore(t *testing.T) {
+func TestCommandDiesWithAKilledReplicaAlsoWithoutItsGuard(t *testing.T) {
 	f := newFifo(t)
 	replica := startReplica(t, `exec 3>"$FIFO"; echo $$ >&3; exec sleep 1000`, f)
 	pid, err := strconv.Atoi(f.line(t))
@@ -57,7 +57,7 @@ func TestCommandSurvivesTheEndOfOtherThreads(t *testing.T) {
 	}
 }
 
-func TestAttemptsLeaveNothingBehind(t *testing.T) {
+func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	h, err := New(shell("cat; exit $LTS_ATTEMPT"))
 	if err != nil {
 		t.Fatal(err)

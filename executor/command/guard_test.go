@@ -42,7 +42,7 @@ func TestCommandAndItsChildrenDieWithAKilledReplica(t *testing.T) {
 	}
 }
 
-func TestGuardOutlivesSignalsToItsGroup(t *testing.T) {
+func TestGuardSurvivesSignalsToItsGroup(t *testing.T) {
 	f := newFifo(t)
 	replica := startReplica(t, `exec 3>"$FIFO"; trap '' HUP INT TERM USR1
 		for s in HUP INT TERM USR1; do kill -$s 0; done

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// guardName is the argv[0] under which this program is a guard, and the name
-// that a list of processes shows.
+// guardName is the argv[0] under which this program acts as a guard. Lists of processes
+// show it.
 const guardName = "command-guard"
 
 func init() {
@@ -19,15 +19,16 @@ func init() {
 	}
 }
 
-// guard leads the process group of one command and kills the group, itself
-// included, when its standard input ends: that happens when the replica closes
-// its end or is gone, whatever ended it. It never returns.
+// guard leads the process group of one command. When its standard input ends, it kills
+// the group, itself included. The input ends when the replica closes its end of the
+// pipe or dies. guard never returns.
 func guard() {
-	// Started by hand it could lead, and would kill, somebody else's group.
+	// A guard that was started by hand may be in the group of other processes, which it
+	// must not kill.
 	if syscall.Getpgrp() != os.Getpid() {
 		os.Exit(2)
 	}
-	// SIGTERM to the group is meant for the command.
+	// SIGTERM to the group is for the command only.
 	signal.Ignore()
 	_, _ = os.Stdout.Write([]byte{'\n'})
 	_ = os.Stdout.Close()

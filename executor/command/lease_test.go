@@ -17,7 +17,7 @@ import (
 
 // oneTask is a store with one task, which its replica holds for as long as the
 // test wants it to.
-type oneTask struct {
+type singleTaskStore struct {
 	worker.Store
 	ring chan struct{} // rings the replica's doorbell
 
@@ -30,16 +30,16 @@ type oneTask struct {
 const oneFence = 7
 
 // answer sets what the store answers, and rings the doorbell.
-func (s *oneTask) answer(v task.Verdict, stops ...task.Attempt) {
+func (s *singleTaskStore) answer(v task.Verdict, stops ...task.Attempt) {
 	s.mu.Lock()
 	s.verdict, s.stops = v, stops
 	s.mu.Unlock()
 	s.ring <- struct{}{}
 }
 
-func (s *oneTask) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
+func (s *singleTaskStore) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
 
-func (s *oneTask) Exchange(_ context.Context, x task.Exchange) (got task.Exchanged, err error) {
+func (s *singleTaskStore) Exchange(_ context.Context, x task.Exchange) (got task.Exchanged, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range x.Reports {
@@ -56,7 +56,7 @@ func (s *oneTask) Exchange(_ context.Context, x task.Exchange) (got task.Exchang
 	return got, nil
 }
 
-func (s *oneTask) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
+func (s *singleTaskStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	verdicts := make([]task.Verdict, len(r.Held))
@@ -66,7 +66,7 @@ func (s *oneTask) Renew(_ context.Context, r task.Renewal) (task.Renewed, error)
 	return task.Renewed{Verdicts: verdicts, Stops: s.stops}, nil
 }
 
-func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
+func (s *singleTaskStore) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
@@ -79,7 +79,7 @@ func (s *oneTask) Listen(ctx context.Context, _ string, wait time.Duration) (tas
 	}
 }
 
-func (s *oneTask) Wake(ctx context.Context, _ string) error {
+func (s *singleTaskStore) Wake(ctx context.Context, _ string) error {
 	select {
 	case s.ring <- struct{}{}:
 	case <-ctx.Done():
@@ -87,18 +87,18 @@ func (s *oneTask) Wake(ctx context.Context, _ string) error {
 	return ctx.Err()
 }
 
-func (s *oneTask) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error) {
+func (s *singleTaskStore) AwaitInbox(ctx context.Context, _ time.Duration) (bool, error) {
 	<-ctx.Done()
 	return false, ctx.Err()
 }
 
-func (s *oneTask) Maintain(context.Context, string) (task.Maintenance, error) {
+func (s *singleTaskStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }
 
-func (s *oneTask) Leave(context.Context, string) error { return nil }
+func (s *singleTaskStore) Leave(context.Context, string) error { return nil }
 
-func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
+func TestLostLeaseEndsTheGracePeriod(t *testing.T) {
 	f := newFifo(t)
 	cfg := shell(`exec 3>"$FIFO"; trap 'echo asked >&3' TERM; echo ready >&3; while :; do sleep 0.01; done`)
 	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour
@@ -107,7 +107,7 @@ func TestALostLeaseKillsACommandThatHasItsGraceAlready(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan attempt, 1)
-	s := &oneTask{ring: make(chan struct{}, 1), verdict: task.Kept}
+	s := &singleTaskStore{ring: make(chan struct{}, 1), verdict: task.Kept}
 	r, err := worker.New(s, worker.Config{
 		Queues:    map[string]task.QueueConfig{"slow": {Workers: 1}},
 		Lease:     time.Hour,

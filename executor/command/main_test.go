@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds waits for things that happen at once on a healthy machine.
-const patience = 30 * time.Second
+const waitTimeout = 30 * time.Second
 
 // replicaScript makes this test binary a replica that runs one shell script.
 const replicaScript = "COMMAND_TEST_REPLICA_SCRIPT"
@@ -116,7 +116,7 @@ func (f *fifo) line(t *testing.T) string {
 			t.Fatal("the writers are gone before they wrote a line")
 		}
 		return s
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		t.Fatal("no line came")
 	}
 	return ""
@@ -125,7 +125,7 @@ func (f *fifo) line(t *testing.T) string {
 // gone waits until no process has the fifo open for writing.
 func (f *fifo) gone(t *testing.T) {
 	t.Helper()
-	for late := time.After(patience); ; {
+	for late := time.After(waitTimeout); ; {
 		select {
 		case _, ok := <-f.lines:
 			if !ok {
@@ -161,7 +161,7 @@ func finish(t *testing.T, done <-chan attempt) attempt {
 	select {
 	case a := <-done:
 		return a
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		t.Fatal("the handler did not return")
 	}
 	return attempt{}

@@ -9,13 +9,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Exit statuses with a meaning of their own, from sysexits.h.
+// Exit statuses with a special meaning, from sysexits.h.
 const (
 	exitDataErr  = 65
 	exitTempFail = 75
 )
 
-// outcome is what the end of a command means for its attempt.
+// outcome returns the handler's error for an ended command.
 func outcome(ctx context.Context, state *os.ProcessState, last string) error {
 	if state.Success() {
 		return nil
@@ -24,7 +24,7 @@ func outcome(ctx context.Context, state *os.ProcessState, last string) error {
 	if last != "" {
 		msg += ": " + last
 	}
-	// A command that was told to end did not choose its status for the task.
+	// A command that was ended did not choose its status for the task.
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w; %s", context.Cause(ctx), msg)
 	}

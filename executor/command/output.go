@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// head keeps the first max bytes of what is written and counts the rest.
+// head keeps the first max bytes written to it and counts all.
 type head struct {
 	max   int
 	buf   []byte
@@ -21,7 +21,7 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// result is the output byte for byte where it fits, nil where there was none.
+// result returns the output byte for byte if it fits; nil if there was none.
 func (h *head) result() []byte {
 	if h.total <= int64(h.max) {
 		return h.buf
@@ -32,8 +32,8 @@ func (h *head) result() []byte {
 	return fmt.Appendf(kept, mark, len(kept), h.total)
 }
 
-// wholeRunes takes an unfinished rune off the end of b. Bytes that are no UTF-8
-// stay as they are.
+// wholeRunes removes an incomplete rune from the end of b. Bytes that are not UTF-8 are
+// kept.
 func wholeRunes(b []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
 		if last := b[len(b)-i:]; utf8.RuneStart(last[0]) {
@@ -46,7 +46,7 @@ func wholeRunes(b []byte) []byte {
 	return b
 }
 
-// tail keeps the last max bytes of what is written.
+// tail keeps the last max bytes written to it.
 type tail struct {
 	max int
 	buf []byte
@@ -57,14 +57,14 @@ func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	t.cut = t.cut || len(t.buf)+n > t.max
 	t.buf = append(t.buf, p[max(0, n-t.max):]...)
-	// Moving only when the buffer has doubled keeps the cost of a byte constant.
+	// Moving only when the buffer has doubled makes the cost per byte constant.
 	if len(t.buf) > 2*t.max {
 		t.buf = t.buf[:copy(t.buf, t.buf[len(t.buf)-t.max:])]
 	}
 	return n, nil
 }
 
-// bytes is the tail as valid UTF-8 that starts with a whole rune.
+// bytes returns the tail as valid UTF-8 that starts with a whole rune.
 func (t *tail) bytes() []byte {
 	b := t.buf[max(0, len(t.buf)-t.max):]
 	for i := 1; t.cut && i < utf8.UTFMax && len(b) > 0 && !utf8.RuneStart(b[0]); i++ {
@@ -73,10 +73,11 @@ func (t *tail) bytes() []byte {
 	return bytes.ToValidUTF8(b, []byte("?"))
 }
 
-// maxLastLine keeps the text of an error readable; the log has the whole line.
+// maxLastLine is the length, in bytes, at which the last line is cut in an error. The
+// log has the whole line.
 const maxLastLine = 256
 
-// lastLine is the last line of log that says something, fit for a terminal.
+// lastLine returns the last non-empty line of log without control characters.
 func lastLine(log string) string {
 	log = strings.TrimSpace(log)
 	line := strings.TrimSpace(log[strings.LastIndexAny(log, "\r\n")+1:])

@@ -26,29 +26,29 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	return result, err
 }
 
-// run runs one attempt. The log is there however it ended.
+// run runs one attempt. It returns the log also with an error.
 func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err error) {
 	if ctx.Err() != nil {
-		return nil, nil, fmt.Errorf("command was not started: %w", context.Cause(ctx))
+		return nil, nil, fmt.Errorf("the command was not started: %w", context.Cause(ctx))
 	}
-	// The parent-death signal comes when the thread that started the command
-	// ends, so that thread has to stay for as long as the command runs.
+	// The kernel sends the parent-death signal when the thread that started the command
+	// ends, so that thread must live as long as the command.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	g, err := newGroup()
 	if err != nil {
-		return nil, nil, fmt.Errorf("guarding the command: %w", err)
+		return nil, nil, fmt.Errorf("guard the command: %w", err)
 	}
 	defer g.kill()
 
 	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir}
-	cmd.Env = r.environ(cmd.Environ(), t) // with the PWD that belongs to Dir
+	cmd.Env = r.environ(cmd.Environ(), t) // with PWD set for Dir
 	g.adopt(cmd)
 	stdout, stderr := &head{max: r.MaxResult}, &tail{max: r.MaxLog}
 	s, err := start(cmd, t.Payload, stdout, stderr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("starting the command: %w", err)
+		return nil, nil, fmt.Errorf("start the command: %w", err)
 	}
 
 	var state *os.ProcessState
@@ -60,14 +60,14 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 	select {
 	case <-exited:
 	case <-ctx.Done():
-		// Another replica may start the task as soon as its lease has ended, which
-		// leaves no time for a grace, or for the rest of one.
+		// Another replica may start the task as soon as the lease has ended. There is no
+		// time for a grace period, or for the rest of one.
 		if errors.Is(context.Cause(ctx), task.ErrLeaseLost) {
 			break
 		}
 		g.terminate()
-		// Children may need the grace for longer than the command itself: a shell
-		// dies of SIGTERM at once, what it runs may want to tidy up.
+		// Children may need the grace period after the command itself has ended: a shell
+		// ends at SIGTERM at once, while programs that it started clean up.
 		grace := time.NewTimer(r.Grace)
 		defer grace.Stop()
 		await(grace, t.LeaseLost(), exited, s.drained)
@@ -78,7 +78,7 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 
 	log = stderr.bytes()
 	if err != nil {
-		return nil, log, fmt.Errorf("waiting for the command: %w", err)
+		return nil, log, fmt.Errorf("wait for the command: %w", err)
 	}
 	if err := outcome(ctx, state, lastLine(string(log))); err != nil {
 		return nil, log, err
@@ -86,28 +86,29 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 	return stdout.result(), log, nil
 }
 
-// await waits for all of the events, or for the timer or enough.
-func await(t *time.Timer, enough <-chan struct{}, events ...<-chan struct{}) {
+// await waits for all events, or until the timer fires or stop is closed.
+func await(t *time.Timer, stop <-chan struct{}, events ...<-chan struct{}) {
 	for _, e := range events {
 		select {
 		case <-e:
 		case <-t.C:
 			return
-		case <-enough:
+		case <-stop:
 			return
 		}
 	}
 }
 
-// fromSystemd is what systemd tells a service of itself. A command that knows it
-// would speak for the replica, or take its sockets for its own.
-var fromSystemd = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
+// systemdVars are the variables by which systemd controls a service. A command that has
+// them could send notifications in the name of the replica or use its sockets.
+var systemdVars = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
 
-// environ adds to what the command inherits, and takes fromSystemd away.
+// environ returns the inherited environment without systemdVars, with Env and the LTS_
+// variables added.
 func (r *runner) environ(inherited []string, t *task.Task) []string {
 	inherited = slices.DeleteFunc(inherited, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
-		return slices.Contains(fromSystemd, name)
+		return slices.Contains(systemdVars, name)
 	})
 	return append(append(inherited, r.Env...),
 		"LTS_TASK_ID="+t.ID,

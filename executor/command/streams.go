@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// outputWait is how long the output of a command that has ended is still read.
-// Everybody left in its group is dead by then; only a program that escaped the
-// group can hold the pipes open.
+// outputWait is how long the output of an ended command is still read. Its group is
+// dead by then: only a program that left the group can hold the pipes open.
 const outputWait = time.Second
 
-// streams are the ends of a started command's pipes that this process holds.
-// They are not left to exec.Cmd, whose Wait has no room for killing the group
-// between the exit of the command and the end of its output.
+// streams are this process's ends of the pipes of a started command. exec.Cmd does not
+// manage them, because its Wait cannot kill the group between the exit of the command
+// and the end of its output.
 type streams struct {
 	files   []*os.File
-	drained chan struct{} // closed once output and error have ended
+	drained chan struct{} // closed when output and error have ended
 	copies  sync.WaitGroup
 }
 
-// start starts cmd, feeds it input and copies its output and error.
+// start starts cmd, writes input to it and copies its output and error.
 func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, error) {
 	var theirs, ours []*os.File
 	defer func() { closeAll(theirs) }()
@@ -46,7 +45,7 @@ func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, err
 
 	s := &streams{files: ours, drained: make(chan struct{})}
 	s.copies.Go(func() {
-		// A command need not read its input, so that a broken pipe is no error.
+		// A command need not read its input: a broken pipe is no error.
 		_, _ = ours[0].Write(input)
 		ours[0].Close()
 	})
@@ -60,8 +59,7 @@ func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, err
 	return s, nil
 }
 
-// close ends the copying, after the last output of the command that has ended
-// was read.
+// close ends the copying after the remaining output of the ended command was read.
 func (s *streams) close() {
 	late := time.NewTimer(outputWait)
 	defer late.Stop()

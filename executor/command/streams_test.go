@@ -21,7 +21,7 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestOutputThatIsStillInThePipeWhenTheCommandEndsIsRead(t *testing.T) {
+func TestRemainingOutputOfAnEndedCommandIsRead(t *testing.T) {
 	const size = 48 << 10 // below what a pipe holds, above what one read takes
 	out := &slowWriter{start: make(chan struct{})}
 	cmd := exec.Command("sh", "-c", "head -c 49152 /dev/zero")

@@ -9,6 +9,6 @@ import (
 
 func guardProgram() (string, error) { return os.Executable() }
 
-// setDeathSignal does nothing: without a parent-death signal the guard alone
-// keeps a command from outliving its replica.
+// setDeathSignal does nothing: this system has no parent-death signal, and only the
+// guard keeps a command from outliving its replica.
 func setDeathSignal(*syscall.SysProcAttr) {}

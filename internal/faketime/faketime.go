@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// Test is [synctest.Test]; where the race detector does not stand the timers of
-// a bubble, its goroutines take turns on one processor.
+// Test is [synctest.Test]. With a race detector that cannot handle the timers of a
+// bubble, it runs the goroutines on one processor.
 func Test(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	if oneProcessor {

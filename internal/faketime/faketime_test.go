@@ -8,7 +8,7 @@ import (
 )
 
 // The timers are not waited for, so that each receiver runs its own.
-func TestGoroutinesReceiveFromDueTimersAtOnce(t *testing.T) {
+func TestConcurrentReceivesFromDueTimers(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	Test(t, func(*testing.T) {
 		var receivers sync.WaitGroup

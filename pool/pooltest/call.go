@@ -13,18 +13,17 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// CallOption says as what task a handler is called.
+// CallOption sets a property of the task that Call passes to the handler.
 type CallOption func(*task.Task)
 
-// Attempt makes the call the task's n-th attempt, after n-1 that failed. The first
-// is 1, which is the default.
+// Attempt makes the call the task's n-th attempt, after n-1 failed ones. The first
+// attempt is 1, the default.
 func Attempt(n int) CallOption {
 	return func(t *task.Task) { t.Attempt, t.Failures = int64(n), n-1 }
 }
 
-// With gives the task what options of Enqueue give it: an id, headers, a group, a
-// timeout, a deadline, which counts from the call. Those that say when a task starts
-// have no effect.
+// With applies options of Enqueue to the task: an id, headers, a group, a timeout, or a
+// deadline, which counts from the call. Options that delay the start have no effect.
 func With(opts ...pool.Option) CallOption {
 	return func(t *task.Task) {
 		for _, o := range opts {
@@ -33,20 +32,20 @@ func With(opts ...pool.Option) CallOption {
 	}
 }
 
-// Payload replaces the JSON of the args by b, byte for byte: for what another
-// program may send.
+// Payload replaces the JSON of the args by b, byte for byte, to test payloads that
+// another program may send.
 func Payload(b []byte) CallOption {
 	return func(t *task.Task) { t.Payload = b }
 }
 
-// Call runs the handler of args' kind once, now, behind Config.Middleware, and
-// returns what became of the attempt: panics are caught and timeouts kept as they
-// are in production. There is no queue: limits and pauses have no effect, and the
-// task is not enqueued, retried or stored; what its handler enqueues is. The task
-// has a new id, unless With gives one, and its attempt for a fence.
+// Call runs the handler of args' kind once, inside Config.Middleware, and returns the
+// outcome of the attempt. Panics are caught and timeouts apply, as in production. There
+// is no queue: limits and pauses have no effect. The task is not enqueued, retried or
+// stored; tasks that the handler enqueues are. The task has a new id, unless With sets
+// one, and its attempt as fence.
 //
-// The handler's context has the values of t.Context(), not its end. A kind without
-// a handler fails the test, and so do bad options.
+// The handler's context has the values of t.Context(), not its cancellation. A kind
+// without a handler fails the test, and so do invalid options.
 func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome {
 	t.Helper()
 	spec, err := pool.NewSpec(args)
@@ -62,7 +61,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
 	if tk.Attempt < 1 {
-		t.Fatalf("pooltest: call %s: the first attempt is 1, there is no attempt %d", tk.Kind, tk.Attempt)
+		t.Fatalf("pooltest: call %s: the attempt must be at least 1, not %d", tk.Kind, tk.Attempt)
 	}
 	if tk.ID == "" {
 		tk.ID = rand.Text()
@@ -76,15 +75,15 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		tk.TimeLeft = min(tk.TimeLeft, tk.Deadline)
 	}
 
-	// The handler gets a task of its own: one that no replica runs keeps its
-	// progress where it can be read afterwards.
+	// The handler gets a copy of the task that no replica runs, so that its progress
+	// can be read afterwards.
 	own := tk
-	stage := newStage(&tk)
-	var w witness
-	once := p.double(t, stage, func(next pool.Handler) pool.Handler {
+	single := newSingleStore(&tk)
+	var w errorRecorder
+	clone := p.clonePool(t, single, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, _ *task.Task) ([]byte, error) {
 			result, err := next(ctx, &own)
-			w.saw(&tk, err)
+			w.record(&tk, err)
 			return result, err
 		}
 	}, tk.Queue)
@@ -95,9 +94,9 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	ctx, end := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer end()
 	ended := make(chan error, 1)
-	go func() { ended <- once.Run(ctx) }()
+	go func() { ended <- clone.Run(ctx) }()
 	select {
-	case <-stage.reported:
+	case <-single.reported:
 		end()
 		err = <-ended
 	case err = <-ended:
@@ -105,14 +104,14 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	if err != nil {
 		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
-	o := w.outcome(&tk, policy, *stage.report, p.Now())
+	o := w.outcome(&tk, policy, *single.report, p.Now())
 	o.Progress = own.Progress
 	return o
 }
 
-// double is a pool over another store with the handlers of p, behind outermost and
-// Config.Middleware. It serves the queues named, or all of p's.
-func (p *Pool) double(t testing.TB, s pool.Store, outermost pool.Middleware, queues ...string) *pool.Pool {
+// clonePool returns a pool on another store with the handlers of p, inside outermost
+// and Config.Middleware. It serves the named queues, or all of p's if none is named.
+func (p *Pool) clonePool(t testing.TB, s pool.Store, outermost pool.Middleware, queues ...string) *pool.Pool {
 	t.Helper()
 	cfg := p.cfg
 	cfg.OnFinish = nil

@@ -16,7 +16,7 @@ import (
 
 func TestCallReturnsTheResult(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	add(p.Pool)
+	handleSum(p.Pool)
 	if got := pooltest.Result[int](t, p.Call(t, Sum{2, 3})); got != 5 {
 		t.Errorf("2 + 3 = %d", got)
 	}
@@ -25,7 +25,7 @@ func TestCallReturnsTheResult(t *testing.T) {
 	}
 }
 
-func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
+func TestCallReturnsTheOutcomeThatThePoolWouldReport(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	for _, c := range []struct {
 		err   error
@@ -39,7 +39,7 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 		{pool.Snooze(time.Hour), pool.CodeReleased, time.Hour},
 	} {
 		p := pooltest.New(t, pool.Config{})
-		script(p.Pool, c.err)
+		handleMail(p.Pool, c.err)
 		o := p.Call(t, Mail{"a"}, pooltest.Attempt(3))
 		if o.Code != c.code || o.Delay != c.delay || !errors.Is(o.Err, c.err) || o.OK() != (c.err == nil) || o.Attempt != 3 {
 			t.Errorf("%v: outcome %v, delay %v", c.err, o, o.Delay)
@@ -54,9 +54,9 @@ func TestCallSaysWhatThePoolWouldDo(t *testing.T) {
 	}
 }
 
-func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
+func TestOutcomeHasNoDelayWithoutAnotherAttempt(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
-	script(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
+	handleMail(p.Pool, errPost, errPost, pool.RetryAfter(errPost, time.Minute), errPost, errPost, errPost)
 	for _, c := range []struct {
 		call  []pooltest.CallOption
 		delay time.Duration
@@ -80,7 +80,7 @@ func TestThereIsNoDelayWithoutAnotherAttempt(t *testing.T) {
 	}
 }
 
-func TestCallGivesTheHandlerItsTask(t *testing.T) {
+func TestCallPassesTheTaskToTheHandler(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var got pool.Task[Mail]
 	pool.Handle(p.Pool, func(_ context.Context, task *pool.Task[Mail]) error {
@@ -98,7 +98,7 @@ func TestCallGivesTheHandlerItsTask(t *testing.T) {
 	}
 }
 
-func TestCallKeepsTimeouts(t *testing.T) {
+func TestCallAppliesTimeouts(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {Timeout: time.Hour}}})
 	var cause error
 	pool.Handle(p.Pool, func(ctx context.Context, _ *pool.Task[Mail]) error {
@@ -112,7 +112,7 @@ func TestCallKeepsTimeouts(t *testing.T) {
 	}
 }
 
-func TestCallKeepsTheDeadlineThatDrainKeeps(t *testing.T) {
+func TestCallAndDrainApplyTheSameDeadline(t *testing.T) {
 	type seen struct {
 		Left, Deadline, Ran, Delay time.Duration // Deadline from the attempt's start
 		Code                       pool.Code
@@ -174,8 +174,8 @@ func TestCallKeepsTheDeadlineThatDrainKeeps(t *testing.T) {
 
 func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	add(p.Pool)
-	text := complaint(t, func(t testing.TB) { p.Call(t, Mail{}) })
+	handleSum(p.Pool)
+	text := failureOf(t, func(t testing.TB) { p.Call(t, Mail{}) })
 	if !strings.Contains(text, `"mail"`) || !strings.Contains(text, "sum") {
 		t.Errorf("it says %q", text)
 	}
@@ -183,8 +183,8 @@ func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
 
 func TestResultOfAFailureFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	script(p.Pool, errPost)
-	text := complaint(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
+	handleMail(p.Pool, errPost)
+	text := failureOf(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
 	if !strings.Contains(text, errPost.Error()) {
 		t.Errorf("it says %q", text)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// clock is the pool's clock: the program's, plus what Advance has added.
+// clock is the pool's clock: the program's clock plus the sum of all Advance calls.
 type clock struct {
 	redis *miniredis.Miniredis
 
@@ -17,8 +17,8 @@ type clock struct {
 	offset time.Duration
 }
 
-// tick sets the time that the next command sees.
-func (c *clock) tick() {
+// sync sets the time that the next command sees.
+func (c *clock) sync() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.redis.SetTime(time.Now().Add(c.offset))
@@ -28,31 +28,33 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	c.offset += d
 	c.mu.Unlock()
-	c.tick()
+	c.sync()
 }
 
-// Now is the time by the pool's clock, by which tasks become due. It is the
-// program's clock plus what Advance has added to it, and truncated to milliseconds.
+// Now returns the time of the pool's clock, by which tasks are scheduled: the program's
+// clock plus the sum of all Advance calls, truncated to milliseconds.
 func (p *Pool) Now() time.Time {
 	p.clock.mu.Lock()
 	defer p.clock.mu.Unlock()
 	return time.UnixMilli(time.Now().Add(p.clock.offset).UnixMilli())
 }
 
-// Advance lets d pass by the pool's clock and does what is due then: tasks that
-// waited too long expire, what has been kept long enough is removed, leases of
-// pools that no longer run end. Delayed tasks and retries that became due can
-// start: a Drain runs them, and a pool that has been started does so by itself.
+// Advance moves the pool's clock forward by d and runs maintenance: waiting tasks
+// expire, tasks whose retention has passed are removed, and leases of pools that no
+// longer run end. Delayed tasks and retries can then start: a Drain runs them; a
+// started pool runs them by itself.
 //
-// Inside testing/synctest it is a sleep, so that the timeouts of running handlers
-// pass too. A pool that was started lives through all of it, which takes about a
-// second of real time per hour, ten with a Config.Lease of a second, and five times
-// that with -race; one that is only drained takes none. Elsewhere the
-// clock of handlers cannot be moved, and Advance fails the test where one runs.
+// Inside testing/synctest Advance sleeps, so that timeouts of running handlers pass,
+// too. A started pool runs during all of that time, which takes about a second of real
+// time per hour, ten with a Config.Lease of a second, and five times that with -race. A
+// pool that is only drained takes no real time.
+//
+// Outside testing/synctest the clock of handlers cannot be moved: Advance fails the
+// test if a task is running.
 func (p *Pool) Advance(t testing.TB, d time.Duration) {
 	t.Helper()
 	if d < 0 {
-		t.Fatalf("pooltest: advance by %v: time does not go back", d)
+		t.Fatalf("pooltest: advance by %v: must not be negative", d)
 	}
 	if inBubble() {
 		time.Sleep(d)
@@ -63,14 +65,14 @@ func (p *Pool) Advance(t testing.TB, d time.Duration) {
 			t.Fatalf("pooltest: advance: %v", err)
 		}
 		if s.Running > 0 {
-			t.Fatalf("pooltest: advance by %v while %d tasks are running: their handlers would lose their leases. Run the test inside testing/synctest", d, s.Running)
+			t.Fatalf("pooltest: advance by %v while %d tasks are running: their leases would end. Run the test inside testing/synctest", d, s.Running)
 		}
 		p.clock.add(d)
 	}
 	p.maintenance(t)
 }
 
-// maintenance does everything that is due and not a task's start.
+// maintenance runs turns of maintenance until none has more to do.
 func (p *Pool) maintenance(t testing.TB) {
 	t.Helper()
 	for {
@@ -78,7 +80,7 @@ func (p *Pool) maintenance(t testing.TB) {
 		if err != nil {
 			t.Fatalf("pooltest: maintenance: %v", err)
 		}
-		// A turn is bounded. What it leaves it reports as due at once.
+		// A turn is bounded. If it leaves work, Next is at most 1 ms.
 		if u.Next == 0 || u.Next > time.Millisecond {
 			return
 		}

@@ -16,15 +16,15 @@ import (
 )
 
 // clocks runs f by the machine's clock and by a fake one.
-func clocks(t *testing.T, f func(t *testing.T)) {
+func onBothClocks(t *testing.T, f func(t *testing.T)) {
 	t.Run("real", f)
 	t.Run("synctest", func(t *testing.T) { faketime.Test(t, f) })
 }
 
 func TestAdvanceMakesDelayedTasksDue(t *testing.T) {
-	clocks(t, func(t *testing.T) {
+	onBothClocks(t, func(t *testing.T) {
 		p := pooltest.New(t, pool.Config{})
-		to := script(p.Pool)
+		to := handleMail(p.Pool)
 		mustEnqueue(t, p, Mail{"delayed"}, pool.Delay(time.Hour))
 		mustEnqueue(t, p, Mail{"at"}, pool.RunAt(time.Now().Add(2*time.Hour)))
 		if out := p.Drain(t); len(out) != 0 {
@@ -47,7 +47,7 @@ func TestAdvanceMakesDelayedTasksDue(t *testing.T) {
 	})
 }
 
-func TestRetriesAreDueAfterTheirWholeBackoff(t *testing.T) {
+func TestRetriesWaitForTheWholeBackoff(t *testing.T) {
 	for name, tt := range map[string]struct {
 		backoff pool.Backoff
 		waits   []time.Duration
@@ -58,11 +58,11 @@ func TestRetriesAreDueAfterTheirWholeBackoff(t *testing.T) {
 		"fixed":       {pool.Backoff{Fixed: true, Base: time.Minute}, []time.Duration{0, time.Minute, time.Minute, time.Minute}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clocks(t, func(t *testing.T) {
+			onBothClocks(t, func(t *testing.T) {
 				p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{
 					"mail": {MaxAttempts: 4, Backoff: tt.backoff},
 				}})
-				script(p.Pool, errPost, errPost, errPost, errPost)
+				handleMail(p.Pool, errPost, errPost, errPost, errPost)
 				r := mustEnqueue(t, p, Mail{"a"})
 				for i, wait := range tt.waits {
 					if wait > 0 {
@@ -85,9 +85,9 @@ func TestRetriesAreDueAfterTheirWholeBackoff(t *testing.T) {
 }
 
 func TestAdvanceExpiresAndRemoves(t *testing.T) {
-	clocks(t, func(t *testing.T) {
+	onBothClocks(t, func(t *testing.T) {
 		p := pooltest.New(t, pool.Config{})
-		add(p.Pool)
+		handleSum(p.Pool)
 		done := mustEnqueue(t, p, Sum{1, 2})
 		p.Drain(t).RequireOK(t)
 		late := mustEnqueue(t, p, Sum{3, 4}, pool.TTL(time.Minute))
@@ -109,7 +109,7 @@ func TestAdvanceExpiresAndRemoves(t *testing.T) {
 	})
 }
 
-func TestAdvanceDoesAllThatIsDueHoweverMuch(t *testing.T) {
+func TestAdvanceRunsMaintenanceToItsEnd(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var specs []pool.Spec
 	for range 350 { // more than one turn of the maintenance takes
@@ -129,7 +129,7 @@ func TestAdvanceDoesAllThatIsDueHoweverMuch(t *testing.T) {
 	}
 }
 
-func TestAdvanceRefusesToTakeALeaseAway(t *testing.T) {
+func TestAdvanceFailsIfATaskIsRunning(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	running, end := make(chan struct{}), make(chan struct{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
@@ -140,7 +140,7 @@ func TestAdvanceRefusesToTakeALeaseAway(t *testing.T) {
 	p.Start(t)
 	mustEnqueue(t, p, Mail{"a"})
 	<-running
-	text := complaint(t, func(t testing.TB) { p.Advance(t, time.Hour) })
+	text := failureOf(t, func(t testing.TB) { p.Advance(t, time.Hour) })
 	close(end)
 	if text == "" {
 		t.Error("a running handler would have lost its lease")
@@ -171,7 +171,7 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 	})
 }
 
-func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
+func TestDrainWaitsForSleepingHandlersUnderSynctest(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		p := pooltest.New(t, pool.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -191,10 +191,10 @@ func TestDrainGivesSleepingHandlersTheirTimeUnderSynctest(t *testing.T) {
 	})
 }
 
-func TestAStartedPoolRunsWhatBecomesDue(t *testing.T) {
-	clocks(t, func(t *testing.T) {
+func TestStartedPoolRunsDelayedTasks(t *testing.T) {
+	onBothClocks(t, func(t *testing.T) {
 		p := pooltest.New(t, pool.Config{})
-		add(p.Pool)
+		handleSum(p.Pool)
 		p.Start(t)
 		now := mustEnqueue(t, p, Sum{1, 2})
 		if got, err := pool.Wait[int](t.Context(), p.Pool, now.ID); got != 3 || err != nil {

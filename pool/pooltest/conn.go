@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// conn is a client's end of a connection to the emulated Redis. Its writes do not
-// wait for the server to read them: a pipe in memory has no buffer, and client and
-// server would wait for each other in a long pipeline.
+// conn is a client's end of a connection to the emulated Redis. Its writes do not wait
+// for the server: a pipe in memory has no buffer, so client and server would block each
+// other in a long pipeline.
 type conn struct {
 	net.Conn
 	clock *clock
@@ -15,7 +15,7 @@ type conn struct {
 	mu     sync.Mutex
 	filled *sync.Cond
 	out    []byte
-	err    error // why nothing more is sent
+	err    error // set when nothing more is sent
 }
 
 func newConn(c net.Conn, clk *clock) *conn {
@@ -50,7 +50,7 @@ func (c *conn) stop(err error) {
 	c.filled.Signal()
 }
 
-// send passes on what is written, and the time with it.
+// send writes the buffered bytes to the server and sets its time before each write.
 func (c *conn) send() {
 	for {
 		c.mu.Lock()
@@ -63,7 +63,7 @@ func (c *conn) send() {
 		if err != nil {
 			return
 		}
-		c.clock.tick()
+		c.clock.sync()
 		if _, err := c.Conn.Write(b); err != nil {
 			c.stop(err)
 			return

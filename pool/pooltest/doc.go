@@ -1,14 +1,14 @@
 // Package pooltest helps to test services that embed a pool. It keeps the tasks in
-// memory: no Redis, no network, no sleeping. The tasks are moved by the same
-// scripts as in production, which an emulated Redis runs, so limits, priorities,
-// unique keys, retries and events behave as they do there.
+// memory: no Redis, no network, no sleeping. An emulated Redis runs the same scripts as
+// in production, so limits, priorities, unique keys, retries and events behave as they
+// do there.
 //
-// It is for tests only: nothing of it gets into a program that does not import it.
+// It is for tests only. Programs that do not import it contain nothing of it.
 //
 // # One pool per test
 //
-// New makes a pool with a Redis of its own. It embeds *pool.Pool, which is what
-// the code under test takes:
+// New makes a pool with a Redis of its own. It embeds *pool.Pool, which the code under
+// test takes:
 //
 //	func TestWelcome(t *testing.T) {
 //		p := pooltest.New(t, pool.Config{})
@@ -16,61 +16,59 @@
 //		…
 //	}
 //
-// # What is enqueued
+// # Enqueued tasks
 //
-// Code that enqueues is tested without running anything: Pool.RequireEnqueued
-// fails the test, and lists what was enqueued, where a task is missing.
+// Code that enqueues is tested without running tasks: Pool.RequireEnqueued fails the
+// test if a task is missing, and lists the tasks that were enqueued.
 //
 //	shop.SignUp(ctx, "ann@example.com")
 //	p.RequireEnqueued(t, Welcome{To: "ann@example.com"}, pool.Delay(time.Hour))
 //
-// # What a handler does
+// # Handlers
 //
-// Pool.Call runs the handler of a kind once, with Middleware and without a queue,
-// and returns what became of the attempt.
+// Pool.Call runs the handler of a kind once, with Middleware and without a queue, and
+// returns the outcome of the attempt.
 //
 //	o := p.Call(t, Welcome{To: "nobody"}, pooltest.Attempt(3))
 //	if o.Code != pool.CodePermanent {
 //		t.Errorf("an unknown address: %v", o)
 //	}
 //
-// # All of it together
+// # Whole runs
 //
-// Pool.Drain runs tasks until none can start now, those that handlers enqueue and
-// Config.OnFinish included, and returns what became of the attempts. It does not
-// fail the test where a handler failed, since that may be what is tested:
-// Outcomes.RequireOK does. Failed attempts are also in the test's log.
+// Pool.Drain runs tasks until none can start now, including those that handlers enqueue
+// and those that follow from Config.OnFinish, and returns the outcomes of the attempts.
+// A failed attempt does not fail the test, since the test may expect it; use
+// Outcomes.RequireOK for that. Failed attempts are also in the test's log.
 //
 //	p.Drain(t).RequireOK(t)
 //
-// Tests of what needs a running pool (waiting, stopping, progress) use Pool.Start.
+// Tests that need a running pool (waiting, stopping, progress) use Pool.Start.
 //
 // # Time
 //
-// Pool.Advance lets time pass: delayed tasks and retries become due, and TTLs,
+// Pool.Advance moves the clock: delayed tasks and retries can start, and TTLs,
 // deadlines, leases and retention end.
 //
 //	p.Advance(t, time.Hour)
 //	p.Drain(t).RequireOK(t)
 //
-// Outside testing/synctest the program's own clock goes on as well: a delay or a
-// backoff of milliseconds may become due during a Drain. Use seconds there, or
-// synctest.
+// Outside testing/synctest the program's own clock runs as well: a delay or backoff of
+// milliseconds may pass during a Drain. Use seconds there, or synctest.
 //
-// So that it is known when a retry is due, the backoff of a pool made by New has
-// no jitter: retry n waits all of min(Max, Base·2ⁿ⁻¹), with the defaults one
-// second, two, four.
+// The backoff of a pool made by New has no jitter, so that the time of a retry is
+// known: retry n waits min(Max, Base·2ⁿ⁻¹); with the defaults one second, two, four.
 //
-// The timeouts of handlers and the renewal of leases go by the clock of the
-// program, as they do in production. A test of those runs inside testing/synctest,
-// where that clock is a fake one, too. Advance is then a sleep that takes no time:
+// The timeouts of handlers and the renewal of leases use the clock of the program, as
+// in production. Test them inside testing/synctest, where that clock is a fake one,
+// too. Advance is then a sleep that takes no real time:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		p := pooltest.New(t, pool.Config{})
 //		…
 //	})
 //
-// Up to Go 1.26 the race detector can crash there ("ThreadSanitizer: CHECK failed",
-// or SIGSEGV) when goroutines receive from timers at the same instant
-// (https://go.dev/issue/78156): set GOMAXPROCS=1 for those tests.
+// Up to Go 1.26 the race detector can crash there ("ThreadSanitizer: CHECK failed", or
+// SIGSEGV) when goroutines receive from timers at the same instant
+// (https://go.dev/issue/78156). Set GOMAXPROCS=1 for those tests.
 package pooltest

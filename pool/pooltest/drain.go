@@ -12,25 +12,24 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// mostAttempts is how many attempts one Drain makes before it takes them for
-// endless.
-const mostAttempts = 10_000
+// maxAttempts is how many attempts one Drain makes before it fails the test.
+const maxAttempts = 10_000
 
-// Drain runs tasks until none can start now: neither those that handlers enqueue
-// meanwhile, nor what Config.OnFinish, which it calls for the tasks that ended,
-// leads to. Tasks that are not due, paused, beyond a limit or in queues that the
-// Config does not name stay where they are. Each queue has as many workers as the
-// Config says; with one, tasks run in the order in which they would be started.
+// Drain runs tasks until none can start now, including tasks that handlers enqueue
+// meanwhile and those that follow from Config.OnFinish, which it calls for ended tasks.
+// Tasks that are scheduled, paused, beyond a limit or in queues that the Config does
+// not name stay where they are. Each queue has as many workers as in the Config; with
+// one, tasks run in the order in which they start.
 //
-// It returns the attempts in the order of their ends. Handlers that fail do not fail
-// the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do attempts
-// without an end.
+// Drain returns the attempts in the order of their ends. A failed attempt does not fail
+// the test: see Outcomes.RequireOK. A panic in OnFinish does, and so do more than
+// 10,000 attempts.
 //
-// It may be called again and again, but not while the pool runs.
+// Drain may be called more than once, but not while the pool runs.
 func (p *Pool) Drain(t testing.TB) Outcomes {
 	t.Helper()
 	if p.started.Load() {
-		t.Fatal("pooltest: drain: the pool has been started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
+		t.Fatal("pooltest: drain: the pool is started and runs tasks by itself: wait for them with pool.Wait, or stop it first")
 	}
 	var all Outcomes
 	for {
@@ -38,19 +37,19 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 			t.Fatalf("pooltest: drain: %v", err)
 		}
 		p.maintenance(t)
-		ran := p.shift(t, mostAttempts-len(all))
+		ran := p.runReplica(t, maxAttempts-len(all))
 		all = append(all, ran...)
-		if len(all) >= mostAttempts {
+		if len(all) >= maxAttempts {
 			t.Fatalf("pooltest: drain: no end after %d attempts; the last: %v", len(all), all[len(all)-1])
 		}
-		told := p.tellFinishes(t)
-		if len(ran) == 0 && told == 0 {
+		delivered := p.deliverFinishes(t)
+		if len(ran) == 0 && delivered == 0 {
 			return all
 		}
 	}
 }
 
-// admit makes tasks of what is in the inbox.
+// admit makes tasks of the entries in the inbox.
 func (p *Pool) admit(ctx context.Context) error {
 	for {
 		if more, err := p.store.AdmitInbox(ctx); err != nil || !more {
@@ -59,28 +58,29 @@ func (p *Pool) admit(ctx context.Context) error {
 	}
 }
 
-// shift runs tasks with a replica that begins with every queue and ends when nothing
-// runs any more. It may leave tasks that another shift finds, unless it found none.
-func (p *Pool) shift(t testing.TB, most int) Outcomes {
+// runReplica runs tasks with a replica that claims from every queue and ends when
+// nothing runs any more. It may leave tasks for the next call, unless it returns no
+// outcomes.
+func (p *Pool) runReplica(t testing.TB, limit int) Outcomes {
 	t.Helper()
-	s := &shift{store: p.store, now: p.Now, most: most, tasks: map[task.Attempt]*task.Task{}, over: make(chan struct{})}
-	double := p.double(t, s, func(next pool.Handler) pool.Handler {
+	s := &drainStore{store: p.store, now: p.Now, maxAttempts: limit, tasks: map[task.Attempt]*task.Task{}, idle: make(chan struct{})}
+	clone := p.clonePool(t, s, func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, tk *task.Task) ([]byte, error) {
 			result, err := next(ctx, tk)
-			s.witness.saw(tk, err)
+			s.recorder.record(tk, err)
 			return result, err
 		}
 	})
-	if len(double.Handlers()) == 0 {
+	if len(clone.Handlers()) == 0 {
 		t.Fatal("pooltest: drain: the pool has no handlers")
 	}
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
 	ended := make(chan error, 1)
-	go func() { ended <- double.Run(ctx) }()
+	go func() { ended <- clone.Run(ctx) }()
 	var err error
 	select {
-	case <-s.over:
+	case <-s.idle:
 		end()
 		err = <-ended
 	case err = <-ended:
@@ -93,32 +93,32 @@ func (p *Pool) shift(t testing.TB, most int) Outcomes {
 	return s.done
 }
 
-// finishes reads the next events for OnFinish.
-func (p *Pool) finishes(ctx context.Context) ([]pool.Event, error) {
+// readFinishes reads the next events for OnFinish.
+func (p *Pool) readFinishes(ctx context.Context) ([]pool.Event, error) {
 	events, _, err := p.store.ReadSubscription(ctx, pool.FinishGroup, "pooltest", 100, 24*time.Hour, 0)
 	return events, err
 }
 
-// tellFinishes calls OnFinish for the tasks that ended and returns for how many.
-func (p *Pool) tellFinishes(t testing.TB) (told int) {
+// deliverFinishes calls OnFinish for the tasks that ended and returns their number.
+func (p *Pool) deliverFinishes(t testing.TB) (delivered int) {
 	t.Helper()
 	if p.cfg.OnFinish == nil {
 		return 0
 	}
 	for {
-		events, err := p.finishes(t.Context())
+		events, err := p.readFinishes(t.Context())
 		if err != nil {
 			t.Fatalf("pooltest: events for OnFinish: %v", err)
 		}
 		if len(events) == 0 {
-			return told
+			return delivered
 		}
 		var cursors []string
 		for _, e := range events {
 			if e.State.Terminal() {
-				told++
+				delivered++
 				if err := p.onFinish(t.Context(), e); err != nil {
-					t.Errorf("pooltest: OnFinish of %s %s, which is %s: %v", e.Kind, e.ID, e.State, err)
+					t.Errorf("pooltest: OnFinish of %s %s (%s): %v", e.Kind, e.ID, e.State, err)
 				}
 			}
 			cursors = append(cursors, e.Cursor)

@@ -18,7 +18,7 @@ import (
 
 func TestDrainRunsInOrderUntilNothingCanStart(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	to := script(p.Pool)
+	to := handleMail(p.Pool)
 	mustEnqueue(t, p, Mail{"a"})
 	mustEnqueue(t, p, Mail{"b"}, pool.Priority(1))
 	mustEnqueue(t, p, Mail{"later"}, pool.Delay(time.Hour))
@@ -35,9 +35,9 @@ func TestDrainRunsInOrderUntilNothingCanStart(t *testing.T) {
 	}
 }
 
-func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
+func TestDrainRunsTasksThatHandlersEnqueueInAnyQueue(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {}, "post": {}, "other": {Workers: 4}}})
-	to := script(p.Pool)
+	to := handleMail(p.Pool)
 	pool.Handle(p.Pool, func(ctx context.Context, task *pool.Task[Sum]) error {
 		queue := []string{"post", "other", "default"}[task.Args.B%3]
 		_, err := p.Enqueue(ctx, Mail{queue}, pool.InQueue(queue))
@@ -53,13 +53,13 @@ func TestDrainRunsWhatHandlersEnqueueInAnyQueue(t *testing.T) {
 	}
 }
 
-func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
+func TestDrainRunsMoreQueuesThanOneExchangeClaimsFrom(t *testing.T) {
 	queues := map[string]pool.Queue{}
 	for i := range task.MaxQueues + 20 {
 		queues[fmt.Sprint("q", i)] = pool.Queue{}
 	}
 	p := pooltest.New(t, pool.Config{Queues: queues})
-	to := script(p.Pool)
+	to := handleMail(p.Pool)
 	for q := range queues {
 		mustEnqueue(t, p, Mail{q}, pool.InQueue(q))
 		mustEnqueue(t, p, Mail{q}, pool.InQueue(q))
@@ -70,9 +70,9 @@ func TestDrainRunsMoreQueuesThanOneExchangeAsks(t *testing.T) {
 	}
 }
 
-func TestDrainReturnsEveryAttemptWithItsVeryError(t *testing.T) {
+func TestDrainReturnsEveryAttemptWithItsError(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Policies: map[string]pool.Policy{"mail": {MaxAttempts: 2}}})
-	script(p.Pool, errPost, nil, pool.Permanent(errPost))
+	handleMail(p.Pool, errPost, nil, pool.Permanent(errPost))
 	good := mustEnqueue(t, p, Mail{"a"})
 	first := p.Drain(t)
 	if len(first) != 1 || !errors.Is(first[0].Err, errPost) || first[0].Code != pool.CodeError || first[0].ID != good.ID || first[0].Delay != time.Second {
@@ -87,13 +87,13 @@ func TestDrainReturnsEveryAttemptWithItsVeryError(t *testing.T) {
 	if len(third) != 1 || third[0].Code != pool.CodePermanent {
 		t.Fatalf("outcomes %v", third)
 	}
-	text := complaint(t, func(t testing.TB) { third.RequireOK(t) })
+	text := failureOf(t, func(t testing.TB) { third.RequireOK(t) })
 	if !strings.Contains(text, "1 of 1 attempts") || !strings.Contains(text, "post office is closed") || !strings.Contains(text, "mail") {
 		t.Errorf("it says %q", text)
 	}
 }
 
-func TestDrainShowsPanicsAndKindsWithoutHandler(t *testing.T) {
+func TestDrainReturnsPanicsAndKindsWithoutHandler(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error { panic("no stamps") })
 	mustEnqueue(t, p, Mail{"a"})
@@ -105,9 +105,9 @@ func TestDrainShowsPanicsAndKindsWithoutHandler(t *testing.T) {
 	}
 }
 
-func TestDrainKeepsLimitsAndPauses(t *testing.T) {
+func TestDrainAppliesLimitsAndPauses(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 4, MaxLen: 2}}})
-	to := script(p.Pool)
+	to := handleMail(p.Pool)
 	if err := p.Pause(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestDrainKeepsLimitsAndPauses(t *testing.T) {
 	}
 }
 
-func TestDrainCallsOnFinishAndRunsWhatItEnqueues(t *testing.T) {
+func TestDrainCallsOnFinishAndRunsTasksThatItEnqueues(t *testing.T) {
 	var ends []string
 	var p *pooltest.Pool
 	p = pooltest.New(t, pool.Config{OnFinish: func(ctx context.Context, e pool.Event) {
@@ -138,8 +138,8 @@ func TestDrainCallsOnFinishAndRunsWhatItEnqueues(t *testing.T) {
 			mustEnqueue(t, p, Sum{1, 2})
 		}
 	}})
-	script(p.Pool)
-	add(p.Pool)
+	handleMail(p.Pool)
+	handleSum(p.Pool)
 	r := mustEnqueue(t, p, Mail{"a"})
 	if _, err := p.Stop(t.Context(), pool.Filter{IDs: []string{r.ID}}, "never mind"); err != nil {
 		t.Fatal(err)
@@ -152,18 +152,18 @@ func TestDrainCallsOnFinishAndRunsWhatItEnqueues(t *testing.T) {
 
 func TestPanicInOnFinishFailsTheTestOnce(t *testing.T) {
 	p := pooltest.New(t, pool.Config{OnFinish: func(context.Context, pool.Event) { panic("oh") }})
-	script(p.Pool)
+	handleMail(p.Pool)
 	mustEnqueue(t, p, Mail{"a"})
-	text := complaint(t, func(t testing.TB) { p.Drain(t) })
+	text := failureOf(t, func(t testing.TB) { p.Drain(t) })
 	if !strings.Contains(text, "OnFinish of mail") || !strings.Contains(text, "panic: oh") {
 		t.Errorf("it says %q", text)
 	}
-	if text := complaint(t, func(t testing.TB) { p.Drain(t) }); text != "" {
+	if text := failureOf(t, func(t testing.TB) { p.Drain(t) }); text != "" {
 		t.Errorf("again: %q", text)
 	}
 }
 
-func TestDrainRunsSeveralAtOnceWhereTheConfigSaysSo(t *testing.T) {
+func TestDrainRunsAsManyTasksAtOnceAsTheConfigAllows(t *testing.T) {
 	p := pooltest.New(t, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 2}}})
 	met := make(chan struct{})
 	pool.Handle(p.Pool, func(context.Context, *pool.Task[Mail]) error {
@@ -180,14 +180,14 @@ func TestDrainRunsSeveralAtOnceWhereTheConfigSaysSo(t *testing.T) {
 
 func TestDrainWithoutHandlersFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	if text := complaint(t, func(t testing.TB) { p.Drain(t) }); !strings.Contains(text, "no handlers") {
+	if text := failureOf(t, func(t testing.TB) { p.Drain(t) }); !strings.Contains(text, "no handlers") {
 		t.Errorf("it says %q", text)
 	}
 }
 
-func TestASecondPoolOverTheStoreSeesTheSameTasks(t *testing.T) {
+func TestSecondPoolOnTheStoreHasTheSameTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	to := script(p.Pool)
+	to := handleMail(p.Pool)
 	front, err := pool.New(p.Store(), pool.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestMiddlewareWrapsDrainAndCall(t *testing.T) {
 			return nil, errors.Join(err, errPost)
 		}
 	}}})
-	script(p.Pool)
+	handleMail(p.Pool)
 	mustEnqueue(t, p, Mail{"a"})
 	if out := p.Drain(t); !errors.Is(out[0].Err, errPost) {
 		t.Errorf("outcomes %v", out)

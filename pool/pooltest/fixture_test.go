@@ -24,7 +24,7 @@ func (Mail) Kind() string { return "mail" }
 func (Sum) Kind() string  { return "sum" }
 
 // add handles Sum.
-func add(p *pool.Pool) {
+func handleSum(p *pool.Pool) {
 	pool.HandleResult(p, func(_ context.Context, t *pool.Task[Sum]) (int, error) {
 		return t.Args.A + t.Args.B, nil
 	})
@@ -33,18 +33,18 @@ func add(p *pool.Pool) {
 var errPost = errors.New("the post office is closed")
 
 // script handles Mail with what is next in line for it, nil when the line is empty.
-func script(p *pool.Pool, line ...error) *[]string {
+func handleMail(p *pool.Pool, results ...error) *[]string {
 	var mu sync.Mutex
 	var to []string
 	pool.Handle(p, func(_ context.Context, t *pool.Task[Mail]) error {
 		mu.Lock()
 		defer mu.Unlock()
 		to = append(to, t.Args.To)
-		if len(line) == 0 {
+		if len(results) == 0 {
 			return nil
 		}
-		err := line[0]
-		line = line[1:]
+		err := results[0]
+		results = results[1:]
 		return err
 	})
 	return &to
@@ -63,26 +63,26 @@ func mustEnqueue(t testing.TB, p interface {
 }
 
 // verdict is a testing.TB that keeps what it is told instead of failing.
-type verdict struct {
+type recordingTB struct {
 	testing.TB
 	text string
 }
 
-func (v *verdict) Helper()           {}
-func (v *verdict) Output() io.Writer { return io.Discard }
-func (v *verdict) Fatalf(format string, args ...any) {
+func (v *recordingTB) Helper()           {}
+func (v *recordingTB) Output() io.Writer { return io.Discard }
+func (v *recordingTB) Fatalf(format string, args ...any) {
 	v.text += fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
-func (v *verdict) Fatal(args ...any) {
+func (v *recordingTB) Fatal(args ...any) {
 	v.text += fmt.Sprint(args...)
 	runtime.Goexit()
 }
-func (v *verdict) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
+func (v *recordingTB) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
 
 // complaint is what f tells a test before it fails it, "" where it does not.
-func complaint(t *testing.T, f func(t testing.TB)) string {
-	v := &verdict{TB: t}
+func failureOf(t *testing.T, f func(t testing.TB)) string {
+	v := &recordingTB{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestNothingOfItGetsIntoAUsersBuild(t *testing.T) {
+func TestProgramsWithoutTheImportAreBuiltWithoutPooltest(t *testing.T) {
 	const module = "github.com/ltsworker/ltsworker/"
 	out, err := exec.Command("go", "list", "-deps", module+"pool", module+"redisstore", module+"executor/command").Output()
 	if err != nil {

@@ -13,33 +13,33 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Outcome is what became of one attempt.
+// Outcome is the result of one attempt.
 type Outcome struct {
 	ID      string
 	Kind    string
 	Attempt int64
-	// Code says why the attempt ended: pool.CodeOK, CodeError, CodePermanent,
+	// Code is the reason why the attempt ended: pool.CodeOK, CodeError, CodePermanent,
 	// CodePanic, CodeTimeout, CodeReleased (a snooze), CodeBadPayload, CodeNoHandler.
 	Code pool.Code
-	// Err is what the handler returned, behind Middleware, with everything that it
-	// wraps; for a panic an error with the panic's text and stack. It is nil after
-	// a success.
+	// Err is the error that the handler returned, inside Middleware, with everything
+	// that it wraps. For a panic it has the panic's text and stack. It is nil after a
+	// success.
 	Err error
-	// Result is what the handler returned, encoded; see Result for decoding it.
+	// Result is the encoded result of the handler; the function Result decodes it.
 	Result []byte
-	// Delay is how long the task waits for its next attempt: its backoff, or what
-	// RetryAfter or Snooze said. It is 0 where there is none, after a success, for
-	// good or because its attempts or its time are used up.
+	// Delay is how long the task waits for its next attempt: its backoff, or the
+	// duration given to RetryAfter or Snooze. It is 0 if there is no next attempt:
+	// after a success, after a permanent failure, or if the attempts or the time of the
+	// task are used up.
 	Delay time.Duration
-	// Progress is what the handler said last through SetProgress, as JSON. It is
-	// set by Call only.
+	// Progress is the last value of SetProgress, as JSON. Only Call sets it.
 	Progress []byte
 }
 
 // OK reports whether the handler returned without an error.
 func (o Outcome) OK() bool { return o.Code == pool.CodeOK }
 
-// String is the outcome in one line, and further lines where its error has some.
+// String returns the outcome in one line, followed by further lines of its error.
 func (o Outcome) String() string {
 	s := fmt.Sprintf("%s %s, attempt %d: %s", o.Kind, o.ID, o.Attempt, o.Code)
 	if o.Err != nil {
@@ -48,14 +48,14 @@ func (o Outcome) String() string {
 	return s
 }
 
-// Result decodes the result of a handler made with pool.HandleResult; one that
-// returned none gives a zero R. It fails the test where the attempt did not
-// succeed, or its result does not decode.
+// Result decodes the result of a handler set with pool.HandleResult. If it returned
+// none, Result returns a zero R. It fails the test if the attempt did not succeed or
+// the result does not decode.
 func Result[R any](t testing.TB, o Outcome) R {
 	t.Helper()
 	var r R
 	if !o.OK() {
-		t.Fatalf("pooltest: there is no result of %v", o)
+		t.Fatalf("pooltest: no result: %v", o)
 	}
 	if len(o.Result) > 0 {
 		if err := json.Unmarshal(o.Result, &r); err != nil {
@@ -68,8 +68,8 @@ func Result[R any](t testing.TB, o Outcome) R {
 // Outcomes are attempts in the order in which they ended.
 type Outcomes []Outcome
 
-// RequireOK fails the test, and lists what went wrong, where an attempt did not
-// succeed. It returns the outcomes, which may be none.
+// RequireOK fails the test, and lists the failures, if an attempt did not succeed. It
+// returns the outcomes, which may be none.
 func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 	t.Helper()
 	var bad []string
@@ -84,14 +84,14 @@ func (os Outcomes) RequireOK(t testing.TB) Outcomes {
 	return os
 }
 
-// witness sees what handlers return, which reports carry as text only. It is the
-// outermost middleware of a pool.
-type witness struct {
+// errorRecorder records the errors that handlers return; reports contain only their
+// text. It is used by the outermost middleware of a pool.
+type errorRecorder struct {
 	mu   sync.Mutex
 	errs map[task.Attempt]error
 }
 
-func (w *witness) saw(t *task.Task, err error) {
+func (w *errorRecorder) record(t *task.Task, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.errs == nil {
@@ -100,9 +100,8 @@ func (w *witness) saw(t *task.Task, err error) {
 	w.errs[task.Attempt{ID: t.ID, Fence: t.Fence}] = err
 }
 
-// outcome puts together what the task, its kind's policy, its report, which is of
-// now, and its handler say.
-func (w *witness) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
+// outcome returns the outcome of the attempt of t that r, made at now, reports.
+func (w *errorRecorder) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}
@@ -118,7 +117,7 @@ func (w *witness) outcome(t *task.Task, policy pool.Policy, r task.Report, now t
 	return o
 }
 
-// delay is how long the task waits for its next attempt, 0 where there is none.
+// delay returns how long the task waits for its next attempt; 0 if there is none.
 func delay(t *task.Task, policy pool.Policy, r task.Report, now time.Time) time.Duration {
 	switch r.Code {
 	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned:

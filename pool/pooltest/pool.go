@@ -12,24 +12,24 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// Pool is a pool whose tasks are kept in memory. What is not for tests only is
-// done with the embedded pool: pool.Handle(p.Pool, fn), p.Enqueue, p.Get.
+// Pool is a pool whose tasks are kept in memory. Use the embedded pool for everything
+// that is not specific to tests: pool.Handle(p.Pool, fn), p.Enqueue, p.Get.
 //
-// Its methods may be called by several goroutines at once, except those that end
-// the test when they fail: they belong to the goroutine of the test, like t.FailNow.
+// Its methods are safe for concurrent use, except those that may end the test: like
+// t.FailNow they must be called by the goroutine of the test.
 type Pool struct {
 	*pool.Pool
 	cfg   pool.Config
 	store *store
 	clock *clock
 
-	started atomic.Bool // and not yet stopped
+	started atomic.Bool // started and not yet stopped
 }
 
-// New makes a pool with a Redis of its own, which ends with the test. What is wrong
-// with cfg fails the test. It differs from pool.New in three defaults: no queues
-// are one, pool.DefaultQueue; no Workers are 1, so that tasks run one after the
-// other, in order; and the log goes to the test's. The limits in cfg hold at once.
+// New makes a pool with a Redis of its own, which ends with the test. An invalid cfg
+// fails the test. Three defaults differ from pool.New: without queues it serves
+// pool.DefaultQueue; Workers is 1, so that tasks run one after the other, in order; and
+// it logs to the test's log. The limits in cfg apply at once.
 func New(t testing.TB, cfg pool.Config) *Pool {
 	t.Helper()
 	cfg.Queues = maps.Clone(cfg.Queues)
@@ -59,8 +59,8 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 	return p
 }
 
-// publish makes the limits of the config hold before the first replica joins, and
-// the events for OnFinish count from here on.
+// publish applies the limits of the config before the first replica joins, and makes
+// OnFinish get the events from here on.
 func (p *Pool) publish(t testing.TB) {
 	t.Helper()
 	const name = "pooltest"
@@ -74,19 +74,18 @@ func (p *Pool) publish(t testing.TB) {
 		err = p.store.Leave(t.Context(), name)
 	}
 	if err == nil && p.cfg.OnFinish != nil {
-		_, err = p.finishes(t.Context())
+		_, err = p.readFinishes(t.Context())
 	}
 	if err != nil {
 		t.Fatalf("pooltest: %v", err)
 	}
 }
 
-// Store is where the pool keeps its tasks. A second pool over it, made with
-// pool.New, sees the same tasks, as another process would; what it enqueues
-// counts as enqueued here.
+// Store returns the store of the pool. A second pool on it, made with pool.New, has the
+// same tasks, as another process would. Its enqueues are in Enqueued, too.
 func (p *Pool) Store() pool.Store { return p.store }
 
-// logger writes to the test's log, without times, which mean nothing there.
+// logger returns a logger to the test's log, without times.
 func logger(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {

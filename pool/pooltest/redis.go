@@ -11,19 +11,20 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// newRedis starts an emulated Redis that ends with the test, and a client of it.
-// They are connected in memory: sockets do not work under testing/synctest.
+// newRedis starts an emulated Redis that ends with the test, and returns a client of
+// it. They are connected in memory, because sockets do not work inside
+// testing/synctest.
 func newRedis(t testing.TB) (*redis.Client, *clock) {
 	t.Helper()
 	if inBubble() {
-		// A bubble must not end before all its goroutines have. The client leaves some
-		// that wait to dial again; this takes no time and lets them find out.
+		// A bubble must not end before all its goroutines. Some goroutines of the client
+		// wait to dial again and end within this minute, which takes no real time.
 		t.Cleanup(func() { time.Sleep(time.Minute) })
 	}
 	m := miniredis.NewMiniRedis()
 	t.Cleanup(m.Close)
 	clk := &clock{redis: m}
-	clk.tick()
+	clk.sync()
 	m.ClockTTL(true)
 	rdb := redis.NewClient(&redis.Options{
 		Addr: "in memory",
@@ -36,8 +37,9 @@ func newRedis(t testing.TB) (*redis.Client, *clock) {
 		},
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true,
-		// The library's timers for waiting on a free connection are shared by the
-		// whole program, and a timer of one synctest bubble must not get into another.
+		// Large enough that the client never waits for a free connection: its timers for
+		// that are shared by the program, and a timer of one synctest bubble must not be
+		// used in another.
 		PoolSize:                 1000,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})

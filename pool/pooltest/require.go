@@ -15,16 +15,16 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Enqueued is one task that was enqueued: its spec and its receipt. The
-// spec has the id and the queue that the task got.
+// Enqueued is one enqueued task: its spec, with the id and the queue that the task got,
+// and its receipt.
 type Enqueued struct {
 	pool.Spec
 	Receipt pool.Receipt
 
-	named bool // the id was given
+	named bool // the caller set the id
 }
 
-// String is the task in one line, with the options that are not the default.
+// String returns the task in one line, with the options that differ from the default.
 func (e Enqueued) String() string {
 	spec := e.Spec
 	if !e.named {
@@ -37,30 +37,30 @@ func (e Enqueued) String() string {
 	return s
 }
 
-// Kind asks RequireEnqueued and RequireNotEnqueued for a task of this kind, whatever
-// its payload.
+// Kind makes RequireEnqueued and RequireNotEnqueued match a task of this kind with any
+// payload.
 type Kind string
 
-// Kind is the name of the kind.
+// Kind returns the name of the kind.
 func (k Kind) Kind() string { return string(k) }
 
-// Enqueued lists what was enqueued through the pool's store since New, in order,
-// with the duplicates that made no task. What has run is still there; what the
-// store refused is not.
+// Enqueued lists the tasks that were enqueued through the pool's store since New, in
+// order. Tasks that have run are included, and so are duplicates, which made no task.
+// Tasks that the store refused are not.
 func (p *Pool) Enqueued() []Enqueued {
 	p.store.mu.Lock()
 	defer p.store.mu.Unlock()
 	return slices.Clone(p.store.enqueued)
 }
 
-// RequireEnqueued fails the test, and lists what was enqueued, unless a task with
-// the same kind, the same payload and all of the options was. It returns the
-// first of them. args may be a Kind, and then the payload does not matter. Payloads
-// are compared as JSON.
+// RequireEnqueued returns the first enqueued task that has the same kind, the same
+// payload and all of the options. If there is none it fails the test and lists the
+// enqueued tasks. Payloads are compared as JSON. If args is a Kind, any payload
+// matches.
 //
-// Options that are not named do not matter, nor do those that set a zero value, such as
-// Priority(0), which is none as well; but Retain(0) does. Headers have to be among the
-// task's.
+// Other options of the task do not matter. An option with a zero value, such as
+// Priority(0), is the same as none, except Retain(0). The given headers must be among
+// the task's.
 func (p *Pool) RequireEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Option) Enqueued {
 	t.Helper()
 	want := specOf(t, args, opts)
@@ -82,8 +82,8 @@ func (p *Pool) RequireEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Opti
 	return Enqueued{}
 }
 
-// RequireNotEnqueued fails the test if RequireEnqueued with the same arguments
-// would not.
+// RequireNotEnqueued fails the test if RequireEnqueued with the same arguments would
+// find a task.
 func (p *Pool) RequireNotEnqueued(t testing.TB, args pool.Kinder, opts ...pool.Option) {
 	t.Helper()
 	want := specOf(t, args, opts)
@@ -113,7 +113,7 @@ func specOf(t testing.TB, args pool.Kinder, opts []pool.Option) pool.Spec {
 	return want
 }
 
-// list writes tasks one per line, each with a remark.
+// list writes the tasks one per line, each with a remark.
 func list(b *strings.Builder, es []Enqueued, remark func(Enqueued) string) {
 	switch len(es) {
 	case 0:
@@ -133,8 +133,8 @@ func list(b *strings.Builder, es []Enqueued, remark func(Enqueued) string) {
 	}
 }
 
-// aspects are what a task can be asked for, as text; "" where it is the default.
-func aspects(s pool.Spec) [][2]string {
+// options returns the options of a spec as name and text; "" for the default.
+func options(s pool.Spec) [][2]string {
 	text := func(v any) string {
 		if reflect.ValueOf(v).IsZero() {
 			return ""
@@ -161,7 +161,7 @@ func aspects(s pool.Spec) [][2]string {
 	}
 }
 
-// difference names what of want is not in have, "" for nothing.
+// difference names the parts of want that have does not match; "" for none.
 func difference(want, have pool.Spec) string {
 	var d []string
 	if want.Kind != have.Kind {
@@ -169,8 +169,8 @@ func difference(want, have pool.Spec) string {
 	} else if want.Payload != nil && !sameJSON(want.Payload, have.Payload) {
 		d = append(d, "payload")
 	}
-	found := aspects(have)
-	for i, a := range aspects(want) {
+	found := options(have)
+	for i, a := range options(want) {
 		if a[1] != "" && a[1] != found[i][1] {
 			d = append(d, a[0])
 		}
@@ -192,20 +192,20 @@ func sameJSON(a, b []byte) bool {
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// mostShown is how many bytes of a payload are shown.
-const mostShown = 200
+// maxShown is how many bytes of a payload are shown.
+const maxShown = 200
 
-// describe is a task in one line.
+// describe returns a spec in one line.
 func describe(s pool.Spec) string {
 	var b strings.Builder
 	b.WriteString(s.Kind)
 	switch p := bytes.ToValidUTF8(s.Payload, []byte("\uFFFD")); {
-	case len(p) > mostShown:
-		fmt.Fprintf(&b, " %s… (%d bytes)", bytes.ToValidUTF8(p[:mostShown], nil), len(s.Payload))
+	case len(p) > maxShown:
+		fmt.Fprintf(&b, " %s… (%d bytes)", bytes.ToValidUTF8(p[:maxShown], nil), len(s.Payload))
 	case len(p) > 0:
 		fmt.Fprintf(&b, " %s", p)
 	}
-	for _, a := range aspects(s) {
+	for _, a := range options(s) {
 		if a[1] != "" && a != [2]string{"queue", pool.DefaultQueue} {
 			fmt.Fprintf(&b, " %s=%s", a[0], a[1])
 		}

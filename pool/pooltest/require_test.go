@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
-func TestRequireEnqueuedFindsATaskByWhatItIsAskedFor(t *testing.T) {
+func TestRequireEnqueuedMatchesArgumentsAndOptions(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	script(p.Pool)
+	handleMail(p.Pool)
 	r := mustEnqueue(t, p, Mail{"ann"}, pool.Group("acme"), pool.Delay(time.Hour), pool.Headers(map[string]string{"a": "1", "b": "2"}))
 	if e := p.RequireEnqueued(t, Mail{"ann"}); e.ID != r.ID || e.Queue != pool.DefaultQueue {
 		t.Errorf("found %+v", e)
@@ -28,9 +28,9 @@ func TestRequireEnqueuedFindsATaskByWhatItIsAskedFor(t *testing.T) {
 	p.RequireEnqueued(t, Mail{"ann"}) // although it has run, and is gone
 }
 
-func TestRequireEnqueuedListsWhatWasEnqueued(t *testing.T) {
+func TestRequireEnqueuedListsTheEnqueuedTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
-	text := complaint(t, func(t testing.TB) { p.RequireEnqueued(t, Mail{"ann"}) })
+	text := failureOf(t, func(t testing.TB) { p.RequireEnqueued(t, Mail{"ann"}) })
 	if d := cmp.Diff("pooltest: not enqueued:\n    mail {\"to\":\"ann\"}\nNothing was enqueued.", text); d != "" {
 		t.Error(d)
 	}
@@ -39,7 +39,7 @@ func TestRequireEnqueuedListsWhatWasEnqueued(t *testing.T) {
 	mustEnqueue(t, p, Mail{"bob"}, pool.Group("acme"), pool.Priority(3), pool.ID("b"), pool.Timeout(pool.Forever), pool.InQueue("post"), pool.Retain(0))
 	mustEnqueue(t, p, Sum{1, 2})
 	mustEnqueue(t, p, Mail{"ann"}, pool.Group("acme"), pool.Unique("u"), pool.ID("c"))
-	text = complaint(t, func(t testing.TB) {
+	text = failureOf(t, func(t testing.TB) {
 		p.RequireEnqueued(t, Mail{"ann"}, pool.Group("acme"), pool.Headers(map[string]string{"lang": "fr"}))
 	})
 	want := `pooltest: not enqueued:
@@ -54,11 +54,11 @@ The 4 tasks that were enqueued:
 	}
 }
 
-func TestRequireNotEnqueuedListsWhatMustNotBe(t *testing.T) {
+func TestRequireNotEnqueuedListsTheMatchingTasks(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	mustEnqueue(t, p, Sum{1, 2})
 	mustEnqueue(t, p, Mail{"ann"}, pool.Priority(1))
-	text := complaint(t, func(t testing.TB) { p.RequireNotEnqueued(t, pooltest.Kind("mail")) })
+	text := failureOf(t, func(t testing.TB) { p.RequireNotEnqueued(t, pooltest.Kind("mail")) })
 	if d := cmp.Diff("pooltest: must not be enqueued:\n    mail\nWhat was enqueued:\n  1. mail {\"to\":\"ann\"} priority=1", text); d != "" {
 		t.Error(d)
 	}

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Start runs the pool, as pool.Run does, until stop is called or the test ends.
-// stop drains it and returns when it has ended, as does the end of the test. It may
-// be called more than once. An error of Run fails the test.
+// Start runs the pool, as pool.Run does, until stop is called or the test ends. stop
+// drains the pool and returns when Run has returned. It may be called more than once.
+// An error of Run fails the test.
 //
-// A pool that has been started runs tasks by itself, so there is nothing to Drain;
-// pool.Wait waits for them. It can be started once.
+// A started pool runs tasks by itself: wait for them with pool.Wait; Drain fails the
+// test. A pool can be started once.
 func (p *Pool) Start(t testing.TB) (stop func()) {
 	t.Helper()
 	p.started.Store(true)

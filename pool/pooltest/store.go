@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// store is a store that remembers what was enqueued and leaves nothing to chance.
+// store records the enqueued tasks and removes the jitter of backoffs.
 type store struct {
 	pool.Store
 	policies map[string]pool.Policy
@@ -39,10 +39,10 @@ func (s *store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt,
 	return receipts, err
 }
 
-// Exchange replaces the jitter of backoffs: a test has to know when a retry is due.
+// Exchange replaces the jitter of backoffs, so that a test knows when a retry is due.
 func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
 	reports := x.Reports
-	x.Reports = slices.Clone(reports) // a report that is sent again must not change
+	x.Reports = slices.Clone(reports) // a repeated report must be unchanged
 	s.mu.Lock()
 	for i, r := range reports {
 		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet {
@@ -69,13 +69,13 @@ func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 
 func attemptOf(r task.Report) task.Attempt { return task.Attempt{ID: r.ID, Fence: r.Fence} }
 
-// Maintain always uses the same name, so that the lock of a replica that has left does
-// not keep it from its turn.
+// Maintain always uses the same name, so that the maintenance lock of a replica that
+// has left does not block it.
 func (s *store) Maintain(ctx context.Context, _ string) (task.Maintenance, error) {
 	return s.Store.Maintain(ctx, "pooltest")
 }
 
-// backoff is the longest that the task may have to wait after one more failure.
+// backoff returns the longest wait of the task after one more failure.
 func backoff(t *task.Task, policy pool.Policy) time.Duration {
 	return cmp.Or(t.Backoff, policy.Backoff).Ceiling(t.Failures + 1)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The rules of jumps of the store's clock.
+// The rules about jumps of the store's clock.
 var clockRules = []rule{
 	{"ClockForwardLosesLeasesAndNoAttempt", clockForward},
 	{"ClockForwardIsNoLossForAReplicaThatRenewsFirst", clockForwardRenewed},
@@ -17,120 +17,120 @@ var clockRules = []rule{
 	{"ScheduledTasksFollowTheClock", clockSchedule},
 }
 
-// jump sets the clock and lets maintenance see it, which may find replicas silent.
-func (b *bundle) jump(d time.Duration) task.Maintenance {
-	b.Helper()
-	b.SetClock(b, d)
-	clear(b.on)
-	return b.maintain()
+// jump sets the clock and runs maintenance, which may find replicas silent.
+func (fx *fixture) jump(d time.Duration) task.Maintenance {
+	fx.Helper()
+	fx.SetClock(fx, d)
+	clear(fx.joined)
+	return fx.maintain()
 }
 
-func clockForward(b *bundle) {
-	b.SetClock(b, 0)
-	b.maintain()
+func clockForward(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.maintain()
 	for i, timeout := range []time.Duration{0, 10 * time.Minute, task.Forever} {
-		t := b.start(task.Spec{ID: fmt.Sprint("t", i), Timeout: timeout, MaxAttempts: 1})
-		b.jump(time.Hour * time.Duration(i+1))
-		if got := b.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 || got.Lost != 1 {
-			b.Errorf("timeout %v: %d failures, lost %d", timeout, got.Failures, got.Lost)
+		t := fx.start(task.Spec{ID: fmt.Sprint("t", i), Timeout: timeout, MaxAttempts: 1})
+		fx.jump(time.Hour * time.Duration(i+1))
+		if got := fx.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 || got.Lost != 1 {
+			fx.Errorf("timeout %v: %d failures, lost %d", timeout, got.Failures, got.Lost)
 		}
-		b.verdict(succeed(t), task.LeaseLost)
-		b.accept(succeed(b.claim(task.DefaultQueue, 1)[0]))
+		fx.verdict(succeed(t), task.LeaseLost)
+		fx.accept(succeed(fx.claim(task.DefaultQueue, 1)[0]))
 	}
 }
 
-func clockForwardRenewed(b *bundle) {
-	b.SetClock(b, 0)
-	b.maintain()
-	ts := b.startAll(3, task.Spec{ID: "t", Timeout: 10 * time.Minute, MaxAttempts: 1})
-	b.SetClock(b, time.Hour)
+func clockForwardRenewed(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.maintain()
+	ts := fx.startAll(3, task.Spec{ID: "t", Timeout: 10 * time.Minute, MaxAttempts: 1})
+	fx.SetClock(fx, time.Hour)
 	h := held(ts...)
 	h[0].Left = 9 * time.Minute
-	if v := b.renew("r", lease, h...); v[0] != task.Kept {
-		b.Errorf("renewal: %s", v[0])
+	if v := fx.renew("r", lease, h...); v[0] != task.Kept {
+		fx.Errorf("renewal: %s", v[0])
 	}
-	if u := b.maintain(); u.Lost != 0 {
-		b.Errorf("maintenance %+v", u)
+	if u := fx.maintain(); u.Lost != 0 {
+		fx.Errorf("maintenance %+v", u)
 	}
-	b.accept(succeedAll(ts)...)
-	if s := b.stats(); s.Ended[task.Succeeded] != 3 {
-		b.Errorf("stats %+v", s)
+	fx.accept(succeedAll(ts)...)
+	if s := fx.stats(); s.Ended[task.Succeeded] != 3 {
+		fx.Errorf("stats %+v", s)
 	}
 }
 
-func clockBackLease(b *bundle) {
-	b.SetClock(b, 0)
-	b.present("r")
-	b.maintain()
-	dead := b.startAll(2, task.Spec{ID: "dead", MaxAttempts: 1})
-	alive := b.startAll(2, task.Spec{ID: "alive", MaxAttempts: 1})
-	b.limit(task.QueueScope, task.DefaultQueue, 4)
-	b.enqueue(task.Spec{ID: "next"})
-	b.jump(-time.Hour)
+func clockBackLease(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.ensureJoined("r")
+	fx.maintain()
+	dead := fx.startAll(2, task.Spec{ID: "dead", MaxAttempts: 1})
+	alive := fx.startAll(2, task.Spec{ID: "alive", MaxAttempts: 1})
+	fx.limit(task.QueueScope, task.DefaultQueue, 4)
+	fx.enqueue(task.Spec{ID: "next"})
+	fx.jump(-time.Hour)
 	for i := range 4 {
-		if v := b.renew("r", lease, held(alive...)...); v[0] != task.Kept {
-			b.Errorf("renewal: %s", v[0])
+		if v := fx.renew("r", lease, held(alive...)...); v[0] != task.Kept {
+			fx.Errorf("renewal: %s", v[0])
 		}
-		b.jump(-time.Hour + time.Duration(i+1)*lease/3)
+		fx.jump(-time.Hour + time.Duration(i+1)*lease/3)
 	}
 	for _, t := range dead {
-		if got := b.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 {
-			b.Errorf("%s has %d failures", t.ID, got.Failures)
+		if got := fx.wantEnd(t.ID, task.Waiting, task.CodeLost); got.Failures != 0 {
+			fx.Errorf("%s has %d failures", t.ID, got.Failures)
 		}
 	}
-	again := b.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 9)
-	b.wantIDs(again, "dead0", "dead1")
+	again := fx.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 9)
+	fx.wantIDs(again, "dead0", "dead1")
 	if again[0].Fence <= alive[0].Fence {
-		b.Errorf("fence %d after %d", again[0].Fence, alive[0].Fence)
+		fx.Errorf("fence %d after %d", again[0].Fence, alive[0].Fence)
 	}
-	b.accept(succeedAll(alive)...)
-	b.wantIDs(b.claim(task.DefaultQueue, 9), "next")
+	fx.accept(succeedAll(alive)...)
+	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "next")
 }
 
-func clockBackReplica(b *bundle) {
-	b.SetClock(b, 0)
-	b.join(task.Registration{Replica: "dead", Lease: lease})
-	b.join(task.Registration{Replica: "alive", Lease: lease})
-	b.maintain()
-	b.jump(-time.Hour)
+func clockBackReplica(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.join(task.Registration{Replica: "dead", Lease: lease})
+	fx.join(task.Registration{Replica: "alive", Lease: lease})
+	fx.maintain()
+	fx.jump(-time.Hour)
 	for i := range 4 {
-		b.heartbeat(task.Renewal{Replica: "alive"})
-		b.jump(-time.Hour + time.Duration(i+1)*lease/2)
+		fx.heartbeat(task.Renewal{Replica: "alive"})
+		fx.jump(-time.Hour + time.Duration(i+1)*lease/2)
 	}
-	rs, err := b.Store.Replicas(b.ctx)
-	b.ok(err)
+	rs, err := fx.Store.Replicas(fx.ctx)
+	fx.noError(err)
 	if len(rs) != 1 || rs[0].ID != "alive" {
-		b.Errorf("replicas %+v", rs)
+		fx.Errorf("replicas %+v", rs)
 	}
 }
 
-func clockBackWaiting(b *bundle) {
-	b.SetClock(b, 0)
-	b.serve("w", "q")
-	b.sleep("w")
-	b.enqueue(task.Spec{ID: "before", Queue: "q"})
-	b.wantSignals("before", "w q:q")
-	b.wantIDs(b.claimAs(task.Exchange{Replica: "w"}, "q", 1), "before")
-	b.sleep("w")
-	b.jump(-time.Hour)
-	b.enqueue(task.Spec{ID: "after", Queue: "q"})
-	b.wantSignals("after", "w q:q")
-	b.wantIDs(b.claimAs(task.Exchange{Replica: "w"}, "q", 1), "after")
-	for _, e := range b.events() {
+func clockBackWaiting(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.serve("w", "q")
+	fx.becomeIdle("w")
+	fx.enqueue(task.Spec{ID: "before", Queue: "q"})
+	fx.wantSignals("before", "w q:q")
+	fx.wantIDs(fx.claimAs(task.Exchange{Replica: "w"}, "q", 1), "before")
+	fx.becomeIdle("w")
+	fx.jump(-time.Hour)
+	fx.enqueue(task.Spec{ID: "after", Queue: "q"})
+	fx.wantSignals("after", "w q:q")
+	fx.wantIDs(fx.claimAs(task.Exchange{Replica: "w"}, "q", 1), "after")
+	for _, e := range fx.events() {
 		if e.Wait > time.Minute || e.Run > time.Minute {
-			b.Errorf("event %+v", e)
+			fx.Errorf("event %+v", e)
 		}
 	}
 }
 
-func clockSchedule(b *bundle) {
-	b.SetClock(b, 0)
-	b.enqueueAll(task.Spec{ID: "soon", Delay: time.Minute}, task.Spec{ID: "late", Delay: 2 * time.Hour},
+func clockSchedule(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.enqueueAll(task.Spec{ID: "soon", Delay: time.Minute}, task.Spec{ID: "late", Delay: 2 * time.Hour},
 		task.Spec{ID: "bounded", Delay: 3 * time.Hour, TTL: 30 * time.Minute})
-	b.jump(-time.Hour)
-	b.wantIDs(b.claim(task.DefaultQueue, 9))
-	b.jump(time.Hour)
-	b.wantIDs(b.claim(task.DefaultQueue, 9), "soon")
-	b.wantEnd("bounded", task.Expired, task.CodeExpired)
-	b.wantState("late", task.Scheduled)
+	fx.jump(-time.Hour)
+	fx.wantIDs(fx.claim(task.DefaultQueue, 9))
+	fx.jump(time.Hour)
+	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "soon")
+	fx.wantEnd("bounded", task.Expired, task.CodeExpired)
+	fx.wantState("late", task.Scheduled)
 }

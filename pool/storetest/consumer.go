@@ -10,9 +10,9 @@ import (
 
 var consumerRules = []rule{
 	{"GroupSharesTheEvents", groupSharesTheEvents},
-	{"UnacknowledgedEventsGoToAnother", unacknowledgedEvents},
+	{"UnacknowledgedEventsGoToAnotherConsumer", unacknowledgedEvents},
 	{"NewGroupStartsAtTheEnd", newGroupStartsAtTheEnd},
-	{"GroupBehindTheTrimIsReported", groupBehindTheTrim},
+	{"TrimmedEventsOfAGroupAreReported", groupBehindTheTrim},
 	{"HeldEventsThatWereTrimmedAreReported", heldEventsAreReported},
 	{"EntryIsDeliveredWhole", entryIsDeliveredWhole},
 	{"HeldEventsStayWithTheirConsumer", heldEventsStay},
@@ -22,12 +22,12 @@ var consumerRules = []rule{
 
 const idle = time.Hour
 
-func (b *bundle) read(group, consumer string, limit int) []task.Event {
-	b.Helper()
-	es, trimmed, err := b.Store.ReadSubscription(b.ctx, group, consumer, limit, idle, 0)
-	b.ok(err)
+func (fx *fixture) read(group, consumer string, limit int) []task.Event {
+	fx.Helper()
+	es, trimmed, err := fx.Store.ReadSubscription(fx.ctx, group, consumer, limit, idle, 0)
+	fx.noError(err)
 	if trimmed {
-		b.Errorf("trimmed events are reported to %s", consumer)
+		fx.Errorf("trimmed events are reported to %s", consumer)
 	}
 	return es
 }
@@ -40,202 +40,203 @@ func cursors(es []task.Event) []string {
 	return out
 }
 
-func groupSharesTheEvents(b *bundle) {
-	b.read("g", "a", 1)
-	b.read("h", "a", 1)
+func groupSharesTheEvents(fx *fixture) {
+	fx.read("g", "a", 1)
+	fx.read("h", "a", 1)
 	for i := range 10 {
-		b.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
+		fx.enqueue(task.Spec{ID: fmt.Sprint("t", i)})
 	}
-	one, two := b.read("g", "a", 4), b.read("g", "b", 100)
+	one, two := fx.read("g", "a", 4), fx.read("g", "b", 100)
 	if len(one) != 4 || len(two) != 6 || one[0].ID != "t0" || two[0].ID != "t4" {
-		b.Errorf("shares of %d and %d", len(one), len(two))
+		fx.Errorf("shares of %d and %d", len(one), len(two))
 	}
-	if other := b.read("h", "a", 100); len(other) != 10 {
-		b.Errorf("another group got %d", len(other))
+	if other := fx.read("h", "a", 100); len(other) != 10 {
+		fx.Errorf("another group got %d", len(other))
 	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(one)...))
-	b.ok(b.Store.AckEvents(b.ctx, "g"))
-	if es := b.read("g", "a", 100); len(es) != 0 {
-		b.Errorf("%d more", len(es))
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", cursors(one)...))
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g"))
+	if es := fx.read("g", "a", 100); len(es) != 0 {
+		fx.Errorf("%d more", len(es))
 	}
 }
 
-func unacknowledgedEvents(b *bundle) {
-	b.read("g", "dead", 1)
-	b.enqueue(task.Spec{ID: "x"})
-	b.enqueue(task.Spec{ID: "y"})
-	es := b.read("g", "dead", 10)
-	b.ok(b.Store.AckEvents(b.ctx, "g", es[0].Cursor))
-	b.passes(2 * time.Millisecond)
-	es, _, err := b.Store.ReadSubscription(b.ctx, "g", "other", 10, time.Millisecond, 0)
-	b.ok(err)
+func unacknowledgedEvents(fx *fixture) {
+	fx.read("g", "dead", 1)
+	fx.enqueue(task.Spec{ID: "x"})
+	fx.enqueue(task.Spec{ID: "y"})
+	es := fx.read("g", "dead", 10)
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", es[0].Cursor))
+	fx.waitPast(2 * time.Millisecond)
+	es, _, err := fx.Store.ReadSubscription(fx.ctx, "g", "other", 10, time.Millisecond, 0)
+	fx.noError(err)
 	if len(es) != 1 || es[0].ID != "y" {
-		b.Errorf("taken over: %+v", es)
+		fx.Errorf("taken over: %+v", es)
 	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", es[0].Cursor))
-	b.passes(2 * time.Millisecond)
-	es, _, err = b.Store.ReadSubscription(b.ctx, "g", "third", 10, time.Millisecond, 0)
-	b.ok(err)
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", es[0].Cursor))
+	fx.waitPast(2 * time.Millisecond)
+	es, _, err = fx.Store.ReadSubscription(fx.ctx, "g", "third", 10, time.Millisecond, 0)
+	fx.noError(err)
 	if len(es) != 0 {
-		b.Errorf("acknowledged events are delivered again: %+v", es)
+		fx.Errorf("acknowledged events are delivered again: %+v", es)
 	}
 }
 
-func newGroupStartsAtTheEnd(b *bundle) {
-	b.enqueue(task.Spec{ID: "old"})
-	if es := b.read("g", "a", 10); len(es) != 0 {
-		b.Errorf("events %+v", es)
+func newGroupStartsAtTheEnd(fx *fixture) {
+	fx.enqueue(task.Spec{ID: "old"})
+	if es := fx.read("g", "a", 10); len(es) != 0 {
+		fx.Errorf("events %+v", es)
 	}
-	b.enqueue(task.Spec{ID: "new"})
-	if es := b.read("g", "b", 10); len(es) != 1 || es[0].ID != "new" {
-		b.Errorf("events %+v", es)
+	fx.enqueue(task.Spec{ID: "new"})
+	if es := fx.read("g", "b", 10); len(es) != 1 || es[0].ID != "new" {
+		fx.Errorf("events %+v", es)
 	}
 }
 
-// exhaust reads until the stream is exhausted and returns how many events it read, and
-// how many answers reported trimmed ones.
-func (b *bundle) exhaust(group string, idle time.Duration) (read, gone int) {
-	b.Helper()
+// readAll reads to the end of the stream. It returns the number of events and the
+// number of answers that reported trimmed events.
+func (fx *fixture) readAll(group string, idle time.Duration) (read, losses int) {
+	fx.Helper()
 	for {
-		es, trimmed, err := b.Store.ReadSubscription(b.ctx, group, "a", 1000, idle, 0)
-		b.ok(err)
-		b.ok(b.Store.AckEvents(b.ctx, group, cursors(es)...))
+		es, trimmed, err := fx.Store.ReadSubscription(fx.ctx, group, "a", 1000, idle, 0)
+		fx.noError(err)
+		fx.noError(fx.Store.AckEvents(fx.ctx, group, cursors(es)...))
 		read += len(es)
 		if trimmed {
-			gone++
+			losses++
 		}
 		if len(es) == 0 && !trimmed {
-			return read, gone
+			return read, losses
 		}
 	}
 }
 
-func groupBehindTheTrim(b *bundle) {
-	b.join(task.Registration{Replica: "r", MaxEvent: 100})
-	b.read("g", "a", 1)
-	b.flood(2000)
-	if _, gone := b.exhaust("g", time.Hour); gone != 1 {
-		b.Errorf("the trimmed events are reported %d times, want once", gone)
+func groupBehindTheTrim(fx *fixture) {
+	fx.join(task.Registration{Replica: "r", MaxEvent: 100})
+	fx.read("g", "a", 1)
+	fx.writeEvents(2000)
+	if _, losses := fx.readAll("g", time.Hour); losses != 1 {
+		fx.Errorf("the trimmed events are reported %d times, want once", losses)
 	}
-	b.enqueue(task.Spec{})
-	if read, gone := b.exhaust("g", time.Hour); read != 1 || gone != 0 {
-		b.Errorf("afterwards: %d read, %d times reported", read, gone)
+	fx.enqueue(task.Spec{})
+	if read, losses := fx.readAll("g", time.Hour); read != 1 || losses != 0 {
+		fx.Errorf("afterwards: %d read, %d times reported", read, losses)
 	}
 }
 
-func heldEventsAreReported(b *bundle) {
-	b.join(task.Registration{Replica: "r", MaxEvent: 100})
-	b.read("g", "dead", 1)
+func heldEventsAreReported(fx *fixture) {
+	fx.join(task.Registration{Replica: "r", MaxEvent: 100})
+	fx.read("g", "dead", 1)
 	for _, id := range []string{"x", "y", "z"} {
-		b.enqueue(task.Spec{ID: id})
+		fx.enqueue(task.Spec{ID: id})
 	}
-	if es := b.read("g", "dead", 10); len(es) != 3 {
-		b.Fatalf("%d events", len(es))
+	if es := fx.read("g", "dead", 10); len(es) != 3 {
+		fx.Fatalf("%d events", len(es))
 	}
-	b.flood(2000)
-	b.passes(2 * time.Millisecond)
-	if _, gone := b.exhaust("g", time.Millisecond); gone == 0 {
-		b.Error("the trimmed events are not reported")
+	fx.writeEvents(2000)
+	fx.waitPast(2 * time.Millisecond)
+	if _, losses := fx.readAll("g", time.Millisecond); losses == 0 {
+		fx.Error("the trimmed events are not reported")
 	}
-	if lag, err := b.Store.SubscriptionLag(b.ctx, "g"); err != nil || lag.Pending != 0 {
-		b.Errorf("%d pending, %v", lag.Pending, err)
+	if lag, err := fx.Store.SubscriptionLag(fx.ctx, "g"); err != nil || lag.Pending != 0 {
+		fx.Errorf("%d pending, %v", lag.Pending, err)
 	}
 }
 
-func lagIsVisible(b *bundle) {
+func lagIsVisible(fx *fixture) {
 	most := 1_000_000
 	lag := func(unread, pending int) {
-		b.Helper()
-		got, err := b.Store.SubscriptionLag(b.ctx, "g")
-		b.ok(err)
+		fx.Helper()
+		got, err := fx.Store.SubscriptionLag(fx.ctx, "g")
+		fx.noError(err)
 		want := task.Lag{Unread: unread, Pending: pending, MaxEvents: most}
-		if b.Emulated {
+		if fx.Emulated {
 			want.Unread = got.Unread
 		}
 		if got != want {
-			b.Errorf("lag %+v, want %+v", got, want)
+			fx.Errorf("lag %+v, want %+v", got, want)
 		}
 	}
 	lag(0, 0)
-	b.read("g", "a", 1)
+	fx.read("g", "a", 1)
 	for range 3 {
-		b.enqueue(task.Spec{})
+		fx.enqueue(task.Spec{})
 	}
 	lag(3, 0)
-	es := b.read("g", "a", 2)
+	es := fx.read("g", "a", 2)
 	lag(1, 2)
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", cursors(es)...))
 	lag(1, 0)
 	most = 20_000
-	b.join(task.Registration{Replica: "r", MaxEvent: most})
+	fx.join(task.Registration{Replica: "r", MaxEvent: most})
 	lag(1, 0)
 }
 
-func leavingConsumer(b *bundle) {
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
-	b.read("g", "a", 1)
-	b.enqueue(task.Spec{ID: "x"})
-	b.read("g", "a", 1)
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "a"))
-	b.passes(2 * time.Millisecond)
-	es, _, err := b.Store.ReadSubscription(b.ctx, "g", "b", 10, time.Millisecond, 0)
-	b.ok(err)
+func leavingConsumer(fx *fixture) {
+	fx.noError(fx.Store.LeaveSubscription(fx.ctx, "g", "a"))
+	fx.read("g", "a", 1)
+	fx.enqueue(task.Spec{ID: "x"})
+	fx.read("g", "a", 1)
+	fx.noError(fx.Store.LeaveSubscription(fx.ctx, "g", "a"))
+	fx.waitPast(2 * time.Millisecond)
+	es, _, err := fx.Store.ReadSubscription(fx.ctx, "g", "b", 10, time.Millisecond, 0)
+	fx.noError(err)
 	if !slices.ContainsFunc(es, func(e task.Event) bool { return e.ID == "x" }) {
-		b.Errorf("the event that the leaving consumer held is not delivered: %+v", es)
+		fx.Errorf("the event that the leaving consumer held is not delivered: %+v", es)
 	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(es)...))
-	b.ok(b.Store.LeaveSubscription(b.ctx, "g", "b"))
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", cursors(es)...))
+	fx.noError(fx.Store.LeaveSubscription(fx.ctx, "g", "b"))
 }
 
-// takeOver reads what other consumers have held for longer than a millisecond.
-func (b *bundle) takeOver(group, consumer string) []task.Event {
-	b.Helper()
-	b.passes(2 * time.Millisecond)
-	es, _, err := b.Store.ReadSubscription(b.ctx, group, consumer, 100, time.Millisecond, 0)
-	b.ok(err)
+// takeOver reads the events that other consumers have held for longer than a
+// millisecond.
+func (fx *fixture) takeOver(group, consumer string) []task.Event {
+	fx.Helper()
+	fx.waitPast(2 * time.Millisecond)
+	es, _, err := fx.Store.ReadSubscription(fx.ctx, group, consumer, 100, time.Millisecond, 0)
+	fx.noError(err)
 	return es
 }
 
-func entryIsDeliveredWhole(b *bundle) {
-	b.read("g", "a", 1)
+func entryIsDeliveredWhole(fx *fixture) {
+	fx.read("g", "a", 1)
 	specs := make([]task.Spec, 60)
 	for i := range specs {
 		specs[i] = task.Spec{ID: fmt.Sprint("t", i)}
 	}
-	b.enqueueAll(specs...)
-	one := b.read("g", "a", 1)
-	two := b.read("g", "b", 1)
+	fx.enqueueAll(specs...)
+	one := fx.read("g", "a", 1)
+	two := fx.read("g", "b", 1)
 	if len(one)+len(two) != 60 || one[0].ID != "t0" || len(two) == 0 || two[len(two)-1].ID != "t59" {
-		b.Fatalf("shares of %d and %d", len(one), len(two))
+		fx.Fatalf("shares of %d and %d", len(one), len(two))
 	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(one)...))
-	again := b.takeOver("g", "c")
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", cursors(one)...))
+	again := fx.takeOver("g", "c")
 	if len(again) != len(two) || again[0].ID != two[0].ID {
-		b.Errorf("%d events are taken over, want the %d of the entry that was not acknowledged", len(again), len(two))
+		fx.Errorf("%d events are taken over, want the %d of the entry that was not acknowledged", len(again), len(two))
 	}
-	b.ok(b.Store.AckEvents(b.ctx, "g", cursors(again)...))
-	if es := b.takeOver("g", "d"); len(es) != 0 {
-		b.Errorf("%d more events", len(es))
+	fx.noError(fx.Store.AckEvents(fx.ctx, "g", cursors(again)...))
+	if es := fx.takeOver("g", "d"); len(es) != 0 {
+		fx.Errorf("%d more events", len(es))
 	}
 }
 
-func heldEventsStay(b *bundle) {
-	b.read("g", "slow", 1)
-	b.enqueue(task.Spec{ID: "x"})
-	b.enqueue(task.Spec{ID: "y"})
-	es := b.read("g", "slow", 10)
+func heldEventsStay(fx *fixture) {
+	fx.read("g", "slow", 1)
+	fx.enqueue(task.Spec{ID: "x"})
+	fx.enqueue(task.Spec{ID: "y"})
+	es := fx.read("g", "slow", 10)
 	if len(es) != 2 {
-		b.Fatalf("%d events", len(es))
+		fx.Fatalf("%d events", len(es))
 	}
-	b.passes(patient)
-	b.ok(b.Store.HoldEvents(b.ctx, "g", "slow", es[1].Cursor, "1-1"))
-	b.ok(b.Store.HoldEvents(b.ctx, "g", "slow"))
-	other, _, err := b.Store.ReadSubscription(b.ctx, "g", "other", 10, patient, 0)
-	b.ok(err)
+	fx.waitPast(shortLease)
+	fx.noError(fx.Store.HoldEvents(fx.ctx, "g", "slow", es[1].Cursor, "1-1"))
+	fx.noError(fx.Store.HoldEvents(fx.ctx, "g", "slow"))
+	other, _, err := fx.Store.ReadSubscription(fx.ctx, "g", "other", 10, shortLease, 0)
+	fx.noError(err)
 	if len(other) != 1 || other[0].ID != "x" {
-		b.Errorf("taken over: %+v, want x alone", other)
+		fx.Errorf("taken over: %+v, want x alone", other)
 	}
-	if es := b.takeOver("g", "third"); len(es) != 2 {
-		b.Errorf("taken over later: %+v", es)
+	if es := fx.takeOver("g", "third"); len(es) != 2 {
+		fx.Errorf("taken over later: %+v", es)
 	}
 }

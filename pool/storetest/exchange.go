@@ -11,20 +11,20 @@ const (
 	grace = time.Second
 )
 
-// sequence is one of the two sequences of calls that a replica makes.
+// sequence is one of the two request sequences of a replica.
 type sequence struct {
 	replica string
 	n       int
 }
 
-// complete fills in what the exchange leaves open: the replica "r", which joins if
-// it has not, sequence 1, the next call number, the lease and the grace.
-func (b *bundle) complete(x task.Exchange) task.Exchange {
-	b.Helper()
+// complete fills in the defaults of an exchange: replica "r", sequence 1, the next call
+// number, lease and grace. It joins the replica if necessary.
+func (fx *fixture) complete(x task.Exchange) task.Exchange {
+	fx.Helper()
 	if x.Replica == "" {
 		x.Replica = "r"
 	}
-	b.present(x.Replica)
+	fx.ensureJoined(x.Replica)
 	if x.Sequence == 0 {
 		x.Sequence = 1
 	}
@@ -36,28 +36,28 @@ func (b *bundle) complete(x task.Exchange) task.Exchange {
 	}
 	if x.Call == 0 {
 		l := sequence{x.Replica, x.Sequence}
-		b.calls[l]++
-		x.Call = b.calls[l]
+		fx.calls[l]++
+		x.Call = fx.calls[l]
 	}
 	return x
 }
 
-// present joins a replica that has not joined.
-func (b *bundle) present(replica string) {
-	b.Helper()
-	if !b.on[replica] {
-		b.join(task.Registration{Replica: replica, Lease: time.Hour})
+// ensureJoined joins a replica that has not joined.
+func (fx *fixture) ensureJoined(replica string) {
+	fx.Helper()
+	if !fx.joined[replica] {
+		fx.join(task.Registration{Replica: replica, Lease: time.Hour})
 	}
 }
 
 // send completes an exchange, makes it and checks the form of the answer.
-func (b *bundle) send(x task.Exchange) task.Exchanged {
-	b.Helper()
-	x = b.complete(x)
-	got, err := b.Store.Exchange(b.ctx, x)
-	b.ok(err)
+func (fx *fixture) send(x task.Exchange) task.Exchanged {
+	fx.Helper()
+	x = fx.complete(x)
+	got, err := fx.Store.Exchange(fx.ctx, x)
+	fx.noError(err)
 	if len(got.Verdicts) != len(x.Reports) || len(got.Short) != len(x.Claims) {
-		b.Fatalf("%d verdicts on %d reports, %d marks for %d claims", len(got.Verdicts), len(x.Reports), len(got.Short), len(x.Claims))
+		fx.Fatalf("%d verdicts on %d reports, %d marks for %d claims", len(got.Verdicts), len(x.Reports), len(got.Short), len(x.Claims))
 	}
 	asked := map[string]int{}
 	for _, c := range x.Claims {
@@ -65,21 +65,21 @@ func (b *bundle) send(x task.Exchange) task.Exchanged {
 	}
 	for _, c := range got.Claimed {
 		if asked[c.Queue] -= len(c.Tasks); asked[c.Queue] < 0 {
-			b.Errorf("%d tasks too many of %s", -asked[c.Queue], c.Queue)
+			fx.Errorf("%d tasks too many of %s", -asked[c.Queue], c.Queue)
 		}
 		if len(c.Tasks) == 0 || c.Started.IsZero() || c.Started.After(got.Now) || c.Left <= 0 {
-			b.Errorf("claim %+v, answered at %v", c, got.Now)
+			fx.Errorf("claim %+v, answered at %v", c, got.Now)
 		}
 		for _, t := range c.Tasks {
 			if t.Fence != c.Fence || t.Queue != c.Queue || t.State != task.Running || t.Attempt < 1 || t.Replica != x.Replica {
-				b.Errorf("claim %d of %s has the task %+v", c.Fence, c.Queue, t)
+				fx.Errorf("claim %d of %s has the task %+v", c.Fence, c.Queue, t)
 			}
 		}
 	}
 	return got
 }
 
-// tasks are the tasks of an answer, of all queues if none is named.
+// tasks returns the tasks of an answer, of all queues if none is named.
 func tasks(got task.Exchanged, queues ...string) []*task.Task {
 	var all []*task.Task
 	for _, c := range got.Claimed {
@@ -95,68 +95,67 @@ func tasks(got task.Exchanged, queues ...string) []*task.Task {
 	return all
 }
 
-// claim claims n tasks of the queue for replica "r", in as many calls as that
-// takes.
-func (b *bundle) claim(queue string, n int) []*task.Task {
-	b.Helper()
-	return b.claimAs(task.Exchange{}, queue, n)
+// claim claims n tasks of the queue for replica "r", with as many calls as necessary.
+func (fx *fixture) claim(queue string, n int) []*task.Task {
+	fx.Helper()
+	return fx.claimAs(task.Exchange{}, queue, n)
 }
 
 // claimAs claims n tasks of the queue in exchanges like x.
-func (b *bundle) claimAs(x task.Exchange, queue string, n int) []*task.Task {
-	b.Helper()
+func (fx *fixture) claimAs(x task.Exchange, queue string, n int) []*task.Task {
+	fx.Helper()
 	var all []*task.Task
 	for range 1000 {
 		x.Claims = []task.Claim{{Queue: queue, N: min(n-len(all), task.MaxClaim)}}
-		got := b.send(x)
+		got := fx.send(x)
 		all = append(all, tasks(got)...)
 		if got.Short[0] || len(all) == n {
 			return all
 		}
 	}
-	b.Fatalf("1000 claims are not answered as short, with %d of %d tasks", len(all), n)
+	fx.Fatalf("1000 claims are not answered as short, with %d of %d tasks", len(all), n)
 	return nil
 }
 
 // start enqueues one task and claims it.
-func (b *bundle) start(spec task.Spec) *task.Task {
-	b.Helper()
-	t, _ := b.startBounded(spec)
+func (fx *fixture) start(spec task.Spec) *task.Task {
+	fx.Helper()
+	t, _ := fx.startBounded(spec)
 	return t
 }
 
-// startBounded also returns how long the attempt may take.
-func (b *bundle) startBounded(spec task.Spec) (*task.Task, time.Duration) {
-	b.Helper()
-	id := b.enqueue(spec)
+// startBounded is start; it also returns how long the attempt may take.
+func (fx *fixture) startBounded(spec task.Spec) (*task.Task, time.Duration) {
+	fx.Helper()
+	id := fx.enqueue(spec)
 	if spec.Queue == "" {
 		spec.Queue = task.DefaultQueue
 	}
-	got := b.send(task.Exchange{Claims: []task.Claim{{Queue: spec.Queue, N: 1}}})
-	b.wantIDs(tasks(got), id)
+	got := fx.send(task.Exchange{Claims: []task.Claim{{Queue: spec.Queue, N: 1}}})
+	fx.wantIDs(tasks(got), id)
 	return got.Claimed[0].Tasks[0], got.Claimed[0].Left
 }
 
 // report delivers reports and returns the verdicts.
-func (b *bundle) report(reports ...task.Report) []task.Verdict {
-	b.Helper()
-	return b.send(task.Exchange{Reports: reports}).Verdicts
+func (fx *fixture) report(reports ...task.Report) []task.Verdict {
+	fx.Helper()
+	return fx.send(task.Exchange{Reports: reports}).Verdicts
 }
 
-// accept delivers reports that have to be accepted.
-func (b *bundle) accept(reports ...task.Report) {
-	b.Helper()
-	for i, v := range b.report(reports...) {
+// accept delivers reports that must be accepted.
+func (fx *fixture) accept(reports ...task.Report) {
+	fx.Helper()
+	for i, v := range fx.report(reports...) {
 		if v != task.Accepted {
-			b.Fatalf("report on %s: verdict %q, want %q", reports[i].ID, v, task.Accepted)
+			fx.Fatalf("report on %s: verdict %q, want %q", reports[i].ID, v, task.Accepted)
 		}
 	}
 }
 
-func (b *bundle) verdict(r task.Report, want task.Verdict) {
-	b.Helper()
-	if got := b.report(r)[0]; got != want {
-		b.Fatalf("report on %s: verdict %q, want %q", r.ID, got, want)
+func (fx *fixture) verdict(r task.Report, want task.Verdict) {
+	fx.Helper()
+	if got := fx.report(r)[0]; got != want {
+		fx.Fatalf("report on %s: verdict %q, want %q", r.ID, got, want)
 	}
 }
 
@@ -180,7 +179,7 @@ func fail(t *task.Task, code task.Code) task.Report {
 	return r
 }
 
-// failIn is a failure that is retried after d.
+// failIn returns the report of a failure that is retried after d.
 func failIn(t *task.Task, d time.Duration) task.Report {
 	r := fail(t, task.CodeError)
 	r.Delay, r.DelaySet = d, true
@@ -193,7 +192,7 @@ func release(t *task.Task, d time.Duration) task.Report {
 	return r
 }
 
-// held are the claims of the tasks, as their replica names them in a renewal.
+// held returns the claims of the tasks, for a renewal of their replica.
 func held(ts ...*task.Task) []task.HeldClaim {
 	var all []task.HeldClaim
 	for _, t := range ts {
@@ -208,13 +207,13 @@ func held(ts ...*task.Task) []task.HeldClaim {
 
 func attempt(t *task.Task) task.Attempt { return task.Attempt{ID: t.ID, Fence: t.Fence} }
 
-// heartbeat fills in what the renewal leaves open, and makes it.
-func (b *bundle) heartbeat(r task.Renewal) task.Renewed {
-	b.Helper()
+// heartbeat completes the renewal and makes it.
+func (fx *fixture) heartbeat(r task.Renewal) task.Renewed {
+	fx.Helper()
 	if r.Replica == "" {
 		r.Replica = "r"
 	}
-	b.present(r.Replica)
+	fx.ensureJoined(r.Replica)
 	if r.Lease == 0 {
 		r.Lease = lease
 	}
@@ -224,40 +223,40 @@ func (b *bundle) heartbeat(r task.Renewal) task.Renewed {
 	for _, h := range r.Held {
 		r.Running += h.Held
 	}
-	got, err := b.Store.Renew(b.ctx, r)
-	b.ok(err)
+	got, err := fx.Store.Renew(fx.ctx, r)
+	fx.noError(err)
 	if len(got.Verdicts) != len(r.Held) {
-		b.Fatalf("%d verdicts on %d claims", len(got.Verdicts), len(r.Held))
+		fx.Fatalf("%d verdicts on %d claims", len(got.Verdicts), len(r.Held))
 	}
 	if r.Lease < lease {
-		delete(b.on, r.Replica) // maintenance may find it silent
+		delete(fx.joined, r.Replica) // maintenance may find it silent
 	}
 	return got
 }
 
-func (b *bundle) renew(replica string, d time.Duration, held ...task.HeldClaim) []task.Verdict {
-	b.Helper()
-	return b.heartbeat(task.Renewal{Replica: replica, Lease: d, Held: held}).Verdicts
+func (fx *fixture) renew(replica string, d time.Duration, held ...task.HeldClaim) []task.Verdict {
+	fx.Helper()
+	return fx.heartbeat(task.Renewal{Replica: replica, Lease: d, Held: held}).Verdicts
 }
 
-// updates renews the claim of one task with something to say of its attempt.
-func (b *bundle) updates(t *task.Task, progress string, slow bool) task.Verdict {
-	b.Helper()
+// sendUpdate renews the claim of one task with an update of its attempt.
+func (fx *fixture) sendUpdate(t *task.Task, progress string, slow bool) task.Verdict {
+	fx.Helper()
 	n := task.AttemptUpdate{ID: t.ID, Fence: t.Fence, Slow: slow}
 	if progress != "" {
 		n.Progress = []byte(progress)
 	}
-	return b.heartbeat(task.Renewal{Replica: t.Replica, Held: held(t), Updates: []task.AttemptUpdate{n}}).Verdicts[0]
+	return fx.heartbeat(task.Renewal{Replica: t.Replica, Held: held(t), Updates: []task.AttemptUpdate{n}}).Verdicts[0]
 }
 
-// lose lets the leases of the tasks' claims end, and maintenance take them back.
-func (b *bundle) lose(ts ...*task.Task) task.Maintenance {
-	b.Helper()
-	for i, v := range b.renew(ts[0].Replica, time.Millisecond, held(ts...)...) {
+// loseLeases lets the leases of the tasks' claims end and runs maintenance.
+func (fx *fixture) loseLeases(ts ...*task.Task) task.Maintenance {
+	fx.Helper()
+	for i, v := range fx.renew(ts[0].Replica, time.Millisecond, held(ts...)...) {
 		if v != task.Kept {
-			b.Fatalf("renewal of claim %d: %s, want %s", i, v, task.Kept)
+			fx.Fatalf("renewal of claim %d: %s, want %s", i, v, task.Kept)
 		}
 	}
-	b.passes(time.Millisecond)
-	return b.maintain()
+	fx.waitPast(time.Millisecond)
+	return fx.maintain()
 }

@@ -2,19 +2,19 @@ package storetest
 
 import "github.com/ltsworker/ltsworker/task"
 
-// sound checks that an inspection finds nothing to repair in what the store's own
-// steps have made.
-func (b *bundle) sound() {
-	b.Helper()
-	looked := false
-	for f, err := range b.Store.Inspect(b.ctx, task.Inspection{}) {
-		b.ok(err)
-		looked = looked || f.Check == "entries"
+// checkInspection checks that an inspection finds nothing to repair after the steps of
+// the store.
+func (fx *fixture) checkInspection() {
+	fx.Helper()
+	checked := false
+	for f, err := range fx.Store.Inspect(fx.ctx, task.Inspection{}) {
+		fx.noError(err)
+		checked = checked || f.Check == "entries"
 		if f.Check == "entries" && f.Severity != task.SeverityOK {
-			b.Errorf("inspection finds %+v", f)
+			fx.Errorf("inspection finds %+v", f)
 		}
 	}
-	if !looked && !b.Failed() {
-		b.Error("the inspection did not look at the entries")
+	if !checked && !fx.Failed() {
+		fx.Error("the inspection did not check the entries")
 	}
 }

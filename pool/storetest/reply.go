@@ -11,20 +11,19 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The rules of reply lists. Each is tried with tasks from the inbox and from
-// Enqueue.
+// The rules of reply lists. Each is tested with tasks from the inbox and from Enqueue.
 var replyRules = []rule{
 	{"OutcomeIsPushedOnceToTheReplyList", outcomeIsPushedOnce},
 	{"RetriesAndReleasesPushNoReply", retriesPushNoReply},
 	{"NextGenerationPushesNoReply", nextGenerationPushesNoReply},
-	{"ResultTravelsInTheReply", resultInTheReply},
+	{"ReplyContainsTheResult", replyContainsTheResult},
 	{"EveryReplyIsJSON", everyReplyIsJSON},
 	{"RejectionIsPushedOnceToTheReplyList", rejectionIsPushedOnce},
 	{"AdmissionClearsAnOldReply", admissionClearsAnOldReply},
 	{"LiveDuplicateIsAnsweredAtTheEnd", liveDuplicateIsAnswered},
 	{"KeptDuplicateIsAnsweredAtOnce", keptDuplicateIsAnswered},
 	{"ReplyNeedsAnID", replyNeedsAnID},
-	{"NoReplyWithoutAskingForOne", noReply},
+	{"NoReplyUnlessRequested", noReply},
 }
 
 // reply is one element of a reply list.
@@ -38,37 +37,37 @@ type reply struct {
 	ResultBytes int             `json:"result_bytes"`
 }
 
-// wantReply checks that the id has one reply, which expires.
-func (b *bundle) wantReply(id, state, code string) reply {
-	b.Helper()
-	texts, expires := b.Replies(b, id)
+// wantReply checks that the id has one reply, and that it expires.
+func (fx *fixture) wantReply(id, state, code string) reply {
+	fx.Helper()
+	texts, expires := fx.Replies(fx, id)
 	if len(texts) != 1 {
-		b.Fatalf("%s has the replies %v, want one", id, texts)
+		fx.Fatalf("%s has the replies %v, want one", id, texts)
 	}
 	if expires > 10*time.Minute || expires < 9*time.Minute {
-		b.Errorf("the reply of %s expires in %v", id, expires)
+		fx.Errorf("the reply of %s expires in %v", id, expires)
 	}
 	var r reply
 	if err := json.Unmarshal([]byte(texts[0]), &r); err != nil {
-		b.Fatalf("reply %q: %v", texts[0], err)
+		fx.Fatalf("reply %q: %v", texts[0], err)
 	}
 	if r.ID != id || r.State != state || r.Code != code {
-		b.Errorf("reply %s, want one of %s: %s %s", texts[0], id, state, code)
+		fx.Errorf("reply %s, want one of %s: %s %s", texts[0], id, state, code)
 	}
 	return r
 }
 
-func (b *bundle) wantNoReply(id string) {
-	b.Helper()
-	if texts, _ := b.Replies(b, id); len(texts) > 0 {
-		b.Errorf("%s has the replies %v", id, texts)
+func (fx *fixture) wantNoReply(id string) {
+	fx.Helper()
+	if texts, _ := fx.Replies(fx, id); len(texts) > 0 {
+		fx.Errorf("%s has the replies %v", id, texts)
 	}
 }
 
-// bothWays calls f with two functions that each make a task with a reply: by
-// Enqueue and through the inbox.
-func (b *bundle) bothWays(f func(prefix string, enqueue func(id, fields string))) {
-	b.Helper()
+// forBothPaths calls f twice with a function that makes a task with a reply: by
+// Enqueue, and through the inbox.
+func (fx *fixture) forBothPaths(f func(prefix string, enqueue func(id, fields string))) {
+	fx.Helper()
 	f("e", func(id, fields string) {
 		s := task.Spec{ID: id, Reply: true}
 		if strings.Contains(fields, `"delay_ms"`) {
@@ -80,110 +79,111 @@ func (b *bundle) bothWays(f func(prefix string, enqueue func(id, fields string))
 		if strings.Contains(fields, `"max_attempts"`) {
 			s.MaxAttempts = 2
 		}
-		b.enqueue(s)
+		fx.enqueue(s)
 	})
 	f("i", func(id, fields string) {
-		b.Push(b, fmt.Sprintf(`{"kind":"k","id":%q,"reply":true%s}`, id, fields))
-		b.admit()
+		fx.Push(fx, fmt.Sprintf(`{"kind":"k","id":%q,"reply":true%s}`, id, fields))
+		fx.admit()
 	})
 }
 
-// next claims the one task that waits.
-func (b *bundle) next(id string) *task.Task {
-	b.Helper()
-	got := b.claim(task.DefaultQueue, 1)
-	b.wantIDs(got, id)
+// next claims the only waiting task.
+func (fx *fixture) next(id string) *task.Task {
+	fx.Helper()
+	got := fx.claim(task.DefaultQueue, 1)
+	fx.wantIDs(got, id)
 	return got[0]
 }
 
-func outcomeIsPushedOnce(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func outcomeIsPushedOnce(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		id := func(s string) string { return prefix + "-" + s }
 		enqueue(id("ok"), "")
-		t := b.next(id("ok"))
-		b.wantNoReply(t.ID)
-		b.accept(succeed(t))
-		b.verdict(succeed(t), task.Gone)
-		if r := b.wantReply(t.ID, "succeeded", ""); r.Error != "" || r.Result != nil || r.ResultBytes != 0 {
-			b.Errorf("reply %+v", r)
+		t := fx.next(id("ok"))
+		fx.wantNoReply(t.ID)
+		fx.accept(succeed(t))
+		fx.verdict(succeed(t), task.Gone)
+		if r := fx.wantReply(t.ID, "succeeded", ""); r.Error != "" || r.Result != nil || r.ResultBytes != 0 {
+			fx.Errorf("reply %+v", r)
 		}
 		enqueue(id("failed"), "")
-		b.accept(fail(b.next(id("failed")), task.CodePermanent))
-		if r := b.wantReply(id("failed"), "failed", "permanent"); r.Error != "it broke" {
-			b.Errorf("reply %+v", r)
+		fx.accept(fail(fx.next(id("failed")), task.CodePermanent))
+		if r := fx.wantReply(id("failed"), "failed", "permanent"); r.Error != "it broke" {
+			fx.Errorf("reply %+v", r)
 		}
 		enqueue(id("stopped"), `,"delay_ms":3600000`)
-		b.stop(id("stopped"))
-		if r := b.wantReply(id("stopped"), "stopped", "stopped"); r.Error != "enough" {
-			b.Errorf("reply %+v", r)
+		fx.stop(id("stopped"))
+		if r := fx.wantReply(id("stopped"), "stopped", "stopped"); r.Error != "enough" {
+			fx.Errorf("reply %+v", r)
 		}
 		enqueue(id("running"), "")
-		t = b.next(id("running"))
-		b.stop(t.ID)
-		b.wantNoReply(t.ID)
-		b.accept(fail(t, task.CodeStopped))
-		b.wantReply(t.ID, "stopped", "stopped")
+		t = fx.next(id("running"))
+		fx.stop(t.ID)
+		fx.wantNoReply(t.ID)
+		fx.accept(fail(t, task.CodeStopped))
+		fx.wantReply(t.ID, "stopped", "stopped")
 		enqueue(id("late"), `,"delay_ms":3600000,"ttl_ms":1`)
-		b.passes(time.Millisecond)
-		b.maintain()
-		b.wantReply(id("late"), "expired", "expired")
+		fx.waitPast(time.Millisecond)
+		fx.maintain()
+		fx.wantReply(id("late"), "expired", "expired")
 	})
 }
 
-func retriesPushNoReply(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func retriesPushNoReply(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		enqueue(prefix, `,"max_attempts":2`)
 		for _, end := range []func(t *task.Task){
-			func(t *task.Task) { b.accept(failIn(t, 0)) },
-			func(t *task.Task) { b.accept(release(t, 0)) },
-			func(t *task.Task) { b.lose(t) },
+			func(t *task.Task) { fx.accept(failIn(t, 0)) },
+			func(t *task.Task) { fx.accept(release(t, 0)) },
+			func(t *task.Task) { fx.loseLeases(t) },
 		} {
-			end(b.next(prefix))
-			b.wantNoReply(prefix)
+			end(fx.next(prefix))
+			fx.wantNoReply(prefix)
 		}
-		b.accept(failIn(b.next(prefix), 0))
-		b.wantReply(prefix, "failed", "error")
+		fx.accept(failIn(fx.next(prefix), 0))
+		fx.wantReply(prefix, "failed", "error")
 	})
 }
 
-func nextGenerationPushesNoReply(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func nextGenerationPushesNoReply(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		enqueue(prefix, "")
-		b.accept(fail(b.next(prefix), task.CodePermanent))
-		b.wantReply(prefix, "failed", "permanent")
-		b.retry(prefix)
-		b.accept(succeed(b.next(prefix)))
-		b.wantReply(prefix, "failed", "permanent")
+		fx.accept(fail(fx.next(prefix), task.CodePermanent))
+		fx.wantReply(prefix, "failed", "permanent")
+		fx.retry(prefix)
+		fx.accept(succeed(fx.next(prefix)))
+		fx.wantReply(prefix, "failed", "permanent")
 	})
 }
 
-func resultInTheReply(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func replyContainsTheResult(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		for i, result := range []string{"3", `{"a":[1,2.50,"é"],"big":12345678901234567890123}`, `""`, "null", `"` + strings.Repeat("x", 65534) + `"`} {
 			id := fmt.Sprint(prefix, i)
 			enqueue(id, "")
-			r := succeed(b.next(id))
+			r := succeed(fx.next(id))
 			r.Result = []byte(result)
-			b.accept(r)
-			if got := b.wantReply(id, "succeeded", ""); string(got.Result) != result || got.ResultBytes != 0 {
-				b.Errorf("the result is %.60q and %d bytes, want %.60q", got.Result, got.ResultBytes, result)
+			fx.accept(r)
+			if got := fx.wantReply(id, "succeeded", ""); string(got.Result) != result || got.ResultBytes != 0 {
+				fx.Errorf("the result is %.60q and %d bytes, want %.60q", got.Result, got.ResultBytes, result)
 			}
 		}
 		for i, result := range []string{`"` + strings.Repeat("x", 65535) + `"`, "\xff\x00", strings.Repeat("\xff", task.MaxResult)} {
 			id := fmt.Sprint(prefix, "-long", i)
 			enqueue(id, "")
-			r := succeed(b.next(id))
+			r := succeed(fx.next(id))
 			r.Result = []byte(result)
-			b.accept(r)
-			if got := b.wantReply(id, "succeeded", ""); got.Result != nil || got.ResultBytes != len(result) {
-				b.Errorf("a result of %d bytes: %.60q, %d bytes", len(result), got.Result, got.ResultBytes)
+			fx.accept(r)
+			if got := fx.wantReply(id, "succeeded", ""); got.Result != nil || got.ResultBytes != len(result) {
+				fx.Errorf("a result of %d bytes: %.60q, %d bytes", len(result), got.Result, got.ResultBytes)
 			}
 		}
 	})
 }
 
-// A result that is no JSON travels as a string, one that is no text as its length.
-func everyReplyIsJSON(b *bundle) {
+// A reply contains a result that is not JSON as a string, and the length of one that is
+// not text.
+func everyReplyIsJSON(fx *fixture) {
 	for i, c := range []struct {
 		result string
 		is     string
@@ -194,146 +194,146 @@ func everyReplyIsJSON(b *bundle) {
 		{"{\"a\":1,\"a\":2}", "json"}, {"true", "json"}, {"\xff", "bytes"}, {"\"\xc3\"", "bytes"},
 	} {
 		id := fmt.Sprint("t", i)
-		b.enqueue(task.Spec{ID: id, Reply: true})
-		r := succeed(b.next(id))
+		fx.enqueue(task.Spec{ID: id, Reply: true})
+		r := succeed(fx.next(id))
 		r.Result = []byte(c.result)
-		b.accept(r)
-		texts, _ := b.Replies(b, id)
+		fx.accept(r)
+		texts, _ := fx.Replies(fx, id)
 		if len(texts) != 1 || !json.Valid([]byte(texts[0])) {
-			b.Errorf("result %.40q: replies %.200q", c.result, texts)
+			fx.Errorf("result %.40q: replies %.200q", c.result, texts)
 			continue
 		}
-		got := b.wantReply(id, "succeeded", "")
+		got := fx.wantReply(id, "succeeded", "")
 		if json := c.is == "json" && string(got.Result) != strings.TrimSpace(c.result); json || c.is != "json" && got.Result != nil {
-			b.Errorf("result %.40q is %.40q", c.result, got.Result)
+			fx.Errorf("result %.40q is %.40q", c.result, got.Result)
 		}
 		if text := got.ResultText; (text != nil) != (c.is == "text") || text != nil && *text != c.result {
-			b.Errorf("result %.40q has the text %v", c.result, got.ResultText)
+			fx.Errorf("result %.40q has the text %v", c.result, got.ResultText)
 		}
 		if (got.ResultBytes > 0) != (c.is == "bytes") {
-			b.Errorf("result %.40q is said to have %d bytes", c.result, got.ResultBytes)
+			fx.Errorf("result %.40q is said to have %d bytes", c.result, got.ResultBytes)
 		}
 	}
 }
 
-func rejectionIsPushedOnce(b *bundle) {
-	b.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
-	b.enqueueAll(task.Spec{Queue: "full"}, task.Spec{ID: "holder", Unique: "u"})
-	b.Push(b, `{"kind":"k","id":"a","reply":true,"queue":"full"}`, `{"kind":"k","id":"b","reply":true,"unique":"u"}`,
+func rejectionIsPushedOnce(fx *fixture) {
+	fx.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
+	fx.enqueueAll(task.Spec{Queue: "full"}, task.Spec{ID: "holder", Unique: "u"})
+	fx.Push(fx, `{"kind":"k","id":"a","reply":true,"queue":"full"}`, `{"kind":"k","id":"b","reply":true,"unique":"u"}`,
 		`{"kind":"k","id":"c","reply":true,"priority":1000}`, `{"kind":"k","id":"d","reply":true,"colour":"red"}`)
-	b.admit()
+	fx.admit()
 	for id, code := range map[string]string{"a": "queue_full", "b": "duplicate", "c": "invalid", "d": "invalid"} {
-		if r := b.wantReply(id, "rejected", code); r.Error == "" {
-			b.Errorf("reply %+v", r)
+		if r := fx.wantReply(id, "rejected", code); r.Error == "" {
+			fx.Errorf("reply %+v", r)
 		}
-		b.wantNoTrace(id)
+		fx.wantNoTrace(id)
 	}
-	if n := len(b.Rejects(b)); n != 4 {
-		b.Errorf("%d rejects", n)
+	if n := len(fx.Rejects(fx)); n != 4 {
+		fx.Errorf("%d rejects", n)
 	}
-	b.accept(succeed(b.next("holder")))
-	b.wantReply("b", "rejected", "duplicate")
+	fx.accept(succeed(fx.next("holder")))
+	fx.wantReply("b", "rejected", "duplicate")
 }
 
-func admissionClearsAnOldReply(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func admissionClearsAnOldReply(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		for range 2 {
 			enqueue(prefix, "")
-			b.wantNoReply(prefix)
-			b.accept(succeed(b.next(prefix))) // and removed
-			b.wantReply(prefix, "succeeded", "")
+			fx.wantNoReply(prefix)
+			fx.accept(succeed(fx.next(prefix))) // which removes the task
+			fx.wantReply(prefix, "succeeded", "")
 		}
 	})
-	b.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
-	b.enqueueAll(task.Spec{Queue: "full"})
-	b.Push(b, `{"kind":"k","id":"x","reply":true,"queue":"full"}`)
-	b.admit()
-	b.wantReply("x", "rejected", "queue_full")
-	b.Push(b, `{"kind":"k","id":"x","reply":true}`)
-	b.admit()
-	b.accept(succeed(b.next("x")))
-	b.wantReply("x", "succeeded", "")
+	fx.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: ptr(1)})
+	fx.enqueueAll(task.Spec{Queue: "full"})
+	fx.Push(fx, `{"kind":"k","id":"x","reply":true,"queue":"full"}`)
+	fx.admit()
+	fx.wantReply("x", "rejected", "queue_full")
+	fx.Push(fx, `{"kind":"k","id":"x","reply":true}`)
+	fx.admit()
+	fx.accept(succeed(fx.next("x")))
+	fx.wantReply("x", "succeeded", "")
 }
 
-func liveDuplicateIsAnswered(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
+func liveDuplicateIsAnswered(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
 		for i, asked := range []bool{false, true} {
 			id := fmt.Sprint(prefix, i)
-			b.enqueue(task.Spec{ID: id, Reply: asked})
+			fx.enqueue(task.Spec{ID: id, Reply: asked})
 			enqueue(id, "") // while it waits
-			t := b.next(id)
+			t := fx.next(id)
 			enqueue(id, "") // while it runs
-			b.wantNoReply(id)
-			b.accept(succeed(t))
-			b.wantReply(id, "succeeded", "")
-			b.wantNoTrace(id)
+			fx.wantNoReply(id)
+			fx.accept(succeed(t))
+			fx.wantReply(id, "succeeded", "")
+			fx.wantNoTrace(id)
 		}
-		// Of the running task the flag says that its end is a plain one.
+		// A running task keeps the flag in its run entry.
 		id := prefix + "-running"
-		b.enqueue(task.Spec{ID: id})
-		t := b.next(id)
+		fx.enqueue(task.Spec{ID: id})
+		t := fx.next(id)
 		enqueue(id, "")
-		b.accept(release(t, 0))
-		b.wantNoReply(id)
-		b.accept(succeed(b.next(id)))
-		b.wantReply(id, "succeeded", "")
-		b.wantNoTrace(id)
+		fx.accept(release(t, 0))
+		fx.wantNoReply(id)
+		fx.accept(succeed(fx.next(id)))
+		fx.wantReply(id, "succeeded", "")
+		fx.wantNoTrace(id)
 	})
-	b.Push(b, `{"kind":"k","id":"x"}`, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y","reply":true}`, `{"kind":"k","id":"y","reply":true}`)
-	b.admit()
-	b.accept(succeedAll(b.claim(task.DefaultQueue, 2))...)
-	b.wantReply("x", "succeeded", "")
-	b.wantReply("y", "succeeded", "")
+	fx.Push(fx, `{"kind":"k","id":"x"}`, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y","reply":true}`, `{"kind":"k","id":"y","reply":true}`)
+	fx.admit()
+	fx.accept(succeedAll(fx.claim(task.DefaultQueue, 2))...)
+	fx.wantReply("x", "succeeded", "")
+	fx.wantReply("y", "succeeded", "")
 }
 
-func keptDuplicateIsAnswered(b *bundle) {
-	b.bothWays(func(prefix string, enqueue func(id, fields string)) {
-		t := b.start(task.Spec{ID: prefix})
+func keptDuplicateIsAnswered(fx *fixture) {
+	fx.forBothPaths(func(prefix string, enqueue func(id, fields string)) {
+		t := fx.start(task.Spec{ID: prefix})
 		r := succeed(t)
 		r.Result = []byte(`{"kept":true}`)
-		b.accept(r)
-		b.wantNoReply(prefix)
-		for range 2 { // the second push repeats the first, whose answer was lost
+		fx.accept(r)
+		fx.wantNoReply(prefix)
+		for range 2 { // the second push repeats the first one, as after a lost answer
 			enqueue(prefix, "")
-			if got := b.wantReply(prefix, "succeeded", ""); string(got.Result) != `{"kept":true}` {
-				b.Errorf("reply %+v", got)
+			if got := fx.wantReply(prefix, "succeeded", ""); string(got.Result) != `{"kept":true}` {
+				fx.Errorf("reply %+v", got)
 			}
 		}
 		failed := prefix + "-failed"
-		b.accept(fail(b.start(task.Spec{ID: failed, Reply: true}), task.CodePermanent))
-		b.wantReply(failed, "failed", "permanent")
+		fx.accept(fail(fx.start(task.Spec{ID: failed, Reply: true}), task.CodePermanent))
+		fx.wantReply(failed, "failed", "permanent")
 		enqueue(failed, "")
-		if got := b.wantReply(failed, "failed", "permanent"); got.Error != "it broke" {
-			b.Errorf("reply %+v", got)
+		if got := fx.wantReply(failed, "failed", "permanent"); got.Error != "it broke" {
+			fx.Errorf("reply %+v", got)
 		}
 	})
 }
 
-func replyNeedsAnID(b *bundle) {
-	if _, err := b.Store.Enqueue(b.ctx, []task.Spec{{Kind: "k", Reply: true}}); err == nil {
-		b.Error("a spec with a reply and without an id is accepted")
+func replyNeedsAnID(fx *fixture) {
+	if _, err := fx.Store.Enqueue(fx.ctx, []task.Spec{{Kind: "k", Reply: true}}); err == nil {
+		fx.Error("a spec with a reply and without an id is accepted")
 	}
-	b.Push(b, `{"kind":"k","reply":true}`, `{"kind":"k","reply":1,"id":"x"}`, `{"kind":"k","reply":false,"id":"y"}`)
-	b.admit()
-	if r := b.Rejects(b); len(r) != 2 || !strings.Contains(r[0], "reply") || !strings.Contains(r[1], "reply") {
-		b.Errorf("rejects: %q", r)
+	fx.Push(fx, `{"kind":"k","reply":true}`, `{"kind":"k","reply":1,"id":"x"}`, `{"kind":"k","reply":false,"id":"y"}`)
+	fx.admit()
+	if r := fx.Rejects(fx); len(r) != 2 || !strings.Contains(r[0], "reply") || !strings.Contains(r[1], "reply") {
+		fx.Errorf("rejects: %q", r)
 	}
-	b.accept(succeed(b.next("y")))
-	b.wantNoReply("y")
+	fx.accept(succeed(fx.next("y")))
+	fx.wantNoReply("y")
 }
 
-func noReply(b *bundle) {
-	b.Push(b, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y"}`)
-	b.admit()
-	b.enqueue(task.Spec{ID: "z"})
+func noReply(fx *fixture) {
+	fx.Push(fx, `{"kind":"k","id":"x","reply":true}`, `{"kind":"k","id":"y"}`)
+	fx.admit()
+	fx.enqueue(task.Spec{ID: "z"})
 	var got []string
-	for _, t := range b.claim(task.DefaultQueue, 9) {
-		b.accept(succeed(t))
-		if texts, _ := b.Replies(b, t.ID); len(texts) > 0 {
+	for _, t := range fx.claim(task.DefaultQueue, 9) {
+		fx.accept(succeed(t))
+		if texts, _ := fx.Replies(fx, t.ID); len(texts) > 0 {
 			got = append(got, t.ID)
 		}
 	}
 	if d := cmp.Diff([]string{"x"}, got); d != "" {
-		b.Error("ids with replies (-want +got):\n", d)
+		fx.Error("ids with replies (-want +got):\n", d)
 	}
 }

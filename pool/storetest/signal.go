@@ -13,29 +13,29 @@ import (
 )
 
 var signalRules = []rule{
-	{"WakeUpReachesOneListener", wakeUpReachesOne},
-	{"RingWakesTheReplicaNowOrNextTime", ringWakesTheReplica},
+	{"SignalReachesOneListener", signalReachesOne},
+	{"WakeReachesTheReplicaNowOrNextTime", wakeReachesTheReplica},
 	{"ListenReturnsEverySignal", listenReturnsEverySignal},
 	{"ListenEndsWithItsContext", listenEndsWithItsContext},
 	{"ListenEndsAfterItsWait", listenEndsAfterItsWait},
 	{"SignalsDoNotPileUp", signalsDoNotPileUp},
-	{"DrainReachesTheReplicaByEveryWay", drainReachesTheReplica},
+	{"DrainRequestReachesTheReplicaByEveryCall", drainRequestReachesTheReplica},
 }
 
-func (b *bundle) listen(replica string) task.Signal {
-	b.Helper()
-	s, err := b.Store.Listen(b.ctx, replica, time.Second)
-	b.ok(err)
+func (fx *fixture) listen(replica string) task.Signal {
+	fx.Helper()
+	s, err := fx.Store.Listen(fx.ctx, replica, time.Second)
+	fx.noError(err)
 	return s
 }
 
-func wakeUpReachesOne(b *bundle) {
+func signalReachesOne(fx *fixture) {
 	replicas := []string{"r1", "r2", "r3", "r4"}
 	for _, r := range replicas {
-		b.serve(r, "p", "q")
+		fx.serve(r, "p", "q")
 	}
-	b.sleep(replicas...)
-	ctx, cancel := context.WithCancel(b.ctx)
+	fx.becomeIdle(replicas...)
+	ctx, cancel := context.WithCancel(fx.ctx)
 	defer cancel()
 	type heard struct {
 		replica string
@@ -45,61 +45,61 @@ func wakeUpReachesOne(b *bundle) {
 	var wg sync.WaitGroup
 	for _, replica := range replicas {
 		wg.Go(func() {
-			s, err := b.Store.Listen(ctx, replica, 20*time.Second)
+			s, err := fx.Store.Listen(ctx, replica, 20*time.Second)
 			if err == nil {
 				got <- heard{replica, s}
 			}
 		})
 	}
 	seen := map[string]bool{}
-	for range 2 { // the second wakes another
-		b.enqueue(task.Spec{Queue: "q"})
+	for range 2 { // the second task signals another replica
+		fx.enqueue(task.Spec{Queue: "q"})
 		h := <-got
 		if h.Queue != "q" || h.Check || h.Drain || seen[h.replica] {
-			b.Errorf("signal %+v, before %v", h, seen)
+			fx.Errorf("signal %+v, before %v", h, seen)
 		}
 		seen[h.replica] = true
-		b.claimAs(task.Exchange{Replica: h.replica}, "q", 1)
+		fx.claimAs(task.Exchange{Replica: h.replica}, "q", 1)
 	}
 	cancel()
 	wg.Wait()
 	if len(got) != 0 {
-		b.Errorf("%d more replicas were woken", len(got))
+		fx.Errorf("%d more replicas were signalled", len(got))
 	}
 }
 
-func ringWakesTheReplica(b *bundle) {
-	b.ok(b.Store.Wake(b.ctx, "r"))
-	if s := b.listen("r"); !s.Check {
-		b.Errorf("signal %+v", s)
+func wakeReachesTheReplica(fx *fixture) {
+	fx.noError(fx.Store.Wake(fx.ctx, "r"))
+	if s := fx.listen("r"); !s.Check {
+		fx.Errorf("signal %+v", s)
 	}
 	done := make(chan task.Signal)
 	go func() {
-		s, err := b.Store.Listen(b.ctx, "r", 20*time.Second)
+		s, err := fx.Store.Listen(fx.ctx, "r", 20*time.Second)
 		if err != nil {
-			b.Error(err)
+			fx.Error(err)
 		}
 		done <- s
 	}()
-	b.ok(b.Peer.Wake(b.ctx, "other"))
-	b.ok(b.Peer.Wake(b.ctx, "r"))
+	fx.noError(fx.Peer.Wake(fx.ctx, "other"))
+	fx.noError(fx.Peer.Wake(fx.ctx, "r"))
 	if s := <-done; !s.Check || s.Queue != "" {
-		b.Errorf("signal %+v", s)
+		fx.Errorf("signal %+v", s)
 	}
 }
 
-func listenReturnsEverySignal(b *bundle) {
-	b.serve("r", "q")
-	t := b.start(task.Spec{Queue: "q"})
-	b.sleep("r")
-	b.enqueue(task.Spec{Queue: "q"})
-	b.stop(t.ID)
-	b.ok(b.Store.Wake(b.ctx, "r"))
-	_, err := b.Store.Drain(b.ctx, "r")
-	b.ok(err)
+func listenReturnsEverySignal(fx *fixture) {
+	fx.serve("r", "q")
+	t := fx.start(task.Spec{Queue: "q"})
+	fx.becomeIdle("r")
+	fx.enqueue(task.Spec{Queue: "q"})
+	fx.stop(t.ID)
+	fx.noError(fx.Store.Wake(fx.ctx, "r"))
+	_, err := fx.Store.Drain(fx.ctx, "r")
+	fx.noError(err)
 	var all task.Signal
 	for range 6 {
-		s := b.listen("r")
+		s := fx.listen("r")
 		if s == (task.Signal{}) {
 			break
 		}
@@ -109,90 +109,90 @@ func listenReturnsEverySignal(b *bundle) {
 		}
 	}
 	if d := cmp.Diff(task.Signal{Check: true, Drain: true, Queue: "q"}, all); d != "" {
-		b.Error("signals (-want +got):\n", d)
+		fx.Error("signals (-want +got):\n", d)
 	}
 }
 
-func listenEndsWithItsContext(b *bundle) {
-	ctx, cancel := context.WithCancel(b.ctx)
+func listenEndsWithItsContext(fx *fixture) {
+	ctx, cancel := context.WithCancel(fx.ctx)
 	ended := make(chan error)
 	go func() {
-		_, err := b.Store.Listen(ctx, "r", time.Minute)
+		_, err := fx.Store.Listen(ctx, "r", time.Minute)
 		ended <- err
 	}()
 	cancel()
 	if err := <-ended; err == nil {
-		b.Error("no error from a cancelled wait")
+		fx.Error("no error from a cancelled wait")
 	}
 }
 
-func listenEndsAfterItsWait(b *bundle) {
-	if s := b.listen("r"); s != (task.Signal{}) {
-		b.Errorf("signal %+v", s)
+func listenEndsAfterItsWait(fx *fixture) {
+	if s := fx.listen("r"); s != (task.Signal{}) {
+		fx.Errorf("signal %+v", s)
 	}
 }
 
-func signalsDoNotPileUp(b *bundle) {
-	ts := b.startAll(20, task.Spec{ID: "t"})
+func signalsDoNotPileUp(fx *fixture) {
+	ts := fx.startAll(20, task.Spec{ID: "t"})
 	for _, t := range ts {
-		b.ok(b.Store.Wake(b.ctx, "r"))
-		b.stop(t.ID)
-		_, err := b.Store.Drain(b.ctx, "r")
-		b.ok(err)
+		fx.noError(fx.Store.Wake(fx.ctx, "r"))
+		fx.stop(t.ID)
+		_, err := fx.Store.Drain(fx.ctx, "r")
+		fx.noError(err)
 	}
-	got := b.Signals(b, "r")
+	got := fx.Signals(fx, "r")
 	if len(got) > 6 || !slices.Contains(got, "check") || !slices.Contains(got, "stop") || !slices.Contains(got, "drain") {
-		b.Errorf("signals %v", got)
+		fx.Errorf("signals %v", got)
 	}
 }
 
-func drainReachesTheReplica(b *bundle) {
-	t := b.start(task.Spec{ID: "x"})
-	b.present("other")
-	b.ok(b.Store.Wake(b.ctx, "r")) // a pending signal does not hide the request
-	asked, err := b.Peer.Drain(b.ctx, "r", "none")
-	b.ok(err)
+func drainRequestReachesTheReplica(fx *fixture) {
+	t := fx.start(task.Spec{ID: "x"})
+	fx.ensureJoined("other")
+	fx.noError(fx.Store.Wake(fx.ctx, "r")) // a pending signal must not hide the request
+	asked, err := fx.Peer.Drain(fx.ctx, "r", "none")
+	fx.noError(err)
 	if d := cmp.Diff([]bool{true, false}, asked); d != "" {
-		b.Error("asked (-want +got):\n", d)
+		fx.Error("replicas on the list (-want +got):\n", d)
 	}
 	drains := false
 	for range 2 {
-		drains = drains || b.listen("r").Drain
+		drains = drains || fx.listen("r").Drain
 	}
 	if !drains {
-		b.Error("the doorbell does not say that the replica is to drain")
+		fx.Error("no signal reports the drain request")
 	}
 	for range 2 {
-		got, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(t)})
+		got, err := fx.Store.Renew(fx.ctx, task.Renewal{Replica: "r", Lease: lease, Grace: grace, Held: held(t)})
 		if !errors.Is(err, task.ErrDrain) || !slices.Equal(got.Verdicts, []task.Verdict{task.Kept}) {
-			b.Errorf("renewal: %v, %v", got, err)
+			fx.Errorf("renewal: %v, %v", got, err)
 		}
-		if !b.send(task.Exchange{}).Drain || !b.send(task.Exchange{Sequence: 2}).Drain {
-			b.Error("the exchange does not say that the replica is to drain")
+		if !fx.send(task.Exchange{}).Drain || !fx.send(task.Exchange{Sequence: 2}).Drain {
+			fx.Error("the exchange does not report the drain request")
 		}
 	}
-	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "other", Lease: lease}); err != nil || b.send(task.Exchange{Replica: "other"}).Drain {
-		b.Errorf("another replica is asked to drain: %v", err)
+	if _, err := fx.Store.Renew(fx.ctx, task.Renewal{Replica: "other", Lease: lease}); err != nil || fx.send(task.Exchange{Replica: "other"}).Drain {
+		fx.Errorf("another replica got the drain request: %v", err)
 	}
-	replicas, err := b.Store.Replicas(b.ctx)
-	b.ok(err)
+	replicas, err := fx.Store.Replicas(fx.ctx)
+	fx.noError(err)
 	for _, r := range replicas {
 		if r.Draining != (r.ID == "r") {
-			b.Errorf("replica %+v", r)
+			fx.Errorf("replica %+v", r)
 		}
 	}
-	if _, err := b.Store.Renew(b.ctx, task.Renewal{Replica: "other", Lease: lease, Draining: true}); err != nil {
-		b.Errorf("the renewal of a replica that drains by itself: %v", err)
+	if _, err := fx.Store.Renew(fx.ctx, task.Renewal{Replica: "other", Lease: lease, Draining: true}); err != nil {
+		fx.Errorf("the renewal of a replica that drains by itself: %v", err)
 	}
-	replicas, err = b.Store.Replicas(b.ctx)
-	b.ok(err)
+	replicas, err = fx.Store.Replicas(fx.ctx)
+	fx.noError(err)
 	for _, r := range replicas {
 		if !r.Draining {
-			b.Errorf("replica %+v", r)
+			fx.Errorf("replica %+v", r)
 		}
 	}
-	b.ok(b.Store.Leave(b.ctx, "r"))
-	if asked, err := b.Store.Drain(b.ctx, "r"); err != nil || asked[0] || len(b.Signals(b, "r")) > 0 {
-		b.Errorf("a replica that has left was asked: %v, %v", asked, err)
+	fx.noError(fx.Store.Leave(fx.ctx, "r"))
+	if asked, err := fx.Store.Drain(fx.ctx, "r"); err != nil || asked[0] || len(fx.Signals(fx, "r")) > 0 {
+		fx.Errorf("a replica that has left got a drain request: %v, %v", asked, err)
 	}
 }

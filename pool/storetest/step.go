@@ -20,7 +20,7 @@ const (
 	stepKinds  = 20
 )
 
-// stepSpec is one of many tasks, each with another mix of features.
+// stepSpec returns the i-th of many specs, each with another mix of features.
 func stepSpec(i int) task.Spec {
 	s := task.Spec{
 		ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%stepKinds), Queue: fmt.Sprint("q", i%stepQueues), Priority: int8(i%3 - 1),
@@ -31,7 +31,7 @@ func stepSpec(i int) task.Spec {
 		s.Group = fmt.Sprint("g", i%7)
 	}
 	if has(3) {
-		s.Unique = fmt.Sprint("u", i/2) // of some pairs the second is a duplicate
+		s.Unique = fmt.Sprint("u", i/2) // the second spec of some pairs is a duplicate
 	}
 	if has(4) {
 		s.Headers = map[string]string{"trace": fmt.Sprint("é ", i)}
@@ -54,7 +54,7 @@ func stepSpec(i int) task.Spec {
 	return s
 }
 
-// stepReport is one of many reports, in turn of every kind.
+// stepReport returns the i-th of many reports, of every kind in turn.
 func stepReport(i int, t *task.Task) task.Report {
 	switch i % 12 {
 	case 0:
@@ -85,11 +85,11 @@ func stepReport(i int, t *task.Task) task.Report {
 	return succeed(t)
 }
 
-// steps lets many tasks live, each step with so many of them.
+// steps runs many tasks, at of them in each step.
 type steps struct {
-	*bundle
-	at   int                   // tasks of a step
-	held map[string]*task.Task // as last claimed; some have ended
+	*fixture
+	at   int                   // tasks per step
+	held map[string]*task.Task // as claimed last; some have ended
 }
 
 func (s *steps) each(n int, f func(first, last int)) {
@@ -98,7 +98,7 @@ func (s *steps) each(n int, f func(first, last int)) {
 	}
 }
 
-func (s *steps) enqueueThem() {
+func (s *steps) enqueueTasks() {
 	specs := make([]task.Spec, stepTasks)
 	for i := range specs {
 		specs[i] = stepSpec(i)
@@ -106,8 +106,8 @@ func (s *steps) enqueueThem() {
 	s.each(stepTasks, func(first, last int) { s.enqueueAll(specs[first:last]...) })
 }
 
-// claimThem claims everything, the queues in the same order in either case.
-func (s *steps) claimThem() {
+// claimTasks claims all tasks, in the same order of queues for every at.
+func (s *steps) claimTasks() {
 	if s.held == nil {
 		s.held = map[string]*task.Task{}
 	}
@@ -131,7 +131,7 @@ func (s *steps) claimThem() {
 	}
 }
 
-func (s *steps) reportThem(report func(i int, t *task.Task) task.Report) (verdicts []task.Verdict) {
+func (s *steps) reportTasks(report func(i int, t *task.Task) task.Report) (verdicts []task.Verdict) {
 	var reports []task.Report
 	for i := range stepTasks {
 		if t := s.held[fmt.Sprint("t", i)]; t != nil {
@@ -169,7 +169,7 @@ func (s *steps) outcome(verdicts []task.Verdict) outcome {
 		groups = append(groups, fmt.Sprint("g", i))
 	}
 	_, infos, err := s.Store.Groups(s.ctx, groups...)
-	s.ok(err)
+	s.noError(err)
 	o.Groups = infos
 	for _, e := range s.events() {
 		if e.At.IsZero() || e.Wait < 0 || e.Run < 0 || e.Broken != nil {
@@ -186,7 +186,7 @@ func (s *steps) outcome(verdicts []task.Verdict) outcome {
 		if t := s.find(id); t != nil {
 			for _, at := range []*time.Time{&t.DueAt, &t.StartedAt, &t.EndedAt, &t.ExpiresAt, &t.DeadlineAt, &t.CreatedAt} {
 				if !at.IsZero() {
-					*at = time.Unix(1, 0) // whether there is one
+					*at = time.Unix(1, 0) // compare only whether it is set
 				}
 			}
 			t.Fence = min(t.Fence, 1)
@@ -196,19 +196,19 @@ func (s *steps) outcome(verdicts []task.Verdict) outcome {
 	return o
 }
 
-func stepOfMany(b *bundle) {
-	all, one := &steps{bundle: b, at: stepTasks}, &steps{bundle: b.another(), at: 1}
+func stepOfMany(fx *fixture) {
+	all, one := &steps{fixture: fx, at: stepTasks}, &steps{fixture: fx.withNewPool(), at: 1}
 	compare := func(what string, f func(s *steps) []task.Verdict) {
-		b.Helper()
+		fx.Helper()
 		want, got := one.outcome(f(one)), all.outcome(f(all))
 		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(task.Task{}), cmpopts.EquateEmpty()); d != "" {
-			b.Fatalf("%s in one step (-one by one +all at once):\n%s", what, d)
+			fx.Fatalf("%s in one step (-one by one +all at once):\n%s", what, d)
 		}
 	}
-	compare("enqueue", func(s *steps) []task.Verdict { s.enqueueThem(); return nil })
-	compare("claim", func(s *steps) []task.Verdict { s.claimThem(); return nil })
-	compare("report", func(s *steps) []task.Verdict { return s.reportThem(stepReport) })
-	compare("claim what came back", func(s *steps) []task.Verdict { s.claimThem(); return nil })
+	compare("enqueue", func(s *steps) []task.Verdict { s.enqueueTasks(); return nil })
+	compare("claim", func(s *steps) []task.Verdict { s.claimTasks(); return nil })
+	compare("report", func(s *steps) []task.Verdict { return s.reportTasks(stepReport) })
+	compare("claim released and retried tasks", func(s *steps) []task.Verdict { s.claimTasks(); return nil })
 	compare("stop", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) {
 			var some []string
@@ -222,19 +222,19 @@ func stepOfMany(b *bundle) {
 		return nil
 	})
 	compare("report the rest", func(s *steps) []task.Verdict {
-		return s.reportThem(func(i int, t *task.Task) task.Report { return stepReport(i+2, t) })
+		return s.reportTasks(func(i int, t *task.Task) task.Report { return stepReport(i+2, t) })
 	})
 	compare("retry", func(s *steps) []task.Verdict {
-		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.ok(err) })
+		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.noError(err) })
 		return nil
 	})
 	compare("delete", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) { s.stopAll(ids...) })
-		s.change(func(ids []string) { _, err := s.Store.Delete(s.ctx, ids...); s.ok(err) })
+		s.change(func(ids []string) { _, err := s.Store.Delete(s.ctx, ids...); s.noError(err) })
 		return nil
 	})
 	for _, i := range []int{0, 7, 99, 123, 249} {
 		all.wantNoTrace(fmt.Sprint("t", i))
 	}
-	one.sound()
+	one.checkInspection()
 }

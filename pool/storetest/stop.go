@@ -11,137 +11,137 @@ import (
 )
 
 var stopRules = []rule{
-	{"StopEndsWhatDoesNotRunAtOnce", stopEndsAtOnce},
-	{"StopAsksForTheEndOfARunningTask", stopAsks},
+	{"StopEndsTasksThatDoNotRunAtOnce", stopOfTasksThatDoNotRun},
+	{"StopRequestsTheEndOfARunningTask", stopOfARunningTask},
 	{"StopIsReturnedUntilTheAttemptEnds", stopIsReturned},
 	{"StopOfALostAttemptIsNotReturned", stopOfALostAttempt},
 	{"StopOfAnEndedTaskChangesNothing", stopOfAnEndedTask},
 	{"StoppedTaskIsNeverRetried", stoppedTaskIsNeverRetried},
-	{"StopOfAMissingTaskAnswersSo", stopOfAMissingTask},
+	{"StopOfAMissingTaskReturnsNoState", stopOfAMissingTask},
 	{"StopOfManyAnswersInOrder", stopOfMany},
 }
 
-func stopEndsAtOnce(b *bundle) {
-	b.limit(task.GroupScope, "g", 1)
-	b.enqueueAll(task.Spec{ID: "waits"}, task.Spec{ID: "scheduled", Delay: time.Hour},
+func stopOfTasksThatDoNotRun(fx *fixture) {
+	fx.limit(task.GroupScope, "g", 1)
+	fx.enqueueAll(task.Spec{ID: "waits"}, task.Spec{ID: "scheduled", Delay: time.Hour},
 		task.Spec{ID: "head", Group: "g", TTL: time.Hour}, task.Spec{ID: "parked", Group: "g", Deadline: time.Hour})
 	for _, id := range []string{"waits", "scheduled", "parked", "head"} {
-		if c := b.stop(id); !c.Done || c.State != task.Stopped {
-			b.Errorf("%s: %+v", id, c)
+		if c := fx.stop(id); !c.Done || c.State != task.Stopped {
+			fx.Errorf("%s: %+v", id, c)
 		}
-		if t := b.wantEnd(id, task.Stopped, task.CodeStopped); t.Error != "enough" || t.StopWhy != "enough" {
-			b.Errorf("%s: error %q, reason %q", id, t.Error, t.StopWhy)
+		if t := fx.wantEnd(id, task.Stopped, task.CodeStopped); t.Error != "enough" || t.StopWhy != "enough" {
+			fx.Errorf("%s: error %q, reason %q", id, t.Error, t.StopWhy)
 		}
 	}
-	b.wantIDs(b.claim(task.DefaultQueue, 9))
-	b.maintain()
-	b.wantState("head", task.Stopped)
+	fx.wantIDs(fx.claim(task.DefaultQueue, 9))
+	fx.maintain()
+	fx.wantState("head", task.Stopped)
 }
 
-func stopAsks(b *bundle) {
-	t := b.start(task.Spec{ID: "x"})
-	if c := b.stop("x"); !c.Done || c.State != task.Running {
-		b.Errorf("change %+v", c)
+func stopOfARunningTask(fx *fixture) {
+	t := fx.start(task.Spec{ID: "x"})
+	if c := fx.stop("x"); !c.Done || c.State != task.Running {
+		fx.Errorf("change %+v", c)
 	}
-	if s := b.Signals(b, "r"); !slices.Equal(s, []string{"stop"}) {
-		b.Errorf("signals %v", s)
+	if s := fx.Signals(fx, "r"); !slices.Equal(s, []string{"stop"}) {
+		fx.Errorf("signals %v", s)
 	}
-	if got := b.get("x"); got.StopWhy != "enough" || got.State != task.Running {
-		b.Errorf("reason %q, state %s", got.StopWhy, got.State)
+	if got := fx.get("x"); got.StopWhy != "enough" || got.State != task.Running {
+		fx.Errorf("reason %q, state %s", got.StopWhy, got.State)
 	}
-	b.accept(fail(t, task.CodeStopAbandoned))
-	b.wantEnd("x", task.Stopped, task.CodeStopAbandoned)
+	fx.accept(fail(t, task.CodeStopAbandoned))
+	fx.wantEnd("x", task.Stopped, task.CodeStopAbandoned)
 }
 
-// wantStops checks what exchanges of both sequences and a renewal return.
-func (b *bundle) wantStops(replica string, renewed []task.HeldClaim, want ...task.Attempt) {
-	b.Helper()
+// wantStops compares the stops that exchanges of both sequences and a renewal return.
+func (fx *fixture) wantStops(replica string, renewed []task.HeldClaim, want ...task.Attempt) {
+	fx.Helper()
 	for how, got := range map[string][]task.Attempt{
-		"exchange":        b.send(task.Exchange{Replica: replica}).Stops,
-		"second sequence": b.send(task.Exchange{Replica: replica, Sequence: 2, Draining: true}).Stops,
-		"renewal":         b.heartbeat(task.Renewal{Replica: replica, Held: renewed}).Stops,
+		"exchange":        fx.send(task.Exchange{Replica: replica}).Stops,
+		"second sequence": fx.send(task.Exchange{Replica: replica, Sequence: 2, Draining: true}).Stops,
+		"renewal":         fx.heartbeat(task.Renewal{Replica: replica, Held: renewed}).Stops,
 	} {
 		slices.SortFunc(got, func(x, y task.Attempt) int { return slices.Compare([]byte(x.ID), []byte(y.ID)) })
 		if d := cmp.Diff(want, got); d != "" && len(want)+len(got) > 0 {
-			b.Errorf("stops in the %s of %s (-want +got):\n%s", how, replica, d)
+			fx.Errorf("stops in the %s of %s (-want +got):\n%s", how, replica, d)
 		}
 	}
 }
 
-func stopIsReturned(b *bundle) {
-	ts := b.startAll(3, task.Spec{ID: "t"})
-	b.enqueue(task.Spec{ID: "other"})
-	other := b.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 1)
-	b.wantStops("r", held(ts...))
-	b.stop("t0")
-	b.stop("t0")
-	b.stop("t2")
-	for range 2 { // the signals are lost, and the answers too
-		b.Signals(b, "r")
-		b.wantStops("r", held(ts...), attempt(ts[0]), attempt(ts[2]))
-		b.wantStops("s", held(other...))
+func stopIsReturned(fx *fixture) {
+	ts := fx.startAll(3, task.Spec{ID: "t"})
+	fx.enqueue(task.Spec{ID: "other"})
+	other := fx.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 1)
+	fx.wantStops("r", held(ts...))
+	fx.stop("t0")
+	fx.stop("t0")
+	fx.stop("t2")
+	for range 2 { // also after lost signals and answers
+		fx.Signals(fx, "r")
+		fx.wantStops("r", held(ts...), attempt(ts[0]), attempt(ts[2]))
+		fx.wantStops("s", held(other...))
 	}
-	b.accept(fail(ts[0], task.CodeStopped))
-	b.wantStops("r", held(ts[1:]...), attempt(ts[2]))
-	b.accept(succeed(ts[2]))
-	b.wantStops("r", held(ts[1]))
-	// In the exchange that reports the end it is gone.
-	b.stop("t1")
-	got := b.send(task.Exchange{Reports: []task.Report{fail(ts[1], task.CodeStopped)}})
+	fx.accept(fail(ts[0], task.CodeStopped))
+	fx.wantStops("r", held(ts[1:]...), attempt(ts[2]))
+	fx.accept(succeed(ts[2]))
+	fx.wantStops("r", held(ts[1]))
+	// The exchange that reports the end does not return the stop any more.
+	fx.stop("t1")
+	got := fx.send(task.Exchange{Reports: []task.Report{fail(ts[1], task.CodeStopped)}})
 	if len(got.Stops) != 0 {
-		b.Errorf("stops %v", got.Stops)
+		fx.Errorf("stops %v", got.Stops)
 	}
-	b.stop("other")
-	b.wantStops("s", nil, attempt(other[0]))
+	fx.stop("other")
+	fx.wantStops("s", nil, attempt(other[0]))
 }
 
-func stopOfALostAttempt(b *bundle) {
-	t := b.start(task.Spec{ID: "x", Retain: ptr(time.Hour)})
-	b.stop("x")
-	b.lose(t)
-	b.wantEnd("x", task.Stopped, task.CodeStopped)
-	b.wantStops("r", nil)
-	b.retry("x")
-	again := b.claim(task.DefaultQueue, 1)
-	b.wantIDs(again, "x")
-	b.wantStops("r", held(again...))
-	if got := b.get("x"); got.StopWhy != "" {
-		b.Errorf("the next generation was asked to stop: %q", got.StopWhy)
+func stopOfALostAttempt(fx *fixture) {
+	t := fx.start(task.Spec{ID: "x", Retain: ptr(time.Hour)})
+	fx.stop("x")
+	fx.loseLeases(t)
+	fx.wantEnd("x", task.Stopped, task.CodeStopped)
+	fx.wantStops("r", nil)
+	fx.retry("x")
+	again := fx.claim(task.DefaultQueue, 1)
+	fx.wantIDs(again, "x")
+	fx.wantStops("r", held(again...))
+	if got := fx.get("x"); got.StopWhy != "" {
+		fx.Errorf("the next generation was asked to stop: %q", got.StopWhy)
 	}
 }
 
-func stopOfAnEndedTask(b *bundle) {
-	b.accept(fail(b.start(task.Spec{ID: "x"}), task.CodePermanent))
-	b.unchanged("x", func() {
-		if c := b.stop("x"); c.Done || c.State != task.Failed {
-			b.Errorf("change %+v", c)
+func stopOfAnEndedTask(fx *fixture) {
+	fx.accept(fail(fx.start(task.Spec{ID: "x"}), task.CodePermanent))
+	fx.unchanged("x", func() {
+		if c := fx.stop("x"); c.Done || c.State != task.Failed {
+			fx.Errorf("change %+v", c)
 		}
 	})
 }
 
-func stoppedTaskIsNeverRetried(b *bundle) {
+func stoppedTaskIsNeverRetried(fx *fixture) {
 	for i, end := range []func(*task.Task){
-		func(t *task.Task) { b.accept(fail(t, task.CodeError)) },
-		func(t *task.Task) { b.accept(failIn(t, 0)) },
-		func(t *task.Task) { b.accept(release(t, 0)) },
-		func(t *task.Task) { b.lose(t) },
+		func(t *task.Task) { fx.accept(fail(t, task.CodeError)) },
+		func(t *task.Task) { fx.accept(failIn(t, 0)) },
+		func(t *task.Task) { fx.accept(release(t, 0)) },
+		func(t *task.Task) { fx.loseLeases(t) },
 	} {
-		t := b.start(task.Spec{ID: fmt.Sprint("x", i)})
-		b.stop(t.ID)
+		t := fx.start(task.Spec{ID: fmt.Sprint("x", i)})
+		fx.stop(t.ID)
 		end(t)
-		b.wantEnd(t.ID, task.Stopped, task.CodeStopped)
-		b.wantIDs(b.claim(task.DefaultQueue, 1))
+		fx.wantEnd(t.ID, task.Stopped, task.CodeStopped)
+		fx.wantIDs(fx.claim(task.DefaultQueue, 1))
 	}
 }
 
-func stopOfAMissingTask(b *bundle) {
-	if c := b.stop("none"); c.Done || c.State != "" || c.ID != "none" {
-		b.Errorf("change %+v", c)
+func stopOfAMissingTask(fx *fixture) {
+	if c := fx.stop("none"); c.Done || c.State != "" || c.ID != "none" {
+		fx.Errorf("change %+v", c)
 	}
-	b.wantNoTrace("none")
+	fx.wantNoTrace("none")
 }
 
-func stopOfMany(b *bundle) {
+func stopOfMany(fx *fixture) {
 	const n = 1200
 	all := make([]string, n)
 	specs := make([]task.Spec, n)
@@ -150,16 +150,16 @@ func stopOfMany(b *bundle) {
 		specs[i].ID = all[i]
 		specs[i].Retain = ptr(time.Duration(0))
 	}
-	b.enqueueAll(specs...)
-	cs, err := b.Store.Stop(b.ctx, "", all...)
-	b.ok(err)
+	fx.enqueueAll(specs...)
+	cs, err := fx.Store.Stop(fx.ctx, "", all...)
+	fx.noError(err)
 	if len(cs) != n {
-		b.Fatalf("%d answers", len(cs))
+		fx.Fatalf("%d answers", len(cs))
 	}
 	for i, c := range cs {
 		if c.ID != all[i] || !c.Done {
-			b.Fatalf("answer %d: %+v", i, c)
+			fx.Fatalf("answer %d: %+v", i, c)
 		}
 	}
-	b.wantNoTrace("t1")
+	fx.wantNoTrace("t1")
 }

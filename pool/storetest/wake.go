@@ -10,74 +10,75 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The rules of what wakes an idle replica.
+// The rules about signals to idle replicas.
 var wakeRules = []rule{
-	{"EveryPathThatFreesASlotWakesAReplica", everyPathThatFreesASlot},
-	{"EveryPathThatMakesWorkClaimableWakesAReplica", everyPathThatMakesWorkClaimable},
-	{"PoolLimitFreedByAnotherQueueWakesAReplica", poolLimitFreedByAnotherQueue},
-	{"ClaimThatLeavesWorkWakesAnotherReplica", claimThatLeavesWork},
-	{"NoReplicaIsWokenWithoutClaimableWork", noSignalWithoutWork},
-	{"SoonerScheduledTaskWakesAReplica", soonerScheduledTask},
-	{"OneReplicaIsWokenForOneTask", oneReplicaIsWoken},
-	{"ReplicaOfEveryClassCanBeWoken", everyClass},
-	{"AnyOfManyQueuesWakesAReplica", anyOfManyQueues},
+	{"EveryPathThatFreesASlotSignalsAReplica", everyPathThatFreesASlot},
+	{"EveryPathThatMakesWorkClaimableSignalsAReplica", everyPathThatMakesWorkClaimable},
+	{"PoolLimitFreedByAnotherQueueSignalsAReplica", poolLimitFreedByAnotherQueue},
+	{"ClaimThatLeavesWorkSignalsAnotherReplica", claimThatLeavesWork},
+	{"NoReplicaIsSignalledWithoutClaimableWork", noSignalWithoutWork},
+	{"EarlierScheduledTaskSignalsAReplica", earlierScheduledTask},
+	{"OneReplicaIsSignalledForOneTask", oneReplicaIsSignalled},
+	{"ReplicaOfEveryClassCanBeSignalled", everyClass},
+	{"AnyOfManyQueuesSignalsAReplica", anyOfManyQueues},
 }
 
-// serve joins a replica that serves the queues and is expected to be woken.
-func (b *bundle) serve(replica string, queues ...string) {
-	b.Helper()
+// serve joins a replica that serves the queues and whose signals are checked.
+func (fx *fixture) serve(replica string, queues ...string) {
+	fx.Helper()
 	r := task.Registration{Replica: replica, Lease: time.Hour, Queues: map[string]task.QueueConfig{}}
 	for _, q := range queues {
 		r.Queues[q] = task.QueueConfig{Workers: 9}
 	}
-	b.join(r)
-	b.serving = append(b.serving, replica)
+	fx.join(r)
+	fx.serving = append(fx.serving, replica)
 }
 
-// sleep lets replicas become idle, as they do: each asks the queues that it is
-// told are ready, and finds nothing that it can claim.
-func (b *bundle) sleep(replicas ...string) {
-	b.Helper()
+// becomeIdle makes replicas idle: each claims from the queues that are returned as
+// ready and gets no task.
+func (fx *fixture) becomeIdle(replicas ...string) {
+	fx.Helper()
 	for _, r := range replicas {
-		b.Signals(b, r)
-		got := b.send(task.Exchange{Replica: r, Idle: true})
+		fx.Signals(fx, r)
+		got := fx.send(task.Exchange{Replica: r, Idle: true})
 		for round := 0; len(got.Ready) > 0; round++ {
 			if round == 20 {
-				b.Fatalf("%s is told again and again that %v are ready", r, got.Ready)
+				fx.Fatalf("%s repeatedly gets %v as ready", r, got.Ready)
 			}
 			x := task.Exchange{Replica: r, Idle: true}
 			for _, q := range got.Ready {
 				x.Claims = append(x.Claims, task.Claim{Queue: q, N: 1})
 			}
-			if got = b.send(x); len(got.Claimed) > 0 {
-				b.Fatalf("%s is to sleep and got %v", r, ids(tasks(got)))
+			if got = fx.send(x); len(got.Claimed) > 0 {
+				fx.Fatalf("%s should become idle and got %v", r, ids(tasks(got)))
 			}
 		}
 	}
 }
 
-// wantSignals takes the signals of the serving replicas, each "REPLICA SIGNAL".
-func (b *bundle) wantSignals(why string, want ...string) {
-	b.Helper()
+// wantSignals removes the signals of the serving replicas and compares them, each as
+// "REPLICA SIGNAL".
+func (fx *fixture) wantSignals(why string, want ...string) {
+	fx.Helper()
 	var got []string
-	for _, r := range b.serving {
-		for _, s := range b.Signals(b, r) {
+	for _, r := range fx.serving {
+		for _, s := range fx.Signals(fx, r) {
 			got = append(got, r+" "+s)
 		}
 	}
 	slices.Sort(got)
 	if d := cmp.Diff(want, got); d != "" {
-		b.Errorf("%s: signals (-want +got):\n%s", why, d)
+		fx.Errorf("%s: signals (-want +got):\n%s", why, d)
 	}
 }
 
-// woken takes the signals of the serving replicas that are for the queue, and
-// returns whose they were.
-func (b *bundle) woken(queue string) []string {
-	b.Helper()
+// signalledFor removes the signals of the serving replicas and returns the replicas
+// that were signalled for the queue.
+func (fx *fixture) signalledFor(queue string) []string {
+	fx.Helper()
 	var got []string
-	for _, r := range b.serving {
-		for _, s := range b.Signals(b, r) {
+	for _, r := range fx.serving {
+		for _, s := range fx.Signals(fx, r) {
 			if s == "q:"+queue {
 				got = append(got, r)
 			}
@@ -86,252 +87,253 @@ func (b *bundle) woken(queue string) []string {
 	return got
 }
 
-// Each path is tried with a queue limit, a group limit and a pool limit of 1.
-func everyPathThatFreesASlot(b *bundle) {
+// Each path is tested with a queue limit, a group limit and a pool limit of 1.
+func everyPathThatFreesASlot(fx *fixture) {
 	stopped := func(t *task.Task) task.Report {
-		b.stop(t.ID)
+		fx.stop(t.ID)
 		return fail(t, task.CodeStopped)
 	}
 	paths := map[string]func(t *task.Task){
-		"success":       func(t *task.Task) { b.accept(succeed(t)) },
-		"failure":       func(t *task.Task) { b.accept(fail(t, task.CodePermanent)) },
-		"retry":         func(t *task.Task) { b.accept(failIn(t, time.Hour)) },
-		"retry at once": func(t *task.Task) { b.accept(failIn(t, 0)) },
-		"stop":          func(t *task.Task) { b.accept(stopped(t)) },
-		"release":       func(t *task.Task) { b.accept(release(t, 0)) },
-		"long release":  func(t *task.Task) { b.accept(release(t, time.Hour)) },
-		"lost lease":    func(t *task.Task) { b.lose(t) },
+		"success":       func(t *task.Task) { fx.accept(succeed(t)) },
+		"failure":       func(t *task.Task) { fx.accept(fail(t, task.CodePermanent)) },
+		"retry":         func(t *task.Task) { fx.accept(failIn(t, time.Hour)) },
+		"retry at once": func(t *task.Task) { fx.accept(failIn(t, 0)) },
+		"stop":          func(t *task.Task) { fx.accept(stopped(t)) },
+		"release":       func(t *task.Task) { fx.accept(release(t, 0)) },
+		"long release":  func(t *task.Task) { fx.accept(release(t, time.Hour)) },
+		"lost lease":    func(t *task.Task) { fx.loseLeases(t) },
 		"recount": func(t *task.Task) {
-			b.renew("r", lease, task.HeldClaim{Fence: t.Fence, Held: 1, IDs: []string{"none"}, Left: time.Hour})
+			fx.renew("r", lease, task.HeldClaim{Fence: t.Fence, Held: 1, IDs: []string{"none"}, Left: time.Hour})
 		},
 		"claim of another queue": func(t *task.Task) {
-			b.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "unrelated", N: 1}}})
+			fx.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "unrelated", N: 1}}})
 		},
 	}
 	limits := map[string]task.Setting{
 		"queue": {Scope: task.QueueScope, Name: "q"}, "group": {Scope: task.GroupScope, Name: "g"},
 		"groups": {Scope: task.GroupsScope}, "pool": {Scope: task.PoolScope},
 	}
-	b.serve("w", "q", "p")
+	fx.serve("w", "q", "p")
 	for limit, s := range limits {
 		s.Limit = ptr(1)
-		b.configure(s)
+		fx.configure(s)
 		for path, free := range paths {
 			why := path + " under a limit of the " + limit
-			t := b.start(task.Spec{Queue: "q", Group: "g"})
-			b.enqueue(task.Spec{Queue: "q", Group: "g"})
-			b.sleep("w")
+			t := fx.start(task.Spec{Queue: "q", Group: "g"})
+			fx.enqueue(task.Spec{Queue: "q", Group: "g"})
+			fx.becomeIdle("w")
 			free(t)
-			if path == "retry" || path == "long release" { // which schedules a task
-				b.wantWoken(why, "w")
+			if path == "retry" || path == "long release" { // these also schedule a task
+				fx.wantSignalled(why, "w")
 			} else {
-				b.wantSignals(why, "w q:q")
+				fx.wantSignals(why, "w q:q")
 			}
-			if n := len(b.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
-				b.Errorf("%s: %d started", why, n)
+			if n := len(fx.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
+				fx.Errorf("%s: %d started", why, n)
 			}
-			b.endAll("q")
+			fx.endAll("q")
 		}
 		s.Limit = ptr(0)
-		b.configure(s)
+		fx.configure(s)
 	}
 }
 
-// wantWoken checks which replicas are woken for q, whatever else they are told.
-func (b *bundle) wantWoken(why string, want ...string) {
-	b.Helper()
-	if d := cmp.Diff(want, b.woken("q")); d != "" {
-		b.Errorf("%s: woken for q (-want +got):\n%s", why, d)
+// wantSignalled checks which replicas were signalled for q. Other signals do not
+// matter.
+func (fx *fixture) wantSignalled(why string, want ...string) {
+	fx.Helper()
+	if d := cmp.Diff(want, fx.signalledFor("q")); d != "" {
+		fx.Errorf("%s: signalled for q (-want +got):\n%s", why, d)
 	}
 }
 
-func everyPathThatMakesWorkClaimable(b *bundle) {
-	sleep := func() { b.sleep("w") }
+func everyPathThatMakesWorkClaimable(fx *fixture) {
+	sleep := func() { fx.becomeIdle("w") }
 	paths := map[string]func(){
-		"enqueue": func() { sleep(); b.enqueue(task.Spec{Queue: "q"}) },
-		"grouped": func() { sleep(); b.enqueue(task.Spec{Queue: "q", Group: "g"}) },
-		"inbox":   func() { sleep(); b.Push(b, `{"kind":"k","queue":"q"}`); b.admit() },
+		"enqueue": func() { sleep(); fx.enqueue(task.Spec{Queue: "q"}) },
+		"grouped": func() { sleep(); fx.enqueue(task.Spec{Queue: "q", Group: "g"}) },
+		"inbox":   func() { sleep(); fx.Push(fx, `{"kind":"k","queue":"q"}`); fx.admit() },
 		"due": func() {
-			b.enqueue(task.Spec{Queue: "q", Delay: patient})
+			fx.enqueue(task.Spec{Queue: "q", Delay: shortLease})
 			sleep()
-			b.passes(patient)
-			b.maintain()
+			fx.waitPast(shortLease)
+			fx.maintain()
 		},
 		"due, in an exchange elsewhere": func() {
-			b.enqueue(task.Spec{Queue: "q", Delay: patient})
+			fx.enqueue(task.Spec{Queue: "q", Delay: shortLease})
 			sleep()
-			b.passes(patient)
-			b.claim("other", 1)
+			fx.waitPast(shortLease)
+			fx.claim("other", 1)
 		},
 		"retry by a person": func() {
-			id := b.enqueue(task.Spec{Queue: "q"})
-			b.stop(id)
+			id := fx.enqueue(task.Spec{Queue: "q"})
+			fx.stop(id)
 			sleep()
-			b.retry(id)
+			fx.retry(id)
 		},
 		"release": func() {
-			t := b.start(task.Spec{Queue: "q"})
+			t := fx.start(task.Spec{Queue: "q"})
 			sleep()
-			b.accept(release(t, 0))
+			fx.accept(release(t, 0))
 		},
 		"resume": func() {
-			b.pause(task.QueueScope, "q", true)
-			b.enqueue(task.Spec{Queue: "q"})
+			fx.pause(task.QueueScope, "q", true)
+			fx.enqueue(task.Spec{Queue: "q"})
 			sleep()
-			b.pause(task.QueueScope, "q", false)
+			fx.pause(task.QueueScope, "q", false)
 		},
 		"resume of the pool": func() {
-			b.pause(task.PoolScope, "", true)
-			b.enqueue(task.Spec{Queue: "q"})
+			fx.pause(task.PoolScope, "", true)
+			fx.enqueue(task.Spec{Queue: "q"})
 			sleep()
-			b.pause(task.PoolScope, "", false)
+			fx.pause(task.PoolScope, "", false)
 		},
 	}
-	b.serve("w", "p", "q")
+	fx.serve("w", "p", "q")
 	for path, f := range paths {
 		f()
-		b.wantSignals(path, "w q:q")
-		if n := len(b.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
-			b.Errorf("%s: %d started", path, n)
+		fx.wantSignals(path, "w q:q")
+		if n := len(fx.claimAs(task.Exchange{Replica: "w"}, "q", 5)); n != 1 {
+			fx.Errorf("%s: %d started", path, n)
 		}
-		b.endAll("q")
+		fx.endAll("q")
 	}
 }
 
-func poolLimitFreedByAnotherQueue(b *bundle) {
-	b.limit(task.PoolScope, "", 1)
-	t := b.start(task.Spec{Queue: "p"})
-	b.enqueue(task.Spec{ID: "next", Queue: "q"})
-	b.serve("w", "q")
-	b.sleep("w")
-	b.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "p", N: 1}}})
-	b.wantSignals("freed from p", "w q:q")
-	b.wantIDs(b.claim("q", 1), "next")
+func poolLimitFreedByAnotherQueue(fx *fixture) {
+	fx.limit(task.PoolScope, "", 1)
+	t := fx.start(task.Spec{Queue: "p"})
+	fx.enqueue(task.Spec{ID: "next", Queue: "q"})
+	fx.serve("w", "q")
+	fx.becomeIdle("w")
+	fx.send(task.Exchange{Reports: []task.Report{succeed(t)}, Claims: []task.Claim{{Queue: "p", N: 1}}})
+	fx.wantSignals("freed from p", "w q:q")
+	fx.wantIDs(fx.claim("q", 1), "next")
 }
 
-// A batch of tasks wakes one replica. It takes as many as it has slots, and wakes
-// the next.
-func claimThatLeavesWork(b *bundle) {
+// A batch of tasks signals one replica. That replica claims as many tasks as it has
+// slots, and its claim signals the next one.
+func claimThatLeavesWork(fx *fixture) {
 	for i := range 3 {
-		b.serve(fmt.Sprint("w", i), "q")
+		fx.serve(fmt.Sprint("w", i), "q")
 	}
-	b.sleep(b.serving...)
-	b.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"})
+	fx.becomeIdle(fx.serving...)
+	fx.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"})
 	seen := map[string]bool{}
 	for _, left := range []int{3, 1, 0} {
-		w := b.woken("q")
+		w := fx.signalledFor("q")
 		if len(w) != 1 || seen[w[0]] {
-			b.Fatalf("woken are %v, before %v", w, seen)
+			fx.Fatalf("signalled are %v, before %v", w, seen)
 		}
 		seen[w[0]] = true
-		got := b.send(task.Exchange{Replica: w[0], Claims: []task.Claim{{Queue: "q", N: 2}}})
+		got := fx.send(task.Exchange{Replica: w[0], Claims: []task.Claim{{Queue: "q", N: 2}}})
 		if len(tasks(got)) != min(left+1, 2) && left != 3 {
-			b.Errorf("%s got %v", w[0], ids(tasks(got)))
+			fx.Errorf("%s got %v", w[0], ids(tasks(got)))
 		}
 	}
-	b.wantSignals("nothing is left")
+	fx.wantSignals("nothing is left")
 }
 
-func noSignalWithoutWork(b *bundle) {
-	b.limit(task.QueueScope, "q", 1)
-	b.limit(task.GroupScope, "g", 1)
-	b.serve("w", "p", "q")
-	b.start(task.Spec{Queue: "q"})
-	b.start(task.Spec{Queue: "p", Group: "g"})
-	b.pause(task.QueueScope, "paused", true)
-	b.sleep("w")
-	b.enqueue(task.Spec{Queue: "q"})
-	b.wantSignals("the queue is at its limit")
-	b.enqueue(task.Spec{Queue: "p", Group: "g"})
-	for _, s := range b.woken("p") { // the claim finds out that the group is full
-		b.sleep(s)
+func noSignalWithoutWork(fx *fixture) {
+	fx.limit(task.QueueScope, "q", 1)
+	fx.limit(task.GroupScope, "g", 1)
+	fx.serve("w", "p", "q")
+	fx.start(task.Spec{Queue: "q"})
+	fx.start(task.Spec{Queue: "p", Group: "g"})
+	fx.pause(task.QueueScope, "paused", true)
+	fx.becomeIdle("w")
+	fx.enqueue(task.Spec{Queue: "q"})
+	fx.wantSignals("the queue is at its limit")
+	fx.enqueue(task.Spec{Queue: "p", Group: "g"})
+	for _, s := range fx.signalledFor("p") { // the claim finds the group full
+		fx.becomeIdle(s)
 	}
-	b.enqueue(task.Spec{Queue: "paused"})
-	b.enqueue(task.Spec{Queue: "unserved"})
-	b.maintain()
-	b.wantSignals("no queue of the replica has claimable work")
-	b.limit(task.PoolScope, "", 2)
-	b.sleep("w")
-	b.enqueue(task.Spec{Queue: "p"})
-	b.wantSignals("the pool is at its limit")
+	fx.enqueue(task.Spec{Queue: "paused"})
+	fx.enqueue(task.Spec{Queue: "unserved"})
+	fx.maintain()
+	fx.wantSignals("no queue of the replica has claimable work")
+	fx.limit(task.PoolScope, "", 2)
+	fx.becomeIdle("w")
+	fx.enqueue(task.Spec{Queue: "p"})
+	fx.wantSignals("the pool is at its limit")
 }
 
-func soonerScheduledTask(b *bundle) {
-	b.serve("w", "q")
-	b.sleep("w")
-	b.enqueue(task.Spec{Queue: "q", Delay: time.Hour})
-	b.wantSignals("first scheduled", "w due")
-	b.sleep("w")
-	b.enqueue(task.Spec{Queue: "q", Delay: 2 * time.Hour})
-	b.wantSignals("a later one")
-	b.enqueue(task.Spec{Queue: "q", Delay: time.Minute})
-	b.wantSignals("a sooner one", "w due")
-	t := b.start(task.Spec{Queue: "q"})
-	b.sleep("w")
-	b.accept(failIn(t, time.Second))
-	b.wantSignals("a sooner retry", "w due")
-	b.wantState(t.ID, task.Scheduled)
+func earlierScheduledTask(fx *fixture) {
+	fx.serve("w", "q")
+	fx.becomeIdle("w")
+	fx.enqueue(task.Spec{Queue: "q", Delay: time.Hour})
+	fx.wantSignals("first scheduled", "w due")
+	fx.becomeIdle("w")
+	fx.enqueue(task.Spec{Queue: "q", Delay: 2 * time.Hour})
+	fx.wantSignals("a later one")
+	fx.enqueue(task.Spec{Queue: "q", Delay: time.Minute})
+	fx.wantSignals("an earlier one", "w due")
+	t := fx.start(task.Spec{Queue: "q"})
+	fx.becomeIdle("w")
+	fx.accept(failIn(t, time.Second))
+	fx.wantSignals("an earlier retry", "w due")
+	fx.wantState(t.ID, task.Scheduled)
 }
 
-func oneReplicaIsWoken(b *bundle) {
+func oneReplicaIsSignalled(fx *fixture) {
 	for i := range 4 {
-		b.serve(fmt.Sprint("w", i), "p", "q")
+		fx.serve(fmt.Sprint("w", i), "p", "q")
 	}
-	b.sleep(b.serving...)
-	b.passes(2 * time.Millisecond) // a replica that claims and is idle again is behind the others
+	fx.becomeIdle(fx.serving...)
+	fx.waitPast(2 * time.Millisecond) // a replica that claims and becomes idle again is signalled after the others
 	awake := map[string]bool{}
 	for range 4 {
-		b.enqueue(task.Spec{Queue: "q"})
-		w := b.woken("q")
+		fx.enqueue(task.Spec{Queue: "q"})
+		w := fx.signalledFor("q")
 		if len(w) != 1 || awake[w[0]] {
-			b.Fatalf("woken for one task are %v, before %v", w, awake)
+			fx.Fatalf("signalled for one task are %v, before %v", w, awake)
 		}
 		awake[w[0]] = true
-		if got := b.claimAs(task.Exchange{Replica: w[0]}, "q", 1); len(got) != 1 {
-			b.Errorf("%s got %v", w[0], ids(got))
+		if got := fx.claimAs(task.Exchange{Replica: w[0]}, "q", 1); len(got) != 1 {
+			fx.Errorf("%s got %v", w[0], ids(got))
 		}
 	}
 }
 
-func everyClass(b *bundle) {
-	b.serve("a", "q")
-	b.serve("b", "p", "q")
-	b.serve("c", "p")
-	b.sleep("b", "c")
-	b.enqueue(task.Spec{Queue: "q"})
-	b.wantSignals("only b is idle and serves q", "b q:q")
-	b.endAll("q")
-	b.sleep("a", "b", "c")
-	b.enqueue(task.Spec{Queue: "q"})
-	if w := b.woken("q"); len(w) == 0 || slices.Contains(w, "c") {
-		b.Errorf("woken are %v, want a, b or both", w)
+func everyClass(fx *fixture) {
+	fx.serve("a", "q")
+	fx.serve("b", "p", "q")
+	fx.serve("c", "p")
+	fx.becomeIdle("b", "c")
+	fx.enqueue(task.Spec{Queue: "q"})
+	fx.wantSignals("only b is idle and serves q", "b q:q")
+	fx.endAll("q")
+	fx.becomeIdle("a", "b", "c")
+	fx.enqueue(task.Spec{Queue: "q"})
+	if w := fx.signalledFor("q"); len(w) == 0 || slices.Contains(w, "c") {
+		fx.Errorf("signalled are %v, want a, b or both", w)
 	}
-	b.endAll("q")
-	b.sleep("a", "b", "c")
-	b.enqueue(task.Spec{Queue: "p"})
-	if w := b.woken("p"); len(w) == 0 || slices.Contains(w, "a") {
-		b.Errorf("woken are %v, want b, c or both", w)
+	fx.endAll("q")
+	fx.becomeIdle("a", "b", "c")
+	fx.enqueue(task.Spec{Queue: "p"})
+	if w := fx.signalledFor("p"); len(w) == 0 || slices.Contains(w, "a") {
+		fx.Errorf("signalled are %v, want b, c or both", w)
 	}
 }
 
-func anyOfManyQueues(b *bundle) {
+func anyOfManyQueues(fx *fixture) {
 	const n = 1500
 	queues := make([]string, n)
 	for i := range queues {
 		queues[i] = fmt.Sprint("q", i)
 	}
-	b.serve("v", queues...)
-	b.serve("w", queues...)
-	b.sleep("v", "w")
+	fx.serve("v", queues...)
+	fx.serve("w", queues...)
+	fx.becomeIdle("v", "w")
 	for _, i := range []int{0, n - 1, 700, 64, 1023} {
-		b.enqueue(task.Spec{Queue: queues[i]})
-		w := b.woken(queues[i])
+		fx.enqueue(task.Spec{Queue: queues[i]})
+		w := fx.signalledFor(queues[i])
 		if len(w) != 1 {
-			b.Fatalf("woken for %s are %v", queues[i], w)
+			fx.Fatalf("signalled for %s are %v", queues[i], w)
 		}
-		if got := b.claimAs(task.Exchange{Replica: w[0]}, queues[i], 1); len(got) != 1 {
-			b.Errorf("%s got %v", w[0], ids(got))
+		if got := fx.claimAs(task.Exchange{Replica: w[0]}, queues[i], 1); len(got) != 1 {
+			fx.Errorf("%s got %v", w[0], ids(got))
 		}
-		b.sleep(w[0])
+		fx.becomeIdle(w[0])
 	}
 }

@@ -10,26 +10,26 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// stage is a store with one task, for a replica that runs it once. It has only the
-// methods that a replica calls.
-type stage struct {
+// singleStore is a store with one task, for a replica that runs it once. It implements
+// only the methods that a replica calls.
+type singleStore struct {
 	pool.Store
-	signals     chan struct{}
-	reported chan struct{} // closed with the task's report
+	signals  chan struct{}
+	reported chan struct{} // closed when the task is reported
 
 	mu     sync.Mutex
-	task   *task.Task // nil once it has been handed out
+	task   *task.Task // nil once it has been claimed
 	report *task.Report
 }
 
-func newStage(t *task.Task) *stage {
-	return &stage{task: t, signals: make(chan struct{}, 1), reported: make(chan struct{})}
+func newSingleStore(t *task.Task) *singleStore {
+	return &singleStore{task: t, signals: make(chan struct{}, 1), reported: make(chan struct{})}
 }
 
-func (s *stage) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
-func (s *stage) Leave(context.Context, string) error                       { return nil }
+func (s *singleStore) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
+func (s *singleStore) Leave(context.Context, string) error                       { return nil }
 
-func (s *stage) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, error) {
+func (s *singleStore) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	answer := task.Exchanged{
@@ -37,7 +37,7 @@ func (s *stage) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, er
 		Short:    slices.Repeat([]bool{true}, len(x.Claims)),
 	}
 	if len(x.Reports) > 0 && s.report == nil {
-		report := x.Reports[0] // the slice is the replica's again
+		report := x.Reports[0] // the replica reuses the slice
 		s.report = &report
 		close(s.reported)
 	}
@@ -56,11 +56,11 @@ func (s *stage) Exchange(_ context.Context, x task.Exchange) (task.Exchanged, er
 	return answer, nil
 }
 
-func (s *stage) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
+func (s *singleStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
 	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
 
-func (s *stage) Wake(context.Context, string) error {
+func (s *singleStore) Wake(context.Context, string) error {
 	select {
 	case s.signals <- struct{}{}:
 	default:
@@ -68,7 +68,7 @@ func (s *stage) Wake(context.Context, string) error {
 	return nil
 }
 
-func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
+func (s *singleStore) Listen(ctx context.Context, _ string, wait time.Duration) (task.Signal, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -81,16 +81,16 @@ func (s *stage) Listen(ctx context.Context, _ string, wait time.Duration) (task.
 	}
 }
 
-func (s *stage) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	return false, pass(ctx, wait)
+func (s *singleStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, waitFor(ctx, wait)
 }
 
-func (s *stage) Maintain(context.Context, string) (task.Maintenance, error) {
+func (s *singleStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }
 
-// pass returns when wait has passed, or the context's error when that ends first.
-func pass(ctx context.Context, wait time.Duration) error {
+// waitFor waits for wait. If ctx ends first it returns the context's error.
+func waitFor(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
