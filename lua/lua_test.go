@@ -88,7 +88,7 @@ func TestPartsAreUsedAsTheyAre(t *testing.T) {
 		for _, part := range uses(path + ".lua") {
 			named = append(named, table(part))
 		}
-		for _, m := range field.FindAllStringSubmatch(comment.ReplaceAllString(read(path+".lua"), ""), -1) {
+		for _, m := range field.FindAllStringSubmatch(bare(read(path+".lua")), -1) {
 			part, name := m[2], m[3]
 			switch {
 			case !slices.Contains(defined[part], name):
