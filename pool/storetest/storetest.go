@@ -37,6 +37,8 @@ type Harness struct {
 	Traces func(t testing.TB, id string) []string
 	// SetSequence sets the sequence that orders tasks of the same priority.
 	SetSequence func(t testing.TB, n int64)
+	// Full runs the rules about large volumes with all of it, not with a part.
+	Full bool
 	// Emulated says that the store runs on an emulation of its server: large
 	// volumes are smaller, and the lag of consumer groups is not compared.
 	Emulated bool
