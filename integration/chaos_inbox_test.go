@@ -20,7 +20,7 @@ func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
 	c := f.client()
 	replicas := f.fleetOf(3)
 
-	ctx, cancel := context.WithTimeout(t.Context(), lasting(5*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), lasting(2*time.Second, 5*time.Second))
 	defer cancel()
 	pushed := make(chan int, 1)
 	pace := rand.New(rand.NewPCG(rnd.Uint64(), 0))

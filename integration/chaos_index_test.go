@@ -54,7 +54,7 @@ for _, q in ipairs(redis.call('SMEMBERS', P .. 'queues')) do
     running = running + 1
     local w = words(text)
     local c = claims[w[1] or '']
-    if #w ~= 7 or #text < 66 then say('the run entry of ' .. id .. ' is ' .. text) end
+    if #w ~= 7 and #w ~= 8 or #text < 66 then say('the run entry of ' .. id .. ' is ' .. text) end
     if not c then
       say('task ' .. id .. ' runs under no claim')
     elseif not named[w[1] .. ' ' .. id] or c.queue ~= q or c.replica ~= w[7] then

@@ -16,11 +16,8 @@ import (
 // running count is that of the live leases at every instant that is looked at, and
 // 0 in the end.
 func TestChaosLimitHoldsWhileProcessesAreKilled(t *testing.T) {
-	limits := []int{2, 100}
-	if *soakFlag > 0 {
-		limits = []int{1, 2, 7, 100}
-	}
-	for _, limit := range limits {
+	t.Parallel()
+	for _, limit := range volume([]int{2, 30}, []int{1, 2, 7, 100}) {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) { killUnderLimit(t, limit) })
 	}
 }
@@ -35,19 +32,26 @@ func killUnderLimit(t *testing.T, limit int) {
 	// A hundred tasks end per second at most, whatever the limit: more than that is
 	// a matter of the machine. So is the round trip between two of them, which must
 	// be little beside a task.
-	longest := max(120, 20*limit) // ms
-	length := lasting(6 * time.Second)
-	tasks := limit + int(1.5*float64(limit)*float64(length.Milliseconds())/float64(longest/2))
-	specs := make([]pool.Spec, tasks)
-	for i := range specs {
-		specs[i] = pool.Spec{ID: fmt.Sprint("t-", i), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(int64(longest)), 10)}
+	quick := f.startTime(c)
+	longest := max(120, 20*limit, 20*int(quick.Milliseconds())) // ms
+	length := lasting(3*time.Second, 6*time.Second)
+	tasks := 0
+	supply := func() { // so that tasks wait, however long a round takes
+		for st := stats(t, c); st.Waiting < 1500; st = stats(t, c) {
+			specs := make([]pool.Spec, 500)
+			for i := range specs {
+				specs[i] = pool.Spec{ID: fmt.Sprint("t-", tasks+i), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(int64(longest)), 10)}
+			}
+			tasks += len(enqueueAll(t, c, specs))
+		}
 	}
-	enqueueAll(t, c, specs)
+	supply()
 	eventually(t, prompt, "the limit is used", func() bool { return stats(t, c).Running == limit })
 
 	window := interval{from: time.Now()}
 	kills := 0
 	for time.Since(window.from) < length {
+		supply()
 		for range 2 + rnd.IntN(2) {
 			f.replace(replicas, f.victim(rnd, replicas))
 			kills++
@@ -71,7 +75,7 @@ func killUnderLimit(t *testing.T, limit int) {
 	f.checkIdle(c)
 
 	story := f.chronicle()
-	story.check(t, tasks)
+	story.check(t, tasks+1)
 	all, top := f.checkRuns(story, limit, 0)
 	if top != limit {
 		t.Errorf("at most %d handlers ran at once, the limit is %d", top, limit)
@@ -94,7 +98,7 @@ func killUnderLimit(t *testing.T, limit int) {
 // victim picks a process, every other time one that runs something.
 func (f *fleet) victim(rnd *rand.Rand, ps []*process) int {
 	if rnd.IntN(2) == 0 {
-		records := readRecords(f.t, f.records)
+		records := f.recorded()
 		for i := len(records) - 1; i >= 0; i-- {
 			for at, p := range ps {
 				if records[i].What == enter && p.pid == records[i].PID {

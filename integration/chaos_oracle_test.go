@@ -157,7 +157,7 @@ func (f *fleet) settle(c *chronicle, all []run) (exempt int) {
 func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top int) {
 	f.t.Helper()
 	f.mu.Lock()
-	all = runs(readRecords(f.t, f.records), f.deaths)
+	all = runs(f.recorded(), f.deaths)
 	f.mu.Unlock()
 	exempt := f.settle(c, all)
 

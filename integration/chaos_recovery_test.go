@@ -1,6 +1,9 @@
 package integration
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,22 +14,25 @@ import (
 // The distribution of the time from a SIGKILL until each task of
 // the dead process runs again.
 func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
+	t.Parallel() // it waits for leases to end, mostly
 	// A busy machine must come to renew within it; the bound moves along.
 	const lease = 1500 * time.Millisecond
-	kills, held := 8, 12
-	if *soakFlag > 0 {
-		kills = 100
-	}
+	const held = 12
+	kills := volume(3, 100)
 	rnd := seeded(t)
 	f := chaosFleet(t, lease, held, 0)
 	c := f.client()
 	replicas := f.fleetOf(3)
 
 	hanging := map[string]int{} // by task: the process that holds its first attempt
+	quick := time.Duration(0)   // the longest that a task took to start while no process was dead
 	fill := func() {
 		for len(hanging) < held {
+			begin := time.Now()
 			id := enqueue(t, c, pool.Spec{Kind: kindHang, MaxAttempts: 1})
-			hanging[id] = f.entry(enter, id, 1).PID
+			first := f.entry(enter, id, 1)
+			quick = max(quick, time.Unix(0, first.At).Sub(begin))
+			hanging[id] = first.PID
 		}
 	}
 	var took []time.Duration
@@ -63,8 +69,8 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	f.checkRuns(story, 0, 0)
 	t.Logf("%d kills, %d tasks ran again, lease %v: p50 %v, p99 %v, max %v after the kill", kills, len(took), lease,
 		percentile(took, 50).Round(time.Millisecond), percentile(took, 99).Round(time.Millisecond), percentile(took, 100).Round(time.Millisecond))
-	if late := percentile(took, 100); late > lease+time.Second {
-		t.Errorf("a task ran again only %v after the kill, with a lease of %v", late, lease)
+	if late := percentile(took, 100); late > lease+time.Second+slack*quick {
+		t.Errorf("a task ran again only %v after the kill, with a lease of %v, where a task starts in %v", late, lease, quick)
 	}
 	if st.LeasesLost != int64(len(took)) {
 		t.Errorf("%d leases were lost, %d tasks ran again", st.LeasesLost, len(took))
@@ -76,42 +82,68 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 // nothing is lost, nothing ran more often than allowed, and nobody was restarted.
 func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	t.Parallel()
-	const lease, limit = 2 * time.Second, 12
-	restarts := 3
-	if *soakFlag > 0 {
-		restarts = 30
-	}
+	// More than two of the three replicas have slots for.
+	const lease, limit = 2 * time.Second, 25
+	restarts := volume(2, 30)
 	rnd := seeded(t)
 	f := chaosFleet(t, lease, 10, limit, redisserver.AOF())
 	c := f.client()
 	replicas := f.fleetOf(3)
 	load := f.load(rnd.Uint64(), 150)
+	backlog := 0
+	// busy keeps so much waiting that each replica is needed.
+	busy := func() {
+		st, err := c.Stats(t.Context())
+		if err != nil || st.Waiting > 3*limit {
+			return
+		}
+		specs := make([]pool.Spec, 10*limit)
+		for i := range specs {
+			backlog++
+			specs[i] = pool.Spec{ID: fmt.Sprint("backlog-", backlog), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(300), 10)}
+		}
+		for { // under the same ids, until it is known to have worked
+			if rs, err := c.EnqueueAll(t.Context(), specs); err == nil && !slices.ContainsFunc(rs, func(r pool.Receipt) bool { return r.Err != nil }) {
+				return
+			}
+		}
+	}
 
-	var first, all []time.Duration
-	for range restarts {
-		pause(rnd, 300*time.Millisecond, 800*time.Millisecond)
-		f.server.Kill(t)
-		pause(rnd, 0, 2500*time.Millisecond) // shorter and longer than a lease
-		f.server.Restart(t)
-		back := time.Now()
-		// Each replica has to start something new.
+	// allStart returns how long after a moment each replica has started something.
+	allStart := func(from time.Time) map[int]time.Duration {
 		starts := map[int]time.Duration{}
-		eventually(t, patience, "every replica works again", func() bool {
-			for _, r := range readRecords(t, f.records) {
-				if since := time.Unix(0, r.At).Sub(back); r.What == enter && since > 0 && starts[r.PID] == 0 {
+		eventually(t, patience, "every replica works", func() bool {
+			busy()
+			for _, r := range f.recorded() {
+				if since := time.Unix(0, r.At).Sub(from); r.What == enter && since > 0 && starts[r.PID] == 0 {
 					starts[r.PID] = since
 				}
 			}
 			return len(starts) == len(replicas)
 		})
+		return starts
+	}
+	allStart(time.Now())
+	quick := time.Duration(0)
+	for _, d := range allStart(time.Now()) {
+		quick = max(quick, d)
+	}
+	var first, all []time.Duration
+	for range restarts {
+		pause(rnd, 300*time.Millisecond, 800*time.Millisecond)
+		busy()
+		f.server.Kill(t)
+		pause(rnd, 0, 2500*time.Millisecond) // shorter and longer than a lease
+		f.server.Restart(t)
+		back := time.Now()
 		soonest := time.Hour
-		for _, d := range starts {
+		for _, d := range allStart(back) {
 			soonest = min(soonest, d)
 			all = append(all, d)
 		}
 		first = append(first, soonest)
 	}
-	n := load.end()
+	n := load.end() + backlog
 	st := idle(t, c)
 	f.checkIdle(c)
 	if st.Ended[pool.Succeeded] != int64(n) {
@@ -122,8 +154,8 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	f.checkRuns(story, limit, 0)
 	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; the first start came p50 %v, max %v after Redis was back, the first of each replica p50 %v, max %v",
 		restarts, n, load.repeated, st.LeasesLost, percentile(first, 50), percentile(first, 100), percentile(all, 50), percentile(all, 100))
-	if late := percentile(all, 100); late > 5*time.Second {
-		t.Errorf("a replica started nothing for %v after Redis was back", late)
+	if late := percentile(all, 100); late > resumption+slack*quick {
+		t.Errorf("a replica started nothing for %v after Redis was back, and for %v before", late, quick)
 	}
 	for _, p := range replicas {
 		select {

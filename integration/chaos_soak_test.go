@@ -46,16 +46,13 @@ type fault struct {
 }
 
 // Everything that can happen to a pool does, at random, for as long as -soak says:
-// 15 seconds by default. In the end every task has ended exactly once per
+// ten seconds by default. In the end every task has ended exactly once per
 // generation, no limit was ever broken, and nothing has grown: no key is left, and
 // a replica that was there all the time has the goroutines and the heap that it
 // had at first.
 func TestChaosSoak(t *testing.T) {
 	t.Parallel()
-	length := 15 * time.Second
-	if *soakFlag > 0 {
-		length = *soakFlag
-	}
+	length := volume(10*time.Second, *soakFlag)
 	s := &soak{fleet: chaosFleet(t, soakLease, 10, soakLimit, redisserver.AOF()), rnd: seeded(t), did: map[string]int{}}
 	s.c = s.client()
 	if err := s.rdb.HSet(t.Context(), s.key("meta"), "events:max", soakEvents).Err(); err != nil {

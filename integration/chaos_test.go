@@ -3,14 +3,16 @@ package integration
 import (
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
 
 // The tests that break things on purpose do so at random, for some seconds each.
+// make soak sets -soak.
 var (
 	seedFlag = flag.Uint64("seed", 0, "repeat the random choices of a test that printed this seed")
-	soakFlag = flag.Duration("soak", 0, "how long the soak runs; the other chaos tests and the sizes of the scale test grow with it (default: a short run)")
+	soakFlag = flag.Duration("soak", 0, "how long the soak runs; the other chaos tests grow with it, and every test has its full volume (default: a short run)")
 )
 
 // seeded returns the random numbers of a test and prints what repeats them.
@@ -24,6 +26,30 @@ func seeded(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// lasting is how long a chaos test goes on: short, or with -soak a tenth of that
-// where it is longer.
-func lasting(short time.Duration) time.Duration { return max(short, *soakFlag/10) }
+// volume is how many, how much or how long a test takes: short, or full with -soak.
+func volume[T any](short, full T) T {
+	if *soakFlag > 0 {
+		return full
+	}
+	return short
+}
+
+// sample is n of all at random, in their order, or all of them with -soak.
+func sample[T any](rnd *rand.Rand, all []T, n int) []T {
+	if *soakFlag > 0 || n >= len(all) {
+		return all
+	}
+	chosen := rnd.Perm(len(all))[:n]
+	slices.Sort(chosen)
+	some := make([]T, n)
+	for i, at := range chosen {
+		some[i] = all[at]
+	}
+	return some
+}
+
+// lasting is how long a chaos test goes on: short, or with -soak a tenth of that,
+// but full at least.
+func lasting(short, full time.Duration) time.Duration {
+	return volume(short, max(full, *soakFlag/10))
+}

@@ -15,6 +15,7 @@ import (
 // delayed and belong to a replica that has died. No failure is counted, and every task
 // ends about when it would have ended without the jump. Real time is the subject.
 func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
+	t.Parallel()
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(jump.String(), func(t *testing.T) {
 			t.Parallel()

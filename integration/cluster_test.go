@@ -18,6 +18,7 @@ import (
 // One program with a pool on each master of a cluster: what works on a server
 // works there.
 func TestPoolsOfOneProgramSpreadOverACluster(t *testing.T) {
+	t.Parallel()
 	cluster := redisserver.StartCluster(t)
 	taken := map[*redisserver.Server]bool{}
 	for len(taken) < len(cluster.Masters) {
@@ -88,7 +89,9 @@ func (s *site) everyday() {
 // stands still for as long as the move takes, and then goes on as if nothing had
 // been.
 func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
-	const limit, tasks = 5, 1200
+	t.Parallel()
+	const limit = 5
+	tasks := volume(600, 1200)
 	cluster := redisserver.StartCluster(t)
 	s := siteAt(t, cluster.Client)
 	c, raw := s.client(), s.dial()
@@ -120,6 +123,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	made := enqueueAll(t, c, specs)
 	last := ends(made[tasks-1].ID)
 	eventually(t, patience, "work is under way", func() bool { return w.count() > 100 })
+	bound := resumption + slack*w.gap() // on this machine, while nothing is wrong
 	to := otherMaster(t, cluster, s)
 	pace := time.NewTicker(10 * time.Millisecond) // of whoever moves it
 	defer pace.Stop()
@@ -140,10 +144,10 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 		}
 	})
 	end := time.Now()
-	if err := receive(t, enqueued, resumption, "the enqueue"); err != nil {
+	if err := receive(t, enqueued, bound, "the enqueue"); err != nil {
 		t.Error("an enqueue while the slot moves: ", err)
 	}
-	eventually(t, resumption, "work goes on", func() bool { return w.after(end) > 0 })
+	eventually(t, bound, "work goes on", func() bool { return w.after(end) > 0 })
 	t.Logf("%d keys moved in %v, work went on %v after that, the longest pause was %v", moved, end.Sub(begin), w.after(end), w.gap())
 
 	if task := receive(t, last, patience, "the end of the last"); task.State != pool.Succeeded {
@@ -174,6 +178,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 // A move that takes longer than a lease costs the running tasks their attempts:
 // their handlers are told in time, and nothing overlaps.
 func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
+	t.Parallel()
 	const limit, tasks = 2, 4
 	cluster := redisserver.StartCluster(t)
 	s := siteAt(t, cluster.Client)
@@ -234,6 +239,7 @@ func otherMaster(t testing.TB, cluster *redisserver.Cluster, s *site) *redisserv
 // The master of the pool's slot is killed under load and its replica takes over.
 // Nobody is restarted; what the replica had not received is lost.
 func TestMasterOfAClusterIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, f := range failovers {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -58,7 +58,7 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 	s.replicas(3, cfg, "k", flaky)
 	c := s.client()
 
-	const n = 3000
+	n := volume(1000, 3000)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -93,7 +93,7 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 		}
 	}
 	t.Logf("%d walks", walks)
-	if st := idle(t, c); st.Ended[task.Succeeded] != n {
+	if st := idle(t, c); st.Ended[task.Succeeded] != int64(n) {
 		t.Errorf("%d tasks succeeded, want %d", st.Ended[task.Succeeded], n)
 	}
 }
@@ -269,6 +269,7 @@ func buildSchema(t *testing.T, version string) string {
 // program arrives: the newer one refuses, says why, and changes nothing; the
 // replica goes on. The other way round it is the same.
 func TestTwoSchemaVersionsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	c := s.client()
 	s.replicas(1, slots(1), "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
@@ -307,6 +308,7 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 // TestDoctorOnACluster finds and repairs on a cluster what it does on a server:
 // the walk is a script, and scans the keys of the pool's own master.
 func TestDoctorOnACluster(t *testing.T) {
+	t.Parallel()
 	cluster := redisserver.StartCluster(t)
 	s := siteAt(t, cluster.Client)
 	ctx := context.Background()

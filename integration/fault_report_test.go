@@ -19,6 +19,7 @@ import (
 // The reply of one of a replica's calls is lost, and
 // each task still runs once, ends once and in the right way, under one lease.
 func TestReplicaNoticesNoLostReply(t *testing.T) {
+	t.Parallel()
 	calls := []string{"renew", "join", "reap", "inbox", "peek"}
 	for n := range 8 { // claims, successes, failures and releases are in one of them
 		calls = append(calls, fmt.Sprint("exchange ", n+1))

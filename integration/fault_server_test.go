@@ -124,6 +124,7 @@ func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 // A replica that is refused at its start says why and ends; one
 // that is refused later says why, once, and goes on when it may.
 func TestRefusedReplicaSaysWhy(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ refuse, allow, says, do string }{
 		"password": {refuse: "resetpass >other", allow: ">pw", says: "WRONGPASS", do: "give the password"},
 		"rights":   {refuse: "-@all", allow: "+@all", says: "NOPERM", do: "a worker's ACL user needs ~lts:{refused}:*"},

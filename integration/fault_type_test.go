@@ -40,8 +40,9 @@ func (v *victim) spoil(name string) {
 // place of one of the pool's keys, a script may fail, and says so. Maintenance moves the
 // key out of the way in a few turns, the doctor mends what the script left half done, and then the
 // same call works, other queues go on, and of every task but one whose own key was
-// overwritten there is as much as there would have been.
+// overwritten there is as much as there would have been. make soak takes all keys.
 func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
+	t.Parallel()
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	ctx := context.Background()
@@ -55,10 +56,10 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 		}
 		names = append(names, calm.keys()...)
 		slices.Sort(names)
-		for _, name := range slices.Compact(names) {
-			if plain(name) != name {
-				continue // its name is not known before
-			}
+		names = slices.DeleteFunc(slices.Compact(names), func(name string) bool {
+			return plain(name) != name // its name is not known before
+		})
+		for _, name := range sample(seeded(t), names, 10) {
 			v := newVictim(t, rdb)
 			c.prepare(v)
 			before := v.keys()

@@ -41,6 +41,7 @@ func (x *cross) hold(ctx context.Context, t *task.Task) ([]byte, error) {
 // freed it. The bound is that of a busy machine, and a third of the slow poll
 // that would otherwise find the task.
 func TestFreedSlotIsUsedAtOnce(t *testing.T) {
+	t.Parallel()
 	// Time frees the slot after held: until then the other replica has to join.
 	const held = 1500 * time.Millisecond
 	fill := pool.Spec{Kind: "hold", Queue: "a", Timeout: pool.Forever}
@@ -107,6 +108,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	} {
 		for _, limit := range []string{"pool", "group"} {
 			t.Run(path.name+" "+limit, func(t *testing.T) {
+				t.Parallel()
 				x := &cross{site: newSite(t), proceed: make(chan error), deaf: make(chan struct{})}
 				x.c = x.client()
 				defer close(x.deaf)
@@ -186,6 +188,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 // The same for a queue's own limit, where the replica that frees
 // the slot does not claim again because it leaves.
 func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, ends := range []bool{true, false} {
 		s := newSite(t)
 		c := s.client()
@@ -234,6 +237,7 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 
 // A report that claims nothing wakes an idle replica.
 func TestEveryReportWakesAnIdleReplica(t *testing.T) {
+	t.Parallel()
 	for _, r := range []task.Report{
 		{Op: task.Succeed, Code: task.CodeOK},
 		{Op: task.Fail, Code: task.CodePermanent},

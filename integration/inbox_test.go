@@ -31,7 +31,7 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 		return nil, nil
 	})
 	var took []time.Duration
-	for i := range 200 {
+	for i := range volume(50, 200) {
 		payload := fmt.Sprintf(`{"to":"a@b.c" , "n":%d,"big":12345678901234567890,"e":[],"f":1.10e2}`, i)
 		begin := time.Now()
 		s.push(`{"kind":"email.send","payload":` + payload + `,"priority":3,"headers":{"trace":"x"}}`)
@@ -44,10 +44,10 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 	t.Logf("from RPUSH to start: p50 %v p99 %v", percentile(took, 50), percentile(took, 99))
 }
 
-// 100,000 entries at once, a few of them bad, read by two
+// Many entries at once, a few of them bad, read by two
 // replicas: each is admitted or rejected exactly once.
 func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
-	const entries = 100_000
+	entries := volume(10_000, 100_000)
 	s := newSite(t)
 	c := s.client()
 	// Their queue is one that nobody serves: only the way in is the subject.

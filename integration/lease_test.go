@@ -11,11 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A task that runs for 20 leases on a healthy replica is never
+// A task that runs for many leases on a healthy replica is never
 // reclaimed, nor when the replica drains meanwhile. Real time is the subject.
 func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	t.Parallel()
 	const lease = time.Second
+	leases := time.Duration(volume(4, 20))
 	s := newSite(t)
 	c := s.client()
 	cfg := slots(1)
@@ -24,7 +25,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	started := make(chan struct{})
 	long.HandleKind("long", func(ctx context.Context, tk *task.Task) ([]byte, error) {
 		close(started) // a second start panics
-		work := time.NewTimer(20 * lease)
+		work := time.NewTimer(leases * lease)
 		defer work.Stop()
 		select {
 		case <-work.C:
@@ -43,13 +44,13 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	})
 	s.serve(other)
 
-	half := time.NewTimer(10 * lease)
+	half := time.NewTimer(leases * lease / 2)
 	<-half.C
 	if err := stop(); err != nil { // waits for the second half
 		t.Error(err)
 	}
 	task := get(t, c, id)
-	if task.State != pool.Succeeded || task.Attempt != 1 || task.Lost != 0 || task.EndedAt.Sub(task.StartedAt) < 20*lease {
+	if task.State != pool.Succeeded || task.Attempt != 1 || task.Lost != 0 || task.EndedAt.Sub(task.StartedAt) < leases*lease {
 		t.Errorf("the task is %+v", task)
 	}
 	if n := stats(t, c).LeasesLost; n != 0 {

@@ -13,17 +13,17 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// One slot, 1,000 tasks of one millisecond, ids that sort
+// One slot, many tasks of one millisecond, ids that sort
 // otherwise, at the highest priority, and at a sequence near 2^45.
 func TestEqualPrioritiesStartFirstInFirstOut(t *testing.T) {
-	const tasks = 1000
+	tasks := volume(300, 1000)
 	for _, tt := range []struct {
 		name     string
 		priority int8
 		sequence int64
 	}{
 		{"ids that sort otherwise", 0, 0},
-		{"the highest priority near the last sequence", 127, 1<<45 - tasks - 10},
+		{"the highest priority near the last sequence", 127, 1<<45 - int64(tasks) - 10},
 	} {
 		t.Run(strconv.Itoa(int(tt.priority)), func(t *testing.T) {
 			s := newSite(t)
@@ -84,7 +84,7 @@ func (l *line) next() string {
 // Every start has the best priority then waiting, and a retried
 // or released task has kept its priority and its place.
 func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
-	const starts = 600
+	starts := volume(200, 600)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))

@@ -73,7 +73,7 @@ func TestNothingStartsAfterPauseHasReturned(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	s.replicas(3, slots(10), "step", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
-	specs := make([]pool.Spec, 5000)
+	specs := make([]pool.Spec, volume(2000, 5000))
 	for i := range specs {
 		specs[i].Kind = "step"
 	}

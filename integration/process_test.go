@@ -2,10 +2,12 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -13,12 +15,13 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
 )
 
 // fleet is the processes of one site.
 type fleet struct {
 	*site
-	records string
+	records records
 	redis   string // see connect; "" is the site's server
 	lease   time.Duration
 	workers int
@@ -55,7 +58,7 @@ func chaosFleet(t testing.TB, lease time.Duration, workers, limit int, opts ...r
 
 func fleetOn(s *site, lease time.Duration, workers, limit int) *fleet {
 	return &fleet{
-		site: s, records: filepath.Join(s.t.TempDir(), "records"), lease: lease, workers: workers, limit: limit,
+		site: s, records: records{path: filepath.Join(s.t.TempDir(), "records")}, lease: lease, workers: workers, limit: limit,
 		deaths: map[int]time.Time{}, freezes: map[int][]interval{},
 	}
 }
@@ -77,7 +80,7 @@ func (f *fleet) start(role string) *process {
 	}
 	p := &process{fleet: f, cmd: exec.Command(program), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.address(), envPool+"="+f.name,
-		envRecords+"="+f.records, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
+		envRecords+"="+f.records.path, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
 		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(),
 		"GORACE=atexit_sleep_ms=0") // how long a process takes to end is looked at
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
@@ -125,6 +128,15 @@ func (f *fleet) fleetOf(n int) []*process {
 	}
 	f.awaitReplicas(n)
 	return ps
+}
+
+// awaitJoin waits until the process is a listed replica.
+func (p *process) awaitJoin(c *pool.Pool) {
+	p.fleet.t.Helper()
+	eventually(p.fleet.t, patience, "process "+strconv.Itoa(p.pid)+" is listed", func() bool {
+		live, err := c.Replicas(context.Background())
+		return err == nil && slices.ContainsFunc(live, func(r pool.ReplicaInfo) bool { return r.PID == p.pid })
+	})
 }
 
 // kill ends the process with SIGKILL and waits until it is gone.
@@ -176,7 +188,7 @@ func (p *process) vitals() record {
 	p.signal(syscall.SIGUSR1)
 	var found record
 	eventually(p.fleet.t, patience, "the vitals of a process", func() bool {
-		for _, r := range readRecords(p.fleet.t, p.fleet.records) {
+		for _, r := range p.fleet.recorded() {
 			if r.What == vitals && r.PID == p.pid && r.At > asked {
 				found = r
 				return true
@@ -192,7 +204,7 @@ func (f *fleet) entry(what, task string, attempt int64) record {
 	f.t.Helper()
 	var found record
 	eventually(f.t, patience, what+" of attempt "+strconv.FormatInt(attempt, 10), func() bool {
-		for _, r := range readRecords(f.t, f.records) {
+		for _, r := range f.recorded() {
 			if r.What == what && r.Task == task && r.Attempt == attempt {
 				found = r
 				return true
@@ -201,6 +213,17 @@ func (f *fleet) entry(what, task string, attempt int64) record {
 		return false
 	})
 	return found
+}
+
+// startTime is how long a task takes from its enqueue to its start on this machine.
+// The enqueue and the start on an idle fleet take milliseconds where nothing else runs.
+func (f *fleet) startTime(c *pool.Pool) time.Duration {
+	f.t.Helper()
+	begin := time.Now()
+	id := enqueue(f.t, c, pool.Spec{Kind: kindWork, Payload: []byte("0")})
+	took := time.Unix(0, f.entry(enter, id, 1).At).Sub(begin)
+	await(f.t, c, id)
+	return took
 }
 
 func byPID(ps []*process, pid int) (*process, []*process) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"io"
+	"math"
 	"os"
 	"slices"
-	"testing"
+	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -64,26 +66,45 @@ func (r *recorder) append(line record) {
 	}
 }
 
-// readRecords returns what has been recorded so far, by time.
-func readRecords(t testing.TB, path string) []record {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
+// records are the lines that have been read of a file.
+type records struct {
+	mu   sync.Mutex
+	path string
+	read int64 // bytes
+	all  []record
+}
+
+// recorded returns what has been recorded so far, by time.
+func (f *fleet) recorded() []record {
+	f.t.Helper()
+	r := &f.records
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	file, err := os.Open(r.path)
+	if os.IsNotExist(err) {
+		return nil
 	}
-	var all []record
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.NewSectionReader(file, r.read, math.MaxInt64-r.read))
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	for line := range bytes.Lines(b) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break // being written
 		}
-		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatalf("record %q: %v", line, err)
+		var one record
+		if err := json.Unmarshal(line, &one); err != nil {
+			f.t.Fatalf("record %q: %v", line, err)
 		}
-		all = append(all, r)
+		r.read += int64(len(line))
+		r.all = append(r.all, one)
 	}
-	slices.SortStableFunc(all, func(a, b record) int { return int(a.At - b.At) })
-	return all
+	slices.SortStableFunc(r.all, func(a, b record) int { return int(a.At - b.At) })
+	return slices.Clone(r.all)
 }
 
 // run is one handler from its entry to its exit. Its process may have died in

@@ -43,7 +43,7 @@ const (
 	kindWork   = "work"   // takes as many milliseconds as its payload says
 	kindPoison = "poison" // kills its process
 	kindHang   = "hang"   // the first attempt waits for the end of its context, later ones succeed
-	kindDeaf   = "deaf"   // the first attempt ignores its context for as long as its payload says
+	kindDeaf   = "deaf"   // the first attempt ignores its context until the file that its payload names exists
 	kindFlaky  = "flaky"  // fails as often as its payload says
 	kindFaint  = "faint"  // the process stops itself while it sends the first attempt's report
 )
@@ -188,16 +188,16 @@ func hang(ctx context.Context, t *task.Task) ([]byte, error) {
 	return result(t), nil
 }
 
-// deaf ends its first attempt by the wall clock, which goes on while the process
-// is stopped, and claims to have succeeded.
+// deaf ends its first attempt when a file exists, and claims to have succeeded.
 func deaf(_ context.Context, t *task.Task) ([]byte, error) {
 	if t.Attempt == 1 {
-		ms, err := strconv.Atoi(string(t.Payload))
-		if err != nil {
-			return nil, err
-		}
-		for end := t.StartedAt.Add(time.Duration(ms) * time.Millisecond); time.Now().Before(end); {
-			time.Sleep(time.Millisecond) // the work
+		again := time.NewTicker(time.Millisecond)
+		defer again.Stop()
+		for {
+			if _, err := os.Stat(string(t.Payload)); err == nil {
+				break
+			}
+			<-again.C
 		}
 	}
 	return result(t), nil

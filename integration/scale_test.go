@@ -50,14 +50,10 @@ const scaledReplica, scaledLease = "big", time.Hour
 // A full pool is as fast as an almost empty one: what each call costs Redis does
 // not grow with the tasks that wait, are scheduled, run or stand behind a full
 // group, and no call keeps Redis for more than ten milliseconds. make soak takes the
-// full sizes, which need a gigabyte; without it they are a quarter.
+// full sizes, which need a gigabyte; without it they are a twentieth.
 func TestScaleCallsStayFlat(t *testing.T) {
-	top := full.part(4)
-	if *soakFlag > 0 {
-		top = full
-	}
-	small := measureAt(t, full.part(100))
-	large := measureAt(t, top)
+	small := measureAt(t, full.part(volume(2000, 100)))
+	large := measureAt(t, full.part(volume(20, 1)))
 	for _, f := range small {
 		at := slices.IndexFunc(large, func(g figure) bool { return g.what == f.what })
 		g := large[at]

@@ -9,6 +9,7 @@ import (
 // The master behind Sentinel is killed under load and its replica
 // is promoted. Nobody is restarted; what the replica had not received is lost.
 func TestMasterBehindSentinelIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, f := range failovers {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -183,7 +183,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 // a lone task never waits: whoever leaves takes no marker with it. The bound is
 // far below the slow poll.
 func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
-	const rounds = 60
+	rounds := volume(15, 60)
 	s := newSite(t)
 	c := s.client()
 	var g gauge

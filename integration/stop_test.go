@@ -56,7 +56,7 @@ func TestStopReachesARunningHandler(t *testing.T) {
 // A storm of stops while everything else goes on: no stopped task
 // starts again.
 func TestStopStormRestartsNothing(t *testing.T) {
-	const tasks = 3000
+	tasks := volume(1000, 3000)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -123,7 +123,7 @@ func TestStopStormRestartsNothing(t *testing.T) {
 // that comes up: one terminal state, no run after the stop of a task that was not
 // running, and who comes too late learns the final state.
 func TestStopAgainstEverythingEndsOnce(t *testing.T) {
-	const tasks = 600
+	tasks := volume(200, 600)
 	s := newSite(t)
 	c := s.client()
 	cfg := slots(10)

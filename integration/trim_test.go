@@ -15,11 +15,11 @@ import (
 func TestStreamStaysBoundedWithoutAReplica(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	tasks, most, step := 30_000, 5000, 1000
-	if *soakFlag > 0 {
-		tasks, most = 2_000_000, 1_000_000
-	} else if err := s.rdb.HSet(t.Context(), s.key("meta"), "events:max", most).Err(); err != nil {
-		t.Fatal(err)
+	tasks, most, step := volume(5000, 2_000_000), volume(2000, 1_000_000), volume(500, 1000)
+	if *soakFlag == 0 {
+		if err := s.rdb.HSet(t.Context(), s.key("meta"), "events:max", most).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	specs, top := make([]pool.Spec, step), 0
 	for made := 0; made < tasks; made += step {

@@ -23,7 +23,7 @@ func TestWaitMissesNoEnd(t *testing.T) {
 	defer cancel()
 
 	// One after the other: each begins and ends a listener of its own.
-	for i := range 200 {
+	for i := range volume(60, 200) {
 		r, err := c.Enqueue(ctx, Add{i, 1}, retained(i)...)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func TestWaitMissesNoEnd(t *testing.T) {
 	}
 	// All at once: they share one.
 	var wg sync.WaitGroup
-	for i := range 500 {
+	for i := range volume(200, 500) {
 		wg.Go(func() {
 			r, err := c.Enqueue(ctx, Add{i, 1}, retained(i)...)
 			if err != nil {

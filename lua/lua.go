@@ -19,20 +19,17 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed *.lua lib
 var files embed.FS
 
 var (
-	usesLine = regexp.MustCompile(`(?m)^-- uses: (.*)$`)
-	hotLine  = regexp.MustCompile(`(?m)^-- hot: (.*)$`)
-	// comment matches a line that is a comment, or empty.
-	comment = regexp.MustCompile(`(?m)^ *(--.*)?\n`)
-	// field matches a field of a part's table. defines matches a line that defines one or
-	// more fields.
+	// field matches a field of a part's table. defines matches the beginning of a line that
+	// defines one or more fields.
 	field   = regexp.MustCompile(`(^|[^\w.'])([A-Z][A-Za-z]+)\.([A-Za-z_]\w*)`)
-	defines = regexp.MustCompile(`(?m)^(function )?([A-Z]\w*\.\w+)(, [A-Z]\w*\.\w+)*( =|\()`)
+	defines = regexp.MustCompile(`^(function )?([A-Z]\w*\.\w+)(, [A-Z]\w*\.\w+)*( =|\()`)
 )
 
 // Source returns the complete text of the script in NAME.lua without comments: the
@@ -41,8 +38,7 @@ var (
 func Source(name string) string {
 	body := read(name + ".lua")
 	hot, cold := parts(name), []string(nil)
-	if m := hotLine.FindStringSubmatch(body); m != nil {
-		often := strings.Fields(m[1])
+	if often := listed(body, "hot"); often != nil {
 		isCold := func(part string) bool { return !slices.Contains(often, part) }
 		for _, part := range hot {
 			if isCold(part) {
@@ -60,14 +56,29 @@ func Source(name string) string {
 		}
 		text += "end\nreturn cold_parts\nend\n"
 	}
-	used := field.ReplaceAllStringFunc(comment.ReplaceAllString(texts(hot)+body, ""), func(found string) string {
+	used := bare(texts(hot) + body)
+	if len(cold) == 0 {
+		return bare(text) + used
+	}
+	return bare(text) + field.ReplaceAllStringFunc(used, func(found string) string {
 		m := field.FindStringSubmatch(found)
 		if slices.ContainsFunc(cold, func(part string) bool { return table(part) == m[2] }) {
 			return m[1] + "cold()." + m[2] + "." + m[3]
 		}
 		return found
 	})
-	return comment.ReplaceAllString(text, "") + used
+}
+
+// bare is a text without the lines that are a comment or empty.
+func bare(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for line := range strings.Lines(text) {
+		if code := strings.TrimLeft(line, " "); code != "\n" && !strings.HasPrefix(code, "--") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // tables returns the definitions of the parts' tables. Each has all its fields from the
@@ -94,14 +105,25 @@ func texts(parts []string) string {
 }
 
 // fields returns the names of the fields that a part defines in its table.
-func fields(part string) (names []string) {
-	for _, line := range defines.FindAllString(comment.ReplaceAllString(read("lib/"+part+".lua"), ""), -1) {
-		for _, m := range field.FindAllStringSubmatch(line, -1) {
+func fields(part string) []string {
+	if names, known := fieldsOf.Load(part); known {
+		return names.([]string)
+	}
+	var names []string
+	for line := range strings.Lines(bare(read("lib/" + part + ".lua"))) {
+		if !strings.HasPrefix(line, "function ") && (line[0] < 'A' || line[0] > 'Z') {
+			continue // most lines, and the pattern is slow
+		}
+		for _, m := range field.FindAllStringSubmatch(defines.FindString(line), -1) {
 			names = append(names, m[3])
 		}
 	}
+	fieldsOf.Store(part, names)
 	return names
 }
+
+// fieldsOf caches the results of fields: many scripts share a part.
+var fieldsOf sync.Map
 
 // table returns the name of a part's table, such as DoctorKeys for doctor/keys.
 func table(part string) string {
@@ -136,12 +158,16 @@ func parts(name string) []string {
 }
 
 // uses returns the parts in the "uses" line of a file.
-func uses(file string) []string {
-	m := usesLine.FindStringSubmatch(read(file))
-	if m == nil {
-		return nil
+func uses(file string) []string { return listed(read(file), "uses") }
+
+// listed returns the words of a line of a header, nil if there is no such line.
+func listed(text, what string) []string {
+	for line := range strings.Lines(text) {
+		if words, found := strings.CutPrefix(line, "-- "+what+": "); found {
+			return append([]string{}, strings.Fields(words)...)
+		}
 	}
-	return strings.Fields(m[1])
+	return nil
 }
 
 func read(name string) string {

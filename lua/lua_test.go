@@ -68,11 +68,9 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 		for _, part := range parts(name) {
 			unused = slices.DeleteFunc(unused, func(u string) bool { return u == "lib/"+part })
 		}
-		if m := hotLine.FindStringSubmatch(read(name + ".lua")); m != nil {
-			for _, part := range strings.Fields(m[1]) {
-				if !slices.Contains(parts(name), part) {
-					t.Errorf("%s.lua names %s as hot and does not use it", name, part)
-				}
+		for _, part := range listed(read(name+".lua"), "hot") {
+			if !slices.Contains(parts(name), part) {
+				t.Errorf("%s.lua names %s as hot and does not use it", name, part)
 			}
 		}
 	}
@@ -95,7 +93,7 @@ func TestPartsAreUsedAsTheyAre(t *testing.T) {
 		for _, part := range uses(path + ".lua") {
 			named = append(named, table(part))
 		}
-		for _, m := range field.FindAllStringSubmatch(comment.ReplaceAllString(read(path+".lua"), ""), -1) {
+		for _, m := range field.FindAllStringSubmatch(bare(read(path+".lua")), -1) {
 			part, name := m[2], m[3]
 			switch {
 			case !slices.Contains(defined[part], name):

@@ -18,6 +18,7 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 	rdb := s.rdb
 	ctx := context.Background()
 	return storetest.Harness{
+		Full:  *full,
 		Store: s.store,
 		Peer:  s.open(t, rdb),
 		Now:   s.now,

@@ -18,6 +18,7 @@ import (
 var (
 	walkSteps = flag.Int("walk.steps", 300, "steps of the model walk per seed")
 	walkSeed  = flag.Uint64("walk.seed", 0, "seed of the model walk; 0 takes a new one")
+	full      = flag.Bool("full", false, "the rules of large volumes get all of it, as in make soak")
 )
 
 // TestStatesHoldOnARandomWalk makes random calls and compares the store after

@@ -44,7 +44,7 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"snooze for ever":   {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
 		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (RetryAfter 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
 		"panic": {func(context.Context, *task.Task) ([]byte, error) { deep(); return nil, nil },
-			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestWhatAHandlerReturns"}},
+			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestHandlerErrorDecidesTheReport"}},
 		"panic with an error": {func(context.Context, *task.Task) ([]byte, error) { panic(boom) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
 		"panic with nil":      {func(context.Context, *task.Task) ([]byte, error) { panic(nil) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic called with nil"}},
 		"panic with permanent": {func(context.Context, *task.Task) ([]byte, error) { panic(task.Permanent(boom)) },

@@ -15,8 +15,10 @@ import (
 const slots = 16384
 
 // nodeTimeout is after how long the others take a silent node of a Cluster for
-// dead. A replica takes over one to two seconds later.
-const nodeTimeout = 2 * time.Second
+// dead while it is formed and in AwaitTakeover. A replica takes over one to two
+// seconds later. Otherwise it is calmTimeout: on a busy machine a node is silent for
+// seconds, and a takeover then loses writes.
+const nodeTimeout, calmTimeout = 2 * time.Second, 10 * time.Minute
 
 // Cluster is a Redis cluster of three masters with one replica each. At the
 // start Replicas[i] copies Masters[i]; MasterOf says who is master now.
@@ -54,7 +56,21 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	if err := c.form(t.Context()); err != nil {
 		t.Fatal("forming the cluster: ", err)
 	}
+	c.suspect(t, calmTimeout)
 	return c
+}
+
+// suspect sets after how long the nodes that are there take a silent one for dead.
+func (c *Cluster) suspect(t testing.TB, after time.Duration) {
+	t.Helper()
+	for _, s := range c.nodes() {
+		if s.Pid() == 0 {
+			continue
+		}
+		if err := c.ask[s].ConfigSet(t.Context(), "cluster-node-timeout", strconv.FormatInt(after.Milliseconds(), 10)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (c *Cluster) nodes() []*Server { return append(append([]*Server{}, c.Masters...), c.Replicas...) }
@@ -242,10 +258,12 @@ func (c *Cluster) at(addr string) *Server {
 	return nil
 }
 
-// AwaitTakeover waits until another server than old holds the key, and takes
-// writes, and returns it.
+// AwaitTakeover lets the nodes notice that old is dead, waits until another server than old
+// holds the key, and takes writes, and returns it.
 func (c *Cluster) AwaitTakeover(t testing.TB, key string, old *Server) *Server {
 	t.Helper()
+	c.suspect(t, nodeTimeout)
+	defer c.suspect(t, calmTimeout)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var now *Server

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // MasterName is what the Sentinels of a test call the master they watch.
 const MasterName = "main"
 
-// downAfter is after how long a Sentinel takes a silent master for dead. The
-// replica is promoted within a second or two of that.
+// downAfter is after how long a Sentinel takes a silent master for dead in
+// AwaitPromotion. The replica is promoted within a second or two of that. Otherwise
+// it is calmTimeout.
 const downAfter = time.Second
 
 // Sentinel is a master with one replica, watched by three Sentinels of which two
@@ -36,7 +38,7 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	for range 3 {
 		file := filepath.Join(t.TempDir(), "sentinel.conf")
 		config := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s %[3]d\nsentinel failover-timeout %[1]s 10000\n",
-			MasterName, s.Master.port, downAfter.Milliseconds())
+			MasterName, s.Master.port, calmTimeout.Milliseconds())
 		// Sentinels keep what they learn in their config file.
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,10 +102,22 @@ func (s *Sentinel) Client(t testing.TB) *redis.Client {
 	return rdb
 }
 
-// AwaitPromotion waits until the Sentinels name another master than old, and it
-// takes writes, and returns it.
+// suspect sets after how long the Sentinels take a silent master for dead.
+func (s *Sentinel) suspect(t testing.TB, after time.Duration) {
+	t.Helper()
+	for _, one := range s.Sentinels {
+		if err := one.watcher(t).Set(t.Context(), MasterName, "down-after-milliseconds", strconv.FormatInt(after.Milliseconds(), 10)).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// AwaitPromotion lets the Sentinels notice that old is dead, waits until they name
+// another master that takes writes, and returns it.
 func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
 	t.Helper()
+	s.suspect(t, downAfter)
+	defer s.suspect(t, calmTimeout)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	now := s.Replica
