@@ -94,9 +94,9 @@ function Wake.ready(class, replica, busy, claimed)
   return table.concat(names, ' ')
 end
 
--- all calls Wake.queue for the queues in which this call made tasks claimable. If freed.pool, it also does so for queues
--- that the pool's own limit holds back, until a replica was signalled for each free slot, 64 at most. It resets claimable
--- and freed.pool.
+-- all calls Wake.queue for the queues in which this call made tasks claimable. If freed.pool, it also does so for up to 64
+-- queues that the pool's own limit holds back, until a replica was signalled for each free slot. It resets claimable and
+-- freed.pool.
 function Wake.all()
   for queue in pairs(claimable) do
     Wake.queue(queue)
