@@ -15,21 +15,21 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// oneTask is a store with one task, which its replica holds for as long as the
-// test wants it to.
+// singleTaskStore is a store with one task, which its replica holds for as long as the
+// test wants.
 type singleTaskStore struct {
 	worker.Store
-	ring chan struct{} // rings the replica's doorbell
+	ring chan struct{} // signals the replica
 
 	mu      sync.Mutex
 	given   bool
-	verdict task.Verdict // on every renewal
+	verdict task.Verdict // of every renewal
 	stops   []task.Attempt
 }
 
 const oneFence = 7
 
-// answer sets what the store answers, and rings the doorbell.
+// answer sets the answers of the store and signals the replica.
 func (s *singleTaskStore) answer(v task.Verdict, stops ...task.Attempt) {
 	s.mu.Lock()
 	s.verdict, s.stops = v, stops
