@@ -62,7 +62,7 @@ func Example_drain() {
 		<-running
 		syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		<-ctx.Done()
-		fmt.Println("told to end")
+		fmt.Println("received SIGTERM")
 		close(signalled)
 	}()
 
@@ -75,7 +75,7 @@ func Example_drain() {
 	}
 	fmt.Println("left for other replicas:", s.Waiting)
 	// Output:
-	// told to end
+	// received SIGTERM
 	// parcel 1 is finished; its context: <nil>
 	// left for other replicas: 1
 }

@@ -163,8 +163,8 @@ func TestEventsOfADeadConsumerGoToAnotherConsumer(t *testing.T) {
 func TestTrimmedEventsAreReportedToTheGroup(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
-		told := map[string]int{}
-		p := newTestPool(t, s, Config{OnTrimmed: func(group string) { told[group]++ }})
+		reported := map[string]int{}
+		p := newTestPool(t, s, Config{OnTrimmed: func(group string) { reported[group]++ }})
 		var got []string
 		fn := func(_ context.Context, e Event) error {
 			got = append(got, e.ID)
@@ -179,8 +179,8 @@ func TestTrimmedEventsAreReportedToTheGroup(t *testing.T) {
 		if diff := cmp.Diff([]string{"three"}, got); diff != "" {
 			t.Error(diff)
 		}
-		if told["g"] != 1 {
-			t.Errorf("reported %v, want once", told)
+		if reported["g"] != 1 {
+			t.Errorf("reported %v, want once", reported)
 		}
 		stop()
 	})

@@ -240,8 +240,8 @@ func TestWaitIgnoresTheEndOfAnEarlierGeneration(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l := newTaskLife(s, "a")
-		// The task fails and is retried by a person after the listener has set out
-		// and before the task is read: the listener still has that end to come.
+		// The task fails and an operator retries it after the waiter has joined and before
+		// the task is read: the waiter still gets the event of that end.
 		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(task.Waiting) })
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()

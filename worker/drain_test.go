@@ -308,17 +308,17 @@ func TestNoSignalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 		tr.advance(time.Second)
 		tr.cancel()
 		tr.advance(time.Second)
-		rings := 0
+		signals := 0
 		tr.store.setFault(func(op string) fault {
 			if op == "wake replica" {
-				rings++
+				signals++
 				return lag
 			}
 			return none
 		})
 		tr.advance(18 * time.Second)
-		if rings != 1 {
-			t.Fatalf("it sent %d signals to end its listener", rings)
+		if signals != 1 {
+			t.Fatalf("it sent %d signals to end its listener", signals)
 		}
 		tr.store.mu.Lock()
 		tr.store.signal(tr.r.ID(), "stop")

@@ -153,16 +153,16 @@ func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 			inFakeTime(t, func(t *testing.T) {
 				tr := newTestReplica(t, Config{StopGrace: cmp.Or(c.grace, time.Minute), DrainTimeout: 10 * time.Second})
 				var cause error
-				var ended, told time.Duration
+				var ended, closed time.Duration
 				begin := time.Now()
 				tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
-					if told > 0 {
+					if closed > 0 {
 						return nil, nil // as if on another replica
 					}
 					_, cause = untilCancelled(ctx, tk)
 					ended = time.Since(begin)
 					<-tk.LeaseLost()
-					told = time.Since(begin)
+					closed = time.Since(begin)
 					return nil, cause
 				})
 				tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: c.timeout})
@@ -172,8 +172,8 @@ func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 					c.end(tr)
 				}
 				tr.advance(50 * time.Second)
-				if cause != c.cause || told != c.after || (ended == told) != (cause == task.ErrLeaseLost) {
-					t.Errorf("cancelled with %v after %v, LeaseLost closed after %v; want %v and %v", cause, ended, told, c.cause, c.after)
+				if cause != c.cause || closed != c.after || (ended == closed) != (cause == task.ErrLeaseLost) {
+					t.Errorf("cancelled with %v after %v, LeaseLost closed after %v; want %v and %v", cause, ended, closed, c.cause, c.after)
 				}
 				tr.store.setFault(func(string) fault { return none })
 				tr.shutDown()

@@ -41,7 +41,7 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"retry at once":     {returns(nil, task.RetryAfter(boom, -1)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", DelaySet: true}},
 		"snooze":            {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
 		"longest snooze":    {returns(nil, task.Snooze(task.MaxDuration)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.MaxDuration}},
-		"snooze for ever":   {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
+		"snooze forever":    {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
 		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (RetryAfter 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
 		"panic": {func(context.Context, *task.Task) ([]byte, error) { deep(); return nil, nil },
 			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestHandlerErrorDecides"}},
