@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// gatedStore answers calls to Enqueue one by one, when the test lets it.
+// gatedStore answers one call to Enqueue for each value received from gate.
 func gatedStore() (s *fakeStore, gate chan error, batches func() []int) {
 	s = newFakeStore()
 	gate = make(chan error)
@@ -78,7 +78,7 @@ func TestConcurrentEnqueuesShareCallsAndGetTheirOwnReceipts(t *testing.T) {
 		if got := len(batches()); got > maxCalls {
 			t.Errorf("%d calls in flight, want at most %d", got, maxCalls)
 		}
-		close(gate) // every call is answered from now on
+		close(gate) // answers all further calls
 		wg.Wait()
 		if n := len(batches()); n > maxCalls+1 {
 			t.Errorf("%d callers took %d calls %v, want at most %d", callers, n, batches(), maxCalls+1)
@@ -117,7 +117,7 @@ func TestEnqueueReturnsWhenItsContextEnds(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s, gate, batches := gatedStore()
 		p := newTestPool(t, s, Config{})
-		// Fill the calls in flight, so that what follows travels together.
+		// Use up the calls in flight, so that later enqueues share a call.
 		var wg sync.WaitGroup
 		for range maxCalls {
 			wg.Go(func() { _, _ = p.Enqueue(t.Context(), email{}, ID("first")) })
@@ -238,8 +238,8 @@ func TestWrongNumberOfReceiptsIsAnError(t *testing.T) {
 	}
 }
 
-// BenchmarkEnqueue measures what group commit does for callers of a store that
-// answers after 100 µs, one call after the other, as Redis does.
+// BenchmarkEnqueue measures the effect of group commit with a store that answers calls
+// one after the other, 100 µs each, as Redis does.
 func BenchmarkEnqueue(b *testing.B) {
 	for _, callers := range []int{1, 100} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {

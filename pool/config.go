@@ -44,9 +44,9 @@ type Config struct {
 	// defaults of package task.
 	Policies map[string]Policy
 
-	// Lease is how long other replicas leave the tasks of a process that died alone
-	// before they take them. It is renewed every third of that time. From 100 ms to 1
-	// h. Default: 30 s.
+	// Lease is how long other replicas wait before they take the tasks of a process
+	// that died. It is renewed every third of that time. From 100 ms to 1 h. Default:
+	// 30 s.
 	Lease time.Duration
 
 	// DrainTimeout is how long Run waits for running handlers after its context has

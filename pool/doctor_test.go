@@ -9,7 +9,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// inspected is a store whose inspection finds something and then breaks off.
+// inspectingStore yields a finding and then an error.
 type inspectingStore struct {
 	*fakeStore
 	how task.Inspection
@@ -35,10 +35,10 @@ func TestInspectYieldsFindingsBeforeAnError(t *testing.T) {
 		}
 	}
 	if len(found) != 1 || !errors.Is(broke, errAway) || !s.how.Fix {
-		t.Errorf("found %v, %v, asked for %+v", found, broke, s.how)
+		t.Errorf("found %v, error %v, inspection %+v", found, broke, s.how)
 	}
 	for range p.Inspect(t.Context(), Inspection{}) {
-		break // whoever has seen enough may stop
+		break // the caller may end the iteration
 	}
 }
 

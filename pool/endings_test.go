@@ -81,7 +81,7 @@ func TestErrorsOfAReaderWithoutWaitersAreNotLogged(t *testing.T) {
 		s.emit(Event{ID: "other", State: Waiting})
 		synctest.Wait()
 		if got := goroutines(); got != 0 || log.Len() > 0 {
-			t.Errorf("%d goroutines are left, the log says %q", got, log.String())
+			t.Errorf("%d goroutines are left, log: %q", got, log.String())
 		}
 	})
 }

@@ -118,7 +118,7 @@ func TestEnqueueReturnsAllErrorsBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-// wantFields checks that err consists of FieldErrors about these fields.
+// wantFields checks that err consists of FieldErrors for these fields.
 func wantFields(t *testing.T, err error, want ...string) {
 	t.Helper()
 	var got []string
@@ -263,7 +263,8 @@ func TestEnqueueSpecCopiesTheSpec(t *testing.T) {
 	}
 }
 
-// unconfirmed makes tasks, as a store does that could not replicate them in time.
+// unconfirmedStore makes tasks and returns an error, like a store that could not
+// replicate them in time.
 type unconfirmedStore struct{ *fakeStore }
 
 var errUnconfirmed = errors.New("made, but not confirmed")

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// follow collects what Events yields: ids, and "trimmed" or "error" for errors.
+// follow collects the results of Events: ids, and "trimmed" or "error" for errors.
 func follow(ctx context.Context, p *Pool, after string) (got *[]string, ended chan struct{}) {
 	got, ended = new([]string), make(chan struct{})
 	go func() {
@@ -151,7 +151,7 @@ func TestReaderMayEndTheLoop(t *testing.T) {
 	}
 }
 
-// A reader that stores the cursors of events without More finds all others after them.
+// A reader that stores only cursors of events without More reads all later events.
 func TestEventsOfOneEntryShareACursor(t *testing.T) {
 	s := newFakeStore()
 	p := newTestPool(t, s, Config{})

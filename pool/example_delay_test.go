@@ -13,13 +13,13 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Remind tells a customer of a full basket.
+// Remind reminds a customer of a full basket.
 type Remind struct{ Customer string }
 
 func (Remind) Kind() string { return "basket.remind" }
 
-// Delay keeps a task from starting before its time, by the clock of Redis and never
-// early. RunAt names the time instead.
+// Delay delays the start of a task, by the clock of Redis; it never starts early. RunAt
+// takes a time instead.
 func Example_delay() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

@@ -18,14 +18,14 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Parcel is to be sent.
+// Parcel is a parcel to send.
 type Parcel struct{ Number int }
 
 func (Parcel) Kind() string { return "parcel.send" }
 
-// A program that is told to end drains: it takes no more tasks and waits for the
-// running ones. What would take longer than DrainTimeout is cancelled with
-// ErrShutdown and given back, without using an attempt.
+// On SIGTERM a program drains: it takes no more tasks and waits for the running ones.
+// Handlers that take longer than DrainTimeout are cancelled with ErrShutdown, and their
+// tasks go back to their queues without using an attempt.
 func Example_drain() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -62,7 +62,7 @@ func Example_drain() {
 		<-running
 		syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		<-ctx.Done()
-		fmt.Println("told to end")
+		fmt.Println("received SIGTERM")
 		close(signalled)
 	}()
 
@@ -75,7 +75,7 @@ func Example_drain() {
 	}
 	fmt.Println("left for other replicas:", s.Waiting)
 	// Output:
-	// told to end
+	// received SIGTERM
 	// parcel 1 is finished; its context: <nil>
 	// left for other replicas: 1
 }

@@ -22,7 +22,7 @@ type Backup struct{ Database string }
 func (Backup) Kind() string { return "database.backup" }
 
 // Every change of state is an event, written in the same step as the change. Events
-// yields those of all tasks, to every reader, from any point that is still kept.
+// yields the events of all tasks to every reader, from any point that is still kept.
 func Example_events() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

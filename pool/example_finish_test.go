@@ -14,13 +14,14 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Order is something that a customer bought.
+// Order is the order of a customer.
 type Order struct{ Number int }
 
 func (Order) Kind() string { return "shop.order" }
 
-// OnFinish is called for every task that ends, by one of the replicas that set it
-// and at least once, whoever ended the task: a handler, a timeout, a person.
+// OnFinish is called for every task that ends, however it ended: by a handler, a
+// timeout or an operator. It is called at least once, by one of the replicas that set
+// it.
 func Example_onFinish() {
 	ends := make(chan pool.Event, 10)
 

@@ -17,9 +17,8 @@ type Export struct{ File string }
 
 func (Export) Kind() string { return "data.export" }
 
-// A group is any key: a customer, a licence, a device. However many tasks of one
-// wait, they neither exceed the group's limit, over all replicas, nor hold up the
-// tasks of others.
+// A group is any key: a customer, a licence, a device. The tasks of one group never
+// exceed its limit over all replicas, and they do not delay the tasks of other groups.
 func Example_groupLimit() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -34,7 +33,7 @@ func Example_groupLimit() {
 		Queues: map[string]pool.Queue{"default": {Workers: 8}},
 		Groups: pool.Groups{
 			DefaultLimit: 1,                        // one export per customer at a time
-			Limits:       map[string]int{"big": 5}, // but for this one
+			Limits:       map[string]int{"big": 5}, // except for this one
 		},
 	})
 	if err != nil {
@@ -44,7 +43,7 @@ func Example_groupLimit() {
 	pool.Handle(p, func(ctx context.Context, t *pool.Task[Export]) error {
 		switch t.Args.File {
 		case "acme-1":
-			<-birch // acme is busy until birch has had its turn
+			<-birch // acme is busy until birch has run
 		case "birch-1":
 			defer close(birch)
 		}

@@ -21,9 +21,9 @@ func (Notify) Kind() string { return "phone.notify" }
 // language is the key of a context's value.
 type language struct{}
 
-// Middleware wraps every handler, the first outermost. It sees the task, may change
-// the context, and sees what the handler returns: the place for logs, traces,
-// metrics and whatever else all handlers share.
+// Middleware wraps every handler; the first one is the outermost. It gets the task, may
+// change the context, and gets what the handler returns. Use it for logs, traces,
+// metrics and everything else that all handlers share.
 func Example_middleware() {
 	logged := func(next pool.Handler) pool.Handler {
 		return func(ctx context.Context, t *task.Task) ([]byte, error) {

@@ -17,7 +17,8 @@ type Ticket struct{ Subject string }
 
 func (Ticket) Kind() string { return "support.ticket" }
 
-// Higher priorities start first; of equal ones the first that came.
+// Tasks with a higher priority start first, equal ones in the order in which they were
+// added.
 func Example_priority() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

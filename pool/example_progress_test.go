@@ -22,8 +22,8 @@ func (Import) Kind() string { return "catalogue.import" }
 // Done is how far an import is.
 type Done struct{ Pages, Of int }
 
-// SetProgress tells readers of the task how far its handler is. It costs nothing: it
-// travels with the renewal of the task's lease, about a second later at most.
+// SetProgress publishes how far a handler is. It does not call Redis: the progress is
+// sent with the next renewal of leases, within about a second.
 func Example_progress() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -45,7 +45,7 @@ func Example_progress() {
 				return err
 			}
 		}
-		<-seen // so that there is something to see
+		<-seen // wait until the progress was read
 		return nil
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -63,7 +63,7 @@ func Example_progress() {
 		}
 		var done Done
 		if t.Progress == nil {
-			continue // the handler has not said anything yet
+			continue // no progress yet
 		}
 		if err := json.Unmarshal(t.Progress, &done); err != nil {
 			log.Fatal(err)

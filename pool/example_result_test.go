@@ -26,8 +26,8 @@ type Resized struct {
 	Bytes int
 }
 
-// A handler made with HandleResult has a typed result. It is kept, for an hour by
-// default, and anybody may read it.
+// A handler set with HandleResult has a typed result. The result is kept, for an hour
+// by default, and every client can read it.
 func Example_typedResult() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -59,7 +59,7 @@ func Example_typedResult() {
 	}
 	fmt.Printf("%s has %d bytes\n", small.URL, small.Bytes)
 
-	again, err := pool.Result[Resized](ctx, p, r.ID) // of a task that has ended
+	again, err := pool.Result[Resized](ctx, p, r.ID) // the task has ended
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -20,8 +20,8 @@ type Charge struct{ Card string }
 
 func (Charge) Kind() string { return "card.charge" }
 
-// An attempt that returns an error is made again, after a backoff, until the
-// attempts are used up. Permanent, RetryAfter and Snooze say otherwise.
+// A failed attempt is repeated after a backoff until the attempts are used up.
+// Permanent, RetryAfter and Snooze change that.
 func Example_retryPolicy() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -52,7 +52,7 @@ func Example_retryPolicy() {
 		case t.Args.Card == "busy" && t.Attempt == 1:
 			return pool.RetryAfter(errors.New("the bank said when to come back"), 5*time.Millisecond)
 		case t.Args.Card == "locked" && t.Attempt == 1:
-			return pool.Snooze(5 * time.Millisecond) // not its turn yet: uses no attempt
+			return pool.Snooze(5 * time.Millisecond) // not ready yet: uses no attempt
 		case t.Args.Card == "broken":
 			return errors.New("the terminal does not answer")
 		}

@@ -19,8 +19,8 @@ type Render struct{ Film string }
 
 func (Render) Kind() string { return "film.render" }
 
-// Stop ends tasks in any state. Those that wait are stopped at once; the context of
-// a running handler is cancelled, with ErrStopped for its cause.
+// Stop ends tasks in any state. Waiting tasks are stopped at once. The context of a
+// running handler is cancelled with the cause ErrStopped.
 func Example_stop() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

@@ -21,9 +21,9 @@ type Invoice struct{ Amount int }
 
 func (Invoice) Kind() string { return "billing.invoice" }
 
-// Subscribe shares the events among all who use the same group, in any process. An
-// event whose function returns an error is delivered again. Groups know nothing of
-// each other: each gets all events.
+// Subscribe shares the events among all subscribers of the same group, in any process.
+// An event whose function returns an error is delivered again. Each group gets all
+// events.
 func Example_subscribe() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {
@@ -47,8 +47,8 @@ func Example_subscribe() {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
-	// A new group begins with the events after its first Subscribe, so this program
-	// waits for one event. A service need not: its groups were made long ago.
+	// A new group starts with the events after its first Subscribe, so this program
+	// waits for one event. In a service the group exists already.
 	subscribed, paid := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	calls := 0
@@ -61,7 +61,7 @@ func Example_subscribe() {
 			}
 			if calls++; calls == 1 {
 				fmt.Println("the ledger is locked")
-				return errors.New("locked") // comes again
+				return errors.New("locked") // delivered again
 			}
 			fmt.Println("booked", e.ID)
 			close(paid)

@@ -18,20 +18,20 @@ type Welcome struct{ To string }
 
 func (Welcome) Kind() string { return "mail.welcome" }
 
-// signUp is the code under test: it enqueues.
+// signUp is code under test that enqueues.
 func signUp(ctx context.Context, p *pool.Pool, address string) error {
 	_, err := p.Enqueue(ctx, Welcome{To: address}, pool.Delay(time.Hour))
 	return err
 }
 
-// handleMail is the code under test, too: it handles.
+// handleMail is code under test that handles.
 func handleMail(p *pool.Pool, send func(to string) error) {
 	pool.Handle(p, func(ctx context.Context, t *pool.Task[Welcome]) error {
 		return send(t.Args.To)
 	})
 }
 
-// testSignUp is a test of them; in a service it is TestSignUp(t *testing.T).
+// testSignUp is a test of both; in a service it is TestSignUp(t *testing.T).
 func testSignUp(t testing.TB) {
 	var sent []string
 	p := pooltest.New(t, pool.Config{})
@@ -51,7 +51,7 @@ func testSignUp(t testing.TB) {
 	fmt.Println("sent to", sent)
 }
 
-// Package pooltest keeps a pool in memory, for tests.
+// Package pooltest runs a pool in memory, for tests.
 func Example_testing() {
 	t := &exampleT{}
 	defer t.end()
@@ -62,7 +62,7 @@ func Example_testing() {
 	// sent to [ann@example.com]
 }
 
-// exampleT stands in for the *testing.T that an example does not have.
+// exampleT replaces the *testing.T that an example does not have.
 type exampleT struct {
 	testing.TB
 	cleanups []func()

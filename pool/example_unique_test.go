@@ -18,9 +18,9 @@ type Reindex struct{ Shop string }
 
 func (Reindex) Kind() string { return "search.reindex" }
 
-// Unique and UniqueByArgs keep a second task from being made while one with the same key
-// or the same arguments lives. ID does so as long as there is a task with that id, ended
-// ones that are kept included. A duplicate is no error.
+// Unique and UniqueByArgs allow one live task with the same key or the same arguments.
+// ID allows one task with the same id, including ended tasks that are kept. A duplicate
+// is no error.
 func Example_unique() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

@@ -19,8 +19,8 @@ type Divide struct{ A, B int }
 
 func (Divide) Kind() string { return "math.divide" }
 
-// Wait returns the result of a task that has not ended yet. A task that ends
-// without success is a *pool.TaskError, which says how.
+// Wait returns the result of a task once it has ended. If a task ends without success,
+// Wait returns a *pool.TaskError.
 func Example_wait() {
 	m, err := miniredis.Run() // in a service: your Redis
 	if err != nil {

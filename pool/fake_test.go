@@ -17,12 +17,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// fakeStore is the part of a Store that a test needs. What it does not have
-// panics.
+// fakeStore implements the part of Store that the tests need. Other methods panic.
 type fakeStore struct {
 	Store
 
-	// Each replaces or precedes the call of its name where it is set.
+	// If set, each replaces or precedes the method of its name.
 	enqueue    func(context.Context, []task.Spec) ([]task.Receipt, error)
 	beforeGet  func()
 	readErr    func() error // of ReadEvents and ReadSubscription
@@ -36,9 +35,9 @@ type fakeStore struct {
 	mu        sync.Mutex
 	count     map[string]int
 	tasks     []*task.Task
-	entries   [][]Event // with the cursors 1, 2, 3 …
-	maxEvents int       // that many the stream keeps, as SubscriptionLag says
-	trimmed   int       // that many of the oldest entries are gone
+	entries   [][]Event // entries with the cursors 1, 2, 3 …
+	maxEvents int       // returned by SubscriptionLag
+	trimmed   int       // number of oldest entries that were trimmed
 	updates   chan struct{}
 
 	groups map[string]*fakeGroup
@@ -101,7 +100,7 @@ func receiptsFor(specs []task.Spec) []task.Receipt {
 	return r
 }
 
-// put makes t the task with its id.
+// put stores t under its id.
 func (s *fakeStore) put(t *task.Task) {
 	s.remove(t.ID)
 	s.mu.Lock()
@@ -140,7 +139,7 @@ func (s *fakeStore) emitEntry(events ...Event) {
 	s.updates = make(chan struct{})
 }
 
-// trim takes the oldest entries away, so that n are gone in all.
+// trim removes the oldest entries up to a total of n.
 func (s *fakeStore) trim(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +256,7 @@ func (s *fakeStore) ReadEvents(ctx context.Context, after string, most int, wait
 	return page, err
 }
 
-// await calls ready, with the mutex held, until it says so or wait has passed.
+// await calls ready, with the mutex held, until it returns true or wait has passed.
 func (s *fakeStore) await(ctx context.Context, wait time.Duration, ready func() (bool, error)) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -373,20 +372,20 @@ func (s *fakeStore) SubscriptionLag(_ context.Context, name string) (task.Lag, e
 	return task.Lag{Unread: len(s.entries) - g.next, Pending: len(g.pending), MaxEvents: s.maxEvents}, nil
 }
 
-// pendingIn is how many entries of a group are not acknowledged.
+// pendingIn returns the number of unacknowledged entries of a group.
 func (s *fakeStore) pendingIn(group string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.groups[group].pending)
 }
 
-// pass lets time go by in a synctest bubble, and everything happen that is due.
+// advance lets time pass in a synctest bubble and waits until all goroutines are idle.
 func advance(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// goroutines counts those that the methods of this package started.
+// goroutines counts the goroutines that the methods of this package started.
 func goroutines() int {
 	stacks := make([]byte, 4<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]

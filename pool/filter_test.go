@@ -44,7 +44,7 @@ func TestTasksSelectedByIDAreChangedWithoutASearch(t *testing.T) {
 	var batches []int
 	s.changed = func(verb string, ids []string) ([]task.Change, error) {
 		if verb != "stop enough" {
-			t.Errorf("asked to %s", verb)
+			t.Errorf("the store was called to %s", verb)
 		}
 		batches = append(batches, len(ids))
 		changes := make([]task.Change, len(ids))
@@ -58,7 +58,7 @@ func TestTasksSelectedByIDAreChangedWithoutASearch(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprint(i)
 	}
-	n, err := p.Stop(t.Context(), Filter{IDs: append(ids, "0", "1")}, "enough") // twice is once
+	n, err := p.Stop(t.Context(), Filter{IDs: append(ids, "0", "1")}, "enough") // repeated ids count once
 	if n != 250 || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
@@ -105,8 +105,8 @@ func TestRefusalsOfTasksSelectedByIDAreErrors(t *testing.T) {
 	}
 }
 
-// What a filter selects is read in full first: a change moves the very index
-// that is being read.
+// All tasks that a filter selects are read first, because a change moves the index that
+// is being read.
 func TestFilterIsReadBeforeAnythingChanges(t *testing.T) {
 	s := newFakeStore()
 	for i := range 250 {
@@ -115,11 +115,11 @@ func TestFilterIsReadBeforeAnythingChanges(t *testing.T) {
 		s.put(&task.Task{Spec: Spec{ID: fmt.Sprint("other", i), Kind: "other"}, State: Failed})
 	}
 	again := s.tasks[0]
-	s.tasks = append(s.tasks, again) // seen twice
+	s.tasks = append(s.tasks, again) // listed twice
 	s.changed = func(verb string, ids []string) (c []task.Change, err error) {
 		for _, id := range ids {
 			s.remove(id)
-			// One has been deleted by somebody else meanwhile.
+			// Another client has deleted one task meanwhile.
 			c = append(c, task.Change{ID: id, Done: id != "k7"})
 		}
 		return c, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// pointer is arguments whose methods are on the pointer and read a field.
+// pointerArgs has methods on the pointer that read a field.
 type pointerArgs struct{ prefix, N string }
 
 func (p *pointerArgs) Kind() string { return p.prefix + "pointer" }
@@ -205,7 +205,7 @@ func TestInvalidHandlersPanic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if got, _ := recover().(string); !strings.Contains(got, tt.want) {
-					t.Errorf("panic %q, want it to say %q", got, tt.want)
+					t.Errorf("panic %q, want %q in it", got, tt.want)
 				}
 			}()
 			tt.do(newTestPool(t, newRunnerStore(), Config{Queues: oneQueue}))

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
-// An alert has to match the outages of replicas and of readers by the same words.
+// An alert must match the outages of replicas and of readers by the same texts.
 func TestOutageHasTheLogTextsOfAReplica(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -33,7 +33,7 @@ func TestResultOfATask(t *testing.T) {
 		t.Errorf("live: %v", err)
 	}
 	if _, err := Result[int](ctx, p, "nobody"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("nobody: %v", err)
+		t.Errorf("no such task: %v", err)
 	}
 	var e *TaskError
 	if _, err := Result[int](ctx, p, "stopped"); !errors.As(err, &e) || e.Message != "enough" {

@@ -15,8 +15,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// runnerStore also lets a replica run: it hands out its tasks once and keeps the
-// reports.
+// runnerStore is a fakeStore for a running replica: it returns its tasks once and
+// records the reports.
 type runnerStore struct {
 	*fakeStore
 	signals chan struct{}
@@ -97,8 +97,8 @@ func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error
 
 var oneQueue = map[string]Queue{DefaultQueue: {Workers: 4}}
 
-// reportsOf runs the handlers that set adds on the tasks, and returns how each
-// task ended, by its id.
+// reportsOf runs tasks with the handlers that set adds and returns the reports by task
+// id.
 func reportsOf(t *testing.T, cfg Config, set func(*Pool), tasks ...*task.Task) map[string]task.Report {
 	t.Helper()
 	s := newRunnerStore(tasks...)
@@ -249,7 +249,7 @@ func TestOnFinishGetsEveryEndOnceAndNothingElse(t *testing.T) {
 		p := newTestPool(t, s, Config{Queues: oneQueue, OnFinish: func(_ context.Context, e Event) {
 			got = append(got, e.ID)
 			if len(got) == 2 {
-				panic("b is given again")
+				panic("again with b")
 			}
 		}})
 		Handle(p, func(context.Context, *Task[email]) error { return nil })
@@ -345,7 +345,7 @@ func TestRunFailsAtTheStartIfOnFinishCannotReadEvents(t *testing.T) {
 	})
 }
 
-// silentStore does not answer those who ask for the events of a group.
+// silentStore does not answer ReadSubscription.
 type silentStore struct{ *runnerStore }
 
 func (silentStore) ReadSubscription(ctx context.Context, _, _ string, _ int, _, _ time.Duration) ([]task.Event, bool, error) {

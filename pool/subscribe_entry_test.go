@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/faketime"
 )
 
-// fn takes the events of an entry one by one, and the entry is acknowledged with the
-// last of them.
+// fn gets the events of an entry one by one. The entry is acknowledged after the last
+// one.
 func TestEntryIsAcknowledgedAfterAllItsEvents(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
@@ -77,8 +77,8 @@ func TestEntryWithAFailedEventIsRedeliveredAsAWhole(t *testing.T) {
 	})
 }
 
-// The context ends between two events of an entry: those that were taken come again
-// with the others.
+// The context ends between two events of an entry. Events that were accepted are
+// delivered again together with the others.
 func TestIncompleteEntryIsNotAcknowledged(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
@@ -96,7 +96,7 @@ func TestIncompleteEntryIsNotAcknowledged(t *testing.T) {
 	})
 }
 
-// Fifty events of a second each take longer than Redeliver, and are delivered once.
+// Fifty events of one second each take longer than Redeliver and are delivered once.
 func TestSlowEntryIsHeld(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()

@@ -20,15 +20,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// subscribe runs Subscribe until the test ends, or the function it returns is
-// called.
+// subscribe runs Subscribe until the test ends or stop is called.
 func subscribe(t *testing.T, p *Pool, fn func(context.Context, Event) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Subscribe(ctx, "g", fn) }()
 	synctest.Wait()
-	advance(time.Second) // the read that makes the group
+	advance(time.Second) // the read that creates the group
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -136,7 +135,7 @@ func TestEventsOfADeadConsumerGoToAnotherConsumer(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
-		// One consumer reads and dies without a word.
+		// One consumer reads and dies without acknowledging.
 		if _, _, err := s.ReadSubscription(t.Context(), "g", "dead", 10, time.Minute, time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
@@ -164,8 +163,8 @@ func TestEventsOfADeadConsumerGoToAnotherConsumer(t *testing.T) {
 func TestTrimmedEventsAreReportedToTheGroup(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()
-		told := map[string]int{}
-		p := newTestPool(t, s, Config{OnTrimmed: func(group string) { told[group]++ }})
+		reported := map[string]int{}
+		p := newTestPool(t, s, Config{OnTrimmed: func(group string) { reported[group]++ }})
 		var got []string
 		fn := func(_ context.Context, e Event) error {
 			got = append(got, e.ID)
@@ -180,8 +179,8 @@ func TestTrimmedEventsAreReportedToTheGroup(t *testing.T) {
 		if diff := cmp.Diff([]string{"three"}, got); diff != "" {
 			t.Error(diff)
 		}
-		if told["g"] != 1 {
-			t.Errorf("told %v, want once", told)
+		if reported["g"] != 1 {
+			t.Errorf("reported %v, want once", reported)
 		}
 		stop()
 	})
@@ -259,7 +258,7 @@ func TestBrokenEventIsDeliveredAndAnEntryWithoutATaskSkipped(t *testing.T) {
 			t.Errorf("%d events not acknowledged", n)
 		}
 		if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "field id is missing") {
-			t.Errorf("the log says %q, want one line about the entry of no task", log.String())
+			t.Errorf("log: %q, want one line about the entry without a task", log.String())
 		}
 		stop()
 	})
@@ -286,8 +285,8 @@ func TestGroupFarBehindIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// A consumer never holds more than it can work through before another takes its
-// events for abandoned.
+// A consumer must not hold more events than it can process before another consumer
+// takes them over.
 func TestSlowConsumerReadsSmallBatches(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		s := newFakeStore()

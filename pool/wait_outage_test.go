@@ -23,7 +23,7 @@ func TestWaitSurvivesTrimmedEvents(t *testing.T) {
 		set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
 		a, b := startWait(t.Context(), p, "a"), startWait(t.Context(), p, "b")
 		synctest.Wait()
-		// The end of a passes in an outage, and is trimmed before its end.
+		// Task a ends during an outage, and its event is trimmed before the outage ends.
 		set(down)
 		s.emit(Event{ID: "x"})
 		advance(time.Minute)
@@ -150,7 +150,7 @@ func TestWaitReturnsTheFirstErrorsOfTheStore(t *testing.T) {
 				if got := <-startWait(t.Context(), p, "a"); !errors.Is(got.Err, down) {
 					t.Errorf("got %+v", got)
 				}
-				// It is no lasting damage.
+				// The next wait works.
 				s.lastErr, s.getErr = nil, nil
 				c := startWait(t.Context(), p, "a")
 				synctest.Wait()

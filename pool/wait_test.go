@@ -17,7 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// life is a task that a test moves through its states, with an event for each.
+// taskLife moves a task through its states and emits an event for each.
 type taskLife struct {
 	s *fakeStore
 	t task.Task
@@ -40,7 +40,7 @@ func (l *taskLife) become(state State) {
 	l.s.emit(Event{ID: l.t.ID, Kind: "k", Queue: "q", State: state, Version: l.t.Version, At: time.Now(), Code: l.t.Code, Error: l.t.Error, Result: l.t.Result})
 }
 
-// end is a success that takes the task out of the store.
+// end ends the task successfully and removes it from the store.
 func (l *taskLife) end(result string) {
 	l.t.Result = []byte(result)
 	l.become(Succeeded)
@@ -61,7 +61,7 @@ func startWait(ctx context.Context, p *Pool, id string) chan waitResult {
 	return c
 }
 
-// E4, in every order that the end can have with the steps of a wait.
+// The end of the task is tested in every order with the steps of a wait.
 func TestWaitReturnsWheneverTheTaskEnds(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		end := func(l *taskLife) {
@@ -122,7 +122,7 @@ func TestWaitReturnsATaskErrorWithoutSuccess(t *testing.T) {
 			t.Error(diff)
 		}
 		if want := "task a failed (error): boom"; e.Error() != want {
-			t.Errorf("says %q, want %q", e, want)
+			t.Errorf("error %q, want %q", e, want)
 		}
 		if _, err := Result[int](t.Context(), p, "a"); !errors.As(err, &e) {
 			t.Errorf("Result: got %v", err)
@@ -184,7 +184,7 @@ func TestFindReturnsTasksAndTheEndsOfTasksThatAreGone(t *testing.T) {
 		if got := tasks[0]; got.Version != 5 || string(got.Result) != "1" {
 			t.Errorf("got %+v", got)
 		}
-		if s.calls("recent") != 2 { // the last of them empty
+		if s.calls("recent") != 2 { // the last page is empty
 			t.Errorf("the events were read %d times", s.calls("recent"))
 		}
 		var field *FieldError
@@ -240,8 +240,8 @@ func TestWaitIgnoresTheEndOfAnEarlierGeneration(t *testing.T) {
 		s := newFakeStore()
 		p := newTestPool(t, s, Config{})
 		l := newTaskLife(s, "a")
-		// The task fails and is retried by a person after the listener has set out
-		// and before the task is read: the listener still has that end to come.
+		// The task fails and an operator retries it after the waiter has joined and before
+		// the task is read: the waiter still gets the event of that end.
 		s.beforeGet = sync.OnceFunc(func() { l.become(Failed); l.become(task.Waiting) })
 		c := startWait(t.Context(), p, "a")
 		synctest.Wait()

@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// benchStore hands out tasks as fast as it is asked, so that a benchmark sees
-// the replica's own cost alone.
+// benchStore returns tasks at once, so that a benchmark measures only the cost of the
+// replica.
 type benchStore struct {
 	*fakeStore
 	mu             sync.Mutex
@@ -73,7 +73,7 @@ func (s *benchStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, err
 
 func (s *benchStore) Wake(context.Context, string) error { wake(s.signals); return nil }
 
-// benchRun runs a replica with the slots on a store that hands out n tasks a round, and
+// benchRun runs a replica with the slots on a store that returns n tasks per round. It
 // calls f with a function that runs one round.
 func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
 	s := &benchStore{fakeStore: newFakeStore(), signals: make(chan struct{}, 1), ready: make(chan struct{}, 1), all: make(chan struct{}, 1), ids: make([]string, n)}
@@ -101,8 +101,8 @@ func benchRun(b testing.TB, n, slots int, f func(s *benchStore, round func())) {
 	}
 }
 
-// BenchmarkRunThousandTasks is the replica's overhead for 1,000 tasks whose
-// handler does nothing, from claim to report.
+// BenchmarkRunThousandTasks measures the replica's overhead, from claim to report, for
+// 1,000 tasks whose handler does nothing.
 func BenchmarkRunThousandTasks(b *testing.B) {
 	const n = 1000
 	for _, slots := range []int{1, 50, 500} {
@@ -121,16 +121,16 @@ func BenchmarkRunThousandTasks(b *testing.B) {
 	}
 }
 
-// With one slot every task has exchanges of its own, which costs most.
+// With one slot every task has exchanges of its own, which is the most expensive case.
 func TestTaskCostsAtMostTenAllocations(t *testing.T) {
 	const (
 		n      = 2000
-		store  = 5 // those of the store in the exchange of one task
-		spared = 1 // those of timers and other goroutines, rounded up
+		store  = 5 // allocations of the store in the exchange of one task
+		spared = 1 // allocations of timers and other goroutines, rounded up
 	)
 	for slots, most := range map[int]int{1: 10 + store, 50: 5} {
 		benchRun(t, n, slots, func(_ *benchStore, round func()) {
-			round() // makes what is used again
+			round() // allocates everything that is reused
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			round()

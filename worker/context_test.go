@@ -16,7 +16,7 @@ func newLazyContext() *lazyContext {
 	return &lazyContext{base: context.WithValue(context.Background(), ctxKey{}, "here")}
 }
 
-// ways look at a context before and after it is cancelled, in every order.
+// ways read a context before and after it is cancelled, in every order.
 func TestLazyContextBehavesAsAContext(t *testing.T) {
 	looks := map[string]func(ctx context.Context){
 		"nothing": func(context.Context) {},

@@ -249,8 +249,8 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 	})
 }
 
-// What hangs before it, such as the rings of a doorbell that another program has
-// overwritten, leaves time to leave.
+// Earlier calls may hang, for example because another program has overwritten the
+// signal list. There must be time left for Leave.
 func TestReplicaLeavesEvenIfEarlierCallsHang(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
@@ -273,7 +273,7 @@ func TestReplicaLeavesEvenIfEarlierCallsHang(t *testing.T) {
 	})
 }
 
-// A join whose answer comes too late has put the replica on the list.
+// A Join whose answer comes too late has put the replica on the list.
 func TestReplicaThatEndsWhileJoiningIsNotListed(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
@@ -294,7 +294,8 @@ func TestReplicaThatEndsWhileJoiningIsNotListed(t *testing.T) {
 	})
 }
 
-// The listener may end by somebody else's ring while its own is under way.
+// Another client's signal may end the listener while the replica's own signal is in
+// flight.
 func TestNoSignalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
@@ -307,17 +308,17 @@ func TestNoSignalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 		tr.advance(time.Second)
 		tr.cancel()
 		tr.advance(time.Second)
-		rings := 0
+		signals := 0
 		tr.store.setFault(func(op string) fault {
 			if op == "wake replica" {
-				rings++
+				signals++
 				return lag
 			}
 			return none
 		})
 		tr.advance(18 * time.Second)
-		if rings != 1 {
-			t.Fatalf("it rang %d times to end its listener", rings)
+		if signals != 1 {
+			t.Fatalf("it sent %d signals to end its listener", signals)
 		}
 		tr.store.mu.Lock()
 		tr.store.signal(tr.r.ID(), "stop")
@@ -380,12 +381,12 @@ func TestDrainRequestArrivesBySignalOrWithTheNextRenewal(t *testing.T) {
 				asked := time.Now()
 				<-tr.r.Draining()
 				if late := time.Since(asked); late > within {
-					t.Errorf("it learnt of it after %v", late)
+					t.Errorf("it started the drain after %v", late)
 				}
 				if !tr.r.Health().Draining {
 					t.Error("it does not say so")
 				}
-				<-tr.done // the end of its context was not needed
+				<-tr.done // Run ends without the end of its context
 				if tr.err != nil || len(tr.store.left) != 1 {
 					t.Errorf("Run returned %v, left: %v", tr.err, tr.store.left)
 				}

@@ -12,25 +12,25 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// fakeStore is a small but real store in memory, on the clock of its test: it has
-// waiting tasks, claims with fences and leases, doorbells, and replicas that are idle.
-// It repeats the answer to a repeated exchange, fails as it is told to, and panics if a
-// replica breaks a rule of the interface.
+// fakeStore is a small store in memory with the clock of its test. It has waiting
+// tasks, claims with fences and leases, signals, and idle replicas. It repeats the
+// answer to a repeated exchange, fails as set by setFault, and panics if a replica
+// breaks a rule of the interface.
 type fakeStore struct {
 	mu      sync.Mutex
-	changed chan struct{} // closed and renewed when a doorbell rings or the inbox grows
+	changed chan struct{} // closed and replaced at a signal or a new inbox entry
 	tasks   map[string]*fakeTask
 	order   []*fakeTask // in waiting order
 	held    map[int64]*fakeClaim
 	limits  map[string]int // by queue; 0 is none
 	fence   int64          // of the newest claim
-	turn    int            // in order: where the next look for ready queues begins
+	turn    int            // index in order at which the next search for ready queues starts
 
 	replicas    map[string]task.Registration
-	idle        map[string]bool     // replicas to wake when a queue is ready
-	signals     map[string][]string // doorbells: "q:QUEUE", "stop", "drain", "due", "check"
+	idle        map[string]bool     // replicas to signal when a queue is ready
+	signals     map[string][]string // by replica: "q:QUEUE", "stop", "drain", "due", "check"
 	sequences   map[sequenceKey]*sequenceState
-	drains      map[string]bool // replicas asked to drain
+	drains      map[string]bool // replicas for which a drain was requested
 	joins       []task.Registration
 	left        []string
 	warnings    []string
@@ -39,7 +39,7 @@ type fakeStore struct {
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions
-	tries     []task.Exchange // with them, and those that failed
+	tries     []task.Exchange // with repetitions and failed calls
 	answers   []task.Exchanged
 	verdicts  []verdictOf
 	renewals  []task.Renewal
@@ -51,7 +51,7 @@ type fakeStore struct {
 type fakeTask struct {
 	task.Task
 	stop     bool
-	ready    bool // promoted, or never scheduled
+	ready    bool // promoted or never scheduled
 	released int
 }
 
@@ -69,7 +69,7 @@ type sequenceKey struct {
 	sequence int
 }
 
-// memory is what the store remembers of a sequence.
+// sequenceState is the store's state of a request sequence.
 type sequenceState struct {
 	x    task.Exchange
 	got  task.Exchanged
@@ -88,15 +88,15 @@ type verdictOf struct {
 	at       time.Time
 }
 
-// fault is what goes wrong with a call.
+// fault is the failure of a call.
 type fault int
 
 const (
 	none fault = iota
-	fail       // nothing happens
-	hang       // nothing happens, and the call blocks until its context is done
-	lose       // it happens, but the reply is lost
-	lag        // it happens a second later, whatever the caller does meanwhile
+	fail       // no effect
+	hang       // no effect; the call blocks until its context is done
+	lose       // takes effect, but the reply is lost
+	lag        // takes effect a second later, even if the caller has given up
 )
 
 var errDown = errors.New("connection refused")
@@ -118,7 +118,7 @@ func newFakeStore() *fakeStore {
 	}
 }
 
-// do runs one step under the faults that are set.
+// do runs one step with the configured fault.
 func (s *fakeStore) do(ctx context.Context, op string, step func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +156,7 @@ func (s *fakeStore) broadcast() {
 	s.changed = make(chan struct{})
 }
 
-// ring puts an element into a doorbell; the caller holds the lock.
+// signal appends a signal of the replica. The caller holds the lock.
 func (s *fakeStore) signal(replica, what string) {
 	s.signals[replica] = append(s.signals[replica], what)
 	s.broadcast()
@@ -193,15 +193,16 @@ func (s *fakeStore) checkExchange(x task.Exchange, m *sequenceState) {
 	case x.Draining && (len(x.Claims) > 0 || x.Idle) && x.Call != m.x.Call:
 		panic("it claims while draining")
 	case x.Call != m.x.Call && x.Call != m.x.Call+1:
-		panic(fmt.Sprintf("call %d comes after call %d", x.Call, m.x.Call))
+		panic(fmt.Sprintf("call %d after call %d", x.Call, m.x.Call))
 	case x.Call == m.x.Call && !reflect.DeepEqual(x, m.x):
 		panic(fmt.Sprintf("call %d is repeated with another content:\n%+v\n%+v", x.Call, x, m.x))
 	}
 }
 
-// Exchange takes reports of all replicas, but gives tasks to those that have joined only.
+// Exchange accepts reports of all replicas, but returns tasks only to those that have
+// joined.
 func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exchanged, err error) {
-	// The slices are the caller's again afterwards.
+	// The caller may reuse the slices afterwards.
 	x.Reports, x.Claims, x.Busy = slices.Clone(x.Reports), slices.Clone(x.Claims), slices.Clone(x.Busy)
 	key := sequenceKey{x.Replica, x.Sequence}
 	s.mu.Lock()
@@ -241,7 +242,7 @@ func (s *fakeStore) Exchange(ctx context.Context, x task.Exchange) (got task.Exc
 	return got, nil
 }
 
-// exchange is the step; the caller holds the lock.
+// exchange is the step of Exchange. The caller holds the lock.
 func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 	ended := make(map[int64]bool)
 	for _, rep := range x.Reports {
@@ -294,7 +295,8 @@ func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 	return got
 }
 
-// again returns a remembered answer as it is now; the caller holds the lock.
+// repeatAnswer returns a stored answer without ended attempts. The caller holds the
+// lock.
 func (s *fakeStore) repeatAnswer(got task.Exchanged) task.Exchanged {
 	got.Now = time.Now()
 	claims := got.Claimed
@@ -325,7 +327,7 @@ func (s *fakeStore) repeatAnswer(got task.Exchanged) task.Exchanged {
 	return got
 }
 
-// AdmitInbox takes two entries at a time.
+// AdmitInbox admits two entries at a time.
 func (s *fakeStore) AdmitInbox(ctx context.Context) (more bool, err error) {
 	err = s.do(ctx, "admit inbox", func() {
 		n := min(2, len(s.inbox))

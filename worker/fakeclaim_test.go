@@ -34,11 +34,11 @@ func (s *fakeStore) report(rep task.Report) task.Verdict {
 			t.State = task.Stopped
 		}
 	}
-	s.wake(t.Queue, "") // the limit of its queue may have room again
+	s.wake(t.Queue, "") // the limit of the queue may allow another start
 	return task.Accepted
 }
 
-// leaveClaim takes a running task out of its claim.
+// leaveClaim removes a running task from its claim.
 func (s *fakeStore) leaveClaim(t *fakeTask) {
 	c := s.held[t.Fence]
 	c.openIDs = slices.DeleteFunc(c.openIDs, func(id string) bool { return id == t.ID })
@@ -60,14 +60,14 @@ func (s *fakeStore) enqueue(t *fakeTask, delay time.Duration) {
 			return
 		}
 	}
-	for _, replica := range slices.Sorted(maps.Keys(s.idle)) { // it must learn of an earlier time
+	for _, replica := range slices.Sorted(maps.Keys(s.idle)) { // signal the earlier time
 		delete(s.idle, replica)
 		s.signal(replica, "due")
 		break
 	}
 }
 
-// promote makes scheduled tasks that are due waiting.
+// promote makes scheduled tasks waiting whose time has come.
 func (s *fakeStore) promote() {
 	for _, t := range s.order {
 		if !t.ready && !time.Now().Before(t.DueAt) {
@@ -99,8 +99,8 @@ func (s *fakeStore) claimable(queue string, n int) (tasks []*fakeTask) {
 	return tasks
 }
 
-// wake rings an idle replica that serves the queue, but not the one given, if something
-// in it can be claimed.
+// wake signals an idle replica that serves the queue, except but, if a task of the
+// queue can be claimed.
 func (s *fakeStore) wake(queue, but string) {
 	if len(s.claimable(queue, 1)) == 0 {
 		return
@@ -132,14 +132,14 @@ func (s *fakeStore) claim(x task.Exchange, c task.Claim) (claimed []task.Claimed
 	return claimed
 }
 
-// newClaim begins a claim without tasks.
+// newClaim makes a claim without tasks.
 func (s *fakeStore) newClaim(replica, queue string, lease time.Duration, bound time.Time) int64 {
 	s.fence++
 	s.held[s.fence] = &fakeClaim{replica: replica, queue: queue, started: time.Now(), leaseEnd: time.Now().Add(lease), bound: bound}
 	return s.fence
 }
 
-// hand begins an attempt; the caller holds the lock.
+// startAttempt starts an attempt. The caller holds the lock.
 func (s *fakeStore) startAttempt(t *fakeTask, fence int64) {
 	c := s.held[fence]
 	c.openIDs = append(c.openIDs, t.ID)
@@ -147,7 +147,7 @@ func (s *fakeStore) startAttempt(t *fakeTask, fence int64) {
 	t.State, t.Fence, t.Replica, t.StartedAt = task.Running, fence, c.replica, c.started
 }
 
-// stops lists the attempts of the replica that were asked to stop.
+// stops lists the open attempts of the replica for which a stop was requested.
 func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 	for fence, c := range s.held {
 		for _, id := range c.openIDs {

@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// add makes a task; the caller holds the lock.
+// add makes a task. The caller holds the lock.
 func (s *fakeStore) add(spec task.Spec) {
 	if spec.Queue == "" {
 		spec.Queue = task.DefaultQueue
@@ -26,7 +26,7 @@ func (s *fakeStore) put(specs ...task.Spec) {
 	}
 }
 
-// putQuietly makes a task whose wake-up is lost.
+// putWithoutSignal makes a task whose signal is lost.
 func (s *fakeStore) putWithoutSignal(spec task.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *fakeStore) putWithoutSignal(spec task.Spec) {
 	s.idle = idle
 }
 
-// putN makes n tasks of a kind at once, named kind-1 …
+// putN makes n tasks of a kind at once, named kind-1 and so on.
 func (s *fakeStore) putN(n int, spec task.Spec) {
 	specs := make([]task.Spec, n)
 	for i := range specs {
@@ -53,7 +53,7 @@ func (s *fakeStore) push(specs ...task.Spec) {
 	s.broadcast()
 }
 
-// requestStop flags a running task and rings its owner.
+// requestStop requests the stop of a running task and signals its replica.
 func (s *fakeStore) requestStop(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,8 +70,7 @@ func (s *fakeStore) takeOver(id string) {
 	s.startAttempt(t, s.newClaim("another", t.Queue, time.Hour, time.Time{}))
 }
 
-// forget makes the store forget its replicas, and its tasks too if it is to have
-// lost its data.
+// forgetReplicas removes all replicas. With data it also removes all tasks.
 func (s *fakeStore) forgetReplicas(data bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +83,7 @@ func (s *fakeStore) forgetReplicas(data bool) {
 	}
 }
 
-// joined returns how often a replica has joined.
+// joined returns the number of Joins.
 func (s *fakeStore) joined() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +106,7 @@ func (s *fakeStore) task(id string) fakeTask {
 	return *t
 }
 
-// reports returns what became of the reports of a task.
+// verdictsOf returns the reports of a task with their verdicts.
 func (s *fakeStore) verdictsOf(id string) (out []verdictOf) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +118,7 @@ func (s *fakeStore) verdictsOf(id string) (out []verdictOf) {
 	return out
 }
 
-// callsSince returns the calls since at, of the ops given, or of all.
+// callsSince returns the calls since at: those of the given ops, or all.
 func (s *fakeStore) callsSince(at time.Time, ops ...string) (out []call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

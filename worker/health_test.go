@@ -64,7 +64,7 @@ func TestHealthReportsOutagesDuringADrain(t *testing.T) {
 	})
 }
 
-// The inbox and the maintenance are nobody's business any more once the drain has begun.
+// A draining replica makes no more calls for the inbox and the maintenance.
 func TestCallsEndedByADrainNeitherFailNorRecover(t *testing.T) {
 	for _, ops := range [][]string{{"await inbox"}, {"admit inbox"}, {"maintain"}, {"await inbox", "admit inbox", "maintain"}} {
 		t.Run(strings.Join(ops, ", "), func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestCallsEndedByADrainNeitherFailNorRecover(t *testing.T) {
 				}
 				tr.advance(time.Hour)
 				if n := tr.log.count("the store works again"); n != 0 {
-					t.Errorf("the log says %d times that the store works: %v", n, tr.log.lines)
+					t.Errorf("%d log lines that the store works: %v", n, tr.log.lines)
 				}
 				free()
 				<-tr.done

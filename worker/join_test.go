@@ -40,7 +40,7 @@ func TestForgottenReplicaJoinsAgainUnderANewID(t *testing.T) {
 					t.Errorf("log: %v", tr.log.lines)
 				}
 				tr.store.put(task.Spec{ID: "y", Kind: "job"})
-				synctest.Wait() // no time passes: it listens to its new doorbell
+				synctest.Wait() // without passing time: it listens under its new id
 				tr.wantState("y", task.Succeeded, task.CodeOK)
 				tr.shutDown()
 			})
@@ -86,7 +86,7 @@ func TestForgottenReplicaLearnsOfItFromARenewalAndCancelsItsHandlers(t *testing.
 		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		tr.run()
 		tr.advance(time.Second)
-		tr.store.setFault(func(op string) fault { // the keeper is on its own
+		tr.store.setFault(func(op string) fault { // only the keeper reaches the store
 			if op == "exchange" {
 				return fail
 			}
@@ -101,7 +101,7 @@ func TestForgottenReplicaLearnsOfItFromARenewalAndCancelsItsHandlers(t *testing.
 			t.Errorf("the handler was cancelled with %v, reports: %+v; want a lost lease and none", causes, tr.store.verdictsOf("x"))
 		}
 		if up := tr.store.joins[1].Up; tr.store.joins[0].Up != 0 || up < 5*time.Second || up > 12*time.Second {
-			t.Errorf("it says that it has run for %v and %v", tr.store.joins[0].Up, up)
+			t.Errorf("registered with an up time of %v and %v", tr.store.joins[0].Up, up)
 		}
 		tr.store.setFault(func(string) fault { return none })
 		tr.advance(10 * time.Minute)
@@ -141,7 +141,8 @@ func TestReportsOfAnExchangeThatReturnsNotJoinedCount(t *testing.T) {
 	})
 }
 
-// Its sequences have exchanges in flight and reports in line when the pool forgets it.
+// Both sequences have exchanges in flight and queued reports when the pool forgets the
+// replica.
 func TestForgottenReplicaDropsTheReportsOfBothSequences(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{StopGrace: time.Hour})
@@ -190,7 +191,8 @@ func TestForgottenReplicaDropsTheReportsOfBothSequences(t *testing.T) {
 	})
 }
 
-// Its second sequence waits for the answer to a claim when the keeper learns of it.
+// The second sequence waits for the answer to a claim when the keeper learns that the
+// pool does not know the replica.
 func TestClaimOfAForgottenReplicaIsReleasedUnstarted(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
@@ -274,7 +276,7 @@ func TestStoreThatForgetsEveryJoinIsAnOutageWithoutABusyLoop(t *testing.T) {
 	})
 }
 
-// amnesiac takes a Join for nothing.
+// forgetfulStore forgets every replica that joins.
 type forgetfulStore struct{ *fakeStore }
 
 func (s forgetfulStore) Join(ctx context.Context, r task.Registration) ([]string, error) {
@@ -289,7 +291,7 @@ func TestConcurrentNotJoinedAnswersCauseOneJoin(t *testing.T) {
 		slow := &slowJoinStore{fakeStore: tr.store}
 		tr.r.store = slow
 		tr.r.Handle("talker", func(ctx context.Context, tk *task.Task) ([]byte, error) {
-			for ctx.Err() == nil { // keeps the keeper busy
+			for ctx.Err() == nil { // makes the keeper renew
 				if err := tk.SetProgress(time.Now()); err != nil {
 					t.Error(err)
 				}
@@ -297,7 +299,7 @@ func TestConcurrentNotJoinedAnswersCauseOneJoin(t *testing.T) {
 			}
 			return nil, context.Cause(ctx)
 		})
-		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { // keeps the sequences busy
+		tr.r.Handle("job", func(context.Context, *task.Task) ([]byte, error) { // makes the sequences exchange
 			time.Sleep(10 * time.Millisecond)
 			return nil, nil
 		})
@@ -320,7 +322,7 @@ func TestConcurrentNotJoinedAnswersCauseOneJoin(t *testing.T) {
 	})
 }
 
-// slowJoins takes its time for a Join, so that there is enough for a second one.
+// slowJoinStore delays every Join, so that a second one could overlap.
 type slowJoinStore struct {
 	*fakeStore
 	now, most int // under the fake's mutex
@@ -361,7 +363,8 @@ func TestDrainingReplicaJoinsAgainButALeavingOneDoesNot(t *testing.T) {
 			t.Errorf("reports: %+v, replicas: %v", reports, tr.store.replicas)
 		}
 
-		// The reply to its last claim is lost; then it is told to end, and forgotten.
+		// The reply to the last claim is lost. Then the replica is closed, and the pool
+		// forgets it.
 		tr = newTestReplica(t, Config{})
 		tr.r.Handle("job", noop)
 		tr.run()
@@ -388,7 +391,7 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 		tr.r.store = slowRenewStore{tr.store}
 		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
 			time.Sleep(time.Second)
-			return nil, tk.SetProgress("half") // the keeper renews at once
+			return nil, tk.SetProgress("half") // which makes the keeper renew at once
 		})
 		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		tr.run()
@@ -408,7 +411,7 @@ func TestNoRenewalArrivesAfterTheReplicaHasLeft(t *testing.T) {
 	})
 }
 
-// slowRenewals arrive late, whether or not anybody still waits for the answer.
+// slowRenewStore delays renewals, also if the caller has given up.
 type slowRenewStore struct{ *fakeStore }
 
 func (s slowRenewStore) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error) {

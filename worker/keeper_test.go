@@ -21,7 +21,7 @@ func TestLeasesAreRenewedEveryThirdWithJitter(t *testing.T) {
 		tr.r.Handle("job", untilCancelled)
 		tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: task.Forever})
 		tr.run()
-		begin := time.Now().Add(time.Second) // the doorbell may ring while it starts
+		begin := time.Now().Add(time.Second) // a signal may arrive during the start
 		tr.advance(time.Hour)
 		seen := make(map[time.Duration]bool)
 		renewals := tr.store.callsSince(begin, "renew")
@@ -62,7 +62,7 @@ func TestLongTaskKeepsItsLeaseAlsoWhileDraining(t *testing.T) {
 		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		tr.run()
 		tr.advance(5 * time.Second)
-		if err := tr.shutDown(); err != nil { // drains for the other 15 seconds
+		if err := tr.shutDown(); err != nil { // drains for the remaining 15 seconds
 			t.Error(err)
 		}
 		tr.wantState("x", task.Succeeded, task.CodeOK)
@@ -116,8 +116,8 @@ func TestHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 	}
 }
 
-// Only the first cause of a context stands, so that whoever was cancelled for
-// something else has to learn it in another way.
+// A context keeps its first cause, so a handler that was cancelled for another reason
+// learns of a lost lease from LeaseLost.
 func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 	const lost = DefaultLease * 9 / 10 // after the last renewal
 	down := failFirst("renew", 1_000_000)
@@ -125,7 +125,7 @@ func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 		tr.store.setFault(func(string) fault { return none })
 		tr.advance(5 * time.Second)
 		tr.store.requestStop("x")
-		synctest.Wait() // which renews the lease
+		synctest.Wait() // includes a renewal of the lease
 		tr.store.setFault(down)
 	}
 	for name, c := range map[string]struct {
@@ -153,16 +153,16 @@ func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 			inFakeTime(t, func(t *testing.T) {
 				tr := newTestReplica(t, Config{StopGrace: cmp.Or(c.grace, time.Minute), DrainTimeout: 10 * time.Second})
 				var cause error
-				var ended, told time.Duration
+				var ended, closed time.Duration
 				begin := time.Now()
 				tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
-					if told > 0 {
-						return nil, nil // elsewhere, so to speak
+					if closed > 0 {
+						return nil, nil // as if on another replica
 					}
 					_, cause = untilCancelled(ctx, tk)
 					ended = time.Since(begin)
 					<-tk.LeaseLost()
-					told = time.Since(begin)
+					closed = time.Since(begin)
 					return nil, cause
 				})
 				tr.store.put(task.Spec{ID: "x", Kind: "job", Timeout: c.timeout})
@@ -172,8 +172,8 @@ func TestCancelledHandlerLearnsOfALostLease(t *testing.T) {
 					c.end(tr)
 				}
 				tr.advance(50 * time.Second)
-				if cause != c.cause || told != c.after || (ended == told) != (cause == task.ErrLeaseLost) {
-					t.Errorf("cancelled with %v after %v, told that the lease is lost after %v; want %v and %v", cause, ended, told, c.cause, c.after)
+				if cause != c.cause || closed != c.after || (ended == closed) != (cause == task.ErrLeaseLost) {
+					t.Errorf("cancelled with %v after %v, LeaseLost closed after %v; want %v and %v", cause, ended, closed, c.cause, c.after)
 				}
 				tr.store.setFault(func(string) fault { return none })
 				tr.shutDown()
@@ -265,7 +265,7 @@ func TestLostClaimCancelsItsAttemptsOnly(t *testing.T) {
 	})
 }
 
-// A failover forgets the report of one task of a claim.
+// A failover loses the report of one task of a claim.
 func TestRecountLetsTheStoreTakeBackUnheldAttempts(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{task.DefaultQueue: {Workers: 4}}})
@@ -324,11 +324,11 @@ func TestManyClaimsAndUpdatesTakeSeveralRenewals(t *testing.T) {
 			}
 			return untilCancelled(ctx, tk)
 		})
-		for i := range n { // another bound each, so a claim each
+		for i := range n { // each with another bound and therefore a claim of its own
 			tr.store.put(task.Spec{ID: fmt.Sprint("job-", i), Kind: "job", Timeout: time.Hour + time.Duration(i)*time.Second})
 		}
 		tr.run()
-		tr.advance(12 * time.Second) // the fake store panics over a limit
+		tr.advance(12 * time.Second) // the fake store panics if a limit is exceeded
 		fences := make(map[int64]int)
 		for _, r := range tr.store.renewals {
 			if r.Running != n {
@@ -391,7 +391,7 @@ func TestRenewalContainsTheTimeLeft(t *testing.T) {
 	})
 }
 
-// The watch is stuck: what it would have ended is still ended by the store.
+// The store ends what a stuck watch would have ended.
 func TestAttemptIsTakenBackIfTheWatchIsStuck(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{Lease: 10 * time.Second, StopGrace: time.Second})
@@ -417,7 +417,7 @@ func TestAttemptIsTakenBackIfTheWatchIsStuck(t *testing.T) {
 			t.Fatalf("the watch is not stuck: it ended the attempt with %v", cause)
 		}
 		tr.advance(20 * time.Second)
-		// The bound, the grace, the slack, a turn of maintenance and a renewal.
+		// Bound, grace, slack, one turn of maintenance and one renewal.
 		if cause != task.ErrLeaseLost || ended > (20+1+2+10+4)*time.Second {
 			t.Errorf("the attempt was cancelled with %v after %v", cause, ended)
 		}

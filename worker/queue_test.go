@@ -44,12 +44,12 @@ func TestIdleReplicaWithManyQueuesMakesOneCallASecondAndStartsTasksAtOnce(t *tes
 					}
 				}
 				if want := min(n, 50*task.MaxQueues); len(polled) < want {
-					t.Errorf("the slow poll asked %d queues in ten minutes, want %d", len(polled), want)
+					t.Errorf("the slow poll claimed from %d queues in ten minutes, want %d", len(polled), want)
 				}
 				for i := range 3 * task.MaxQueues {
 					tr.store.put(task.Spec{ID: fmt.Sprint("t", i), Kind: "job", Queue: fmt.Sprint("q", i*7%n)})
 				}
-				synctest.Wait() // no time passes
+				synctest.Wait() // without passing time
 				for i := range 3 * task.MaxQueues {
 					tr.wantState(fmt.Sprint("t", i), task.Succeeded, task.CodeOK)
 				}
@@ -59,8 +59,8 @@ func TestIdleReplicaWithManyQueuesMakesOneCallASecondAndStartsTasksAtOnce(t *tes
 	}
 }
 
-// With ten thousand queues an exchange may take twice as long as with some tens, not a
-// hundred times.
+// With ten thousand queues an exchange may take twice as long as with some tens, but
+// not a hundred times as long.
 func TestExchangeDoesNotIterateOverAllQueues(t *testing.T) {
 	turn := func(n int) time.Duration {
 		r, err := New(newFakeStore(), Config{Queues: manyQueues(n)})
@@ -114,7 +114,7 @@ func TestReadyQueueWithoutAFreeSlotIsReportedAsBusy(t *testing.T) {
 		go func() { ended <- other.Run(context.Background()) }()
 		tr.advance(time.Second)
 		tr.store.mu.Lock()
-		delete(tr.store.idle, other.ID()) // only the full replica is woken
+		delete(tr.store.idle, other.ID()) // only the full replica is signalled
 		tr.store.mu.Unlock()
 		from := len(tr.store.exchanges)
 		tr.store.put(task.Spec{ID: "second", Kind: "job", Queue: "full"})
@@ -123,11 +123,11 @@ func TestReadyQueueWithoutAFreeSlotIsReportedAsBusy(t *testing.T) {
 		tr.store.mu.Unlock()
 		synctest.Wait()
 		if x := tr.store.exchanges[from]; !slices.Equal(x.Busy, []string{"full"}) || !x.Idle || len(x.Claims) > 0 {
-			t.Errorf("the replica was told of a queue that is full, and its next exchange is %+v", x)
+			t.Errorf("the replica got a full queue as ready, and its next exchange is %+v", x)
 		}
-		tr.wantState("second", task.Succeeded, task.CodeOK) // on the other
+		tr.wantState("second", task.Succeeded, task.CodeOK) // on the other replica
 
-		// What runs in the other queue names it again, so that it is not told again.
+		// An exchange for the other queue lists it as busy again, so the answer does not.
 		other.Close()
 		<-ended
 		tr.store.put(task.Spec{ID: "third", Kind: "job", Queue: "full"})
@@ -140,7 +140,7 @@ func TestReadyQueueWithoutAFreeSlotIsReportedAsBusy(t *testing.T) {
 		}
 		for _, got := range tr.store.answers[from:] {
 			if len(got.Ready) > 0 {
-				t.Errorf("it was told of %v again", got.Ready)
+				t.Errorf("%v was returned as ready again", got.Ready)
 			}
 		}
 		from = len(tr.store.exchanges)
@@ -213,7 +213,7 @@ func TestDrainReportsReadyQueuesAsBusy(t *testing.T) {
 		tr.cancel()
 		synctest.Wait()
 		tr.store.mu.Lock()
-		tr.store.signal(tr.r.ID(), "q:"+task.DefaultQueue) // it crossed the beginning of the drain
+		tr.store.signal(tr.r.ID(), "q:"+task.DefaultQueue) // sent just before the drain began
 		tr.store.mu.Unlock()
 		synctest.Wait()
 		x := tr.store.exchanges[len(tr.store.exchanges)-1]
@@ -237,7 +237,7 @@ func TestDrainReportsQueuesToClaimFromAsBusy(t *testing.T) {
 		tr.store.put(task.Spec{ID: "x", Kind: "job", Queue: "a"})
 		tr.advance(100 * time.Millisecond)
 		tr.store.mu.Lock()
-		tr.store.signal(tr.r.ID(), "q:b") // it waits for the answer to the claim from a
+		tr.store.signal(tr.r.ID(), "q:b") // while the answer to the claim from a is pending
 		tr.store.mu.Unlock()
 		synctest.Wait()
 		tr.shutDown()
@@ -285,10 +285,10 @@ func TestEarliestDueTimeCountsUntilAnExchangeAfterIt(t *testing.T) {
 	}{
 		{at(0), at(0), 0, time.Time{}},
 		{at(0), at(1), time.Nanosecond, at(1).Add(time.Millisecond)},
-		{at(2), at(2), 10 * time.Second, at(12)}, // the earlier one has passed
+		{at(2), at(2), 10 * time.Second, at(12)}, // the earlier time has passed
 		{at(3), at(3), 5 * time.Second, at(8)},
-		{at(2), at(4), 20 * time.Second, at(8)}, // the answer to the other sequence, late
-		{at(5), at(5), 0, at(8)},                // likewise, or the task was stopped
+		{at(2), at(4), 20 * time.Second, at(8)}, // a late answer to the other sequence
+		{at(5), at(5), 0, at(8)},                // a late answer, or the task was stopped
 		{at(8), at(8), 0, time.Time{}},
 	} {
 		if s.setNextDue(c.next, time.Millisecond, c.sent, c.now); !s.nextDue.Equal(c.want) {
@@ -297,7 +297,8 @@ func TestEarliestDueTimeCountsUntilAnExchangeAfterIt(t *testing.T) {
 	}
 }
 
-// Two sequences share the queues: what one does not see, the other must.
+// Two sequences share the queues: a ready queue that one cannot serve must reach the
+// other.
 func TestNoSignalIsLost(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{Queues: map[string]task.QueueConfig{"a": {Workers: 1}, "b": {Workers: 2}, "c": {Workers: 5}}})
@@ -313,7 +314,7 @@ func TestNoSignalIsLost(t *testing.T) {
 			tr.store.put(task.Spec{ID: id, Kind: "job", Queue: queue})
 			tr.advance(time.Duration(i*7919%13) * time.Millisecond)
 		}
-		tr.advance(200 * time.Millisecond) // much less than the slow poll takes
+		tr.advance(200 * time.Millisecond) // much less than until the slow poll
 		for id := range tr.store.tasks {
 			tr.wantState(id, task.Succeeded, task.CodeOK)
 		}
@@ -341,7 +342,7 @@ func TestReadyQueuesOfALostAnswerAreRequestedAgain(t *testing.T) {
 	})
 }
 
-// lateStore delays the answers to a sequence by half a second, after the step.
+// lateStore delays the answers to one sequence by half a second after the step.
 type lateStore struct {
 	*fakeStore
 	sequence int // under the fake's mutex

@@ -66,7 +66,7 @@ func TestAnswerRepeatedAfterTheLeaseIsReleasedUnstarted(t *testing.T) {
 		tr.advance(3 * time.Second)
 		tr.store.mu.Lock()
 		down = false
-		tr.store.fault = failFirst("maintain", 100) // nobody reaps it
+		tr.store.fault = failFirst("maintain", 100) // no maintenance takes the task back
 		tr.store.mu.Unlock()
 		tr.advance(5 * time.Second)
 		reports := tr.store.verdictsOf("x")

@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// nilError panics when somebody asks a nil one for its text.
+// nilError panics if Error is called on a nil pointer.
 type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }
@@ -24,7 +24,7 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 	deep := func() { panic("boom") }
 	for name, c := range map[string]struct {
 		h    task.Handler
-		want task.Report // without id and fence; Error is a part of the text
+		want task.Report // without id and fence; Error is part of the text
 	}{
 		"nil":             {noop, task.Report{Op: task.Succeed, Code: task.CodeOK}},
 		"a result":        {returns([]byte("r"), nil), task.Report{Op: task.Succeed, Code: task.CodeOK, Result: []byte("r")}},
@@ -41,10 +41,10 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"retry at once":     {returns(nil, task.RetryAfter(boom, -1)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", DelaySet: true}},
 		"snooze":            {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
 		"longest snooze":    {returns(nil, task.Snooze(task.MaxDuration)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.MaxDuration}},
-		"snooze for ever":   {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
+		"snooze forever":    {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
 		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (RetryAfter 87600h0m0.000000001s: the limit is 87600h0m0s)"}},
 		"panic": {func(context.Context, *task.Task) ([]byte, error) { deep(); return nil, nil },
-			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestHandlerErrorDecidesTheReport"}},
+			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom\n\ngithub.com/ltsworker/ltsworker/worker.TestHandlerErrorDecides"}},
 		"panic with an error": {func(context.Context, *task.Task) ([]byte, error) { panic(boom) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic: boom"}},
 		"panic with nil":      {func(context.Context, *task.Task) ([]byte, error) { panic(nil) }, task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic called with nil"}},
 		"panic with permanent": {func(context.Context, *task.Task) ([]byte, error) { panic(task.Permanent(boom)) },
@@ -224,7 +224,7 @@ func TestRenewalsSendProgressAtMostOnceASecond(t *testing.T) {
 		from := time.Now()
 		tr.advance(500 * time.Millisecond)
 		if got := string(tr.store.task("x").Progress); got != `{"done":0}` {
-			t.Errorf("the first progress is told at once, but the task has %q", got)
+			t.Errorf("the first progress must be sent at once, but the task has %q", got)
 		}
 		tr.advance(11 * time.Second)
 		if got := string(tr.store.task("x").Progress); got != `{"done":999}` {
@@ -236,7 +236,7 @@ func TestRenewalsSendProgressAtMostOnceASecond(t *testing.T) {
 		tr.advance(30 * time.Second)
 		for _, r := range tr.store.renewals[len(tr.store.renewals)-2:] {
 			if len(r.Updates) > 0 {
-				t.Error("progress was sent again that the store has")
+				t.Error("progress was sent a second time")
 			}
 		}
 		tr.advance(time.Minute)
@@ -286,22 +286,22 @@ func TestSoftTimeoutSendsOneEventAndEndsNothing(t *testing.T) {
 		}
 		tr.advance(1999 * time.Millisecond)
 		if slow() != 0 {
-			t.Error("it was told early")
+			t.Error("the event came early")
 		}
 		tr.advance(time.Second)
 		if slow() != 1 {
-			t.Errorf("it was told %d times within a second", slow())
+			t.Errorf("%d events within a second", slow())
 		}
 		tr.advance(time.Minute)
 		if slow() != 1 {
-			t.Errorf("it was told %d times", slow())
+			t.Errorf("%d events", slow())
 		}
 		tr.wantState("x", task.Succeeded, task.CodeOK)
 		tr.shutDown()
 	})
 }
 
-// returns is a handler that returns what it is made of.
+// returns returns a handler with this result and error.
 func returns(result []byte, err error) task.Handler {
 	return func(context.Context, *task.Task) ([]byte, error) {
 		return result, err

@@ -35,7 +35,7 @@ func TestEveryTaskRunsOnceWithinTheSlots(t *testing.T) {
 		for _, x := range tr.store.exchanges {
 			for _, c := range x.Claims {
 				if half := map[string][]int{"a": {2, 1}, "b": {1, 1}}[c.Queue][x.Sequence-1]; c.N > half {
-					t.Errorf("sequence %d asked queue %s for %d tasks, want at most half of its slots", x.Sequence, c.Queue, c.N)
+					t.Errorf("sequence %d claimed %[3]d tasks of queue %[2]s, want at most half of its slots", x.Sequence, c.Queue, c.N)
 				}
 			}
 		}
@@ -79,7 +79,7 @@ func TestIdleReplicaStartsATaskAtOnce(t *testing.T) {
 		for _, wait := range []time.Duration{0, time.Millisecond, 7 * time.Second, time.Hour} {
 			tr.advance(wait)
 			tr.store.put(task.Spec{ID: "id" + wait.String(), Kind: "job"})
-			synctest.Wait() // no time passes
+			synctest.Wait() // without passing time
 			tr.wantState("id"+wait.String(), task.Succeeded, task.CodeOK)
 		}
 		tr.shutDown()
@@ -137,7 +137,7 @@ func TestScheduledTaskStartsOnTimeAndNeverEarly(t *testing.T) {
 		delays := map[string]time.Duration{"late": 3333 * time.Millisecond, "soon": 20 * time.Millisecond, "far": time.Hour}
 		tr.store.put(task.Spec{ID: "late", Kind: "job", Delay: delays["late"]}, task.Spec{ID: "far", Kind: "job", Delay: delays["far"]})
 		synctest.Wait()
-		tr.store.put(task.Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // sooner than the store reports
+		tr.store.put(task.Spec{ID: "soon", Kind: "job", Delay: delays["soon"]}) // earlier than the last answer of the store
 		tr.advance(2 * time.Hour)
 		for id, d := range delays {
 			if got := started[id].Sub(begin); got < d || got > d+time.Millisecond {
@@ -170,7 +170,7 @@ func TestTaskOfAnUnknownKindIsReleasedWithADelay(t *testing.T) {
 		synctest.Wait()
 		reports := tr.store.verdictsOf("odd")
 		if len(reports) != 1 || reports[0].Op != task.Release || reports[0].Code != task.CodeNoHandler {
-			t.Fatalf("reports: %+v, want one release for want of a handler", reports)
+			t.Fatalf("reports: %+v, want one release with code no_handler", reports)
 		}
 		if d := reports[0].Delay; d < 100*time.Millisecond || d > time.Second {
 			t.Errorf("it pauses for %v, want 100ms to 1s", d)
@@ -319,7 +319,7 @@ func TestReplicaRunsOnce(t *testing.T) {
 	})
 }
 
-// failFirst lets the first n calls of an op fail.
+// failFirst makes the first n calls of an op fail.
 func failFirst(op string, n int) func(string) fault {
 	return func(got string) fault {
 		if got == op && n > 0 {

@@ -159,7 +159,7 @@ func TestTruncatedAnswerIsAnOutage(t *testing.T) {
 	})
 }
 
-// shortStore loses a part of every answer.
+// truncatingStore drops a part of every answer.
 type truncatingStore struct{ *fakeStore }
 
 func (s truncatingStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error) {
@@ -197,7 +197,7 @@ func TestSingleReportsAreNotDelayedAndManyShareARoundTrip(t *testing.T) {
 	})
 }
 
-// slowStore takes its time for every exchange.
+// slowStore delays every exchange.
 type slowStore struct {
 	*fakeStore
 	trip time.Duration
@@ -261,7 +261,7 @@ func (s *flightStore) Exchange(ctx context.Context, x task.Exchange) (task.Excha
 	return s.fakeStore.Exchange(ctx, x)
 }
 
-// The fake store panics if a repeated exchange differs from the first.
+// The fake store panics if a repeated exchange differs from the first one.
 func TestExchangeIsRepeatedUnchangedAndNewReportsWait(t *testing.T) {
 	for name, f := range map[string]fault{"refuses": fail, "hangs": hang, "loses its replies": lose} {
 		t.Run("the store "+name, func(t *testing.T) {
@@ -316,11 +316,11 @@ func TestReportsUseTheSequenceOfTheirClaimAndTheLastIsMarked(t *testing.T) {
 			time.Sleep(time.Duration(len(tk.ID)*int(tk.Fence)%17) * time.Millisecond)
 			return nil, nil
 		})
-		h, free := ignoresContext() // given up: reported while it runs
+		h, free := ignoresContext() // given up, so it is reported while it runs
 		tr.r.Handle("stuck", h)
 		tr.store.putN(200, task.Spec{Kind: "job", Queue: "a"})
 		tr.store.put(task.Spec{ID: "stuck", Kind: "stuck", Queue: "b", Timeout: time.Second}, task.Spec{ID: "stuck-not", Kind: "job", Queue: "b", Timeout: time.Second})
-		tr.store.putN(100, task.Spec{Kind: "other", Queue: "b"}) // given back unstarted
+		tr.store.putN(100, task.Spec{Kind: "other", Queue: "b"}) // released unstarted
 		tr.run()
 		tr.advance(3 * time.Second)
 		sequences, claims := make(map[int64]int), make(map[int64]int)
@@ -380,7 +380,7 @@ func TestExchangeIsBoundedAndTheRestFollows(t *testing.T) {
 		close(gate)
 		synctest.Wait()
 		reports := 0
-		for _, x := range tr.store.exchanges[from:] { // the fake store panics over a limit
+		for _, x := range tr.store.exchanges[from:] { // the fake store panics if a limit is exceeded
 			reports = max(reports, len(x.Reports))
 		}
 		if reports != task.MaxReports {
@@ -393,7 +393,7 @@ func TestExchangeIsBoundedAndTheRestFollows(t *testing.T) {
 	})
 }
 
-// A single report may be larger than MaxReportSize allows for several.
+// A single report may be larger than MaxReportSize.
 func TestReportsAreSplitBySize(t *testing.T) {
 	r, err := New(newFakeStore(), Config{Queues: map[string]task.QueueConfig{"q": {Workers: 9}}})
 	if err != nil {

@@ -55,14 +55,15 @@ func TestStopBeforeTheAnswerToTheClaimIsNotMissed(t *testing.T) {
 		})
 		tr.store.put(task.Spec{ID: "x", Kind: "job"})
 		synctest.Wait()
-		tr.store.requestStop("x") // claimed, says the store; the replica does not know yet
+		tr.store.requestStop("x") // claimed in the store, but the answer has not arrived
 		tr.advance(time.Second)
 		tr.wantState("x", task.Stopped, task.CodeStopped)
 		tr.shutDown()
 	})
 }
 
-// The doorbell rings while the other sequence waits for the answer that brings the task.
+// The signal arrives while the other sequence waits for the answer that contains the
+// task.
 func TestStopBeforeTheAnswerToTheOtherSequenceIsNotMissed(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
@@ -93,7 +94,7 @@ func TestStopWithALostSignalArrivesWithTheNextAnswer(t *testing.T) {
 				tr.r.Handle("quick", noop)
 				tr.store.put(task.Spec{ID: "x", Kind: "job"})
 				tr.store.setFault(func(op string) fault {
-					if op == "listen" && name == "renewal" { // nor does the slow poll make an exchange
+					if op == "listen" && name == "renewal" { // keep the slow poll from making an exchange
 						return hang
 					}
 					return none

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// rig is a replica that runs on a fake store.
+// testReplica is a replica on a fake store.
 type testReplica struct {
 	t      *testing.T
 	store  *fakeStore
@@ -24,7 +24,7 @@ type testReplica struct {
 	err    error // of Run
 }
 
-// newRig makes a replica of cfg, by default with one queue of four slots.
+// newTestReplica makes a replica with cfg. By default it has one queue with four slots.
 func newTestReplica(t *testing.T, cfg Config) *testReplica {
 	t.Helper()
 	if cfg.Queues == nil {
@@ -40,8 +40,7 @@ func newTestReplica(t *testing.T, cfg Config) *testReplica {
 	return &testReplica{t: t, store: store, r: r, log: tape, done: make(chan struct{})}
 }
 
-// run starts the replica. Every test of a bubble ends with its goroutines gone:
-// the bubble itself fails otherwise.
+// run starts the replica. A bubble fails if goroutines are left at its end.
 func (tr *testReplica) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	tr.cancel = cancel
@@ -52,7 +51,7 @@ func (tr *testReplica) run() {
 	synctest.Wait()
 }
 
-// end shuts the replica down and returns Run's error.
+// shutDown ends the replica and returns Run's error.
 func (tr *testReplica) shutDown() error {
 	tr.advance(0)
 	tr.cancel()
@@ -67,13 +66,13 @@ func (tr *testReplica) wantState(id string, state task.State, code task.Code) {
 	}
 }
 
-// logTape records log lines as "LEVEL message key=value".
+// logRecorder records log lines as "LEVEL message key=value".
 type logRecorder struct {
 	mu    sync.Mutex
 	lines []string
 
-	blockOn string        // a goroutine that logs a line with this text …
-	unblock chan struct{} // … waits until this is closed
+	blockOn string        // a goroutine that logs a line with this text waits …
+	unblock chan struct{} // … until this is closed
 }
 
 func (l *logRecorder) Enabled(context.Context, slog.Level) bool { return true }
@@ -94,7 +93,7 @@ func (l *logRecorder) Handle(_ context.Context, rec slog.Record) error {
 	return nil
 }
 
-// count is how many lines hold text.
+// count returns the number of lines that contain text.
 func (l *logRecorder) count(text string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,22 +105,23 @@ func (l *logRecorder) count(text string) (n int) {
 	return n
 }
 
-// bubble runs a test with fake time.
+// inFakeTime runs a test in fake time.
 func inFakeTime(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	faketime.Test(t, f)
 }
 
-// pass lets d of fake time go by. What the test looked at before is ordered
-// before what the replica does in that time.
+// advance lets d of fake time pass. Locking the store's mutex orders the test's earlier
+// reads before the replica's writes in that time.
 func (tr *testReplica) advance(d time.Duration) {
 	tr.store.mu.Lock()
-	tr.store.mu.Unlock() //lint:ignore SA2001 an empty section is all it takes
+	tr.store.mu.Unlock() //lint:ignore SA2001 an empty critical section is intended
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// untilCancelled is a handler that returns its context's cause.
+// untilCancelled is a handler that waits for the end of its context and returns the
+// cause.
 func untilCancelled(ctx context.Context, _ *task.Task) ([]byte, error) {
 	<-ctx.Done()
 	return nil, context.Cause(ctx)

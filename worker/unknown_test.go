@@ -15,14 +15,14 @@ func TestKindWithoutAHandlerIsLoggedOnceAMinute(t *testing.T) {
 		tr.run()
 		tr.store.putN(3, task.Spec{Kind: "jbo", Queue: task.DefaultQueue})
 		tr.store.put(task.Spec{ID: "odd", Kind: "unheard-of", Queue: task.DefaultQueue})
-		tr.advance(unknownInterval - time.Second) // all come back many times
+		tr.advance(unknownInterval - time.Second) // each task is claimed and released many times
 		const line = "WARN no handler for a task's kind; a replica that has one runs the task, or it fails "
 		if tr.log.count("WARN") != 2 || tr.log.count(line+"task=jbo-1 kind=jbo queue=default") != 1 ||
 			tr.log.count(line+"task=odd kind=unheard-of queue=default") != 1 {
 			t.Errorf("log: %v", tr.log.lines)
 		}
 		if n := len(tr.store.verdictsOf("odd")); n < 10 {
-			t.Errorf("it came back only %d times", n)
+			t.Errorf("it was released only %d times", n)
 		}
 		tr.advance(3 * time.Second)
 		if tr.log.count("kind=jbo") != 2 || tr.log.count("kind=unheard-of") != 2 {

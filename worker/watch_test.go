@@ -36,7 +36,7 @@ func TestAttemptTimesOutExactly(t *testing.T) {
 	})
 }
 
-// stubborn is a handler that ignores its context until it is freed.
+// ignoresContext returns a handler that ignores its context until free is called.
 func ignoresContext() (h task.Handler, free func()) {
 	gate := make(chan struct{})
 	return func(context.Context, *task.Task) ([]byte, error) {

@@ -10,7 +10,7 @@ lts_key() { echo "lts:{${LTS_POOL:-default}}:$1"; }
 # option that is not a name. After an error push again with the same id: only one task is made.
 lts_enqueue() {
 	local entry='' option value id
-	id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n') # unless an option has one
+	id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n') # unless an option sets it
 	for option in "kind=$1" "${@:3}"; do
 		value=${option#*=}
 		case $option in
@@ -23,8 +23,8 @@ lts_enqueue() {
 		echo "$id"
 }
 
-# lts_wait ID [SECONDS] takes and prints the outcome of a task with the option reply=true. It returns 2 if the entry was
-# rejected and 1 if there is no outcome. BLMOVE KEY KEY LEFT RIGHT would leave it for others.
+# lts_wait ID [SECONDS] removes and prints the outcome of a task with reply=true. It returns 2 if the entry was
+# rejected and 1 if there is no outcome. BLMOVE KEY KEY LEFT RIGHT would keep it.
 lts_wait() {
 	local item
 	item=$(lts_redis BLPOP "$(lts_key "reply:$1")" "${2:-30}") || return 1
@@ -39,14 +39,14 @@ lts_call() {
 	id=$(lts_enqueue "$@" reply=true) && lts_wait "$id"
 }
 
-# lts_group GROUP makes a group at the end of the stream.
+# lts_group GROUP creates a group at the end of the stream.
 lts_group() {
 	local answer
 	answer=$(lts_redis XGROUP CREATE "$(lts_key events)" "$1" '$' MKSTREAM 2>&1) || [[ $answer == BUSYGROUP* ]] ||
 		{ echo "$answer" >&2 && false; }
 }
 
-# lts_events GROUP CONSUMER COMMAND [IDLE] makes the group and runs the command with each event as a JSON object. It
+# lts_events GROUP CONSUMER COMMAND [IDLE] creates the group and runs the command with each event as a JSON object. It
 # returns when the command fails, with its status, and after IDLE seconds without entries.
 lts_events() {
 	local stream reported='' page line
@@ -60,7 +60,7 @@ lts_events() {
 		while read -r -u 3 line; do
 			case $line in
 			ack*) lts_redis XACK "$stream" "$1" "${line#* }" >/dev/null || return ;; # after its last event
-			missed*) reported=${line#* } && "$3" '{"id":"","state":"missed"}' || return ;; # look at the tasks themselves
+			missed*) reported=${line#* } && "$3" '{"id":"","state":"missed"}' || return ;; # read the tasks instead
 			idle) if [[ ${4:-} ]]; then return; fi ;;
 			*) "$3" "$line" || return ;;
 			esac
@@ -80,5 +80,5 @@ def is_column: IN("v", "attempt", "replica", "at", "wait_ms", "run_ms", "group")
   | ([range(0; $flat | length; 2) as $i | {($flat[$i]): $flat[$i + 1]}] | add) as $fields
   | (($fields.ids // "") / " " - [""] | to_entries[] as {key: $i, value: $id} | $fields + {id: $id} | del(.ids)
     | with_entries(if .key | is_column then .value |= (. / " " | .[[$i, length - 1] | min]) else . end
-      | select(.value != "-" or (.key | is_column | not)))), # one word for all ids or one per id; "-" is none
+      | select(.value != "-" or (.key | is_column | not)))), # one value for all ids or one per id; "-" is none
   "ack \($at)" end)'

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 const COLUMNS = ['v', 'attempt', 'replica', 'at', 'wait_ms', 'run_ms', 'group'];
 const position = (text) => text.split('-').map((number) => number.padStart(20, '0')).join();
 
-// Rejected is thrown when an entry did not become a task. Its outcome has code and error.
+// Rejected is thrown when an entry was rejected. Its outcome has code and error.
 export class Rejected extends Error {
   constructor(outcome) {
     super(`${outcome.id} was rejected: ${outcome.error}`);
@@ -28,7 +28,7 @@ export class Pool {
     return id;
   }
 
-  // wait takes the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would leave it for others.
+  // wait removes and returns the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would keep it.
   async wait(id, timeout = 30) {
     const item = await this.redis.blPop(`${this.prefix}reply:${id}`, timeout);
     if (!item) throw new Error(`${id} has no outcome after ${timeout} s`);
@@ -41,7 +41,7 @@ export class Pool {
     return this.wait(await this.enqueue(kind, payload, { ...options, reply: true }), timeout);
   }
 
-  // events makes the group, at the end of the stream. The iterator ends after idle seconds without entries.
+  // events creates the group at the end of the stream. The iterator ends after idle seconds without entries.
   async events(group, consumer, idle) {
     await this.redis.xGroupCreate(this.stream, group, '$', { MKSTREAM: true })
       .catch((err) => { if (!err.message.startsWith('BUSYGROUP')) throw err; });
@@ -58,19 +58,19 @@ export class Pool {
       const trimmed = (await this.redis.hGet(`${this.prefix}meta`, 'events:trimmed')) ?? '0-0';
       if (old.deletedMessages.length || (trimmed !== reported && position(before) < position(trimmed))) {
         reported = trimmed;
-        yield { id: '', state: 'missed' }; // entries were trimmed unread: look at the tasks themselves
+        yield { id: '', state: 'missed' }; // entries were trimmed unread: read the tasks instead
       }
       for (const { id: at, message: { ids = '', ...fields } } of entries) {
         for (const [i, id] of ids.split(' ').filter(Boolean).entries()) {
           const event = { ...fields, id };
-          for (const name of COLUMNS) { // one word for all ids or one per id
+          for (const name of COLUMNS) { // one value for all ids or one per id
             const words = (fields[name] ?? '-').split(' ');
             event[name] = words[Math.min(i, words.length - 1)];
             if (event[name] === '-') delete event[name];
           }
           yield event;
         }
-        await this.redis.xAck(stream, group, at); // after its last event: it comes again if this process dies before
+        await this.redis.xAck(stream, group, at); // after its last event: it is redelivered if this process dies before
       }
       if (idle && !entries.length) return;
     }

@@ -7,7 +7,7 @@ namespace Ltsworker;
 
 const COLUMNS = ['v', 'attempt', 'replica', 'at', 'wait_ms', 'run_ms', 'group'];
 
-// Rejected is thrown when an entry did not become a task. Its outcome has code and error.
+// Rejected is thrown when an entry was rejected. Its outcome has code and error.
 class Rejected extends \RuntimeException {
     public function __construct(public readonly array $outcome) {
         parent::__construct("{$outcome['id']} was rejected: {$outcome['error']}");
@@ -34,7 +34,7 @@ class Pool {
         return $id;
     }
 
-    // wait takes the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would leave it for others.
+    // wait removes and returns the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would keep it.
     public function wait(string $id, float $timeout = 30): array {
         $item = $this->run($timeout, 'BLPOP', "lts:{{$this->name}}:reply:$id", $timeout);
         if (!$item) throw new \RuntimeException("$id has no outcome after $timeout s");
@@ -46,10 +46,10 @@ class Pool {
         return $this->wait($this->enqueue($kind, $payload, ['reply' => true] + $options), $timeout);
     }
 
-    // events makes the group, at the end of the stream. The iterator ends after idle seconds without entries.
+    // events creates the group at the end of the stream. The iterator ends after idle seconds without entries.
     public function events(string $group, string $consumer, ?float $idle = null): \Generator {
         $stream = "lts:{{$this->name}}:events";
-        $this->redis->rawCommand('XGROUP', 'CREATE', $stream, $group, '$', 'MKSTREAM'); // an error: it is there already
+        $this->redis->rawCommand('XGROUP', 'CREATE', $stream, $group, '$', 'MKSTREAM'); // an error means that it exists
         return $this->read($stream, $group, $consumer, $idle ?: 5, (bool) $idle);
     }
 
@@ -65,13 +65,13 @@ class Pool {
             $trimmed = $this->run(0, 'HGET', "lts:{{$this->name}}:meta", 'events:trimmed') ?: '0-0';
             if ($deleted || $trimmed !== $reported && $position($before) < $position($trimmed)) {
                 $reported = $trimmed;
-                yield ['id' => '', 'state' => 'missed']; // entries were trimmed unread: look at the tasks themselves
+                yield ['id' => '', 'state' => 'missed']; // entries were trimmed unread: read the tasks instead
             }
             foreach ($entries as [$at, $flat]) {
                 $entry = $fields($flat);
                 foreach (preg_split('/ /', $entry['ids'] ?? '', -1, PREG_SPLIT_NO_EMPTY) as $i => $id) {
                     $event = ['id' => $id] + array_diff_key($entry, ['ids' => 0]);
-                    foreach (COLUMNS as $name) { // one word for all ids or one per id
+                    foreach (COLUMNS as $name) { // one value for all ids or one per id
                         $words = explode(' ', $entry[$name] ?? '-');
                         $event[$name] = $words[min($i, count($words) - 1)];
                         if ($event[$name] === '-') unset($event[$name]);

@@ -8,7 +8,7 @@ import json, uuid, redis
 COLUMNS = ("v", "attempt", "replica", "at", "wait_ms", "run_ms", "group")
 
 class Rejected(Exception):
-    """The entry did not become a task. args[0] is the outcome, with code and error."""
+    """The entry was rejected. args[0] is the outcome, with code and error."""
 
 class Pool:
     def __init__(self, connection, name="default"):
@@ -23,7 +23,7 @@ class Pool:
         return id
 
     def wait(self, id, timeout=30):
-        """Takes the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would leave it for others."""
+        """Removes and returns the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would keep it."""
         item = self.redis.blpop(self.prefix + "reply:" + id, timeout)
         if item is None:
             raise TimeoutError(f"{id} has no outcome after {timeout} s")
@@ -36,7 +36,7 @@ class Pool:
         return self.wait(self.enqueue(kind, payload, reply=True, **options), timeout)
 
     def events(self, group, consumer, idle=None):
-        """Makes the group, at the end of the stream. The iterator ends after idle seconds without entries."""
+        """Creates the group at the end of the stream. The iterator ends after idle seconds without entries."""
         try:
             self.redis.xgroup_create(self.prefix + "events", group, "$", mkstream=True)
         except redis.ResponseError as err:
@@ -54,12 +54,12 @@ class Pool:
             trimmed = self.redis.hget(self.prefix + "meta", "events:trimmed") or "0-0"
             if deleted or trimmed != reported and position(before) < position(trimmed):
                 reported = trimmed
-                yield {"id": "", "state": "missed"}  # entries were trimmed unread: look at the tasks themselves
+                yield {"id": "", "state": "missed"}  # entries were trimmed unread: read the tasks instead
             for at, fields in entries:
                 columns = {name: fields.pop(name, "-").split(" ") for name in COLUMNS}
-                for i, id in enumerate(fields.pop("ids", "").split()):  # a column: one word for all ids or one per id
+                for i, id in enumerate(fields.pop("ids", "").split()):  # a column: one value for all ids or one per id
                     words = {name: column[min(i, len(column) - 1)] for name, column in columns.items()}
                     yield {**fields, "id": id, **{name: word for name, word in words.items() if word != "-"}}
-                self.redis.xack(stream, group, at)  # after its last event: it comes again if this process dies before
+                self.redis.xack(stream, group, at)  # after its last event: redelivered if this process dies before
             if idle and not entries:
                 return

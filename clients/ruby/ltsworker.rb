@@ -7,7 +7,7 @@
 module Ltsworker
   COLUMNS = %w[v attempt replica at wait_ms run_ms group].freeze
 
-  # The entry did not become a task. Its outcome has code and error.
+  # The entry was rejected. Its outcome has code and error.
   class Rejected < StandardError
     attr_reader :outcome
 
@@ -25,7 +25,7 @@ module Ltsworker
       id
     end
 
-    # Takes the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would leave it for others.
+    # Removes and returns the outcome of a task with the option reply. BLMOVE KEY KEY LEFT RIGHT would keep it.
     def wait(id, timeout = 30)
       item = @redis.blpop("#{@prefix}reply:#{id}", timeout: timeout)
       raise "#{id} has no outcome after #{timeout} s" unless item
@@ -38,7 +38,7 @@ module Ltsworker
       wait(enqueue(kind, payload, reply: true, **options), timeout)
     end
 
-    # Makes the group, at the end of the stream. The enumerator ends after idle seconds without entries.
+    # Creates the group at the end of the stream. The enumerator ends after idle seconds without entries.
     def events(group, consumer, idle: nil)
       begin
         @redis.xgroup(:create, @stream, group, '$', mkstream: true)
@@ -61,15 +61,15 @@ module Ltsworker
         trimmed = @redis.hget("#{@prefix}meta", 'events:trimmed') || '0-0'
         if deleted.any? || (trimmed != reported && (position[before] <=> position[trimmed]).negative?)
           reported = trimmed
-          out << { 'id' => '', 'state' => 'missed' } # entries were trimmed unread: look at the tasks themselves
+          out << { 'id' => '', 'state' => 'missed' } # entries were trimmed unread: read the tasks instead
         end
         entries.each do |at, fields|
           columns = COLUMNS.to_h { |name| [name, fields.fetch(name, '-').scrub.split] }
-          fields.delete('ids').to_s.scrub.split.each_with_index do |id, i| # one word for all ids or one per id
+          fields.delete('ids').to_s.scrub.split.each_with_index do |id, i| # one value for all ids or one per id
             words = columns.transform_values { |column| column[[i, column.size - 1].min] }
             out << fields.except(*COLUMNS).merge('id' => id, **words.reject { |_, word| word == '-' })
           end
-          @redis.xack(@stream, group, at) # after its last event: it comes again if this process dies before
+          @redis.xack(@stream, group, at) # after its last event: it is redelivered if this process dies before
         end
         break if idle && entries.empty?
       end

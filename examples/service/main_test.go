@@ -12,8 +12,8 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// A signal in the middle of the work drains: what runs is finished, the rest is
-// left waiting, and nothing stays claimed.
+// A signal in the middle of the work starts a drain: running tasks finish, the others
+// stay waiting, and no task stays claimed.
 func TestSIGTERMDrainsTheService(t *testing.T) {
 	m := miniredis.RunT(t)
 	t.Setenv("LTS_REDIS", "redis://"+m.Addr())
@@ -35,7 +35,7 @@ func TestSIGTERMDrainsTheService(t *testing.T) {
 		}
 		return s
 	}
-	for stats().Ended[pool.Succeeded] == 0 { // the next ones run
+	for stats().Ended[pool.Succeeded] == 0 { // the next tasks run
 		select {
 		case err := <-ended:
 			t.Fatal("ended before it began: ", err)

@@ -31,7 +31,7 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 		`pool must not contain "{"`, "grace must not be negative", "max_result must be from 128", "max_log must be from 1",
 	} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("nothing says %q in:\n%v", want, err)
+			t.Errorf("no error contains %q:\n%v", want, err)
 		}
 	}
 	if strings.Contains(err.Error(), "hush") {

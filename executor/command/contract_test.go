@@ -39,7 +39,7 @@ func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
 				t.Fatal(a.err)
 			}
 			if !bytes.Equal(a.result, []byte(payload)) {
-				t.Errorf("the payload of %d bytes came back as %d other bytes", len(payload), len(a.result))
+				t.Errorf("the payload of %d bytes was returned as %d other bytes", len(payload), len(a.result))
 			}
 			if left, _ := os.ReadDir(dir); len(left) > 0 {
 				t.Errorf("the payload was executed: %v", left)
@@ -73,7 +73,7 @@ func TestEnvironmentDescribesTheTask(t *testing.T) {
 	}
 }
 
-// systemd would take what such a command says for words of the replica.
+// systemd would accept notifications of such a command as those of the replica.
 func TestCommandDoesNotInheritTheVariablesOfSystemd(t *testing.T) {
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
 		t.Setenv(name, "of the replica")
@@ -107,7 +107,7 @@ func TestCommandRunsInItsDirectory(t *testing.T) {
 	}
 }
 
-// A shell works PWD out for itself where it is wrong, other programs believe it.
+// A shell corrects a wrong PWD; other programs use it as it is.
 func TestPWDIsTheDirectoryOfTheCommand(t *testing.T) {
 	t.Setenv("PWD", "/of/the/replica")
 	dir := filepath.Join(t.TempDir(), "link")

@@ -25,14 +25,14 @@ func TestCommandIsNotStartedForAnEndedContext(t *testing.T) {
 	}
 }
 
-// running is a command that has said that it is ready.
+// running is a command that has reported that it is ready.
 type running struct {
 	*fifo
-	end  context.CancelCauseFunc // of the attempt
+	end  context.CancelCauseFunc // ends the attempt
 	done <-chan attempt
 }
 
-// startReady runs a script, whose first line to "$FIFO" says that it is ready.
+// startReady runs a script whose first line to "$FIFO" reports that it is ready.
 func startReady(t *testing.T, script string, grace time.Duration, env ...string) running {
 	t.Helper()
 	f := newFifo(t)
@@ -74,8 +74,8 @@ func TestExitStatusOfAStoppedCommandIsIgnored(t *testing.T) {
 
 func TestChildrenOfAStoppedShellHaveTheGracePeriod(t *testing.T) {
 	again := newInput(t)
-	// The outer shell dies of SIGTERM at once. The inner one tidies up, which
-	// takes it until the fifo is read.
+	// The outer shell ends at SIGTERM at once. The inner one cleans up until the fifo is
+	// read.
 	r := startReady(t, `sh -c 'exec 3>"$FIFO"; trap "cat \"$GO\" >&3; exit" TERM; echo ready >&3; while :; do sleep 0.01; done'; :`,
 		time.Hour, "GO="+again.path)
 	r.end(task.ErrStopped)
@@ -103,7 +103,7 @@ func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 }
 
 func TestLostLeaseKillsTheGroupAtOnce(t *testing.T) {
-	// Both would say so if they were asked to end before they are killed.
+	// Both would write a line if they got SIGTERM before SIGKILL.
 	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
 		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
 	r.end(fmt.Errorf("renewal: %w", task.ErrLeaseLost))
@@ -123,7 +123,7 @@ func TestLostLeaseKillsTheGroupAtOnce(t *testing.T) {
 
 func TestRemainingProcessesOfACommandAreKilled(t *testing.T) {
 	f := newFifo(t)
-	// The leftover holds standard output open, and ignores polite signals.
+	// The remaining process keeps standard output open and ignores SIGTERM.
 	cfg := shell(`exec 3>"$FIFO"; (trap '' TERM HUP; echo ready >&3; exec sleep 1000) & echo result`)
 	cfg.Env = []string{"FIFO=" + f.path}
 	a := finish(t, startConfig(t, t.Context(), cfg, ""))

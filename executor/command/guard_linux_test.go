@@ -31,7 +31,8 @@ func TestCommandDiesWithAKilledReplicaAlsoWithoutItsGuard(t *testing.T) {
 	f.gone(t)
 }
 
-// The parent-death signal comes with the end of the thread, not of the process.
+// The kernel sends the parent-death signal at the end of the thread, not of the
+// process.
 func TestCommandSurvivesTheEndOfOtherThreads(t *testing.T) {
 	f := newFifo(t)
 	cfg := shell(`echo ready >"$FIFO"; cat "$GO"`)
@@ -39,8 +40,8 @@ func TestCommandSurvivesTheEndOfOtherThreads(t *testing.T) {
 	cfg.Env = []string{"FIFO=" + f.path, "GO=" + again.path}
 	done := startConfig(t, t.Context(), cfg, "")
 	f.line(t)
-	// A goroutine that ends locked takes its thread along. Fifty at once need
-	// fifty threads, and every idle one is among them.
+	// The thread of a goroutine that ends while locked to it ends, too. Fifty such
+	// goroutines at once use fifty threads, including every idle one.
 	var locked, ended sync.WaitGroup
 	locked.Add(50)
 	for range 50 {
@@ -70,7 +71,7 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 		}
 		_, _ = (&runner{Config: Config{Command: []string{"x"}}, path: "/absent"}).handle(t.Context(), &task.Task{})
 	}
-	use() // whatever the runtime opens once is open now
+	use() // opens what the runtime opens only once
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	use()
 	if n := runtime.NumGoroutine(); n > goroutines {

@@ -15,26 +15,26 @@ import (
 	"github.com/ltsworker/ltsworker/worker"
 )
 
-// oneTask is a store with one task, which its replica holds for as long as the
-// test wants it to.
+// singleTaskStore is a store with one task, which its replica holds for as long as the
+// test wants.
 type singleTaskStore struct {
 	worker.Store
-	ring chan struct{} // rings the replica's doorbell
+	signals chan struct{} // signals the replica
 
 	mu      sync.Mutex
 	given   bool
-	verdict task.Verdict // on every renewal
+	verdict task.Verdict // of every renewal
 	stops   []task.Attempt
 }
 
 const oneFence = 7
 
-// answer sets what the store answers, and rings the doorbell.
+// answer sets the answers of the store and signals the replica.
 func (s *singleTaskStore) answer(v task.Verdict, stops ...task.Attempt) {
 	s.mu.Lock()
 	s.verdict, s.stops = v, stops
 	s.mu.Unlock()
-	s.ring <- struct{}{}
+	s.signals <- struct{}{}
 }
 
 func (s *singleTaskStore) Join(context.Context, task.Registration) ([]string, error) { return nil, nil }
@@ -70,7 +70,7 @@ func (s *singleTaskStore) Listen(ctx context.Context, _ string, wait time.Durati
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
-	case <-s.ring:
+	case <-s.signals:
 		return task.Signal{Check: true}, nil
 	case <-late.C:
 		return task.Signal{}, nil
@@ -81,7 +81,7 @@ func (s *singleTaskStore) Listen(ctx context.Context, _ string, wait time.Durati
 
 func (s *singleTaskStore) Wake(ctx context.Context, _ string) error {
 	select {
-	case s.ring <- struct{}{}:
+	case s.signals <- struct{}{}:
 	case <-ctx.Done():
 	}
 	return ctx.Err()
@@ -107,7 +107,7 @@ func TestLostLeaseEndsTheGracePeriod(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan attempt, 1)
-	s := &singleTaskStore{ring: make(chan struct{}, 1), verdict: task.Kept}
+	s := &singleTaskStore{signals: make(chan struct{}, 1), verdict: task.Kept}
 	r, err := worker.New(s, worker.Config{
 		Queues:    map[string]task.QueueConfig{"slow": {Workers: 1}},
 		Lease:     time.Hour,

@@ -15,10 +15,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// patience bounds waits for things that happen at once on a healthy machine.
+// waitTimeout bounds waits for events that happen at once on a healthy machine.
 const waitTimeout = 30 * time.Second
 
-// replicaScript makes this test binary a replica that runs one shell script.
+// replicaScript is the variable that makes this test binary a replica with one shell
+// script.
 const replicaScript = "COMMAND_TEST_REPLICA_SCRIPT"
 
 func TestMain(m *testing.M) {
@@ -76,8 +77,8 @@ func shell(script string) Config {
 	return Config{Command: []string{"sh", "-c", script}, Pool: "media"}
 }
 
-// fifo is a named pipe that scripts report to. It ends when the last process
-// that has it open for writing is gone.
+// fifo is a named pipe to which scripts write. It ends when the last process that has
+// it open for writing has ended.
 type fifo struct {
 	path  string
 	lines chan string
@@ -100,7 +101,7 @@ func newFifo(t *testing.T) *fifo {
 			f.lines <- s.Text()
 		}
 	}()
-	t.Cleanup(func() { // releases a reader that no writer came to
+	t.Cleanup(func() { // unblocks a reader without a writer
 		if w, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 			w.Close()
 		}
@@ -113,11 +114,11 @@ func (f *fifo) line(t *testing.T) string {
 	select {
 	case s, ok := <-f.lines:
 		if !ok {
-			t.Fatal("the writers are gone before they wrote a line")
+			t.Fatal("the writers ended without writing a line")
 		}
 		return s
 	case <-time.After(waitTimeout):
-		t.Fatal("no line came")
+		t.Fatal("no line was written")
 	}
 	return ""
 }
@@ -137,7 +138,7 @@ func (f *fifo) gone(t *testing.T) {
 	}
 }
 
-// input is a named pipe that scripts wait for.
+// input is a named pipe from which scripts read.
 type input struct {
 	path string
 }
@@ -151,7 +152,7 @@ func newInput(t *testing.T) *input {
 	return in
 }
 
-// write hands s to the script that reads the pipe, now or later.
+// write sends s to the script that reads the pipe, now or later.
 func (in *input) write(s string) {
 	go func() { _ = os.WriteFile(in.path, []byte(s), 0) }()
 }

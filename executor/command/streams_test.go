@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// slowWriter takes nothing before it is told to.
+// slowWriter blocks until the test lets it write.
 type slowWriter struct {
 	start chan struct{}
 	n     int
@@ -22,7 +22,7 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 }
 
 func TestRemainingOutputOfAnEndedCommandIsRead(t *testing.T) {
-	const size = 48 << 10 // below what a pipe holds, above what one read takes
+	const size = 48 << 10 // less than a pipe holds, more than one read returns
 	out := &slowWriter{start: make(chan struct{})}
 	cmd := exec.Command("sh", "-c", "head -c 49152 /dev/zero")
 	s, err := start(cmd, nil, out, io.Discard)

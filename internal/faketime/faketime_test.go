@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The timers are not waited for, so that each receiver runs its own.
+// The test does not wait for the timers, so each receiver runs its own.
 func TestConcurrentReceivesFromDueTimers(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	Test(t, func(*testing.T) {

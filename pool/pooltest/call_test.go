@@ -63,7 +63,7 @@ func TestOutcomeHasNoDelayWithoutAnotherAttempt(t *testing.T) {
 	}{
 		{nil, time.Second},
 		{[]pooltest.CallOption{pooltest.Attempt(2)}, 0},
-		{[]pooltest.CallOption{pooltest.Attempt(2)}, 0}, // which says when
+		{[]pooltest.CallOption{pooltest.Attempt(2)}, 0}, // with a RetryAfter
 		{[]pooltest.CallOption{pooltest.Attempt(2), pooltest.With(pool.MaxAttempts(3))}, 2 * time.Second},
 	} {
 		if o := p.Call(t, Mail{"a"}, c.call...); o.Delay != c.delay {
@@ -138,7 +138,7 @@ func TestCallAndDrainApplyTheSameDeadline(t *testing.T) {
 			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Minute, Code: pool.CodeTimeout}},
 		{[]pool.Option{pool.Deadline(time.Hour), pool.Timeout(time.Minute)}, until(time.Hour),
 			seen{Left: time.Minute, Deadline: time.Hour, Ran: time.Minute, Delay: time.Second, Code: pool.CodeTimeout}},
-		// The deadline has not passed and comes before the retry.
+		// The deadline passes after the failure and before the retry.
 		{[]pool.Option{pool.Deadline(time.Minute)}, until(time.Minute - time.Second/2),
 			seen{Left: time.Minute, Deadline: time.Minute, Ran: time.Minute - time.Second/2, Code: pool.CodeError}},
 		{[]pool.Option{pool.Deadline(time.Minute)}, until(time.Second),
@@ -177,7 +177,7 @@ func TestCallOfAKindWithoutHandlerFailsTheTest(t *testing.T) {
 	handleSum(p.Pool)
 	text := failureOf(t, func(t testing.TB) { p.Call(t, Mail{}) })
 	if !strings.Contains(text, `"mail"`) || !strings.Contains(text, "sum") {
-		t.Errorf("it says %q", text)
+		t.Errorf("failure %q", text)
 	}
 }
 
@@ -186,6 +186,6 @@ func TestResultOfAFailureFailsTheTest(t *testing.T) {
 	handleMail(p.Pool, errPost)
 	text := failureOf(t, func(t testing.TB) { pooltest.Result[int](t, p.Call(t, Mail{})) })
 	if !strings.Contains(text, errPost.Error()) {
-		t.Errorf("it says %q", text)
+		t.Errorf("failure %q", text)
 	}
 }

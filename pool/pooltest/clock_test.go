@@ -15,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
-// clocks runs f by the machine's clock and by a fake one.
+// onBothClocks runs f with the real clock and with a fake one.
 func onBothClocks(t *testing.T, f func(t *testing.T)) {
 	t.Run("real", f)
 	t.Run("synctest", func(t *testing.T) { faketime.Test(t, f) })
@@ -112,7 +112,7 @@ func TestAdvanceExpiresAndRemoves(t *testing.T) {
 func TestAdvanceRunsMaintenanceToItsEnd(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	var specs []pool.Spec
-	for range 350 { // more than one turn of the maintenance takes
+	for range 350 { // more than one turn of maintenance removes
 		s, err := pool.NewSpec(Mail{"a"}, pool.TTL(time.Minute))
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ func TestAdvanceFailsIfATaskIsRunning(t *testing.T) {
 	text := failureOf(t, func(t testing.TB) { p.Advance(t, time.Hour) })
 	close(end)
 	if text == "" {
-		t.Error("a running handler would have lost its lease")
+		t.Error("Advance ended the lease of a running handler")
 	}
 }
 
@@ -158,7 +158,7 @@ func TestTimeoutsPassUnderSynctest(t *testing.T) {
 		})
 		stop := p.Start(t)
 		r := mustEnqueue(t, p, Mail{"a"})
-		p.Advance(t, 19*time.Minute) // leases are renewed all the while
+		p.Advance(t, 19*time.Minute) // leases are renewed meanwhile
 		if task, err := p.Get(t.Context(), r.ID); err != nil || task.State != pool.Running || task.Attempt != 1 {
 			t.Fatalf("task %+v, error %v", task, err)
 		}

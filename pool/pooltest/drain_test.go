@@ -89,7 +89,7 @@ func TestDrainReturnsEveryAttemptWithItsError(t *testing.T) {
 	}
 	text := failureOf(t, func(t testing.TB) { third.RequireOK(t) })
 	if !strings.Contains(text, "1 of 1 attempts") || !strings.Contains(text, "post office is closed") || !strings.Contains(text, "mail") {
-		t.Errorf("it says %q", text)
+		t.Errorf("failure %q", text)
 	}
 }
 
@@ -156,10 +156,10 @@ func TestPanicInOnFinishFailsTheTestOnce(t *testing.T) {
 	mustEnqueue(t, p, Mail{"a"})
 	text := failureOf(t, func(t testing.TB) { p.Drain(t) })
 	if !strings.Contains(text, "OnFinish of mail") || !strings.Contains(text, "panic: oh") {
-		t.Errorf("it says %q", text)
+		t.Errorf("failure %q", text)
 	}
 	if text := failureOf(t, func(t testing.TB) { p.Drain(t) }); text != "" {
-		t.Errorf("again: %q", text)
+		t.Errorf("second drain: %q", text)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestDrainRunsAsManyTasksAtOnceAsTheConfigAllows(t *testing.T) {
 func TestDrainWithoutHandlersFailsTheTest(t *testing.T) {
 	p := pooltest.New(t, pool.Config{})
 	if text := failureOf(t, func(t testing.TB) { p.Drain(t) }); !strings.Contains(text, "no handlers") {
-		t.Errorf("it says %q", text)
+		t.Errorf("failure %q", text)
 	}
 }
 

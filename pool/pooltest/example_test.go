@@ -36,7 +36,7 @@ func handleConvert(p *pool.Pool, rate func(currency string) (float64, error)) {
 	})
 }
 
-// testConvert is a test of it; in a service it is TestConvert(t *testing.T).
+// testConvert is a test of handleConvert; in a service it is TestConvert(t *testing.T).
 func testConvert(t testing.TB) {
 	errClosed := errors.New("the exchange is closed")
 	open := true
@@ -48,7 +48,7 @@ func testConvert(t testing.TB) {
 		return 1.5, nil
 	})
 
-	// One handler, now.
+	// Call one handler.
 	fmt.Println(pooltest.Result[int](t, p.Call(t, Convert{Cents: 200, To: "CHF"})))
 	open = false
 	o := p.Call(t, Convert{Cents: 200, To: "CHF"})
@@ -56,7 +56,7 @@ func testConvert(t testing.TB) {
 	o = p.Call(t, Convert{Cents: 200, To: "CHF"}, pooltest.Attempt(3))
 	fmt.Println(o.Code)
 
-	// The whole way, with a retry.
+	// Run the pool, with a retry.
 	r, err := p.Enqueue(t.Context(), Convert{Cents: 500, To: "CHF"})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func Example() {
 	// 750
 }
 
-// exampleT stands in for the *testing.T that an example does not have.
+// exampleT replaces the *testing.T that an example does not have.
 type exampleT struct {
 	testing.TB
 	cleanups []func()

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// The tasks of these tests.
+// The arguments of the tasks of these tests.
 type (
 	Mail struct {
 		To string `json:"to"`
@@ -23,7 +23,7 @@ type (
 func (Mail) Kind() string { return "mail" }
 func (Sum) Kind() string  { return "sum" }
 
-// add handles Sum.
+// handleSum sets a handler for Sum.
 func handleSum(p *pool.Pool) {
 	pool.HandleResult(p, func(_ context.Context, t *pool.Task[Sum]) (int, error) {
 		return t.Args.A + t.Args.B, nil
@@ -32,7 +32,8 @@ func handleSum(p *pool.Pool) {
 
 var errPost = errors.New("the post office is closed")
 
-// script handles Mail with what is next in line for it, nil when the line is empty.
+// handleMail sets a handler for Mail that returns the results in turn, then nil. It
+// returns the list of recipients.
 func handleMail(p *pool.Pool, results ...error) *[]string {
 	var mu sync.Mutex
 	var to []string
@@ -50,7 +51,7 @@ func handleMail(p *pool.Pool, results ...error) *[]string {
 	return &to
 }
 
-// mustEnqueue enqueues, or fails the test.
+// mustEnqueue enqueues a task or fails the test.
 func mustEnqueue(t testing.TB, p interface {
 	Enqueue(context.Context, pool.Kinder, ...pool.Option) (pool.Receipt, error)
 }, args pool.Kinder, opts ...pool.Option) pool.Receipt {
@@ -62,7 +63,7 @@ func mustEnqueue(t testing.TB, p interface {
 	return r
 }
 
-// verdict is a testing.TB that keeps what it is told instead of failing.
+// recordingTB is a testing.TB that records failure messages instead of failing.
 type recordingTB struct {
 	testing.TB
 	text string
@@ -80,7 +81,7 @@ func (v *recordingTB) Fatal(args ...any) {
 }
 func (v *recordingTB) Errorf(format string, args ...any) { v.text += fmt.Sprintf(format, args...) }
 
-// complaint is what f tells a test before it fails it, "" where it does not.
+// failureOf returns the message with which f fails its test; "" if it does not fail.
 func failureOf(t *testing.T, f func(t testing.TB)) string {
 	v := &recordingTB{TB: t}
 	done := make(chan struct{})

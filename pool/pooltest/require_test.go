@@ -25,7 +25,7 @@ func TestRequireEnqueuedMatchesArgumentsAndOptions(t *testing.T) {
 
 	p.Advance(t, time.Hour)
 	p.Drain(t).RequireOK(t)
-	p.RequireEnqueued(t, Mail{"ann"}) // although it has run, and is gone
+	p.RequireEnqueued(t, Mail{"ann"}) // also after it has run and was removed
 }
 
 func TestRequireEnqueuedListsTheEnqueuedTasks(t *testing.T) {

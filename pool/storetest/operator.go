@@ -105,11 +105,11 @@ func deletedTaskLeavesNothing(fx *fixture) {
 	r.Result = []byte("result")
 	fx.accept(r)
 	fx.start(full("holder"))
-	fx.enqueue(full("parked"))
-	fx.stop("parked")
+	fx.enqueue(full("blocked"))
+	fx.stop("blocked")
 	fx.enqueue(full("scheduled"))
 	fx.stop("scheduled")
-	for _, id := range []string{"x", "parked", "scheduled"} {
+	for _, id := range []string{"x", "blocked", "scheduled"} {
 		if c := fx.remove(id); !c.Done || c.State != "" {
 			fx.Errorf("%s: %+v", id, c)
 		}

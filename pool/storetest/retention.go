@@ -55,7 +55,7 @@ func retentionByCountIsExact(fx *fixture) {
 		fx.stop(fx.enqueue(task.Spec{ID: fmt.Sprint("last", i)}))
 	}
 	if s := fx.stats(); s.Kept[task.Stopped] != task.RetainNewest+1 {
-		fx.Errorf("%d stopped tasks are kept, want the newest %d and the one kept for ever", s.Kept[task.Stopped], task.RetainNewest)
+		fx.Errorf("%d stopped tasks are kept, want the newest %d and the one kept forever", s.Kept[task.Stopped], task.RetainNewest)
 	}
 	fx.wantNoTrace("first")
 	fx.wantState("last0", task.Stopped)

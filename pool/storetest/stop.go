@@ -24,8 +24,8 @@ var stopRules = []rule{
 func stopOfTasksThatDoNotRun(fx *fixture) {
 	fx.limit(task.GroupScope, "g", 1)
 	fx.enqueueAll(task.Spec{ID: "waits"}, task.Spec{ID: "scheduled", Delay: time.Hour},
-		task.Spec{ID: "head", Group: "g", TTL: time.Hour}, task.Spec{ID: "parked", Group: "g", Deadline: time.Hour})
-	for _, id := range []string{"waits", "scheduled", "parked", "head"} {
+		task.Spec{ID: "head", Group: "g", TTL: time.Hour}, task.Spec{ID: "blocked", Group: "g", Deadline: time.Hour})
+	for _, id := range []string{"waits", "scheduled", "blocked", "head"} {
 		if c := fx.stop(id); !c.Done || c.State != task.Stopped {
 			fx.Errorf("%s: %+v", id, c)
 		}

@@ -165,7 +165,7 @@ func everyPathThatMakesWorkClaimable(fx *fixture) {
 			fx.waitPast(shortLease)
 			fx.claim("other", 1)
 		},
-		"retry by a person": func() {
+		"retry by an operator": func() {
 			id := fx.enqueue(task.Spec{Queue: "q"})
 			fx.stop(id)
 			sleep()
