@@ -8,32 +8,48 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress tells a person how far the work is: with a bar on a terminal, else
-// with a line now and then.
+// lineEvery is the least time between two lines where there is no bar.
+const lineEvery = time.Second
+
+// Progress shows how many of a known number of tasks are done: with a bar on a terminal,
+// elsewhere with a line every second. It is not safe for concurrent use.
 type Progress struct {
-	out   io.Writer
-	bar   *progressbar.ProgressBar // nil where there is none
-	total int
-	done  int
-	told  time.Time
+	out     io.Writer
+	bar     *progressbar.ProgressBar // nil where there is none
+	total   int
+	done    int
+	written time.Time // when the last line was
 }
 
+// NewProgress makes a Progress that writes to out. Note works before Begin is called.
+func NewProgress(out io.Writer) *Progress {
+	return &Progress{out: out}
+}
+
+// Begin shows that none of total tasks is done.
 func (p *Progress) Begin(total int) {
-	p.total, p.told = total, time.Now()
+	p.total, p.written = total, time.Now()
 	if IsTerminal(p.out) {
 		p.bar = newProgressBar(p.out, total, "tasks")
 	}
 }
 
-func (p *Progress) End() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
-		_ = p.bar.Exit()
-		p.bar = nil
+// Set shows that done tasks are done. An error of the terminal is ignored.
+func (p *Progress) Set(done int) {
+	if done == p.done {
+		return
+	}
+	p.done = done
+	switch {
+	case p.bar != nil:
+		_ = p.bar.Set(done)
+	case time.Since(p.written) >= lineEvery || done == p.total:
+		p.written = time.Now()
+		fmt.Fprintf(p.out, "%d of %d tasks done\n", done, p.total)
 	}
 }
 
-// Note writes a line between the others. What it shows must be printable.
+// Note writes a line of its own. What it shows must be printable.
 func (p *Progress) Note(format string, args ...any) {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -44,24 +60,11 @@ func (p *Progress) Note(format string, args ...any) {
 	}
 }
 
-func (p *Progress) Set(done int) {
-	if done == p.done {
-		return
-	}
-	p.done = done
-	switch {
-	case p.bar != nil:
-		// A bar that cannot be drawn is no reason to stop.
-		_ = p.bar.Set(done)
-	case time.Since(p.told) >= lineEvery || done == p.total:
-		p.told = time.Now()
-		fmt.Fprintf(p.out, "%d of %d tasks done\n", done, p.total)
+// End removes the bar.
+func (p *Progress) End() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+		_ = p.bar.Exit()
+		p.bar = nil
 	}
 }
-
-func NewProgress(out io.Writer) *Progress {
-	return &Progress{out: out}
-}
-
-// lineEvery is how often a line is written where there is no bar.
-const lineEvery = time.Second
