@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -42,7 +43,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 	if err != nil {
 		return err
 	}
-	missing, shown, waiting := false, 0, holdUps{c: c}
+	missing, shown, waiting := false, 0, holdup.New(c)
 	for i, t := range tasks {
 		if t == nil {
 			missing = true
@@ -61,7 +62,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 			}
 			waits := ""
 			if t.State == task.Waiting {
-				if waits, err = waiting.line(ctx, t); err != nil {
+				if waits, err = waiting.Line(ctx, t); err != nil {
 					return err
 				}
 			}

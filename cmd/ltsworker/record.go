@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -157,7 +158,7 @@ type receiptRecord struct {
 func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
-		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), outcome(r.Err), line
+		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), batch.Outcome(r.Err), line
 	}
 	return out
 }
