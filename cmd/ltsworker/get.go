@@ -92,8 +92,8 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask shows a task to a person. waits is what it waits for, if that is
-// known.
+// printTask prints a task for a person. waits is what it waits for, "" if that is
+// unknown.
 func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
@@ -140,6 +140,5 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	return printHistory(w, history)
 }
 
-// content shows bytes that came from elsewhere, without the newline that text
-// mostly ends with.
+// content returns bytes from others as printable text, without the newline at the end.
 func content(b []byte) string { return terminal.Printable(strings.TrimSuffix(string(b), "\n")) }
