@@ -13,12 +13,16 @@ import (
 
 // inspectReplicas checks the replicas.
 func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
-	now, err := s.rdb.Time(ctx).Result()
+	now, err := s.now(ctx)
 	if err != nil {
 		return err
 	}
-	silent, err := s.rdb.ZRangeByScore(ctx, s.key("replicas"),
-		&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: listPage}).Result()
+	var silent []string
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		silent, err = rdb.ZRangeByScore(ctx, s.key("replicas"),
+			&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: listPage}).Result()
+		return err
+	})
 	if err != nil {
 		return ignoreWrongType(err)
 	}

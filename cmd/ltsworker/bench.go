@@ -51,7 +51,7 @@ own that is deleted afterwards. Other pools are left alone, but feel the load.
 
 func bench(cmd *cobra.Command, g *globals, size selftest.Options, asJSON bool) error {
 	ctx := cmd.Context()
-	at, err := g.place("")
+	at, err := g.target("")
 	if err != nil {
 		return err
 	}

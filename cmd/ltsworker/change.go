@@ -22,7 +22,7 @@ type change struct {
 	from       []task.State // the states it applies to
 	do         func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error)
 	check      func() error // of its own flags; may be nil
-	drops      bool         // what it leaves is kept only in part: see dropped
+	drops      bool         // not all changed tasks are kept: see client.Dropped
 	more       string       // of its help, after what all changes say
 }
 
@@ -125,8 +125,8 @@ func (ch change) checkStates(states []task.State) error {
 	return nil
 }
 
-// run makes the change. Where flags select the tasks and nobody has agreed yet, a
-// person is asked, and whoever is no person refused.
+// run makes the change. If flags select the tasks and --yes is not set, it asks a
+// person first. Without a person it is an error.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
 	defer bar.Clear()
@@ -135,7 +135,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		return err
 	}
 	p, err := c.WatchedClosely(func(n int) {
-		if done == 0 { // the looking is over
+		if done == 0 { // the comparison is over
 			bar.SwitchTo("tasks")
 		}
 		done += n
@@ -164,7 +164,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
 			return err
 		}
-		// What has come to match meanwhile is not what was agreed to.
+		// A task that matches only now was not part of the question.
 		f.IDs, total = ids, 0
 		look.begin(len(ids))
 	}
@@ -188,7 +188,8 @@ type changeRecord struct {
 	Dropped int    `json:"dropped,omitempty"`
 }
 
-// loss says how many of n tasks are gone for good, "" for none.
+// loss returns the part of a message that says how many of n tasks are not kept, "" for
+// none.
 func (ch change) loss(n int) string {
 	if !ch.drops {
 		return ""
@@ -196,7 +197,7 @@ func (ch change) loss(n int) string {
 	return client.Loss(n)
 }
 
-// tell says how many tasks were changed, and how many had been before.
+// tell prints how many tasks were changed, and how many needed no change.
 func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	if asJSON {
 		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
@@ -213,7 +214,7 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	return err
 }
 
-// look tells a person how far it is that a filter is held against the tasks.
+// look shows how far the comparison of tasks with a filter is.
 type look struct {
 	bar           *terminal.Bar
 	done, roughly int
@@ -222,7 +223,7 @@ type look struct {
 // lookedAt is what the bar of a look counts.
 const lookedAt = "tasks looked at"
 
-// newLook makes a look for a filter that names states, unless it names ids.
+// newLook makes a look for a filter with states. A filter with ids needs no bar.
 func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
 	l := &look{bar: bar}
 	if len(f.IDs) > 0 || !bar.Watched() {
@@ -253,7 +254,7 @@ func (l *look) step() {
 	}
 }
 
-// begin is called before another look, at roughly so many.
+// begin starts another comparison of roughly so many tasks.
 func (l *look) begin(roughly int) {
 	l.bar.SwitchTo(lookedAt)
 	l.done, l.roughly = 0, roughly

@@ -25,9 +25,8 @@ func completeWords(words ...string) cobra.CompletionFunc {
 	}
 }
 
-// completeFrom offers what the pool of the command line names, for as many
-// arguments as atMost says (0 is any number). Where Redis does not answer at once,
-// that is nothing.
+// completeFrom offers names from the pool of the command line, for atMost arguments (0
+// is any number). If Redis does not answer in time, it offers nothing.
 func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *client.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if atMost > 0 && len(args) >= atMost {
@@ -44,7 +43,7 @@ func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *cli
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		// Names come from whoever could enqueue; one that could harm is no name.
+		// Names come from other clients. One that is not printable is left out.
 		words = slices.DeleteFunc(words, func(w string) bool { return terminal.Printable(w) != w || slices.Contains(args, w) })
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -89,8 +88,8 @@ func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return names, err
 }
 
-// inList offers for the last value of a list with commas what one offers for a
-// single value.
+// inList offers, for the last value of a list with commas, what one offers for a single
+// value.
 func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		i := strings.LastIndexByte(typed, ',') + 1
@@ -106,7 +105,7 @@ func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// completeLimit offers a queue, unless a flag says what is limited, and none.
+// completeLimit offers the queues, unless a flag says what is limited, and then "none".
 func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		named := len(args)
@@ -125,10 +124,10 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// fileFlags are those whose value is the name of a file.
+// fileFlags are the flags whose value is the name of a file.
 var fileFlags = []string{"batch", "config", "redis"}
 
-// addCompletions says what can follow the commands' names and flags.
+// addCompletions sets what can follow the names and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {
 	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
 	arguments := map[string]cobra.CompletionFunc{
@@ -164,10 +163,10 @@ func addCompletions(root *cobra.Command, g *globals) {
 			case list:
 				offer = inList(offer)
 			}
-			// It fails for a flag that has one already.
+			// It returns an error for a flag that has a completion.
 			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer)
 		}
-		cmd.Flags().VisitAll(complete) // its own ones: those of the root have not been added yet
+		cmd.Flags().VisitAll(complete) // without those of the root, which are added later
 	}
 	_ = root.RegisterFlagCompletionFunc("pool", cobra.NoFileCompletions)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
@@ -177,8 +176,8 @@ func addCompletions(root *cobra.Command, g *globals) {
 	}
 }
 
-// plainFlags takes the marks out of what the flags say of themselves that only the
-// help can read.
+// plainFlags removes the backquotes from the descriptions of the flags, which only the
+// help understands.
 func plainFlags(root *cobra.Command) {
 	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
 	root.PersistentFlags().VisitAll(plain)

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// defaultPool is the pool that is used where none is named.
+// defaultPool is the pool that is used if no other is named.
 const defaultPool = "default"
 
 // globals are the flags that every command has.
@@ -22,8 +22,8 @@ type globals struct {
 	pool  string
 }
 
-// poolName returns the pool that is meant. fromFile is what a config file says,
-// "" for nothing: it loses against flag and environment.
+// poolName returns the pool to use. fromFile is the pool of the config file, "" for
+// none. A flag or the environment wins over it.
 func (g *globals) poolName(fromFile string) (string, error) {
 	name, source := firstSet(
 		[2]string{g.pool, "--pool"}, [2]string{os.Getenv("LTS_POOL"), "LTS_POOL"},
@@ -34,8 +34,9 @@ func (g *globals) poolName(fromFile string) (string, error) {
 	return name, nil
 }
 
-// place returns where the Redis that is meant lives.
-func (g *globals) place(fromFile string) (*redisurl.Target, error) {
+// target returns the Redis to use. fromFile is the URL of the config file, "" for none.
+// A flag or the environment wins over it.
+func (g *globals) target(fromFile string) (*redisurl.Target, error) {
 	raw, source := firstSet(
 		[2]string{g.redis, "--redis"}, [2]string{os.Getenv("LTS_REDIS"), "LTS_REDIS"},
 		[2]string{fromFile, "redis"}, [2]string{redisurl.Default, ""})
@@ -72,7 +73,7 @@ func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisu
 	if err != nil {
 		return nil, err
 	}
-	at, err := g.place("")
+	at, err := g.target("")
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
 	t.Setenv("LTS_POOL", "env")
 	check := func(g globals, wantAddr, wantPool string) {
 		t.Helper()
-		at, err := g.place("redis://file:1")
+		at, err := g.target("redis://file:1")
 		if err != nil || at.Address != wantAddr {
 			t.Errorf("got %v, %v; want %s", at, err, wantAddr)
 		}

@@ -75,7 +75,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		if asJSON {
 			err = terminal.WriteJSON(out, recordFinding(f))
 		} else {
-			// What is to be done about several in a row is said once, after the last.
+			// The remedy of several findings in a row is printed once, after the last.
 			if do := remedy(f); do != next {
 				err = printNext(out, next)
 				next = do
@@ -108,8 +108,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 	return nil
 }
 
-// openForDoctor opens a pool also for a user who may not even ask whether Redis
-// answers: that is a finding.
+// openForDoctor opens a pool even if the user may not call PING, which is a finding.
 func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *slog.Logger) (*client.Client, error) {
 	if err := at.Reach(ctx); err != nil && !redisurl.IsDenied(err) {
 		return nil, err
@@ -117,7 +116,8 @@ func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *s
 	return client.New(at, name, log)
 }
 
-// lackedRight is the finding that the inspection ended at a right that the user lacks.
+// lackedRight returns the finding that the inspection ended at a permission that the
+// user lacks.
 func lackedRight(err error) pool.Finding {
 	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
 	var advised *task.AdvisedError
@@ -160,7 +160,7 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	return err
 }
 
-// remedy is what is to be done about a finding, or was.
+// remedy returns what to do about a finding, or what was done.
 func remedy(f pool.Finding) string {
 	if f.Fixed != "" {
 		return f.Fixed

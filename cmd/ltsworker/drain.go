@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/drain"
 	"github.com/ltsworker/ltsworker/internal/terminal"
-	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -51,7 +51,7 @@ one went silent: it was killed, is frozen or cannot reach Redis.`,
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				ends, err := drain(ctx, cmd, c, ids)
+				ends, err := askToDrain(ctx, cmd, c, ids)
 				if !wait || err != nil && !errors.Is(err, task.ErrNoReplica) {
 					return err
 				}
@@ -67,9 +67,9 @@ one went silent: it was killed, is frozen or cannot reach Redis.`,
 	return cmd
 }
 
-// drain asks the replicas with these ids; without any, all of them. It returns
-// those that were asked, and ErrNoReplica for those that are not there.
-func drain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string) (endings, error) {
+// askToDrain asks the replicas with these ids; without ids, all of them. It returns
+// those that were asked, and ErrNoReplica for the ids without a replica.
+func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string) (drain.Endings, error) {
 	at := time.Now()
 	replicas, err := c.Replicas(ctx)
 	if err != nil {
@@ -80,14 +80,11 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []stri
 			ids = append(ids, r.ID)
 		}
 	}
-	ends := endings{}
-	for _, id := range ids {
-		ends[id] = &lastSeen{}
-	}
-	ends.look(at, replicas)
+	ends := drain.NewEndings(ids...)
+	ends.Look(at, replicas)
 	var listed, others []string
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
-		if ends[id].listed {
+		if ends[id].Listed {
 			listed = append(listed, id)
 		} else {
 			others = append(others, id)
@@ -98,10 +95,10 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []stri
 		if err != nil && !errors.Is(err, task.ErrNoReplica) {
 			break
 		}
-		// One that the pool still knows although it is off the list is silent.
+		// A replica that is off the list but still known is silent.
 		n, oerr := c.Drain(ctx, id)
 		asked, err = asked+n, errors.Join(err, oerr)
-		if ends[id].silent = n > 0; n == 0 {
+		if ends[id].Silent = n > 0; n == 0 {
 			delete(ends, id)
 		}
 	}
@@ -115,91 +112,30 @@ func drain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []stri
 	return ends, err
 }
 
-// endings is what is known of replicas that were asked to drain, by id.
-type endings map[string]*lastSeen
-
-// lastSeen is what the list of replicas said last of one.
-type lastSeen struct {
-	listed bool
-	silent bool      // it is off the list because its heartbeat was missed
-	runs   int       // tasks
-	seen   time.Time // its last heartbeat, by the clock of Redis
-	beat   time.Time // about when that was, by ours
-	lease  time.Duration
-}
-
-// look takes in the list as it was at that time and returns how many are on it.
-// Whoever drains goes from the list with a heartbeat of the last third of a lease,
-// and who went silent without any for a whole one.
-func (e endings) look(at time.Time, replicas []pool.ReplicaInfo) (left int) {
-	there := map[string]bool{}
-	for _, r := range replicas {
-		s := e[r.ID]
-		if s == nil {
-			continue
-		}
-		there[r.ID] = true
-		switch {
-		case s.seen.IsZero():
-			s.beat = at.Add(-max(r.Silent, 0))
-		case !r.SeenAt.Equal(s.seen):
-			s.beat = at
-		}
-		s.listed, s.silent, s.runs, s.seen, s.lease = true, false, r.Running, r.SeenAt, r.Lease
-	}
-	for id, s := range e {
-		if s.listed && !there[id] {
-			s.listed, s.silent = false, at.Sub(s.beat) > s.lease*3/4
-		}
-	}
-	return len(there)
-}
-
-// work returns how many are on the list, and how many tasks they run.
-func (e endings) work() (left, tasks int) {
-	for _, s := range e {
-		if s.listed {
-			left, tasks = left+1, tasks+s.runs
-		}
-	}
-	return left, tasks
-}
-
-// leftEvery is how often somebody who waits for replicas to end looks.
-const leftEvery = 100 * time.Millisecond
-
-// every is how often one has to look to see the heartbeats.
-func (e endings) every() time.Duration {
-	d := leftEvery
-	for _, s := range e {
-		if s.lease > 0 {
-			d = min(d, s.lease/10)
-		}
-	}
-	return d
-}
-
-// awaitEnd returns when none of the replicas is on the list any more. It fails
-// where one did not end, but went silent.
-func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends endings) error {
-	if left, tasks := ends.work(); left > 0 {
+// awaitEnd waits until none of the replicas is on the list. It fails if one did not end
+// but went silent.
+func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends drain.Endings) error {
+	if left, tasks := ends.Work(); left > 0 {
 		with := ""
 		if tasks > 0 {
 			with = ", with " + terminal.Count(tasks, "task") + " to finish"
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: waiting for %s to end%s\n", terminal.Count(left, "replica"), with)
 	}
-	err := ends.await(ctx, c)
-	if err != nil && !errors.Is(err, errWaitedLongEnough) {
+	err := ends.Await(ctx, c)
+	switch {
+	case errors.Is(err, errWaitedLongEnough):
+		err = fmt.Errorf("not all replicas have ended: %w", errWaitedLongEnough)
+	case err != nil:
 		return err
 	}
 	errs := []error{err}
 	ended := 0
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
 		switch s := ends[id]; {
-		case s.silent:
+		case s.Silent:
 			errs = append(errs, fmt.Errorf("replica %s went silent: it did not drain", id))
-		case !s.listed:
+		case !s.Listed:
 			ended++
 		}
 	}
@@ -208,28 +144,4 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends en
 		errs = append(errs, werr)
 	}
 	return errors.Join(errs...)
-}
-
-// await looks until none is on the list.
-func (e endings) await(ctx context.Context, c *client.Client) error {
-	tick := time.NewTicker(e.every())
-	defer tick.Stop()
-	for {
-		at := time.Now()
-		replicas, err := c.Replicas(ctx)
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		if err == nil && e.look(at, replicas) == 0 {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errWaitedLongEnough) {
-				return fmt.Errorf("not all replicas have ended: %w", errWaitedLongEnough)
-			}
-			return context.Cause(ctx)
-		}
-	}
 }

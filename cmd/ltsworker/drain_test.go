@@ -3,9 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -55,44 +53,6 @@ func TestDrainAllEndsIdleReplicasToo(t *testing.T) {
 	for _, r := range replicas {
 		if code := r.wait(); code != exitDone {
 			t.Errorf("exit code %d", code)
-		}
-	}
-}
-
-func TestWhoLeavesTheListIsToldFromWhoFallsOffIt(t *testing.T) {
-	const lease = 3 * time.Second
-	start := time.Now()
-	listed := func(id string, beat, silent time.Duration) pool.ReplicaInfo {
-		// The clock of Redis is an hour behind.
-		return pool.ReplicaInfo{ID: id, Lease: lease, SeenAt: start.Add(beat - time.Hour), Silent: silent}
-	}
-	second := time.Second
-	ends := endings{"left": {}, "frozen": {}, "frozen before": {}, "back": {}, "late": {}}
-	for _, look := range []struct {
-		at       time.Duration
-		replicas []pool.ReplicaInfo
-	}{
-		{0, []pool.ReplicaInfo{listed("left", 0, 0), listed("frozen", 0, 0), listed("frozen before", -2*second, 2*second), listed("back", 0, 0), listed("late", 0, 0), listed("other", 0, 0)}},
-		{second, []pool.ReplicaInfo{listed("left", second, 0), listed("frozen", 0, second), listed("back", 0, second), listed("late", second, 0)}},
-		{2 * second, []pool.ReplicaInfo{listed("frozen", 0, 2*second), listed("back", 0, 2*second), listed("late", 2*second, 0)}},
-		{3 * second, []pool.ReplicaInfo{listed("late", 3*second, 0)}},
-		{4 * second, []pool.ReplicaInfo{listed("back", 4*second, 0)}},
-		{5 * second, nil},
-	} {
-		want := len(look.replicas)
-		if look.at == 0 {
-			want-- // the one that was not asked
-		}
-		if left := ends.look(start.Add(look.at), look.replicas); left != want {
-			t.Errorf("after %v: %d left, want %d", look.at, left, want)
-		}
-		if s := ends["back"]; look.at == 3*second && !s.silent {
-			t.Error("back: not silent while it was away")
-		}
-	}
-	for id, silent := range map[string]bool{"left": false, "frozen": true, "frozen before": true, "back": false, "late": false} {
-		if s := ends[id]; s.listed || s.silent != silent {
-			t.Errorf("%s: %+v", id, s)
 		}
 	}
 }

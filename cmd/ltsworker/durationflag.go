@@ -11,12 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// durationFlag is a duration on the command line. A word, where there is one,
-// stands for task.Forever.
+// durationFlag is a duration on the command line. The word, if there is one, means
+// task.Forever.
 type durationFlag struct {
 	value time.Duration
 	set   bool
-	word  string // "none", "forever"; "" where the flag has no such meaning
+	word  string // "none", "forever"; "" for none
 }
 
 func (f *durationFlag) Set(s string) error {
@@ -44,8 +44,8 @@ func (f *durationFlag) String() string {
 
 func (f *durationFlag) Type() string { return "duration" }
 
-// bound ends a context after the duration, where the flag was given, because of
-// errWaitedLongEnough.
+// bound ends ctx after the duration because of errWaitedLongEnough. Without the flag it
+// returns ctx.
 func (f *durationFlag) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !f.set {
 		return ctx, func() {}
@@ -53,7 +53,7 @@ func (f *durationFlag) bound(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeoutCause(ctx, f.value, errWaitedLongEnough)
 }
 
-// errWaitedLongEnough is the cause of a wait's end by its own --timeout.
+// errWaitedLongEnough is the cause of the end of a wait by its --timeout.
 var errWaitedLongEnough = errors.New("the time to wait has passed")
 
 // timeFlag is an instant on the command line.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/terminal"
@@ -212,8 +213,8 @@ func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name
 		line := terminal.Printable(r.ID) + "\t" + terminal.Printable(string(r.State))
 		switch {
 		case r.Err != nil:
-			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(terminal.Printable(r.ID), "-"), strings.ReplaceAll(outcome(r.Err), "_", " "), terminal.Visible(name), at)
-			if outcome(r.Err) != notTriedTask {
+			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(terminal.Printable(r.ID), "-"), strings.ReplaceAll(batch.Outcome(r.Err), "_", " "), terminal.Visible(name), at)
+			if batch.Outcome(r.Err) != batch.NotTried {
 				line += ": " + terminal.Visible(terminal.TidyError(r.Err.Error()))
 			}
 		case r.Duplicate:

@@ -17,12 +17,12 @@ import (
 // The exit codes of every command.
 const (
 	exitDone        = 0
-	exitFailed      = 1 // what was asked for did not work out
+	exitFailed      = 1 // the command did not do what was asked
 	exitUsage       = 2 // the command line or the config file is wrong; nothing was done
-	exitUnreachable = 3 // Redis does not answer, or does not let us in
+	exitUnreachable = 3 // Redis does not answer, or refuses the user
 )
 
-// usageError is a mistake in the command line: it is shown with the usage.
+// usageError is a mistake in the command line. It is shown with the usage line.
 type usageError struct {
 	msg  string
 	hint string // what was probably meant; may be empty
@@ -34,14 +34,14 @@ func usagef(format string, args ...any) error {
 	return &usageError{msg: fmt.Sprintf(format, args...)}
 }
 
-// inputError is a mistake in what a file, standard input or an argument holds:
-// the usage line would not help.
+// inputError is a mistake in the content of a file, of standard input or of an
+// argument. It is shown without the usage line, which would not help.
 type inputError struct{ err error }
 
 func (e *inputError) Error() string { return e.err.Error() }
 func (e *inputError) Unwrap() error { return e.err }
 
-// errReported ends a command with exitFailed where it has said why already.
+// errReported ends a command with exitFailed after it has printed why.
 var errReported = errors.New("failed")
 
 func exitCode(err error) int {
@@ -60,8 +60,8 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// afterInterrupt keeps of a joined error what is not the interrupt itself, such as
-// that something could not be cleaned up.
+// afterInterrupt returns that the command was interrupted, with the other errors joined
+// in err, such as that a pool could not be removed.
 func afterInterrupt(err error) error {
 	said := []error{errors.New("interrupted")}
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
@@ -74,8 +74,7 @@ func afterInterrupt(err error) error {
 	return errors.Join(said...)
 }
 
-// explain tells a person what went wrong and, for a wrong command line, how it
-// should look.
+// explain prints an error and, if the command line is wrong, the usage line.
 func explain(w io.Writer, cmd *cobra.Command, err error) {
 	if errors.Is(err, errReported) {
 		return

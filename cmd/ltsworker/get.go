@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -42,7 +43,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 	if err != nil {
 		return err
 	}
-	missing, shown, waiting := false, 0, holdUps{c: c}
+	missing, shown, waiting := false, 0, holdup.New(c)
 	for i, t := range tasks {
 		if t == nil {
 			missing = true
@@ -61,7 +62,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 			}
 			waits := ""
 			if t.State == task.Waiting {
-				if waits, err = waiting.line(ctx, t); err != nil {
+				if waits, err = waiting.Line(ctx, t); err != nil {
 					return err
 				}
 			}
@@ -91,8 +92,8 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask shows a task to a person. waits is what it waits for, if that is
-// known.
+// printTask prints a task for a person. waits is what it waits for, "" if that is
+// unknown.
 func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
@@ -139,6 +140,5 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	return printHistory(w, history)
 }
 
-// content shows bytes that came from elsewhere, without the newline that text
-// mostly ends with.
+// content returns bytes from others as printable text, without the newline at the end.
 func content(b []byte) string { return terminal.Printable(strings.TrimSuffix(string(b), "\n")) }

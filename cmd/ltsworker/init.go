@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// firstFile is how init calls it.
+// firstFile is the name of the file if none is given.
 const firstFile = "ltsworker.yaml"
 
 func newInit() *cobra.Command {

@@ -18,11 +18,10 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks a command to end; a second one ends it the hard way,
-	// except where a command says otherwise.
+	// The first signal ends the context. The second one kills the process, unless a
+	// command handles it.
 	context.AfterFunc(ctx, stop)
-	// Every failure of the Redis client comes back as an error as well, and is
-	// reported once.
+	// Every error of the Redis client is returned as well, and reported once.
 	logging.Disable()
 	root := newRoot()
 	root.SetArgs(terminal.WithoutIsolates(os.Args[1:]))

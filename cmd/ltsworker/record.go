@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -89,7 +90,7 @@ func recordHistory(history []task.AttemptRecord) []attemptRecord {
 	return records
 }
 
-// form puts b into the most telling of the three forms that JSON output has.
+// form returns b in one of the three forms of JSON output: JSON, text, or base64.
 func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 	switch {
 	case len(b) == 0:
@@ -152,18 +153,17 @@ type receiptRecord struct {
 	Line      int        `json:"line,omitempty"`    // of the batch, where there is an error
 }
 
-// recordReceipt records the receipt of a task that stands on this line of a batch;
-// 0 is none.
+// recordReceipt records the receipt of a task on this line of a batch. 0 is no batch.
 func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
-		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), outcome(r.Err), line
+		out.Error, out.Outcome, out.Line = terminal.TidyError(r.Err.Error()), batch.Outcome(r.Err), line
 	}
 	return out
 }
 
-// instant is an exact time for programs: RFC 3339 in UTC with milliseconds, the
-// precision of Redis.
+// instant returns a time for programs: RFC 3339 in UTC with milliseconds, the precision
+// of Redis.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -39,8 +39,8 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate(versionLine() + "\n")
-	// The library's lists the same command line twice where a command with others
-	// below it runs itself.
+	// The template of cobra lists the command line twice for a command that runs itself
+	// and has subcommands.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
 	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+redisurl.Default+")")
@@ -82,8 +82,8 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return &usageError{msg: "unknown command " + terminal.Quoted(name), hint: spelling.Nearest(name, names)}
 }
 
-// refuseUnknown makes the library's own commands refuse names that they do not
-// know: they would show the general help instead, and call that a success.
+// refuseUnknown makes the commands help and completion refuse unknown names. By default
+// they print the general help and succeed.
 func refuseUnknown(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"})
@@ -111,8 +111,8 @@ func refuseUnknown(root *cobra.Command) {
 	completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// flagError turns what the flag parser says into a usage error, with the flag
-// that was probably meant.
+// flagError returns an error of the flag parser as a usage error, with the flag that
+// was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
 	usage := &usageError{msg: err.Error()}
 	var unknown *pflag.NotExistError
@@ -143,7 +143,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usage
 }
 
-// between accepts from least to most arguments, which what names: "one task id".
+// between accepts from least to most arguments; a negative most is no limit. what names
+// the missing one: "one task id".
 func between(least, most int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {

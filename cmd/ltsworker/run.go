@@ -125,7 +125,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	// Its password is not for the commands, which inherit the environment.
+	// The commands inherit the environment, but must not get the password.
 	if err := os.Unsetenv("LTS_REDIS"); err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	return redisurl.Unreachable(at.Address, err)
 }
 
-// prepare reads the config file and makes the pool of it, without a call to
-// Redis. The error lists everything that is wrong.
+// prepare reads the config file and makes its pool, without a call to Redis. The error
+// lists everything that is wrong.
 func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
 	c, err := config.Read(file)
 	if err != nil {
@@ -192,12 +192,13 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.PoolName = name
 	if c.RedisURL != "" {
-		// Checked even where flag or environment win, so that it can be relied on.
+		// Checked even if a flag or the environment wins, so that the file can be
+		// relied on.
 		if _, err := redisurl.Parse(c.RedisURL, false); err != nil {
 			c.Refuse("redis", err.Error())
 		}
 	}
-	at, err := g.place(c.RedisURL)
+	at, err := g.target(c.RedisURL)
 	if err != nil && !c.Refused("redis") {
 		return nil, nil, nil, err
 	}
@@ -224,8 +225,8 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	return &connection{rdb, at}, p, c, nil
 }
 
-// onSecondSignal calls do when the second signal from now on arrives. The first
-// ends the command's context.
+// onSecondSignal calls do at the second signal from now on. The first signal ends the
+// context of the command.
 func onSecondSignal(do func()) (stop func()) {
 	signals, done := make(chan os.Signal, 2), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -245,7 +246,7 @@ func onSecondSignal(do func()) (stop func()) {
 	}
 }
 
-// connection is a client and where it leads.
+// connection is a client and its target.
 type connection struct {
 	redis.UniversalClient
 	*redisurl.Target

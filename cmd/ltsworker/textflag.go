@@ -8,9 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// errEmpty is the refusal of a value that is there and says nothing, such as
-// "$UNSET" in a script: to take it for a flag that is not given would do something
-// else than was asked for, and to more tasks.
+// errEmpty is returned when a flag has an empty value, such as "$UNSET" in a script. If
+// it were taken for a flag that is not given, the command would apply to more tasks.
 var errEmpty = errors.New("must not be empty")
 
 // textFlag is text on the command line.
@@ -27,8 +26,8 @@ func (f *textFlag) Set(s string) error {
 func (f *textFlag) String() string { return string(*f) }
 func (f *textFlag) Type() string   { return "string" }
 
-// listFlag is a list on the command line: the flag is repeated, or its values are
-// separated by commas.
+// listFlag is a list on the command line. The flag may be repeated, and a value may
+// hold several, with commas between them.
 type listFlag []string
 
 func (f *listFlag) Set(s string) error {
@@ -36,7 +35,7 @@ func (f *listFlag) Set(s string) error {
 		return errEmpty
 	}
 	values, err := csv.NewReader(strings.NewReader(s)).Read()
-	if err != nil || strings.ContainsAny(s, "\r\n") { // it reads the first line only
+	if err != nil || strings.ContainsAny(s, "\r\n") { // Read stops at the first line
 		return errors.New("must be values with commas between them, not " + terminal.Quoted(s))
 	}
 	*f = append(*f, values...)
@@ -45,5 +44,5 @@ func (f *listFlag) Set(s string) error {
 
 func (f *listFlag) String() string { return strings.Join(*f, ",") }
 
-// Type has the word by which the completion knows that the flag may be repeated.
+// Type returns the word by which cobra completes a flag that may be repeated.
 func (f *listFlag) Type() string { return "stringSlice" }

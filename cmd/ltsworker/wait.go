@@ -49,13 +49,13 @@ type ending struct {
 	err  error
 }
 
-// waitFor waits for all tasks at once and prints each, in the order given. The end
-// of ctx because of errWaitedLongEnough leaves those out that have not ended.
+// waitFor waits for all tasks at once and prints them in the order given. At the end of
+// ctx because of errWaitedLongEnough it names the tasks that have not ended.
 func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// What has ended is told however short the time is, and what is not there is
-	// looked for once, not once for each.
+	// Tasks that have ended are printed even if the time is short, and one call finds
+	// those that do not exist.
 	tasks, err := c.Find(cmd.Context(), ids...)
 	if err != nil {
 		return err

@@ -1,6 +1,5 @@
-// Package client connects to one pool without running tasks of it: opening, finding tasks,
-// changing many tasks with a callback after each batch, and pools that are made to be
-// removed.
+// Package client connects to one pool without running its tasks. It finds tasks,
+// reports how far calls with many tasks are, and makes and removes pools for a test.
 package client
 
 import (
@@ -14,21 +13,24 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Client is a connection to one pool that runs nothing.
+// Client is a connection to one pool. It runs no tasks.
 type Client struct {
 	*pool.Pool
 	Store   *redisstore.Store
 	Redis   redis.UniversalClient
 	Name    string
-	Address string
+	Address string // of Redis, without a password
 	log     *slog.Logger
 }
 
+// Close closes the pool and the connection.
 func (c *Client) Close() {
 	c.Pool.Close()
 	c.Redis.Close()
 }
 
+// Open makes a Client and checks that Redis answers: see redisurl.Target.Reach. log
+// gets the warnings of the pool.
 func Open(ctx context.Context, at *redisurl.Target, name string, log *slog.Logger) (*Client, error) {
 	if err := at.Reach(ctx); err != nil {
 		return nil, err
@@ -36,6 +38,7 @@ func Open(ctx context.Context, at *redisurl.Target, name string, log *slog.Logge
 	return New(at, name, log)
 }
 
+// New makes a Client without a call to Redis.
 func New(at *redisurl.Target, name string, log *slog.Logger) (*Client, error) {
 	rdb := at.Client()
 	store := redisstore.New(rdb, name)

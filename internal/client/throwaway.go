@@ -9,13 +9,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ThrowAwayName is the name of a pool that nobody else has.
+// ThrowAwayName returns a random name for a pool: purpose and a number.
 func ThrowAwayName(purpose string) string {
 	return purpose + "-" + strconv.FormatUint(rand.Uint64(), 36)
 }
 
-// Remove deletes everything of the client's pool, which has to be one that
-// was made to be thrown away.
+// Remove deletes all keys of the pool. It is meant for a pool with a ThrowAwayName.
 func (c *Client) Remove(ctx context.Context) error {
 	prefix := "lts:{" + c.Name + "}:"
 	var node redis.Cmdable = c.Redis

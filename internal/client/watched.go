@@ -9,25 +9,26 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// watchedStore tells how far the calls of a pool are that handle many tasks: pool
-// passes them to its store in batches.
+// watchedStore reports how far the calls of a pool with many tasks are. The pool passes
+// the tasks to its store in batches.
 type watchedStore struct {
 	pool.Store
 	done   func(n int)        // called after a batch of n tasks
-	looked func(matches bool) // called for each task that was looked at; may be nil
+	looked func(matches bool) // called for each task that was compared with a filter; may be nil
 }
 
-// Watched is the client's pool, with done called after each batch of tasks.
+// Watched returns a pool that calls done after each batch of tasks that it changes or
+// enqueues.
 func (c *Client) Watched(done func(n int)) (*pool.Pool, error) { return c.WatchedClosely(done, nil) }
 
-// WatchedClosely is watched with looked called for each task that a filter was held
-// against.
+// WatchedClosely is Watched. The pool also calls looked for each task that it compares
+// with a filter.
 func (c *Client) WatchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
 	return pool.New(watchedStore{c.Store, done, looked}, pool.Config{Logger: c.log})
 }
 
-// Tasks has the store read what no index tells apart, kinds and groups, and looks
-// itself: of the tasks that do not match nobody else would tell.
+// Tasks compares kinds and groups itself, since the store would not report the tasks
+// that do not match. The store compares what its indexes hold.
 func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	if s.looked == nil {
 		return s.Store.Tasks(ctx, f)

@@ -14,19 +14,21 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// add adds to what is wrong with the file.
+// add adds problems of the file.
 func (c *Config) add(problems ...problem) { c.problems = append(c.problems, problems...) }
 
-// Refuse adds that the value of the key cannot be used.
+// Refuse adds the problem that the value of the key cannot be used. The key is one of
+// the top of the file.
 func (c *Config) Refuse(key, msg string) {
 	c.add(problem{line: c.line(key), key: key, msg: msg})
 }
 
-// RefusePool adds the fields that the pool refused. If there are none, err itself.
+// RefusePool adds each field that pool.New refused, as the file spells it. An error
+// without fields is added as it is. nil adds nothing.
 func (c *Config) RefusePool(err error) { c.refuseFields(err, poolKey) }
 
-// refuseFields adds what the pool or a command refused; key is how the file spells
-// a field of theirs.
+// refuseFields adds the fields that the pool or a command refused. key returns how the
+// file spells a field.
 func (c *Config) refuseFields(err error, key func(field string) string) {
 	fields := FieldErrors(err)
 	if err != nil && len(fields) == 0 {
@@ -40,7 +42,7 @@ func (c *Config) refuseFields(err error, key func(field string) string) {
 	}
 }
 
-// poolKey is how the file spells a field of the pool's configuration.
+// poolKey returns how the file spells a field of the pool's configuration.
 func poolKey(field string) string {
 	switch field {
 	case "max_events":
@@ -52,7 +54,7 @@ func poolKey(field string) string {
 	if !nested {
 		return field
 	}
-	// Names may have dots in them.
+	// Names may contain dots.
 	split := strings.LastIndexByte(rest, '.')
 	switch section {
 	case "groups":
@@ -66,7 +68,7 @@ func poolKey(field string) string {
 	return joinKey(joinKey(section, rest[:split]), rest[split+1:])
 }
 
-// Refused reports whether something is wrong with the key or inside of it.
+// Refused reports whether there is a problem with the key or inside of it.
 func (c *Config) Refused(key string) bool { return refused(c.problems, key) }
 
 func refused(problems []problem, key string) bool {
@@ -75,7 +77,7 @@ func refused(problems []problem, key string) bool {
 	})
 }
 
-// line is where the key stands, or else the section that should hold it.
+// line returns the line of the key, or else of the section that should hold it.
 func (c *Config) line(key string) int {
 	for {
 		if line, ok := c.lines[key]; ok {
@@ -89,7 +91,8 @@ func (c *Config) line(key string) int {
 	}
 }
 
-// Commands makes the handlers. It looks for their programs.
+// Commands makes the handlers by kind. A program that is not found is a problem, see
+// Err. Paths are relative to the directory of the file.
 func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 	base, err := filepath.Abs(filepath.Dir(c.file))
 	if err != nil {
@@ -103,7 +106,7 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 		}
 		h.Pool = poolName
 		if grace := c.Pool.StopGrace; grace > 0 {
-			// The replica must see a killed command end before it gives it up.
+			// The replica waits for a killed command to end, within its stop grace.
 			h.Grace = grace * 8 / 10
 		}
 		handlers[kind], err = command.New(h)
@@ -112,7 +115,7 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 	return handlers, nil
 }
 
-// Err says everything that is wrong with the file, by line; nil is nothing.
+// Err returns all problems of the file, by line. It is nil if there are none.
 func (c *Config) Err() error {
 	if len(c.problems) == 0 {
 		return nil

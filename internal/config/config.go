@@ -1,3 +1,6 @@
+// Package config reads the config file of a replica. It reports all problems of the file
+// at once, each with its line, key and what to write instead. It also reads durations as
+// the file and the flags have them.
 package config
 
 import (
@@ -21,24 +24,25 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// maxConfig is the size of a config file in bytes that nobody writes by hand.
+// maxConfig is the greatest size of a config file in bytes.
 const maxConfig = 1 << 20
 
-// Config is what a config file says.
+// Config is what a config file holds, and its problems: see Err.
 type Config struct {
-	file          string
-	lines         map[string]int // by key; see keyGap
-	problems      []problem
 	PoolName      string
-	RedisURL      string
-	Exposed       bool   // it has a password, and others than the file's owner may read it
-	HealthAddress string // address of the health endpoint; "" for none
+	RedisURL      string // "" for none
+	HealthAddress string // of the health endpoint; "" for none
 	Pool          pool.Config
-	Handlers      map[string]command.Config
+	Handlers      map[string]command.Config // by kind
+	Exposed       bool                      // the file holds a password and others than its owner may read it
+
+	file     string
+	lines    map[string]int // of the keys; see keyGap
+	problems []problem
 }
 
-// Read reads a config file. What is wrong with its content is among the
-// problems of the config, which is complete as far as it could be understood.
+// Read reads a config file. The error is that of opening and reading it. Problems of
+// the content are in Err, and the Config holds what could be understood.
 func Read(file string) (*Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -50,15 +54,14 @@ func Read(file string) (*Config, error) {
 		return nil, fmt.Errorf("read the config file: %w", err)
 	}
 	c := parse(file, data)
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // which has other rights
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has other rights
 		c.Exposed = redisurl.HoldsPassword(c.RedisURL)
 	}
 	return c, nil
 }
 
-// parse reads what a config file holds. Nothing outside of it is looked
-// at: commands are found when the handlers are made, and what numbers and durations
-// may be is up to the pool.
+// parse reads the content of a config file. It checks nothing outside of it: Commands
+// looks for the programs, and pool.New checks numbers and durations.
 func parse(file string, data []byte) *Config {
 	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}}
 	c.Pool.Queues = map[string]pool.Queue{}
@@ -87,7 +90,7 @@ func parse(file string, data []byte) *Config {
 
 var syntaxLine = regexp.MustCompile(`^(?:yaml: )?line (\d+)(?:, column \d+)?: `)
 
-// tabIndent is a tab among what a line is indented with.
+// tabIndent matches a line that is indented with a tab.
 var tabIndent = regexp.MustCompile(`^ *\t`)
 
 func syntaxProblem(err error, data []byte) problem {
@@ -134,7 +137,7 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		}},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
-	// What is there but cannot be read has been reported already.
+	// A section that cannot be read has been reported.
 	if len(p.Queues) == 0 && !r.refused("queues") {
 		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: "must name at least one queue, such as queues: {default: {workers: 4}}"})
 	}
@@ -222,8 +225,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 	}
 }
 
-// badVariable says what is wrong with a variable of a command's environment, ""
-// where nothing is. The value may be a secret and is not shown.
+// badVariable returns what is wrong with an environment variable of a command, "" if
+// nothing is. The value may be a secret and is not shown.
 func badVariable(name, value string) string {
 	switch {
 	case name == "" || strings.ContainsAny(name, "=\x00"):

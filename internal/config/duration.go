@@ -11,18 +11,18 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// maxDuration is the longest time that a task, a flag or a config file may name.
+// maxDuration is the longest duration in a task, a flag or a config file.
 const maxDuration = task.MaxDuration
 
 const day = 24 * time.Hour
 
-// ParseDuration reads Go's syntax plus days in front: "90s", "1h30m", "7d",
-// "1.5d", "1d12h". Negative ones and those past maxDuration are refused.
+// ParseDuration reads a duration in the syntax of Go, with days in front of it: "90s",
+// "1h30m", "7d", "1.5d", "1d12h". It must be from 0 to 3650d.
 func ParseDuration(s string) (time.Duration, error) {
 	rest, days := s, 0.0
 	if i := strings.IndexByte(s, 'd'); i >= 0 {
 		n, err := strconv.ParseFloat(s[:i], 64)
-		// ParseFloat takes more than decimal numbers: hexadecimal, NaN, exponents.
+		// ParseFloat also takes hexadecimal numbers, NaN and exponents.
 		if err != nil || strings.Trim(s[:i], "0123456789.-+") != "" {
 			return 0, badDuration(s)
 		}

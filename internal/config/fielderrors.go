@@ -6,7 +6,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// FieldErrors lists every refused field inside err.
+// FieldErrors returns every *task.FieldError inside err, also of joined errors.
 func FieldErrors(err error) []*task.FieldError {
 	switch e := err.(type) {
 	case nil:

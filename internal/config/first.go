@@ -2,7 +2,7 @@ package config
 
 import _ "embed"
 
-// First is the file that init writes. Its lines that are commented out show
+// First is the file that the command init writes. Its lines that are commented out show
 // the defaults.
 //
 //go:embed first.yaml

@@ -16,17 +16,17 @@ import (
 
 // problem is one thing that is wrong with a config file.
 type problem struct {
-	line int // 0 where none is to blame
+	line int // 0 for none
 	key  string
 	msg  string
 }
 
-// keyGap is between the names of a key on its way from the root, such as queues,
-// default and workers. Names of queues and kinds have dots in them.
+// keyGap separates the names on the way from the root to a key, such as queues, default
+// and workers. A dot would not do, since names of queues and kinds may contain dots.
 const keyGap = "\x00"
 
-// yamlReader walks a config file. It goes on after a problem, so that all of
-// them are reported at once, and remembers on which line each key stands.
+// yamlReader reads a config file. It goes on after a problem, so that all are reported
+// at once, and records the line of each key.
 type yamlReader struct {
 	problems []problem
 	lines    map[string]int
@@ -36,7 +36,7 @@ func (r *yamlReader) add(n *yaml.Node, key, format string, args ...any) {
 	r.problems = append(r.problems, problem{line: n.Line, key: key, msg: fmt.Sprintf(format, args...)})
 }
 
-// refused reports whether something is wrong with the key or inside of it.
+// refused reports whether there is a problem with the key or inside of it.
 func (r *yamlReader) refused(key string) bool { return refused(r.problems, key) }
 
 // field reads the value of one key.
@@ -67,7 +67,7 @@ func (r *yamlReader) section(n *yaml.Node, at string, fields ...field) {
 	})
 }
 
-// each reads a mapping with any keys and refuses repeated ones.
+// each reads a mapping with any keys and refuses repeated keys.
 func (r *yamlReader) each(n *yaml.Node, at string, read func(name, key string, k, v *yaml.Node)) {
 	if n = follow(n); n.Kind != yaml.MappingNode {
 		if at == "" {
@@ -104,7 +104,7 @@ func joinKey(at, name string) string {
 	return at + keyGap + name
 }
 
-// follow returns what an alias stands for.
+// follow returns the node that an alias refers to, else n.
 func follow(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode && n.Alias != nil {
 		n = n.Alias
@@ -125,7 +125,7 @@ func describe(n *yaml.Node) string {
 	return terminal.Quoted(n.Value)
 }
 
-// name reads a name of the kind that CheckName allows.
+// name reads a name that task.CheckName accepts.
 func (r *yamlReader) name(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
@@ -138,7 +138,7 @@ func (r *yamlReader) name(to *string) func(*yaml.Node, string) {
 	}
 }
 
-// text reads any one value as text.
+// text reads any scalar as text.
 func (r *yamlReader) text(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
@@ -164,13 +164,12 @@ func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string
 	}
 }
 
-// refuseZero is for values where 0 would stand for the default, which is not what
-// somebody means who writes it.
+// refuseZero refuses a 0 where 0 would silently mean the default.
 func (r *yamlReader) refuseZero(n *yaml.Node, key string) {
 	r.add(n, key, "must be more than 0, not %s; without the key the default holds", n.Value)
 }
 
-// number reads a whole number, 0 only where zero is true.
+// number reads a whole number. 0 is refused unless zero is true.
 func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		v, err := strconv.Atoi(n.Value)
@@ -187,8 +186,7 @@ func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
 	}
 }
 
-// duration reads a duration other than 0. Where forever is true, the word none
-// means no limit.
+// duration reads a duration other than 0. If forever is true, "none" is task.Forever.
 func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {

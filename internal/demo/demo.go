@@ -93,7 +93,7 @@ func Run(ctx context.Context, p *Place, o Options) error {
 	return nil
 }
 
-// limitOf is the limit of a queue as Redis holds it.
+// limitOf returns the limit of a queue as Redis holds it.
 func limitOf(s task.Stats, queue string) int {
 	for _, q := range s.Queues {
 		if q.Name == queue {
@@ -103,7 +103,7 @@ func limitOf(s task.Stats, queue string) int {
 	return 0
 }
 
-// interrupted returns why ctx ended rather than what broke because of it.
+// interrupted returns the cause of the end of ctx, or err if ctx has not ended.
 func interrupted(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -111,8 +111,8 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// DefaultHold is how much longer than its checksum a task takes in a demo with so
-// many files: long enough to see something, and a few seconds in all.
+// DefaultHold returns how much longer than its checksum a task takes in a demo with so
+// many files: up to 200ms, and a few seconds for all.
 func DefaultHold(files int) time.Duration {
 	d := 4 * time.Second * Limit / time.Duration(max(files, 1))
 	return min(max(d.Round(time.Millisecond), time.Millisecond), 200*time.Millisecond)

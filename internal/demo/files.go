@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// maxSkipNotes is how many single files a note is made about.
+// maxSkipNotes is the number of files that are named in notes.
 const maxSkipNotes = 5
 
 // File is a file to checksum.
@@ -30,8 +30,8 @@ type DirError struct{ err error }
 func (e *DirError) Error() string { return e.err.Error() }
 func (e *DirError) Unwrap() error { return e.err }
 
-// FindFiles lists the regular files under dir, in order, without following
-// symbolic links. The notes tell what was left out because it cannot be read.
+// FindFiles returns the regular files under dir, in order. It does not follow symbolic
+// links. The notes name files that were left out since they cannot be read.
 func FindFiles(dir string) (files []File, notes []string, err error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
@@ -42,7 +42,7 @@ func FindFiles(dir string) (files []File, notes []string, err error) {
 	} else if !info.IsDir() {
 		return nil, nil, &DirError{fmt.Errorf("%s is not a directory", dir)}
 	}
-	// The directory itself may be given by a link.
+	// dir itself may be a symbolic link.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, nil, &DirError{fmt.Errorf("cannot use the directory: %w", err)}
 	}
@@ -92,7 +92,7 @@ func FindFiles(dir string) (files []File, notes []string, err error) {
 	return files, notes, nil
 }
 
-// reason strips the path from an error about a file that is named beside it.
+// reason returns err without the path, which the note names.
 func reason(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -101,7 +101,7 @@ func reason(err error) error {
 	return err
 }
 
-// priority puts small files first: many are done soon.
+// priority is higher for small files, so that some tasks end soon.
 func (f File) priority() int8 {
 	switch size := f.info.Size(); {
 	case size < 16<<10:
@@ -112,13 +112,14 @@ func (f File) priority() int8 {
 	return -10
 }
 
-// unchanged reports whether the file still is what it was when it was found.
+// unchanged reports whether size and time of the file are the same as when it was
+// found.
 func (f File) unchanged() bool {
 	info, err := os.Stat(f.path)
 	return err == nil && info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime())
 }
 
-// checksum is the result of a task of the demo.
+// checksum is the result of a task.
 type checksum struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`

@@ -19,22 +19,22 @@ import (
 )
 
 const (
-	// The embedded Redis is slow where a sorted set or a stream is large. So in it
-	// at most so many tasks are enqueued ahead of the work, and far more events
-	// than those tasks have are kept.
+	// The embedded Redis is slow with large sorted sets and streams. So at most
+	// embeddedWindow tasks are enqueued ahead of the work. embeddedEvents is far more
+	// than the events of these tasks.
 	embeddedWindow = 1000
 	embeddedEvents = 20_000
 )
 
-// Place is where a demo keeps its tasks.
+// Place is the Redis and the pool of a demo.
 type Place struct {
 	*client.Client
 	url       string // of the server, which may hold a password
-	given     string // the same for a person, as a shell takes it
+	given     string // what a second command gives for --redis, as a word for a shell
 	window    int    // tasks enqueued ahead of the work
 	maxEvents int    // events kept; 0 for the pool's default
 	embedded  *miniredis.Miniredis
-	closing   chan struct{} // closed with the embedded one
+	closing   chan struct{} // closed by Close
 }
 
 // OpenEmbedded starts a Redis inside this process. Its pool is named "demo".
@@ -68,8 +68,9 @@ func OpenServer(ctx context.Context, at *redisurl.Target, url, given string, log
 	return &Place{Client: c, url: url, given: givenAgain(given), window: math.MaxInt}, nil
 }
 
-// givenAgain is what a second command takes for the Redis that --redis named, as a
-// word for a shell. What a pipe held is not shown, since it may hold a password.
+// givenAgain returns the value of --redis as a word for a shell, for a second command.
+// If it names a pipe, a description is returned: the pipe has been read, and its URL
+// may hold a password.
 func givenAgain(raw string) string {
 	if name, ok := strings.CutPrefix(raw, "@"); ok {
 		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
@@ -79,8 +80,8 @@ func givenAgain(raw string) string {
 	return terminal.ShellWord(raw)
 }
 
-// expire removes the keys whose time has come from the embedded Redis, which does
-// not do so by itself: its ClockTTL looks at every key in every command.
+// expire removes expired keys from the embedded Redis, which does not do that itself.
+// Its option ClockTTL would check every key in every command.
 func (p *Place) expire() {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()

@@ -4,7 +4,7 @@ package demo
 
 import "syscall"
 
-// childAttributes keep the terminal's Ctrl-C from the replicas, which this
-// process ends itself. Should it be killed, they notice by their closed standard
-// input.
+// childAttributes puts a replica into a process group of its own, so that Ctrl-C does
+// not reach it: the demo ends it. If the demo is killed, the replica ends with its
+// standard input.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

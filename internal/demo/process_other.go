@@ -4,8 +4,8 @@ package demo
 
 import "syscall"
 
-// pause does nothing where processes cannot be held: what a replica finishes
-// between the look at its tasks and its end is then just not recovered.
+// pause does nothing: this system cannot stop a process. A task that ends between the
+// count and the kill is not recovered.
 func (m *member) pause() error { return nil }
 
 // resume ends pause.

@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// pause keeps the process from going on until resume.
+// pause stops the process until resume.
 func (m *member) pause() error { return m.signal(syscall.SIGSTOP) }
 
-// resume ends pause.
+// resume continues the process.
 func (m *member) resume() error { return m.signal(syscall.SIGCONT) }
 
 func (m *member) signal(s syscall.Signal) error {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// tailBuffer keeps the end of what a replica writes to its log, until that has
+// tailBuffer keeps the end of the log of a replica. It may be read when the replica has
 // ended.
 type tailBuffer struct{ buf []byte }
 
-// tailMax is how much a tailBuffer keeps, in bytes.
+// tailMax is the size of a tailBuffer in bytes.
 const tailMax = 4096
 
 func (b *tailBuffer) Write(p []byte) (int, error) {
@@ -21,7 +21,7 @@ func (b *tailBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// err is the log as an error, nil where it is empty.
+// err returns the log as an error. It is nil if the log is empty.
 func (b *tailBuffer) err() error {
 	if s := strings.TrimSpace(string(bytes.ToValidUTF8(b.buf, []byte("?")))); s != "" {
 		return errors.New(s)

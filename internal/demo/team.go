@@ -33,16 +33,16 @@ type member struct {
 	ended chan struct{}
 }
 
-// startTeam starts the replicas. The error of fail is that of all of them having
-// ended although they should run.
+// startTeam starts the replicas. When all have ended it calls fail with errReplicasGone
+// and the log of the last one.
 func startTeam(p *Place, hold time.Duration, fail context.CancelCauseFunc) (*team, error) {
 	t := &team{}
 	self, err := os.Executable()
 	if err != nil {
 		return t, fmt.Errorf("find this program: %w", err)
 	}
-	// Linux ties the parent-death signal to the thread that started the process:
-	// this one must live as long as the demo.
+	// The parent-death signal of Linux is sent when the thread that started the process
+	// ends: this thread must live as long as the demo.
 	runtime.LockOSThread()
 	var mu sync.Mutex
 	left := Replicas
@@ -61,7 +61,7 @@ func startTeam(p *Place, hold time.Duration, fail context.CancelCauseFunc) (*tea
 		}
 		t.members = append(t.members, m)
 		go func() {
-			// How it ended is in the log, or was intended.
+			// The log says how it ended, or it was stopped.
 			_ = m.cmd.Wait()
 			close(m.ended)
 			mu.Lock()
@@ -74,10 +74,10 @@ func startTeam(p *Place, hold time.Duration, fail context.CancelCauseFunc) (*tea
 	return t, nil
 }
 
-// joinTimeout is how long the replicas may take to start and join.
+// joinTimeout bounds the start of the replicas until all have joined.
 const joinTimeout = 30 * time.Second
 
-// awaitJoined waits until every replica has joined and knows its id.
+// awaitJoined waits until every replica has joined, and sets the ids of the members.
 func (t *team) awaitJoined(ctx context.Context, c *client.Client) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, errors.New("the replicas did not join in time"))
 	defer cancel()
@@ -108,7 +108,7 @@ func (t *team) awaitJoined(ctx context.Context, c *client.Client) error {
 	}
 }
 
-// kill ends the member with SIGKILL and returns when it is gone.
+// kill kills the replica with SIGKILL and waits until it has ended.
 func (m *member) kill() error {
 	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill a replica: %w", err)
@@ -117,11 +117,11 @@ func (m *member) kill() error {
 	return nil
 }
 
-// stopTimeout is how long a replica may take to drain at the end.
+// stopTimeout bounds the drain of the replicas at the end.
 const stopTimeout = 5 * time.Second
 
-// stop ends all members, at the latest with SIGKILL, and returns when none is
-// left.
+// stop asks all replicas to drain, kills those that take longer than stopTimeout, and
+// waits until all have ended.
 func (t *team) stop() {
 	for _, m := range t.members {
 		_ = m.cmd.Process.Signal(syscall.SIGTERM)

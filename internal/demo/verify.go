@@ -9,8 +9,8 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// verify compares every result with a checksum made here, and returns what is
-// wrong: one message for each file.
+// verify compares every result with a checksum made here. It returns a message for each
+// file whose result is wrong.
 func verify(ctx context.Context, c *client.Client, files []File, w *watch) (wrong []string, err error) {
 	for _, id := range w.unread {
 		sum, err := pool.Result[checksum](ctx, c.Pool, id)

@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// watch is what the callback stream told about the tasks of a demo.
+// watch is what the events said about the tasks of a demo.
 type watch struct {
 	tasks      int
 	ended      int
@@ -18,12 +18,12 @@ type watch struct {
 	lost       map[string]string // task → replica that lost it last
 	recovered  map[string]string // succeeded task → replica that had lost it
 	state      map[string]task.State
-	waits      []time.Duration     // from due to claimed, first attempts
+	waits      []time.Duration     // from ready to claimed, of first attempts
 	runs       []time.Duration     // of the attempts that succeeded
 	sums       map[string]checksum // by path
 	unread     []string            // succeeded tasks whose result was too large for the event
-	repeated   int                 // tasks that ended a second time, which must not be
-	failures   []string            // what the failed ones said
+	repeated   int                 // tasks that ended a second time, which is a fault
+	failures   []string            // a message for each task that did not succeed
 	elapsed    time.Duration
 }
 
@@ -34,9 +34,8 @@ func newWatch(tasks int) *watch {
 	}
 }
 
-// see takes in one event. The stream has the changes of state in the order in
-// which Redis made them, so counting along gives the leases held at each moment.
-// It returns how many tasks ended by the event.
+// see adds an event and returns how many tasks ended with it. Events come in the order
+// in which Redis changed the tasks, so that the running tasks can be counted.
 func (w *watch) see(e task.Event) (ended int) {
 	if e.Code == task.CodeSlow {
 		return 0

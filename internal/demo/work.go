@@ -13,11 +13,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// batchSize is how many tasks go into one call.
+// batchSize is the number of tasks of one call.
 const batchSize = 250
 
-// work enqueues a task for each file, at most window of them ahead of those that
-// have ended, watches the events until all have, and kills a replica on the way.
+// work enqueues a task for each file, at most window tasks ahead of those that have
+// ended. It reads the events until all tasks have ended, and kills a replica on the
+// way.
 func work(ctx context.Context, c *client.Client, files []File, window int, t *team, say *terminal.Progress) (*watch, error) {
 	from, err := c.Store.LastEvent(ctx)
 	if err != nil {
@@ -38,8 +39,7 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 	}()
 
 	say.Begin(len(files), func() []string { return w.board(t, say.Palette()) })
-	// After a quarter of the tasks there is something to lose and still
-	// something to do.
+	// Enough tasks are left after a quarter of them.
 	killAfter := len(files) / 4
 	for e, err := range c.Events(ctx, from) {
 		if err != nil {
@@ -66,7 +66,7 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 	}
 	w.elapsed = time.Since(begin)
 	if w.ended < len(files) {
-		// Only what ended the context can end the events early.
+		// The events end early only if ctx has ended.
 		select {
 		case err := <-enqueued:
 			if err != nil {
@@ -79,8 +79,8 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 	return w, <-enqueued
 }
 
-// enqueueFiles makes the tasks: one in ten through the inbox, as any other
-// program would, the rest through the Go API.
+// enqueueFiles enqueues the tasks: one in ten through the inbox, as programs in other
+// languages do, the others through the Go API.
 func enqueueFiles(ctx context.Context, c *client.Client, files []File, room chan<- struct{}) error {
 	var specs []pool.Spec
 	var entries []any
@@ -128,7 +128,7 @@ func enqueueFiles(ctx context.Context, c *client.Client, files []File, room chan
 	return send()
 }
 
-// member finds a replica by its id.
+// member returns the member with that id of a replica, nil if there is none.
 func (t *team) member(id string) *member {
 	for _, m := range t.members {
 		if m.id == id {
@@ -138,8 +138,8 @@ func (t *team) member(id string) *member {
 	return nil
 }
 
-// killHolding kills the replica if it holds tasks, and returns how many. So that
-// it cannot finish them meanwhile it is stopped first, and goes on where it holds
+// killHolding kills the replica if it holds tasks, and returns how many. The process is
+// paused before the count, so that no task ends meanwhile, and resumed if it holds
 // none.
 func (m *member) killHolding(ctx context.Context, c *client.Client) (held int, err error) {
 	if m == nil {
@@ -148,8 +148,8 @@ func (m *member) killHolding(ctx context.Context, c *client.Client) (held int, e
 	if err := m.pause(); err != nil {
 		return 0, err
 	}
-	// A report that was on its way when the replica stopped is written before the
-	// second look, which comes a round trip later.
+	// A report that was sent before the pause is written before the second count, a
+	// round trip later.
 	for range 2 {
 		held = 0
 		for t, err := range c.Tasks(ctx, task.Filter{States: []task.State{task.Running}}) {

@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// CheckAddress says what is wrong with the address of a health endpoint.
+// CheckAddress returns what is wrong with the address of a health endpoint.
 func CheckAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err == nil {

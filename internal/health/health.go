@@ -1,3 +1,4 @@
+// Package health serves the health endpoint of a replica, /live and /ready.
 package health
 
 import (
@@ -13,11 +14,11 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Patience is for how long calls to Redis may fail before a replica is not
-// ready any more: shorter outages are waited for without anybody noticing.
+// Patience is for how long calls to Redis may fail before a replica is not ready. A
+// shorter outage delays tasks only.
 const Patience = 5 * time.Second
 
-// Status is what the health endpoint answers.
+// Status is the answer of the health endpoint.
 type Status struct {
 	Ready     bool  `json:"ready"`
 	Joined    bool  `json:"joined"`
@@ -36,12 +37,12 @@ func statusOf(h pool.Health) Status {
 	}
 }
 
-// Serve answers /live and /ready at the address until stop is called. Live
-// is a process that answers at all; whether Redis does is no reason to restart it.
+// Serve answers /live and /ready at the address until stop is called. /live answers 200
+// as long as the process works, even if Redis does not: a restart would not help.
 func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		// Not wrapped: a network error would be taken for one of Redis.
+		// Not wrapped, so that it is not taken for an error of the connection to Redis.
 		return nil, fmt.Errorf("health endpoint: %v", err)
 	}
 	mux := http.NewServeMux()
@@ -53,7 +54,7 @@ func Serve(address string, p *pool.Pool, log *slog.Logger) (stop func(), err err
 			if !ok(h) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
-			// Who asked and has gone away is nobody's trouble.
+			// A client that has closed the connection gets no answer.
 			_ = json.NewEncoder(w).Encode(h)
 		}
 	}

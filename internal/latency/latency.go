@@ -1,3 +1,4 @@
+// Package latency sums up how long many things took.
 package latency
 
 import (
@@ -5,7 +6,8 @@ import (
 	"time"
 )
 
-// Percentile returns the smallest value that p percent of all do not exceed.
+// Percentile returns the smallest value that at least p percent of the values do not
+// exceed, for p from 1 to 100. Without values it is 0.
 func Percentile(values []time.Duration, p int) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -14,4 +16,6 @@ func Percentile(values []time.Duration, p int) time.Duration {
 	return sorted[(len(sorted)*p+99)/100-1]
 }
 
+// Milliseconds returns d in milliseconds, to the microsecond, for a field that ends in
+// _ms.
 func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,3 +1,5 @@
+// Package logging makes the log of the binary: text for a person, JSON for a program, both
+// safe to show on a terminal.
 package logging
 
 import (
@@ -10,16 +12,15 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// Formats are the forms that a log can have. auto is text on a terminal and
-// JSON elsewhere.
+// Formats are the formats of a log. auto is text on a terminal and JSON elsewhere.
 var Formats = []string{"auto", "text", "json"}
 
-// New logs for a person where w is a terminal, as JSON where it is not.
+// New returns a log to w in the format auto.
 func New(w io.Writer, level slog.Level) *slog.Logger {
 	return NewFormat(w, level, "auto")
 }
 
-// NewFormat logs in one of the logFormats.
+// NewFormat returns a log to w in one of the Formats.
 func NewFormat(w io.Writer, level slog.Level, format string) *slog.Logger {
 	if format == "text" || format == "auto" && terminal.IsTerminal(w) {
 		return newText(w, level, !terminal.IsTerminal(w) || !terminal.Coloured())
@@ -27,8 +28,8 @@ func NewFormat(w io.Writer, level slog.Level, format string) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(escapedJSON{w}, &slog.HandlerOptions{Level: level, ReplaceAttr: milliseconds}))
 }
 
-// escapedJSON escapes in JSON what a terminal could take for a command and the handler
-// lets through.
+// escapedJSON escapes the characters that do not print and that the JSON handler leaves
+// as they are.
 type escapedJSON struct{ io.Writer }
 
 func (w escapedJSON) Write(p []byte) (int, error) {
@@ -38,7 +39,7 @@ func (w escapedJSON) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// milliseconds is how JSON here tells durations, with the unit in the name.
+// milliseconds writes durations in milliseconds, with "_ms" after the name.
 func milliseconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.Int64(a.Key+"_ms", a.Value.Duration().Milliseconds())
@@ -46,13 +47,14 @@ func milliseconds(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// newText logs in colours, unless plain. Texts and values that a terminal
-// could take for a command are quoted.
+// newText returns a log for a person, with colours unless plain is true. Texts and
+// values with characters that do not print are quoted.
 func newText(w io.Writer, level slog.Level, plain bool) *slog.Logger {
 	return slog.New(tint.NewTextHandler(withoutDelete{w}, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: plain}))
 }
 
-// withoutDelete escapes the one control character that the handler lets through.
+// withoutDelete escapes DEL, the only control character that the text handler leaves as
+// it is.
 type withoutDelete struct{ io.Writer }
 
 func (w withoutDelete) Write(p []byte) (int, error) {

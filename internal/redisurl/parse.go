@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// parseTarget reads a URL with the hosts that follow its first.
+// parseTarget reads a URL. more are the hosts after its first.
 func parseTarget(u *url.URL, more []string) (*Target, error) {
 	scheme, kind, _ := strings.Cut(u.Scheme, "-")
 	port := "6379"
@@ -27,7 +27,7 @@ func parseTarget(u *url.URL, more []string) (*Target, error) {
 	case kind == "sentinel":
 		port = "26379"
 	}
-	// go-redis wants one host in the URL and the others as parameters.
+	// go-redis takes one host in the URL and the others as parameters.
 	plain, q := *u, u.Query()
 	var addrs []string
 	for i, host := range append([]string{u.Host}, more...) {
@@ -61,9 +61,8 @@ func clusterTarget(u url.URL, q url.Values, addrs []string) (*Target, error) {
 	return &Target{Address: strings.Join(addrs, ","), cluster: opts}, nil
 }
 
-// sentinelTarget takes the user of the URL for the one of the Redis servers. The
-// Sentinels' own, if they want one, is in the parameters sentinel_username and
-// sentinel_password.
+// sentinelTarget uses the user of the URL for the Redis servers. The user of the
+// Sentinels is in the parameters sentinel_username and sentinel_password.
 func sentinelTarget(u url.URL, q url.Values, addrs []string) (*Target, error) {
 	master, db, _ := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	if master == "" {

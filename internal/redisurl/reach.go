@@ -15,11 +15,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// connectTimeout bounds the check that Redis answers.
+// connectTimeout bounds Reach.
 const connectTimeout = 5 * time.Second
 
-// Reach makes sure that Redis answers. It asks once and does not insist: whoever
-// typed the wrong address shall know soon.
+// Reach checks that Redis answers, within 5 seconds and without a retry, so that a
+// wrong address is reported soon. A server that cannot be used is an *UnreachableError
+// with advice. The end of ctx returns its cause.
 func (p *Target) Reach(ctx context.Context) error {
 	rdb := p.probe()
 	defer rdb.Close()
@@ -29,7 +30,7 @@ func (p *Target) Reach(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// Whoever may not ping, but may run scripts, does without.
+		// A user that may run scripts but not PING can use the server.
 		if IsDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
 			return nil
 		}
@@ -38,8 +39,8 @@ func (p *Target) Reach(ctx context.Context) error {
 	return nil
 }
 
-// advise says what to do about the answers that a server gives to strangers. plain
-// says that it was spoken to without TLS.
+// advise returns what to do about an error of the first call. plain says that the
+// connection has no TLS and is not a Unix socket.
 func advise(err error, plain bool) error {
 	msg := err.Error()
 	switch {
@@ -59,7 +60,7 @@ func advise(err error, plain bool) error {
 	return err
 }
 
-// IsDenied reports whether err says that the user lacks a right.
+// IsDenied reports whether err says that the user lacks a permission.
 func IsDenied(err error) bool {
 	var answer redis.Error
 	return errors.Is(err, task.ErrDenied) || errors.As(err, &answer) && redis.HasErrorPrefix(answer, "NOPERM")

@@ -8,25 +8,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Target is where a Redis is: one of the options is set.
+// Target is a Redis server, a cluster or a master behind Sentinels, with the options of
+// the connection. Exactly one of the three options is set.
 type Target struct {
-	Address  string // as messages name it
+	Address  string // for messages; without user and password
 	User     string // of the URL; "" for none
-	Source   string // who named it: "--redis", "LTS_REDIS", "the config file", "the default"
+	Source   string // set by the caller, for messages: "--redis", "LTS_REDIS", "the config file", "the default"
 	server   *redis.Options
 	cluster  *redis.ClusterOptions
 	sentinel *redis.FailoverOptions // of a master that Sentinels know
 }
 
-// plain reports whether it is reached over the network and without TLS.
+// plain reports whether the connection has no TLS and is not a Unix socket.
 func (p *Target) plain() bool {
 	return *p.tls() == nil && (p.server == nil || p.server.Network != "unix")
 }
 
-// FromOptions returns the target that is the server of the options.
+// FromOptions returns the server of the options as a Target, without the certificates
+// of the environment.
 func FromOptions(opts *redis.Options) *Target { return &Target{Address: opts.Addr, server: opts} }
 
-// Client connects to the place.
+// Client makes a client. It connects with the first call.
 func (p *Target) Client() redis.UniversalClient {
 	switch {
 	case p.cluster != nil:
@@ -37,7 +39,7 @@ func (p *Target) Client() redis.UniversalClient {
 	return redis.NewClient(p.server)
 }
 
-// probe connects to the place, with one connection, and does not insist.
+// probe makes a client with one connection and without retries.
 func (p *Target) probe() redis.UniversalClient {
 	once := *p
 	switch {
@@ -57,7 +59,7 @@ func (p *Target) probe() redis.UniversalClient {
 	return once.Client()
 }
 
-// tls is where the place keeps how it speaks TLS, nil where it does not.
+// tls returns where the options hold the TLS configuration, which is nil without TLS.
 func (p *Target) tls() **tls.Config {
 	switch {
 	case p.cluster != nil:
@@ -68,8 +70,8 @@ func (p *Target) tls() **tls.Config {
 	return &p.server.TLSConfig
 }
 
-// introduce gives a connection the name that CLIENT LIST shows. A user who may not
-// have one does without; as ClientName it would cost the connection.
+// introduce sets the name that CLIENT LIST shows. A user that may not do that keeps a
+// connection without a name. With the option ClientName the connection would fail.
 func introduce(ctx context.Context, conn *redis.Conn) error {
 	err := conn.ClientSetName(ctx, "ltsworker").Err()
 	var answer redis.Error

@@ -8,15 +8,15 @@ import (
 	"os"
 )
 
-// The environment that says how to speak TLS: paths of PEM files.
+// Environment variables with the paths of PEM files.
 const (
-	envCA   = "LTS_REDIS_CA"   // the authority of the servers' certificates; the system's where it is not set
-	envCert = "LTS_REDIS_CERT" // our certificate, where the servers want one
+	envCA   = "LTS_REDIS_CA"   // the authority of the servers' certificates; the default is those of the system
+	envCert = "LTS_REDIS_CERT" // the client's certificate, if the servers require one
 	envKey  = "LTS_REDIS_KEY"  // its key
 )
 
-// secure adds the certificates of the environment to a place that speaks TLS. It
-// refuses those that would not be used.
+// secure adds the certificates of the environment to the TLS configuration. It returns
+// an error if there are certificates but no TLS.
 func (p *Target) secure() error {
 	ca, cert, key := os.Getenv(envCA), os.Getenv(envCert), os.Getenv(envKey)
 	config := *p.tls()
@@ -28,7 +28,7 @@ func (p *Target) secure() error {
 	}
 	config = config.Clone()
 	config.MinVersion = tls.VersionTLS12
-	// Each server goes by the name it is reached by, and not all by the first's.
+	// Each server is verified by its own name, not by that of the first.
 	config.ServerName = ""
 	if ca != "" {
 		pem, err := os.ReadFile(ca)

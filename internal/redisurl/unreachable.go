@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// UnreachableError names the Redis that cannot be used, without its password.
+// UnreachableError is returned when a Redis cannot be used. Address holds no password.
 type UnreachableError struct {
 	Address string
 	Err     error
@@ -24,8 +24,8 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Unreachable adds the address to an error that says that the connection to Redis
-// broke.
+// Unreachable returns err as an *UnreachableError with the address if it is a network
+// error, else err itself.
 func Unreachable(address string, err error) error {
 	var named *UnreachableError
 	if err == nil || errors.As(err, &named) || !IsNetwork(err) {
@@ -34,8 +34,8 @@ func Unreachable(address string, err error) error {
 	return &UnreachableError{Address: address, Err: err}
 }
 
-// IsNetwork reports whether err says that the connection to Redis broke, or that
-// nothing comes over it any more.
+// IsNetwork reports whether err says that the connection to Redis failed or that an
+// answer did not come in time.
 func IsNetwork(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
@@ -44,9 +44,9 @@ func IsNetwork(err error) bool {
 	return errors.As(err, &op) || isTimeout(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// isTimeout reports whether err says that Redis let a call wait too long. The end
-// of the time that a command was given is something else, although a dial that
-// takes too long calls itself by its name.
+// isTimeout reports whether err says that Redis did not answer a call in time. The end
+// of a context is no such error, but a dial that takes too long is, although it wraps
+// context.DeadlineExceeded.
 func isTimeout(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) {

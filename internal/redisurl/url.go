@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Read returns the URL that is given, or held by the file that is.
+// Read returns raw, or if it is @FILE the URL that the file holds.
 func Read(raw string) (string, error) {
 	name, ok := strings.CutPrefix(raw, "@")
 	if !ok {
@@ -30,25 +30,28 @@ func Read(raw string) (string, error) {
 	return url, nil
 }
 
-// Default is the URL of the server that is used where none is named.
+// Default is the URL that is used if no other is given.
 const Default = "redis://127.0.0.1:6379/0"
 
-// The forms of a Redis URL. With rediss for redis each of them means TLS.
+// The forms of a Redis URL. rediss instead of redis means TLS.
 const (
 	clusterForm  = "redis-cluster://HOST:6379,HOST:6379"
 	sentinelForm = "redis-sentinel://HOST:26379,HOST:26379/MASTER/0"
 	schemes      = "must start with redis://, redis-cluster:// or redis-sentinel://, with rediss for TLS, or with unix://, as in " + Default
 )
 
-// Parse reads a Redis URL, or with @FILE the file that holds one. flag says
-// that it was typed. No error shows the URL, which may hold a password.
+// Parse reads a Redis URL, or with @FILE the file that holds one, and the certificates
+// of the environment. flag says that raw comes from the command line, where a password
+// is an error. The text of an error follows the name of what holds the URL, as in
+// "--redis must ...". No error shows the URL, which may hold a password.
 func Parse(raw string, flag bool) (*Target, error) {
 	flag = flag && !strings.HasPrefix(raw, "@")
 	raw, err := Read(raw)
 	if err != nil {
 		return nil, err
 	}
-	// In a password it would make a host, which is shown, of what stands before it.
+	// The part after an unescaped # in a password is no part of the URL, and the part
+	// before it would be taken for a host, which messages show.
 	if strings.Contains(raw, "#") {
 		return nil, errors.New("must not hold a #, which ends the Address: one in a password is written %23")
 	}
@@ -75,8 +78,8 @@ func Parse(raw string, flag bool) (*Target, error) {
 	return p, nil
 }
 
-// HoldsPassword reports whether raw, a Redis URL, holds a password. What is not a URL
-// holds none.
+// HoldsPassword reports whether a Redis URL holds a password. If raw is not a URL, it
+// is false.
 func HoldsPassword(raw string) bool {
 	single, _ := splitHosts(raw)
 	u, err := url.Parse(single)
@@ -91,14 +94,14 @@ func hasPassword(u *url.URL) bool {
 	return secret
 }
 
-// refusedURL is what the Redis client says of a URL that it does not take.
+// refusedURL is the error of the Redis client about a URL.
 type refusedURL struct{ err error }
 
 func (e *refusedURL) Error() string { return "cannot be used: " + e.err.Error() }
 
-// reveals reports whether the message may show a secret of the URL: then none of
-// it is shown, for what is blotted out of a message can be told from the gaps. An
-// @ comes from a password that was not escaped and ended up elsewhere in the URL.
+// reveals reports whether the message may hold a secret of the URL. Then none of the
+// message is shown: the gaps of a message without the secret would show its length. An
+// @ in the message comes from a password that was not escaped.
 func (e *refusedURL) reveals(raw string, u *url.URL) bool {
 	msg := e.err.Error()
 	password, _ := u.User.Password()

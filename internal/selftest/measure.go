@@ -15,7 +15,7 @@ import (
 type run struct {
 	*client.Client
 	Options
-	made int // tasks that wait
+	made int // tasks that were enqueued and not run
 }
 
 // kind is the kind of the tasks.
@@ -67,7 +67,8 @@ func (r *run) enqueueMany(ctx context.Context) (Measurement, error) {
 	return rate("enqueue many", len(specs), time.Since(begin)), err
 }
 
-// drain runs everything that waits, from the first start to the last end.
+// drain measures the replica with all tasks that wait, from the first start to the last
+// end.
 func (r *run) drain(ctx context.Context) (Measurement, error) {
 	var begin, end time.Time
 	var first sync.Once
@@ -101,7 +102,8 @@ func (r *run) drain(ctx context.Context) (Measurement, error) {
 	return rate("drain", r.made, end.Sub(begin)), err
 }
 
-// pickUp measures how soon an idle replica starts a task.
+// pickUp measures the time from an enqueue to the start of the handler on an idle
+// replica.
 func (r *run) pickUp(ctx context.Context) (Measurement, error) {
 	starts := make(chan time.Time, 1)
 	replica, err := r.startReplica(ctx, func() { starts <- time.Now() })
@@ -122,7 +124,7 @@ func (r *run) pickUp(ctx context.Context) (Measurement, error) {
 			return Measurement{}, replica.early(ctx)
 		}
 		r.Progress(i+1, len(took))
-		// The slot is free again and the replica listens: that is what is measured.
+		// Wait until the slot is free and the replica waits for tasks again.
 		select {
 		case <-time.After(2 * time.Millisecond):
 		case <-replica.ended:

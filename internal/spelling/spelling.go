@@ -1,10 +1,11 @@
+// Package spelling suggests the word that was meant: a command, a flag, a key, a name.
 package spelling
 
 import "strings"
 
-// Nearest returns the candidate that word was probably meant to be, or "" where
-// none is close: at most a third of the longer word may differ, or word is how one
-// candidate alone begins.
+// Nearest returns the candidate that word was probably meant to be, or "" if none is
+// close. A candidate is close if at most a third of the longer word differs. Otherwise,
+// if word has at least three letters, it is the only candidate that begins with word.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", -1
 	for _, c := range candidates {

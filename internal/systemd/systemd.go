@@ -1,3 +1,4 @@
+// Package systemd notifies systemd of the state of a replica.
 package systemd
 
 import (
@@ -10,11 +11,10 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Notify tells systemd, where that has started the process and asked for it
-// (Type=notify, WatchdogSec=), when the replica has joined, when it drains, and
-// that it is alive. It returns when ctx ends. A replica that is deadlocked stops
-// saying that it lives; one that cannot reach Redis goes on: a restart would not
-// help it.
+// Notify notifies systemd when the replica has joined, when it drains, and that it is
+// alive. It does so if systemd started the process with Type=notify or WatchdogSec=. It
+// returns when ctx ends. A deadlocked replica sends no more watchdog notifications. A
+// replica that cannot reach Redis does, since a restart would not help it.
 func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
@@ -36,7 +36,7 @@ func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 		select {
 		case <-ctx.Done():
 			select {
-			case <-draining: // an idle replica has ended with it
+			case <-draining: // an idle replica ends at once, so that both are ready
 				tell(daemon.SdNotifyStopping)
 			default:
 			}
@@ -48,7 +48,7 @@ func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 			tell(daemon.SdNotifyStopping)
 			draining = nil
 		case <-alive:
-			p.Health() // takes every lock that the replica lives by
+			p.Health() // takes every lock of the replica
 			tell(daemon.SdNotifyWatchdog)
 		}
 	}

@@ -10,37 +10,40 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// drawEvery is how often a bar is drawn at most.
+// drawEvery is the least time between two drawings of a bar.
 const drawEvery = 50 * time.Millisecond
 
-// newProgressBar is a bar for so many of what, such as "tasks".
+// newProgressBar makes a bar that counts to total. what names the things, such as "tasks".
 func newProgressBar(out io.Writer, total int, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(drawEvery), progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish())
 }
 
-// Patience is how long a command may work before a person is shown how far it is.
+// Patience is how long a command works before a Bar is shown.
 const Patience = time.Second
 
-// Bar is for a command that works longer than patient, on a terminal only:
-// one for all that it does, one after the other. It may be used at once by several.
+// Bar shows how far a command is. It is shown on a terminal only, and only when the
+// command has worked longer than Patience. A command has one Bar for all its steps; see
+// SwitchTo. Its methods are safe for concurrent use.
 type Bar struct {
 	out io.Writer
 
 	mu    sync.Mutex
-	began time.Time // of the work, less what a person took to answer
+	began time.Time // of the work, plus the time that Exclude left out
 	what  string    // what it counts, such as "tasks"
 	bar   *progressbar.ProgressBar
-	line  string    // a count that stands in place of the bar
+	line  string    // a count that is shown instead of the bar
 	drawn time.Time // when line was
 }
 
+// NewBar makes a bar. Its time starts now. what names the things it counts, such as
+// "tasks".
 func NewBar(out io.Writer, what string) *Bar {
 	return &Bar{out: out, what: what, began: time.Now()}
 }
 
-// SwitchTo goes on with something else to count.
+// SwitchTo clears the bar and counts something else from now on.
 func (p *Bar) SwitchTo(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +51,8 @@ func (p *Bar) SwitchTo(what string) {
 	p.what, p.bar = what, nil
 }
 
-// Exclude leaves out the time that do takes, a person's.
+// Exclude calls do and leaves its time out of the time that the command has worked: a
+// person answers meanwhile. It returns the error of do.
 func (p *Bar) Exclude(do func() error) error {
 	p.Clear()
 	left := time.Now()
@@ -59,14 +63,13 @@ func (p *Bar) Exclude(do func() error) error {
 	return err
 }
 
-// Watched reports whether a person at a terminal sees the bar.
+// Watched reports whether the bar is on a terminal.
 func (p *Bar) Watched() bool { return IsTerminal(p.out) }
 
-// due reports whether there is somebody who has waited for long enough.
+// due reports whether the bar is to be shown.
 func (p *Bar) due() bool { return p.Watched() && time.Since(p.began) >= Patience }
 
-// Set draws the bar: so many are done, of roughly so many. One that cannot be
-// drawn is no reason to stop.
+// Set draws the bar with done of roughly so many. An error of the terminal is ignored.
 func (p *Bar) Set(done, roughly int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +83,7 @@ func (p *Bar) Set(done, roughly int) {
 	_ = p.bar.Set(done)
 }
 
-// Count draws how many are done where nobody knows of how many.
+// Count shows the number of things done, without a bar. It is for an unknown total.
 func (p *Bar) Count(done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +94,8 @@ func (p *Bar) Count(done int) {
 	fmt.Fprint(p.out, "\r"+p.line)
 }
 
-// Clear makes room for a line of output; the next step draws the bar again.
+// Clear removes the bar, so that a line of output can be written. The next Set or Count
+// draws it again.
 func (p *Bar) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

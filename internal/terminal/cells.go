@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// LimitText says a limit, for which zero means none.
+// LimitText returns a limit. 0 is "none".
 func LimitText(n int) string {
 	if n == 0 {
 		return "none"
@@ -16,7 +16,7 @@ func LimitText(n int) string {
 	return strconv.Itoa(n)
 }
 
-// RunningText is how many run, with their limit where they have one.
+// RunningText returns how many tasks run, as in "3", or with a limit as in "3/10".
 func RunningText(running, limit int) string {
 	if limit == 0 {
 		return strconv.Itoa(running)
@@ -24,7 +24,7 @@ func RunningText(running, limit int) string {
 	return fmt.Sprintf("%d/%d", running, limit)
 }
 
-// WaitText is how long something waits, "-" where nothing does.
+// WaitText returns how long something has waited. 0 is "-".
 func WaitText(d time.Duration) string {
 	if d <= 0 {
 		return "-"
@@ -32,7 +32,7 @@ func WaitText(d time.Duration) string {
 	return ShortDuration(d)
 }
 
-// RateText is so many per second: as exact as a person wants to read.
+// RateText returns a number per second, below 10 with one decimal. 0 is "-".
 func RateText(perSecond float64) string {
 	switch {
 	case perSecond <= 0:
@@ -43,8 +43,8 @@ func RateText(perSecond float64) string {
 	return strconv.FormatFloat(perSecond, 'f', 0, 64)
 }
 
-// QueueState is what keeps the tasks of the queue from starting, "" for nothing
-// but slots and limits.
+// QueueState returns what keeps the tasks of the queue from starting. It is "" if only
+// slots and limits do.
 func QueueState(q task.QueueInfo, poolPaused bool) string {
 	switch {
 	case poolPaused:
@@ -57,7 +57,7 @@ func QueueState(q task.QueueInfo, poolPaused bool) string {
 	return ""
 }
 
-// FlagText returns word where on is set, else "".
+// FlagText returns word if on is true, else "".
 func FlagText(on bool, word string) string {
 	if on {
 		return word
@@ -65,7 +65,7 @@ func FlagText(on bool, word string) string {
 	return ""
 }
 
-// Slots is how many tasks the replica runs at once.
+// Slots returns how many tasks the replica runs at once.
 func Slots(r task.ReplicaInfo) int {
 	n := 0
 	for _, workers := range r.Queues {
@@ -74,7 +74,7 @@ func Slots(r task.ReplicaInfo) int {
 	return n
 }
 
-// NotEmpty is the colour of a cell that draws the eye where it says something.
+// NotEmpty returns s for a cell with a value, and Plain for "", "0" and "-".
 func NotEmpty(s Style) func(string) Style {
 	return func(text string) Style {
 		if text == "" || text == "0" || text == "-" {

@@ -5,10 +5,11 @@ import (
 	"os"
 )
 
-// Style is how text looks on a terminal: the number of an SGR sequence, "" for
-// plain.
+// Style is how text looks on a terminal: the number of an SGR sequence. The zero value
+// is Plain.
 type Style string
 
+// The styles that are used.
 const (
 	Plain  Style = ""
 	Bold   Style = "1"
@@ -19,19 +20,19 @@ const (
 	Cyan   Style = "36"
 )
 
-// Palette paints text, or leaves it alone.
+// Palette paints text if it is true. If it is false, text stays as it is.
 type Palette bool
 
-// Colours is the palette for what is written to w: only a terminal that has not
-// declined gets any.
+// Colours returns the palette for w. It is true for a terminal whose user wants colours.
 func Colours(w io.Writer) Palette { return Palette(IsTerminal(w) && Coloured()) }
 
-// Coloured reports whether the user wants colours: NO_COLOR with any value says
-// no (https://no-color.org), and a dumb terminal cannot show them.
+// Coloured reports whether the user wants colours. NO_COLOR with any value means no
+// (https://no-color.org), and so does TERM=dumb.
 func Coloured() bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
+// Paint returns text in the style, and resets the style after it.
 func (p Palette) Paint(s Style, text string) string {
 	if !p || s == Plain || text == "" {
 		return text

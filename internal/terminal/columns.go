@@ -7,21 +7,22 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// columnGap is the space between two columns.
+// columnGap is the number of spaces between two columns.
 const columnGap = 2
 
-// How narrow a column of text is made: to enough as long as columns can be left
-// out, the first one to a name, and to least in a terminal that is far too narrow.
+// The least widths of a column of text, in columns of the terminal: nameColumn for the
+// first one, enoughColumn for the others while spare columns can be left out, leastColumn
+// in a terminal that is too narrow even then.
 const (
 	nameColumn   = 36 // a UUID, which callers often use as an id
 	enoughColumn = 12
 	leastColumn  = 6
 )
 
-// widths are the columns' widths. Where they do not fit the terminal, columns of
-// text are made narrower, then spare ones are left out, then those of text are made
-// narrower still: the widest first, but the first column, which mostly holds a name
-// to copy, last. What is short, figures and states, is never cut.
+// widths returns the widths of the columns. If these do not fit the terminal, columns of
+// text are made narrower, then spare columns are left out, then columns of text are made
+// narrower still. The widest is narrowed first, and the first column last: it mostly
+// holds a name to copy. Short cells, such as figures and states, are never cut.
 func (t *Table) widths(rows [][]string) []int {
 	if t.texts == nil {
 		t.texts, t.left = map[int]bool{}, map[int]bool{}
@@ -56,12 +57,13 @@ func (t *Table) widths(rows [][]string) []int {
 	return narrow
 }
 
-// isText reports whether a cell is long, and not because of its figures.
+// isText reports whether a cell is long and holds more than figures.
 func isText(cell string) bool {
 	return ansi.StringWidth(cell) > enoughColumn && strings.Trim(cell, "0123456789./,:") != ""
 }
 
-// over is by how much the columns are too wide together.
+// over returns by how much all columns together are too wide. It is negative or 0 if
+// they fit.
 func (t *Table) over(widths []int) int {
 	total := -columnGap
 	for i, w := range widths {
@@ -72,8 +74,8 @@ func (t *Table) over(widths []int) int {
 	return total - t.width
 }
 
-// narrow makes the columns of text narrower, as far as they have to be: the first
-// column down to first, the others to least.
+// narrow makes the columns of text narrower until all fit. The first column is not made
+// narrower than first, the others not narrower than least.
 func (t *Table) narrow(widths []int, first, least int) {
 	for over := t.over(widths); over > 0; over-- {
 		widest := -1

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// errDeclined is returned when a person was asked and did not answer yes.
-var errDeclined = errors.New("nothing was changed")
+// ErrDeclined is returned when a person was asked and did not answer yes.
+var ErrDeclined = errors.New("nothing was changed")
 
 // CanAsk reports whether a person can be asked: in and out are terminals.
 func CanAsk(in io.Reader, out io.Writer) bool { return IsTerminal(in) && IsTerminal(out) }
 
 // Confirm writes the question to out, reads a line from in and returns nil if it is
-// "y" or "yes". Any other line, and input without a newline, returns errDeclined.
+// "y" or "yes". Any other line, and input without a newline, returns ErrDeclined.
 // The end of ctx returns its cause. The question must be printable.
 func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
@@ -36,5 +36,5 @@ func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(line))) {
 		return nil
 	}
-	return errDeclined
+	return ErrDeclined
 }

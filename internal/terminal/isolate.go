@@ -13,8 +13,8 @@ const (
 	isolateEnd   = "\u2069"
 )
 
-// Isolated isolates text with right-to-left letters: on a terminal it would change the
-// order of what else is on its line.
+// Isolated isolates text with right-to-left letters. Without that it would change the
+// order of the other text on its line of a terminal.
 func Isolated(s string) string {
 	for i, r := range s {
 		if r < utf8.RuneSelf {
@@ -27,7 +27,7 @@ func Isolated(s string) string {
 	return s
 }
 
-// WithoutIsolates takes off what isolated added to arguments that were copied from a
+// WithoutIsolates removes what Isolated added from arguments that were copied from a
 // terminal.
 func WithoutIsolates(args []string) []string {
 	plain := make([]string, len(args))

@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// WriteJSON writes v on one line. Strings in it are escaped such that the line
-// is safe to look at on a terminal and means the same to a program.
+// WriteJSON writes v on one line. Characters that do not print are escaped, so that the
+// line is safe to show on a terminal and means the same to a program.
 func WriteJSON(w io.Writer, v any) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -22,8 +22,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
-// EscapeJSON escapes the runes past ASCII that do not print. Outside of strings
-// JSON has none.
+// EscapeJSON escapes the characters of encoded JSON that do not print and that the encoder
+// leaves as they are. These are past ASCII, so that all of them are in strings.
 func EscapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -13,7 +13,7 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// IsFile reports whether w keeps what is written to it.
+// IsFile reports whether w is a regular file.
 func IsFile(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -23,7 +23,7 @@ func IsFile(w io.Writer) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Width is how many columns the terminal w has, 0 where it is none.
+// Width returns the number of columns of the terminal w. It is 0 if w is no terminal.
 func Width(w io.Writer) int {
 	f, ok := w.(*os.File)
 	if !ok || !IsTerminal(w) {

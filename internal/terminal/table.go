@@ -9,24 +9,25 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Table writes rows in columns. With a header it is cut, on a terminal, to the
-// width of that, and may have coloured cells there; elsewhere, and without a
-// header, every cell is whole. On a terminal cells with right-to-left text are
-// isolated. The caller makes the cells printable.
+// Table writes rows in columns. On a terminal a table with a header is cut to the width
+// of the terminal and may have coloured cells, and right-to-left text is isolated.
+// Elsewhere, and without a header, every cell is whole. The caller makes the cells
+// printable.
 type Table struct {
 	w       io.Writer
-	width   int  // columns of the terminal; 0 for as wide as it gets
+	width   int  // columns of the terminal; 0 is no limit
 	screen  bool // w is a terminal
 	palette Palette
-	least   []int // widths of what has been written
+	least   []int // widths of the columns written so far
 	header  []string
-	spares  []int        // columns that a narrow terminal does without, the first to go first
+	spares  []int        // columns that may be left out, in this order
 	left    map[int]bool // columns that are left out
 	texts   map[int]bool // columns that hold long text, and may be cut
 	paints  map[int]func(cell string) Style
 	rows    [][]string
 }
 
+// NewTable makes a table that is written to w. Without a header it is never cut.
 func NewTable(w io.Writer, header ...string) *Table {
 	t := &Table{w: w, screen: IsTerminal(w), palette: Colours(w), header: header, paints: map[int]func(string) Style{}}
 	if len(header) > 0 {
@@ -35,13 +36,13 @@ func NewTable(w io.Writer, header ...string) *Table {
 	return t
 }
 
-// NewTableOfWidth makes a table that is cut to width columns and painted with p,
-// whatever w is. Width 0 cuts nothing.
+// NewTableOfWidth makes a table that is cut to width columns and painted with p even if w
+// is no terminal. Width 0 cuts nothing.
 func NewTableOfWidth(w io.Writer, width int, p Palette, header ...string) *Table {
 	return &Table{w: w, width: width, palette: p, header: header, paints: map[int]func(string) Style{}}
 }
 
-// Paint colours the cells of the column with this header.
+// Paint sets the style of the cells in the columns with this header.
 func (t *Table) Paint(header string, by func(cell string) Style) {
 	for i, h := range t.header {
 		if h == header {
@@ -50,17 +51,19 @@ func (t *Table) Paint(header string, by func(cell string) Style) {
 	}
 }
 
-// Spare names the columns that a narrow terminal does without, the first to go
-// first.
+// Spare names the columns that are left out if the terminal is too narrow, the first of
+// them first.
 func (t *Table) Spare(headers ...string) {
 	for _, h := range headers {
 		t.spares = append(t.spares, slices.Index(t.header, h))
 	}
 }
 
+// Row adds a row. It is written by Flush.
 func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
 
-// Flush writes what there is. The header is written once.
+// Flush writes the rows that were added since the last Flush. The header is written
+// once.
 func (t *Table) Flush() error {
 	rows := t.rows
 	if len(t.header) > 0 {

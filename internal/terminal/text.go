@@ -11,9 +11,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Printable returns s as it may be shown on a terminal: anything that a terminal
-// could take for a command, and all but plain spaces, makes it quoted. Names,
-// errors and results come from whoever could enqueue.
+// Printable returns s as it may be shown on a terminal. If a character of s does not
+// print, such as a control character or a space other than " ", s is quoted. Names,
+// errors and results come from others and are shown with it.
 func Printable(s string) string {
 	if Visible(s) == s {
 		return s
@@ -21,7 +21,7 @@ func Printable(s string) string {
 	return strconv.Quote(s)
 }
 
-// Quoted quotes s for a message and cuts it to a readable length.
+// Quoted quotes s for a message. It is cut after 80 bytes.
 func Quoted(s string) string {
 	if len(s) > 80 {
 		return strconv.Quote(strings.ToValidUTF8(s[:80], "")) + "…"
@@ -29,11 +29,11 @@ func Quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// plainWord is what a shell takes as it is.
+// plainWord matches a word that a shell takes without quotes.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
 
-// ShellWord writes s as one word of a command line. What does not print is quoted
-// for the eye only.
+// ShellWord returns s as one word of a command line. If s holds a character that does not
+// print, the result is readable but no shell takes it.
 func ShellWord(s string) string {
 	switch {
 	case plainWord.MatchString(s):
@@ -44,7 +44,7 @@ func ShellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// Visible escapes what does not print and leaves the rest as it is.
+// Visible escapes the characters that do not print, as strconv.Quote does.
 func Visible(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -60,7 +60,8 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// VisibleLines is visible for text of several lines: line feeds and tabs stay.
+// VisibleLines is Visible for text of several lines: line feeds and tabs stay, and a
+// carriage return before a line feed is removed.
 func VisibleLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
@@ -73,9 +74,9 @@ func VisibleLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// Indented breaks text that begins in this column of a terminal between words, so
-// that its other lines begin there too. Width 0 is no terminal, and too narrow a
-// one is left to itself.
+// Indented breaks text between words, so that it fits a terminal of that width. The text
+// begins in the given column, and so do its other lines. If fewer than 20 columns are
+// left, or width is 0, text is returned as it is.
 func Indented(text string, column, width int) string {
 	room := width - column
 	if room < 20 {
@@ -100,7 +101,7 @@ func Indented(text string, column, width int) string {
 	return b.String()
 }
 
-// Count says n of something: "1 task", "3 tasks".
+// Count returns n and the noun, in the plural if n is not 1: "1 task", "3 tasks".
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -108,7 +109,7 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Cut shortens s to about n runes.
+// Cut returns the first n runes of s, with "…" if there are more.
 func Cut(s string, n int) string {
 	for i := range s {
 		if n--; n < 0 {

@@ -9,13 +9,14 @@ import (
 
 const aDay = 24 * time.Hour
 
-// LocalTime is a time for a person.
+// LocalTime returns t in the local zone, to the second.
 func LocalTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// LocalTimeMS is localTime where many things happen in a second.
+// LocalTimeMS is LocalTime to the millisecond.
 func LocalTimeMS(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.000") }
 
-// RelativeTime says how long ago a time was, or how far ahead it is.
+// RelativeTime returns how long ago t was, as in "5m0s ago", or how far ahead it is, as in
+// "in 5m0s".
 func RelativeTime(t time.Time) string {
 	if d := time.Until(t); d > 0 {
 		return "in " + ShortDuration(d)
@@ -23,11 +24,10 @@ func RelativeTime(t time.Time) string {
 	return Ago(time.Since(t))
 }
 
-// Ago says how long ago something was. The clocks of two machines may differ
-// by more than that.
+// Ago returns d as in "5m0s ago". A negative d is 0: the clocks of two machines differ.
 func Ago(d time.Duration) string { return ShortDuration(max(d, 0)) + " ago" }
 
-// Age says how long ago t was, for a table; "-" where it never was.
+// Age returns how long ago t was, for a table. The zero time is "-".
 func Age(t time.Time) string {
 	switch d := time.Since(t); {
 	case t.IsZero():
@@ -39,7 +39,8 @@ func Age(t time.Time) string {
 	}
 }
 
-// Duration shortens d for a person: three significant figures are plenty.
+// Duration returns d rounded for a person, to about three significant figures.
+// task.Forever is "none".
 func Duration(d time.Duration) string {
 	switch {
 	case d == task.Forever:
@@ -56,8 +57,8 @@ func Duration(d time.Duration) string {
 	return d.String()
 }
 
-// ShortDuration is a duration for a narrow column: two units at most, whole
-// seconds from ten on.
+// ShortDuration returns d for a narrow column: with two units at most, and in whole
+// seconds from ten seconds on.
 func ShortDuration(d time.Duration) string {
 	switch {
 	case d >= 2*aDay:

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// snapshot is what top shows of a pool.
+// snapshot is what the view shows of a pool.
 type snapshot struct {
 	stats    pool.Stats
 	queues   []pool.QueueLoad
@@ -22,10 +22,10 @@ type snapshot struct {
 	all      bool // failures are of all failed tasks that are kept
 }
 
-// poolCalls is what top asks of the pool.
+// poolCalls are the calls that the view makes.
 type poolCalls struct{ *client.Client }
 
-// look reads everything that top shows.
+// look reads a snapshot, within the time stale.
 func (p poolCalls) look(ctx context.Context) (snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, stale)
 	defer cancel()
@@ -44,16 +44,17 @@ func (p poolCalls) look(ctx context.Context) (snapshot, error) {
 	return s, err
 }
 
-// action is something that a key does: with a question first where it changes
-// tasks or replicas.
+// action is what a key does. If it changes tasks or replicas it has a question, which
+// is asked first.
 type action struct {
 	question string
-	// do does it; it calls changed after each batch of tasks.
+	// do performs it. It calls changed after each batch of tasks, and returns what to
+	// show.
 	do func(ctx context.Context, changed func(n int)) (says string, err error)
 }
 
-// pause pauses or resumes a queue, "" for the whole pool. That is undone as
-// easily, so nobody is asked.
+// pause pauses or resumes a queue, "" for the whole pool. It has no question, since the
+// other key undoes it.
 func (p poolCalls) pause(queue string, on bool) action {
 	what := "the whole pool"
 	if queue != "" {
@@ -67,7 +68,8 @@ func (p poolCalls) pause(queue string, on bool) action {
 	}}
 }
 
-// stop ends the live tasks that match.
+// stop returns the action that stops the live tasks that match f now. of says which
+// these are.
 func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = pool.LiveStates()
 	ids, err := client.Matching(ctx, p.Pool, f, nil)
@@ -89,7 +91,7 @@ func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, 
 	}}, nil
 }
 
-// retry puts back the tasks of the group.
+// retry returns the action that puts the tasks of the group back into their queues.
 func (p poolCalls) retry(ctx context.Context, g failureGroup) (action, error) {
 	ids, err := failedAlike(ctx, p.Client, g)
 	if err != nil || len(ids) == 0 {
@@ -106,7 +108,7 @@ func (p poolCalls) retry(ctx context.Context, g failureGroup) (action, error) {
 	}}, nil
 }
 
-// drain asks the replica to drain.
+// drain returns the action that asks the replica to drain.
 func (p poolCalls) drain(r pool.ReplicaInfo) action {
 	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Count(r.Running, "task"))
 	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
@@ -115,6 +117,6 @@ func (p poolCalls) drain(r pool.ReplicaInfo) action {
 	}}
 }
 
-// stale is how old a picture is that is no longer the present, and how long a look
-// may take.
+// stale is the age from which the picture is marked as old, and the longest time that a
+// read of it may take.
 const stale = 5 * time.Second

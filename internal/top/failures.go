@@ -12,29 +12,30 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// failureGroup is the failed tasks of one kind that failed alike.
+// failureGroup is the failed tasks of one kind with the same code and, numbers aside,
+// the same error.
 type failureGroup struct {
 	key   string
 	kind  string
 	code  task.Code
-	error string // that of one of them
+	error string // of the latest of them
 	tasks int
 	last  time.Time // when the latest of them failed
 }
 
-// mostFailures is how many failed tasks are read for the groups.
+// mostFailures is how many failed tasks are read at most.
 const mostFailures = 2000
 
-// numbers differ between errors that are the same to a person: ports, ids, times.
+// numbers, such as ports, ids and times, make no difference between two errors.
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// failureKey is the same for tasks that failed alike.
+// failureKey returns the key of the group that the task belongs to.
 func failureKey(t *task.Task) string {
 	return t.Kind + " " + string(t.Code) + " " + numbers.ReplaceAllString(t.Error, "0")
 }
 
-// readFailures groups the failed tasks that are kept, the largest group first.
-// all is false where there are more than were read.
+// readFailures groups the failed tasks that are kept, the largest group first. all is
+// false if there are more than mostFailures.
 func readFailures(ctx context.Context, c *client.Client) (groups []failureGroup, all bool, err error) {
 	byKey := map[string]*failureGroup{}
 	n := 0
@@ -65,7 +66,7 @@ func readFailures(ctx context.Context, c *client.Client) (groups []failureGroup,
 	return groups, n <= mostFailures, nil
 }
 
-// failedAlike lists the failed tasks of the group.
+// failedAlike returns the ids of the tasks of the group.
 func failedAlike(ctx context.Context, c *client.Client, g failureGroup) ([]string, error) {
 	f := pool.Filter{States: []pool.State{pool.Failed}, Kinds: []string{g.kind}}
 	return client.Matching(ctx, c.Pool, f, func(t *task.Task) bool { return failureKey(t) == g.key })

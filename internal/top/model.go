@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// section is a part of top's picture that has lines to go to.
+// section is a table of the picture.
 type section int
 
 const (
@@ -21,7 +21,7 @@ const (
 	sections
 )
 
-// model is the state of the live view.
+// model is the state of the view.
 type model struct {
 	ctx     context.Context
 	pool    poolCalls
@@ -32,20 +32,20 @@ type model struct {
 	width, height int
 	now           snapshot
 	seen          time.Time // when now was read; zero before the first
-	trouble       error     // of the last look
-	looking       bool      // a look is under way
+	trouble       error     // of the last read
+	looking       bool      // a read is running
 	section       section
 	line          [sections]int    // the chosen line of each section
-	chosen        [sections]string // what stands there: see identity
-	gone          [sections]bool   // that has gone, and nothing is chosen until somebody moves
+	chosen        [sections]string // the identity of that line
+	gone          [sections]bool   // the chosen line has gone: no line is chosen until a key moves
 	first         [sections]int    // the first line of each that is shown
-	asked         *action          // waits for a yes
-	presses       int              // of keys, so far
-	says          string           // what the last key did
-	done          *atomic.Int64    // tasks changed so far by what a key has begun; nil for nothing
+	asked         *action          // the question that waits for a yes
+	presses       int              // how many keys were pressed
+	says          string           // what the last key did, or the error
+	done          *atomic.Int64    // tasks changed so far by the running action; nil for none
 }
 
-// The messages between the view and what it does meanwhile.
+// The messages that Update gets.
 type (
 	lookMsg struct {
 		snapshot
@@ -55,7 +55,7 @@ type (
 	askMsg  struct {
 		action
 		err     error
-		presses int // when it was asked for
+		presses int // at the time of the key
 	}
 	doneMsg struct {
 		says string
@@ -82,7 +82,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
-		// The picture says how old it is, so it is drawn again in any case.
+		// The picture shows its age, so that it is drawn again in any case.
 		if m.looking {
 			return m, m.tick()
 		}
@@ -96,7 +96,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case askMsg:
 		switch {
-		case msg.presses != m.presses: // whoever asked has gone on
+		case msg.presses != m.presses: // another key was pressed since
 		case msg.err != nil:
 			m.says = msg.err.Error()
 		default:
@@ -113,7 +113,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// key does what a key asks for.
+// key handles a key press.
 func (m *model) key(key string) tea.Cmd {
 	m.presses++
 	if a := m.asked; a != nil && key != "ctrl+c" {
@@ -148,8 +148,8 @@ func (m *model) key(key string) tea.Cmd {
 
 func (m *model) choose(s section, line int) { m.line[s], m.gone[s] = line, false }
 
-// move goes to the next line or the one before, over the ends of the sections. Where
-// nothing is chosen it goes to what has taken the place first.
+// move goes to the next or the previous line, also of the next or the previous section.
+// If the chosen line has gone, it chooses the line that is in its place now.
 func (m *model) move(by int) {
 	if m.gone[m.section] && m.lines(m.section) > 0 {
 		m.choose(m.section, m.line[m.section])
@@ -171,7 +171,7 @@ func (m *model) move(by int) {
 	}
 }
 
-// act is what a key does with the chosen line.
+// act handles a key for the chosen line.
 func (m *model) act(key string) tea.Cmd {
 	line := m.line[m.section]
 	if m.seen.IsZero() || line >= m.lines(m.section) {
@@ -217,7 +217,7 @@ func (m *model) act(key string) tea.Cmd {
 // long as there are tasks: there the driver's timeouts bound each call.
 const countTimeout = 30 * time.Second
 
-// ask finds out what there is to ask about.
+// ask prepares the question of an action.
 func (m *model) ask(prepare func(context.Context) (action, error)) tea.Cmd {
 	m.says = "counting…"
 	presses := m.presses
@@ -238,7 +238,8 @@ func (m *model) perform(a action) tea.Cmd {
 	}
 }
 
-// lines is how many lines a section has. The queues begin with the whole pool.
+// lines returns how many lines a section has. The first line of the queues is the whole
+// pool.
 func (m *model) lines(s section) int {
 	switch s {
 	case queueSection:
@@ -249,8 +250,7 @@ func (m *model) lines(s section) int {
 	return len(m.now.failures)
 }
 
-// keepInside moves the chosen lines to where there are some, and notes what
-// stands there.
+// keepInside moves the chosen lines into their sections, and records their identities.
 func (m *model) keepInside() {
 	for s := range sections {
 		m.line[s] = max(min(m.line[s], m.lines(s)-1), 0)
@@ -260,8 +260,8 @@ func (m *model) keepInside() {
 	}
 }
 
-// follow moves the chosen lines after what stood there: a key must not hit what
-// has taken its place meanwhile.
+// follow moves the chosen lines to where their identities are now, so that a key does
+// not act on another line.
 func (m *model) follow() {
 	for s := range sections {
 		m.gone[s] = m.chosen[s] != ""
@@ -274,7 +274,8 @@ func (m *model) follow() {
 	m.keepInside()
 }
 
-// identity names what stands on a line, "" for the whole pool and for nothing.
+// identity returns the name of a queue, the id of a replica or the key of a group. It
+// is "" for the whole pool and for no line.
 func (m *model) identity(s section, i int) string {
 	switch {
 	case i >= m.lines(s):

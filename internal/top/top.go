@@ -1,5 +1,5 @@
-// Package top is the view of the command top: what it reads of a pool, the state of the
-// view with the keys that change it, and the picture.
+// Package top is the live view of a pool: what it reads, the state with the keys that
+// change it, and the picture.
 package top
 
 import (

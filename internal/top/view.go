@@ -14,14 +14,14 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// The lines of the picture that are not of a section: title, counts and an empty
-// one above; two at the bottom, and an empty one between the sections.
+// The lines of the picture that belong to no section: title, counts and an empty line
+// above, two lines below. An empty line is between two sections.
 const (
 	aboveSections = 3
 	belowSections = 2
 )
 
-// View draws the picture: never more than the terminal has.
+// View draws the picture. It fits the terminal.
 func (m *model) View() tea.View {
 	v := tea.NewView(m.picture())
 	v.AltScreen = true
@@ -44,7 +44,7 @@ func (m *model) picture() string {
 		}
 		lines = append(lines, m.table(s, room[s])...)
 	}
-	// The last lines stay at the bottom, whatever there is above.
+	// The last lines are at the bottom of the terminal.
 	lines = lines[:min(len(lines), max(m.height-belowSections, 0))]
 	for len(lines) < m.height-belowSections {
 		lines = append(lines, "")
@@ -56,9 +56,9 @@ func (m *model) picture() string {
 	return strings.Join(lines[:min(len(lines), m.height)], "\n")
 }
 
-// share divides the lines among the sections: none gets more than it needs, and
-// what is scarce goes round. -1 leaves a section out: where not all have room for
-// a header and a line, those go that are not chosen.
+// share divides the lines among the sections. No section gets more than it needs, and
+// the others share what is left evenly. -1 leaves a section out, if not all have room
+// for a header and a line: the last ones, except the chosen one.
 func (m *model) share(lines int) (room [sections]int) {
 	fit := min((lines+1)/3, int(sections)) // each with a line above it, but the first
 	for s := range sections {
@@ -116,7 +116,7 @@ func (m *model) counts() string {
 	return line
 }
 
-// compact is a count in at most four characters, up to 999 million.
+// compact returns a count in at most four characters, up to 999 million.
 func compact(n int64) string {
 	switch {
 	case n < 10_000:
@@ -129,7 +129,7 @@ func compact(n int64) string {
 	return strconv.FormatInt(n/1_000_000, 10) + "M"
 }
 
-// message is the question, the trouble or what the last key did.
+// message returns the question, the error or what the last key did.
 func (m *model) message() string {
 	switch {
 	case m.asked != nil:
@@ -145,15 +145,15 @@ func (m *model) message() string {
 	return terminal.Visible(strings.ReplaceAll(terminal.TidyError(m.says), "\n", "; "))
 }
 
-// keys are those that do something where one is.
+// keys lists the keys that do something in the chosen section.
 func (m *model) keys() string {
 	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
 	return "q quit  ↑ ↓ line  tab table  " + here
 }
 
-// table draws a section with so many of its lines.
+// table draws a section with at most room lines.
 func (m *model) table(s section, room int) []string {
-	// The chosen line is always among those that are shown.
+	// The chosen line is always shown.
 	first := &m.first[s]
 	*first = max(min(*first, m.line[s], m.lines(s)-room), m.line[s]-room+1, 0)
 	var buf bytes.Buffer
@@ -177,7 +177,7 @@ func (m *model) table(s section, room int) []string {
 	if m.lines(s) == 0 && room > 0 {
 		t.Row("  none")
 	}
-	// A buffer takes everything.
+	// A write to a buffer does not fail.
 	_ = t.Flush()
 	return strings.Split(strings.TrimSuffix(buf.String(), "\n"), "\n")
 }
@@ -215,7 +215,7 @@ func (m *model) cells(s section, i int) []string {
 	return []string{strconv.Itoa(f.tasks), terminal.Printable(f.kind), terminal.Printable(string(f.code)), terminal.Ago(time.Since(f.last)), terminal.Printable(terminal.Cut(f.error, 500))}
 }
 
-// poolCells is the line of the whole pool.
+// poolCells returns the cells of the line of the whole pool.
 func (m *model) poolCells() []string {
 	var oldest time.Duration
 	var in, out float64

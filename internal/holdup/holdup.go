@@ -1,4 +1,6 @@
-package main
+// Package holdup finds what keeps a waiting task from starting: a pause, a limit, no
+// replica for it, or no free slot.
+package holdup
 
 import (
 	"context"
@@ -13,19 +15,22 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// holdUps knows what keeps tasks from starting. What it has read it does not read
-// again for another task.
-type holdUps struct {
+// Finder finds what keeps tasks from starting. What it has read of the pool it uses
+// for other tasks too.
+type Finder struct {
 	c        *client.Client
-	read     bool // stats, replicas and err are
+	read     bool // stats, replicas and err are set
 	stats    pool.Stats
 	replicas []pool.ReplicaInfo
 	err      error
 	groups   map[string]pool.GroupInfo
 }
 
-// pool reads what the tasks share.
-func (h *holdUps) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, error) {
+// New makes a Finder for the pool of c.
+func New(c *client.Client) *Finder { return &Finder{c: c} }
+
+// pool reads what is the same for all tasks.
+func (h *Finder) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, error) {
 	if !h.read {
 		h.read = true
 		if h.stats, h.err = h.c.Stats(ctx); h.err == nil {
@@ -36,7 +41,7 @@ func (h *holdUps) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, err
 }
 
 // group reads a group, "" for none.
-func (h *holdUps) group(ctx context.Context, name string) (pool.GroupInfo, error) {
+func (h *Finder) group(ctx context.Context, name string) (pool.GroupInfo, error) {
 	g, known := h.groups[name]
 	if name == "" || known {
 		return g, nil
@@ -52,9 +57,9 @@ func (h *holdUps) group(ctx context.Context, name string) (pool.GroupInfo, error
 	return groups[0], nil
 }
 
-// line is waitsFor, and why that is unknown. Only where Redis is gone, or somebody
-// has interrupted, it fails: the task is there to be shown.
-func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
+// Line returns what keeps a waiting task from starting, or says why that is unknown. It
+// fails only if Redis cannot be used or ctx has ended.
+func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
 	text, err := h.waitsFor(ctx, t)
 	switch {
 	case err == nil:
@@ -65,9 +70,9 @@ func (h *holdUps) line(ctx context.Context, t *task.Task) (string, error) {
 	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil
 }
 
-// waitsFor says what keeps a waiting task from starting; "" is nothing but the
-// tasks before it in line.
-func (h *holdUps) waitsFor(ctx context.Context, t *task.Task) (string, error) {
+// waitsFor returns what keeps a waiting task from starting. "" is nothing but the tasks
+// before it in the queue.
+func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
 		return "", err

@@ -1,0 +1,75 @@
+package batch
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// unmadeError is the error of a batch by the lines of its file.
+type unmadeError struct {
+	text string
+	err  error
+}
+
+func (e *unmadeError) Error() string { return e.text }
+
+func (e *unmadeError) Unwrap() error { return e.err }
+
+// NewError returns err with a text that lists, by the lines of the batch, what became of
+// the tasks that were not simply made. place returns the file and line of a receipt.
+func NewError(receipts []task.Receipt, place func(i int) (name string, line int), err error) error {
+	return &unmadeError{text: unmade(receipts, place), err: err}
+}
+
+// maxUnmade is how many reasons an error lists. Standard output has every task.
+const maxUnmade = 10
+
+// unmade returns how many tasks were not made, and why, by lines.
+func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) string {
+	type reason struct {
+		name        string
+		first, last int // lines
+		text        string
+	}
+	counts := map[string]int{}
+	var reasons []reason
+	alike := false // the task before was not made for the last reason
+	for i, r := range receipts {
+		what := Outcome(r.Err)
+		counts[what]++
+		if what != Refused && what != Unknown {
+			alike = false
+			continue
+		}
+		name, line := place(i)
+		if text := strings.ReplaceAll(r.Err.Error(), "\n", "; "); alike && reasons[len(reasons)-1].text == text {
+			reasons[len(reasons)-1].last = line
+		} else {
+			reasons = append(reasons, reason{name, line, line, text})
+		}
+		alike = true
+	}
+	var parts []string
+	for _, c := range [][2]string{{Refused, "were refused"}, {Unknown, "may have been made or not"}, {NotTried, "were not tried after that"}} {
+		if n := counts[c[0]]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d tasks %s", n, len(receipts), c[1]))
+		}
+	}
+	lines := []string{strings.Join(parts, ", ")}
+	for i, r := range reasons {
+		if i == maxUnmade {
+			lines = append(lines, fmt.Sprintf("and %d more", len(reasons)-i))
+			break
+		}
+		at := strconv.Itoa(r.first)
+		if r.last > r.first {
+			at += "-" + strconv.Itoa(r.last)
+		}
+		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, terminal.TidyError(r.text)))
+	}
+	return strings.Join(lines, "\n")
+}

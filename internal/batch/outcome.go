@@ -1,0 +1,42 @@
+package batch
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// What became of a task of a batch that was not made or that may not have been made.
+// Output for programs has these words.
+const (
+	Refused  = "refused"   // it was not made
+	NotTried = "not_tried" // it was not made, since Redis failed before it
+	Unknown  = "unknown"   // it may have been made or not
+)
+
+// Outcome returns what became of the task of a receipt with this error: "" for nil,
+// which means that the task was made.
+func Outcome(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, task.ErrQueueFull), refusesWrites(err):
+		return Refused
+	case errors.Is(err, pool.ErrNotTried):
+		return NotTried
+	}
+	return Unknown
+}
+
+// refusesWrites reports whether err is an error that Redis returns for the first write
+// of a script only. Then nothing has been written.
+func refusesWrites(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && slices.ContainsFunc([]string{"OOM", "READONLY", "MISCONF"}, func(prefix string) bool {
+		return redis.HasErrorPrefix(answer, prefix)
+	})
+}
