@@ -18,11 +18,11 @@ import (
 // flight; raw has one or two.
 type raw struct {
 	*ours
-	pool  *drive.Pool
+	pool      *drive.Pool
 	sequences []*drive.Sequence
-	quit  chan struct{}
-	loops sync.WaitGroup
-	err   *first
+	quit      chan struct{}
+	loops     sync.WaitGroup
+	err       *first
 }
 
 // rawLease is so long that nothing has to renew it.

@@ -70,7 +70,7 @@ type driver struct {
 	ctx      context.Context
 	server   *server
 	pool     *drive.Pool
-	sequence     *drive.Sequence
+	sequence *drive.Sequence
 	payloads [][]byte
 }
 

@@ -71,13 +71,13 @@ func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration
 
 // Sequence is one sequence of calls. Its methods are for one goroutine.
 type Sequence struct {
-	pool  *Pool
-	conn  *conn
-	name  string // of the sequence of enqueue
-	sequence  int64  // of exchange
-	lease int64  // ms
-	call  int64
-	seed  int64
+	pool     *Pool
+	conn     *conn
+	name     string // of the sequence of enqueue
+	sequence int64  // of exchange
+	lease    int64  // ms
+	call     int64
+	seed     int64
 
 	held    []claimed // what the next exchange reports
 	nHeld   int
