@@ -51,7 +51,7 @@ type sharedCall struct {
 	cancel  context.CancelFunc
 }
 
-// batch is what one call enqueues.
+// batch is the content of one call.
 type batch struct {
 	commits []*commit
 	specs   []task.Spec // one per commit
@@ -118,7 +118,7 @@ func (c *committer) send() {
 			b.cancel()
 		}
 		if err == nil && len(receipts) != len(b.specs) {
-			err = miscounted(len(receipts), len(b.specs))
+			err = receiptCountError(len(receipts), len(b.specs))
 		}
 		for i, m := range b.commits {
 			if i < len(receipts) {

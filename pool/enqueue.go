@@ -110,7 +110,7 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 	var errs []error
 	for i := range specs {
 		if err := specs[i].Check(); err != nil {
-			errs = append(errs, renamed(err, func(field string) string { return fmt.Sprintf("specs[%d].%s", i, field) }))
+			errs = append(errs, renameFields(err, func(field string) string { return fmt.Sprintf("specs[%d].%s", i, field) }))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -123,7 +123,7 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 		batch := rest[:batchLen(rest)]
 		made, err := p.store.Enqueue(ctx, batch)
 		if err == nil && len(made) != len(batch) {
-			err = miscounted(len(made), len(batch))
+			err = receiptCountError(len(made), len(batch))
 		}
 		if err != nil {
 			for i, s := range rest {
@@ -146,7 +146,7 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 	return receipts, refusals(receipts)
 }
 
-// batchLen is how many of specs go into the next call.
+// batchLen returns how many of specs go into the next call.
 func batchLen(specs []Spec) int {
 	bytes := 0
 	for i := range specs[:min(len(specs), maxBatch)] {
@@ -157,15 +157,16 @@ func batchLen(specs []Spec) int {
 	return min(len(specs), maxBatch)
 }
 
-// maxNamed is how many single tasks an error of EnqueueAll names of each sort.
+// maxNamed is how many tasks of each sort an error of EnqueueAll lists.
 const maxNamed = 3
 
-// refusals sums up the receipts with an error: what was refused, what may have
-// been made and what was not tried, with the first few of each.
+// refusals returns an error for the receipts with an Err: the number of tasks that were
+// refused, that may have been made, and that were not tried, with the first few of
+// each.
 func refusals(receipts []Receipt) error {
 	var sum batchError
 	for _, sort := range []struct {
-		says string
+		text string
 		is   func(error) bool
 	}{
 		{"were refused", func(err error) bool { return errors.Is(err, ErrQueueFull) }},
@@ -189,7 +190,7 @@ func refusals(receipts []Receipt) error {
 		if n == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%d of %d tasks %s", n, len(receipts), sort.says)
+		text := fmt.Sprintf("%d of %d tasks %s", n, len(receipts), sort.text)
 		if len(named) > 0 {
 			text += " (" + strings.Join(named, "; ")
 			if n > maxNamed {
@@ -197,28 +198,28 @@ func refusals(receipts []Receipt) error {
 			}
 			text += ")"
 		}
-		sum.says = append(sum.says, text)
+		sum.texts = append(sum.texts, text)
 	}
-	if len(sum.says) == 0 {
+	if len(sum.texts) == 0 {
 		return nil
 	}
 	return &sum
 }
 
-// batchError is what became of the tasks of a batch that were not simply made.
+// batchError lists the tasks of an EnqueueAll that were not made for certain.
 type batchError struct {
-	says []string
-	errs []error // the first few of each sort
+	texts []string
+	errs  []error // the first few of each sort
 }
 
-func (e *batchError) Error() string   { return "enqueue: " + strings.Join(e.says, ", ") }
+func (e *batchError) Error() string   { return "enqueue: " + strings.Join(e.texts, ", ") }
 func (e *batchError) Unwrap() []error { return e.errs }
 
-func miscounted(receipts, specs int) error {
+func receiptCountError(receipts, specs int) error {
 	return fmt.Errorf("store answered %d receipts to %d specs", receipts, specs)
 }
 
-// specBytes is about the size of what a spec carries.
+// specBytes returns the approximate size of a spec.
 func specBytes(s *task.Spec) int {
 	n := len(s.Payload)
 	for k, v := range s.Headers {

@@ -52,12 +52,12 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// renamed applies rename to the field names of all FieldErrors in err.
-func renamed(err error, rename func(string) string) error {
+// renameFields applies rename to the field names of all FieldErrors in err.
+func renameFields(err error, rename func(string) string) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var errs []error
 		for _, e := range joined.Unwrap() {
-			errs = append(errs, renamed(e, rename))
+			errs = append(errs, renameFields(e, rename))
 		}
 		return errors.Join(errs...)
 	}

@@ -345,7 +345,7 @@ type lateContext struct {
 func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 // untilDeadline returns a lateContext and a store whose reads fail at its deadline,
-// as those of a driver do that gives the deadline to its socket.
+// like those of a driver that sets the deadline on the socket.
 func untilDeadline(t *testing.T) (context.Context, *fakeStore) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)
 	t.Cleanup(cancel)

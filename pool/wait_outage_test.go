@@ -111,8 +111,8 @@ func TestWaitRetriesTheSearchForTheEndOfATaskThatIsGone(t *testing.T) {
 				set := func(err error) { mu.Lock(); defer mu.Unlock(); out = err }
 				c := startWait(t.Context(), p, "a")
 				synctest.Wait()
-				// The task goes unseen, and the outage has not ended for all calls
-				// when its end is looked up.
+				// The task is removed during the outage, which has not ended for all calls
+				// when its end is searched.
 				down := errors.New("down")
 				set(down)
 				s.emit(Event{ID: "x"})

@@ -88,7 +88,7 @@ type Exchanged struct {
 	Drain bool      // a drain of the replica was requested
 
 	Now  time.Time     // the store's clock
-	Next time.Duration // until the next scheduled task is due; 0 if none is scheduled
+	Next time.Duration // until the next scheduled task becomes waiting; 0 if none is scheduled
 }
 
 // Claimed is a batch of tasks of one queue under one fence and one lease.

@@ -108,7 +108,8 @@ func UniqueKey(key string) string {
 	return "#" + hex.EncodeToString(sum[:16])
 }
 
-// checkUnique reports what is wrong with a unique key.
+// checkUnique returns an error that says what is wrong with a unique key; nil if it is
+// valid.
 func checkUnique(key string) error {
 	if len(key) > MaxUnique {
 		return fmt.Errorf("is %d bytes long; the limit is %d", len(key), MaxUnique)

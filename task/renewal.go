@@ -25,7 +25,7 @@ type HeldClaim struct {
 	IDs []string
 }
 
-// AttemptUpdate is what a running attempt reports before its end.
+// AttemptUpdate is progress or a soft timeout of a running attempt.
 type AttemptUpdate struct {
 	ID       string
 	Fence    int64

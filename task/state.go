@@ -46,7 +46,7 @@ const (
 	CodeLost             Code = "lost"              // the lease ended without a report
 	CodeExpired          Code = "expired"           // the TTL or deadline passed before the first start
 	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed, or would pass before the next one starts
-	CodeNoHandler        Code = "no_handler"        // no live replica knows the kind
+	CodeNoHandler        Code = "no_handler"        // no live replica has a handler for the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
 	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt goes on

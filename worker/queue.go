@@ -166,7 +166,7 @@ func (r *Replica) poll() {
 	}
 }
 
-// pollSome is poll for a caller that holds the mutex.
+// pollSome is poll without locking. The caller holds the mutex.
 func (r *Replica) pollSome() {
 	s := &r.queues
 	for range min(len(s.all), task.MaxQueues) {

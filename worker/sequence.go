@@ -54,7 +54,7 @@ func (s *sequence) run(ctx context.Context) {
 	defer t.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	rejoined := false // the last exchange failed with ErrNotJoined
+	notJoined := false // the last exchange failed with ErrNotJoined
 	for {
 		select {
 		case <-ctx.Done():
@@ -71,9 +71,9 @@ func (s *sequence) run(ctx context.Context) {
 			switch {
 			case err == nil:
 				t.ok()
-				rejoined = false
-			case errors.Is(err, task.ErrNotJoined) && !rejoined:
-				rejoined = true // the first time is no outage: the replica joins again at once
+				notJoined = false
+			case errors.Is(err, task.ErrNotJoined) && !notJoined:
+				notJoined = true // the first time is no outage: the replica joins again at once
 			case ctx.Err() != nil || !sleep(ctx, t.failed(err)):
 				return
 			}
