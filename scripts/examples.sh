@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the examples as their comments say, against a redis-server of their own.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
 dir=$(mktemp -d)
 started=()
@@ -21,17 +22,11 @@ expect() { # WHAT WANTED GOT
 
 expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service)"
 
-REDIS_PORT=$(shuf -i 20000-29999 -n 1)
-export REDIS_PORT
-"${REDIS_SERVER:-redis-server}" --port "$REDIS_PORT" --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
-started+=($!)
-for _ in $(seq 100); do
-	[[ $(redis-cli -p "$REDIS_PORT" PING 2>/dev/null) == PONG ]] && break
-	sleep 0.1
-done
-export LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
+start_redis "$dir"
+started+=("$redis_pid")
+export REDIS_PORT LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
 go build -o "$dir/ltsworker" ./cmd/ltsworker
 "$dir/ltsworker" run -c examples/shell/ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)
-got=$(timeout 30 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }
+got=$(timeout 300 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }
 expect examples/shell 'succeeded 18' "$(sed -nE 's/.*"state":"([a-z]+)".*"result":([0-9]+).*/\1 \2/p' <<<"$got")"

@@ -2,6 +2,7 @@
 # Runs the programs of examples/polyglot, which use the clients of clients/, against a redis-server and replicas of their own.
 # Compares what they print. As root on Debian or Ubuntu it installs the packages that are missing.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../examples/polyglot"
 
 dir=$(mktemp -d)
@@ -60,24 +61,21 @@ if ! npm ls --loglevel=silent >/dev/null 2>&1; then
 		fail "the package redis of examples/polyglot/package.json is missing, and npm install failed"
 fi
 
-REDIS_PORT=$(shuf -i 20000-29999 -n 1)
+start_redis "$dir"
+started+=("$redis_pid")
 export REDIS_PORT LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
 unset LTS_POOL
 redis() { redis-cli -p "$REDIS_PORT" "$@"; }
 until_true() { # WHAT COMMAND...: waits until the command succeeds
 	local what=$1
 	shift
-	for _ in $(seq 300); do
+	for _ in $(seq 1200); do
 		if "$@"; then return; fi
 		sleep 0.1
 	done
 	fail "$what"
 }
 
-"${REDIS_SERVER:-redis-server}" --port "$REDIS_PORT" --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
-started+=($!)
-answers() { [[ $(redis PING 2>/dev/null) == PONG ]]; }
-until_true "redis-server does not answer" answers
 (cd ../.. && go build -o "$dir/" ./cmd/ltsworker ./examples/polyglot)
 "$dir/ltsworker" run -c ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)

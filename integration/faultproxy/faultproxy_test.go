@@ -22,7 +22,7 @@ func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
 	s.Flush(t)
 	p := Start(t, s.Addr())
 	c := redis.NewClient(&redis.Options{
-		Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 500 * time.Millisecond,
+		Addr: p.Addr(), MaxRetries: -1, ReadTimeout: 2 * time.Second,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	t.Cleanup(func() { c.Close() })

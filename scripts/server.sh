@@ -1,0 +1,21 @@
+# Sourced by the scripts that need a redis-server of their own.
+
+# start_redis DIR starts a redis-server that writes only to DIR, and returns when it answers. It sets REDIS_PORT and redis_pid.
+start_redis() {
+	local dir=$1
+	for _ in $(seq 10); do
+		REDIS_PORT=$((20000 + RANDOM % 10000))
+		"${REDIS_SERVER:-redis-server}" --port "$REDIS_PORT" --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
+		redis_pid=$!
+		# A server that cannot have the port ends. Until then the answer may be that of the server that has it.
+		for _ in $(seq 600); do
+			kill -0 "$redis_pid" 2>/dev/null || break
+			if redis-cli -p "$REDIS_PORT" INFO server 2>/dev/null | tr -d '\r' | grep -x "process_id:$redis_pid" >/dev/null; then return; fi
+			sleep 0.1
+		done
+		kill "$redis_pid" 2>/dev/null || true
+	done
+	echo "redis-server did not start:" >&2
+	cat "$dir/redis.log" >&2
+	return 1
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Runs the steps of make test. The tests under the race detector, which wait most of the time, run beside the other steps,
+# which compile most of the time. Each line of output starts with the name of its step. All steps run, also after one has
+# failed. The summary at the end names the steps, how long each took, and of each that failed the tests or its last lines.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+beside=(race)
+others=(lint cross emulated benchmarks examples polyglot demo deploy)
+
+logs=$(mktemp -d)
+# run STEP runs one target of the Makefile. Its output goes to the terminal and to a file.
+run() {
+	local step=$1 begin=$SECONDS result=ok
+	note "$step" begins
+	"${MAKE:-make}" --no-print-directory "$step" </dev/null 2>&1 | tee "$logs/$step.log" | label "$step" || result=FAIL
+	echo "$result $((SECONDS - begin))" >"$logs/$step.result"
+	note "$step" "$result after $((SECONDS - begin)) s"
+}
+note() { printf '%-10s | == %s\n' "$1" "$2"; }
+label() { awk -v step="$1" '{ printf "%-10s | %s\n", step, $0; fflush() }'; }
+
+# Each half has a process group, so that an interrupt ends all that it has started.
+set -m
+halves=()
+stop() { for half in ${halves[@]+"${halves[@]}"}; do kill -TERM -- "-$half" 2>/dev/null || true; done; }
+trap 'stop; rm -rf "$logs"; exit 130' INT TERM HUP
+(for step in "${beside[@]}"; do run "$step"; done) &
+halves+=($!)
+(for step in "${others[@]}"; do run "$step"; done) &
+halves+=($!)
+wait
+
+# failures STEP prints the tests that failed, each package with how to run them again, or else the last lines.
+failures() {
+	local found flags=
+	if [[ $1 == race ]]; then flags=-race\ ; fi
+	found=$(awk -v flags="$flags" '
+		/^ *--- FAIL: / { tests = tests "\n    " $0; if ($1 == "---" && $0 ~ /^---/) names = names (names ? "|" : "") $3 }
+		/^panic: |^fatal error: |DATA RACE/ { tests = tests "\n    " $0 }
+		/^FAIL\t/ { print "  " $2 (tests ? tests : "\n    does not build, or ended before its tests did"); if (names) print "    again: go test " flags "-run \"^(" names ")$\" " $2; tests = names = "" }
+	' "$logs/$1.log")
+	if [[ $found ]]; then printf '%s\n' "$found"; else tail -n 15 "$logs/$1.log" | sed 's/^/    /'; fi
+}
+echo
+echo "make test: $SECONDS s"
+failed=()
+for step in "${beside[@]}" "${others[@]}"; do
+	read -r result seconds <"$logs/$step.result" || { result=FAIL seconds='?'; }
+	printf '  %-4s  %-10s %4s s\n' "$result" "$step" "$seconds"
+	[[ $result == ok ]] || failed+=("$step")
+done
+if ((${#failed[@]} == 0)); then
+	rm -rf "$logs"
+	exit
+fi
+for step in "${failed[@]}"; do
+	printf '\n%s failed, see %s\n' "$step" "$logs/$step.log"
+	failures "$step"
+done
+exit 1
