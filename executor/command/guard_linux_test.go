@@ -76,7 +76,7 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	use()
 	// A goroutine that has done its work may not have ended yet.
-	for late := time.Now().Add(patience); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(waitTimeout); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), goroutines)
 		}
