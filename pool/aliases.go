@@ -143,21 +143,21 @@ var (
 	ErrLeaseLost = task.ErrLeaseLost
 	ErrShutdown  = task.ErrShutdown
 
-	// ErrStuck is what Run returns past Config.MaxStuck.
+	// ErrStuck is returned by Run if more handlers than Config.MaxStuck are stuck.
 	ErrStuck = task.ErrStuck
 )
 
-// Permanent marks an error that no retry can help: the task fails at once. It is nil
-// if err is.
+// Permanent marks an error that a retry cannot fix: the task fails at once. It returns nil
+// for a nil error.
 func Permanent(err error) error { return task.Permanent(err) }
 
 // RetryAfter fails the attempt with err and retries, if attempts are left, after d
 // instead of the policy's backoff. A d that is not positive retries at once. With a d of
-// more than ten years of 365 days, Forever included, the task fails at once. It is nil
-// if err is.
+// more than ten years of 365 days, Forever included, the task fails at once. It returns nil
+// for a nil error.
 func RetryAfter(err error, d time.Duration) error { return task.RetryAfter(err, d) }
 
-// Snooze gives the task back without using an attempt; it may start again after d, at
-// once if d is not positive. With a d of more than ten years of 365 days, Forever
+// Snooze releases the task without using an attempt. It may start again after d, at once
+// if d is not positive. With a d of more than ten years of 365 days, Forever
 // included, the task fails at once with CodePermanent.
 func Snooze(d time.Duration) error { return task.Snooze(d) }

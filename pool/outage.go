@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -37,7 +37,7 @@ func (o *outage) pause(ctx context.Context, err error) error {
 		o.log.Error("calls to the store fail; trying again until they work", "call", o.what, "err", err)
 	}
 	o.tries++
-	return sleep(ctx, spacing(o.tries))
+	return backoff.Sleep(ctx, backoff.Delay(o.tries))
 }
 
 // recovered records that a call has succeeded.
@@ -60,23 +60,4 @@ func ended(ctx context.Context) error {
 		return context.DeadlineExceeded
 	}
 	return nil
-}
-
-// spacing returns the wait before try n, from 1: 50 ms doubling to 2 s, minus a random
-// part of up to a half, so that many clients do not retry at the same time.
-func spacing(n int) time.Duration {
-	d := min(50*time.Millisecond<<min(n-1, 10), 2*time.Second)
-	return d/2 + rand.N(d/2)
-}
-
-// sleep waits for d. If ctx ends first it returns the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/faketime"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -86,7 +87,7 @@ func (s *runnerStore) Wake(context.Context, string) error {
 }
 
 func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	return false, sleep(ctx, wait)
+	return false, backoff.Sleep(ctx, wait)
 }
 
 func (s *runnerStore) AdmitInbox(context.Context) (bool, error) { return false, nil }

@@ -14,7 +14,15 @@ import (
 // passed to it have been checked. Calls that wait return when their context ends.
 type Store interface {
 	worker.Store
+	TaskStore
+	QueueStore
+	ReplicaStore
+	EventStore
+	InspectedStore
+}
 
+// TaskStore makes, reads and changes tasks.
+type TaskStore interface {
 	// Enqueue makes one task of each spec and returns receipts in their order. A call
 	// with up to a thousand specs, 4 MiB of payload, and a hundred changes of queue,
 	// kind or options from one spec to the next is one atomic step. A spec without an
@@ -40,7 +48,10 @@ type Store interface {
 	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
 	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
+}
 
+// QueueStore reads queues and groups and changes their settings.
+type QueueStore interface {
 	// Configure changes live settings, all in one step.
 	Configure(ctx context.Context, settings ...task.Setting) error
 	// ForgetQueue removes a queue and its settings from the list. It returns
@@ -59,12 +70,19 @@ type Store interface {
 	// Rates reads the rates of each queue that had any, averaged over the window that
 	// ends now. The window is rounded to steps of a few seconds.
 	Rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error)
+}
+
+// ReplicaStore reads and drains replicas.
+type ReplicaStore interface {
 	Replicas(ctx context.Context) ([]task.ReplicaInfo, error)
 	// Drain requests a drain of replicas and returns, in their order, which of them are
 	// on the list. A replica learns of it at once if it listens, else with its next
 	// Renew.
 	Drain(ctx context.Context, replicas ...string) (asked []bool, err error)
+}
 
+// EventStore reads the event stream, as a whole or as one consumer of a subscription.
+type EventStore interface {
 	// LastEvent returns the cursor of the newest event, "0" if there is none.
 	LastEvent(ctx context.Context) (cursor string, err error)
 	// ReadEvents reads about limit events after the cursor. It waits up to wait for the
@@ -93,7 +111,10 @@ type Store interface {
 	// SubscriptionLag reads how far a subscription is behind, and how many events the
 	// pool keeps.
 	SubscriptionLag(ctx context.Context, name string) (task.Lag, error)
+}
 
+// InspectedStore checks itself.
+type InspectedStore interface {
 	// Check returns everything that keeps the store from working well: version,
 	// permissions, eviction policy.
 	Check(ctx context.Context) error

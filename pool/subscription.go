@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/backoff"
 )
 
 const (
@@ -151,7 +153,7 @@ func (s *subscription) failed(ctx context.Context, e Event, err error) {
 	s.failures++
 	s.log.Error("handling of an event failed; the event is delivered again, with the others of its entry", "after", s.redeliver,
 		"event", e.Cursor, "id", e.ID, "kind", e.Kind, "state", e.State, "err", err)
-	_ = sleep(ctx, spacing(s.failures))
+	_ = backoff.Sleep(ctx, backoff.Delay(s.failures))
 }
 
 // hold keeps other consumers from getting events that this one has yet to deliver.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/internal/backoff"
 )
 
 // A cluster that moves the pool's slot or elects a master refuses calls without
@@ -71,7 +73,7 @@ func (s *Store) retryUnstable(ctx context.Context, rdb redis.Cmdable, call func(
 		default:
 			return err
 		}
-		if time.Now().After(deadline) || !pause(ctx, unstablePause) {
+		if time.Now().After(deadline) || backoff.Sleep(ctx, unstablePause) != nil {
 			return refused
 		}
 	}
@@ -92,15 +94,4 @@ func isOutdated(ctx context.Context, err error) bool {
 	var network net.Error
 	silent := errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout)
 	return isTransient(err) || silent && ctx.Err() == nil
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

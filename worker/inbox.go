@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/ltsworker/ltsworker/internal/backoff"
 )
 
 // inboxWait is how long one call blocks on the inbox.
@@ -33,7 +35,7 @@ func (b *inboxReader) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			if !sleep(ctx, t.failed(err)) {
+			if backoff.Sleep(ctx, t.failed(err)) != nil {
 				return
 			}
 			continue

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -93,7 +94,7 @@ func (m *membership) ensure(ctx context.Context) {
 		if err := m.join(ctx); err == nil {
 			t.ok()
 			m.r.log().Warn("the pool did not know this replica any more; it has joined again")
-		} else if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+		} else if ctx.Err() != nil || backoff.Sleep(ctx, t.failed(err)) != nil {
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -39,7 +40,7 @@ func (l *listener) run(ctx context.Context) {
 		case id != r.ID():
 			continue // a signal for the replica's former id
 		case err != nil:
-			if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+			if ctx.Err() != nil || backoff.Sleep(ctx, t.failed(err)) != nil {
 				return
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -29,7 +30,7 @@ func (m *maintainer) run(ctx context.Context) {
 	defer t.stop()
 	longest := min(maxMaintenancePause, r.cfg.Lease)
 	pause := time.Duration(0)
-	for sleep(ctx, pause) {
+	for backoff.Sleep(ctx, pause) == nil {
 		var done task.Maintenance
 		err := r.call(ctx, func(ctx context.Context) (err error) {
 			done, err = r.store.Maintain(ctx, r.ID())

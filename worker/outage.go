@@ -9,15 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
-)
-
-// The pause before a failed call to the store is repeated doubles from retryFirst to
-// retryMax. A random part of up to a half is subtracted, so that the replicas of a pool do
-// not retry at the same time.
-const (
-	retryFirst = 50 * time.Millisecond
-	retryMax   = 2 * time.Second
 )
 
 // outage logs failing calls. The log has one line when the first call begins to fail
@@ -87,12 +80,8 @@ type retry struct {
 // failed counts an error and returns the pause before the next try.
 func (t *retry) failed(err error) time.Duration {
 	t.begin(t, err)
-	d := retryMax
-	if t.fails < 6 { // 50ms·2⁶ is more than the maximum
-		d = min(retryFirst<<t.fails, retryMax)
-	}
 	t.fails++
-	return d/2 + rand.N(d/2)
+	return backoff.Delay(t.fails)
 }
 
 func (t *retry) ok() {
@@ -125,22 +114,10 @@ func (r *Replica) retryCall(ctx context.Context, t *retry, f func(context.Contex
 			t.ok()
 			return
 		}
-		if ctx.Err() != nil || !sleep(ctx, t.failed(err)) {
+		if ctx.Err() != nil || backoff.Sleep(ctx, t.failed(err)) != nil {
 			t.stop()
 			return
 		}
-	}
-}
-
-// sleep waits for d and reports whether ctx had not ended before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -74,7 +75,7 @@ func (s *sequence) run(ctx context.Context) {
 				notJoined = false
 			case errors.Is(err, task.ErrNotJoined) && !notJoined:
 				notJoined = true // the first time is no outage: the replica joins again at once
-			case ctx.Err() != nil || !sleep(ctx, t.failed(err)):
+			case ctx.Err() != nil || backoff.Sleep(ctx, t.failed(err)) != nil:
 				return
 			}
 		}
