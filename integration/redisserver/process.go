@@ -139,6 +139,8 @@ func (s *Server) clientOptions() *redis.Options {
 		Addr:                  s.Addr(),
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true,
+		// On a busy machine a large command takes longer than the default. It would be sent again.
+		ReadTimeout: patience, WriteTimeout: patience,
 		// Handshakes that only managed services answer are noise in a test.
 		MaintNotificationsConfig: quiet(),
 		TLSConfig:                s.options.tls,
