@@ -69,7 +69,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 			_, err := c.call(ctx, v, v.st)
 			if err != nil && !strings.Contains(err.Error(), "WRONGTYPE") {
 				t.Errorf("%s: %v", what, err)
-			} else if err != nil && !strings.Contains(err.Error(), "was overwritten by another program") {
+			} else if err != nil && !strings.Contains(err.Error(), "another program has overwritten") {
 				t.Errorf("%s: the error does not say what to do: %v", what, err)
 			}
 			v.recover(what)
