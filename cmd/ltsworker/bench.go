@@ -20,9 +20,9 @@ func newBench(g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the server at hand: round trip, enqueue, drain, pick-up",
-		Long: `Measure what this machine and this Redis do together, in a pool with a name of its
-own that is deleted afterwards. Other pools are left alone, but feel the load.
+		Short: "Measure this server: round trip, enqueue, drain, pick-up",
+		Long: `Measure this machine with this Redis, in a pool with a name of its own that is deleted
+afterwards. Other pools are not changed, but share the load.
 
   round trip    PING
   enqueue one   a task at a time, each waiting for the one before it

@@ -96,7 +96,7 @@ func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
 	if out := direct.must("drain", "--all", "--pool", name); out != "asked 1 replica to drain\n" {
 		t.Errorf("got %q", out)
 	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(told.String(), "somebody asked it to drain") {
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(told.String(), "a drain was requested") {
 		t.Errorf("drained: %v, %s", err, told.String())
 	}
 	if keys, err := rdb.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {

@@ -72,11 +72,12 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 		Short: short,
 		Long: short + `.
 
-Tasks are given by their IDs, or by flags: these are combined with and, the
-values of one flag with or. With flags, the number of matching tasks is shown, and
-a person at a terminal is asked; a yes is for these tasks, not for those that match
-later. --yes does it without asking. Without both nothing is changed. --json tells
-what was done in "action", to how many "tasks", and how many had been so "before".` + ch.more,
+Select tasks by their IDs, or by flags. Flags are combined with and, the values of one
+flag with or. With flags, the command shows the number of matching tasks and asks at
+a terminal. A yes applies to these tasks, not to those that match later. --yes skips
+the question. Without a terminal and --yes nothing is changed. In the output of
+--json, "action" is what was done, "tasks" to how many, and "before" how many were in
+that state already.` + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()

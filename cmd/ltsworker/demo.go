@@ -33,16 +33,16 @@ directory), most through the Go API and some with a plain RPUSH, and have each
 file checksummed with SHA-256. Once the work is on its way, one replica is killed
 with SIGKILL while it holds tasks; the others take those over and finish.
 
-What is shown is observed, not computed from settings: the highest number running
-at once, the recovered tasks and the times come from the callback stream, and
-every checksum is compared with one made here.
+All figures are observed, not computed from settings: the highest number running at
+once, the recovered tasks and the times come from the event stream, and every
+checksum is compared with one made here.
 
-A checksum is quick, so a task holds its file for a moment longer: up to 200ms,
-less where there are many files. --hold changes that; 0s turns it off.
+A checksum is quick, so a task holds its file for up to 200ms longer, less if there
+are many files. --hold changes that; 0s turns it off.
 
 --redis URL uses a real server instead, in a pool of its own that is removed
-afterwards. --keep leaves everything running at the end, with the address printed,
-for a look with the other commands.`, demo.Replicas),
+afterwards. --keep leaves everything running at the end and prints the address, so
+that you can try the other commands.`, demo.Replicas),
 		Example: `  ltsworker demo
   ltsworker demo /usr/share/doc --json
   ltsworker demo . --keep`,

@@ -23,19 +23,19 @@ func newDoctor(g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for everything that is wrong with Redis and the pool, and repair broken entries",
-		Long: `Look at the server (version, eviction policy, persistence, memory, round-trip
-time), at what this user may do, at the replicas, and at every key of the pool:
-tasks that are in no index or in a wrong one, entries without a task, keys of a
-wrong type. The pool may be at work meanwhile.
+		Short: "Check Redis and the pool for problems, and repair broken entries",
+		Long: `Check the server (version, eviction policy, persistence, memory, round-trip time), the
+permissions of this user, the replicas, and every key of the pool: tasks that are in
+no index or in a wrong one, entries without a task, keys of a wrong type. The pool
+may be live.
 
---fix repairs broken entries. What cannot be repaired is moved whole to a key such as
-lts:{POOL}:broken:task:ID, where it is in nobody's way and remains a finding until
-somebody has looked at it. Settings of the server are never changed. Replicas
-repair the same in their own time.
+--fix repairs broken entries. An entry that cannot be repaired is moved to a key such
+as lts:{POOL}:broken:task:ID, where it disturbs nothing and remains a finding until
+an operator deletes it. Settings of the server are never changed. Replicas repair
+the same during maintenance.
 
-Exit codes: 0 all is well, 1 something was found that is not fixed, 2 wrong usage,
-3 Redis unreachable. Notes do not count.`,
+Exit codes: 0 no open finding, 1 open findings, 2 wrong usage, 3 Redis unreachable.
+Notes do not count.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()

@@ -24,18 +24,18 @@ func newDrain(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drain (REPLICA... | --all)",
 		Short: "Ask replicas to finish what they run and to end",
-		Long: `Ask replicas, by the ids that the command replicas shows, to do what SIGTERM makes
-them do: take no more tasks, let the running ones end within the drain_timeout of
-the replica, give the rest back, and end with exit code 0. Nothing is lost and no
-attempt is used up. A replica learns of it at once; one that cannot be reached at
-this moment within a third of its lease.
+		Long: `Drain replicas as SIGTERM does: they take no more tasks, let the running ones end
+within their drain_timeout, release the rest, and end with exit code 0. Nothing is
+lost and no attempt is used up. The ids are those of the command replicas. A replica
+learns of it at once, or within a third of its lease if it does not listen at this
+moment.
 
---all asks those that are on the list now. A service manager that restarts what
-ends starts a new replica, which takes tasks again: to keep a pool from working,
-pause it.
+--all drains the replicas that are on the list now. A service manager that restarts
+them starts new replicas, which take tasks again: to keep a pool from working, pause
+it.
 
---wait returns when they have ended, or with exit code 1 after --timeout, or where
-one went silent: it was killed, is frozen or cannot reach Redis.`,
+--wait returns when they have ended. It fails with exit code 1 after --timeout, or if a
+replica stops sending heartbeats: it was killed, is frozen or cannot reach Redis.`,
 		Example: `  ltsworker drain 2h8a0c1k9x3f7
   ltsworker drain --all --wait --timeout 5m`,
 		RunE: func(cmd *cobra.Command, ids []string) error {

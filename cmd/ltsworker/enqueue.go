@@ -34,23 +34,23 @@ func newEnqueue(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enqueue KIND [JSON|-]",
 		Short: "Add a task, or with --batch many",
-		Long: `Add a task of a kind. Its payload is the JSON given, with - what standard input
-holds, and without either empty; it reaches the handler byte for byte.
+		Long: `Add a task of a kind. Its payload is the JSON argument, or standard input for -, or
+empty. The handler gets it byte for byte.
 
 With --batch FILE every line of FILE (- is standard input) is one task: a JSON
 object with the fields of an inbox entry,
 
   {"kind":"email.send","payload":{"to":"a@b.c"},"priority":5}
 
-No task is made unless every line is valid; bad lines are all reported. Of a task
-that could not be made then the answer says why; with --json its "outcome" is
-refused (it was not made: its queue is full, or Redis takes no writes), not_tried
-(it was not made: Redis failed before it) or unknown (Redis failed at it: it may
-have been made or not).
+No task is made unless every line is valid; all bad lines are reported. If a task
+cannot be made after that, the output says why. With --json its "outcome" is
+refused (not made: its queue is full, or Redis takes no writes), not_tried (not
+made: Redis failed before it) or unknown (Redis failed at it: it may have been made
+or not).
 
-An id or unique key that is taken makes no second task: the answer names the one
-that has it. Prints the id and the state; with --wait the state at the end and
-the result, and fails unless the task succeeded and its result is there.`,
+An id or unique key that is taken makes no second task: the output names the task
+that has it. Prints the id and the state. With --wait it prints the final state and
+the result, and fails unless the task succeeded and its result can be read.`,
 		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
   generate | ltsworker enqueue report - --id report-2026-01 --wait
   ltsworker enqueue --batch tasks.ndjson`,

@@ -22,8 +22,8 @@ func newGet(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get ID...",
 		Short: "Show tasks with their results and failed attempts",
-		Long: `Show tasks with their results and failed attempts, and what keeps a waiting one from
-starting: a pause, a limit, no replica for it, or no free slot.`,
+		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
+does not start: a pause, a limit, no replica for it, or no free slot.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {

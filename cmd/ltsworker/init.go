@@ -19,8 +19,8 @@ func newInit() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a config file with comments to start from",
-		Long: `Write a config file that runs as it is and says what can be changed. FILE is
-` + firstFile + ` unless given. A file that exists is left alone.`,
+		Long: `Write a config file that runs as it is, with comments on what can be changed. FILE is
+` + firstFile + ` by default. An existing file is not changed.`,
 		Example: `  ltsworker init
   ltsworker run -c ` + firstFile,
 		Args: between(0, 1, ""),

@@ -33,9 +33,9 @@ func newLimit(g *globals) *cobra.Command {
 		Long: `Show limits, or change one: it holds over all replicas from the moment the
 command returns. Tasks beyond a lowered limit run to their end.
 
-Shown are what runs and, of a group, how many waiting tasks its limit holds back.
-Without a name that is the pool, every queue, and each group with a limit of its
-own; a group that has the limit of --groups is shown when it is named.
+Shows the running tasks and, for a group, how many waiting tasks its limit blocks.
+Without a name it shows the pool, every queue, and each group with a limit of its
+own. A group with the limit of --groups is shown if it is named.
 
 A limit set here stays, over restarts too, until a replica starts with a config
 file whose limit differs from that of the config file before it.`,

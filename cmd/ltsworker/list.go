@@ -24,7 +24,7 @@ func newList(g *globals) *cobra.Command {
 		Short: "List tasks",
 		Long: `List tasks: the live ones and those that ended and are still kept. Flags are
 combined with and, the values of one flag (repeated, or with commas) with or.
-The order is by state, inside a state that in which its tasks come up.`,
+Tasks are ordered by state, within a state by position, due time or end.`,
 		Example: `  ltsworker ls --state running
   ltsworker ls --state failed --kind email.send,email.digest --limit 0 --json`,
 		Args: between(0, 0, ""),

@@ -15,7 +15,7 @@ import (
 
 func newPause(g *globals) *cobra.Command {
 	return pauseCommand(g, "pause", "Start no more tasks of a queue, or of the whole pool",
-		"Running tasks are left alone; none starts after the command has returned.", "paused",
+		"Running tasks go on. No task starts after the command has returned.", "paused",
 		func(ctx context.Context, c *client.Client, queue string) error { return c.Pause(ctx, queue) })
 }
 

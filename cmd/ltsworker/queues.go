@@ -33,16 +33,16 @@ func newQueues(g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "queues",
-		Short: "Show the queues: what waits and for how long, what runs, what comes and goes",
+		Short: "Show the queues: waiting and running tasks, age of the oldest, rates",
 		Long: `Show every queue that has a setting or ever had a task.
 
-OLDEST is how long the task that has waited longest in the line has done so; tasks
-that the limit of their group holds back do not count, and where these are all
-that wait, STATE says "groups full". IN/S and OUT/S are tasks
-made and ended per second, on average over the last minute.
+OLDEST is how long the oldest waiting task has waited. Tasks that the limit of their
+group blocks do not count; if all waiting tasks are blocked, STATE is "groups full".
+IN/S and OUT/S are tasks made and ended per second, on average over the last minute.
 
---forget takes a queue off the list, with its limit, cap and pause, if it has no live
-tasks and no replica serves it. The next task for it puts it back.`,
+--forget removes a queue from the list, with its limit, cap and pause, if it has no
+live tasks, no replica serves it and the inbox is empty. The next task for it adds it
+again.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

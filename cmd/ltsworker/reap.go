@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// reapRecord is what a turn of the upkeep did in JSON output.
+// reapRecord is what a turn of maintenance did in JSON output.
 type reapRecord struct {
 	LeasesLost int             `json:"leases_lost"`
 	Due        int             `json:"due"`
@@ -30,14 +30,14 @@ func newReap(g *globals) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "reap",
-		Short: "Take one turn of the upkeep now: tasks of dead replicas, due and expired tasks, retention",
-		Long: `Take one turn of the upkeep that the pool's replicas take in their own time, and
-say what it did: tasks whose lease has ended go back into their queues, due ones
-into their lines, those that are too late expire, what was kept long enough is
-removed, events are trimmed, and a part of the pool is searched for broken entries.
+		Short: "Run one turn of maintenance now: tasks of dead replicas, due and expired tasks, retention",
+		Long: `Run one turn of the maintenance that the replicas of the pool run by themselves, and
+say what it did. Tasks whose lease has ended and tasks that are due go to their
+queues. Tasks that are too late expire. Ended tasks are removed after their
+retention. Events are trimmed. A part of the pool is checked for broken entries.
 
-One turn looks at up to 100 tasks of each sort. It is safe at any time, but only
-needed where no replica is alive.`,
+One turn handles up to 100 tasks of each sort. It is safe at any time, but only
+needed if no replica is alive.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

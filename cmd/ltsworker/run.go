@@ -58,28 +58,28 @@ commands of its handlers, until interrupted.
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
-counts the starts of the task; LTS_FENCE grows with every start in the pool, so
-that other systems can refuse a command that was replaced. What it prints is the
-result. Exit code 0 succeeds, 65 fails for good, 75 gives the task back without
+counts the starts of the task. LTS_FENCE grows with every claim of the pool, so
+that other systems can refuse a command that was replaced. Its standard output is
+the result. Exit code 0 succeeds, 65 fails for good, 75 releases the task without
 using an attempt, any other fails the attempt. A program with a slash in its name
-is looked for relative to dir, any other in PATH. A stopped command gets SIGTERM
-and time to end; one whose lease was lost is killed at once, before the task
-starts elsewhere.
+is relative to dir, any other is searched for in PATH. A stopped command gets
+SIGTERM and time to end. A command whose lease was lost is killed at once, before
+the task starts elsewhere.
 
---redis, LTS_REDIS, --pool and LTS_POOL win over the file. A URL with a password
-belongs into the file or into LTS_REDIS, which commands do not inherit.
+--redis, LTS_REDIS, --pool and LTS_POOL override the file. Put a URL with a password
+into the file or into LTS_REDIS; commands do not inherit LTS_REDIS.
 
-The first SIGTERM or SIGINT drains: no more tasks are taken, running ones may end
-within drain_timeout. The second gives running tasks back now. The command drain
-does what the first one does.
+The first SIGTERM or SIGINT drains the replica: it takes no more tasks, and running
+ones may end within drain_timeout. The second releases running tasks at once. The
+command drain does the same as the first.
 
 With --health, /live answers 200 while the process works, and /ready while it has
 joined the pool, takes tasks, and Redis has answered within the last 5 seconds, else
-503; both with a line of JSON. Under systemd (Type=notify) it says when it is ready
-and when it stops, and serves the watchdog.
+503; both with a line of JSON. Under systemd (Type=notify) it reports when it is
+ready and when it stops, and serves the watchdog.
 
-The log tells of failed attempts at the level info, of the pool's own troubles at
-warn and error.`,
+The log has failed attempts at the level info, and problems of the pool at warn and
+error.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && f.file == "" {
 				return &usageError{msg: "unexpected argument " + terminal.Quoted(args[0]), hint: "-c " + terminal.ShellWord(args[0])}

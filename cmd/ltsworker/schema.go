@@ -13,8 +13,8 @@ func newSchema() *cobra.Command {
 		Use:   "schema",
 		Short: "Print the JSON Schema of an inbox entry",
 		Long: `Print the JSON Schema (draft 2020-12) of an entry of the inbox, for programs in
-other languages that enqueue by RPUSH, and for editors. Needs no Redis. What a
-schema cannot say stands in its descriptions.
+other languages that enqueue by RPUSH, and for editors. Needs no Redis. Rules that a
+schema cannot express are in its descriptions.
 
   ltsworker schema > entry.schema.json`,
 		Args: between(0, 0, ""),

@@ -22,13 +22,13 @@ func newTail(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "Show every change of state as it happens",
-		Long: `Show the callback stream: one line for every change of state of every task,
-until interrupted. Any number of readers see all of it.
+		Long: `Show the event stream: one line for every change of state of every task, until
+interrupted. Every reader sees all events.
 
---from 0 starts at the oldest event that is left, --from CURSOR after the events
-that have this cursor (in JSON output). Those of tasks that changed together have
-the same; all but the last of them have "more":true. Events that were trimmed
-before they were read are announced, never skipped silently.`,
+--from 0 starts at the oldest event that is kept, --from CURSOR after the events with
+this cursor (see the JSON output). Events of tasks that changed together have the
+same cursor; all but the last have "more":true. If events were trimmed before they
+were read, a line says so.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from != "" && !cursor.MatchString(from) {

@@ -16,9 +16,9 @@ func newTop(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the pool in the terminal, and pause, resume, stop, retry and drain with a key",
-		Long: `Watch the pool: its queues with what waits, runs, comes and goes; its replicas with
-their slots and heartbeats; the failed tasks that are kept, grouped by kind and
-error, where numbers make no difference.
+		Long: `Watch the pool: its queues with waiting and running tasks and rates, its replicas with
+their slots and heartbeats, and the kept failed tasks, grouped by kind and error.
+Errors that differ in numbers only are one group.
 
   tab, up, down   go to a line
   p  r            pause, resume the queue; in the first line the whole pool
@@ -28,9 +28,8 @@ error, where numbers make no difference.
   d               drain the replica
   q               quit
 
-Whatever changes tasks or replicas is asked about first, with the number of tasks.
-The second line counts what has happened in the pool, "lost" the leases that ended
-without a report.
+A key that changes tasks or replicas asks first, with the number of tasks. The second
+line has the totals of the pool; "lost" counts the leases that ended without a report.
 Needs a terminal of 80 by 24 to show everything; for a program there are queues,
 replicas and ls with --json.`,
 		Args: between(0, 0, ""),

@@ -22,10 +22,10 @@ func newWait(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait ID...",
 		Short: "Wait until tasks have ended and print their results",
-		Long: `Wait until each of the tasks has ended, and print state and result in the order
-given. Fails unless all of them succeeded and their results are there: a long one of
-a task that is gone is lost, and told by its length. After --timeout it prints those
-that have ended and names the others.`,
+		Long: `Wait until each of the tasks has ended, and print state and result in the order of
+the arguments. Fails unless all of them succeeded and their results can be read: of
+a removed task, a result over 1 KiB is lost and only its length is printed. After
+--timeout it prints the tasks that have ended and names the others.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {

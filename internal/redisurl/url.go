@@ -61,7 +61,7 @@ func Parse(raw string, flag bool) (*Target, error) {
 		return nil, errors.New("is not a URL; write it like " + Default + ", with special characters of a password as %XX")
 	}
 	if flag && hasPassword(u) {
-		return nil, errors.New("must not hold a password, which everybody on this machine could read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
+		return nil, errors.New("must not hold a password, which all users of this machine can read: put the URL into the environment as LTS_REDIS, or into a file and pass @FILE")
 	}
 	p, err := parseTarget(u, more)
 	var refused *refusedURL

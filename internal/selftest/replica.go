@@ -27,7 +27,7 @@ func (r *replica) stop() error {
 // early returns why the replica ended although stop was not called.
 func (r *replica) early(ctx context.Context) error {
 	r.end()
-	return cmp.Or(context.Cause(ctx), r.err, errors.New("the replica ended early: somebody asked it to drain"))
+	return cmp.Or(context.Cause(ctx), r.err, errors.New("the replica ended early: a drain was requested"))
 }
 
 // startReplica starts a replica whose handler only calls done. It returns when the

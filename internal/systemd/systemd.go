@@ -18,7 +18,7 @@ import (
 func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("systemd could not be told", "state", state, "err", err)
+			log.Warn("systemd could not be notified", "state", state, "err", err)
 		}
 	}
 	interval, err := daemon.SdWatchdogEnabled(false)
