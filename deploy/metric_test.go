@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// The autoscaler asks for what redis_exporter measures by the labels that
-// Prometheus gives it.
+// The autoscaler selects the metric of redis_exporter by the labels that
+// Prometheus adds.
 func TestAutoscalerFindsItsMetric(t *testing.T) {
 	b, err := os.ReadFile("prometheus.yaml")
 	if err != nil {
