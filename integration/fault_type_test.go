@@ -40,7 +40,7 @@ func (v *victim) spoil(name string) {
 // another type. A script may then fail with an error that says so. Maintenance
 // quarantines the key within a few runs, and the doctor repairs what the script
 // left incomplete. Then the same call works, and other queues work. Every task
-// is the same as without the fault, except a task whose own key was
+// that would remain without the fault remains, except a task whose own key was
 // overwritten. make soak takes all keys.
 func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	if err := rdb.Set(t.Context(), "k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// WAIT speaks of the writes of its own connection.
+	// WAIT applies to the writes of its own connection.
 	master := s.Master.Client(t)
 	if err := master.Set(t.Context(), "k2", "v", 0).Err(); err != nil {
 		t.Fatal(err)
