@@ -82,7 +82,7 @@ func TestProgramTakesTheConfigs(t *testing.T) {
 			}
 			// The control: a bad config must change the exit status.
 			if status, says := start(t, program, args, mounted, config+"\nnonsense: 1\n"); status != wrongConfig {
-				t.Errorf("with nonsense in it: exit status %d, want %d: %s", status, wrongConfig, says)
+				t.Errorf("with an unknown setting: exit status %d, want %d: %s", status, wrongConfig, says)
 			}
 		})
 	}

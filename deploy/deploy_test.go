@@ -186,7 +186,7 @@ func TestUnitIsStartedAgainHoweverOftenItFails(t *testing.T) {
 	}
 	// Go ends with status 2 after a panic and after the SIGABRT of the watchdog.
 	if got := setting(t, "Service", "RestartPreventExitStatus"); got != nil {
-		t.Errorf("after the exit status %q nothing starts the replica again", got)
+		t.Errorf("systemd does not restart the replica after the exit status %q", got)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestUnitIsWhatSystemdUnderstands(t *testing.T) {
 		if runtime.GOOS == "linux" {
 			t.Fatal("systemd-analyze is missing; it is part of systemd: run make deploy as root on Debian, or install that")
 		}
-		t.Skip("systemd is of Linux only")
+		t.Skip("systemd exists only on Linux")
 	}
 	unit, err := os.ReadFile("ltsworker.service")
 	if err != nil {

@@ -74,7 +74,7 @@ func TestAutoscalerFindsItsMetric(t *testing.T) {
 	}
 	for _, other := range []string{"lts:{default}:group:run:default", "lts:{default}:inbox", "x:lts:{default}:wait:default"} {
 		if got := measured(other); got.Len() != 3 {
-			t.Errorf("%s is taken for a queue: %v", other, got)
+			t.Errorf("%s was treated as a queue: %v", other, got)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 		id := enqueue(t, c, pool.Spec{Kind: kindFaint, Payload: []byte(when), MaxAttempts: 1, Retain: new(time.Hour)})
 		f.entry(exit, id, 1)
 		other := f.start(roleReplica)
-		eventually(t, patience, "the frozen process is off the list", func() bool {
+		eventually(t, patience, "the frozen process is not listed", func() bool {
 			live, err := c.Replicas(context.Background())
 			n := f.rdb.ZCard(context.Background(), f.key("replicas")).Val()
 			return err == nil && n == 1 && len(live) == 1 && live[0].PID == other.pid
@@ -72,7 +72,7 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 				t.Errorf("the late report was not refused as such: %s", p.log.Bytes())
 			}
 		}
-		eventually(t, patience, "nobody is listed", func() bool {
+		eventually(t, patience, "no replica is listed", func() bool {
 			live, err := c.Replicas(context.Background())
 			return err == nil && len(live) == 0
 		})
@@ -82,5 +82,5 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 	story := f.chronicle()
 	story.check(t, 3*rounds)
 	f.checkRuns(story, 0, 0)
-	t.Logf("%d late reports refused, %d that had been sent counted", refused, counted)
+	t.Logf("%d late reports were refused, %d sent reports were counted", refused, counted)
 }

@@ -27,7 +27,7 @@ func TestOracleSeesEachMistakeInAStory(t *testing.T) {
 			c.add(e)
 		}
 		if len(c.wrong) > 0 {
-			t.Fatal("a good story: ", c.wrong)
+			t.Fatal("a story without a mistake: ", c.wrong)
 		}
 		c.add(bad)
 		if said := strings.Join(c.wrong, "\n"); !strings.Contains(said, what) {

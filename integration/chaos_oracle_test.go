@@ -186,7 +186,7 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 			continue // its replica died before the handler began
 		}
 		if last := order.next(n.replica, n.at, fence); fence <= last {
-			f.t.Errorf("attempt %d of task %s has fence %d, after %d was given out", n.number, n.task, fence, last)
+			f.t.Errorf("attempt %d of task %s has fence %d, after an earlier fence %d", n.number, n.task, fence, last)
 		}
 	}
 	for _, l := range levels(all) {

@@ -71,7 +71,7 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	t.Logf("%d kills, %d tasks ran again, lease %v: p50 %v, p99 %v, max %v after the kill", kills, len(took), lease,
 		percentile(took, 50).Round(time.Millisecond), percentile(took, 99).Round(time.Millisecond), percentile(took, 100).Round(time.Millisecond))
 	if late := percentile(took, 100); late > lease+time.Second+slack*quick {
-		t.Errorf("a task ran again only %v after the kill, with a lease of %v, where a task starts in %v", late, lease, quick)
+		t.Errorf("a task ran again only %v after the kill, with a lease of %v; a start takes %v", late, lease, quick)
 	}
 	if st.LeasesLost != int64(len(took)) {
 		t.Errorf("%d leases were lost, %d tasks ran again", st.LeasesLost, len(took))
@@ -153,7 +153,7 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	story := f.chronicle()
 	story.check(t, n)
 	f.checkRuns(story, limit, 0)
-	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; the first start came p50 %v, max %v after Redis was back, the first of each replica p50 %v, max %v",
+	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; after Redis was back: first start p50 %v, max %v; first start of each replica p50 %v, max %v",
 		restarts, n, load.repeated, st.LeasesLost, percentile(first, 50), percentile(first, 100), percentile(all, 50), percentile(all, 100))
 	if late := percentile(all, 100); late > resumption+slack*quick {
 		t.Errorf("a replica started nothing for %v after Redis was back, and for %v before", late, quick)

@@ -88,7 +88,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	if late > f.drain*9/10 {
 		t.Errorf("a handler started %v after its process got SIGTERM", late)
 	}
-	t.Logf("%d shutdowns, %d tasks given back, the process was gone after p50 %v, max %v; the last handler started %v after the signal",
+	t.Logf("%d shutdowns, %d tasks released, the process had ended after p50 %v, max %v; the last handler started %v after the signal",
 		len(took), released, percentile(took, 50), percentile(took, 100), late)
 }
 

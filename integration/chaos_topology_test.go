@@ -139,7 +139,7 @@ func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *re
 	whole(old)
 	back := time.Now()
 	before := stats(t, s.client).Ended[pool.Succeeded]
-	eventually(t, patience, "work goes on", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
+	eventually(t, patience, "work resumes", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
 	resumed := time.Since(back)
 	s.rage(lasting(1500*time.Millisecond, 3*time.Second))
 	tasks, story := s.calm(master().Client(t))

@@ -81,7 +81,7 @@ func (s *site) everyday() {
 	}
 	s.oneEndEach(tasks + 3)
 	w.growing(s.t, s.events())
-	eventually(s.t, prompt, "every end is heard", func() bool { return heard.count() >= tasks+3 })
+	eventually(s.t, prompt, "every end is received", func() bool { return heard.count() >= tasks+3 })
 }
 
 // The pool's slot moves to another master in small steps. Meanwhile three
@@ -147,7 +147,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	if err := receive(t, enqueued, bound, "the enqueue"); err != nil {
 		t.Error("an enqueue while the slot moves: ", err)
 	}
-	eventually(t, bound, "work goes on", func() bool { return w.after(end) > 0 })
+	eventually(t, bound, "work resumes", func() bool { return w.after(end) > 0 })
 	t.Logf("%d keys moved in %v, work resumed %v after that, the longest pause was %v", moved, end.Sub(begin), w.after(end), w.gap())
 
 	if task := receive(t, last, patience, "the end of the last"); task.State != pool.Succeeded {
@@ -163,7 +163,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	if _, top, starts := w.read(); top != limit || starts != all {
 		t.Errorf("%d handlers ran at once and %d in all; want %d and %d", top, starts, limit, all)
 	}
-	eventually(t, prompt, "every end is heard", func() bool { return heard.count() >= all })
+	eventually(t, prompt, "every end is received", func() bool { return heard.count() >= all })
 	// A call that was blocked on the old master now waits on the new one.
 	before := time.Now()
 	await(t, c, enqueue(t, c, pool.Spec{Kind: "step", Payload: []byte("0")}))
@@ -217,7 +217,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	close(moved)
 	end := time.Now()
 	idle(t, c)
-	t.Logf("all done %v after the move", time.Since(end))
+	t.Logf("all tasks had ended %v after the move", time.Since(end))
 	for id, l := range s.oneEndEach(tasks) {
 		if l[len(l)-1].State != pool.Succeeded {
 			t.Errorf("task %s ended as %v", id, l)

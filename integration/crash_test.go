@@ -120,7 +120,7 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 		took := time.Unix(0, again.At).Sub(killed)
 		t.Logf("round %d: ran again %v after the kill", round, took)
 		if took > lease+time.Second+slack*quick {
-			t.Errorf("ran again %v after the kill, with a lease of %v, where a task starts in %v", took, lease, quick)
+			t.Errorf("ran again %v after the kill, with a lease of %v; a start takes %v", took, lease, quick)
 		}
 		if again.PID == first.PID {
 			t.Error("ran again on the killed replica")
@@ -138,7 +138,7 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 // used up. Its error names the last replica. Other tasks continue to end.
 func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, time.Second, 4, 0) // long enough for the dead replicas to be replaced before the end, even where starts are slow
+	f := newFleet(t, time.Second, 4, 0) // a killed process is replaced before its lease ends, even where starts are slow
 	c := f.client()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -223,7 +223,7 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	// The marker of the successor's own tasks may have gone to the frozen
 	// replica, which still counts as listening.
 	if took > lease+prompt+slack*quick {
-		t.Errorf("the successor had finished only %v after it had joined, where a task starts in %v", took, quick)
+		t.Errorf("the successor had finished only %v after it had joined; a start takes %v", took, quick)
 	}
 
 	// The process continues and reports the first attempts.
@@ -305,6 +305,6 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 	}
 	refuse("after its deletion", task.Gone)
 	if n, err := s.rdb.Exists(t.Context(), s.key("task:"+id), s.key("more:"+id), s.key("history:"+id)).Result(); n != 0 || err != nil {
-		t.Errorf("a refused write made the deleted task again: %d, %v", n, err)
+		t.Errorf("a refused write created the deleted task again: %d, %v", n, err)
 	}
 }

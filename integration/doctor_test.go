@@ -182,7 +182,7 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 				return ended >= 400-len(deleted)
 			})
 			if by == "maintenance" {
-				eventually(t, patience, "an maintenance that has come round", func() bool {
+				eventually(t, patience, "a complete walk by maintenance", func() bool {
 					place, _ := s.rdb.HGet(ctx, s.key("meta"), "check").Result()
 					return strings.HasPrefix(place, "after ")
 				})

@@ -52,7 +52,7 @@ func TestErrorsSayOnceWhatFailed(t *testing.T) {
 	} {
 		err := c.call()
 		if err == nil {
-			t.Errorf("%s: it worked without a Redis", c.begins)
+			t.Errorf("%s: it succeeded without a Redis", c.begins)
 			continue
 		}
 		text := err.Error()

@@ -162,7 +162,7 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 			continue
 		}
 		if err != nil || e.ID == "" {
-			t.Errorf("reading on after the trim gives %+v, %v", e, err)
+			t.Errorf("a reader that continues after the trim gets %+v, %v", e, err)
 		}
 		break
 	}
@@ -284,7 +284,7 @@ func TestReportOutlivesItsReplica(t *testing.T) {
 		// When the dead replica is no longer listed, the next round's replica
 		// has reaped its leases and removed its data.
 		q := f.start(roleReplica)
-		eventually(t, patience, "the dead replica is off the list", func() bool {
+		eventually(t, patience, "the dead replica is not listed", func() bool {
 			live, err := c.Replicas(t.Context())
 			return err == nil && len(live) == 1 && live[0].PID == q.pid
 		})
@@ -316,7 +316,7 @@ func TestOnFinishGetsEachEndOnce(t *testing.T) {
 		specs[i] = pool.Spec{Kind: "step", Headers: map[string]string{"trace": "abc"}}
 	}
 	enqueueAll(t, c, specs)
-	eventually(t, patience, "every end has been told", func() bool { return got.count() >= tasks })
+	eventually(t, patience, "every end has been reported", func() bool { return got.count() >= tasks })
 	got.mu.Lock()
 	defer got.mu.Unlock()
 	for id, events := range got.seen {

@@ -68,9 +68,9 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	}
 	whole()
 	back := time.Now()
-	eventually(t, patience, "work goes on", func() bool { return w.after(back) > 0 })
+	eventually(t, patience, "work resumes", func() bool { return w.after(back) > 0 })
 	resumed, went := w.after(back), w.count()
-	eventually(t, patience, "and on", func() bool { return w.count() > went+200 })
+	eventually(t, patience, "work continues", func() bool { return w.count() > went+200 })
 	load.stop()
 	idle(t, c)
 

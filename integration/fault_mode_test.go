@@ -19,9 +19,9 @@ import (
 // mode is a state of a server that prevents it from running scripts.
 type mode struct {
 	enter func(t *testing.T, rdb *redis.Client) (leave func())
-	// serves are the scripts that work all the same.
+	// serves reports whether a script still works.
 	serves func(script string) bool
-	// says is what the error of the others says, and what to do.
+	// says are the parts of the error of the other scripts: the reason and what to do.
 	says []string
 }
 
@@ -168,7 +168,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 					t.Errorf("%s: %v", script, s.err)
 				case m.serves(of):
 					if d := cmp.Diff(s.calm, s.read()); d != "" {
-						t.Errorf("%s: the pool is another than on a healthy server (-healthy +%s):\n%s", script, name, d)
+						t.Errorf("%s: the pool differs from the one on a healthy server (-healthy +%s):\n%s", script, name, d)
 					}
 				case s.err == nil:
 					t.Errorf("%s works on such a server", script)
@@ -189,7 +189,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 func (v *victim) unchanged(what string, before map[string][]string) {
 	v.t.Helper()
 	if d := cmp.Diff(before, v.exact()); d != "" {
-		v.t.Errorf("%s: after an error there is something half written:\n%s", what, d)
+		v.t.Errorf("%s: the failed call left a partial write:\n%s", what, d)
 	}
 }
 
@@ -245,7 +245,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 				// The script did not need the command, or skipped the step that
 				// needs it.
 				if d := cmp.Diff(healthy, v.read()); d != "" {
-					t.Errorf("%s says it worked, but the pool is another than it should be (-want +got):\n%s", what, d)
+					t.Errorf("%s succeeded, but the pool differs from the expected one (-want +got):\n%s", what, d)
 				}
 				continue
 			}

@@ -77,7 +77,7 @@ func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 						t.Errorf("the answer is %q, want %q", got, want)
 					}
 					if d := cmp.Diff(calm, v.read()); d != "" {
-						t.Errorf("the pool is another than without the fault (-without +with):\n%s", d)
+						t.Errorf("the pool differs from the one without the fault (-without +with):\n%s", d)
 					}
 				})
 			}

@@ -185,7 +185,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 			eventually(t, patience, "the replica says why", func() bool { return len(book.about(c.do)) > 0 })
 			err := replica(newLogbook()).Run(ctx)
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.do) {
-				t.Errorf("one that starts now ends with %v", err)
+				t.Errorf("a replica that starts now ends with %v", err)
 			}
 			wait(time.Second)
 

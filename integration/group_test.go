@@ -122,9 +122,9 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 		with = append(with, blocked.time(10))
 	}
 	w, wo := percentile(with, 50), percentile(without, 50)
-	t.Logf("claim of 10: %v without and %v with %d blocked groups", wo, w, groups)
+	t.Logf("claim of 10: %v without blocked groups, %v with %d of them", wo, w, groups)
 	if w > 3*wo+time.Millisecond {
-		t.Errorf("a claim took %v without and %v with %d blocked groups", wo, w, groups)
+		t.Errorf("a claim took %v without blocked groups and %v with %d of them", wo, w, groups)
 	}
 }
 

@@ -35,7 +35,7 @@ func TestLimitHoldsOverAllReplicas(t *testing.T) {
 				specs[i] = pool.Spec{Kind: "step", Priority: int8(rand.IntN(5))}
 			}
 			enqueueAll(t, c, specs)
-			eventually(t, prompt, "all that may run do", func() bool {
+			eventually(t, prompt, "as many tasks run as may run", func() bool {
 				now, _, _ := g.read()
 				return now == limit
 			})

@@ -80,7 +80,7 @@ func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 		late := got.at.Sub(begin.Add(want.after))
 		t.Logf("lateness %v", late)
 		if late < 0 || late > prompt {
-			t.Errorf("the task due after %v started %v late", want.after, late)
+			t.Errorf("the task scheduled after %v started %v late", want.after, late)
 		}
 	}
 	idle(t, c)

@@ -174,7 +174,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 		}
 	}
 	if after := contents(t, rdb); fmt.Sprint(after) != fmt.Sprint(before) {
-		t.Error("something was changed")
+		t.Error("a key has changed")
 	}
 	t.Logf("%d commands refused", tried)
 
@@ -270,7 +270,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 				}
 			}
 			if after := others(); fmt.Sprint(after) != fmt.Sprint(before) {
-				t.Error("something was changed outside of the pool")
+				t.Error("a key outside the pool has changed")
 			}
 			t.Logf("%d calls", tried)
 		})

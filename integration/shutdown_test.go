@@ -156,7 +156,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	receive(t, started, patience, "the start")
 	drained := make(chan error, 1)
 	go func() { drained <- stop() }()
-	eventually(t, patience, "nothing but the drain goes on", func() bool {
+	eventually(t, patience, "only the drain is left", func() bool {
 		enqueue(t, c, pool.Spec{Kind: "long", Delay: time.Hour})
 		select {
 		case <-drained:
@@ -216,7 +216,7 @@ func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
 			}
 			at := time.Now()
 			id := enqueue(t, c, pool.Spec{Kind: "step", Retain: new(time.Hour)})
-			eventually(t, prompt, "the end of a lone task", func() bool { return get(t, c, id).State == pool.Succeeded })
+			eventually(t, prompt, "the end of a single task", func() bool { return get(t, c, id).State == pool.Succeeded })
 			took = append(took, time.Since(at))
 		}
 		stop = next

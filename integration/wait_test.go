@@ -90,6 +90,6 @@ func TestWaitTellsHowATaskEnded(t *testing.T) {
 		t.Errorf("Wait for a stopped task: %v", err)
 	}
 	if _, err := pool.Wait[int](ctx, c, "never-was"); !errors.Is(err, pool.ErrNotFound) {
-		t.Errorf("Wait for a task that never was: %v", err)
+		t.Errorf("Wait for a task that never existed: %v", err)
 	}
 }

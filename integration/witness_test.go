@@ -98,7 +98,7 @@ func (w *witness) growing(t testing.TB, stream []pool.Event) {
 	for _, e := range stream {
 		if fence := fences[attempt{e.ID, e.Attempt}]; isClaim(e) && fence > 0 { // otherwise no handler has its fence
 			if last := order.next(e.Replica, e.At, fence); fence <= last {
-				t.Errorf("task %s was claimed under fence %d, after one under %d", e.ID, fence, last)
+				t.Errorf("task %s was claimed with fence %d after an earlier claim with fence %d", e.ID, fence, last)
 			}
 		}
 	}

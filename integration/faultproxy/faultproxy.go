@@ -1,15 +1,14 @@
-// Package faultproxy stands between a client and a redis-server and breaks their
-// connections where a test wants it: at the n-th call of one script, or all of
-// them at once.
+// Package faultproxy is a proxy between clients and a redis-server that breaks
+// their connections for a test: at the n-th call of one script, or all at once.
 //
 //	p := faultproxy.Start(t, server.Addr())
 //	strike := p.Strike("enqueue", 1, faultproxy.ReplyLost)
 //	// … a client of p.Addr() enqueues …
 //	if !strike.Happened() { … }
 //
-// Commands are read one by one, so that a fault hits exactly one of a pipeline.
-// Replies are not: the proxy puts an ECHO of its own behind the call it breaks and
-// looks for the answer in what comes back.
+// The proxy parses commands one by one, so that a fault breaks exactly one of a
+// pipeline. It does not parse replies: it sends its own ECHO after the broken call
+// and searches the server's replies for the echo.
 package faultproxy
 
 import (

@@ -53,12 +53,12 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 			p, behind, past := setup(t)
 			strike := p.Strike("signal", 2, c.fault)
 			if _, err, _ := ring(behind); err != nil || strike.Happened() {
-				t.Fatal("the first call was hit: ", err)
+				t.Fatal("the first call was broken: ", err)
 			}
 			past.Del(t.Context(), "lts:{p}:signals:r")
 			_, err, after := ring(behind)
 			if !strike.Happened() {
-				t.Fatal("the second call was not hit")
+				t.Fatal("the second call was not broken")
 			}
 			// The driver fails the whole pipeline.
 			if err == nil || after == nil {
@@ -128,7 +128,7 @@ func TestResetBreaksWhatIsConnected(t *testing.T) {
 			break
 		}
 		if time.Now().After(late) {
-			t.Fatal("the call does not come through")
+			t.Fatal("the call does not arrive")
 		}
 	}
 	p.Reset()

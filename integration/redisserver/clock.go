@@ -20,7 +20,7 @@ var clockSource []byte
 func Clock(t testing.TB) Option {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("the clock of a server can be moved on Linux only")
+		t.Skip("the clock of a server can be changed only on Linux")
 	}
 	dir := t.TempDir()
 	source, library, offset := filepath.Join(dir, "clock.c"), filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")

@@ -1,16 +1,16 @@
 // Package redisserver gives tests and benchmarks a real redis-server.
 //
-//	s := redisserver.Start(t)        // one of its own, gone when t ends
+//	s := redisserver.Start(t)        // a new server, which ends with t
 //	rdb := s.Client(t)
 //
 // A package whose tests can share a server starts it once:
 //
 //	func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 //
-//	s := redisserver.Shared(t)       // in a test; use a pool name of its own, or s.Flush(t)
+//	s := redisserver.Shared(t)       // in a test; use a separate pool name, or s.Flush(t)
 //
-// The program is the one that REDIS_SERVER names, else redis-server in PATH. A
-// test that cannot have it fails and says what to install; it is never skipped.
+// REDIS_SERVER names the program; the default is redis-server in PATH. Without
+// it a test fails and reports what to install. It is never skipped.
 package redisserver
 
 import (

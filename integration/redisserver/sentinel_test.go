@@ -26,6 +26,6 @@ func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := until(ctx, func() error { return rdb.Get(ctx, "k").Err() }); err != nil {
-		t.Errorf("the old client does not find its way: %v", err)
+		t.Errorf("the old client does not find the new master: %v", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Picture runs a command in a terminal of its own and writes what the screen shows as an
-// SVG file: the end, or an animation of several frames.
+// Picture runs a command in a new terminal and writes the screen to an SVG file: the
+// final screen, or an animation of several frames.
 //
 //	go run ./scripts/picture -o FILE -title TITLE [-frames N] COMMAND [ARG...]
 package main
