@@ -2,14 +2,14 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# How long each fuzz target runs, how long one package's tests may on a busy machine, and the soak.
+# The durations of each fuzz target, of one package's tests at most (on a busy machine), and of the soak.
 FUZZTIME ?= 10s
 TIMEOUT ?= 60m
 SOAK ?= 30m
-# How many tests of a package run at once: most of them wait.
+# The number of tests of a package that run at once. Most of them wait.
 PARALLEL ?= 4
 
-# What --version says; nothing where there is no git history to ask.
+# The output of --version; empty without a git history.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 PLATFORMS := linux/arm64 darwin/arm64 windows/amd64

@@ -15,7 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The exit statuses of ltsworker run that tell its config apart from its Redis.
+// The exit statuses of ltsworker run. A wrong config and an unreachable Redis
+// have different ones.
 const (
 	wrongConfig = 2
 	noRedis     = 3
@@ -36,10 +37,10 @@ func build(t *testing.T) string {
 	return program
 }
 
-// start runs the program with the arguments of a container, whose config is at
-// mounted, where no Redis answers, and returns its exit status and what it says.
-// Commands of the image are there under their path on this machine; any other is
-// missing, as it is in the image.
+// start runs the program with the arguments of a container and the config at
+// mounted, without a Redis. It returns the exit status and the output. On this
+// machine the commands of the image exist under their path; any other command
+// is missing, as in the image.
 func start(t *testing.T, program string, args []string, mounted, config string) (status int, says string) {
 	t.Helper()
 	i := slices.Index(args, mounted)
@@ -63,8 +64,8 @@ func start(t *testing.T, program string, args []string, mounted, config string) 
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-// The program itself takes every config, with the arguments it gets, and complains
-// about nothing but the missing Redis.
+// The program itself accepts every config with its arguments. It complains only
+// about the missing Redis.
 func TestProgramTakesTheConfigs(t *testing.T) {
 	dockerfile, err := os.ReadFile("Dockerfile")
 	if err != nil {
@@ -79,9 +80,9 @@ func TestProgramTakesTheConfigs(t *testing.T) {
 			if status, says := start(t, program, args, mounted, config); status != noRedis {
 				t.Errorf("exit status %d, want %d: %s", status, noRedis, says)
 			}
-			// Otherwise the status would say nothing about the config.
+			// The control: a bad config must change the exit status.
 			if status, says := start(t, program, args, mounted, config+"\nnonsense: 1\n"); status != wrongConfig {
-				t.Errorf("with nonsense in it: exit status %d, want %d: %s", status, wrongConfig, says)
+				t.Errorf("with an unknown setting: exit status %d, want %d: %s", status, wrongConfig, says)
 			}
 		})
 	}

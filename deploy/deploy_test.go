@@ -1,5 +1,6 @@
-// Package deploy checks the files of this folder with the libraries that read
-// them elsewhere. It is a module of its own: these are large.
+// Package deploy checks the files of this folder with the libraries of the
+// programs that read them. It is a separate module because these libraries are
+// large.
 package deploy
 
 import (
@@ -24,7 +25,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds are what the manifests may hold.
+// kinds are the object kinds that the manifests may contain.
 var kinds = map[string]func() any{
 	"v1 ConfigMap":                           func() any { return new(corev1.ConfigMap) },
 	"apps/v1 Deployment":                     func() any { return new(appsv1.Deployment) },
@@ -32,8 +33,8 @@ var kinds = map[string]func() any{
 	"autoscaling/v2 HorizontalPodAutoscaler": func() any { return new(autoscalingv2.HorizontalPodAutoscaler) },
 }
 
-// manifests decodes every document strictly: no field that Kubernetes does not
-// know, none twice.
+// manifests decodes every document strictly: an unknown or a repeated field is
+// an error.
 func manifests(t *testing.T) []any {
 	t.Helper()
 	files, err := filepath.Glob("kubernetes/*.yaml")
@@ -98,8 +99,8 @@ func TestPodsHaveTimeToDrain(t *testing.T) {
 	t.Error("no deployment")
 }
 
-// What stands on a command line is read by every user of the machine, and kept
-// by the shell.
+// Every user of the machine can read a command line, and the shell keeps it in
+// its history.
 func TestSecretIsMadeFromAFileWithTheKeyThatThePodReads(t *testing.T) {
 	var secret *corev1.SecretKeySelector
 	for _, o := range manifests(t) {
@@ -154,7 +155,7 @@ func TestComposeFileIsValid(t *testing.T) {
 	}
 }
 
-// setting returns what the unit says for a name in a section.
+// setting returns the values of a name in a section of the unit.
 func setting(t *testing.T, section, name string) (values []string) {
 	t.Helper()
 	unit, err := os.ReadFile("ltsworker.service")
@@ -173,7 +174,7 @@ func setting(t *testing.T, section, name string) (values []string) {
 	return values
 }
 
-// A Redis that is away for a while must not leave a host without its replica.
+// systemd must restart the replica however long Redis is unreachable.
 func TestUnitIsStartedAgainHoweverOftenItFails(t *testing.T) {
 	for _, want := range []struct{ section, name, value string }{
 		{"Unit", "StartLimitIntervalSec", "0"},
@@ -185,19 +186,19 @@ func TestUnitIsStartedAgainHoweverOftenItFails(t *testing.T) {
 	}
 	// Go ends with status 2 after a panic and after the SIGABRT of the watchdog.
 	if got := setting(t, "Service", "RestartPreventExitStatus"); got != nil {
-		t.Errorf("after the exit status %q nothing starts the replica again", got)
+		t.Errorf("systemd does not restart the replica after the exit status %q", got)
 	}
 }
 
-// systemd says of a unit what it would ignore. Programs and users of the unit
-// need not be on this machine.
+// systemd-analyze reports every setting that systemd would ignore. The programs
+// and users of the unit need not exist on this machine.
 func TestUnitIsWhatSystemdUnderstands(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		if runtime.GOOS == "linux" {
-			t.Fatal("systemd-analyze is not there; it comes with systemd: run make deploy as root on Debian, or install that")
+			t.Fatal("systemd-analyze is missing; it is part of systemd: run make deploy as root on Debian, or install that")
 		}
-		t.Skip("systemd is of Linux only")
+		t.Skip("systemd exists only on Linux")
 	}
 	unit, err := os.ReadFile("ltsworker.service")
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// BuildKit itself reads the Dockerfile. A container of it must not be root, must
-// get the signal that drains, and as the first process: without a shell between.
+// BuildKit itself parses the Dockerfile. The container must not run as root.
+// The program must be the first process, without a shell, so that it receives
+// the signal that drains it.
 func TestImageIsNotRootAndGetsTheSignal(t *testing.T) {
 	f, err := os.Open("Dockerfile")
 	if err != nil {
@@ -36,7 +37,8 @@ func TestImageIsNotRootAndGetsTheSignal(t *testing.T) {
 		seen[strings.ToUpper(c.Name())] = true
 		switch c := c.(type) {
 		case *instructions.UserCommand:
-			// Kubernetes cannot tell of a name whether it is root.
+			// Kubernetes cannot check whether a user name is root; it needs a
+			// number.
 			id, _, _ := strings.Cut(c.User, ":")
 			if n, err := strconv.Atoi(id); err != nil || n == 0 {
 				t.Errorf("it runs as %s", c.User)

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// The autoscaler asks for what redis_exporter measures by the labels that
-// Prometheus gives it.
+// The autoscaler selects the metric of redis_exporter by the labels that
+// Prometheus adds.
 func TestAutoscalerFindsItsMetric(t *testing.T) {
 	b, err := os.ReadFile("prometheus.yaml")
 	if err != nil {
@@ -74,7 +74,7 @@ func TestAutoscalerFindsItsMetric(t *testing.T) {
 	}
 	for _, other := range []string{"lts:{default}:group:run:default", "lts:{default}:inbox", "x:lts:{default}:wait:default"} {
 		if got := measured(other); got.Len() != 3 {
-			t.Errorf("%s is taken for a queue: %v", other, got)
+			t.Errorf("%s was treated as a queue: %v", other, got)
 		}
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Replicas are killed right after they have reported and
-// the consumers of a group while they hold entries; for the middle of the time
-// there is no consumer at all. Every end is one event, and every event reaches the
-// group at least once.
+// Replicas are killed right after they have reported. The consumers of a group
+// are killed while they hold entries. In the middle of the test there is no
+// consumer at all. Every end is one event, and every event reaches the group at
+// least once.
 func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 	t.Parallel()
 	rnd := seeded(t)
@@ -42,7 +42,8 @@ func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 		made <- n
 	}()
 
-	// Each kill follows the end of a task by as little as it takes to hear of it.
+	// Each kill follows the end of a task as soon as the test has learned of
+	// it.
 	begin := time.Now()
 	workerKills, readerKills := 0, 0
 	calm := time.Now()

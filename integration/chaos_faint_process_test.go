@@ -15,13 +15,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// When a fainting process stops itself, by the payload of its task.
+// The moments at which a fainting process stops itself. The payload of its task
+// names one.
 const (
 	faintBefore = "before" // the report is about to be sent
-	faintAfter  = "after"  // the report has been sent, its answer not read
+	faintAfter  = "after"  // the report has been sent, its reply not read
 )
 
-// fainting is the task whose report the process stops itself at; nil for none.
+// fainting is the task at whose report the process stops itself; nil for none.
 var fainting atomic.Pointer[task.Task]
 
 func faint(_ context.Context, t *task.Task) ([]byte, error) {
@@ -40,8 +41,8 @@ func faintingDialer(ctx context.Context, network, addr string) (net.Conn, error)
 	return &faintingConn{c}, nil
 }
 
-// exchangeCall is in a call by hash of the script that carries reports. The task's id
-// alone would not do: a renewal may name it, too.
+// exchangeCall is part of a call by hash of the script that carries reports.
+// The task's id alone is not enough, because a renewal may contain it, too.
 var exchangeCall = []byte(redis.NewScript(lua.Source("exchange")).Hash())
 
 // faintingConn stops the whole process around the write that reports the fainting
@@ -63,8 +64,8 @@ func (c *faintingConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// stopSelf returns when the process has been stopped and goes on again: the signal
-// may reach another thread first, and this one would go on for a moment.
+// stopSelf returns after the process has been stopped and continued. The signal
+// may reach another thread first, while this thread still runs, so it waits.
 func stopSelf() {
 	at := time.Now()
 	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)

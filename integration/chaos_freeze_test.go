@@ -10,14 +10,15 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// A process is stopped as a whole in the middle of a report, until
-// the pool has removed its replica. Where the report had not been sent another replica has run the
-// task by then, the report is refused with its own code, and the result that is
-// stored is the second's. Where it had been sent it counts, once. The
-// answer to the repeated call is not checked: the pool has removed the replica.
+// A process is stopped as a whole in the middle of a report, until the pool has
+// removed its replica. Where the report had not been sent, another replica has
+// run the task by then: the report is refused with its own code, and the second
+// result is stored. Where the report had been sent, it counts once. The reply
+// to the repeated call is not checked, because the pool has removed the
+// replica.
 func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
-	t.Parallel() // it waits for leases to end, mostly
-	// A busy machine must come from the claim to the report within the lease.
+	t.Parallel() // it mostly waits for leases to end
+	// A busy machine must get from the claim to the report within the lease.
 	const lease = 1500 * time.Millisecond
 	rounds := volume(2, 50)
 	rnd := seeded(t)
@@ -28,12 +29,12 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 		when := []string{faintBefore, faintAfter}[(i+first)%2]
 		p := f.start(roleReplica)
 		f.awaitReplicas(1)
-		// From its second report on the process calls the script by its hash.
+		// From its second report on, the process calls the script by its hash.
 		await(t, c, enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1"), Retain: new(time.Hour)}))
 		id := enqueue(t, c, pool.Spec{Kind: kindFaint, Payload: []byte(when), MaxAttempts: 1, Retain: new(time.Hour)})
 		f.entry(exit, id, 1)
 		other := f.start(roleReplica)
-		eventually(t, patience, "the frozen process is off the list", func() bool {
+		eventually(t, patience, "the frozen process is not listed", func() bool {
 			live, err := c.Replicas(context.Background())
 			n := f.rdb.ZCard(context.Background(), f.key("replicas")).Val()
 			return err == nil && n == 1 && len(live) == 1 && live[0].PID == other.pid
@@ -52,8 +53,8 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 		}
 		good("while the first is frozen")
 		p.signal(syscall.SIGCONT)
-		// It has had its say, and is a good replica again, when it has run another
-		// task by itself.
+		// When the process has run another task by itself, it has sent its
+		// report and serves again.
 		other.kill()
 		next := enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1"), Retain: new(time.Hour)})
 		await(t, c, next)
@@ -71,7 +72,7 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 				t.Errorf("the late report was not refused as such: %s", p.log.Bytes())
 			}
 		}
-		eventually(t, patience, "nobody is listed", func() bool {
+		eventually(t, patience, "no replica is listed", func() bool {
 			live, err := c.Replicas(context.Background())
 			return err == nil && len(live) == 0
 		})
@@ -81,5 +82,5 @@ func TestChaosProcessFrozenInTheMiddleOfAReport(t *testing.T) {
 	story := f.chronicle()
 	story.check(t, 3*rounds)
 	f.checkRuns(story, 0, 0)
-	t.Logf("%d late reports refused, %d that had been sent counted", refused, counted)
+	t.Logf("%d late reports were refused, %d sent reports were counted", refused, counted)
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Entries are pushed to the inbox while the replicas that read it
-// are killed: each becomes one task, which ends once. Half of them bring no id, so
-// that nothing but the inbox itself keeps them from being admitted twice.
+// Entries are pushed to the inbox while the replicas that read it are killed.
+// Each entry becomes one task, which ends once. Half of the entries have no id,
+// so that only the inbox itself prevents a second admission.
 func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
 	t.Parallel()
 	rnd := seeded(t)
@@ -52,7 +52,7 @@ func TestChaosEntriesAreAdmittedOnceWhileReadersAreKilled(t *testing.T) {
 	n := receive(t, pushed, patience, "the end of the pushes")
 	st := idle(t, c)
 	if st.Enqueued != int64(n) || st.Rejected != 0 || st.Ended[pool.Succeeded] != int64(n) {
-		t.Errorf("of %d entries %d became tasks, %d were rejected, %d succeeded", n, st.Enqueued, st.Rejected, st.Ended[pool.Succeeded])
+		t.Errorf("%d entries: %d became tasks, %d were rejected, %d succeeded", n, st.Enqueued, st.Rejected, st.Ended[pool.Succeeded])
 	}
 	f.checkIdle(c)
 	story := f.chronicle()

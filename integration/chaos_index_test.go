@@ -9,8 +9,8 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// inspection looks at a whole pool at one instant. It returns what is wrong, then
-// the number of running attempts and of tasks.
+// inspection checks a whole pool at one instant. It returns the errors that it
+// found, then the number of running attempts and of tasks.
 var inspection = redis.NewScript(`
 local P = KEYS[1]
 local wrong = {}
@@ -152,8 +152,9 @@ func (s *site) inspect() (running, tasks int) {
 	return int(reply[0].(int64)), int(reply[1].(int64))
 }
 
-// checkIdle checks a pool on which nothing is live: no claim, no entry of a live
-// index, no key of a task that is gone. It returns the tasks that are kept.
+// checkIdle checks a pool without a live task: no claim, no entry of a live
+// index, no key of a removed task. It returns the number of tasks that are
+// kept.
 func (s *site) checkIdle(c *pool.Pool) (kept int) {
 	s.t.Helper()
 	running, kept := s.inspect()

@@ -10,11 +10,10 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// 8 replica processes with 50 slots each, two or three of
-// which are killed in each round and replaced. Never more than L handlers run at
-// once; while no kill is being recovered L leases are held as good as always; the
-// running count is that of the live leases at every instant that is looked at, and
-// 0 in the end.
+// 8 replica processes with 50 slots each. Each round kills two or three of them
+// and replaces them. Never more than L handlers run at once. While no kill is
+// being recovered, nearly always L leases are held. At every checked instant
+// the running count equals the number of live leases, and it is 0 in the end.
 func TestChaosLimitHoldsWhileProcessesAreKilled(t *testing.T) {
 	t.Parallel()
 	for _, limit := range volume([]int{2, 30}, []int{1, 2, 7, 100}) {
@@ -29,14 +28,14 @@ func killUnderLimit(t *testing.T, limit int) {
 	c := f.client()
 	replicas := f.fleetOf(8)
 
-	// A hundred tasks end per second at most, whatever the limit: more than that is
-	// a matter of the machine. So is the round trip between two of them, which must
-	// be little beside a task.
+	// At most a hundred tasks end per second, whatever the limit: more would
+	// measure the machine. A task must also take much longer than the round
+	// trip between two tasks.
 	quick := f.startTime(c)
 	longest := max(120, 20*limit, 20*int(quick.Milliseconds())) // ms
 	length := lasting(3*time.Second, 6*time.Second)
 	tasks := 0
-	supply := func() { // so that tasks wait, however long a round takes
+	supply := func() { // keeps tasks waiting, however long a round takes
 		for st := stats(t, c); st.Waiting < 1500; st = stats(t, c) {
 			specs := make([]pool.Spec, 500)
 			for i := range specs {
@@ -60,8 +59,8 @@ func killUnderLimit(t *testing.T, limit int) {
 			}
 			pause(rnd, 0, 500*time.Millisecond)
 		}
-		// What they held comes back within a lease and a second; then there is
-		// some time to be measured.
+		// Their tasks are recovered within a lease and a second; the rest of
+		// the time is measured.
 		pause(rnd, 2*lease, 3*lease)
 	}
 	window.to = time.Now()
@@ -83,10 +82,10 @@ func killUnderLimit(t *testing.T, limit int) {
 	recovering := f.recoveries(story, all)
 	handlers, calm := within(levels(all), window, recovering)
 	leases, _ := within(story.levels(), window, recovering)
-	t.Logf("%d kills, %d leases lost; of %v without a recovery %v handlers ran %.1f %% of the time and %.1f on average, %v leases were held %.1f %% and %.1f",
+	t.Logf("%d kills, %d leases lost; during %v without a recovery: %v handlers ran %.1f %% of the time and %.1f on average, %v leases were held %.1f %% and %.1f",
 		kills, st.LeasesLost, calm.Round(time.Millisecond), limit, share(handlers, limit), mean(handlers), limit, share(leases, limit), mean(leases))
-	// Between a handler's end and the next one's begin lies a round trip, which is
-	// long on a busy machine.
+	// Between the end of a handler and the begin of the next is a round trip,
+	// which is long on a busy machine.
 	if m := mean(handlers); m < 0.7*float64(limit) {
 		t.Errorf("%.2f handlers ran on average while more waited, the limit is %d", m, limit)
 	}
@@ -95,7 +94,7 @@ func killUnderLimit(t *testing.T, limit int) {
 	}
 }
 
-// victim picks a process, every other time one that runs something.
+// victim picks a process; every other time it picks one that runs a task.
 func (f *fleet) victim(rnd *rand.Rand, ps []*process) int {
 	if rnd.IntN(2) == 0 {
 		records := f.recorded()
@@ -110,13 +109,13 @@ func (f *fleet) victim(rnd *rand.Rand, ps []*process) int {
 	return rnd.IntN(len(ps))
 }
 
-// pause lets a random stretch of the chaos pass.
+// pause waits a random time between from and to.
 func pause(rnd *rand.Rand, from, to time.Duration) {
 	<-time.After(from + time.Duration(rnd.Int64N(int64(to-from))))
 }
 
-// recoveries are the times from the death of a process until the last of what it
-// held had been taken back, and the moment it takes to claim it again.
+// recoveries are the intervals from the death of a process until the last of
+// its tasks has been taken back, and the time that the next claim takes.
 func (f *fleet) recoveries(c *chronicle, all []run) []interval {
 	pids := map[string]int{}
 	for _, r := range all {
@@ -130,17 +129,17 @@ func (f *fleet) recoveries(c *chronicle, all []run) []interval {
 			continue
 		}
 		from, known := f.deaths[pids[n.replica]]
-		if !known { // it died before it had run anything
+		if !known { // it died before it had run a task
 			from = n.ended.Add(-f.lease - time.Second)
 		}
-		// As the stream counts in milliseconds, the claim that is next may seem to
-		// be a millisecond off.
+		// The stream counts in milliseconds, so the next claim may seem to be a
+		// millisecond off.
 		out = append(out, interval{from.Add(-time.Millisecond), n.ended.Add(100 * time.Millisecond)})
 	}
 	return out
 }
 
-// levels is the course of the number of leases.
+// levels returns the number of leases over time.
 func (c *chronicle) levels() []level {
 	all := make([]run, len(c.order))
 	for i, n := range c.order {
@@ -152,7 +151,7 @@ func (c *chronicle) levels() []level {
 	return levels(all)
 }
 
-// share is how much of the time was spent at n, in percent.
+// share returns how much of the time was spent at n, in percent.
 func share(at map[int]time.Duration, n int) float64 {
 	var sum time.Duration
 	for _, d := range at {

@@ -11,23 +11,22 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// load enqueues tasks, a mixture of all that there is, until it is ended. An
-// enqueue that fails is made again under the same id until it is known to have
-// worked: each id is one task.
+// load enqueues tasks of all sorts until it is ended. A failed enqueue is
+// repeated under the same id until it has succeeded: each id is one task.
 type load struct {
 	client   *pool.Pool
 	rnd      *rand.Rand
 	spec     func(rnd *rand.Rand) pool.Spec
 	stop     chan struct{}
 	done     chan struct{}
-	repeated int // to be read after end
+	repeated int // read only after end
 
 	mu     sync.Mutex
 	n      int
 	recent []string
 }
 
-// load begins to enqueue about so many tasks of kindWork per second.
+// load starts to enqueue about perSecond tasks of kindWork per second.
 func (f *fleet) load(seed uint64, perSecond int) *load {
 	return f.loadOf(seed, perSecond, func(rnd *rand.Rand) pool.Spec {
 		return pool.Spec{Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(60), 10)}
@@ -87,7 +86,7 @@ func (l *load) enqueue(n int) {
 	l.recent = l.recent[max(0, len(l.recent)-500):]
 }
 
-// some picks a few of the tasks that were made last.
+// some picks n of the tasks that were made last.
 func (l *load) some(rnd *rand.Rand, n int) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +99,7 @@ func (l *load) some(rnd *rand.Rand, n int) []string {
 	return ids
 }
 
-// end stops the load and returns how many tasks were made.
+// end stops the load and returns the number of tasks made.
 func (l *load) end() int {
 	close(l.stop)
 	<-l.done

@@ -11,8 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// An oracle that never says no proves nothing: each mistake it looks for is shown
-// to it once.
+// The oracle is tested with each mistake that it must detect, once.
 func TestOracleSeesEachMistakeInAStory(t *testing.T) {
 	made := pool.Event{ID: "a", State: pool.Waiting, Version: 1}
 	claim := pool.Event{ID: "a", State: pool.Running, Version: 2, Attempt: 1}
@@ -28,7 +27,7 @@ func TestOracleSeesEachMistakeInAStory(t *testing.T) {
 			c.add(e)
 		}
 		if len(c.wrong) > 0 {
-			t.Fatal("a good story: ", c.wrong)
+			t.Fatal("a story without a mistake: ", c.wrong)
 		}
 		c.add(bad)
 		if said := strings.Join(c.wrong, "\n"); !strings.Contains(said, what) {
@@ -37,14 +36,14 @@ func TestOracleSeesEachMistakeInAStory(t *testing.T) {
 	}
 }
 
-// Two handlers at once are seen where one ends as its process dies, and not where
-// one ends as the other begins.
+// Two handlers overlap where one ends only when its process dies. They do not
+// overlap where one ends at the instant the other begins.
 func TestOracleCountsHandlersAtOnce(t *testing.T) {
 	at := func(what string, pid int, task string, ms int64) record {
 		return record{What: what, PID: pid, Task: task, Attempt: 1, At: ms * int64(time.Millisecond)}
 	}
 	records := []record{
-		at(enter, 1, "a", 10), at(exit, 1, "a", 20), at(enter, 1, "b", 20), // never left: its process dies
+		at(enter, 1, "a", 10), at(exit, 1, "a", 20), at(enter, 1, "b", 20), // no exit: its process dies
 		at(enter, 2, "c", 30), at(exit, 2, "c", 50),
 	}
 	for _, died := range []int64{30, 40} {
@@ -55,7 +54,7 @@ func TestOracleCountsHandlersAtOnce(t *testing.T) {
 	}
 }
 
-// Each kind of damage to the indexes is found.
+// The inspection finds each kind of damage to the indexes.
 func TestOracleSeesEachDamagedIndex(t *testing.T) {
 	ctx := context.Background()
 	for want, damage := range map[string]func(s *site, id string) error{

@@ -10,8 +10,8 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// chronicle follows the event stream from its beginning and keeps of it what the
-// rules are about.
+// chronicle reads the event stream from its beginning and keeps what the rules
+// need.
 type chronicle struct {
 	tales  map[string]*tale
 	claims map[attempt]*claimed
@@ -34,7 +34,7 @@ type attempt struct {
 	number int64
 }
 
-// claimed is one attempt as its events tell it.
+// claimed is one attempt according to its events.
 type claimed struct {
 	attempt
 	replica string
@@ -58,13 +58,14 @@ func (s *site) chronicle() *chronicle {
 }
 
 func (c *chronicle) broken(format string, args ...any) {
-	if len(c.wrong) < 20 { // one mistake has many faces
+	if len(c.wrong) < 20 { // one mistake causes many messages
 		c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
 	}
 }
 
-// add takes the next event. Versions grow one by one, attempts too, at each claim
-// of a task that does not run; an end is followed by a person's retry or nothing.
+// add takes the next event. The versions of a task grow one by one. Attempts
+// grow one by one, at each claim of a task that does not run. An end is
+// followed by an operator's retry or by nothing.
 func (c *chronicle) add(e pool.Event) {
 	c.events++
 	t := c.tales[e.ID]
@@ -102,7 +103,7 @@ func (c *chronicle) add(e pool.Event) {
 	t.version, t.state, t.code = e.Version, e.State, e.Code
 }
 
-// retries counts the generations that a person began.
+// retries counts the generations that an operator began.
 func (c *chronicle) retries() int {
 	n := 0
 	for _, t := range c.tales {
@@ -111,14 +112,14 @@ func (c *chronicle) retries() int {
 	return n
 }
 
-// check says what is wrong with the lives of tasks that must all have ended.
+// check reports what is wrong with the lives of tasks that must all have ended.
 func (c *chronicle) check(t testing.TB, tasks int) {
 	t.Helper()
 	for _, w := range c.wrong {
 		t.Error(w)
 	}
 	if len(c.tales) != tasks {
-		t.Errorf("the stream tells of %d tasks, want %d", len(c.tales), tasks)
+		t.Errorf("the stream has %d tasks, want %d", len(c.tales), tasks)
 	}
 	for id, tl := range c.tales {
 		if tl.ends != tl.retries+1 {
@@ -127,8 +128,8 @@ func (c *chronicle) check(t testing.TB, tasks int) {
 	}
 }
 
-// settle gives the handlers of processes that were frozen the end of their leases
-// as their own end, from where on they are exempt from every limit.
+// settle sets the end of a frozen process's handler to the end of its lease.
+// From then on the handler is exempt from every limit.
 func (f *fleet) settle(c *chronicle, all []run) (exempt int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,10 +151,11 @@ func (f *fleet) settle(c *chronicle, all []run) (exempt int) {
 	return exempt
 }
 
-// checkRuns compares the handlers' own records with the events: each was claimed
-// by the replica it ran in, entered once, and never more than limit ran at once,
-// nor more than groupLimit of a group (0 is none); fences grow with the claims. It
-// returns the handlers and the most that ran at once.
+// checkRuns compares the records of the handlers with the events. Each
+// handler's attempt was claimed by the replica it ran in, and entered once.
+// Never more than limit ran at once, nor more than groupLimit of a group (0 is
+// none). Fences grow with the claims. checkRuns returns the handlers and the
+// most that ran at once.
 func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top int) {
 	f.t.Helper()
 	f.mu.Lock()
@@ -184,7 +186,7 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 			continue // its replica died before the handler began
 		}
 		if last := order.next(n.replica, n.at, fence); fence <= last {
-			f.t.Errorf("attempt %d of task %s has fence %d, after %d was given out", n.number, n.task, fence, last)
+			f.t.Errorf("attempt %d of task %s has fence %d, after an earlier fence %d", n.number, n.task, fence, last)
 		}
 	}
 	for _, l := range levels(all) {
@@ -206,16 +208,16 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 	return all, top
 }
 
-// fenceOrder follows the fences of claims in the order of the stream. The tasks of a
-// claim share its fence, and the claims of one step may come in any order.
+// fenceOrder follows the fences of claims in the order of the stream. The tasks
+// of a claim share its fence. The claims of one step may come in any order.
 type fenceOrder struct {
 	replica   string
 	at        time.Time
-	last, top int64 // the highest fence of all earlier steps, and of this one too
+	last, top int64 // the highest fence of all earlier steps, and with this step
 }
 
-// next takes the fence of the next attempt and returns the highest of the steps before
-// its own.
+// next takes the fence of the next attempt and returns the highest fence of the
+// earlier steps.
 func (o *fenceOrder) next(replica string, at time.Time, fence int64) (last int64) {
 	if replica != o.replica || !at.Equal(o.at) {
 		o.replica, o.at, o.last = replica, at, o.top
@@ -238,8 +240,8 @@ func merged(all []interval) []interval {
 	return out
 }
 
-// within is how long a course was at each level inside a window and outside of
-// all excluded intervals.
+// within returns how long a course was at each level, inside a window and
+// outside all excluded intervals.
 func within(course []level, window interval, excluded []interval) (at map[int]time.Duration, sum time.Duration) {
 	at = map[int]time.Duration{}
 	from := window.from

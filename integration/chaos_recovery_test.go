@@ -11,11 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// The distribution of the time from a SIGKILL until each task of
-// the dead process runs again.
+// Measures the time from a SIGKILL until each task of the dead process runs
+// again.
 func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
-	t.Parallel() // it waits for leases to end, mostly
-	// A busy machine must come to renew within it; the bound moves along.
+	t.Parallel() // it mostly waits for leases to end
+	// A busy machine must renew within the lease. The bound grows with the
+	// lease.
 	const lease = 1500 * time.Millisecond
 	const held = 12
 	kills := volume(3, 100)
@@ -25,7 +26,7 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	replicas := f.fleetOf(3)
 
 	hanging := map[string]int{} // by task: the process that holds its first attempt
-	quick := time.Duration(0)   // the longest that a task took to start while no process was dead
+	quick := time.Duration(0)   // the longest start of a task while no process was dead
 	fill := func() {
 		for len(hanging) < held {
 			begin := time.Now()
@@ -38,7 +39,7 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	var took []time.Duration
 	for range kills {
 		fill()
-		var victims []int // those that hold something
+		var victims []int // the processes that hold a task
 		for i, p := range replicas {
 			for _, pid := range hanging {
 				if pid == p.pid {
@@ -47,7 +48,7 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 				}
 			}
 		}
-		// Kills fall anywhere between two renewals.
+		// Kills fall at a random moment between two renewals.
 		pause(rnd, 0, lease/3)
 		at := time.Now()
 		dead := f.replace(replicas, victims[rnd.IntN(len(victims))])
@@ -70,19 +71,19 @@ func TestChaosRecoveryTakesALeaseAndASecondAtMost(t *testing.T) {
 	t.Logf("%d kills, %d tasks ran again, lease %v: p50 %v, p99 %v, max %v after the kill", kills, len(took), lease,
 		percentile(took, 50).Round(time.Millisecond), percentile(took, 99).Round(time.Millisecond), percentile(took, 100).Round(time.Millisecond))
 	if late := percentile(took, 100); late > lease+time.Second+slack*quick {
-		t.Errorf("a task ran again only %v after the kill, with a lease of %v, where a task starts in %v", late, lease, quick)
+		t.Errorf("a task ran again only %v after the kill, with a lease of %v; a start takes %v", late, lease, quick)
 	}
 	if st.LeasesLost != int64(len(took)) {
 		t.Errorf("%d leases were lost, %d tasks ran again", st.LeasesLost, len(took))
 	}
 }
 
-// Redis is killed and restarted (AOF) again and again under load.
-// Work resumes less than five seconds after it answers again, in every replica;
-// nothing is lost, nothing ran more often than allowed, and nobody was restarted.
+// Redis (with AOF) is killed and restarted again and again under load. In every
+// replica work resumes less than five seconds after Redis answers again. No
+// task is lost, none ran more often than allowed, and no replica was restarted.
 func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	t.Parallel()
-	// More than two of the three replicas have slots for.
+	// The limit is more than the slots of two of the three replicas.
 	const lease, limit = 2 * time.Second, 25
 	restarts := volume(2, 30)
 	rnd := seeded(t)
@@ -91,7 +92,7 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	replicas := f.fleetOf(3)
 	load := f.load(rnd.Uint64(), 150)
 	backlog := 0
-	// busy keeps so much waiting that each replica is needed.
+	// busy keeps so many tasks waiting that each replica is needed.
 	busy := func() {
 		st, err := c.Stats(t.Context())
 		if err != nil || st.Waiting > 3*limit {
@@ -102,14 +103,14 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 			backlog++
 			specs[i] = pool.Spec{ID: fmt.Sprint("backlog-", backlog), Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(300), 10)}
 		}
-		for { // under the same ids, until it is known to have worked
+		for { // under the same ids, until it has succeeded
 			if rs, err := c.EnqueueAll(t.Context(), specs); err == nil && !slices.ContainsFunc(rs, func(r pool.Receipt) bool { return r.Err != nil }) {
 				return
 			}
 		}
 	}
 
-	// allStart returns how long after a moment each replica has started something.
+	// allStart returns how long after a moment each replica has started a task.
 	allStart := func(from time.Time) map[int]time.Duration {
 		starts := map[int]time.Duration{}
 		eventually(t, patience, "every replica works", func() bool {
@@ -152,7 +153,7 @@ func TestChaosWorkResumesAfterRedisRestarts(t *testing.T) {
 	story := f.chronicle()
 	story.check(t, n)
 	f.checkRuns(story, limit, 0)
-	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; the first start came p50 %v, max %v after Redis was back, the first of each replica p50 %v, max %v",
+	t.Logf("%d restarts, %d tasks, %d enqueues repeated, %d leases lost; after Redis was back: first start p50 %v, max %v; first start of each replica p50 %v, max %v",
 		restarts, n, load.repeated, st.LeasesLost, percentile(first, 50), percentile(first, 100), percentile(all, 50), percentile(all, 100))
 	if late := percentile(all, 100); late > resumption+slack*quick {
 		t.Errorf("a replica started nothing for %v after Redis was back, and for %v before", late, quick)

@@ -11,19 +11,21 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Processes under load get SIGTERM, one after the other, and are replaced. None starts a handler after that, what has finished is reported, the
-// rest is given back at once with no attempt used, and the process ends well.
+// Processes under load get SIGTERM, one after the other, and are replaced. None
+// starts a handler after the signal. Finished tasks are reported. The other
+// tasks are released at once without using an attempt, and the process exits
+// with status 0.
 func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	t.Parallel()
 	const hangers = 12
 	rnd := seeded(t)
-	f := chaosFleet(t, 10*time.Second, 20, 0) // a lease that were waited for would be seen
+	f := chaosFleet(t, 10*time.Second, 20, 0) // so long that waiting for a lease would be noticed
 	f.drain = time.Second
 	c := f.client()
 	replicas := f.fleetOf(3)
 	specs := make([]pool.Spec, 0, hangers)
 	for i := range hangers {
-		// Longer than the test, and without an attempt to spare.
+		// They run longer than the test and have no attempt to spare.
 		specs = append(specs, pool.Spec{ID: fmt.Sprint("long-", i), Kind: kindWork, Payload: []byte("3600000"), Priority: 1, MaxAttempts: 1, Retain: new(time.Hour)})
 	}
 	enqueueAll(t, c, specs)
@@ -39,7 +41,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 		<-replicas[i].gone
 		took = append(took, time.Since(at))
 		if code := replicas[i].cmd.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("a process that was told to end exited with %d", code)
+			t.Errorf("a process that got SIGTERM exited with %d", code)
 		}
 		replicas[i] = f.start(roleReplica)
 	}
@@ -63,7 +65,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 	story.check(t, hangers+tasks)
 	all, _ := f.checkRuns(story, 0, 0)
 
-	// What a handler finished is what was reported.
+	// The finished handlers are exactly the reported ones.
 	released := 0
 	for _, n := range story.order {
 		if n.code == pool.CodeReleased {
@@ -80,16 +82,17 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 			late = max(late, time.Duration(r.At-at))
 		}
 	}
-	// The process learns of the signal in several goroutines at once. One that took
-	// tasks until its drain ends would be later.
+	// Several goroutines of the process learn of the signal at different
+	// moments. A process that took tasks until the end of its drain would
+	// exceed this bound.
 	if late > f.drain*9/10 {
-		t.Errorf("a handler started %v after its process was told to end", late)
+		t.Errorf("a handler started %v after its process got SIGTERM", late)
 	}
-	t.Logf("%d shutdowns, %d tasks given back, the process was gone after p50 %v, max %v; the last handler started %v after the signal",
+	t.Logf("%d shutdowns, %d tasks released, the process had ended after p50 %v, max %v; the last handler started %v after the signal",
 		len(took), released, percentile(took, 50), percentile(took, 100), late)
 }
 
-// awaitRun waits until the process has run something.
+// awaitRun waits until the process has run a task.
 func (f *fleet) awaitRun(p *process) {
 	f.t.Helper()
 	eventually(f.t, patience, "a handler of process "+strconv.Itoa(p.pid), func() bool {
@@ -102,7 +105,7 @@ func (f *fleet) awaitRun(p *process) {
 	})
 }
 
-// told is when each process that was told to end knew, by pid.
+// told returns, by pid, when each process noticed the request to end.
 func (f *fleet) told() map[int]int64 {
 	at := map[int]int64{}
 	for _, r := range f.recorded() {

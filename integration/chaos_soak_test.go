@@ -22,12 +22,12 @@ const (
 	soakLimit    = 12 // of the queue; live changes stay below
 	soakReplicas = 4
 	soakEvents   = 50_000 // the cap of the stream
-	// An enqueue that failed is repeated within that time; the id of a task that is
-	// gone would be free again.
+	// A failed enqueue is repeated within this time; after it the id of a
+	// removed task is free again.
 	soakRetain = 10 * time.Second
 )
 
-// soak is a pool with all faults at random.
+// soak is a pool with random faults of all kinds.
 type soak struct {
 	*fleet
 	c        *pool.Pool
@@ -45,11 +45,11 @@ type fault struct {
 	do     func()
 }
 
-// Everything that can happen to a pool does, at random, for as long as -soak says:
-// ten seconds by default. In the end every task has ended exactly once per
-// generation, no limit was ever broken, and nothing has grown: no key is left, and
-// a replica that was there all the time has the goroutines and the heap that it
-// had at first.
+// Every fault happens to a pool, at random, for the duration of -soak: ten
+// seconds by default. In the end every task has ended exactly once per
+// generation, and no limit was ever exceeded. Nothing has grown: no key is
+// left, and the replica that ran throughout has the goroutines and the heap
+// that it had at first.
 func TestChaosSoak(t *testing.T) {
 	t.Parallel()
 	length := volume(10*time.Second, *soakFlag)
@@ -64,7 +64,7 @@ func TestChaosSoak(t *testing.T) {
 	}
 	follow := s.follow()
 	s.load = s.loadOf(s.rnd.Uint64(), 120, soakSpec)
-	<-time.After(time.Second) // a process has its full set of goroutines once it has worked
+	<-time.After(time.Second) // a process has all its goroutines only after it has worked
 	before := s.measure()
 
 	for begin := time.Now(); time.Since(begin) < length; {
@@ -104,14 +104,14 @@ func TestChaosSoak(t *testing.T) {
 	story := follow.end()
 	story.check(t, tasks)
 	if int64(story.retries()) != st.Retried {
-		t.Errorf("the events tell of %d retries, the totals of %d", story.retries(), st.Retried)
+		t.Errorf("the events have %d retries, the totals %d", story.retries(), st.Retried)
 	}
 	_, top := s.checkRuns(story, soakLimit, 1)
 	s.table(length, tasks, top, story, st, before, after)
 	after.check(t, before)
 }
 
-// soakSpec is one task of all sorts. None is kept for long.
+// soakSpec returns a task of a random sort. None is kept for long.
 func soakSpec(rnd *rand.Rand) pool.Spec {
 	sp := pool.Spec{Kind: kindWork, Payload: strconv.AppendInt(nil, rnd.Int64N(80), 10), Priority: int8(rnd.IntN(3))}
 	sp.Retain = new(soakRetain + time.Duration(rnd.IntN(3))*time.Second)
@@ -135,7 +135,7 @@ func soakSpec(rnd *rand.Rand) pool.Spec {
 	return sp
 }
 
-// fault breaks one thing, or lets a person do something.
+// fault causes one fault, or one change by an operator.
 func (s *soak) fault() {
 	faults := []fault{
 		{"process killed", 6, func() { s.replace(s.replicas, 1+s.rnd.IntN(soakReplicas-1)) }},
@@ -157,7 +157,7 @@ func (s *soak) fault() {
 			})
 		}},
 	}
-	if s.first == nil { // each once, then at random
+	if s.first == nil { // each fault once, then at random
 		s.first = s.rnd.Perm(len(faults))
 	}
 	at := 0
@@ -176,8 +176,8 @@ func (s *soak) fault() {
 	faults[at].do()
 }
 
-// freezeOne stops a process for up to three leases, while other things happen. The
-// first process is the only one that is not killed.
+// freezeOne stops a process for up to three leases, while other faults happen.
+// The first process is the only one that is never killed.
 func (s *soak) freezeOne() {
 	p := s.replicas[s.rnd.IntN(soakReplicas)]
 	s.mu.Lock()
@@ -206,8 +206,8 @@ func (s *soak) terminate() {
 	s.replicas[i] = s.start(roleReplica)
 }
 
-// supervise replaces the processes that have ended by themselves: one that cannot
-// join at its start does.
+// supervise replaces the processes that have ended by themselves: a process
+// that cannot join at its start ends.
 func (s *soak) supervise() {
 	for i, p := range s.replicas {
 		select {
@@ -226,11 +226,11 @@ func (s *soak) restart() {
 	s.server.Kill(s.t)
 	pause(s.rnd, 0, 1500*time.Millisecond)
 	s.server.Restart(s.t)
-	// The settings of the running server are gone with it, which is what a restart
-	// does to maxmemory.
+	// A restart resets the settings that were made at runtime, such as
+	// maxmemory.
 }
 
-// squeeze makes Redis full for a while.
+// squeeze fills Redis for a while.
 func (s *soak) squeeze() {
 	ctx := context.Background()
 	_ = s.rdb.ConfigSet(ctx, "maxmemory", "1").Err()
@@ -238,8 +238,8 @@ func (s *soak) squeeze() {
 	s.retryCall(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
 }
 
-// person changes some of the latest tasks. That some are refused is as it should
-// be: they have ended, or not yet, or are gone.
+// person changes some of the latest tasks. Some changes are refused, as they
+// should be: the task has ended, has not ended yet, or is removed.
 func (s *soak) person(do func(pool.Filter) (int, error)) {
 	n, err := do(pool.Filter{IDs: s.load.some(s.rnd, 40)})
 	s.did["tasks changed by a person"] += n
@@ -259,13 +259,13 @@ func (s *soak) pauseQueue() {
 	s.retryCall(func() error { return s.c.Resume(context.Background(), pool.DefaultQueue) })
 }
 
-// retryCall repeats a call that connections being killed may break.
+// retryCall repeats a call that killed connections may break.
 func (s *soak) retryCall(f func() error) {
 	s.t.Helper()
 	eventually(s.t, patience, "a call works", func() bool { return f() == nil })
 }
 
-// calm undoes what faults may have left.
+// calm undoes the faults that may still be in effect.
 func (s *soak) calm() {
 	ctx := context.Background()
 	s.retryCall(func() error { return s.rdb.ConfigSet(ctx, "maxmemory", "0").Err() })
@@ -273,7 +273,7 @@ func (s *soak) calm() {
 	s.retryCall(func() error { return s.c.Resume(ctx, pool.DefaultQueue) })
 }
 
-// follower reads the events as they come.
+// follower reads the events as they arrive.
 type follower struct {
 	story *chronicle
 	stop  chan struct{}
@@ -315,19 +315,19 @@ func (s *soak) follow() *follower {
 	return f
 }
 
-// end returns the story when it has been read to its end.
+// end waits until the story has been read to its end and returns it.
 func (f *follower) end() *chronicle {
 	close(f.stop)
 	<-f.done
 	return f.story
 }
 
-// figures are what must not grow.
+// figures are the values that must not grow.
 type figures struct {
-	goroutines int    // of the process that is there all the time
-	heap       uint64 // bytes, likewise
+	goroutines int    // of the process that runs throughout
+	heap       uint64 // bytes, of the same process
 	keys       int64
-	memory     int64 // bytes that Redis holds beside the event stream
+	memory     int64 // bytes that Redis holds besides the event stream
 }
 
 func (s *soak) measure() figures {
@@ -358,7 +358,7 @@ func (s *soak) measure() figures {
 
 func (g figures) check(t testing.TB, before figures) {
 	t.Helper()
-	// One may be in the middle of a call more than the other.
+	// One measurement may be in the middle of a call more than the other.
 	if g.goroutines > before.goroutines+10 {
 		t.Errorf("%d goroutines at first, %d in the end", before.goroutines, g.goroutines)
 	}
@@ -366,11 +366,11 @@ func (g figures) check(t testing.TB, before figures) {
 		t.Errorf("a heap of %d bytes at first, of %d in the end", before.heap, g.heap)
 	}
 	if g.memory > before.memory+16<<20 {
-		t.Errorf("Redis held %d bytes beside the events at first, %d in the end", before.memory, g.memory)
+		t.Errorf("Redis held %d bytes besides the events at first, %d in the end", before.memory, g.memory)
 	}
 }
 
-// table prints what was done and what came of it.
+// table prints the faults and their results.
 func (s *soak) table(length time.Duration, tasks, top int, story *chronicle, st pool.Stats, before, after figures) {
 	var b strings.Builder
 	line := func(what string, v any) { fmt.Fprintf(&b, "\n  %-34s %v", what, v) }

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// The tests that break things on purpose do so at random, for some seconds each.
-// make soak sets -soak.
+// The chaos tests break things at random, for some seconds each. make soak sets
+// -soak.
 var (
 	seedFlag = flag.Uint64("seed", 0, "repeat the random choices of a test that printed this seed")
 	soakFlag = flag.Duration("soak", 0, "how long the soak runs; the other chaos tests grow with it, and every test has its full volume (default: a short run)")
 )
 
-// seeded returns the random numbers of a test and prints what repeats them.
+// seeded returns the random numbers of a test and prints the seed that repeats
+// them.
 func seeded(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := *seedFlag
@@ -26,7 +27,8 @@ func seeded(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// volume is how many, how much or how long a test takes: short, or full with -soak.
+// volume returns a number, an amount or a duration of a test: short, or full
+// with -soak.
 func volume[T any](short, full T) T {
 	if *soakFlag > 0 {
 		return full
@@ -34,7 +36,8 @@ func volume[T any](short, full T) T {
 	return short
 }
 
-// sample is n of all at random, in their order, or all of them with -soak.
+// sample returns n random elements of all, in their order, or all of them with
+// -soak.
 func sample[T any](rnd *rand.Rand, all []T, n int) []T {
 	if *soakFlag > 0 || n >= len(all) {
 		return all
@@ -48,8 +51,8 @@ func sample[T any](rnd *rand.Rand, all []T, n int) []T {
 	return some
 }
 
-// lasting is how long a chaos test goes on: short, or with -soak a tenth of that,
-// but full at least.
+// lasting returns how long a chaos test runs: short, or with -soak a tenth of
+// it, but at least full.
 func lasting(short, full time.Duration) time.Duration {
 	return volume(short, max(full, *soakFlag/10))
 }

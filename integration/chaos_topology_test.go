@@ -14,14 +14,15 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// What a process connects to that is no single server: "cluster" or "sentinel", a
-// space, and host:port of its nodes or Sentinels with commas between them.
+// The address of a process that connects to a Cluster or to Sentinels:
+// "cluster" or "sentinel", a space, and host:port of the nodes or Sentinels,
+// separated by commas.
 const (
 	onCluster  = "cluster "
 	onSentinel = "sentinel "
 )
 
-// connect is how a process of a test reaches its Redis.
+// connect returns the Redis client of a test's process.
 func connect(address string) redis.UniversalClient {
 	if nodes, ok := strings.CutPrefix(address, onCluster); ok {
 		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(nodes, ","), ContextTimeoutEnabled: true})
@@ -34,7 +35,8 @@ func connect(address string) redis.UniversalClient {
 	return redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true, Dialer: faintingDialer})
 }
 
-// storm is processes under a limit, killed at random, on more than one server.
+// storm is a fleet under a limit, on more than one server, whose processes are
+// killed at random.
 type storm struct {
 	*fleet
 	rnd      *rand.Rand
@@ -54,7 +56,7 @@ func (f *fleet) storm(rnd *rand.Rand) *storm {
 	return s
 }
 
-// rage kills a process every third of a second, and replaces it.
+// rage kills and replaces a process every third of a second.
 func (s *storm) rage(d time.Duration) {
 	s.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); s.kills++ {
@@ -63,8 +65,8 @@ func (s *storm) rage(d time.Duration) {
 	}
 }
 
-// calm ends the load and waits until all work is done; rdb is the server that has
-// the pool now.
+// calm ends the load and waits until all work is done. rdb is the server that
+// has the pool now.
 func (s *storm) calm(rdb *redis.Client) (tasks int, story *chronicle) {
 	s.t.Helper()
 	tasks = s.load.end()
@@ -74,8 +76,8 @@ func (s *storm) calm(rdb *redis.Client) (tasks int, story *chronicle) {
 	return tasks, s.chronicle()
 }
 
-// Processes are killed under a limit while the pool's slot moves to another master,
-// and on. Nothing is lost, the limit is never exceeded.
+// Processes are killed under a limit while the pool's slot moves between
+// masters. No task is lost, and the limit is never exceeded.
 func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
 	t.Parallel()
 	rnd := seeded(t)
@@ -103,9 +105,9 @@ func TestChaosProcessesAreKilledWhileTheSlotMoves(t *testing.T) {
 	}
 }
 
-// Processes are killed under a limit, and then the master is. Each task that is left has
-// one end; a handler more than the limit runs at most for each claim that the new master
-// has not heard of.
+// Processes are killed under a limit, and then the master is killed. Each
+// remaining task has one end. Each claim that the new master has not received
+// allows at most one handler more than the limit.
 func TestChaosProcessesAreKilledAndTheMaster(t *testing.T) {
 	t.Parallel()
 	t.Run("Cluster", func(t *testing.T) {
@@ -124,8 +126,8 @@ func TestChaosProcessesAreKilledAndTheMaster(t *testing.T) {
 	})
 }
 
-// loseMaster kills the master in the middle of a storm; whole returns when another
-// takes writes.
+// loseMaster kills the master in the middle of a storm. whole returns when
+// another server accepts writes.
 func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *redisserver.Server)) {
 	t := f.t
 	t.Helper()
@@ -137,11 +139,11 @@ func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *re
 	whole(old)
 	back := time.Now()
 	before := stats(t, s.client).Ended[pool.Succeeded]
-	eventually(t, patience, "work goes on", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
+	eventually(t, patience, "work resumes", func() bool { return stats(t, s.client).Ended[pool.Succeeded] > before })
 	resumed := time.Since(back)
 	s.rage(lasting(1500*time.Millisecond, 3*time.Second))
 	tasks, story := s.calm(master().Client(t))
-	tasks++ // that of startTime
+	tasks++ // the task of startTime
 
 	gone := tasks - len(story.tales)
 	story.check(t, tasks-gone)
@@ -157,17 +159,18 @@ func (f *fleet) loseMaster(master func() *redisserver.Server, whole func(old *re
 	for _, l := range levels(all) {
 		top = max(top, l.n)
 	}
-	t.Logf("%d kills; work went on %v after the takeover; of %d tasks %d are gone, of %d starts the new master does not know %d; at most %d ran at once, the limit is %d",
+	t.Logf("%d kills; work resumed %v after the takeover; of %d tasks %d are lost, of %d starts the new master does not have %d; at most %d ran at once, the limit is %d",
 		s.kills, resumed.Round(time.Millisecond), tasks, gone, len(all), unknown, top, stormLimit)
 	if top > stormLimit+unknown {
 		t.Errorf("%d handlers ran at once; the limit is %d and %d claims are unknown", top, stormLimit, unknown)
 	}
-	// What the old master had answered and not yet passed on is a moment's work.
+	// The old master had answered these tasks but not yet replicated them: the
+	// work of a moment.
 	if gone > tasks/20 {
 		t.Errorf("%d of %d tasks are gone", gone, tasks)
 	}
 	if resumed > resumption+slack*quick {
-		t.Errorf("work went on only %v after the takeover, where a task starts in %v", resumed, quick)
+		t.Errorf("work resumed only %v after the takeover; a start takes %v", resumed, quick)
 	}
 	if err := s.client.Check(context.Background()); err != nil {
 		t.Error(fmt.Errorf("check: %w", err))

@@ -11,9 +11,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The clock of Redis jumps an hour forward, or back, while tasks wait, run, are
-// delayed and belong to a replica that has died. No failure is counted, and every task
-// ends about when it would have ended without the jump. Real time is the subject.
+// The clock of Redis jumps an hour forward or back while tasks wait, run, are
+// delayed or belong to a dead replica. No failure is counted. Every task ends
+// about when it would have ended without the jump. The test needs real time.
 func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
@@ -50,7 +50,7 @@ func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
 			}
 			ids := append(lost, load("before", 0)...)
 			if jump > 0 {
-				ids = append(ids, load("delayed", 2*time.Second)...) // their time passes; back, it would come an hour late
+				ids = append(ids, load("delayed", 2*time.Second)...) // their time passes; after the jump back, it would pass an hour late
 			}
 			eventually(t, patience, "some have ended", func() bool { return stats(t, c).Ended[pool.Succeeded] > 100 })
 			server.SetClock(t, jump)
@@ -59,9 +59,10 @@ func TestClockJumpFailsNothingAndHoldsNothingUp(t *testing.T) {
 			ids = append(ids, load("later", 2*time.Second)...)
 
 			idle(t, c)
-			// Without the jump the dead replica's tasks would be the last.
+			// Without the jump the tasks of the dead replica would be the last
+			// to end.
 			if took := time.Since(jumped); took > died+lease+10*time.Second {
-				t.Errorf("all has ended %v after the jump", took)
+				t.Errorf("all tasks had ended only %v after the jump", took)
 			}
 			for _, id := range ids {
 				if task := get(t, c, id); task.State != pool.Succeeded || task.Failures != 0 {

@@ -15,8 +15,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// One program with a pool on each master of a cluster: what works on a server
-// works there.
+// One program has a pool on each master of a cluster. Everything that works on
+// a single server works there.
 func TestPoolsOfOneProgramSpreadOverACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redisserver.StartCluster(t)
@@ -30,7 +30,7 @@ func TestPoolsOfOneProgramSpreadOverACluster(t *testing.T) {
 	}
 }
 
-// everyday does with a pool what people do.
+// everyday uses the common operations of a pool.
 func (s *site) everyday() {
 	s.t.Helper()
 	const limit = 3
@@ -57,7 +57,7 @@ func (s *site) everyday() {
 		s.t.Fatal(err)
 	}
 	eventually(s.t, prompt, "the pushed task has succeeded", func() bool {
-		task, err := c.WaitTask(ctx, "pushed") // may not be one yet
+		task, err := c.WaitTask(ctx, "pushed") // the task may not exist yet
 		return err == nil && task.State == pool.Succeeded
 	})
 	later := enqueue(s.t, c, pool.Spec{Kind: "step", Payload: []byte("0"), Delay: 300 * time.Millisecond})
@@ -81,13 +81,13 @@ func (s *site) everyday() {
 	}
 	s.oneEndEach(tasks + 3)
 	w.growing(s.t, s.events())
-	eventually(s.t, prompt, "every end is heard", func() bool { return heard.count() >= tasks+3 })
+	eventually(s.t, prompt, "every end is received", func() bool { return heard.count() >= tasks+3 })
 }
 
-// The pool's slot moves to another master in small steps, while three replicas
-// work under a limit, tasks come in by both ways and events are read. The pool
-// stands still for as long as the move takes, and then goes on as if nothing had
-// been.
+// The pool's slot moves to another master in small steps. Meanwhile three
+// replicas work under a limit, tasks arrive by enqueue and by the inbox, and
+// events are read. The pool pauses while the slot moves and then continues
+// without an error.
 func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	t.Parallel()
 	const limit = 5
@@ -123,9 +123,9 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	made := enqueueAll(t, c, specs)
 	last := ends(made[tasks-1].ID)
 	eventually(t, patience, "work is under way", func() bool { return w.count() > 100 })
-	bound := resumption + slack*w.gap() // on this machine, while nothing is wrong
+	bound := resumption + slack*w.gap() // measured on this machine before the move
 	to := otherMaster(t, cluster, s)
-	pace := time.NewTicker(10 * time.Millisecond) // of whoever moves it
+	pace := time.NewTicker(10 * time.Millisecond) // the pace of the resharding
 	defer pace.Stop()
 	extra := 0
 	enqueued := make(chan error, 1)
@@ -133,7 +133,7 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	moved := cluster.Move(t, s.key("meta"), to, 20, func(int) {
 		<-pace.C
 		if extra++; extra == 1 {
-			go func() { // an enqueue waits the move out
+			go func() { // an enqueue waits until the move is complete
 				_, err := c.EnqueueSpec(t.Context(), pool.Spec{ID: "meanwhile", Kind: "step", Payload: []byte("1")})
 				enqueued <- err
 			}()
@@ -147,8 +147,8 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	if err := receive(t, enqueued, bound, "the enqueue"); err != nil {
 		t.Error("an enqueue while the slot moves: ", err)
 	}
-	eventually(t, bound, "work goes on", func() bool { return w.after(end) > 0 })
-	t.Logf("%d keys moved in %v, work went on %v after that, the longest pause was %v", moved, end.Sub(begin), w.after(end), w.gap())
+	eventually(t, bound, "work resumes", func() bool { return w.after(end) > 0 })
+	t.Logf("%d keys moved in %v, work resumed %v after that, the longest pause was %v", moved, end.Sub(begin), w.after(end), w.gap())
 
 	if task := receive(t, last, patience, "the end of the last"); task.State != pool.Succeeded {
 		t.Errorf("the last task is %+v", task)
@@ -163,20 +163,21 @@ func TestSlotOfAPoolMovesDuringTraffic(t *testing.T) {
 	if _, top, starts := w.read(); top != limit || starts != all {
 		t.Errorf("%d handlers ran at once and %d in all; want %d and %d", top, starts, limit, all)
 	}
-	eventually(t, prompt, "every end is heard", func() bool { return heard.count() >= all })
-	// What was blocked on the old master listens to the new one.
+	eventually(t, prompt, "every end is received", func() bool { return heard.count() >= all })
+	// A call that was blocked on the old master now waits on the new one.
 	before := time.Now()
 	await(t, c, enqueue(t, c, pool.Spec{Kind: "step", Payload: []byte("0")}))
 	if took := time.Since(before); took > prompt {
-		t.Errorf("an idle pool took %v for a task after the move", took)
+		t.Errorf("after the move an idle pool took %v for a task", took)
 	}
 	if lines := log.String(); lines != "" {
 		t.Logf("the replicas logged:\n%s", lines)
 	}
 }
 
-// A move that takes longer than a lease costs the running tasks their attempts:
-// their handlers are told in time, and nothing overlaps.
+// A move that takes longer than a lease costs the running tasks their attempts.
+// The contexts of their handlers end in time, and no two handlers of a task
+// overlap.
 func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	t.Parallel()
 	const limit, tasks = 2, 4
@@ -216,7 +217,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	close(moved)
 	end := time.Now()
 	idle(t, c)
-	t.Logf("all done %v after the move", time.Since(end))
+	t.Logf("all tasks had ended %v after the move", time.Since(end))
 	for id, l := range s.oneEndEach(tasks) {
 		if l[len(l)-1].State != pool.Succeeded {
 			t.Errorf("task %s ended as %v", id, l)
@@ -227,7 +228,7 @@ func TestMoveLongerThanALeaseEndsWhatRuns(t *testing.T) {
 	}
 }
 
-// otherMaster is one that does not have the pool.
+// otherMaster returns a master that does not have the pool.
 func otherMaster(t testing.TB, cluster *redisserver.Cluster, s *site) *redisserver.Server {
 	t.Helper()
 	if cluster.MasterOf(t, s.key("meta")) != cluster.Masters[0] {
@@ -236,8 +237,9 @@ func otherMaster(t testing.TB, cluster *redisserver.Cluster, s *site) *redisserv
 	return cluster.Masters[1]
 }
 
-// The master of the pool's slot is killed under load and its replica takes over.
-// Nobody is restarted; what the replica had not received is lost.
+// The master of the pool's slot is killed under load and its replica takes
+// over. No replica of the pool is restarted. Writes that the Redis replica had
+// not received are lost.
 func TestMasterOfAClusterIsKilled(t *testing.T) {
 	t.Parallel()
 	for _, f := range failovers {
@@ -253,7 +255,7 @@ func TestMasterOfAClusterIsKilled(t *testing.T) {
 	}
 }
 
-// siteAt is newSite for a pool that is on more than one server.
+// siteAt is newSite for a pool on more than one server.
 func siteAt[C redis.UniversalClient](t testing.TB, dial func(testing.TB) C, opts ...redisstore.Option) *site {
 	return &site{t: t, name: poolName(t), dial: func() redis.UniversalClient { return dial(t) }, opts: opts}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// built is the operator's binary, built for the first test that asks.
+// built is the operator's binary, built for the first test that needs it.
 var built = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "ltsworker")
 	if err != nil {
@@ -31,15 +31,15 @@ var built = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-// command is the operator's binary in somebody's hands.
+// command is a copy of the operator's binary with its environment.
 type command struct {
 	t    testing.TB
 	path string
 	dir  string
-	env  []string // beside that of the test, without its LTS_ variables
+	env  []string // added to that of the test, without its LTS_ variables
 }
 
-// newCommand puts the binary into a folder of its own.
+// newCommand puts the binary into a new folder.
 func newCommand(t testing.TB, env ...string) command {
 	t.Helper()
 	program, err := built()
@@ -73,14 +73,14 @@ func (c command) prepare(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command to its end and returns all it printed, and its exit code.
+// run runs a command to its end and returns its output and its exit code.
 func (c command) run(args ...string) (string, int) {
 	c.t.Helper()
 	out, errOut, code := c.split(args...)
 	return out + errOut, code
 }
 
-// split is run with standard output and standard error apart.
+// split is run with standard output and standard error separate.
 func (c command) split(args ...string) (string, string, int) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -96,7 +96,7 @@ func (c command) split(args ...string) (string, string, int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// start runs a command until the test ends; what it prints goes to the buffer.
+// start runs a command until the test ends. Its output goes to log.
 func (c command) start(log *diary, args ...string) *exec.Cmd {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -113,7 +113,7 @@ func (c command) start(log *diary, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// poolOn is a client of the site's pool on a server of its own.
+// poolOn returns a client of the site's pool on a server of the test.
 func (s *site) poolOn(server *redisserver.Server) *pool.Pool {
 	s.t.Helper()
 	st := redisstore.New(server.Client(s.t), s.name)

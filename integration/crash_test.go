@@ -16,11 +16,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// 4 replica processes with 50 slots, one of which is
-// killed and replaced again and again. Never more than L handlers run at once,
-// nor more than one of a group; every task ends once, every end is one event, and
-// afterwards nothing is left running. Killing is a matter of real time: three
-// seconds of it, or eight.
+// 4 replica processes with 50 slots. One is killed and replaced again and
+// again. Never more than L handlers run at once, nor more than one of a group.
+// Every task ends once, every end is one event, and afterwards nothing is left
+// running. Killing needs real time: three seconds, or eight.
 func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	t.Parallel()
 	const limit, groups = 7, 4
@@ -61,7 +60,7 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 		t.Errorf("ends %v, want %d succeeded", st.Ended, tasks)
 	}
 
-	// What runs now is what is leased: as many handlers as the limit allows.
+	// Now as many handlers run as the limit allows: only live leases count.
 	blockers := make([]pool.Spec, limit+3)
 	for i := range blockers {
 		blockers[i] = pool.Spec{Kind: kindWork, Payload: []byte("1000")}
@@ -94,12 +93,13 @@ func TestLimitsHoldWhileReplicasAreKilled(t *testing.T) {
 	}
 }
 
-// A task whose replica is killed runs again elsewhere within its
-// lease and a second, uses nothing of its error budget, and ends once.
+// A task whose replica is killed runs again on another replica within its lease
+// and a second. It uses nothing of its error budget and ends once.
 func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 	t.Parallel()
-	// Whoever takes over the maintenance comes within a second and little more than half a
-	// lease: the rest of it is what a busy machine may lose.
+	// Another replica takes over the maintenance within a second and little
+	// more than half a lease. The rest of the lease is the margin for a busy
+	// machine.
 	const lease = 2 * time.Second
 	f := newFleet(t, lease, 2, 0)
 	c := f.client()
@@ -120,7 +120,7 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 		took := time.Unix(0, again.At).Sub(killed)
 		t.Logf("round %d: ran again %v after the kill", round, took)
 		if took > lease+time.Second+slack*quick {
-			t.Errorf("ran again %v after the kill, with a lease of %v, where a task starts in %v", took, lease, quick)
+			t.Errorf("ran again %v after the kill, with a lease of %v; a start takes %v", took, lease, quick)
 		}
 		if again.PID == first.PID {
 			t.Error("ran again on the killed replica")
@@ -134,15 +134,15 @@ func TestTaskOfAKilledReplicaRunsAgainWithinItsLease(t *testing.T) {
 	f.oneEndEach(2 * rounds)
 }
 
-// A task that kills its process each time fails as lost after its
-// losses are used up, naming the last replica, while others keep flowing.
+// A task that kills its process each time fails as lost after its losses are
+// used up. Its error names the last replica. Other tasks continue to end.
 func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, time.Second, 4, 0) // the dead are back before it ends, also where starts are slow
+	f := newFleet(t, time.Second, 4, 0) // a killed process is replaced before its lease ends, even where starts are slow
 	c := f.client()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for range 2 { // each is replaced when it dies, as a supervisor would
+	for range 2 { // each is replaced when it dies, as by a supervisor
 		p := f.start(roleReplica)
 		watched := make(chan struct{})
 		t.Cleanup(func() { <-watched })
@@ -170,9 +170,9 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 		flow++
 	}
 	flowed := stats(t, c).Ended[pool.Succeeded]
-	t.Logf("%d of %d tasks ended beside the poison", flowed, flow)
-	if int(flowed) < flow/2 { // how long a process takes to start decides
-		t.Errorf("only %d of %d tasks ended beside the poison", flowed, flow)
+	t.Logf("%d of %d tasks ended besides the poison", flowed, flow)
+	if int(flowed) < flow/2 { // the start time of a process decides
+		t.Errorf("only %d of %d tasks ended besides the poison", flowed, flow)
 	}
 	cancel()
 	tk := get(t, c, id)
@@ -189,13 +189,13 @@ func TestPoisonousTaskFailsAsLost(t *testing.T) {
 	}
 }
 
-// A replica that is stopped past its lease learns that it has lost
-// it; what it says afterwards changes nothing.
+// A replica that is stopped past its lease learns that it has lost the lease.
+// Its later reports change nothing.
 func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	t.Parallel()
 	const lease = time.Second
 	f := newFleet(t, lease, 12, 0)
-	end := filepath.Join(t.TempDir(), "end") // of the first attempts of the deaf tasks
+	end := filepath.Join(t.TempDir(), "end") // ends the first attempts of the deaf tasks
 	c := f.client()
 	frozen := f.start(roleReplica)
 	f.awaitReplicas(1)
@@ -220,13 +220,13 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	}
 	took := time.Since(begin)
 	t.Logf("the successor had finished %v after it had joined", took)
-	// Its own tasks' marker may have gone to the frozen replica, which still
-	// counts as listening.
+	// The marker of the successor's own tasks may have gone to the frozen
+	// replica, which still counts as listening.
 	if took > lease+prompt+slack*quick {
-		t.Errorf("the successor had finished only %v after it had joined, where a task starts in %v", took, quick)
+		t.Errorf("the successor had finished only %v after it had joined; a start takes %v", took, quick)
 	}
 
-	// The process wakes up to report the first attempts.
+	// The process continues and reports the first attempts.
 	if err := os.WriteFile(end, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -237,8 +237,8 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	for _, id := range ids {
 		f.entry(exit, id, 1)
 	}
-	// The thawed replica is a good one again, and all it had to say is said, when
-	// it has run another task.
+	// When the thawed replica has run another task, it serves again and has
+	// sent all its reports.
 	for {
 		id := enqueue(t, c, pool.Spec{Kind: kindWork, Payload: []byte("1")})
 		await(t, c, id)
@@ -261,8 +261,8 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	}
 }
 
-// Each write of an attempt that is no longer the task's own is
-// refused by its own verdict.
+// Each write of an attempt that the task no longer has is refused with the
+// right verdict.
 func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -275,7 +275,7 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 		}
 		return get(t, c, id).Lost == 1
 	})
-	refuse := func(when string, want task.Verdict) { // a renewal names the claim, which is gone
+	refuse := func(when string, want task.Verdict) { // a renewal names the claim, which does not exist any more
 		t.Helper()
 		for _, op := range []task.Op{task.Succeed, task.Fail, task.Release} {
 			if v := s.report(task.Report{ID: id, Fence: stale.Fence, Op: op, Code: task.CodeError, Result: []byte("1")}); v != want {
@@ -305,6 +305,6 @@ func TestEveryWriteOfAStaleAttemptIsRefused(t *testing.T) {
 	}
 	refuse("after its deletion", task.Gone)
 	if n, err := s.rdb.Exists(t.Context(), s.key("task:"+id), s.key("more:"+id), s.key("history:"+id)).Result(); n != 0 || err != nil {
-		t.Errorf("a refused write made the deleted task again: %d, %v", n, err)
+		t.Errorf("a refused write created the deleted task again: %d, %v", n, err)
 	}
 }

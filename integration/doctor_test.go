@@ -23,8 +23,8 @@ import (
 
 var damageSeed = flag.Uint64("damage.seed", 0, "seed of the damage; 0 takes a new one")
 
-// inspect walks the pool and returns the findings about its entries that are more
-// than notes.
+// inspect walks the pool and returns the findings about its entries, without
+// the notes.
 func inspect(t testing.TB, p *pool.Pool, fix bool) []pool.Finding {
 	t.Helper()
 	var found []pool.Finding
@@ -32,7 +32,7 @@ func inspect(t testing.TB, p *pool.Pool, fix bool) []pool.Finding {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// What was moved out of the way stays there until a person has looked at it.
+		// A quarantined key stays there until an operator has checked it.
 		if f.Check == "entries" && f.Severity != pool.SeverityOK && f.Severity != pool.SeverityNote && f.Code != "quarantined" {
 			found = append(found, f)
 		}
@@ -40,9 +40,9 @@ func inspect(t testing.TB, p *pool.Pool, fix bool) []pool.Finding {
 	return found
 }
 
-// TestDoctorFindsNothingInAPoolAtWork mends a pool as fast as it can while tasks
-// go through every state of it: what is between two states must not be taken for
-// broken, and nothing may run twice for it.
+// TestDoctorFindsNothingInAPoolAtWork repairs a pool as fast as it can while
+// tasks go through every state. A task between two states must not be reported
+// as broken, and no repair may run a task twice.
 func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 	s := newSite(t)
 	cfg := slots(10)
@@ -98,9 +98,9 @@ func TestDoctorFindsNothingInAPoolAtWork(t *testing.T) {
 	}
 }
 
-// TestBrokenEntriesAreInNobodysWay breaks a pool at work in many places, lets a
-// doctor and the replicas' own maintenance at it, and checks that whatever is still a
-// task comes to its end and that nothing is left.
+// TestBrokenEntriesAreInNobodysWay damages a pool at work in many ways and lets
+// a doctor or the replicas' own maintenance repair it. Every remaining task
+// must end, and nothing may be left.
 func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 	for _, by := range []string{"doctor", "maintenance"} {
 		t.Run(by, func(t *testing.T) {
@@ -140,7 +140,8 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 					s.rdb.ZRem(ctx, s.key("scheduled"), id)
 				case 3:
 					if !deleted[id] {
-						// As a claim of a replica that is gone writes it, but without the claim.
+						// The state that the claim of a dead replica writes,
+						// but without the claim.
 						s.rdb.ZRem(ctx, s.key("wait:default"), id)
 						s.rdb.ZRem(ctx, s.key("scheduled"), id)
 						s.rdb.SetRange(ctx, s.key("task:"+id), 0, "p")
@@ -181,7 +182,7 @@ func TestBrokenEntriesAreInNobodysWay(t *testing.T) {
 				return ended >= 400-len(deleted)
 			})
 			if by == "maintenance" {
-				eventually(t, patience, "an maintenance that has come round", func() bool {
+				eventually(t, patience, "a complete walk by maintenance", func() bool {
 					place, _ := s.rdb.HGet(ctx, s.key("meta"), "check").Result()
 					return strings.HasPrefix(place, "after ")
 				})
@@ -214,8 +215,8 @@ func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 	c := s.client()
 	enqueue(t, c, pool.Spec{Kind: "k", ID: "a"})
 	receive(t, started, patience, "the start")
-	// The walk of the replica's own maintenance may just have ended; a newcomer asks
-	// Redis when the next one is due.
+	// The replica may just have finished a walk. A new store asks Redis when
+	// the next walk is scheduled.
 	s.rdb.Del(ctx, s.key("run:default"))
 	eventually(t, patience, "the repair", func() bool {
 		s.rdb.HDel(ctx, s.key("meta"), "check")
@@ -239,7 +240,7 @@ func TestRunningTaskOutlivesItsDeletedEntry(t *testing.T) {
 
 func ptr[T any](v T) *T { return &v }
 
-// TestRepairsAreLogged checks that no repair is silent.
+// TestRepairsAreLogged checks that every repair is logged.
 func TestRepairsAreLogged(t *testing.T) {
 	s := newSite(t)
 	enqueue(t, s.client(), pool.Spec{Kind: "k", ID: "astray"})
@@ -265,9 +266,9 @@ func buildSchema(t *testing.T, version string) string {
 	return path
 }
 
-// TestTwoSchemaVersionsAtOnce has a replica of this version at work when a newer
-// program arrives: the newer one refuses, says why, and changes nothing; the
-// replica goes on. The other way round it is the same.
+// TestTwoSchemaVersionsAtOnce starts a newer program while a replica of this
+// version works. The newer program refuses, reports the reason and changes
+// nothing; the replica continues. The reverse order has the same result.
 func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -305,8 +306,8 @@ func TestTwoSchemaVersionsAtOnce(t *testing.T) {
 	}
 }
 
-// TestDoctorOnACluster finds and repairs on a cluster what it does on a server:
-// the walk is a script, and scans the keys of the pool's own master.
+// TestDoctorOnACluster finds and repairs on a cluster the same as on a server.
+// The walk is a script that scans the keys of the pool's own master.
 func TestDoctorOnACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redisserver.StartCluster(t)
@@ -335,7 +336,8 @@ func TestDoctorOnACluster(t *testing.T) {
 	s.replicas(1, slots(1), "k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	idle(t, c)
 
-	// Whoever takes one node for all there is is told so.
+	// A client that connects to one node as to a single server gets an error
+	// that says so.
 	at := slices.IndexFunc(cluster.Masters, func(m *redisserver.Server) bool { return m != cluster.MasterOf(t, s.key("meta")) })
 	astray := redisstore.New(cluster.Masters[at].Client(t), s.name)
 	_, err := astray.Enqueue(ctx, []task.Spec{{Kind: "k"}})

@@ -43,7 +43,7 @@ func (s *site) fromMany(spec pool.Spec) string {
 		}
 	}
 	if made != 1 {
-		s.t.Errorf("%d clients were told that they made the task", made)
+		s.t.Errorf("%d clients got the reply that they made the task", made)
 	}
 	return receipts[0].ID
 }
@@ -111,8 +111,8 @@ func TestUniqueKeyIsFreeAfterEveryEnd(t *testing.T) {
 	if n, err := c.Stop(t.Context(), pool.Filter{IDs: []string{id}}, ""); n != 1 || err != nil {
 		t.Error(n, err)
 	}
-	// The stopped task is kept, its key is not; deleting it must not free the
-	// key of the next.
+	// The stopped task is kept, its key is not. Deleting the task must not free
+	// the key of the next task.
 	next := enqueue(t, c, delayed)
 	if n, err := c.Delete(t.Context(), pool.Filter{IDs: []string{id}}); n != 1 || err != nil {
 		t.Error(n, err)
@@ -123,8 +123,7 @@ func TestUniqueKeyIsFreeAfterEveryEnd(t *testing.T) {
 	}
 }
 
-// An attempt that lost its lease cannot free the key that a newer
-// task holds by now.
+// An attempt that lost its lease cannot free the key that a newer task holds.
 func TestStaleFinisherCannotFreeANewerHoldersKey(t *testing.T) {
 	s := newSite(t)
 	c := s.client()

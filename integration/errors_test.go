@@ -11,8 +11,9 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// Where there is no Redis, an error begins with the step that failed, as the store
-// names it, behind what it was for where that says more. No part of it is said twice.
+// Without a Redis, an error begins with the step that failed, as the store
+// names it. Where the purpose adds information, it comes first. No part of an
+// error is repeated.
 func TestErrorsSayOnceWhatFailed(t *testing.T) {
 	nowhere := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
 	t.Cleanup(func() { nowhere.Close() })
@@ -51,7 +52,7 @@ func TestErrorsSayOnceWhatFailed(t *testing.T) {
 	} {
 		err := c.call()
 		if err == nil {
-			t.Errorf("%s: it worked without a Redis", c.begins)
+			t.Errorf("%s: it succeeded without a Redis", c.begins)
 			continue
 		}
 		text := err.Error()

@@ -13,7 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// collector is a consumer that keeps the versions it saw of each task.
+// collector is a consumer that keeps the versions of each task that it
+// received.
 type collector struct {
 	mu   sync.Mutex
 	seen map[string][]pool.Event
@@ -54,7 +55,8 @@ func subscribe(t testing.TB, p *pool.Pool, group string, fn func(context.Context
 	return stop
 }
 
-// awaitGroup returns when the group exists: its events count from then on.
+// awaitGroup returns when the group exists. The group receives the events from
+// then on.
 func (s *site) awaitGroup(group string) {
 	s.t.Helper()
 	var rdb redis.UniversalClient = s.rdb
@@ -75,8 +77,8 @@ func (s *site) awaitGroup(group string) {
 	})
 }
 
-// A consumer that was down while many tasks ended gets every end
-// afterwards, and the events of each task in order.
+// A consumer that was down while many tasks ended gets every end afterwards. It
+// gets the events of each task in order.
 func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	tasks := volume(2000, 10_000)
 	s := newSite(t)
@@ -110,8 +112,8 @@ func TestConsumerThatWasDownGetsEveryEvent(t *testing.T) {
 	}
 }
 
-// A consumer that hangs slows no other, its lag is visible, and a reader whose next
-// events were trimmed gets an error.
+// A consumer that hangs delays no other consumer, and its lag is visible. A
+// reader whose next events were trimmed gets an error.
 func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 	tasks, keep := volume(2000, 3000), 1000
 	s := newSite(t)
@@ -160,13 +162,14 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 			continue
 		}
 		if err != nil || e.ID == "" {
-			t.Errorf("reading on after the trim gives %+v, %v", e, err)
+			t.Errorf("a reader that continues after the trim gets %+v, %v", e, err)
 		}
 		break
 	}
 }
 
-// An entry that another program has put into the stream holds up nobody.
+// An invalid entry that another program has put into the stream delays no
+// reader.
 func TestBrokenEventHoldsUpNoReader(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -198,7 +201,7 @@ func TestBrokenEventHoldsUpNoReader(t *testing.T) {
 		}
 	}
 	if broken != 2 {
-		t.Errorf("%d events came broken before that of the task, want 2", broken)
+		t.Errorf("%d broken events preceded the event of the task, want 2", broken)
 	}
 	eventually(t, patience, "the group has read everything", func() bool {
 		lag, err := c.SubscriptionLag(t.Context(), "tests")
@@ -211,8 +214,8 @@ func TestBrokenEventHoldsUpNoReader(t *testing.T) {
 	}
 }
 
-// A consumer that dies while it holds entries loses none: another
-// of its group gets them, and everything after them.
+// A consumer that dies while it holds entries loses none. Another consumer of
+// its group gets them and everything after them.
 func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, time.Second, 1, 0)
@@ -248,13 +251,13 @@ func TestEventsOfADeadConsumerReachAnother(t *testing.T) {
 			versions[e.Version] = true
 		}
 		if !versions[1] || !versions[2] {
-			t.Errorf("of task %s came %v", id, got.seen[id])
+			t.Errorf("task %s: received %v", id, got.seen[id])
 		}
 	}
 }
 
-// A worker that dies right after it has reported: the event is
-// there, once, and the task does not run again.
+// A worker dies right after it has reported. The event exists exactly once, and
+// the task does not run again.
 func TestReportOutlivesItsReplica(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1500*time.Millisecond, 4, 0)
@@ -278,10 +281,10 @@ func TestReportOutlivesItsReplica(t *testing.T) {
 			}
 		}
 		cancel()
-		// The next round's replica has reaped and purged whatever this one left
-		// when the dead one is off the list.
+		// When the dead replica is no longer listed, the next round's replica
+		// has reaped its leases and removed its data.
 		q := f.start(roleReplica)
-		eventually(t, patience, "the dead replica is off the list", func() bool {
+		eventually(t, patience, "the dead replica is not listed", func() bool {
 			live, err := c.Replicas(t.Context())
 			return err == nil && len(live) == 1 && live[0].PID == q.pid
 		})
@@ -291,15 +294,15 @@ func TestReportOutlivesItsReplica(t *testing.T) {
 			t.Errorf("the task's events are %v", l)
 		}
 		q.kill()
-		eventually(t, patience, "nobody is listed", func() bool {
+		eventually(t, patience, "no replica is listed", func() bool {
 			live, err := c.Replicas(t.Context())
 			return err == nil && len(live) == 0
 		})
 	}
 }
 
-// The two ways to hear of ends: one replica of those with OnFinish gets each, and
-// a reader of Events sees all changes as they happen.
+// The two ways to learn of ends. One of the replicas with OnFinish gets each
+// end. A reader of Events gets all changes as they happen.
 func TestOnFinishGetsEachEndOnce(t *testing.T) {
 	const tasks = 500
 	s := newSite(t)
@@ -313,7 +316,7 @@ func TestOnFinishGetsEachEndOnce(t *testing.T) {
 		specs[i] = pool.Spec{Kind: "step", Headers: map[string]string{"trace": "abc"}}
 	}
 	enqueueAll(t, c, specs)
-	eventually(t, patience, "every end has been told", func() bool { return got.count() >= tasks })
+	eventually(t, patience, "every end has been reported", func() bool { return got.count() >= tasks })
 	got.mu.Lock()
 	defer got.mu.Unlock()
 	for id, events := range got.seen {

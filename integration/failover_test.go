@@ -13,8 +13,9 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// A failover comes while the Redis replica keeps up with its master, or lags
-// behind it: then what the master answered meanwhile is lost.
+// A failover happens while the Redis replica keeps up with its master, or lags
+// behind it. In the second case the writes that the master answered meanwhile
+// are lost.
 var failovers = []struct {
 	name  string
 	lags  bool
@@ -25,13 +26,13 @@ var failovers = []struct {
 	{name: "LaggingWithWait", lags: true, store: []redisstore.Option{redisstore.WithWait(1, 50*time.Millisecond)}},
 }
 
-// lag is how far in bytes a lagging replica is behind before anything is counted
-// upon to be lost. A killed process still sends what its kernel has taken over
-// from it, which is less than this.
+// lag is how far, in bytes, a lagging replica is behind before the test relies
+// on lost writes. A killed process still sends what its kernel has buffered,
+// which is less than this.
 const lag = 24 << 20
 
-// failover loads a pool, kills its master and counts what is missing afterwards.
-// whole returns when the replica takes writes.
+// failover loads a pool, kills its master and counts the lost writes. whole
+// returns when the replica accepts writes.
 func (s *site) failover(master, replica *redisserver.Server, lags bool, whole func()) {
 	s.t.Helper()
 	t := s.t
@@ -59,7 +60,7 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 		had := w.count()
 		eventually(t, patience, "more work is done", func() bool { return w.count() > had+100 })
 	}
-	quick := w.gap() // on this machine, while nothing is wrong
+	quick := w.gap() // on this machine before the fault
 	killed := time.Now()
 	master.Kill(t)
 	if lags {
@@ -67,13 +68,13 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	}
 	whole()
 	back := time.Now()
-	eventually(t, patience, "work goes on", func() bool { return w.after(back) > 0 })
+	eventually(t, patience, "work resumes", func() bool { return w.after(back) > 0 })
 	resumed, went := w.after(back), w.count()
-	eventually(t, patience, "and on", func() bool { return w.count() > went+200 })
+	eventually(t, patience, "work continues", func() bool { return w.count() > went+200 })
 	load.stop()
 	idle(t, c)
 
-	// What is left is whole in itself.
+	// The remaining data is consistent.
 	lives := s.history()
 	for id, l := range lives {
 		l.check(t)
@@ -90,26 +91,26 @@ func (s *site) failover(master, replica *redisserver.Server, lags bool, whole fu
 	}
 	claims, fences, again := w.unknown(s.events())
 	_, top, starts := w.read()
-	t.Logf("a successor after %v, work went on %v after that", back.Sub(killed), resumed)
-	t.Logf("of %d acknowledged tasks %d are gone, %d of them had run; %d more enqueues failed", len(load.acked), gone, ran, load.failed)
-	t.Logf("of %d starts %d claims are gone; %d tasks ran to their end again, %d fences were given again; at most %d ran at once, the limit is %d",
+	t.Logf("a successor after %v, work resumed %v after that", back.Sub(killed), resumed)
+	t.Logf("of %d acknowledged tasks %d are lost, %d of them had run; %d more enqueues failed", len(load.acked), gone, ran, load.failed)
+	t.Logf("of %d starts %d claims are lost; %d tasks ran to their end again, %d fences were assigned again; at most %d ran at once, the limit is %d",
 		starts, claims, again, fences, top, limit)
 	t.Logf("the replicas logged:\n%s", log.String())
-	// Where reports are gone their leases are back: they keep the limit until they
-	// end.
+	// Where reports are lost, the leases of their tasks are back. They count
+	// for the limit until they end.
 	bound := resumption + slack*quick
 	if lags {
 		bound += lease
 	}
 	if resumed > bound {
-		t.Errorf("work went on only %v after the failover, the longest pause before it was %v", resumed, quick)
+		t.Errorf("work resumed only %v after the failover, the longest pause before it was %v", resumed, quick)
 	}
 	if len(s.opts) > 0 && gone > 0 {
-		t.Errorf("%d tasks are gone that the only Redis replica had confirmed", gone)
+		t.Errorf("%d tasks are lost that the only Redis replica had confirmed", gone)
 	}
-	// A claim that is gone is one that the new master does not count.
+	// The new master does not count a claim that it has lost.
 	if top > limit+claims {
-		t.Errorf("%d handlers ran at once; the limit is %d and %d claims are gone", top, limit, claims)
+		t.Errorf("%d handlers ran at once; the limit is %d and %d claims are lost", top, limit, claims)
 	}
 }
 
@@ -120,10 +121,10 @@ func send(s *site, server *redisserver.Server, sig syscall.Signal) {
 	}
 }
 
-// producers enqueue under ids of their own until they are stopped.
+// producers enqueue under new ids until they are stopped.
 type producers struct {
 	stop   func()
-	acked  []string // to be read when they have stopped
+	acked  []string // read only after stop
 	failed int
 }
 

@@ -13,12 +13,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// faultCase makes one script do all it can do, in one call of a store's method.
+// faultCase makes one script do everything that it can do, in one call of a
+// store's method.
 type faultCase struct {
 	prepare func(v *victim)
 	call    func(ctx context.Context, v *victim, st *redisstore.Store) (string, error)
-	// again is the answer to a repeated call, where it is another than the first
-	// one's: what a caller whose reply was lost is told.
+	// again is the result of a repeated call after a lost reply; "" means that
+	// it equals the first result.
 	again string
 }
 
@@ -26,7 +27,7 @@ func group(name string, limit int) task.Setting {
 	return task.Setting{Scope: task.GroupScope, Name: name, Limit: &limit}
 }
 
-// base is a replica r, a group g with room for one, and a policy.
+// base is a replica r, a group g with a limit of one, and a policy.
 func (v *victim) base() {
 	v.t.Helper()
 	v.join("r", task.Registration{
@@ -36,7 +37,8 @@ func (v *victim) base() {
 	})
 }
 
-// exchange reports and claims at once, and answers with both, in short.
+// exchange reports and claims in one call, and returns a short form of both
+// results.
 func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...task.Report) (string, error) {
 	for i := range reports {
 		reports[i].Queue, reports[i].Last = "default", true
@@ -82,7 +84,7 @@ func done(err error) (string, error) { return "", err }
 
 var forever = task.Forever
 
-// faultCases are the cases by name, of which the first word is the script.
+// faultCases are the cases by name. The first word of a name is the script.
 var faultCases = map[string]faultCase{
 	"enqueue": {
 		prepare: func(v *victim) {
@@ -170,7 +172,7 @@ var faultCases = map[string]faultCase{
 			got, err := st.Renew(ctx, task.Renewal{
 				Replica: "r", Lease: time.Minute,
 				Held: []task.HeldClaim{
-					{Fence: fence, Held: 2, Left: task.Forever, IDs: []string{"a", "c"}}, // d is taken back
+					{Fence: fence, Held: 2, Left: task.Forever, IDs: []string{"a", "c"}}, // d is no longer held
 					{Fence: 1, Held: 1, Left: time.Second},
 				},
 				Updates: []task.AttemptUpdate{
@@ -192,7 +194,7 @@ var faultCases = map[string]faultCase{
 			v.later()
 		},
 		call:  maintain,
-		again: "busy=false inbox=false lost=0", // what was found is for the log only
+		again: "busy=false inbox=false lost=0", // the findings are only logged
 	},
 	"reap orphans": {
 		prepare: func(v *victim) {
@@ -305,12 +307,13 @@ var faultCases = map[string]faultCase{
 			v.join("s", task.Registration{
 				Queues: map[string]task.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]task.Policy{"k": {MaxAttempts: 3}},
 			})
-			v.claim(1, 1, time.Minute) // which comes back short
+			v.claim(1, 1, time.Minute) // it gets fewer tasks than it has slots for
 			v.later()
 			_, err := v.st.Exchange(context.Background(), task.Exchange{Replica: "s", Sequence: 1, Call: 1, Lease: time.Minute, Idle: true})
 			v.must(err)
 			v.later()
-			// r, which is idle for longer, is woken for it; s inherits that.
+			// r, which has been idle for longer, is woken for a. s takes over
+			// the signal.
 			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "s", Queue: "other", Delay: time.Hour})
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
@@ -332,7 +335,7 @@ var faultCases = map[string]faultCase{
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			err := st.ForgetQueue(ctx, "unused")
-			if errors.Is(err, task.ErrNoQueue) { // it has been forgotten already
+			if errors.Is(err, task.ErrNoQueue) { // the first call has removed it already
 				err = nil
 			}
 			return done(err)
@@ -350,7 +353,7 @@ var faultCases = map[string]faultCase{
 			v.base()
 			v.configure(task.Setting{Scope: task.PoolScope, Pause: &on})
 			v.enqueue(task.Spec{Kind: "k", ID: "a"}, task.Spec{Kind: "k", ID: "s", Delay: time.Hour})
-			v.claim(1, 1, time.Minute) // which comes back short
+			v.claim(1, 1, time.Minute) // it gets fewer tasks than it has slots for
 			v.later()
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
@@ -391,7 +394,8 @@ var faultCases = map[string]faultCase{
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			for f, err := range st.Inspect(ctx, task.Inspection{Fix: true}) {
-				// Being full is worth an error to a person, and no reason not to mend.
+				// A full Redis is an error for an operator, but must not
+				// prevent the repair.
 				if err == nil && f.Severity == task.SeverityError && f.Fixed == "" && f.Check != "memory" {
 					err = fmt.Errorf("%s: %s", f.What, f.Do)
 				}
@@ -430,14 +434,14 @@ var faultCases = map[string]faultCase{
 	},
 }
 
-// parkedGroup is a full group with a task behind it.
+// parkedGroup is a full group with a blocked task.
 func parkedGroup(v *victim) {
 	v.base()
 	v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"}, task.Spec{Kind: "k", ID: "c"})
 	v.claim(1, 1, time.Minute)
 }
 
-// casesOf are the names of the cases of a script.
+// casesOf returns the names of the cases of a script.
 func casesOf(script string) []string {
 	var names []string
 	for name := range faultCases {
@@ -449,8 +453,8 @@ func casesOf(script string) []string {
 	return names
 }
 
-// eachScript runs f for every case of every script there is; one without a case
-// fails.
+// eachScript runs f for every case of every script. It fails for a script
+// without a case.
 func eachScript(t *testing.T, f func(t *testing.T, script string, c faultCase)) {
 	for _, script := range scripts(t) {
 		cases := casesOf(script)
@@ -463,8 +467,8 @@ func eachScript(t *testing.T, f func(t *testing.T, script string, c faultCase)) 
 	}
 }
 
-// everyScript lets a store call every script once, so that the server knows them
-// and the store knows that it does. It leaves an empty pool.
+// everyScript makes a store call every script once, so that the server has
+// cached the scripts and the store knows it. The pool is empty afterwards.
 func everyScript(v *victim, st *redisstore.Store) {
 	v.t.Helper()
 	ctx, zero, one := context.Background(), 0, 1
@@ -478,12 +482,12 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(err)
 	_, err = st.Exchange(ctx, claimOf(1, 1, time.Millisecond))
 	v.must(err)
-	v.must(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &zero})) // brings y to the line
+	v.must(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &zero})) // inserts y into its queue
 	v.must(v.rdb.Del(ctx, v.key("task:x")).Err())
 	v.later()
 	_, err = st.Maintain(ctx, "r") // finds x without a body
 	v.must(err)
-	v.must(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &one})) // counts, and wakes every queue
+	v.must(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &one})) // updates the running counts and wakes every queue
 	_, err = st.Get(ctx, "y")
 	v.must(err)
 	_, err = st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour})
@@ -509,7 +513,7 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(v.rdb.Del(ctx, v.keyed(v.keys())...).Err())
 }
 
-// keyed are the full names of keys.
+// keyed returns the full names of keys.
 func (v *victim) keyed(names []string) []string {
 	full := make([]string, len(names))
 	for i, name := range names {

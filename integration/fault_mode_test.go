@@ -16,12 +16,12 @@ import (
 	"github.com/ltsworker/ltsworker/lua"
 )
 
-// mode is a state of a server that keeps it from running scripts.
+// mode is a state of a server that prevents it from running scripts.
 type mode struct {
 	enter func(t *testing.T, rdb *redis.Client) (leave func())
-	// serves are the scripts that work all the same.
+	// serves reports whether a script still works.
 	serves func(script string) bool
-	// says is what the error of the others says, and what to do.
+	// says are the parts of the error of the other scripts: the reason and what to do.
 	says []string
 }
 
@@ -37,7 +37,7 @@ func configure(t *testing.T, rdb *redis.Client, parameter, value string) {
 var modes = map[string]mode{
 	"read-only replica": {
 		enter: func(t *testing.T, rdb *redis.Client) func() {
-			// Of a primary that is not there: the data stays.
+			// The replica of a master that does not exist. The data stays.
 			if err := rdb.ReplicaOf(context.Background(), "127.0.0.1", "1").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -55,8 +55,9 @@ var modes = map[string]mode{
 			configure(t, rdb, "maxmemory", "1")
 			return func() { configure(t, rdb, "maxmemory", "0") }
 		},
-		// What ends work, keeps it alive or starts what waits goes on, so that the
-		// pool drains; so does what only removes.
+		// Scripts that end work, keep it alive or start waiting tasks still
+		// run, so that the pool drains. Scripts that only remove still run,
+		// too.
 		serves: func(script string) bool {
 			return reads(script) || slices.Contains([]string{"delete", "inbox"}, script) || strings.Contains(lua.Source(script), "\nrun_when_full()")
 		},
@@ -117,9 +118,9 @@ var modes = map[string]mode{
 	},
 }
 
-// On a server that cannot serve, every script fails with an error
-// that says what to do, and has written nothing; the few that can work all the
-// same do their work.
+// On a server that cannot run it, every script fails with an error that says
+// what to do, and writes nothing. The few scripts that can still work do their
+// work.
 func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 	t.Parallel()
 	for name, m := range modes {
@@ -167,7 +168,7 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 					t.Errorf("%s: %v", script, s.err)
 				case m.serves(of):
 					if d := cmp.Diff(s.calm, s.read()); d != "" {
-						t.Errorf("%s: the pool is another than on a healthy server (-healthy +%s):\n%s", script, name, d)
+						t.Errorf("%s: the pool differs from the one on a healthy server (-healthy +%s):\n%s", script, name, d)
 					}
 				case s.err == nil:
 					t.Errorf("%s works on such a server", script)
@@ -184,11 +185,11 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 	}
 }
 
-// unchanged checks that the pool is exactly what it was.
+// unchanged checks that the pool has not changed.
 func (v *victim) unchanged(what string, before map[string][]string) {
 	v.t.Helper()
 	if d := cmp.Diff(before, v.exact()); d != "" {
-		v.t.Errorf("%s: after an error there is something half written:\n%s", what, d)
+		v.t.Errorf("%s: the failed call left a partial write:\n%s", what, d)
 	}
 }
 
@@ -204,9 +205,9 @@ func commands(script string) []string {
 	return slices.Compact(names)
 }
 
-// A user that may not run one of the commands of a script, may not
-// touch the pool's keys, or may not run scripts at all, gets an error that says
-// what the user needs, and nothing is half written. make soak takes all commands.
+// A user may lack the right to one of the commands of a script, to the pool's
+// keys or to scripts at all. The call then fails with an error that says what
+// the user needs, and no write is partial. make soak takes all commands.
 func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 	t.Parallel()
 	server := redisserver.Start(t)
@@ -241,9 +242,10 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 			_, err := c.call(ctx, v, v.open(setUser(t, script, rules...)))
 			what := script + " of a user with " + name
 			if err == nil {
-				// It has met no need for the command, or skipped what it had.
+				// The script did not need the command, or skipped the step that
+				// needs it.
 				if d := cmp.Diff(healthy, v.read()); d != "" {
-					t.Errorf("%s says it worked, but the pool is another than it should be (-want +got):\n%s", what, d)
+					t.Errorf("%s succeeded, but the pool differs from the expected one (-want +got):\n%s", what, d)
 				}
 				continue
 			}

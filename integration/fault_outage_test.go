@@ -19,11 +19,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// What work resumes within after an outage, whatever it was, beside slack
-// times what the machine takes for the same without an outage.
+// resumption is the time within which work resumes after any outage, in
+// addition to slack times the time that the same takes on this machine without
+// an outage.
 const resumption = 5 * time.Second
 
-// logbook keeps what a pool logs.
+// logbook keeps the log records of a pool.
 type logbook struct {
 	slog.Handler
 	mu    sync.Mutex
@@ -48,7 +49,7 @@ func (l *logbook) WithAttrs([]slog.Attr) slog.Handler { return l }
 
 func (l *logbook) logger() *slog.Logger { return slog.New(l) }
 
-// about are the lines with the text, all of them for "".
+// about returns the lines that contain the text, all of them for "".
 func (l *logbook) about(text string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,15 +62,16 @@ func (l *logbook) about(text string) []string {
 	return lines
 }
 
-// The lines of an outage: its beginning, what a person can do about it, its end.
+// The log lines of an outage: its beginning, what an operator can do about it,
+// and its end.
 const (
 	failing = "calls to the store fail"
 	reason  = "calls to the store still fail, for another reason"
 	working = "the store works again"
 )
 
-// plant is replicas under load, behind a proxy or not, and somebody who enqueues
-// and looks on.
+// plant is two replicas under load, behind a proxy or not, and a client that
+// enqueues and observes.
 type plant struct {
 	t      testing.TB
 	server *redisserver.Server
@@ -79,20 +81,20 @@ type plant struct {
 	books  []*logbook
 	before []int           // by replica: outages that it logged before the fault
 	starts [2]atomic.Int64 // by replica
-	held   atomic.Int64    // handlers of the first replica that wait for their end …
-	lost   chan error      // … and why that came
+	held   atomic.Int64    // handlers of the first replica that wait for the end of their context …
+	lost   chan error      // … and the cause of that end
 	made   atomic.Int64
 	stop   []func() error
 	feed   func()        // ends the load
-	quick  time.Duration // what the first starts took
+	quick  time.Duration // the duration of the first starts
 }
 
 func newPlant(t testing.TB, lease time.Duration, opts ...redisserver.Option) *plant {
 	return newPlantWith(t, lease, false, opts...)
 }
 
-// newPlantWith is a plant whose second replica is not behind the proxy where past
-// says so.
+// newPlantWith is newPlant, but with past the second replica is not behind the
+// proxy.
 func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisserver.Option) *plant {
 	p := &plant{t: t, server: redisserver.Start(t, opts...), lost: make(chan error, 100)}
 	p.proxy = faultproxy.Start(t, p.server.Addr())
@@ -156,7 +158,8 @@ func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisser
 			case <-again.C:
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			// Under an id of its own: after an error nothing is known of the task.
+			// A new id each time: after an error the state of the task is
+			// unknown.
 			id := "t" + time.Now().Format("150405.000000")
 			for ctx.Err() == nil {
 				if _, err := p.client.EnqueueSpec(ctx, pool.Spec{Kind: "step", ID: id, Retain: new(time.Hour)}); err == nil {
@@ -177,11 +180,12 @@ func newPlantWith(t testing.TB, lease time.Duration, past bool, opts ...redisser
 	return p
 }
 
-// resumes waits for work to go on after what, which it must soon.
+// resumes checks that work resumes within its bound after the event that what
+// names.
 func (p *plant) resumes(what string) {
 	p.t.Helper()
 	if took := p.starting(what); took > resumption+slack*p.quick {
-		p.t.Errorf("work went on only %v after %s, and began within %v", took, what, p.quick)
+		p.t.Errorf("work resumed only %v after %s, the first starts took %v", took, what, p.quick)
 	}
 }
 
@@ -194,12 +198,12 @@ func (p *plant) starting(what string) time.Duration {
 		eventually(p.t, patience, "tasks start after "+what, func() bool { return p.starts[i].Load() > before+5 })
 	}
 	took := time.Since(began)
-	p.t.Logf("work went on %v after %s", took.Round(time.Millisecond), what)
+	p.t.Logf("work resumed %v after %s", took.Round(time.Millisecond), what)
 	return took
 }
 
-// settles ends the load and checks that every task succeeded, whatever had
-// happened to it, and that the replicas are the ones of the beginning.
+// settles ends the load. It checks that every task succeeded, whatever faults
+// it met, and that the replicas are the same as at the beginning.
 func (p *plant) settles() {
 	p.t.Helper()
 	p.feed()
@@ -215,8 +219,8 @@ func (p *plant) settles() {
 	}
 }
 
-// mark tells that the fault begins now. On a busy machine a replica logs outages
-// before.
+// mark records that the fault begins now. On a busy machine a replica logs
+// outages before it.
 func (p *plant) mark() {
 	p.before = p.before[:0]
 	for _, book := range p.books {
@@ -224,7 +228,7 @@ func (p *plant) mark() {
 	}
 }
 
-// told checks what each replica logged of a number of outages.
+// told checks that each replica logged at most that many outages.
 func (p *plant) told(outages int) {
 	p.t.Helper()
 	for i, book := range p.books {
@@ -240,18 +244,18 @@ func (p *plant) told(outages int) {
 	}
 }
 
-// wait lets real time pass while something is broken: that is the subject.
+// wait lets real time pass while something is broken; the tests need real time.
 func wait(d time.Duration) {
 	passed := time.NewTimer(d)
 	<-passed.C
 }
 
 // calm is how many connections and commands two replicas may try in a second in
-// which nothing works. Each has six kinds of calls, a pause of 50 ms and more
-// between its tries, and a driver that tries four times.
+// which nothing works. Each replica has six kinds of calls. It pauses for 50 ms
+// or more between its tries, and the driver tries four times.
 const calm = 60
 
-// Redis says nothing for three leases.
+// Redis does not answer for three leases.
 func TestReplicasOutliveASilentRedis(t *testing.T) {
 	t.Parallel()
 	const lease, silence = 2 * time.Second, 6 * time.Second
@@ -271,12 +275,13 @@ func TestReplicasOutliveASilentRedis(t *testing.T) {
 	p.settles()
 }
 
-// Redis is killed and comes back with its data.
+// Redis is killed and restarted with its data.
 func TestReplicasOutliveARestartedRedis(t *testing.T) {
 	t.Parallel()
 	const down = 3 * time.Second
 	p := newPlant(t, 5*time.Second, redisserver.AOF())
-	// There is work when it comes back, whenever the one who enqueues does.
+	// Tasks are waiting when Redis is back, even before the client enqueues
+	// again.
 	backlog := make([]pool.Spec, 3000)
 	for i := range backlog {
 		backlog[i] = pool.Spec{Kind: "step", Retain: new(time.Hour)}
@@ -317,8 +322,7 @@ func TestReplicasOutliveKilledConnections(t *testing.T) {
 	p.settles()
 }
 
-// Connections are reset again and again, in the middle of whatever
-// they carry.
+// Connections are reset again and again, in the middle of their traffic.
 func TestReplicasOutliveResetConnections(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, 5*time.Second)
@@ -331,7 +335,8 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 	p.settles()
 }
 
-// The server forgets its scripts again and again. No task and no call fails.
+// The server's script cache is flushed again and again. No task and no call
+// fails.
 func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, 5*time.Second)
@@ -353,12 +358,13 @@ func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 	p.settles()
 }
 
-// One of two replicas is cut off for three leases, with a task that
-// waits for its end. The other goes on and takes that task over; the one that was
-// cut off has cancelled it in time, and works again afterwards.
+// One of two replicas is cut off for three leases while it runs a task that
+// waits for the end of its context. The other replica continues and takes that
+// task over. The replica that was cut off has cancelled the task in time and
+// works again afterwards.
 func TestReplicaThatWasCutOffComesBack(t *testing.T) {
 	t.Parallel()
-	const lease = 4 * time.Second // its last quarter, at most a second, is what a busy machine may lose
+	const lease = 4 * time.Second // its last quarter, at most a second, is the margin for a busy machine
 	p := newPlantWith(t, lease, true)
 	for p.held.Load() == 0 {
 		enqueue(t, p.client, pool.Spec{Kind: "hold", Retain: new(time.Hour)})

@@ -10,10 +10,10 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// Whatever happens to the connection around one call of a script,
-// the driver's repetition leads where the call alone would have led, and the
-// caller is told so. Each script is called by its hash or, as the first time, in
-// full: in make soak both.
+// Whatever happens to the connection during one call of a script, the driver's
+// repetition has the same effect as the call alone, and the caller gets the
+// right reply. Each script is called by its hash or, as the first time, in
+// full; make soak does both.
 func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 	t.Parallel()
 	server := redisserver.Start(t)
@@ -30,7 +30,7 @@ func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 			begin := func(t *testing.T) (*victim, func() (string, error)) {
 				v := newVictim(t, rdb)
 				st := v.open(through)
-				if known && script != "rights" { // which a store calls once
+				if known && script != "rights" { // a store calls rights only once
 					everyScript(v, st)
 				}
 				c.prepare(v)
@@ -57,7 +57,7 @@ func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 					v, call := begin(t)
 					meanwhile := func() {}
 					if fault == faultproxy.Nothing {
-						meanwhile = flush // in the middle of the pipeline, where there is one
+						meanwhile = flush // in the middle of a pipeline, where the call is in one
 					}
 					strike := proxy.StrikeMeanwhile(script, 1, fault, meanwhile)
 					got, err := call()
@@ -68,7 +68,8 @@ func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 						t.Fatal("the call was not seen")
 					}
 					want := answer
-					// In a pipeline a reply that came before the reset is lost, too.
+					// In a pipeline an earlier reply that arrived before the
+					// reset is lost, too.
 					if c.again != "" && (fault == faultproxy.ReplyLost || fault == faultproxy.ResetAfter && got != answer) {
 						want = c.again
 					}
@@ -76,7 +77,7 @@ func TestEveryScriptMayBeRepeatedAfterALostReply(t *testing.T) {
 						t.Errorf("the answer is %q, want %q", got, want)
 					}
 					if d := cmp.Diff(calm, v.read()); d != "" {
-						t.Errorf("the pool is another than without the fault (-without +with):\n%s", d)
+						t.Errorf("the pool differs from the one without the fault (-without +with):\n%s", d)
 					}
 				})
 			}

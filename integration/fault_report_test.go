@@ -16,12 +16,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The reply of one of a replica's calls is lost, and
-// each task still runs once, ends once and in the right way, under one lease.
+// The reply to one of a replica's calls is lost. Each task still runs once,
+// under one lease, and ends once, in the right way.
 func TestReplicaNoticesNoLostReply(t *testing.T) {
 	t.Parallel()
 	calls := []string{"renew", "join", "reap", "inbox", "peek"}
-	for n := range 8 { // claims, successes, failures and releases are in one of them
+	for n := range 8 { // claims, successes, failures and releases each are in one of them
 		calls = append(calls, fmt.Sprint("exchange ", n+1))
 	}
 	for _, call := range calls {
@@ -57,7 +57,7 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 					case kind == "long":
 						wait(time.Second)
 					case kind == "bare":
-						return nil, nil // it is gone with its end
+						return nil, nil // the task was removed at its end
 					}
 					return []byte(`1`), nil
 				})
@@ -97,7 +97,8 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 				t.Error(err)
 			}
 			for _, line := range book.about("") {
-				// The driver may be too slow for the call's own time on a busy machine.
+				// On a busy machine the driver may exceed the timeout of the
+				// call; the replica then logs an outage.
 				if !strings.HasPrefix(line, "INFO") && !strings.Contains(line, failing) && !strings.Contains(line, working) {
 					t.Errorf("the replica logged %s", line)
 				}

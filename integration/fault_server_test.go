@@ -15,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// info answers INFO with a changed text, as another server would.
+// info changes the text of INFO replies, to imitate another server.
 type info struct{ old, new string }
 
 func (info) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -34,8 +34,8 @@ func (i info) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// Check names every reason why a server cannot keep a pool, and
-// says what to do.
+// Check reports every reason why a server cannot hold a pool, and says what to
+// do.
 func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 	server := redisserver.Start(t, redisserver.Config("requirepass", "right"))
 	rdb := server.Client(t)
@@ -51,7 +51,7 @@ func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody.Close() // its port is nobody's now
+	nobody.Close() // the port is closed now
 
 	for name, c := range map[string]struct {
 		setting [2]string
@@ -115,14 +115,15 @@ func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), "wrong\"") || strings.Contains(err.Error(), "right") {
-				t.Errorf("the error tells the password: %q", err)
+				t.Errorf("the error contains the password: %q", err)
 			}
 		})
 	}
 }
 
-// A replica that is refused at its start says why and ends; one
-// that is refused later says why, once, and goes on when it may.
+// A replica that Redis refuses at its start logs the reason and ends. A replica
+// that is refused later logs the reason once and continues when it is allowed
+// again.
 func TestRefusedReplicaSaysWhy(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ refuse, allow, says, do string }{
@@ -143,7 +144,8 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 				if err := rdb.Do(ctx, args...).Err(); err != nil {
 					t.Fatal(err)
 				}
-				// What is connected stays so under its old password.
+				// Existing connections stay authenticated under the old
+				// password.
 				if err := rdb.ClientKillByFilter(ctx, "TYPE", "normal").Err(); err != nil {
 					t.Fatal(err)
 				}
@@ -183,7 +185,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 			eventually(t, patience, "the replica says why", func() bool { return len(book.about(c.do)) > 0 })
 			err := replica(newLogbook()).Run(ctx)
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), c.do) {
-				t.Errorf("one that starts now ends with %v", err)
+				t.Errorf("a replica that starts now ends with %v", err)
 			}
 			wait(time.Second)
 

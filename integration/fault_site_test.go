@@ -20,12 +20,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// victim is a pool that has been prepared for one script call.
+// victim is a pool that is prepared for one script call.
 type victim struct {
 	t    testing.TB
 	name string
-	rdb  *redis.Client     // nothing is broken on this way
-	st   *redisstore.Store // nor on this
+	rdb  *redis.Client     // this connection has no fault
+	st   *redisstore.Store // nor does this one
 	held map[string]*task.Task
 	ends int64 // calls of sequence 2 of replica r
 }
@@ -35,7 +35,7 @@ var victims struct {
 	n int
 }
 
-// newVictim makes an empty pool in the server of rdb.
+// newVictim makes an empty pool on the server of rdb.
 func newVictim(t testing.TB, rdb *redis.Client) *victim {
 	victims.Lock()
 	victims.n++
@@ -46,14 +46,14 @@ func newVictim(t testing.TB, rdb *redis.Client) *victim {
 	return v
 }
 
-// open is the victim's store over another client.
+// open returns the victim's store over another client.
 func (v *victim) open(rdb *redis.Client) *redisstore.Store {
 	st := redisstore.New(rdb, v.name)
 	v.t.Cleanup(func() { st.Close() })
 	return st
 }
 
-// clientAt is a client as a program has it that sets nothing but the address.
+// clientAt returns the client of a program that sets only the address.
 func clientAt(t testing.TB, addr string, change ...func(*redis.Options)) *redis.Client {
 	o := &redis.Options{
 		Addr:                     addr,
@@ -76,7 +76,7 @@ func (v *victim) must(err error) {
 	}
 }
 
-// keys are the names of the pool's keys, without the prefix.
+// keys returns the names of the pool's keys, without the prefix.
 func (v *victim) keys() []string {
 	v.t.Helper()
 	var names []string
@@ -89,8 +89,9 @@ func (v *victim) keys() []string {
 	return slices.Compact(names)
 }
 
-// What differs between two pools that went the same way: instants, fences, spans,
-// made ids, the name of a client, a place among the events of one millisecond.
+// incidental are the values that differ between two pools with the same
+// history: instants, fences, durations, generated ids, client names, and the
+// sequence number among the events of one millisecond.
 var incidental = []struct {
 	pattern *regexp.Regexp
 	word    string
@@ -110,14 +111,14 @@ func plain(s string) string {
 	return s
 }
 
-// exact is all that the pool holds, key by key. The lock of the maintenance and the queues
-// that a group may have tasks in, which come and go, are left out.
+// exact returns all data of the pool, key by key. It omits the maintenance lock
+// and the queues that a group may have tasks in: they change at any time.
 func (v *victim) exact() map[string][]string {
 	v.t.Helper()
 	return v.content(func(s string) string { return s })
 }
 
-// read is exact without what is incidental.
+// read is exact without the incidental values.
 func (v *victim) read() map[string][]string {
 	v.t.Helper()
 	return v.content(plain)
@@ -127,9 +128,10 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 	v.t.Helper()
 	ctx := context.Background()
 	all := map[string][]string{}
-	moved := map[string]int{} // in which five seconds differs
+	moved := map[string]int{} // rate counters: two calls may fall into different spans of five seconds
 	for _, name := range v.keys() {
-		// A queue stays among those of a group for a while after its last task of it has left.
+		// The queue stays in the group's list for a while after its last task
+		// of the group.
 		if name == "lock:maintenance" || strings.HasPrefix(name, "group:queues:") {
 			continue
 		}
@@ -156,7 +158,7 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 			h, err := v.rdb.HGetAll(ctx, key).Result()
 			v.must(err)
 			for f, s := range h {
-				if f == "check" { // how far the slow check is depends on the server's other keys
+				if f == "check" { // the progress of the slow check depends on the server's other keys
 					continue
 				}
 				lines = append(lines, f+"="+s)
@@ -191,7 +193,7 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 			}
 			lines[i] = plain(lines[i])
 		}
-		lines = append(all[plain(name)], lines...) // clients' names may be all that differs
+		lines = append(all[plain(name)], lines...) // only clients' names may differ
 		if kind != "list" && kind != "stream" {
 			slices.Sort(lines) // two instants may be in either order
 		}
@@ -204,7 +206,7 @@ func (v *victim) content(plain func(string) string) map[string][]string {
 	return all
 }
 
-// scripts are the names of all scripts there are.
+// scripts returns the names of all scripts.
 func scripts(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("../lua/*.lua")
@@ -217,8 +219,8 @@ func scripts(t testing.TB) []string {
 	return files
 }
 
-// later waits until the server's clock has passed everything that is due within a
-// few milliseconds.
+// later waits until the server's clock has passed all times within the next few
+// milliseconds.
 func (v *victim) later() {
 	v.t.Helper()
 	now := func() time.Time {
@@ -246,7 +248,8 @@ func (v *victim) enqueue(specs ...task.Spec) {
 	v.must(err)
 }
 
-// claim claims for replica r under the given number and keeps what it got.
+// claim claims for replica r under the given call number and keeps the claimed
+// tasks.
 func (v *victim) claim(call int64, n int, lease time.Duration) {
 	v.t.Helper()
 	got, err := v.st.Exchange(context.Background(), claimOf(call, n, lease))

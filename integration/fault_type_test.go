@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// poolKeys are the keys that any script may come across, and those of the tasks,
-// groups and replicas of the cases are added to them.
+// poolKeys are the keys that any script may read or write. The test adds the
+// keys of the cases' tasks, groups and replicas.
 var poolKeys = []string{
 	"meta", "queues", "events", "stats", "scheduled", "expiring", "replicas", "inbox", "inbox:open", "inbox:rejected",
 	"ended:succeeded", "ended:failed", "ended:stopped", "ended:expired", "wait:default", "run:default", "claims", "leases",
@@ -22,7 +22,7 @@ var poolKeys = []string{
 	"served:default", "counted", "held", "unique:u", "more:a", "history:a", "lock:maintenance",
 }
 
-// spoil puts a value of another type in the place of a key.
+// spoil replaces the value of a key by one of another type.
 func (v *victim) spoil(name string) {
 	v.t.Helper()
 	ctx, key := context.Background(), v.key(name)
@@ -36,11 +36,12 @@ func (v *victim) spoil(name string) {
 	}
 }
 
-// Where another program has put a value of another type in the
-// place of one of the pool's keys, a script may fail, and says so. Maintenance moves the
-// key out of the way in a few turns, the doctor mends what the script left half done, and then the
-// same call works, other queues go on, and of every task but one whose own key was
-// overwritten there is as much as there would have been. make soak takes all keys.
+// Another program has replaced the value of one of the pool's keys by one of
+// another type. A script may then fail with an error that says so. Maintenance
+// quarantines the key within a few runs, and the doctor repairs what the script
+// left incomplete. Then the same call works, and other queues work. Every task
+// that would remain without the fault remains, except a task whose own key was
+// overwritten. make soak takes all keys.
 func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 	t.Parallel()
 	server := redisserver.Start(t)
@@ -57,7 +58,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 		names = append(names, calm.keys()...)
 		slices.Sort(names)
 		names = slices.DeleteFunc(slices.Compact(names), func(name string) bool {
-			return plain(name) != name // its name is not known before
+			return plain(name) != name // its name is generated
 		})
 		for _, name := range sample(seeded(t), names, 10) {
 			v := newVictim(t, rdb)
@@ -93,8 +94,8 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 	})
 }
 
-// recover takes a few turns of maintenance and lets the doctor mend what it finds, until
-// it finds nothing more.
+// recover runs maintenance a few times and lets the doctor repair its findings,
+// until it finds nothing more.
 func (v *victim) recover(what string) {
 	v.t.Helper()
 	ctx := context.Background()
@@ -104,7 +105,7 @@ func (v *victim) recover(what string) {
 		_, err = v.st.Maintain(ctx, "r")
 	}
 	if err != nil {
-		v.t.Errorf("%s: the third turn of maintenance: %v", what, err)
+		v.t.Errorf("%s: the third run of maintenance: %v", what, err)
 	}
 	for range 3 {
 		for f, err := range v.st.Inspect(ctx, task.Inspection{Fix: true}) {
@@ -149,6 +150,6 @@ func (v *victim) entriesLeft(what string) {
 	v.must(err)
 	tasks := st.Scheduled + st.Waiting + st.Running
 	if n := tasks + st.Inbox + st.Rejected; n != 5 {
-		v.t.Errorf("%s: of 5 entries %d became tasks, %d were rejected and %d are left", what, tasks, st.Rejected, st.Inbox)
+		v.t.Errorf("%s: 5 entries: %d became tasks, %d were rejected and %d are left", what, tasks, st.Rejected, st.Inbox)
 	}
 }

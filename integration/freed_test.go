@@ -10,9 +10,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// cross is two queues with a replica each that share one slot: the pool's limit,
-// or their group's, is 1. Its holder runs in queue a. Whatever frees the slot has
-// to wake the replica of queue b, which only a marker can do.
+// cross is two queues with a replica each that share one slot: the limit of the
+// pool, or of their group, is 1. The task that holds the slot runs in queue a.
+// Freeing the slot must wake the replica of queue b, which only a marker can
+// do.
 type cross struct {
 	*site
 	c       *pool.Pool
@@ -22,8 +23,8 @@ type cross struct {
 	deaf    chan struct{}
 }
 
-// hold blocks until the test says how to end, or the context does; a "deaf" task
-// ignores its context.
+// hold blocks until the test sends an outcome or the context ends. A "deaf"
+// task ignores its context.
 func (x *cross) hold(ctx context.Context, t *task.Task) ([]byte, error) {
 	if t.Headers["deaf"] != "" {
 		<-x.deaf
@@ -37,12 +38,13 @@ func (x *cross) hold(ctx context.Context, t *task.Task) ([]byte, error) {
 	}
 }
 
-// A waiting task starts at once after a slot frees, whichever path
-// freed it. The bound is that of a busy machine, and a third of the slow poll
-// that would otherwise find the task.
+// A waiting task starts at once after a slot is freed, whichever code path
+// freed it. The bound suits a busy machine. It is a third of the slow poll,
+// which would find the task without a signal.
 func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	t.Parallel()
-	// Time frees the slot after held: until then the other replica has to join.
+	// In some cases the slot is freed by time, after held. The other replica
+	// must join before that.
 	const held = 1500 * time.Millisecond
 	fill := pool.Spec{Kind: "hold", Queue: "a", Timeout: pool.Forever}
 	with := func(change func(*pool.Spec)) pool.Spec {
@@ -132,7 +134,7 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 					}
 					x.holder = enqueue(t, x.c, spec)
 					if got := x.seize("ghost", "a", 1, held); len(got) != 1 {
-						t.Fatal("the ghost could not claim")
+						t.Fatal("the dead replica could not claim")
 					}
 				} else {
 					a := cfg
@@ -167,7 +169,8 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 				path.free(t, x)
 				at := receive(t, started, patience, "the next task's start")
 				await(t, x.c, next)
-				// Where an event tells when the slot was freed, it counts from there.
+				// Where an event records when the slot was freed, the
+				// measurement starts there.
 				freed := asked
 				for _, e := range x.history()[x.holder] {
 					if e.Attempt > 0 && e.State != pool.Running {
@@ -185,8 +188,8 @@ func TestFreedSlotIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-// The same for a queue's own limit, where the replica that frees
-// the slot does not claim again because it leaves.
+// The same for the limit of a queue. The replica that frees the slot leaves, so
+// it does not claim again.
 func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, ends := range []bool{true, false} {
@@ -235,7 +238,7 @@ func TestSlotFreedByALeavingReplicaIsUsedAtOnce(t *testing.T) {
 	}
 }
 
-// A report that claims nothing wakes an idle replica.
+// A report without a claim wakes an idle replica.
 func TestEveryReportWakesAnIdleReplica(t *testing.T) {
 	t.Parallel()
 	for _, r := range []task.Report{

@@ -9,8 +9,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// seize claims tasks in the name of a replica that does nothing more: as far as
-// Redis can tell, one that died at once.
+// seize claims tasks for a replica that makes no other call. For Redis it is
+// the same as a replica that died at once.
 func (s *site) seize(replica, queue string, n int, lease time.Duration) []*task.Task {
 	s.t.Helper()
 	if _, err := s.store().Join(context.Background(), task.Registration{Replica: replica, Lease: time.Hour}); err != nil {
@@ -25,7 +25,7 @@ func (s *site) seize(replica, queue string, n int, lease time.Duration) []*task.
 	return tasksOf(got)
 }
 
-// tasksOf are all tasks of an answer, in their order.
+// tasksOf returns all tasks of a reply, in their order.
 func tasksOf(got task.Exchanged) []*task.Task {
 	var tasks []*task.Task
 	for _, c := range got.Claimed {
@@ -34,15 +34,15 @@ func tasksOf(got task.Exchanged) []*task.Task {
 	return tasks
 }
 
-// report sends one report outside any replica and returns the verdict. Its queue is
-// the default one.
+// report sends one report to the default queue, outside any replica, and
+// returns the verdict.
 func (s *site) report(r task.Report) task.Verdict {
 	s.t.Helper()
 	r.Queue, r.Last = pool.DefaultQueue, true
 	got, err := s.store().Exchange(context.Background(), task.Exchange{
 		Replica: "messenger", Sequence: 2, Call: 1, Lease: time.Second, Reports: []task.Report{r},
 	})
-	if err != nil && !errors.Is(err, task.ErrNotJoined) { // which leaves the verdicts valid
+	if err != nil && !errors.Is(err, task.ErrNotJoined) { // ErrNotJoined leaves the verdicts valid
 		s.t.Fatal(err)
 	}
 	return got.Verdicts[0]

@@ -14,14 +14,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Many groups with limit 1 each: never two of one group at once,
-// and each in its own order.
+// Many groups with limit 1 each. Never two tasks of one group run at once, and
+// each group starts its tasks in order.
 func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	groups, each := volume(250, 1000), 4
 	s := newSite(t)
 	c := s.client()
 	running := make([]gauge, groups)
-	order := make([][]int, groups) // by group, guarded by the limit itself: the race detector tells
+	order := make([][]int, groups) // by group; only the group limit guards it, so the race detector reports a violation
 	cfg := slots(25)
 	cfg.Groups.DefaultLimit = 1
 	s.replicas(4, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
@@ -49,7 +49,7 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	s.onlyKeys(idleKeys...)
 }
 
-// Tasks behind a saturated group start as if it were not there.
+// Tasks of other groups behind a saturated group start as if it did not exist.
 func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -74,7 +74,7 @@ func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	if g := receive(t, started, patience, "the first start"); g != "big" {
 		t.Errorf("the first start is of group %s", g)
 	}
-	// The saturated group holds one of the two slots all the time.
+	// The saturated group holds one of the two slots throughout.
 	for range 100 {
 		if g := receive(t, started, prompt, "the other groups' starts"); g == "big" {
 			t.Fatal("two tasks of a group with limit 1 run at once")
@@ -91,8 +91,8 @@ func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	idle(t, c)
 }
 
-// Very many blocked groups do not slow a claim. The claims of a pool with them and of
-// a pool without take turns, so that a busy machine slows both.
+// Very many blocked groups do not slow a claim. Claims of a pool with blocked
+// groups and of a pool without alternate, so that a busy machine slows both.
 func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 	groups := volume(2000, 10_000)
 	free, blocked := newClaimer(t), newClaimer(t)
@@ -122,13 +122,13 @@ func TestBlockedGroupsDoNotSlowAClaim(t *testing.T) {
 		with = append(with, blocked.time(10))
 	}
 	w, wo := percentile(with, 50), percentile(without, 50)
-	t.Logf("claim of 10: %v without and %v with %d blocked groups", wo, w, groups)
+	t.Logf("claim of 10: %v without blocked groups, %v with %d of them", wo, w, groups)
 	if w > 3*wo+time.Millisecond {
-		t.Errorf("a claim took %v without and %v with %d blocked groups", wo, w, groups)
+		t.Errorf("a claim took %v without blocked groups and %v with %d of them", wo, w, groups)
 	}
 }
 
-// claimer claims from a pool of its own, in which the limit of every group is 1.
+// claimer claims from its own pool, in which the limit of every group is 1.
 type claimer struct {
 	*site
 	c    *pool.Pool
@@ -161,7 +161,7 @@ func (c *claimer) claim(n int) []*task.Task {
 	return tasksOf(got)
 }
 
-// time claims n tasks, which are of no group, and returns how long that took.
+// time claims n tasks without a group and returns how long that took.
 func (c *claimer) time(n int) time.Duration {
 	c.t.Helper()
 	begin := time.Now()

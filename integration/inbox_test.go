@@ -17,8 +17,8 @@ func (s *site) push(entries ...any) {
 	}
 }
 
-// An idle pool starts what a plain RPUSH brings at once, with its
-// payload byte for byte.
+// An idle pool starts a task from a plain RPUSH at once, with its payload byte
+// for byte.
 func TestPushedTaskStartsAtOnce(t *testing.T) {
 	s := newSite(t)
 	type arrival struct {
@@ -44,13 +44,13 @@ func TestPushedTaskStartsAtOnce(t *testing.T) {
 	t.Logf("from RPUSH to start: p50 %v p99 %v", percentile(took, 50), percentile(took, 99))
 }
 
-// Many entries at once, a few of them bad, read by two
-// replicas: each is admitted or rejected exactly once.
+// Two replicas read many entries at once, a few of them invalid. Each entry is
+// admitted or rejected exactly once.
 func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
 	entries := volume(10_000, 100_000)
 	s := newSite(t)
 	c := s.client()
-	// Their queue is one that nobody serves: only the way in is the subject.
+	// No replica serves their queue: the test is only about admission.
 	s.replicas(2, slots(2), "other", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	batch := make([]any, 0, 1000)
 	dups, bad := 0, 0
@@ -73,14 +73,14 @@ func TestEveryEntryIsAdmittedOrRejectedOnce(t *testing.T) {
 	}
 	eventually(t, patience, "the inbox is empty", func() bool { return stats(t, c).Inbox == 0 })
 	st := stats(t, c)
-	t.Logf("%d entries took %v", entries, time.Since(begin))
+	t.Logf("%d entries were processed in %v", entries, time.Since(begin))
 	if want := entries - dups - bad; st.Waiting != want || st.Enqueued != int64(want) || st.Rejected != dups+bad {
 		t.Errorf("%d wait, %d were enqueued and %d rejected; want %d, %d and %d", st.Waiting, st.Enqueued, st.Rejected, want, want, dups+bad)
 	}
 }
 
-// What cannot be a task is rejected with a reason, and is in
-// nobody's way.
+// An entry that cannot become a task is rejected with a reason and delays no
+// other entry.
 func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -114,7 +114,7 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	for _, b := range bad {
 		s.push(b.entry)
 	}
-	s.push(`{"kind":"step","id":"good","run_at_ms":1000}`) // long ago: at once
+	s.push(`{"kind":"step","id":"good","run_at_ms":1000}`) // in the past: it starts at once
 	if id := receive(t, started, prompt, "the good entry's start"); id != "good" {
 		t.Errorf("task %s started", id)
 	}
@@ -145,12 +145,12 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 	}
 }
 
-// An entry whose reader died between taking it up and admitting it
-// is admitted all the same, once.
+// An entry is admitted once even if its reader died between taking it up and
+// admitting it.
 func TestEntryOfADeadReaderIsAdmittedOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
-	// What the death leaves behind: the entry is marked as taken up.
+	// The state after the death: the entry is marked as taken up.
 	s.push(`{"kind":"step","id":"orphan"}`)
 	has, err := s.store().AwaitInbox(t.Context(), time.Second)
 	if err != nil || !has {

@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A task that runs for many leases on a healthy replica is never
-// reclaimed, nor when the replica drains meanwhile. Real time is the subject.
+// A task that runs for many leases on a healthy replica is never reclaimed, not
+// even while the replica drains. The test needs real time.
 func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	t.Parallel()
 	const lease = time.Second
@@ -46,7 +46,7 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 
 	half := time.NewTimer(leases * lease / 2)
 	<-half.C
-	if err := stop(); err != nil { // waits for the second half
+	if err := stop(); err != nil { // waits for the second half of the task
 		t.Error(err)
 	}
 	task := get(t, c, id)
@@ -58,8 +58,8 @@ func TestHealthyReplicaKeepsALongTask(t *testing.T) {
 	}
 }
 
-// Ten replicas reap at once, and nothing keeps them apart: each
-// ended lease has one effect.
+// Ten replicas reap at once without the maintenance lock. Each ended lease has
+// one effect.
 func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
 	const tasks, reapers = task.MaxClaim, 10
 	s := newSite(t)
@@ -70,14 +70,14 @@ func TestTenReapersTakeEachLeaseOnce(t *testing.T) {
 	}
 	enqueueAll(t, c, specs)
 	if got := s.seize("ghost", pool.DefaultQueue, tasks, 50*time.Millisecond); len(got) != tasks {
-		t.Fatalf("the ghost claimed %d tasks", len(got))
+		t.Fatalf("the dead replica claimed %d tasks", len(got))
 	}
 	var wg sync.WaitGroup
 	for i := range reapers {
 		st, rdb := s.store(), s.rdb
 		wg.Go(func() {
 			for {
-				// The lock saves work; correctness must not depend on it.
+				// The lock only saves work; correctness must not depend on it.
 				if err := rdb.Del(context.Background(), s.key("lock:maintenance")).Err(); err != nil {
 					t.Error(err)
 					return

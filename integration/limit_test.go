@@ -12,8 +12,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// 8 replicas with 50 slots each, within one process. As long as L
-// tasks wait exactly L handlers run; never more than L, whatever they do.
+// 8 replicas with 50 slots each, within one process. As long as L tasks wait,
+// exactly L handlers run. Never more than L handlers run, whatever they do.
 func TestLimitHoldsOverAllReplicas(t *testing.T) {
 	for _, limit := range []int{1, 2, 7, 100} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestLimitHoldsOverAllReplicas(t *testing.T) {
 				specs[i] = pool.Spec{Kind: "step", Priority: int8(rand.IntN(5))}
 			}
 			enqueueAll(t, c, specs)
-			eventually(t, prompt, "all that may run do", func() bool {
+			eventually(t, prompt, "as many tasks run as may run", func() bool {
 				now, _, _ := g.read()
 				return now == limit
 			})
@@ -52,7 +52,7 @@ func TestLimitHoldsOverAllReplicas(t *testing.T) {
 	}
 }
 
-// The limit of the pool holds over queues.
+// The limit of the pool holds across queues.
 func TestPoolLimitHoldsOverQueues(t *testing.T) {
 	const limit, tasks = 5, 400
 	s := newSite(t)
@@ -87,8 +87,8 @@ func TestPoolLimitHoldsOverQueues(t *testing.T) {
 	}
 }
 
-// After the limit was lowered below the running count nothing
-// starts until the count is below it; a raised limit is used at once.
+// After the limit was lowered below the running count, no task starts until the
+// count is below the limit. A raised limit is used at once.
 func TestLimitChangedWhileTasksRun(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -113,8 +113,8 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 	for running := 4; running >= 2; running-- {
 		proceed <- struct{}{}
 		eventually(t, patience, "the finished task is reported", func() bool { return stats(t, c).Running == running })
-		// The replica has been through a round trip with a claim of each queue
-		// when this one is done.
+		// When this task has ended, the replica has made an exchange with a
+		// claim of each queue.
 		await(t, c, enqueue(t, c, pool.Spec{Kind: "probe", Queue: "other"}))
 		if len(started) > 0 {
 			t.Fatalf("a task started while %d ran under a limit of 2", running)
@@ -138,9 +138,9 @@ func TestLimitChangedWhileTasksRun(t *testing.T) {
 	idle(t, c)
 }
 
-// Of two replicas that configure different limits the one that
-// joined last wins, and it warns; one that configures the same as before leaves
-// alone what somebody has set live.
+// If two replicas configure different limits, the limit of the replica that
+// joined last wins, and that replica warns. A replica that configures the same
+// limit as before does not change a limit that was set live.
 func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -154,7 +154,7 @@ func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {
 		return &log
 	}
 	limit := func() int { return stats(t, c).Queues[0].Limit }
-	enqueue(t, c, pool.Spec{Kind: "nobody", Delay: time.Hour}) // so that the queue is listed
+	enqueue(t, c, pool.Spec{Kind: "nobody", Delay: time.Hour}) // lists the queue
 
 	if log := join(5); limit() != 5 || strings.Contains(log.String(), "limit") {
 		t.Errorf("limit %d, log %q", limit(), log)

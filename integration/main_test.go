@@ -7,8 +7,8 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// TestMain runs the tests, or, where a test has started this binary as a
-// process of its own, that process.
+// TestMain runs the tests, or the process whose role a test has set in the
+// environment.
 func TestMain(m *testing.M) {
 	if role := os.Getenv(envRole); role != "" {
 		os.Exit(runProcess(role))

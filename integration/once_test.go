@@ -91,7 +91,8 @@ var idleKeys = []string{
 	"events", "meta", "queues", "stats", "replicas", "replica:", "signals:", "class:", "served:", "idle:", "call:", "load:", "lock:",
 }
 
-// nothingRuns fails the test if the pool holds a claim, its lease or a running task.
+// nothingRuns fails the test if the pool has a claim, a lease or a running
+// task.
 func (s *site) nothingRuns() {
 	s.t.Helper()
 	ctx := context.Background()
@@ -102,8 +103,8 @@ func (s *site) nothingRuns() {
 	}
 }
 
-// onlyKeys fails the test where the pool has other keys than those named; one
-// that ends with a colon names all that begin with it.
+// onlyKeys fails the test if the pool has a key that is not named. A name that
+// ends with a colon is a prefix.
 func (s *site) onlyKeys(names ...string) {
 	s.t.Helper()
 	ctx := context.Background()

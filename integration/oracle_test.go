@@ -35,7 +35,7 @@ func (g *gauge) read() (now, top, starts int) {
 	return g.now, g.top, g.starts
 }
 
-// life is the events of one task, in the order of the stream.
+// life is the events of one task in the order of the stream.
 type life []pool.Event
 
 // events reads the whole event stream.
@@ -56,7 +56,7 @@ func (s *site) events() []pool.Event {
 	}
 }
 
-// history reads the whole event stream, task by task.
+// history reads the whole event stream and groups it by task.
 func (s *site) history() map[string]life {
 	s.t.Helper()
 	lives := map[string]life{}
@@ -66,9 +66,9 @@ func (s *site) history() map[string]life {
 	return lives
 }
 
-// check reports what is wrong with a task's life as its events tell it: versions
-// or attempts that do not grow one by one, and anything after the end. Nobody
-// retries an ended task in the tests that ask.
+// check reports what is wrong with a task's life according to its events:
+// versions or attempts that do not grow one by one, and events after the end.
+// The tests that call it retry no ended task.
 func (l life) check(t testing.TB) {
 	t.Helper()
 	id, attempt := l[0].ID, int64(0)
@@ -100,7 +100,7 @@ func (l life) ends() int {
 	return n
 }
 
-// count is how many events have the state and the code.
+// count returns how many events have the state and the code.
 func (l life) count(state pool.State, code pool.Code) int {
 	n := 0
 	for _, e := range l {
@@ -116,7 +116,7 @@ func (s *site) oneEndEach(tasks int) map[string]life {
 	s.t.Helper()
 	lives := s.history()
 	if len(lives) != tasks {
-		s.t.Errorf("the stream tells of %d tasks, want %d", len(lives), tasks)
+		s.t.Errorf("the stream has %d tasks, want %d", len(lives), tasks)
 	}
 	for id, l := range lives {
 		l.check(s.t)

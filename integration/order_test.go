@@ -13,8 +13,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// One slot, many tasks of one millisecond, ids that sort
-// otherwise, at the highest priority, and at a sequence near 2^45.
+// One slot and many tasks of one millisecond. Their ids sort differently from
+// their order, or they have the highest priority and a sequence number near
+// 2^45.
 func TestEqualPrioritiesStartFirstInFirstOut(t *testing.T) {
 	tasks := volume(300, 1000)
 	for _, tt := range []struct {
@@ -81,8 +82,8 @@ func (l *line) next() string {
 	return id
 }
 
-// Every start has the best priority then waiting, and a retried
-// or released task has kept its priority and its place.
+// Every start has the best priority of the waiting tasks. A retried or released
+// task keeps its priority and its position.
 func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	starts := volume(200, 600)
 	seed := rand.Uint64()
@@ -107,7 +108,7 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 		p := []int8{-128, -1, 0, 0, 0, 1, 50, 126, 127}[rnd.IntN(9)]
 		l.add(enqueue(t, c, pool.Spec{Kind: "step", Priority: p, MaxAttempts: 1000}), p)
 	}
-	// The first start is of whatever came first.
+	// The first task starts before any other is enqueued.
 	add()
 	for i := range starts {
 		id := receive(t, started, patience, "the next start")
@@ -146,7 +147,7 @@ func TestEveryStartHasTheBestPlaceInLine(t *testing.T) {
 	idle(t, c)
 }
 
-// An urgent newcomer is the very next start, whatever waits.
+// A new task of higher priority is the very next start, whatever waits.
 func TestUrgentNewcomerIsTheVeryNextStart(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -182,14 +183,14 @@ func make1000(kind string) []pool.Spec {
 	return specs
 }
 
-// A task whose replica was lost goes before later arrivals of its
-// priority, and after better ones.
+// A task whose replica was lost starts before later arrivals of its priority,
+// and after tasks of a higher priority.
 func TestLostTaskKeepsItsPlaceInLine(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	lost := enqueue(t, c, pool.Spec{Kind: "step", Priority: 5})
 	if got := s.seize("ghost", pool.DefaultQueue, 1, 50*time.Millisecond); len(got) != 1 {
-		t.Fatalf("the ghost claimed %d tasks", len(got))
+		t.Fatalf("the dead replica claimed %d tasks", len(got))
 	}
 	later := enqueue(t, c, pool.Spec{Kind: "step", Priority: 5})
 	better := enqueue(t, c, pool.Spec{Kind: "step", Priority: 6})

@@ -20,7 +20,7 @@ type Add struct{ A, B int }
 
 func (Add) Kind() string { return "add" }
 
-// What a handler returns decides what becomes of its task.
+// The value that a handler returns decides the outcome of its task.
 func TestOutcomeDecidesWhatBecomesOfATask(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -106,7 +106,8 @@ func TestOutcomeDecidesWhatBecomesOfATask(t *testing.T) {
 	}
 }
 
-// Middleware wraps every handler, the first outermost, and sees what it returns.
+// Middleware wraps every handler, the first outermost. It receives the
+// handler's return value.
 func TestMiddlewareWrapsEveryHandler(t *testing.T) {
 	s := newSite(t)
 	var mu sync.Mutex
@@ -144,14 +145,14 @@ func TestMiddlewareWrapsEveryHandler(t *testing.T) {
 	}
 }
 
-// A kind that one of two replicas knows runs there, at no cost to its error
-// budget; one that no live replica knows fails.
+// A kind that only one of two replicas handles runs there, without using its
+// error budget. A task of a kind that no live replica handles fails.
 func TestUnknownKindGoesToTheReplicaThatKnowsIt(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel() // it mostly waits
 	const tasks = 20
 	s := newSite(t)
 	c := s.client()
-	// The one that does not know is there first, with more slots.
+	// The replica without a handler joins first and has more slots.
 	s.replicas(1, slots(10), "other", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	knows := s.pool(slots(10))
 	var g gauge
@@ -175,9 +176,9 @@ func TestUnknownKindGoesToTheReplicaThatKnowsIt(t *testing.T) {
 	}
 	orphan := await(t, c, enqueue(t, c, pool.Spec{Kind: "rare"}))
 	if orphan.State != pool.Failed || orphan.Code != pool.CodeNoHandler {
-		t.Errorf("a task of a kind that nobody knows is %s (%s)", orphan.State, orphan.Code)
+		t.Errorf("a task of a kind that no replica handles is %s (%s)", orphan.State, orphan.Code)
 	}
-	// Once somebody knows it again, a person can retry it.
+	// When a replica handles the kind again, an operator can retry the task.
 	back := s.pool(slots(1))
 	back.HandleKind("rare", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
 	s.serve(back)

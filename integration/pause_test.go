@@ -10,8 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// No start after Pause has returned; running tasks finish;
-// scheduled ones become waiting but do not start; Resume wakes at once, in order.
+// No task starts after Pause has returned. Running tasks finish. Scheduled
+// tasks become waiting but do not start. Resume wakes the replicas at once, and
+// the tasks start in order.
 func TestPausedQueueStartsNothing(t *testing.T) {
 	for _, tt := range []struct{ name, queue string }{{"queue", pool.DefaultQueue}, {"pool", ""}} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -20,35 +20,36 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// patience bounds every wait for something that must happen and takes far less.
+// patience bounds every wait for an event that must happen and normally takes
+// far less.
 const patience = 2 * time.Minute
 
-// prompt bounds what takes milliseconds. It leaves room for a busy machine and
-// is half of the slow poll's ten seconds, so that a start that only the slow poll
-// brought about fails the test.
+// prompt bounds what normally takes milliseconds. It leaves room for a busy
+// machine. It is half of the slow poll's ten seconds, so that the test fails if
+// only the slow poll caused the start.
 const prompt = 5 * time.Second
 
-// slack is how many times what the machine takes for a start, or the like, a bound
-// leaves to it, beside the time that the rule itself allows: a busy machine is slow at
-// everything.
+// slack is the factor by which bounds allow for a busy machine: they add slack
+// times the measured duration of a start, or the like, to the time that the
+// rule allows.
 const slack = 20
 
-// site is one pool in a redis-server, with everything a test starts in it.
+// site is one pool on a redis-server, with everything that a test starts in it.
 type site struct {
 	t      testing.TB
 	name   string
 	server *redisserver.Server
 	rdb    *redis.Client
-	dial   func() redis.UniversalClient // for a pool that is on no single server
+	dial   func() redis.UniversalClient // for a pool that is on more than one server
 	opts   []redisstore.Option
 }
 
-// newSite names a pool of the shared server that no other test, and no other run
-// of this one, uses.
+// newSite returns a pool of the shared server whose name no other test, and no
+// other run of this test, uses.
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := siteOn(t, redisserver.Shared(t))
-	// What is left would be in the way of every SCAN of the tests that follow.
+	// Remaining keys would slow every SCAN of later tests.
 	t.Cleanup(s.clear)
 	return s
 }
@@ -84,7 +85,7 @@ func poolName(t testing.TB) string {
 
 func (s *site) key(name string) string { return "lts:{" + s.name + "}:" + name }
 
-// store is the pool as another program with its own connections sees it.
+// store opens the pool with its own connections, as another program does.
 func (s *site) store() *redisstore.Store {
 	var rdb redis.UniversalClient
 	if s.dial != nil {
@@ -97,7 +98,7 @@ func (s *site) store() *redisstore.Store {
 	return st
 }
 
-// pool makes a pool with connections of its own: one replica, or one client.
+// pool makes a pool with its own connections: one replica, or one client.
 func (s *site) pool(cfg pool.Config) *pool.Pool {
 	s.t.Helper()
 	if cfg.Logger == nil {
@@ -110,16 +111,16 @@ func (s *site) pool(cfg pool.Config) *pool.Pool {
 	return p
 }
 
-// client is a pool that only enqueues, reads and operates.
+// client returns a pool that only enqueues, reads and operates.
 func (s *site) client() *pool.Pool { return s.pool(pool.Config{}) }
 
-// slots is a Config with one queue, the default one.
+// slots returns a Config with n slots in the default queue.
 func slots(n int) pool.Config {
 	return pool.Config{Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: n}}}
 }
 
-// serve runs the pool until the test ends or stop is called, which drains it and
-// returns what Run returned.
+// serve runs the pool until the test ends or stop is called. stop drains the
+// pool and returns the result of Run.
 func (s *site) serve(p *pool.Pool) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -26,15 +26,15 @@ type fleet struct {
 	lease   time.Duration
 	workers int
 	limit   int
-	drain   time.Duration // 0 for the default
+	drain   time.Duration // 0 is the default
 
 	mu      sync.Mutex
-	deaths  map[int]time.Time  // by pid: when the process was gone for certain
+	deaths  map[int]time.Time  // by pid: when the process had certainly ended
 	freezes map[int][]interval // by pid: when it was stopped by a signal
 	begun   int                // processes started
 }
 
-// interval is a stretch of time; an open one has a zero to.
+// interval is a time interval. The zero to means that it has not ended.
 type interval struct{ from, to time.Time }
 
 // process is one run of this binary in another role.
@@ -43,7 +43,7 @@ type process struct {
 	cmd   *exec.Cmd
 	pid   int
 	stdin io.Closer
-	log   bytes.Buffer  // to be read when gone is closed
+	log   bytes.Buffer  // read only after gone is closed
 	gone  chan struct{} // closed when the process has ended
 }
 
@@ -51,7 +51,7 @@ func newFleet(t testing.TB, lease time.Duration, workers, limit int) *fleet {
 	return fleetOn(newSite(t), lease, workers, limit)
 }
 
-// chaosFleet is a fleet with a redis-server of its own.
+// chaosFleet is a fleet with its own redis-server.
 func chaosFleet(t testing.TB, lease time.Duration, workers, limit int, opts ...redisserver.Option) *fleet {
 	return fleetOn(siteOn(t, redisserver.Start(t, opts...)), lease, workers, limit)
 }
@@ -63,7 +63,7 @@ func fleetOn(s *site, lease time.Duration, workers, limit int) *fleet {
 	}
 }
 
-// address is what the processes connect to.
+// address returns what the processes connect to.
 func (f *fleet) address() string {
 	if f.redis != "" {
 		return f.redis
@@ -71,7 +71,7 @@ func (f *fleet) address() string {
 	return f.server.Addr()
 }
 
-// start starts a process, which ends with the test at the latest.
+// start starts a process. It ends with the test at the latest.
 func (f *fleet) start(role string) *process {
 	f.t.Helper()
 	program, err := os.Executable()
@@ -82,7 +82,7 @@ func (f *fleet) start(role string) *process {
 	p.cmd.Env = append(os.Environ(), envRole+"="+role, envRedis+"="+f.address(), envPool+"="+f.name,
 		envRecords+"="+f.records.path, envLease+"="+f.lease.String(), envWorkers+"="+strconv.Itoa(f.workers),
 		envLimit+"="+strconv.Itoa(f.limit), envDrain+"="+f.drain.String(),
-		"GORACE=atexit_sleep_ms=0") // how long a process takes to end is looked at
+		"GORACE=atexit_sleep_ms=0") // tests measure how long a process takes to end
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		f.t.Fatal(err)
@@ -95,7 +95,7 @@ func (f *fleet) start(role string) *process {
 	f.begun++
 	f.mu.Unlock()
 	go func() {
-		_ = p.cmd.Wait() // how it ends is the test's doing
+		_ = p.cmd.Wait() // the test decides how it ends
 		f.mu.Lock()
 		f.deaths[p.pid] = time.Now()
 		f.mu.Unlock()
@@ -116,7 +116,7 @@ func (f *fleet) start(role string) *process {
 	return p
 }
 
-// logTail is how much of what a process wrote a failed test shows, in bytes.
+// logTail is how much of a process's output a failed test shows, in bytes.
 const logTail = 4000
 
 // fleetOf starts n replica processes and waits until they are listed.
@@ -152,7 +152,7 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
-// replace kills a process and starts another in its place.
+// replace kills a process and starts another one instead.
 func (f *fleet) replace(ps []*process, i int) (victim *process) {
 	f.t.Helper()
 	victim = ps[i]
@@ -161,7 +161,7 @@ func (f *fleet) replace(ps []*process, i int) (victim *process) {
 	return victim
 }
 
-// freeze stops a process as a whole, thaw lets it go on.
+// freeze stops a process as a whole. thaw continues it.
 func (p *process) freeze() {
 	p.fleet.t.Helper()
 	p.fleet.mu.Lock()
@@ -180,8 +180,7 @@ func (p *process) thaw() {
 	}
 }
 
-// vitals asks a process how many goroutines it has and how much memory its heap
-// takes.
+// vitals requests the goroutine count and the heap size of a process.
 func (p *process) vitals() record {
 	p.fleet.t.Helper()
 	asked := time.Now().UnixNano()
@@ -215,8 +214,8 @@ func (f *fleet) entry(what, task string, attempt int64) record {
 	return found
 }
 
-// startTime is how long a task takes from its enqueue to its start on this machine.
-// The enqueue and the start on an idle fleet take milliseconds where nothing else runs.
+// startTime returns how long a task takes from its enqueue to its start on this
+// machine. On an idle fleet and machine that is milliseconds.
 func (f *fleet) startTime(c *pool.Pool) time.Duration {
 	f.t.Helper()
 	begin := time.Now()

@@ -8,9 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// longest is the processor time of the longest command since the last reset:
-// its duration by Redis's own account, less the share of all durations in which
-// Redis did not have a processor. spent is the processor time since then.
+// longest returns the processor time of the longest command since the last
+// reset. It scales the duration that Redis measured by the share of all
+// durations in which Redis had a processor. spent is the processor time since
+// the reset.
 func (s *scaled) longest(spent time.Duration) time.Duration {
 	s.t.Helper()
 	entries, err := s.rdb.SlowLogGet(context.Background(), -1).Result()
@@ -26,8 +27,8 @@ func (s *scaled) longest(spent time.Duration) time.Duration {
 	return time.Duration(float64(longest) * float64(spent) / float64(sum))
 }
 
-// yardstick is work for Redis that took yardstickTime on an idle processor of 2024,
-// and twice as much while something else ran on the other half of its core.
+// yardstick is a script that took yardstickTime on an idle processor of 2024,
+// and twice as long while another program ran on the other half of its core.
 var yardstick = redis.NewScript(`
 for i = 1, 5000 do redis.call('HSET', KEYS[1], i % 100, i) end
 return redis.call('DEL', KEYS[1])
@@ -35,8 +36,8 @@ return redis.call('DEL', KEYS[1])
 
 const yardstickTime = 7 * time.Millisecond
 
-// slowness is how many times as long as on an idle machine Redis takes just now, at
-// least 1.
+// slowness returns how many times as long as on an idle machine Redis takes
+// now, at least 1.
 func (s *scaled) slowness() float64 {
 	s.t.Helper()
 	cpu := s.processorTime()
@@ -44,8 +45,8 @@ func (s *scaled) slowness() float64 {
 	return max(1, float64(s.processorTime()-cpu)/float64(yardstickTime))
 }
 
-// processorTime is what the thread that runs the commands has used since the
-// server started.
+// processorTime returns the processor time of the thread that runs the
+// commands, since the server started.
 func (s *scaled) processorTime() time.Duration {
 	s.t.Helper()
 	info, err := s.rdb.InfoMap(context.Background(), "cpu").Result()

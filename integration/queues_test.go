@@ -12,13 +12,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A replica with very many queues starts a task in any of them at once.
-// While it is idle its calls and bytes do not grow with the number of its queues.
+// A replica with very many queues starts a task in any of them at once. While
+// it is idle, its calls and bytes do not grow with the number of its queues.
 func TestReplicaServesThousandsOfQueues(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct {
 		queues int
-		lease  time.Duration // 0 for the default
+		lease  time.Duration // 0 is the default
 	}{{1500, time.Second}, {volume(3000, 10_000), 0}} {
 		t.Run(strconv.Itoa(of.queues), func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +51,7 @@ func TestReplicaServesThousandsOfQueues(t *testing.T) {
 				seconds := time.Since(began).Seconds()
 				calls, bytes = int(float64(callsNow-callsThen)/seconds), int(float64(bytesNow-bytesThen)/seconds)
 				if textsNow == textsThen {
-					break // else it has sent a script that the server did not know, once
+					break // otherwise it has sent a script in full once, which the server did not know
 				}
 			}
 			t.Logf("idle: %d script calls and %d bytes a second", calls, bytes)
@@ -62,8 +62,9 @@ func TestReplicaServesThousandsOfQueues(t *testing.T) {
 	}
 }
 
-// traffic is how many calls of a script by its hash the server has run, how many bytes
-// it has received, and how many calls with the text of a script.
+// traffic returns how many calls of a script by its hash the server has run,
+// how many bytes it has received, and how many calls with the text of a script
+// it has run.
 func (s *site) traffic() (calls, bytes, texts int) {
 	s.t.Helper()
 	info, err := s.rdb.InfoMap(context.Background(), "stats", "commandstats").Result()

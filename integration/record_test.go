@@ -14,15 +14,15 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The moments that leave a record: of an attempt, and of a process.
+// The moments that are recorded, of an attempt or of a process.
 const (
 	enter  = "enter"
 	exit   = "exit"
-	told   = "told"   // the process was told to end
-	vitals = "vitals" // it was asked how it is
+	told   = "told"   // the process got SIGTERM
+	vitals = "vitals" // the process was asked for its vitals
 )
 
-// record is one line that a handler in another process left: it outlives the
+// record is one line that a handler in another process wrote. It outlives the
 // process, however that ends.
 type record struct {
 	What    string
@@ -33,7 +33,7 @@ type record struct {
 	Attempt int64
 	Fence   int64
 	Replica string
-	Cause   string // on exit: why the context had ended, "" where it had not
+	Cause   string // on exit: the cause of the context's end, "" if it had not ended
 
 	Goroutines int    `json:",omitempty"` // vitals
 	Heap       uint64 `json:",omitempty"` // vitals: bytes in use
@@ -54,7 +54,7 @@ func (r *recorder) write(what string, t *task.Task, cause error) {
 	r.append(line)
 }
 
-// append adds a line of this process and moment.
+// append writes a line with this process and the current time.
 func (r *recorder) append(line record) {
 	line.PID, line.At = os.Getpid(), time.Now().UnixNano()
 	b, err := json.Marshal(line)
@@ -66,7 +66,7 @@ func (r *recorder) append(line record) {
 	}
 }
 
-// records are the lines that have been read of a file.
+// records are the lines that have been read from a file.
 type records struct {
 	mu   sync.Mutex
 	path string
@@ -74,7 +74,7 @@ type records struct {
 	all  []record
 }
 
-// recorded returns what has been recorded so far, by time.
+// recorded returns the records so far, by time.
 func (f *fleet) recorded() []record {
 	f.t.Helper()
 	r := &f.records
@@ -94,7 +94,7 @@ func (f *fleet) recorded() []record {
 	}
 	for line := range bytes.Lines(b) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
-			break // being written
+			break // the process is still writing it
 		}
 		var one record
 		if err := json.Unmarshal(line, &one); err != nil {
@@ -107,14 +107,15 @@ func (f *fleet) recorded() []record {
 	return slices.Clone(r.all)
 }
 
-// run is one handler from its entry to its exit. Its process may have died in
-// between; to is 0 where neither is known.
+// run is one handler from its entry to its exit. If its process died in
+// between, the exit is when the process was gone. to is 0 if neither is known.
 type run struct {
 	record
 	to int64 // ns since 1970
 }
 
-// runs pairs the records. The handlers of a killed process ended when it was gone.
+// runs pairs the records. The handlers of a killed process end when the process
+// was gone.
 func runs(records []record, deaths map[int]time.Time) []run {
 	type key struct {
 		pid     int
@@ -150,7 +151,7 @@ type level struct {
 	n  int
 }
 
-// levels is the course of the number of handlers.
+// levels returns the number of handlers over time.
 func levels(all []run) []level {
 	changes := make([]level, 0, 2*len(all))
 	for _, r := range all {
@@ -159,7 +160,8 @@ func levels(all []run) []level {
 			changes = append(changes, level{r.to, -1})
 		}
 	}
-	// At one moment the ends come first: one is what makes room for another.
+	// At the same instant ends come before begins: an end makes room for a
+	// begin.
 	slices.SortFunc(changes, func(a, b level) int { return cmp.Or(cmp.Compare(a.at, b.at), a.n-b.n) })
 	n := 0
 	for i := range changes {
@@ -169,8 +171,8 @@ func levels(all []run) []level {
 	return changes
 }
 
-// overlap replays the records and returns the most handlers that ran at once and
-// for how long that many did.
+// overlap returns the most handlers that ran at once according to the records,
+// and for how long that many ran.
 func overlap(records []record, deaths map[int]time.Time) (top int, at time.Duration) {
 	course := levels(runs(records, deaths))
 	held := map[int]time.Duration{}

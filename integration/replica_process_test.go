@@ -19,10 +19,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// What this binary reads from its environment when a test starts it as a process
-// of its own.
+// The environment variables of this binary when a test starts it as another
+// process.
 const (
-	envRole    = "LTS_TEST_ROLE"    // what it is to be
+	envRole    = "LTS_TEST_ROLE"    // its role
 	envRedis   = "LTS_TEST_REDIS"   // see connect
 	envPool    = "LTS_TEST_POOL"    // the pool's name
 	envRecords = "LTS_TEST_RECORDS" // the file that handlers append their records to
@@ -34,27 +34,28 @@ const (
 
 const (
 	roleReplica  = "replica"
-	roleConsumer = "consumer" // takes events and never acknowledges one
+	roleConsumer = "consumer" // takes events and never acknowledges them
 	roleReader   = "reader"   // takes events and acknowledges them
 )
 
 // The kinds that a replica process handles.
 const (
-	kindWork   = "work"   // takes as many milliseconds as its payload says
+	kindWork   = "work"   // sleeps for as many milliseconds as its payload says
 	kindPoison = "poison" // kills its process
 	kindHang   = "hang"   // the first attempt waits for the end of its context, later ones succeed
 	kindDeaf   = "deaf"   // the first attempt ignores its context until the file that its payload names exists
 	kindFlaky  = "flaky"  // fails as often as its payload says
-	kindFaint  = "faint"  // the process stops itself while it sends the first attempt's report
+	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
 
-// runProcess is the main function of such a process: it returns when it is told
-// to end, or when the test that started it is gone.
+// runProcess is the main function of such a process. It returns after SIGTERM,
+// or when the test that started it has ended.
 func runProcess(role string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	go func() {
-		// The test holds the other end of stdin; it is closed however that ends.
+		// The test holds the other end of stdin. It is closed however the test
+		// ends.
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
 	}()
@@ -79,8 +80,8 @@ func runProcess(role string) int {
 	return 0
 }
 
-// answer records the vitals each time they are asked for, and when the process
-// is told to end.
+// answer records the vitals each time they are requested, and records when the
+// process gets SIGTERM.
 func (r *recorder) answer(ctx context.Context) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
@@ -127,8 +128,8 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		DrainTimeout: drain,
 		StopGrace:    5 * time.Second,
 		MaxStuck:     workers,
-		// Being killed is what the tests do to these tasks; only the poison is to
-		// blame for it.
+		// The tests kill the processes of these tasks; only the poison tasks
+		// are to fail as lost.
 		Policies: map[string]pool.Policy{kindWork: {MaxLost: 1000}, kindFlaky: {MaxLost: 1000}},
 	})
 	if err != nil {
@@ -167,7 +168,7 @@ func work(ctx context.Context, t *task.Task) ([]byte, error) {
 	}
 }
 
-// result names the attempt that made it.
+// result encodes the attempt number.
 func result(t *task.Task) []byte {
 	b, err := json.Marshal(t.Attempt)
 	if err != nil {
@@ -188,7 +189,7 @@ func hang(ctx context.Context, t *task.Task) ([]byte, error) {
 	return result(t), nil
 }
 
-// deaf ends its first attempt when a file exists, and claims to have succeeded.
+// deaf returns from its first attempt when a file exists, and reports success.
 func deaf(_ context.Context, t *task.Task) ([]byte, error) {
 	if t.Attempt == 1 {
 		again := time.NewTicker(time.Millisecond)
@@ -215,7 +216,7 @@ func flaky(_ context.Context, t *task.Task) ([]byte, error) {
 	return result(t), nil
 }
 
-// runConsumer takes events of the group "tests" and never acknowledges one.
+// runConsumer takes events of the group "tests" and never acknowledges them.
 func runConsumer(ctx context.Context, rec *recorder) error {
 	p, err := processPool(pool.Config{})
 	if err != nil {
@@ -228,7 +229,7 @@ func runConsumer(ctx context.Context, rec *recorder) error {
 	})
 }
 
-// runReader takes events of the group "tests".
+// runReader takes events of the group "tests" and acknowledges them.
 func runReader(ctx context.Context, rec *recorder) error {
 	p, err := processPool(pool.Config{Redeliver: 500 * time.Millisecond})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// lacking is the pool of a worker's user without the right to one command.
+// lacking returns a pool of a worker's user without the right to one command.
 func lacking(t *testing.T, server *redisserver.Server, command string) *pool.Pool {
 	t.Helper()
 	u := server.User(t, "without-"+command, append(aclRecipe(t, "worker"), "-"+command)...)

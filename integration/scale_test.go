@@ -15,27 +15,27 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// size is how full a pool is.
+// size is the number of tasks and groups of a pool.
 type size struct{ waiting, scheduled, running, groups int }
 
-// full is the size that is promised to change nothing.
+// full is the size up to which calls must not become slower.
 var full = size{waiting: 1_000_000, scheduled: 100_000, running: 10_000, groups: 10_000}
 
 func (z size) part(n int) size {
 	return size{z.waiting / n, z.scheduled / n, z.running / n, z.groups / n}
 }
 
-// blockMost is how long one call may keep Redis from everybody else. A busy machine
-// takes its processor from Redis in the middle of a call, and slows it down by what
-// runs beside it: what counts is the processor time, in proportion to what the
-// yardstick takes at that moment, of the best quarter of the repeats.
+// blockMost is how long one call may block Redis for other clients. On a busy
+// machine other programs take the processor from Redis in the middle of a call
+// and slow Redis down. So the processor time counts, relative to the yardstick
+// at that moment. The slowest of the best quarter of the repeats is judged.
 const blockMost, judged = 10 * time.Millisecond, 25
 
-// flatFactor is how much more a call may cost in a pool a hundred times as full:
-// what it touches is no longer in the processor's caches.
+// flatFactor is how much more a call may cost in a pool that is a hundred times
+// as full, because its data is no longer in the processor's caches.
 const flatFactor = 4
 
-// scaled is a full pool, as a replica with very many slots sees it.
+// scaled is a full pool, seen by a replica with very many slots.
 type scaled struct {
 	*site
 	st   *redisstore.Store
@@ -47,10 +47,10 @@ type scaled struct {
 
 const scaledReplica, scaledLease = "big", time.Hour
 
-// A full pool is as fast as an almost empty one: what each call costs Redis does
-// not grow with the tasks that wait, are scheduled, run or stand behind a full
-// group, and no call keeps Redis for more than ten milliseconds. make soak takes the
-// full sizes, which need a gigabyte; without it they are a twentieth.
+// A full pool is as fast as an almost empty one. The cost of each call for
+// Redis does not grow with the waiting, scheduled, running or blocked tasks. No
+// call blocks Redis for more than ten milliseconds. make soak uses the full
+// sizes, which need a gigabyte; without it they are a twentieth.
 func TestScaleCallsStayFlat(t *testing.T) {
 	small := measureAt(t, full.part(volume(2000, 100)))
 	large := measureAt(t, full.part(volume(20, 1)))
@@ -60,21 +60,21 @@ func TestScaleCallsStayFlat(t *testing.T) {
 		t.Logf("%-34s Redis busy: small p50 %8v   large p50 %8v max %8v   round trip large p50 %8v",
 			f.what, f.busy(50), g.busy(50), g.busy(100), percentile(g.took, 50).Round(10*time.Microsecond))
 		if g.busy(judged) > blockMost {
-			t.Errorf("%s keeps Redis for %v, the bound is %v", f.what, g.busy(judged), blockMost)
+			t.Errorf("%s blocks Redis for %v, the bound is %v", f.what, g.busy(judged), blockMost)
 		}
 		if !g.once && g.busy(judged) > flatFactor*f.busy(judged)+2*time.Millisecond {
-			t.Errorf("%s keeps Redis for %v in a small pool and for %v in a full one", f.what, f.busy(judged), g.busy(judged))
+			t.Errorf("%s blocks Redis for %v in a small pool and for %v in a full one", f.what, f.busy(judged), g.busy(judged))
 		}
 	}
 }
 
-// figure is what one kind of call cost, per repeat.
+// figure is the cost of one kind of call, per repeat.
 type figure struct {
 	what  string
-	redis []time.Duration // the longest command of the repeat, by Redis's own account
+	redis []time.Duration // the longest command of the repeat, as measured by Redis
 	took  []time.Duration // the whole repeat
-	// once is a call that has little to do in a small pool: it is judged by
-	// blockMost alone.
+	// once is set for a call that has little to do in a small pool. Only
+	// blockMost applies to it.
 	once bool
 }
 
@@ -103,7 +103,7 @@ func measureAt(t *testing.T, z size) []figure {
 			do()
 			f.took = append(f.took, time.Since(begin))
 			longest := s.longest(s.processorTime() - cpu)
-			slow = max(slow, s.slowness()) // what runs beside it comes and goes
+			slow = max(slow, s.slowness()) // other load changes during the repeat
 			f.redis = append(f.redis, time.Duration(float64(longest)/slow))
 		}
 		all = append(all, f)
@@ -152,7 +152,7 @@ func measureAt(t *testing.T, z size) []figure {
 	repeat("limit of the queue", times, nil, func() { s.must(s.c.SetLimit(ctx, pool.QueueScope, pool.DefaultQueue, 1_000_000)) })
 	repeat("limit of a group", times, nil, func() { s.must(s.c.SetLimit(ctx, pool.GroupScope, "g-1", 1)) })
 	repeat("limit of all groups", 3, nil, func() { s.must(s.c.SetLimit(ctx, pool.GroupsScope, "", 1)) })
-	all[len(all)-1].once = true // a small pool has less than a page of groups
+	all[len(all)-1].once = true // a small pool has less than one page of groups
 	repeat("pause and resume", times, nil, func() {
 		s.must(s.c.Pause(ctx, pool.DefaultQueue))
 		s.must(s.c.Resume(ctx, pool.DefaultQueue))
@@ -188,8 +188,8 @@ func (s *scaled) must(err error) {
 	}
 }
 
-// fill makes the pool: groups first, one of each runs and the others stand behind
-// it.
+// fill makes the pool. The groups come first: one task of each runs, and the
+// others are blocked.
 func (s *scaled) fill(z size) {
 	s.t.Helper()
 	ctx := context.Background()
@@ -224,7 +224,7 @@ func (s *scaled) join(replica string) {
 	s.must(err)
 }
 
-// trip is an exchange with these reports that claims n tasks.
+// trip makes an exchange with the reports that claims n tasks.
 func (s *scaled) trip(reports []task.Report, n int) []*task.Task {
 	s.t.Helper()
 	s.call++
@@ -277,7 +277,7 @@ func (s *scaled) exchange(reports, n int) {
 	s.held = append(s.held, s.trip(s.reports(reports, task.Succeed), n)...)
 }
 
-// renew extends the leases of the claims of the last n tasks that were claimed.
+// renew extends the leases of the last n claimed tasks.
 func (s *scaled) renew(n int) {
 	s.t.Helper()
 	r := task.Renewal{Replica: scaledReplica, Lease: scaledLease, Grace: time.Minute}
@@ -304,7 +304,7 @@ func (s *scaled) enqueue(n int, spec pool.Spec) {
 	enqueueAll(s.t, s.c, specs)
 }
 
-// page reads the first tasks of a state, as a list does.
+// page reads the first tasks of a state, as ls does.
 func (s *scaled) page(state pool.State, n int) {
 	s.t.Helper()
 	for _, err := range s.c.Tasks(context.Background(), pool.Filter{States: []pool.State{state}}) {
@@ -315,7 +315,7 @@ func (s *scaled) page(state pool.State, n int) {
 	}
 }
 
-// stopSome makes tasks and stops them, so that there are ended ones.
+// stopSome makes tasks and stops them, so that ended tasks exist.
 func (s *scaled) stopSome(n int) {
 	s.t.Helper()
 	ids := make([]string, n)
@@ -343,7 +343,7 @@ func (s *scaled) maintain() {
 	s.must(err)
 }
 
-// expire lets the time of up to n entries of an index pass.
+// expire sets the time of up to n entries of an index to the past.
 func (s *scaled) expire(index string, n int) {
 	s.t.Helper()
 	ctx := context.Background()
@@ -357,13 +357,12 @@ func (s *scaled) expire(index string, n int) {
 		_, err = p.Exec(ctx)
 		s.must(err)
 	}
-	if index == "leases" { // some of these were of tasks that this test holds
+	if index == "leases" { // this test held some of their tasks
 		s.held = nil
 	}
 }
 
-// age makes all events too old at once, as they are after a time without
-// replicas.
+// age makes all events too old at once, as after a time without replicas.
 func (s *scaled) age() {
 	s.t.Helper()
 	s.must(s.rdb.HSet(context.Background(), s.key("meta"), "events:age", "1").Err())

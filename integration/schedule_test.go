@@ -12,15 +12,15 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// start is the entry of a handler, by the wall clock, which is that of the
-// redis-server on the same machine.
+// start is the entry of a handler, by the wall clock. The redis-server on the
+// same machine has the same clock.
 type start struct {
 	id string
 	at time.Time
 }
 
-// None of many scheduled tasks starts early; lateness is logged. Their times are
-// spread over one to three seconds, which is the subject here.
+// None of many scheduled tasks starts early; lateness is logged. The tasks are
+// spread over one to three seconds, so the test needs real time.
 func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	tasks, spread := volume(1000, 10_000), volume(time.Second, 3*time.Second)
 	s := newSite(t)
@@ -55,8 +55,8 @@ func TestScheduledTasksNeverStartEarly(t *testing.T) {
 	}
 }
 
-// A scheduled task that is the only traffic starts in time, and a
-// sooner one that is added later starts first.
+// A scheduled task that is the only traffic starts on time. An earlier task
+// that is added later starts first.
 func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -80,14 +80,14 @@ func TestSoonerTaskAddedLaterStartsFirst(t *testing.T) {
 		late := got.at.Sub(begin.Add(want.after))
 		t.Logf("lateness %v", late)
 		if late < 0 || late > prompt {
-			t.Errorf("the task due after %v started %v late", want.after, late)
+			t.Errorf("the task scheduled after %v started %v late", want.after, late)
 		}
 	}
 	idle(t, c)
 }
 
-// The replica that knows when the next task is due may have no
-// slot for it by then; another one that has must start it in time.
+// The replica that learned when the next task is scheduled may have no free
+// slot at that time. Another replica with a free slot must start it on time.
 func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -108,8 +108,8 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 		s.serve(p)
 	}
 	s.awaitReplicas(2)
-	// Both tasks of a round leave one marker: its taker learns of the scheduled
-	// one and fills its slot with the other.
+	// Both tasks of a round produce one marker. The replica that takes it
+	// learns of the scheduled task and fills its slot with the other.
 	for round := range 3 {
 		at := time.Now().Add(400 * time.Millisecond)
 		made := enqueueAll(t, c, []pool.Spec{{Kind: "tick", RunAt: at}, {Kind: "hold"}})
@@ -131,7 +131,7 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 	}
 }
 
-// Retries are scheduled tasks too.
+// Retries are scheduled tasks, too.
 func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -155,14 +155,14 @@ func TestRetryStartsInTimeOnAnIdlePool(t *testing.T) {
 	idle(t, c)
 }
 
-// The replica that knows when the next task is due may leave
-// before that; it leaves the knowledge behind.
+// The replica that learned when the next task is scheduled may leave before
+// that time. Another replica must then learn of it.
 func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	c := s.client()
-	// The ghost serves what the replica serves, and has been idle for longer, so it gets
-	// the signal.
+	// The ghost serves the same queue and kind as the replica. It has been idle
+	// for longer, so it gets the signal.
 	ghost := s.store()
 	if _, err := ghost.Join(t.Context(), task.Registration{
 		Replica: "ghost", Lease: time.Hour, Queues: map[string]task.QueueConfig{pool.DefaultQueue: {Workers: 1}},
@@ -180,7 +180,7 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	})
 	eventually(t, patience, "the replica is idle", func() bool {
 		idle, err := s.rdb.Keys(t.Context(), s.key("idle:*")).Result()
-		if err != nil || len(idle) != 1 { // the two are of one class
+		if err != nil || len(idle) != 1 { // the two replicas are of one class
 			t.Fatal(idle, err)
 		}
 		return s.rdb.ZCard(t.Context(), idle[0]).Val() == 2
@@ -188,7 +188,7 @@ func TestScheduledTaskOutlivesTheReplicaThatKnowsOfIt(t *testing.T) {
 	at := time.Now().Add(400 * time.Millisecond)
 	enqueue(t, c, pool.Spec{Kind: "tick", RunAt: at})
 	if signal, err := ghost.Listen(t.Context(), "ghost", patience); err != nil || !signal.Check {
-		t.Fatalf("the ghost heard %+v, %v", signal, err)
+		t.Fatalf("the signal to the ghost replica is %+v, %v", signal, err)
 	}
 	if err := ghost.Leave(t.Context(), "ghost"); err != nil {
 		t.Fatal(err)

@@ -33,14 +33,14 @@ func aclRecipe(t testing.TB, user string) []string {
 	return strings.Fields(strings.ReplaceAll(string(m[1]), "{default}", "{p}"))
 }
 
-// redisCommand is one command of the server, a subcommand by its full name.
+// redisCommand is one command of the server. A subcommand has its full name.
 type redisCommand struct {
 	words  []string
 	arity  int
 	noAuth bool // every user may run it, whatever its rules
 }
 
-// redisCommands lists every command that the server has.
+// redisCommands returns every command of the server.
 func redisCommands(t testing.TB, rdb *redis.Client) []redisCommand {
 	t.Helper()
 	reply, err := rdb.Do(context.Background(), "COMMAND").Slice()
@@ -67,13 +67,13 @@ func redisCommands(t testing.TB, rdb *redis.Client) []redisCommand {
 		add(entry.([]any))
 	}
 	if len(all) < 300 {
-		t.Fatalf("the server tells of %d commands only", len(all))
+		t.Fatalf("the server lists only %d commands", len(all))
 	}
 	return all
 }
 
-// with completes the command with so many times the argument as it takes at
-// least, but once where it takes any.
+// with returns the command with arg repeated as often as the command requires
+// at least, and once if all its arguments are optional.
 func (c redisCommand) with(arg string) []any {
 	n := c.arity
 	if n < 0 {
@@ -89,7 +89,8 @@ func (c redisCommand) with(arg string) []any {
 	return args
 }
 
-// alone runs a command on a connection of its own, which it may spoil.
+// alone runs a command on a separate connection, because the command may make
+// it unusable.
 func alone(t testing.TB, u *redisserver.User, args ...any) (any, error) {
 	t.Helper()
 	c := u.Client(t)
@@ -100,7 +101,7 @@ func alone(t testing.TB, u *redisserver.User, args ...any) (any, error) {
 	return own.Do(context.Background(), args...).Result()
 }
 
-// contents is every key of the server with its exact value.
+// contents returns every key of the server with its exact value.
 func contents(t testing.TB, rdb *redis.Client) map[string]string {
 	t.Helper()
 	ctx := context.Background()
@@ -117,7 +118,7 @@ func contents(t testing.TB, rdb *redis.Client) map[string]string {
 	return all
 }
 
-// furnish fills two pools, the user's own and another's.
+// furnish fills two pools: the user's own and another one.
 func furnish(t testing.TB, rdb *redis.Client) {
 	t.Helper()
 	for _, name := range []string{"p", "other"} {
@@ -173,7 +174,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 		}
 	}
 	if after := contents(t, rdb); fmt.Sprint(after) != fmt.Sprint(before) {
-		t.Error("something was changed")
+		t.Error("a key has changed")
 	}
 	t.Logf("%d commands refused", tried)
 
@@ -189,8 +190,8 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 	}
 }
 
-// foreignReads are ways to another pool's values that a list of commands with
-// keys for arguments does not try.
+// foreignReads are calls that may read another pool's values and that the list
+// of commands with keys as arguments does not contain.
 func foreignReads(key string) [][]any {
 	get := "return redis.call('GET', '" + key + "')"
 	return [][]any{
@@ -229,13 +230,14 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 				all := contents(t, rdb)
 				for k := range all {
 					if strings.HasPrefix(k, "lts:{p}:") && k != "lts:{p}:stolen" {
-						delete(all, k) // what it does to its own pool is its own affair
+						delete(all, k) // its own pool may change
 					}
 				}
 				return all
 			}
-			// The same rules without the fence around the pool: what shows through them
-			// shows that the calls below would find it.
+			// The same rules without the restriction to the pool's keys. If
+			// this user can read the value, the calls below would detect a
+			// leak.
 			rules := aclRecipe(t, name)
 			rules[slices.Index(rules, "~lts:{p}:*")] = "~*"
 			unfenced := server.User(t, "unfenced", rules...)
@@ -257,7 +259,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 				}
 				rdb.Del(ctx, "lts:{p}:stolen")
 				if !seen {
-					t.Errorf("nobody can read %s", key)
+					t.Errorf("even an unrestricted user cannot read %s", key)
 				}
 				for _, call := range append(calls, foreignReads(key)...) {
 					tried++
@@ -268,7 +270,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 				}
 			}
 			if after := others(); fmt.Sprint(after) != fmt.Sprint(before) {
-				t.Error("something was changed outside of the pool")
+				t.Error("a key outside the pool has changed")
 			}
 			t.Logf("%d calls", tried)
 		})
@@ -329,6 +331,6 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 		}
 	}
 	if out, _ := c.run("doctor"); !strings.Contains(out, "appendfsync always") {
-		t.Errorf("the operator's doctor does not tell how the append-only file is written:\n%s", out)
+		t.Errorf("the operator's doctor does not report how the append-only file is written:\n%s", out)
 	}
 }

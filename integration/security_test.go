@@ -23,8 +23,8 @@ import (
 )
 
 // TestSecretsStaySecret runs every command with a right and with a wrong
-// password, given in every way there is, and looks for it in all they print, in
-// what ps shows, and in what they leave in Redis.
+// password, given in every supported way. It searches for the password in the
+// output, in ps, and in the keys that the commands leave in Redis.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	server := redisserver.Start(t)
@@ -68,7 +68,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		leaks("doctor with the password in a flag", out)
 	}
 
-	// What cannot be used may still hold a password.
+	// An invalid address may still contain a password.
 	for _, bad := range []string{
 		"redis://ops:" + "s3cr3t%zz@" + server.Addr(), "redis://ops:s3cr3t@127.0.0.1:notaport/0", "s3cr3t", "http://ops:s3cr3t@" + server.Addr(),
 		"redis://ops:s3cr3t@" + server.Addr() + "/notanumber", "redis://" + server.Addr() + "/0?password=s3cr3t&nonsense=1", "redis://ops:s3cr3t@127.0.0.1:1/0",
@@ -111,7 +111,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			}
 			leaks("ps", string(line))
 		}
-		// The connection breaks, is made again, and both are logged.
+		// The connection breaks and is made again. Both are logged.
 		rdb.Do(ctx, "CLIENT", "KILL", "USER", "ops")
 		rdb.Do(ctx, "ACL", "SETUSER", "ops", "resetpass", ">changed")
 		rdb.Do(ctx, "CLIENT", "KILL", "USER", "ops")
@@ -125,11 +125,12 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// hostile is text as only an enemy writes it.
+// hostile is text of an attacker: it has control sequences, shell syntax and
+// invalid characters.
 const hostile = "\x1b]0;owned\a\x1b[2J\x1b[31mred\nroot# \r\t$(touch pwned)`touch pwned`;touch pwned\x00\u202eevil\u009b5m\x7f'\"\\"
 
-// inTerminal checks that nothing printed can move a cursor, ring a bell or turn
-// the writing round.
+// inTerminal checks that the output can neither move a cursor, sound the bell
+// nor change the direction of the text.
 func inTerminal(t testing.TB, what, out string) {
 	t.Helper()
 	for i, r := range out {
@@ -147,8 +148,8 @@ func inTerminal(t testing.TB, what, out string) {
 }
 
 // TestHostileTextIsShownEscaped puts hostile text into every field that the
-// binary shows: what a producer may say, and what only somebody could who writes
-// to the pool's keys by hand.
+// binary shows: the fields that a producer sets, and those that only a direct
+// write to the pool's keys can set.
 func TestHostileTextIsShownEscaped(t *testing.T) {
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
@@ -162,7 +163,7 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "ended_at", "fence"} {
 		fields = append(fields, f, bytesToo)
 	}
-	word := strings.Join(strings.Fields(bytesToo), "") // what a record's header can hold at all
+	word := strings.Join(strings.Fields(bytesToo), "") // the characters that the header of a record can hold
 	for _, state := range []string{"waiting", "running", "failed", "stopped", "succeeded", "expired", bytesToo} {
 		id := "h" + strconv.Itoa(len(state))
 		rdb.Set(ctx, key("task:"+id), rawRecord(rawLetters[state], word, word, " group="+word+" unique="+word+" headers="+word+" backoff="+word, bytesToo), 0)
@@ -196,10 +197,10 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	c.write("batch", `{"kind":`+quoteJSON(hostile)+`,"`+"nonsense"+`":`+quoteJSON(hostile)+`}`)
 	c.write("bad.yaml", "pool: \"a\\x1b[31m\"\n\"\\x1b]0;x\\a\": 1\nhandlers: {\"\\u202e\": {command: [\"\\x1b\"]}}\n")
 	var ids []string
-	for _, n := range []int{6, 7, 9} { // of the states, and all tasks are in ls
+	for _, n := range []int{6, 7, 9} { // lengths of the state names; ls shows all tasks
 		ids = append(ids, "h"+strconv.Itoa(n))
 	}
-	arguments := strings.ReplaceAll(hostile, "\x00", "") // what a shell can pass at all
+	arguments := strings.ReplaceAll(hostile, "\x00", "") // the characters that a shell can pass
 	calls := [][]string{
 		{"ls"}, {"ls", "--limit", "2"}, append([]string{"get", "a"}, ids...), {"stats"}, {"limit"}, {"wait", "h6"}, {"wait", "h7", "h9"}, {"enqueue", "k", "--unique", "u"},
 		{"enqueue", "k", "--id", "b"}, {"enqueue", arguments}, {"enqueue", "k", arguments}, {"enqueue", "k", "--id", arguments}, {"enqueue", "k", "--header", arguments},
@@ -247,14 +248,15 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 		inTerminal(t, "doctor --fix", fixed)
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, "pwned")); err == nil {
-		t.Error("a shell ran what somebody else wrote")
+		t.Error("a shell ran hostile text")
 	}
 }
 
 // rawLetters are the letters of the states in a record.
 var rawLetters = map[string]string{"waiting": "w", "running": "w", "failed": "F", "stopped": "X", "succeeded": "S", "expired": "E"}
 
-// rawRecord is a record with extras as another program could write it.
+// rawRecord returns a record with extra words, as another program could write
+// it.
 func rawRecord(letter, kind, queue, words, payload string) string {
 	return letter + "1 1700000000000 4468415255281664 " + kind + " " + queue + words + "\n" + payload
 }
@@ -267,9 +269,9 @@ func quoteJSON(s string) string {
 	return string(b)
 }
 
-// TestPayloadsReachNoShell runs commands on hostile tasks and checks that they
-// get every byte, by standard input and by their environment, and that nobody
-// has interpreted any of it.
+// TestPayloadsReachNoShell runs commands on hostile tasks. The commands must
+// get every byte, on standard input and in the environment, and no shell may
+// interpret any of it.
 func TestPayloadsReachNoShell(t *testing.T) {
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
@@ -285,7 +287,7 @@ func TestPayloadsReachNoShell(t *testing.T) {
 		return err == nil && len(live) == 1
 	})
 	payload := hostile + "\xff\xfe"
-	put := func(id, kind, payload string) { // as no command of ours does
+	put := func(id, kind, payload string) { // the clients of ltsworker do not write this
 		t.Helper()
 		for _, err := range []error{
 			rdb.Set(ctx, "lts:{p}:task:"+id, rawRecord("w", kind, "-", " max_attempts=1", payload), 0).Err(),
@@ -296,9 +298,9 @@ func TestPayloadsReachNoShell(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		enqueue(t, s, task.Spec{Kind: "k", Payload: []byte("1"), Priority: -9}) // which wakes the replica
+		enqueue(t, s, task.Spec{Kind: "k", Payload: []byte("1"), Priority: -9}) // wakes the replica
 	}
-	// Ids travel in lists of words, so that no task can have an id with a space.
+	// Ids are sent in space-separated lists, so an id cannot contain a space.
 	id := strings.Join(strings.Fields(strings.ReplaceAll(hostile, "\x00", "")), "") + "\xff"
 	put(id, "k", payload)
 	read := func(name string) string {
@@ -309,7 +311,8 @@ func TestPayloadsReachNoShell(t *testing.T) {
 		return strings.HasPrefix(read("ids"), id+"\n") && strings.HasPrefix(read("payloads"), payload)
 	})
 
-	// A NUL cannot be in an environment: the attempt fails, and the replica goes on.
+	// An environment variable cannot contain a NUL: the attempt fails, and the
+	// replica continues.
 	nul := "x\x00y"
 	put(nul, "k", "1")
 	eventually(t, patience, "its failure", func() bool { return strings.HasPrefix(rdb.Get(ctx, "lts:{p}:task:"+nul).Val(), "F1 ") })

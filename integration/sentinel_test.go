@@ -6,8 +6,9 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// The master behind Sentinel is killed under load and its replica
-// is promoted. Nobody is restarted; what the replica had not received is lost.
+// The master behind Sentinel is killed under load and its replica is promoted.
+// No replica of the pool is restarted. Writes that the Redis replica had not
+// received are lost.
 func TestMasterBehindSentinelIsKilled(t *testing.T) {
 	t.Parallel()
 	for _, f := range failovers {

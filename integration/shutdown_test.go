@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// goroutines counts those that run code of this project.
+// goroutines counts the goroutines that run code of this project.
 func goroutines() (n int, dump string) {
 	buf := make([]byte, 4<<20)
 	buf = buf[:runtime.Stack(buf, true)]
@@ -26,9 +26,9 @@ func goroutines() (n int, dump string) {
 	return len(ours), strings.Join(ours, "\n\n")
 }
 
-// Shutdown under load: what has finished is reported, nothing more
-// is claimed, the rest is released at once without using an attempt, and no
-// goroutine stays.
+// Shutdown under load. Finished tasks are reported, no more tasks are claimed,
+// the rest is released at once without using an attempt, and no goroutine
+// remains.
 func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -39,7 +39,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 		}
 		<-ctx.Done()
 		if tk.Kind == "finishes" {
-			return nil, nil // it had done its work all the same
+			return nil, nil // it succeeds although its context ended
 		}
 		return nil, context.Cause(ctx)
 	}
@@ -124,7 +124,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	// A replica that comes later runs what was released.
+	// A replica that starts later runs the released tasks.
 	next := s.pool(slots(50))
 	for _, kind := range []string{"quick", "long", "finishes"} {
 		next.HandleKind(kind, func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
@@ -135,7 +135,7 @@ func TestShutdownUnderLoadReleasesTheRest(t *testing.T) {
 	}
 }
 
-// A second signal, Close during the drain, releases at once.
+// Close during the drain, the second signal, releases the tasks at once.
 func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -156,7 +156,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	receive(t, started, patience, "the start")
 	drained := make(chan error, 1)
 	go func() { drained <- stop() }()
-	eventually(t, patience, "nothing but the drain goes on", func() bool {
+	eventually(t, patience, "only the drain is left", func() bool {
 		enqueue(t, c, pool.Spec{Kind: "long", Delay: time.Hour})
 		select {
 		case <-drained:
@@ -179,8 +179,8 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 	}
 }
 
-// Replicas come and go all the time, one always serves, and
-// a lone task never waits: whoever leaves takes no marker with it. The bound is
+// Replicas join and leave all the time, and one always serves. A single task
+// never waits, because a leaving replica takes no marker with it. The bound is
 // far below the slow poll.
 func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
 	rounds := volume(15, 60)
@@ -216,7 +216,7 @@ func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
 			}
 			at := time.Now()
 			id := enqueue(t, c, pool.Spec{Kind: "step", Retain: new(time.Hour)})
-			eventually(t, prompt, "the end of a lone task", func() bool { return get(t, c, id).State == pool.Succeeded })
+			eventually(t, prompt, "the end of a single task", func() bool { return get(t, c, id).State == pool.Succeeded })
 			took = append(took, time.Since(at))
 		}
 		stop = next

@@ -16,8 +16,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A running task is stopped from elsewhere: its context ends at
-// once with the cause, and it is not retried.
+// A running task is stopped by another client. Its context ends at once with
+// the cause, and the task is not retried.
 func TestStopReachesARunningHandler(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -53,8 +53,8 @@ func TestStopReachesARunningHandler(t *testing.T) {
 	}
 }
 
-// A storm of stops while everything else goes on: no stopped task
-// starts again.
+// Many tasks are stopped while other work continues: no stopped task starts
+// again.
 func TestStopStormRestartsNothing(t *testing.T) {
 	tasks := volume(1000, 3000)
 	seed := rand.Uint64()
@@ -115,13 +115,13 @@ func TestStopStormRestartsNothing(t *testing.T) {
 	}
 	t.Logf("%d of %d tasks were stopped in time", stopped, tasks/2)
 	if stopped == 0 {
-		t.Error("the storm came too late to prove anything")
+		t.Error("no task was stopped before its end")
 	}
 }
 
-// Stop against claim, success, retry and release in every order
-// that comes up: one terminal state, no run after the stop of a task that was not
-// running, and who comes too late learns the final state.
+// Stop races with claim, success, retry and release. Each task has one terminal
+// state. A task that was not running does not run after its stop. A stop that
+// comes too late gets the final state.
 func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 	tasks := volume(200, 600)
 	s := newSite(t)
@@ -140,7 +140,7 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 	stores := s.store()
 	for i := range tasks {
 		id := enqueue(t, c, pool.Spec{Kind: "step", ID: fmt.Sprint("task-", i), MaxAttempts: 1000, Retain: new(time.Hour)})
-		for range rand.IntN(100) { // a moment, shorter than a timer could give
+		for range rand.IntN(100) { // a wait shorter than a timer allows
 			runtime.Gosched()
 		}
 		changes, err := stores.Stop(t.Context(), "enough", id)
@@ -153,7 +153,7 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 		case told.Done && told.State != pool.Running && task.State != pool.Stopped:
 			t.Errorf("%s: the stop took effect on a task that is %s, and it %s", id, told.State, task.State)
 		case !told.Done && told.State != task.State:
-			t.Errorf("%s: the stop was told %s, and the task is %s", id, told.State, task.State)
+			t.Errorf("%s: the stop got the state %s, and the task is %s", id, told.State, task.State)
 		case task.State != pool.Stopped && task.State != pool.Succeeded:
 			t.Errorf("%s is %s", id, task.State)
 		}
@@ -168,9 +168,9 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 	t.Logf("ends: %v", ends)
 }
 
-// Stop against the reaper: a task whose replica died after it was
-// asked to stop is stopped, not started again; one that was reaped first is
-// stopped in its line.
+// Stop races with the reaper. A task whose replica died after a stop was
+// requested is stopped, not started again. A task that was reaped first is
+// stopped in its queue.
 func TestStopAgainstTheReaperEndsOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()

@@ -8,8 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// Over TLS, with client certificates and a user who may touch this pool only,
-// everything works as elsewhere.
+// Everything works over TLS, with client certificates and a user that has
+// rights to this pool only.
 func TestPoolWorksOverTLSAsAUserOfItsOwn(t *testing.T) {
 	server := redisserver.StartTLS(t)
 	var user *redisserver.User

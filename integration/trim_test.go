@@ -9,9 +9,10 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Tasks are enqueued and stopped while no replica is alive. What appends events trims
-// the stream: it exceeds its bound by a thousand events and those of one step at most.
-// make soak makes two million tasks under the default bound.
+// Tasks are enqueued and stopped while no replica is alive. The calls that
+// append events trim the stream. It exceeds its bound by at most a thousand
+// events and those of one step. make soak makes two million tasks under the
+// default bound.
 func TestStreamStaysBoundedWithoutAReplica(t *testing.T) {
 	s := newSite(t)
 	c := s.client()

@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Wait returns for every task, whether it ends before the read,
-// between the read and the listen, or after, and whether it is kept or not.
+// Wait returns for every task: whether the task ends before the read, between
+// the read and the listen, or after, and whether it is kept or not.
 func TestWaitMissesNoEnd(t *testing.T) {
 	s := newSite(t)
 	p := s.pool(slots(8))
@@ -22,7 +22,7 @@ func TestWaitMissesNoEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
-	// One after the other: each begins and ends a listener of its own.
+	// In sequence: each call starts and ends its own listener.
 	for i := range volume(60, 200) {
 		r, err := c.Enqueue(ctx, Add{i, 1}, retained(i)...)
 		if err != nil {
@@ -32,7 +32,7 @@ func TestWaitMissesNoEnd(t *testing.T) {
 			t.Fatal(i, sum, err)
 		}
 	}
-	// All at once: they share one.
+	// Concurrently: the calls share one listener.
 	var wg sync.WaitGroup
 	for i := range volume(200, 500) {
 		wg.Go(func() {
@@ -49,8 +49,8 @@ func TestWaitMissesNoEnd(t *testing.T) {
 	wg.Wait()
 }
 
-// retained makes some tasks leave with their end, so that only the event tells
-// of it.
+// retained removes some tasks at their end, so that only the event has their
+// outcome.
 func retained(i int) []pool.Option {
 	if i%2 == 0 {
 		return []pool.Option{pool.Retain(0)}
@@ -58,7 +58,8 @@ func retained(i int) []pool.Option {
 	return nil
 }
 
-// Wait tells how a task ended that did not succeed, and of one that never was.
+// Wait returns the outcome of a task that did not succeed, and an error for a
+// task that never existed.
 func TestWaitTellsHowATaskEnded(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
@@ -89,6 +90,6 @@ func TestWaitTellsHowATaskEnded(t *testing.T) {
 		t.Errorf("Wait for a stopped task: %v", err)
 	}
 	if _, err := pool.Wait[int](ctx, c, "never-was"); !errors.Is(err, pool.ErrNotFound) {
-		t.Errorf("Wait for a task that never was: %v", err)
+		t.Errorf("Wait for a task that never existed: %v", err)
 	}
 }

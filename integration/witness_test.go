@@ -12,8 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// witness is what the handlers of a test see for themselves, whatever Redis
-// remembers.
+// witness records what the handlers of a test observe, independently of Redis.
 type witness struct {
 	gauge
 	mu     sync.Mutex
@@ -28,7 +27,7 @@ type sighting struct {
 	at    time.Time
 }
 
-// handler works for as many milliseconds as the task's payload says.
+// handler sleeps for as many milliseconds as the task's payload says.
 func (w *witness) handler(ctx context.Context, t *task.Task) ([]byte, error) {
 	w.enter()
 	defer w.exit()
@@ -47,21 +46,21 @@ func (w *witness) handler(ctx context.Context, t *task.Task) ([]byte, error) {
 	return nil, err
 }
 
-// count is how many handlers have begun.
+// count returns how many handlers have begun.
 func (w *witness) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.starts)
 }
 
-// ran is how many handlers of a task returned without an error.
+// ran returns how many handlers of a task returned without an error.
 func (w *witness) ran(id string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.done[id]
 }
 
-// gap is the longest time between two starts.
+// gap returns the longest time between two starts.
 func (w *witness) gap() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +71,8 @@ func (w *witness) gap() time.Duration {
 	return longest
 }
 
-// after is how long after a moment the next handler began, 0 for not yet.
+// after returns how long after a moment the next handler began, 0 if none has
+// yet.
 func (w *witness) after(moment time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -84,8 +84,8 @@ func (w *witness) after(moment time.Time) time.Duration {
 	return 0
 }
 
-// growing checks that the claims, in the order of the stream, have fences that
-// grow, as the handlers were told them.
+// growing checks that the fences of the claims, as the handlers received them,
+// grow in the order of the stream.
 func (w *witness) growing(t testing.TB, stream []pool.Event) {
 	t.Helper()
 	w.mu.Lock()
@@ -96,17 +96,17 @@ func (w *witness) growing(t testing.TB, stream []pool.Event) {
 	}
 	var order fenceOrder
 	for _, e := range stream {
-		if fence := fences[attempt{e.ID, e.Attempt}]; isClaim(e) && fence > 0 { // else no handler learnt of it
+		if fence := fences[attempt{e.ID, e.Attempt}]; isClaim(e) && fence > 0 { // otherwise no handler has its fence
 			if last := order.next(e.Replica, e.At, fence); fence <= last {
-				t.Errorf("task %s was claimed under fence %d, after one under %d", e.ID, fence, last)
+				t.Errorf("task %s was claimed with fence %d after an earlier claim with fence %d", e.ID, fence, last)
 			}
 		}
 	}
 }
 
-// unknown compares the handlers with the claims that the stream knows: how many
-// starts have none, how often two handlers of a task had one fence, and how many tasks
-// ran to their end more than once.
+// unknown compares the handlers with the claims in the stream. It returns how
+// many starts have no claim, how often two handlers of a task had the same
+// fence, and how many tasks ran to their end more than once.
 func (w *witness) unknown(stream []pool.Event) (claims, fences, again int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the demo on this folder, once and without a terminal, and checks that it
-# finished every task although it killed a replica.
+# Runs the demo on this folder once, without a terminal. Checks that every task
+# ended although the demo killed a replica.
 set -euo pipefail
 
 limit=()

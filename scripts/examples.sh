@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the examples as their comments say, against a redis-server of their own.
+# Runs the examples with the commands in their comments, against a separate redis-server.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 

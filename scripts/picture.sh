@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the picture in README.md: the demo, run on the files of this tree that git knows.
+# Makes the picture in README.md: the demo, run on the tracked files of this repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

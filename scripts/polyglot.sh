@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the programs of examples/polyglot, which use the clients of clients/, against a redis-server and replicas of their own.
-# Compares what they print. As root on Debian or Ubuntu it installs the packages that are missing.
+# Runs the programs of examples/polyglot, which use the clients of clients/, against a separate redis-server and replicas.
+# Compares their output. As root on Debian or Ubuntu it installs the packages that are missing.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 cd "$(dirname "${BASH_SOURCE[0]}")/../examples/polyglot"
@@ -19,8 +19,8 @@ fail() {
 	exit 1
 }
 
-# able PROGRAM FLAG SCRIPT tries the program in PATH and the system's own: a python3 or ruby of a version manager does not
-# see the packages of the system. It prints the one that can run the script.
+# able PROGRAM FLAG SCRIPT tries the program in PATH and the one of the system: the python3 or ruby of a version manager
+# cannot load the packages of the system. It prints the path of the one that can run the script.
 able() {
 	local p
 	for p in "$1" "/usr/bin/$1"; do
@@ -92,7 +92,7 @@ follow() { # LANGUAGE ID [KIND]
 	sh) ./follow.sh "${@:2}" ;;
 	esac >>"$dir/$1.out" 2>"$dir/$1.log"
 }
-# all NUMBER [KIND] runs the program of each language, all at once, with the id LANGUAGE-NUMBER.
+# all NUMBER [KIND] runs the programs of all languages at once, each with the id LANGUAGE-NUMBER.
 all() {
 	local l pids=()
 	for l in "${languages[@]}"; do follow "$l" "$l-$1" "${@:2}" & pids+=($!); done
@@ -120,7 +120,7 @@ redis XRANGE "$events" - + | grep -x 'py-3 js-3 rb-3 php-3 sh-3' >/dev/null || f
 "$python" behaviour.py 2>"$dir/py.log" || fail "the client in Python behaves otherwise"
 "$node" behaviour.js 2>"$dir/js.log" || fail "the client in JavaScript behaves otherwise"
 
-# Now no program runs while tasks end and their events are trimmed.
+# Tasks end and their events are trimmed while no program runs.
 push_each 4
 ended() { for l in "${languages[@]}"; do [[ $(redis ZSCORE 'lts:{default}:ended:succeeded' "$l-4") ]] || return; done; }
 until_true "the tasks have not succeeded" ended
@@ -141,7 +141,7 @@ for l in "${languages[@]}"; do
 	echo "examples/polyglot/follow.$l: ok"
 done
 
-# An entry that becomes no task ends the program with the reason.
+# If its entry is rejected, the program prints the reason and fails.
 for l in "${languages[@]}"; do
 	if follow "$l" "$l-5" "no kind"; then fail "follow.$l succeeded after a rejection"; fi
 	grep -q "^$l-5 was rejected: kind " "$dir/$l.log" || fail "follow.$l does not print that its entry was rejected"

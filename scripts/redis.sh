@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Finds a redis-server that is new enough for the tests, or installs one where
-# that needs no decision of anybody: as root on Debian or Ubuntu.
+# Finds a redis-server that is new enough for the tests. As root on Debian or
+# Ubuntu it installs one if none is found.
 set -euo pipefail
 
 oldest=7

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Finds systemd-analyze, which reads the unit, or installs it where that needs no
-# decision of anybody: as root on Debian or Ubuntu. Other systems than Linux do
-# without.
+# Finds systemd-analyze, which checks the unit. As root on Debian or Ubuntu it
+# installs the program if it is missing. Other systems than Linux need none.
 set -euo pipefail
 
 if [[ $(uname -s) != Linux ]] || command -v systemd-analyze >/dev/null; then

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the steps of make test. The tests under the race detector, which wait most of the time, run beside the other steps,
 # which compile most of the time. Each line of output starts with the name of its step. All steps run, also after one has
-# failed. The summary at the end names the steps, how long each took, and of each that failed the tests or its last lines.
+# failed. The summary at the end lists the steps and their durations. For a failed step it lists the failed tests or the
+# last lines of output.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,7 +21,7 @@ run() {
 note() { printf '%-10s | == %s\n' "$1" "$2"; }
 label() { awk -v step="$1" '{ printf "%-10s | %s\n", step, $0; fflush() }'; }
 
-# Each half has a process group, so that an interrupt ends all that it has started.
+# Each half has a process group, so that an interrupt ends all its processes.
 set -m
 halves=()
 stop() { for half in ${halves[@]+"${halves[@]}"}; do kill -TERM -- "-$half" 2>/dev/null || true; done; }
@@ -31,7 +32,8 @@ halves+=($!)
 halves+=($!)
 wait
 
-# failures STEP prints the tests that failed, each package with how to run them again, or else the last lines.
+# failures STEP prints the failed tests and, for each package, the command that runs them again. Without a failed test it
+# prints the last lines of output.
 failures() {
 	local found flags=
 	if [[ $1 == race ]]; then flags=-race\ ; fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs govulncheck, given as arguments. Its database is on the network: a machine
-# that cannot reach it says so and goes on, a finding fails.
+# Runs govulncheck, given as arguments. Its database is on the network. Without
+# access to it the script prints a message and succeeds. A finding fails.
 set -euo pipefail
 
 if out=$("$@" 2>&1); then

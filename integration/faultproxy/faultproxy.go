@@ -1,15 +1,14 @@
-// Package faultproxy stands between a client and a redis-server and breaks their
-// connections where a test wants it: at the n-th call of one script, or all of
-// them at once.
+// Package faultproxy is a proxy between clients and a redis-server that breaks
+// their connections for a test: at the n-th call of one script, or all at once.
 //
 //	p := faultproxy.Start(t, server.Addr())
 //	strike := p.Strike("enqueue", 1, faultproxy.ReplyLost)
 //	// … a client of p.Addr() enqueues …
 //	if !strike.Happened() { … }
 //
-// Commands are read one by one, so that a fault hits exactly one of a pipeline.
-// Replies are not: the proxy puts an ECHO of its own behind the call it breaks and
-// looks for the answer in what comes back.
+// The proxy parses commands one by one, so that a fault breaks exactly one of a
+// pipeline. It does not parse replies: it sends its own ECHO after the broken call
+// and searches the server's replies for the echo.
 package faultproxy
 
 import (
@@ -31,12 +30,13 @@ const (
 	// ReplyLost lets the server run the call, drops its reply and resets the
 	// connection.
 	ReplyLost Fault = iota
-	// ResetBefore resets the connection before the server sees the call, or any
-	// that follows in its pipeline.
+	// ResetBefore resets the connection before the server receives the call, or
+	// any command after it in its pipeline.
 	ResetBefore
-	// ResetAfter resets the connection when the client has been sent the reply.
+	// ResetAfter resets the connection after the client has been sent the
+	// reply.
 	ResetAfter
-	// Nothing lets the call pass: for a Strike with Meanwhile.
+	// Nothing lets the call pass. It is for StrikeMeanwhile.
 	Nothing
 )
 
@@ -44,7 +44,7 @@ func (f Fault) String() string {
 	return [...]string{"reply lost", "reset before", "reset after", "nothing"}[f]
 }
 
-// Proxy is a running proxy. Its methods may be called by several goroutines.
+// Proxy is a running proxy. Its methods are safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	upstream string
@@ -60,7 +60,7 @@ type Proxy struct {
 	calls    map[string]int // by the script's hash
 }
 
-// Start starts a proxy to the server at upstream. It ends with the test.
+// Start starts a proxy to the server at upstream. The proxy ends with the test.
 func Start(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,7 +77,7 @@ func Start(t testing.TB, upstream string) *Proxy {
 	return p
 }
 
-// Addr is the proxy's host:port.
+// Addr returns the proxy's host:port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 func (p *Proxy) close() {
@@ -108,21 +108,21 @@ func (p *Proxy) accept() {
 // Strike is a fault that waits for its call.
 type Strike struct {
 	hash      string
-	left      int // calls to go, this one included
+	left      int // remaining calls, this one included
 	fault     Fault
 	meanwhile func()
 	happened  chan struct{}
 }
 
-// Strike breaks the n-th call of the script from now on, counted from 1 over all
-// connections. A call that the server does not know by its hash counts, and counts
-// again when it is sent in full.
+// Strike breaks the n-th call of the script from now on, counted from 1 over
+// all connections. A call by a hash that the server does not know counts, and
+// counts again when it is sent in full.
 func (p *Proxy) Strike(script string, n int, f Fault) *Strike {
 	return p.StrikeMeanwhile(script, n, f, func() {})
 }
 
-// StrikeMeanwhile is Strike with something to do when the call has come and is not
-// passed on yet.
+// StrikeMeanwhile is Strike with a function. The proxy calls meanwhile when the
+// call has arrived, before it passes the call on.
 func (p *Proxy) StrikeMeanwhile(script string, n int, f Fault, meanwhile func()) *Strike {
 	s := &Strike{hash: hash(script), left: n, fault: f, meanwhile: meanwhile, happened: make(chan struct{})}
 	p.mu.Lock()
@@ -131,7 +131,7 @@ func (p *Proxy) StrikeMeanwhile(script string, n int, f Fault, meanwhile func())
 	return s
 }
 
-// Happened reports whether the call has come and was broken.
+// Happened reports whether the call has arrived and was broken.
 func (s *Strike) Happened() bool {
 	select {
 	case <-s.happened:
@@ -141,11 +141,12 @@ func (s *Strike) Happened() bool {
 	}
 }
 
-// hash is how a script is called after its first time.
+// hash returns the hash by which a script is called after its first call.
 func hash(script string) string { return redis.NewScript(lua.Source(script)).Hash() }
 
 // Silence lets nothing pass in either direction until resume is called. New
-// connections are accepted. What a client sent before it gave up arrives late.
+// connections are accepted. Data that a client sent before it gave up arrives
+// late.
 func (p *Proxy) Silence() (resume func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,22 +170,22 @@ func (p *Proxy) Reset() {
 	}
 }
 
-// Calls is how many calls of the script came through so far.
+// Calls returns how many calls of the script have arrived so far.
 func (p *Proxy) Calls(script string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.calls[hash(script)]
 }
 
-// Attempts is how many connections were opened and commands sent so far, whether
-// or not they got through.
+// Attempts returns how many connections were opened and commands sent so far,
+// whether or not they reached the server.
 func (p *Proxy) Attempts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.accepted + p.commands
 }
 
-// count notes a command and returns the strike that it is due for, if any.
+// count counts a command and returns the strike for it, if any.
 func (p *Proxy) count(script string) *Strike {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 
-// setup is a proxy, a client behind it that repeats nothing, and one past it.
+// setup returns a proxy, a client behind it that repeats nothing, and a client
+// past it.
 func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
 	s := redisserver.Shared(t)
 	s.Flush(t)
@@ -29,7 +30,8 @@ func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
 	return p, c, s.Client(t)
 }
 
-// ring makes a pipeline of three: the second is a script that leaves a signals.
+// ring runs a pipeline of three commands. The second is a script that writes a
+// signal.
 func ring(c *redis.Client) (before, call, after error) {
 	ctx := context.Background()
 	p := c.Pipeline()
@@ -43,7 +45,7 @@ func ring(c *redis.Client) (before, call, after error) {
 func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 	for _, c := range []struct {
 		fault   Fault
-		applied bool // the call; the commands behind it never are
+		applied bool // whether the call is applied; the commands after it never are
 	}{
 		{ReplyLost, true}, {ResetBefore, false}, {ResetAfter, true},
 	} {
@@ -51,22 +53,22 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 			p, behind, past := setup(t)
 			strike := p.Strike("signal", 2, c.fault)
 			if _, err, _ := ring(behind); err != nil || strike.Happened() {
-				t.Fatal("the first call was hit: ", err)
+				t.Fatal("the first call was broken: ", err)
 			}
 			past.Del(t.Context(), "lts:{p}:signals:r")
 			_, err, after := ring(behind)
 			if !strike.Happened() {
-				t.Fatal("the second call was not hit")
+				t.Fatal("the second call was not broken")
 			}
-			// The driver gives a pipeline up whole.
+			// The driver fails the whole pipeline.
 			if err == nil || after == nil {
-				t.Errorf("the call ended with %v, what came after it with %v", err, after)
+				t.Errorf("the call ended with %v, the command after it with %v", err, after)
 			}
 			if n := past.LLen(t.Context(), "lts:{p}:signals:r").Val(); n != 0 != c.applied {
 				t.Errorf("%d signals", n)
 			}
 			if n := past.Get(t.Context(), "third").Val(); n != "1" {
-				t.Errorf("what came after the call ran %s times", n)
+				t.Errorf("the command after the call ran %s times", n)
 			}
 			if _, err, _ := ring(behind); err != nil || p.Calls("signal") != 3 {
 				t.Errorf("the next call: %v, %d calls", err, p.Calls("signal"))
@@ -106,7 +108,7 @@ func TestSilenceHoldsEverythingBack(t *testing.T) {
 		t.Error("the try was not counted")
 	}
 	if n := past.Exists(t.Context(), "n").Val(); n != 0 {
-		t.Error("it came through")
+		t.Error("it passed the proxy")
 	}
 	resume()
 	if err := behind.Ping(t.Context()).Err(); err != nil {
@@ -126,7 +128,7 @@ func TestResetBreaksWhatIsConnected(t *testing.T) {
 			break
 		}
 		if time.Now().After(late) {
-			t.Fatal("the call does not come through")
+			t.Fatal("the call does not arrive")
 		}
 	}
 	p.Reset()

@@ -15,7 +15,8 @@ import (
 	"github.com/alicebob/miniredis/v2/proto"
 )
 
-// pair is one client's connection and its own to the server.
+// pair is a client's connection to the proxy and the proxy's connection to the
+// server.
 type pair struct {
 	proxy          *Proxy
 	client, server net.Conn
@@ -23,11 +24,11 @@ type pair struct {
 	end            func()
 
 	mu     sync.Mutex
-	marker []byte // the answer that follows the broken call's; nil before
-	drop   bool   // what comes before the marker is not passed on
+	marker []byte // the reply to the ECHO after the broken call; nil before it
+	drop   bool   // the bytes before the marker are dropped
 }
 
-// markers makes the proxy's own commands unlike any data.
+// markers makes the proxy's own commands different from any data.
 var markers atomic.Int64
 
 func (p *Proxy) serve(client net.Conn) {
@@ -39,7 +40,8 @@ func (p *Proxy) serve(client net.Conn) {
 	c := &pair{proxy: p, client: client, server: server, gone: make(chan struct{})}
 	c.end = sync.OnceFunc(func() {
 		close(c.gone)
-		// The server must find nothing half sent, the client an error at once.
+		// The server must receive nothing partial, and the client must get an
+		// error at once.
 		client.(*net.TCPConn).SetLinger(0)
 		client.Close()
 		server.Close()
@@ -65,7 +67,7 @@ func (p *Proxy) serve(client net.Conn) {
 
 func (c *pair) reset() { c.end() }
 
-// pass waits until bytes may pass and reports whether the pair is still there.
+// pass waits until bytes may pass and reports whether the pair still exists.
 func (c *pair) pass() bool {
 	select {
 	case <-c.proxy.gate():
@@ -75,13 +77,13 @@ func (c *pair) pass() bool {
 	}
 }
 
-// commands passes on what the client sends, command by command.
+// commands passes on the client's commands, one by one.
 func (c *pair) commands() {
 	r := bufio.NewReader(c.client)
 	for {
 		raw, err := proto.Read(r)
 		if err != nil {
-			// Only the client's end: it may be waiting for replies still.
+			// Close only this direction: the client may still wait for replies.
 			c.server.(*net.TCPConn).CloseWrite()
 			return
 		}
@@ -91,7 +93,7 @@ func (c *pair) commands() {
 		}
 		if s != nil {
 			s.meanwhile()
-			close(s.happened) // before the client can see it
+			close(s.happened) // before the client can notice it
 			c.strike(s, raw)
 			if s.fault != Nothing {
 				return
@@ -105,7 +107,7 @@ func (c *pair) commands() {
 	}
 }
 
-// strike does to the call what the strike says.
+// strike breaks the call as the Strike defines.
 func (c *pair) strike(s *Strike, raw string) {
 	switch s.fault {
 	case Nothing:
@@ -121,11 +123,11 @@ func (c *pair) strike(s *Strike, raw string) {
 		if _, err := io.WriteString(c.server, raw); err == nil {
 			proto.Write(c.server, []string{"ECHO", word})
 		}
-		<-c.gone // the answer, or the server's end, ends the pair
+		<-c.gone // the reply, or the end of the server, ends the pair
 	}
 }
 
-// replies passes on what the server sends, up to the answer behind a broken call.
+// replies passes on the server's replies, up to the one after a broken call.
 func (c *pair) replies() {
 	defer c.end()
 	var kept []byte
@@ -160,10 +162,11 @@ func (c *pair) replies() {
 	}
 }
 
-// scriptOf is the hash of the script that the command calls, "" for another
-// command.
+// scriptOf returns the hash of the script that the command calls, "" for
+// another command.
 func scriptOf(raw string) string {
-	// Looked at first, because the words of other commands may be megabytes.
+	// This check comes first because the words of other commands may be
+	// megabytes.
 	if !strings.Contains(strings.ToUpper(raw[:min(len(raw), 32)]), "\r\nEVAL") {
 		return ""
 	}

@@ -15,9 +15,9 @@ type User struct {
 	server *Server
 }
 
-// User makes an ACL user with a password of its own, or gives the one of that
-// name new rights: exactly those of the rules, such as "~lts:{p}:inbox",
-// "+rpush".
+// User makes an ACL user with its own password, or replaces the rights of the
+// user of that name. The user has exactly the rights of the rules, such as
+// "~lts:{p}:inbox", "+rpush".
 func (s *Server) User(t testing.TB, name string, rules ...string) *User {
 	t.Helper()
 	u := &User{Name: name, Password: rand.Text(), server: s}
@@ -41,7 +41,7 @@ func (u *User) Client(t testing.TB) *redis.Client {
 	return c
 }
 
-// URL is the server's address with the user's name and password.
+// URL returns the server's address with the user's name and password.
 func (u *User) URL() string {
 	scheme := "redis"
 	if u.server.options.tls != nil {

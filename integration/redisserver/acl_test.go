@@ -30,7 +30,7 @@ func TestUserMayDoWhatItsRulesSayAndNothingElse(t *testing.T) {
 	if err := byURL.RPush(t.Context(), "in", "x").Err(); err != nil {
 		t.Error(err)
 	}
-	// Making it again takes away what it had.
+	// Making the user again removes its earlier rights.
 	again := s.User(t, "producer", "~in", "+lpop").Client(t)
 	if err := again.RPush(t.Context(), "in", "x").Err(); !redis.HasErrorPrefix(err, "NOPERM") {
 		t.Error(err)

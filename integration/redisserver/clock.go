@@ -14,13 +14,13 @@ import (
 //go:embed testdata/clock.c
 var clockSource []byte
 
-// Clock lets SetClock move the server's clock. A library that is loaded into the
-// server does it, which needs Linux and a C compiler, as the race detector does: on
-// another system the test is skipped, without a compiler it fails.
+// Clock enables SetClock. A library that is loaded into the server changes its
+// clock. Building it needs Linux and a C compiler, as the race detector does.
+// On another system the test is skipped; without a compiler it fails.
 func Clock(t testing.TB) Option {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("the clock of a server can be moved on Linux only")
+		t.Skip("the clock of a server can be changed only on Linux")
 	}
 	dir := t.TempDir()
 	source, library, offset := filepath.Join(dir, "clock.c"), filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")
@@ -38,14 +38,14 @@ func Clock(t testing.TB) Option {
 	}
 }
 
-// SetClock sets the clock of a server that was started with Clock to d after the real
-// time. It goes on from there.
+// SetClock sets the clock of a server that was started with Clock to the real
+// time plus d. The clock runs on from there.
 func (s *Server) SetClock(t testing.TB, d time.Duration) {
 	t.Helper()
 	if s.options.clock == "" {
 		t.Fatal("the server was started without Clock")
 	}
-	f, err := os.OpenFile(s.options.clock, os.O_WRONLY, 0) // the server has it mapped
+	f, err := os.OpenFile(s.options.clock, os.O_WRONLY, 0) // the server has mapped it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,31 +11,31 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// slots is how many hash slots a Redis cluster has.
+// slots is the number of hash slots of a Redis cluster.
 const slots = 16384
 
-// nodeTimeout is after how long the others take a silent node of a Cluster for
-// dead while it is formed and in AwaitTakeover. A replica takes over one to two
-// seconds later. Otherwise it is calmTimeout: on a busy machine a node is silent for
-// seconds, and a takeover then loses writes.
+// nodeTimeout is the time after which the nodes of a Cluster regard a silent
+// node as dead while the cluster is formed and in AwaitTakeover. A replica
+// takes over one to two seconds later. At other times it is calmTimeout: on a
+// busy machine a node is silent for seconds, and a takeover then loses writes.
 const nodeTimeout, calmTimeout = 2 * time.Second, 10 * time.Minute
 
 // Cluster is a Redis cluster of three masters with one replica each. At the
-// start Replicas[i] copies Masters[i]; MasterOf says who is master now.
+// start Replicas[i] copies Masters[i]. MasterOf returns the current master.
 type Cluster struct {
 	Masters, Replicas []*Server
 
 	ask map[*Server]*redis.Client
 }
 
-// StartCluster starts a cluster, waits until all its nodes agree on it, and ends
-// it when the test ends. The options are for each of its servers.
+// StartCluster starts a cluster, waits until all its nodes agree on its state,
+// and ends it when the test ends. The options apply to each of its servers.
 func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	const masters = 3
 	nodes := make([]*Server, 2*masters)
 	for i := range nodes {
-		bus, err := freePort() // the default, 10,000 above the other, may not exist
+		bus, err := freePort() // the default, this port plus 10,000, may not exist
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,8 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 			Config("cluster-enabled", "yes"),
 			Config("cluster-port", strconv.Itoa(bus)),
 			Config("cluster-node-timeout", strconv.FormatInt(nodeTimeout.Milliseconds(), 10)),
-			// A replica that was cut off for a moment on a busy machine takes over all the same.
+			// A replica that was cut off for a moment on a busy machine still
+			// takes over.
 			Config("cluster-replica-validity-factor", "0"),
 			Config("repl-diskless-sync-delay", "0"),
 		}, opts...)...)
@@ -60,7 +61,8 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	return c
 }
 
-// suspect sets after how long the nodes that are there take a silent one for dead.
+// suspect sets the time after which the running nodes regard a silent node as
+// dead.
 func (c *Cluster) suspect(t testing.TB, after time.Duration) {
 	t.Helper()
 	for _, s := range c.nodes() {
@@ -75,14 +77,14 @@ func (c *Cluster) suspect(t testing.TB, after time.Duration) {
 
 func (c *Cluster) nodes() []*Server { return append(append([]*Server{}, c.Masters...), c.Replicas...) }
 
-// form makes one cluster of servers that do not know each other.
+// form makes one cluster of servers that are not connected to each other.
 func (c *Cluster) form(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ids := map[*Server]string{}
 	for i, s := range c.nodes() {
 		rdb := c.ask[s]
-		// Nodes with epochs of their own need not settle whose is whose.
+		// Nodes with different epochs need not resolve an epoch collision.
 		if err := rdb.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
 			return err
 		}
@@ -111,8 +113,8 @@ func (c *Cluster) form(ctx context.Context) error {
 	return c.agree(ctx)
 }
 
-// agree waits until every node takes the cluster for complete and every replica
-// is in step with its master.
+// agree waits until every node reports the cluster as complete and every
+// replica is in sync with its master.
 func (c *Cluster) agree(ctx context.Context) error {
 	for _, s := range c.nodes() {
 		rdb := c.ask[s]
@@ -142,7 +144,8 @@ func (c *Cluster) agree(ctx context.Context) error {
 	return nil
 }
 
-// awaitLink waits until a replica has its master's data and follows it.
+// awaitLink waits until a replica has its master's data and receives its
+// writes.
 func awaitLink(ctx context.Context, replica *redis.Client) error {
 	return until(ctx, func() error {
 		info, err := replica.Info(ctx, "replication").Result()
@@ -153,7 +156,8 @@ func awaitLink(ctx context.Context, replica *redis.Client) error {
 	})
 }
 
-// until makes a call until it works or ctx ends, and then returns its last error.
+// until repeats a call until it succeeds or ctx ends. In the latter case it
+// returns the call's last error.
 func until(ctx context.Context, call func() error) error {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -170,7 +174,7 @@ func until(ctx context.Context, call func() error) error {
 	}
 }
 
-// Addrs are the host:port of all nodes, masters first.
+// Addrs returns the host:port of all nodes, masters first.
 func (c *Cluster) Addrs() []string {
 	var addrs []string
 	for _, s := range c.nodes() {
@@ -190,8 +194,8 @@ func (c *Cluster) Client(t testing.TB) *redis.ClusterClient {
 	return rdb
 }
 
-// MasterOf returns the server that holds the key now, as the majority of the
-// living nodes sees it.
+// MasterOf returns the server that has the key now, according to the majority
+// of the running nodes.
 func (c *Cluster) MasterOf(t testing.TB, key string) *Server {
 	t.Helper()
 	votes := map[*Server]int{}
@@ -219,21 +223,21 @@ func (c *Cluster) MasterOf(t testing.TB, key string) *Server {
 		}
 	}
 	if most == nil {
-		t.Fatalf("nobody holds %s", key)
+		t.Fatalf("no node has the slot of %s", key)
 	}
 	return most
 }
 
-// holder reads from CLUSTER NODES the host:port that has a slot. A line is: id,
-// host:port@bus, flags, the master's id, three numbers, the state of the link, and
-// then the slots as numbers and ranges.
+// holder reads from CLUSTER NODES the host:port of the node that has a slot. A
+// line has: id, host:port@bus, flags, the master's id, three numbers, the state
+// of the link, and then the slots as numbers and ranges.
 func holder(nodes string, slot int) string {
 	for line := range strings.Lines(nodes) {
 		words := strings.Fields(line)
 		for i, word := range words {
 			from, to, isRange := strings.Cut(word, "-")
 			first, err := strconv.Atoi(from)
-			if i < 8 || err != nil { // or one that comes or goes: [SLOT->-ID]
+			if i < 8 || err != nil { // or a migrating or importing slot: [SLOT->-ID]
 				continue
 			}
 			last := first
@@ -258,8 +262,8 @@ func (c *Cluster) at(addr string) *Server {
 	return nil
 }
 
-// AwaitTakeover lets the nodes notice that old is dead, waits until another server than old
-// holds the key, and takes writes, and returns it.
+// AwaitTakeover lets the nodes detect that old is dead. It waits until another
+// server has the key and accepts writes, and returns that server.
 func (c *Cluster) AwaitTakeover(t testing.TB, key string, old *Server) *Server {
 	t.Helper()
 	c.suspect(t, nodeTimeout)
@@ -271,7 +275,8 @@ func (c *Cluster) AwaitTakeover(t testing.TB, key string, old *Server) *Server {
 		if now = c.MasterOf(t, key); now == nil || now == old {
 			return fmt.Errorf("%s still holds %s", old.Addr(), key)
 		}
-		// Deleting what is not there is a write, and is refused where one would be.
+		// DEL of a missing key is a write. The server refuses it if it refuses
+		// writes.
 		return c.ask[now].Del(ctx, beside(key)).Err()
 	}); err != nil {
 		t.Fatal("no replica took over: ", err)
@@ -279,7 +284,7 @@ func (c *Cluster) AwaitTakeover(t testing.TB, key string, old *Server) *Server {
 	return now
 }
 
-// beside is a key of the same slot that nobody uses.
+// beside returns an unused key of the same slot.
 func beside(key string) string {
 	if !strings.Contains(key, "{") {
 		key = "{" + key + "}"

@@ -66,7 +66,7 @@ func TestReplicaTakesOverForAKilledMaster(t *testing.T) {
 	}
 	old.Restart(t)
 	if now := c.MasterOf(t, "k"); now == old {
-		t.Error("the old master is back in office")
+		t.Error("the old master is the master again")
 	}
 }
 

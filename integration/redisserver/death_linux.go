@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// setDeathSignal lets no server outlive a test binary that was killed or ran
-// into its time limit, when no cleanup is called.
+// setDeathSignal ends the server when the test binary ends without its
+// cleanups: because it was killed or reached its time limit.
 func setDeathSignal(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package redisserver
 
 import "os/exec"
 
-// setDeathSignal does nothing here: a test binary that is killed leaves its
-// server behind.
+// setDeathSignal does nothing on this system: a killed test binary leaves its
+// server running.
 func setDeathSignal(*exec.Cmd) {}

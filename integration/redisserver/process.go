@@ -17,17 +17,18 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// patience bounds the start and the end of a server, which take milliseconds.
+// patience bounds the start and the end of a server, which normally take
+// milliseconds.
 const patience = 30 * time.Second
 
-// errPortTaken says that another program has the port.
+// errPortTaken is returned when another program uses the port.
 var errPortTaken = errors.New("redis-server could not listen: its port is taken")
 
 // process is one run of the program.
 type process struct {
 	cmd    *exec.Cmd
-	output bytes.Buffer  // to be read when exited is closed
-	exited chan struct{} // closed when the process is gone
+	output bytes.Buffer  // read only after exited is closed
+	exited chan struct{} // closed when the process has ended
 }
 
 // launch starts the server and waits until it answers.
@@ -51,8 +52,9 @@ func (s *Server) launch() error {
 
 	started := make(chan error)
 	go func() {
-		// The server dies with the test binary, however that ends. The signal for
-		// it hangs on this thread, which therefore waits with it.
+		// The server ends with the test binary, however that ends. The kernel kills
+		// the server when the thread that started it ends. The goroutine therefore
+		// keeps this thread until the server has ended.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -73,12 +75,12 @@ func (s *Server) launch() error {
 	return nil
 }
 
-// awaitAnswer waits until this very process answers on the port.
+// awaitAnswer waits until this process, and no other, answers on the port.
 func (s *Server) awaitAnswer(p *process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	o := s.clientOptions()
-	o.MaxRetries = -1 // go-redis's word for none
+	o.MaxRetries = -1 // in go-redis -1 means no retry
 	c := redis.NewClient(o)
 	defer c.Close()
 	again := time.NewTicker(5 * time.Millisecond)
@@ -89,7 +91,8 @@ func (s *Server) awaitAnswer(p *process) error {
 			if processID(info) != p.cmd.Process.Pid {
 				return errPortTaken
 			}
-			// Info is answered while the data is still being read, Ping is not.
+			// INFO is answered while the server still loads its data, PING is
+			// not.
 			if err = c.Ping(ctx).Err(); err == nil {
 				return nil
 			}
@@ -118,9 +121,9 @@ func processID(info string) int {
 	return pid
 }
 
-// end sends the signal and waits for the process to be gone.
+// end sends the signal and waits until the process has ended.
 func (p *process) end(sig os.Signal) error {
-	_ = p.cmd.Process.Signal(sig) // one that is gone already is as wanted
+	_ = p.cmd.Process.Signal(sig) // the process may have ended already
 	select {
 	case <-p.exited:
 		return nil
@@ -139,9 +142,10 @@ func (s *Server) clientOptions() *redis.Options {
 		Addr:                  s.Addr(),
 		ContextTimeoutEnabled: true,
 		DisableIdentity:       true,
-		// On a busy machine a large command takes longer than the default. It would be sent again.
+		// On a busy machine a large command may exceed the default timeout; the
+		// driver would then send it again.
 		ReadTimeout: patience, WriteTimeout: patience,
-		// Handshakes that only managed services answer are noise in a test.
+		// Only managed services answer this handshake.
 		MaintNotificationsConfig: quiet(),
 		TLSConfig:                s.options.tls,
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// oldest is the first major version that ltsworker works with.
+// oldest is the first major version of Redis that ltsworker supports.
 const oldest = 7
 
 const install = "install Redis 7.0 or newer (Debian and Ubuntu: apt-get install redis-server; macOS: brew install redis; " +

@@ -1,16 +1,16 @@
 // Package redisserver gives tests and benchmarks a real redis-server.
 //
-//	s := redisserver.Start(t)        // one of its own, gone when t ends
+//	s := redisserver.Start(t)        // a new server, which ends with t
 //	rdb := s.Client(t)
 //
 // A package whose tests can share a server starts it once:
 //
 //	func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 //
-//	s := redisserver.Shared(t)       // in a test; use a pool name of its own, or s.Flush(t)
+//	s := redisserver.Shared(t)       // in a test; use a separate pool name, or s.Flush(t)
 //
-// The program is the one that REDIS_SERVER names, else redis-server in PATH. A
-// test that cannot have it fails and says what to install; it is never skipped.
+// REDIS_SERVER names the program; the default is redis-server in PATH. Without
+// it a test fails and reports what to install. It is never skipped.
 package redisserver
 
 import (
@@ -26,13 +26,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is a running redis-server on a loopback port. It is for the goroutine
-// of one test, but for Addr and Client, which any may call.
+// Server is a running redis-server on a loopback port. Only Addr and Client are
+// safe for concurrent use; the other methods are for the goroutine of one test.
 type Server struct {
 	program string
 	dir     string
 	port    int
-	bus     int // of a node of a Cluster: where the others reach it
+	bus     int // of a node of a Cluster: the port for the other nodes
 	options options
 	process *process // nil while stopped
 }
@@ -40,22 +40,23 @@ type Server struct {
 type options struct {
 	config   [][2]string
 	tls      *tls.Config // how clients connect; nil for plain TCP
-	sentinel string      // its config file, where the program is to be a Sentinel
+	sentinel string      // the config file, if the program is to be a Sentinel
 	clock    string      // the file with the offset of its clock; "" for none
 	env      []string    // added to the environment
 }
 
-// Option changes how a server is started.
+// Option is an option of Start.
 type Option func(*options)
 
-// Config sets a line of redis.conf, such as Config("maxmemory", "64mb"). A later
-// one wins.
+// Config sets a line of redis.conf, such as Config("maxmemory", "64mb"). The
+// last value of a key wins.
 func Config(key, value string) Option {
 	return func(o *options) { o.config = append(o.config, [2]string{key, value}) }
 }
 
-// AOF makes the server keep its data over Stop, Kill and Restart: every write is
-// on disk before it is answered. Without it a restarted server is empty.
+// AOF makes the server keep its data across Stop, Kill and Restart: it writes
+// every change to disk before it answers. Without AOF a restarted server is
+// empty.
 func AOF() Option {
 	return func(o *options) {
 		Config("appendonly", "yes")(o)
@@ -63,7 +64,7 @@ func AOF() Option {
 	}
 }
 
-// Start starts a server and ends it, and only it, when the test ends.
+// Start starts a server and ends this server when the test ends.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
 	s, err := start(t.TempDir(), opts...)
@@ -74,8 +75,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// ports is how many ports are tried: between finding a free one and the start of
-// the server anybody may take it.
+// ports is how many ports are tried: another program may take a free port
+// before the server starts.
 const ports = 10
 
 func start(dir string, opts ...Option) (*Server, error) {
@@ -110,7 +111,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Addr is the server's host:port. It stays the same over Restart.
+// Addr returns the server's host:port. Restart does not change it.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // Client returns a new client, closed when the test ends.
@@ -121,7 +122,7 @@ func (s *Server) Client(t testing.TB) *redis.Client {
 	return c
 }
 
-// Pid is the server's process id, 0 while it is stopped.
+// Pid returns the server's process id, 0 while it is stopped.
 func (s *Server) Pid() int {
 	if s.process == nil {
 		return 0
@@ -129,7 +130,7 @@ func (s *Server) Pid() int {
 	return s.process.cmd.Process.Pid
 }
 
-// Flush removes everything the server holds, scripts included.
+// Flush removes all data and scripts of the server.
 func (s *Server) Flush(t testing.TB) {
 	t.Helper()
 	c := s.Client(t)
@@ -141,10 +142,10 @@ func (s *Server) Flush(t testing.TB) {
 	}
 }
 
-// Stop ends the server in good order and waits until it is gone.
+// Stop ends the server with SIGTERM and waits until it has ended.
 func (s *Server) Stop(t testing.TB) { s.end(t, syscall.SIGTERM) }
 
-// Kill ends the server with SIGKILL and waits until it is gone.
+// Kill ends the server with SIGKILL and waits until it has ended.
 func (s *Server) Kill(t testing.TB) { s.end(t, os.Kill) }
 
 func (s *Server) end(t testing.TB, sig os.Signal) {
@@ -159,13 +160,13 @@ func (s *Server) end(t testing.TB, sig os.Signal) {
 }
 
 // Restart starts the server again, on the same port and with the same
-// directory. One that runs is stopped first.
+// directory. It stops a running server first.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
 	err := s.launch()
-	// Clients know the port, so it has to be this one: an outgoing connection
-	// that got it by chance will go away.
+	// Clients use this port, so the server must get it again. If an outgoing
+	// connection has it by chance, that connection will end.
 	for late := time.Now().Add(patience); err == errPortTaken && time.Now().Before(late); err = s.launch() {
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Move gives the key's slot, with all its keys, to another master, as a
-// resharding does: step keys at a time. between is called before the first step
-// and after each with how many keys have moved; it may be nil.
+// Move moves the key's slot, with all its keys, to another master in steps of
+// step keys, as a resharding does. It calls between before the first step and
+// after each step with the number of moved keys; between may be nil.
 func (c *Cluster) Move(t testing.TB, key string, to *Server, step int, between func(moved int)) (moved int) {
 	t.Helper()
 	from := c.MasterOf(t, key)
@@ -57,7 +57,8 @@ func (c *Cluster) Move(t testing.TB, key string, to *Server, step int, between f
 		must(source.Do(ctx, args...))
 		moved += len(keys)
 	}
-	// The new owner first: for a moment both send clients there, never neither.
+	// The new owner first: for a moment both nodes send clients to it. In the
+	// other order neither node would own the slot for a moment.
 	must(target.Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", toID))
 	must(source.Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", toID))
 	for _, s := range c.Masters {

@@ -12,24 +12,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MasterName is what the Sentinels of a test call the master they watch.
+// MasterName is the name that the Sentinels of a test use for their master.
 const MasterName = "main"
 
-// downAfter is after how long a Sentinel takes a silent master for dead in
-// AwaitPromotion. The replica is promoted within a second or two of that. Otherwise
-// it is calmTimeout.
+// downAfter is the time after which a Sentinel regards a silent master as dead
+// in AwaitPromotion. The replica is promoted within a second or two after that.
+// At other times it is calmTimeout.
 const downAfter = time.Second
 
-// Sentinel is a master with one replica, watched by three Sentinels of which two
-// have to agree.
+// Sentinel is a master with one replica and three Sentinels, two of which must
+// agree.
 type Sentinel struct {
-	Master, Replica *Server // as they were at the start
+	Master, Replica *Server // at the start
 	Sentinels       []*Server
 }
 
-// StartSentinel starts them, waits until every Sentinel knows the replica and
-// the other Sentinels, and ends them when the test ends. The options are for
-// master and replica.
+// StartSentinel starts the servers and the Sentinels, waits until every
+// Sentinel knows the replica and the other Sentinels, and ends them when the
+// test ends. The options are for master and replica.
 func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	t.Helper()
 	opts = append([]Option{Config("repl-diskless-sync-delay", "0")}, opts...)
@@ -39,7 +39,7 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 		file := filepath.Join(t.TempDir(), "sentinel.conf")
 		config := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s %[3]d\nsentinel failover-timeout %[1]s 10000\n",
 			MasterName, s.Master.port, calmTimeout.Milliseconds())
-		// Sentinels keep what they learn in their config file.
+		// A Sentinel writes its state to its config file.
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func (s *Server) watcher(t testing.TB) *redis.SentinelClient {
 	return c
 }
 
-// Addrs are the host:port of the Sentinels.
+// Addrs returns the host:port of the Sentinels.
 func (s *Sentinel) Addrs() []string {
 	var addrs []string
 	for _, one := range s.Sentinels {
@@ -102,7 +102,8 @@ func (s *Sentinel) Client(t testing.TB) *redis.Client {
 	return rdb
 }
 
-// suspect sets after how long the Sentinels take a silent master for dead.
+// suspect sets the time after which the Sentinels regard a silent master as
+// dead.
 func (s *Sentinel) suspect(t testing.TB, after time.Duration) {
 	t.Helper()
 	for _, one := range s.Sentinels {
@@ -112,8 +113,8 @@ func (s *Sentinel) suspect(t testing.TB, after time.Duration) {
 	}
 }
 
-// AwaitPromotion lets the Sentinels notice that old is dead, waits until they name
-// another master that takes writes, and returns it.
+// AwaitPromotion lets the Sentinels detect that old is dead. It waits until
+// they name another master that accepts writes, and returns it.
 func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
 	t.Helper()
 	s.suspect(t, downAfter)
@@ -137,7 +138,7 @@ func (s *Sentinel) AwaitPromotion(t testing.TB, old *Server) *Server {
 			}
 			return rdb.Del(ctx, "nothing").Err()
 		}); err != nil {
-			t.Fatal("nobody was promoted: ", err)
+			t.Fatal("no replica was promoted: ", err)
 		}
 	}
 	return now

@@ -11,7 +11,7 @@ func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	if err := rdb.Set(t.Context(), "k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	// WAIT speaks of the writes of its own connection.
+	// WAIT applies to the writes of its own connection.
 	master := s.Master.Client(t)
 	if err := master.Set(t.Context(), "k2", "v", 0).Err(); err != nil {
 		t.Fatal(err)
@@ -26,6 +26,6 @@ func TestSentinelsPromoteTheReplicaOfAKilledMaster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := until(ctx, func() error { return rdb.Get(ctx, "k").Err() }); err != nil {
-		t.Errorf("the old client does not find its way: %v", err)
+		t.Errorf("the old client does not find the new master: %v", err)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// shared is the server of a package's tests, started by the first that asks.
+// shared is the server of a package's tests. The first test that needs it
+// starts it.
 var shared struct {
 	sync.Mutex
 	dir    string // "" outside Main
@@ -16,7 +17,7 @@ var shared struct {
 }
 
 // Main runs the tests of a package that uses Shared and ends the shared server
-// afterwards. It returns the code to exit with.
+// afterwards. It returns the exit code.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "redisserver")
 	if err != nil {
@@ -41,8 +42,8 @@ func Main(m *testing.M) int {
 }
 
 // Shared returns the server that all tests of the package share. Tests must not
-// stop it; each takes a pool name of its own, or flushes it where nothing runs
-// in parallel. The package's TestMain must call Main.
+// stop it. Each test uses its own pool name, or flushes the server if nothing
+// runs in parallel. The package's TestMain must call Main.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()

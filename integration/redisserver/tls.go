@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// TLS is a server that takes only TLS connections of clients with a certificate
-// of its own authority.
+// TLS is a server that accepts only TLS connections of clients with a
+// certificate of its own authority.
 type TLS struct {
 	*Server
-	CAFile, CertFile, KeyFile string // PEM files for a client: the authority, its certificate and key
+	CAFile, CertFile, KeyFile string // PEM files for a client: the authority, the client's certificate and key
 }
 
-// StartTLS starts such a server and ends it when the test ends. The certificates
-// are made for this one server and are good for an hour.
+// StartTLS starts such a server and ends it when the test ends. The
+// certificates are made for this server and are valid for an hour.
 func StartTLS(t testing.TB, opts ...Option) *TLS {
 	t.Helper()
 	a := newAuthority(t)
@@ -40,7 +40,7 @@ func StartTLS(t testing.TB, opts ...Option) *TLS {
 	return s
 }
 
-// authority issues certificates into a directory.
+// authority issues certificates and writes them to a directory.
 type authority struct {
 	dir, file string
 	cert      *x509.Certificate
@@ -68,7 +68,7 @@ func (a *authority) template(name string) *x509.Certificate {
 	}
 }
 
-// issue makes a certificate for both sides of connections on this machine.
+// issue makes a certificate for servers and clients on this machine.
 func (a *authority) issue(t testing.TB, name string) (certFile, keyFile string) {
 	t.Helper()
 	template := a.template(name)

@@ -24,7 +24,7 @@ func TestTLSServerTakesOnlyClientsWithItsCertificate(t *testing.T) {
 		o.TLSConfig, o.MaxRetries = config, -1
 		rdb := redis.NewClient(o)
 		if err := rdb.Ping(t.Context()).Err(); err == nil {
-			t.Errorf("%s: let in", name)
+			t.Errorf("%s: it was admitted", name)
 		}
 		rdb.Close()
 	}

@@ -1,5 +1,5 @@
-// Picture runs a command in a terminal of its own and writes what the screen shows as an
-// SVG file: the end, or an animation of several frames.
+// Picture runs a command in a new terminal and writes the screen to an SVG file: the
+// final screen, or an animation of several frames.
 //
 //	go run ./scripts/picture -o FILE -title TITLE [-frames N] COMMAND [ARG...]
 package main
@@ -21,7 +21,7 @@ import (
 	"github.com/hinshun/vt10x"
 )
 
-// The size of a character in pixels, and of the frame around all of them.
+// The size of a character in pixels, and the margins around the text.
 const (
 	charWidth  = 8.4
 	lineHeight = 19
@@ -51,16 +51,18 @@ func main() {
 	}
 }
 
-// frame is what the screen showed from a time on.
+// frame is the contents of the screen from a time on.
 type frame struct {
 	at    time.Duration // since the command began
 	lines [][]vt10x.Glyph
 }
 
-// frameEvery is how often the screen is looked at while the command runs.
+// frameEvery is the interval at which the screen is read while the command
+// runs.
 const frameEvery = 100 * time.Millisecond
 
-// record returns the frames of a command that has ended well. The last one shows the end.
+// record runs a command and returns its frames. The command must succeed. The
+// last frame shows the end.
 func record(columns, rows int, args []string) ([]frame, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
@@ -88,7 +90,7 @@ func record(columns, rows int, args []string) ([]frame, error) {
 			frames = append(frames, frame{time.Since(begin), lines})
 		}
 	}
-	// The other side of a terminal that has been closed is EIO on Linux.
+	// On Linux, reading a terminal whose other side is closed returns EIO.
 	if err != nil && !errors.Is(err, syscall.EIO) {
 		return nil, err
 	}
@@ -98,8 +100,8 @@ func record(columns, rows int, args []string) ([]frame, error) {
 	return frames, nil
 }
 
-// sample returns at most so many of the frames: the last, and others at equal distances of
-// time before it.
+// sample returns at most so many of the frames: the last one, and others at
+// equal intervals before it.
 func sample(frames []frame, most int) (some []frame) {
 	if len(frames) == 0 {
 		return nil
@@ -115,7 +117,7 @@ func sample(frames []frame, most int) (some []frame) {
 	return append(some, last)
 }
 
-// cells is the screen without the empty lines at its end.
+// cells returns the screen without the empty lines at its end.
 func cells(screen vt10x.Terminal) (lines [][]vt10x.Glyph) {
 	screen.Lock()
 	defer screen.Unlock()
@@ -134,17 +136,17 @@ func cells(screen vt10x.Terminal) (lines [][]vt10x.Glyph) {
 	return lines[:used]
 }
 
-// palette is the first 16 colours of a terminal, as they look on a dark ground.
+// palette is the first 16 colours of a terminal on a dark background.
 var palette = [...]string{
 	"#484f58", "#ff7b72", "#3fb950", "#d29922", "#58a6ff", "#bc8cff", "#39c5cf", "#b1bac4",
 	"#6e7681", "#ffa198", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#f0f6fc",
 }
 
-// hold is how long the last frame stays before the first is shown again.
+// hold is how long the last frame is shown before the animation restarts.
 const hold = 6 * time.Second
 
-// draw writes the frames as one picture. Readers that show no animation, or are asked not
-// to, show the last frame.
+// draw writes the frames as one picture. A viewer without animation, or with
+// reduced motion, shows the last frame.
 func draw(title string, columns int, frames []frame) string {
 	used := 0
 	for _, f := range frames {
@@ -175,7 +177,8 @@ func draw(title string, columns int, frames []frame) string {
 	return b.String()
 }
 
-// animate writes the style that shows one frame after the other, over and over.
+// animate writes the style that shows the frames one after the other and
+// repeats.
 func animate(b *strings.Builder, frames []frame) {
 	if len(frames) < 2 {
 		return
@@ -205,7 +208,7 @@ func animate(b *strings.Builder, frames []frame) {
 func drawLines(b *strings.Builder, lines [][]vt10x.Glyph) {
 	for y, line := range lines {
 		for x := 0; x < len(line); {
-			// What has one colour is one piece of text.
+			// A run of characters of one colour is one text element.
 			begin := x
 			var text strings.Builder
 			for ; x < len(line) && line[x].FG == line[begin].FG; x++ {
@@ -220,7 +223,7 @@ func drawLines(b *strings.Builder, lines [][]vt10x.Glyph) {
 	}
 }
 
-// colour is "" for the terminal's own.
+// colour returns a CSS colour, "" for the default colour of the terminal.
 func colour(c vt10x.Color) string {
 	switch {
 	case c >= vt10x.DefaultFG:
@@ -231,8 +234,9 @@ func colour(c vt10x.Color) string {
 	return fmt.Sprintf("#%06x", uint32(c)&0xffffff)
 }
 
-// write places text at a column and line. Its length is said, so that it fits where
-// the font is another, and its spaces are such that no reader of SVG joins them.
+// write places text at a column and line. It sets the text length, so that the
+// text fits where the font differs. It replaces the spaces so that no SVG
+// viewer collapses them.
 func write(b *strings.Builder, x, y int, text, colour string) {
 	text = strings.TrimRight(text, " ")
 	begin := len(text) - len(strings.TrimLeft(text, " "))

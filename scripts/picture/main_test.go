@@ -22,7 +22,7 @@ func TestPictureShowsTheScreenOfTheEnd(t *testing.T) {
 		}
 	}
 	if strings.Contains(svg, "over") {
-		t.Error("what was written over is there")
+		t.Error("the deleted text is still on the screen")
 	}
 	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil {
 		t.Error(err)
