@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// argv is what a script's header says of its ARGV: how many come first, and how
-// many each further item has; 0 where the header says no fixed number.
+// argv reads from a script's header how many arguments come first and how many each further item
+// has. Both are 0 if the header fixes no number.
 func argv(script string) (first, each int) {
 	text, err := os.ReadFile("../lua/" + script + ".lua")
 	if err != nil {
@@ -36,7 +36,7 @@ func argv(script string) (first, each int) {
 	return first, each
 }
 
-// unfixed are the scripts whose number of arguments no header fixes, and why.
+// unfixed maps each script whose header fixes no number of arguments to the reason.
 var unfixed = map[string]string{
 	"enqueue":   "groups of tasks, each with as many strings as it says",
 	"exchange":  "reports by queue, claim and op, then claims, as many as each count says",
@@ -51,8 +51,8 @@ var unfixed = map[string]string{
 	"delete":    "ids, as many as there are",
 }
 
-// TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the
-// header fixes and counts them.
+// TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the header fixes and
+// counts the arguments.
 func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 	ctx := t.Context()
 	two := 2
@@ -101,17 +101,17 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		}
 		first, each := argv(script)
 		if want := first + each*c.items; len(got[0]) != want {
-			t.Errorf("%s is called with %d arguments, its header says %d and %d each", script, len(got[0]), first, each)
+			t.Errorf("%s has %d arguments, its header says %d first and %d for each item", script, len(got[0]), first, each)
 		}
 	}
 }
 
-// block writes a blocked task of a group.
+// block enqueues a task that its group's limit blocks.
 func (s *site) block(ctx context.Context, queue string) {
 	s.rdb.ZAdd(ctx, s.prefix+"group:wait:"+queue, redis.Z{Member: "g 0000000000000001 x"})
 }
 
-// scripts are the names of all scripts.
+// scripts returns the names of all scripts.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	paths, err := filepath.Glob("../lua/*.lua")
@@ -124,8 +124,8 @@ func scripts(t *testing.T) []string {
 	return paths
 }
 
-// TestScriptsSurviveAFlush checks that a server that has forgotten the scripts is
-// sent them again.
+// TestScriptsSurviveAFlush checks that the store sends the scripts again to a server that has
+// flushed them.
 func TestScriptsSurviveAFlush(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
@@ -150,12 +150,12 @@ func TestScriptsSurviveAFlush(t *testing.T) {
 	})
 }
 
-// The text of a script is sent once to a server that keeps it.
+// The store sends the text of a script once to a server that keeps it.
 func TestScriptsAreSentByHash(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		s.join(t, "r")
-		for call := int64(1); call < 3; call++ { // which makes every script known
+		for call := int64(1); call < 3; call++ { // makes every script known to the server
 			s.enqueue(t, task.Spec{})
 			if _, err := s.store.Exchange(t.Context(), claimOf(call, "default", 1)); err != nil {
 				t.Fatal(err)
@@ -171,7 +171,7 @@ func TestScriptsAreSentByHash(t *testing.T) {
 		}
 		for _, c := range sent.take() {
 			if c[0] != "evalsha" {
-				t.Errorf("a script was sent in full: %.60v", c)
+				t.Errorf("the text of a script was sent again: %.60v", c)
 			}
 		}
 	})

@@ -52,8 +52,8 @@ func BenchmarkEnqueueBatch(b *testing.B) {
 	perSecond(b, n)
 }
 
-// BenchmarkClaimAndReport moves tasks through a replica with 50 slots: each round
-// trip reports 50 and claims 50.
+// BenchmarkClaimAndReport runs tasks through a replica with 50 slots: each round trip reports 50
+// and claims 50.
 func BenchmarkClaimAndReport(b *testing.B) {
 	s := benchSite(b)
 	specs := make([]task.Spec, 1000)
@@ -94,8 +94,8 @@ func BenchmarkClaimAndReport(b *testing.B) {
 	perSecond(b, n)
 }
 
-// BenchmarkIdlePickUp is the way of a task to an idle replica: enqueue, the doorbell
-// ends the blocking wait, claim.
+// BenchmarkIdlePickUp measures how an idle replica gets a task: the enqueue call signals the
+// replica, the signal ends the blocking wait, and the replica claims.
 func BenchmarkIdlePickUp(b *testing.B) {
 	s := benchSite(b)
 	_, err := s.store.Join(b.Context(), task.Registration{Replica: "r", Lease: time.Hour, Queues: map[string]task.QueueConfig{"default": {Workers: 5}}})
@@ -159,9 +159,8 @@ func (s *site) memory(b *testing.B) int {
 	return n
 }
 
-// BenchmarkMemoryPerWaitingTask measures what a task takes in Redis while it
-// waits, with ids that the store makes and a payload of 16 bytes; its event in
-// the stream is reported apart.
+// BenchmarkMemoryPerWaitingTask measures the memory in Redis of a waiting task. The store makes the
+// ids, and the payload has 16 bytes. The task's event in the stream is reported separately.
 func BenchmarkMemoryPerWaitingTask(b *testing.B) {
 	s := benchSite(b)
 	specs := make([]task.Spec, 1000)

@@ -11,8 +11,8 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// A replica blocks for as long as it lives, and its connection may break every few
-// minutes.
+// A replica makes blocking calls for its whole life, and its connection may break every few
+// minutes. The store must not keep broken connections.
 func TestBlockingCallsForgetTheConnectionsThatBroke(t *testing.T) {
 	o := *redisserver.Shared(t).Client(t).Options()
 	var last net.Conn
@@ -27,17 +27,17 @@ func TestBlockingCallsForgetTheConnectionsThatBroke(t *testing.T) {
 	rdb := redis.NewClient(&o)
 	t.Cleanup(func() { rdb.Close() })
 	s := newSite(t, rdb)
-	if _, err := s.store.LastEvent(t.Context()); err != nil { // over a connection of the client's own
+	if _, err := s.store.LastEvent(t.Context()); err != nil { // uses a connection of the client's pool
 		t.Fatal(err)
 	}
 	dials = 0
 	const rounds = 5
 	for range rounds {
 		if _, err := s.store.ReadEvents(t.Context(), "0", 1, time.Millisecond); err != nil {
-			t.Fatal("a call on a connection that broke before it: ", err)
+			t.Fatal("a call after its connection broke:  ", err)
 		}
 		if n := s.store.Held(); n != 1 {
-			t.Errorf("after %d connections the store holds on to %d", dials, n)
+			t.Errorf("after %d connections the store still holds %d", dials, n)
 		}
 		last.Close()
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A record that cannot be read, or only in part, keeps none of the tasks beside it from
-// being handed out, and none of them leaves its queue without a claim.
+// A record that cannot be read, or only in part, does not stop the other tasks of its claim from
+// being handed out. No task leaves its queue without a claim.
 func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 	digits := strings.Repeat("9", 400)
 	for what, spoil := range map[string]func(record string) string{
@@ -34,7 +34,7 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 			s.join(t, "r")
 			const tasks = 100
 			specs := make([]task.Spec, tasks)
-			for i := range specs { // so large that one exchange cannot carry all of them
+			for i := range specs { // so large that one exchange cannot return all of them
 				specs[i] = task.Spec{ID: fmt.Sprint("t", i), Kind: "k", Payload: bytes.Repeat([]byte("1"), 10_000)}
 			}
 			s.enqueue(t, specs...)
@@ -81,8 +81,8 @@ func TestSpoiledRecordHoldsBackNoTaskOfItsClaim(t *testing.T) {
 	}
 }
 
-// A claim that ends for another reason than an empty queue says that there may be more,
-// and leaves the queue ready.
+// A claim that ends for another reason than an empty queue does not report Short, because there may
+// be more tasks. The queue stays ready.
 func TestClaimThatLeavesTasksBehindIsNotShort(t *testing.T) {
 	for what, spec := range map[string]task.Spec{
 		"bytes": {Kind: "k", Payload: bytes.Repeat([]byte("1"), 20_000)},
@@ -108,8 +108,7 @@ func TestClaimThatLeavesTasksBehindIsNotShort(t *testing.T) {
 	}
 }
 
-// A key of another type that belongs to a task which the entries only mention loses no
-// entry of the inbox.
+// A task that entries only refer to may have a key of another type. No inbox entry is lost then.
 func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 	for _, which := range []string{"more", "reply"} {
 		t.Run(which, func(t *testing.T) {
@@ -134,7 +133,7 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 				t.Fatal(err)
 			}
 			if s.read(t, "n1") == nil || s.read(t, "n3") == nil {
-				t.Error("an entry beside it was lost")
+				t.Error("another entry was lost")
 			}
 			if n := s.rdb.XLen(ctx, s.prefix+"inbox:rejected").Val(); n != 1 {
 				t.Errorf("%d entries were rejected, want 1", n)
@@ -143,14 +142,14 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 	}
 }
 
-// A lost attempt whose deadline has passed has failed: nothing else would end its task,
-// which is in the index of deadlines no more.
+// A lost attempt whose deadline has passed counts as failed. Nothing else would end its task,
+// because the task is no longer in the index of deadlines.
 func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
 	s.enqueue(t, task.Spec{ID: "a", Kind: "k", Deadline: 500 * time.Millisecond}) // a busy machine claims it before
 	x := claimOf(1, task.DefaultQueue, 1)
-	x.Lease, x.Grace = 600*time.Millisecond, time.Minute // the deadline does not cut the lease
+	x.Lease, x.Grace = 600*time.Millisecond, time.Minute // the lease ends after the deadline
 	if got, err := s.store.Exchange(t.Context(), x); err != nil || len(tasksOf(got)) != 1 {
 		t.Fatal(got, err)
 	}
@@ -167,8 +166,8 @@ func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
 	}
 }
 
-// However many tasks of a group have expired behind its head, or in however many queues,
-// one exchange clears a bounded number away.
+// One exchange removes a bounded number of expired tasks, however many tasks of a group are behind
+// its head and in however many queues.
 func TestExchangeClearsABoundedNumberAway(t *testing.T) {
 	const tasks, most = 2000, 260
 	for _, group := range []string{"g", ""} {
@@ -197,8 +196,8 @@ func TestExchangeClearsABoundedNumberAway(t *testing.T) {
 	}
 }
 
-// Tasks of a group that end in one call look for its next tasks once, however many queues
-// hold them.
+// When one call ends several tasks of a group, it searches for the group's next tasks once, however
+// many queues hold them.
 func TestReportsOfAGroupOpenItOnce(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
@@ -221,7 +220,7 @@ func TestReportsOfAGroupOpenItOnce(t *testing.T) {
 	for _, tk := range tasksOf(got) {
 		reports = append(reports, reportOn(tk, task.Succeed))
 	}
-	commands := func() int64 { // in scripts, too
+	commands := func() int64 { // includes commands inside scripts
 		var n, calls int64
 		for _, line := range strings.Split(s.rdb.Info(t.Context(), "commandstats").Val(), "\n") {
 			if _, err := fmt.Sscanf(line, "cmdstat_zrangebylex:calls=%d", &calls); err == nil {
@@ -235,12 +234,12 @@ func TestReportsOfAGroupOpenItOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := commands() - before; n > 4*queues {
-		t.Errorf("%d reports looked for the next task of the group %d times in %d queues", tasks, n, queues)
+		t.Errorf("%d reports searched for the group's next task %d times in %d queues", tasks, n, queues)
 	}
 }
 
-// An error belongs to the attempt that it ended: a later end or release without one
-// takes it off the task.
+// An error belongs to the attempt that it ended. A later end or release without an error removes it
+// from the task.
 func TestAnOldErrorIsNotThatOfALaterEnd(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
@@ -263,7 +262,7 @@ func TestAnOldErrorIsNotThatOfALaterEnd(t *testing.T) {
 	}
 }
 
-// A replica that drains and names a busy queue hands it to another.
+// A draining replica that reports a busy queue causes a signal to another replica.
 func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 	ctx := t.Context()
 	s := newSite(t, redisserver.Shared(t).Client(t))
@@ -276,7 +275,7 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 		if _, err := s.store.Exchange(ctx, x); err != nil {
 			t.Fatal(err)
 		}
-		for begin := s.now(t); s.now(t).Sub(begin) < 3*time.Millisecond; { // a is idle for longer
+		for begin := s.now(t); s.now(t).Sub(begin) < 3*time.Millisecond; { // a has been idle for longer than b
 		}
 	}
 	s.enqueue(t, task.Spec{Kind: "k", Queue: "q"})
@@ -291,7 +290,7 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 	}
 }
 
-// A repeated answer says how long its attempts may still take.
+// A repeated answer has the time that its attempts have left.
 func TestRepeatedAnswerHasTheNearerBound(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
@@ -307,7 +306,7 @@ func TestRepeatedAnswerHasTheNearerBound(t *testing.T) {
 	}
 }
 
-// read is a task, nil if there is none.
+// read returns a task, nil if there is none.
 func (s *site) read(t *testing.T, id string) *task.Task {
 	t.Helper()
 	tasks, err := s.store.Get(t.Context(), id)

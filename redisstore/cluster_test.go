@@ -16,8 +16,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// onCluster is a new pool on a cluster. The raw way to its keys leads to the
-// master that has them.
+// onCluster returns a new pool on a cluster. The site's client s.rdb is connected to the master
+// that holds the pool's keys.
 func onCluster(t testing.TB, c *redisserver.Cluster) (s *site, peer *redisstore.Store) {
 	t.Helper()
 	pool := fmt.Sprint("p", pools.Add(1))
@@ -44,8 +44,8 @@ func TestStoreOnACluster(t *testing.T) {
 	})
 }
 
-// While its slot is half on one master and half on another a pool does nothing:
-// no script runs, wherever its keys are, and none of its keys is written.
+// While a slot moves between two masters, no script of its pool runs, whichever master has the
+// keys, and no key of the pool is written.
 func TestNoScriptRunsWhileTheSlotMoves(t *testing.T) {
 	c := redisserver.StartCluster(t)
 	s, _ := onCluster(t, c)
@@ -114,7 +114,7 @@ func TestOnlyWhatMayComeFromAnOldMapReloadsIt(t *testing.T) {
 	}
 }
 
-// redisError is an answer of a server.
+// redisError is an error reply of a server.
 type redisError string
 
 func (e redisError) Error() string { return string(e) }

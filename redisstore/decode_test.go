@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// plain are arguments as the client sends them: what they point to.
+// plain dereferences arguments as the client does when it sends them.
 func plain(args []any) []any {
 	out := slices.Clone(args)
 	for i, a := range out {
@@ -62,7 +62,7 @@ func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 	if d := cmp.Diff(want, args); d != "" {
 		t.Error("(-want +got):\n", d)
 	}
-	// The verdicts are in the order in which the reports were sent: 2 6 5 1 4 3.
+	// The reports were sent in the order 2 6 5 1 4 3, and the verdicts follow that order.
 	got, joined, err := decodeExchange([]any{int64(1), int64(0), "ologoo", "sf", "", "", int64(0)}, &x, order)
 	verdicts := []task.Verdict{task.Gone, task.Accepted, task.Accepted, task.Accepted, task.Accepted, task.LeaseLost}
 	if err != nil || !joined || !slices.Equal(got.Verdicts, verdicts) || !slices.Equal(got.Short, []bool{true, false}) {
@@ -78,7 +78,7 @@ func TestExchangeIsBounded(t *testing.T) {
 		{Busy: make([]string, 4*task.MaxQueues+1)},
 	} {
 		if err := checkExchange(&x); err == nil {
-			t.Error("a call over the limit is accepted")
+			t.Error("a call over the limit was accepted")
 		}
 	}
 }
@@ -178,7 +178,7 @@ func TestDecodedClaimKeepsNoPartOfTheReply(t *testing.T) {
 	var got task.Exchanged
 	allocs := testing.AllocsPerRun(20, func() { got, _, _ = decodeExchange(reply, &x, nil) })
 	if per := allocs / n; per > 1.2 {
-		t.Errorf("%.2f allocations per task, want that of its payload", per)
+		t.Errorf("%.2f allocations per task, want the one of its payload", per)
 	}
 	if len(got.Claimed) != 1 || len(got.Claimed[0].Tasks) != n || got.Claimed[0].Tasks[n-1].Kind != "some.kind" {
 		t.Fatalf("%+v", got)
@@ -218,7 +218,7 @@ func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
 		t.Errorf("%d tasks (-want +got):\n%s", n, d)
 	}
 	if made(0) >= made(1) || made(1) >= made(4) || made(4) >= made(5) {
-		t.Error("the ids that were made do not ascend")
+		t.Error("the generated ids do not ascend")
 	}
 	err := decodeReceipts([]any{int64(5), int64(3), "dup", "given", "running", int64(6), "full", "", ""}, receipts, specs)
 	if err != nil || !receipts[2].Duplicate || receipts[2].State != task.Running || receipts[5].Err == nil || receipts[4].State != task.Scheduled {

@@ -6,12 +6,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// damageCases are the ways to break a pool, what is found, and what holds after
-// the repair.
+// damageCases are ways to break a pool, each with the expected findings and a check after the
+// repair.
 var damageCases = []struct {
 	name  string
 	wreck func(w *wreck)
-	codes string // of what is found, sorted; see wanted
+	codes string // of the findings, sorted; see wanted
 	after func(w *wreck)
 }{
 	// Members of indexes without a task.
@@ -30,11 +30,11 @@ var damageCases = []struct {
 	{"ParkedEntryOfAnotherForm", func(w *wreck) { w.do("ZADD", "group:wait:default", 0, "nonsense") }, "no_record", nil},
 	{"RunningRecordDeleted", func(w *wreck) { w.do("DEL", "task:run") }, "?no_record no_record no_record no_record unique_stale", func(w *wreck) {
 		if got := w.claim(9); len(got) != 3 {
-			w.t.Errorf("the group's next and the others can start; claimed %v", got)
+			w.t.Errorf("claimed %v, want the group's next task and the others", got)
 		}
 	}},
 
-	// Tasks without an entry, or in a wrong one.
+	// Tasks without an entry, or in a wrong entry.
 	{"WaitingTaskWithoutEntry", func(w *wreck) { w.do("ZREM", "wait:default", "wait") }, "no_entry", func(w *wreck) {
 		if got := w.claim(2); len(got) != 2 || got[0].ID != "wait" {
 			w.t.Errorf("claimed %v, want it at its old position", got)
@@ -47,7 +47,7 @@ var damageCases = []struct {
 	}},
 	{"ParkedTaskWithoutEntry", func(w *wreck) { w.do("DEL", "group:wait:default") }, "?stale_entry no_entry", func(w *wreck) {
 		if got := w.claim(9); len(got) != 2 {
-			w.t.Errorf("the group is full; claimed %v", got)
+			w.t.Errorf("claimed %v, want none of the full group", got)
 		}
 	}},
 	{"ScheduleDeleted", func(w *wreck) { w.do("DEL", "scheduled") }, "no_entry", func(w *wreck) {
@@ -62,7 +62,7 @@ var damageCases = []struct {
 	}},
 	{"EndedIndexDeleted", func(w *wreck) { w.do("DEL", "ended:failed") }, "no_entry", func(w *wreck) {
 		if w.score("ended:failed", "fail") < w.in(6*24*time.Hour) {
-			w.t.Error("it is removed too early")
+			w.t.Error("the task is removed too early")
 		}
 	}},
 	{"ExpiringDeleted", func(w *wreck) { w.do("DEL", "expiring") }, "unwatched unwatched", nil},
@@ -125,7 +125,7 @@ var damageCases = []struct {
 	}},
 	{"RunEntryUnreadable", func(w *wreck) { w.do("HSET", "run:default", "run", "x") }, "bad_run", func(w *wreck) {
 		if u := w.maintain(); u.Lost != 1 || w.state("run") != task.Waiting {
-			w.t.Errorf("maintenance %+v, and it is %s", u, w.state("run"))
+			w.t.Errorf("maintenance %+v, and the task is %s", u, w.state("run"))
 		}
 	}},
 	{"RunEntryDeniesItsEnd", func(w *wreck) {
@@ -144,12 +144,12 @@ var damageCases = []struct {
 	}, "no_claim no_claim", nil},
 	{"LeasesDeleted", func(w *wreck) { w.do("DEL", "leases") }, "no_lease", func(w *wreck) {
 		if w.score("leases", whole(w.fence("run"))) < w.in(59*time.Minute) {
-			w.t.Error("a live replica has no time to go on with its tasks")
+			w.t.Error("the repaired lease of a live replica ends too early")
 		}
 	}},
 	{"LeaseTooFar", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, w.fence("run")) }, "far_lease", func(w *wreck) {
 		if w.score("leases", whole(w.fence("run"))) > w.in(time.Hour) {
-			w.t.Error("it still ends too late")
+			w.t.Error("its lease still ends too late")
 		}
 	}},
 	{"LeaseOfNoClaim", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, 77) }, "lease_alone", nil},
@@ -165,7 +165,8 @@ var damageCases = []struct {
 	{"RunningNotInItsGroup", func(w *wreck) { w.do("DEL", "group:run:g") }, "?group_stuck not_in_group", func(w *wreck) {
 		for _, task := range w.claim(9) {
 			if task.ID == "blocked" {
-				// The walk may have met the group before the member: its next then came to the queue.
+				// The walk may have checked the group before the member. Then the group's next task
+				// is already in the queue.
 				w.t.Error("the group runs two")
 			}
 		}
@@ -210,7 +211,7 @@ var damageCases = []struct {
 	{"ReplicaWithoutRecord", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "ghost") }, "stale_entry", nil},
 	{"ReplicaAliveTooLong", func(w *wreck) { w.do("ZADD", "replicas", 8.9e15, "r") }, "far_lease", func(w *wreck) {
 		if w.score("replicas", "r") > w.in(time.Hour) {
-			w.t.Error("it is still on the list for too long")
+			w.t.Error("the replica stays on the list for too long")
 		}
 	}},
 
@@ -221,14 +222,14 @@ var damageCases = []struct {
 		before := w.fence("run")
 		w.joinAgain()
 		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
-			w.t.Errorf("claimed %v: want a fence over %d", got, before)
+			w.t.Errorf("claimed %v: want a fence above %d", got, before)
 		}
 	}},
 	{"SequenceSetBack", func(w *wreck) { w.do("HSET", "meta", "seq", 1) }, "?sequence_behind", nil},
 	{"FenceSetBack", func(w *wreck) { w.do("HSET", "meta", "fence", 1) }, "sequence_behind", func(w *wreck) {
 		before := w.fence("run")
 		if got := w.claim(1); len(got) != 1 || got[0].Fence <= before {
-			w.t.Errorf("claimed %v: want a fence over %d", got, before)
+			w.t.Errorf("claimed %v: want a fence above %d", got, before)
 		}
 	}},
 	{"EventsDeleted", func(w *wreck) { w.do("DEL", "events") }, "events_miscounted", nil},

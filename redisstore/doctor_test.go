@@ -15,9 +15,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// checkInspection walks over a pool that nothing has broken: whatever state it is
-// in, nothing may be found, and the repairing walk may change nothing, which the
-// next step's comparison with the model shows.
+// checkInspection inspects an undamaged pool. In any state the inspection must find nothing, and
+// the repairing inspection must change nothing. The comparison with the model after the next step
+// checks the latter.
 func (w *walk) checkInspection() {
 	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
 	w.must(err)
@@ -28,9 +28,9 @@ func (w *walk) checkInspection() {
 	}
 }
 
-// wanted reports whether codes are what a case wants. Much depends on the order in
-// which the walk meets keys: a word with a question mark may be there up to three
-// times, and "…" stands for whatever else.
+// wanted reports whether codes match the expectation of a case. The order in which the inspection
+// reads keys affects the findings. A word with a question mark may be missing or occur up to three
+// times, and "…" matches any further codes.
 func wanted(codes, want string) bool {
 	left := strings.Fields(codes)
 	take := func(code string) bool {
@@ -60,14 +60,14 @@ func wanted(codes, want string) bool {
 
 func whole(n int64) string { return strconv.FormatInt(n, 10) }
 
-// flagOff is a run entry that says that the end of its attempt needs nothing else.
+// flagOff clears the flag of a run entry, as if the end of its attempt needed nothing else.
 func flagOff(entry string) string {
 	words := strings.Fields(entry)
 	words[4] = "0"
 	return fmt.Sprintf("%-66s", strings.Join(words, " "))
 }
 
-// otherQueue is a claim of another queue.
+// otherQueue returns the claim with another queue.
 func otherQueue(claim string) string {
 	words := strings.Fields(claim)
 	words[2] = "q"
@@ -84,11 +84,11 @@ func TestDamageIsFoundAndRepaired(t *testing.T) {
 				looked := w.find(false)
 				for _, f := range looked {
 					if f.Fixed != "" || f.What == "" || f.Do == "" || !strings.HasPrefix(f.Key, w.prefix) || strings.Contains(f.What, "%!") {
-						t.Errorf("looking only, found %+v", f)
+						t.Errorf("the inspection without repair found %+v", f)
 					}
 				}
 				if after := fmt.Sprint(w.dump(t)); after != before {
-					t.Errorf("looking changed\n%s\nto\n%s", before, after)
+					t.Errorf("the inspection without repair changed\n%s\nto\n%s", before, after)
 				}
 				found := w.find(true)
 				if got := codes(found); !wanted(got, c.codes) {
@@ -109,8 +109,8 @@ func TestDamageIsFoundAndRepaired(t *testing.T) {
 	})
 }
 
-// TestSlowCheckRepairsTheSame breaks a pool in every way and lets maintenance find it,
-// in turns.
+// TestSlowCheckRepairsTheSame damages a pool in every way and runs maintenance until it has found
+// the damage.
 func TestSlowCheckRepairsTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		for _, c := range damageCases {
@@ -118,7 +118,7 @@ func TestSlowCheckRepairsTheSame(t *testing.T) {
 				w := newWreck(t, rdb)
 				c.wreck(w)
 				var reported []task.Finding
-				for range 3 { // a repair may uncover other damage
+				for range 3 { // a repair may reveal other damage
 					w.must(w.store.ForgetCheck(t.Context()))
 					reported = append(reported, w.slowWalk()...)
 				}
@@ -133,7 +133,7 @@ func TestSlowCheckRepairsTheSame(t *testing.T) {
 	})
 }
 
-// slowWalk takes turns of maintenance until the slow check has come round.
+// slowWalk runs maintenance until the slow check has completed a round.
 func (w *wreck) slowWalk() (reported []task.Finding) {
 	w.t.Helper()
 	for range 10_000 {
@@ -142,7 +142,7 @@ func (w *wreck) slowWalk() (reported []task.Finding) {
 			return reported
 		}
 	}
-	w.t.Fatal("the slow check does not come round")
+	w.t.Fatal("the slow check does not complete a round")
 	return nil
 }
 
@@ -160,7 +160,7 @@ func TestSlowCheckPausesAfterAWalk(t *testing.T) {
 		w.must(w.store.ForgetCheck(t.Context()))
 		w.do("HSET", "meta", "check", "after 9000000000000")
 		if found := w.slowWalk(); len(found) != 1 {
-			t.Errorf("repaired %+v after the clock went back by years, want no longer pause", found)
+			t.Errorf("repaired %+v after the clock went back by years, want the usual pause", found)
 		}
 	})
 }
@@ -237,7 +237,8 @@ func TestATaskThatIsDueInMoreThanTenYearsIsNamed(t *testing.T) {
 	})
 }
 
-// Keys of a wrong type stop the scripts of maintenance, which moves them out of the way.
+// Keys of a wrong type stop the scripts of maintenance. Maintenance quarantines these keys and
+// continues.
 func TestMaintenanceGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		w := newWreck(t, rdb)
@@ -258,7 +259,7 @@ func TestMaintenanceGoesOnPastEveryKeyOfAWrongType(t *testing.T) {
 	})
 }
 
-// A replica of a server refuses every script.
+// A read-only replica of Redis refuses every script.
 func TestInspectionOfAReadOnlyServerEndsWithThatFinding(t *testing.T) {
 	master := redisserver.Start(t)
 	host, port, _ := strings.Cut(master.Addr(), ":")

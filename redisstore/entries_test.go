@@ -101,7 +101,7 @@ func TestBrokenFieldsOfAnEventAreReportedAndTheOthersRead(t *testing.T) {
 func TestEntriesAreReadUpToTheLimit(t *testing.T) {
 	var s Store
 	if n := s.entriesFor(100); n != 100 {
-		t.Errorf("%d entries for 100 events, of which nothing is known", n)
+		t.Errorf("%d entries for 100 events, before any was read", n)
 	}
 	fifty := map[string]any{"ids": strings.TrimSpace(strings.Repeat("x ", entryEvents))}
 	events, n := s.decodeEntries(messages(fifty, 4), 51)
@@ -116,7 +116,7 @@ func TestEntriesAreReadUpToTheLimit(t *testing.T) {
 	}
 }
 
-// messages are n entries with the same values.
+// messages returns n entries with the same values.
 func messages(values map[string]any, n int) []redis.XMessage {
 	entries := make([]redis.XMessage, n)
 	for i := range entries {

@@ -15,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// entryOf writes a spec as an inbox entry.
+// entryOf encodes a spec as an inbox entry.
 func entryOf(t *testing.T, s task.Spec) []byte {
 	t.Helper()
 	e := map[string]any{"kind": s.Kind}
@@ -73,7 +73,7 @@ func FuzzParseEntry(f *testing.F) {
 			return
 		}
 		if err := spec.Check(); err != nil {
-			t.Errorf("accepted what the check refuses: %v", err)
+			t.Errorf("accepted a spec that the check refuses: %v", err)
 		}
 		if n := len(spec.Payload); n > 0 {
 			if at < 0 || at+n > len(entry) || unsafe.SliceData(spec.Payload) != &entry[at] || !json.Valid(spec.Payload) || !utf8.Valid(spec.Payload) {
@@ -84,13 +84,13 @@ func FuzzParseEntry(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%+v does not parse again: %v", spec, err)
 		}
-		// A marshaller may write a payload with other spaces and escapes.
+		// A marshaller may encode a payload with other spaces and escapes.
 		spec.Payload, again.Payload = nil, nil
 		if len(spec.Headers) == 0 {
 			spec.Headers = nil
 		}
 		if d := cmp.Diff(spec, again); d != "" {
-			t.Errorf("the entry means something else when written again (-first +again):\n%s", d)
+			t.Errorf("the entry changed its meaning when written again (-first +again):\n%s", d)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// compileEntrySchema makes the schema ready to validate entries with.
+// compileEntrySchema compiles the schema of entries.
 func compileEntrySchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(EntrySchema()))
@@ -29,7 +29,7 @@ func compileEntrySchema(t testing.TB) *jsonschema.Schema {
 	return s
 }
 
-// refuses is why the schema refuses the entry, nil where it does not.
+// refuses returns the error with which the schema refuses the entry, nil if it accepts it.
 func refuses(s *jsonschema.Schema, entry string) error {
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(entry))
 	if err != nil {
@@ -69,7 +69,8 @@ func TestExamplesOfTheSchemaAreEntries(t *testing.T) {
 	}
 }
 
-// values are tried for every field: each bound, what is just beyond it, and every type.
+// values returns the values to try for every field: each bound, the first value beyond it, and
+// every type.
 func values() []string {
 	list := []string{
 		`null`, `true`, `[]`, `{}`, `""`, `" "`, `"a"`, `"_"`, `".a"`, `"a.:/@+=-_Z9"`, `"a b"`, `"ä"`, `"发送"`, `"भेजना"`, `"ิก"`, `"🚀"`, `"a\ufe0f"`, `"a\u3164"`, `"葛\udb40\udd00"`, `"a\u200d"`, `true`, `false`, `"a\n"`, `"{a}"`, `"none"`, `"forever"`, `"None"`,
@@ -117,7 +118,7 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	}
 }
 
-// What the descriptions of the schema say, because its keywords cannot.
+// The parser enforces the rules that the schema can only describe in text.
 func TestParserRefusesWhatTheSchemaCannotSay(t *testing.T) {
 	s := compileEntrySchema(t)
 	for name, e := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Another program can write anything into the stream: it is reported, and the other
+// Another program can write any entry into the stream. A broken entry is reported, and the other
 // entries are read.
 func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {

@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// claimAll claims n tasks of the default queue, as many per call as a call gives.
+// claimAll claims n tasks of the default queue, with as many tasks per call as a call returns.
 func (s *site) claimAll(t *testing.T, n int) []*task.Task {
 	t.Helper()
 	var all []*task.Task
@@ -95,7 +95,7 @@ func TestExchangeOverItsBoundsIsRefused(t *testing.T) {
 		}
 	}
 	if len(s.rdb.HGet(t.Context(), s.prefix+"replica:r", "sequence:1").Val()) > 0 {
-		t.Error("a refused call was made")
+		t.Error("a refused call had an effect")
 	}
 }
 
@@ -181,8 +181,8 @@ func TestRenewalOfAnUnknownReplicaStillHasItsVerdicts(t *testing.T) {
 	}
 }
 
-// A lease counts from the first answer: a replica that gets the tasks by a repeated
-// one must stop as early.
+// A lease counts from the first answer. A replica that gets the tasks by a repeated answer must
+// stop at the same time.
 func TestRepeatedClaimReturnsWhenTheAttemptStarted(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")

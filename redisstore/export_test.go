@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// WalkKeys is the part of Inspect that looks at the pool's keys.
+// WalkKeys is the part of Inspect that checks the pool's keys.
 func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]task.Finding, error) {
 	var findings []task.Finding
 	err := s.walkKeys(ctx, task.Inspection{Fix: fix}, func(f task.Finding) bool {
@@ -17,8 +17,8 @@ func (s *Store) WalkKeys(ctx context.Context, fix bool) ([]task.Finding, error) 
 	return findings, err
 }
 
-// ForgetCheck makes the next turn of maintenance go on with the slow check, however
-// long its pause still is.
+// ForgetCheck makes the next run of maintenance continue the slow check, even if its pause has not
+// ended.
 func (s *Store) ForgetCheck(ctx context.Context) error {
 	s.mu.Lock()
 	s.nextCheck = time.Time{}
@@ -32,7 +32,7 @@ func (s *Store) ForgetCheck(ctx context.Context) error {
 // ForgetSchema makes the store read the pool's schema again.
 func (s *Store) ForgetSchema() { s.access.schemaRead.Store(nil) }
 
-// Held is how many connections the store would cut if its blocking calls ended now.
+// Held returns how many connections the store would close if its blocking calls ended now.
 func (s *Store) Held() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,5 +45,5 @@ func (s *Store) Held() int {
 	return n
 }
 
-// IsOutdated says whether an error makes a client for clusters reload its map.
+// IsOutdated reports whether an error makes a cluster client reload its slot map.
 func IsOutdated(ctx context.Context, err error) bool { return isOutdated(ctx, err) }

@@ -12,8 +12,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// snapshot keeps every key of the pool as it is. The returned function brings that
-// back, as a failover to a replica of Redis does that was behind.
+// snapshot saves every key of the pool. The returned function restores the keys, as a failover to a
+// lagging replica of Redis does.
 func (s *site) snapshot(t *testing.T) (restore func()) {
 	t.Helper()
 	ctx := t.Context()
@@ -41,10 +41,9 @@ func (s *site) snapshot(t *testing.T) (restore func()) {
 	}
 }
 
-// TestFailoverThatForgetsHoldsNoLimit forgets a claim, a report, or both, and lets
-// the replica go on as if nothing had happened: it repeats its call, reports, and
-// renews, in every order. At every point a task has one owner, and in the end
-// nothing is held.
+// TestFailoverThatForgetsHoldsNoLimit loses a claim, a report, or both, while the replica continues
+// as before: it repeats its call, reports, and renews, in every order. At every point a task has
+// one owner, and in the end nothing is held.
 func TestFailoverThatForgetsHoldsNoLimit(t *testing.T) {
 	rdb := redisserver.Shared(t).Client(t)
 	for _, forget := range []string{"claim", "report", "claim and report"} {
@@ -76,7 +75,7 @@ type failover struct {
 	t     *testing.T
 	order []string
 	claim task.Exchange
-	held  []*task.Task // what the replica holds
+	held  []*task.Task // tasks that the replica holds
 	calls int64
 }
 
@@ -96,7 +95,7 @@ func (f *failover) mustExchange(x task.Exchange) []*task.Task {
 	return tasksOf(got)
 }
 
-// after reports the first task, if told to, forgets, and goes on.
+// after reports the first task if report is set, calls forget, and runs the steps of the order.
 func (f *failover) after(forget func(), report bool) {
 	f.t.Helper()
 	fence := f.held[0].Fence
@@ -111,7 +110,7 @@ func (f *failover) after(forget func(), report bool) {
 		case "renew":
 			f.renew()
 		case "repeat":
-			// The pool may have forgotten the call: then it is a new one.
+			// If the pool lost the call, this is a new call.
 			for _, t := range f.mustExchange(f.claim) {
 				if !slices.ContainsFunc(f.held, func(h *task.Task) bool { return h.ID == t.ID && h.Fence == t.Fence }) {
 					f.held = append(f.held, t)
@@ -123,7 +122,7 @@ func (f *failover) after(forget func(), report bool) {
 			if err != nil {
 				f.t.Fatal(err)
 			}
-			_ = got // accepted or not, the replica is done with it
+			_ = got // accepted or not, the replica drops the task
 			f.held = f.held[1:]
 		}
 		f.oneOwner(fence)
@@ -131,7 +130,7 @@ func (f *failover) after(forget func(), report bool) {
 	f.settle(fence)
 }
 
-// renew keeps what the pool says is kept, as a replica does.
+// renew drops the tasks that the pool does not keep, as a replica does.
 func (f *failover) renew() {
 	f.t.Helper()
 	for _, h := range heldBy(f.held...) {
@@ -155,7 +154,7 @@ func (f *failover) renew() {
 	}
 }
 
-// oneOwner checks that fences are not given out twice, and the limit.
+// oneOwner checks that no fence is given out twice and that the limit is kept.
 func (f *failover) oneOwner(fence int64) {
 	f.t.Helper()
 	st, err := f.store.Stats(f.t.Context())
@@ -169,8 +168,8 @@ func (f *failover) oneOwner(fence int64) {
 	}
 }
 
-// settle lets the leases of the replica end, and another one start and finish all
-// tasks.
+// settle waits until the replica's leases have ended and lets another replica run all tasks to
+// their end.
 func (f *failover) settle(fence int64) {
 	f.t.Helper()
 	ctx := f.t.Context()
@@ -191,7 +190,7 @@ func (f *failover) settle(fence int64) {
 		x.Reports = nil
 		for _, t := range got {
 			if t.Fence <= fence {
-				f.t.Errorf("%s has fence %d, after %d", t.ID, t.Fence, fence)
+				f.t.Errorf("%s has fence %d, want one above %d", t.ID, t.Fence, fence)
 			}
 			x.Reports = append(x.Reports, reportOn(t, task.Succeed))
 		}

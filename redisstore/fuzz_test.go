@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// nested makes a reply of the shapes that a client can get, from bytes.
+// nested builds from bytes a reply of a shape that a client can get.
 func nested(b []byte, depth int) (any, []byte) {
 	if len(b) == 0 {
 		return nil, nil
@@ -61,8 +61,8 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// FuzzClaim checks that the texts of a claim, whatever they are, make no decoder panic and
-// that what it accepts fits together.
+// FuzzClaim checks that no text of a claim makes a decoder panic, and that the parts of an accepted
+// claim are consistent.
 func FuzzClaim(f *testing.F) {
 	f.Add("7 default 1700000000000 1000 0", "a b", "39 39", record("k -", "")+record("k -", ""))
 	f.Add("7 q 1700000000000 0 2 0", "a b", "40 1 1 38", record("k q", "x")+"v"+"3"+record("k q", ""))
@@ -86,8 +86,8 @@ func FuzzClaim(f *testing.F) {
 	})
 }
 
-// FuzzRecord checks that no record, run entry or extra makes the decoder panic, and that a
-// task that it reads without complaint has what it needs to run.
+// FuzzRecord checks that no record, run entry or extra makes the decoder panic. A task that is
+// decoded without a finding must have all that it needs to run.
 func FuzzRecord(f *testing.F) {
 	f.Add(record("k q group=g headers={\"a\":\"b\"}", "p"), "", "backoff", "fixed:1")
 	f.Add(record("k - timeout_ms=none", ""), "7 1 2 1700000000000 0 k r", "attempt", "x")
@@ -130,10 +130,10 @@ func FuzzCursors(f *testing.F) {
 		}
 		ba, err := cursorBefore(b, a)
 		if err != nil {
-			t.Fatal("compares one way only: ", err)
+			t.Fatal("the comparison is not symmetric:  ", err)
 		}
 		if ab && ba {
-			t.Errorf("%q and %q are before each other", a, b)
+			t.Errorf("%q and %q each sort before the other", a, b)
 		}
 		if same, _ := cursorBefore(a, a); same {
 			t.Errorf("%q is before itself", a)

@@ -72,8 +72,8 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 	}
 }
 
-// traces lists the keys, members and values that mention the id, without the event
-// stream, the replies and the records of calls, which are bounded and short-lived.
+// traces lists the keys, members and values that contain the id. It leaves out the event stream,
+// the replies and the records of calls, which are bounded and short-lived.
 func (s *site) traces(t testing.TB, id string) []string {
 	t.Helper()
 	var found []string

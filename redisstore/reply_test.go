@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// impostor answers the calls of one script itself.
+// impostor is a hook that answers the calls of one script itself.
 type impostor struct {
 	script string
 	reply  any
@@ -67,7 +67,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 			}
 			s.rdb.AddHook(impostor{script, reply})
 			if err := c.call(t.Context(), s); err == nil {
-				t.Errorf("%s: the reply %#v is taken for one of the script", script, reply)
+				t.Errorf("%s: the reply %#v is accepted as one of the script", script, reply)
 			}
 		}
 	}
