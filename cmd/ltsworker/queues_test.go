@@ -69,7 +69,7 @@ func TestASlipInAQueuesNameIsTold(t *testing.T) {
 		}
 	}
 	if a := u.run("pause", "default"); a.code != 0 || a.err != "" {
-		t.Errorf("a queue that is there: %+v", a)
+		t.Errorf("an existing queue: %+v", a)
 	}
 }
 
