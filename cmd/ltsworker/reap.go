@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// reapRecord is what a turn of the upkeep did in JSON output.
+// reapRecord is the result of one run of maintenance in JSON output.
 type reapRecord struct {
 	LeasesLost int             `json:"leases_lost"`
 	Due        int             `json:"due"`
@@ -78,7 +78,7 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client.Client, asJSON bool
 	return err
 }
 
-// turnText says what a turn did.
+// turnText describes what a run of maintenance did.
 func turnText(up pool.Maintenance) string {
 	var did []string
 	for _, part := range []struct {
@@ -107,7 +107,7 @@ func turnText(up pool.Maintenance) string {
 	return strings.Join(did, ", ")
 }
 
-// outlook says what is left to do.
+// outlook describes the remaining work.
 func outlook(up pool.Maintenance, s pool.Stats) string {
 	text := "nothing is due"
 	switch {

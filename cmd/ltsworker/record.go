@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// taskRecord is a task in JSON output. Bytes that came from elsewhere are in the
-// plain field where they are JSON, in the one that ends in _text where they are
-// text, and else in the one that ends in _base64.
+// taskRecord is a task in JSON output. Bytes from other programs are in the plain field if they are
+// JSON, in the field that ends in _text if they are text, and otherwise in the field that ends in
+// _base64.
 type taskRecord struct {
 	ID             string            `json:"id"`
 	Kind           string            `json:"kind"`
@@ -103,8 +103,7 @@ func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 	return nil, string(b), nil
 }
 
-// eventRecord is an event in JSON output, with the names that it has in the
-// stream.
+// eventRecord is an event in JSON output, with the field names of the stream.
 type eventRecord struct {
 	Cursor       string            `json:"cursor"`
 	More         bool              `json:"more,omitempty"` // others with this cursor follow
@@ -153,7 +152,8 @@ type receiptRecord struct {
 	Line      int        `json:"line,omitempty"`    // of the batch, where there is an error
 }
 
-// recordReceipt records the receipt of a task on this line of a batch. 0 is no batch.
+// recordReceipt returns the record of a task's receipt. line is the line in a batch; 0 means no
+// batch.
 func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
@@ -162,8 +162,7 @@ func recordReceipt(r task.Receipt, line int) receiptRecord {
 	return out
 }
 
-// instant returns a time for programs: RFC 3339 in UTC with milliseconds, the precision
-// of Redis.
+// instant formats a time for programs: RFC 3339 in UTC with milliseconds, the precision of Redis.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
