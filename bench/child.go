@@ -47,7 +47,7 @@ type reply struct {
 	Pending   int    `json:"pending,omitempty"`
 
 	Handled   int     `json:"handled,omitempty"`
-	Repeats   int     `json:"repeats,omitempty"` // starts of a number that had started here before
+	Repeats   int     `json:"repeats,omitempty"` // starts of a number that had already started in this process
 	Seen      []byte  `json:"seen,omitempty"`    // a bit per number
 	FirstNS   int64   `json:"first_ns,omitempty"`
 	LastNS    int64   `json:"last_ns,omitempty"`

@@ -35,7 +35,7 @@ func drain(b *bench) error {
 		if slots != 50 {
 			continue
 		}
-		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) { // River's tuned row is among those compared
+		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) { // River's tuned row is in the comparison
 			if err := b.drained(label, variant{s, tunedRow(s), env{Tuned: true}}, 1, slots, 0); err != nil {
 				return err
 			}

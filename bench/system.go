@@ -50,16 +50,16 @@ type env struct {
 	Redis    string `json:"redis"`    // host:port
 	Postgres string `json:"postgres"` // URL; only River needs it
 
-	Tuned   bool  `json:"tuned"`    // the settings that tuned describes
-	LeaseMS int64 `json:"lease_ms"` // 0 is the system's default
+	Tuned   bool  `json:"tuned"`    // use the settings that tuned describes
+	LeaseMS int64 `json:"lease_ms"` // 0 means the system's default
 
 	// Used by ltsworker only.
-	Limit      int  `json:"limit"`       // of the queue, over all replicas
+	Limit      int  `json:"limit"`       // of the queue, for all replicas together
 	GroupLimit int  `json:"group_limit"` // of every group
-	Untyped    bool `json:"untyped"`     // a handler that gets the payload as it is
+	Untyped    bool `json:"untyped"`     // use a handler that gets the payload undecoded
 	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
 
-	Pools []string `json:"pools"` // of the system "pools": on the cluster that has a node at Redis
+	Pools []string `json:"pools"` // of the system "pools"; Redis is a node of their cluster
 }
 
 func (e env) lease() time.Duration { return time.Duration(e.LeaseMS) * time.Millisecond }

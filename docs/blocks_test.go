@@ -225,7 +225,7 @@ func (c *compiler) check(page, text string, line int, loose bool) (errs []error)
 			errs = append(errs, err)
 		}
 	}}
-	_, _ = conf.Check("block", c.fset, []*ast.File{f}, nil) // its errors have been collected
+	_, _ = conf.Check("block", c.fset, []*ast.File{f}, nil) // conf.Error has collected the errors
 	return errs
 }
 

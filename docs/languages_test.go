@@ -22,7 +22,7 @@ func TestBlocksInOtherLanguagesAreSound(t *testing.T) {
 	}
 	checks := map[string]func(t *testing.T, text string) ([]byte, error){
 		"js": func(t *testing.T, text string) ([]byte, error) {
-			return parsed(t, "node", "--check", "block.mjs", text) // a module: it may await
+			return parsed(t, "node", "--check", "block.mjs", text) // as a module, which may use await
 		},
 		"ruby": func(t *testing.T, text string) ([]byte, error) {
 			return parsed(t, "ruby", "-c", "block.rb", text)

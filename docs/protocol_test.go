@@ -45,7 +45,7 @@ func entrySchema(t *testing.T) *jsonschema.Schema {
 
 func TestPageListsTheFieldsOfTheSchema(t *testing.T) {
 	_, section, _ := strings.Cut(protocol(t), "\n## Enqueue")
-	section, _, _ = strings.Cut(section, "\n##") // of this level or the next
+	section, _, _ = strings.Cut(section, "\n##") // up to the next heading of this level or the next lower one
 	var fields []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1) {
 		fields = append(fields, m[1])

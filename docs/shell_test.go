@@ -65,7 +65,7 @@ func TestShellBlocksRun(t *testing.T) {
 
 // alone are the pages that a reader cannot follow by typing only what they show.
 var alone = map[string]bool{
-	"operations.md": true, // what breaks the server is not shown
+	"operations.md": true, // the page does not show the commands that break the server
 	"progress.md":   true, // needs a program in Go
 }
 

@@ -178,12 +178,12 @@ func (w *walk) state() map[string]map[string]string {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
 		return kind == "signals" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
-			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is looked at
+			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is checked
 	})
 	for k, v := range all {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")
 		switch kind {
-		case "leases", "replicas", "ready": // members without the times
+		case "leases", "replicas", "ready": // the members without their times
 			for member := range v {
 				v[member] = ""
 			}

@@ -180,7 +180,7 @@ func (w *walk) checkMore(k keys, m *mtask) {
 		}
 	}
 	if m.stop && m.state == task.Running && h["stop"] != "why" {
-		w.failf("%s does not say why it is to stop: %v", m.id, h)
+		w.failf("%s has no reason for its stop: %v", m.id, h)
 	}
 	if m.state == task.Running {
 		return // the run entry has the version and the attempt

@@ -54,7 +54,7 @@ func (w *walk) checkIndexes(k keys) {
 			add(id, state)
 			m := w.tasks[id]
 			if forever := m != nil && m.spec.Retain != nil; forever != (score == "+Inf") {
-				w.failf("%s is kept until %s, for ever: %v", id, score, forever)
+				w.failf("%s is kept until %s, want forever: %v", id, score, forever)
 			}
 		}
 	}
@@ -120,13 +120,13 @@ func (w *walk) checkUnique(k keys) {
 func (w *walk) checkExpiring(k keys) {
 	for id := range k["expiring"] {
 		if m := w.tasks[id]; m == nil || !m.live() || !m.timed || m.spec.TTL+m.spec.Deadline == 0 {
-			w.failf("%s is watched for its end: %+v", id, m)
+			w.failf("%s is in the index of expiring tasks: %+v", id, m)
 		}
 	}
 	for id, m := range w.tasks {
 		ttl, deadline := m.spec.TTL > 0 && m.attempt == 0, m.spec.Deadline > 0
 		if _, watched := k["expiring"][id]; m.live() && m.state != task.Running && m.timed && (ttl || deadline) && !watched {
-			w.failf("%s is not watched: %+v", id, m)
+			w.failf("%s is not in the index of expiring tasks: %+v", id, m)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func (w *walk) checkPool(k keys) {
 	}
 	for q := range k["held"] {
 		if !slices.Contains(walkQueues, q) || w.limits["pool"] == 0 {
-			w.failf("%s is held back by the limit of the pool, %d", q, w.limits["pool"])
+			w.failf("%s is blocked by the limit of the pool, %d", q, w.limits["pool"])
 		}
 	}
 	got := map[string][]string{}
@@ -287,7 +287,7 @@ func (w *walk) checkReady(q string, members []string, m *mtask, claimable bool) 
 		if !slices.Contains(members, r) {
 			w.failf("%s is idle in the class of %v", r, members)
 		} else if !told && !w.replicas[r].busy[q] {
-			w.failf("%s can start from %s; %s is idle, and none of %v has been told", m.id, q, r, members)
+			w.failf("%s can start from %s; %s is idle, and none of %v got a signal", m.id, q, r, members)
 		}
 	}
 }

@@ -80,16 +80,16 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 		served := slices.Contains(w.serves(x.Replica), q)
 		ready := slices.Contains(got.Ready, q)
 		if ready && (!served || asked[q] || slices.Contains(x.Busy, q)) {
-			w.failf("%s is told that %s is ready", x.Replica, q)
+			w.failf("%s wrongly gets %s as ready", x.Replica, q)
 		}
-		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica was told of a queue instead
+		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica got a signal for the queue instead
 		claimable := w.candidate(q) != nil && w.room(q) > 0 && !held
 		if (x.Idle || anyShort) && served && claimable && !ready && !asked[q] && !slices.Contains(x.Busy, q) {
-			w.failf("%s is not told that %s is ready", x.Replica, q)
+			w.failf("%s does not get %s as ready", x.Replica, q)
 		}
 	}
 	if len(got.Ready) > 0 && !x.Idle && !anyShort {
-		w.failf("%s has no free slots and is told that %v are ready", x.Replica, got.Ready)
+		w.failf("%s has no free slots and gets %v as ready", x.Replica, got.Ready)
 	}
 	w.checkStops(x.Replica, got.Stops)
 }
@@ -115,7 +115,7 @@ func (w *walk) hear(r *mreplica) {
 	for _, s := range signals {
 		if q, ok := strings.CutPrefix(s, "q:"); ok {
 			if !slices.Contains(w.serves(r.id), q) {
-				w.failf("%s is woken for %s", r.id, q)
+				w.failf("%s got a signal for %s, which it does not serve", r.id, q)
 			}
 			r.told[q] = true
 			delete(r.busy, q)

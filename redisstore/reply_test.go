@@ -62,7 +62,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 	} {
 		for _, reply := range c.replies {
 			s := newSite(t, miniClient(t))
-			if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil { // which lists a queue
+			if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil { // adds the queue to the list
 				t.Fatal(err)
 			}
 			s.rdb.AddHook(impostor{script, reply})

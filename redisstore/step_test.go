@@ -25,7 +25,7 @@ func stepSpec(i int) task.Spec {
 		s.Group = fmt.Sprint("g", i%7)
 	}
 	if has(3) {
-		s.Unique = fmt.Sprint("u", i/2) // of some pairs the second is a duplicate
+		s.Unique = fmt.Sprint("u", i/2) // in some pairs the second task is a duplicate
 	}
 	if has(4) {
 		s.Headers = map[string]string{"trace": fmt.Sprint("a b ", i)}

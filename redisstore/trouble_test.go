@@ -153,7 +153,7 @@ func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	rdb.Del(t.Context(), "lts:{p}:task:a")
-	rdb.ZAdd(t.Context(), "lts:{p}:leases", redis.Z{Score: 1, Member: got[0].Fence}) // its lease has ended
+	rdb.ZAdd(t.Context(), "lts:{p}:leases", redis.Z{Score: 1, Member: got[0].Fence}) // ends the lease
 	for range 20 {                                                                   // until the slow check has completed a round
 		s.ForgetCheck(t.Context())
 		if _, err := s.Maintain(t.Context(), "r"); err != nil {

@@ -129,7 +129,7 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 		times  int
 	}{
 		{[]string{"doctor"}, "→ read the key, then repair", 1},
-		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
+		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each finding has its own key
 	} {
 		a := u.run(tt.args...)
 		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "has no header") != 3 {

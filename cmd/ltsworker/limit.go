@@ -17,7 +17,7 @@ import (
 type limitRecord struct {
 	Scope   task.Scope `json:"scope"`
 	Name    string     `json:"name,omitempty"`
-	Limit   int        `json:"limit"` // 0 is none
+	Limit   int        `json:"limit"` // 0 means no limit
 	Running int        `json:"running"`
 	Held    int        `json:"held,omitempty"`
 }

@@ -103,7 +103,7 @@ func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // what is long for a person
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // longer than the delay before a bar is shown
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("250 tasks would be stopped. Go on?")
 	before := len(m.written())

@@ -20,7 +20,7 @@ type taskRecord struct {
 	State          task.State        `json:"state"`
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
-	Unique         string            `json:"unique,omitempty"` // as it is stored
+	Unique         string            `json:"unique,omitempty"` // in the stored form
 	Reply          bool              `json:"reply,omitempty"`
 	Headers        map[string]string `json:"headers,omitempty"`
 	Attempt        int64             `json:"attempt"`
@@ -47,7 +47,7 @@ type taskRecord struct {
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
-	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of one that is gone
+	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of a lost result
 	History        []attemptRecord   `json:"history,omitempty"`
 }
 
@@ -106,7 +106,7 @@ func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 // eventRecord is an event in JSON output, with the field names of the stream.
 type eventRecord struct {
 	Cursor       string            `json:"cursor"`
-	More         bool              `json:"more,omitempty"` // others with this cursor follow
+	More         bool              `json:"more,omitempty"` // other events with this cursor follow
 	ID           string            `json:"id"`
 	Kind         string            `json:"kind"`
 	Queue        string            `json:"queue"`
@@ -125,7 +125,7 @@ type eventRecord struct {
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
 	ResultBytes  int               `json:"result_bytes,omitempty"`
-	Broken       string            `json:"broken,omitempty"` // what of the entry could not be read
+	Broken       string            `json:"broken,omitempty"` // the part of the entry that could not be read
 }
 
 func recordEvent(e task.Event) eventRecord {
@@ -149,7 +149,7 @@ type receiptRecord struct {
 	Duplicate bool       `json:"duplicate"`
 	Error     string     `json:"error,omitempty"`
 	Outcome   string     `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
-	Line      int        `json:"line,omitempty"`    // of the batch, where there is an error
+	Line      int        `json:"line,omitempty"`    // the line of the batch, if there is an error
 }
 
 // recordReceipt returns the record of a task's receipt. line is the line in a batch; 0 means no

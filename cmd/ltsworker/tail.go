@@ -79,7 +79,7 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client.Client, from string
 
 // eventCells returns the cells of the line that shows an event as text.
 func eventCells(e task.Event) []string {
-	at := "-" // of a broken event
+	at := "-" // for a broken event
 	if !e.At.IsZero() {
 		at = terminal.LocalTimeMS(e.At)
 	}
