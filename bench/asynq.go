@@ -8,7 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// asynqSystem is asynq as its README sets it up.
+// asynqSystem is asynq, set up as in its README.
 type asynqSystem struct {
 	opt       asynq.RedisClientOpt
 	tuned     bool
@@ -71,7 +71,6 @@ func (a *asynqSystem) Pending(context.Context) (int, error) {
 	return q.Size - q.Completed, nil
 }
 
-// asynqPatience is how long asynq may take to run a killed worker's task again:
-// a lease of 30 s that is overdue by 30 s, a check every minute, and a
-// first retry within 45 s.
+// asynqPatience is how long asynq may take to run a killed worker's task again: a lease of 30 s
+// that must have expired for 30 s, a check every minute, and a first retry within 45 s.
 const asynqPatience = 170 * time.Second

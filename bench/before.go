@@ -1,9 +1,8 @@
 package main
 
-// before holds figures of the layout that schema 2 replaced: the highest round of
-// each in the last run that was made with it. That run's rounds differ by a third
-// and more, so a figure that is not above its highest round is not worse. The
-// recovery took 3.90 to 4.03 s in eleven runs.
+// before holds figures of the layout that schema 2 replaced. Each is the highest round of the last
+// run with that layout. The rounds of that run differ by a third and more, so a figure that is not
+// above its highest round is not worse. The recovery took 3.90 to 4.03 s in eleven runs.
 var before = map[key]struct {
 	value float64
 	unit  string

@@ -16,17 +16,16 @@ import (
 	"time"
 )
 
-// Every system runs in processes of its own, one for the client and one or more
-// for the workers, which this program drives over their standard input and
-// output: one JSON object per line, one reply per request. bullmq/driver.js
-// speaks the same.
+// Every system runs in processes of its own: one for the client and one or more for the workers.
+// This program drives them over their standard input and output, with one JSON object per line and
+// one reply per request. bullmq/driver.js uses the same protocol.
 
 type request struct {
 	Op string `json:"op"`
 	env
 
-	// enqueue: n tasks from offset, by callers at once, or in batches, or at a
-	// rate per second with their time of sending inside.
+	// enqueue: n tasks from offset, by concurrent callers, or in batches, or at a rate per second.
+	// At a rate, the payload has the time of sending.
 	N       int   `json:"n"`
 	Offset  int   `json:"offset"`
 	Size    int   `json:"size"`
@@ -36,7 +35,7 @@ type request struct {
 	DelayMS int64 `json:"delay_ms"`
 	Groups  int   `json:"groups"`
 
-	// start: N is the most task numbers there can be.
+	// start: N is the upper bound of the task numbers.
 	Workers int  `json:"workers"`
 	Hang    bool `json:"hang"` // handlers never return
 }
@@ -48,7 +47,7 @@ type reply struct {
 	Pending   int    `json:"pending,omitempty"`
 
 	Handled   int     `json:"handled,omitempty"`
-	Repeats   int     `json:"repeats,omitempty"` // starts of a number that had started here before
+	Repeats   int     `json:"repeats,omitempty"` // starts of a number that had already started in this process
 	Seen      []byte  `json:"seen,omitempty"`    // a bit per number
 	FirstNS   int64   `json:"first_ns,omitempty"`
 	LastNS    int64   `json:"last_ns,omitempty"`
@@ -57,8 +56,8 @@ type reply struct {
 	Bytes     uint64  `json:"bytes,omitempty"`
 }
 
-// child is the life of a process of a Go system. It ends with its standard
-// input, so it never outlives its parent.
+// child runs a process of a Go system. It ends when its standard input ends, so it never outlives
+// its parent.
 func child(name string, in io.Reader, out io.Writer) error {
 	ctx := context.Background()
 	requests := bufio.NewReader(in)
@@ -178,8 +177,8 @@ func enqueue(ctx context.Context, s system, q request) error {
 	})
 }
 
-// paced enqueues at a steady rate without waiting for the earlier ones. Gaps
-// vary by a tenth, so that they do not run in step with a poller.
+// paced enqueues at a steady rate without waiting for the earlier calls. Gaps vary by a tenth, so
+// that they are not in step with a poller.
 func paced(ctx context.Context, s system, q request, make func(int) item) error {
 	var wg sync.WaitGroup
 	errs := newFirst()
@@ -199,7 +198,7 @@ func paced(ctx context.Context, s system, q request, make func(int) item) error 
 	return errs.err
 }
 
-// together runs f n times at once and returns the first error.
+// together calls f n times concurrently and returns the first error.
 func together(n int, f func() error) error {
 	var wg sync.WaitGroup
 	errs := newFirst()
@@ -223,7 +222,7 @@ func (f *first) set(err error) {
 	}
 }
 
-// runChild is the program's other face: bench -child SYSTEM.
+// runChild runs bench -child SYSTEM.
 func runChild(name string) {
 	if err := child(name, os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, name+":", err)

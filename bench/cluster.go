@@ -12,8 +12,8 @@ import (
 
 const clusterLabel = "drain, 50 slots in all, on a cluster of three masters"
 
-// cluster measures one pool against three that live on a master each. One
-// process works for all pools of a row, with 50 slots in all.
+// cluster compares one pool with three pools on a master each. One process works for all pools of a
+// row, with 50 slots in total.
 func cluster(b *bench) error {
 	if !b.systems["ours"] {
 		return nil
@@ -109,7 +109,7 @@ func (c masters) clear(ctx context.Context) error {
 	return nil
 }
 
-// spread finds pool names such that the i-th pool lives on the i-th master.
+// spread finds pool names such that the i-th pool is on the i-th master.
 func (c masters) spread(ctx context.Context) ([]string, error) {
 	names := make([]string, len(c))
 	for i, found := 0, 0; found < len(c); i++ {

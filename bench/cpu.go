@@ -5,9 +5,9 @@ const (
 	processLabel = "Redis CPU per task by INFO cpu, enqueue to done"
 )
 
-// cpuPerTask measures what a task costs Redis from a single call that enqueues
-// it, 50 callers at once, to its end in one of 50 slots: the time in commands
-// and the time of the whole process, which adds reading, parsing and answering.
+// cpuPerTask measures the cost of a task in Redis, from a single call that enqueues it, by 50
+// concurrent callers, to its end in one of 50 slots. It measures the time in commands and the time
+// of the whole process, which adds reading, parsing and answering.
 func cpuPerTask(b *bench) error {
 	for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) {
 		// A small run under MONITOR counts which commands come from clients and
@@ -56,7 +56,7 @@ func cpuPerTask(b *bench) error {
 	return nil
 }
 
-// lifecycle takes n tasks from single enqueues to their end.
+// lifecycle runs n tasks from single enqueues to their end.
 func (r *rig) lifecycle(n int) error {
 	if _, err := r.client.ask(request{Op: "enqueue", N: n, Size: 16, Callers: callers}); err != nil {
 		return err

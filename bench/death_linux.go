@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent lets no server outlive a benchmark that was killed. The caller's
-// thread must live as long as the server: main locks its own.
+// dieWithParent makes a server end with the benchmark, even if that is killed. The server ends with
+// the thread that started it, so main locks its own thread.
 func dieWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

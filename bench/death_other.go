@@ -4,6 +4,5 @@ package main
 
 import "os/exec"
 
-// dieWithParent does nothing here: a benchmark that is killed leaves its servers
-// behind.
+// dieWithParent does nothing on this system: the servers of a killed benchmark continue to run.
 func dieWithParent(*exec.Cmd) {}

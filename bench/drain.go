@@ -20,11 +20,10 @@ const (
 	groupsLabel = "drain, 50 slots, 1,000 groups of limit 1"
 )
 
-// drain measures how fast workers take tasks that do nothing off a full queue:
-// from the first start of a handler to the last. Every system runs as a service
-// would: a client process enqueues, a worker process of its own runs a typed
-// handler per task and reports its end, which is checked by the system's own
-// records.
+// drain measures how fast workers take tasks that do nothing off a full queue, from the first start
+// of a handler to the last. Every system runs as in a service. A client process enqueues. A
+// separate worker process runs a typed handler per task and reports the end of the task. The
+// system's own records are used to check the ends.
 func drain(b *bench) error {
 	for _, slots := range drainSlots {
 		label := drainLabel(slots)
@@ -36,7 +35,7 @@ func drain(b *bench) error {
 		if slots != 50 {
 			continue
 		}
-		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) { // River's tuned row is among those compared
+		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) { // River's tuned row is in the comparison
 			if err := b.drained(label, variant{s, tunedRow(s), env{Tuned: true}}, 1, slots, 0); err != nil {
 				return err
 			}
@@ -74,8 +73,8 @@ func (b *bench) drained(label string, v variant, replicas, slots, groups int) er
 	})
 }
 
-// watchLimit samples how many tasks run at once until the function it returns is
-// called, which fails if they were ever more than the limit.
+// watchLimit samples the number of running tasks until the returned function is called. That
+// function fails if a sample was above the limit.
 func (b *bench) watchLimit(limit int) func() error {
 	if limit == 0 {
 		return func() error { return nil }

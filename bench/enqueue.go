@@ -10,8 +10,8 @@ const (
 	batchLabel  = "enqueue, batches of 1,000"
 )
 
-// enqueueing measures how fast tasks get into the queue, from calls of single
-// tasks and from batches. What was enqueued is then drained, for the check.
+// enqueueing measures how fast tasks get into the queue, by calls with single tasks and by batches.
+// The tasks are then drained as a check.
 func enqueueing(b *bench) error {
 	for _, v := range b.compared(peers...) {
 		if err := b.enqueued(singleLabel, v, request{Callers: callers}); err != nil {
@@ -29,8 +29,8 @@ func enqueueing(b *bench) error {
 	return nil
 }
 
-// checkSlots is how many tasks run at once in the drain that checks. It is the
-// most that the raw drive can claim at once.
+// checkSlots is how many tasks run at once in the drain for the check. It is the largest claim of
+// the raw drive.
 const checkSlots = 250
 
 func (b *bench) enqueued(label string, v variant, q request) error {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// figure is one kind of measurement. Its run takes one round of it.
+// figure is one kind of measurement. Its run measures one round.
 type figure struct {
 	name string
 	once bool // in the first round only: the figure does not vary, or takes long
@@ -37,7 +37,7 @@ func figureNames() []string {
 	return ns
 }
 
-// percentile of latencies in µs, as ms.
+// percentile returns a percentile in ms of latencies in µs.
 func percentile(latencies []int64, p float64) float64 {
 	sorted := slices.Sorted(slices.Values(latencies))
 	if len(sorted) == 0 {

@@ -9,7 +9,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// gocraft is gocraft/work as its README sets it up.
+// gocraft is gocraft/work, set up as in its README.
 type gocraft struct {
 	addr  string
 	tuned bool
@@ -18,7 +18,7 @@ type gocraft struct {
 	pool  *work.WorkerPool
 }
 
-// none is the context that gocraft/work wants a type for.
+// none is the context type that gocraft/work requires.
 type none struct{}
 
 func redigoPool(addr string, size int) *redis.Pool {
@@ -82,8 +82,8 @@ func (g *gocraft) Stop() error {
 	return nil
 }
 
-// Pending counts the entries of the waiting and the in-progress lists and those
-// that wait for a retry or are given up.
+// Pending counts the entries of the waiting and in-progress lists, the tasks that wait for a retry,
+// and the dead tasks.
 func (g *gocraft) Pending(context.Context) (int, error) {
 	c := g.conns.Get()
 	defer c.Close()

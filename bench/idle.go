@@ -8,8 +8,8 @@ import (
 
 const commandsLabel = "commands per second of an idle replica"
 
-// idle counts the commands that a replica with nothing to do sends. The systems
-// wait at the same time, each on a redis-server of its own.
+// idle counts the commands that an idle replica sends. The systems wait at the same time, each on a
+// redis-server of its own.
 func idle(b *bench) error {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -17,7 +17,7 @@ func idle(b *bench) error {
 	for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) {
 		r, err := b.ownServer(s, env{}, 1)
 		if err != nil {
-			return err // what has begun ends with its processes
+			return err // the rigs that have started end with their processes
 		}
 		defer r.b.redis.stop()
 		defer r.drop()
@@ -36,7 +36,7 @@ func idle(b *bench) error {
 	return errors.Join(errs...)
 }
 
-// commands counts what the rig's worker sends, some time after its last task.
+// commands counts the commands that the rig's worker sends, some time after its last task.
 func (r *rig) commands() (int, error) {
 	const warm = 10
 	if err := r.start(slotsUsed, warm); err != nil {

@@ -2,7 +2,7 @@ package main
 
 const inboxLabel = "through the inbox by RPUSH, 20 tasks/s"
 
-// inbox measures how long a task takes that any program pushes with plain RPUSH.
+// inbox measures how long a task takes that another program pushes with plain RPUSH.
 func inbox(b *bench) error {
 	if !b.systems["ours"] {
 		return nil

@@ -7,7 +7,7 @@ const (
 	instructionsLabel  = "Redis instructions per task"
 )
 
-// instructions counts what the scripts cost Redis per task, by phase.
+// instructions counts the cost of the scripts in Redis per task, by phase.
 func instructions(b *bench) error {
 	if !b.systems["ours"] {
 		return nil

@@ -12,11 +12,11 @@ const (
 	killRow   = "ltsworker, lease 5 s"
 )
 
-// kill measures how long the task of a killed worker process takes to run again
-// in another, idle one. The systems wait at the same time, since they do nothing
-// else meanwhile. A worker is killed about a second after its task has started, so
-// a lease of 5 s has 4 s left. River rescues after the job's timeout and an hour,
-// gocraft/work's reaper runs every ten minutes: both are left out.
+// kill measures how long the task of a killed worker process takes to run again in another, idle
+// process. The systems wait at the same time, because they do nothing else. A worker is killed
+// about a second after its task has started, so a lease of 5 s has 4 s left. River and gocraft/work
+// are left out: River rescues a job after the job's timeout and an hour, and gocraft/work's reaper
+// runs every ten minutes.
 func kill(b *bench) error {
 	type wait struct {
 		system, row string
@@ -44,7 +44,7 @@ func kill(b *bench) error {
 		}
 		r, err := b.ownServer(w.system, w.env, 2)
 		if err != nil {
-			return err // what has begun ends with its processes
+			return err // the rigs that have started end with their processes
 		}
 		defer r.b.redis.stop()
 		defer r.drop()
@@ -63,8 +63,8 @@ func kill(b *bench) error {
 	return errors.Join(errs...)
 }
 
-// killed runs a task that never ends in one process, kills that, and waits for
-// the task in a second one.
+// killed runs a task that never ends in one process, kills that process, and waits for the task in
+// a second process.
 func (r *rig) killed(limit time.Duration) (time.Duration, error) {
 	victim, heir := r.workers[0], r.workers[1]
 	if _, err := victim.ask(request{Op: "start", Workers: 1, N: 1, Hang: true}); err != nil {
@@ -106,8 +106,8 @@ func (r *rig) killed(limit time.Duration) (time.Duration, error) {
 	return time.Duration(got.FirstNS - at), errors.Join(heir.end(), r.client.end())
 }
 
-// ownServer is a rig on a redis-server of its own: rigs that
-// exist at the same time must not see each other's tasks.
+// ownServer returns a rig on a redis-server of its own. Rigs that exist at the same time must not
+// share tasks.
 func (b *bench) ownServer(system string, e env, workers int) (*rig, error) {
 	s, err := startRedis(b.ctx, b.dir)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// machine describes what the run ran on.
+// machine describes the machine and the software of the run.
 func (b *bench) machine(ctx context.Context) []string {
 	cpu := "CPU unknown"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {

@@ -1,15 +1,15 @@
-// Bench measures ltsworker beside other task queues: one machine, one
-// redis-server that it starts itself, every system in turn, several rounds
-// interleaved, each task of each figure checked to have run exactly once.
+// Bench compares ltsworker with other task queues on one machine. It starts one
+// redis-server and measures the systems in turn, in several interleaved rounds. For
+// each figure it checks that each task has run exactly once.
 //
 //	npm install --no-save --ignore-scripts --prefix bullmq    # once, for BullMQ
-//	go run .                      # all of it: results.md, results.json, results.svg, the figures in docs/performance.md
+//	go run .                      # everything; writes results.md, results.json, results.svg, the figures in docs/performance.md
 //	go run . -figures drain,cpu -systems ours,asynq -rounds 5 -out DIR
-//	go run . -quick               # tiny counts: proves that everything works, writes nothing
+//	go run . -quick               # tiny counts: checks that everything works, writes nothing
 //
 // It needs redis-server 7 or newer, valgrind for the figure instructions, Node.js
-// for BullMQ and PostgreSQL for River; what is left out with -figures and -systems
-// is not needed. Run it on a machine that does nothing else.
+// for BullMQ and PostgreSQL for River. The requirements of figures and systems that
+// -figures and -systems leave out are not needed. Run it on an otherwise idle machine.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 		runChild(*asChild)
 		return
 	}
-	// The servers die with the thread that started them.
+	// The servers end with the thread that started them.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -61,7 +61,7 @@ type options struct {
 	out                    string
 }
 
-// sizes are those that the options ask for.
+// sizes returns the sizes that the options select.
 func (o options) sizes() sizes {
 	s := full
 	if o.quick {
@@ -79,7 +79,7 @@ func (o options) sizes() sizes {
 	return s
 }
 
-// complete reports whether nothing is left out.
+// complete reports whether no figure and no system is left out.
 func (o options) complete() bool {
 	return o.figures == strings.Join(figureNames(), ",") && o.systems == strings.Join(peers, ",")
 }
@@ -107,7 +107,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	if err := os.Chmod(b.dir, 0o755); err != nil { // PostgreSQL runs as another user where we are root
+	if err := os.Chmod(b.dir, 0o755); err != nil { // if this program runs as root, PostgreSQL runs as another user
 		return err
 	}
 	if b.redis, err = startRedis(ctx, b.dir); err != nil {
@@ -126,8 +126,8 @@ func run(ctx context.Context, o options) (err error) {
 	return b.write(ctx, o)
 }
 
-// measure takes the rounds: every figure and system once per round, so that what
-// the machine does meanwhile touches all alike.
+// measure measures the rounds. Each round has every figure and system once, so that other activity
+// of the machine affects all alike.
 func (b *bench) measure(chosen []string) error {
 	for round := range b.sizes.rounds {
 		b.round = round
@@ -150,7 +150,7 @@ func (b *bench) write(ctx context.Context, o options) error {
 	switch {
 	case dir != "":
 	case o.quick:
-		dir = b.dir // which goes away: the writing is tried all the same
+		dir = b.dir // a temporary folder, so that the writing is tested too
 	default:
 		dir = "."
 	}

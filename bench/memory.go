@@ -8,10 +8,10 @@ func memoryLabel(size int) string {
 	return fmt.Sprintf("Redis memory per waiting task, payload %d B", size)
 }
 
-// memoryPerTask measures what a waiting task takes in Redis, with all that the
-// system writes beside it. Tasks are enqueued in batches where the system has them.
-// Further rows of ours are enqueued one by one, which makes an entry of the stream
-// for each, and without their events, which are trimmed by count and age.
+// memoryPerTask measures the memory of a waiting task in Redis, with all further keys that the
+// system writes. Tasks are enqueued in batches if the system has them. ltsworker has two further
+// rows: tasks enqueued one by one, which adds a stream entry for each, and tasks without their
+// events, which are trimmed by count and age.
 func memoryPerTask(b *bench) error {
 	for _, size := range payloadSizes {
 		for _, s := range b.chosen("ours", "asynq", "gocraft", bullmq) {
@@ -40,7 +40,7 @@ func (b *bench) weighed(size int, v variant, q request) error {
 	n := b.sizes.memory
 	return b.measured(v.system, v.env, 1, func(r *rig) error {
 		used := func() (float64, error) { return b.redis.info(b.ctx, "memory", "used_memory") }
-		// Connections and scripts are there already.
+		// Warm up first, so that connections and scripts exist before the measurement.
 		const warm = 50
 		if _, err := r.client.ask(request{Op: "enqueue", N: warm, Size: size, Callers: callers}); err != nil {
 			return err

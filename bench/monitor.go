@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// calls counts commands by name, as clients sent them and as scripts and
-// transactions made them.
+// calls counts commands by name: those that clients sent, and those inside scripts and
+// transactions.
 type calls struct{ sent, inner map[string]int }
 
-// monitor counts what the server executes until the returned stop is called.
+// monitor counts the commands that the server executes until the returned stop is called.
 func (s *redisServer) monitor() (stop func() (calls, error), err error) {
 	conn, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *redisServer) monitor() (stop func() (calls, error), err error) {
 	}, nil
 }
 
-// count takes in a line such as: +1700000000.123456 [0 127.0.0.1:50000] "evalsha" "…"
+// count adds a line such as: +1700000000.123456 [0 127.0.0.1:50000] "evalsha" "…"
 func (c calls) count(l string, multi map[string]bool) {
 	_, rest, ok := strings.Cut(l, "[")
 	if !ok {
@@ -73,7 +73,7 @@ func (c calls) count(l string, multi map[string]bool) {
 	}
 }
 
-// sentShare is the part of a command's calls that clients sent.
+// sentShare returns the fraction of a command's calls that clients sent.
 func (c calls) sentShare(name string) float64 {
 	if c.sent[name]+c.inner[name] == 0 {
 		return 1
@@ -81,9 +81,9 @@ func (c calls) sentShare(name string) float64 {
 	return float64(c.sent[name]) / float64(c.sent[name]+c.inner[name])
 }
 
-// commandTime is the time in µs that commands took since CONFIG RESETSTAT. What
-// runs inside scripts and transactions counts once: commandstats has it both
-// under its own name and under that of the script's call.
+// commandTime returns the time in µs of all commands since CONFIG RESETSTAT. It counts a command
+// inside a script or transaction once: commandstats has its time both under its own name and under
+// that of the script's call.
 func (s *redisServer) commandTime(ctx context.Context, share func(string) float64) (float64, error) {
 	text, err := s.rdb.Info(ctx, "commandstats").Result()
 	if err != nil {

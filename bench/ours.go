@@ -15,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// ours is the pool as a service embeds it: defaults, events and leases on.
+// ours is the pool as a service embeds it, with the default settings, and with events and leases.
 type ours struct {
 	env    env
 	rdb    redis.UniversalClient

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The figures in docs/performance.md are between these lines. A full run writes
-// them anew, so that the page and results.md are always of the same run.
+// The figures in docs/performance.md are between these lines. A full run replaces them, so that the
+// page and results.md have the figures of the same run.
 const (
 	figuresBegin = "<!-- figures: written by make bench -->\n"
 	figuresEnd   = "<!-- end of figures -->\n"
@@ -30,8 +30,8 @@ func writePage(path string, r *results) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-// summary is the table at the top of the page: a few figures, a column per row of
-// a comparison.
+// summary returns the table at the top of the page: a few figures, with a column per row of a
+// comparison.
 func summary(r *results) string {
 	columns := comparisons("ours", "asynq", "gocraft", bullmq, "river")
 	var out strings.Builder

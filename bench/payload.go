@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// args is the payload. With a number of eight digits and nothing else it is 16
-// bytes of JSON.
+// args is the payload. With only a number of eight digits it is 16 bytes of JSON.
 type args struct {
 	N string `json:"n"`
 	T int64  `json:"t,omitempty"`
 	P string `json:"p,omitempty"`
 }
 
-// Kind makes args the arguments of ours and of River.
+// Kind makes args a type of arguments for ltsworker and River.
 func (args) Kind() string { return kind }
 
 func (t item) args() args {
@@ -29,7 +28,7 @@ func (t item) args() args {
 func (a args) json() []byte {
 	b, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // strings and a number encode
+		panic(err) // strings and a number can always be encoded
 	}
 	return b
 }
@@ -42,8 +41,7 @@ func (a args) number() int {
 	return n
 }
 
-// scan reads a payload of args without allocating, for systems whose handlers
-// get bytes.
+// scan decodes a payload of args without allocating, for systems whose handlers get bytes.
 func scan(payload []byte) (n int, sent int64) {
 	const head, next = len(`{"n":"`), len(`{"n":"00000000"`)
 	if len(payload) < next {

@@ -11,8 +11,8 @@ const (
 	persistDrain  = "drain, 50 slots, by persistence"
 )
 
-// persistence measures what an append-only file costs ltsworker. It is on the
-// disk of the temporary folder.
+// persistence measures the cost of an append-only file for ltsworker. The file is on the disk of
+// the temporary folder.
 func persistence(b *bench) error {
 	if !b.systems["ours"] {
 		return nil
@@ -53,8 +53,7 @@ func persistence(b *bench) error {
 	return nil
 }
 
-// appendOnly sets the persistence of the server and waits until it has written
-// what it held.
+// appendOnly sets the persistence of the server and waits until it has written its data.
 func (b *bench) appendOnly(on, fsync string) error {
 	for _, s := range [][2]string{{"appendfsync", fsync}, {"appendonly", on}} {
 		if err := b.redis.rdb.ConfigSet(b.ctx, s[0], s[1]).Err(); err != nil {

@@ -8,8 +8,8 @@ const (
 	slotsUsed = 50
 )
 
-// pickUp measures how long a task takes to reach a free handler: from before the
-// call that enqueues it to the start of the handler in the other process.
+// pickUp measures how long a task takes to reach a free handler: from before the call that enqueues
+// it to the start of the handler in the other process.
 //
 // Systems that poll are measured in the first round only.
 func pickUp(b *bench) error {
@@ -28,8 +28,8 @@ func pickUp(b *bench) error {
 	return nil
 }
 
-// paced enqueues at a rate for a time while a worker process waits, and adds the
-// latencies. A few tasks beforehand open connections and load scripts.
+// paced enqueues at a rate for a time while a worker process waits, and adds the latencies. A few
+// earlier tasks open connections and load scripts.
 func (b *bench) paced(label string, v variant, perSecond int, d, delay time.Duration) error {
 	const warm = 100
 	n := int(d.Seconds() * float64(perSecond))

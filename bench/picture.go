@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// The colors of the picture read on white and on black alike: each has a contrast
-// of about 4.5 to both. The bars differ in brightness too, for readers who see
-// colors differently.
+// The colors of the picture are readable on white and on black: each has a contrast of about 4.5 to
+// both. The bars also differ in brightness, for readers who see colors differently.
 const (
 	inkColor  = "#767676" // text
 	ourColor  = "#d9480f"
@@ -19,7 +18,7 @@ const (
 	ruleColor = "#8888884d"
 )
 
-// Sizes in the picture, in px at its own width.
+// Sizes in the picture, in px at its original width.
 const (
 	pictureWidth = 880
 	margin       = 12
@@ -31,7 +30,7 @@ const (
 	valueWidth   = 112
 )
 
-// panel is one figure: a bar per row, and how it compares with ours.
+// panel is one figure: a bar per row, and its ratio to ltsworker.
 type panel struct {
 	title, figure string
 	less          bool // less is better
@@ -54,7 +53,7 @@ type bar struct {
 	ours  bool
 }
 
-// bars are the rows of a panel: ours, then the others, best first.
+// bars returns the rows of a panel: ltsworker, then the others, best first.
 func (p panel) bars(r *results) []bar {
 	var all []bar
 	for _, v := range comparisons(peers...) {
@@ -75,8 +74,8 @@ func (p panel) bars(r *results) []bar {
 	return all
 }
 
-// draw writes the picture of the comparisons as an SVG file. Panels without
-// figures are left out; without any it writes nothing.
+// draw writes the picture of the comparisons as an SVG file. It leaves out panels without figures.
+// If no panel has figures, it writes no file.
 func draw(path string, r *results) error {
 	type drawn struct {
 		panel
@@ -156,7 +155,7 @@ func drawPanel(out *strings.Builder, x, y, width int, p panel, bars []bar) {
 	}
 }
 
-// times writes a ratio with two digits.
+// times formats a ratio with two digits.
 func times(ratio float64) string {
 	if ratio < 9.95 {
 		return fmt.Sprintf("%.1f ×", ratio)

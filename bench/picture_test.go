@@ -46,7 +46,7 @@ func TestPictureHasABarPerRowAndItsRatio(t *testing.T) {
 	}
 	for _, bar := range s.Bars {
 		if bar.X < 0 || bar.X+bar.Width+valueWidth > s.Width {
-			t.Errorf("a bar from %d of %d px leaves no room for its value in %d px", bar.X, bar.Width, s.Width)
+			t.Errorf("a bar at %d with %d px leaves no space for its value in %d px", bar.X, bar.Width, s.Width)
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postgres is the PostgreSQL that River gets: a cluster of its own with the
-// settings that initdb writes, on a loopback port.
+// postgres is the PostgreSQL server for River: a cluster of its own on a loopback port, with the
+// settings that initdb writes.
 type postgres struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
@@ -77,8 +77,7 @@ func (p *postgres) stop() {
 	_ = p.cmd.Wait()
 }
 
-// postgresBin is the folder with initdb and postgres, which Debian keeps out of
-// PATH.
+// postgresBin returns the folder with initdb and postgres, which is not in PATH on Debian.
 func postgresBin() (string, error) {
 	if dir := os.Getenv("POSTGRES_BIN"); dir != "" {
 		return dir, nil
@@ -94,8 +93,8 @@ func postgresBin() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// notRoot gives the folder to the postgres user if this program runs as root, which
-// PostgreSQL refuses. Nil means that the server runs as the same user.
+// notRoot gives the folder to the postgres user if this program runs as root, because PostgreSQL
+// does not run as root. A nil credential means that the server runs as the same user.
 func notRoot(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// process is a child as its parent sees it. Its methods are for one goroutine.
+// process is a child as used by its parent. Its methods must be called from one goroutine.
 type process struct {
 	name    string
 	cmd     *exec.Cmd
@@ -96,7 +96,7 @@ func (p *process) end() error {
 	return err
 }
 
-// kill ends the process with SIGKILL and waits until it is gone.
+// kill ends the process with SIGKILL and waits for its end.
 func (p *process) kill() {
 	p.once.Do(func() {
 		_ = p.cmd.Process.Kill()

@@ -12,10 +12,9 @@ import (
 	"github.com/ltsworker/ltsworker/bench/drive"
 )
 
-// raw is the ceiling: the project's scripts, called by loops that claim as many
-// tasks as there are slots and report them with the next claim. It has no
-// goroutine per task, no renewal and no shutdown. A replica has two calls in
-// flight; raw has one or two.
+// raw is the upper bound: loops call the project's scripts, claim as many tasks as there are slots,
+// and report them with the next claim. It has no goroutine per task, no renewal and no shutdown. A
+// replica has two calls in flight; raw has one or two.
 type raw struct {
 	*ours
 	pool      *drive.Pool
@@ -25,7 +24,7 @@ type raw struct {
 	err       *first
 }
 
-// rawLease is so long that nothing has to renew it.
+// rawLease is so long that no renewal is needed.
 const rawLease = time.Hour
 
 func openRaw(inFlight int) opener {
@@ -49,8 +48,7 @@ func openRaw(inFlight int) opener {
 	}
 }
 
-// Enqueue is not called: the figures of single calls measure a client that is
-// called by many.
+// Enqueue is not called: the figures of single calls measure a client with many callers.
 func (r *raw) Enqueue(context.Context, item) error { return errors.ErrUnsupported }
 
 func (r *raw) EnqueueBatch(_ context.Context, ts []item) error {
@@ -100,8 +98,8 @@ func (r *raw) Stop() error {
 	return r.err.err
 }
 
-// floor is what Redis does when it keeps no records: a hash and a position in a
-// sorted set per task, in pipelines, without states, leases, events or limits.
+// floor is the work of Redis without task records: a hash and a position in a sorted set per task,
+// in pipelines, without states, leases, events or limits.
 type floor struct {
 	rdb        *redis.Client
 	quit, done chan struct{}
@@ -127,8 +125,7 @@ func (f *floor) EnqueueBatch(ctx context.Context, ts []item) error {
 	return err
 }
 
-// Start takes tasks off the set and reads and removes their hashes, two round
-// trips per turn.
+// Start takes tasks off the set, and reads and removes their hashes, in two round trips per turn.
 func (f *floor) Start(ctx context.Context, workers int, h handler) error {
 	f.quit, f.done = make(chan struct{}), make(chan struct{})
 	go func() {

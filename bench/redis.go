@@ -20,8 +20,7 @@ import (
 // patience bounds the start of a server.
 const patience = 30 * time.Second
 
-// redisServer is a redis-server without persistence and with defaults for
-// everything else but args.
+// redisServer is a redis-server without persistence. All settings other than args are defaults.
 type redisServer struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
@@ -69,7 +68,7 @@ func (s *redisServer) stop() {
 	_ = s.cmd.Wait()
 }
 
-// clear removes everything, scripts and free pages included.
+// clear removes all data and scripts and frees unused pages.
 func (s *redisServer) clear(ctx context.Context) error {
 	if err := s.rdb.FlushAll(ctx).Err(); err != nil {
 		return err
@@ -98,7 +97,7 @@ func field(info, name string) string {
 	return ""
 }
 
-// cpu is the processor time in seconds that the server has used, in all.
+// cpu returns the total processor time of the server in seconds.
 func (s *redisServer) cpu(ctx context.Context) (float64, error) {
 	user, err := s.info(ctx, "cpu", "used_cpu_user")
 	if err != nil {
@@ -108,9 +107,8 @@ func (s *redisServer) cpu(ctx context.Context) (float64, error) {
 	return user + sys, err
 }
 
-// longest watches script calls until the function it returns is called, which
-// returns how long the longest took inside the server. Calls under 100 µs are not
-// seen.
+// longest monitors script calls until the returned function is called. That function returns the
+// longest time of a call inside the server. Calls under 100 µs are not recorded.
 func (s *redisServer) longest(ctx context.Context) (func() (time.Duration, error), error) {
 	set := func(slowerThan, most string) error {
 		return errors.Join(
@@ -146,7 +144,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// await repeats f until it succeeds; after the limit it returns f's error.
+// await repeats f until it succeeds. After the limit it returns f's error.
 func await(ctx context.Context, limit time.Duration, f func() error) error {
 	late := time.After(limit)
 	again := time.NewTicker(10 * time.Millisecond)

@@ -61,7 +61,7 @@ wait; its tuned row is in every comparison.
 	io.WriteString(w, out.String())
 }
 
-// number writes a value with three digits, and thousands apart.
+// number formats a value with three digits and separated thousands.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1000:

@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// key names a row: a figure of a system.
+// key identifies a row: a figure of a system.
 type key struct{ figure, system string }
 
-// results are the samples of all rounds. It may be used by several goroutines.
+// results are the samples of all rounds. It is safe for concurrent use.
 type results struct {
 	mu       sync.Mutex
 	order    []key
@@ -41,7 +41,7 @@ func (r *results) version(system, v string) {
 	r.versions[system] = v
 }
 
-// median of a row's rounds.
+// median returns the median of a row's rounds.
 func (r *results) median(p key) (float64, bool) {
 	s := slices.Sorted(slices.Values(r.samples[p]))
 	if len(s) == 0 {
@@ -50,11 +50,10 @@ func (r *results) median(p key) (float64, bool) {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2, true
 }
 
-// record is a row of results.json. Value is the median of the rounds, Low and
-// High are the lowest and the highest of them. Ratio is what the target bounds: this
-// row against another, as the target says, or the value itself where it bounds
-// that; it is null where the row has no target or the other row was not
-// measured.
+// record is a row of results.json. Value is the median of the rounds. Low and High are the lowest
+// and the highest round. Ratio is the number that the target bounds: the ratio of this row to
+// another row, or the value itself, as the target defines. Ratio is null if the row has no target
+// or the other row was not measured.
 type record struct {
 	Figure  string   `json:"figure"`
 	System  string   `json:"system"`
@@ -68,8 +67,7 @@ type record struct {
 	Rounds  int      `json:"rounds"`
 }
 
-// records are the rows by figure, in the order in which they were first
-// measured.
+// records returns the rows by figure, in the order in which they were first measured.
 func (r *results) records() []record {
 	r.mu.Lock()
 	defer r.mu.Unlock()

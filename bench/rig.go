@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// bench is one run: the servers, what was asked for, and the results.
+// bench is one run: the servers, the options, and the results.
 type bench struct {
 	ctx      context.Context
-	dir      string // for what the servers write
+	dir      string // for the files of the servers
 	redis    *redisServer
-	postgres *postgres // nil without River
+	postgres *postgres // nil if River is not measured
 	sizes    sizes
 	systems  map[string]bool
 	results  *results
-	round    int // from 0
+	round    int // counts from 0
 }
 
-// chosen are those of the systems that this run measures. The ceilings go with
-// ours.
+// chosen returns those of the systems that this run measures. The upper bounds (raw, floor) are
+// measured with ltsworker.
 func (b *bench) chosen(systems ...string) []string {
 	var chosen []string
 	for _, s := range systems {
@@ -33,8 +33,7 @@ func (b *bench) chosen(systems ...string) []string {
 	return chosen
 }
 
-// compared are the rows of a comparison of those of the systems that this run
-// measures.
+// compared returns the rows of a comparison of those of the systems that this run measures.
 func (b *bench) compared(systems ...string) []variant { return comparisons(b.chosen(systems...)...) }
 
 // rig is one system set up: a client process and worker processes, on empty
@@ -82,14 +81,14 @@ func (r *rig) spawn(e env) (*process, error) {
 	return spawn(r.b.ctx, r.name, e)
 }
 
-// callers is how many enqueue at once where a system has no call for a batch,
+// callers is the number of concurrent callers that enqueue, for systems without a call for a batch,
 // and in the figure for single calls.
 const callers = 50
 
 // batched reports whether the system has a call that enqueues many tasks.
 func batched(name string) bool { return name != "asynq" && name != "gocraft" }
 
-// fill enqueues n tasks the fastest way that the system offers.
+// fill enqueues n tasks in the fastest way that the system offers.
 func (r *rig) fill(n, size, groups int) error {
 	q := request{Op: "enqueue", N: n, Size: size, Groups: groups, Callers: callers}
 	if batched(r.name) {
@@ -99,7 +98,7 @@ func (r *rig) fill(n, size, groups int) error {
 	return err
 }
 
-// start lets all workers begin, for tasks with numbers below n.
+// start makes all workers begin, for tasks with numbers below n.
 func (r *rig) start(slots, n int) error {
 	next := make(chan *process, len(r.workers))
 	for _, w := range r.workers {
@@ -111,8 +110,7 @@ func (r *rig) start(slots, n int) error {
 	})
 }
 
-// stalled is how long the workers may take for the next task before a figure is
-// given up.
+// stalled is how long the workers may take for the next task before the figure fails.
 const stalled = 60 * time.Second
 
 // await returns when n tasks have started.
@@ -146,8 +144,8 @@ func (r *rig) await(n int) error {
 	}
 }
 
-// finish waits for n tasks to end by the system's own records, and checks that
-// each was handled exactly once.
+// finish waits until n tasks have ended by the system's own records, and checks that each was
+// handled exactly once.
 func (r *rig) finish(n int) ([]reply, error) {
 	if err := r.await(n); err != nil {
 		return nil, err
@@ -186,7 +184,7 @@ func (r *rig) close() error {
 	return errors.Join(errs...)
 }
 
-// drop kills the processes that are left.
+// drop kills the remaining processes.
 func (r *rig) drop() {
 	for _, w := range r.workers {
 		w.kill()
@@ -196,7 +194,7 @@ func (r *rig) drop() {
 	}
 }
 
-// measured runs f on a rig of the system and closes it.
+// measured runs f on a rig of the system and closes the rig.
 func (b *bench) measured(name string, e env, workers int, f func(*rig) error) error {
 	r, err := b.rig(name, e, workers)
 	if err != nil {
@@ -209,11 +207,11 @@ func (b *bench) measured(name string, e env, workers int, f func(*rig) error) er
 	return r.close()
 }
 
-// rate is tasks per second from the first start of a task to the last.
+// rate returns the tasks per second from the first start of a task to the last.
 func rate(n int, results []reply) float64 {
 	first, last := int64(math.MaxInt64), int64(0)
 	for _, r := range results {
-		if r.Handled > 0 { // a replica may have come too late for any
+		if r.Handled > 0 { // a replica may have started too late to get a task
 			first, last = min(first, r.FirstNS), max(last, r.LastNS)
 		}
 	}

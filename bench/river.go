@@ -11,7 +11,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// riverSystem is River as its documentation sets it up.
+// riverSystem is River, set up as in its documentation.
 type riverSystem struct {
 	tuned  bool
 	db     *pgxpool.Pool

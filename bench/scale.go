@@ -19,9 +19,8 @@ const (
 	scaleLongest = "longest single call to enqueue in batches or to drain, by load"
 )
 
-// scale compares the cost of a task in a pool that holds nothing else with that
-// in one where as many tasks wait, others run and groups are blocked as sizes
-// say.
+// scale compares the cost of a task in two pools: one that holds nothing else, and one with the
+// waiting tasks, running tasks and blocked groups that sizes defines.
 func scale(b *bench) error {
 	if !b.systems["ours"] {
 		return nil
@@ -161,8 +160,8 @@ func (b *bench) load(r *rig) error {
 	return nil
 }
 
-// claimAll claims the n waiting tasks, or, where their groups are full, lets the
-// pool park them. A call parks a few hundred at most.
+// claimAll claims the n waiting tasks. If their groups are full, the pool blocks the tasks instead,
+// at most a few hundred per call.
 func claimAll(sequence *drive.Sequence, n int) error {
 	for range n/drive.MaxClaim + 2 {
 		if _, err := sequence.Exchange(drive.MaxClaim, func([]byte) {}); err != nil {

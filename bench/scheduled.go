@@ -4,9 +4,9 @@ import "time"
 
 const scheduledLabel = "lateness of tasks delayed by 500 ms"
 
-// scheduled measures how long after its time a delayed task starts, on an idle
-// pool. asynq polls every few seconds and is measured in the first round only;
-// gocraft/work and River, which do the same, are left out.
+// scheduled measures how long after its time a delayed task starts, on an idle pool. asynq,
+// gocraft/work and River poll every few seconds. asynq is measured in the first round only; the
+// other two are left out.
 func scheduled(b *bench) error {
 	systems := []string{"ours", bullmq}
 	if b.round == 0 {

@@ -10,57 +10,56 @@ import (
 	"time"
 )
 
-// kind is the kind of all tasks, and namespace the name of the queue, database
-// schema or namespace, in every system.
+// kind is the kind of all tasks. namespace is the name of the queue, database schema or namespace
+// in every system.
 const (
 	kind      = "noop"
 	namespace = "bench"
 )
 
-// item is what every system is given: the number, under which the handler
-// reports it, and what the figures vary.
+// item is a task as every system gets it: the number under which the handler reports it, and the
+// properties that the figures vary.
 type item struct {
 	N     int
 	Size  int           // bytes of the payload, at least 16
-	Sent  int64         // monotonic µs carried to the handler; 0 for none
-	Delay time.Duration // 0 is at once
-	Group string        // "" is none
+	Sent  int64         // monotonic µs of sending, passed to the handler; 0 for none
+	Delay time.Duration // 0 means at once
+	Group string        // "" means no group
 }
 
-// handler gets the number and the Sent of a task that has started.
+// handler gets the number and the Sent value of a task that has started.
 type handler func(n int, sent int64)
 
-// system is one queue under test, as its own documentation tells users to call
-// it. A client process uses the enqueueing half, a worker process the other.
+// system is one queue under test, used as its own documentation recommends. A client process uses
+// the methods that enqueue, a worker process the others.
 type system interface {
 	Enqueue(ctx context.Context, t item) error
-	// EnqueueBatch fails with errors.ErrUnsupported where the system has no call
-	// for several tasks.
+	// EnqueueBatch returns errors.ErrUnsupported if the system has no call for several tasks.
 	EnqueueBatch(ctx context.Context, ts []item) error
-	// Start runs the tasks, workers at a time, until Stop.
+	// Start runs the tasks, at most workers at a time, until Stop.
 	Start(ctx context.Context, workers int, h handler) error
 	Stop() error
-	// Pending is how many tasks have not succeeded by the system's own records.
+	// Pending returns how many tasks have not succeeded by the system's own records.
 	Pending(ctx context.Context) (int, error)
-	// Version is what was measured, for the report.
+	// Version returns the measured version for the report.
 	Version() string
 }
 
-// env is how a system is opened.
+// env holds the settings with which a system is opened.
 type env struct {
 	Redis    string `json:"redis"`    // host:port
 	Postgres string `json:"postgres"` // URL; only River needs it
 
-	Tuned   bool  `json:"tuned"`    // the settings that tuned describes
-	LeaseMS int64 `json:"lease_ms"` // 0 is the system's default
+	Tuned   bool  `json:"tuned"`    // use the settings that tuned describes
+	LeaseMS int64 `json:"lease_ms"` // 0 means the system's default
 
-	// Ours only.
-	Limit      int  `json:"limit"`       // of the queue, over all replicas
+	// Used by ltsworker only.
+	Limit      int  `json:"limit"`       // of the queue, for all replicas together
 	GroupLimit int  `json:"group_limit"` // of every group
-	Untyped    bool `json:"untyped"`     // a handler that gets the payload as it is
+	Untyped    bool `json:"untyped"`     // use a handler that gets the payload undecoded
 	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
 
-	Pools []string `json:"pools"` // of the system "pools": on the cluster that has a node at Redis
+	Pools []string `json:"pools"` // of the system "pools"; Redis is a node of their cluster
 }
 
 func (e env) lease() time.Duration { return time.Duration(e.LeaseMS) * time.Millisecond }
@@ -81,21 +80,20 @@ var openers = map[string]opener{
 
 const bullmq = "bullmq"
 
-// peers are the systems that are compared, in the order of the report. The ceilings
-// belong to the figures that name them.
+// peers are the compared systems in the order of the report. The upper bounds (raw, floor) belong
+// to the figures that name them.
 var (
 	peers    = []string{"ours", "asynq", "gocraft", "river", bullmq}
 	ceilings = []string{"raw", "raw2", "floor"}
 )
 
-// names are the systems as the report spells them.
+// names maps the systems to their spelling in the report.
 var names = map[string]string{
 	"ours": "ltsworker", "asynq": "asynq", "gocraft": "gocraft/work", "river": "River", bullmq: "BullMQ",
 	"raw": "raw scripts", "raw2": "raw scripts, two calls in flight", "pools": "ltsworker", "floor": "pipelined ZADD/HSET",
 }
 
-// tuned says what the tuned row of each system changes. Everything else is its
-// default.
+// tuned describes the changed setting of each system's tuned row. All other settings are defaults.
 var tuned = map[string]string{
 	"ours":    "GOGC=400",
 	"asynq":   "go-redis PoolSize of slots + 10 instead of 10 per CPU",
@@ -111,10 +109,9 @@ type variant struct {
 	env         env
 }
 
-// comparisons are the rows of a figure that compares systems: each with its
-// defaults, and River tuned as well. By default River waits 100 ms between two
-// fetches, however many tasks wait, so a figure of its defaults measures that
-// pause.
+// comparisons returns the rows of a figure that compares systems: each system with its defaults,
+// and River also tuned. By default River waits 100 ms between two fetches, however many tasks wait,
+// so a figure of its defaults measures that pause.
 func comparisons(systems ...string) []variant {
 	var all []variant
 	for _, s := range systems {
@@ -138,7 +135,7 @@ func open(ctx context.Context, name string, e env) (system, error) {
 	return o(ctx, e)
 }
 
-// module is the version of a module in this build.
+// module returns the version of a module in this build.
 func module(path string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mono is the machine's monotonic clock in ns: the same for all processes, and
-// the one that Node's hrtime reads.
+// mono returns the machine's monotonic clock in ns. It is the same for all processes and for Node's
+// hrtime.
 func mono() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // every system has it
+		panic(err) // every supported system has this clock
 	}
 	return ts.Nano()
 }
 
-// tally is what the handlers of one process saw. Its own cost per task is one
-// atomic operation per counter and no allocation.
+// tally records the calls of the handlers of one process. Per task it costs one atomic operation
+// per counter and no allocation.
 type tally struct {
 	seen        []atomic.Uint32
 	handled     atomic.Int64
@@ -39,7 +39,7 @@ func newTally(n int) *tally {
 func (t *tally) handle(n int, sent int64) {
 	now := mono()
 	if n < 0 || n/32 >= len(t.seen) {
-		t.repeats.Add(1) // not a number that was given out
+		t.repeats.Add(1) // the number was not assigned
 		return
 	}
 	if bit := uint32(1) << (n % 32); t.seen[n/32].Or(bit)&bit != 0 {

@@ -6,8 +6,8 @@ import (
 	"github.com/ltsworker/ltsworker/bench/count"
 )
 
-// target is what a row has to reach: value, or value divided by over where there
-// is an over, is at least or at most a bound.
+// target is a bound for a row: value, or value divided by over if over is set, must be at least or
+// at most the bound.
 type target struct {
 	value, over key
 	atLeast     bool
@@ -22,8 +22,7 @@ func (t target) reached(ratio float64) bool {
 	return ratio <= t.bound
 }
 
-// targets by the row that shows them. A comparison with a peer is at the peer's
-// row.
+// targets maps rows to their targets. A comparison with a peer is at the peer's row.
 var targets = func() targetSet {
 	ts := targetSet{}
 	for _, d := range []struct {
@@ -67,19 +66,19 @@ var targets = func() targetSet {
 
 type targetSet map[key]target
 
-// ahead: ours is at least so many times the other.
+// ahead sets the target that ltsworker is at least bound times the other.
 func (ts targetSet) ahead(figure, system string, bound float64) {
 	row := key{figure, system}
 	ts[row] = target{key{figure, names["ours"]}, row, true, bound, fmt.Sprintf("ltsworker ≥ %g × this", bound)}
 }
 
-// below: ours is at most so many times the other.
+// below sets the target that ltsworker is at most bound times the other.
 func (ts targetSet) below(figure, system string, bound float64) {
 	row := key{figure, system}
 	ts[row] = target{key{figure, names["ours"]}, row, false, bound, fmt.Sprintf("ltsworker ≤ %g × this", bound)}
 }
 
-// within: the row's own value is at most the bound.
+// within sets the target that the row's own value is at most the bound.
 func (ts targetSet) within(figure, row string, bound float64, unit string) {
 	k := key{figure, row}
 	text := "≤ " + bounded(bound)
@@ -89,12 +88,12 @@ func (ts targetSet) within(figure, row string, bound float64, unit string) {
 	ts[k] = target{k, key{}, false, bound, text}
 }
 
-// against: a row of ours compared with another of ours.
+// against sets a target for a row of ltsworker compared with another of its rows.
 func (ts targetSet) against(row, over key, atLeast bool, bound float64, text string) {
 	ts[row] = target{row, over, atLeast, bound, text}
 }
 
-// bounded writes a bound without digits that say nothing.
+// bounded formats a bound without meaningless digits.
 func bounded(v float64) string {
 	if v >= 1000 {
 		return number(v)

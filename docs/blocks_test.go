@@ -20,14 +20,14 @@ import (
 	"strings"
 	"testing"
 
-	// What the blocks use, so that the result is not taken from the cache when it
-	// has changed.
+	// These imports are used by the blocks. They keep go test from reusing a cached result after
+	// these packages have changed.
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
-// packages are what a block may use without importing it. One that begins with
-// "package" is a file and imports for itself.
+// packages maps the names that a block may use without an import to their packages. A block that
+// begins with "package" is a file and has its own imports.
 var packages = map[string]string{
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
@@ -44,7 +44,7 @@ var packages = map[string]string{
 	"sql": "database/sql",
 }
 
-// surroundings are what every block may take for given.
+// surroundings are the declarations that every block may use.
 var surroundings = [][2]string{
 	{"ctx", "context.Context"}, {"p", "*pool.Pool"}, {"rdb", "*redis.Client"}, {"store", "*redisstore.Store"},
 	{"t", "*testing.T"}, {"id", "string"}, {"err", "error"},
@@ -52,8 +52,8 @@ var surroundings = [][2]string{
 
 // TestGoBlocksCompile checks every block marked as go in the documentation. A
 // block may be a file, or declarations and statements in any mixture. It may use
-// surroundings, what other blocks of the page declare, the nearest first, and what
-// is declared in a comment, which the page does not show:
+// surroundings and the declarations of other blocks of the page, the nearest first.
+// It may also use declarations in a comment, which the page does not show:
 //
 //	<!-- go
 //	func resize(url string) error
@@ -78,7 +78,7 @@ func TestGoBlocksCompile(t *testing.T) {
 	c := newCompiler(t, paths)
 	n := 0
 	for page, blocks := range texts {
-		// A declaration that is wrong is told of once, with its own block.
+		// An error in a declaration is reported once, with its own block.
 		told := map[string]bool{}
 		p := newPage(page, blocks)
 		for i, b := range blocks {
@@ -106,7 +106,7 @@ func TestGoBlocksCompile(t *testing.T) {
 	t.Logf("%d blocks", n)
 }
 
-// block is a piece of Go on a page; line is that of its first line.
+// block is a piece of Go on a page. line is the number of its first line.
 type block struct {
 	text   string
 	line   int
@@ -121,7 +121,7 @@ func (b block) imports() (paths []string) {
 	}
 	f, err := parser.ParseFile(token.NewFileSet(), "", b.text, parser.ImportsOnly)
 	if err != nil {
-		return nil // compiling it will show
+		return nil // the compiler reports the error
 	}
 	for _, i := range f.Imports {
 		paths = append(paths, strings.Trim(i.Path.Value, `"`))
@@ -129,7 +129,7 @@ func (b block) imports() (paths []string) {
 	return paths
 }
 
-// read finds the blocks of a page.
+// read returns the Go blocks of a page.
 func read(t *testing.T, page string) (blocks []block) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -166,19 +166,19 @@ func read(t *testing.T, page string) (blocks []block) {
 	return blocks
 }
 
-// declaration is one from a block, with what it declares.
+// declaration is one declaration of a block, with the names that it declares.
 type declaration struct {
-	names []string // a method as T.M
+	names []string // a method is T.M
 	text  string
 }
 
-// compiler checks types, with packages as the go command has built them.
+// compiler checks types. It imports packages from the build results of the go command.
 type compiler struct {
 	fset *token.FileSet
 	from types.Importer
 }
 
-// newCompiler knows packages and what paths name.
+// newCompiler returns a compiler for blocks that may import packages and the given paths.
 func newCompiler(t *testing.T, paths []string) *compiler {
 	t.Helper()
 	args := []string{"list", "-export", "-deps", "-json=ImportPath,Export"}
@@ -212,8 +212,8 @@ func newCompiler(t *testing.T, paths []string) *compiler {
 	})}
 }
 
-// check reports what is wrong with a file whose text begins at the line of the
-// page. In a loose one, what is declared need not be used.
+// check returns the errors of a file whose text begins at this line of the page. In a loose file, a
+// declaration may be unused.
 func (c *compiler) check(page, text string, line int, loose bool) (errs []error) {
 	f, err := parser.ParseFile(c.fset, page, fmt.Sprintf("//line %s:%d\n%s", page, line, text), parser.SkipObjectResolution)
 	if err != nil {
@@ -225,21 +225,21 @@ func (c *compiler) check(page, text string, line int, loose bool) (errs []error)
 			errs = append(errs, err)
 		}
 	}}
-	_, _ = conf.Check("block", c.fset, []*ast.File{f}, nil) // its errors have been collected
+	_, _ = conf.Check("block", c.fset, []*ast.File{f}, nil) // conf.Error has collected the errors
 	return errs
 }
 
-// page is a page's blocks, taken apart.
+// page holds the blocks of a page and their parts.
 type page struct {
 	name  string
 	parts []part
 }
 
-// part is a block that is no file.
+// part is a block that is not a file.
 type part struct {
 	declared []declaration
 	body     string // its statements
-	err      error  // why it could not be taken apart
+	err      error  // the reason why it cannot be split
 }
 
 func newPage(name string, blocks []block) page {
@@ -252,8 +252,8 @@ func newPage(name string, blocks []block) page {
 	return p
 }
 
-// around is what is declared for the i-th block: what it declares itself, then the
-// nearest above it, then the nearest below.
+// around returns the declarations for the i-th block: its own, then those of the nearest block
+// above, then those of the nearest below.
 func (p page) around(i int) (ds []declaration) {
 	taken := map[string]bool{}
 	add := func(part part) {
@@ -279,13 +279,13 @@ func (p page) around(i int) (ds []declaration) {
 	return ds
 }
 
-// fragment checks the i-th block of a page, which is no file.
+// fragment checks the i-th block of a page, which is not a file.
 func (c *compiler) fragment(p page, i int) []error {
 	if err := p.parts[i].err; err != nil {
 		return []error{err}
 	}
-	// Where the statements return something, it is not known what: the signature
-	// that fits is the right one.
+	// The types that the statements return are unknown. The first signature that compiles is taken;
+	// if none does, the one with the fewest errors.
 	var best []error
 	for n, results := range []string{"", "error", "(any, error)"} {
 		errs := c.check(p.name, assemble(p.around(i), p.parts[i].body, results), 1, true)
@@ -296,7 +296,7 @@ func (c *compiler) fragment(p page, i int) []error {
 	return best
 }
 
-// assemble makes a file of declarations and a function's body.
+// assemble builds a file from declarations and the body of a function.
 func assemble(declared []declaration, body, results string) string {
 	var text strings.Builder
 	for _, d := range declared {
@@ -306,7 +306,7 @@ func assemble(declared []declaration, body, results string) string {
 	for _, v := range surroundings {
 		fmt.Fprintf(&text, "%s %s, ", v[0], v[1])
 	}
-	// An inner scope, so that the body may declare those names itself.
+	// The inner scope allows the body to declare the same names itself.
 	fmt.Fprintf(&text, ") %s {\n{\n%s\n}\npanic(0)\n}\n", results, body)
 	file := "package block\n\n"
 	for name, path := range packages {
@@ -315,15 +315,14 @@ func assemble(declared []declaration, body, results string) string {
 	return file + text.String()
 }
 
-// split tells the declarations of a block from its statements, paragraph by
-// paragraph.
+// split separates the declarations of a block from its statements, paragraph by paragraph.
 func split(page string, b block) (declared []declaration, body string, err error) {
 	lines := strings.SplitAfter(b.text, "\n")
 	for first := 0; first < len(lines); {
 		done := false
 		for last := first + 1; last <= len(lines) && !done; last++ {
 			if last < len(lines) && strings.TrimSpace(lines[last]) != "" {
-				continue // not the end of a paragraph
+				continue // the paragraph continues
 			}
 			piece := fmt.Sprintf("//line %s:%d\n%s", page, b.line+first, strings.Join(lines[first:last], ""))
 			var ds []declaration
@@ -343,7 +342,7 @@ func split(page string, b block) (declared []declaration, body string, err error
 	return declared, body, nil
 }
 
-// declarations parses a piece that has nothing else.
+// declarations parses a piece that consists of declarations only.
 func declarations(page string, line int, piece string) (ds []declaration, err error) {
 	const head = "package p\n"
 	fset := token.NewFileSet()

@@ -12,9 +12,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TestBlocksInOtherLanguagesAreSound parses the blocks marked as js and ruby with
-// their interpreters, where these are installed, and reads those marked as yaml as
-// config files with ltsworker itself.
+// TestBlocksInOtherLanguagesAreSound checks the blocks in other languages. It parses the blocks
+// marked as js and ruby with their interpreters, if these are installed. ltsworker itself reads the
+// blocks marked as yaml as config files.
 func TestBlocksInOtherLanguagesAreSound(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "ltsworker")
 	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/ltsworker").CombinedOutput(); err != nil {
@@ -22,7 +22,7 @@ func TestBlocksInOtherLanguagesAreSound(t *testing.T) {
 	}
 	checks := map[string]func(t *testing.T, text string) ([]byte, error){
 		"js": func(t *testing.T, text string) ([]byte, error) {
-			return parsed(t, "node", "--check", "block.mjs", text) // a module: it may await
+			return parsed(t, "node", "--check", "block.mjs", text) // as a module, which may use await
 		},
 		"ruby": func(t *testing.T, text string) ([]byte, error) {
 			return parsed(t, "ruby", "-c", "block.rb", text)
@@ -66,7 +66,7 @@ func absent(language string) bool {
 	return err != nil
 }
 
-// parsed lets an interpreter look at a text without running it.
+// parsed makes an interpreter parse a text without running it.
 func parsed(t *testing.T, program, flag, name, text string) ([]byte, error) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -78,8 +78,8 @@ func parsed(t *testing.T, program, flag, name, text string) ([]byte, error) {
 	return exec.Command(program, flag, file).CombinedOutput()
 }
 
-// configured lets ltsworker read a text as its config file. The commands of its
-// handlers need not be installed.
+// configured makes ltsworker read a text as its config file. The commands of its handlers do not
+// have to be installed.
 func configured(t *testing.T, bin, text string) ([]byte, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,7 +96,7 @@ func configured(t *testing.T, bin, text string) ([]byte, error) {
 	}
 	file := filepath.Join(dir, "block.yaml")
 	write(t, file, text)
-	// Nothing listens there: what comes that far has accepted the file.
+	// Nothing listens on port 1. If the connection is refused, the file was accepted.
 	cmd := exec.Command(bin, "--redis", "redis://127.0.0.1:1/0", "run", "-c", file)
 	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
@@ -106,7 +106,7 @@ func configured(t *testing.T, bin, text string) ([]byte, error) {
 	return out, err
 }
 
-// fenced is a code block of a page; line is that of its first line.
+// fenced is a code block of a page. line is the number of its first line.
 type fenced struct {
 	language string
 	line     int

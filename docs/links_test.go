@@ -12,11 +12,11 @@ import (
 	"unicode"
 )
 
-// top is the top of the tree, seen from this folder.
+// top is the top of the tree, relative to this folder.
 const top = ".."
 
-// pagesIn lists the pages of the tree, as paths from this folder, without those of
-// other projects.
+// pagesIn lists the pages of the tree as paths relative to this folder, without the pages of other
+// projects.
 func pagesIn(t *testing.T, root string) (pages []string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -36,8 +36,8 @@ func pagesIn(t *testing.T, root string) (pages []string) {
 	return pages
 }
 
-// TestLinksLeadSomewhere checks that the files that pages link to exist, and the
-// headings in them. What is outside of the tree is not looked at.
+// TestLinksLeadSomewhere checks that the files and headings to which pages link exist. It does not
+// check links out of the tree.
 func TestLinksLeadSomewhere(t *testing.T) {
 	anchors := map[string]map[string]bool{}
 	n := 0
@@ -91,7 +91,7 @@ func TestEveryPageCanBeFound(t *testing.T) {
 	}
 }
 
-// link is one on a page.
+// link is a link on a page.
 type link struct {
 	line   int
 	target string

@@ -45,7 +45,7 @@ func entrySchema(t *testing.T) *jsonschema.Schema {
 
 func TestPageListsTheFieldsOfTheSchema(t *testing.T) {
 	_, section, _ := strings.Cut(protocol(t), "\n## Enqueue")
-	section, _, _ = strings.Cut(section, "\n##") // of this level or the next
+	section, _, _ = strings.Cut(section, "\n##") // up to the next heading of this level or the next lower one
 	var fields []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1) {
 		fields = append(fields, m[1])
@@ -65,7 +65,7 @@ func TestPageListsTheFieldsOfTheSchema(t *testing.T) {
 	}
 }
 
-// recipe reads the rules of a user from the page.
+// recipe reads the ACL rules of a user from the page.
 func recipe(t *testing.T, user string) []string {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^    ACL SETUSER ` + user + ` on >secret (.*)$`).FindStringSubmatch(protocol(t))
@@ -75,7 +75,7 @@ func recipe(t *testing.T, user string) []string {
 	return strings.Fields(m[1])
 }
 
-// What programs do, and what only the scripts may do.
+// The commands that programs run, and the commands that only the scripts may run.
 var (
 	following = []string{
 		"XGROUP CREATE lts:{default}:events g $ MKSTREAM", "XINFO GROUPS lts:{default}:events",
@@ -122,7 +122,7 @@ func TestClientMayEnqueueWaitAndFollowAndNothingElse(t *testing.T) {
 	allowed(t, "client", slices.Concat(following, enqueueing, waiting), meddling)
 }
 
-// TestFollowerReadsATaskAtOneInstant runs the transaction of the page.
+// TestFollowerReadsATaskAtOneInstant runs the transaction from the page.
 func TestFollowerReadsATaskAtOneInstant(t *testing.T) {
 	rdb := redisserver.Start(t)
 	user := rdb.User(t, "follower", recipe(t, "follower")...).Client(t)
@@ -137,8 +137,8 @@ func TestFollowerReadsATaskAtOneInstant(t *testing.T) {
 	}
 }
 
-// TestReplyIsReadWithoutTakingIt lets a caller wait before its task has ended, read the
-// reply with BLMOVE, which leaves it there until it expires, and take it with BLPOP.
+// TestReplyIsReadWithoutTakingIt makes a caller wait before its task has ended. The caller reads
+// the reply with BLMOVE, which keeps it in the list until it expires, and takes it with BLPOP.
 func TestReplyIsReadWithoutTakingIt(t *testing.T) {
 	ctx, server := t.Context(), redisserver.Start(t)
 	rdb := server.Client(t)
@@ -170,11 +170,11 @@ func TestReplyIsReadWithoutTakingIt(t *testing.T) {
 		t.Errorf("BLPOP: %v, %v", got, err)
 	}
 	if n := rdb.Exists(ctx, key).Val(); n != 0 {
-		t.Error("the list is still there")
+		t.Error("the list still exists")
 	}
 }
 
-// allowed checks that a user of the page may run all of may and none of mayNot.
+// allowed checks that a user of the page may run all commands in may and none in mayNot.
 func allowed(t *testing.T, name string, may, mayNot []string) {
 	t.Helper()
 	ctx := t.Context()

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// printout is what a program has printed so far.
+// printout holds what a program has printed so far.
 type printout struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -31,8 +31,8 @@ func (p *printout) String() string {
 	return p.text.String()
 }
 
-// TestTheSmallestProgramOfTheReadmeRuns starts it, lets another program enqueue for
-// it, and ends it with SIGTERM.
+// TestTheSmallestProgramOfTheReadmeRuns starts the program, enqueues a task from another program,
+// and ends it with SIGTERM.
 func TestTheSmallestProgramOfTheReadmeRuns(t *testing.T) {
 	server := redisserver.Start(t)
 	dir := t.TempDir()

@@ -18,20 +18,21 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// TestShellBlocksRun runs the blocks marked as sh, page by page: in a directory and
-// with a redis-server that are the page's own, all blocks of a page by one bash.
-// ltsworker and redis-cli are in PATH and find that server.
+// TestShellBlocksRun runs the blocks marked as sh, page by page. Each page has its
+// own directory and redis-server, and one bash runs all its blocks. ltsworker and
+// redis-cli are in PATH and use that server.
 //
-// A text block right after one is what it prints, on both its outputs, with … for
-// whatever differs from run to run; then it may fail. Without one it must not. A
-// comment that the page does not show is run like a block:
+// A text block right after an sh block is its expected output (standard output and
+// standard error). In it, … matches any text that differs between runs. A block with
+// an expected output may fail; any other block must succeed. A comment, which the
+// page does not show, is run like a block:
 //
 //	<!-- sh
 //	redis-cli CONFIG SET maxmemory-policy noeviction
 //	-->
 //
-// After that the shown blocks of all pages are run once more, one page after the
-// other on one Redis: see alone.
+// Then the shown blocks of all pages are run once more, one page after the other on
+// one Redis. The pages in alone are left out.
 //
 // Blocks in other languages (console, text, yaml) are not run.
 func TestShellBlocksRun(t *testing.T) {
@@ -62,16 +63,16 @@ func TestShellBlocksRun(t *testing.T) {
 	})
 }
 
-// alone are the pages that cannot be followed by typing what they show.
+// alone are the pages that a reader cannot follow by typing only what they show.
 var alone = map[string]bool{
-	"operations.md": true, // what breaks the server is not shown
+	"operations.md": true, // the page does not show the commands that break the server
 	"progress.md":   true, // needs a program in Go
 }
 
-// followed is what somebody types who follows the pages to the letter: the README,
-// then all pages in the order of the index, in one directory and on one Redis. The
-// replicas of a page stay when the next one begins. A page in Chinese has the blocks
-// of its English counterpart and is left out.
+// followed returns the commands of a reader who types every shown block: of the README, then of all
+// pages in the order of the index. They run in one directory and on one Redis. The replicas of a
+// page continue to run when the next page begins. A page in Chinese has the blocks of its English
+// counterpart and is left out.
 func followed(t *testing.T) (blocks []shell) {
 	t.Helper()
 	done := map[string]bool{}
@@ -86,7 +87,7 @@ func followed(t *testing.T) (blocks []shell) {
 			if !b.hidden {
 				blocks = append(blocks, b)
 			} else {
-				t.Errorf("%s:%d: what a reader has to type is hidden", page, b.line)
+				t.Errorf("%s:%d: a command that a reader has to type is hidden", page, b.line)
 			}
 		}
 	}
@@ -95,8 +96,8 @@ func followed(t *testing.T) (blocks []shell) {
 
 var idInShell = regexp.MustCompile(`(?:--id |"id":")([\w-]+)`)
 
-// TestIDsAreOfOnePage checks that following one page leaves no task in the way of
-// another. A page in Chinese has the ids of its English counterpart.
+// TestIDsAreOfOnePage checks that pages do not share task ids, so that the tasks of one page cannot
+// conflict with those of another. A page in Chinese has the ids of its English counterpart.
 func TestIDsAreOfOnePage(t *testing.T) {
 	on := map[string]string{}
 	chinese := translations(t)
@@ -107,7 +108,7 @@ func TestIDsAreOfOnePage(t *testing.T) {
 		for _, b := range shellOn(t, page) {
 			for _, m := range idInShell.FindAllStringSubmatch(b.text, -1) {
 				if other, ok := on[m[1]]; ok && other != page {
-					t.Errorf("%s:%d: the id %s is on %s already", page, b.line, m[1], other)
+					t.Errorf("%s:%d: the id %s is already on %s", page, b.line, m[1], other)
 				}
 				on[m[1]] = page
 			}
@@ -118,13 +119,13 @@ func TestIDsAreOfOnePage(t *testing.T) {
 	}
 }
 
-// shell is a block to run; prints is what the page says that it prints.
+// shell is a block to run. prints is the output that the page shows.
 type shell struct {
 	page   string
 	line   int // of its first command
 	text   string
-	hidden bool // in a comment
-	shown  bool // its output is on the page
+	hidden bool // it is in a comment
+	shown  bool // the page shows its output
 	prints string
 }
 
@@ -135,10 +136,10 @@ func shellOn(t *testing.T, page string) (blocks []shell) {
 		t.Fatal(err)
 	}
 	var (
-		end    string // of the block that is open
-		sh     bool   // it is run
-		output bool   // it is what the last one prints
-		after  bool   // nothing but empty lines since the last one that is run
+		end    string // the end of the open block
+		sh     bool   // the open block is run
+		output bool   // the open block is the output of the last block that is run
+		after  bool   // only empty lines since the last block that is run
 	)
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for n := 1; lines.Scan(); n++ {
@@ -187,7 +188,7 @@ func runShell(t *testing.T, bin string, blocks []shell) {
 	}
 	cli, err := exec.LookPath("redis-cli")
 	if err != nil {
-		t.Fatal("redis-cli, which comes with redis-server, is not there: ", err)
+		t.Fatal("redis-cli, a part of the redis-server installation, is missing:  ", err)
 	}
 	dir, own := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(own, "redis-cli"), fmt.Sprintf("#!/bin/sh\nexec %s -p %s \"$@\"\n", cli, port))

@@ -1,4 +1,4 @@
-// Package docs_test runs what the documentation promises.
+// Package docs_test runs the examples of the documentation and checks its claims.
 package docs_test
 
 import (
@@ -22,18 +22,18 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// vector is an entry and what becomes of it: see protocol.md.
+// vector is an entry and its result: see protocol.md.
 type vector struct {
 	Name  string
 	Entry string
 
-	ID                  string // "" where the replica makes one
+	ID                  string // "" if the replica makes one
 	Priority            int
 	Record              string
 	Scheduled, Expiring string
 	Unique              string
 
-	Reason, Code, Taken string // of a rejection; no code is "invalid"
+	Reason, Code, Taken string // of a rejection; no code means "invalid"
 
 	Ends  *ending
 	Reply string
@@ -50,7 +50,7 @@ type ending struct {
 	Error string
 }
 
-// report is the report of the attempt.
+// report returns the report on the attempt.
 func (e *ending) report(c task.Claimed) task.Report {
 	r := task.Report{ID: c.Tasks[0].ID, Queue: c.Queue, Fence: c.Fence, Last: true}
 	if e.Code != "" {
@@ -123,7 +123,7 @@ func (vt *vectorTest) run(t *testing.T, v vector) {
 	}
 }
 
-// validate compares the schema with what is to become of the entry.
+// validate checks that the schema accepts or refuses the entry as the vector expects.
 func (vt *vectorTest) validate(t *testing.T, v vector) {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(v.Entry))
@@ -135,7 +135,7 @@ func (vt *vectorTest) validate(t *testing.T, v vector) {
 	}
 }
 
-// records are the keys of all records.
+// records returns the keys of all records.
 func (vt *vectorTest) records(t *testing.T) map[string]bool {
 	t.Helper()
 	keys, err := vt.rdb.Keys(t.Context(), prefix+"task:*").Result()
@@ -161,7 +161,7 @@ func (vt *vectorTest) rejected(t *testing.T, v vector) {
 	}
 }
 
-// made checks the task that was made, and returns its id.
+// made checks the new task and returns its id.
 func (vt *vectorTest) made(t *testing.T, v vector, known map[string]bool) (id string) {
 	t.Helper()
 	ctx := t.Context()
@@ -204,7 +204,7 @@ func (vt *vectorTest) made(t *testing.T, v vector, known map[string]bool) (id st
 	return id
 }
 
-// filler has what differs from run to run in a record.
+// filler holds the parts of a record that differ between runs.
 type filler struct {
 	created         int64
 	position, queue string
@@ -224,7 +224,7 @@ var madeAt = regexp.MustCompile(`"created_at":\d{13}\b`)
 
 var timeIn = regexp.MustCompile(`<ms(?:\+(\d+))?>`)
 
-// fill puts the values of this run into a text.
+// fill replaces placeholders in a text with the values of this run.
 func (f filler) fill(text string) string {
 	text = timeIn.ReplaceAllStringFunc(text, func(s string) string {
 		later, _ := strconv.ParseInt(timeIn.FindStringSubmatch(s)[1], 10, 64)
@@ -233,7 +233,7 @@ func (f filler) fill(text string) string {
 	return strings.Replace(text, "<position>", f.position, 1)
 }
 
-// waits is the score that the task has in its queue, "" if it does not wait.
+// waits returns the score of the task in its queue, "" if it does not wait.
 func (f filler) waits(record string) string {
 	if record[0] != 'w' {
 		return ""
@@ -279,7 +279,7 @@ func entryID(t *testing.T, v vector) string {
 	return e.ID
 }
 
-// wantReply compares the only reply of an id; want is "" for none.
+// wantReply compares the only reply of an id. An empty want means no reply.
 func (vt *vectorTest) wantReply(t *testing.T, id, want string) {
 	t.Helper()
 	ctx := t.Context()

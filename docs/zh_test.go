@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// translations are the Chinese pages, each with its English counterpart: those of
-// zh and the README, as the paths that pagesIn gives for the tree.
+// translations maps the Chinese pages, which are the pages of zh and the Chinese README, to their
+// English counterparts. The paths are those that pagesIn returns for the tree.
 func translations(t *testing.T) map[string]string {
 	t.Helper()
 	pages := map[string]string{filepath.Join(top, "README.zh-CN.md"): filepath.Join(top, "README.md")}
@@ -24,8 +24,8 @@ func translations(t *testing.T) map[string]string {
 	return pages
 }
 
-// TestChinesePagesFollowTheEnglishOnes checks that a Chinese page has the headings
-// of its English counterpart, by level and in order, and the same code blocks.
+// TestChinesePagesFollowTheEnglishOnes checks that a Chinese page has the headings of its English
+// counterpart, by level and in order, and the same code blocks.
 func TestChinesePagesFollowTheEnglishOnes(t *testing.T) {
 	for page, english := range translations(t) {
 		want, err := os.ReadFile(english)
@@ -64,7 +64,7 @@ func TestEnglishAndChinesePagesLinkToEachOther(t *testing.T) {
 type piece struct {
 	line  int
 	level int    // of a heading; 0 for a block
-	text  string // of a block, with its language; of a heading to show it
+	text  string // of a block: its text with its language; of a heading: for messages
 }
 
 func (p piece) String() string {
@@ -74,7 +74,7 @@ func (p piece) String() string {
 	return fmt.Sprintf("line %d: block %q", p.line, p.text)
 }
 
-// outline is a page's headings and code blocks in their order.
+// outline returns the headings and code blocks of a page in order.
 func outline(page string) (pieces []piece) {
 	inside := false
 	for i, line := range strings.Split(page, "\n") {

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(redisserver.Main(m)) }
 
-// names lists the scripts, or those of a folder.
+// names lists the scripts that match a pattern.
 func names(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -52,12 +52,12 @@ func TestEveryScriptSaysWhatItDoes(t *testing.T) {
 		}
 		says := slices.ContainsFunc(h, func(l string) bool { return strings.HasPrefix(l, "-- ARGV  ") })
 		if uses := strings.Contains(strings.Join(strings.Split(read(name+".lua"), "\n")[len(h):], "\n"), "ARGV"); uses != says {
-			t.Errorf("%s.lua uses ARGV: %v, its header describes it: %v", name, uses, says)
+			t.Errorf("%s.lua uses ARGV: %v, its header describes ARGV: %v", name, uses, says)
 		}
 	}
 	for _, name := range append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...) {
 		if h := header(read(name + ".lua")); len(h) == 0 || len(h[0]) < 10 {
-			t.Errorf("%s.lua does not say what it is for", name)
+			t.Errorf("%s.lua does not state its purpose", name)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 		}
 		for _, part := range listed(read(name+".lua"), "hot") {
 			if !slices.Contains(parts(name), part) {
-				t.Errorf("%s.lua names %s as hot and does not use it", name, part)
+				t.Errorf("%s.lua lists %s as hot and does not use it", name, part)
 			}
 		}
 	}
@@ -80,9 +80,9 @@ func TestScriptsUseWhatExistsAndNothingIsUnused(t *testing.T) {
 	}
 }
 
-// Lua reads a field that no part defines as nil, and only when the line runs.
+// Lua reads a field that no part defines as nil, and only when it runs the line.
 func TestPartsAreUsedAsTheyAre(t *testing.T) {
-	defined := map[string][]string{} // fields by table
+	defined := map[string][]string{} // fields of each table
 	paths := append(names(t, "lib/*.lua"), names(t, "lib/doctor/*.lua")...)
 	for _, path := range paths {
 		part := strings.TrimPrefix(path, "lib/")
@@ -105,11 +105,12 @@ func TestPartsAreUsedAsTheyAre(t *testing.T) {
 	}
 }
 
-// provided are the globals that Redis provides.
+// provided lists the globals that Redis provides.
 var provided = []string{"redis", "KEYS", "ARGV", "cjson", "string", "table", "math", "tonumber", "tostring", "type", "pairs",
 	"ipairs", "next", "select", "unpack", "pcall", "error", "setmetatable"}
 
-// A missing part, or one that comes after a part that uses it, leaves a name free: Lua reads a global, which is nil.
+// A part that is missing, or follows a part that uses it, leaves its name undefined. Lua then reads
+// a global, which is nil.
 func TestNoScriptHasAFreeName(t *testing.T) {
 	for _, name := range names(t, "*.lua") {
 		chunk, err := parse.Parse(strings.NewReader(Source(name)), name)
@@ -128,7 +129,8 @@ func TestNoScriptHasAFreeName(t *testing.T) {
 	}
 }
 
-// globals returns the names that a function, or a function inside it, uses as globals, without those in provided.
+// globals returns the names that a function and its inner functions use as globals, without the
+// names in provided.
 func globals(proto *glua.FunctionProto) []string {
 	var free []string
 	for _, inst := range proto.Code {
@@ -166,20 +168,20 @@ func TestFilesStayShort(t *testing.T) {
 	}
 }
 
-// A cluster refuses a script that uses a key of another slot than those it names. Every
-// key that is made from the prefix has its hash tag, and so its slot.
+// A cluster refuses a script that uses a key of another slot than the keys that the call names.
+// Every key that is built from the prefix has its hash tag, and so its slot.
 func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
 	literal := regexp.MustCompile(`call\('[A-Z]+', *'`)
 	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
 		for _, name := range names(t, pattern) {
 			if m := literal.FindString(read(name + ".lua")); m != "" {
-				t.Errorf("%s.lua: %q names a key of its own", name, m)
+				t.Errorf("%s.lua: %q builds a key without the prefix", name, m)
 			}
 		}
 	}
 }
 
-// Redis compiles on load, miniredis on the first run.
+// Redis compiles a script on load, miniredis on the first run.
 func TestEveryScriptCompiles(t *testing.T) {
 	ctx := context.Background()
 	real := redisserver.Shared(t).Client(t)

@@ -147,7 +147,7 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 func TestLostAttemptPastItsDeadlineHasFailed(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
-	s.enqueue(t, task.Spec{ID: "a", Kind: "k", Deadline: 500 * time.Millisecond}) // a busy machine claims it before
+	s.enqueue(t, task.Spec{ID: "a", Kind: "k", Deadline: 500 * time.Millisecond}) // long enough for a busy machine to claim it first
 	x := claimOf(1, task.DefaultQueue, 1)
 	x.Lease, x.Grace = 600*time.Millisecond, time.Minute // the lease ends after the deadline
 	if got, err := s.store.Exchange(t.Context(), x); err != nil || len(tasksOf(got)) != 1 {

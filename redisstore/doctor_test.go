@@ -193,7 +193,7 @@ func TestAQuarantinedKeyStaysAFindingAndAForeignOneIsANote(t *testing.T) {
 		w := newWreck(t, rdb)
 		w.do("SET", "task:x", "1")
 		w.do("SET", "notes", "1")
-		w.do("HSET", "load:x", "in:default", "1") // counts have numbers
+		w.do("HSET", "load:x", "in:default", "1") // the key of a count ends in a number
 		w.find(true)
 		all, err := w.store.WalkKeys(t.Context(), true)
 		w.must(err)

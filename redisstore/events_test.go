@@ -42,7 +42,7 @@ func TestBrokenEntryHoldsUpNoReader(t *testing.T) {
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0)
 				return events, err
 			}},
-			{"ReadSubscription, taken over", func() ([]task.Event, error) { // what the one before has read
+			{"ReadSubscription, taken over", func() ([]task.Event, error) { // takes over the events that a has read
 				events, _, err := s.store.ReadSubscription(t.Context(), "g", "b", 10, 0, 0)
 				return events, err
 			}},

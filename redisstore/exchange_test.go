@@ -147,7 +147,7 @@ func TestManyRenewalsAreSeveralShortCalls(t *testing.T) {
 	for at, got := range map[int]task.Exchanged{0: first, 2499: second} {
 		r.Held[at], want[at] = heldBy(tasksOf(got)...)[0], task.Kept
 	}
-	if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Minute}); err != nil { // the server knows the script now
+	if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: "r", Lease: time.Minute}); err != nil { // makes the script known to the server
 		t.Fatal(err)
 	}
 	var sent recorder

@@ -81,7 +81,7 @@ func (s *site) traces(t testing.TB, id string) []string {
 		name := strings.TrimPrefix(key, s.prefix)
 		kind, of, _ := strings.Cut(name, ":")
 		switch kind {
-		case "events", "inbox", "call", "replica", "reply", "claims": // a claim names what has ended until all has
+		case "events", "inbox", "call", "replica", "reply", "claims": // a claim keeps the ids of ended tasks until all its tasks have ended
 			continue
 		case "task", "more", "history":
 			if of == id {

@@ -21,12 +21,11 @@ var (
 	full      = flag.Bool("full", false, "the rules of large volumes get all of it, as in make soak")
 )
 
-// TestStatesHoldOnARandomWalk makes random calls and compares the store after
-// every one with a model of the state machine, and every key with the model and
-// with the rules of docs/states.md.
+// TestStatesHoldOnARandomWalk makes random calls. After every call it compares the store with a
+// model of the state machine, and every key with the model and with the rules of docs/states.md.
 //
-// The model knows no clock: what waits for a time waits either for an instant
-// that has passed by the next step (short) or for an hour.
+// The model has no clock. A task or lease with a time waits either for an instant that has passed
+// by the next step (short) or for an hour.
 func TestStatesHoldOnARandomWalk(t *testing.T) {
 	randomly(t, *walkSteps, func(t *testing.T, rdb *redis.Client, steps int) {
 		seed := *walkSeed
@@ -35,7 +34,7 @@ func TestStatesHoldOnARandomWalk(t *testing.T) {
 		}
 		defer func() {
 			if t.Failed() {
-				t.Logf("again with: go test ./redisstore -run RandomWalk -walk.seed=%d", seed)
+				t.Logf("repeat with: go test ./redisstore -run RandomWalk -walk.seed=%d", seed)
 			}
 		}()
 		w := newWalk(t, rdb, seed)
@@ -52,7 +51,7 @@ const (
 	long  = time.Hour
 )
 
-// mtask is a task as the model sees it.
+// mtask is a task in the model.
 type mtask struct {
 	spec task.Spec
 	id   string
@@ -61,37 +60,37 @@ type mtask struct {
 	code              task.Code
 	replica           string
 	attempt, fence    int64 // fence of the latest claim
-	slowFence         int64 // of the attempt that got slow last
+	slowFence         int64 // of the attempt that became slow last
 	v, failures, lost int
 	generation        int
 	history           int
 	stop              bool
-	unasked           bool // the request to stop went with the record of its replica
+	unasked           bool // the request to stop was lost with the record of its replica
 	past              bool // extras may exist
-	timed             bool // TTL and deadline hold: it was not retried by a person
+	timed             bool // TTL and deadline apply: no operator retried the task
 	reply             bool // its end is pushed to its reply list
-	dueStep           int  // when it was scheduled for a short time; 0 for a long one
+	dueStep           int  // the step that scheduled it for a short time; 0 for a long time
 	seq               int  // orders the tasks of a priority; 0 before it has a position
 
-	score  string // as first read with this seq
-	scored int    // the seq that score is of
+	score  string // the score that was first read with this seq
+	scored int    // the seq to which score belongs
 
-	seenV, ends int // from the events
+	seenV, ends int // counted from the events
 }
 
 func (m *mtask) live() bool { return !m.state.Terminal() }
 func (m *mtask) late() bool { return m.timed && m.spec.TTL == short && m.attempt == 0 }
 
-// mclaim is an open claim.
+// mclaim is an open claim in the model.
 type mclaim struct {
 	replica, queue string
 	all            []string        // ids, in the order of the answer
-	open           map[string]bool // ids that run under it
+	open           map[string]bool // ids that still run under the claim
 	short          bool            // its lease ends before the next step
-	cut            bool            // by the bound of its attempts
+	cut            bool            // its lease is cut by the bound of its attempts
 	lease          time.Duration   // its length
 	bounded        bool            // its attempts have a short bound
-	lingers        bool            // it may be kept although nothing is open: no report named itself the last
+	lingers        bool            // it may be kept although no attempt is open: no report set Last
 }
 
 type walk struct {
@@ -100,12 +99,12 @@ type walk struct {
 	ctx   context.Context
 	rng   *rand.Rand
 	step  int
-	last  string // what the step did
+	last  string // a description of the step
 	tasks map[string]*mtask
 	sent  recorder
 
 	claims    map[int64]*mclaim
-	fence     int64                     // the highest so far, over all claims
+	fence     int64                     // the highest so far, of all claims
 	sequences map[string]*sequenceModel // by replica and number
 	replicas  map[string]*mreplica      // those on the list
 	joined    int                       // replicas that ever joined
@@ -113,7 +112,7 @@ type walk struct {
 	seq                      int
 	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"
 	paused                   map[string]bool
-	replies                  map[string][]string // states, by id
+	replies                  map[string][]string // states by id
 	cursor                   string
 	retried, enqueued, ended int
 	rejected                 int
@@ -152,7 +151,7 @@ func (w *walk) must(err error) {
 	}
 }
 
-// tick waits until everything short is due.
+// tick waits until every short time has passed.
 func (w *walk) tick() {
 	for w.mark = w.now(w.t).Add(2 * short); w.now(w.t).Before(w.mark); {
 		w.must(w.ctx.Err())
@@ -195,7 +194,7 @@ func (w *walk) act() {
 
 func (w *walk) ids() []string { return slices.Sorted(maps.Keys(w.tasks)) }
 
-// some is the id of a task, most likely one that exists.
+// some returns the id of a task, most likely of one that exists.
 func (w *walk) some() string {
 	if len(w.tasks) == 0 || w.rng.IntN(20) == 0 {
 		return "none"
@@ -203,7 +202,7 @@ func (w *walk) some() string {
 	return pick(w, w.ids()...)
 }
 
-// due reports whether a scheduled task is due by now.
+// due reports whether the time of a scheduled task has come.
 func (w *walk) due(m *mtask) bool {
 	return m.state == task.Scheduled && m.dueStep > 0 && m.dueStep < w.step
 }
@@ -213,7 +212,8 @@ func (w *walk) nextSeq() int {
 	return w.seq
 }
 
-// promote moves what is due into its queue, in the order of the schedule.
+// promote moves scheduled tasks whose time has come into their queues, in the order of the
+// schedule.
 func (w *walk) promote() {
 	due, err := w.rdb.ZRangeArgs(w.ctx, redis.ZRangeArgs{
 		Key: w.prefix + "scheduled", ByScore: true, Start: "-inf", Stop: w.now(w.t).UnixMilli(),
@@ -246,7 +246,7 @@ func (w *walk) running(where func(*mtask) bool) int {
 	return n
 }
 
-// queueRoom is how many more tasks of the queue may start by its own limit.
+// queueRoom returns how many more tasks of the queue may start under its own limit.
 func (w *walk) queueRoom(queue string) int {
 	if w.paused["pool"] || w.paused[queue] {
 		return 0
@@ -274,7 +274,7 @@ func (w *walk) groupFull(group string) bool {
 	return group != "" && l > 0 && w.running(func(m *mtask) bool { return m.spec.Group == group }) >= l
 }
 
-// waiting are the tasks that wait in a queue, best first.
+// waiting returns the tasks that wait in a queue, best first.
 func (w *walk) waiting(queue string) []*mtask {
 	var all []*mtask
 	for _, m := range w.tasks {
@@ -291,8 +291,8 @@ func (w *walk) waiting(queue string) []*mtask {
 	return all
 }
 
-// candidate is a waiting task of the queue that limits of its group do not hold
-// back; nil if there is none.
+// candidate returns a waiting task of the queue that the limits of its group do not block; nil if
+// there is none.
 func (w *walk) candidate(queue string) *mtask {
 	for _, m := range w.waiting(queue) {
 		if !w.groupFull(m.spec.Group) && !m.late() {

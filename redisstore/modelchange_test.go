@@ -134,8 +134,8 @@ func (w *walk) maintain() {
 	w.afterMaintenance()
 }
 
-// replay repeats calls as a driver does whose reply was lost, and looks for a
-// second effect.
+// replay repeats calls as a driver does that got no reply, and checks that they have no second
+// effect.
 func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
@@ -160,7 +160,8 @@ func (w *walk) replay() {
 	calls := w.sent.take()
 	before := w.state()
 	for _, args := range calls {
-		// Of a call that was refused until all that runs was counted the repetition is refused, too.
+		// A call that was refused with UNCOUNTED, before all running tasks were counted, is refused
+		// again.
 		if err := w.rdb.Do(w.ctx, args...).Err(); !redis.HasErrorPrefix(err, "UNCOUNTED") {
 			w.must(err)
 		}
@@ -170,19 +171,19 @@ func (w *walk) replay() {
 	}
 }
 
-// state is every key without what a heartbeat, a signal or a clock changes.
+// state returns every key without the parts that a heartbeat, a signal or the clock changes.
 func (w *walk) state() map[string]map[string]string {
 	all := w.dump(w.t)
 	maps.DeleteFunc(all, func(k string, _ map[string]string) bool {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
 		return kind == "signals" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
-			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is looked at
+			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is checked
 	})
 	for k, v := range all {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(k, w.prefix), ":")
 		switch kind {
-		case "leases", "replicas", "ready": // members without the times
+		case "leases", "replicas", "ready": // the members without their times
 			for member := range v {
 				v[member] = ""
 			}

@@ -13,10 +13,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// keys is a dump of the pool: fields, members with scores, or elements, by key.
+// keys is a dump of the pool. It maps each key to its fields, members with scores, or elements.
 type keys map[string]map[string]string
 
-// all are the keys that begin so, by the rest of their names.
+// all returns the keys with the prefix, by the rest of their names.
 func (k keys) all(prefix string) map[string]map[string]string {
 	found := map[string]map[string]string{}
 	for name, v := range k {
@@ -49,8 +49,7 @@ func (w *walk) check() {
 	w.checkInspection()
 }
 
-// words are the words of a record's header that the spec asks for, without those
-// that are times.
+// words returns the words of a record's header that the spec sets, without times.
 func words(s task.Spec) string {
 	var all []string
 	add := func(name string, v any, given bool) {
@@ -76,8 +75,8 @@ func words(s task.Spec) string {
 	return strings.Join(all, "")
 }
 
-// checkRecord checks task:ID byte by byte, but for the score, of which checkOrder
-// checks the order.
+// checkRecord checks task:ID byte by byte except for the score. checkOrder checks the order of
+// scores.
 func (w *walk) checkRecord(k keys, m *mtask) {
 	record := k["task:"+m.id]["0"]
 	if len(record) < 35 {
@@ -130,7 +129,7 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 	m.checkScore(w, record[17:33])
 }
 
-// checkScore checks that a score changes with its position only.
+// checkScore checks that a score changes only with the task's position.
 func (m *mtask) checkScore(w *walk, score string) {
 	n, err := strconv.ParseInt(score, 10, 64)
 	priority, sequence := 127-n>>45, n&(1<<45-1)
@@ -143,7 +142,7 @@ func (m *mtask) checkScore(w *walk, score string) {
 	m.score, m.scored = score, m.seq
 }
 
-// checkOrder checks that scores, and for equal ones ids, are in the order in which
+// checkOrder checks that the order by score, and by id for equal scores, is the order in which the
 // tasks were enqueued.
 func (w *walk) checkOrder() {
 	var all []*mtask
@@ -181,7 +180,7 @@ func (w *walk) checkMore(k keys, m *mtask) {
 		}
 	}
 	if m.stop && m.state == task.Running && h["stop"] != "why" {
-		w.failf("%s does not say why it is to stop: %v", m.id, h)
+		w.failf("%s has no reason for its stop: %v", m.id, h)
 	}
 	if m.state == task.Running {
 		return // the run entry has the version and the attempt

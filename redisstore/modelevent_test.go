@@ -6,7 +6,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// checkSums checks the sum that holds at every instant, and the count of events.
+// checkSums checks the sum of the totals, which holds at every instant, and the number of events.
 func (w *walk) checkSums(k keys) {
 	s, err := w.store.Stats(w.ctx)
 	w.must(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// sequenceModel is what a replica has sent in one sequence: its exchanges, and the answer to
-// the last one.
+// sequenceModel holds the exchanges that a replica sent in one sequence, and the answer to the last
+// one.
 type sequenceModel struct {
 	replica string
 	n       int
@@ -37,7 +37,7 @@ func (w *walk) sequence(replica string, n int) *sequenceModel {
 
 func (w *walk) someSequence() *sequenceModel { return w.sequence(w.someReplica().id, 1+w.rng.IntN(2)) }
 
-// someReports reports on tasks, most of them running and with their fence.
+// someReports returns reports on tasks, most of them running tasks with the right fence.
 func (w *walk) someReports() []task.Report {
 	var reports []task.Report
 	if w.rng.IntN(3) == 0 {
@@ -76,8 +76,8 @@ func (w *walk) someReports() []task.Report {
 	return reports
 }
 
-// nameLast sets Last on the reports that end all that is open of their claims, as a
-// replica does that knows of no other attempt.
+// nameLast sets Last on the reports that end all open attempts of their claims, as a replica does
+// that has no other attempt of the claim.
 func (w *walk) nameLast(reports []task.Report) {
 	left := map[int64]int{}
 	for _, r := range reports {
@@ -142,7 +142,7 @@ func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.C
 	return got
 }
 
-// verdict takes a report into the model.
+// verdict applies a report to the model.
 func (w *walk) verdict(r *task.Report) task.Verdict {
 	m := w.tasks[r.ID]
 	switch {
@@ -168,8 +168,7 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	return task.Accepted
 }
 
-// closeReported closes the claims of which nothing is open, if a report says that it
-// was the last.
+// closeReported closes the claims without open attempts if a report sets Last.
 func (w *walk) closeReported(reports []task.Report) {
 	for _, r := range reports {
 		if c := w.claims[r.Fence]; c != nil && len(c.open) == 0 {
@@ -201,7 +200,7 @@ func (w *walk) wantClaimed(c task.Claim) []string {
 	return want
 }
 
-// claimed takes a batch of an answer into the model.
+// claimed applies a batch of an answer to the model.
 func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	if c.Fence <= w.fence {
 		w.failf("fence %d, and %d was given out before", c.Fence, w.fence)
@@ -234,7 +233,7 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	mc.cut = c.Left != task.Forever && c.Left+walkGrace < x.Lease
 }
 
-// order are the ids of a queue, best first.
+// order returns the ids of a queue, best first.
 func (w *walk) order(queue string) []string {
 	var all []*mtask
 	for _, m := range w.tasks {
@@ -271,8 +270,7 @@ func (w *walk) checkClaimed(c task.Claim, want []string, got task.Exchanged) {
 	}
 }
 
-// endLate ends the tasks of a queue that are too late, as far as the claim came
-// across them.
+// endLate ends the late tasks of a queue, as far as the claim read them.
 func (w *walk) endLate(queue string) {
 	for _, m := range w.waiting(queue) {
 		if !m.late() {
@@ -285,7 +283,7 @@ func (w *walk) endLate(queue string) {
 	}
 }
 
-// repeat makes the last call of a sequence again, whatever has happened since.
+// repeat makes the last call of a sequence again, whatever has happened since then.
 func (w *walk) repeat() {
 	l := w.someSequence()
 	if len(l.sent) == 0 {
@@ -326,7 +324,7 @@ func (w *walk) repeat() {
 	}
 }
 
-// reorder delivers a call of a sequence that has been overtaken.
+// reorder delivers a call of a sequence after a later call.
 func (w *walk) reorder() {
 	l := w.someSequence()
 	if len(l.sent) < 2 {

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// checkIndexes checks that a live task is in exactly one index, an ended one in
-// that of its state, and that nothing else is in any.
+// checkIndexes checks that a live task is in exactly one index, that an ended task is in the index
+// of its state, and that indexes have no other members.
 func (w *walk) checkIndexes(k keys) {
 	where := map[string][]string{}
 	add := func(id, index string) { where[id] = append(where[id], index) }
@@ -54,7 +54,7 @@ func (w *walk) checkIndexes(k keys) {
 			add(id, state)
 			m := w.tasks[id]
 			if forever := m != nil && m.spec.Retain != nil; forever != (score == "+Inf") {
-				w.failf("%s is kept until %s, for ever: %v", id, score, forever)
+				w.failf("%s is kept until %s, want forever: %v", id, score, forever)
 			}
 		}
 	}
@@ -77,12 +77,11 @@ func (w *walk) checkIndexes(k keys) {
 	w.checkExpiring(k)
 }
 
-// keyKinds are the first words of the names of all keys.
+// keyKinds lists the first words of all key names.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
 	"replicas replica stop signals class served ready idle counted held meta stats load call lock")
 
-// checkKeys checks that there is no key of a task that is gone, and none that is
-// not documented.
+// checkKeys checks that no key of a removed task is left and that every key is documented.
 func (w *walk) checkKeys(k keys) {
 	for name := range k {
 		if kind, _, _ := strings.Cut(name, ":"); !slices.Contains(keyKinds, kind) {
@@ -117,23 +116,23 @@ func (w *walk) checkUnique(k keys) {
 	}
 }
 
-// checkExpiring checks that every task that can become too late is watched.
+// checkExpiring checks that every task that can become late is in the index of expiring tasks.
 func (w *walk) checkExpiring(k keys) {
 	for id := range k["expiring"] {
 		if m := w.tasks[id]; m == nil || !m.live() || !m.timed || m.spec.TTL+m.spec.Deadline == 0 {
-			w.failf("%s is watched for its end: %+v", id, m)
+			w.failf("%s is in the index of expiring tasks: %+v", id, m)
 		}
 	}
 	for id, m := range w.tasks {
 		ttl, deadline := m.spec.TTL > 0 && m.attempt == 0, m.spec.Deadline > 0
 		if _, watched := k["expiring"][id]; m.live() && m.state != task.Running && m.timed && (ttl || deadline) && !watched {
-			w.failf("%s is not watched: %+v", id, m)
+			w.failf("%s is not in the index of expiring tasks: %+v", id, m)
 		}
 	}
 }
 
-// checkGroups checks the running members of groups, their heads, and that a group
-// with room has its best task in the queue.
+// checkGroups checks the running members and the heads of groups. The best task of a group with
+// room must be in its queue.
 func (w *walk) checkGroups(k keys) {
 	for _, group := range []string{"g", "h", "g.h"} {
 		var want []string
@@ -177,8 +176,7 @@ func (w *walk) checkGroups(k keys) {
 	}
 }
 
-// checkPool checks what is kept for the pool's limit, the requests to stop, and the
-// reply lists.
+// checkPool checks the keys for the pool's limit, the requests to stop, and the reply lists.
 func (w *walk) checkPool(k keys) {
 	var counted []string
 	stops := map[string][]string{}
@@ -199,7 +197,7 @@ func (w *walk) checkPool(k keys) {
 	}
 	for q := range k["held"] {
 		if !slices.Contains(walkQueues, q) || w.limits["pool"] == 0 {
-			w.failf("%s is held back by the limit of the pool, %d", q, w.limits["pool"])
+			w.failf("%s is blocked by the limit of the pool, %d", q, w.limits["pool"])
 		}
 	}
 	got := map[string][]string{}
@@ -227,17 +225,17 @@ func (w *walk) checkPool(k keys) {
 	}
 }
 
-// checkWakeUps checks that a queue with claimable tasks is ready in every class
-// that serves it, and that no replica is idle that could start one: another of its
-// class has been told of the queue, or it has no slot for it. gone are replicas that
-// have left.
+// checkWakeUps checks that a queue with claimable tasks is ready in every class that serves it. It
+// also checks that no replica is idle that could start such a task, unless another replica of its
+// class got a signal for the queue, or it has no free slot for it. gone are replicas that have
+// left.
 func (w *walk) checkWakeUps(gone ...string) {
 	for id, r := range w.replicas {
 		if !slices.Contains(gone, id) {
 			w.hear(r)
 		}
 	}
-	owed := 0 // answers of replicas that were told of a queue, after which the slots of the pool that they leave are passed on
+	owed := 0 // answers due from replicas that got a signal for a queue; each answer passes on the pool's slots that it leaves free
 	for id, r := range w.replicas {
 		if !slices.Contains(gone, id) {
 			owed += len(r.told)
@@ -272,7 +270,7 @@ func (w *walk) checkReady(q string, members []string, m *mtask, claimable bool) 
 	ready := err == nil
 	if !ready {
 		for _, r := range members {
-			delete(w.replicas[r].busy, q) // it is told of the queue when that is ready again
+			delete(w.replicas[r].busy, q) // the replica gets a signal for q when the queue is ready again
 		}
 	}
 	if !claimable {
@@ -289,7 +287,7 @@ func (w *walk) checkReady(q string, members []string, m *mtask, claimable bool) 
 		if !slices.Contains(members, r) {
 			w.failf("%s is idle in the class of %v", r, members)
 		} else if !told && !w.replicas[r].busy[q] {
-			w.failf("%s can start from %s; %s is idle, and none of %v has been told", m.id, q, r, members)
+			w.failf("%s can start from %s; %s is idle, and none of %v got a signal", m.id, q, r, members)
 		}
 	}
 }

@@ -14,21 +14,20 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// walkServes are the queues of each replica, by the first letter of its id: a and b
-// are of one class.
+// walkServes maps the first letter of a replica's id to its queues. a and b are of one class.
 var walkServes = map[string][]string{"a": {"p", "q"}, "b": {"p", "q"}, "c": {"q", "r"}}
 
 func (w *walk) serves(replica string) []string { return walkServes[replica[:1]] }
 
-// mreplica is a replica as the model sees it.
+// mreplica is a replica in the model.
 type mreplica struct {
 	id     string
 	silent bool            // its last renewal was a short one
-	told   map[string]bool // queues that it was told are ready and has not answered for
-	busy   map[string]bool // queues that it has named as busy since it was told of them
+	told   map[string]bool // queues for which it got a signal and has not answered
+	busy   map[string]bool // queues that it has reported as busy since their last signal
 }
 
-// enlist lets a new replica join that serves the queues of the letter.
+// enlist makes a new replica join that serves the queues of the letter.
 func (w *walk) enlist(letter string) {
 	w.joined++
 	r := task.Registration{Replica: fmt.Sprint(letter, w.joined), Lease: time.Hour, Queues: map[string]task.QueueConfig{}, Kinds: map[string]task.Policy{}}
@@ -47,7 +46,7 @@ func (w *walk) someReplica() *mreplica {
 	return w.replicas[pick(w, slices.Sorted(maps.Keys(w.replicas))...)]
 }
 
-// answered notes what an answer says, and which of its queues the exchange asked.
+// answered records the content of an answer, and the queues that the exchange claimed from.
 func (r *mreplica) answered(x *task.Exchange, got task.Exchanged) {
 	for _, q := range x.Busy {
 		delete(r.told, q)
@@ -55,7 +54,7 @@ func (r *mreplica) answered(x *task.Exchange, got task.Exchanged) {
 	}
 	for i, c := range x.Claims {
 		delete(r.told, c.Queue)
-		r.busy[c.Queue] = !got.Short[i] // it got as many as it has slots
+		r.busy[c.Queue] = !got.Short[i] // the answer has as many tasks as the replica has slots
 	}
 	for _, q := range got.Ready {
 		r.told[q] = true
@@ -63,7 +62,7 @@ func (r *mreplica) answered(x *task.Exchange, got task.Exchanged) {
 	}
 }
 
-// checkAnswer checks what an answer says besides verdicts and tasks.
+// checkAnswer checks the parts of an answer other than verdicts and tasks.
 func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 	if got.Drain {
 		w.failf("%s is asked to drain", x.Replica)
@@ -81,16 +80,16 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 		served := slices.Contains(w.serves(x.Replica), q)
 		ready := slices.Contains(got.Ready, q)
 		if ready && (!served || asked[q] || slices.Contains(x.Busy, q)) {
-			w.failf("%s is told that %s is ready", x.Replica, q)
+			w.failf("%s wrongly gets %s as ready", x.Replica, q)
 		}
-		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica was told of a queue instead
+		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica got a signal for the queue instead
 		claimable := w.candidate(q) != nil && w.room(q) > 0 && !held
 		if (x.Idle || anyShort) && served && claimable && !ready && !asked[q] && !slices.Contains(x.Busy, q) {
-			w.failf("%s is not told that %s is ready", x.Replica, q)
+			w.failf("%s does not get %s as ready", x.Replica, q)
 		}
 	}
 	if len(got.Ready) > 0 && !x.Idle && !anyShort {
-		w.failf("%s has no free slots and is told that %v are ready", x.Replica, got.Ready)
+		w.failf("%s has no free slots and gets %v as ready", x.Replica, got.Ready)
 	}
 	w.checkStops(x.Replica, got.Stops)
 }
@@ -109,14 +108,14 @@ func (w *walk) checkStops(replica string, got []task.Attempt) {
 	}
 }
 
-// hear takes the signals of a replica into the model.
+// hear reads the signals of a replica and applies them to the model.
 func (w *walk) hear(r *mreplica) {
 	signals, err := w.rdb.LRange(w.ctx, w.prefix+"signals:"+r.id, 0, -1).Result()
 	w.must(err)
 	for _, s := range signals {
 		if q, ok := strings.CutPrefix(s, "q:"); ok {
 			if !slices.Contains(w.serves(r.id), q) {
-				w.failf("%s is woken for %s", r.id, q)
+				w.failf("%s got a signal for %s, which it does not serve", r.id, q)
 			}
 			r.told[q] = true
 			delete(r.busy, q)
@@ -127,8 +126,8 @@ func (w *walk) hear(r *mreplica) {
 	w.must(w.rdb.Del(w.ctx, w.prefix+"signals:"+r.id).Err())
 }
 
-// answerSignals lets a replica ask the queues that it was told are ready, until
-// none is left, as one with free slots does.
+// answerSignals makes a replica claim from the queues for which it got signals, until none is left,
+// as a replica with free slots does.
 func (w *walk) answerSignals() {
 	r := w.someReplica()
 	for range 3 {
@@ -140,7 +139,7 @@ func (w *walk) answerSignals() {
 	}
 }
 
-// leave takes a replica off the list and lets another one join.
+// leave removes a replica from the list and makes another one join.
 func (w *walk) leave() {
 	r := w.someReplica()
 	w.last = "leave " + r.id
@@ -149,9 +148,8 @@ func (w *walk) leave() {
 	w.replace(r)
 }
 
-// replace removes replicas that are not on the list any more from the model, and
-// lets others join. The requests to stop go with the record of a replica, which
-// cancels everything.
+// replace removes replicas that are no longer on the list from the model, and makes others join.
+// The requests to stop are removed with the record of a replica, which cancels all its attempts.
 func (w *walk) replace(gone ...*mreplica) {
 	var ids []string
 	for _, r := range gone {
@@ -208,7 +206,7 @@ func (w *walk) renew() {
 	w.checkStops(replica.id, got.Stops)
 }
 
-// hold names an open claim with as many attempts as the store holds, more, fewer,
+// hold returns an open claim for a renewal with as many attempts as the store holds, more, fewer,
 // or fewer with their ids.
 func (w *walk) hold(c *mclaim, h task.HeldClaim) (task.HeldClaim, task.Verdict) {
 	h.Held = len(c.open)
@@ -264,7 +262,7 @@ func (w *walk) someUpdates(replica string) []task.AttemptUpdate {
 	return updates
 }
 
-// afterMaintenance replaces the replicas that maintenance took off the list.
+// afterMaintenance replaces the replicas that maintenance removed from the list.
 func (w *walk) afterMaintenance() {
 	var silent []*mreplica
 	for _, id := range slices.Sorted(maps.Keys(w.replicas)) {

@@ -10,10 +10,11 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// walkBackoff is longer than any walk: what waits for it is not seen again.
+// walkBackoff is longer than any walk. A task that waits for it does not start again during the
+// walk.
 var walkBackoff = task.Backoff{Fixed: true, Base: time.Hour}
 
-// someSpec is a task to be made, with the features at random.
+// someSpec returns the spec of a task with random features.
 func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 	s := task.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: pick(w, walkKinds...), Queue: pick(w, walkQueues...),
 		Group: pick(w, walkGroups...), Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3),
@@ -35,7 +36,7 @@ func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 	return s
 }
 
-// make takes a new task into the model.
+// make adds a new task to the model.
 func (w *walk) make(s task.Spec) *mtask {
 	m := &mtask{spec: s, id: s.ID, state: task.Waiting, v: 1, timed: true, reply: s.Reply}
 	switch s.Delay {
@@ -55,8 +56,8 @@ func (w *walk) make(s task.Spec) *mtask {
 	return m
 }
 
-// taken is the task in whose favour a spec makes none; nil if there is none. A
-// duplicate that asks for a reply gets that of the task.
+// taken returns the existing task because of which the spec makes no new task; nil if there is
+// none. If a duplicate requests a reply, it gets the reply of that task.
 func (w *walk) taken(s task.Spec) *mtask {
 	m := w.tasks[s.ID]
 	if m == nil {
@@ -112,7 +113,7 @@ func (w *walk) enqueue(delay time.Duration) {
 	}
 }
 
-// push makes tasks through the inbox, and pushes entries that are rejected.
+// push makes tasks through the inbox. It also pushes entries that are rejected.
 func (w *walk) push() {
 	var entries []any
 	n := 1 + w.rng.IntN(3)
@@ -182,14 +183,14 @@ func (w *walk) holder(unique string) *mtask {
 	return nil
 }
 
-// leaveRunning ends the attempt of a task.
+// leaveRunning ends the attempt of a task in the model.
 func (w *walk) leaveRunning(m *mtask) {
 	c := w.claims[m.fence]
 	delete(c.open, m.id)
 	m.past = true
 }
 
-// rest puts a task back.
+// rest puts a task back into the pool to wait.
 func (w *walk) rest(m *mtask, delay time.Duration, code task.Code) {
 	m.v++
 	w.appended++
@@ -248,7 +249,7 @@ func (w *walk) takeBack(m *mtask, cut bool) {
 			w.end(m, task.Failed, task.CodeLost, false)
 			return
 		}
-		// From the second loss on it waits for its backoff.
+		// From the second loss on, the task waits for its backoff.
 		w.rest(m, map[bool]time.Duration{true: walkBackoff.Base}[m.lost > 1], task.CodeLost)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A pool may have thousands of queues: no call names all of them, and every list is
-// complete all the same.
+// A pool may have thousands of queues. No call has all of them as arguments, and every list is
+// still complete.
 func TestManyQueuesAreReadPageByPage(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		const n = 600
@@ -44,7 +44,7 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 				t.Errorf("a call with %d arguments", len(args))
 			}
 		}
-		// Another replica of the same class need not name the queues.
+		// Another replica of the same class does not have to list the queues.
 		same := r
 		same.Replica = "same"
 		if _, err := s.store.Join(ctx, same); err != nil {
@@ -52,7 +52,7 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 		}
 		for page, args := range sent.ran("join")[1:] {
 			if args[len(args)-1] != 0 {
-				t.Errorf("page %d of a known class names queues", page+1)
+				t.Errorf("page %d of a known class lists queues", page+1)
 			}
 		}
 		s.enqueue(t, specs...)
@@ -90,8 +90,8 @@ func TestManyQueuesAreReadPageByPage(t *testing.T) {
 	})
 }
 
-// A subscriber asks for a number of events, and entries have up to fifty: what it does not
-// return goes to the next call at once.
+// A subscriber asks for a number of events, and an entry has up to fifty. The next call returns at
+// once the entries that this call gave back.
 func TestEntriesOverTheLimitAreGivenBack(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
@@ -145,14 +145,14 @@ func TestMaintenanceLockFromBeforeTheClockWentBackIsTakenOver(t *testing.T) {
 		if maintain() {
 			t.Error("the lock of another replica is ignored")
 		}
-		for _, left := range []time.Duration{time.Hour, 0} { // 0 lasts for ever
+		for _, left := range []time.Duration{time.Hour, 0} { // 0 means no expiry
 			rdb.Set(t.Context(), lock, "other", left)
 			if !maintain() || rdb.Get(t.Context(), lock).Val() != "r" {
-				t.Errorf("a lock that lasts for %v keeps maintenance away", left)
+				t.Errorf("a lock that lasts for %v blocks maintenance", left)
 			}
 		}
 		if !maintain() {
-			t.Error("a replica is kept away by its own lock")
+			t.Error("a replica is blocked by its own lock")
 		}
 	})
 }
@@ -183,7 +183,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 	}
 }
 
-// errorOf is the error with which a list ends.
+// errorOf returns the error with which a list ends.
 func errorOf(s *site, f task.Filter) (err error) {
 	for _, err = range s.store.Tasks(context.Background(), f) {
 	}

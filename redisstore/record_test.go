@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// record is the record of a waiting task: tail is kind, queue and words.
+// record builds the record of a waiting task. tail is kind, queue and words.
 func record(tail, payload string) string {
 	return fmt.Sprintf("w0 %013d %016d %s\n%s", 1_700_000_000_000, 127*int64(scoreRange)+5, tail, payload)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ltsworker/ltsworker/lua"
 )
 
-// recorder keeps the script calls that are sent.
+// recorder records the script calls that are sent.
 type recorder struct {
 	mu    sync.Mutex
 	calls [][]any
@@ -28,7 +28,7 @@ func (r *recorder) record(cmds ...redis.Cmder) {
 			args := slices.Clone(cmd.Args())
 			for i, a := range args {
 				switch v := a.(type) {
-				case *string: // which its owner may change when the call is over
+				case *string: // the caller may change its value after the call
 					args[i] = *v
 				case []byte:
 					args[i] = string(v)
@@ -39,7 +39,7 @@ func (r *recorder) record(cmds ...redis.Cmder) {
 	}
 }
 
-// take returns what was recorded and forgets it.
+// take returns the recorded calls and clears the record.
 func (r *recorder) take() [][]any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +58,7 @@ func calls(args []any, script string) bool {
 	return args[1] == text || args[1] == hex.EncodeToString(sum[:])
 }
 
-// ran are the ARGV of the recorded calls of a script.
+// ran returns the ARGV of the recorded calls of a script.
 func (r *recorder) ran(script string) [][]any {
 	var argv [][]any
 	for _, c := range r.take() {
@@ -85,8 +85,8 @@ func (r *recorder) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	}
 }
 
-// again sends recorded calls once more, as the driver does whose reply was lost,
-// with the very same bytes, and returns the replies.
+// again repeats recorded calls with the same bytes, as a driver does that got no reply, and returns
+// the replies.
 func (s *site) again(t *testing.T, calls [][]any) []any {
 	t.Helper()
 	var replies []any

@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// between runs f before the nth call of a client; or, if a script is named, after its first
-// call, which is then repeated as if its reply had been lost.
+// between runs f before the nth call of a client. If it names a script, it runs f after the
+// script's first call, and then repeats the call as if its reply had been lost.
 type between struct {
 	n      int
 	script string
@@ -51,7 +51,8 @@ func (b *between) run() bool {
 	return f != nil
 }
 
-// with is a store on a client of its own, whose calls b sees after the check of the schema.
+// with returns a store on a client of its own. b intercepts the client's calls after the check of
+// the schema.
 func (s *site) with(t *testing.T, b *between) *redisstore.Store {
 	t.Helper()
 	rdb := redis.NewClient(s.rdb.Options())
@@ -64,8 +65,8 @@ func (s *site) with(t *testing.T, b *between) *redisstore.Store {
 	return st
 }
 
-// However the removal of the pool's limit falls into a call that sets one, what ran
-// before counts against the limit that is there at the end.
+// The pool's limit may be removed at any point during a call that sets one. Tasks that already run
+// count against the limit that is set in the end.
 func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 	two, three, none := 2, 3, 0
 	set := func(st *redisstore.Store, n *int) error {
@@ -103,10 +104,10 @@ func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 						if n := s.rdb.Exists(t.Context(), s.prefix+"counted").Val(); n != 0 {
 							t.Error("a pool without a limit has a count")
 						}
-						return // it was removed last
+						return // the removal was the last change
 					}
 					if n := s.rdb.SCard(t.Context(), s.prefix+"counted").Val(); n != 5 {
-						t.Errorf("%d tasks are counted, 5 run", n)
+						t.Errorf("%d tasks are counted, want the 5 that run", n)
 					}
 					got, err = s.store.Exchange(t.Context(), claimOf(2, task.DefaultQueue, 5))
 					if n := len(tasksOf(got)); n != 0 || err != nil {
@@ -118,8 +119,8 @@ func TestLimitIsNeverSetWithoutACount(t *testing.T) {
 	}
 }
 
-// A replica that raises the limit of all groups lets their tasks go, also if the first
-// reply to its join was lost.
+// A replica that raises the limit of all groups unblocks their tasks, even if the first reply to
+// its join was lost.
 func TestJoinWhoseReplyWasLostLetsGroupsGo(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
@@ -143,8 +144,8 @@ func TestJoinWhoseReplyWasLostLetsGroupsGo(t *testing.T) {
 	}
 }
 
-// A retry whose reply was lost puts a task back once, even if the task has failed again
-// before the call is repeated.
+// A retry whose reply was lost puts a task back once, even if the task failed again before the call
+// was repeated.
 func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")
@@ -177,7 +178,7 @@ func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 	}
 }
 
-// A task that has just ended is kept, even if all others are kept longer.
+// A task that has just ended is kept, even if all other tasks are kept longer.
 func TestTaskThatHasJustEndedIsKept(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	s.join(t, "r")

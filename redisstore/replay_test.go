@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The driver sends a call again when its reply is lost. These tests do so by
-// hand, with the very same bytes.
+// The driver repeats a call if its reply is lost. These tests repeat calls by hand with the same
+// bytes.
 
 func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
@@ -28,7 +28,7 @@ func TestRepeatedEnqueueMakesNothingAndSaysTheSame(t *testing.T) {
 		if s.again(t, call)[0] == nil {
 			t.Error("no reply")
 		}
-		// The task may be gone before the reply is asked for again.
+		// The task may be gone before the call is repeated.
 		got, err := s.store.Exchange(t.Context(), claimOf(1, "default", 9))
 		if err != nil || len(tasksOf(got)) != 2 {
 			t.Fatal(got, err)
@@ -69,8 +69,8 @@ func TestOvertakenEnqueueIsRefused(t *testing.T) {
 	})
 }
 
-// Entries of the same text have no identity but their position in the inbox: a
-// repeated call must not take the next ones for those that it has admitted.
+// Entries with the same text differ only by their position in the inbox. A repeated call must not
+// admit the next entries instead of those that it has admitted.
 func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
@@ -97,7 +97,7 @@ func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 	})
 }
 
-// life is a pool with one task.
+// life is a pool with one task and the steps of the task.
 type life struct {
 	s    *site
 	call int64
@@ -111,8 +111,8 @@ func (l *life) report(ctx context.Context, op task.Op) error {
 	return err
 }
 
-// TestStopRacesEverything stops a task before and after every other step of its
-// life, in every order of four, and checks that it ends once and never starts again.
+// TestStopRacesEverything stops a task before and after every other step of its life, in every
+// order of four steps. It checks that the task ends once and never starts again.
 func TestStopRacesEverything(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := t.Context()
@@ -166,17 +166,17 @@ func TestStopRacesEverything(t *testing.T) {
 				}
 				now := tasks[0].State
 				if ended != "" && now != ended {
-					t.Errorf("%v: %s left the end %s for %s", order, n, ended, now)
+					t.Errorf("%v: %s changed the final state %s to %s", order, n, ended, now)
 				}
 				if now.Terminal() {
 					ended = now
 				}
 				if stopped && n == "claim" && now == task.Running && tasks[0].StopWhy == "" {
-					t.Errorf("%v: started after the stop", order)
+					t.Errorf("%v: the task started after the stop", order)
 				}
 				stopped = stopped || n == "stop" && ended == ""
 				if stopped && now == task.Waiting {
-					t.Errorf("%v: %s put a task back that was asked to stop", order, n)
+					t.Errorf("%v: %s put a task back after a request to stop", order, n)
 				}
 			}
 			ends := 0

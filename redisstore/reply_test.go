@@ -12,7 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// impostor answers the calls of one script itself.
+// impostor is a hook that answers the calls of one script itself.
 type impostor struct {
 	script string
 	reply  any
@@ -62,12 +62,12 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 	} {
 		for _, reply := range c.replies {
 			s := newSite(t, miniClient(t))
-			if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil { // which lists a queue
+			if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k"}}); err != nil { // adds the queue to the list
 				t.Fatal(err)
 			}
 			s.rdb.AddHook(impostor{script, reply})
 			if err := c.call(t.Context(), s); err == nil {
-				t.Errorf("%s: the reply %#v is taken for one of the script", script, reply)
+				t.Errorf("%s: the reply %#v is accepted as one of the script", script, reply)
 			}
 		}
 	}

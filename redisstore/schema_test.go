@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// wantSchemaError checks that err names both versions and says what to do.
+// wantSchemaError checks that err has both versions and advice.
 func wantSchemaError(t *testing.T, what string, err error, has, do string) {
 	t.Helper()
 	var e *task.SchemaError
@@ -26,7 +26,7 @@ func wantSchemaError(t *testing.T, what string, err error, has, do string) {
 	}
 }
 
-// A running replica finds out, too, when it reads the schema again.
+// A running replica also gets the error, when it reads the schema again.
 func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		for has, do := range map[string]string{"3": "upgrade", "1": "drain", "x": "release that wrote it"} {

@@ -19,7 +19,7 @@ import (
 // pools numbers the pools of the tests, which share one server.
 var pools atomic.Int64
 
-// site is one pool in one Redis, and the raw way to its keys.
+// site is one pool in one Redis, with direct access to its keys.
 type site struct {
 	rdb    *redis.Client
 	pool   string
@@ -31,7 +31,7 @@ func newSite(t testing.TB, rdb *redis.Client) *site {
 	pool := fmt.Sprint("p", pools.Add(1))
 	s := &site{rdb: rdb, pool: pool, prefix: "lts:{" + pool + "}:"}
 	s.store = s.open(t, rdb)
-	// What is left would be in the way of every SCAN of the tests that follow.
+	// Remaining keys would slow down every SCAN of the tests that follow.
 	t.Cleanup(s.clear)
 	return s
 }
@@ -48,14 +48,14 @@ func (s *site) clear() {
 	}
 }
 
-// open returns another client's store of the pool.
+// open returns a store of the pool for another client.
 func (s *site) open(t testing.TB, rdb *redis.Client) *redisstore.Store {
 	st := redisstore.New(rdb, s.pool)
 	t.Cleanup(func() { st.Close() })
 	return st
 }
 
-// join puts replicas on the list, which may not claim before.
+// join puts replicas on the list. A replica may not claim before it has joined.
 func (s *site) join(t testing.TB, replicas ...string) {
 	t.Helper()
 	for _, r := range replicas {
@@ -80,17 +80,17 @@ func (s *site) enqueue(t testing.TB, specs ...task.Spec) []task.Receipt {
 	return receipts
 }
 
-// claimOf is an exchange that claims n tasks of a queue for replica "r" in sequence 1.
+// claimOf returns an exchange that claims n tasks of a queue for replica "r" in sequence 1.
 func claimOf(call int64, queue string, n int) task.Exchange {
 	return task.Exchange{Replica: "r", Sequence: 1, Call: call, Lease: time.Minute, Grace: time.Second, Claims: []task.Claim{{Queue: queue, N: n}}}
 }
 
-// reportsOf is an exchange that reports for replica "r" in sequence 2.
+// reportsOf returns an exchange that reports for replica "r" in sequence 2.
 func reportsOf(call int64, reports ...task.Report) task.Exchange {
 	return task.Exchange{Replica: "r", Sequence: 2, Call: call, Lease: time.Minute, Grace: time.Second, Reports: reports}
 }
 
-// reportOn ends an attempt.
+// reportOn returns a report that ends an attempt.
 func reportOn(t *task.Task, op task.Op) task.Report {
 	r := task.Report{ID: t.ID, Queue: t.Queue, Fence: t.Fence, Last: true, Op: op, Code: task.CodeOK}
 	switch op {
@@ -115,7 +115,7 @@ func heldBy(tasks ...*task.Task) []task.HeldClaim {
 	return held
 }
 
-// tasksOf are all tasks of an answer.
+// tasksOf returns all tasks of an answer.
 func tasksOf(got task.Exchanged) []*task.Task {
 	var all []*task.Task
 	for _, c := range got.Claimed {
@@ -124,7 +124,7 @@ func tasksOf(got task.Exchanged) []*task.Task {
 	return all
 }
 
-// rewrite replaces a part of a task's record, past the pool's scripts.
+// rewrite replaces a part of a task's record directly, without the pool's scripts.
 func (s *site) rewrite(t testing.TB, id, old, new string) {
 	t.Helper()
 	key := s.prefix + "task:" + id
@@ -143,13 +143,13 @@ func (s *site) now(t testing.TB) time.Time {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return time.UnixMilli(now.UnixMilli()) // what the scripts see
+	return time.UnixMilli(now.UnixMilli()) // the time that the scripts read
 }
 
 // keys lists every key of the pool.
 func (s *site) keys(t testing.TB) []string {
 	t.Helper()
-	// A scan returns every key that is there all the time.
+	// A SCAN returns every key that exists for its whole duration.
 	var keys []string
 	it := s.rdb.Scan(context.Background(), 0, s.prefix+"*", 1000).Iterator()
 	for it.Next(context.Background()) {
@@ -162,8 +162,8 @@ func (s *site) keys(t testing.TB) []string {
 	return slices.Compact(keys)
 }
 
-// dump reads every key of the pool: fields, members with scores, or elements by
-// position. Streams are left out.
+// dump reads every key of the pool: fields, members with scores, or elements by position. It leaves
+// out streams.
 func (s *site) dump(t testing.TB) map[string]map[string]string {
 	t.Helper()
 	ctx := context.Background()

@@ -13,22 +13,22 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// spoiled is a pool with tasks in all states, of which the one called victim gets a
-// spoiled record, run entry, claim or extras.
+// spoiled is a pool with tasks in all states. The victim is the task whose record, run entry, claim
+// or extras are spoiled.
 type spoiled struct {
 	*site
 	t      *testing.T
 	rng    *rand.Rand
-	what   string // what was done to what
+	what   string // the damage and its target
 	victim string
-	whole  bool // the victim's whole claim
+	whole  bool // the victim's whole claim is spoiled
 	calls  int64
 	held   []*task.Task
 }
 
-// TestSpoiledKeysBlockNoOtherTask changes what is stored of one task at random,
-// makes every call that could read it, and expects an error of none. All other
-// tasks end as they should.
+// TestSpoiledKeysBlockNoOtherTask changes the stored data of one task at random and makes every
+// call that could read it. No call may return an error, and all other tasks must end as they
+// should.
 func TestSpoiledKeysBlockNoOtherTask(t *testing.T) {
 	randomly(t, *walkSteps/3, func(t *testing.T, rdb *redis.Client, rounds int) {
 		seed := *walkSeed
@@ -40,7 +40,7 @@ func TestSpoiledKeysBlockNoOtherTask(t *testing.T) {
 			s.live()
 			s.clear()
 			if t.Failed() {
-				t.Fatalf("round %d: %s\nagain with: go test ./redisstore -run SpoiledKeys -walk.seed=%d", round, s.what, seed)
+				t.Fatalf("round %d: %s\nrepeat with: go test ./redisstore -run SpoiledKeys -walk.seed=%d", round, s.what, seed)
 			}
 		}
 	})
@@ -112,7 +112,7 @@ func (s *spoiled) report(id string, op task.Op) {
 	s.exchange(0, r)
 }
 
-// spoil changes something that is stored of one task.
+// spoil changes one part of the stored data of the victim.
 func (s *spoiled) spoil() {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -151,7 +151,7 @@ func (s *spoiled) spoil() {
 	}
 }
 
-// strew adds entries that mean nothing to a key that scripts read.
+// strew adds meaningless entries to a key that scripts read.
 func (s *spoiled) strew() {
 	s.t.Helper()
 	junk := []string{"x", "", "1", "1 2 3", "no such task", "g", "€", "-1", "9999999999999999999999"}[s.rng.IntN(9)]
@@ -173,10 +173,10 @@ func (s *spoiled) strew() {
 	}
 }
 
-// junks are what takes the place of a part of a text.
+// junks are the replacements for a part of a text.
 var junks = []string{"", "x", " ", "\n", "\x00", "-1", "9999999999999999999999", "nan", "1e5", "=", "€", "group=g", " deadline_at=soon", "  "}
 
-// mutate changes a text: bytes are lost, added, or others, or a word is.
+// mutate changes a text: it removes, adds or replaces bytes, or replaces a word.
 func (s *spoiled) mutate(text string) string {
 	if text == "" {
 		return "x"
@@ -194,7 +194,7 @@ func (s *spoiled) mutate(text string) string {
 	}
 }
 
-// use makes every call that may come across the victim.
+// use makes every call that may read the victim.
 func (s *spoiled) use() {
 	ctx, st := s.t.Context(), s.store
 	steps := []func(){
@@ -202,7 +202,7 @@ func (s *spoiled) use() {
 		func() {
 			_, err := st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour, Grace: time.Second, Held: heldBy(s.held...),
 				Updates: []task.AttemptUpdate{{ID: "run", Fence: s.held[0].Fence, Progress: []byte("p"), Slow: true}}})
-			if !errors.Is(err, task.ErrDrain) { // a field "drain" in the replica's record says so
+			if !errors.Is(err, task.ErrDrain) { // caused by a field "drain" in the replica's record
 				s.must(err)
 			}
 		},
@@ -229,7 +229,7 @@ func (s *spoiled) use() {
 	}
 }
 
-// finish lets the leases end of what nobody can report, and every other task end.
+// finish ends the leases of tasks that cannot be reported, and ends every other task.
 func (s *spoiled) finish() {
 	ctx := s.t.Context()
 	for range 4 {

@@ -13,11 +13,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// stepTasks is how many tasks a step of TestStepOfManyTasksWritesTheKeysOfManySteps
-// has.
+// stepTasks is the number of tasks of a step of TestStepOfManyTasksWritesTheKeysOfManySteps.
 const stepTasks = 120
 
-// stepSpec is one of many tasks, each with another mix of features.
+// stepSpec returns one of many tasks, each with a different mix of features.
 func stepSpec(i int) task.Spec {
 	s := task.Spec{ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%20), Queue: fmt.Sprint("q", i%5), Priority: int8(i%3 - 1),
 		Payload: []byte(fmt.Sprint("payload ", i)), MaxAttempts: 1 + i%3, Backoff: walkBackoff}
@@ -26,7 +25,7 @@ func stepSpec(i int) task.Spec {
 		s.Group = fmt.Sprint("g", i%7)
 	}
 	if has(3) {
-		s.Unique = fmt.Sprint("u", i/2) // of some pairs the second is a duplicate
+		s.Unique = fmt.Sprint("u", i/2) // in some pairs the second task is a duplicate
 	}
 	if has(4) {
 		s.Headers = map[string]string{"trace": fmt.Sprint("a b ", i)}
@@ -60,7 +59,7 @@ func stepReport(i int, t *task.Task) task.Report {
 	return r
 }
 
-// stepped is a pool in which every step has so many tasks.
+// stepped is a pool in which every step has a fixed number of tasks.
 type stepped struct {
 	*site
 	t    *testing.T
@@ -128,11 +127,11 @@ func (s *stepped) change(f func(ids ...string) ([]task.Change, error)) {
 	})
 }
 
-// times are times in ms, fences, which are times in hundredths of a ms, and how long
-// attempts ran.
+// times matches times in ms, fences (times in hundredths of a ms), and the durations of attempts.
 var times = regexp.MustCompile(`\b(\d{13}|\d{15})\b|"run_ms":\d+`)
 
-// keyed is every key, without claims, which differ, and what is of calls and times.
+// keyed returns every key without claims, which differ, and without the parts that depend on calls
+// and times.
 func (s *stepped) keyed() map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for key, v := range s.dump(s.t) {
@@ -155,9 +154,9 @@ func (s *stepped) keyed() map[string]map[string]string {
 	return out
 }
 
-// TestStepOfManyTasksWritesTheKeysOfManySteps lets tasks with all mixes of features
-// live in two pools, in one in steps of all of them, in the other in steps of one
-// task. The keys of the two are the same after every step.
+// TestStepOfManyTasksWritesTheKeysOfManySteps runs tasks with all mixes of features in two pools.
+// In one pool a step has all tasks, in the other it has one task. The keys of both pools are the
+// same after every step.
 func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		ctx := t.Context()

@@ -19,8 +19,8 @@ func backends(t *testing.T, f func(t *testing.T, rdb *redis.Client)) {
 	randomly(t, 0, func(t *testing.T, rdb *redis.Client, _ int) { f(t, rdb) })
 }
 
-// randomly is backends for a test of so many random steps. miniredis compiles a script
-// at each call and gets a fifth of them.
+// randomly is backends for a test of that many random steps. miniredis compiles a script at each
+// call, so it runs a fifth of the steps.
 func randomly(t *testing.T, steps int, f func(t *testing.T, rdb *redis.Client, steps int)) {
 	t.Run("miniredis", func(t *testing.T) {
 		notRaced(t)
@@ -45,7 +45,7 @@ func miniClient(t testing.TB) *redis.Client {
 
 func miniServer(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
 	m := miniredis.RunT(t)
-	// With very many tasks and the race detector its scripts take seconds.
+	// With many tasks and the race detector its scripts take seconds.
 	rdb := redis.NewClient(&redis.Options{Addr: m.Addr(), ReadTimeout: time.Minute})
 	t.Cleanup(func() { rdb.Close() })
 	return m, rdb
@@ -62,7 +62,7 @@ func TestStore(t *testing.T) {
 			h.SetClock = func(_ testing.TB, d time.Duration) {
 				m.SetTime(time.Now().Add(d))
 				if d > last {
-					m.FastForward(d - last) // what expires, which does not follow the clock
+					m.FastForward(d - last) // SetTime does not expire keys
 				}
 				last = d
 			}

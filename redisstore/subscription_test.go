@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// stream writes the callback stream of a pool by hand.
+// stream writes the callback stream of a pool directly.
 type stream struct {
 	*site
 	t   *testing.T
@@ -42,7 +42,7 @@ func (s *stream) add(n int) (last string) {
 	return last
 }
 
-// trim drops everything up to the entry.
+// trim removes everything up to the entry.
 func (s *stream) trim(last string) {
 	s.t.Helper()
 	ctx := context.Background()
@@ -80,7 +80,7 @@ func TestGroupReadsOnWhileTheStreamIsTrimmed(t *testing.T) {
 	s.trim(s.add(20))
 	for _, want := range []bool{true, false} {
 		if events, trimmed := s.read("a", 10); len(events) != 0 || trimmed != want {
-			t.Errorf("nothing left: %d events, trimmed %v, want %v", len(events), trimmed, want)
+			t.Errorf("with an empty stream: %d events, trimmed %v, want %v", len(events), trimmed, want)
 		}
 	}
 }
@@ -120,12 +120,12 @@ func TestTrimIsToldAfterACallThatFailed(t *testing.T) {
 	if _, _, err := s.store.ReadSubscription(t.Context(), "g", "a", 10, time.Hour, 0); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
-	// The group has moved past what it missed.
+	// The group has moved past the trimmed entries.
 	if _, trimmed := s.read("a", 10); !trimmed {
-		t.Error("the group was not told of the events that are gone")
+		t.Error("the group got no report of the trimmed events")
 	}
 	if _, trimmed := s.read("a", 10); trimmed {
-		t.Error("the group was told twice")
+		t.Error("the group got the report of the trimmed events twice")
 	}
 }
 
@@ -152,7 +152,7 @@ func TestAbandonedEventsBehindManyFreshOnesAreTakenOver(t *testing.T) {
 	}
 }
 
-// hook looks at commands: at pipelines after they were sent, at others before.
+// hook observes commands: pipelines after they are sent, single commands before.
 type hook struct {
 	process  func(redis.Cmder) error
 	pipeline func([]redis.Cmder)

@@ -8,7 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The key of one group that another program has overwritten is the doctor's.
+// If another program has overwritten the key of a group, the other groups are still read. The
+// doctor reports the key.
 func TestGroupsAreReadPastAKeyOfAnotherType(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)

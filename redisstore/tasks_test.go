@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// offsets notes how many entries Redis was told to count off, at most.
+// offsets records the largest offset in a command, which is the number of entries that Redis skips.
 type offsets struct{ most int64 }
 
 func (o *offsets) DialHook(next redis.DialHook) redis.DialHook {
@@ -38,9 +38,9 @@ func (o *offsets) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return next
 }
 
-// Of very many tasks with one score (due at midnight) each page is read where the
-// one before ended, not by counting off all before it; tasks that leave once they
-// were read, the last of a page too, neither hide nor repeat others.
+// Many tasks may have one score (due at midnight). Each page is read from the end of the page
+// before, without skipping all earlier entries. Tasks that leave after they were read, the last of
+// a page included, neither hide nor repeat other tasks.
 func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		const n = 2000
@@ -76,7 +76,7 @@ func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
 			}
 		}
 		if o.most > 0 {
-			t.Errorf("Redis had to count off %d entries", o.most)
+			t.Errorf("Redis skipped %d entries", o.most)
 		}
 	})
 }

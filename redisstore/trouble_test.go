@@ -15,9 +15,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// What a store does when Redis, or another program in it, makes trouble.
+// These tests check a store when Redis, or another program that uses it, causes errors.
 
-// troubled is a pool on a server of its own, with replica r. The function makes the
+// troubled returns a pool on a server of its own, with replica r. The returned function makes the
 // next exchange, which claims up to n tasks.
 func troubled(t *testing.T) (*redis.Client, *redisstore.Store, func(n int, reports ...task.Report) ([]task.Verdict, []*task.Task, error)) {
 	t.Helper()
@@ -153,8 +153,8 @@ func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	rdb.Del(t.Context(), "lts:{p}:task:a")
-	rdb.ZAdd(t.Context(), "lts:{p}:leases", redis.Z{Score: 1, Member: got[0].Fence}) // its lease has ended
-	for range 20 {                                                                   // until the slow check has been around
+	rdb.ZAdd(t.Context(), "lts:{p}:leases", redis.Z{Score: 1, Member: got[0].Fence}) // ends the lease
+	for range 20 {                                                                   // until the slow check has completed a round
 		s.ForgetCheck(t.Context())
 		if _, err := s.Maintain(t.Context(), "r"); err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func TestLostRecordBlocksNeitherGroupNorQueue(t *testing.T) {
 	}
 }
 
-// bad is the record of a task that something else has overwritten.
+// bad is a task whose record another program has overwritten.
 func TestSpoiledRecordBlocksNoOtherTask(t *testing.T) {
 	spec := task.Spec{Kind: "k", ID: "bad", Timeout: time.Minute, MaxAttempts: 3, TTL: time.Hour, Deadline: 2 * time.Hour, Headers: map[string]string{"h": "v"}}
 	for _, c := range [][2]string{
@@ -224,8 +224,8 @@ func TestMissingRightsAreReportedBeforeAnythingIsWritten(t *testing.T) {
 	}
 }
 
-// A task whose run entry or claim is spoiled or gone is taken back by its lease or
-// by the slow check, and holds its limit no longer.
+// A task whose run entry or claim is spoiled or missing is taken back when its lease ends or by the
+// slow check. Then it no longer counts against its limit.
 func TestSpoiledClaimIsTakenBack(t *testing.T) {
 	for name, spoil := range map[string]func(rdb *redis.Client, fence int64){
 		"run entry of another form": func(rdb *redis.Client, fence int64) {
@@ -297,8 +297,8 @@ func TestLostSettingsDoNotTakeTheLimitWithThem(t *testing.T) {
 			if err := lose(ctx, rdb); err != nil {
 				t.Fatal(err)
 			}
-			// Maintenance moves a key of another type out of the way; a client that
-			// has seen none of this goes on.
+			// Maintenance quarantines a key of another type. The client is not informed of this and
+			// continues.
 			if _, err := s.Maintain(ctx, "r"); err != nil {
 				t.Fatal(err)
 			}

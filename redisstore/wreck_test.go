@@ -13,8 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// wreck is a pool with a task in every state, in replica "r". Its limit of 100 makes
-// it keep the set of all running tasks.
+// wreck is a pool with a task in every state, in replica "r". Because of its limit of 100 the pool
+// keeps the set of all running tasks.
 type wreck struct {
 	*site
 	t     *testing.T
@@ -81,7 +81,7 @@ func (w *wreck) tryExchange(claims []task.Claim, reports ...task.Report) (task.E
 		Grace: time.Second, Reports: reports, Claims: claims})
 }
 
-// claim takes up to n tasks of a queue, in the order of their start.
+// claim claims up to n tasks of a queue and returns them in the order of their start.
 func (w *wreck) claim(n int, queues ...string) []*task.Task {
 	w.t.Helper()
 	queue := "default"
@@ -91,7 +91,7 @@ func (w *wreck) claim(n int, queues ...string) []*task.Task {
 	return tasksOf(w.exchange([]task.Claim{{Queue: queue, N: n}}))
 }
 
-// find returns what is broken and not out of the way.
+// find returns the findings that have not been quarantined.
 func (w *wreck) find(fix bool) []task.Finding {
 	w.t.Helper()
 	found, err := w.store.WalkKeys(w.t.Context(), fix)
@@ -108,7 +108,7 @@ func (w *wreck) findsNothing() {
 	}
 }
 
-// do runs a command on one of the pool's keys, past the pool's scripts.
+// do runs a command on one of the pool's keys directly, without the pool's scripts.
 func (w *wreck) do(command string, name string, args ...any) {
 	w.t.Helper()
 	w.must(w.rdb.Do(w.t.Context(), append([]any{command, w.prefix + name}, args...)...).Err())
@@ -131,7 +131,7 @@ func (w *wreck) score(name, member string) float64 {
 	return score
 }
 
-// in is a time from now on as the pool's keys have it.
+// in returns the time after d in the unit of the pool's keys.
 func (w *wreck) in(d time.Duration) float64 { return float64(w.now(w.t).Add(d).UnixMilli()) }
 
 func (w *wreck) task(id string) *task.Task {
@@ -149,18 +149,18 @@ func (w *wreck) state(id string) task.State {
 	return ""
 }
 
-// fence is the claim of the running task.
+// fence returns the claim of the running task.
 func (w *wreck) fence(id string) int64 {
 	w.t.Helper()
 	return w.task(id).Fence
 }
 
-// runEntry is a run entry that can be read.
+// runEntry returns a readable run entry.
 func runEntry(fence int64, replica string) string {
 	return fmt.Sprintf("%-66s", fmt.Sprintf("%d 1 2 %d 0 k %s", fence, time.Now().UnixMilli(), replica))
 }
 
-// class is the class of replica "r".
+// class returns the class of replica "r".
 func (w *wreck) class() string {
 	w.t.Helper()
 	return w.rdb.HGet(w.t.Context(), w.prefix+"replica:r", "class").Val()
@@ -174,11 +174,11 @@ func (w *wreck) maintain() task.Maintenance {
 	return u
 }
 
-// wreckTasks are the tasks that works brings to their end.
+// wreckTasks are the tasks that works runs to their end.
 var wreckTasks = []string{"run", "halt", "wait", "wait2", "blocked", "other"}
 
-// works brings every task that can start to its end, and checks that nothing is left of
-// them and nothing is broken.
+// works runs every task that can start to its end. It checks that nothing of them is left and
+// nothing is damaged.
 func (w *wreck) works() {
 	w.t.Helper()
 	var claims []task.Claim

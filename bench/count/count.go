@@ -1,4 +1,4 @@
-// Package count counts what a task costs Redis in instructions: it runs
+// Package count counts the instructions that a task costs Redis: it runs
 // redis-server under valgrind's callgrind and calls the scripts enqueue and
 // exchange for plain tasks, which have no group, unique key, deadline, header or
 // result. Unlike a time, a count is the same on a busy machine, so two versions
@@ -13,7 +13,7 @@ import (
 	"os"
 )
 
-// Result is what one phase cost.
+// Result is the cost of one phase.
 type Result struct {
 	Phase   Phase
 	Tasks   int
@@ -23,8 +23,7 @@ type Result struct {
 // PerTask returns the number of instructions per task.
 func (r Result) PerTask() int64 { return r.Profile.Total / int64(r.Tasks) }
 
-// Run measures phases, of so many tasks each, and hands over their results in
-// turn.
+// Run measures phases with the given number of tasks each, and passes each result to each.
 func Run(ctx context.Context, phases []Phase, tasks int, each func(Result) error) error {
 	dir, err := os.MkdirTemp("", "instructions")
 	if err != nil {
@@ -42,7 +41,7 @@ func Run(ctx context.Context, phases []Phase, tasks int, each func(Result) error
 	}
 	defer d.sequence.Close()
 	for i, p := range phases {
-		// The first turn loads the scripts and grows the tables.
+		// The first turn loads the scripts and grows the tables, and is not counted.
 		if err := p.turn(d, tasks, func() error { return nil }, func() error { return nil }); err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}

@@ -8,19 +8,20 @@ import (
 	"github.com/ltsworker/ltsworker/bench/drive"
 )
 
-// Phase is one kind of call: Batch tasks each. Before and after are not counted.
+// Phase is one kind of call with Batch tasks per call. The functions before and after are not
+// counted.
 type Phase struct {
 	Name               string
 	Batch              int
 	before, run, after func(d *driver, tasks, batch int) error
 }
 
-// EnqueueName and DrainName are the names of the phases of so many tasks per call.
+// EnqueueName and DrainName return the names of the phases with this number of tasks per call.
 func EnqueueName(batch int) string { return "enqueue, " + perCall(batch) }
 
 func DrainName(batch int) string { return "drain, " + perCall(batch) }
 
-// Phases are all phases.
+// Phases lists all phases.
 var Phases = func() []Phase {
 	var all []Phase
 	for _, n := range []int{1, 50, 1000} {
@@ -45,7 +46,7 @@ func perCall(n int) string {
 
 func nothing(*driver, int, int) error { return nil }
 
-// turn runs the phase once, between begin and end.
+// turn runs the phase once. It calls begin before and end after the counted part.
 func (p Phase) turn(d *driver, tasks int, begin, end func() error) error {
 	if err := p.before(d, tasks, p.Batch); err != nil {
 		return fmt.Errorf("before: %w", err)
@@ -104,10 +105,10 @@ func (d *driver) enqueue(tasks, batch int) error {
 	return nil
 }
 
-// fill makes as many tasks as a phase claims, and more that keep waiting.
+// fill makes as many tasks as a phase claims, and further tasks that remain waiting.
 func (d *driver) fill(tasks, _ int) error { return d.enqueue(tasks+drive.MaxEnqueue, drive.MaxEnqueue) }
 
-// refill fills and claims what the first exchange of a drain reports.
+// refill fills, and claims the tasks that the first exchange of a drain reports.
 func (d *driver) refill(tasks, batch int) error {
 	if err := d.fill(tasks, batch); err != nil {
 		return err
@@ -115,7 +116,7 @@ func (d *driver) refill(tasks, batch int) error {
 	return d.exchange(batch)
 }
 
-// drain reports what it claimed with the next claim, as a replica does.
+// drain reports the claimed tasks with the next claim, as a replica does.
 func (d *driver) drain(tasks, batch int) error {
 	for range tasks / batch {
 		if err := d.exchange(batch); err != nil {
@@ -135,7 +136,7 @@ func (d *driver) claim(tasks, batch int) error {
 	return nil
 }
 
-// claimed fills and claims what a phase of reports takes.
+// claimed fills, and claims the tasks that a phase of reports needs.
 func (d *driver) claimed(tasks, batch int) error {
 	if err := d.fill(tasks, batch); err != nil {
 		return err
@@ -143,11 +144,11 @@ func (d *driver) claimed(tasks, batch int) error {
 	return d.claim(tasks, batch)
 }
 
-// report reports what is held, claim by claim.
+// report reports the held tasks, claim by claim.
 func (d *driver) report(int, int) error { return d.sequence.Report() }
 
-// full refills and bounds the stream of events to what it holds, so that as many
-// events go as come.
+// full refills, and bounds the stream of events to its length, so that each new event trims an old
+// one.
 func (d *driver) full(tasks, batch int) error {
 	if err := d.refill(tasks, batch); err != nil {
 		return err
@@ -165,11 +166,11 @@ func (d *driver) full(tasks, batch int) error {
 			return fmt.Errorf("events:gone: %w", err)
 		}
 	}
-	const slack = 1000 // a stream may be longer than its bound by so many tasks
+	const slack = 1000 // a stream may exceed its bound by this number of events
 	return d.server.rdb.HSet(d.ctx, d.pool.Meta(), "events:max", added-gone-slack).Err()
 }
 
-// roomy reports what is held and takes the bound away.
+// roomy reports the held tasks and removes the bound.
 func (d *driver) roomy(tasks, batch int) error {
 	if err := d.report(tasks, batch); err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Profile is a file of callgrind: what each function costs by itself, and what
-// one costs with all that it calls, by its caller. Names of functions that call
-// themselves over others end in '2 from the second level on.
+// Profile is a file of callgrind. It has the cost of each function by itself, and the cost of each
+// function with all functions that it calls, by caller. The name of a function that calls itself
+// through other functions ends in '2 from the second level on.
 type Profile struct {
 	Total int64
 	self  map[string]int64
@@ -31,10 +31,10 @@ type Item struct {
 	Cost, Calls int64
 }
 
-// read reads the format that https://valgrind.org/docs/manual/cl-format.html
-// describes, as far as callgrind writes it: names are compressed, and the line
-// after "calls=" has the inclusive cost of the calls. What the server does by
-// the clock (serverCron) is left out, because it varies with the machine's speed.
+// read reads the format that https://valgrind.org/docs/manual/cl-format.html describes, as far as
+// callgrind writes it. Names are compressed, and the line after "calls=" has the inclusive cost of
+// the calls. The work of the server's timer (serverCron) is left out, because it varies with the
+// machine's speed.
 func read(file string) (*Profile, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -100,7 +100,7 @@ func read(file string) (*Profile, error) {
 	return p, nil
 }
 
-// inclusive is what a function costs, called from outside itself.
+// inclusive returns the cost of a function with all that it calls, for calls from outside itself.
 func (p *Profile) inclusive(name string) sum {
 	var all sum
 	for e, c := range p.edges {
@@ -126,8 +126,8 @@ func (p *Profile) called(caller string) []Item {
 	return all
 }
 
-// Parts splits the total: the commands that scripts called, dearest first, and
-// what lies around them. What needs a server with symbols is left out without.
+// Parts splits the total into the commands that scripts called, the most expensive first, and the
+// rest. Parts that need a server with symbols are left out if it has none.
 func (p *Profile) Parts() []Item {
 	var parts []Item
 	commands := int64(0)
@@ -162,7 +162,7 @@ func (p *Profile) Parts() []Item {
 	)
 }
 
-// Heaviest are the n functions that cost most by themselves.
+// Heaviest returns the n functions that cost most by themselves.
 func (p *Profile) Heaviest(n int) []Item {
 	var all []Item
 	for _, name := range slices.Sorted(maps.Keys(p.self)) {

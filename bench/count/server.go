@@ -22,7 +22,7 @@ const patience = time.Minute
 // server is a redis-server under callgrind.
 type server struct {
 	cmd    *exec.Cmd
-	out    string // callgrind's files, without their numbers
+	out    string // path of callgrind's files, without their numbers
 	addr   string
 	rdb    *redis.Client
 	output bytes.Buffer
@@ -75,7 +75,7 @@ func (s *server) control(args ...string) error {
 	return nil
 }
 
-// count switches the counting, with counters at zero.
+// count switches the counting on or off, with counters at zero.
 func (s *server) count(on bool) error {
 	if on {
 		return errors.Join(s.control("-i", "on"), s.control("-z"))
@@ -83,7 +83,7 @@ func (s *server) count(on bool) error {
 	return s.control("-i", "off")
 }
 
-// dump ends the n-th counting and returns the file that holds it.
+// dump ends the n-th counting and returns the name of its file.
 func (s *server) dump(n int) (string, error) {
 	err := errors.Join(s.control("-d"), s.count(false))
 	return fmt.Sprintf("%s.%d", s.out, n+1), err

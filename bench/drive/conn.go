@@ -10,17 +10,17 @@ import (
 	"strconv"
 )
 
-// conn is a connection to Redis with one request under way. A request is written
-// argument by argument into one buffer and sent in one piece.
+// conn is a connection to Redis with one request in flight. A request is written argument by
+// argument into one buffer and sent at once.
 type conn struct {
 	net.Conn
 	r    *bufio.Reader
-	out  []byte // headRoom, then the arguments
+	out  []byte // headRoom bytes, then the arguments
 	args int
 }
 
-// headRoom is the space that begin leaves for the head of a request, whose number
-// of arguments is known at its end.
+// headRoom is the space that begin reserves for the head of a request. The head has the number of
+// arguments, which is known only at the end of the request.
 const headRoom = 16
 
 func dial(addr string) (*conn, error) {
@@ -96,7 +96,7 @@ func (c *conn) array() (int64, error) {
 	return n, err
 }
 
-// integer reads an integer, as such or as a string.
+// integer reads an integer, from an integer reply or a string.
 func (c *conn) integer() (int64, error) {
 	kind, n, err := c.next()
 	if err != nil || kind == ':' {
@@ -109,7 +109,7 @@ func (c *conn) integer() (int64, error) {
 	return strconv.ParseInt(string(text), 10, 64)
 }
 
-// bulk reads a string into buf, which is overwritten.
+// bulk reads a string into buf and overwrites it.
 func (c *conn) bulk(buf []byte) ([]byte, error) {
 	kind, n, err := c.next()
 	if err != nil {

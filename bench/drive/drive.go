@@ -1,10 +1,8 @@
-// Package drive calls the scripts of a pool with as little client as possible:
-// one connection per sequence, no goroutines, no retries, replies read into buffers
-// that are used again. What it reaches is the ceiling of the scripts, and what it
-// costs Redis is the cost of the scripts.
+// Package drive calls the scripts of a pool with a minimal client: one connection per sequence, no
+// goroutines, no retries, and reply buffers that are used again. Its rate is the upper bound for
+// the scripts, and its cost in Redis is the cost of the scripts.
 //
-// It makes plain tasks of one kind in the default queue, and reports that they
-// have succeeded.
+// It makes plain tasks of one kind in the default queue and reports that they have succeeded.
 package drive
 
 import (
@@ -38,7 +36,7 @@ type Pool struct {
 	enqueue, exchange *redis.Script
 }
 
-// Open loads the scripts.
+// Open loads the scripts and returns the pool.
 func Open(ctx context.Context, rdb redis.Scripter, addr, name, kind string) (*Pool, error) {
 	p := &Pool{
 		addr: addr, kind: kind, prefix: "lts:{" + name + "}:",
@@ -53,11 +51,11 @@ func Open(ctx context.Context, rdb redis.Scripter, addr, name, kind string) (*Po
 	return p, nil
 }
 
-// Meta is the key of the pool's settings.
+// Meta returns the key of the pool's settings.
 func (p *Pool) Meta() string { return p.meta }
 
-// Join makes the replica of the sequences known to the pool, with a lease that does
-// not have to be renewed. Settings are fields of meta and their values in turn.
+// Join adds the replica of the sequences to the pool, with a lease that needs no renewal. Settings
+// alternate between fields of meta and their values.
 func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration, settings ...string) error {
 	args := []any{
 		"", schema, replica, lease.Milliseconds(), class, 0, 1, "{}", 0, len(settings) / 2,
@@ -69,33 +67,33 @@ func (p *Pool) Join(ctx context.Context, rdb redis.Scripter, lease time.Duration
 	return redis.NewScript(lua.Source("join")).Run(ctx, rdb, []string{p.prefix, p.meta}, args...).Err()
 }
 
-// Sequence is one sequence of calls. Its methods are for one goroutine.
+// Sequence is one sequence of calls. Its methods must be called from one goroutine.
 type Sequence struct {
 	pool     *Pool
 	conn     *conn
-	name     string // of the sequence of enqueue
-	sequence int64  // of exchange
+	name     string // of the enqueue sequence
+	sequence int64  // number of the exchange sequence
 	lease    int64  // ms
 	call     int64
 	seed     int64
 
-	held    []claimed // what the next exchange reports
+	held    []claimed // to be reported by the next exchange
 	nHeld   int
-	kept    []claimed // what Report reports
+	kept    []claimed // to be reported by Report
 	lengths []byte
 	blob    []byte
 	ids     []byte
 }
 
-// claimed is a claim whose tasks have ended but are not reported.
+// claimed is a claim whose tasks have ended but have not been reported.
 type claimed struct {
 	fence []byte
 	ids   []byte // separated by spaces
 	n     int
 }
 
-// Sequence connects. Sequences 1 and 2 may exchange; names of sequences are unique among all
-// that enqueue.
+// Sequence connects and returns a sequence. Only sequences 1 and 2 may exchange. A name must be
+// unique among all sequences that enqueue.
 func (p *Pool) Sequence(sequence int, name string, lease time.Duration) (*Sequence, error) {
 	c, err := dial(p.addr)
 	if err != nil {
@@ -104,7 +102,7 @@ func (p *Pool) Sequence(sequence int, name string, lease time.Duration) (*Sequen
 	return &Sequence{pool: p, conn: c, name: name, sequence: int64(sequence), lease: lease.Milliseconds()}, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (l *Sequence) Close() error { return l.conn.Close() }
 
 func (l *Sequence) begin(s *redis.Script) {
@@ -113,8 +111,8 @@ func (l *Sequence) begin(s *redis.Script) {
 	pushAll(l.conn, "EVALSHA", s.Hash(), "2", l.pool.prefix, l.pool.meta)
 }
 
-// Enqueue makes a task per payload, with ids that ascend over the calls of a
-// process. It fails if a task was not made.
+// Enqueue makes a task per payload. Ids ascend over the calls of a process. It fails if a task was
+// not made.
 func (l *Sequence) Enqueue(payloads [][]byte) error {
 	c := l.conn
 	l.begin(l.pool.enqueue)
@@ -145,12 +143,11 @@ func (l *Sequence) Enqueue(payloads [][]byte) error {
 	return nil
 }
 
-// Held is how many tasks the next exchange reports.
+// Held returns how many tasks the next exchange reports.
 func (l *Sequence) Held() int { return l.nHeld }
 
-// Exchange reports the tasks of the last exchange and claims n, 0 for none. Handle
-// is called with the payload of each that was claimed, which is valid during the
-// call.
+// Exchange reports the tasks of the last exchange and claims n tasks; 0 claims none. It calls
+// handle with the payload of each claimed task. The payload is valid only during that call.
 func (l *Sequence) Exchange(n int, handle func(payload []byte)) (int, error) {
 	c := l.conn
 	l.begin(l.pool.exchange)
@@ -198,7 +195,7 @@ func (l *Sequence) pushReports() {
 	}
 }
 
-// read reads the answer of an exchange: seven values, then four per claim made.
+// read reads the answer of an exchange: seven values, then four values per claim.
 func (l *Sequence) read(handle func(payload []byte)) (int, error) {
 	c := l.conn
 	n, err := c.array()
@@ -212,7 +209,7 @@ func (l *Sequence) read(handle func(payload []byte)) (int, error) {
 	if err := c.skip(); err != nil { // the time
 		return 0, err
 	}
-	if err := c.skip(); err != nil { // when the next is due
+	if err := c.skip(); err != nil { // the time of the next scheduled task
 		return 0, err
 	}
 	if l.blob, err = c.bulk(l.blob); err != nil {
@@ -269,7 +266,7 @@ func (l *Sequence) claim(h *claimed, handle func(payload []byte)) (err error) {
 	h.n = 0
 	var word []byte
 	for lengths, rest := l.lengths, l.blob; len(rest) > 0; h.n++ {
-		if len(lengths) > 0 { // a single word is the length of every record
+		if len(lengths) > 0 { // a single word is the length of all records
 			word, lengths, _ = bytes.Cut(lengths, []byte(" "))
 		}
 		size, err := strconv.Atoi(string(word))
@@ -289,14 +286,13 @@ func (l *Sequence) claim(h *claimed, handle func(payload []byte)) (err error) {
 	return nil
 }
 
-// Keep leaves the claims that are held to Report, so that the next exchange
-// reports nothing.
+// Keep moves the held claims to Report, so that the next exchange reports nothing.
 func (l *Sequence) Keep() {
 	l.kept = append(l.kept, l.held...)
 	l.held, l.nHeld = nil, 0
 }
 
-// Report reports what is held, a claim per exchange, and claims nothing.
+// Report reports all held and kept claims, one per exchange, and claims nothing.
 func (l *Sequence) Report() error {
 	l.Keep()
 	for _, c := range l.kept {

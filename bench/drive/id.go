@@ -10,8 +10,8 @@ var ids atomic.Int64
 
 func init() { ids.Store(time.Now().UnixMilli() << 20) }
 
-// newID appends an id of 22 characters, as long as those that the pool's client makes,
-// and ascending as they are.
+// newID appends an id of 22 characters. Like the ids of the pool's client, it has that length, and
+// ids ascend.
 func newID(to []byte) []byte {
 	const length = 22
 	var digits [20]byte

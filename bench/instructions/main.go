@@ -1,12 +1,13 @@
-// Instructions prints what a task costs Redis in instructions, phase by phase.
+// Instructions prints how many instructions a task costs Redis, phase by phase.
 //
 //	go run ./instructions                  # a table
-//	go run ./instructions -parts           # and which Redis commands the instructions go to
-//	go run ./instructions -functions 25    # and which functions of the server
-//	go run ./instructions -phases drain    # only phases with this in their names
+//	go run ./instructions -parts           # also the instructions of each Redis command
+//	go run ./instructions -functions 25    # also the most expensive functions of the server
+//	go run ./instructions -phases drain    # only phases whose names contain this
 //
-// Names of all functions need a redis-server with symbols: REDIS_SERVER names its
-// program. A plain one names those that it exports, all commands among them.
+// The names of all functions need a redis-server with symbols; set REDIS_SERVER to
+// its program. Without symbols only exported functions have names. These include all
+// commands.
 //
 // It needs redis-server 7 or newer, valgrind, and a minute.
 package main

@@ -50,7 +50,7 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 		}
 		var err error
 		specs, lines, err = batch.Read(in, name, func(n int) {
-			if cmd.Context().Err() == nil { // else it has been left behind
+			if cmd.Context().Err() == nil { // after an interrupt the command no longer uses the bar
 				bar.Count(n)
 			}
 		})
@@ -77,7 +77,7 @@ func enqueueBatch(cmd *cobra.Command, g *globals, f *enqueueFlags) error {
 		}
 		receipts, err := p.EnqueueAll(ctx, specs)
 		bar.Clear()
-		// What is known of each task matters even where some were refused.
+		// Print the receipts even if some tasks were refused.
 		place := func(i int) (string, int) { return name, lines[i] }
 		if werr := printReceipts(cmd.OutOrStdout(), receipts, place, f.json); werr != nil {
 			return errors.Join(err, werr)

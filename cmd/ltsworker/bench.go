@@ -104,7 +104,7 @@ func measureAll(cmd *cobra.Command, c *client.Client, size selftest.Options, asJ
 	return tab.Flush()
 }
 
-// addMeasurement adds a row to a table for a person.
+// addMeasurement adds a row to the table for terminals.
 func addMeasurement(tab *terminal.Table, m selftest.Measurement) {
 	rate, latency := "", []string{"", "", ""}
 	if m.PerSecond > 0 {

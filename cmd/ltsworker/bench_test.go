@@ -20,7 +20,7 @@ import (
 func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 	u := newUser(t)
 	s := u.ownServer()
-	u.env = u.env[:1] // LTS_POOL is not what it uses either
+	u.env = u.env[:1] // bench does not use LTS_POOL either
 	rdb := s.Client(t)
 	ctx := t.Context()
 	if err := rdb.Set(ctx, "lts:{bench-other}:meta", "mine", 0).Err(); err != nil {
@@ -68,8 +68,8 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// The pool is paused during a call that enqueues. From then on no task starts, so that
-// the replica runs until it is asked to drain.
+// The pool is paused during a call that enqueues. No task starts after that, so the replica runs
+// until it gets a request to drain.
 func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
 	u := newUser(t)
 	rdb := u.ownServer().Client(t)
@@ -77,7 +77,7 @@ func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
 	proxy := faultproxy.Start(t, u.addr)
 	u.env = []string{"LTS_REDIS=redis://" + proxy.Addr() + "/0"}
 	paused := make(chan string, 1)
-	// The first task takes two calls: Redis does not know the script yet.
+	// The first task takes two calls, because Redis does not have the script yet.
 	proxy.StrikeMeanwhile("enqueue", 3, faultproxy.Nothing, func() {
 		name, err := pauseOnlyPool(rdb)
 		if err != nil {

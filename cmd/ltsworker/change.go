@@ -21,9 +21,9 @@ type change struct {
 	verb, past string
 	from       []task.State // the states it applies to
 	do         func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error)
-	check      func() error // of its own flags; may be nil
+	check      func() error // checks its own flags; may be nil
 	drops      bool         // not all changed tasks are kept: see client.Dropped
-	more       string       // of its help, after what all changes say
+	more       string       // its part of the help, after the part that all changes share
 }
 
 func newStop(g *globals) *cobra.Command {
@@ -126,8 +126,8 @@ func (ch change) checkStates(states []task.State) error {
 	return nil
 }
 
-// run makes the change. If flags select the tasks and --yes is not set, it asks a
-// person first. Without a person it is an error.
+// run makes the change. If flags select the tasks and --yes is not set, it asks for confirmation on
+// the terminal first. Without a terminal it returns an error.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
 	defer bar.Clear()
@@ -136,7 +136,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		return err
 	}
 	p, err := c.WatchedClosely(func(n int) {
-		if done == 0 { // the comparison is over
+		if done == 0 { // all tasks have been compared with the filter
 			bar.SwitchTo("tasks")
 		}
 		done += n
@@ -165,7 +165,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
 			return err
 		}
-		// A task that matches only now was not part of the question.
+		// Tasks that match only now were not part of the question.
 		f.IDs, total = ids, 0
 		look.begin(len(ids))
 	}
@@ -174,7 +174,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 	if n == 0 && err != nil {
 		return err
 	}
-	before := 0 // those that needed no change
+	before := 0 // tasks that needed no change
 	if err == nil && named {
 		before = len(f.IDs) - n
 	}
@@ -215,16 +215,16 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	return err
 }
 
-// look shows how far the comparison of tasks with a filter is.
+// look shows the progress of the comparison of tasks with a filter.
 type look struct {
 	bar           *terminal.Bar
 	done, roughly int
 }
 
-// lookedAt is what the bar of a look counts.
+// lookedAt is the unit of the bar of a look.
 const lookedAt = "tasks looked at"
 
-// newLook makes a look for a filter with states. A filter with ids needs no bar.
+// newLook returns a look for a filter with states. A filter with ids needs no bar.
 func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
 	l := &look{bar: bar}
 	if len(f.IDs) > 0 || !bar.Watched() {
@@ -255,7 +255,7 @@ func (l *look) step() {
 	}
 }
 
-// begin starts another comparison of roughly so many tasks.
+// begin starts another comparison of roughly this many tasks.
 func (l *look) begin(roughly int) {
 	l.bar.SwitchTo(lookedAt)
 	l.done, l.roughly = 0, roughly

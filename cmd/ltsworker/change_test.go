@@ -44,9 +44,9 @@ func TestAStopOfWhatIsKeptAndOtherChangesTellOfNoLoss(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if help := newStop(nil).Long; !strings.Contains(help, "the newest 10000 are kept") {
-		t.Errorf("the help of stop does not say it:\n%s", help)
+		t.Errorf("the help of stop lacks the number of kept tasks:\n%s", help)
 	}
 	if help := newRetry(nil).Long; strings.Contains(help, "are kept") {
-		t.Errorf("the help of retry says it:\n%s", help)
+		t.Errorf("the help of retry has the number of kept tasks:\n%s", help)
 	}
 }

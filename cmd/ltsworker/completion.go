@@ -15,7 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// completionTimeout is how long a shell may wait for names that Redis knows.
+// completionTimeout is how long a shell may wait for names from Redis.
 const completionTimeout = 500 * time.Millisecond
 
 // completeWords offers fixed words.
@@ -43,7 +43,7 @@ func completeFrom(g *globals, atMost int, names func(ctx context.Context, c *cli
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		// Names come from other clients. One that is not printable is left out.
+		// Other clients choose the names. Names that are not printable are left out.
 		words = slices.DeleteFunc(words, func(w string) bool { return terminal.Printable(w) != w || slices.Contains(args, w) })
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -67,7 +67,7 @@ func replicaNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return names, err
 }
 
-// kindNames are the kinds that live replicas have handlers for.
+// kindNames returns the kinds for which live replicas have handlers.
 func kindNames(ctx context.Context, c *client.Client) ([]string, error) {
 	replicas, err := c.Replicas(ctx)
 	var names []string
@@ -78,7 +78,7 @@ func kindNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// groupNames are the groups that have a limit of their own.
+// groupNames returns the groups that have a limit of their own.
 func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	_, groups, err := c.Groups(ctx)
 	var names []string
@@ -88,8 +88,8 @@ func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return names, err
 }
 
-// inList offers, for the last value of a list with commas, what one offers for a single
-// value.
+// inList completes the last value of a comma-separated list with the words that one offers for a
+// single value.
 func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		i := strings.LastIndexByte(typed, ',') + 1
@@ -105,7 +105,8 @@ func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
 	}
 }
 
-// completeLimit offers the queues, unless a flag says what is limited, and then "none".
+// completeLimit offers the queues. After an argument or a flag has named what is limited, it
+// offers "none".
 func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		named := len(args)
@@ -127,7 +128,7 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 // fileFlags are the flags whose value is the name of a file.
 var fileFlags = []string{"batch", "config", "redis"}
 
-// addCompletions sets what can follow the names and flags of the commands.
+// addCompletions sets the completions for the arguments and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {
 	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
 	arguments := map[string]cobra.CompletionFunc{
@@ -166,7 +167,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 			// It returns an error for a flag that has a completion.
 			_ = cmd.RegisterFlagCompletionFunc(f.Name, offer)
 		}
-		cmd.Flags().VisitAll(complete) // without those of the root, which are added later
+		cmd.Flags().VisitAll(complete) // without the flags of the root, which are added later
 	}
 	_ = root.RegisterFlagCompletionFunc("pool", cobra.NoFileCompletions)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {

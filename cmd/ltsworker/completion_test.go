@@ -14,9 +14,9 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		t.Helper()
 		lines := strings.Split(strings.TrimSpace(u.must(append([]string{"__completeNoDesc"}, args...)...)), "\n")
 		if last := lines[len(lines)-1]; last != ":4" && args[len(args)-1] == "" {
-			t.Errorf("%q: files are offered, too: %s", args, last)
+			t.Errorf("%q: files are offered as well: %s", args, last)
 		}
-		return lines[:len(lines)-1] // the last one is about files
+		return lines[:len(lines)-1] // the last line says whether files are offered
 	}
 	for args, want := range map[string][]string{
 		"pause ":        {"slow"},

@@ -56,12 +56,12 @@ func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
 	m.await("stopped 3 tasks")
 	m = u.terminal(80, 24, "retry", "--kind", "none", "--state", "stopped")
 	if code := m.wait(); code != exitDone {
-		t.Errorf("nothing to ask about: exit code %d", code)
+		t.Errorf("no matching task: exit code %d", code)
 	}
 	m.await("put back 0 tasks")
 }
 
-// state is that of a task now.
+// state returns the current state of a task.
 func (u *user) state(id string) task.State {
 	u.t.Helper()
 	return decodeLines[taskRecord](u.t, u.must("get", id, "--json"))[0].State
@@ -70,7 +70,7 @@ func (u *user) state(id string) task.State {
 func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
-	// What something else wrote under an id that is no name.
+	// Another program wrote a record under an id that is not a valid name.
 	u.redis("SET", "lts:{"+u.pool+"}:task:a b", "w0 1700000000000 4468415255281664 x -\n")
 	u.redis("ZADD", "lts:{"+u.pool+"}:wait:default", 1, "a b")
 	for _, step := range []struct {
@@ -87,21 +87,21 @@ func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 		m.press("y\r")
 		m.await(step.past + " 1 task")
 		if got := u.state("a"); got != step.after {
-			t.Errorf("%s: the task that was agreed to is %s", step.verb, got)
+			t.Errorf("%s: the task that was confirmed is %s", step.verb, got)
 		}
 		if got := u.state(late); got != step.before {
-			t.Errorf("%s: the one that came after the question is %s", step.verb, got)
+			t.Errorf("%s: the task added after the question is %s", step.verb, got)
 		}
 	}
 }
 
 func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
 	u := newUser(t)
-	// One task, so that nothing after the question takes long on a busy machine.
+	// There is only one task, so that nothing after the question takes long on a busy machine.
 	u.must("enqueue", "x")
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("Go on?")
-	time.Sleep(terminal.Patience) // what is long for a bar
+	time.Sleep(terminal.Patience) // longer than the delay before a bar is shown
 	m.press("y\r")
 	m.await("stopped 1 task")
 	if out := m.written(); strings.Contains(out, "%") {

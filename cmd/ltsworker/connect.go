@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// defaultPool is the pool that is used if no other is named.
+// defaultPool is the pool that is used if none is named.
 const defaultPool = "default"
 
 // globals are the flags that every command has.
@@ -22,8 +22,8 @@ type globals struct {
 	pool  string
 }
 
-// poolName returns the pool to use. fromFile is the pool of the config file, "" for
-// none. A flag or the environment wins over it.
+// poolName returns the pool to use. fromFile is the pool of the config file, "" for none. A flag or
+// the environment overrides it.
 func (g *globals) poolName(fromFile string) (string, error) {
 	name, source := firstSet(
 		[2]string{g.pool, "--pool"}, [2]string{os.Getenv("LTS_POOL"), "LTS_POOL"},
@@ -34,8 +34,8 @@ func (g *globals) poolName(fromFile string) (string, error) {
 	return name, nil
 }
 
-// target returns the Redis to use. fromFile is the URL of the config file, "" for none.
-// A flag or the environment wins over it.
+// target returns the Redis to use. fromFile is the URL of the config file, "" for none. A flag or
+// the environment overrides it.
 func (g *globals) target(fromFile string) (*redisurl.Target, error) {
 	raw, source := firstSet(
 		[2]string{g.redis, "--redis"}, [2]string{os.Getenv("LTS_REDIS"), "LTS_REDIS"},
@@ -91,5 +91,5 @@ func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c 
 	return redisurl.Unreachable(c.Address, do(ctx, c))
 }
 
-// clientLog is the log of commands that run no tasks.
+// clientLog returns the logger of commands that run no tasks.
 func clientLog() *slog.Logger { return logging.New(os.Stderr, slog.LevelWarn) }

@@ -38,7 +38,7 @@ func TestAServerThatHangsUpIsAskedForTLSOnlyWhereThereIsNone(t *testing.T) {
 			if err != nil {
 				return
 			}
-			// All of it is read, or closing resets the connection.
+			// Read the whole request. Otherwise closing resets the connection.
 			_, _ = conn.Read(make([]byte, 1<<16))
 			conn.Close()
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// usable runs a replica and a task through everything between.
+// usable starts a replica and checks that it runs a task to its end.
 func (u *user) usable() {
 	u.t.Helper()
 	u.startReplica()
@@ -33,7 +33,7 @@ func TestBinaryWorksBehindSentinel(t *testing.T) {
 	u.usable()
 	u.env[0] = strings.Replace(u.env[0], redisserver.MasterName, "another", 1)
 	if a := u.run("stats"); a.code != exitUnreachable || !strings.Contains(a.err, "another of ") {
-		t.Errorf("with a master that nobody knows: %+v", a)
+		t.Errorf("with an unknown master: %+v", a)
 	}
 }
 

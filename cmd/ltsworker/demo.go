@@ -118,7 +118,7 @@ func openDemoPlace(ctx context.Context, g *globals) (*demo.Place, error) {
 	if g.redis == "" {
 		return demo.OpenEmbedded(ctx, clientLog())
 	}
-	// Read once: a file that is a pipe has nothing left for the replicas.
+	// The URL is read once: a file that is a pipe cannot be read again for the replicas.
 	url, err := redisurl.Read(g.redis)
 	if err != nil {
 		return nil, usagef("--redis %v", err)
@@ -130,7 +130,7 @@ func openDemoPlace(ctx context.Context, g *globals) (*demo.Place, error) {
 	return demo.OpenServer(ctx, at, url, g.redis, clientLog())
 }
 
-// printDemo prints the result for a person.
+// printDemo prints the result as text.
 func printDemo(out io.Writer, r demo.Result) error {
 	p, good := terminal.Colours(out), terminal.Green
 	if r.Succeeded != r.Tasks || r.Verified != r.Tasks {

@@ -15,8 +15,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/demo"
 )
 
-// processes counts the processes that run the binary under test. Those that have
-// ended but whose parent did not ask yet do not count.
+// processes counts the processes that run the binary under test. A process that has ended but has
+// not been waited for does not count.
 func processes(t *testing.T) int {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-o", "stat=,args=").Output()
@@ -69,7 +69,7 @@ func (u *user) demo(files int, args ...string) demo.Summary {
 		u.t.Fatalf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
 	if !strings.Contains(a.out, `"wait_p50_ms":`) || !strings.Contains(a.out, `"wait_p99_ms":`) {
-		u.t.Errorf("the unit is not the end of the names: %s", a.out)
+		u.t.Errorf("the names do not end with the unit: %s", a.out)
 	}
 	s := decodeLines[demo.Summary](u.t, a.out)
 	if len(s) != 1 {
@@ -129,8 +129,7 @@ func TestDemoTellsPeopleWhatHappened(t *testing.T) {
 	}
 }
 
-// startDemo starts a demo and returns when it has written the text, with the
-// line that has it.
+// startDemo starts a demo and returns when it has written the text, with the line that contains it.
 func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line string) {
 	u.t.Helper()
 	cmd = u.command(append([]string{"demo", "."}, args...)...)
@@ -204,7 +203,7 @@ func TestKeptDemoCanBeUsedFromASecondTerminal(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := cmd.Wait(); err != nil {
-				t.Errorf("a kept demo that is interrupted: %v", err)
+				t.Errorf("an interrupted demo with --keep:  %v", err)
 			}
 			awaitNoProcess(t)
 		})

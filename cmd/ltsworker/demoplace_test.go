@@ -41,7 +41,7 @@ func TestDemoTakesItsURLFromAPipe(t *testing.T) {
 		t.Errorf("got %s", line)
 	}
 	if all, err := exec.Command("ps", "-A", "-ww", "-o", "args=").Output(); err != nil || strings.Contains(string(all), "client_name=piped") {
-		t.Errorf("the URL is on a command line, or: %v", err)
+		t.Errorf("a command line shows the URL, or the check failed: %v", err)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -57,14 +57,14 @@ func TestAReplicaOfTheDemoBlamesNoCommandLine(t *testing.T) {
 	u := stranger(t)
 	u.env = []string{"LTS_REDIS=http://:hunter2@h", "LTS_POOL=p"}
 	cmd := u.command("demo-replica")
-	stdin, err := cmd.StdinPipe() // it ends with it
+	stdin, err := cmd.StdinPipe() // the command ends when it is closed
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stdin.Close()
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	_ = cmd.Run() // the exit code tells
+	_ = cmd.Run() // the test checks the exit code
 	if cmd.ProcessState.ExitCode() != exitFailed || !strings.HasPrefix(said.String(), "ltsworker: the URL of the demo must start with redis://") ||
 		strings.Contains(said.String(), "Usage") || strings.Contains(said.String(), "LTS_REDIS") {
 		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), said.String())

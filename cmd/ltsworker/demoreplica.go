@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
-// newDemoReplica is the hidden command that demo starts: see demo.ReplicaCommand. Its
-// errors are no errors of usage, since a person did not write its command line.
+// newDemoReplica returns the hidden command that demo starts: see demo.ReplicaCommand. Its errors
+// are not usage errors, because the user did not write its command line.
 func newDemoReplica() *cobra.Command {
 	var o demo.ReplicaOptions
 	cmd := &cobra.Command{

@@ -75,7 +75,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		if asJSON {
 			err = terminal.WriteJSON(out, recordFinding(f))
 		} else {
-			// The remedy of several findings in a row is printed once, after the last.
+			// If several findings in a row have the same remedy, it is printed once, after the
+			// last.
 			if do := remedy(f); do != next {
 				err = printNext(out, next)
 				next = do
@@ -108,7 +109,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 	return nil
 }
 
-// openForDoctor opens a pool even if the user may not call PING, which is a finding.
+// openForDoctor opens a pool even if the user may not call PING. The missing permission is a
+// finding.
 func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *slog.Logger) (*client.Client, error) {
 	if err := at.Reach(ctx); err != nil && !redisurl.IsDenied(err) {
 		return nil, err
@@ -116,8 +118,7 @@ func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *s
 	return client.New(at, name, log)
 }
 
-// lackedRight returns the finding that the inspection ended at a permission that the
-// user lacks.
+// lackedRight returns the finding that the inspection stopped because the user lacks a permission.
 func lackedRight(err error) pool.Finding {
 	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
 	var advised *task.AdvisedError
@@ -160,7 +161,7 @@ func printFinding(w io.Writer, f pool.Finding) error {
 	return err
 }
 
-// remedy returns what to do about a finding, or what was done.
+// remedy returns the advice for a finding, or the repair that was made.
 func remedy(f pool.Finding) string {
 	if f.Fixed != "" {
 		return f.Fixed
@@ -168,7 +169,7 @@ func remedy(f pool.Finding) string {
 	return f.Do
 }
 
-// printNext prints the remedy of the findings above it; "" is none.
+// printNext prints the remedy of the findings above it. "" means none.
 func printNext(w io.Writer, remedy string) error {
 	if remedy == "" {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-// soundUser is a user whose Redis is as it should be.
+// soundUser returns a user whose Redis has no findings.
 func soundUser(t *testing.T) *user {
 	s := redisserver.Start(t, redisserver.AOF())
 	return &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr(), env: []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=p"}}
@@ -34,7 +34,7 @@ func TestDoctorSaysThatAllIsWell(t *testing.T) {
 	out := u.must("doctor")
 	for _, check := range []string{"version", "eviction", "persistence", "memory", "rights", "scripts", "round trip", "schema", "replicas", "entries"} {
 		if !strings.Contains(out, check) {
-			t.Errorf("nothing is said of %s:\n%s", check, out)
+			t.Errorf("the output does not mention %s:\n%s", check, out)
 		}
 	}
 	if !strings.HasSuffix(out, "all is well\n") {
@@ -80,7 +80,7 @@ func TestDoctorBreaksItsLinesBetweenWords(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	words := func(all []string) (some []string) { // figures differ from look to look
+	words := func(all []string) (some []string) { // figures differ between inspections
 		return slices.DeleteFunc(slices.Clone(all), func(w string) bool { return strings.ContainsAny(w, "0123456789") })
 	}
 	if diff := cmp.Diff(words(want), words(strings.Fields(out))); diff != "" {
@@ -129,11 +129,11 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 		times  int
 	}{
 		{[]string{"doctor"}, "→ read the key, then repair", 1},
-		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each has gone to a place of its own
+		{[]string{"doctor", "--fix"}, "→ moved to lts:{p}:broken:task:", 3}, // each finding has its own key
 	} {
 		a := u.run(tt.args...)
 		if got := strings.Count(a.out, tt.remedy); got != tt.times || strings.Count(a.out, "has no header") != 3 {
-			t.Errorf("%s: %q is said %d times, want %d\n%s", tt.args, tt.remedy, got, tt.times, a.out)
+			t.Errorf("%s: %q occurs %d times, want %d\n%s", tt.args, tt.remedy, got, tt.times, a.out)
 		}
 		if tt.times == 1 && strings.Index(a.out, tt.remedy) < strings.LastIndex(a.out, "has no header") {
 			t.Errorf("%s: the remedy is not below the findings\n%s", tt.args, a.out)

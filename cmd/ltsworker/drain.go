@@ -67,8 +67,8 @@ replica stops sending heartbeats: it was killed, is frozen or cannot reach Redis
 	return cmd
 }
 
-// askToDrain asks the replicas with these ids; without ids, all of them. It returns
-// those that were asked, and ErrNoReplica for the ids without a replica.
+// askToDrain requests the replicas with these ids to drain; without ids, all replicas. It returns
+// the replicas that got the request, and ErrNoReplica for ids without a replica.
 func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string) (drain.Endings, error) {
 	at := time.Now()
 	replicas, err := c.Replicas(ctx)
@@ -95,7 +95,7 @@ func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids [
 		if err != nil && !errors.Is(err, task.ErrNoReplica) {
 			break
 		}
-		// A replica that is off the list but still known is silent.
+		// A replica that is not on the list but still known is silent.
 		n, oerr := c.Drain(ctx, id)
 		asked, err = asked+n, errors.Join(err, oerr)
 		if ends[id].Silent = n > 0; n == 0 {
@@ -112,8 +112,8 @@ func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids [
 	return ends, err
 }
 
-// awaitEnd waits until none of the replicas is on the list. It fails if one did not end
-// but went silent.
+// awaitEnd waits until none of the replicas is on the list. It fails if a replica became silent
+// instead of ending.
 func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends drain.Endings) error {
 	if left, tasks := ends.Work(); left > 0 {
 		with := ""

@@ -48,7 +48,7 @@ func TestDrainAllEndsIdleReplicasToo(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 	if a := u.run("drain", "--all", "--wait"); a.code != exitDone || a.err != "" {
-		t.Errorf("with nobody to wait for: %+v", a)
+		t.Errorf("with no replica to wait for: %+v", a)
 	}
 	for _, r := range replicas {
 		if code := r.wait(); code != exitDone {

@@ -11,8 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// durationFlag is a duration on the command line. The word, if there is one, means
-// task.Forever.
+// durationFlag is a duration on the command line. Its word, if it has one, means task.Forever.
 type durationFlag struct {
 	value time.Duration
 	set   bool
@@ -44,8 +43,8 @@ func (f *durationFlag) String() string {
 
 func (f *durationFlag) Type() string { return "duration" }
 
-// bound ends ctx after the duration because of errWaitedLongEnough. Without the flag it
-// returns ctx.
+// bound returns a context that ends after the duration with the cause errWaitedLongEnough. If the
+// flag is not set it returns ctx.
 func (f *durationFlag) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !f.set {
 		return ctx, func() {}
@@ -53,7 +52,7 @@ func (f *durationFlag) bound(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeoutCause(ctx, f.value, errWaitedLongEnough)
 }
 
-// errWaitedLongEnough is the cause of the end of a wait by its --timeout.
+// errWaitedLongEnough is the context's cause when a wait ends by its --timeout.
 var errWaitedLongEnough = errors.New("the time to wait has passed")
 
 // timeFlag is an instant on the command line.

@@ -89,7 +89,7 @@ the result, and fails unless the task succeeded and its result can be read.`,
 	return cmd
 }
 
-// spec makes a task of the flags and reports everything that is wrong with them.
+// spec builds a task from the flags and reports all errors in them.
 func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) {
 	s := task.Spec{
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
@@ -135,7 +135,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	return s, nil
 }
 
-// flagName is how the field of a spec is spelled on the command line.
+// flagName returns the flag for a field of a spec.
 func flagName(field string) string {
 	switch field {
 	case "kind":
@@ -196,8 +196,8 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	})
 }
 
-// printReceipts prints a line for each task. place says where the task of a receipt
-// stands in a batch; it may be nil.
+// printReceipts prints a line for each task. place returns the position of a receipt's task in a
+// batch; it may be nil.
 func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name string, line int), asJSON bool) error {
 	for i, r := range receipts {
 		name, at := "", 0

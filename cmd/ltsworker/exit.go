@@ -17,15 +17,15 @@ import (
 // The exit codes of every command.
 const (
 	exitDone        = 0
-	exitFailed      = 1 // the command did not do what was asked
+	exitFailed      = 1 // the command did not do what was requested
 	exitUsage       = 2 // the command line or the config file is wrong; nothing was done
-	exitUnreachable = 3 // Redis does not answer, or refuses the user
+	exitUnreachable = 3 // Redis does not answer, or denies the user access
 )
 
 // usageError is a mistake in the command line. It is shown with the usage line.
 type usageError struct {
 	msg  string
-	hint string // what was probably meant; may be empty
+	hint string // the word that was probably meant; may be empty
 }
 
 func (e *usageError) Error() string { return e.msg }
@@ -34,14 +34,14 @@ func usagef(format string, args ...any) error {
 	return &usageError{msg: fmt.Sprintf(format, args...)}
 }
 
-// inputError is a mistake in the content of a file, of standard input or of an
-// argument. It is shown without the usage line, which would not help.
+// inputError is a mistake in the content of a file, of standard input or of an argument. It is
+// shown without the usage line, which would be no help.
 type inputError struct{ err error }
 
 func (e *inputError) Error() string { return e.err.Error() }
 func (e *inputError) Unwrap() error { return e.err }
 
-// errReported ends a command with exitFailed after it has printed why.
+// errReported ends a command with exitFailed after it has printed the reason.
 var errReported = errors.New("failed")
 
 func exitCode(err error) int {
@@ -60,8 +60,8 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// afterInterrupt returns that the command was interrupted, with the other errors joined
-// in err, such as that a pool could not be removed.
+// afterInterrupt returns an error for an interrupted command. It includes other errors that are
+// joined in err, such as a failed removal of a pool.
 func afterInterrupt(err error) error {
 	said := []error{errors.New("interrupted")}
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
@@ -74,7 +74,7 @@ func afterInterrupt(err error) error {
 	return errors.Join(said...)
 }
 
-// explain prints an error and, if the command line is wrong, the usage line.
+// explain prints an error. If the command line is wrong it also prints the usage line.
 func explain(w io.Writer, cmd *cobra.Command, err error) {
 	if errors.Is(err, errReported) {
 		return

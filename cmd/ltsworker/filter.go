@@ -25,7 +25,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.Var((*listFlag)(&f.groups), "group", "of these `GROUPS`")
 }
 
-// filter reads the flags and reports everything that is wrong with them.
+// filter builds a filter from the flags and reports all errors in them.
 func (f *filterFlags) filter() (task.Filter, error) {
 	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
 	var problems []string

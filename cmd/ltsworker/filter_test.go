@@ -30,7 +30,7 @@ func FuzzFilter(f *testing.F) {
 		for _, names := range [][]string{filter.Kinds, filter.Queues, filter.Groups} {
 			for _, name := range names {
 				if task.CheckName(name) != nil {
-					t.Errorf("the name %q got through", name)
+					t.Errorf("the name %q was accepted", name)
 				}
 			}
 		}

@@ -19,7 +19,7 @@ func TestAFrozenReplicaHasNotDrained(t *testing.T) {
 	if a := u.run("drain", "--all", "--wait"); a != (answer{exitFailed, "asked 2 replicas to drain\n1 replica ended\n", "ltsworker: waiting for 2 replicas to end\n" + silent}) {
 		t.Errorf("got %+v", a)
 	}
-	// Nobody has taken it off the list for good, so it can still be asked.
+	// The replica is still known, so the command can ask it to drain.
 	if a := u.run("drain", id, "nosuch", "--wait"); a != (answer{exitFailed, "asked 1 replica to drain\n", "ltsworker: drain nosuch: no such replica\nreplica " + id + " went silent: it did not drain\n"}) {
 		t.Errorf("got %+v", a)
 	}

@@ -92,8 +92,7 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask prints a task for a person. waits is what it waits for, "" if that is
-// unknown.
+// printTask prints a task as text. waits is what the task waits for, "" if that is unknown.
 func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
@@ -140,5 +139,5 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	return printHistory(w, history)
 }
 
-// content returns bytes from others as printable text, without the newline at the end.
+// content returns bytes from other programs as printable text, without the newline at the end.
 func content(b []byte) string { return terminal.Printable(strings.TrimSuffix(string(b), "\n")) }

@@ -40,7 +40,7 @@ func newInit() *cobra.Command {
 
 // writeNew writes a file that must not exist yet.
 func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a URL with a password may come into it
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // a user may add a URL with a password
 	if errors.Is(err, fs.ErrExist) {
 		return &inputError{fmt.Errorf("%s exists; nothing was written", terminal.Printable(name))}
 	}

@@ -23,14 +23,15 @@ func TestASignalEndsTheReadingOfStandardInput(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.Close()
-		// More than a pipe holds: when it is written, the command is reading.
+		// The input is larger than the buffer of a pipe. When the write returns, the command is
+		// reading.
 		if _, err := out.Write(bytes.Repeat([]byte("\n"), 512<<10)); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
-		_ = cmd.Wait() // the exit code tells
+		_ = cmd.Wait() // the test checks the exit code
 		if code := cmd.ProcessState.ExitCode(); code != exitFailed || said.String() != "ltsworker: interrupted\n" {
 			t.Errorf("%s: exit code %d: %s", args, code, said.String())
 		}

@@ -17,7 +17,7 @@ import (
 type limitRecord struct {
 	Scope   task.Scope `json:"scope"`
 	Name    string     `json:"name,omitempty"`
-	Limit   int        `json:"limit"` // 0 is none
+	Limit   int        `json:"limit"` // 0 means no limit
 	Running int        `json:"running"`
 	Held    int        `json:"held,omitempty"`
 }
@@ -75,8 +75,7 @@ file whose limit differs from that of the config file before it.`,
 	return cmd
 }
 
-// limitTarget reads whose limit is meant, "" for all, and returns the other
-// arguments.
+// limitTarget reads the target of the limit, "" for all, and returns the other arguments.
 func limitTarget(args []string, total, groups, hasGroup bool, group string) (scope task.Scope, name string, rest []string, err error) {
 	switch {
 	case total && groups, total && hasGroup, groups && hasGroup:
@@ -140,8 +139,8 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope t
 	return err
 }
 
-// readLimits reads the limits of the scope, "" for all, and of the one with this
-// name where it has names.
+// readLimits reads the limits of the scope, "" for all. In a scope with names, it reads the limit
+// with this name.
 func readLimits(ctx context.Context, c *client.Client, scope task.Scope, name string) ([]limitRecord, error) {
 	var limits []limitRecord
 	of := func(s task.Scope) bool { return scope == "" || scope == s }

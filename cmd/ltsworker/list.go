@@ -72,7 +72,7 @@ func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task
 		} else {
 			tab.Row(terminal.Printable(t.ID), terminal.Printable(t.Kind), terminal.Printable(t.Queue), terminal.Printable(string(t.State)),
 				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), terminal.Age(t.CreatedAt), note(t))
-			// A long list is written in parts, not only at its end.
+			// A long list is written in parts instead of only at its end.
 			if n%1000 == 999 {
 				if err := tab.Flush(); err != nil {
 					return err
@@ -80,7 +80,7 @@ func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task
 			}
 		}
 		n++
-		// On a terminal the list itself shows how far it is. A pipe may end in a pager.
+		// On a terminal the list itself shows its progress. A pipe may end in a pager.
 		if n%100 == 0 && terminal.IsFile(out) {
 			bar.Count(n)
 		}
@@ -103,7 +103,7 @@ func tellNone(cmd *cobra.Command, what string) error {
 	return err
 }
 
-// note returns what matters most about a task in its state.
+// note returns the most important fact about a task in its state.
 func note(t *task.Task) string {
 	switch {
 	case t.State == task.Scheduled:

@@ -72,7 +72,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 	return err
 }
 
-// printHistory shows attempts with their logs to a person.
+// printHistory prints attempts with their logs as text.
 func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	for _, a := range history {
 		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(string(a.Code)), terminal.Duration(a.Run), terminal.LocalTime(a.At), terminal.Printable(a.Replica))
@@ -89,7 +89,7 @@ func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	return nil
 }
 
-// standing says what the task does now.
+// standing describes the current state of the task.
 func standing(t *task.Task) string {
 	text := "the task is " + terminal.Printable(string(t.State))
 	switch {

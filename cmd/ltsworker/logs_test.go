@@ -31,7 +31,7 @@ func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
 		}
 	}
 	if strings.Contains(out, "\x1b") {
-		t.Errorf("a control character got through: %q", out)
+		t.Errorf("the output has a control character: %q", out)
 	}
 	if a := u.run("logs", "none"); a.code != exitFailed || a.err != "ltsworker: none: no such task\n" {
 		t.Errorf("got %+v", a)

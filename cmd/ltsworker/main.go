@@ -1,8 +1,7 @@
-// Command ltsworker is the operator's side of the worker pool: it runs replicas
-// from a config file, enqueues tasks, shows what there is and changes it.
+// Command ltsworker is the command-line tool of the worker pool for operators. It runs replicas
+// from a config file, enqueues tasks, shows the state of the pool and changes it.
 //
-// Run it without arguments for the list of commands. "ltsworker demo" needs
-// nothing but this binary.
+// Run it without arguments for the list of commands. "ltsworker demo" needs only this binary.
 package main
 
 import (
@@ -21,7 +20,7 @@ func main() {
 	// The first signal ends the context. The second one kills the process, unless a
 	// command handles it.
 	context.AfterFunc(ctx, stop)
-	// Every error of the Redis client is returned as well, and reported once.
+	// The Redis client also returns every error, and the command reports it once.
 	logging.Disable()
 	root := newRoot()
 	root.SetArgs(terminal.WithoutIsolates(os.Args[1:]))

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary builds the program, for the first test that asks.
+// binary builds the program once and returns its path.
 func binary(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
@@ -53,7 +53,7 @@ func binary(t testing.TB) string {
 	return built.path
 }
 
-// user is somebody with a shell, the binary and a pool of their own.
+// user runs the binary in a directory and with a pool of its own.
 type user struct {
 	t    testing.TB
 	env  []string
@@ -62,7 +62,7 @@ type user struct {
 	addr string
 }
 
-// newUser gives t a fresh pool in the shared Redis.
+// newUser returns a user with a new pool in the shared Redis.
 func newUser(t testing.TB) *user {
 	s := redisserver.Shared(t)
 	u := &user{t: t, dir: t.TempDir(), pool: "p" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "_"), addr: s.Addr()}
@@ -70,7 +70,7 @@ func newUser(t testing.TB) *user {
 	return u
 }
 
-// ownServer gives the user a Redis that nobody else uses.
+// ownServer gives the user a Redis that no other test uses.
 func (u *user) ownServer() *redisserver.Server {
 	u.t.Helper()
 	s := redisserver.Start(u.t)
@@ -82,13 +82,13 @@ func (u *user) ownServer() *redisserver.Server {
 // stranger is a user without Redis.
 func stranger(t testing.TB) *user { return &user{t: t, dir: t.TempDir()} }
 
-// answer is what a command left behind.
+// answer is the result of a command.
 type answer struct {
 	code     int
 	out, err string
 }
 
-// patience bounds every wait of these tests; nothing takes nearly that long.
+// patience bounds every wait of these tests. No wait takes nearly as long.
 const patience = 60 * time.Second
 
 func (u *user) command(args ...string) *exec.Cmd {
@@ -113,7 +113,7 @@ func (u *user) run(args ...string) answer {
 	return u.pipe("", args...)
 }
 
-// pipe is run with something on standard input.
+// pipe runs a command with text on its standard input.
 func (u *user) pipe(stdin string, args ...string) answer {
 	u.t.Helper()
 	cmd := u.command(args...)
@@ -127,7 +127,7 @@ func (u *user) pipe(stdin string, args ...string) answer {
 	return answer{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 }
 
-// must is run for a command that has to work; it returns what it printed.
+// must runs a command that must succeed, and returns its output.
 func (u *user) must(args ...string) string {
 	u.t.Helper()
 	a := u.run(args...)
@@ -137,12 +137,12 @@ func (u *user) must(args ...string) string {
 	return a.out
 }
 
-// until waits for a condition.
+// until waits until a condition holds.
 func (u *user) until(what string, holds func() bool) {
 	u.t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			u.t.Fatalf("it never came that %s", what)
+			u.t.Fatalf("timed out: %s", what)
 		}
 	}
 }

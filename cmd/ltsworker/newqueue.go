@@ -15,8 +15,8 @@ import (
 // maxQueuesNamed is how many queues a note names.
 const maxQueuesNamed = 20
 
-// tellOfNewQueue prints a note to standard error if the pool does not have the queue:
-// its name may be a slip. It is called before the change.
+// tellOfNewQueue prints a note to standard error if the pool does not have the queue, because the
+// name may be a typing error. It is called before the change.
 func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
 	queues, err := c.Queues(ctx)
 	if err != nil {

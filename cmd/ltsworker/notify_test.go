@@ -12,7 +12,7 @@ import (
 
 func TestSystemdIsToldOfReadinessLifeAndStop(t *testing.T) {
 	u := newUser(t)
-	// The path of a socket has to be short.
+	// The path of a socket must be short.
 	dir, err := os.MkdirTemp("", "n")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestSystemdIsToldOfReadinessLifeAndStop(t *testing.T) {
 		for {
 			n, err := socket.Read(buf)
 			if err != nil {
-				t.Fatalf("%s was not told, only %s: %v", want, strings.Join(told, " "), err)
+				t.Fatalf("%s was not received, only %s: %v", want, strings.Join(told, " "), err)
 			}
 			if told = append(told, string(buf[:n])); told[len(told)-1] == want {
 				return

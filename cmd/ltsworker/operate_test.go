@@ -11,8 +11,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// tail reads so many lines of a command that does not end by itself, and then
-// interrupts it.
+// tail reads a number of lines from a command that does not end by itself, and then interrupts it.
 func (u *user) tail(args []string, lines int) string {
 	u.t.Helper()
 	cmd := u.command(args...)

@@ -60,7 +60,8 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 	}
 }
 
-// stillPaused names the queues with a pause of their own, which outlasts the pool's.
+// stillPaused returns a text that lists the queues with a pause of their own. They remain paused
+// when the pool's pause ends.
 func stillPaused(ctx context.Context, c *client.Client) (string, error) {
 	stats, err := c.Stats(ctx)
 	var names []string

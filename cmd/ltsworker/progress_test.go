@@ -43,7 +43,8 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	u.pipe(lines.String(), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	// What is long for a person: the bar is shown for what comes after it.
+	// The delay is longer than the wait before a bar is shown. The bar appears for the calls after
+	// it.
 	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
 	m := u.terminal(80, 24, "stop", "--group", "g")
 	m.await("1 task would be stopped. Go on?")
@@ -78,7 +79,7 @@ func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One task many times, so that what is read is much and what is made is little.
+	// The input repeats one task, so that the command reads many lines and makes few tasks.
 	lines := 0
 	u.until("a count is shown", func() bool {
 		if _, err := in.WriteString(strings.Repeat(`{"kind":"x","id":"a"}`+"\n", 100)); err != nil {
@@ -91,7 +92,7 @@ func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 	if code := m.wait(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
-	// The wait has been: the bar comes at once.
+	// The delay has passed, so the bar appears at once.
 	if out := m.written(); !strings.Contains(out, "/"+strconv.Itoa(lines)) {
 		t.Errorf("no bar is shown: %q", out[:min(len(out), 2000)])
 	}
@@ -102,7 +103,7 @@ func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // what is long for a person
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // longer than the delay before a bar is shown
 	m := u.terminal(80, 24, "stop", "--kind", "x")
 	m.await("250 tasks would be stopped. Go on?")
 	before := len(m.written())

@@ -39,7 +39,7 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 		t.Errorf("a pool without replicas shows %q", out)
 	}
 	r := u.startReplica()
-	u.must("enqueue", "echo", "1", "--wait") // it has joined
+	u.must("enqueue", "echo", "1", "--wait") // now the replica has joined
 	got := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
 	if len(got) != 1 {
 		t.Fatalf("got %+v", got)
@@ -69,7 +69,7 @@ func TestASlipInAQueuesNameIsTold(t *testing.T) {
 		}
 	}
 	if a := u.run("pause", "default"); a.code != 0 || a.err != "" {
-		t.Errorf("a queue that is there: %+v", a)
+		t.Errorf("an existing queue: %+v", a)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestQueuesSayThatTheWholePoolIsPaused(t *testing.T) {
 func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()
-	u.must("enqueue", "echo", "1", "--wait") // it has joined
+	u.must("enqueue", "echo", "1", "--wait") // now the replica has joined
 	u.must("enqueue", "echo", "--queue", "typo")
 	u.must("pause", "typo")
 	out := u.run("doctor").out

@@ -23,7 +23,7 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 	u.must("stop", "kept")
 	u.redis("ZADD", "lts:{"+u.pool+"}:ended:stopped", 1, "kept")
 
-	// Nobody else is left to do it. The lease has two seconds to go.
+	// No replica is left to run the maintenance. The lease has two seconds left.
 	var did reapRecord
 	u.until("all is done", func() bool {
 		got := decodeLines[reapRecord](t, u.must("reap", "--json"))[0]
@@ -35,10 +35,10 @@ func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
 		return did.LeasesLost*did.Due*did.Late*did.Removed*did.Replicas > 0
 	})
 	if want := (reapRecord{LeasesLost: 1, Due: 1, Late: 1, Removed: 1, Replicas: 1}); !cmp.Equal(want, did) {
-		t.Errorf("it says that it did %+v", did)
+		t.Errorf("the command reported %+v", did)
 	}
 	if a := u.run("get", "kept"); a.code != exitFailed {
-		t.Errorf("what was kept is still there: %s", a.out)
+		t.Errorf("the kept task still exists: %s", a.out)
 	}
 	for id, want := range map[string]task.State{"h": task.Waiting, "late": task.Expired, "due": task.Waiting} {
 		if got := decodeLines[taskRecord](t, u.must("get", id, "--json"))[0]; got.State != want {

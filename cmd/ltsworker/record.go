@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// taskRecord is a task in JSON output. Bytes that came from elsewhere are in the
-// plain field where they are JSON, in the one that ends in _text where they are
-// text, and else in the one that ends in _base64.
+// taskRecord is a task in JSON output. Bytes from other programs are in the plain field if they are
+// JSON, in the field that ends in _text if they are text, and otherwise in the field that ends in
+// _base64.
 type taskRecord struct {
 	ID             string            `json:"id"`
 	Kind           string            `json:"kind"`
@@ -20,7 +20,7 @@ type taskRecord struct {
 	State          task.State        `json:"state"`
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
-	Unique         string            `json:"unique,omitempty"` // as it is stored
+	Unique         string            `json:"unique,omitempty"` // in the stored form
 	Reply          bool              `json:"reply,omitempty"`
 	Headers        map[string]string `json:"headers,omitempty"`
 	Attempt        int64             `json:"attempt"`
@@ -47,7 +47,7 @@ type taskRecord struct {
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
-	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of one that is gone
+	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of a lost result
 	History        []attemptRecord   `json:"history,omitempty"`
 }
 
@@ -103,11 +103,10 @@ func form(b []byte) (raw json.RawMessage, text string, base64 []byte) {
 	return nil, string(b), nil
 }
 
-// eventRecord is an event in JSON output, with the names that it has in the
-// stream.
+// eventRecord is an event in JSON output, with the field names of the stream.
 type eventRecord struct {
 	Cursor       string            `json:"cursor"`
-	More         bool              `json:"more,omitempty"` // others with this cursor follow
+	More         bool              `json:"more,omitempty"` // other events with this cursor follow
 	ID           string            `json:"id"`
 	Kind         string            `json:"kind"`
 	Queue        string            `json:"queue"`
@@ -126,7 +125,7 @@ type eventRecord struct {
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
 	ResultBytes  int               `json:"result_bytes,omitempty"`
-	Broken       string            `json:"broken,omitempty"` // what of the entry could not be read
+	Broken       string            `json:"broken,omitempty"` // the part of the entry that could not be read
 }
 
 func recordEvent(e task.Event) eventRecord {
@@ -150,10 +149,11 @@ type receiptRecord struct {
 	Duplicate bool       `json:"duplicate"`
 	Error     string     `json:"error,omitempty"`
 	Outcome   string     `json:"outcome,omitempty"` // of a task with an error: refused, not_tried or unknown
-	Line      int        `json:"line,omitempty"`    // of the batch, where there is an error
+	Line      int        `json:"line,omitempty"`    // the line of the batch, if there is an error
 }
 
-// recordReceipt records the receipt of a task on this line of a batch. 0 is no batch.
+// recordReceipt returns the record of a task's receipt. line is the line in a batch; 0 means no
+// batch.
 func recordReceipt(r task.Receipt, line int) receiptRecord {
 	out := receiptRecord{ID: r.ID, State: r.State, Duplicate: r.Duplicate}
 	if r.Err != nil {
@@ -162,8 +162,7 @@ func recordReceipt(r task.Receipt, line int) receiptRecord {
 	return out
 }
 
-// instant returns a time for programs: RFC 3339 in UTC with milliseconds, the precision
-// of Redis.
+// instant formats a time for programs: RFC 3339 in UTC with milliseconds, the precision of Redis.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -16,7 +16,7 @@ var writeReference = flag.Bool("write-reference", false, "write docs/cli.md inst
 
 const referenceFile = "../../docs/cli.md"
 
-// reference is docs/cli.md: what every command says of itself.
+// reference returns the text of docs/cli.md: the help of every command.
 func reference(t *testing.T) string {
 	t.Helper()
 	root := newRoot()
@@ -43,7 +43,7 @@ What `+"`ltsworker COMMAND --help`"+` says, in one place. This file is written b
 	return out.String()
 }
 
-// help is what a command says of itself, without the flags that all have.
+// help returns the help of a command without the flags that all commands have.
 func help(cmd *cobra.Command) string {
 	text := cmd.Long
 	if text == "" {

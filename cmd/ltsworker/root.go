@@ -39,8 +39,8 @@ times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate(versionLine() + "\n")
-	// The template of cobra lists the command line twice for a command that runs itself
-	// and has subcommands.
+	// The template of cobra prints the command line twice for a command that can run and has
+	// subcommands.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]", "{{if and .HasAvailableSubCommands (not .Runnable)}}\n  {{.CommandPath}} [command]", 1))
 	flags := root.PersistentFlags()
 	flags.Var((*textFlag)(&g.redis), "redis", "Redis `URL` without a password, or @FILE that holds one with it\n(default LTS_REDIS, else "+redisurl.Default+")")
@@ -96,7 +96,7 @@ func refuseUnknown(root *cobra.Command) {
 		show(cmd, args)
 		return nil
 	}
-	root.RemoveCommand(help) // added again, in its place, when a command line is read
+	root.RemoveCommand(help) // added again in the right order when a command line is read
 
 	root.SetCompletionCommandGroupID("Start")
 	root.InitDefaultCompletionCmd()
@@ -143,8 +143,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usage
 }
 
-// between accepts from least to most arguments; a negative most is no limit. what names
-// the missing one: "one task id".
+// between accepts from least to most arguments. A negative most means no limit. what describes the
+// missing argument, such as "one task id".
 func between(least, most int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {

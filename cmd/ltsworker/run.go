@@ -125,7 +125,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	// The commands inherit the environment, but must not get the password.
+	// The commands of handlers inherit the environment, but must not get the password.
 	if err := os.Unsetenv("LTS_REDIS"); err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	return redisurl.Unreachable(at.Address, err)
 }
 
-// prepare reads the config file and makes its pool, without a call to Redis. The error
-// lists everything that is wrong.
+// prepare reads the config file and creates its pool, without a call to Redis. The error lists all
+// errors in the file.
 func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
 	c, err := config.Read(file)
 	if err != nil {
@@ -192,8 +192,8 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.PoolName = name
 	if c.RedisURL != "" {
-		// Checked even if a flag or the environment wins, so that the file can be
-		// relied on.
+		// The URL is checked even if a flag or the environment overrides it, so that an
+		// accepted file is also valid without them.
 		if _, err := redisurl.Parse(c.RedisURL, false); err != nil {
 			c.Refuse("redis", err.Error())
 		}
@@ -225,8 +225,8 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	return &connection{rdb, at}, p, c, nil
 }
 
-// onSecondSignal calls do at the second signal from now on. The first signal ends the
-// context of the command.
+// onSecondSignal calls do at the second signal after this call. The first signal ends the context
+// of the command.
 func onSecondSignal(do func()) (stop func()) {
 	signals, done := make(chan os.Signal, 2), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

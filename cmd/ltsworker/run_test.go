@@ -26,7 +26,7 @@ handlers:
   where: {command: [./where.sh], dir: sub, env: {MODE: fast}}
 `
 
-// holds a task until a file named go appears.
+// holdScript runs a task until a file named go exists.
 const holdScript = `#!/bin/sh
 touch started
 until test -e go; do sleep 0.02; done
@@ -45,7 +45,7 @@ func (u *user) startReplica() *replica {
 	return u.startWith("w.yaml")
 }
 
-// prepareReplica writes what startReplica runs.
+// prepareReplica writes the files that startReplica uses.
 func (u *user) prepareReplica() {
 	u.t.Helper()
 	u.write("w.yaml", commands, 0o600)
@@ -56,7 +56,7 @@ func (u *user) prepareReplica() {
 	u.write("sub/where.sh", "#!/bin/sh\nprintf '%s %s %s %s' \"$(basename $PWD)\" $MODE $LTS_KIND $LTS_POOL\n", 0o755)
 }
 
-// startWith runs a replica with a config file of the user's.
+// startWith runs a replica with a config file of the user.
 func (u *user) startWith(file string, flags ...string) *replica {
 	u.t.Helper()
 	cmd := u.command(append([]string{"run", "-c", file}, flags...)...)
@@ -88,7 +88,7 @@ func (r *replica) await(text string) string {
 	return ""
 }
 
-// awaitReplicas waits until so many replicas have joined.
+// awaitReplicas waits until this number of replicas has joined.
 func (u *user) awaitReplicas(n int) {
 	u.t.Helper()
 	u.until("the replicas have joined", func() bool { return len(decodeLines[replicaRecord](u.t, u.must("replicas", "--json"))) == n })
@@ -107,7 +107,7 @@ func (r *replica) signal(s syscall.Signal) {
 	}
 }
 
-// wait returns the exit code.
+// wait returns the exit code of the replica.
 func (r *replica) wait() int {
 	r.t.Helper()
 	for r.log.Scan() {
@@ -164,7 +164,7 @@ func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
 		t.Errorf("exit code %d after the second signal", code)
 	}
 	if got := state(); got.State != task.Waiting || got.Failures != 0 || got.Lost != 0 {
-		t.Errorf("got %+v; want a task that was given back", got)
+		t.Errorf("got %+v; want a released task", got)
 	}
 }
 

@@ -18,20 +18,20 @@ type session struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	keys *os.File
-	done chan struct{} // closed when everything it wrote has been read
+	done chan struct{} // closed when the whole output has been read
 
 	mu     sync.Mutex
 	raw    strings.Builder
 	screen vt10x.Terminal
 }
 
-// terminal starts a command in a terminal of that size.
+// terminal starts a command in a terminal of the given size.
 func (u *user) terminal(columns, rows int, args ...string) *session {
 	u.t.Helper()
 	return u.inTerminal(columns, rows, u.command(args...))
 }
 
-// inTerminal is terminal for what the command does not have elsewhere yet.
+// inTerminal is terminal for a prepared command.
 func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *session {
 	u.t.Helper()
 	cmd.Env = append(cmd.Env, "TERM=xterm-256color")
@@ -50,7 +50,7 @@ func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *session {
 			term.screen.Write(buf[:n])
 			term.mu.Unlock()
 			if err != nil {
-				return // the other side has been closed
+				return // the other side is closed
 			}
 		}
 	}()
@@ -62,7 +62,7 @@ func (u *user) inTerminal(columns, rows int, cmd *exec.Cmd) *session {
 	return term
 }
 
-// shown is what the screen shows now; written is every byte that was sent to it.
+// shown returns the current content of the screen. written returns every byte that was sent to it.
 func (m *session) shown() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +75,7 @@ func (m *session) written() string {
 	return m.raw.String()
 }
 
-// await waits until the screen shows all the texts, and returns it.
+// await waits until the screen shows all texts, and returns its content.
 func (m *session) await(texts ...string) string {
 	m.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -101,13 +101,13 @@ func (m *session) press(keys string) {
 	}
 }
 
-// sgr is a sequence that sets how text looks; one without a number, or with 0,
-// only sets it back.
+// sgr matches a sequence that sets a text style. A sequence without a number, or with 0, only
+// resets the style and does not match.
 var sgr = regexp.MustCompile(`\x1b\[[1-9][0-9;:]*m`)
 
 func coloursIn(text string) bool { return sgr.MatchString(text) }
 
-// wait returns the exit code.
+// wait returns the exit code of the command.
 func (m *session) wait() int {
 	m.t.Helper()
 	err := m.cmd.Wait()

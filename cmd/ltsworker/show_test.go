@@ -43,7 +43,7 @@ func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
 		t.Errorf("in a pipe: %q", out)
 	}
 	if out := u.must("get", terminal.Isolated("عميل-٧")); !strings.Contains(out, "计费") {
-		t.Errorf("by the name that was copied from a terminal: %q", out)
+		t.Errorf("with the name copied from a terminal: %q", out)
 	}
 	if out := u.must("enqueue", "other", "--unique", "https://x.y/?customer=7"); !strings.Contains(out, "duplicate") {
 		t.Errorf("the same unique key: %q", out)
@@ -54,7 +54,7 @@ func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
 		t.Errorf("the same key of %d bytes: %q", len(key), out)
 	}
 	if a := u.run("enqueue", "email.send", "--unique", key+"x"); a.code != exitUsage || !strings.Contains(a.err, "--unique is 4097 bytes long") {
-		t.Errorf("a longer one: exit code %d, %s", a.code, a.err)
+		t.Errorf("a longer key: exit code %d, %s", a.code, a.err)
 	}
 	for _, bad := range []string{"🚀", "a\u3164", "a\ufe0f", "e\u0301"} {
 		if a := u.run("enqueue", bad); a.code != exitUsage {

@@ -77,9 +77,9 @@ func tail(ctx context.Context, cmd *cobra.Command, c *client.Client, from string
 	return nil
 }
 
-// eventCells are the words by which a line shows an event to a person.
+// eventCells returns the cells of the line that shows an event as text.
 func eventCells(e task.Event) []string {
-	at := "-" // of a broken event
+	at := "-" // for a broken event
 	if !e.At.IsZero() {
 		at = terminal.LocalTimeMS(e.At)
 	}

@@ -123,7 +123,7 @@ func TestRefusedTasksOfABatchAreNamedByTheirLines(t *testing.T) {
 	r.wait()
 	var lines strings.Builder
 	lines.WriteString("{\"kind\":\"x\"}\n\n")
-	for i := range 600 { // more than one call to Redis
+	for i := range 600 { // more than one call to Redis takes
 		fmt.Fprintf(&lines, `{"kind":"x","queue":"full","id":"t%d"}`+"\n", i)
 	}
 	u.write("tasks.ndjson", lines.String(), 0o600)
@@ -148,7 +148,7 @@ func TestTasksOfABatchAreNotCalledRefusedWhereNobodyKnows(t *testing.T) {
 	for i := range 1400 {
 		fmt.Fprintf(&lines, `{"kind":"x","id":"t%d"}`+"\n", i)
 	}
-	// The first call is sent in full where Redis does not know the script yet.
+	// The first call sends the whole script, because Redis does not have it yet.
 	u.must("enqueue", "x", "--id", "first")
 	p.Strike("enqueue", 2, faultproxy.ReplyLost)
 	a := u.pipe(lines.String(), "enqueue", "--batch", "-", "--json")
@@ -219,7 +219,7 @@ func TestChangesNeedIDsOrConsent(t *testing.T) {
 		t.Errorf("got %q", out)
 	}
 	if out := u.must("ls"); out != "" {
-		t.Errorf("something is left: %s", out)
+		t.Errorf("tasks are left: %s", out)
 	}
 }
 
@@ -273,7 +273,7 @@ func TestHostileTextIsQuoted(t *testing.T) {
 			out = u.must(strings.Fields(args)...)
 		}
 		if strings.ContainsAny(out, "\x1b\a") {
-			t.Errorf("%s: a control character got through: %q", args, out)
+			t.Errorf("%s: the output has a control character: %q", args, out)
 		}
 	}
 }
@@ -306,7 +306,7 @@ func TestALostResultIsTold(t *testing.T) {
 	}
 }
 
-// What is read whole is read with GET.
+// Tasks that are read whole are read with GET.
 func TestAListReadsNoMoreThanItShows(t *testing.T) {
 	u := newUser(t)
 	s := u.ownServer()

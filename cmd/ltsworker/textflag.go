@@ -8,8 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 )
 
-// errEmpty is returned when a flag has an empty value, such as "$UNSET" in a script. If
-// it were taken for a flag that is not given, the command would apply to more tasks.
+// errEmpty is returned when a flag has an empty value, such as "$UNSET" in a script. If an empty
+// value meant that the flag is not set, the command would apply to more tasks.
 var errEmpty = errors.New("must not be empty")
 
 // textFlag is text on the command line.
@@ -26,8 +26,8 @@ func (f *textFlag) Set(s string) error {
 func (f *textFlag) String() string { return string(*f) }
 func (f *textFlag) Type() string   { return "string" }
 
-// listFlag is a list on the command line. The flag may be repeated, and a value may
-// hold several, with commas between them.
+// listFlag is a list on the command line. The flag may be repeated, and a value may hold several
+// items separated by commas.
 type listFlag []string
 
 func (f *listFlag) Set(s string) error {
@@ -44,5 +44,5 @@ func (f *listFlag) Set(s string) error {
 
 func (f *listFlag) String() string { return strings.Join(*f, ",") }
 
-// Type returns the word by which cobra completes a flag that may be repeated.
+// Type returns the type name that makes cobra complete a flag that may be repeated.
 func (f *listFlag) Type() string { return "stringSlice" }

@@ -59,7 +59,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if raw := m.written(); !strings.Contains(raw, "\x1b[?1049h") || !strings.Contains(raw, "\x1b[?1049l\x1b[?25h") {
-		t.Errorf("the terminal was not put back: %q", raw[max(0, len(raw)-200):])
+		t.Errorf("the terminal was not restored: %q", raw[max(0, len(raw)-200):])
 	}
 }
 

@@ -127,7 +127,7 @@ func TestRedisThatStopsAnsweringExitsWith3(t *testing.T) {
 func TestUnreachableRedisExitsWith3AndHidesThePassword(t *testing.T) {
 	u := stranger(t)
 	u.write("w.yaml", "queues: {default: {}}\nhandlers: {a: {command: [cat]}}\n", 0o600)
-	// Nobody listens on port 1 of the loopback interface.
+	// Nothing listens on port 1 of the loopback interface.
 	u.env = []string{"LTS_REDIS=redis://user:hunter2@127.0.0.1:1/0"}
 	for _, args := range []string{"stats", "enqueue x", "ls", "tail", "run -c w.yaml", "demo --redis redis://127.0.0.1:1 ."} {
 		a := u.run(strings.Fields(args)...)
@@ -145,13 +145,13 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 		}
 	}
 	if a := u.run("--help"); strings.Contains(a.out, "demo-replica") {
-		t.Error("the help shows what is not for people")
+		t.Error("the help shows the hidden command demo-replica")
 	}
 }
 
 func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("/dev/full is of Linux only")
+		t.Skip("/dev/full exists only on Linux")
 	}
 	u := newUser(t)
 	u.startReplica()
@@ -167,7 +167,7 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 		cmd := u.command(strings.Fields(args)...)
 		var said strings.Builder
 		cmd.Stdout, cmd.Stderr = full, &said
-		_ = cmd.Run() // the exit code tells
+		_ = cmd.Run() // the test checks the exit code
 		full.Close()
 		if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(said.String(), "no space left on device") {
 			t.Errorf("%s: exit code %d: %s", args, cmd.ProcessState.ExitCode(), said.String())

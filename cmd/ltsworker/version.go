@@ -11,7 +11,8 @@ import (
 // release is set by a release build: go build -ldflags "-X main.release=v1.2.3".
 var release string
 
-// version names the build: what a release said, else what the go command knows.
+// version returns the version of the build: the one set by a release build, otherwise the one from
+// the go command.
 func version() string {
 	if release != "" {
 		return release
@@ -35,8 +36,8 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// versionLine is what --version prints: the version, the commit it was made of
-// where the build knows it, Go and the system.
+// versionLine returns the output of --version: the version, the commit if the build has it, the
+// version of Go, and the system.
 func versionLine() string {
 	line := "ltsworker " + version()
 	if info, ok := debug.ReadBuildInfo(); ok {

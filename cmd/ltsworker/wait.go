@@ -43,19 +43,19 @@ a removed task, a result over 1 KiB is lost and only its length is printed. Afte
 	return cmd
 }
 
-// ending is how the wait for a task ended: with the ended task, or an error.
+// ending is the result of the wait for a task: the ended task, or an error.
 type ending struct {
 	task *task.Task
 	err  error
 }
 
-// waitFor waits for all tasks at once and prints them in the order given. At the end of
-// ctx because of errWaitedLongEnough it names the tasks that have not ended.
+// waitFor waits for all tasks at once and prints them in the given order. If ctx ends because of
+// errWaitedLongEnough, the error names the tasks that have not ended.
 func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Tasks that have ended are printed even if the time is short, and one call finds
-	// those that do not exist.
+	// Tasks that have already ended are printed even if the timeout is short. One call finds the
+	// ids that do not exist.
 	tasks, err := c.Find(cmd.Context(), ids...)
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 	return nil
 }
 
-// endLine says on one line how a task ended.
+// endLine returns a line that describes the end of a task.
 func endLine(t *task.Task) string {
 	cells := []string{terminal.Printable(t.ID), terminal.Printable(string(t.State))}
 	if t.State == task.Succeeded {

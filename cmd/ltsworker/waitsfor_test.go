@@ -80,7 +80,7 @@ func TestGetReadsThePoolOnce(t *testing.T) {
 	}
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
-	u.must("stats") // Redis knows the script
+	u.must("stats") // makes the script known to Redis
 	before := p.Calls("stats")
 	if out := u.must("get", "a", "b", "c"); strings.Count(out, "waits for  a replica: none serves the queue") != 3 {
 		t.Errorf("got %s", out)
