@@ -9,9 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -187,38 +185,5 @@ func TestUnitIsStartedAgainHoweverOftenItFails(t *testing.T) {
 	// Go ends with status 2 after a panic and after the SIGABRT of the watchdog.
 	if got := setting(t, "Service", "RestartPreventExitStatus"); got != nil {
 		t.Errorf("systemd does not restart the replica after the exit status %q", got)
-	}
-}
-
-// systemd-analyze reports every setting that systemd would ignore. The programs
-// and users of the unit need not exist on this machine.
-func TestUnitIsWhatSystemdUnderstands(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		if runtime.GOOS == "linux" {
-			t.Fatal("systemd-analyze is missing; it is part of systemd: run make deploy as root on Debian, or install that")
-		}
-		t.Skip("systemd exists only on Linux")
-	}
-	unit, err := os.ReadFile("ltsworker.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "ltsworker.service")
-	if err := os.WriteFile(path, bytes.ReplaceAll(unit, []byte("/usr/local/bin/ltsworker"), []byte(self)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
-	for l := range strings.Lines(string(out)) {
-		if strings.Contains(l, "ltsworker.service") {
-			t.Error(strings.TrimSpace(l))
-		}
-	}
-	if err != nil && t.Failed() {
-		t.Error(err)
 	}
 }

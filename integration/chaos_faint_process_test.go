@@ -65,7 +65,8 @@ func (c *faintingConn) Write(b []byte) (int, error) {
 }
 
 // stopSelf returns after the process has been stopped and continued. The signal
-// may reach another thread first, while this thread still runs, so it waits.
+// may reach another thread first, while this thread still runs, so it waits: a jump of
+// real time is the only sign.
 func stopSelf() {
 	at := time.Now()
 	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)

@@ -72,7 +72,7 @@ func TestChaosShutdownUnderLoadLosesNothing(t *testing.T) {
 			released++
 		}
 	}
-	knew, late := f.told(), time.Duration(0)
+	knew, late := f.noticed(), time.Duration(0)
 	for _, r := range all {
 		end := story.claims[attempt{r.Task, r.Attempt}]
 		if done := r.to != 0 && !strings.HasPrefix(r.Task, "long-"); done && end.code != pool.CodeOK && end.code != pool.CodeReleased {
@@ -105,11 +105,11 @@ func (f *fleet) awaitRun(p *process) {
 	})
 }
 
-// told returns, by pid, when each process noticed the request to end.
-func (f *fleet) told() map[int]int64 {
+// noticed returns, by pid, when each process received SIGTERM.
+func (f *fleet) noticed() map[int]int64 {
 	at := map[int]int64{}
 	for _, r := range f.recorded() {
-		if r.What == told {
+		if r.What == terminated {
 			at[r.PID] = r.At
 		}
 	}

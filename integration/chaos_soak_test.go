@@ -140,7 +140,7 @@ func (s *soak) fault() {
 	faults := []fault{
 		{"process killed", 6, func() { s.replace(s.replicas, 1+s.rnd.IntN(soakReplicas-1)) }},
 		{"process frozen", 3, s.freezeOne},
-		{"process told to end", 2, s.terminate},
+		{"process terminated", 2, s.terminate},
 		{"Redis killed and restarted", 1, s.restart},
 		{"connections killed", 2, func() { _ = s.rdb.ClientKillByFilter(context.Background(), "TYPE", "normal", "SKIPME", "no").Err() }},
 		{"scripts flushed", 3, func() { _ = s.rdb.ScriptFlush(context.Background()).Err() }},
@@ -376,7 +376,7 @@ func (s *soak) table(length time.Duration, tasks, top int, story *chronicle, st 
 	line := func(what string, v any) { fmt.Fprintf(&b, "\n  %-34s %v", what, v) }
 	line("length", length)
 	for _, name := range []string{
-		"process killed", "process frozen", "process told to end", "process ended by itself", "Redis killed and restarted", "connections killed",
+		"process killed", "process frozen", "process terminated", "process ended by itself", "Redis killed and restarted", "connections killed",
 		"scripts flushed", "memory squeezed", "stop by a person", "retry by a person", "delete by a person",
 		"tasks changed by a person", "pause and resume", "limit changed",
 	} {

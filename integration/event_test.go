@@ -151,14 +151,14 @@ func TestSlowConsumerSlowsNobodyAndSeesItsLag(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	told := false
+	announced := false
 	for e, err := range c.Events(ctx, cursor) {
-		if !told {
+		if !announced {
 			var trimmed *pool.TrimmedError
 			if !errors.As(err, &trimmed) || trimmed.After != cursor {
 				t.Fatalf("a reader behind the trim gets %+v, %v", e, err)
 			}
-			told = true
+			announced = true
 			continue
 		}
 		if err != nil || e.ID == "" {

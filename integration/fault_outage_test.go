@@ -228,8 +228,8 @@ func (p *plant) mark() {
 	}
 }
 
-// told checks that each replica logged at most that many outages.
-func (p *plant) told(outages int) {
+// maxOutagesLogged checks that each replica logged at most that many outages.
+func (p *plant) maxOutagesLogged(outages int) {
 	p.t.Helper()
 	for i, book := range p.books {
 		eventually(p.t, patience, "every call works again", func() bool { return len(book.about(failing)) == len(book.about(working)) })
@@ -271,7 +271,7 @@ func TestReplicasOutliveASilentRedis(t *testing.T) {
 	if tries > calm*int(silence/time.Second) {
 		t.Errorf("%d tries in %v of silence: a busy loop", tries, silence)
 	}
-	p.told(1)
+	p.maxOutagesLogged(1)
 	p.settles()
 }
 
@@ -299,7 +299,7 @@ func TestReplicasOutliveARestartedRedis(t *testing.T) {
 	if tries > calm*int(down/time.Second) {
 		t.Errorf("%d tries in %v without a server: a busy loop", tries, down)
 	}
-	p.told(1)
+	p.maxOutagesLogged(1)
 	p.settles()
 }
 
@@ -318,7 +318,7 @@ func TestReplicasOutliveKilledConnections(t *testing.T) {
 	}
 	t.Logf("%d connections were killed", killed)
 	p.resumes("the kills")
-	p.told(60)
+	p.maxOutagesLogged(60)
 	p.settles()
 }
 
@@ -331,7 +331,7 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 		p.proxy.Reset()
 	}
 	p.resumes("the resets")
-	p.told(60)
+	p.maxOutagesLogged(60)
 	p.settles()
 }
 
@@ -389,6 +389,6 @@ func TestReplicaThatWasCutOffComesBack(t *testing.T) {
 	}
 	resume()
 	p.resumes("the cut")
-	p.told(1)
+	p.maxOutagesLogged(1)
 	p.settles()
 }

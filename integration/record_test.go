@@ -16,10 +16,10 @@ import (
 
 // The moments that are recorded, of an attempt or of a process.
 const (
-	enter  = "enter"
-	exit   = "exit"
-	told   = "told"   // the process got SIGTERM
-	vitals = "vitals" // the process was asked for its vitals
+	enter      = "enter"
+	exit       = "exit"
+	terminated = "terminated" // the process got SIGTERM
+	vitals     = "vitals"     // the process was asked for its vitals
 )
 
 // record is one line that a handler in another process wrote. It outlives the

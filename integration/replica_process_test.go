@@ -95,7 +95,7 @@ func (r *recorder) answer(ctx context.Context) {
 			r.append(record{What: vitals, Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc})
 		case <-ended:
 			ended = nil
-			r.append(record{What: told})
+			r.append(record{What: terminated})
 		}
 	}
 }

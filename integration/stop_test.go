@@ -147,13 +147,13 @@ func TestStopAgainstEverythingEndsOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := changes[0]
+		change := changes[0]
 		task := await(t, c, id)
 		switch {
-		case told.Done && told.State != pool.Running && task.State != pool.Stopped:
-			t.Errorf("%s: the stop took effect on a task that is %s, and it %s", id, told.State, task.State)
-		case !told.Done && told.State != task.State:
-			t.Errorf("%s: the stop got the state %s, and the task is %s", id, told.State, task.State)
+		case change.Done && change.State != pool.Running && task.State != pool.Stopped:
+			t.Errorf("%s: the stop took effect on a task that is %s, and it %s", id, change.State, task.State)
+		case !change.Done && change.State != task.State:
+			t.Errorf("%s: the stop got the state %s, and the task is %s", id, change.State, task.State)
 		case task.State != pool.Stopped && task.State != pool.Succeeded:
 			t.Errorf("%s is %s", id, task.State)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/health"
 )
 
-// probe calls the health endpoint until it answers with the code.
+// probe calls the health endpoint of another process until it answers with the code.
 func probe(t *testing.T, url string, code int) health.Status {
 	t.Helper()
 	last := ""

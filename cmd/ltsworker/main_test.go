@@ -137,7 +137,7 @@ func (u *user) must(args ...string) string {
 	return a.out
 }
 
-// until waits until a condition holds.
+// until waits until a condition holds. It polls: the condition is about other processes.
 func (u *user) until(what string, holds func() bool) {
 	u.t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {

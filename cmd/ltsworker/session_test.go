@@ -75,7 +75,8 @@ func (m *session) written() string {
 	return m.raw.String()
 }
 
-// await waits until the screen shows all texts, and returns its content.
+// await waits until the screen shows all texts, and returns its content. It polls the
+// screen, which another process writes.
 func (m *session) await(texts ...string) string {
 	m.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {

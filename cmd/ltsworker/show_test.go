@@ -10,12 +10,12 @@ import (
 
 func TestAShortTerminalShowsWhatMatters(t *testing.T) {
 	u := newUser(t)
-	long := "a-queue-" + strings.Repeat("x", 65)
+	long := "a-queue-" + strings.Repeat("long", 17)
 	u.must("enqueue", "email.send", "--queue", long)
 	u.must("limit", long, "1000000")
 	for command, want := range map[string]string{"stats": "1000000", "queues": "0/1000000"} {
 		m := u.terminal(80, 24, command)
-		m.await(want, "a-queue-xxxx")
+		m.await(want, "a-queue-longlong")
 		m.wait()
 	}
 	u.must("enqueue", "email.send", "--id", "0197f3a2-6c1e-7d3b-8a45-1f2e3d4c5b6a")

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -69,7 +70,7 @@ func (s *drainStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchan
 
 // AwaitInbox reports no entries: Drain admits them itself.
 func (s *drainStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	return false, waitFor(ctx, wait)
+	return false, backoff.Sleep(ctx, wait)
 }
 
 // Maintain does nothing: Drain runs the maintenance itself.

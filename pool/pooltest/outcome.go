@@ -129,7 +129,7 @@ func delay(t *task.Task, policy pool.Policy, r task.Report, now time.Time) time.
 			return 0
 		}
 		if !r.DelaySet {
-			d = backoff(t, policy)
+			d = longestBackoff(t, policy)
 		}
 	}
 	if !t.DeadlineAt.IsZero() && !now.Add(d).Before(t.DeadlineAt) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -82,21 +83,9 @@ func (s *singleStore) Listen(ctx context.Context, _ string, wait time.Duration) 
 }
 
 func (s *singleStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	return false, waitFor(ctx, wait)
+	return false, backoff.Sleep(ctx, wait)
 }
 
 func (s *singleStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
-}
-
-// waitFor waits for wait. If ctx ends first it returns the context's error.
-func waitFor(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

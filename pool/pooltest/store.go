@@ -46,7 +46,7 @@ func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 	s.mu.Lock()
 	for i, r := range reports {
 		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet {
-			x.Reports[i].Delay, x.Reports[i].DelaySet = backoff(t, s.policies[t.Kind]), true
+			x.Reports[i].Delay, x.Reports[i].DelaySet = longestBackoff(t, s.policies[t.Kind]), true
 		}
 	}
 	s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *store) Maintain(ctx context.Context, _ string) (task.Maintenance, error
 	return s.Store.Maintain(ctx, "pooltest")
 }
 
-// backoff returns the longest wait of the task after one more failure.
-func backoff(t *task.Task, policy pool.Policy) time.Duration {
+// longestBackoff returns the longest wait of the task after one more failure.
+func longestBackoff(t *task.Task, policy pool.Policy) time.Duration {
 	return cmp.Or(t.Backoff, policy.Backoff).Ceiling(t.Failures + 1)
 }
