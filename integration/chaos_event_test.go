@@ -20,7 +20,7 @@ func TestChaosEveryEventReachesItsGroup(t *testing.T) {
 	rnd := seeded(t)
 	f := chaosFleet(t, time.Second, 10, 0)
 	c := f.client()
-	length := lasting(3*time.Second, 5*time.Second)
+	length := lasting(2*time.Second, 5*time.Second)
 	readers := []*process{f.start(roleReader), f.start(roleReader)}
 	f.awaitGroup("tests")
 	replicas := f.fleetOf(3)

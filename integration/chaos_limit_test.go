@@ -33,7 +33,7 @@ func killUnderLimit(t *testing.T, limit int) {
 	// trip between two tasks.
 	quick := f.startTime(c)
 	longest := max(120, 20*limit, 20*int(quick.Milliseconds())) // ms
-	length := lasting(3*time.Second, 6*time.Second)
+	length := lasting(2*time.Second, 6*time.Second)
 	tasks := 0
 	supply := func() { // keeps tasks waiting, however long a round takes
 		for st := stats(t, c); st.Waiting < 1500; st = stats(t, c) {

@@ -52,7 +52,7 @@ type fault struct {
 // that it had at first.
 func TestChaosSoak(t *testing.T) {
 	t.Parallel()
-	length := volume(10*time.Second, *soakFlag)
+	length := volume(7*time.Second, *soakFlag)
 	s := &soak{fleet: chaosFleet(t, soakLease, 10, soakLimit, redisserver.AOF()), rnd: seeded(t), did: map[string]int{}}
 	s.c = s.client()
 	if err := s.rdb.HSet(t.Context(), s.key("meta"), "events:max", soakEvents).Err(); err != nil {

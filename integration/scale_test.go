@@ -108,7 +108,7 @@ func measureAt(t *testing.T, z size) []figure {
 		}
 		all = append(all, f)
 	}
-	const times = 11
+	times := volume(5, 11)
 	claim := func(n int) { s.held = append(s.held, s.claim(n)...) }
 	more := func(n int) func() {
 		return func() { s.enqueue(n, pool.Spec{Kind: "step"}) }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
-	"github.com/ltsworker/ltsworker/pool/storetest"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -30,18 +29,6 @@ func onCluster(t testing.TB, c *redisserver.Cluster) (s *site, peer *redisstore.
 	}
 	s.store = open()
 	return s, open()
-}
-
-func TestStoreOnACluster(t *testing.T) {
-	c := redisserver.StartCluster(t)
-	t.Run("rules", func(t *testing.T) {
-		storetest.Run(t, func(t testing.TB) storetest.Harness {
-			s, peer := onCluster(t, c)
-			h := s.harness(t)
-			h.Peer = peer
-			return h
-		})
-	})
 }
 
 // While a slot moves between two masters, no script of its pool runs, whichever master has the

@@ -18,6 +18,7 @@ import (
 )
 
 func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
 	u.env = u.env[:1] // bench does not use LTS_POOL either
@@ -71,6 +72,7 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 // The pool is paused during a call that enqueues. No task starts after that, so the replica runs
 // until it gets a request to drain.
 func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	rdb := u.ownServer().Client(t)
 	direct := *u

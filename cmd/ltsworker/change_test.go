@@ -8,6 +8,7 @@ import (
 )
 
 func TestAStopSaysWhatIsNotKept(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	const more = 7
 	batch := strings.Repeat(`{"kind":"x"}`+"\n", task.RetainNewest+more)

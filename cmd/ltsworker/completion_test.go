@@ -7,6 +7,7 @@ import (
 )
 
 func TestShellsAreOfferedWhatFits(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--queue", "slow")
 	u.must("limit", "--group", "acme", "2")
@@ -57,6 +58,7 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 }
 
 func TestCompletionShowsNoMarksOfTheHelp(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	for args, want := range map[string]string{
 		"enqueue --bat": "--batch\tFILE with one task per line, - for standard input",

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAPersonIsAskedBeforeManyTasksChange(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for _, id := range []string{"a", "b", "c"} {
 		u.must("enqueue", "x", "--id", id)
@@ -68,6 +69,7 @@ func (u *user) state(id string) task.State {
 }
 
 func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	// Another program wrote a record under an id that is not a valid name.
@@ -96,6 +98,7 @@ func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 }
 
 func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	// There is only one task, so that nothing after the question takes long on a busy machine.
 	u.must("enqueue", "x")

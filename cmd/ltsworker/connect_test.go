@@ -27,6 +27,7 @@ func TestFlagWinsOverEnvironmentOverFile(t *testing.T) {
 }
 
 func TestAServerThatHangsUpIsAskedForTLSOnlyWhereThereIsNone(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

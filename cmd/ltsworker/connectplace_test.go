@@ -20,6 +20,7 @@ func (u *user) usable() {
 }
 
 func TestBinaryWorksOnACluster(t *testing.T) {
+	t.Parallel()
 	c := redisserver.StartCluster(t)
 	u := stranger(t)
 	u.env = []string{"LTS_REDIS=redis-cluster://" + strings.Join(c.Addrs()[:2], ",")}
@@ -27,6 +28,7 @@ func TestBinaryWorksOnACluster(t *testing.T) {
 }
 
 func TestBinaryWorksBehindSentinel(t *testing.T) {
+	t.Parallel()
 	s := redisserver.StartSentinel(t)
 	u := stranger(t)
 	u.env = []string{"LTS_REDIS=redis-sentinel://" + strings.Join(s.Addrs(), ",") + "/" + redisserver.MasterName + "/0"}
@@ -38,6 +40,7 @@ func TestBinaryWorksBehindSentinel(t *testing.T) {
 }
 
 func TestAUserWithoutTheClientCommandsWorks(t *testing.T) {
+	t.Parallel()
 	s := redisserver.Start(t)
 	u := &user{t: t, dir: t.TempDir()}
 	u.env = []string{"LTS_REDIS=" + s.User(t, "named", "~lts:{default}:*", "+@all", "-client").URL()}
@@ -49,6 +52,7 @@ func TestAUserWithoutTheClientCommandsWorks(t *testing.T) {
 }
 
 func TestOnlyWhoMayJustPushIsToldToPush(t *testing.T) {
+	t.Parallel()
 	s := redisserver.Start(t)
 	u := &user{t: t, dir: t.TempDir()}
 	for rules, want := range map[string]struct {

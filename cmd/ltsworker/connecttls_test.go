@@ -8,6 +8,7 @@ import (
 )
 
 func TestBinarySpeaksTLSWithItsOwnCertificate(t *testing.T) {
+	t.Parallel()
 	s := redisserver.StartTLS(t)
 	producer := s.User(t, "worker", "~lts:*", "+@all", "-@admin", "-@dangerous", "+info")
 	u := stranger(t)

@@ -9,43 +9,32 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/internal/demo"
 )
 
-// processes counts the processes that run the binary under test. A process that has ended but has
-// not been waited for does not count.
-func processes(t *testing.T) int {
-	t.Helper()
+// processes returns the number of processes of the user's binary.
+func (u *user) processes() int {
+	u.t.Helper()
 	out, err := exec.Command("ps", "-A", "-o", "stat=,args=").Output()
 	if err != nil {
-		t.Fatal(err)
+		u.t.Fatal(err)
 	}
 	n := 0
 	for line := range strings.Lines(string(out)) {
 		f := strings.Fields(line)
-		if len(f) > 1 && f[1] == binary(t) && !strings.HasPrefix(f[0], "Z") {
+		if len(f) > 1 && f[1] == u.binary() && !strings.HasPrefix(f[0], "Z") {
 			n++
 		}
 	}
 	return n
 }
 
-// awaitNoProcess fails unless all processes of the binary end soon.
-func awaitNoProcess(t *testing.T) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for processes(t) > 0 {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%d processes are left", processes(t))
-		}
-	}
+// awaitNoProcess fails unless all processes of the user's binary end.
+func (u *user) awaitNoProcess() {
+	u.t.Helper()
+	u.until("all processes have ended", func() bool { return u.processes() == 0 })
 }
 
 func (u *user) demoFiles(n int) {
@@ -83,34 +72,37 @@ func (u *user) demo(files int, args ...string) demo.Summary {
 }
 
 func TestDemoSurvivesTheDeathOfAReplica(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(60)
 	if s := u.demo(60); s.MaxRunning != demo.Limit {
 		t.Errorf("%d ran at once; the limit of %d was never reached", s.MaxRunning, s.Limit)
 	}
-	awaitNoProcess(t)
+	u.awaitNoProcess()
 }
 
 func TestDemoWorksWithOneFile(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(1)
 	u.demo(1)
-	awaitNoProcess(t)
+	u.awaitNoProcess()
 }
 
 func TestDemoCleansARealServer(t *testing.T) {
-	u := newUser(t)
+	t.Parallel()
+	u, server := stranger(t), redisserver.Start(t)
 	u.demoFiles(12)
-	u.demo(12, "--redis", "redis://"+u.addr)
-	awaitNoProcess(t)
-	rdb := redisserver.Shared(t).Client(t)
-	keys, err := rdb.Keys(t.Context(), "lts:{demo*").Result()
+	u.demo(12, "--redis", "redis://"+server.Addr())
+	u.awaitNoProcess()
+	keys, err := server.Client(t).Keys(t.Context(), "*").Result()
 	if err != nil || len(keys) > 0 {
 		t.Errorf("keys are left: %v, %v", keys, err)
 	}
 }
 
 func TestDemoTellsPeopleWhatHappened(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(12)
 	a := u.run("demo")
@@ -155,10 +147,11 @@ func (u *user) startDemo(text string, args ...string) (cmd *exec.Cmd, line strin
 }
 
 func TestInterruptedDemoLeavesNoProcess(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(30)
 	cmd, _ := u.startDemo("replicas joined", "--hold", "30s")
-	if n := processes(t); n != 1+demo.Replicas {
+	if n := u.processes(); n != 1+demo.Replicas {
 		t.Errorf("%d processes run", n)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -168,12 +161,13 @@ func TestInterruptedDemoLeavesNoProcess(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
 		t.Errorf("exit code %d", code)
 	}
-	if n := processes(t); n != 0 {
+	if n := u.processes(); n != 0 {
 		t.Errorf("%d processes are left", n)
 	}
 }
 
 func TestKilledDemoLeavesNoProcess(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(30)
 	cmd, _ := u.startDemo("replicas joined", "--hold", "30s")
@@ -181,11 +175,13 @@ func TestKilledDemoLeavesNoProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	awaitNoProcess(t)
+	u.awaitNoProcess()
 }
 
 func TestKeptDemoCanBeUsedFromASecondTerminal(t *testing.T) {
-	for name, at := range map[string][]string{"embedded": nil, "server": {"--redis", "redis://" + redisserver.Shared(t).Addr()}} {
+	t.Parallel()
+	server := redisserver.Start(t)
+	for name, at := range map[string][]string{"embedded": nil, "server": {"--redis", "redis://" + server.Addr()}} {
 		t.Run(name, func(t *testing.T) {
 			u := stranger(t)
 			u.demoFiles(3)
@@ -205,10 +201,10 @@ func TestKeptDemoCanBeUsedFromASecondTerminal(t *testing.T) {
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("an interrupted demo with --keep:  %v", err)
 			}
-			awaitNoProcess(t)
+			u.awaitNoProcess()
 		})
 	}
-	keys, err := redisserver.Shared(t).Client(t).Keys(t.Context(), "lts:{demo*").Result()
+	keys, err := server.Client(t).Keys(t.Context(), "*").Result()
 	if err != nil || len(keys) > 0 {
 		t.Errorf("keys are left: %v, %v", keys, err)
 	}

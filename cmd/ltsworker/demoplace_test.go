@@ -13,6 +13,7 @@ import (
 )
 
 func TestDemoTakesItsURLFromAPipe(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.demoFiles(3)
 	r, w, err := os.Pipe()
@@ -50,10 +51,11 @@ func TestDemoTakesItsURLFromAPipe(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	awaitNoProcess(t)
+	u.awaitNoProcess()
 }
 
 func TestAReplicaOfTheDemoBlamesNoCommandLine(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.env = []string{"LTS_REDIS=http://:hunter2@h", "LTS_POOL=p"}
 	cmd := u.command("demo-replica")

@@ -142,6 +142,7 @@ func TestDoctorSaysOnceWhatIsToBeDoneAboutSeveral(t *testing.T) {
 }
 
 func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
+	t.Parallel()
 	s := redisserver.Start(t, redisserver.AOF())
 	u := &user{t: t, dir: t.TempDir(), pool: "p", addr: s.Addr()}
 	for name, rules := range map[string]string{
@@ -166,6 +167,7 @@ func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
 }
 
 func TestDoctorThatCannotGetIn(t *testing.T) {
+	t.Parallel()
 	nowhere := stranger(t)
 	nowhere.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
 	if a := nowhere.run("doctor"); a.code != exitUnreachable {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
@@ -40,6 +41,7 @@ func TestDrainLetsAnotherProcessFinishAndEnd(t *testing.T) {
 }
 
 func TestDrainAllEndsIdleReplicasToo(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	replicas := []*replica{u.startReplica(), u.startReplica()}
 	u.awaitReplicas(len(replicas))

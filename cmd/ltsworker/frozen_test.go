@@ -8,6 +8,7 @@ import (
 )
 
 func TestAFrozenReplicaHasNotDrained(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	frozen := u.startReplica()
 	u.awaitReplicas(1)

@@ -53,6 +53,7 @@ func (u *user) startWithHealth() (*replica, string) {
 }
 
 func TestReadyFollowsTheReplica(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r, url := u.startWithHealth()
 	if h := probe(t, url+"/ready", http.StatusOK); !h.Ready || !h.Joined || h.Slots != 4 {
@@ -76,6 +77,7 @@ func TestReadyFollowsTheReplica(t *testing.T) {
 }
 
 func TestReadyEndsWithAnOutageAndComesBack(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
 	_, url := u.startWithHealth()
@@ -90,6 +92,7 @@ func TestReadyEndsWithAnOutageAndComesBack(t *testing.T) {
 }
 
 func TestHealthAddressThatIsTakenEndsTheReplica(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	if a := u.run("run", "-c", "w.yaml", "--health", u.addr); a.code != exitFailed || !strings.Contains(a.err, "health endpoint") {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestInitWritesAConfigThatRuns(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	if out := u.must("init"); out != "wrote ltsworker.yaml; run it with: ltsworker run -c ltsworker.yaml\n" {
 		t.Errorf("got %q", out)
@@ -25,6 +26,7 @@ func TestInitWritesAConfigThatRuns(t *testing.T) {
 }
 
 func TestInitOverwritesNothing(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.write("mine.yaml", "mine", 0o600)
 	if a := u.run("init", "mine.yaml"); a.code != exitUsage || !strings.Contains(a.err, "mine.yaml exists; nothing was written") {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestASignalEndsTheReadingOfStandardInput(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for _, args := range []string{"enqueue x -", "enqueue --batch -"} {
 		cmd := u.command(strings.Fields(args)...)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "say", `{"n":1}`, "--id", "a", "--max-attempts", "2", "--backoff", "fixed:1")

@@ -42,7 +42,7 @@ func binary(t testing.TB) string {
 	t.Helper()
 	built.once.Do(func() {
 		built.path = filepath.Join(built.dir, "ltsworker")
-		out, err := exec.Command("go", "build", "-o", built.path, ".").CombinedOutput()
+		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", built.path, ".").CombinedOutput()
 		if err != nil {
 			built.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}
@@ -60,6 +60,7 @@ type user struct {
 	dir  string
 	pool string
 	addr string
+	link string // the user's own path of the binary, set by binary
 }
 
 // newUser returns a user with a new pool in the shared Redis.
@@ -82,6 +83,19 @@ func (u *user) ownServer() *redisserver.Server {
 // stranger is a user without Redis.
 func stranger(t testing.TB) *user { return &user{t: t, dir: t.TempDir()} }
 
+// binary returns a path of the program that no other user has, so that its processes can be
+// distinguished from those of tests that run at the same time.
+func (u *user) binary() string {
+	u.t.Helper()
+	if u.link == "" {
+		u.link = filepath.Join(u.t.TempDir(), "ltsworker")
+		if err := os.Link(binary(u.t), u.link); err != nil {
+			u.t.Fatal(err)
+		}
+	}
+	return u.link
+}
+
 // answer is the result of a command.
 type answer struct {
 	code     int
@@ -93,9 +107,10 @@ const patience = 60 * time.Second
 
 func (u *user) command(args ...string) *exec.Cmd {
 	u.t.Helper()
+	path := u.binary() // the first call builds it, which may take longer than patience
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	u.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, binary(u.t), args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = u.dir
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "LTS_") {

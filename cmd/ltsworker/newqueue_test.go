@@ -7,6 +7,7 @@ import (
 )
 
 func TestAQueueUnlikeAllOthersIsNotedWithAFewOfThem(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	var lines strings.Builder
 	for i := range maxQueuesNamed + 5 {

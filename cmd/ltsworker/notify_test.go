@@ -11,6 +11,7 @@ import (
 )
 
 func TestSystemdIsToldOfReadinessLifeAndStop(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	// The path of a socket must be short.
 	dir, err := os.MkdirTemp("", "n")

@@ -40,6 +40,7 @@ func (u *user) tail(args []string, lines int) string {
 }
 
 func TestTailShowsWhatIsBrokenOfAnEvent(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.redis("XADD", "lts:{"+u.pool+"}:events", "*", "ids", "a", "kind", "k", "at", "soon")
 	if line := u.tail([]string{"tail", "--from", "0"}, 1); !strings.HasPrefix(line, "- ") || !strings.Contains(line, "broken=") || !strings.Contains(line, "soon") {
@@ -54,6 +55,7 @@ func TestTailShowsWhatIsBrokenOfAnEvent(t *testing.T) {
 // Events of tasks that changed together share a cursor, and --from goes on after all of
 // them.
 func TestTailMarksEventsThatShareACursor(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.write("tasks", `{"kind":"x","id":"a","group":"g"}`+"\n"+`{"kind":"x","id":"b","group":"g"}`+"\n", 0o600)
 	u.must("enqueue", "--batch", "tasks")
@@ -68,6 +70,7 @@ func TestTailMarksEventsThatShareACursor(t *testing.T) {
 }
 
 func TestTailShowsEveryChangeOfState(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a", "--delay", "1h")
 	u.must("stop", "a")
@@ -90,6 +93,7 @@ func TestTailShowsEveryChangeOfState(t *testing.T) {
 }
 
 func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x")
 	stats := func() statsRecord {

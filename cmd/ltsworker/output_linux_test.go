@@ -7,6 +7,7 @@ import (
 )
 
 func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.awaitReplicas(1)

@@ -3,6 +3,7 @@ package main
 import "testing"
 
 func TestResumeOfThePoolNamesQueuesThatStayPaused(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for _, q := range []string{"b", "a", "c"} {
 		u.must("enqueue", "x", "--queue", q)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	var lines strings.Builder
 	const n = 1201 // three batches
@@ -34,6 +35,7 @@ func TestManyTasksAreEnqueuedAndRetriedAtATerminal(t *testing.T) {
 }
 
 func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	var lines strings.Builder
 	for range 250 {
@@ -56,6 +58,7 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 }
 
 func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	const n = 400
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", n), "enqueue", "--batch", "-")
@@ -69,6 +72,7 @@ func TestAChangeThatNobodyIsAskedAboutLooksOnce(t *testing.T) {
 }
 
 func TestReadingABatchShowsHowFarItIs(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	file := filepath.Join(u.dir, "batch")
 	if err := syscall.Mkfifo(file, 0o600); err != nil {
@@ -99,6 +103,7 @@ func TestReadingABatchShowsHowFarItIs(t *testing.T) {
 }
 
 func TestTheClockOfAChangeGoesOnAfterTheQuestion(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.pipe(strings.Repeat(`{"kind":"x"}`+"\n", 250), "enqueue", "--batch", "-")
 	p := faultproxy.Start(t, u.addr)

@@ -7,6 +7,7 @@ import (
 )
 
 func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	if out := u.must("queues"); out != "" {
 		t.Errorf("an empty pool shows %q", out)
@@ -34,6 +35,7 @@ func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
 }
 
 func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	if out := u.must("replicas"); out != "" {
 		t.Errorf("a pool without replicas shows %q", out)
@@ -61,6 +63,7 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 }
 
 func TestASlipInAQueuesNameIsTold(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x")
 	for _, args := range [][]string{{"pause", "defualt"}, {"limit", "defautl", "3"}} {
@@ -74,6 +77,7 @@ func TestASlipInAQueuesNameIsTold(t *testing.T) {
 }
 
 func TestQueuesSayThatTheWholePoolIsPaused(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x")
 	u.must("pause")
@@ -83,6 +87,7 @@ func TestQueuesSayThatTheWholePoolIsPaused(t *testing.T) {
 }
 
 func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "echo", "1", "--wait") // now the replica has joined
@@ -97,6 +102,7 @@ func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
 }
 
 func TestQueuesThatNobodyUsesCanBeForgotten(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	if a := u.run("queues"); a.code != exitDone || a.out != "" || a.err != "ltsworker: pool "+u.pool+" has no queues\n" {
 		t.Errorf("got %+v", a)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestReapTakesBackTheTasksOfADeadReplica(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h")

@@ -121,6 +121,7 @@ func (r *replica) wait() int {
 }
 
 func TestCommandsRunFromAConfigFile(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r := u.startReplica()
 	out := u.must("enqueue", "echo", `{"a":1}`, "--wait", "--json")
@@ -144,6 +145,7 @@ func TestCommandsRunFromAConfigFile(t *testing.T) {
 }
 
 func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h")
@@ -169,6 +171,7 @@ func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
 }
 
 func TestDrainLetsRunningTasksFinish(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	r := u.startReplica()
 	u.must("enqueue", "hold", "--id", "h", "--retain", "1h")
@@ -185,6 +188,7 @@ func TestDrainLetsRunningTasksFinish(t *testing.T) {
 }
 
 func TestCommandsDoNotInheritTheRedisURL(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.write("env.yaml", "queues: {default: {workers: 1}}\nhandlers:\n  env: {command: [sh, -c, \"env | grep -c ^LTS_REDIS= || true\"]}\n", 0o600)
 	u.startWith("env.yaml")

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAShortTerminalShowsWhatMatters(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	long := "a-queue-" + strings.Repeat("long", 17)
 	u.must("enqueue", "email.send", "--queue", long)
@@ -26,6 +27,7 @@ func TestAShortTerminalShowsWhatMatters(t *testing.T) {
 }
 
 func TestNamesOfAnyScriptAreShownAndTaken(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "إرسال", "--id", "عميل-٧", "--queue", "计费", "--group", "ग्राहक", "--unique", "https://x.y/?customer=7")
 	m := u.terminal(120, 12, "ls", "--queue", "计费")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	out := u.must("enqueue", "email.send", `{"big":12345678901234567890}`, "--id", "a", "--priority", "5", "--group", "acme",
 		"--unique", "u", "--header", "trace=x=y", "--json")
@@ -63,6 +64,7 @@ func TestTasksAreEnqueuedListedAndShown(t *testing.T) {
 }
 
 func TestPeopleReadTheTimeOfTheirPlace(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a", "--delay", "100h")
 	a := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0]
@@ -87,6 +89,7 @@ func TestPeopleReadTheTimeOfTheirPlace(t *testing.T) {
 }
 
 func TestBatchIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	bad := u.pipe("{\"kind\":\"a\"}\n{\"knd\":\"a\"}\n\nnot json\n{\"kind\":\"a\",\"priority\":300}\n", "enqueue", "--batch", "-")
 	if bad.code != exitUsage || bad.out != "" {
@@ -108,6 +111,7 @@ func TestBatchIsAllOrNothing(t *testing.T) {
 }
 
 func TestBatchMayBeginWithAByteOrderMark(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	if a := u.pipe("\xef\xbb\xbf{\"kind\":\"x\",\"id\":\"a\"}\n", "enqueue", "--batch", "-"); a.out != "a\twaiting\n" {
 		t.Errorf("got %+v", a)
@@ -115,6 +119,7 @@ func TestBatchMayBeginWithAByteOrderMark(t *testing.T) {
 }
 
 func TestRefusedTasksOfABatchAreNamedByTheirLines(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.write("w.yaml", "queues: {full: {max_len: 2}}\nhandlers: {other: {command: [cat]}}\n", 0o600)
 	r := u.startWith("w.yaml")
@@ -141,6 +146,7 @@ func TestRefusedTasksOfABatchAreNamedByTheirLines(t *testing.T) {
 }
 
 func TestTasksOfABatchAreNotCalledRefusedWhereNobodyKnows(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?max_retries=-1"
@@ -169,6 +175,7 @@ func TestTasksOfABatchAreNotCalledRefusedWhereNobodyKnows(t *testing.T) {
 }
 
 func TestABatchThatRedisHasNoRoomForIsRefused(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.ownServer()
 	u.redis("CONFIG", "SET", "maxmemory", "1mb")
@@ -183,6 +190,7 @@ func TestABatchThatRedisHasNoRoomForIsRefused(t *testing.T) {
 }
 
 func TestChangesNeedIDsOrConsent(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for _, id := range []string{"a", "b", "c"} {
 		u.must("enqueue", "x", "--id", id)
@@ -224,6 +232,7 @@ func TestChangesNeedIDsOrConsent(t *testing.T) {
 }
 
 func TestWaitingFailsWithTheTask(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	if a := u.run("wait", "a", "--timeout", "10ms"); a.code != exitFailed || !strings.Contains(a.err, "a has not ended") {
@@ -247,6 +256,7 @@ func TestWaitingFailsWithTheTask(t *testing.T) {
 }
 
 func TestWaitingForTasksThatAreGone(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "where", "--id", "gone", "--retain", "0s")
@@ -262,6 +272,7 @@ func TestWaitingForTasksThatAreGone(t *testing.T) {
 }
 
 func TestHostileTextIsQuoted(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", `{"v":"\u001b[31m"}`, "--id", "a", "--header", "h=\x1b[2J")
 	u.must("stop", "a", "--why", "\x1b]0;title\a")
@@ -279,6 +290,7 @@ func TestHostileTextIsQuoted(t *testing.T) {
 }
 
 func TestRepeatedIDsAreOneTask(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	if out := u.must("stop", "a", "a", "a"); out != "stopped 1 task\n" {
@@ -287,6 +299,7 @@ func TestRepeatedIDsAreOneTask(t *testing.T) {
 }
 
 func TestALostResultIsTold(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	long := `"` + strings.Repeat("x", task.MaxEventResult) + `"`
@@ -308,6 +321,7 @@ func TestALostResultIsTold(t *testing.T) {
 
 // Tasks that are read whole are read with GET.
 func TestAListReadsNoMoreThanItShows(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
 	u.must("enqueue", "x", "--id", "f", "--delay", "1h")
@@ -322,6 +336,7 @@ func TestAListReadsNoMoreThanItShows(t *testing.T) {
 }
 
 func TestAListShowsTheProgressOfWhatRuns(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "hold", "--id", "h")

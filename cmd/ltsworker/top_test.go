@@ -10,6 +10,7 @@ import (
 )
 
 func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
 	u.must("enqueue", "fail", "--id", "f1")
@@ -64,6 +65,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 }
 
 func TestTopFitsASmallTerminalAndHostileNames(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for i := range 30 {
 		u.must("enqueue", "x", "--queue", fmt.Sprintf("a-queue-with-a-name-that-is-rather-long-%02d", i))
@@ -92,6 +94,7 @@ func TestTopFitsASmallTerminalAndHostileNames(t *testing.T) {
 }
 
 func TestTopShowsAnOutage(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
 	m := u.terminal(80, 24, "top", "--every", "100ms")
@@ -107,12 +110,14 @@ func TestTopShowsAnOutage(t *testing.T) {
 }
 
 func TestTopWithoutATerminalSaysWhatElseThereIs(t *testing.T) {
+	t.Parallel()
 	if a := newUser(t).run("top"); a.code != exitUsage || !strings.Contains(a.err, "queues --json") {
 		t.Errorf("got %+v", a)
 	}
 }
 
 func TestTopNeedsNoTerminalForErrors(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	cmd := u.command("top", "--every", "100ms")
 	var said strings.Builder
@@ -134,6 +139,7 @@ func TestTopSaysWhereStopIsForTheWholePool(t *testing.T) {
 }
 
 func TestNoColorIsHonoured(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x")
 	u.must("pause", "default")
@@ -156,6 +162,7 @@ func TestNoColorIsHonoured(t *testing.T) {
 }
 
 func TestTopStopsTheTasksThatItCounted(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	m := u.terminal(80, 24, "top", "--every", "100ms")

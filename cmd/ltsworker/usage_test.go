@@ -9,6 +9,7 @@ import (
 )
 
 func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	for _, tc := range []struct {
 		args string
@@ -84,6 +85,7 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 }
 
 func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	for flag, commands := range map[string]string{
@@ -113,6 +115,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 }
 
 func TestRedisThatStopsAnsweringExitsWith3(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?read_timeout=200ms&max_retries=-1"
@@ -123,6 +126,7 @@ func TestRedisThatStopsAnsweringExitsWith3(t *testing.T) {
 }
 
 func TestUnreachableRedisExitsWith3AndHidesThePassword(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	u.write("w.yaml", "queues: {default: {}}\nhandlers: {a: {command: [cat]}}\n", 0o600)
 	// Nothing listens on port 1 of the loopback interface.
@@ -136,6 +140,7 @@ func TestUnreachableRedisExitsWith3AndHidesThePassword(t *testing.T) {
 }
 
 func TestHelpGoesToStandardOutput(t *testing.T) {
+	t.Parallel()
 	u := stranger(t)
 	for _, args := range []string{"", "--help", "help run", "help", "help completion bash", "completion", "enqueue --help", "--version"} {
 		if a := u.run(strings.Fields(args)...); a.code != 0 || a.out == "" || a.err != "" {
@@ -148,6 +153,7 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 }
 
 func TestNothingToShowIsSaid(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for args, want := range map[string]string{
 		"ls": "pool " + u.pool + " holds no task", "ls --kind x": "no task of pool " + u.pool + " matches", "replicas": "no replica is alive in pool " + u.pool,

@@ -8,6 +8,7 @@ import (
 )
 
 func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "hold", "--id", "a", "--group", "acme")
 	want := func(id, text string) {
@@ -59,6 +60,7 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 }
 
 func TestGetShowsATaskOfWhichNobodyKnowsWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
 	u.must("enqueue", "x", "--id", "a", "--group", "acme")
@@ -74,6 +76,7 @@ func TestGetShowsATaskOfWhichNobodyKnowsWhatItWaitsFor(t *testing.T) {
 }
 
 func TestGetReadsThePoolOnce(t *testing.T) {
+	t.Parallel()
 	u := newUser(t)
 	for _, id := range []string{"a", "b", "c"} {
 		u.must("enqueue", "x", "--id", id, "--group", "acme")
