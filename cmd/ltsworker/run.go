@@ -38,6 +38,7 @@ commands of its handlers, until interrupted.
   lease: 30s                     # how long the tasks of a dead replica stay untouched
   drain_timeout: 30s             # how long a shutdown waits for running tasks
   stop_grace: 10s                # how long a stopped command may take to end
+  max_stuck: 2                   # commands that may ignore a stop; with more, run ends
   limit: 50                      # tasks at once, over all replicas; 0 is no limit
   health: 127.0.0.1:8080         # serves /live and /ready
   queues:
