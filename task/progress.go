@@ -10,8 +10,8 @@ import (
 // MaxProgress is the largest size of a progress value, in bytes.
 const MaxProgress = 4096
 
-// unheld guards Progress of all tasks that no replica runs. They are few, so one mutex
-// is enough, and a Task can be copied because it contains none.
+// unheld guards Progress of all tasks that no replica runs. One mutex is enough because
+// they are few. It is not in Task, so that a Task can be copied.
 var unheld sync.Mutex
 
 // SetProgress publishes how far the handler is: v as JSON, or unchanged if it is a

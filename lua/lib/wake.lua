@@ -65,7 +65,8 @@ function Wake.queue(queue)
 end
 
 -- exhausted removes a queue in which a claim found no more claimable tasks from the ready queues. A step that makes a task
--- claimable marks the queue as ready again. If the pool's own limit has room, the queues that it held back may use it.
+-- claimable marks the queue as ready again. If the pool's own limit has room, Wake.all signals replicas for the queues that
+-- it held back.
 function Wake.exhausted(queue)
   for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
   if not Settings.of(queue).pool_limit then return end
