@@ -5,7 +5,7 @@
 --       cursor, pause ms
 --       The cursor is the one that the last call returned, '' for the start, or "shared" for the walk that all replicas
 --       share. The shared walk starts again a pause after its end.
--- Returns {cursor to go on from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
+-- Returns {cursor to continue from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
 -- then per finding: code, key without the prefix, task or member, detail, what was done or ''}.
 -- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change.
 -- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool

@@ -1,4 +1,4 @@
-// Enqueues a task, waits for its outcome, and prints it and the events on the way.
+// Enqueues a task, waits for its outcome, and prints the events and the outcome.
 //
 //   node follow.js ID [KIND]
 //

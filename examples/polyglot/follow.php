@@ -1,5 +1,5 @@
 <?php
-// Enqueues a task, waits for its outcome, and prints it and the events on the way.
+// Enqueues a task, waits for its outcome, and prints the events and the outcome.
 //
 //   php follow.php ID [KIND]
 //

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Enqueues a task, waits for its outcome, and prints it and the events on the way.
+# Enqueues a task, waits for its outcome, and prints the events and the outcome.
 #
 #   ./follow.sh ID [KIND]
 #

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ErrDeclined is returned when a person was asked and did not answer yes.
+// ErrDeclined is returned when the user did not confirm.
 var ErrDeclined = errors.New("nothing was changed")
 
 // CanAsk reports whether a person can be asked: in and out are terminals.

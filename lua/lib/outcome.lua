@@ -1,5 +1,5 @@
 -- uses: base
--- Reply lists: reply:ID gets the outcome of a task as one JSON object, if its producer asked for a reply.
+-- Reply lists: reply:ID gets the outcome of a task as one JSON object, if its producer requested a reply.
 
 local REPLY_TTL, REPLY_RESULT = 600000, 65536 -- ms; most bytes of a result that the reply contains
 

@@ -76,8 +76,8 @@ function Wake.exhausted(queue)
 end
 
 -- ready returns ready queues of a class, at most 64, without those that the replica claims from in this call or reports as
--- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each is returned
--- in time.
+-- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each of them is
+-- returned soon.
 function Wake.ready(class, replica, busy, claimed)
   local key, names, window = P .. 'ready:' .. class, {}, 64
   for _ in pairs(busy) do window = window + 1 end
