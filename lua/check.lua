@@ -3,9 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  mode (report: report only; repair: report and repair; types: repair only keys of a wrong type), budget of entries,
 --       cursor, pause ms
---       (the cursor is what the last call returned; it is empty for the start, and "shared" for the walk that all replicas
---       share; the shared walk starts again a pause after its last end)
--- Returns {cursor to go on from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
+--       The cursor is the one that the last call returned, '' for the start, or "shared" for the walk that all replicas
+--       share. The shared walk starts again a pause after its end.
+-- Returns {cursor to continue from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
 -- then per finding: code, key without the prefix, task or member, detail, what was done or ''}.
 -- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change.
 -- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool
@@ -20,7 +20,7 @@ if shared then
 end
 
 -- The cursor of a walk consists of the cursor of the scan over all keys, then of name and cursor of each key whose members
--- have not all been checked. Claims come first: they name the tasks that ran and have lost their run entry.
+-- have not all been checked. Claims are checked first, because they name running tasks whose run entry is lost.
 if from == '' then from = types and '0' or '0 claims 0' end
 local outer, pending = string.match(from, '^%S+') or '0', {}
 for name, cursor in string.gmatch(string.sub(from, #outer + 1), ' (%S+) (%S+)') do

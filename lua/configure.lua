@@ -4,7 +4,7 @@
 -- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), number of settings, then per
 --       setting: field of meta, value ('' removes it); then groups whose own limit changed
 -- Returns 1. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
--- Keeps: a setting holds for every claim after this call. The script wakes replicas for the queues and groups that it
+-- Keeps: a setting applies to every claim after this call. The script wakes replicas for the queues and groups that it
 -- names. After a change of the pool the caller wakes replicas for all queues.
 -- uses: base queue queues settings wake
 run_when_full()

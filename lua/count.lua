@@ -2,9 +2,9 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), most queues, limit:removed as read before the first page
--- Returns the cursor to go on from, '0' at the end. Error UNCOUNTED if the limit was removed since: count again.
--- Keeps: meta has a limit before the first page, if need be one that blocks nothing. The scripts therefore keep the count
--- for the tasks that start or end in the meantime.
+-- Returns the cursor to continue from, '0' at the end. Error UNCOUNTED if the limit was removed since: count again.
+-- Keeps: the first page sets a limit that blocks nothing if the pool has none. While there is a limit, the scripts update
+-- the set when tasks start or end.
 -- uses: base settings
 run_when_full()
 if ARGV[1] == '0' then call('HSETNX', META, 'limit', Settings.UNLIMITED) end

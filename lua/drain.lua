@@ -1,4 +1,4 @@
--- drain: asks a replica to take no more tasks, to finish its running tasks, and to end.
+-- drain: requests that a replica takes no more tasks, finishes its running tasks, and ends.
 --
 -- KEYS  prefix, meta
 -- ARGV  replica

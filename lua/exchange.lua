@@ -12,10 +12,10 @@
 --       state (0, 1: asked to drain, 2: not on the list, nothing was claimed), then per batch of tasks: head, ids, lengths,
 --       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and either
 --       0 or, per id, how many strings of extras follow its record.
--- Keeps: running tasks never exceed the limits of pool, queue and group. Every task that starts has the best position of
--- those that wait. A repeated call number gets the same answer again, without the tasks that the replica no longer holds.
--- A lower number changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost:
--- the limits that it configures may be unknown.
+-- Keeps: running tasks never exceed the limits of pool, queue and group. Tasks start in the order of their positions. A
+-- repeated call number gets the same answer again, without the tasks that the replica no longer holds. A lower number
+-- changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost: the limits that
+-- it configures may be unknown.
 -- uses: base claim event promote removal repeated report totals trim wake
 -- hot: totals event trim words run settings policy exit claims removal report claim batch wake
 run_when_full()

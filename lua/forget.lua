@@ -3,9 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  queue
 -- Returns '' if the queue was removed, else the reason why not: none, tasks, inbox or replica.
--- Keeps: a queue stays if it has waiting or running tasks or if a replica on the list serves it. A silent replica counts:
--- it may come back and go on without configuring its limit again. All queues stay while the inbox has entries, which may
--- be for them. The caller checks for scheduled tasks. A scheduled task that it misses lists its queue again when it is due.
+-- Keeps: a queue stays if it has waiting or running tasks or if a replica on the list serves it. A silent replica counts,
+-- because it may continue without configuring its limit again. All queues stay while the inbox has entries, which may be for
+-- them. The caller checks for scheduled tasks. A scheduled task that it misses lists its queue again when it is due.
 -- uses: base queues wake
 run_when_full()
 local queue = ARGV[1]

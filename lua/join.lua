@@ -5,9 +5,8 @@
 --       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
 --       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the
 --       hash of the queues and kinds that a replica serves.
--- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call changed from
---       another one, each with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have
---       been counted.
+-- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
+--       with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
 -- replica gets tasks only after its last page.
 -- uses: base queue queues settings wake

@@ -1,7 +1,7 @@
 // Package lua holds the atomic transitions of a pool, one script per file. The header
 // of a script says what it does, its KEYS and ARGV, what it returns and the invariant
 // that it keeps. Parts that scripts share are in lib/. Scripts and parts name the parts
-// that they need in a "uses" line. Source puts each of them once in front of the script.
+// that they need in a "uses" line. Source puts each part once in front of the script.
 //
 // Only the scripts write a pool's state. Each takes the prefix of the pool's keys as
 // KEYS[1] and its hash of settings as KEYS[2], and builds every other key from the

@@ -4,7 +4,7 @@
 -- ARGV  most tasks per state
 -- Returns {ms until there is more to remove or 0, number of inbox entries, number of ended tasks removed, number of events
 --       trimmed off the event stream, number of replicas removed from the list}.
--- Keeps: all keys of a task are removed together. Other replicas are woken in place of a dead one.
+-- Keeps: all keys of a task are removed together. Other replicas are signalled in place of a dead one.
 -- uses: base members record removal stream trim wake
 run_when_full()
 local first, removed, most = math.huge, 0, ARGV[1]

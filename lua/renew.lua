@@ -1,9 +1,9 @@
 -- renew: extends the leases of a replica's claims, writes updates of its attempts, and is its heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it
---       that the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then
---       number of updates, per updates: fence, id, progress, 1 if there is progress, 1 if it got slow
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it that
+--       the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then number
+--       of updates, per update: fence, id, progress, 1 if there is progress, 1 if the soft timeout passed
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
@@ -70,7 +70,7 @@ end
 
 Exit.write() -- before the updates: attempts that were taken back get none
 
--- update writes the progress of one attempt, and an event the first time that it is slow.
+-- update writes the progress of one attempt. It writes an event when the attempt is slow for the first time.
 local function update(fence, id, progress, slow)
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)

@@ -1,8 +1,8 @@
--- rights: checks that the user may run every command that the scripts use, because a script that is refused one stops
--- half-way. For a replica it also checks the commands that are sent outside of scripts.
+-- rights: checks that the user may run every command that the scripts use, because a script stops half-way at a command that
+-- is refused. For a replica it also checks the commands that are sent outside of scripts.
 --
 -- KEYS  prefix, meta
--- ARGV  whether a replica asks: 1 or 0
+-- ARGV  1 to check the rights of a replica, else 0
 -- Returns the commands that are refused; none on a server without redis.acl_check_cmd.
 -- Keeps: nothing is written.
 -- uses: base

@@ -2,7 +2,7 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), about how many queues
--- Returns {cursor to go on from, '0' at the end, scheduled, inbox, rejects, events, live replicas, pool limit or '', 1 if
+-- Returns {cursor to continue from, '0' at the end, scheduled, inbox, rejects, events, live replicas, pool limit or '', 1 if
 --       paused, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped, expired}, then per queue: name,
 --       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused}.
 -- Keeps: nothing is written.

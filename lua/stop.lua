@@ -1,15 +1,15 @@
--- stop: ends tasks that do not run at once, and asks the replicas of running tasks to end them.
+-- stop: ends tasks that are not running, and asks the replicas of running tasks to end them.
 --
 -- KEYS  prefix, meta
 -- ARGV  reason, then ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect.
--- Keeps: a task that was asked to stop is never started again. The request is in stop:REPLICA until the attempt ends. Every
--- exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
+-- Keeps: a task is never started again after a stop was requested. The request is in stop:REPLICA until the attempt ends.
+-- Every exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
 -- uses: base finish queue record removal task totals trim wake
 run_when_full()
 local reply, signals = {}, {}
 
--- ask writes the request for a running task. The first reason is kept.
+-- ask writes the request to stop a running task. A later request does not replace the reason.
 local function ask(m)
   if m.flag == '0' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
   call('SADD', P .. 'stop:' .. m.replica, m.fence .. ' ' .. m.id)

@@ -14,9 +14,9 @@ type (
 	Spec = task.Spec
 	// Receipt is the answer to one enqueued Spec. See task.Receipt.
 	Receipt = task.Receipt
-	// State is where a task is in its life. See task.State.
+	// State is the state of a task. See task.State.
 	State = task.State
-	// Code is why an attempt ended. See task.Code.
+	// Code is the reason why an attempt ended. See task.Code.
 	Code = task.Code
 	// Event is one change of state of one task. See task.Event.
 	Event = task.Event
@@ -24,12 +24,11 @@ type (
 	Lag = task.Lag
 	// Filter selects tasks to list, stop, retry or delete. See task.Filter.
 	Filter = task.Filter
-	// Policy is the defaults of one kind of task. See task.Policy.
+	// Policy holds the defaults of one kind of task. See task.Policy.
 	Policy = task.Policy
-	// Backoff is how long a failed task waits before its next attempt. See
-	// task.Backoff.
+	// Backoff is the wait between a failed attempt and the next one. See task.Backoff.
 	Backoff = task.Backoff
-	// Queue is one queue as a replica serves it. See task.QueueConfig.
+	// Queue configures one queue of a replica. See task.QueueConfig.
 	Queue = task.QueueConfig
 	// Groups limits groups of tasks. See task.Groups.
 	Groups = task.Groups
@@ -39,36 +38,35 @@ type (
 	QueueInfo = task.QueueInfo
 	// Stats is the pool at one instant. See task.Stats.
 	Stats = task.Stats
-	// ReplicaInfo is a live replica as its last heartbeat described it. See
-	// task.ReplicaInfo.
+	// ReplicaInfo is a live replica as of its last heartbeat. See task.ReplicaInfo.
 	ReplicaInfo = task.ReplicaInfo
-	// Health is how a replica is at one instant. See worker.Health.
+	// Health describes a replica at one instant. See worker.Health.
 	Health = worker.Health
-	// Maintenance is what a turn of Maintain found. See task.Maintenance.
+	// Maintenance is the result of one turn of Maintain. See task.Maintenance.
 	Maintenance = task.Maintenance
-	// AttemptRecord is one entry of a task's history: an attempt that failed or was lost. See
+	// AttemptRecord is a failed or lost attempt in a task's history. See
 	// task.AttemptRecord.
 	AttemptRecord = task.AttemptRecord
-	// Scope is what a limit is about: the pool, a queue, a group, or groups by default. See
-	// task.Scope.
+	// Scope is the object of a limit: the pool, a queue, a group, or all groups without
+	// a limit of their own. See task.Scope.
 	Scope = task.Scope
 	// Handler runs one attempt of a task; see Handle for handlers of a Go type. See
 	// task.Handler.
 	Handler = task.Handler
-	// Middleware wraps every handler: the one way to extend them. See task.Middleware.
+	// Middleware wraps every handler of a replica. See task.Middleware.
 	Middleware = task.Middleware
-	// FieldError is one refused field of what was handed in; errors hold a pointer to
-	// it, as errors.As wants it: var f *pool.FieldError. See task.FieldError.
+	// FieldError is an invalid field of an argument or a config. Read it with errors.As
+	// and a *pool.FieldError. See task.FieldError.
 	FieldError = task.FieldError
-	// TrimmedError says that a reader fell behind the trimming of the event stream. See
+	// TrimmedError is returned when events were trimmed before a reader read them. See
 	// task.TrimmedError.
 	TrimmedError = task.TrimmedError
-	// SchemaError says that another version wrote the pool; it is an ErrSchema. See
-	// task.SchemaError.
+	// SchemaError is returned when an incompatible version wrote the pool. It wraps
+	// ErrSchema. See task.SchemaError.
 	SchemaError = task.SchemaError
 	// Finding is the result of one check of an inspection. See task.Finding.
 	Finding = task.Finding
-	// Inspection is how a pool is inspected. See task.Inspection.
+	// Inspection configures an inspection. See task.Inspection.
 	Inspection = task.Inspection
 	// Severity is how much a Finding matters. See task.Severity.
 	Severity = task.Severity
@@ -85,7 +83,7 @@ const (
 	Expired   = task.Expired
 )
 
-// Why an attempt ended; see task.Code.
+// The reason codes; see task.Code.
 const (
 	CodeOK               = task.CodeOK
 	CodeError            = task.CodeError
@@ -104,7 +102,7 @@ const (
 	CodeSlow             = task.CodeSlow
 )
 
-// What a limit set with SetLimit is about; see task.Scope.
+// The scopes of SetLimit; see task.Scope.
 const (
 	PoolScope   = task.PoolScope
 	QueueScope  = task.QueueScope
@@ -112,7 +110,7 @@ const (
 	GroupsScope = task.GroupsScope
 )
 
-// How much a Finding matters; see task.Severity.
+// The severities of a Finding; see task.Severity.
 const (
 	SeverityOK      = task.SeverityOK
 	SeverityNote    = task.SeverityNote
@@ -120,13 +118,13 @@ const (
 	SeverityError   = task.SeverityError
 )
 
-// DefaultQueue is the queue of a task that names none.
+// DefaultQueue is the queue of a task that sets none.
 const DefaultQueue = task.DefaultQueue
 
-// Forever is the duration that says "no limit" where zero means the default.
+// Forever is the duration that means "no limit" where zero means the default.
 const Forever = task.Forever
 
-// Errors to branch on with errors.Is; see the same names in package task.
+// Errors of the store; use errors.Is. See the same names in package task.
 var (
 	ErrNotFound    = task.ErrNotFound
 	ErrQueueFull   = task.ErrQueueFull
@@ -137,27 +135,28 @@ var (
 	ErrNoQueue     = task.ErrNoQueue
 	ErrQueueInUse  = task.ErrQueueInUse
 
-	// Why a handler's context was cancelled, by context.Cause.
+	// The reasons why a handler's context is cancelled, as context.Cause returns them.
 	ErrStopped   = task.ErrStopped
 	ErrTimeout   = task.ErrTimeout
 	ErrLeaseLost = task.ErrLeaseLost
 	ErrShutdown  = task.ErrShutdown
 
-	// ErrStuck is returned by Run if more handlers than Config.MaxStuck are stuck.
+	// ErrStuck is returned by Run after more than Config.MaxStuck handlers have ignored
+	// their cancelled context.
 	ErrStuck = task.ErrStuck
 )
 
-// Permanent marks an error that a retry cannot fix: the task fails at once. It returns nil
-// for a nil error.
+// Permanent marks an error that a retry cannot fix: the task fails at once. It returns
+// nil if err is nil.
 func Permanent(err error) error { return task.Permanent(err) }
 
-// RetryAfter fails the attempt with err and retries, if attempts are left, after d
-// instead of the policy's backoff. A d that is not positive retries at once. With a d of
-// more than ten years of 365 days, Forever included, the task fails at once. It returns nil
-// for a nil error.
+// RetryAfter fails the attempt with err. If attempts are left, the task is retried after
+// d instead of the policy's backoff. A d that is not positive retries at once. If d is
+// more than ten years of 365 days, Forever included, the task fails at once. It returns
+// nil if err is nil.
 func RetryAfter(err error, d time.Duration) error { return task.RetryAfter(err, d) }
 
-// Snooze releases the task without using an attempt. It may start again after d, at once
-// if d is not positive. With a d of more than ten years of 365 days, Forever
-// included, the task fails at once with CodePermanent.
+// Snooze returns the task to its queue without using an attempt. The task may start
+// again after d, or at once if d is not positive. If d is more than ten years of 365
+// days, Forever included, the task fails at once with CodePermanent.
 func Snooze(d time.Duration) error { return task.Snooze(d) }

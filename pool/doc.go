@@ -40,18 +40,18 @@
 //	r, err := p.Enqueue(ctx, Resize{URL: u},
 //		pool.Priority(10), pool.Delay(time.Minute), pool.Group("acme"))
 //
-// The [Receipt] names the task. [ID], [Unique] and [UniqueByArgs] prevent that a task
-// is made twice. A duplicate is no error; the receipt is marked. EnqueueAll makes
-// thousands of tasks in few round trips, from specs that NewSpec makes of the same
-// arguments and options.
+// The [Receipt] names the task. [ID], [Unique] and [UniqueByArgs] prevent duplicates. A
+// duplicate is no error: its receipt is marked. EnqueueAll makes thousands of tasks in
+// few round trips. It takes specs, which NewSpec makes of the same arguments and
+// options.
 //
 // # Handlers
 //
 // An attempt whose handler returns nil has succeeded. Any error fails the attempt, and
 // the task is retried with backoff until its attempts are used up; [Permanent],
-// [RetryAfter] and [Snooze] change that. A panic is an error. A handler may run more
-// than once for one task, when a process dies or its lease is lost, and should be
-// idempotent. When a task has to end, its context is cancelled, and context.Cause is
+// [RetryAfter] and [Snooze] change that. A panic is an error. A handler should be
+// idempotent: it runs more than once for a task when a process dies or its lease is
+// lost. When a task has to end, its context is cancelled, and context.Cause is
 // [ErrStopped], [ErrTimeout], [ErrLeaseLost] or [ErrShutdown].
 //
 // Middleware, func(next Handler) Handler, wraps every handler.

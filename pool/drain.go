@@ -6,14 +6,13 @@ import (
 	"fmt"
 )
 
-// Drain requests that replicas stop taking tasks, let the running ones finish within
-// their drain timeout, and return from Run, as most programs do on SIGTERM. The ids are
-// those that Replicas lists.
+// Drain requests that replicas take no more tasks, finish the running ones within their
+// drain timeout, and return from Run. The ids are those that Replicas lists.
 //
 // Drain returns when the requests are made, not when the replicas have ended. Until
 // then ReplicaInfo.Draining is true. A supervisor may start the processes again.
 //
-// asked is the number of replicas that were on the list. For each other one the error
+// asked is the number of replicas that were on the list. For every other id the error
 // contains an ErrNoReplica; it does not affect the rest.
 func (p *Pool) Drain(ctx context.Context, replicas ...string) (asked int, err error) {
 	var errs []error

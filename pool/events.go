@@ -20,8 +20,8 @@ const (
 // oldest event that is left.
 //
 // The events of one entry of the stream have the same Cursor. A reader that stores its
-// position must store the Cursor of an event whose More is false, after it has
-// processed that event. Otherwise the rest of the entry is not read again.
+// position must store the Cursor of an event whose More is false, after it has processed
+// that event. Otherwise it misses the rest of the entry when it continues.
 //
 // Every entry of the stream is yielded. Entries that another program added or damaged
 // have Event.Broken set.

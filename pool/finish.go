@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// openTimeout bounds the first read of the events for OnFinish; package worker bounds
-// the join alike.
+// openTimeout bounds the first read of the events for OnFinish. Package worker bounds
+// the join by the same time.
 const openTimeout = 5 * time.Second
 
 // runWithFinish is Run with Config.OnFinish. The subscription starts first and ends

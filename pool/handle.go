@@ -11,9 +11,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Kinder is the arguments of one kind of task: a type that encodes to JSON and returns
-// the kind's name. Kind is also called on a zero value and must not depend on the
-// fields.
+// Kinder is the type of the arguments of one kind of task. It encodes to JSON and
+// returns the kind's name. Kind is also called on a zero value and must not depend on
+// the fields.
 type Kinder interface {
 	Kind() string // such as "image.resize"; for the characters see task.CheckName
 }

@@ -89,11 +89,11 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 // ForgetQueue removes a queue from the list that Queues reads, with its limit, cap and
 // pause.
 //
-// It returns ErrQueueInUse if the queue has live tasks, if a replica on the list serves
-// it, silent ones included, or if the inbox has entries, which may be for it. It
-// returns ErrNoQueue if the queue is not on the list. The next task that names the
-// queue creates it again, without the settings; so does a task scheduled at the same
-// moment when it becomes waiting.
+// It returns ErrQueueInUse if the queue has live tasks, if a replica on the list, even
+// a silent one, serves it, or if the inbox has entries, which may be for it. It returns
+// ErrNoQueue if the queue is not on the list. The next task that names the queue
+// creates it again, without the settings. A task that is scheduled for the queue during
+// the call creates it when it becomes waiting.
 func (p *Pool) ForgetQueue(ctx context.Context, queue string) error {
 	if err := checkName("queue", queue); err != nil {
 		return fmt.Errorf("forget queue: %w", err)

@@ -62,10 +62,10 @@ type QueueStore interface {
 	// Groups reads the default limit of groups, 0 for none, and the named groups, by
 	// name. Without names it reads the groups that have a limit of their own.
 	Groups(ctx context.Context, names ...string) (byDefault int, groups []task.GroupInfo, err error)
-	// WaitingSince reads since when the oldest waiting task of each queue has been
-	// waiting, and the store's clock. It compares the first tasks of each priority.
-	// Queues without a waiting task are missing. Tasks behind the first one of their
-	// group are not counted.
+	// WaitingSince reads when the oldest waiting task of each queue began to wait, and
+	// the store's clock. It compares the first tasks of each priority. Queues without a
+	// waiting task are missing. Tasks behind the first one of their group are not
+	// counted.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 	// Rates reads the rates of each queue that had any, averaged over the window that
 	// ends now. The window is rounded to steps of a few seconds.
@@ -119,7 +119,7 @@ type InspectedStore interface {
 	// permissions, eviction policy.
 	Check(ctx context.Context) error
 	// Inspect checks the store and the pool's keys. In repair mode it repairs broken
-	// records or moves them out of the way. Each record is checked and repaired in one
-	// atomic step, so the pool may be live. An error ends the iteration.
+	// records or renames their keys. Each record is checked and repaired in one atomic
+	// step, so the pool may be live. An error ends the iteration.
 	Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task.Finding, error]
 }

@@ -31,8 +31,8 @@ const (
 // itself costs one read of the task before the wait and one after.
 //
 // During outages of the store WaitTask waits, but it returns an error of its first
-// calls. It returns Task.Broken of a task without a state. If ctx ends it returns its
-// error; the task goes on.
+// calls. It returns Task.Broken of a task without a state. If ctx ends, WaitTask
+// returns the error of ctx; the task is not affected.
 func (p *Pool) WaitTask(ctx context.Context, id string) (*task.Task, error) {
 	t, err := p.waitTask(ctx, id)
 	if err != nil {
@@ -95,9 +95,9 @@ func (p *Pool) waitTask(ctx context.Context, id string) (t *task.Task, err error
 	}
 }
 
-// endOf reports whether e is an end of the task after it was read as alive. If the
-// reader of the stream is behind, e may be the end of an earlier generation, or of an
-// earlier task with the same id.
+// endOf reports whether e is an end of the task that is later than alive, the task as it
+// was read. If the reader of the stream is behind, e may be the end of an earlier
+// generation, or of an earlier task with the same id.
 func endOf(alive *task.Task, e *Event) bool {
 	return e.Version > alive.Version && !e.At.Before(alive.CreatedAt)
 }

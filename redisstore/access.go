@@ -87,7 +87,7 @@ func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	return r.err
 }
 
-// refusal is an error in the form of Redis's own.
+// refusal is an error with a text like that of Redis.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }

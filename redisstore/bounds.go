@@ -70,7 +70,7 @@ const (
 	entryEvents = 50
 	maxEvents   = 1000
 
-	// One call searches so many pages for entries to take over. Redis examines up to ten
-	// times as many entries for a page as were asked for.
+	// Pages that one call searches for entries to take over. Redis examines up to ten
+	// times as many entries for a page as were requested.
 	takeOverPages = 10
 )

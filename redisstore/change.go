@@ -6,8 +6,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Stop ends tasks that do not run at once, and asks the replicas of running tasks to
-// cancel their handlers. The default of why is "stopped by request".
+// Stop ends tasks that are not running. It requests that the replicas of running
+// tasks cancel their handlers. The default of why is "stopped by request".
 func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
 	if why == "" {
 		why = "stopped by request"

@@ -75,7 +75,7 @@ func (s *Store) takeOver(ctx context.Context, c *reading) error {
 		if len(c.entries) > 0 || from == "0-0" && whole {
 			break
 		}
-		whole = whole || from == "0-0" // the end: go on from the beginning once
+		whole = whole || from == "0-0" // the end: continue at the beginning once
 	}
 	s.mu.Lock()
 	sub.from = from

@@ -153,7 +153,7 @@ func (w *inspection) summarize() {
 
 // checkReply is the reply to one call of the check script.
 type checkReply struct {
-	next     string        // where the walk goes on; "" at its end
+	next     string        // where the walk continues; "" at its end
 	pause    time.Duration // until the shared walk starts again
 	checked  int           // entries
 	findings []task.Finding

@@ -27,7 +27,7 @@ var damages = map[string]struct {
 	// Tasks and indexes.
 	"bad_record":     {task.SeverityError, "the record of task {id} {detail}", moveIt},
 	"no_record":      {task.SeverityError, "an entry for {id}, which is no usable task", fixIt},
-	"wrong_index":    {task.SeverityError, "an entry for task {id}, which is {detail}, or has another entry or score", fixIt},
+	"wrong_index":    {task.SeverityError, "a wrong entry for task {id}, which is {detail}", fixIt},
 	"no_entry":       {task.SeverityError, "task {id} is {detail} and has no entry here", fixIt},
 	"queue_unlisted": {task.SeverityError, "queue {detail} of task {id} is not listed", fixIt},
 	"unwatched":      {task.SeverityWarning, "task {id} has a TTL or deadline that maintenance does not watch", fixIt},
@@ -40,7 +40,7 @@ var damages = map[string]struct {
 
 	// Running tasks.
 	"bad_run":       {task.SeverityError, "the run entry of task {id} cannot be read", fixIt},
-	"run_unflagged": {task.SeverityError, "the run entry of task {id} lacks the flag that its end must read more", fixIt},
+	"run_unflagged": {task.SeverityError, "the run entry of task {id} lacks the flag to read the task at the end", fixIt},
 	"no_run":        {task.SeverityError, "task {id} runs under claim {detail} and has no run entry", fixIt},
 	"no_claim":      {task.SeverityError, "task {id} runs under claim {detail}, which does not exist", fixIt},
 	"bad_claim":     {task.SeverityError, "claim {id} cannot be read", fixIt},
@@ -56,21 +56,21 @@ var damages = map[string]struct {
 	"group_stuck":    {task.SeverityError, "task {id} of group {detail} is blocked, although its group has room", fixIt},
 	"group_unlisted": {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
 	"not_ready":      {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
-	"not_in_class":   {task.SeverityError, "{id} is not listed here, so it is not woken for ready queues", fixIt},
+	"not_in_class":   {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},
 	"class_alone":    {task.SeverityWarning, "class {id} has no replicas", fixIt},
-	"stale_entry":    {task.SeverityWarning, "an entry for {id}, which is gone", fixIt},
+	"stale_entry":    {task.SeverityWarning, "an entry for {id}, which no longer exists", fixIt},
 	"replica_alone":  {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.
 	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is not a number", fixIt},
 	"sequence_behind":   {task.SeverityError, "the number {id} is below {detail}, which is in use", fixIt},
-	"meta_lost":         {task.SeverityError, "the pool's settings are gone: limits do not hold", fixIt},
-	"events_miscounted": {task.SeverityWarning, "the event stream cannot hold {detail} events, as its totals say", fixIt},
-	"load_stale":        {task.SeverityWarning, "old counts of tasks made and ended, which should have expired", fixIt},
+	"meta_lost":         {task.SeverityError, "the pool's settings are gone: limits do not apply", fixIt},
+	"events_miscounted": {task.SeverityWarning, "the event stream cannot contain {detail} events, as its totals say", fixIt},
+	"load_stale":        {task.SeverityWarning, "counts of tasks made and ended that should have expired", fixIt},
 	"no_expiry":         {task.SeverityWarning, "the key never expires", fixIt},
 	"wrong_type":        {task.SeverityError, "the key is a {detail}", moveIt},
 	"quarantined":       {task.SeverityWarning, "kept under this name because it is broken", "read it, then repair it and rename it back, or delete it"},
-	"unknown":           {task.SeverityNote, "a key that this version does not know", "none, if another version or program put it there"},
+	"unknown":           {task.SeverityNote, "a key that this version does not know", "nothing, if another version or program wrote it"},
 	unchecked:           {task.SeverityError, "cannot be checked: {detail}", "repair the other findings first, then run doctor again"},
 }
 

@@ -42,9 +42,9 @@ func (s *Store) putSequence(seq *sequence) {
 // have the same queue, kind and options. Enqueue makes more tasks in several steps.
 //
 // With an error it returns the receipts of the steps that succeeded. The tasks of the
-// step that failed may exist: enqueue them again with ids of your own to get one task
-// each. Later steps were not tried. With ErrNotReplicated the receipts include the step
-// that failed, because its tasks exist.
+// step that failed may exist. Tasks that have ids of your own can be enqueued again
+// without duplicates. Later steps were not tried. With ErrNotReplicated the receipts
+// include the step that failed, because its tasks exist.
 func (s *Store) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error) {
 	if s.waitReplicas > 0 && s.waitTimeout < time.Millisecond {
 		return nil, &task.FieldError{Field: "timeout of WithWait", Msg: fmt.Sprintf("must be at least 1ms, not %v", s.waitTimeout)}

@@ -96,8 +96,8 @@ func syntaxError(err error) error {
 	return fmt.Errorf("is not valid JSON: %w", err)
 }
 
-// maxMistakes is the number of mistakes after which the rest of an entry is not read: a
-// person reads the reason, and an entry may consist of mistakes.
+// maxMistakes is the number of mistakes after which the rest of an entry is not read: an
+// operator reads the reason, and an entry may have any number of mistakes.
 const maxMistakes = 20
 
 // entryReader sets the fields of a spec from those of an entry and collects the errors.

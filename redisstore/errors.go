@@ -27,8 +27,8 @@ func (e deniedError) Unwrap() error { return e.error }
 // workerRights are the ACL rules for the commands that a worker's user needs.
 const workerRights = "+@all -@admin -@dangerous -function +info"
 
-// fail wraps an error with what was being done, and adds advice if there is a known
-// remedy. It returns nil for nil.
+// fail wraps an error with the name of the operation, and adds advice if there is a
+// known remedy. It returns nil for nil.
 func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil

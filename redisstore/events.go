@@ -85,8 +85,7 @@ func (s *Store) RecentEvents(ctx context.Context, before string, limit int) ([]t
 	return events, nil
 }
 
-// entriesFor returns about how many entries have so many events, by the entries that were
-// read last.
+// entriesFor estimates, from the entries read last, how many entries have limit events.
 func (s *Store) entriesFor(limit int) int64 {
 	per := max(s.perEntry.Load(), 1)
 	return min(max((int64(limit)+per-1)/per, 1), eventPage)
@@ -177,7 +176,7 @@ func decodeEntry(cursor string, values map[string]any) []task.Event {
 		if _, ok := values[name].(string); ok && len(ids) == 1 {
 			setEvent(&all, name, field(name), &f)
 		} else if ok {
-			f.fail(name, errors.New("belongs into entries of one event"))
+			f.fail(name, errors.New("must be in an entry of one event"))
 		}
 	}
 	events := make([]task.Event, len(ids))
@@ -188,7 +187,7 @@ func decodeEntry(cursor string, values map[string]any) []task.Event {
 	broken := make([]fieldReader, len(ids))
 	for i, id := range ids {
 		if broken[i] = f; id == "" {
-			broken[i].fail("ids", errors.New("has no word here"))
+			broken[i].fail("ids", errors.New("has no word for this event"))
 		}
 	}
 	for _, name := range columns {

@@ -42,8 +42,8 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 	for _, c := range changed {
 		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %d, as this replica configures", c.field, c.was, c.n))
 	}
-	// The reply is not enough to decide this: if a first reply was lost, the repeated call
-	// found the limits of the pool and of all groups changed already.
+	// The reply does not show whether these limits changed: if a first reply was lost, the
+	// repeated call found them changed already.
 	if r.Limit > 0 {
 		err = s.wakeAll(ctx)
 	}

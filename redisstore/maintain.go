@@ -24,8 +24,8 @@ func (s *Store) Maintain(ctx context.Context, replica string) (task.Maintenance,
 	if taken, err := s.lockMaintenance(ctx, replica); err == nil && !taken {
 		return task.Maintenance{Busy: true}, nil
 	}
-	// After an error of the lock maintenance runs nevertheless: a full Redis refuses the
-	// lock, and maintenance frees memory. If Redis cannot be reached, the scripts fail, too.
+	// Maintenance runs even if the lock fails: a full Redis refuses the lock, and
+	// maintenance frees memory. If Redis cannot be reached, the scripts fail, too.
 	m, err := s.maintain(ctx)
 	if isWrongType(err) {
 		// Scripts stop at a key of a wrong type, so it is renamed first.

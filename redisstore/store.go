@@ -45,7 +45,7 @@ type Store struct {
 	waitTimeout  time.Duration
 
 	access   access
-	client   string       // begins the names of this store's sequences
+	client   string       // prefix of the names of this store's sequences
 	classes  sync.Map     // class by replica, of replicas that joined or exchanged
 	perEntry atomic.Int64 // about how many events an entry of the stream has
 
@@ -60,8 +60,8 @@ type Store struct {
 // Option changes how a Store works.
 type Option func(*Store)
 
-// WithWait makes every enqueue wait until so many Redis replicas have confirmed it (the
-// WAIT command), at most for timeout. If fewer confirm it, the enqueue returns
+// WithWait makes every enqueue wait until this number of Redis replicas has confirmed it
+// (the WAIT command), at most for timeout. If fewer confirm it, the enqueue returns
 // ErrNotReplicated, although the tasks exist. WithWait reduces what an asynchronous
 // failover can lose, and costs a replication round trip per call. The default is not to
 // wait. With a timeout below 1ms every enqueue fails, because Redis would wait forever.

@@ -156,9 +156,9 @@ func (s *Store) byScore(ctx context.Context, key, from string) pages {
 	}
 }
 
-// pageAfter reads the page after the last of the members that is still there, by its
-// rank. By score Redis would have to skip all members with that score that were read
-// before, which may be very many (kept forever, due at midnight).
+// pageAfter reads the page after the last of the members that is still there, by its rank.
+// By score, Redis would have to skip all members with that score that were read before.
+// These may be very many, such as tasks that are kept forever or due at midnight.
 func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, members []redis.Z) (page []redis.Z, found bool, err error) {
 	for len(members) > 0 {
 		last := members[len(members)-1]

@@ -8,9 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// WaitingSince returns, by queue, since when the task that has waited longest is waiting,
-// and the time of the server. It reads the first task of every priority. It ignores tasks
-// that their group blocks, and queues without waiting tasks.
+// WaitingSince returns the server's time and, by queue, when the task that has waited
+// longest began to wait. It reads the first task of every priority. It ignores tasks that
+// their group blocks, and queues without waiting tasks.
 func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]time.Time, time.Time, error) {
 	oldest := map[string]time.Time{}
 	now, err := s.now(ctx)

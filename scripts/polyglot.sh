@@ -19,8 +19,8 @@ fail() {
 	exit 1
 }
 
-# able PROGRAM FLAG SCRIPT tries the program in PATH and the one of the system: the python3 or ruby of a version manager
-# cannot load the packages of the system. It prints the path of the one that can run the script.
+# able PROGRAM FLAG SCRIPT prints the path of a program that can run the script: the one in PATH or the one of the system.
+# The python3 or ruby of a version manager cannot load the packages of the system.
 able() {
 	local p
 	for p in "$1" "/usr/bin/$1"; do
@@ -117,8 +117,8 @@ push_each 3
 all 3
 redis XRANGE "$events" - + | grep -x 'py-3 js-3 rb-3 php-3 sh-3' >/dev/null || fail "the tasks do not share an entry"
 
-"$python" behaviour.py 2>"$dir/py.log" || fail "the client in Python behaves otherwise"
-"$node" behaviour.js 2>"$dir/js.log" || fail "the client in JavaScript behaves otherwise"
+"$python" behaviour.py 2>"$dir/py.log" || fail "the test of the client in Python failed"
+"$node" behaviour.js 2>"$dir/js.log" || fail "the test of the client in JavaScript failed"
 
 # Tasks end and their events are trimmed while no program runs.
 push_each 4
@@ -137,7 +137,7 @@ until_true "the events were not trimmed" trimmed
 all 4
 
 for l in "${languages[@]}"; do
-	if ! diff -u --label wanted.txt --label "follow.$l" wanted.txt "$dir/$l.out"; then fail "follow.$l printed something else"; fi
+	if ! diff -u --label wanted.txt --label "follow.$l" wanted.txt "$dir/$l.out"; then fail "follow.$l did not print wanted.txt"; fi
 	echo "examples/polyglot/follow.$l: ok"
 done
 

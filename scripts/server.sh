@@ -7,7 +7,7 @@ start_redis() {
 		REDIS_PORT=$((20000 + RANDOM % 10000))
 		"${REDIS_SERVER:-redis-server}" --port "$REDIS_PORT" --bind 127.0.0.1 --save "" --dir "$dir" >"$dir/redis.log" &
 		redis_pid=$!
-		# A server whose port is taken ends. Until then the answer may be from the server that has the port.
+		# A server whose port is taken ends. Until it has ended, another server may answer at the port.
 		for _ in $(seq 600); do
 			kill -0 "$redis_pid" 2>/dev/null || break
 			if redis-cli -p "$REDIS_PORT" INFO server 2>/dev/null | tr -d '\r' | grep -x "process_id:$redis_pid" >/dev/null; then return; fi

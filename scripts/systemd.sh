@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
-# Finds systemd-analyze, which checks the unit. As root on Debian or Ubuntu it
-# installs the program if it is missing. Other systems than Linux need none.
+# !/usr/bin/env bash Finds systemd-analyze, which checks the unit. As root on
+# Debian or Ubuntu it installs the program if it is missing. Systems other
+# than Linux do not need it.
 set -euo pipefail
 
 if [[ $(uname -s) != Linux ]] || command -v systemd-analyze >/dev/null; then

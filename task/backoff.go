@@ -103,7 +103,7 @@ func (b Backoff) check() error {
 	case b.Base < time.Millisecond || b.Base > maxBackoff:
 		return fmt.Errorf("needs a base from 1ms to %v, not %v", maxBackoff, b.Base)
 	case b.Fixed && b.Max != 0:
-		return fmt.Errorf("is fixed and takes no maximum, not %v", b.Max)
+		return fmt.Errorf("must not have a maximum if it is fixed, but has %v", b.Max)
 	case !b.Fixed && (b.longest() < b.Base || b.Max > maxBackoff):
 		return fmt.Errorf("needs a maximum from its base (%v) to %v, not %v", b.Base, maxBackoff, b.Max)
 	}

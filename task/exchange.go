@@ -2,7 +2,7 @@ package task
 
 import "time"
 
-// The bounds of one Exchange. One at its bounds takes the store a few milliseconds.
+// The bounds of one Exchange. They keep its time in the store to a few milliseconds.
 const (
 	MaxClaim      = 200     // tasks that one Exchange claims, over all queues
 	MaxReports    = 200     // reports in one Exchange
@@ -113,7 +113,7 @@ type Verdict string
 const (
 	Accepted  Verdict = "ok"      // report: written
 	Kept      Verdict = "kept"    // renewal: the lease is extended
-	Recount   Verdict = "recount" // renewal: extended, but the store has more open attempts than the replica: list their ids in the next renewal
+	Recount   Verdict = "recount" // renewal: extended, but the store has more open attempts than the replica, which must list its ids in the next renewal
 	LeaseLost Verdict = "lost"    // both: the attempt is not the task's current one, or the claim has ended; nothing changed
 	Gone      Verdict = "gone"    // report: the task no longer exists
 )

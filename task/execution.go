@@ -20,10 +20,9 @@ func (t *Task) Bind(e Execution) { t.running = e }
 //
 // A context keeps its first cause. If a handler was stopped, has timed out or is being
 // shut down, the cause does not change to ErrLeaseLost afterwards: use this channel to
-// detect a lease lost later. A handler that needs time to end after its context was
-// cancelled, or that gives a grace period to a process it started, must end both when
-// the channel is closed. If the cause is ErrLeaseLost, the channel is closed when the
-// context ends.
+// detect a lease lost later. After the cancellation, a handler that still cleans up, or
+// that waits for a process that it started, must end at once when the channel is
+// closed. If the cause is ErrLeaseLost, the channel is closed when the context ends.
 func (t *Task) LeaseLost() <-chan struct{} {
 	if t.running == nil {
 		return nil

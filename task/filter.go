@@ -10,7 +10,7 @@ type Filter struct {
 	Queues []string
 	Groups []string // tasks without a group match none
 
-	// Brief leaves the payload, headers and result of the tasks unread, often most of
+	// Brief omits the payload, headers and result of the tasks, which are often most of
 	// the data. It does not affect the selection.
 	Brief bool
 }

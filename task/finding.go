@@ -31,10 +31,10 @@ func (f Finding) Open() bool {
 
 // Inspection configures an inspection. The zero value changes nothing.
 type Inspection struct {
-	// Fix repairs broken records, or moves them out of the way as a whole. It changes
-	// nothing else, such as settings of the server.
+	// Fix repairs broken records. It renames a key that it cannot repair. It changes no
+	// settings of the server.
 	Fix bool
-	// Progress is called now and then with the number of records checked so far and the
+	// Progress is called repeatedly with the number of records checked so far and the
 	// approximate total. It may be nil.
 	Progress func(checked, total int)
 }

@@ -2,8 +2,8 @@ package task
 
 import "time"
 
-// Signal is the reason why Listen returned. The zero Signal means that the wait has
-// passed.
+// Signal is the reason why Listen returned. The zero Signal means that no signal came
+// within the wait.
 type Signal struct {
 	Check bool   // a signal for another reason than a queue: renew and exchange now
 	Drain bool   // a drain of the replica was requested
@@ -24,8 +24,8 @@ type Maintenance struct {
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were removed from the list
 
-	// Repaired lists broken records that were repaired or moved out of the way. Every
-	// turn checks a part of the records; all are checked in time. Repaired is also
-	// valid with an error.
+	// Repaired lists broken records that were repaired or renamed. A turn checks a part
+	// of the records; later turns check the others. Repaired is also valid with an
+	// error.
 	Repaired []Finding
 }

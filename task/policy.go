@@ -12,7 +12,7 @@ type Policy struct {
 	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout
 	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
 	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
-	MaxLost     int           // lost leases that the task survives: it has failed with the next; at most MaxMaxAttempts; default DefaultMaxLost
+	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost
 	Backoff     Backoff       // default DefaultBackoff
 }
 

@@ -10,14 +10,14 @@ import (
 // MaxProgress is the largest size of a progress value, in bytes.
 const MaxProgress = 4096
 
-// unheld guards Progress of all tasks that no replica runs. They are few, so one mutex
-// is enough, and a Task can be copied because it contains none.
+// unheld guards Progress of all tasks that no replica runs. One mutex is enough because
+// they are few. It is not in Task, so that a Task can be copied.
 var unheld sync.Mutex
 
 // SetProgress publishes how far the handler is: v as JSON, or unchanged if it is a
 // []byte or a json.RawMessage. It does not call the store: the newest progress is sent
 // with the next renewal of leases, within about a second. It returns an error if v
-// cannot be encoded or is longer than MaxProgress; the task goes on. It is safe for
+// cannot be encoded or is longer than MaxProgress; the task continues. It is safe for
 // concurrent use.
 //
 // On a task that no replica runs, such as one made for a test of a handler, it sets

@@ -6,8 +6,8 @@ type Receipt struct {
 	// the id that the task would have had.
 	ID    string
 	State State // of the task with that ID
-	// Duplicate reports that no task was made, because the task ID already has the id
-	// or the unique key.
+	// Duplicate reports that no task was made, because an existing task, whose id is in
+	// ID, has the id or the unique key.
 	Duplicate bool
 	// Err is ErrQueueFull if the task was refused.
 	Err error

@@ -17,7 +17,7 @@ const DefaultQueue = "default"
 // it is deleted.
 const Forever = time.Duration(math.MaxInt64)
 
-// The limits of what a task may carry.
+// The size limits of a task.
 const (
 	MaxPayload     = 1 << 20 // bytes
 	MaxResult      = 1 << 20 // bytes
@@ -156,7 +156,7 @@ func (s *Spec) Check() error {
 		add("delay", "must be at most %v", MaxDuration)
 	}
 	if !s.RunAt.IsZero() && (s.RunAt.UnixMilli() < 0 || s.RunAt.UnixMilli() > MaxRunAt) {
-		add("run_at", "must lie between the years 1970 and 2200")
+		add("run_at", "must be between the years 1970 and 2200")
 	}
 	duration("timeout", s.Timeout, true)
 	duration("ttl", s.TTL, false)
@@ -168,7 +168,7 @@ func (s *Spec) Check() error {
 		add("backoff", "%v", err)
 	}
 	if r := s.Retain; r != nil && *r < 0 {
-		add("retain", "must not be negative, but is %v; 0 removes the task with its end", *r)
+		add("retain", "must not be negative, but is %v; 0 removes the task at its end", *r)
 	} else if r != nil {
 		duration("retain", *r, true)
 	}

@@ -11,7 +11,7 @@ type QueueInfo struct {
 	MaxLen  int // 0 is no cap
 	Paused  bool
 	// GroupsFull reports that tasks wait and that the limits of their groups block all
-	// of them, as far as claims have found out.
+	// of them. Tasks that no claim has checked count as not blocked.
 	GroupsFull bool
 }
 
@@ -34,9 +34,9 @@ type GroupInfo struct {
 // Full reports whether the group's limit is reached.
 func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 
-// Stats is the pool at one instant. Of a pool with more than 250 queues, the others are
-// read a moment later. At every instant Enqueued + Retried equals the number of live
-// tasks plus the Ended ones.
+// Stats is the pool at one instant. In a pool with more than 250 queues, the queues
+// after these are read a moment later. At every instant Enqueued + Retried equals the
+// number of live tasks plus the Ended ones.
 type Stats struct {
 	Queues     []QueueInfo // by name
 	Scheduled  int
@@ -49,7 +49,7 @@ type Stats struct {
 	LeasesLost int64           // leases that ended without a report since the pool exists
 	Inbox      int             // entries not yet admitted
 	Rejected   int             // entries in the inbox's reject stream
-	Events     int             // entries in the event stream
+	Events     int             // events in the event stream
 	Replicas   int
 	Limit      int // of the pool; 0 is no limit
 	Paused     bool

@@ -10,11 +10,11 @@ type Task struct {
 	State State
 	// Attempt is the number of claims of the task: 1 for the first attempt.
 	Attempt int64
-	// Fence is the number of the task's latest claim, counted over the pool; zero
-	// before the first claim. It grows with every claim and is never reused, not even
-	// by another task with the same id. Tasks that were claimed together have the same
-	// Fence. The store refuses writes with an older one. It can serve as a fencing
-	// token for other systems.
+	// Fence is the number of the task's latest claim; zero before the first claim. It
+	// grows with every claim in the pool and is never reused, not even by another task
+	// with the same id. Tasks that were claimed together have the same Fence. The store
+	// refuses writes with an older one. It can serve as a fencing token for other
+	// systems.
 	Fence int64
 	// Failures is the number of failed attempts of this generation. Lost is the number
 	// of its attempts whose lease ended without a report.

@@ -102,8 +102,9 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 		q = &queue{name: got.Queue}
 	}
 	c := &claim{sequence: s, q: q, fence: got.Fence, unacknowledged: len(got.Tasks)}
-	// By the store's clock the lease began at the claim. If the answer is a repeated one,
-	// that was long ago. Counting from before the request was sent is on the safe side.
+	// The lease began at the claim, which was long ago if the answer is repeated.
+	// leaseEnd is counted from before the request was sent, so that it is not later than
+	// in the store.
 	c.leaseEnd = sent.Add(r.cfg.Lease)
 	if age := storeNow.Sub(got.Started); !got.Started.IsZero() && age > 0 {
 		c.leaseEnd = c.leaseEnd.Add(-age)

@@ -19,8 +19,8 @@ const (
 
 // keeper renews the leases of all claims every third of a lease. In between it makes
 // renewals to send updates of attempts, to answer a recount of the store, and after a
-// signal. These list all claims if one call can. The keeper does not act on the end of
-// a lease: the watch does, which no call delays.
+// signal. These list all claims if they fit into one call. The keeper does not act on
+// the end of a lease. The watch does, because no call delays it.
 type keeper struct {
 	r    *Replica
 	wake chan struct{}

@@ -8,9 +8,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// listenWait is how long one call of the listener blocks. A call that ends without a
-// signal is followed by a slow poll: some queues are claimed from in case a signal was
-// lost.
+// listenWait is how long one call of the listener blocks. After a call without a signal
+// the replica makes a slow poll: it claims from some queues in case a signal was lost.
 const listenWait = 10 * time.Second
 
 // listenRetryWait is how long the first call after a failed one blocks. Signals may

@@ -41,7 +41,7 @@ func (m *maintainer) run(ctx context.Context) {
 			return
 		}
 		if done.Claims > 0 {
-			r.log().Warn("leases ended without a report; their tasks run elsewhere", "leases", done.Claims, "attempts", done.Lost)
+			r.log().Warn("leases ended without a report; their attempts were taken back", "leases", done.Claims, "attempts", done.Lost)
 			// The replica that was signalled for these tasks may be frozen or cut off.
 			r.poll()
 		}

@@ -16,7 +16,7 @@ import (
 // outage logs failing calls. The log has one line when the first call begins to fail
 // and one when no call fails any more. In between it has one more line for each new
 // piece of advice for an operator: an outage that begins with a broken connection may
-// go on with a refusal.
+// continue with a refusal.
 type outage struct {
 	log func() *slog.Logger
 

@@ -10,16 +10,16 @@
 // Two goroutines, the request sequences, exchange with the store. One exchange reports
 // the attempts that have ended and claims tasks for the free slots, so a round trip
 // transfers as many tasks as have ended since the last. Each sequence has one exchange
-// in flight; with two of them the store works while the replica does. A queue is
-// claimed from when one of its slots becomes free and when the store reports it as
-// ready: in the answer to an exchange, or through the replica's signal list, on which
-// an idle replica blocks.
+// in flight; with two of them the store works while the replica does. A sequence claims
+// from a queue when one of the queue's slots becomes free or when the store reports the
+// queue as ready. The store does so in the answer to an exchange or through the
+// replica's signal list, on which an idle replica blocks.
 //
-// The keeper renews the leases of all claims every third of a lease. The watch never
-// calls the store: by the monotonic clock of the machine it cancels handlers whose
-// attempt timed out or whose lease ends unrenewed, and gives up those that ignore the
-// cancellation. A replica that is cut off has therefore stopped its handlers before its
-// tasks start elsewhere.
+// The keeper renews the leases of all claims every third of a lease. The watch uses the
+// machine's monotonic clock and never calls the store. It cancels handlers whose
+// attempt timed out or whose lease ends unrenewed. It gives up handlers that ignore the
+// cancellation. A replica that is cut off has therefore cancelled its handlers before
+// its tasks start elsewhere.
 package worker
 
 import (

@@ -232,7 +232,7 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 		}
 		soonest := time.Millisecond
 		if !s.x.Idle && len(s.x.Claims) == 0 {
-			soonest = minNextPause // this replica has no free slot, but may be the only one that learned of it
+			soonest = minNextPause // this replica has no free slot, but may be the only one that knows the due time
 		}
 		r.queues.setNextDue(got.Next, soonest, sent, now)
 		r.stopAttempts(got.Stops, now)

@@ -7,7 +7,7 @@ lts_redis() { redis-cli -e --no-auth-warning -u "${LTS_REDIS:-redis://127.0.0.1:
 lts_key() { echo "lts:{${LTS_POOL:-default}}:$1"; }
 
 # lts_enqueue KIND PAYLOAD [NAME=VALUE]... pushes a task and prints its id. PAYLOAD is JSON, and so is the value of an
-# option that is not a name. After an error push again with the same id: only one task is made.
+# option that is not a name. After an error, push it again with the same id: only one task is made.
 lts_enqueue() {
 	local entry='' option value id
 	id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n') # unless an option sets it

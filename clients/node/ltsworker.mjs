@@ -20,7 +20,8 @@ export class Pool {
     Object.assign(this, { redis, prefix: `lts:{${name}}:`, stream: `lts:{${name}}:events` });
   }
 
-  // enqueue pushes a task and returns its id. After an error push again with the same id: only one task is made.
+  // enqueue pushes a task and returns its id. After an error, push it again with the same id: only
+  // one task is made.
   async enqueue(kind, payload, options = {}) {
     const id = options.id ?? randomUUID();
     const entry = Object.assign({ id, kind, payload }, options, { id });

@@ -17,7 +17,8 @@ class Rejected extends \RuntimeException {
 class Pool {
     public function __construct(private \Redis $redis, private string $name = 'default') {}
 
-    // run sends a command that may block for so many seconds. The extension itself throws no errors of the server.
+    // run sends a command that may block for this many seconds. It throws the errors of the server,
+    // which the extension does not.
     private function run(float $seconds, string ...$words): mixed {
         $this->redis->clearLastError();
         $this->redis->setOption(\Redis::OPT_READ_TIMEOUT, $seconds + 10);
@@ -25,7 +26,8 @@ class Pool {
         return ($error = $this->redis->getLastError()) ? throw new \RedisException($error) : $reply;
     }
 
-    // enqueue pushes a task and returns its id. After an error push again with the same id: only one task is made.
+    // enqueue pushes a task and returns its id. After an error, push it again with the same id:
+    // only one task is made.
     public function enqueue(string $kind, mixed $payload = null, array $options = []): string {
         $id = $options['id'] ?? bin2hex(random_bytes(16));
         $entry = array_filter(['id' => $id, 'kind' => $kind, 'payload' => $payload] + $options, fn ($v) => $v !== null);

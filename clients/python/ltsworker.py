@@ -15,7 +15,7 @@ class Pool:
         self.redis, self.prefix = connection, "lts:{%s}:" % name
 
     def enqueue(self, kind, payload=None, **options):
-        """Pushes a task and returns its id. After an error push again with the same id: only one task is made."""
+        """Pushes a task and returns its id. After an error, push it again with the same id: only one task is made."""
         id = options.pop("id", None) or uuid.uuid4().hex
         entry = {"id": id, "kind": kind, "payload": payload, **options}
         entry = {name: value for name, value in entry.items() if value is not None}

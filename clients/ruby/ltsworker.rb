@@ -19,7 +19,7 @@ module Ltsworker
       @redis, @prefix, @stream = redis, "lts:{#{name}}:", "lts:{#{name}}:events"
     end
 
-    # Pushes a task and returns its id. After an error push again with the same id: only one task is made.
+    # Pushes a task and returns its id. After an error, push it again with the same id: only one task is made.
     def enqueue(kind, payload = nil, id: SecureRandom.uuid, **options)
       @redis.rpush("#{@prefix}inbox", JSON.generate({ id: id, kind: kind, payload: payload, **options }.compact))
       id

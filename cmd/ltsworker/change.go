@@ -215,14 +215,14 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	return err
 }
 
-// look shows the progress of the comparison of tasks with a filter.
+// look shows the progress while tasks are compared with a filter.
 type look struct {
 	bar           *terminal.Bar
 	done, roughly int
 }
 
 // lookedAt is the unit of the bar of a look.
-const lookedAt = "tasks looked at"
+const lookedAt = "tasks checked"
 
 // newLook returns a look for a filter with states. A filter with ids needs no bar.
 func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {

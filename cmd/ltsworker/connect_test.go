@@ -44,7 +44,7 @@ func TestAServerThatHangsUpIsAskedForTLSOnlyWhereThereIsNone(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	const hint = "it closed the connection: does it want TLS, rediss://?"
+	const hint = "it closed the connection: if it requires TLS, use rediss://"
 	u := stranger(t)
 	for scheme, hinted := range map[string]bool{"redis://": true, "redis-cluster://": true, "redis-sentinel://": true, "rediss://": false} {
 		u.env = []string{"LTS_REDIS=" + scheme + listener.Addr().String()}

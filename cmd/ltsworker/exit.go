@@ -35,7 +35,7 @@ func usagef(format string, args ...any) error {
 }
 
 // inputError is a mistake in the content of a file, of standard input or of an argument. It is
-// shown without the usage line, which would be no help.
+// shown without the usage line, which would not help.
 type inputError struct{ err error }
 
 func (e *inputError) Error() string { return e.err.Error() }

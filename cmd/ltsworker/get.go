@@ -92,7 +92,7 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask prints a task as text. waits is what the task waits for, "" if that is unknown.
+// printTask prints a task as text. waits is what the task waits for; "" for none.
 func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {

@@ -80,7 +80,8 @@ func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task
 			}
 		}
 		n++
-		// On a terminal the list itself shows its progress. A pipe may end in a pager.
+		// Only a file needs a bar: on a terminal the list shows its own progress, and a pipe may
+		// end in a pager.
 		if n%100 == 0 && terminal.IsFile(out) {
 			bar.Count(n)
 		}

@@ -41,7 +41,7 @@ func TestConfigMistakesAreReportedTogether(t *testing.T) {
 		}},
 		"durations": {good + "lease: 30\ndrain_timeout: 0s\nstop_grace: 2h\n", []string{
 			`f.yaml:3: lease needs a unit, as in 30s or 30m`,
-			`f.yaml:4: drain_timeout must be more than 0, not 0s; without the key the default holds`,
+			`f.yaml:4: drain_timeout must be more than 0, not 0s; remove the key for the default`,
 			`f.yaml:5: stop_grace must be at most 1h0m0s, not 2h0m0s`,
 		}},
 		"what the pool refuses": {`queues:
@@ -99,7 +99,7 @@ handlers:
 			`f.yaml:6: handlers.d.command "./missing.sh" was not found in DIR`,
 			`f.yaml:7: handlers.e.timeout must be a duration such as 500ms, 90s, 1h30m or 7d, not "never", or none`,
 			`f.yaml:7: handlers.e.backoff must be "exponential:BASE_MS:MAX_MS" or "fixed:MS", such as "exponential:1000:600000", not "soon"`,
-			`f.yaml:7: handlers.e.max_attempts must be more than 0, not 0; without the key the default holds`,
+			`f.yaml:7: handlers.e.max_attempts must be more than 0, not 0; remove the key for the default`,
 			`f.yaml:7: handlers.e.dir "DIR/nowhere" cannot be used: no such file or directory`,
 			`f.yaml:8: handlers.f.soft_timeout must be shorter than the timeout (1m0s), not 2m0s`,
 			`f.yaml:9: handlers.g must be a mapping such as {command: [./cut.sh]}, not nothing`,
@@ -138,7 +138,7 @@ handlers:
       "": hush
 `, []string{
 			`f.yaml:6: handlers.a.env.a=b cannot be the name of a variable: it must not be empty or hold = or a NUL byte`,
-			`f.yaml:8: handlers.a.env.LTS_TASK_ID is set for every command to what belongs to its task: use another name`,
+			`f.yaml:8: handlers.a.env.LTS_TASK_ID is set by the replica for every command: use another name`,
 			`f.yaml:10: handlers.a.env.NUL must not have a NUL byte in its value`,
 			`f.yaml:11: handlers.a.env. cannot be the name of a variable: it must not be empty or hold = or a NUL byte`,
 		}},

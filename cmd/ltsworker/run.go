@@ -138,7 +138,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 	if err := p.Check(ctx); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			log.Warn("redis is not as it should be", "problem", terminal.TidyError(line))
+			log.Warn("a check of redis found a problem", "problem", terminal.TidyError(line))
 		}
 	}
 

@@ -18,14 +18,14 @@ const untimed = ({ created_at, ...outcome }) => {
 };
 const events = await pool.events('behaviour-js', '1', 1);
 
-// An enqueue whose answer was lost is repeated, while the task lives: one task, one outcome.
+// An enqueue is repeated while the task is live, as after a lost answer: there is one task and one outcome.
 for (let i = 0; i < 3; i++) await pool.enqueue('text.upper', 'a', { id: 'js-repeat', delay_ms: 1000, reply: true });
 deepEqual(untimed(await pool.wait('js-repeat')), { id: 'js-repeat', state: 'succeeded', result: 'A' });
 await noOutcome('js-repeat');
-// The outcome was lost, too. The task has ended and is kept: it answers again, and does not run again.
+// It is repeated after the task has ended, as after a lost outcome: the kept task replies again and does not run again.
 equal((await pool.call('text.upper', 'a', { id: 'js-repeat' })).result, 'A');
 await noOutcome('js-repeat');
-// A live task answers a later enqueue that asks for it, also where the first did not, and where both are admitted in one step.
+// A live task replies to a later enqueue that requests a reply, even if the first one did not or both are admitted together.
 await pool.enqueue('text.upper', 'b', { id: 'js-asked', delay_ms: 1000 });
 while (!(await redis.exists('lts:{default}:task:js-asked'))) await sleep(50);
 equal((await pool.call('text.upper', 'b', { id: 'js-asked' })).result, 'B');
@@ -40,17 +40,17 @@ const taken = await rejection('text.upper', 'c', { unique: 'the only one/js' });
 equal(taken.code, 'duplicate');
 equal(taken.error, 'duplicate of task js-holder, which is scheduled');
 
-// A task that fails. Its outcome is no rejection.
+// The outcome of a failed task is no rejection.
 const failed = await pool.call('text.refuse', undefined, { id: 'js-failed' });
 const error = 'command ended with exit status 65';
 deepEqual(untimed(failed), { id: 'js-failed', state: 'failed', code: 'permanent', error });
 
-// A long result is named by its length and read from the task.
+// The outcome has only the length of a long result, which is read from the task.
 const long = await pool.call('text.repeat', 70_000, { id: 'js-long', queue: 'go' });
 deepEqual(untimed(long), { id: 'js-long', state: 'succeeded', result_bytes: 70_002 });
 equal(await redis.hGet('lts:{default}:more:js-long', 'result'), `"${'a'.repeat(70_000)}"`);
 
-// A wait that begins after the end. The outcome can be read without taking it, and is kept for ten minutes.
+// A wait may begin after the end. The outcome is kept for ten minutes and can be read without removing it.
 await pool.enqueue('text.upper', 'd', { id: 'js-late', reply: true });
 while ((await redis.zScore('lts:{default}:ended:succeeded', 'js-late')) === null) await sleep(50);
 const key = 'lts:{default}:reply:js-late';

@@ -43,15 +43,15 @@ def rejection(**task):
 events = pool.events("behaviour-py", "1", idle=1)
 done = {"id": "py-repeat", "state": "succeeded", "result": "A"}
 
-# An enqueue whose answer was lost is repeated, while the task lives: one task, one outcome.
+# An enqueue is repeated while the task is live, as after a lost answer: there is one task and one outcome.
 for _ in range(3):
     pool.enqueue("text.upper", "a", id="py-repeat", delay_ms=1000, reply=True)
 equal("repeated", untimed(pool.wait("py-repeat")), done)
 no_outcome("py-repeat")
-# The outcome was lost, too. The task has ended and is kept: it answers again, and does not run again.
+# It is repeated after the task has ended, as after a lost outcome: the kept task replies again and does not run again.
 equal("repeated after the end", untimed(pool.call("text.upper", "a", id="py-repeat")), done)
 no_outcome("py-repeat")
-# A live task answers a later enqueue that asks for it, also where the first did not, and where both are admitted in one step.
+# A live task replies to a later enqueue that requests a reply, even if the first one did not or both are admitted together.
 pool.enqueue("text.upper", "b", id="py-asked", delay_ms=1000)
 while not r.exists(pool.prefix + "task:py-asked"):
     time.sleep(0.05)
@@ -69,17 +69,17 @@ taken = rejection(kind="text.upper", payload="c", id="py-second", unique="the on
 equal("unique key", taken["code"], "duplicate")
 equal("its reason", taken["error"], "duplicate of task py-holder, which is scheduled")
 
-# A task that fails. Its outcome is no rejection.
+# The outcome of a failed task is no rejection.
 failed = pool.call("text.refuse", id="py-failed")
 error = "command ended with exit status 65"
 equal("failed", untimed(failed), {"id": "py-failed", "state": "failed", "code": "permanent", "error": error})
 
-# A long result is named by its length and read from the task.
+# The outcome has only the length of a long result, which is read from the task.
 long = pool.call("text.repeat", 70_000, id="py-long", queue="go")
 equal("long", untimed(long), {"id": "py-long", "state": "succeeded", "result_bytes": 70_002})
 equal("its result", r.hget("lts:{default}:more:py-long", "result"), '"%s"' % ("a" * 70_000))
 
-# A wait that begins after the end. The outcome can be read without taking it, and is kept for ten minutes.
+# A wait may begin after the end. The outcome is kept for ten minutes and can be read without removing it.
 pool.enqueue("text.upper", "d", id="py-late", reply=True)
 while r.zscore("lts:{default}:ended:succeeded", "py-late") is None:
     time.sleep(0.05)

@@ -1,4 +1,4 @@
-// Enqueues a task, waits for its outcome, and prints it and the events on the way.
+// Enqueues a task, waits for its outcome, and prints the events and the outcome.
 //
 //   node follow.js ID [KIND]
 //
@@ -11,7 +11,7 @@ const [id, kind = 'text.upper'] = process.argv.slice(2);
 const redis = createClientPool({ url: `redis://127.0.0.1:${process.env.REDIS_PORT ?? 6379}` });
 const pool = new Pool(await redis.connect(), process.env.LTS_POOL);
 
-// The group comes before the task, so that it gets all of the task's events. Use a group per service and a consumer per
+// Create the group before the task, so that it gets all of the task's events. Use a group per service and a consumer per
 // process.
 const events = await pool.events('follow-js', `js-${process.pid}`, 1);
 const outcome = await pool.call(kind, 'from ä to z', { id }).catch((err) => {

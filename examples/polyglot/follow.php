@@ -1,5 +1,5 @@
 <?php
-// Enqueues a task, waits for its outcome, and prints it and the events on the way.
+// Enqueues a task, waits for its outcome, and prints the events and the outcome.
 //
 //   php follow.php ID [KIND]
 //
@@ -12,7 +12,7 @@ $redis = new Redis();
 $redis->connect('127.0.0.1', (int) (getenv('REDIS_PORT') ?: 6379));
 $pool = new Ltsworker\Pool($redis, getenv('LTS_POOL') ?: 'default');
 
-// The group comes before the task, so that it gets all of the task's events. Use a group per service and a consumer per
+// Create the group before the task, so that it gets all of the task's events. Use a group per service and a consumer per
 // process.
 $events = $pool->events('follow-php', 'php-' . getmypid(), 1);
 try {

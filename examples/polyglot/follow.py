@@ -1,4 +1,4 @@
-"""Enqueues a task, waits for its outcome, and prints it and the events on the way.
+"""Enqueues a task, waits for its outcome, and prints the events and the outcome.
 
     python3 follow.py ID [KIND]
 
@@ -18,7 +18,7 @@ port = int(os.environ.get("REDIS_PORT", 6379))
 connection = redis.Redis(port=port, decode_responses=True, encoding_errors="replace")
 pool = Pool(connection, os.environ.get("LTS_POOL", "default"))
 
-# The group comes before the task, so that it gets all of the task's events. Use a group per service and a consumer per
+# Create the group before the task, so that it gets all of the task's events. Use a group per service and a consumer per
 # process.
 events = pool.events("follow-py", f"py-{os.getpid()}", idle=1)
 try:

@@ -1,4 +1,4 @@
-# Enqueues a task, waits for its outcome, and prints it and the events on the way.
+# Enqueues a task, waits for its outcome, and prints the events and the outcome.
 #
 #   ruby follow.rb ID [KIND]
 #
@@ -10,7 +10,7 @@ id, kind = ARGV
 redis = Redis.new(port: ENV.fetch('REDIS_PORT', 6379).to_i)
 pool = Ltsworker::Pool.new(redis, ENV.fetch('LTS_POOL', 'default'))
 
-# The group comes before the task, so that it gets all of the task's events. Use a group per service and a consumer per
+# Create the group before the task, so that it gets all of the task's events. Use a group per service and a consumer per
 # process.
 events = pool.events('follow-rb', "rb-#{Process.pid}", idle: 1)
 begin

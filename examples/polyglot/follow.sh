@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Enqueues a task, waits for its outcome, and prints it and the events on the way.
+# Enqueues a task, waits for its outcome, and prints the events and the outcome.
 #
 #   ./follow.sh ID [KIND]
 #
@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../clients/bash/ltsworker.sh"
 LTS_REDIS=redis://127.0.0.1:${REDIS_PORT:-6379}
 id=$1
 
-# The group comes before the task, so that it gets all of the task's events. Use a group per service and a consumer per
+# Create the group before the task, so that it gets all of the task's events. Use a group per service and a consumer per
 # process.
 lts_group follow-sh
 outcome=$(lts_call "${2:-text.upper}" '"from ä to z"' id="$id") || {

@@ -1,6 +1,6 @@
 // Polyglot is a replica in Go for tasks of programs in other languages. It serves
-// the queue go, with one kind of task: text.repeat answers a number with a text of
-// so many letters.
+// the queue go with one kind of task: text.repeat returns a text of the given
+// number of letters.
 //
 //	LTS_REDIS=redis://127.0.0.1:6379/0 go run ./examples/polyglot
 package main

@@ -7,8 +7,8 @@
 // A command gets the task's payload on its standard input, byte for byte, and
 // LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
 // environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows with
-// every start of any task of the pool: a system that refuses a number lower than the
-// last one excludes a command that was replaced. No part of a task becomes part of a
+// every claim in the pool. A system that refuses a lower number than the last one
+// excludes a command whose task was taken over. No part of a task becomes part of a
 // command line, and no shell is involved unless the configured command is one. The
 // standard output is the result. The end of the standard error is the attempt's log.
 // The exit status decides about the attempt:
@@ -17,7 +17,7 @@
 //	65     the task has failed, without a retry (EX_DATAERR of sysexits.h)
 //	75     the task is released and starts again after ReleaseDelay, without using
 //	       an attempt (EX_TEMPFAIL)
-//	other  the attempt has failed; so it has if a signal ends the command
+//	other  the attempt has failed; also if a signal ends the command
 //
 // Each command has a process group of its own. When the attempt's context ends, the
 // group gets SIGTERM, and SIGKILL after Config.Grace. If the lease is lost
@@ -144,21 +144,21 @@ func (c *Config) check() (path string, err error) {
 	}
 	for i, arg := range c.Command {
 		if strings.ContainsRune(arg, 0) {
-			add("command", "must not contain a NUL byte, as argument %d does", i)
+			add("command", "must not contain a NUL byte: argument %d does", i)
 		}
 	}
 	for _, e := range c.Env {
 		if i := strings.IndexByte(e, '='); i < 1 || strings.ContainsRune(e, 0) {
 			// The value may be a secret: show only the name.
 			name, _, _ := strings.Cut(e, "=")
-			add("env", "must hold KEY=value entries without NUL bytes, unlike the one for %q", name)
+			add("env", "must contain KEY=value entries without NUL bytes: the one for %q is none", name)
 		}
 	}
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
 	if c.Grace < 0 {
-		add("grace", "must not be negative, as %v is", c.Grace)
+		add("grace", "must not be negative, but is %v", c.Grace)
 	}
 	if c.MaxResult < minMaxResult || c.MaxResult > task.MaxResult {
 		add("max_result", "must be from %d to %d bytes, not %d", minMaxResult, task.MaxResult, c.MaxResult)

@@ -25,9 +25,9 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		`command "no-such-program-anywhere" was not found in PATH`,
-		"command must not contain a NUL byte, as argument 1 does",
+		"command must not contain a NUL byte: argument 1 does",
 		"dir ", "cannot be used",
-		`env must hold KEY=value entries without NUL bytes, unlike the one for ""`,
+		`env must contain KEY=value entries without NUL bytes: the one for "" is none`,
 		`pool must not contain "{"`, "grace must not be negative", "max_result must be from 128", "max_log must be from 1",
 	} {
 		if !strings.Contains(err.Error(), want) {

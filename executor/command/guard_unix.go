@@ -23,8 +23,8 @@ func init() {
 // the group, itself included. The input ends when the replica closes its end of the
 // pipe or dies. guard never returns.
 func guard() {
-	// A guard that was started by hand may be in the group of other processes, which it
-	// must not kill.
+	// A guard that a user started may be in the group of other processes, which it must
+	// not kill.
 	if syscall.Getpgrp() != os.Getpid() {
 		os.Exit(2)
 	}

@@ -24,7 +24,7 @@ func outcome(ctx context.Context, state *os.ProcessState, last string) error {
 	if last != "" {
 		msg += ": " + last
 	}
-	// A command that was ended did not choose its status for the task.
+	// The status of a command that was terminated means nothing for the task.
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w; %s", context.Cause(ctx), msg)
 	}

@@ -19,8 +19,9 @@ func (e *unmadeError) Error() string { return e.text }
 
 func (e *unmadeError) Unwrap() error { return e.err }
 
-// NewError returns err with a text that lists, by the lines of the batch, what became of
-// the tasks that were not simply made. place returns the file and line of a receipt.
+// NewError returns err with a text that lists the tasks that were not made or may not
+// have been made, by the lines of the batch. place returns the file and line of a
+// receipt.
 func NewError(receipts []task.Receipt, place func(i int) (name string, line int), err error) error {
 	return &unmadeError{text: unmade(receipts, place), err: err}
 }
@@ -28,7 +29,8 @@ func NewError(receipts []task.Receipt, place func(i int) (name string, line int)
 // maxUnmade is how many reasons an error lists. Standard output has every task.
 const maxUnmade = 10
 
-// unmade returns how many tasks were not made, and why, by lines.
+// unmade returns how many tasks were not made or may not have been made, and the reasons
+// by lines.
 func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) string {
 	type reason struct {
 		name        string
@@ -37,7 +39,7 @@ func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) 
 	}
 	counts := map[string]int{}
 	var reasons []reason
-	alike := false // the task before was not made for the last reason
+	alike := false // the last reason is that of the task before
 	for i, r := range receipts {
 		what := Outcome(r.Err)
 		counts[what]++

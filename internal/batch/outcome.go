@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// What became of a task of a batch that was not made or that may not have been made.
+// The outcomes of a task of a batch that was not made or that may not have been made.
 // Output for programs has these words.
 const (
 	Refused  = "refused"   // it was not made
@@ -18,8 +18,8 @@ const (
 	Unknown  = "unknown"   // it may have been made or not
 )
 
-// Outcome returns what became of the task of a receipt with this error: "" for nil,
-// which means that the task was made.
+// Outcome returns the outcome of a task by the error in its receipt. It returns "" for
+// nil: the task was made.
 func Outcome(err error) string {
 	switch {
 	case err == nil:

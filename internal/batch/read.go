@@ -1,5 +1,5 @@
-// Package batch reads the tasks of an NDJSON file, and describes by the lines of the file
-// what became of those that were not made.
+// Package batch reads the tasks of an NDJSON file. It lists the tasks that were not made
+// by the lines of the file.
 package batch
 
 import (

@@ -25,8 +25,8 @@ func Matching(ctx context.Context, p *pool.Pool, f task.Filter, also func(*task.
 	return Distinct(ids), nil
 }
 
-// Distinct returns the ids, each once, in the order of their first places. It does not
-// change ids.
+// Distinct returns the ids, each once, in the order in which they first occur. It does
+// not change ids.
 func Distinct(ids []string) []string {
 	seen := make(map[string]bool, len(ids))
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {

@@ -27,8 +27,8 @@ func (c *Client) WatchedClosely(done func(n int), looked func(matches bool)) (*p
 	return pool.New(watchedStore{c.Store, done, looked}, pool.Config{Logger: c.log})
 }
 
-// Tasks compares kinds and groups itself, since the store would not report the tasks
-// that do not match. The store compares what its indexes hold.
+// Tasks compares kinds and groups itself, because the store would not report the tasks
+// that do not match. The store selects by the fields that it has indexes for.
 func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	if s.looked == nil {
 		return s.Store.Tasks(ctx, f)

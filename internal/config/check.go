@@ -17,8 +17,8 @@ import (
 // add adds problems of the file.
 func (c *Config) add(problems ...problem) { c.problems = append(c.problems, problems...) }
 
-// Refuse adds the problem that the value of the key cannot be used. The key is one of
-// the top of the file.
+// Refuse adds the problem that the value of a key cannot be used. The key is at the
+// top level of the file.
 func (c *Config) Refuse(key, msg string) {
 	c.add(problem{line: c.line(key), key: key, msg: msg})
 }

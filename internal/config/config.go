@@ -41,8 +41,8 @@ type Config struct {
 	problems []problem
 }
 
-// Read reads a config file. The error is that of opening and reading it. Problems of
-// the content are in Err, and the Config holds what could be understood.
+// Read reads a config file. The error is that of opening and reading it. Problems of the
+// content are in Err. The Config then holds the parts that are valid.
 func Read(file string) (*Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -54,7 +54,7 @@ func Read(file string) (*Config, error) {
 		return nil, fmt.Errorf("read the config file: %w", err)
 	}
 	c := parse(file, data)
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has other rights
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" { // Windows has no such modes
 		c.Exposed = redisurl.HoldsPassword(c.RedisURL)
 	}
 	return c, nil
@@ -234,7 +234,7 @@ func badVariable(name, value string) string {
 	case strings.ContainsRune(value, 0):
 		return "must not have a NUL byte in its value"
 	case slices.Contains([]string{"LTS_TASK_ID", "LTS_KIND", "LTS_QUEUE", "LTS_ATTEMPT", "LTS_FENCE", "LTS_POOL"}, name):
-		return "is set for every command to what belongs to its task: use another name"
+		return "is set by the replica for every command: use another name"
 	}
 	return ""
 }

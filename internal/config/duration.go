@@ -40,7 +40,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	total := days*float64(day) + float64(d)
 	switch {
 	case total < 0:
-		return 0, fmt.Errorf("must not be negative, as %s is", terminal.Quoted(s))
+		return 0, fmt.Errorf("must not be negative, but is %s", terminal.Quoted(s))
 	case total > float64(maxDuration):
 		return 0, fmt.Errorf("must be at most 3650d, not %s", terminal.Quoted(s))
 	}

@@ -166,7 +166,7 @@ func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string
 
 // refuseZero refuses a 0 where 0 would silently mean the default.
 func (r *yamlReader) refuseZero(n *yaml.Node, key string) {
-	r.add(n, key, "must be more than 0, not %s; without the key the default holds", n.Value)
+	r.add(n, key, "must be more than 0, not %s; remove the key for the default", n.Value)
 }
 
 // number reads a whole number. 0 is refused unless zero is true.

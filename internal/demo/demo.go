@@ -17,9 +17,9 @@ import (
 
 // Options say what a demo does.
 type Options struct {
-	Dir      string             // of the files, as a person named it
+	Dir      string             // of the files, as the user named it
 	Files    []File             // to checksum: those of FindFiles
-	Hold     time.Duration      // how long a task takes longer than its checksum
+	Hold     time.Duration      // added to the time of each task
 	Keep     bool               // after the report, wait until ctx ends
 	Progress *terminal.Progress // gets notes and the number of ended tasks
 	Invite   io.Writer          // with Keep: gets commands to try from a second terminal
@@ -39,9 +39,9 @@ type Result struct {
 // notes say which.
 var ErrIncomplete = errors.New("the demo did not succeed")
 
-// Run starts the replicas, has the files checksummed in the pool of p, kills a replica
-// on the way, reports the result and ends the replicas. If ctx ends early it returns the
-// cause. It does not close p.
+// Run starts the replicas and enqueues a task per file in the pool of p. It kills a
+// replica before all tasks have ended. Then it reports the result and ends the replicas.
+// If ctx ends early it returns the cause. It does not close p.
 func Run(ctx context.Context, p *Place, o Options) error {
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -49,7 +49,7 @@ func Run(ctx context.Context, p *Place, o Options) error {
 	say := o.Progress
 	say.Note("%s under %s; each task holds its file for %v", terminal.Count(len(o.Files), "file"), terminal.Visible(o.Dir), o.Hold)
 	team, err := startTeam(p, o.Hold, cancel)
-	// No process is left running, whatever happens.
+	// Leave no process running, even after an error.
 	defer team.stop()
 	if err != nil {
 		return err
@@ -111,8 +111,8 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-// DefaultHold returns how much longer than its checksum a task takes in a demo with so
-// many files: up to 200ms, and a few seconds for all.
+// DefaultHold returns the default of Options.Hold for this number of files: from 1ms to
+// 200ms, so that a demo takes a few seconds.
 func DefaultHold(files int) time.Duration {
 	d := 4 * time.Second * Limit / time.Duration(max(files, 1))
 	return min(max(d.Round(time.Millisecond), time.Millisecond), 200*time.Millisecond)

@@ -30,7 +30,7 @@ const (
 type Place struct {
 	*client.Client
 	url       string // of the server, which may hold a password
-	given     string // what a second command gives for --redis, as a word for a shell
+	given     string // the value of --redis for a second command, quoted for a shell
 	window    int    // tasks enqueued ahead of the work
 	maxEvents int    // events kept; 0 for the pool's default
 	embedded  *miniredis.Miniredis
@@ -58,8 +58,8 @@ func OpenEmbedded(ctx context.Context, log *slog.Logger) (*Place, error) {
 }
 
 // OpenServer connects to a real server, to a pool with a random name that Close removes.
-// url is the URL of at and may hold a password. given is what a person typed for it: a
-// URL, or @FILE.
+// url is the URL of at and may hold a password. given is the value that the user passed:
+// a URL, or @FILE.
 func OpenServer(ctx context.Context, at *redisurl.Target, url, given string, log *slog.Logger) (*Place, error) {
 	c, err := client.Open(ctx, at, client.ThrowAwayName("demo"), log)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// The size of a demo. Limit is below the slots of all replicas, so that it is the limit
-// that holds tasks back. The lease is short, so that the tasks of the killed replica are
-// soon taken over.
+// The size of a demo. Limit is below the slots of all replicas, so that the limit blocks
+// tasks. The lease is short, so that the tasks of the killed replica are soon taken
+// over.
 const (
 	Replicas = 3
 	Workers  = 4 // slots of each replica
@@ -22,9 +22,9 @@ const (
 )
 
 // ReplicaCommand is the command of this program that runs a replica of the demo. It
-// calls RunReplica, with the URL and the pool of the environment variables LTS_REDIS and
-// LTS_POOL and the options of the flags --hold and --max-events, and ends with its
-// standard input, which the demo holds open.
+// calls RunReplica. The URL and the pool are in the environment variables LTS_REDIS and
+// LTS_POOL, the options in the flags --hold and --max-events. It ends when its standard
+// input ends, which the demo holds open.
 const ReplicaCommand = "demo-replica"
 
 // ReplicaOptions are the settings of a replica of the demo.

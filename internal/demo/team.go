@@ -61,7 +61,7 @@ func startTeam(p *Place, hold time.Duration, fail context.CancelCauseFunc) (*tea
 		}
 		t.members = append(t.members, m)
 		go func() {
-			// The log says how it ended, or it was stopped.
+			// The log of a replica that failed has the reason.
 			_ = m.cmd.Wait()
 			close(m.ended)
 			mu.Lock()

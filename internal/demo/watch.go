@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// watch is what the events said about the tasks of a demo.
+// watch is the state of a demo's tasks according to their events.
 type watch struct {
 	tasks      int
 	ended      int

@@ -17,8 +17,7 @@ import (
 const batchSize = 250
 
 // work enqueues a task for each file, at most window tasks ahead of those that have
-// ended. It reads the events until all tasks have ended, and kills a replica on the
-// way.
+// ended. It reads the events until all tasks have ended, and kills a replica meanwhile.
 func work(ctx context.Context, c *client.Client, files []File, window int, t *team, say *terminal.Progress) (*watch, error) {
 	from, err := c.Store.LastEvent(ctx)
 	if err != nil {
@@ -39,7 +38,7 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 	}()
 
 	say.Begin(len(files), func() []string { return w.board(t, say.Palette()) })
-	// Enough tasks are left after a quarter of them.
+	// Kill a replica early, so that enough tasks are left.
 	killAfter := len(files) / 4
 	for e, err := range c.Events(ctx, from) {
 		if err != nil {

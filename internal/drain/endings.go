@@ -28,7 +28,7 @@ type State struct {
 	Silent bool      // it is off the list because its heartbeat was missed
 	runs   int       // tasks
 	seen   time.Time // its last heartbeat, by the clock of Redis
-	beat   time.Time // about when that was, by ours
+	beat   time.Time // about the same time, by the clock of this machine
 	lease  time.Duration
 }
 
@@ -72,8 +72,8 @@ func (e Endings) Work() (left, tasks int) {
 // leftEvery is the longest time between two reads of the list.
 const leftEvery = 100 * time.Millisecond
 
-// every returns the time between two reads of the list that are enough to see every
-// heartbeat.
+// every returns the time between two reads of the list. It is short enough to see
+// every heartbeat.
 func (e Endings) every() time.Duration {
 	d := leftEvery
 	for _, s := range e {
@@ -84,8 +84,8 @@ func (e Endings) every() time.Duration {
 	return d
 }
 
-// Await reads the list until none of the replicas is on it. The end of ctx returns its
-// cause.
+// Await reads the list until none of the replicas is on it. If ctx ends, it returns
+// the cause.
 func (e Endings) Await(ctx context.Context, c *client.Client) error {
 	tick := time.NewTicker(e.every())
 	defer tick.Stop()

@@ -14,8 +14,8 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// Patience is for how long calls to Redis may fail before a replica is not ready. A
-// shorter outage delays tasks only.
+// Patience is how long calls to Redis may fail before a replica is not ready. A shorter
+// outage only delays tasks.
 const Patience = 5 * time.Second
 
 // Status is the answer of the health endpoint.

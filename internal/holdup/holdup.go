@@ -15,8 +15,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Finder finds what keeps tasks from starting. What it has read of the pool it uses
-// for other tasks too.
+// Finder finds what keeps tasks from starting. It reads the state of the pool once and
+// uses it for all tasks.
 type Finder struct {
 	c        *client.Client
 	read     bool // stats, replicas and err are set
@@ -70,8 +70,8 @@ func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
 	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil
 }
 
-// waitsFor returns what keeps a waiting task from starting. "" is nothing but the tasks
-// before it in the queue.
+// waitsFor returns what keeps a waiting task from starting. "" means that only the
+// tasks before it in the queue do.
 func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
@@ -101,11 +101,11 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 	case !able:
 		return "a replica with a handler for the kind", nil
 	case g.Full():
-		return fmt.Sprintf("a place in group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), nil
+		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), nil
 	case q.Limit > 0 && q.Running >= q.Limit:
-		return fmt.Sprintf("a place in the queue: %d run, the limit is %d", q.Running, q.Limit), nil
+		return fmt.Sprintf("the end of a task of the queue: %d run, the limit is %d", q.Running, q.Limit), nil
 	case s.Limit > 0 && s.Running >= s.Limit:
-		return fmt.Sprintf("a place in the pool: %d run, the limit is %d", s.Running, s.Limit), nil
+		return fmt.Sprintf("the end of a task of the pool: %d run, the limit is %d", s.Running, s.Limit), nil
 	case q.Running >= slots:
 		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), nil
 	}

@@ -1,4 +1,4 @@
-// Package latency sums up how long many things took.
+// Package latency summarizes durations.
 package latency
 
 import (

@@ -3,6 +3,6 @@
 // also says which errors of a client mean that Redis cannot be used, without showing
 // the password.
 //
-// Which URL is meant, a flag's, the environment's or the config file's, is decided in
-// cmd/ltsworker.
+// cmd/ltsworker selects the URL: that of a flag, of the environment or of the config
+// file.
 package redisurl

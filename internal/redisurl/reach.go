@@ -20,7 +20,7 @@ const connectTimeout = 5 * time.Second
 
 // Reach checks that Redis answers, within 5 seconds and without a retry, so that a
 // wrong address is reported soon. A server that cannot be used is an *UnreachableError
-// with advice. The end of ctx returns its cause.
+// with advice. If ctx ends, Reach returns the cause.
 func (p *Target) Reach(ctx context.Context) error {
 	rdb := p.probe()
 	defer rdb.Close()
@@ -47,7 +47,7 @@ func advise(err error, plain bool) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no answer within %v", connectTimeout)
 	case plain && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		return errors.New("it closed the connection: does it want TLS, rediss://?")
+		return errors.New("it closed the connection: if it requires TLS, use rediss://")
 	case strings.HasPrefix(msg, "NOAUTH"):
 		return errors.New("it needs a password: set LTS_REDIS to redis://:PASSWORD@HOST:PORT/DB, or pass --redis @FILE")
 	case strings.HasPrefix(msg, "WRONGPASS"), strings.HasPrefix(msg, "ERR invalid password"):

@@ -26,7 +26,7 @@ func TestAdviceForStrangers(t *testing.T) {
 }
 
 func TestOnlyAPlainConnectionThatIsClosedIsAskedForTLS(t *testing.T) {
-	const hint = "it closed the connection: does it want TLS, rediss://?"
+	const hint = "it closed the connection: if it requires TLS, use rediss://"
 	for said, hinted := range map[error]bool{
 		io.EOF: true, fmt.Errorf("read: %w", syscall.ECONNRESET): true, syscall.EPIPE: true, syscall.ECONNREFUSED: false,
 	} {

@@ -53,7 +53,7 @@ func Parse(raw string, flag bool) (*Target, error) {
 	// The part after an unescaped # in a password is no part of the URL, and the part
 	// before it would be taken for a host, which messages show.
 	if strings.Contains(raw, "#") {
-		return nil, errors.New("must not hold a #, which ends the Address: one in a password is written %23")
+		return nil, errors.New("must not contain #, which ends the address: write %23 for a # in a password")
 	}
 	single, more := splitHosts(raw)
 	u, err := url.Parse(single)

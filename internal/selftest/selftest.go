@@ -49,7 +49,7 @@ func Measure(ctx context.Context, c *client.Client, o Options) iter.Seq2[Measure
 	}
 }
 
-// latencies returns a measurement of how long each of many things took.
+// latencies returns a measurement of the durations of single operations.
 func latencies(what string, took []time.Duration) Measurement {
 	return Measurement{
 		What: what, N: len(took), MaxMS: latency.Milliseconds(slices.Max(took)),
@@ -57,7 +57,8 @@ func latencies(what string, took []time.Duration) Measurement {
 	}
 }
 
-// rate returns a measurement of how long n things took together, with one decimal.
+// rate returns a measurement of the n operations that took this time together, per second
+// and with one decimal.
 func rate(what string, n int, took time.Duration) Measurement {
 	return Measurement{What: what, N: n, PerSecond: float64(int(float64(n)/took.Seconds()*10)) / 10}
 }

@@ -1,4 +1,4 @@
-// Package spelling suggests the word that was meant: a command, a flag, a key, a name.
+// Package spelling suggests corrections of a command, a flag, a key or a name.
 package spelling
 
 import "strings"

@@ -14,7 +14,7 @@ import (
 // Notify notifies systemd when the replica has joined, when it drains, and that it is
 // alive. It does so if systemd started the process with Type=notify or WatchdogSec=. It
 // returns when ctx ends. A deadlocked replica sends no more watchdog notifications. A
-// replica that cannot reach Redis does, since a restart would not help it.
+// replica that cannot reach Redis still sends them, because a restart would not help.
 func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 	tell := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {

@@ -69,7 +69,8 @@ func (p *Bar) Watched() bool { return IsTerminal(p.out) }
 // due reports whether the bar is to be shown.
 func (p *Bar) due() bool { return p.Watched() && time.Since(p.began) >= Patience }
 
-// Set draws the bar with done of roughly so many. An error of the terminal is ignored.
+// Set draws the bar with done of roughly the given total. It ignores an error of the
+// terminal.
 func (p *Bar) Set(done, roughly int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

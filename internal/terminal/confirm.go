@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// ErrDeclined is returned when a person was asked and did not answer yes.
+// ErrDeclined is returned when the user did not confirm.
 var ErrDeclined = errors.New("nothing was changed")
 
 // CanAsk reports whether a person can be asked: in and out are terminals.
 func CanAsk(in io.Reader, out io.Writer) bool { return IsTerminal(in) && IsTerminal(out) }
 
 // Confirm writes the question to out, reads a line from in and returns nil if it is
-// "y" or "yes". Any other line, and input without a newline, returns ErrDeclined.
-// The end of ctx returns its cause. The question must be printable.
+// "y" or "yes". For any other line, and for input without a newline, it returns
+// ErrDeclined. If ctx ends, it returns the cause. The question must be printable.
 func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
 	fmt.Fprintf(out, "%s [y/N] ", question)
 	var line string

@@ -23,7 +23,7 @@ const lineEvery = time.Second
 // NewProgress returns the progress of work that has not begun.
 func NewProgress(out io.Writer) *Progress { return &Progress{out: out} }
 
-// Palette is the one of the output.
+// Palette returns the palette of the output.
 func (p *Progress) Palette() Palette { return Colours(p.out) }
 
 // Begin starts the progress of total tasks. A terminal shows what lines returns.

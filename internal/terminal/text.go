@@ -12,8 +12,8 @@ import (
 )
 
 // Printable returns s as it may be shown on a terminal. If a character of s does not
-// print, such as a control character or a space other than " ", s is quoted. Names,
-// errors and results come from others and are shown with it.
+// print, such as a control character or a space other than " ", s is quoted. Use it for
+// names, errors and results, which other programs write.
 func Printable(s string) string {
 	if Visible(s) == s {
 		return s

@@ -68,8 +68,8 @@ func (p poolCalls) pause(queue string, on bool) action {
 	}}
 }
 
-// stop returns the action that stops the live tasks that match f now. of says which
-// these are.
+// stop returns the action that stops the live tasks that match f now. of describes them
+// in the question.
 func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = pool.LiveStates()
 	ids, err := client.Matching(ctx, p.Pool, f, nil)
@@ -117,6 +117,6 @@ func (p poolCalls) drain(r pool.ReplicaInfo) action {
 	}}
 }
 
-// stale is the age from which the picture is marked as old, and the longest time that a
-// read of it may take.
+// stale is the age from which the picture is marked as old. It is also the longest time
+// that a read may take.
 const stale = 5 * time.Second

@@ -26,7 +26,8 @@ type failureGroup struct {
 // mostFailures is how many failed tasks are read at most.
 const mostFailures = 2000
 
-// numbers, such as ports, ids and times, make no difference between two errors.
+// numbers matches the numbers in errors, such as ports, ids and times. Errors that
+// differ only in them are in one group.
 var numbers = regexp.MustCompile(`[0-9]+`)
 
 // failureKey returns the key of the group that the task belongs to.

@@ -37,7 +37,7 @@ type model struct {
 	section       section
 	line          [sections]int    // the chosen line of each section
 	chosen        [sections]string // the identity of that line
-	gone          [sections]bool   // the chosen line has gone: no line is chosen until a key moves
+	gone          [sections]bool   // the chosen line no longer exists: no line is chosen until a key moves
 	first         [sections]int    // the first line of each that is shown
 	asked         *action          // the question that waits for a yes
 	presses       int              // how many keys were pressed
@@ -82,7 +82,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
-		// The picture shows its age, so that it is drawn again in any case.
+		// The picture is drawn again in any case, because it shows its age.
 		if m.looking {
 			return m, m.tick()
 		}
@@ -149,7 +149,7 @@ func (m *model) key(key string) tea.Cmd {
 func (m *model) choose(s section, line int) { m.line[s], m.gone[s] = line, false }
 
 // move goes to the next or the previous line, also of the next or the previous section.
-// If the chosen line has gone, it chooses the line that is in its place now.
+// If the chosen line no longer exists, it chooses the line that is in its place now.
 func (m *model) move(by int) {
 	if m.gone[m.section] && m.lines(m.section) > 0 {
 		m.choose(m.section, m.line[m.section])
@@ -178,7 +178,7 @@ func (m *model) act(key string) tea.Cmd {
 		return nil
 	}
 	if m.gone[m.section] {
-		m.says = "what was chosen has gone: go to a line"
+		m.says = "the chosen line no longer exists: move to another"
 		return nil
 	}
 	switch m.section {
@@ -213,8 +213,8 @@ func (m *model) act(key string) tea.Cmd {
 	return nil
 }
 
-// countTimeout bounds the counting before a question. A change that follows takes as
-// long as there are tasks: there the driver's timeouts bound each call.
+// countTimeout bounds the counting before a question. The change after it may take
+// longer with many tasks: only the driver's timeouts bound its calls.
 const countTimeout = 30 * time.Second
 
 // ask prepares the question of an action.

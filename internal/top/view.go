@@ -57,8 +57,8 @@ func (m *model) picture() string {
 }
 
 // share divides the lines among the sections. No section gets more than it needs, and
-// the others share what is left evenly. -1 leaves a section out, if not all have room
-// for a header and a line: the last ones, except the chosen one.
+// the others share what is left evenly. If not all have room for a header and a line,
+// the last ones get -1 and are left out, except the chosen one.
 func (m *model) share(lines int) (room [sections]int) {
 	fit := min((lines+1)/3, int(sections)) // each with a line above it, but the first
 	for s := range sections {

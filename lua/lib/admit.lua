@@ -56,7 +56,7 @@ end
 -- holder_of returns id and state of the live task that holds the unique key, nil if there is none.
 function Admit.holder_of(key)
   local holder = redis.pcall('GET', key)
-  if type(holder) ~= 'string' then return nil end -- a value of another type is replaced by SET
+  if type(holder) ~= 'string' then return nil end -- SET will replace a value of another type
   local state = state_of(holder)
   if state and not Record.TERMINAL[state] then return holder, state end
 end
@@ -71,7 +71,8 @@ local function reply_for_duplicate(id, state)
   Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
 end
 
--- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''. It returns nil if it can.
+-- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''. It returns nil if the task can
+-- be made.
 local function refusal(g, id)
   local state = g.given and state_of(id)
   if state then

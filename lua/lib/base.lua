@@ -1,8 +1,8 @@
--- What every script begins with: the keys, the time, and helpers for numbers and lists.
+-- The beginning of every script: the keys, the time, and helpers for numbers and lists.
 --
--- KEYS[1] is the prefix of the pool's keys, "lts:{POOL}:". No key of exactly that name may exist. While a cluster moves the
--- pool's slot, it refuses a script with an existing and a missing key before it runs (TRYAGAIN). A script can therefore
--- never stop half-way at a key that has been moved.
+-- KEYS[1] is the prefix of the pool's keys, "lts:{POOL}:". No key may have exactly that name: while a cluster moves the
+-- pool's slot, it refuses a script that has an existing and a missing key (TRYAGAIN). It does so before the script runs, so
+-- no script stops half-way at a key that was moved.
 -- KEYS[2] is the hash of settings.
 local P, META = KEYS[1], KEYS[2]
 local call = redis.call
@@ -10,9 +10,9 @@ local call = redis.call
 local clock = call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- whole returns a whole number as text without an exponent. Redis formats a number that is passed to a command as a float,
--- which costs more than a look-up in this cache. "%.0f" costs more than two parts that each fit into 32 bits. The keys of
--- the cache are negative, because some Lua implementations store positive ones as an array.
+-- whole returns a whole number as text without an exponent. Redis formats a number argument of a command as a float. That
+-- takes longer than a look-up in this cache. "%.0f" takes longer than formatting two parts that each fit into 32 bits. The
+-- keys of the cache are negative, because some Lua implementations store positive ones as an array.
 local texts = {}
 local function whole(n)
   local text = texts[-n]

@@ -4,7 +4,7 @@
 -- step is the state of one exchange: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their
 -- records), answer (the reply; a batch adds four values), fences (of its batches), open (batches of the present queue).
 
--- bound_of returns how many ms an attempt of a task with these words may take, cached per call.
+-- bound_of returns how many ms an attempt of a task with these words may take. It caches the result per call.
 local bounds = {}
 function Batch.bound_of(words)
   local bound = bounds[words]
@@ -38,8 +38,8 @@ function Batch.run_entry(step, c, attempt, v, flag, kind, group)
   return text
 end
 
--- start_plain hands out plain tasks: they never started, were not scheduled, belong to no group and never expire. It starts
--- the i-th of ids and those that follow it with the same header, at most `most`. It returns how many.
+-- start_plain starts plain tasks: tasks that never started, were not scheduled, belong to no group and never expire. It
+-- starts the i-th of ids and the following ones with the same header, at most `most`. It returns how many it started.
 function Batch.start_plain(step, queue, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
@@ -77,7 +77,7 @@ local function lengths(parts, n)
   return same and list[1] or table.concat(list, ' ')
 end
 
--- counts_of returns how many strings of extras follow each record as words; one word, 0, if none do.
+-- counts_of returns, as words, how many strings of extras follow each record; the one word 0 if none do.
 local function counts_of(c)
   if not c.counts then return '0' end
   for i = 1, c.n do c.counts[i] = c.counts[i] or '0' end

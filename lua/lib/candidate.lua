@@ -1,7 +1,7 @@
 -- uses: base finish queue record start task totals
 -- Candidates of a claim other than plain tasks.
 
--- extras_of returns the extras of a task, its next attempt and version, and when it was due (nil if it does not say).
+-- extras_of returns the extras of a task, its next attempt and version, and when it was due (nil if it was never scheduled).
 local function extras_of(id, letter, words)
   local flat = call('HGETALL', Record.extras_key(id))
   local h = fields(flat)
@@ -11,7 +11,7 @@ local function extras_of(id, letter, words)
 end
 
 -- start starts a task that is not plain, or removes it if it cannot start. It returns the task's group if the task was the
--- group's head and the group needs a new one.
+-- group's head and the group needs a new head.
 function Candidate.start(step, queue, id, record)
   local letter, flag, created, score, words
   if record then letter, flag, created, score, words = Record.header_of(record) end

@@ -5,7 +5,7 @@
 local MOST = 200
 
 -- take_some removes up to n candidates from the queue and starts those that can start, until want tasks have been started in
--- this call. It puts the candidates that it did not reach back, and returns whether the queue may have more.
+-- this call. It puts back the candidates that it did not reach. It returns whether the queue may have more.
 local function take_some(step, queue, n, want)
   local waiting = P .. 'wait:' .. queue
   local ids = call('ZRANGE', waiting, 0, n - 1)

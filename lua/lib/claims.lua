@@ -24,7 +24,7 @@ function Claims.open_ids(fence, c)
   return open_now, texts
 end
 
--- close removes the claims under which nothing runs any more. ended has, by fence, how many attempts of the claim ended in
+-- close removes the claims that have no running attempt left. ended has, by fence, how many attempts of the claim ended in
 -- this call (n), and whether the replica knows of no other open one (last). Only claims with last are checked.
 function Claims.close(ended)
   local fences = {}

@@ -10,8 +10,8 @@ local function has_handler(kind, queue)
   return false
 end
 
--- release ends a released attempt. The task waits again, unless its deadline would pass first. A release for want of a
--- handler counts as a failure if no replica of the queue has one.
+-- release ends a released attempt. The task waits again, unless its deadline would pass first. If the replica had no handler
+-- for the kind and no other replica of the queue has one, the attempt fails.
 local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
   if code == 'no_handler' and not has_handler(m.kind, m.queue) then

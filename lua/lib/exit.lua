@@ -1,5 +1,6 @@
 -- uses: base queue settings
--- Attempts that no longer run. They are collected and removed together, before a claim of the same call counts what runs.
+-- Attempts that no longer run. They are collected and removed together, before a claim of the same call counts the running
+-- tasks.
 
 -- all removes the attempts of a list from the running tasks of a queue. The caller must not use the list afterwards.
 local ended, freed_groups = {}, {}

@@ -13,7 +13,7 @@ function Finish.add_history(m, code, error, log)
 end
 
 -- FINITE is the highest score of a task that is not kept forever. KEPT is how many tasks of each state but succeeded are
--- kept. One more that ends removes the task whose retention ends first.
+-- kept. If one more ends, the task whose retention ends first is removed.
 local FINITE, KEPT = '9007199254740991', 10000
 
 -- keep_ended writes the extras of a task that has ended, and keeps it for so many ms.
@@ -45,8 +45,8 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   end
 end
 
--- wants_reply reports whether the end of the task is pushed to its reply list. That is the end of the first generation if
--- the task was enqueued with a reply, and the next end if a later entry with its id asked for one.
+-- wants_reply reports whether the end of the task is pushed to its reply list. It is if the task was enqueued with a reply
+-- and this is its first generation, or if a later entry with its id requested a reply.
 local function wants_reply(m)
   if m.flag == '0' then return m.reply end
   local h = call('HMGET', Record.extras_key(m.id), 'generation', 'reply')

@@ -1,10 +1,10 @@
 -- uses: base admit event queue queues record settings totals trim wake
 -- Writing new tasks.
 
--- LARGE is the size in bytes of a payload from which on claims read fewer records at once: see claim.lua.
+-- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
 local LARGE = 65536
 
--- pairs_of returns a list of scores and ids in turn. scores is one text for all ids, or a list.
+-- pairs_of returns a list in which scores and ids alternate. scores is one text for all ids, or a list.
 local function pairs_of(scores, ids)
   local list, one = {}, type(scores) == 'string' and scores
   for i = 1, #ids do list[2 * i - 1], list[2 * i] = one or scores[i], ids[i] end

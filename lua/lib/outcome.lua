@@ -1,11 +1,11 @@
 -- uses: base
--- Reply lists: reply:ID gets the outcome of a task as one JSON object, if its producer asked for a reply.
+-- Reply lists: reply:ID gets the outcome of a task as one JSON object, if its producer requested a reply.
 
 local REPLY_TTL, REPLY_RESULT = 600000, 65536 -- ms; most bytes of a result that the reply contains
 
 -- outcome_text returns the object: id, state, created_at, code and error unless the task succeeded, and the result. A result
--- of the form json is in result as it is, a text is a string in result_text. Of any other or longer one, result_bytes has
--- the length.
+-- of the form json is in result as it is, a text is a string in result_text. For a result of another form or of more than
+-- REPLY_RESULT bytes, result_bytes has only the length.
 local function outcome_text(id, created, state, code, error, result, form)
   local parts = { '{"id":' .. cjson.encode(id), '"state":"' .. state .. '"' }
   if created then parts[#parts + 1] = '"created_at":' .. whole(created) end

@@ -17,8 +17,8 @@ function Policy.of(kind)
   return p
 end
 
--- time_for returns how many more ms an attempt may take of a task with these words, if it started so many ms ago: its
--- timeout (default: 30 minutes), but not longer than until its deadline. It returns math.huge for no bound.
+-- time_for returns how many more ms an attempt may take that started `ago` ms ago: until the timeout (default: 30 minutes)
+-- or the deadline of its task, whichever is earlier. words are those of the task. It returns math.huge for no bound.
 function Policy.time_for(words, ago)
   local timeout = words.timeout_ms or Policy.of(words.kind).timeout_ms
   timeout = (timeout == 'none' and math.huge or number(timeout) or 1800000) - ago

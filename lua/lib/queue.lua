@@ -76,8 +76,7 @@ function Queue.next_head(queue, group, head)
   return string.sub(first, #group + 19), score
 end
 
--- unblock moves the group's first blocked task to the queue, in every queue where tasks of it are blocked, if the group has
--- room.
+-- unblock moves the group's first blocked task in each queue to that queue, if the group has room.
 function Queue.unblock(group)
   if Queue.group_full(group) then return end
   for _, queue in ipairs(call('SMEMBERS', P .. 'group:queues:' .. group)) do

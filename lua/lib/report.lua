@@ -20,8 +20,8 @@ local function succeeded(queue, run, ids, k)
 end
 
 -- report_group ends the attempts of one group. Their run entries are in texts from index `from` on. It adds the ids that no
--- longer run to ended, a list, and to seen, as keys, and the letters of other verdicts to refused. It returns how many
--- attempts of this group it ended.
+-- longer run to the list ended and to the keys of seen. It adds the letters of other verdicts to refused. It returns how
+-- many attempts of this group it ended.
 local function report_group(g, queue, texts, from, ended, seen, refused)
   local before, known, run, plain = #ended, nil, nil, 0
   local at, n = g.at, #ended

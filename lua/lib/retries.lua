@@ -71,7 +71,8 @@ function Retries.lose(m)
   if lost > (tonumber(p.max_lost or nil) or 3) then
     return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
   end
-  -- A task that kills its process loses the attempts beside it, too. From the second loss on a random delay separates them.
+  -- A task that kills its process also loses the other attempts of that process. From the second loss on, a random delay
+  -- keeps these tasks from starting together again.
   local delay = lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end

@@ -1,9 +1,9 @@
 -- uses: base
 -- The entries of run:QUEUE.
 
--- text returns the entry of a running task: fence, attempt, version, start, 1 if its end has to read more than this, kind,
--- replica, group if it has one. Padding makes it longer than 64 bytes, because Redis stores a hash of shorter values as a
--- list that it searches from end to end.
+-- text returns the entry of a running task: fence, attempt, version, start, 1 if the end of the attempt has to read more
+-- than this entry, kind, replica, group if it has one. Padding makes it longer than 64 bytes, because Redis stores a hash of
+-- shorter values as a list that it searches from end to end.
 local SPACES = string.rep(' ', 66)
 function Run.text(fence, attempt, v, start, flag, kind, replica, group)
   local text = table.concat({ fence, attempt, v, start, flag, kind, replica, group }, ' ')

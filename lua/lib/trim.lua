@@ -3,7 +3,7 @@
 -- events:gone how many were trimmed, and events:trimmed the position up to which entries are gone: a reader compares its own
 -- position with it to learn whether it missed events.
 
-local SLACK = 1000 -- the stream is trimmed when it has so many events too many, not one by one
+local SLACK = 1000 -- the stream is trimmed once it has this many events too many, not one by one
 
 -- account adds the appended events to the count in meta. If the stream has too many, it trims a bounded number of entries.
 function Trim.account()

@@ -65,7 +65,8 @@ function Wake.queue(queue)
 end
 
 -- exhausted removes a queue in which a claim found no more claimable tasks from the ready queues. A step that makes a task
--- claimable marks the queue as ready again. If the pool's own limit has room, the queues that it held back may use it.
+-- claimable marks the queue as ready again. If the pool's own limit has room, Wake.all signals replicas for the queues that
+-- it held back.
 function Wake.exhausted(queue)
   for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
   if not Settings.of(queue).pool_limit then return end
@@ -75,8 +76,8 @@ function Wake.exhausted(queue)
 end
 
 -- ready returns ready queues of a class, at most 64, without those that the replica claims from in this call or reports as
--- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each is returned
--- in time.
+-- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each of them is
+-- returned soon.
 function Wake.ready(class, replica, busy, claimed)
   local key, names, window = P .. 'ready:' .. class, {}, 64
   for _ in pairs(busy) do window = window + 1 end

@@ -42,7 +42,7 @@ func Payload(b []byte) CallOption {
 // outcome of the attempt. Panics are caught and timeouts apply, as in production. There
 // is no queue: limits and pauses have no effect. The task is not enqueued, retried or
 // stored; tasks that the handler enqueues are. The task has a new id, unless With sets
-// one, and its attempt as fence.
+// one. Its fence is the number of the attempt.
 //
 // The handler's context has the values of t.Context(), not its cancellation. A kind
 // without a handler fails the test, and so do invalid options.

@@ -3,7 +3,7 @@
 // in production, so limits, priorities, unique keys, retries and events behave as they
 // do there.
 //
-// It is for tests only. Programs that do not import it contain nothing of it.
+// It is for tests only and adds nothing to programs that do not import it.
 //
 // # One pool per test
 //

@@ -170,8 +170,8 @@ func stoppedHeadUnblocksTheNext(fx *fixture) {
 	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "t4")
 }
 
-// The group is full because of another queue. Its head in this queue had the highest
-// priority when it was queued, and has it no more.
+// The group is full because of another queue. After the head of the group in this queue,
+// a task with a higher priority is enqueued.
 func urgentTaskOfAFullGroup(fx *fixture) {
 	fx.limit(task.GroupScope, "g", 1)
 	fx.enqueue(task.Spec{ID: "plain", Queue: "q", Group: "g"})

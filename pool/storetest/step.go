@@ -85,7 +85,7 @@ func stepReport(i int, t *task.Task) task.Report {
 	return succeed(t)
 }
 
-// steps runs many tasks, at of them in each step.
+// steps runs many tasks, with at of them in each step.
 type steps struct {
 	*fixture
 	at   int                   // tasks per step

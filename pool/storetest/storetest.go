@@ -36,7 +36,7 @@ type Harness struct {
 	Traces func(t testing.TB, id string) []string
 	// SetSequence sets the counter that orders tasks of the same priority.
 	SetSequence func(t testing.TB, n int64)
-	// Full runs the rules about large volumes with all of it instead of a part.
+	// Full runs the rules about large volumes at their full volume.
 	Full bool
 	// Emulated is set if the store runs on an emulation of its server. Large volumes
 	// are then smaller, and the lag of consumer groups is not compared.

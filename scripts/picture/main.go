@@ -142,7 +142,7 @@ var palette = [...]string{
 	"#6e7681", "#ffa198", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#f0f6fc",
 }
 
-// hold is how long the last frame is shown before the animation restarts.
+// hold is how long the animation shows the last frame before it restarts.
 const hold = 6 * time.Second
 
 // draw writes the frames as one picture. A viewer without animation, or with

@@ -34,7 +34,7 @@ local function remove_claim(fence)
   call('ZREM', P .. 'leases', fence)
 end
 
--- claim checks an entry of claims. It returns how many tasks it checked. A claim under which nothing runs is no finding: it
+-- claim checks an entry of claims. It returns how many tasks it checked. A claim without running attempts is no finding: it
 -- is removed when its lease ends, or here in repair mode.
 function DoctorClaims.claim(name, _, fence, text)
   local c = string.match(fence, '^%d+$') and Claims.parse(text)

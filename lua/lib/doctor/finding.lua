@@ -11,7 +11,7 @@ function DoctorFinding.report(code, name, id, detail, done, repair)
   table.insert(DoctorFinding.list, { code, name, id, detail, done })
 end
 
--- quarantine renames a key to broken:KEY: no script reads it there, and an operator can. It returns what it did.
+-- quarantine renames a key to broken:KEY, which no script reads and which an operator can read. It returns what it did.
 function DoctorFinding.quarantine(name)
   local to = 'broken:' .. name
   if call('RENAMENX', P .. name, P .. to) == 0 then

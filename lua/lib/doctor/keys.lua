@@ -45,13 +45,13 @@ function DoctorKeys.wait(_, queue)
   if claimable[queue] then return end -- the end of this call marks it as ready
   local free, by_pool = Settings.room(queue)
   if call('SISMEMBER', P .. 'held', queue) == 1 then
-    if free > 0 then claimable[queue] = true end -- another queue got the free slot and did not use it
+    if free > 0 then claimable[queue] = true end -- the slot was offered to another queue, which did not use it
     return
   end
   if free <= 0 and not by_pool then return end
   for _, class in ipairs(call('SMEMBERS', P .. 'served:' .. queue)) do
     if call('EXISTS', P .. 'class:' .. class) == 1 and not call('ZSCORE', P .. 'ready:' .. class, queue) then
-      return DoctorFinding.report('not_ready', 'ready:' .. class, queue, '', 'woken', function() Wake.queue(queue) end)
+      return DoctorFinding.report('not_ready', 'ready:' .. class, queue, '', 'listed', function() Wake.queue(queue) end)
     end
   end
 end

@@ -78,7 +78,7 @@ end
 function DoctorPool.sequences()
   for field, n in pairs(highest) do
     if n > (tonumber(call('HGET', META, field) or 0) or 0) then
-      DoctorFinding.report('sequence_behind', 'meta', field, whole(n), 'moved on',
+      DoctorFinding.report('sequence_behind', 'meta', field, whole(n), 'raised',
         function() call('HSET', META, field, whole(n)) end)
     end
   end

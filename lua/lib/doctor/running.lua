@@ -32,7 +32,8 @@ local function give_claim(queue, id, run)
   call('ZADD', P .. 'leases', NOW_TEXT, fence)
 end
 
--- run_for returns a new run entry for a task without a readable one. No event of the attempt has its version.
+-- run_for returns a new run entry for a task without a readable one. Its version is higher than that of any event of the
+-- attempt.
 function DoctorRunning.run_for(m, fence, start, replica)
   return { fence = fence, attempt = whole((tonumber(m.attempt) or 0) + 1), v = m.v + 2, start = start, flag = '1',
     kind = m.kind, replica = replica, group = m.group }
@@ -49,7 +50,7 @@ local function check_stop(m, run)
   local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
   local h = call('HMGET', record, 'about', 'stop')
   if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end
-  DoctorFinding.report('stop_lost', name, m.id, '', 'asked again', function()
+  DoctorFinding.report('stop_lost', name, m.id, '', 'requested again', function()
     call('SADD', P .. name, attempt)
     call('HSET', record, 'stop', 1)
   end)

@@ -120,7 +120,7 @@ function DoctorTask.check(id)
     return nil, why
   end
   DoctorPool.note_score(m.score)
-  -- This comes before the index: a repair of the index would list the queue without a report.
+  -- Check the queue before the index, because a repair of the index would list the queue without a finding.
   if DoctorTask.is_live(m) and call('SISMEMBER', P .. 'queues', m.queue) == 0 then
     DoctorFinding.report('queue_unlisted', 'queues', id, m.queue, 'listed',
       function() call('SADD', P .. 'queues', m.queue) end)
