@@ -130,7 +130,7 @@ func (ch change) checkStates(states []task.State) error {
 // run makes the change. If flags select the tasks and --yes is not set, it asks for confirmation on
 // the terminal first. Without a terminal it returns an error.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
-	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks), 0, len(f.IDs)
 	defer bar.Clear()
 	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
@@ -222,8 +222,8 @@ type look struct {
 	done, roughly int
 }
 
-// lookedAt is the unit of the bar of a look.
-const lookedAt = "tasks looked at"
+// checkedTasks is the unit of the bar of a look.
+const checkedTasks = "tasks checked"
 
 // newLook returns a look for a filter with states. A filter with ids needs no bar.
 func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
@@ -258,6 +258,6 @@ func (l *look) step() {
 
 // begin starts another comparison of roughly this many tasks.
 func (l *look) begin(roughly int) {
-	l.bar.SwitchTo(lookedAt)
+	l.bar.SwitchTo(checkedTasks)
 	l.done, l.roughly = 0, roughly
 }

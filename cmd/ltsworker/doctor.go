@@ -125,7 +125,7 @@ func lackedRight(err error) pool.Finding {
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do
 	}
-	f.What = "the rest was not looked at: " + terminal.TidyError(f.What)
+	f.What = "the rest was not checked: " + terminal.TidyError(f.What)
 	return f
 }
 

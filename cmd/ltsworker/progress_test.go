@@ -48,7 +48,7 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
 	m := u.terminal(80, 24, "stop", "--group", "g")
 	m.await("1 task would be stopped. Go on?")
-	if out := m.written(); !strings.Contains(out, "tasks looked at") || !strings.Contains(out, "/251") {
+	if out := m.written(); !strings.Contains(out, "tasks checked") || !strings.Contains(out, "/251") {
 		t.Errorf("nothing was shown: %q", out)
 	}
 	m.press("y\r")
