@@ -21,13 +21,13 @@ func newBench(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure this server: round trip, enqueue, drain, pick-up",
-		Long: `Measure this machine with this Redis, in a pool with a name of its own that is deleted
-afterwards. Other pools are not changed, but share the load.
+		Long: `Measure this machine with this Redis. The measurement uses a new pool, which is deleted
+afterwards. Other pools are not changed, but have to share Redis with it.
 
   round trip    PING
-  enqueue one   a task at a time, each waiting for the one before it
+  enqueue one   one task per call, one call after the other
   enqueue many  in batches, as enqueue --batch and EnqueueAll do
-  drain         one replica in this process runs them all; the handler does nothing
+  drain         one replica in this process runs all tasks; the handler does nothing
   pick-up       from the call that enqueues a task to the start of its handler, on
                 a replica that has nothing else to do`,
 		Args: between(0, 0, ""),

@@ -40,11 +40,11 @@ func newStop(g *globals) *cobra.Command {
 		drops: true,
 		more: fmt.Sprintf(`
 
-Of stopped tasks the newest %d are kept, not counting those to be kept for ever. A
-stop of more says about how many are gone for good: before, after, and as "dropped"
-in the JSON.`, task.RetainNewest),
-	}, "End live tasks: running handlers are cancelled, the others never start")
-	cmd.Flags().StringVar(&why, "why", "", "`TEXT` that is kept with the tasks")
+Of the stopped tasks the newest %d are kept; tasks that are kept forever do not
+count. If one stop exceeds this number, the question and the output say about how many
+tasks are not kept. In the output of --json this is "dropped".`, task.RetainNewest),
+	}, "Stop live tasks: running handlers are cancelled, other tasks never start")
+	cmd.Flags().StringVar(&why, "why", "", "reason: a `TEXT` that is kept with the tasks")
 	return cmd
 }
 
@@ -72,12 +72,13 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 		Short: short,
 		Long: short + `.
 
-Select tasks by their IDs, or by flags. Flags are combined with and, the values of one
-flag with or. With flags, the command shows the number of matching tasks and asks at
-a terminal. A yes applies to these tasks, not to those that match later. --yes skips
-the question. Without a terminal and --yes nothing is changed. In the output of
---json, "action" is what was done, "tasks" to how many, and "before" how many were in
-that state already.` + ch.more,
+Select tasks by their IDs, or by flags. Flags select the tasks that match every flag. A
+task matches a flag if it matches one of its values. With flags, the command shows the
+number of matching tasks and asks for confirmation at a terminal. A yes applies to
+these tasks, not to tasks that match later. --yes skips the question. Without a
+terminal the command changes nothing unless --yes is set. In the output of --json,
+"action" is the change, "tasks" the number of changed tasks, and "before" the number of
+IDs whose tasks needed no change.` + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -111,7 +112,7 @@ that state already.` + ch.more,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&yes, "yes", false, "really do it where flags select the tasks")
+	cmd.Flags().BoolVar(&yes, "yes", false, "change the tasks that flags select without asking")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
@@ -129,7 +130,7 @@ func (ch change) checkStates(states []task.State) error {
 // run makes the change. If flags select the tasks and --yes is not set, it asks for confirmation on
 // the terminal first. Without a terminal it returns an error.
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
-	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), lookedAt), 0, len(f.IDs)
+	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks), 0, len(f.IDs)
 	defer bar.Clear()
 	look, err := newLook(ctx, c, f, bar)
 	if err != nil {
@@ -221,8 +222,8 @@ type look struct {
 	done, roughly int
 }
 
-// lookedAt is the unit of the bar of a look.
-const lookedAt = "tasks checked"
+// checkedTasks is the unit of the bar of a look.
+const checkedTasks = "tasks checked"
 
 // newLook returns a look for a filter with states. A filter with ids needs no bar.
 func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
@@ -257,6 +258,6 @@ func (l *look) step() {
 
 // begin starts another comparison of roughly this many tasks.
 func (l *look) begin(roughly int) {
-	l.bar.SwitchTo(lookedAt)
+	l.bar.SwitchTo(checkedTasks)
 	l.done, l.roughly = 0, roughly
 }

@@ -26,19 +26,19 @@ func newDemo(g *globals) *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
 		Use:   "demo [DIR]",
-		Short: "See it work: replicas checksum the files of DIR, and one is killed",
-		Long: fmt.Sprintf(`Start a Redis inside this process and %d replicas as processes of their own,
-enqueue one task for every regular file under DIR (default: the current
-directory), most through the Go API and some with a plain RPUSH, and have each
-file checksummed with SHA-256. Once the work is on its way, one replica is killed
-with SIGKILL while it holds tasks; the others take those over and finish.
+		Short: "Show a pool at work: replicas checksum the files of DIR, and one is killed",
+		Long: fmt.Sprintf(`Start a Redis inside this process and %d replicas as separate processes. Enqueue one
+task for every regular file under DIR (default: the current directory), most through
+the Go API and some with RPUSH. Each task computes the SHA-256 checksum of its file.
+During the work, one replica is killed with SIGKILL while it runs tasks. The other
+replicas run these tasks again and finish.
 
-All figures are observed, not computed from settings: the highest number running at
-once, the recovered tasks and the times come from the event stream, and every
-checksum is compared with one made here.
+All figures are measured: the highest number of tasks running at once, the recovered
+tasks and the times come from the event stream. This process compares every checksum
+with its own.
 
-A checksum is quick, so a task holds its file for up to 200ms longer, less if there
-are many files. --hold changes that; 0s turns it off.
+A checksum is quick, so each task waits up to 200ms longer, less if there are many
+files. --hold changes this time; 0s turns it off.
 
 --redis URL uses a real server instead, in a pool of its own that is removed
 afterwards. --keep leaves everything running at the end and prints the address, so
@@ -62,7 +62,7 @@ that you can try the other commands.`, demo.Replicas),
 		},
 	}
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave Redis and the replicas running until interrupted")
-	cmd.Flags().Var(&f.hold, "hold", "how much longer a task holds its file (default up to 200ms)")
+	cmd.Flags().Var(&f.hold, "hold", "how much longer each task takes (default up to 200ms)")
 	addJSON(cmd, &f.json)
 	return cmd
 }

@@ -30,9 +30,9 @@ no index or in a wrong one, entries without a task, keys of a wrong type. The po
 may be live.
 
 --fix repairs broken entries. An entry that cannot be repaired is moved to a key such
-as lts:{POOL}:broken:task:ID, where it disturbs nothing and remains a finding until
-an operator deletes it. Settings of the server are never changed. Replicas repair
-the same during maintenance.
+as lts:{POOL}:broken:task:ID. There it affects no task, and remains a finding until an
+operator deletes it. Settings of the server are never changed. Replicas make the same
+repairs during maintenance.
 
 Exit codes: 0 no open finding, 1 open findings, 2 wrong usage, 3 Redis unreachable.
 Notes do not count.`,
@@ -47,7 +47,7 @@ Notes do not count.`,
 			return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
 		},
 	}
-	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them out of the way")
+	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them to keys under broken:")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

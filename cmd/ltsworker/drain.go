@@ -23,19 +23,18 @@ func newDrain(g *globals) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "drain (REPLICA... | --all)",
-		Short: "Ask replicas to finish what they run and to end",
-		Long: `Drain replicas as SIGTERM does: they take no more tasks, let the running ones end
-within their drain_timeout, release the rest, and end with exit code 0. Nothing is
-lost and no attempt is used up. The ids are those of the command replicas. A replica
-learns of it at once, or within a third of its lease if it does not listen at this
-moment.
+		Short: "Ask replicas to finish their running tasks and to end",
+		Long: `Drain replicas as SIGTERM does: they take no more tasks, let running tasks end within
+their drain_timeout, release the others, and end with exit code 0. No task is lost and
+no attempt is used. The command replicas shows the ids. A replica gets the request at
+once, or with its next heartbeat, at most a third of its lease later.
 
---all drains the replicas that are on the list now. A service manager that restarts
-them starts new replicas, which take tasks again: to keep a pool from working, pause
-it.
+--all drains the replicas that are on the list now. A service manager may restart them,
+and the new replicas take tasks again. To keep a pool from starting tasks, pause it.
 
---wait returns when they have ended. It fails with exit code 1 after --timeout, or if a
-replica stops sending heartbeats: it was killed, is frozen or cannot reach Redis.`,
+--wait waits until the replicas have ended. It fails with exit code 1 after --timeout,
+or if a replica stops sending heartbeats because it was killed, is frozen or cannot
+reach Redis.`,
 		Example: `  ltsworker drain 2h8a0c1k9x3f7
   ltsworker drain --all --wait --timeout 5m`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -61,9 +60,9 @@ replica stops sending heartbeats: it was killed, is frozen or cannot reach Redis
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "ask all replicas of the pool")
+	cmd.Flags().BoolVar(&all, "all", false, "drain all replicas of the pool")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until they have ended")
-	cmd.Flags().Var(&timeout, "timeout", "with --wait: give up waiting after this (default never)")
+	cmd.Flags().Var(&timeout, "timeout", "with --wait: give up after this time (default never)")
 	return cmd
 }
 

@@ -33,24 +33,24 @@ func newEnqueue(g *globals) *cobra.Command {
 	f := enqueueFlags{timeout: durationFlag{word: "none"}, retain: durationFlag{word: "forever"}}
 	cmd := &cobra.Command{
 		Use:   "enqueue KIND [JSON|-]",
-		Short: "Add a task, or with --batch many",
-		Long: `Add a task of a kind. Its payload is the JSON argument, or standard input for -, or
-empty. The handler gets it byte for byte.
+		Short: "Add a task, or many tasks with --batch",
+		Long: `Add a task of a kind. Its payload is the JSON argument. For - it is the standard
+input. Without the argument it is empty. The handler gets it byte for byte.
 
 With --batch FILE every line of FILE (- is standard input) is one task: a JSON
 object with the fields of an inbox entry,
 
   {"kind":"email.send","payload":{"to":"a@b.c"},"priority":5}
 
-No task is made unless every line is valid; all bad lines are reported. If a task
-cannot be made after that, the output says why. With --json its "outcome" is
-refused (not made: its queue is full, or Redis takes no writes), not_tried (not
-made: Redis failed before it) or unknown (Redis failed at it: it may have been made
-or not).
+If a line is invalid, no task is made, and all invalid lines are reported. If a valid
+task cannot be made, the output says why. With --json its "outcome" is refused (not
+made: its queue is full, or Redis takes no writes), not_tried (not made: Redis failed
+earlier in the batch) or unknown (Redis failed during the call: the task may exist).
 
-An id or unique key that is taken makes no second task: the output names the task
-that has it. Prints the id and the state. With --wait it prints the final state and
-the result, and fails unless the task succeeded and its result can be read.`,
+The output is the id and the state. If the id or unique key is taken, no second task
+is made, and the output names the task that has it. With --wait the output is the
+final state and the result, and the command fails unless the task succeeded and its
+result can be read.`,
 		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
   generate | ltsworker enqueue report - --id report-2026-01 --wait
   ltsworker enqueue --batch tasks.ndjson`,
@@ -70,18 +70,18 @@ the result, and fails unless the task succeeded and its result can be read.`,
 	flags := cmd.Flags()
 	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+task.DefaultQueue+")")
 	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
-	flags.Var(&f.delay, "delay", "start no sooner than this after now, such as 90s, 2h or 7d")
-	flags.Var(&f.at, "at", "start no sooner than this, such as 2026-01-31T18:00:00Z")
+	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
+	flags.Var(&f.at, "at", "start at this time at the earliest, such as 2026-01-31T18:00:00Z")
 	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
 	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
-	flags.Var(&f.timeout, "timeout", `of one attempt, or "none" (default the handler's, else 30m)`)
-	flags.Var(&f.ttl, "ttl", "expire unless the first attempt starts within this")
-	flags.Var(&f.deadline, "deadline", "end within this, all attempts together")
-	flags.IntVar(&f.maxAttempts, "max-attempts", 0, "fail for good after so many failed attempts (default the handler's, else 5)")
-	flags.Var((*textFlag)(&f.backoff), "backoff", "between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
-	flags.Var(&f.retain, "retain", `keep the ended task for this, or "forever"; 0s removes it at once`)
-	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that travels with the task; may be repeated")
+	flags.Var(&f.timeout, "timeout", `bound of one attempt, or "none" (default the handler's, else 30m)`)
+	flags.Var(&f.ttl, "ttl", "expire if the first attempt has not started within this time")
+	flags.Var(&f.deadline, "deadline", "end within this time, all attempts together")
+	flags.IntVar(&f.maxAttempts, "max-attempts", 0, "the task fails after this many failed attempts (default the handler's, else 5)")
+	flags.Var((*textFlag)(&f.backoff), "backoff", "wait between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
+	flags.Var(&f.retain, "retain", `keep the ended task for this time, or "forever"; 0s removes it at once`)
+	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that the handler gets; may be repeated")
 	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
 	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")

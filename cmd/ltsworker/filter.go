@@ -19,10 +19,10 @@ type filterFlags struct {
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.Var((*listFlag)(&f.states), "state", "in these `STATES`: "+strings.Join(stateNames(), " "))
-	flags.Var((*listFlag)(&f.kinds), "kind", "of these `KINDS`")
-	flags.Var((*listFlag)(&f.queues), "queue", "in these `QUEUES`")
-	flags.Var((*listFlag)(&f.groups), "group", "of these `GROUPS`")
+	flags.Var((*listFlag)(&f.states), "state", "select tasks in these `STATES`: "+strings.Join(stateNames(), " "))
+	flags.Var((*listFlag)(&f.kinds), "kind", "select tasks of these `KINDS`")
+	flags.Var((*listFlag)(&f.queues), "queue", "select tasks in these `QUEUES`")
+	flags.Var((*listFlag)(&f.groups), "group", "select tasks of these `GROUPS`")
 }
 
 // filter builds a filter from the flags and reports all errors in them.

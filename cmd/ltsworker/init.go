@@ -19,7 +19,7 @@ func newInit() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a config file with comments to start from",
-		Long: `Write a config file that runs as it is, with comments on what can be changed. FILE is
+		Long: `Write a config file that works unchanged, with comments on all settings. FILE is
 ` + firstFile + ` by default. An existing file is not changed.`,
 		Example: `  ltsworker init
   ltsworker run -c ` + firstFile,

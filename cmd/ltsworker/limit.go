@@ -30,15 +30,15 @@ func newLimit(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limit [QUEUE | --total | --group NAME | --groups] [N|none]",
 		Short: "Show or change how many tasks run at once over all replicas",
-		Long: `Show limits, or change one: it holds over all replicas from the moment the
-command returns. Tasks beyond a lowered limit run to their end.
+		Long: `Show limits, or change one. A changed limit holds over all replicas as soon as the
+command returns. A lowered limit stops no task: running tasks run to their end.
 
-Shows the running tasks and, for a group, how many waiting tasks its limit blocks.
-Without a name it shows the pool, every queue, and each group with a limit of its
-own. A group with the limit of --groups is shown if it is named.
+The output shows the running tasks and, for a group, the number of waiting tasks that
+its limit blocks. Without a name it has the pool, every queue, and each group with a
+limit of its own. To show another group, name it with --group.
 
-A limit set here stays, over restarts too, until a replica starts with a config
-file whose limit differs from that of the config file before it.`,
+A limit that this command sets stays, also over restarts, until a replica joins with a
+configured limit that differs from the one configured before.`,
 		Example: `  ltsworker limit                    show all
   ltsworker limit --group acme       show one
   ltsworker limit default 10         the queue named default

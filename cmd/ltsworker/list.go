@@ -22,9 +22,10 @@ func newList(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List tasks",
-		Long: `List tasks: the live ones and those that ended and are still kept. Flags are
-combined with and, the values of one flag (repeated, or with commas) with or.
-Tasks are ordered by state, within a state by position, due time or end.`,
+		Long: `List live tasks, and ended tasks that are still kept. A task is listed if it matches
+every flag. It matches a flag if it matches one of its values, which are separated by
+commas or given by repeating the flag. The order is by state, and within a state by
+position, due time or end.`,
 		Example: `  ltsworker ls --state running
   ltsworker ls --state failed --kind email.send,email.digest --limit 0 --json`,
 		Args: between(0, 0, ""),
@@ -42,7 +43,7 @@ Tasks are ordered by state, within a state by position, due time or end.`,
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 100, "list at most so many; 0 lists all")
+	cmd.Flags().IntVar(&limit, "limit", 100, "list at most this many; 0 lists all")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -25,9 +25,9 @@ func newLogs(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs ID",
 		Short: "Show the attempts of a task, with the end of their logs",
-		Long: fmt.Sprintf(`Show the failed and lost attempts of a task, oldest first. The newest %d are kept, as
-long as the task is. The log of a command is the end of its standard error. Attempts
-that succeeded have none.`, task.MaxHistory),
+		Long: fmt.Sprintf(`Show the failed and lost attempts of a task, oldest first. The newest %d are kept as
+long as the task is kept. The log of a command is the end of its standard error.
+Successful attempts are not shown.`, task.MaxHistory),
 		Args: between(1, 1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {

@@ -36,13 +36,13 @@ func newQueues(g *globals) *cobra.Command {
 		Short: "Show the queues: waiting and running tasks, age of the oldest, rates",
 		Long: `Show every queue that has a setting or ever had a task.
 
-OLDEST is how long the oldest waiting task has waited. Tasks that the limit of their
-group blocks do not count; if all waiting tasks are blocked, STATE is "groups full".
-IN/S and OUT/S are tasks made and ended per second, on average over the last minute.
+OLDEST is the age of the oldest waiting task that is not blocked by the limit of its
+group. If all waiting tasks are blocked, STATE is "groups full". IN/S and OUT/S are
+tasks made and ended per second, on average over the last minute.
 
---forget removes a queue from the list, with its limit, cap and pause, if it has no
-live tasks, no replica serves it and the inbox is empty. The next task for it adds it
-again.`,
+--forget removes a queue from the list, with its limit, cap and pause. This is refused
+if the queue has live tasks, if a replica serves it, or if the inbox is not empty. The
+next task for the queue adds it again.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
@@ -80,7 +80,7 @@ again.`,
 			})
 		},
 	}
-	cmd.Flags().Var((*textFlag)(&forget), "forget", "take the queue `NAME` off the list")
+	cmd.Flags().Var((*textFlag)(&forget), "forget", "remove the queue `NAME` from the list")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

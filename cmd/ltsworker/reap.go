@@ -31,13 +31,13 @@ func newReap(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reap",
 		Short: "Run one turn of maintenance now: tasks of dead replicas, due and expired tasks, retention",
-		Long: `Run one turn of the maintenance that the replicas of the pool run by themselves, and
-say what it did. Tasks whose lease has ended and tasks that are due go to their
-queues. Tasks that are too late expire. Ended tasks are removed after their
-retention. Events are trimmed. A part of the pool is checked for broken entries.
+		Long: `Run one turn of the maintenance that the replicas of the pool also run, and print what
+it did. Tasks whose lease has ended and tasks that are due go to their queues. Tasks
+that are too late expire. Ended tasks are removed after their retention. Events are
+trimmed. A part of the pool is checked for broken entries.
 
-One turn handles up to 100 tasks of each sort. It is safe at any time, but only
-needed if no replica is alive.`,
+One turn handles up to 100 tasks of each of these kinds. The command is safe at any
+time, but needed only if no replica is alive.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

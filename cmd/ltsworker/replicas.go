@@ -38,12 +38,12 @@ func newReplicas(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replicas",
 		Short: "Show the processes that run the pool's tasks",
-		Long: `Show the replicas as their last heartbeat described them. A replica that has died
-stays on the list until its lease ends; then its tasks run elsewhere.
+		Long: `Show the replicas as their last heartbeat described them. A dead replica stays on the
+list until its lease ends; then its tasks run elsewhere.
 
-RUNNING is how many of its slots are in use, STUCK how many of these are held by
-handlers that ignore their cancelled context. HEARTBEAT is how long ago the last
-heartbeat was; there is one every third of a lease.`,
+RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
+ignore their cancelled context. HEARTBEAT is the age of the last heartbeat; a replica
+sends one every third of a lease.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {

@@ -19,13 +19,13 @@ func newRoot() *cobra.Command {
 		Short: "A worker pool whose state lives in Redis",
 		Long: `ltsworker runs, feeds and operates a worker pool whose state lives in Redis.
 
-  ltsworker demo                       see it work: needs nothing else
-  ltsworker run -c ltsworker.yaml      a replica from a config file
-  ltsworker enqueue KIND '{"a":1}'     a task for it
+  ltsworker demo                       a demonstration that needs no Redis
+  ltsworker run -c ltsworker.yaml      run a replica from a config file
+  ltsworker enqueue KIND '{"a":1}'     add a task for it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
-With --json, commands that read print JSON: one object on a line for each thing,
-times in RFC 3339, durations in milliseconds in fields that end in _ms.`,
+With --json, commands print JSON: one object per line, times in RFC 3339, durations
+in milliseconds in fields that end in _ms.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -35,23 +35,23 @@ commands of its handlers, until interrupted.
 
   pool: media
   redis: redis://127.0.0.1:6379/0
-  lease: 30s                     # how long the tasks of a dead replica stay untouched
+  lease: 30s                     # tasks of a dead replica run again after this
   drain_timeout: 30s             # how long a shutdown waits for running tasks
-  stop_grace: 10s                # how long a stopped command may take to end
+  stop_grace: 10s                # a stopped command is killed after 8 tenths of this
   max_stuck: 2                   # commands that may ignore a stop; with more, run ends
-  limit: 50                      # tasks at once, over all replicas; 0 is no limit
+  limit: 50                      # tasks at once, over all replicas; 0 changes nothing
   health: 127.0.0.1:8080         # serves /live and /ready
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5}}
-  events: {max: 1000000, age: 24h}                   # of the event stream that is kept
+  events: {max: 1000000, age: 24h}                   # bounds of the event stream
   handlers:
     video.cut:
       command: [./cut.sh, --fast]
       timeout: 5m                # of one attempt; none for no limit
-      soft_timeout: 1m           # an event with the code slow is sent
+      soft_timeout: 1m           # then an event with the code slow is written
       max_attempts: 3
-      max_lost: 3                # attempts whose replica died
+      max_lost: 3                # lost leases; the task fails at the next one
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
       dir: work                  # relative to the config file, whose own
                                  # directory is the default
@@ -60,27 +60,27 @@ commands of its handlers, until interrupted.
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
 counts the starts of the task. LTS_FENCE grows with every claim of the pool, so
-that other systems can refuse a command that was replaced. Its standard output is
-the result. Exit code 0 succeeds, 65 fails for good, 75 releases the task without
-using an attempt, any other fails the attempt. A program with a slash in its name
-is relative to dir, any other is searched for in PATH. A stopped command gets
-SIGTERM and time to end. A command whose lease was lost is killed at once, before
-the task starts elsewhere.
+another system can refuse a command whose task already runs elsewhere. The standard
+output of the command is the result. Exit code 0: the task succeeds. 65: it fails
+without a retry. 75: it is released without using an attempt. Any other code: the
+attempt fails. A program name with a slash is relative to dir; any other name is
+searched for in PATH. A stopped command gets SIGTERM, and SIGKILL after the grace. A
+command whose lease is lost is killed at once, before the task starts elsewhere.
 
 --redis, LTS_REDIS, --pool and LTS_POOL override the file. Put a URL with a password
 into the file or into LTS_REDIS; commands do not inherit LTS_REDIS.
 
 The first SIGTERM or SIGINT drains the replica: it takes no more tasks, and running
-ones may end within drain_timeout. The second releases running tasks at once. The
-command drain does the same as the first.
+tasks may end within drain_timeout. The second signal cancels and releases running
+tasks at once. The command drain does the same as the first signal.
 
-With --health, /live answers 200 while the process works, and /ready while it has
-joined the pool, takes tasks, and Redis has answered within the last 5 seconds, else
-503; both with a line of JSON. Under systemd (Type=notify) it reports when it is
-ready and when it stops, and serves the watchdog.
+With --health, the replica serves /live and /ready, both with a line of JSON. /live
+answers 200 while the process works. /ready answers 200 while the replica has joined
+the pool, is not draining, and Redis has answered within the last 5 seconds, else
+503. Under systemd (Type=notify) the replica reports when it is ready and when it
+stops, and serves the watchdog.
 
-The log has failed attempts at the level info, and problems of the pool at warn and
-error.`,
+Failed attempts are logged at the level info, problems of the pool at warn and error.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && f.file == "" {
 				return &usageError{msg: "unexpected argument " + terminal.Quoted(args[0]), hint: "-c " + terminal.ShellWord(args[0])}
@@ -96,7 +96,7 @@ error.`,
 	}
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
-	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "of the log: text, json, or auto: text on a terminal")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
 	return cmd
 }
 

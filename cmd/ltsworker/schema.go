@@ -12,9 +12,9 @@ func newSchema() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of an inbox entry",
-		Long: `Print the JSON Schema (draft 2020-12) of an entry of the inbox, for programs in
-other languages that enqueue by RPUSH, and for editors. Needs no Redis. Rules that a
-schema cannot express are in its descriptions.
+		Long: `Print the JSON Schema (draft 2020-12) of an inbox entry, for editors and for programs
+that enqueue by RPUSH. The command needs no Redis. The descriptions in the schema have
+the rules that a schema cannot express.
 
   ltsworker schema > entry.schema.json`,
 		Args: between(0, 0, ""),

@@ -25,10 +25,10 @@ func newTail(g *globals) *cobra.Command {
 		Long: `Show the event stream: one line for every change of state of every task, until
 interrupted. Every reader sees all events.
 
---from 0 starts at the oldest event that is kept, --from CURSOR after the events with
-this cursor (see the JSON output). Events of tasks that changed together have the
-same cursor; all but the last have "more":true. If events were trimmed before they
-were read, a line says so.`,
+--from 0 starts at the oldest event that is kept. --from CURSOR starts after the events
+with this cursor, which is in the JSON output. Events of one entry of the stream have
+the same cursor; all but the last have "more":true. If events were trimmed before they
+were read, a line reports this.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from != "" && !cursor.MatchString(from) {

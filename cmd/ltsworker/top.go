@@ -18,20 +18,20 @@ func newTop(g *globals) *cobra.Command {
 		Short: "Watch the pool in the terminal, and pause, resume, stop, retry and drain with a key",
 		Long: `Watch the pool: its queues with waiting and running tasks and rates, its replicas with
 their slots and heartbeats, and the kept failed tasks, grouped by kind and error.
-Errors that differ in numbers only are one group.
+Errors that differ only in numbers are one group.
 
   tab, up, down   go to a line
-  p  r            pause, resume the queue; in the first line the whole pool
-  s               stop the live tasks of the queue, or of a failure's kind; in the
-                  first line of the whole pool
-  t               retry the tasks that failed like this
+  p  r            pause, resume the queue; on the first line the whole pool
+  s               stop the live tasks of the queue, or of a failure's kind; on the
+                  first line those of the whole pool
+  t               retry the failed tasks of the group
   d               drain the replica
   q               quit
 
-A key that changes tasks or replicas asks first, with the number of tasks. The second
-line has the totals of the pool; "lost" counts the leases that ended without a report.
-Needs a terminal of 80 by 24 to show everything; for a program there are queues,
-replicas and ls with --json.`,
+Before a key changes tasks or replicas, top shows the number of tasks and asks. The
+second line has the totals of the pool; "lost" counts the leases that ended without a
+report. A terminal of 80 by 24 shows everything. Programs use queues, replicas and ls
+with --json.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every.value < 100*time.Millisecond {
@@ -45,6 +45,6 @@ replicas and ls with --json.`,
 			})
 		},
 	}
-	cmd.Flags().Var(&every, "every", "look so often")
+	cmd.Flags().Var(&every, "every", "time between two updates")
 	return cmd
 }

@@ -22,10 +22,11 @@ func newWait(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait ID...",
 		Short: "Wait until tasks have ended and print their results",
-		Long: `Wait until each of the tasks has ended, and print state and result in the order of
-the arguments. Fails unless all of them succeeded and their results can be read: of
-a removed task, a result over 1 KiB is lost and only its length is printed. After
---timeout it prints the tasks that have ended and names the others.`,
+		Long: `Wait until all of the tasks have ended, and print their states and results in the
+order of the arguments. The command fails unless all tasks succeeded and their results
+can be read. The result of a removed task is lost if it is over 1 KiB: only its length
+is printed. After --timeout the command prints the tasks that have ended and names the
+others.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -38,7 +39,7 @@ a removed task, a result over 1 KiB is lost and only its length is printed. Afte
 			})
 		},
 	}
-	cmd.Flags().Var(&timeout, "timeout", "give up after this (default never)")
+	cmd.Flags().Var(&timeout, "timeout", "give up after this time (default never)")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
