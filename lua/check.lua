@@ -2,9 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  mode (report: report only; repair: report and repair; types: repair only keys of a wrong type), budget of entries,
---       cursor, pause ms
---       The cursor is the one that the last call returned, '' for the start, or "shared" for the walk that all replicas
---       share. The shared walk starts again a pause after its end.
+--       cursor (that of the last call; '' for the start; "shared" for the walk that all replicas share), pause ms (from the
+--       end of the shared walk to its next start)
 -- Returns {cursor to continue from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
 -- then per finding: code, key without the prefix, task or member, detail, what was done or ''}.
 -- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change.

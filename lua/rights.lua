@@ -2,7 +2,7 @@
 -- is refused. For a replica it also checks the commands that are sent outside of scripts.
 --
 -- KEYS  prefix, meta
--- ARGV  1 to check the rights of a replica, else 0
+-- ARGV  1 to check the rights of a replica (0: of another client)
 -- Returns the commands that are refused; none on a server without redis.acl_check_cmd.
 -- Keeps: nothing is written.
 -- uses: base
