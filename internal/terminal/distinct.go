@@ -20,7 +20,7 @@ func Distinct(texts []string, width int) []string {
 		shared := 0
 		for _, other := range texts {
 			if strings.HasPrefix(other, text) {
-				continue // equal, or the cut text looks different from a replaced beginning
+				continue // equal, or text is the beginning of other: it is shown from its start
 			}
 			// The last column is that of the "…" of a cut text.
 			if n := commonPrefix(text, other); n > shared && ansi.StringWidth(text[:n]) >= width-1 {
