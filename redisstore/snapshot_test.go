@@ -49,6 +49,27 @@ func TestSnapshotHasTheRunningTasksThatItsCountsCount(t *testing.T) {
 	})
 }
 
+// A pool of 300 queues is read in pages.
+func TestSnapshotOfManyQueuesHasNoMoreTasksThanAsked(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		s.join(t, "r")
+		for i := range 300 {
+			queue := fmt.Sprint("q", i)
+			s.enqueue(t, task.Spec{Queue: queue}, task.Spec{Queue: queue})
+			if _, err := s.store.Exchange(t.Context(), claimOf(int64(i+1), queue, 2)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n, want := range map[int]int{0: 0, 7: 7, 550: 550, 100_000: 600} {
+			snap, err := s.store.Snapshot(t.Context(), n)
+			if err != nil || len(snap.Running) != want || snap.Stats.Running != 600 {
+				t.Errorf("%d tasks of at most %d, %d run, %v", len(snap.Running), n, snap.Stats.Running, err)
+			}
+		}
+	})
+}
+
 func TestNewestFailuresComeFirst(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)

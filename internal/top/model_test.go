@@ -235,6 +235,13 @@ func TestTopChoosesNoRowInPlaceOfOneThatHasGone(t *testing.T) {
 	m.get(queuesOf("a", "b", "c")) // it is back
 	marked("b")
 	m.get(queuesOf("a", "c"))
+	m.press("1") // chooses the row in its place
+	marked("c")
+	m.press("up")
+	m.get(queuesOf("a", "b", "c"))
+	m.press("down")
+	marked("b")
+	m.get(queuesOf("a", "c"))
 	m.press("down")
 	marked("c")
 	if m.press("p") == nil {

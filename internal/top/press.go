@@ -48,11 +48,16 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 		if of := m.target(); of != nil {
 			return of.act(m, key)
 		}
-		if m.page() == nil && m.tables[m.focus].gone {
-			m.says = "what was chosen has gone: go to a line"
-		}
+		m.sayGone()
 	}
 	return nil
+}
+
+// sayGone says why a key does nothing if the chosen row has gone.
+func (m *model) sayGone() {
+	if m.table().gone {
+		m.says = "what was chosen has gone: go to a line"
+	}
 }
 
 // table returns the table that is sorted: that of the page, or the chosen one.
@@ -84,6 +89,7 @@ func (m *model) open() tea.Cmd {
 		of = nil
 	}
 	if of == nil {
+		m.sayGone()
 		return nil
 	}
 	m.pages = append(m.pages, newPage(of))
@@ -133,6 +139,9 @@ func (m *model) goToTable(key string) bool {
 		m.zoom = !m.zoom
 	default:
 		return false
+	}
+	if t := &m.tables[m.focus]; t.gone {
+		t.choose(t.line)
 	}
 	return true
 }

@@ -160,5 +160,5 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 			}
 		}
 	}
-	return content{lines: f.lines(), rows: taskRows(tasks, s), note: "running, and first to run"}, nil
+	return content{lines: f.lines(), rows: taskRows(tasks, s), note: "running, then waiting"}, nil
 }
