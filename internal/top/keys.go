@@ -16,10 +16,10 @@ const help = `  ↑ ↓  k j        go to a line; in a page also scroll
   ?               show the keys
   q               quit
 
-  p  r            pause, resume the queue; in the first line the whole pool
+  p  r            pause, resume the queue; on the first line the whole pool
   s               stop the task, the live tasks of the queue, or those of a
-                  failure's kind; in the first line those of the whole pool
-  t               retry the task, or the tasks that failed like this
+                  failure's kind; on the first line those of the whole pool
+  t               retry the task, or the failed tasks of the failure
   d               drain the replica`
 
 // Help returns the keys for the help of a command.

@@ -231,7 +231,7 @@ func TestTopChoosesNoRowInPlaceOfOneThatHasGone(t *testing.T) {
 		}
 	}
 	m.press("p")
-	m.shows("what was chosen has gone")
+	m.shows("the chosen line no longer exists")
 	m.get(queuesOf("a", "b", "c")) // it is back
 	marked("b")
 	m.get(queuesOf("a", "c"))

@@ -53,10 +53,10 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// sayGone says why a key does nothing if the chosen row has gone.
+// sayGone says why a key does nothing if the chosen row no longer exists.
 func (m *model) sayGone() {
 	if m.table().gone {
-		m.says = "what was chosen has gone: go to a line"
+		m.says = "the chosen line no longer exists: move to another"
 	}
 }
 

@@ -57,7 +57,7 @@ type table struct {
 	rows   []row  // of all, those that match the filter, in order
 	line   int    // the chosen one of rows
 	chosen string // its id; "" before the first rows
-	gone   bool   // the chosen row has gone: no row is chosen until a key moves
+	gone   bool   // the chosen row no longer exists: no row is chosen until a key moves
 	top    int    // the first one of rows that is shown
 }
 
@@ -140,7 +140,7 @@ func (t *table) current() *row {
 }
 
 // move chooses another row. It returns false if there is none so far in that direction.
-// If the chosen row has gone, it chooses the row that is in its place now.
+// If the chosen row no longer exists, it chooses the row that is in its place now.
 func (t *table) move(by int) bool {
 	switch next := t.line + by; {
 	case t.gone && len(t.rows) > 0:

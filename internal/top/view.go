@@ -83,7 +83,7 @@ func (m *model) overview(room int) (lines []string) {
 // share divides the lines among tables that need so many for their rows. A table also has
 // a header, and an empty line between it and the one above. No table gets more than it
 // needs, and the others share what is left evenly. If not all have room for a header and
-// a row, -1 leaves out the last ones, except the chosen one.
+// a row, the last ones get -1 and are left out, except the chosen one.
 func share(lines int, needs [tables]int, chosen int) (rows [tables]int) {
 	free := lines + 1
 	for _, n := range needs {
