@@ -14,7 +14,8 @@ type page struct {
 	read   bool     // lines and tasks are set
 	lines  []string // of the content
 	tasks  table
-	offset int // the first line that is shown
+	offset int  // the first line that is shown
+	end    bool // the last line is shown: it stays so while lines are added
 }
 
 func newPage(of subject) *page {
@@ -58,7 +59,10 @@ func (p *page) body(width int, palette terminal.Palette) (lines []string, cursor
 // picture returns the part of the page that fits.
 func (p *page) picture(width, height int, palette terminal.Palette) []string {
 	lines, _ := p.body(width, palette)
-	p.offset = max(min(p.offset, len(lines)-height), 0)
+	last := max(len(lines)-height, 0)
+	if p.offset = min(p.offset, last); p.end {
+		p.offset = last
+	}
 	return lines[p.offset:min(p.offset+height, len(lines))]
 }
 
@@ -66,6 +70,8 @@ func (p *page) picture(width, height int, palette terminal.Palette) []string {
 // that direction. Otherwise it scrolls.
 func (p *page) move(by, width, height int) {
 	lines, cursor := p.body(width, false)
+	last := max(len(lines)-height, 0)
+	defer func() { p.end = last > 0 && p.offset == last }()
 	visible := cursor >= p.offset && cursor < p.offset+height
 	if cursor >= 0 && visible && p.tasks.move(by) {
 		cursor += by
@@ -76,17 +82,16 @@ func (p *page) move(by, width, height int) {
 		p.tasks.move(by)
 		return
 	}
-	p.offset = max(min(p.offset+by, len(lines)-height), 0)
+	p.offset = max(min(p.offset+by, last), 0)
 }
 
 // jump goes to the first or to the last line and task.
 func (p *page) jump(toEnd bool, width, height int) {
 	p.tasks.choose(0)
-	p.offset = 0
+	p.offset, p.end = 0, toEnd
 	if toEnd {
 		p.tasks.choose(len(p.tasks.rows) - 1)
-		lines, _ := p.body(width, false)
-		p.offset = max(len(lines)-height, 0)
+		p.picture(width, height, false)
 	}
 }
 

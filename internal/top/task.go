@@ -152,9 +152,9 @@ type description struct {
 	text string
 }
 
-// describe reads a task and returns it with the text about it. The payload and the result
-// are read again only when the state of the task has changed. The task is nil if there is
-// none.
+// describe reads a task and returns it with the text about it. Of a task that does not run,
+// the payload and the result are read again only when the state has changed. The task is
+// nil if there is none.
 func (r *reader) describe(ctx context.Context, id string) (*task.Task, string, error) {
 	if task.CheckName(id) != nil {
 		return nil, fmt.Sprintf("%s is no valid ID: another program wrote this task", terminal.Printable(id)), nil
@@ -170,7 +170,7 @@ func (r *reader) describe(ctx context.Context, id string) (*task.Task, string, e
 	switch {
 	case t == nil:
 		return nil, "", nil
-	case known == nil || known.ID != id || known.Version != t.Version:
+	case known == nil || known.ID != id || known.Version != t.Version || t.State == task.Running:
 		tasks, err := r.Store.Get(ctx, id)
 		if err != nil || tasks[0] == nil {
 			return nil, "", err

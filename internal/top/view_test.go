@@ -288,3 +288,58 @@ func TestCountsFitTheNarrowestTerminal(t *testing.T) {
 		}
 	}
 }
+
+func TestPageScrollsAndStaysAtItsEnd(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	m.get(busyPool())
+	m.press("2", "enter")
+	show := func(n int, tasks ...*task.Task) {
+		c := content{rows: taskRows(tasks, &m.now)}
+		for i := range n {
+			c.lines = append(c.lines, fmt.Sprintf("line %d of the log", i))
+		}
+		m.Update(lookMsg{snapshot: m.now, page: m.page(), content: c})
+		m.looking = true
+	}
+	from := func(want string) {
+		t.Helper()
+		if got := m.lines()[linesAbove]; got != want {
+			t.Errorf("the page begins with %q, want %q", got, want)
+		}
+	}
+	show(30)
+	from("line 0 of the log")
+	m.press("down", "down")
+	from("line 2 of the log")
+	show(31)
+	from("line 2 of the log")
+	m.press("G")
+	from("line 13 of the log")
+	show(40) // a log that grows is followed
+	from("line 22 of the log")
+	m.press("up")
+	show(50)
+	from("line 21 of the log")
+	m.press("g", "pgdown")
+	from("line 10 of the log")
+
+	// Below a long text, tasks come into sight before one of them is chosen.
+	show(30, busyPool().Running...)
+	m.press("g", "enter")
+	if len(m.pages) != 1 {
+		t.Error("a task out of sight is opened")
+	}
+	for m.marked() == "" && m.page().offset < 30 {
+		m.press("down")
+	}
+	m.press("down")
+	if m.marked() != "render-2" {
+		t.Errorf("it is on %q", m.marked())
+	}
+	m.press("enter")
+	if len(m.pages) != 2 || m.page().of != taskSubject("render-2") {
+		t.Errorf("pages %v", m.pages)
+	}
+	m.press("esc", "esc")
+	m.shows("q quit")
+}
