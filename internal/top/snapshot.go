@@ -57,7 +57,7 @@ type reader struct {
 	*client.Client
 	write     WriteTask
 	failed    failureReader
-	described description // the task that describe read last
+	described *task.Task // the task that describe returned last
 }
 
 // look reads a snapshot. withProgress adds the progress of running tasks.

@@ -146,12 +146,6 @@ func holdersOf(t *task.Task, s *snapshot) (holders []*task.Task, of string) {
 	return s.runningIn(func(o *task.Task) bool { return o.Queue == t.Queue }), "running in its queue"
 }
 
-// description is the text about a version of a task.
-type description struct {
-	task *task.Task
-	text string
-}
-
 // describe reads a task and returns it with the text about it. Of a task that does not run,
 // the payload and the result are read again only when the state has changed. The task is
 // nil if there is none.
@@ -166,18 +160,16 @@ func (r *reader) describe(ctx context.Context, id string) (*task.Task, string, e
 		}
 		t = got
 	}
-	known := r.described.task
+	known := r.described
 	switch {
 	case t == nil:
 		return nil, "", nil
-	case known == nil || known.ID != id || known.Version != t.Version || t.State == task.Running:
+	case known == nil || known.ID != id || !known.CreatedAt.Equal(t.CreatedAt) || known.Version != t.Version || t.State == task.Running:
 		tasks, err := r.Store.Get(ctx, id)
 		if err != nil || tasks[0] == nil {
 			return nil, "", err
 		}
 		t = tasks[0]
-	case t.State.Terminal():
-		return known, r.described.text, nil
 	default:
 		t.Payload, t.Headers, t.Result = known.Payload, known.Headers, known.Result
 	}
@@ -185,6 +177,6 @@ func (r *reader) describe(ctx context.Context, id string) (*task.Task, string, e
 	if err := r.write(ctx, &buf, t); err != nil {
 		return nil, "", err
 	}
-	r.described = description{t, buf.String()}
+	r.described = t
 	return t, buf.String(), nil
 }
