@@ -25,11 +25,19 @@ func (p *Pool) Load(ctx context.Context) ([]QueueLoad, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(queues))
-	for i, q := range queues {
-		names[i] = q.Name
+	return p.LoadOf(ctx, queues)
+}
+
+// LoadOf reads the load of queues that Stats or Queues returned, in their order. Their
+// counts stay as they are, so that they agree with the Stats.
+func (p *Pool) LoadOf(ctx context.Context, queues []QueueInfo) ([]QueueLoad, error) {
+	var waiting []string
+	for _, q := range queues {
+		if q.Waiting > 0 {
+			waiting = append(waiting, q.Name)
+		}
 	}
-	oldest, now, err := p.store.WaitingSince(ctx, names...)
+	oldest, now, err := p.store.WaitingSince(ctx, waiting...)
 	if err != nil {
 		return nil, err
 	}

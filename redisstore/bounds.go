@@ -43,6 +43,8 @@ const (
 	// A queue with a setting takes 60 µs in a join. A queue takes 20 µs in a wake or stats.
 	joinPage  = 100
 	queuePage = 250
+	// A running task of a Snapshot takes 1 µs.
+	statsRunning = 1000
 
 	// Queues in one count. Each of their running tasks takes 1 µs; a queue has few.
 	countPage = 50

@@ -166,6 +166,8 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 		"history":      func() error { _, err := s.store.History(ctx, "x"); return err },
 		"list":         func() error { return errorOf(s, task.Filter{}) },
 		"stats":        func() error { _, err := s.store.Stats(ctx); return err },
+		"snapshot":     func() error { _, err := s.store.Snapshot(ctx, 1); return err },
+		"newest":       func() error { _, err := s.store.Newest(ctx, task.Failed, 1); return err },
 		"groups":       func() error { _, _, err := s.store.Groups(ctx); return err },
 		"rates":        func() error { _, err := s.store.Rates(ctx, time.Minute); return err },
 		"replicas":     func() error { _, err := s.store.Replicas(ctx); return err },

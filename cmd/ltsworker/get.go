@@ -50,23 +50,16 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 			tellMissing(cmd, ids[i])
 			continue
 		}
-		history, err := c.History(ctx, t.ID)
-		if err != nil {
-			return err
-		}
 		if asJSON {
-			err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(t, history))
+			var history []task.AttemptRecord
+			if history, err = c.History(ctx, t.ID); err == nil {
+				err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(t, history))
+			}
 		} else {
 			if shown > 0 {
 				fmt.Fprintln(cmd.OutOrStdout())
 			}
-			waits := ""
-			if t.State == task.Waiting {
-				if waits, err = waiting.Line(ctx, t); err != nil {
-					return err
-				}
-			}
-			err = printTask(cmd.OutOrStdout(), t, waits, history)
+			err = showTask(ctx, cmd.OutOrStdout(), c, waiting, t)
 		}
 		if err != nil {
 			return err
@@ -77,6 +70,21 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 		return errReported
 	}
 	return nil
+}
+
+// showTask prints a task as text, with its failed attempts and what it waits for.
+func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdup.Finder, t *task.Task) error {
+	history, err := c.History(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	waits := ""
+	if t.State == task.Waiting {
+		if waits, err = waiting.Line(ctx, t); err != nil {
+			return err
+		}
+	}
+	return printTask(w, t, waits, history)
 }
 
 func tellMissing(cmd *cobra.Command, id string) {

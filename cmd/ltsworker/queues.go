@@ -56,7 +56,11 @@ next task for the queue adds it again.`,
 					_, err := fmt.Fprintf(cmd.OutOrStdout(), "forgot queue %s\n", terminal.Printable(forget))
 					return err
 				}
-				loads, err := c.Load(ctx)
+				s, err := c.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				loads, err := c.LoadOf(ctx, s.Queues)
 				if err != nil {
 					return err
 				}
@@ -70,10 +74,6 @@ next task for the queue adds it again.`,
 				}
 				if len(loads) == 0 {
 					_, err := fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: pool %s has no queues\n", terminal.Printable(c.Name))
-					return err
-				}
-				s, err := c.Stats(ctx)
-				if err != nil {
 					return err
 				}
 				return printQueues(cmd, loads, s.Paused)

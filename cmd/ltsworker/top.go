@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/internal/top"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newTop(g *globals) *cobra.Command {
@@ -16,22 +19,20 @@ func newTop(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the pool in the terminal, and pause, resume, stop, retry and drain with a key",
-		Long: `Watch the pool: its queues with waiting and running tasks and rates, its replicas with
-their slots and heartbeats, and the kept failed tasks, grouped by kind and error.
-Errors that differ only in numbers are one group.
+		Long: `Watch the pool: its queues, running tasks, replicas, kept failed tasks and groups.
+Enter opens what a line shows: the settings and tasks of a queue, a task as get shows
+it with the log of its attempts, the holders of a group, the whole error of a failure.
+Failed tasks of one kind whose errors differ only in numbers are one line.
 
-  tab, up, down   go to a line
-  p  r            pause, resume the queue; on the first line the whole pool
-  s               stop the live tasks of the queue, or of a failure's kind; on the
-                  first line those of the whole pool
-  t               retry the failed tasks of the group
-  d               drain the replica
-  q               quit
+` + top.Help() + `
 
-Before a key changes tasks or replicas, top shows the number of tasks and asks. The
-second line has the totals of the pool; "lost" counts the leases that ended without a
-report. A terminal of 80 by 24 shows everything. Programs use queues, replicas and ls
-with --json.`,
+Before a key changes tasks or replicas, top shows the number of tasks and asks. All
+counts of tasks are of one instant: live and ended tasks together are as many as were
+enqueued and retried by hand. "leases lost" counts the leases that ended without a
+report. If more than 1000 tasks run, the table has some of them, and RUNNING of a
+replica is that of its last heartbeat. Of more than 2000 failed tasks it shows the
+newest. A terminal of 80 by 24 shows every table, a wider one more columns. Programs
+use queues, replicas and ls with --json.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every.value < 100*time.Millisecond {
@@ -41,7 +42,9 @@ with --json.`,
 				return usagef("top needs a terminal; a program reads queues --json and replicas --json")
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				return top.Run(ctx, c, top.Options{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Every: every.value})
+				return top.Run(ctx, c, top.Options{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Every: every.value, Task: func(ctx context.Context, w io.Writer, t *task.Task) error {
+					return showTask(ctx, w, c, holdup.New(c), t)
+				}})
 			})
 		},
 	}

@@ -42,7 +42,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 
-	m.press("\t\tt") // table by table to the failures
+	m.press("\t\t\tt") // table by table to the failures
 	m.await("retry 2 failed tasks of kind fail: command ended with exit status 65: why? [y/N]")
 	m.press("y")
 	m.await("put back 2 tasks")
@@ -55,7 +55,17 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	m.await("drain replica")
 	m.press("y")
 	m.await("asked replica")
-	m.press("q")
+	m.press("1gjj\r")
+	m.await("queue slow", "served by")
+	m.press("\x1b")
+	m.await("q quit")
+	m.press("4\r")
+	m.await("failures of kind fail", "f1", "f2")
+	m.press("\r")
+	m.await("task f", "attempt 1: permanent", "log:", "why")
+	m.press("?")
+	m.await("go to a table")
+	m.press("qq")
 	if code := m.wait(); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
@@ -81,7 +91,7 @@ func TestTopFitsASmallTerminalAndHostileNames(t *testing.T) {
 			m.await("▸ default", "q quit")
 		}
 		if size[0] == 40 {
-			m.press("\t\t")
+			m.press("\t\t\t")
 			m.await("FAILED")
 		}
 		if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -97,8 +107,9 @@ func TestTopShowsAnOutage(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	s := u.ownServer()
+	u.must("enqueue", "x")
 	m := u.terminal(80, 24, "top", "--every", "100ms")
-	m.await("(whole pool)")
+	m.await("enqueued 1") // the pool has been read
 	s.Stop(t)
 	m.await("as it was", "ago")
 	s.Restart(t)

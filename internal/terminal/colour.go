@@ -14,6 +14,7 @@ const (
 	Plain  Style = ""
 	Bold   Style = "1"
 	Dim    Style = "2"
+	Invert Style = "7" // the colours of text and background change places
 	Red    Style = "31"
 	Green  Style = "32"
 	Yellow Style = "33"

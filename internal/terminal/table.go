@@ -24,22 +24,40 @@ type Table struct {
 	left    map[int]bool // columns that are left out
 	texts   map[int]bool // columns that hold long text, and may be cut
 	paints  map[int]func(cell string) Style
+	differ  map[int]bool // columns whose cells are cut so that they differ
+	heading Style        // of the header
 	rows    [][]string
 }
 
 // NewTable makes a table that is written to w. Without a header it is never cut.
 func NewTable(w io.Writer, header ...string) *Table {
-	t := &Table{w: w, screen: IsTerminal(w), palette: Colours(w), header: header, paints: map[int]func(string) Style{}}
+	t := newTable(w, IsTerminal(w), Colours(w), header)
 	if len(header) > 0 {
 		t.width = Width(w)
 	}
 	return t
 }
 
-// NewTableOfWidth makes a table that is cut to width columns and painted with p even if w
-// is no terminal. Width 0 cuts nothing.
+// NewTableOfWidth makes a table for a part of a terminal: it is cut to width columns and
+// painted with p even if w is no terminal. Width 0 cuts nothing.
 func NewTableOfWidth(w io.Writer, width int, p Palette, header ...string) *Table {
-	return &Table{w: w, width: width, palette: p, header: header, paints: map[int]func(string) Style{}}
+	t := newTable(w, true, p, header)
+	t.width = width
+	return t
+}
+
+func newTable(w io.Writer, screen bool, p Palette, header []string) *Table {
+	return &Table{w: w, screen: screen, palette: p, header: header, heading: Bold, paints: map[int]func(string) Style{}, differ: map[int]bool{}}
+}
+
+// Heading sets the style of the header. It is Bold if it is not set.
+func (t *Table) Heading(s Style) { t.heading = s }
+
+// Differ cuts the cells in the columns with this header as Distinct does.
+func (t *Table) Differ(header string) {
+	if i := slices.Index(t.header, header); i >= 0 {
+		t.differ[i] = true
+	}
 }
 
 // Paint sets the style of the cells in the columns with this header.
@@ -71,6 +89,7 @@ func (t *Table) Flush() error {
 	}
 	widths := t.widths(rows)
 	t.least = widths
+	t.distinguish(rows, widths)
 	out := bufio.NewWriter(t.w)
 	for n, row := range rows {
 		last := len(row) - 1
@@ -100,9 +119,22 @@ func (t *Table) Flush() error {
 	return out.Flush()
 }
 
+// distinguish changes the cells of the columns that Differ named.
+func (t *Table) distinguish(rows [][]string, widths []int) {
+	for column := range t.differ {
+		cells := make([]string, len(rows))
+		for i, row := range rows {
+			cells[i] = row[column]
+		}
+		for i, cell := range Distinct(cells, widths[column]) {
+			rows[i][column] = cell
+		}
+	}
+}
+
 func (t *Table) styleOf(row, column int, cell string) Style {
 	if row == 0 && len(t.header) > 0 {
-		return Bold
+		return t.heading
 	}
 	if by := t.paints[column]; by != nil {
 		return by(cell)

@@ -2,10 +2,13 @@ package top
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
@@ -14,27 +17,147 @@ import (
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/task"
 )
 
-// A count that takes long must not put its question in the place of another.
-func TestTopDropsTheAnswerToWhomeverHasGoneOn(t *testing.T) {
-	m := &model{width: 80, height: 24}
-	m.Update(askMsg{action: action{question: "stop 5 live tasks?"}})
-	if m.asked == nil {
-		t.Fatal("an answer in time is no question")
+// testModel is a model without a pool: it shows the snapshots that it gets.
+type testModel struct {
+	*model
+	t *testing.T
+}
+
+func newTestModel(t *testing.T, width, height int) *testModel {
+	m := &testModel{newModel(t.Context(), actions{}, nil, time.Second, "p at localhost:6379", false), t}
+	m.looking = true // no read is begun
+	m.Update(tea.WindowSizeMsg{Width: width, Height: height})
+	return m
+}
+
+// get gives the model a snapshot.
+func (m *testModel) get(s snapshot) {
+	if s.At.IsZero() {
+		s.At = time.Now()
 	}
-	m.asked = nil
+	m.Update(lookMsg{snapshot: s})
+	m.looking = true
+}
+
+// press presses keys: a letter each, or the names of keys.
+func (m *testModel) press(keys ...string) (cmd tea.Cmd) {
+	for _, key := range keys {
+		cmd = press(m.model, key)
+	}
+	return cmd
+}
+
+func press(m *model, key string) tea.Cmd {
+	codes := map[string]rune{"down": tea.KeyDown, "up": tea.KeyUp, "tab": tea.KeyTab, "home": tea.KeyHome, "end": tea.KeyEnd, "enter": tea.KeyEnter,
+		"esc": tea.KeyEscape, "backspace": tea.KeyBackspace, "pgdown": tea.KeyPgDown, "pgup": tea.KeyPgUp}
+	if code, ok := codes[key]; ok {
+		_, cmd := m.Update(tea.KeyPressMsg{Code: code})
+		return cmd
+	}
+	r := []rune(key)[0]
+	_, cmd := m.Update(tea.KeyPressMsg{Code: r, Text: key})
+	return cmd
+}
+
+// lines returns the picture. It checks that it fits the terminal.
+func (m *testModel) lines() []string {
+	m.t.Helper()
+	return fitting(m.t, m.model)
+}
+
+func fitting(t *testing.T, m *model) []string {
+	t.Helper()
+	lines := strings.Split(ansi.Strip(m.picture()), "\n")
+	if len(lines) != m.height {
+		t.Errorf("%d lines in a terminal of %d", len(lines), m.height)
+	}
+	for i, l := range lines {
+		if w := ansi.StringWidth(l); w > m.width {
+			t.Errorf("line %d has %d of %d columns: %s", i, w, m.width, l)
+		}
+	}
+	return lines
+}
+
+// shows fails unless the picture has all texts.
+func (m *testModel) shows(texts ...string) {
+	m.t.Helper()
+	picture := strings.Join(m.lines(), "\n")
+	for _, text := range texts {
+		if !strings.Contains(picture, text) {
+			m.t.Errorf("%q is not shown:\n%s", text, picture)
+		}
+	}
+}
+
+// marked returns the first word of the chosen row, "" for none.
+func (m *testModel) marked() string {
+	m.t.Helper()
+	for _, line := range m.lines() {
+		if rest, ok := strings.CutPrefix(line, "▸ "); ok {
+			word, _, _ := strings.Cut(rest, "  ")
+			return word
+		}
+	}
+	return ""
+}
+
+// column returns the first words of the rows under a header.
+func (m *testModel) column(header string) (words []string) {
+	m.t.Helper()
+	in := false
+	for _, line := range m.lines() {
+		switch {
+		case strings.HasPrefix(line, header):
+			in = true
+		case !strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "▸ "):
+			in = false
+		case in:
+			word, _, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "▸")), "  ")
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// queuesOf returns a snapshot with these queues.
+func queuesOf(names ...string) (s snapshot) {
+	for _, q := range names {
+		s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: q}})
+	}
+	return s
+}
+
+// failed returns a group of failed tasks.
+func failed(kind, text string, n int) failureGroup {
+	tasks := make([]*task.Task, n)
+	for i := range tasks {
+		tasks[i] = &task.Task{Spec: task.Spec{ID: fmt.Sprint(kind, i), Kind: kind, Queue: "q"}, State: task.Failed, Code: task.CodeError, Error: text, EndedAt: time.Now()}
+	}
+	return groupFailures(tasks)[0]
+}
+
+// A count that takes long must not put its question in the place of another.
+func TestTopDropsTheAnswerAfterAnotherKey(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	m.Update(askMsg{action: action{question: "stop 5 live tasks?"}})
+	m.shows("stop 5 live tasks? [y/N]")
+	m.press("n")
+	m.shows("nothing was changed")
 	late := askMsg{action: action{question: "stop 5000 live tasks?"}, presses: m.presses}
-	m.Update(tea.KeyPressMsg{Code: tea.KeyTab})
+	m.press("tab")
 	m.Update(late)
 	if m.asked != nil {
 		t.Errorf("it asks %q", m.asked.question)
 	}
 }
 
-// Nothing but the driver's timeouts ends what a key has begun.
+// Only the driver's timeouts end what a key has begun.
 func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // which nobody accepts from
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts no connection
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,140 +173,141 @@ func TestWhatTopDoesEndsWhereRedisIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	m := &model{ctx: t.Context()}
-	told := m.perform(poolCalls{&client.Client{Pool: p}}.pause("", true))()
-	if done, ok := told.(doneMsg); !ok || !errors.Is(done.err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %+v", told)
+	m := newTestModel(t, 80, 24)
+	msg := m.perform(actions{&client.Client{Pool: p}}.pause("", true))()
+	if done, ok := msg.(doneMsg); !ok || !errors.Is(done.err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %+v", msg)
 	}
 }
 
-func TestTopShowsTheChosenTableInAnyTerminal(t *testing.T) {
-	for height := 5; height < 40; height++ {
-		for s := range sections {
-			m := &model{width: 80, height: height, section: s}
-			lines := height - aboveSections - belowSections
-			used, shown := -1, 0
-			for _, room := range m.share(lines) {
-				if room >= 0 {
-					used += 2 + room
-					shown++
-				}
-			}
-			if shown > 0 && used > lines {
-				t.Errorf("%d lines: %d are used", lines, used)
-			}
-			if lines >= 2 && m.share(lines)[s] < 1 || lines >= 8 && shown != int(sections) {
-				t.Errorf("%d lines, table %d: %v", lines, s, m.share(lines))
-			}
-		}
-	}
-}
-
-// What has come, gone or grown meanwhile must not be hit in the place of what was
-// chosen.
+// A row that came, went or grew meanwhile must not get the key of the chosen one.
 func TestTopStaysOnWhatIsChosen(t *testing.T) {
-	m := &model{width: 80, height: 24}
-	show := func(queues []string, failures ...string) {
-		var s snapshot
-		for _, q := range queues {
-			s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: q}})
+	m := newTestModel(t, 80, 24)
+	show := func(s snapshot, failures ...string) {
+		for i, text := range failures {
+			s.failures = append(s.failures, failed("k", text, 9-i))
 		}
-		for _, f := range failures {
-			s.failures = append(s.failures, failureGroup{key: f})
-		}
-		m.Update(lookMsg{snapshot: s})
+		m.get(s)
 	}
-	press := func(keys ...tea.KeyPressMsg) {
-		for _, k := range keys {
-			m.Update(k)
-		}
-	}
-	on := func(s section, want string) {
-		t.Helper()
-		if got := m.identity(s, m.line[s]); got != want {
-			t.Errorf("it stands on %q, want %q", got, want)
-		}
-	}
-	down, tab := tea.KeyPressMsg{Code: tea.KeyDown}, tea.KeyPressMsg{Code: tea.KeyTab}
-	show([]string{"m", "n"}, "alpha", "beta")
-	press(down)
-	on(queueSection, "m")
-	show([]string{"a", "b", "m", "n"}, "beta", "alpha")
-	on(queueSection, "m")
-	on(failureSection, "alpha")
-	press(tab, tab, tea.KeyPressMsg{Code: tea.KeyUp})
-	show(nil)
-	on(queueSection, "")
-	on(failureSection, "")
-}
-
-// What takes the place of what was chosen is chosen by nobody.
-func TestTopChoosesNothingWhereTheChosenHasGone(t *testing.T) {
-	m := &model{width: 80, height: 24}
-	show := func(queues ...string) {
-		var s snapshot
-		for _, q := range queues {
-			s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: q}})
-		}
-		m.Update(lookMsg{snapshot: s})
-	}
-	press := func(key rune) tea.Cmd {
-		_, cmd := m.Update(tea.KeyPressMsg{Code: key})
-		return cmd
-	}
-	marked := func(want string) {
+	on := func(table int, want string) {
 		t.Helper()
 		got := ""
-		for line := range strings.Lines(ansi.Strip(m.picture())) {
-			if rest, ok := strings.CutPrefix(line, "▸ "); ok {
-				got, _, _ = strings.Cut(rest, " ")
-			}
+		if r := m.tables[table].current(); r != nil {
+			got = r.id
 		}
 		if got != want {
 			t.Errorf("%q is chosen, want %q", got, want)
 		}
 	}
-	show("a", "b", "c")
-	press(tea.KeyDown)
-	press(tea.KeyDown)
-	marked("b")
-	show("a", "c")
-	marked("")
-	for _, key := range "prs" {
-		if press(key) != nil || m.asked != nil || m.done != nil {
-			t.Errorf("%c does something", key)
-		}
-	}
-	show("a", "b", "c") // it is back
-	marked("b")
-	show("a", "c")
-	press(tea.KeyDown)
-	marked("c")
-	if press('p') == nil {
-		t.Error("p does nothing")
-	}
-	show("a")
-	press(tea.KeyUp)
-	marked("a")
-	show()
-	marked("")
-	press(tea.KeyHome)
-	marked("(whole")
+	show(queuesOf("m", "n"), "alpha", "beta")
+	m.press("down")
+	on(queueTable, "m")
+	show(queuesOf("a", "b", "m", "n"), "beta", "alpha")
+	on(queueTable, "m")
+	on(failureTable, "k error alpha")
+	m.press("o") // by waiting tasks, which moves all
+	on(queueTable, "m")
+	show(snapshot{})
+	on(queueTable, "")
+	on(failureTable, "")
 }
 
-func TestCountsFitTheNarrowestTerminal(t *testing.T) {
-	const many = 123_456_789
-	m := &model{width: 80, height: 24}
-	m.now.stats = pool.Stats{Enqueued: many, LeasesLost: many, Ended: map[pool.State]int64{}}
-	for _, s := range pool.EndedStates() {
-		m.now.stats.Ended[s] = many
-	}
-	if line := m.counts(); len(line) > 80 || !strings.HasSuffix(line, "lost 123M") {
-		t.Errorf("%d columns: %s", len(line), line)
-	}
-	for n, want := range map[int64]string{0: "0", 9999: "9999", 10_000: "10k", 999_999: "999k", 1_250_000: "1.2M", 45_000_000: "45M"} {
-		if got := compact(n); got != want {
-			t.Errorf("%d: got %s, want %s", n, got, want)
+func TestTopChoosesNoRowInPlaceOfOneThatHasGone(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	marked := func(want string) {
+		t.Helper()
+		if got := m.marked(); got != want {
+			t.Errorf("%q is chosen, want %q", got, want)
 		}
+	}
+	m.get(queuesOf("a", "b", "c"))
+	m.press("down", "down")
+	marked("b")
+	m.get(queuesOf("a", "c"))
+	marked("")
+	for _, key := range []string{"p", "r", "s", "enter"} {
+		if m.press(key) != nil || m.asked != nil || m.done != nil || len(m.pages) > 0 {
+			t.Errorf("%s does something", key)
+		}
+	}
+	m.press("p")
+	m.shows("the chosen line no longer exists")
+	m.get(queuesOf("a", "b", "c")) // it is back
+	marked("b")
+	m.get(queuesOf("a", "c"))
+	m.press("1") // chooses the row in its place
+	marked("c")
+	m.press("up")
+	m.get(queuesOf("a", "b", "c"))
+	m.press("down")
+	marked("b")
+	m.get(queuesOf("a", "c"))
+	m.press("down")
+	marked("c")
+	if m.press("p") == nil {
+		t.Error("p does nothing")
+	}
+	m.get(queuesOf("a"))
+	m.press("up")
+	marked("a")
+	m.get(snapshot{})
+	marked("")
+	m.press("home")
+	marked("(whole pool)")
+}
+
+func TestKeysGoThroughTheTables(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	s := queuesOf("q1", "q2")
+	s.failures = []failureGroup{failed("k", "why", 2)}
+	s.groups = []pool.GroupInfo{{Name: "g", Limit: 2, Running: 2, Held: 5}}
+	m.get(s)
+	for _, step := range []struct{ keys, want string }{
+		{"j j", "q2"}, {"j", "2"}, {"j", "g"}, {"j", "g"}, {"k k", "q2"}, {"g", "(whole pool)"}, {"G", "q2"}, {"pgup", "(whole pool)"},
+		{"tab tab tab", "2"}, {"5", "g"}, {"2", ""}, {"1 z", "(whole pool)"},
+	} {
+		m.press(strings.Fields(step.keys)...)
+		if got := m.marked(); got != step.want {
+			t.Errorf("after %s it is on %q, want %q", step.keys, got, step.want)
+		}
+	}
+	if picture := strings.Join(m.lines(), "\n"); strings.Contains(picture, "REPLICA") {
+		t.Errorf("other tables are shown:\n%s", picture)
+	}
+	m.press("esc")
+	m.shows("REPLICA", "GROUP")
+}
+
+func TestEveryKeyIsInTheHelp(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	m.press("?")
+	m.shows("go to a line", "drain the replica", "any key goes back")
+	m.press("x")
+	m.shows("q quit")
+	for _, line := range helpLines() {
+		if ansi.StringWidth(line) > 80 {
+			t.Errorf("too wide: %s", line)
+		}
+	}
+	keys := strings.Fields(strings.ReplaceAll(help, ",", ""))
+	for _, key := range strings.Fields("q ? / Esc Enter o O z Tab k j g G Home End PgUp PgDn p r s t d") {
+		if !slices.Contains(keys, key) {
+			t.Errorf("%s is not in the help", key)
+		}
+	}
+}
+
+func TestOnlyTheKeyForItQuits(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	m.get(queuesOf("q"))
+	for _, key := range []string{"esc", "esc", "x", "enter", "esc", "/", "q", "enter", "?", "q"} {
+		if cmd := m.press(key); cmd != nil {
+			if _, quits := cmd().(tea.QuitMsg); quits {
+				t.Errorf("%s quits", key)
+			}
+		}
+	}
+	if cmd := m.press("q"); cmd == nil || cmd() != tea.Quit() {
+		t.Error("q does not quit")
 	}
 }

@@ -1,7 +1,8 @@
 package top
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,11 +15,11 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 )
 
-// The lines of the picture that belong to no section: title, counts and an empty line
-// above, two lines below. An empty line is between two sections.
+// The lines of the picture around the tables or the page: title, two of counts and an
+// empty one above, the message and the keys below.
 const (
-	aboveSections = 3
-	belowSections = 2
+	linesAbove = 4
+	linesBelow = 2
 )
 
 // View draws the picture. It fits the terminal.
@@ -28,65 +29,94 @@ func (m *model) View() tea.View {
 	return v
 }
 
+// room returns how many lines the tables or the page have.
+func (m *model) room() int { return max(m.height-linesAbove-linesBelow, 0) }
+
 func (m *model) picture() string {
 	if m.width == 0 {
 		return ""
 	}
-	var lines []string
-	lines = append(lines, m.headline(), m.counts(), "")
-	room := m.share(m.height - aboveSections - belowSections)
-	for s := range sections {
-		if room[s] < 0 {
-			continue
-		}
-		if len(lines) > aboveSections {
-			lines = append(lines, "")
-		}
-		lines = append(lines, m.table(s, room[s])...)
+	lines := append([]string{m.headline()}, m.counts()...)
+	lines = append(lines, "")
+	switch p := m.page(); {
+	case m.help:
+		lines = append(lines, helpLines()...)
+	case p != nil:
+		lines[linesAbove-1] = m.palette.Paint(terminal.Bold, terminal.Isolated(ansi.Truncate(p.of.title(), m.width, "…")))
+		lines = append(lines, p.picture(m.width, m.room(), m.palette)...)
+	default:
+		lines = append(lines, m.overview(m.room())...)
 	}
 	// The last lines are at the bottom of the terminal.
-	lines = lines[:min(len(lines), max(m.height-belowSections, 0))]
-	for len(lines) < m.height-belowSections {
+	lines = lines[:min(len(lines), max(m.height-linesBelow, 0))]
+	for len(lines) < m.height-linesBelow {
 		lines = append(lines, "")
 	}
-	lines = append(lines, m.message(), m.palette.Paint(terminal.Dim, m.keys()))
+	lines = append(lines, m.message(), m.palette.Paint(terminal.Dim, m.keysHere()))
 	for i, l := range lines {
 		lines[i] = ansi.Truncate(l, m.width, "…")
 	}
 	return strings.Join(lines[:min(len(lines), m.height)], "\n")
 }
 
-// share divides the lines among the sections. No section gets more than it needs, and
-// the others share what is left evenly. If not all have room for a header and a line,
-// the last ones get -1 and are left out, except the chosen one.
-func (m *model) share(lines int) (room [sections]int) {
-	fit := min((lines+1)/3, int(sections)) // each with a line above it, but the first
-	for s := range sections {
-		room[s] = -1
-		if int(s) < fit {
-			room[s] = 0
+// overview draws the tables.
+func (m *model) overview(room int) (lines []string) {
+	if m.zoom {
+		return m.tables[m.focus].lines(m.width, max(room-1, 0), true, m.palette)
+	}
+	var needs [tables]int
+	for i := range m.tables {
+		needs[i] = len(m.tables[i].rows)
+	}
+	for i, rows := range share(room, needs, m.focus) {
+		if rows < 0 {
+			continue
+		}
+		if len(lines) > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, m.tables[i].lines(m.width, rows, i == m.focus, m.palette)...)
+	}
+	return lines
+}
+
+// share divides the lines among tables that need so many for their rows. A table also has
+// a header, and an empty line between it and the one above. No table gets more than it
+// needs, and the others share what is left evenly. If not all have room for a header and
+// a row, the last ones get -1 and are left out, except the chosen one.
+func share(lines int, needs [tables]int, chosen int) (rows [tables]int) {
+	free := lines + 1
+	for _, n := range needs {
+		free -= 2 + min(n, 1)
+	}
+	for i := tables - 1; i >= 0 && free < 0; i-- {
+		if i != chosen {
+			rows[i] = -1
+			free += 2 + min(needs[i], 1)
 		}
 	}
-	if fit > 0 && int(m.section) >= fit {
-		room[fit-1], room[m.section] = -1, 0
+	for i, n := range needs {
+		// A terminal of a few lines has no room for a row of the chosen table.
+		if rows[i] == 0 && n > 0 && free >= 0 {
+			rows[i] = 1
+		}
 	}
-	free := lines + 1 - 2*fit
 	for more := true; more && free > 0; {
 		more = false
-		for s := range sections {
-			if room[s] >= 0 && room[s] < max(m.lines(s), 1) && free > 0 {
-				room[s]++
+		for i, n := range needs {
+			if rows[i] > 0 && rows[i] < n && free > 0 {
+				rows[i]++
 				free--
 				more = true
 			}
 		}
 	}
-	return room
+	return rows
 }
 
 func (m *model) headline() string {
 	line := "ltsworker " + m.palette.Paint(terminal.Bold, terminal.Printable(m.title))
-	if m.now.stats.Paused {
+	if m.now.Stats.Paused {
 		line += " " + m.palette.Paint(terminal.Yellow, "PAUSED")
 	}
 	switch {
@@ -96,19 +126,29 @@ func (m *model) headline() string {
 		return line + m.palette.Paint(terminal.Red, "  as it was "+terminal.ShortDuration(time.Since(m.seen))+" ago")
 	}
 	line += "  " + m.seen.Format("15:04:05")
-	if n := m.now.stats.Inbox; n > 0 {
-		line += fmt.Sprintf("  inbox %d", n)
+	if s := m.now.Stats; s.Inbox+s.Rejected > 0 {
+		line += fmt.Sprintf("  inbox %d, %d rejected", s.Inbox, s.Rejected)
 	}
 	return line
 }
 
-func (m *model) counts() string {
-	s := m.now.stats
-	parts := []string{"enqueued " + compact(s.Enqueued)}
+// counts returns two lines. Live and ended tasks together are those that were enqueued or
+// retried.
+func (m *model) counts() []string {
+	s := m.now.Stats
+	live := []string{"live: scheduled " + compact(int64(s.Scheduled)), "waiting " + compact(int64(s.Waiting)), "running " + compact(int64(s.Running)),
+		"of enqueued " + compact(s.Enqueued), "retried " + compact(s.Retried)}
+	var ended []string
 	for _, state := range pool.EndedStates() {
-		parts = append(parts, string(state)+" "+compact(s.Ended[state]))
+		ended = append(ended, string(state)+" "+compact(s.Ended[state]))
 	}
-	parts = append(parts, "lost "+compact(s.LeasesLost))
+	ended[0] = "ended: " + ended[0]
+	ended = append(ended, "leases lost "+compact(s.LeasesLost))
+	return []string{m.spread(live), m.spread(ended)}
+}
+
+// spread joins parts with two spaces, or with one if they do not fit otherwise.
+func (m *model) spread(parts []string) string {
 	line := strings.Join(parts, "  ")
 	if len(line) > m.width {
 		line = strings.Join(parts, " ")
@@ -129,99 +169,27 @@ func compact(n int64) string {
 	return strconv.FormatInt(n/1_000_000, 10) + "M"
 }
 
-// message returns the question, the error or what the last key did.
+// message returns the question, the error, what the last key did, or the filter.
 func (m *model) message() string {
+	plain := func(text string) string {
+		return terminal.Visible(strings.ReplaceAll(terminal.TidyError(text), "\n", "; "))
+	}
 	switch {
 	case m.asked != nil:
 		const answers = " [y/N]"
 		return m.palette.Paint(terminal.Bold, ansi.Truncate(m.asked.question, m.width-len(answers), "…")+answers)
+	case m.typing:
+		return m.palette.Paint(terminal.Bold, "/"+terminal.Visible(m.table().filter)+"_")
 	case m.done != nil && m.done.Load() > 0:
 		return fmt.Sprintf("… %s so far", terminal.Count(int(m.done.Load()), "task"))
 	case m.done != nil:
 		return "…"
+	case errors.Is(m.trouble, context.DeadlineExceeded):
+		return m.palette.Paint(terminal.Red, "Redis did not answer within "+stale.String())
 	case m.trouble != nil:
-		return m.palette.Paint(terminal.Red, terminal.Visible(strings.ReplaceAll(terminal.TidyError(m.trouble.Error()), "\n", "; ")))
+		return m.palette.Paint(terminal.Red, plain(m.trouble.Error()))
+	case m.says == "" && m.table().filter != "":
+		return "only lines with " + terminal.Quoted(m.table().filter) + "; Esc shows all"
 	}
-	return terminal.Visible(strings.ReplaceAll(terminal.TidyError(m.says), "\n", "; "))
-}
-
-// keys lists the keys that do something in the chosen section.
-func (m *model) keys() string {
-	here := [sections]string{"p pause  r resume  s stop", "d drain", "t retry  s stop the kind's tasks"}[m.section]
-	return "q quit  ↑ ↓ line  tab table  " + here
-}
-
-// table draws a section with at most room lines.
-func (m *model) table(s section, room int) []string {
-	// The chosen line is always shown.
-	first := &m.first[s]
-	*first = max(min(*first, m.line[s], m.lines(s)-room), m.line[s]-room+1, 0)
-	var buf bytes.Buffer
-	header := m.heading(s)
-	if hidden := m.lines(s) - room; hidden > 0 && room >= 0 {
-		header[0] += fmt.Sprintf(" (%d more)", hidden)
-	}
-	t := terminal.NewTableOfWidth(&buf, m.width, m.palette, header...)
-	t.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
-	t.Paint("STUCK", terminal.NotEmpty(terminal.Red))
-	t.Paint("CODE", func(string) terminal.Style { return terminal.Red })
-	for i := *first; i < min(*first+room, m.lines(s)); i++ {
-		mark := "  "
-		if s == m.section && i == m.line[s] && !m.gone[s] {
-			mark = "▸ "
-		}
-		cells := m.cells(s, i)
-		cells[0] = mark + cells[0]
-		t.Row(cells...)
-	}
-	if m.lines(s) == 0 && room > 0 {
-		t.Row("  none")
-	}
-	// A write to a buffer does not fail.
-	_ = t.Flush()
-	return strings.Split(strings.TrimSuffix(buf.String(), "\n"), "\n")
-}
-
-// heading returns the header of a section's table.
-func (m *model) heading(s section) []string {
-	switch s {
-	case queueSection:
-		return []string{"QUEUE", "WAITING", "RUNNING", "OLDEST", "IN/S", "OUT/S", "STATE"}
-	case replicaSection:
-		return []string{"REPLICA", "HOST", "PID", "RUNNING", "STUCK", "HEARTBEAT", "STATE"}
-	}
-	name := "FAILED"
-	if !m.now.all && !m.seen.IsZero() {
-		name = fmt.Sprintf("FAILED (of %d)", mostFailures)
-	}
-	return []string{name, "KIND", "CODE", "LAST", "ERROR"}
-}
-
-func (m *model) cells(s section, i int) []string {
-	switch s {
-	case queueSection:
-		if i == 0 {
-			return m.poolCells()
-		}
-		q := m.now.queues[i-1]
-		return []string{terminal.Printable(q.Name), strconv.Itoa(q.Waiting), terminal.RunningText(q.Running, q.Limit), terminal.WaitText(q.OldestWait),
-			terminal.RateText(q.In), terminal.RateText(q.Out), terminal.QueueState(q.QueueInfo, m.now.stats.Paused)}
-	case replicaSection:
-		r := m.now.replicas[i]
-		return []string{terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.RunningText(r.Running, terminal.Slots(r)),
-			strconv.Itoa(r.Stuck), terminal.Ago(r.Silent), terminal.FlagText(r.Draining, "draining")}
-	}
-	f := m.now.failures[i]
-	return []string{strconv.Itoa(f.tasks), terminal.Printable(f.kind), terminal.Printable(string(f.code)), terminal.Ago(time.Since(f.last)), terminal.Printable(terminal.Cut(f.error, 500))}
-}
-
-// poolCells returns the cells of the line of the whole pool.
-func (m *model) poolCells() []string {
-	var oldest time.Duration
-	var in, out float64
-	for _, q := range m.now.queues {
-		oldest, in, out = max(oldest, q.OldestWait), in+q.In, out+q.Out
-	}
-	s := m.now.stats
-	return []string{"(whole pool)", strconv.Itoa(s.Waiting), terminal.RunningText(s.Running, s.Limit), terminal.WaitText(oldest), terminal.RateText(in), terminal.RateText(out), terminal.FlagText(s.Paused, "paused")}
+	return plain(m.says)
 }

@@ -5,44 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// snapshot is what the view shows of a pool.
-type snapshot struct {
-	stats    pool.Stats
-	queues   []pool.QueueLoad
-	replicas []pool.ReplicaInfo
-	failures []failureGroup
-	all      bool // failures are of all failed tasks that are kept
-}
-
-// poolCalls are the calls that the view makes.
-type poolCalls struct{ *client.Client }
-
-// look reads a snapshot, within the time stale.
-func (p poolCalls) look(ctx context.Context) (snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, stale)
-	defer cancel()
-	var s snapshot
-	var err error
-	if s.stats, err = p.Stats(ctx); err != nil {
-		return s, err
-	}
-	if s.queues, err = p.Load(ctx); err != nil {
-		return s, err
-	}
-	if s.replicas, err = p.Replicas(ctx); err != nil {
-		return s, err
-	}
-	s.failures, s.all, err = readFailures(ctx, p.Client)
-	return s, err
-}
 
 // action is what a key does. If it changes tasks or replicas it has a question, which
 // is asked first.
@@ -53,9 +21,12 @@ type action struct {
 	do func(ctx context.Context, changed func(n int)) (says string, err error)
 }
 
+// actions makes the actions on a pool.
+type actions struct{ *client.Client }
+
 // pause pauses or resumes a queue, "" for the whole pool. It has no question, since the
 // other key undoes it.
-func (p poolCalls) pause(queue string, on bool) action {
+func (p actions) pause(queue string, on bool) action {
 	what := "the whole pool"
 	if queue != "" {
 		what = "queue " + terminal.Printable(queue)
@@ -70,7 +41,7 @@ func (p poolCalls) pause(queue string, on bool) action {
 
 // stop returns the action that stops the live tasks that match f now. of describes them
 // in the question.
-func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
+func (p actions) stop(ctx context.Context, f pool.Filter, of string) (action, error) {
 	f.States = pool.LiveStates()
 	ids, err := client.Matching(ctx, p.Pool, f, nil)
 	if err != nil || len(ids) == 0 {
@@ -91,32 +62,33 @@ func (p poolCalls) stop(ctx context.Context, f pool.Filter, of string) (action, 
 	}}, nil
 }
 
-// retry returns the action that puts the tasks of the group back into their queues.
-func (p poolCalls) retry(ctx context.Context, g failureGroup) (action, error) {
+// retryAlike returns the action that puts the tasks of the group back into their queues.
+func (p actions) retryAlike(ctx context.Context, g failureGroup) (action, error) {
 	ids, err := failedAlike(ctx, p.Client, g)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
-	question := fmt.Sprintf("retry %s of kind %s: %s?", terminal.Count(len(ids), "failed task"), terminal.Printable(g.kind), terminal.Printable(terminal.Cut(cmp.Or(g.error, string(g.code)), 40)))
+	of := fmt.Sprintf("of kind %s: %s", terminal.Printable(g.last.Kind), terminal.Printable(terminal.Cut(g.text(), 40)))
+	return p.retry(pool.Filter{IDs: ids, States: []pool.State{task.Failed}}, fmt.Sprintf("retry %s %s?", terminal.Count(len(ids), "failed task"), of)), nil
+}
+
+// retry returns the action that puts the ended tasks of f back into their queues.
+func (p actions) retry(f pool.Filter, question string) action {
 	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
 		all, err := p.Watched(changed)
 		if err != nil {
 			return "", err
 		}
-		n, err := all.Retry(ctx, task.Filter{IDs: ids, States: []task.State{task.Failed}})
+		n, err := all.Retry(ctx, f)
 		return "put back " + terminal.Count(n, "task"), err
-	}}, nil
+	}}
 }
 
 // drain returns the action that asks the replica to drain.
-func (p poolCalls) drain(r pool.ReplicaInfo) action {
+func (p actions) drain(r pool.ReplicaInfo) action {
 	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Count(r.Running, "task"))
 	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
 		_, err := p.Drain(ctx, r.ID)
 		return "asked replica " + terminal.Printable(r.ID) + " to drain", err
 	}}
 }
-
-// stale is the age from which the picture is marked as old. It is also the longest time
-// that a read may take.
-const stale = 5 * time.Second

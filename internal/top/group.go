@@ -1,0 +1,62 @@
+package top
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+var groupColumns = []column{
+	{header: "GROUP"},
+	{header: "RUNNING", number: true},
+	{header: "HELD", number: true},
+	{header: "LIMIT", number: true},
+	{header: "STATE", paint: terminal.NotEmpty(terminal.Yellow)},
+}
+
+func groupRows(s *snapshot) (rows []row) {
+	for _, g := range s.groups {
+		rows = append(rows, row{id: g.Name, of: groupSubject(g.Name), cells: []cell{
+			text(g.Name), number(g.Running, terminal.RunningText(g.Running, g.Limit)), number(g.Held, strconv.Itoa(g.Held)),
+			number(g.Limit, groupLimit(g)), text(terminal.FlagText(g.Full(), "full")),
+		}})
+	}
+	return rows
+}
+
+func groupLimit(g pool.GroupInfo) string {
+	if g.Limit == 0 || g.Own {
+		return terminal.LimitText(g.Limit)
+	}
+	return strconv.Itoa(g.Limit) + " (default)"
+}
+
+// groupSubject is the group of that name.
+type groupSubject string
+
+func (g groupSubject) title() string { return "group " + terminal.Printable(string(g)) }
+
+func (groupSubject) keys() string { return "" }
+
+func (groupSubject) act(*model, string) tea.Cmd { return nil }
+
+func (g groupSubject) read(_ context.Context, _ *reader, s *snapshot) (content, error) {
+	f := newFields()
+	if i := slices.IndexFunc(s.groups, func(info pool.GroupInfo) bool { return info.Name == string(g) }); i >= 0 {
+		info := s.groups[i]
+		f.add("limit", groupLimit(info))
+		f.add("running", strconv.Itoa(info.Running))
+		f.add("held", fmt.Sprintf("%s that the limit blocks", terminal.Count(info.Held, "waiting task")))
+	} else {
+		f.add("state", "no task of the group runs, and it has no limit of its own")
+	}
+	tasks := s.runningIn(func(t *task.Task) bool { return t.Group == string(g) })
+	return content{lines: f.lines(), rows: taskRows(tasks, s), note: "running"}, nil
+}
