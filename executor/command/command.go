@@ -24,7 +24,11 @@
 // (task.ErrLeaseLost), or is lost during the grace period (Task.LeaseLost), the group
 // gets SIGKILL at once: the lease lasts only another max(Lease/10, min(Lease/4, 1s)),
 // and the command must have ended before the task starts elsewhere. A command ends when
-// the started process exits. Processes that remain in its group are then killed.
+// the started process exits. Processes that remain in its group are then killed. A
+// stopped command ends when its group has no process any more. A process that left the
+// group delays nothing, even if it keeps the outputs open: what they hold when the
+// command ends is read. (On a Unix other than Linux such a process delays the end of a
+// stopped command until the grace has passed.)
 //
 // A command never outlives its replica, however the replica ends: a guard process leads
 // the group and kills it when the replica is gone. The guard is this same program,

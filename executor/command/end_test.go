@@ -6,10 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -131,24 +128,4 @@ func TestRemainingProcessesOfACommandAreKilled(t *testing.T) {
 		t.Errorf("%q, %v", a.result, a.err)
 	}
 	f.gone(t)
-}
-
-func TestProgramThatLeftItsGroupDoesNotBlockTheHandler(t *testing.T) {
-	if _, err := exec.LookPath("setsid"); err != nil {
-		t.Fatal("setsid is needed, from util-linux or your system's packages: ", err)
-	}
-	f := newFifo(t)
-	cfg := shell(`echo result; setsid sh -c 'echo $$ >"$FIFO"; exec sleep 1000' & cat "$GO"`)
-	again := newInput(t)
-	cfg.Env = []string{"FIFO=" + f.path, "GO=" + again.path}
-	done := startConfig(t, t.Context(), cfg, "")
-	pid, err := strconv.Atoi(f.line(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Kill(pid, syscall.SIGKILL)
-	again.write("and more\n")
-	if a := finish(t, done); a.err != nil || string(a.result) != "result\nand more\n" {
-		t.Errorf("%q, %v", a.result, a.err)
-	}
 }

@@ -17,6 +17,8 @@ func (g *group) adopt(cmd *exec.Cmd) { g.cmd = cmd }
 
 func (g *group) terminate() { g.kill() }
 
+func (g *group) empty(<-chan struct{}) bool { return true }
+
 func (g *group) kill() {
 	if g.cmd.Process != nil {
 		_ = g.cmd.Process.Kill()

@@ -77,6 +77,20 @@ func (g *group) terminate() {
 	_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGTERM)
 }
 
+// empty reports whether the group has no process but the guard. If the system cannot
+// list the group, empty reports whether the output has ended.
+func (g *group) empty(drained <-chan struct{}) bool {
+	if empty, known := groupEmpty(g.guard.Process.Pid); known {
+		return empty
+	}
+	select {
+	case <-drained:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill kills the group, including the guard. Only the first call has an effect.
 func (g *group) kill() {
 	if g.guard.ProcessState != nil {

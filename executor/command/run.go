@@ -66,11 +66,7 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 			break
 		}
 		g.terminate()
-		// Children may need the grace period after the command itself has ended: a shell
-		// ends at SIGTERM at once, while programs that it started clean up.
-		grace := time.NewTimer(r.Grace)
-		defer grace.Stop()
-		await(grace, t.LeaseLost(), exited, s.drained)
+		r.awaitGroup(g, t.LeaseLost(), exited, s.drained)
 	}
 	g.kill()
 	<-exited
@@ -86,14 +82,30 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 	return stdout.result(), log, nil
 }
 
-// await waits for all events, or until the timer fires or stop is closed.
-func await(t *time.Timer, stop <-chan struct{}, events ...<-chan struct{}) {
-	for _, e := range events {
+// groupPoll is the longest pause between two looks for remaining processes of a group.
+const groupPoll = 50 * time.Millisecond
+
+// awaitGroup waits until the command has exited and its group has no other process, until
+// the grace period ends, or until the lease is lost. Children may need the grace period
+// after the command itself has ended: a shell ends at SIGTERM at once, while programs
+// that it started clean up. A process that left the group does not count, even if it
+// keeps the output open.
+func (r *runner) awaitGroup(g *group, leaseLost, exited, drained <-chan struct{}) {
+	grace := time.NewTimer(r.Grace)
+	defer grace.Stop()
+	select {
+	case <-exited:
+	case <-grace.C:
+		return
+	case <-leaseLost:
+		return
+	}
+	for pause := time.Millisecond; !g.empty(drained); pause = min(2*pause, groupPoll) {
 		select {
-		case <-e:
-		case <-t.C:
+		case <-time.After(pause):
+		case <-grace.C:
 			return
-		case <-stop:
+		case <-leaseLost:
 			return
 		}
 	}

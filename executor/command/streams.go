@@ -5,20 +5,22 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"time"
 )
-
-// outputWait is how long the output of an ended command is still read. Its group is
-// dead by then: only a program that left the group can hold the pipes open.
-const outputWait = time.Second
 
 // streams are this process's ends of the pipes of a started command. exec.Cmd does not
 // manage them, because its Wait cannot kill the group between the exit of the command
 // and the end of its output.
 type streams struct {
-	files   []*os.File
-	drained chan struct{} // closed when output and error have ended
+	files   []*os.File // standard input, output and error of the command
+	outputs []output
+	drained chan struct{} // closed when nothing copies output any more
 	copies  sync.WaitGroup
+}
+
+// output is an output of the command and where it goes.
+type output struct {
+	from *os.File
+	to   io.Writer
 }
 
 // start starts cmd, writes input to it and copies its output and error.
@@ -49,9 +51,11 @@ func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, err
 		_, _ = ours[0].Write(input)
 		ours[0].Close()
 	})
+	s.outputs = []output{{ours[1], stdout}, {ours[2], stderr}}
 	var outputs sync.WaitGroup
-	outputs.Go(func() { _, _ = io.Copy(stdout, ours[1]) })
-	outputs.Go(func() { _, _ = io.Copy(stderr, ours[2]) })
+	for _, o := range s.outputs {
+		outputs.Go(func() { _, _ = io.Copy(o.to, o.from) })
+	}
 	s.copies.Go(func() {
 		outputs.Wait()
 		close(s.drained)
@@ -59,11 +63,12 @@ func start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, err
 	return s, nil
 }
 
-// close ends the copying after the remaining output of the ended command was read.
+// close ends the copying after it has read what the pipes hold. The command has ended
+// and its group was killed, so the pipes hold all of its output. A process that left the
+// group may keep them open, and may write for as long as it likes: close does not wait
+// for it.
 func (s *streams) close() {
-	late := time.NewTimer(outputWait)
-	defer late.Stop()
-	await(late, nil, s.drained)
+	s.readRest()
 	closeAll(s.files)
 	s.copies.Wait()
 }
