@@ -1,7 +1,7 @@
 -- get: reads tasks at one instant.
 --
 -- KEYS  prefix, meta
--- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload and result, ids
+-- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload, result and log, ids
 -- Returns per task, in the order of the ids, until the bytes are used up: {} if there is no such task, else {record, run
 --       entry or '', fields and values of its extras}.
 -- Keeps: nothing is written.
@@ -28,7 +28,7 @@ for i = 3, #ARGV do
     local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do
-      if not (brief and extras[j] == 'result') then
+      if not (brief and (extras[j] == 'result' or extras[j] == 'log')) then
         task[#task + 1] = extras[j]
         task[#task + 1] = extras[j + 1]
         bytes = bytes + #extras[j + 1]

@@ -3,7 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it that
 --       the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then number
---       of updates, per update: fence, id, progress, 1 if there is progress, 1 if the soft timeout passed
+--       of updates, per update: fence, id, progress, 1 if there is progress, 1 if the soft timeout passed, end of the log,
+--       bytes that the attempt has written to its log ('' if the log has not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
@@ -70,14 +71,22 @@ end
 
 Exit.write() -- before the updates: attempts that were taken back get none
 
--- update writes the progress of one attempt. It writes an event when the attempt is slow for the first time.
-local function update(fence, id, progress, slow)
+-- update writes the progress and the log of one attempt. It writes an event when the attempt is slow for the first time. An
+-- attempt that its replica has lost has another fence or no run entry.
+local function update(fence, id, progress, slow, log, log_size)
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
   local m = run and run.fence == fence and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
-  if progress then Task.keep(id, m, 'progress', progress) end
+  local extras = {}
+  Record.extra(extras, 'progress', progress)
+  if log_size ~= '' then
+    Record.extra(extras, 'log', log)
+    Record.extra(extras, 'log_size', log_size)
+    Record.extra(extras, 'log_fence', fence)
+  end
+  if extras[1] then Task.keep(id, m, unpack(extras)) end
   if not slow or call('HGET', Record.extras_key(id), 'slow') == fence then return end
   Task.keep(id, m, 'slow', fence)
   run.v = run.v + 1
@@ -85,8 +94,8 @@ local function update(fence, id, progress, slow)
     Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica, run.group))
   Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
 end
-for i = at + 1, at + 5 * ARGV[at], 5 do
-  update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1')
+for i = at + 1, at + 7 * ARGV[at], 7 do
+  update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1', ARGV[i + 5], ARGV[i + 6])
 end
 
 Queue.write()

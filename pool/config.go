@@ -63,6 +63,10 @@ type Config struct {
 	// the replica drains and Run returns ErrStuck. Default: half of all workers, at
 	// least 1.
 	MaxStuck int
+	// MaxLog is how many bytes of the end of an attempt's log are kept, for every
+	// attempt: see task.Task.LogWriter. At most task.MaxLogLen. task.NoLog keeps none.
+	// Default: task.DefaultLogLen.
+	MaxLog int
 
 	// MaxEvents and EventAge bound the event stream. Events beyond either bound are
 	// trimmed, read or not. EventAge is from 1 ms to ten years of 365 days. Default:
@@ -124,6 +128,7 @@ func (c *Config) replica() worker.Config {
 		DrainTimeout: c.DrainTimeout,
 		StopGrace:    c.StopGrace,
 		MaxStuck:     c.MaxStuck,
+		MaxLog:       c.MaxLog,
 		MaxEvents:    c.MaxEvents,
 		EventAge:     c.EventAge,
 		Middleware:   c.Middleware,

@@ -27,7 +27,7 @@ const (
 	renewClaims  = 250
 	renewIDs     = 2000
 	renewUpdates = 100
-	renewBytes   = 512 << 10 // of progress; one always fits
+	renewBytes   = 512 << 10 // of progress and logs; one always fits
 
 	// A stop takes 10 to 40 µs, a retry 30 µs, a deletion 10 µs.
 	changePage = 200

@@ -37,11 +37,13 @@ func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 		Replica: "r", Sequence: 2, Call: 7, Lease: time.Minute, Grace: time.Second, Idle: true, Busy: []string{"b"},
 		Reports: []task.Report{
 			{ID: "1", Queue: "q", Fence: 5},
-			{ID: "2", Queue: "p", Fence: 9, Op: task.Fail, Code: "error", Error: "e", Log: "l"},
+			{ID: "2", Queue: "p", Fence: 9, Op: task.Fail, Code: "error", Error: "e", Log: "l", LogSize: 12},
 			{ID: "3", Queue: "q", Fence: 5, Result: []byte{}, Last: true},
 			{ID: "4", Queue: "q", Fence: 5},
 			{ID: "5", Queue: "q", Fence: 4, Op: task.Release, Code: "released", Delay: time.Second, Last: true},
 			{ID: "6", Queue: "p", Fence: 9, Op: task.Fail, Code: "panic", DelaySet: true, Last: true},
+			{ID: "7", Queue: "q", Fence: 5, Log: "l", LogSize: 12},
+			{ID: "8", Queue: "q", Fence: 5, Log: "l", LogSize: 12, Result: []byte("1")},
 		},
 		Claims: []task.Claim{{Queue: "q", N: 3}, {Queue: "p", N: 1}},
 	}
@@ -52,9 +54,10 @@ func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 		"r", 2, int64(7), int64(60000), int64(1000), "c", 1, "seed", 1, "b",
 		2,
 		"p", 1,
-		"fail", int64(9), 1, 2, "2", "error", "e", "l", "", "6", "panic", "", "", int64(0),
-		"q", 3,
-		"release", int64(4), 1, 1, "5", "released", int64(1000),
+		"fail", int64(9), 1, 2, "2", "l", int64(12), "error", "e", "", "6", "", "", "panic", "", int64(0),
+		"q", 4,
+		"release", int64(4), 1, 1, "5", "", "", "released", int64(1000),
+		"log", int64(5), 0, 2, "7", "l", int64(12), 0, "", "text", "8", "l", int64(12), 1, "1", "json",
 		"ok", int64(5), 0, 2, "1", "4",
 		"result", int64(5), 1, 1, "3", "", "text",
 		2, "q", 3, "p", 1,
@@ -62,9 +65,9 @@ func TestReportsAreGroupedByQueueClaimAndOp(t *testing.T) {
 	if d := cmp.Diff(want, args); d != "" {
 		t.Error("(-want +got):\n", d)
 	}
-	// The reports were sent in the order 2 6 5 1 4 3, and the verdicts follow that order.
-	got, joined, err := decodeExchange([]any{int64(1), int64(0), "ologoo", "sf", "", "", int64(0)}, &x, order)
-	verdicts := []task.Verdict{task.Gone, task.Accepted, task.Accepted, task.Accepted, task.Accepted, task.LeaseLost}
+	// The reports were sent in the order 2 6 5 7 8 1 4 3, and the verdicts follow that order.
+	got, joined, err := decodeExchange([]any{int64(1), int64(0), "oloolgoo", "sf", "", "", int64(0)}, &x, order)
+	verdicts := []task.Verdict{task.Gone, task.Accepted, task.Accepted, task.Accepted, task.Accepted, task.LeaseLost, task.Accepted, task.LeaseLost}
 	if err != nil || !joined || !slices.Equal(got.Verdicts, verdicts) || !slices.Equal(got.Short, []bool{true, false}) {
 		t.Errorf("%+v, %v, want the verdicts %v", got, err, verdicts)
 	}
@@ -266,11 +269,15 @@ func TestRenewalIsSentInPages(t *testing.T) {
 	if n := updatesPage(updates); n != 1 {
 		t.Errorf("%d updates in a page with large progress", n)
 	}
+	updates[0].Progress, updates[0].Log = nil, strings.Repeat("x", 2*renewBytes)
+	if n := updatesPage(updates); n != 1 {
+		t.Errorf("%d updates in a page with a large log", n)
+	}
 	args := plain(renewArgs(&task.Renewal{Replica: "r", Lease: time.Minute, Grace: time.Second, Stuck: 1, Running: 2, Draining: true},
 		[]task.HeldClaim{{Fence: 9, Held: 2, Left: task.Forever, IDs: []string{"a", "b"}}, {Fence: 10, Held: 1, Left: -time.Second}},
-		[]task.AttemptUpdate{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true}}))
+		[]task.AttemptUpdate{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true, Log: "l", LogSize: 12}}))
 	want := []any{"r", int64(60000), int64(1000), 1, 2, 1, 2, int64(9), 2, "", 2, "a", "b", int64(10), 1, int64(-1000), 0,
-		2, int64(9), "a", "", 1, 0, int64(9), "b", "", 0, 1}
+		2, int64(9), "a", "", 1, 0, "", "", int64(9), "b", "", 0, 1, "l", int64(12)}
 	if d := cmp.Diff(want, args); d != "" {
 		t.Error("(-want +got):\n", d)
 	}

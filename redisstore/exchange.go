@@ -74,6 +74,8 @@ func opOf(r *task.Report) string {
 		return "fail"
 	case r.Op == task.Release:
 		return "release"
+	case r.Log != "":
+		return "log"
 	case r.Result != nil:
 		return "result"
 	default:
@@ -136,9 +138,16 @@ func appendReport(args []any, r *task.Report) []any {
 		if r.DelaySet {
 			delay = r.Delay.Milliseconds()
 		}
-		return append(args, string(r.Code), &r.Error, &r.Log, delay)
+		return append(args, &r.Log, logSize(r.LogSize), string(r.Code), &r.Error, delay)
 	case task.Release:
-		return append(args, string(r.Code), r.Delay.Milliseconds())
+		return append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
+	}
+	if r.Log != "" {
+		result := r.Result
+		if result == nil {
+			result = []byte{}
+		}
+		return append(args, &r.Log, logSize(r.LogSize), r.Result != nil, result, resultForm(result))
 	}
 	if r.Result != nil {
 		args = append(args, r.Result, resultForm(r.Result))

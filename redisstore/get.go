@@ -64,9 +64,10 @@ type attemptRecord struct {
 	Replica string    `json:"replica"`
 	Error   string    `json:"error"`
 	Log     string    `json:"log"`
+	LogSize int64     `json:"log_size"`
 }
 
-// History reads the failed and lost attempts of a task, oldest first.
+// History reads the recorded attempts of a task, oldest first.
 func (s *Store) History(ctx context.Context, id string) ([]task.AttemptRecord, error) {
 	var entries []string
 	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
@@ -83,7 +84,7 @@ func (s *Store) History(ctx context.Context, id string) ([]task.AttemptRecord, e
 			return nil, s.fail(ctx, "history", err)
 		}
 		records[i] = task.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
-			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log}
+			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize}
 	}
 	return records, nil
 }

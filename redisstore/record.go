@@ -142,6 +142,10 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Progress = []byte(v)
 	case "stop":
 		t.StopWhy = v
+	case "log":
+		t.Log = v
+	case "log_size":
+		t.LogSize = f.count(name, v)
 	}
 }
 
@@ -170,11 +174,18 @@ func decodeTask(id, record, run string, extras []string) *task.Task {
 		setHeader(t, &h, &f)
 		t.Payload = []byte(payload)
 	}
+	logFence := ""
 	for i := 0; i+1 < len(extras); i += 2 {
+		if extras[i] == "log_fence" {
+			logFence = extras[i+1]
+		}
 		setField(t, extras[i], extras[i+1], &f)
 	}
 	if run != "" {
 		setRun(t, run, &f)
+	}
+	if t.State != task.Running || logFence != strconv.FormatInt(t.Fence, 10) {
+		t.Log, t.LogSize = "", 0 // of another attempt
 	}
 	if t.State == task.Stopped && t.StopWhy == "" {
 		t.StopWhy = t.Error // the task was stopped while it did not run

@@ -55,7 +55,7 @@ func claimPage(held []task.HeldClaim) int {
 func updatesPage(updates []task.AttemptUpdate) int {
 	bytes := 0
 	for i := range updates {
-		if bytes += len(updates[i].Progress); i == renewUpdates || i > 0 && bytes > renewBytes {
+		if bytes += len(updates[i].Progress) + len(updates[i].Log); i == renewUpdates || i > 0 && bytes > renewBytes {
 			return i
 		}
 	}
@@ -63,7 +63,7 @@ func updatesPage(updates []task.AttemptUpdate) int {
 }
 
 func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpdate) []any {
-	args := make([]any, 0, 8+4*len(held)+5*len(updates))
+	args := make([]any, 0, 8+4*len(held)+7*len(updates))
 	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, len(held))
 	for i := range held {
 		h := &held[i]
@@ -79,7 +79,15 @@ func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpd
 	args = append(args, len(updates))
 	for i := range updates {
 		u := &updates[i]
-		args = append(args, u.Fence, &u.ID, u.Progress, u.Progress != nil, u.Slow)
+		args = append(args, u.Fence, &u.ID, u.Progress, u.Progress != nil, u.Slow, &u.Log, logSize(u.LogSize))
 	}
 	return args
+}
+
+// logSize returns the argument of the scripts for the size of a log: empty for none.
+func logSize(n int64) any {
+	if n == 0 {
+		return ""
+	}
+	return n
 }

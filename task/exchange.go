@@ -65,7 +65,9 @@ type Report struct {
 
 	Result []byte // Succeed: nil for none
 	Error  string // Fail: what went wrong, valid UTF-8
-	Log    string // Fail: the tail of the attempt's log, kept in its history
+
+	Log     string // the end of the attempt's log, kept in its history; "" for none
+	LogSize int64  // bytes that the attempt wrote to its log
 
 	// Delay is the time until the task may start again. A Fail with DelaySet uses it
 	// instead of the backoff.

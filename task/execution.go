@@ -5,8 +5,13 @@ package task
 type Execution interface {
 	// SetProgress replaces the progress that the next renewal of leases sends.
 	SetProgress(progress []byte)
-	// SetLog replaces the tail of the attempt's log.
-	SetLog(tail []byte)
+	// WriteLog appends to the attempt's log.
+	WriteLog(p []byte)
+	// SetLog replaces the attempt's log.
+	SetLog(log []byte)
+	// LimitLog keeps at most n bytes of the end of the log from now on, none if n is not
+	// positive.
+	LimitLog(n int)
 	// LeaseLost returns a channel that is closed when another replica may run the task.
 	LeaseLost() <-chan struct{}
 }
@@ -28,13 +33,4 @@ func (t *Task) LeaseLost() <-chan struct{} {
 		return nil
 	}
 	return t.running.LeaseLost()
-}
-
-// SetLog sets the tail of the attempt's log. It replaces an earlier one. If the attempt
-// fails, its last MaxLogLen bytes are reported as valid UTF-8. It is safe for
-// concurrent use. On a task that no replica runs it does nothing.
-func (t *Task) SetLog(b []byte) {
-	if t.running != nil {
-		t.running.SetLog(b)
-	}
 }

@@ -10,8 +10,8 @@ type Filter struct {
 	Queues []string
 	Groups []string // tasks without a group match none
 
-	// Brief omits the payload, headers and result of the tasks, which are often most of
-	// the data. It does not affect the selection.
+	// Brief omits the payload, headers, result and log of the tasks, which are often most
+	// of the data. It does not affect the selection.
 	Brief bool
 }
 

@@ -25,12 +25,14 @@ type HeldClaim struct {
 	IDs []string
 }
 
-// AttemptUpdate is progress or a soft timeout of a running attempt.
+// AttemptUpdate is progress, a soft timeout or the log of a running attempt.
 type AttemptUpdate struct {
 	ID       string
 	Fence    int64
 	Progress []byte // last progress of the handler; nil if there is no new one
 	Slow     bool   // the soft timeout passed since the last renewal
+	Log      string // the end of the attempt's log
+	LogSize  int64  // bytes that the attempt has written to its log; 0 if Log has not changed
 }
 
 // Renewed is the answer to a Renewal.

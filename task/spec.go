@@ -24,7 +24,6 @@ const (
 	MaxHeaders     = 32      // entries
 	MaxHeaderLen   = 1024    // bytes of a header's key, and of its value
 	MaxErrorLen    = 2048    // bytes of an error's text; longer ones are cut
-	MaxLogLen      = 8192    // bytes of an attempt's log tail; the end is kept
 	MaxMaxAttempts = 1_000_000
 )
 

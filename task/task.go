@@ -38,9 +38,14 @@ type Task struct {
 	// rebuilt from its last event, which contains at most MaxEventResult bytes of
 	// result.
 	ResultLost int
-	Code       Code   // why the latest attempt ended
-	Error      string // text of the latest failure, or the reason given with the stop that ended the task
-	StopWhy    string // the reason given with a stop request; "" for none
+	// Log is the end of the running attempt's log, as its replica sent it last: at most
+	// about a second old. It is empty if no attempt runs. The history has the logs of
+	// attempts that ended. LogSize is how many bytes the attempt has written to it.
+	Log     string
+	LogSize int64
+	Code    Code   // why the latest attempt ended
+	Error   string // text of the latest failure, or the reason given with the stop that ended the task
+	StopWhy string // the reason given with a stop request; "" for none
 
 	// TimeLeft is how long the attempt may take from its start; Forever if nothing
 	// bounds it. It is set only on a task that a replica runs.
@@ -51,7 +56,8 @@ type Task struct {
 	// CodeBadPayload.
 	Broken error
 
-	running Execution // nil on a task that no replica runs
+	running  Execution // nil on a task that no replica runs
+	logLimit int       // of Log on a task that no replica runs; 0 for the default
 }
 
 // MaxAttemptsOr returns the number of attempts that this task may use: its own

@@ -27,10 +27,10 @@ type attempt struct {
 	// The updates of the running handler have a mutex of their own, so that a handler
 	// that updates often delays nothing else.
 	mu         sync.Mutex
-	progress   []byte // not yet sent; nil for none
-	slow       bool   // the soft timeout has passed; not yet sent
-	listed     bool   // in the keeper's list of attempts with updates
-	log        string
+	progress   []byte        // not yet sent; nil for none
+	slow       bool          // the soft timeout has passed; not yet sent
+	listed     bool          // in the keeper's list of attempts with updates
+	log        *logTail      // nil until it is used
 	leaseEnded bool          // another replica may run the task
 	leaseLost  chan struct{} // closed when leaseEnded is set; created by LeaseLost
 }
@@ -144,12 +144,28 @@ func (a *attempt) LeaseLost() <-chan struct{} {
 // SetProgress implements Execution.
 func (a *attempt) SetProgress(progress []byte) { a.update(func() { a.progress = progress }) }
 
+// WriteLog implements Execution.
+func (a *attempt) WriteLog(p []byte) { a.changeLog(func(l *logTail) { l.write(p) }) }
+
 // SetLog implements Execution.
-func (a *attempt) SetLog(b []byte) {
-	tail := cutTail(string(b[max(0, len(b)-task.MaxLogLen):]), task.MaxLogLen)
+func (a *attempt) SetLog(b []byte) { a.changeLog(func(l *logTail) { l.set(b) }) }
+
+// LimitLog implements Execution.
+func (a *attempt) LimitLog(n int) { a.changeLog(func(l *logTail) { l.limit(n) }) }
+
+// changeLog changes the log and, if that is new to the store, requests a renewal.
+func (a *attempt) changeLog(change func(*logTail)) {
 	a.mu.Lock()
-	a.log = tail
+	if a.log == nil {
+		a.log = &logTail{max: a.claim.sequence.r.cfg.MaxLog}
+	}
+	change(a.log)
+	request := a.log.changed && !a.listed
+	a.listed = a.listed || request
 	a.mu.Unlock()
+	if request {
+		a.claim.sequence.r.keeper.request(false, a)
+	}
 }
 
 // endLease records that another replica may run the task.
@@ -175,13 +191,22 @@ func (a *attempt) update(change func()) {
 }
 
 // takeUpdate returns the update to send and clears it. any reports whether there is
-// one.
-func (a *attempt) takeUpdate() (n task.AttemptUpdate, any bool) {
+// one. The log is sent at most once per updateInterval: later reports whether it stays
+// to be sent, and the attempt on the keeper's list.
+func (a *attempt) takeUpdate(now time.Time) (n task.AttemptUpdate, any, later bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n = task.AttemptUpdate{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
 	a.progress, a.slow, a.listed = nil, false, false
-	return n, n.Progress != nil || n.Slow
+	if l := a.log; l != nil && l.changed {
+		if later = now.Sub(l.sent) < updateInterval; later {
+			a.listed = true
+		} else {
+			n.Log, n.LogSize = l.tail(), l.size
+			l.changed, l.sent = false, now
+		}
+	}
+	return n, n.Progress != nil || n.Slow || n.LogSize > 0, later
 }
 
 // restoreUpdate puts back an update that could not be sent, unless there is a newer
@@ -192,13 +217,20 @@ func (a *attempt) restoreUpdate(n task.AttemptUpdate) {
 			a.progress = n.Progress
 		}
 		a.slow = a.slow || n.Slow
+		if n.LogSize > 0 {
+			a.log.changed, a.log.sent = true, time.Time{}
+		}
 	})
 }
 
-func (a *attempt) logTail() string {
+// logTail returns the end of the log and how many bytes were written to it.
+func (a *attempt) logTail() (string, int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.log
+	if a.log == nil {
+		return "", 0
+	}
+	return a.log.tail(), a.log.size
 }
 
 // args returns the log attributes that name the attempt.

@@ -65,6 +65,11 @@ type Config struct {
 	// workers, at least 1.
 	MaxStuck int
 
+	// MaxLog is how many bytes of the end of an attempt's log are kept, for every
+	// attempt. At most task.MaxLogLen. task.NoLog keeps none. Default:
+	// task.DefaultLogLen.
+	MaxLog int
+
 	// MaxEvents and EventAge bound the pool's event stream. EventAge is from 1 ms to
 	// MaxDuration. Default: the pool's current bounds.
 	MaxEvents int
@@ -138,6 +143,9 @@ func (c Config) Check() error {
 	within("drain_timeout", c.DrainTimeout, time.Millisecond, maxDrain)
 	within("stop_grace", c.StopGrace, time.Millisecond, maxGrace)
 	count("max_stuck", c.MaxStuck)
+	if c.MaxLog < task.NoLog || c.MaxLog > task.MaxLogLen {
+		add("max_log", "must be from 1 to %d bytes, not %d", task.MaxLogLen, c.MaxLog)
+	}
 	count("max_events", c.MaxEvents)
 	within("event_age", c.EventAge, time.Millisecond, task.MaxDuration)
 	for i, m := range c.Middleware {
@@ -176,6 +184,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxStuck == 0 {
 		c.MaxStuck = max(workers/2, 1)
+	}
+	if c.MaxLog == 0 {
+		c.MaxLog = task.DefaultLogLen
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -43,6 +43,7 @@ type fakeStore struct {
 	answers   []task.Exchanged
 	verdicts  []verdictOf
 	renewals  []task.Renewal
+	logs      []sentLog // that renewals have carried
 	reaped    []string
 
 	fault func(op string) fault

@@ -172,6 +172,9 @@ func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed
 			got.Verdicts = append(got.Verdicts, s.renew(r, h))
 		}
 		for _, n := range r.Updates {
+			if n.LogSize > 0 {
+				s.logs = append(s.logs, sentLog{time.Now(), n.Log})
+			}
 			if t := s.tasks[n.ID]; t != nil && t.State == task.Running && t.Fence == n.Fence && n.Progress != nil {
 				t.Progress = n.Progress
 			}

@@ -56,7 +56,7 @@ func (k *keeper) run(ctx context.Context) {
 			switch {
 			case err == nil:
 				t.ok()
-				nextUpdates = now.Add(updateInterval)
+				nextUpdates = time.Now().Add(updateInterval)
 				if all {
 					next = now.Add(jitter(r.cfg.Lease / 3))
 				}
@@ -181,8 +181,15 @@ func (k *keeper) newRenewal(claims []*claim, updates []*attempt, now time.Time) 
 		x.Held, held = append(x.Held, h), append(held, c)
 	}
 	for _, a := range updates {
-		if n, any := a.takeUpdate(); any && !a.returned && !a.claim.lost {
+		if a.returned || a.claim.lost {
+			continue // its report has what is to be kept
+		}
+		n, any, later := a.takeUpdate(now)
+		if any {
 			x.Updates, sent = append(x.Updates, n), append(sent, a)
+		}
+		if later {
+			k.request(false, a)
 		}
 	}
 	return x, held, sent

@@ -49,6 +49,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	if err == nil {
 		if len(result) <= task.MaxResult {
 			rep.Result = result
+			rep.Log, rep.LogSize = a.logTail()
 			return rep
 		}
 		err = task.Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), task.MaxResult))
@@ -56,7 +57,8 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	defer func() {
 		if v := recover(); v != nil {
 			rep = a.newReport(task.Fail, task.CodePanic)
-			rep.Error, rep.Log = cutHead("panic in the returned error: "+safeSprint(v), task.MaxErrorLen), a.logTail()
+			rep.Error = cutHead("panic in the returned error: "+safeSprint(v), task.MaxErrorLen)
+			rep.Log, rep.LogSize = a.logTail()
 		}
 	}()
 	a.fail(&rep, err, a.ctx.reason())
@@ -66,6 +68,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 // fail fills in the report of an attempt that ended with err. cause is the cause of the
 // cancellation of its context; nil if there was none.
 func (a *attempt) fail(rep *task.Report, err error, cause error) {
+	rep.Log, rep.LogSize = a.logTail()
 	d := task.DispositionOf(err)
 	var p *panicked
 	final := d.Permanent || d.BadPayload || errors.As(err, &p)
@@ -99,7 +102,6 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		rep.Error = cause.Error() + ": " + rep.Error
 	}
 	rep.Error = cutHead(rep.Error, task.MaxErrorLen)
-	rep.Log = a.logTail()
 }
 
 // giveUp returns the report of an attempt whose handler ignores its cancelled context.
@@ -114,7 +116,7 @@ func (a *attempt) giveUp() task.Report {
 		return a.released(task.CodeReleased, 0)
 	}
 	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v", cause, a.claim.sequence.r.cfg.StopGrace)
-	rep.Log = a.logTail()
+	rep.Log, rep.LogSize = a.logTail()
 	return rep
 }
 
@@ -147,17 +149,4 @@ func cutHead(s string, n int) string {
 		end--
 	}
 	return s[:end] + mark
-}
-
-// cutTail makes s valid UTF-8 of at most n bytes and keeps the end.
-func cutTail(s string, n int) string {
-	start := max(0, len(s)-n)
-	for start > 0 && start < len(s) && !utf8.RuneStart(s[start]) {
-		start++
-	}
-	s = strings.ToValidUTF8(s[start:], "\uFFFD")
-	if len(s) > n { // the replacement character is longer than the bytes it replaces
-		return cutTail(s, n)
-	}
-	return s
 }

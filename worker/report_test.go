@@ -162,7 +162,7 @@ func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
 		"with NUL":      "a\x00b",
 		"half a symbol": "ab\xe6\x97",
 	} {
-		for what, cut := range map[string]func(string, int) string{"head": cutHead, "tail": cutTail} {
+		for what, cut := range map[string]func(string, int) string{"head": cutHead, "tail": task.CutLog} {
 			got := cut(s, task.MaxErrorLen)
 			if len(got) > task.MaxErrorLen || !utf8.ValidString(got) {
 				t.Errorf("%s of %q: %d bytes, valid %v", what, name, len(got), utf8.ValidString(got))
@@ -178,12 +178,12 @@ func TestErrorTextsAreCutToValidUTF8(t *testing.T) {
 	if got := cutHead(strings.Repeat("a", 100), 10); got != "aaaaaaa…" {
 		t.Errorf("head: %q", got)
 	}
-	if got := cutTail("abc日本", 4); got != "本" {
+	if got := task.CutLog("abc日本", 4); got != "本" {
 		t.Errorf("tail: %q", got)
 	}
 }
 
-func TestOnlyFailureReportsContainTheLogTail(t *testing.T) {
+func TestReportsContainTheLogTail(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{})
 		tr.r.Handle("job", func(_ context.Context, tk *task.Task) ([]byte, error) {
@@ -196,11 +196,10 @@ func TestOnlyFailureReportsContainTheLogTail(t *testing.T) {
 		})
 		tr.store.put(task.Spec{ID: "good", Kind: "job"}, task.Spec{ID: "bad", Kind: "job"})
 		tr.run()
-		if got := tr.store.verdictsOf("bad")[0].Log; len(got) != task.MaxLogLen || !strings.HasSuffix(got, "xlast line") {
-			t.Errorf("the log is %d bytes long", len(got))
-		}
-		if got := tr.store.verdictsOf("good")[0].Log; got != "" {
-			t.Errorf("a success carries a log of %d bytes", len(got))
+		for _, id := range []string{"good", "bad"} {
+			if got := tr.store.verdictsOf(id)[0].Log; len(got) != task.DefaultLogLen || !strings.HasSuffix(got, "xlast line") {
+				t.Errorf("%s: the log is %d bytes long", id, len(got))
+			}
 		}
 		tr.shutDown()
 	})

@@ -144,7 +144,14 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	if err := tab.Flush(); err != nil {
 		return err
 	}
-	return printHistory(w, history)
+	if err := printHistory(w, history); err != nil {
+		return err
+	}
+	if t.Log == "" {
+		return nil
+	}
+	_, err := fmt.Fprint(w, standing(t)+"\n"+logText(t.Log, t.LogSize))
+	return err
 }
 
 // content returns bytes from other programs as printable text, without the newline at the end.

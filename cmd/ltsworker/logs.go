@@ -14,52 +14,67 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// logRecord is a failed or lost attempt in the JSON output of logs.
+// logRecord is an attempt in the JSON output of logs.
 type logRecord struct {
-	ID string `json:"id"`
+	ID    string     `json:"id"`
+	State task.State `json:"state,omitempty"` // running if the attempt has not ended
 	attemptRecord
 }
 
 func newLogs(g *globals) *cobra.Command {
-	var asJSON bool
+	var asJSON, follow bool
 	cmd := &cobra.Command{
 		Use:   "logs ID",
 		Short: "Show the attempts of a task, with the end of their logs",
-		Long: fmt.Sprintf(`Show the failed and lost attempts of a task, oldest first. The newest %d are kept as
-long as the task is kept. The log of a command is the end of its standard error.
-Successful attempts are not shown.`, task.MaxHistory),
+		Long: fmt.Sprintf(`Show the attempts of a task, oldest first, with the end of their logs. The log of a
+command is its standard error; a Go handler writes it with Logf. The log of an
+attempt that runs is at most about a second old.
+
+The newest %d ended attempts are kept, as long as the task is: those that failed, were
+stopped or were lost, and others that have a log. max_log in the config file of run
+says how many bytes of a log are kept.
+
+-f goes on until the task has ended, over all its attempts. Each line of its JSON
+output has only the part of the log that is new since the line before.`, task.MaxHistory),
 		Args: between(1, 1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				if follow {
+					f := follower{cmd: cmd, c: c, id: ids[0], asJSON: asJSON}
+					return f.run(ctx)
+				}
 				return showLogs(ctx, cmd, c, ids[0], asJSON)
 			})
 		},
 	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show what is added, until the task ends")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
 func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id string, asJSON bool) error {
-	tasks, err := c.Store.Get(ctx, id)
+	t, history, err := readLogs(ctx, c, id)
 	if err != nil {
 		return err
 	}
-	t := tasks[0]
 	if t == nil {
 		tellMissing(cmd, id)
 		return errReported
 	}
-	history, err := c.History(ctx, id)
-	if err != nil {
-		return err
-	}
 	out := cmd.OutOrStdout()
 	if asJSON {
-		for _, a := range recordHistory(history) {
-			if err := terminal.WriteJSON(out, logRecord{id, a}); err != nil {
+		records := make([]logRecord, len(history))
+		for i, a := range recordHistory(history) {
+			records[i] = logRecord{ID: id, attemptRecord: a}
+		}
+		if t.State == task.Running {
+			records = append(records, runningRecord(t, t.Log))
+		}
+		for _, r := range records {
+			if err := terminal.WriteJSON(out, r); err != nil {
 				return err
 			}
 		}
@@ -68,25 +83,65 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 	if err := printHistory(out, history); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(out, standing(t))
+	if n := len(history); n > 0 && t.State == task.Succeeded && history[n-1].Attempt == t.Attempt {
+		return nil // shown
+	}
+	_, err = fmt.Fprint(out, standing(t)+"\n"+logText(t.Log, t.LogSize))
 	return err
+}
+
+// readLogs reads a task, nil if there is none, and then its history, which is complete if
+// the task has ended.
+func readLogs(ctx context.Context, c *client.Client, id string) (*task.Task, []task.AttemptRecord, error) {
+	tasks, err := c.Store.Get(ctx, id)
+	if err != nil || tasks[0] == nil {
+		return nil, nil, err
+	}
+	history, err := c.History(ctx, id)
+	return tasks[0], history, err
+}
+
+// runningRecord describes the attempt that runs, with a part of its log.
+func runningRecord(t *task.Task, log string) logRecord {
+	return logRecord{t.ID, task.Running, attemptRecord{
+		Attempt: t.Attempt, RunMS: time.Since(t.StartedAt).Milliseconds(), Replica: t.Replica, Log: log, LogSize: t.LogSize,
+	}}
 }
 
 // printHistory prints attempts with their logs as text.
 func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	for _, a := range history {
-		text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(string(a.Code)), terminal.Duration(a.Run), terminal.LocalTime(a.At), terminal.Printable(a.Replica))
-		if a.Error != "" {
-			text += fmt.Sprintf("  error: %s\n", terminal.Printable(a.Error))
-		}
-		if log := strings.TrimRight(a.Log, "\n"); log != "" {
-			text += fmt.Sprintf("  log:\n    %s\n", strings.ReplaceAll(terminal.VisibleLines(log), "\n", "\n    "))
-		}
-		if _, err := io.WriteString(w, text); err != nil {
+		if _, err := io.WriteString(w, attemptEnd(a)+logText(a.Log, a.LogSize)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// attemptEnd describes how an attempt ended, without its log.
+func attemptEnd(a task.AttemptRecord) string {
+	how := string(a.Code)
+	if a.Code == task.CodeOK {
+		how = string(task.Succeeded)
+	}
+	text := fmt.Sprintf("attempt %d: %s after %s at %s on %s\n", a.Attempt, terminal.Printable(how), terminal.Duration(a.Run), terminal.LocalTime(a.At), terminal.Printable(a.Replica))
+	if a.Error != "" {
+		text += fmt.Sprintf("  error: %s\n", terminal.Printable(a.Error))
+	}
+	return text
+}
+
+// logText returns a log as text, "" for none. size is how many bytes the attempt wrote.
+func logText(log string, size int64) string {
+	lines := strings.TrimRight(log, "\n")
+	if lines == "" {
+		return ""
+	}
+	cut := ""
+	if n := int64(len(log)); size > n {
+		cut = fmt.Sprintf(" (the last %d of %d bytes)", n, size)
+	}
+	return fmt.Sprintf("  log:%s\n    %s\n", cut, strings.ReplaceAll(terminal.VisibleLines(lines), "\n", "\n    "))
 }
 
 // standing describes the current state of the task.

@@ -48,18 +48,21 @@ type taskRecord struct {
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
 	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of a lost result
+	Log            string            `json:"log,omitempty"`               // of the running attempt
+	LogSize        int64             `json:"log_size,omitempty"`
 	History        []attemptRecord   `json:"history,omitempty"`
 }
 
-// attemptRecord is a failed or lost attempt in JSON output.
+// attemptRecord is an attempt in JSON output.
 type attemptRecord struct {
 	Attempt int64     `json:"attempt"`
-	Code    task.Code `json:"code"`
-	At      string    `json:"at"`
+	Code    task.Code `json:"code,omitempty"` // these two of an ended attempt
+	At      string    `json:"at,omitempty"`
 	RunMS   int64     `json:"run_ms"`
 	Replica string    `json:"replica,omitempty"`
 	Error   string    `json:"error,omitempty"`
 	Log     string    `json:"log,omitempty"`
+	LogSize int64     `json:"log_size,omitempty"` // bytes that the attempt wrote to its log
 }
 
 func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
@@ -75,6 +78,7 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
 	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
 	r.ResultLost = t.ResultLost
+	r.Log, r.LogSize = t.Log, t.LogSize
 	r.History = recordHistory(history)
 	return r
 }
@@ -84,7 +88,7 @@ func recordHistory(history []task.AttemptRecord) []attemptRecord {
 	for _, a := range history {
 		records = append(records, attemptRecord{
 			Attempt: a.Attempt, Code: a.Code, At: instant(a.At), RunMS: a.Run.Milliseconds(),
-			Replica: a.Replica, Error: a.Error, Log: a.Log,
+			Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize,
 		})
 	}
 	return records

@@ -39,6 +39,7 @@ commands of its handlers, until interrupted.
   drain_timeout: 30s             # how long a shutdown waits for running tasks
   stop_grace: 10s                # a stopped command is killed after 8 tenths of this
   max_stuck: 2                   # commands that may ignore a stop; with more, run ends
+  max_log: 8192                  # bytes kept of the end of an attempt's log, or none
   limit: 50                      # tasks at once, over all replicas; 0 changes nothing
   health: 127.0.0.1:8080         # serves /live and /ready
   queues:
@@ -53,6 +54,7 @@ commands of its handlers, until interrupted.
       max_attempts: 3
       max_lost: 3                # lost leases; the task fails at the next one
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
+      max_log: none              # of this kind; with none no error has its last line
       dir: work                  # relative to the config file, whose own
                                  # directory is the default
       env: {MODE: fast}
@@ -61,11 +63,13 @@ A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
 counts the starts of the task. LTS_FENCE grows with every claim of the pool, so
 another system can refuse a command whose task already runs elsewhere. The standard
-output of the command is the result. Exit code 0: the task succeeds. 65: it fails
-without a retry. 75: it is released without using an attempt. Any other code: the
-attempt fails. A program name with a slash is relative to dir; any other name is
-searched for in PATH. A stopped command gets SIGTERM, and SIGKILL after the grace. A
-command whose lease is lost is killed at once, before the task starts elsewhere.
+output of the command is the result. Its standard error is the log of the attempt. A
+line "::progress 0.4 message" on its standard error sets the progress of the task.
+Exit code 0: the task succeeds. 65: it fails without a retry. 75: it is released
+without using an attempt. Any other code: the attempt fails. A program name with a
+slash is relative to dir; any other name is searched for in PATH. A stopped command
+gets SIGTERM, and SIGKILL after the grace. A command whose lease is lost is killed at
+once, before the task starts elsewhere.
 
 --redis, LTS_REDIS, --pool and LTS_POOL override the file. Put a URL with a password
 into the file or into LTS_REDIS; commands do not inherit LTS_REDIS.

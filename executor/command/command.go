@@ -10,7 +10,14 @@
 // every claim in the pool. A system that refuses a lower number than the last one
 // excludes a command whose task was taken over. No part of a task becomes part of a
 // command line, and no shell is involved unless the configured command is one. The
-// standard output is the result. The end of the standard error is the attempt's log.
+// standard output is the result. The end of the standard error is the attempt's log,
+// also of a success, and can be read while the command runs. A line
+//
+//	::progress 0.4 message
+//
+// on the standard error sets the task's progress to {"done":0.4,"message":"message"} and
+// is not part of the log. The number is from 0 to 1; the message may be missing.
+//
 // The exit status decides about the attempt:
 //
 //	0      the task has succeeded
@@ -88,8 +95,10 @@ type Config struct {
 	// last line "[cut: N of M bytes]". The mark counts towards MaxResult. Default:
 	// DefaultMaxResult.
 	MaxResult int
-	// MaxLog is how many bytes of the end of the standard error become the attempt's
-	// log, up to task.MaxLogLen. Default: task.MaxLogLen.
+	// MaxLog is how many bytes of the end of the standard error are kept as the
+	// attempt's log, if the replica's own limit is not lower. At most task.MaxLogLen.
+	// With task.NoLog nothing of it is kept: neither a log nor its last line in an
+	// error. Lines about progress still count. Default: the replica's limit.
 	MaxLog int
 }
 
@@ -110,9 +119,6 @@ func newRunner(cfg Config) (*runner, error) {
 	}
 	if cfg.MaxResult == 0 {
 		cfg.MaxResult = DefaultMaxResult
-	}
-	if cfg.MaxLog == 0 {
-		cfg.MaxLog = task.MaxLogLen
 	}
 	path, err := cfg.check()
 	if err != nil {
@@ -167,7 +173,7 @@ func (c *Config) check() (path string, err error) {
 	if c.MaxResult < minMaxResult || c.MaxResult > task.MaxResult {
 		add("max_result", "must be from %d to %d bytes, not %d", minMaxResult, task.MaxResult, c.MaxResult)
 	}
-	if c.MaxLog < 1 || c.MaxLog > task.MaxLogLen {
+	if c.MaxLog < task.NoLog || c.MaxLog > task.MaxLogLen {
 		add("max_log", "must be from 1 to %d bytes, not %d", task.MaxLogLen, c.MaxLog)
 	}
 	return path, errors.Join(errs...)

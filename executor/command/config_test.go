@@ -28,7 +28,7 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 		"command must not contain a NUL byte: argument 1 does",
 		"dir ", "cannot be used",
 		`env must contain KEY=value entries without NUL bytes: the one for "" is none`,
-		`pool must not contain "{"`, "grace must not be negative", "max_result must be from 128", "max_log must be from 1",
+		`pool must not contain "{"`, "grace must not be negative", "max_result must be from 128", "max_log must be from 1 to 32768",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no error contains %q:\n%v", want, err)

@@ -45,6 +45,7 @@ func newTask(payload string) *task.Task {
 // attempt is one run of a command.
 type attempt struct {
 	result, log []byte
+	progress    string
 	err         error
 }
 
@@ -66,9 +67,9 @@ func startConfig(t *testing.T, ctx context.Context, cfg Config, payload string) 
 	}
 	done := make(chan attempt, 1)
 	go func() {
-		var a attempt
-		a.result, a.log, a.err = r.run(ctx, newTask(payload))
-		done <- a
+		tk := newTask(payload)
+		result, err := r.handle(ctx, tk)
+		done <- attempt{result: result, log: []byte(tk.Log), progress: string(tk.Progress), err: err}
 	}()
 	return done
 }

@@ -20,16 +20,13 @@ type runner struct {
 	path string
 }
 
+// handle runs one attempt.
 func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
-	result, log, err := r.run(ctx, t)
-	t.SetLog(log)
-	return result, err
-}
-
-// run runs one attempt. It returns the log also with an error.
-func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err error) {
+	if r.MaxLog != 0 {
+		t.LimitLog(r.MaxLog)
+	}
 	if ctx.Err() != nil {
-		return nil, nil, fmt.Errorf("the command was not started: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("the command was not started: %w", context.Cause(ctx))
 	}
 	// The kernel sends the parent-death signal when the thread that started the command
 	// ends, so that thread must live as long as the command.
@@ -38,17 +35,17 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 
 	g, err := newGroup()
 	if err != nil {
-		return nil, nil, fmt.Errorf("guard the command: %w", err)
+		return nil, fmt.Errorf("guard the command: %w", err)
 	}
 	defer g.kill()
 
 	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir}
 	cmd.Env = r.environ(cmd.Environ(), t) // with PWD set for Dir
 	g.adopt(cmd)
-	stdout, stderr := &head{max: r.MaxResult}, &tail{max: r.MaxLog}
+	stdout, stderr := &head{max: r.MaxResult}, newStderr(t)
 	s, err := start(cmd, t.Payload, stdout, stderr)
 	if err != nil {
-		return nil, nil, fmt.Errorf("start the command: %w", err)
+		return nil, fmt.Errorf("start the command: %w", err)
 	}
 
 	var state *os.ProcessState
@@ -71,15 +68,19 @@ func (r *runner) run(ctx context.Context, t *task.Task) (result, log []byte, err
 	g.kill()
 	<-exited
 	s.close()
+	stderr.close()
 
-	log = stderr.bytes()
 	if err != nil {
-		return nil, log, fmt.Errorf("wait for the command: %w", err)
+		return nil, fmt.Errorf("wait for the command: %w", err)
 	}
-	if err := outcome(ctx, state, lastLine(string(log))); err != nil {
-		return nil, log, err
+	last := ""
+	if r.MaxLog != task.NoLog {
+		last = lastLine(string(stderr.end.bytes()))
 	}
-	return stdout.result(), log, nil
+	if err := outcome(ctx, state, last); err != nil {
+		return nil, err
+	}
+	return stdout.result(), nil
 }
 
 // groupPoll is the longest pause between two looks for remaining processes of a group.

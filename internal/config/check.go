@@ -105,6 +105,10 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 			h.Dir = filepath.Join(base, h.Dir)
 		}
 		h.Pool = poolName
+		if h.MaxLog == 0 {
+			// For a command, none also means that no error has its last line.
+			h.MaxLog = c.Pool.MaxLog
+		}
 		if grace := c.Pool.StopGrace; grace > 0 {
 			// The replica waits for a killed command to end, within its stop grace.
 			h.Grace = grace * 8 / 10

@@ -123,6 +123,7 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},
 		field{"stop_grace", r.duration(&p.StopGrace, false)},
 		field{"max_stuck", r.number(&p.MaxStuck, false)},
+		field{"max_log", r.logSize(&p.MaxLog)},
 		field{"limit", r.number(&p.Limit, true)},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
 		field{"groups", func(n *yaml.Node, at string) {
@@ -209,6 +210,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				}
 				policy.Backoff = b
 			}},
+			field{"max_log", r.logSize(&cmd.MaxLog)},
 			field{"dir", r.text(&cmd.Dir)},
 			field{"env", func(n *yaml.Node, at string) {
 				r.each(n, at, func(name, at string, k, v *yaml.Node) {

@@ -186,6 +186,22 @@ func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
 	}
 }
 
+// logSize reads a number of bytes; "none" is task.NoLog.
+func (r *yamlReader) logSize(to *int) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind == yaml.ScalarNode && n.Value == "none" {
+			*to = task.NoLog
+			return
+		}
+		size, before := 0, len(r.problems)
+		r.number(&size, true)(n, key)
+		if len(r.problems) == before && (size < 1 || size > task.MaxLogLen) {
+			r.add(n, key, "must be from 1 to %d bytes, or none, not %s", task.MaxLogLen, n.Value)
+		}
+		*to = size
+	}
+}
+
 // duration reads a duration other than 0. If forever is true, "none" is task.Forever.
 func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {

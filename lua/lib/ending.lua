@@ -10,12 +10,21 @@ local function has_handler(kind, queue)
   return false
 end
 
+-- add_released adds a released attempt with a log to the history. It replaces an earlier release just before it, so that a
+-- task that is released again and again does not remove its failures from the history.
+local function add_released(m, code)
+  local key = P .. 'history:' .. m.id
+  local last = call('LRANGE', key, -1, -1)[1]
+  if last and string.find(last, '"code":"' .. code .. '"', 1, true) then call('LTRIM', key, 0, -2) end
+  Finish.add_history(m, code)
+end
+
 -- release ends a released attempt. The task waits again, unless its deadline would pass first. If the replica had no handler
 -- for the kind and no other replica of the queue has one, the attempt fails.
 local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
   if code == 'no_handler' and not has_handler(m.kind, m.queue) then
-    return Retries.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind, '')
+    return Retries.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind)
   end
   Retries.put_back(m, delay, code)
 end
@@ -30,22 +39,29 @@ function Ending.apply(op, at, run)
   m.leaving = true
   Exit.clean_up(m)
   if op == 'ok' or op == 'result' then
+    Finish.take_log(m)
     if op == 'result' then Finish.task(m, 'succeeded', 'ok', ARGV[at + 1], nil, ARGV[at + 2])
     else Finish.task(m, 'succeeded', 'ok') end
     return nil
   end
-  local stop, code = Retries.stop_asked(m), ARGV[at + 1]
+  Finish.take_log(m, ARGV[at + 1], ARGV[at + 2])
+  if op == 'log' then
+    if ARGV[at + 3] == '1' then Finish.task(m, 'succeeded', 'ok', ARGV[at + 4], nil, ARGV[at + 5])
+    else Finish.task(m, 'succeeded', 'ok') end
+    return nil
+  end
+  local stop, code = Retries.stop_asked(m), ARGV[at + 3]
   if op == 'fail' then
-    local error, log = ARGV[at + 2], ARGV[at + 3]
+    local error = ARGV[at + 4]
     if stop then
-      Finish.add_history(m, code, error, log)
+      Finish.add_history(m, code, error)
       Finish.task(m, 'stopped', code == 'stop_abandoned' and code or 'stopped', nil, stop)
     else
-      Retries.fail(m, code, error, log, tonumber(ARGV[at + 4]))
+      Retries.fail(m, code, error, tonumber(ARGV[at + 5]))
     end
-  elseif stop then
-    Finish.task(m, 'stopped', 'stopped', nil, stop)
-  else
-    release(m, code, tonumber(ARGV[at + 2]))
+    return nil
   end
+  if m.log then add_released(m, code) end
+  if stop then Finish.task(m, 'stopped', 'stopped', nil, stop)
+  else release(m, code, tonumber(ARGV[at + 4])) end
 end

@@ -1,12 +1,24 @@
 -- uses: base event outcome record removal retention totals
 -- The end of a task.
 
--- add_history adds an attempt to the task's history, which keeps the newest ten.
-function Finish.add_history(m, code, error, log)
+-- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
+-- replica wrote while the attempt ran. It removes the latter from the extras.
+function Finish.take_log(m, log, size)
+  if log and log ~= '' then m.log, m.log_size = log, size end
+  if m.flag ~= '1' then return end
+  local key = Record.extras_key(m.id)
+  local live = call('HMGET', key, 'log_fence', 'log', 'log_size')
+  if not live[1] then return end
+  if not m.log and live[1] == m.fence and live[2] and live[2] ~= '' then m.log, m.log_size = live[2], live[3] end
+  call('HDEL', key, 'log', 'log_size', 'log_fence')
+end
+
+-- add_history adds an attempt, with its log, to the task's history, which keeps the newest ten.
+function Finish.add_history(m, code, error)
   local key = P .. 'history:' .. m.id
   local length = call('RPUSH', key, cjson.encode({
     attempt = tonumber(m.attempt), code = code, at = NOW, run_ms = NOW - m.start, replica = m.replica,
-    error = error or '', log = log or '',
+    error = error or '', log = m.log or '', log_size = m.log and number(m.log_size),
   }))
   if length > 10 then call('LTRIM', key, -10, -1) end
   m.has_history = true
@@ -67,8 +79,9 @@ function Finish.task(m, state, code, result, error, form)
   Totals.rate('out', m.queue)
   if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
 
-  local keep = Retention.ms(state, m, result)
+  local keep = Retention.ms(state, m, result or m.log)
   if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
+  if m.log and state == 'succeeded' then Finish.add_history(m, code) end
   keep_ended(m, state, v, code, result, error, keep, form)
 end
 

@@ -2,7 +2,7 @@
 -- Reports: how attempts ended.
 
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads.
-local WIDTH = { ok = 1, result = 3, fail = 5, release = 3 }
+local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, release = 5 }
 
 -- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)

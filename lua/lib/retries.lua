@@ -42,8 +42,8 @@ end
 -- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the
 -- backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
-function Retries.fail(m, code, error, log, delay)
-  Finish.add_history(m, code, error, log)
+function Retries.fail(m, code, error, delay)
+  Finish.add_history(m, code, error)
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW >= deadline then code = 'deadline' end
   local failures = Task.counted_up(m.id, m, 'failures')
@@ -84,10 +84,12 @@ function Retries.take_back(m, cut)
   m.leaving = true
   Exit.add(m.queue, m.id)
   Exit.clean_up(m)
+  Finish.take_log(m)
   local stop = Retries.stop_asked(m)
+  if stop and m.log then Finish.add_history(m, 'stopped') end
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
   if cut == '1' then
-    return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it', '')
+    return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it')
   end
   Retries.lose(m)
 end

@@ -71,7 +71,7 @@ local function missing_ended(m)
   if call('ZSCORE', P .. index, m.id) then return nil end
   return index, 'put back among the ended tasks', function()
     local h = call('HMGET', Record.extras_key(m.id), 'ended_at', 'result')
-    local keep = Retention.ms(m.state, m, h[2])
+    local keep = Retention.ms(m.state, m, h[2] or call('EXISTS', P .. 'history:' .. m.id) == 1)
     local ended_at = tonumber(h[1] or nil) or NOW
     call('ZADD', P .. index, keep == math.huge and '+inf' or whole(ended_at + keep), m.id)
   end
