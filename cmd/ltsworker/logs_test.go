@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,5 +38,120 @@ func TestLogsShowEveryAttemptWithItsLog(t *testing.T) {
 	}
 	if a := u.run("logs", "none"); a.code != exitFailed || a.err != "ltsworker: none: no such task\n" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+func TestLogsShowWhatARunningCommandHasWritten(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "steps", "--id", "a", "--backoff", "fixed:1", "--max-attempts", "2")
+	u.until("the log of the running attempt is shown", func() bool {
+		return strings.Contains(u.run("logs", "a").out, "  log:\n    attempt 1 begins\n")
+	})
+	got := decodeLines[logRecord](t, u.must("logs", "a", "--json"))
+	if len(got) != 1 || got[0].State != task.Running || got[0].Attempt != 1 || got[0].Log != "attempt 1 begins\n" || got[0].LogSize != 17 || got[0].Code != "" {
+		t.Errorf("got %+v", got)
+	}
+	for _, out := range []string{u.must("get", "a"), u.must("get", "a", "--json")} {
+		if !strings.Contains(out, "attempt 1 begins") || !strings.Contains(out, `"message":"half"`) {
+			t.Errorf("get shows\n%s", out)
+		}
+	}
+	u.write("go1", "", 0o600)
+	u.write("go2", "", 0o600)
+	u.must("wait", "a")
+	recorded := decodeLines[logRecord](t, u.must("logs", "a", "--json"))
+	if len(recorded) != 2 || recorded[1].Code != task.CodeOK || recorded[1].Log != "attempt 2 begins\nand ends" || recorded[1].State != "" {
+		t.Errorf("got %+v", recorded)
+	}
+	out := u.must("logs", "a")
+	if !strings.Contains(out, "attempt 2: succeeded after ") || !strings.HasSuffix(out, "  log:\n    attempt 2 begins\n    and ends\n") {
+		t.Errorf("logs show\n%s", out)
+	}
+}
+
+func TestFollowedLogsEndWithTheTask(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "steps", "--id", "a", "--backoff", "fixed:1", "--max-attempts", "2")
+	follow := u.command("logs", "-f", "a")
+	pipe, err := follow.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follow.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	read := bufio.NewScanner(pipe)
+	for read.Scan() {
+		line := read.Text()
+		switch line {
+		case "    attempt 1 begins":
+			u.write("go1", "", 0o600)
+		case "    attempt 2 begins":
+			u.write("go2", "", 0o600)
+		}
+		if strings.HasPrefix(line, "attempt") {
+			line = strings.Join(strings.Fields(line)[:3], " ")
+		}
+		if !strings.HasPrefix(line, "the task is ") { // that depends on the time
+			lines = append(lines, line)
+		}
+	}
+	if err := follow.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"attempt 1: running", "    attempt 1 begins", "    and ends", "attempt 1: error", "  error: command ended with exit status 1: and ends",
+		"attempt 2: running", "    attempt 2 begins", "    and ends", "attempt 2: succeeded",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+	parts := ""
+	for _, r := range decodeLines[logRecord](t, u.must("logs", "-f", "a", "--json")) {
+		parts += r.Log
+	}
+	if want := "attempt 1 begins\nand endsattempt 2 begins\nand ends"; parts != want {
+		t.Errorf("the parts are %q, want %q", parts, want)
+	}
+	if a := u.run("logs", "-f", "none"); a.code != exitFailed || a.err != "ltsworker: none: no such task\n" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestNothingIsKeptOfALogThatTheConfigTurnsOff(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "mute", "--id", "a")
+	u.run("wait", "a")
+	if out := u.must("logs", "a") + u.must("get", "a"); strings.Contains(out, "secret") || !strings.Contains(out, "error: command ended with exit status 3\n") {
+		t.Errorf("got\n%s", out)
+	}
+}
+
+func TestFollowerShowsEachByteOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		logs    []string // as they are read
+		sizes   []int64
+		part    string
+		skipped int64
+	}{
+		"grows":    {logs: []string{"a\n", "a\n", "a\nb\n"}, sizes: []int64{2, 2, 4}, part: "a\nb\n"},
+		"repeats":  {logs: []string{"xx", "xx", "xx"}, sizes: []int64{2, 4, 6}, part: "xxxxxx"},
+		"has gaps": {logs: []string{"ab", "yz"}, sizes: []int64{2, 9}, part: "abyz", skipped: 5},
+		"is cut":   {logs: []string{"yz"}, sizes: []int64{26}, part: "yz", skipped: 24},
+		"is empty": {logs: []string{"", ""}, sizes: []int64{0, 0}},
+	} {
+		var f follower
+		part, skipped := "", int64(0)
+		for i, log := range tt.logs {
+			p, s := f.newPart(log, tt.sizes[i])
+			part, skipped = part+p, skipped+s
+		}
+		if part != tt.part || skipped != tt.skipped {
+			t.Errorf("a log that %s: %q and %d skipped, want %q and %d", name, part, skipped, tt.part, tt.skipped)
+		}
 	}
 }

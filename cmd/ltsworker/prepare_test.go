@@ -58,12 +58,14 @@ events:
   age: 10us
 lease: 1ms
 max_stuck: -6
+max_log: 0
 handlers:
   c.d:
     command: [cat]
     timeout: 10us
     max_attempts: 1000001
     max_lost: -7
+    max_log: 32769
 `, []string{
 			`f.yaml:3: queues.a.b.workers must be at most 100000, not 100001`,
 			`f.yaml:4: queues.a.b.limit must not be negative, but is -1`,
@@ -74,9 +76,11 @@ handlers:
 			`f.yaml:12: events.age must be at least 1ms, not 10µs`,
 			`f.yaml:13: lease must be at least 100ms, not 1ms`,
 			`f.yaml:14: max_stuck must not be negative, but is -6`,
-			`f.yaml:18: handlers.c.d.timeout must be from 1ms to 87600h0m0s, not 10µs`,
-			`f.yaml:19: handlers.c.d.max_attempts must be from 1 to 1000000, not 1000001`,
-			`f.yaml:20: handlers.c.d.max_lost must be from 1 to 1000000, not -7`,
+			`f.yaml:15: max_log must be from 1 to 32768 bytes, or none, not 0`,
+			`f.yaml:19: handlers.c.d.timeout must be from 1ms to 87600h0m0s, not 10µs`,
+			`f.yaml:20: handlers.c.d.max_attempts must be from 1 to 1000000, not 1000001`,
+			`f.yaml:21: handlers.c.d.max_lost must be from 1 to 1000000, not -7`,
+			`f.yaml:22: handlers.c.d.max_log must be from 1 to 32768 bytes, or none, not 32769`,
 		}},
 		"queue": {"queues:\n  default: {worker: 4, limit: x}\nhandlers: {a: {command: [cat]}}\n", []string{
 			`f.yaml:2: queues.default.worker is not a key here; did you mean workers?`,

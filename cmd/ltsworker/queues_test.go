@@ -47,7 +47,7 @@ func TestReplicasShowSlotsAndHeartbeat(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	if one := got[0]; one.PID != r.cmd.Process.Pid || one.Slots != 4 || one.Queues["default"] != 4 || one.LeaseMS != 2000 ||
-		one.SilentMS < 0 || one.Version == "" || one.Host == "" || len(one.Kinds) != 5 || one.Draining {
+		one.SilentMS < 0 || one.Version == "" || one.Host == "" || len(one.Kinds) != 7 || one.Draining {
 		t.Errorf("got %+v", one)
 	}
 	if out := u.must("replicas"); !strings.Contains(out, "default:4") || !strings.Contains(out, " ago ") || !strings.Contains(out, got[0].ID) {

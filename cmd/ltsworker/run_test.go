@@ -23,6 +23,8 @@ handlers:
   fail: {command: [sh, -c, "echo why >&2; exit 65"]}
   hold: {command: [./hold.sh]}
   say: {command: [sh, -c, "printf '\\033[31mtried\\nagain\\n' >&2; exit 1"]}
+  steps: {command: [./steps.sh]}
+  mute: {command: [sh, -c, "echo secret >&2; exit 3"], max_log: none, max_attempts: 1}
   where: {command: [./where.sh], dir: sub, env: {MODE: fast}}
 `
 
@@ -30,6 +32,16 @@ handlers:
 const holdScript = `#!/bin/sh
 touch started
 until test -e go; do sleep 0.02; done
+`
+
+// stepsScript writes a line, sets progress, and goes on when a file named go exists. Its first
+// attempt fails.
+const stepsScript = `#!/bin/sh
+echo "attempt $LTS_ATTEMPT begins" >&2
+echo "::progress 0.5 half" >&2
+until test -e go$LTS_ATTEMPT; do sleep 0.02; done
+printf 'and ends' >&2
+test "$LTS_ATTEMPT" = 2
 `
 
 // replica is a running "ltsworker run".
@@ -50,6 +62,7 @@ func (u *user) prepareReplica() {
 	u.t.Helper()
 	u.write("w.yaml", commands, 0o600)
 	u.write("hold.sh", holdScript, 0o755)
+	u.write("steps.sh", stepsScript, 0o755)
 	if err := os.MkdirAll(u.dir+"/sub", 0o755); err != nil {
 		u.t.Fatal(err)
 	}

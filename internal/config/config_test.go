@@ -19,6 +19,7 @@ health: 127.0.0.1:8080
 lease: 20s
 drain_timeout: 1m
 stop_grace: 5s
+max_log: 16384
 limit: 50
 queues:
   default: {workers: 4, limit: 10, max_len: 1000}
@@ -34,6 +35,7 @@ handlers:
     max_lost: 2
     backoff: fixed:5000
     env: {MODE: fast, N: 1}
+    max_log: none
 `
 
 func TestConfigSaysWhatItSays(t *testing.T) {
@@ -49,7 +51,7 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
-		MaxEvents: 5000, EventAge: 2 * time.Hour,
+		MaxEvents: 5000, EventAge: 2 * time.Hour, MaxLog: 16384,
 	}
 	if diff := cmp.Diff(want, c.Pool); diff != "" {
 		t.Error(diff)
@@ -61,6 +63,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		t.Errorf("got health %q", c.HealthAddress)
 	}
 	h := c.Handlers["video.cut"]
+	if h.MaxLog != task.NoLog {
+		t.Errorf("got max_log %d", h.MaxLog)
+	}
 	if diff := cmp.Diff([]string{"cat", "-u", "MODE=fast", "N=1"}, append(h.Command, h.Env...)); diff != "" {
 		t.Error(diff)
 	}

@@ -78,6 +78,9 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	// The handler gets a copy of the task that no replica runs, so that its progress
 	// can be read afterwards.
 	own := tk
+	if p.cfg.MaxLog != 0 {
+		own.LimitLog(p.cfg.MaxLog)
+	}
 	single := newSingleStore(&tk)
 	var w errorRecorder
 	clone := p.clonePool(t, single, func(next pool.Handler) pool.Handler {
@@ -105,7 +108,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
 	o := w.outcome(&tk, policy, *single.report, p.Now())
-	o.Progress = own.Progress
+	o.Progress, o.Log = own.Progress, own.Log
 	return o
 }
 

@@ -85,6 +85,7 @@ func TestCallPassesTheTaskToTheHandler(t *testing.T) {
 	var got pool.Task[Mail]
 	pool.Handle(p.Pool, func(_ context.Context, task *pool.Task[Mail]) error {
 		got = *task
+		task.Logf("mail to %s", task.Args.To)
 		return task.SetProgress("half way")
 	})
 	o := p.Call(t, Mail{"ann"}, pooltest.Attempt(2),
@@ -93,7 +94,7 @@ func TestCallPassesTheTaskToTheHandler(t *testing.T) {
 		got.Headers["lang"] != "fr" || got.Args.To != "ann" || string(got.Payload) != `{"to":"ann"}` || got.Fence == 0 {
 		t.Errorf("task %+v", got)
 	}
-	if string(o.Progress) != `"half way"` || o.ID != "x" {
+	if string(o.Progress) != `"half way"` || o.Log != "mail to ann\n" || o.ID != "x" {
 		t.Errorf("outcome %+v", o)
 	}
 }

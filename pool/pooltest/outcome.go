@@ -34,6 +34,8 @@ type Outcome struct {
 	Delay time.Duration
 	// Progress is the last value of SetProgress, as JSON. Only Call sets it.
 	Progress []byte
+	// Log is the end of the attempt's log.
+	Log string
 }
 
 // OK reports whether the handler returned without an error.
@@ -104,7 +106,7 @@ func (w *errorRecorder) record(t *task.Task, err error) {
 func (w *errorRecorder) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now)}
+	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now), Log: r.Log}
 	delete(w.errs, attemptOf(r))
 	switch {
 	case o.OK():
