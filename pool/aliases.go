@@ -44,7 +44,7 @@ type (
 	Health = worker.Health
 	// Maintenance is the result of one turn of Maintain. See task.Maintenance.
 	Maintenance = task.Maintenance
-	// AttemptRecord is a failed or lost attempt in a task's history. See
+	// AttemptRecord is an ended attempt in a task's history. See
 	// task.AttemptRecord.
 	AttemptRecord = task.AttemptRecord
 	// Scope is the object of a limit: the pool, a queue, a group, or all groups without

@@ -32,8 +32,8 @@ func (p *Pool) find(ctx context.Context, id string) (*task.Task, error) {
 	return tasks[0], nil
 }
 
-// History reads the failed and lost attempts of a task, oldest first. The store keeps
-// the newest task.MaxHistory.
+// History reads the attempts of a task that failed, were stopped or were lost, and the
+// others that have a log, oldest first. The store keeps the newest task.MaxHistory.
 func (p *Pool) History(ctx context.Context, id string) ([]AttemptRecord, error) {
 	if err := checkName("id", id); err != nil {
 		return nil, fmt.Errorf("history of task: %w", err)

@@ -93,8 +93,8 @@ type Spec struct {
 	Reply bool
 	// Retain is how long the task is kept after its end. Zero removes it at once,
 	// Forever keeps it until it is deleted. Default (nil): a succeeded task is removed
-	// at once, or after RetainResult if it has a result; other ended tasks are kept for
-	// RetainFailed.
+	// at once, or after RetainResult if it has a result or a log; other ended tasks are
+	// kept for RetainFailed.
 	Retain *time.Duration
 }
 
