@@ -64,6 +64,8 @@ type mtask struct {
 	v, failures, lost int
 	generation        int
 	history           int
+	released          bool   // the newest entry of its history is a release
+	log               string // that its replica has sent for the running attempt
 	stop              bool
 	unasked           bool // the request to stop was lost with the record of its replica
 	past              bool // extras may exist

@@ -170,6 +170,9 @@ func (w *walk) checkMore(k keys, m *mtask) {
 	if n := len(k["history:"+m.id]); n != min(m.history, task.MaxHistory) {
 		w.failf("%s has %d entries in its history, want %d", m.id, n, m.history)
 	}
+	if h["log"] != m.log || m.log == "" && (h["log_fence"] != "" || h["log_size"] != "") || m.log != "" && h["log_fence"] != fmt.Sprint(m.fence) {
+		w.failf("%s has the log %q of fence %q, want %q of %d", m.id, h["log"], h["log_fence"], m.log, m.fence)
+	}
 	number := func(field string) int {
 		n, _ := strconv.Atoi(h[field])
 		return n

@@ -61,6 +61,9 @@ func (w *walk) someReports() []task.Report {
 				r.Fence += pick(w, -1, int64(1))
 			}
 		}
+		if r.Log = pick(w, "", "", "log"); r.Log != "" {
+			r.LogSize = 3
+		}
 		switch r.Op {
 		case task.Succeed:
 			r.Result = pick(w, nil, nil, []byte("{}"), make([]byte, 2000))
@@ -152,12 +155,20 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 		return task.LeaseLost
 	}
 	w.leaveRunning(m)
+	logged := m.log != "" || r.Log != ""
+	m.log = ""
+	if r.Op == task.Release && logged {
+		m.addRelease()
+	}
 	switch {
 	case r.Op == task.Succeed:
-		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil)
+		if logged {
+			m.addHistory()
+		}
+		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil || logged)
 	case m.stop:
 		if r.Op == task.Fail {
-			m.history++
+			m.addHistory()
 		}
 		w.end(m, task.Stopped, task.CodeStopped, false)
 	case r.Op == task.Release:

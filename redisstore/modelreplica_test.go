@@ -246,10 +246,16 @@ func (w *walk) someUpdates(replica string) []task.AttemptUpdate {
 		if w.rng.IntN(2) == 0 {
 			n.Progress = []byte("some")
 		}
+		if w.rng.IntN(2) == 0 {
+			n.Log, n.LogSize = fmt.Sprint("step ", w.step), 7
+		}
 		if m != nil {
 			n.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
 			if m.state == task.Running && n.Fence == m.fence {
-				m.past = m.past || n.Progress != nil || n.Slow
+				m.past = m.past || n.Progress != nil || n.Slow || n.LogSize > 0
+				if n.LogSize > 0 {
+					m.log = n.Log
+				}
 				if n.Slow && m.slowFence != m.fence {
 					m.slowFence = m.fence
 					m.v++

@@ -222,10 +222,21 @@ func (w *walk) end(m *mtask, state task.State, code task.Code, result bool) {
 	delete(w.tasks, m.id)
 }
 
+// addHistory counts an entry of the history.
+func (m *mtask) addHistory() { m.history, m.released = m.history+1, false }
+
+// addRelease counts the entry of a release, which replaces another one.
+func (m *mtask) addRelease() {
+	if !m.released {
+		m.addHistory()
+	}
+	m.released = true
+}
+
 // failed counts a failure, and ends or retries the task.
 func (w *walk) failed(m *mtask, code task.Code, delay time.Duration) {
 	m.failures++
-	m.history++
+	m.addHistory()
 	if code == task.CodePermanent || m.failures >= m.spec.MaxAttempts {
 		w.end(m, task.Failed, code, false)
 		return
@@ -237,14 +248,19 @@ func (w *walk) failed(m *mtask, code task.Code, delay time.Duration) {
 // holds.
 func (w *walk) takeBack(m *mtask, cut bool) {
 	w.leaveRunning(m)
+	logged := m.log != ""
+	m.log = ""
 	switch {
 	case m.stop:
+		if logged {
+			m.addHistory()
+		}
 		w.end(m, task.Stopped, task.CodeStopped, false)
 	case cut:
 		w.failed(m, task.CodeTimeout, walkBackoff.Base)
 	default:
 		m.lost++
-		m.history++
+		m.addHistory()
 		if m.lost > task.DefaultMaxLost {
 			w.end(m, task.Failed, task.CodeLost, false)
 			return
