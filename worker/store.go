@@ -26,7 +26,7 @@ type Store interface {
 	// new id. The caller may reuse the slices of x when Exchange returns.
 	Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, error)
 
-	// Renew extends the leases of the listed claims, stores progress, and is the
+	// Renew extends the leases of the listed claims, stores progress and logs, and is the
 	// replica's heartbeat. A claim that no renewal lists lapses. The answer is also
 	// valid with ErrNotJoined, after which the replica must Join again, and with
 	// ErrDrain, which means that a drain was requested.
