@@ -212,3 +212,14 @@ func TestEveryScriptIsLoadedAndEveryLoadedScriptExists(t *testing.T) {
 		t.Errorf("scripts %v, loaded %v", have, loaded)
 	}
 }
+
+// The stream of events stays bounded only if each step that appends to it also trims it.
+func TestEveryScriptThatAppendsEventsTrimsTheStream(t *testing.T) {
+	trims := regexp.MustCompile(`(?m)^(Trim\.(close|account)|Make\.close)\(`)
+	for _, name := range names(t, "*.lua") {
+		appends := slices.Contains(parts(name), "event") && strings.Contains(Source(name), "Event.add(")
+		if text := read(name + ".lua"); appends && !trims.MatchString(text) {
+			t.Errorf("%s.lua can append events and does not trim the stream", name)
+		}
+	}
+}

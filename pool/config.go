@@ -69,8 +69,9 @@ type Config struct {
 	MaxLog int
 
 	// MaxEvents and EventAge bound the event stream. Events beyond either bound are
-	// trimmed, read or not. EventAge is from 1 ms to ten years of 365 days. Default:
-	// the pool's current bounds, at first 1,000,000 events and 24 h.
+	// trimmed, read or not: those beyond MaxEvents by each step that appends events,
+	// those beyond EventAge by maintenance. EventAge is from 1 ms to ten years of 365
+	// days. Default: the pool's current bounds, at first 1,000,000 events and 24 h.
 	MaxEvents int
 	EventAge  time.Duration
 

@@ -217,11 +217,28 @@ func oldEventsAreTrimmed(fx *fixture) {
 	}
 }
 
-// The stream must stay bounded while no live replica maintains the pool.
+// The stream must stay bounded while no live replica maintains the pool. Each step that
+// appends events trims the stream.
 func everyStepTrims(fx *fixture) {
 	const most = 200
 	fx.join(task.Registration{Replica: "gone", MaxEvent: most})
 	fx.noError(fx.Store.Leave(fx.ctx, "gone"))
+	make100 := func(s task.Spec) {
+		specs := make([]task.Spec, 100)
+		for i := range specs {
+			specs[i] = s
+			specs[i].Kind = fmt.Sprint("k", i%3)
+		}
+		fx.enqueueAll(specs...)
+	}
+	var running []*task.Task
+	end := func(report func(t *task.Task) task.Report) {
+		reports := make([]task.Report, len(running))
+		for i, t := range running {
+			reports[i] = report(t)
+		}
+		fx.accept(reports...)
+	}
 	steps := map[string]func(ids []string){
 		"enqueue": func(ids []string) {
 			specs := make([]task.Spec, len(ids))
@@ -230,8 +247,9 @@ func everyStepTrims(fx *fixture) {
 			}
 			fx.enqueueAll(specs...)
 		},
-		"stop":  func(ids []string) { fx.stopAll(ids...) },
-		"retry": func(ids []string) { _, err := fx.Store.Retry(fx.ctx, ids...); fx.noError(err) },
+		"stop":   func(ids []string) { fx.stopAll(ids...) },
+		"retry":  func(ids []string) { _, err := fx.Store.Retry(fx.ctx, ids...); fx.noError(err) },
+		"delete": func(ids []string) { _, err := fx.Store.Delete(fx.ctx, ids...); fx.noError(err) },
 		"inbox": func(ids []string) {
 			for _, id := range ids {
 				fx.Push(fx, fmt.Sprintf(`{"kind":"k","id":"i-%s"}`, id))
@@ -243,13 +261,38 @@ func everyStepTrims(fx *fixture) {
 				fx.enqueue(task.Spec{ID: "s-" + id})
 			}
 		},
+		"schedule": func([]string) { make100(task.Spec{Queue: "later", Delay: time.Millisecond}) },
+		"promote": func([]string) {
+			fx.waitPast(time.Millisecond)
+			fx.send(task.Exchange{})
+		},
+		"work":  func([]string) { make100(task.Spec{Queue: "work", MaxAttempts: 100}) },
+		"claim": func([]string) { running = fx.claim("work", 100) },
+		"slow": func([]string) {
+			r := task.Renewal{Held: held(running...)}
+			for _, t := range running {
+				r.Updates = append(r.Updates, task.AttemptUpdate{ID: t.ID, Fence: t.Fence, Slow: true})
+			}
+			fx.heartbeat(r)
+		},
+		"fail":    func([]string) { end(func(t *task.Task) task.Report { return failIn(t, 0) }) },
+		"release": func([]string) { end(func(t *task.Task) task.Report { return release(t, 0) }) },
+		"result": func([]string) {
+			end(func(t *task.Task) task.Report {
+				r := succeed(t)
+				r.Result = []byte("1")
+				return r
+			})
+		},
 	}
+	order := []string{"enqueue", "stop", "retry", "stop", "delete", "inbox", "single", "schedule", "promote", "work", "claim", "slow",
+		"fail", "claim", "release", "claim", "result"}
 	all := make([]string, 100)
 	for round := range 8 {
 		for i := range all {
 			all[i] = fmt.Sprintf("t%d-%d", round, i)
 		}
-		for _, step := range []string{"enqueue", "stop", "retry", "inbox", "single"} {
+		for _, step := range order {
 			steps[step](all)
 			kept := fx.stats().Events
 			if kept > most+slack {
