@@ -406,6 +406,16 @@ var faultCases = map[string]faultCase{
 			return "", nil
 		},
 	},
+	"consumers": {
+		prepare: func(v *victim) {
+			v.base()
+			_, _, err := v.st.ReadSubscription(context.Background(), "g", "c", 1, time.Hour, 0)
+			v.must(err)
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return done(st.LeaveSubscription(ctx, "g", "c"))
+		},
+	},
 	"rights": {
 		prepare: func(v *victim) { v.base() },
 		call:    func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) { return done(st.Check(ctx)) },
@@ -510,6 +520,7 @@ func everyScript(v *victim, st *redisstore.Store) {
 		v.must(err)
 	}
 	v.must(st.Leave(ctx, "r"))
+	v.must(st.LeaveSubscription(ctx, "g", "c"))
 	v.must(v.rdb.Del(ctx, v.keyed(v.keys())...).Err())
 }
 

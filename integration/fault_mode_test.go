@@ -59,7 +59,7 @@ var modes = map[string]mode{
 		// run, so that the pool drains. Scripts that only remove still run,
 		// too.
 		serves: func(script string) bool {
-			return reads(script) || slices.Contains([]string{"delete", "inbox"}, script) || strings.Contains(lua.Source(script), "\nrun_when_full()")
+			return reads(script) || slices.Contains([]string{"consumers", "delete", "inbox"}, script) || strings.Contains(lua.Source(script), "\nrun_when_full()")
 		},
 		says: []string{"OOM", "maxmemory: raise it"},
 	},

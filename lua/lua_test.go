@@ -172,9 +172,10 @@ func TestFilesStayShort(t *testing.T) {
 // Every key that is built from the prefix has its hash tag, and so its slot.
 func TestScriptsMakeEveryKeyFromThePrefix(t *testing.T) {
 	literal := regexp.MustCompile(`call\('[A-Z]+', *'`)
+	subcommand := regexp.MustCompile(`'(XGROUP|XINFO|XREADGROUP)', '[A-Z]+'`)
 	for _, pattern := range []string{"*.lua", "lib/*.lua", "lib/doctor/*.lua"} {
 		for _, name := range names(t, pattern) {
-			if m := literal.FindString(read(name + ".lua")); m != "" {
+			if m := literal.FindString(subcommand.ReplaceAllString(read(name+".lua"), "'$1'")); m != "" {
 				t.Errorf("%s.lua: %q builds a key without the prefix", name, m)
 			}
 		}

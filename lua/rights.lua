@@ -28,6 +28,7 @@ for _, command in ipairs({
   { 'XACK', P .. 'rights', 'g', '0' }, { 'XAUTOCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
   { 'XCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
   { 'XPENDING', P .. 'rights', 'g' }, { 'XGROUP', 'CREATE', P .. 'rights', 'g', '$' }, { 'XINFO', 'GROUPS', P .. 'rights' },
+  { 'XINFO', 'CONSUMERS', P .. 'rights', 'g' }, { 'XGROUP', 'DELCONSUMER', P .. 'rights', 'g', 'c' },
   { 'ZRANK', P .. 'rights', 'm' }, { 'HSCAN', P .. 'rights', '0' },
 }) do
   if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = command[1] end

@@ -99,7 +99,9 @@ type EventStore interface {
 	// subscription starts at the end of the stream. Entries that any consumer, this one
 	// included, has held for longer than idle come first, then new ones; it waits up to
 	// wait. trimmed reports that events were trimmed before any consumer read them.
-	// Each such loss is reported by one call only.
+	// Each such loss is reported by one call only. It also removes consumers of the
+	// subscription that hold no entries and have made no call for a while longer than
+	// idle.
 	ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) (events []task.Event, trimmed bool, err error)
 	// HoldEvents restarts the hold time of the entries at these cursors. Entries that
 	// were acknowledged or trimmed are ignored.

@@ -75,6 +75,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"count": {0, func(s *site) error {
 			return s.store.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &two})
 		}},
+		"consumers": {0, func(s *site) error { return s.store.LeaveSubscription(ctx, "g", "c") }},
 		"regroup": {0, func(s *site) error {
 			s.block(ctx, "q")
 			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})

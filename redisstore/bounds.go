@@ -75,4 +75,7 @@ const (
 	// Pages that one call searches for entries to take over. Redis examines up to ten
 	// times as many entries for a page as were requested.
 	takeOverPages = 10
+
+	// Dead consumers that one call removes. Each consumer of the group takes 2 µs.
+	maxDead = 100
 )

@@ -17,7 +17,8 @@ import (
 // group of the stream. It returns events that any consumer, including this one, has held
 // for longer than idle. If there are none, it returns new ones, and waits up to wait for
 // the first. It reads whole entries, so the events may exceed the limit by up to 49. The
-// bool result is true if events were trimmed before any consumer read them.
+// bool result is true if events were trimmed before any consumer read them. Consumers that
+// hold no entries and have made no call for deadAfter longer than idle are removed.
 func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, limit int, idle, wait time.Duration) ([]task.Event, bool, error) {
 	c := reading{name: name, consumer: consumer, count: s.entriesFor(limit), idle: idle}
 	err := s.takeOver(ctx, &c)
@@ -41,6 +42,7 @@ func (s *Store) ReadSubscription(ctx context.Context, name, consumer string, lim
 	if n < len(c.entries) {
 		s.giveBack(ctx, &c, c.entries[n:])
 	}
+	s.showAlive(ctx, &c)
 	return events, trimmed, nil
 }
 
@@ -195,18 +197,35 @@ func (s *Store) onEntries(ctx context.Context, cursors []string, do func(rdb red
 	return nil
 }
 
+// aliveInterval is the pause between the calls by which a consumer shows that it is alive.
+// Without one for deadAfter longer than it may hold an entry, it is dead.
+const (
+	aliveInterval = 4 * time.Second
+	deadAfter     = 4 * aliveInterval
+)
+
+// showAlive shows that the consumer is alive, if aliveInterval has passed since it did so
+// last, and removes dead consumers whose entries were taken over. It ignores errors.
+func (s *Store) showAlive(ctx context.Context, c *reading) {
+	s.mu.Lock()
+	shown := s.subscription(c.name).shown
+	ready := time.Since(shown[c.consumer]) >= aliveInterval
+	if ready {
+		shown[c.consumer] = time.Now()
+	}
+	s.mu.Unlock()
+	if ready {
+		_, _ = s.run(ctx, consumersScript, c.name, c.consumer, 0, (c.idle + deadAfter).Milliseconds(), maxDead)
+	}
+}
+
 // LeaveSubscription removes a consumer from the group. A consumer that still holds entries
 // stays, so that others can take them over.
 func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) error {
-	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
-		held, err := rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
-			Stream: s.key("events"), Group: name, Consumer: consumer, Start: "-", End: "+", Count: 1,
-		}).Result()
-		if err == nil && len(held) == 0 {
-			err = rdb.XGroupDelConsumer(ctx, s.key("events"), name, consumer).Err()
-		}
-		return err
-	})
+	s.mu.Lock()
+	delete(s.subscription(name).shown, consumer)
+	s.mu.Unlock()
+	_, err := s.run(ctx, consumersScript, name, consumer, 1, 0, 0)
 	if isNoGroup(err) {
 		return nil
 	}

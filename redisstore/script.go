@@ -40,6 +40,7 @@ var (
 	countScript     = newScript("count", writes)
 	regroupScript   = newScript("regroup", writes)
 	forgetScript    = newScript("forget", writes)
+	consumersScript = newScript("consumers", reads)
 	getScript       = newScript("get", reads)
 	statsScript     = newScript("stats", reads)
 

@@ -1,10 +1,13 @@
 package redisstore
 
+import "time"
+
 // subscription is the state of a consumer group between the calls of a store. The store's
 // mutex guards it.
 type subscription struct {
-	from     string // where the next take-over starts
-	reported string // the value of events:trimmed for which a loss was reported
+	from     string               // where the next take-over starts
+	reported string               // the value of events:trimmed for which a loss was reported
+	shown    map[string]time.Time // when each consumer of this store last showed that it is alive
 
 	// What a failed call did not report.
 	position string // how far the group had read before that call; "" for no such call
@@ -15,7 +18,7 @@ type subscription struct {
 func (s *Store) subscription(name string) *subscription {
 	sub := s.subscriptions[name]
 	if sub == nil {
-		sub = &subscription{from: "0-0"}
+		sub = &subscription{from: "0-0", shown: map[string]time.Time{}}
 		s.subscriptions[name] = sub
 	}
 	return sub

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -180,4 +181,67 @@ func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 		}
 		return err
 	}
+}
+
+// A process that was killed leaves its consumer in the group. Another consumer removes it, but
+// not before its entries are taken over, and never one that makes calls.
+func TestDeadConsumersAreRemoved(t *testing.T) {
+	server := redisserver.Start(t, redisserver.Clock(t))
+	server.SetClock(t, 0)
+	s := &stream{site: newSite(t, server.Client(t)), t: t, raw: server.Client(t)}
+	clock := time.Duration(0)
+	forward := func(d time.Duration) {
+		clock += d
+		server.SetClock(t, clock)
+	}
+	read := func(consumer string, idle time.Duration) []task.Event {
+		t.Helper()
+		// A new store checks for dead consumers with its first call.
+		events, _, err := s.open(t, s.rdb).ReadSubscription(t.Context(), "g", consumer, 100, idle, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return events
+	}
+	want := func(names ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range s.raw.XInfoConsumers(t.Context(), s.prefix+"events", "g").Val() {
+			got = append(got, c.Name)
+		}
+		if !slices.Equal(got, names) {
+			t.Errorf("consumers %v, want %v", got, names)
+		}
+	}
+	read("living", time.Minute)
+	s.add(1)
+	if events := read("holder", time.Minute); len(events) != 1 {
+		t.Fatalf("%d events", len(events))
+	}
+	for i := range 6 {
+		read(fmt.Sprint("killed", i), time.Minute)
+	}
+	all := []string{"holder", "killed0", "killed1", "killed2", "killed3", "killed4", "killed5", "living"}
+	want(all...)
+	forward(50 * time.Second)
+	read("living", 2*time.Minute)
+	want(all...)
+	forward(time.Minute)
+	read("living", 2*time.Minute) // the entry may still be held
+	want(all...)
+	s.add(1)
+	if events := read("heir", 10*time.Minute); len(events) != 1 {
+		t.Errorf("%d new events, want 1", len(events))
+	}
+	want(append([]string{"heir"}, all...)...)
+	if events := read("living", 85*time.Second); len(events) != 1 {
+		t.Errorf("%d events are taken over, want that of the holder", len(events))
+	}
+	want("heir", "living")
+	// A consumer that was taken for dead gets entries again.
+	s.add(1)
+	if events := read("killed0", time.Minute); len(events) != 1 {
+		t.Errorf("%d new events, want 1", len(events))
+	}
+	want("heir", "killed0", "living")
 }
