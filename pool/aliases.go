@@ -157,6 +157,7 @@ func Permanent(err error) error { return task.Permanent(err) }
 func RetryAfter(err error, d time.Duration) error { return task.RetryAfter(err, d) }
 
 // Snooze returns the task to its queue without using an attempt. The task may start
-// again after d, or at once if d is not positive. If d is more than ten years of 365
-// days, Forever included, the task fails at once with CodePermanent.
+// again after d. A d of less than 1 ms means one second, so that the task does not start
+// again and again without a pause. If d is more than ten years of 365 days, Forever
+// included, the task fails at once with CodePermanent.
 func Snooze(d time.Duration) error { return task.Snooze(d) }

@@ -29,14 +29,21 @@ func RetryAfter(err error, d time.Duration) error {
 	return &disposition{err, Disposition{Delay: max(d, 0), DelaySet: true}}
 }
 
+// ReleaseDelay is the delay of a task that its handler releases without one. Without a
+// pause such a task would start again at once, and for ever.
+const ReleaseDelay = time.Second
+
 // Snooze returns the task to its queue without using an attempt. The task may start
-// again after d, or at once if d is not positive. If d is more than MaxDuration,
+// again after d. A d of less than 1 ms means ReleaseDelay. If d is more than MaxDuration,
 // Forever included, Snooze returns a Permanent error that reports it.
 func Snooze(d time.Duration) error {
 	if d > MaxDuration {
 		return Permanent(fmt.Errorf("a snooze of %v: the limit is %v", d, MaxDuration))
 	}
-	return &disposition{errSnoozed, Disposition{Delay: max(d, 0), Snooze: true}}
+	if d < time.Millisecond {
+		d = ReleaseDelay
+	}
+	return &disposition{errSnoozed, Disposition{Delay: d, Snooze: true}}
 }
 
 // BadPayload marks a payload that does not decode. The task fails at once with

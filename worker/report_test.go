@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -40,6 +41,9 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"retry after":       {returns(nil, task.RetryAfter(boom, time.Minute)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", Delay: time.Minute, DelaySet: true}},
 		"retry at once":     {returns(nil, task.RetryAfter(boom, -1)), task.Report{Op: task.Fail, Code: task.CodeError, Error: "boom", DelaySet: true}},
 		"snooze":            {returns(nil, task.Snooze(time.Hour)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}},
+		"snooze of 0":       {returns(nil, task.Snooze(0)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},
+		"negative snooze":   {returns(nil, task.Snooze(math.MinInt64)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},
+		"snooze of 1 ns":    {returns(nil, fmt.Errorf("busy: %w", task.Snooze(1))), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.ReleaseDelay}},
 		"longest snooze":    {returns(nil, task.Snooze(task.MaxDuration)), task.Report{Op: task.Release, Code: task.CodeReleased, Delay: task.MaxDuration}},
 		"snooze forever":    {returns(nil, task.Snooze(task.Forever)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "the limit is 87600h0m0s"}},
 		"retry too late":    {returns(nil, task.RetryAfter(boom, task.MaxDuration+1)), task.Report{Op: task.Fail, Code: task.CodePermanent, Error: "boom (RetryAfter 87600h0m0.000000001s: the limit is 87600h0m0s)"}},

@@ -65,9 +65,8 @@ const (
 	DefaultGrace = 8 * time.Second
 	// DefaultMaxResult keeps stored results small by default.
 	DefaultMaxResult = 64 << 10
-	// ReleaseDelay is the delay of a task whose command exited with 75. It keeps a
-	// command that always does so from occupying a slot in a busy loop.
-	ReleaseDelay = time.Second
+	// ReleaseDelay is the delay of a task whose command exited with 75: one second.
+	ReleaseDelay = task.ReleaseDelay
 
 	minMaxResult = 128 // room for the mark of a cut result and a few words
 )
