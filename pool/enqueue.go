@@ -66,7 +66,7 @@ func (p *Pool) Enqueue(ctx context.Context, args Kinder, opts ...Option) (Receip
 }
 
 // EnqueueSpec is Enqueue for a payload that is not made of a Go type. The payload is
-// passed to the handler byte for byte.
+// any UTF-8 text. It is passed to the handler byte for byte.
 func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
 	// The call to the store may outlive this one, after which the caller may change
 	// what s points to.

@@ -107,6 +107,9 @@ func TestEnqueueReturnsAllErrorsBeforeAnythingIsWritten(t *testing.T) {
 	_, err = p.Enqueue(t.Context(), email{}, Reply(), Unique("\xff"))
 	wantFields(t, err, "unique", "reply")
 
+	_, err = p.Enqueue(t.Context(), verbatim("\"\xff\""))
+	wantFields(t, err, "payload")
+
 	_, err = p.EnqueueSpec(t.Context(), Spec{TTL: -1})
 	wantFields(t, err, "kind", "ttl")
 
@@ -117,6 +120,13 @@ func TestEnqueueReturnsAllErrorsBeforeAnythingIsWritten(t *testing.T) {
 		t.Errorf("the store was called %d times", n)
 	}
 }
+
+// verbatim is an argument that encodes itself.
+type verbatim string
+
+func (verbatim) Kind() string { return "verbatim" }
+
+func (v verbatim) MarshalJSON() ([]byte, error) { return []byte(v), nil }
 
 // wantFields checks that err consists of FieldErrors for these fields.
 func wantFields(t *testing.T, err error, want ...string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -45,6 +46,9 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 	if len(why) > task.MaxErrorLen {
 		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: fmt.Sprintf("is %d bytes long; the limit is %d", len(why), task.MaxErrorLen)})
+	}
+	if !utf8.ValidString(why) {
+		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: "must be valid UTF-8"})
 	}
 	return p.change(ctx, f, verb{
 		name: "stop", from: LiveStates(), to: Stopped, refusal: ErrEnded,

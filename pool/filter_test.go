@@ -34,6 +34,8 @@ func TestInvalidFilterIsRefusedWithoutCallingTheStore(t *testing.T) {
 	wantFields(t, err, "groups")
 	_, err = p.Stop(ctx, Filter{IDs: []string{"a"}}, strings.Repeat("x", task.MaxErrorLen+1))
 	wantFields(t, err, "why")
+	_, err = p.Stop(t.Context(), Filter{IDs: []string{"a"}}, "\xff")
+	wantFields(t, err, "why")
 	for _, err := range p.Tasks(ctx, Filter{Kinds: []string{""}, Queues: []string{"\n"}}) {
 		wantFields(t, err, "kinds", "queues")
 	}

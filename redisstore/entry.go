@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +25,18 @@ func ParseEntry(entry []byte) (task.Spec, error) {
 	return spec, err
 }
 
-// parseEntry also returns where in entry the payload begins.
+// parseEntry also returns where in entry the payload begins. With an error the spec has
+// the fields that could be read.
 func parseEntry(entry []byte) (spec task.Spec, payloadAt int, err error) {
+	spec, payloadAt, err = parseObject(entry)
 	if !utf8.Valid(entry) {
-		return spec, 0, errors.New("must be valid UTF-8") // json replaces invalid bytes without an error
+		err = errors.New("must be valid UTF-8") // json replaces invalid bytes without an error
 	}
+	return spec, payloadAt, err
+}
+
+// parseObject is parseEntry for an entry in valid UTF-8.
+func parseObject(entry []byte) (spec task.Spec, payloadAt int, err error) {
 	dec := json.NewDecoder(bytes.NewReader(entry))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return spec, 0, errors.New(`must be a JSON object such as {"kind":"email.send","payload":{}}`)
@@ -193,6 +201,22 @@ func (e *entryReader) text(name string, v json.RawMessage, to *string) bool {
 		e.add(name, "must be a string")
 		return false
 	}
+	return e.wholeCharacters(name, v)
+}
+
+// surrogate matches an escape that stands for a character or for a half of one. Escapes of
+// a backslash are matched as well, so that what follows them is no escape.
+var surrogate = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
+
+// wholeCharacters adds an error if the JSON has an escape of half a character. Decoding
+// would replace it, and two different texts could become equal.
+func (e *entryReader) wholeCharacters(name string, v json.RawMessage) bool {
+	for _, escape := range surrogate.FindAll(v, -1) {
+		if len(escape) == len(`\ud800`) {
+			e.add(name, "must not contain %s, which is half a character", escape)
+			return false
+		}
+	}
 	return true
 }
 
@@ -200,6 +224,9 @@ func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]str
 	var given map[string]*string // pointers distinguish null from an empty string
 	if v[0] != '{' || json.Unmarshal(v, &given) != nil || slices.Contains(slices.Collect(maps.Values(given)), nil) {
 		e.add(name, `must be an object of strings, such as {"trace":"abc"}`)
+		return
+	}
+	if !e.wholeCharacters(name, v) {
 		return
 	}
 	*to = make(map[string]string, len(given))

@@ -104,8 +104,38 @@ func TestEntryThatIsNotUTF8IsInvalid(t *testing.T) {
 			t.Errorf("%q: %v", e, err)
 		}
 	}
+	// A replica replies to the producer of such an entry.
+	if s, err := ParseEntry([]byte("{\"kind\":\"k\",\"payload\":\"\xff\",\"id\":\"a\",\"reply\":true}")); err == nil || s.ID != "a" || !s.Reply {
+		t.Errorf("%+v, %v", s, err)
+	}
 	if s, err := ParseEntry([]byte(`{"kind":"k","payload":"é\ud800"}`)); err != nil || string(s.Payload) != `"é\ud800"` {
 		t.Errorf("payload %q, %v", s.Payload, err)
+	}
+}
+
+// Escapes of half a character are replaced when they are decoded. Two unique keys would become
+// equal, and a header would change.
+func TestEntryWithHalfACharacterIsInvalid(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		half string // "" for valid
+	}{
+		{`\ud83d\ude80`, ""}, {`\\ud800`, ""}, {`\\\\udc00`, ""}, {`\ufffd`, ""}, {`\u0000`, ""}, {`\ud7ff\ue000`, ""},
+		{`\ud800`, `\ud800`}, {`x\uDBFFy`, `\uDBFF`}, {`\udc00`, `\udc00`}, {`\ude80\ud83d`, `\ude80`}, {`\ud83d\ud83d\ude80`, `\ud83d`},
+		{`\\\uD800`, `\uD800`}, {`\ud800\u0041`, `\ud800`},
+	} {
+		for field, format := range map[string]string{
+			"unique":  `{"kind":"k","unique":"%s"}`,
+			"headers": `{"kind":"k","headers":{"a":"%s"}}`,
+			"key":     `{"kind":"k","headers":{"%s":"a"}}`,
+			"payload": `{"kind":"k","payload":"%s"}`,
+		} {
+			_, err := ParseEntry([]byte(fmt.Sprintf(format, c.text)))
+			want := c.half != "" && field != "payload"
+			if (err != nil) != want || want && !strings.Contains(err.Error(), c.half+", which is half a character") {
+				t.Errorf("%s: %s: %v", field, c.text, err)
+			}
+		}
 	}
 }
 

@@ -46,8 +46,9 @@ type Spec struct {
 	// Queue is the queue in which the task waits. Default: DefaultQueue. Characters:
 	// see CheckName.
 	Queue string
-	// Payload is passed to the handler byte for byte. Default: empty. At most
-	// MaxPayload bytes.
+	// Payload is passed to the handler byte for byte. Any UTF-8 text of at most
+	// MaxPayload bytes, so that programs in any language can read it: encode other bytes
+	// in base64, for instance. Default: empty.
 	Payload []byte
 	// Priority orders the queue: tasks with a higher priority start first, equal ones
 	// in the order in which they were added. Default: 0.
@@ -134,6 +135,9 @@ func (s *Spec) Check() error {
 	}
 	if len(s.Payload) > MaxPayload {
 		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
+	}
+	if !utf8.Valid(s.Payload) {
+		add("payload", "must be valid UTF-8: encode bytes that are not text, in base64 for instance")
 	}
 	if len(s.Headers) > MaxHeaders {
 		add("headers", "has %d entries; the limit is %d", len(s.Headers), MaxHeaders)

@@ -2,6 +2,7 @@ package task
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -45,8 +46,18 @@ func TestCheckReturnsAllErrorsOfASpec(t *testing.T) {
 		"header not in UTF-8": {Spec{Kind: "k", Headers: map[string]string{"h": "\xff"}}, []string{"headers"}},
 		"name not in UTF-8":   {Spec{Kind: "k", Headers: map[string]string{"\xff": "h"}}, []string{"headers"}},
 		"UTF-8":               {Spec{Kind: "k", Headers: map[string]string{"é": "\uFFFD"}}, nil},
+		"text as payload":     {Spec{Kind: "k", Payload: []byte("a\x00\n\ufffd\U0010ffff\ud7ff\ue000")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) { wantFields(t, c.spec.Check(), c.fields...) })
+	}
+	for _, bytes := range []string{"\xff", "\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf0\x9f\x9a", "\xfe\xff\x00a"} {
+		t.Run(fmt.Sprintf("%q", bytes), func(t *testing.T) {
+			for _, payload := range []string{bytes, `"` + bytes + `"`, "a" + bytes + "b"} {
+				wantFields(t, (&Spec{Kind: "k", Payload: []byte(payload)}).Check(), "payload")
+			}
+			wantFields(t, (&Spec{Kind: "k", ID: bytes, Queue: bytes, Group: bytes, Unique: bytes, Headers: map[string]string{"h": bytes}}).Check(),
+				"id", "queue", "group", "unique", "headers")
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,9 @@ func newStop(g *globals) *cobra.Command {
 		check: func() error {
 			if len(why) > task.MaxErrorLen {
 				return usagef("--why is %d bytes long; the limit is %d", len(why), task.MaxErrorLen)
+			}
+			if !utf8.ValidString(why) {
+				return usagef("--why must be valid UTF-8")
 			}
 			return nil
 		},

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -164,6 +166,9 @@ func payload(args []string, in io.Reader) ([]byte, error) {
 		if len(data) > task.MaxPayload {
 			return nil, &inputError{fmt.Errorf("the payload is over %d bytes: store it elsewhere and pass a reference", task.MaxPayload)}
 		}
+	}
+	if !utf8.Valid(data) {
+		return nil, &inputError{errors.New("the payload is not valid UTF-8: encode bytes that are not text, in base64 for instance")}
 	}
 	var valid json.RawMessage
 	if err := json.Unmarshal(data, &valid); err != nil {

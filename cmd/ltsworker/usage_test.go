@@ -32,6 +32,10 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 		{"enqueue {x} --id a/{b} --backoff x --header z --ttl 0s --max-attempts 0", []string{
 			"KIND must not contain", "--id must not contain", "--backoff must be", "--header must be KEY=VALUE", "--ttl must be more than 0", "--max-attempts must be at least 1"}},
 		{"enqueue x {", []string{"the payload is not JSON"}},
+		{"enqueue x \"\xff\"", []string{"the payload is not valid UTF-8"}},
+		{"enqueue x \"\xed\xa0\x80\"", []string{"the payload is not valid UTF-8"}},
+		{"enqueue x --header a=\xff --unique \xc0\xaf", []string{"--header must be in UTF-8", "--unique must be valid UTF-8"}},
+		{"stop a --why \xff", []string{"--why must be valid UTF-8"}},
 		{"enqueue --batch - --queue a", []string{"not from --queue"}},
 		{"enqueue --batch missing.ndjson", []string{"open the batch"}},
 		{"enqueue --batch .", []string{"open the batch: . is a directory"}},
