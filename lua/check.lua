@@ -48,30 +48,39 @@ local function check_key(name)
   if DoctorMembers[kind] and name ~= 'claims' then pending[#pending + 1] = { name, '0' } end
 end
 
+-- check_members checks members of one key. A small key is scanned in one reply, whatever the COUNT. If the budget ends in
+-- the middle of it, the cursor is "0+N": go on after N members.
 local SCANS = { zset = 'ZSCAN', hash = 'HSCAN', set = 'SSCAN' }
 local function check_members(page)
   local name = page[1]
   local kind, rest = DoctorNames.kind_of(name)
+  local from, skip = string.match(page[2], '^([^+]*)%+?(%d*)$')
   -- An entry of claims names up to 200 tasks.
-  local most = name == 'claims' and 2 or math.ceil(math.min(budget, 100))
-  local got = redis.pcall(SCANS[DoctorNames.TYPE[kind]], P .. name, page[2], 'COUNT', most)
+  local most = name == 'claims' and 1 or math.ceil(math.min(budget, 100))
+  local got = redis.pcall(SCANS[DoctorNames.TYPE[kind]], P .. name, from or '', 'COUNT', most)
   budget = budget - 1
   if got.err then got = { '0', {} } end -- the key has another type by now; the next walk reports it
-  page[2] = got[1]
-  if got[1] == '0' then table.remove(pending) end
-  for i = 1, #got[2], DoctorNames.TYPE[kind] == 'set' and 1 or 2 do
+  local is_small, width = from == '0' and got[1] == '0', DoctorNames.TYPE[kind] == 'set' and 1 or 2
+  local first = 1 + width * (tonumber(skip) or 0)
+  for i = first, #got[2], width do
+    if is_small and i > first and budget <= 0 then
+      page[2] = '0+' .. (i - 1) / width
+      return
+    end
     try(name, DoctorMembers[kind], rest, got[2][i], got[2][i + 1])
   end
+  page[2] = got[1]
+  if got[1] == '0' then table.remove(pending) end
 end
 
 while budget > 0 and (outer ~= 'end' or #pending > 0) do
   if #pending > 0 then
     check_members(pending[#pending])
   else
-    local got = redis.pcall('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 100)
+    local got = redis.pcall('SCAN', outer, 'MATCH', P .. '*', 'COUNT', 40)
     if got.err then got = { '0', {} } end -- not a cursor: the scan ends
     outer = got[1] == '0' and 'end' or got[1]
-    budget = budget - 5
+    budget = budget - 2
     for _, key in ipairs(got[2]) do try(string.sub(key, #P + 1), check_key) end
   end
 end

@@ -14,7 +14,7 @@ import (
 const (
 	// inspectPage is how many entries one call of an inspection checks. Redis serves no
 	// other client meanwhile, for a few milliseconds.
-	inspectPage = 150
+	inspectPage = 75
 	// maxWalks is how many times an inspection walks at most. It walks again after a
 	// repair, which may make other damage visible.
 	maxWalks = 4

@@ -19,7 +19,7 @@ func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 	s := task.Spec{ID: fmt.Sprintf("%d-%d-%d", 9-w.step%10, w.step, i), Kind: pick(w, walkKinds...), Queue: pick(w, walkQueues...),
 		Group: pick(w, walkGroups...), Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3),
 		Backoff: walkBackoff, Timeout: pick(w, 0, 0, 0, 0, 0, 0, long/2, task.Forever, short), TTL: pick[time.Duration](w, 0, 0, 0, 0, long, short),
-		Deadline: pick[time.Duration](w, 0, 0, 0, 0, 0, 0, 0, 5*time.Hour), Payload: pick(w, nil, []byte("payload"), []byte("\n\x00 w1 \xff"))}
+		Deadline: pick[time.Duration](w, 0, 0, 0, 0, 0, 0, 0, 5*time.Hour), Payload: pick(w, nil, []byte("payload"), []byte("\n\x00 w1 \u00ff"))}
 	if w.rng.IntN(4) == 0 {
 		s.Unique = pick(w, "u", "v", "no name")
 	}
