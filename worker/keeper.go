@@ -55,7 +55,9 @@ func (k *keeper) run(ctx context.Context) {
 			all, err := k.renew(ctx, all)
 			switch {
 			case err == nil:
-				t.ok()
+				if t.ok() {
+					r.listener.recheck()
+				}
 				nextUpdates = time.Now().Add(updateInterval)
 				if all {
 					next = now.Add(jitter(r.cfg.Lease / 3))

@@ -21,6 +21,7 @@ type listener struct {
 	r       *Replica
 	cancel  context.CancelFunc // of the current call; guarded by the replica's mutex
 	stopped bool               // set by stop; guarded by the replica's mutex
+	lost    bool               // signals or the idle mark may be lost; guarded by the replica's mutex
 }
 
 func (l *listener) run(ctx context.Context) {
@@ -33,11 +34,22 @@ func (l *listener) run(ctx context.Context) {
 			wait = listenRetryWait
 		}
 		sig, id, ok, err := l.listenOnce(ctx, wait)
+		lost := l.takeLost()
 		switch {
 		case !ok:
 			return
 		case id != r.ID():
 			continue // a signal for the replica's former id
+		case lost:
+			r.signalled()
+			r.poll()
+			if err != nil {
+				if ctx.Err() != nil {
+					return
+				}
+				continue // recheck has cancelled the call
+			}
+			t.ok()
 		case err != nil:
 			if ctx.Err() != nil || backoff.Sleep(ctx, t.failed(err)) != nil {
 				return
@@ -81,12 +93,29 @@ func (l *listener) listenOnce(ctx context.Context, wait time.Duration) (sig task
 	return sig, id, ok, err
 }
 
-// restart cancels the current call so that the next one uses the replica's new id. The
-// caller holds the mutex.
+// restart cancels the current call. The next one uses the replica's new id, if it has
+// one. The caller holds the mutex.
 func (l *listener) restart() {
 	if l.cancel != nil {
 		l.cancel()
 	}
+}
+
+// recheck is called when another call of the replica works again. The store may have lost
+// the replica's signals and the mark that it is idle, and the current call may never be
+// answered: its connection may be dead. The listener makes a new call, and polls.
+func (l *listener) recheck() {
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	l.lost = true
+	l.restart()
+}
+
+func (l *listener) takeLost() (lost bool) {
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	lost, l.lost = l.lost, false
+	return lost
 }
 
 // stop ends the listener with a signal, because cancelling a call may lose one. It

@@ -84,11 +84,13 @@ func (t *retry) failed(err error) time.Duration {
 	return backoff.Delay(t.fails)
 }
 
-func (t *retry) ok() {
-	if t.fails > 0 {
+// ok reports whether the call had failed before.
+func (t *retry) ok() (again bool) {
+	if again = t.fails > 0; again {
 		t.fails = 0
 		t.end(t, true)
 	}
+	return again
 }
 
 // stop is called by a goroutine that does not repeat the call any more.

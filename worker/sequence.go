@@ -71,7 +71,9 @@ func (s *sequence) run(ctx context.Context) {
 			}
 			switch {
 			case err == nil:
-				t.ok()
+				if t.ok() {
+					s.r.listener.recheck()
+				}
 				notJoined = false
 			case errors.Is(err, task.ErrNotJoined) && !notJoined:
 				notJoined = true // the first time is no outage: the replica joins again at once
