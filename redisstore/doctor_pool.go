@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,6 +17,9 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	now, err := s.now(ctx)
 	if err != nil {
 		return err
+	}
+	if err := s.inspectClock(ctx, now, add); err != nil {
+		return ignoreWrongType(err)
 	}
 	var silent []string
 	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
@@ -46,6 +50,21 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
 	}
 	return ignoreWrongType(s.inspectQueues(ctx, len(live) > 0, add))
+}
+
+// inspectClock reports that the server's clock was set back and has not reached its former
+// time yet. Maintenance detects that.
+func (s *Store) inspectClock(ctx context.Context, now time.Time, add adder) error {
+	text, err := s.setting(ctx, "clock:behind")
+	if err != nil {
+		return err
+	}
+	former, _ := strconv.ParseInt(text, 10, 64) // the walk reports what is no number
+	if behind := time.UnixMilli(former).Sub(now).Round(time.Second); behind > 0 {
+		add(task.SeverityWarning, "clock", "Redis's clock was set back and is "+behind.String()+" behind its former time",
+			"correct the clock; until then tasks that were scheduled, or wait for a retry, start late")
+	}
+	return nil
 }
 
 // ignoreWrongType returns err, but nil for a key of a wrong type, which the walk reports.

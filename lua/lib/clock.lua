@@ -24,12 +24,24 @@ local function shorten_replicas()
   end
 end
 
+-- note_behind stores in clock:behind the latest time that the clock had before it was set back, until it reaches that time.
+-- The doctor reports it.
+local function note_behind(last, behind)
+  local latest = math.max(last or 0, behind or 0)
+  if latest > NOW + 1000 then
+    if latest ~= behind then call('HSET', META, 'clock:behind', whole(latest)) end
+  elseif behind then
+    call('HDEL', META, 'clock:behind')
+  end
+end
+
 -- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases per call
 -- until all have been checked.
 function Clock.check()
-  local s = call('HMGET', META, 'clock', 'rewound')
+  local s = call('HMGET', META, 'clock', 'rewound', 'clock:behind')
   local last, cursor = number(s[1]), number(s[2]) and s[2]
   if last and NOW < last then cursor = '0' end
+  note_behind(last, number(s[3]))
   call('HSET', META, 'clock', NOW_TEXT)
   if not cursor then return end
   shorten_replicas()

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -15,6 +17,7 @@ var clockRules = []rule{
 	{"ClockBackKeepsNoDeadReplicaOnTheList", clockBackReplica},
 	{"ClockBackDelaysNoTaskThatWaits", clockBackWaiting},
 	{"ScheduledTasksFollowTheClock", clockSchedule},
+	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }
 
 // jump sets the clock and runs maintenance, which may find replicas silent.
@@ -133,4 +136,37 @@ func clockSchedule(fx *fixture) {
 	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "soon")
 	fx.wantEnd("bounded", task.Expired, task.CodeExpired)
 	fx.wantState("late", task.Scheduled)
+}
+
+func clockReported(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.join(task.Registration{Replica: "r"})
+	fx.enqueue(task.Spec{ID: "retried", Delay: time.Second})
+	fx.maintain()
+	want := func(what string, behind ...string) {
+		fx.Helper()
+		var got []string
+		for f, err := range fx.Store.Inspect(fx.ctx, task.Inspection{}) {
+			fx.noError(err)
+			if f.Check == "clock" {
+				d, err := time.ParseDuration(strings.Fields(f.What)[7])
+				fx.noError(err)
+				got = append(got, d.Round(10*time.Minute).String())
+			}
+		}
+		if !slices.Equal(got, behind) {
+			fx.Errorf("%s the inspection says that the clock is behind by %v, want %v", what, got, behind)
+		}
+	}
+	want("before the jump")
+	fx.jump(-time.Hour)
+	want("after a jump back", "1h0m0s")
+	fx.jump(-2 * time.Hour)
+	want("after a second jump back", "2h0m0s")
+	fx.jump(-30 * time.Minute)
+	want("after a partial correction", "30m0s")
+	fx.jump(time.Second)
+	want("after the correction")
+	fx.jump(time.Hour)
+	want("after a jump forward")
 }
