@@ -26,6 +26,9 @@ func (s *Store) Check(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	info, err := primary.Info(ctx).Result()
+	if isReply(err) && !isRefused(err) {
+		err = advise(errors.New("the server refuses INFO, so its version, its eviction policy and its role were not checked"), neededVersion)
+	}
 	if err != nil {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
@@ -35,7 +38,6 @@ func (s *Store) Check(ctx context.Context) error {
 			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
 		}
 	}
-	inspectVersion(facts, add)
 	inspectEviction(facts, add)
 	inspectRole(facts, add)
 	return errors.Join(errs...)

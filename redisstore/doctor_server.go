@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -62,6 +63,9 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 	case err != nil && isRefused(err):
 		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not checked",
 			"allow it: ACL SETUSER … +info")
+	case isReply(err):
+		add(task.SeverityNote, "server", "this server refuses INFO, so version, eviction, persistence and memory were not checked",
+			"check them where the server is managed: 7.0 or newer, maxmemory-policy noeviction, an append-only file")
 	case err != nil:
 		return all, false, err
 	default:
@@ -87,18 +91,35 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 
 type adder func(severity task.Severity, check, what, do string)
 
+// isReply reports whether err is an error that the server replied, such as that it does
+// not know the command.
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
 func inspectVersion(facts serverFacts, add adder) {
 	v, ok := facts["redis_version"]
-	major, _, _ := strings.Cut(v, ".")
-	n, err := strconv.Atoi(major)
 	switch {
 	case !ok:
-		add(task.SeverityNote, "version", "the server does not report its version", "7.0 or newer is needed")
-	case err != nil || n < 7:
-		add(task.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
+		add(task.SeverityNote, "version", "the server does not report its version", neededVersion)
+	case facts.old():
+		add(task.SeverityError, "version", "Redis "+v+" is too old", neededVersion)
 	default:
 		add(task.SeverityOK, "version", "Redis "+v, "")
 	}
+}
+
+const neededVersion = "7.0 or newer is needed"
+
+// old reports whether the server reports a version that replicas refuse. Before 7.0 a
+// script cannot check its user's rights, and would stop half-way at a command that is
+// denied.
+func (f serverFacts) old() bool {
+	v, ok := f["redis_version"]
+	major, _, _ := strings.Cut(v, ".")
+	n, err := strconv.Atoi(major)
+	return ok && (err != nil || n < 7)
 }
 
 // inspectRole reports whether the server accepts writes.
