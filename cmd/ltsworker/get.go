@@ -78,13 +78,17 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 	if err != nil {
 		return err
 	}
+	now, err := c.Now(ctx)
+	if err != nil {
+		return err
+	}
 	waits := ""
 	if t.State == task.Waiting {
 		if waits, err = waiting.Line(ctx, t); err != nil {
 			return err
 		}
 	}
-	return printTask(w, t, waits, history)
+	return printTask(w, t, now, waits, history)
 }
 
 func tellMissing(cmd *cobra.Command, id string) {
@@ -100,8 +104,9 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask prints a task as text. waits is what the task waits for; "" for none.
-func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
+// printTask prints a task as text. now is the time of Redis. waits is what the task waits for; ""
+// for none.
+func printTask(w io.Writer, t *task.Task, now time.Time, waits string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
 		if value != "" {
@@ -110,7 +115,7 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	}
 	when := func(name string, at time.Time) {
 		if !at.IsZero() {
-			tab.Row(name, terminal.LocalTime(at)+" ("+terminal.RelativeTime(at)+")")
+			tab.Row(name, terminal.LocalTime(at)+" ("+terminal.RelativeTo(at, now)+")")
 		}
 	}
 	line("id", terminal.Printable(t.ID))
