@@ -33,7 +33,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
 	facts := parseInfo(info)
-	add := func(severity task.Severity, _, what, do string) {
+	add := func(severity task.Severity, _, what, do string, _ ...figure) {
 		if severity == task.SeverityError {
 			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
 		}
