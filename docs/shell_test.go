@@ -119,6 +119,22 @@ func TestIDsAreOfOnePage(t *testing.T) {
 	}
 }
 
+var setInShell = regexp.MustCompile(`\$\{?LTS_\w+(:-)?`)
+
+// TestShownCommandsNeedNoVariable checks that a shown block that uses a variable of ltsworker gives a
+// default: most readers have not set it.
+func TestShownCommandsNeedNoVariable(t *testing.T) {
+	for _, page := range pagesIn(t, top) {
+		for _, b := range shellOn(t, page) {
+			for _, m := range setInShell.FindAllStringSubmatch(b.text, -1) {
+				if m[1] == "" && !b.hidden {
+					t.Errorf("%s:%d: %s has no default", page, b.line, m[0])
+				}
+			}
+		}
+	}
+}
+
 // shell is a block to run. prints is the output that the page shows.
 type shell struct {
 	page   string

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,31 @@ func (i info) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		return err
 	}
 }
+
+// without answers commands as a server that does not have them.
+type without []string
+
+func (without) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (without) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (w without) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if slices.Contains(w, cmd.Name()) {
+			cmd.SetErr(unknownCommand(cmd.Name()))
+			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// unknownCommand is the reply to a command that the server does not have.
+type unknownCommand string
+
+func (c unknownCommand) Error() string { return "ERR unknown command '" + string(c) + "'" }
+func (unknownCommand) RedisError()     {}
 
 // Check reports every reason why a server cannot hold a pool, and says what to
 // do.
@@ -118,6 +144,78 @@ func TestCheckSaysWhatIsWrongWithAServer(t *testing.T) {
 				t.Errorf("the error contains the password: %q", err)
 			}
 		})
+	}
+}
+
+// A server before 7.0 cannot tell a script which commands its user may run.
+func TestReplicaRefusesAServerThatIsTooOld(t *testing.T) {
+	server := redisserver.Start(t)
+	rdb := server.Client(t)
+	version := strings.TrimSpace(infoField(t, rdb, "redis_version"))
+	for _, old := range []string{"6.2.14", "6.0.20", "5.0"} {
+		c := server.Client(t)
+		c.AddHook(info{"redis_version:" + version, "redis_version:" + old})
+		p, err := pool.New(redisstore.New(c, "old"), pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err = p.Run(ctx)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), old+" is too old") || !strings.Contains(err.Error(), "7.0 or newer") {
+			t.Errorf("Run on Redis %s: %v", old, err)
+		}
+	}
+	if n := rdb.Exists(t.Context(), "lts:{old}:replicas").Val(); n != 0 {
+		t.Error("a replica joined")
+	}
+}
+
+// Managed servers may have no INFO and no CONFIG.
+func TestServerWithoutInfoIsUsedAndItsChecksAreNamed(t *testing.T) {
+	server := redisserver.Start(t, redisserver.AOF())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	rdb := server.Client(t)
+	rdb.AddHook(without{"info", "config"})
+	st := redisstore.New(rdb, "managed")
+	p, err := pool.New(st, pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := map[string]bool{}
+	for f, err := range p.Inspect(ctx, pool.Inspection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Open() {
+			t.Errorf("%+v", f)
+		}
+		if f.Check == "server" && (!strings.Contains(f.What, "version, eviction, persistence and memory were not checked") || f.Do == "") {
+			t.Errorf("%+v", f)
+		}
+		checked[f.Check] = true
+	}
+	for _, check := range []string{"server", "rights", "round trip", "schema", "replicas", "entries"} {
+		if !checked[check] {
+			t.Errorf("%s was not checked", check)
+		}
+	}
+	if err := p.Check(ctx); err == nil || !strings.Contains(err.Error(), "were not checked") {
+		t.Errorf("Check: %v", err)
+	}
+	p.HandleKind("k", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
+	enqueue(t, p, pool.Spec{Kind: "k", ID: "a"})
+	run, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- p.Run(run) }()
+	if got, err := p.WaitTask(ctx, "a"); err != nil {
+		t.Errorf("%+v: %v", got, err)
+	}
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,11 +43,15 @@ func TestInspectYieldsFindingsBeforeAnError(t *testing.T) {
 }
 
 func TestFindingIsOpenUntilItIsFixed(t *testing.T) {
-	for f, want := range map[Finding]bool{
-		{Severity: SeverityError}: true, {Severity: SeverityWarning}: true, {Severity: SeverityError, Fixed: "done"}: false, {Severity: SeverityNote}: false, {Severity: SeverityOK}: false,
+	for _, tt := range []struct {
+		f    Finding
+		want bool
+	}{
+		{Finding{Severity: SeverityError}, true}, {Finding{Severity: SeverityWarning}, true}, {Finding{Severity: SeverityError, Fixed: "done"}, false},
+		{Finding{Severity: SeverityNote}, false}, {Finding{Severity: SeverityOK}, false},
 	} {
-		if f.Open() != want {
-			t.Errorf("%+v is open: %v", f, !want)
+		if tt.f.Open() != tt.want {
+			t.Errorf("%+v is open: %v", tt.f, !tt.want)
 		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 	reads               // that the pool has no other schema version
 	writes              // that the user may run the commands of the scripts
 	creates             // as writes; a pool without a schema version gets one
-	serves              // as writes; also that the user may run a replica's other commands
+	serves              // as writes; also a replica's other commands, and the server's version
 )
 
 // access has the results of a store's checks.
@@ -38,7 +38,8 @@ type access struct {
 
 // ready checks what a call needs: the pool's name, the user's rights and the pool's
 // schema version. It checks the rights once, and again after a permission was denied. It
-// checks those of a replica each time. It reads the schema version once a minute.
+// checks those of a replica and the server's version each time. It reads the schema
+// version once a minute.
 func (s *Store) ready(ctx context.Context, need need) error {
 	if err := s.checkName(); err != nil || need == nothing {
 		return err
@@ -46,6 +47,11 @@ func (s *Store) ready(ctx context.Context, need need) error {
 	if need >= writes && (need == serves || !s.access.granted.Load()) {
 		if err := s.checkRights(ctx, need == serves); err != nil {
 			return s.notReady(ctx, "check rights", err)
+		}
+	}
+	if need == serves {
+		if err := s.checkVersion(ctx); err != nil {
+			return s.notReady(ctx, "check version", err)
 		}
 	}
 	if last := s.access.schemaRead.Load(); last != nil && time.Since(*last) < schemaTTL {
@@ -85,6 +91,23 @@ func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	}
 	s.access.granted.Store(r.err == nil)
 	return r.err
+}
+
+// checkVersion returns an error if the server reports a version that is too old. A server
+// that refuses INFO is accepted.
+func (s *Store) checkVersion(ctx context.Context) error {
+	primary, err := s.primary(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := primary.Info(ctx, "server").Result()
+	if err != nil && !isReply(err) {
+		return err
+	}
+	if facts := parseInfo(info); facts.old() {
+		return advise(refusal("Redis "+facts["redis_version"]+" is too old"), neededVersion)
+	}
+	return nil
 }
 
 // refusal is an error with a text like that of Redis.

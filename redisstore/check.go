@@ -26,16 +26,18 @@ func (s *Store) Check(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	info, err := primary.Info(ctx).Result()
+	if isReply(err) && !isRefused(err) {
+		err = advise(errors.New("the server refuses INFO, so its version, its eviction policy and its role were not checked"), neededVersion)
+	}
 	if err != nil {
 		return errors.Join(append(errs, s.fail(ctx, "check: INFO", err))...)
 	}
 	facts := parseInfo(info)
-	add := func(severity task.Severity, _, what, do string) {
+	add := func(severity task.Severity, _, what, do string, _ ...figure) {
 		if severity == task.SeverityError {
 			errs = append(errs, s.fail(ctx, "check", advise(errors.New(what), do)))
 		}
 	}
-	inspectVersion(facts, add)
 	inspectEviction(facts, add)
 	inspectRole(facts, add)
 	return errors.Join(errs...)

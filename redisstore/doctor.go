@@ -148,6 +148,7 @@ func (w *inspection) summarize() {
 	if w.broken > 0 {
 		f.Severity, f.What = task.SeverityNote, fmt.Sprintf("%d keys and index entries, of which %d are broken or were", w.checked, w.broken)
 	}
+	f.Figures = map[string]float64{"entries": float64(w.checked), "broken": float64(w.broken)}
 	w.report(f)
 }
 

@@ -41,13 +41,13 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	for _, r := range live {
 		if r.Stuck > 0 {
 			add(task.SeverityWarning, "replicas", fmt.Sprintf("replica %s (process %d on %s) has %d slots taken by handlers that ignore their cancelled context",
-				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends")
+				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends", count("stuck", r.Stuck))
 		}
 	}
 	if len(live) == 0 {
-		add(task.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run")
+		add(task.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run", count("alive", 0))
 	} else {
-		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "")
+		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
 	}
 	return ignoreWrongType(s.inspectQueues(ctx, len(live) > 0, add))
 }
@@ -102,12 +102,12 @@ func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 		}
 		for _, q := range page {
 			add(task.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
-				"name it in a replica's config, or stop the tasks if the name is a mistake")
+				"name it in a replica's config, or stop the tasks if the name is a mistake", count("waiting", q.Waiting))
 		}
 	}
 	if st.Rejected > 0 {
 		add(task.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
-			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10")
+			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10", count("rejected", st.Rejected))
 	}
 	return nil
 }

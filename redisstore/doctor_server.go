@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -54,14 +55,24 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 	if err := primary.Ping(ctx).Err(); err != nil {
 		return nil, false, err
 	}
-	add := func(severity task.Severity, check, what, do string) {
-		all = append(all, task.Finding{Severity: severity, Check: check, What: what, Do: do})
+	add := func(severity task.Severity, check, what, do string, figures ...figure) {
+		f := task.Finding{Severity: severity, Check: check, What: what, Do: do}
+		for _, n := range figures {
+			if f.Figures == nil {
+				f.Figures = map[string]float64{}
+			}
+			f.Figures[n.name] = n.value
+		}
+		all = append(all, f)
 	}
 	info, err := primary.Info(ctx).Result()
 	switch facts := parseInfo(info); {
 	case err != nil && isRefused(err):
 		add(task.SeverityWarning, "server", "this user may not run INFO, so version, eviction, persistence and memory were not checked",
 			"allow it: ACL SETUSER … +info")
+	case isReply(err):
+		add(task.SeverityNote, "server", "this server refuses INFO, so version, eviction, persistence and memory were not checked",
+			"check them where the server is managed: 7.0 or newer, maxmemory-policy noeviction, an append-only file")
 	case err != nil:
 		return all, false, err
 	default:
@@ -85,20 +96,50 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 	return all, true, s.inspectReplicas(ctx, add)
 }
 
-type adder func(severity task.Severity, check, what, do string)
+type adder func(severity task.Severity, check, what, do string, figures ...figure)
+
+// figure is a number in the text of a finding.
+type figure struct {
+	name  string
+	value float64
+}
+
+func count(name string, n int) figure { return figure{name, float64(n)} }
+
+// millis returns a duration in ms, to the microsecond.
+func millis(name string, d time.Duration) figure {
+	return figure{name, float64(d.Microseconds()) / 1000}
+}
+
+// isReply reports whether err is an error that the server replied, such as that it does
+// not know the command.
+func isReply(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
 
 func inspectVersion(facts serverFacts, add adder) {
 	v, ok := facts["redis_version"]
-	major, _, _ := strings.Cut(v, ".")
-	n, err := strconv.Atoi(major)
 	switch {
 	case !ok:
-		add(task.SeverityNote, "version", "the server does not report its version", "7.0 or newer is needed")
-	case err != nil || n < 7:
-		add(task.SeverityError, "version", "Redis "+v+" is too old", "7.0 or newer is needed")
+		add(task.SeverityNote, "version", "the server does not report its version", neededVersion)
+	case facts.old():
+		add(task.SeverityError, "version", "Redis "+v+" is too old", neededVersion)
 	default:
 		add(task.SeverityOK, "version", "Redis "+v, "")
 	}
+}
+
+const neededVersion = "7.0 or newer is needed"
+
+// old reports whether the server reports a version that replicas refuse. Before 7.0 a
+// script cannot check its user's rights, and would stop half-way at a command that is
+// denied.
+func (f serverFacts) old() bool {
+	v, ok := f["redis_version"]
+	major, _, _ := strings.Cut(v, ".")
+	n, err := strconv.Atoi(major)
+	return ok && (err != nil || n < 7)
 }
 
 // inspectRole reports whether the server accepts writes.
@@ -167,13 +208,14 @@ func inspectMemory(facts serverFacts, add adder) {
 	}
 	share := used * 100 / most
 	what := fmt.Sprintf("%d MiB used, %d%% of %s", used>>20, share, of)
+	figures := []figure{{"used_bytes", float64(used)}, {"max_bytes", float64(most)}}
 	switch {
 	case share >= 95:
-		add(task.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks")
+		add(task.SeverityError, "memory", what, "raise it or shorten retention: a full Redis refuses new tasks", figures...)
 	case share >= 80:
-		add(task.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks")
+		add(task.SeverityWarning, "memory", what, "raise it or shorten retention before Redis refuses new tasks", figures...)
 	default:
-		add(task.SeverityOK, "memory", what, "")
+		add(task.SeverityOK, "memory", what, "", figures...)
 	}
 }
 
@@ -210,10 +252,11 @@ func (s *Store) inspectRoundTrip(ctx context.Context, primary redis.UniversalCli
 	}
 	add(task.SeverityOK, "scripts", "scripts are loaded and run", "")
 	what := fmt.Sprintf("median of %d: PING %s, script %s", roundTrips, ping.Round(time.Microsecond), script.Round(time.Microsecond))
+	figures := []figure{millis("ping_ms", ping), millis("script_ms", script)}
 	if script > slowRoundTrip {
-		add(task.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots")
+		add(task.SeverityNote, "round trip", what, "every claim and report takes one: run replicas closer to Redis, or give them more slots", figures...)
 	} else {
-		add(task.SeverityOK, "round trip", what, "")
+		add(task.SeverityOK, "round trip", what, "", figures...)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 // instant of its own.
 func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	return func(yield func(*task.Task, error) bool) {
+		read := 0
 		for ids, err := range s.candidates(ctx, f) {
 			var tasks []*task.Task
 			if err == nil {
@@ -26,6 +27,9 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 			if err != nil {
 				yield(nil, s.fail(ctx, "list", err))
 				return
+			}
+			if read += len(tasks); f.Progress != nil {
+				f.Progress(read)
 			}
 			for _, t := range tasks {
 				if t != nil && matches(f, t) && !yield(t, nil) {
@@ -69,13 +73,13 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 			if len(f.States) > 0 && !slices.Contains(f.States, state) {
 				continue
 			}
-			found, err := s.existing(ctx, s.indexes(state, queues), func(key string) string { return key })
+			found, err := s.existing(ctx, s.indexes(state, queues, f.Groups), func(key string) string { return key })
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			for _, key := range found {
-				for ids, err := range s.walk(ctx, key) {
+				for ids, err := range s.walk(ctx, key, f.Groups) {
 					if !yield(ids, err) || err != nil {
 						return
 					}
@@ -86,8 +90,9 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 }
 
 // indexes returns the keys that have the tasks of a state. For a state with an index per
-// queue they are those of the given queues.
-func (s *Store) indexes(state task.State, queues []string) (keys []string) {
+// queue they are those of the given queues. The running tasks of groups have indexes of
+// their own; without groups every group is wanted.
+func (s *Store) indexes(state task.State, queues, groups []string) (keys []string) {
 	switch state {
 	case task.Scheduled:
 		return []string{s.key("scheduled")}
@@ -96,6 +101,12 @@ func (s *Store) indexes(state task.State, queues []string) (keys []string) {
 			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
 		}
 	case task.Running:
+		for _, g := range groups {
+			keys = append(keys, s.key("group:run:", g))
+		}
+		if len(groups) > 0 {
+			break
+		}
 		for _, q := range queues {
 			keys = append(keys, s.key("run:", q))
 		}
@@ -105,11 +116,14 @@ func (s *Store) indexes(state task.State, queues []string) (keys []string) {
 	return keys
 }
 
-// walk reads the ids in one of the indexes.
-func (s *Store) walk(ctx context.Context, key string) pages {
+// walk reads the ids in one of the indexes, only those of the groups if the index is by
+// group.
+func (s *Store) walk(ctx context.Context, key string, groups []string) pages {
 	switch {
 	case strings.HasPrefix(key, s.key("group:wait:")):
-		return s.byMember(ctx, key)
+		return s.byMember(ctx, key, groups)
+	case strings.HasPrefix(key, s.key("group:run:")):
+		return s.bySet(ctx, key)
 	case strings.HasPrefix(key, s.key("run:")):
 		return s.byField(ctx, key)
 	default:
@@ -183,39 +197,64 @@ func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, membe
 }
 
 // byMember walks the blocked tasks of a queue's groups, whose members are
-// "GROUP SCORE ID".
-func (s *Store) byMember(ctx context.Context, key string) pages {
+// "GROUP SCORE ID". Without groups it walks those of every group.
+func (s *Store) byMember(ctx context.Context, key string, groups []string) pages {
+	ranges := [][2]string{{"-", "+"}}
+	if len(groups) > 0 {
+		ranges = nil
+	}
+	for _, g := range slices.Compact(slices.Sorted(slices.Values(groups))) {
+		ranges = append(ranges, [2]string{"[" + g + " ", "(" + g + "!"})
+	}
 	return func(yield func([]string, error) bool) {
-		for from := "-"; ; {
-			var page []string
-			err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
-				page, err = rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: "+", Count: listPage}).Result()
-				return err
-			})
-			if err != nil || len(page) == 0 {
-				yield(nil, err)
-				return
-			}
-			from = "(" + page[len(page)-1]
-			for i, member := range page {
-				page[i] = member[strings.LastIndexByte(member, ' ')+1:]
-			}
-			if !yield(page, nil) {
-				return
+		for _, r := range ranges {
+			for from := r[0]; ; {
+				var page []string
+				err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+					page, err = rdb.ZRangeByLex(ctx, key, &redis.ZRangeBy{Min: from, Max: r[1], Count: listPage}).Result()
+					return err
+				})
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if len(page) == 0 {
+					break
+				}
+				from = "(" + page[len(page)-1]
+				for i, member := range page {
+					page[i] = member[strings.LastIndexByte(member, ' ')+1:]
+				}
+				if !yield(page, nil) {
+					return
+				}
 			}
 		}
 	}
 }
 
+// bySet walks the members of a set.
+func (s *Store) bySet(ctx context.Context, key string) pages {
+	return s.distinct(ctx, 1, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+		return rdb.SScan(ctx, key, cursor, "", listPage)
+	})
+}
+
 // byField walks the fields of a hash.
 func (s *Store) byField(ctx context.Context, key string) pages {
+	return s.distinct(ctx, 2, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+		return rdb.HScan(ctx, key, cursor, "", listPage)
+	})
+}
+
+// distinct walks the elements of a scan, each once. A scan returns each element as the
+// first of step strings.
+func (s *Store) distinct(ctx context.Context, step int, scan func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd) pages {
 	return func(yield func([]string, error) bool) {
 		seen := map[string]bool{}
-		for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
-			return rdb.HScan(ctx, key, cursor, "", listPage)
-		}) {
+		for flat, err := range s.scan(ctx, scan) {
 			var page []string
-			for i := 0; i+1 < len(flat); i += 2 {
+			for i := 0; i < len(flat); i += step {
 				if id := flat[i]; !seen[id] {
 					seen[id] = true
 					page = append(page, id)

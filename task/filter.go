@@ -13,6 +13,9 @@ type Filter struct {
 	// Brief omits the payload, headers, result and log of the tasks, which are often most
 	// of the data. It does not affect the selection.
 	Brief bool
+	// Progress is called repeatedly with the number of tasks read so far, those included
+	// that do not match. It may be nil.
+	Progress func(read int)
 }
 
 // Empty reports whether the filter selects every task.

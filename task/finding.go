@@ -22,6 +22,10 @@ type Finding struct {
 	What     string // what was found
 	Do       string // what to do about it; "" if nothing has to be done
 	Fixed    string // what the inspection did about it; "" for nothing
+
+	// Figures are the numbers in What by name, such as "used_bytes"; nil for none.
+	// Durations are in ms.
+	Figures map[string]float64
 }
 
 // Open reports whether an operator has to act on the finding.

@@ -146,12 +146,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		}
 		done += n
 		bar.Set(done, total)
-	}, func(matches bool) {
-		look.step()
-		if matches {
-			total++
-		}
-	})
+	}, look.set, func() { total++ })
 	if err != nil {
 		return err
 	}
@@ -218,50 +213,4 @@ func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
 	}
 	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, terminal.Count(n, "task"), also, ch.loss(n))
 	return err
-}
-
-// look shows the progress while tasks are compared with a filter.
-type look struct {
-	bar           *terminal.Bar
-	done, roughly int
-}
-
-// checkedTasks is the unit of the bar of a look.
-const checkedTasks = "tasks checked"
-
-// newLook returns a look for a filter with states. A filter with ids needs no bar.
-func newLook(ctx context.Context, c *client.Client, f task.Filter, bar *terminal.Bar) (*look, error) {
-	l := &look{bar: bar}
-	if len(f.IDs) > 0 || !bar.Watched() {
-		return l, nil
-	}
-	s, err := c.Stats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, state := range f.States {
-		switch state {
-		case task.Scheduled:
-			l.roughly += s.Scheduled
-		case task.Waiting:
-			l.roughly += s.Waiting
-		case task.Running:
-			l.roughly += s.Running
-		default:
-			l.roughly += s.Kept[state]
-		}
-	}
-	return l, nil
-}
-
-func (l *look) step() {
-	if l.done++; l.done%100 == 0 {
-		l.bar.Set(l.done, l.roughly)
-	}
-}
-
-// begin starts another comparison of roughly this many tasks.
-func (l *look) begin(roughly int) {
-	l.bar.SwitchTo(checkedTasks)
-	l.done, l.roughly = 0, roughly
 }

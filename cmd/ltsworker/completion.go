@@ -138,6 +138,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 	flags := map[string]cobra.CompletionFunc{
 		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
 		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
+		"replica": completeFrom(g, 0, replicaNames), "columns": completeWords(columnNames()...), "sort": completeWords(columnNames()...),
 		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}
 	stateFlags := map[string]cobra.CompletionFunc{

@@ -34,8 +34,12 @@ as lts:{POOL}:broken:task:ID. There it affects no task, and remains a finding un
 operator deletes it. Settings of the server are never changed. Replicas make the same
 repairs during maintenance.
 
-Exit codes: 0 no open finding, 1 open findings, 2 wrong usage, 3 Redis unreachable.
-Notes do not count.`,
+With --json the numbers of a finding are in "figures", such as used_bytes and max_bytes
+of the check memory, or ping_ms and script_ms of the round trip.
+
+Exit codes: 0 no open finding, 1 open findings (of severity warning or error and not
+fixed, such as an entry that was moved away), 2 wrong usage, 3 Redis unreachable. Notes
+do not count.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -139,10 +143,12 @@ type findingRecord struct {
 	What     string        `json:"what"`
 	Do       string        `json:"do,omitempty"`
 	Fixed    string        `json:"fixed,omitempty"`
+
+	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
 func recordFinding(f pool.Finding) findingRecord {
-	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed}
+	return findingRecord{Severity: f.Severity, Check: f.Check, Code: f.Code, Key: f.Key, Task: f.Task, What: f.What, Do: f.Do, Fixed: f.Fixed, Figures: f.Figures}
 }
 
 // findingText is the column in which the text of a finding begins.

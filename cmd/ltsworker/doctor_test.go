@@ -42,6 +42,38 @@ func TestDoctorSaysThatAllIsWell(t *testing.T) {
 	}
 }
 
+func TestDoctorGivesItsNumbersAsNumbers(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k")
+	u.redis("CONFIG", "SET", "maxmemory", "100mb")
+	got := map[string]map[string]float64{}
+	for _, f := range decodeLines[findingRecord](t, u.must("doctor", "--json")) {
+		got[f.Check] = f.Figures
+	}
+	if m := got["memory"]; m["max_bytes"] != 100<<20 || m["used_bytes"] < 100_000 || m["used_bytes"] > 100<<20 {
+		t.Errorf("memory %v", m)
+	}
+	if r := got["round trip"]; r["ping_ms"] <= 0 || r["script_ms"] <= 0 {
+		t.Errorf("round trip %v", r)
+	}
+	if alive, ok := got["replicas"]["alive"]; !ok || alive != 0 {
+		t.Errorf("replicas %v", got["replicas"])
+	}
+	if e := got["entries"]; e["entries"] < 3 || e["broken"] != 0 {
+		t.Errorf("entries %v", e)
+	}
+	u.redis("SET", "lts:{p}:task:b", "x")
+	a := u.run("doctor", "--json", "--fix")
+	for _, f := range decodeLines[findingRecord](t, a.out) {
+		if f.Check == "entries" && f.Figures != nil && f.Figures["broken"] < 1 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if a.code != exitFailed {
+		t.Errorf("exit code %d though a key was moved away", a.code)
+	}
+}
+
 func TestDoctorFindsWhatTheServerDoesWrong(t *testing.T) {
 	for want, set := range map[string][2]string{
 		"eviction":    {"maxmemory-policy", "allkeys-lru"},

@@ -23,7 +23,8 @@ func newGet(g *globals) *cobra.Command {
 		Use:   "get ID...",
 		Short: "Show tasks with their results and failed attempts",
 		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
-does not start: a pause, a limit, no replica for it, or no free slot.`,
+does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
+running tasks that hold the limit or the slots.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -78,13 +79,22 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 	if err != nil {
 		return err
 	}
-	waits := ""
+	now, err := c.Now(ctx)
+	if err != nil {
+		return err
+	}
+	waits, held := "", ""
 	if t.State == task.Waiting {
 		if waits, err = waiting.Line(ctx, t); err != nil {
 			return err
 		}
+		holders, more, err := waiting.Holders(ctx, t)
+		if err != nil {
+			return err
+		}
+		held = heldBy(holders, more, now)
 	}
-	return printTask(w, t, waits, history)
+	return printTask(w, t, now, waits, held, history)
 }
 
 func tellMissing(cmd *cobra.Command, id string) {
@@ -100,8 +110,9 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// printTask prints a task as text. waits is what the task waits for; "" for none.
-func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRecord) error {
+// printTask prints a task as text. now is the time of Redis. waits is what the task waits for, and
+// held who has it; "" for none.
+func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, history []task.AttemptRecord) error {
 	tab := terminal.NewTable(w)
 	line := func(name, value string) {
 		if value != "" {
@@ -110,7 +121,7 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	}
 	when := func(name string, at time.Time) {
 		if !at.IsZero() {
-			tab.Row(name, terminal.LocalTime(at)+" ("+terminal.RelativeTime(at)+")")
+			tab.Row(name, terminal.LocalTime(at)+" ("+terminal.RelativeTo(at, now)+")")
 		}
 	}
 	line("id", terminal.Printable(t.ID))
@@ -118,6 +129,7 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	line("queue", terminal.Printable(t.Queue))
 	line("state", terminal.Printable(string(t.State)))
 	line("waits for", waits)
+	line("held by", held)
 	line("code", terminal.Printable(string(t.Code)))
 	line("error", terminal.Printable(t.Error))
 	line("stop reason", terminal.Printable(t.StopWhy))
@@ -152,6 +164,18 @@ func printTask(w io.Writer, t *task.Task, waits string, history []task.AttemptRe
 	}
 	_, err := fmt.Fprint(w, standing(t)+"\n"+logText(t.Log, t.LogSize))
 	return err
+}
+
+// heldBy returns a line that names running tasks, and says how many others there are.
+func heldBy(holders []*task.Task, more int, now time.Time) string {
+	var parts []string
+	for _, t := range holders {
+		parts = append(parts, terminal.Printable(t.ID)+" (on "+terminal.Printable(t.Replica)+" for "+terminal.AgeAt(t.StartedAt, now)+")")
+	}
+	if more > 0 && len(parts) > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // content returns bytes from other programs as printable text, without the newline at the end.

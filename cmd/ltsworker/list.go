@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,132 +15,240 @@ import (
 )
 
 func newList(g *globals) *cobra.Command {
-	var (
-		f      filterFlags
-		limit  int
-		asJSON bool
-	)
+	l := listing{}
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List tasks",
 		Long: `List live tasks, and ended tasks that are still kept. A task is listed if it matches
 every flag. It matches a flag if it matches one of its values, which are separated by
 commas or given by repeating the flag. The order is by state, and within a state by
-position, due time or end.`,
+position, due time or end.
+
+Ages are counted by the clock of Redis. Filters other than --state, --queue and, for
+running tasks and for those that their group blocks, --group read every task of the
+selected states.
+
+Columns: ` + strings.Join(columnNames(), " ") + `.
+RUNNING is the time since the start of a running attempt, REPLICA the replica that
+runs the task or ran it last. --sort with a minus before the column (--sort=-age)
+sorts downwards. Tasks without a value are last. It reads all tasks before it prints
+the first one.`,
 		Example: `  ltsworker ls --state running
+  ltsworker ls --state running --sort=-running --columns id,replica,running
+  ltsworker ls --state failed --error "connection refused" --older 1h
   ltsworker ls --state failed --kind email.send,email.digest --limit 0 --json`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := f.filter()
-			if err != nil {
+			if err := l.check(); err != nil {
 				return err
 			}
-			if limit < 0 {
-				return usagef("--limit must not be negative; 0 lists all")
-			}
-			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				return list(ctx, cmd, c, filter, limit, asJSON)
-			})
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error { return l.run(ctx, cmd, c) })
 		},
 	}
-	f.add(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 100, "list at most this many; 0 lists all")
-	addJSON(cmd, &asJSON)
+	l.add(cmd)
 	return cmd
 }
 
-func list(ctx context.Context, cmd *cobra.Command, c *client.Client, filter task.Filter, limit int, asJSON bool) error {
-	out := cmd.OutOrStdout()
-	tab := terminal.NewTable(out, "ID", "KIND", "QUEUE", "STATE", "PRIORITY", "ATTEMPT", "AGE", "NOTE")
-	tab.Spare("PRIORITY", "ATTEMPT", "QUEUE")
-	tab.Paint("STATE", stateStyle)
-	filter.Brief = !asJSON
-	bar := terminal.NewBar(cmd.ErrOrStderr(), "tasks listed")
-	defer bar.Clear()
-	n := 0
-	for t, err := range c.Tasks(ctx, filter) {
+// listing is one list of tasks.
+type listing struct {
+	flags   filterFlags
+	text    textFlag     // in the error
+	older   durationFlag // than this
+	replica []string
+	columns []string
+	sort    textFlag
+	limit   int
+	asJSON  bool
+
+	filter task.Filter
+	shown  []column
+	order  func(a, b *task.Task) int // nil for the order of the store
+	now    time.Time                 // of Redis
+}
+
+func (l *listing) add(cmd *cobra.Command) {
+	l.flags.add(cmd)
+	flags := cmd.Flags()
+	flags.Var((*listFlag)(&l.replica), "replica", "select tasks that these `REPLICAS` run or ran last")
+	flags.Var(&l.text, "error", "select tasks whose error contains `TEXT`")
+	flags.Var(&l.older, "older", "select tasks that were made longer than `DURATION` ago")
+	flags.Var((*listFlag)(&l.columns), "columns", "show these `COLUMNS`")
+	flags.Var(&l.sort, "sort", "sort by this `COLUMN`")
+	flags.IntVar(&l.limit, "limit", 100, "list at most this many; 0 lists all")
+	addJSON(cmd, &l.asJSON)
+}
+
+// check checks the flags.
+func (l *listing) check() (err error) {
+	if l.filter, err = l.flags.filter(); err != nil {
+		return err
+	}
+	if l.limit < 0 {
+		return usagef("--limit must not be negative; 0 lists all")
+	}
+	if l.asJSON && len(l.columns) > 0 {
+		return usagef("--columns does not apply to --json, which prints every field")
+	}
+	names := l.columns
+	if len(names) == 0 {
+		names = defaultColumns
+		if slices.Equal(l.filter.States, []task.State{task.Running}) {
+			names = runningColumns
+		}
+	}
+	if l.shown, err = columnsNamed("--columns", names); err != nil {
+		return err
+	}
+	if l.sort != "" {
+		name, downwards := strings.CutPrefix(string(l.sort), "-")
+		by, err := columnsNamed("--sort", []string{name})
 		if err != nil {
 			return err
 		}
-		if limit > 0 && n == limit {
-			bar.Clear()
-			fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", limit)
+		l.order = by[0].order(downwards)
+	}
+	return nil
+}
+
+// selects reports whether a task that matches the filter is listed.
+func (l *listing) selects(t *task.Task) bool {
+	return strings.Contains(t.Error, string(l.text)) && (!l.older.set || l.now.Sub(t.CreatedAt) > l.older.value) &&
+		(len(l.replica) == 0 || slices.Contains(l.replica, t.Replica))
+}
+
+// all reports whether every task is listed.
+func (l *listing) all() bool {
+	return l.filter.Empty() && l.text == "" && !l.older.set && len(l.replica) == 0
+}
+
+func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client) (err error) {
+	out := cmd.OutOrStdout()
+	if l.now, err = c.Now(ctx); err != nil {
+		return err
+	}
+	bar := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks)
+	defer bar.Clear()
+	look, err := newLook(ctx, c, l.filter, bar)
+	if err != nil {
+		return err
+	}
+	l.filter.Brief = !l.asJSON
+	l.filter.Progress = func(read int) {
+		look.done = read
+		// A pipe may end in a pager, which a bar would disturb.
+		if terminal.IsTerminal(out) || terminal.IsFile(out) {
+			look.set(read)
+		}
+	}
+	rows := l.writer(cmd, bar)
+	n, more := 0, false
+	var sorted []*task.Task
+	for t, err := range c.Tasks(ctx, l.filter) {
+		if err != nil {
+			return err
+		}
+		if !l.selects(t) {
+			continue
+		}
+		if n++; l.order != nil {
+			sorted = l.keep(append(sorted, t), false)
+			continue
+		}
+		if more = l.limit > 0 && n > l.limit; more {
 			break
 		}
-		if asJSON {
-			if err := terminal.WriteJSON(out, recordTask(t, nil)); err != nil {
-				return err
-			}
-		} else {
-			tab.Row(terminal.Printable(t.ID), terminal.Printable(t.Kind), terminal.Printable(t.Queue), terminal.Printable(string(t.State)),
-				strconv.Itoa(int(t.Priority)), strconv.FormatInt(t.Attempt, 10), terminal.Age(t.CreatedAt), note(t))
-			// A long list is written in parts instead of only at its end.
-			if n%1000 == 999 {
-				if err := tab.Flush(); err != nil {
-					return err
-				}
-			}
-		}
-		n++
-		// Only a file needs a bar: on a terminal the list shows its own progress, and a pipe may
-		// end in a pager.
-		if n%100 == 0 && terminal.IsFile(out) {
-			bar.Count(n)
+		if err := rows.add(t); err != nil {
+			return err
 		}
 	}
+	for _, t := range l.keep(sorted, true) {
+		more = l.limit > 0 && n > l.limit
+		if err := rows.add(t); err != nil {
+			return err
+		}
+	}
+	bar.Clear()
 	if n == 0 {
-		if filter.Empty() {
+		if l.all() {
 			return tellNone(cmd, "pool "+c.Name+" holds no task")
 		}
-		return tellNone(cmd, "no task of pool "+c.Name+" matches")
+		return tellNone(cmd, fmt.Sprintf("no task of pool %s matches; %s read", c.Name, terminal.Count(look.done, "task")))
 	}
-	if asJSON {
-		return nil
+	if err := rows.end(); err != nil {
+		return err
 	}
-	return tab.Flush()
+	if more {
+		fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: there are more than %d; --limit 0 lists all\n", l.limit)
+	}
+	return nil
+}
+
+// keep sorts the tasks and drops those over the limit. Unless it is the last call, it does so
+// only now and then.
+func (l *listing) keep(tasks []*task.Task, last bool) []*task.Task {
+	if l.order == nil || !last && (l.limit == 0 || len(tasks) < 2*l.limit+1000) {
+		return tasks
+	}
+	slices.SortStableFunc(tasks, l.order)
+	if l.limit > 0 && len(tasks) > l.limit {
+		clear(tasks[l.limit:])
+		tasks = tasks[:l.limit]
+	}
+	return tasks
+}
+
+// taskRows writes the listed tasks.
+type taskRows struct {
+	add func(t *task.Task) error
+	end func() error
+}
+
+func (l *listing) writer(cmd *cobra.Command, bar *terminal.Bar) taskRows {
+	out := cmd.OutOrStdout()
+	if l.asJSON {
+		return taskRows{
+			add: func(t *task.Task) error {
+				bar.Clear()
+				return terminal.WriteJSON(out, recordTask(t, nil))
+			},
+			end: func() error { return nil },
+		}
+	}
+	var header []string
+	for _, c := range l.shown {
+		header = append(header, strings.ToUpper(c.name))
+	}
+	tab := terminal.NewTable(out, header...)
+	for _, spare := range []string{"PRIORITY", "ATTEMPT", "QUEUE", "GROUP"} {
+		if len(l.columns) == 0 && slices.Contains(header, spare) {
+			tab.Spare(spare)
+		}
+	}
+	tab.Paint("STATE", stateStyle)
+	n := 0
+	flush := func() error {
+		bar.Clear()
+		return tab.Flush()
+	}
+	return taskRows{
+		add: func(t *task.Task) error {
+			var cells []string
+			for _, c := range l.shown {
+				cells = append(cells, c.cell(t, l.now))
+			}
+			tab.Row(cells...)
+			// A long list is written in parts instead of only at its end.
+			if n++; n%1000 == 0 {
+				return flush()
+			}
+			return nil
+		},
+		end: flush,
+	}
 }
 
 // tellNone prints to standard error that there is nothing to show.
 func tellNone(cmd *cobra.Command, what string) error {
 	_, err := fmt.Fprintln(cmd.ErrOrStderr(), "ltsworker: "+what)
 	return err
-}
-
-// note returns the most important fact about a task in its state.
-func note(t *task.Task) string {
-	switch {
-	case t.State == task.Scheduled:
-		if t.DueAt.Before(time.Now()) {
-			return "due"
-		}
-		return "due " + terminal.RelativeTime(t.DueAt)
-	case t.State == task.Waiting && t.Group != "":
-		return "group " + terminal.Printable(t.Group)
-	case t.State == task.Running && len(t.Progress) > 0:
-		return terminal.Printable(terminal.Cut(string(t.Progress), 60))
-	case t.State == task.Stopped && t.StopWhy != "":
-		return terminal.Printable(terminal.Cut(t.StopWhy, 60))
-	case t.State == task.Succeeded:
-		return ""
-	case t.Error != "":
-		return terminal.Printable(terminal.Cut(t.Error, 60))
-	case t.State != task.Running && t.State != task.Waiting:
-		return terminal.Printable(string(t.Code))
-	}
-	return ""
-}
-
-// stateStyle is the colour of a task's state.
-func stateStyle(state string) terminal.Style {
-	switch task.State(state) {
-	case task.Running:
-		return terminal.Cyan
-	case task.Succeeded:
-		return terminal.Green
-	case task.Failed:
-		return terminal.Red
-	case task.Stopped, task.Expired:
-		return terminal.Yellow
-	}
-	return terminal.Plain
 }

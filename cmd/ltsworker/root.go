@@ -57,7 +57,7 @@ in milliseconds in fields that end in _ms.`,
 			newStop(&g), newRetry(&g), newDelete(&g), newSchema(),
 		}},
 		{"The pool", []*cobra.Command{
-			newStats(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),
+			newStats(&g), newPools(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),
 			newDrain(&g), newReap(&g), newDoctor(&g), newBench(&g),
 		}},
 	} {

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -26,7 +29,8 @@ func newWait(g *globals) *cobra.Command {
 order of the arguments. The command fails unless all tasks succeeded and their results
 can be read. The result of a removed task is lost if it is over 1 KiB: only its length
 is printed. After --timeout the command prints the tasks that have ended and names the
-others.`,
+others. On a terminal it says if no live replica serves the queue of a waiting task, or
+none has a handler for its kind.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -77,6 +81,8 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 			ends[i] <- ending{t, err}
 		}()
 	}
+	stopTelling := tellUnserved(ctx, cmd, c, tasks)
+	defer stopTelling()
 	failed := false
 	for i, id := range ids {
 		e := <-ends[i]
@@ -108,6 +114,53 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 	}
 	return nil
 }
+
+// unservedAfter is how long a wait lasts before the command says on a terminal that no replica can
+// run the tasks, and how long it waits before it looks again.
+const unservedAfter = time.Second
+
+// tellUnserved prints to a terminal, once for each reason, why no live replica can run the tasks.
+// The function that it returns ends this, and returns when nothing more is printed.
+func tellUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tasks []*task.Task) (stop func()) {
+	if !terminal.IsTerminal(cmd.ErrOrStderr()) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		told := map[string]bool{}
+		for backoff.Sleep(ctx, unservedAfter) == nil {
+			finder := holdup.New(c)
+			var ids []string
+			for _, t := range tasks[:min(len(tasks), mostUnserved)] {
+				if t != nil && !t.State.Terminal() {
+					ids = append(ids, t.ID)
+				}
+			}
+			now, err := c.Store.Get(ctx, ids...)
+			if err != nil {
+				continue // the wait reports it
+			}
+			for _, t := range now {
+				if t == nil {
+					continue
+				}
+				if why := finder.Unserved(ctx, t); why != "" && !told[why] && ctx.Err() == nil {
+					told[why] = true
+					fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s waits: %s\n", terminal.Printable(t.ID), why)
+				}
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// mostUnserved is how many tasks of a wait are looked at.
+const mostUnserved = 100
 
 // endLine returns a line that describes the end of a task.
 func endLine(t *task.Task) string {

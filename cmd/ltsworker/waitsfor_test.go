@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +12,18 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "hold", "--id", "a", "--group", "acme")
+	holds := func(id, text string) {
+		t.Helper()
+		got := ""
+		for line := range strings.Lines(u.must("get", id)) {
+			if rest, ok := strings.CutPrefix(line, "held by "); ok {
+				got = regexp.MustCompile(` \(on \S+ for [^)]*\)`).ReplaceAllString(strings.TrimSpace(rest), "")
+			}
+		}
+		if got != text {
+			t.Errorf("%s is held by %q, want %q", id, got, text)
+		}
+	}
 	want := func(id, text string) {
 		t.Helper()
 		got := ""
@@ -38,12 +51,16 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 	u.must("limit", "--group", "acme", "1")
 	u.must("enqueue", "hold", "--id", "b", "--group", "acme")
 	want("b", "the end of a task of group acme: 1 run, the limit is 1")
+	holds("a", "")
+	holds("b", "a")
 	u.must("limit", "default", "1")
 	u.must("enqueue", "hold", "--id", "c")
 	want("c", "the end of a task of the queue: 1 run, the limit is 1")
+	holds("c", "a")
 	u.must("limit", "--total", "1")
 	u.must("limit", "default", "none")
 	want("c", "the end of a task of the pool: 1 run, the limit is 1")
+	holds("c", "a")
 	u.must("enqueue", "unheard-of", "--id", "d")
 	want("d", "a replica with a handler for the kind")
 	u.must("stop", "d")
@@ -55,8 +72,38 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 		return decodeLines[statsRecord](t, u.must("stats", "--json"))[0].Running == 4
 	})
 	want("g", "a slot: all 4 for the queue are taken")
+	if out := u.must("get", "g"); !strings.Contains(out, ", and 1 more\n") || strings.Count(out, "(on ") != 3 {
+		t.Errorf("the holders of the slots are not named: %s", out)
+	}
 	u.write("go", "", 0o600)
 	u.must("wait", "a", "b", "c", "e", "f", "g")
+}
+
+func TestWaitSaysOnATerminalThatNoReplicaCanRunTheTask(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	m := u.terminal(120, 24, "enqueue", "x", "--id", "a", "--wait")
+	m.await("a waits: no replica serves queue default")
+	if shown := m.written(); strings.Count(shown, "no replica") != 1 {
+		t.Error(shown)
+	}
+	u.startReplica()
+	u.awaitReplicas(1)
+	m.await("no_handler") // the replica has ended it
+	u.must("enqueue", "hold", "--id", "b")
+	u.awaitRunning()
+	u.must("limit", "default", "1")
+	u.must("enqueue", "x", "--id", "c")
+	m = u.terminal(120, 24, "wait", "b", "c")
+	if out := m.await("c waits: no replica of queue default has a handler for kind x"); strings.Contains(out, "b waits") {
+		t.Error(out)
+	}
+	u.must("stop", "c")
+	u.write("go", "", 0o600)
+	m.wait()
+	if a := u.run("wait", "--timeout", "1ms", "c"); strings.Contains(a.err, "no replica") {
+		t.Errorf("%+v", a)
+	}
 }
 
 func TestGetShowsATaskOfWhichNobodyKnowsWhatItWaitsFor(t *testing.T) {

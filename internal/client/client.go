@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -48,4 +49,10 @@ func New(at *redisurl.Target, name string, log *slog.Logger) (*Client, error) {
 		return nil, err
 	}
 	return &Client{Pool: p, Store: store, Redis: rdb, Name: name, Address: at.Address, log: log}, nil
+}
+
+// Now returns the time of the clock of Redis, from which all times of tasks are.
+func (c *Client) Now(ctx context.Context) (time.Time, error) {
+	_, now, err := c.Store.WaitingSince(ctx)
+	return now, err
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"slices"
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -13,36 +12,31 @@ import (
 // the tasks to its store in batches.
 type watchedStore struct {
 	pool.Store
-	done   func(n int)        // called after a batch of n tasks
-	looked func(matches bool) // called for each task that was compared with a filter; may be nil
+	done    func(n int)    // called after a batch of n tasks
+	read    func(read int) // called with the number of tasks that a filter has read; may be nil
+	matched func()         // called for each task that matches a filter; may be nil
 }
 
 // Watched returns a pool that calls done after each batch of tasks that it changes or
 // enqueues.
-func (c *Client) Watched(done func(n int)) (*pool.Pool, error) { return c.WatchedClosely(done, nil) }
-
-// WatchedClosely is Watched. The pool also calls looked for each task that it compares
-// with a filter.
-func (c *Client) WatchedClosely(done func(n int), looked func(matches bool)) (*pool.Pool, error) {
-	return pool.New(watchedStore{c.Store, done, looked}, pool.Config{Logger: c.log})
+func (c *Client) Watched(done func(n int)) (*pool.Pool, error) {
+	return c.WatchedClosely(done, nil, nil)
 }
 
-// Tasks compares kinds and groups itself, because the store would not report the tasks
-// that do not match. The store selects by the fields that it has indexes for.
+// WatchedClosely is Watched. The pool also calls read with the number of tasks that a
+// filter has read, and matched for each task that matches it.
+func (c *Client) WatchedClosely(done, read func(n int), matched func()) (*pool.Pool, error) {
+	return pool.New(watchedStore{c.Store, done, read, matched}, pool.Config{Logger: c.log})
+}
+
 func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
-	if s.looked == nil {
-		return s.Store.Tasks(ctx, f)
-	}
-	of := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	all := f
-	all.Kinds, all.Groups = nil, nil
+	f.Progress = s.read
 	return func(yield func(*task.Task, error) bool) {
-		for t, err := range s.Store.Tasks(ctx, all) {
-			matches := err == nil && of(f.Kinds, t.Kind) && of(f.Groups, t.Group)
-			if err == nil {
-				s.looked(matches)
+		for t, err := range s.Store.Tasks(ctx, f) {
+			if err == nil && s.matched != nil {
+				s.matched()
 			}
-			if (err != nil || matches) && !yield(t, err) {
+			if !yield(t, err) {
 				return
 			}
 		}

@@ -60,7 +60,7 @@ func (h *Finder) group(ctx context.Context, name string) (pool.GroupInfo, error)
 // Line returns what keeps a waiting task from starting, or says why that is unknown. It
 // fails only if Redis cannot be used or ctx has ended.
 func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
-	text, err := h.waitsFor(ctx, t)
+	text, _, _, err := h.waitsFor(ctx, t)
 	switch {
 	case err == nil:
 		return text, nil
@@ -70,16 +70,43 @@ func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
 	return "unknown: " + terminal.Visible(strings.ReplaceAll(terminal.TidyError(err.Error()), "\n", "; ")), nil
 }
 
+// mostHolders is how many holders are read at most.
+const mostHolders = 3
+
+// Holders returns running tasks that hold what a waiting task waits for: the places of its
+// group, its queue or the pool, or the slots for its queue. more is how many others do. It
+// returns none if the task waits for something else, or if that is unknown. It fails only
+// if Redis cannot be used or ctx has ended.
+func (h *Finder) Holders(ctx context.Context, t *task.Task) (holders []*task.Task, more int, err error) {
+	_, held, running, err := h.waitsFor(ctx, t)
+	if err == nil && held != nil {
+		for holder, e := range h.c.Tasks(ctx, *held) {
+			if err = e; err != nil || len(holders) == mostHolders {
+				break
+			}
+			holders = append(holders, holder)
+		}
+	}
+	switch {
+	case err == nil:
+		return holders, max(running-len(holders), 0), nil
+	case ctx.Err() != nil, redisurl.IsNetwork(err):
+		return nil, 0, err
+	}
+	return nil, 0, nil
+}
+
 // waitsFor returns what keeps a waiting task from starting. "" means that only the
-// tasks before it in the queue do.
-func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (string, error) {
+// tasks before it in the queue do. If running tasks do, held selects them, and running is
+// their number.
+func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held *task.Filter, running int, err error) {
 	s, replicas, err := h.pool(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, 0, err
 	}
 	g, err := h.group(ctx, t.Group)
 	if err != nil {
-		return "", err
+		return "", nil, 0, err
 	}
 	var q pool.QueueInfo
 	if i := slices.IndexFunc(s.Queues, func(q pool.QueueInfo) bool { return q.Name == t.Queue }); i >= 0 {
@@ -91,23 +118,49 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (string, error) {
 		slots += r.Queues[t.Queue]
 	}
 	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool { return slices.Contains(r.Kinds, t.Kind) })
+	ofPool := task.Filter{States: []task.State{task.Running}, Brief: true}
+	ofQueue, ofGroup := ofPool, ofPool
+	ofQueue.Queues, ofGroup.Groups = []string{t.Queue}, []string{t.Group}
 	switch {
 	case s.Paused:
-		return "resume: the pool is paused", nil
+		return "resume: the pool is paused", nil, 0, nil
 	case q.Paused:
-		return "resume: the queue is paused", nil
+		return "resume: the queue is paused", nil, 0, nil
 	case len(replicas) == 0:
-		return "a replica: none serves the queue", nil
+		return noReplica, nil, 0, nil
 	case !able:
-		return "a replica with a handler for the kind", nil
+		return noHandler, nil, 0, nil
 	case g.Full():
-		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), nil
+		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), &ofGroup, g.Running, nil
 	case q.Limit > 0 && q.Running >= q.Limit:
-		return fmt.Sprintf("the end of a task of the queue: %d run, the limit is %d", q.Running, q.Limit), nil
+		return fmt.Sprintf("the end of a task of the queue: %d run, the limit is %d", q.Running, q.Limit), &ofQueue, q.Running, nil
 	case s.Limit > 0 && s.Running >= s.Limit:
-		return fmt.Sprintf("the end of a task of the pool: %d run, the limit is %d", s.Running, s.Limit), nil
+		return fmt.Sprintf("the end of a task of the pool: %d run, the limit is %d", s.Running, s.Limit), &ofPool, s.Running, nil
 	case q.Running >= slots:
-		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), nil
+		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), &ofQueue, q.Running, nil
 	}
-	return "", nil
+	return "", nil, 0, nil
+}
+
+// What a task waits for that no live replica can run.
+const (
+	noReplica = "a replica: none serves the queue"
+	noHandler = "a replica with a handler for the kind"
+)
+
+// Unserved returns why no live replica can run a task that has not started, "" if one can
+// or if that is unknown.
+func (h *Finder) Unserved(ctx context.Context, t *task.Task) string {
+	if t.State != task.Waiting {
+		return ""
+	}
+	switch text, _, _, err := h.waitsFor(ctx, t); {
+	case err != nil:
+		return ""
+	case text == noReplica:
+		return "no replica serves queue " + terminal.Printable(t.Queue)
+	case text == noHandler:
+		return "no replica of queue " + terminal.Printable(t.Queue) + " has a handler for kind " + terminal.Printable(t.Kind)
+	}
+	return ""
 }

@@ -15,21 +15,24 @@ func LocalTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:0
 // LocalTimeMS is LocalTime to the millisecond.
 func LocalTimeMS(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.000") }
 
-// RelativeTime returns how long ago t was, as in "5m0s ago", or how far ahead it is, as in
-// "in 5m0s".
-func RelativeTime(t time.Time) string {
-	if d := time.Until(t); d > 0 {
+// RelativeTo returns how long before now t was, as in "5m0s ago", or how far ahead it is,
+// as in "in 5m0s". now is the time of the clock that t is from.
+func RelativeTo(t, now time.Time) string {
+	if d := t.Sub(now); d > 0 {
 		return "in " + ShortDuration(d)
 	}
-	return Ago(time.Since(t))
+	return Ago(now.Sub(t))
 }
 
 // Ago returns d as in "5m0s ago". A negative d is 0: the clocks of two machines differ.
 func Ago(d time.Duration) string { return ShortDuration(max(d, 0)) + " ago" }
 
 // Age returns how long ago t was, for a table. The zero time is "-".
-func Age(t time.Time) string {
-	switch d := time.Since(t); {
+func Age(t time.Time) string { return AgeAt(t, time.Now()) }
+
+// AgeAt is Age at the time now of the clock that t is from.
+func AgeAt(t, now time.Time) string {
+	switch d := now.Sub(t); {
 	case t.IsZero():
 		return "-"
 	case d < 0:

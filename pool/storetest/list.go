@@ -13,6 +13,7 @@ import (
 var listRules = []rule{
 	{"ListReadsEveryTaskOnce", listReadsEveryTaskOnce},
 	{"ListTakesFilters", listTakesFilters},
+	{"ListOfAGroupReadsNoOtherTaskThatIsBlockedOrRuns", listReadsGroup},
 	{"ListEndsWithItsReader", listEnds},
 	{"BriefListLeavesOutLargeFields", listIsBrief},
 	{"GetAnswersInOrder", getAnswersInOrder},
@@ -89,6 +90,37 @@ func listTakesFilters(fx *fixture) {
 		if d := cmp.Diff(c.want, fx.list(c.f)); d != "" {
 			fx.Errorf("%+v (-want +got):\n%s", c.f, d)
 		}
+	}
+}
+
+func listReadsGroup(fx *fixture) {
+	var want []string
+	for _, g := range []string{"g", "gg", "h"} {
+		fx.limit(task.GroupScope, g, 1)
+		specs := make([]task.Spec, 300)
+		for i := range specs {
+			specs[i] = task.Spec{ID: fmt.Sprint(g, "-", i), Group: g, Queue: []string{"p", "q"}[i%2]}
+			if g == "g" {
+				want = append(want, specs[i].ID)
+			}
+		}
+		fx.enqueueAll(specs...)
+	}
+	fx.claim("p", 3)
+	read := 0
+	got := fx.list(task.Filter{Groups: []string{"g"}, Progress: func(n int) { read = n }})
+	slices.Sort(got)
+	slices.Sort(want)
+	if d := cmp.Diff(want, got); d != "" {
+		fx.Error("tasks (-want +got):\n", d)
+	}
+	// The first task of each group in each queue is in the queue's own index.
+	if most := len(want) + 6; read < len(want) || read > most {
+		fx.Errorf("%d tasks were read, want at most %d", read, most)
+	}
+	fx.list(task.Filter{States: []task.State{task.Waiting}, Queues: []string{"p"}, Progress: func(n int) { read = n }})
+	if read < 447 || read > 450 {
+		fx.Errorf("%d waiting tasks were read of a queue that has 447", read)
 	}
 }
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// poolRecord is a pool in JSON output.
+type poolRecord struct {
+	Pool      string `json:"pool"`
+	Scheduled int    `json:"scheduled"`
+	Waiting   int    `json:"waiting"`
+	Running   int    `json:"running"`
+	Inbox     int    `json:"inbox"`
+	Replicas  int    `json:"replicas"`
+	Paused    bool   `json:"paused"`
+	Error     string `json:"error,omitempty"` // why the counts could not be read
+}
+
+func newPools(g *globals) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "pools",
+		Short: "Show the pools on this server",
+		Long: `Show the pools on the server, or on all masters of the cluster, with their counts. The
+command checks the names of all keys of the database, 500 in a call, so that other
+clients are served in between. NOTE says why the counts of a pool could not be read:
+this user may have no access to it, or another version has written it.`,
+		Args: between(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				bar := terminal.NewBar(cmd.ErrOrStderr(), "keys checked")
+				defer bar.Clear()
+				names, err := client.Pools(ctx, c.Redis, bar.Set)
+				if err != nil {
+					return err
+				}
+				bar.Clear()
+				if len(names) == 0 {
+					return tellNone(cmd, "no pool is on this server")
+				}
+				return printPools(ctx, cmd, c, names, asJSON)
+			})
+		},
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func printPools(ctx context.Context, cmd *cobra.Command, c *client.Client, names []string, asJSON bool) error {
+	tab := terminal.NewTable(cmd.OutOrStdout(), "POOL", "SCHEDULED", "WAITING", "RUNNING", "INBOX", "REPLICAS", "STATE", "NOTE")
+	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
+	for _, name := range names {
+		s, err := redisstore.New(c.Redis, name).Stats(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		r := recordPool(name, s, err)
+		if asJSON {
+			if err := terminal.WriteJSON(cmd.OutOrStdout(), r); err != nil {
+				return err
+			}
+			continue
+		}
+		num := func(n int) string {
+			if r.Error != "" {
+				return "-"
+			}
+			return strconv.Itoa(n)
+		}
+		tab.Row(terminal.Printable(name), num(r.Scheduled), num(r.Waiting), num(r.Running), num(r.Inbox), num(r.Replicas),
+			terminal.FlagText(r.Paused, "paused"), terminal.Printable(r.Error))
+	}
+	if asJSON {
+		return nil
+	}
+	return tab.Flush()
+}
+
+func recordPool(name string, s task.Stats, err error) poolRecord {
+	r := poolRecord{Pool: name, Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running, Inbox: s.Inbox, Replicas: s.Replicas, Paused: s.Paused}
+	if err != nil {
+		r.Error = terminal.TidyError(err.Error())
+	}
+	return r
+}
