@@ -47,12 +47,12 @@ type (
 	//	// kind's policy, else DefaultTimeout.
 	//	Timeout time.Duration
 	//	// TTL is the time from the enqueue within which the first attempt must start.
-	//	// Afterwards the task is expired. Default: none.
+	//	// Afterwards the task is expired. It must be longer than Delay. Default: none.
 	//	TTL time.Duration
 	//	// Deadline is the time from the enqueue that the task may take over all its
 	//	// attempts. A task that has not started by then is expired. A task that has started
 	//	// fails with CodeDeadline and is not retried. It fails at once if a retry or Snooze
-	//	// would start after the deadline. Default: none.
+	//	// would start after the deadline. It must be longer than Delay. Default: none.
 	//	Deadline time.Duration
 	//	// MaxAttempts is the number of failures after which the task has failed: 5 allow
 	//	// four retries. At most MaxMaxAttempts. Default: the kind's policy, else
