@@ -229,7 +229,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 		healthy := calm.read()
 		users := map[string][]any{
 			"other keys": {"~lts:{other}:*", "+@all"},
-			"no scripts": {"~*", "+@all", "-eval", "-evalsha"},
+			"no scripts": {"~*", "+@all", "-eval", "-evalsha", "-eval_ro", "-evalsha_ro"},
 			"producer":   {"~lts:{victim}:inbox", "-@all", "+rpush"},
 		}
 		for _, command := range sample(seeded(t), commands(script), 6) {

@@ -2,35 +2,51 @@
 -- is refused. For a replica it also checks the commands that are sent outside of scripts.
 --
 -- KEYS  prefix, meta
--- ARGV  1 to check the rights of a replica (0: of another client)
--- Returns the commands that are refused; none on a server without redis.acl_check_cmd.
+-- ARGV  whether to check the rights of a replica: 1 or 0
+-- Returns 1 if the user may run all commands that read and none that writes, else 0; then the commands that are refused. No
+--       command is refused on a server without redis.acl_check_cmd.
 -- Keeps: nothing is written.
 -- uses: base
 local refused = {}
-if not redis.acl_check_cmd then return refused end
-for _, command in ipairs({
-  { 'HSET', 'f', 'v' }, { 'HSETNX', 'f', 'v' }, { 'HGET', 'f' }, { 'HMGET', 'f' }, { 'HGETALL' }, { 'HDEL', 'f' },
-  { 'HEXISTS', 'f' }, { 'HINCRBY', 'f', '1' }, { 'HLEN' }, { 'HKEYS' }, { 'HSCAN', '0' }, { 'ZADD', '1', 'm' },
-  { 'ZREM', 'm' }, { 'ZREMRANGEBYRANK', '0', '1' }, { 'ZCARD' }, { 'ZCOUNT', '0', '1' }, { 'ZRANGE', '0', '1' },
-  { 'ZRANGEBYSCORE', '0', '1' }, { 'ZRANGEBYLEX', '-', '+' }, { 'ZSCORE', 'm' }, { 'ZSCAN', '0' }, { 'SADD', 'm' },
-  { 'SREM', 'm' }, { 'SPOP' }, { 'SCARD' }, { 'SMEMBERS' }, { 'SISMEMBER', 'm' }, { 'SSCAN', '0' }, { 'LLEN' },
-  { 'LINDEX', '0' }, { 'LRANGE', '0', '1' }, { 'LTRIM', '0', '1' }, { 'LPOP' }, { 'RPUSH', 'v' }, { 'XADD', '*', 'f', 'v' },
-  { 'XLEN' }, { 'XRANGE', '-', '+' }, { 'XREVRANGE', '+', '-' }, { 'XTRIM', 'MAXLEN', '1' }, { 'GET' }, { 'SET', 'v' },
-  { 'MGET' }, { 'MSET', 'v' }, { 'GETRANGE', '0', '1' }, { 'SETRANGE', '0', 'v' }, { 'EXISTS' }, { 'DEL' }, { 'TYPE' },
-  { 'PEXPIRE', '1' }, { 'PTTL' }, { 'PERSIST' }, { 'RENAMENX', P .. 'to' }, { 'SCAN' }, { 'EVAL', '0' }, { 'EVALSHA', '0' },
-}) do
-  if not redis.acl_check_cmd(command[1], P .. 'rights', unpack(command, 2)) then refused[#refused + 1] = command[1] end
+if not redis.acl_check_cmd then return { 0 } end
+
+-- check adds the refused commands of a list to refused. It returns how many are refused.
+local function check(commands)
+  local before = #refused
+  for _, command in ipairs(commands) do
+    if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = command[1] end
+  end
+  return #refused - before
 end
-if ARGV[1] == '0' then return refused end
-for _, command in ipairs({
-  { 'BLPOP', P .. 'rights', '1' }, { 'BLMOVE', P .. 'rights', P .. 'to', 'LEFT', 'RIGHT', '1' },
-  { 'XREAD', 'STREAMS', P .. 'rights', '0' }, { 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', P .. 'rights', '>' },
-  { 'XACK', P .. 'rights', 'g', '0' }, { 'XAUTOCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
-  { 'XCLAIM', P .. 'rights', 'g', 'c', '0', '0' },
-  { 'XPENDING', P .. 'rights', 'g' }, { 'XGROUP', 'CREATE', P .. 'rights', 'g', '$' }, { 'XINFO', 'GROUPS', P .. 'rights' },
-  { 'XINFO', 'CONSUMERS', P .. 'rights', 'g' }, { 'XGROUP', 'DELCONSUMER', P .. 'rights', 'g', 'c' },
-  { 'ZRANK', P .. 'rights', 'm' }, { 'HSCAN', P .. 'rights', '0' },
-}) do
-  if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = command[1] end
+
+local KEY = P .. 'rights'
+local READING = {
+  { 'HGET', KEY, 'f' }, { 'HMGET', KEY, 'f' }, { 'HGETALL', KEY }, { 'HEXISTS', KEY, 'f' }, { 'HLEN', KEY },
+  { 'HKEYS', KEY }, { 'HSCAN', KEY, '0' }, { 'ZCARD', KEY }, { 'ZCOUNT', KEY, '0', '1' }, { 'ZRANGE', KEY, '0', '1' },
+  { 'ZRANGEBYSCORE', KEY, '0', '1' }, { 'ZRANGEBYLEX', KEY, '-', '+' }, { 'ZSCORE', KEY, 'm' }, { 'ZSCAN', KEY, '0' },
+  { 'SCARD', KEY }, { 'SMEMBERS', KEY }, { 'SISMEMBER', KEY, 'm' }, { 'SSCAN', KEY, '0' }, { 'LLEN', KEY },
+  { 'LINDEX', KEY, '0' }, { 'LRANGE', KEY, '0', '1' }, { 'XLEN', KEY }, { 'XRANGE', KEY, '-', '+' },
+  { 'XREVRANGE', KEY, '+', '-' }, { 'GET', KEY }, { 'MGET', KEY }, { 'GETRANGE', KEY, '0', '1' }, { 'EXISTS', KEY },
+  { 'TYPE', KEY }, { 'PTTL', KEY }, { 'SCAN', '0' }, { 'EVAL_RO', 'return 1', '1', KEY }, { 'EVALSHA_RO', '0', '1', KEY },
+}
+local WRITING = {
+  { 'HSET', KEY, 'f', 'v' }, { 'HSETNX', KEY, 'f', 'v' }, { 'HDEL', KEY, 'f' }, { 'HINCRBY', KEY, 'f', '1' },
+  { 'ZADD', KEY, '1', 'm' }, { 'ZREM', KEY, 'm' }, { 'ZREMRANGEBYRANK', KEY, '0', '1' }, { 'SADD', KEY, 'm' },
+  { 'SREM', KEY, 'm' }, { 'SPOP', KEY }, { 'LTRIM', KEY, '0', '1' }, { 'LPOP', KEY }, { 'RPUSH', KEY, 'v' },
+  { 'XADD', KEY, '*', 'f', 'v' }, { 'XTRIM', KEY, 'MAXLEN', '1' }, { 'SET', KEY, 'v' }, { 'MSET', KEY, 'v' },
+  { 'SETRANGE', KEY, '0', 'v' }, { 'DEL', KEY }, { 'PEXPIRE', KEY, '1' }, { 'PERSIST', KEY }, { 'RENAMENX', KEY, P .. 'to' },
+  { 'EVAL', 'return 1', '1', KEY }, { 'EVALSHA', '0', '1', KEY },
+}
+local unread, unwritten = check(READING), check(WRITING)
+local reply = { unread == 0 and unwritten == #WRITING and 1 or 0 }
+if ARGV[1] == '1' then
+  check({
+    { 'BLPOP', KEY, '1' }, { 'BLMOVE', KEY, P .. 'to', 'LEFT', 'RIGHT', '1' }, { 'XREAD', 'STREAMS', KEY, '0' },
+    { 'XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', KEY, '>' }, { 'XACK', KEY, 'g', '0' },
+    { 'XAUTOCLAIM', KEY, 'g', 'c', '0', '0' }, { 'XCLAIM', KEY, 'g', 'c', '0', '0' }, { 'XPENDING', KEY, 'g' },
+    { 'XGROUP', 'CREATE', KEY, 'g', '$' }, { 'XINFO', 'GROUPS', KEY },
+    { 'XINFO', 'CONSUMERS', KEY }, { 'XGROUP', 'DELCONSUMER', KEY, 'g', 'c' }, { 'ZRANK', KEY, 'm' }, { 'HSCAN', KEY, '0' },
+  })
 end
-return refused
+for _, command in ipairs(refused) do reply[#reply + 1] = command end
+return reply

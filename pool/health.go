@@ -1,7 +1,7 @@
 package pool
 
 // Health returns the health of this pool's replica, without a call to the store. It is
-// the zero Health in a pool without queues.
+// the zero Health in a pool without queues. The example "health" answers HTTP probes.
 func (p *Pool) Health() Health {
 	if p.replica == nil {
 		return Health{}

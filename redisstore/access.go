@@ -85,12 +85,30 @@ func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	if err != nil {
 		return err
 	}
-	r := readReply("rights", reply)
-	if refused := r.strings(); len(refused) > 0 {
-		return refusal("NOPERM this user may not run " + strings.Join(refused, " "))
+	refused, err := decodeRights(reply)
+	if refused != "" {
+		return refusal("NOPERM " + refused)
 	}
-	s.access.granted.Store(r.err == nil)
-	return r.err
+	s.access.granted.Store(err == nil)
+	return err
+}
+
+// onlyReads is what a user lacks who may run all commands that read and none that writes.
+const onlyReads = "this user may read the pool, and change nothing"
+
+// decodeRights returns what the user lacks, "" for nothing.
+func decodeRights(reply any) (lacks string, err error) {
+	r := readReply("rights", reply)
+	reader, refused := r.int() == 1, r.strings()
+	switch {
+	case r.err != nil:
+		return "", r.err
+	case reader:
+		return onlyReads, nil
+	case len(refused) > 0:
+		return "this user may not run " + strings.Join(refused, " "), nil
+	}
+	return "", nil
 }
 
 // checkVersion returns an error if the server reports a version that is too old. A server

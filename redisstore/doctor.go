@@ -30,7 +30,7 @@ const (
 // reached or refuses the checks.
 func (s *Store) Inspect(ctx context.Context, how task.Inspection) iter.Seq2[task.Finding, error] {
 	return func(yield func(task.Finding, error) bool) {
-		findings, ready, err := s.inspectServer(ctx)
+		findings, ready, err := s.inspectServer(ctx, how.Fix)
 		for _, f := range findings {
 			if !yield(f, nil) {
 				return
@@ -92,7 +92,7 @@ type inspection struct {
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
-	mode := "report"
+	mode := reportMode
 	if w.Fix {
 		mode = "repair"
 	}
@@ -160,9 +160,16 @@ type checkReply struct {
 	findings []task.Finding
 }
 
+// reportMode is the mode of the check script in which it writes nothing.
+const reportMode = "report"
+
 // checkPage checks one page of a walk.
 func (s *Store) checkPage(ctx context.Context, mode string, page int, cursor string) (checkReply, error) {
-	reply, err := s.run(ctx, checkScript, mode, page, cursor, slowPause.Milliseconds())
+	sc := checkScript
+	if mode == reportMode {
+		sc = inspectScript
+	}
+	reply, err := s.run(ctx, sc, mode, page, cursor, slowPause.Milliseconds())
 	if err != nil {
 		return checkReply{}, err
 	}

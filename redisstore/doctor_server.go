@@ -44,7 +44,7 @@ func parseInfo(info string) serverFacts {
 // inspectServer checks everything but the keys. A check for which the user has no
 // permission is a finding. A server that does not answer is an error. ready is true if the
 // pool's keys can be checked.
-func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bool, err error) {
+func (s *Store) inspectServer(ctx context.Context, fix bool) (all []task.Finding, ready bool, err error) {
 	if err := s.checkName(); err != nil {
 		return nil, false, err
 	}
@@ -84,7 +84,7 @@ func (s *Store) inspectServer(ctx context.Context) (all []task.Finding, ready bo
 			return all, false, nil // it refuses every script
 		}
 	}
-	if ready, err = s.inspectRights(ctx, add); err != nil || !ready {
+	if ready, err = s.inspectRights(ctx, fix, add); err != nil || !ready {
 		return all, false, err
 	}
 	if err := s.inspectRoundTrip(ctx, primary, add); err != nil {
@@ -220,12 +220,12 @@ func inspectMemory(facts serverFacts, add adder) {
 }
 
 // inspectRights checks that the user may run the commands of the scripts and of a replica.
-// It reports whether the pool's keys can be checked.
-func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err error) {
+// It reports whether the pool's keys can be checked, and repaired if fix is set.
+func (s *Store) inspectRights(ctx context.Context, fix bool, add adder) (ready bool, err error) {
 	reply, err := s.run(ctx, rightsScript, true)
 	switch {
 	case err != nil && isRefused(err):
-		add(task.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA and EVAL", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		add(task.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA_RO and EVAL_RO", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	case s.isSingleNode(err):
 		add(task.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
@@ -233,8 +233,14 @@ func (s *Store) inspectRights(ctx context.Context, add adder) (ready bool, err e
 	case err != nil:
 		return false, err
 	}
-	if refused := readReply("rights", reply).strings(); len(refused) > 0 {
-		add(task.SeverityError, "rights", "this user may not run "+strings.Join(refused, " "), "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+	switch lacks, err := decodeRights(reply); {
+	case err != nil:
+		return false, err
+	case lacks == onlyReads && !fix:
+		add(task.SeverityNote, "rights", lacks, "")
+		return true, nil
+	case lacks != "":
+		add(task.SeverityError, "rights", lacks, "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	}
 	add(task.SeverityOK, "rights", "this user may run what a replica needs", "")
@@ -246,7 +252,7 @@ func (s *Store) inspectRoundTrip(ctx context.Context, primary redis.UniversalCli
 	if err != nil {
 		return err
 	}
-	script, err := median(func() error { return noopScript.Run(ctx, primary, s.keys[:1]).Err() })
+	script, err := median(func() error { return noopScript.RunRO(ctx, primary, s.keys[:1]).Err() })
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,12 +13,16 @@ import (
 // script is a script and what a store checks before its calls.
 type script struct {
 	*redis.Script
-	need need
+	need  need
+	reads bool // sent as EVALSHA_RO: Redis refuses its writes, and users who may only read can call it
 }
 
 func newScript(name string, need need) *script {
-	return &script{redis.NewScript(lua.Source(name)), need}
+	return &script{redis.NewScript(lua.Source(name)), need, need == reads}
 }
+
+// readOnly returns the script for calls that write nothing.
+func (sc *script) readOnly() *script { return &script{sc.Script, sc.need, true} }
 
 var (
 	enqueueScript   = newScript("enqueue", creates)
@@ -40,13 +45,14 @@ var (
 	countScript     = newScript("count", writes)
 	regroupScript   = newScript("regroup", writes)
 	forgetScript    = newScript("forget", writes)
-	consumersScript = newScript("consumers", reads)
+	consumersScript = newScript("consumers", writes)
 	getScript       = newScript("get", reads)
 	statsScript     = newScript("stats", reads)
 
 	// The doctor calls these. It reports missing rights and another schema as findings.
-	rightsScript = newScript("rights", nothing)
-	checkScript  = newScript("check", nothing)
+	rightsScript  = newScript("rights", nothing).readOnly()
+	checkScript   = newScript("check", nothing)
+	inspectScript = checkScript.readOnly() // in the mode report
 )
 
 // run makes a script call. It may be repeated after an error: a repeated script has the
@@ -62,10 +68,23 @@ func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
 // server does not know the hash.
 func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, err error) {
 	err = s.retryUnstable(ctx, s.rdb, func() error {
-		reply, err = sc.Run(ctx, s.rdb, s.keys, args...).Result()
+		reply, err = s.send(ctx, sc, args).Result()
 		return ignoreNil(err)
 	})
 	return reply, err
+}
+
+// send sends a script that only reads as EVALSHA_RO. It sends it as EVALSHA if the server
+// takes TIME, which every script calls, for a command that writes, as miniredis does.
+func (s *Store) send(ctx context.Context, sc *script, args []any) *redis.Cmd {
+	if sc.reads && !s.timeWrites.Load() {
+		cmd := sc.RunRO(ctx, s.rdb, s.keys, args...)
+		if err := cmd.Err(); err == nil || !strings.Contains(err.Error(), "not allowed in read-only scripts") {
+			return cmd
+		}
+		s.timeWrites.Store(true)
+	}
+	return sc.Run(ctx, s.rdb, s.keys, args...)
 }
 
 // seed returns a seed for the random numbers of a script. Without a seed they would be the

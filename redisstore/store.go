@@ -44,10 +44,11 @@ type Store struct {
 	waitReplicas int
 	waitTimeout  time.Duration
 
-	access   access
-	client   string       // prefix of the names of this store's sequences
-	classes  sync.Map     // class by replica, of replicas that joined or exchanged
-	perEntry atomic.Int64 // about how many events an entry of the stream has
+	access     access
+	timeWrites atomic.Bool  // the server refuses TIME in a script that only reads
+	client     string       // prefix of the names of this store's sequences
+	classes    sync.Map     // class by replica, of replicas that joined or exchanged
+	perEntry   atomic.Int64 // about how many events an entry of the stream has
 
 	mu            sync.Mutex
 	sequences     []*sequence // not used by any call

@@ -9,11 +9,11 @@ import (
 // handlers when they join, so that they also apply to tasks from other programs. A zero
 // field means the package default.
 type Policy struct {
-	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout
+	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
 	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
-	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts
-	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost
-	Backoff     Backoff       // default DefaultBackoff
+	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
+	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
+	Backoff     Backoff       // default DefaultBackoff (exponential, from 1s to 10m)
 }
 
 // The defaults of a task's policy. A store applies them to tasks that set no values, so

@@ -75,12 +75,12 @@ type Spec struct {
 	// kind's policy, else DefaultTimeout.
 	Timeout time.Duration
 	// TTL is the time from the enqueue within which the first attempt must start.
-	// Afterwards the task is expired. Default: none.
+	// Afterwards the task is expired. It must be longer than Delay. Default: none.
 	TTL time.Duration
 	// Deadline is the time from the enqueue that the task may take over all its
 	// attempts. A task that has not started by then is expired. A task that has started
 	// fails with CodeDeadline and is not retried. It fails at once if a retry or Snooze
-	// would start after the deadline. Default: none.
+	// would start after the deadline. It must be longer than Delay. Default: none.
 	Deadline time.Duration
 	// MaxAttempts is the number of failures after which the task has failed: 5 allow
 	// four retries. At most MaxMaxAttempts. Default: the kind's policy, else
@@ -164,6 +164,13 @@ func (s *Spec) Check() error {
 	duration("timeout", s.Timeout, true)
 	duration("ttl", s.TTL, false)
 	duration("deadline", s.Deadline, false)
+	after := func(field string, d time.Duration) {
+		if d >= time.Millisecond && d <= min(s.Delay, MaxDuration) {
+			add(field, "must be longer than the delay (%v), not %v: the task would end before it may start", s.Delay, d)
+		}
+	}
+	after("ttl", s.TTL)
+	after("deadline", s.Deadline)
 	if s.MaxAttempts < 0 || s.MaxAttempts > MaxMaxAttempts {
 		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, s.MaxAttempts)
 	}

@@ -29,6 +29,7 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 		{"enqueue x --delay -5s", []string{`--delay must not be negative`}},
 		{"enqueue x --at tomorrow", []string{"--at must be a time like 2026-01-31T18:00:00Z"}},
 		{"enqueue x --delay 5s --at 2030-01-01T00:00:00Z", []string{"--delay and --at cannot both be set"}},
+		{"enqueue k --delay 1h --ttl 1m --deadline 1h", []string{"--ttl must be longer than the delay (1h0m0s)", "--deadline must be longer than the delay"}},
 		{"enqueue {x} --id a/{b} --backoff x --header z --ttl 0s --max-attempts 0", []string{
 			"KIND must not contain", "--id must not contain", "--backoff must be", "--header must be KEY=VALUE", "--ttl must be more than 0", "--max-attempts must be at least 1"}},
 		{"enqueue x {", []string{"the payload is not JSON"}},

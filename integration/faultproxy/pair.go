@@ -175,9 +175,9 @@ func scriptOf(raw string) string {
 		return ""
 	}
 	switch strings.ToUpper(words[0]) {
-	case "EVALSHA":
+	case "EVALSHA", "EVALSHA_RO":
 		return words[1]
-	case "EVAL":
+	case "EVAL", "EVAL_RO":
 		sum := sha1.Sum([]byte(words[1]))
 		return hex.EncodeToString(sum[:])
 	}

@@ -122,7 +122,7 @@ func outcomeIsPushedOnce(fx *fixture) {
 		fx.wantNoReply(t.ID)
 		fx.accept(fail(t, task.CodeStopped))
 		fx.wantReply(t.ID, "stopped", "stopped")
-		enqueue(id("late"), `,"delay_ms":3600000,"ttl_ms":1`)
+		enqueue(id("late"), `,"ttl_ms":1`)
 		fx.waitPast(time.Millisecond)
 		fx.maintain()
 		fx.wantReply(id("late"), "expired", "expired")

@@ -96,7 +96,7 @@ func dueTasksStartByPriority(fx *fixture) {
 func ttlEndsATaskThatNeverStarted(fx *fixture) {
 	fx.enqueueAll(
 		task.Spec{ID: "waits", TTL: time.Millisecond},
-		task.Spec{ID: "scheduled", TTL: time.Millisecond, Delay: time.Hour},
+		task.Spec{ID: "scheduled", TTL: time.Millisecond, RunAt: time.Now().Add(time.Hour)},
 		task.Spec{ID: "deadline", Deadline: time.Millisecond},
 		task.Spec{ID: "stays", TTL: time.Hour},
 	)

@@ -76,7 +76,7 @@ func countsAddUp(fx *fixture) {
 				specs := make([]task.Spec, rng.IntN(8))
 				for i := range specs {
 					specs[i] = task.Spec{Kind: "k", Group: []string{"", "g", "h"}[rng.IntN(3)], Delay: time.Duration(rng.IntN(2)) * time.Millisecond,
-						MaxAttempts: 1 + rng.IntN(2), TTL: time.Duration(1+rng.IntN(20)) * time.Millisecond}
+						MaxAttempts: 1 + rng.IntN(2), TTL: time.Duration(2+rng.IntN(20)) * time.Millisecond}
 				}
 				if _, err := fx.Store.Enqueue(fx.ctx, specs); err != nil {
 					fx.Error(err)

@@ -1,0 +1,323 @@
+package pool
+
+import (
+	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/worker"
+)
+
+// The names of package task that a service needs, so that it imports only this
+// package and a store. All but Queue are the same there. The comments of structs show
+// their fields, which a test keeps in step.
+type (
+	// Spec describes a task to enqueue; NewSpec makes one. See task.Spec.
+	//
+	//	// ID names the task: a second enqueue with the same ID makes no second task.
+	//	// Default: a new id of 22 characters that sorts by time. Characters: see CheckName.
+	//	ID string
+	//	// Kind selects the handler. Required. Characters: see CheckName.
+	//	Kind string
+	//	// Queue is the queue in which the task waits. Default: DefaultQueue. Characters:
+	//	// see CheckName.
+	//	Queue string
+	//	// Payload is passed to the handler byte for byte. Any UTF-8 text of at most
+	//	// MaxPayload bytes, so that programs in any language can read it: encode other bytes
+	//	// in base64, for instance. Default: empty.
+	//	Payload []byte
+	//	// Priority orders the queue: tasks with a higher priority start first, equal ones
+	//	// in the order in which they were added. Default: 0.
+	//	Priority int8
+	//	// Group is a key (tenant, licence, device) whose running tasks can be limited.
+	//	// Default: none. Characters: see CheckName.
+	//	Group string
+	//	// Unique is a key that only one live task of the pool may have. It is free again
+	//	// when the task ends. Any UTF-8 text of at most MaxUnique bytes. A task that was
+	//	// read has the stored form of the key: see UniqueKey. Default: none.
+	//	Unique string
+	//	// Headers are passed to the handler. The task's terminal event has them in Meta
+	//	// (JSON: meta). Default: none. At most MaxHeaders, each key and value in UTF-8 and
+	//	// at most MaxHeaderLen bytes.
+	//	Headers map[string]string
+	//	// Delay is the time from the enqueue until the task becomes waiting, by the store's
+	//	// clock. Default: 0, at once. It cannot be combined with RunAt.
+	//	Delay time.Duration
+	//	// RunAt is the time at which the task becomes waiting, by the store's clock; never
+	//	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
+	//	// 1970 and 2200.
+	//	RunAt time.Time
+	//	// Timeout bounds one attempt, from its start. Forever means none. Default: the
+	//	// kind's policy, else DefaultTimeout.
+	//	Timeout time.Duration
+	//	// TTL is the time from the enqueue within which the first attempt must start.
+	//	// Afterwards the task is expired. It must be longer than Delay. Default: none.
+	//	TTL time.Duration
+	//	// Deadline is the time from the enqueue that the task may take over all its
+	//	// attempts. A task that has not started by then is expired. A task that has started
+	//	// fails with CodeDeadline and is not retried. It fails at once if a retry or Snooze
+	//	// would start after the deadline. It must be longer than Delay. Default: none.
+	//	Deadline time.Duration
+	//	// MaxAttempts is the number of failures after which the task has failed: 5 allow
+	//	// four retries. At most MaxMaxAttempts. Default: the kind's policy, else
+	//	// DefaultMaxAttempts.
+	//	MaxAttempts int
+	//	// Backoff is the wait between attempts. Default: the kind's policy, else
+	//	// DefaultBackoff.
+	//	Backoff Backoff
+	//	// Reply also pushes the outcome to the task's reply list, for clients in other
+	//	// languages: see docs/protocol.md. It requires an ID. Default: no reply.
+	//	Reply bool
+	//	// Retain is how long the task is kept after its end. Zero removes it at once,
+	//	// Forever keeps it until it is deleted. Default (nil): a succeeded task is removed
+	//	// at once, or after RetainResult if it has a result or a log; other ended tasks are
+	//	// kept for RetainFailed.
+	//	Retain *time.Duration
+	Spec = task.Spec
+	// Receipt is the answer to one enqueued Spec. See task.Receipt.
+	//
+	//	// ID is the id of the task that was made or already existed. If Err is set it is
+	//	// the id that the task would have had.
+	//	ID    string
+	//	State State // of the task with that ID
+	//	// Duplicate reports that no task was made, because an existing task, whose id is in
+	//	// ID, has the id or the unique key.
+	//	Duplicate bool
+	//	// Err is ErrQueueFull if the task was refused.
+	//	Err error
+	Receipt = task.Receipt
+	// State is the state of a task. See task.State.
+	State = task.State
+	// Code is the reason why an attempt ended. See task.Code.
+	Code = task.Code
+	// Event is one change of state of one task. See task.Event.
+	//
+	//	// Cursor is the position of the entry in the stream; reading continues after it.
+	//	// All events of one entry have the same Cursor.
+	//	Cursor string
+	//	// More reports whether other events of the same entry follow. A reader stores
+	//	// Cursor only after the last one. Pool.Events sets More.
+	//	More bool
+	//
+	//	ID      string // ID, Kind, Queue and Group are those of the task
+	//	Kind    string
+	//	Queue   string
+	//	Group   string            // "" for none
+	//	State   State             // the state after the change
+	//	Code    Code              // why the attempt ended; CodeSlow for the soft timeout; "" for a plain enqueue, promotion or claim
+	//	Attempt int64             // number of the attempt; 0 before the first
+	//	Version int64             // version of the task: orders its events and identifies repeated ones
+	//	Replica string            // the replica that runs or ran the attempt; "" for none
+	//	At      time.Time         // by the store's clock
+	//	Wait    time.Duration     // on claims: from due to claimed
+	//	Run     time.Duration     // on ended attempts: from claimed to ended
+	//	Error   string            // on failures; on a stop, the reason given with it
+	//	Meta    map[string]string // the task's headers, on terminal events
+	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
+	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
+	//	// therefore stored only in the task; else 0.
+	//	ResultBytes int
+	//
+	//	// Broken is set if a part of the entry could not be read, because another program
+	//	// wrote it or damaged the record of its task. It says which part. An event that has
+	//	// Broken and no ID belongs to no known task.
+	//	Broken error
+	Event = task.Event
+	// Lag is how far a subscription is behind. See task.Lag.
+	//
+	//	Unread    int // events that no consumer has read, without those that were trimmed
+	//	Pending   int // events that were read and not yet acknowledged
+	//	MaxEvents int // number of events that the pool keeps; older ones are trimmed, read or not
+	Lag = task.Lag
+	// Filter selects tasks to list, stop, retry or delete. See task.Filter.
+	//
+	//	IDs    []string
+	//	States []State
+	//	Kinds  []string
+	//	Queues []string
+	//	Groups []string // tasks without a group match none
+	//
+	//	// Brief omits the payload, headers, result and log of the tasks, which are often most
+	//	// of the data. It does not affect the selection.
+	//	Brief bool
+	//	// Progress is called repeatedly with the number of tasks read so far, those included
+	//	// that do not match. It may be nil.
+	//	Progress func(read int)
+	Filter = task.Filter
+	// Policy holds the defaults of one kind of task. See task.Policy.
+	//
+	//	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
+	//	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
+	//	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
+	//	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
+	//	Backoff     Backoff       // default DefaultBackoff (exponential, from 1s to 10m)
+	Policy = task.Policy
+	// Backoff is the wait between a failed attempt and the next one. See task.Backoff.
+	//
+	//	Fixed bool          // wait exactly Base
+	//	Base  time.Duration // from 1 ms to 365 days
+	//	Max   time.Duration // exponential only, from Base to 365 days; 0: the longer of DefaultBackoff.Max and Base
+	Backoff = task.Backoff
+	// Queue configures one queue of a replica. See task.QueueConfig.
+	//
+	//	Workers int // slots in this replica
+	//	Limit   int // running tasks over all replicas
+	//	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+	Queue = task.QueueConfig
+	// Groups limits groups of tasks. See task.Groups.
+	//
+	//	DefaultLimit int            // for every group without a limit of its own
+	//	Limits       map[string]int // by group
+	Groups = task.Groups
+	// GroupInfo is a group of tasks at about one instant. See task.GroupInfo.
+	//
+	//	Name    string
+	//	Limit   int  // running tasks over all replicas and queues; 0 is no limit
+	//	Own     bool // Limit was set for this group; false if it is the default limit
+	//	Running int
+	//	// Held is how many waiting tasks the limit blocks; 0 while the group has free
+	//	// slots. A task that was waiting before the limit was set counts once a claim has
+	//	// checked it.
+	//	Held int
+	GroupInfo = task.GroupInfo
+	// QueueInfo is a queue at one instant. See task.QueueInfo.
+	//
+	//	Name    string
+	//	Waiting int
+	//	Running int
+	//	Limit   int // running tasks over all replicas; 0 is no limit
+	//	MaxLen  int // 0 is no cap
+	//	Paused  bool
+	//	// GroupsFull reports that tasks wait and that the limits of their groups block all
+	//	// of them. Tasks that no claim has checked count as not blocked.
+	//	GroupsFull bool
+	QueueInfo = task.QueueInfo
+	// Stats is the pool at one instant. See task.Stats.
+	//
+	//	Queues     []QueueInfo // by name
+	//	Scheduled  int
+	//	Waiting    int
+	//	Running    int
+	//	Kept       map[State]int   // terminal tasks that can still be read
+	//	Enqueued   int64           // tasks made since the pool exists
+	//	Retried    int64           // retries of ended tasks by an operator
+	//	Ended      map[State]int64 // tasks ended since the pool exists
+	//	LeasesLost int64           // leases that ended without a report since the pool exists
+	//	Inbox      int             // entries not yet admitted
+	//	Rejected   int             // entries in the inbox's reject stream
+	//	Events     int             // events in the event stream
+	//	Replicas   int
+	//	Limit      int // of the pool; 0 is no limit
+	//	Paused     bool
+	Stats = task.Stats
+	// ReplicaInfo is a live replica as of its last heartbeat. See task.ReplicaInfo.
+	//
+	//	ID        string
+	//	Host      string
+	//	PID       int
+	//	Version   string
+	//	StartedAt time.Time
+	//	SeenAt    time.Time
+	//	Silent    time.Duration  // since SeenAt, by the store's clock
+	//	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
+	//	Draining  bool           // a drain was requested
+	//	Queues    map[string]int // slots by queue, of at most 250 queues
+	//	Kinds     []string
+	//	Running   int
+	//	Stuck     int
+	ReplicaInfo = task.ReplicaInfo
+	// Health describes a replica at one instant. See worker.Health.
+	//
+	//	Slots    int           // over all queues
+	//	Running  int           // slots in use, those of stuck handlers included
+	//	Stuck    int           // handlers that were given up because they ignore their cancelled context
+	//	Dropped  int64         // outcomes dropped since the start, because another replica may run the task
+	//	Joined   bool          // the replica has joined the pool
+	//	Draining bool          // the replica takes no more tasks and ends after the running ones
+	//	Failing  time.Duration // how long calls to the store have been failing; 0 if they work
+	Health = worker.Health
+	// Maintenance is the result of one turn of Maintain. See task.Maintenance.
+	//
+	//	Busy  bool          // another replica holds the maintenance lock; nothing was done
+	//	Inbox bool          // the inbox holds entries
+	//	Next  time.Duration // until the next scheduled work; 0 if none is known
+	//
+	//	Claims   int // leases that ended before all their attempts were reported
+	//	Lost     int // attempts that were taken back from these leases
+	//	Due      int // scheduled tasks that became waiting
+	//	Late     int // tasks that ended because their TTL or deadline passed
+	//	Removed  int // ended tasks whose retention passed
+	//	Trimmed  int // events that were too many or too old
+	//	Replicas int // silent replicas that were removed from the list
+	//
+	//	// Repaired lists broken records that were repaired or renamed. A turn checks a part
+	//	// of the records; later turns check the others. Repaired is also valid with an
+	//	// error.
+	//	Repaired []Finding
+	Maintenance = task.Maintenance
+	// AttemptRecord is an ended attempt in a task's history. See
+	// task.AttemptRecord.
+	//
+	//	Attempt int64         // number of the attempt, from 1
+	//	Code    Code          // why it ended: CodeOK for a success
+	//	At      time.Time     // when it ended
+	//	Run     time.Duration // from its claim to its end
+	//	Replica string        // the replica that ran it
+	//	Error   string        // what went wrong; "" for a success or a release
+	//	Log     string        // the end of its log: see Task.LogWriter; "" for none
+	//	LogSize int64         // bytes that the attempt wrote to its log
+	AttemptRecord = task.AttemptRecord
+	// Scope is the object of a limit: the pool, a queue, a group, or all groups without
+	// a limit of their own. See task.Scope.
+	Scope = task.Scope
+	// Handler runs one attempt of a task; see Handle for handlers of a Go type. See
+	// task.Handler.
+	Handler = task.Handler
+	// Middleware wraps every handler of a replica. See task.Middleware.
+	Middleware = task.Middleware
+	// FieldError is an invalid field of an argument or a config. Read it with errors.As
+	// and a *pool.FieldError. See task.FieldError.
+	//
+	//	// Field is the name of the field or argument in snake case, with the keys of maps
+	//	// in between: "max_attempts", "queues.default.max_len". For an inbox entry it is
+	//	// the name in the JSON.
+	//	Field string
+	//	Msg   string // what is wrong and what to do, e.g. `must not contain "{"`
+	FieldError = task.FieldError
+	// TrimmedError is returned when events were trimmed before a reader read them. See
+	// task.TrimmedError.
+	//
+	//	After string // the cursor that was given
+	//	Next  string // the cursor to continue after
+	TrimmedError = task.TrimmedError
+	// SchemaError is returned when an incompatible version wrote the pool. It wraps
+	// ErrSchema. See task.SchemaError.
+	//
+	//	Pool  string // name of the pool
+	//	Has   string // schema version of the pool
+	//	Knows string // schema version of this program
+	SchemaError = task.SchemaError
+	// Finding is the result of one check of an inspection. See task.Finding.
+	//
+	//	Severity Severity
+	//	Check    string // what was checked: "version", "eviction", "entries" …
+	//	Code     string // for the check "entries", the kind of damage, a stable word; else ""
+	//	Key      string // the key concerned; "" for none
+	//	Task     string // the id of the task concerned; "" for none
+	//	What     string // what was found
+	//	Do       string // what to do about it; "" if nothing has to be done
+	//	Fixed    string // what the inspection did about it; "" for nothing
+	//
+	//	// Figures are the numbers in What by name, such as "used_bytes"; nil for none.
+	//	// Durations are in ms.
+	//	Figures map[string]float64
+	Finding = task.Finding
+	// Inspection configures an inspection. See task.Inspection.
+	//
+	//	// Fix repairs broken records. It renames a key that it cannot repair. It changes no
+	//	// settings of the server.
+	//	Fix bool
+	//	// Progress is called repeatedly with the number of records checked so far and the
+	//	// approximate total. It may be nil.
+	//	Progress func(checked, total int)
+	Inspection = task.Inspection
+	// Severity is how much a Finding matters. See task.Severity.
+	Severity = task.Severity
+)
