@@ -2,10 +2,10 @@ package integration
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -25,7 +25,7 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	cfg := slots(25)
 	cfg.Groups.DefaultLimit = 1
 	s.replicas(4, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
-		n := int(binary.BigEndian.Uint32(tk.Payload))
+		n := number(tk.Payload)
 		running[n%groups].enter()
 		defer running[n%groups].exit()
 		order[n%groups] = append(order[n%groups], n/groups)
@@ -34,7 +34,7 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	})
 	specs := make([]pool.Spec, groups*each)
 	for i := range specs {
-		specs[i] = pool.Spec{Kind: "step", Group: fmt.Sprint("g", i%groups), Payload: binary.BigEndian.AppendUint32(nil, uint32(i))}
+		specs[i] = pool.Spec{Kind: "step", Group: fmt.Sprint("g", i%groups), Payload: strconv.AppendInt(nil, int64(i), 10)}
 	}
 	enqueueAll(t, c, specs)
 	idle(t, c)

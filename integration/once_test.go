@@ -2,8 +2,8 @@ package integration
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +12,15 @@ import (
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
+
+// number returns the number that is the payload of a task, or -1.
+func number(payload []byte) int {
+	n, err := strconv.Atoi(string(payload))
+	if err != nil {
+		return -1
+	}
+	return n
+}
 
 // 4 replicas with 25 slots each.
 func TestEveryTaskIsHandledOnce(t *testing.T) {
@@ -24,7 +33,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 	for range 4 {
 		p := s.pool(slots(25))
 		p.HandleKind("count", func(_ context.Context, tk *task.Task) ([]byte, error) {
-			handled[binary.BigEndian.Uint32(tk.Payload)].Add(1)
+			handled[number(tk.Payload)].Add(1)
 			return nil, nil
 		})
 		stops = append(stops, s.serve(p))
@@ -63,7 +72,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 
 	specs := make([]pool.Spec, tasks)
 	for i := range specs {
-		specs[i] = pool.Spec{Kind: "count", Payload: binary.BigEndian.AppendUint32(nil, uint32(i))}
+		specs[i] = pool.Spec{Kind: "count", Payload: strconv.AppendInt(nil, int64(i), 10)}
 	}
 	enqueueAll(t, c, specs)
 	st := idle(t, c)

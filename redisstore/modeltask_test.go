@@ -20,6 +20,9 @@ func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 		Group: pick(w, walkGroups...), Priority: pick[int8](w, 0, 0, 0, 1, -1, 127, -128), Delay: delay, MaxAttempts: 1 + w.rng.IntN(3),
 		Backoff: walkBackoff, Timeout: pick(w, 0, 0, 0, 0, 0, 0, long/2, task.Forever, short), TTL: pick[time.Duration](w, 0, 0, 0, 0, long, short),
 		Deadline: pick[time.Duration](w, 0, 0, 0, 0, 0, 0, 0, 5*time.Hour), Payload: pick(w, nil, []byte("payload"), []byte("\n\x00 w1 \u00ff"))}
+	if s.TTL <= s.Delay {
+		s.TTL = 0
+	}
 	if w.rng.IntN(4) == 0 {
 		s.Unique = pick(w, "u", "v", "no name")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -52,10 +53,11 @@ func TestLogsShowWhatARunningCommandHasWritten(t *testing.T) {
 	if len(got) != 1 || got[0].State != task.Running || got[0].Attempt != 1 || got[0].Log != "attempt 1 begins\n" || got[0].LogSize != 17 || got[0].Code != "" {
 		t.Errorf("got %+v", got)
 	}
-	for _, out := range []string{u.must("get", "a"), u.must("get", "a", "--json")} {
-		if !strings.Contains(out, "attempt 1 begins") || !strings.Contains(out, `"message":"half"`) {
-			t.Errorf("get shows\n%s", out)
-		}
+	for _, args := range [][]string{{"get", "a"}, {"get", "a", "--json"}} {
+		u.until(fmt.Sprint(args, " shows the log and the progress"), func() bool {
+			out := u.must(args...)
+			return strings.Contains(out, "attempt 1 begins") && strings.Contains(out, `"message":"half"`)
+		})
 	}
 	u.write("go1", "", 0o600)
 	u.write("go2", "", 0o600)
