@@ -60,7 +60,7 @@ func TestCallsOfAnInspectionStayShort(t *testing.T) {
 	counted := server.Client(t)
 	calls, most, cursor := 0, 0, ""
 	counted.AddHook(around(func(cmd redis.Cmder, do func() error) error {
-		if cmd.Name() != "evalsha" {
+		if !strings.HasPrefix(cmd.Name(), "evalsha") { // an inspection that repairs nothing sends evalsha_ro
 			return do()
 		}
 		before := s.commands()

@@ -161,7 +161,7 @@ func TestNothingToShowIsSaid(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	for args, want := range map[string]string{
-		"ls": "pool " + u.pool + " holds no task", "ls --kind x": "no task of pool " + u.pool + " matches", "replicas": "no replica is alive in pool " + u.pool,
+		"ls": "pool " + u.pool + " holds no task", "ls --kind x": "no task of pool " + u.pool + " matches; 0 tasks read", "replicas": "no replica is alive in pool " + u.pool,
 	} {
 		for _, more := range []string{"", " --json"} {
 			if got := u.run(strings.Fields(args + more)...); got != (answer{0, "", "ltsworker: " + want + "\n"}) {
