@@ -141,7 +141,7 @@ func TestFollowerShowsEachByteOnce(t *testing.T) {
 		skipped int64
 	}{
 		"grows":    {logs: []string{"a\n", "a\n", "a\nb\n"}, sizes: []int64{2, 2, 4}, part: "a\nb\n"},
-		"repeats":  {logs: []string{"xx", "xx", "xx"}, sizes: []int64{2, 4, 6}, part: "xxxxxx"},
+		"repeats":  {logs: []string{"ab", "ab", "ab"}, sizes: []int64{2, 4, 6}, part: "ababab"},
 		"has gaps": {logs: []string{"ab", "yz"}, sizes: []int64{2, 9}, part: "abyz", skipped: 5},
 		"is cut":   {logs: []string{"yz"}, sizes: []int64{26}, part: "yz", skipped: 24},
 		"is empty": {logs: []string{"", ""}, sizes: []int64{0, 0}},
