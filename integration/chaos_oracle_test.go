@@ -128,9 +128,9 @@ func (c *chronicle) check(t testing.TB, tasks int) {
 	}
 }
 
-// settle sets the end of a frozen process's handler to the end of its lease.
+// endFrozen sets the end of a frozen process's handler to the end of its lease.
 // From then on the handler is exempt from every limit.
-func (f *fleet) settle(c *chronicle, all []run) (exempt int) {
+func (f *fleet) endFrozen(c *chronicle, all []run) (exempt int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, r := range all {
@@ -161,7 +161,7 @@ func (f *fleet) checkRuns(c *chronicle, limit, groupLimit int) (all []run, top i
 	f.mu.Lock()
 	all = runs(f.recorded(), f.deaths)
 	f.mu.Unlock()
-	exempt := f.settle(c, all)
+	exempt := f.endFrozen(c, all)
 
 	fences := map[attempt]int64{}
 	groups := map[string][]run{}

@@ -220,8 +220,8 @@ func TestFrozenReplicaCannotWriteOverItsSuccessor(t *testing.T) {
 	}
 	took := time.Since(begin)
 	t.Logf("the successor had finished %v after it had joined", took)
-	// The marker of the successor's own tasks may have gone to the frozen
-	// replica, which still counts as listening.
+	// The signal for the successor's tasks may have been sent to the frozen
+	// replica, which is still marked as idle.
 	if took > lease+prompt+slack*quick {
 		t.Errorf("the successor had finished only %v after it had joined; a start takes %v", took, quick)
 	}

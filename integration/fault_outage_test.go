@@ -202,9 +202,9 @@ func (p *plant) starting(what string) time.Duration {
 	return took
 }
 
-// settles ends the load. It checks that every task succeeded, whatever faults
+// finish ends the load. It checks that every task succeeded, whatever faults
 // it met, and that the replicas are the same as at the beginning.
-func (p *plant) settles() {
+func (p *plant) finish() {
 	p.t.Helper()
 	p.feed()
 	st := idle(p.t, p.client)
@@ -272,7 +272,7 @@ func TestReplicasOutliveASilentRedis(t *testing.T) {
 		t.Errorf("%d tries in %v of silence: a busy loop", tries, silence)
 	}
 	p.maxOutagesLogged(1)
-	p.settles()
+	p.finish()
 }
 
 // Redis is killed and restarted with its data.
@@ -300,7 +300,7 @@ func TestReplicasOutliveARestartedRedis(t *testing.T) {
 		t.Errorf("%d tries in %v without a server: a busy loop", tries, down)
 	}
 	p.maxOutagesLogged(1)
-	p.settles()
+	p.finish()
 }
 
 // Every connection is killed again and again.
@@ -319,7 +319,7 @@ func TestReplicasOutliveKilledConnections(t *testing.T) {
 	t.Logf("%d connections were killed", killed)
 	p.resumes("the kills")
 	p.maxOutagesLogged(60)
-	p.settles()
+	p.finish()
 }
 
 // Connections are reset again and again, in the middle of their traffic.
@@ -332,7 +332,7 @@ func TestReplicasOutliveResetConnections(t *testing.T) {
 	}
 	p.resumes("the resets")
 	p.maxOutagesLogged(60)
-	p.settles()
+	p.finish()
 }
 
 // The server's script cache is flushed again and again. No task and no call
@@ -355,7 +355,7 @@ func TestScriptsAreForgottenUnderLoad(t *testing.T) {
 			t.Errorf("replica %d logged:\n%s", i, strings.Join(lines, "\n"))
 		}
 	}
-	p.settles()
+	p.finish()
 }
 
 // One of two replicas is cut off for three leases while it runs a task that
@@ -390,5 +390,5 @@ func TestReplicaThatWasCutOffComesBack(t *testing.T) {
 	resume()
 	p.resumes("the cut")
 	p.maxOutagesLogged(1)
-	p.settles()
+	p.finish()
 }

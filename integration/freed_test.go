@@ -12,8 +12,8 @@ import (
 
 // cross is two queues with a replica each that share one slot: the limit of the
 // pool, or of their group, is 1. The task that holds the slot runs in queue a.
-// Freeing the slot must wake the replica of queue b, which only a marker can
-// do.
+// Freeing the slot must wake the replica of queue b, which only a signal
+// can do.
 type cross struct {
 	*site
 	c       *pool.Pool

@@ -108,7 +108,7 @@ func TestScheduledTaskStartsWhereverASlotIsFree(t *testing.T) {
 		s.serve(p)
 	}
 	s.awaitReplicas(2)
-	// Both tasks of a round produce one marker. The replica that takes it
+	// Both tasks of a round cause one signal. The replica that takes it
 	// learns of the scheduled task and fills its slot with the other.
 	for round := range 3 {
 		at := time.Now().Add(400 * time.Millisecond)

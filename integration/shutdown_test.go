@@ -180,7 +180,7 @@ func TestCloseDuringTheDrainReleasesAtOnce(t *testing.T) {
 }
 
 // Replicas join and leave all the time, and one always serves. A single task
-// never waits, because a leaving replica takes no marker with it. The bound is
+// never waits, because signals of a leaving replica are sent to others. The bound is
 // far below the slow poll.
 func TestReplicasComeAndGoWithoutDelayingATask(t *testing.T) {
 	rounds := volume(15, 60)

@@ -81,8 +81,8 @@ func TestDamageIsFoundAndRepaired(t *testing.T) {
 				w := newWreck(t, rdb)
 				c.wreck(w)
 				before := fmt.Sprint(w.dump(t))
-				looked := w.find(false)
-				for _, f := range looked {
+				reported := w.find(false)
+				for _, f := range reported {
 					if f.Fixed != "" || f.What == "" || f.Do == "" || !strings.HasPrefix(f.Key, w.prefix) || strings.Contains(f.What, "%!") {
 						t.Errorf("the inspection without repair found %+v", f)
 					}

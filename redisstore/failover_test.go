@@ -127,7 +127,7 @@ func (f *failover) after(forget func(), report bool) {
 		}
 		f.oneOwner(fence)
 	}
-	f.settle(fence)
+	f.finish(fence)
 }
 
 // renew drops the tasks that the pool does not keep, as a replica does.
@@ -168,9 +168,9 @@ func (f *failover) oneOwner(fence int64) {
 	}
 }
 
-// settle waits until the replica's leases have ended and lets another replica run all tasks to
+// finish waits until the replica's leases have ended and lets another replica run all tasks to
 // their end.
-func (f *failover) settle(fence int64) {
+func (f *failover) finish(fence int64) {
 	f.t.Helper()
 	ctx := f.t.Context()
 	leases, err := f.rdb.ZRange(ctx, f.prefix+"leases", 0, -1).Result()

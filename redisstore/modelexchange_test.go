@@ -110,7 +110,7 @@ func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.C
 	r := w.replicas[l.replica]
 	x := task.Exchange{Replica: l.replica, Sequence: l.n, Call: int64(len(l.sent)) + 1, Lease: pick(w, short, long, long), Grace: walkGrace,
 		Reports: reports, Claims: claims, Idle: w.rng.IntN(2) == 0}
-	for q := range r.told {
+	for q := range r.signalled {
 		if w.rng.IntN(3) == 0 && !slices.ContainsFunc(claims, func(c task.Claim) bool { return c.Queue == q }) {
 			x.Busy = append(x.Busy, q)
 		}

@@ -238,7 +238,7 @@ func (w *walk) checkWakeUps(gone ...string) {
 	owed := 0 // answers due from replicas that got a signal for a queue; each answer passes on the pool's slots that it leaves free
 	for id, r := range w.replicas {
 		if !slices.Contains(gone, id) {
-			owed += len(r.told)
+			owed += len(r.signalled)
 		}
 	}
 	for _, q := range walkQueues {
@@ -282,11 +282,11 @@ func (w *walk) checkReady(q string, members []string, m *mtask, claimable bool) 
 	}
 	idle, err := w.rdb.ZRange(w.ctx, w.prefix+"idle:"+class, 0, -1).Result()
 	w.must(err)
-	told := slices.ContainsFunc(members, func(r string) bool { return w.replicas[r].told[q] })
+	signalled := slices.ContainsFunc(members, func(r string) bool { return w.replicas[r].signalled[q] })
 	for _, r := range idle {
 		if !slices.Contains(members, r) {
 			w.failf("%s is idle in the class of %v", r, members)
-		} else if !told && !w.replicas[r].busy[q] {
+		} else if !signalled && !w.replicas[r].busy[q] {
 			w.failf("%s can start from %s; %s is idle, and none of %v got a signal", m.id, q, r, members)
 		}
 	}

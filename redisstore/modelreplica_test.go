@@ -21,10 +21,10 @@ func (w *walk) serves(replica string) []string { return walkServes[replica[:1]] 
 
 // mreplica is a replica in the model.
 type mreplica struct {
-	id     string
-	silent bool            // its last renewal was a short one
-	told   map[string]bool // queues for which it got a signal and has not answered
-	busy   map[string]bool // queues that it has reported as busy since their last signal
+	id        string
+	silent    bool            // its last renewal was a short one
+	signalled map[string]bool // queues for which it got a signal and has not answered
+	busy      map[string]bool // queues that it has reported as busy since their last signal
 }
 
 // enlist makes a new replica join that serves the queues of the letter.
@@ -39,7 +39,7 @@ func (w *walk) enlist(letter string) {
 	}
 	_, err := w.store.Join(w.ctx, r)
 	w.must(err)
-	w.replicas[r.Replica] = &mreplica{id: r.Replica, told: map[string]bool{}, busy: map[string]bool{}}
+	w.replicas[r.Replica] = &mreplica{id: r.Replica, signalled: map[string]bool{}, busy: map[string]bool{}}
 }
 
 func (w *walk) someReplica() *mreplica {
@@ -49,15 +49,15 @@ func (w *walk) someReplica() *mreplica {
 // answered records the content of an answer, and the queues that the exchange claimed from.
 func (r *mreplica) answered(x *task.Exchange, got task.Exchanged) {
 	for _, q := range x.Busy {
-		delete(r.told, q)
+		delete(r.signalled, q)
 		r.busy[q] = true
 	}
 	for i, c := range x.Claims {
-		delete(r.told, c.Queue)
+		delete(r.signalled, c.Queue)
 		r.busy[c.Queue] = !got.Short[i] // the answer has as many tasks as the replica has slots
 	}
 	for _, q := range got.Ready {
-		r.told[q] = true
+		r.signalled[q] = true
 		delete(r.busy, q)
 	}
 }
@@ -117,7 +117,7 @@ func (w *walk) hear(r *mreplica) {
 			if !slices.Contains(w.serves(r.id), q) {
 				w.failf("%s got a signal for %s, which it does not serve", r.id, q)
 			}
-			r.told[q] = true
+			r.signalled[q] = true
 			delete(r.busy, q)
 		} else if !slices.Contains([]string{"stop", "due", "check"}, s) {
 			w.failf("%s has the signal %q", r.id, s)
@@ -132,7 +132,7 @@ func (w *walk) answerSignals() {
 	r := w.someReplica()
 	for range 3 {
 		var claims []task.Claim
-		for _, q := range slices.Sorted(maps.Keys(r.told)) {
+		for _, q := range slices.Sorted(maps.Keys(r.signalled)) {
 			claims = append(claims, task.Claim{Queue: q, N: 1 + w.rng.IntN(3)})
 		}
 		w.exchange(w.sequence(r.id, 1+w.rng.IntN(2)), nil, claims)

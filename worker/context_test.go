@@ -18,15 +18,15 @@ func newLazyContext() *lazyContext {
 
 // ways read a context before and after it is cancelled, in every order.
 func TestLazyContextBehavesAsAContext(t *testing.T) {
-	looks := map[string]func(ctx context.Context){
+	reads := map[string]func(ctx context.Context){
 		"nothing": func(context.Context) {},
 		"Done":    func(ctx context.Context) { ctx.Done() },
 		"Err":     func(ctx context.Context) { _ = ctx.Err() },
 		"Value":   func(ctx context.Context) { ctx.Value(ctxKey{}) },
 		"Cause":   func(ctx context.Context) { _ = context.Cause(ctx) },
 	}
-	for first, before := range looks {
-		for second, after := range looks {
+	for first, before := range reads {
+		for second, after := range reads {
 			t.Run(first+" before, "+second+" after", func(t *testing.T) {
 				c := newLazyContext()
 				before(c)

@@ -88,8 +88,8 @@ func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
 		paused <- name
 	})
 	cmd := u.command("bench", "--tasks", "1000")
-	var told bytes.Buffer
-	cmd.Stderr = &told
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +98,8 @@ func TestBenchEndsWhereItsReplicaIsDrained(t *testing.T) {
 	if out := direct.must("drain", "--all", "--pool", name); out != "asked 1 replica to drain\n" {
 		t.Errorf("got %q", out)
 	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(told.String(), "a drain was requested") {
-		t.Errorf("drained: %v, %s", err, told.String())
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "a drain was requested") {
+		t.Errorf("drained: %v, %s", err, stderr.String())
 	}
 	if keys, err := rdb.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
 		t.Errorf("keys are left: %v, %v", keys, err)

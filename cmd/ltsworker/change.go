@@ -136,7 +136,7 @@ func (ch change) checkStates(states []task.State) error {
 func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks), 0, len(f.IDs)
 	defer bar.Clear()
-	look, err := newLook(ctx, c, f, bar)
+	scan, err := newScan(ctx, c, f, bar)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		}
 		done += n
 		bar.Set(done, total)
-	}, look.set, func() { total++ })
+	}, scan.set, func() { total++ })
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		}
 		// Tasks that match only now were not part of the question.
 		f.IDs, total = ids, 0
-		look.begin(len(ids))
+		scan.begin(len(ids))
 	}
 	n, err := ch.do(ctx, p, f)
 	bar.Clear()

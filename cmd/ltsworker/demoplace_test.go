@@ -27,17 +27,17 @@ func TestDemoTakesItsURLFromAPipe(t *testing.T) {
 	w.Close()
 	cmd := u.command("demo", ".", "--keep", "--redis", "@/dev/fd/3")
 	cmd.ExtraFiles = []*os.File{r}
-	said, told, err := os.Pipe()
+	stderr, end, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer said.Close()
-	cmd.Stderr = told
+	defer stderr.Close()
+	cmd.Stderr = end
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	told.Close()
-	out := &replica{t: t, log: bufio.NewScanner(said)}
+	end.Close()
+	out := &replica{t: t, log: bufio.NewScanner(stderr)}
 	if line := out.await("export LTS_REDIS="); !strings.Contains(line, "LTS_REDIS='the URL of /dev/fd/3' ") {
 		t.Errorf("got %s", line)
 	}
@@ -47,7 +47,7 @@ func TestDemoTakesItsURLFromAPipe(t *testing.T) {
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.Copy(io.Discard, said)
+	_, _ = io.Copy(io.Discard, stderr)
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -64,11 +64,11 @@ func TestAReplicaOfTheDemoBlamesNoCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stdin.Close()
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	_ = cmd.Run() // the test checks the exit code
-	if cmd.ProcessState.ExitCode() != exitFailed || !strings.HasPrefix(said.String(), "ltsworker: the URL of the demo must start with redis://") ||
-		strings.Contains(said.String(), "Usage") || strings.Contains(said.String(), "LTS_REDIS") {
-		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), said.String())
+	if cmd.ProcessState.ExitCode() != exitFailed || !strings.HasPrefix(stderr.String(), "ltsworker: the URL of the demo must start with redis://") ||
+		strings.Contains(stderr.String(), "Usage") || strings.Contains(stderr.String(), "LTS_REDIS") {
+		t.Errorf("exit code %d: %s", cmd.ProcessState.ExitCode(), stderr.String())
 	}
 }

@@ -124,7 +124,7 @@ func openForDoctor(ctx context.Context, at *redisurl.Target, name string, log *s
 
 // lackedRight returns the finding that the inspection stopped because the user lacks a permission.
 func lackedRight(err error) pool.Finding {
-	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "give this user the right, or look as one who has it"}
+	f := pool.Finding{Severity: task.SeverityError, Check: "rights", What: err.Error(), Do: "grant this user the right, or run doctor as a user that has it"}
 	var advised *task.AdvisedError
 	if errors.As(err, &advised) {
 		f.What, f.Do = advised.Err.Error(), advised.Do

@@ -80,7 +80,7 @@ func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids [
 		}
 	}
 	ends := drain.NewEndings(ids...)
-	ends.Look(at, replicas)
+	ends.Add(at, replicas)
 	var listed, others []string
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
 		if ends[id].Listed {

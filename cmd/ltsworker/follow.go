@@ -47,7 +47,7 @@ func (f *follower) run(ctx context.Context) error {
 			}
 			continue
 		case t == nil && first:
-			tellMissing(f.cmd, f.id)
+			reportMissing(f.cmd, f.id)
 			return errReported
 		case t == nil:
 			fmt.Fprintf(f.cmd.ErrOrStderr(), "ltsworker: %s: the task has ended and is no longer kept\n", f.id)

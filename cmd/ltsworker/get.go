@@ -48,7 +48,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 	for i, t := range tasks {
 		if t == nil {
 			missing = true
-			tellMissing(cmd, ids[i])
+			reportMissing(cmd, ids[i])
 			continue
 		}
 		if asJSON {
@@ -97,7 +97,7 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 	return printTask(w, t, now, waits, held, history)
 }
 
-func tellMissing(cmd *cobra.Command, id string) {
+func reportMissing(cmd *cobra.Command, id string) {
 	fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s: %v\n", id, task.ErrNotFound)
 }
 

@@ -117,7 +117,7 @@ func parseLimit(args []string) (int, error) {
 
 func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope task.Scope, name string, n int, asJSON bool) error {
 	if scope == task.QueueScope {
-		if err := tellOfNewQueue(ctx, cmd, c, name); err != nil {
+		if err := warnNewQueue(ctx, cmd, c, name); err != nil {
 			return err
 		}
 	}

@@ -128,16 +128,16 @@ func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client)
 	}
 	bar := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks)
 	defer bar.Clear()
-	look, err := newLook(ctx, c, l.filter, bar)
+	scan, err := newScan(ctx, c, l.filter, bar)
 	if err != nil {
 		return err
 	}
 	l.filter.Brief = !l.asJSON
 	l.filter.Progress = func(read int) {
-		look.done = read
+		scan.done = read
 		// A pipe may end in a pager, which a bar would disturb.
 		if terminal.IsTerminal(out) || terminal.IsFile(out) {
-			look.set(read)
+			scan.set(read)
 		}
 	}
 	rows := l.writer(cmd, bar)
@@ -170,9 +170,9 @@ func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client)
 	bar.Clear()
 	if n == 0 {
 		if l.all() {
-			return tellNone(cmd, "pool "+c.Name+" holds no task")
+			return reportNone(cmd, "pool "+c.Name+" holds no task")
 		}
-		return tellNone(cmd, fmt.Sprintf("no task of pool %s matches; %s read", c.Name, terminal.Count(look.done, "task")))
+		return reportNone(cmd, fmt.Sprintf("no task of pool %s matches; %s read", c.Name, terminal.Count(scan.done, "task")))
 	}
 	if err := rows.end(); err != nil {
 		return err
@@ -247,8 +247,8 @@ func (l *listing) writer(cmd *cobra.Command, bar *terminal.Bar) taskRows {
 	}
 }
 
-// tellNone prints to standard error that there is nothing to show.
-func tellNone(cmd *cobra.Command, what string) error {
+// reportNone prints to standard error that there is nothing to show.
+func reportNone(cmd *cobra.Command, what string) error {
 	_, err := fmt.Fprintln(cmd.ErrOrStderr(), "ltsworker: "+what)
 	return err
 }

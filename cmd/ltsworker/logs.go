@@ -61,7 +61,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 		return err
 	}
 	if t == nil {
-		tellMissing(cmd, id)
+		reportMissing(cmd, id)
 		return errReported
 	}
 	out := cmd.OutOrStdout()

@@ -15,9 +15,9 @@ import (
 // maxQueuesNamed is how many queues a note names.
 const maxQueuesNamed = 20
 
-// tellOfNewQueue prints a note to standard error if the pool does not have the queue, because the
+// warnNewQueue prints a note to standard error if the pool does not have the queue, because the
 // name may be a typing error. It is called before the change.
-func tellOfNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
+func warnNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
 	queues, err := c.Queues(ctx)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				if queue != "" {
-					if err := tellOfNewQueue(ctx, cmd, c, queue); err != nil {
+					if err := warnNewQueue(ctx, cmd, c, queue); err != nil {
 						return err
 					}
 				}

@@ -44,7 +44,7 @@ this user may have no access to it, or another version has written it.`,
 				}
 				bar.Clear()
 				if len(names) == 0 {
-					return tellNone(cmd, "no pool is on this server")
+					return reportNone(cmd, "no pool is on this server")
 				}
 				return printPools(ctx, cmd, c, names, asJSON)
 			})

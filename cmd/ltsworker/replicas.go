@@ -52,7 +52,7 @@ sends one every third of a lease.`,
 					return err
 				}
 				if len(replicas) == 0 {
-					return tellNone(cmd, "no replica is alive in pool "+c.Name)
+					return reportNone(cmd, "no replica is alive in pool "+c.Name)
 				}
 				if asJSON {
 					for _, r := range replicas {

@@ -162,9 +162,9 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	var tellers sync.WaitGroup
-	tellers.Go(func() { systemd.Notify(life, p, log) })
-	tellers.Go(func() {
+	var notifiers sync.WaitGroup
+	notifiers.Go(func() { systemd.Notify(life, p, log) })
+	notifiers.Go(func() {
 		select {
 		case <-p.Draining():
 			log.Info("draining: running tasks may end, no more are taken; a second signal gives them back now")
@@ -174,7 +174,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 
 	err = p.Run(ctx)
 	end()
-	tellers.Wait()
+	notifiers.Wait()
 	if err == nil {
 		log.Info("stopped")
 	}

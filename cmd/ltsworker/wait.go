@@ -81,14 +81,14 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 			ends[i] <- ending{t, err}
 		}()
 	}
-	stopTelling := tellUnserved(ctx, cmd, c, tasks)
-	defer stopTelling()
+	stopReports := reportUnserved(ctx, cmd, c, tasks)
+	defer stopReports()
 	failed := false
 	for i, id := range ids {
 		e := <-ends[i]
 		switch {
 		case errors.Is(e.err, task.ErrNotFound):
-			tellMissing(cmd, id)
+			reportMissing(cmd, id)
 			failed = true
 			continue
 		case e.err != nil && errors.Is(context.Cause(ctx), errWaitedLongEnough):
@@ -116,12 +116,12 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 }
 
 // unservedAfter is how long a wait lasts before the command says on a terminal that no replica can
-// run the tasks, and how long it waits before it looks again.
+// run the tasks, and the interval between the checks.
 const unservedAfter = time.Second
 
-// tellUnserved prints to a terminal, once for each reason, why no live replica can run the tasks.
+// reportUnserved prints to a terminal, once for each reason, why no live replica can run the tasks.
 // The function that it returns ends this, and returns when nothing more is printed.
-func tellUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tasks []*task.Task) (stop func()) {
+func reportUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tasks []*task.Task) (stop func()) {
 	if !terminal.IsTerminal(cmd.ErrOrStderr()) {
 		return func() {}
 	}
@@ -129,7 +129,7 @@ func tellUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tas
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		told := map[string]bool{}
+		reported := map[string]bool{}
 		for backoff.Sleep(ctx, unservedAfter) == nil {
 			finder := holdup.New(c)
 			var ids []string
@@ -146,8 +146,8 @@ func tellUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tas
 				if t == nil {
 					continue
 				}
-				if why := finder.Unserved(ctx, t); why != "" && !told[why] && ctx.Err() == nil {
-					told[why] = true
+				if why := finder.Unserved(ctx, t); why != "" && !reported[why] && ctx.Err() == nil {
+					reported[why] = true
 					fmt.Fprintf(cmd.ErrOrStderr(), "ltsworker: %s waits: %s\n", terminal.Printable(t.ID), why)
 				}
 			}
@@ -159,7 +159,7 @@ func tellUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tas
 	}
 }
 
-// mostUnserved is how many tasks of a wait are looked at.
+// mostUnserved is how many tasks of a wait are checked.
 const mostUnserved = 100
 
 // endLine returns a line that describes the end of a task.

@@ -83,7 +83,7 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	return stdout.result(), nil
 }
 
-// groupPoll is the longest pause between two looks for remaining processes of a group.
+// groupPoll is the longest pause between two checks for remaining processes of a group.
 const groupPoll = 50 * time.Millisecond
 
 // awaitGroup waits until the command has exited and its group has no other process, until

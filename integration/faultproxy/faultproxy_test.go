@@ -30,9 +30,9 @@ func setup(t *testing.T) (*Proxy, *redis.Client, *redis.Client) {
 	return p, c, s.Client(t)
 }
 
-// ring runs a pipeline of three commands. The second is a script that writes a
+// pipeline runs a pipeline of three commands. The second is a script that writes a
 // signal.
-func ring(c *redis.Client) (before, call, after error) {
+func pipeline(c *redis.Client) (before, call, after error) {
 	ctx := context.Background()
 	p := c.Pipeline()
 	first := p.Incr(ctx, "first")
@@ -52,11 +52,11 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			p, behind, past := setup(t)
 			strike := p.Strike("signal", 2, c.fault)
-			if _, err, _ := ring(behind); err != nil || strike.Happened() {
+			if _, err, _ := pipeline(behind); err != nil || strike.Happened() {
 				t.Fatal("the first call was broken: ", err)
 			}
 			past.Del(t.Context(), "lts:{p}:signals:r")
-			_, err, after := ring(behind)
+			_, err, after := pipeline(behind)
 			if !strike.Happened() {
 				t.Fatal("the second call was not broken")
 			}
@@ -70,7 +70,7 @@ func TestFaultHitsOneCallOfAPipeline(t *testing.T) {
 			if n := past.Get(t.Context(), "third").Val(); n != "1" {
 				t.Errorf("the command after the call ran %s times", n)
 			}
-			if _, err, _ := ring(behind); err != nil || p.Calls("signal") != 3 {
+			if _, err, _ := pipeline(behind); err != nil || p.Calls("signal") != 3 {
 				t.Errorf("the next call: %v, %d calls", err, p.Calls("signal"))
 			}
 		})
@@ -87,10 +87,10 @@ func TestReplyComesBeforeAResetAfterIt(t *testing.T) {
 
 func TestMeanwhileComesBeforeTheCall(t *testing.T) {
 	p, behind, past := setup(t)
-	rang := int64(-1)
-	p.StrikeMeanwhile("signal", 1, Nothing, func() { rang = past.LLen(context.Background(), "lts:{p}:signals:r").Val() })
-	if _, err, after := ring(behind); err != nil || after != nil || rang != 0 {
-		t.Errorf("%v, %v, %d signals before the call", err, after, rang)
+	waiting := int64(-1)
+	p.StrikeMeanwhile("signal", 1, Nothing, func() { waiting = past.LLen(context.Background(), "lts:{p}:signals:r").Val() })
+	if _, err, after := pipeline(behind); err != nil || after != nil || waiting != 0 {
+		t.Errorf("%v, %v, %d signals before the call", err, after, waiting)
 	}
 }
 

@@ -32,10 +32,10 @@ type State struct {
 	lease  time.Duration
 }
 
-// Look adds the list that was read at that time, and returns how many of the replicas
+// Add adds the list that was read at that time, and returns how many of the replicas
 // are on it. A replica that has drained leaves the list within a third of its lease of
 // its last heartbeat. A silent one stays on it for a whole lease without a heartbeat.
-func (e Endings) Look(at time.Time, replicas []pool.ReplicaInfo) (left int) {
+func (e Endings) Add(at time.Time, replicas []pool.ReplicaInfo) (left int) {
 	there := map[string]bool{}
 	for _, r := range replicas {
 		s := e[r.ID]
@@ -95,7 +95,7 @@ func (e Endings) Await(ctx context.Context, c *client.Client) error {
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if err == nil && e.Look(at, replicas) == 0 {
+		if err == nil && e.Add(at, replicas) == 0 {
 			return nil
 		}
 		select {

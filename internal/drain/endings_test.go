@@ -16,7 +16,7 @@ func TestWhoLeavesTheListIsToldFromWhoFallsOffIt(t *testing.T) {
 	}
 	second := time.Second
 	ends := Endings{"left": {}, "frozen": {}, "frozen before": {}, "back": {}, "late": {}}
-	for _, look := range []struct {
+	for _, read := range []struct {
 		at       time.Duration
 		replicas []pool.ReplicaInfo
 	}{
@@ -27,14 +27,14 @@ func TestWhoLeavesTheListIsToldFromWhoFallsOffIt(t *testing.T) {
 		{4 * second, []pool.ReplicaInfo{listed("back", 4*second, 0)}},
 		{5 * second, nil},
 	} {
-		want := len(look.replicas)
-		if look.at == 0 {
+		want := len(read.replicas)
+		if read.at == 0 {
 			want-- // the one that was not asked
 		}
-		if left := ends.Look(start.Add(look.at), look.replicas); left != want {
-			t.Errorf("after %v: %d left, want %d", look.at, left, want)
+		if left := ends.Add(start.Add(read.at), read.replicas); left != want {
+			t.Errorf("after %v: %d left, want %d", read.at, left, want)
 		}
-		if s := ends["back"]; look.at == 3*second && !s.Silent {
+		if s := ends["back"]; read.at == 3*second && !s.Silent {
 			t.Error("back: not silent while it was away")
 		}
 	}

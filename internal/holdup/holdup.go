@@ -73,7 +73,7 @@ func (h *Finder) Line(ctx context.Context, t *task.Task) (string, error) {
 // mostHolders is how many holders are read at most.
 const mostHolders = 3
 
-// Holders returns running tasks that hold what a waiting task waits for: the places of its
+// Holders returns running tasks that hold what a waiting task waits for: the limit of its
 // group, its queue or the pool, or the slots for its queue. more is how many others do. It
 // returns none if the task waits for something else, or if that is unknown. It fails only
 // if Redis cannot be used or ctx has ended.

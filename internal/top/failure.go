@@ -78,7 +78,7 @@ func (g failureSubject) act(m *model, key string) tea.Cmd {
 func (g failureSubject) read(_ context.Context, _ *reader, s *snapshot) (content, error) {
 	i := slices.IndexFunc(s.failures, func(other failureGroup) bool { return other.key == g.key })
 	if i < 0 {
-		return content{lines: []string{"these tasks have gone: they were retried, deleted or are no longer kept"}}, nil
+		return content{lines: []string{"none of these tasks is left: they were retried or deleted, or are no longer kept"}}, nil
 	}
 	now := s.failures[i]
 	f := newFields()

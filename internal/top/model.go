@@ -34,8 +34,8 @@ type model struct {
 	now           snapshot
 	seen          time.Time // when now was read; zero before the first
 	trouble       error     // of the last read
-	looking       bool      // a read is running
-	again         bool      // read once more as soon as it has ended: a page was opened
+	reading       bool      // a read is running
+	readAgain     bool      // read once more when the running read has ended
 
 	tables [tables]table
 	focus  int  // the chosen table
@@ -61,7 +61,7 @@ func newModel(ctx context.Context, pool actions, r *reader, every time.Duration,
 
 // The messages that Update gets.
 type (
-	lookMsg struct {
+	readMsg struct {
 		snapshot
 		err     error
 		page    *page // the page that content is of; nil for none
@@ -80,24 +80,24 @@ type (
 	}
 )
 
-func (m *model) Init() tea.Cmd { return tea.Batch(m.look(), m.tick()) }
+func (m *model) Init() tea.Cmd { return tea.Batch(m.read(), m.tick()) }
 
 func (m *model) tick() tea.Cmd {
 	return tea.Tick(m.every, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
-// look reads the pool and the page that is shown. It returns nil if a read is running.
-func (m *model) look() tea.Cmd {
-	if m.looking {
+// read reads the pool and the page that is shown. It returns nil if a read is running.
+func (m *model) read() tea.Cmd {
+	if m.reading {
 		return nil
 	}
-	m.looking, m.again = true, false
+	m.reading, m.readAgain = true, false
 	p, progress := m.page(), m.width >= progressFrom
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(m.ctx, stale)
 		defer cancel()
-		msg := lookMsg{page: p}
-		if msg.snapshot, msg.err = m.reader.look(ctx, progress); msg.err == nil && p != nil {
+		msg := readMsg{page: p}
+		if msg.snapshot, msg.err = m.reader.read(ctx, progress); msg.err == nil && p != nil {
 			msg.content, msg.pageErr = p.of.read(ctx, m.reader, &msg.snapshot)
 		}
 		return msg
@@ -110,14 +110,14 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.width, m.height = msg.Width, msg.Height
 	case tickMsg:
 		// The picture is drawn again in any case, because it shows its age.
-		return m, tea.Batch(m.look(), m.tick())
-	case lookMsg:
-		m.looking = false
+		return m, tea.Batch(m.read(), m.tick())
+	case readMsg:
+		m.reading = false
 		if m.trouble = cmp.Or(msg.err, msg.pageErr); msg.err == nil {
 			m.show(msg)
 		}
-		if m.again {
-			return m, m.look()
+		if m.readAgain {
+			return m, m.read()
 		}
 	case askMsg:
 		switch {
@@ -132,7 +132,7 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		if m.says = msg.says; msg.err != nil {
 			m.says = msg.err.Error()
 		}
-		return m, m.lookAgain()
+		return m, m.readNow()
 	case tea.PasteMsg:
 		if m.typing {
 			m.edit("", msg.Content)
@@ -143,14 +143,14 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// lookAgain reads at once, or once more after the read that is running.
-func (m *model) lookAgain() tea.Cmd {
-	m.again = m.looking
-	return m.look()
+// readNow reads at once, or once more after the read that is running.
+func (m *model) readNow() tea.Cmd {
+	m.readAgain = m.reading
+	return m.read()
 }
 
 // show replaces what the tables and the page show.
-func (m *model) show(msg lookMsg) {
+func (m *model) show(msg readMsg) {
 	m.now, m.seen = msg.snapshot, time.Now()
 	for i, rows := range [tables][]row{queueRows(&m.now), runningRows(&m.now), replicaRows(&m.now), failureRows(&m.now), groupRows(&m.now)} {
 		m.tables[i].set(rows)

@@ -28,7 +28,7 @@ type testModel struct {
 
 func newTestModel(t *testing.T, width, height int) *testModel {
 	m := &testModel{newModel(t.Context(), actions{}, nil, time.Second, "p at localhost:6379", false), t}
-	m.looking = true // no read is begun
+	m.reading = true // no read is begun
 	m.Update(tea.WindowSizeMsg{Width: width, Height: height})
 	return m
 }
@@ -38,8 +38,8 @@ func (m *testModel) get(s snapshot) {
 	if s.At.IsZero() {
 		s.At = time.Now()
 	}
-	m.Update(lookMsg{snapshot: s})
-	m.looking = true
+	m.Update(readMsg{snapshot: s})
+	m.reading = true
 }
 
 // press presses keys: a letter each, or the names of keys.

@@ -54,8 +54,8 @@ func (s *site) run(cmd tea.Cmd) {
 	}
 }
 
-// look reads the pool once.
-func (s *site) look() { s.run(s.model.look()) }
+// read reads the pool once.
+func (s *site) read() { s.run(s.model.read()) }
 
 // press presses keys and performs what they start.
 func (s *site) press(keys ...string) {
@@ -133,7 +133,7 @@ func TestEnterOpensWhatALineShows(t *testing.T) {
 	s.claim("r1", "default", 1)
 	s.join("r2", "bad")
 	s.fail("r2", "the disk of "+strings.Repeat("very ", 30)+"old is full", s.claim("r2", "bad", 1)...)
-	s.look()
+	s.read()
 	opens := func(keys string, texts ...string) {
 		t.Helper()
 		s.press(strings.Fields(keys)...)
@@ -158,7 +158,7 @@ func TestKeysActOnWhatIsOpen(t *testing.T) {
 	s.join("r1", "media")
 	s.enqueue(task.Spec{ID: "m1", Kind: "k", Queue: "media"}, task.Spec{ID: "m2", Kind: "k", Queue: "media"})
 	s.claim("r1", "media", 1)
-	s.look()
+	s.read()
 	state := func(id string, want task.State) {
 		t.Helper()
 		if got, err := s.c.Get(t.Context(), id); err != nil || got.State != want {
@@ -209,7 +209,7 @@ func TestCountsAreOfOneInstant(t *testing.T) {
 		}
 	}()
 	for range 30 {
-		s.look()
+		s.read()
 		st := s.now.Stats
 		queues, replicas, groups := 0, 0, 0
 		for _, q := range s.now.queues {
@@ -240,15 +240,15 @@ func TestOutageWhileItRuns(t *testing.T) {
 	server := redisserver.Start(t, redisserver.AOF())
 	s := newSite(t, "redis://"+server.Addr()+"?max_retries=-1")
 	s.enqueue(task.Spec{ID: "x", Kind: "k", Queue: "q1"})
-	s.look()
+	s.read()
 	s.shows("q1")
 	server.Stop(t)
-	s.look()
+	s.read()
 	s.shows("q1", "connect")
 	s.press("down", "enter") // a page that has not been read
 	s.shows("queue q1", "reading…", "connect")
 	server.Restart(t)
-	s.look()
+	s.read()
 	s.shows("queue q1", "x", "waiting")
 	if picture := strings.Join(s.lines(), "\n"); strings.Contains(picture, "connect") {
 		t.Errorf("the outage is still shown:\n%s", picture)
@@ -263,7 +263,7 @@ func TestFailuresAreReadWithoutWholeTasksAndOnlyAfterAChange(t *testing.T) {
 	admin.enqueue(task.Spec{Kind: "x", ID: "f"})
 	admin.fail("r", "why 1", admin.claim("r", "default", 1)...)
 	s := newSite(t, server.User(t, "brief", "~*", "&*", "+@all", "-get").URL())
-	s.look()
+	s.read()
 	if g := s.now.failures; len(g) != 1 || g[0].key != "x permanent why 0" || len(g[0].tasks) != 1 || !s.now.all {
 		t.Fatalf("got %+v, %v", g, s.trouble)
 	}
@@ -271,13 +271,13 @@ func TestFailuresAreReadWithoutWholeTasksAndOnlyAfterAChange(t *testing.T) {
 		t.Errorf("got %v, %v", ids, err)
 	}
 	before := s.reader.failed.at
-	s.look()
+	s.read()
 	if s.reader.failed.at != before {
 		t.Error("failed tasks were read again without a change")
 	}
 	admin.enqueue(task.Spec{Kind: "x", ID: "g"})
 	admin.fail("r", "why 2", admin.claim("r", "default", 1)...)
-	s.look()
+	s.read()
 	if g := s.now.failures; len(g) != 1 || len(g[0].tasks) != 2 {
 		t.Errorf("after a change: %+v", g)
 	}
@@ -287,7 +287,7 @@ func TestPageOfATaskReadsItsPayloadOnce(t *testing.T) {
 	server := redisserver.Start(t)
 	s := newSite(t, "redis://"+server.Addr())
 	s.enqueue(task.Spec{ID: "big", Kind: "k", Queue: "q", Payload: []byte(strings.Repeat("0123456789", 10_000))})
-	s.look()
+	s.read()
 	s.press("down", "enter", "enter")
 	s.shows("task big", "0123456789")
 	sent := func() (n int64) {
@@ -301,7 +301,7 @@ func TestPageOfATaskReadsItsPayloadOnce(t *testing.T) {
 	}
 	before := sent()
 	for range 3 {
-		s.look()
+		s.read()
 	}
 	s.shows("task big", "state waiting", "0123456789")
 	if n := sent() - before; n > 90_000 {
@@ -312,22 +312,22 @@ func TestPageOfATaskReadsItsPayloadOnce(t *testing.T) {
 func TestPagesOfWhatHasGoneSaySo(t *testing.T) {
 	s := newSite(t, "redis://"+redisserver.Start(t).Addr())
 	s.enqueue(task.Spec{ID: "x", Kind: "k", Queue: "q"})
-	s.look()
+	s.read()
 	s.press("down", "enter", "enter", "s", "y")
 	if _, err := s.c.Delete(t.Context(), pool.Filter{IDs: []string{"x"}}); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
+	s.read()
 	s.shows("task x", "there is no such task")
 	s.press("esc")
 	if err := s.c.ForgetQueue(t.Context(), "q"); err != nil {
 		t.Fatal(err)
 	}
-	s.look()
-	s.shows("the queue has gone")
+	s.read()
+	s.shows("the queue no longer exists")
 	for _, of := range []subject{replicaSubject{ID: "r9"}, failureSubject(failed("k", "why", 1)), groupSubject("g9")} {
 		s.pages = []*page{newPage(of)}
-		s.look()
+		s.read()
 		s.press("d", "enter", "j")
 		if s.asked != nil || strings.Contains(strings.Join(s.lines(), "\n"), "reading") {
 			t.Errorf("%s: %v", of.title(), s.lines())

@@ -93,7 +93,7 @@ func (m *model) open() tea.Cmd {
 		return nil
 	}
 	m.pages = append(m.pages, newPage(of))
-	return m.lookAgain()
+	return m.readNow()
 }
 
 // edit handles a key while the filter is typed.

@@ -128,7 +128,7 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 	name := string(q)
 	i := slices.IndexFunc(s.queues, func(l pool.QueueLoad) bool { return l.Name == name })
 	if i < 0 {
-		return content{lines: []string{"the queue has gone"}}, nil
+		return content{lines: []string{"the queue no longer exists"}}, nil
 	}
 	load := s.queues[i]
 	f := newFields()

@@ -76,7 +76,7 @@ func (r replicaSubject) act(m *model, key string) tea.Cmd {
 	if i := slices.IndexFunc(m.now.replicas, func(now pool.ReplicaInfo) bool { return now.ID == r.ID }); i >= 0 {
 		m.confirm(m.pool.drain(m.now.replicas[i]))
 	} else {
-		m.says = "the replica has gone"
+		m.says = "the replica has left"
 	}
 	return nil
 }

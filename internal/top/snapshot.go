@@ -60,8 +60,8 @@ type reader struct {
 	described *task.Task // the task that describe returned last
 }
 
-// look reads a snapshot. withProgress adds the progress of running tasks.
-func (r *reader) look(ctx context.Context, withProgress bool) (s snapshot, err error) {
+// read reads a snapshot. withProgress adds the progress of running tasks.
+func (r *reader) read(ctx context.Context, withProgress bool) (s snapshot, err error) {
 	if s.Snapshot, err = r.Store.Snapshot(ctx, mostRunning); err != nil {
 		return s, err
 	}

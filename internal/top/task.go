@@ -130,8 +130,8 @@ func (id taskSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 	return c, nil
 }
 
-// holdersOf returns the running tasks that hold the places which a waiting task needs: those
-// of its group, its queue or the pool, whichever is full.
+// holdersOf returns the running tasks that hold what a waiting task needs: the running
+// tasks of its group, its queue or the pool, depending on which is full.
 func holdersOf(t *task.Task, s *snapshot) (holders []*task.Task, of string) {
 	group := slices.IndexFunc(s.groups, func(g pool.GroupInfo) bool { return t.Group != "" && g.Name == t.Group })
 	queue := slices.IndexFunc(s.queues, func(q pool.QueueLoad) bool { return q.Name == t.Queue })

@@ -174,8 +174,8 @@ func TestTextFromOthersCannotControlTheTerminal(t *testing.T) {
 		m.focus = table
 		m.tables[table].choose(1)
 		m.press("enter")
-		m.Update(lookMsg{snapshot: s, page: m.page(), content: content{lines: []string{terminal.Visible(evil)}, rows: taskRows(s.Running, &s)}})
-		m.looking = true
+		m.Update(readMsg{snapshot: s, page: m.page(), content: content{lines: []string{terminal.Visible(evil)}, rows: taskRows(s.Running, &s)}})
+		m.reading = true
 		check(fmt.Sprint("page of table ", table))
 		m.press("esc")
 	}
@@ -261,9 +261,9 @@ func TestPicturesOfAnOutageSaySo(t *testing.T) {
 	m := newTestModel(t, 80, 24)
 	m.get(busyPool())
 	m.seen = m.seen.Add(-time.Minute)
-	m.Update(lookMsg{err: errors.New("dial tcp 127.0.0.1:6379: connection refused")})
+	m.Update(readMsg{err: errors.New("dial tcp 127.0.0.1:6379: connection refused")})
 	m.shows("as it was 1m0s ago", "connection refused", "render-1")
-	m.looking = true
+	m.reading = true
 	m.get(busyPool())
 	if picture := strings.Join(m.lines(), "\n"); strings.Contains(picture, "as it was") || strings.Contains(picture, "refused") {
 		t.Errorf("the outage is still shown:\n%s", picture)
@@ -298,8 +298,8 @@ func TestPageScrollsAndStaysAtItsEnd(t *testing.T) {
 		for i := range n {
 			c.lines = append(c.lines, fmt.Sprintf("line %d of the log", i))
 		}
-		m.Update(lookMsg{snapshot: m.now, page: m.page(), content: c})
-		m.looking = true
+		m.Update(readMsg{snapshot: m.now, page: m.page(), content: c})
+		m.reading = true
 	}
 	from := func(want string) {
 		t.Helper()
