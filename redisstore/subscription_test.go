@@ -245,3 +245,45 @@ func TestDeadConsumersAreRemoved(t *testing.T) {
 	}
 	want("heir", "killed0", "living")
 }
+
+// Redis counts how long an entry is held from the time of its delivery. After its clock was set
+// back, that time may be in the future.
+func TestHeldEventsAreDeliveredAgainAfterTheClockWasSetBack(t *testing.T) {
+	server := redisserver.Start(t, redisserver.Clock(t))
+	server.SetClock(t, 0)
+	s := &stream{site: newSite(t, server.Client(t)), t: t, raw: server.Client(t)}
+	read := func(consumer string) int {
+		t.Helper()
+		// A new store checks the consumers with its first call.
+		events, _, err := s.open(t, s.rdb).ReadSubscription(t.Context(), "g", consumer, 100, time.Minute, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(events)
+	}
+	maintain := func() {
+		t.Helper()
+		if _, err := s.store.Maintain(t.Context(), "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read("living")
+	s.add(3)
+	if n := read("killed"); n != 3 {
+		t.Fatalf("%d events, want 3", n)
+	}
+	maintain()
+	server.SetClock(t, -time.Hour)
+	maintain()
+	if n := read("living"); n != 0 {
+		t.Errorf("%d events are taken over from a consumer that may still hold them", n)
+	}
+	server.SetClock(t, -time.Hour+50*time.Second)
+	if n := read("living"); n != 0 {
+		t.Errorf("%d events are taken over before the end of the minute", n)
+	}
+	server.SetClock(t, -time.Hour+70*time.Second)
+	if n := read("living"); n != 3 {
+		t.Errorf("%d events are taken over after the minute, want 3", n)
+	}
+}
