@@ -16,14 +16,14 @@
 -- Keeps: running tasks never exceed the limits of pool, queue and group. Tasks start in the order of their positions. A
 -- repeated call number gets the same answer again, without the tasks that the replica no longer holds. A lower number
 -- changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost: the limits that
--- it configures may be unknown.
+-- it configures may be unknown. The call is a heartbeat if the last renewal is older than half of the lease.
 -- uses: base claim event promote removal repeated report totals trim wake
 -- hot: totals event trim words run settings policy exit claims removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
 local record = P .. 'replica:' .. replica
-local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain')
+local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain', 'seen_at')
 local pool = call('HMGET', META, 'epoch', 'fence')
 local joined = known[1] and known[1] == pool[1]
 local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
@@ -31,6 +31,12 @@ local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(AR
   fence = math.max((tonumber(pool[2] or nil) or 0) + 1, NOW * 100), answer = { NOW },
   most_bytes = 524288, -- of records in the reply; one task always fits
   budget = 250 } -- candidates other than plain tasks; each takes up to 40 µs
+
+-- A replica renews every third of its lease. If it could not, this call keeps it on the list.
+if joined and NOW - (tonumber(known[5] or nil) or NOW) > step.lease / 2 then
+  call('ZADD', P .. 'replicas', whole(NOW + step.lease), replica)
+  call('HSET', record, 'seen_at', NOW_TEXT)
+end
 
 local seen, saved = string.match(known[2] or '', '^(%d+) (.*)$')
 if seen and tonumber(seen) > tonumber(number) then

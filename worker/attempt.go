@@ -70,7 +70,9 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 		// yet, a release saves it the wait for the end of the lease.
 		r.held.handlerEnded(c)
 		if !c.refused {
-			c.sequence.send(a, a.released(task.CodeReleased, 0))
+			released := a.released(task.CodeReleased, 0)
+			released.Log, released.LogSize = rep.Log, rep.LogSize
+			c.sequence.send(a, released)
 		}
 	default:
 		r.held.handlerEnded(c)

@@ -83,6 +83,7 @@ func TestHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 				var cause error
 				begin := time.Now()
 				tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+					tk.Logf("line")
 					_, cause = untilCancelled(ctx, tk)
 					cancelled = time.Since(begin)
 					return []byte("too late"), nil
@@ -104,8 +105,8 @@ func TestHandlerIsCancelledBeforeItsLeaseEndsUnrenewed(t *testing.T) {
 					t.Fatalf("cancelled with %v after %v, want a lost lease a tenth of a lease before its end", cause, cancelled)
 				}
 				reports := tr.store.verdictsOf("x")
-				if len(reports) != 1 || reports[0].Op != task.Release || reports[0].Result != nil {
-					t.Errorf("reports: %+v, want the task given back without its result", reports)
+				if len(reports) != 1 || reports[0].Op != task.Release || reports[0].Result != nil || reports[0].Log != "line\n" {
+					t.Errorf("reports: %+v, want the task given back without its result and with its log", reports)
 				}
 				if tr.r.Counts().Dropped != 1 {
 					t.Errorf("counts: %+v, want one outcome dropped", tr.r.Counts())

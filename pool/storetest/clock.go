@@ -17,6 +17,7 @@ var clockRules = []rule{
 	{"ClockBackKeepsNoDeadReplicaOnTheList", clockBackReplica},
 	{"ClockBackDelaysNoTaskThatWaits", clockBackWaiting},
 	{"ScheduledTasksFollowTheClock", clockSchedule},
+	{"ExchangeKeepsTheReplicaOnTheList", clockExchange},
 	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }
 
@@ -136,6 +137,25 @@ func clockSchedule(fx *fixture) {
 	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "soon")
 	fx.wantEnd("bounded", task.Expired, task.CodeExpired)
 	fx.wantState("late", task.Scheduled)
+}
+
+// After an outage the first call of a replica may be an exchange that claims tasks. Maintenance of
+// another replica, for which the last renewal is too old, must not take these tasks back.
+func clockExchange(fx *fixture) {
+	for r, sinceJoin := range map[string]time.Duration{"late": lease * 3 / 4, "silent": lease * 3 / 2} {
+		fx.SetClock(fx, 0)
+		fx.join(task.Registration{Replica: r, Lease: lease})
+		fx.enqueue(task.Spec{ID: r})
+		fx.SetClock(fx, sinceJoin)
+		ts := fx.claimAs(task.Exchange{Replica: r, Lease: lease}, task.DefaultQueue, 1)
+		fx.wantIDs(ts, r)
+		fx.SetClock(fx, sinceJoin+lease/2)
+		fx.maintain()
+		if v := fx.renew(r, lease, held(ts...)...); v[0] != task.Kept {
+			fx.Errorf("%s: renewal: %v", r, v[0])
+		}
+		fx.accept(succeed(ts[0]))
+	}
 }
 
 func clockReported(fx *fixture) {
