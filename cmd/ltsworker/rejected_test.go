@@ -79,6 +79,9 @@ func TestRejectedEntriesAreListedAndShown(t *testing.T) {
 	if len(shown) != 1 || shown[0].ID != got[2].ID || shown[0].EntryText != got[2].EntryText {
 		t.Errorf("%+v", shown)
 	}
+	if out := u.run("doctor").out; !strings.Contains(out, "4 entries were rejected") || !strings.Contains(out, "ltsworker rejected list") {
+		t.Errorf("the doctor does not name the command: %s", out)
+	}
 	if a := u.run("rejected", "show", "1-0", got[3].ID); a.code != exitFailed || a.err != "ltsworker: 1-0: no such rejected entry\n" || !strings.Contains(a.out, got[3].ID) {
 		t.Errorf("%+v", a)
 	}
