@@ -435,6 +435,29 @@ var faultCases = map[string]faultCase{
 		},
 		call: admit,
 	},
+	"readmit": {
+		prepare: func(v *victim) {
+			v.base()
+			v.reject(`{"kind":"k","id":"a","prio":1}`, "nonsense")
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			err := st.PutBack(ctx, v.rejected[0], []byte(`{"kind":"k","id":"a"}`))
+			if errors.Is(err, task.ErrNoReject) { // an earlier call has put it back
+				return "none", nil
+			}
+			return done(err)
+		},
+	},
+	"discard": {
+		prepare: func(v *victim) {
+			v.base()
+			v.reject("nonsense", "more nonsense", `{"kind":"k","id":"a","prio":1}`)
+		},
+		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
+			dropped, err := st.DropRejected(ctx, v.rejected[0], "1-0", v.rejected[2])
+			return fmt.Sprint(dropped), err
+		},
+	},
 	"stats": {
 		prepare: parkedGroup,
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
@@ -449,6 +472,18 @@ func parkedGroup(v *victim) {
 	v.base()
 	v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b", Group: "g"}, task.Spec{Kind: "k", ID: "c"})
 	v.claim(1, 1, time.Minute)
+}
+
+// reject pushes entries that are rejected and sets v.rejected.
+func (v *victim) reject(entries ...any) {
+	v.t.Helper()
+	v.push(entries...)
+	_, err := v.open(v.rdb).AdmitInbox(context.Background()) // does not count as a call of v.st
+	v.must(err)
+	for r, err := range v.st.Rejected(context.Background()) {
+		v.must(err)
+		v.rejected = append(v.rejected, r.ID)
+	}
 }
 
 // casesOf returns the names of the cases of a script.
@@ -514,6 +549,11 @@ func everyScript(v *victim, st *redisstore.Store) {
 	if err := st.ForgetQueue(ctx, "nowhere"); !errors.Is(err, task.ErrNoQueue) {
 		v.t.Fatal(err)
 	}
+	if err := st.PutBack(ctx, "1-0", nil); !errors.Is(err, task.ErrNoReject) {
+		v.t.Fatal(err)
+	}
+	_, err = st.DropRejected(ctx, "1-0")
+	v.must(err)
 	_, err = st.Stats(ctx)
 	v.must(err)
 	for _, err := range st.Inspect(ctx, task.Inspection{}) {

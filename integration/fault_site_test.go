@@ -28,6 +28,8 @@ type victim struct {
 	st   *redisstore.Store // nor does this one
 	held map[string]*task.Task
 	ends int64 // calls of sequence 2 of replica r
+
+	rejected []string // ids of the rejected entries, newest first
 }
 
 var victims struct {

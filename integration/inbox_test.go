@@ -119,9 +119,12 @@ func TestBadEntryIsRejectedWithAReason(t *testing.T) {
 		t.Errorf("task %s started", id)
 	}
 	eventually(t, patience, "the inbox is empty", func() bool { return stats(t, c).Inbox == 0 })
-	rejects, err := s.store().Rejected(t.Context(), 100)
-	if err != nil {
-		t.Fatal(err)
+	var rejects []task.Reject
+	for r, err := range s.store().Rejected(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rejects = append(rejects, r)
 	}
 	if len(rejects) != len(bad) {
 		t.Errorf("%d rejects, want %d", len(rejects), len(bad))

@@ -320,11 +320,23 @@ func TestWorkerAndOperatorCanDoTheirWork(t *testing.T) {
 		t.Errorf("inspection: %+v", found)
 	}
 
+	if err := rdb.RPush(ctx, "lts:{p}:inbox", "nonsense", "nonsense").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var rejected []string
+	eventually(t, patience, "the entries are rejected", func() bool {
+		rejected = nil
+		for r := range p.Rejected(ctx) {
+			rejected = append(rejected, r.ID)
+		}
+		return len(rejected) == 2
+	})
 	o := server.User(t, "operator", aclRecipe(t, "operator")...)
 	c := newCommand(t, "LTS_REDIS="+o.URL(), "LTS_POOL=p")
 	for _, args := range [][]string{
 		{"doctor"}, {"doctor", "--fix"}, {"stats"}, {"ls"}, {"get", "a"}, {"enqueue", "k", "--id", "b", "--queue", "q"}, {"pause", "q"}, {"resume", "q"},
-		{"limit", "q", "3"}, {"stop", "b"}, {"retry", "b"}, {"stop", "b"}, {"delete", "b"},
+		{"limit", "q", "3"}, {"stop", "b"}, {"retry", "b"}, {"stop", "b"}, {"delete", "b"}, {"rejected", "show", rejected[0]},
+		{"rejected", "put-back", rejected[0], "--entry", `{"kind":"k"}`}, {"rejected", "drop", rejected[1]},
 	} {
 		if out, code := c.run(args...); code != 0 {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)

@@ -106,13 +106,23 @@ func TestViewerReadsEverythingAndIsRefusedChanges(t *testing.T) {
 	if _, err := p.Stop(ctx, pool.Filter{IDs: []string{"ended"}}, "enough"); err != nil {
 		t.Fatal(err)
 	}
+	site.push("nonsense")
+	if _, err := redisstore.New(rdb, "p").AdmitInbox(ctx); err != nil {
+		t.Fatal(err)
+	}
+	rejected := ""
+	for r, err := range p.Rejected(ctx) {
+		if rejected = r.ID; err != nil {
+			t.Fatal(err)
+		}
+	}
 	lastingOnly(t, rdb)
 	before := fmt.Sprint(contents(t, rdb))
 	u := server.User(t, "viewer", aclRecipe(t, "viewer")...)
 	c := newCommand(t, "LTS_REDIS="+u.URL(), "LTS_POOL=p")
 	for _, args := range [][]string{
 		{"ls"}, {"ls", "--state", "waiting", "--json"}, {"get", "a", "b", "ended"}, {"logs", "ended"}, {"queues"}, {"stats"}, {"replicas"},
-		{"limit"}, {"limit", "--group", "g"}, {"limit", "default"},
+		{"limit"}, {"limit", "--group", "g"}, {"limit", "default"}, {"rejected", "list"}, {"rejected", "show", rejected},
 	} {
 		if out, code := c.run(args...); code != 0 {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
@@ -140,7 +150,7 @@ func TestViewerReadsEverythingAndIsRefusedChanges(t *testing.T) {
 
 	for _, args := range [][]string{
 		{"enqueue", "k"}, {"stop", "a"}, {"retry", "ended"}, {"delete", "ended"}, {"pause"}, {"pause", "default"}, {"resume"}, {"limit", "default", "3"},
-		{"limit", "--group", "g", "none"}, {"drain", "r"}, {"reap"}, {"doctor", "--fix"},
+		{"limit", "--group", "g", "none"}, {"drain", "r"}, {"reap"}, {"doctor", "--fix"}, {"rejected", "put-back", rejected}, {"rejected", "drop", rejected}, {"rejected", "drop", "--all", "--yes"},
 	} {
 		out, code := c.run(args...)
 		if code != 1 || !strings.Contains(out, "this user may read the pool, and change nothing") {

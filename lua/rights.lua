@@ -33,9 +33,9 @@ local WRITING = {
   { 'HSET', KEY, 'f', 'v' }, { 'HSETNX', KEY, 'f', 'v' }, { 'HDEL', KEY, 'f' }, { 'HINCRBY', KEY, 'f', '1' },
   { 'ZADD', KEY, '1', 'm' }, { 'ZREM', KEY, 'm' }, { 'ZREMRANGEBYRANK', KEY, '0', '1' }, { 'SADD', KEY, 'm' },
   { 'SREM', KEY, 'm' }, { 'SPOP', KEY }, { 'LTRIM', KEY, '0', '1' }, { 'LPOP', KEY }, { 'RPUSH', KEY, 'v' },
-  { 'XADD', KEY, '*', 'f', 'v' }, { 'XTRIM', KEY, 'MAXLEN', '1' }, { 'SET', KEY, 'v' }, { 'MSET', KEY, 'v' },
-  { 'SETRANGE', KEY, '0', 'v' }, { 'DEL', KEY }, { 'PEXPIRE', KEY, '1' }, { 'PERSIST', KEY }, { 'RENAMENX', KEY, P .. 'to' },
-  { 'EVAL', 'return 1', '1', KEY }, { 'EVALSHA', '0', '1', KEY },
+  { 'XADD', KEY, '*', 'f', 'v' }, { 'XDEL', KEY, '0' }, { 'XTRIM', KEY, 'MAXLEN', '1' }, { 'SET', KEY, 'v' },
+  { 'MSET', KEY, 'v' }, { 'SETRANGE', KEY, '0', 'v' }, { 'DEL', KEY }, { 'PEXPIRE', KEY, '1' }, { 'PERSIST', KEY },
+  { 'RENAMENX', KEY, P .. 'to' }, { 'EVAL', 'return 1', '1', KEY }, { 'EVALSHA', '0', '1', KEY },
 }
 local unread, unwritten = check(READING), check(WRITING)
 local reply = { unread == 0 and unwritten == #WRITING and 1 or 0 }

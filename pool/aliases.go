@@ -68,6 +68,8 @@ var (
 	ErrNoReplica   = task.ErrNoReplica
 	ErrNoQueue     = task.ErrNoQueue
 	ErrQueueInUse  = task.ErrQueueInUse
+	ErrNoReject    = task.ErrNoReject
+	ErrRejectCut   = task.ErrRejectCut
 
 	// The reasons why a handler's context is cancelled, as context.Cause returns them.
 	ErrStopped   = task.ErrStopped

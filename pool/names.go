@@ -223,6 +223,16 @@ type (
 	//	Running   int
 	//	Stuck     int
 	ReplicaInfo = task.ReplicaInfo
+	// Reject is an inbox entry that could not become a task. See task.Reject.
+	//
+	//	ID     string    // its position among the rejected entries, such as "1700000000000-0"
+	//	At     time.Time // when it was rejected
+	//	Code   string    // "invalid", "duplicate" or "queue_full"
+	//	Reason string    // everything that is wrong with the entry, one line
+	//	Task   string    // for "duplicate": the id of the task that has the id or the unique key
+	//	Bytes  int       // the length of the entry
+	//	Entry  string    // at most its first 16 KiB
+	Reject = task.Reject
 	// Health describes a replica at one instant. See worker.Health.
 	//
 	//	Slots    int           // over all queues

@@ -15,6 +15,7 @@ import (
 type Store interface {
 	worker.Store
 	TaskStore
+	RejectStore
 	QueueStore
 	ReplicaStore
 	EventStore
@@ -48,6 +49,24 @@ type TaskStore interface {
 	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
 	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
+}
+
+// RejectStore reads and removes inbox entries that could not become tasks. An id that is
+// no position among these entries is a FieldError.
+type RejectStore interface {
+	// Rejected reads the rejected entries, newest first. An error ends the iteration.
+	Rejected(ctx context.Context) iter.Seq2[task.Reject, error]
+	// GetRejected reads rejected entries in the order of the ids; nil for one that does
+	// not exist.
+	GetRejected(ctx context.Context, ids ...string) ([]*task.Reject, error)
+	// PutBack removes a rejected entry and appends text to the inbox, in one step. A nil
+	// text is the text of the entry. Another text that cannot become a task is a
+	// FieldError. PutBack returns ErrNoReject if there is no such entry, and
+	// ErrRejectCut if text is nil and the entry is not kept as a whole.
+	PutBack(ctx context.Context, id string, text []byte) error
+	// DropRejected removes rejected entries and returns, in their order, which of them
+	// existed.
+	DropRejected(ctx context.Context, ids ...string) (dropped []bool, err error)
 }
 
 // QueueStore reads queues and groups and changes their settings.

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,6 +50,7 @@ var unfixed = map[string]string{
 	"stop":      "ids, as many as there are",
 	"retry":     "ids, as many as there are",
 	"delete":    "ids, as many as there are",
+	"discard":   "ids, as many as there are",
 }
 
 // TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the header fixes and
@@ -72,6 +74,12 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"readmit": {0, func(s *site) error {
+			if err := s.store.PutBack(ctx, "1-0", nil); !errors.Is(err, task.ErrNoReject) {
+				return err
+			}
+			return nil
+		}},
 		"count": {0, func(s *site) error {
 			return s.store.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &two})
 		}},

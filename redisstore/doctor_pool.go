@@ -107,7 +107,7 @@ func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 	}
 	if st.Rejected > 0 {
 		add(task.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
-			"read why: redis-cli XREVRANGE "+s.key("inbox:rejected")+" + - COUNT 10", count("rejected", st.Rejected))
+			"read why, then put them back or drop them: ltsworker rejected list", count("rejected", st.Rejected))
 	}
 	return nil
 }

@@ -34,14 +34,14 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 		},
 		Rejects: func(t testing.TB) []string {
 			t.Helper()
-			rejects, err := s.store.Rejected(ctx, 100_000)
-			if err != nil {
-				t.Fatal(err)
+			var reasons []string
+			for r, err := range s.store.Rejected(ctx) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				reasons = append(reasons, r.Reason)
 			}
-			reasons := make([]string, len(rejects))
-			for i, r := range rejects {
-				reasons[len(rejects)-1-i] = r.Reason
-			}
+			slices.Reverse(reasons)
 			return reasons
 		},
 		Signals: func(t testing.TB, replica string) []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -172,7 +173,8 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 		"rates":        func() error { _, err := s.store.Rates(ctx, time.Minute); return err },
 		"replicas":     func() error { _, err := s.store.Replicas(ctx); return err },
 		"waiting":      func() error { _, _, err := s.store.WaitingSince(ctx, "q"); return err },
-		"rejected":     func() error { _, err := s.store.Rejected(ctx, 1); return err },
+		"rejected":     func() error { return lastError(s.store.Rejected(ctx)) },
+		"get rejected": func() error { _, err := s.store.GetRejected(ctx, "1-0"); return err },
 		"last event":   func() error { _, err := s.store.LastEvent(ctx); return err },
 		"events":       func() error { _, err := s.store.ReadEvents(ctx, "0", 1, 0); return err },
 		"recent":       func() error { _, err := s.store.RecentEvents(ctx, "", 1); return err },
@@ -187,7 +189,11 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 
 // errorOf returns the error with which a list ends.
 func errorOf(s *site, f task.Filter) (err error) {
-	for _, err = range s.store.Tasks(context.Background(), f) {
+	return lastError(s.store.Tasks(context.Background(), f))
+}
+
+func lastError[T any](list iter.Seq2[T, error]) (err error) {
+	for _, err = range list {
 	}
 	return err
 }

@@ -2,7 +2,9 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -205,4 +207,44 @@ func TestTaskThatHasJustEndedIsKept(t *testing.T) {
 	if n := s.rdb.ZCard(t.Context(), s.prefix+"ended:failed").Val(); n > 10_001 {
 		t.Errorf("%d failed tasks are kept", n)
 	}
+}
+
+// An entry whose return to the inbox was not confirmed is put back once, although it has been
+// admitted before the call is repeated. Entries that were dropped meanwhile count as dropped.
+func TestRejectedEntriesAreChangedOnceIfTheReplyIsLost(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		admit := func() {
+			if _, err := s.store.AdmitInbox(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		rdb.RPush(t.Context(), s.prefix+"inbox", "a", "b", "c")
+		admit()
+		var ids []string
+		for r, err := range s.store.Rejected(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, r.ID)
+		}
+		if err := s.with(t, &between{script: "readmit", f: admit}).PutBack(t.Context(), ids[0], []byte(`{"kind":"k"}`)); err != nil {
+			t.Error(err)
+		}
+		if err := s.store.PutBack(t.Context(), ids[0], nil); !errors.Is(err, task.ErrNoReject) {
+			t.Errorf("another call: %v", err)
+		}
+		again := func() {
+			if dropped, err := s.store.DropRejected(t.Context(), ids[1:]...); err != nil || slices.Contains(dropped, true) {
+				t.Errorf("another call dropped %v, %v", dropped, err)
+			}
+		}
+		dropped, err := s.with(t, &between{script: "discard", f: again}).DropRejected(t.Context(), ids...)
+		if err != nil || !slices.Equal(dropped, []bool{false, true, true}) {
+			t.Errorf("dropped %v, %v", dropped, err)
+		}
+		if st, err := s.store.Stats(t.Context()); err != nil || st.Waiting != 1 || st.Inbox != 0 || st.Rejected != 0 {
+			t.Errorf("stats %+v, %v", st, err)
+		}
+	})
 }

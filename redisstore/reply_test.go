@@ -46,6 +46,13 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 		"forget": {[]any{"sideways", int64(0), []any{}}, func(ctx context.Context, s *site) error {
 			return s.store.ForgetQueue(ctx, "q")
 		}},
+		"readmit": {[]any{"sideways", int64(0), []any{}}, func(ctx context.Context, s *site) error {
+			return s.store.PutBack(ctx, "1-0", nil)
+		}},
+		"discard": {[]any{"", "11", int64(0), []any{}}, func(ctx context.Context, s *site) error {
+			_, err := s.store.DropRejected(ctx, "1-0")
+			return err
+		}},
 		"regroup": {[]any{int64(0), []any{}}, func(ctx context.Context, s *site) error {
 			s.block(ctx, "default")
 			return s.store.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &two})

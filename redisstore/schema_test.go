@@ -56,6 +56,8 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },
 				"configure": func() error { return st.Configure(ctx, task.Setting{Scope: task.PoolScope, Pause: new(true)}) },
 				"forget":    func() error { return st.ForgetQueue(ctx, "none") },
+				"put back":  func() error { return st.PutBack(ctx, "1-0", nil) },
+				"drop":      func() error { _, err := st.DropRejected(ctx, "1-0"); return err },
 				"drain":     func() error { _, err := st.Drain(ctx, "r"); return err },
 				"check":     func() error { return st.Check(ctx) },
 			} {

@@ -46,6 +46,8 @@ var (
 	regroupScript   = newScript("regroup", writes)
 	forgetScript    = newScript("forget", writes)
 	consumersScript = newScript("consumers", writes)
+	readmitScript   = newScript("readmit", writes)
+	discardScript   = newScript("discard", writes)
 	getScript       = newScript("get", reads)
 	statsScript     = newScript("stats", reads)
 

@@ -14,7 +14,7 @@
 // connections.
 //
 // A Store is a pool.Store: pass it to pool.New and use the pool's methods. Only a store
-// in Redis has WithWait, Rejected and ParseEntry.
+// in Redis has WithWait and ParseEntry.
 package redisstore
 
 import (

@@ -18,6 +18,8 @@ var (
 	ErrDrain       = errors.New("the replica was asked to drain")
 	ErrUniqueTaken = errors.New("unique key is held by another task")
 	ErrDenied      = errors.New("permission denied") // the error of the store names the command or key
+	ErrNoReject    = errors.New("no such rejected entry")
+	ErrRejectCut   = errors.New("only the beginning of the entry is kept: give the whole text")
 )
 
 // The reasons why a handler's context is cancelled, as context.Cause returns them.

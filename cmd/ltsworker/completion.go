@@ -88,6 +88,16 @@ func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return names, err
 }
 
+// rejectIDs returns the ids of the newest rejected entries.
+func rejectIDs(ctx context.Context, c *client.Client) (ids []string, err error) {
+	for r, err := range c.Rejected(ctx) {
+		if ids = append(ids, r.ID); err != nil || len(ids) == 25 {
+			return ids, err
+		}
+	}
+	return ids, nil
+}
+
 // inList completes the last value of a comma-separated list with the words that one offers for a
 // single value.
 func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
@@ -126,7 +136,7 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // fileFlags are the flags whose value is the name of a file.
-var fileFlags = []string{"batch", "config", "redis"}
+var fileFlags = []string{"batch", "config", "file", "redis"}
 
 // addCompletions sets the completions for the arguments and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {
@@ -134,6 +144,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 	arguments := map[string]cobra.CompletionFunc{
 		"pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
 		"drain": completeFrom(g, 0, replicaNames),
+		"show":  completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
 	}
 	flags := map[string]cobra.CompletionFunc{
 		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
@@ -144,11 +155,11 @@ func addCompletions(root *cobra.Command, g *globals) {
 	stateFlags := map[string]cobra.CompletionFunc{
 		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "delete": completeWords(namesOf(pool.EndedStates())...),
 	}
-	for _, cmd := range root.Commands() {
+	for _, cmd := range allCommands(root) {
 		switch known := arguments[cmd.Name()]; {
 		case known != nil:
 			cmd.ValidArgsFunction = known
-		case cmd.Name() != "demo" && cmd.Name() != "init":
+		case cmd.Name() != "demo" && cmd.Name() != "init" && !cmd.HasSubCommands():
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 		complete := func(f *pflag.Flag) {
@@ -183,7 +194,16 @@ func addCompletions(root *cobra.Command, g *globals) {
 func plainFlags(root *cobra.Command) {
 	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
 	root.PersistentFlags().VisitAll(plain)
-	for _, cmd := range root.Commands() {
+	for _, cmd := range allCommands(root) {
 		cmd.Flags().VisitAll(plain)
 	}
+}
+
+// allCommands returns the commands below cmd, at every depth.
+func allCommands(cmd *cobra.Command) []*cobra.Command {
+	var all []*cobra.Command
+	for _, sub := range cmd.Commands() {
+		all = append(append(all, sub), allCommands(sub)...)
+	}
+	return all
 }

@@ -12,6 +12,8 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--queue", "slow")
 	u.must("limit", "--group", "acme", "2")
+	u.admit("nonsense")
+	reject := u.rejects()[0].ID
 	offered := func(args ...string) []string {
 		t.Helper()
 		lines := strings.Split(strings.TrimSpace(u.must(append([]string{"__completeNoDesc"}, args...)...)), "\n")
@@ -37,6 +39,10 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"limit --total ":          {"none"},
 		"limit slow none ":        nil,
 		"limit --group ":          {"acme"},
+		"rejected ":               {"list", "show", "put-back", "drop"},
+		"rejected list ":          nil,
+		"rejected show ":          {reject},
+		"rejected drop --al":      {"--all"},
 		"enqueue --backoff ":      {"exponential:1000:600000", "fixed:5000"},
 		"run --log-for":           {"--log-format"},
 	} {
@@ -63,9 +69,10 @@ func TestCompletionShowsNoMarksOfTheHelp(t *testing.T) {
 	t.Parallel()
 	u := stranger(t)
 	for args, want := range map[string]string{
-		"enqueue --bat": "--batch\tFILE with one task per line, - for standard input",
-		"run --heal":    "--health\tserve /live and /ready at HOST:PORT (default the config file's)",
-		"ls --redi":     "--redis\tRedis URL without a password, or @FILE that holds one with it",
+		"enqueue --bat":          "--batch\tFILE with one task per line, - for standard input",
+		"run --heal":             "--health\tserve /live and /ready at HOST:PORT (default the config file's)",
+		"rejected put-back --fi": "--file\tread the text from FILE, - for standard input",
+		"ls --redi":              "--redis\tRedis URL without a password, or @FILE that holds one with it",
 	} {
 		if got, _, _ := strings.Cut(u.must(append([]string{"__complete"}, strings.Split(args, " ")...)...), "\n"); got != want {
 			t.Errorf("%q: offered %q, want %q", args, got, want)

@@ -34,7 +34,7 @@ type follower struct {
 
 func (f *follower) run(ctx context.Context) error {
 	for first, failures := true, 0; ; {
-		t, history, err := readLogs(ctx, f.c, f.id)
+		t, history, now, err := readLogs(ctx, f.c, f.id)
 		switch {
 		case err != nil && (first || ctx.Err() != nil):
 			return err
@@ -54,7 +54,7 @@ func (f *follower) run(ctx context.Context) error {
 			return nil
 		}
 		first, failures = false, 0
-		if over, err := f.show(t, history); over || err != nil {
+		if over, err := f.show(t, history, now); over || err != nil {
 			return err
 		}
 		if err := backoff.Sleep(ctx, followInterval); err != nil {
@@ -63,8 +63,8 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// show shows what is new and reports whether the task has ended.
-func (f *follower) show(t *task.Task, history []task.AttemptRecord) (over bool, err error) {
+// show shows what is new and reports whether the task has ended. now is the time of Redis.
+func (f *follower) show(t *task.Task, history []task.AttemptRecord, now time.Time) (over bool, err error) {
 	for i := range history {
 		if history[i].Attempt > f.ended {
 			if err := f.showEnd(&history[i]); err != nil {
@@ -75,24 +75,24 @@ func (f *follower) show(t *task.Task, history []task.AttemptRecord) (over bool, 
 	over = t.State.Terminal()
 	switch {
 	case t.State == task.Running && t.Attempt > f.ended:
-		return false, f.showRunning(t)
+		return false, f.showRunning(t, now)
 	case f.asJSON, over && t.State == task.Succeeded && t.Attempt == f.ended:
 		return over, nil
 	}
 	// Only the state counts: the description of a scheduled task has the time that is left.
 	if state := fmt.Sprint(t.State, t.Attempt); state != f.resting && t.State != task.Running {
 		f.resting = state
-		err = f.print(standing(t) + "\n")
+		err = f.print(standing(t, now) + "\n")
 	}
 	return over, err
 }
 
 // showRunning shows what is new in the log of the attempt that runs.
-func (f *follower) showRunning(t *task.Task) error {
+func (f *follower) showRunning(t *task.Task, now time.Time) error {
 	if f.running != t.Attempt {
 		f.running, f.shown, f.midLine, f.resting = t.Attempt, 0, false, ""
 		if !f.asJSON {
-			if err := f.print(standing(t) + "\n"); err != nil {
+			if err := f.print(standing(t, now) + "\n"); err != nil {
 				return err
 			}
 		}
@@ -102,7 +102,7 @@ func (f *follower) showRunning(t *task.Task) error {
 	case part == "" && skipped == 0:
 		return nil
 	case f.asJSON:
-		return terminal.WriteJSON(f.cmd.OutOrStdout(), runningRecord(t, part))
+		return terminal.WriteJSON(f.cmd.OutOrStdout(), runningRecord(t, part, now))
 	}
 	return f.printLog(part, skipped)
 }

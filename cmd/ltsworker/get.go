@@ -24,7 +24,8 @@ func newGet(g *globals) *cobra.Command {
 		Short: "Show tasks with their results and failed attempts",
 		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
-running tasks that hold the limit or the slots.`,
+running tasks that hold the limit or the slots, as "held_by" does in the output of
+--json; "held_by_more" is the number of others.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -52,10 +53,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 			continue
 		}
 		if asJSON {
-			var history []task.AttemptRecord
-			if history, err = c.History(ctx, t.ID); err == nil {
-				err = terminal.WriteJSON(cmd.OutOrStdout(), recordTask(t, history))
-			}
+			err = writeTask(ctx, cmd.OutOrStdout(), c, waiting, t)
 		} else {
 			if shown > 0 {
 				fmt.Fprintln(cmd.OutOrStdout())
@@ -71,6 +69,33 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 		return errReported
 	}
 	return nil
+}
+
+// writeTask prints a task as JSON, with its failed attempts and the running tasks that hold what it
+// waits for.
+func writeTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdup.Finder, t *task.Task) error {
+	history, err := c.History(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	r := recordTask(t, history)
+	if t.State == task.Waiting {
+		now, err := c.Now(ctx)
+		if err != nil {
+			return err
+		}
+		holders, more, err := waiting.Holders(ctx, t)
+		if err != nil {
+			return err
+		}
+		for _, h := range holders {
+			r.HeldBy = append(r.HeldBy, holderRecord{h.ID, h.Replica, max(now.Sub(h.StartedAt).Milliseconds(), 0)})
+		}
+		if len(holders) > 0 {
+			r.HeldByMore = more
+		}
+	}
+	return terminal.WriteJSON(w, r)
 }
 
 // showTask prints a task as text, with its failed attempts and what it waits for.
@@ -162,7 +187,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if t.Log == "" {
 		return nil
 	}
-	_, err := fmt.Fprint(w, standing(t)+"\n"+logText(t.Log, t.LogSize))
+	_, err := fmt.Fprint(w, standing(t, now)+"\n"+logText(t.Log, t.LogSize))
 	return err
 }
 

@@ -56,7 +56,7 @@ output has only the part of the log that is new since the line before.`, task.Ma
 }
 
 func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id string, asJSON bool) error {
-	t, history, err := readLogs(ctx, c, id)
+	t, history, now, err := readLogs(ctx, c, id)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 			records[i] = logRecord{ID: id, attemptRecord: a}
 		}
 		if t.State == task.Running {
-			records = append(records, runningRecord(t, t.Log))
+			records = append(records, runningRecord(t, t.Log, now))
 		}
 		for _, r := range records {
 			if err := terminal.WriteJSON(out, r); err != nil {
@@ -86,25 +86,27 @@ func showLogs(ctx context.Context, cmd *cobra.Command, c *client.Client, id stri
 	if n := len(history); n > 0 && t.State == task.Succeeded && history[n-1].Attempt == t.Attempt {
 		return nil // shown
 	}
-	_, err = fmt.Fprint(out, standing(t)+"\n"+logText(t.Log, t.LogSize))
+	_, err = fmt.Fprint(out, standing(t, now)+"\n"+logText(t.Log, t.LogSize))
 	return err
 }
 
 // readLogs reads a task, nil if there is none, and then its history, which is complete if
-// the task has ended.
-func readLogs(ctx context.Context, c *client.Client, id string) (*task.Task, []task.AttemptRecord, error) {
+// the task has ended. now is the time of Redis.
+func readLogs(ctx context.Context, c *client.Client, id string) (t *task.Task, history []task.AttemptRecord, now time.Time, err error) {
 	tasks, err := c.Store.Get(ctx, id)
 	if err != nil || tasks[0] == nil {
-		return nil, nil, err
+		return nil, nil, now, err
 	}
-	history, err := c.History(ctx, id)
-	return tasks[0], history, err
+	if history, err = c.History(ctx, id); err == nil {
+		now, err = c.Now(ctx)
+	}
+	return tasks[0], history, now, err
 }
 
-// runningRecord describes the attempt that runs, with a part of its log.
-func runningRecord(t *task.Task, log string) logRecord {
+// runningRecord describes the attempt that runs, with a part of its log. now is the time of Redis.
+func runningRecord(t *task.Task, log string, now time.Time) logRecord {
 	return logRecord{t.ID, task.Running, attemptRecord{
-		Attempt: t.Attempt, RunMS: time.Since(t.StartedAt).Milliseconds(), Replica: t.Replica, Log: log, LogSize: t.LogSize,
+		Attempt: t.Attempt, RunMS: max(now.Sub(t.StartedAt).Milliseconds(), 0), Replica: t.Replica, Log: log, LogSize: t.LogSize,
 	}}
 }
 
@@ -144,14 +146,14 @@ func logText(log string, size int64) string {
 	return fmt.Sprintf("  log:%s\n    %s\n", cut, strings.ReplaceAll(terminal.VisibleLines(lines), "\n", "\n    "))
 }
 
-// standing describes the current state of the task.
-func standing(t *task.Task) string {
+// standing describes the current state of the task. now is the time of Redis.
+func standing(t *task.Task, now time.Time) string {
 	text := "the task is " + terminal.Printable(string(t.State))
 	switch {
 	case t.State == task.Running:
-		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, terminal.Age(t.StartedAt), terminal.Printable(t.Replica))
+		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, terminal.AgeAt(t.StartedAt, now), terminal.Printable(t.Replica))
 	case t.State == task.Scheduled && !t.DueAt.IsZero():
-		if left := time.Until(t.DueAt); left > 0 {
+		if left := t.DueAt.Sub(now); left > 0 {
 			text += ", due in " + terminal.ShortDuration(left)
 		}
 	case t.State == task.Succeeded && t.Attempt > 0:

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -155,5 +157,36 @@ func TestFollowerShowsEachByteOnce(t *testing.T) {
 		if part != tt.part || skipped != tt.skipped {
 			t.Errorf("a log that %s: %q and %d skipped, want %q and %d", name, part, skipped, tt.part, tt.skipped)
 		}
+	}
+}
+
+func TestTimesInLogsAreOfTheClockOfRedis(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{50 * time.Hour, -50 * time.Hour} {
+		t.Run(fmt.Sprint(ahead), func(t *testing.T) {
+			u := newUser(t)
+			s := redisserver.Start(t, redisserver.Clock(t))
+			u.addr, u.env = s.Addr(), []string{"LTS_REDIS=redis://" + s.Addr() + "/0", "LTS_POOL=" + u.pool}
+			s.SetClock(t, ahead)
+			u.startReplica()
+			u.must("enqueue", "hold", "--id", "a")
+			u.awaitRunning()
+			u.must("enqueue", "hold", "--id", "b", "--delay", "5h")
+			m := u.terminal(120, 24, "logs", "-f", "a")
+			m.await("running for")
+			for what, out := range map[string]string{"logs": u.must("logs", "a"), "logs -f": m.written()} {
+				if !strings.Contains(out, "running for ") || strings.Contains(out, "2d") || strings.Contains(out, "in ") {
+					t.Errorf("%s: %s", what, out)
+				}
+			}
+			if r := decodeLines[logRecord](t, u.must("logs", "a", "--json"))[0]; r.RunMS < 0 || r.RunMS > time.Hour.Milliseconds() {
+				t.Errorf("running for %d ms", r.RunMS)
+			}
+			if out := u.must("logs", "b"); !strings.Contains(out, "due in 4h59m") && !strings.Contains(out, "due in 5h0m") {
+				t.Errorf("logs of the scheduled task: %s", out)
+			}
+			u.write("go", "", 0o600)
+			u.must("wait", "a")
+		})
 	}
 }

@@ -51,6 +51,15 @@ type taskRecord struct {
 	Log            string            `json:"log,omitempty"`               // of the running attempt
 	LogSize        int64             `json:"log_size,omitempty"`
 	History        []attemptRecord   `json:"history,omitempty"`
+	HeldBy         []holderRecord    `json:"held_by,omitempty"`      // by running tasks, what a waiting task waits for
+	HeldByMore     int               `json:"held_by_more,omitempty"` // other running tasks that hold it
+}
+
+// holderRecord is a running task that holds what another one waits for, in JSON output.
+type holderRecord struct {
+	ID      string `json:"id"`
+	Replica string `json:"replica"`
+	RunMS   int64  `json:"run_ms"`
 }
 
 // attemptRecord is an attempt in JSON output.

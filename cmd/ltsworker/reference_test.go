@@ -39,6 +39,12 @@ What `+"`ltsworker COMMAND --help`"+` says, in one place. This file is written b
 	fmt.Fprintf(&out, "\n## Every command\n\n```text\n%s\n\n%s\n```\n", root.Long, strings.TrimRight(root.PersistentFlags().FlagUsages(), "\n"))
 	for _, cmd := range commands {
 		fmt.Fprintf(&out, "\n## ltsworker %s\n\n```text\n%s\n```\n", cmd.Name(), help(cmd))
+		if cmd.Name() == "completion" {
+			continue // its subcommands are scripts for shells
+		}
+		for _, sub := range cmd.Commands() {
+			fmt.Fprintf(&out, "\n### %s\n\n```text\n%s\n```\n", sub.CommandPath(), help(sub))
+		}
 	}
 	return out.String()
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
 )
@@ -22,6 +23,15 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 		}
 		if got != text {
 			t.Errorf("%s is held by %q, want %q", id, got, text)
+		}
+		var ids []string
+		for _, h := range decodeLines[taskRecord](t, u.must("get", id, "--json"))[0].HeldBy {
+			if ids = append(ids, h.ID); h.Replica == "" || h.RunMS < 0 || h.RunMS > time.Hour.Milliseconds() {
+				t.Errorf("%s: holder %+v", id, h)
+			}
+		}
+		if got := strings.Join(ids, ","); got != text {
+			t.Errorf("as JSON %s is held by %q, want %q", id, got, text)
 		}
 	}
 	want := func(id, text string) {
@@ -74,6 +84,9 @@ func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
 	want("g", "a slot: all 4 for the queue are taken")
 	if out := u.must("get", "g"); !strings.Contains(out, ", and 1 more\n") || strings.Count(out, "(on ") != 3 {
 		t.Errorf("the holders of the slots are not named: %s", out)
+	}
+	if r := decodeLines[taskRecord](t, u.must("get", "g", "--json"))[0]; len(r.HeldBy) != 3 || r.HeldByMore != 1 {
+		t.Errorf("as JSON: %+v", r)
 	}
 	u.write("go", "", 0o600)
 	u.must("wait", "a", "b", "c", "e", "f", "g")

@@ -27,10 +27,8 @@ func RelativeTo(t, now time.Time) string {
 // Ago returns d as in "5m0s ago". A negative d is 0: the clocks of two machines differ.
 func Ago(d time.Duration) string { return ShortDuration(max(d, 0)) + " ago" }
 
-// Age returns how long ago t was, for a table. The zero time is "-".
-func Age(t time.Time) string { return AgeAt(t, time.Now()) }
-
-// AgeAt is Age at the time now of the clock that t is from.
+// AgeAt returns how long ago t was, for a table. The zero time is "-". now is the time of
+// the clock that t is from.
 func AgeAt(t, now time.Time) string {
 	switch d := now.Sub(t); {
 	case t.IsZero():

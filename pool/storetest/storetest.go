@@ -58,7 +58,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	for _, rules := range [][]rule{
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, retryPolicyRules,
 		leaseRules, recountRules, limitRules, groupRules, wakeRules, idleRules, signalRules, stopRules, logRules, operatorRules,
-		retentionRules, inboxRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules, listRules,
+		retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules, listRules,
 	} {
 		for _, r := range rules {
 			if first.Emulated && largeVolume[r.name] {
