@@ -35,6 +35,7 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"limit ":                  {"slow"},
 		"limit slow ":             {"none"},
 		"limit --total ":          {"none"},
+		"limit --group acme ":     {"none", "default"},
 		"limit slow none ":        nil,
 		"limit --group ":          {"acme"},
 		"enqueue --backoff ":      {"exponential:1000:600000", "fixed:5000"},
