@@ -44,14 +44,14 @@ exemption, so that the limit of --groups applies again.
 
 A limit that this command sets stays, also over restarts, until a replica joins with a
 configured limit that differs from the one configured before.`,
-		Example: `  ltsworker limit                    show all
-  ltsworker limit --group acme       show one
-  ltsworker limit default 10         the queue named default
-  ltsworker limit --total none       the pool, all queues together
-  ltsworker limit --group acme 3     one group
-  ltsworker limit --group acme none  exempt the group from the limit of --groups
-  ltsworker limit --group acme default
-  ltsworker limit --groups 2         every group without a limit of its own`,
+		Example: `  ltsworker limit                       show all
+  ltsworker limit --group acme          show one
+  ltsworker limit default 10            the queue named default
+  ltsworker limit --total none          the pool, all queues together
+  ltsworker limit --groups 2            every group without a limit of its own
+  ltsworker limit --group acme 3        one group
+  ltsworker limit --group acme none     exempt the group from the limit of --groups
+  ltsworker limit --group acme default  the limit of --groups applies to it again`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, name, args, err := limitTarget(args, total, groups, cmd.Flags().Changed("group"), group)
 			if err != nil {
