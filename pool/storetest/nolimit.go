@@ -144,8 +144,9 @@ func noLimitRemovesLimits(fx *fixture) {
 
 func configurationExemptsAGroup(fx *fixture) {
 	exempt := func(replica string) task.Registration {
-		return task.Registration{Replica: replica, Groups: task.Groups{DefaultLimit: 1, Limits: map[string]int{"g": task.NoLimit}}}
+		return task.Registration{Replica: replica, Groups: task.Groups{Limits: map[string]int{"g": task.NoLimit}}}
 	}
+	fx.limit(task.GroupsScope, "", 1)
 	fx.limit(task.GroupScope, "g", 1)
 	fx.enqueueGroup("q", "g", 3)
 	fx.wantIDs(fx.claim("q", 9), "g-q0")
