@@ -16,8 +16,8 @@ function Settings.uncounted(field, value, removed)
   return field == 'limit' and tonumber(value) and not Settings.counted(removed)
 end
 
--- set changes a setting. '' removes it. 'none' is no limit: the limit of a group is then 'none', so that limit:group does not
--- apply to it; other settings are removed.
+-- set changes a setting. '' removes it, and so does 'none', for no limit. Only a group keeps 'none' as its limit, so that
+-- limit:group does not apply to it.
 function Settings.set(field, value)
   local exempt = value == 'none' and string.find(field, '^limit:group:')
   if exempt or value ~= '' and value ~= 'none' then
