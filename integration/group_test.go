@@ -49,6 +49,66 @@ func TestGroupLimitHoldsForEveryGroup(t *testing.T) {
 	s.onlyKeys(idleKeys...)
 }
 
+// A group that the config exempts uses all slots, while the default limit holds for the
+// other groups. Its blocked tasks start as soon as it is exempt. Without the exemption
+// none starts until fewer run than the default.
+func TestExemptGroupRunsBeyondTheDefault(t *testing.T) {
+	const workers = 8
+	s := newSite(t)
+	c := s.client()
+	var big, small gauge
+	release := make(chan struct{})
+	cfg := slots(workers)
+	cfg.Groups = pool.Groups{DefaultLimit: 1, Limits: map[string]int{"big": pool.NoLimit}}
+	s.replicas(1, cfg, "step", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		running := map[string]*gauge{"big": &big, "small": &small}[tk.Group]
+		running.enter()
+		defer running.exit()
+		if tk.Group == "big" {
+			<-release
+		}
+		return nil, nil
+	})
+	runs := func(n, ofStarts int) {
+		t.Helper()
+		eventually(t, patience, fmt.Sprintf("%d of %d tasks of the group run", n, ofStarts), func() bool {
+			now, _, starts := big.read()
+			return now == n && starts == ofStarts
+		})
+	}
+	limit := func(scope pool.Scope, name string, n int) {
+		t.Helper()
+		if err := c.SetLimit(t.Context(), scope, name, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * workers {
+		enqueue(t, c, pool.Spec{Kind: "step", Group: "big"})
+	}
+	runs(workers, workers)
+	limit(pool.GroupsScope, "", 2) // does not apply to it
+	release <- struct{}{}
+	runs(workers, workers+1)
+	limit(pool.GroupScope, "big", 0) // now it does
+	for range workers - 2 {
+		release <- struct{}{}
+	}
+	runs(2, workers+1)
+	enqueueAll(t, c, slices.Repeat([]pool.Spec{{Kind: "step", Group: "small"}}, 20))
+	eventually(t, patience, "the other group's tasks end", func() bool {
+		_, _, starts := small.read()
+		return starts == 20
+	})
+	runs(2, workers+1)
+	limit(pool.GroupScope, "big", pool.NoLimit)
+	runs(workers, 2*workers-1)
+	close(release)
+	idle(t, c)
+	if _, top, _ := small.read(); top > 2 {
+		t.Errorf("%d tasks of the other group ran at once under a limit of 2", top)
+	}
+}
+
 // Tasks of other groups behind a saturated group start as if it did not exist.
 func TestSaturatedGroupDelaysNoOther(t *testing.T) {
 	s := newSite(t)

@@ -3,8 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), schema version, replica, lease
 --       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
---       setting: field of meta, value; number of kinds, per kind: kind, policy; number of queues, queues. A class is the
---       hash of the queues and kinds that a replica serves.
+--       setting: field of meta, value ('none' is no limit); number of kinds, per kind: kind, policy; number of queues,
+--       queues. A class is the hash of the queues and kinds that a replica serves.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
 --       with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
@@ -14,7 +14,7 @@ run_when_full()
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[2] then return redis.error_reply('SCHEMA ' .. schema) end
 for i = 11, 9 + 2 * ARGV[10], 2 do
-  if ARGV[i] == 'limit' and call('HGET', META, 'config:limit') ~= ARGV[i + 1] and not Settings.counted(ARGV[1]) then
+  if Settings.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) and call('HGET', META, 'config:limit') ~= ARGV[i + 1] then
     return redis.error_reply('UNCOUNTED')
   end
 end
@@ -37,7 +37,8 @@ for _ = 1, tonumber(ARGV[10]) do
   if queue then Queues.list(queue) end
   if call('HGET', META, 'config:' .. field) ~= value then
     local live = call('HGET', META, field)
-    call('HSET', META, 'config:' .. field, value, field, value)
+    call('HSET', META, 'config:' .. field, value)
+    Settings.set(field, value)
     if live and live ~= value and live ~= Settings.UNLIMITED then
       reply[#reply + 1] = field
       reply[#reply + 1] = live

@@ -58,6 +58,10 @@ const DefaultQueue = task.DefaultQueue
 // Forever is the duration that means "no limit" where zero means the default.
 const Forever = task.Forever
 
+// NoLimit is the limit that says "no limit" where zero means that nothing is set. A group
+// with NoLimit is exempt from the default limit.
+const NoLimit = task.NoLimit
+
 // Errors of the store; use errors.Is. See the same names in package task.
 var (
 	ErrNotFound    = task.ErrNotFound

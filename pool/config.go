@@ -25,17 +25,17 @@ type Config struct {
 	//
 	// Limit and MaxLen belong to the pool, not to the process. They apply to all
 	// clients from the moment when Run has joined, and remain when Run has ended. If
-	// one is 0, the pool keeps its current value, at first no limit and no cap.
-	// SetLimit with 0, or "ltsworker limit … none", removes a limit. ForgetQueue
-	// removes a queue with its MaxLen.
+	// one is 0, the pool keeps its current value, at first no limit and no cap. NoLimit
+	// removes it.
 	Queues map[string]Queue
 
 	// Limit is how many tasks of the pool run at once over all replicas. Default: 0,
-	// which keeps the pool's current limit, at first none.
+	// which keeps the pool's current limit, at first none. NoLimit removes it.
 	Limit int
 
 	// Groups limits how many tasks of one group run at once over all replicas. Default:
-	// the pool's current limits, at first none.
+	// the pool's current limits, at first none. A group with NoLimit is exempt from the
+	// default limit.
 	Groups Groups
 
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. Run

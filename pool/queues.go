@@ -23,7 +23,7 @@ func (p *Pool) Stats(ctx context.Context) (Stats, error) {
 }
 
 // Groups reads the default limit of groups, 0 for none, and the named groups, by name.
-// Without names it returns the groups that have a limit of their own.
+// Without names it returns the groups that have a limit of their own or are exempt.
 func (p *Pool) Groups(ctx context.Context, names ...string) (byDefault int, groups []GroupInfo, err error) {
 	for _, name := range names {
 		if err := checkName("group", name); err != nil {
@@ -62,9 +62,10 @@ func (p *Pool) pause(ctx context.Context, verb, queue string, on bool) error {
 // (QueueScope) or the group (GroupScope). It is empty for the pool (PoolScope) and for
 // groups without a limit of their own (GroupsScope).
 //
-// 0 removes the limit; a group then has the limit of GroupsScope. If a limit is
-// lowered, tasks that already run beyond it run to their end. A queue that the pool
-// does not know is created: see ForgetQueue.
+// NoLimit removes the limit; a group is then exempt from the limit of GroupsScope. 0
+// removes the setting; a group then has the limit of GroupsScope, and for the other
+// scopes 0 is the same as NoLimit. If a limit is lowered, tasks that already run beyond
+// it run to their end. A queue that the pool does not know is created: see ForgetQueue.
 func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) error {
 	var errs []error
 	switch scope {
@@ -77,8 +78,8 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	default:
 		errs = append(errs, &FieldError{Field: "scope", Msg: fmt.Sprintf("must be pool, queue, group or groups, not %q", scope)})
 	}
-	if n < 0 {
-		errs = append(errs, &FieldError{Field: "limit", Msg: fmt.Sprintf("must not be negative, but is %d; 0 removes the limit", n)})
+	if n < 0 && n != NoLimit {
+		errs = append(errs, &FieldError{Field: "limit", Msg: fmt.Sprintf("must be at least 1, or NoLimit (%d), or 0 to remove the setting, not %d", NoLimit, n)})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("set limit: %w", err)

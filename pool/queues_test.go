@@ -22,6 +22,7 @@ func TestSettingsReachTheStore(t *testing.T) {
 		p.Pause(ctx, "q"), p.Resume(ctx, "q"), p.Pause(ctx, ""), p.Resume(ctx, ""),
 		p.SetLimit(ctx, PoolScope, "", 5), p.SetLimit(ctx, QueueScope, "q", 0),
 		p.SetLimit(ctx, GroupScope, "g", 1), p.SetLimit(ctx, GroupsScope, "", 2),
+		p.SetLimit(ctx, GroupScope, "h", NoLimit),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +37,7 @@ func TestSettingsReachTheStore(t *testing.T) {
 		{Scope: QueueScope, Name: "q", Limit: limit(0)},
 		{Scope: GroupScope, Name: "g", Limit: limit(1)},
 		{Scope: GroupsScope, Limit: limit(2)},
+		{Scope: GroupScope, Name: "h", Limit: limit(NoLimit)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -47,7 +49,7 @@ func TestInvalidSettingsAreRefusedWithoutCallingTheStore(t *testing.T) {
 	ctx := t.Context()
 	wantFields(t, p.Pause(ctx, "a b"), "queue")
 	wantFields(t, p.Resume(ctx, "{"), "queue")
-	wantFields(t, p.SetLimit(ctx, QueueScope, "", -1), "queue", "limit")
+	wantFields(t, p.SetLimit(ctx, QueueScope, "", -2), "queue", "limit")
 	wantFields(t, p.SetLimit(ctx, GroupScope, "a b", 1), "group")
 	wantFields(t, p.SetLimit(ctx, PoolScope, "media", 1), "name")
 	wantFields(t, p.SetLimit(ctx, "what", "", 1), "scope")

@@ -124,8 +124,8 @@ func reportsOf(t *testing.T, cfg Config, set func(*Pool), tasks ...*task.Task) m
 func TestEveryFieldOfTheConfigIsCheckedAtOnce(t *testing.T) {
 	bad := Config{
 		Queues:     map[string]Queue{"a b": {}, "q": {Workers: -1}},
-		Limit:      -1,
-		Groups:     Groups{DefaultLimit: -1, Limits: map[string]int{"g": -1}},
+		Limit:      -2,
+		Groups:     Groups{DefaultLimit: -2, Limits: map[string]int{"g": -2}},
 		Policies:   map[string]Policy{"k": {MaxAttempts: -1}},
 		Lease:      time.Millisecond,
 		Redeliver:  time.Millisecond,
@@ -135,7 +135,7 @@ func TestEveryFieldOfTheConfigIsCheckedAtOnce(t *testing.T) {
 	wantFields(t, err, "store", "queues.a b", "queues.q.workers", "policies.k.max_attempts", "limit",
 		"groups.default_limit", "groups.limits.g", "lease", "middleware", "redeliver")
 
-	_, err = New(newFakeStore(), Config{OnFinish: func(context.Context, Event) {}, Lease: -1, Limit: -1})
+	_, err = New(newFakeStore(), Config{OnFinish: func(context.Context, Event) {}, Lease: -1, Limit: -2})
 	wantFields(t, err, "limit", "lease", "on_finish")
 }
 

@@ -79,7 +79,8 @@ type QueueStore interface {
 	ForgetQueue(ctx context.Context, queue string) error
 	Stats(ctx context.Context) (task.Stats, error)
 	// Groups reads the default limit of groups, 0 for none, and the named groups, by
-	// name. Without names it reads the groups that have a limit of their own.
+	// name. Without names it reads the groups that have a limit of their own or are
+	// exempt.
 	Groups(ctx context.Context, names ...string) (byDefault int, groups []task.GroupInfo, err error)
 	// WaitingSince reads when the oldest waiting task of each queue began to wait, and
 	// the store's clock. It compares the first tasks of each priority. Queues without a

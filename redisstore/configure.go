@@ -48,7 +48,7 @@ func (s *Store) configure(ctx context.Context, c *changes) error {
 
 // changes are the arguments of the configure script and the steps that follow it.
 type changes struct {
-	fields []any // of the meta hash, each with its value, "" for none
+	fields []any // of the meta hash, each with its value, "" to remove it
 	groups []any // groups whose own limits change
 
 	wakeAll bool // any queue may have claimable tasks
@@ -80,11 +80,19 @@ func (c *changes) add(set task.Setting) error {
 func (c *changes) number(field string, n *int) {
 	switch {
 	case n == nil:
-	case *n > 0:
-		c.fields = append(c.fields, field, strconv.Itoa(*n))
+	case *n > 0, *n == task.NoLimit:
+		c.fields = append(c.fields, field, limitText(*n))
 	default:
 		c.fields = append(c.fields, field, "")
 	}
+}
+
+// limitText returns a limit or cap as the scripts get it.
+func limitText(n int) string {
+	if n == task.NoLimit {
+		return none
+	}
+	return strconv.Itoa(n)
 }
 
 func (c *changes) flag(field string, on *bool) {

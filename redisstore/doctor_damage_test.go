@@ -217,6 +217,7 @@ var damageCases = []struct {
 
 	// Settings, totals and other keys.
 	{"LimitSpoiled", func(w *wreck) { w.do("HSET", "meta", "limit:queue:default", "x") }, "bad_setting", nil},
+	{"LimitOfAQueueIsTheMarkOfAnExemptGroup", func(w *wreck) { w.do("HSET", "meta", "limit:queue:default", "none") }, "bad_setting", nil},
 	{"TotalSpoiled", func(w *wreck) { w.do("HSET", "stats", "succeeded", "x") }, "bad_setting", nil},
 	{"SettingsDeleted", func(w *wreck) { w.do("DEL", "meta") }, "meta_lost …", func(w *wreck) {
 		before := w.fence("run")

@@ -12,7 +12,8 @@ import (
 )
 
 // Groups reads the default limit of groups, 0 for none, and the named groups in the order
-// of their names. Without names it reads the groups that have a limit of their own.
+// of their names. Without names it reads the groups that have a limit of their own or are
+// exempt.
 func (s *Store) Groups(ctx context.Context, names ...string) (int, []task.GroupInfo, error) {
 	byDefault, groups, err := s.groups(ctx, names)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 		return func() {
 			g := task.GroupInfo{Name: name, Running: int(running.Val()), Limit: byDefault, Own: limit.Err() == nil}
 			if g.Own {
-				g.Limit, _ = strconv.Atoi(limit.Val())
+				g.Limit, _ = strconv.Atoi(limit.Val()) // 0 for "none"
 			}
 			groups = append(groups, g)
 		}
@@ -54,7 +55,7 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 // groupLimit is the prefix of the fields of the meta hash that are limits of groups.
 const groupLimit = "limit:group:"
 
-// limitedGroups returns the groups that have a limit of their own.
+// limitedGroups returns the groups that have a limit of their own or are exempt.
 func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
 	for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
 		return rdb.HScan(ctx, s.key("meta"), cursor, groupLimit+"*", scanPage)

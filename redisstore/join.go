@@ -40,14 +40,14 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 	}
 	var warnings []string
 	for _, c := range changed {
-		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %d, as this replica configures", c.field, c.was, c.n))
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %s, as this replica configures", c.field, c.was, limitText(c.n)))
 	}
 	// The reply does not show whether these limits changed: if a first reply was lost, the
 	// repeated call found them changed already.
-	if r.Limit > 0 {
+	if r.Limit != 0 {
 		err = s.wakeAll(ctx)
 	}
-	if r.Groups.DefaultLimit > 0 {
+	if r.Groups.DefaultLimit != 0 {
 		err = errors.Join(err, s.regroup(ctx))
 	}
 	return warnings, s.fail(ctx, "join", err)
@@ -74,7 +74,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		last = len(settings)+len(kinds)+len(queues) == 0
 		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(), len(someSettings)}
 		for _, set := range someSettings {
-			args = append(args, set.field, set.n)
+			args = append(args, set.field, limitText(set.n))
 		}
 		args = append(args, len(someKinds))
 		for _, k := range someKinds {
@@ -113,7 +113,7 @@ type setting struct {
 func settingsOf(r task.Registration) []setting {
 	var settings []setting
 	add := func(field string, n int) {
-		if n > 0 {
+		if n > 0 || n == task.NoLimit {
 			settings = append(settings, setting{field: field, n: n})
 		}
 	}

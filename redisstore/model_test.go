@@ -112,7 +112,8 @@ type walk struct {
 	joined    int                       // replicas that ever joined
 
 	seq                      int
-	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"
+	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"; 0 for none set
+	configured               map[string]int // the limits that replicas configured last
 	paused                   map[string]bool
 	replies                  map[string][]string // states by id
 	cursor                   string
@@ -131,7 +132,7 @@ var (
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
 		claims: map[int64]*mclaim{}, sequences: map[string]*sequenceModel{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
-		paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0"}
+		configured: map[string]int{}, paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0"}
 	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
 		w.enlist(base)
 	}

@@ -78,7 +78,7 @@ func (w *walk) remove() {
 
 func (w *walk) configure() {
 	var s task.Setting
-	n, on := pick(w, 0, 1, 2, 4), w.rng.IntN(3) == 0
+	n, on := pick(w, 0, 1, 2, 4, task.NoLimit), w.rng.IntN(3) == 0
 	q, g := pick(w, walkQueues...), pick(w, "g", "h", "g.h")
 	switch w.rng.IntN(6) {
 	case 0:

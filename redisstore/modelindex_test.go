@@ -196,7 +196,7 @@ func (w *walk) checkPool(k keys) {
 		w.failf("counted under a limit of %d (-want +got):\n%s", w.limits["pool"], d)
 	}
 	for q := range k["held"] {
-		if !slices.Contains(walkQueues, q) || w.limits["pool"] == 0 {
+		if !slices.Contains(walkQueues, q) || w.limits["pool"] <= 0 {
 			w.failf("%s is blocked by the limit of the pool, %d", q, w.limits["pool"])
 		}
 	}

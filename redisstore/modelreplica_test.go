@@ -27,13 +27,22 @@ type mreplica struct {
 	busy      map[string]bool // queues that it has reported as busy since their last signal
 }
 
-// enlist makes a new replica join that serves the queues of the letter.
+// enlist makes a new replica join that serves the queues of the letter. It configures limits at random.
 func (w *walk) enlist(letter string) {
 	w.joined++
 	r := task.Registration{Replica: fmt.Sprint(letter, w.joined), Lease: time.Hour, Queues: map[string]task.QueueConfig{}, Kinds: map[string]task.Policy{}}
-	for _, q := range walkServes[letter] {
-		r.Queues[q] = task.QueueConfig{Workers: 4}
+	limit := func(what string) int {
+		n := pick(w, 0, 0, 0, 2, 3, task.NoLimit)
+		if n != 0 && n != w.configured[what] {
+			w.configured[what], w.limits[what] = n, n
+		}
+		return n
 	}
+	for _, q := range walkServes[letter] {
+		r.Queues[q] = task.QueueConfig{Workers: 4, Limit: limit("queue:" + q)}
+	}
+	r.Limit = limit("pool")
+	r.Groups = task.Groups{DefaultLimit: limit("groups"), Limits: map[string]int{"g": limit("group:g"), "h": limit("group:h")}}
 	for _, k := range walkKinds {
 		r.Kinds[k] = task.Policy{}
 	}

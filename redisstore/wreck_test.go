@@ -28,6 +28,7 @@ func newWreck(t *testing.T, rdb *redis.Client) *wreck {
 	w := &wreck{site: newSite(t, rdb), t: t}
 	w.joinAgain()
 	w.limit(task.GroupScope, "g", 1)
+	w.limit(task.GroupScope, "exempt", task.NoLimit)
 	w.limit(task.PoolScope, "", 100)
 	keep := time.Hour
 	w.enqueue(task.Spec{ID: "run", Group: "g", Unique: "u-run", Priority: 100, Deadline: time.Hour},

@@ -12,7 +12,7 @@ type Registration struct {
 	Up       time.Duration // time since the replica started; more than zero if it joins again
 	Queues   map[string]QueueConfig
 	Kinds    map[string]Policy // every kind that has a handler
-	Limit    int               // of the pool; 0 keeps the current one
+	Limit    int               // of the pool; 0 keeps the current one, NoLimit removes it
 	Groups   Groups            // a zero limit keeps the current one
 	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
 	EventAge time.Duration     // how long the stream keeps an entry; 0 keeps the current bound
@@ -20,7 +20,7 @@ type Registration struct {
 
 // QueueConfig configures one queue of a replica. Limit and MaxLen belong to the pool
 // and apply once the replica has joined. If they are 0, the pool keeps its current
-// values; a new queue has no limit and no cap.
+// values; a new queue has no limit and no cap. NoLimit removes them.
 type QueueConfig struct {
 	Workers int // slots in this replica
 	Limit   int // running tasks over all replicas
@@ -28,8 +28,8 @@ type QueueConfig struct {
 }
 
 // Groups limits how many tasks of one group run at once over all replicas. If a limit
-// is 0, the pool keeps its current one, at first no limit. To exempt a group from
-// DefaultLimit, give it a limit of its own that is high enough.
+// is 0, the pool keeps its current one, at first no limit. NoLimit in Limits exempts a
+// group from DefaultLimit; a DefaultLimit of NoLimit removes that limit.
 type Groups struct {
 	DefaultLimit int            // for every group without a limit of its own
 	Limits       map[string]int // by group

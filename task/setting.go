@@ -4,10 +4,15 @@ package task
 type Setting struct {
 	Scope  Scope
 	Name   string // of the queue or group; "" for PoolScope and GroupsScope
-	Limit  *int   // 0 removes the limit
+	Limit  *int   // 0 removes the setting; NoLimit sets no limit
 	Pause  *bool  // pool and queues only
-	MaxLen *int   // queues only; 0 removes the cap
+	MaxLen *int   // queues only; 0 and NoLimit remove the cap
 }
+
+// NoLimit is the limit, or the cap of a queue, that says "no limit" where zero means
+// that nothing is set. A group with NoLimit is exempt from the limit of GroupsScope.
+// NoLimit in a config replaces a limit that was set before.
+const NoLimit = -1
 
 // Scope is the object of a Setting.
 type Scope string

@@ -23,7 +23,7 @@ type QueueRate struct{ In, Out float64 }
 type GroupInfo struct {
 	Name    string
 	Limit   int  // running tasks over all replicas and queues; 0 is no limit
-	Own     bool // Limit was set for this group; false if it is the default limit
+	Own     bool // Limit was set for this group, also if it is 0; false if it is the default limit
 	Running int
 	// Held is how many waiting tasks the limit blocks; 0 while the group has free
 	// slots. A task that was waiting before the limit was set counts once a claim has

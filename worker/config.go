@@ -37,17 +37,18 @@ type Config struct {
 	// Queues are the queues to serve, by name; at least one. Workers is how many tasks
 	// of the queue this replica runs at once. Default: GOMAXPROCS; at most MaxWorkers.
 	// Limit is how many run at once over all replicas. Default: the pool's current
-	// limit, at first none.
+	// limit, at first none. task.NoLimit removes it.
 	Queues map[string]task.QueueConfig
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. The
 	// replica publishes those of kinds with a handler, so that they also apply to tasks
 	// of other programs. Default: the package defaults.
 	Policies map[string]task.Policy
 	// Limit is how many tasks of the pool run at once over all replicas. Default: the
-	// pool's current limit, at first none.
+	// pool's current limit, at first none. task.NoLimit removes it.
 	Limit int
 	// Groups limits how many tasks of one group run at once over all replicas. Default:
-	// the pool's current limits, at first none.
+	// the pool's current limits, at first none. task.NoLimit exempts a group from the
+	// default limit, or removes the default limit.
 	Groups task.Groups
 
 	// Lease is how long the tasks of a silent replica stay with it. It is renewed every
@@ -97,6 +98,11 @@ func (c Config) Check() error {
 			add(field, "must not be negative, but is %d", n)
 		}
 	}
+	limit := func(field string, n int) {
+		if n < 0 && n != task.NoLimit {
+			add(field, "must be at least 1, or NoLimit (%d), not %d", task.NoLimit, n)
+		}
+	}
 	within := func(field string, d, least, most time.Duration) {
 		switch {
 		case d == 0:
@@ -119,8 +125,8 @@ func (c Config) Check() error {
 		if q.Workers > MaxWorkers {
 			add(at+".workers", "must be at most %d, not %d", MaxWorkers, q.Workers)
 		}
-		count(at+".limit", q.Limit)
-		count(at+".max_len", q.MaxLen)
+		limit(at+".limit", q.Limit)
+		limit(at+".max_len", q.MaxLen)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
 		at := "policies." + task.Clip(kind)
@@ -129,14 +135,14 @@ func (c Config) Check() error {
 		}
 		errs = append(errs, c.Policies[kind].Check(at)...)
 	}
-	count("limit", c.Limit)
-	count("groups.default_limit", c.Groups.DefaultLimit)
+	limit("limit", c.Limit)
+	limit("groups.default_limit", c.Groups.DefaultLimit)
 	for _, group := range slices.Sorted(maps.Keys(c.Groups.Limits)) {
 		at := "groups.limits." + task.Clip(group)
 		if err := task.CheckName(group); err != nil {
 			add(at, "%v", err)
 		}
-		count(at, c.Groups.Limits[group])
+		limit(at, c.Groups.Limits[group])
 	}
 
 	within("lease", c.Lease, minLease, maxLease)

@@ -13,10 +13,10 @@ import (
 
 func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	bad := Config{
-		Queues:       map[string]task.QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -1, MaxLen: -1}, "r": {Workers: MaxWorkers + 1}},
+		Queues:       map[string]task.QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -2, MaxLen: -2}, "r": {Workers: MaxWorkers + 1}},
 		Policies:     map[string]task.Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: task.Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}, "slow": {SoftTimeout: task.DefaultTimeout}},
-		Limit:        -1,
-		Groups:       task.Groups{DefaultLimit: -1, Limits: map[string]int{"g": -1, "{": 1}},
+		Limit:        -2,
+		Groups:       task.Groups{DefaultLimit: -2, Limits: map[string]int{"g": -2, "{": 1}},
 		Lease:        time.Millisecond,
 		DrainTimeout: -1,
 		StopGrace:    task.Forever,
@@ -36,6 +36,13 @@ func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	}
 	_, err = New(nil, Config{})
 	wantFields(t, err, "store", "queues")
+}
+
+func TestNoLimitIsALimit(t *testing.T) {
+	wantFields(t, Config{
+		Queues: map[string]task.QueueConfig{"q": {Limit: task.NoLimit, MaxLen: task.NoLimit}},
+		Limit:  task.NoLimit, Groups: task.Groups{DefaultLimit: task.NoLimit, Limits: map[string]int{"g": task.NoLimit}},
+	}.Check())
 }
 
 func TestConfigDurationsAreBounded(t *testing.T) {

@@ -116,7 +116,7 @@ func inList(one cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // completeLimit offers the queues. After an argument or a flag has named what is limited, it
-// offers "none".
+// offers "none", and for a group "default".
 func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		named := len(args)
@@ -129,6 +129,9 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 		case 0:
 			return queues(cmd, args, typed)
 		case 1:
+			if cmd.Flags().Changed("group") {
+				return []string{"none", "default"}, cobra.ShellCompDirectiveNoFileComp
+			}
 			return []string{"none"}, cobra.ShellCompDirectiveNoFileComp
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -37,6 +37,7 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"limit ":                  {"slow"},
 		"limit slow ":             {"none"},
 		"limit --total ":          {"none"},
+		"limit --group acme ":     {"none", "default"},
 		"limit slow none ":        nil,
 		"limit --group ":          {"acme"},
 		"rejected ":               {"list", "show", "put-back", "drop"},

@@ -17,7 +17,8 @@ import (
 type limitRecord struct {
 	Scope   task.Scope `json:"scope"`
 	Name    string     `json:"name,omitempty"`
-	Limit   int        `json:"limit"` // 0 means no limit
+	Limit   int        `json:"limit"`         // 0 means no limit
+	Own     bool       `json:"own,omitempty"` // of a group: the limit is not the default
 	Running int        `json:"running"`
 	Held    int        `json:"held,omitempty"`
 }
@@ -28,7 +29,7 @@ func newLimit(g *globals) *cobra.Command {
 		total, groups, asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "limit [QUEUE | --total | --group NAME | --groups] [N|none]",
+		Use:   "limit [QUEUE | --total | --group NAME | --groups] [N|none|default]",
 		Short: "Show or change how many tasks run at once over all replicas",
 		Long: `Show limits, or change one. A changed limit holds over all replicas as soon as the
 command returns. A lowered limit stops no task: running tasks run to their end.
@@ -37,14 +38,20 @@ The output shows the running tasks and, for a group, the number of waiting tasks
 its limit blocks. Without a name it has the pool, every queue, and each group with a
 limit of its own. To show another group, name it with --group.
 
+"none" removes a limit. With --group it exempts the group: the limit of --groups does
+not apply to it. "default" is for --group only. It removes the group's own limit or
+exemption, so that the limit of --groups applies again.
+
 A limit that this command sets stays, also over restarts, until a replica joins with a
 configured limit that differs from the one configured before.`,
-		Example: `  ltsworker limit                    show all
-  ltsworker limit --group acme       show one
-  ltsworker limit default 10         the queue named default
-  ltsworker limit --total none       the pool, all queues together
-  ltsworker limit --group acme 3     one group
-  ltsworker limit --groups 2         every group without a limit of its own`,
+		Example: `  ltsworker limit                       show all
+  ltsworker limit --group acme          show one
+  ltsworker limit default 10            the queue named default
+  ltsworker limit --total none          the pool, all queues together
+  ltsworker limit --groups 2            every group without a limit of its own
+  ltsworker limit --group acme 3        one group
+  ltsworker limit --group acme none     exempt the group from the limit of --groups
+  ltsworker limit --group acme default  the limit of --groups applies to it again`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, name, args, err := limitTarget(args, total, groups, cmd.Flags().Changed("group"), group)
 			if err != nil {
@@ -59,7 +66,7 @@ configured limit that differs from the one configured before.`,
 					return printLimits(cmd, limits, asJSON)
 				})
 			}
-			n, err := parseLimit(args)
+			n, err := parseLimit(args, scope)
 			if err != nil {
 				return err
 			}
@@ -97,20 +104,28 @@ func limitTarget(args []string, total, groups, hasGroup bool, group string) (sco
 	return scope, name, rest, nil
 }
 
-// parseLimit reads a limit; 0 is none.
-func parseLimit(args []string) (int, error) {
-	if len(args) > 1 {
-		return 0, usagef("give one limit: a number, or none")
+// parseLimit reads a limit; 0 is the default.
+func parseLimit(args []string, scope task.Scope) (int, error) {
+	words := "or none"
+	if scope == task.GroupScope {
+		words = "none or default"
 	}
-	if args[0] == "none" {
+	switch {
+	case len(args) > 1:
+		return 0, usagef("give one limit: a number, %s", words)
+	case args[0] == "none":
+		return task.NoLimit, nil
+	case args[0] == "default" && scope == task.GroupScope:
 		return 0, nil
+	case args[0] == "default":
+		return 0, usagef("only a group has a default limit: --group NAME default; none removes a limit")
 	}
 	n, err := strconv.Atoi(args[0])
 	switch {
 	case err == nil && n == 0:
-		return 0, usagef("a limit is at least 1; none removes it, and pause keeps tasks from starting")
+		return 0, usagef("a limit is at least 1; none is no limit, and pause keeps tasks from starting")
 	case err != nil || n < 1 || n > math.MaxInt32:
-		return 0, usagef("the limit must be a whole number from 1 to %d, or none, not %s", math.MaxInt32, terminal.Quoted(args[0]))
+		return 0, usagef("the limit must be a whole number from 1 to %d, %s, not %s", math.MaxInt32, words, terminal.Quoted(args[0]))
 	}
 	return n, nil
 }
@@ -135,7 +150,11 @@ func setLimit(ctx context.Context, cmd *cobra.Command, c *client.Client, scope t
 		task.PoolScope: "pool", task.QueueScope: "queue " + name,
 		task.GroupScope: "group " + name, task.GroupsScope: "each group without its own",
 	}[scope]
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, terminal.LimitText(n))
+	text := terminal.LimitText(max(n, 0))
+	if n == 0 {
+		text = "default"
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "limit of %s: %s\n", what, text)
 	return err
 }
 
@@ -175,7 +194,7 @@ func readLimits(ctx context.Context, c *client.Client, scope task.Scope, name st
 		}
 		for _, g := range groups {
 			if of(task.GroupScope) {
-				limits = append(limits, limitRecord{Scope: task.GroupScope, Name: g.Name, Limit: g.Limit, Running: g.Running, Held: g.Held})
+				limits = append(limits, limitRecord{Scope: task.GroupScope, Name: g.Name, Limit: g.Limit, Own: g.Own, Running: g.Running, Held: g.Held})
 			}
 		}
 	}
@@ -191,14 +210,14 @@ func printLimits(cmd *cobra.Command, limits []limitRecord, asJSON bool) error {
 			}
 			continue
 		}
-		name, running, held := terminal.Printable(l.Name), strconv.Itoa(l.Running), ""
+		name, limit, running, held := terminal.Printable(l.Name), terminal.LimitText(l.Limit), strconv.Itoa(l.Running), ""
 		switch l.Scope {
 		case task.GroupsScope:
 			name, running = "(each without its own)", ""
 		case task.GroupScope:
-			held = strconv.Itoa(l.Held)
+			limit, held = terminal.GroupLimitText(l.Limit, l.Own), strconv.Itoa(l.Held)
 		}
-		tab.Row(string(l.Scope), name, terminal.LimitText(l.Limit), running, held)
+		tab.Row(string(l.Scope), name, limit, running, held)
 	}
 	if asJSON {
 		return nil

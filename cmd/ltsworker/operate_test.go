@@ -92,6 +92,45 @@ func TestTailShowsEveryChangeOfState(t *testing.T) {
 	}
 }
 
+// none exempts a group from the limit of each group; default ends that.
+func TestGroupIsExemptedAndGetsTheDefaultAgain(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.must("limit", "--groups", "2")
+	for _, step := range []struct{ set, line, all string }{
+		{"none", "group none", "group none"},
+		{"5", "group 5", "group 5"},
+		{"default", "group 2 (default)", ""}, // the group has no limit of its own
+	} {
+		if out := u.must("limit", "--group", "acme", step.set); out != "limit of group acme: "+step.set+"\n" {
+			t.Errorf("got %q", out)
+		}
+		shown := func(args ...string) string {
+			for line := range strings.Lines(u.must(args...)) {
+				if f := strings.Fields(line); len(f) > 4 && f[1] == "acme" {
+					return strings.Join(append(f[:1], f[2:len(f)-2]...), " ")
+				}
+			}
+			return ""
+		}
+		if got := shown("limit", "--group", "acme"); got != step.line {
+			t.Errorf("%s: limit --group acme shows %q", step.set, got)
+		}
+		if got := shown("limit"); got != step.all {
+			t.Errorf("%s: limit shows %q", step.set, got)
+		}
+	}
+	want := []limitRecord{{Scope: "group", Name: "acme", Own: true}}
+	if diff := cmp.Diff(want, decodeLines[limitRecord](t, u.must("limit", "--group", "acme", "none", "--json"))); diff != "" {
+		t.Error(diff)
+	}
+	for _, args := range []string{"limit default none", "limit --total none", "limit --groups none"} {
+		if out := u.must(strings.Fields(args)...); !strings.HasSuffix(out, ": none\n") {
+			t.Errorf("%s: got %q", args, out)
+		}
+	}
+}
+
 func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -119,7 +158,7 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 		{Scope: "pool", Name: u.pool, Limit: 50},
 		{Scope: "queue", Name: "default", Limit: 7},
 		{Scope: "groups", Limit: 2},
-		{Scope: "group", Name: "acme", Limit: 3},
+		{Scope: "group", Name: "acme", Limit: 3, Own: true},
 	}
 	if diff := cmp.Diff(want, decodeLines[limitRecord](t, u.must("limit", "--json"))); diff != "" {
 		t.Error(diff)
@@ -136,9 +175,6 @@ func TestPausesAndLimitsAreSetAndShown(t *testing.T) {
 	}
 	if a := u.run("limit", "nosuch"); a.code != 1 || !strings.Contains(a.err, "the pool has no queue nosuch") {
 		t.Errorf("got %+v", a)
-	}
-	if out := u.must("limit", "--group", "acme", "none"); out != "limit of group acme: none\n" {
-		t.Errorf("got %q", out)
 	}
 	if out := u.must("limit"); !strings.Contains(out, "groups  (each without its own)") {
 		t.Errorf("got %s", out)

@@ -34,10 +34,10 @@ func TestConfigMistakesAreReportedTogether(t *testing.T) {
 			`f.yaml:3: handlers.a\n must not contain "\n"; allowed are letters, marks and digits of any script and . _ : / @ + = -`,
 		}},
 		"numbers": {good + "limit: -1\ngroups: {default_limit: 1.5, limits: {a: 99999999999999999999, b: many}}\n", []string{
-			`f.yaml:3: limit must not be negative, but is -1`,
-			`f.yaml:4: groups.default_limit must be a whole number, not "1.5"`,
-			`f.yaml:4: groups.limits.a must be a whole number, not "99999999999999999999"`,
-			`f.yaml:4: groups.limits.b must be a whole number, not "many"`,
+			`f.yaml:3: limit must not be negative, but is -1; write none for no limit`,
+			`f.yaml:4: groups.default_limit must be a whole number or none, not "1.5"`,
+			`f.yaml:4: groups.limits.a must be a whole number or none, not "99999999999999999999"`,
+			`f.yaml:4: groups.limits.b must be a whole number or none, not "many"`,
 		}},
 		"durations": {good + "lease: 30\ndrain_timeout: 0s\nstop_grace: 2h\n", []string{
 			`f.yaml:3: lease needs a unit, as in 30s or 30m`,
@@ -68,10 +68,10 @@ handlers:
     max_log: 32769
 `, []string{
 			`f.yaml:3: queues.a.b.workers must be at most 100000, not 100001`,
-			`f.yaml:4: queues.a.b.limit must not be negative, but is -1`,
-			`f.yaml:5: queues.a.b.max_len must not be negative, but is -2`,
-			`f.yaml:7: groups.default_limit must not be negative, but is -3`,
-			`f.yaml:9: groups.limits.acme.eu must not be negative, but is -4`,
+			`f.yaml:4: queues.a.b.limit must not be negative, but is -1; write none for no limit`,
+			`f.yaml:5: queues.a.b.max_len must not be negative, but is -2; write none for no limit`,
+			`f.yaml:7: groups.default_limit must not be negative, but is -3; write none for no limit`,
+			`f.yaml:9: groups.limits.acme.eu must not be negative, but is -4; write none for no limit`,
 			`f.yaml:11: events.max must not be negative, but is -5`,
 			`f.yaml:12: events.age must be at least 1ms, not 10µs`,
 			`f.yaml:13: lease must be at least 100ms, not 1ms`,
@@ -84,7 +84,7 @@ handlers:
 		}},
 		"queue": {"queues:\n  default: {worker: 4, limit: x}\nhandlers: {a: {command: [cat]}}\n", []string{
 			`f.yaml:2: queues.default.worker is not a key here; did you mean workers?`,
-			`f.yaml:2: queues.default.limit must be a whole number, not "x"`,
+			`f.yaml:2: queues.default.limit must be a whole number or none, not "x"`,
 		}},
 		"handlers": {`queues: {default: {}}
 handlers:

@@ -40,11 +40,12 @@ commands of its handlers, until interrupted.
   stop_grace: 10s                # a stopped command is killed after 8 tenths of this
   max_stuck: 2                   # commands that may ignore a stop; with more, run ends
   max_log: 8192                  # bytes kept of the end of an attempt's log, or none
-  limit: 50                      # tasks at once, over all replicas; 0 changes nothing
+  limit: 50                      # tasks at once, over all replicas; none removes the
+                                 # limit, 0 changes nothing; so do the limits below
   health: 127.0.0.1:8080         # serves /live and /ready
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
-  groups: {default_limit: 2, limits: {acme: 5}}
+  groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
   events: {max: 1000000, age: 24h}                   # bounds of the event stream
   handlers:
     video.cut:

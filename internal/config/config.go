@@ -122,18 +122,18 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"lease", r.duration(&p.Lease, false)},
 		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},
 		field{"stop_grace", r.duration(&p.StopGrace, false)},
-		field{"max_stuck", r.number(&p.MaxStuck, false)},
+		field{"max_stuck", r.number(&p.MaxStuck)},
 		field{"max_log", r.logSize(&p.MaxLog)},
-		field{"limit", r.number(&p.Limit, true)},
+		field{"limit", r.limit(&p.Limit)},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
-				field{"default_limit", r.number(&p.Groups.DefaultLimit, true)},
+				field{"default_limit", r.limit(&p.Groups.DefaultLimit)},
 				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
 		}},
 		field{"events", func(n *yaml.Node, at string) {
 			r.section(n, at,
-				field{"max", r.number(&p.MaxEvents, false)},
+				field{"max", r.number(&p.MaxEvents)},
 				field{"age", r.duration(&p.EventAge, false)})
 		}},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
@@ -157,9 +157,9 @@ func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 		// A queue without settings is written "default:" as well as "default: {}".
 		if v.ShortTag() != "!!null" {
 			r.section(v, at,
-				field{"workers", r.number(&q.Workers, false)},
-				field{"limit", r.number(&q.Limit, true)},
-				field{"max_len", r.number(&q.MaxLen, true)})
+				field{"workers", r.number(&q.Workers)},
+				field{"limit", r.limit(&q.Limit)},
+				field{"max_len", r.limit(&q.MaxLen)})
 		}
 		c.Pool.Queues[name] = q
 	}
@@ -172,7 +172,7 @@ func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			return
 		}
 		n := 0
-		r.number(&n, true)(v, at)
+		r.limit(&n)(v, at)
 		if c.Pool.Groups.Limits == nil {
 			c.Pool.Groups.Limits = map[string]int{}
 		}
@@ -198,8 +198,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
 			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
-			field{"max_attempts", r.number(&policy.MaxAttempts, false)},
-			field{"max_lost", r.number(&policy.MaxLost, false)},
+			field{"max_attempts", r.number(&policy.MaxAttempts)},
+			field{"max_lost", r.number(&policy.MaxLost)},
 			field{"backoff", func(n *yaml.Node, at string) {
 				b, err := task.ParseBackoff(n.Value)
 				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {

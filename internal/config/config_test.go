@@ -71,6 +71,27 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 }
 
+func TestLimitOfNoneIsNoLimit(t *testing.T) {
+	c := parse("f.yaml", []byte(`
+limit: none
+queues: {a: {limit: none, max_len: "none"}, b: {limit: 0, max_len: 0}}
+groups: {default_limit: none, limits: {big: none, small: 2}}
+handlers: {a: {command: [cat]}}
+`))
+	if err := c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := pool.Config{
+		Queues:   map[string]pool.Queue{"a": {Limit: pool.NoLimit, MaxLen: pool.NoLimit}, "b": {}},
+		Limit:    pool.NoLimit,
+		Groups:   pool.Groups{DefaultLimit: pool.NoLimit, Limits: map[string]int{"big": pool.NoLimit, "small": 2}},
+		Policies: map[string]pool.Policy{"a": {}},
+	}
+	if diff := cmp.Diff(want, c.Pool); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNamesInAConfigAreOfAnyScript(t *testing.T) {
 	c := parse("f.yaml", []byte("pool: 池\nqueues: {计费: {workers: 1}, คิวที่๑: }\ngroups: {limits: {عميل: 5}}\nhandlers: {भेजना: {command: [cat]}}\n"))
 	if err := c.Err(); err != nil || c.PoolName != "池" || c.Pool.Groups.Limits["عميل"] != 5 || len(c.Pool.Queues) != 2 {

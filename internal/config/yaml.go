@@ -169,18 +169,45 @@ func (r *yamlReader) refuseZero(n *yaml.Node, key string) {
 	r.add(n, key, "must be more than 0, not %s; remove the key for the default", n.Value)
 }
 
-// number reads a whole number. 0 is refused unless zero is true.
-func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
+// integer reads a whole number. what names the values that the key may have.
+func (r *yamlReader) integer(n *yaml.Node, key, what string) (v int, ok bool) {
+	v, err := strconv.Atoi(n.Value)
+	switch {
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil:
+		r.add(n, key, "must be a number and not text: leave out the quotes, as in %d", v)
+	case n.Kind != yaml.ScalarNode, n.ShortTag() == "!!str", err != nil:
+		r.add(n, key, "must be %s, not %s", what, describe(n))
+	default:
+		return v, true
+	}
+	return 0, false
+}
+
+// number reads a whole number other than 0.
+func (r *yamlReader) number(to *int) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
-		v, err := strconv.Atoi(n.Value)
-		switch {
-		case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && err == nil:
-			r.add(n, key, "must be a number and not text: leave out the quotes, as in %d", v)
-		case n.Kind != yaml.ScalarNode, n.ShortTag() == "!!str", err != nil:
-			r.add(n, key, "must be a whole number, not %s", describe(n))
-		case v == 0 && !zero:
+		switch v, ok := r.integer(n, key, "a whole number"); {
+		case ok && v == 0:
 			r.refuseZero(n, key)
-		default:
+		case ok:
+			*to = v
+		}
+	}
+}
+
+// numberOrNone reads a whole number, or "none" as the given value. check returns what is
+// wrong with a number, "" if nothing is.
+func (r *yamlReader) numberOrNone(to *int, none int, check func(v int) string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind == yaml.ScalarNode && n.Value == "none" {
+			*to = none
+			return
+		}
+		if v, ok := r.integer(n, key, "a whole number or none"); ok {
+			if wrong := check(v); wrong != "" {
+				r.add(n, key, "%s", wrong)
+				return
+			}
 			*to = v
 		}
 	}
@@ -188,18 +215,22 @@ func (r *yamlReader) number(to *int, zero bool) func(*yaml.Node, string) {
 
 // logSize reads a number of bytes; "none" is task.NoLog.
 func (r *yamlReader) logSize(to *int) func(*yaml.Node, string) {
-	return func(n *yaml.Node, key string) {
-		if n.Kind == yaml.ScalarNode && n.Value == "none" {
-			*to = task.NoLog
-			return
+	return r.numberOrNone(to, task.NoLog, func(v int) string {
+		if v < 1 || v > task.MaxLogLen {
+			return fmt.Sprintf("must be from 1 to %d bytes, or none, not %d", task.MaxLogLen, v)
 		}
-		size, before := 0, len(r.problems)
-		r.number(&size, true)(n, key)
-		if len(r.problems) == before && (size < 1 || size > task.MaxLogLen) {
-			r.add(n, key, "must be from 1 to %d bytes, or none, not %s", task.MaxLogLen, n.Value)
+		return ""
+	})
+}
+
+// limit reads a limit or a cap; "none" is task.NoLimit, and 0 changes nothing.
+func (r *yamlReader) limit(to *int) func(*yaml.Node, string) {
+	return r.numberOrNone(to, task.NoLimit, func(v int) string {
+		if v < 0 {
+			return fmt.Sprintf("must not be negative, but is %d; write none for no limit", v)
 		}
-		*to = size
-	}
+		return ""
+	})
 }
 
 // duration reads a duration other than 0. If forever is true, "none" is task.Forever.

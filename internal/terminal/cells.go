@@ -16,6 +16,14 @@ func LimitText(n int) string {
 	return strconv.Itoa(n)
 }
 
+// GroupLimitText returns the limit of a group. own is false if it is the default limit.
+func GroupLimitText(limit int, own bool) string {
+	if own {
+		return LimitText(limit)
+	}
+	return LimitText(limit) + " (default)"
+}
+
 // RunningText returns how many tasks run, as in "3", or with a limit as in "3/10".
 func RunningText(running, limit int) string {
 	if limit == 0 {

@@ -25,17 +25,10 @@ func groupRows(s *snapshot) (rows []row) {
 	for _, g := range s.groups {
 		rows = append(rows, row{id: g.Name, of: groupSubject(g.Name), cells: []cell{
 			text(g.Name), number(g.Running, terminal.RunningText(g.Running, g.Limit)), number(g.Held, strconv.Itoa(g.Held)),
-			number(g.Limit, groupLimit(g)), text(terminal.FlagText(g.Full(), "full")),
+			number(g.Limit, terminal.GroupLimitText(g.Limit, g.Own)), text(terminal.FlagText(g.Full(), "full")),
 		}})
 	}
 	return rows
-}
-
-func groupLimit(g pool.GroupInfo) string {
-	if g.Limit == 0 || g.Own {
-		return terminal.LimitText(g.Limit)
-	}
-	return strconv.Itoa(g.Limit) + " (default)"
 }
 
 // groupSubject is the group of that name.
@@ -51,7 +44,7 @@ func (g groupSubject) read(_ context.Context, _ *reader, s *snapshot) (content, 
 	f := newFields()
 	if i := slices.IndexFunc(s.groups, func(info pool.GroupInfo) bool { return info.Name == string(g) }); i >= 0 {
 		info := s.groups[i]
-		f.add("limit", groupLimit(info))
+		f.add("limit", terminal.GroupLimitText(info.Limit, info.Own))
 		f.add("running", strconv.Itoa(info.Running))
 		f.add("held", fmt.Sprintf("%s that the limit blocks", terminal.Count(info.Held, "waiting task")))
 	} else {

@@ -12,7 +12,7 @@ function Queue.group_limit(group)
   local limit = limits[group]
   if limit == nil then
     local s = call('HMGET', META, 'limit:group:' .. group, 'limit:group')
-    limit = tonumber(s[1] or s[2] or nil) or math.huge
+    limit = tonumber(s[1] or s[2] or nil) or math.huge -- s[1] is 'none' if the group is exempt
     limits[group] = limit
   end
   return limit

@@ -11,6 +11,23 @@ function Settings.counted(removed)
   return h[1] and (h[2] or '0') == removed
 end
 
+-- uncounted reports whether a setting would give the pool a limit before its running tasks have been counted.
+function Settings.uncounted(field, value, removed)
+  return field == 'limit' and tonumber(value) and not Settings.counted(removed)
+end
+
+-- set changes a setting. '' removes it, and so does 'none', for no limit. Only a group keeps 'none' as its limit, so that
+-- limit:group does not apply to it.
+function Settings.set(field, value)
+  local exempt = value == 'none' and string.find(field, '^limit:group:')
+  if exempt or value ~= '' and value ~= 'none' then
+    call('HSET', META, field, value)
+  elseif call('HDEL', META, field) == 1 and field == 'limit' then
+    call('DEL', P .. 'counted', P .. 'held')
+    call('HINCRBY', META, 'limit:removed', 1)
+  end
+end
+
 -- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
 -- payloads). They are read once per call.
 local read = {}

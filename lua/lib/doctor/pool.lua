@@ -10,9 +10,10 @@ local function must_be_number(field)
     or string.find(field, '^cap:')
 end
 
--- setting checks that a setting is a number if it must be one.
+-- setting checks that a setting is a number if it must be one. 'none' is a limit of a group, see settings.lua.
 function DoctorPool.setting(name, _, field, value)
   if not must_be_number(field) or string.match(value, '^%d+$') and #value <= 16 then return end
+  if value == 'none' and string.find(field, '^limit:group:') then return end
   DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', META, field) end)
 end
 
