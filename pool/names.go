@@ -126,7 +126,7 @@ type (
 	//	Pending   int // events that were read and not yet acknowledged
 	//	MaxEvents int // number of events that the pool keeps; older ones are trimmed, read or not
 	Lag = task.Lag
-	// Filter selects tasks to list, stop, retry or delete. See task.Filter.
+	// Filter selects tasks to list, stop, retry, run now or delete. See task.Filter.
 	//
 	//	IDs    []string
 	//	States []State

@@ -43,10 +43,11 @@ type TaskStore interface {
 	// be yielded twice or not at all.
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 
-	// Stop, Retry and Delete change tasks and return the changes in the order of the
+	// Stop, Retry, RunNow and Delete change tasks and return the changes in the order of the
 	// ids.
 	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
 	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
+	RunNow(ctx context.Context, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
 }
 

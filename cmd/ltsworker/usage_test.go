@@ -48,6 +48,7 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 		{"stop", []string{"say which tasks to stop"}},
 		{"stop a --state running", []string{"either IDs or flags"}},
 		{"retry --state running --yes", []string{"cannot retry running tasks, only those that are succeeded or failed"}},
+		{"run-now --state waiting --yes", []string{"cannot run-now waiting tasks, only those that are scheduled"}},
 		{"tail --from yesterday", []string{"--from must be 0 or a cursor"}},
 		{"limit default -- -3", []string{"the limit must be a whole number from 1"}},
 		{"limit default 3 4", []string{"give one limit"}},
@@ -94,7 +95,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	for flag, commands := range map[string]string{
-		"--state": "ls,stop,retry,delete", "--kind": "ls,stop,retry,delete", "--queue": "ls,stop,retry,delete,enqueue x",
+		"--state": "ls,stop,retry,run-now,delete", "--kind": "ls,stop,retry,delete", "--queue": "ls,stop,retry,delete,enqueue x",
 		"--group": "ls,stop,retry,delete,limit,enqueue x", "--from": "tail", "--forget": "queues", "--id": "enqueue x", "--unique": "enqueue x", "--backoff": "enqueue x", "--batch": "enqueue",
 		"--pool": "ls,stats,demo,run -c w.yaml", "--redis": "ls,stats,demo,run -c w.yaml",
 	} {

@@ -56,7 +56,7 @@ var largeVolume = map[string]bool{"RetentionByCountIsExact": true}
 func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	first := newHarness(t)
 	for _, rules := range [][]rule{
-		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, retryPolicyRules,
+		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, retryPolicyRules, runNowRules,
 		leaseRules, recountRules, limitRules, groupRules, wakeRules, idleRules, signalRules, stopRules, logRules, operatorRules,
 		retentionRules, inboxRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules, listRules,
 	} {
