@@ -29,7 +29,8 @@ type TaskStore interface {
 	// ID gets one of 22 characters that sorts by time. The unique key is stored as
 	// task.UniqueKey returns it.
 	//
-	// A refused spec (queue full) has its error in the receipt. If Enqueue returns an
+	// A refused spec has its error in the receipt: the queue is full, or the TTL or the
+	// deadline passes before RunAt. If Enqueue returns an
 	// error, nothing is known of the specs without a receipt. The caller may reuse the
 	// slice when Enqueue returns.
 	Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error)

@@ -90,6 +90,21 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 	}
 }
 
+func TestBoundsThatPassBeforeTheTimeAreRefused(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	const says = " must be longer than the time until --at: the task would end before it may start\n"
+	a := u.run("enqueue", "x", "--at", "2099-01-01T00:00:00Z", "--ttl", "1h", "--deadline", "1d")
+	if want := "ltsworker: --ttl" + says + "--deadline" + says; a.code != exitUsage || a.out != "" || !strings.HasPrefix(a.err, want) {
+		t.Errorf("got %+v", a)
+	}
+	u.write("tasks", `{"kind":"x","id":"a","run_at_ms":4070908800000,"ttl_ms":1000}`+"\n"+`{"kind":"x","id":"b"}`+"\n", 0o600)
+	a = u.run("enqueue", "--batch", "tasks")
+	if want := "a\trefused: tasks:1: ttl must be longer than the time until run_at: the task would end before it may start\nb\twaiting\n"; a.code == exitDone || a.out != want {
+		t.Errorf("got %+v, want %q", a, want)
+	}
+}
+
 func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
