@@ -24,7 +24,8 @@ func newGet(g *globals) *cobra.Command {
 		Short: "Show tasks with their results and failed attempts",
 		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
-running tasks that hold the limit or the slots.`,
+running tasks that hold the limit or the slots. "slow since" is when a running attempt
+passed its soft timeout, within a second.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -144,6 +145,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	when("created", t.CreatedAt)
 	when("due", t.DueAt)
 	when("started", t.StartedAt)
+	when("slow since", t.SlowAt)
 	when("ended", t.EndedAt)
 	when("expires", t.ExpiresAt)
 	when("deadline", t.DeadlineAt)

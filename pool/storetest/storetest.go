@@ -57,7 +57,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	first := newHarness(t)
 	for _, rules := range [][]rule{
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, retryPolicyRules, runNowRules,
-		leaseRules, recountRules, limitRules, groupRules, wakeRules, idleRules, signalRules, stopRules, logRules, operatorRules,
+		leaseRules, recountRules, limitRules, groupRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, operatorRules,
 		retentionRules, inboxRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules, listRules,
 	} {
 		for _, r := range rules {
