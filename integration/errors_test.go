@@ -35,6 +35,7 @@ func TestErrorsSayOnceWhatFailed(t *testing.T) {
 		{"stop", func() error { _, err := p.Stop(ctx, one, ""); return err }},
 		{"stop: list", func() error { _, err := p.Stop(ctx, pool.Filter{Kinds: []string{"k"}}, ""); return err }},
 		{"retry", func() error { _, err := p.Retry(ctx, one); return err }},
+		{"run now", func() error { _, err := p.RunNow(ctx, one); return err }},
 		{"delete", func() error { _, err := p.Delete(ctx, one); return err }},
 		{"stats", func() error { _, err := p.Stats(ctx); return err }},
 		{"stats", func() error { _, err := p.Load(ctx); return err }},

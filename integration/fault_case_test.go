@@ -257,6 +257,18 @@ var faultCases = map[string]faultCase{
 			return changed(st.Retry(ctx, "f", "live", "s", "nobody"))
 		},
 	},
+	"runnow": {
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(task.Spec{Kind: "k", ID: "f"}, task.Spec{Kind: "k", ID: "live", Group: "g"})
+			v.claim(1, 1, time.Minute)
+			v.end(task.Report{ID: "f", Op: task.Fail, Code: task.CodeError, Error: "no", Delay: time.Hour, DelaySet: true})
+			v.enqueue(task.Spec{Kind: "k", ID: "s", Group: "g", Delay: time.Hour}, task.Spec{Kind: "k", ID: "t", Deadline: 2 * time.Hour, Delay: time.Hour})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return changed(st.RunNow(ctx, "f", "live", "s", "t", "nobody"))
+		},
+	},
 	"delete": {
 		prepare: func(v *victim) {
 			v.base()
@@ -540,6 +552,8 @@ func everyScript(v *victim, st *redisstore.Store) {
 	_, err = st.Stop(ctx, "why", "y")
 	v.must(err)
 	_, err = st.Retry(ctx, "x")
+	v.must(err)
+	_, err = st.RunNow(ctx, "x")
 	v.must(err)
 	_, err = st.Delete(ctx, "y")
 	v.must(err)

@@ -161,7 +161,7 @@ func TestHostileTextIsShownEscaped(t *testing.T) {
 	rdb.Append(ctx, key("task:a"), "\xff\xfe") // an enqueue refuses bytes that are not text
 	enqueue(t, s, task.Spec{Kind: "k", ID: "b"})
 	fields := []any{}
-	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "ended_at", "fence"} {
+	for _, f := range []string{"v", "attempt", "replica", "progress", "result", "code", "error", "stop", "slow", "slow_at", "ended_at", "fence"} {
 		fields = append(fields, f, bytesToo)
 	}
 	word := strings.Join(strings.Fields(bytesToo), "") // the characters that the header of a record can hold

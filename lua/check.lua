@@ -5,17 +5,18 @@
 --       cursor (that of the last call; '' for the start; "shared" for the walk that all replicas share), pause ms (from the
 --       end of the shared walk to its next start)
 -- Returns {cursor to continue from or '' at the end, ms until the shared walk starts again or 0, number of entries checked,
--- then per finding: code, key without the prefix, task or member, detail, what was done or ''}.
+-- number of running attempts among them that are past their soft timeout, then per finding: code, key without the prefix,
+-- task or member, detail, what was done or ''}.
 -- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change. In the mode report
 -- nothing is written.
--- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool
+-- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool doctor/running
 if ARGV[1] ~= 'report' then run_when_full() end
 local budget, from, shared, types = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared', ARGV[1] == 'types'
 if from == '' or shared then DoctorNames.has_type('meta', 'meta') end
 if shared then
   from = call('HGET', META, 'check') or ''
   local restart = tonumber(string.match(from, '^after (%d+)$') or nil)
-  if restart and restart > NOW and restart <= NOW + ARGV[4] then return { '', restart - NOW, 0 } end
+  if restart and restart > NOW and restart <= NOW + ARGV[4] then return { '', restart - NOW, 0, 0 } end
   if restart then from = '' end
 end
 
@@ -96,6 +97,6 @@ for i, page in ipairs(pending) do pending[i] = page[1] .. ' ' .. page[2] end
 local cursor = table.concat({ outer, unpack(pending) }, ' ')
 if cursor == 'end' then cursor = '' end
 if shared then call('HSET', META, 'check', cursor ~= '' and cursor or 'after ' .. whole(NOW + ARGV[4])) end
-local reply = { cursor, shared and cursor == '' and tonumber(ARGV[4]) or 0, checked }
+local reply = { cursor, shared and cursor == '' and tonumber(ARGV[4]) or 0, checked, DoctorRunning.slow }
 for _, f in ipairs(DoctorFinding.list) do reply[#reply + 1] = f end
 return reply

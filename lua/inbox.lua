@@ -60,15 +60,29 @@ for name, kind in pairs(types) do
 end
 call('HEXISTS', META, 'seq')
 
+-- invalid returns the reason for rejecting an entry whose fields, without the ending _ms, are wrong in this way.
+local function invalid(names, what)
+  local parts = {}
+  for _, name in ipairs(split(names)) do
+    parts[#parts + 1] = name .. '_ms ' .. string.gsub(what, 'run_at', 'run_at_ms')
+  end
+  return table.concat(parts, '; ')
+end
+
 call('LTRIM', P .. 'inbox:open', from_open, -1)
 call('LTRIM', P .. 'inbox', n - from_open, -1)
 local sequence = call('HINCRBY', META, 'seq', n) - n
 for i, e in ipairs(entries) do
   if e.group then
     Make.tasks(e.group, { e.id }, { string.sub(e.text, e.first, e.last) }, sequence + i - 1, function(_, why, id, state)
-      e.reply = e.group.reply ~= '' and id ~= e.id and e.id or ''
-      if why == 'dup' then e.code, e.reason, e.taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id
-      else e.code, e.reason = 'queue_full', 'queue is full' end
+      e.reply = e.group.reply ~= '' and (why ~= 'dup' or id ~= e.id) and e.id or ''
+      if why == 'invalid' then
+        e.reason = invalid(id, state)
+      elseif why == 'dup' then
+        e.code, e.reason, e.taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id
+      else
+        e.code, e.reason = 'queue_full', 'queue is full'
+      end
     end)
   end
   if e.reason ~= '' then Reject.entry(e.text, ARGV[5], e.code or 'invalid', e.reason, e.taken, e.reply) end

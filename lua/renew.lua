@@ -88,7 +88,7 @@ local function update(fence, id, progress, slow, log, log_size)
   end
   if extras[1] then Task.keep(id, m, unpack(extras)) end
   if not slow or call('HGET', Record.extras_key(id), 'slow') == fence then return end
-  Task.keep(id, m, 'slow', fence)
+  Task.keep(id, m, 'slow', fence, 'slow_at', NOW_TEXT)
   run.v = run.v + 1
   call('HSET', P .. 'run:' .. m.queue, id,
     Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica, run.group))

@@ -23,8 +23,8 @@ local function put_back_ended(m)
   local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
   local extras = Record.extras_key(m.id)
-  call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'ended_at',
-    'reply', 'log', 'log_size', 'log_fence')
+  call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
+    'ended_at', 'reply', 'log', 'log_size', 'log_fence')
   call('HSET', extras, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT, 'retry', ARGV[1],
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')

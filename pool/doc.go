@@ -71,7 +71,7 @@
 //
 // # Operating
 //
-// A [Filter] selects tasks to list, stop, retry or delete. Pause, Resume and SetLimit
+// A [Filter] selects tasks to list, stop, retry, run now or delete. Pause, Resume and SetLimit
 // change all running replicas at once.
 //
 // # Testing

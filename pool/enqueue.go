@@ -103,9 +103,10 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 //
 // If the store refuses tasks or fails on the way, the error contains how many and the
 // first few; there is still a receipt for every task. If the Err of a receipt is
-// ErrQueueFull or ErrNotTried (use errors.Is), the task was not made. With any other
-// Err the task may have been made, and has been if the receipt has a State. Give an ID
-// to tasks that you would enqueue again, so that none is made twice.
+// ErrQueueFull or ErrNotTried (use errors.Is) or a FieldError (use errors.As), the task
+// was not made. With any other Err the task may have been made, and has been if the
+// receipt has a State. Give an ID to tasks that you would enqueue again, so that none is
+// made twice.
 func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) {
 	var errs []error
 	for i := range specs {
@@ -169,8 +170,8 @@ func refusals(receipts []Receipt) error {
 		text string
 		is   func(error) bool
 	}{
-		{"were refused", func(err error) bool { return errors.Is(err, ErrQueueFull) }},
-		{"may have been made or not", func(err error) bool { return !errors.Is(err, ErrQueueFull) && !errors.Is(err, ErrNotTried) }},
+		{"were refused", wasRefused},
+		{"may have been made or not", func(err error) bool { return !wasRefused(err) && !errors.Is(err, ErrNotTried) }},
 		{"were not tried after that", func(err error) bool { return errors.Is(err, ErrNotTried) }},
 	} {
 		n := 0
@@ -204,6 +205,12 @@ func refusals(receipts []Receipt) error {
 		return nil
 	}
 	return &sum
+}
+
+// wasRefused reports whether the error of a receipt says that the task was not made.
+func wasRefused(err error) bool {
+	var field *FieldError
+	return errors.Is(err, ErrQueueFull) || errors.As(err, &field)
 }
 
 // batchError lists the tasks of an EnqueueAll that were not made for certain.

@@ -254,6 +254,24 @@ func TestErrorOfManyRefusalsIsShort(t *testing.T) {
 	}
 }
 
+func TestTasksWithAnInvalidFieldAreRefused(t *testing.T) {
+	s := newFakeStore()
+	s.enqueue = func(_ context.Context, specs []task.Spec) ([]task.Receipt, error) {
+		r := make([]task.Receipt, len(specs))
+		for i := range specs {
+			r[i] = task.Receipt{ID: specs[i].ID, Err: &FieldError{Field: "ttl", Msg: "is too short"}}
+		}
+		return r, nil
+	}
+	p := newTestPool(t, s, Config{})
+	_, err := p.EnqueueSpec(t.Context(), Spec{Kind: "k"})
+	wantFields(t, err, "ttl")
+	_, err = p.EnqueueAll(t.Context(), []Spec{{Kind: "k"}})
+	if want := "enqueue: 1 of 1 tasks were refused (specs[0]: ttl is too short)"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestEnqueueSpecCopiesTheSpec(t *testing.T) {
 	s := newFakeStore()
 	seen := make(chan []task.Spec, 1)

@@ -19,6 +19,9 @@ var (
 	// ErrEnded is returned by Stop for a task that has ended in another state.
 	ErrEnded = errors.New("task has already ended")
 
+	// ErrNotScheduled is returned by RunNow for a task that runs or has ended.
+	ErrNotScheduled = errors.New("task is not scheduled")
+
 	// ErrEmptyFilter is returned instead of changing every task of the pool.
 	ErrEmptyFilter = errors.New("the filter is empty and would select every task: name states, kinds, queues, groups or ids")
 )

@@ -206,6 +206,10 @@ func (s *fakeStore) Retry(_ context.Context, ids ...string) ([]task.Change, erro
 	return s.changed("retry", ids)
 }
 
+func (s *fakeStore) RunNow(_ context.Context, ids ...string) ([]task.Change, error) {
+	return s.changed("run now", ids)
+}
+
 func (s *fakeStore) Delete(_ context.Context, ids ...string) ([]task.Change, error) {
 	return s.changed("delete", ids)
 }

@@ -69,6 +69,18 @@ func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
 }
 
+// RunNow puts the scheduled tasks that match f into their queues before they are due,
+// and returns their number. A task may wait for its delay, its run-at time or its next
+// attempt. Limits, pauses, priorities, TTL and deadline apply as to a task that is due.
+//
+// Errors are as for Stop, with ErrNotScheduled for a task that runs or has ended. A
+// task that waits in its queue already is neither counted nor an error. If a driver
+// repeats a call whose reply was lost, a task that the first call put into its queue is
+// counted, unless it has ended meanwhile and is not kept.
+func (p *Pool) RunNow(ctx context.Context, f Filter) (int, error) {
+	return p.change(ctx, f, verb{name: "run now", from: []State{Scheduled}, to: Waiting, refusal: ErrNotScheduled, call: p.store.RunNow})
+}
+
 // Delete removes the ended tasks that match f with all their data and returns their
 // number. Errors are as for Stop, with ErrNotEnded for a task that is live: stop it
 // first. If a driver repeats a call whose reply was lost, a task that the first call

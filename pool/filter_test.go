@@ -15,8 +15,9 @@ func TestChangesRefuseAnEmptyFilter(t *testing.T) {
 	p := newTestPool(t, newFakeStore(), Config{})
 	_, stop := p.Stop(t.Context(), Filter{}, "")
 	_, retry := p.Retry(t.Context(), Filter{})
+	_, runNow := p.RunNow(t.Context(), Filter{})
 	_, del := p.Delete(t.Context(), Filter{IDs: []string{}})
-	for name, err := range map[string]error{"stop": stop, "retry": retry, "delete": del} {
+	for name, err := range map[string]error{"stop": stop, "retry": retry, "run now": runNow, "delete": del} {
 		if !errors.Is(err, ErrEmptyFilter) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -29,6 +30,8 @@ func TestInvalidFilterIsRefusedWithoutCallingTheStore(t *testing.T) {
 	_, err := p.Stop(ctx, Filter{IDs: []string{"a b"}, States: []State{"what", Failed}}, "")
 	wantFields(t, err, "ids", "states", "states")
 	_, err = p.Delete(ctx, Filter{States: []State{task.Running}})
+	wantFields(t, err, "states")
+	_, err = p.RunNow(ctx, Filter{States: []State{Waiting}})
 	wantFields(t, err, "states")
 	_, err = p.Retry(ctx, Filter{Groups: []string{"{"}})
 	wantFields(t, err, "groups")
@@ -77,6 +80,7 @@ func TestRefusalsOfTasksSelectedByIDAreErrors(t *testing.T) {
 		"ended":   {ID: "ended", State: Succeeded},
 		"stopped": {ID: "stopped", State: Stopped},
 		"live":    {ID: "live", State: task.Running},
+		"waits":   {ID: "waits", State: Waiting},
 		"taken":   {ID: "taken", State: Failed, Err: task.ErrUniqueTaken},
 	}
 	s.changed = func(_ string, ids []string) (c []task.Change, err error) {
@@ -98,6 +102,10 @@ func TestRefusalsOfTasksSelectedByIDAreErrors(t *testing.T) {
 		{func(f Filter) (int, error) { return p.Stop(ctx, f, "") }, []string{"stopped"}, 0, nil},
 		{func(f Filter) (int, error) { return p.Retry(ctx, f) }, []string{"live", "done"}, 1, ErrNotEnded},
 		{func(f Filter) (int, error) { return p.Retry(ctx, f) }, []string{"taken"}, 0, ErrUniqueTaken},
+		{func(f Filter) (int, error) { return p.RunNow(ctx, f) }, []string{"done", "live"}, 1, ErrNotScheduled},
+		{func(f Filter) (int, error) { return p.RunNow(ctx, f) }, []string{"ended"}, 0, ErrNotScheduled},
+		{func(f Filter) (int, error) { return p.RunNow(ctx, f) }, []string{"waits"}, 0, nil},
+		{func(f Filter) (int, error) { return p.RunNow(ctx, f) }, []string{"gone"}, 0, ErrNotFound},
 		{func(f Filter) (int, error) { return p.Delete(ctx, f) }, []string{"live"}, 0, ErrNotEnded},
 	} {
 		n, err := tt.do(Filter{IDs: tt.ids})

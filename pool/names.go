@@ -80,7 +80,8 @@ type (
 	//	// Duplicate reports that no task was made, because an existing task, whose id is in
 	//	// ID, has the id or the unique key.
 	//	Duplicate bool
-	//	// Err is ErrQueueFull if the task was refused.
+	//	// Err is ErrQueueFull or a FieldError if the task was refused. A TTL or a deadline is
+	//	// refused here if it passes before RunAt by the store's clock.
 	//	Err error
 	Receipt = task.Receipt
 	// State is the state of a task. See task.State.
@@ -126,7 +127,7 @@ type (
 	//	Pending   int // events that were read and not yet acknowledged
 	//	MaxEvents int // number of events that the pool keeps; older ones are trimmed, read or not
 	Lag = task.Lag
-	// Filter selects tasks to list, stop, retry or delete. See task.Filter.
+	// Filter selects tasks to list, stop, retry, run now or delete. See task.Filter.
 	//
 	//	IDs    []string
 	//	States []State

@@ -30,7 +30,8 @@ type TaskStore interface {
 	// ID gets one of 22 characters that sorts by time. The unique key is stored as
 	// task.UniqueKey returns it.
 	//
-	// A refused spec (queue full) has its error in the receipt. If Enqueue returns an
+	// A refused spec has its error in the receipt: the queue is full, or the TTL or the
+	// deadline passes before RunAt. If Enqueue returns an
 	// error, nothing is known of the specs without a receipt. The caller may reuse the
 	// slice when Enqueue returns.
 	Enqueue(ctx context.Context, specs []task.Spec) ([]task.Receipt, error)
@@ -44,10 +45,11 @@ type TaskStore interface {
 	// be yielded twice or not at all.
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 
-	// Stop, Retry and Delete change tasks and return the changes in the order of the
+	// Stop, Retry, RunNow and Delete change tasks and return the changes in the order of the
 	// ids.
 	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
 	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
+	RunNow(ctx context.Context, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
 }
 

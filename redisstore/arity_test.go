@@ -49,6 +49,7 @@ var unfixed = map[string]string{
 	"wake":      "queues, as many as there are",
 	"stop":      "ids, as many as there are",
 	"retry":     "ids, as many as there are",
+	"runnow":    "ids, as many as there are",
 	"delete":    "ids, as many as there are",
 	"discard":   "ids, as many as there are",
 }

@@ -23,6 +23,12 @@ func (s *Store) Retry(ctx context.Context, ids ...string) ([]task.Change, error)
 	return changes, s.fail(ctx, "retry", err)
 }
 
+// RunNow puts scheduled tasks into their queues before they are due.
+func (s *Store) RunNow(ctx context.Context, ids ...string) ([]task.Change, error) {
+	changes, err := s.change(ctx, runNowScript, []any{newIDs(1)[0]}, ids)
+	return changes, s.fail(ctx, "run now", err)
+}
+
 // Delete removes ended tasks with all their keys.
 func (s *Store) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.change(ctx, deleteScript, nil, ids)

@@ -76,6 +76,7 @@ func (s *Store) walkKeys(ctx context.Context, how task.Inspection, report func(t
 		}
 	}
 	w.summarize()
+	w.reportSlow()
 	return nil
 }
 
@@ -89,6 +90,7 @@ type inspection struct {
 	deferred []task.Finding  // of this walk; reported unless another walk follows
 	repaired int             // in this walk
 	broken   int             // found in all walks
+	slow     int             // attempts past their soft timeout, in the last walk
 }
 
 func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err error) {
@@ -96,6 +98,7 @@ func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err 
 	if w.Fix {
 		mode = "repair"
 	}
+	w.slow = 0
 	for cursor, checked := "", 0; ; {
 		page, err := s.checkPage(ctx, mode, inspectPage, cursor)
 		if err != nil {
@@ -107,6 +110,7 @@ func (s *Store) walkOnce(ctx context.Context, w *inspection) (stopped bool, err 
 			}
 		}
 		checked += page.checked
+		w.slow += page.slow
 		if w.Progress != nil {
 			w.Progress(checked, max(w.total, checked))
 		}
@@ -152,11 +156,26 @@ func (w *inspection) summarize() {
 	w.report(f)
 }
 
+// reportSlow reports how many running attempts are past their soft timeout.
+func (w *inspection) reportSlow() {
+	if w.slow == 0 {
+		return
+	}
+	what := fmt.Sprintf("%d running tasks are past their soft timeouts", w.slow)
+	if w.slow == 1 {
+		what = "1 running task is past its soft timeout"
+	}
+	w.report(task.Finding{Severity: task.SeverityNote, Check: "tasks", What: what,
+		Do:      "see which: ltsworker ls --state running --sort=-slow --columns id,kind,replica,running,slow",
+		Figures: map[string]float64{"slow": float64(w.slow)}})
+}
+
 // checkReply is the reply to one call of the check script.
 type checkReply struct {
 	next     string        // where the walk continues; "" at its end
 	pause    time.Duration // until the shared walk starts again
 	checked  int           // entries
+	slow     int           // running attempts among them that are past their soft timeout
 	findings []task.Finding
 }
 
@@ -178,7 +197,7 @@ func (s *Store) checkPage(ctx context.Context, mode string, page int, cursor str
 
 func decodeCheck(reply any, prefix string) (checkReply, error) {
 	r := readReply("check", reply)
-	c := checkReply{next: r.string(), pause: time.Duration(r.int()) * time.Millisecond, checked: int(r.int())}
+	c := checkReply{next: r.string(), pause: time.Duration(r.int()) * time.Millisecond, checked: int(r.int()), slow: int(r.int())}
 	for r.more() {
 		f := r.list()
 		code, name, id, detail, fixed := f.string(), f.string(), f.string(), f.string(), f.string()

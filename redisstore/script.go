@@ -40,6 +40,7 @@ var (
 	purgeScript     = newScript("purge", writes)
 	stopScript      = newScript("stop", writes)
 	retryScript     = newScript("retry", writes)
+	runNowScript    = newScript("runnow", writes)
 	deleteScript    = newScript("delete", writes)
 	configureScript = newScript("configure", writes)
 	countScript     = newScript("count", writes)

@@ -222,6 +222,7 @@ func (s *spoiled) use() {
 		},
 		func() { _, err := st.Stop(ctx, "why", s.victim); s.must(err) },
 		func() { _, err := st.Retry(ctx, s.victim); s.must(err) },
+		func() { _, err := st.RunNow(ctx, s.victim); s.must(err) },
 	}
 	s.rng.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
 	for _, step := range steps[:4+s.rng.IntN(len(steps)-4)] {

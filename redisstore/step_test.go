@@ -145,7 +145,7 @@ func (s *stepped) keyed() map[string]map[string]string {
 			if name == "meta" && (member == "fence" || member == "epoch" || strings.HasPrefix(member, "events:")) {
 				continue
 			}
-			if member == "retry" && strings.HasPrefix(name, "more:") {
+			if (member == "retry" || member == "runnow") && strings.HasPrefix(name, "more:") {
 				continue
 			}
 			out[name][times.ReplaceAllString(member, "T")] = times.ReplaceAllString(value, "T")
@@ -193,6 +193,11 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			{"report the rest", func(s *stepped) { s.report(1) }},
 			{"retry", func(s *stepped) {
 				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, ids...) })
+			}},
+			{"claim what was retried", (*stepped).claim},
+			{"report again", func(s *stepped) { s.report(0) }},
+			{"run now", func(s *stepped) {
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.RunNow(ctx, ids...) })
 			}},
 			{"stop all", func(s *stepped) {
 				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Stop(ctx, "why", ids...) })

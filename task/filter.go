@@ -23,7 +23,7 @@ func (f Filter) Empty() bool {
 	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0
 }
 
-// Change is the result of a request to stop, retry or delete one task.
+// Change is the result of a request to stop, retry, run now or delete one task.
 type Change struct {
 	ID string
 	// Done reports whether the request took effect. A running task is Done when its

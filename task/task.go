@@ -28,6 +28,7 @@ type Task struct {
 	DueAt      time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled
 	StartedAt  time.Time // when its latest attempt was claimed; zero before the first
 	EndedAt    time.Time // when it became terminal; zero before
+	SlowAt     time.Time // when the store learned that the running attempt is past its soft timeout; zero if it is not
 	ExpiresAt  time.Time // latest time of the first start; zero for none
 	DeadlineAt time.Time // latest end over all attempts; zero for none
 

@@ -59,6 +59,18 @@ func newRetry(g *globals) *cobra.Command {
 	}, "Put ended tasks back into their queues, with fresh attempts")
 }
 
+func newRunNow(g *globals) *cobra.Command {
+	return changeCommand(g, change{
+		verb: "run-now", past: "queued", from: []task.State{task.Scheduled},
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.RunNow(ctx, f) },
+		more: `
+
+A scheduled task waits for its delay, its run-at time or its next attempt. It gets the
+position in its queue that it would get when it is due. Priorities, limits, pauses, TTL
+and deadline apply as to other waiting tasks.`,
+	}, "Put scheduled tasks into their queues before they are due")
+}
+
 func newDelete(g *globals) *cobra.Command {
 	return changeCommand(g, change{
 		verb: "delete", past: "deleted", from: pool.EndedStates(),
@@ -83,7 +95,7 @@ these tasks, not to tasks that match later. --yes skips the question. Without a
 terminal the command changes nothing unless --yes is set. In the output of --json,
 "action" is the change, "tasks" the number of changed tasks, and "before" the number of
 IDs whose tasks needed no change.` + ch.more,
-		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[len(ch.from)-2]),
+		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[max(len(ch.from)-2, 0)]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
 			if err != nil {

@@ -66,6 +66,7 @@ var taskColumns = []column{
 		}
 		return t.StartedAt
 	}),
+	timeColumn("slow", true, func(t *task.Task) time.Time { return t.SlowAt }),
 	timeColumn("age", true, func(t *task.Task) time.Time { return t.CreatedAt }),
 	timeColumn("due", false, func(t *task.Task) time.Time { return t.DueAt }),
 	timeColumn("started", false, func(t *task.Task) time.Time { return t.StartedAt }),
@@ -152,8 +153,8 @@ func note(t *task.Task, now time.Time) string {
 		return "due " + terminal.RelativeTo(t.DueAt, now)
 	case t.State == task.Waiting && t.Group != "":
 		return "group " + terminal.Printable(t.Group)
-	case t.State == task.Running && len(t.Progress) > 0:
-		return terminal.Printable(terminal.Cut(string(t.Progress), 60))
+	case t.State == task.Running && (!t.SlowAt.IsZero() || len(t.Progress) > 0):
+		return strings.TrimSpace(slowMark(t) + terminal.Printable(terminal.Cut(string(t.Progress), 60)))
 	case t.State == task.Stopped && t.StopWhy != "":
 		return terminal.Printable(terminal.Cut(t.StopWhy, 60))
 	case t.State == task.Succeeded:
@@ -164,6 +165,14 @@ func note(t *task.Task, now time.Time) string {
 		return terminal.Printable(string(t.Code))
 	}
 	return ""
+}
+
+// slowMark returns the mark of a running task that is past its soft timeout, "" for others.
+func slowMark(t *task.Task) string {
+	if t.SlowAt.IsZero() {
+		return ""
+	}
+	return "slow "
 }
 
 // stateStyle is the colour of a task's state.

@@ -32,6 +32,7 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"enqueue --id ": nil,
 
 		"stop --state ":           {"scheduled", "waiting", "running"},
+		"run-now --state ":        {"scheduled"},
 		"stop --state scheduled,": {"scheduled,waiting", "scheduled,running"},
 		"ls --queue other,":       {"other,slow"},
 		"limit ":                  {"slow"},

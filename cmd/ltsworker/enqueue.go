@@ -128,13 +128,19 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	if cmd.Flags().Changed("max-attempts") && f.maxAttempts == 0 {
 		problems = append(problems, "--max-attempts must be at least 1")
 	}
-	for _, e := range config.FieldErrors(s.Check()) {
-		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
-	}
+	problems = append(problems, flagProblems(s.Check())...)
 	if len(problems) > 0 {
 		return s, usagef("%s", strings.Join(problems, "\n"))
 	}
 	return s, nil
+}
+
+// flagProblems returns what is wrong with flags, by the fields in the error of a spec.
+func flagProblems(err error) (problems []string) {
+	for _, e := range config.FieldErrors(err) {
+		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
+	}
+	return problems
 }
 
 // flagName returns the flag for a field of a spec.
@@ -191,6 +197,9 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	}
 	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 		r, err := c.EnqueueSpec(ctx, spec)
+		if problems := flagProblems(err); len(problems) > 0 {
+			return usagef("%s", strings.Join(problems, "\n"))
+		}
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,8 @@ func newGet(g *globals) *cobra.Command {
 		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
 running tasks that hold the limit or the slots, as "held_by" does in the output of
---json; "held_by_more" is the number of others.`,
+--json; "held_by_more" is the number of others. "slow since" is when a running attempt
+passed its soft timeout, within a second.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -169,6 +170,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	when("created", t.CreatedAt)
 	when("due", t.DueAt)
 	when("started", t.StartedAt)
+	when("slow since", t.SlowAt)
 	when("ended", t.EndedAt)
 	when("expires", t.ExpiresAt)
 	when("deadline", t.DeadlineAt)

@@ -30,7 +30,8 @@ selected states.
 
 Columns: ` + strings.Join(columnNames(), " ") + `.
 RUNNING is the time since the start of a running attempt, REPLICA the replica that
-runs the task or ran it last. --sort with a minus before the column (--sort=-age)
+runs the task or ran it last, SLOW the time since the running attempt passed its soft
+timeout. NOTE begins with "slow" for such a task. --sort with a minus before the column (--sort=-age)
 sorts downwards. Tasks without a value are last. It reads all tasks before it prints
 the first one.`,
 		Example: `  ltsworker ls --state running

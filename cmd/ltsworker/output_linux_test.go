@@ -13,7 +13,7 @@ func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 	u.awaitReplicas(1)
 	u.must("enqueue", "say", "--id", "a", "--max-attempts", "1")
 	u.run("wait", "a")
-	for _, args := range []string{"get a", "logs a", "ls", "wait a", "retry a", "stop --kind none --yes", "delete --kind none --yes", "enqueue echo",
+	for _, args := range []string{"get a", "logs a", "ls", "wait a", "retry a", "run-now --kind none --yes", "stop --kind none --yes", "delete --kind none --yes", "enqueue echo",
 		"stats", "queues", "replicas", "limit", "limit default 7", "pause", "resume", "doctor", "reap", "drain --all"} {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {

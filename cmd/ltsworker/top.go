@@ -18,7 +18,7 @@ func newTop(g *globals) *cobra.Command {
 	every := durationFlag{value: time.Second, set: true}
 	cmd := &cobra.Command{
 		Use:   "top",
-		Short: "Watch the pool in the terminal, and pause, resume, stop, retry and drain with a key",
+		Short: "Watch the pool in the terminal, and pause, resume, stop, retry, run now and drain with a key",
 		Long: `Watch the pool: its queues, running tasks, replicas, kept failed tasks and groups.
 Enter opens what a line shows: the settings and tasks of a queue, a task as get shows
 it with the log of its attempts, the holders of a group, the whole error of a failure.

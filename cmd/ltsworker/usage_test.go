@@ -48,6 +48,7 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 		{"stop", []string{"say which tasks to stop"}},
 		{"stop a --state running", []string{"either IDs or flags"}},
 		{"retry --state running --yes", []string{"cannot retry running tasks, only those that are succeeded or failed"}},
+		{"run-now --state waiting --yes", []string{"cannot run-now waiting tasks, only those that are scheduled"}},
 		{"tail --from yesterday", []string{"--from must be 0 or a cursor"}},
 		{"limit default -- -3", []string{"the limit must be a whole number from 1"}},
 		{"limit default 3 4", []string{"give one limit"}},
@@ -94,12 +95,27 @@ func TestWrongUsageHelpsAndExitsWith2(t *testing.T) {
 	}
 }
 
+func TestBoundsThatPassBeforeTheTimeAreRefused(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	const says = " must be longer than the time until --at: the task would end before it may start\n"
+	a := u.run("enqueue", "x", "--at", "2099-01-01T00:00:00Z", "--ttl", "1h", "--deadline", "1d")
+	if want := "ltsworker: --ttl" + says + "--deadline" + says; a.code != exitUsage || a.out != "" || !strings.HasPrefix(a.err, want) {
+		t.Errorf("got %+v", a)
+	}
+	u.write("tasks", `{"kind":"x","id":"a","run_at_ms":4070908800000,"ttl_ms":1000}`+"\n"+`{"kind":"x","id":"b"}`+"\n", 0o600)
+	a = u.run("enqueue", "--batch", "tasks")
+	if want := "a\trefused: tasks:1: ttl must be longer than the time until run_at: the task would end before it may start\nb\twaiting\n"; a.code == exitDone || a.out != want {
+		t.Errorf("got %+v, want %q", a, want)
+	}
+}
+
 func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.must("enqueue", "x", "--id", "a")
 	for flag, commands := range map[string]string{
-		"--state": "ls,stop,retry,delete", "--kind": "ls,stop,retry,delete", "--queue": "ls,stop,retry,delete,enqueue x",
+		"--state": "ls,stop,retry,run-now,delete", "--kind": "ls,stop,retry,delete", "--queue": "ls,stop,retry,delete,enqueue x",
 		"--group": "ls,stop,retry,delete,limit,enqueue x", "--from": "tail", "--forget": "queues", "--id": "enqueue x", "--unique": "enqueue x", "--backoff": "enqueue x", "--batch": "enqueue",
 		"--pool": "ls,stats,demo,run -c w.yaml", "--redis": "ls,stats,demo,run -c w.yaml",
 	} {

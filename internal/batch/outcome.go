@@ -21,10 +21,11 @@ const (
 // Outcome returns the outcome of a task by the error in its receipt. It returns "" for
 // nil: the task was made.
 func Outcome(err error) string {
+	var field *task.FieldError
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, task.ErrQueueFull), refusesWrites(err):
+	case errors.Is(err, task.ErrQueueFull), errors.As(err, &field), refusesWrites(err):
 		return Refused
 	case errors.Is(err, pool.ErrNotTried):
 		return NotTried

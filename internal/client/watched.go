@@ -61,6 +61,12 @@ func (s watchedStore) Retry(ctx context.Context, ids ...string) ([]task.Change, 
 	return changes, err
 }
 
+func (s watchedStore) RunNow(ctx context.Context, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.RunNow(ctx, ids...)
+	s.done(len(changes))
+	return changes, err
+}
+
 func (s watchedStore) Delete(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.Delete(ctx, ids...)
 	s.done(len(changes))

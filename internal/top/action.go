@@ -84,6 +84,18 @@ func (p actions) retry(f pool.Filter, question string) action {
 	}}
 }
 
+// runNow returns the action that puts the scheduled tasks of f into their queues.
+func (p actions) runNow(f pool.Filter, question string) action {
+	return action{question: question, do: func(ctx context.Context, changed func(int)) (string, error) {
+		all, err := p.Watched(changed)
+		if err != nil {
+			return "", err
+		}
+		n, err := all.RunNow(ctx, f)
+		return "queued " + terminal.Count(n, "task"), err
+	}}
+}
+
 // drain returns the action that asks the replica to drain.
 func (p actions) drain(r pool.ReplicaInfo) action {
 	question := fmt.Sprintf("drain replica %s on %s, which runs %s?", terminal.Printable(r.ID), terminal.Printable(r.Host), terminal.Count(r.Running, "task"))

@@ -20,7 +20,7 @@ const help = `  ↑ ↓  k j        go to a line; in a page also scroll
   s               stop the task, the live tasks of the queue, or those of a
                   failure's kind; on the first line those of the whole pool
   t               retry the task, or the failed tasks of the failure
-  d               drain the replica`
+  n  d            run the scheduled task now, drain the replica`
 
 // Help returns the keys for the help of a command.
 func Help() string { return help }

@@ -157,7 +157,7 @@ func TestKeysActOnWhatIsOpen(t *testing.T) {
 	s := newSite(t, "redis://"+redisserver.Start(t).Addr())
 	s.join("r1", "media")
 	s.enqueue(task.Spec{ID: "m1", Kind: "k", Queue: "media"}, task.Spec{ID: "m2", Kind: "k", Queue: "media"})
-	s.claim("r1", "media", 1)
+	held := s.claim("r1", "media", 1)
 	s.read()
 	state := func(id string, want task.State) {
 		t.Helper()
@@ -181,6 +181,20 @@ func TestKeysActOnWhatIsOpen(t *testing.T) {
 	s.shows("drain replica r1 on host-of-r1, which runs 1 task? [y/N]")
 	s.press("y")
 	s.shows("asked replica r1 to drain", "draining")
+	s.press("esc", "2", "g", "enter")
+	s.shows("task m1")
+	x := task.Exchange{Replica: "r1", Sequence: 2, Call: 1, Lease: time.Hour, Reports: []task.Report{
+		{ID: "m1", Queue: "media", Fence: held[0].Fence, Last: true, Op: task.Release, Code: task.CodeReleased, Delay: time.Hour}}}
+	if _, err := s.c.Store.Exchange(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	s.read()
+	s.shows("state scheduled")
+	s.press("n")
+	s.shows("run task m1 now? [y/N]")
+	s.press("y")
+	s.shows("queued 1 task", "state waiting")
+	state("m1", task.Waiting)
 }
 
 // Redis changes between the reads of a picture. Its counts must still agree.

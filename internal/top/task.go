@@ -94,7 +94,7 @@ type taskSubject string
 
 func (id taskSubject) title() string { return "task " + terminal.Printable(string(id)) }
 
-func (taskSubject) keys() string { return "s stop  t retry" }
+func (taskSubject) keys() string { return "s stop  t retry  n run now" }
 
 func (id taskSubject) act(m *model, key string) tea.Cmd {
 	if task.CheckName(string(id)) != nil {
@@ -108,6 +108,8 @@ func (id taskSubject) act(m *model, key string) tea.Cmd {
 		})
 	case "t":
 		m.confirm(m.pool.retry(f, "retry task "+terminal.Printable(string(id))+"?"))
+	case "n":
+		m.confirm(m.pool.runNow(f, "run task "+terminal.Printable(string(id))+" now?"))
 	}
 	return nil
 }

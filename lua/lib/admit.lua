@@ -15,13 +15,21 @@ function Admit.read_group(at)
   return g, at + specials
 end
 
--- set_times sets when the tasks of a group are due, their state, and when they are too late to start.
+-- set_times sets when the tasks of a group are due, their state, and when they are too late to start. It sets too_short to
+-- the names of the bounds that pass before run_at, nil for none. The caller has compared the bounds with a delay.
 function Admit.set_times(g)
   g.due = NOW
   if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
   g.state = g.due > NOW and 'scheduled' or 'waiting'
   if g.ttl ~= '' then g.late = NOW + g.ttl end
   if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
+  if g.run_at ~= '' and g.state == 'scheduled' and g.late and g.late <= g.due then
+    local names = {}
+    for _, name in ipairs({ 'ttl', 'deadline' }) do
+      if g[name] ~= '' and NOW + g[name] <= g.due then names[#names + 1] = name end
+    end
+    g.too_short = table.concat(names, ' ')
+  end
 end
 
 -- tail_of returns the header of a group's records from the kind on, with its newline.
@@ -70,6 +78,9 @@ local function reply_for_duplicate(id, state)
   local h = call('HMGET', Record.extras_key(id), 'code', 'error', 'result', 'form')
   Outcome.push(id, m.created, state, h[1], h[2] or nil, h[3] or nil, h[4] or 'json')
 end
+
+-- TOO_SHORT is what is wrong with the fields in too_short.
+Admit.TOO_SHORT = 'must be longer than the time until run_at: the task would end before it may start'
 
 -- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''. It returns nil if the task can
 -- be made.

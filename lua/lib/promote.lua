@@ -8,8 +8,9 @@ function Promote.next_in()
   return math.max(call('ZSCORE', P .. 'scheduled', head) - NOW, 1)
 end
 
--- promote_one puts a due task into its queue. next_sequence returns the sequence number for a task that never had one.
-local function promote_one(id, next_sequence)
+-- one puts a scheduled task into its queue. The caller has removed it from the schedule. next_sequence returns the sequence
+-- number for a task that never had one.
+function Promote.one(id, next_sequence)
   local head = Record.read_head(id)
   local letter, flag, created, score, words
   if head then letter, flag, created, score, words = Record.header_of(head) end
@@ -41,7 +42,7 @@ function Promote.due(most)
     return sequence
   end
   for _, id in ipairs(due) do
-    if promote_one(id, next_sequence) then promoted = promoted + 1 end
+    if Promote.one(id, next_sequence) then promoted = promoted + 1 end
   end
   Queue.write()
   return Promote.next_in(), promoted

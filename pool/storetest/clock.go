@@ -130,7 +130,7 @@ func clockBackWaiting(fx *fixture) {
 func clockSchedule(fx *fixture) {
 	fx.SetClock(fx, 0)
 	fx.enqueueAll(task.Spec{ID: "soon", Delay: time.Minute}, task.Spec{ID: "late", Delay: 2 * time.Hour},
-		task.Spec{ID: "bounded", RunAt: time.Now().Add(3 * time.Hour), TTL: 30 * time.Minute})
+		task.Spec{ID: "bounded", Queue: "other", TTL: 30 * time.Minute})
 	fx.jump(-time.Hour)
 	fx.wantIDs(fx.claim(task.DefaultQueue, 9))
 	fx.jump(time.Hour)

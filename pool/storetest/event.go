@@ -250,6 +250,14 @@ func everyStepTrims(fx *fixture) {
 		"stop":   func(ids []string) { fx.stopAll(ids...) },
 		"retry":  func(ids []string) { _, err := fx.Store.Retry(fx.ctx, ids...); fx.noError(err) },
 		"delete": func(ids []string) { _, err := fx.Store.Delete(fx.ctx, ids...); fx.noError(err) },
+		"delay": func(ids []string) {
+			specs := make([]task.Spec, len(ids))
+			for i, id := range ids {
+				specs[i] = task.Spec{ID: id, Kind: fmt.Sprint("k", i%3), Delay: time.Hour}
+			}
+			fx.enqueueAll(specs...)
+		},
+		"run now": func(ids []string) { _, err := fx.Store.RunNow(fx.ctx, ids...); fx.noError(err) },
 		"inbox": func(ids []string) {
 			for _, id := range ids {
 				fx.Push(fx, fmt.Sprintf(`{"kind":"k","id":"i-%s"}`, id))
@@ -285,7 +293,7 @@ func everyStepTrims(fx *fixture) {
 			})
 		},
 	}
-	order := []string{"enqueue", "stop", "retry", "stop", "delete", "inbox", "single", "schedule", "promote", "work", "claim", "slow",
+	order := []string{"enqueue", "stop", "retry", "stop", "delete", "delay", "run now", "stop", "delete", "inbox", "single", "schedule", "promote", "work", "claim", "slow",
 		"fail", "claim", "release", "claim", "result"}
 	all := make([]string, 100)
 	for round := range 8 {

@@ -42,7 +42,7 @@ func retryIsANewGeneration(fx *fixture) {
 func retryWorksInEveryTerminalState(fx *fixture) {
 	fx.accept(succeed(fx.start(task.Spec{ID: "succeeded", Retain: ptr(time.Hour)})))
 	fx.accept(fail(fx.start(task.Spec{ID: "failed"}), task.CodePermanent))
-	fx.enqueue(task.Spec{ID: "expired", TTL: time.Millisecond, RunAt: time.Now().Add(time.Hour)})
+	fx.enqueue(task.Spec{ID: "expired", TTL: time.Millisecond})
 	fx.enqueue(task.Spec{ID: "stopped", Group: "g"})
 	fx.stop("stopped")
 	fx.waitPast(time.Millisecond)

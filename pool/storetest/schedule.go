@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -14,6 +16,7 @@ var scheduleRules = []rule{
 	{"EarlierTaskAddedLaterStartsFirst", earlierTaskAddedLater},
 	{"DueTasksStartByPriority", dueTasksStartByPriority},
 	{"TTLEndsATaskThatNeverStarted", ttlEndsATaskThatNeverStarted},
+	{"TTLOrDeadlineThatPassesBeforeRunAtIsRefused", boundBeforeRunAtIsRefused},
 	{"TTLDoesNotEndATaskThatStarted", ttlDoesNotEndATaskThatStarted},
 	{"DeadlineBoundsAllAttempts", deadlineBoundsAllAttempts},
 	{"ClaimNeverStartsATaskThatIsTooLate", claimNeverStartsATaskThatIsTooLate},
@@ -96,11 +99,11 @@ func dueTasksStartByPriority(fx *fixture) {
 func ttlEndsATaskThatNeverStarted(fx *fixture) {
 	fx.enqueueAll(
 		task.Spec{ID: "waits", TTL: time.Millisecond},
-		task.Spec{ID: "scheduled", TTL: time.Millisecond, RunAt: time.Now().Add(time.Hour)},
+		task.Spec{ID: "scheduled", Delay: time.Millisecond, TTL: 2 * time.Millisecond},
 		task.Spec{ID: "deadline", Deadline: time.Millisecond},
 		task.Spec{ID: "stays", TTL: time.Hour},
 	)
-	fx.waitPast(time.Millisecond)
+	fx.waitPast(2 * time.Millisecond)
 	fx.maintain()
 	for _, id := range []string{"waits", "scheduled", "deadline"} {
 		fx.wantEnd(id, task.Expired, task.CodeExpired)
@@ -110,6 +113,45 @@ func ttlEndsATaskThatNeverStarted(fx *fixture) {
 		}
 	}
 	fx.wantState("stays", task.Waiting)
+}
+
+func boundBeforeRunAtIsRefused(fx *fixture) {
+	const says = "must be longer than the time until run_at: the task would end before it may start"
+	at := fx.Now(fx).Add(time.Hour)
+	specs := []task.Spec{
+		{ID: "ttl", RunAt: at, TTL: 30 * time.Minute},
+		{ID: "deadline", RunAt: at, TTL: 2 * time.Hour, Deadline: 30 * time.Minute, Unique: "u"},
+		{ID: "both", RunAt: at, TTL: time.Minute, Deadline: time.Millisecond},
+		{ID: "longer", RunAt: at, TTL: 2 * time.Hour, Deadline: 3 * time.Hour, Unique: "u"},
+		{ID: "past", RunAt: fx.Now(fx).Add(-time.Hour), TTL: time.Minute},
+		{RunAt: at, TTL: time.Minute},
+	}
+	want := []string{"ttl " + says, "deadline " + says, "ttl " + says + "\ndeadline " + says, "", "", "ttl " + says}
+	for i, r := range fx.enqueueAll(specs...) {
+		var field *task.FieldError
+		switch {
+		case want[i] == "" && (r.Err != nil || r.State == ""):
+			fx.Errorf("%s: %+v", specs[i].ID, r)
+		case want[i] != "" && (r.Err == nil || r.Err.Error() != want[i] || !errors.As(r.Err, &field) || r.State != "" || r.Duplicate):
+			fx.Errorf("%s: %+v, want the error %q", specs[i].ID, r, want[i])
+		}
+	}
+	if s := fx.stats(); s.Enqueued != 2 {
+		fx.Errorf("%d tasks were made", s.Enqueued)
+	}
+	ms := at.UnixMilli()
+	fx.Push(fx, fmt.Sprintf(`{"kind":"k","id":"ttl","run_at_ms":%d,"ttl_ms":60000,"deadline_ms":1,"reply":true}`, ms),
+		fmt.Sprintf(`{"kind":"k","id":"made","run_at_ms":%d,"ttl_ms":7200000}`, ms))
+	fx.admit()
+	rejected := "ttl_ms " + says + "; deadline_ms " + says
+	rejected = strings.ReplaceAll(rejected, "run_at", "run_at_ms")
+	if got := fx.Rejects(fx); len(got) != 1 || got[0] != rejected {
+		fx.Errorf("rejected %q, want %q", got, rejected)
+	}
+	if got, _ := fx.Replies(fx, "ttl"); len(got) != 1 || !strings.Contains(got[0], `"code":"invalid"`) || !strings.Contains(got[0], rejected) {
+		fx.Errorf("replies %q", got)
+	}
+	fx.wantState("made", task.Scheduled)
 }
 
 func ttlDoesNotEndATaskThatStarted(fx *fixture) {

@@ -228,6 +228,14 @@ func stepOfMany(fx *fixture) {
 		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.noError(err) })
 		return nil
 	})
+	compare("fail with a delay", func(s *steps) []task.Verdict {
+		s.claimTasks()
+		return s.reportTasks(func(_ int, t *task.Task) task.Report { return failIn(t, time.Hour) })
+	})
+	compare("run now", func(s *steps) []task.Verdict {
+		s.change(func(ids []string) { _, err := s.Store.RunNow(s.ctx, ids...); s.noError(err) })
+		return nil
+	})
 	compare("delete", func(s *steps) []task.Verdict {
 		s.change(func(ids []string) { s.stopAll(ids...) })
 		s.change(func(ids []string) { _, err := s.Store.Delete(s.ctx, ids...); s.noError(err) })

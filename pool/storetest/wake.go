@@ -171,6 +171,11 @@ func everyPathThatMakesWorkClaimable(fx *fixture) {
 			sleep()
 			fx.retry(id)
 		},
+		"run now": func() {
+			id := fx.enqueue(task.Spec{Queue: "q", Delay: time.Hour})
+			sleep()
+			fx.runNow(id)
+		},
 		"release": func() {
 			t := fx.start(task.Spec{Queue: "q"})
 			sleep()

@@ -25,7 +25,8 @@ end
 DoctorKeys.history = check_extras
 function DoctorKeys.more(name, id)
   if not check_extras(name, id) then return end
-  local numbers = { 'v', 'attempt', 'failures', 'lost', 'generation', 'due_at', 'ended_at', 'started_at', 'fence' }
+  local numbers = { 'v', 'attempt', 'failures', 'lost', 'generation', 'due_at', 'ended_at', 'started_at', 'slow_at',
+    'fence' }
   for i, value in ipairs(call('HMGET', P .. name, unpack(numbers))) do
     if value and not (string.match(value, '^%d+$') and #value <= 16) then
       DoctorFinding.report('bad_setting', name, numbers[i], value, 'removed',

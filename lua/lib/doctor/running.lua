@@ -44,9 +44,14 @@ local function must_have(code, name, id)
   if call('SISMEMBER', P .. name, id) == 1 then return end
   DoctorFinding.report(code, name, id, '', 'counted', function() call('SADD', P .. name, id) end)
 end
--- check_stop checks that a stop request reaches the replica.
-local function check_stop(m, run)
-  if m.flag ~= '1' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then return end
+-- slow is how many of the attempts checked in this call are past their soft timeout.
+DoctorRunning.slow = 0
+
+-- check_extras counts a slow attempt, and checks that a stop request reaches the replica.
+local function check_extras(m, run)
+  local extras = m.flag == '1' and call('HMGET', Record.extras_key(m.id), 'stop', 'slow')
+  if extras and extras[2] == run.fence then DoctorRunning.slow = DoctorRunning.slow + 1 end
+  if not (extras and extras[1]) then return end
   local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
   local h = call('HMGET', record, 'about', 'stop')
   if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end
@@ -87,5 +92,5 @@ function DoctorRunning.run(name, queue, id, text)
     end)
   end
   if m.group then must_have('not_in_group', 'group:run:' .. m.group, id) end
-  check_stop(m, run)
+  check_extras(m, run)
 end
