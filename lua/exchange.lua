@@ -23,7 +23,7 @@ run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
 local record = P .. 'replica:' .. replica
-local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain', 'seen_at')
+local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain', 'seen_at', 'lease')
 local pool = call('HMGET', META, 'epoch', 'fence')
 local joined = known[1] and known[1] == pool[1]
 local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
@@ -33,8 +33,9 @@ local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(AR
   budget = 250 } -- candidates other than plain tasks; each takes up to 40 µs
 
 -- A replica renews every third of its lease. If it could not, this call keeps it on the list.
-if joined and NOW - (tonumber(known[5] or nil) or NOW) > step.lease / 2 then
-  call('ZADD', P .. 'replicas', whole(NOW + step.lease), replica)
+local seen_at, lease = tonumber(known[5] or nil), tonumber(known[6] or nil)
+if joined and seen_at and lease and NOW - seen_at > lease / 2 then
+  call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
   call('HSET', record, 'seen_at', NOW_TEXT)
 end
 
