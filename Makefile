@@ -61,7 +61,7 @@ polyglot: redis ## run the clients and examples in other languages and check wha
 	@scripts/polyglot.sh
 
 .PHONY: demo
-demo: ## run the demo on this folder and check its figures
+demo: ## run the demo on a folder and check its figures
 	@scripts/demo.sh
 
 .PHONY: benchmarks
@@ -77,6 +77,7 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 soak: redis ## the integration tests and the store's rules at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
+	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them
