@@ -8,6 +8,8 @@ TIMEOUT ?= 60m
 SOAK ?= 30m
 # The number of tests of a package that run at once. Most of them wait.
 PARALLEL ?= 4
+# The package whose tests take longest. It starts first, and the others run beside it.
+LONGEST := ./integration
 
 # The output of --version; empty without a git history.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -33,7 +35,7 @@ unit: ## the tests that need no redis-server, without the race detector
 
 .PHONY: race
 race: redis ## all tests, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) ./...
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) ./...
 
 .PHONY: emulated
 emulated: redis ## the store's tests over miniredis and on a cluster, without the race detector
@@ -59,12 +61,13 @@ polyglot: redis ## run the clients and examples in other languages and check wha
 	@scripts/polyglot.sh
 
 .PHONY: demo
-demo: ## run the demo on this folder and check its figures
+demo: ## run the demo on a folder and check its figures
 	@scripts/demo.sh
 
 .PHONY: benchmarks
 benchmarks: redis ## run each benchmark once
-	go test -vet=off -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) ./...
+	go test -vet=off -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) \
+		$$(grep -rl --include='*_test.go' --exclude-dir={bench,node_modules} '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 
 .PHONY: bench
 bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine that does nothing else (BENCH=-quick: a smoke run)
@@ -74,6 +77,7 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 soak: redis ## the integration tests and the store's rules at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
+	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them

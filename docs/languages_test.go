@@ -16,10 +16,7 @@ import (
 // marked as js and ruby with their interpreters, if these are installed. ltsworker itself reads the
 // blocks marked as yaml as config files.
 func TestBlocksInOtherLanguagesAreSound(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "ltsworker")
-	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/ltsworker").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := filepath.Join(programs(t), "ltsworker")
 	checks := map[string]func(t *testing.T, text string) ([]byte, error){
 		"js": func(t *testing.T, text string) ([]byte, error) {
 			return parsed(t, "node", "--check", "block.mjs", text) // as a module, which may use await

@@ -236,7 +236,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 			"no scripts": {"~*", "+@all", "-eval", "-evalsha", "-eval_ro", "-evalsha_ro"},
 			"producer":   {"~lts:{victim}:inbox", "-@all", "+rpush"},
 		}
-		for _, command := range sample(seeded(t), commands(script), 6) {
+		for _, command := range sample(seeded(t), commands(script), 3) {
 			users["no "+command] = []any{"~*", "&*", "+@all", "-" + strings.ToLower(command)}
 		}
 		for name, rules := range users {

@@ -60,7 +60,7 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 		names = slices.DeleteFunc(slices.Compact(names), func(name string) bool {
 			return plain(name) != name // its name is generated
 		})
-		for _, name := range sample(seeded(t), names, 5) {
+		for _, name := range sample(seeded(t), names, 3) {
 			v := newVictim(t, rdb)
 			c.prepare(v)
 			before := v.keys()

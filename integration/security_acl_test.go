@@ -89,16 +89,32 @@ func (c redisCommand) with(arg string) []any {
 	return args
 }
 
-// alone runs a command on a separate connection, because the command may make
-// it unusable.
-func alone(t testing.TB, u *redisserver.User, args ...any) (any, error) {
+// caller returns a function that runs commands of a user. A command that the
+// user's rules refuse does nothing, so the next one has the same connection.
+// Any other command may make the connection unusable, so the next one has a new
+// one.
+func caller(t testing.TB, u *redisserver.User) func(args ...any) (any, error) {
 	t.Helper()
-	c := u.Client(t)
-	o := *c.Options()
-	o.Protocol, o.MaxRetries, o.ReadTimeout = 2, -1, 500*time.Millisecond
-	own := redis.NewClient(&o)
-	defer own.Close()
-	return own.Do(context.Background(), args...).Result()
+	o := *u.Client(t).Options()
+	o.Protocol, o.MaxRetries, o.ReadTimeout, o.PoolSize = 2, -1, 500*time.Millisecond, 1
+	var c *redis.Client
+	end := func() {
+		if c != nil {
+			c.Close()
+			c = nil
+		}
+	}
+	t.Cleanup(end)
+	return func(args ...any) (any, error) {
+		if c == nil {
+			c = redis.NewClient(&o)
+		}
+		answer, err := c.Do(context.Background(), args...).Result()
+		if !redis.HasErrorPrefix(err, "NOPERM") {
+			end()
+		}
+		return answer, err
+	}
 }
 
 // contents returns every key of the server with its exact value.
@@ -137,6 +153,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 	ctx := context.Background()
 	furnish(t, rdb)
 	u := server.User(t, "producer", aclRecipe(t, "producer")...)
+	call := caller(t, u)
 	before := contents(t, rdb)
 
 	tried, free := 0, []string{}
@@ -146,7 +163,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 		}
 		for _, key := range []string{"lts:{p}:inbox", "lts:{p}:task:a", "lts:{other}:inbox"} {
 			tried++
-			answer, err := alone(t, u, c.with(key)...)
+			answer, err := call(c.with(key)...)
 			if c.noAuth {
 				free = append(free, c.words[0])
 				continue
@@ -164,12 +181,12 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 		if key == "lts:{p}:inbox" {
 			continue
 		}
-		if _, err := alone(t, u, "RPUSH", key, "x"); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
+		if _, err := call("RPUSH", key, "x"); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
 			t.Errorf("RPUSH %s: %v", key, err)
 		}
 	}
 	for _, key := range []string{"lts:{other}:inbox", "lts:{p}:inbox:open", "lts:{p}:inbox:rejected", "lts:{p}:signals:r", "lts:{p}:history:a", "inbox"} {
-		if _, err := alone(t, u, "RPUSH", key, "x"); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
+		if _, err := call("RPUSH", key, "x"); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
 			t.Errorf("RPUSH %s: %v", key, err)
 		}
 	}
@@ -225,7 +242,8 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 			rdb.HSet(ctx, "lts:{other}:hash", needle, needle)
 			rdb.ZAdd(ctx, "lts:{other}:zset", redis.Z{Member: needle})
 			rdb.XAdd(ctx, &redis.XAddArgs{Stream: "lts:{other}:stream", Values: []any{needle, needle}})
-			u := server.User(t, name, aclRecipe(t, name)...)
+			fenced := caller(t, server.User(t, name, aclRecipe(t, name)...))
+			lastingOnly(t, rdb)
 			others := func() map[string]string {
 				all := contents(t, rdb)
 				for k := range all {
@@ -240,7 +258,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 			// leak.
 			rules := aclRecipe(t, name)
 			rules[slices.IndexFunc(rules, func(r string) bool { return strings.HasSuffix(r, "~lts:{p}:*") })] = "~*"
-			unfenced := server.User(t, "unfenced", rules...)
+			unfenced := caller(t, server.User(t, "unfenced", rules...))
 			before := others()
 			commands, tried := redisCommands(t, rdb), 0
 			for _, kind := range []string{"string", "list", "set", "hash", "zset", "stream"} {
@@ -254,7 +272,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 					if slices.Contains([]any{"GETDEL", "RENAME", "COPY", "LMOVE", "LMPOP", "BLMPOP", "ZMPOP", "RESTORE"}, call[0]) || strings.HasSuffix(call[0].(string), "STORE") {
 						continue
 					}
-					answer, err := alone(t, unfenced, call...)
+					answer, err := unfenced(call...)
 					seen = seen || err == nil && strings.Contains(fmt.Sprint(answer), needle)
 				}
 				rdb.Del(ctx, "lts:{p}:stolen")
@@ -263,7 +281,7 @@ func TestWorkerReadsNoOtherPool(t *testing.T) {
 				}
 				for _, call := range append(calls, foreignReads(key)...) {
 					tried++
-					answer, err := alone(t, u, call...)
+					answer, err := fenced(call...)
 					if err == nil && strings.Contains(fmt.Sprint(answer), needle) && call[0] != "ECHO" {
 						t.Errorf("%v answers %v", call, answer)
 					}

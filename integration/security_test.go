@@ -24,9 +24,12 @@ import (
 
 // TestSecretsStaySecret runs every command with a right and with a wrong
 // password, given in every supported way. It searches for the password in the
-// output, in ps, and in the keys that the commands leave in Redis.
+// output, in ps, and in the keys that the commands leave in Redis. make soak
+// runs every command also with the address in a file, and takes every invalid
+// address.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
+	rnd := seeded(t)
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	ctx := context.Background()
@@ -61,7 +64,9 @@ func TestSecretsStaySecret(t *testing.T) {
 			if password == wrong && (code != 3 || !strings.Contains(out, "refuses")) {
 				t.Errorf("%v: exit code %d: %s", args, code, out)
 			}
-			out, _ = file.run(append(args, "--redis", "@redis.url")...)
+		}
+		for _, args := range sample(rnd, commands, 6) {
+			out, _ := file.run(append(args, "--redis", "@redis.url")...)
 			leaks(fmt.Sprint(args, " with a file"), out)
 		}
 		out, _ := c.run("doctor", "--redis", address(password))
@@ -69,11 +74,11 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 
 	// An invalid address may still contain a password.
-	for _, bad := range []string{
+	for _, bad := range sample(rnd, []string{
 		"redis://ops:" + "s3cr3t%zz@" + server.Addr(), "redis://ops:s3cr3t@127.0.0.1:notaport/0", "s3cr3t", "http://ops:s3cr3t@" + server.Addr(),
 		"redis://ops:s3cr3t@" + server.Addr() + "/notanumber", "redis://" + server.Addr() + "/0?password=s3cr3t&nonsense=1", "redis://ops:s3cr3t@127.0.0.1:1/0",
 		"redis://ops:s3cr3t@" + server.Addr() + "/0?read_timeout=s3cr3t", " redis://ops:s3cr3t@x y",
-	} {
+	}, 4) {
 		c := newCommand(t, "LTS_POOL=p", "LTS_REDIS="+bad)
 		c.write("worker.yaml", "redis: "+strconv.Quote(bad)+"\nqueues: {default: {workers: 1}}\nhandlers: {k: {command: [/bin/true]}}\n")
 		c.write("redis.url", bad)

@@ -62,7 +62,7 @@ func TestViewerChangesNoKey(t *testing.T) {
 	server := redisserver.Start(t)
 	rdb := server.Client(t)
 	furnish(t, rdb)
-	u := server.User(t, "viewer", aclRecipe(t, "viewer")...)
+	do := caller(t, server.User(t, "viewer", aclRecipe(t, "viewer")...))
 	lastingOnly(t, rdb)
 	before := fmt.Sprint(contents(t, rdb))
 	var calls [][]any
@@ -82,7 +82,7 @@ func TestViewerChangesNoKey(t *testing.T) {
 	}
 	n := changes()
 	for _, call := range calls {
-		if answer, err := alone(t, u, call...); changes() != n {
+		if answer, err := do(call...); changes() != n {
 			t.Fatalf("%v changes a key and answers %v, %v", call, answer, err)
 		}
 	}

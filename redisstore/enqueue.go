@@ -188,7 +188,7 @@ func (s *Store) enqueueAndWait(ctx context.Context, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, send := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{enqueueScript.EvalSha, enqueueScript.Eval} {
+	for _, send := range []func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd{enqueueScript.text().EvalSha, enqueueScript.text().Eval} {
 		p := primary.Pipeline()
 		call := send(ctx, p, s.keys, args...)
 		wait := p.Do(ctx, "WAIT", s.waitReplicas, s.waitTimeout.Milliseconds())

@@ -15,11 +15,13 @@ const raced = false
 // the cluster differs in what Redis accepts.
 func TestStoreOnACluster(t *testing.T) {
 	c := redisserver.StartCluster(t)
+	takes := half(t)
 	t.Run("cluster", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) storetest.Harness {
 			s, peer := onCluster(t, c)
 			h := s.harness(t)
 			h.Peer = peer
+			h.Takes = takes
 			return h
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,17 +13,20 @@ import (
 
 // script is a script and what a store checks before its calls.
 type script struct {
-	*redis.Script
+	// text composes the text at the first call. All texts together take a command longer
+	// than its calls.
+	text  func() *redis.Script
 	need  need
 	reads bool // sent as EVALSHA_RO: Redis refuses its writes, and users who may only read can call it
 }
 
 func newScript(name string, need need) *script {
-	return &script{redis.NewScript(lua.Source(name)), need, need == reads}
+	text := sync.OnceValue(func() *redis.Script { return redis.NewScript(lua.Source(name)) })
+	return &script{text, need, need == reads}
 }
 
 // readOnly returns the script for calls that write nothing.
-func (sc *script) readOnly() *script { return &script{sc.Script, sc.need, true} }
+func (sc *script) readOnly() *script { return &script{sc.text, sc.need, true} }
 
 var (
 	enqueueScript   = newScript("enqueue", creates)
@@ -81,13 +85,13 @@ func (s *Store) call(ctx context.Context, sc *script, args ...any) (reply any, e
 // takes TIME, which every script calls, for a command that writes, as miniredis does.
 func (s *Store) send(ctx context.Context, sc *script, args []any) *redis.Cmd {
 	if sc.reads && !s.timeWrites.Load() {
-		cmd := sc.RunRO(ctx, s.rdb, s.keys, args...)
+		cmd := sc.text().RunRO(ctx, s.rdb, s.keys, args...)
 		if err := cmd.Err(); err == nil || !strings.Contains(err.Error(), "not allowed in read-only scripts") {
 			return cmd
 		}
 		s.timeWrites.Store(true)
 	}
-	return sc.Run(ctx, s.rdb, s.keys, args...)
+	return sc.text().Run(ctx, s.rdb, s.keys, args...)
 }
 
 // seed returns a seed for the random numbers of a script. Without a seed they would be the

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
@@ -43,13 +44,27 @@ func miniServer(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
 	return m, rdb
 }
 
+// half returns a choice of a random half of the rules, or of all with -full. All rules run on
+// one real server in any case.
+func half(t *testing.T) func(rule string) bool {
+	t.Helper()
+	seed := *walkSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("seed %d (repeat with -walk.seed=%d)", seed, seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	return func(string) bool { return *full || rng.IntN(2) == 0 }
+}
+
 func TestStore(t *testing.T) {
 	if !raced {
 		t.Run("miniredis", func(t *testing.T) {
+			takes := half(t)
 			storetest.Run(t, func(t testing.TB) storetest.Harness {
 				m, rdb := miniServer(t)
 				h := harness(t, rdb)
-				h.Emulated = true
+				h.Emulated, h.Takes = true, takes
 				last := time.Duration(0)
 				h.SetClock = func(_ testing.TB, d time.Duration) {
 					m.SetTime(time.Now().Add(d))

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Runs the demo on this folder once, without a terminal. Checks that every task
-# ended although the demo killed a replica.
+# Runs the demo on a folder of this project once, without a terminal. Checks that
+# every task ended although the demo killed a replica.
 set -euo pipefail
 
 limit=()
 if command -v timeout >/dev/null; then limit=(timeout 300); fi
 
-echo "go run ./cmd/ltsworker demo --json ."
-summary=$(${limit[@]+"${limit[@]}"} go run ./cmd/ltsworker demo --json . </dev/null)
+echo "go run ./cmd/ltsworker demo --json redisstore"
+summary=$(${limit[@]+"${limit[@]}"} go run ./cmd/ltsworker demo --json redisstore </dev/null)
 printf '%s\n' "$summary"
 
 field() {

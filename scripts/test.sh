@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs the steps of make test. The tests under the race detector, which wait most of the time, run beside the other steps,
-# which compile most of the time. Each line of output starts with the name of its step. All steps run, also after one has
-# failed. The summary at the end lists the steps and their durations. For a failed step it lists the failed tests or the
-# last lines of output.
+# which compile most of the time. In both halves the longest step or package starts first. Each line of output starts with
+# the name of its step. All steps run, also after one has failed. The summary at the end lists the steps and their durations.
+# For a failed step it lists the failed tests or the last lines of output.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 beside=(race)
-others=(lint cross emulated benchmarks examples polyglot demo deploy)
+others=(emulated polyglot lint cross benchmarks examples demo deploy)
 
 logs=$(mktemp -d)
 # run STEP runs one target of the Makefile. Its output goes to the terminal and to a file.

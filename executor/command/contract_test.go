@@ -20,6 +20,7 @@ import (
 )
 
 func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
+	t.Parallel()
 	every := make([]byte, 256)
 	for i := range every {
 		every[i] = byte(i)
@@ -49,6 +50,7 @@ func TestPayloadReachesStandardInputByteForByte(t *testing.T) {
 }
 
 func TestArgumentsReachTheCommandUnchanged(t *testing.T) {
+	t.Parallel()
 	args := []string{"$(touch x)", "a b", "`id`", "*", "", "new\nline"}
 	a := runConfig(t, Config{
 		Command: append([]string{"sh", "-c", `for a; do printf '%s|' "$a"; done`, "sh"}, args...),
@@ -89,6 +91,7 @@ func TestCommandDoesNotInheritTheVariablesOfSystemd(t *testing.T) {
 }
 
 func TestCommandThatDoesNotReadItsInputSucceeds(t *testing.T) {
+	t.Parallel()
 	for _, script := range []string{"true", "exec <&-; echo done >&2", "head -c 1 >/dev/null"} {
 		if a := runScript(t, script, strings.Repeat("x", task.MaxPayload)); a.err != nil {
 			t.Errorf("%s: %v", script, a.err)
@@ -97,6 +100,7 @@ func TestCommandThatDoesNotReadItsInputSucceeds(t *testing.T) {
 }
 
 func TestCommandRunsInItsDirectory(t *testing.T) {
+	t.Parallel()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -123,6 +127,7 @@ func TestPWDIsTheDirectoryOfTheCommand(t *testing.T) {
 }
 
 func TestStandardOutputIsTheResult(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"JSON with its own spacing": "{ \"n\" : 12345678901234567890 , \"f\": 1.0 }\n",
 		"text":                      "größer\n",
@@ -138,6 +143,7 @@ func TestStandardOutputIsTheResult(t *testing.T) {
 }
 
 func TestLongOutputIsCutAtARuneAndMarked(t *testing.T) {
+	t.Parallel()
 	cfg := shell("yes ééé | tr -d '\\n' | head -c 10485760")
 	cfg.MaxResult = 1000
 	a := runConfig(t, cfg, "")
@@ -154,6 +160,7 @@ func TestLongOutputIsCutAtARuneAndMarked(t *testing.T) {
 }
 
 func TestOutputOfExactlyTheLimitIsNotCut(t *testing.T) {
+	t.Parallel()
 	cfg := shell("cat")
 	cfg.MaxResult = 128
 	if a := runConfig(t, cfg, strings.Repeat("x", 128)); string(a.result) != strings.Repeat("x", 128) {
@@ -165,6 +172,7 @@ func TestOutputOfExactlyTheLimitIsNotCut(t *testing.T) {
 }
 
 func TestExitStatusDecidesTheAttempt(t *testing.T) {
+	t.Parallel()
 	for script, want := range map[string]error{
 		"echo out; exit 0": nil,
 		"echo first >&2; echo no such video >&2; exit 65": task.Permanent(errors.New("command ended with exit status 65: no such video")),
@@ -185,6 +193,7 @@ func TestExitStatusDecidesTheAttempt(t *testing.T) {
 }
 
 func TestEndOfStandardErrorIsTheLog(t *testing.T) {
+	t.Parallel()
 	a := runScript(t, "echo to stdout; echo one >&2; echo two >&2", "")
 	if diff := cmp.Diff("one\ntwo\n", string(a.log)); diff != "" {
 		t.Error(diff)
@@ -220,6 +229,7 @@ func TestMissingProgramFailsTheAttempt(t *testing.T) {
 }
 
 func TestCommandsRunAtTheSameTime(t *testing.T) {
+	t.Parallel()
 	h, err := New(shell("cat"))
 	if err != nil {
 		t.Fatal(err)

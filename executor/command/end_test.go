@@ -14,6 +14,7 @@ import (
 )
 
 func TestCommandIsNotStartedForAnEndedContext(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(task.ErrShutdown)
 	a := finish(t, startConfig(t, ctx, shell("echo ran"), ""))
@@ -42,6 +43,7 @@ func startReady(t *testing.T, script string, grace time.Duration, env ...string)
 }
 
 func TestStopSendsSIGTERMToTheWholeGroup(t *testing.T) {
+	t.Parallel()
 	r := startReady(t, `exec 3>"$FIFO"; sleep 1000 & echo ready >&3; wait`, time.Hour)
 	r.end(task.ErrStopped)
 	r.gone(t)
@@ -52,6 +54,7 @@ func TestStopSendsSIGTERMToTheWholeGroup(t *testing.T) {
 }
 
 func TestStoppedCommandThatExitsWithZeroHasSucceeded(t *testing.T) {
+	t.Parallel()
 	r := startReady(t, `trap 'echo tidied; exit 0' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, time.Hour)
 	r.end(task.ErrTimeout)
 	if a := finish(t, r.done); a.err != nil || string(a.result) != "tidied\n" {
@@ -60,6 +63,7 @@ func TestStoppedCommandThatExitsWithZeroHasSucceeded(t *testing.T) {
 }
 
 func TestExitStatusOfAStoppedCommandIsIgnored(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{exitDataErr, exitTempFail} {
 		r := startReady(t, fmt.Sprintf(`trap 'exit %d' TERM; echo ready >"$FIFO"; while :; do sleep 0.01; done`, status), time.Hour)
 		r.end(task.ErrStopped)
@@ -70,6 +74,7 @@ func TestExitStatusOfAStoppedCommandIsIgnored(t *testing.T) {
 }
 
 func TestChildrenOfAStoppedShellHaveTheGracePeriod(t *testing.T) {
+	t.Parallel()
 	again := newInput(t)
 	// The outer shell ends at SIGTERM at once. The inner one cleans up until the fifo is
 	// read.
@@ -85,6 +90,7 @@ func TestChildrenOfAStoppedShellHaveTheGracePeriod(t *testing.T) {
 }
 
 func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	const grace = 50 * time.Millisecond
 	r := startReady(t, `trap '' TERM; exec 3>"$FIFO"; sleep 1000 & echo deaf >&2; echo ready >&3; wait; wait`, grace)
 	cancelled := time.Now()
@@ -100,6 +106,7 @@ func TestGroupThatIgnoresSIGTERMIsKilledAfterTheGrace(t *testing.T) {
 }
 
 func TestLostLeaseKillsTheGroupAtOnce(t *testing.T) {
+	t.Parallel()
 	// Both would write a line if they got SIGTERM before SIGKILL.
 	r := startReady(t, `exec 3>"$FIFO"; trap 'echo asked >&3' TERM
 		sh -c 'trap "echo asked >&3" TERM; echo ready >&3; while :; do sleep 0.01; done' & while :; do wait; done`, time.Hour)
@@ -119,6 +126,7 @@ func TestLostLeaseKillsTheGroupAtOnce(t *testing.T) {
 }
 
 func TestRemainingProcessesOfACommandAreKilled(t *testing.T) {
+	t.Parallel()
 	f := newFifo(t)
 	// The remaining process keeps standard output open and ignores SIGTERM.
 	cfg := shell(`exec 3>"$FIFO"; (trap '' TERM HUP; echo ready >&3; exec sleep 1000) & echo result`)

@@ -13,6 +13,7 @@ import (
 )
 
 func TestCommandDiesWithAKilledReplicaAlsoWithoutItsGuard(t *testing.T) {
+	t.Parallel()
 	f := newFifo(t)
 	replica := startReplica(t, `exec 3>"$FIFO"; echo $$ >&3; exec sleep 1000`, f)
 	pid, err := strconv.Atoi(f.line(t))

@@ -25,6 +25,7 @@ func startReplica(t *testing.T, script string, f *fifo) *exec.Cmd {
 }
 
 func TestCommandAndItsChildrenDieWithAKilledReplica(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"child":                    `exec 3>"$FIFO"; sleep 1000 & echo $$ >&3; wait`,
 		"deaf child of a child":    `exec 3>"$FIFO"; sh -c 'trap "" TERM HUP INT; sleep 1000 & echo $$ >&3; wait; wait' & wait`,
@@ -43,6 +44,7 @@ func TestCommandAndItsChildrenDieWithAKilledReplica(t *testing.T) {
 }
 
 func TestGuardSurvivesSignalsToItsGroup(t *testing.T) {
+	t.Parallel()
 	f := newFifo(t)
 	replica := startReplica(t, `exec 3>"$FIFO"; trap '' HUP INT TERM USR1
 		for s in HUP INT TERM USR1; do kill -$s 0; done
@@ -55,6 +57,7 @@ func TestGuardSurvivesSignalsToItsGroup(t *testing.T) {
 }
 
 func TestGuardRefusesAGroupThatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
 	guard := exec.Command(os.Args[0])
 	guard.Args = []string{guardName}
 	if err := guard.Run(); err == nil || guard.ProcessState.ExitCode() != 2 {

@@ -99,6 +99,7 @@ func (s *singleTaskStore) Maintain(context.Context, string) (task.Maintenance, e
 func (s *singleTaskStore) Leave(context.Context, string) error { return nil }
 
 func TestLostLeaseEndsTheGracePeriod(t *testing.T) {
+	t.Parallel()
 	f := newFifo(t)
 	cfg := shell(`exec 3>"$FIFO"; trap 'echo asked >&3' TERM; echo ready >&3; while :; do sleep 0.01; done`)
 	cfg.Env, cfg.Grace = []string{"FIFO=" + f.path}, time.Hour

@@ -10,6 +10,7 @@ import (
 )
 
 func TestLinesOfTheStandardErrorSetProgress(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("é", maxMessage)
 	for _, tt := range []struct{ name, in, log, progress string }{
 		{"one line", "::progress 0.4 cutting\n", "", `{"done":0.4,"message":"cutting"}`},
@@ -47,6 +48,7 @@ func TestLinesOfTheStandardErrorSetProgress(t *testing.T) {
 }
 
 func TestBeginningOfALineIsInTheLogAtOnce(t *testing.T) {
+	t.Parallel()
 	tk := newTask("")
 	s := newStderr(tk)
 	for _, step := range []struct{ write, log string }{
@@ -59,6 +61,7 @@ func TestBeginningOfALineIsInTheLogAtOnce(t *testing.T) {
 }
 
 func TestCommandSetsProgressAndLog(t *testing.T) {
+	t.Parallel()
 	for _, status := range []string{"0", "1", "65", "75"} {
 		a := runScript(t, "echo one >&2; echo '::progress 0.5 half' >&2; echo two >&2; exit "+status, "")
 		if string(a.log) != "one\ntwo\n" || a.progress != `{"done":0.5,"message":"half"}` || (a.err == nil) != (status == "0") {
@@ -71,6 +74,7 @@ func TestCommandSetsProgressAndLog(t *testing.T) {
 }
 
 func TestCommandWithoutALogKeepsNothingOfItsStandardError(t *testing.T) {
+	t.Parallel()
 	cfg := shell("echo secret >&2; echo '::progress 0.5' >&2; exit 3")
 	cfg.MaxLog = task.NoLog
 	a := runConfig(t, cfg, "")

@@ -22,6 +22,7 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 }
 
 func TestRemainingOutputOfAnEndedCommandIsRead(t *testing.T) {
+	t.Parallel()
 	const size = 48 << 10 // less than a pipe holds, more than one read returns
 	out := &slowWriter{start: make(chan struct{})}
 	cmd := exec.Command("sh", "-c", "head -c 49152 /dev/zero")

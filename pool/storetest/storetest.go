@@ -36,6 +36,9 @@ type Harness struct {
 	Traces func(t testing.TB, id string) []string
 	// SetSequence sets the counter that orders tasks of the same priority.
 	SetSequence func(t testing.TB, n int64)
+	// Takes reports whether the suite runs the rule of this name. Run runs all rules if it
+	// is nil.
+	Takes func(rule string) bool
 	// Full runs the rules about large volumes at their full volume.
 	Full bool
 	// Emulated is set if the store runs on an emulation of its server. Large volumes
@@ -62,6 +65,9 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		listRules,
 	} {
 		for _, r := range rules {
+			if first.Takes != nil && !first.Takes(r.name) {
+				continue
+			}
 			if first.Emulated && largeVolume[r.name] {
 				continue // a small volume would prove nothing
 			}
