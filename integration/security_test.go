@@ -69,6 +69,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			out, _ := file.run(append(args, "--redis", "@redis.url")...)
 			leaks(fmt.Sprint(args, " with a file"), out)
 		}
+		c.run("resume") // the chosen commands may have paused the pool
 		out, _ := c.run("doctor", "--redis", address(password))
 		leaks("doctor with the password in a flag", out)
 	}
