@@ -17,7 +17,7 @@ func TestReadOnlyUserGetsNoKeysThatChangeSomething(t *testing.T) {
 	reads := []string{"%R~lts:{p}:*", "resetchannels", "-@all", "+@read", "+@connection", "-@admin", "-@dangerous", "+info", "+time", "+eval_ro", "+evalsha_ro"}
 	s := newSite(t, server.User(t, "viewer", reads...).URL())
 	s.read()
-	for _, keys := range []string{"1 g p", "r", "s", "down p", "enter s", "G enter t", "esc esc 3 d"} {
+	for _, keys := range []string{"1 g p", "r", "s", "down p", "enter s", "G enter t", "n", "esc esc 3 d"} {
 		s.press(strings.Fields(keys)...)
 		s.shows("this user may read the pool, and change nothing", "Enter open  read-only user")
 		if s.asked != nil || s.done != nil {
