@@ -156,7 +156,7 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 				return content{}, err
 			}
 			if n == mostWaiting {
-				note = fmt.Sprintf("running, and the first %d waiting", mostWaiting)
+				note = fmt.Sprintf("running, first %d waiting", mostWaiting)
 				break
 			}
 			if t.State == pool.Waiting {

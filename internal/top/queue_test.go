@@ -33,3 +33,13 @@ func TestWholePoolIsPausedAfterAQuestion(t *testing.T) {
 	s.press("down", "p")
 	s.shows("paused queue q")
 }
+
+func TestPageOfAQueueSaysThatItShowsTheFirstWaitingTasks(t *testing.T) {
+	s := newSite(t, "redis://"+redisserver.Start(t).Addr())
+	for range mostWaiting + 1 {
+		s.enqueue(task.Spec{Kind: "k", Queue: "q"})
+	}
+	s.read()
+	s.press("down", "enter")
+	s.shows("TASK (running, first 50 waiting)")
+}
