@@ -93,6 +93,17 @@ func (s *Store) checkRights(ctx context.Context, replica bool) error {
 	return err
 }
 
+// ReadOnly reports whether the user may run all commands that read the pool and none that
+// changes it.
+func (s *Store) ReadOnly(ctx context.Context) (bool, error) {
+	reply, err := s.run(ctx, rightsScript, false)
+	if err != nil {
+		return false, s.fail(ctx, "check rights", err)
+	}
+	lacks, err := decodeRights(reply)
+	return lacks == onlyReads, err
+}
+
 // onlyReads is what a user lacks who may run all commands that read and none that writes.
 const onlyReads = "this user may read the pool, and change nothing"
 

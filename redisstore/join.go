@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -40,7 +41,7 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 	}
 	var warnings []string
 	for _, c := range changed {
-		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %s, as this replica configures", c.field, c.was, limitText(c.n)))
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %s, as this replica configures", c.name, c.text(c.was), c.text(limitText(c.n))))
 	}
 	// The reply does not show whether these limits changed: if a first reply was lost, the
 	// repeated call found them changed already.
@@ -102,32 +103,44 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	return changed, nil
 }
 
+// eventAge is the field of the meta hash with the age from which events are trimmed, in ms.
+const eventAge = "events:age"
+
 // setting is a field of the meta hash that a replica configures.
 type setting struct {
 	field string
+	name  string // in a config
 	n     int
 	was   string // the former value, if the join changed it
+}
+
+// text returns a value of the field as it is in a config.
+func (s setting) text(value string) string {
+	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && s.field == eventAge {
+		return (time.Duration(ms) * time.Millisecond).String()
+	}
+	return value
 }
 
 // settingsOf returns the settings that a replica configures, sorted by field.
 func settingsOf(r task.Registration) []setting {
 	var settings []setting
-	add := func(field string, n int) {
+	add := func(field, name string, n int) {
 		if n > 0 || n == task.NoLimit {
-			settings = append(settings, setting{field: field, n: n})
+			settings = append(settings, setting{field: field, name: name, n: n})
 		}
 	}
 	for q, c := range r.Queues {
-		add("limit:queue:"+q, c.Limit)
-		add("cap:"+q, c.MaxLen)
+		add("limit:queue:"+q, "queues."+q+".limit", c.Limit)
+		add("cap:"+q, "queues."+q+".max_len", c.MaxLen)
 	}
 	for g, n := range r.Groups.Limits {
-		add(groupLimit+g, n)
+		add(groupLimit+g, "groups.limits."+g, n)
 	}
-	add("limit", r.Limit)
-	add("limit:group", r.Groups.DefaultLimit)
-	add("events:max", r.MaxEvent)
-	add("events:age", int(r.EventAge.Milliseconds()))
+	add("limit", "limit", r.Limit)
+	add("limit:group", "groups.default_limit", r.Groups.DefaultLimit)
+	add("events:max", "events.max", r.MaxEvent)
+	add(eventAge, "events.age", int(r.EventAge.Milliseconds()))
 	slices.SortFunc(settings, func(a, b setting) int { return strings.Compare(a.field, b.field) })
 	return settings
 }

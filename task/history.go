@@ -9,7 +9,7 @@ type AttemptRecord struct {
 	Attempt int64         // number of the attempt, from 1
 	Code    Code          // why it ended: CodeOK for a success
 	At      time.Time     // when it ended
-	Run     time.Duration // from its claim to its end
+	Run     time.Duration // from its claim to its end, or until its loss was noticed
 	Replica string        // the replica that ran it
 	Error   string        // what went wrong; "" for a success or a release
 	Log     string        // the end of its log: see Task.LogWriter; "" for none

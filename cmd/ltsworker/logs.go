@@ -32,7 +32,8 @@ attempt that runs is at most about a second old.
 
 The newest %d ended attempts are kept, as long as the task is: those that failed, were
 stopped or were lost, and others that have a log. max_log in the config file of run
-says how many bytes of a log are kept.
+says how many bytes of a log are kept. The duration of a lost attempt is the time from
+its start until a replica noticed the loss, usually when its lease had ended.
 
 -f goes on until the task has ended, over all its attempts. Each line of its JSON
 output has only the part of the log that is new since the line before.`, task.MaxHistory),

@@ -22,13 +22,19 @@ func newTop(g *globals) *cobra.Command {
 		Long: `Watch the pool: its queues, running tasks, replicas, kept failed tasks and groups.
 Enter opens what a line shows: the settings and tasks of a queue, a task as get shows
 it with the log of its attempts, the holders of a group, the whole error of a failure.
-Failed tasks of one kind whose errors differ only in numbers are one line.
+Failed tasks of one kind whose errors differ only in numbers are one line; the title of its page has # for each number.
 
 ` + top.Help() + `
 
-Before a key changes tasks or replicas, top shows the number of tasks and asks. All
-counts of tasks are of one instant: live and ended tasks together are as many as were
-enqueued and retried by hand. "leases lost" counts the leases that ended without a
+Before a key changes tasks, a replica or the whole pool, top asks. For tasks the
+question has their number. A queue is paused at once, because r resumes it. A user who
+may only read gets "read-only user" in place of these keys.
+
+Groups with blocked tasks are first, then those that use most of their limit. After a
+change of the order (> or o, <, O) top shows the first lines.
+
+All counts of tasks are of one instant: live and ended tasks together are as many as
+were enqueued and retried by hand. "leases lost" counts the leases that ended without a
 report. If more than 1000 tasks run, the table has some of them, and RUNNING of a
 replica is that of its last heartbeat. Of more than 2000 failed tasks it shows the
 newest. A terminal of 80 by 24 shows every table, a wider one more columns. Programs

@@ -12,8 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// action is what a key does. If it changes tasks or replicas it has a question, which
-// is asked first.
+// action is what a key does. If it has a question, that is asked first.
 type action struct {
 	question string
 	// do performs it. It calls changed after each batch of tasks, and returns what to
@@ -24,14 +23,17 @@ type action struct {
 // actions makes the actions on a pool.
 type actions struct{ *client.Client }
 
-// pause pauses or resumes a queue, "" for the whole pool. It has no question, since the
-// other key undoes it.
+// pause pauses or resumes a queue, "" for the whole pool. Only the whole pool has a
+// question: the other key undoes the change of one queue.
 func (p actions) pause(queue string, on bool) action {
-	what := "the whole pool"
-	if queue != "" {
-		what = "queue " + terminal.Printable(queue)
+	what, question := "the whole pool", "resume the whole pool?"
+	switch {
+	case queue != "":
+		what, question = "queue "+terminal.Printable(queue), ""
+	case on:
+		question = "pause the whole pool: no replica starts a task until it is resumed?"
 	}
-	return action{do: func(ctx context.Context, _ func(int)) (string, error) {
+	return action{question: question, do: func(ctx context.Context, _ func(int)) (string, error) {
 		if on {
 			return "paused " + what, p.Pause(ctx, queue)
 		}

@@ -56,9 +56,10 @@ func (g *failureGroup) queues() string {
 // failureSubject is the tasks that failed alike, as they were when the row was made.
 type failureSubject failureGroup
 
+// title has "#" in place of each number, since the errors may differ in them.
 func (g failureSubject) title() string {
 	group := failureGroup(g)
-	return fmt.Sprintf("failures of kind %s: %s", terminal.Printable(g.last.Kind), terminal.Printable(numbers.ReplaceAllString(group.text(), "0")))
+	return fmt.Sprintf("failures of kind %s: %s", terminal.Printable(g.last.Kind), terminal.Printable(numbers.ReplaceAllString(group.text(), "#")))
 }
 
 func (failureSubject) keys() string { return "t retry  s stop the kind's tasks" }

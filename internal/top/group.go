@@ -17,18 +17,32 @@ var groupColumns = []column{
 	{header: "GROUP"},
 	{header: "RUNNING", number: true},
 	{header: "HELD", number: true},
-	{header: "LIMIT", number: true},
 	{header: "STATE", paint: terminal.NotEmpty(terminal.Yellow)},
 }
 
 func groupRows(s *snapshot) (rows []row) {
 	for _, g := range s.groups {
-		rows = append(rows, row{id: g.Name, of: groupSubject(g.Name), cells: []cell{
+		rows = append(rows, row{id: g.Name, of: groupSubject(g.Name), rank: limitShare(g), cells: []cell{
 			text(g.Name), number(g.Running, terminal.RunningText(g.Running, g.Limit)), number(g.Held, strconv.Itoa(g.Held)),
-			number(g.Limit, terminal.GroupLimitText(g.Limit, g.Own)), text(terminal.FlagText(g.Full(), "full")),
+			text(groupState(g)),
 		}})
 	}
 	return rows
+}
+
+// limitShare returns how much of its limit a group uses, 1 for all of it.
+func limitShare(g pool.GroupInfo) float64 {
+	if g.Limit == 0 {
+		return 0
+	}
+	return float64(g.Running) / float64(g.Limit)
+}
+
+func groupState(g pool.GroupInfo) string {
+	if g.Own && g.Limit == 0 {
+		return "exempt"
+	}
+	return terminal.FlagText(g.Full(), "full")
 }
 
 // groupSubject is the group of that name.

@@ -56,6 +56,7 @@ func newModel(ctx context.Context, pool actions, r *reader, every time.Duration,
 		m.tables[i].columns = columns
 	}
 	m.tables[runningTable].by = 3 // FOR
+	m.tables[groupTable].by = 2   // HELD
 	return m
 }
 
@@ -154,6 +155,9 @@ func (m *model) show(msg readMsg) {
 	m.now, m.seen = msg.snapshot, time.Now()
 	for i, rows := range [tables][]row{queueRows(&m.now), runningRows(&m.now), replicaRows(&m.now), failureRows(&m.now), groupRows(&m.now)} {
 		m.tables[i].set(rows)
+	}
+	if t := &m.tables[m.focus]; t.chosen == "" {
+		t.hold()
 	}
 	m.tables[runningTable].note, m.tables[failureTable].note = "", ""
 	if !m.now.complete {

@@ -200,16 +200,44 @@ func TestTopStaysOnWhatIsChosen(t *testing.T) {
 		}
 	}
 	show(queuesOf("m", "n"), "alpha", "beta")
-	m.press("down")
+	m.press("4", "down", "1", "down")
 	on(queueTable, "m")
 	show(queuesOf("a", "b", "m", "n"), "beta", "alpha")
 	on(queueTable, "m")
-	on(failureTable, "k error alpha")
+	on(failureTable, "k error beta")
 	m.press("o") // by waiting tasks, which moves all
 	on(queueTable, "m")
 	show(snapshot{})
 	on(queueTable, "")
 	on(failureTable, "")
+}
+
+func TestTableInWhichNoRowWasChosenShowsTheFirst(t *testing.T) {
+	m := newTestModel(t, 80, 24)
+	on := func(want string) {
+		t.Helper()
+		if r := m.tables[groupTable].current(); r == nil || r.id != want {
+			t.Errorf("%+v is chosen, want %s", r, want)
+		}
+	}
+	show := func(blocked string) {
+		m.get(snapshot{groups: []pool.GroupInfo{{Name: "a"}, {Name: blocked, Limit: 2, Running: 2, Held: 5}}})
+	}
+	show("b")
+	on("b")
+	show("c")
+	on("c")
+	m.press("5")
+	show("d")
+	if r := m.tables[groupTable].current(); r != nil {
+		t.Errorf("%s is chosen in the place of c", r.id)
+	}
+	m.press("1")
+	show("d")
+	on("d")
+	m.press("5", "down", "1")
+	show("e")
+	on("a")
 }
 
 func TestTopChoosesNoRowInPlaceOfOneThatHasGone(t *testing.T) {
@@ -281,7 +309,7 @@ func TestKeysGoThroughTheTables(t *testing.T) {
 func TestEveryKeyIsInTheHelp(t *testing.T) {
 	m := newTestModel(t, 80, 24)
 	m.press("?")
-	m.shows("go to a line", "drain the replica", "any key goes back")
+	m.shows("go to a line", "drain the replica", "which has 4 slots", "any key goes back")
 	m.press("x")
 	m.shows("q quit")
 	for _, line := range helpLines() {
@@ -290,7 +318,7 @@ func TestEveryKeyIsInTheHelp(t *testing.T) {
 		}
 	}
 	keys := strings.Fields(strings.ReplaceAll(help, ",", ""))
-	for _, key := range strings.Fields("q ? / Esc Enter o O z Tab k j g G Home End PgUp PgDn p r s t d") {
+	for _, key := range strings.Fields("q ? / Esc Enter < > O z Tab k j g G Home End PgUp PgDn p r s t d") {
 		if !slices.Contains(keys, key) {
 			t.Errorf("%s is not in the help", key)
 		}

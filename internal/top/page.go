@@ -24,8 +24,11 @@ func newPage(of subject) *page {
 
 // set replaces the content.
 func (p *page) set(c content) {
-	p.read, p.lines, p.tasks.note = true, c.lines, c.note
+	p.read, p.lines, p.tasks.note = true, c.lines, "("+c.note+")"
 	p.tasks.set(c.rows)
+	if p.tasks.chosen == "" {
+		p.tasks.hold()
+	}
 }
 
 // indent is before the second and further lines of a wrapped line.
@@ -92,6 +95,16 @@ func (p *page) jump(toEnd bool, width, height int) {
 	if toEnd {
 		p.tasks.choose(len(p.tasks.rows) - 1)
 		p.picture(width, height, false)
+	}
+}
+
+// showFirst shows the first tasks after a change of their order, or as much above them as
+// was shown. The chosen task stays chosen if it is then on the screen.
+func (p *page) showFirst(width, height int) {
+	lines, _ := p.body(width, false)
+	p.offset, p.end = min(p.offset, max(len(lines)-len(p.tasks.rows)-1, 0)), false
+	if p.chosen(width, height) == nil {
+		p.tasks.choose(0)
 	}
 }
 

@@ -140,7 +140,7 @@ func TestEnterOpensWhatALineShows(t *testing.T) {
 		s.shows(append(texts, "Esc back")...)
 	}
 	opens("1 enter", "whole pool", "enqueued", "6, 0 retried", "m1", "a1")
-	opens("esc / m e d i a enter enter", "queue media", "1, cap none", "2, limit 2", "r1 on host-of-r1 (4 slots)", "m1", "m2", "m3", "waiting")
+	opens("esc / m e d i a enter enter", "queue media", "1, cap none", "2, limit 2", "r1 on host-of-r1 (4 slots)", "m1", "m2", "m3", "TASK (running and waiting)")
 	opens("G enter", "task m3", `payload {"of":"m3"}`, "running in its queue", "m1", "m2")
 	opens("g enter", "task m1", "state running", "s stop")
 	s.press("esc", "esc", "esc", "esc")

@@ -1,6 +1,9 @@
 package top
 
 import (
+	"slices"
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 )
 
@@ -37,18 +40,27 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 		m.back()
 	case "enter":
 		return m.open()
-	case "o":
-		m.table().sortNext(m.width)
+	case ">", "o":
+		m.table().sortBy(1, m.width)
+		m.showFirst()
+	case "<":
+		m.table().sortBy(-1, m.width)
+		m.showFirst()
 	case "O":
 		m.table().reverseOrder()
+		m.showFirst()
 	default:
 		if m.page() == nil && m.goToTable(key) || m.goToLine(key) {
 			return nil
 		}
-		if of := m.target(); of != nil {
+		switch of := m.target(); {
+		case of == nil:
+			m.sayGone()
+		case !m.now.readOnly:
 			return of.act(m, key)
+		case slices.Contains(strings.Fields(of.keys()), key):
+			m.says = "this user may read the pool, and change nothing"
 		}
-		m.sayGone()
 	}
 	return nil
 }
@@ -130,20 +142,35 @@ func (m *model) setFilter(filter string) {
 func (m *model) goToTable(key string) bool {
 	switch key {
 	case "tab":
-		m.focus = (m.focus + 1) % tables
+		m.focusOn((m.focus + 1) % tables)
 	case "shift+tab":
-		m.focus = (m.focus + tables - 1) % tables
+		m.focusOn((m.focus + tables - 1) % tables)
 	case "1", "2", "3", "4", "5":
-		m.focus = int(key[0] - '1')
+		m.focusOn(int(key[0] - '1'))
 	case "z":
 		m.zoom = !m.zoom
 	default:
 		return false
 	}
-	if t := &m.tables[m.focus]; t.gone {
-		t.choose(t.line)
-	}
+	m.tables[m.focus].hold()
 	return true
+}
+
+// focusOn chooses a table. The one before keeps its chosen row, except its first one: a
+// table in which no key has chosen another row shows whichever row is the first.
+func (m *model) focusOn(table int) {
+	m.tables[m.focus].release()
+	m.focus = table
+	m.tables[m.focus].hold()
+}
+
+// showFirst shows the first lines after a change of the order.
+func (m *model) showFirst() {
+	if p := m.page(); p != nil {
+		p.showFirst(m.width, m.room())
+		return
+	}
+	m.tables[m.focus].showFirst(m.rows()[m.focus])
 }
 
 // farLines is how many lines PgUp and PgDn go.
@@ -185,7 +212,7 @@ func (m *model) move(by int) {
 		if len(t.rows) == 0 {
 			continue
 		}
-		m.focus = i
+		m.focusOn(i)
 		if t.choose(0); by < 0 {
 			t.choose(len(t.rows) - 1)
 		}

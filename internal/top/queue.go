@@ -117,7 +117,11 @@ func (q queueSubject) act(m *model, key string) tea.Cmd {
 func (m *model) actOnQueue(key, queue string, f pool.Filter, of string) tea.Cmd {
 	switch key {
 	case "p", "r":
-		return m.perform(m.pool.pause(queue, key == "p"))
+		a := m.pool.pause(queue, key == "p")
+		if a.question == "" {
+			return m.perform(a)
+		}
+		m.confirm(a)
 	case "s":
 		return m.ask(func(ctx context.Context) (action, error) { return m.pool.stop(ctx, f, of) })
 	}
@@ -144,7 +148,7 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 		serving = []string{"no replica"}
 	}
 	f.add("served by", strings.Join(serving, ", "))
-	tasks := s.runningIn(func(t *task.Task) bool { return t.Queue == name })
+	tasks, note := s.runningIn(func(t *task.Task) bool { return t.Queue == name }), "running and waiting"
 	if task.CheckName(name) == nil && load.Waiting > 0 {
 		n := 0
 		for t, err := range r.Tasks(ctx, pool.Filter{States: []pool.State{pool.Waiting}, Queues: []string{name}, Brief: true}) {
@@ -152,6 +156,7 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 				return content{}, err
 			}
 			if n == mostWaiting {
+				note = fmt.Sprintf("running, first %d waiting", mostWaiting)
 				break
 			}
 			if t.State == pool.Waiting {
@@ -160,5 +165,5 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 			}
 		}
 	}
-	return content{lines: f.lines(), rows: taskRows(tasks, s), note: "running, then waiting"}, nil
+	return content{lines: f.lines(), rows: taskRows(tasks, s), note: note}, nil
 }

@@ -32,6 +32,9 @@ const (
 // that a read may take.
 const stale = 5 * time.Second
 
+// rightsEvery is the time between two checks of what the user may change.
+const rightsEvery = time.Minute
+
 // snapshot is what the view shows of a pool. The counts of tasks and the running tasks
 // are of one instant. The rest is read a moment later.
 type snapshot struct {
@@ -42,6 +45,7 @@ type snapshot struct {
 	groups   []pool.GroupInfo
 	failures []failureGroup
 	all      bool // failures are of all failed tasks that are kept
+	readOnly bool // the user may change nothing in the pool
 }
 
 // age returns the time from t to the instant of the snapshot.
@@ -58,6 +62,8 @@ type reader struct {
 	write     WriteTask
 	failed    failureReader
 	described *task.Task // the task that describe returned last
+	readOnly  bool       // the user may change nothing
+	checked   time.Time  // when readOnly was read; zero for not yet
 }
 
 // read reads a snapshot. withProgress adds the progress of running tasks.
@@ -65,6 +71,13 @@ func (r *reader) read(ctx context.Context, withProgress bool) (s snapshot, err e
 	if s.Snapshot, err = r.Store.Snapshot(ctx, mostRunning); err != nil {
 		return s, err
 	}
+	if time.Since(r.checked) >= rightsEvery {
+		if r.readOnly, err = r.Store.ReadOnly(ctx); err != nil {
+			return s, err
+		}
+		r.checked = time.Now()
+	}
+	s.readOnly = r.readOnly
 	s.complete = len(s.Running) == s.Stats.Running
 	slices.SortStableFunc(s.Running, func(a, b *task.Task) int { return a.StartedAt.Compare(b.StartedAt) })
 	if s.queues, err = r.LoadOf(ctx, s.Stats.Queues); err != nil {

@@ -15,7 +15,8 @@ import (
 type subject interface {
 	// title names it. It is printable and differs from that of every other subject.
 	title() string
-	// keys says which keys act does something for.
+	// keys says which keys act does something for, as in "p pause  r resume". All of them
+	// change something in the pool. No other word in it has one letter.
 	keys() string
 	// act handles a key. It returns nil if the key does nothing.
 	act(m *model, key string) tea.Cmd

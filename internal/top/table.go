@@ -36,7 +36,8 @@ type row struct {
 	id    string // identifies the row in its table
 	of    subject
 	cells []cell
-	first bool // above all others, and shown with any filter
+	first bool    // above all others, and shown with any filter
+	rank  float64 // orders rows that are equal in the column that sorts, the largest first
 }
 
 // matches reports whether a cell contains the text, which is in lower case.
@@ -56,7 +57,7 @@ type table struct {
 	all    []row
 	rows   []row  // of all, those that match the filter, in order
 	line   int    // the chosen one of rows
-	chosen string // its id; "" before the first rows
+	chosen string // its id; "" for the first row, whichever it is
 	gone   bool   // the chosen row no longer exists: no row is chosen until a key moves
 	top    int    // the first one of rows that is shown
 }
@@ -87,7 +88,7 @@ func (t *table) arrange() {
 	case i >= 0:
 		t.choose(i)
 	case t.chosen == "":
-		t.choose(0)
+		t.line, t.gone = 0, false
 	default:
 		t.gone = true
 		t.line = max(min(t.line, len(t.rows)-1), 0)
@@ -109,7 +110,7 @@ func (t *table) compare(a, b row) int {
 	if t.reverse {
 		order = -order
 	}
-	return cmp.Or(order, natural.Compare(a.id, b.id))
+	return cmp.Or(order, cmp.Compare(b.rank, a.rank), natural.Compare(a.id, b.id))
 }
 
 // setFilter shows the rows that contain the text in any case. If the chosen row does not,
@@ -128,6 +129,21 @@ func (t *table) choose(line int) {
 	t.chosen = ""
 	if len(t.rows) > 0 {
 		t.chosen = t.rows[t.line].id
+	}
+}
+
+// hold makes the row that is in the place of the chosen one the chosen one if that no
+// longer exists, and the first row if none was chosen.
+func (t *table) hold() {
+	if t.gone || t.chosen == "" {
+		t.choose(t.line)
+	}
+}
+
+// release ends the choice of the first row: then whichever row is the first is chosen.
+func (t *table) release() {
+	if t.line == 0 {
+		t.chosen = ""
 	}
 }
 
@@ -153,10 +169,14 @@ func (t *table) move(by int) bool {
 	return true
 }
 
-// sortNext sorts by the next column that a terminal of that width shows.
-func (t *table) sortNext(width int) {
+// sortBy sorts by the nearest column to the right, or with a step of -1 to the left, that
+// a terminal of that width shows.
+func (t *table) sortBy(step, width int) {
+	if t.by < 0 && step < 0 {
+		t.by = 0
+	}
 	for {
-		if t.by = (t.by + 1) % len(t.columns); t.columns[t.by].from <= width {
+		if t.by = (t.by + step + len(t.columns)) % len(t.columns); t.columns[t.by].from <= width {
 			break
 		}
 	}
@@ -167,6 +187,16 @@ func (t *table) sortNext(width int) {
 func (t *table) reverseOrder() {
 	t.reverse = !t.reverse
 	t.arrange()
+}
+
+// showFirst shows the first of the rows. The chosen row stays chosen if it is one of the
+// first room rows. Otherwise the first row below the one for the whole pool is chosen.
+func (t *table) showFirst(room int) {
+	t.top = 0
+	first := max(slices.IndexFunc(t.rows, func(r row) bool { return !r.first }), 0)
+	if t.gone || t.line >= max(room, 1) || room <= first {
+		t.choose(first)
+	}
 }
 
 // lines draws the header and at most room rows, among them the chosen one. A table with

@@ -45,7 +45,7 @@ func (m *model) picture() string {
 		lines[linesAbove-1] = m.palette.Paint(terminal.Bold, terminal.Isolated(ansi.Truncate(p.of.title(), m.width, "…")))
 		lines = append(lines, p.picture(m.width, m.room(), m.palette)...)
 	default:
-		lines = append(lines, m.overview(m.room())...)
+		lines = append(lines, m.overview()...)
 	}
 	// The last lines are at the bottom of the terminal.
 	lines = lines[:min(len(lines), max(m.height-linesBelow, 0))]
@@ -59,16 +59,22 @@ func (m *model) picture() string {
 	return strings.Join(lines[:min(len(lines), m.height)], "\n")
 }
 
-// overview draws the tables.
-func (m *model) overview(room int) (lines []string) {
-	if m.zoom {
-		return m.tables[m.focus].lines(m.width, max(room-1, 0), true, m.palette)
-	}
+// rows returns how many rows of each table are shown, -1 for a table that is not.
+func (m *model) rows() (rows [tables]int) {
 	var needs [tables]int
 	for i := range m.tables {
-		needs[i] = len(m.tables[i].rows)
+		rows[i], needs[i] = -1, len(m.tables[i].rows)
 	}
-	for i, rows := range share(room, needs, m.focus) {
+	if m.zoom {
+		rows[m.focus] = max(m.room()-1, 0)
+		return rows
+	}
+	return share(m.room(), needs, m.focus)
+}
+
+// overview draws the tables.
+func (m *model) overview() (lines []string) {
+	for i, rows := range m.rows() {
 		if rows < 0 {
 			continue
 		}

@@ -96,7 +96,7 @@ func TestQueuesAreSortedAsPeopleCount(t *testing.T) {
 	}
 	m.get(s)
 	for _, step := range []struct{ keys, want string }{
-		{"", "b q1 q2 q10"}, {"O", "q10 q2 q1 b"}, {"o", "q1 q2 q10 b"}, {"O", "b q10 q2 q1"},
+		{"", "b q1 q2 q10"}, {"O", "q10 q2 q1 b"}, {"o", "q1 q2 q10 b"}, {"O", "b q10 q2 q1"}, {"<", "b q1 q2 q10"}, {">", "q1 q2 q10 b"}, {"O", "b q10 q2 q1"},
 	} {
 		m.press(strings.Fields(step.keys)...)
 		if got := strings.Join(m.column("QUEUE")[1:], " "); got != step.want {
@@ -104,12 +104,57 @@ func TestQueuesAreSortedAsPeopleCount(t *testing.T) {
 		}
 	}
 	m.shows("WAITING↑")
-	for range len(queueColumns) {
-		m.press("o")
-		if c := queueColumns[m.tables[queueTable].by]; c.from > 80 {
-			t.Errorf("it sorts by %s, which is not shown", c.header)
+	for _, key := range []string{">", "<"} {
+		for range len(queueColumns) {
+			m.press(key)
+			if c := queueColumns[m.tables[queueTable].by]; c.from > 80 {
+				t.Errorf("it sorts by %s, which is not shown", c.header)
+			}
 		}
 	}
+}
+
+func TestGroupsThatBlockTasksAreFirst(t *testing.T) {
+	m := newTestModel(t, 80, 30)
+	m.get(snapshot{groups: []pool.GroupInfo{{Name: "free", Own: true, Running: 9}, {Name: "half", Limit: 4, Running: 2}, {Name: "idle", Limit: 4},
+		{Name: "more", Limit: 4, Running: 3}, {Name: "some", Limit: 4, Running: 4, Held: 1}, {Name: "tenant", Limit: 4, Running: 4, Held: 7}}})
+	if got := strings.Join(m.column("GROUP"), " "); got != "tenant some more half free idle" {
+		t.Errorf("got %s", got)
+	}
+	m.shows("RUNNING  HELD↓  STATE", "exempt", "full")
+}
+
+func TestFirstLinesAreShownAfterAChangeOfTheOrder(t *testing.T) {
+	s := busyPool()
+	s.queues, s.groups = nil, nil
+	for i := range 30 {
+		s.queues = append(s.queues, pool.QueueLoad{QueueInfo: pool.QueueInfo{Name: fmt.Sprint("q", 10+i), Waiting: 100 + i}})
+		s.groups = append(s.groups, pool.GroupInfo{Name: fmt.Sprint("g", 10+i), Limit: 40, Running: i})
+	}
+	for _, step := range []struct{ name, keys, want, first string }{
+		{"the other way round", "5 < O", "g10", "g10"},
+		{"from the end", "5 G >", "g39", "g39"},
+		{"a row in sight", "1 j >", "q39", "(whole pool)"},
+		{"the first row", "1 >", "(whole pool)", "(whole pool)"},
+		{"only the chosen table", "1 z j j j O", "q39", "(whole pool)"},
+		{"still in sight", "1 z G k k O", "q37", "(whole pool)"},
+	} {
+		m := newTestModel(t, 80, 24)
+		m.get(s)
+		m.press(strings.Fields(step.keys)...)
+		lines := m.column(map[byte]string{'1': "QUEUE", '5': "GROUP"}[step.keys[0]])
+		if got := m.marked(); got != step.want || lines[0] != step.first {
+			t.Errorf("%s: it is on %s, want %s; the lines are %v", step.name, got, step.want, lines)
+		}
+	}
+}
+
+func TestTitleOfAFailureHasNoNumber(t *testing.T) {
+	m := newTestModel(t, 100, 24)
+	s := snapshot{failures: []failureGroup{failed("card.charge", "command ended with exit status 1: bank code 17", 2)}}
+	m.get(s)
+	m.press("4", "enter")
+	m.shows("failures of kind card.charge: command ended with exit status #: bank code #")
 }
 
 func TestFilterShowsLinesWithTheText(t *testing.T) {

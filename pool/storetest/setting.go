@@ -115,7 +115,7 @@ func newestConfigurationWins(fx *fixture) {
 		fx.Errorf("warnings of an equal one: %v", w)
 	}
 	w := fx.join(configured("c", 3))
-	if text := strings.Join(w, "\n"); len(w) != 2 || !strings.Contains(text, "limit:queue:q was 2") || !strings.Contains(text, "limit:group:g was 2") {
+	if text := strings.Join(w, "\n"); len(w) != 2 || !strings.Contains(text, "queues.q.limit was 2 and is now 3") || !strings.Contains(text, "groups.limits.g was 2 and is now 3") {
 		fx.Errorf("warnings of another one: %v", w)
 	}
 	fx.enqueueAll(task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"}, task.Spec{Queue: "q"})

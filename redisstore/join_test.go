@@ -1,0 +1,43 @@
+package redisstore_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// An operator compares the warnings with the config file.
+func TestJoinNamesChangedSettingsAsAConfigDoes(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		join := func(n int, age time.Duration, limit int) []string {
+			t.Helper()
+			got, err := s.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour,
+				Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: n, MaxLen: n + 10}}, Kinds: map[string]task.Policy{"k": {}},
+				Limit: limit, Groups: task.Groups{DefaultLimit: n + 20, Limits: map[string]int{"acme": n + 30}}, MaxEvent: n + 1000, EventAge: age})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		if got := join(2, time.Hour, 50); len(got) > 0 {
+			t.Errorf("got %q in a new pool", got)
+		}
+		want := []string{
+			"queues.q.limit was 2 and is now 3", "queues.q.max_len was 12 and is now 13", "groups.default_limit was 22 and is now 23",
+			"groups.limits.acme was 32 and is now 33", "limit was 50 and is now none", "events.max was 1002 and is now 1003", "events.age was 1h0m0s and is now 30m0s",
+		}
+		for i := range want {
+			want[i] += ", as this replica configures"
+		}
+		got := join(3, 30*time.Minute, task.NoLimit)
+		slices.Sort(got)
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
