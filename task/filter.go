@@ -28,7 +28,7 @@ type Change struct {
 	ID string
 	// Done reports whether the request took effect. A running task is Done when its
 	// stop was requested; it is then still Running, and its handler's context is
-	// cancelled.
+	// cancelled. If its stop was requested before, it is Running and not Done.
 	Done bool
 	// State is the task's state afterwards; "" if there is no such task.
 	State State
