@@ -201,6 +201,11 @@ func checkFilter(f Filter, states []State) error {
 	check("kinds", f.Kinds)
 	check("queues", f.Queues)
 	check("groups", f.Groups)
+	for _, key := range f.Unique {
+		if key == "" {
+			errs = append(errs, &FieldError{Field: "unique", Msg: "must not be empty"})
+		}
+	}
 	for _, s := range f.States {
 		if !slices.Contains(states, s) {
 			errs = append(errs, &FieldError{Field: "states", Msg: fmt.Sprintf("must be one of %v, not %q", states, s)})

@@ -87,17 +87,17 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 		yes, asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   ch.verb + " (ID... | --state|--kind|--queue|--group VALUE --yes)",
+		Use:   ch.verb + " (ID... | --FLAG VALUE... --yes)",
 		Short: short,
 		Long: short + `.
 
-Select tasks by their IDs, or by flags. Flags select the tasks that match every flag. A
-task matches a flag if it matches one of its values. With flags, the command shows the
-number of matching tasks and asks for confirmation at a terminal. A yes applies to
-these tasks, not to tasks that match later. --yes skips the question. Without a
-terminal the command changes nothing unless --yes is set. In the output of --json,
-"action" is the change, "tasks" the number of changed tasks, and "before" the number of
-tasks that needed no change.` + ch.more,
+Select tasks by their IDs, or by the flags of ls that select tasks. They select the
+tasks that match every flag. A task matches a flag if it matches one of its values.
+With flags, the command shows the number of matching tasks and asks for confirmation
+at a terminal. A yes applies to these tasks, not to tasks that match later. --yes skips
+the question. Without a terminal the command changes nothing unless --yes is set. In
+the output of --json, "action" is the change, "tasks" the number of changed tasks, and
+"before" the number of tasks that needed no change.` + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[max(len(ch.from)-2, 0)]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -105,10 +105,10 @@ tasks that needed no change.` + ch.more,
 				return err
 			}
 			switch {
-			case len(ids) > 0 && !filter.Empty():
+			case len(ids) > 0 && !f.empty():
 				return usagef("give either IDs or flags that select tasks, not both")
-			case len(ids) == 0 && filter.Empty():
-				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue or --group", ch.verb)
+			case len(ids) == 0 && f.empty():
+				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue, --group, --replica, --unique, --error or --older", ch.verb)
 			}
 			if err := checkIDs(ids); err != nil {
 				return err
@@ -126,7 +126,7 @@ tasks that needed no change.` + ch.more,
 				filter.States = ch.from
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
+				return ch.run(ctx, cmd, c, &f, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
 	}
@@ -148,7 +148,7 @@ func (ch change) checkStates(states []task.State) error {
 
 // run makes the change. If flags select the tasks and --yes is not set, it asks for confirmation on
 // the terminal first. Without a terminal it returns an error.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, flags *filterFlags, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks), 0, len(f.IDs)
 	var count changeCount
 	defer bar.Clear()
@@ -166,20 +166,23 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 	if err != nil {
 		return err
 	}
-	if !named && !yes {
-		ids, err := client.Matching(ctx, p, f, nil)
+	if !named && (!yes || flags.more()) {
+		ids, err := flags.matching(ctx, c, p, f)
 		if err != nil {
 			return err
 		}
 		question := terminal.Count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
-		if !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
+		if !yes && !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
 			return ch.tell(cmd.OutOrStdout(), changeCount{}, asJSON)
 		}
-		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
-			return err
+		if !yes {
+			err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") })
+			if err != nil {
+				return err
+			}
 		}
 		// Tasks that match only now were not part of the question.
 		f.IDs, total = ids, 0
