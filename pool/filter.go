@@ -41,7 +41,8 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 // If f selects by id only, the error contains an ErrNotFound for each task that does
 // not exist and an ErrEnded for each that has ended in another state; the others are
 // stopped. If f selects by other fields, tasks that have ended since the filter was
-// read are neither counted nor an error.
+// read are neither counted nor an error. If a driver repeats a call whose reply was
+// lost, the tasks that the first call stopped are not counted.
 //
 // An empty filter is refused with ErrEmptyFilter.
 func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
