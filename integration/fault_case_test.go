@@ -242,7 +242,7 @@ var faultCases = map[string]faultCase{
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return changed(st.Stop(ctx, "why", "run", "ended", "a", "s", "nobody"))
 		},
-		again: "run:running:true ended:failed:false a:stopped:false s:stopped:false nobody::false",
+		again: "run:running:false ended:failed:false a:stopped:false s:stopped:false nobody::false",
 	},
 	"retry": {
 		prepare: func(v *victim) {

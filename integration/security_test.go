@@ -61,7 +61,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		for _, args := range commands {
 			out, code := c.run(args...)
 			leaks(fmt.Sprint(args), out)
-			if password == wrong && (code != 3 || !strings.Contains(out, "refuses")) {
+			if password == wrong && (code != 1 || !strings.Contains(out, "refuses")) {
 				t.Errorf("%v: exit code %d: %s", args, code, out)
 			}
 		}

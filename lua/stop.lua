@@ -2,18 +2,22 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  reason, then ids
--- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect.
+-- Returns per task its state afterwards ('' if there is none) and 1 if the request took effect. It is 0 for a running task
+-- that was asked before.
 -- Keeps: a task is never started again after a stop was requested. The request is in stop:REPLICA until the attempt ends.
 -- Every exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
 -- uses: base finish queue record removal task totals trim wake
 run_when_full()
 local reply, signals = {}, {}
 
--- ask writes the request to stop a running task. A later request does not replace the reason.
+-- ask writes the request to stop a running task. It returns 1, or 0 if there was a request before. A later request does not
+-- replace the reason, but it signals the replica again.
 local function ask(m)
-  if m.flag == '0' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0 then Task.keep(m.id, m, 'stop', ARGV[1]) end
+  local first = m.flag == '0' or call('HEXISTS', Record.extras_key(m.id), 'stop') == 0
+  if first then Task.keep(m.id, m, 'stop', ARGV[1]) end
   call('SADD', P .. 'stop:' .. m.replica, m.fence .. ' ' .. m.id)
   signals[m.replica] = true
+  return first and 1 or 0
 end
 
 local seen = {}
@@ -22,8 +26,7 @@ for i = 2, #ARGV do
   seen[ARGV[i]] = true
   local state, done = m and m.state or '', 0
   if state == 'running' then
-    ask(m)
-    done = 1
+    done = ask(m)
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', m.id)
     Queue.remove(m.queue, m.group, m.score, m.id)

@@ -48,7 +48,11 @@ func (p *Pool) events(ctx context.Context, after string, yield func(Event, error
 	}
 	out := outage{log: p.log, what: "read events"}
 	for first := true; ctx.Err() == nil; {
-		page, err := p.store.ReadEvents(ctx, after, eventPage, eventWait)
+		wait := eventWait
+		if first {
+			wait = 0 // an error that comes while the reader waits is an outage
+		}
+		page, err := p.store.ReadEvents(ctx, after, eventPage, wait)
 		var trimmed *TrimmedError
 		switch {
 		case errors.As(err, &trimmed):

@@ -35,12 +35,14 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 
 // Stop stops the live tasks that match f and returns their number. Scheduled and
 // waiting tasks are stopped at once. The contexts of running handlers are cancelled
-// with ErrStopped. why is kept with the task; at most task.MaxErrorLen bytes.
+// with ErrStopped. A running task whose stop was requested before is neither counted nor
+// an error. why is kept with the task; at most task.MaxErrorLen bytes.
 //
 // If f selects by id only, the error contains an ErrNotFound for each task that does
 // not exist and an ErrEnded for each that has ended in another state; the others are
 // stopped. If f selects by other fields, tasks that have ended since the filter was
-// read are neither counted nor an error.
+// read are neither counted nor an error. If a driver repeats a call whose reply was
+// lost, the tasks that the first call stopped are not counted.
 //
 // An empty filter is refused with ErrEmptyFilter.
 func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
@@ -51,7 +53,7 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 		return 0, fmt.Errorf("stop: %w", &FieldError{Field: "why", Msg: "must be valid UTF-8"})
 	}
 	return p.change(ctx, f, verb{
-		name: "stop", from: LiveStates(), to: Stopped, refusal: ErrEnded,
+		name: "stop", from: LiveStates(), to: Stopped, asked: Running, refusal: ErrEnded,
 		call: func(ctx context.Context, ids ...string) ([]task.Change, error) {
 			return p.store.Stop(ctx, why, ids...)
 		},
@@ -102,6 +104,7 @@ type verb struct {
 	name    string
 	from    []State // the states it applies to
 	to      State   // the state that it leads to: a task already in it is no error; "" for none
+	asked   State   // the state of a task that got the request before and has not followed it; "" for none
 	refusal error   // the error for a task in another state
 	call    func(ctx context.Context, ids ...string) ([]task.Change, error)
 }
@@ -146,7 +149,7 @@ func (v verb) refused(c task.Change, named bool) error {
 	switch {
 	case c.Err != nil:
 		return c.Err
-	case !named, c.State == v.to && v.to != "":
+	case !named, c.State != "" && (c.State == v.to || c.State == v.asked):
 		return nil
 	case c.State == "":
 		return ErrNotFound
@@ -199,6 +202,11 @@ func checkFilter(f Filter, states []State) error {
 	check("kinds", f.Kinds)
 	check("queues", f.Queues)
 	check("groups", f.Groups)
+	for _, key := range f.Unique {
+		if key == "" {
+			errs = append(errs, &FieldError{Field: "unique", Msg: "must not be empty"})
+		}
+	}
 	for _, s := range f.States {
 		if !slices.Contains(states, s) {
 			errs = append(errs, &FieldError{Field: "states", Msg: fmt.Sprintf("must be one of %v, not %q", states, s)})

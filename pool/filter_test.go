@@ -99,7 +99,7 @@ func TestRefusalsOfTasksSelectedByIDAreErrors(t *testing.T) {
 	}{
 		{func(f Filter) (int, error) { return p.Stop(ctx, f, "") }, []string{"gone", "done"}, 1, ErrNotFound},
 		{func(f Filter) (int, error) { return p.Stop(ctx, f, "") }, []string{"done", "ended"}, 1, ErrEnded},
-		{func(f Filter) (int, error) { return p.Stop(ctx, f, "") }, []string{"stopped"}, 0, nil},
+		{func(f Filter) (int, error) { return p.Stop(ctx, f, "") }, []string{"stopped", "live"}, 0, nil},
 		{func(f Filter) (int, error) { return p.Retry(ctx, f) }, []string{"live", "done"}, 1, ErrNotEnded},
 		{func(f Filter) (int, error) { return p.Retry(ctx, f) }, []string{"taken"}, 0, ErrUniqueTaken},
 		{func(f Filter) (int, error) { return p.RunNow(ctx, f) }, []string{"done", "live"}, 1, ErrNotScheduled},

@@ -27,6 +27,7 @@ func (w *walk) stop() {
 		state, done = m.state, m.live()
 		switch {
 		case m.state == task.Running:
+			done = !m.stop
 			m.stop, m.past, m.unasked = true, true, false
 		case done:
 			state = task.Stopped

@@ -18,7 +18,7 @@ import (
 // instant of its own.
 func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	return func(yield func(*task.Task, error) bool) {
-		read := 0
+		read, uniques := 0, f.StoredUnique()
 		for ids, err := range s.candidates(ctx, f) {
 			var tasks []*task.Task
 			if err == nil {
@@ -32,7 +32,7 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 				f.Progress(read)
 			}
 			for _, t := range tasks {
-				if t != nil && matches(f, t) && !yield(t, nil) {
+				if t != nil && matches(f, t) && (len(uniques) == 0 || slices.Contains(uniques, t.Unique)) && !yield(t, nil) {
 					return
 				}
 			}
@@ -49,7 +49,7 @@ func matches(f task.Filter, t *task.Task) bool {
 }
 
 // candidates yields the ids of the filter, or those in the indexes of its states and
-// queues.
+// queues. Live tasks with unique keys are in the index of these keys.
 func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 	if len(f.IDs) > 0 {
 		return func(yield func([]string, error) bool) {
@@ -61,6 +61,14 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 		}
 	}
 	return func(yield func([]string, error) bool) {
+		states := slices.DeleteFunc(task.States(), func(s task.State) bool { return len(f.States) > 0 && !slices.Contains(f.States, s) })
+		if uniques := f.StoredUnique(); len(uniques) > 0 {
+			holders, err := s.holders(ctx, uniques)
+			if !yield(holders, err) || err != nil {
+				return
+			}
+			states = slices.DeleteFunc(states, func(s task.State) bool { return !s.Terminal() })
+		}
 		queues := slices.Sorted(slices.Values(f.Queues))
 		if len(queues) == 0 {
 			var err error
@@ -69,10 +77,7 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 				return
 			}
 		}
-		for _, state := range task.States() {
-			if len(f.States) > 0 && !slices.Contains(f.States, state) {
-				continue
-			}
+		for _, state := range states {
 			found, err := s.existing(ctx, s.indexes(state, queues, f.Groups), func(key string) string { return key })
 			if err != nil {
 				yield(nil, err)
@@ -87,6 +92,25 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 			}
 		}
 	}
+}
+
+// holders returns the ids of the live tasks that have the unique keys.
+func (s *Store) holders(ctx context.Context, uniques []string) (ids []string, err error) {
+	keys := make([]string, len(uniques))
+	for i, u := range uniques {
+		keys[i] = s.key("unique:", u)
+	}
+	err = s.commands(ctx, func(rdb redis.UniversalClient) error {
+		ids = nil
+		values, err := rdb.MGet(ctx, keys...).Result()
+		for _, v := range values {
+			if id, ok := v.(string); ok {
+				ids = append(ids, id)
+			}
+		}
+		return err
+	})
+	return ids, err
 }
 
 // indexes returns the keys that have the tasks of a state. For a state with an index per

@@ -9,6 +9,7 @@ type Filter struct {
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
+	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
 	// Brief omits the payload, headers, result and log of the tasks, which are often most
 	// of the data. It does not affect the selection.
@@ -20,7 +21,19 @@ type Filter struct {
 
 // Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0
+}
+
+// StoredUnique returns the stored forms that the keys in Unique may have.
+func (f Filter) StoredUnique() []string {
+	var stored []string
+	for _, key := range f.Unique {
+		if isUniqueHash(key) {
+			stored = append(stored, key)
+		}
+		stored = append(stored, UniqueKey(key))
+	}
+	return stored
 }
 
 // Change is the result of a request to stop, retry, run now or delete one task.
@@ -28,7 +41,7 @@ type Change struct {
 	ID string
 	// Done reports whether the request took effect. A running task is Done when its
 	// stop was requested; it is then still Running, and its handler's context is
-	// cancelled.
+	// cancelled. If its stop was requested before, it is Running and not Done.
 	Done bool
 	// State is the task's state afterwards; "" if there is no such task.
 	State State

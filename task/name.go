@@ -108,6 +108,15 @@ func UniqueKey(key string) string {
 	return "#" + hex.EncodeToString(sum[:16])
 }
 
+// isUniqueHash reports whether key is the stored form of a key that is no name.
+func isUniqueHash(key string) bool {
+	if len(key) != 33 || key[0] != '#' {
+		return false
+	}
+	sum, err := hex.DecodeString(key[1:])
+	return err == nil && key[1:] == hex.EncodeToString(sum)
+}
+
 // checkUnique returns an error that says what is wrong with a unique key; nil if it is
 // valid.
 func checkUnique(key string) error {

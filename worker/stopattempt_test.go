@@ -23,6 +23,9 @@ func TestStopReachesTheHandlerBySignal(t *testing.T) {
 		if n := len(tr.store.callsSince(from, "renew")); n != 1 {
 			t.Errorf("%d renewals, want one", n)
 		}
+		if stopped, failed := tr.log.count("INFO attempt stopped"), tr.log.count("INFO attempt failed"); stopped != 1 || failed != 0 {
+			t.Errorf("the log has %d stopped and %d failed attempts", stopped, failed)
+		}
 		tr.r.Close()
 	})
 }

@@ -44,6 +44,9 @@ func newStop(g *globals) *cobra.Command {
 		drops: true,
 		more: fmt.Sprintf(`
 
+A running task is asked to stop. It ends when its handler has ended: wait shows this. In
+the output of --json, "asked" is how many of the changed tasks ran.
+
 Of the stopped tasks the newest %d are kept; tasks that are kept forever do not
 count. If one stop exceeds this number, the question and the output say about how many
 tasks are not kept. In the output of --json this is "dropped".`, task.RetainNewest),
@@ -84,17 +87,17 @@ func changeCommand(g *globals, ch change, short string) *cobra.Command {
 		yes, asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   ch.verb + " (ID... | --state|--kind|--queue|--group VALUE --yes)",
+		Use:   ch.verb + " (ID... | --FLAG VALUE... --yes)",
 		Short: short,
 		Long: short + `.
 
-Select tasks by their IDs, or by flags. Flags select the tasks that match every flag. A
-task matches a flag if it matches one of its values. With flags, the command shows the
-number of matching tasks and asks for confirmation at a terminal. A yes applies to
-these tasks, not to tasks that match later. --yes skips the question. Without a
-terminal the command changes nothing unless --yes is set. In the output of --json,
-"action" is the change, "tasks" the number of changed tasks, and "before" the number of
-IDs whose tasks needed no change.` + ch.more,
+Select tasks by their IDs, or by the flags of ls that select tasks. They select the
+tasks that match every flag. A task matches a flag if it matches one of its values.
+With flags, the command shows the number of matching tasks and asks for confirmation
+at a terminal. A yes applies to these tasks, not to tasks that match later. --yes skips
+the question. Without a terminal the command changes nothing unless --yes is set. In
+the output of --json, "action" is the change, "tasks" the number of changed tasks, and
+"before" the number of tasks that needed no change.` + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[max(len(ch.from)-2, 0)]),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -102,10 +105,10 @@ IDs whose tasks needed no change.` + ch.more,
 				return err
 			}
 			switch {
-			case len(ids) > 0 && !filter.Empty():
+			case len(ids) > 0 && !f.empty():
 				return usagef("give either IDs or flags that select tasks, not both")
-			case len(ids) == 0 && filter.Empty():
-				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue or --group", ch.verb)
+			case len(ids) == 0 && f.empty():
+				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue, --group, --replica, --unique, --error or --older", ch.verb)
 			}
 			if err := checkIDs(ids); err != nil {
 				return err
@@ -123,7 +126,7 @@ IDs whose tasks needed no change.` + ch.more,
 				filter.States = ch.from
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				return ch.run(ctx, cmd, c, filter, len(ids) > 0, yes, asJSON)
+				return ch.run(ctx, cmd, c, &f, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
 	}
@@ -145,8 +148,9 @@ func (ch change) checkStates(states []task.State) error {
 
 // run makes the change. If flags select the tasks and --yes is not set, it asks for confirmation on
 // the terminal first. Without a terminal it returns an error.
-func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, f task.Filter, named, yes, asJSON bool) error {
+func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, flags *filterFlags, f task.Filter, named, yes, asJSON bool) error {
 	bar, done, total := terminal.NewBar(cmd.ErrOrStderr(), checkedTasks), 0, len(f.IDs)
+	var count changeCount
 	defer bar.Clear()
 	scan, err := newScan(ctx, c, f, bar)
 	if err != nil {
@@ -158,24 +162,27 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 		}
 		done += n
 		bar.Set(done, total)
-	}, scan.set, func() { total++ })
+	}, scan.set, func() { total++ }, count.stops)
 	if err != nil {
 		return err
 	}
-	if !named && !yes {
-		ids, err := client.Matching(ctx, p, f, nil)
+	if !named && (!yes || flags.more()) {
+		ids, err := flags.matching(ctx, c, p, f)
 		if err != nil {
 			return err
 		}
 		question := terminal.Count(len(ids), "task") + " would be " + ch.past + ch.loss(len(ids))
-		if !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
+		if !yes && !terminal.CanAsk(cmd.InOrStdin(), cmd.ErrOrStderr()) {
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
-			return ch.tell(cmd.OutOrStdout(), 0, 0, asJSON)
+			return ch.tell(cmd.OutOrStdout(), changeCount{}, asJSON)
 		}
-		if err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") }); err != nil {
-			return err
+		if !yes {
+			err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") })
+			if err != nil {
+				return err
+			}
 		}
 		// Tasks that match only now were not part of the question.
 		f.IDs, total = ids, 0
@@ -186,17 +193,39 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 	if n == 0 && err != nil {
 		return err
 	}
-	before := 0 // tasks that needed no change
+	count.tasks = n
 	if err == nil && named {
-		before = len(f.IDs) - n
+		count.before = len(f.IDs) - n - count.askedBefore
 	}
-	return errors.Join(err, ch.tell(cmd.OutOrStdout(), n, before, asJSON))
+	return errors.Join(err, ch.tell(cmd.OutOrStdout(), count, asJSON))
+}
+
+// changeCount is the number of tasks that a change has handled.
+type changeCount struct {
+	tasks       int // changed
+	asked       int // of these, running tasks that were asked to stop
+	before      int // needed no change
+	askedBefore int // running tasks that had been asked to stop before
+}
+
+// stops counts a batch of stops of running tasks.
+func (n *changeCount) stops(changes []task.Change) {
+	for _, c := range changes {
+		switch {
+		case c.State != task.Running:
+		case c.Done:
+			n.asked++
+		default:
+			n.askedBefore++
+		}
+	}
 }
 
 // changeRecord is what a change did in JSON output.
 type changeRecord struct {
 	Action  string `json:"action"`
 	Tasks   int    `json:"tasks"`
+	Asked   int    `json:"asked,omitempty"` // of these, running tasks that were asked to stop
 	Before  int    `json:"before"`
 	Dropped int    `json:"dropped,omitempty"`
 }
@@ -211,18 +240,27 @@ func (ch change) loss(n int) string {
 }
 
 // tell prints how many tasks were changed, and how many needed no change.
-func (ch change) tell(out io.Writer, n, before int, asJSON bool) error {
+func (ch change) tell(out io.Writer, n changeCount, asJSON bool) error {
 	if asJSON {
-		r := changeRecord{Action: ch.verb, Tasks: n, Before: before}
+		r := changeRecord{Action: ch.verb, Tasks: n.tasks, Asked: n.asked, Before: n.before + n.askedBefore}
 		if ch.drops {
-			r.Dropped = client.Dropped(n)
+			r.Dropped = client.Dropped(n.tasks)
 		}
 		return terminal.WriteJSON(out, r)
 	}
-	also := ""
-	if before > 0 {
-		also = fmt.Sprintf("; %d had been %s before", before, ch.past)
+	var parts []string
+	if n.tasks > n.asked || n.asked+n.askedBefore == 0 {
+		parts = append(parts, ch.past+" "+terminal.Count(n.tasks-n.asked, "task"))
 	}
-	_, err := fmt.Fprintf(out, "%s %s%s%s\n", ch.past, terminal.Count(n, "task"), also, ch.loss(n))
+	if n.asked > 0 {
+		parts = append(parts, "asked "+terminal.Count(n.asked, "running task")+" to stop")
+	}
+	if n.before > 0 {
+		parts = append(parts, fmt.Sprintf("%d had been %s before", n.before, ch.past))
+	}
+	if n.askedBefore > 0 {
+		parts = append(parts, terminal.Count(n.askedBefore, "running task")+" had been asked to stop before")
+	}
+	_, err := fmt.Fprintf(out, "%s%s\n", strings.Join(parts, "; "), ch.loss(n.tasks))
 	return err
 }

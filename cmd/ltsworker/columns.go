@@ -68,7 +68,7 @@ var taskColumns = []column{
 	}),
 	timeColumn("slow", true, func(t *task.Task) time.Time { return t.SlowAt }),
 	timeColumn("age", true, func(t *task.Task) time.Time { return t.CreatedAt }),
-	timeColumn("due", false, func(t *task.Task) time.Time { return t.DueAt }),
+	timeColumn("due", false, dueAt),
 	timeColumn("started", false, func(t *task.Task) time.Time { return t.StartedAt }),
 	timeColumn("ended", false, func(t *task.Task) time.Time { return t.EndedAt }),
 	textColumn("code", func(t *task.Task) string { return string(t.Code) }),
@@ -159,6 +159,8 @@ func note(t *task.Task, now time.Time) string {
 		return terminal.Printable(terminal.Cut(t.StopWhy, 60))
 	case t.State == task.Succeeded:
 		return ""
+	case t.Error != "" && !t.State.Terminal():
+		return "last: " + terminal.Printable(terminal.Cut(t.Error, 60))
 	case t.Error != "":
 		return terminal.Printable(terminal.Cut(t.Error, 60))
 	case t.State != task.Running && t.State != task.Waiting:

@@ -97,6 +97,43 @@ func TestAYesIsForTheTasksThatWereCounted(t *testing.T) {
 	}
 }
 
+func TestChangesTakeTheFlagsThatSelectTasks(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	for id, why := range map[string]string{"a": "Disk full", "b": "disk full", "c": "no route"} {
+		u.must("enqueue", "x", "--id", id, "--retain", "1h", "--unique", "key of "+id)
+		u.must("stop", id, "--why", why)
+	}
+	for _, tt := range []struct{ args, out string }{
+		{"retry --error disk --older 1h --yes", "put back 0 tasks\n"},
+		{"retry --replica none --yes", "put back 0 tasks\n"},
+		{"retry --error disk --older 1ms --yes", "put back 2 tasks\n"},
+		{"delete --error disk --yes", "deleted 0 tasks\n"},
+	} {
+		if out := u.must(strings.Fields(tt.args)...); out != tt.out {
+			t.Errorf("%s: got %q, want %q", tt.args, out, tt.out)
+		}
+	}
+	if out := u.must("stop", "--unique", "key of a", "--yes"); out != "stopped 1 task\n" || u.state("a") != task.Stopped {
+		t.Errorf("got %q", out)
+	}
+	if a := u.run("delete", "--error", "ROUTE"); a.code != exitUsage || !strings.Contains(a.err, "1 task would be deleted; nothing was changed") {
+		t.Errorf("got %+v", a)
+	}
+	m := u.terminal(80, 24, "delete", "--error", "ROUTE")
+	m.await("1 task would be deleted. Go on? [y/N]")
+	m.press("y\r")
+	m.await("deleted 1 task")
+	if a := u.run("stop", "a", "--error", "x"); a.code != exitUsage {
+		t.Errorf("got %+v", a)
+	}
+	for id, want := range map[string]task.State{"a": task.Stopped, "b": task.Waiting} {
+		if got := u.state(id); got != want {
+			t.Errorf("%s is %s, want %s", id, got, want)
+		}
+	}
+}
+
 func TestTheTimeOfAPersonIsNotTheBars(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

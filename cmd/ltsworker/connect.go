@@ -77,7 +77,7 @@ func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisu
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, at, name, clientLog())
+	return open(ctx, at, name, newPlainLog(os.Stderr))
 }
 
 // withClient runs do with a connection to the pool that the flags name.
@@ -91,5 +91,5 @@ func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c 
 	return redisurl.Unreachable(c.Address, do(ctx, c))
 }
 
-// clientLog returns the logger of commands that run no tasks.
+// clientLog returns the logger of commands that make a pool and run its tasks.
 func clientLog() *slog.Logger { return logging.New(os.Stderr, slog.LevelWarn) }

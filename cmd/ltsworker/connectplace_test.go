@@ -51,6 +51,23 @@ func TestAUserWithoutTheClientCommandsWorks(t *testing.T) {
 	}
 }
 
+func TestARefusedLoginIsAFailure(t *testing.T) {
+	t.Parallel()
+	s := redisserver.Start(t)
+	named := s.User(t, "named", "~*", "+@all")
+	s.Client(t).ConfigSet(t.Context(), "requirepass", "right")
+	for name, tt := range map[string]struct{ url, want string }{
+		"wrong password": {strings.Replace(named.URL(), named.Password, "wrong", 1), "it refuses the user name or password"},
+		"no password":    {"redis://" + s.Addr() + "/0", "it needs a password"},
+	} {
+		u := stranger(t)
+		u.env = []string{"LTS_REDIS=" + tt.url}
+		if a := u.run("stats"); a.code != exitFailed || !strings.HasPrefix(a.err, "ltsworker: cannot use Redis at "+s.Addr()+": "+tt.want) || strings.Count(a.err, "\n") != 1 {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
 func TestOnlyWhoMayJustPushIsToldToPush(t *testing.T) {
 	t.Parallel()
 	s := redisserver.Start(t)
@@ -59,7 +76,7 @@ func TestOnlyWhoMayJustPushIsToldToPush(t *testing.T) {
 		code int
 		push bool
 	}{
-		"~lts:{default}:inbox -@all +rpush": {exitUnreachable, true},
+		"~lts:{default}:inbox -@all +rpush": {exitFailed, true},
 		"~lts:{default}:* +@all -ping":      {exitDone, false},
 		"~lts:{default}:* +@all -zadd":      {exitFailed, false},
 	} {

@@ -32,8 +32,8 @@ once, or with its next heartbeat, at most a third of its lease later.
 --all drains the replicas that are on the list now. A service manager may restart them,
 and the new replicas take tasks again. To keep a pool from starting tasks, pause it.
 
---wait waits until the replicas have ended. It fails with exit code 1 after --timeout,
-or if a replica stops sending heartbeats because it was killed, is frozen or cannot
+--wait waits until the replicas have ended. It fails with exit code 1 after --timeout
+and names those that have not, or if a replica stops sending heartbeats because it was killed, is frozen or cannot
 reach Redis.`,
 		Example: `  ltsworker drain 2h8a0c1k9x3f7
   ltsworker drain --all --wait --timeout 5m`,
@@ -104,6 +104,9 @@ func askToDrain(ctx context.Context, cmd *cobra.Command, c *client.Client, ids [
 	if err != nil && !errors.Is(err, task.ErrNoReplica) {
 		return nil, err
 	}
+	if asked == 0 && err != nil {
+		return ends, err
+	}
 	_, werr := fmt.Fprintf(cmd.OutOrStdout(), "asked %s to drain\n", terminal.Count(asked, "replica"))
 	if werr != nil {
 		return nil, werr
@@ -132,9 +135,11 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client.Client, ends dr
 	ended := 0
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
 		switch s := ends[id]; {
+		case s.Listed:
+			errs = append(errs, fmt.Errorf("replica %s has not ended: it runs %s", terminal.Printable(id), terminal.Count(s.Running, "task")))
 		case s.Silent:
 			errs = append(errs, fmt.Errorf("replica %s went silent: it did not drain", id))
-		case !s.Listed:
+		default:
 			ended++
 		}
 	}

@@ -25,6 +25,7 @@ type enqueueFlags struct {
 	priority                              int8
 	maxAttempts                           int
 	delay, timeout, ttl, deadline, retain durationFlag
+	waitTimeout                           durationFlag
 	at                                    timeFlag
 	headers                               []string
 	batch                                 string
@@ -52,7 +53,8 @@ earlier in the batch) or unknown (Redis failed during the call: the task may exi
 The output is the id and the state. If the id or unique key is taken, no second task
 is made, and the output names the task that has it. With --wait the output is the
 final state and the result, and the command fails unless the task succeeded and its
-result can be read.`,
+result can be read. After --wait-timeout the command fails and names the task, which
+is not affected.`,
 		Example: `  ltsworker enqueue email.send '{"to":"a@b.c"}' --priority 10 --delay 5m
   generate | ltsworker enqueue report - --id report-2026-01 --wait
   ltsworker enqueue --batch tasks.ndjson`,
@@ -75,7 +77,7 @@ result can be read.`,
 	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
 	flags.Var(&f.at, "at", "start at this time at the earliest, such as 2026-01-31T18:00:00Z")
 	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
-	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes")
+	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes.\nA key that is no name is stored and shown as # and a hash")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
 	flags.Var(&f.timeout, "timeout", `bound of one attempt, or "none" (default the handler's, else 30m)`)
 	flags.Var(&f.ttl, "ttl", "expire if the first attempt has not started within this time")
@@ -87,6 +89,7 @@ result can be read.`,
 	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
 	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
+	flags.Var(&f.waitTimeout, "wait-timeout", "with --wait: give up the wait after this time (default never)")
 	addJSON(cmd, &f.json)
 	return cmd
 }
@@ -184,6 +187,9 @@ func payload(args []string, in io.Reader) ([]byte, error) {
 }
 
 func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) error {
+	if f.waitTimeout.set && !f.wait {
+		return usagef("--wait-timeout goes with --wait")
+	}
 	spec, err := f.spec(cmd, args[0])
 	if err != nil {
 		return err
@@ -204,6 +210,8 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 			return err
 		}
 		if f.wait {
+			ctx, cancel := f.waitTimeout.bound(ctx)
+			defer cancel()
 			return waitFor(ctx, cmd, c, []string{r.ID}, f.json)
 		}
 		return printReceipts(cmd.OutOrStdout(), []task.Receipt{r}, nil, f.json)

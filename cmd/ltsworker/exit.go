@@ -19,7 +19,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1 // the command did not do what was requested
 	exitUsage       = 2 // the command line or the config file is wrong; nothing was done
-	exitUnreachable = 3 // Redis does not answer, or denies the user access
+	exitUnreachable = 3 // Redis does not answer
 )
 
 // usageError is a mistake in the command line. It is shown with the usage line.

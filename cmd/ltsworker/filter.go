@@ -1,20 +1,27 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // filterFlags are the flags that select tasks.
 type filterFlags struct {
-	states, kinds, queues, groups []string
+	states, kinds, queues, groups, replicas []string
+	unique                                  textFlag
+	text                                    textFlag     // in the error, in any case
+	older                                   durationFlag // than this
 }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
@@ -23,11 +30,42 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.Var((*listFlag)(&f.kinds), "kind", "select tasks of these `KINDS`")
 	flags.Var((*listFlag)(&f.queues), "queue", "select tasks in these `QUEUES`")
 	flags.Var((*listFlag)(&f.groups), "group", "select tasks of these `GROUPS`")
+	flags.Var((*listFlag)(&f.replicas), "replica", "select tasks that these `REPLICAS` run or ran last")
+	flags.Var(&f.unique, "unique", "select tasks with the unique `KEY`, as it was enqueued or as it is shown")
+	flags.Var(&f.text, "error", "select tasks whose error contains `TEXT`, in upper or lower case")
+	flags.Var(&f.older, "older", "select tasks that were made longer than `DURATION` ago")
+}
+
+// empty reports whether no flag is set.
+func (f *filterFlags) empty() bool {
+	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.more()
+}
+
+// more reports whether a flag is set that selects is needed for.
+func (f *filterFlags) more() bool { return len(f.replicas)+len(f.text) > 0 || f.older.set }
+
+// selects reports whether the flags select a task that matches their filter. now is the time of
+// Redis.
+func (f *filterFlags) selects(t *task.Task, now time.Time) bool {
+	return strings.Contains(strings.ToLower(t.Error), strings.ToLower(string(f.text))) && (!f.older.set || now.Sub(t.CreatedAt) > f.older.value) &&
+		(len(f.replicas) == 0 || slices.Contains(f.replicas, t.Replica))
+}
+
+// matching returns the ids of the tasks that the flags select. f is their filter.
+func (f *filterFlags) matching(ctx context.Context, c *client.Client, p *pool.Pool, filter task.Filter) ([]string, error) {
+	now, err := c.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.Matching(ctx, p, filter, func(t *task.Task) bool { return f.selects(t, now) })
 }
 
 // filter builds a filter from the flags and reports all errors in them.
 func (f *filterFlags) filter() (task.Filter, error) {
 	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
+	if f.unique != "" {
+		out.Unique = []string{string(f.unique)}
+	}
 	var problems []string
 	for _, s := range f.states {
 		if !slices.Contains(stateNames(), s) {

@@ -26,7 +26,9 @@ func newGet(g *globals) *cobra.Command {
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
 running tasks that hold the limit or the slots, as "held_by" does in the output of
 --json; "held_by_more" is the number of others. "slow since" is when a running attempt
-passed its soft timeout, within a second.`,
+passed its soft timeout, within a second. "last attempt" is how an earlier attempt of a
+live task ended. "unique" is the unique key; one that is no name is shown as "#" and the
+hash of its text, by which ls --unique TEXT finds it.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -156,8 +158,12 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	line("state", terminal.Printable(string(t.State)))
 	line("waits for", waits)
 	line("held by", held)
-	line("code", terminal.Printable(string(t.Code)))
-	line("error", terminal.Printable(t.Error))
+	if t.State.Terminal() {
+		line("code", terminal.Printable(string(t.Code)))
+		line("error", terminal.Printable(t.Error))
+	} else {
+		line("last attempt", terminal.Printable(strings.Trim(string(t.Code)+": "+t.Error, ": ")))
+	}
 	line("stop reason", terminal.Printable(t.StopWhy))
 	line("priority", fmt.Sprint(t.Priority))
 	line("group", terminal.Printable(t.Group))
@@ -168,7 +174,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
 	line("replica", terminal.Printable(t.Replica))
 	when("created", t.CreatedAt)
-	when("due", t.DueAt)
+	when("due", dueAt(t))
 	when("started", t.StartedAt)
 	when("slow since", t.SlowAt)
 	when("ended", t.EndedAt)
@@ -191,6 +197,14 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	}
 	_, err := fmt.Fprint(w, standing(t, now)+"\n"+logText(t.Log, t.LogSize))
 	return err
+}
+
+// dueAt returns when a task that does not run is or was due, zero for others.
+func dueAt(t *task.Task) time.Time {
+	if t.State == task.Scheduled || t.State == task.Waiting {
+		return t.DueAt
+	}
+	return time.Time{}
 }
 
 // heldBy returns a line that names running tasks, and says how many others there are.

@@ -24,16 +24,18 @@ every flag. It matches a flag if it matches one of its values, which are separat
 commas or given by repeating the flag. The order is by state, and within a state by
 position, due time or end.
 
-Ages are counted by the clock of Redis. Filters other than --state, --queue and, for
-running tasks and for those that their group blocks, --group read every task of the
-selected states.
+Ages are counted by the clock of Redis. Filters other than --state, --queue, --unique
+for live tasks and, for running tasks and for those that their group blocks, --group
+read every task of the selected states. UNIQUE shows a unique key that is no name, such
+as a URL, as "#" and a hash. --unique takes the text or this form.
 
 Columns: ` + strings.Join(columnNames(), " ") + `.
 RUNNING is the time since the start of a running attempt, REPLICA the replica that
 runs the task or ran it last, SLOW the time since the running attempt passed its soft
-timeout. NOTE begins with "slow" for such a task. --sort with a minus before the column (--sort=-age)
-sorts downwards. Tasks without a value are last. It reads all tasks before it prints
-the first one.`,
+timeout. NOTE begins with "slow" for such a task. CODE, ERROR and, after "last:", NOTE
+of a live task are those of its last ended attempt. DUE is shown until a task starts.
+--sort with a minus before the column (--sort=-age) sorts downwards. Tasks without a
+value are last. It reads all tasks before it prints the first one.`,
 		Example: `  ltsworker ls --state running
   ltsworker ls --state running --sort=-running --columns id,replica,running
   ltsworker ls --state failed --error "connection refused" --older 1h
@@ -53,9 +55,6 @@ the first one.`,
 // listing is one list of tasks.
 type listing struct {
 	flags   filterFlags
-	text    textFlag     // in the error
-	older   durationFlag // than this
-	replica []string
 	columns []string
 	sort    textFlag
 	limit   int
@@ -70,9 +69,6 @@ type listing struct {
 func (l *listing) add(cmd *cobra.Command) {
 	l.flags.add(cmd)
 	flags := cmd.Flags()
-	flags.Var((*listFlag)(&l.replica), "replica", "select tasks that these `REPLICAS` run or ran last")
-	flags.Var(&l.text, "error", "select tasks whose error contains `TEXT`")
-	flags.Var(&l.older, "older", "select tasks that were made longer than `DURATION` ago")
 	flags.Var((*listFlag)(&l.columns), "columns", "show these `COLUMNS`")
 	flags.Var(&l.sort, "sort", "sort by this `COLUMN`")
 	flags.IntVar(&l.limit, "limit", 100, "list at most this many; 0 lists all")
@@ -111,17 +107,6 @@ func (l *listing) check() (err error) {
 	return nil
 }
 
-// selects reports whether a task that matches the filter is listed.
-func (l *listing) selects(t *task.Task) bool {
-	return strings.Contains(t.Error, string(l.text)) && (!l.older.set || l.now.Sub(t.CreatedAt) > l.older.value) &&
-		(len(l.replica) == 0 || slices.Contains(l.replica, t.Replica))
-}
-
-// all reports whether every task is listed.
-func (l *listing) all() bool {
-	return l.filter.Empty() && l.text == "" && !l.older.set && len(l.replica) == 0
-}
-
 func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client) (err error) {
 	out := cmd.OutOrStdout()
 	if l.now, err = c.Now(ctx); err != nil {
@@ -148,7 +133,7 @@ func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client)
 		if err != nil {
 			return err
 		}
-		if !l.selects(t) {
+		if !l.flags.selects(t, l.now) {
 			continue
 		}
 		if n++; l.order != nil {
@@ -170,7 +155,7 @@ func (l *listing) run(ctx context.Context, cmd *cobra.Command, c *client.Client)
 	}
 	bar.Clear()
 	if n == 0 {
-		if l.all() {
+		if l.flags.empty() {
 			return reportNone(cmd, "pool "+c.Name+" holds no task")
 		}
 		return reportNone(cmd, fmt.Sprintf("no task of pool %s matches; %s read", c.Name, terminal.Count(scan.done, "task")))

@@ -12,6 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // listed returns the first cells of the rows.
@@ -28,12 +29,13 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()
 	u.awaitReplicas(1)
+	const key = "https://x.y/?customer=7,8"
 	u.must("enqueue", "fail", "--id", "a", "--priority", "2", "--max-attempts", "1")
 	u.run("wait", "a")
 	u.must("enqueue", "hold", "--id", "b", "--group", "acme")
 	u.awaitRunning()
 	u.must("enqueue", "x", "--queue", "other", "--id", "c", "--priority", "9")
-	u.must("enqueue", "x", "--queue", "other", "--id", "d", "--priority", "-9", "--delay", "1h")
+	u.must("enqueue", "x", "--queue", "other", "--id", "d", "--priority", "-9", "--delay", "1h", "--unique", key)
 	replica := decodeLines[replicaRecord](t, u.must("replicas", "--json"))[0].ID
 	reason := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].Error
 	for _, tt := range []struct {
@@ -42,7 +44,9 @@ func TestListSelectsSortsAndShowsColumns(t *testing.T) {
 	}{
 		{[]string{"--replica", replica}, []string{"ID", "b", "a"}},
 		{[]string{"--replica", replica, "--state", "running"}, []string{"ID", "b"}},
-		{[]string{"--error", reason[1:]}, []string{"ID", "a"}},
+		{[]string{"--error", strings.ToUpper(reason[1:])}, []string{"ID", "a"}},
+		{[]string{"--unique", key}, []string{"ID", "d"}},
+		{[]string{"--unique", task.UniqueKey(key), "--state", "scheduled"}, []string{"ID", "d"}},
 		{[]string{"--older", "1ms"}, []string{"ID", "d", "c", "b", "a"}},
 		{[]string{"--group", "acme"}, []string{"ID", "b"}},
 		{[]string{"--sort", "id"}, []string{"ID", "a", "b", "c", "d"}},

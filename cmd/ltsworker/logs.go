@@ -121,6 +121,12 @@ func printHistory(w io.Writer, history []task.AttemptRecord) error {
 	return nil
 }
 
+// lastAttempt describes the end of the attempt with which a task succeeded, from the fields of the
+// task.
+func lastAttempt(t *task.Task) task.AttemptRecord {
+	return task.AttemptRecord{Attempt: t.Attempt, Code: task.CodeOK, At: t.EndedAt, Run: max(t.EndedAt.Sub(t.StartedAt), 0), Replica: t.Replica}
+}
+
 // attemptEnd describes how an attempt ended, without its log.
 func attemptEnd(a task.AttemptRecord) string {
 	how := string(a.Code)
@@ -157,8 +163,8 @@ func standing(t *task.Task, now time.Time) string {
 		if left := t.DueAt.Sub(now); left > 0 {
 			text += ", due in " + terminal.ShortDuration(left)
 		}
-	case t.State == task.Succeeded && t.Attempt > 0:
-		text = fmt.Sprintf("attempt %d: succeeded at %s", t.Attempt, terminal.LocalTime(t.EndedAt))
+	case t.State == task.Succeeded && !t.StartedAt.IsZero():
+		return strings.TrimSuffix(attemptEnd(lastAttempt(t)), "\n")
 	case t.State.Terminal() && string(t.Code) != string(t.State) && t.Code != "":
 		text += " (" + terminal.Printable(string(t.Code)) + ")"
 	}

@@ -74,6 +74,18 @@ func TestLogsShowWhatARunningCommandHasWritten(t *testing.T) {
 	}
 }
 
+func TestLogsOfASuccessWithoutALogShowTheAttempt(t *testing.T) {
+	u := newUser(t)
+	u.startReplica()
+	u.must("enqueue", "echo", `"hello"`, "--id", "a", "--wait")
+	replica := decodeLines[taskRecord](t, u.must("get", "a", "--json"))[0].Replica
+	for _, args := range [][]string{{"logs", "a"}, {"logs", "-f", "a"}} {
+		if out := u.must(args...); !strings.HasPrefix(out, "attempt 1: succeeded after ") || !strings.HasSuffix(out, " on "+replica+"\n") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%v: got %q", args, out)
+		}
+	}
+}
+
 func TestFollowedLogsEndWithTheTask(t *testing.T) {
 	u := newUser(t)
 	u.startReplica()

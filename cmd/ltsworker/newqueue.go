@@ -18,14 +18,25 @@ const maxQueuesNamed = 20
 // warnNewQueue prints a note to standard error if the pool does not have the queue, because the
 // name may be a typing error. It is called before the change.
 func warnNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, queue string) error {
+	others, err := unlisted(ctx, c, queue)
+	if err != nil || others == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s; remove it with ltsworker queues --forget %s\n",
+		terminal.Printable(queue), others, terminal.Printable(queue))
+	return err
+}
+
+// unlisted returns "" if the pool has the queue, else which queues it has.
+func unlisted(ctx context.Context, c *client.Client, queue string) (others string, err error) {
 	queues, err := c.Queues(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var names, shown []string
 	for _, q := range queues {
 		if q.Name == queue {
-			return nil
+			return "", nil
 		}
 		names, shown = append(names, q.Name), append(shown, terminal.Printable(q.Name))
 	}
@@ -39,6 +50,5 @@ func warnNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, que
 	if meant := spelling.Nearest(queue, names); meant != "" {
 		there = "did you mean " + terminal.Printable(meant) + "? " + there
 	}
-	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "note: the pool had no queue %s; %s\n", terminal.Printable(queue), there)
-	return err
+	return there, nil
 }

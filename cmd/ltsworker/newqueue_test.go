@@ -15,7 +15,7 @@ func TestAQueueUnlikeAllOthersIsNotedWithAFewOfThem(t *testing.T) {
 	}
 	u.pipe(lines.String(), "enqueue", "--batch", "-")
 	a := u.run("pause", "mail")
-	if !strings.HasPrefix(a.err, "note: the pool had no queue mail; there are customer-00, ") || !strings.HasSuffix(a.err, "customer-19, and 5 more\n") {
+	if !strings.HasPrefix(a.err, "note: the pool had no queue mail; there are customer-00, ") || !strings.HasSuffix(a.err, "customer-19, and 5 more; remove it with ltsworker queues --forget mail\n") {
 		t.Errorf("got %+v", a)
 	}
 }

@@ -16,16 +16,28 @@ import (
 func newPause(g *globals) *cobra.Command {
 	return pauseCommand(g, "pause", "Start no more tasks of a queue, or of the whole pool",
 		"Running tasks go on. No task starts after the command has returned.", "paused",
-		func(ctx context.Context, c *client.Client, queue string) error { return c.Pause(ctx, queue) })
+		warnNewQueue, func(ctx context.Context, c *client.Client, queue string) error { return c.Pause(ctx, queue) })
 }
 
 func newResume(g *globals) *cobra.Command {
 	return pauseCommand(g, "resume", "End the pause of a queue, or of the whole pool",
-		"A queue runs while neither it nor the pool is paused.", "resumed",
-		func(ctx context.Context, c *client.Client, queue string) error { return c.Resume(ctx, queue) })
+		"A queue runs while neither it nor the pool is paused. A queue that the pool does not\nhave is an error.", "resumed",
+		refuseNewQueue, func(ctx context.Context, c *client.Client, queue string) error { return c.Resume(ctx, queue) })
 }
 
-func pauseCommand(g *globals, verb, short, long, past string, do func(context.Context, *client.Client, string) error) *cobra.Command {
+// refuseNewQueue returns an error if the pool does not have the queue. The change would add it.
+func refuseNewQueue(ctx context.Context, _ *cobra.Command, c *client.Client, queue string) error {
+	others, err := unlisted(ctx, c, queue)
+	if err == nil && others != "" {
+		err = fmt.Errorf("the pool has no queue %s; %s", terminal.Printable(queue), others)
+	}
+	return err
+}
+
+// pauseCommand makes one of the two commands. check is called with the name of a queue before the
+// change.
+func pauseCommand(g *globals, verb, short, long, past string, check func(context.Context, *cobra.Command, *client.Client, string) error,
+	do func(context.Context, *client.Client, string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " [QUEUE]",
 		Short: short,
@@ -41,7 +53,7 @@ func pauseCommand(g *globals, verb, short, long, past string, do func(context.Co
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				if queue != "" {
-					if err := warnNewQueue(ctx, cmd, c, queue); err != nil {
+					if err := check(ctx, cmd, c, queue); err != nil {
 						return err
 					}
 				}

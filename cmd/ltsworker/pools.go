@@ -12,16 +12,20 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// poolRecord is a pool in JSON output.
+// poolRecord is a pool in JSON output, either with its counts or with an error.
 type poolRecord struct {
-	Pool      string `json:"pool"`
-	Scheduled int    `json:"scheduled"`
-	Waiting   int    `json:"waiting"`
-	Running   int    `json:"running"`
-	Inbox     int    `json:"inbox"`
-	Replicas  int    `json:"replicas"`
-	Paused    bool   `json:"paused"`
-	Error     string `json:"error,omitempty"` // why the counts could not be read
+	Pool string `json:"pool"`
+	*poolCounts
+	Error string `json:"error,omitempty"` // why the counts could not be read
+}
+
+type poolCounts struct {
+	Scheduled int  `json:"scheduled"`
+	Waiting   int  `json:"waiting"`
+	Running   int  `json:"running"`
+	Inbox     int  `json:"inbox"`
+	Replicas  int  `json:"replicas"`
+	Paused    bool `json:"paused"`
 }
 
 func newPools(g *globals) *cobra.Command {
@@ -32,7 +36,8 @@ func newPools(g *globals) *cobra.Command {
 		Long: `Show the pools on the server, or on all masters of the cluster, with their counts. The
 command checks the names of all keys of the database, 500 in a call, so that other
 clients are served in between. NOTE says why the counts of a pool could not be read:
-this user may have no access to it, or another version has written it.`,
+this user may have no access to it, or another version has written it. The output of
+--json then has "error" and no counts.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
@@ -69,14 +74,12 @@ func printPools(ctx context.Context, cmd *cobra.Command, c *client.Client, names
 			}
 			continue
 		}
-		num := func(n int) string {
-			if r.Error != "" {
-				return "-"
-			}
-			return strconv.Itoa(n)
+		if r.poolCounts == nil {
+			tab.Row(terminal.Printable(name), "-", "-", "-", "-", "-", "", terminal.Printable(r.Error))
+			continue
 		}
-		tab.Row(terminal.Printable(name), num(r.Scheduled), num(r.Waiting), num(r.Running), num(r.Inbox), num(r.Replicas),
-			terminal.FlagText(r.Paused, "paused"), terminal.Printable(r.Error))
+		tab.Row(terminal.Printable(name), strconv.Itoa(r.Scheduled), strconv.Itoa(r.Waiting), strconv.Itoa(r.Running), strconv.Itoa(r.Inbox),
+			strconv.Itoa(r.Replicas), terminal.FlagText(r.Paused, "paused"), "")
 	}
 	if asJSON {
 		return nil
@@ -85,9 +88,9 @@ func printPools(ctx context.Context, cmd *cobra.Command, c *client.Client, names
 }
 
 func recordPool(name string, s task.Stats, err error) poolRecord {
-	r := poolRecord{Pool: name, Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running, Inbox: s.Inbox, Replicas: s.Replicas, Paused: s.Paused}
 	if err != nil {
-		r.Error = terminal.TidyError(err.Error())
+		return poolRecord{Pool: name, Error: terminal.TidyError(err.Error())}
 	}
-	return r
+	return poolRecord{Pool: name, poolCounts: &poolCounts{
+		Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running, Inbox: s.Inbox, Replicas: s.Replicas, Paused: s.Paused}}
 }

@@ -38,7 +38,8 @@ func newQueues(g *globals) *cobra.Command {
 
 OLDEST is the age of the oldest waiting task that is not blocked by the limit of its
 group. If all waiting tasks are blocked, STATE is "groups full". IN/S and OUT/S are
-tasks made and ended per second, on average over the last minute.
+tasks made and ended per second, on average over the last minute: "-" for none, 0.0
+for fewer than 0.05.
 
 --forget removes a queue from the list, with its limit, cap and pause. This is refused
 if the queue has live tasks, if a replica serves it, or if the inbox is not empty. The

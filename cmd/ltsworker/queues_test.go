@@ -4,6 +4,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestQueuesShowWhatWaitsRunsComesAndGoes(t *testing.T) {
@@ -67,13 +69,22 @@ func TestASlipInAQueuesNameIsTold(t *testing.T) {
 	u := newUser(t)
 	u.must("enqueue", "x")
 	for _, args := range [][]string{{"pause", "defualt"}, {"limit", "defautl", "3"}} {
-		if a := u.run(args...); a.code != 0 || a.out == "" || !strings.Contains(a.err, "note: the pool had no queue "+args[1]+"; did you mean default? there are default") {
+		if a := u.run(args...); a.code != 0 || a.out == "" || !strings.Contains(a.err, "note: the pool had no queue "+args[1]+"; did you mean default? there are default") ||
+			!strings.HasSuffix(a.err, "; remove it with ltsworker queues --forget "+args[1]+"\n") {
 			t.Errorf("%v: %+v", args, a)
 		}
 	}
 	if a := u.run("pause", "default"); a.code != 0 || a.err != "" {
 		t.Errorf("an existing queue: %+v", a)
 	}
+	before := listed(u.must("queues"))
+	if a := u.run("resume", "defualtt"); a.code != exitFailed || a.out != "" || !strings.Contains(a.err, "the pool has no queue defualtt; did you mean defualt? there are default, ") {
+		t.Errorf("got %+v", a)
+	}
+	if diff := cmp.Diff(before, listed(u.must("queues"))); diff != "" {
+		t.Errorf("resume changed the queues (-want +got):\n%s", diff)
+	}
+	u.must("resume", "defualt")
 }
 
 func TestQueuesSayThatTheWholePoolIsPaused(t *testing.T) {

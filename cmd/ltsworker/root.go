@@ -24,8 +24,9 @@ func newRoot() *cobra.Command {
   ltsworker enqueue KIND '{"a":1}'     add a task for it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
-With --json, commands print JSON: one object per line, times in RFC 3339, durations
-in milliseconds in fields that end in _ms.`,
+Times in text are in the local time zone, which TZ sets.
+With --json, commands print JSON: one object per line, times in RFC 3339 in UTC,
+durations in milliseconds in fields that end in _ms.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -23,7 +23,8 @@ func newTail(g *globals) *cobra.Command {
 		Use:   "tail",
 		Short: "Show every change of state as it happens",
 		Long: `Show the event stream: one line for every change of state of every task, until
-interrupted. Every reader sees all events.
+interrupted. Every reader sees all events. During an outage of Redis the command tries
+again and then continues after the last event.
 
 --from 0 starts at the oldest event that is kept. --from CURSOR starts after the events
 with this cursor, which is in the JSON output. Events of one entry of the stream have

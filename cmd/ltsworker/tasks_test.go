@@ -246,6 +246,12 @@ func TestWaitingFailsWithTheTask(t *testing.T) {
 			t.Errorf("--timeout %s: got %+v", timeout, a)
 		}
 	}
+	if a := u.run("enqueue", "x", "--id", "c", "--wait", "--wait-timeout", "10ms"); a != (answer{exitFailed, "", "ltsworker: c has not ended: the time to wait has passed\n"}) {
+		t.Errorf("got %+v", a)
+	}
+	if a := u.run("enqueue", "x", "--wait-timeout", "10ms"); a.code != exitUsage {
+		t.Errorf("got %+v", a)
+	}
 	u.must("stop", "a", "--why", "enough")
 	if a := u.run("wait", "a"); a.code != exitFailed || a.out != "a\tstopped\tenough\n" {
 		t.Errorf("got %+v", a)
@@ -302,6 +308,7 @@ func TestALostResultIsTold(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	u.startReplica()
+	u.awaitReplicas(1)
 	long := `"` + strings.Repeat("x", task.MaxEventResult) + `"`
 	const gone = "its result of 1026 bytes is gone"
 	if a := u.run("enqueue", "echo", long, "--id", "a", "--retain", "0s", "--wait"); a != (answer{exitFailed, "a\tsucceeded\t" + gone + "\n", ""}) {

@@ -29,8 +29,8 @@ func newWait(g *globals) *cobra.Command {
 order of the arguments. The command fails unless all tasks succeeded and their results
 can be read. The result of a removed task is lost if it is over 1 KiB: only its length
 is printed. After --timeout the command prints the tasks that have ended and names the
-others. On a terminal it says if no live replica serves the queue of a waiting task, or
-none has a handler for its kind.`,
+others. Standard error says if no live replica serves the queue of a waiting task, or
+none has a handler for its kind: after a second on a terminal, else after 10 seconds.`,
 		Args: between(1, -1, "a task's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
@@ -81,7 +81,11 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 			ends[i] <- ending{t, err}
 		}()
 	}
-	stopReports := reportUnserved(ctx, cmd, c, tasks)
+	after := unservedAfter
+	if terminal.IsTerminal(cmd.ErrOrStderr()) {
+		after = unservedAfterOnTerminal
+	}
+	stopReports := reportUnserved(ctx, cmd, c, tasks, after)
 	defer stopReports()
 	failed := false
 	for i, id := range ids {
@@ -115,22 +119,23 @@ func waitFor(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []st
 	return nil
 }
 
-// unservedAfter is how long a wait lasts before the command says on a terminal that no replica can
-// run the tasks, and the interval between the checks.
-const unservedAfter = time.Second
+// How long a wait lasts before the command says that no replica can run the tasks, and the interval
+// between the checks. A script may start a replica just before the wait.
+const (
+	unservedAfterOnTerminal = time.Second
+	unservedAfter           = 10 * time.Second
+)
 
-// reportUnserved prints to a terminal, once for each reason, why no live replica can run the tasks.
-// The function that it returns ends this, and returns when nothing more is printed.
-func reportUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tasks []*task.Task) (stop func()) {
-	if !terminal.IsTerminal(cmd.ErrOrStderr()) {
-		return func() {}
-	}
+// reportUnserved prints, once for each reason, why no live replica can run the tasks. after is the
+// interval between the checks. The function that it returns ends this, and returns when nothing more
+// is printed.
+func reportUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, tasks []*task.Task, after time.Duration) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		reported := map[string]bool{}
-		for backoff.Sleep(ctx, unservedAfter) == nil {
+		for backoff.Sleep(ctx, after) == nil {
 			finder := holdup.New(c)
 			var ids []string
 			for _, t := range tasks[:min(len(tasks), mostUnserved)] {

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/ltsworker/ltsworker/integration/faultproxy"
+	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
 )
 
 func TestGetSaysWhatAWaitingTaskWaitsFor(t *testing.T) {
@@ -116,6 +123,40 @@ func TestWaitSaysOnATerminalThatNoReplicaCanRunTheTask(t *testing.T) {
 	m.wait()
 	if a := u.run("wait", "--timeout", "1ms", "c"); strings.Contains(a.err, "no replica") {
 		t.Errorf("%+v", a)
+	}
+}
+
+func TestWaitSaysOnceThatNoReplicaCanRunTheTask(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.must("enqueue", "x", "--id", "a")
+	at, err := redisurl.Parse("redis://"+u.addr+"/0", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Open(t.Context(), at, u.pool, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tasks, err := c.Find(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, errOut := io.Pipe()
+	cmd := &cobra.Command{}
+	cmd.SetErr(errOut)
+	stop := reportUnserved(t.Context(), cmd, c, tasks, time.Millisecond)
+	read := bufio.NewReader(lines)
+	if line, err := read.ReadString('\n'); err != nil || line != "ltsworker: a waits: no replica serves queue default\n" {
+		t.Errorf("got %q, %v", line, err)
+	}
+	go func() {
+		stop()
+		errOut.Close()
+	}()
+	if rest, err := io.ReadAll(read); len(rest) > 0 || err != nil {
+		t.Errorf("then got %q, %v", rest, err)
 	}
 }
 

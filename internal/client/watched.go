@@ -12,21 +12,23 @@ import (
 // the tasks to its store in batches.
 type watchedStore struct {
 	pool.Store
-	done    func(n int)    // called after a batch of n tasks
-	read    func(read int) // called with the number of tasks that a filter has read; may be nil
-	matched func()         // called for each task that matches a filter; may be nil
+	done    func(n int)         // called after a batch of n tasks
+	read    func(read int)      // called with the number of tasks that a filter has read; may be nil
+	matched func()              // called for each task that matches a filter; may be nil
+	stopped func([]task.Change) // called after a batch of stops; may be nil
 }
 
 // Watched returns a pool that calls done after each batch of tasks that it changes or
 // enqueues.
 func (c *Client) Watched(done func(n int)) (*pool.Pool, error) {
-	return c.WatchedClosely(done, nil, nil)
+	return c.WatchedClosely(done, nil, nil, nil)
 }
 
 // WatchedClosely is Watched. The pool also calls read with the number of tasks that a
-// filter has read, and matched for each task that matches it.
-func (c *Client) WatchedClosely(done, read func(n int), matched func()) (*pool.Pool, error) {
-	return pool.New(watchedStore{c.Store, done, read, matched}, pool.Config{Logger: c.log})
+// filter has read, matched for each task that matches it, and stopped after each batch
+// of tasks that it stops.
+func (c *Client) WatchedClosely(done, read func(n int), matched func(), stopped func([]task.Change)) (*pool.Pool, error) {
+	return pool.New(watchedStore{c.Store, done, read, matched, stopped}, pool.Config{Logger: c.log})
 }
 
 func (s watchedStore) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
@@ -52,6 +54,9 @@ func (s watchedStore) Enqueue(ctx context.Context, specs []task.Spec) ([]task.Re
 func (s watchedStore) Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.Stop(ctx, why, ids...)
 	s.done(len(changes))
+	if s.stopped != nil {
+		s.stopped(changes)
+	}
 	return changes, err
 }
 

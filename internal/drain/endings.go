@@ -24,12 +24,12 @@ func NewEndings(ids ...string) Endings {
 
 // State is what the last read of the list says of a replica.
 type State struct {
-	Listed bool
-	Silent bool      // it is off the list because its heartbeat was missed
-	runs   int       // tasks
-	seen   time.Time // its last heartbeat, by the clock of Redis
-	beat   time.Time // about the same time, by the clock of this machine
-	lease  time.Duration
+	Listed  bool
+	Silent  bool      // it is off the list because its heartbeat was missed
+	Running int       // tasks
+	seen    time.Time // its last heartbeat, by the clock of Redis
+	beat    time.Time // about the same time, by the clock of this machine
+	lease   time.Duration
 }
 
 // Add adds the list that was read at that time, and returns how many of the replicas
@@ -49,7 +49,7 @@ func (e Endings) Add(at time.Time, replicas []pool.ReplicaInfo) (left int) {
 		case !r.SeenAt.Equal(s.seen):
 			s.beat = at
 		}
-		s.Listed, s.Silent, s.runs, s.seen, s.lease = true, false, r.Running, r.SeenAt, r.Lease
+		s.Listed, s.Silent, s.Running, s.seen, s.lease = true, false, r.Running, r.SeenAt, r.Lease
 	}
 	for id, s := range e {
 		if s.Listed && !there[id] {
@@ -63,7 +63,7 @@ func (e Endings) Add(at time.Time, replicas []pool.ReplicaInfo) (left int) {
 func (e Endings) Work() (left, tasks int) {
 	for _, s := range e {
 		if s.Listed {
-			left, tasks = left+1, tasks+s.runs
+			left, tasks = left+1, tasks+s.Running
 		}
 	}
 	return left, tasks

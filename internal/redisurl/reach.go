@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,8 +20,9 @@ import (
 const connectTimeout = 5 * time.Second
 
 // Reach checks that Redis answers, within 5 seconds and without a retry, so that a
-// wrong address is reported soon. A server that cannot be used is an *UnreachableError
-// with advice. If ctx ends, Reach returns the cause.
+// wrong address is reported soon. A server that refuses the login or lacks rights for
+// the user is a *RefusedError, another one that cannot be used an *UnreachableError,
+// both with advice. If ctx ends, Reach returns the cause.
 func (p *Target) Reach(ctx context.Context) error {
 	rdb := p.probe()
 	defer rdb.Close()
@@ -34,7 +36,11 @@ func (p *Target) Reach(ctx context.Context) error {
 		if IsDenied(err) && rdb.Eval(late, "return 1", nil).Err() == nil {
 			return nil
 		}
-		return &UnreachableError{Address: p.Address, Err: advise(err, p.plain())}
+		advised := advise(err, p.plain())
+		if refuses(err) {
+			return &RefusedError{Address: p.Address, Err: advised}
+		}
+		return &UnreachableError{Address: p.Address, Err: advised}
 	}
 	return nil
 }
@@ -58,6 +64,13 @@ func advise(err error, plain bool) error {
 		return fmt.Errorf("its user may not do what this needs (one that may only push to the inbox enqueues with RPUSH): %w", err)
 	}
 	return err
+}
+
+// refuses reports whether the server answered that it does not accept the user.
+func refuses(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer) && slices.ContainsFunc([]string{"NOAUTH", "WRONGPASS", "ERR invalid password", "NOPERM"},
+		func(prefix string) bool { return strings.HasPrefix(err.Error(), prefix) })
 }
 
 // IsDenied reports whether err says that the user lacks a permission.

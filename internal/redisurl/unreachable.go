@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// UnreachableError is returned when a Redis cannot be used. Address holds no password.
+// UnreachableError is returned when a Redis does not answer. Address holds no password.
 type UnreachableError struct {
 	Address string
 	Err     error
@@ -23,6 +23,18 @@ func (e *UnreachableError) Error() string {
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// RefusedError is returned when a Redis refuses the login, or the user lacks rights.
+// Address holds no password.
+type RefusedError struct {
+	Address string
+	Err     error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("cannot use Redis at %s: %v", e.Address, e.Err)
+}
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Unreachable returns err as an *UnreachableError with the address if it is a network
 // error, else err itself.

@@ -14,6 +14,7 @@ var listRules = []rule{
 	{"ListReadsEveryTaskOnce", listReadsEveryTaskOnce},
 	{"ListTakesFilters", listTakesFilters},
 	{"ListOfAGroupReadsNoOtherTaskThatIsBlockedOrRuns", listReadsGroup},
+	{"ListFindsTheHolderOfAUniqueKeyWithoutASearch", listReadsUnique},
 	{"ListEndsWithItsReader", listEnds},
 	{"BriefListLeavesOutLargeFields", listIsBrief},
 	{"GetAnswersInOrder", getAnswersInOrder},
@@ -89,6 +90,34 @@ func listTakesFilters(fx *fixture) {
 	} {
 		if d := cmp.Diff(c.want, fx.list(c.f)); d != "" {
 			fx.Errorf("%+v (-want +got):\n%s", c.f, d)
+		}
+	}
+}
+
+func listReadsUnique(fx *fixture) {
+	const url = "https://x.y/?customer=7"
+	fx.enqueueAll(task.Spec{ID: "ended", Unique: url, Retain: ptr(time.Hour)}, task.Spec{ID: "other"}, task.Spec{ID: "named", Unique: "u"})
+	fx.stop("ended")
+	fx.enqueue(task.Spec{ID: "live", Unique: url})
+	live := []task.State{task.Scheduled, task.Waiting, task.Running}
+	for _, c := range []struct {
+		f    task.Filter
+		want []string
+		read int
+	}{
+		{task.Filter{Unique: []string{url}}, []string{"live", "ended"}, 2},
+		{task.Filter{Unique: []string{task.UniqueKey(url)}, States: live}, []string{"live"}, 1},
+		{task.Filter{Unique: []string{url, "u"}, States: live}, []string{"live", "named"}, 2},
+		{task.Filter{Unique: []string{url}, States: live[:1]}, []string{}, 1},
+		{task.Filter{Unique: []string{url}, Queues: []string{"none"}}, []string{}, 2},
+		{task.Filter{Unique: []string{url}, IDs: []string{"ended", "named"}}, []string{"ended"}, 2},
+		{task.Filter{Unique: []string{"none"}, States: live}, []string{}, 0},
+	} {
+		read := 0
+		c.f.Progress = func(n int) { read = n }
+		if d := cmp.Diff(c.want, fx.list(c.f)); d != "" || read != c.read {
+			c.f.Progress = nil
+			fx.Errorf("%+v: read %d tasks, want %d (-want +got):\n%s", c.f, read, c.read, d)
 		}
 	}
 }

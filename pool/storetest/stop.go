@@ -74,7 +74,9 @@ func stopIsReturned(fx *fixture) {
 	other := fx.claimAs(task.Exchange{Replica: "s"}, task.DefaultQueue, 1)
 	fx.wantStops("r", held(ts...))
 	fx.stop("t0")
-	fx.stop("t0")
+	if c := fx.stop("t0"); c.Done || c.State != task.Running {
+		fx.Errorf("the second stop: %+v", c)
+	}
 	fx.stop("t2")
 	for range 2 { // also after lost signals and answers
 		fx.Signals(fx, "r")
