@@ -32,6 +32,7 @@ const (
 
 // access has the results of a store's checks.
 type access struct {
+	changes    atomic.Bool               // a call has needed more than to read
 	granted    atomic.Bool               // the user may run the commands of the scripts
 	schemaRead atomic.Pointer[time.Time] // when the pool's schema version was read; nil for not yet
 }
@@ -43,6 +44,9 @@ type access struct {
 func (s *Store) ready(ctx context.Context, need need) error {
 	if err := s.checkName(); err != nil || need == nothing {
 		return err
+	}
+	if need >= writes && !s.access.changes.Load() {
+		s.access.changes.Store(true)
 	}
 	if need >= writes && (need == serves || !s.access.granted.Load()) {
 		if err := s.checkRights(ctx, need == serves); err != nil {
@@ -65,7 +69,7 @@ func (s *Store) ready(ctx context.Context, need need) error {
 
 func (s *Store) notReady(ctx context.Context, doing string, err error) error {
 	var answer redis.Error
-	if !errors.As(err, &answer) && !errors.Is(err, task.ErrSchema) {
+	if !errors.As(err, &answer) {
 		doing = "reach Redis"
 	}
 	return s.fail(ctx, doing, err)

@@ -189,7 +189,7 @@ func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
 				open = append(open, f)
 			}
 		}
-		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "'ping'") || open[0].Do == "" {
+		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "may not run PING") || open[0].Do == "" {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
