@@ -39,21 +39,30 @@ of the check memory, or ping_ms and script_ms of the round trip.
 
 Exit codes: 0 no open finding, 1 open findings (of severity warning or error and not
 fixed, such as an entry that was moved away), 2 wrong usage, 3 Redis unreachable. Notes
-do not count.`,
+do not count. If Redis is unreachable, --json prints a finding of the check server.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			c, err := g.openBy(ctx, openForDoctor)
-			if err != nil {
-				return err
+			err := g.inspect(cmd, fix, asJSON)
+			if asJSON && exitCode(err) == exitUnreachable {
+				err = errors.Join(err, terminal.WriteJSON(cmd.OutOrStdout(), recordFinding(unreachable(err))))
 			}
-			defer c.Close()
-			return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them to keys under broken:")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// inspect connects to the pool and inspects it.
+func (g *globals) inspect(cmd *cobra.Command, fix, asJSON bool) error {
+	ctx := cmd.Context()
+	c, err := g.openBy(ctx, openForDoctor)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
 }
 
 func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJSON bool) error {
@@ -98,7 +107,7 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		}
 		summary := "all is well"
 		if open > 0 {
-			summary = terminal.Count(open, "finding") + " to see to"
+			summary = terminal.Count(open, "open finding")
 		}
 		if fixed > 0 {
 			summary += fmt.Sprintf(", %d fixed", fixed)
@@ -131,6 +140,11 @@ func lackedRight(err error) pool.Finding {
 	}
 	f.What = "the rest was not checked: " + terminal.TidyError(f.What)
 	return f
+}
+
+// unreachable returns the finding that Redis cannot be used.
+func unreachable(err error) pool.Finding {
+	return pool.Finding{Severity: task.SeverityError, Check: "server", What: err.Error(), Do: "start Redis, or correct the URL: --redis or LTS_REDIS"}
 }
 
 // findingRecord is a finding in JSON output.
