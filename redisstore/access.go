@@ -180,6 +180,23 @@ func (s *Store) readSchema(ctx context.Context) (v string, err error) {
 	return v, err
 }
 
+// Exists reports whether the pool has settings or an inbox. Programs that read a pool do not
+// make one. Exists reads the schema version, which the next call then does not read again.
+func (s *Store) Exists(ctx context.Context) (bool, error) {
+	if err := s.ready(ctx, reads); err != nil {
+		return false, err
+	}
+	if s.access.schemaRead.Load() != nil {
+		return true, nil
+	}
+	var n int64
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		n, err = rdb.Exists(ctx, s.key("meta"), s.key("inbox")).Result()
+		return err
+	})
+	return n > 0, s.fail(ctx, "exists", err)
+}
+
 func (s *Store) schemaError(has string) error {
 	return &task.SchemaError{Pool: s.pool, Has: has, Knows: schema}
 }

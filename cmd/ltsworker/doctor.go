@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 	defer walk.Clear()
 	open, fixed := 0, 0
 	next := ""
-	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.Set}) {
+	missing := missingPool(ctx, c)
+	for f, err := range inspection(ctx, c, missing, pool.Inspection{Fix: fix, Progress: walk.Set}) {
 		if redisurl.IsDenied(err) {
 			f, err = lackedRight(err), nil
 		}
@@ -108,6 +110,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		summary := "all is well"
 		if open > 0 {
 			summary = terminal.Count(open, "open finding")
+		} else if missing != "" {
+			summary = "no open finding; pool " + terminal.Printable(c.Name) + " does not exist yet"
 		}
 		if fixed > 0 {
 			summary += fmt.Sprintf(", %d fixed", fixed)
@@ -120,6 +124,17 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		return errReported
 	}
 	return nil
+}
+
+// inspection yields the findings of the pool. A pool that does not exist yet is the first one:
+// missing is the note about it, "" for none.
+func inspection(ctx context.Context, c *client.Client, missing string, how pool.Inspection) iter.Seq2[pool.Finding, error] {
+	return func(yield func(pool.Finding, error) bool) {
+		if missing != "" && !yield(pool.Finding{Severity: task.SeverityNote, Check: "pool", What: missing, Do: "check the name: --pool or LTS_POOL"}, nil) {
+			return
+		}
+		c.Inspect(ctx, how)(yield)
+	}
 }
 
 // openForDoctor opens a pool even if the user may not call PING. The missing permission is a

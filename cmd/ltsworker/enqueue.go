@@ -196,7 +196,7 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+	return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
 		r, err := c.EnqueueSpec(ctx, spec)
 		if problems := flagProblems(err); len(problems) > 0 {
 			return usagef("%s", strings.Join(problems, "\n"))

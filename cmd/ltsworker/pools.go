@@ -35,7 +35,7 @@ clients are served in between. NOTE says why the counts of a pool could not be r
 this user may have no access to it, or another version has written it.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+			return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
 				bar := terminal.NewBar(cmd.ErrOrStderr(), "keys checked")
 				defer bar.Clear()
 				names, err := client.Pools(ctx, c.Redis, bar.Set)

@@ -24,6 +24,7 @@ func newRoot() *cobra.Command {
   ltsworker enqueue KIND '{"a":1}'     add a task for it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
+Commands that read or change a pool that does not exist yet print a note.
 With --json, commands print JSON: one object per line, times in RFC 3339, durations
 in milliseconds in fields that end in _ms.`,
 		Version:       version(),

@@ -351,7 +351,7 @@ func TestAListReadsNoMoreThanItShows(t *testing.T) {
 	if out := brief.must("ls"); !strings.Contains(out, "due in ") {
 		t.Errorf("got %q", out)
 	}
-	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "can't run this command") {
+	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "may not run a command of a script") {
 		t.Errorf("got %+v", a)
 	}
 }
