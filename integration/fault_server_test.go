@@ -226,7 +226,7 @@ func TestRefusedReplicaSaysWhy(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ refuse, allow, says, do string }{
 		"password": {refuse: "resetpass >other", allow: ">pw", says: "WRONGPASS", do: "give the password"},
-		"rights":   {refuse: "-@all", allow: "+@all", says: "NOPERM", do: "a worker's ACL user needs ~lts:{refused}:*"},
+		"rights":   {refuse: "-@all", allow: "+@all", says: "permission denied", do: "a worker's ACL user needs ~lts:{refused}:*"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -32,6 +32,7 @@ const (
 
 // access has the results of a store's checks.
 type access struct {
+	changes    atomic.Bool               // a call has needed more than to read
 	granted    atomic.Bool               // the user may run the commands of the scripts
 	schemaRead atomic.Pointer[time.Time] // when the pool's schema version was read; nil for not yet
 }
@@ -43,6 +44,9 @@ type access struct {
 func (s *Store) ready(ctx context.Context, need need) error {
 	if err := s.checkName(); err != nil || need == nothing {
 		return err
+	}
+	if need >= writes && !s.access.changes.Load() {
+		s.access.changes.Store(true)
 	}
 	if need >= writes && (need == serves || !s.access.granted.Load()) {
 		if err := s.checkRights(ctx, need == serves); err != nil {
@@ -65,7 +69,7 @@ func (s *Store) ready(ctx context.Context, need need) error {
 
 func (s *Store) notReady(ctx context.Context, doing string, err error) error {
 	var answer redis.Error
-	if !errors.As(err, &answer) && !errors.Is(err, task.ErrSchema) {
+	if !errors.As(err, &answer) {
 		doing = "reach Redis"
 	}
 	return s.fail(ctx, doing, err)
@@ -174,6 +178,23 @@ func (s *Store) readSchema(ctx context.Context) (v string, err error) {
 		return ignoreNil(err)
 	})
 	return v, err
+}
+
+// Exists reports whether the pool has settings or an inbox. Programs that read a pool do not
+// make one. Exists reads the schema version, which the next call then does not read again.
+func (s *Store) Exists(ctx context.Context) (bool, error) {
+	if err := s.ready(ctx, reads); err != nil {
+		return false, err
+	}
+	if s.access.schemaRead.Load() != nil {
+		return true, nil
+	}
+	var n int64
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		n, err = rdb.Exists(ctx, s.key("meta"), s.key("inbox")).Result()
+		return err
+	})
+	return n > 0, s.fail(ctx, "exists", err)
 }
 
 func (s *Store) schemaError(has string) error {

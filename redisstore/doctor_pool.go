@@ -44,12 +44,46 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 				r.ID, r.PID, r.Host, r.Stuck), "restart it, and make its handlers return when their context ends", count("stuck", r.Stuck))
 		}
 	}
-	if len(live) == 0 {
-		add(task.SeverityNote, "replicas", "no live replica: tasks wait", "start one with ltsworker run", count("alive", 0))
-	} else {
+	if len(live) > 0 {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
 	}
-	return ignoreWrongType(s.inspectQueues(ctx, len(live) > 0, add))
+	inspectKinds(live, add)
+	st, err := s.Stats(ctx)
+	if err == nil && len(live) == 0 {
+		err = s.inspectNoReplica(ctx, now, st, add)
+	}
+	if err == nil {
+		err = s.inspectQueues(ctx, st, len(live) > 0, add)
+	}
+	return ignoreWrongType(err)
+}
+
+// inspectNoReplica reports that no replica is alive, and what waits for one.
+func (s *Store) inspectNoReplica(ctx context.Context, now time.Time, st task.Stats, add adder) error {
+	due := int64(0)
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		due, err = rdb.ZCount(ctx, s.key("scheduled"), "-inf", strconv.FormatInt(now.UnixMilli(), 10)).Result()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	severity, what := task.SeverityNote, "no live replica"
+	for _, of := range []struct {
+		n         int
+		one, many string
+	}{
+		{st.Waiting, "1 task waits", "%d tasks wait"},
+		{int(due), "1 scheduled task is due", "%d scheduled tasks are due"},
+		{st.Inbox, "1 entry is in the inbox", "%d entries are in the inbox"},
+	} {
+		if of.n > 0 {
+			severity, what = task.SeverityWarning, what+", "+plural(of.n, of.one, of.many)
+		}
+	}
+	add(severity, "replicas", what, "start one with ltsworker run",
+		count("alive", 0), count("waiting", st.Waiting), count("due", int(due)), count("inbox", st.Inbox))
+	return nil
 }
 
 // inspectClock reports that the server's clock was set back and has not reached its former
@@ -77,11 +111,7 @@ func ignoreWrongType(err error) error {
 
 // inspectQueues reports what keeps tasks from starting without being damage: pauses, queues
 // without replicas, rejected entries.
-func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
-	st, err := s.Stats(ctx)
-	if err != nil {
-		return err
-	}
+func (s *Store) inspectQueues(ctx context.Context, st task.Stats, live bool, add adder) error {
 	if st.Paused {
 		add(task.SeverityNote, "queues", "the whole pool is paused", "ltsworker resume")
 	}
@@ -96,17 +126,18 @@ func (s *Store) inspectQueues(ctx context.Context, live bool, add adder) error {
 	}
 	for len(waited) > 0 {
 		var page []task.QueueInfo
+		var err error
 		page, waited = splitAt(waited, pipelinePage)
 		if page, err = s.unserved(ctx, page); err != nil {
 			return err
 		}
 		for _, q := range page {
-			add(task.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+waiting(q.Waiting),
+			add(task.SeverityWarning, "queues", "no live replica serves queue "+q.Name+", where "+plural(q.Waiting, "1 task waits", "%d tasks wait"),
 				"name it in a replica's config, or stop the tasks if the name is a mistake", count("waiting", q.Waiting))
 		}
 	}
 	if st.Rejected > 0 {
-		add(task.SeverityNote, "inbox", fmt.Sprintf("%d entries were rejected", st.Rejected),
+		add(task.SeverityNote, "inbox", plural(st.Rejected, "1 entry was rejected", "%d entries were rejected"),
 			"read why, then put them back or drop them: ltsworker rejected list", count("rejected", st.Rejected))
 	}
 	return nil
@@ -146,9 +177,10 @@ func (s *Store) unserved(ctx context.Context, queues []task.QueueInfo) ([]task.Q
 	return out, nil
 }
 
-func waiting(n int) string {
+// plural returns one for 1, else many with the number for its %d.
+func plural(n int, one, many string) string {
 	if n == 1 {
-		return "1 task waits"
+		return one
 	}
-	return fmt.Sprintf("%d tasks wait", n)
+	return fmt.Sprintf(many, n)
 }

@@ -223,12 +223,18 @@ func inspectMemory(facts serverFacts, add adder) {
 // It reports whether the pool's keys can be checked, and repaired if fix is set.
 func (s *Store) inspectRights(ctx context.Context, fix bool, add adder) (ready bool, err error) {
 	reply, err := s.run(ctx, rightsScript, true)
+	last := func(check, what, do string) {
+		add(task.SeverityError, check, "the rest was not checked: "+what, do)
+	}
 	switch {
+	case err != nil && refusedKey.MatchString(err.Error()):
+		last("rights", "this user may not access the keys of pool "+s.pool, checkPoolName)
+		return false, nil
 	case err != nil && isRefused(err):
-		add(task.SeverityError, "rights", "this user may not run scripts on the pool's keys: EVALSHA_RO and EVAL_RO", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		last("rights", "this user may not run scripts on the pool's keys: EVALSHA_RO and EVAL_RO", "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	case s.isSingleNode(err):
-		add(task.SeverityError, "cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
+		last("cluster", "this is one node of a cluster, and the pool is on another", "connect with redis-cluster://")
 		return false, nil
 	case err != nil:
 		return false, err
@@ -239,8 +245,11 @@ func (s *Store) inspectRights(ctx context.Context, fix bool, add adder) (ready b
 	case lacks == onlyReads && !fix:
 		add(task.SeverityNote, "rights", lacks, "")
 		return true, nil
+	case lacks == onlyReads:
+		last("rights", lacks, "run doctor without --fix, or as a user that may write: "+usersPage)
+		return false, nil
 	case lacks != "":
-		add(task.SeverityError, "rights", lacks, "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
+		last("rights", lacks, "ACL SETUSER … ~"+s.prefix+"* "+workerRights)
 		return false, nil
 	}
 	add(task.SeverityOK, "rights", "this user may run what a replica needs", "")

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,28 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// isRefused reports whether the server's ACL denied a call or a command in a script.
-func isRefused(err error) bool {
-	msg := err.Error()
-	return strings.HasPrefix(msg, "NOPERM") || strings.Contains(msg, "ACL failure in script") ||
-		strings.Contains(msg, "can't run this command")
-}
-
-// deniedError is an ErrDenied with the message of Redis.
-type deniedError struct{ error }
-
-func (deniedError) Is(target error) bool { return target == task.ErrDenied }
-
-func (e deniedError) Unwrap() error { return e.error }
-
-// workerRights are the ACL rules for the commands that a worker's user needs.
-const workerRights = "+@all -@admin -@dangerous -function +info"
-
 // fail wraps an error with the name of the operation, and adds advice if there is a
-// known remedy. It returns nil for nil.
+// known remedy. It returns nil for nil. An ErrDenied and an ErrSchema are complete
+// without the name.
 func (s *Store) fail(ctx context.Context, doing string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, task.ErrDenied) || errors.Is(err, task.ErrSchema) {
+		return err
 	}
 	if c, ok := s.rdb.(*redis.ClusterClient); ok {
 		reload(ctx, c, err)
@@ -39,12 +24,12 @@ func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	msg := err.Error()
 	switch {
 	case strings.HasPrefix(msg, "SCHEMA "):
-		err = s.schemaError(strings.TrimPrefix(msg, "SCHEMA "))
+		return s.schemaError(strings.TrimPrefix(msg, "SCHEMA "))
 	case strings.HasPrefix(msg, "NOAUTH"), strings.HasPrefix(msg, "WRONGPASS"):
 		err = advise(err, "give the password in the Redis URL, from the environment or a file")
 	case isRefused(err):
 		s.access.granted.Store(false) // the rights may have changed: check them again before the next call
-		err = advise(deniedError{err}, "a worker's ACL user needs ~lts:{"+s.pool+"}:* with "+workerRights)
+		return s.denied(err)
 	case strings.HasPrefix(msg, "OOM"):
 		err = advise(err, "Redis is at maxmemory: raise it, shorten retention, or let the pool drain")
 	case strings.HasPrefix(msg, "READONLY"):

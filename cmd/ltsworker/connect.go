@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -80,8 +81,21 @@ func (g *globals) openBy(ctx context.Context, open func(context.Context, *redisu
 	return open(ctx, at, name, newPlainLog(os.Stderr))
 }
 
-// withClient runs do with a connection to the pool that the flags name.
+// withClient runs do with a connection to the pool that the flags name. It prints a note to
+// standard error if the pool does not exist yet.
 func (g *globals) withClient(cmd *cobra.Command, do func(ctx context.Context, c *client.Client) error) error {
+	return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
+		if note := missingPool(ctx, c); note != "" {
+			if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "note: "+note); err != nil {
+				return err
+			}
+		}
+		return do(ctx, c)
+	})
+}
+
+// withServer is withClient for commands whose pool need not exist.
+func (g *globals) withServer(cmd *cobra.Command, do func(ctx context.Context, c *client.Client) error) error {
 	ctx := cmd.Context()
 	c, err := g.open(ctx)
 	if err != nil {

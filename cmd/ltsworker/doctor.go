@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -39,21 +40,30 @@ of the check memory, or ping_ms and script_ms of the round trip.
 
 Exit codes: 0 no open finding, 1 open findings (of severity warning or error and not
 fixed, such as an entry that was moved away), 2 wrong usage, 3 Redis unreachable. Notes
-do not count.`,
+do not count. If Redis is unreachable, --json prints a finding of the check server.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			c, err := g.openBy(ctx, openForDoctor)
-			if err != nil {
-				return err
+			err := g.inspect(cmd, fix, asJSON)
+			if asJSON && exitCode(err) == exitUnreachable {
+				err = errors.Join(err, terminal.WriteJSON(cmd.OutOrStdout(), recordFinding(unreachable(err))))
 			}
-			defer c.Close()
-			return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&fix, "fix", false, "repair broken entries, or move them to keys under broken:")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// inspect connects to the pool and inspects it.
+func (g *globals) inspect(cmd *cobra.Command, fix, asJSON bool) error {
+	ctx := cmd.Context()
+	c, err := g.openBy(ctx, openForDoctor)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return redisurl.Unreachable(c.Address, doctor(ctx, cmd, c, fix, asJSON))
 }
 
 func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJSON bool) error {
@@ -62,7 +72,8 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 	defer walk.Clear()
 	open, fixed := 0, 0
 	next := ""
-	for f, err := range c.Inspect(ctx, pool.Inspection{Fix: fix, Progress: walk.Set}) {
+	missing := missingPool(ctx, c)
+	for f, err := range inspection(ctx, c, missing, pool.Inspection{Fix: fix, Progress: walk.Set}) {
 		if redisurl.IsDenied(err) {
 			f, err = lackedRight(err), nil
 		}
@@ -98,7 +109,9 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		}
 		summary := "all is well"
 		if open > 0 {
-			summary = terminal.Count(open, "finding") + " to see to"
+			summary = terminal.Count(open, "open finding")
+		} else if missing != "" {
+			summary = "no open finding; pool " + terminal.Printable(c.Name) + " does not exist yet"
 		}
 		if fixed > 0 {
 			summary += fmt.Sprintf(", %d fixed", fixed)
@@ -111,6 +124,17 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 		return errReported
 	}
 	return nil
+}
+
+// inspection yields the findings of the pool. A pool that does not exist yet is the first one:
+// missing is the note about it, "" for none.
+func inspection(ctx context.Context, c *client.Client, missing string, how pool.Inspection) iter.Seq2[pool.Finding, error] {
+	return func(yield func(pool.Finding, error) bool) {
+		if missing != "" && !yield(pool.Finding{Severity: task.SeverityNote, Check: "pool", What: missing, Do: "check the name: --pool or LTS_POOL"}, nil) {
+			return
+		}
+		c.Inspect(ctx, how)(yield)
+	}
 }
 
 // openForDoctor opens a pool even if the user may not call PING. The missing permission is a
@@ -131,6 +155,11 @@ func lackedRight(err error) pool.Finding {
 	}
 	f.What = "the rest was not checked: " + terminal.TidyError(f.What)
 	return f
+}
+
+// unreachable returns the finding that Redis cannot be used.
+func unreachable(err error) pool.Finding {
+	return pool.Finding{Severity: task.SeverityError, Check: "server", What: err.Error(), Do: "start Redis, or correct the URL: --redis or LTS_REDIS"}
 }
 
 // findingRecord is a finding in JSON output.

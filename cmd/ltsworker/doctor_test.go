@@ -30,7 +30,7 @@ func (u *user) redis(args ...any) {
 
 func TestDoctorSaysThatAllIsWell(t *testing.T) {
 	u := soundUser(t)
-	u.must("enqueue", "k")
+	u.must("enqueue", "k", "--delay", "1h")
 	out := u.must("doctor")
 	for _, check := range []string{"version", "eviction", "persistence", "memory", "rights", "scripts", "round trip", "schema", "replicas", "entries"} {
 		if !strings.Contains(out, check) {
@@ -42,9 +42,18 @@ func TestDoctorSaysThatAllIsWell(t *testing.T) {
 	}
 }
 
-func TestDoctorGivesItsNumbersAsNumbers(t *testing.T) {
+func TestDoctorFailsIfATaskWaitsAndNoReplicaIsAlive(t *testing.T) {
 	u := soundUser(t)
 	u.must("enqueue", "k")
+	a := u.run("doctor")
+	if a.code != exitFailed || !strings.Contains(a.out, "\nwarning  replicas     no live replica, 1 task waits\n") || !strings.HasSuffix(a.out, "\n1 open finding\n") {
+		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
+	}
+}
+
+func TestDoctorGivesItsNumbersAsNumbers(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k", "--delay", "1h")
 	u.redis("CONFIG", "SET", "maxmemory", "100mb")
 	got := map[string]map[string]float64{}
 	for _, f := range decodeLines[findingRecord](t, u.must("doctor", "--json")) {
@@ -125,15 +134,15 @@ func TestDoctorBreaksItsLinesBetweenWords(t *testing.T) {
 
 func TestDoctorRepairsAndSaysSo(t *testing.T) {
 	u := soundUser(t)
-	u.must("enqueue", "k", "--id", "a")
-	u.redis("DEL", "lts:{p}:wait:default")
+	u.must("enqueue", "k", "--id", "a", "--delay", "1h")
+	u.redis("DEL", "lts:{p}:scheduled")
 	u.redis("SET", "lts:{p}:task:b", "x")
-	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "task a is waiting and has no entry") ||
-		!strings.HasSuffix(a.out, "2 findings to see to\n") {
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(a.out, "task a is scheduled and has no entry") ||
+		!strings.HasSuffix(a.out, "2 open findings\n") {
 		t.Errorf("exit code %d\n%s%s", a.code, a.out, a.err)
 	}
 	a := u.run("doctor", "--fix")
-	for _, want := range []string{"put back into its queue", "moved to lts:{p}:broken:task:b", "1 finding to see to, 2 fixed"} {
+	for _, want := range []string{"put back on the schedule", "moved to lts:{p}:broken:task:b", "1 open finding, 2 fixed"} {
 		if !strings.Contains(a.out, want) {
 			t.Errorf("%q is not said\n%s", want, a.out)
 		}
@@ -189,11 +198,11 @@ func TestALackedRightIsAFindingOfTheDoctor(t *testing.T) {
 				open = append(open, f)
 			}
 		}
-		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "'ping'") || open[0].Do == "" {
+		if a.code != exitFailed || a.err != "" || len(open) != 1 || open[0].Check != "rights" || !strings.Contains(open[0].What, "may not run PING") || open[0].Do == "" {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
-	if out := u.run("doctor").out; !strings.HasSuffix(out, "\n1 finding to see to\n") {
+	if out := u.run("doctor").out; !strings.HasSuffix(out, "\n1 open finding\n") {
 		t.Error(out)
 	}
 }
@@ -204,6 +213,12 @@ func TestDoctorThatCannotGetIn(t *testing.T) {
 	nowhere.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
 	if a := nowhere.run("doctor"); a.code != exitUnreachable {
 		t.Errorf("exit code %d: %s", a.code, a.err)
+	}
+	a := nowhere.run("doctor", "--json")
+	got := decodeLines[findingRecord](t, a.out)
+	if a.code != exitUnreachable || len(got) != 1 || got[0].Severity != "error" || got[0].Check != "server" || got[0].Do == "" ||
+		!strings.HasPrefix(got[0].What, "cannot use Redis at 127.0.0.1:1: ") || a.err != "ltsworker: "+got[0].What+"\n" {
+		t.Errorf("%+v", a)
 	}
 	if a := nowhere.run("doctor", "everything"); a.code != exitUsage {
 		t.Errorf("exit code %d: %s", a.code, a.err)

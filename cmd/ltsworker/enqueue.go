@@ -47,8 +47,9 @@ object with the fields of an inbox entry,
 
 If a line is invalid, no task is made, and all invalid lines are reported. If a valid
 task cannot be made, the output says why. With --json its "outcome" is refused (not
-made: its queue is full, or Redis takes no writes), not_tried (not made: Redis failed
-earlier in the batch) or unknown (Redis failed during the call: the task may exist).
+made: its queue is full, Redis takes no writes, or this user may not write), not_tried
+(not made: Redis failed earlier in the batch) or unknown (Redis failed during the call:
+the task may exist).
 
 The output is the id and the state. If the id or unique key is taken, no second task
 is made, and the output names the task that has it. With --wait the output is the
@@ -201,7 +202,7 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 	if err != nil {
 		return err
 	}
-	return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+	return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
 		r, err := c.EnqueueSpec(ctx, spec)
 		if problems := flagProblems(err); len(problems) > 0 {
 			return usagef("%s", strings.Join(problems, "\n"))
@@ -221,6 +222,7 @@ func enqueueOne(cmd *cobra.Command, g *globals, f *enqueueFlags, args []string) 
 // printReceipts prints a line for each task. place returns the position of a receipt's task in a
 // batch; it may be nil.
 func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name string, line int), asJSON bool) error {
+	common := batch.Common(receipts) != "" // the error of the command has the reason
 	for i, r := range receipts {
 		name, at := "", 0
 		if place != nil {
@@ -236,7 +238,7 @@ func printReceipts(w io.Writer, receipts []task.Receipt, place func(i int) (name
 		switch {
 		case r.Err != nil:
 			line = fmt.Sprintf("%s\t%s: %s:%d", cmp.Or(terminal.Printable(r.ID), "-"), strings.ReplaceAll(batch.Outcome(r.Err), "_", " "), terminal.Visible(name), at)
-			if batch.Outcome(r.Err) != batch.NotTried {
+			if !common && batch.Outcome(r.Err) != batch.NotTried {
 				line += ": " + terminal.Visible(terminal.TidyError(r.Err.Error()))
 			}
 		case r.Duplicate:

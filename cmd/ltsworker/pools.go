@@ -40,7 +40,7 @@ this user may have no access to it, or another version has written it. The outpu
 --json then has "error" and no counts.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+			return g.withServer(cmd, func(ctx context.Context, c *client.Client) error {
 				bar := terminal.NewBar(cmd.ErrOrStderr(), "keys checked")
 				defer bar.Clear()
 				names, err := client.Pools(ctx, c.Redis, bar.Set)

@@ -115,6 +115,7 @@ func TestDoctorNamesAQueueThatNobodyServes(t *testing.T) {
 func TestQueuesThatNobodyUsesCanBeForgotten(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
+	u.makePool()
 	if a := u.run("queues"); a.code != exitDone || a.out != "" || a.err != "ltsworker: pool "+u.pool+" has no queues\n" {
 		t.Errorf("got %+v", a)
 	}

@@ -25,6 +25,7 @@ func newRoot() *cobra.Command {
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 Redis unreachable.
 Times in text are in the local time zone, which TZ sets.
+Commands that read or change a pool that does not exist yet print a note.
 With --json, commands print JSON: one object per line, times in RFC 3339 in UTC,
 durations in milliseconds in fields that end in _ms.`,
 		Version:       version(),

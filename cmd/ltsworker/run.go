@@ -85,6 +85,9 @@ the pool, is not draining, and Redis has answered within the last 5 seconds, els
 503. Under systemd (Type=notify) the replica reports when it is ready and when it
 stops, and serves the watchdog.
 
+If Redis cannot be reached at the start, run ends with exit code 3, so that a service
+manager starts it again. A replica that has joined waits until Redis answers again.
+
 Failed attempts are logged at the level info, problems of the pool at warn and error.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && f.file == "" {

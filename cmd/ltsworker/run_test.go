@@ -157,6 +157,19 @@ func TestCommandsRunFromAConfigFile(t *testing.T) {
 	}
 }
 
+func TestRunEndsIfRedisCannotBeReachedAtTheStart(t *testing.T) {
+	t.Parallel()
+	u := stranger(t)
+	u.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
+	u.write("w.yaml", "queues: {default: {workers: 1}}\nhandlers: {echo: {command: [cat]}}\n", 0o600)
+	if a := u.run("run", "-c", "w.yaml"); a.code != exitUnreachable || !strings.Contains(a.err, "cannot use Redis at 127.0.0.1:1: ") {
+		t.Errorf("got %+v", a)
+	}
+	if help := u.must("run", "--help"); !strings.Contains(help, "run ends with exit code 3") {
+		t.Error(help)
+	}
+}
+
 func TestFirstSignalDrainsAndSecondReleases(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)

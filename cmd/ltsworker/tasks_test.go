@@ -189,6 +189,27 @@ func TestABatchThatRedisHasNoRoomForIsRefused(t *testing.T) {
 	}
 }
 
+func TestABatchOfAUserThatMayNotWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	s := u.ownServer()
+	viewer := s.User(t, "viewer", strings.Fields("%R~lts:{"+u.pool+"}:* -@all +@read +@connection -@dangerous +info +time +eval_ro +evalsha_ro")...)
+	u.env = []string{"LTS_REDIS=" + viewer.URL(), "LTS_POOL=" + u.pool}
+	lines := strings.Repeat(`{"kind":"x","id":"a"}`+"\n", 600)
+	a := u.pipe(lines, "enqueue", "--batch", "-")
+	want := "ltsworker: 500 of 600 tasks were refused, 100 of 600 tasks were not tried after that: permission denied: this user may read the pool, and change nothing " +
+		"(use a user that may write: ACL users in docs/operations.md)\n"
+	if a.code != exitFailed || a.err != want {
+		t.Errorf("exit code %d\n%s", a.code, a.err)
+	}
+	if !strings.HasPrefix(a.out, "a\trefused: standard input:1\na\trefused: standard input:2\n") || !strings.HasSuffix(a.out, "a\tnot tried: standard input:600\n") {
+		t.Errorf("got %s", a.out)
+	}
+	if got := decodeLines[receiptRecord](t, u.pipe(lines, "enqueue", "--batch", "-", "--json").out); len(got) != 600 || got[0].Outcome != "refused" || got[599].Outcome != "not_tried" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestChangesNeedIDsOrConsent(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -337,7 +358,7 @@ func TestAListReadsNoMoreThanItShows(t *testing.T) {
 	if out := brief.must("ls"); !strings.Contains(out, "due in ") {
 		t.Errorf("got %q", out)
 	}
-	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "can't run this command") {
+	if a := brief.run("ls", "--json"); a.code != exitFailed || !strings.Contains(a.err, "may not run a command of a script") {
 		t.Errorf("got %+v", a)
 	}
 }

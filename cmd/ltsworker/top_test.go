@@ -130,6 +130,7 @@ func TestTopWithoutATerminalSaysWhatElseThereIs(t *testing.T) {
 func TestTopNeedsNoTerminalForErrors(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
+	u.makePool()
 	cmd := u.command("top", "--every", "100ms")
 	var said strings.Builder
 	cmd.Stderr = &said

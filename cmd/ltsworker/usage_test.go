@@ -143,6 +143,7 @@ func TestAnEmptyValueIsNotTakenForNone(t *testing.T) {
 func TestRedisThatStopsAnsweringExitsWith3(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
+	u.makePool()
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr() + "/0?read_timeout=200ms&max_retries=-1"
 	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { p.Silence() })
@@ -181,6 +182,7 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 func TestNothingToShowIsSaid(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
+	u.makePool()
 	for args, want := range map[string]string{
 		"ls": "pool " + u.pool + " holds no task", "ls --kind x": "no task of pool " + u.pool + " matches; 0 tasks read", "replicas": "no replica is alive in pool " + u.pool,
 	} {

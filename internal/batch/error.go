@@ -26,11 +26,40 @@ func NewError(receipts []task.Receipt, place func(i int) (name string, line int)
 	return &unmadeError{text: unmade(receipts, place), err: err}
 }
 
+// Common returns why no task of a batch was made, if that is one reason for all tasks. Else
+// it is "". Tasks that were not tried have no reason of their own.
+func Common(receipts []task.Receipt) string {
+	common := ""
+	for _, r := range receipts {
+		switch Outcome(r.Err) {
+		case "":
+			return ""
+		case NotTried:
+			continue
+		}
+		switch text := reasonOf(r.Err); {
+		case common == "":
+			common = text
+		case common != text:
+			return ""
+		}
+	}
+	if len(receipts) < 2 {
+		return ""
+	}
+	return common
+}
+
+// reasonOf returns the text of an error on one line.
+func reasonOf(err error) string {
+	return terminal.TidyError(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
 // maxUnmade is how many reasons an error lists. Standard output has every task.
 const maxUnmade = 10
 
 // unmade returns how many tasks were not made or may not have been made, and the reasons
-// by lines.
+// by lines. A reason that all lines have in common is there once, without the lines.
 func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) string {
 	type reason struct {
 		name        string
@@ -48,7 +77,7 @@ func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) 
 			continue
 		}
 		name, line := place(i)
-		if text := strings.ReplaceAll(r.Err.Error(), "\n", "; "); alike && reasons[len(reasons)-1].text == text {
+		if text := reasonOf(r.Err); alike && reasons[len(reasons)-1].text == text {
 			reasons[len(reasons)-1].last = line
 		} else {
 			reasons = append(reasons, reason{name, line, line, text})
@@ -61,6 +90,9 @@ func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) 
 			parts = append(parts, fmt.Sprintf("%d of %d tasks %s", n, len(receipts), c[1]))
 		}
 	}
+	if common := Common(receipts); common != "" {
+		return strings.Join(parts, ", ") + ": " + common
+	}
 	lines := []string{strings.Join(parts, ", ")}
 	for i, r := range reasons {
 		if i == maxUnmade {
@@ -71,7 +103,7 @@ func unmade(receipts []task.Receipt, place func(i int) (name string, line int)) 
 		if r.last > r.first {
 			at += "-" + strconv.Itoa(r.last)
 		}
-		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, terminal.TidyError(r.text)))
+		lines = append(lines, fmt.Sprintf("%s:%s: %s", r.name, at, r.text))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -3,6 +3,7 @@ package batch
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -25,7 +26,7 @@ func Outcome(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, task.ErrQueueFull), errors.As(err, &field), refusesWrites(err):
+	case errors.Is(err, task.ErrQueueFull), errors.Is(err, task.ErrSchema), errors.As(err, &field), refusesWrites(err):
 		return Refused
 	case errors.Is(err, pool.ErrNotTried):
 		return NotTried
@@ -34,10 +35,11 @@ func Outcome(err error) string {
 }
 
 // refusesWrites reports whether err is an error that Redis returns for the first write
-// of a script only. Then nothing has been written.
+// of a script only, or for the whole script. Then nothing has been written.
 func refusesWrites(err error) bool {
 	var answer redis.Error
-	return errors.As(err, &answer) && slices.ContainsFunc([]string{"OOM", "READONLY", "MISCONF"}, func(prefix string) bool {
-		return redis.HasErrorPrefix(answer, prefix)
-	})
+	return errors.As(err, &answer) && !strings.Contains(answer.Error(), "ACL failure in script") &&
+		slices.ContainsFunc([]string{"OOM", "READONLY", "MISCONF", "NOPERM"}, func(prefix string) bool {
+			return redis.HasErrorPrefix(answer, prefix)
+		})
 }

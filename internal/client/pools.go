@@ -14,6 +14,9 @@ const (
 	// poolPage is how many keys a call of a search for pools checks: Redis serves no other
 	// client meanwhile.
 	poolPage = 500
+	// SomePools checks somePages pages of somePage keys of a server. That bounds its time
+	// also on a slow connection.
+	somePages, somePage = 20, 2000
 	// poolKeys matches the keys by which a pool is found: its settings, which every pool
 	// has that a program of ltsworker has used, and its inbox.
 	poolKeys = "lts:{*}:[mi][en][tb][ao]*"
@@ -23,18 +26,31 @@ const (
 // sorted. It checks all keys of the server, a few at a time. progress is called with the
 // number of keys checked and roughly the total.
 func Pools(ctx context.Context, rdb redis.UniversalClient, progress func(checked, roughly int)) ([]string, error) {
+	names, _, err := findPools(ctx, rdb, poolPage, 0, progress)
+	return names, err
+}
+
+// SomePools is Pools for a short time: it checks up to 40,000 keys of a server, or of each
+// master of the cluster. all reports whether these are all keys.
+func SomePools(ctx context.Context, rdb redis.UniversalClient) (names []string, all bool, err error) {
+	return findPools(ctx, rdb, somePage, somePages, func(int, int) {})
+}
+
+// findPools checks up to pages pages of about page keys of each server, 0 for all.
+func findPools(ctx context.Context, rdb redis.UniversalClient, page, pages int, progress func(checked, roughly int)) (names []string, all bool, err error) {
 	var (
 		mu             sync.Mutex
-		names          []string
 		checked, total int
 	)
+	all = true
 	search := func(ctx context.Context, node *redis.Client) error {
 		size, _ := node.DBSize(ctx).Result() // a user that may not read it gets no total
 		mu.Lock()
 		total += int(size)
 		mu.Unlock()
-		for cursor := uint64(0); ; {
-			keys, next, err := node.Scan(ctx, cursor, poolKeys, poolPage).Result()
+		cursor := uint64(0)
+		for n := 0; pages == 0 || n < pages; n++ {
+			keys, next, err := node.Scan(ctx, cursor, poolKeys, int64(page)).Result()
 			if err != nil {
 				return err
 			}
@@ -44,15 +60,18 @@ func Pools(ctx context.Context, rdb redis.UniversalClient, progress func(checked
 					names = append(names, name)
 				}
 			}
-			checked += poolPage
+			checked += page
 			progress(min(checked, max(total, 1)), total)
 			mu.Unlock()
 			if cursor = next; cursor == 0 {
 				return nil
 			}
 		}
+		mu.Lock()
+		all = false
+		mu.Unlock()
+		return nil
 	}
-	var err error
 	switch c := rdb.(type) {
 	case *redis.ClusterClient:
 		err = c.ForEachMaster(ctx, search)
@@ -62,7 +81,7 @@ func Pools(ctx context.Context, rdb redis.UniversalClient, progress func(checked
 		err = fmt.Errorf("search for pools: unknown client %T", rdb)
 	}
 	slices.Sort(names)
-	return slices.Compact(names), err
+	return slices.Compact(names), all, err
 }
 
 // poolOf returns the pool of a key by which pools are found.

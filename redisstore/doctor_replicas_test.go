@@ -1,0 +1,121 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// findings returns what an inspection of the site finds in one check.
+func (s *site) findings(t testing.TB, check string) (found []task.Finding) {
+	t.Helper()
+	for f, err := range s.store.Inspect(t.Context(), task.Inspection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Check == check {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func TestWorkWithoutALiveReplicaIsAWarning(t *testing.T) {
+	rdb := redisserver.Shared(t).Client(t)
+	later := task.Spec{Delay: time.Hour}
+	due := func(s *site, id string) {
+		rdb.ZAdd(context.Background(), s.prefix+"scheduled", redis.Z{Score: 1, Member: id})
+	}
+	for name, c := range map[string]struct {
+		prepare  func(s *site)
+		severity task.Severity
+		what     string
+		figures  map[string]float64
+	}{
+		"nothing":   {func(s *site) {}, task.SeverityNote, "no live replica", map[string]float64{"alive": 0, "waiting": 0, "due": 0, "inbox": 0}},
+		"scheduled": {func(s *site) { s.enqueue(t, later) }, task.SeverityNote, "no live replica", map[string]float64{"alive": 0, "waiting": 0, "due": 0, "inbox": 0}},
+		"waiting": {func(s *site) { s.enqueue(t, task.Spec{}) }, task.SeverityWarning, "no live replica, 1 task waits",
+			map[string]float64{"alive": 0, "waiting": 1, "due": 0, "inbox": 0}},
+		"due": {func(s *site) { due(s, s.enqueue(t, later, later)[0].ID) }, task.SeverityWarning, "no live replica, 1 scheduled task is due",
+			map[string]float64{"alive": 0, "waiting": 0, "due": 1, "inbox": 0}},
+		"inbox": {func(s *site) { rdb.RPush(context.Background(), s.prefix+"inbox", "{}") }, task.SeverityWarning, "no live replica, 1 entry is in the inbox",
+			map[string]float64{"alive": 0, "waiting": 0, "due": 0, "inbox": 1}},
+		"all": {func(s *site) {
+			made := s.enqueue(t, later, later, task.Spec{}, task.Spec{})
+			due(s, made[0].ID)
+			due(s, made[1].ID)
+			rdb.RPush(context.Background(), s.prefix+"inbox", "{}", "{}", "{}")
+		}, task.SeverityWarning, "no live replica, 2 tasks wait, 2 scheduled tasks are due, 3 entries are in the inbox",
+			map[string]float64{"alive": 0, "waiting": 2, "due": 2, "inbox": 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, rdb)
+			c.prepare(s)
+			want := []task.Finding{{Severity: c.severity, Check: "replicas", What: c.what, Do: "start one with ltsworker run", Figures: c.figures}}
+			if diff := cmp.Diff(want, s.findings(t, "replicas")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAKindThatOnlySomeReplicasOfAQueueHandleIsNoted(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	join := func(id, queues string, kinds ...string) {
+		t.Helper()
+		r := task.Registration{Replica: id, Lease: time.Hour, Queues: map[string]task.QueueConfig{}, Kinds: map[string]task.Policy{}}
+		for q := range strings.FieldsSeq(queues) {
+			r.Queues[q] = task.QueueConfig{Workers: 1}
+		}
+		for _, k := range kinds {
+			r.Kinds[k] = task.Policy{}
+		}
+		if _, err := s.store.Join(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noted := func() (texts []string) {
+		t.Helper()
+		for _, f := range s.findings(t, "handlers") {
+			if f.Severity != task.SeverityNote || f.Do == "" {
+				t.Errorf("found %+v", f)
+			}
+			texts = append(texts, f.What)
+		}
+		return texts
+	}
+	join("a1", "default mail", "both")
+	join("a2", "default mail", "both")
+	join("c", "other", "else")
+	if got := noted(); len(got) > 0 {
+		t.Errorf("replicas of one queue have the same kinds, noted %v", got)
+	}
+	join("b", "default slow", "both", "new")
+	want := []string{"no handler for kind new in 2 of the 3 live replicas of queue default, such as a1: its tasks are passed on until a replica has one"}
+	if diff := cmp.Diff(want, noted()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := s.store.Drain(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if got := noted(); len(got) > 0 {
+		t.Errorf("a draining replica takes no tasks, noted %v", got)
+	}
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf("kind-%02d", i))
+	}
+	join("d", "mail", append(many, "both")...)
+	got := noted()
+	if len(got) != 21 || !strings.Contains(got[19], "kind kind-19 in 2 of the 3 live replicas of queue mail") || got[20] != "the same of 30 more kinds" {
+		t.Errorf("noted %d: %v", len(got), got)
+	}
+}
