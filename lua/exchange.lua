@@ -32,9 +32,10 @@ local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(AR
   most_bytes = 524288, -- of records in the reply; one task always fits
   budget = 250 } -- candidates other than plain tasks; each takes up to 40 µs
 
--- A replica renews every third of its lease. If it could not, this call keeps it on the list.
+-- A replica renews every third of its lease. If it could not, or the clock was set back since, this call keeps it on the
+-- list.
 local seen_at, lease = tonumber(known[5] or nil), tonumber(known[6] or nil)
-if joined and seen_at and lease and NOW - seen_at > lease / 2 then
+if joined and seen_at and lease and (NOW - seen_at > lease / 2 or seen_at > NOW) then
   call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
   call('HSET', record, 'seen_at', NOW_TEXT)
 end

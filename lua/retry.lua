@@ -2,7 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  id of the call, ids
--- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken.
+-- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken; or an
+--       error if a task is damaged, after the change of the others.
 -- Keeps: the counters start at 0. TTL and deadline no longer apply. At most one live task holds a unique key. A repeated
 -- call puts a task back once, even if the task has ended again meanwhile.
 -- uses: base admit event queue record task totals trim wake words
@@ -37,7 +38,7 @@ end
 
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local m = Task.load(id)
+  local m = Task.load_to_change(id)
   local state, done = m and m.state or '', 0
   if m and Record.soft('HGET', Record.extras_key(id), 'retry') == ARGV[1] then
     done = 1
@@ -59,4 +60,4 @@ Queue.write()
 Trim.close()
 Totals.write()
 Wake.all()
-return reply
+return Task.answer(reply)

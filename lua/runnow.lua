@@ -2,7 +2,8 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  id of the call, ids
--- Returns per task its state afterwards ('' if there is none) and 1 if it was put into its queue.
+-- Returns per task its state afterwards ('' if there is none) and 1 if it was put into its queue; or an error if a task is
+--       damaged, after the change of the others.
 -- Keeps: a task takes the position that it would take when it is due. Limits, TTL and deadline apply as before. A repeated
 -- call puts a task into its queue once, even if the task was scheduled again meanwhile.
 -- uses: base event promote queue record task totals trim wake
@@ -17,7 +18,7 @@ end
 
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local m = Task.load(id)
+  local m = Task.load_to_change(id)
   local state, done = m and m.state or '', 0
   if m and m.flag == '1' and Record.soft('HGET', Record.extras_key(id), 'runnow') == ARGV[1] then
     done = 1
@@ -32,4 +33,4 @@ Queue.write()
 Trim.close()
 Totals.write()
 Wake.all()
-return reply
+return Task.answer(reply)

@@ -22,7 +22,7 @@ end
 
 local seen = {}
 for i = 2, #ARGV do
-  local m = not seen[ARGV[i]] and Task.load(ARGV[i])
+  local m = not seen[ARGV[i]] and Task.load_to_change(ARGV[i])
   seen[ARGV[i]] = true
   local state, done = m and m.state or '', 0
   if state == 'running' then
@@ -46,4 +46,4 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-return reply
+return Task.answer(reply)

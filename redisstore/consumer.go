@@ -208,14 +208,20 @@ const (
 // last, and removes dead consumers whose entries were taken over. It ignores errors.
 func (s *Store) showAlive(ctx context.Context, c *reading) {
 	s.mu.Lock()
-	shown := s.subscription(c.name).shown
-	ready := time.Since(shown[c.consumer]) >= aliveInterval
+	sub := s.subscription(c.name)
+	checked, ready := sub.checked, time.Since(sub.shown[c.consumer]) >= aliveInterval
 	if ready {
-		shown[c.consumer] = time.Now()
+		sub.shown[c.consumer] = time.Now()
 	}
 	s.mu.Unlock()
-	if ready {
-		_, _ = s.run(ctx, consumersScript, c.name, c.consumer, 0, (c.idle + deadAfter).Milliseconds(), maxDead)
+	if !ready {
+		return
+	}
+	reply, err := s.run(ctx, consumersScript, c.name, c.consumer, 0, (c.idle + deadAfter).Milliseconds(), maxDead, checked)
+	if parts, ok := reply.([]any); ok && err == nil && len(parts) == 2 {
+		s.mu.Lock()
+		sub.checked, _ = parts[1].(string)
+		s.mu.Unlock()
 	}
 }
 
@@ -225,7 +231,7 @@ func (s *Store) LeaveSubscription(ctx context.Context, name, consumer string) er
 	s.mu.Lock()
 	delete(s.subscription(name).shown, consumer)
 	s.mu.Unlock()
-	_, err := s.run(ctx, consumersScript, name, consumer, 1, 0, 0)
+	_, err := s.run(ctx, consumersScript, name, consumer, 1, 0, 0, "")
 	if isNoGroup(err) {
 		return nil
 	}

@@ -8,6 +8,7 @@ type subscription struct {
 	from     string               // where the next take-over starts
 	reported string               // the value of events:trimmed for which a loss was reported
 	shown    map[string]time.Time // when each consumer of this store last showed that it is alive
+	checked  string               // the held entry up to which the consumers script has checked; "" for none
 
 	// What a failed call did not report.
 	position string // how far the group had read before that call; "" for no such call

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/lua"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -285,5 +286,58 @@ func TestHeldEventsAreDeliveredAgainAfterTheClockWasSetBack(t *testing.T) {
 	server.SetClock(t, -time.Hour+70*time.Second)
 	if n := read("living"); n != 3 {
 		t.Errorf("%d events are taken over after the minute, want 3", n)
+	}
+}
+
+// One page of held entries is handled per call. Entries that were trimmed stay held until the
+// subscription has reported their loss.
+func TestHeldEventsAreCountedFromNowInPages(t *testing.T) {
+	server := redisserver.Start(t, redisserver.Clock(t))
+	server.SetClock(t, 0)
+	s := &stream{site: newSite(t, server.Client(t)), t: t, raw: server.Client(t)}
+	const entries, page, trimmed = 1200, 500, 5
+	ctx, key := t.Context(), s.prefix+"events"
+	p := s.raw.Pipeline()
+	for range entries {
+		p.XAdd(ctx, &redis.XAddArgs{Stream: key, Values: []any{"ids", "x", "state", "waiting"}})
+	}
+	p.XGroupCreate(ctx, key, "g", "0")
+	p.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "g", Consumer: "killed", Streams: []string{key, ">"}, Count: entries})
+	if _, err := p.Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	maintain := func() {
+		if _, err := s.store.Maintain(ctx, "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	maintain()
+	server.SetClock(t, -time.Hour)
+	maintain()
+	all := s.raw.XRange(ctx, key, "-", "+").Val()
+	s.raw.XTrimMinID(ctx, key, all[trimmed].ID)
+	checked := ""
+	for call := 1; ; call++ {
+		server.SetClock(t, -time.Hour+time.Duration(call)*time.Minute)
+		reply, err := s.raw.Eval(ctx, lua.Source("consumers"), []string{s.prefix, s.prefix + "meta"}, "g", "living", 0, 3_600_000, 10, checked).Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.SetClock(t, -time.Hour+time.Duration(call)*time.Minute+time.Second)
+		counted := 0
+		for _, e := range s.raw.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: key, Group: "g", Start: "-", End: "+", Count: entries}).Val() {
+			if e.Idle > 0 {
+				counted++
+			}
+		}
+		if want := min(call*page, entries-trimmed); counted != want {
+			t.Errorf("after call %d %d entries are counted from now, want %d", call, counted, want)
+		}
+		if checked = reply[1].(string); checked == "" {
+			break
+		}
+	}
+	if n := s.raw.XPending(ctx, key, "g").Val().Count; n != entries {
+		t.Errorf("%d entries are held, want all %d, those that were trimmed included", n, entries)
 	}
 }

@@ -25,7 +25,7 @@ invalid, their id or unique key is taken, or their queue is full. About the newe
 10,000 are kept, of each at most the first 16 KiB.`,
 		Example: `  ltsworker rejected list
   ltsworker rejected show 1731990000000-0
-  ltsworker rejected show 1731990000000-0 --json | jq .entry > entry.json
+  ltsworker rejected show 1731990000000-0 --raw > entry.json
   ltsworker rejected put-back 1731990000000-0 --file entry.json
   ltsworker rejected drop --all`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -137,23 +137,28 @@ func listRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, lim
 }
 
 func newRejectedShow(g *globals) *cobra.Command {
-	var asJSON bool
+	var asJSON, raw bool
 	cmd := &cobra.Command{
 		Use:   "show ID...",
 		Short: "Show rejected entries with their whole text",
 		Long: `Show rejected entries with the reason and the text, as far as it is kept. In the
 output of --json the text is in "entry" if it is JSON, in "entry_text" if it is other
-text, and else in "entry_base64".`,
+text, and else in "entry_base64". --raw prints only the text of one entry, byte for
+byte, to edit it for put-back.`,
 		Args: between(1, -1, "an entry's ID"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkRejectIDs(ids); err != nil {
 				return err
 			}
+			if raw && (asJSON || len(ids) > 1) {
+				return usagef("--raw takes one ID and not --json")
+			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
-				return showRejected(ctx, cmd, c, ids, asJSON)
+				return showRejected(ctx, cmd, c, ids, asJSON, raw)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&raw, "raw", false, "print only the text of the entry")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
@@ -170,7 +175,7 @@ func checkRejectIDs(ids []string) error {
 	return nil
 }
 
-func showRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
+func showRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON, raw bool) error {
 	out, shown, missing := cmd.OutOrStdout(), 0, false
 	now, err := c.Now(ctx)
 	if err != nil {
@@ -187,6 +192,10 @@ func showRejected(ctx context.Context, cmd *cobra.Command, c *client.Client, ids
 			return err
 		case asJSON:
 			err = terminal.WriteJSON(out, recordReject(r, now))
+		case raw && r.Cut():
+			err = fmt.Errorf("%s: only the first %d of %d bytes of the entry are kept", id, len(r.Entry), r.Bytes)
+		case raw:
+			_, err = io.WriteString(out, r.Entry)
 		default:
 			if shown > 0 {
 				fmt.Fprintln(out)

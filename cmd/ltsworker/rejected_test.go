@@ -235,3 +235,22 @@ func TestAgesOfRejectedEntriesAreOfTheClockOfRedis(t *testing.T) {
 		})
 	}
 }
+
+// A program such as jq may change numbers: 12345678901234567890 is beyond the precision of a float.
+func TestRawTextOfARejectedEntryIsPutBackUnchanged(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	entry := `{"kind":"k","payload":{"n":12345678901234567890,"one":1.0},"prio":1}`
+	u.admit(entry, `{"kind":"k","prio":1,"payload":"`+strings.Repeat("p", 20_000)+`"}`)
+	got := u.rejects()
+	long, id := got[0].ID, got[1].ID
+	if out := u.must("rejected", "show", id, "--raw"); out != entry {
+		t.Errorf("got %q", out)
+	}
+	if a := u.run("rejected", "show", long, "--raw"); a.code != exitFailed || a.out != "" || !strings.Contains(a.err, "only the first 16384 of") {
+		t.Errorf("a cut entry: %+v", a)
+	}
+	if a := u.run("rejected", "show", id, long, "--raw"); a.code != exitUsage {
+		t.Errorf("two entries: %+v", a)
+	}
+}

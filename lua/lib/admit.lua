@@ -82,8 +82,8 @@ end
 -- TOO_SHORT is what is wrong with the fields in too_short.
 Admit.TOO_SHORT = 'must be longer than the time until run_at: the task would end before it may start'
 
--- refusal returns why a task of the group cannot be made: 'dup', id, state or 'full', '', ''. It returns nil if the task can
--- be made.
+-- refusal returns why a task of the group cannot be made: 'dup', id, state or 'invalid', names of fields, what is wrong or
+-- 'full', '', ''. It returns nil if the task can be made.
 local function refusal(g, id)
   local state = g.given and state_of(id)
   if state then
@@ -93,6 +93,7 @@ local function refusal(g, id)
   local holder
   if g.unique ~= '' then holder, state = Admit.holder_of(P .. 'unique:' .. g.unique) end
   if holder then return 'dup', holder, state end
+  if g.too_short then return 'invalid', g.too_short, Admit.TOO_SHORT end
   if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
 end
 
@@ -109,7 +110,7 @@ end
 -- select returns ids and payloads of the tasks of a group that can be made. It calls refuse(index, why, id, state) for each
 -- of the others.
 function Admit.select(g, ids, payloads, refuse)
-  local one_by_one = g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
+  local one_by_one = g.too_short or g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
   local new, new_payloads = ids, payloads
   if one_by_one then
     new, new_payloads = {}, {}

@@ -62,8 +62,6 @@ end
 -- that cannot be made.
 function Make.tasks(g, ids, payloads, sequence, refuse)
   Admit.set_times(g)
-  for i = 1, g.too_short and #ids or 0 do refuse(i, 'invalid', g.too_short, Admit.TOO_SHORT) end
-  if g.too_short then return end
   ids, payloads = Admit.select(g, ids, payloads, refuse)
   local n = #ids
   if n == 0 then return end

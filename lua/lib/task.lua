@@ -28,6 +28,20 @@ function Task.load(id, run)
   return m
 end
 
+-- load_to_change is load for a script that changes several tasks. It returns nil for a task whose extras are a key of a wrong
+-- type. Such a task stays as it is and does not keep the script from changing the others. The script ends with answer.
+local damaged
+function Task.load_to_change(id)
+  local m = Task.load(id)
+  if not m or Record.soft('HEXISTS', Record.extras_key(id), 'v') then return m end
+  damaged = damaged or Record.extras_key(id)
+end
+
+-- answer returns the reply of a script that changes several tasks, or an error if one of them was damaged.
+function Task.answer(reply)
+  return damaged and redis.error_reply('WRONGTYPE ' .. damaged .. ' is not a hash') or reply
+end
+
 -- keep writes extras of a task. It sets the extras flag in the record, and in the run entry unless the attempt is ending.
 function Task.keep(id, m, ...)
   call('HSET', Record.extras_key(id), ...)

@@ -18,6 +18,7 @@ var clockRules = []rule{
 	{"ClockBackDelaysNoTaskThatWaits", clockBackWaiting},
 	{"ScheduledTasksFollowTheClock", clockSchedule},
 	{"ExchangeKeepsTheReplicaOnTheList", clockExchange},
+	{"ClockBackLeavesARepeatedTaskADuplicate", clockDuplicate},
 	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }
 
@@ -155,6 +156,26 @@ func clockExchange(fx *fixture) {
 			fx.Errorf("%s: renewal: %v", r, v[0])
 		}
 		fx.accept(succeed(ts[0]))
+	}
+	fx.SetClock(fx, 0)
+	fx.join(task.Registration{Replica: "back", Lease: lease})
+	fx.SetClock(fx, -2*lease)
+	fx.maintain() // the entry on the list ends a lease from now
+	fx.SetClock(fx, -2*lease+lease*3/4)
+	fx.claimAs(task.Exchange{Replica: "back", Lease: lease}, task.DefaultQueue, 1)
+	fx.SetClock(fx, -2*lease+lease*5/4)
+	fx.maintain()
+	fx.heartbeat(task.Renewal{Replica: "back"})
+}
+
+// By a clock that went back, a TTL may pass before the run-at time of a task that was made before.
+func clockDuplicate(fx *fixture) {
+	fx.SetClock(fx, 0)
+	spec := task.Spec{ID: "t", RunAt: time.Now().Add(time.Minute), TTL: 65 * time.Second}
+	fx.enqueue(spec)
+	fx.jump(-10 * time.Second)
+	if r := fx.enqueueAll(spec); !r[0].Duplicate {
+		fx.Errorf("receipt %+v", r[0])
 	}
 }
 
