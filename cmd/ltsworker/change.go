@@ -166,7 +166,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 	if err != nil {
 		return err
 	}
-	if !named && (!yes || flags.more()) {
+	if !named && (!yes || flags.perTask()) {
 		ids, err := flags.matching(ctx, c, p, f)
 		if err != nil {
 			return err
@@ -176,7 +176,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 			return &inputError{errors.New(question + "; nothing was changed: add --yes to do it")}
 		}
 		if len(ids) == 0 {
-			return ch.tell(cmd.OutOrStdout(), changeCount{}, asJSON)
+			return ch.print(cmd.OutOrStdout(), changeCount{}, asJSON)
 		}
 		if !yes {
 			err := bar.Exclude(func() error { return terminal.Confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question+". Go on?") })
@@ -197,7 +197,7 @@ func (ch change) run(ctx context.Context, cmd *cobra.Command, c *client.Client, 
 	if err == nil && named {
 		count.before = len(f.IDs) - n - count.askedBefore
 	}
-	return errors.Join(err, ch.tell(cmd.OutOrStdout(), count, asJSON))
+	return errors.Join(err, ch.print(cmd.OutOrStdout(), count, asJSON))
 }
 
 // changeCount is the number of tasks that a change has handled.
@@ -239,8 +239,8 @@ func (ch change) loss(n int) string {
 	return client.Loss(n)
 }
 
-// tell prints how many tasks were changed, and how many needed no change.
-func (ch change) tell(out io.Writer, n changeCount, asJSON bool) error {
+// print prints how many tasks were changed, and how many needed no change.
+func (ch change) print(out io.Writer, n changeCount, asJSON bool) error {
 	if asJSON {
 		r := changeRecord{Action: ch.verb, Tasks: n.tasks, Asked: n.asked, Before: n.before + n.askedBefore}
 		if ch.drops {

@@ -32,9 +32,9 @@ once, or with its next heartbeat, at most a third of its lease later.
 --all drains the replicas that are on the list now. A service manager may restart them,
 and the new replicas take tasks again. To keep a pool from starting tasks, pause it.
 
---wait waits until the replicas have ended. It fails with exit code 1 after --timeout
-and names those that have not, or if a replica stops sending heartbeats because it was killed, is frozen or cannot
-reach Redis.`,
+--wait waits until the replicas have ended. After --timeout it fails with exit code 1
+and names those that have not. It fails also if a replica stops sending heartbeats
+because it was killed, is frozen or cannot reach Redis.`,
 		Example: `  ltsworker drain 2h8a0c1k9x3f7
   ltsworker drain --all --wait --timeout 5m`,
 		RunE: func(cmd *cobra.Command, ids []string) error {

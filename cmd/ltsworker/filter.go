@@ -38,11 +38,11 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 
 // empty reports whether no flag is set.
 func (f *filterFlags) empty() bool {
-	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.more()
+	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.perTask()
 }
 
-// more reports whether a flag is set that selects is needed for.
-func (f *filterFlags) more() bool { return len(f.replicas)+len(f.text) > 0 || f.older.set }
+// perTask reports whether a flag is set that is not in the filter: selects checks it for each task.
+func (f *filterFlags) perTask() bool { return len(f.replicas)+len(f.text) > 0 || f.older.set }
 
 // selects reports whether the flags select a task that matches their filter. now is the time of
 // Redis.

@@ -26,7 +26,7 @@ func TestSystemdIsToldOfReadinessLifeAndStop(t *testing.T) {
 	}
 	t.Cleanup(func() { socket.Close() })
 	u.env = append(u.env, "NOTIFY_SOCKET="+at, "WATCHDOG_USEC=100000")
-	var told []string
+	var received []string
 	await := func(want string) {
 		t.Helper()
 		buf := make([]byte, 1024)
@@ -36,9 +36,9 @@ func TestSystemdIsToldOfReadinessLifeAndStop(t *testing.T) {
 		for {
 			n, err := socket.Read(buf)
 			if err != nil {
-				t.Fatalf("%s was not received, only %s: %v", want, strings.Join(told, " "), err)
+				t.Fatalf("%s was not received, only %s: %v", want, strings.Join(received, " "), err)
 			}
-			if told = append(told, string(buf[:n])); told[len(told)-1] == want {
+			if received = append(received, string(buf[:n])); received[len(received)-1] == want {
 				return
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // returns when ctx ends. A deadlocked replica sends no more watchdog notifications. A
 // replica that cannot reach Redis still sends them, because a restart would not help.
 func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
-	tell := func(state string) {
+	notify := func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			log.Warn("systemd could not be notified", "state", state, "err", err)
 		}
@@ -37,19 +37,19 @@ func Notify(ctx context.Context, p *pool.Pool, log *slog.Logger) {
 		case <-ctx.Done():
 			select {
 			case <-draining: // an idle replica ends at once, so that both are ready
-				tell(daemon.SdNotifyStopping)
+				notify(daemon.SdNotifyStopping)
 			default:
 			}
 			return
 		case <-joined:
-			tell(daemon.SdNotifyReady)
+			notify(daemon.SdNotifyReady)
 			joined = nil
 		case <-draining:
-			tell(daemon.SdNotifyStopping)
+			notify(daemon.SdNotifyStopping)
 			draining = nil
 		case <-alive:
 			p.Health() // takes every lock of the replica
-			tell(daemon.SdNotifyWatchdog)
+			notify(daemon.SdNotifyWatchdog)
 		}
 	}
 }
