@@ -171,7 +171,7 @@ func configurationExemptsAGroup(fx *fixture) {
 		fx.Errorf("warnings %q", w)
 	}
 	fx.wantGroups(nil, 1, task.GroupInfo{Name: "g", Own: true, Running: 3})
-	if w := fx.join(limited); len(w) != 1 || !strings.Contains(w[0], "limit:group:g was none and is now 4") {
+	if w := fx.join(limited); len(w) != 1 || !strings.Contains(w[0], "groups.limits.g was none and is now 4") {
 		fx.Errorf("warnings %q", w)
 	}
 }
@@ -190,7 +190,7 @@ func configurationOfNoLimit(fx *fixture) {
 	fx.serve("w", "p")
 	fx.becomeIdle("w")
 	w := fx.join(config("b", task.NoLimit))
-	want := []string{"cap:q was 2 and is now none", "limit was 2 and is now none", "limit:group was 2 and is now none", "limit:queue:q was 2 and is now none"}
+	want := []string{"queues.q.max_len was 2 and is now none", "limit was 2 and is now none", "groups.default_limit was 2 and is now none", "queues.q.limit was 2 and is now none"}
 	for i, warning := range w {
 		w[i], _, _ = strings.Cut(warning, ",")
 	}
