@@ -161,7 +161,7 @@ func TestNewestConfiguredLimitWinsAndWarns(t *testing.T) {
 	}
 	log := join(3)
 	eventually(t, patience, "a warning about the changed limit", func() bool {
-		return strings.Contains(log.String(), "limit:queue:default was 5")
+		return strings.Contains(log.String(), "queues.default.limit was 5")
 	})
 	if limit() != 3 {
 		t.Errorf("limit %d, want 3 of the newest configuration", limit())

@@ -134,6 +134,7 @@ type (
 	//	Kinds  []string
 	//	Queues []string
 	//	Groups []string // tasks without a group match none
+	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
 	//	// Brief omits the payload, headers, result and log of the tasks, which are often most
 	//	// of the data. It does not affect the selection.
@@ -269,7 +270,7 @@ type (
 	//	Attempt int64         // number of the attempt, from 1
 	//	Code    Code          // why it ended: CodeOK for a success
 	//	At      time.Time     // when it ended
-	//	Run     time.Duration // from its claim to its end
+	//	Run     time.Duration // from its claim to its end, or until its loss was noticed
 	//	Replica string        // the replica that ran it
 	//	Error   string        // what went wrong; "" for a success or a release
 	//	Log     string        // the end of its log: see Task.LogWriter; "" for none

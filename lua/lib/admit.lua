@@ -110,7 +110,8 @@ end
 -- select returns ids and payloads of the tasks of a group that can be made. It calls refuse(index, why, id, state) for each
 -- of the others.
 function Admit.select(g, ids, payloads, refuse)
-  local one_by_one = g.too_short or g.unique ~= '' or g.given and not all_new(ids) or g.state == 'waiting' and space(g.queue) < #ids
+  local one_by_one = g.too_short or g.unique ~= '' or g.given and not all_new(ids)
+    or g.state == 'waiting' and space(g.queue) < #ids
   local new, new_payloads = ids, payloads
   if one_by_one then
     new, new_payloads = {}, {}

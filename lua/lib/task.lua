@@ -28,8 +28,8 @@ function Task.load(id, run)
   return m
 end
 
--- load_to_change is load for a script that changes several tasks. It returns nil for a task whose extras are a key of a wrong
--- type. Such a task stays as it is and does not keep the script from changing the others. The script ends with answer.
+-- load_to_change is load for a script that changes several tasks. It returns nil for a task whose extras are a key of a
+-- wrong type. Such a task stays as it is and does not keep the script from changing the others. The script ends with answer.
 local damaged
 function Task.load_to_change(id)
   local m = Task.load(id)

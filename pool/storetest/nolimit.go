@@ -152,7 +152,7 @@ func configurationExemptsAGroup(fx *fixture) {
 	fx.wantIDs(fx.claim("q", 9), "g-q0")
 	fx.serve("w", "q")
 	fx.becomeIdle("w")
-	if w := fx.join(exempt("a")); len(w) != 1 || !strings.Contains(w[0], "limit:group:g was 1 and is now none") {
+	if w := fx.join(exempt("a")); len(w) != 1 || !strings.Contains(w[0], "groups.limits.g was 1 and is now none") {
 		fx.Errorf("warnings %q", w)
 	}
 	fx.wantSignals("the group is exempt", "w q:q")
