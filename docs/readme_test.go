@@ -62,6 +62,7 @@ func TestTheSmallestProgramOfTheReadmeRuns(t *testing.T) {
 	greeted := func() bool {
 		return strings.Contains(said.String(), "hello world\n") && strings.Contains(said.String(), "hello shell\n")
 	}
+	// It polls: the output is that of another process.
 	for end := time.Now().Add(time.Minute); !greeted() && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -72,6 +72,6 @@ func stopSelf() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	for time.Since(at) < 300*time.Millisecond {
 		at = time.Now()
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // a longer one shows that the process was stopped
 	}
 }

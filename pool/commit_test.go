@@ -143,7 +143,7 @@ func TestEnqueueReturnsWhenItsContextEnds(t *testing.T) {
 		if got := batches(); got[len(got)-1] != 2 {
 			t.Fatalf("batches %v, want the last to carry 2", got)
 		}
-		time.Sleep(2 * time.Second) // short ends while its call is in flight
+		time.Sleep(2 * time.Second) // fake time: short ends while its call is in flight
 		gate <- nil
 		gate <- nil
 		wg.Wait()

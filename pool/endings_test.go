@@ -51,9 +51,9 @@ func TestOneReaderServesAllWaitsAndEndsSoonAfterTheLast(t *testing.T) {
 			}
 		}
 		serve(1)
-		time.Sleep(feedLinger * 9 / 10)
+		time.Sleep(feedLinger * 9 / 10) // fake time
 		serve(1)
-		time.Sleep(feedLinger)
+		time.Sleep(feedLinger) // fake time
 		gone()
 		serve(2)
 		if err := p.Close(); err != nil {

@@ -208,7 +208,7 @@ type changeCount struct {
 	askedBefore int // running tasks that had been asked to stop before
 }
 
-// stops counts a batch of stops of running tasks.
+// stops adds the running tasks of a batch of stops to the counts.
 func (n *changeCount) stops(changes []task.Change) {
 	for _, c := range changes {
 		switch {

@@ -13,7 +13,8 @@ import (
 	"github.com/ltsworker/ltsworker/internal/health"
 )
 
-// probe calls the health endpoint of another process until it answers with the code.
+// probe calls the health endpoint of another process until it answers with the code. It polls,
+// because the endpoint sends no event.
 func probe(t *testing.T, url string, code int) health.Status {
 	t.Helper()
 	last := ""

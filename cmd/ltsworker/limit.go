@@ -104,7 +104,8 @@ func limitTarget(args []string, total, groups, hasGroup bool, group string) (sco
 	return scope, name, rest, nil
 }
 
-// parseLimit reads a limit; 0 is the default.
+// parseLimit returns the limit that the arguments set, task.NoLimit for none, and 0 to remove a
+// group's own limit.
 func parseLimit(args []string, scope task.Scope) (int, error) {
 	words := "or none"
 	if scope == task.GroupScope {

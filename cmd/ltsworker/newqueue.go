@@ -27,7 +27,8 @@ func warnNewQueue(ctx context.Context, cmd *cobra.Command, c *client.Client, que
 	return err
 }
 
-// unlisted returns "" if the pool has the queue, else which queues it has.
+// unlisted returns "" if the pool has the queue. Otherwise it returns a text that names the queues
+// of the pool, and the one with the most similar name.
 func unlisted(ctx context.Context, c *client.Client, queue string) (others string, err error) {
 	queues, err := c.Queues(ctx)
 	if err != nil {

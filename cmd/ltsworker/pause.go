@@ -25,7 +25,8 @@ func newResume(g *globals) *cobra.Command {
 		refuseNewQueue, func(ctx context.Context, c *client.Client, queue string) error { return c.Resume(ctx, queue) })
 }
 
-// refuseNewQueue returns an error if the pool does not have the queue. The change would add it.
+// refuseNewQueue returns an error if the pool does not have the queue, because a resume would add
+// the queue to the pool.
 func refuseNewQueue(ctx context.Context, _ *cobra.Command, c *client.Client, queue string) error {
 	others, err := unlisted(ctx, c, queue)
 	if err == nil && others != "" {

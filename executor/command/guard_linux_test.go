@@ -76,7 +76,8 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	use() // opens what the runtime opens only once
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	use()
-	// A goroutine that has done its work may not have ended yet.
+	// A goroutine that has done its work may not have ended yet. The runtime sends no event about
+	// the end.
 	for late := time.Now().Add(waitTimeout); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), goroutines)

@@ -19,7 +19,7 @@ func TestConcurrentReceivesFromDueTimers(t *testing.T) {
 					for i := range due {
 						due[i] = time.NewTimer(time.Second)
 					}
-					time.Sleep(time.Second)
+					time.Sleep(time.Second) // fake time
 					for _, timer := range due {
 						<-timer.C
 					}
