@@ -37,6 +37,8 @@ type ReplicaOptions struct {
 // checksumFile is the payload of a task.
 type checksumFile struct {
 	Path string `json:"path"`
+	// UntilKilled makes the first attempt last until its replica ends.
+	UntilKilled bool `json:"until_killed,omitempty"`
 }
 
 // Kind is the kind of the demo's tasks.
@@ -58,6 +60,10 @@ func RunReplica(ctx context.Context, at *redisurl.Target, poolName string, o Rep
 		return err
 	}
 	pool.HandleResult(p, func(ctx context.Context, t *pool.Task[checksumFile]) (checksum, error) {
+		if t.Args.UntilKilled && t.Attempt == 1 {
+			<-ctx.Done()
+			return checksum{}, context.Cause(ctx)
+		}
 		sum, err := sumFile(t.Args.Path)
 		if err != nil || o.Hold == 0 {
 			return sum, err

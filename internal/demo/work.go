@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/client"
@@ -15,6 +16,11 @@ import (
 
 // batchSize is the number of tasks of one call.
 const batchSize = 250
+
+// victimTask is the id of the task of the first file. Its first attempt ends only with
+// its replica, which is the one to kill: however late the events are read, that replica
+// holds a task.
+const victimTask = "demo-victim"
 
 // work enqueues a task for each file, at most window tasks ahead of those that have
 // ended. It reads the events until all tasks have ended, and kills a replica meanwhile.
@@ -51,8 +57,8 @@ func work(ctx context.Context, c *client.Client, files []File, window int, t *te
 		if w.ended == len(files) {
 			break
 		}
-		if t.killed == "" && w.ended >= killAfter && e.State == task.Running {
-			m := t.member(e.Replica)
+		if t.killed == "" && w.ended >= killAfter && w.running[victimTask] != "" {
+			m := t.member(w.running[victimTask])
 			held, err := m.killHolding(ctx, c)
 			if err != nil {
 				return nil, err
@@ -112,9 +118,12 @@ func enqueueFiles(ctx context.Context, c *client.Client, files []File, room chan
 			}
 			entries = append(entries, entry)
 		} else {
-			spec, err := pool.NewSpec(checksumFile{Path: f.path}, pool.Priority(f.priority()))
+			spec, err := pool.NewSpec(checksumFile{Path: f.path, UntilKilled: i == 0}, pool.Priority(f.priority()))
 			if err != nil {
 				return err
+			}
+			if i == 0 {
+				spec.ID, spec.Priority = victimTask, math.MaxInt8 // it starts first
 			}
 			specs = append(specs, spec)
 		}
