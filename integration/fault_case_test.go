@@ -407,6 +407,19 @@ var faultCases = map[string]faultCase{
 			return fmt.Sprint(dropped), err
 		},
 	},
+	"select": {
+		prepare: blockedGroup,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			var ids []string
+			for task, err := range st.Tasks(ctx, task.Filter{Kinds: []string{"k"}}) {
+				if err != nil {
+					return "", err
+				}
+				ids = append(ids, task.ID)
+			}
+			return strings.Join(ids, " "), nil
+		},
+	},
 	"stats": {
 		prepare: blockedGroup,
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {

@@ -29,7 +29,9 @@ type mode struct {
 // inspection does so only if it repairs.
 var runsWhenFull = regexp.MustCompile(`(?m)^(if .* then )?run_when_full\(\)`)
 
-func reads(script string) bool { return slices.Contains([]string{"rights", "stats", "get"}, script) }
+func reads(script string) bool {
+	return slices.Contains([]string{"rights", "stats", "get", "select"}, script)
+}
 
 func configure(t *testing.T, rdb *redis.Client, parameter, value string) {
 	t.Helper()

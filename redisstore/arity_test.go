@@ -46,6 +46,7 @@ var unfixed = map[string]string{
 	"configure": "groups follow the settings, as many as there are",
 	"join":      "settings, kinds and queues, as many as each count says",
 	"get":       "ids, as many as there are",
+	"select":    "kinds, queues and groups, as many as each count says, then ids",
 	"wake":      "queues, as many as there are",
 	"stop":      "ids, as many as there are",
 	"retry":     "ids, as many as there are",

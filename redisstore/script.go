@@ -54,6 +54,7 @@ var (
 	readmitScript   = newScript("readmit", writes)
 	discardScript   = newScript("discard", writes)
 	getScript       = newScript("get", reads)
+	selectScript    = newScript("select", reads)
 	statsScript     = newScript("stats", reads)
 
 	// The doctor calls these. It reports missing rights and another schema as findings.

@@ -20,24 +20,50 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 	return func(yield func(*task.Task, error) bool) {
 		read, uniques := 0, f.StoredUnique()
 		for ids, err := range s.candidates(ctx, f) {
-			var tasks []*task.Task
+			read += len(ids)
 			if err == nil {
-				tasks, err = s.read(ctx, f.Brief, ids)
+				ids, err = s.selected(ctx, f, ids)
 			}
 			if err != nil {
 				yield(nil, s.fail(ctx, "list", err))
 				return
 			}
-			if read += len(tasks); f.Progress != nil {
+			if f.Progress != nil {
 				f.Progress(read)
 			}
-			for _, t := range tasks {
-				if t != nil && matches(f, t) && (len(uniques) == 0 || slices.Contains(uniques, t.Unique)) && !yield(t, nil) {
+			for page := range slices.Chunk(ids, listPage) {
+				tasks, err := s.read(ctx, f.Brief, page)
+				if err != nil {
+					yield(nil, s.fail(ctx, "list", err))
 					return
+				}
+				for _, t := range tasks {
+					if t != nil && matches(f, t) && (len(uniques) == 0 || slices.Contains(uniques, t.Unique)) && !yield(t, nil) {
+						return
+					}
 				}
 			}
 		}
 	}
+}
+
+// selected returns those of the candidates whose kind, queue and group match. The headers
+// are compared in Redis, so that the other tasks are not transferred.
+func (s *Store) selected(ctx context.Context, f task.Filter, ids []string) ([]string, error) {
+	if len(f.IDs) > 0 || len(ids) == 0 || len(f.Kinds)+len(f.Queues)+len(f.Groups) == 0 {
+		return ids, nil
+	}
+	var args []any
+	for _, names := range [][]string{f.Kinds, f.Queues, f.Groups} {
+		args = append(append(args, len(names)), stringArgs(names)...)
+	}
+	reply, err := s.run(ctx, selectScript, append(args, stringArgs(ids)...)...)
+	if err != nil {
+		return nil, err
+	}
+	r := readReply("select", reply)
+	found := r.strings()
+	return found, r.err
 }
 
 // matches reports whether a task of candidates, which has checked the ids, matches the
@@ -168,7 +194,7 @@ func (s *Store) byScore(ctx context.Context, key, from string) pages {
 					// All of them were removed: read all members with their score, even if
 					// some are read twice.
 					page, err = rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{
-						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: listPage,
+						Key: key, Start: from, Stop: "+inf", ByScore: true, Count: selectPage,
 					}).Result()
 				}
 				return err
@@ -209,7 +235,7 @@ func pageAfter(ctx context.Context, rdb redis.UniversalClient, key string, membe
 		if err != nil {
 			return nil, false, err
 		}
-		page, err := rdb.ZRangeWithScores(ctx, key, rank, rank+listPage).Result()
+		page, err := rdb.ZRangeWithScores(ctx, key, rank, rank+selectPage).Result()
 		if err != nil {
 			return nil, false, err
 		}

@@ -3,7 +3,9 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +79,70 @@ func TestListOfTasksWithOneScoreStaysCheap(t *testing.T) {
 		}
 		if o.most > 0 {
 			t.Errorf("Redis skipped %d entries", o.most)
+		}
+	})
+}
+
+// Only the tasks that match are transferred: Redis compares the headers of the others.
+func TestFilterByKindQueueOrGroupReadsOnlyWhatMatches(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		ctx := t.Context()
+		var all []task.Spec
+		for i := range 1200 {
+			spec := task.Spec{ID: fmt.Sprint("t", i), Kind: fmt.Sprint("k", i%3), Queue: fmt.Sprint("q", i%4), Group: fmt.Sprint("g", i%5)}
+			if i%2 == 0 {
+				spec.Delay = time.Hour
+			}
+			all = append(all, spec)
+		}
+		for page := range slices.Chunk(all, 100) {
+			s.enqueue(t, page...)
+		}
+		s.rdb.Set(ctx, s.prefix+"task:t7", "no record", 0)
+		// Redis knows the script after this call, so that no other call is sent twice.
+		if _, err := s.store.Get(ctx, "t0"); err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range map[string]task.Filter{
+			"kind":             {Kinds: []string{"k1"}},
+			"queues":           {Queues: []string{"q1", "q2"}},
+			"group":            {Groups: []string{"g4"}},
+			"kinds and group":  {Kinds: []string{"k0", "k2"}, Groups: []string{"g0"}},
+			"all three":        {Kinds: []string{"k2"}, Queues: []string{"q3"}, Groups: []string{"g1"}},
+			"scheduled, queue": {Queues: []string{"q2"}, States: []task.State{task.Scheduled}},
+			"none of them":     {Kinds: []string{"other"}},
+		} {
+			want := map[string]bool{}
+			for i, spec := range all {
+				in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
+				if i != 7 && in(f.Kinds, spec.Kind) && in(f.Queues, spec.Queue) && in(f.Groups, spec.Group) && (len(f.States) == 0 || i%2 == 0) {
+					want[spec.ID] = true
+				}
+			}
+			var sent recorder
+			rdb.AddHook(&sent)
+			f.Brief = true
+			most := 0
+			f.Progress = func(read int) { most = read }
+			got := map[string]bool{}
+			for tk, err := range s.store.Tasks(ctx, f) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got[tk.ID] = true
+			}
+			transferred := 0
+			for _, args := range sent.ran("get") {
+				transferred += len(args) - 2
+			}
+			// The task that has no header may match.
+			if !maps.Equal(got, want) || transferred > len(want)+1 {
+				t.Errorf("%s: %d tasks, want %d; %d were transferred", name, len(got), len(want), transferred)
+			}
+			if len(f.States) == 0 && len(f.Queues) == 0 && most != len(all) {
+				t.Errorf("%s: %d of %d tasks are said to be read", name, most, len(all))
+			}
 		}
 	})
 }

@@ -24,10 +24,10 @@ every flag. It matches a flag if it matches one of its values, which are separat
 commas or given by repeating the flag. The order is by state, and within a state by
 position, due time or end.
 
-Ages are counted by the clock of Redis. Filters other than --state, --queue, --unique
-for live tasks and, for running tasks and for those that their group blocks, --group
-read every task of the selected states. UNIQUE shows a unique key that is no name, such
-as a URL, as "#" and a hash. --unique takes the text or this form.
+Ages are counted by the clock of Redis. Redis itself compares --kind, --queue and
+--group. For the other filters every task of the selected states is transferred, except
+for --unique of live tasks. UNIQUE shows a unique key that is no name, such as a URL, as
+"#" and a hash. --unique takes the text or this form.
 
 Columns: ` + strings.Join(columnNames(), " ") + `.
 RUNNING is the time since the start of a running attempt, REPLICA the replica that
