@@ -54,10 +54,13 @@ func (w without) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// unknownCommand is the reply to a command that the server does not have.
+// unknownCommand is the reply to a command that the server does not have. Redis adds the
+// first arguments of the command.
 type unknownCommand string
 
-func (c unknownCommand) Error() string { return "ERR unknown command '" + string(c) + "'" }
+func (c unknownCommand) Error() string {
+	return "ERR unknown command `" + string(c) + "`, with args beginning with: `some argument`, "
+}
 func (unknownCommand) RedisError()     {}
 
 // Check reports every reason why a server cannot hold a pool, and says what to
@@ -310,4 +313,16 @@ func infoField(t *testing.T, rdb *redis.Client, field string) string {
 	}
 	t.Fatal("INFO has no ", field)
 	return ""
+}
+
+// Redis 6.2 has no EVALSHA_RO.
+func TestErrorOfAnOldServerNamesTheCommandWithoutItsArguments(t *testing.T) {
+	rdb := redisserver.Start(t).Client(t)
+	rdb.AddHook(without{"evalsha_ro"})
+	st := redisstore.New(rdb, "old")
+	defer st.Close()
+	_, err := st.Stats(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "unknown command `evalsha_ro` (Redis 7.0 or newer is needed") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -49,7 +49,8 @@ func (s *Store) fail(ctx context.Context, doing string, err error) error {
 	case strings.HasPrefix(msg, "MISCONF"):
 		err = advise(err, "Redis cannot write its snapshot to disk: see its log")
 	case strings.Contains(msg, "unknown command"):
-		err = advise(err, "Redis 7.0 or newer is needed, with all commands that replicas use; a managed server may lack some")
+		msg, _, _ = strings.Cut(msg, ", with args beginning") // what follows may be long
+		err = advise(errors.New(msg), "Redis 7.0 or newer is needed, with all commands that replicas use; a managed server may lack some")
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
