@@ -61,7 +61,7 @@ type unknownCommand string
 func (c unknownCommand) Error() string {
 	return "ERR unknown command `" + string(c) + "`, with args beginning with: `some argument`, "
 }
-func (unknownCommand) RedisError()     {}
+func (unknownCommand) RedisError() {}
 
 // Check reports every reason why a server cannot hold a pool, and says what to
 // do.
