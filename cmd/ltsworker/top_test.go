@@ -37,7 +37,7 @@ func TestTopShowsThePoolAndActsOnKeys(t *testing.T) {
 	m.press("s")
 	m.await("stop 1 live task")
 	m.press("y")
-	m.await("stopped 1 task")
+	m.await("requested the stop of 1 task")
 	if got := decodeLines[taskRecord](t, u.must("get", "w", "--json"))[0]; got.State != task.Stopped {
 		t.Errorf("got %+v", got)
 	}
@@ -183,7 +183,7 @@ func TestTopStopsTheTasksThatItCounted(t *testing.T) {
 	m.await("stop 1 live task of the whole pool? [y/N]")
 	u.must("enqueue", "x", "--id", "b")
 	m.press("y")
-	m.await("stopped 1 task")
+	m.await("requested the stop of 1 task")
 	if a, b := u.state("a"), u.state("b"); a != task.Stopped || b != task.Waiting {
 		t.Errorf("a is %s, b %s", a, b)
 	}

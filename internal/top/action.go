@@ -60,7 +60,7 @@ func (p actions) stop(ctx context.Context, f pool.Filter, of string) (action, er
 			return "", err
 		}
 		n, err := all.Stop(ctx, f, "stopped in top")
-		return "stopped " + terminal.Count(n, "task") + client.Loss(n), err
+		return "requested the stop of " + terminal.Count(n, "task") + client.Loss(n), err
 	}}, nil
 }
 

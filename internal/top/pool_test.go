@@ -170,7 +170,7 @@ func TestKeysActOnWhatIsOpen(t *testing.T) {
 	s.press("G", "enter", "s")
 	s.shows("task m2", "stop 1 live task with the ID m2? [y/N]")
 	s.press("n", "s", "y")
-	s.shows("stopped 1 task", "state stopped")
+	s.shows("requested the stop of 1 task", "state stopped")
 	state("m2", task.Stopped)
 	s.press("t")
 	s.shows("retry task m2? [y/N]")
