@@ -43,7 +43,7 @@ const (
 
 	// A queue with a setting takes 60 µs in a join. A queue takes 20 µs in a wake or stats.
 	joinPage  = 100
-	queuePage = 250
+	queuePage = 150
 	// A running task of a Snapshot takes 1 µs.
 	statsRunning = 1000
 

@@ -24,7 +24,7 @@ type Snapshot struct {
 }
 
 // Stats reads the state of the pool and of its queues at one instant. In a pool with more
-// than about 250 queues, it reads pages of queues, each at an instant of its own. The other
+// than about 150 queues, it reads pages of queues, each at an instant of its own. The other
 // figures are those of the first instant.
 func (s *Store) Stats(ctx context.Context) (task.Stats, error) {
 	snap, err := s.Snapshot(ctx, 0)

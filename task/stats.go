@@ -34,7 +34,7 @@ type GroupInfo struct {
 // Full reports whether the group's limit is reached.
 func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 
-// Stats is the pool at one instant. In a pool with more than 250 queues, the queues
+// Stats is the pool at one instant. In a pool with more than 150 queues, the queues
 // after these are read a moment later. At every instant Enqueued + Retried equals the
 // number of live tasks plus the Ended ones.
 type Stats struct {
