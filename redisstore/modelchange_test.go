@@ -168,7 +168,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(8) {
+	switch w.rng.IntN(9) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -183,6 +183,8 @@ func (w *walk) replay() {
 		w.remove()
 	case 6:
 		w.runNow()
+	case 7:
+		w.checkpoint()
 	default:
 		w.configure()
 	}

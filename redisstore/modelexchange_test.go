@@ -223,7 +223,8 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	for i, t := range c.Tasks {
 		m := w.tasks[t.ID]
 		if m == nil || m.state != task.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
-			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures {
+			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures ||
+			string(t.LastCheckpoint) != m.checkpoint {
 			w.failf("claimed %+v, want %+v", t, m)
 			continue
 		}

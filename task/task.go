@@ -34,7 +34,12 @@ type Task struct {
 
 	Replica  string // the replica that runs it or ran it last
 	Progress []byte // last value that the handler set with SetProgress
-	Result   []byte // what the handler returned
+	// LastCheckpoint is the last value that the task's attempts wrote with Checkpoint. A
+	// handler gets the value from before its attempt. It is nil if there is none, or if an
+	// attempt has failed since, and on ended tasks. CheckpointAt is when it was written.
+	LastCheckpoint []byte
+	CheckpointAt   time.Time
+	Result         []byte // what the handler returned
 	// ResultLost is the length of a result that is gone. It is set on a task that was
 	// rebuilt from its last event, which contains at most MaxEventResult bytes of
 	// result.

@@ -31,6 +31,7 @@ type attempt struct {
 	slow       bool          // the soft timeout has passed; not yet sent
 	listed     bool          // in the keeper's list of attempts with updates
 	log        *logTail      // nil until it is used
+	saved      *checkpoints  // nil until the first checkpoint
 	leaseEnded bool          // another replica may run the task
 	leaseLost  chan struct{} // closed when leaseEnded is set; created by LeaseLost
 }

@@ -1,4 +1,4 @@
--- uses: base event outcome record removal retention totals
+-- uses: base event outcome record removal retention task totals
 -- The end of a task.
 
 -- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
@@ -42,7 +42,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
     Record.extra(extras, 'started_at', whole(m.start))
   end
   call('HSET', Record.extras_key(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
+  if error then Task.drop_checkpoint(m) else Task.drop_checkpoint(m, 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
