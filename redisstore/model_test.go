@@ -64,8 +64,9 @@ type mtask struct {
 	v, failures, lost int
 	generation        int
 	history           int
-	released          bool   // the newest entry of its history is a release
-	log               string // that its replica has sent for the running attempt
+	released          bool      // the newest entry of its history is a release
+	log               string    // that its replica has sent for the running attempt
+	meta              task.Meta // of the attempt that ended the task
 	checkpoint        string
 	checkpointFence   int64 // of the attempt that wrote the last checkpoint; 0 for none
 	checkpointN       int64 // number of that checkpoint

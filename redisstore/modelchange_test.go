@@ -54,6 +54,7 @@ func (w *walk) retry() {
 			m.v++
 			m.generation++
 			m.seq = w.nextSeq()
+			m.meta = nil
 			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, 0, 0, 0
 			state, done = task.Waiting, true
 		}

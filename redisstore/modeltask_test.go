@@ -198,7 +198,7 @@ func (w *walk) leaveRunning(m *mtask) {
 func (w *walk) rest(m *mtask, delay time.Duration, code task.Code) {
 	m.v++
 	w.appended++
-	m.code, m.state, m.dueStep = code, task.Waiting, 0
+	m.code, m.state, m.dueStep, m.meta = code, task.Waiting, 0, nil
 	if delay > 0 {
 		m.state = task.Scheduled
 	}
@@ -282,6 +282,7 @@ func (w *walk) checkpoint() {
 // holds.
 func (w *walk) takeBack(m *mtask, cut bool) {
 	w.leaveRunning(m)
+	m.meta = nil
 	logged := m.log != ""
 	m.log = ""
 	switch {

@@ -16,6 +16,9 @@ type Execution interface {
 	LimitLog(n int)
 	// Checkpoint writes the checkpoint of the attempt: see Task.Checkpoint.
 	Checkpoint(ctx context.Context, data []byte) error
+	// SetMeta sets an entry of the attempt's meta; Meta returns a copy of it.
+	SetMeta(key, value string) error
+	Meta() Meta
 	// LeaseLost returns a channel that is closed when another replica may run the task.
 	LeaseLost() <-chan struct{}
 }

@@ -64,6 +64,7 @@ type Task struct {
 
 	running  Execution // nil on a task that no replica runs
 	logLimit int       // of Log on a task that no replica runs; 0 for the default
+	meta     Meta      // set on a task that no replica runs
 }
 
 // MaxAttemptsOr returns the number of attempts that this task may use: its own

@@ -49,7 +49,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	if err == nil {
 		if len(result) <= task.MaxResult {
 			rep.Result = result
-			rep.Log, rep.LogSize = a.logTail()
+			a.addOutput(&rep)
 			return rep
 		}
 		err = task.Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), task.MaxResult))
@@ -58,7 +58,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 		if v := recover(); v != nil {
 			rep = a.newReport(task.Fail, task.CodePanic)
 			rep.Error = cutHead("panic in the returned error: "+safeSprint(v), task.MaxErrorLen)
-			rep.Log, rep.LogSize = a.logTail()
+			a.addOutput(&rep)
 		}
 	}()
 	a.fail(&rep, err, a.ctx.reason())
@@ -68,7 +68,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 // fail fills in the report of an attempt that ended with err. cause is the cause of the
 // cancellation of its context; nil if there was none.
 func (a *attempt) fail(rep *task.Report, err error, cause error) {
-	rep.Log, rep.LogSize = a.logTail()
+	a.addOutput(rep)
 	d := task.DispositionOf(err)
 	var p *panicked
 	final := d.Permanent || d.BadPayload || errors.As(err, &p)
@@ -116,7 +116,7 @@ func (a *attempt) giveUp() task.Report {
 		return a.released(task.CodeReleased, 0)
 	}
 	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v", cause, a.claim.sequence.r.cfg.StopGrace)
-	rep.Log, rep.LogSize = a.logTail()
+	a.addOutput(&rep)
 	return rep
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"strings"
@@ -205,6 +206,60 @@ func TestReportsContainTheLogTail(t *testing.T) {
 				t.Errorf("%s: the log is %d bytes long", id, len(got))
 			}
 		}
+		tr.shutDown()
+	})
+}
+
+// Every report of an attempt has its meta: a stop or a deadline may make it the last one of the task.
+func TestReportsContainTheMeta(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Middleware: []task.Middleware{func(next task.Handler) task.Handler {
+			return func(ctx context.Context, tk *task.Task) ([]byte, error) {
+				result, err := next(ctx, tk)
+				if tk.ID != "none" && tk.SetMeta("set", fmt.Sprint(len(tk.Meta())+1)) != nil {
+					t.Error("SetMeta failed")
+				}
+				return result, err
+			}
+		}}})
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			if tk.ID == "none" {
+				return nil, nil
+			}
+			if err := tk.SetMeta("large", strings.Repeat("x", task.MaxMeta)); err == nil {
+				t.Error("too large a value was set")
+			}
+			_ = tk.SetMeta("own", "1")
+			switch tk.ID {
+			case "fail":
+				return nil, errors.New("boom")
+			case "snooze":
+				return nil, task.Snooze(time.Hour)
+			case "panic":
+				defer func() { _ = tk.SetMeta("set", "2"); panic(recover()) }()
+				panic("boom")
+			case "deaf":
+				_ = tk.SetMeta("set", "2")
+				time.Sleep(time.Hour)
+			}
+			return []byte("1"), nil
+		})
+		ids := []string{"ok", "fail", "snooze", "panic", "deaf", "none"}
+		for _, id := range ids {
+			tr.store.put(task.Spec{ID: id, Kind: "job", Timeout: time.Second})
+		}
+		tr.run()
+		tr.advance(time.Minute)
+		for _, id := range ids {
+			want := task.Meta{"own": "1", "set": "2"}
+			if id == "none" {
+				want = nil
+			}
+			if got := tr.store.verdictsOf(id)[0].Meta; !maps.Equal(got, want) || (got == nil) != (want == nil) {
+				t.Errorf("%s: meta %v", id, got)
+			}
+		}
+		tr.advance(time.Hour)
 		tr.shutDown()
 	})
 }
