@@ -110,7 +110,7 @@ type (
 	//	Wait    time.Duration     // on claims: from due to claimed
 	//	Run     time.Duration     // on ended attempts: from claimed to ended
 	//	Error   string            // on failures; on a stop, the reason given with it
-	//	Meta    map[string]string // the task's headers, on terminal events
+	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
 	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	//	// therefore stored only in the task; else 0.
@@ -136,8 +136,8 @@ type (
 	//	Groups []string // tasks without a group match none
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
-	//	// Brief omits the payload, headers, result and log of the tasks, which are often most
-	//	// of the data. It does not affect the selection.
+	//	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
+	//	// often most of the data. It does not affect the selection.
 	//	Brief bool
 	//	// Progress is called repeatedly with the number of tasks read so far, those included
 	//	// that do not match. It may be nil.
