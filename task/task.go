@@ -56,6 +56,9 @@ type Task struct {
 	// TimeLeft is how long the attempt may take from its start; Forever if nothing
 	// bounds it. It is set only on a task that a replica runs.
 	TimeLeft time.Duration
+	// LargeResult is what happens to a result over the limit: that of the kind's policy. It
+	// is set only on a task that a replica runs.
+	LargeResult LargeResult
 
 	// Broken is set if a part of the task's record could not be read, because another
 	// program wrote it. It says which part. Such a task is not run: it fails with

@@ -15,6 +15,7 @@ type attempt struct {
 	task   *task.Task
 	handle task.Handler // nil for a task that is released without a start
 	ctx    lazyContext
+	stall  *stall // nil for a kind without a progress timeout
 
 	// Guarded by the replica's mutex.
 	rep          task.Report // set from the end of the attempt until it is sent
@@ -149,7 +150,10 @@ func (a *attempt) LeaseLost() <-chan struct{} {
 }
 
 // SetProgress implements Execution.
-func (a *attempt) SetProgress(progress []byte) { a.update(func() { a.progress = progress }) }
+func (a *attempt) SetProgress(progress []byte) {
+	a.moved()
+	a.update(func() { a.progress = progress })
+}
 
 // WriteLog implements Execution.
 func (a *attempt) WriteLog(p []byte) { a.changeLog(func(l *logTail) { l.write(p) }) }

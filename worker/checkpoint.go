@@ -19,6 +19,8 @@ type checkpoints struct {
 // Checkpoint implements Execution. It repeats a call that fails until ctx ends, the lease
 // is lost, or calls have failed for the length of a lease.
 func (a *attempt) Checkpoint(ctx context.Context, data []byte) error {
+	a.moved()
+	defer a.moved()
 	r, lost := a.claim.sequence.r, a.LeaseLost()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -46,13 +46,17 @@ func panicStack() string {
 // replica's mutex, because an error's methods are code of the service.
 func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	rep = a.newReport(task.Succeed, task.CodeOK)
-	if err == nil {
-		if len(result) <= task.MaxResult {
-			rep.Result = result
-			a.addOutput(&rep)
-			return rep
+	if size := len(result); err == nil && size > task.MaxResult {
+		if a.task.LargeResult == task.TruncateLargeResult {
+			result = task.CutResult(result, int64(size), task.MaxResult)
+		} else {
+			err = task.LargeResultError(int64(size), task.MaxResult)
 		}
-		err = task.Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), task.MaxResult))
+	}
+	if err == nil {
+		rep.Result = result
+		a.addOutput(&rep)
+		return rep
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -85,7 +89,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		rep.Op, rep.Code = task.Fail, task.CodeBadPayload
 	case d.Permanent:
 		rep.Op, rep.Code = task.Fail, task.CodePermanent
-	case cause == task.ErrTimeout:
+	case errors.Is(cause, task.ErrTimeout):
 		rep.Op, rep.Code, rep.DelaySet = task.Fail, task.CodeTimeout, d.DelaySet
 		if d.DelaySet { // a Snooze does not avoid the timeout
 			rep.Delay = d.Delay
@@ -108,9 +112,9 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 func (a *attempt) giveUp() task.Report {
 	cause := a.ctx.reason()
 	rep := a.newReport(task.Fail, task.CodeStopAbandoned)
-	switch cause {
-	case task.ErrStopped:
-	case task.ErrTimeout:
+	switch {
+	case cause == task.ErrStopped:
+	case errors.Is(cause, task.ErrTimeout):
 		rep.Code = task.CodeTimeoutAbandoned
 	default:
 		return a.released(task.CodeReleased, 0)

@@ -89,6 +89,34 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 	}
 }
 
+func TestLargeResultIsCutIfThePolicySaysSo(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Policies: map[string]task.Policy{"cut": {LargeResult: task.TruncateLargeResult}, "fail": {LargeResult: task.FailLargeResult}}})
+		handle := func(_ context.Context, tk *task.Task) ([]byte, error) {
+			return []byte("x" + strings.Repeat("é", (task.MaxResult-len(tk.Payload))/2)), nil
+		}
+		tr.r.Handle("cut", handle)
+		tr.r.Handle("fail", handle)
+		for _, kind := range []string{"cut", "fail"} {
+			tr.store.put(task.Spec{ID: kind, Kind: kind}, task.Spec{ID: kind + "-fits", Kind: kind, Payload: []byte("12")})
+		}
+		tr.run()
+		tr.advance(time.Second)
+		for _, id := range []string{"cut-fits", "fail-fits"} {
+			if got := tr.store.task(id); got.State != task.Succeeded || len(got.Result) != task.MaxResult-1 {
+				t.Errorf("%s: %s with a result of %d bytes", id, got.State, len(got.Result))
+			}
+		}
+		got := tr.store.task("cut").Result
+		text, mark, _ := strings.Cut(string(got), "\n")
+		if len(got) > task.MaxResult || len(got) < task.MaxResult-3 || strings.Trim(text, "é") != "x" || mark != fmt.Sprintf("[cut: %d of 1048577 bytes]", len(text)) {
+			t.Errorf("a result of %d bytes that ends with %q", len(got), mark)
+		}
+		tr.wantState("fail", task.Failed, task.CodePermanent)
+		tr.shutDown()
+	})
+}
+
 func TestCancellationDecidesTheReport(t *testing.T) {
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {

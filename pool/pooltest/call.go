@@ -80,6 +80,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	tk.Queue = cmp.Or(tk.Queue, pool.DefaultQueue)
 	tk.Fence, tk.Version = tk.Attempt, 2*tk.Attempt
 	policy := p.cfg.Policies[tk.Kind]
+	tk.LargeResult = policy.LargeResult
 	tk.TimeLeft = cmp.Or(tk.Timeout, policy.Timeout, task.DefaultTimeout)
 	if tk.Deadline > 0 {
 		tk.DeadlineAt = now.Add(tk.Deadline)
