@@ -45,6 +45,7 @@ const (
 	kindHang   = "hang"   // the first attempt waits for the end of its context, later ones succeed
 	kindDeaf   = "deaf"   // the first attempt ignores its context until the file that its payload names exists
 	kindFlaky  = "flaky"  // fails as often as its payload says
+	kindStages = "stages" // the first two attempts write two checkpoints each and wait for the end of their context
 	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
 
@@ -141,6 +142,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindHang:   hang,
 		kindDeaf:   deaf,
 		kindFlaky:  flaky,
+		kindStages: stages,
 		kindFaint:  faint,
 	} {
 		p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
@@ -214,6 +216,24 @@ func flaky(_ context.Context, t *task.Task) ([]byte, error) {
 		return nil, errors.New("not yet")
 	}
 	return result(t), nil
+}
+
+// stages counts from the checkpoint of the attempt before. Its result is where it began.
+func stages(ctx context.Context, t *task.Task) ([]byte, error) {
+	var from int
+	if _, err := t.ReadCheckpoint(&from); err != nil {
+		return nil, err
+	}
+	for n := range 2 {
+		if err := t.Checkpoint(ctx, from+n+1); err != nil {
+			return nil, err
+		}
+	}
+	if t.Attempt <= 2 {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return strconv.AppendInt(nil, int64(from), 10), nil
 }
 
 // runConsumer takes events of the group "tests" and never acknowledges them.

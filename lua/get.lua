@@ -1,12 +1,13 @@
 -- get: reads tasks at one instant.
 --
 -- KEYS  prefix, meta
--- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload, result and log, ids
+-- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload, result, log and checkpoint, ids
 -- Returns per task, in the order of the ids, until the bytes are used up: {} if there is no such task, else {record, run
 --       entry or '', fields and values of its extras}.
 -- Keeps: nothing is written.
 -- uses: base record
 local most, brief = tonumber(ARGV[1]), ARGV[2] == '1'
+local OMITTED = { result = true, log = true, checkpoint = true }
 
 local function record_of(id)
   if brief then
@@ -28,7 +29,7 @@ for i = 3, #ARGV do
     local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do
-      if not (brief and (extras[j] == 'result' or extras[j] == 'log')) then
+      if not (brief and OMITTED[extras[j]]) then
         task[#task + 1] = extras[j]
         task[#task + 1] = extras[j + 1]
         bytes = bytes + #extras[j + 1]

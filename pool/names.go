@@ -110,7 +110,7 @@ type (
 	//	Wait    time.Duration     // on claims: from due to claimed
 	//	Run     time.Duration     // on ended attempts: from claimed to ended
 	//	Error   string            // on failures; on a stop, the reason given with it
-	//	Meta    map[string]string // the task's headers, on terminal events
+	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
 	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	//	// therefore stored only in the task; else 0.
@@ -136,8 +136,8 @@ type (
 	//	Groups []string // tasks without a group match none
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
-	//	// Brief omits the payload, headers, result and log of the tasks, which are often most
-	//	// of the data. It does not affect the selection.
+	//	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
+	//	// often most of the data. It does not affect the selection.
 	//	Brief bool
 	//	// Progress is called repeatedly with the number of tasks read so far, those included
 	//	// that do not match. It may be nil.
@@ -147,9 +147,18 @@ type (
 	//
 	//	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
 	//	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
-	//	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
-	//	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
-	//	Backoff     Backoff       // default DefaultBackoff (exponential, from 1s to 10m)
+	//	// ProgressTimeout is how long an attempt may report no progress, from its start on: no
+	//	// call of SetProgress or Checkpoint, no progress line of a command. Then it times out,
+	//	// with CodeTimeout. It is shorter than Timeout. The replica that runs the attempt
+	//	// measures it. 0 means any time.
+	//	ProgressTimeout time.Duration
+	//	MaxAttempts     int     // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
+	//	MaxLost         int     // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
+	//	Backoff         Backoff // default DefaultBackoff (exponential, from 1s to 10m)
+	//
+	//	// LargeResult is what happens to a result that is longer than its limit: MaxResult, or
+	//	// the limit of a command. Default: FailLargeResult; TruncateLargeResult for a command.
+	//	LargeResult LargeResult
 	Policy = task.Policy
 	// Backoff is the wait between a failed attempt and the next one. See task.Backoff.
 	//

@@ -76,6 +76,12 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"checkpoint": {0, func(s *site) error {
+			if err := s.store.Checkpoint(ctx, "q", task.Attempt{ID: "x", Fence: 1}, 1, nil); !errors.Is(err, task.ErrLeaseLost) {
+				return err
+			}
+			return nil
+		}},
 		"readmit": {0, func(s *site) error {
 			if err := s.store.PutBack(ctx, "1-0", nil); !errors.Is(err, task.ErrNoReject) {
 				return err

@@ -78,3 +78,33 @@ func TestDamagedTaskStaysAsItIsAndKeepsNoOtherFromChanging(t *testing.T) {
 		}
 	})
 }
+
+// Headers that another program has damaged do not keep an attempt with meta from ending.
+func TestMetaIsDeliveredWithoutDamagedHeaders(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, headers := range []string{`{"a"`, `[1,2]`, `3`, `null`, `{"a":{}}`} {
+			s, ctx := newSite(t, rdb), t.Context()
+			s.join(t, "r")
+			if _, err := s.store.Enqueue(ctx, []task.Spec{{ID: "x", Kind: "k", Headers: map[string]string{"h": "v"}}}); err != nil {
+				t.Fatal(err)
+			}
+			record := rdb.Get(ctx, s.prefix+"task:x").Val()
+			rdb.Set(ctx, s.prefix+"task:x", strings.Replace(record, `{"h":"v"}`, headers, 1), 0)
+			got, err := s.store.Exchange(ctx, claimOf(1, "default", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := reportOn(tasksOf(got)[0], task.Fail)
+			r.Code, r.Meta = task.CodePermanent, task.Meta{"pages": "3"}
+			x := claimOf(2, "default", 1)
+			x.Reports = []task.Report{r}
+			if got, err = s.store.Exchange(ctx, x); err != nil || got.Verdicts[0] != task.Accepted {
+				t.Fatalf("headers %s: %v, %v", headers, got.Verdicts, err)
+			}
+			es, err := s.store.RecentEvents(ctx, "", 1)
+			if err != nil || len(es) != 1 || es[0].State != task.Failed || es[0].Meta["pages"] != "3" || len(es[0].Meta) > 1 {
+				t.Errorf("headers %s: the last event is %+v, %v", headers, es, err)
+			}
+		}
+	})
+}

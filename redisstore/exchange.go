@@ -67,9 +67,12 @@ func reportOrder(reports []task.Report) []int {
 	return order
 }
 
-// opOf returns the op of a report as the script names it.
+// opOf returns the op of a report as the script names it. A + at its end means that the
+// meta follows.
 func opOf(r *task.Report) string {
 	switch {
+	case r.Meta != nil:
+		return [...]string{task.Succeed: "log+", task.Fail: "fail+", task.Release: "release+"}[r.Op]
 	case r.Op == task.Fail:
 		return "fail"
 	case r.Op == task.Release:
@@ -132,27 +135,37 @@ func appendReports(args []any, reports []task.Report, order []int) []any {
 
 func appendReport(args []any, r *task.Report) []any {
 	args = append(args, &r.ID)
-	switch r.Op {
-	case task.Fail:
+	switch {
+	case r.Op == task.Fail:
 		var delay any = ""
 		if r.DelaySet {
 			delay = r.Delay.Milliseconds()
 		}
-		return append(args, &r.Log, logSize(r.LogSize), string(r.Code), &r.Error, delay)
-	case task.Release:
-		return append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
-	}
-	if r.Log != "" {
+		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), &r.Error, delay)
+	case r.Op == task.Release:
+		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
+	case r.Log != "" || r.Meta != nil:
 		result := r.Result
 		if result == nil {
 			result = []byte{}
 		}
-		return append(args, &r.Log, logSize(r.LogSize), r.Result != nil, result, resultForm(result))
-	}
-	if r.Result != nil {
+		args = append(args, &r.Log, logSize(r.LogSize), r.Result != nil, result, resultForm(result))
+	case r.Result != nil:
 		args = append(args, r.Result, resultForm(r.Result))
 	}
+	if r.Meta != nil {
+		args = append(args, metaJSON(r.Meta))
+	}
 	return args
+}
+
+// metaJSON encodes the meta of a report: strings in UTF-8, which always encode.
+func metaJSON(m task.Meta) []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // resultForm returns how a reply list contains a result: as JSON, as a string (text), or

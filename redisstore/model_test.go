@@ -64,8 +64,12 @@ type mtask struct {
 	v, failures, lost int
 	generation        int
 	history           int
-	released          bool   // the newest entry of its history is a release
-	log               string // that its replica has sent for the running attempt
+	released          bool      // the newest entry of its history is a release
+	log               string    // that its replica has sent for the running attempt
+	meta              task.Meta // of the attempt that ended the task
+	checkpoint        string
+	checkpointFence   int64 // of the attempt that wrote the last checkpoint; 0 for none
+	checkpointN       int64 // number of that checkpoint
 	stop              bool
 	unasked           bool // the request to stop was lost with the record of its replica
 	past              bool // extras may exist
@@ -190,8 +194,10 @@ func (w *walk) act() {
 		w.maintain()
 	case n < 90:
 		w.leave()
-	case n < 96:
+	case n < 94:
 		w.answerSignals()
+	case n < 97:
+		w.checkpoint()
 	default:
 		w.replay()
 	}

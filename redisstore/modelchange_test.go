@@ -54,6 +54,7 @@ func (w *walk) retry() {
 			m.v++
 			m.generation++
 			m.seq = w.nextSeq()
+			m.meta = nil
 			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, 0, 0, 0
 			state, done = task.Waiting, true
 		}
@@ -168,7 +169,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(8) {
+	switch w.rng.IntN(9) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -183,6 +184,8 @@ func (w *walk) replay() {
 		w.remove()
 	case 6:
 		w.runNow()
+	case 7:
+		w.checkpoint()
 	default:
 		w.configure()
 	}

@@ -173,6 +173,13 @@ func (w *walk) checkMore(k keys, m *mtask) {
 	if h["log"] != m.log || m.log == "" && (h["log_fence"] != "" || h["log_size"] != "") || m.log != "" && h["log_fence"] != fmt.Sprint(m.fence) {
 		w.failf("%s has the log %q of fence %q, want %q of %d", m.id, h["log"], h["log_fence"], m.log, m.fence)
 	}
+	written := ""
+	if m.checkpointFence > 0 {
+		written = fmt.Sprint(m.checkpointFence, m.checkpointN)
+	}
+	if h["checkpoint"] != m.checkpoint || (h["checkpoint_at"] == "") != (m.checkpoint == "") || h["checkpoint_call"] != written {
+		w.failf("%s has the checkpoint %q of %q at %q, want %q of %q", m.id, h["checkpoint"], h["checkpoint_call"], h["checkpoint_at"], m.checkpoint, written)
+	}
 	slow := ""
 	if m.slowFence > 0 {
 		slow = fmt.Sprint(m.slowFence)

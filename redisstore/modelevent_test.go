@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"maps"
 	"strconv"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -66,6 +67,14 @@ func (w *walk) checkEvent(e task.Event) {
 	}
 	if e.State == task.Running && (e.Attempt == 0 || e.Replica == "") {
 		w.failf("event %+v of a claim", e)
+	}
+	meta := map[string]string{}
+	if e.State.Terminal() {
+		maps.Copy(meta, m.spec.Headers)
+		maps.Copy(meta, m.meta)
+	}
+	if !maps.Equal(e.Meta, meta) {
+		w.failf("the event %+v has the meta %v, want %v", e, e.Meta, meta)
 	}
 	if e.State.Terminal() {
 		if m.ends++; m.ends > 1 {

@@ -73,6 +73,9 @@ func (w *walk) someReports() []task.Report {
 		case task.Release:
 			r.Code, r.Delay = task.CodeReleased, pick(w, 0, short, long)
 		}
+		if w.rng.IntN(4) == 0 {
+			r.Meta = task.Meta{"h": fmt.Sprint("step ", w.step)}
+		}
 		reports = append(reports, r)
 	}
 	w.nameLast(reports)
@@ -155,6 +158,7 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 		return task.LeaseLost
 	}
 	w.leaveRunning(m)
+	m.meta = r.Meta
 	logged := m.log != "" || r.Log != ""
 	m.log = ""
 	if r.Op == task.Release && logged {
@@ -223,7 +227,8 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	for i, t := range c.Tasks {
 		m := w.tasks[t.ID]
 		if m == nil || m.state != task.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
-			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures {
+			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures ||
+			string(t.LastCheckpoint) != m.checkpoint {
 			w.failf("claimed %+v, want %+v", t, m)
 			continue
 		}

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -197,7 +198,7 @@ func (w *walk) leaveRunning(m *mtask) {
 func (w *walk) rest(m *mtask, delay time.Duration, code task.Code) {
 	m.v++
 	w.appended++
-	m.code, m.state, m.dueStep = code, task.Waiting, 0
+	m.code, m.state, m.dueStep, m.meta = code, task.Waiting, 0, nil
 	if delay > 0 {
 		m.state = task.Scheduled
 	}
@@ -210,6 +211,7 @@ func (w *walk) end(m *mtask, state task.State, code task.Code, result bool) {
 	m.v++
 	w.appended++
 	m.state, m.code = state, code
+	m.dropCheckpoint()
 	w.ended++
 	if m.reply && m.generation == 0 {
 		w.replies[m.id] = append(w.replies[m.id], string(state))
@@ -244,13 +246,43 @@ func (w *walk) failed(m *mtask, code task.Code, delay time.Duration) {
 		w.end(m, task.Failed, code, false)
 		return
 	}
+	m.dropCheckpoint()
 	w.rest(m, delay, code)
+}
+
+func (m *mtask) dropCheckpoint() { m.checkpoint, m.checkpointFence, m.checkpointN = "", 0, 0 }
+
+// checkpoint writes a checkpoint of an attempt, most likely of one that runs.
+func (w *walk) checkpoint() {
+	id := w.some()
+	for _, other := range w.ids() {
+		if w.tasks[other].state == task.Running && w.rng.IntN(2) == 0 {
+			id = other
+		}
+	}
+	a, queue, n := task.Attempt{ID: id, Fence: 1}, "p", 1+w.rng.Int64N(4)
+	data := pick(w, "", "data\x00\n", fmt.Sprint("step ", w.step))
+	m, want := w.tasks[id], task.ErrLeaseLost
+	if m != nil {
+		queue, a.Fence = m.spec.Queue, m.fence+pick(w, 0, 0, 0, 0, 0, 0, -1, int64(1))
+		if m.state == task.Running && a.Fence == m.fence {
+			want = nil
+			if m.checkpointFence != a.Fence || m.checkpointN < n {
+				m.past, m.checkpoint, m.checkpointFence, m.checkpointN = true, data, a.Fence, n
+			}
+		}
+	}
+	w.last += fmt.Sprintf("checkpoint %d of %s under the fence %d", n, id, a.Fence)
+	if err := w.store.Checkpoint(w.ctx, queue, a, n, []byte(data)); !errors.Is(err, want) {
+		w.failf("answered %v, want %v, of %+v", err, want, m)
+	}
 }
 
 // takeBack ends an attempt whose lease has ended, or that its replica no longer
 // holds.
 func (w *walk) takeBack(m *mtask, cut bool) {
 	w.leaveRunning(m)
+	m.meta = nil
 	logged := m.log != ""
 	m.log = ""
 	switch {

@@ -142,6 +142,10 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Result = []byte(v)
 	case "progress":
 		t.Progress = []byte(v)
+	case "checkpoint":
+		t.LastCheckpoint = []byte(v)
+	case "checkpoint_at":
+		t.CheckpointAt = f.moment(name, v)
 	case "stop":
 		t.StopWhy = v
 	case "log":

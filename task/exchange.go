@@ -66,6 +66,8 @@ type Report struct {
 	Result []byte // Succeed: nil for none
 	Error  string // Fail: what went wrong, valid UTF-8
 
+	Meta Meta // added to the headers in the task's terminal event, if this report ends the task; nil for none
+
 	Log     string // the end of the attempt's log, kept in its history; "" for none
 	LogSize int64  // bytes that the attempt wrote to its log
 

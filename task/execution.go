@@ -1,5 +1,7 @@
 package task
 
+import "context"
+
 // Execution is the running attempt of a task in a replica. It is safe for concurrent
 // use.
 type Execution interface {
@@ -12,6 +14,11 @@ type Execution interface {
 	// LimitLog keeps at most n bytes of the end of the log from now on, none if n is not
 	// positive.
 	LimitLog(n int)
+	// Checkpoint writes the checkpoint of the attempt: see Task.Checkpoint.
+	Checkpoint(ctx context.Context, data []byte) error
+	// SetMeta sets an entry of the attempt's meta; Meta returns a copy of it.
+	SetMeta(key, value string) error
+	Meta() Meta
 	// LeaseLost returns a channel that is closed when another replica may run the task.
 	LeaseLost() <-chan struct{}
 }

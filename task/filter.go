@@ -11,8 +11,8 @@ type Filter struct {
 	Groups []string // tasks without a group match none
 	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
-	// Brief omits the payload, headers, result and log of the tasks, which are often most
-	// of the data. It does not affect the selection.
+	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
+	// often most of the data. It does not affect the selection.
 	Brief bool
 	// Progress is called repeatedly with the number of tasks read so far, those included
 	// that do not match. It may be nil.

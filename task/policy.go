@@ -11,10 +11,28 @@ import (
 type Policy struct {
 	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
 	SoftTimeout time.Duration // after which an event with CodeSlow is sent; shorter than Timeout; 0 means never
-	MaxAttempts int           // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
-	MaxLost     int           // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
-	Backoff     Backoff       // default DefaultBackoff (exponential, from 1s to 10m)
+	// ProgressTimeout is how long an attempt may report no progress, from its start on: no
+	// call of SetProgress or Checkpoint, no progress line of a command. Then it times out,
+	// with CodeTimeout. It is shorter than Timeout. The replica that runs the attempt
+	// measures it. 0 means any time.
+	ProgressTimeout time.Duration
+	MaxAttempts     int     // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
+	MaxLost         int     // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
+	Backoff         Backoff // default DefaultBackoff (exponential, from 1s to 10m)
+
+	// LargeResult is what happens to a result that is longer than its limit: MaxResult, or
+	// the limit of a command. Default: FailLargeResult; TruncateLargeResult for a command.
+	LargeResult LargeResult
 }
+
+// LargeResult is what happens to a result that is longer than its limit.
+type LargeResult string
+
+// The values of LargeResult.
+const (
+	FailLargeResult     LargeResult = "fail"     // the task fails with CodePermanent
+	TruncateLargeResult LargeResult = "truncate" // the result is cut: see CutResult
+)
 
 // The defaults of a task's policy. A store applies them to tasks that set no values, so
 // that stored tasks stay small.
@@ -42,15 +60,19 @@ func (p Policy) Check(at string) []error {
 	case p.Timeout < time.Millisecond || p.Timeout > MaxDuration:
 		add("timeout", "must be from 1ms to %v, not %v", MaxDuration, p.Timeout)
 	}
-	switch {
-	case p.SoftTimeout == 0:
-	case p.SoftTimeout < time.Millisecond || p.SoftTimeout > MaxDuration:
-		add("soft_timeout", "must be from 1ms to %v, not %v", MaxDuration, p.SoftTimeout)
-	case p.Timeout == 0 && p.SoftTimeout >= DefaultTimeout:
-		add("soft_timeout", "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, p.SoftTimeout)
-	case p.Timeout > 0 && p.SoftTimeout >= p.Timeout:
-		add("soft_timeout", "must be shorter than the timeout (%v), not %v", p.Timeout, p.SoftTimeout)
+	shorter := func(field string, d time.Duration) {
+		switch {
+		case d == 0:
+		case d < time.Millisecond || d > MaxDuration:
+			add(field, "must be from 1ms to %v, not %v", MaxDuration, d)
+		case p.Timeout == 0 && d >= DefaultTimeout:
+			add(field, "must be shorter than the timeout (%v by default), not %v", DefaultTimeout, d)
+		case p.Timeout > 0 && d >= p.Timeout:
+			add(field, "must be shorter than the timeout (%v), not %v", p.Timeout, d)
+		}
 	}
+	shorter("soft_timeout", p.SoftTimeout)
+	shorter("progress_timeout", p.ProgressTimeout)
 	if p.MaxAttempts < 0 || p.MaxAttempts > MaxMaxAttempts {
 		add("max_attempts", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxAttempts)
 	}
@@ -59,6 +81,11 @@ func (p Policy) Check(at string) []error {
 	}
 	if err := p.Backoff.check(); err != nil {
 		add("backoff", "%v", err)
+	}
+	switch p.LargeResult {
+	case "", FailLargeResult, TruncateLargeResult:
+	default:
+		add("large_result", "must be %q or %q, not %q", FailLargeResult, TruncateLargeResult, Clip(string(p.LargeResult)))
 	}
 	return errs
 }

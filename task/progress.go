@@ -1,17 +1,15 @@
 package task
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"sync"
 )
 
 // MaxProgress is the largest size of a progress value, in bytes.
 const MaxProgress = 4096
 
-// unheld guards Progress of all tasks that no replica runs. One mutex is enough because
-// they are few. It is not in Task, so that a Task can be copied.
+// unheld guards the fields that handlers set in all tasks that no replica runs. One mutex
+// is enough because they are few. It is not in Task, so that a Task can be copied.
 var unheld sync.Mutex
 
 // SetProgress publishes how far the handler is: v as JSON, or unchanged if it is a
@@ -23,17 +21,9 @@ var unheld sync.Mutex
 // On a task that no replica runs, such as one made for a test of a handler, it sets
 // Progress. Read that field only after the calls have returned.
 func (t *Task) SetProgress(v any) error {
-	var b []byte
-	switch v := v.(type) {
-	case []byte:
-		b = slices.Clone(v)
-	case json.RawMessage:
-		b = slices.Clone([]byte(v))
-	default:
-		var err error
-		if b, err = json.Marshal(v); err != nil {
-			return fmt.Errorf("encode progress: %w", err)
-		}
+	b, err := encodeValue(v)
+	if err != nil {
+		return fmt.Errorf("encode progress: %w", err)
 	}
 	if len(b) > MaxProgress {
 		return fmt.Errorf("progress is %d bytes; the limit is %d", len(b), MaxProgress)

@@ -34,7 +34,12 @@ type Task struct {
 
 	Replica  string // the replica that runs it or ran it last
 	Progress []byte // last value that the handler set with SetProgress
-	Result   []byte // what the handler returned
+	// LastCheckpoint is the last value that the task's attempts wrote with Checkpoint. A
+	// handler gets the value from before its attempt. It is nil if there is none, or if an
+	// attempt has failed since, and on ended tasks. CheckpointAt is when it was written.
+	LastCheckpoint []byte
+	CheckpointAt   time.Time
+	Result         []byte // what the handler returned
 	// ResultLost is the length of a result that is gone. It is set on a task that was
 	// rebuilt from its last event, which contains at most MaxEventResult bytes of
 	// result.
@@ -51,6 +56,9 @@ type Task struct {
 	// TimeLeft is how long the attempt may take from its start; Forever if nothing
 	// bounds it. It is set only on a task that a replica runs.
 	TimeLeft time.Duration
+	// LargeResult is what happens to a result over the limit: that of the kind's policy. It
+	// is set only on a task that a replica runs.
+	LargeResult LargeResult
 
 	// Broken is set if a part of the task's record could not be read, because another
 	// program wrote it. It says which part. Such a task is not run: it fails with
@@ -59,6 +67,7 @@ type Task struct {
 
 	running  Execution // nil on a task that no replica runs
 	logLimit int       // of Log on a task that no replica runs; 0 for the default
+	meta     Meta      // set on a task that no replica runs
 }
 
 // MaxAttemptsOr returns the number of attempts that this task may use: its own

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ type attempt struct {
 	task   *task.Task
 	handle task.Handler // nil for a task that is released without a start
 	ctx    lazyContext
+	stall  *stall // nil for a kind without a progress timeout
 
 	// Guarded by the replica's mutex.
 	rep          task.Report // set from the end of the attempt until it is sent
@@ -31,6 +33,8 @@ type attempt struct {
 	slow       bool          // the soft timeout has passed; not yet sent
 	listed     bool          // in the keeper's list of attempts with updates
 	log        *logTail      // nil until it is used
+	meta       task.Meta     // nil until it is used
+	saved      *checkpoints  // nil until the first checkpoint
 	leaseEnded bool          // another replica may run the task
 	leaseLost  chan struct{} // closed when leaseEnded is set; created by LeaseLost
 }
@@ -146,7 +150,10 @@ func (a *attempt) LeaseLost() <-chan struct{} {
 }
 
 // SetProgress implements Execution.
-func (a *attempt) SetProgress(progress []byte) { a.update(func() { a.progress = progress }) }
+func (a *attempt) SetProgress(progress []byte) {
+	a.moved()
+	a.update(func() { a.progress = progress })
+}
 
 // WriteLog implements Execution.
 func (a *attempt) WriteLog(p []byte) { a.changeLog(func(l *logTail) { l.write(p) }) }
@@ -156,6 +163,20 @@ func (a *attempt) SetLog(b []byte) { a.changeLog(func(l *logTail) { l.set(b) }) 
 
 // LimitLog implements Execution.
 func (a *attempt) LimitLog(n int) { a.changeLog(func(l *logTail) { l.limit(n) }) }
+
+// SetMeta implements Execution.
+func (a *attempt) SetMeta(key, value string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.meta.Set(key, value)
+}
+
+// Meta implements Execution.
+func (a *attempt) Meta() task.Meta {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.meta)
+}
 
 // changeLog changes the log and, if that is new to the store, requests a renewal.
 func (a *attempt) changeLog(change func(*logTail)) {
@@ -227,14 +248,16 @@ func (a *attempt) restoreUpdate(n task.AttemptUpdate) {
 	})
 }
 
-// logTail returns the end of the log and how many bytes were written to it.
-func (a *attempt) logTail() (string, int64) {
+// addOutput adds the log and the meta of the attempt to its report.
+func (a *attempt) addOutput(rep *task.Report) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.log == nil {
-		return "", 0
+	if a.log != nil {
+		rep.Log, rep.LogSize = a.log.tail(), a.log.size
 	}
-	return a.log.tail(), a.log.size
+	if a.meta != nil {
+		rep.Meta = maps.Clone(a.meta)
+	}
 }
 
 // args returns the log attributes that name the attempt.

@@ -139,9 +139,15 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 		default:
 			a.handle = h
 			c.running++
-			if soft := r.cfg.Policies[t.Kind].SoftTimeout; soft > 0 {
-				a.slowAt = now.Add(soft)
+			p := r.cfg.Policies[t.Kind]
+			t.LargeResult = p.LargeResult
+			if p.SoftTimeout > 0 {
+				a.slowAt = now.Add(p.SoftTimeout)
 				c.nextCheck = minTime(c.nextCheck, a.slowAt)
+			}
+			if p.ProgressTimeout > 0 {
+				a.stall = &stall{timeout: p.ProgressTimeout, last: now}
+				c.nextCheck = minTime(c.nextCheck, now.Add(p.ProgressTimeout))
 			}
 			s.starting = append(s.starting, a)
 		}

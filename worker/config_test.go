@@ -14,7 +14,7 @@ import (
 func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	bad := Config{
 		Queues:       map[string]task.QueueConfig{"a b": {}, "q": {Workers: -1, Limit: -2, MaxLen: -2}, "r": {Workers: MaxWorkers + 1}},
-		Policies:     map[string]task.Policy{"k": {Timeout: -1, SoftTimeout: -1, MaxAttempts: -1, MaxLost: -1, Backoff: task.Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}, "slow": {SoftTimeout: task.DefaultTimeout}},
+		Policies:     map[string]task.Policy{"k": {Timeout: -1, SoftTimeout: -1, ProgressTimeout: -1, LargeResult: "drop", MaxAttempts: -1, MaxLost: -1, Backoff: task.Backoff{Base: 1}}, "soft": {Timeout: time.Second, SoftTimeout: time.Second}, "slow": {SoftTimeout: task.DefaultTimeout}},
 		Limit:        -2,
 		Groups:       task.Groups{DefaultLimit: -2, Limits: map[string]int{"g": -2, "{": 1}},
 		Lease:        time.Millisecond,
@@ -28,7 +28,7 @@ func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	store := newFakeStore()
 	_, err := New(store, bad)
 	wantFields(t, err, "queues.a b", "queues.q.workers", "queues.q.limit", "queues.q.max_len", "queues.r.workers",
-		"policies.k.timeout", "policies.k.soft_timeout", "policies.k.max_attempts", "policies.k.max_lost", "policies.k.backoff",
+		"policies.k.timeout", "policies.k.soft_timeout", "policies.k.progress_timeout", "policies.k.large_result", "policies.k.max_attempts", "policies.k.max_lost", "policies.k.backoff",
 		"policies.soft.soft_timeout", "policies.slow.soft_timeout", "limit", "groups.default_limit", "groups.limits.g", "groups.limits.{",
 		"lease", "drain_timeout", "stop_grace", "max_stuck", "max_events", "event_age", "middleware")
 	if len(store.calls) != 0 {

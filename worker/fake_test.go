@@ -54,6 +54,9 @@ type fakeTask struct {
 	stop     bool
 	ready    bool // promoted or never scheduled
 	released int
+
+	saved       map[int64]int64 // number of the last checkpoint by fence
+	checkpoints int             // written ones
 }
 
 type fakeClaim struct {

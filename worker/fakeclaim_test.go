@@ -38,6 +38,27 @@ func (s *fakeStore) report(rep task.Report) task.Verdict {
 	return task.Accepted
 }
 
+func (s *fakeStore) Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error {
+	var refused error
+	err := s.do(ctx, "checkpoint", func() {
+		t := s.tasks[a.ID]
+		switch {
+		case t == nil || t.State != task.Running || t.Fence != a.Fence:
+			refused = task.ErrLeaseLost
+		case t.Queue != queue:
+			panic(fmt.Sprintf("a checkpoint of queue %q is written in queue %q", t.Queue, queue))
+		case t.saved[a.Fence] < n:
+			t.saved = map[int64]int64{a.Fence: n}
+			t.LastCheckpoint = data
+			t.checkpoints++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
 // leaveClaim removes a running task from its claim.
 func (s *fakeStore) leaveClaim(t *fakeTask) {
 	c := s.held[t.Fence]

@@ -46,19 +46,23 @@ func panicStack() string {
 // replica's mutex, because an error's methods are code of the service.
 func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	rep = a.newReport(task.Succeed, task.CodeOK)
-	if err == nil {
-		if len(result) <= task.MaxResult {
-			rep.Result = result
-			rep.Log, rep.LogSize = a.logTail()
-			return rep
+	if size := len(result); err == nil && size > task.MaxResult {
+		if a.task.LargeResult == task.TruncateLargeResult {
+			result = task.CutResult(result, int64(size), task.MaxResult)
+		} else {
+			err = task.LargeResultError(int64(size), task.MaxResult)
 		}
-		err = task.Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", len(result), task.MaxResult))
+	}
+	if err == nil {
+		rep.Result = result
+		a.addOutput(&rep)
+		return rep
 	}
 	defer func() {
 		if v := recover(); v != nil {
 			rep = a.newReport(task.Fail, task.CodePanic)
 			rep.Error = cutHead("panic in the returned error: "+safeSprint(v), task.MaxErrorLen)
-			rep.Log, rep.LogSize = a.logTail()
+			a.addOutput(&rep)
 		}
 	}()
 	a.fail(&rep, err, a.ctx.reason())
@@ -68,7 +72,7 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 // fail fills in the report of an attempt that ended with err. cause is the cause of the
 // cancellation of its context; nil if there was none.
 func (a *attempt) fail(rep *task.Report, err error, cause error) {
-	rep.Log, rep.LogSize = a.logTail()
+	a.addOutput(rep)
 	d := task.DispositionOf(err)
 	var p *panicked
 	final := d.Permanent || d.BadPayload || errors.As(err, &p)
@@ -85,7 +89,7 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		rep.Op, rep.Code = task.Fail, task.CodeBadPayload
 	case d.Permanent:
 		rep.Op, rep.Code = task.Fail, task.CodePermanent
-	case cause == task.ErrTimeout:
+	case errors.Is(cause, task.ErrTimeout):
 		rep.Op, rep.Code, rep.DelaySet = task.Fail, task.CodeTimeout, d.DelaySet
 		if d.DelaySet { // a Snooze does not avoid the timeout
 			rep.Delay = d.Delay
@@ -108,15 +112,15 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 func (a *attempt) giveUp() task.Report {
 	cause := a.ctx.reason()
 	rep := a.newReport(task.Fail, task.CodeStopAbandoned)
-	switch cause {
-	case task.ErrStopped:
-	case task.ErrTimeout:
+	switch {
+	case cause == task.ErrStopped:
+	case errors.Is(cause, task.ErrTimeout):
 		rep.Code = task.CodeTimeoutAbandoned
 	default:
 		return a.released(task.CodeReleased, 0)
 	}
 	rep.Error = fmt.Sprintf("%v, and the handler did not return within %v", cause, a.claim.sequence.r.cfg.StopGrace)
-	rep.Log, rep.LogSize = a.logTail()
+	a.addOutput(&rep)
 	return rep
 }
 

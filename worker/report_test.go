@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"strings"
@@ -86,6 +87,34 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLargeResultIsCutIfThePolicySaysSo(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Policies: map[string]task.Policy{"cut": {LargeResult: task.TruncateLargeResult}, "fail": {LargeResult: task.FailLargeResult}}})
+		handle := func(_ context.Context, tk *task.Task) ([]byte, error) {
+			return []byte("x" + strings.Repeat("é", (task.MaxResult-len(tk.Payload))/2)), nil
+		}
+		tr.r.Handle("cut", handle)
+		tr.r.Handle("fail", handle)
+		for _, kind := range []string{"cut", "fail"} {
+			tr.store.put(task.Spec{ID: kind, Kind: kind}, task.Spec{ID: kind + "-fits", Kind: kind, Payload: []byte("12")})
+		}
+		tr.run()
+		tr.advance(time.Second)
+		for _, id := range []string{"cut-fits", "fail-fits"} {
+			if got := tr.store.task(id); got.State != task.Succeeded || len(got.Result) != task.MaxResult-1 {
+				t.Errorf("%s: %s with a result of %d bytes", id, got.State, len(got.Result))
+			}
+		}
+		got := tr.store.task("cut").Result
+		text, mark, _ := strings.Cut(string(got), "\n")
+		if len(got) > task.MaxResult || len(got) < task.MaxResult-3 || strings.Trim(text, "é") != "x" || mark != fmt.Sprintf("[cut: %d of 1048577 bytes]", len(text)) {
+			t.Errorf("a result of %d bytes that ends with %q", len(got), mark)
+		}
+		tr.wantState("fail", task.Failed, task.CodePermanent)
+		tr.shutDown()
+	})
 }
 
 func TestCancellationDecidesTheReport(t *testing.T) {
@@ -205,6 +234,60 @@ func TestReportsContainTheLogTail(t *testing.T) {
 				t.Errorf("%s: the log is %d bytes long", id, len(got))
 			}
 		}
+		tr.shutDown()
+	})
+}
+
+// Every report of an attempt has its meta: a stop or a deadline may make it the last one of the task.
+func TestReportsContainTheMeta(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Middleware: []task.Middleware{func(next task.Handler) task.Handler {
+			return func(ctx context.Context, tk *task.Task) ([]byte, error) {
+				result, err := next(ctx, tk)
+				if tk.ID != "none" && tk.SetMeta("set", fmt.Sprint(len(tk.Meta())+1)) != nil {
+					t.Error("SetMeta failed")
+				}
+				return result, err
+			}
+		}}})
+		tr.r.Handle("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+			if tk.ID == "none" {
+				return nil, nil
+			}
+			if err := tk.SetMeta("large", strings.Repeat("x", task.MaxMeta)); err == nil {
+				t.Error("too large a value was set")
+			}
+			_ = tk.SetMeta("own", "1")
+			switch tk.ID {
+			case "fail":
+				return nil, errors.New("boom")
+			case "snooze":
+				return nil, task.Snooze(time.Hour)
+			case "panic":
+				defer func() { _ = tk.SetMeta("set", "2"); panic(recover()) }()
+				panic("boom")
+			case "deaf":
+				_ = tk.SetMeta("set", "2")
+				time.Sleep(time.Hour)
+			}
+			return []byte("1"), nil
+		})
+		ids := []string{"ok", "fail", "snooze", "panic", "deaf", "none"}
+		for _, id := range ids {
+			tr.store.put(task.Spec{ID: id, Kind: "job", Timeout: time.Second})
+		}
+		tr.run()
+		tr.advance(time.Minute)
+		for _, id := range ids {
+			want := task.Meta{"own": "1", "set": "2"}
+			if id == "none" {
+				want = nil
+			}
+			if got := tr.store.verdictsOf(id)[0].Meta; !maps.Equal(got, want) || (got == nil) != (want == nil) {
+				t.Errorf("%s: meta %v", id, got)
+			}
+		}
+		tr.advance(time.Hour)
 		tr.shutDown()
 	})
 }

@@ -156,6 +156,9 @@ func (s *sequence) addReports() {
 	size := 0
 	for _, a := range s.reports {
 		size += len(a.rep.Result) + len(a.rep.Error) + len(a.rep.Log)
+		if a.rep.Meta != nil {
+			size += task.MaxMeta
+		}
 		if len(s.sent) == task.MaxReports || len(s.sent) > 0 && size > task.MaxReportSize {
 			break
 		}

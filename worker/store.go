@@ -32,6 +32,12 @@ type Store interface {
 	// ErrDrain, which means that a drain was requested.
 	Renew(ctx context.Context, r task.Renewal) (task.Renewed, error)
 
+	// Checkpoint writes the checkpoint of a running attempt. n counts the checkpoints of
+	// the attempt from 1: a repeated call, and one that arrives after a call with a higher
+	// n, changes nothing. Empty data removes the checkpoint. It fails with ErrLeaseLost,
+	// and changes nothing, if the attempt is not the task's current one.
+	Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error
+
 	// Listen blocks until the replica gets a signal or wait has passed. Then it returns
 	// the zero Signal.
 	Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error)

@@ -101,6 +101,13 @@ func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 		if timedOut {
 			r.stop(a, task.ErrTimeout, now)
 		}
+		if at := a.stallsAt(); !at.IsZero() {
+			if now.Before(at) {
+				c.nextCheck = minTime(c.nextCheck, at)
+			} else {
+				r.stop(a, &stalled{a.stall.timeout}, now)
+			}
+		}
 		if !a.slowAt.IsZero() && !now.Before(a.slowAt) {
 			a.slowAt = time.Time{}
 			f.slow = append(f.slow, a)

@@ -185,6 +185,9 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	}
 	line("payload", content(t.Payload))
 	line("progress", content(t.Progress))
+	if !t.CheckpointAt.IsZero() {
+		line("checkpoint", fmt.Sprintf("%s (%d bytes, %s)", terminal.Cut(content(t.LastCheckpoint), 200), len(t.LastCheckpoint), terminal.RelativeTo(t.CheckpointAt, now)))
+	}
 	line("result", content(t.Result))
 	if err := tab.Flush(); err != nil {
 		return err

@@ -45,6 +45,10 @@ type taskRecord struct {
 	Progress       json.RawMessage   `json:"progress,omitempty"`
 	ProgressText   string            `json:"progress_text,omitempty"`
 	ProgressBase64 []byte            `json:"progress_base64,omitempty"`
+	Checkpoint     json.RawMessage   `json:"checkpoint,omitempty"`
+	CheckpointText string            `json:"checkpoint_text,omitempty"`
+	CheckpointB64  []byte            `json:"checkpoint_base64,omitempty"`
+	CheckpointAt   string            `json:"checkpoint_at,omitempty"`
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
@@ -86,6 +90,8 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	}
 	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)
 	r.Progress, r.ProgressText, r.ProgressBase64 = form(t.Progress)
+	r.Checkpoint, r.CheckpointText, r.CheckpointB64 = form(t.LastCheckpoint)
+	r.CheckpointAt = instant(t.CheckpointAt)
 	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
 	r.ResultLost = t.ResultLost
 	r.Log, r.LogSize = t.Log, t.LogSize

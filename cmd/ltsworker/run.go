@@ -52,6 +52,8 @@ commands of its handlers, until interrupted.
       command: [./cut.sh, --fast]
       timeout: 5m                # of one attempt; none for no limit
       soft_timeout: 1m           # then an event with the code slow is written
+      progress_timeout: 30s      # without progress for so long it times out; default: none
+      large_result: fail         # for an output over 64 KiB; default truncate
       max_attempts: 3
       max_lost: 3                # lost leases; the task fails at the next one
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds

@@ -159,6 +159,33 @@ func TestLongOutputIsCutAtARuneAndMarked(t *testing.T) {
 	}
 }
 
+func TestLongOutputFailsTheTaskIfThePolicySaysSo(t *testing.T) {
+	t.Parallel()
+	cfg := shell("cat")
+	cfg.MaxResult = 128
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, large := range []task.LargeResult{"", task.TruncateLargeResult, task.FailLargeResult} {
+		tk := newTask(strings.Repeat("x", 129))
+		tk.LargeResult = large
+		result, err := h(t.Context(), tk)
+		switch {
+		case large != task.FailLargeResult:
+			if err != nil || !strings.HasSuffix(string(result), " of 129 bytes]") {
+				t.Errorf("%q: %q, %v", large, result, err)
+			}
+		case result != nil || !task.DispositionOf(err).Permanent || err.Error() != "the result is 129 bytes; the limit is 128: store it elsewhere and return a reference":
+			t.Errorf("%q: %q, %v", large, result, err)
+		}
+		tk.Payload = tk.Payload[:128]
+		if result, err := h(t.Context(), tk); err != nil || len(result) != 128 {
+			t.Errorf("%q, of the limit: %q, %v", large, result, err)
+		}
+	}
+}
+
 func TestOutputOfExactlyTheLimitIsNotCut(t *testing.T) {
 	t.Parallel()
 	cfg := shell("cat")

@@ -2,10 +2,11 @@ package command
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // head keeps the first max bytes written to it and counts all.
@@ -21,29 +22,16 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// result returns the output byte for byte if it fits; nil if there was none.
-func (h *head) result() []byte {
-	if h.total <= int64(h.max) {
-		return h.buf
+// result returns the output byte for byte if it fits; nil if there was none. An output
+// that does not fit is cut, or an error if fail is set.
+func (h *head) result(fail bool) ([]byte, error) {
+	switch {
+	case h.total <= int64(h.max):
+		return h.buf, nil
+	case fail:
+		return nil, task.LargeResultError(h.total, h.max)
 	}
-	const mark = "\n[cut: %d of %d bytes]"
-	room := h.max - len(fmt.Sprintf(mark, h.max, h.total))
-	kept := wholeRunes(h.buf[:room])
-	return fmt.Appendf(kept, mark, len(kept), h.total)
-}
-
-// wholeRunes removes an incomplete rune from the end of b. Bytes that are not UTF-8 are
-// kept.
-func wholeRunes(b []byte) []byte {
-	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
-		if last := b[len(b)-i:]; utf8.RuneStart(last[0]) {
-			if !utf8.FullRune(last) {
-				return b[:len(b)-i]
-			}
-			break
-		}
-	}
-	return b
+	return task.CutResult(h.buf, h.total, h.max), nil
 }
 
 // tail keeps the last max bytes written to it.
@@ -88,7 +76,7 @@ func lastLine(log string) string {
 		return r
 	}, line)
 	if len(line) > maxLastLine {
-		line = string(wholeRunes([]byte(line[:maxLastLine]))) + "…"
+		line = strings.ToValidUTF8(line[:maxLastLine], "") + "…"
 	}
 	return line
 }

@@ -80,7 +80,7 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	if err := outcome(ctx, state, last); err != nil {
 		return nil, err
 	}
-	return stdout.result(), nil
+	return stdout.result(t.LargeResult == task.FailLargeResult)
 }
 
 // groupPoll is the longest pause between two checks for remaining processes of a group.

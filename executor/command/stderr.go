@@ -102,7 +102,7 @@ func (s *stderr) setProgress(line []byte) bool {
 		return r
 	}, strings.ToValidUTF8(strings.TrimSpace(message), "\uFFFD"))
 	if len(message) > maxMessage {
-		message = string(wholeRunes([]byte(message[:maxMessage]))) + "…"
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
 	}
 	b, err := json.Marshal(progress{done, message})
 	return err == nil && s.task.SetProgress(b) == nil

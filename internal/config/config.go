@@ -198,6 +198,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
 			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
+			field{"progress_timeout", r.duration(&policy.ProgressTimeout, false)},
+			field{"large_result", r.text((*string)(&policy.LargeResult))},
 			field{"max_attempts", r.number(&policy.MaxAttempts)},
 			field{"max_lost", r.number(&policy.MaxLost)},
 			field{"backoff", func(n *yaml.Node, at string) {

@@ -31,6 +31,8 @@ handlers:
     command: [cat, -u]
     timeout: none
     soft_timeout: 1d
+    progress_timeout: 5m
+    large_result: fail
     max_attempts: 3
     max_lost: 2
     backoff: fixed:5000
@@ -47,7 +49,7 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		Queues: map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
 		Limit:  50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 		Policies: map[string]pool.Policy{"video.cut": {
-			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, MaxAttempts: 3, MaxLost: 2,
+			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, ProgressTimeout: 5 * time.Minute, LargeResult: task.FailLargeResult, MaxAttempts: 3, MaxLost: 2,
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,

@@ -29,14 +29,16 @@ local function release(m, code, delay)
   Retries.put_back(m, delay, code)
 end
 
--- apply ends an attempt as the report at ARGV[at] says. It returns the verdict on the report, nil for accepted.
-function Ending.apply(op, at, run)
+-- apply ends an attempt as the report at ARGV[at], of so many strings, says. It returns the verdict on the report, nil for
+-- accepted.
+function Ending.apply(op, at, run, width)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' then
     Totals.count('orphans')
     return 'g'
   end
   m.leaving = true
+  if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
   Exit.clean_up(m)
   if op == 'ok' or op == 'result' then
     Finish.take_log(m)

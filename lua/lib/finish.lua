@@ -1,4 +1,4 @@
--- uses: base event outcome record removal retention totals
+-- uses: base event outcome record removal retention task totals
 -- The end of a task.
 
 -- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
@@ -42,7 +42,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
     Record.extra(extras, 'started_at', whole(m.start))
   end
   call('HSET', Record.extras_key(m.id), unpack(extras))
-  if not error and m.flag == '1' then call('HDEL', Record.extras_key(m.id), 'error') end
+  if error then Task.drop_checkpoint(m) else Task.drop_checkpoint(m, 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
   local index = P .. 'ended:' .. state
   call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
@@ -65,6 +65,17 @@ local function wants_reply(m)
   return h[2] or m.reply and not h[1]
 end
 
+-- with_headers returns the meta of the last attempt together with the headers of the task. It leaves out headers that another
+-- program has damaged.
+local function with_headers(m)
+  local valid, headers = pcall(cjson.decode, m.headers or '{}')
+  local all = cjson.decode(m.meta)
+  for key, value in pairs(valid and type(headers) == 'table' and headers or {}) do
+    if type(key) == 'string' and type(value) == 'string' and not all[key] then all[key] = value end
+  end
+  return cjson.encode(all)
+end
+
 -- task ends a task that the caller has removed from its queue, the schedule or the running tasks.
 function Finish.task(m, state, code, result, error, form)
   local v = m.v + 1
@@ -73,7 +84,7 @@ function Finish.task(m, state, code, result, error, form)
   local ran = m.run
   Event.add(m, m.id, state, v, {
     code = code, attempt = ran and m.attempt, replica = ran and m.replica, run_ms = ran and NOW - m.start, error = error,
-    meta = m.headers, result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
+    meta = m.meta and with_headers(m) or m.headers, result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
   })
   Totals.count(state)
   Totals.rate('out', m.queue)

@@ -4,6 +4,12 @@
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads.
 local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, release = 5 }
 
+-- width_of returns the width of an op with meta. It adds the op to WIDTH.
+local function width_of(op)
+  WIDTH[op] = WIDTH[string.sub(op, 1, -2)] + 1
+  return WIDTH[op]
+end
+
 -- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)
   local b = Event.batch('succeeded', run.kind, queue, 'ok')
@@ -41,7 +47,7 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
         plain = plain + 1
         if run.group then Exit.group(run.group, id) end
       else
-        refused[j] = Ending.apply(g.op, at, run)
+        refused[j] = Ending.apply(g.op, at, run, g.width)
       end
     end
     at = at + g.width
@@ -55,7 +61,7 @@ local function read_groups(at)
   local groups, ids, n = {}, {}, 0
   for i = 1, tonumber(ARGV[at]) do
     local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
-    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op], at = at + 5 }
+    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op] or width_of(op), at = at + 5 }
     at = g.at + g.n * g.width - 1
     for j = g.at, at, g.width do
       n = n + 1

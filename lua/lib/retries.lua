@@ -55,6 +55,7 @@ function Retries.fail(m, code, error, delay)
   end
   delay = delay or backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
+  Task.drop_checkpoint(m)
   Retries.put_back(m, delay, code, error or '')
 end
 

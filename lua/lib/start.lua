@@ -16,6 +16,7 @@ function Start.task(step, queue, t)
     for _, text in ipairs(t.extras) do
       c.size = c.size + 1
       c.parts[c.size] = text
+      step.bytes = step.bytes + #text
     end
   end
   b.n = b.n + 1

@@ -57,6 +57,12 @@ function Task.keep(id, m, ...)
   end
 end
 
+-- drop_checkpoint removes the checkpoint of a task, and the names that follow m.
+function Task.drop_checkpoint(m, ...)
+  if m.flag ~= '1' then return end
+  call('HDEL', Record.extras_key(m.id), 'checkpoint', 'checkpoint_at', 'checkpoint_call', ...)
+end
+
 -- counted_up returns an extra that is a count, plus one. A missing or invalid count is 0.
 function Task.counted_up(id, m, name)
   return (m.flag == '1' and number(call('HGET', Record.extras_key(id), name)) or 0) + 1

@@ -38,6 +38,17 @@ func Payload(b []byte) CallOption {
 	return func(t *task.Task) { t.Payload = b }
 }
 
+// Checkpoint makes an earlier attempt leave this checkpoint to the call: v as JSON, or
+// unchanged if it is a []byte or a json.RawMessage.
+func Checkpoint(v any) CallOption {
+	return func(t *task.Task) {
+		// A task that no replica runs keeps its checkpoint itself.
+		if err := t.Checkpoint(context.Background(), v); err != nil {
+			panic("pooltest: " + err.Error())
+		}
+	}
+}
+
 // Call runs the handler of args' kind once, inside Config.Middleware, and returns the
 // outcome of the attempt. Panics are caught and timeouts apply, as in production. There
 // is no queue: limits and pauses have no effect. The task is not enqueued, retried or
@@ -69,6 +80,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	tk.Queue = cmp.Or(tk.Queue, pool.DefaultQueue)
 	tk.Fence, tk.Version = tk.Attempt, 2*tk.Attempt
 	policy := p.cfg.Policies[tk.Kind]
+	tk.LargeResult = policy.LargeResult
 	tk.TimeLeft = cmp.Or(tk.Timeout, policy.Timeout, task.DefaultTimeout)
 	if tk.Deadline > 0 {
 		tk.DeadlineAt = now.Add(tk.Deadline)
@@ -108,7 +120,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 		t.Fatalf("pooltest: call %s: %v", tk.Kind, err)
 	}
 	o := w.outcome(&tk, policy, *single.report, p.Now())
-	o.Progress, o.Log = own.Progress, own.Log
+	o.Progress, o.Log, o.Meta, o.Checkpoint = own.Progress, own.Log, own.Meta(), own.LastCheckpoint
 	return o
 }
 

@@ -36,6 +36,12 @@ type Outcome struct {
 	Progress []byte
 	// Log is the end of the attempt's log.
 	Log string
+	// Meta is what the attempt set with SetMeta.
+	Meta map[string]string
+	// Checkpoint is the last value of Checkpoint, as JSON; if the attempt wrote none, that
+	// of the option Checkpoint. The next attempt gets it, unless this one has failed. Only
+	// Call sets it.
+	Checkpoint []byte
 }
 
 // OK reports whether the handler returned without an error.
@@ -106,7 +112,7 @@ func (w *errorRecorder) record(t *task.Task, err error) {
 func (w *errorRecorder) outcome(t *task.Task, policy pool.Policy, r task.Report, now time.Time) Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now), Log: r.Log}
+	o := Outcome{ID: t.ID, Kind: t.Kind, Attempt: t.Attempt, Code: r.Code, Err: w.errs[attemptOf(r)], Result: r.Result, Delay: delay(t, policy, r, now), Log: r.Log, Meta: r.Meta}
 	delete(w.errs, attemptOf(r))
 	switch {
 	case o.OK():

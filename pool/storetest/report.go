@@ -63,7 +63,8 @@ func resultIsKept(fx *fixture) {
 func everyReport(t *task.Task) []task.Report {
 	r := succeed(t)
 	r.Result = []byte("late")
-	return []task.Report{r, fail(t, task.CodeError), fail(t, task.CodePermanent), failIn(t, 0), release(t, 0), release(t, time.Hour)}
+	meta := task.Meta{"late": "meta"}
+	return []task.Report{withMeta(succeed(t), meta), withMeta(failIn(t, 0), meta), withMeta(release(t, 0), meta), r, fail(t, task.CodeError), fail(t, task.CodePermanent), failIn(t, 0), release(t, 0), release(t, time.Hour)}
 }
 
 // unchanged calls f and checks that it changed neither the task nor the event stream.

@@ -1,0 +1,30 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+var checkpointScript = newScript("checkpoint", writes)
+
+// Checkpoint writes the checkpoint of a running attempt. n counts the checkpoints of the
+// attempt. It returns ErrLeaseLost if the attempt is not the task's current one.
+func (s *Store) Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error {
+	if len(data) > task.MaxCheckpoint {
+		return fmt.Errorf("checkpoint: %d bytes are over the limit of %d", len(data), task.MaxCheckpoint)
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	reply, err := s.run(ctx, checkpointScript, queue, a.ID, a.Fence, n, data)
+	if err != nil {
+		return s.fail(ctx, "checkpoint", err)
+	}
+	r := readSingle("checkpoint", reply)
+	if current := r.int(); r.err == nil && current == 0 {
+		return s.fail(ctx, "checkpoint", task.ErrLeaseLost)
+	}
+	return r.err
+}

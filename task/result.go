@@ -1,0 +1,34 @@
+package task
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// CutResult returns the beginning of a result of total bytes, and a last line
+// "[cut: N of M bytes]". Together they are at most limit bytes, which must be at least 100. b
+// has at least the first limit bytes of the result. The cut is before a character of UTF-8
+// that does not fit. Bytes that are not UTF-8 are kept.
+func CutResult(b []byte, total int64, limit int) []byte {
+	const mark = "\n[cut: %d of %d bytes]"
+	kept := wholeRunes(b[:limit-len(fmt.Sprintf(mark, limit, total))])
+	return fmt.Appendf(kept[:len(kept):len(kept)], mark, len(kept), total)
+}
+
+// LargeResultError returns the error of an attempt whose result is longer than its limit.
+func LargeResultError(total int64, limit int) error {
+	return Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", total, limit))
+}
+
+// wholeRunes removes an incomplete rune from the end of b.
+func wholeRunes(b []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
+		if last := b[len(b)-i:]; utf8.RuneStart(last[0]) {
+			if !utf8.FullRune(last) {
+				return b[:len(b)-i]
+			}
+			break
+		}
+	}
+	return b
+}
