@@ -65,8 +65,7 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 // ErrNotEnded for a task that is live, and ErrUniqueTaken for one whose unique key
 // another task has by now.
 //
-// If a driver repeats a call whose reply was lost, the result is that of the
-// repetition: a task that the first call put back counts as live.
+// If a driver repeats a call whose reply was lost, the result is that of the first call.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
 }
@@ -77,8 +76,7 @@ func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
 //
 // Errors are as for Stop, with ErrNotScheduled for a task that runs or has ended. A
 // task that waits in its queue already is neither counted nor an error. If a driver
-// repeats a call whose reply was lost, a task that the first call put into its queue is
-// counted, unless it has ended meanwhile and is not kept.
+// repeats a call whose reply was lost, the result is that of the first call.
 func (p *Pool) RunNow(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "run now", from: []State{Scheduled}, to: Waiting, refusal: ErrNotScheduled, call: p.store.RunNow})
 }

@@ -166,7 +166,7 @@ func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 	}
 	fail()
 	changes, err := s.with(t, &between{script: "retry", f: fail}).Retry(t.Context(), "a")
-	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Failed {
+	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Waiting {
 		t.Errorf("the retry answered %+v, %v", changes, err)
 	}
 	if got := s.read(t, "a"); got.State != task.Failed || got.Generation != 1 {
@@ -204,7 +204,7 @@ func TestRunNowWhoseReplyWasLostPutsATaskIntoItsQueueOnce(t *testing.T) {
 			state, events = task.Scheduled, 4
 		}
 		changes, err := s.with(t, between).RunNow(t.Context(), "a")
-		if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != state {
+		if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Waiting {
 			t.Errorf("the call answered %+v, %v", changes, err)
 		}
 		if got := s.read(t, "a"); got.State != state {

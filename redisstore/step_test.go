@@ -145,9 +145,6 @@ func (s *stepped) keyed() map[string]map[string]string {
 			if name == "meta" && (member == "fence" || member == "epoch" || strings.HasPrefix(member, "events:")) {
 				continue
 			}
-			if (member == "retry" || member == "runnow") && strings.HasPrefix(name, "more:") {
-				continue
-			}
 			out[name][times.ReplaceAllString(member, "T")] = times.ReplaceAllString(value, "T")
 		}
 	}
