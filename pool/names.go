@@ -127,7 +127,7 @@ type (
 	//	Pending   int // events that were read and not yet acknowledged
 	//	MaxEvents int // number of events that the pool keeps; older ones are trimmed, read or not
 	Lag = task.Lag
-	// Filter selects tasks to list, stop, retry, run now or delete. See task.Filter.
+	// Filter selects tasks to list, stop, retry, run now, change or delete. See task.Filter.
 	//
 	//	IDs    []string
 	//	States []State
@@ -143,6 +143,11 @@ type (
 	//	// that do not match. It may be nil.
 	//	Progress func(read int)
 	Filter = task.Filter
+	// Edit is a new priority and a new payload for tasks that do not run. See task.Edit.
+	//
+	//	Priority *int8  // nil keeps the priority
+	//	Payload  []byte // as in Spec; nil keeps the payload, an empty one that is not nil replaces it
+	Edit = task.Edit
 	// Policy holds the defaults of one kind of task. See task.Policy.
 	//
 	//	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)

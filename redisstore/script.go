@@ -45,6 +45,7 @@ var (
 	stopScript      = newScript("stop", writes)
 	retryScript     = newScript("retry", writes)
 	runNowScript    = newScript("runnow", writes)
+	changeScript    = newScript("change", writes)
 	deleteScript    = newScript("delete", writes)
 	configureScript = newScript("configure", writes)
 	countScript     = newScript("count", writes)

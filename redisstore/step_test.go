@@ -189,7 +189,12 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			}},
 			{"report the rest", func(s *stepped) { s.report(1) }},
 			{"retry", func(s *stepped) {
-				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, ids...) })
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, task.Edit{}, ids...) })
+			}},
+			{"change", func(s *stepped) {
+				s.change(func(ids ...string) ([]task.Change, error) {
+					return s.store.Change(ctx, task.Edit{Priority: new(int8(1)), Payload: []byte("changed")}, ids...)
+				})
 			}},
 			{"claim what was retried", (*stepped).claim},
 			{"report again", func(s *stepped) { s.report(0) }},

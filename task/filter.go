@@ -36,7 +36,7 @@ func (f Filter) StoredUnique() []string {
 	return stored
 }
 
-// Change is the result of a request to stop, retry, run now or delete one task.
+// Change is the result of a request to stop, retry, run now, change or delete one task.
 type Change struct {
 	ID string
 	// Done reports whether the request took effect. A running task is Done when its

@@ -133,12 +133,7 @@ func (s *Spec) Check() error {
 	if s.Reply && s.ID == "" {
 		add("reply", "needs an id: the reply list is named after it")
 	}
-	if len(s.Payload) > MaxPayload {
-		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
-	}
-	if !utf8.Valid(s.Payload) {
-		add("payload", "must be valid UTF-8: encode bytes that are not text, in base64 for instance")
-	}
+	errs = append(errs, checkPayload(s.Payload)...)
 	if len(s.Headers) > MaxHeaders {
 		add("headers", "has %d entries; the limit is %d", len(s.Headers), MaxHeaders)
 	}

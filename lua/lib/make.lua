@@ -45,9 +45,9 @@ local function announce_new(g, ids)
   Totals.rate('in', g.queue, n)
 end
 
--- note_large sets a flag in meta if a payload is large.
-local function note_large(g, payloads)
-  local s = Settings.of(g.queue)
+-- note_large sets a flag in meta if a payload for the queue is large.
+function Make.note_large(queue, payloads)
+  local s = Settings.of(queue)
   if s.large then return end
   for _, payload in ipairs(payloads) do
     if #payload >= LARGE then
@@ -80,7 +80,7 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   else
     for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
   end
-  note_large(g, payloads)
+  Make.note_large(g.queue, payloads)
   in_parts(2000, records, 'MSET')
   index_new(g, ids, scores)
   announce_new(g, ids)

@@ -3,7 +3,8 @@
 --
 -- "w0 1700000000000 4468415255281664 KIND QUEUE name=value…": a letter for the state, 1 if there may be extras (more:ID,
 -- history:ID), when the task was made, its position, and words. QUEUE is "-" for the default queue. The first 33 bytes
--- change in place. A retry by an operator removes the words about times. Nothing else of a record ever changes.
+-- change in place. A retry by an operator removes the words about times. An operator can replace the payload of a task that
+-- does not run. Nothing else of a record ever changes.
 
 function Record.key(id) return P .. 'task:' .. id end
 function Record.extras_key(id) return P .. 'more:' .. id end
