@@ -1,5 +1,5 @@
--- runnow: puts scheduled tasks into their queues before they are due. They may be held, or wait for a delay, a run-at time
--- or a retry.
+-- runnow: puts scheduled tasks into their queues before they are due. They may be on hold, or wait for a delay, a run-at
+-- time or a retry.
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, ids

@@ -102,8 +102,8 @@ func (p *Pool) Change(ctx context.Context, f Filter, e Edit) (int, error) {
 }
 
 // RunNow puts the scheduled tasks that match f into their queues before they are due,
-// and returns their number. A task may wait for its delay, its run-at time or its next
-// attempt. Limits, pauses, priorities, TTL and deadline apply as to a task that is due.
+// and returns their number. A task may be on hold, or wait for its delay, its run-at time
+// or its next attempt. Filter.Hold selects tasks on hold only. Limits, pauses, priorities, TTL and deadline apply as to a task that is due.
 //
 // Errors are as for Stop, with ErrNotScheduled for a task that runs or has ended. A
 // task that waits in its queue already is neither counted nor an error. If a driver

@@ -44,6 +44,11 @@ type (
 	//	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
 	//	// 1970 and 2200.
 	//	RunAt time.Time
+	//	// Hold makes the task scheduled without a time: it is on hold until an operator starts
+	//	// it with Pool.RunNow. TTL and deadline count from the enqueue, so a task on hold can
+	//	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
+	//	// is true until it is started. Default: false.
+	//	Hold bool
 	//	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	//	// kind's policy, else DefaultTimeout.
 	//	Timeout time.Duration
@@ -134,6 +139,7 @@ type (
 	//	Kinds  []string
 	//	Queues []string
 	//	Groups []string // tasks without a group match none
+	//	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
 	//	// Brief omits the payload, headers, result and log of the tasks, which are often most
@@ -200,6 +206,7 @@ type (
 	//
 	//	Queues     []QueueInfo // by name
 	//	Scheduled  int
+	//	Hold       int // of the scheduled tasks, those on hold
 	//	Waiting    int
 	//	Running    int
 	//	Kept       map[State]int   // terminal tasks that can still be read

@@ -9,6 +9,7 @@ type Filter struct {
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
+	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
 	// Brief omits the payload, headers, result and log of the tasks, which are often most
@@ -21,7 +22,7 @@ type Filter struct {
 
 // Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0 && !f.Hold
 }
 
 // StoredUnique returns the stored forms that the keys in Unique may have.

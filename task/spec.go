@@ -71,6 +71,11 @@ type Spec struct {
 	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
 	// 1970 and 2200.
 	RunAt time.Time
+	// Hold makes the task scheduled without a time: it is on hold until an operator starts
+	// it with Pool.RunNow. TTL and deadline count from the enqueue, so a task on hold can
+	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
+	// is true until it is started. Default: false.
+	Hold bool
 	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	// kind's policy, else DefaultTimeout.
 	Timeout time.Duration
@@ -147,6 +152,12 @@ func (s *Spec) Check() error {
 	}
 	if s.Delay != 0 && !s.RunAt.IsZero() {
 		add("delay", "and run_at cannot both be set")
+	}
+	if s.Hold && s.Delay != 0 {
+		add("delay", "and hold cannot both be set")
+	}
+	if s.Hold && !s.RunAt.IsZero() {
+		add("run_at", "and hold cannot both be set")
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")

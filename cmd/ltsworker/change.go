@@ -97,15 +97,18 @@ there is no event. Tasks that run or have ended are refused.`,
 }
 
 func newRunNow(g *globals) *cobra.Command {
-	return changeCommand(g, change{
+	cmd := changeCommand(g, change{
 		verb: "run-now", past: "queued", from: []task.State{task.Scheduled},
 		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.RunNow(ctx, f) },
 		more: `
 
-A scheduled task waits for its delay, its run-at time or its next attempt. It gets the
-position in its queue that it would get when it is due. Priorities, limits, pauses, TTL
-and deadline apply as to other waiting tasks.`,
-	}, "Put scheduled tasks into their queues before they are due")
+A scheduled task is on hold, or waits for its delay, its run-at time or its next
+attempt. --hold selects tasks on hold. A task gets the position in its queue that it
+would get when it is due. Priorities, limits, pauses, TTL and deadline apply as to other
+waiting tasks.`,
+	}, "Put scheduled tasks into their queues before they are due, and start tasks on hold")
+	cmd.Aliases = []string{"start"}
+	return cmd
 }
 
 func newDelete(g *globals) *cobra.Command {

@@ -16,7 +16,9 @@ local function index_new(g, ids, scores)
   Queues.list(g.queue)
   if g.state == 'scheduled' then
     in_parts(2000, pairs_of(whole(g.due), ids), 'ZADD', P .. 'scheduled')
-    for _, id in ipairs(ids) do scheduled[id] = g.queue end
+    if g.due < Record.HOLD then
+      for _, id in ipairs(ids) do scheduled[id] = g.queue end
+    end
   elseif g.group == '' then
     in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
     claimable[g.queue] = true

@@ -23,6 +23,9 @@ Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = t
 -- BASE_VERSION is the version of a task without extras that does not run, 1 for other letters: p was scheduled and promoted.
 Record.BASE_VERSION = { p = 2 }
 
+-- HOLD is when a task on hold is due: in 2286, later than any time that an enqueue accepts. An operator starts it before.
+Record.HOLD = 9999999999999
+
 -- score_of returns a position: strict priority, first in first out within a priority. It is exact below 2^53.
 Record.STEP = 35184372088832 -- 2^45
 function Record.score_of(priority, sequence) return string.format('%016.0f', (127 - priority) * Record.STEP + sequence) end
