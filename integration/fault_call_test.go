@@ -146,7 +146,7 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(err)
 	_, err = st.Stop(ctx, "why", "y")
 	v.must(err)
-	_, err = st.Retry(ctx, "x")
+	_, err = st.Retry(ctx, task.Edit{}, "x")
 	v.must(err)
 	_, err = st.RunNow(ctx, "x")
 	v.must(err)

@@ -191,7 +191,7 @@ var faultCases = map[string]faultCase{
 			v.stop("s")
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			return changed(st.Retry(ctx, "f", "live", "s", "nobody"))
+			return changed(st.Retry(ctx, task.Edit{}, "f", "live", "s", "nobody"))
 		},
 	},
 	"runnow": {
@@ -204,6 +204,15 @@ var faultCases = map[string]faultCase{
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			return changed(st.RunNow(ctx, "f", "live", "s", "t", "nobody"))
+		},
+	},
+	"change": {
+		prepare: func(v *victim) {
+			blockedGroup(v)
+			v.enqueue(task.Spec{Kind: "k", ID: "s", Delay: time.Hour}, task.Spec{Kind: "k", ID: "d", Group: "g"})
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return changed(st.Change(ctx, task.Edit{Priority: new(int8(3)), Payload: []byte("new")}, "d", "b", "a", "c", "s", "nobody"))
 		},
 	},
 	"delete": {

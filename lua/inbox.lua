@@ -4,14 +4,13 @@
 -- ARGV  sequence, call, number of entries from inbox:open, number of entries, most entries of the reject stream, then per
 --       entry: the entry, reason for rejecting it ('' for none), then of a reject: id for a reply or ''; of any other: where
 --       its payload begins and ends in the entry, what read_group reads, id
--- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again.
+-- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again; or the error STALE.
 -- Keeps: an entry is admitted exactly once, whichever replicas read it or died meanwhile. A call that is repeated after its
 -- reply was lost does nothing: the next entries may have the same text, and would be rejected as duplicates.
--- uses: base admit make reject
-local call_key, number, from_open, n = P .. 'call:' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local seen, left = string.match(call('GET', call_key) or '', '^(%d+) (%d+)$')
-if seen == number then return tonumber(left) end
-if seen and tonumber(seen) > tonumber(number) then return -1 end
+-- uses: base admit make once reject
+local first = Once.reply()
+if first then return tonumber(first) or first end
+local from_open, n = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local entries, at = {}, 6
 for i = 1, n do
@@ -88,6 +87,4 @@ for i, e in ipairs(entries) do
   if e.reason ~= '' then Reject.entry(e.text, ARGV[5], e.code or 'invalid', e.reason, e.taken, e.reply) end
 end
 Make.close()
-left = call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')
-call('SET', call_key, number .. ' ' .. left, 'PX', 600000)
-return left
+return tonumber(Once.store(call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox')))

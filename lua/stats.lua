@@ -3,11 +3,11 @@
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), about how many queues, about how many running tasks
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
---       or '', 1 if paused, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped, expired}, then per
---       queue: name, waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and
---       run entries}}.
+--       or '', 1 if paused, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped, expired},
+--       scheduled tasks that are on hold, then per queue: name, waiting, how many of these are in wait:QUEUE, running, limit
+--       or '', cap or '', 1 if paused, {ids and run entries}}.
 -- Keeps: nothing is written.
--- uses: base queues settings
+-- uses: base queues record settings
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
 local s = call('HMGET', META, 'limit', 'events:added', 'events:gone')
 local events = s[2] and tonumber(s[2]) - (tonumber(s[3] or nil) or 0) or call('XLEN', P .. 'events')
@@ -19,6 +19,7 @@ local reply = {
 for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   reply[11][i] = call('ZCARD', P .. 'ended:' .. state)
 end
+reply[12] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
 local left = tonumber(ARGV[3])
 
 -- running returns ids and run entries of up to about as many tasks as are left.

@@ -22,6 +22,9 @@ var (
 	// ErrNotScheduled is returned by RunNow for a task that runs or has ended.
 	ErrNotScheduled = errors.New("task is not scheduled")
 
+	// ErrNotWaiting is returned by Change for a task that runs or has ended.
+	ErrNotWaiting = errors.New("task is neither waiting nor scheduled")
+
 	// ErrEmptyFilter is returned instead of changing every task of the pool.
 	ErrEmptyFilter = errors.New("the filter is empty and would select every task: name states, kinds, queues, groups or ids")
 )

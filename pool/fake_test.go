@@ -202,12 +202,16 @@ func (s *fakeStore) Stop(_ context.Context, why string, ids ...string) ([]task.C
 	return s.changed("stop "+why, ids)
 }
 
-func (s *fakeStore) Retry(_ context.Context, ids ...string) ([]task.Change, error) {
+func (s *fakeStore) Retry(_ context.Context, _ task.Edit, ids ...string) ([]task.Change, error) {
 	return s.changed("retry", ids)
 }
 
 func (s *fakeStore) RunNow(_ context.Context, ids ...string) ([]task.Change, error) {
 	return s.changed("run now", ids)
+}
+
+func (s *fakeStore) Change(_ context.Context, _ task.Edit, ids ...string) ([]task.Change, error) {
+	return s.changed("change", ids)
 }
 
 func (s *fakeStore) Delete(_ context.Context, ids ...string) ([]task.Change, error) {

@@ -65,20 +65,49 @@ func (p *Pool) Stop(ctx context.Context, f Filter, why string) (int, error) {
 // ErrNotEnded for a task that is live, and ErrUniqueTaken for one whose unique key
 // another task has by now.
 //
-// If a driver repeats a call whose reply was lost, the result is that of the
-// repetition: a task that the first call put back counts as live.
+// If a driver repeats a call whose reply was lost, the result is that of the first call.
 func (p *Pool) Retry(ctx context.Context, f Filter) (int, error) {
-	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded, call: p.store.Retry})
+	return p.RetryWith(ctx, f, Edit{})
+}
+
+// RetryWith is Retry with the priority and the payload of the edit. An invalid payload is a
+// FieldError. An empty edit keeps both.
+func (p *Pool) RetryWith(ctx context.Context, f Filter, e Edit) (int, error) {
+	if err := e.Check(); err != nil {
+		return 0, fmt.Errorf("retry: %w", err)
+	}
+	return p.change(ctx, f, verb{name: "retry", from: EndedStates(), refusal: ErrNotEnded,
+		call: func(ctx context.Context, ids ...string) ([]task.Change, error) { return p.store.Retry(ctx, e, ids...) }})
+}
+
+// Change gives the waiting and scheduled tasks that match f another priority, another
+// payload or both, and returns their number. A task with a new priority takes a position
+// behind the tasks that have this priority. A task that has this priority already keeps
+// its position. Everything else stays, such as the unique key, the due time and the
+// number of attempts. The state stays, so there is no event.
+//
+// Errors are as for Stop, with ErrNotWaiting for a task that runs or has ended. An empty
+// edit and an invalid payload are FieldErrors. If a driver repeats a call whose reply was
+// lost, the result is that of the first call.
+func (p *Pool) Change(ctx context.Context, f Filter, e Edit) (int, error) {
+	err := e.Check()
+	if e.Empty() {
+		err = &FieldError{Field: "edit", Msg: "must have a priority or a payload"}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("change: %w", err)
+	}
+	return p.change(ctx, f, verb{name: "change", from: []State{Scheduled, Waiting}, refusal: ErrNotWaiting,
+		call: func(ctx context.Context, ids ...string) ([]task.Change, error) { return p.store.Change(ctx, e, ids...) }})
 }
 
 // RunNow puts the scheduled tasks that match f into their queues before they are due,
-// and returns their number. A task may wait for its delay, its run-at time or its next
-// attempt. Limits, pauses, priorities, TTL and deadline apply as to a task that is due.
+// and returns their number. A task may be on hold, or wait for its delay, its run-at time
+// or its next attempt. Filter.Hold selects tasks on hold only. Limits, pauses, priorities, TTL and deadline apply as to a task that is due.
 //
 // Errors are as for Stop, with ErrNotScheduled for a task that runs or has ended. A
 // task that waits in its queue already is neither counted nor an error. If a driver
-// repeats a call whose reply was lost, a task that the first call put into its queue is
-// counted, unless it has ended meanwhile and is not kept.
+// repeats a call whose reply was lost, the result is that of the first call.
 func (p *Pool) RunNow(ctx context.Context, f Filter) (int, error) {
 	return p.change(ctx, f, verb{name: "run now", from: []State{Scheduled}, to: Waiting, refusal: ErrNotScheduled, call: p.store.RunNow})
 }

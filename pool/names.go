@@ -44,6 +44,11 @@ type (
 	//	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
 	//	// 1970 and 2200.
 	//	RunAt time.Time
+	//	// Hold makes the task scheduled without a time: it is on hold until an operator starts
+	//	// it with Pool.RunNow. TTL and deadline count from the enqueue, so a task on hold can
+	//	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
+	//	// is true until it is started. Default: false.
+	//	Hold bool
 	//	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	//	// kind's policy, else DefaultTimeout.
 	//	Timeout time.Duration
@@ -127,13 +132,14 @@ type (
 	//	Pending   int // events that were read and not yet acknowledged
 	//	MaxEvents int // number of events that the pool keeps; older ones are trimmed, read or not
 	Lag = task.Lag
-	// Filter selects tasks to list, stop, retry, run now or delete. See task.Filter.
+	// Filter selects tasks to list, stop, retry, run now, change or delete. See task.Filter.
 	//
 	//	IDs    []string
 	//	States []State
 	//	Kinds  []string
 	//	Queues []string
 	//	Groups []string // tasks without a group match none
+	//	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
 	//	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
@@ -143,6 +149,11 @@ type (
 	//	// that do not match. It may be nil.
 	//	Progress func(read int)
 	Filter = task.Filter
+	// Edit is a new priority and a new payload for tasks that do not run. See task.Edit.
+	//
+	//	Priority *int8  // nil keeps the priority
+	//	Payload  []byte // as in Spec; nil keeps the payload, an empty one that is not nil replaces it
+	Edit = task.Edit
 	// Policy holds the defaults of one kind of task. See task.Policy.
 	//
 	//	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
@@ -204,6 +215,7 @@ type (
 	//
 	//	Queues     []QueueInfo // by name
 	//	Scheduled  int
+	//	Hold       int // of the scheduled tasks, those on hold
 	//	Waiting    int
 	//	Running    int
 	//	Kept       map[State]int   // terminal tasks that can still be read

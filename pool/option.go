@@ -77,6 +77,10 @@ func Delay(d time.Duration) Option { return func(s *Spec) { s.Delay = d } }
 // means at once. It cannot be combined with Delay.
 func RunAt(t time.Time) Option { return func(s *Spec) { s.RunAt = t } }
 
+// Hold makes the task scheduled without a time: it is on hold until RunNow starts it. It
+// cannot be combined with Delay or RunAt.
+func Hold() Option { return func(s *Spec) { s.Hold = true } }
+
 // Timeout bounds each attempt. Forever means none. Default: the kind's policy.
 func Timeout(d time.Duration) Option { return func(s *Spec) { s.Timeout = d } }
 

@@ -45,11 +45,12 @@ type TaskStore interface {
 	// be yielded twice or not at all.
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
 
-	// Stop, Retry, RunNow and Delete change tasks and return the changes in the order of the
-	// ids.
+	// Stop, Retry, RunNow, Change and Delete change tasks and return the changes in the order
+	// of the ids. Retry and Change give the tasks the priority and the payload of the edit.
 	Stop(ctx context.Context, why string, ids ...string) ([]task.Change, error)
-	Retry(ctx context.Context, ids ...string) ([]task.Change, error)
+	Retry(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error)
 	RunNow(ctx context.Context, ids ...string) ([]task.Change, error)
+	Change(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
 }
 

@@ -51,6 +51,7 @@ var unfixed = map[string]string{
 	"stop":      "ids, as many as there are",
 	"retry":     "ids, as many as there are",
 	"runnow":    "ids, as many as there are",
+	"change":    "ids, as many as there are",
 	"delete":    "ids, as many as there are",
 	"discard":   "ids, as many as there are",
 }

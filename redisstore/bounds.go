@@ -29,7 +29,7 @@ const (
 	renewUpdates = 100
 	renewBytes   = 512 << 10 // of progress and logs; one always fits
 
-	// A stop takes 10 to 40 µs, a retry or a run now 30 µs, a deletion 10 µs, the removal of
+	// A stop takes 10 to 40 µs, a retry, a run now or a change 30 µs, a deletion 10 µs, the removal of
 	// a rejected entry 5 µs.
 	changePage = 200
 

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -17,16 +18,32 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Cha
 }
 
 // Retry puts ended tasks back into their queues, behind the waiting tasks of the same
-// priority.
-func (s *Store) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
-	changes, err := s.change(ctx, retryScript, []any{newIDs(1)[0]}, ids)
+// priority, with the priority and the payload of the edit.
+func (s *Store) Retry(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error) {
+	changes, err := s.changeOnce(ctx, retryScript, editArgs(e), ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 
 // RunNow puts scheduled tasks into their queues before they are due.
 func (s *Store) RunNow(ctx context.Context, ids ...string) ([]task.Change, error) {
-	changes, err := s.change(ctx, runNowScript, []any{newIDs(1)[0]}, ids)
+	changes, err := s.changeOnce(ctx, runNowScript, nil, ids)
 	return changes, s.fail(ctx, "run now", err)
+}
+
+// Change gives waiting and scheduled tasks the priority and the payload of the edit. With a
+// new priority a waiting task takes a position behind those that have this priority.
+func (s *Store) Change(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error) {
+	changes, err := s.changeOnce(ctx, changeScript, editArgs(e), ids)
+	return changes, s.fail(ctx, "change", err)
+}
+
+// editArgs returns the arguments of lib/edit.lua.
+func editArgs(e task.Edit) []any {
+	var priority any = ""
+	if e.Priority != nil {
+		priority = int(*e.Priority)
+	}
+	return []any{priority, e.Payload != nil, e.Payload}
 }
 
 // Delete removes ended tasks with all their keys.
@@ -38,11 +55,34 @@ func (s *Store) Delete(ctx context.Context, ids ...string) ([]task.Change, error
 // change calls a script with args and ids, page by page. With an error it returns the
 // changes of the pages before.
 func (s *Store) change(ctx context.Context, sc *script, args []any, ids []string) ([]task.Change, error) {
+	return changePages(ids, changePage, func(page []string) (any, error) {
+		return s.run(ctx, sc, slices.Concat(args, stringArgs(page))...)
+	})
+}
+
+// changeOnce is change for a script that uses lib/changes.lua. A page has fewer tasks if args
+// have a payload that is written to each of them.
+func (s *Store) changeOnce(ctx context.Context, sc *script, args []any, ids []string) ([]task.Change, error) {
+	seq := s.takeSequence()
+	defer s.putSequence(seq)
+	page := changePage
+	for _, a := range args {
+		if payload, ok := a.([]byte); ok && len(payload) > 0 {
+			page = max(min(changePage, maxBatchBytes/len(payload)), 1)
+		}
+	}
+	return changePages(ids, page, func(page []string) (any, error) {
+		seq.call++
+		return s.run(ctx, sc, slices.Concat([]any{seq.name + ":change", seq.call}, args, stringArgs(page))...)
+	})
+}
+
+// changePages calls change for each page of at most n ids and decodes its replies. With an
+// error it returns the changes of the pages before.
+func changePages(ids []string, n int, change func(page []string) (any, error)) ([]task.Change, error) {
 	changes := make([]task.Change, 0, len(ids))
-	for len(ids) > 0 {
-		var page []string
-		page, ids = splitAt(ids, changePage)
-		reply, err := s.run(ctx, sc, append(args, stringArgs(page)...)...)
+	for page := range slices.Chunk(ids, n) {
+		reply, err := change(page)
 		if err != nil {
 			return changes, err
 		}

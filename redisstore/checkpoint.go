@@ -7,8 +7,6 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-var checkpointScript = newScript("checkpoint", writes)
-
 // Checkpoint writes the checkpoint of a running attempt. n counts the checkpoints of the
 // attempt. It returns ErrLeaseLost if the attempt is not the task's current one.
 func (s *Store) Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error {

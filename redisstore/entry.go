@@ -119,7 +119,7 @@ func (e *entryReader) add(field, format string, args ...any) {
 }
 
 // entryFields are the fields an entry may have.
-var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms",
+var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms", "hold",
 	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply"}
 
 func (e *entryReader) field(name string, v json.RawMessage) {
@@ -181,11 +181,17 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 	case "headers":
 		e.strings(name, v, &s.Headers)
 	case "reply":
-		if s.Reply = string(v) == "true"; !s.Reply && string(v) != "false" {
-			e.add(name, "must be true or false")
-		}
+		e.flag(name, v, &s.Reply)
+	case "hold":
+		e.flag(name, v, &s.Hold)
 	default:
 		e.add(strconv.Quote(clipName(name)), "is not a field of a task; the fields are %s", strings.Join(entryFields, " "))
+	}
+}
+
+func (e *entryReader) flag(name string, v json.RawMessage, to *bool) {
+	if *to = string(v) == "true"; !*to && string(v) != "false" {
+		e.add(name, "must be true or false")
 	}
 }
 

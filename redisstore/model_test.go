@@ -186,8 +186,10 @@ func (w *walk) act() {
 		w.retry()
 	case n < 76:
 		w.remove()
-	case n < 79:
+	case n < 78:
 		w.runNow()
+	case n < 80:
+		w.edit()
 	case n < 82:
 		w.configure()
 	case n < 88:

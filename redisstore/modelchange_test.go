@@ -59,8 +59,53 @@ func (w *walk) retry() {
 			state, done = task.Waiting, true
 		}
 	}
-	cs, err := w.store.Retry(w.ctx, id)
+	e := w.someEdit()
+	if done {
+		m.edit(e)
+	}
+	cs, err := w.store.Retry(w.ctx, e, id)
 	w.changed(m, id, cs, err, done, state, why)
+}
+
+// someEdit returns an edit, most likely an empty one.
+func (w *walk) someEdit() (e task.Edit) {
+	if w.rng.IntN(3) == 0 {
+		e.Priority = new(int8(w.rng.IntN(3) - 1))
+	}
+	if w.rng.IntN(3) == 0 {
+		e.Payload = fmt.Appendf(nil, "edited in\nstep %d", w.step)
+	}
+	return e
+}
+
+// edit applies an edit to the model.
+func (m *mtask) edit(e task.Edit) {
+	if e.Priority != nil {
+		m.spec.Priority = *e.Priority
+	}
+	if e.Payload != nil {
+		m.spec.Payload = e.Payload
+	}
+}
+
+func (w *walk) edit() {
+	id, e := w.some(), w.someEdit()
+	w.last += fmt.Sprintf("change %s to %+v", id, e)
+	m, done, state := w.tasks[id], false, task.State("")
+	if m != nil {
+		state = m.state
+		if done = state == task.Waiting || state == task.Scheduled; done {
+			if e.Priority != nil && *e.Priority != m.spec.Priority && m.seq > 0 {
+				m.seq = w.nextSeq()
+			}
+			if e.Priority != nil && *e.Priority != m.spec.Priority {
+				m.score = ""
+			}
+			m.edit(e)
+		}
+	}
+	cs, err := w.store.Change(w.ctx, e, id)
+	w.changed(m, id, cs, err, done, state, nil)
 }
 
 func (w *walk) runNow() {
@@ -169,7 +214,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(9) {
+	switch w.rng.IntN(10) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -186,6 +231,8 @@ func (w *walk) replay() {
 		w.runNow()
 	case 7:
 		w.checkpoint()
+	case 8:
+		w.edit()
 	default:
 		w.configure()
 	}

@@ -114,6 +114,9 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 		if m.spec.Delay > 0 {
 			want += fmt.Sprint(" due_at=", at(m.spec.Delay))
 		}
+		if m.spec.Hold {
+			want += " due_at=9999999999999"
+		}
 		if ttl, deadline := m.spec.TTL, m.spec.Deadline; ttl > 0 && (deadline == 0 || ttl < deadline) {
 			want += fmt.Sprint(" expires_at=", at(ttl))
 		} else if deadline > 0 {

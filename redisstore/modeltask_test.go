@@ -37,16 +37,19 @@ func (w *walk) someSpec(i int, delay time.Duration) task.Spec {
 		s.Retain = new(pick(w, 0, task.Forever))
 	}
 	s.Reply = w.rng.IntN(6) == 0
+	s.Hold = delay == 0 && w.rng.IntN(12) == 0
 	return s
 }
 
 // make adds a new task to the model.
 func (w *walk) make(s task.Spec) *mtask {
 	m := &mtask{spec: s, id: s.ID, state: task.Waiting, v: 1, timed: true, reply: s.Reply}
-	switch s.Delay {
-	case 0:
+	switch {
+	case s.Hold:
+		m.state = task.Scheduled
+	case s.Delay == 0:
 		m.seq = w.nextSeq()
-	case short:
+	case s.Delay == short:
 		m.state, m.dueStep = task.Scheduled, w.step
 	default:
 		m.state = task.Scheduled
@@ -133,6 +136,7 @@ func (w *walk) push() {
 		}
 		optional("group", s.Group, s.Group != "")
 		optional("unique", s.Unique, s.Unique != "")
+		optional("hold", true, s.Hold)
 		optional("delay_ms", s.Delay.Milliseconds(), s.Delay > 0)
 		optional("timeout_ms", s.Timeout.Milliseconds(), s.Timeout > 0)
 		optional("timeout_ms", "none", s.Timeout == task.Forever)

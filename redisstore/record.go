@@ -109,6 +109,9 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Headers = f.headers(name, v)
 	case "due_at":
 		t.DueAt = f.moment(name, v)
+		if t.Hold = t.DueAt.UnixMilli() == holdMS; t.Hold {
+			t.DueAt = time.Time{}
+		}
 	case "expires_at":
 		t.ExpiresAt = f.moment(name, v)
 	case "deadline_at":

@@ -165,14 +165,14 @@ func TestRetryWhoseReplyWasLostPutsATaskBackOnce(t *testing.T) {
 		}
 	}
 	fail()
-	changes, err := s.with(t, &between{script: "retry", f: fail}).Retry(t.Context(), "a")
-	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Failed {
+	changes, err := s.with(t, &between{script: "retry", f: fail}).Retry(t.Context(), task.Edit{}, "a")
+	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Waiting {
 		t.Errorf("the retry answered %+v, %v", changes, err)
 	}
 	if got := s.read(t, "a"); got.State != task.Failed || got.Generation != 1 {
 		t.Errorf("the task is %s of generation %d", got.State, got.Generation)
 	}
-	if changes, err = s.store.Retry(t.Context(), "a"); err != nil || !changes[0].Done {
+	if changes, err = s.store.Retry(t.Context(), task.Edit{}, "a"); err != nil || !changes[0].Done {
 		t.Errorf("the next retry answered %+v, %v", changes, err)
 	}
 	if got := s.read(t, "a"); got.State != task.Waiting || got.Generation != 2 {
@@ -204,7 +204,7 @@ func TestRunNowWhoseReplyWasLostPutsATaskIntoItsQueueOnce(t *testing.T) {
 			state, events = task.Scheduled, 4
 		}
 		changes, err := s.with(t, between).RunNow(t.Context(), "a")
-		if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != state {
+		if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Waiting {
 			t.Errorf("the call answered %+v, %v", changes, err)
 		}
 		if got := s.read(t, "a"); got.State != state {
@@ -289,4 +289,23 @@ func TestRejectedEntriesAreChangedOnceIfTheReplyIsLost(t *testing.T) {
 			t.Errorf("stats %+v, %v", st, err)
 		}
 	})
+}
+
+// A change whose reply was lost moves a task once, even if another client has changed its priority
+// and its payload before the call was repeated.
+func TestChangeWhoseReplyWasLostMovesATaskOnce(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	s.enqueue(t, task.Spec{ID: "a"})
+	other := &between{script: "change", f: func() {
+		if _, err := s.store.Change(t.Context(), task.Edit{Priority: new(int8(7)), Payload: []byte("other")}, "a"); err != nil {
+			t.Error(err)
+		}
+	}}
+	changes, err := s.with(t, other).Change(t.Context(), task.Edit{Priority: new(int8(5)), Payload: []byte("first")}, "a")
+	if err != nil || len(changes) != 1 || !changes[0].Done || changes[0].State != task.Waiting {
+		t.Errorf("the call answered %+v, %v", changes, err)
+	}
+	if got := s.read(t, "a"); got.Priority != 7 || string(got.Payload) != "other" {
+		t.Errorf("the task has the priority %d and the payload %q", got.Priority, got.Payload)
+	}
 }

@@ -52,7 +52,7 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 				},
 				"maintain":  func() error { _, err := st.Maintain(ctx, "r"); return err },
 				"stop":      func() error { _, err := st.Stop(ctx, "", "wait"); return err },
-				"retry":     func() error { _, err := st.Retry(ctx, "fail"); return err },
+				"retry":     func() error { _, err := st.Retry(ctx, task.Edit{}, "fail"); return err },
 				"run now":   func() error { _, err := st.RunNow(ctx, "wait"); return err },
 				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },
 				"configure": func() error { return st.Configure(ctx, task.Setting{Scope: task.PoolScope, Pause: new(true)}) },

@@ -53,7 +53,13 @@ func queueOf(s *task.Spec) string {
 // ceilMS rounds up, so that no task starts early.
 func ceilMS(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
 
+// holdMS is when a task on hold is due: Record.HOLD in the scripts.
+const holdMS = 9_999_999_999_999
+
 func runAtMS(s *task.Spec) int64 {
+	if s.Hold {
+		return holdMS
+	}
 	if s.RunAt.IsZero() {
 		return 0
 	}

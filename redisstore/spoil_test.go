@@ -221,7 +221,7 @@ func (s *spoiled) use() {
 			s.must(err)
 		},
 		func() { _, err := st.Stop(ctx, "why", s.victim); s.must(err) },
-		func() { _, err := st.Retry(ctx, s.victim); s.must(err) },
+		func() { _, err := st.Retry(ctx, task.Edit{}, s.victim); s.must(err) },
 		func() { _, err := st.RunNow(ctx, s.victim); s.must(err) },
 	}
 	s.rng.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })

@@ -102,6 +102,7 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 	for _, state := range []task.State{task.Succeeded, task.Failed, task.Stopped, task.Expired} {
 		st.Kept[state] = int(kept.int())
 	}
+	st.Hold = int(r.int())
 	for r.more() {
 		q := task.QueueInfo{Name: r.string(), Waiting: int(r.int())}
 		q.GroupsFull = r.int() == 0 && q.Waiting > 0

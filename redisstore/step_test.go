@@ -145,9 +145,6 @@ func (s *stepped) keyed() map[string]map[string]string {
 			if name == "meta" && (member == "fence" || member == "epoch" || strings.HasPrefix(member, "events:")) {
 				continue
 			}
-			if (member == "retry" || member == "runnow") && strings.HasPrefix(name, "more:") {
-				continue
-			}
 			out[name][times.ReplaceAllString(member, "T")] = times.ReplaceAllString(value, "T")
 		}
 	}
@@ -192,7 +189,12 @@ func TestStepOfManyTasksWritesTheKeysOfManySteps(t *testing.T) {
 			}},
 			{"report the rest", func(s *stepped) { s.report(1) }},
 			{"retry", func(s *stepped) {
-				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, ids...) })
+				s.change(func(ids ...string) ([]task.Change, error) { return s.store.Retry(ctx, task.Edit{}, ids...) })
+			}},
+			{"change", func(s *stepped) {
+				s.change(func(ids ...string) ([]task.Change, error) {
+					return s.store.Change(ctx, task.Edit{Priority: new(int8(1)), Payload: []byte("changed")}, ids...)
+				})
 			}},
 			{"claim what was retried", (*stepped).claim},
 			{"report again", func(s *stepped) { s.report(0) }},

@@ -70,6 +70,9 @@ func (s *Store) selected(ctx context.Context, f task.Filter, ids []string) ([]st
 // filter.
 func matches(f task.Filter, t *task.Task) bool {
 	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
+	if f.Hold && !(t.Hold && t.State == task.Scheduled) {
+		return false
+	}
 	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
@@ -87,7 +90,9 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 		}
 	}
 	return func(yield func([]string, error) bool) {
-		states := slices.DeleteFunc(task.States(), func(s task.State) bool { return len(f.States) > 0 && !slices.Contains(f.States, s) })
+		states := slices.DeleteFunc(task.States(), func(s task.State) bool {
+			return len(f.States) > 0 && !slices.Contains(f.States, s) || f.Hold && s != task.Scheduled
+		})
 		if uniques := f.StoredUnique(); len(uniques) > 0 {
 			holders, err := s.holders(ctx, uniques)
 			if !yield(holders, err) || err != nil {
@@ -110,7 +115,7 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 				return
 			}
 			for _, key := range found {
-				for ids, err := range s.walk(ctx, key, f.Groups) {
+				for ids, err := range s.walk(ctx, key, f) {
 					if !yield(ids, err) || err != nil {
 						return
 					}
@@ -166,16 +171,18 @@ func (s *Store) indexes(state task.State, queues, groups []string) (keys []strin
 	return keys
 }
 
-// walk reads the ids in one of the indexes, only those of the groups if the index is by
-// group.
-func (s *Store) walk(ctx context.Context, key string, groups []string) pages {
+// walk reads the ids in one of the indexes: only those of the groups if the index is by
+// group, and only tasks on hold if the filter selects these.
+func (s *Store) walk(ctx context.Context, key string, f task.Filter) pages {
 	switch {
 	case strings.HasPrefix(key, s.key("group:wait:")):
-		return s.byMember(ctx, key, groups)
+		return s.byMember(ctx, key, f.Groups)
 	case strings.HasPrefix(key, s.key("group:run:")):
 		return s.bySet(ctx, key)
 	case strings.HasPrefix(key, s.key("run:")):
 		return s.byField(ctx, key)
+	case f.Hold:
+		return s.byScore(ctx, key, strconv.Itoa(holdMS))
 	default:
 		return s.byScore(ctx, key, "-inf")
 	}

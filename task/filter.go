@@ -9,6 +9,7 @@ type Filter struct {
 	Kinds  []string
 	Queues []string
 	Groups []string // tasks without a group match none
+	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
 	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
@@ -21,7 +22,7 @@ type Filter struct {
 
 // Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0 && !f.Hold
 }
 
 // StoredUnique returns the stored forms that the keys in Unique may have.
@@ -36,7 +37,7 @@ func (f Filter) StoredUnique() []string {
 	return stored
 }
 
-// Change is the result of a request to stop, retry, run now or delete one task.
+// Change is the result of a request to stop, retry, run now, change or delete one task.
 type Change struct {
 	ID string
 	// Done reports whether the request took effect. A running task is Done when its

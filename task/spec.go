@@ -71,6 +71,11 @@ type Spec struct {
 	// earlier. A time in the past means at once. Precision: 1 ms. Between the years
 	// 1970 and 2200.
 	RunAt time.Time
+	// Hold makes the task scheduled without a time: it is on hold until an operator starts
+	// it with Pool.RunNow. TTL and deadline count from the enqueue, so a task on hold can
+	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
+	// is true until it is started. Default: false.
+	Hold bool
 	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	// kind's policy, else DefaultTimeout.
 	Timeout time.Duration
@@ -133,12 +138,7 @@ func (s *Spec) Check() error {
 	if s.Reply && s.ID == "" {
 		add("reply", "needs an id: the reply list is named after it")
 	}
-	if len(s.Payload) > MaxPayload {
-		add("payload", "is %d bytes; the limit is %d: store it elsewhere and pass a reference", len(s.Payload), MaxPayload)
-	}
-	if !utf8.Valid(s.Payload) {
-		add("payload", "must be valid UTF-8: encode bytes that are not text, in base64 for instance")
-	}
+	errs = append(errs, checkPayload(s.Payload)...)
 	if len(s.Headers) > MaxHeaders {
 		add("headers", "has %d entries; the limit is %d", len(s.Headers), MaxHeaders)
 	}
@@ -152,6 +152,12 @@ func (s *Spec) Check() error {
 	}
 	if s.Delay != 0 && !s.RunAt.IsZero() {
 		add("delay", "and run_at cannot both be set")
+	}
+	if s.Hold && s.Delay != 0 {
+		add("delay", "and hold cannot both be set")
+	}
+	if s.Hold && !s.RunAt.IsZero() {
+		add("run_at", "and hold cannot both be set")
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")

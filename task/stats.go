@@ -40,6 +40,7 @@ func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 type Stats struct {
 	Queues     []QueueInfo // by name
 	Scheduled  int
+	Hold       int // of the scheduled tasks, those on hold
 	Waiting    int
 	Running    int
 	Kept       map[State]int   // terminal tasks that can still be read

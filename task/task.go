@@ -25,7 +25,7 @@ type Task struct {
 	Version int64
 
 	CreatedAt  time.Time // when it was enqueued
-	DueAt      time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled
+	DueAt      time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled or is on hold
 	StartedAt  time.Time // when its latest attempt was claimed; zero before the first
 	EndedAt    time.Time // when it became terminal; zero before
 	SlowAt     time.Time // when the store learned that the running attempt is past its soft timeout; zero if it is not

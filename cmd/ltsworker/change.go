@@ -22,9 +22,10 @@ type change struct {
 	verb, past string
 	from       []task.State // the states it applies to
 	do         func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error)
-	check      func() error // checks its own flags; may be nil
-	drops      bool         // not all changed tasks are kept: see client.Dropped
-	more       string       // its part of the help, after the part that all changes share
+	check      func(cmd *cobra.Command) error // checks and reads its own flags; may be nil
+	drops      bool                           // not all changed tasks are kept: see client.Dropped
+	example    string                         // flags of its own in its examples
+	more       string                         // its part of the help, after the part that all changes share
 }
 
 func newStop(g *globals) *cobra.Command {
@@ -32,7 +33,7 @@ func newStop(g *globals) *cobra.Command {
 	cmd := changeCommand(g, change{
 		verb: "stop", past: "stopped", from: pool.LiveStates(),
 		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Stop(ctx, f, why) },
-		check: func() error {
+		check: func(*cobra.Command) error {
 			if len(why) > task.MaxErrorLen {
 				return usagef("--why is %d bytes long; the limit is %d", len(why), task.MaxErrorLen)
 			}
@@ -56,22 +57,58 @@ tasks are not kept. In the output of --json this is "dropped".`, task.RetainNewe
 }
 
 func newRetry(g *globals) *cobra.Command {
-	return changeCommand(g, change{
+	var e editFlags
+	cmd := changeCommand(g, change{
 		verb: "retry", past: "put back", from: pool.EndedStates(),
-		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Retry(ctx, f) },
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) {
+			return p.RetryWith(ctx, f, e.edit)
+		},
+		check: e.read,
+		more: `
+
+--priority and --payload give the tasks another priority and another payload.`,
 	}, "Put ended tasks back into their queues, with fresh attempts")
+	e.add(cmd)
+	return cmd
+}
+
+func newChange(g *globals) *cobra.Command {
+	var e editFlags
+	cmd := changeCommand(g, change{
+		verb: "change", past: "changed", from: []task.State{task.Scheduled, task.Waiting}, example: " --priority 5",
+		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Change(ctx, f, e.edit) },
+		check: func(cmd *cobra.Command) error {
+			if err := e.read(cmd); err != nil {
+				return err
+			}
+			if e.edit.Empty() {
+				return usagef("say what to change: --priority or --payload")
+			}
+			return nil
+		},
+		more: `
+
+A task with a new priority takes a position behind the tasks that have this priority. A
+task that has this priority already keeps its position. The state of a task stays, so
+there is no event. Tasks that run or have ended are refused.`,
+	}, "Give waiting and scheduled tasks another priority or payload")
+	e.add(cmd)
+	return cmd
 }
 
 func newRunNow(g *globals) *cobra.Command {
-	return changeCommand(g, change{
+	cmd := changeCommand(g, change{
 		verb: "run-now", past: "queued", from: []task.State{task.Scheduled},
 		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.RunNow(ctx, f) },
 		more: `
 
-A scheduled task waits for its delay, its run-at time or its next attempt. It gets the
-position in its queue that it would get when it is due. Priorities, limits, pauses, TTL
-and deadline apply as to other waiting tasks.`,
-	}, "Put scheduled tasks into their queues before they are due")
+A scheduled task is on hold, or waits for its delay, its run-at time or its next
+attempt. --hold selects tasks on hold. A task gets the position in its queue that it
+would get when it is due. Priorities, limits, pauses, TTL and deadline apply as to other
+waiting tasks.`,
+	}, "Put scheduled tasks into their queues before they are due, and start tasks on hold")
+	cmd.Aliases = []string{"start"}
+	return cmd
 }
 
 func newDelete(g *globals) *cobra.Command {
@@ -98,7 +135,7 @@ at a terminal. A yes applies to these tasks, not to tasks that match later. --ye
 the question. Without a terminal the command changes nothing unless --yes is set. In
 the output of --json, "action" is the change, "tasks" the number of changed tasks, and
 "before" the number of tasks that needed no change.` + ch.more,
-		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA\n  ltsworker %s --state %s --kind email.send --yes", ch.verb, ch.verb, ch.from[max(len(ch.from)-2, 0)]),
+		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA%s\n  ltsworker %s --state %s --kind email.send%s --yes", ch.verb, ch.example, ch.verb, ch.from[max(len(ch.from)-2, 0)], ch.example),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
 			if err != nil {
@@ -114,7 +151,7 @@ the output of --json, "action" is the change, "tasks" the number of changed task
 				return err
 			}
 			if ch.check != nil {
-				if err := ch.check(); err != nil {
+				if err := ch.check(cmd); err != nil {
 					return err
 				}
 			}

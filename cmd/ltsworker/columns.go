@@ -146,6 +146,8 @@ func columnsNamed(flag string, names []string) ([]column, error) {
 // note returns the most important fact about a task in its state.
 func note(t *task.Task, now time.Time) string {
 	switch {
+	case t.State == task.Scheduled && t.Hold:
+		return "on hold"
 	case t.State == task.Scheduled:
 		if t.DueAt.Before(now) {
 			return "due"

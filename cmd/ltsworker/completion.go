@@ -156,7 +156,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}
 	stateFlags := map[string]cobra.CompletionFunc{
-		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "run-now": completeWords(string(pool.Scheduled)), "delete": completeWords(namesOf(pool.EndedStates())...),
+		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "run-now": completeWords(string(pool.Scheduled)), "change": completeWords(string(pool.Scheduled), string(pool.Waiting)), "delete": completeWords(namesOf(pool.EndedStates())...),
 	}
 	for _, cmd := range allCommands(root) {
 		switch known := arguments[cmd.Name()]; {

@@ -29,7 +29,7 @@ type enqueueFlags struct {
 	at                                    timeFlag
 	headers                               []string
 	batch                                 string
-	reply, wait, json                     bool
+	reply, hold, wait, json               bool
 }
 
 func newEnqueue(g *globals) *cobra.Command {
@@ -77,6 +77,7 @@ is not affected.`,
 	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
 	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
 	flags.Var(&f.at, "at", "start at this time at the earliest, such as 2026-01-31T18:00:00Z")
+	flags.BoolVar(&f.hold, "hold", false, "put the task on hold: it does not start before ltsworker start")
 	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
 	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes.\nA key that is no name is stored and shown as # and a hash")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
@@ -100,7 +101,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	s := task.Spec{
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
-		MaxAttempts: f.maxAttempts, Reply: f.reply,
+		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold,
 	}
 	var problems []string
 	if f.retain.set {
@@ -142,10 +143,13 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 // flagProblems returns what is wrong with flags, by the fields in the error of a spec.
 func flagProblems(err error) (problems []string) {
 	for _, e := range config.FieldErrors(err) {
-		problems = append(problems, flagName(e.Field)+" "+strings.ReplaceAll(e.Msg, "run_at", "--at"))
+		problems = append(problems, flagName(e.Field)+" "+otherFlags.Replace(e.Msg))
 	}
 	return problems
 }
+
+// otherFlags replaces the fields that messages about other fields name.
+var otherFlags = strings.NewReplacer("run_at", "--at", "and hold ", "and --hold ")
 
 // flagName returns the flag for a field of a spec.
 func flagName(field string) string {

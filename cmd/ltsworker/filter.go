@@ -19,6 +19,7 @@ import (
 // filterFlags are the flags that select tasks.
 type filterFlags struct {
 	states, kinds, queues, groups, replicas []string
+	hold                                    bool
 	unique                                  textFlag
 	text                                    textFlag     // in the error, in any case
 	older                                   durationFlag // than this
@@ -31,6 +32,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.Var((*listFlag)(&f.queues), "queue", "select tasks in these `QUEUES`")
 	flags.Var((*listFlag)(&f.groups), "group", "select tasks of these `GROUPS`")
 	flags.Var((*listFlag)(&f.replicas), "replica", "select tasks that these `REPLICAS` run or ran last")
+	flags.BoolVar(&f.hold, "hold", false, "select tasks on hold")
 	flags.Var(&f.unique, "unique", "select tasks with the unique `KEY`, as it was enqueued or as it is shown")
 	flags.Var(&f.text, "error", "select tasks whose error contains `TEXT`, in upper or lower case")
 	flags.Var(&f.older, "older", "select tasks that were made longer than `DURATION` ago")
@@ -38,7 +40,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 
 // empty reports whether no flag is set.
 func (f *filterFlags) empty() bool {
-	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.perTask()
+	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.hold && !f.perTask()
 }
 
 // perTask reports whether a flag is set that is not in the filter: selects checks it for each task.
@@ -62,7 +64,7 @@ func (f *filterFlags) matching(ctx context.Context, c *client.Client, p *pool.Po
 
 // filter builds a filter from the flags and reports all errors in them.
 func (f *filterFlags) filter() (task.Filter, error) {
-	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups}
+	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups, Hold: f.hold}
 	if f.unique != "" {
 		out.Unique = []string{string(f.unique)}
 	}

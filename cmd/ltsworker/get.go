@@ -112,6 +112,9 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 		return err
 	}
 	waits, held := "", ""
+	if t.State == task.Scheduled && t.Hold {
+		waits = "ltsworker start: it is on hold"
+	}
 	if t.State == task.Waiting {
 		if waits, err = waiting.Line(ctx, t); err != nil {
 			return err

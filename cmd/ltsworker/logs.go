@@ -159,6 +159,8 @@ func standing(t *task.Task, now time.Time) string {
 	switch {
 	case t.State == task.Running:
 		text = fmt.Sprintf("attempt %d: running for %s on %s", t.Attempt, terminal.AgeAt(t.StartedAt, now), terminal.Printable(t.Replica))
+	case t.State == task.Scheduled && t.Hold:
+		text += ", on hold"
 	case t.State == task.Scheduled && !t.DueAt.IsZero():
 		if left := t.DueAt.Sub(now); left > 0 {
 			text += ", due in " + terminal.ShortDuration(left)

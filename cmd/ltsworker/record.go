@@ -22,6 +22,7 @@ type taskRecord struct {
 	Group          string            `json:"group,omitempty"`
 	Unique         string            `json:"unique,omitempty"` // in the stored form
 	Reply          bool              `json:"reply,omitempty"`
+	Hold           bool              `json:"hold,omitempty"` // scheduled without a time
 	Headers        map[string]string `json:"headers,omitempty"`
 	Attempt        int64             `json:"attempt"`
 	Failures       int               `json:"failures"`
@@ -82,7 +83,7 @@ type attemptRecord struct {
 func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r := taskRecord{
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
-		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Headers: t.Headers,
+		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
 		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica,
 		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), EndedAt: instant(t.EndedAt),

@@ -30,6 +30,7 @@ type statsRecord struct {
 	Pool       string               `json:"pool"`
 	Queues     []queueRecord        `json:"queues"`
 	Scheduled  int                  `json:"scheduled"`
+	Hold       int                  `json:"hold"` // of the scheduled tasks
 	Waiting    int                  `json:"waiting"`
 	Running    int                  `json:"running"`
 	Kept       map[task.State]int   `json:"kept"`
@@ -70,7 +71,7 @@ func newStats(g *globals) *cobra.Command {
 
 func recordStats(name string, s task.Stats) statsRecord {
 	r := statsRecord{
-		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Waiting: s.Waiting, Running: s.Running,
+		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Hold: s.Hold, Waiting: s.Waiting, Running: s.Running,
 		Kept: map[task.State]int{}, Enqueued: s.Enqueued, Retried: s.Retried, Ended: map[task.State]int64{},
 		LeasesLost: s.LeasesLost, Inbox: s.Inbox, Rejected: s.Rejected, Events: s.Events, Replicas: s.Replicas,
 		Limit: s.Limit, Paused: s.Paused,
@@ -84,6 +85,14 @@ func recordStats(name string, s task.Stats) statsRecord {
 	return r
 }
 
+// scheduledOf returns the number of scheduled tasks, and how many of them are on hold.
+func scheduledOf(s task.Stats) string {
+	if s.Hold == 0 {
+		return strconv.Itoa(s.Scheduled)
+	}
+	return fmt.Sprintf("%d, %d on hold", s.Scheduled, s.Hold)
+}
+
 func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	out := cmd.OutOrStdout()
 	tab := terminal.NewTable(out)
@@ -93,7 +102,7 @@ func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	}
 	fmt.Fprintln(out, title)
 	num := func(n int) string { return strconv.Itoa(n) }
-	tab.Row("  scheduled", num(s.Scheduled))
+	tab.Row("  scheduled", scheduledOf(s))
 	tab.Row("  waiting", num(s.Waiting))
 	running := num(s.Running)
 	if s.Limit > 0 {

@@ -60,14 +60,20 @@ func (s watchedStore) Stop(ctx context.Context, why string, ids ...string) ([]ta
 	return changes, err
 }
 
-func (s watchedStore) Retry(ctx context.Context, ids ...string) ([]task.Change, error) {
-	changes, err := s.Store.Retry(ctx, ids...)
+func (s watchedStore) Retry(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.Retry(ctx, e, ids...)
 	s.done(len(changes))
 	return changes, err
 }
 
 func (s watchedStore) RunNow(ctx context.Context, ids ...string) ([]task.Change, error) {
 	changes, err := s.Store.RunNow(ctx, ids...)
+	s.done(len(changes))
+	return changes, err
+}
+
+func (s watchedStore) Change(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error) {
+	changes, err := s.Store.Change(ctx, e, ids...)
 	s.done(len(changes))
 	return changes, err
 }

@@ -88,6 +88,7 @@ func (wholePool) read(_ context.Context, _ *reader, s *snapshot) (content, error
 	f.add("limit", terminal.LimitText(st.Limit))
 	f.add("paused", terminal.FlagText(st.Paused, "yes"))
 	f.add("scheduled", strconv.Itoa(st.Scheduled))
+	f.add("on hold", terminal.FlagText(st.Hold > 0, strconv.Itoa(st.Hold)))
 	f.add("waiting", strconv.Itoa(st.Waiting))
 	f.add("running", strconv.Itoa(st.Running))
 	for _, state := range pool.EndedStates() {

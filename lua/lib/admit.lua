@@ -16,14 +16,15 @@ function Admit.read_group(at)
 end
 
 -- set_times sets when the tasks of a group are due, their state, and when they are too late to start. It sets too_short to
--- the names of the bounds that pass before run_at, nil for none. The caller has compared the bounds with a delay.
+-- the names of the bounds that pass before run_at, nil for none. The caller has compared the bounds with a delay. A task on
+-- hold may expire before an operator starts it.
 function Admit.set_times(g)
   g.due = NOW
   if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
   g.state = g.due > NOW and 'scheduled' or 'waiting'
   if g.ttl ~= '' then g.late = NOW + g.ttl end
   if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
-  if g.run_at ~= '' and g.state == 'scheduled' and g.late and g.late <= g.due then
+  if g.run_at ~= '' and g.state == 'scheduled' and g.late and g.late <= g.due and g.due < Record.HOLD then
     local names = {}
     for _, name in ipairs({ 'ttl', 'deadline' }) do
       if g[name] ~= '' and NOW + g[name] <= g.due then names[#names + 1] = name end

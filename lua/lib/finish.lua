@@ -65,8 +65,8 @@ local function wants_reply(m)
   return h[2] or m.reply and not h[1]
 end
 
--- with_headers returns the meta of the last attempt together with the headers of the task. It leaves out headers that another
--- program has damaged.
+-- with_headers returns the meta of the last attempt together with the headers of the task. It leaves out headers that
+-- another program has damaged.
 local function with_headers(m)
   local valid, headers = pcall(cjson.decode, m.headers or '{}')
   local all = cjson.decode(m.meta)
@@ -84,7 +84,8 @@ function Finish.task(m, state, code, result, error, form)
   local ran = m.run
   Event.add(m, m.id, state, v, {
     code = code, attempt = ran and m.attempt, replica = ran and m.replica, run_ms = ran and NOW - m.start, error = error,
-    meta = m.meta and with_headers(m) or m.headers, result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
+    meta = m.meta and with_headers(m) or m.headers,
+    result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
   })
   Totals.count(state)
   Totals.rate('out', m.queue)

@@ -16,7 +16,9 @@ local function index_new(g, ids, scores)
   Queues.list(g.queue)
   if g.state == 'scheduled' then
     in_parts(2000, pairs_of(whole(g.due), ids), 'ZADD', P .. 'scheduled')
-    for _, id in ipairs(ids) do scheduled[id] = g.queue end
+    if g.due < Record.HOLD then
+      for _, id in ipairs(ids) do scheduled[id] = g.queue end
+    end
   elseif g.group == '' then
     in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
     claimable[g.queue] = true
@@ -45,9 +47,9 @@ local function announce_new(g, ids)
   Totals.rate('in', g.queue, n)
 end
 
--- note_large sets a flag in meta if a payload is large.
-local function note_large(g, payloads)
-  local s = Settings.of(g.queue)
+-- note_large sets a flag in meta if a payload for the queue is large.
+function Make.note_large(queue, payloads)
+  local s = Settings.of(queue)
   if s.large then return end
   for _, payload in ipairs(payloads) do
     if #payload >= LARGE then
@@ -80,7 +82,7 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   else
     for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
   end
-  note_large(g, payloads)
+  Make.note_large(g.queue, payloads)
   in_parts(2000, records, 'MSET')
   index_new(g, ids, scores)
   announce_new(g, ids)

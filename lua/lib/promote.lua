@@ -1,11 +1,12 @@
 -- uses: base event queue record
 -- The schedule: tasks that are not due yet.
 
--- next_in returns how many ms remain until the next scheduled task is due, 0 for none.
+-- next_in returns how many ms remain until the next scheduled task is due, 0 for none. Tasks on hold do not count.
 function Promote.next_in()
   local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
-  if not head then return 0 end
-  return math.max(call('ZSCORE', P .. 'scheduled', head) - NOW, 1)
+  local due = head and tonumber(call('ZSCORE', P .. 'scheduled', head))
+  if not due or due >= Record.HOLD then return 0 end
+  return math.max(due - NOW, 1)
 end
 
 -- one puts a scheduled task into its queue. The caller has removed it from the schedule. next_sequence returns the sequence

@@ -3,7 +3,8 @@
 --
 -- "w0 1700000000000 4468415255281664 KIND QUEUE name=value…": a letter for the state, 1 if there may be extras (more:ID,
 -- history:ID), when the task was made, its position, and words. QUEUE is "-" for the default queue. The first 33 bytes
--- change in place. A retry by an operator removes the words about times. Nothing else of a record ever changes.
+-- change in place. A retry by an operator removes the words about times. An operator can replace the payload of a task that
+-- does not run. Nothing else of a record ever changes.
 
 function Record.key(id) return P .. 'task:' .. id end
 function Record.extras_key(id) return P .. 'more:' .. id end
@@ -21,6 +22,9 @@ Record.LETTERS = { succeeded = 'S', failed = 'F', stopped = 'X', expired = 'E' }
 Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = true }
 -- BASE_VERSION is the version of a task without extras that does not run, 1 for other letters: p was scheduled and promoted.
 Record.BASE_VERSION = { p = 2 }
+
+-- HOLD is when a task on hold is due: in 2286, later than any time that an enqueue accepts. An operator starts it before.
+Record.HOLD = 9999999999999
 
 -- score_of returns a position: strict priority, first in first out within a priority. It is exact below 2^53.
 Record.STEP = 35184372088832 -- 2^45

@@ -61,7 +61,8 @@ local function read_groups(at)
   local groups, ids, n = {}, {}, 0
   for i = 1, tonumber(ARGV[at]) do
     local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
-    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op] or width_of(op), at = at + 5 }
+    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op] or width_of(op),
+      at = at + 5 }
     at = g.at + g.n * g.width - 1
     for j = g.at, at, g.width do
       n = n + 1

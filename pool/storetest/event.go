@@ -248,7 +248,7 @@ func everyStepTrims(fx *fixture) {
 			fx.enqueueAll(specs...)
 		},
 		"stop":   func(ids []string) { fx.stopAll(ids...) },
-		"retry":  func(ids []string) { _, err := fx.Store.Retry(fx.ctx, ids...); fx.noError(err) },
+		"retry":  func(ids []string) { _, err := fx.Store.Retry(fx.ctx, task.Edit{}, ids...); fx.noError(err) },
 		"delete": func(ids []string) { _, err := fx.Store.Delete(fx.ctx, ids...); fx.noError(err) },
 		"delay": func(ids []string) {
 			specs := make([]task.Spec, len(ids))

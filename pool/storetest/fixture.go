@@ -179,7 +179,7 @@ func (fx *fixture) stopAll(ids ...string) {
 
 func (fx *fixture) retry(id string) task.Change {
 	fx.Helper()
-	cs, err := fx.Store.Retry(fx.ctx, id)
+	cs, err := fx.Store.Retry(fx.ctx, task.Edit{}, id)
 	fx.noError(err)
 	return cs[0]
 }

@@ -111,7 +111,7 @@ func countsAddUp(fx *fixture) {
 					fx.Error(err)
 				}
 				for _, r := range reports {
-					if _, err := fx.Store.Retry(fx.ctx, r.ID); err != nil {
+					if _, err := fx.Store.Retry(fx.ctx, task.Edit{}, r.ID); err != nil {
 						fx.Error(err)
 					}
 				}

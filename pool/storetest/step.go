@@ -228,7 +228,7 @@ func stepOfMany(fx *fixture) {
 		return s.reportTasks(func(i int, t *task.Task) task.Report { return stepReport(i+2, t) })
 	})
 	compare("retry", func(s *steps) []task.Verdict {
-		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, ids...); s.noError(err) })
+		s.change(func(ids []string) { _, err := s.Store.Retry(s.ctx, task.Edit{}, ids...); s.noError(err) })
 		return nil
 	})
 	compare("fail with a delay", func(s *steps) []task.Verdict {

@@ -106,7 +106,9 @@ local function check_live(m)
   end
   if m.unique then check_unique(m) end
   local due = m.state == 'scheduled' and DoctorTask.due_of(m)
-  if due and due - NOW > YEARS then DoctorFinding.report('far_due', 'scheduled', m.id, due, '') end
+  if due and due - NOW > YEARS and tonumber(due) < Record.HOLD then
+    DoctorFinding.report('far_due', 'scheduled', m.id, due, '')
+  end
 end
 
 -- check checks one task and returns it. It returns nil if there is no such task, nil and the reason if its record is broken.

@@ -1,0 +1,41 @@
+-- uses: base once queue task totals wake
+-- Scripts that change tasks, once per call. ARGV[1] and ARGV[2] are those of Once.
+
+local function answer(text)
+  local reply = cjson.decode(text)
+  return reply.err and redis.error_reply(reply.err) or reply
+end
+
+-- repeated returns the first reply if this call is repeated after its reply was lost, or the error STALE, else nil.
+function Changes.repeated()
+  local first = Once.reply()
+  return type(first) == 'string' and answer(first) or first
+end
+
+-- each calls apply(task) for each task whose id is in args from index `from` on. apply returns 1 if it changed the task, 0
+-- if not, -1 if the unique key is taken, and updates the state in its argument. each returns, per task, its state
+-- afterwards ('' if there is none) and this number.
+function Changes.each(args, from, apply)
+  local reply, seen = {}, {}
+  for i = from, #args do
+    local id = args[i]
+    local change = seen[id]
+    if not change then
+      local m = Task.load_to_change(id)
+      local done = m and apply(m) or 0
+      change = { m and m.state or '', done }
+      seen[id] = change
+    end
+    reply[#reply + 1] = change[1]
+    reply[#reply + 1] = change[2]
+  end
+  Queue.write()
+  return reply
+end
+
+-- close writes the totals, signals replicas, and stores the reply. It returns the reply, or an error if a task was damaged.
+function Changes.close(reply)
+  Totals.write()
+  Wake.all()
+  return answer(Once.store(cjson.encode(Task.answer(reply))))
+end

@@ -1,0 +1,23 @@
+-- uses: base make record words
+-- A new priority and a new payload for tasks that do not run: ARGV[3] is the priority, '' for none, ARGV[4] is 1 if ARGV[5]
+-- is the payload.
+
+-- priorities returns the priority of a task, and its new one.
+function Edit.priorities(m)
+  local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
+  return priority, tonumber(ARGV[3]) or priority
+end
+
+-- rewrite replaces the payload in the record of a task, and removes the words about times from its header if
+-- without_times.
+function Edit.rewrite(m, without_times)
+  local replaces = ARGV[4] == '1'
+  without_times = without_times and (m.late_at or m.due_at)
+  if not (replaces or without_times) then return end
+  local record = call('GET', Record.key(m.id))
+  local stop = string.find(record, '\n', Words.KIND_AT, true)
+  local header, payload = string.sub(record, 1, stop - 1), replaces and ARGV[5] or string.sub(record, stop + 1)
+  if without_times then header = string.gsub(header, ' [%l]+_at=%d+', '') end
+  if replaces then Make.note_large(m.queue, { payload }) end
+  call('SET', Record.key(m.id), header .. '\n' .. payload)
+end
