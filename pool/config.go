@@ -96,6 +96,20 @@ type Config struct {
 	// source. The loss is also logged. Default: none.
 	OnTrimmed func(group string)
 
+	// Admit decides whether this process takes tasks now. Its error refuses them, and its
+	// text is the reason, which Health and Replicas show. Package admission has a function
+	// that measures the load of the machine.
+	//
+	// Run calls Admit about twice a second, and before it claims tasks if its latest answer
+	// is older than 100 ms. It never calls it concurrently. A call that takes more than a
+	// second counts as a refusal until it returns; its context then ends. A panic is logged
+	// and counts as a refusal.
+	//
+	// While Admit refuses, no task starts here, and waiting tasks start on other replicas.
+	// Running tasks, heartbeats, maintenance and the admission of inbox entries go on.
+	// Default: nil, which admits all.
+	Admit func(ctx context.Context) error
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []Middleware
 
@@ -132,6 +146,7 @@ func (c *Config) replica() worker.Config {
 		MaxLog:       c.MaxLog,
 		MaxEvents:    c.MaxEvents,
 		EventAge:     c.EventAge,
+		Admit:        c.Admit,
 		Middleware:   c.Middleware,
 		Logger:       c.Logger,
 		Version:      c.Version,

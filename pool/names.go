@@ -229,6 +229,7 @@ type (
 	//	Silent    time.Duration  // since SeenAt, by the store's clock
 	//	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
 	//	Draining  bool           // a drain was requested
+	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
 	//	Kinds     []string
 	//	Running   int
@@ -252,6 +253,7 @@ type (
 	//	Dropped  int64         // outcomes dropped since the start, because another replica may run the task
 	//	Joined   bool          // the replica has joined the pool
 	//	Draining bool          // the replica takes no more tasks and ends after the running ones
+	//	Refuses  string        // why Config.Admit refuses new tasks; "" if it admits them
 	//	Failing  time.Duration // how long calls to the store have been failing; 0 if they work
 	Health = worker.Health
 	// Maintenance is the result of one turn of Maintain. See task.Maintenance.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,6 +76,17 @@ type Config struct {
 	// MaxDuration. Default: the pool's current bounds.
 	MaxEvents int
 	EventAge  time.Duration
+
+	// Admit decides whether the replica takes tasks. Its error refuses them, and its text
+	// is the reason. The replica calls it in a goroutine of its own: about twice a second,
+	// and before a claim whose latest answer is older than 100 ms. It never calls it
+	// concurrently. A call that takes more than a second counts as a refusal until it
+	// returns; its context then ends. A panic is logged and counts as a refusal.
+	//
+	// While Admit refuses, the replica claims nothing, and signals for waiting tasks go to
+	// other replicas. Running tasks, their reports, heartbeats, maintenance and the
+	// admission of inbox entries go on. Default: nil, which admits all.
+	Admit func(context.Context) error
 
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware

@@ -54,6 +54,7 @@ type Replica struct {
 	maintenance maintainer
 	drain       drain
 	unknown     unknownKinds
+	admission   admission
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -120,6 +121,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
 	r.drain = drain{r: r, requested: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.listener.r, r.inbox.r, r.maintenance.r = r, r, r
+	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }
 

@@ -132,13 +132,13 @@ func (s *sequence) prepare(now time.Time) bool {
 		Reports:  x.Reports[:0],
 		Claims:   x.Claims[:0],
 		Busy:     x.Busy[:0],
-		Draining: r.phase != serving,
+		Closed:   !r.claims(),
 	}
 	s.addReports()
-	if r.phase == serving {
-		if at := r.queues.nextDue; !at.IsZero() && !now.Before(at) {
-			s.required, r.queues.nextDue = true, time.Time{}
-		}
+	if at := r.queues.nextDue; r.phase == serving && !at.IsZero() && !now.Before(at) {
+		s.required, r.queues.nextDue = true, time.Time{}
+	}
+	if r.claims() && (len(s.toClaim) == 0 || r.admission.current(now)) {
 		x.Idle = s.addClaims() < r.queues.withFree
 	}
 	busy := r.queues.unreported > 0 && !now.Before(r.queues.busyAt)
@@ -301,7 +301,7 @@ func (s *sequence) send(a *attempt, rep task.Report) {
 
 // claimFrom makes the next exchange claim from the queue if it has free slots then.
 func (s *sequence) claimFrom(q *queue) {
-	if q.listed[s.i] || s.r.phase != serving {
+	if q.listed[s.i] || !s.r.claims() {
 		return
 	}
 	q.listed[s.i] = true

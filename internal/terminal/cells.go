@@ -73,6 +73,17 @@ func FlagText(on bool, word string) string {
 	return ""
 }
 
+// ReplicaState returns why the replica takes no tasks; "" if it takes some.
+func ReplicaState(r task.ReplicaInfo) string {
+	switch {
+	case r.Draining:
+		return "draining"
+	case r.Refuses != "":
+		return "refuses: " + Printable(r.Refuses)
+	}
+	return ""
+}
+
 // Slots returns how many tasks the replica runs at once.
 func Slots(r task.ReplicaInfo) int {
 	n := 0
