@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
@@ -34,6 +35,7 @@ type Config struct {
 	HealthAddress string // of the health endpoint; "" for none
 	Pool          pool.Config
 	Handlers      map[string]command.Config // by kind
+	Admission     *admission.Load           // nil for none
 	Exposed       bool                      // the file holds a password and others than its owner may read it
 
 	file     string
@@ -125,6 +127,15 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"max_stuck", r.number(&p.MaxStuck)},
 		field{"max_log", r.logSize(&p.MaxLog)},
 		field{"limit", r.limit(&p.Limit)},
+		field{"admission", func(n *yaml.Node, at string) {
+			c.Admission = &admission.Load{}
+			r.section(n, at,
+				field{"max_cpu", r.percent(&c.Admission.MaxCPU, 1, 99)},
+				field{"min_free_memory", r.size(&c.Admission.MinFreeMemory)})
+			if !r.refused(at) && c.Admission.MaxCPU == 0 && c.Admission.MinFreeMemory == 0 {
+				r.add(n, at, "must set a bound, such as {max_cpu: 90%%, min_free_memory: 512MiB}")
+			}
+		}},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,

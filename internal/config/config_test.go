@@ -21,6 +21,7 @@ drain_timeout: 1m
 stop_grace: 5s
 max_log: 16384
 limit: 50
+admission: {max_cpu: 87.5%, min_free_memory: 1.5GiB}
 queues:
   default: {workers: 4, limit: 10, max_len: 1000}
   slow:
@@ -61,6 +62,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	if c.PoolName != "media" || c.RedisURL != "redis://127.0.0.1:6379/0" {
 		t.Errorf("got pool %q and redis %q", c.PoolName, c.RedisURL)
 	}
+	if a := c.Admission; a == nil || a.MaxCPU != 0.875 || a.MinFreeMemory != 3<<29 {
+		t.Errorf("got admission %+v", a)
+	}
 	if c.HealthAddress != "127.0.0.1:8080" {
 		t.Errorf("got health %q", c.HealthAddress)
 	}
@@ -91,6 +95,30 @@ handlers: {a: {command: [cat]}}
 	}
 	if diff := cmp.Diff(want, c.Pool); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestInvalidBoundsOfAdmissionAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"{max_cpu: 90}":                 `f.yaml:1: admission.max_cpu must be a percentage such as 90%, not "90"`,
+		"{max_cpu: 0.9}":                `must be a percentage such as 90%, not "0.9"`,
+		"{max_cpu: 100%}":               "must be from 1% to 99%, not 100%",
+		"{max_cpu: 0%}":                 "must be from 1% to 99%, not 0%",
+		"{max_cpu: -5%}":                `must be a percentage such as 90%, not "-5%"`,
+		"{max_cpu: [90%]}":              "must be a percentage such as 90%, not a list",
+		"{min_free_memory: 512}":        `f.yaml:1: admission.min_free_memory must be a size with a unit, such as 512MiB or 1.5GiB, not "512"`,
+		"{min_free_memory: 0MiB}":       `not "0MiB"`,
+		"{min_free_memory: 1e3MiB}":     `not "1e3MiB"`,
+		"{min_free_memory: 9999999TiB}": `not "9999999TiB"`,
+		"{min_free_memory: ~}":          "not nothing",
+		"{max_memory: 1GiB}":            "admission.max_memory is not a key here; there are max_cpu, min_free_memory",
+		"{}":                            "admission must set a bound, such as {max_cpu: 90%, min_free_memory: 512MiB}",
+		"90%":                           "admission must be a mapping of keys to values",
+	} {
+		c := parse("f.yaml", []byte("admission: "+text+"\nqueues: {q: }\nhandlers: {a: {command: [cat]}}"))
+		if err := c.Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("admission: %s is answered with %v, want %s", text, err, want)
+		}
 	}
 }
 
