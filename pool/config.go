@@ -14,8 +14,8 @@ import (
 // and operates but runs no tasks. The fields that concern running then have no effect,
 // so a front end may use the same Config as its workers.
 type Config struct {
-	// Queues are the queues that this process serves, by name. Without queues the pool
-	// only enqueues.
+	// Queues are the queues that this process serves, by name. Without queues, and without
+	// a handler that has its own, the pool only enqueues.
 	//
 	//   - Workers is how many tasks of the queue run at once in this process. Default:
 	//     GOMAXPROCS.
@@ -28,6 +28,19 @@ type Config struct {
 	// one is 0, the pool keeps its current value, at first no limit and no cap. NoLimit
 	// removes it.
 	Queues map[string]Queue
+
+	// Handlers configures handlers by kind.
+	//
+	//   - Concurrency is how many attempts of the kind run at once in this process. The
+	//     kind then has its own queue, with its name and this many slots. Tasks that this
+	//     pool enqueues, and inbox entries that it admits, wait in that queue if they
+	//     name none.
+	//   - Disabled keeps tasks of the kind from running in this process. Its own queue is
+	//     not served here. Tasks of the kind in other queues run on other replicas, or wait.
+	//
+	// A process that only enqueues may set it, too: its tasks then go to the same queues.
+	// Each kind needs a handler in a pool that runs, unless it is disabled. Default: none.
+	Handlers map[string]HandlerConfig
 
 	// Limit is how many tasks of the pool run at once over all replicas. Default: 0,
 	// which keeps the pool's current limit, at first none. NoLimit removes it.
@@ -136,6 +149,7 @@ const (
 func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
+		Handlers:     c.Handlers,
 		Policies:     c.Policies,
 		Limit:        c.Limit,
 		Groups:       c.Groups,
@@ -156,12 +170,13 @@ func (c *Config) replica() worker.Config {
 // check returns everything that is wrong with the config, as joined FieldErrors.
 func (c *Config) check() error {
 	rc := c.replica()
-	if len(rc.Queues) == 0 {
+	serves := len(rc.Served()) > 0
+	if !serves {
 		// Only a replica requires a queue.
 		rc.Queues = map[string]Queue{DefaultQueue: {}}
 	}
 	errs := []error{rc.Check()}
-	if c.OnFinish != nil && len(c.Queues) == 0 {
+	if c.OnFinish != nil && !serves {
 		errs = append(errs, &FieldError{Field: "on_finish", Msg: "needs queues, since it runs inside Run: use Subscribe in a pool that only enqueues"})
 	}
 	if c.Redeliver != 0 && (c.Redeliver < minRedeliver || c.Redeliver > maxRedeliver) {

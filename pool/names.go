@@ -172,6 +172,11 @@ type (
 	//	Limit   int // running tasks over all replicas
 	//	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
 	Queue = task.QueueConfig
+	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
+	//
+	//	Concurrency int  // slots of the kind's own queue in this replica; 0: no own queue
+	//	Disabled    bool // tasks of the kind do not run in this replica
+	HandlerConfig = task.HandlerConfig
 	// Groups limits groups of tasks. See task.Groups.
 	//
 	//	DefaultLimit int            // for every group without a limit of its own
@@ -231,7 +236,8 @@ type (
 	//	Draining  bool           // a drain was requested
 	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
-	//	Kinds     []string
+	//	Kinds     []string       // that have a handler
+	//	Disabled  []string       // those of the Kinds that do not run here, at most 250
 	//	Running   int
 	//	Stuck     int
 	ReplicaInfo = task.ReplicaInfo

@@ -129,7 +129,7 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 				second = `{"kind":"k","id":"h","reply":true}`
 			}
 			s.rdb.RPush(ctx, s.prefix+"inbox", `{"kind":"k","id":"n1"}`, second, `{"kind":"k","id":"n3"}`)
-			if _, err := s.store.AdmitInbox(ctx); err != nil {
+			if _, err := s.store.AdmitInbox(ctx, nil); err != nil {
 				t.Fatal(err)
 			}
 			if s.read(t, "n1") == nil || s.read(t, "n3") == nil {

@@ -48,6 +48,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
 	}
 	inspectKinds(live, add)
+	inspectDisabled(live, add)
 	st, err := s.Stats(ctx)
 	if err == nil {
 		inspectRefusals(live, st.Waiting, add)

@@ -35,11 +35,15 @@ const (
 // Config configures a replica. The zero value of every field but Queues means its
 // documented default.
 type Config struct {
-	// Queues are the queues to serve, by name; at least one. Workers is how many tasks
+	// Queues are the queues to serve, by name; at least one, or a handler with a queue of
+	// its own. Workers is how many tasks
 	// of the queue this replica runs at once. Default: GOMAXPROCS; at most MaxWorkers.
 	// Limit is how many run at once over all replicas. Default: the pool's current
 	// limit, at first none. task.NoLimit removes it.
 	Queues map[string]task.QueueConfig
+	// Handlers configures handlers by kind. Each kind needs a handler unless it is
+	// disabled. Default: none.
+	Handlers map[string]task.HandlerConfig
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. The
 	// replica publishes those of kinds with a handler, so that they also apply to tasks
 	// of other programs. Default: the package defaults.
@@ -125,7 +129,7 @@ func (c Config) Check() error {
 		}
 	}
 
-	if len(c.Queues) == 0 {
+	if len(c.Served()) == 0 {
 		add("queues", "must name at least one queue to serve, such as %q", task.DefaultQueue)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
@@ -140,6 +144,7 @@ func (c Config) Check() error {
 		limit(at+".limit", q.Limit)
 		limit(at+".max_len", q.MaxLen)
 	}
+	errs = append(errs, c.checkHandlers()...)
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
 		at := "policies." + task.Clip(kind)
 		if err := task.CheckName(kind); err != nil {
@@ -178,8 +183,8 @@ func (c Config) Check() error {
 // copies, so later changes by the caller have no effect.
 func (c Config) withDefaults() Config {
 	workers := 0
-	queues := make(map[string]task.QueueConfig, len(c.Queues))
-	for name, q := range c.Queues {
+	queues := c.Served()
+	for name, q := range queues {
 		if q.Workers == 0 {
 			q.Workers = runtime.GOMAXPROCS(0)
 		}
@@ -187,6 +192,7 @@ func (c Config) withDefaults() Config {
 		queues[name] = q
 	}
 	c.Queues = queues
+	c.Handlers = maps.Clone(c.Handlers)
 	c.Policies = maps.Clone(c.Policies)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Middleware = slices.Clone(c.Middleware)

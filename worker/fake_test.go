@@ -332,10 +332,13 @@ func (s *fakeStore) repeatAnswer(got task.Exchanged) task.Exchanged {
 }
 
 // AdmitInbox admits two entries at a time.
-func (s *fakeStore) AdmitInbox(ctx context.Context) (more bool, err error) {
+func (s *fakeStore) AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error) {
 	err = s.do(ctx, "admit inbox", func() {
 		n := min(2, len(s.inbox))
 		for _, spec := range s.inbox[:n] {
+			if spec.Queue == "" {
+				spec.Queue = queues[spec.Kind]
+			}
 			s.add(spec)
 		}
 		s.inbox = s.inbox[n:]

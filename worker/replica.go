@@ -41,9 +41,10 @@ type Replica struct {
 	outages *outage
 	// callTimeout bounds every call to the store that does not block by design.
 	callTimeout time.Duration
-	base        context.Context // parent of the handlers' contexts; set by Run
-	started     time.Time       // set by Run, before it starts the goroutines that read it
-	wg          sync.WaitGroup  // the goroutines that Run started, without handlers
+	ownQueues   map[string]string // names by kind, of disabled handlers too
+	base        context.Context   // parent of the handlers' contexts; set by Run
+	started     time.Time         // set by Run, before it starts the goroutines that read it
+	wg          sync.WaitGroup    // the goroutines that Run started, without handlers
 
 	member      membership
 	sequences   [2]*sequence
@@ -66,6 +67,7 @@ type Replica struct {
 	problems []error // errors of Handle, returned by Run
 	handlers map[string]task.Handler
 	queues   queues
+	own      map[string]*ownQueue // by kind
 	held     heldClaims
 	result   error // of Run
 }
@@ -111,8 +113,10 @@ func New(store Store, cfg Config) (*Replica, error) {
 		joined:      make(chan struct{}),
 		handlers:    make(map[string]task.Handler),
 		queues:      newQueues(cfg.Queues),
+		ownQueues:   cfg.OwnQueues(),
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
+	r.own = newOwnQueues(cfg, &r.queues)
 	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}
 	r.member.assignID()

@@ -219,12 +219,13 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 			s.refused = append(s.refused, refusal{a, v})
 		}
 	}
+	for i := range got.Claimed {
+		s.accept(&got.Claimed[i], got.Now, sent, now, current)
+	}
+	// After accept: a task from another queue must not take a slot that this claim has filled.
 	for _, q := range s.claiming {
 		r.queues.use(q, s.i, -q.requested[s.i])
 		q.requested[s.i] = 0
-	}
-	for i := range got.Claimed {
-		s.accept(&got.Claimed[i], got.Now, sent, now, current)
 	}
 	if current {
 		for i, q := range s.claiming {

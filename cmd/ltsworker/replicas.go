@@ -32,6 +32,7 @@ type replicaRecord struct {
 	Draining  bool           `json:"draining"`
 	Refuses   string         `json:"refuses,omitempty"`
 	Kinds     []string       `json:"kinds"`
+	Disabled  []string       `json:"disabled,omitempty"` // of the kinds
 }
 
 func newReplicas(g *globals) *cobra.Command {
@@ -43,7 +44,7 @@ func newReplicas(g *globals) *cobra.Command {
 list until its lease ends; then its tasks run elsewhere.
 
 STATE is draining, or refuses with the reason why the admission of the replica lets no
-task start there. RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
+task start there, or disabled with the kinds that do not run there. RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
 ignore their cancelled context. HEARTBEAT is the age of the last heartbeat; a replica
 sends one every third of a lease.`,
 		Args: between(0, 0, ""),
@@ -76,7 +77,7 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 	return replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
-		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds,
+		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 	}
 }
 

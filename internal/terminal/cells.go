@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -73,13 +74,16 @@ func FlagText(on bool, word string) string {
 	return ""
 }
 
-// ReplicaState returns why the replica takes no tasks; "" if it takes some.
+// ReplicaState returns why the replica takes no tasks, and the kinds that it does not run;
+// "" if it runs tasks of all its kinds.
 func ReplicaState(r task.ReplicaInfo) string {
 	switch {
 	case r.Draining:
 		return "draining"
 	case r.Refuses != "":
 		return "refuses: " + Printable(r.Refuses)
+	case len(r.Disabled) > 0:
+		return "disabled: " + Printable(strings.Join(r.Disabled, ","))
 	}
 	return ""
 }
