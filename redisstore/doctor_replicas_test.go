@@ -164,6 +164,17 @@ func TestAKindThatOnlySomeReplicasOfAQueueHandleIsNoted(t *testing.T) {
 		many = append(many, fmt.Sprintf("kind-%02d", i))
 	}
 	join("d", "mail", append(many, "both")...)
+	r := task.Registration{Replica: "e", Lease: time.Hour, Queues: map[string]task.QueueConfig{"alone": {Workers: 1}}, Kinds: map[string]task.Policy{"cut": {}}, Disabled: []string{"cut"}}
+	if _, err := s.store.Join(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	all := noted()
+	if last := all[len(all)-1]; last != "the handler for kind cut is disabled in 1 of the 6 live replicas, such as e" {
+		t.Errorf("the last of %d notes is %q", len(all), last)
+	}
+	if err := s.store.Leave(t.Context(), "e"); err != nil {
+		t.Fatal(err)
+	}
 	got := noted()
 	if len(got) != 21 || !strings.Contains(got[19], "kind kind-19 in 2 of the 3 live replicas of queue mail") || got[20] != "the same of 30 more kinds" {
 		t.Errorf("noted %d: %v", len(got), got)

@@ -51,6 +51,9 @@ commands of its handlers, until interrupted.
   handlers:
     video.cut:
       command: [./cut.sh, --fast]
+      concurrency: 2             # tasks of the kind at once in this replica; they have
+                                 # a queue of their own, named video.cut
+      disabled: false            # true: tasks of the kind do not run here
       timeout: 5m                # of one attempt; none for no limit
       soft_timeout: 1m           # then an event with the code slow is written
       progress_timeout: 30s      # without progress for so long it times out; default: none
@@ -92,6 +95,12 @@ With admission, no task starts here while more of the CPU is in use, or less mem
 available, than the bounds allow; both count for the machine and for the limits of its
 container or systemd unit. Running tasks go on, and waiting tasks start on other
 replicas. The log, replicas, doctor, /live and /ready show the reason.
+
+A handler with a concurrency has its own queue, which this replica serves. Inbox entries
+of the kind that name no queue go there if this replica admits them; enqueue and other
+clients name it, as in --queue video.cut. The concurrency also holds for tasks of the kind
+from other queues. The tasks of a disabled handler wait in its own queue; from other queues
+they run on other replicas, or wait.
 
 If Redis cannot be reached at the start, run ends with exit code 3, so that a service
 manager starts it again. A replica that has joined waits until Redis answers again.
@@ -232,7 +241,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	rdb := at.Client()
 	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
-	if len(c.Pool.Queues) > 0 {
+	if len(c.Pool.Queues)+len(c.Pool.Handlers) > 0 {
 		c.RefusePool(err)
 	}
 	if err := c.Err(); err != nil {

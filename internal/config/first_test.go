@@ -20,8 +20,8 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 		}
 	}
 	// Only Go programs set these fields, or the binary sets them.
-	notInTheFile := []string{"Admit", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog"}
-	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Handlers["echo"]} {
+	notInTheFile := []string{"Admit", "Disabled", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog"}
+	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Pool.Handlers["echo"], c.Handlers["echo"]} {
 		v := reflect.ValueOf(section)
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(notInTheFile, name) {
