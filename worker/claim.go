@@ -183,6 +183,7 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 		if a := &c.attempts[i]; !a.returned && !a.abandoned {
 			a.endLease()
 			r.stop(a, task.ErrLeaseLost, now)
+			r.hooks.leaseLost(a.task)
 		}
 	}
 }

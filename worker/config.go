@@ -92,6 +92,23 @@ type Config struct {
 	// admission of inbox entries go on. Default: nil, which admits all.
 	Admit func(context.Context) error
 
+	// OnConnect is called when the replica has joined the pool, and when calls to the
+	// store work again after OnDisconnect. OnDisconnect is called when calls to the store
+	// begin to fail, with the first error. The end
+	// of Run calls neither.
+	//
+	// OnLeaseLost is called for each attempt whose handler was cancelled with ErrLeaseLost:
+	// another replica may run the task. The task is read-only.
+	//
+	// One goroutine makes these calls, in the order of what they report, so that a slow one
+	// delays no task and no heartbeat. Later calls wait in memory. Of more than 10,000
+	// waiting calls of OnLeaseLost the newest are dropped and logged; of more than 100 changes
+	// of the connection an outage is left out together with its end. Before Run returns it
+	// waits up to a second for calls. A panic is logged. Default: none.
+	OnConnect    func()
+	OnDisconnect func(err error)
+	OnLeaseLost  func(t *task.Task)
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
 	// Logger gets failed attempts and the joining of the pool at Info. At Warn and

@@ -56,6 +56,7 @@ type Replica struct {
 	drain       drain
 	unknown     unknownKinds
 	admission   admission
+	hooks       hooks
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -117,7 +118,8 @@ func New(store Store, cfg Config) (*Replica, error) {
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
 	r.own = newOwnQueues(cfg, &r.queues)
-	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
+	r.hooks = hooks{r: r, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	r.outages = &outage{log: r.log, hooks: &r.hooks, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}
 	r.member.assignID()
 	r.sequences = [2]*sequence{newSequence(r, 0), newSequence(r, 1)}

@@ -91,6 +91,8 @@ func (r *Replica) run(ctx context.Context) error {
 		r.log().Info("handlers are disabled here; their tasks wait or run on other replicas", "kinds", kinds)
 	}
 	close(r.joined)
+	endHooks := r.hooks.start()
+	r.hooks.connected()
 	life, end := context.WithCancel(r.base)     // until the replica has left
 	serve, endServe := context.WithCancel(life) // until the drain begins
 	listen, endListener := context.WithCancel(life)
@@ -121,6 +123,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.drain.leave(life, listener, keeper, endListener)
 	end()
 	r.wg.Wait()
+	endHooks()
 
 	if isClosed(r.overStuck) {
 		return task.ErrStuck
