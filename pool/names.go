@@ -174,8 +174,15 @@ type (
 	Queue = task.QueueConfig
 	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
 	//
-	//	Concurrency int  // slots of the kind's own queue in this replica; 0: no own queue
-	//	Disabled    bool // tasks of the kind do not run in this replica
+	//	// Concurrency gives the kind a queue of its own, with the name of the kind and this many
+	//	// slots in this replica. An attempt of the kind takes one of these slots whatever queue
+	//	// its task comes from, so at most this many run here at once. Default: 0, for no own
+	//	// queue and no bound.
+	//	Concurrency int
+	//	// Disabled keeps tasks of the kind from running here. The replica does not claim from the
+	//	// kind's own queue. It releases tasks of the kind that it claims from other queues, which
+	//	// uses no attempt.
+	//	Disabled bool
 	HandlerConfig = task.HandlerConfig
 	// Groups limits groups of tasks. See task.Groups.
 	//

@@ -117,7 +117,9 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 	for _, r := range replicas {
 		slots += r.Queues[t.Queue]
 	}
-	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool { return slices.Contains(r.Kinds, t.Kind) && !slices.Contains(r.Disabled, t.Kind) })
+	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool {
+		return slices.Contains(r.Kinds, t.Kind) && !slices.Contains(r.Disabled, t.Kind)
+	})
 	ofPool := task.Filter{States: []task.State{task.Running}, Brief: true}
 	ofQueue, ofGroup := ofPool, ofPool
 	ofQueue.Queues, ofGroup.Groups = []string{t.Queue}, []string{t.Group}
