@@ -22,6 +22,7 @@ import (
 
 	// These imports are used by the blocks. They keep go test from reusing a cached result after
 	// these packages have changed.
+	_ "github.com/ltsworker/ltsworker/admission"
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
@@ -29,6 +30,7 @@ import (
 // packages maps the names that a block may use without an import to their packages. A block that
 // begins with "package" is a file and has its own imports.
 var packages = map[string]string{
+	"admission":  "github.com/ltsworker/ltsworker/admission",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",

@@ -154,7 +154,7 @@ func TestReplyIsReadWithoutTakingIt(t *testing.T) {
 	if err := user.RPush(ctx, "lts:{default}:inbox", `{"kind":"a","id":"caller-1","reply":true}`).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.AdmitInbox(ctx); err != nil {
+	if _, err := store.AdmitInbox(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Stop(ctx, "enough", "caller-1"); err != nil {

@@ -102,7 +102,7 @@ func (vt *vectorTest) run(t *testing.T, v vector) {
 	if err := vt.rdb.RPush(ctx, prefix+"inbox", v.Entry).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if more, err := vt.store.AdmitInbox(ctx); err != nil || more {
+	if more, err := vt.store.AdmitInbox(ctx, nil); err != nil || more {
 		t.Fatalf("AdmitInbox = %v, %v; want false, nil", more, err)
 	}
 	id := v.Taken

@@ -58,7 +58,7 @@ func maintain(ctx context.Context, _ *victim, st *redisstore.Store) (string, err
 }
 
 func admit(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-	more, err := st.AdmitInbox(ctx)
+	more, err := st.AdmitInbox(ctx, nil)
 	return fmt.Sprint("more=", more), err
 }
 
@@ -85,7 +85,7 @@ func blockedGroup(v *victim) {
 func (v *victim) reject(entries ...any) {
 	v.t.Helper()
 	v.push(entries...)
-	_, err := v.open(v.rdb).AdmitInbox(context.Background()) // does not count as a call of v.st
+	_, err := v.open(v.rdb).AdmitInbox(context.Background(), nil) // does not count as a call of v.st
 	v.must(err)
 	for r, err := range v.st.Rejected(context.Background()) {
 		v.must(err)
@@ -128,7 +128,7 @@ func everyScript(v *victim, st *redisstore.Store) {
 	v.must(err)
 	v.must(st.Configure(ctx, task.Setting{Scope: task.GroupsScope, Limit: &one}))
 	v.push(`{"kind":"k","id":"x","group":"w"}`)
-	_, err = st.AdmitInbox(ctx)
+	_, err = st.AdmitInbox(ctx, nil)
 	v.must(err)
 	_, err = st.Enqueue(ctx, []task.Spec{{Kind: "k", ID: "y", Group: "w"}})
 	v.must(err)

@@ -199,7 +199,7 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := redisstore.New(rdb, "p")
-	if _, err := s.AdmitInbox(ctx); err != nil {
+	if _, err := s.AdmitInbox(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Get(ctx, "mine"); err != nil || got[0] == nil {

@@ -107,7 +107,7 @@ func TestViewerReadsEverythingAndIsRefusedChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	site.push("nonsense")
-	if _, err := redisstore.New(rdb, "p").AdmitInbox(ctx); err != nil {
+	if _, err := redisstore.New(rdb, "p").AdmitInbox(ctx, nil); err != nil {
 		t.Fatal(err)
 	}
 	rejected := ""

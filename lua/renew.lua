@@ -1,10 +1,10 @@
 -- renew: extends the leases of a replica's claims, writes updates of its attempts, and is its heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, number of claims, per claim: fence, attempts of it that
---       the replica holds, ms until their bound ('' for none), number of ids, ids (in answer to a recount only), then number
---       of updates, per update: fence, id, progress, 1 if there is progress, 1 if the soft timeout passed, end of the log,
---       bytes that the attempt has written to its log ('' if the log has not changed)
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, why it takes no tasks ('' if it does), number of claims,
+--       per claim: fence, attempts of it that the replica holds, ms until their bound ('' for none), number of ids, ids (in
+--       answer to a recount only), then number of updates, per update: fence, id, progress, 1 if there is progress, 1 if the
+--       soft timeout passed, end of the log, bytes that the attempt has written to its log ('' if the log has not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
@@ -14,12 +14,14 @@ run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local record = P .. 'replica:' .. replica
-local known = call('HMGET', record, 'epoch', 'drain', 'stop')
+local known = call('HMGET', record, 'epoch', 'drain', 'stop', 'refuses')
 local joined = known[1] and known[1] == call('HGET', META, 'epoch')
 if joined then
   call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
   call('HSET', record, 'seen_at', NOW_TEXT, 'stuck', ARGV[4], 'running', ARGV[5])
   if ARGV[6] == '1' then call('HSETNX', record, 'drain', NOW_TEXT) end
+  if ARGV[7] ~= '' then call('HSET', record, 'refuses', ARGV[7])
+  elseif known[4] then call('HDEL', record, 'refuses') end
 end
 
 -- keep_named takes back the attempts of a claim that are not among the ids at ARGV[first] to ARGV[last].
@@ -62,8 +64,8 @@ local function extend(fence, held, left, first, last)
   return n > held and 'r' or 'k'
 end
 
-local letters, at = {}, 8
-for i = 1, tonumber(ARGV[7]) do
+local letters, at = {}, 9
+for i = 1, tonumber(ARGV[8]) do
   local last = at + 3 + ARGV[at + 3]
   letters[i] = extend(ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), at + 4, last)
   at = last + 1

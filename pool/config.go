@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ltsworker/ltsworker/task"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -14,8 +15,8 @@ import (
 // and operates but runs no tasks. The fields that concern running then have no effect,
 // so a front end may use the same Config as its workers.
 type Config struct {
-	// Queues are the queues that this process serves, by name. Without queues the pool
-	// only enqueues.
+	// Queues are the queues that this process serves, by name. Without queues, and without
+	// a handler that has its own, the pool only enqueues.
 	//
 	//   - Workers is how many tasks of the queue run at once in this process. Default:
 	//     GOMAXPROCS.
@@ -28,6 +29,19 @@ type Config struct {
 	// one is 0, the pool keeps its current value, at first no limit and no cap. NoLimit
 	// removes it.
 	Queues map[string]Queue
+
+	// Handlers configures handlers by kind.
+	//
+	//   - Concurrency is how many attempts of the kind run at once in this process. The
+	//     kind then has its own queue, with its name and this many slots. Tasks that this
+	//     pool enqueues, and inbox entries that it admits, wait in that queue if they
+	//     name none.
+	//   - Disabled keeps tasks of the kind from running in this process. Its own queue is
+	//     not served here. Tasks of the kind in other queues run on other replicas, or wait.
+	//
+	// A process that only enqueues may set it, too: its tasks then go to the same queues.
+	// Each kind needs a handler in a pool that runs, unless it is disabled. Default: none.
+	Handlers map[string]HandlerConfig
 
 	// Limit is how many tasks of the pool run at once over all replicas. Default: 0,
 	// which keeps the pool's current limit, at first none. NoLimit removes it.
@@ -96,6 +110,37 @@ type Config struct {
 	// source. The loss is also logged. Default: none.
 	OnTrimmed func(group string)
 
+	// Admit decides whether this process takes tasks now. Its error refuses them, and its
+	// text is the reason, which Health and Replicas show. Package admission has a function
+	// that measures the load of the machine.
+	//
+	// Run calls Admit about twice a second, and before it claims tasks if its latest answer
+	// is older than 100 ms. It never calls it concurrently. A call that takes more than a
+	// second counts as a refusal until it returns; its context then ends. A panic is logged
+	// and counts as a refusal.
+	//
+	// While Admit refuses, no task starts here, and waiting tasks start on other replicas.
+	// Running tasks, heartbeats, maintenance and the admission of inbox entries go on.
+	// Default: nil, which admits all.
+	Admit func(ctx context.Context) error
+
+	// OnConnect is called when Run has joined the pool, and when calls to the
+	// store work again after OnDisconnect. OnDisconnect is called when calls to the store
+	// begin to fail, with the first error. The end
+	// of Run calls neither.
+	//
+	// OnLeaseLost is called for each attempt whose handler was cancelled with ErrLeaseLost:
+	// another replica may run the task. The task is read-only.
+	//
+	// One goroutine makes these calls, in the order of what they report, so that a slow one
+	// delays no task and no heartbeat. Later calls wait in memory. Of more than 10,000
+	// waiting calls of OnLeaseLost the newest are dropped and logged; of more than 100 changes
+	// of the connection an outage is left out together with its end. Before Run returns it
+	// waits up to a second for calls. A panic is logged. Default: none.
+	OnConnect    func()
+	OnDisconnect func(err error)
+	OnLeaseLost  func(t *task.Task)
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []Middleware
 
@@ -122,6 +167,7 @@ const (
 func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
+		Handlers:     c.Handlers,
 		Policies:     c.Policies,
 		Limit:        c.Limit,
 		Groups:       c.Groups,
@@ -132,6 +178,10 @@ func (c *Config) replica() worker.Config {
 		MaxLog:       c.MaxLog,
 		MaxEvents:    c.MaxEvents,
 		EventAge:     c.EventAge,
+		Admit:        c.Admit,
+		OnConnect:    c.OnConnect,
+		OnDisconnect: c.OnDisconnect,
+		OnLeaseLost:  c.OnLeaseLost,
 		Middleware:   c.Middleware,
 		Logger:       c.Logger,
 		Version:      c.Version,
@@ -141,12 +191,13 @@ func (c *Config) replica() worker.Config {
 // check returns everything that is wrong with the config, as joined FieldErrors.
 func (c *Config) check() error {
 	rc := c.replica()
-	if len(rc.Queues) == 0 {
+	serves := len(rc.Served()) > 0
+	if !serves {
 		// Only a replica requires a queue.
 		rc.Queues = map[string]Queue{DefaultQueue: {}}
 	}
 	errs := []error{rc.Check()}
-	if c.OnFinish != nil && len(c.Queues) == 0 {
+	if c.OnFinish != nil && !serves {
 		errs = append(errs, &FieldError{Field: "on_finish", Msg: "needs queues, since it runs inside Run: use Subscribe in a pool that only enqueues"})
 	}
 	if c.Redeliver != 0 && (c.Redeliver < minRedeliver || c.Redeliver > maxRedeliver) {

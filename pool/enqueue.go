@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -80,6 +81,9 @@ func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
 }
 
 func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
+	if s.Queue == "" {
+		s.Queue = p.ownQueues[s.Kind]
+	}
 	if err := s.Check(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue %s: %w", s.Kind, err)
 	}
@@ -118,6 +122,7 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 		return nil, fmt.Errorf("enqueue: %w", err)
 	}
 
+	specs = p.toOwnQueues(specs)
 	receipts := make([]Receipt, 0, len(specs))
 	for len(receipts) < len(specs) {
 		rest := specs[len(receipts):]
@@ -145,6 +150,21 @@ func (p *Pool) EnqueueAll(ctx context.Context, specs []Spec) ([]Receipt, error) 
 		receipts = append(receipts, made...)
 	}
 	return receipts, refusals(receipts)
+}
+
+// toOwnQueues returns specs with the own queues of their kinds where they name no queue. It
+// does not change the slice of the caller.
+func (p *Pool) toOwnQueues(specs []Spec) []Spec {
+	if len(p.ownQueues) == 0 {
+		return specs
+	}
+	specs = slices.Clone(specs)
+	for i := range specs {
+		if s := &specs[i]; s.Queue == "" {
+			s.Queue = p.ownQueues[s.Kind]
+		}
+	}
+	return specs
 }
 
 // batchLen returns how many of specs go into the next call.

@@ -10,7 +10,7 @@ import (
 var (
 	// ErrNoQueues is returned by Run on a pool without queues. Such a pool can enqueue,
 	// read and operate.
-	ErrNoQueues = errors.New("pool has no queues to serve: set Config.Queues, or do not call Run on a pool that only enqueues")
+	ErrNoQueues = errors.New("pool has no queues to serve: set Config.Queues or the concurrency of a handler, or do not call Run on a pool that only enqueues")
 
 	// ErrNotEnded is returned when the task has not ended yet: it has no result, and
 	// cannot be retried or deleted.

@@ -183,6 +183,18 @@ type (
 	//	Limit   int // running tasks over all replicas
 	//	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
 	Queue = task.QueueConfig
+	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
+	//
+	//	// Concurrency gives the kind a queue of its own, with the name of the kind and this many
+	//	// slots in this replica. An attempt of the kind takes one of these slots whatever queue
+	//	// its task comes from, so at most this many run here at once. Default: 0, for no own
+	//	// queue and no bound.
+	//	Concurrency int
+	//	// Disabled keeps tasks of the kind from running here. The replica does not claim from the
+	//	// kind's own queue. It releases tasks of the kind that it claims from other queues, which
+	//	// uses no attempt.
+	//	Disabled bool
+	HandlerConfig = task.HandlerConfig
 	// Groups limits groups of tasks. See task.Groups.
 	//
 	//	DefaultLimit int            // for every group without a limit of its own
@@ -241,8 +253,10 @@ type (
 	//	Silent    time.Duration  // since SeenAt, by the store's clock
 	//	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
 	//	Draining  bool           // a drain was requested
+	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
-	//	Kinds     []string
+	//	Kinds     []string       // that have a handler
+	//	Disabled  []string       // those of the Kinds that do not run here, at most 250
 	//	Running   int
 	//	Stuck     int
 	ReplicaInfo = task.ReplicaInfo
@@ -264,6 +278,7 @@ type (
 	//	Dropped  int64         // outcomes dropped since the start, because another replica may run the task
 	//	Joined   bool          // the replica has joined the pool
 	//	Draining bool          // the replica takes no more tasks and ends after the running ones
+	//	Refuses  string        // why Config.Admit refuses new tasks; "" if it admits them
 	//	Failing  time.Duration // how long calls to the store have been failing; 0 if they work
 	Health = worker.Health
 	// Maintenance is the result of one turn of Maintain. See task.Maintenance.

@@ -20,6 +20,8 @@ type Pool struct {
 	commit  committer
 	ends    endings
 
+	ownQueues map[string]string // of kinds whose tasks do not wait in DefaultQueue
+
 	closed    context.Context // ends with Close
 	setClosed context.CancelFunc
 
@@ -49,8 +51,10 @@ func New(store Store, cfg Config) (*Pool, error) {
 		handlers: map[string]Handler{},
 	}
 	p.closed, p.setClosed = context.WithCancel(context.Background())
-	if len(cfg.Queues) > 0 {
-		r, err := worker.New(store, cfg.replica())
+	rc := cfg.replica()
+	p.ownQueues = rc.OwnQueues()
+	if len(rc.Served()) > 0 {
+		r, err := worker.New(store, rc)
 		if err != nil {
 			return nil, fmt.Errorf("pool: %w", err)
 		}

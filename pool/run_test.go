@@ -90,8 +90,8 @@ func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool,
 	return false, backoff.Sleep(ctx, wait)
 }
 
-func (s *runnerStore) AdmitInbox(context.Context) (bool, error) { return false, nil }
-func (s *runnerStore) Leave(context.Context, string) error      { return nil }
+func (s *runnerStore) AdmitInbox(context.Context, map[string]string) (bool, error) { return false, nil }
+func (s *runnerStore) Leave(context.Context, string) error                         { return nil }
 func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

@@ -73,7 +73,7 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"leave":   {0, func(s *site) error { return s.store.Leave(ctx, "r") }},
 		"signal":  {0, func(s *site) error { return s.store.Wake(ctx, "r") }},
 		"drain":   {0, func(s *site) error { _, err := s.store.Drain(ctx, "other"); return err }},
-		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx); return err }},
+		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx, nil); return err }},
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},

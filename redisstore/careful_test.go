@@ -129,7 +129,7 @@ func TestKeysOfATaskThatEntriesMentionLoseNoEntry(t *testing.T) {
 				second = `{"kind":"k","id":"h","reply":true}`
 			}
 			s.rdb.RPush(ctx, s.prefix+"inbox", `{"kind":"k","id":"n1"}`, second, `{"kind":"k","id":"n3"}`)
-			if _, err := s.store.AdmitInbox(ctx); err != nil {
+			if _, err := s.store.AdmitInbox(ctx, nil); err != nil {
 				t.Fatal(err)
 			}
 			if s.read(t, "n1") == nil || s.read(t, "n3") == nil {
@@ -282,7 +282,7 @@ func TestBusyQueueOfADrainingReplicaWakesAnother(t *testing.T) {
 	if n := s.rdb.LLen(ctx, s.prefix+"signals:a").Val(); n != 1 {
 		t.Fatalf("a has %d signals", n)
 	}
-	if _, err := s.store.Exchange(ctx, task.Exchange{Replica: "a", Sequence: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Draining: true}); err != nil {
+	if _, err := s.store.Exchange(ctx, task.Exchange{Replica: "a", Sequence: 1, Call: 2, Lease: time.Minute, Busy: []string{"q"}, Closed: true}); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.rdb.LRange(ctx, s.prefix+"signals:b", 0, -1).Val(); len(got) != 1 || got[0] != "q:q" {

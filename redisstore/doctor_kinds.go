@@ -57,6 +57,25 @@ func inspectKinds(live []task.ReplicaInfo, add adder) {
 	}
 }
 
+// inspectDisabled reports the kinds whose handlers are disabled in live replicas, with one
+// of these replicas.
+func inspectDisabled(live []task.ReplicaInfo, add adder) {
+	in := map[string][]string{} // ids of replicas by kind
+	for _, r := range live {
+		for _, kind := range r.Disabled {
+			in[kind] = append(in[kind], r.ID)
+		}
+	}
+	kinds, more := splitAt(slices.Sorted(maps.Keys(in)), maxUnevenKinds)
+	const do = "remove disabled from their handlers when their tasks may run again"
+	for _, kind := range kinds {
+		add(task.SeverityNote, "handlers", fmt.Sprintf("the handler for kind %s is disabled in %d of the %d live replicas, such as %s", kind, len(in[kind]), len(live), in[kind][0]), do)
+	}
+	if len(more) > 0 {
+		add(task.SeverityNote, "handlers", fmt.Sprintf("the same of %d more kinds", len(more)), do)
+	}
+}
+
 // addUneven adds the kinds for which only some replicas of the queue have a handler, except
 // those that are in uneven already.
 func addUneven(uneven map[string]string, queue string, sorts []*sameReplicas) {

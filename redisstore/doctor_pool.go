@@ -48,7 +48,11 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
 	}
 	inspectKinds(live, add)
+	inspectDisabled(live, add)
 	st, err := s.Stats(ctx)
+	if err == nil {
+		inspectRefusals(live, st.Waiting, add)
+	}
 	if err == nil && len(live) == 0 {
 		err = s.inspectNoReplica(ctx, now, st, add)
 	}
@@ -56,6 +60,27 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 		err = s.inspectQueues(ctx, st, len(live) > 0, add)
 	}
 	return ignoreWrongType(err)
+}
+
+// maxRefusals is how many replicas that refuse tasks an inspection names.
+const maxRefusals = 20
+
+// inspectRefusals reports the replicas whose admission refuses tasks. It is a warning if
+// tasks wait and no replica takes any.
+func inspectRefusals(live []task.ReplicaInfo, waiting int, add adder) {
+	severity := task.SeverityNote
+	if waiting > 0 && !slices.ContainsFunc(live, func(r task.ReplicaInfo) bool { return !r.Draining && r.Refuses == "" }) {
+		severity = task.SeverityWarning
+	}
+	refusing := slices.DeleteFunc(slices.Clone(live), func(r task.ReplicaInfo) bool { return r.Refuses == "" })
+	named, more := splitAt(refusing, maxRefusals)
+	const do = "reduce the load of its machine, start replicas on others, or change what its admission allows"
+	for _, r := range named {
+		add(severity, "replicas", fmt.Sprintf("replica %s (process %d on %s) takes no tasks: %s", r.ID, r.PID, r.Host, r.Refuses), do)
+	}
+	if len(more) > 0 {
+		add(severity, "replicas", fmt.Sprintf("%d more replicas take no tasks", len(more)), do)
+	}
 }
 
 // inspectNoReplica reports that no replica is alive, and what waits for one.

@@ -67,6 +67,56 @@ func TestWorkWithoutALiveReplicaIsAWarning(t *testing.T) {
 	}
 }
 
+func TestRefusingReplicasAreNotedAndAWarningIfTasksWaitForThem(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	renew := func(id, refuses string) {
+		t.Helper()
+		if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: id, Lease: time.Hour, Refuses: refuses}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"a", "b"} {
+		r := task.Registration{Replica: id, Host: "h", PID: 7, Lease: time.Hour, Queues: map[string]task.QueueConfig{"default": {Workers: 1}}}
+		if _, err := s.store.Join(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(severity task.Severity, ids ...string) {
+		t.Helper()
+		var got, texts []string
+		for _, f := range s.findings(t, "replicas") {
+			if f.Severity != task.SeverityOK {
+				got = append(got, string(f.Severity)+" "+f.What)
+			}
+		}
+		for _, id := range ids {
+			texts = append(texts, fmt.Sprintf("%s replica %s (process 7 on h) takes no tasks: memory of %s is low", severity, id, id))
+		}
+		if diff := cmp.Diff(texts, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	s.enqueue(t, task.Spec{})
+	want("")
+	renew("a", "memory of a is low")
+	want(task.SeverityNote, "a")
+	renew("b", "memory of b is low")
+	want(task.SeverityWarning, "a", "b")
+	renew("a", "")
+	want(task.SeverityNote, "b")
+	for i := range 30 {
+		id := fmt.Sprintf("c%02d", i)
+		if _, err := s.store.Join(t.Context(), task.Registration{Replica: id, Lease: time.Hour, Queues: map[string]task.QueueConfig{"default": {Workers: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		renew(id, "busy")
+	}
+	found := s.findings(t, "replicas")
+	if last := found[len(found)-1]; last.Severity == task.SeverityOK || !strings.Contains(fmt.Sprint(found), "11 more replicas take no tasks") {
+		t.Errorf("found %v", found)
+	}
+}
+
 func TestAKindThatOnlySomeReplicasOfAQueueHandleIsNoted(t *testing.T) {
 	s := newSite(t, redisserver.Shared(t).Client(t))
 	join := func(id, queues string, kinds ...string) {
@@ -114,6 +164,17 @@ func TestAKindThatOnlySomeReplicasOfAQueueHandleIsNoted(t *testing.T) {
 		many = append(many, fmt.Sprintf("kind-%02d", i))
 	}
 	join("d", "mail", append(many, "both")...)
+	r := task.Registration{Replica: "e", Lease: time.Hour, Queues: map[string]task.QueueConfig{"alone": {Workers: 1}}, Kinds: map[string]task.Policy{"cut": {}}, Disabled: []string{"cut"}}
+	if _, err := s.store.Join(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	all := noted()
+	if last := all[len(all)-1]; last != "the handler for kind cut is disabled in 1 of the 6 live replicas, such as e" {
+		t.Errorf("the last of %d notes is %q", len(all), last)
+	}
+	if err := s.store.Leave(t.Context(), "e"); err != nil {
+		t.Fatal(err)
+	}
 	got := noted()
 	if len(got) != 21 || !strings.Contains(got[19], "kind kind-19 in 2 of the 3 live replicas of queue mail") || got[20] != "the same of 30 more kinds" {
 		t.Errorf("noted %d: %v", len(got), got)

@@ -19,7 +19,7 @@ func (s *Store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 		return task.Exchanged{}, err
 	}
 	class := ""
-	if !x.Draining {
+	if !x.Closed {
 		var err error
 		if class, err = s.classOf(ctx, x.Replica); err != nil {
 			return task.Exchanged{}, s.fail(ctx, "exchange", err)

@@ -24,8 +24,9 @@ func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error
 }
 
 // AdmitInbox turns one batch of inbox entries into tasks or rejects. more reports whether
-// the inbox may have further entries.
-func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
+// the inbox may have further entries. queues has the queues of kinds for entries that name
+// none.
+func (s *Store) AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error) {
 	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
 	if err != nil {
 		return false, s.fail(ctx, "peek into inbox", err)
@@ -43,7 +44,7 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 	args := []any{seq.name + ":inbox", seq.call, fromOpen, len(entries), MaxRejected}
 	made := newIDs(len(entries))
 	for i := range entries {
-		args = appendEntry(args, entries[i], made[i])
+		args = appendEntry(args, entries[i], made[i], queues)
 	}
 	reply, err = s.run(ctx, inboxScript, args...)
 	if err != nil {
@@ -54,8 +55,8 @@ func (s *Store) AdmitInbox(ctx context.Context) (more bool, err error) {
 }
 
 // appendEntry appends the arguments of the inbox script for an entry. made is the id of its
-// task if the entry has none.
-func appendEntry(args []any, entry, made string) []any {
+// task if the entry has none, queues the queue of its kind.
+func appendEntry(args []any, entry, made string, queues map[string]string) []any {
 	spec, at, err := parseEntry([]byte(entry))
 	if err != nil {
 		reply := ""
@@ -63,6 +64,9 @@ func appendEntry(args []any, entry, made string) []any {
 			reply = spec.ID
 		}
 		return append(args, entry, reason(err), reply)
+	}
+	if spec.Queue == "" {
+		spec.Queue = queues[spec.Kind]
 	}
 	sh := shapeOf(&spec)
 	args = sh.appendTo(append(args, entry, "", at+1, at+len(spec.Payload)))

@@ -26,6 +26,8 @@ type about struct {
 	Version string         `json:"version"`
 	LeaseMS int64          `json:"lease_ms"`
 	Queues  map[string]int `json:"queues"` // slots by queue; at most aboutQueues queues
+
+	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
 }
 
 // Join puts a replica on the list and publishes its limits and policies, page by page. It
@@ -180,6 +182,7 @@ func aboutOf(r task.Registration, queues []string) about {
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers
 	}
+	a.Disabled, _ = splitAt(r.Disabled, aboutQueues)
 	return a
 }
 

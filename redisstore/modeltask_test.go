@@ -170,7 +170,7 @@ func (w *walk) push() {
 	w.must(w.rdb.RPush(w.ctx, w.prefix+"inbox", entries...).Err())
 	for more := true; more; {
 		var err error
-		more, err = w.store.AdmitInbox(w.ctx)
+		more, err = w.store.AdmitInbox(w.ctx, nil)
 		w.must(err)
 	}
 }

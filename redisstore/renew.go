@@ -63,8 +63,8 @@ func updatesPage(updates []task.AttemptUpdate) int {
 }
 
 func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpdate) []any {
-	args := make([]any, 0, 8+4*len(held)+7*len(updates))
-	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, len(held))
+	args := make([]any, 0, 9+4*len(held)+7*len(updates))
+	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, r.Refuses, len(held))
 	for i := range held {
 		h := &held[i]
 		var left any = ""

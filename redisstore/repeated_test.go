@@ -257,7 +257,7 @@ func TestRejectedEntriesAreChangedOnceIfTheReplyIsLost(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
 		admit := func() {
-			if _, err := s.store.AdmitInbox(t.Context()); err != nil {
+			if _, err := s.store.AdmitInbox(t.Context(), nil); err != nil {
 				t.Error(err)
 			}
 		}

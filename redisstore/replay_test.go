@@ -84,7 +84,7 @@ func TestRepeatedAdmissionTakesNoFurtherEntries(t *testing.T) {
 		}
 		for more := true; more; {
 			var err error
-			if more, err = s.store.AdmitInbox(t.Context()); err != nil {
+			if more, err = s.store.AdmitInbox(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 			calls := sent.take()

@@ -63,7 +63,7 @@ func TestReplyThatNoScriptGivesIsAnError(t *testing.T) {
 		}},
 		"inbox": {[]any{"1", []any{}}, func(ctx context.Context, s *site) error {
 			s.rdb.RPush(ctx, s.prefix+"inbox", `{"kind":"k"}`)
-			_, err := s.store.AdmitInbox(ctx)
+			_, err := s.store.AdmitInbox(ctx, nil)
 			return err
 		}},
 	} {

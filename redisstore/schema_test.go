@@ -43,7 +43,7 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 					return err
 				},
 				"enqueue": func() error { _, err := st.Enqueue(ctx, []task.Spec{{Kind: "k"}}); return err },
-				"admit":   func() error { _, err := st.AdmitInbox(ctx); return err },
+				"admit":   func() error { _, err := st.AdmitInbox(ctx, nil); return err },
 				"claim":   func() error { _, err := st.Exchange(ctx, claimOf(99, "default", 1)); return err },
 				"report":  func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, task.Succeed))); return err },
 				"renew": func() error {

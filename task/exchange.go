@@ -24,9 +24,10 @@ type Exchange struct {
 	Reports []Report // at most MaxReports, and MaxReportSize bytes unless there is only one
 	Claims  []Claim  // at most MaxQueues, for MaxClaim tasks in total
 
-	// Draining is set if the replica takes no more tasks. The answer then lists no
-	// ready queues, and the replica gets no signals for them.
-	Draining bool
+	// Closed is set if the replica takes no tasks: it drains, or its admission refuses
+	// them. The answer then lists no ready queues, and the replica gets no signals for
+	// them.
+	Closed bool
 	// Idle is set if the replica has free slots in queues that it does not claim from.
 	// If none of its queues is ready, the store then signals the replica when one
 	// becomes ready. A replica whose claim is answered short is signalled, too. A

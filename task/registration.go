@@ -11,7 +11,8 @@ type Registration struct {
 	Lease    time.Duration
 	Up       time.Duration // time since the replica started; more than zero if it joins again
 	Queues   map[string]QueueConfig
-	Kinds    map[string]Policy // every kind that has a handler
+	Kinds    map[string]Policy // every kind that has a handler, disabled ones included
+	Disabled []string          // kinds whose handlers are disabled: the replica releases their tasks
 	Limit    int               // of the pool; 0 keeps the current one, NoLimit removes it
 	Groups   Groups            // a zero limit keeps the current one
 	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
@@ -25,6 +26,20 @@ type QueueConfig struct {
 	Workers int // slots in this replica
 	Limit   int // running tasks over all replicas
 	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+}
+
+// HandlerConfig configures the handler of one kind in a replica. The zero value changes
+// nothing.
+type HandlerConfig struct {
+	// Concurrency gives the kind a queue of its own, with the name of the kind and this many
+	// slots in this replica. An attempt of the kind takes one of these slots whatever queue
+	// its task comes from, so at most this many run here at once. Default: 0, for no own
+	// queue and no bound.
+	Concurrency int
+	// Disabled keeps tasks of the kind from running here. The replica does not claim from the
+	// kind's own queue. It releases tasks of the kind that it claims from other queues, which
+	// uses no attempt.
+	Disabled bool
 }
 
 // Groups limits how many tasks of one group run at once over all replicas. If a limit

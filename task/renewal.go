@@ -12,7 +12,8 @@ type Renewal struct {
 	Running int // running attempts in total
 	Stuck   int // slots of handlers that ignore their cancelled context
 
-	Draining bool // the replica claims no more tasks
+	Draining bool   // the replica claims no more tasks
+	Refuses  string // why the replica takes no tasks for now; "" if it takes some
 }
 
 // HeldClaim is a claim whose lease is to be extended.

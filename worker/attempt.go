@@ -17,6 +17,9 @@ type attempt struct {
 	ctx    lazyContext
 	stall  *stall // nil for a kind without a progress timeout
 
+	own         *ownQueue // of the kind; nil for none
+	ownSequence int8      // of the slot that is taken in own; -1 for none
+
 	// Guarded by the replica's mutex.
 	rep          task.Report // set from the end of the attempt until it is sent
 	slowAt       time.Time   // when the soft timeout passes; zero for none, or once it has passed
@@ -85,6 +88,9 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 	r.queues.taken--
 	r.queues.use(c.q, c.sequence.i, -1)
 	c.sequence.claimFrom(c.q) // in the exchange that reports the attempt
+	if a.own != nil {
+		a.freeOwn()
+	}
 	if r.held.running == 0 && r.phase != serving {
 		wake(r.drain.changed)
 	}
@@ -97,6 +103,32 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 		r.log().Info("attempt stopped", append(a.args(), "err", rep.Error)...)
 	case rep.Op == task.Fail:
 		r.log().Info("attempt failed", append(a.args(), "code", rep.Code, "err", rep.Error)...)
+	}
+}
+
+// takeOwn takes a slot of the kind's own queue, if the kind has one and the task was claimed
+// from another queue. It reports false if no slot is free. The caller holds the replica's
+// mutex.
+func (a *attempt) takeOwn() bool {
+	r := a.claim.sequence.r
+	a.own, a.ownSequence = r.own[a.task.Kind], -1
+	if a.own == nil || a.own.q == a.claim.q {
+		return true
+	}
+	i, ok := a.own.take(&r.queues)
+	if ok {
+		a.ownSequence = int8(i)
+	}
+	return ok
+}
+
+// freeOwn frees the slot that takeOwn has taken. The caller holds the replica's mutex.
+func (a *attempt) freeOwn() {
+	r := a.claim.sequence.r
+	a.own.ended(time.Since(a.claim.acceptedAt))
+	if i := a.ownSequence; i >= 0 {
+		r.queues.use(a.own.q, int(i), -1)
+		r.sequences[i].claimFrom(a.own.q)
 	}
 }
 

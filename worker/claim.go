@@ -19,6 +19,8 @@ type claim struct {
 	fence    int64
 	attempts []attempt // one per task
 
+	acceptedAt time.Time // when the attempts started
+
 	leaseEnd  time.Time // when the store may give the tasks to another replica
 	deadline  time.Time // when the attempts time out; zero for never
 	nextCheck time.Time // earliest time at which the watch must check the claim
@@ -101,7 +103,7 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 	if !ours {
 		q = &queue{name: got.Queue}
 	}
-	c := &claim{sequence: s, q: q, fence: got.Fence, unacknowledged: len(got.Tasks)}
+	c := &claim{sequence: s, q: q, fence: got.Fence, unacknowledged: len(got.Tasks), acceptedAt: now}
 	// The lease began at the claim, which was long ago if the answer is repeated.
 	// leaseEnd is counted from before the request was sent, so that it is not later than
 	// in the store.
@@ -133,9 +135,13 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 		switch {
 		case late:
 			a.giveBack(task.CodeReleased, 0)
+		case len(r.cfg.Handlers) > 0 && r.cfg.Handlers[t.Kind].Disabled && t.Broken == nil:
+			a.giveBack(task.CodeReleased, withinDeadline(disabledDelay(t.Attempt), t, storeNow))
 		case !known:
 			a.giveBack(task.CodeNoHandler, unknownKindDelay())
 			s.unknown = append(s.unknown, t)
+		case !a.takeOwn():
+			a.giveBack(task.CodeReleased, withinDeadline(a.own.delay(now), t, storeNow))
 		default:
 			a.handle = h
 			c.running++
@@ -177,6 +183,7 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 		if a := &c.attempts[i]; !a.returned && !a.abandoned {
 			a.endLease()
 			r.stop(a, task.ErrLeaseLost, now)
+			r.hooks.leaseLost(a.task)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,11 +35,15 @@ const (
 // Config configures a replica. The zero value of every field but Queues means its
 // documented default.
 type Config struct {
-	// Queues are the queues to serve, by name; at least one. Workers is how many tasks
+	// Queues are the queues to serve, by name; at least one, or a handler with a queue of
+	// its own. Workers is how many tasks
 	// of the queue this replica runs at once. Default: GOMAXPROCS; at most MaxWorkers.
 	// Limit is how many run at once over all replicas. Default: the pool's current
 	// limit, at first none. task.NoLimit removes it.
 	Queues map[string]task.QueueConfig
+	// Handlers configures handlers by kind. Each kind needs a handler unless it is
+	// disabled. Default: none.
+	Handlers map[string]task.HandlerConfig
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. The
 	// replica publishes those of kinds with a handler, so that they also apply to tasks
 	// of other programs. Default: the package defaults.
@@ -75,6 +80,34 @@ type Config struct {
 	// MaxDuration. Default: the pool's current bounds.
 	MaxEvents int
 	EventAge  time.Duration
+
+	// Admit decides whether the replica takes tasks. Its error refuses them, and its text
+	// is the reason. The replica calls it in a goroutine of its own: about twice a second,
+	// and before a claim whose latest answer is older than 100 ms. It never calls it
+	// concurrently. A call that takes more than a second counts as a refusal until it
+	// returns; its context then ends. A panic is logged and counts as a refusal.
+	//
+	// While Admit refuses, the replica claims nothing, and signals for waiting tasks go to
+	// other replicas. Running tasks, their reports, heartbeats, maintenance and the
+	// admission of inbox entries go on. Default: nil, which admits all.
+	Admit func(context.Context) error
+
+	// OnConnect is called when the replica has joined the pool, and when calls to the
+	// store work again after OnDisconnect. OnDisconnect is called when calls to the store
+	// begin to fail, with the first error. The end
+	// of Run calls neither.
+	//
+	// OnLeaseLost is called for each attempt whose handler was cancelled with ErrLeaseLost:
+	// another replica may run the task. The task is read-only.
+	//
+	// One goroutine makes these calls, in the order of what they report, so that a slow one
+	// delays no task and no heartbeat. Later calls wait in memory. Of more than 10,000
+	// waiting calls of OnLeaseLost the newest are dropped and logged; of more than 100 changes
+	// of the connection an outage is left out together with its end. Before Run returns it
+	// waits up to a second for calls. A panic is logged. Default: none.
+	OnConnect    func()
+	OnDisconnect func(err error)
+	OnLeaseLost  func(t *task.Task)
 
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
@@ -113,7 +146,7 @@ func (c Config) Check() error {
 		}
 	}
 
-	if len(c.Queues) == 0 {
+	if len(c.Served()) == 0 {
 		add("queues", "must name at least one queue to serve, such as %q", task.DefaultQueue)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
@@ -128,6 +161,7 @@ func (c Config) Check() error {
 		limit(at+".limit", q.Limit)
 		limit(at+".max_len", q.MaxLen)
 	}
+	errs = append(errs, c.checkHandlers()...)
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
 		at := "policies." + task.Clip(kind)
 		if err := task.CheckName(kind); err != nil {
@@ -166,8 +200,8 @@ func (c Config) Check() error {
 // copies, so later changes by the caller have no effect.
 func (c Config) withDefaults() Config {
 	workers := 0
-	queues := make(map[string]task.QueueConfig, len(c.Queues))
-	for name, q := range c.Queues {
+	queues := c.Served()
+	for name, q := range queues {
 		if q.Workers == 0 {
 			q.Workers = runtime.GOMAXPROCS(0)
 		}
@@ -175,6 +209,7 @@ func (c Config) withDefaults() Config {
 		queues[name] = q
 	}
 	c.Queues = queues
+	c.Handlers = maps.Clone(c.Handlers)
 	c.Policies = maps.Clone(c.Policies)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Middleware = slices.Clone(c.Middleware)

@@ -28,23 +28,14 @@ type drain struct {
 // time, more than once, and by a handler.
 func (r *Replica) Drain() { wake(r.drain.requested) }
 
-// stopClaiming starts the drain and reports it to the pool. Queues that the next
-// exchanges would have claimed from are reported as busy, so that the store signals
-// other replicas for them.
+// stopClaiming starts the drain and reports it to the pool.
 func (d *drain) stopClaiming() {
 	r := d.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = draining
 	close(d.began)
-	for i, s := range r.sequences {
-		for _, q := range s.toClaim {
-			q.listed[i] = false
-			r.queues.addBusy(q)
-		}
-		s.toClaim = nil
-	}
-	r.sequences[0].requireExchange()
+	r.stopClaims()
 	if len(r.held.live) > 0 { // without held claims the replica leaves at once
 		r.keeper.request(true)
 	}

@@ -29,7 +29,7 @@ func TestDrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 		tr.store.mu.Lock()
 		last := tr.store.renewals[len(tr.store.renewals)-1]
 		tr.store.mu.Unlock()
-		if !last.Draining || !tr.store.exchanges[from].Draining {
+		if !last.Draining || !tr.store.exchanges[from].Closed {
 			t.Errorf("the pool does not know of the drain at once: %+v", last)
 		}
 		tr.advance(0)
@@ -38,7 +38,7 @@ func TestDrainLetsHandlersFinishAndClaimsNoMore(t *testing.T) {
 			t.Errorf("Run returned %v after %v", tr.err, time.Since(begin))
 		}
 		for _, x := range tr.store.exchanges[from:] {
-			if len(x.Claims) > 0 || !x.Draining {
+			if len(x.Claims) > 0 || !x.Closed {
 				t.Errorf("it claimed while draining: %+v", x)
 			}
 		}

@@ -194,7 +194,7 @@ func (s *fakeStore) checkExchange(x task.Exchange, m *sequenceState) {
 		panic(fmt.Sprintf("%+v", x))
 	case len(x.Reports) > task.MaxReports, size > task.MaxReportSize && len(x.Reports) > 1, len(x.Claims) > task.MaxQueues, n > task.MaxClaim, len(x.Busy) > 4*task.MaxQueues:
 		panic("an exchange is over a limit")
-	case x.Draining && (len(x.Claims) > 0 || x.Idle) && x.Call != m.x.Call:
+	case x.Closed && (len(x.Claims) > 0 || x.Idle) && x.Call != m.x.Call:
 		panic("it claims while draining")
 	case x.Call != m.x.Call && x.Call != m.x.Call+1:
 		panic(fmt.Sprintf("call %d after call %d", x.Call, m.x.Call))
@@ -277,7 +277,7 @@ func (s *fakeStore) exchange(x task.Exchange, known bool) (got task.Exchanged) {
 		asked[q] = true
 		s.wake(q, x.Replica)
 	}
-	if x.Draining {
+	if x.Closed {
 		delete(s.idle, x.Replica)
 	} else if x.Idle || short {
 		from := s.turn
@@ -332,10 +332,13 @@ func (s *fakeStore) repeatAnswer(got task.Exchanged) task.Exchanged {
 }
 
 // AdmitInbox admits two entries at a time.
-func (s *fakeStore) AdmitInbox(ctx context.Context) (more bool, err error) {
+func (s *fakeStore) AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error) {
 	err = s.do(ctx, "admit inbox", func() {
 		n := min(2, len(s.inbox))
 		for _, spec := range s.inbox[:n] {
+			if spec.Queue == "" {
+				spec.Queue = queues[spec.Kind]
+			}
 			s.add(spec)
 		}
 		s.inbox = s.inbox[n:]

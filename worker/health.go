@@ -7,6 +7,7 @@ type Health struct {
 	Counts
 	Joined   bool          // the replica has joined the pool
 	Draining bool          // the replica takes no more tasks and ends after the running ones
+	Refuses  string        // why Config.Admit refuses new tasks; "" if it admits them
 	Failing  time.Duration // how long calls to the store have been failing; 0 if they work
 }
 
@@ -17,6 +18,7 @@ func (r *Replica) Health() Health {
 		Counts:   r.Counts(),
 		Joined:   isClosed(r.joined),
 		Draining: isClosed(r.drain.began),
+		Refuses:  r.Refuses(),
 		Failing:  r.outages.duration(),
 	}
 }

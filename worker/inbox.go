@@ -70,7 +70,7 @@ func (b *inboxReader) admit(ctx context.Context) {
 	t := retry{outage: b.r.outages, op: "admit inbox"}
 	for more := true; more && ctx.Err() == nil; {
 		b.r.retryCall(ctx, &t, func(ctx context.Context) (err error) {
-			more, err = b.r.store.AdmitInbox(ctx)
+			more, err = b.r.store.AdmitInbox(ctx, b.r.ownQueues)
 			return err
 		})
 	}

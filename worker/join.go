@@ -45,6 +45,10 @@ func (m *membership) join(ctx context.Context) error {
 	for kind := range r.handlers {
 		kinds[kind] = r.cfg.Policies[kind]
 	}
+	disabled := r.cfg.disabledKinds()
+	for _, kind := range disabled {
+		kinds[kind] = r.cfg.Policies[kind]
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -60,6 +64,7 @@ func (m *membership) join(ctx context.Context) error {
 		Up:       time.Since(r.started),
 		Queues:   r.cfg.Queues,
 		Kinds:    kinds,
+		Disabled: disabled,
 		Limit:    r.cfg.Limit,
 		Groups:   r.cfg.Groups,
 		MaxEvent: r.cfg.MaxEvents,

@@ -171,6 +171,7 @@ func (k *keeper) newRenewal(claims []*claim, updates []*attempt, now time.Time) 
 		Running:  r.held.running,
 		Stuck:    r.held.stuck,
 		Draining: r.phase == draining,
+		Refuses:  r.admission.reason,
 	}
 	for _, c := range claims {
 		if c.lost || c.unacknowledged == 0 {

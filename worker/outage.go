@@ -18,7 +18,8 @@ import (
 // piece of advice for an operator: an outage that begins with a broken connection may
 // continue with a refusal.
 type outage struct {
-	log func() *slog.Logger
+	log   func() *slog.Logger
+	hooks *hooks
 
 	mu      sync.Mutex
 	failing map[*retry]struct{}
@@ -37,6 +38,7 @@ func (o *outage) begin(t *retry, err error) {
 	switch {
 	case len(o.failing) == 0:
 		o.since = time.Now()
+		o.hooks.disconnected(err)
 		o.log().Error("calls to the store fail; trying again until they work", "call", t.op, "err", err)
 	case advised:
 		o.log().Error("calls to the store still fail, for another reason", "call", t.op, "err", err)
@@ -55,6 +57,7 @@ func (o *outage) end(t *retry, works bool) {
 	}
 	o.advised = nil
 	if works {
+		o.hooks.connected()
 		o.log().Warn("the store works again", "after", time.Since(o.since).Round(time.Millisecond))
 	}
 }

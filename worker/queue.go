@@ -130,7 +130,7 @@ func (s *queues) setNextDue(next, soonest time.Duration, sent, now time.Time) {
 // ready is called for a queue that may have claimable tasks. A sequence with a free
 // slot claims them, else the queue is reported as busy. The caller holds the mutex.
 func (r *Replica) ready(q *queue) {
-	if r.phase == serving {
+	if r.claims() {
 		if s := r.sequenceFor(q); s != nil {
 			s.claimFrom(q)
 			return
@@ -161,7 +161,7 @@ func (r *Replica) sequenceFor(q *queue) (found *sequence) {
 func (r *Replica) poll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.phase == serving {
+	if r.claims() {
 		r.pollSome()
 	}
 }

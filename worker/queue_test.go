@@ -217,7 +217,7 @@ func TestDrainReportsReadyQueuesAsBusy(t *testing.T) {
 		tr.store.mu.Unlock()
 		synctest.Wait()
 		x := tr.store.exchanges[len(tr.store.exchanges)-1]
-		if !slices.Equal(x.Busy, []string{task.DefaultQueue}) || !x.Draining || x.Idle || len(x.Claims) > 0 {
+		if !slices.Equal(x.Busy, []string{task.DefaultQueue}) || !x.Closed || x.Idle || len(x.Claims) > 0 {
 			t.Errorf("the last exchange is %+v", x)
 		}
 		tr.advance(0)

@@ -41,9 +41,10 @@ type Replica struct {
 	outages *outage
 	// callTimeout bounds every call to the store that does not block by design.
 	callTimeout time.Duration
-	base        context.Context // parent of the handlers' contexts; set by Run
-	started     time.Time       // set by Run, before it starts the goroutines that read it
-	wg          sync.WaitGroup  // the goroutines that Run started, without handlers
+	ownQueues   map[string]string // names by kind, of disabled handlers too
+	base        context.Context   // parent of the handlers' contexts; set by Run
+	started     time.Time         // set by Run, before it starts the goroutines that read it
+	wg          sync.WaitGroup    // the goroutines that Run started, without handlers
 
 	member      membership
 	sequences   [2]*sequence
@@ -54,6 +55,8 @@ type Replica struct {
 	maintenance maintainer
 	drain       drain
 	unknown     unknownKinds
+	admission   admission
+	hooks       hooks
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -65,6 +68,7 @@ type Replica struct {
 	problems []error // errors of Handle, returned by Run
 	handlers map[string]task.Handler
 	queues   queues
+	own      map[string]*ownQueue // by kind
 	held     heldClaims
 	result   error // of Run
 }
@@ -110,9 +114,12 @@ func New(store Store, cfg Config) (*Replica, error) {
 		joined:      make(chan struct{}),
 		handlers:    make(map[string]task.Handler),
 		queues:      newQueues(cfg.Queues),
+		ownQueues:   cfg.OwnQueues(),
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
-	r.outages = &outage{log: r.log, failing: make(map[*retry]struct{})}
+	r.own = newOwnQueues(cfg, &r.queues)
+	r.hooks = hooks{r: r, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	r.outages = &outage{log: r.log, hooks: &r.hooks, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}
 	r.member.assignID()
 	r.sequences = [2]*sequence{newSequence(r, 0), newSequence(r, 1)}
@@ -120,6 +127,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
 	r.drain = drain{r: r, requested: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
 	r.listener.r, r.inbox.r, r.maintenance.r = r, r, r
+	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }
 

@@ -53,6 +53,11 @@ func (r *Replica) begin() error {
 	if len(r.handlers) == 0 && len(r.problems) == 0 {
 		r.problems = append(r.problems, &task.FieldError{Field: "handlers", Msg: "must not be empty: call Handle before Run"})
 	}
+	for _, kind := range slices.Sorted(maps.Keys(r.cfg.Handlers)) {
+		if c := r.cfg.Handlers[kind]; c.Concurrency > 0 && !c.Disabled && r.handlers[kind] == nil {
+			r.problems = append(r.problems, &task.FieldError{Field: "handlers." + task.Clip(kind), Msg: "has a concurrency and no handler: call Handle for the kind before Run"})
+		}
+	}
 	if err := errors.Join(r.problems...); err != nil {
 		return err
 	}
@@ -82,7 +87,12 @@ func (r *Replica) run(ctx context.Context) error {
 	}
 
 	r.log().Info("joined the pool", r.slots()...)
+	if kinds := r.cfg.disabledKinds(); len(kinds) > 0 {
+		r.log().Info("handlers are disabled here; their tasks wait or run on other replicas", "kinds", kinds)
+	}
 	close(r.joined)
+	endHooks := r.hooks.start()
+	r.hooks.connected()
 	life, end := context.WithCancel(r.base)     // until the replica has left
 	serve, endServe := context.WithCancel(life) // until the drain begins
 	listen, endListener := context.WithCancel(life)
@@ -96,6 +106,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.wg.Go(func() { r.watch.run(life) })
 	r.wg.Go(func() { r.maintenance.run(serve) })
 	r.wg.Go(func() { r.inbox.run(serve) })
+	r.wg.Go(func() { r.admission.run(serve) })
 	listener, keeper := make(chan struct{}), make(chan struct{})
 	r.wg.Go(func() { defer close(listener); r.listener.run(listen) })
 	r.wg.Go(func() { defer close(keeper); r.keeper.run(life) })
@@ -112,6 +123,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.drain.leave(life, listener, keeper, endListener)
 	end()
 	r.wg.Wait()
+	endHooks()
 
 	if isClosed(r.overStuck) {
 		return task.ErrStuck

@@ -132,13 +132,13 @@ func (s *sequence) prepare(now time.Time) bool {
 		Reports:  x.Reports[:0],
 		Claims:   x.Claims[:0],
 		Busy:     x.Busy[:0],
-		Draining: r.phase != serving,
+		Closed:   !r.claims(),
 	}
 	s.addReports()
-	if r.phase == serving {
-		if at := r.queues.nextDue; !at.IsZero() && !now.Before(at) {
-			s.required, r.queues.nextDue = true, time.Time{}
-		}
+	if at := r.queues.nextDue; r.phase == serving && !at.IsZero() && !now.Before(at) {
+		s.required, r.queues.nextDue = true, time.Time{}
+	}
+	if r.claims() && (len(s.toClaim) == 0 || r.admission.current(now)) {
 		x.Idle = s.addClaims() < r.queues.withFree
 	}
 	busy := r.queues.unreported > 0 && !now.Before(r.queues.busyAt)
@@ -219,12 +219,13 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 			s.refused = append(s.refused, refusal{a, v})
 		}
 	}
+	for i := range got.Claimed {
+		s.accept(&got.Claimed[i], got.Now, sent, now, current)
+	}
+	// After accept: a task from another queue must not take a slot that this claim has filled.
 	for _, q := range s.claiming {
 		r.queues.use(q, s.i, -q.requested[s.i])
 		q.requested[s.i] = 0
-	}
-	for i := range got.Claimed {
-		s.accept(&got.Claimed[i], got.Now, sent, now, current)
 	}
 	if current {
 		for i, q := range s.claiming {
@@ -301,7 +302,7 @@ func (s *sequence) send(a *attempt, rep task.Report) {
 
 // claimFrom makes the next exchange claim from the queue if it has free slots then.
 func (s *sequence) claimFrom(q *queue) {
-	if q.listed[s.i] || s.r.phase != serving {
+	if q.listed[s.i] || !s.r.claims() {
 		return
 	}
 	q.listed[s.i] = true

@@ -51,8 +51,9 @@ type Store interface {
 	AwaitInbox(ctx context.Context, wait time.Duration) (bool, error)
 
 	// AdmitInbox turns one batch of inbox entries into tasks or rejects, and reports
-	// whether more entries are left.
-	AdmitInbox(ctx context.Context) (more bool, err error)
+	// whether more entries are left. queues has the queue of each kind whose tasks do not
+	// wait in task.DefaultQueue if their entry names no queue.
+	AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error)
 
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
 	// retention, trimming of the event stream, dead replicas. If another replica did so

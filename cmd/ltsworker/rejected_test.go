@@ -27,7 +27,7 @@ func (u *user) admit(entries ...any) {
 			u.t.Fatal(err)
 		}
 	}
-	if _, err := s.AdmitInbox(ctx); err != nil {
+	if _, err := s.AdmitInbox(ctx, nil); err != nil {
 		u.t.Fatal(err)
 	}
 }

@@ -30,7 +30,9 @@ type replicaRecord struct {
 	Running   int            `json:"running"`
 	Stuck     int            `json:"stuck"`
 	Draining  bool           `json:"draining"`
+	Refuses   string         `json:"refuses,omitempty"`
 	Kinds     []string       `json:"kinds"`
+	Disabled  []string       `json:"disabled,omitempty"` // of the kinds
 }
 
 func newReplicas(g *globals) *cobra.Command {
@@ -41,7 +43,8 @@ func newReplicas(g *globals) *cobra.Command {
 		Long: `Show the replicas as their last heartbeat described them. A dead replica stays on the
 list until its lease ends; then its tasks run elsewhere.
 
-RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
+STATE is draining, or refuses with the reason why the admission of the replica lets no
+task start there, or disabled with the kinds that do not run there. RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
 ignore their cancelled context. HEARTBEAT is the age of the last heartbeat; a replica
 sends one every third of a lease.`,
 		Args: between(0, 0, ""),
@@ -74,7 +77,7 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 	return replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
-		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Kinds: r.Kinds,
+		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 	}
 }
 
@@ -86,7 +89,7 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 	for _, r := range replicas {
 		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), queueSlots(r),
 			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
-			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.FlagText(r.Draining, "draining"))
+			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.ReplicaState(r))
 	}
 	return tab.Flush()
 }

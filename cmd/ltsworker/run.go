@@ -43,6 +43,7 @@ commands of its handlers, until interrupted.
   limit: 50                      # tasks at once, over all replicas; none removes the
                                  # limit, 0 changes nothing; so do the limits below
   health: 127.0.0.1:8080         # serves /live and /ready
+  admission: {max_cpu: 90%, min_free_memory: 512MiB}   # beyond a bound no task starts here
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
@@ -50,6 +51,9 @@ commands of its handlers, until interrupted.
   handlers:
     video.cut:
       command: [./cut.sh, --fast]
+      concurrency: 2             # tasks of the kind at once in this replica; they have
+                                 # a queue of their own, named video.cut
+      disabled: false            # true: tasks of the kind do not run here
       timeout: 5m                # of one attempt; none for no limit
       soft_timeout: 1m           # then an event with the code slow is written
       progress_timeout: 30s      # without progress for so long it times out; default: none
@@ -86,6 +90,17 @@ answers 200 while the process works. /ready answers 200 while the replica has jo
 the pool, is not draining, and Redis has answered within the last 5 seconds, else
 503. Under systemd (Type=notify) the replica reports when it is ready and when it
 stops, and serves the watchdog.
+
+With admission, no task starts here while more of the CPU is in use, or less memory is
+available, than the bounds allow; both count for the machine and for the limits of its
+container or systemd unit. Running tasks go on, and waiting tasks start on other
+replicas. The log, replicas, doctor, /live and /ready show the reason.
+
+A handler with a concurrency has its own queue, which this replica serves. Inbox entries
+of the kind that name no queue go there if this replica admits them; enqueue and other
+clients name it, as in --queue video.cut. The concurrency also holds for tasks of the kind
+from other queues. The tasks of a disabled handler wait in its own queue; from other queues
+they run on other replicas, or wait.
 
 If Redis cannot be reached at the start, run ends with exit code 3, so that a service
 manager starts it again. A replica that has joined waits until Redis answers again.
@@ -218,12 +233,15 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 		return nil, nil, nil, err
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
+	if c.Admission != nil {
+		c.Pool.Admit = c.Admission.Admit
+	}
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}
 	rdb := at.Client()
 	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
-	if len(c.Pool.Queues) > 0 {
+	if len(c.Pool.Queues)+len(c.Pool.Handlers) > 0 {
 		c.RefusePool(err)
 	}
 	if err := c.Err(); err != nil {

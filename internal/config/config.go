@@ -17,11 +17,13 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 // maxConfig is the greatest size of a config file in bytes.
@@ -34,6 +36,7 @@ type Config struct {
 	HealthAddress string // of the health endpoint; "" for none
 	Pool          pool.Config
 	Handlers      map[string]command.Config // by kind
+	Admission     *admission.Load           // nil for none
 	Exposed       bool                      // the file holds a password and others than its owner may read it
 
 	file     string
@@ -125,6 +128,15 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"max_stuck", r.number(&p.MaxStuck)},
 		field{"max_log", r.logSize(&p.MaxLog)},
 		field{"limit", r.limit(&p.Limit)},
+		field{"admission", func(n *yaml.Node, at string) {
+			c.Admission = &admission.Load{}
+			r.section(n, at,
+				field{"max_cpu", r.percent(&c.Admission.MaxCPU, 1, 99)},
+				field{"min_free_memory", r.size(&c.Admission.MinFreeMemory)})
+			if !r.refused(at) && c.Admission.MaxCPU == 0 && c.Admission.MinFreeMemory == 0 {
+				r.add(n, at, "must set a bound, such as {max_cpu: 90%%, min_free_memory: 512MiB}")
+			}
+		}},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
@@ -139,12 +151,22 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
 	// A section that cannot be read has been reported.
-	if len(p.Queues) == 0 && !r.refused("queues") {
-		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: "must name at least one queue, such as queues: {default: {workers: 4}}"})
+	if len(c.served()) == 0 && !r.refused("queues") && !r.refused("handlers") {
+		msg := "must name at least one queue, such as queues: {default: {workers: 4}}"
+		if len(p.Queues) > 0 || len(p.Handlers) > 0 {
+			msg = "must name a queue that is served: the others belong to disabled handlers"
+		}
+		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: msg})
 	}
 	if len(c.Handlers) == 0 && !r.refused("handlers") {
 		r.problems = append(r.problems, problem{line: c.lines["handlers"], key: "handlers", msg: "must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"})
 	}
+}
+
+// served returns the queues that the replica serves: those of the file and the own queues of
+// handlers that are not disabled.
+func (c *Config) served() map[string]pool.Queue {
+	return worker.Config{Queues: c.Pool.Queues, Handlers: c.Pool.Handlers}.Served()
 }
 
 func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node) {
@@ -183,8 +205,9 @@ func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Node) {
 	return func(kind, at string, k, v *yaml.Node) {
 		var (
-			policy pool.Policy
-			cmd    command.Config
+			policy  pool.Policy
+			handler pool.HandlerConfig
+			cmd     command.Config
 		)
 		if err := task.CheckName(kind); err != nil {
 			r.add(k, at, "%v", err)
@@ -196,6 +219,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 		}
 		r.section(v, at,
 			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
+			field{"concurrency", r.number(&handler.Concurrency)},
+			field{"disabled", r.flag(&handler.Disabled)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
 			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
 			field{"progress_timeout", r.duration(&policy.ProgressTimeout, false)},
@@ -226,6 +251,12 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			}},
 		)
 		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
+		if handler != (pool.HandlerConfig{}) {
+			if c.Pool.Handlers == nil {
+				c.Pool.Handlers = map[string]pool.HandlerConfig{}
+			}
+			c.Pool.Handlers[kind] = handler
+		}
 	}
 }
 

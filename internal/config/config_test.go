@@ -21,6 +21,7 @@ drain_timeout: 1m
 stop_grace: 5s
 max_log: 16384
 limit: 50
+admission: {max_cpu: 87.5%, min_free_memory: 1.5GiB}
 queues:
   default: {workers: 4, limit: 10, max_len: 1000}
   slow:
@@ -29,6 +30,8 @@ events: {max: 5000, age: 2h}
 handlers:
   video.cut:
     command: [cat, -u]
+    concurrency: 3
+    disabled: false
     timeout: none
     soft_timeout: 1d
     progress_timeout: 5m
@@ -46,8 +49,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := pool.Config{
-		Queues: map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
-		Limit:  50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
+		Queues:   map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
+		Handlers: map[string]pool.HandlerConfig{"video.cut": {Concurrency: 3}},
+		Limit:    50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 		Policies: map[string]pool.Policy{"video.cut": {
 			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, ProgressTimeout: 5 * time.Minute, LargeResult: task.FailLargeResult, MaxAttempts: 3, MaxLost: 2,
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
@@ -60,6 +64,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 	if c.PoolName != "media" || c.RedisURL != "redis://127.0.0.1:6379/0" {
 		t.Errorf("got pool %q and redis %q", c.PoolName, c.RedisURL)
+	}
+	if a := c.Admission; a == nil || a.MaxCPU != 0.875 || a.MinFreeMemory != 3<<29 {
+		t.Errorf("got admission %+v", a)
 	}
 	if c.HealthAddress != "127.0.0.1:8080" {
 		t.Errorf("got health %q", c.HealthAddress)
@@ -94,6 +101,61 @@ handlers: {a: {command: [cat]}}
 	}
 }
 
+func TestInvalidBoundsOfAdmissionAreRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"{max_cpu: 90}":                 `f.yaml:1: admission.max_cpu must be a percentage such as 90%, not "90"`,
+		"{max_cpu: 0.9}":                `must be a percentage such as 90%, not "0.9"`,
+		"{max_cpu: 100%}":               "must be from 1% to 99%, not 100%",
+		"{max_cpu: 0%}":                 "must be from 1% to 99%, not 0%",
+		"{max_cpu: -5%}":                `must be a percentage such as 90%, not "-5%"`,
+		"{max_cpu: [90%]}":              "must be a percentage such as 90%, not a list",
+		"{min_free_memory: 512}":        `f.yaml:1: admission.min_free_memory must be a size with a unit, such as 512MiB or 1.5GiB, not "512"`,
+		"{min_free_memory: 0MiB}":       `not "0MiB"`,
+		"{min_free_memory: 1e3MiB}":     `not "1e3MiB"`,
+		"{min_free_memory: 9999999TiB}": `not "9999999TiB"`,
+		"{min_free_memory: ~}":          "not nothing",
+		"{max_memory: 1GiB}":            "admission.max_memory is not a key here; there are max_cpu, min_free_memory",
+		"{}":                            "admission must set a bound, such as {max_cpu: 90%, min_free_memory: 512MiB}",
+		"90%":                           "admission must be a mapping of keys to values",
+	} {
+		c := parse("f.yaml", []byte("admission: "+text+"\nqueues: {q: }\nhandlers: {a: {command: [cat]}}"))
+		if err := c.Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("admission: %s is answered with %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestHandlersWithQueuesOfTheirOwn(t *testing.T) {
+	for text, want := range map[string]string{
+		"handlers: {a: {command: [cat], concurrency: 2}}":                                "",
+		"queues: {a: {limit: 5}}\nhandlers: {a: {command: [cat], concurrency: 2}}":       "",
+		"queues: {q: }\nhandlers: {a: {command: [cat], disabled: true}}":                 "",
+		"handlers: {a: {command: [cat], disabled: true}}":                                "must name a queue that is served",
+		"handlers: {a: {command: [cat], disabled: true, concurrency: 2}}":                "must name a queue that is served: the others belong to disabled handlers",
+		"queues: {a: }\nhandlers: {a: {command: [cat], disabled: true, concurrency: 2}}": "f.yaml:1: queues must name a queue that is served",
+		"queues: {q: }\nhandlers: {a: {command: [cat], concurrency: 0}}":                 "f.yaml:2: handlers.a.concurrency must be more than 0, not 0; remove the key for the default",
+		"queues: {q: }\nhandlers: {a: {command: [cat], concurrency: many}}":              `must be a whole number, not "many"`,
+		"queues: {q: }\nhandlers: {a: {command: [cat], disabled: maybe}}":                `f.yaml:2: handlers.a.disabled must be true or false, not "maybe"`,
+		"queues: {q: }\nhandlers: {a: {command: [cat], disabled: 1}}":                    "must be true or false",
+		"queues: {q: }\nhandlers: {a: {command: [cat], concurency: 1}}":                  "did you mean concurrency?",
+		"{}": "handlers must name at least one kind",
+	} {
+		c := parse("f.yaml", []byte(text+"\n"))
+		if err := c.Err(); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s is answered with %v, want %q", text, err, want)
+		}
+	}
+	// The pool checks the numbers; the problem has the line of the key.
+	c := parse("f.yaml", []byte("queues: {b: {workers: 4}}\nhandlers:\n  a: {command: [cat], concurrency: -1}\n  b: {command: [cat], concurrency: 2}\n"))
+	_, err := pool.New(nil, c.Pool)
+	c.RefusePool(err)
+	for _, want := range []string{"f.yaml:3: handlers.a.concurrency must be from 1 to 100000, not -1", "f.yaml:1: queues.b.workers must be 2, as handlers.b.concurrency is"} {
+		if err := c.Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the problems are %v, want %q", err, want)
+		}
+	}
+}
+
 func TestNamesInAConfigAreOfAnyScript(t *testing.T) {
 	c := parse("f.yaml", []byte("pool: 池\nqueues: {计费: {workers: 1}, คิวที่๑: }\ngroups: {limits: {عميل: 5}}\nhandlers: {भेजना: {command: [cat]}}\n"))
 	if err := c.Err(); err != nil || c.PoolName != "池" || c.Pool.Groups.Limits["عميل"] != 5 || len(c.Pool.Queues) != 2 {
@@ -124,7 +186,7 @@ func FuzzConfig(f *testing.F) {
 		if c.Err() != nil {
 			return
 		}
-		if len(c.Pool.Queues) == 0 || len(c.Handlers) == 0 {
+		if len(c.served()) == 0 || len(c.Handlers) == 0 {
 			t.Errorf("%q was taken with nothing to run", s)
 		}
 		for kind := range c.Handlers {

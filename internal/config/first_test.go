@@ -14,14 +14,14 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 	if err := c.Err(); err != nil {
 		t.Fatalf("%v\n%s", err, all)
 	}
-	for _, key := range []string{"redis", "health"} {
+	for _, key := range []string{"redis", "health", joinKey("admission", "max_cpu"), joinKey("admission", "min_free_memory")} {
 		if c.lines[key] == 0 {
 			t.Errorf("%s is not shown", key)
 		}
 	}
 	// Only Go programs set these fields, or the binary sets them.
-	notInTheFile := []string{"OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog"}
-	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Handlers["echo"]} {
+	notInTheFile := []string{"Admit", "OnConnect", "OnDisconnect", "OnLeaseLost", "Disabled", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog"}
+	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Pool.Handlers["echo"], c.Handlers["echo"]} {
 		v := reflect.ValueOf(section)
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(notInTheFile, name) {

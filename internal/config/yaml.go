@@ -195,6 +195,15 @@ func (r *yamlReader) number(to *int) func(*yaml.Node, string) {
 	}
 }
 
+// flag reads true or false.
+func (r *yamlReader) flag(to *bool) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(to) != nil {
+			r.add(n, key, "must be true or false, not %s", describe(n))
+		}
+	}
+}
+
 // numberOrNone reads a whole number, or "none" as the given value. check returns what is
 // wrong with a number, "" if nothing is.
 func (r *yamlReader) numberOrNone(to *int, none int, check func(v int) string) func(*yaml.Node, string) {

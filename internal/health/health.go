@@ -27,13 +27,15 @@ type Status struct {
 	Slots     int   `json:"slots"`
 	Running   int   `json:"running"`
 	Stuck     int   `json:"stuck"`
+
+	Refuses string `json:"refuses,omitempty"` // why the replica takes no tasks for now
 }
 
 func statusOf(h pool.Health) Status {
 	return Status{
 		Ready:  h.Joined && !h.Draining && h.Failing < Patience,
 		Joined: h.Joined, Draining: h.Draining, FailingMS: h.Failing.Milliseconds(),
-		Slots: h.Slots, Running: h.Running, Stuck: h.Stuck,
+		Slots: h.Slots, Running: h.Running, Stuck: h.Stuck, Refuses: h.Refuses,
 	}
 }
 

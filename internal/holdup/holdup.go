@@ -117,7 +117,9 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 	for _, r := range replicas {
 		slots += r.Queues[t.Queue]
 	}
-	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool { return slices.Contains(r.Kinds, t.Kind) })
+	able := slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool {
+		return slices.Contains(r.Kinds, t.Kind) && !slices.Contains(r.Disabled, t.Kind)
+	})
 	ofPool := task.Filter{States: []task.State{task.Running}, Brief: true}
 	ofQueue, ofGroup := ofPool, ofPool
 	ofQueue.Queues, ofGroup.Groups = []string{t.Queue}, []string{t.Group}
@@ -130,6 +132,9 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 		return noReplica, nil, 0, nil
 	case !able:
 		return noHandler, nil, 0, nil
+	case refusing(replicas):
+		r := replicas[0]
+		return fmt.Sprintf("a replica that takes tasks: all of the queue refuse them, such as %s: %s", terminal.Printable(r.ID), terminal.Printable(r.Refuses)), nil, 0, nil
 	case g.Full():
 		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), &ofGroup, g.Running, nil
 	case q.Limit > 0 && q.Running >= q.Limit:
@@ -140,6 +145,11 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), &ofQueue, q.Running, nil
 	}
 	return "", nil, 0, nil
+}
+
+// refusing reports whether all replicas refuse tasks.
+func refusing(replicas []pool.ReplicaInfo) bool {
+	return !slices.ContainsFunc(replicas, func(r pool.ReplicaInfo) bool { return r.Refuses == "" })
 }
 
 // What a task waits for that no live replica can run.

@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -69,6 +70,20 @@ func QueueState(q task.QueueInfo, poolPaused bool) string {
 func FlagText(on bool, word string) string {
 	if on {
 		return word
+	}
+	return ""
+}
+
+// ReplicaState returns why the replica takes no tasks, and the kinds that it does not run;
+// "" if it runs tasks of all its kinds.
+func ReplicaState(r task.ReplicaInfo) string {
+	switch {
+	case r.Draining:
+		return "draining"
+	case r.Refuses != "":
+		return "refuses: " + Printable(r.Refuses)
+	case len(r.Disabled) > 0:
+		return "disabled: " + Printable(strings.Join(r.Disabled, ","))
 	}
 	return ""
 }

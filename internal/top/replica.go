@@ -38,16 +38,16 @@ func replicaRows(s *snapshot) (rows []row) {
 			text(r.ID), text(r.Host), number(r.PID, strconv.Itoa(r.PID)), number(r.Running, terminal.RunningText(r.Running, slots)),
 			number(r.Stuck, strconv.Itoa(r.Stuck)), number(r.Silent.Seconds(), terminal.Ago(r.Silent)),
 			number(up.Seconds(), terminal.ShortDuration(up)), text(r.Version), number(r.Lease.Seconds(), terminal.ShortDuration(r.Lease)),
-			text(queueSlots(r)), text(strings.Join(r.Kinds, ",")), text(terminal.FlagText(r.Draining, "draining")),
+			text(queueSlots(r)), text(strings.Join(r.Kinds, ",")), text(terminal.ReplicaState(r)),
 		}})
 	}
 	return rows
 }
 
-// servedSlots returns how many tasks the replica starts at once. One that drains starts
-// none.
+// servedSlots returns how many tasks the replica starts at once. One that drains, or
+// refuses tasks, starts none.
 func servedSlots(r pool.ReplicaInfo) int {
-	if r.Draining {
+	if r.Draining || r.Refuses != "" {
 		return 0
 	}
 	return terminal.Slots(r)
@@ -93,7 +93,7 @@ func (r replicaSubject) read(_ context.Context, _ *reader, s *snapshot) (content
 	f.add("pid", strconv.Itoa(now.PID))
 	f.add("version", terminal.Printable(now.Version))
 	f.add("up", terminal.ShortDuration(max(now.SeenAt.Add(now.Silent).Sub(now.StartedAt), 0)))
-	f.add("state", terminal.FlagText(now.Draining, "draining"))
+	f.add("state", terminal.ReplicaState(now))
 	f.add("heartbeat", fmt.Sprintf("%s, lease %s", terminal.Ago(now.Silent), terminal.ShortDuration(now.Lease)))
 	f.add("running", terminal.RunningText(now.Running, terminal.Slots(now)))
 	f.add("stuck", strconv.Itoa(now.Stuck))

@@ -133,6 +133,11 @@ func (p *Pool) clonePool(t testing.TB, s pool.Store, outermost pool.Middleware, 
 	cfg.Middleware = append([]pool.Middleware{outermost}, cfg.Middleware...)
 	if len(queues) > 0 {
 		cfg.Queues = map[string]pool.Queue{}
+		cfg.Handlers = maps.Clone(cfg.Handlers)
+		for kind, h := range cfg.Handlers {
+			h.Concurrency = 0 // its own queue is served only if it is among queues
+			cfg.Handlers[kind] = h
+		}
 		for _, q := range queues {
 			cfg.Queues[q] = pool.Queue{Workers: 1}
 		}

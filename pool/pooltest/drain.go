@@ -10,6 +10,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/worker"
 )
 
 // maxAttempts is how many attempts one Drain makes before it fails the test.
@@ -51,8 +52,9 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 
 // admit makes tasks of the entries in the inbox.
 func (p *Pool) admit(ctx context.Context) error {
+	own := worker.Config{Handlers: p.cfg.Handlers}.OwnQueues()
 	for {
-		if more, err := p.store.AdmitInbox(ctx); err != nil || !more {
+		if more, err := p.store.AdmitInbox(ctx, own); err != nil || !more {
 			return err
 		}
 	}

@@ -28,8 +28,8 @@ type Pool struct {
 
 // New makes a pool with a Redis of its own, which ends with the test. An invalid cfg
 // fails the test. Three defaults differ from pool.New: without queues it serves
-// pool.DefaultQueue; Workers is 1, so that tasks run one after the other, in order; and
-// it logs to the test's log. The limits in cfg apply at once.
+// pool.DefaultQueue; Workers, and the concurrency of a handler that sets one, is 1, so that
+// tasks run one after the other, in order; and it logs to the test's log. The limits in cfg apply at once.
 func New(t testing.TB, cfg pool.Config) *Pool {
 	t.Helper()
 	cfg.Queues = maps.Clone(cfg.Queues)
@@ -41,6 +41,11 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 			q.Workers = 1
 			cfg.Queues[name] = q
 		}
+	}
+	cfg.Handlers = maps.Clone(cfg.Handlers)
+	for kind, h := range cfg.Handlers {
+		h.Concurrency = min(h.Concurrency, 1)
+		cfg.Handlers[kind] = h
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = logger(t)

@@ -133,7 +133,7 @@ func notIdleIsNotSignalled(fx *fixture) {
 func drainingIsNotSignalled(fx *fixture) {
 	fx.serve("w", "q")
 	fx.becomeIdle("w")
-	got := fx.send(task.Exchange{Replica: "w", Draining: true, Idle: true, Claims: []task.Claim{{Queue: "q", N: 1}}})
+	got := fx.send(task.Exchange{Replica: "w", Closed: true, Idle: true, Claims: []task.Claim{{Queue: "q", N: 1}}})
 	if len(got.Ready) != 0 {
 		fx.Errorf("ready %v", got.Ready)
 	}
@@ -144,7 +144,7 @@ func drainingIsNotSignalled(fx *fixture) {
 	if w := fx.signalledFor("q"); !slices.Contains(w, "v") {
 		fx.Errorf("signalled are %v, want v", w)
 	}
-	fx.send(task.Exchange{Replica: "w", Draining: true, Idle: true})
+	fx.send(task.Exchange{Replica: "w", Closed: true, Idle: true})
 	fx.enqueue(task.Spec{Queue: "q"})
 	fx.wantSignals("draining")
 }

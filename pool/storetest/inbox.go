@@ -29,7 +29,7 @@ var inboxRules = []rule{
 func (fx *fixture) admit() {
 	fx.Helper()
 	for {
-		more, err := fx.Store.AdmitInbox(fx.ctx)
+		more, err := fx.Store.AdmitInbox(fx.ctx, nil)
 		fx.noError(err)
 		if !more {
 			break
@@ -234,7 +234,7 @@ func twoReplicasAdmitOnce(fx *fixture) {
 			}
 			for more := true; more; {
 				var err error
-				if more, err = store.AdmitInbox(fx.ctx); err != nil {
+				if more, err = store.AdmitInbox(fx.ctx, nil); err != nil {
 					fx.Error(err)
 					return
 				}
@@ -261,7 +261,7 @@ func awaitedEntry(fx *fixture) {
 	if s := fx.stats(); s.Inbox != 2 {
 		fx.Errorf("%d entries in the inbox", s.Inbox)
 	}
-	if _, err := fx.Peer.AdmitInbox(fx.ctx); err != nil {
+	if _, err := fx.Peer.AdmitInbox(fx.ctx, nil); err != nil {
 		fx.Fatal(err)
 	}
 	fx.admit()

@@ -191,6 +191,18 @@ func drainRequestReachesTheReplica(fx *fixture) {
 			fx.Errorf("replica %+v", r)
 		}
 	}
+	for _, why := range []string{"cpu 97 %", "memory low", ""} {
+		if _, err := fx.Store.Renew(fx.ctx, task.Renewal{Replica: "other", Lease: lease, Refuses: why}); !errors.Is(err, task.ErrDrain) {
+			fx.Errorf("the renewal of a draining replica: %v", err)
+		}
+		replicas, err = fx.Store.Replicas(fx.ctx)
+		fx.noError(err)
+		for _, r := range replicas {
+			if want := map[string]string{"other": why}[r.ID]; r.Refuses != want {
+				fx.Errorf("replica %s refuses because of %q, want %q", r.ID, r.Refuses, want)
+			}
+		}
+	}
 	fx.noError(fx.Store.Leave(fx.ctx, "r"))
 	if asked, err := fx.Store.Drain(fx.ctx, "r"); err != nil || asked[0] || len(fx.Signals(fx, "r")) > 0 {
 		fx.Errorf("a replica that has left got a drain request: %v, %v", asked, err)

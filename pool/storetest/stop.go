@@ -58,7 +58,7 @@ func (fx *fixture) wantStops(replica string, renewed []task.HeldClaim, want ...t
 	fx.Helper()
 	for how, got := range map[string][]task.Attempt{
 		"exchange":        fx.send(task.Exchange{Replica: replica}).Stops,
-		"second sequence": fx.send(task.Exchange{Replica: replica, Sequence: 2, Draining: true}).Stops,
+		"second sequence": fx.send(task.Exchange{Replica: replica, Sequence: 2, Closed: true}).Stops,
 		"renewal":         fx.heartbeat(task.Renewal{Replica: replica, Held: renewed}).Stops,
 	} {
 		slices.SortFunc(got, func(x, y task.Attempt) int { return slices.Compare([]byte(x.ID), []byte(y.ID)) })

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// An operator sees in every view why a replica takes no tasks.
+func TestRefusalIsShownWithItsReason(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.write("w.yaml", "lease: 2s\nhealth: 127.0.0.1:0\nqueues: {default: {workers: 2}}\nadmission: {min_free_memory: 1000TiB}\nhandlers: {echo: {command: [cat]}}\n", 0o600)
+	r := u.startWith("w.yaml")
+	address := decodeLines[struct {
+		Address string `json:"address"`
+	}](t, r.await("health endpoint")+"\n")[0].Address
+	if line := r.await("no tasks are admitted"); !strings.Contains(line, "at least 1048576000 MiB must be") {
+		t.Errorf("the log says %s", line)
+	}
+	u.must("enqueue", "echo", "--id", "a")
+	const reason = " is available, at least 1"
+	u.until("the heartbeat has the reason", func() bool {
+		records := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+		return len(records) == 1 && strings.Contains(records[0].Refuses, reason)
+	})
+	if out := u.must("replicas"); !strings.Contains(out, "refuses: ") {
+		t.Errorf("replicas prints %s", out)
+	}
+	if h := probe(t, "http://"+address+"/ready", http.StatusOK); !strings.Contains(h.Refuses, reason) {
+		t.Errorf("the health endpoint answers %+v", h)
+	}
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(strings.Join(strings.Fields(a.out), " "), "takes no tasks: ") {
+		t.Errorf("doctor: %+v", a)
+	}
+	if out := u.must("get", "a"); !strings.Contains(out, "a replica that takes tasks: all of the queue refuse them, such as ") {
+		t.Errorf("get prints %s", out)
+	}
+}
