@@ -11,7 +11,6 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -194,8 +193,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			r.add(v, at, `must be a mapping such as {command: [./cut.sh]}, not %s`, describe(v))
 			return
 		}
-		r.section(v, at,
-			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
+		r.section(v, at, append(commandFields(r, &cmd),
 			field{"timeout", r.duration(&policy.Timeout, true)},
 			field{"soft_timeout", r.duration(&policy.SoftTimeout, false)},
 			field{"progress_timeout", r.duration(&policy.ProgressTimeout, false)},
@@ -212,33 +210,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				}
 				policy.Backoff = b
 			}},
-			field{"max_log", r.logSize(&cmd.MaxLog)},
-			field{"dir", r.text(&cmd.Dir)},
-			field{"env", func(n *yaml.Node, at string) {
-				r.each(n, at, func(name, at string, k, v *yaml.Node) {
-					var value string
-					r.text(&value)(v, at)
-					if why := badVariable(name, value); why != "" {
-						r.add(k, at, "%s", why)
-					}
-					cmd.Env = append(cmd.Env, name+"="+value)
-				})
-			}},
-		)
+		)...)
 		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
 	}
-}
-
-// badVariable returns what is wrong with an environment variable of a command, "" if
-// nothing is. The value may be a secret and is not shown.
-func badVariable(name, value string) string {
-	switch {
-	case name == "" || strings.ContainsAny(name, "=\x00"):
-		return "cannot be the name of a variable: it must not be empty or hold = or a NUL byte"
-	case strings.ContainsRune(value, 0):
-		return "must not have a NUL byte in its value"
-	case slices.Contains([]string{"LTS_TASK_ID", "LTS_KIND", "LTS_QUEUE", "LTS_ATTEMPT", "LTS_FENCE", "LTS_POOL"}, name):
-		return "is set by the replica for every command: use another name"
-	}
-	return ""
 }
