@@ -67,7 +67,9 @@ func (l *Limits) list() []rlimit {
 
 // check returns everything that is wrong with the limits.
 func (l *Limits) check() (errs []error) {
+	wrong := map[string]bool{}
 	add := func(field, format string, args ...any) {
+		wrong[field] = true
 		errs = append(errs, &task.FieldError{Field: "limits." + field, Msg: fmt.Sprintf(format, args...)})
 	}
 	switch {
@@ -87,10 +89,10 @@ func (l *Limits) check() (errs []error) {
 	if l.Core < NoCore {
 		add("core", "must not be negative, but is %d; NoCore is for none", l.Core)
 	}
-	if errs != nil {
-		return errs
-	}
 	for _, r := range l.list() {
+		if wrong[r.Field] {
+			continue
+		}
 		if _, known := resources[r.Field]; !known {
 			add(r.Field, "cannot be set: this system has no such limit")
 			continue
