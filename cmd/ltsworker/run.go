@@ -56,6 +56,7 @@ commands of its handlers, until interrupted.
       large_result: fail         # for an output over 64 KiB; default truncate
       max_attempts: 3
       max_lost: 3                # lost leases; the task fails at the next one
+      in_place: 2                # failed attempts that are retried at once in the same slot
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
       max_log: none              # of this kind; with none no error has its last line
       dir: work                  # relative to the config file, whose own
