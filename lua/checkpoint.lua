@@ -1,7 +1,7 @@
 -- checkpoint: writes the checkpoint of a running attempt.
 --
 -- KEYS  prefix, meta
--- ARGV  queue, id, fence, number of the checkpoint in the attempt, data ('' removes the checkpoint)
+-- ARGV  queue, id, fence (FENCE/ATTEMPT if its claim may have several attempts of the task), number of the checkpoint in the attempt, data ('' removes the checkpoint)
 -- Returns 1, or 0 if the attempt is not the task's current one.
 -- Keeps: an attempt that is not the current one writes nothing. A repeated number, and one that arrives after a higher one,
 -- changes nothing. The next attempt gets the data, unless this one fails.
@@ -9,11 +9,13 @@
 run_when_full()
 local queue, id, fence, n, data = unpack(ARGV)
 local run = Run.parse(call('HGET', P .. 'run:' .. queue, id) or nil)
-local m = run and run.fence == fence and Task.load(id, run)
+local claim, attempt = string.match(fence, '^(%d+)/(%d+)$')
+local current = run and run.fence == (claim or fence) and (not attempt or run.attempt == attempt)
+local m = current and Task.load(id, run)
 if not m or m.state ~= 'running' then return 0 end
 
 local last = m.flag == '1' and call('HGET', Record.extras_key(id), 'checkpoint_call') or ''
-local last_fence, last_n = string.match(last, '^(%d+) (%d+)$')
+local last_fence, last_n = string.match(last, '^(%S+) (%d+)$')
 if last_fence == fence and tonumber(last_n) >= tonumber(n) then return 1 end
 
 Task.keep(id, m, 'checkpoint', data, 'checkpoint_at', NOW_TEXT, 'checkpoint_call', fence .. ' ' .. n)

@@ -6,11 +6,13 @@
 --       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
 --       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
 --       result); id, log, log size, 1 if there is a result, result, form (op log); id, log, log size, code, error,
---       delay ms or '' for the policy's backoff (op fail); id, log, log size, code, delay ms (op release); as for log, fail
---       or release, then the meta as JSON (op log+, fail+, release+);
+--       delay ms or '' for the policy's backoff (op fail; op again if the replica can run the next attempt in place); id,
+--       log, log size, code, delay ms (op release); as for log, fail, again or release, then the meta as JSON (op log+,
+--       fail+, again+, release+);
 --       number of claims, per claim: queue, tasks
 -- Returns {now, ms until the next scheduled task or 0, verdicts ('' for all accepted, else a letter per report: o accepted,
---       l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready queues, stops ("FENCE ID …"),
+--       a again: the next attempt runs, l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready
+--       queues, stops ("FENCE ID …"),
 --       state (0, 1: asked to drain, 2: not on the list, nothing was claimed), then per batch of tasks: head, ids, lengths,
 --       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and either
 --       0 or, per id, how many strings of extras follow its record.

@@ -1,10 +1,11 @@
 -- renew: extends the leases of a replica's claims, writes updates of its attempts, and is its heartbeat.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, why it takes no tasks ('' if it does), number of claims,
---       per claim: fence, attempts of it that the replica holds, ms until their bound ('' for none), number of ids, ids (in
---       answer to a recount only), then number of updates, per update: fence, id, progress, 1 if there is progress, 1 if the
---       soft timeout passed, end of the log, bytes that the attempt has written to its log ('' if the log has not changed)
+-- ARGV  replica, lease ms, grace ms, stuck, running, 1 if it drains, why it takes no tasks ('' if it does), number of
+--       claims, per claim: fence, attempts of it that the replica holds, ms until their bound ('' for none), number of ids,
+--       ids (in answer to a recount only), then number of updates, per update: fence (FENCE/ATTEMPT: the update is dropped
+--       if another attempt of the claim runs), id, progress, 1 if there is progress, 1 if the soft timeout passed, end of
+--       the log, bytes that the attempt has written to its log ('' if the log has not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
@@ -76,10 +77,12 @@ Exit.write() -- before the updates: attempts that were taken back get none
 -- update writes the progress and the log of one attempt. It writes an event when the attempt is slow for the first time. An
 -- attempt that its replica has lost has another fence or no run entry.
 local function update(fence, id, progress, slow, log, log_size)
+  local claim, attempt = string.match(fence, '^(%d+)/(%d+)$')
+  fence = claim or fence
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
-  local m = run and run.fence == fence and Task.load(id, run)
+  local m = run and run.fence == fence and (not attempt or run.attempt == attempt) and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   local extras = {}
   Record.extra(extras, 'progress', progress)

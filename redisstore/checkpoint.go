@@ -16,7 +16,7 @@ func (s *Store) Checkpoint(ctx context.Context, queue string, a task.Attempt, n 
 	if data == nil {
 		data = []byte{}
 	}
-	reply, err := s.run(ctx, checkpointScript, queue, a.ID, a.Fence, n, data)
+	reply, err := s.run(ctx, checkpointScript, queue, a.ID, fenceOf(a.Fence, a.Number), n, data)
 	if err != nil {
 		return s.fail(ctx, "checkpoint", err)
 	}

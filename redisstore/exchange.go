@@ -71,8 +71,12 @@ func reportOrder(reports []task.Report) []int {
 // meta follows.
 func opOf(r *task.Report) string {
 	switch {
+	case r.Meta != nil && r.InPlace:
+		return "again+"
 	case r.Meta != nil:
 		return [...]string{task.Succeed: "log+", task.Fail: "fail+", task.Release: "release+"}[r.Op]
+	case r.Op == task.Fail && r.InPlace:
+		return "again"
 	case r.Op == task.Fail:
 		return "fail"
 	case r.Op == task.Release:
@@ -183,7 +187,7 @@ func resultForm(result []byte) string {
 
 // The verdicts by the letters that the scripts return.
 var (
-	reportVerdicts = map[byte]task.Verdict{'o': task.Accepted, 'l': task.LeaseLost, 'g': task.Gone}
+	reportVerdicts = map[byte]task.Verdict{'o': task.Accepted, 'a': task.Again, 'l': task.LeaseLost, 'g': task.Gone}
 	claimVerdicts  = map[byte]task.Verdict{'k': task.Kept, 'l': task.LeaseLost, 'r': task.Recount}
 )
 

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -79,9 +80,18 @@ func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpd
 	args = append(args, len(updates))
 	for i := range updates {
 		u := &updates[i]
-		args = append(args, u.Fence, &u.ID, u.Progress, u.Progress != nil, u.Slow, &u.Log, logSize(u.LogSize))
+		args = append(args, fenceOf(u.Fence, u.Attempt), &u.ID, u.Progress, u.Progress != nil, u.Slow, &u.Log, logSize(u.LogSize))
 	}
 	return args
+}
+
+// fenceOf returns the argument of the scripts for the fence of an attempt, with its number
+// if its claim may have several attempts of the task.
+func fenceOf(fence, number int64) any {
+	if number == 0 {
+		return fence
+	}
+	return fmt.Sprintf("%d/%d", fence, number)
 }
 
 // logSize returns the argument of the scripts for the size of a log: empty for none.

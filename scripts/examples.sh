@@ -30,3 +30,5 @@ go build -o "$dir/ltsworker" ./cmd/ltsworker
 started+=($!)
 got=$(timeout 300 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }
 expect examples/shell 'succeeded 18' "$(sed -nE 's/.*"state":"([a-z]+)".*"result":([0-9]+).*/\1 \2/p' <<<"$got")"
+got=$(timeout 300 examples/shell/enqueue.sh text.repeat '{"text":"a \"$b\""}') || { cat "$dir/worker.log" >&2; exit 1; }
+expect examples/shell '"a \"$b\"\na \"$b\"\n"' "$(sed -nE 's/.*"result_text":(.*)\}/\1/p' <<<"$got")"

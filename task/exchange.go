@@ -66,6 +66,10 @@ type Report struct {
 
 	Result []byte // Succeed: nil for none
 	Error  string // Fail: what went wrong, valid UTF-8
+	// InPlace is set on a Fail if the replica can run the next attempt at once, under the
+	// same claim. The store then answers Again and counts that attempt as started, unless
+	// the task ends or the stop of the attempt was requested.
+	InPlace bool
 
 	Meta Meta // added to the headers in the task's terminal event, if this report ends the task; nil for none
 
@@ -107,8 +111,9 @@ type Claimed struct {
 
 // Attempt names one attempt of a task.
 type Attempt struct {
-	ID    string
-	Fence int64
+	ID     string
+	Fence  int64
+	Number int64 // its Task.Attempt if its claim may have several attempts of the task; else 0
 }
 
 // Verdict is the store's answer to a report or to the renewal of a claim.
@@ -117,6 +122,7 @@ type Verdict string
 // The verdicts on reports and renewals.
 const (
 	Accepted  Verdict = "ok"      // report: written
+	Again     Verdict = "again"   // report with InPlace: written, and the next attempt of the task runs under the same claim
 	Kept      Verdict = "kept"    // renewal: the lease is extended
 	Recount   Verdict = "recount" // renewal: extended, but the store has more open attempts than the replica, which must list its ids in the next renewal
 	LeaseLost Verdict = "lost"    // both: the attempt is not the task's current one, or the claim has ended; nothing changed

@@ -18,6 +18,7 @@ type Policy struct {
 	ProgressTimeout time.Duration
 	MaxAttempts     int     // failures after which the task has failed: 5 allow four retries; at most MaxMaxAttempts; default DefaultMaxAttempts (5)
 	MaxLost         int     // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
+	InPlace         int     // failed attempts of a claim that are retried at once in the same slot; at most MaxMaxAttempts; default 0
 	Backoff         Backoff // default DefaultBackoff (exponential, from 1s to 10m)
 
 	// LargeResult is what happens to a result that is longer than its limit: MaxResult, or
@@ -78,6 +79,9 @@ func (p Policy) Check(at string) []error {
 	}
 	if p.MaxLost < 0 || p.MaxLost > MaxMaxAttempts {
 		add("max_lost", "must be from 1 to %d, not %d", MaxMaxAttempts, p.MaxLost)
+	}
+	if p.InPlace < 0 || p.InPlace > MaxMaxAttempts {
+		add("in_place", "must be from 1 to %d, not %d", MaxMaxAttempts, p.InPlace)
 	}
 	if err := p.Backoff.check(); err != nil {
 		add("backoff", "%v", err)

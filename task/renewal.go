@@ -30,6 +30,7 @@ type HeldClaim struct {
 type AttemptUpdate struct {
 	ID       string
 	Fence    int64
+	Attempt  int64  // the update is dropped if another attempt of the claim runs; 0 for any
 	Progress []byte // last progress of the handler; nil if there is no new one
 	Slow     bool   // the soft timeout passed since the last renewal
 	Log      string // the end of the attempt's log

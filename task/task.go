@@ -8,7 +8,8 @@ type Task struct {
 	Spec
 
 	State State
-	// Attempt is the number of claims of the task: 1 for the first attempt.
+	// Attempt is the number of claims of the task and of its retries in place: 1 for the
+	// first attempt.
 	Attempt int64
 	// Fence is the number of the task's latest claim; zero before the first claim. It
 	// grows with every claim in the pool and is never reused, not even by another task

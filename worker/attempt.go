@@ -15,7 +15,8 @@ type attempt struct {
 	task   *task.Task
 	handle task.Handler // nil for a task that is released without a start
 	ctx    lazyContext
-	stall  *stall // nil for a kind without a progress timeout
+	stall  *stall  // nil for a kind without a progress timeout
+	series *series // of attempts in place; nil if the policy of the kind allows none
 
 	own         *ownQueue // of the kind; nil for none
 	ownSequence int8      // of the slot that is taken in own; -1 for none
@@ -83,13 +84,11 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 		}
 	default:
 		r.held.handlerEnded(c)
+		rep.InPlace = r.mayRepeat(a, &rep)
 		c.sequence.send(a, rep)
 	}
-	r.queues.taken--
-	r.queues.use(c.q, c.sequence.i, -1)
-	c.sequence.claimFrom(c.q) // in the exchange that reports the attempt
-	if a.own != nil {
-		a.freeOwn()
+	if !rep.InPlace {
+		r.freeSlot(a) // in the exchange that reports the attempt
 	}
 	if r.held.running == 0 && r.phase != serving {
 		wake(r.drain.changed)
@@ -253,7 +252,7 @@ func (a *attempt) update(change func()) {
 func (a *attempt) takeUpdate(now time.Time) (n task.AttemptUpdate, any, later bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n = task.AttemptUpdate{ID: a.task.ID, Fence: a.claim.fence, Progress: a.progress, Slow: a.slow}
+	n = task.AttemptUpdate{ID: a.task.ID, Fence: a.claim.fence, Attempt: a.number(), Progress: a.progress, Slow: a.slow}
 	a.progress, a.slow, a.listed = nil, false, false
 	if l := a.log; l != nil && l.changed {
 		if later = now.Sub(l.sent) < updateInterval; later {

@@ -53,7 +53,7 @@ func (a *attempt) Checkpoint(ctx context.Context, data []byte) error {
 	defer t.stop()
 	for {
 		err := r.call(tries, func(ctx context.Context) error {
-			return r.store.Checkpoint(ctx, a.claim.q.name, task.Attempt{ID: a.task.ID, Fence: a.claim.fence}, c.n, data)
+			return r.store.Checkpoint(ctx, a.claim.q.name, task.Attempt{ID: a.task.ID, Fence: a.claim.fence, Number: a.number()}, c.n, data)
 		})
 		switch {
 		case err == nil:

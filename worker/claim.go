@@ -45,7 +45,7 @@ func (c *claim) timeLeft(now time.Time) time.Duration {
 // openIDs returns the ids of the attempts whose end the store has not acknowledged.
 func (c *claim) openIDs() (ids []string) {
 	for i := range c.attempts {
-		if a := &c.attempts[i]; !a.acknowledged {
+		if a := c.current(i); !a.acknowledged {
 			ids = append(ids, a.task.ID)
 		}
 	}
@@ -147,6 +147,7 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 			c.running++
 			p := r.cfg.Policies[t.Kind]
 			t.LargeResult = p.LargeResult
+			a.series = newSeries(t, p)
 			if p.SoftTimeout > 0 {
 				a.slowAt = now.Add(p.SoftTimeout)
 				c.nextCheck = minTime(c.nextCheck, a.slowAt)
@@ -180,7 +181,7 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 		r.held.lost[c] = struct{}{}
 	}
 	for i := range c.attempts {
-		if a := &c.attempts[i]; !a.returned && !a.abandoned {
+		if a := c.current(i); !a.returned && !a.abandoned {
 			a.endLease()
 			r.stop(a, task.ErrLeaseLost, now)
 			r.hooks.leaseLost(a.task)
@@ -197,7 +198,7 @@ func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 			continue
 		}
 		for i := range c.attempts {
-			if a := &c.attempts[i]; a.task.ID == s.ID {
+			if a := c.current(i); a.task.ID == s.ID {
 				r.stop(a, task.ErrStopped, now)
 				break
 			}

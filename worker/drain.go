@@ -72,7 +72,7 @@ func (d *drain) stopHandlers() {
 	defer d.r.mu.Unlock()
 	for _, c := range d.r.held.live {
 		for i := range c.attempts {
-			d.r.stop(&c.attempts[i], task.ErrShutdown, now)
+			d.r.stop(c.current(i), task.ErrShutdown, now)
 		}
 	}
 }

@@ -20,8 +20,16 @@ func (s *fakeStore) report(rep task.Report) task.Verdict {
 	case t.Queue != rep.Queue:
 		panic(fmt.Sprintf("a task of queue %q is reported in queue %q", t.Queue, rep.Queue))
 	}
-	s.leaveClaim(t)
 	t.Code, t.Error = rep.Code, rep.Error
+	if rep.InPlace && !t.stop && t.Failures+1 < t.MaxAttemptsOr(task.Policy{}) {
+		if rep.Op != task.Fail {
+			panic("a report that is no failure asks for another attempt")
+		}
+		t.Failures++
+		t.Attempt++
+		return task.Again
+	}
+	s.leaveClaim(t)
 	switch rep.Op {
 	case task.Succeed:
 		t.State, t.Result = task.Succeeded, rep.Result
@@ -196,7 +204,7 @@ func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed
 			if n.LogSize > 0 {
 				s.logs = append(s.logs, sentLog{time.Now(), n.Log})
 			}
-			if t := s.tasks[n.ID]; t != nil && t.State == task.Running && t.Fence == n.Fence && n.Progress != nil {
+			if t := s.tasks[n.ID]; t != nil && t.State == task.Running && t.Fence == n.Fence && (n.Attempt == 0 || t.Attempt == n.Attempt) && n.Progress != nil {
 				t.Progress = n.Progress
 			}
 		}

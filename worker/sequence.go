@@ -215,7 +215,15 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 	// The answer to a repeated call lists no ready queues: make another exchange.
 	s.required, s.pending = s.required || s.repeated, false
 	for i, a := range s.sent {
-		if v := got.Verdicts[i]; r.held.acknowledge(a, v) {
+		v, rep := got.Verdicts[i], &s.x.Reports[i]
+		if rep.InPlace {
+			if v == task.Again {
+				s.repeat(a, rep, got.Now, now, current)
+				continue
+			}
+			r.freeSlot(a)
+		}
+		if r.held.acknowledge(a, v) {
 			s.refused = append(s.refused, refusal{a, v})
 		}
 	}
@@ -336,6 +344,9 @@ func (r *Replica) untilNext(now time.Time) time.Duration {
 // reset restarts the sequence for a replica that the pool has forgotten.
 func (s *sequence) reset() {
 	for _, a := range s.reports {
+		if a.rep.InPlace {
+			s.r.freeSlot(a)
+		}
 		s.r.held.acknowledge(a, task.LeaseLost)
 	}
 	for _, q := range s.toClaim {

@@ -94,7 +94,7 @@ func (w *watch) checkClaim(c *claim, now time.Time, f *found) {
 	timedOut := !c.deadline.IsZero() && !now.Before(c.deadline)
 	c.nextCheck = now.Add(idleWatch)
 	for i := range c.attempts {
-		a := &c.attempts[i]
+		a := c.current(i)
 		if a.returned || a.abandoned {
 			continue
 		}

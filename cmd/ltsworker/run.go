@@ -60,11 +60,17 @@ commands of its handlers, until interrupted.
       large_result: fail         # for an output over 64 KiB; default truncate
       max_attempts: 3
       max_lost: 3                # lost leases; the task fails at the next one
+      in_place: 2                # failed attempts that are retried at once in the same slot
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
       max_log: none              # of this kind; with none no error has its last line
       dir: work                  # relative to the config file, whose own
                                  # directory is the default
+      inherit: [PATH, LC_*]      # the variables it gets from the replica; default: all
       env: {MODE: fast}
+      limits: {cpu: 60s, memory: 2GiB, files: 256, processes: 200, file_size: 1GiB, core: none}
+      umask: 027
+    mail.send:
+      command: [./send.sh, "--to={{payload.to}}", "{{payload.text | default none}}"]
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
@@ -78,8 +84,14 @@ slash is relative to dir; any other name is searched for in PATH. A stopped comm
 gets SIGTERM, and SIGKILL after the grace. A command whose lease is lost is killed at
 once, before the task starts elsewhere.
 
+{{payload.FIELD}}, {{id}}, {{kind}}, {{queue}}, {{pool}}, {{attempt}} and {{fence}}
+fill a whole argument or value of env, or the rest behind a fixed prefix. A missing
+value fails the task with bad_payload, unless there is "| default VALUE"; "| json"
+fills in objects and lists. A value that begins with "-" is refused, unless it has a
+prefix or stands behind "--". A literal {{ is written {{{{.
+
 --redis, LTS_REDIS, --pool and LTS_POOL override the file. Put a URL with a password
-into the file or into LTS_REDIS; commands do not inherit LTS_REDIS.
+into the file or into LTS_REDIS; no command inherits LTS_REDIS.
 
 The first SIGTERM or SIGINT drains the replica: it takes no more tasks, and running
 tasks may end within drain_timeout. The second signal cancels and releases running

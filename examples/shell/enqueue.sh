@@ -18,5 +18,5 @@ reply=
 while [ -z "$reply" ]; do
   reply=$(redis BLPOP "$pool:reply:$id" 10 | tail -n +2)
 done
-echo "$reply"
+printf '%s\n' "$reply" # echo would change backslashes in some shells
 case $reply in *'"state":"succeeded"'*) ;; *) exit 1 ;; esac

@@ -8,9 +8,10 @@
 // LTS_TASK_ID, LTS_KIND, LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its
 // environment. LTS_ATTEMPT counts the starts of the task from 1. LTS_FENCE grows with
 // every claim in the pool. A system that refuses a lower number than the last one
-// excludes a command whose task was taken over. No part of a task becomes part of a
-// command line, and no shell is involved unless the configured command is one. The
-// standard output is the result. The end of the standard error is the attempt's log,
+// excludes a command whose task was taken over. A part of a task becomes part of a
+// command line only where the config has a template, see package template: a value fills
+// one argument or the rest of one. No shell is involved unless the configured command is
+// one. The standard output is the result. The end of the standard error is the attempt's log,
 // also of a success, and can be read while the command runs. A line
 //
 //	::progress 0.4 message
@@ -56,6 +57,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -73,15 +75,26 @@ const (
 
 // Config describes the command of one kind of task.
 type Config struct {
-	// Command is the program and its arguments, passed unchanged. Required. A program
-	// with a path separator is searched in Dir, any other in the PATH of this process.
+	// Command is the program and its arguments. Required. A program with a path
+	// separator is searched in Dir, any other in the PATH of this process. Arguments may
+	// be templates, see template.ParseArgs. Other arguments are passed unchanged.
 	Command []string
 	// Dir is the working directory, also set as PWD. Default: that of this process.
 	Dir string
-	// Env is added, as "KEY=value", to the environment of this process, which every
-	// command inherits without NOTIFY_SOCKET and the WATCHDOG_ and LISTEN_ variables of
-	// systemd. The LTS_ variables above override it.
+	// Inherit are the names of the variables of this process that the command gets. A *
+	// at the end of a name stands for any rest. An empty list inherits none, nil all. In
+	// each case the command does not get LTS_REDIS, NOTIFY_SOCKET and the WATCHDOG_ and
+	// LISTEN_ variables of systemd.
+	Inherit []string
+	// Env is added, as "KEY=value", to the inherited variables. A value may be a
+	// template, except those of PATH and other variables that name places of code. The
+	// LTS_ variables above override it.
 	Env []string
+	// Limits are resource limits of the command. Default: those of this process.
+	Limits Limits
+	// Umask is the file mode creation mask as three octal digits, such as "027". Default:
+	// that of this process.
+	Umask string
 	// Pool is the value of LTS_POOL. Required.
 	Pool string
 	// Grace is how long the command may take to end after SIGTERM. A lost lease ends
@@ -120,19 +133,18 @@ func newRunner(cfg Config) (*runner, error) {
 	if cfg.MaxResult == 0 {
 		cfg.MaxResult = DefaultMaxResult
 	}
-	path, err := cfg.check()
-	if err != nil {
+	// The caller may change its slices.
+	cfg.Command, cfg.Inherit, cfg.Env = slices.Clone(cfg.Command), slices.Clone(cfg.Inherit), slices.Clone(cfg.Env)
+	r := &runner{Config: cfg}
+	if err := r.check(); err != nil {
 		return nil, err
 	}
-	// The caller may change its slices.
-	r := &runner{Config: cfg, path: path}
-	r.Command = slices.Clone(cfg.Command)
-	r.Env = slices.Clone(cfg.Env)
 	return r, nil
 }
 
-// check returns everything that is wrong with c, and the path of its program.
-func (c *Config) check() (path string, err error) {
+// check returns everything that is wrong with the config, and sets what follows from it.
+func (r *runner) check() error {
+	c := &r.Config
 	var errs []error
 	add := func(field, format string, args ...any) {
 		errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
@@ -149,7 +161,7 @@ func (c *Config) check() (path string, err error) {
 
 	if len(c.Command) == 0 || c.Command[0] == "" {
 		add("command", `is missing: give the program and its arguments, such as ["./cut.sh", "--fast"]`)
-	} else if path, err = find(c.Command[0], dir); err != nil {
+	} else if r.path, err = find(c.Command[0], dir); err != nil {
 		add("command", "%v", err)
 	}
 	for i, arg := range c.Command {
@@ -157,12 +169,17 @@ func (c *Config) check() (path string, err error) {
 			add("command", "must not contain a NUL byte: argument %d does", i)
 		}
 	}
-	for _, e := range c.Env {
-		if i := strings.IndexByte(e, '='); i < 1 || strings.ContainsRune(e, 0) {
-			// The value may be a secret: show only the name.
-			name, _, _ := strings.Cut(e, "=")
-			add("env", "must contain KEY=value entries without NUL bytes: the one for %q is none", name)
-		}
+	if r.args, err = template.ParseArgs("command", c.Command); err != nil {
+		errs = append(errs, err)
+	} else if ext := strings.ToLower(filepath.Ext(r.path)); !r.args.Constant() && (ext == ".bat" || ext == ".cmd") {
+		add("command", "must not have templates: the system would evaluate the arguments of the batch file %q as code", c.Command[0])
+	}
+	var wrong []error
+	r.env, wrong = parseEnv(c.Env)
+	errs = slices.Concat(errs, wrong, checkInherit(c.Inherit), c.Limits.check())
+	umask, err := parseUmask(c.Umask)
+	if err != nil {
+		add("umask", "%v", err)
 	}
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
@@ -176,7 +193,11 @@ func (c *Config) check() (path string, err error) {
 	if c.MaxLog < task.NoLog || c.MaxLog > task.MaxLogLen {
 		add("max_log", "must be from 1 to %d bytes, not %d", task.MaxLogLen, c.MaxLog)
 	}
-	return path, errors.Join(errs...)
+	if errs != nil {
+		return errors.Join(errs...)
+	}
+	r.settings, err = limiterSettings(umask, c.Limits.list())
+	return err
 }
 
 // find returns the absolute path of the program, so that a later change of directory or

@@ -14,8 +14,14 @@ import (
 
 func TestCommandDiesWithAKilledReplicaAlsoWithoutItsGuard(t *testing.T) {
 	t.Parallel()
+	for _, umask := range []string{"", "022"} { // without and with a limiter
+		t.Run(umask, func(t *testing.T) { testDeathWithoutGuard(t, umask) })
+	}
+}
+
+func testDeathWithoutGuard(t *testing.T, umask string) {
 	f := newFifo(t)
-	replica := startReplica(t, `exec 3>"$FIFO"; echo $$ >&3; exec sleep 1000`, f)
+	replica := startReplica(t, `exec 3>"$FIFO"; echo $$ >&3; exec sleep 1000`, f, replicaUmask+"="+umask)
 	pid, err := strconv.Atoi(f.line(t))
 	if err != nil {
 		t.Fatal(err)
@@ -65,13 +71,22 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg := shell("cat; exit $LTS_ATTEMPT")
+	cfg.Limits.Files = 100
+	limited, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	use := func() {
 		for i := range 5 {
 			k := newTask("x")
 			k.Attempt = int64(i)
 			_, _ = h(t.Context(), k)
+			_, _ = limited(t.Context(), k)
 		}
-		_, _ = (&runner{Config: Config{Command: []string{"x"}}, path: "/absent"}).handle(t.Context(), &task.Task{})
+		for _, settings := range []string{"", `{"Umask":0}`} {
+			_, _ = (&runner{path: "/absent", settings: settings}).handle(t.Context(), &task.Task{})
+		}
 	}
 	use() // opens what the runtime opens only once
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)

@@ -9,10 +9,10 @@ import (
 )
 
 // startReplica runs script as the command of a replica process.
-func startReplica(t *testing.T, script string, f *fifo) *exec.Cmd {
+func startReplica(t *testing.T, script string, f *fifo, env ...string) *exec.Cmd {
 	t.Helper()
 	replica := exec.Command(os.Args[0])
-	replica.Env = append(os.Environ(), replicaScript+"="+script, "FIFO="+f.path)
+	replica.Env = append(append(os.Environ(), env...), replicaScript+"="+script, "FIFO="+f.path)
 	replica.Stderr = t.Output()
 	if err := replica.Start(); err != nil {
 		t.Fatal(err)

@@ -22,9 +22,12 @@ const waitTimeout = 30 * time.Second
 // script.
 const replicaScript = "COMMAND_TEST_REPLICA_SCRIPT"
 
+// replicaUmask is the variable with the umask of that script.
+const replicaUmask = "COMMAND_TEST_REPLICA_UMASK"
+
 func TestMain(m *testing.M) {
 	if script, ok := os.LookupEnv(replicaScript); ok {
-		h, err := New(Config{Command: []string{"sh", "-c", script}, Pool: "test"})
+		h, err := New(Config{Command: []string{"sh", "-c", script}, Umask: os.Getenv(replicaUmask), Pool: "test"})
 		if err == nil {
 			_, err = h(context.Background(), newTask(""))
 		}

@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 type runner struct {
 	Config
-	path string
+	path     string
+	args     template.Args
+	env      []variable
+	settings string // of the limiter; "" for none
 }
 
 // handle runs one attempt.
@@ -27,6 +30,15 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("the command was not started: %w", context.Cause(ctx))
+	}
+	values := template.NewValues(t, r.Pool)
+	args, err := r.args.Fill(values)
+	if err != nil {
+		return nil, err
+	}
+	env, err := r.environ(values, t)
+	if err != nil {
+		return nil, err
 	}
 	// The kernel sends the parent-death signal when the thread that started the command
 	// ends, so that thread must live as long as the command.
@@ -39,13 +51,16 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	}
 	defer g.kill()
 
-	cmd := &exec.Cmd{Path: r.path, Args: r.Command, Dir: r.Dir}
-	cmd.Env = r.environ(cmd.Environ(), t) // with PWD set for Dir
+	cmd := &exec.Cmd{Path: r.path, Args: args, Env: env, Dir: r.Dir}
 	g.adopt(cmd)
 	stdout, stderr := &head{max: r.MaxResult}, newStderr(t)
-	s, err := start(cmd, t.Payload, stdout, stderr)
+	s, err := r.start(cmd, t.Payload, stdout, stderr)
 	if err != nil {
-		return nil, fmt.Errorf("start the command: %w", err)
+		err = fmt.Errorf("start the command: %w", err)
+		if argumentsTooLong(err) && r.templated() {
+			err = task.BadPayload(err)
+		}
+		return nil, err
 	}
 
 	var state *os.ProcessState
@@ -83,6 +98,37 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	return stdout.result(t.LargeResult == task.FailLargeResult)
 }
 
+// start starts cmd, by a limiter if it has limits.
+func (r *runner) start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*streams, error) {
+	if r.settings == "" {
+		return start(cmd, input, stdout, stderr)
+	}
+	l, err := newLimiter(cmd, r.settings)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	s, err := start(cmd, input, stdout, stderr)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.await(); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// templated reports whether the command has values of the task.
+func (r *runner) templated() bool {
+	return !r.args.Constant() || slices.ContainsFunc(r.env, func(x variable) bool {
+		_, constant := x.value.Constant()
+		return !constant
+	})
+}
+
 // groupPoll is the longest pause between two checks for remaining processes of a group.
 const groupPoll = 50 * time.Millisecond
 
@@ -110,25 +156,4 @@ func (r *runner) awaitGroup(g *group, leaseLost, exited, drained <-chan struct{}
 			return
 		}
 	}
-}
-
-// systemdVars are the variables by which systemd controls a service. A command that has
-// them could send notifications in the name of the replica or use its sockets.
-var systemdVars = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}
-
-// environ returns the inherited environment without systemdVars, with Env and the LTS_
-// variables added.
-func (r *runner) environ(inherited []string, t *task.Task) []string {
-	inherited = slices.DeleteFunc(inherited, func(e string) bool {
-		name, _, _ := strings.Cut(e, "=")
-		return slices.Contains(systemdVars, name)
-	})
-	return append(append(inherited, r.Env...),
-		"LTS_TASK_ID="+t.ID,
-		"LTS_KIND="+t.Kind,
-		"LTS_QUEUE="+t.Queue,
-		"LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
-		"LTS_FENCE="+strconv.FormatInt(t.Fence, 10),
-		"LTS_POOL="+r.Pool,
-	)
 }

@@ -114,7 +114,7 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 			h.Grace = grace * 8 / 10
 		}
 		handlers[kind], err = command.New(h)
-		c.refuseFields(err, func(field string) string { return joinKey(joinKey("handlers", kind), field) })
+		c.refuseFields(err, func(field string) string { return handlerKey(kind, field) })
 	}
 	return handlers, nil
 }

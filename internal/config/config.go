@@ -11,7 +11,6 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -217,8 +216,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			r.add(v, at, `must be a mapping such as {command: [./cut.sh]}, not %s`, describe(v))
 			return
 		}
-		r.section(v, at,
-			field{"command", r.texts(&cmd.Command, `["./cut.sh", "--fast"]`)},
+		r.section(v, at, append(commandFields(r, &cmd),
 			field{"concurrency", r.number(&handler.Concurrency)},
 			field{"disabled", r.flag(&handler.Disabled)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
@@ -227,6 +225,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"large_result", r.text((*string)(&policy.LargeResult))},
 			field{"max_attempts", r.number(&policy.MaxAttempts)},
 			field{"max_lost", r.number(&policy.MaxLost)},
+			field{"in_place", r.number(&policy.InPlace)},
 			field{"backoff", func(n *yaml.Node, at string) {
 				b, err := task.ParseBackoff(n.Value)
 				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {
@@ -237,19 +236,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				}
 				policy.Backoff = b
 			}},
-			field{"max_log", r.logSize(&cmd.MaxLog)},
-			field{"dir", r.text(&cmd.Dir)},
-			field{"env", func(n *yaml.Node, at string) {
-				r.each(n, at, func(name, at string, k, v *yaml.Node) {
-					var value string
-					r.text(&value)(v, at)
-					if why := badVariable(name, value); why != "" {
-						r.add(k, at, "%s", why)
-					}
-					cmd.Env = append(cmd.Env, name+"="+value)
-				})
-			}},
-		)
+		)...)
 		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
 		if handler != (pool.HandlerConfig{}) {
 			if c.Pool.Handlers == nil {
@@ -258,18 +245,4 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			c.Pool.Handlers[kind] = handler
 		}
 	}
-}
-
-// badVariable returns what is wrong with an environment variable of a command, "" if
-// nothing is. The value may be a secret and is not shown.
-func badVariable(name, value string) string {
-	switch {
-	case name == "" || strings.ContainsAny(name, "=\x00"):
-		return "cannot be the name of a variable: it must not be empty or hold = or a NUL byte"
-	case strings.ContainsRune(value, 0):
-		return "must not have a NUL byte in its value"
-	case slices.Contains([]string{"LTS_TASK_ID", "LTS_KIND", "LTS_QUEUE", "LTS_ATTEMPT", "LTS_FENCE", "LTS_POOL"}, name):
-		return "is set by the replica for every command: use another name"
-	}
-	return ""
 }

@@ -38,6 +38,7 @@ handlers:
     large_result: fail
     max_attempts: 3
     max_lost: 2
+    in_place: 4
     backoff: fixed:5000
     env: {MODE: fast, N: 1}
     max_log: none
@@ -53,7 +54,7 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		Handlers: map[string]pool.HandlerConfig{"video.cut": {Concurrency: 3}},
 		Limit:    50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 		Policies: map[string]pool.Policy{"video.cut": {
-			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, ProgressTimeout: 5 * time.Minute, LargeResult: task.FailLargeResult, MaxAttempts: 3, MaxLost: 2,
+			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, ProgressTimeout: 5 * time.Minute, LargeResult: task.FailLargeResult, MaxAttempts: 3, MaxLost: 2, InPlace: 4,
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,

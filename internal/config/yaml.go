@@ -142,7 +142,11 @@ func (r *yamlReader) name(to *string) func(*yaml.Node, string) {
 func (r *yamlReader) text(to *string) func(*yaml.Node, string) {
 	return func(n *yaml.Node, key string) {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-			r.add(n, key, "must be text, not %s", describe(n))
+			hint := ""
+			if n.Kind == yaml.MappingNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode {
+				hint = `: write a template in quotes, as in "{{payload.url}}"`
+			}
+			r.add(n, key, "must be text, not %s%s", describe(n), hint)
 			return
 		}
 		*to = n.Value
@@ -158,7 +162,9 @@ func (r *yamlReader) texts(to *[]string, example string) func(*yaml.Node, string
 		}
 		for i, item := range n.Content {
 			var s string
-			r.text(&s)(follow(item), key+"["+strconv.Itoa(i)+"]")
+			at := key + "[" + strconv.Itoa(i) + "]"
+			r.lines[at] = item.Line
+			r.text(&s)(follow(item), at)
 			*to = append(*to, s)
 		}
 	}

@@ -25,11 +25,12 @@ function Claims.open_ids(fence, c)
 end
 
 -- close removes the claims that have no running attempt left. ended has, by fence, how many attempts of the claim ended in
--- this call (n), and whether the replica knows of no other open one (last). Only claims with last are checked.
+-- this call (n), whether the replica knows of no other open one (last), and whether a task goes on in place (again). Only
+-- claims with last and without again are checked.
 function Claims.close(ended)
   local fences = {}
   for fence, e in pairs(ended) do
-    local text = e.last and call('HGET', P .. 'claims', fence)
+    local text = e.last and not e.again and call('HGET', P .. 'claims', fence)
     if text then
       local over = string.find(text, whole(e.n) .. ' ', 1, true) == 1
       local c = not over and Claims.parse(text) -- one that cannot be read is removed when its lease ends

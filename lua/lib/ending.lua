@@ -53,7 +53,7 @@ function Ending.apply(op, at, run, width)
     return nil
   end
   local stop, code = Retries.stop_asked(m), ARGV[at + 3]
-  if op == 'fail' then
+  if op == 'fail' or op == 'again' then
     local error = ARGV[at + 4]
     if stop then
       Finish.add_history(m, code, error)

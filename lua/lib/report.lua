@@ -1,8 +1,8 @@
--- uses: base claims ending event exit queue record removal run totals
+-- uses: again base claims ending event exit queue record removal run totals
 -- Reports: how attempts ended.
 
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads.
-local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, release = 5 }
+local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, again = 6, release = 5 }
 
 -- width_of returns the width of an op with meta. It adds the op to WIDTH.
 local function width_of(op)
@@ -40,6 +40,8 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
     end
     if not run or seen[id] then
       refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'
+    elseif g.again_op and Again.start(at, run) then
+      refused[j], seen[id], g.again = 'a', true, true
     else
       n = n + 1
       ended[n], seen[id] = id, true
@@ -62,7 +64,7 @@ local function read_groups(at)
   for i = 1, tonumber(ARGV[at]) do
     local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
     local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op] or width_of(op),
-      at = at + 5 }
+      at = at + 5, again_op = string.sub(op, 1, 5) == 'again' }
     at = g.at + g.n * g.width - 1
     for j = g.at, at, g.width do
       n = n + 1
@@ -96,6 +98,7 @@ function Report.all(at)
       local e = by_fence[g.fence] or { n = 0 }
       by_fence[g.fence] = e
       e.n, e.last = e.n + report_group(g, queue, texts, from, ended, seen, refused), e.last or g.last
+      e.again = e.again or g.again
       from = from + g.n
     end
     Exit.all(queue, ended)

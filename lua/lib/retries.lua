@@ -39,6 +39,11 @@ function Retries.put_back(m, delay, code, error)
     error = error })
 end
 
+-- most returns the failures after which a task has failed.
+function Retries.most(m)
+  return tonumber(m.max_attempts or Policy.of(m.kind).max_attempts or nil) or 5
+end
+
 -- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the
 -- backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
@@ -49,10 +54,8 @@ function Retries.fail(m, code, error, delay)
   local failures = Task.counted_up(m.id, m, 'failures')
   m.failures = whole(failures)
   if FINAL[code] then return Finish.task(m, 'failed', code, nil, error) end
+  if failures >= Retries.most(m) then return Finish.task(m, 'failed', code, nil, error) end
   local p = Policy.of(m.kind)
-  if failures >= (tonumber(m.max_attempts or p.max_attempts or nil) or 5) then
-    return Finish.task(m, 'failed', code, nil, error)
-  end
   delay = delay or backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Task.drop_checkpoint(m)
