@@ -91,7 +91,7 @@ func (l *Load) Check() error {
 	case l.MinFreeMemory < 0:
 		return fmt.Errorf("MinFreeMemory must not be negative, but is %d", l.MinFreeMemory)
 	case l.Window != 0 && l.Window < 100*time.Millisecond:
-		return fmt.Errorf("Window must be at least 100ms, not %v", l.Window)
+		return fmt.Errorf("the Window must be at least 100ms, not %v", l.Window)
 	}
 	return nil
 }
