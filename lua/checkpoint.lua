@@ -1,7 +1,8 @@
 -- checkpoint: writes the checkpoint of a running attempt.
 --
 -- KEYS  prefix, meta
--- ARGV  queue, id, fence (FENCE/ATTEMPT if its claim may have several attempts of the task), number of the checkpoint in the attempt, data ('' removes the checkpoint)
+-- ARGV  queue, id, fence (FENCE/ATTEMPT if its claim may have several attempts of the task), number of the checkpoint in the
+--       attempt, data ('' removes the checkpoint)
 -- Returns 1, or 0 if the attempt is not the task's current one.
 -- Keeps: an attempt that is not the current one writes nothing. A repeated number, and one that arrives after a higher one,
 -- changes nothing. The next attempt gets the data, unless this one fails.

@@ -1,8 +1,8 @@
 -- exchange: ends attempts of a replica, then hands it waiting tasks, in one step.
 --
 -- KEYS  prefix, meta
--- ARGV  replica, sequence, call, lease ms, grace ms, class ('' for a replica that takes no tasks), 1 if it has free slots in queues
---       that it does not claim from, random seed, number of busy queues, busy queues, then reports and claims:
+-- ARGV  replica, sequence, call, lease ms, grace ms, class ('' for a replica that takes no tasks), 1 if it has free slots in
+--       queues that it does not claim from, random seed, number of busy queues, busy queues, then reports and claims:
 --       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
 --       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
 --       result); id, log, log size, 1 if there is a result, result, form (op log); id, log, log size, code, error,

@@ -1,14 +1,9 @@
 -- uses: again base claims ending event exit queue record removal run totals
 -- Reports: how attempts ended.
 
--- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads.
+-- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads. An op that ends with + has one
+-- more: the meta.
 local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, again = 6, release = 5 }
-
--- width_of returns the width of an op with meta. It adds the op to WIDTH.
-local function width_of(op)
-  WIDTH[op] = WIDTH[string.sub(op, 1, -2)] + 1
-  return WIDTH[op]
-end
 
 -- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)
@@ -63,8 +58,8 @@ local function read_groups(at)
   local groups, ids, n = {}, {}, 0
   for i = 1, tonumber(ARGV[at]) do
     local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
-    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count), width = WIDTH[op] or width_of(op),
-      at = at + 5, again_op = string.sub(op, 1, 5) == 'again' }
+    local g = { op = op, fence = fence, last = last == '1', n = tonumber(count),
+      width = WIDTH[op] or WIDTH[string.sub(op, 1, -2)] + 1, at = at + 5, again_op = string.sub(op, 1, 5) == 'again' }
     at = g.at + g.n * g.width - 1
     for j = g.at, at, g.width do
       n = n + 1
