@@ -1,11 +1,11 @@
--- enqueue: makes tasks, except those whose id or unique key is taken, whose queue is full, or that would end before they may
--- start.
+-- enqueue: makes tasks, except those whose id or unique key is taken, whose queue is full, that would end before they may
+-- start, or that may not wait and would have to.
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, number of groups, then per group: what read_group reads (queue, priority, kind, 1 if ids were given,
 --       words, number of specials, specials), number of tasks, then per task: id, payload
 -- Returns {now, then per exception: index from 1, 'dup' or 'full', id, state; or index, 'invalid', names of the fields, what
---       is wrong with them}; or the error STALE.
+--       is wrong with them; or index, 'limit', what is limited, ''}; or the error STALE.
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. The calls of a sequence
 -- are made one after the other, so only the last number and reply are stored.
 -- uses: base admit make

@@ -79,6 +79,8 @@ for i, e in ipairs(entries) do
         e.reason = invalid(id, state)
       elseif why == 'dup' then
         e.code, e.reason, e.taken = 'duplicate', 'duplicate of task ' .. id .. ', which is ' .. state, id
+      elseif why == 'limit' then
+        e.code, e.reason = 'limit_reached', 'limit is reached: ' .. id
       else
         e.code, e.reason = 'queue_full', 'queue is full'
       end

@@ -64,16 +64,17 @@ const NoLimit = task.NoLimit
 
 // Errors of the store; use errors.Is. See the same names in package task.
 var (
-	ErrNotFound    = task.ErrNotFound
-	ErrQueueFull   = task.ErrQueueFull
-	ErrSchema      = task.ErrSchema
-	ErrUniqueTaken = task.ErrUniqueTaken
-	ErrDenied      = task.ErrDenied
-	ErrNoReplica   = task.ErrNoReplica
-	ErrNoQueue     = task.ErrNoQueue
-	ErrQueueInUse  = task.ErrQueueInUse
-	ErrNoReject    = task.ErrNoReject
-	ErrRejectCut   = task.ErrRejectCut
+	ErrNotFound     = task.ErrNotFound
+	ErrQueueFull    = task.ErrQueueFull
+	ErrLimitReached = task.ErrLimitReached
+	ErrSchema       = task.ErrSchema
+	ErrUniqueTaken  = task.ErrUniqueTaken
+	ErrDenied       = task.ErrDenied
+	ErrNoReplica    = task.ErrNoReplica
+	ErrNoQueue      = task.ErrNoQueue
+	ErrQueueInUse   = task.ErrQueueInUse
+	ErrNoReject     = task.ErrNoReject
+	ErrRejectCut    = task.ErrRejectCut
 
 	// The reasons why a handler's context is cancelled, as context.Cause returns them.
 	ErrStopped   = task.ErrStopped

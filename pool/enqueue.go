@@ -51,7 +51,8 @@ func withOptions(s Spec, opts []Option) Spec {
 //
 // If the id or the unique key is taken, Enqueue returns no error: the receipt is marked
 // Duplicate and names the task that has it. If the queue is full, Enqueue returns
-// ErrQueueFull. Invalid arguments and options are FieldErrors. In these cases no task
+// ErrQueueFull. With FailOnLimit it returns ErrLimitReached if the limits leave no place
+// for the task to run now. Invalid arguments and options are FieldErrors. In these cases no task
 // was made.
 //
 // After any other error, such as the end of ctx, at which Enqueue returns at once, the
@@ -107,7 +108,7 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 //
 // If the store refuses tasks or fails on the way, the error contains how many and the
 // first few; there is still a receipt for every task. If the Err of a receipt is
-// ErrQueueFull or ErrNotTried (use errors.Is) or a FieldError (use errors.As), the task
+// ErrQueueFull, ErrLimitReached or ErrNotTried (use errors.Is) or a FieldError (use errors.As), the task
 // was not made. With any other Err the task may have been made, and has been if the
 // receipt has a State. Give an ID to tasks that you would enqueue again, so that none is
 // made twice.
@@ -230,7 +231,7 @@ func refusals(receipts []Receipt) error {
 // wasRefused reports whether the error of a receipt says that the task was not made.
 func wasRefused(err error) bool {
 	var field *FieldError
-	return errors.Is(err, ErrQueueFull) || errors.As(err, &field)
+	return errors.Is(err, ErrQueueFull) || errors.Is(err, ErrLimitReached) || errors.As(err, &field)
 }
 
 // batchError lists the tasks of an EnqueueAll that were not made for certain.

@@ -210,6 +210,11 @@ func (s *fakeStore) RunNow(_ context.Context, ids ...string) ([]task.Change, err
 	return s.changed("run now", ids)
 }
 
+func (s *fakeStore) ByUnique(_ context.Context, key string) (*task.Task, error) {
+	s.called("by unique " + key)
+	return nil, nil
+}
+
 func (s *fakeStore) Change(_ context.Context, _ task.Edit, ids ...string) ([]task.Change, error) {
 	return s.changed("change", ids)
 }

@@ -23,6 +23,27 @@ func (p *Pool) Get(ctx context.Context, id string) (*task.Task, error) {
 	return t, nil
 }
 
+// ByUnique reads the live task that has the unique key. If there is none, it reads the one
+// that ended last among the ended tasks with the key that are still kept. It searches the
+// task.RetainNewest (10,000) ended tasks of each state that are kept longest, so it may miss
+// one in a pool that keeps more. It returns ErrNotFound if it finds none.
+//
+// To stop, retry, start or change the task, use its ID in a Filter. If the task has changed
+// since, the result is as for any other task with this state.
+func (p *Pool) ByUnique(ctx context.Context, key string) (*task.Task, error) {
+	if key == "" {
+		return nil, fmt.Errorf("find task: %w", &FieldError{Field: "unique", Msg: "must not be empty"})
+	}
+	t, err := p.store.ByUnique(ctx, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case t == nil:
+		return nil, fmt.Errorf("find task with the unique key %q: %w", task.Clip(key), ErrNotFound)
+	}
+	return t, nil
+}
+
 // find reads a task; nil if there is none. The id has been checked.
 func (p *Pool) find(ctx context.Context, id string) (*task.Task, error) {
 	tasks, err := p.store.Get(ctx, id)

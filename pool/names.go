@@ -49,6 +49,13 @@ type (
 	//	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
 	//	// is true until it is started. Default: false.
 	//	Hold bool
+	//	// FailOnLimit refuses the task with ErrLimitReached if the limits of pool, queue and
+	//	// group leave no place for it to run now. The running tasks and the waiting tasks
+	//	// that are ahead in its queue take places. Waiting tasks of other queues do not. In a
+	//	// paused queue there is no place. It says nothing about free slots: without a replica
+	//	// the task waits. It cannot be combined with Delay, RunAt or Hold. A task that was
+	//	// read does not have it. Default: false, the task waits.
+	//	FailOnLimit bool
 	//	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	//	// kind's policy, else DefaultTimeout.
 	//	Timeout time.Duration
@@ -85,7 +92,7 @@ type (
 	//	// Duplicate reports that no task was made, because an existing task, whose id is in
 	//	// ID, has the id or the unique key.
 	//	Duplicate bool
-	//	// Err is ErrQueueFull or a FieldError if the task was refused. A TTL or a deadline is
+	//	// Err is ErrQueueFull, ErrLimitReached or a FieldError if the task was refused. A TTL or a deadline is
 	//	// refused here if it passes before RunAt by the store's clock.
 	//	Err error
 	Receipt = task.Receipt
@@ -265,7 +272,7 @@ type (
 	//
 	//	ID     string    // its position among the rejected entries, such as "1700000000000-0"
 	//	At     time.Time // when it was rejected
-	//	Code   string    // "invalid", "duplicate" or "queue_full"
+	//	Code   string    // "invalid", "duplicate", "queue_full" or "limit_reached"
 	//	Reason string    // everything that is wrong with the entry, one line
 	//	Task   string    // for "duplicate": the id of the task that has the id or the unique key
 	//	Bytes  int       // the length of the entry

@@ -81,6 +81,10 @@ func RunAt(t time.Time) Option { return func(s *Spec) { s.RunAt = t } }
 // cannot be combined with Delay or RunAt.
 func Hold() Option { return func(s *Spec) { s.Hold = true } }
 
+// FailOnLimit refuses the task with ErrLimitReached if the limits of pool, queue and
+// group leave no place for it to run now. See task.Spec.
+func FailOnLimit() Option { return func(s *Spec) { s.FailOnLimit = true } }
+
 // Timeout bounds each attempt. Forever means none. Default: the kind's policy.
 func Timeout(d time.Duration) Option { return func(s *Spec) { s.Timeout = d } }
 

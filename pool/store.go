@@ -38,6 +38,10 @@ type TaskStore interface {
 
 	// Get reads tasks in the order of the ids; nil for one that does not exist.
 	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
+	// ByUnique reads the live task that has the unique key, else the one that ended last
+	// among the ended tasks with it; nil for none. It searches at least the
+	// task.RetainNewest ended tasks of each state that are kept longest.
+	ByUnique(ctx context.Context, key string) (*task.Task, error)
 	// History reads the failed and lost attempts of a task, oldest first.
 	History(ctx context.Context, id string) ([]task.AttemptRecord, error)
 	// Tasks reads the tasks that match f, state by state in the order of task.States,

@@ -152,6 +152,8 @@ func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error
 			receipts[i] = task.Receipt{ID: id, State: task.State(state), Duplicate: true}
 		case why == "full":
 			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", task.ErrQueueFull, queueOf(&specs[i]))}
+		case why == "limit":
+			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fmt.Errorf("%w: %s", task.ErrLimitReached, id)}
 		case why == "invalid":
 			receipts[i] = task.Receipt{ID: receipts[i].ID, Err: fieldErrors(id, state)}
 		}

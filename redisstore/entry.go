@@ -120,7 +120,7 @@ func (e *entryReader) add(field, format string, args ...any) {
 
 // entryFields are the fields an entry may have.
 var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms", "hold",
-	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply"}
+	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit"}
 
 func (e *entryReader) field(name string, v json.RawMessage) {
 	s := e.spec
@@ -182,6 +182,10 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		e.strings(name, v, &s.Headers)
 	case "reply":
 		e.flag(name, v, &s.Reply)
+	case "on_limit":
+		if s.FailOnLimit = string(v) == `"`+onLimitFail+`"`; !s.FailOnLimit && string(v) != `"wait"` {
+			e.add(name, `must be "wait" or "fail"`)
+		}
 	case "hold":
 		e.flag(name, v, &s.Hold)
 	default:

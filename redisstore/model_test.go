@@ -168,6 +168,8 @@ func (w *walk) tick() {
 func (w *walk) act() {
 	w.last = ""
 	switch n := w.rng.IntN(100); {
+	case n < 3:
+		w.enqueueOrFail()
 	case n < 18:
 		w.enqueue(pick(w, 0, 0, short, long))
 	case n < 22:

@@ -31,6 +31,7 @@ type special struct {
 	group, unique               string
 	delay, runAt, ttl, deadline int64
 	reply                       bool
+	onLimit                     string // "fail", or ""
 }
 
 func shapeOf(s *task.Spec) shape {
@@ -38,9 +39,19 @@ func shapeOf(s *task.Spec) shape {
 		queue: queueOf(s), kind: s.Kind, priority: s.Priority, given: s.ID != "", words: headerWords(s),
 		special: special{
 			group: s.Group, unique: task.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
-			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply,
+			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply, onLimit: onLimit(s),
 		},
 	}
+}
+
+// onLimitFail is the value of on_limit in an inbox entry for FailOnLimit.
+const onLimitFail = "fail"
+
+func onLimit(s *task.Spec) string {
+	if s.FailOnLimit {
+		return onLimitFail
+	}
+	return ""
 }
 
 func queueOf(s *task.Spec) string {
@@ -124,5 +135,5 @@ func (sh *shape) appendTo(args []any) []any {
 	if sh.reply {
 		reply = "1"
 	}
-	return append(args, 7, sh.group, sh.unique, ms(sh.delay), ms(sh.runAt), ms(sh.ttl), ms(sh.deadline), reply)
+	return append(args, 8, sh.group, sh.unique, ms(sh.delay), ms(sh.runAt), ms(sh.ttl), ms(sh.deadline), reply, sh.onLimit)
 }

@@ -8,18 +8,19 @@ import (
 
 // Errors of a store; use errors.Is.
 var (
-	ErrNotFound    = errors.New("no such task")
-	ErrQueueFull   = errors.New("queue is full")
-	ErrSchema      = errors.New("the pool was written by an incompatible version")
-	ErrNotJoined   = errors.New("the pool does not know this replica")
-	ErrNoReplica   = errors.New("no such replica")
-	ErrNoQueue     = errors.New("no such queue")
-	ErrQueueInUse  = errors.New("the queue is in use")
-	ErrDrain       = errors.New("the replica was asked to drain")
-	ErrUniqueTaken = errors.New("unique key is held by another task")
-	ErrDenied      = errors.New("permission denied") // the error of the store names the command or key
-	ErrNoReject    = errors.New("no such rejected entry")
-	ErrRejectCut   = errors.New("only the beginning of the entry is kept: give the whole text")
+	ErrNotFound     = errors.New("no such task")
+	ErrQueueFull    = errors.New("queue is full")
+	ErrLimitReached = errors.New("limit is reached")
+	ErrSchema       = errors.New("the pool was written by an incompatible version")
+	ErrNotJoined    = errors.New("the pool does not know this replica")
+	ErrNoReplica    = errors.New("no such replica")
+	ErrNoQueue      = errors.New("no such queue")
+	ErrQueueInUse   = errors.New("the queue is in use")
+	ErrDrain        = errors.New("the replica was asked to drain")
+	ErrUniqueTaken  = errors.New("unique key is held by another task")
+	ErrDenied       = errors.New("permission denied") // the error of the store names the command or key
+	ErrNoReject     = errors.New("no such rejected entry")
+	ErrRejectCut    = errors.New("only the beginning of the entry is kept: give the whole text")
 )
 
 // The reasons why a handler's context is cancelled, as context.Cause returns them.

@@ -9,7 +9,7 @@ type Receipt struct {
 	// Duplicate reports that no task was made, because an existing task, whose id is in
 	// ID, has the id or the unique key.
 	Duplicate bool
-	// Err is ErrQueueFull or a FieldError if the task was refused. A TTL or a deadline is
+	// Err is ErrQueueFull, ErrLimitReached or a FieldError if the task was refused. A TTL or a deadline is
 	// refused here if it passes before RunAt by the store's clock.
 	Err error
 }

@@ -6,7 +6,7 @@ import "time"
 type Reject struct {
 	ID     string    // its position among the rejected entries, such as "1700000000000-0"
 	At     time.Time // when it was rejected
-	Code   string    // "invalid", "duplicate" or "queue_full"
+	Code   string    // "invalid", "duplicate", "queue_full" or "limit_reached"
 	Reason string    // everything that is wrong with the entry, one line
 	Task   string    // for "duplicate": the id of the task that has the id or the unique key
 	Bytes  int       // the length of the entry

@@ -76,6 +76,13 @@ type Spec struct {
 	// expire. Hold cannot be combined with Delay or RunAt. Of a task that was read, Hold
 	// is true until it is started. Default: false.
 	Hold bool
+	// FailOnLimit refuses the task with ErrLimitReached if the limits of pool, queue and
+	// group leave no place for it to run now. The running tasks and the waiting tasks
+	// that are ahead in its queue take places. Waiting tasks of other queues do not. In a
+	// paused queue there is no place. It says nothing about free slots: without a replica
+	// the task waits. It cannot be combined with Delay, RunAt or Hold. A task that was
+	// read does not have it. Default: false, the task waits.
+	FailOnLimit bool
 	// Timeout bounds one attempt, from its start. Forever means none. Default: the
 	// kind's policy, else DefaultTimeout.
 	Timeout time.Duration
@@ -158,6 +165,16 @@ func (s *Spec) Check() error {
 	}
 	if s.Hold && !s.RunAt.IsZero() {
 		add("run_at", "and hold cannot both be set")
+	}
+	if s.FailOnLimit {
+		for _, later := range []struct {
+			field string
+			set   bool
+		}{{"delay", s.Delay != 0}, {"run_at", !s.RunAt.IsZero()}, {"hold", s.Hold}} {
+			if later.set {
+				add(later.field, "and on_limit cannot both be set: the task would not start now")
+			}
+		}
 	}
 	if s.Delay < 0 {
 		add("delay", "must not be negative")

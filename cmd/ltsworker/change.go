@@ -25,6 +25,7 @@ type change struct {
 	check      func(cmd *cobra.Command) error // checks and reads its own flags; may be nil
 	drops      bool                           // not all changed tasks are kept: see client.Dropped
 	example    string                         // flags of its own in its examples
+	bulk       bool                           // --unique alone selects all tasks with the key, not the live or last one
 	more       string                         // its part of the help, after the part that all changes share
 }
 
@@ -113,7 +114,7 @@ waiting tasks.`,
 
 func newDelete(g *globals) *cobra.Command {
 	return changeCommand(g, change{
-		verb: "delete", past: "deleted", from: pool.EndedStates(),
+		verb: "delete", past: "deleted", from: pool.EndedStates(), bulk: true,
 		do: func(ctx context.Context, p *pool.Pool, f task.Filter) (int, error) { return p.Delete(ctx, f) },
 	}, "Remove ended tasks with everything that belongs to them")
 }
@@ -134,7 +135,7 @@ With flags, the command shows the number of matching tasks and asks for confirma
 at a terminal. A yes applies to these tasks, not to tasks that match later. --yes skips
 the question. Without a terminal the command changes nothing unless --yes is set. In
 the output of --json, "action" is the change, "tasks" the number of changed tasks, and
-"before" the number of tasks that needed no change.` + ch.more,
+"before" the number of tasks that needed no change.` + ch.byKey() + ch.more,
 		Example: fmt.Sprintf("  ltsworker %s 0355jpBzXQroC5gade35IA%s\n  ltsworker %s --state %s --kind email.send%s --yes", ch.verb, ch.example, ch.verb, ch.from[max(len(ch.from)-2, 0)], ch.example),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			filter, err := f.filter()
@@ -163,6 +164,13 @@ the output of --json, "action" is the change, "tasks" the number of changed task
 				filter.States = ch.from
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				if f.onlyUnique() && !ch.bulk {
+					t, err := c.ByUnique(ctx, string(f.unique))
+					if err != nil {
+						return err
+					}
+					return ch.run(ctx, cmd, c, &f, task.Filter{IDs: []string{t.ID}}, true, yes, asJSON)
+				}
 				return ch.run(ctx, cmd, c, &f, filter, len(ids) > 0, yes, asJSON)
 			})
 		},
@@ -171,6 +179,18 @@ the output of --json, "action" is the change, "tasks" the number of changed task
 	cmd.Flags().BoolVar(&yes, "yes", false, "change the tasks that flags select without asking")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// byKey is the part of the help about --unique.
+func (ch change) byKey() string {
+	if ch.bulk {
+		return ""
+	}
+	return `
+
+--unique KEY without other such flags is like an ID: it is that of the live task with the
+key or, if there is none, of the task with the key that ended last. That task is found
+among the 10,000 ended tasks of each state that are kept longest.`
 }
 
 // checkStates refuses states that the change cannot apply to.

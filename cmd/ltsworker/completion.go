@@ -153,7 +153,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
 		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
 		"replica": completeFrom(g, 0, replicaNames), "columns": completeWords(columnNames()...), "sort": completeWords(columnNames()...),
-		"backoff": completeWords("exponential:1000:600000", "fixed:5000"),
+		"on-limit": completeWords("wait", "fail"), "backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}
 	stateFlags := map[string]cobra.CompletionFunc{
 		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "run-now": completeWords(string(pool.Scheduled)), "change": completeWords(string(pool.Scheduled), string(pool.Waiting)), "delete": completeWords(namesOf(pool.EndedStates())...),

@@ -22,6 +22,7 @@ import (
 // enqueueFlags are the flags of enqueue.
 type enqueueFlags struct {
 	queue, group, unique, id, backoff     string
+	onLimit                               string
 	priority                              int8
 	maxAttempts                           int
 	delay, timeout, ttl, deadline, retain durationFlag
@@ -81,6 +82,7 @@ is not affected.`,
 	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
 	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes.\nA key that is no name is stored and shown as # and a hash")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
+	flags.Var((*textFlag)(&f.onLimit), "on-limit", "wait, or fail: make no task if the limits of pool, queue and group leave\nno place for it to run now (default wait)")
 	flags.Var(&f.timeout, "timeout", `bound of one attempt, or "none" (default the handler's, else 30m)`)
 	flags.Var(&f.ttl, "ttl", "expire if the first attempt has not started within this time")
 	flags.Var(&f.deadline, "deadline", "end within this time, all attempts together")
@@ -101,9 +103,12 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 	s := task.Spec{
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
-		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold,
+		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold, FailOnLimit: f.onLimit == "fail",
 	}
 	var problems []string
+	if f.onLimit != "" && f.onLimit != "wait" && f.onLimit != "fail" {
+		problems = append(problems, "--on-limit must be wait or fail, not "+terminal.Quoted(f.onLimit))
+	}
 	if f.retain.set {
 		s.Retain = &f.retain.value
 	}
@@ -149,7 +154,7 @@ func flagProblems(err error) (problems []string) {
 }
 
 // otherFlags replaces the fields that messages about other fields name.
-var otherFlags = strings.NewReplacer("run_at", "--at", "and hold ", "and --hold ")
+var otherFlags = strings.NewReplacer("run_at", "--at", "and hold ", "and --hold ", "and on_limit ", "and --on-limit fail ")
 
 // flagName returns the flag for a field of a spec.
 func flagName(field string) string {

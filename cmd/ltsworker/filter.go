@@ -43,6 +43,13 @@ func (f *filterFlags) empty() bool {
 	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.hold && !f.perTask()
 }
 
+// onlyUnique reports whether a unique key is the only flag.
+func (f *filterFlags) onlyUnique() bool {
+	rest := *f
+	rest.unique = ""
+	return f.unique != "" && rest.empty()
+}
+
 // perTask reports whether a flag is set that is not in the filter: selects checks it for each task.
 func (f *filterFlags) perTask() bool { return len(f.replicas)+len(f.text) > 0 || f.older.set }
 

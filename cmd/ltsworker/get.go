@@ -18,9 +18,12 @@ import (
 )
 
 func newGet(g *globals) *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		unique textFlag
+	)
 	cmd := &cobra.Command{
-		Use:   "get ID...",
+		Use:   "get (ID... | --unique KEY)",
 		Short: "Show tasks with their results and failed attempts",
 		Long: `Show tasks with their results and failed attempts. For a waiting task it shows why it
 does not start: a pause, a limit, no replica for it, or no free slot. "held by" names
@@ -28,17 +31,34 @@ running tasks that hold the limit or the slots, as "held_by" does in the output 
 --json; "held_by_more" is the number of others. "slow since" is when a running attempt
 passed its soft timeout, within a second. "last attempt" is how an earlier attempt of a
 live task ended. "unique" is the unique key; one that is no name is shown as "#" and the
-hash of its text, by which ls --unique TEXT finds it.`,
-		Args: between(1, -1, "a task's ID"),
+hash of its text, by which ls --unique TEXT finds it.
+
+With --unique it shows the live task that has the key or, if there is none, the task
+with the key that ended last. That task is found among the 10,000 ended tasks of each
+state that are kept longest.`,
+		Args: func(cmd *cobra.Command, ids []string) error {
+			if unique != "" {
+				return between(0, 0, "")(cmd, ids)
+			}
+			return between(1, -1, "a task's ID")(cmd, ids)
+		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if err := checkIDs(ids); err != nil {
 				return err
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
+				if unique != "" {
+					t, err := c.ByUnique(ctx, string(unique))
+					if err != nil {
+						return err
+					}
+					ids = []string{t.ID}
+				}
 				return get(ctx, cmd, c, ids, asJSON)
 			})
 		},
 	}
+	cmd.Flags().Var(&unique, "unique", "show the task with the unique `KEY`, as it was enqueued or as it is shown")
 	addJSON(cmd, &asJSON)
 	return cmd
 }

@@ -26,7 +26,7 @@ func Outcome(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, task.ErrQueueFull), errors.Is(err, task.ErrSchema), errors.As(err, &field), refusesWrites(err):
+	case errors.Is(err, task.ErrQueueFull), errors.Is(err, task.ErrLimitReached), errors.Is(err, task.ErrSchema), errors.As(err, &field), refusesWrites(err):
 		return Refused
 	case errors.Is(err, pool.ErrNotTried):
 		return NotTried

@@ -1,8 +1,8 @@
--- uses: base outcome queues record settings task
+-- uses: base outcome places queues record settings task
 -- Which tasks can be made: shared by enqueue and the inbox.
 
 -- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
--- given, words of the header, number of specials (0 or 7), specials ('' for none; times in ms). It returns the group and the
+-- given, words of the header, number of specials (0 or 8), specials ('' for none; times in ms). It returns the group and the
 -- index of the next argument.
 function Admit.read_group(at)
   local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
@@ -10,7 +10,7 @@ function Admit.read_group(at)
   local specials = tonumber(ARGV[at + 5])
   at = at + 6
   if specials > 0 then
-    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply = unpack(ARGV, at, at + 6)
+    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit = unpack(ARGV, at, at + 7)
   end
   return g, at + specials
 end
@@ -84,7 +84,7 @@ end
 Admit.TOO_SHORT = 'must be longer than the time until run_at: the task would end before it may start'
 
 -- refusal returns why a task of the group cannot be made: 'dup', id, state or 'invalid', names of fields, what is wrong or
--- 'full', '', ''. It returns nil if the task can be made.
+-- 'full', '', '' or 'limit', what is limited, ''. It returns nil if the task can be made.
 local function refusal(g, id)
   local state = g.given and state_of(id)
   if state then
@@ -96,6 +96,10 @@ local function refusal(g, id)
   if holder then return 'dup', holder, state end
   if g.too_short then return 'invalid', g.too_short, Admit.TOO_SHORT end
   if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
+  if g.on_limit == 'fail' then
+    if not g.places then g.places, g.limited = Places.free(g) end
+    if g.places < 1 then return 'limit', g.limited, '' end
+  end
 end
 
 -- all_new reports whether no id is taken or given twice.
@@ -112,7 +116,7 @@ end
 -- of the others.
 function Admit.select(g, ids, payloads, refuse)
   local one_by_one = g.too_short or g.unique ~= '' or g.given and not all_new(ids)
-    or g.state == 'waiting' and space(g.queue) < #ids
+    or g.state == 'waiting' and space(g.queue) < #ids or g.on_limit == 'fail'
   local new, new_payloads = ids, payloads
   if one_by_one then
     new, new_payloads = {}, {}
@@ -125,6 +129,7 @@ function Admit.select(g, ids, payloads, refuse)
         made[id] = g.state
         if g.unique ~= '' then call('SET', P .. 'unique:' .. g.unique, id) end
         if g.state == 'waiting' then spaces[g.queue] = space(g.queue) - 1 end
+        if g.places then g.places = g.places - 1 end
       end
     end
   else

@@ -59,8 +59,9 @@ var largeVolume = map[string]bool{"RetentionByCountIsExact": true}
 func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	first := newHarness(t)
 	for _, rules := range [][]rule{
-		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules, retryPolicyRules, runNowRules, holdRules, changeRules,
-		leaseRules, recountRules, limitRules, groupRules, noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
+		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
+		retryPolicyRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
+		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {

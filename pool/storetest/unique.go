@@ -18,6 +18,7 @@ var uniqueRules = []rule{
 	{"RetryIsRefusedWhileTheKeyIsTaken", retryIsRefusedWhileTheKeyIsTaken},
 	{"RetryTakesTheKeyAgain", retryTakesTheKeyAgain},
 	{"UniqueKeyMayBeAnyString", uniqueKeyMayBeAnyString},
+	{"ByUniqueFindsTheLiveTaskElseTheLastEnded", byUniqueFindsTheTask},
 }
 
 func uniqueKeyIsOneLiveTask(fx *fixture) {
@@ -171,4 +172,44 @@ func uniqueKeyMayBeAnyString(fx *fixture) {
 	if !errors.As(err, &field) || field.Field != "unique" {
 		fx.Errorf("one byte over: %v, want a field error on unique", err)
 	}
+}
+
+func byUniqueFindsTheTask(fx *fixture) {
+	want := func(key, id string, state task.State) {
+		fx.Helper()
+		t, err := fx.Store.ByUnique(fx.ctx, key)
+		fx.noError(err)
+		if id == "" && t != nil || id != "" && (t == nil || t.ID != id || t.State != state || string(t.Payload) != "p") {
+			fx.Errorf("%s: %+v, want %s %s", key, t, id, state)
+		}
+	}
+	make := func(id, key string) { fx.enqueue(task.Spec{ID: id, Unique: key, Payload: []byte("p")}) }
+	want("u", "", "")
+	make("first", "u")
+	make("other", "no name")
+	want("u", "first", task.Waiting)
+	want("no name", "other", task.Waiting)
+	want(task.UniqueKey("no name"), "other", task.Waiting)
+	fx.wantIDs(fx.claim(task.DefaultQueue, 1), "first")
+	want("u", "first", task.Running)
+	fx.accept(fail(fx.get("first"), task.CodePermanent))
+	want("u", "first", task.Failed)
+	fx.waitPast(time.Millisecond)
+	make("second", "u")
+	want("u", "second", task.Waiting)
+	fx.stop("second")
+	want("u", "second", task.Stopped)
+	fx.waitPast(time.Millisecond)
+	fx.retry("first")
+	want("u", "first", task.Waiting)
+	fx.stop("first")
+	want("u", "first", task.Stopped)
+	fx.remove("first")
+	want("u", "second", task.Stopped)
+	// More ended tasks than one page.
+	for i := range 450 {
+		fx.stop(fx.enqueue(task.Spec{ID: fmt.Sprint("t", i)}))
+	}
+	want("u", "second", task.Stopped)
+	want("none", "", "")
 }
