@@ -32,10 +32,5 @@ The tests need the programs initdb and postgres of PostgreSQL.
   macOS           brew install postgresql
   other           https://www.postgresql.org/download/
 POSTGRES_BIN names a directory of them outside PATH and /usr/lib/postgresql.
-The tests need the programs initdb and postgres of PostgreSQL.
-  Debian, Ubuntu  sudo apt-get update && sudo apt-get install postgresql
-  macOS           brew install postgresql
-  other           https://www.postgresql.org/download/
-POSTGRES_BIN names a directory of them outside PATH and /usr/lib/postgresql.
 END
 exit 1
