@@ -31,11 +31,12 @@ type site struct {
 	pool   string
 	p      *pool.Pool
 	n      int
+	held   chan struct{} // closed to let the tasks of kind "held" succeed
 }
 
 func newSite(t *testing.T, opts ...func(*pool.Config)) *site {
 	t.Helper()
-	s := &site{t: t, server: redisserver.Start(t, redisserver.AOF()), pool: "p"}
+	s := &site{t: t, server: redisserver.Start(t, redisserver.AOF()), pool: "p", held: make(chan struct{})}
 	s.rdb = s.server.Client(t)
 	s.store = redisstore.New(s.rdb, s.pool)
 	c := pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 4}}, Logger: slog.New(slog.DiscardHandler)}
@@ -57,6 +58,7 @@ func newSite(t *testing.T, opts ...func(*pool.Config)) *site {
 	s.p.HandleKind("bad", func(context.Context, *task.Task) ([]byte, error) {
 		return nil, pool.Permanent(errors.New("no such account"))
 	})
+	s.p.HandleKind("held", func(context.Context, *task.Task) ([]byte, error) { <-s.held; return nil, nil })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.p.Run(ctx) }()
