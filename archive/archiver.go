@@ -31,6 +31,8 @@ type Config struct {
 	// Keep is how long after its end a task stays in the archive; 0 is forever. Ages are
 	// counted by the clock of the archiver.
 	Keep time.Duration
+	// Once makes Run return when the archive has all events.
+	Once bool
 	// Logger gets a line when calls to Redis or the database begin to fail and one when
 	// they work again, and a line for each gap; nil is slog.Default().
 	Logger *slog.Logger
@@ -44,6 +46,7 @@ type Archiver struct {
 	source Source
 	pool   string
 	keep   time.Duration
+	once   bool
 	log    *slog.Logger
 
 	cursor string // of the last event in the archive
@@ -78,22 +81,26 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, log: c.Logger, page: eventPage}, nil
+	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage}, nil
 }
 
 // errOvertaken is returned when another archiver has written the events first.
 var errOvertaken = errors.New("another archiver of this pool is ahead")
 
-// Run copies until ctx ends and then returns nil. It returns an error of its first calls,
+// Run copies until ctx ends, or with Config.Once until nothing is left to copy, and then
+// returns nil. It returns an error of its first calls,
 // and task.ErrSchema. During later outages of Redis or the database it waits and logs.
 func (a *Archiver) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	kept := make(chan struct{})
-	ctx, cancel := context.WithCancel(ctx)
-	defer func() { cancel(); <-kept }()
-	go func() { defer close(kept); a.maintain(ctx) }()
+	if !a.once {
+		ended := make(chan struct{})
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer func() { cancel(); <-ended }()
+		go func() { defer close(ended); a.maintain(ctx) }()
+	}
 	redis, database := outage{log: a.log, of: "Redis"}, outage{log: a.log, of: "the database"}
 	verify := true
 	for ctx.Err() == nil {
@@ -103,6 +110,9 @@ func (a *Archiver) Run(ctx context.Context) error {
 		case err == nil:
 			redis.recovered()
 			database.recovered()
+			if a.once && n == 0 && !a.gaps {
+				return a.tidy(ctx)
+			}
 			verify = n == 0
 			if n < a.page/2 {
 				_ = backoff.Sleep(ctx, gather)
@@ -157,7 +167,7 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 		}
 	}
 	wait := eventWait
-	if a.gaps {
+	if a.gaps || a.once {
 		wait = 0
 	}
 	events, err := a.source.ReadEvents(ctx, a.cursor, a.page, wait)

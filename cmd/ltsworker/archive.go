@@ -84,6 +84,7 @@ func newArchiveRun(g *globals) *cobra.Command {
 		at        archiveFlag
 		keep      durationFlag
 		logFormat string
+		once      bool
 	)
 	keep.word = "forever"
 	cmd := &cobra.Command{
@@ -105,16 +106,17 @@ Several runs for the same pool and archive are safe: one of them copies.`,
 			if !slices.Contains(logging.Formats, logFormat) {
 				return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(logFormat))
 			}
-			return archiveRun(cmd, g, &at, &keep, logFormat)
+			return archiveRun(cmd, g, &at, &keep, once, logFormat)
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().Var(&keep, "keep", "remove tasks from the archive this `DURATION` after their end, such as 90d (default forever)")
+	cmd.Flags().BoolVar(&once, "once", false, "end when the archive has all events")
 	cmd.Flags().StringVar(&logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
 	return cmd
 }
 
-func archiveRun(cmd *cobra.Command, g *globals, flag *archiveFlag, keep *durationFlag, logFormat string) error {
+func archiveRun(cmd *cobra.Command, g *globals, flag *archiveFlag, keep *durationFlag, once bool, logFormat string) error {
 	log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, logFormat)
 	name, err := g.poolName("")
 	if err != nil {
@@ -141,7 +143,7 @@ func archiveRun(cmd *cobra.Command, g *globals, flag *archiveFlag, keep *duratio
 	defer rdb.Close()
 	store := redisstore.New(rdb, name)
 	defer store.Close()
-	c := archive.Config{Pool: name, Logger: log}
+	c := archive.Config{Pool: name, Once: once, Logger: log}
 	if keep.set {
 		c.Keep = max(keep.value, 0) // forever is negative
 	}
