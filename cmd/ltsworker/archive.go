@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -73,10 +74,19 @@ func (f *archiveFlag) with(cmd *cobra.Command, do func(ctx context.Context, db *
 	}
 	db, err := archive.OpenExisting(cmd.Context(), where)
 	if err != nil {
-		return err
+		return ofArchive(err)
 	}
 	defer db.Close()
-	return do(cmd.Context(), db)
+	return ofArchive(do(cmd.Context(), db))
+}
+
+// ofArchive returns an error of the archive on one line. A database that does not answer is not
+// reported as an unreachable Redis.
+func ofArchive(err error) error {
+	if err == nil || !redisurl.IsNetwork(err) {
+		return err
+	}
+	return errors.New(strings.ReplaceAll(err.Error(), "\n\t", " "))
 }
 
 func newArchiveRun(g *globals) *cobra.Command {
@@ -136,7 +146,7 @@ func archiveRun(cmd *cobra.Command, g *globals, flag *archiveFlag, keep *duratio
 	}
 	db, err := archive.Open(ctx, where)
 	if err != nil {
-		return err
+		return ofArchive(err)
 	}
 	defer db.Close()
 	rdb := at.Client()

@@ -131,8 +131,10 @@ func (l *archiveListing) run(ctx context.Context, cmd *cobra.Command, db *archiv
 		if listed == 0 {
 			return reportNone(cmd, "no task of pool "+l.filter.Pool+" in the archive matches")
 		}
-		if err := tab.Flush(); err != nil {
-			return err
+		if !l.asJSON {
+			if err := tab.Flush(); err != nil {
+				return err
+			}
 		}
 		if after == "" {
 			return nil
