@@ -78,10 +78,11 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: soak
-soak: redis ## the integration tests and the store's rules at their full length and volume, all faults at random for SOAK (30m)
+soak: redis ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
+	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them

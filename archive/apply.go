@@ -32,8 +32,22 @@ func (t *tx) apply(ctx context.Context, pool string, events []task.Event) error 
 		return err
 	}
 	var lives []*life
+	var repeated []string
+	inOrder := map[string]bool{}
 	for _, id := range ids {
-		if !later(newest[id], byID[id]) {
+		if inOrder[id] = later(newest[id], byID[id]); !inOrder[id] {
+			repeated = append(repeated, id)
+		}
+	}
+	known, err := t.known(ctx, pool, repeated)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !inOrder[id] {
+			if known.all(id, byID[id]) {
+				continue
+			}
 			if err := t.rebuild(ctx, pool, id, byID[id], gaps); err != nil {
 				return err
 			}
@@ -46,6 +60,46 @@ func (t *tx) apply(ctx context.Context, pool string, events []task.Event) error 
 		lives = append(lives, l)
 	}
 	return t.write(ctx, lives...)
+}
+
+// place identifies an event of an id.
+type place struct {
+	position
+	version int64
+}
+
+// archived are the events of ids that the archive has.
+type archived map[string]map[place]bool
+
+func (a archived) all(id string, events []task.Event) bool {
+	return !slices.ContainsFunc(events, func(e task.Event) bool { return !a[id][place{positionOf(e.Cursor), e.Version}] })
+}
+
+// known reads which events of ids the archive has.
+func (t *tx) known(ctx context.Context, pool string, ids []string) (archived, error) {
+	found := archived{}
+	for page := range slices.Chunk(ids, queryPage) {
+		args := []any{pool}
+		for _, id := range page {
+			args = append(args, id)
+		}
+		type row struct {
+			id string
+			place
+		}
+		rows, err := readAll(ctx, t.query, "SELECT t.id, e.pos_ms, e.pos_seq, e.version FROM lts_tasks t JOIN lts_events e ON e.task = t.key"+
+			" WHERE t.pool = ? AND t.id IN "+marks(len(page)), func(r *row) []any { return []any{&r.id, &r.ms, &r.seq, &r.version} }, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if found[r.id] == nil {
+				found[r.id] = map[place]bool{}
+			}
+			found[r.id][r.place] = true
+		}
+	}
+	return found, nil
 }
 
 // usable reports whether an event belongs to a task and has a version. It sets a time
@@ -80,10 +134,6 @@ func (t *tx) rebuild(ctx context.Context, pool, id string, events []task.Event, 
 	rows, err := t.tasks(ctx, "WHERE pool = ? AND id = ? ORDER BY pos_ms, pos_seq, key", pool, id)
 	if err != nil {
 		return err
-	}
-	type place struct {
-		position
-		version int64
 	}
 	known := map[place]bool{}
 	var all []task.Event
