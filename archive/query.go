@@ -35,14 +35,14 @@ type Page struct {
 
 // maxBranches bounds the queries of one page: the product of the numbers of values of the
 // fields of a filter.
-const maxBranches = 100
+const maxBranches = 250
 
 // Tasks reads up to limit ended tasks, the latest end first. after is the Next of the page
 // before, "" for the first page. Tasks that are archived meanwhile do not shift pages.
 //
 // A page takes a few milliseconds also in a large archive, because an index leads to it.
-// With several fields one index is used and the others are compared row by row. The text
-// in errors is compared with the errors of all tasks that the other fields select.
+// Each field has an index together with the state. With more fields one index is used, and
+// the others are compared row by row. The text in errors is compared with the errors of all tasks that the other fields select.
 func (db *DB) Tasks(ctx context.Context, f Filter, after string, limit int) (Page, error) {
 	branches, err := f.branches()
 	if err != nil {
@@ -85,6 +85,9 @@ type branch struct {
 }
 
 func (f Filter) branches() ([]branch, error) {
+	if len(f.States) == 0 && len(f.Kinds)+len(f.Queues)+len(f.Groups)+len(f.Codes) > 0 {
+		f.States = []task.State{task.Succeeded, task.Failed, task.Stopped, task.Expired, Unknown} // the indexes have the state
+	}
 	list := []branch{{Filter: f}}
 	for _, field := range []struct {
 		column string

@@ -107,8 +107,8 @@ func (t *tx) rename(ctx context.Context, one *Task, r *task.Task) error {
 func (t *Task) fill(r *task.Task, lost bool) {
 	t.changed = true
 	t.Payload, t.Priority, t.Unique = r.Payload, r.Priority, name(r.Unique)
-	if len(r.Headers) > 0 {
-		t.Headers = r.Headers
+	if len(t.Headers) == 0 {
+		t.Headers = r.Headers // the event of an end has them, and the meta
 	}
 	if t.Kind == "" {
 		t.Kind, t.Queue = name(r.Kind), name(r.Queue)

@@ -37,7 +37,7 @@ type Task struct {
 	// the record was not read, Result is nil and ResultBytes its length.
 	Result      []byte
 	ResultBytes int
-	Headers     map[string]string
+	Headers     map[string]string // and what SetMeta has set, if its end was seen
 
 	// RecordVersion is the version of the task when its record was read, 0 if it was not
 	// read before Redis removed it. Then the fields up to Progress are zero.

@@ -36,10 +36,10 @@ CREATE UNIQUE INDEX lts_tasks_generation ON lts_tasks (pool, id, created_at, gen
 CREATE INDEX lts_tasks_newest ON lts_tasks (pool, id, pos_ms, pos_seq);
 CREATE INDEX lts_tasks_ended ON lts_tasks (pool, ended_at, key, state, kind) WHERE ended_at IS NOT NULL;
 CREATE INDEX lts_tasks_state ON lts_tasks (pool, state, ended_at, key) WHERE ended_at IS NOT NULL;
-CREATE INDEX lts_tasks_kind ON lts_tasks (pool, kind, ended_at, key, state) WHERE ended_at IS NOT NULL;
-CREATE INDEX lts_tasks_queue ON lts_tasks (pool, queue, ended_at, key, state) WHERE ended_at IS NOT NULL;
-CREATE INDEX lts_tasks_code ON lts_tasks (pool, code, ended_at, key) WHERE ended_at IS NOT NULL;
-CREATE INDEX lts_tasks_group ON lts_tasks (pool, task_group, ended_at, key) WHERE ended_at IS NOT NULL AND task_group <> '';
+CREATE INDEX lts_tasks_kind ON lts_tasks (pool, kind, state, ended_at, key, queue) WHERE ended_at IS NOT NULL;
+CREATE INDEX lts_tasks_queue ON lts_tasks (pool, queue, state, ended_at, key) WHERE ended_at IS NOT NULL;
+CREATE INDEX lts_tasks_code ON lts_tasks (pool, code, state, ended_at, key) WHERE ended_at IS NOT NULL;
+CREATE INDEX lts_tasks_group ON lts_tasks (pool, task_group, state, ended_at, key, kind, queue) WHERE ended_at IS NOT NULL AND task_group <> '';
 CREATE INDEX lts_tasks_error ON lts_tasks (pool, ended_at, key) WHERE ended_at IS NOT NULL AND error <> '';
 CREATE INDEX lts_tasks_live ON lts_tasks (pool, key) WHERE ended_at IS NULL;
 
