@@ -44,7 +44,7 @@ func TestEndedTasksAreInTheArchiveAfterRedisHasForgottenThem(t *testing.T) {
 		s.server.Flush(t)
 
 		long := s.get(db, "long")[0]
-		if string(long.Payload) != `{"a":"é"}` || len(long.Result) != 5002 || long.Headers["trace"] != "x" || long.Group != "acme" ||
+		if string(long.Payload) != `{"a":"é"}` || len(long.Result) != 5002 || long.Headers["trace"] != "x" || long.Headers["by"] != "a test" || long.Group != "acme" ||
 			long.State != task.Succeeded || !long.Complete || long.EndedAt.IsZero() || len(long.Events) != 3 || len(long.Attempts) != 1 {
 			t.Errorf("%+v", long)
 		}

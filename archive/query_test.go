@@ -37,6 +37,9 @@ func (db *DB) fill(t *testing.T, n int) {
 			t.Fatal(err)
 		}
 	}
+	if db.name == "sqlite" {
+		return // Open collects no statistics
+	}
 	if _, err := db.sql.Exec("ANALYZE"); err != nil {
 		t.Fatal(err)
 	}

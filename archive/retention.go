@@ -14,7 +14,7 @@ const (
 	maintainEvery = time.Minute
 )
 
-// maintain removes old rows and updates the statistics of the planner, until ctx ends.
+// maintain removes old rows until ctx ends.
 func (a *Archiver) maintain(ctx context.Context) {
 	out := outage{log: a.log, of: "the database (to remove old rows)"}
 	for ctx.Err() == nil {
@@ -31,24 +31,17 @@ func (a *Archiver) maintain(ctx context.Context) {
 	}
 }
 
+// tidy removes all tasks that are older than keep.
 func (a *Archiver) tidy(ctx context.Context) error {
-	if a.keep > 0 {
-		before := time.Now().Add(-a.keep)
-		for {
-			n, err := a.db.removeOld(ctx, a.pool, before)
-			if err != nil {
-				return err
-			}
-			if n < removalPage {
-				break
-			}
-		}
-	}
-	if a.db.analyze == "" {
+	if a.keep <= 0 {
 		return nil
 	}
-	_, err := a.db.sql.ExecContext(ctx, a.db.analyze)
-	return err
+	before := time.Now().Add(-a.keep)
+	for {
+		if n, err := a.db.removeOld(ctx, a.pool, before); err != nil || n < removalPage {
+			return err
+		}
+	}
 }
 
 // removeOld removes up to removalPage of the tasks that ended before, with their attempts

@@ -48,8 +48,8 @@ func newSite(t *testing.T, opts ...func(*pool.Config)) *site {
 		t.Fatal(err)
 	}
 	s.p.HandleKind("ok", func(context.Context, *task.Task) ([]byte, error) { return nil, nil })
-	s.p.HandleKind("result", func(context.Context, *task.Task) ([]byte, error) {
-		return []byte(`"` + strings.Repeat("r", 5000) + `"`), nil
+	s.p.HandleKind("result", func(_ context.Context, t *task.Task) ([]byte, error) {
+		return []byte(`"` + strings.Repeat("r", 5000) + `"`), t.SetMeta("by", "a test")
 	})
 	s.p.HandleKind("fail", func(_ context.Context, t *task.Task) ([]byte, error) {
 		t.Logf("attempt %d", t.Attempt)
