@@ -35,7 +35,7 @@ func TestEndedTasksAreInTheArchiveAfterRedisHasForgottenThem(t *testing.T) {
 		s.enqueue(task.Spec{ID: "tried", Kind: "fail", MaxAttempts: 2, Backoff: task.Backoff{Fixed: true, Base: time.Millisecond}})
 		s.enqueue(task.Spec{ID: "plain", Kind: "ok"})
 		s.await("long", "tried", "plain")
-		if _, err := s.store.Retry(t.Context(), "tried"); err != nil {
+		if _, err := s.store.Retry(t.Context(), task.Edit{}, "tried"); err != nil {
 			t.Fatal(err)
 		}
 		s.await("tried")

@@ -25,6 +25,7 @@ type dialect struct {
 	rebind  func(query string) string // replaces the placeholders "?"
 	lock    string                    // a statement that lets one transaction at a time go on; "" if all that write do
 	share   string                    // ends a SELECT whose row no other transaction may change
+	indexed string                    // precedes the name of an index that a query must use; "" if the planner chooses better
 	explain string                    // begins a query whose plan is shown
 	busy    func(err error) bool      // another connection holds a lock: the call may be repeated
 	missing func(err error) bool      // a table does not exist

@@ -50,7 +50,7 @@ func (db *DB) Tasks(ctx context.Context, f Filter, after string, limit int) (Pag
 	}
 	var list []*Task
 	for _, b := range branches {
-		query, args, err := b.query(after, limit+1)
+		query, args, err := b.query(after, limit+1, db.indexed)
 		if err != nil {
 			return Page{}, err
 		}
@@ -123,13 +123,30 @@ var briefColumns = strings.NewReplacer(", result,", ", NULL,", ", payload,", ", 
 
 var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-func (b branch) query(after string, limit int) (string, []any, error) {
+// index returns the index that leads to the tasks of a branch. The most selective is first.
+func (b branch) index() string {
+	for _, of := range [][2]string{{"task_group", "lts_tasks_group"}, {"kind", "lts_tasks_kind"}, {"code", "lts_tasks_code"}, {"queue", "lts_tasks_queue"}, {"state", "lts_tasks_state"}} {
+		if slices.Contains(b.columns, of[0]) {
+			return of[1]
+		}
+	}
+	if b.Error != "" {
+		return "lts_tasks_error"
+	}
+	return "lts_tasks_ended"
+}
+
+func (b branch) query(after string, limit int, indexed string) (string, []any, error) {
 	columns := taskColumns
 	if b.Brief {
 		columns = briefColumns
 	}
 	var q strings.Builder
-	q.WriteString("SELECT key, " + columns + " FROM lts_tasks WHERE pool = ? AND ended_at IS NOT NULL")
+	q.WriteString("SELECT key, " + columns + " FROM lts_tasks")
+	if indexed != "" {
+		q.WriteString(indexed + b.index())
+	}
+	q.WriteString(" WHERE pool = ? AND ended_at IS NOT NULL")
 	args := []any{b.Pool}
 	add := func(condition string, values ...any) {
 		q.WriteString(" AND " + condition)

@@ -13,9 +13,8 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// connectSQLite opens the file at path. It collects no statistics for the planner: without
-// them it takes the index with the most columns that a query compares, which is the right
-// one; with them it may skip the column pool and sort all rows of a kind.
+// connectSQLite opens the file at path. The lists name their index: the planner of SQLite
+// may choose one whose rows it must sort, or that leads to many rows that do not match.
 //
 // Every transaction takes the lock for writing at its begin, so that two archivers wait
 // for each other instead of failing. The journal is a write-ahead log: a crash of the
@@ -41,6 +40,7 @@ func connectSQLite(path string, create bool) (*DB, error) {
 	return &DB{pool, path, dialect{
 		name:    "sqlite",
 		rebind:  func(query string) string { return query },
+		indexed: " INDEXED BY ",
 		explain: "EXPLAIN QUERY PLAN ",
 		busy: func(err error) bool {
 			var e *sqlite.Error
