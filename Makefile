@@ -26,7 +26,7 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis ## everything that has to pass before a change goes in: the steps in scripts/test.sh
+test: redis postgres ## everything that has to pass before a change goes in: the steps in scripts/test.sh
 	@scripts/test.sh
 
 .PHONY: unit
@@ -34,7 +34,7 @@ unit: ## the tests that need no redis-server, without the race detector
 	go test ./worker/... ./executor/... ./pool/...
 
 .PHONY: race
-race: redis ## all tests, with the race detector and a real redis-server
+race: redis postgres ## all tests, with the race detector and a real redis-server
 	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) ./...
 
 .PHONY: emulated
@@ -44,6 +44,10 @@ emulated: redis ## the store's tests over miniredis and on a cluster, without th
 .PHONY: redis
 redis: ## find redis-server 7 or newer, or install it where that is possible
 	@scripts/redis.sh
+
+.PHONY: postgres
+postgres: ## find the programs of PostgreSQL, or install them where that is possible
+	@scripts/postgres.sh
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, govulncheck
@@ -65,7 +69,7 @@ demo: ## run the demo on a folder and check its figures
 	@scripts/demo.sh
 
 .PHONY: benchmarks
-benchmarks: redis ## run each benchmark once
+benchmarks: redis postgres ## run each benchmark once
 	go test -vet=off -run '^$$' -bench . -benchtime 1x -timeout $(TIMEOUT) \
 		$$(grep -rl --include='*_test.go' --exclude-dir={bench,node_modules} '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 
@@ -74,10 +78,11 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: soak
-soak: redis ## the integration tests and the store's rules at their full length and volume, all faults at random for SOAK (30m)
+soak: redis ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
+	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 
 .PHONY: deploy
 deploy: ## check the files that deploy a replica with what reads them

@@ -23,6 +23,7 @@ import (
 	// These imports are used by the blocks. They keep go test from reusing a cached result after
 	// these packages have changed.
 	_ "github.com/ltsworker/ltsworker/admission"
+	_ "github.com/ltsworker/ltsworker/archive"
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
@@ -31,6 +32,7 @@ import (
 // begins with "package" is a file and has its own imports.
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
+	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",

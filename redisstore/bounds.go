@@ -67,6 +67,9 @@ const (
 	// A command of a pipeline takes a few µs. Redis serves other clients in between.
 	pipelinePage = 500
 
+	// A history has up to ten attempts, each with a log of up to 32 KiB.
+	historyPage = 50
+
 	// The description of a replica is 1 to 20 KiB long. It names at most aboutQueues queues.
 	replicaPage = 50
 	aboutQueues = 250

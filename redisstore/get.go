@@ -77,11 +77,30 @@ func (s *Store) History(ctx context.Context, id string) ([]task.AttemptRecord, e
 	if err != nil {
 		return nil, s.fail(ctx, "history", err)
 	}
+	records, err := decodeHistory(entries)
+	return records, s.fail(ctx, "history", err)
+}
+
+// Histories reads the recorded attempts of tasks in the order of the ids. Those of a
+// history that cannot be read are missing.
+func (s *Store) Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error) {
+	histories := make([][]task.AttemptRecord, 0, len(ids))
+	err := s.pipeline(ctx, ids, historyPage, func(p redis.Pipeliner, id string) func() {
+		entries := p.LRange(ctx, s.key("history:", id), -task.MaxHistory, -1)
+		return func() {
+			records, _ := decodeHistory(entries.Val())
+			histories = append(histories, records)
+		}
+	})
+	return histories, s.fail(ctx, "history", err)
+}
+
+func decodeHistory(entries []string) ([]task.AttemptRecord, error) {
 	records := make([]task.AttemptRecord, len(entries))
 	for i, e := range entries {
 		var a attemptRecord
 		if err := json.Unmarshal([]byte(e), &a); err != nil {
-			return nil, s.fail(ctx, "history", err)
+			return nil, err
 		}
 		records[i] = task.AttemptRecord{Attempt: a.Attempt, Code: a.Code, At: time.UnixMilli(a.At),
 			Run: time.Duration(a.RunMS) * time.Millisecond, Replica: a.Replica, Error: a.Error, Log: a.Log, LogSize: a.LogSize}

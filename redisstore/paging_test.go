@@ -165,6 +165,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 	for what, call := range map[string]func() error{
 		"get":          func() error { _, err := s.store.Get(ctx, "x"); return err },
 		"history":      func() error { _, err := s.store.History(ctx, "x"); return err },
+		"histories":    func() error { _, err := s.store.Histories(ctx, "x"); return err },
 		"list":         func() error { return errorOf(s, task.Filter{}) },
 		"stats":        func() error { _, err := s.store.Stats(ctx); return err },
 		"snapshot":     func() error { _, err := s.store.Snapshot(ctx, 1); return err },

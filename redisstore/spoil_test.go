@@ -208,6 +208,7 @@ func (s *spoiled) use() {
 		},
 		func() { _, err := st.Get(ctx, s.victim); s.must(err) },
 		func() { _, err := st.History(ctx, s.victim); s.must(err) },
+		func() { _, err := st.Histories(ctx, s.victim); s.must(err) },
 		func() { _, err := st.Stats(ctx); s.must(err) },
 		func() { _, _, err := st.WaitingSince(ctx, "default"); s.must(err) },
 		func() { _, err := st.Maintain(ctx, "r"); s.must(err) },

@@ -146,3 +146,35 @@ func TestFilterByKindQueueOrGroupReadsOnlyWhatMatches(t *testing.T) {
 		}
 	})
 }
+
+func TestHistoriesAreInTheOrderOfTheIDs(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		var ids []string
+		for i := range 120 {
+			id := fmt.Sprint("t", i)
+			ids = append(ids, id)
+			switch {
+			case i%3 == 0:
+				rdb.RPush(t.Context(), s.prefix+"history:"+id, fmt.Sprintf(`{"attempt":%d,"code":"error","at":1700000000000,"run_ms":5,"log":"l"}`, i))
+			case i == 50:
+				rdb.RPush(t.Context(), s.prefix+"history:"+id, "damaged")
+			case i == 70:
+				rdb.Set(t.Context(), s.prefix+"history:"+id, "of another type", 0)
+			}
+		}
+		histories, err := s.store.Histories(t.Context(), ids...)
+		if err != nil || len(histories) != len(ids) {
+			t.Fatalf("%d histories, %v", len(histories), err)
+		}
+		for i, h := range histories {
+			want := 0
+			if i%3 == 0 {
+				want = 1
+			}
+			if len(h) != want || want == 1 && (h[0].Attempt != int64(i) || h[0].Run != 5*time.Millisecond || h[0].Log != "l") {
+				t.Errorf("%s: %+v", ids[i], h)
+			}
+		}
+	})
+}

@@ -139,7 +139,7 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // fileFlags are the flags whose value is the name of a file.
-var fileFlags = []string{"batch", "config", "file", "redis"}
+var fileFlags = []string{"batch", "config", "db", "file", "redis"}
 
 // addCompletions sets the completions for the arguments and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {

@@ -1,0 +1,379 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/backoff"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// Source is what an Archiver reads of a pool. redisstore.Store implements it.
+type Source interface {
+	LastEvent(ctx context.Context) (cursor string, err error)
+	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error)
+	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
+	// Histories reads the recorded attempts of tasks, in the order of the ids.
+	Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error)
+	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
+	// WaitingSince, without queues, returns the time of the clock of Redis.
+	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
+}
+
+// Config configures an Archiver.
+type Config struct {
+	Pool string // required
+	// Keep is how long after its end a task stays in the archive; 0 is forever. Ages are
+	// counted by the clock of the archiver.
+	Keep time.Duration
+	// Once makes Run return when the archive has all events.
+	Once bool
+	// Logger gets a line when calls to Redis or the database begin to fail and one when
+	// they work again, and a line for each gap; nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// Archiver copies a pool into an archive. Several archivers may copy a pool into the
+// same archive: one of them is ahead, and the others check once a second whether it
+// still is.
+type Archiver struct {
+	db     *DB
+	source Source
+	pool   string
+	keep   time.Duration
+	once   bool
+	log    *slog.Logger
+
+	cursor string // of the last event in the archive
+	// unseen are ids whose first events the archive does not have.
+	unseen []string
+	// gaps reports whether there may be a gap that is not reconciled.
+	gaps bool
+	page int // events that are read at once
+	// committing and committed are called before and after the commit of a page; nil but
+	// in tests.
+	committing, committed func()
+}
+
+const (
+	eventPage = 1000
+	eventWait = 5 * time.Second
+	// gather is the pause after a short page, so that a pool with few events at a time
+	// does not cause a transaction for each.
+	gather = 200 * time.Millisecond
+	// standby is the pause after another archiver has been faster.
+	standby = time.Second
+)
+
+// New makes an Archiver. It makes no call.
+func New(db *DB, source Source, c Config) (*Archiver, error) {
+	if err := task.CheckName(c.Pool); err != nil {
+		return nil, &task.FieldError{Field: "Pool", Msg: err.Error()}
+	}
+	if c.Keep < 0 {
+		return nil, &task.FieldError{Field: "Keep", Msg: "must not be negative"}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage}, nil
+}
+
+// errOvertaken is returned when another archiver has written the events first.
+var errOvertaken = errors.New("another archiver of this pool is ahead")
+
+// Run copies until ctx ends, or with Config.Once until nothing is left to copy, and then
+// returns nil. It returns an error of its first calls,
+// and task.ErrSchema. During later outages of Redis or the database it waits and logs.
+func (a *Archiver) Run(ctx context.Context) error {
+	if err := a.begin(ctx); err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	if !a.once {
+		ended := make(chan struct{})
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer func() { cancel(); <-ended }()
+		go func() { defer close(ended); a.maintain(ctx) }()
+	}
+	redis, database := outage{log: a.log, of: "Redis"}, outage{log: a.log, of: "the database"}
+	verify := true
+	for ctx.Err() == nil {
+		n, err := a.step(ctx, verify)
+		var failed *databaseError
+		switch {
+		case err == nil:
+			redis.recovered()
+			database.recovered()
+			if a.once && n == 0 && !a.gaps {
+				return a.tidy(ctx)
+			}
+			verify = n == 0
+			if n < a.page/2 {
+				_ = backoff.Sleep(ctx, gather)
+			}
+		case errors.Is(err, errOvertaken):
+			redis.recovered()
+			database.recovered()
+			_ = backoff.Sleep(ctx, standby)
+		case ctx.Err() != nil:
+		case errors.Is(err, task.ErrSchema):
+			return fmt.Errorf("archive: %w", err)
+		case errors.As(err, &failed):
+			redis.recovered()
+			database.pause(ctx, err)
+		default:
+			verify = true // a failover may have lost events
+			redis.pause(ctx, err)
+		}
+	}
+	return nil
+}
+
+// begin reads the cursor. For a pool that the archive does not have it adds one before
+// the first event, and a gap for the tasks that ended before.
+func (a *Archiver) begin(ctx context.Context) error {
+	_, now, err := a.source.WaitingSince(ctx)
+	if err != nil {
+		return err
+	}
+	a.gaps = true
+	return a.db.transact(ctx, func(tx *tx) error {
+		added, err := tx.exec(ctx, "INSERT INTO lts_cursors (pool, cursor, updated_at) VALUES (?, '0', ?) ON CONFLICT (pool) DO NOTHING", a.pool, time.Now().UnixMilli())
+		if err != nil {
+			return err
+		}
+		if n, err := added.RowsAffected(); err != nil || n == 1 {
+			a.cursor = "0"
+			return errors.Join(err, tx.addGap(ctx, a.pool, Gap{Reason: GapStart, After: "0", Until: position{ms: now.UnixMilli()}.String()}))
+		}
+		a.cursor, err = tx.cursor(ctx, a.pool)
+		return err
+	})
+}
+
+// step archives a page of events, and reconciles a gap when it has been passed. It
+// returns the number of events. verify requests a check that Redis still has the events
+// that were read.
+func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
+	if verify {
+		if err := a.verify(ctx); err != nil {
+			return 0, err
+		}
+	}
+	wait := eventWait
+	if a.gaps || a.once {
+		wait = 0
+	}
+	events, err := a.source.ReadEvents(ctx, a.cursor, a.page, wait)
+	var trimmed *task.TrimmedError
+	if errors.As(err, &trimmed) {
+		return 0, a.gap(ctx, GapTrimmed)
+	}
+	if err != nil {
+		return 0, err
+	}
+	records, err := a.records(ctx, events)
+	if err != nil {
+		return 0, err
+	}
+	if err := a.archive(ctx, events, records); err != nil {
+		return 0, err
+	}
+	if a.committed != nil {
+		a.committed()
+	}
+	if !a.gaps {
+		return len(events), nil
+	}
+	return len(events), a.reconcile(ctx, len(events) == 0)
+}
+
+// verify adds a gap if Redis does not have the last event that was read, although no
+// later one was trimmed: it has lost events.
+func (a *Archiver) verify(ctx context.Context) error {
+	at := positionOf(a.cursor)
+	if at == (position{}) {
+		return nil
+	}
+	before := position{at.ms, at.seq - 1}
+	if at.seq == 0 {
+		before = position{at.ms - 1, math.MaxInt64}
+	}
+	last, err := a.source.LastEvent(ctx)
+	if err != nil || last == "0" {
+		return err // without events there is none that can be missed yet
+	}
+	events, err := a.source.ReadEvents(ctx, before.String(), 1, 0)
+	var trimmed *task.TrimmedError
+	switch {
+	case errors.As(err, &trimmed):
+		return nil // the next read reports it, unless exactly the events up to the cursor were trimmed
+	case err != nil:
+		return err
+	case len(events) == 0, positionOf(events[0].Cursor) != at:
+		return a.gap(ctx, GapRewound)
+	}
+	return nil
+}
+
+// gap adds a gap and continues with the oldest event that Redis has.
+func (a *Archiver) gap(ctx context.Context, reason string) error {
+	_, now, err := a.source.WaitingSince(ctx)
+	if err != nil {
+		return err
+	}
+	after := a.cursor
+	err = a.locked(ctx, func(tx *tx) error {
+		if err := tx.addGap(ctx, a.pool, Gap{Reason: reason, After: after, Until: position{ms: now.UnixMilli()}.String()}); err != nil {
+			return err
+		}
+		return tx.setCursor(ctx, a.pool, "0")
+	})
+	if err != nil {
+		return err
+	}
+	a.cursor, a.gaps = "0", true
+	a.log.Warn("events are missing in the archive; the tasks that Redis keeps are read instead", "pool", a.pool, "reason", reason, "after", after)
+	return nil
+}
+
+// records reads the tasks whose end is among the events, and those whose first events
+// the archive does not have.
+func (a *Archiver) records(ctx context.Context, events []task.Event) ([]record, error) {
+	wanted := map[string]bool{}
+	for _, id := range a.unseen {
+		wanted[id] = true
+	}
+	for _, e := range events {
+		if e.State.Terminal() && task.CheckName(e.ID) == nil {
+			wanted[e.ID] = true
+		}
+	}
+	var ids []string
+	for id := range wanted {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	tasks, err := a.source.Get(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	return a.withHistories(ctx, tasks)
+}
+
+// withHistories reads the histories of tasks. It leaves out nil.
+func (a *Archiver) withHistories(ctx context.Context, tasks []*task.Task) ([]record, error) {
+	var records []record
+	var ids []string
+	for _, t := range tasks {
+		if t != nil && !t.CreatedAt.IsZero() {
+			records, ids = append(records, record{Task: t}), append(ids, t.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	histories, err := a.source.Histories(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range records {
+		records[i].history = histories[i]
+	}
+	return records, nil
+}
+
+// archive writes a page of events, the records that belong to it, and the cursor.
+func (a *Archiver) archive(ctx context.Context, events []task.Event, records []record) error {
+	if len(events) == 0 {
+		return nil
+	}
+	next := events[len(events)-1].Cursor
+	var unseen []string
+	err := a.locked(ctx, func(tx *tx) error {
+		if err := tx.endGaps(ctx, a.pool, events[0].Cursor); err != nil {
+			return err
+		}
+		if err := tx.apply(ctx, a.pool, events); err != nil {
+			return err
+		}
+		if _, err := tx.addRecords(ctx, a.pool, false, records); err != nil {
+			return err
+		}
+		var err error
+		if unseen, err = tx.unseen(ctx, a.pool, events); err != nil {
+			return err
+		}
+		if err := tx.setCursor(ctx, a.pool, next); err != nil {
+			return err
+		}
+		if a.committing != nil {
+			a.committing()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	a.cursor, a.unseen = next, unseen
+	return nil
+}
+
+// locked calls do in a transaction that holds the cursor of the pool. It returns
+// errOvertaken if another archiver has changed the cursor, and then continues there.
+func (a *Archiver) locked(ctx context.Context, do func(tx *tx) error) error {
+	found := ""
+	err := a.db.transact(ctx, func(tx *tx) (err error) {
+		if found, err = tx.cursor(ctx, a.pool); err != nil {
+			return err
+		}
+		if found != a.cursor {
+			return errOvertaken
+		}
+		return do(tx)
+	})
+	if errors.Is(err, errOvertaken) {
+		a.cursor, a.unseen, a.gaps = found, nil, true
+		return err
+	}
+	return inDatabase(err)
+}
+
+// cursor reads and locks the cursor of a pool.
+func (t *tx) cursor(ctx context.Context, pool string) (cursor string, err error) {
+	err = t.row(ctx, "SELECT cursor FROM lts_cursors WHERE pool = ?"+t.share, pool).Scan(&cursor)
+	return cursor, err
+}
+
+func (t *tx) setCursor(ctx context.Context, pool, cursor string) error {
+	_, err := t.exec(ctx, "UPDATE lts_cursors SET cursor = ?, updated_at = ? WHERE pool = ?", cursor, time.Now().UnixMilli(), pool)
+	return err
+}
+
+// unseen returns the ids among the events whose live tasks have an estimated time of
+// creation.
+func (t *tx) unseen(ctx context.Context, pool string, events []task.Event) (ids []string, err error) {
+	asked := map[string]bool{}
+	for _, e := range events {
+		if e.Version > 1 && task.CheckName(e.ID) == nil && !asked[e.ID] {
+			asked[e.ID] = true
+			ids = append(ids, e.ID)
+		}
+	}
+	newest, err := t.newest(ctx, pool, ids)
+	ids = ids[:0]
+	for id, one := range newest {
+		if !one.CreatedKnown && one.EndedAt.IsZero() {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
