@@ -47,7 +47,7 @@ func TestAStopOfWhatIsKeptAndOtherChangesTellOfNoLoss(t *testing.T) {
 	if help := newStop(nil).Long; !strings.Contains(help, "the newest 10000 are kept") {
 		t.Errorf("the help of stop lacks the number of kept tasks:\n%s", help)
 	}
-	if help := newRetry(nil).Long; strings.Contains(help, "are kept") {
+	if help := newRetry(nil).Long; strings.Contains(help, "newest") {
 		t.Errorf("the help of retry has the number of kept tasks:\n%s", help)
 	}
 }
