@@ -1,9 +1,10 @@
 -- uses: base record task
 -- Attempts that a report from outside ends: their tokens, and those that their replica has detached.
 --
--- The flag of a run entry is 2 if the attempt has a token, 3 if it is outside: its replica has detached it. more:ID has in
--- token the hash of the token, in within how many ms the attempt may be outside, in meta what the handler has set. outside has the ids of the attempts
--- outside; score: until when a report may arrive. Such an attempt has no claim and no lease, and keeps its fence.
+-- The flag of a run entry is 2 if the attempt has a token, 3 if it is outside: its replica has detached it. Of such an
+-- attempt, more:ID has in token the hash of the token, in within how many ms it may be outside, and in meta what the handler
+-- has set. outside has the ids of the attempts outside; score: until when a report may arrive. An attempt outside has no
+-- claim and no lease, and keeps its fence.
 
 Outside.KEY = P .. 'outside'
 Outside.TOKEN, Outside.OUTSIDE = '2', '3'
