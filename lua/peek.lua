@@ -1,9 +1,8 @@
 -- peek: reads the next entries of the inbox or of the list of reports, and leaves them there.
 --
 -- KEYS  prefix, meta
--- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream, name of the list: inbox
---       or reports
--- Returns {number of entries from NAME:open, entries…}. The entries from NAME:open come first.
+-- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream, name of the list
+-- Returns {number of entries from NAME:open, entries…}. The entries from NAME:open come first. NAME is inbox or reports.
 -- Keeps: an entry over the size limit never delays the others: its beginning goes to inbox:rejected.
 -- uses: base reject totals
 local entries, bytes, reply = 0, 0, { 0 }
