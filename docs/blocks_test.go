@@ -39,6 +39,7 @@ var packages = map[string]string{
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
 	"redis":      "github.com/redis/go-redis/v9",
 	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
+	"callback":   "github.com/ltsworker/ltsworker/callback",
 	"task":       "github.com/ltsworker/ltsworker/task",
 
 	"context": "context", "errors": "errors", "exec": "os/exec", "fmt": "fmt", "http": "net/http",

@@ -46,6 +46,7 @@ const (
 	kindDeaf   = "deaf"   // the first attempt ignores its context until the file that its payload names exists
 	kindFlaky  = "flaky"  // fails as often as its payload says
 	kindStages = "stages" // the first two attempts write two checkpoints each and wait for the end of their context
+	kindDetach = "detach" // writes its token to the file that its payload names, and detaches for an hour
 	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
 
@@ -144,6 +145,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindFlaky:  flaky,
 		kindStages: stages,
 		kindFaint:  faint,
+		kindDetach: detach,
 	} {
 		p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
 			rec.write(enter, t, nil)
@@ -168,6 +170,17 @@ func work(ctx context.Context, t *task.Task) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+func detach(ctx context.Context, t *task.Task) ([]byte, error) {
+	token, err := t.ReportToken(ctx)
+	if err == nil {
+		err = os.WriteFile(string(t.Payload), []byte(token), 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, pool.Detach(time.Hour)
 }
 
 // result encodes the attempt number.

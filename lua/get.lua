@@ -3,9 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload, result, log and checkpoint, ids
 -- Returns per task, in the order of the ids, until the bytes are used up: {} if there is no such task, else {record, run
---       entry or '', fields and values of its extras}.
+--       entry or '', fields and values of its extras}. An attempt outside has the field outside_until, too.
 -- Keeps: nothing is written.
--- uses: base record
+-- uses: base record run
 local most, brief = tonumber(ARGV[1]), ARGV[2] == '1'
 local OMITTED = { result = true, log = true, checkpoint = true }
 
@@ -26,6 +26,8 @@ for i = 3, #ARGV do
     local letter, flag, _, _, words = Record.header_of(record)
     local run = letter and Record.STATES[letter] == 'waiting' and Record.soft('HGET', P .. 'run:' .. words.queue, id)
     task = { record, run or '' }
+    local ends = run and Run.is_outside(run) and Record.soft('ZSCORE', P .. 'outside', id)
+    if ends then task[3], task[4] = 'outside_until', ends end
     local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do

@@ -1,13 +1,14 @@
--- peek: reads the next entries of the inbox and leaves them there.
+-- peek: reads the next entries of the inbox or of the list of reports, and leaves them there.
 --
 -- KEYS  prefix, meta
--- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream
--- Returns {number of entries from inbox:open, entries…}. The entries from inbox:open come first.
+-- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream, name of the list
+-- Returns {number of entries from NAME:open, entries…}. The entries from NAME:open come first. NAME is inbox or reports.
 -- Keeps: an entry over the size limit never delays the others: its beginning goes to inbox:rejected.
 -- uses: base reject totals
 local entries, bytes, reply = 0, 0, { 0 }
 local full = false
-for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
+local open = P .. ARGV[5] .. ':open'
+for _, list in ipairs({ open, P .. ARGV[5] }) do
   local at = 0
   while not full do
     local entry = call('LINDEX', list, at)
@@ -17,7 +18,9 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
       if at > 0 then
         full = true
       else
-        Reject.entry(entry, ARGV[4], 'invalid', 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3], nil, '')
+        local reason = 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3]
+        if ARGV[5] == 'inbox' then Reject.entry(entry, ARGV[4], 'invalid', reason, nil, '')
+        else Reject.report(#entry, ARGV[4], 'invalid_report', reason, '') end
         call('LPOP', list)
       end
     else
@@ -26,7 +29,7 @@ for _, list in ipairs({ P .. 'inbox:open', P .. 'inbox' }) do
       full = entries >= tonumber(ARGV[1]) or bytes >= tonumber(ARGV[2])
     end
   end
-  if list == P .. 'inbox:open' then reply[1] = entries end
+  if list == open then reply[1] = entries end
 end
 Totals.write()
 return reply

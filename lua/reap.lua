@@ -1,11 +1,11 @@
--- reap: takes back all attempts of the claims whose leases have ended.
+-- reap: takes back all attempts of the claims whose leases have ended, and ends attempts outside whose time has passed.
 --
 -- KEYS  prefix, meta
--- ARGV  random seed, most attempts (one claim is always taken back)
--- Returns {ms until the next lease ends or 0, number of claims, number of attempts lost, number of run entries without a
---       task}.
+-- ARGV  random seed, most attempts of claims (one claim is always taken back) and most attempts outside
+-- Returns {ms until the next lease or the next attempt outside ends or 0, number of claims, number of attempts lost, number
+--       of run entries without a task, number of attempts outside that timed out}.
 -- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
--- uses: base claims clock exit queue removal retries run task totals trim wake
+-- uses: base claims clock exit outside queue removal retries run task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
@@ -38,6 +38,18 @@ for _, fence in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', NOW_TEXT, 'L
   call('ZREM', P .. 'leases', fence)
 end
 
+local timed_out = 0
+for _, id in ipairs(call('ZRANGEBYSCORE', Outside.KEY, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
+  local m = Task.load(id)
+  if m and m.run and m.run.flag == Outside.OUTSIDE then
+    Retries.time_out(m)
+    timed_out = timed_out + 1
+  else
+    call('ZREM', Outside.KEY, id)
+    Totals.count('orphans')
+  end
+end
+
 Exit.write()
 Queue.write()
 Trim.close()
@@ -45,5 +57,8 @@ Removal.write()
 Totals.write()
 Wake.all()
 Wake.for_next_due()
-local head = call('ZRANGE', P .. 'leases', 0, 0)[1]
-return { head and math.max(call('ZSCORE', P .. 'leases', head) - NOW, 1) or 0, claims, lost, orphans }
+local first = math.huge
+for _, key in ipairs({ P .. 'leases', Outside.KEY }) do
+  first = math.min(first, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil) or math.huge)
+end
+return { first < math.huge and math.max(first - NOW, 1) or 0, claims, lost, orphans, timed_out }

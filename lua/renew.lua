@@ -75,14 +75,15 @@ end
 Exit.write() -- before the updates: attempts that were taken back get none
 
 -- update writes the progress and the log of one attempt. It writes an event when the attempt is slow for the first time. An
--- attempt that its replica has lost has another fence or no run entry.
+-- attempt that its replica has lost has another fence or no run entry. One that it has detached is outside.
 local function update(fence, id, progress, slow, log, log_size)
   local claim, attempt = string.match(fence, '^(%d+)/(%d+)$')
   fence = claim or fence
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
-  local m = run and run.fence == fence and (not attempt or run.attempt == attempt) and Task.load(id, run)
+  local current = run and run.fence == fence and run.flag ~= '3' and (not attempt or run.attempt == attempt)
+  local m = current and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   local extras = {}
   Record.extra(extras, 'progress', progress)

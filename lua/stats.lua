@@ -3,9 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  cursor (0 for the start), about how many queues, about how many running tasks
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
---       or '', 1 if paused, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped, expired},
---       scheduled tasks that are on hold, then per queue: name, waiting, how many of these are in wait:QUEUE, running, limit
---       or '', cap or '', 1 if paused, {ids and run entries}}.
+--       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
+--       expired}, scheduled tasks that are on hold, then per queue: name, waiting, how many of these are in wait:QUEUE,
+--       running, limit or '', cap or '', 1 if paused, {ids and run entries}}.
 -- Keeps: nothing is written.
 -- uses: base queues record settings
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
@@ -14,12 +14,13 @@ local events = s[2] and tonumber(s[2]) - (tonumber(s[3] or nil) or 0) or call('X
 local reply = {
   got[1], NOW_TEXT, call('ZCARD', P .. 'scheduled'), call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open'),
   call('XLEN', P .. 'inbox:rejected'), events, call('ZCOUNT', P .. 'replicas', NOW_TEXT, '+inf'),
-  s[1] ~= Settings.UNLIMITED and s[1] or '', call('HEXISTS', META, 'paused'), call('HGETALL', P .. 'stats'), {},
+  s[1] ~= Settings.UNLIMITED and s[1] or '', call('HEXISTS', META, 'paused'), call('ZCARD', P .. 'outside'),
+  call('HGETALL', P .. 'stats'), {},
 }
 for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
-  reply[11][i] = call('ZCARD', P .. 'ended:' .. state)
+  reply[12][i] = call('ZCARD', P .. 'ended:' .. state)
 end
-reply[12] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
+reply[13] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
 local left = tonumber(ARGV[3])
 
 -- running returns ids and run entries of up to about as many tasks as are left.

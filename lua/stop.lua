@@ -1,4 +1,4 @@
--- stop: ends tasks that are not running, and asks the replicas of running tasks to end them.
+-- stop: ends tasks that no replica runs, and asks the replicas of the other running tasks to end them.
 --
 -- KEYS  prefix, meta
 -- ARGV  reason, then ids
@@ -6,7 +6,7 @@
 -- that was asked before.
 -- Keeps: a task is never started again after a stop was requested. The request is in stop:REPLICA until the attempt ends.
 -- Every exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
--- uses: base finish queue record removal task totals trim wake
+-- uses: base exit finish outside queue record removal retries task totals trim wake
 run_when_full()
 local reply, signals = {}, {}
 
@@ -25,7 +25,12 @@ for i = 2, #ARGV do
   local m = not seen[ARGV[i]] and Task.load_to_change(ARGV[i])
   seen[ARGV[i]] = true
   local state, done = m and m.state or '', 0
-  if state == 'running' then
+  if state == 'running' and m.run.flag == Outside.OUTSIDE then
+    Retries.take_out(m)
+    Finish.add_history(m, 'stopped', ARGV[1])
+    Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
+    state, done = 'stopped', 1
+  elseif state == 'running' then
     done = ask(m)
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', m.id)
@@ -42,6 +47,7 @@ for replica in pairs(signals) do
     Wake.signal(replica, 'stop')
   end
 end
+Exit.write()
 Trim.close()
 Removal.write()
 Totals.write()

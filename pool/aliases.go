@@ -33,6 +33,7 @@ const (
 	CodeNoHandler        = task.CodeNoHandler
 	CodeBadPayload       = task.CodeBadPayload
 	CodeReleased         = task.CodeReleased
+	CodeDetached         = task.CodeDetached
 	CodeSlow             = task.CodeSlow
 )
 
@@ -76,6 +77,10 @@ var (
 	ErrNoReject     = task.ErrNoReject
 	ErrRejectCut    = task.ErrRejectCut
 
+	// ErrUnknownToken is returned by Report if the token is wrong or its attempt has
+	// ended.
+	ErrUnknownToken = task.ErrUnknownToken
+
 	// The reasons why a handler's context is cancelled, as context.Cause returns them.
 	ErrStopped   = task.ErrStopped
 	ErrTimeout   = task.ErrTimeout
@@ -96,6 +101,12 @@ func Permanent(err error) error { return task.Permanent(err) }
 // more than ten years of 365 days, Forever included, the task fails at once. It returns
 // nil if err is nil.
 func RetryAfter(err error, d time.Duration) error { return task.RetryAfter(err, d) }
+
+// Detach ends the handler and not the attempt: the task stays running, without a slot,
+// until a report from outside ends the attempt; see task.Detach and Report. If no report
+// arrives within d, the attempt fails with CodeTimeout. The handler must have got a token
+// from Task.ReportToken before.
+func Detach(d time.Duration) error { return task.Detach(d) }
 
 // Snooze returns the task to its queue without using an attempt. The task may start
 // again after d. A d of less than 1 ms means one second, so that the task does not start

@@ -90,6 +90,10 @@ func (s *runnerStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool,
 	return false, backoff.Sleep(ctx, wait)
 }
 
+func (s *runnerStore) AwaitReports(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
 func (s *runnerStore) AdmitInbox(context.Context, map[string]string) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error                         { return nil }
 func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error) {

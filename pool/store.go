@@ -15,6 +15,7 @@ import (
 type Store interface {
 	worker.Store
 	TaskStore
+	ReportStore
 	RejectStore
 	QueueStore
 	ReplicaStore
@@ -56,6 +57,14 @@ type TaskStore interface {
 	RunNow(ctx context.Context, ids ...string) ([]task.Change, error)
 	Change(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error)
 	Delete(ctx context.Context, ids ...string) ([]task.Change, error)
+}
+
+// ReportStore takes reports from outside.
+type ReportStore interface {
+	// Report ends the attempt that the token belongs to, or sets its progress. It returns
+	// ErrUnknownToken if the token belongs to no running attempt. The same report is
+	// accepted again within ten minutes, without another effect.
+	Report(ctx context.Context, token string, r task.OutsideReport) error
 }
 
 // RejectStore reads and removes inbox entries that could not become tasks. An id that is

@@ -54,6 +54,8 @@ var unfixed = map[string]string{
 	"change":    "ids, as many as there are",
 	"delete":    "ids, as many as there are",
 	"discard":   "ids, as many as there are",
+	"deliver":   "a report with as many strings as its op needs",
+	"reports":   "an entry brings a reason or a report, which brings as many further strings as its op needs",
 }
 
 // TestCallsPassWhatTheHeadersSay makes every call whose number of arguments the header fixes and
@@ -77,6 +79,12 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
 		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"token": {0, func(s *site) error {
+			if err := s.store.IssueToken(ctx, "q", task.Attempt{ID: "x", Fence: 1}, "h"); !errors.Is(err, task.ErrLeaseLost) {
+				return err
+			}
+			return nil
+		}},
 		"checkpoint": {0, func(s *site) error {
 			if err := s.store.Checkpoint(ctx, "q", task.Attempt{ID: "x", Fence: 1}, 1, nil); !errors.Is(err, task.ErrLeaseLost) {
 				return err

@@ -46,6 +46,8 @@ var damages = map[string]struct {
 	"bad_claim":     {task.SeverityError, "claim {id} cannot be read", fixIt},
 	"no_lease":      {task.SeverityError, "claim {id} of replica {detail} has no lease", fixIt},
 	"lease_alone":   {task.SeverityWarning, "a lease of claim {id}, which does not exist", fixIt},
+	"no_outside":    {task.SeverityError, "task {id} waits for a report from outside, and nothing ends the wait", fixIt},
+	"far_outside":   {task.SeverityError, "task {id} waits for a report from outside longer than it may: Redis's clock was set back", fixIt},
 	"far_lease":     {task.SeverityError, "the lease of {id} ends later than its length allows: Redis's clock was set back", fixIt},
 	"not_in_group":  {task.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
 	"not_counted":   {task.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},

@@ -152,6 +152,21 @@ var damageCases = []struct {
 			w.t.Error("its lease still ends too late")
 		}
 	}},
+	{"TimeOutsideGone", func(w *wreck) { w.detach("run"); w.do("DEL", "outside") }, "no_outside", func(w *wreck) {
+		if at := w.score("outside", "run"); at < w.in(50*time.Minute) || at > w.in(time.Hour) {
+			w.t.Errorf("it is outside until %v, now is %v", at, w.in(0))
+		}
+		w.stop("run")
+	}},
+	{"TimeOutsideTooFar", func(w *wreck) { w.detach("run"); w.do("ZADD", "outside", 8.9e15, "run") }, "far_outside", func(w *wreck) {
+		if w.score("outside", "run") > w.in(time.Hour) {
+			w.t.Error("it is still outside for too long")
+		}
+		w.stop("run")
+	}},
+	{"OutsideOfNoTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "ghost") }, "no_record", nil},
+	{"OutsideOfAWaitingTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "wait") }, "wrong_index", nil},
+	{"ReportThatDoesNotExpire", func(w *wreck) { w.do("SET", "reported:ab", "x") }, "no_expiry", nil},
 	{"LeaseOfNoClaim", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, 77) }, "lease_alone", nil},
 	{"StopsDeleted", func(w *wreck) { w.do("DEL", "stop:r") }, "stop_lost", func(w *wreck) {
 		if got := w.exchange(nil); len(got.Stops) != 1 || got.Stops[0].ID != "halt" {

@@ -74,13 +74,15 @@ func opOf(r *task.Report) string {
 	case r.Meta != nil && r.InPlace:
 		return "again+"
 	case r.Meta != nil:
-		return [...]string{task.Succeed: "log+", task.Fail: "fail+", task.Release: "release+"}[r.Op]
+		return [...]string{task.Succeed: "log+", task.Fail: "fail+", task.Release: "release+", task.Detached: "detach+"}[r.Op]
 	case r.Op == task.Fail && r.InPlace:
 		return "again"
 	case r.Op == task.Fail:
 		return "fail"
 	case r.Op == task.Release:
 		return "release"
+	case r.Op == task.Detached:
+		return "detach"
 	case r.Log != "":
 		return "log"
 	case r.Result != nil:
@@ -148,6 +150,8 @@ func appendReport(args []any, r *task.Report) []any {
 		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), &r.Error, delay)
 	case r.Op == task.Release:
 		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
+	case r.Op == task.Detached:
+		args = append(args, &r.Log, logSize(r.LogSize), r.Delay.Milliseconds())
 	case r.Log != "" || r.Meta != nil:
 		result := r.Result
 		if result == nil {

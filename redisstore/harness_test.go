@@ -18,20 +18,12 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 	rdb := s.rdb
 	ctx := context.Background()
 	return storetest.Harness{
-		Full:  *full,
-		Store: s.store,
-		Peer:  s.open(t, rdb),
-		Now:   s.now,
-		Push: func(t testing.TB, entries ...string) {
-			t.Helper()
-			args := make([]any, len(entries))
-			for i, e := range entries {
-				args[i] = e
-			}
-			if err := rdb.RPush(ctx, s.prefix+"inbox", args...).Err(); err != nil {
-				t.Fatal(err)
-			}
-		},
+		Full:        *full,
+		Store:       s.store,
+		Peer:        s.open(t, rdb),
+		Now:         s.now,
+		Push:        func(t testing.TB, entries ...string) { s.push(t, "inbox", entries...) },
+		PushReports: func(t testing.TB, entries ...string) { s.push(t, "reports", entries...) },
 		Rejects: func(t testing.TB) []string {
 			t.Helper()
 			var reasons []string
@@ -69,6 +61,18 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 				t.Fatal(err)
 			}
 		},
+	}
+}
+
+// push appends entries to a list.
+func (s *site) push(t testing.TB, list string, entries ...string) {
+	t.Helper()
+	args := make([]any, len(entries))
+	for i, e := range entries {
+		args[i] = e
+	}
+	if err := s.rdb.RPush(t.Context(), s.prefix+list, args...).Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 

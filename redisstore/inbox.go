@@ -14,28 +14,37 @@ import (
 // longer. It reports whether there is one. It moves the first entry to inbox:open, so
 // that each entry wakes one replica. The next admission takes the entry from there.
 func (s *Store) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
-	found := false
-	err := s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
-		err := rdb.BLMove(ctx, s.key("inbox"), s.key("inbox:open"), "LEFT", "RIGHT", max(wait, time.Second)).Err()
+	return s.awaitList(ctx, "inbox", wait)
+}
+
+// awaitList waits until a list has an entry, and moves it to NAME:open.
+func (s *Store) awaitList(ctx context.Context, name string, wait time.Duration) (found bool, err error) {
+	err = s.block(ctx, wait, func(ctx context.Context, rdb redis.UniversalClient, wait time.Duration) error {
+		err := rdb.BLMove(ctx, s.key(name), s.key(name, ":open"), "LEFT", "RIGHT", max(wait, time.Second)).Err()
 		found = err == nil
 		return err
 	})
-	return found, s.fail(ctx, "await inbox", ignoreNil(err))
+	return found, s.fail(ctx, "await "+name, ignoreNil(err))
+}
+
+// peek reads a batch of entries of a list, and how many of them are from NAME:open.
+func (s *Store) peek(ctx context.Context, name string) (fromOpen int64, entries []string, err error) {
+	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected, name)
+	if err != nil {
+		return 0, nil, s.fail(ctx, "peek into "+name, err)
+	}
+	r := readReply("peek", reply)
+	fromOpen = r.int()
+	return fromOpen, r.strings(), r.err
 }
 
 // AdmitInbox turns one batch of inbox entries into tasks or rejects. more reports whether
 // the inbox may have further entries. queues has the queues of kinds for entries that name
 // none.
 func (s *Store) AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error) {
-	reply, err := s.run(ctx, peekScript, inboxBatch, inboxBatchBytes, MaxEntry, MaxRejected)
-	if err != nil {
-		return false, s.fail(ctx, "peek into inbox", err)
-	}
-	r := readReply("peek", reply)
-	fromOpen := r.int()
-	entries := r.strings()
-	if r.err != nil || len(entries) == 0 {
-		return false, r.err
+	fromOpen, entries, err := s.peek(ctx, "inbox")
+	if err != nil || len(entries) == 0 {
+		return false, err
 	}
 
 	seq := s.takeSequence()
@@ -46,11 +55,11 @@ func (s *Store) AdmitInbox(ctx context.Context, queues map[string]string) (more 
 	for i := range entries {
 		args = appendEntry(args, entries[i], made[i], queues)
 	}
-	reply, err = s.run(ctx, inboxScript, args...)
+	reply, err := s.run(ctx, inboxScript, args...)
 	if err != nil {
 		return false, s.fail(ctx, "admit inbox", err)
 	}
-	r = readSingle("admit inbox", reply)
+	r := readSingle("admit inbox", reply)
 	return r.int() != 0, r.err
 }
 

@@ -68,13 +68,17 @@ type mtask struct {
 	log               string    // that its replica has sent for the running attempt
 	meta              task.Meta // of the attempt that ended the task
 	checkpoint        string
-	checkpointFence   int64 // of the attempt that wrote the last checkpoint; 0 for none
-	checkpointN       int64 // number of that checkpoint
+	checkpointFence   int64     // of the attempt that wrote the last checkpoint; 0 for none
+	checkpointN       int64     // number of that checkpoint
+	token             string    // of the running attempt
+	outside           bool      // the running attempt is outside
+	outsideMeta       task.Meta // … that its replica has sent
+	outsideShort      bool      // … until the next step
 	stop              bool
 	unasked           bool // the request to stop was lost with the record of its replica
 	past              bool // extras may exist
 	timed             bool // TTL and deadline apply: no operator retried the task
-	reply             bool // its end is pushed to its reply list
+	reply             bool // the next end is pushed to its reply list
 	dueStep           int  // the step that scheduled it for a short time; 0 for a long time
 	seq               int  // orders the tasks of a priority; 0 before it has a position
 
@@ -109,6 +113,9 @@ type walk struct {
 	tasks map[string]*mtask
 	sent  recorder
 
+	tokens   []string                      // all that were issued, and one that was not
+	reported map[string]task.OutsideReport // the reports that ended attempts, by token
+
 	claims    map[int64]*mclaim
 	fence     int64                     // the highest so far, of all claims
 	sequences map[string]*sequenceModel // by replica and number
@@ -136,7 +143,7 @@ var (
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
 		claims: map[int64]*mclaim{}, sequences: map[string]*sequenceModel{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
-		configured: map[string]int{}, paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0"}
+		configured: map[string]int{}, paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0", tokens: []string{task.NewToken("none")}, reported: map[string]task.OutsideReport{}}
 	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
 		w.enlist(base)
 	}
@@ -174,13 +181,17 @@ func (w *walk) act() {
 		w.enqueue(pick(w, 0, 0, short, long))
 	case n < 22:
 		w.push()
-	case n < 50:
+	case n < 25:
+		w.issueToken()
+	case n < 30:
+		w.deliver()
+	case n < 55:
 		w.exchange(w.someSequence(), w.someReports(), w.someClaims())
-	case n < 56:
+	case n < 60:
 		w.repeat()
-	case n < 58:
+	case n < 62:
 		w.reorder()
-	case n < 65:
+	case n < 66:
 		w.renew()
 	case n < 70:
 		w.stop()

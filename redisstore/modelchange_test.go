@@ -26,6 +26,12 @@ func (w *walk) stop() {
 	if m != nil {
 		state, done = m.state, m.live()
 		switch {
+		case m.outside:
+			state = task.Stopped
+			w.leaveRunning(m)
+			m.log = ""
+			m.addHistory()
+			w.end(m, state, task.CodeStopped, false)
 		case m.state == task.Running:
 			done = !m.stop
 			m.stop, m.past, m.unasked = true, true, false
@@ -55,7 +61,7 @@ func (w *walk) retry() {
 			m.generation++
 			m.seq = w.nextSeq()
 			m.meta = nil
-			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, 0, 0, 0
+			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.reply, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, false, 0, 0, 0
 			state, done = task.Waiting, true
 		}
 	}
@@ -194,6 +200,7 @@ func (w *walk) maintain() {
 		}
 		delete(w.claims, fence)
 	}
+	timedOut := w.timeOut()
 	w.promote()
 	for _, id := range w.ids() {
 		if m := w.tasks[id]; (m.state == task.Waiting || m.state == task.Scheduled) && m.late() {
@@ -202,8 +209,8 @@ func (w *walk) maintain() {
 	}
 	u, err := w.store.Maintain(w.ctx, "keeper")
 	w.must(err)
-	if u.Busy || u.Lost != lost || u.Claims != claims || len(u.Repaired) > 0 {
-		w.failf("maintenance %+v, want %d lost of %d claims", u, lost, claims)
+	if u.Busy || u.Lost != lost || u.Claims != claims || u.TimedOut != timedOut || len(u.Repaired) > 0 {
+		w.failf("maintenance %+v, want %d lost of %d claims and %d timed out", u, lost, claims, timedOut)
 	}
 	w.afterMaintenance()
 }
@@ -214,7 +221,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(12) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -233,6 +240,10 @@ func (w *walk) replay() {
 		w.checkpoint()
 	case 8:
 		w.edit()
+	case 9:
+		w.issueToken()
+	case 10:
+		w.deliver()
 	default:
 		w.configure()
 	}

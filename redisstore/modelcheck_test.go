@@ -40,6 +40,7 @@ func (w *walk) check() {
 	}
 	w.checkOrder()
 	w.checkRunning(k)
+	w.checkOutside(k)
 	w.checkClaims(k)
 	w.checkIndexes(k)
 	w.checkGroups(k)
@@ -235,6 +236,12 @@ func (w *walk) checkRunning(k keys) {
 			s := m.spec
 			if m.past || s.Unique != "" || s.Retain != nil || s.Reply || len(s.Headers) > 0 || m.timed && (s.TTL > 0 || s.Deadline > 0) {
 				flag = "1"
+			}
+			switch {
+			case m.outside:
+				flag = "3"
+			case m.token != "":
+				flag = "2"
 			}
 			want := fmt.Sprintf("%d %d %d %s %s %s %s", m.fence, m.attempt, m.v, f[3], flag, m.spec.Kind, m.replica)
 			if s.Group != "" {

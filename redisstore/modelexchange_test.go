@@ -54,7 +54,7 @@ func (w *walk) someReports() []task.Report {
 		if m != nil && m.state != task.Running && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
 			continue
 		}
-		r := task.Report{ID: id, Queue: "p", Fence: 1, Op: task.Op(w.rng.IntN(3)), Code: task.CodeOK, Last: w.rng.IntN(4) == 0}
+		r := task.Report{ID: id, Queue: "p", Fence: 1, Op: task.Op(w.rng.IntN(4)), Code: task.CodeOK, Last: w.rng.IntN(4) == 0}
 		if m != nil {
 			r.Queue, r.Fence = m.spec.Queue, m.fence
 			if w.rng.IntN(8) == 0 {
@@ -72,6 +72,8 @@ func (w *walk) someReports() []task.Report {
 			r.Delay, r.DelaySet, r.Error = pick(w, 0, short, long), true, "broke"
 		case task.Release:
 			r.Code, r.Delay = task.CodeReleased, pick(w, 0, short, long)
+		case task.Detached:
+			r.Code, r.Delay = task.CodeDetached, pick(w, short, long)
 		}
 		if w.rng.IntN(4) == 0 {
 			r.Meta = task.Meta{"h": fmt.Sprint("step ", w.step)}
@@ -154,8 +156,11 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	switch {
 	case m == nil:
 		return task.Gone
-	case m.state != task.Running || m.fence != r.Fence:
+	case m.state != task.Running || m.fence != r.Fence || m.outside:
 		return task.LeaseLost
+	case r.Op == task.Detached && m.token != "" && !m.stop:
+		w.detach(m, r)
+		return task.Accepted
 	}
 	w.leaveRunning(m)
 	m.meta = r.Meta
@@ -171,12 +176,14 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 		}
 		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil || logged)
 	case m.stop:
-		if r.Op == task.Fail {
+		if r.Op == task.Fail || r.Op == task.Detached {
 			m.addHistory()
 		}
 		w.end(m, task.Stopped, task.CodeStopped, false)
 	case r.Op == task.Release:
 		w.rest(m, r.Delay, r.Code)
+	case r.Op == task.Detached:
+		w.failed(m, task.CodePermanent, 0)
 	default:
 		w.failed(m, r.Code, r.Delay)
 	}
@@ -318,7 +325,7 @@ func (w *walk) repeat() {
 		for _, c := range a.Claimed {
 			text := ""
 			for _, t := range c.Tasks {
-				if m := w.tasks[t.ID]; m != nil && m.state == task.Running && m.fence == c.Fence {
+				if m := w.tasks[t.ID]; m != nil && m.state == task.Running && m.fence == c.Fence && !m.outside {
 					text += fmt.Sprint(" ", t.ID, " ", t.Attempt)
 				}
 			}
@@ -333,7 +340,7 @@ func (w *walk) repeat() {
 	}
 	for _, c := range got.Claimed {
 		for _, t := range c.Tasks {
-			if m := w.tasks[t.ID]; m == nil || m.state != task.Running || m.fence != c.Fence {
+			if m := w.tasks[t.ID]; m == nil || m.state != task.Running || m.fence != c.Fence || m.outside {
 				w.failf("%s is handed out again and not held: %+v", t.ID, m)
 			}
 		}

@@ -260,7 +260,7 @@ func (w *walk) someUpdates(replica string) []task.AttemptUpdate {
 		}
 		if m != nil {
 			n.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
-			if m.state == task.Running && n.Fence == m.fence {
+			if m.state == task.Running && n.Fence == m.fence && !m.outside {
 				m.past = m.past || n.Progress != nil || n.Slow || n.LogSize > 0
 				if n.LogSize > 0 {
 					m.log = n.Log

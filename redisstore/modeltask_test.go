@@ -70,11 +70,8 @@ func (w *walk) taken(s task.Spec) *mtask {
 	if m == nil {
 		return w.holder(s.Unique)
 	}
-	if s.Reply && m.live() && m.generation == 0 {
-		m.reply = true
-	}
 	if s.Reply && m.live() {
-		m.past = true
+		m.reply, m.past = true, true
 	}
 	if s.Reply && !m.live() && len(w.replies[m.id]) == 0 {
 		w.replies[m.id] = []string{string(m.state)}
@@ -193,9 +190,14 @@ func (w *walk) holder(unique string) *mtask {
 
 // leaveRunning ends the attempt of a task in the model.
 func (w *walk) leaveRunning(m *mtask) {
-	c := w.claims[m.fence]
-	delete(c.open, m.id)
-	m.past = true
+	if c := w.claims[m.fence]; !m.outside {
+		delete(c.open, m.id)
+	}
+	m.meta = nil
+	if m.outside {
+		m.meta = m.outsideMeta
+	}
+	m.past, m.token, m.outside = true, "", false
 }
 
 // rest puts a task back into the pool to wait.
@@ -217,7 +219,7 @@ func (w *walk) end(m *mtask, state task.State, code task.Code, result bool) {
 	m.state, m.code = state, code
 	m.dropCheckpoint()
 	w.ended++
-	if m.reply && m.generation == 0 {
+	if m.reply {
 		w.replies[m.id] = append(w.replies[m.id], string(state))
 	}
 	keep := state != task.Succeeded || result

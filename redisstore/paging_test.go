@@ -182,6 +182,7 @@ func TestForeignSchemaIsRefusedByWhatReadsThePool(t *testing.T) {
 		"subscription": func() error { _, _, err := s.store.ReadSubscription(ctx, "g", "c", 1, 0, 0); return err },
 		"lag":          func() error { _, err := s.store.SubscriptionLag(ctx, "g"); return err },
 		"listen":       func() error { _, err := s.store.Listen(ctx, "r", time.Second); return err },
+		"reports":      func() error { _, err := s.store.AwaitReports(ctx, time.Second); return err },
 		"inbox":        func() error { _, err := s.store.AwaitInbox(ctx, time.Second); return err },
 	} {
 		wantSchemaError(t, what, call(), "1", "drain")

@@ -131,6 +131,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.StartedAt = f.moment(name, v)
 	case "slow_at":
 		t.SlowAt = f.moment(name, v)
+	case "outside_until":
+		t.OutsideUntil = f.moment(name, v)
 	case "ended_at":
 		t.EndedAt = f.moment(name, v)
 	case "fence":

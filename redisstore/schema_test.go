@@ -44,8 +44,13 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 				},
 				"enqueue": func() error { _, err := st.Enqueue(ctx, []task.Spec{{Kind: "k"}}); return err },
 				"admit":   func() error { _, err := st.AdmitInbox(ctx, nil); return err },
-				"claim":   func() error { _, err := st.Exchange(ctx, claimOf(99, "default", 1)); return err },
-				"report":  func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, task.Succeed))); return err },
+				"reports": func() error { _, err := st.AdmitReports(ctx); return err },
+				"token":   func() error { return st.IssueToken(ctx, "default", task.Attempt{ID: held.ID, Fence: held.Fence}, "h") },
+				"deliver": func() error {
+					return st.Report(ctx, task.NewToken(held.ID), task.OutsideReport{State: task.ReportSucceeded})
+				},
+				"claim":  func() error { _, err := st.Exchange(ctx, claimOf(99, "default", 1)); return err },
+				"report": func() error { _, err := st.Exchange(ctx, reportsOf(99, reportOn(held, task.Succeed))); return err },
 				"renew": func() error {
 					_, err := st.Renew(ctx, task.Renewal{Replica: "r", Lease: time.Hour, Held: heldBy(held)})
 					return err

@@ -81,6 +81,7 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 	st.Scheduled, st.Inbox, st.Rejected = int(r.int()), int(r.int()), int(r.int())
 	st.Events, st.Replicas = int(r.int()), int(r.int())
 	st.Limit, st.Paused = limit(), r.int() == 1
+	st.Outside = int(r.int())
 	totals := r.list()
 	for totals.more() {
 		name := totals.string()

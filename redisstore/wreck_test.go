@@ -232,3 +232,20 @@ func codes(found []task.Finding) string {
 	slices.Sort(all)
 	return strings.Join(all, " ")
 }
+
+// detach detaches a running task for an hour.
+func (w *wreck) detach(id string) {
+	w.t.Helper()
+	fence := w.fence(id)
+	w.must(w.store.IssueToken(w.t.Context(), "default", task.Attempt{ID: id, Fence: fence}, "h"))
+	got := w.exchange(nil, task.Report{ID: id, Queue: "default", Fence: fence, Op: task.Detached, Code: task.CodeDetached, Delay: time.Hour})
+	if got.Verdicts[0] != task.Accepted {
+		w.t.Errorf("detach: %v", got.Verdicts)
+	}
+}
+
+func (w *wreck) stop(id string) {
+	w.t.Helper()
+	_, err := w.store.Stop(w.t.Context(), "", id)
+	w.must(err)
+}

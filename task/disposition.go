@@ -46,6 +46,19 @@ func Snooze(d time.Duration) error {
 	return &disposition{errSnoozed, Disposition{Delay: d, Snooze: true}}
 }
 
+// Detach ends the handler and not the attempt: the task stays running, without a slot and
+// a lease, until a report from outside ends the attempt. The handler must have got a
+// token from Task.ReportToken and must have given it to whatever will report. If no
+// report arrives within d, the attempt fails with CodeTimeout. A stop ends the task at
+// once, and the deadline of the task holds. If d is less than 1 ms or more than
+// MaxDuration, Forever included, Detach returns a Permanent error that reports it.
+func Detach(d time.Duration) error {
+	if d < time.Millisecond || d > MaxDuration {
+		return Permanent(fmt.Errorf("a detach for %v: the time must be from 1ms to %v", d, MaxDuration))
+	}
+	return &disposition{errDetached, Disposition{Delay: d, Detach: true}}
+}
+
 // BadPayload marks a payload that does not decode. The task fails at once with
 // CodeBadPayload. It is kept like other failed tasks, and an operator can retry it. It
 // returns nil if err is nil.
@@ -56,7 +69,10 @@ func BadPayload(err error) error {
 	return &disposition{err, Disposition{BadPayload: true}}
 }
 
-var errSnoozed = errors.New("snoozed")
+var (
+	errSnoozed  = errors.New("snoozed")
+	errDetached = errors.New("detached")
+)
 
 // disposition is an error with its Disposition.
 type disposition struct {
@@ -72,7 +88,8 @@ type Disposition struct {
 	Permanent  bool          // set by Permanent
 	BadPayload bool          // set by BadPayload
 	Snooze     bool          // set by Snooze
-	Delay      time.Duration // until the next attempt; set by Snooze and RetryAfter
+	Detach     bool          // set by Detach
+	Delay      time.Duration // until the next attempt; set by Snooze and RetryAfter; the time outside, set by Detach
 	DelaySet   bool          // set by RetryAfter
 }
 

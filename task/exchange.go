@@ -50,9 +50,10 @@ type Op int
 
 // The ops of a Report.
 const (
-	Succeed Op = iota // the task has succeeded
-	Fail              // the attempt failed: policy and code decide whether the task is retried, failed or stopped
-	Release           // the task goes back to its queue without using an attempt
+	Succeed  Op = iota // the task has succeeded
+	Fail               // the attempt failed: policy and code decide whether the task is retried, failed or stopped
+	Release            // the task goes back to its queue without using an attempt
+	Detached           // the attempt continues outside of the replica until a report from outside ends it
 )
 
 // Report is the end of one attempt.
@@ -77,7 +78,7 @@ type Report struct {
 	LogSize int64  // bytes that the attempt wrote to its log
 
 	// Delay is the time until the task may start again. A Fail with DelaySet uses it
-	// instead of the backoff.
+	// instead of the backoff. For Detached it is how long the attempt may be outside.
 	Delay    time.Duration
 	DelaySet bool
 }

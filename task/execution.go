@@ -19,6 +19,8 @@ type Execution interface {
 	// SetMeta sets an entry of the attempt's meta; Meta returns a copy of it.
 	SetMeta(key, value string) error
 	Meta() Meta
+	// ReportToken returns the attempt's token for reports from outside.
+	ReportToken(ctx context.Context) (string, error)
 	// LeaseLost returns a channel that is closed when another replica may run the task.
 	LeaseLost() <-chan struct{}
 }

@@ -15,9 +15,12 @@ type Maintenance struct {
 	Busy  bool          // another replica holds the maintenance lock; nothing was done
 	Inbox bool          // the inbox holds entries
 	Next  time.Duration // until the next scheduled work; 0 if none is known
+	// Reports is set if the list of reports from outside has entries.
+	Reports bool
 
 	Claims   int // leases that ended before all their attempts were reported
 	Lost     int // attempts that were taken back from these leases
+	TimedOut int // attempts outside for which no report arrived in time
 	Due      int // scheduled tasks that became waiting
 	Late     int // tasks that ended because their TTL or deadline passed
 	Removed  int // ended tasks whose retention passed

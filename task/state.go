@@ -49,5 +49,6 @@ const (
 	CodeNoHandler        Code = "no_handler"        // no live replica has a handler for the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
+	CodeDetached         Code = "detached"          // the replica has detached the attempt; a report from outside ends it
 	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt continues
 )

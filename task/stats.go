@@ -43,6 +43,7 @@ type Stats struct {
 	Hold       int // of the scheduled tasks, those on hold
 	Waiting    int
 	Running    int
+	Outside    int             // running tasks that are outside: a report ends them; none is in a slot
 	Kept       map[State]int   // terminal tasks that can still be read
 	Enqueued   int64           // tasks made since the pool exists
 	Retried    int64           // retries of ended tasks by an operator

@@ -25,13 +25,16 @@ type Task struct {
 	// Version grows by one with every change of state. Events contain it (JSON: v).
 	Version int64
 
-	CreatedAt  time.Time // when it was enqueued
-	DueAt      time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled or is on hold
-	StartedAt  time.Time // when its latest attempt was claimed; zero before the first
-	EndedAt    time.Time // when it became terminal; zero before
-	SlowAt     time.Time // when the store learned that the running attempt is past its soft timeout; zero if it is not
-	ExpiresAt  time.Time // latest time of the first start; zero for none
-	DeadlineAt time.Time // latest end over all attempts; zero for none
+	CreatedAt time.Time // when it was enqueued
+	DueAt     time.Time // when it last became, or becomes, waiting after a delay; zero if it was never scheduled or is on hold
+	StartedAt time.Time // when its latest attempt was claimed; zero before the first
+	EndedAt   time.Time // when it became terminal; zero before
+	// OutsideUntil is until when a report from outside may end the running attempt, which
+	// its replica has detached. It is zero if the attempt is not outside.
+	OutsideUntil time.Time
+	SlowAt       time.Time // when the store learned that the running attempt is past its soft timeout; zero if it is not
+	ExpiresAt    time.Time // latest time of the first start; zero for none
+	DeadlineAt   time.Time // latest end over all attempts; zero for none
 
 	Replica  string // the replica that runs it or ran it last
 	Progress []byte // last value that the handler set with SetProgress

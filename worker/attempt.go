@@ -41,6 +41,7 @@ type attempt struct {
 	saved      *checkpoints  // nil until the first checkpoint
 	leaseEnded bool          // another replica may run the task
 	leaseLost  chan struct{} // closed when leaseEnded is set; created by LeaseLost
+	token      *reportToken  // created by ReportToken
 }
 
 // run calls the handler and reports the end of the attempt.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -54,6 +56,8 @@ type fakeTask struct {
 	stop     bool
 	ready    bool // promoted or never scheduled
 	released int
+	token    string        // the hash of its token
+	detached time.Duration // how long it may be outside
 
 	saved       map[int64]int64 // number of the last checkpoint by fence
 	checkpoints int             // written ones
@@ -363,6 +367,23 @@ func (s *fakeStore) Maintain(ctx context.Context, replica string) (up task.Maint
 		}
 	})
 	return up, err
+}
+
+func (s *fakeStore) AwaitReports(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
+func (s *fakeStore) AdmitReports(context.Context) (bool, error) { return false, nil }
+
+func (s *fakeStore) IssueToken(ctx context.Context, queue string, a task.Attempt, hash string) (err error) {
+	failed := s.do(ctx, "issue token", func() {
+		if t := s.tasks[a.ID]; t == nil || t.State != task.Running || t.Fence != a.Fence || t.Queue != queue {
+			err = task.ErrLeaseLost
+		} else {
+			t.token = hash
+		}
+	})
+	return cmp.Or(failed, err)
 }
 
 func (s *fakeStore) Leave(ctx context.Context, replica string) error {

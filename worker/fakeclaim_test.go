@@ -36,6 +36,8 @@ func (s *fakeStore) report(rep task.Report) task.Verdict {
 	case task.Release:
 		t.released++
 		s.enqueue(t, rep.Delay)
+	case task.Detached:
+		t.detached = rep.Delay
 	case task.Fail:
 		t.State = task.Failed
 		if t.stop {

@@ -15,15 +15,18 @@ const inboxWait = 10 * time.Second
 // counts as over when it returns.
 const inboxRetryWait = time.Second
 
-// inboxReader makes tasks of the entries that other programs push into the pool's
-// inbox.
+// inboxReader takes the entries that other programs push into a list of the pool: tasks
+// into the inbox, or reports from outside.
 type inboxReader struct {
-	r    *Replica
-	busy sync.Mutex // held while admitting
+	r         *Replica
+	list      string // its name, for the log
+	awaitList func(ctx context.Context, wait time.Duration) (bool, error)
+	admitList func(ctx context.Context) (more bool, err error)
+	busy      sync.Mutex // held while admitting
 }
 
 func (b *inboxReader) run(ctx context.Context) {
-	t := retry{outage: b.r.outages, op: "await inbox"}
+	t := retry{outage: b.r.outages, op: "await " + b.list}
 	defer t.stop()
 	for ctx.Err() == nil {
 		wait := jitter(inboxWait)
@@ -52,10 +55,10 @@ func (b *inboxReader) run(ctx context.Context) {
 func (b *inboxReader) await(ctx context.Context, wait time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+b.r.callTimeout)
 	defer cancel()
-	return b.r.store.AwaitInbox(ctx, wait)
+	return b.awaitList(ctx, wait)
 }
 
-// admitAsync empties the inbox in a goroutine of its own, unless one already does.
+// admitAsync empties the list in a goroutine of its own, unless one already does.
 func (b *inboxReader) admitAsync(ctx context.Context) {
 	if b.busy.TryLock() {
 		b.r.wg.Go(func() {
@@ -65,12 +68,12 @@ func (b *inboxReader) admitAsync(ctx context.Context) {
 	}
 }
 
-// admit admits batches until the inbox is empty. The caller holds the mutex.
+// admit admits batches until the list is empty. The caller holds the mutex.
 func (b *inboxReader) admit(ctx context.Context) {
-	t := retry{outage: b.r.outages, op: "admit inbox"}
+	t := retry{outage: b.r.outages, op: "admit " + b.list}
 	for more := true; more && ctx.Err() == nil; {
 		b.r.retryCall(ctx, &t, func(ctx context.Context) (err error) {
-			more, err = b.r.store.AdmitInbox(ctx, b.r.ownQueues)
+			more, err = b.admitList(ctx)
 			return err
 		})
 	}

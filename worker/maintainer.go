@@ -48,6 +48,12 @@ func (m *maintainer) run(ctx context.Context) {
 		if done.Inbox {
 			r.inbox.admitAsync(ctx)
 		}
+		if done.Reports {
+			r.reports.admitAsync(ctx)
+		}
+		if done.TimedOut > 0 {
+			r.log().Info("tasks outside got no report in time; their attempts have timed out", "attempts", done.TimedOut)
+		}
 		if err != nil {
 			pause = t.failed(err)
 			continue

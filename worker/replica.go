@@ -52,6 +52,7 @@ type Replica struct {
 	watch       watch
 	listener    listener
 	inbox       inboxReader
+	reports     inboxReader
 	maintenance maintainer
 	drain       drain
 	unknown     unknownKinds
@@ -126,7 +127,10 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.keeper = keeper{r: r, wake: make(chan struct{}, 1)}
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
 	r.drain = drain{r: r, requested: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
-	r.listener.r, r.inbox.r, r.maintenance.r = r, r, r
+	r.inbox = inboxReader{r: r, list: "inbox", awaitList: store.AwaitInbox,
+		admitList: func(ctx context.Context) (bool, error) { return store.AdmitInbox(ctx, r.ownQueues) }}
+	r.reports = inboxReader{r: r, list: "reports", awaitList: store.AwaitReports, admitList: store.AdmitReports}
+	r.listener.r, r.maintenance.r = r, r
 	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }

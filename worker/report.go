@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -80,6 +79,9 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 	switch {
 	case cause == task.ErrStopped:
 		rep.Op, rep.Code = task.Fail, task.CodeStopped
+	case d.Detach && (cause == nil || cause == task.ErrShutdown): // the work goes on without this replica
+		rep.Op, rep.Code, rep.Delay = task.Detached, task.CodeDetached, d.Delay
+		return
 	case cause == task.ErrShutdown && !final:
 		rep.Op, rep.Code, rep.Delay = task.Release, task.CodeReleased, d.Delay
 		return
@@ -141,16 +143,5 @@ func unknownKindDelay() time.Duration {
 	return 100*time.Millisecond + rand.N(900*time.Millisecond)
 }
 
-// cutHead makes s valid UTF-8 of at most n bytes and keeps the beginning.
-func cutHead(s string, n int) string {
-	const mark = "…"
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	end := n - len(mark)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + mark
-}
+// cutHead is task.CutHead.
+func cutHead(s string, n int) string { return task.CutHead(s, n) }

@@ -38,6 +38,10 @@ type Store interface {
 	// and changes nothing, if the attempt is not the task's current one.
 	Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error
 
+	// IssueToken stores the hash of an attempt's token for reports from outside. It
+	// returns ErrLeaseLost if the attempt has ended.
+	IssueToken(ctx context.Context, queue string, a task.Attempt, hash string) error
+
 	// Listen blocks until the replica gets a signal or wait has passed. Then it returns
 	// the zero Signal.
 	Listen(ctx context.Context, replica string, wait time.Duration) (task.Signal, error)
@@ -54,6 +58,14 @@ type Store interface {
 	// whether more entries are left. queues has the queue of each kind whose tasks do not
 	// wait in task.DefaultQueue if their entry names no queue.
 	AdmitInbox(ctx context.Context, queues map[string]string) (more bool, err error)
+
+	// AwaitReports blocks until the list of reports from outside has an entry or wait has
+	// passed. It reports whether there is an entry.
+	AwaitReports(ctx context.Context, wait time.Duration) (bool, error)
+
+	// AdmitReports applies or rejects one batch of reports from outside, and reports
+	// whether more are left.
+	AdmitReports(ctx context.Context) (more bool, err error)
 
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
 	// retention, trimming of the event stream, dead replicas. If another replica did so

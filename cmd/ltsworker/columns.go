@@ -155,8 +155,8 @@ func note(t *task.Task, now time.Time) string {
 		return "due " + terminal.RelativeTo(t.DueAt, now)
 	case t.State == task.Waiting && t.Group != "":
 		return "group " + terminal.Printable(t.Group)
-	case t.State == task.Running && (!t.SlowAt.IsZero() || len(t.Progress) > 0):
-		return strings.TrimSpace(slowMark(t) + terminal.Printable(terminal.Cut(string(t.Progress), 60)))
+	case t.State == task.Running && (!t.SlowAt.IsZero() || !t.OutsideUntil.IsZero() || len(t.Progress) > 0):
+		return strings.TrimSpace(slowMark(t) + outsideMark(t) + terminal.Printable(terminal.Cut(string(t.Progress), 60)))
 	case t.State == task.Stopped && t.StopWhy != "":
 		return terminal.Printable(terminal.Cut(t.StopWhy, 60))
 	case t.State == task.Succeeded:
@@ -177,6 +177,15 @@ func slowMark(t *task.Task) string {
 		return ""
 	}
 	return "slow "
+}
+
+// outsideMark returns the mark of a task outside, with the time until when a report may arrive, ""
+// for others.
+func outsideMark(t *task.Task) string {
+	if t.OutsideUntil.IsZero() {
+		return ""
+	}
+	return "outside until " + terminal.LocalTime(t.OutsideUntil) + " "
 }
 
 // stateStyle is the colour of a task's state.

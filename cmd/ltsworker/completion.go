@@ -139,13 +139,13 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // fileFlags are the flags whose value is the name of a file.
-var fileFlags = []string{"batch", "config", "db", "file", "redis"}
+var fileFlags = []string{"batch", "config", "db", "file", "redis", "token-file"}
 
 // addCompletions sets the completions for the arguments and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {
 	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
 	arguments := map[string]cobra.CompletionFunc{
-		"pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
+		"report": completeWords("succeeded", "failed", "released", "progress"), "pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
 		"drain": completeFrom(g, 0, replicaNames),
 		"show":  completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
 	}

@@ -200,6 +200,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	when("due", dueAt(t))
 	when("started", t.StartedAt)
 	when("slow since", t.SlowAt)
+	when("outside until", t.OutsideUntil)
 	when("ended", t.EndedAt)
 	when("expires", t.ExpiresAt)
 	when("deadline", t.DeadlineAt)

@@ -16,6 +16,7 @@ import (
 // reapRecord is what a turn of maintenance did in JSON output.
 type reapRecord struct {
 	LeasesLost int             `json:"leases_lost"`
+	TimedOut   int             `json:"timed_out"`
 	Due        int             `json:"due"`
 	Late       int             `json:"late"`
 	Removed    int             `json:"removed"`
@@ -61,7 +62,7 @@ func reap(ctx context.Context, cmd *cobra.Command, c *client.Client, asJSON bool
 	out := cmd.OutOrStdout()
 	if asJSON {
 		r := reapRecord{
-			LeasesLost: up.Lost, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
+			LeasesLost: up.Lost, TimedOut: up.TimedOut, Due: up.Due, Late: up.Late, Removed: up.Removed, Trimmed: up.Trimmed, Replicas: up.Replicas,
 			Repaired: []findingRecord{}, InboxWaits: up.Inbox, NextMS: up.Next.Milliseconds(),
 		}
 		for _, f := range up.Repaired {
@@ -86,6 +87,7 @@ func turnText(up pool.Maintenance) string {
 		one, many string
 	}{
 		{up.Lost, "lease had ended without a report", "leases had ended without a report"},
+		{up.TimedOut, "task outside had timed out", "tasks outside had timed out"},
 		{up.Due, "task was due", "tasks were due"},
 		{up.Late, "task was too late", "tasks were too late"},
 		{up.Removed, "ended task was removed", "ended tasks were removed"},
@@ -118,6 +120,9 @@ func outlook(up pool.Maintenance, s pool.Stats) string {
 	}
 	if up.Inbox && s.Replicas == 0 {
 		text += "; the inbox waits for a replica"
+	}
+	if up.Reports && s.Replicas == 0 {
+		text += "; reports from outside wait for a replica"
 	}
 	return text
 }

@@ -36,7 +36,8 @@ type taskRecord struct {
 	CreatedAt      string            `json:"created_at,omitempty"`
 	DueAt          string            `json:"due_at,omitempty"`
 	StartedAt      string            `json:"started_at,omitempty"`
-	SlowAt         string            `json:"slow_at,omitempty"` // when the running attempt passed its soft timeout
+	SlowAt         string            `json:"slow_at,omitempty"`       // when the running attempt passed its soft timeout
+	OutsideUntil   string            `json:"outside_until,omitempty"` // until when a report from outside may end the attempt
 	EndedAt        string            `json:"ended_at,omitempty"`
 	ExpiresAt      string            `json:"expires_at,omitempty"`
 	DeadlineAt     string            `json:"deadline_at,omitempty"`
@@ -86,7 +87,7 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
 		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica,
-		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), EndedAt: instant(t.EndedAt),
+		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), OutsideUntil: instant(t.OutsideUntil), EndedAt: instant(t.EndedAt),
 		ExpiresAt: instant(t.ExpiresAt), DeadlineAt: instant(t.DeadlineAt),
 	}
 	r.Payload, r.PayloadText, r.PayloadBase64 = form(t.Payload)

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/ltsworker/ltsworker/callback"
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/logging"
@@ -44,6 +45,7 @@ commands of its handlers, until interrupted.
                                  # limit, 0 changes nothing; so do the limits below
   health: 127.0.0.1:8080         # serves /live and /ready
   admission: {max_cpu: 90%, min_free_memory: 512MiB}   # beyond a bound no task starts here
+  callbacks: 127.0.0.1:8081      # takes reports from outside: POST /callback/TOKEN
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
@@ -114,6 +116,9 @@ clients name it, as in --queue video.cut. The concurrency also holds for tasks o
 from other queues. The tasks of a disabled handler wait in its own queue; from other queues
 they run on other replicas, or wait.
 
+With --callbacks, the replica takes reports from outside as POST /callback/TOKEN.
+Requests are not logged, because their paths have tokens.
+
 If Redis cannot be reached at the start, run ends with exit code 3, so that a service
 manager starts it again. A replica that has joined waits until Redis answers again.
 
@@ -133,13 +138,14 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 	}
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
+	cmd.Flags().StringVar(&f.callbacks, "callbacks", "", "take reports from outside at `HOST:PORT`, as POST /callback/TOKEN\n(default the config file's)")
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
 	return cmd
 }
 
 // runFlags are the flags of run.
 type runFlags struct {
-	file, health, logFormat string
+	file, health, callbacks, logFormat string
 }
 
 func (f *runFlags) check() error {
@@ -152,6 +158,11 @@ func (f *runFlags) check() error {
 	if f.health != "" {
 		if err := health.CheckAddress(f.health); err != nil {
 			return usagef("--health %v", err)
+		}
+	}
+	if f.callbacks != "" {
+		if err := health.CheckAddress(f.callbacks); err != nil {
+			return usagef("--callbacks %v", err)
 		}
 	}
 	return nil
@@ -188,6 +199,13 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	defer stopWatching()
 	if address := cmp.Or(f.health, c.HealthAddress); address != "" {
 		stop, err := health.Serve(address, p, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if address := cmp.Or(f.callbacks, c.CallbackAddress); address != "" {
+		stop, err := callback.Serve(address, p, log)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ type statsRecord struct {
 	Hold       int                  `json:"hold"` // of the scheduled tasks
 	Waiting    int                  `json:"waiting"`
 	Running    int                  `json:"running"`
+	Outside    int                  `json:"outside"`
 	Kept       map[task.State]int   `json:"kept"`
 	Enqueued   int64                `json:"enqueued"`
 	Retried    int64                `json:"retried"`
@@ -71,7 +72,7 @@ func newStats(g *globals) *cobra.Command {
 
 func recordStats(name string, s task.Stats) statsRecord {
 	r := statsRecord{
-		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Hold: s.Hold, Waiting: s.Waiting, Running: s.Running,
+		Pool: name, Queues: []queueRecord{}, Scheduled: s.Scheduled, Hold: s.Hold, Waiting: s.Waiting, Running: s.Running, Outside: s.Outside,
 		Kept: map[task.State]int{}, Enqueued: s.Enqueued, Retried: s.Retried, Ended: map[task.State]int64{},
 		LeasesLost: s.LeasesLost, Inbox: s.Inbox, Rejected: s.Rejected, Events: s.Events, Replicas: s.Replicas,
 		Limit: s.Limit, Paused: s.Paused,
@@ -107,6 +108,9 @@ func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	running := num(s.Running)
 	if s.Limit > 0 {
 		running += " of at most " + num(s.Limit)
+	}
+	if s.Outside > 0 {
+		running += ", " + num(s.Outside) + " outside"
 	}
 	tab.Row("  running", running)
 	for _, state := range pool.EndedStates() {

@@ -92,6 +92,11 @@ func (s *singleTaskStore) AwaitInbox(ctx context.Context, _ time.Duration) (bool
 	return false, ctx.Err()
 }
 
+func (s *singleTaskStore) AwaitReports(ctx context.Context, _ time.Duration) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
 func (s *singleTaskStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
-	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -33,10 +32,12 @@ type Config struct {
 	PoolName      string
 	RedisURL      string // "" for none
 	HealthAddress string // of the health endpoint; "" for none
-	Pool          pool.Config
-	Handlers      map[string]command.Config // by kind
-	Admission     *admission.Load           // nil for none
-	Exposed       bool                      // the file holds a password and others than its owner may read it
+	// CallbackAddress is where reports from outside arrive over HTTP; "" for nowhere.
+	CallbackAddress string
+	Pool            pool.Config
+	Handlers        map[string]command.Config // by kind
+	Admission       *admission.Load           // nil for none
+	Exposed         bool                      // the file holds a password and others than its owner may read it
 
 	file     string
 	lines    map[string]int // of the keys; see keyGap
@@ -113,14 +114,8 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 	r.section(root, "",
 		field{"pool", r.name(&c.PoolName)},
 		field{"redis", r.text(&c.RedisURL)},
-		field{"health", func(n *yaml.Node, at string) {
-			r.text(&c.HealthAddress)(n, at)
-			if !r.refused(at) {
-				if err := health.CheckAddress(c.HealthAddress); err != nil {
-					r.add(n, at, "%v", err)
-				}
-			}
-		}},
+		field{"health", r.address(&c.HealthAddress)},
+		field{"callbacks", r.address(&c.CallbackAddress)},
 		field{"lease", r.duration(&p.Lease, false)},
 		field{"drain_timeout", r.duration(&p.DrainTimeout, false)},
 		field{"stop_grace", r.duration(&p.StopGrace, false)},

@@ -16,6 +16,7 @@ const wholeConfig = `
 pool: media
 redis: redis://127.0.0.1:6379/0
 health: 127.0.0.1:8080
+callbacks: ":8081"
 lease: 20s
 drain_timeout: 1m
 stop_grace: 5s
@@ -71,6 +72,9 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 	}
 	if c.HealthAddress != "127.0.0.1:8080" {
 		t.Errorf("got health %q", c.HealthAddress)
+	}
+	if c.CallbackAddress != ":8081" {
+		t.Errorf("got callbacks %q", c.CallbackAddress)
 	}
 	h := c.Handlers["video.cut"]
 	if h.MaxLog != task.NoLog {

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ltsworker/ltsworker/internal/health"
 	"github.com/ltsworker/ltsworker/internal/spelling"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
@@ -150,6 +151,19 @@ func (r *yamlReader) text(to *string) func(*yaml.Node, string) {
 			return
 		}
 		*to = n.Value
+	}
+}
+
+// address reads the address of an endpoint.
+func (r *yamlReader) address(to *string) func(*yaml.Node, string) {
+	return func(n *yaml.Node, key string) {
+		r.text(to)(n, key)
+		if r.refused(key) {
+			return
+		}
+		if err := health.CheckAddress(*to); err != nil {
+			r.add(n, key, "%v", err)
+		}
 	}
 }
 

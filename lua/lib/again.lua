@@ -1,4 +1,4 @@
--- uses: base event finish record retries run task
+-- uses: base event finish outside record retries run task
 -- Retries in place: the next attempt of a task follows a failed one under the same claim.
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
@@ -13,6 +13,7 @@ function Again.start(at, run)
   Finish.add_history(m, code, error)
   m.leaving = true -- the entry is written below
   Task.drop_checkpoint(m)
+  if run.flag > '1' then Outside.forget(m) end
   Task.keep(m.id, m, 'v', whole(v), 'attempt', m.attempt, 'code', code, 'error', error, 'failures', whole(failures),
     'replica', m.replica, 'started_at', whole(m.start), 'fence', m.fence)
   Event.add(m, m.id, 'waiting', v, { code = code, attempt = m.attempt, replica = m.replica, run_ms = NOW - m.start,

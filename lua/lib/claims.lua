@@ -1,4 +1,4 @@
--- uses: base
+-- uses: base run
 -- Open claims: batches that were handed out and have not ended.
 
 -- parse reads the text of a claim: number of ids, replica, queue, start, length of the lease, '1' if the bound of the
@@ -10,13 +10,14 @@ function Claims.parse(text)
   return { n = n, replica = replica, queue = queue, start = start, lease = lease, cut = cut, ids = split(ids) }
 end
 
--- open_ids returns those of a claim's ids that still run under its fence, and their run entries.
+-- open_ids returns those of a claim's ids that still run under its fence, and their run entries. Attempts outside are no
+-- longer part of their claim.
 function Claims.open_ids(fence, c)
   local open_now, texts = {}, {}
   if #c.ids == 0 then return open_now, texts end
   local prefix = fence .. ' '
   for i, text in ipairs(call('HMGET', P .. 'run:' .. c.queue, unpack(c.ids))) do
-    if text and string.sub(text, 1, #prefix) == prefix then
+    if text and string.sub(text, 1, #prefix) == prefix and not Run.is_outside(text) then
       open_now[#open_now + 1] = c.ids[i]
       texts[#texts + 1] = text
     end

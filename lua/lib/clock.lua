@@ -1,5 +1,6 @@
--- uses: base claims
--- After the server's clock was set back, leases and entries of replicas end too late: later than now plus their length.
+-- uses: base claims outside record
+-- After the server's clock was set back, leases, attempts outside and entries of replicas end too late: later than now plus
+-- their length.
 
 local PAGE = 200
 
@@ -11,6 +12,18 @@ local function shorten_leases(cursor)
     local text = call('HGET', P .. 'claims', fence)
     local c = text and Claims.parse(text)
     if c and tonumber(got[2][i + 1]) > NOW + c.lease then call('ZADD', P .. 'leases', whole(NOW + c.lease), fence) end
+  end
+  return got[1]
+end
+
+-- shorten_outside corrects a page of the attempts outside and returns the next cursor, '0' at the end.
+local function shorten_outside(cursor)
+  local got = call('ZSCAN', Outside.KEY, cursor, 'COUNT', PAGE)
+  for i = 1, #got[2], 2 do
+    local within = number(Record.soft('HGET', Record.extras_key(got[2][i]), 'within') or nil)
+    if within and tonumber(got[2][i + 1]) > NOW + within then
+      call('ZADD', Outside.KEY, whole(NOW + within), got[2][i])
+    end
   end
   return got[1]
 end
@@ -35,16 +48,21 @@ local function note_behind(last, behind)
   end
 end
 
--- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases per call
--- until all have been checked.
+-- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases and a
+-- page of attempts outside per call until all have been checked.
 function Clock.check()
-  local s = call('HMGET', META, 'clock', 'rewound', 'clock:behind')
-  local last, cursor = number(s[1]), number(s[2]) and s[2]
-  if last and NOW < last then cursor = '0' end
+  local s = call('HMGET', META, 'clock', 'rewound', 'clock:behind', 'rewound:outside')
+  local last, rewound = number(s[1]), nil
+  local cursors = { rewound = number(s[2]) and s[2], ['rewound:outside'] = number(s[4]) and s[4] }
+  if last and NOW < last then rewound = '0' end
   note_behind(last, number(s[3]))
   call('HSET', META, 'clock', NOW_TEXT)
-  if not cursor then return end
-  shorten_replicas()
-  cursor = shorten_leases(cursor)
-  if cursor == '0' then call('HDEL', META, 'rewound') else call('HSET', META, 'rewound', cursor) end
+  for field, shorten in pairs({ rewound = shorten_leases, ['rewound:outside'] = shorten_outside }) do
+    local cursor = rewound or cursors[field]
+    if cursor then
+      if field == 'rewound' then shorten_replicas() end
+      cursor = shorten(cursor)
+      if cursor == '0' then call('HDEL', META, field) else call('HSET', META, field, cursor) end
+    end
+  end
 end

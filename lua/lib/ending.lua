@@ -1,4 +1,4 @@
--- uses: base exit finish retries task totals wake
+-- uses: base event exit finish outside record retries task totals wake
 -- Ends of attempts that need more data than the run entry has.
 
 -- has_handler reports whether a replica that serves the queue has a handler for the kind.
@@ -29,16 +29,46 @@ local function release(m, code, delay)
   Retries.put_back(m, delay, code)
 end
 
+-- detach makes a running attempt one that is outside for so many ms. The log is that of its replica, '' for none. meta is
+-- kept for the last event of the task, nil for none.
+local function detach(m, log, size, within, meta)
+  local extras = { 'within', whole(within) }
+  Record.extra(extras, 'meta', meta)
+  if log ~= '' then
+    for _, part in ipairs({ 'log', log, 'log_size', size, 'log_fence', m.fence }) do extras[#extras + 1] = part end
+  end
+  Task.keep(m.id, m, unpack(extras))
+  m.run.v = m.run.v + 1
+  Task.set_run_flag(m, Outside.OUTSIDE)
+  call('ZADD', Outside.KEY, whole(Outside.ends(m, within)), m.id)
+  Event.add(m, m.id, 'running', m.run.v, { code = 'detached', attempt = m.attempt, replica = m.replica,
+    run_ms = NOW - m.start })
+end
+
+-- end_detached ends an attempt that was to be detached: a stop was requested, or it has no token.
+local function end_detached(m, stop)
+  if not stop then
+    return Retries.fail(m, 'permanent', 'the handler detached without a token, so no report could arrive: see ReportToken')
+  end
+  Finish.add_history(m, 'stopped', stop)
+  Finish.task(m, 'stopped', 'stopped', nil, stop)
+end
+
 -- apply ends an attempt as the report at ARGV[at], of so many strings, says. It returns the verdict on the report, nil for
--- accepted.
+-- accepted, and whether the task still runs: a report of the op detach ends the attempt only if a stop was requested, or if
+-- it has no token.
 function Ending.apply(op, at, run, width)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' then
     Totals.count('orphans')
     return 'g'
   end
-  m.leaving = true
   if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
+  if op == 'detach' and m.run.flag == Outside.TOKEN and not Retries.stop_asked(m) then
+    detach(m, ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), m.meta)
+    return nil, true
+  end
+  m.leaving = true
   Exit.clean_up(m)
   if op == 'ok' or op == 'result' then
     Finish.take_log(m)
@@ -53,6 +83,7 @@ function Ending.apply(op, at, run, width)
     return nil
   end
   local stop, code = Retries.stop_asked(m), ARGV[at + 3]
+  if op == 'detach' then return end_detached(m, stop) end
   if op == 'fail' or op == 'again' then
     local error = ARGV[at + 4]
     if stop then

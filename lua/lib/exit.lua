@@ -1,4 +1,4 @@
--- uses: base queue settings
+-- uses: base outside queue settings
 -- Attempts that no longer run. They are collected and removed together, before a claim of the same call counts the running
 -- tasks.
 
@@ -23,9 +23,10 @@ function Exit.group(group, id)
   freed_groups[group] = true
 end
 
--- clean_up removes an attempt from its group, and removes its stop request.
+-- clean_up removes an attempt from its group, and removes its stop request and its token.
 function Exit.clean_up(m)
   if m.group then Exit.group(m.group, m.id) end
+  if m.run.flag > '1' then Outside.forget(m) end
   local requests = P .. 'stop:' .. m.replica
   if m.flag == '1' and call('SREM', requests, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', requests) == 0 then
     call('HDEL', P .. 'replica:' .. m.replica, 'stop')

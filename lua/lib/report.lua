@@ -3,7 +3,7 @@
 
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads. An op that ends with + has one
 -- more: the meta.
-local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, again = 6, release = 5 }
+local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, again = 6, release = 5, detach = 4 }
 
 -- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)
@@ -22,16 +22,16 @@ end
 
 -- report_group ends the attempts of one group. Their run entries are in texts from index `from` on. It adds the ids that no
 -- longer run to the list ended and to the keys of seen. It adds the letters of other verdicts to refused. It returns how
--- many attempts of this group it ended.
+-- many attempts of this group have left their claim: those that it ended, and those that are outside now.
 local function report_group(g, queue, texts, from, ended, seen, refused)
-  local before, known, run, plain = #ended, nil, nil, 0
+  local before, known, run, plain, outside = #ended, nil, nil, 0, 0
   local at, n = g.at, #ended
   for j = from, from + g.n - 1 do
     local id, text = ARGV[at], texts[j]
     if text ~= known then
       if plain > 0 then succeeded(queue, run, ended, plain) end
       known, run, plain = text, Run.parse(text), 0
-      if run and run.fence ~= g.fence then run = nil end
+      if run and (run.fence ~= g.fence or run.flag == '3') then run = nil end
     end
     if not run or seen[id] then
       refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'
@@ -44,13 +44,16 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
         plain = plain + 1
         if run.group then Exit.group(run.group, id) end
       else
-        refused[j] = Ending.apply(g.op, at, run, g.width)
+        local verdict, runs = Ending.apply(g.op, at, run, g.width)
+        refused[j] = verdict
+        -- The run entry of a task that still runs has changed, so the next attempt reads its own.
+        if runs then ended[n], n, outside, known = nil, n - 1, outside + 1, nil end
       end
     end
     at = at + g.width
   end
   if plain > 0 then succeeded(queue, run, ended, plain) end
-  return n - before
+  return n - before + outside
 end
 
 -- read_groups reads the groups of a queue's reports from ARGV. It returns them, all their ids, and the next index.

@@ -83,12 +83,17 @@ function Retries.lose(m)
   Retries.put_back(m, delay, 'lost', error)
 end
 
--- take_back ends an attempt whose lease has ended. cut is '1' if the attempt's own bound shortened the lease.
-function Retries.take_back(m, cut)
+-- take_out removes a task from the running tasks before another way to end its attempt than a report of its replica.
+function Retries.take_out(m)
   m.leaving = true
   Exit.add(m.queue, m.id)
   Exit.clean_up(m)
   Finish.take_log(m)
+end
+
+-- take_back ends an attempt whose lease has ended. cut is '1' if the attempt's own bound shortened the lease.
+function Retries.take_back(m, cut)
+  Retries.take_out(m)
   local stop = Retries.stop_asked(m)
   if stop and m.log then Finish.add_history(m, 'stopped') end
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
@@ -96,4 +101,10 @@ function Retries.take_back(m, cut)
     return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it')
   end
   Retries.lose(m)
+end
+
+-- time_out ends an attempt outside for which no report has arrived in time.
+function Retries.time_out(m)
+  Retries.take_out(m)
+  Retries.fail(m, 'timeout', 'no report from outside arrived in time')
 end

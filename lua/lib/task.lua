@@ -42,6 +42,14 @@ function Task.answer(reply)
   return damaged and redis.error_reply('WRONGTYPE ' .. damaged .. ' is not a hash') or reply
 end
 
+-- set_run_flag changes the flag in the run entry of a running task.
+function Task.set_run_flag(m, flag)
+  local run = m.run
+  run.flag = flag
+  call('HSET', P .. 'run:' .. m.queue, m.id,
+    Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), flag, run.kind, run.replica, run.group))
+end
+
 -- keep writes extras of a task. It sets the extras flag in the record, and in the run entry unless the attempt is ending.
 function Task.keep(id, m, ...)
   call('HSET', Record.extras_key(id), ...)
@@ -49,12 +57,7 @@ function Task.keep(id, m, ...)
     call('SETRANGE', Record.key(id), 1, '1')
     m.flag = '1'
   end
-  local run = m.run
-  if run and not m.leaving and run.flag ~= '1' then
-    run.flag = '1'
-    call('HSET', P .. 'run:' .. m.queue, id,
-      Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica, run.group))
-  end
+  if m.run and not m.leaving and m.run.flag == '0' then Task.set_run_flag(m, '1') end
 end
 
 -- drop_checkpoint removes the checkpoint of a task, and the names that follow m.

@@ -50,14 +50,19 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 	}
 }
 
-// admit makes tasks of the entries in the inbox.
+// admit makes tasks of the entries in the inbox, and applies the reports from outside.
 func (p *Pool) admit(ctx context.Context) error {
 	own := worker.Config{Handlers: p.cfg.Handlers}.OwnQueues()
-	for {
-		if more, err := p.store.AdmitInbox(ctx, own); err != nil || !more {
-			return err
+	inbox := func(ctx context.Context) (bool, error) { return p.store.AdmitInbox(ctx, own) }
+	for _, admit := range []func(context.Context) (bool, error){p.store.AdmitReports, inbox} {
+		for more := true; more; {
+			var err error
+			if more, err = admit(ctx); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // runReplica runs tasks with a replica that claims from every queue and ends when

@@ -73,6 +73,11 @@ func (s *drainStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, 
 	return false, backoff.Sleep(ctx, wait)
 }
 
+// AwaitReports reports no entries: Drain applies them itself.
+func (s *drainStore) AwaitReports(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
 // Maintain does nothing: Drain runs the maintenance itself.
 func (s *drainStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil

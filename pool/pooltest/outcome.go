@@ -19,7 +19,8 @@ type Outcome struct {
 	Kind    string
 	Attempt int64
 	// Code is the reason why the attempt ended: pool.CodeOK, CodeError, CodePermanent,
-	// CodePanic, CodeTimeout, CodeReleased (a snooze), CodeBadPayload, CodeNoHandler.
+	// CodePanic, CodeTimeout, CodeReleased (a snooze), CodeDetached, CodeBadPayload,
+	// CodeNoHandler.
 	Code pool.Code
 	// Err is the error that the handler returned, inside Middleware, with everything
 	// that it wraps. For a panic it has the panic's text and stack. It is nil after a
@@ -128,7 +129,7 @@ func (w *errorRecorder) outcome(t *task.Task, policy pool.Policy, r task.Report,
 // delay returns how long the task waits for its next attempt; 0 if there is none.
 func delay(t *task.Task, policy pool.Policy, r task.Report, now time.Time) time.Duration {
 	switch r.Code {
-	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned:
+	case pool.CodePermanent, pool.CodeBadPayload, pool.CodeNoHandler, pool.CodeStopped, pool.CodeStopAbandoned, pool.CodeDetached:
 		return 0
 	}
 	d := r.Delay

@@ -57,6 +57,8 @@ func (s *singleStore) Exchange(_ context.Context, x task.Exchange) (task.Exchang
 	return answer, nil
 }
 
+func (s *singleStore) IssueToken(context.Context, string, task.Attempt, string) error { return nil }
+
 func (s *singleStore) Renew(_ context.Context, r task.Renewal) (task.Renewed, error) {
 	return task.Renewed{Verdicts: slices.Repeat([]task.Verdict{task.Kept}, len(r.Held))}, nil
 }
@@ -83,6 +85,10 @@ func (s *singleStore) Listen(ctx context.Context, _ string, wait time.Duration) 
 }
 
 func (s *singleStore) AwaitInbox(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
+func (s *singleStore) AwaitReports(ctx context.Context, wait time.Duration) (bool, error) {
 	return false, backoff.Sleep(ctx, wait)
 }
 

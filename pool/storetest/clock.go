@@ -14,6 +14,7 @@ var clockRules = []rule{
 	{"ClockForwardLosesLeasesAndNoAttempt", clockForward},
 	{"ClockForwardIsNoLossForAReplicaThatRenewsFirst", clockForwardRenewed},
 	{"ClockBackHoldsNoLeaseLongerThanItsLength", clockBackLease},
+	{"ClockBackHoldsNoTaskOutsideLongerThanItsTime", clockBackOutside},
 	{"ClockBackKeepsNoDeadReplicaOnTheList", clockBackReplica},
 	{"ClockBackDelaysNoTaskThatWaits", clockBackWaiting},
 	{"ScheduledTasksFollowTheClock", clockSchedule},
@@ -90,6 +91,30 @@ func clockBackLease(fx *fixture) {
 	}
 	fx.accept(succeedAll(alive)...)
 	fx.wantIDs(fx.claim(task.DefaultQueue, 9), "next")
+}
+
+func clockBackOutside(fx *fixture) {
+	fx.SetClock(fx, 0)
+	fx.maintain()
+	const within = 10 * time.Minute
+	ts := fx.startAll(3, task.Spec{ID: "t", MaxAttempts: 1})
+	for _, t := range ts {
+		fx.token(t)
+		fx.accept(detached(t, within))
+	}
+	fx.jump(-time.Hour)
+	fx.jump(-time.Hour + within - time.Minute)
+	for _, t := range ts {
+		if got := fx.wantState(t.ID, task.Running); got.OutsideUntil.After(fx.Now(fx).Add(time.Minute + time.Second)) {
+			fx.Errorf("%s is outside until %v, now is %v", t.ID, got.OutsideUntil, fx.Now(fx))
+		}
+	}
+	if u := fx.jump(-time.Hour + within + time.Minute); u.TimedOut != len(ts) {
+		fx.Errorf("maintenance %+v", u)
+	}
+	for _, t := range ts {
+		fx.wantEnd(t.ID, task.Failed, task.CodeTimeout)
+	}
 }
 
 func clockBackReplica(fx *fixture) {

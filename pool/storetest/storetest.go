@@ -23,6 +23,8 @@ type Harness struct {
 	SetClock func(t testing.TB, d time.Duration)
 	// Push appends entries to the inbox.
 	Push func(t testing.TB, entries ...string)
+	// PushReports appends entries to the list of reports from outside.
+	PushReports func(t testing.TB, entries ...string)
 	// Rejects reads why inbox entries were rejected, oldest first.
 	Rejects func(t testing.TB) []string
 	// Signals removes the signals of the replica and returns them: "q:QUEUE", "stop",
@@ -62,6 +64,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
 		retryPolicyRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
+		outsideRules, outsideReportRules, reportListRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {

@@ -104,5 +104,6 @@ local function expiring(ms)
   end
 end
 DoctorKeys.reply, DoctorKeys.call, DoctorKeys.signals = expiring(600000), expiring(600000), expiring(60000)
+DoctorKeys.reported = expiring(600000)
 
 function DoctorKeys.broken(name) DoctorFinding.report('quarantined', name, '', '', '') end

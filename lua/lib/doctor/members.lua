@@ -33,6 +33,9 @@ function DoctorMembers.scheduled(name, _, id, score)
 end
 function DoctorMembers.expiring(name, _, id) belongs(name, id, id, zrem, DoctorTask.is_live) end
 function DoctorMembers.ended(name, state, id) belongs(name, id, id, zrem, function(m) return m.state == state end) end
+function DoctorMembers.outside(name, _, id)
+  belongs(name, id, id, zrem, function(m) return m.run and m.run.flag == '3' end)
+end
 function DoctorMembers.counted(name, _, id)
   belongs(name, id, id, function(...)
     srem(...)

@@ -6,10 +6,12 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   ['group:run'] = 'set', ['group:queues'] = 'set', unique = 'string', events = 'stream', inbox = 'list',
   ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', reply = 'list', queues = 'set', replicas = 'zset',
   replica = 'hash', stop = 'set', signals = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
-  counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string' }
+  counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string',
+  outside = 'zset', reported = 'string', reports = 'list', ['reports:open'] = 'list' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
-  meta = true, stats = true }
+  meta = true, stats = true, outside = true,
+  reports = true, ['reports:open'] = true }
 
 -- is_name checks the rule for names as far as a script can: it accepts all bytes over 127 as letters.
 function DoctorNames.is_name(s)

@@ -1,4 +1,4 @@
--- uses: base exit record run settings doctor/finding doctor/pool doctor/task
+-- uses: base exit outside record run settings task doctor/finding doctor/pool doctor/task
 -- Checks of run entries.
 
 -- claim_for returns the queue of a claim and the text of its ids, with a space around each. It returns nil if the claim
@@ -16,7 +16,8 @@ local function claim_for(fence)
 end
 
 function DoctorRunning.text_of(run)
-  return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), '1', run.kind, run.replica, run.group)
+  local flag = run.flag == '0' and '1' or run.flag
+  return Run.text(run.fence, run.attempt, whole(run.v), whole(run.start), flag, run.kind, run.replica, run.group)
 end
 
 -- give_claim gives an attempt a claim of its own, with a new fence and a lease that has ended. The next reap takes the
@@ -65,6 +66,17 @@ local function check_counted(id)
   if limit and limit ~= Settings.UNLIMITED then must_have('not_counted', 'counted', id) end
 end
 
+-- check_outside checks that the time of an attempt outside is known, and that it is not later than it can be. Without it the
+-- attempt would never time out.
+local function check_outside(m)
+  local within = number(redis.pcall('HGET', Record.extras_key(m.id), 'within') or nil)
+  local latest = Outside.ends(m, within or 0)
+  local ends = tonumber(call('ZSCORE', Outside.KEY, m.id) or nil)
+  if ends and (not within or ends <= NOW + within) then return end
+  DoctorFinding.report(ends and 'far_outside' or 'no_outside', 'outside', m.id, '', 'set to its length',
+    function() call('ZADD', Outside.KEY, whole(latest), m.id) end)
+end
+
 -- run checks an entry of run:QUEUE.
 function DoctorRunning.run(name, queue, id, text)
   local m = DoctorTask.examine(id) or DoctorTask.check(id)
@@ -83,7 +95,9 @@ function DoctorRunning.run(name, queue, id, text)
   end
   DoctorPool.note_fence(run.fence)
   local of_queue, ids = claim_for(run.fence)
-  if of_queue ~= queue or not string.find(ids, ' ' .. id .. ' ', 1, true) then
+  if run.flag == Outside.OUTSIDE then
+    check_outside(m)
+  elseif of_queue ~= queue or not string.find(ids, ' ' .. id .. ' ', 1, true) then
     DoctorFinding.report('no_claim', name, id, run.fence, 'taken back', function() give_claim(queue, id, run) end)
   elseif run.flag == '0' and (m.at_end or m.flag == '1' or m.group ~= run.group) then
     DoctorFinding.report('run_unflagged', name, id, '', 'corrected', function()
