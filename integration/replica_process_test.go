@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -46,6 +47,7 @@ const (
 	kindDeaf   = "deaf"   // the first attempt ignores its context until the file that its payload names exists
 	kindFlaky  = "flaky"  // fails as often as its payload says
 	kindStages = "stages" // the first two attempts write two checkpoints each and wait for the end of their context
+	kindJob    = "job"    // a job in a directory, by an executor that kills its process as the payload says
 	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
 
@@ -136,6 +138,10 @@ func runReplica(ctx context.Context, rec *recorder) error {
 	if err != nil {
 		return err
 	}
+	jobs, err := async.New(directory{}, async.Options{Pool: os.Getenv(envPool), Interval: 50 * time.Millisecond})
+	if err != nil {
+		return err
+	}
 	for kind, h := range map[string]pool.Handler{
 		kindWork:   work,
 		kindPoison: poison,
@@ -143,6 +149,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindDeaf:   deaf,
 		kindFlaky:  flaky,
 		kindStages: stages,
+		kindJob:    jobs.Handle,
 		kindFaint:  faint,
 	} {
 		p.HandleKind(kind, func(ctx context.Context, t *task.Task) ([]byte, error) {
