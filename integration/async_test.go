@@ -106,7 +106,6 @@ func TestJobOfAKilledReplicaIsTakenOver(t *testing.T) {
 		dirs[enqueue(t, c, pool.Spec{Kind: kindJob, Payload: payload, MaxAttempts: 1, Retain: new(time.Hour)})] = dir
 	}
 	for id, dir := range dirs {
-		f.entry(enter, id, 2)
 		jobs := func() []string {
 			jobs, err := filepath.Glob(filepath.Join(dir, "*.job"))
 			if err != nil {
