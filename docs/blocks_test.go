@@ -24,6 +24,7 @@ import (
 	// these packages have changed.
 	_ "github.com/ltsworker/ltsworker/admission"
 	_ "github.com/ltsworker/ltsworker/archive"
+	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
@@ -33,6 +34,7 @@ import (
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
+	"async":      "github.com/ltsworker/ltsworker/executor/async",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -47,6 +48,7 @@ const (
 	kindFlaky  = "flaky"  // fails as often as its payload says
 	kindStages = "stages" // the first two attempts write two checkpoints each and wait for the end of their context
 	kindDetach = "detach" // writes its token to the file that its payload names, and detaches for an hour
+	kindJob    = "job"    // a job in a directory, by an executor that kills its process as the payload says
 	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
 
@@ -137,6 +139,10 @@ func runReplica(ctx context.Context, rec *recorder) error {
 	if err != nil {
 		return err
 	}
+	jobs, err := async.New(directory{}, async.Options{Pool: os.Getenv(envPool), Interval: 50 * time.Millisecond})
+	if err != nil {
+		return err
+	}
 	for kind, h := range map[string]pool.Handler{
 		kindWork:   work,
 		kindPoison: poison,
@@ -144,6 +150,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindDeaf:   deaf,
 		kindFlaky:  flaky,
 		kindStages: stages,
+		kindJob:    jobs.Handle,
 		kindFaint:  faint,
 		kindDetach: detach,
 	} {

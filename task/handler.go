@@ -5,7 +5,7 @@ import "context"
 // Handler runs one attempt of a task. It returns the task's result; nil is no result.
 //
 // An error fails the attempt; Permanent, RetryAfter and Snooze change what happens
-// next. A nil error is a success, even if the attempt's timeout has just passed. A
+// next. An error that wraps ErrTimeout fails it with CodeTimeout. A nil error is a success, even if the attempt's timeout has just passed. A
 // handler may run more than once for one task and should be idempotent.
 //
 // The context is cancelled when the task must end. Its context.Cause is then

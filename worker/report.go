@@ -101,6 +101,9 @@ func (a *attempt) fail(rep *task.Report, err error, cause error) {
 		return
 	default:
 		rep.Op, rep.Code, rep.Delay, rep.DelaySet = task.Fail, task.CodeError, d.Delay, d.DelaySet
+		if errors.Is(err, task.ErrTimeout) { // the handler has a time limit of its own
+			rep.Code = task.CodeTimeout
+		}
 	}
 
 	rep.Error = err.Error()

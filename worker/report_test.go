@@ -57,6 +57,7 @@ func TestHandlerErrorDecidesTheReport(t *testing.T) {
 		"goexit": {func(context.Context, *task.Task) ([]byte, error) { runtime.Goexit(); return nil, nil },
 			task.Report{Op: task.Fail, Code: task.CodePanic, Error: "the handler called runtime.Goexit"}},
 		"an error that panics": {returns(nil, (*nilError)(nil)), task.Report{Op: task.Fail, Code: task.CodePanic, Error: "panic in the returned error"}},
+		"its own timeout":      {returns(nil, fmt.Errorf("%w: 5m", task.ErrTimeout)), task.Report{Op: task.Fail, Code: task.CodeTimeout, Error: "attempt timed out: 5m"}},
 		"its own lookalike":    {returns(nil, task.ErrStopped), task.Report{Op: task.Fail, Code: task.CodeError, Error: task.ErrStopped.Error()}},
 	} {
 		t.Run(name, func(t *testing.T) {

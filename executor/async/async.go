@@ -1,0 +1,261 @@
+// Package async runs tasks as jobs of a remote: a container engine, a batch system, a
+// service with an API to start and to query. The job is not a child of the replica. It
+// goes on when the replica drains, dies or loses its lease, and the next owner of the
+// task continues to wait for it.
+//
+//	jobs, err := async.New(executor, async.Options{Pool: "media"})
+//	p.HandleKind("video.cut", jobs.Handle)
+//
+// # An attempt
+//
+// An attempt writes four things, in this order: its intent, which is the name of the job,
+// as a checkpoint of the task; the job, with Executor.Start; the reference that Start
+// returned, as a checkpoint; and its outcome. The name is made from the pool, the fence
+// and the id of the task. An owner that takes the task over and finds an intent without a
+// reference calls Start with the same name. One that finds a reference starts nothing. A
+// failed attempt clears the checkpoint, so the next attempt starts a job with a new name.
+//
+// Start must therefore be idempotent by name: it returns the job of that name if there is
+// one, ended or not. With a remote that cannot do this, a crash between Start and the
+// second checkpoint starts the job twice.
+//
+// One poller per Jobs asks the remote for the states of all jobs of this process.
+// Failures of the remote delay the attempts but do not fail them. The timeout of an
+// attempt counts from the start of the job, over all owners.
+//
+//   - Stop request or timeout: the job is stopped, then the attempt ends. If the stop is
+//     not confirmed within Options.StopWithin, the attempt ends with ErrOrphan in its error.
+//   - Drain or lost lease: the job goes on. The handler returns at once.
+//
+// # Limits
+//
+// Only the replica that runs a task stops its job. If a task ends while no replica runs
+// it, nothing stops the job and it goes on until it ends by itself: a stop request that
+// arrives between two owners, a deadline that passes there, one lost lease more than
+// MaxLost allows. The checkpoint with the reference is then gone.
+//
+// If a handler ignores its cancelled context (an Executor that does not return when its
+// context ends), the replica gives the attempt up after its StopGrace without a confirmed
+// stop.
+package async
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// Executor starts and watches jobs at a remote. Its methods are called concurrently. They
+// must return when ctx ends. A call whose context ended may have had its effect or not.
+//
+// An error is temporary, and the call is repeated after a pause, unless it is made by
+// Reject or by Permanent, BadPayload, RetryAfter or Snooze of package task.
+type Executor interface {
+	// Start starts the job of t under a name, or returns the job of that name if there is
+	// one, also if it has ended. The name consists of at most 63 lower-case letters, digits
+	// and hyphens, and begins with a letter. A final error means that there is no job of
+	// that name. After any other error the job may exist, and Start is repeated with the
+	// same name.
+	Start(ctx context.Context, name string, t *task.Task) (Started, error)
+	// Poll returns the states of the jobs, one per job and in their order. An error
+	// concerns all jobs of the call. If the state of one job is not known, its Status is
+	// Unknown, and the other jobs of the call are not affected.
+	Poll(ctx context.Context, jobs []Job) ([]Status, error)
+	// Stop ends the job and returns when it has ended. It also returns nil if the job has
+	// ended before or does not exist. Ref is empty if the result of Start is not known: Stop
+	// then finds the job by its name, or returns an error if it cannot.
+	Stop(ctx context.Context, job Job) error
+	// Output returns what an ended job has left. It may be called more than once for a job,
+	// also by another replica.
+	Output(ctx context.Context, job Job) (Output, error)
+}
+
+// Job identifies a job.
+type Job struct {
+	Name string // the name that Start got
+	Ref  string // the reference that Start returned
+}
+
+// Started is a job that Start started or found.
+type Started struct {
+	Ref string // what Poll, Stop and Output get; never empty
+	// Age is how long the job has run. Zero is for a job that this call started, and if it
+	// is not known. The timeout of the attempt counts from there.
+	Age time.Duration
+}
+
+// State is the state of a job.
+type State int
+
+// The states of a job.
+const (
+	Unknown   State = iota // not known now; the job is polled again
+	Running                // has not ended; also while it waits at the remote
+	Succeeded              // has ended as it should
+	Failed                 // has ended otherwise
+	Gone                   // the remote does not know the job
+)
+
+// Status is the answer about one job.
+type Status struct {
+	State State
+	// Err is the failure of a Failed job, and why the state is Unknown. The functions of
+	// package task that change what follows a failure, such as task.Permanent, apply.
+	Err error
+	// Progress sets the task's progress if it is not nil and differs from the last one:
+	// JSON, at most task.MaxProgress bytes.
+	Progress []byte
+	// Log replaces the attempt's log if it is not nil: the end of what the job has logged.
+	Log []byte
+}
+
+// Output is what an ended job has left.
+type Output struct {
+	Result []byte // the task's result if the job succeeded, at most task.MaxResult bytes
+	Log    []byte // replaces the attempt's log if it is not nil
+}
+
+// ErrOrphan is in the error of an attempt that ended without a confirmed stop of its job.
+// The job may still run at the remote.
+var ErrOrphan = errors.New("orphan")
+
+// Reject marks an error as final: the call is not repeated, and the attempt fails with
+// err. It returns nil if err is nil.
+func Reject(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &rejection{err}
+}
+
+type rejection struct{ error }
+
+func (r *rejection) Unwrap() error { return r.error }
+
+// isFinal reports whether a call that failed with err is not repeated.
+func isFinal(err error) bool {
+	var r *rejection
+	return errors.As(err, &r) || task.DispositionOf(err) != task.Disposition{}
+}
+
+// NoPolling as Options.Interval polls a job only after its start, after a take-over and
+// after Notify.
+const NoPolling = -1
+
+// The defaults of Options.
+const (
+	DefaultInterval    = 5 * time.Second
+	DefaultMaxBatch    = 100
+	DefaultCallTimeout = 30 * time.Second
+	DefaultStartWithin = 5 * time.Minute
+	DefaultStopWithin  = 8 * time.Second
+)
+
+// Options configure Jobs.
+type Options struct {
+	// Pool is the name of the pool, a part of the names of jobs. Required.
+	Pool string
+	// Interval is the time between two polls, shortened by a random part of up to a
+	// fifth. With NoPolling the remote has to report ends, see Jobs.Notify. Default:
+	// DefaultInterval.
+	Interval time.Duration
+	// MaxBatch is how many jobs one call of Poll gets at most. Default: DefaultMaxBatch.
+	MaxBatch int
+	// CallTimeout is how long one call of the Executor may take, except Stop. Default:
+	// DefaultCallTimeout.
+	CallTimeout time.Duration
+	// StartWithin is how long Start is repeated. Then a job that may have been started is
+	// stopped, and the attempt fails. Default: DefaultStartWithin.
+	StartWithin time.Duration
+	// StopWithin is how long Stop may take and is repeated. It must be shorter than the
+	// replica's StopGrace. Default: DefaultStopWithin.
+	StopWithin time.Duration
+	// Logger gets outages of the remote and orphans. Default: slog.Default.
+	Logger *slog.Logger
+}
+
+// Jobs runs tasks as jobs of one Executor. It is safe for concurrent use, and its Handle
+// may serve several kinds of tasks.
+type Jobs struct {
+	executor Executor
+	opts     Options
+	poller   poller
+}
+
+// New returns a Jobs. It calls nothing and starts no goroutine. The error joins a
+// *task.FieldError for everything that is wrong with opts.
+func New(e Executor, opts Options) (*Jobs, error) {
+	err := opts.check()
+	if e == nil {
+		err = errors.Join(err, &task.FieldError{Field: "executor", Msg: "is missing"})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opts.Interval == 0 {
+		opts.Interval = DefaultInterval
+	}
+	if opts.MaxBatch == 0 {
+		opts.MaxBatch = DefaultMaxBatch
+	}
+	if opts.CallTimeout == 0 {
+		opts.CallTimeout = DefaultCallTimeout
+	}
+	if opts.StartWithin == 0 {
+		opts.StartWithin = DefaultStartWithin
+	}
+	if opts.StopWithin == 0 {
+		opts.StopWithin = DefaultStopWithin
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	j := &Jobs{executor: e, opts: opts}
+	j.poller.init(e, opts)
+	return j, nil
+}
+
+func (o *Options) check() error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &task.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
+	}
+	if err := task.CheckName(o.Pool); err != nil {
+		add("pool", "%v", err)
+	}
+	if o.Interval < 0 && o.Interval != NoPolling {
+		add("interval", "must be positive, zero for the default or NoPolling, not %v", o.Interval)
+	}
+	if o.MaxBatch < 0 {
+		add("max_batch", "must be positive, not %d", o.MaxBatch)
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"call_timeout", o.CallTimeout}, {"start_within", o.StartWithin}, {"stop_within", o.StopWithin}} {
+		if d.value < 0 {
+			add(d.field, "must be positive, not %v", d.value)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Handler is New(e, opts).Handle for a program that needs no Notify.
+func Handler(e Executor, opts Options) (task.Handler, error) {
+	j, err := New(e, opts)
+	if err != nil {
+		return nil, err
+	}
+	return j.Handle, nil
+}
+
+// Notify makes the poller ask for the state of a job at once, because the remote has
+// reported something about it. It does not wait, and ignores a reference that no attempt
+// in this process waits for: the owner of such a task polls it when it starts to wait. A
+// notification does not decide about the outcome, Poll does. So a forged one, or a second
+// one, changes nothing.
+func (j *Jobs) Notify(ref string) { j.poller.notify(ref) }

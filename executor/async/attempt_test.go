@@ -1,0 +1,425 @@
+package async
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+func TestJobIsStartedAndItsOutputIsTheResult(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask("3s"))
+		if result, err := a.wait(); err != nil || result != "3s" {
+			t.Errorf("%q, %v", result, err)
+		}
+		if a.took < 3*time.Second || a.took > 5*time.Second {
+			t.Errorf("took %v", a.took)
+		}
+		if !strings.HasPrefix(a.task.Log, "log of lts-media-") {
+			t.Errorf("log %q", a.task.Log)
+		}
+		r.wantCalls(t, "Start 1", "Stop 0", "Output 1")
+	})
+}
+
+func TestOutcomeOfAFailedJob(t *testing.T) {
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		status Status
+		want   error
+	}{
+		"text":      {Status{State: Failed, Err: boom}, boom},
+		"no text":   {Status{State: Failed}, errors.New("the job failed")},
+		"permanent": {Status{State: Failed, Err: task.Permanent(boom)}, task.Permanent(boom)},
+		"snooze":    {Status{State: Failed, Err: task.Snooze(time.Minute)}, task.Snooze(time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				a := begin(t, newJobs(t, r), newTask(""))
+				time.Sleep(500 * time.Millisecond)
+				r.change(func(_ string, j *job) { j.ended, j.status = true, c.status })
+				result, err := a.wait()
+				if result != "" || err.Error() != c.want.Error() || task.DispositionOf(err) != task.DispositionOf(c.want) {
+					t.Errorf("%q, %v", result, err)
+				}
+				if !strings.HasPrefix(a.task.Log, "log of lts-media-") {
+					t.Errorf("log %q", a.task.Log)
+				}
+			})
+		})
+	}
+}
+
+// The owner of the task dies at each step. The next owner has only the checkpoint.
+func TestNextOwnerStartsNoSecondJob(t *testing.T) {
+	var j *Jobs
+	for name, c := range map[string]struct {
+		before func(r *remote, tk *task.Task) // what the dead owner did
+		starts int
+	}{
+		"nothing": {func(*remote, *task.Task) {}, 1},
+		"intent": {func(_ *remote, tk *task.Task) {
+			_ = tk.Checkpoint(context.Background(), intent("media", tk))
+		}, 1},
+		"intent and Start": {func(r *remote, tk *task.Task) {
+			s := intent("media", tk)
+			_ = tk.Checkpoint(context.Background(), s)
+			_, _ = r.Start(context.Background(), s.Name, tk)
+		}, 2}, // the second finds the job of the first
+		"intent, Start and reference": {func(r *remote, tk *task.Task) {
+			s := intent("media", tk)
+			started, _ := r.Start(context.Background(), s.Name, tk)
+			s.Ref = started.Ref
+			_ = tk.Checkpoint(context.Background(), s)
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				j = newJobs(t, r)
+				tk := newTask("10s")
+				c.before(r, tk)
+				time.Sleep(4 * time.Second)
+				tk.Fence += 100 // another claim
+				if result, err := begin(t, j, tk).wait(); err != nil || result != "10s" {
+					t.Errorf("%q, %v", result, err)
+				}
+				if len(r.jobs) != 1 {
+					t.Errorf("%d jobs were started", len(r.jobs))
+				}
+				r.wantCalls(t, fmt.Sprint("Start ", c.starts))
+			})
+		})
+	}
+}
+
+func TestStartIsRepeatedWithTheSameName(t *testing.T) {
+	for name, c := range map[string]fault{
+		"fails":           {before: errAway},
+		"loses its reply": {after: errAway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				n := 0
+				r.fault = func(_ context.Context, call string) fault {
+					if strings.HasPrefix(call, "Start") {
+						if n++; n <= 4 {
+							return c
+						}
+					}
+					return fault{}
+				}
+				if _, err := begin(t, newJobs(t, r), newTask("1s")).wait(); err != nil {
+					t.Error(err)
+				}
+				if len(r.jobs) != 1 {
+					t.Errorf("%d jobs were started", len(r.jobs))
+				}
+				r.wantCalls(t, "Start 5")
+				if n := r.log.count("a call to the remote failed"); n != 1 {
+					t.Errorf("logged %d times", n)
+				}
+			})
+		})
+	}
+}
+
+func TestFinalErrorOfStartFailsTheAttempt(t *testing.T) {
+	for name, err := range map[string]error{"Reject": Reject(errAway), "Permanent": task.Permanent(errAway), "RetryAfter": task.RetryAfter(errAway, 0)} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				r.fault = failing("Start", fmt.Errorf("create: %w", err))
+				a := begin(t, newJobs(t, r), newTask("1s"))
+				_, got := a.wait()
+				wantError(t, got, errAway, "start the job: create: ")
+				if task.DispositionOf(got) != task.DispositionOf(err) || a.took > 0 {
+					t.Errorf("%v after %v", got, a.took)
+				}
+				r.wantCalls(t, "Start 1", "Stop 0")
+			})
+		})
+	}
+}
+
+// The job may exist although every reply was lost.
+func TestStartWithoutSuccessStopsTheJobAndFailsTheAttempt(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		r.fault = func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Start") {
+				return fault{after: errAway}
+			}
+			return fault{}
+		}
+		a := begin(t, newJobs(t, r), newTask(""))
+		_, err := a.wait()
+		wantError(t, err, errAway, "start the job: no success within 5m0s")
+		if a.took < 4*time.Minute || a.took > 6*time.Minute || r.running() != 0 || errors.Is(err, ErrOrphan) {
+			t.Errorf("took %v, %d jobs run, %v", a.took, r.running(), err)
+		}
+	})
+}
+
+func TestStopRequestAndTimeoutStopTheJob(t *testing.T) {
+	for _, cause := range []error{task.ErrStopped, task.ErrTimeout} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				a := begin(t, newJobs(t, r), newTask(""))
+				time.Sleep(time.Minute)
+				a.cancel(cause)
+				_, err := a.wait()
+				wantError(t, err, cause, "the job was stopped: exit status 143")
+				if r.running() != 0 {
+					t.Error("the job runs")
+				}
+				r.wantCalls(t, "Stop 1")
+			})
+		})
+	}
+}
+
+func TestJobThatSucceededBeforeItsStopIsASuccess(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r, func(o *Options) { o.Interval = time.Minute }), newTask("10s"))
+		time.Sleep(11 * time.Second)
+		a.cancel(task.ErrTimeout)
+		if result, err := a.wait(); err != nil || result != "10s" {
+			t.Errorf("%q, %v", result, err)
+		}
+	})
+}
+
+func TestDrainAndLostLeaseLeaveTheJobRunning(t *testing.T) {
+	for name, cause := range map[string]error{"drain": task.ErrShutdown, "lost lease": task.ErrLeaseLost, "no cause": nil} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				j := newJobs(t, r)
+				tk := newTask("1m")
+				a := begin(t, j, tk)
+				time.Sleep(10 * time.Second)
+				a.cancel(cause)
+				_, err := a.wait()
+				wantError(t, err, cause, "continues")
+				r.wantCalls(t, "Stop 0", "Start 1")
+				if r.running() != 1 {
+					t.Error("the job does not run")
+				}
+				if result, err := begin(t, j, tk).wait(); err != nil || result != "1m" {
+					t.Errorf("the next owner: %q, %v", result, err)
+				}
+				r.wantCalls(t, "Stop 0", "Start 1")
+			})
+		})
+	}
+}
+
+// A call of Start that hangs ends with the drain. A stop waits for it, because a call that
+// is given up could start the job after the stop.
+func TestEndDuringStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause error
+		lasts time.Duration // of Start
+		took  time.Duration
+		want  string
+		stops int
+	}{
+		"drain":             {task.ErrShutdown, time.Hour, 0, "may have been started", 0},
+		"stop":              {task.ErrStopped, 2 * time.Second, time.Second, "the job was stopped", 1},
+		"stop, Start hangs": {task.ErrStopped, time.Hour, DefaultStopWithin / 2, "no job lts-", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				r.fault = func(ctx context.Context, call string) fault {
+					if strings.HasPrefix(call, "Start") {
+						select {
+						case <-ctx.Done():
+							return fault{before: ctx.Err()}
+						case <-time.After(c.lasts):
+						}
+					}
+					return fault{}
+				}
+				a := begin(t, newJobs(t, r), newTask(""))
+				time.Sleep(time.Second)
+				a.cancel(c.cause)
+				_, err := a.wait()
+				wantError(t, err, c.cause, c.want)
+				if a.took != time.Second+c.took {
+					t.Errorf("took %v after the cause, want %v", a.took-time.Second, c.took)
+				}
+				r.wantCalls(t, "Start 1", fmt.Sprint("Stop ", c.stops))
+			})
+		})
+	}
+}
+
+func TestStopIsRepeated(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask(""))
+		time.Sleep(time.Second)
+		r.setFault(func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Stop") && r.count("Stop") < 4 {
+				return fault{before: errAway}
+			}
+			return fault{}
+		})
+		a.cancel(task.ErrStopped)
+		_, err := a.wait()
+		wantError(t, err, task.ErrStopped, "the job was stopped")
+		r.wantCalls(t, "Stop 4")
+	})
+}
+
+func TestUnconfirmedStopLeavesAnOrphan(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask(""))
+		time.Sleep(time.Second)
+		r.setFault(failing("Stop", errAway))
+		a.cancel(task.ErrTimeout)
+		_, err := a.wait()
+		wantError(t, err, task.ErrTimeout, "orphan: the job lts-media-", "could not be stopped within 8s", errAway.Error())
+		wantError(t, err, ErrOrphan)
+		if a.took > time.Second+DefaultStopWithin || r.log.count("could not be stopped") != 1 {
+			t.Errorf("took %v, logged %q", a.took, r.log.lines)
+		}
+	})
+}
+
+// The limit counts from the start of the job, over owners, by the clock of the store.
+func TestTimeLimitCountsFromTheStartOfTheJob(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j := newJobs(t, r)
+		tk := newTask("")
+		tk.TimeLeft = time.Hour
+		a := begin(t, j, tk)
+		time.Sleep(10 * time.Minute)
+		a.cancel(task.ErrShutdown)
+		_, _ = a.wait()
+
+		skew := 24 * time.Hour // of the store's clock
+		tk.CheckpointAt = time.Now().Add(skew - 10*time.Minute)
+		time.Sleep(20 * time.Minute) // no replica runs the task
+		tk.StartedAt = time.Now().Add(skew)
+		b := begin(t, j, tk)
+		_, err := b.wait()
+		wantError(t, err, task.ErrTimeout, "the job was stopped")
+		if b.took != 30*time.Minute || r.running() != 0 {
+			t.Errorf("the next owner stopped it after %v; %d jobs run", b.took, r.running())
+		}
+
+		// The next attempt has a new name and the whole time.
+		tk.LastCheckpoint, tk.Fence = nil, tk.Fence+1000
+		c := begin(t, j, tk)
+		if _, err := c.wait(); !errors.Is(err, task.ErrTimeout) || c.took != time.Hour {
+			t.Errorf("the next attempt: %v after %v", err, c.took)
+		}
+		if len(r.jobs) != 2 {
+			t.Errorf("%d jobs", len(r.jobs))
+		}
+	})
+}
+
+func TestJobThatEndedWithinItsLimitBetweenTwoOwnersIsASuccess(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j := newJobs(t, r)
+		tk := newTask("30m")
+		tk.TimeLeft = time.Hour
+		a := begin(t, j, tk)
+		time.Sleep(time.Minute)
+		a.cancel(task.ErrShutdown)
+		_, _ = a.wait()
+		tk.CheckpointAt = time.Now().Add(-time.Minute)
+		time.Sleep(10 * time.Hour)
+		tk.StartedAt = time.Now()
+		if result, err := begin(t, j, tk).wait(); err != nil || result != "30m" {
+			t.Errorf("%q, %v", result, err)
+		}
+	})
+}
+
+func TestOutputIsRepeatedUntilItIsRead(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask("1s"))
+		r.setFault(failing("Output", errAway))
+		time.Sleep(time.Hour)
+		r.setFault(nil)
+		if result, err := a.wait(); err != nil || result != "1s" {
+			t.Errorf("%q, %v", result, err)
+		}
+		r.setFault(failing("Output", Reject(errAway)))
+		_, err := begin(t, newJobs(t, r), newTask("1s")).wait()
+		wantError(t, err, errAway, "the job succeeded, but its output cannot be read")
+	})
+}
+
+func TestForeignCheckpointStartsNothing(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		for _, text := range []string{`{"page":7}`, `{"async":2,"name":"x"}`, `{"async":1}`, "\x00"} {
+			r := newRemote()
+			tk := newTask("1s")
+			tk.LastCheckpoint = []byte(text)
+			_, err := begin(t, newJobs(t, r), tk).wait()
+			wantError(t, err, nil, "checkpoint of another handler or version")
+			if len(r.calls) > 0 {
+				t.Errorf("%q", r.calls)
+			}
+		}
+	})
+}
+
+func TestNoJobIsStartedForAnEndedContext(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(task.ErrShutdown)
+		_, err := newJobs(t, r).Handle(ctx, newTask("1s"))
+		wantError(t, err, task.ErrShutdown, "no job was started")
+		if len(r.calls) > 0 {
+			t.Errorf("%q", r.calls)
+		}
+	})
+}
+
+func TestNameOfAJob(t *testing.T) {
+	valid := regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	var all []string
+	for _, pool := range []string{"media", "Größe/名", strings.Repeat("x", 128)} {
+		for _, id := range []string{"a", "b", strings.Repeat("名", 100)} {
+			for _, fence := range []int64{1, 1<<63 - 1} {
+				for _, created := range []int64{1, 2} {
+					tk := &task.Task{Spec: task.Spec{ID: id}, Fence: fence, CreatedAt: time.UnixMilli(created)}
+					name := jobName(pool, tk)
+					if !valid.MatchString(name) || slices.Contains(all, name) || name != jobName(pool, tk) {
+						t.Errorf("%s", name)
+					}
+					all = append(all, name)
+				}
+			}
+		}
+	}
+}
+
+func TestOptionsReportEveryProblemAtOnce(t *testing.T) {
+	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartWithin: -1, StopWithin: -1})
+	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_within must", "stop_within must")
+}

@@ -1,0 +1,80 @@
+package async
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// startJob saves the intent, starts the job, and saves its reference. If it returns nil
+// the job runs, or has ended.
+func (a *attempt) startJob(ctx context.Context) error {
+	if a.saved.Name == "" {
+		if ctx.Err() != nil {
+			return fmt.Errorf("no job was started: %w", context.Cause(ctx))
+		}
+		s := intent(a.opts.Pool, a.task)
+		if err := a.task.Checkpoint(ctx, s); err != nil {
+			return a.notSaved(ctx, err)
+		}
+		a.saved = s
+	}
+	started, err := a.callStart(ctx)
+	if err != nil {
+		return err
+	}
+	a.start = time.Now().Add(-started.Age)
+	a.saved.Ref, a.saved.Age = started.Ref, max(0, started.Age)
+	// The reference is saved even if the replica drains or the job has to be stopped.
+	if err := a.task.Checkpoint(context.WithoutCancel(ctx), a.saved); err != nil {
+		if errors.Is(err, task.ErrLeaseLost) {
+			return err
+		}
+		a.opts.Logger.Warn("the reference of a job cannot be saved; if this replica dies, another one finds the job by its name", a.args("err", err)...)
+	}
+	return nil
+}
+
+// notSaved returns the error of an attempt that could not save its intent and has started
+// nothing. The task is released, since an unreachable store is no fault of the task.
+func (a *attempt) notSaved(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, task.ErrLeaseLost) {
+		return fmt.Errorf("no job was started: %w", err)
+	}
+	a.opts.Logger.Warn("the name of a job cannot be saved; no job is started, and the task is released", "task", a.task.ID, "kind", a.task.Kind, "err", err)
+	return task.Snooze(task.ReleaseDelay)
+}
+
+var errNoReference = errors.New("the executor returned no reference")
+
+// callStart repeats Start with the same name, for at most StartWithin. If its result stays
+// unknown, the job that may have been started is stopped, unless another owner of the task
+// continues.
+func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
+	starting, end := a.outlast(ctx, a.opts.StopWithin/2)
+	defer end()
+	starting, cancel := context.WithTimeout(starting, a.opts.StartWithin)
+	defer cancel()
+	err = a.repeat(starting, ctx, "Start", func(call context.Context) (err error) {
+		if started, err = a.executor.Start(call, a.saved.Name, a.task); err == nil && started.Ref == "" {
+			err = errNoReference
+		}
+		return err
+	})
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return started, nil
+	case isFinal(err):
+		return Started{}, fmt.Errorf("start the job: %w", err)
+	case cause != nil && !endsJob(cause):
+		return Started{}, fmt.Errorf("the job %s may have been started, and the next owner of the task finds it: %w", a.saved.Name, cause)
+	case cause != nil:
+		_, err = a.stop(ctx, cause)
+	default:
+		_, err = a.stop(ctx, fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err))
+	}
+	return Started{}, err
+}
