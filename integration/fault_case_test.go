@@ -206,15 +206,6 @@ var faultCases = map[string]faultCase{
 			return changed(st.RunNow(ctx, "f", "live", "s", "t", "nobody"))
 		},
 	},
-	"change": {
-		prepare: func(v *victim) {
-			blockedGroup(v)
-			v.enqueue(task.Spec{Kind: "k", ID: "s", Delay: time.Hour}, task.Spec{Kind: "k", ID: "d", Group: "g"})
-		},
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			return changed(st.Change(ctx, task.Edit{Priority: new(int8(3)), Payload: []byte("new")}, "d", "b", "a", "c", "s", "nobody"))
-		},
-	},
 	"delete": {
 		prepare: func(v *victim) {
 			v.base()

@@ -19,8 +19,8 @@ import (
 // mode is a state of a server that prevents it from running scripts.
 type mode struct {
 	enter func(t *testing.T, rdb *redis.Client) (leave func())
-	// serves reports whether a script still works.
-	serves func(script string) bool
+	// serves reports whether the script of a case still works.
+	serves func(name string) bool
 	// says are the parts of the error of the other scripts: the reason and what to do.
 	says []string
 }
@@ -64,7 +64,11 @@ var modes = map[string]mode{
 		// Scripts that end work, keep it alive or start waiting tasks still
 		// run, so that the pool drains. Scripts that only remove still run,
 		// too.
-		serves: func(script string) bool {
+		serves: func(name string) bool {
+			script, variant, _ := strings.Cut(name, " ")
+			if script == "change" && variant == "payload" { // a payload needs memory
+				return false
+			}
 			return reads(script) || slices.Contains([]string{"consumers", "delete", "inbox"}, script) || runsWhenFull.MatchString(lua.Source(script))
 		},
 		says: []string{"OOM", "maxmemory: raise it"},
@@ -168,11 +172,10 @@ func TestEveryScriptFailsClearlyOnAServerThatCannotServe(t *testing.T) {
 			leave()
 
 			for script, s := range subjects {
-				of, _, _ := strings.Cut(script, " ")
 				switch {
-				case m.serves(of) && s.err != nil:
+				case m.serves(script) && s.err != nil:
 					t.Errorf("%s: %v", script, s.err)
-				case m.serves(of):
+				case m.serves(script):
 					if d := cmp.Diff(s.calm, s.read()); d != "" {
 						t.Errorf("%s: the pool differs from the one on a healthy server (-healthy +%s):\n%s", script, name, d)
 					}

@@ -92,8 +92,8 @@ func (v *victim) keys() []string {
 }
 
 // incidental are the values that differ between two pools with the same
-// history: instants, fences, durations, generated ids, client names, and the
-// sequence number among the events of one millisecond.
+// history: instants, fences, durations, generated ids, client names, the numbers
+// of calls, and the sequence number among the events of one millisecond.
 var incidental = []struct {
 	pattern *regexp.Regexp
 	word    string
@@ -104,6 +104,7 @@ var incidental = []struct {
 	{regexp.MustCompile(`\b1[6-9]\d{11}(\.0)?(-\d+)?\b`), "TIME"},
 	{regexp.MustCompile(`((?:run|wait)_ms"?[=:])\d+( \d+)*`), "${1}SPAN"},
 	{regexp.MustCompile(`^call:[a-z0-9]+:`), "call:CLIENT:"},
+	{regexp.MustCompile(`^\d+ \["`), `CALL ["`},
 }
 
 func plain(s string) string {
