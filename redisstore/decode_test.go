@@ -214,8 +214,8 @@ func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
 		"default", 0, "k", 0, "", 0, 2, made(0), "1", made(1), "2",
 		"default", 0, "k", 1, "", 0, 1, "given", "",
 		"default", -3, "k", 1, "", 0, 1, "other", "",
-		"default", 0, "k", 0, "group=g", 7, "g", "", int64(1), "", int64(1000), "", "", 1, made(4), "",
-		"default", 0, "k", 0, "group=g unique=u", 7, "g", "u", "", "", "", "", "", 1, made(5), "",
+		"default", 0, "k", 0, "group=g", 8, "g", "", int64(1), "", int64(1000), "", "", "", 1, made(4), "",
+		"default", 0, "k", 0, "group=g unique=u", 8, "g", "u", "", "", "", "", "", "", 1, made(5), "",
 	}
 	if d := cmp.Diff(want, args); d != "" || n != len(specs) {
 		t.Errorf("%d tasks (-want +got):\n%s", n, d)
@@ -276,7 +276,7 @@ func TestRenewalIsSentInPages(t *testing.T) {
 	args := plain(renewArgs(&task.Renewal{Replica: "r", Lease: time.Minute, Grace: time.Second, Stuck: 1, Running: 2, Draining: true},
 		[]task.HeldClaim{{Fence: 9, Held: 2, Left: task.Forever, IDs: []string{"a", "b"}}, {Fence: 10, Held: 1, Left: -time.Second}},
 		[]task.AttemptUpdate{{ID: "a", Fence: 9, Progress: []byte{}}, {ID: "b", Fence: 9, Slow: true, Log: "l", LogSize: 12}}))
-	want := []any{"r", int64(60000), int64(1000), 1, 2, 1, 2, int64(9), 2, "", 2, "a", "b", int64(10), 1, int64(-1000), 0,
+	want := []any{"r", int64(60000), int64(1000), 1, 2, 1, "", 2, int64(9), 2, "", 2, "a", "b", int64(10), 1, int64(-1000), 0,
 		2, int64(9), "a", "", 1, 0, "", "", int64(9), "b", "", 0, 1, "l", int64(12)}
 	if d := cmp.Diff(want, args); d != "" {
 		t.Error("(-want +got):\n", d)
