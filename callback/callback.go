@@ -37,7 +37,7 @@ type Reporter interface {
 // body of more than MaxBody bytes, and 503 if the store does not answer: the sender then
 // repeats the report. Answers have no part of the token.
 //
-// Whoever has a token can end its attempt, so no other credential is needed. A log of the
+// Anyone with a token can end its attempt, so no other credential is needed. A log of the
 // paths of requests would contain tokens: keep none.
 func Handler(p Reporter) http.Handler {
 	mux := http.NewServeMux()

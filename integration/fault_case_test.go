@@ -321,19 +321,6 @@ var faultCases = map[string]faultCase{
 			return done(st.Configure(ctx, task.Setting{Scope: task.PoolScope, Limit: &nine}))
 		},
 	},
-	"get": {
-		prepare: blockedGroup,
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			tasks, err := st.Get(ctx, "a", "b", "nobody")
-			var words []string
-			for _, task := range tasks {
-				if task != nil {
-					words = append(words, task.ID, string(task.State))
-				}
-			}
-			return strings.Join(words, " "), err
-		},
-	},
 	"check": {
 		prepare: func(v *victim) {
 			blockedGroup(v)
@@ -369,13 +356,6 @@ var faultCases = map[string]faultCase{
 		prepare: func(v *victim) { v.base() },
 		call:    func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) { return done(st.Check(ctx)) },
 	},
-	"peek": {
-		prepare: func(v *victim) {
-			v.base()
-			v.push(strings.Repeat("x", redisstore.MaxEntry+1), `{"kind":"k","id":"a"}`)
-		},
-		call: admit,
-	},
 	"inbox": {
 		prepare: func(v *victim) {
 			v.base()
@@ -405,26 +385,6 @@ var faultCases = map[string]faultCase{
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			dropped, err := st.DropRejected(ctx, v.rejected[0], "1-0", v.rejected[2])
 			return fmt.Sprint(dropped), err
-		},
-	},
-	"select": {
-		prepare: blockedGroup,
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			var ids []string
-			for task, err := range st.Tasks(ctx, task.Filter{Kinds: []string{"k"}}) {
-				if err != nil {
-					return "", err
-				}
-				ids = append(ids, task.ID)
-			}
-			return strings.Join(ids, " "), nil
-		},
-	},
-	"stats": {
-		prepare: blockedGroup,
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			s, err := st.Stats(ctx)
-			return fmt.Sprintf("%+v", s), err
 		},
 	},
 }

@@ -43,7 +43,7 @@ func ParseToken(token string) (id, hash string, err error) {
 // returns ends the attempt, and what the handler returns then has no effect.
 //
 // A token belongs to one attempt: the next attempt has another. Further calls return the
-// same token. The store has only a hash of it. Whoever has the token can end the attempt,
+// same token. The store has only a hash of it. Anyone with the token can end the attempt,
 // so keep it out of logs. The token contains the id of the task, which can be read from it.
 //
 // ReportToken calls the store. It returns ErrLeaseLost if the attempt has ended, and the

@@ -12,7 +12,7 @@ const (
 	// maxLosses is how many calls of OnLeaseLost wait at most; more are dropped and logged.
 	maxLosses = 10_000
 	// maxChanges is how many calls of OnConnect and OnDisconnect wait at most. More cancel
-	// each other out, so that the last call tells the current state.
+	// each other out, so that the last call reports the current state.
 	maxChanges = 100
 	// hookTimeout is how long the end of Run waits for calls.
 	hookTimeout = time.Second
