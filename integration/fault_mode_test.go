@@ -232,7 +232,7 @@ func TestMissingRightsStopEveryScriptBeforeItsFirstWrite(t *testing.T) {
 		t.Parallel()
 		calm := newVictim(t, rdb)
 		c.prepare(calm)
-		if _, err := c.call(ctx, calm, calm.st); err != nil {
+		if _, err := c.call(ctx, calm, calm.open(clientAt(t, server.Addr()))); err != nil {
 			t.Fatal(err)
 		}
 		healthy := calm.read()

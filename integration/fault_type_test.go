@@ -67,16 +67,19 @@ func TestKeyOfAnotherTypeCostsNoMoreThanItself(t *testing.T) {
 			v.spoil(name)
 			what := fmt.Sprintf("%s with %s spoiled", script, name)
 
+			// The script may take an attempt that it cannot read for one that has ended.
+			gone := func(err error) bool { return errors.Is(err, task.ErrLeaseLost) || errors.Is(err, task.ErrUnknownToken) }
 			_, err := c.call(ctx, v, v.st)
-			if err != nil && !strings.Contains(err.Error(), "WRONGTYPE") {
+			if err != nil && !strings.Contains(err.Error(), "WRONGTYPE") && !gone(err) {
 				t.Errorf("%s: %v", what, err)
-			} else if err != nil && !strings.Contains(err.Error(), "another program has overwritten") {
+			} else if err != nil && !gone(err) && !strings.Contains(err.Error(), "another program has overwritten") {
 				t.Errorf("%s: the error does not say what to do: %v", what, err)
 			}
 			v.recover(what)
 			_, err = c.call(ctx, v, v.st)
-			// Without its claim, a running attempt is taken back.
-			if err != nil && !errors.Is(err, task.ErrNotJoined) && !errors.Is(err, task.ErrLeaseLost) {
+			// Without its claim, a running attempt is taken back. Without the extras of its
+			// task, its token is unknown.
+			if err != nil && !errors.Is(err, task.ErrNotJoined) && !gone(err) {
 				t.Errorf("%s: the same call afterwards: %v", what, err)
 			}
 			v.otherQueueWorks(what)
