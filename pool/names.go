@@ -238,6 +238,7 @@ type (
 	//	Hold       int // of the scheduled tasks, those on hold
 	//	Waiting    int
 	//	Running    int
+	//	Outside    int             // running tasks that are outside: a report ends them; none is in a slot
 	//	Kept       map[State]int   // terminal tasks that can still be read
 	//	Enqueued   int64           // tasks made since the pool exists
 	//	Retried    int64           // retries of ended tasks by an operator
@@ -294,9 +295,12 @@ type (
 	//	Busy  bool          // another replica holds the maintenance lock; nothing was done
 	//	Inbox bool          // the inbox holds entries
 	//	Next  time.Duration // until the next scheduled work; 0 if none is known
+	//	// Reports is set if the list of reports from outside has entries.
+	//	Reports bool
 	//
 	//	Claims   int // leases that ended before all their attempts were reported
 	//	Lost     int // attempts that were taken back from these leases
+	//	TimedOut int // attempts outside for which no report arrived in time
 	//	Due      int // scheduled tasks that became waiting
 	//	Late     int // tasks that ended because their TTL or deadline passed
 	//	Removed  int // ended tasks whose retention passed
