@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 beside=(race)
-others=(emulated polyglot lint cross benchmarks examples demo deploy)
+others=(emulated archive polyglot lint cross benchmarks examples demo deploy)
 
 logs=$(mktemp -d)
 # run STEP runs one target of the Makefile. Its output goes to the terminal and to a file.
