@@ -193,7 +193,8 @@ func (m *measures) times(ctx context.Context) (t cpuTimes, err error) {
 	return t, err
 }
 
-// since returns the greatest use since before, of the machine or of the limit of a group.
+// since compares the use of the machine and of each control group with a limit, measured from
+// before to t. It returns the greatest.
 func (t cpuTimes) since(before cpuTimes, limits groups) cpuUse {
 	use := cpuUse{of: "the CPU of the machine"}
 	if total := t.total - before.total; total > 0 {

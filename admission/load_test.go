@@ -40,7 +40,11 @@ func (m *machine) set(use float64) {
 	m.since, m.use = time.Now(), use
 }
 
-// wantAnswer fails if the answer of l does not contain what it should say; "" admits.
+// advance lets fake time pass. The tests that call it run in fake time.
+func advance(d time.Duration) { time.Sleep(d) }
+
+// wantAnswer fails if the error of l.Admit does not contain says, or if it is not nil and says
+// is empty.
 func wantAnswer(t *testing.T, l *Load, says string) {
 	t.Helper()
 	err := l.Admit(t.Context())
@@ -60,7 +64,7 @@ func TestHighUseOfTheCPUIsRefusedUntilItIsATenthLower(t *testing.T) {
 			says string
 		}{{0.79, "79%"}, {0.73, "at most 72%"}, {0.7, ""}, {0.75, ""}, {0.79, ""}, {0.81, "81%"}} {
 			m.set(step.use)
-			time.Sleep(time.Second)
+			advance(time.Second)
 			wantAnswer(t, l, step.says)
 		}
 	})
@@ -74,12 +78,12 @@ func TestCPUIsMeasuredOverTheWindow(t *testing.T) {
 		wantAnswer(t, l, "")
 		m.set(1)
 		for range 7 {
-			time.Sleep(time.Second)
+			advance(time.Second)
 			wantAnswer(t, l, "")
 		}
 		m.set(0)
 		for range 3 {
-			time.Sleep(time.Second)
+			advance(time.Second)
 			wantAnswer(t, l, "")
 		}
 		if l.use.part < 0.69 || l.use.part > 0.71 {
@@ -134,7 +138,7 @@ func TestLimitsOfControlGroupsCount(t *testing.T) {
 		l := m.load(&Load{MaxCPU: 0.9, MinFreeMemory: 200 << 20}, files)
 		wantAnswer(t, l, "") // 1024 - 900 + 100 MiB are left
 		files[above+"memory.current"] = file("968884225\n")
-		time.Sleep(time.Second)
+		advance(time.Second)
 		files[above+"cpu.stat"] = file("usage_usec 2650000\n") // 1.65 s in 1.2 s of 1.5 CPUs
 		err := l.Admit(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "of memory of the limit of the control group is available") ||

@@ -39,8 +39,8 @@ type Config struct {
 }
 
 // Archiver copies a pool into an archive. Several archivers may copy a pool into the
-// same archive: one of them is ahead, and the others check once a second whether it
-// still is.
+// same archive: one of them copies, and the others check once a second whether it
+// still does.
 type Archiver struct {
 	db     *DB
 	source Source

@@ -184,6 +184,8 @@ func (s *site) caughtUp(db *DB) {
 	})
 }
 
+// eventually waits until a check succeeds. It polls: the state is that of databases, Redis and
+// other processes.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {

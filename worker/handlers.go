@@ -107,8 +107,8 @@ func newOwnQueues(cfg Config, s *queues) map[string]*ownQueue {
 	return own
 }
 
-// take takes a slot for an attempt whose task was claimed from another queue. It reports
-// whether there was one, and of which sequence it is.
+// take takes a slot for an attempt whose task was claimed from another queue. It returns
+// the sequence that the slot belongs to. ok is false if no slot is free.
 func (o *ownQueue) take(s *queues) (sequence int, ok bool) {
 	if o.q.free[1] > o.q.free[0] {
 		sequence = 1

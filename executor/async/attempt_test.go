@@ -45,7 +45,7 @@ func TestOutcomeOfAFailedJob(t *testing.T) {
 			inFakeTime(t, func(t *testing.T) {
 				r := newRemote()
 				a := begin(t, newJobs(t, r), newTask(""))
-				time.Sleep(500 * time.Millisecond)
+				advance(500 * time.Millisecond)
 				r.change(func(_ string, j *job) { j.ended, j.status = true, c.status })
 				result, err := a.wait()
 				if result != "" || err.Error() != c.want.Error() || task.DispositionOf(err) != task.DispositionOf(c.want) {
@@ -88,7 +88,7 @@ func TestNextOwnerStartsNoSecondJob(t *testing.T) {
 				j = newJobs(t, r)
 				tk := newTask("10s")
 				c.before(r, tk)
-				time.Sleep(4 * time.Second)
+				advance(4 * time.Second)
 				tk.Fence += 100 // another claim
 				if result, err := begin(t, j, tk).wait(); err != nil || result != "10s" {
 					t.Errorf("%q, %v", result, err)
@@ -171,138 +171,6 @@ func TestStartWithoutSuccessStopsTheJobAndFailsTheAttempt(t *testing.T) {
 	})
 }
 
-func TestStopRequestAndTimeoutStopTheJob(t *testing.T) {
-	for _, cause := range []error{task.ErrStopped, task.ErrTimeout} {
-		t.Run(cause.Error(), func(t *testing.T) {
-			inFakeTime(t, func(t *testing.T) {
-				r := newRemote()
-				a := begin(t, newJobs(t, r), newTask(""))
-				time.Sleep(time.Minute)
-				a.cancel(cause)
-				_, err := a.wait()
-				wantError(t, err, cause, "the job was stopped: exit status 143")
-				if r.running() != 0 {
-					t.Error("the job runs")
-				}
-				r.wantCalls(t, "Stop 1")
-			})
-		})
-	}
-}
-
-func TestJobThatSucceededBeforeItsStopIsASuccess(t *testing.T) {
-	inFakeTime(t, func(t *testing.T) {
-		r := newRemote()
-		a := begin(t, newJobs(t, r, func(o *Options) { o.Interval = time.Minute }), newTask("10s"))
-		time.Sleep(11 * time.Second)
-		a.cancel(task.ErrTimeout)
-		if result, err := a.wait(); err != nil || result != "10s" {
-			t.Errorf("%q, %v", result, err)
-		}
-	})
-}
-
-func TestDrainAndLostLeaseLeaveTheJobRunning(t *testing.T) {
-	for name, cause := range map[string]error{"drain": task.ErrShutdown, "lost lease": task.ErrLeaseLost, "no cause": nil} {
-		t.Run(name, func(t *testing.T) {
-			inFakeTime(t, func(t *testing.T) {
-				r := newRemote()
-				j := newJobs(t, r)
-				tk := newTask("1m")
-				a := begin(t, j, tk)
-				time.Sleep(10 * time.Second)
-				a.cancel(cause)
-				_, err := a.wait()
-				wantError(t, err, cause, "continues")
-				r.wantCalls(t, "Stop 0", "Start 1")
-				if r.running() != 1 {
-					t.Error("the job does not run")
-				}
-				if result, err := begin(t, j, tk).wait(); err != nil || result != "1m" {
-					t.Errorf("the next owner: %q, %v", result, err)
-				}
-				r.wantCalls(t, "Stop 0", "Start 1")
-			})
-		})
-	}
-}
-
-// A call of Start that hangs ends with the drain. A stop waits for it, because a call that
-// is given up could start the job after the stop.
-func TestEndDuringStart(t *testing.T) {
-	for name, c := range map[string]struct {
-		cause error
-		lasts time.Duration // of Start
-		took  time.Duration
-		want  string
-		stops int
-	}{
-		"drain":             {task.ErrShutdown, time.Hour, 0, "may have been started", 0},
-		"stop":              {task.ErrStopped, 2 * time.Second, time.Second, "the job was stopped", 1},
-		"stop, Start hangs": {task.ErrStopped, time.Hour, DefaultStopWithin / 2, "no job lts-", 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inFakeTime(t, func(t *testing.T) {
-				r := newRemote()
-				r.fault = func(ctx context.Context, call string) fault {
-					if strings.HasPrefix(call, "Start") {
-						select {
-						case <-ctx.Done():
-							return fault{before: ctx.Err()}
-						case <-time.After(c.lasts):
-						}
-					}
-					return fault{}
-				}
-				a := begin(t, newJobs(t, r), newTask(""))
-				time.Sleep(time.Second)
-				a.cancel(c.cause)
-				_, err := a.wait()
-				wantError(t, err, c.cause, c.want)
-				if a.took != time.Second+c.took {
-					t.Errorf("took %v after the cause, want %v", a.took-time.Second, c.took)
-				}
-				r.wantCalls(t, "Start 1", fmt.Sprint("Stop ", c.stops))
-			})
-		})
-	}
-}
-
-func TestStopIsRepeated(t *testing.T) {
-	inFakeTime(t, func(t *testing.T) {
-		r := newRemote()
-		a := begin(t, newJobs(t, r), newTask(""))
-		time.Sleep(time.Second)
-		r.setFault(func(_ context.Context, call string) fault {
-			if strings.HasPrefix(call, "Stop") && r.count("Stop") < 4 {
-				return fault{before: errAway}
-			}
-			return fault{}
-		})
-		a.cancel(task.ErrStopped)
-		_, err := a.wait()
-		wantError(t, err, task.ErrStopped, "the job was stopped")
-		r.wantCalls(t, "Stop 4")
-	})
-}
-
-func TestUnconfirmedStopLeavesAnOrphan(t *testing.T) {
-	inFakeTime(t, func(t *testing.T) {
-		r := newRemote()
-		a := begin(t, newJobs(t, r), newTask(""))
-		time.Sleep(time.Second)
-		r.setFault(failing("Stop", errAway))
-		a.cancel(task.ErrTimeout)
-		_, err := a.wait()
-		wantError(t, err, task.ErrTimeout, "orphan: the job lts-media-", "could not be stopped within 8s", errAway.Error())
-		wantError(t, err, ErrOrphan)
-		if a.took > time.Second+DefaultStopWithin || r.log.count("could not be stopped") != 1 {
-			t.Errorf("took %v, logged %q", a.took, r.log.lines)
-		}
-	})
-}
-
-// The limit counts from the start of the job, over owners, by the clock of the store.
 func TestTimeLimitCountsFromTheStartOfTheJob(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		r := newRemote()
@@ -310,13 +178,13 @@ func TestTimeLimitCountsFromTheStartOfTheJob(t *testing.T) {
 		tk := newTask("")
 		tk.TimeLeft = time.Hour
 		a := begin(t, j, tk)
-		time.Sleep(10 * time.Minute)
+		advance(10 * time.Minute)
 		a.cancel(task.ErrShutdown)
 		_, _ = a.wait()
 
 		skew := 24 * time.Hour // of the store's clock
 		tk.CheckpointAt = time.Now().Add(skew - 10*time.Minute)
-		time.Sleep(20 * time.Minute) // no replica runs the task
+		advance(20 * time.Minute) // no replica runs the task
 		tk.StartedAt = time.Now().Add(skew)
 		b := begin(t, j, tk)
 		_, err := b.wait()
@@ -344,11 +212,11 @@ func TestJobThatEndedWithinItsLimitBetweenTwoOwnersIsASuccess(t *testing.T) {
 		tk := newTask("30m")
 		tk.TimeLeft = time.Hour
 		a := begin(t, j, tk)
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		a.cancel(task.ErrShutdown)
 		_, _ = a.wait()
 		tk.CheckpointAt = time.Now().Add(-time.Minute)
-		time.Sleep(10 * time.Hour)
+		advance(10 * time.Hour)
 		tk.StartedAt = time.Now()
 		if result, err := begin(t, j, tk).wait(); err != nil || result != "30m" {
 			t.Errorf("%q, %v", result, err)
@@ -361,7 +229,7 @@ func TestOutputIsRepeatedUntilItIsRead(t *testing.T) {
 		r := newRemote()
 		a := begin(t, newJobs(t, r), newTask("1s"))
 		r.setFault(failing("Output", errAway))
-		time.Sleep(time.Hour)
+		advance(time.Hour)
 		r.setFault(nil)
 		if result, err := a.wait(); err != nil || result != "1s" {
 			t.Errorf("%q, %v", result, err)

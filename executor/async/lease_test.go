@@ -96,11 +96,11 @@ func TestLostLeaseEndsCalls(t *testing.T) {
 				tk := newTask(payload)
 				e := newExecution(tk)
 				a := begin(t, newJobs(t, r), tk)
-				time.Sleep(2 * time.Second)
+				advance(2 * time.Second)
 				if cause != nil {
 					a.cancel(cause)
 				}
-				time.Sleep(time.Second)
+				advance(time.Second)
 				close(e.leaseLost)
 				if cause == nil {
 					a.cancel(task.ErrLeaseLost)

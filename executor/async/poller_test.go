@@ -61,7 +61,7 @@ func TestJobWhoseStateIsUnknownDelaysNoOther(t *testing.T) {
 		r := newRemote()
 		j := newJobs(t, r)
 		bad, good := begin(t, j, newTask("")), begin(t, j, newTask("5s"))
-		time.Sleep(time.Millisecond)
+		advance(time.Millisecond)
 		r.mu.Lock()
 		r.jobs["ref-"+jobName("media", bad.task)].ended = true
 		r.jobs["ref-"+jobName("media", bad.task)].status = Status{Err: errAway}
@@ -69,7 +69,7 @@ func TestJobWhoseStateIsUnknownDelaysNoOther(t *testing.T) {
 		if result, err := good.wait(); err != nil || result != "5s" || good.took > 7*time.Second {
 			t.Errorf("%q, %v after %v", result, err, good.took)
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		if n := r.log.count("the state of a job is not known"); n != 1 {
 			t.Errorf("logged %d times", n)
 		}
@@ -95,19 +95,19 @@ func TestOutageOfTheRemoteIsWaitedFor(t *testing.T) {
 				r := newRemote()
 				j := newJobs(t, r)
 				a, stopped := begin(t, j, newTask("10s")), begin(t, j, newTask(""))
-				time.Sleep(5 * time.Second)
+				advance(5 * time.Second)
 				r.setFault(func(ctx context.Context, call string) fault {
 					if strings.HasPrefix(call, "Poll") {
 						return c(ctx)
 					}
 					return fault{}
 				})
-				time.Sleep(30 * time.Minute)
+				advance(30 * time.Minute)
 				stopped.cancel(task.ErrTimeout)
 				if _, err := stopped.wait(); !errors.Is(err, task.ErrTimeout) || stopped.took > 31*time.Minute {
 					t.Errorf("timeout during the outage: %v after %v", err, stopped.took)
 				}
-				time.Sleep(30 * time.Minute)
+				advance(30 * time.Minute)
 				polls := r.count("Poll")
 				if polls > 2*3600 {
 					t.Errorf("%d calls during the outage", polls)
@@ -135,7 +135,7 @@ func TestJobThatMakesCallsFailDelaysOthersBriefly(t *testing.T) {
 		r := newRemote()
 		j := newJobs(t, r)
 		bad := begin(t, j, newTask(""))
-		time.Sleep(time.Second)
+		advance(time.Second)
 		all := []*run{}
 		for range 30 {
 			all = append(all, begin(t, j, newTask("5s")))
@@ -174,7 +174,7 @@ func TestJobIsGoneWhenTheRemoteHasSaidSoTwice(t *testing.T) {
 			r := newRemote()
 			j := newJobs(t, r, func(o *Options) { o.Interval = interval })
 			a := begin(t, j, newTask("1m"))
-			time.Sleep(10 * time.Second)
+			advance(10 * time.Second)
 			var kept *job
 			r.change(func(ref string, job *job) { kept = job; delete(r.jobs, ref) })
 			j.Notify("ref-" + kept.name)
@@ -192,13 +192,13 @@ func TestJobIsGoneWhenTheRemoteHasSaidSoTwice(t *testing.T) {
 
 			// One wrong answer does no harm.
 			b := begin(t, j, newTask("1m"))
-			time.Sleep(10 * time.Second)
+			advance(10 * time.Second)
 			r.setFault(func(_ context.Context, call string) fault {
 				r.setFault(nil)
 				return fault{statuses: []Status{{State: Gone}}}
 			})
 			j.Notify("ref-" + jobName("media", b.task))
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 			j.Notify("ref-" + jobName("media", b.task))
 			if _, err := b.wait(); err != nil {
 				t.Error(err)
@@ -223,7 +223,7 @@ func TestProgressAndLogOfTheJobAreThoseOfTheTask(t *testing.T) {
 			}
 			return fault{statuses: []Status{s}}
 		})
-		time.Sleep(20 * time.Second)
+		advance(20 * time.Second)
 		synctest.Wait()
 		if got := string(a.task.Progress); got != fmt.Sprintf(`{"done":%d}`, n/3) || a.task.Log != fmt.Sprintf("line %d", n) {
 			t.Errorf("progress %s, log %q after %d polls", got, a.task.Log, n)
@@ -241,7 +241,7 @@ func TestNotifyPollsAtOnce(t *testing.T) {
 		r := newRemote()
 		j := newJobs(t, r, func(o *Options) { o.Interval = time.Hour })
 		a := begin(t, j, newTask("10s"))
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		r.wantCalls(t, "Poll 0")
 		j.Notify("ref of another process")
 		for range 100 {
@@ -276,10 +276,10 @@ func TestCallbackOnlyMode(t *testing.T) {
 			j := newJobs(t, r, callbackOnly)
 			tk := newTask("1m")
 			a := begin(t, j, tk)
-			time.Sleep(time.Second)
+			advance(time.Second)
 			a.cancel(task.ErrShutdown)
 			_, _ = a.wait()
-			time.Sleep(time.Hour)
+			advance(time.Hour)
 			if result, err := begin(t, j, tk).wait(); err != nil || result != "1m" {
 				t.Errorf("%q, %v", result, err)
 			}
@@ -303,10 +303,10 @@ func TestCallbackOnlyMode(t *testing.T) {
 			r := newRemote()
 			j := newJobs(t, r, callbackOnly)
 			a := begin(t, j, newTask("1m"))
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 			r.setFault(failing("Poll", errAway))
 			j.Notify("ref-" + jobName("media", a.task))
-			time.Sleep(time.Minute)
+			advance(time.Minute)
 			r.setFault(nil)
 			if _, err := a.wait(); err != nil || a.took > 3*time.Minute {
 				t.Errorf("%v after %v", err, a.took)

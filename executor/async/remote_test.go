@@ -270,3 +270,6 @@ func inFakeTime(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	faketime.Test(t, f)
 }
+
+// advance lets fake time pass. The tests that call it run in fake time.
+func advance(d time.Duration) { time.Sleep(d) }

@@ -22,7 +22,7 @@ func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 		case <-stopping.Done():
 		}
 	}()
-	// One call may take as long as all of them.
+	// A call has no time limit of its own: the limit for all calls together bounds it.
 	stop := func(context.Context) error { return a.executor.Stop(stopping, a.job()) }
 	if err := a.repeat(stopping, stopping, "Stop", stop); err != nil {
 		if lost(a.task) {

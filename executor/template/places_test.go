@@ -80,7 +80,7 @@ func FuzzValueStaysInItsPlace(f *testing.F) {
 			for _, text := range []string{"{{payload.a}}", "{{payload | json}}"} {
 				parsed, err := Parse(prefix + text)
 				if err != nil {
-					t.Skip() // an odd brace before the template
+					return // prefix ends with an odd brace, so the text is no template
 				}
 				checkHeader(t, parsed, payload)
 				checkSegment(t, parsed, payload)

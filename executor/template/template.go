@@ -37,7 +37,7 @@ type Template struct {
 	hole   *hole  // nil for a constant
 }
 
-// hole is the part in braces.
+// hole is the part of a template that a value replaces: the text in braces.
 type hole struct {
 	name string   // as written, such as payload.url
 	path []string // into the payload; nil for the whole payload and other sources

@@ -7,8 +7,8 @@
 //	dsn := postgresserver.Database(t)    // in a test: an empty database
 //
 // All tests of a package share one server, which the first test starts in a directory of
-// its own. It listens on a Unix socket there. As root it runs as the user postgres or
-// nobody.
+// its own. It listens on a Unix socket there. If the test runs as root, the server
+// runs as the user postgres or, without one, as the user "nobody".
 //
 // POSTGRES_BIN names the directory of the programs. The default is the directory of
 // postgres in PATH, else the newest in /usr/lib/postgresql. Without them a test fails and
