@@ -10,9 +10,7 @@
 run_when_full()
 local queue, id, fence, n, data = unpack(ARGV)
 local run = Run.parse(call('HGET', P .. 'run:' .. queue, id) or nil)
-local claim, attempt = string.match(fence, '^(%d+)/(%d+)$')
-local current = run and run.fence == (claim or fence) and (not attempt or run.attempt == attempt)
-local m = current and Task.load(id, run)
+local m = Task.is_current(run, fence) and Task.load(id, run)
 if not m or m.state ~= 'running' then return 0 end
 
 local last = m.flag == '1' and call('HGET', Record.extras_key(id), 'checkpoint_call') or ''

@@ -13,7 +13,7 @@ import (
 // IssueToken stores the hash of an attempt's token for reports from outside. It returns
 // ErrLeaseLost if the attempt no longer runs on its replica.
 func (s *Store) IssueToken(ctx context.Context, queue string, a task.Attempt, hash string) error {
-	reply, err := s.run(ctx, tokenScript, queue, a.ID, a.Fence, hash)
+	reply, err := s.run(ctx, tokenScript, queue, a.ID, fenceOf(a.Fence, a.Number), hash)
 	if err != nil {
 		return s.fail(ctx, "issue token", err)
 	}

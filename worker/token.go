@@ -33,7 +33,7 @@ func (a *attempt) ReportToken(ctx context.Context) (string, error) {
 	if err == nil {
 		r := a.claim.sequence.r
 		err = r.call(ctx, func(ctx context.Context) error {
-			return r.store.IssueToken(ctx, a.claim.q.name, task.Attempt{ID: a.task.ID, Fence: a.claim.fence}, hash)
+			return r.store.IssueToken(ctx, a.claim.q.name, task.Attempt{ID: a.task.ID, Fence: a.claim.fence, Number: a.number()}, hash)
 		})
 	}
 	if err != nil {

@@ -42,6 +42,13 @@ function Task.answer(reply)
   return damaged and redis.error_reply('WRONGTYPE ' .. damaged .. ' is not a hash') or reply
 end
 
+-- is_current reports whether a run entry is that of the attempt of a fence: FENCE, or FENCE/ATTEMPT if the claim may have
+-- several attempts of the task.
+function Task.is_current(run, fence)
+  local claim, attempt = string.match(fence, '^(%d+)/(%d+)$')
+  return run and run.fence == (claim or fence) and (not attempt or run.attempt == attempt)
+end
+
 -- set_run_flag changes the flag in the run entry of a running task.
 function Task.set_run_flag(m, flag)
   local run = m.run

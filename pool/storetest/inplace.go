@@ -20,6 +20,7 @@ var inPlaceRules = []rule{
 	{"RepeatedRetryInPlaceCountsOnce", repeatedRetryInPlace},
 	{"UpdateOfAnEarlierAttemptInPlaceIsDropped", updatesInPlace},
 	{"CheckpointOfAnEarlierAttemptInPlaceIsRefused", checkpointsInPlace},
+	{"TokenOfAnEarlierAttemptInPlaceIsRefused", tokensInPlace},
 	{"LostRetryInPlaceIsTakenBack", lostRetryInPlace},
 }
 
@@ -179,6 +180,32 @@ func checkpointsInPlace(fx *fixture) {
 	fx.noError(write(2, 1, "repeated"))
 	want("two")
 	fx.accept(succeed(t))
+}
+
+func tokensInPlace(fx *fixture) {
+	t := fx.start(task.Spec{ID: "x"})
+	issue := func(number int64) (token string, err error) {
+		token = task.NewToken("x")
+		_, hash, err := task.ParseToken(token)
+		fx.noError(err)
+		return token, fx.Store.IssueToken(fx.ctx, t.Queue, task.Attempt{ID: "x", Fence: t.Fence, Number: number}, hash)
+	}
+	first, err := issue(1)
+	fx.noError(err)
+	fx.verdict(failInPlace(t), task.Again)
+	second, err := issue(2)
+	fx.noError(err)
+	late, err := issue(1)
+	if !errors.Is(err, task.ErrLeaseLost) {
+		fx.Errorf("a late token: %v", err)
+	}
+	done := task.OutsideReport{State: task.ReportSucceeded}
+	for name, token := range map[string]string{"first": first, "late": late} {
+		if err := fx.Store.Report(fx.ctx, token, done); !errors.Is(err, task.ErrUnknownToken) {
+			fx.Errorf("a report with the %s token: %v", name, err)
+		}
+	}
+	fx.noError(fx.Store.Report(fx.ctx, second, done))
 }
 
 func lostRetryInPlace(fx *fixture) {
