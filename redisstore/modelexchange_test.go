@@ -317,7 +317,7 @@ func (w *walk) repeat() {
 	before := w.state()
 	got, err := w.store.Exchange(w.ctx, x)
 	w.must(err)
-	if d := cmp.Diff(before, w.state()); d != "" {
+	if d := w.changes(before); d != "" {
 		w.failf("the store changed (-before +after):\n%s", d)
 	}
 	describe := func(a task.Exchanged) string {
@@ -359,7 +359,7 @@ func (w *walk) reorder() {
 	if got, err := w.store.Exchange(w.ctx, x); err == nil || errors.Is(err, task.ErrNotJoined) {
 		w.failf("answered: %+v, %v", got, err)
 	}
-	if d := cmp.Diff(before, w.state()); d != "" {
+	if d := w.changes(before); d != "" {
 		w.failf("the store changed (-before +after):\n%s", d)
 	}
 }
