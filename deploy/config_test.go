@@ -25,9 +25,12 @@ const (
 // inImage is the only program of the image.
 const inImage = "/ltsworker"
 
-// build builds the program.
+// build returns the path of the program that LTSWORKER_PROGRAM names, or builds it.
 func build(t *testing.T) string {
 	t.Helper()
+	if program := os.Getenv("LTSWORKER_PROGRAM"); program != "" {
+		return program
+	}
 	program := filepath.Join(t.TempDir(), "ltsworker")
 	cmd := exec.Command("go", "build", "-o", program, "./cmd/ltsworker")
 	cmd.Dir = ".."

@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/ltsworker/ltsworker/integration/program"
 )
 
 // TestBlocksInOtherLanguagesAreSound checks the blocks in other languages. It parses the blocks
 // marked as js and ruby with their interpreters, if these are installed. ltsworker itself reads the
 // blocks marked as yaml as config files.
 func TestBlocksInOtherLanguagesAreSound(t *testing.T) {
-	bin := filepath.Join(programs(t), "ltsworker")
+	bin := program.Path(t)
 	checks := map[string]func(t *testing.T, text string) ([]byte, error){
 		"js": func(t *testing.T, text string) ([]byte, error) {
 			return parsed(t, "node", "--check", "block.mjs", text) // as a module, which may use await

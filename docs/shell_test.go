@@ -13,10 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/integration/program"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
@@ -39,7 +39,7 @@ import (
 // A page in Chinese is left out if it has the same blocks as its English counterpart.
 // Blocks in other languages (console, text, yaml) are not run.
 func TestShellBlocksRun(t *testing.T) {
-	bin := programs(t)
+	bin := filepath.Dir(program.Path(t))
 	n := 0
 	chinese := translations(t)
 	for _, page := range pagesIn(t, top) {
@@ -66,37 +66,7 @@ func TestShellBlocksRun(t *testing.T) {
 	})
 }
 
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
-
-// programs builds ltsworker once and returns its directory.
-func programs(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "ltsworker"); built.err != nil {
-			return
-		}
-		build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(built.dir, "ltsworker"), "../cmd/ltsworker")
-		if out, err := build.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.dir
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m.Run)) }
 
 // alone are the pages that a reader cannot follow by typing only what they show.
 var alone = map[string]bool{

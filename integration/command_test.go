@@ -4,32 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/integration/program"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
-
-// built is the operator's binary, built for the first test that needs it.
-var built = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "ltsworker")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "ltsworker")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/ltsworker/ltsworker/cmd/ltsworker").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return os.ReadFile(path)
-})
 
 // command is a copy of the operator's binary with its environment.
 type command struct {
@@ -42,15 +27,8 @@ type command struct {
 // newCommand puts the binary into a new folder.
 func newCommand(t testing.TB, env ...string) command {
 	t.Helper()
-	program, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := command{t: t, dir: t.TempDir(), env: env}
-	c.path = filepath.Join(c.dir, "ltsworker")
-	if err := os.WriteFile(c.path, program, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	c.path = program.In(t, c.dir)
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ltsworker/ltsworker/integration/program"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
@@ -13,5 +14,5 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(envRole); role != "" {
 		os.Exit(runProcess(role))
 	}
-	os.Exit(redisserver.Main(m))
+	os.Exit(program.Main(func() int { return redisserver.Main(m) }))
 }

@@ -25,7 +25,7 @@ expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service
 start_redis "$dir"
 started+=("$redis_pid")
 export REDIS_PORT LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
-go build -o "$dir/ltsworker" ./cmd/ltsworker
+install_program "$dir"
 "$dir/ltsworker" run -c examples/shell/ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)
 got=$(timeout 300 examples/shell/enqueue.sh text.count '"how long is this"') || { cat "$dir/worker.log" >&2; exit 1; }

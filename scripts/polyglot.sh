@@ -76,7 +76,7 @@ until_true() { # WHAT COMMAND...: waits until the command succeeds
 	fail "$what"
 }
 
-(cd ../.. && go build -o "$dir/" ./cmd/ltsworker ./examples/polyglot)
+(cd ../.. && install_program "$dir" && go build -o "$dir/" ./examples/polyglot)
 "$dir/ltsworker" run -c ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)
 "$dir/polyglot" 2>"$dir/go.log" &

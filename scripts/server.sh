@@ -1,5 +1,11 @@
 # Sourced by the scripts that start a redis-server.
 
+# install_program DIR puts the program ltsworker into DIR, from the root of the project: a copy of LTSWORKER_PROGRAM if that
+# is set, as in make test.
+install_program() {
+	if [[ ${LTSWORKER_PROGRAM:-} ]]; then cp "$LTSWORKER_PROGRAM" "$1/ltsworker"; else go build -o "$1/ltsworker" ./cmd/ltsworker; fi
+}
+
 # start_redis DIR starts a redis-server that writes only to DIR, and returns when it answers. It sets REDIS_PORT and redis_pid.
 start_redis() {
 	local dir=$1

@@ -9,6 +9,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 beside=(race)
 others=(emulated archive polyglot lint cross benchmarks examples demo deploy)
 
+# The toolchain and the tests use more memory and less time.
+export GOGC=${GOGC:-400}
+# A test binary under the race detector waits before it exits, a second by default.
+export GORACE=${GORACE:-atexit_sleep_ms=100}
+# The steps share one program. Its path is constant, so that go test can use results again.
+export LTSWORKER_PROGRAM=$PWD/bin/test/ltsworker
+go build -ldflags "-s -w" -o "$LTSWORKER_PROGRAM" ./cmd/ltsworker
+
 logs=$(mktemp -d)
 # run STEP runs one target of the Makefile. Its output goes to the terminal and to a file.
 run() {

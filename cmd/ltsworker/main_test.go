@@ -5,52 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/integration/program"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 )
 
-var built struct {
-	once sync.Once
-	dir  string
-	path string
-	err  error
-}
-
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "ltsworker")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	built.dir = dir
-	code := redisserver.Main(m)
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-// binary builds the program once and returns its path.
-func binary(t testing.TB) string {
-	t.Helper()
-	built.once.Do(func() {
-		built.path = filepath.Join(built.dir, "ltsworker")
-		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", built.path, ".").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.path
+	os.Exit(program.Main(func() int { return redisserver.Main(m) }))
 }
 
 // user runs the binary in a directory and with a pool of its own.
@@ -88,10 +56,7 @@ func stranger(t testing.TB) *user { return &user{t: t, dir: t.TempDir()} }
 func (u *user) binary() string {
 	u.t.Helper()
 	if u.link == "" {
-		u.link = filepath.Join(u.t.TempDir(), "ltsworker")
-		if err := os.Link(binary(u.t), u.link); err != nil {
-			u.t.Fatal(err)
-		}
+		u.link = program.In(u.t, u.t.TempDir())
 	}
 	return u.link
 }
@@ -152,13 +117,16 @@ func (u *user) must(args ...string) string {
 	return a.out
 }
 
-// until waits until a condition holds. It polls: the condition is about other processes.
+// until waits until a condition holds. It polls: the condition is about other processes. The
+// pauses become longer, because most conditions start a process.
 func (u *user) until(what string, holds func() bool) {
 	u.t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+	pause := 10 * time.Millisecond
+	for deadline := time.Now().Add(patience); !holds(); pause = min(2*pause, 200*time.Millisecond) {
 		if time.Now().After(deadline) {
 			u.t.Fatalf("timed out: %s", what)
 		}
+		time.Sleep(pause)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -77,6 +78,10 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	absent, err := template.ParseArgs("command", []string{"/absent"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	use := func() {
 		for i := range 5 {
 			k := newTask("x")
@@ -85,7 +90,7 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 			_, _ = limited(t.Context(), k)
 		}
 		for _, settings := range []string{"", `{"Umask":0}`} {
-			_, _ = (&runner{path: "/absent", settings: settings}).handle(t.Context(), &task.Task{})
+			_, _ = (&runner{path: "/absent", args: absent, settings: settings}).handle(t.Context(), &task.Task{})
 		}
 	}
 	use() // opens what the runtime opens only once

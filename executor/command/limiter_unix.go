@@ -30,9 +30,13 @@ const limiterName = "command-limits"
 const limiterResult = 3
 
 func init() {
-	if len(os.Args) >= 4 && os.Args[0] == limiterName {
-		limit(os.Args[1], os.Args[2], os.Args[3:])
+	if len(os.Args) == 0 || os.Args[0] != limiterName {
+		return
 	}
+	if len(os.Args) < 4 {
+		limiterFailed(syscall.EINVAL, "read the arguments")
+	}
+	limit(os.Args[1], os.Args[2], os.Args[3:])
 }
 
 // limit never returns.
