@@ -30,20 +30,19 @@ var errBoom = errors.New("boom")
 
 // try says what happens to a try of a task.
 type try struct {
-	lasts   time.Duration // 0: until it is stopped
-	err     error         // at the end
-	start   error         // of Start
-	ignore  bool
-	panics  bool
-	nothing bool // Start has its effect, but the callback is not sent
+	lasts  time.Duration // 0: until it is stopped
+	err    error         // at the end
+	start  error         // of Start
+	ignore bool
+	panics bool
 }
 
 // farm is an actuator whose jobs exist in memory.
 type farm struct {
-	behave    func(id string, n int) try // n is the number of the try, from 1
-	callbacks chan lts.Task              // may be nil
-	output    error                      // of GetOutput
-	status    func(tasks []lts.Task) ([]lts.AsyncTaskStatus, error)
+	behave     func(id string, n int) try // n is the number of the try, from 1
+	callbacks  chan lts.Task              // may be nil
+	isFunction bool                       // sends no callback itself
+	status     func(tasks []lts.Task) ([]lts.AsyncTaskStatus, error)
 
 	mu     sync.Mutex
 	starts map[string]int
@@ -96,7 +95,7 @@ func (f *farm) Start(ctx context.Context, t *lts.Task) (*lts.Task, bool, error) 
 	f.mu.Lock()
 	f.jobs[item.Work] = &farmJob{try: b, began: time.Now()}
 	f.mu.Unlock()
-	if f.callbacks != nil && b.lasts > 0 && !b.nothing {
+	if f.callbacks != nil && b.lasts > 0 && !f.isFunction {
 		report := *t
 		report.TaskStatus, report.FailedReason = lts.TASK_STATUS_SUCCESS, b.err
 		if b.err != nil {
@@ -153,7 +152,7 @@ func (f *farm) GetOutput(_ context.Context, t *lts.Task) (any, error) {
 	defer f.mu.Unlock()
 	work := t.TaskItem.(Cut).Work
 	f.calls = append(f.calls, "GetOutput "+work)
-	return "cut of " + work, f.output
+	return "cut of " + work, nil
 }
 
 // count returns how many calls begin with a text.
@@ -171,6 +170,7 @@ func (f *farm) count(call string) (n int) {
 // function returns a function actuator that behaves like the farm.
 func (f *farm) function(t *testing.T) lts.TaskActuator {
 	t.Helper()
+	f.isFunction = true
 	a, err := actuator.MakeFucntionActuator(func(ctx context.Context, own *lts.Task) (any, error) {
 		if _, _, err := f.Start(ctx, own); err != nil {
 			return nil, err
@@ -188,6 +188,9 @@ func (f *farm) function(t *testing.T) lts.TaskActuator {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.callbacks != nil {
+		a.SetCallbackChannel(f.callbacks)
+	}
 	return a
 }
 
@@ -199,12 +202,29 @@ func echo(got *[]any) actuator.RunFunction {
 	}
 }
 
+// wrapped is an actuator that is no function actuator, and calls one.
+type wrapped struct{ lts.TaskActuator }
+
+// actuator returns the actuator for a mode.
+func (f *farm) actuator(t *testing.T, mode string) lts.TaskActuator {
+	t.Helper()
+	switch {
+	case !strings.Contains(mode, "function"):
+		return f
+	case strings.Contains(mode, "wrapped"):
+		return wrapped{f.function(t)}
+	}
+	return f.function(t)
+}
+
 // The modes in which a scheduler learns of ends.
 var modes = map[string]lts.Config{
-	"polling":  {},
-	"callback": {DisableStatePoll: true, EnableStateCallback: true},
-	"both":     {EnableStateCallback: true},
-	"function": {},
+	"polling":                    {},
+	"callback":                   {DisableStatePoll: true, EnableStateCallback: true},
+	"both":                       {EnableStateCallback: true},
+	"function":                   {},
+	"wrapped function, polling":  {},
+	"wrapped function, callback": {DisableStatePoll: true, EnableStateCallback: true},
 }
 
 // GetCallbackChannel makes a farm the receiver of its callbacks.

@@ -90,7 +90,7 @@ func (s *TaskScheduler) start(config Config) error {
 	s.pool.HandleKind(kind, handler)
 
 	s.life, s.close = context.WithCancel(context.Background())
-	go s.run()
+	go s.run(joined)
 	select {
 	case <-joined:
 	case <-s.ended:
@@ -107,10 +107,14 @@ func (s *TaskScheduler) start(config Config) error {
 
 // run runs the tasks until Close. It closes the channel of FinshedTasks afterwards: only Run
 // sends on it.
-func (s *TaskScheduler) run() {
+func (s *TaskScheduler) run(joined <-chan struct{}) {
 	s.err = s.pool.Run(s.life)
-	if s.err != nil {
-		slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.name, "err", s.err)
+	select {
+	case <-joined:
+		if s.err != nil {
+			slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.name, "err", s.err)
+		}
+	default: // it is the error of MakeScheduler
 	}
 	s.close()
 	close(s.ended)

@@ -25,7 +25,7 @@ func TestStoppedTaskComesBackOnlyIfItIsAddedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inFakeTime(t, func(t *testing.T, p *pooltest.Pool) {
-				f := newFarm(always(try{lasts: time.Minute, err: errBoom}))
+				f := newFarm(always(try{lasts: 5 * time.Second, err: errBoom}))
 				s := scheduler(t, p, f, nil, f.config(lts.Config{TaskLimit: 1, MaxFailedAttempts: 3, EnableFinshedTaskList: true}))
 				add(t, s, "a", "b")
 				advance(time.Second)

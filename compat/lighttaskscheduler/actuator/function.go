@@ -56,7 +56,7 @@ func (f *fucntionActuator) SetCallbackChannel(callbackChannel chan lighttasksche
 	f.callbacks = callbackChannel
 }
 
-// RunTask calls the function. A panic fails the try.
+// RunTask calls the function.
 func (f *fucntionActuator) RunTask(ctx context.Context, task *lighttaskscheduler.Task) (data interface{}, err error) {
 	return f.run(ctx, task)
 }
@@ -86,6 +86,10 @@ func (f *fucntionActuator) Start(ctx context.Context, task *lighttaskscheduler.T
 	go func() {
 		defer cancel()
 		data, err := f.safely(run, own)
+		stopped := run.Err() != nil
+		if err == nil && stopped {
+			err = context.Cause(run) // it has returned too late
+		}
 		f.mu.Lock()
 		c.data = data
 		c.status = lighttaskscheduler.AsyncTaskStatus{TaskStatus: lighttaskscheduler.TASK_STATUS_SUCCESS, Progress: 100.0}
@@ -94,10 +98,9 @@ func (f *fucntionActuator) Start(ctx context.Context, task *lighttaskscheduler.T
 		}
 		report := own
 		report.TaskStatus, report.FailedReason, report.TaskEnbTime = c.status.TaskStatus, c.status.FailedReason, time.Now()
-		newest := f.calls[own.TaskId] == c
 		close(c.ended)
 		f.mu.Unlock()
-		if callbacks == nil || !newest {
+		if callbacks == nil || stopped {
 			return
 		}
 		select {
