@@ -10,8 +10,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// onFinish gives an ended task to the receiver of FinshedTasks. If the receiver has not taken
-// it when the scheduler ends, onFinish panics, so that the pool delivers the event again.
+// onFinish reports an ended task to the own container and to the receiver of FinshedTasks.
+// If they have not taken it when the scheduler ends, onFinish panics, so that the pool
+// delivers the event again.
 func (s *TaskScheduler) onFinish(ctx context.Context, e pool.Event) {
 	if e.Kind != kind {
 		return
@@ -20,13 +21,15 @@ func (s *TaskScheduler) onFinish(ctx context.Context, e pool.Event) {
 	for n := 1; err != nil && !errors.Is(err, pool.ErrNotFound) && backoff.Sleep(ctx, backoff.Delay(n)) == nil; n++ {
 		t, err = s.pool.Get(ctx, e.ID)
 	}
-	select {
-	case <-ctx.Done():
-		panic(ctx.Err())
-	default:
+	own := finishedTask(&e, t)
+	if t == nil || t.Version == e.Version { // else the task was added again
+		s.base.finished(ctx, own)
+	}
+	if ctx.Err() == nil && s.finished == nil {
+		return
 	}
 	select {
-	case s.finished <- finishedTask(&e, t):
+	case s.finished <- own:
 	case <-ctx.Done():
 		panic(ctx.Err())
 	}

@@ -25,6 +25,7 @@ func (s *TaskScheduler) runFunction(f runner) task.Handler {
 		if err != nil {
 			return nil, err
 		}
+		s.base.started(ctx, own)
 		data, err := f.RunTask(ctx, &own)
 		switch cause := context.Cause(ctx); {
 		case err != nil:
@@ -35,6 +36,7 @@ func (s *TaskScheduler) runFunction(f runner) task.Handler {
 			return resultOf(data), nil
 		}
 		own.TaskStatus = TASK_STATUS_EXPORTING
+		s.base.exporting(ctx, own)
 		return nil, persist(ctx, s.Persistencer, &own, data)
 	}
 }

@@ -52,9 +52,9 @@ type TaskdataPersistencer interface {
 	DeletePersistenceData(ctx context.Context, task *Task) (err error)
 }
 
-// TaskContainer keeps tasks. MakeScheduler takes the containers of this package and of the
-// packages in container; other implementations are refused, because the pool itself keeps
-// the tasks and changes their status.
+// TaskContainer keeps tasks. The containers of this package, and those of the packages in
+// container, name a pool in Redis. Another implementation learns of the tasks: see
+// Combination.
 type TaskContainer interface {
 	AddTask(ctx context.Context, task Task) (err error)
 	GetRunningTask(ctx context.Context) (tasks []Task, err error)

@@ -19,6 +19,7 @@ type jobs struct {
 	actuator     TaskActuator
 	persistencer TaskdataPersistencer // may be nil
 	poll         bool                 // ask the actuator for statuses
+	own          *Combination         // learns of starts
 	async        *async.Jobs
 
 	mu     sync.Mutex
@@ -54,8 +55,8 @@ type reference struct {
 	Item json.RawMessage `json:"item,omitempty"`
 }
 
-func newJobs(a TaskActuator, p TaskdataPersistencer, poll bool) *jobs {
-	return &jobs{actuator: a, persistencer: p, poll: poll, all: map[*job]bool{}, byName: map[string]*job{}}
+func newJobs(a TaskActuator, p TaskdataPersistencer, poll bool, own *Combination) *jobs {
+	return &jobs{actuator: a, persistencer: p, poll: poll, own: own, all: map[*job]bool{}, byName: map[string]*job{}}
 }
 
 // handle runs one attempt of a task.
@@ -120,8 +121,10 @@ func (x *jobs) Start(ctx context.Context, name string, t *task.Task) (async.Star
 		return async.Started{}, async.Reject(err)
 	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	j.task.TaskItem, j.task.TaskStartTime, j.ref = newTask.TaskItem, newTask.TaskStartTime, ref
+	own = j.task
+	x.mu.Unlock()
+	x.own.started(ctx, own)
 	return async.Started{Ref: ref}, nil
 }
 
@@ -306,6 +309,7 @@ func (x *jobs) save(ctx context.Context, j *job, own Task) error {
 			return err
 		}
 		j.data, j.got = data, true
+		x.own.exporting(ctx, own)
 	}
 	return x.persistencer.DataPersistence(ctx, &own, j.data)
 }

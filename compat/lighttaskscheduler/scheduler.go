@@ -27,7 +27,7 @@ type TaskScheduler struct {
 	Actuator     TaskActuator
 	Persistencer TaskdataPersistencer
 
-	base     *Container
+	base     *Combination
 	pool     *pool.Pool // runs the tasks
 	jobs     *jobs      // nil with a function actuator
 	retain   *time.Duration
@@ -41,18 +41,17 @@ type TaskScheduler struct {
 
 // MakeScheduler starts a scheduler, which joins the pool of the container as a replica. It
 // returns an error if the config is invalid, if Redis does not answer within about ten
-// seconds, or if the pool cannot be joined. persistencer may be nil.
+// seconds, or if the pool cannot be joined. persistencer may be nil. A container that is
+// neither a Container nor a Combination is combined with EnvContainer(0).
 func MakeScheduler(container TaskContainer, actuator TaskActuator, persistencer TaskdataPersistencer, config Config) (*TaskScheduler, error) {
 	s := &TaskScheduler{Container: container, Actuator: actuator, Persistencer: persistencer, ended: make(chan struct{})}
 	err := config.check()
 	if actuator == nil {
 		err = errors.Join(err, errors.New("the actuator is missing"))
 	}
-	var ok bool
-	if s.base, ok = container.(*Container); !ok || s.base == nil {
-		err = errors.Join(err, fmt.Errorf("the container %T cannot be used, because the pool keeps the tasks: pass memeorycontainer.MakeQueueContainer or NewContainer", container))
-	}
-	if err == nil {
+	base, baseErr := combine(container)
+	s.base = base
+	if err = errors.Join(err, baseErr); err == nil {
 		err = s.start(config)
 	}
 	if err != nil {
@@ -77,8 +76,10 @@ func (s *TaskScheduler) start(config Config) error {
 		OnConnect: sync.OnceFunc(func() { close(joined) }),
 	}
 	if config.EnableFinshedTaskList {
-		s.finished, s.retain = make(chan *Task), new(retainFinished)
-		cfg.OnFinish = s.onFinish
+		s.finished = make(chan *Task)
+	}
+	if s.finished != nil || s.base.Own != nil {
+		s.retain, cfg.OnFinish = new(retainFinished), s.onFinish
 	}
 	handler, err := s.handler(&config)
 	if err != nil {
@@ -98,6 +99,10 @@ func (s *TaskScheduler) start(config Config) error {
 			s.err = errClosed
 		}
 		return s.err
+	}
+	if err := s.base.adopt(s.life, s.retain); err != nil {
+		s.Close()
+		return err
 	}
 	if config.EnableStateCallback {
 		go s.readCallbacks(config.CallbackReceiver.GetCallbackChannel(s.life))
@@ -128,7 +133,7 @@ func (s *TaskScheduler) handler(config *Config) (task.Handler, error) {
 	if f, ok := s.Actuator.(runner); ok {
 		return s.runFunction(f), nil
 	}
-	s.jobs = newJobs(s.Actuator, s.Persistencer, !config.DisableStatePoll)
+	s.jobs = newJobs(s.Actuator, s.Persistencer, !config.DisableStatePoll, s.base)
 	var err error
 	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval()})
 	return s.jobs.handle, err
