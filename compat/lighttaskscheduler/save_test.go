@@ -62,7 +62,7 @@ func TestDataIsSavedBeforeTheTaskSucceeds(t *testing.T) {
 		"after an error": {9, 1, 10, 0},
 		"after a retry":  {10, 2, 11, 1},
 	} {
-		for _, mode := range []string{"polling", "callback", "function", "wrapped function, callback"} {
+		for _, mode := range []string{"polling", "function"} {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				inFakeTime(t, func(t *testing.T, p *pooltest.Pool) {
 					f := newFarm(always(try{lasts: time.Second}))
