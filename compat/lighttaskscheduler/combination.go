@@ -23,7 +23,10 @@ import (
 //   - ToRunningStatus is called when Start has returned, and ToExportStatus before data is
 //     saved. Errors are logged.
 //   - ToSuccessStatus, ToFailedStatus or ToStopStatus is called when the task has ended, and
-//     repeated until it succeeds, also by another process.
+//     repeated until it succeeds, also by another process. With FinshedTasks enabled it waits
+//     until the tasks that ended before have been received.
+//
+// Ended tasks are kept in Redis for a day.
 //
 // The other methods are not called.
 type Combination struct {

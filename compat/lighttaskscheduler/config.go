@@ -43,7 +43,7 @@ type Config struct {
 	CallbackReceiver CallbackReceiver
 
 	// EnableFinshedTaskList makes FinshedTasks return ended tasks. They are then kept in
-	// Redis for a day after their end.
+	// Redis for a day after their end. Default: false.
 	EnableFinshedTaskList bool
 }
 

@@ -14,7 +14,8 @@
 // The containers of memory_container name a pool in Redis: the server of LTS_REDIS and the
 // pool of LTS_POOL. Without these variables they name redis://127.0.0.1:6379/0 and a pool
 // with the name of the program. NewContainer names any other store. Tasks survive the
-// program, and several processes of it share them and Config.TaskLimit.
+// program, and several processes of it share them and Config.TaskLimit. A container of the
+// program learns of the changes: see Combination.
 //
 // # How a task runs
 //

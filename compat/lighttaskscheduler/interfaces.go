@@ -6,7 +6,8 @@ import "context"
 
 // TaskActuator runs tasks. Its methods are called concurrently, on the replica that runs
 // the task. The pointers are to copies: a change of the task counts only if Init or Start
-// returns it.
+// returns it. The context of a call ends after five minutes, that of Stop after eight
+// seconds.
 type TaskActuator interface {
 	// Init prepares a task before AddTask enqueues it. An error refuses the task.
 	Init(ctx context.Context, task *Task) (newTask *Task, err error)

@@ -17,6 +17,9 @@ import (
 // for which the pool keeps events.
 const retainFinished = 24 * time.Hour
 
+// callTimeout is how long a call of the actuator or the persistencer may take, except Stop.
+const callTimeout = 5 * time.Minute
+
 // errClosed is the error of AddTask after Close.
 var errClosed = errors.New("the scheduler is closed")
 
@@ -135,7 +138,7 @@ func (s *TaskScheduler) handler(config *Config) (task.Handler, error) {
 	}
 	s.jobs = newJobs(s.Actuator, s.Persistencer, !config.DisableStatePoll, s.base)
 	var err error
-	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval()})
+	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval(), CallTimeout: callTimeout})
 	return s.jobs.handle, err
 }
 
