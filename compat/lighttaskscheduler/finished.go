@@ -25,7 +25,10 @@ func (s *TaskScheduler) onFinish(ctx context.Context, e pool.Event) {
 	if t == nil || t.Version == e.Version { // else the task was added again
 		s.base.finished(ctx, own)
 	}
-	if ctx.Err() == nil && s.finished == nil {
+	if err := ctx.Err(); err != nil {
+		panic(err) // the channel may be closed
+	}
+	if s.finished == nil {
 		return
 	}
 	select {

@@ -112,7 +112,9 @@ func TestLimitHoldsOverSchedulersAndLosesNoTask(t *testing.T) {
 		container := lts.NewContainer(p.Store())
 		f.status = func(tasks []lts.Task) ([]lts.AsyncTaskStatus, error) {
 			n, err := container.GetRunningTaskCount(context.Background())
+			f.mu.Lock()
 			most = max(most, n)
+			f.mu.Unlock()
 			return f.look(tasks), err
 		}
 		first, second := scheduler(t, p, f, nil, c), scheduler(t, p, f, nil, c)
