@@ -63,9 +63,12 @@ func combine(container TaskContainer) (*Combination, error) {
 	case nil:
 		return nil, errors.New("the container is missing")
 	case *Container:
+		if c == nil {
+			return nil, errors.New("the container is missing")
+		}
 		return &Combination{Container: c}, nil
 	case *Combination:
-		if c.Container == nil {
+		if c == nil || c.Container == nil {
 			return nil, errors.New("the combination has no container made by memeorycontainer")
 		}
 		return c, nil

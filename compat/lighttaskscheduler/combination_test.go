@@ -179,8 +179,13 @@ func TestTasksOfTheOwnContainerAreAddedOnce(t *testing.T) {
 }
 
 func TestCombinationNeedsAPool(t *testing.T) {
-	_, err := lts.MakeScheduler(container.MakeCombinationContainer(nil, &table{}), newFarm(nil), nil, lts.Config{TaskLimit: 1})
-	if err == nil || !strings.Contains(err.Error(), "no container") {
-		t.Error(err)
+	for want, c := range map[string]lts.TaskContainer{
+		"has no container":         container.MakeCombinationContainer(nil, &table{}),
+		"the container is missing": (*lts.Container)(nil),
+	} {
+		_, err := lts.MakeScheduler(c, newFarm(nil), nil, lts.Config{TaskLimit: 1})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

@@ -296,7 +296,7 @@ func inFakeTime(t *testing.T, f func(t *testing.T, p *pooltest.Pool)) {
 
 // advance lets fake time pass.
 func advance(d time.Duration) {
-	time.Sleep(d)
+	time.Sleep(d) // fake time
 	synctest.Wait()
 }
 
