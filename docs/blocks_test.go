@@ -24,6 +24,8 @@ import (
 	// these packages have changed.
 	_ "github.com/ltsworker/ltsworker/admission"
 	_ "github.com/ltsworker/ltsworker/archive"
+	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/actuator"
+	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"
 	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"

@@ -25,6 +25,10 @@ expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service
 start_redis "$dir"
 started+=("$redis_pid")
 export REDIS_PORT LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"
+
+printed='12 sums, 6 tries failed, 7 timed out'
+expect examples/add "$(printf '%s\n' "polling: $printed" "callback: $printed" "both: $printed")" "$(go run ./examples/add)"
+
 install_program "$dir"
 "$dir/ltsworker" run -c examples/shell/ltsworker.yaml 2>"$dir/worker.log" &
 started+=($!)

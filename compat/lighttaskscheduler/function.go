@@ -1,0 +1,86 @@
+package lighttaskscheduler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/backoff"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// runner is an actuator that runs a task in one call. The scheduler then needs none of its
+// other methods but Init.
+type runner interface {
+	// RunTask runs a try of the task and returns its data. The context ends with the try.
+	RunTask(ctx context.Context, task *Task) (data interface{}, err error)
+}
+
+// runFunction returns the handler of a function actuator.
+func (s *TaskScheduler) runFunction(f runner) task.Handler {
+	return func(ctx context.Context, t *task.Task) ([]byte, error) {
+		own, err := running(t)
+		if err != nil {
+			return nil, err
+		}
+		s.base.started(ctx, own)
+		data, err := f.RunTask(ctx, &own)
+		switch cause := context.Cause(ctx); {
+		case err != nil:
+			return nil, err
+		case errors.Is(cause, task.ErrTimeout), errors.Is(cause, task.ErrStopped):
+			return nil, cause // the function has returned too late
+		case s.Persistencer == nil:
+			return resultOf(data), nil
+		}
+		own.TaskStatus = TASK_STATUS_EXPORTING
+		s.base.exporting(ctx, own)
+		return nil, persist(ctx, s.Persistencer, &own, data)
+	}
+}
+
+// running returns a task whose try begins now.
+func running(t *task.Task) (Task, error) {
+	own, err := decodeTask(t.Payload)
+	if err != nil {
+		return own, task.BadPayload(err)
+	}
+	own.TaskStatus, own.TaskStartTime, own.TaskAttemptsTime = TASK_STATUS_RUNNING, time.Now().Round(0), int32(t.Failures)
+	return own, nil
+}
+
+// resultOf returns data as the result of a task; nil if it is none, or does not encode, or is
+// too long.
+func resultOf(data any) []byte {
+	if data == nil {
+		return nil
+	}
+	result, err := json.Marshal(data)
+	if err != nil || len(result) > task.MaxResult {
+		return nil
+	}
+	return result
+}
+
+// maxSaves is how often saving is tried before the try of the task fails.
+const maxSaves = 10
+
+// persist saves the data of a task, and repeats a call that fails.
+func persist(ctx context.Context, p TaskdataPersistencer, t *Task, data any) error {
+	for n := 1; ; n++ {
+		own := *t
+		err := p.DataPersistence(ctx, &own, data)
+		if err == nil {
+			return nil
+		}
+		if n == maxSaves || backoff.Sleep(ctx, backoff.Delay(n)) != nil {
+			return saveError(n, err)
+		}
+	}
+}
+
+func saveError(n int, err error) error {
+	return fmt.Errorf("the data of the task cannot be saved (%d calls): %w", n, err)
+}
