@@ -28,6 +28,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"
 	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
+	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
@@ -41,6 +42,7 @@ var packages = map[string]string{
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
+	"remote":     "github.com/ltsworker/ltsworker/executor/remote",
 	"redis":      "github.com/redis/go-redis/v9",
 	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
 	"callback":   "github.com/ltsworker/ltsworker/callback",

@@ -73,6 +73,14 @@ commands of its handlers, until interrupted.
       umask: 027
     mail.send:
       command: [./send.sh, "--to={{payload.to}}", "{{payload.text | default none}}"]
+    video.render:
+      remote:                    # a service elsewhere; docs/remote.md has all keys
+        url: https://render.example/{{payload.project}}
+        mode: jobs               # start, poll and stop; or callback; default call: one request
+        jobs_url: https://render.example/jobs
+        secret: {env: RENDER_SECRET}   # or file: PATH; signs the requests
+        headers: {X-Tenant: "{{payload.tenant}}", Authorization: {env: RENDER_TOKEN, prefix: "Bearer "}}
+        networks: [10.1.0.0/16]  # not only public addresses
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
@@ -85,6 +93,9 @@ without using an attempt. Any other code: the attempt fails. A program name with
 slash is relative to dir; any other name is searched for in PATH. A stopped command
 gets SIGTERM, and SIGKILL after the grace. A command whose lease is lost is killed at
 once, before the task starts elsewhere.
+
+A service elsewhere gets a task as a signed request. Its answer is the result, or it
+starts a job that is polled or that reports its end: see docs/remote.md.
 
 {{payload.FIELD}}, {{id}}, {{kind}}, {{queue}}, {{pool}}, {{attempt}} and {{fence}}
 fill a whole argument or value of env, or the rest behind a fixed prefix. A missing
@@ -191,7 +202,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 
 	log.Info("replica starting", "pool", c.PoolName, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
-		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Handlers)))
+		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Pool.Policies)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
 		p.Close()

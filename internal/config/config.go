@@ -36,6 +36,7 @@ type Config struct {
 	CallbackAddress string
 	Pool            pool.Config
 	Handlers        map[string]command.Config // by kind
+	Remote          map[string]Remote         // by kind, of the handlers with a remote section
 	Admission       *admission.Load           // nil for none
 	Exposed         bool                      // the file holds a password and others than its owner may read it
 
@@ -66,7 +67,7 @@ func Read(file string) (*Config, error) {
 // parse reads the content of a config file. It checks nothing outside of it: Commands
 // looks for the programs, and pool.New checks numbers and durations.
 func parse(file string, data []byte) *Config {
-	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}}
+	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Remote: map[string]Remote{}}
 	c.Pool.Queues = map[string]pool.Queue{}
 	c.Pool.Policies = map[string]pool.Policy{}
 	if len(data) > maxConfig {
@@ -152,7 +153,7 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		}
 		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: msg})
 	}
-	if len(c.Handlers) == 0 && !r.refused("handlers") {
+	if len(c.Handlers)+len(c.Remote) == 0 && !r.refused("handlers") {
 		r.problems = append(r.problems, problem{line: c.lines["handlers"], key: "handlers", msg: "must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"})
 	}
 }
@@ -212,6 +213,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			return
 		}
 		r.section(v, at, append(commandFields(r, &cmd),
+			field{"remote", c.readRemote(r, kind)},
 			field{"concurrency", r.number(&handler.Concurrency)},
 			field{"disabled", r.flag(&handler.Disabled)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
@@ -232,12 +234,19 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				policy.Backoff = b
 			}},
 		)...)
-		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
+		c.Pool.Policies[kind] = policy
 		if handler != (pool.HandlerConfig{}) {
 			if c.Pool.Handlers == nil {
 				c.Pool.Handlers = map[string]pool.HandlerConfig{}
 			}
 			c.Pool.Handlers[kind] = handler
 		}
+		if section, given := c.Remote[kind]; given {
+			refuseCommandKeys(r, at, "remote")
+			section.maxLog = cmd.MaxLog
+			c.Remote[kind] = section
+			return
+		}
+		c.Handlers[kind] = cmd
 	}
 }
