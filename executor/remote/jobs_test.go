@@ -347,3 +347,28 @@ func TestStartOfTheNextOwnerHasTheSameID(t *testing.T) {
 		t.Errorf("%v", ids)
 	}
 }
+
+// An outage while a job runs starts no second job and is logged once.
+func TestOutageStartsNoSecondJob(t *testing.T) {
+	s, f := serveFarm(t)
+	fails := 0
+	f.before = func(w http.ResponseWriter, kind string, m map[string]any) bool {
+		if kind == "task.start" || fails == 4 {
+			return false
+		}
+		if fails++; fails%2 == 0 {
+			conn, _, _ := w.(http.Hijacker).Hijack()
+			conn.Close()
+		} else {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return true
+	}
+	result, err := s.handler(t, asJobs)(t.Context(), newTask(`{"state":"succeeded"}`))
+	if err != nil || !strings.Contains(string(result), "ref-lts") || s.kinds(t)["task.start"] != 1 || fails != 4 {
+		t.Errorf("%q, %v, %v", result, err, s.kinds(t))
+	}
+	if s.log.count("a service cannot be used") != 1 || s.log.count("jobs cannot be polled") != 1 || s.log.count("again") != 2 {
+		t.Errorf("logged\n%s", s.log.all())
+	}
+}

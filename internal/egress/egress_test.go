@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,15 +138,25 @@ func port(s *httptest.Server) string {
 	return port
 }
 
-func TestProxyVariablesAreIgnored(t *testing.T) {
-	proxy, connections := listen(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "proxy") })
+// proxied counts the requests to the proxy that the environment names.
+var proxied atomic.Int64
+
+// TestMain sets the variables before any request: net/http reads them once.
+func TestMain(m *testing.M) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { proxied.Add(1) }))
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
-		t.Setenv(name, proxy.URL)
+		os.Setenv(name, proxy.URL)
 	}
+	code := m.Run()
+	proxy.Close()
+	os.Exit(code)
+}
+
+func TestProxyVariablesAreIgnored(t *testing.T) {
 	s, _ := listen(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "service") })
 	c := NewClient(Options{Networks: only(t, "127.0.0.1"), Resolver: names(t, func(int) netip.Addr { return netip.MustParseAddr("127.0.0.1") })})
 	// The variables do not apply to localhost, so the request needs another name.
-	if body, err := get(t, c, "http://service.test.:"+port(s)); err != nil || body != "service" || connections.Load() != 0 {
-		t.Errorf("%q, %v, %d connections to the proxy", body, err, connections.Load())
+	if body, err := get(t, c, "http://service.test.:"+port(s)); err != nil || body != "service" || proxied.Load() != 0 {
+		t.Errorf("%q, %v, %d requests to the proxy", body, err, proxied.Load())
 	}
 }
