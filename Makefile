@@ -65,6 +65,10 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 examples: redis ## run the examples and check what they print
 	@scripts/examples.sh
 
+.PHONY: videocut
+videocut: redis ## test the example with ffmpeg and a page, in a browser
+	@scripts/videocut.sh
+
 .PHONY: polyglot
 polyglot: redis ## run the clients and examples in other languages and check what they print
 	@scripts/polyglot.sh

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 beside=(race)
-others=(emulated archive polyglot lint cross benchmarks examples demo deploy)
+others=(emulated archive polyglot lint cross benchmarks examples videocut demo deploy)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}

@@ -33,6 +33,9 @@ type Options struct {
 
 const (
 	connectTimeout = 10 * time.Second
+	// idleTimeout is shorter than that of common servers: a request that is sent while the server
+	// closes the connection fails, and it is not known whether it was processed.
+	idleTimeout = 2 * time.Second
 	// maxHeader is the size of the header of a response in bytes.
 	maxHeader = 64 << 10
 )
@@ -49,7 +52,7 @@ func NewClient(o Options) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: connectTimeout,
-			MaxIdleConnsPerHost: 16, IdleConnTimeout: 90 * time.Second,
+			MaxIdleConnsPerHost: 16, IdleConnTimeout: idleTimeout,
 			MaxResponseHeaderBytes: maxHeader, DisableCompression: true,
 		},
 		CheckRedirect: redirects(o.Redirects),
