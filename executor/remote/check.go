@@ -65,7 +65,9 @@ func newService(cfg Config) (*service, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
-	s.outage.log, s.outage.host = s.Logger, s.host
+	if s.outage.host = s.host; s.Mode != Jobs {
+		s.outage.log = s.Logger
+	}
 	return s, nil
 }
 

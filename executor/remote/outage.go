@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// outage logs once when requests begin to fail and once when they succeed again.
+// outage logs once when requests begin to fail and once when they succeed again. In the
+// mode Jobs, package async logs outages.
 type outage struct {
-	log  *slog.Logger
+	log  *slog.Logger // nil for none
 	host string
 
 	mu    sync.Mutex
@@ -18,6 +19,9 @@ type outage struct {
 
 // begin records a failed request.
 func (o *outage) begin(err error) {
+	if o.log == nil {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last = time.Now()
