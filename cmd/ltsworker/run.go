@@ -73,13 +73,13 @@ commands of its handlers, until interrupted.
       umask: 027
     mail.send:
       command: [./send.sh, "--to={{payload.to}}", "{{payload.text | default none}}"]
-    video.render:
+    report:
       remote:                    # a service elsewhere; docs/remote.md has all keys
-        url: https://render.example/{{payload.project}}
+        url: https://report.example/{{payload.project}}
         mode: jobs               # start, poll and stop; or callback; default call: one request
-        jobs_url: https://render.example/jobs
-        secret: {env: RENDER_SECRET}   # or file: PATH; signs the requests
-        headers: {X-Tenant: "{{payload.tenant}}", Authorization: {env: RENDER_TOKEN, prefix: "Bearer "}}
+        jobs_url: https://report.example/jobs
+        secret: {env: REPORT_SECRET}   # or file: PATH; signs the requests
+        headers: {X-Tenant: "{{payload.tenant}}", Authorization: {env: REPORT_TOKEN, prefix: "Bearer "}}
         networks: [10.1.0.0/16]  # not only public addresses
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
