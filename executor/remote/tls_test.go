@@ -15,8 +15,8 @@ import (
 )
 
 // serveTLS serves s with TLS and HTTP/2.
-func (s *recorder) serveTLS(t *testing.T) *httptest.Server {
-	secure := httptest.NewUnstartedServer(s)
+func (r *recorder) serveTLS(t *testing.T) *httptest.Server {
+	secure := httptest.NewUnstartedServer(r)
 	secure.EnableHTTP2 = true
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
