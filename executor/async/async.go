@@ -117,6 +117,9 @@ type Status struct {
 type Output struct {
 	Result []byte // the task's result if the job succeeded, at most task.MaxResult bytes
 	Log    []byte // replaces the attempt's log if it is not nil
+	// TooLong is set if Result is cut. It fails a task whose policy is
+	// task.FailLargeResult.
+	TooLong error
 }
 
 // ErrOrphan is in the error of an attempt that ended without a confirmed stop of its job.
@@ -165,9 +168,11 @@ type Options struct {
 	Interval time.Duration
 	// MaxBatch is how many jobs one call of Poll gets at most. Default: DefaultMaxBatch.
 	MaxBatch int
-	// CallTimeout is how long one call of the Executor may take, except Stop. Default:
+	// CallTimeout is how long one call of Poll or Output may take. Default:
 	// DefaultCallTimeout.
 	CallTimeout time.Duration
+	// StartTimeout is how long one call of Start may take. Default: DefaultCallTimeout.
+	StartTimeout time.Duration
 	// StartWithin is how long Start is repeated. Then a job that may have been started is
 	// stopped, and the attempt fails. Default: DefaultStartWithin.
 	StartWithin time.Duration
@@ -205,6 +210,9 @@ func New(e Executor, opts Options) (*Jobs, error) {
 	if opts.CallTimeout == 0 {
 		opts.CallTimeout = DefaultCallTimeout
 	}
+	if opts.StartTimeout == 0 {
+		opts.StartTimeout = DefaultCallTimeout
+	}
 	if opts.StartWithin == 0 {
 		opts.StartWithin = DefaultStartWithin
 	}
@@ -236,7 +244,7 @@ func (o *Options) check() error {
 	for _, d := range []struct {
 		field string
 		value time.Duration
-	}{{"call_timeout", o.CallTimeout}, {"start_within", o.StartWithin}, {"stop_within", o.StopWithin}} {
+	}{{"call_timeout", o.CallTimeout}, {"start_timeout", o.StartTimeout}, {"start_within", o.StartWithin}, {"stop_within", o.StopWithin}} {
 		if d.value < 0 {
 			add(d.field, "must be positive, not %v", d.value)
 		}

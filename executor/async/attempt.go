@@ -114,7 +114,7 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 // It repeats Output until ctx ends.
 func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	var out Output
-	err := a.repeat(ctx, ctx, "Output", func(ctx context.Context) (err error) {
+	err := a.repeat(ctx, ctx, a.opts.CallTimeout, "Output", func(ctx context.Context) (err error) {
 		out, err = a.executor.Output(ctx, a.job())
 		return err
 	})
@@ -124,6 +124,8 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	switch {
 	case s.State == Succeeded && err != nil:
 		return nil, fmt.Errorf("the job succeeded, but its output cannot be read: %w", err)
+	case s.State == Succeeded && out.TooLong != nil && a.task.LargeResult == task.FailLargeResult:
+		return nil, out.TooLong
 	case s.State == Succeeded:
 		return out.Result, nil
 	case err != nil:
@@ -135,12 +137,13 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	return nil, s.Err
 }
 
-// repeat makes a call of the Executor until it succeeds, its error is final, or ctx ends.
-// It begins no call after quit has ended. It returns the last error of the call.
-func (a *attempt) repeat(ctx, quit context.Context, method string, call func(context.Context) error) error {
+// repeat makes a call of the Executor, each time for at most timeout, until it succeeds,
+// its error is final, or ctx ends. It begins no call after quit has ended. It returns the
+// last error of the call.
+func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, method string, call func(context.Context) error) error {
 	for n := 1; ; n++ {
 		err := func() error {
-			ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			return call(ctx)
 		}()

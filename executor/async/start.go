@@ -58,7 +58,7 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	defer end()
 	starting, cancel := context.WithTimeout(starting, a.opts.StartWithin)
 	defer cancel()
-	err = a.repeat(starting, ctx, "Start", func(call context.Context) (err error) {
+	err = a.repeat(starting, ctx, a.opts.StartTimeout, "Start", func(call context.Context) (err error) {
 		if started, err = a.executor.Start(call, a.saved.Name, a.task); err == nil && started.Ref == "" {
 			err = errNoReference
 		}

@@ -22,9 +22,8 @@ func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 		case <-stopping.Done():
 		}
 	}()
-	// A call has no time limit of its own: the limit for all calls together bounds it.
-	stop := func(context.Context) error { return a.executor.Stop(stopping, a.job()) }
-	if err := a.repeat(stopping, stopping, "Stop", stop); err != nil {
+	stop := func(ctx context.Context) error { return a.executor.Stop(ctx, a.job()) }
+	if err := a.repeat(stopping, stopping, a.opts.StopWithin, "Stop", stop); err != nil {
 		if lost(a.task) {
 			return nil, fmt.Errorf("%w; the lease was lost before the job %s was stopped", cause, a.saved.Name)
 		}
