@@ -42,6 +42,7 @@ func TestOutcomeOfAContainer(t *testing.T) {
 }
 
 func TestLongResultIsCutOrFailsTheTask(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("fill", "300000")
 	cfg.MaxResult = 1000
@@ -55,6 +56,7 @@ func TestLongResultIsCutOrFailsTheTask(t *testing.T) {
 }
 
 func TestSurroundingsOfAContainer(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("env")
 	cfg.Env, cfg.Dir, cfg.User, cfg.Memory, cfg.CPUs = []string{"MODE=fast", "LTS_KIND=forged"}, "/lts", "1234:1234", 64<<20, 0.5
@@ -92,6 +94,7 @@ func TestSurroundingsOfAContainer(t *testing.T) {
 }
 
 func TestContainerKilledForItsMemorySaysSo(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("eat")
 	cfg.Memory = 32 << 20
@@ -128,6 +131,7 @@ func TestStopTerminatesThenKills(t *testing.T) {
 }
 
 func TestLogCanBeReadWhileTheContainerRuns(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	g := newGate(t)
 	cfg := e.config("wait")
@@ -150,6 +154,7 @@ func TestLogCanBeReadWhileTheContainerRuns(t *testing.T) {
 }
 
 func TestContainerRemovedByAnotherProgram(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	g := newGate(t)
 	cfg := e.config("wait")
@@ -193,6 +198,7 @@ func TestStartThatTheEngineRefuses(t *testing.T) {
 }
 
 func TestContainersAreRemoved(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	g := newGate(t)
 	waiting := e.config("wait")
@@ -215,6 +221,7 @@ func TestContainersAreRemoved(t *testing.T) {
 }
 
 func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
+	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("payload")
 	cfg.Pool, cfg.Keep = "swept", time.Hour
