@@ -26,15 +26,15 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis postgres ## everything that has to pass before a change goes in: the steps in scripts/test.sh
+test: redis postgres docker ## everything that has to pass before a change goes in: the steps in scripts/test.sh
 	@scripts/test.sh
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
-	go test ./worker/... ./executor/... ./pool/...
+	go test ./worker/... ./executor/async/... ./executor/command/... ./executor/template/... ./pool/...
 
 .PHONY: race
-race: redis ## all tests but those of the archive, with the race detector and a real redis-server
+race: redis docker ## all tests but those of the archive, with the race detector and a real redis-server
 	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -v '/archive$$')
 
 # The race detector slows SQLite, which is C translated to Go, by a factor of four.
@@ -53,6 +53,10 @@ redis: ## find redis-server 7 or newer, or install it where that is possible
 .PHONY: postgres
 postgres: ## find the programs of PostgreSQL, or install them where that is possible
 	@scripts/postgres.sh
+
+.PHONY: docker
+docker: ## find dockerd for the tests of executor/docker, or install it where that is possible (DOCKERD=none: not run)
+	@scripts/docker.sh
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, govulncheck

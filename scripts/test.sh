@@ -60,6 +60,7 @@ for step in "${beside[@]}" "${others[@]}"; do
 	printf '  %-4s  %-10s %4s s\n' "$result" "$step" "$seconds"
 	[[ $result == ok ]] || failed+=("$step")
 done
+[[ ${DOCKERD:-} != none ]] || echo "  NOT RUN: the tests of executor/docker with an engine (DOCKERD=none)"
 if ((${#failed[@]} == 0)); then
 	rm -rf "$logs"
 	exit

@@ -50,8 +50,8 @@ const (
 	DefaultMaxResult = 64 << 10
 	DefaultKeep      = time.Minute
 
-	// stopSlack is how long the engine may take to kill a container after the grace.
-	stopSlack    = 3 * time.Second
+	// StopSlack is how long the engine may take to kill a container after the grace.
+	StopSlack    = 3 * time.Second
 	minMaxResult = 128
 )
 
@@ -105,8 +105,8 @@ type Config struct {
 	Network string
 	// Pull says when the image is pulled. Default: PullMissing.
 	Pull Pull
-	// Grace is the time from SIGTERM to SIGKILL, rounded up to seconds. It must be 3 s
-	// shorter than the replica's StopGrace. Default: DefaultGrace.
+	// Grace is the time from SIGTERM to SIGKILL, rounded up to seconds. Grace and StopSlack
+	// together must be shorter than the replica's StopGrace. Default: DefaultGrace.
 	Grace time.Duration
 	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult. A longer
 	// output is cut and marked, or fails the task if its policy is task.FailLargeResult.
@@ -164,7 +164,7 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 		Interval:     cfg.Interval,
 		StartTimeout: startTimeout,
 		StartWithin:  startWithin,
-		StopWithin:   cfg.Grace + stopSlack,
+		StopWithin:   cfg.Grace + StopSlack,
 		Logger:       cfg.Logger,
 	}, nil
 }

@@ -149,6 +149,8 @@ func (e *engine) end() {
 		}
 		e.stop()
 	}
+	// With --live-restore an engine leaves its data mounted.
+	_ = exec.Command("umount", "-l", filepath.Join(e.dir, "data")).Run()
 	_ = os.RemoveAll(e.dir)
 }
 
