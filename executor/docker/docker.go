@@ -41,6 +41,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/ltsworker/ltsworker/executor/async"
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -82,14 +83,14 @@ type Config struct {
 	Host string
 	// Image is the image of the containers. Required.
 	Image string
-	// Command replaces the command of the image. Entrypoint replaces its entrypoint.
-	Command, Entrypoint []string
+	// Command replaces the command of the image. Its arguments may be templates, see
+	// template.ParseArgs. Its first one must be constant unless there is an Entrypoint.
+	Command []string
+	// Entrypoint replaces the entrypoint of the image. It must be constant.
+	Entrypoint []string
 	// Env is added to the environment of the image, as "KEY=value". The LTS_ variables
-	// override it.
+	// override it. The values must be constant.
 	Env []string
-	// Fill, if it is set, returns the command and environment of a task instead of Command
-	// and Env. An error fails the attempt.
-	Fill func(t *task.Task) (command, env []string, err error)
 	// Dir is the working directory in the container. Default: that of the image.
 	Dir string
 	// User is the user and group, as "uid:gid" or by name. Default: that of the image.
@@ -145,7 +146,8 @@ func New(cfg Config) (task.Handler, error) {
 
 func newExecutor(cfg Config) (*executor, async.Options, error) {
 	cfg.setDefaults()
-	errs := []error{cfg.check()}
+	args, err := cfg.args()
+	errs := []error{cfg.check(), err}
 	opts := []client.Opt{client.FromEnv}
 	if cfg.Host != "" {
 		opts = []client.Opt{client.WithHost(cfg.Host)}
@@ -159,7 +161,7 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 	}
 	// The caller may change its slices.
 	cfg.Command, cfg.Entrypoint, cfg.Env, cfg.Mounts = slices.Clone(cfg.Command), slices.Clone(cfg.Entrypoint), slices.Clone(cfg.Env), slices.Clone(cfg.Mounts)
-	return &executor{cfg: cfg, engine: engine, watched: map[string]*watched{}}, async.Options{
+	return &executor{cfg: cfg, args: args, engine: engine, watched: map[string]*watched{}}, async.Options{
 		Pool:         cfg.Pool,
 		Interval:     cfg.Interval,
 		StartTimeout: startTimeout,
@@ -167,6 +169,32 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 		StopWithin:   cfg.Grace + StopSlack,
 		Logger:       cfg.Logger,
 	}, nil
+}
+
+// args returns the entrypoint and the command as templates: together they are the program
+// and its arguments.
+func (c *Config) args() (template.Args, error) {
+	var errs []error
+	args := make([]string, 0, len(c.Entrypoint)+len(c.Command))
+	for i, arg := range append(append(args, c.Entrypoint...), c.Command...) {
+		if i < len(c.Entrypoint) && strings.Contains(arg, "{{") {
+			errs = append(errs, &task.FieldError{Field: "entrypoint", Msg: "must not have a template: write it in command"})
+			arg = "x"
+		}
+		args = append(args, arg)
+	}
+	parsed, err := template.ParseArgs("command", args)
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range all.Unwrap() {
+			var i int
+			if f, ok := err.(*task.FieldError); ok {
+				if _, serr := fmt.Sscanf(f.Field, "command[%d]", &i); serr == nil {
+					f.Field = fmt.Sprintf("command[%d]", max(0, i-len(c.Entrypoint)))
+				}
+			}
+		}
+	}
+	return parsed, errors.Join(append(errs, err)...)
 }
 
 func (c *Config) setDefaults() {
@@ -220,6 +248,8 @@ func (c *Config) check() error {
 			// The value may be a secret: show only the name.
 			name, _, _ := strings.Cut(e, "=")
 			add("env", "must contain KEY=value entries without NUL bytes: the one for %q is none", name)
+		} else if strings.Contains(e, "{{") {
+			add("env."+e[:i], "must not have a template: pass the value as an argument of command")
 		}
 	}
 	if c.Dir != "" && !path.IsAbs(c.Dir) {

@@ -26,6 +26,7 @@ func TestOutcomeOfAContainer(t *testing.T) {
 		"payload":   {[]string{"payload"}, `{"n":12345678901234567890}`, nil, ""},
 		"success":   {[]string{"exit", "0", "fine"}, "out", nil, "first line\nfine\n"},
 		"failure":   {[]string{"exit", "1", "no disk"}, "", errors.New("container ended with exit status 1: no disk"), "first line\nno disk\n"},
+		"template":  {[]string{"exit", "0", "n={{payload.n}}"}, "out", nil, "first line\nn=12345678901234567890\n"},
 		"permanent": {[]string{"exit", "65", "bad\x1b[31m video"}, "", task.Permanent(errors.New("container ended with exit status 65: bad[31m video")), "first line\nbad\x1b[31m video\n"},
 		"release":   {[]string{"exit", "75", "busy"}, "", task.Snooze(task.ReleaseDelay), "first line\nbusy\n"},
 	} {
@@ -179,9 +180,7 @@ func TestStartThatTheEngineRefuses(t *testing.T) {
 	}{
 		"no such image":   {func(c *Config) { c.Image = "lts-no-such-image:1" }, "the engine does not have the image lts-no-such-image:1, and pull is never"},
 		"no such program": {func(c *Config) { c.Entrypoint = []string{"/absent"} }, "start the container: "},
-		"Fill fails": {func(c *Config) {
-			c.Fill = func(*task.Task) ([]string, []string, error) { return nil, nil, task.BadPayload(os.ErrInvalid) }
-		}, "invalid argument"},
+		"no value":        {func(c *Config) { c.Command = []string{"exit", "{{payload.code}}"} }, "payload.code"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -244,11 +243,11 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 
 func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 	_, err := New(Config{
-		Pool: "{}", Host: "nonsense", Image: "a b", Command: []string{"a\x00"}, Entrypoint: []string{"\x00"}, Env: []string{"=x", "SECRET\x00=hush"},
+		Pool: "{}", Host: "nonsense", Image: "a b", Command: []string{"a\x00"}, Entrypoint: []string{"\x00", "{{id}}"}, Env: []string{"=x", "SECRET\x00=hush", "ID={{id}}"},
 		Dir: "work", Memory: 1, CPUs: -1, Mounts: []Mount{{}, {Source: "a/b", Target: "/"}}, Network: "host", Pull: "daily",
 		Grace: -1, Keep: -1, Interval: -1, MaxResult: 1, MaxLog: 1 << 30,
 	})
-	wantError(t, err, nil, "pool must", "host cannot be used", `image must be the name of an image such as alpine:3.22, not "a b"`, "command must not", "entrypoint must not",
+	wantError(t, err, nil, "pool must", "host cannot be used", `image must be the name of an image such as alpine:3.22, not "a b"`, "command must not", "entrypoint must not", "entrypoint must not have a template", "env.ID must not have a template",
 		`env must contain KEY=value entries without NUL bytes: the one for "" is none`, "dir must be an absolute path", "memory must", "cpus must",
 		"mounts[0] must have an absolute path on the host", "mounts[1] must have an absolute path other than / as its target",
 		"network must be none or the name of a network", "pull must be missing, always or never", "grace must", "keep must", "interval must", "max_result must", "max_log must")

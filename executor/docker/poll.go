@@ -12,12 +12,14 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/ltsworker/ltsworker/executor/async"
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // executor implements async.Executor. Its references are the ids of containers.
 type executor struct {
 	cfg    Config
+	args   template.Args // of the entrypoint and the command
 	engine *client.Client
 	notify func(ref string)
 

@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/ltsworker/ltsworker/executor/async"
+	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -97,12 +98,9 @@ func isRefusal(err error) bool {
 // create creates the container of an attempt, after those of earlier attempts of the task
 // were removed.
 func (x *executor) create(ctx context.Context, name string, t *task.Task) error {
-	command, env := x.cfg.Command, x.cfg.Env
-	if x.cfg.Fill != nil {
-		var err error
-		if command, env, err = x.cfg.Fill(t); err != nil {
-			return async.Reject(err)
-		}
+	args, err := x.args.Fill(template.NewValues(t, x.cfg.Pool))
+	if err != nil {
+		return async.Reject(err)
 	}
 	if err := x.removeEarlier(ctx, name, t); err != nil {
 		return err
@@ -112,8 +110,8 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 			return err
 		}
 	}
-	o := x.options(name, t, command, env)
-	_, err := x.engine.ContainerCreate(ctx, o)
+	o := x.options(name, t, args[len(x.cfg.Entrypoint):])
+	_, err = x.engine.ContainerCreate(ctx, o)
 	if errdefs.IsNotFound(err) && x.cfg.Pull == PullMissing {
 		if err := x.pull(ctx); err != nil {
 			return err
@@ -148,7 +146,7 @@ func (x *executor) pull(ctx context.Context) error {
 }
 
 // options describes the container of an attempt.
-func (x *executor) options(name string, t *task.Task, command, env []string) client.ContainerCreateOptions {
+func (x *executor) options(name string, t *task.Task, command []string) client.ContainerCreateOptions {
 	host := &container.HostConfig{
 		NetworkMode: container.NetworkMode(x.cfg.Network),
 		// Without these options the output of a container could fill the disk, or the engine
@@ -173,7 +171,7 @@ func (x *executor) options(name string, t *task.Task, command, env []string) cli
 		Name: name,
 		Config: &container.Config{
 			Image: x.cfg.Image, Cmd: command, Entrypoint: x.cfg.Entrypoint, WorkingDir: x.cfg.Dir, User: x.cfg.User,
-			Env: append(append([]string(nil), env...),
+			Env: append(append([]string(nil), x.cfg.Env...),
 				"LTS_TASK_ID="+t.ID, "LTS_KIND="+t.Kind, "LTS_QUEUE="+t.Queue, "LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
 				"LTS_FENCE="+fence, "LTS_POOL="+x.cfg.Pool, "LTS_PAYLOAD_FILE="+payloadFile),
 			Labels: map[string]string{

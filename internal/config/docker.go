@@ -125,7 +125,11 @@ func (c *Config) dockerHandler(poolName, kind string) task.Handler {
 		if field == "max_log" {
 			return joinKey(joinKey("handlers", kind), field)
 		}
-		return joinKey(section, field)
+		name, rest, nested := strings.Cut(field, ".")
+		if nested { // a variable
+			return joinKey(joinKey(section, name), rest)
+		}
+		return joinKey(section, name)
 	})
 	return h
 }

@@ -43,7 +43,7 @@ handlers:
 		Mounts:  []docker.Mount{{Source: "/srv/videos", Target: "/in", ReadOnly: true}, {Source: "cache", Target: "/cache"}},
 		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock",
 	}}
-	if diff := cmp.Diff(want, c.Docker, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Fill" }, cmp.Ignore())); diff != "" {
+	if diff := cmp.Diff(want, c.Docker); diff != "" {
 		t.Error(diff)
 	}
 	if _, given := c.Handlers["video.cut"]; given || c.Pool.Policies["video.cut"].Timeout != time.Hour {
@@ -69,6 +69,7 @@ handlers:
       env:
         LTS_POOL: x
         LTS_PAYLOAD_FILE: x
+        ID: "{{id}}"
       mounts:
         - /srv
         - a/b:/in
@@ -93,19 +94,20 @@ handlers:
 		"f.yaml:9: handlers.video.cut.docker.cpus must be more than 0",
 		"f.yaml:11: handlers.video.cut.docker.env.LTS_POOL is set by the replica",
 		"f.yaml:12: handlers.video.cut.docker.env.LTS_PAYLOAD_FILE is set by the replica",
-		`f.yaml:14: handlers.video.cut.docker.mounts[0] must be SOURCE:TARGET or SOURCE:TARGET:ro, such as /srv/videos:/in:ro, not "/srv"`,
-		"f.yaml:15: handlers.video.cut.docker.mounts[1] must have an absolute path on the host or the name of a volume",
-		"f.yaml:16: handlers.video.cut.docker.network must be none or the name of a network",
-		`f.yaml:17: handlers.video.cut.docker.pull must be missing, always or never, not "daily"`,
-		"f.yaml:18: handlers.video.cut.docker.privileged is not a key here; there are image, command",
-		"f.yaml:20: handlers.other.docker must be a mapping such as {image: ffmpeg:7, command: [/cut.sh]}",
+		"f.yaml:13: handlers.video.cut.docker.env.ID must not have a template",
+		`f.yaml:15: handlers.video.cut.docker.mounts[0] must be SOURCE:TARGET or SOURCE:TARGET:ro, such as /srv/videos:/in:ro, not "/srv"`,
+		"f.yaml:16: handlers.video.cut.docker.mounts[1] must have an absolute path on the host or the name of a volume",
+		"f.yaml:17: handlers.video.cut.docker.network must be none or the name of a network",
+		`f.yaml:18: handlers.video.cut.docker.pull must be missing, always or never, not "daily"`,
+		"f.yaml:19: handlers.video.cut.docker.privileged is not a key here; there are image, command",
+		"f.yaml:21: handlers.other.docker must be a mapping such as {image: ffmpeg:7, command: [/cut.sh]}",
 	} {
 		if !strings.Contains(err.Error()+"\n", want) {
 			t.Errorf("no problem %q", want)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n"); n != 13 {
-		t.Errorf("%d problems, want 13", n)
+	if n := strings.Count(err.Error(), "\n"); n != 14 {
+		t.Errorf("%d problems, want 14", n)
 	}
 	if t.Failed() {
 		t.Log(err)
