@@ -98,13 +98,17 @@ const (
 	Succeeded              // has ended as it should
 	Failed                 // has ended otherwise
 	Gone                   // the remote does not know the job
+	// Elsewhere is a job of another remote than this process uses. Its task is released, so
+	// that a replica that uses the other one continues to wait for the job.
+	Elsewhere
 )
 
 // Status is the answer about one job.
 type Status struct {
 	State State
-	// Err is the failure of a Failed job, and why the state is Unknown. The functions of
-	// package task that change what follows a failure, such as task.Permanent, apply.
+	// Err is the failure of a Failed job, and why the state is Unknown or Elsewhere. For a
+	// Failed job the functions of package task that change what follows a failure, such as
+	// task.Permanent, apply. After task.Snooze the next attempt starts another job.
 	Err error
 	// Progress sets the task's progress if it is not nil and differs from the last one:
 	// JSON, at most task.MaxProgress bytes.
@@ -188,6 +192,7 @@ type Options struct {
 type Jobs struct {
 	executor Executor
 	opts     Options
+	outage   outage
 	poller   poller
 }
 
@@ -223,7 +228,8 @@ func New(e Executor, opts Options) (*Jobs, error) {
 		opts.Logger = slog.Default()
 	}
 	j := &Jobs{executor: e, opts: opts}
-	j.poller.init(e, opts)
+	j.outage.log = opts.Logger
+	j.poller.init(e, opts, &j.outage)
 	return j, nil
 }
 

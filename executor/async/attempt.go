@@ -98,14 +98,24 @@ func (a *attempt) show(s Status) {
 
 // end returns the outcome of a job that has ended by itself.
 func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
-	if s.State == Gone {
+	switch s.State {
+	case Gone:
 		return nil, fmt.Errorf("the job %s (%s) is gone: the remote does not know it any more", a.saved.Name, a.saved.Ref)
+	case Elsewhere:
+		a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", s.Err)...)
+		return nil, task.Snooze(task.ReleaseDelay)
 	}
 	reading, cancel := a.outlast(ctx, a.opts.StopWithin)
 	defer cancel()
 	result, err := a.outcome(reading, s)
 	if cause := context.Cause(ctx); reading.Err() != nil && cause != nil {
 		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
+	}
+	if task.DispositionOf(err).Snooze {
+		// A release keeps the checkpoint. The next attempt would find the same ended job.
+		if err := a.task.Checkpoint(ctx, nil); err != nil {
+			a.opts.Logger.Warn("the checkpoint of a released task cannot be removed; its next attempt tries it again", a.args("err", err)...)
+		}
 	}
 	return result, err
 }
@@ -147,11 +157,16 @@ func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, metho
 			defer cancel()
 			return call(ctx)
 		}()
+		if err == nil || isFinal(err) {
+			a.outage.ended(method)
+		}
 		if err == nil || isFinal(err) || ctx.Err() != nil || quit.Err() != nil {
 			return err
 		}
 		if n == 1 {
-			a.opts.Logger.Warn("a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+			a.outage.failed(method, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+		} else {
+			a.outage.continues()
 		}
 		pause := time.NewTimer(backoff.Delay(n))
 		select {

@@ -59,6 +59,45 @@ func TestOutcomeOfAFailedJob(t *testing.T) {
 	}
 }
 
+// A release keeps the checkpoint of a task, but not that of a job which has ended.
+func TestJobThatReleasesItsTaskIsFollowedByAnother(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j, tk := newJobs(t, r), newTask("")
+		a := begin(t, j, tk)
+		advance(time.Second / 2)
+		r.change(func(_ string, j *job) { j.ended, j.status = true, Status{State: Failed, Err: task.Snooze(time.Minute)} })
+		if _, err := a.wait(); !task.DispositionOf(err).Snooze || tk.LastCheckpoint != nil {
+			t.Errorf("%v, checkpoint %q", err, tk.LastCheckpoint)
+		}
+		tk.Fence += 100
+		tk.Payload = []byte("1s")
+		if result, err := begin(t, j, tk).wait(); err != nil || result != "1s" || len(r.jobs) != 2 {
+			t.Errorf("%q, %v, %d jobs", result, err, len(r.jobs))
+		}
+	})
+}
+
+func TestTaskOfAJobElsewhereIsReleasedWithItsJob(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r, tk := newRemote(), newTask("10s")
+		a := begin(t, newJobs(t, r), tk)
+		advance(time.Second / 2)
+		a.cancel(task.ErrLeaseLost)
+		_, _ = a.wait()
+		saved := string(tk.LastCheckpoint)
+		r.fault = func(context.Context, string) fault { return fault{statuses: []Status{{State: Elsewhere}}} }
+		if _, err := begin(t, newJobs(t, r), tk).wait(); task.DispositionOf(err) != task.DispositionOf(task.Snooze(task.ReleaseDelay)) || string(tk.LastCheckpoint) != saved {
+			t.Errorf("%v, checkpoint %q, want %q", err, tk.LastCheckpoint, saved)
+		}
+		r.fault = nil
+		if result, err := begin(t, newJobs(t, r), tk).wait(); err != nil || result != "10s" {
+			t.Errorf("%q, %v", result, err)
+		}
+		r.wantCalls(t, "Start 1", "Stop 0")
+	})
+}
+
 // The owner of the task dies at each step. The next owner has only the checkpoint.
 func TestNextOwnerStartsNoSecondJob(t *testing.T) {
 	var j *Jobs

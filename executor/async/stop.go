@@ -40,7 +40,7 @@ func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 // stopped returns the outcome of an attempt whose job was stopped.
 func (a *attempt) stopped(ctx context.Context, cause error) ([]byte, error) {
 	statuses, err := a.poller.call(ctx, []Job{a.job()})
-	if err != nil || !statuses[0].State.ended() || statuses[0].State == Gone {
+	if err != nil || !statuses[0].State.ended() || statuses[0].State >= Gone {
 		return nil, fmt.Errorf("%w; the job was stopped", cause)
 	}
 	result, err := a.outcome(ctx, statuses[0])
