@@ -10,7 +10,8 @@
 // LTS_POOL in its environment. The standard output is the result, the end of the standard
 // error is the attempt's log, and the exit status decides about the attempt as it does for
 // commands: 0 succeeds, 65 fails without a retry, 75 releases the task, any other fails
-// the attempt. A container that the kernel killed because of its memory limit says so.
+// the attempt. The error says so if the kernel killed a process because of the memory
+// limit.
 //
 // A stop request or a timeout sends SIGTERM to the container, and SIGKILL after
 // Config.Grace.
@@ -18,15 +19,17 @@
 // No container is privileged, gains privileges, or has a network unless Config.Network
 // names one. Image, mounts, network and user come from the Config and never from a task.
 //
+// All replicas of a queue should use one engine. A replica that gets the task of a
+// container of another engine releases it.
+//
 // # Which containers exist
 //
 // A container has the labels Label and those that begin with it. Its name is that of the
 // job in package async, so there is at most one for an attempt. A process removes a
 // container Config.Keep after it read the output. A new attempt removes the containers of
-// earlier attempts of its task, and kills them if they run. Each process also removes
-// containers of its pool that ended more than a day ago, at its first task and then every
-// hour. The engine never removes a container by itself, because that loses the exit
-// status.
+// earlier attempts of its task, and kills them if they run. Every hour a process also
+// removes the containers of its pool that ended more than a day ago. The engine never
+// removes a container by itself, because that loses the exit status.
 package docker
 
 import (
@@ -132,16 +135,21 @@ type Config struct {
 // the engine may be away. The error joins a *task.FieldError for everything that is wrong
 // with cfg.
 func New(cfg Config) (task.Handler, error) {
+	_, h, err := newHandler(cfg)
+	return h, err
+}
+
+func newHandler(cfg Config) (*executor, task.Handler, error) {
 	x, opts, err := newExecutor(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	jobs, err := async.New(x, opts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	x.notify = jobs.Notify
-	return jobs.Handle, nil
+	return x, jobs.Handle, nil
 }
 
 func newExecutor(cfg Config) (*executor, async.Options, error) {

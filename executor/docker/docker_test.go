@@ -1,9 +1,10 @@
 package docker
 
 import (
+	"bufio"
 	"errors"
-	"os"
-	"path/filepath"
+	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -161,7 +162,7 @@ func TestContainerRemovedByAnotherProgram(t *testing.T) {
 	cfg := e.config("wait")
 	cfg.Mounts = g.mount()
 	a := begin(t, cfg, newTask(""))
-	eventually(t, "the container runs", func() bool { return g.starts() == 1 })
+	a.logged(t, e, "waiting\n")
 	if _, err := e.client.ContainerRemove(t.Context(), e.containers(t, labelTask, a.task.ID)[0], client.ContainerRemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -231,9 +232,13 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// This one was created, and its replica died before it started it.
+	if _, err := e.client.ContainerCreate(t.Context(), x.options("lts-created", newTask(""), nil)); err != nil {
+		t.Fatal(err)
+	}
 	x.sweep(time.Now().Add(-time.Hour))
-	if n := len(e.containers(t, Label, "swept")); n != 1 {
-		t.Errorf("%d containers, want the one that ended just now", n)
+	if n := len(e.containers(t, Label, "swept")); n != 2 {
+		t.Errorf("%d containers, want the one that ended just now and the one that was created", n)
 	}
 	x.sweep(time.Now().Add(time.Hour))
 	if n := len(e.containers(t, Label, "swept")); n != 0 {
@@ -257,12 +262,56 @@ func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 }
 
 func TestEngineThatIsAwayIsWaitedFor(t *testing.T) {
+	r, w := io.Pipe()
 	cfg := (&engine{dir: t.TempDir()}).config("payload")
+	cfg.Logger = slog.New(slog.NewTextHandler(w, nil))
 	a := begin(t, cfg, newTask(""))
+	t.Cleanup(func() { _ = r.Close() })
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil || !strings.Contains(line, "a call to the remote failed; it is repeated") || !strings.Contains(line, "sock") {
+		t.Errorf("logged %q, %v", line, err)
+	}
+	select {
+	case <-a.done:
+		t.Error("ended while the engine was away")
+	default:
+	}
 	a.cancel(task.ErrShutdown)
-	_, err := a.wait(t)
+	_, err = a.wait(t)
 	wantError(t, err, task.ErrShutdown)
-	if _, err := os.Stat(filepath.Join(t.TempDir(), "sock")); err == nil {
-		t.Error("a socket was made")
+}
+
+// The next owner of a task uses another engine than the one that runs its container.
+func TestContainerOfAnotherEngineIsLeftToItsReplicas(t *testing.T) {
+	t.Parallel()
+	e := sharedEngine(t)
+	g := newGate(t)
+	cfg := e.config("wait")
+	cfg.Mounts = g.mount()
+	tk := newTask("")
+	first := begin(t, cfg, tk)
+	first.logged(t, e, "waiting\n")
+	first.cancel(task.ErrShutdown)
+	_, _ = first.wait(t)
+
+	saved := string(tk.LastCheckpoint)
+	id, err := first.x.identify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tk.LastCheckpoint = []byte(strings.Replace(saved, id, "OTHER", 1))
+	_, err = begin(t, cfg, tk).wait(t)
+	if task.DispositionOf(err) != task.DispositionOf(task.Snooze(task.ReleaseDelay)) || !strings.Contains(string(tk.LastCheckpoint), "OTHER/") {
+		t.Errorf("%v, checkpoint %s", err, tk.LastCheckpoint)
+	}
+	if err := first.x.Stop(t.Context(), async.Job{Ref: "OTHER/0123"}); err == nil || !strings.Contains(err.Error(), "is at the engine OTHER") {
+		t.Errorf("stopped: %v", err)
+	}
+
+	tk.LastCheckpoint = []byte(saved)
+	back := begin(t, cfg, tk)
+	g.open(t, "done")
+	if result, err := back.wait(t); err != nil || result != "done" || g.starts() != 1 {
+		t.Errorf("%q, %v, started %d times", result, err, g.starts())
 	}
 }

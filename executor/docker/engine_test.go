@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
@@ -31,6 +33,7 @@ type engine struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	client *client.Client
+	layer  []byte // the only one of the image, as a tar archive
 }
 
 var (
@@ -39,14 +42,31 @@ var (
 	engineErr  error
 )
 
-// sharedEngine returns the engine of all tests of the package. DOCKERD names the program;
-// the default is dockerd in PATH. With DOCKERD=none the tests that need an engine are not
-// run. Otherwise they fail where it cannot run.
+// withoutEngine matches the tests that need no engine.
+const withoutEngine = "^(TestDemux|FuzzDemux|TestOutput.*|TestConfigReportsEveryProblemAtOnce|TestEngineThatIsAwayIsWaitedFor)$"
+
+// noEngine returns why the tests that need an engine are not run; "" if they are run.
+// DOCKERD names the program; the default is dockerd in PATH. The tests are not run with
+// DOCKERD=none, and without DOCKERD if there is an engine that cannot run here. If there is
+// none, or the named one cannot run, the tests fail.
+func noEngine() string {
+	program := os.Getenv("DOCKERD")
+	if program == "none" {
+		return "DOCKERD=none"
+	}
+	if _, err := exec.LookPath("dockerd"); program != "" || err != nil || flag.Lookup("test.run").Value.String() != "" {
+		return ""
+	}
+	engineOnce.Do(func() { theEngine, engineErr = newEngine() })
+	if engineErr != nil {
+		return "it cannot run here: " + engineErr.Error()
+	}
+	return ""
+}
+
+// sharedEngine returns the engine of all tests of the package.
 func sharedEngine(t *testing.T) *engine {
 	t.Helper()
-	if os.Getenv("DOCKERD") == "none" {
-		t.Skip("NOT RUN: DOCKERD=none, and this test needs a Docker engine")
-	}
 	engineOnce.Do(func() { theEngine, engineErr = newEngine() })
 	if engineErr != nil {
 		t.Fatalf("no Docker engine can run here: %v\nInstall docker.io and run the tests as root, or set DOCKERD=none to leave them out.", engineErr)
@@ -65,6 +85,9 @@ func newEngine() (*engine, error) {
 	}
 	if err == nil {
 		err = e.importImage()
+	}
+	if err == nil {
+		err = e.tryContainer()
 	}
 	if err != nil {
 		e.end()
@@ -154,26 +177,46 @@ func (e *engine) end() {
 	_ = os.RemoveAll(e.dir)
 }
 
-// importImage builds the program of the image and gives it to the engine.
-func (e *engine) importImage() error {
+// tryContainer starts a container: an engine may answer where it cannot do this.
+func (e *engine) tryContainer() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := e.client.ContainerCreate(ctx, client.ContainerCreateOptions{Config: &container.Config{Image: testImage, Cmd: []string{"exit", "0", ""}},
+		HostConfig: &container.HostConfig{NetworkMode: "none"}})
+	if err == nil {
+		_, err = e.client.ContainerStart(ctx, c.ID, client.ContainerStartOptions{})
+	}
+	if err == nil {
+		_, err = e.client.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+	}
+	return err
+}
+
+// buildJob builds the program of the image.
+func (e *engine) buildJob() ([]byte, error) {
 	program := filepath.Join(e.dir, "job")
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", program, "./testdata/job")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program of the image: %w: %s", err, out)
+		return nil, fmt.Errorf("build the program of the image: %w: %s", err, out)
 	}
 	b, err := os.ReadFile(program)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	err = errors.Join(w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "job", Mode: 0o755, Size: int64(len(b))}), write(w, b), w.Close())
-	if err != nil {
+	return archive.Bytes(), err
+}
+
+// importImage gives the image to the engine.
+func (e *engine) importImage() (err error) {
+	if e.layer, err = e.buildJob(); err != nil {
 		return err
 	}
 	name, tag, _ := strings.Cut(testImage, ":")
-	got, err := e.client.ImageImport(context.Background(), client.ImageImportSource{Source: &archive, SourceName: "-"}, name,
+	got, err := e.client.ImageImport(context.Background(), client.ImageImportSource{Source: bytes.NewReader(e.layer), SourceName: "-"}, name,
 		client.ImageImportOptions{Tag: tag, Changes: []string{`ENTRYPOINT ["/job"]`}})
 	if err != nil {
 		return err

@@ -173,7 +173,7 @@ func TestEngineThatRestartsLosesNothing(t *testing.T) {
 	eventually(t, "the containers run", func() bool { return g.starts() == 1 && h.starts() == 1 })
 	e.stop()
 	// It ends while the engine is away.
-	g.open(t, "first")
+	g.open(t, "exit 7")
 	c := begin(t, e.config("payload"), newTask("while away"))
 	// Calls fail for longer than the longest pause between two.
 	time.Sleep(3 * time.Second)
@@ -189,8 +189,10 @@ func TestEngineThatRestartsLosesNothing(t *testing.T) {
 	}
 	h.open(t, "second")
 	// The engine loses what a container writes that ends while it is away.
-	if _, err := a.wait(t); err != nil || !strings.Contains(a.task.Log, missingOutput) {
-		t.Errorf("log %q, %v", a.task.Log, err)
+	_, err := a.wait(t)
+	wantError(t, err, nil, "container ended with exit status 7")
+	if !strings.Contains(a.task.Log, missingOutput) {
+		t.Errorf("log %q", a.task.Log)
 	}
 	for want, a := range map[string]*attempt{"second": b, "while away": c} {
 		if result, err := a.wait(t); err != nil || result != want {

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -20,6 +21,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envReplica) != "" {
 		fmt.Fprintln(os.Stderr, runReplica())
 		os.Exit(1)
+	}
+	flag.Parse()
+	if reason := noEngine(); reason != "" {
+		fmt.Println("NOT RUN: the tests of executor/docker with an engine:", reason)
+		if err := flag.Set("test.run", withoutEngine); err != nil {
+			panic(err)
+		}
 	}
 	code := redisserver.Main(m)
 	if theEngine != nil {
@@ -42,6 +50,7 @@ func newTask(payload string) *task.Task {
 
 // attempt is a running handler.
 type attempt struct {
+	x      *executor
 	task   *task.Task
 	cancel context.CancelCauseFunc
 	done   chan struct{}
@@ -67,12 +76,12 @@ func (e *engine) config(command ...string) Config {
 
 func begin(t *testing.T, cfg Config, tk *task.Task) *attempt {
 	t.Helper()
-	h, err := New(cfg)
+	x, h, err := newHandler(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	a := &attempt{task: tk, cancel: cancel, done: make(chan struct{})}
+	a := &attempt{x: x, task: tk, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
 		result, err := h(ctx, tk)
@@ -80,6 +89,19 @@ func begin(t *testing.T, cfg Config, tk *task.Task) *attempt {
 	}()
 	t.Cleanup(func() { cancel(errors.New("the test has ended")); <-a.done })
 	return a
+}
+
+// logged waits until the process has read a log from the container.
+func (a *attempt) logged(t *testing.T, e *engine, log string) {
+	t.Helper()
+	eventually(t, "the log is "+log, func() bool {
+		ids := e.containers(t, labelTask, a.task.ID)
+		if len(ids) == 0 {
+			return false
+		}
+		w := a.x.find(ids[0])
+		return w != nil && string(w.out.log()) == log
+	})
 }
 
 // gate is a directory by which a test controls containers that wait.

@@ -48,6 +48,19 @@ func (o stderrOf) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// restore takes the standard output of other, which was read while the container ran, if
+// the engine does not have all of it any more.
+func (o *output) restore(other *output) {
+	other.mu.Lock()
+	stdout, total := other.stdout, other.total
+	other.mu.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if total > o.total {
+		o.stdout, o.total = stdout, total
+	}
+}
+
 // result returns the standard output, cut and marked if it is too long; nil if there was
 // none.
 func (o *output) result() []byte {

@@ -16,27 +16,39 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// executor implements async.Executor. Its references are the ids of containers.
+// executor implements async.Executor. Its references are the id of an engine, a slash and
+// the id of a container.
 type executor struct {
 	cfg    Config
 	args   template.Args // of the entrypoint and the command
 	engine *client.Client
 	notify func(ref string)
 
-	mu      sync.Mutex
-	watched map[string]*watched // by id
-	swept   time.Time           // when sweep began last
+	mu       sync.Mutex
+	engineID string              // "" if it is not known now
+	watched  map[string]*watched // by the id of the container
+	swept    time.Time           // when sweep began last; zero before the first task
 }
+
+// statusTimeout is how long the engine may take to answer about one container, so that
+// one that does not answer delays the others little.
+const statusTimeout = 5 * time.Second
 
 // Poll implements async.Executor. One call lists the containers. Only those that have
 // ended are inspected.
 func (x *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, error) {
+	engine, err := x.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
 	ids := client.Filters{}
 	for _, j := range jobs {
-		ids.Add("id", j.Ref)
+		_, id := parseRef(j.Ref)
+		ids.Add("id", id)
 	}
 	list, err := x.engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ids})
 	if err != nil {
+		x.forgetEngine()
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
 	states := map[string]container.ContainerState{}
@@ -46,11 +58,14 @@ func (x *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, 
 	x.forgetUnpolled()
 	all := make([]async.Status, len(jobs))
 	for i, j := range jobs {
-		switch state := states[j.Ref]; state {
-		case container.StateRunning, container.StatePaused, container.StateRestarting:
+		of, id := parseRef(j.Ref)
+		switch state := states[id]; {
+		case of != engine:
+			all[i] = async.Status{State: async.Elsewhere, Err: otherEngine(of, engine)}
+		case state == container.StateRunning || state == container.StatePaused || state == container.StateRestarting:
 			all[i] = async.Status{State: async.Running, Log: x.watch(j.Ref).out.newLog()}
 		default:
-			all[i] = x.ended(ctx, j.Ref)
+			all[i] = x.ended(ctx, id)
 		}
 	}
 	return all, nil
@@ -58,6 +73,8 @@ func (x *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, 
 
 // ended returns the status of a container that does not run any more.
 func (x *executor) ended(ctx context.Context, id string) async.Status {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
 	got, err := x.engine.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	switch {
 	case errdefs.IsNotFound(err):
@@ -75,7 +92,7 @@ func (x *executor) ended(ctx context.Context, id string) async.Status {
 	default:
 		return async.Status{State: async.Running}
 	}
-	if s.ExitCode == 0 && !s.OOMKilled {
+	if s.ExitCode == 0 {
 		return async.Status{State: async.Succeeded}
 	}
 	out, err := x.read(ctx, id, lastLines)
@@ -93,27 +110,36 @@ func (x *executor) ended(ctx context.Context, id string) async.Status {
 func (x *executor) removed(id string) async.Status {
 	if w := x.find(id); w != nil {
 		if code, ended := w.exitStatus(); ended {
-			return x.outcome(code, false, "removed by another program", w.out)
+			const removed = "removed by another program"
+			if code == 0 && !w.complete() {
+				return async.Status{State: async.Failed, Err: errors.New("container ended with exit status 0, " + removed + " before its output was read")}
+			}
+			return x.outcome(code, false, removed, w.out)
 		}
 	}
 	return async.Status{State: async.Gone}
 }
 
-// Exit statuses with a special meaning, from sysexits.h.
+// Exit statuses with a special meaning: two from sysexits.h, and that of SIGKILL.
 const (
 	exitDataErr  = 65
 	exitTempFail = 75
+	exitKilled   = 137
 )
 
 // outcome returns the status of a container that has ended. more is added to the text of a
 // failure.
 func (x *executor) outcome(code int, oom bool, more string, out *output) async.Status {
-	if code == 0 && !oom {
+	if code == 0 {
 		return async.Status{State: async.Succeeded}
 	}
 	msg := fmt.Sprintf("container ended with exit status %d", code)
 	if oom {
-		msg += ", killed because it was out of memory"
+		if code == exitKilled {
+			msg += ", killed because it was out of memory"
+		} else {
+			msg += ", after a process of it was killed because it was out of memory"
+		}
 		if x.cfg.Memory > 0 {
 			msg += fmt.Sprintf(" (limit %d bytes)", x.cfg.Memory)
 		}
@@ -141,8 +167,9 @@ const missingOutput = "[the engine was away when the container ended: output may
 
 // Output implements async.Executor.
 func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, error) {
-	out, err := x.read(ctx, job.Ref, "all")
-	w := x.find(job.Ref)
+	_, id := parseRef(job.Ref)
+	out, err := x.read(ctx, id, "all")
+	w := x.find(id)
 	if errdefs.IsNotFound(err) {
 		if w == nil {
 			return async.Output{}, async.Reject(fmt.Errorf("the container %s does not exist any more", job.Name))
@@ -153,11 +180,14 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 		return async.Output{}, err
 	}
 	if w != nil && w.unseen() {
-		x.cfg.Logger.Warn("the engine was away when a container ended; what it wrote then may be missing", "container", job.Ref, "job", job.Name)
+		x.cfg.Logger.Warn("the engine was away when a container ended; what it wrote then may be missing", "container", id, "job", job.Name)
 		_, _ = stderrOf{out}.Write([]byte(missingOutput))
 	}
-	x.forget(job.Ref)
-	x.removeLater(job.Ref)
+	if w != nil && w.out != out {
+		out.restore(w.out)
+	}
+	x.forget(id)
+	x.removeLater(id)
 	got := async.Output{Result: out.result(), TooLong: out.tooLong()}
 	if x.cfg.MaxLog != task.NoLog {
 		got.Log = out.log()

@@ -18,9 +18,15 @@ import (
 
 // Stop implements async.Executor: SIGTERM, and SIGKILL after the grace.
 func (x *executor) Stop(ctx context.Context, job async.Job) error {
-	id := job.Ref
-	if id == "" {
-		id = job.Name
+	id := job.Name
+	if job.Ref != "" {
+		var of string
+		of, id = parseRef(job.Ref)
+		if engine, err := x.identify(ctx); err != nil {
+			return err
+		} else if of != engine {
+			return async.Reject(otherEngine(of, engine))
+		}
 	}
 	grace := int(math.Ceil(x.cfg.Grace.Seconds()))
 	if _, err := x.engine.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &grace}); errdefs.IsNotFound(err) {
@@ -91,24 +97,29 @@ const (
 	sweepAge   = 24 * time.Hour
 )
 
-// sweepAtTimes removes old containers in the background, if that was not done in the last
-// hour.
+// sweepAtTimes removes old containers in the background, an hour after the first task and
+// then at most once an hour. After a time in which no replica ran, the tasks of ended
+// containers have been taken over by then.
 func (x *executor) sweepAtTimes() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if now := time.Now(); now.Sub(x.swept) >= sweepEvery {
+	now := time.Now()
+	if x.swept.IsZero() {
+		x.swept = now
+	}
+	if now.Sub(x.swept) >= sweepEvery {
 		x.swept = now
 		go x.sweep(now.Add(-sweepAge))
 	}
 }
 
-// sweep removes the containers of the pool that ended before a time. Their processes died
-// before they could remove them.
+// sweep removes the containers of the pool that ended before a time, or were created
+// before it and never started. Their processes died before they could remove them.
 func (x *executor) sweep(before time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	list, err := x.engine.ContainerList(ctx, client.ContainerListOptions{All: true,
-		Filters: client.Filters{}.Add("label", Label+"="+x.cfg.Pool).Add("status", string(container.StateExited), string(container.StateDead))})
+		Filters: client.Filters{}.Add("label", Label+"="+x.cfg.Pool).Add("status", string(container.StateCreated), string(container.StateExited), string(container.StateDead))})
 	if err != nil {
 		return // tried again after an hour; the call of Start has the error
 	}
@@ -117,7 +128,14 @@ func (x *executor) sweep(before time.Time) {
 		if err != nil || got.Container.State == nil {
 			continue
 		}
-		if ended, err := time.Parse(time.RFC3339Nano, got.Container.State.FinishedAt); err == nil && ended.Before(before) {
+		since := got.Container.State.FinishedAt
+		if got.Container.State.Status == container.StateCreated {
+			since = got.Container.Created
+		}
+		if x.find(c.ID) != nil { // an attempt of this process waits for it
+			continue
+		}
+		if ended, err := time.Parse(time.RFC3339Nano, since); err == nil && ended.Before(before) {
 			if err := x.remove(ctx, c.ID, false); err != nil {
 				x.cfg.Logger.Warn("an old container was not removed", "container", c.ID, "err", err)
 			}

@@ -44,6 +44,10 @@ const payloadFile = "/lts/payload"
 // starts it. A container of that name continues at the step that is missing.
 func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.Started, error) {
 	x.sweepAtTimes()
+	engine, err := x.identify(ctx)
+	if err != nil {
+		return async.Started{}, err
+	}
 	got, err := x.engine.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
 	if errdefs.IsNotFound(err) {
 		if err := x.create(ctx, name, t); err != nil {
@@ -58,15 +62,14 @@ func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.
 	if c.Config == nil || c.Config.Labels[Label] != x.cfg.Pool || c.Config.Labels[labelTask] != t.ID {
 		return async.Started{}, async.Reject(fmt.Errorf("the container %s does not belong to this task", name))
 	}
+	started := async.Started{Ref: makeRef(engine, c.ID)}
 	if c.State == nil || c.State.Status != container.StateCreated {
-		x.watch(c.ID)
-		return async.Started{Ref: c.ID, Age: age(c.State)}, nil
-	}
-	if err := x.run(ctx, c.ID, t); err != nil {
+		started.Age = age(c.State)
+	} else if err := x.run(ctx, c.ID, t); err != nil {
 		return async.Started{}, err
 	}
-	x.watch(c.ID)
-	return async.Started{Ref: c.ID}, nil
+	x.watch(started.Ref)
+	return started, nil
 }
 
 // run starts a created container.

@@ -20,6 +20,7 @@ type watched struct {
 	polled time.Time // when it was polled last
 	exit   *int      // nil until the container has ended
 	broken bool      // the connection has ended before the container
+	read   bool      // the output was read to its end
 }
 
 func (w *watched) exitStatus() (code int, ended bool) {
@@ -29,6 +30,13 @@ func (w *watched) exitStatus() (code int, ended bool) {
 		return 0, false
 	}
 	return *w.exit, true
+}
+
+// complete reports whether out is all that the container has written.
+func (w *watched) complete() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.read
 }
 
 // unseen reports whether the connection had ended before the container did.
@@ -47,8 +55,9 @@ func (x *executor) find(id string) *watched {
 	return x.watched[id]
 }
 
-// watch follows a container, if this process does not do so already.
-func (x *executor) watch(id string) *watched {
+// watch follows the container of a reference, if this process does not do so already.
+func (x *executor) watch(ref string) *watched {
+	_, id := parseRef(ref)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	w := x.watched[id]
@@ -63,17 +72,21 @@ func (x *executor) watch(id string) *watched {
 	ctx, cancel := context.WithCancel(context.Background())
 	w = &watched{out: newOutput(&x.cfg), cancel: cancel, polled: time.Now()}
 	x.watched[id] = w
-	go x.follow(ctx, id, w)
+	go x.follow(ctx, ref, w)
 	return w
 }
 
 // follow reads the output of a container until it ends, and notifies the poller.
-func (x *executor) follow(ctx context.Context, id string, w *watched) {
+func (x *executor) follow(ctx context.Context, ref string, w *watched) {
 	defer w.cancel()
+	_, id := parseRef(ref)
 	wait := x.engine.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	if logs, err := x.engine.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Follow: true}); err == nil {
-		_ = demux(stdoutOf{w.out}, stderrOf{w.out}, logs)
+		err := demux(stdoutOf{w.out}, stderrOf{w.out}, logs)
 		_ = logs.Close()
+		w.mu.Lock()
+		w.read = err == nil
+		w.mu.Unlock()
 	}
 	select {
 	case got := <-wait.Result:
@@ -85,8 +98,9 @@ func (x *executor) follow(ctx context.Context, id string, w *watched) {
 		w.mu.Lock()
 		w.broken = true
 		w.mu.Unlock()
+		x.forgetEngine()
 	}
-	x.notify(id)
+	x.notify(ref)
 }
 
 // forget ends the watching of a container.

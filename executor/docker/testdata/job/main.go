@@ -51,7 +51,7 @@ func main() {
 			all = append(all, b)
 			_ = all
 		}
-	case "wait": // writes /go/started/N, waits for /go/end, prints it and ends
+	case "wait": // writes /go/started/N, waits for /go/end and ends: prints it, or with the status N if it is "exit N"
 		signal.Ignore(syscall.SIGTERM)
 		if len(args) > 1 { // ends at SIGTERM
 			signal.Reset(syscall.SIGTERM)
@@ -65,6 +65,10 @@ func main() {
 		check(f.Close())
 		for {
 			if b, err := os.ReadFile("/go/end"); err == nil {
+				var code int
+				if _, err := fmt.Sscanf(string(b), "exit %d", &code); err == nil {
+					os.Exit(code)
+				}
 				fmt.Print(string(b))
 				return
 			}
