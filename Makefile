@@ -34,8 +34,8 @@ unit: ## the tests that need no redis-server, without the race detector
 	go test ./worker/... ./executor/async/... ./executor/command/... ./executor/template/... ./pool/...
 
 .PHONY: race
-race: redis docker ## all tests but those of the archive, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -v '/archive$$')
+race: redis ## all tests but those of the archive and of containers, with the race detector and a real redis-server
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|executor/docker)$$')
 
 # The race detector slows SQLite, which is C translated to Go, by a factor of four.
 .PHONY: archive
@@ -54,8 +54,13 @@ redis: ## find redis-server 7 or newer, or install it where that is possible
 postgres: ## find the programs of PostgreSQL, or install them where that is possible
 	@scripts/postgres.sh
 
+# In a directory go test also prints what the tests print that pass: which of them were not run.
+.PHONY: containers
+containers: redis docker ## the tests of executor/docker with an engine of their own (DOCKERD=none: not run)
+	cd executor/docker && go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT)
+
 .PHONY: docker
-docker: ## find dockerd for the tests of executor/docker, or install it where that is possible (DOCKERD=none: not run)
+docker: ## find dockerd for the tests with containers, or install it where that is possible (DOCKERD=none: not run)
 	@scripts/docker.sh
 
 .PHONY: lint

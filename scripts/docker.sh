@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Finds dockerd for the tests of executor/docker, which start an engine of their own. As root on Debian or Ubuntu it installs
-# docker.io if none is found. With DOCKERD=none the tests with an engine are not run.
+# Finds dockerd for the tests and examples with containers, which start an engine of their own. As root on Debian or Ubuntu it
+# installs docker.io if none is found. With DOCKERD=none they are not run.
 set -euo pipefail
 
 engine=${DOCKERD:-dockerd}
 if [[ $engine == none ]]; then
-	echo "NOT RUN: the tests of executor/docker with an engine (DOCKERD=none)"
-	exit
+	exit # the steps that need an engine print that they are not run
 fi
 if ! command -v "$engine" >/dev/null && [[ -z ${DOCKERD:-} && $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
 	echo "installing docker.io"
@@ -19,7 +18,7 @@ if command -v "$engine" >/dev/null; then
 	exit
 fi
 cat >&2 <<END
-The tests of executor/docker need dockerd and the rights of root, and "$engine" is not there.
+The tests with containers need dockerd and the rights of root, and "$engine" is not there.
   Debian, Ubuntu  sudo apt-get update && sudo apt-get install docker.io
   other           https://docs.docker.com/engine/install/
 DOCKERD names a program outside PATH. With DOCKERD=none these tests are not run, and make test says so.
