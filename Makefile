@@ -71,7 +71,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 	@scripts/vuln.sh $(TOOL) govulncheck ./...
 
 .PHONY: examples
-examples: redis ## run the examples and check what they print
+examples: redis docker ## run the examples and check what they print
 	@scripts/examples.sh
 
 .PHONY: polyglot

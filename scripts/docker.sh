@@ -13,12 +13,16 @@ if ! command -v "$engine" >/dev/null && [[ -z ${DOCKERD:-} && $(id -u) == 0 ]] &
 	# The package would start an engine of its own.
 	RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends docker.io
 fi
-if command -v "$engine" >/dev/null; then
+# In newer releases the client is a package of its own.
+if ! command -v docker >/dev/null && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends docker-cli
+fi
+if command -v "$engine" >/dev/null && command -v docker >/dev/null; then
 	"$engine" --version
 	exit
 fi
 cat >&2 <<END
-The tests with containers need dockerd and the rights of root, and "$engine" is not there.
+The tests with containers need dockerd, docker and the rights of root, and "$engine" or docker is not there.
   Debian, Ubuntu  sudo apt-get update && sudo apt-get install docker.io
   other           https://docs.docker.com/engine/install/
 DOCKERD names a program outside PATH. With DOCKERD=none these tests are not run, and make test says so.
