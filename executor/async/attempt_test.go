@@ -158,13 +158,19 @@ func TestStartIsRepeatedWithTheSameName(t *testing.T) {
 					}
 					return fault{}
 				}
-				if _, err := begin(t, newJobs(t, r), newTask("1s")).wait(); err != nil {
+				tk := newTask("1s")
+				e := newExecution(tk)
+				if _, err := begin(t, newJobs(t, r), tk).wait(); err != nil {
 					t.Error(err)
 				}
 				if len(r.jobs) != 1 {
 					t.Errorf("%d jobs were started", len(r.jobs))
 				}
 				r.wantCalls(t, "Start 5")
+				waiting := "the job is not started yet: remote is away\n"
+				if want := []string{waiting, waiting, waiting, waiting, "", "log of " + jobName("media", tk)}; !slices.Equal(e.logs, want) {
+					t.Errorf("logs %q", e.logs)
+				}
 				if n := r.log.count("a call to the remote failed"); n != 1 {
 					t.Errorf("logged %d times", n)
 				}

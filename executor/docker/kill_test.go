@@ -69,7 +69,7 @@ func runReplica() error {
 	}()
 	name := os.Getenv(envPool)
 	x, opts, err := newExecutor(Config{Pool: name, Host: os.Getenv(envHost), Image: testImage, Command: []string{"wait"}, Pull: PullNever,
-		Mounts: gate(os.Getenv(envGate)).mount(), Interval: 100 * time.Millisecond})
+		Mounts: gate(os.Getenv(envGate)).mount(), Interval: time.Second})
 	if err != nil {
 		return err
 	}

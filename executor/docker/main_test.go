@@ -71,7 +71,7 @@ func (a *attempt) wait(t *testing.T) (string, error) {
 // config returns a Config for containers that run the program of the image.
 func (e *engine) config(command ...string) Config {
 	return Config{Pool: "media", Host: e.host(), Image: testImage, Command: command, Pull: PullNever, Grace: time.Second,
-		Interval: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+		Interval: time.Second, Logger: slog.New(slog.DiscardHandler)}
 }
 
 func begin(t *testing.T, cfg Config, tk *task.Task) *attempt {
