@@ -279,9 +279,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 		return nil, nil, nil, err
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
-	if c.Admission != nil {
-		c.Pool.Admit = c.Admission.Admit
-	}
+	c.Pool.Admit = c.Admit()
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}

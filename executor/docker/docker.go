@@ -41,8 +41,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/moby/client"
-
 	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
@@ -156,13 +154,9 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 	cfg.setDefaults()
 	args, err := cfg.args()
 	errs := []error{cfg.check(), err}
-	opts := []client.Opt{client.FromEnv}
-	if cfg.Host != "" {
-		opts = []client.Opt{client.WithHost(cfg.Host)}
-	}
-	engine, err := client.New(opts...)
+	engine, err := connect(cfg.Host)
 	if err != nil {
-		errs = append(errs, &task.FieldError{Field: "host", Msg: fmt.Sprintf("cannot be used: %v: write it as in unix:///run/docker.sock or tcp://10.0.0.1:2376", err)})
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, async.Options{}, err
