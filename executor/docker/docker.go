@@ -90,7 +90,7 @@ type Config struct {
 	// Entrypoint replaces the entrypoint of the image. It must be constant.
 	Entrypoint []string
 	// Env is added to the environment of the image, as "KEY=value". The LTS_ variables
-	// override it. The values must be constant.
+	// override it. The values may be templates, see template.ParseEnv.
 	Env []string
 	// Dir is the working directory in the container. Default: that of the image.
 	Dir string
@@ -153,7 +153,8 @@ func newHandler(cfg Config) (*executor, task.Handler, error) {
 func newExecutor(cfg Config) (*executor, async.Options, error) {
 	cfg.setDefaults()
 	args, err := cfg.args()
-	errs := []error{cfg.check(), err}
+	env, errs := template.ParseEnv("env", cfg.Env)
+	errs = append(errs, cfg.check(), err)
 	engine, err := connect(cfg.Host)
 	if err != nil {
 		errs = append(errs, err)
@@ -162,8 +163,8 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 		return nil, async.Options{}, err
 	}
 	// The caller may change its slices.
-	cfg.Command, cfg.Entrypoint, cfg.Env, cfg.Mounts = slices.Clone(cfg.Command), slices.Clone(cfg.Entrypoint), slices.Clone(cfg.Env), slices.Clone(cfg.Mounts)
-	return &executor{cfg: cfg, args: args, engine: engine, watched: map[string]*watched{}}, async.Options{
+	cfg.Command, cfg.Entrypoint, cfg.Mounts = slices.Clone(cfg.Command), slices.Clone(cfg.Entrypoint), slices.Clone(cfg.Mounts)
+	return &executor{cfg: cfg, args: args, env: env, engine: engine, watched: map[string]*watched{}}, async.Options{
 		Pool:         cfg.Pool,
 		Interval:     cfg.Interval,
 		StartTimeout: startTimeout,
@@ -243,15 +244,6 @@ func (c *Config) check() error {
 			if strings.ContainsRune(arg, 0) {
 				add(list.field, "must not contain a NUL byte: argument %d does", i)
 			}
-		}
-	}
-	for _, e := range c.Env {
-		if i := strings.IndexByte(e, '='); i < 1 || strings.ContainsRune(e, 0) {
-			// The value may be a secret: show only the name.
-			name, _, _ := strings.Cut(e, "=")
-			add("env", "must contain KEY=value entries without NUL bytes: the one for %q is none", name)
-		} else if strings.Contains(e, "{{") {
-			add("env."+e[:i], "must not have a template: pass the value as an argument of command")
 		}
 	}
 	if c.Dir != "" && !path.IsAbs(c.Dir) {

@@ -61,14 +61,14 @@ func TestSurroundingsOfAContainer(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("env")
-	cfg.Env, cfg.Dir, cfg.User, cfg.Memory, cfg.CPUs = []string{"MODE=fast", "LTS_KIND=forged"}, "/lts", "1234:1234", 64<<20, 0.5
-	a := begin(t, cfg, newTask(""))
+	cfg.Env, cfg.Dir, cfg.User, cfg.Memory, cfg.CPUs = []string{"MODE=fast", "LTS_KIND=forged", "FILE=in/{{payload.name}}"}, "/lts", "1234:1234", 64<<20, 0.5
+	a := begin(t, cfg, newTask(`{"name":"-v.mp4"}`))
 	result, err := a.wait(t)
 	if err != nil {
 		t.Fatal(err, a.task.Log)
 	}
 	lines := strings.Split(result, "\n")
-	for _, want := range []string{"MODE=fast", "LTS_KIND=video.cut", "LTS_TASK_ID=" + a.task.ID, "LTS_QUEUE=slow", "LTS_ATTEMPT=7",
+	for _, want := range []string{"MODE=fast", "FILE=in/-v.mp4", "LTS_KIND=video.cut", "LTS_TASK_ID=" + a.task.ID, "LTS_QUEUE=slow", "LTS_ATTEMPT=7",
 		"LTS_POOL=media", "LTS_PAYLOAD_FILE=/lts/payload", "dir=/lts uid=1234", "device=lo"} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("no line %q in %q", want, lines)
@@ -233,7 +233,7 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 		t.Fatal(err)
 	}
 	// This one was created, and its replica died before it started it.
-	if _, err := e.client.ContainerCreate(t.Context(), x.options("lts-created", newTask(""), nil)); err != nil {
+	if _, err := e.client.ContainerCreate(t.Context(), x.options("lts-created", newTask(""), nil, nil)); err != nil {
 		t.Fatal(err)
 	}
 	x.sweep(time.Now().Add(-time.Hour))
@@ -248,11 +248,11 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 
 func TestConfigReportsEveryProblemAtOnce(t *testing.T) {
 	_, err := New(Config{
-		Pool: "{}", Host: "nonsense", Image: "a b", Command: []string{"a\x00"}, Entrypoint: []string{"\x00", "{{id}}"}, Env: []string{"=x", "SECRET\x00=hush", "ID={{id}}"},
+		Pool: "{}", Host: "nonsense", Image: "a b", Command: []string{"a\x00"}, Entrypoint: []string{"\x00", "{{id}}"}, Env: []string{"=x", "SECRET\x00=hush", "LD_PRELOAD={{id}}"},
 		Dir: "work", Memory: 1, CPUs: -1, Mounts: []Mount{{}, {Source: "a/b", Target: "/"}}, Network: "host", Pull: "daily",
 		Grace: -1, Keep: -1, Interval: -1, MaxResult: 1, MaxLog: 1 << 30,
 	})
-	wantError(t, err, nil, "pool must", "host cannot be used", `image must be the name of an image such as alpine:3.22, not "a b"`, "command must not", "entrypoint must not", "entrypoint must not have a template", "env.ID must not have a template",
+	wantError(t, err, nil, "pool must", "host cannot be used", `image must be the name of an image such as alpine:3.22, not "a b"`, "command must not", "entrypoint must not", "entrypoint must not have a template", "env.LD_PRELOAD must not be a template",
 		`env must contain KEY=value entries without NUL bytes: the one for "" is none`, "dir must be an absolute path", "memory must", "cpus must",
 		"mounts[0] must have an absolute path on the host", "mounts[1] must have an absolute path other than / as its target",
 		"network must be none or the name of a network", "pull must be missing, always or never", "grace must", "keep must", "interval must", "max_result must", "max_log must")

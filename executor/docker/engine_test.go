@@ -54,7 +54,7 @@ func noEngine() string {
 	if program == "none" {
 		return "DOCKERD=none"
 	}
-	if _, err := exec.LookPath("dockerd"); program != "" || err != nil || flag.Lookup("test.run").Value.String() != "" {
+	if _, err := exec.LookPath("dockerd"); program != "" || err != nil || flag.Lookup("test.run").Value.String()+flag.Lookup("test.list").Value.String() != "" {
 		return ""
 	}
 	engineOnce.Do(func() { theEngine, engineErr = newEngine() })

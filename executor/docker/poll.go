@@ -21,6 +21,7 @@ import (
 type executor struct {
 	cfg    Config
 	args   template.Args // of the entrypoint and the command
+	env    template.Env
 	engine *client.Client
 	notify func(ref string)
 

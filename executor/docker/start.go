@@ -101,7 +101,12 @@ func isRefusal(err error) bool {
 // create creates the container of an attempt, after those of earlier attempts of the task
 // were removed.
 func (x *executor) create(ctx context.Context, name string, t *task.Task) error {
-	args, err := x.args.Fill(template.NewValues(t, x.cfg.Pool))
+	values := template.NewValues(t, x.cfg.Pool)
+	args, err := x.args.Fill(values)
+	if err != nil {
+		return async.Reject(err)
+	}
+	env, err := x.env.Fill(values)
 	if err != nil {
 		return async.Reject(err)
 	}
@@ -113,7 +118,7 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 			return err
 		}
 	}
-	o := x.options(name, t, args[len(x.cfg.Entrypoint):])
+	o := x.options(name, t, args[len(x.cfg.Entrypoint):], env)
 	_, err = x.engine.ContainerCreate(ctx, o)
 	if errdefs.IsNotFound(err) && x.cfg.Pull == PullMissing {
 		if err := x.pull(ctx); err != nil {
@@ -149,7 +154,7 @@ func (x *executor) pull(ctx context.Context) error {
 }
 
 // options describes the container of an attempt.
-func (x *executor) options(name string, t *task.Task, command []string) client.ContainerCreateOptions {
+func (x *executor) options(name string, t *task.Task, command, env []string) client.ContainerCreateOptions {
 	host := &container.HostConfig{
 		NetworkMode: container.NetworkMode(x.cfg.Network),
 		// Without these options the output of a container could fill the disk, or the engine
@@ -174,7 +179,7 @@ func (x *executor) options(name string, t *task.Task, command []string) client.C
 		Name: name,
 		Config: &container.Config{
 			Image: x.cfg.Image, Cmd: command, Entrypoint: x.cfg.Entrypoint, WorkingDir: x.cfg.Dir, User: x.cfg.User,
-			Env: append(append([]string(nil), x.cfg.Env...),
+			Env: append(env,
 				"LTS_TASK_ID="+t.ID, "LTS_KIND="+t.Kind, "LTS_QUEUE="+t.Queue, "LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
 				"LTS_FENCE="+fence, "LTS_POOL="+x.cfg.Pool, "LTS_PAYLOAD_FILE="+payloadFile),
 			Labels: map[string]string{

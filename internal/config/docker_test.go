@@ -69,7 +69,7 @@ handlers:
       env:
         LTS_POOL: x
         LTS_PAYLOAD_FILE: x
-        ID: "{{id}}"
+        LD_PRELOAD: "{{id}}"
       mounts:
         - /srv
         - a/b:/in
@@ -94,7 +94,7 @@ handlers:
 		"f.yaml:9: handlers.video.cut.docker.cpus must be more than 0",
 		"f.yaml:11: handlers.video.cut.docker.env.LTS_POOL is set by the replica",
 		"f.yaml:12: handlers.video.cut.docker.env.LTS_PAYLOAD_FILE is set by the replica",
-		"f.yaml:13: handlers.video.cut.docker.env.ID must not have a template",
+		"f.yaml:13: handlers.video.cut.docker.env.LD_PRELOAD must not be a template",
 		`f.yaml:15: handlers.video.cut.docker.mounts[0] must be SOURCE:TARGET or SOURCE:TARGET:ro, such as /srv/videos:/in:ro, not "/srv"`,
 		"f.yaml:16: handlers.video.cut.docker.mounts[1] must have an absolute path on the host or the name of a volume",
 		"f.yaml:17: handlers.video.cut.docker.network must be none or the name of a network",
