@@ -9,7 +9,7 @@ start_engine() {
 		--bridge=none --iptables=false --ip6tables=false --storage-driver vfs >"$dir/engine.log" 2>&1 &
 	engine_pid=$!
 	for _ in $(seq 1200); do
-		if docker version >"$dir/version.log" 2>&1; then return; fi
+		if [[ -S $dir/sock ]] && docker version >"$dir/version.log" 2>&1; then return; fi
 		kill -0 "$engine_pid" 2>/dev/null || break
 		sleep 0.1
 	done

@@ -25,9 +25,8 @@ func TestOutcomeOfAContainer(t *testing.T) {
 		log     string
 	}{
 		"payload":   {[]string{"payload"}, `{"n":12345678901234567890}`, nil, ""},
-		"success":   {[]string{"exit", "0", "fine"}, "out", nil, "first line\nfine\n"},
 		"failure":   {[]string{"exit", "1", "no disk"}, "", errors.New("container ended with exit status 1: no disk"), "first line\nno disk\n"},
-		"template":  {[]string{"exit", "0", "n={{payload.n}}"}, "out", nil, "first line\nn=12345678901234567890\n"},
+		"success":   {[]string{"exit", "0", "n={{payload.n}}"}, "out", nil, "first line\nn=12345678901234567890\n"},
 		"permanent": {[]string{"exit", "65", "bad\x1b[31m video"}, "", task.Permanent(errors.New("container ended with exit status 65: bad[31m video")), "first line\nbad\x1b[31m video\n"},
 		"release":   {[]string{"exit", "75", "busy"}, "", task.Snooze(task.ReleaseDelay), "first line\nbusy\n"},
 	} {

@@ -114,7 +114,6 @@ func TestPullPolicy(t *testing.T) {
 		{PullMissing, "", "VERSION=1", true},
 		{PullMissing, "VERSION=2", "VERSION=1", false},
 		{PullAlways, "", "VERSION=2", true},
-		{PullNever, "VERSION=3", "VERSION=2", false},
 	} {
 		if c.push != "" {
 			r.push(t, e.layer, c.push)
