@@ -219,8 +219,8 @@ func (e *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	if got.Log != nil {
 		out.Log = []byte(*got.Log)
 	}
-	if len(out.Result) > e.MaxResult {
-		return async.Output{Log: out.Log}, task.LargeResultError(int64(len(out.Result)), e.MaxResult)
+	if total := int64(len(out.Result)); total > int64(e.MaxResult) {
+		out.Result, out.TooLong = task.CutResult(out.Result, total, e.MaxResult), task.LargeResultError(total, e.MaxResult)
 	}
 	return out, nil
 }

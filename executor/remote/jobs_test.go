@@ -285,19 +285,26 @@ func TestRequestThatFailsForOneJobDelaysNoOther(t *testing.T) {
 	}
 }
 
-func TestOutputOverTheLimitFailsTheTask(t *testing.T) {
-	for _, output := range []string{`{"result_text":"` + strings.Repeat("x", 1001) + `","log":"l"}`, `{"result_text":"` + strings.Repeat("x", 1<<20) + `"}`} {
-		s, f := serveFarm(t)
-		f.before = func(w http.ResponseWriter, kind string, _ map[string]any) bool {
-			if kind != "task.output" {
-				return false
+func TestOutputOverTheLimitIsCutOrFailsTheTask(t *testing.T) {
+	for output, want := range map[string]string{
+		`{"result_text":"` + strings.Repeat("x", 1001) + `","log":"l"}`: "[cut: 974 of 1001 bytes]",
+		`{"result_text":"` + strings.Repeat("x", 1<<20) + `"}`:          "", // over the limit of an answer
+	} {
+		for _, large := range []task.LargeResult{"", task.FailLargeResult} {
+			s, f := serveFarm(t)
+			f.before = func(w http.ResponseWriter, kind string, _ map[string]any) bool {
+				if kind != "task.output" {
+					return false
+				}
+				io.WriteString(w, output)
+				return true
 			}
-			io.WriteString(w, output)
-			return true
-		}
-		_, err := s.handler(t, asJobs, func(c *Config) { c.MaxResult = 1000 })(t.Context(), newTask(`{"state":"succeeded"}`))
-		if err == nil || !strings.Contains(err.Error(), "output cannot be read") || s.kinds(t)["task.output"] != 1 {
-			t.Errorf("%v, %v", err, s.kinds(t))
+			tk := newTask(`{"state":"succeeded"}`)
+			tk.LargeResult = large
+			result, err := s.handler(t, asJobs, func(c *Config) { c.MaxResult = 1000 })(t.Context(), tk)
+			if cut := want != "" && large == ""; cut != (err == nil) || cut && (len(result) > 1000 || !strings.HasSuffix(string(result), want)) || s.kinds(t)["task.output"] != 1 {
+				t.Errorf("%q: %.40q, %v, %v", large, result[max(0, len(result)-40):], err, s.kinds(t))
+			}
 		}
 	}
 }
@@ -368,7 +375,7 @@ func TestOutageStartsNoSecondJob(t *testing.T) {
 	if err != nil || !strings.Contains(string(result), "ref-lts") || s.kinds(t)["task.start"] != 1 || fails != 4 {
 		t.Errorf("%q, %v, %v", result, err, s.kinds(t))
 	}
-	if s.log.count("a service cannot be used") != 0 || s.log.count("jobs cannot be polled") != 1 || s.log.count("jobs can be polled again") != 1 {
+	if s.log.count("a service cannot be used") != 0 || s.log.count("jobs cannot be polled") != 1 || s.log.count("succeed again") != 1 {
 		t.Errorf("logged\n%s", s.log.all())
 	}
 }

@@ -93,9 +93,8 @@ type Config struct {
 	// Redirects is how many redirects a request follows, at most 10. Default: none. Headers
 	// and bodies are not sent to another host.
 	Redirects int
-	// MaxResult is the size of a result in bytes, from 128 to task.MaxResult. In the mode
-	// Call a longer one is cut and marked, or fails the task: see task.LargeResult. In the
-	// mode Jobs it fails the task. Default: DefaultMaxResult.
+	// MaxResult is the size of a result in bytes, from 128 to task.MaxResult. A longer one is
+	// cut and marked, or fails the task: see task.LargeResult. Default: DefaultMaxResult.
 	MaxResult int
 	// Interval is the time between two requests for the states of jobs. Default:
 	// async.DefaultInterval.
@@ -117,8 +116,8 @@ func New(cfg Config) (task.Handler, error) {
 	switch s.Mode {
 	case Jobs:
 		return async.Handler(&executor{s}, async.Options{
-			Pool: s.Pool, Interval: s.Interval, CallTimeout: s.Timeout, StartWithin: s.RetryWithin,
-			StopWithin: s.StopWithin, Logger: s.Logger,
+			Pool: s.Pool, Interval: s.Interval, CallTimeout: s.Timeout, StartTimeout: s.Timeout,
+			StartWithin: s.RetryWithin, StopWithin: s.StopWithin, Logger: s.Logger,
 		})
 	case Callback:
 		return s.startAndDetach, nil

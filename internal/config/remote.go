@@ -97,20 +97,6 @@ func (c *Config) readRemote(r *yamlReader, kind string) func(n *yaml.Node, at st
 	}
 }
 
-// onlyForCommands are the keys of a handler that concern a command only.
-var onlyForCommands = []string{"command", "dir", "env", "inherit", "limits", "umask"}
-
-// refuseCommandKeys adds a problem for each key of a command in a handler with another
-// section.
-func refuseCommandKeys(r *yamlReader, at, section string) {
-	for _, name := range onlyForCommands {
-		key := joinKey(at, name)
-		if line, given := r.lines[key]; given && !r.refused(key) {
-			r.problems = append(r.problems, problem{line: line, key: key, msg: "is for a command on this machine: remove it, or remove " + section})
-		}
-	}
-}
-
 // remoteHandler makes the handler of a kind with a remote section. base is the directory of
 // the file.
 func (c *Config) remoteHandler(poolName, base, kind string) task.Handler {

@@ -124,6 +124,7 @@ handlers:
       retries: 3
   other: {remote: [a]}
   empty: {remote: {}}
+  both: {remote: {url: "https://a.example"}, docker: {image: a}}
   named: {remote: {url: "https://a.example", secret: {env: NOT_SET_ANYWHERE, file: ""}}}
 `)
 	if _, err := c.Commands("media"); err != nil {
@@ -155,14 +156,15 @@ handlers:
 		"f.yaml:28: handlers.video.cut.remote.retries is not a key here; there are url,",
 		"f.yaml:29: handlers.other.remote must be a mapping such as {url: https://cutter.example/cut}, not a list",
 		"f.yaml:30: handlers.empty.remote.url is missing: give a URL such as",
-		"f.yaml:31: handlers.named.remote.secret",
+		"f.yaml:31: handlers.both must have either docker or remote: remove one of them",
+		"f.yaml:32: handlers.named.remote.secret",
 	} {
 		if !strings.Contains(err.Error()+"\n", want) {
 			t.Errorf("no problem %q", want)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n"); n != 21 {
-		t.Errorf("%d problems, want 21", n)
+	if n := strings.Count(err.Error(), "\n"); n != 22 {
+		t.Errorf("%d problems, want 22", n)
 	}
 	if strings.Contains(err.Error(), "hush") {
 		t.Error("a message shows a secret")
