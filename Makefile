@@ -26,16 +26,16 @@ build: ## build bin/ltsworker: one static program
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=$(VERSION)" -o bin/ ./cmd/ltsworker
 
 .PHONY: test
-test: redis postgres ## everything that has to pass before a change goes in: the steps in scripts/test.sh
+test: redis postgres docker ## everything that has to pass before a change goes in: the steps in scripts/test.sh
 	@scripts/test.sh
 
 .PHONY: unit
 unit: ## the tests that need no redis-server, without the race detector
-	go test ./worker/... ./executor/... ./pool/...
+	go test ./worker/... $$(go list ./executor/... | grep -v /docker$$) ./pool/...
 
 .PHONY: race
-race: redis ## all tests but those of the archive, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -v '/archive$$')
+race: redis ## all tests but those of the archive and of containers, with the race detector and a real redis-server
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|executor/docker)$$')
 
 # The race detector slows SQLite, which is C translated to Go, by a factor of four.
 .PHONY: archive
@@ -54,6 +54,15 @@ redis: ## find redis-server 7 or newer, or install it where that is possible
 postgres: ## find the programs of PostgreSQL, or install them where that is possible
 	@scripts/postgres.sh
 
+# In a directory go test also prints what the tests print that pass: which of them were not run.
+.PHONY: containers
+containers: redis docker ## the tests of executor/docker with an engine of their own (DOCKERD=none: not run)
+	cd executor/docker && go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT)
+
+.PHONY: docker
+docker: ## find dockerd for the tests with containers, or install it where that is possible (DOCKERD=none: not run)
+	@scripts/docker.sh
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@files=$$(gofmt -l .); if [[ $$files ]]; then printf 'not formatted, run make fmt:\n%s\n' "$$files"; exit 1; fi
@@ -62,8 +71,12 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 	@scripts/vuln.sh $(TOOL) govulncheck ./...
 
 .PHONY: examples
-examples: redis ## run the examples and check what they print
+examples: redis docker ## run the examples and check what they print
 	@scripts/examples.sh
+
+.PHONY: videocut
+videocut: redis ## test the example with ffmpeg and a page, in a browser
+	@scripts/videocut.sh
 
 .PHONY: polyglot
 polyglot: redis ## run the clients and examples in other languages and check what they print

@@ -270,6 +270,16 @@ func (db *DB) Stats(ctx context.Context, pool string, since time.Time) (Stats, e
 	return s, nil
 }
 
+// Cursor returns the position of the last event of a pool in the archive; "" if no Archiver
+// has run for the pool.
+func (db *DB) Cursor(ctx context.Context, pool string) (string, error) {
+	all, err := readAll(ctx, db.query, "SELECT cursor FROM lts_cursors WHERE pool = ?", func(c *string) []any { return []any{c} }, pool)
+	if err != nil || len(all) == 0 {
+		return "", err
+	}
+	return all[0], nil
+}
+
 // Lag returns how far the last event in the archive is behind the newest of the pool, as
 // the difference of their times.
 func (s Stats) Lag(newest string) time.Duration {

@@ -28,6 +28,8 @@ import (
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"
 	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
+	_ "github.com/ltsworker/ltsworker/executor/docker"
+	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
@@ -38,9 +40,11 @@ var packages = map[string]string{
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"async":      "github.com/ltsworker/ltsworker/executor/async",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
+	"docker":     "github.com/ltsworker/ltsworker/executor/docker",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
+	"remote":     "github.com/ltsworker/ltsworker/executor/remote",
 	"redis":      "github.com/redis/go-redis/v9",
 	"redisstore": "github.com/ltsworker/ltsworker/redisstore",
 	"callback":   "github.com/ltsworker/ltsworker/callback",

@@ -2,12 +2,14 @@
 # Runs the examples with the commands in their comments, against a separate redis-server.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/engine.sh"
 
 dir=$(mktemp -d)
 started=()
 cleanup() {
 	for pid in ${started[@]+"${started[@]}"}; do kill "$pid" 2>/dev/null || true; done
 	wait
+	[[ -z ${engine:-} ]] || rm -rf "$engine"
 	rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -36,3 +38,16 @@ got=$(timeout 300 examples/shell/enqueue.sh text.count '"how long is this"') || 
 expect examples/shell 'succeeded 18' "$(sed -nE 's/.*"state":"([a-z]+)".*"result":([0-9]+).*/\1 \2/p' <<<"$got")"
 got=$(timeout 300 examples/shell/enqueue.sh text.repeat '{"text":"a \"$b\""}') || { cat "$dir/worker.log" >&2; exit 1; }
 expect examples/shell '"a \"$b\"\na \"$b\"\n"' "$(sed -nE 's/.*"result_text":(.*)\}/\1/p' <<<"$got")"
+
+if [[ ${DOCKERD:-} == none ]]; then
+	echo "NOT RUN: examples/docker: DOCKERD=none"
+	exit
+fi
+engine=$(mktemp -d /tmp/lts-engine-XXXXXX) # short, because sockets have short paths
+if ! start_engine "$engine"; then
+	echo "NOT RUN: examples/docker: the engine cannot run here: $engine_problem"
+	exit
+fi
+started+=("$engine_pid")
+got=$(PATH="$dir:$PATH" timeout 300 examples/docker/run.sh) || { printf '%s\n' "$got" >&2; exit 1; }
+expect examples/docker "$(sed -n 's/^#   \(render-\|containers\)/\1/p' examples/docker/run.sh)" "$got"

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 beside=(race)
-others=(emulated archive polyglot lint cross benchmarks examples demo deploy)
+others=(emulated archive containers polyglot lint cross benchmarks examples videocut demo deploy)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}
@@ -59,7 +59,9 @@ for step in "${beside[@]}" "${others[@]}"; do
 	read -r result seconds <"$logs/$step.result" || { result=FAIL seconds='?'; }
 	printf '  %-4s  %-10s %4s s\n' "$result" "$step" "$seconds"
 	[[ $result == ok ]] || failed+=("$step")
+	sed -n 's/^NOT RUN: /        NOT RUN: /p' "$logs/$step.log"
 done
+[[ ${DOCKERD:-} != none ]] || echo "  NOT RUN: the tests of executor/docker with an engine (DOCKERD=none)"
 if ((${#failed[@]} == 0)); then
 	rm -rf "$logs"
 	exit

@@ -8,15 +8,23 @@ import (
 // CutResult returns the beginning of a result of total bytes, and a last line
 // "[cut: N of M bytes]". Together they are at most limit bytes, which must be at least 100. b
 // has at least the first limit bytes of the result. The cut is before a character of UTF-8
-// that does not fit. Bytes that are not UTF-8 are kept.
+// that does not fit. Bytes that are not UTF-8 are kept. If total is negative, it is not
+// known, and the line is "[cut: N of more than LIMIT bytes]".
 func CutResult(b []byte, total int64, limit int) []byte {
-	const mark = "\n[cut: %d of %d bytes]"
+	mark := "\n[cut: %d of %d bytes]"
+	if total < 0 {
+		mark, total = "\n[cut: %d of more than %d bytes]", int64(limit)
+	}
 	kept := wholeRunes(b[:limit-len(fmt.Sprintf(mark, limit, total))])
 	return fmt.Appendf(kept[:len(kept):len(kept)], mark, len(kept), total)
 }
 
 // LargeResultError returns the error of an attempt whose result is longer than its limit.
+// A total that is negative is not known.
 func LargeResultError(total int64, limit int) error {
+	if total < 0 {
+		return Permanent(fmt.Errorf("the result is more than the limit of %d bytes: store it elsewhere and return a reference", limit))
+	}
 	return Permanent(fmt.Errorf("the result is %d bytes; the limit is %d: store it elsewhere and return a reference", total, limit))
 }
 

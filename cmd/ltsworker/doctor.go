@@ -30,6 +30,9 @@ permissions of this user, the replicas, and every key of the pool: tasks that ar
 no index or in a wrong one, entries without a task, keys of a wrong type. The pool
 may be live.
 
+If LTS_ARCHIVE names an archive, doctor also checks that it follows the pool: it warns if
+an event has waited for more than a minute, or was trimmed before the archive had it.
+
 --fix repairs broken entries. An entry that cannot be repaired is moved to a key such
 as lts:{POOL}:broken:task:ID. There it affects no task, and remains a finding until an
 operator deletes it. Settings of the server are never changed. Replicas make the same
@@ -126,14 +129,23 @@ func doctor(ctx context.Context, cmd *cobra.Command, c *client.Client, fix, asJS
 	return nil
 }
 
-// inspection yields the findings of the pool. A pool that does not exist yet is the first one:
-// missing is the note about it, "" for none.
+// inspection yields the findings of the pool, the one about its archive last. A pool that does
+// not exist yet is the first one: missing is the note about it, "" for none.
 func inspection(ctx context.Context, c *client.Client, missing string, how pool.Inspection) iter.Seq2[pool.Finding, error] {
 	return func(yield func(pool.Finding, error) bool) {
 		if missing != "" && !yield(pool.Finding{Severity: task.SeverityNote, Check: "pool", What: missing, Do: "check the name: --pool or LTS_POOL"}, nil) {
 			return
 		}
-		c.Inspect(ctx, how)(yield)
+		for f, err := range c.Inspect(ctx, how) {
+			if !yield(f, err) {
+				return
+			}
+		}
+		if missing == "" {
+			if f, found, err := inspectArchive(ctx, c); found || err != nil {
+				yield(f, err)
+			}
+		}
 	}
 }
 

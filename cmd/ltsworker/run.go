@@ -73,6 +73,28 @@ commands of its handlers, until interrupted.
       umask: 027
     mail.send:
       command: [./send.sh, "--to={{payload.to}}", "{{payload.text | default none}}"]
+    video.render:
+      timeout: 2h                # the keys above, except command, dir and env
+      docker:                    # a container, which survives the replica
+        image: ffmpeg:7
+        command: [/render.sh]    # default: that of the image; so are entrypoint, dir, user
+        env: {MODE: fast}
+        memory: 2GiB             # default: no limit
+        cpus: 1.5                # default: all
+        mounts: ["/srv/videos:/in:ro", "cache:/cache"]   # of the host: paths or volumes
+        network: videos          # default: none
+        pull: missing            # or always or never
+        keep: 1m                 # an ended container is kept for so long
+        interval: 5s             # between two polls
+        host: unix:///run/docker.sock   # default: DOCKER_HOST
+    report:
+      remote:                    # a service elsewhere; docs/remote.md has all keys
+        url: https://report.example/{{payload.project}}
+        mode: jobs               # start, poll and stop; or callback; default call: one request
+        jobs_url: https://report.example/jobs
+        secret: {env: REPORT_SECRET}   # or file: PATH; signs the requests
+        headers: {X-Tenant: "{{payload.tenant}}", Authorization: {env: REPORT_TOKEN, prefix: "Bearer "}}
+        networks: [10.1.0.0/16]  # not only public addresses
 
 A command gets the payload on its standard input and LTS_TASK_ID, LTS_KIND,
 LTS_QUEUE, LTS_ATTEMPT, LTS_FENCE and LTS_POOL in its environment. LTS_ATTEMPT
@@ -84,7 +106,12 @@ Exit code 0: the task succeeds. 65: it fails without a retry. 75: it is released
 without using an attempt. Any other code: the attempt fails. A program name with a
 slash is relative to dir; any other name is searched for in PATH. A stopped command
 gets SIGTERM, and SIGKILL after the grace. A command whose lease is lost is killed at
-once, before the task starts elsewhere.
+once, before the task starts elsewhere. A container gets the payload as the file that
+LTS_PAYLOAD_FILE names, and everything else as a command does. It goes on when its
+replica ends or loses the lease, and the next replica waits for it.
+
+A service elsewhere gets a task as a signed request. Its answer is the result, or it
+starts a job that is polled or that reports its end: see docs/remote.md.
 
 {{payload.FIELD}}, {{id}}, {{kind}}, {{queue}}, {{pool}}, {{attempt}} and {{fence}}
 fill a whole argument or value of env, or the rest behind a fixed prefix. A missing
@@ -191,7 +218,7 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	}
 
 	log.Info("replica starting", "pool", c.PoolName, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
-		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Handlers)))
+		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Pool.Policies)))
 	stopWatching := onSecondSignal(func() {
 		log.Warn("second signal: giving running tasks back now")
 		p.Close()
@@ -263,9 +290,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 		return nil, nil, nil, err
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
-	if c.Admission != nil {
-		c.Pool.Admit = c.Admission.Admit
-	}
+	c.Pool.Admit = c.Admit()
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}

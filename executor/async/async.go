@@ -98,13 +98,17 @@ const (
 	Succeeded              // has ended as it should
 	Failed                 // has ended otherwise
 	Gone                   // the remote does not know the job
+	// Elsewhere is a job of another remote than this process uses. Its task is released, so
+	// that a replica that uses the other one continues to wait for the job.
+	Elsewhere
 )
 
 // Status is the answer about one job.
 type Status struct {
 	State State
-	// Err is the failure of a Failed job, and why the state is Unknown. The functions of
-	// package task that change what follows a failure, such as task.Permanent, apply.
+	// Err is the failure of a Failed job, and why the state is Unknown or Elsewhere. For a
+	// Failed job the functions of package task that change what follows a failure, such as
+	// task.Permanent, apply. After task.Snooze the next attempt starts another job.
 	Err error
 	// Progress sets the task's progress if it is not nil and differs from the last one:
 	// JSON, at most task.MaxProgress bytes.
@@ -117,6 +121,9 @@ type Status struct {
 type Output struct {
 	Result []byte // the task's result if the job succeeded, at most task.MaxResult bytes
 	Log    []byte // replaces the attempt's log if it is not nil
+	// TooLong is set if Result is cut. It fails a task whose policy is
+	// task.FailLargeResult.
+	TooLong error
 }
 
 // ErrOrphan is in the error of an attempt that ended without a confirmed stop of its job.
@@ -165,9 +172,11 @@ type Options struct {
 	Interval time.Duration
 	// MaxBatch is how many jobs one call of Poll gets at most. Default: DefaultMaxBatch.
 	MaxBatch int
-	// CallTimeout is how long one call of the Executor may take, except Stop. Default:
+	// CallTimeout is how long one call of Poll or Output may take. Default:
 	// DefaultCallTimeout.
 	CallTimeout time.Duration
+	// StartTimeout is how long one call of Start may take. Default: DefaultCallTimeout.
+	StartTimeout time.Duration
 	// StartWithin is how long Start is repeated. Then a job that may have been started is
 	// stopped, and the attempt fails. Default: DefaultStartWithin.
 	StartWithin time.Duration
@@ -183,6 +192,7 @@ type Options struct {
 type Jobs struct {
 	executor Executor
 	opts     Options
+	outage   outage
 	poller   poller
 }
 
@@ -205,6 +215,9 @@ func New(e Executor, opts Options) (*Jobs, error) {
 	if opts.CallTimeout == 0 {
 		opts.CallTimeout = DefaultCallTimeout
 	}
+	if opts.StartTimeout == 0 {
+		opts.StartTimeout = DefaultCallTimeout
+	}
 	if opts.StartWithin == 0 {
 		opts.StartWithin = DefaultStartWithin
 	}
@@ -215,7 +228,8 @@ func New(e Executor, opts Options) (*Jobs, error) {
 		opts.Logger = slog.Default()
 	}
 	j := &Jobs{executor: e, opts: opts}
-	j.poller.init(e, opts)
+	j.outage.log = opts.Logger
+	j.poller.init(e, opts, &j.outage)
 	return j, nil
 }
 
@@ -236,7 +250,7 @@ func (o *Options) check() error {
 	for _, d := range []struct {
 		field string
 		value time.Duration
-	}{{"call_timeout", o.CallTimeout}, {"start_within", o.StartWithin}, {"stop_within", o.StopWithin}} {
+	}{{"call_timeout", o.CallTimeout}, {"start_timeout", o.StartTimeout}, {"start_within", o.StartWithin}, {"stop_within", o.StopWithin}} {
 		if d.value < 0 {
 			add(d.field, "must be positive, not %v", d.value)
 		}

@@ -98,14 +98,24 @@ func (a *attempt) show(s Status) {
 
 // end returns the outcome of a job that has ended by itself.
 func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
-	if s.State == Gone {
+	switch s.State {
+	case Gone:
 		return nil, fmt.Errorf("the job %s (%s) is gone: the remote does not know it any more", a.saved.Name, a.saved.Ref)
+	case Elsewhere:
+		a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", s.Err)...)
+		return nil, task.Snooze(task.ReleaseDelay)
 	}
 	reading, cancel := a.outlast(ctx, a.opts.StopWithin)
 	defer cancel()
 	result, err := a.outcome(reading, s)
 	if cause := context.Cause(ctx); reading.Err() != nil && cause != nil {
 		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
+	}
+	if task.DispositionOf(err).Snooze {
+		// A release keeps the checkpoint. The next attempt would find the same ended job.
+		if err := a.task.Checkpoint(ctx, nil); err != nil {
+			a.opts.Logger.Warn("the checkpoint of a released task cannot be removed; its next attempt tries it again", a.args("err", err)...)
+		}
 	}
 	return result, err
 }
@@ -114,7 +124,7 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 // It repeats Output until ctx ends.
 func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	var out Output
-	err := a.repeat(ctx, ctx, "Output", func(ctx context.Context) (err error) {
+	err := a.repeat(ctx, ctx, a.opts.CallTimeout, "Output", func(ctx context.Context) (err error) {
 		out, err = a.executor.Output(ctx, a.job())
 		return err
 	})
@@ -124,6 +134,8 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	switch {
 	case s.State == Succeeded && err != nil:
 		return nil, fmt.Errorf("the job succeeded, but its output cannot be read: %w", err)
+	case s.State == Succeeded && out.TooLong != nil && a.task.LargeResult == task.FailLargeResult:
+		return nil, out.TooLong
 	case s.State == Succeeded:
 		return out.Result, nil
 	case err != nil:
@@ -135,20 +147,26 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	return nil, s.Err
 }
 
-// repeat makes a call of the Executor until it succeeds, its error is final, or ctx ends.
-// It begins no call after quit has ended. It returns the last error of the call.
-func (a *attempt) repeat(ctx, quit context.Context, method string, call func(context.Context) error) error {
+// repeat makes a call of the Executor, each time for at most timeout, until it succeeds,
+// its error is final, or ctx ends. It begins no call after quit has ended. It returns the
+// last error of the call.
+func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, method string, call func(context.Context) error) error {
 	for n := 1; ; n++ {
 		err := func() error {
-			ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			return call(ctx)
 		}()
+		if err == nil || isFinal(err) {
+			a.outage.ended(method)
+		}
 		if err == nil || isFinal(err) || ctx.Err() != nil || quit.Err() != nil {
 			return err
 		}
 		if n == 1 {
-			a.opts.Logger.Warn("a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+			a.outage.failed(method, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+		} else {
+			a.outage.continues()
 		}
 		pause := time.NewTimer(backoff.Delay(n))
 		select {

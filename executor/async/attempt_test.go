@@ -59,6 +59,45 @@ func TestOutcomeOfAFailedJob(t *testing.T) {
 	}
 }
 
+// A release keeps the checkpoint of a task, but not that of a job which has ended.
+func TestJobThatReleasesItsTaskIsFollowedByAnother(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j, tk := newJobs(t, r), newTask("")
+		a := begin(t, j, tk)
+		advance(time.Second / 2)
+		r.change(func(_ string, j *job) { j.ended, j.status = true, Status{State: Failed, Err: task.Snooze(time.Minute)} })
+		if _, err := a.wait(); !task.DispositionOf(err).Snooze || tk.LastCheckpoint != nil {
+			t.Errorf("%v, checkpoint %q", err, tk.LastCheckpoint)
+		}
+		tk.Fence += 100
+		tk.Payload = []byte("1s")
+		if result, err := begin(t, j, tk).wait(); err != nil || result != "1s" || len(r.jobs) != 2 {
+			t.Errorf("%q, %v, %d jobs", result, err, len(r.jobs))
+		}
+	})
+}
+
+func TestTaskOfAJobElsewhereIsReleasedWithItsJob(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r, tk := newRemote(), newTask("10s")
+		a := begin(t, newJobs(t, r), tk)
+		advance(time.Second / 2)
+		a.cancel(task.ErrLeaseLost)
+		_, _ = a.wait()
+		saved := string(tk.LastCheckpoint)
+		r.fault = func(context.Context, string) fault { return fault{statuses: []Status{{State: Elsewhere}}} }
+		if _, err := begin(t, newJobs(t, r), tk).wait(); task.DispositionOf(err) != task.DispositionOf(task.Snooze(task.ReleaseDelay)) || string(tk.LastCheckpoint) != saved {
+			t.Errorf("%v, checkpoint %q, want %q", err, tk.LastCheckpoint, saved)
+		}
+		r.fault = nil
+		if result, err := begin(t, newJobs(t, r), tk).wait(); err != nil || result != "10s" {
+			t.Errorf("%q, %v", result, err)
+		}
+		r.wantCalls(t, "Start 1", "Stop 0")
+	})
+}
+
 // The owner of the task dies at each step. The next owner has only the checkpoint.
 func TestNextOwnerStartsNoSecondJob(t *testing.T) {
 	var j *Jobs
@@ -119,13 +158,19 @@ func TestStartIsRepeatedWithTheSameName(t *testing.T) {
 					}
 					return fault{}
 				}
-				if _, err := begin(t, newJobs(t, r), newTask("1s")).wait(); err != nil {
+				tk := newTask("1s")
+				e := newExecution(tk)
+				if _, err := begin(t, newJobs(t, r), tk).wait(); err != nil {
 					t.Error(err)
 				}
 				if len(r.jobs) != 1 {
 					t.Errorf("%d jobs were started", len(r.jobs))
 				}
 				r.wantCalls(t, "Start 5")
+				waiting := "the job is not started yet: remote is away\n"
+				if want := []string{waiting, waiting, waiting, waiting, "", "log of " + jobName("media", tk)}; !slices.Equal(e.logs, want) {
+					t.Errorf("logs %q", e.logs)
+				}
 				if n := r.log.count("a call to the remote failed"); n != 1 {
 					t.Errorf("logged %d times", n)
 				}
@@ -288,6 +333,6 @@ func TestNameOfAJob(t *testing.T) {
 }
 
 func TestOptionsReportEveryProblemAtOnce(t *testing.T) {
-	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartWithin: -1, StopWithin: -1})
-	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_within must", "stop_within must")
+	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
+	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_timeout must", "start_within must", "stop_within must")
 }

@@ -14,11 +14,12 @@ type execution struct {
 	task.Execution
 	leaseLost   chan struct{}
 	checkpoints []string
+	logs        []string
 	fail        map[int]error // by the number of the checkpoint, from 1
 }
 
 func (e *execution) LeaseLost() <-chan struct{} { return e.leaseLost }
-func (e *execution) SetLog([]byte)              {}
+func (e *execution) SetLog(log []byte)          { e.logs = append(e.logs, string(log)) }
 func (e *execution) SetProgress([]byte)         {}
 func (e *execution) Checkpoint(ctx context.Context, data []byte) error {
 	if err := ctx.Err(); err != nil {

@@ -21,11 +21,11 @@ type poller struct {
 	executor Executor
 	opts     Options
 	log      *slog.Logger
+	outage   *outage
 
 	mu      sync.Mutex
 	watches map[string][]*watch // by reference
 	urgent  map[string]bool     // by reference
-	outage  time.Time           // when calls began to fail; zero if they do not
 	end     context.CancelFunc  // ends the goroutines; nil if none run
 	wake    chan struct{}       // signals urgent jobs to the goroutine that runs
 }
@@ -39,8 +39,8 @@ type watch struct {
 	unknown bool          // the last state was Unknown
 }
 
-func (p *poller) init(e Executor, opts Options) {
-	p.executor, p.opts, p.log = e, opts, opts.Logger
+func (p *poller) init(e Executor, opts Options, o *outage) {
+	p.executor, p.opts, p.log, p.outage = e, opts, opts.Logger, o
 	p.watches, p.urgent = map[string][]*watch{}, map[string]bool{}
 }
 
@@ -77,7 +77,7 @@ func (p *poller) remove(w *watch) {
 	delete(p.urgent, w.job.Ref)
 	if len(p.watches) == 0 {
 		p.end()
-		p.end, p.outage = nil, time.Time{}
+		p.end = nil
 	}
 }
 
@@ -151,7 +151,7 @@ func (p *poller) pollUrgent(life context.Context, wake <-chan struct{}) {
 		p.mu.Unlock()
 		if p.poll(life, jobs, max(1, p.opts.MaxBatch>>min(failures, 30))) {
 			failures = 0
-			p.endOutage()
+			p.outage.ended("Poll")
 			continue
 		}
 		failures++
@@ -215,19 +215,7 @@ func (p *poller) fail(batch []Job, err error) {
 	for _, job := range batch {
 		p.hurry(job.Ref)
 	}
-	if p.outage.IsZero() {
-		p.outage = time.Now()
-		p.log.Warn("jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
-	}
-}
-
-func (p *poller) endOutage() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.outage.IsZero() {
-		p.log.Info("jobs can be polled again", "after", time.Since(p.outage).Round(time.Millisecond))
-		p.outage = time.Time{}
-	}
+	p.outage.failed("Poll", "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
 }
 
 // deliver gives the statuses to the attempts. The caller holds the mutex.
@@ -244,7 +232,7 @@ func (p *poller) update(w *watch, s Status) {
 	if w.status.State.ended() {
 		return
 	}
-	if s.State < Unknown || s.State > Gone {
+	if s.State < Unknown || s.State > Elsewhere {
 		s = Status{Err: fmt.Errorf("the answer has the unknown state %d", s.State)}
 	}
 	if s.State == Unknown {
@@ -286,5 +274,5 @@ func (p *poller) take(w *watch) Status {
 	return s
 }
 
-// ended reports whether a job in this state has ended.
-func (s State) ended() bool { return s == Succeeded || s == Failed || s == Gone }
+// ended reports whether a job in this state is polled no more.
+func (s State) ended() bool { return s >= Succeeded }

@@ -58,9 +58,17 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	defer end()
 	starting, cancel := context.WithTimeout(starting, a.opts.StartWithin)
 	defer cancel()
-	err = a.repeat(starting, ctx, "Start", func(call context.Context) (err error) {
+	waited := false
+	err = a.repeat(starting, ctx, a.opts.StartTimeout, "Start", func(call context.Context) (err error) {
 		if started, err = a.executor.Start(call, a.saved.Name, a.task); err == nil && started.Ref == "" {
 			err = errNoReference
+		}
+		switch {
+		case err != nil: // shown while the attempt waits
+			waited = true
+			a.task.SetLog(fmt.Appendf(nil, "the job is not started yet: %v\n", err))
+		case waited:
+			a.task.SetLog([]byte{})
 		}
 		return err
 	})

@@ -22,9 +22,8 @@ func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 		case <-stopping.Done():
 		}
 	}()
-	// A call has no time limit of its own: the limit for all calls together bounds it.
-	stop := func(context.Context) error { return a.executor.Stop(stopping, a.job()) }
-	if err := a.repeat(stopping, stopping, "Stop", stop); err != nil {
+	stop := func(ctx context.Context) error { return a.executor.Stop(ctx, a.job()) }
+	if err := a.repeat(stopping, stopping, a.opts.StopWithin, "Stop", stop); err != nil {
 		if lost(a.task) {
 			return nil, fmt.Errorf("%w; the lease was lost before the job %s was stopped", cause, a.saved.Name)
 		}
@@ -41,7 +40,7 @@ func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 // stopped returns the outcome of an attempt whose job was stopped.
 func (a *attempt) stopped(ctx context.Context, cause error) ([]byte, error) {
 	statuses, err := a.poller.call(ctx, []Job{a.job()})
-	if err != nil || !statuses[0].State.ended() || statuses[0].State == Gone {
+	if err != nil || !statuses[0].State.ended() || statuses[0].State >= Gone {
 		return nil, fmt.Errorf("%w; the job was stopped", cause)
 	}
 	result, err := a.outcome(ctx, statuses[0])

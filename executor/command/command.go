@@ -175,7 +175,7 @@ func (r *runner) check() error {
 		add("command", "must not have templates: the system would evaluate the arguments of the batch file %q as code", c.Command[0])
 	}
 	var wrong []error
-	r.env, wrong = parseEnv(c.Env)
+	r.env, wrong = template.ParseEnv("env", c.Env)
 	errs = slices.Concat(errs, wrong, checkInherit(c.Inherit), c.Limits.check())
 	umask, err := parseUmask(c.Umask)
 	if err != nil {

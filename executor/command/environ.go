@@ -1,10 +1,8 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,36 +15,6 @@ import (
 // service, because a command could send notifications in the name of the replica or use
 // its sockets, and the URL of Redis, which may hold a password.
 var withheld = []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LTS_REDIS"}
-
-// variable is a variable that the config adds.
-type variable struct {
-	name  string
-	value template.Template
-}
-
-// loads matches variables from which a loader, a shell or an interpreter takes code.
-var loads = regexp.MustCompile(`^(PATH|LD_.*|DYLD_.*|BASH_ENV|ENV|IFS|SHELLOPTS|PS4|PROMPT_COMMAND|PYTHON(PATH|HOME|STARTUP)|PERL5(LIB|OPT|DB)|RUBY(LIB|OPT)|NODE_(OPTIONS|PATH)|JAVA_TOOL_OPTIONS|GIT_.*)$`)
-
-// parseEnv parses KEY=value entries.
-func parseEnv(env []string) (variables []variable, errs []error) {
-	for _, e := range env {
-		name, value, ok := strings.Cut(e, "=")
-		if !ok || name == "" || strings.ContainsRune(e, 0) {
-			// The value may be a secret: show only the name.
-			errs = append(errs, &task.FieldError{Field: "env", Msg: fmt.Sprintf("must contain KEY=value entries without NUL bytes: the one for %q is none", name)})
-			continue
-		}
-		t, err := template.Parse(value)
-		if _, constant := t.Constant(); err == nil && !constant && loads.MatchString(name) {
-			err = errors.New("must not be a template: programs take code from the places that this variable names")
-		}
-		if err != nil {
-			errs = append(errs, &task.FieldError{Field: "env." + name, Msg: err.Error()})
-		}
-		variables = append(variables, variable{name, t})
-	}
-	return variables, errs
-}
 
 // checkInherit returns everything that is wrong with names of inherited variables.
 func checkInherit(inherit []string) (errs []error) {
@@ -86,14 +54,11 @@ func (r *runner) environ(v *template.Values, t *task.Task) ([]string, error) {
 		name, _, _ := strings.Cut(e, "=")
 		return !r.inherits(name) && (name != "PWD" || r.Dir == "")
 	})
-	for _, x := range r.env {
-		value, err := x.value.Env(v)
-		if err != nil {
-			return nil, err
-		}
-		env = append(env, x.name+"="+value)
+	added, err := r.env.Fill(v)
+	if err != nil {
+		return nil, err
 	}
-	return append(env,
+	return append(append(env, added...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,
 		"LTS_QUEUE="+t.Queue,

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/ltsworker/ltsworker/executor/template"
@@ -19,7 +18,7 @@ type runner struct {
 	Config
 	path     string
 	args     template.Args
-	env      []variable
+	env      template.Env
 	settings string // of the limiter; "" for none
 }
 
@@ -123,10 +122,7 @@ func (r *runner) start(cmd *exec.Cmd, input []byte, stdout, stderr io.Writer) (*
 
 // templated reports whether the command has values of the task.
 func (r *runner) templated() bool {
-	return !r.args.Constant() || slices.ContainsFunc(r.env, func(x variable) bool {
-		_, constant := x.value.Constant()
-		return !constant
-	})
+	return !r.args.Constant() || !r.env.Constant()
 }
 
 // groupPoll is the longest pause between two checks for remaining processes of a group.

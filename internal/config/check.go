@@ -116,6 +116,12 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 		handlers[kind], err = command.New(h)
 		c.refuseFields(err, func(field string) string { return handlerKey(kind, field) })
 	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Docker)) {
+		handlers[kind] = c.dockerHandler(poolName, kind)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.Remote)) {
+		handlers[kind] = c.remoteHandler(poolName, base, kind)
+	}
 	return handlers, nil
 }
 

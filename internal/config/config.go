@@ -18,6 +18,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
+	"github.com/ltsworker/ltsworker/executor/docker"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -36,12 +37,16 @@ type Config struct {
 	CallbackAddress string
 	Pool            pool.Config
 	Handlers        map[string]command.Config // by kind
+	Remote          map[string]Remote         // by kind, of the handlers with a remote section
 	Admission       *admission.Load           // nil for none
+	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
 	Exposed         bool                      // the file holds a password and others than its owner may read it
 
-	file     string
-	lines    map[string]int // of the keys; see keyGap
-	problems []problem
+	file  string
+	lines map[string]int // of the keys; see keyGap
+	// dockerLogs is max_log of the kinds that have a docker section.
+	dockerLogs map[string]int
+	problems   []problem
 }
 
 // Read reads a config file. The error is that of opening and reading it. Problems of the
@@ -66,7 +71,10 @@ func Read(file string) (*Config, error) {
 // parse reads the content of a config file. It checks nothing outside of it: Commands
 // looks for the programs, and pool.New checks numbers and durations.
 func parse(file string, data []byte) *Config {
-	c := &Config{file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}}
+	c := &Config{
+		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]docker.Config{},
+		dockerLogs: map[string]int{}, Remote: map[string]Remote{},
+	}
 	c.Pool.Queues = map[string]pool.Queue{}
 	c.Pool.Policies = map[string]pool.Policy{}
 	if len(data) > maxConfig {
@@ -152,7 +160,7 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		}
 		r.problems = append(r.problems, problem{line: c.lines["queues"], key: "queues", msg: msg})
 	}
-	if len(c.Handlers) == 0 && !r.refused("handlers") {
+	if len(c.Handlers)+len(c.Docker)+len(c.Remote) == 0 && !r.refused("handlers") {
 		r.problems = append(r.problems, problem{line: c.lines["handlers"], key: "handlers", msg: "must name at least one kind of task, such as handlers: {email.send: {command: [./send.sh]}}"})
 	}
 }
@@ -212,6 +220,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			return
 		}
 		r.section(v, at, append(commandFields(r, &cmd),
+			field{"docker", c.readDocker(r, kind)},
+			field{"remote", c.readRemote(r, kind)},
 			field{"concurrency", r.number(&handler.Concurrency)},
 			field{"disabled", r.flag(&handler.Disabled)},
 			field{"timeout", r.duration(&policy.Timeout, true)},
@@ -232,12 +242,27 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 				policy.Backoff = b
 			}},
 		)...)
-		c.Pool.Policies[kind], c.Handlers[kind] = policy, cmd
+		c.Pool.Policies[kind] = policy
 		if handler != (pool.HandlerConfig{}) {
 			if c.Pool.Handlers == nil {
 				c.Pool.Handlers = map[string]pool.HandlerConfig{}
 			}
 			c.Pool.Handlers[kind] = handler
+		}
+		remoteSection, isRemote := c.Remote[kind]
+		_, isContainer := c.Docker[kind]
+		switch {
+		case isRemote && isContainer:
+			r.add(v, at, "must have either docker or remote: remove one of them")
+		case isRemote:
+			refuseBoth(r, at, "remote")
+			remoteSection.maxLog = cmd.MaxLog
+			c.Remote[kind] = remoteSection
+		case isContainer:
+			refuseBoth(r, at, "docker")
+			c.dockerLogs[kind] = cmd.MaxLog
+		default:
+			c.Handlers[kind] = cmd
 		}
 	}
 }

@@ -191,7 +191,7 @@ func FuzzConfig(f *testing.F) {
 		if c.Err() != nil {
 			return
 		}
-		if len(c.served()) == 0 || len(c.Handlers) == 0 {
+		if len(c.served()) == 0 || len(c.Handlers)+len(c.Docker)+len(c.Remote) == 0 {
 			t.Errorf("%q was taken with nothing to run", s)
 		}
 		for kind := range c.Handlers {

@@ -19,6 +19,9 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 			t.Errorf("%s is not shown", key)
 		}
 	}
+	if c.Remote["report"].URL == "" {
+		t.Error("a remote section is not shown")
+	}
 	// Only Go programs set these fields, or the binary sets them.
 	notInTheFile := []string{"Admit", "OnConnect", "OnDisconnect", "OnLeaseLost", "Disabled", "OnFinish", "OnTrimmed", "Redeliver", "Middleware", "Version", "Logger", "Pool", "Grace", "MaxResult", "MaxLog"}
 	for _, section := range []any{c.Pool, c.Pool.Queues["default"], c.Pool.Groups, c.Pool.Policies["echo"], c.Pool.Handlers["echo"], c.Handlers["echo"]} {

@@ -1,0 +1,381 @@
+package remote
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/executor/async"
+	"github.com/ltsworker/ltsworker/internal/egress"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// farm is a service with jobs. The payload of a task is the last state of its job. A job
+// runs in its first answer.
+type farm struct {
+	mu     sync.Mutex
+	jobs   map[string]string // the states by name
+	polled map[string]int
+	// before answers a request in place of the farm if it returns true.
+	before func(w http.ResponseWriter, kind string, m map[string]any) bool
+}
+
+func serveFarm(t *testing.T) (*recorder, *farm) {
+	f := &farm{jobs: map[string]string{}, polled: map[string]int{}}
+	return serve(t, f.answer), f
+}
+
+func asJobs(c *Config) { c.Mode, c.Interval = Jobs, time.Millisecond }
+
+func (f *farm) answer(w http.ResponseWriter, r *http.Request) {
+	var m map[string]any
+	if json.NewDecoder(r.Body).Decode(&m) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kind := m["type"].(string)
+	if f.before != nil && f.before(w, kind, m) {
+		return
+	}
+	job, _ := m["job"].(map[string]any)
+	switch kind {
+	case "task.start":
+		name := m["name"].(string)
+		if f.jobs[name] == "" {
+			b, _ := json.Marshal(m["payload"])
+			f.jobs[name] = string(b)
+		}
+		fmt.Fprintf(w, `{"ref":"ref-%s"}`, name)
+	case "task.status":
+		states := map[string]json.RawMessage{}
+		for _, j := range m["jobs"].([]any) {
+			name := j.(map[string]any)["name"].(string)
+			f.polled[name]++
+			if states[name] = json.RawMessage(f.jobs[name]); f.polled[name] == 1 {
+				states[name] = json.RawMessage(`{"state":"running","progress":{"done":0.5},"log":"half\n"}`)
+			}
+		}
+		json.NewEncoder(w).Encode(map[string]any{"jobs": states})
+	case "task.output":
+		fmt.Fprintf(w, `{"result":{"ref":%q},"log":"all\n"}`, job["ref"])
+	case "task.stop":
+		f.jobs[job["name"].(string)] = `{"state":"failed","error":"stopped"}`
+	}
+}
+
+func (f *farm) with(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
+// kinds returns how many requests of each type have arrived.
+func (r *recorder) kinds(t *testing.T) map[string]int {
+	n := map[string]int{}
+	for _, g := range r.all() {
+		n[fields(t, g.body)["type"].(string)]++
+	}
+	return n
+}
+
+func TestJobIsStartedPolledAndRead(t *testing.T) {
+	s, _ := serveFarm(t)
+	tk := newTask(`{"state":"succeeded"}`)
+	result, err := s.handler(t, asJobs, func(c *Config) {
+		c.URL, c.JobsURL = s.URL+"/start/{{id}}", s.URL+"/jobs"
+		c.Headers = map[string]string{"X-Task": "{{id}}", "X-Fixed": "f"}
+		c.SecretHeaders = map[string]string{"Authorization": "Bearer x"}
+	})(t.Context(), tk)
+	if err != nil || !strings.HasPrefix(string(result), `{"ref":"ref-lts-media-7-`) {
+		t.Fatalf("%q, %v", result, err)
+	}
+	if string(tk.Progress) != `{"done":0.5}` || tk.Log != "all\n" {
+		t.Errorf("progress %s, log %q", tk.Progress, tk.Log)
+	}
+	ids := map[string]bool{}
+	for i, r := range s.all() {
+		verify(t, r)
+		ids[r.Header.Get("Webhook-Id")] = true
+		path, x := "/jobs", ""
+		if i == 0 {
+			path, x = "/start/t-1", "t-1"
+		}
+		if r.URL.Path != path || r.Header.Get("X-Task") != x || r.Header.Get("X-Fixed") != "f" || r.Header.Get("Authorization") != "Bearer x" {
+			t.Errorf("%s %v", r.URL, r.Header)
+		}
+	}
+	if k := s.kinds(t); k["task.start"] != 1 || k["task.status"] < 2 || k["task.output"] != 1 || k["task.stop"] != 0 || len(ids) != len(s.all()) {
+		t.Errorf("%v, %d ids", k, len(ids))
+	}
+}
+
+func TestStateOfAJobDecidesAboutTheAttempt(t *testing.T) {
+	for payload, want := range map[string]struct {
+		text string
+		task.Disposition
+	}{
+		`{"state":"failed","error":"no space"}`:                     {"no space", task.Disposition{}},
+		`{"state":"failed"}`:                                        {"the job failed", task.Disposition{}},
+		`{"state":"failed","error":"bad","permanent":true}`:         {"bad", task.Disposition{Permanent: true}},
+		`{"state":"failed","error":"busy","delay_ms":7000}`:         {"busy", task.Disposition{Delay: 7 * time.Second, DelaySet: true}},
+		`{"state":"failed","error":"` + secret + `","delay_ms":-1}`: {"[removed]", task.Disposition{DelaySet: true}},
+		`{"state":"gone"}`:                                          {"is gone", task.Disposition{}},
+	} {
+		s, _ := serveFarm(t)
+		_, err := s.handler(t, asJobs)(t.Context(), newTask(payload))
+		if err == nil || !strings.Contains(err.Error(), want.text) || task.DispositionOf(err) != want.Disposition || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
+
+// The service gets a start again if its answer was lost or says nothing about the job.
+func TestStartIsRepeatedWithItsName(t *testing.T) {
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"cut": func(w http.ResponseWriter) { conn, _, _ := w.(http.Hijacker).Hijack(); conn.Close() },
+		"500": func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+		"503 later": func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "9")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		},
+		"no JSON":  func(w http.ResponseWriter) { io.WriteString(w, "<html>") },
+		"long ref": func(w http.ResponseWriter) { io.WriteString(w, `{"ref":"`+strings.Repeat("r", 513)+`"}`) },
+		"endless": func(w http.ResponseWriter) {
+			for _, err := w.Write(nil); err == nil; {
+				_, err = io.WriteString(w, strings.Repeat(" ", 64<<10))
+			}
+		},
+	} {
+		s, f := serveFarm(t)
+		starts := 0
+		f.before = func(w http.ResponseWriter, kind string, m map[string]any) bool {
+			if kind == "task.start" {
+				if starts++; starts == 1 {
+					f.jobs[m["name"].(string)] = `{"state":"succeeded"}`
+					answer(w)
+					return true
+				}
+			}
+			return false
+		}
+		if _, err := s.handler(t, asJobs)(t.Context(), newTask(`{"state":"failed"}`)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if all := s.all(); starts != 2 || all[0].Header.Get("Webhook-Id") != all[1].Header.Get("Webhook-Id") || len(f.jobs) != 1 {
+			t.Errorf("%s: %d starts, %d jobs", name, starts, len(f.jobs))
+		}
+	}
+}
+
+func TestRefusedStartEndsTheAttempt(t *testing.T) {
+	for status, want := range map[int]task.Disposition{400: {Permanent: true}, 429: {Delay: 7 * time.Second, DelaySet: true}} {
+		s, f := serveFarm(t)
+		f.before = func(w http.ResponseWriter, _ string, _ map[string]any) bool {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			return true
+		}
+		if _, err := s.handler(t, asJobs)(t.Context(), newTask(`1`)); task.DispositionOf(err) != want || len(s.all()) != 1 {
+			t.Errorf("%d: %v after %d requests", status, err, len(s.all()))
+		}
+	}
+	s, _ := serveFarm(t)
+	if _, err := s.handler(t, asJobs, func(c *Config) { c.Networks = nil })(t.Context(), newTask(`1`)); !errors.Is(err, egress.ErrAddress) || len(s.all()) != 0 {
+		t.Error(err)
+	}
+}
+
+func TestStopIsConfirmedByTheService(t *testing.T) {
+	s, f := serveFarm(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stops := 0
+	f.before = func(w http.ResponseWriter, kind string, m map[string]any) bool {
+		switch kind {
+		case "task.status":
+			cancel(task.ErrStopped)
+		case "task.stop":
+			if stops++; stops == 1 {
+				w.WriteHeader(http.StatusAccepted)
+				return true
+			}
+		}
+		return false
+	}
+	_, err := s.handler(t, asJobs)(ctx, newTask(`{"state":"running"}`))
+	if !errors.Is(err, task.ErrStopped) || errors.Is(err, async.ErrOrphan) || !strings.Contains(err.Error(), "stopped") || stops != 2 {
+		t.Errorf("%v after %d requests for a stop", err, stops)
+	}
+}
+
+// A job about which the service says something unusable delays no other job.
+func TestAnswerAboutOneJobDelaysNoOther(t *testing.T) {
+	for name, bad := range map[string]string{
+		"state":   `{"state":"melting"}`,
+		"type":    `{"state":7}`,
+		"no JSON": `"text"`,
+		"nothing": `null`,
+	} {
+		s, f := serveFarm(t)
+		h := s.handler(t, asJobs)
+		done := make(chan error, 1)
+		go func() {
+			tk := newTask(bad)
+			tk.ID = "bad"
+			_, err := h(t.Context(), tk)
+			done <- err
+		}()
+		if _, err := h(t.Context(), newTask(`{"state":"succeeded"}`)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		f.with(func() {
+			for _, job := range slices.Collect(maps.Keys(f.jobs)) {
+				f.jobs[job] = `{"state":"succeeded"}`
+			}
+		})
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A job that makes every request fail that is about it delays no other job.
+func TestRequestThatFailsForOneJobDelaysNoOther(t *testing.T) {
+	s, f := serveFarm(t)
+	var bad string
+	f.before = func(w http.ResponseWriter, kind string, m map[string]any) bool {
+		if kind == "task.start" && bad == "" {
+			bad = m["name"].(string)
+		}
+		if b, _ := json.Marshal(m["jobs"]); kind != "task.status" || !strings.Contains(string(b), bad) {
+			return false
+		}
+		io.WriteString(w, `{"jobs":`)
+		return true
+	}
+	h := s.handler(t, asJobs)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		tk := newTask(`{"state":"succeeded"}`)
+		tk.ID = "bad"
+		_, err := h(ctx, tk)
+		done <- err
+	}()
+	for s.log.count("cannot be polled") == 0 {
+		time.Sleep(time.Millisecond) // a pause between two looks at the condition
+	}
+	if _, err := h(t.Context(), newTask(`{"state":"succeeded"}`)); err != nil {
+		t.Error(err)
+	}
+	cancel(task.ErrShutdown)
+	<-done
+	if s.log.count("cannot be polled") != 1 {
+		t.Errorf("logged\n%s", s.log.all())
+	}
+}
+
+func TestOutputOverTheLimitIsCutOrFailsTheTask(t *testing.T) {
+	for output, want := range map[string]string{
+		`{"result_text":"` + strings.Repeat("x", 1001) + `","log":"l"}`: "[cut: 974 of 1001 bytes]",
+		`{"result_text":"` + strings.Repeat("x", 1<<20) + `"}`:          "", // over the limit of an answer
+	} {
+		for _, large := range []task.LargeResult{"", task.FailLargeResult} {
+			s, f := serveFarm(t)
+			f.before = func(w http.ResponseWriter, kind string, _ map[string]any) bool {
+				if kind != "task.output" {
+					return false
+				}
+				io.WriteString(w, output)
+				return true
+			}
+			tk := newTask(`{"state":"succeeded"}`)
+			tk.LargeResult = large
+			result, err := s.handler(t, asJobs, func(c *Config) { c.MaxResult = 1000 })(t.Context(), tk)
+			if cut := want != "" && large == ""; cut != (err == nil) || cut && (len(result) > 1000 || !strings.HasSuffix(string(result), want)) || s.kinds(t)["task.output"] != 1 {
+				t.Errorf("%q: %.40q, %v, %v", large, result[max(0, len(result)-40):], err, s.kinds(t))
+			}
+		}
+	}
+}
+
+func TestStartAndDetach(t *testing.T) {
+	s := serve(t, nil)
+	change := func(c *Config) { c.Mode, c.Callback = Callback, "https://worker.example/callback/" }
+	_, err := s.handler(t, change)(t.Context(), newTask(`{"a":1}`))
+	if d := task.DispositionOf(err); !d.Detach || d.Delay != time.Hour {
+		t.Errorf("%v: %+v", err, d)
+	}
+	m := fields(t, s.all()[0].body)
+	token, ok := strings.CutPrefix(fmt.Sprint(m["callback"]), "https://worker.example/callback/")
+	if id, _, err := task.ParseToken(token); !ok || err != nil || id != "t-1" || m["type"] != "task.start" {
+		t.Errorf("%v, %q, %v", m, id, err)
+	}
+	_, err = s.handler(t, change, func(c *Config) { c.Within = time.Minute })(t.Context(), newTask(`{"a":1}`))
+	if d := task.DispositionOf(err); d.Delay != time.Minute {
+		t.Errorf("%v: %+v", err, d)
+	}
+	forever := newTask(`{"a":1}`)
+	forever.TimeLeft = task.Forever
+	if _, err = s.handler(t, change)(t.Context(), forever); !task.DispositionOf(err).Permanent || len(s.all()) != 2 {
+		t.Errorf("without a time limit: %v", err)
+	}
+}
+
+// A start that was interrupted by a lost lease is found again; a failed one is not.
+func TestStartOfTheNextOwnerHasTheSameID(t *testing.T) {
+	s := serve(t, nil)
+	h := s.handler(t, func(c *Config) { c.Mode, c.Callback = Callback, "https://worker.example/callback" })
+	for _, change := range []func(*task.Task){
+		func(*task.Task) {},
+		func(tk *task.Task) { tk.Attempt, tk.Lost = 2, 1 },
+		func(tk *task.Task) { tk.Attempt, tk.Failures = 2, 1 },
+		func(tk *task.Task) { tk.Attempt = 3 }, // after releases by reports
+	} {
+		tk := newTask("1")
+		change(tk)
+		h(t.Context(), tk)
+	}
+	ids := map[string]bool{}
+	for _, r := range s.all() {
+		ids[r.Header.Get("Webhook-Id")] = true
+	}
+	if len(ids) != 3 || s.all()[0].Header.Get("Webhook-Id") != s.all()[1].Header.Get("Webhook-Id") {
+		t.Errorf("%v", ids)
+	}
+}
+
+// An outage while a job runs starts no second job and is logged once.
+func TestOutageStartsNoSecondJob(t *testing.T) {
+	s, f := serveFarm(t)
+	fails := 0
+	f.before = func(w http.ResponseWriter, kind string, m map[string]any) bool {
+		if kind == "task.start" || fails == 4 {
+			return false
+		}
+		if fails++; fails%2 == 0 {
+			conn, _, _ := w.(http.Hijacker).Hijack()
+			conn.Close()
+		} else {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return true
+	}
+	result, err := s.handler(t, asJobs)(t.Context(), newTask(`{"state":"succeeded"}`))
+	if err != nil || !strings.Contains(string(result), "ref-lts") || s.kinds(t)["task.start"] != 1 || fails != 4 {
+		t.Errorf("%q, %v, %v", result, err, s.kinds(t))
+	}
+	if s.log.count("a service cannot be used") != 0 || s.log.count("jobs cannot be polled") != 1 || s.log.count("succeed again") != 1 {
+		t.Errorf("logged\n%s", s.log.all())
+	}
+}

@@ -1,0 +1,51 @@
+package remote
+
+import (
+	"net/url"
+	"strings"
+)
+
+// redactor removes secrets from errors, also if the service has sent them back.
+type redactor struct{ secrets []string }
+
+// minRedacted is the length of the shortest text that is removed. Removing shorter ones
+// would show where they are and make errors useless.
+const minRedacted = 4
+
+func newRedactor(secrets []string) *redactor {
+	r := &redactor{}
+	for _, s := range secrets {
+		r.secrets = append(r.secrets, s)
+		if _, credentials, ok := strings.Cut(s, " "); ok { // such as "Bearer TOKEN"
+			r.secrets = append(r.secrets, credentials)
+		}
+	}
+	return r
+}
+
+// text returns s without the secrets and the token.
+func (r *redactor) text(s, token string) string {
+	for _, secret := range append([]string{token}, r.secrets...) {
+		if len(secret) >= minRedacted {
+			s = strings.ReplaceAll(s, secret, "[removed]")
+			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[removed]")
+		}
+	}
+	return s
+}
+
+// err returns err with a text without the secrets and the token.
+func (r *redactor) err(err error, token string) error {
+	if text := r.text(err.Error(), token); text != err.Error() {
+		return &redacted{text, err}
+	}
+	return err
+}
+
+type redacted struct {
+	text string
+	err  error
+}
+
+func (e *redacted) Error() string { return e.text }
+func (e *redacted) Unwrap() error { return e.err }
