@@ -28,6 +28,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/compat/lighttaskscheduler/container/memory_container"
 	_ "github.com/ltsworker/ltsworker/executor/async"
 	_ "github.com/ltsworker/ltsworker/executor/command"
+	_ "github.com/ltsworker/ltsworker/export/file"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
@@ -38,6 +39,7 @@ var packages = map[string]string{
 	"archive":    "github.com/ltsworker/ltsworker/archive",
 	"async":      "github.com/ltsworker/ltsworker/executor/async",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
+	"file":       "github.com/ltsworker/ltsworker/export/file",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",
