@@ -261,12 +261,14 @@ type (
 	QueueInfo = task.QueueInfo
 	// Stats is the pool at one instant. See task.Stats.
 	//
-	//	Queues     []QueueInfo // by name
-	//	Scheduled  int
-	//	Hold       int // of the scheduled tasks, those on hold
-	//	Waiting    int
-	//	Running    int
-	//	Outside    int             // running tasks that are outside: a report ends them; none is in a slot
+	//	Queues    []QueueInfo // by name
+	//	Scheduled int
+	//	Hold      int // of the scheduled tasks, those on hold
+	//	Waiting   int
+	//	Running   int
+	//	Outside   int // running tasks that are outside: a report ends them; none is in a slot
+	//	// Full has the kinds of which as many results are staged as may be: none of their tasks starts.
+	//	Full       []string
 	//	Kept       map[State]int   // terminal tasks that can still be read
 	//	Enqueued   int64           // tasks made since the pool exists
 	//	Retried    int64           // retries of ended tasks by an operator

@@ -439,6 +439,9 @@ func kindWithoutRoomWaits(fx *fixture) {
 	if st := fx.checkTotals(); st.Waiting != 8 || n != 2 { // six of the kind, and two to be saved
 		fx.Errorf("%d wait, want 8; lists %d of the group, want 2", st.Waiting, n)
 	}
+	if st := fx.stats(); len(st.Full) != 1 || st.Full[0] != "k" {
+		fx.Errorf("full are %v", st.Full)
+	}
 	fx.checkInspection()
 	if c := fx.stop("b2"); !c.Done {
 		fx.Errorf("stop: %+v", c)
