@@ -101,6 +101,7 @@ soak: redis ## the integration tests, the store's rules and an archive of 5,000,
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 	go test -race -count 1 -timeout 0 ./archive
+	go test -count 1 -timeout 0 ./export/sql -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 
 .PHONY: deploy

@@ -30,6 +30,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/executor/command"
 	_ "github.com/ltsworker/ltsworker/executor/docker"
 	_ "github.com/ltsworker/ltsworker/executor/remote"
+	_ "github.com/ltsworker/ltsworker/export/file"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
 )
 
@@ -41,6 +42,7 @@ var packages = map[string]string{
 	"async":      "github.com/ltsworker/ltsworker/executor/async",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"docker":     "github.com/ltsworker/ltsworker/executor/docker",
+	"file":       "github.com/ltsworker/ltsworker/export/file",
 	"miniredis":  "github.com/alicebob/miniredis/v2",
 	"pool":       "github.com/ltsworker/ltsworker/pool",
 	"pooltest":   "github.com/ltsworker/ltsworker/pool/pooltest",

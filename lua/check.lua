@@ -9,7 +9,7 @@
 -- task or member, detail, what was done or ''}.
 -- Keeps: an entry is checked and repaired in one step, so the check never sees a half-finished change. In the mode report
 -- nothing is written.
--- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool doctor/running
+-- uses: base queue wake doctor/finding doctor/keys doctor/members doctor/names doctor/pool doctor/running doctor/staged
 if ARGV[1] ~= 'report' then run_when_full() end
 local budget, from, shared, types = tonumber(ARGV[2]), ARGV[3], ARGV[3] == 'shared', ARGV[1] == 'types'
 if from == '' or shared then DoctorNames.has_type('meta', 'meta') end

@@ -5,10 +5,11 @@
 --       queues that it does not claim from, random seed, number of busy queues, busy queues, then reports and claims:
 --       number of queues, per queue: queue, number of groups, per group: op, fence, 1 if the replica knows of no other open
 --       attempt of the claim, number of reports, per report: id (op ok); id, result, json, text or bytes as its form (op
---       result); id, log, log size, 1 if there is a result, result, form (op log); id, log, log size, code, error,
+--       result); id, log, log size, result, form (op export: an exporter saves the result); id, log, log size, 1 if there is
+--       a result, result, form (op log); id, log, log size, code, error,
 --       delay ms or '' for the policy's backoff (op fail; op again if the replica can run the next attempt in place); id,
 --       log, log size, code, delay ms (op release); as for log, fail, again or release, then the meta as JSON (op log+,
---       fail+, again+, release+);
+--       export+, fail+, again+, release+);
 --       number of claims, per claim: queue, tasks
 -- Returns {now, ms until the next scheduled task or 0, verdicts ('' for all accepted, else a letter per report: o accepted,
 --       a again: the next attempt runs, l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready

@@ -3,7 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  most bytes of records and extras (one task is always read), 1 to omit payload, result, log and checkpoint, ids
 -- Returns per task, in the order of the ids, until the bytes are used up: {} if there is no such task, else {record, run
---       entry or '', fields and values of its extras}. An attempt outside has the field outside_until, too.
+--       entry or '', fields and values of its extras}. An attempt outside has the field outside_until, too. A staged
+--       result is not returned: staged_bytes has its length.
 -- Keeps: nothing is written.
 -- uses: base record run
 local most, brief = tonumber(ARGV[1]), ARGV[2] == '1'
@@ -24,14 +25,18 @@ for i = 3, #ARGV do
   local task = {}
   if record then
     local letter, flag, _, _, words = Record.header_of(record)
-    local run = letter and Record.STATES[letter] == 'waiting' and Record.soft('HGET', P .. 'run:' .. words.queue, id)
+    local state, run = letter and Record.STATES[letter], nil
+    if state == 'waiting' then run = Record.soft('HGET', P .. 'run:' .. words.queue, id) end
     task = { record, run or '' }
     local ends = run and Run.is_outside(run) and Record.soft('ZSCORE', P .. 'outside', id)
     if ends then task[3], task[4] = 'outside_until', ends end
     local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record
     for j = 1, #extras, 2 do
-      if not (brief and OMITTED[extras[j]]) then
+      if extras[j] == 'staged' then
+        task[#task + 1] = 'staged_bytes'
+        task[#task + 1] = whole(#extras[j + 1])
+      elseif not (brief and OMITTED[extras[j]]) then
         task[#task + 1] = extras[j]
         task[#task + 1] = extras[j + 1]
         bytes = bytes + #extras[j + 1]

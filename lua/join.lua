@@ -3,8 +3,9 @@
 -- KEYS  prefix, meta
 -- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), schema version, replica, lease
 --       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
---       setting: field of meta, value ('none' is no limit); number of kinds, per kind: kind, policy; number of queues,
---       queues. A class is the hash of the queues and kinds that a replica serves.
+--       setting: field of meta, value ('none' is no limit); number of kinds, per kind: kind, policy, and
+--       after a | that of its exporter if it has one; number of queues, queues. A class is the hash of the queues and kinds
+--       that a replica serves.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
 --       with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
@@ -51,7 +52,10 @@ end
 
 local kinds = page == '0' and ' ' or call('HGET', group, 'kinds') or ' '
 for i = at + 1, at + 2 * ARGV[at], 2 do
-  call('HSET', META, 'kind:' .. ARGV[i], ARGV[i + 1])
+  local policy, export = string.match(ARGV[i + 1], '^([^|]*)|?(.*)$')
+  call('HSET', META, 'kind:' .. ARGV[i], policy)
+  if export ~= '' then call('HSET', META, 'export:' .. ARGV[i], export)
+  else call('HDEL', META, 'export:' .. ARGV[i]) end
   kinds = kinds .. ARGV[i] .. ' '
 end
 if reply[1] == 0 then call('HSET', group, 'kinds', kinds) end

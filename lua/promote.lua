@@ -5,7 +5,7 @@
 -- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks promoted,
 --       number of tasks ended because they were too late}.
 -- Keeps: no task is promoted before it is due. A task that has not started by its latest start is expired.
--- uses: base event finish promote queue removal task totals trim wake
+-- uses: base event finish full promote queue removal task totals trim wake
 run_when_full()
 local most = tonumber(ARGV[1])
 local due, promoted = Promote.due(most)
@@ -22,6 +22,7 @@ local function end_if_late(id)
     if deadline and deadline > NOW then call('ZADD', index, whole(deadline), id) end
   elseif m.state == 'waiting' or m.state == 'scheduled' then
     call('ZREM', P .. 'scheduled', id)
+    Full.remove(m.queue, m.kind, m.score, id)
     Queue.remove(m.queue, m.group, m.score, id)
     Finish.too_late(m)
     late = late + 1
@@ -31,6 +32,10 @@ end
 local ids = call('ZRANGEBYSCORE', index, '-inf', NOW_TEXT, 'LIMIT', 0, most)
 if #ids > 0 then call('ZREM', index, unpack(ids)) end
 for _, id in ipairs(ids) do end_if_late(id) end
+-- Saves unblock such tasks, too. Here are those of a kind that has no staged result left, or has another bound now.
+for _, kind in ipairs(call('SMEMBERS', P .. 'full')) do
+  if Full.unblock(kind, most) == most then due = 1 end
+end
 Trim.close()
 Removal.write()
 Totals.write()

@@ -5,7 +5,7 @@
 -- Returns {ms until the next lease or the next attempt outside ends or 0, number of claims, number of attempts lost, number
 --       of run entries without a task, number of attempts outside that timed out}.
 -- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
--- uses: base claims clock exit outside queue removal retries run task totals trim wake
+-- uses: base claims clock exit outside queue removal retries run staged task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
@@ -16,8 +16,8 @@ local function take_claim_back(fence, c)
   local ids, texts = Claims.open_ids(fence, c)
   for i, id in ipairs(ids) do
     local m = Task.load(id, Run.parse(texts[i]))
-    if m and m.state == 'running' then
-      Retries.take_back(m, c.cut)
+    if m and m.run then
+      if m.home then Staged.take_back(m) else Retries.take_back(m, c.cut) end
       lost = lost + 1
     else
       Exit.add(c.queue, id)

@@ -15,7 +15,7 @@ for _ = 1, tonumber(ARGV[3]) do
     break
   end
   after = string.match(first, '^(%S+) ')
-  Queue.unblock(after)
+  if string.sub(after, 1, 1) ~= '!' then Queue.unblock(after) end -- see full.lua
 end
 Wake.all()
 return after

@@ -10,7 +10,7 @@
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
--- uses: base claims event exit queue record removal retries run task totals trim wake
+-- uses: base claims event exit queue record removal retries run staged task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -34,7 +34,9 @@ local function keep_named(c, ids, texts, first, last)
       kept = kept + 1
     else
       local m = Task.load(id, Run.parse(texts[i]))
-      if m and m.state == 'running' then Retries.take_back(m, '0') else Exit.add(c.queue, id) end
+      if m and m.home and m.run then Staged.take_back(m)
+      elseif m and m.state == 'running' then Retries.take_back(m, '0')
+      else Exit.add(c.queue, id) end
     end
   end
   return kept

@@ -1,23 +1,31 @@
 -- retry: puts ended tasks back into their queues as a new generation, behind the waiting tasks of the same priority.
 --
 -- KEYS  prefix, meta
--- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks, this payload, ids
+-- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks (rerun: none does, and the handler
+--       has to run again although the result is staged; else 0), this payload, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken; or an
 --       error if a task is damaged, after the change of the others; or the error STALE.
--- Keeps: the counters start at 0. TTL and deadline no longer apply. At most one live task holds a unique key. A call that is
+-- Keeps: a task with a staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0.
+-- TTL and deadline no longer apply. At most one live task holds a unique key. A call that is
 -- repeated after its reply was lost does nothing and gets the first reply.
--- uses: base admit changes edit event queue record task totals trim
+-- uses: base admit changes edit event queue record staged task totals trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
 
 local function put_back_ended(m)
+  local extras = Record.extras_key(m.id)
+  local staged = ARGV[4] == '0' and m.flag == '1' and call('HEXISTS', extras, 'staged') == 1
   Edit.rewrite(m, true)
   local _, priority = Edit.priorities(m)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
-  local extras = Record.extras_key(m.id)
   call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
     'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call')
+  if staged then
+    Staged.again(m, score)
+    return 'exporting'
+  end
+  call('HDEL', extras, 'staged', 'staged_form', 'staged_generation', 'saves_failed', 'save_at', 'run_ms', 'meta', 'exported')
   call('HSET', extras, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT,
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')
@@ -26,6 +34,7 @@ local function put_back_ended(m)
   Event.add(m, m.id, 'waiting', m.v + 1)
   Totals.count('retried')
   claimable[m.queue] = true
+  return 'waiting'
 end
 
 local reply = Changes.each(ARGV, 6, function(m)
@@ -34,8 +43,7 @@ local reply = Changes.each(ARGV, 6, function(m)
   if unique and Admit.holder_of(unique) then return -1 end
   call('ZREM', P .. 'ended:' .. m.state, m.id)
   if unique then call('SET', unique, m.id) end
-  put_back_ended(m)
-  m.state = 'waiting'
+  m.state = put_back_ended(m)
   return 1
 end)
 Trim.close()

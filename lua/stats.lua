@@ -4,8 +4,8 @@
 -- ARGV  cursor (0 for the start), about how many queues, about how many running tasks
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
 --       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
---       expired}, scheduled tasks that are on hold, then per queue: name, waiting, how many of these are in wait:QUEUE,
---       running, limit or '', cap or '', 1 if paused, {ids and run entries}}.
+--       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, then per queue: name,
+--       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and run entries}}.
 -- Keeps: nothing is written.
 -- uses: base queues record settings
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
@@ -21,6 +21,7 @@ for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   reply[12][i] = call('ZCARD', P .. 'ended:' .. state)
 end
 reply[13] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
+reply[14] = call('SMEMBERS', P .. 'full')
 local left = tonumber(ARGV[3])
 
 -- running returns ids and run entries of up to about as many tasks as are left.

@@ -6,7 +6,7 @@
 -- that was asked before.
 -- Keeps: a task is never started again after a stop was requested. The request is in stop:REPLICA until the attempt ends.
 -- Every exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
--- uses: base exit finish outside queue record removal retries task totals trim wake
+-- uses: base exit finish full outside queue record removal retries staged task totals trim wake
 run_when_full()
 local reply, signals = {}, {}
 
@@ -30,10 +30,14 @@ for i = 2, #ARGV do
     Finish.add_history(m, 'stopped', ARGV[1])
     Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
     state, done = 'stopped', 1
-  elseif state == 'running' then
+  elseif m and m.run then
     done = ask(m)
+  elseif state == 'exporting' then
+    Staged.stop(m, ARGV[1])
+    state, done = 'stopped', 1
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', m.id)
+    Full.remove(m.queue, m.kind, m.score, m.id)
     Queue.remove(m.queue, m.group, m.score, m.id)
     Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
     state, done = 'stopped', 1

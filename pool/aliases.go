@@ -11,6 +11,7 @@ const (
 	Scheduled = task.Scheduled
 	Waiting   = task.Waiting
 	Running   = task.Running
+	Exporting = task.Exporting
 	Succeeded = task.Succeeded
 	Failed    = task.Failed
 	Stopped   = task.Stopped
@@ -32,6 +33,7 @@ const (
 	CodeDeadline         = task.CodeDeadline
 	CodeNoHandler        = task.CodeNoHandler
 	CodeBadPayload       = task.CodeBadPayload
+	CodeExport           = task.CodeExport
 	CodeReleased         = task.CodeReleased
 	CodeDetached         = task.CodeDetached
 	CodeSlow             = task.CodeSlow

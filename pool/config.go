@@ -43,6 +43,14 @@ type Config struct {
 	// Each kind needs a handler in a pool that runs, unless it is disabled. Default: none.
 	Handlers map[string]HandlerConfig
 
+	// Exports configures by kind an Exporter that keeps the results outside of the pool. The
+	// result of a handler is first staged in the pool, which ends the attempt and frees its
+	// slot. The task is Exporting until a replica has saved the result; the handler does not
+	// run again. The result of the task is then a small reference, from which Wait, Result and
+	// LoadResult load the data. Set it in every process that has the handler, and in those
+	// that read results. A result that is nil is not exported. Default: none.
+	Exports map[string]Export
+
 	// Limit is how many tasks of the pool run at once over all replicas. Default: 0,
 	// which keeps the pool's current limit, at first none. NoLimit removes it.
 	Limit int
@@ -169,6 +177,7 @@ func (c *Config) replica() worker.Config {
 		Queues:       c.Queues,
 		Handlers:     c.Handlers,
 		Policies:     c.Policies,
+		Exports:      c.Exports,
 		Limit:        c.Limit,
 		Groups:       c.Groups,
 		Lease:        c.Lease,

@@ -16,6 +16,10 @@ var (
 	// cannot be retried or deleted.
 	ErrNotEnded = errors.New("task has not ended")
 
+	// ErrNoExporter is returned for the result of a task that an exporter has saved, if
+	// Config.Exports has none for its kind.
+	ErrNoExporter = errors.New("an exporter has saved the result, and Config.Exports has none for its kind")
+
 	// ErrEnded is returned by Stop for a task that has ended in another state.
 	ErrEnded = errors.New("task has already ended")
 

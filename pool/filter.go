@@ -178,7 +178,7 @@ func (v verb) refused(c task.Change, named bool) error {
 	switch {
 	case c.Err != nil:
 		return c.Err
-	case !named, c.State != "" && (c.State == v.to || c.State == v.asked):
+	case !named, c.State != "" && (c.State == v.to || c.State == v.asked || v.asked != "" && c.State == Exporting):
 		return nil
 	case c.State == "":
 		return ErrNotFound

@@ -124,6 +124,8 @@ type (
 	//	Error   string            // on failures; on a stop, the reason given with it
 	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
+	//	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
+	//	Exported bool
 	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	//	// therefore stored only in the task; else 0.
 	//	ResultBytes int
@@ -160,7 +162,33 @@ type (
 	//
 	//	Priority *int8  // nil keeps the priority
 	//	Payload  []byte // as in Spec; nil keeps the payload, an empty one that is not nil replaces it
+	//	// Rerun runs the handler again although the result of the task is staged: its export has
+	//	// failed or was stopped. It is for retries. Without it, and without a payload, a retry
+	//	// exports that result again.
+	//	Rerun bool
 	Edit = task.Edit
+	// Exporter keeps the results of a kind outside of the pool. See task.Exporter.
+	Exporter = task.Exporter
+
+	// Export configures the exporter of a kind. See task.Export.
+	//
+	//	Exporter Exporter
+	//	// Workers is how many results of the kind this replica saves at once, beside the slots of
+	//	// its queues. Default: DefaultExportWorkers (2).
+	//	Workers int
+	//	// Timeout bounds one save. Default: DefaultExportTimeout (1m).
+	//	Timeout time.Duration
+	//	// MaxAttempts is after how many failed saves the task has failed. A save whose lease was
+	//	// lost counts. At most MaxMaxAttempts. Default: DefaultExportAttempts (100).
+	//	MaxAttempts int
+	//	// Backoff is the time until the next save. Default: DefaultBackoff (exponential, from 1s to
+	//	// 10m).
+	//	Backoff Backoff
+	//	// MaxStaged bounds how many results of the kind are staged in the pool. Beyond it no task
+	//	// of the kind starts. Default: DefaultMaxStaged (1000).
+	//	MaxStaged int
+	Export = task.Export
+
 	// Policy holds the defaults of one kind of task. See task.Policy.
 	//
 	//	Timeout     time.Duration // of one attempt; Forever means none; default DefaultTimeout (30m)
@@ -233,12 +261,14 @@ type (
 	QueueInfo = task.QueueInfo
 	// Stats is the pool at one instant. See task.Stats.
 	//
-	//	Queues     []QueueInfo // by name
-	//	Scheduled  int
-	//	Hold       int // of the scheduled tasks, those on hold
-	//	Waiting    int
-	//	Running    int
-	//	Outside    int             // running tasks that are outside: a report ends them; none is in a slot
+	//	Queues    []QueueInfo // by name
+	//	Scheduled int
+	//	Hold      int // of the scheduled tasks, those on hold
+	//	Waiting   int
+	//	Running   int
+	//	Outside   int // running tasks that are outside: a report ends them; none is in a slot
+	//	// Full has the kinds of which as many results are staged as may be: none of their tasks starts.
+	//	Full       []string
 	//	Kept       map[State]int   // terminal tasks that can still be read
 	//	Enqueued   int64           // tasks made since the pool exists
 	//	Retried    int64           // retries of ended tasks by an operator

@@ -21,7 +21,25 @@ func Result[R any](ctx context.Context, p *Pool, id string) (R, error) {
 		var none R
 		return none, err
 	}
-	return resultOf[R](t)
+	return resultOf[R](ctx, p, t)
+}
+
+// LoadResult returns the result of a succeeded task that Get, WaitTask or Tasks has returned.
+// If an exporter has saved it, LoadResult loads it through the exporter of the kind in
+// Config.Exports; it returns ErrNoExporter if there is none.
+func (p *Pool) LoadResult(ctx context.Context, t *task.Task) ([]byte, error) {
+	if !t.Exported {
+		return t.Result, nil
+	}
+	e, known := p.cfg.Exports[t.Kind]
+	if !known {
+		return nil, fmt.Errorf("result of task %s: %w: its reference is %s", t.ID, ErrNoExporter, t.Result)
+	}
+	result, err := e.Exporter.Load(ctx, t.Result)
+	if err != nil {
+		return nil, fmt.Errorf("load the result of task %s: %w", t.ID, err)
+	}
+	return result, nil
 }
 
 // Wait waits until a task has ended, or ctx ends, and returns what Result returns. If
@@ -35,10 +53,10 @@ func Wait[R any](ctx context.Context, p *Pool, id string) (R, error) {
 		var none R
 		return none, err
 	}
-	return resultOf[R](t)
+	return resultOf[R](ctx, p, t)
 }
 
-func resultOf[R any](t *task.Task) (R, error) {
+func resultOf[R any](ctx context.Context, p *Pool, t *task.Task) (R, error) {
 	var r R
 	switch {
 	case !t.State.Terminal():
@@ -51,10 +69,12 @@ func resultOf[R any](t *task.Task) (R, error) {
 			e.Message = t.StopWhy
 		}
 		return r, e
-	case len(t.Result) == 0:
-		return r, nil
 	}
-	if err := json.Unmarshal(t.Result, &r); err != nil {
+	result, err := p.LoadResult(ctx, t)
+	if err != nil || len(result) == 0 {
+		return r, err
+	}
+	if err := json.Unmarshal(result, &r); err != nil {
 		var none R
 		return none, fmt.Errorf("result of task %s: %w", t.ID, err)
 	}

@@ -200,7 +200,9 @@ func fromEvent(e *Event) *task.Task {
 		Code:    e.Code,
 		Error:   e.Error,
 		Result:  e.Result,
-		Broken:  e.Broken,
+
+		Exported: e.Exported,
+		Broken:   e.Broken,
 
 		ResultLost: e.ResultBytes,
 	}

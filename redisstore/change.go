@@ -37,13 +37,17 @@ func (s *Store) Change(ctx context.Context, e task.Edit, ids ...string) ([]task.
 	return changes, s.fail(ctx, "change", err)
 }
 
-// editArgs returns the arguments of lib/edit.lua.
+// editArgs returns the arguments of lib/edit.lua, and of retry.
 func editArgs(e task.Edit) []any {
 	var priority any = ""
 	if e.Priority != nil {
 		priority = int(*e.Priority)
 	}
-	return []any{priority, e.Payload != nil, e.Payload}
+	var payload any = e.Payload != nil
+	if e.Rerun && e.Payload == nil {
+		payload = "rerun"
+	}
+	return []any{priority, payload, e.Payload}
 }
 
 // Delete removes ended tasks with all their keys.

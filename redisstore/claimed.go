@@ -54,8 +54,12 @@ func (r *replyReader) claimed(replica string) task.Claimed {
 		}
 		// The record and its extras are those from before the claim.
 		t.Log, t.LogSize, t.SlowAt = "", 0, time.Time{}
-		t.State, t.Attempt, t.Version = task.Running, t.Attempt+1, t.Version+1
-		t.Fence, t.Replica, t.StartedAt, t.TimeLeft = c.Fence, replica, c.Started, c.Left
+		if t.State == task.Exporting { // claimed for a save
+			t.Fence, t.TimeLeft = c.Fence, c.Left
+		} else {
+			t.State, t.Attempt, t.Version = task.Running, t.Attempt+1, t.Version+1
+			t.Fence, t.Replica, t.StartedAt, t.TimeLeft = c.Fence, replica, c.Started, c.Left
+		}
 		t.Broken = f.broken
 	}
 	if head.bad || ids.bad || lengths.bad || lengths.rest != "" || blob != "" {

@@ -166,6 +166,16 @@ var damageCases = []struct {
 	}},
 	{"OutsideOfNoTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "ghost") }, "no_record", nil},
 	{"OutsideOfAWaitingTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "wait") }, "wrong_index", nil},
+	{"StagedOfNoTask", func(w *wreck) { w.do("SADD", "staged:k", "ghost") }, "no_record", nil},
+	{"StagedOfAWaitingTask", func(w *wreck) { w.do("SADD", "staged:k", "wait") }, "wrong_index", nil},
+	{"ExportingTaskNotStaged", func(w *wreck) { w.stage("run"); w.do("DEL", "staged:k") }, "no_entry", (*wreck).saves},
+	{"ExportingTaskInNoQueue", func(w *wreck) { w.stage("run"); w.do("DEL", "wait:export:k") }, "no_entry", (*wreck).saves},
+	{"SaveWithoutAClaim", func(w *wreck) {
+		w.stage("run")
+		w.claim(1, "export:k")
+		w.do("HSET", "run:export:k", "run", runEntry(1, "r"))
+	}, "no_claim", (*wreck).saves},
+	{"FullKindWithoutBlockedTasks", func(w *wreck) { w.do("SADD", "full", "k") }, "stale_entry", nil},
 	{"ReportThatDoesNotExpire", func(w *wreck) { w.do("SET", "reported:ab", "x") }, "no_expiry", nil},
 	{"LeaseOfNoClaim", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, 77) }, "lease_alone", nil},
 	{"StopsDeleted", func(w *wreck) { w.do("DEL", "stop:r") }, "stop_lost", func(w *wreck) {

@@ -161,6 +161,10 @@ func (s *Store) inspectQueues(ctx context.Context, st task.Stats, live bool, add
 				"name it in a replica's config, or stop the tasks if the name is a mistake", count("waiting", q.Waiting))
 		}
 	}
+	for _, kind := range st.Full {
+		add(task.SeverityWarning, "queues", "no task of kind "+kind+" starts, because too many of its results wait to be saved",
+			"ltsworker get a task of queue "+task.ExportQueue+kind+" for the error of its exporter")
+	}
 	if st.Rejected > 0 {
 		add(task.SeverityNote, "inbox", plural(st.Rejected, "1 entry was rejected", "%d entries were rejected"),
 			"read why, then put them back or drop them: ltsworker rejected list", count("rejected", st.Rejected))

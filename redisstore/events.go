@@ -153,7 +153,7 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 // for each; "-" means none. alone are the fields that only an entry of one event has.
 var (
 	columns = []string{"v", "attempt", "replica", "at", "wait_ms", "run_ms", "group"}
-	alone   = []string{"error", "result", "result_bytes", "meta"}
+	alone   = []string{"error", "result", "result_bytes", "exported", "meta"}
 )
 
 // decodeEntry reads the events of an entry: one per id, all with the entry's cursor. It
@@ -230,6 +230,8 @@ func setEvent(e *task.Event, name, v string, f *fieldReader) {
 		e.Error = v
 	case "result":
 		e.Result = []byte(v)
+	case "exported":
+		e.Exported = true
 	case "result_bytes":
 		e.ResultBytes = int(f.count(name, v))
 	case "meta":

@@ -71,6 +71,10 @@ func reportOrder(reports []task.Report) []int {
 // meta follows.
 func opOf(r *task.Report) string {
 	switch {
+	case r.Stage && r.Meta != nil:
+		return "export+"
+	case r.Stage:
+		return "export"
 	case r.Meta != nil && r.InPlace:
 		return "again+"
 	case r.Meta != nil:
@@ -152,6 +156,8 @@ func appendReport(args []any, r *task.Report) []any {
 		args = append(args, &r.Log, logSize(r.LogSize), string(r.Code), r.Delay.Milliseconds())
 	case r.Op == task.Detached:
 		args = append(args, &r.Log, logSize(r.LogSize), r.Delay.Milliseconds())
+	case r.Stage:
+		args = append(args, &r.Log, logSize(r.LogSize), r.Result, resultForm(r.Result))
 	case r.Log != "" || r.Meta != nil:
 		result := r.Result
 		if result == nil {

@@ -81,7 +81,11 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		}
 		args = append(args, len(someKinds))
 		for _, k := range someKinds {
-			args = append(args, k, policyWords(r.Kinds[k]))
+			words := policyWords(r.Kinds[k])
+			if e, ok := r.Exports[k]; ok {
+				words += "|" + exportWords(e)
+			}
+			args = append(args, k, words)
 		}
 		args = append(append(args, len(someQueues)), stringArgs(someQueues)...)
 		reply, err := s.runCounted(ctx, joinScript, args...)
@@ -203,6 +207,17 @@ func policyWords(p task.Policy) string {
 		backoff = "-"
 	}
 	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
+}
+
+// exportWords returns the configuration of an exporter as it is stored in meta: timeout,
+// attempts, staged results and backoff, with "-" for the default backoff.
+func exportWords(e task.Export) string {
+	e = e.WithDefaults()
+	backoff := e.Backoff.String()
+	if backoff == "" {
+		backoff = "-"
+	}
+	return fmt.Sprintf("%d %d %d %s", e.Timeout.Milliseconds(), e.MaxAttempts, e.MaxStaged, backoff)
 }
 
 // Leave removes the replica from the list.

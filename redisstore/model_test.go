@@ -75,12 +75,17 @@ type mtask struct {
 	outsideMeta       task.Meta // … that its replica has sent
 	outsideShort      bool      // … until the next step
 	stop              bool
-	unasked           bool // the request to stop was lost with the record of its replica
-	past              bool // extras may exist
-	timed             bool // TTL and deadline apply: no operator retried the task
-	reply             bool // the next end is pushed to its reply list
-	dueStep           int  // the step that scheduled it for a short time; 0 for a long time
-	seq               int  // orders the tasks of a priority; 0 before it has a position
+	saving            bool      // a replica saves its staged result
+	delayed           bool      // its next save waits on the schedule
+	staged            bool      // its result is staged
+	saves             int       // that have failed
+	stagedMeta        task.Meta // for its end
+	unasked           bool      // the request to stop was lost with the record of its replica
+	past              bool      // extras may exist
+	timed             bool      // TTL and deadline apply: no operator retried the task
+	reply             bool      // the next end is pushed to its reply list
+	dueStep           int       // the step that scheduled it for a short time; 0 for a long time
+	seq               int       // orders the tasks of a priority; 0 before it has a position
 
 	score  string // the score that was first read with this seq
 	scored int    // the seq to which score belongs
@@ -213,6 +218,8 @@ func (w *walk) act() {
 		w.answerSignals()
 	case n < 97:
 		w.checkpoint()
+	case n < 98:
+		w.stageSome()
 	default:
 		w.replay()
 	}
@@ -246,6 +253,9 @@ func (w *walk) promote() {
 	}).Result()
 	w.must(err)
 	for _, id := range due {
+		if m := w.tasks[id]; m != nil && m.delayed && m.dueStep > 0 && m.dueStep < w.step {
+			m.delayed = false
+		}
 		if m := w.tasks[id]; m != nil && w.due(m) {
 			m.v++
 			w.appended++
@@ -278,7 +288,7 @@ func (w *walk) queueRoom(queue string) int {
 		return 0
 	}
 	if l := w.limits["queue:"+queue]; l > 0 {
-		return max(l-w.running(func(m *mtask) bool { return m.spec.Queue == queue }), 0)
+		return max(l-w.inRun(queue), 0)
 	}
 	return 1 << 30
 }
@@ -290,7 +300,12 @@ func (w *walk) poolRoom() int {
 	return 1 << 30
 }
 
-func (w *walk) room(queue string) int { return min(w.queueRoom(queue), w.poolRoom()) }
+func (w *walk) room(queue string) int {
+	if queue == walkLine {
+		return w.queueRoom(queue) // a save is no running task
+	}
+	return min(w.queueRoom(queue), w.poolRoom())
+}
 
 func (w *walk) groupFull(group string) bool {
 	l := w.limits["group:"+group]
@@ -304,7 +319,7 @@ func (w *walk) groupFull(group string) bool {
 func (w *walk) waiting(queue string) []*mtask {
 	var all []*mtask
 	for _, m := range w.tasks {
-		if m.state == task.Waiting && m.spec.Queue == queue {
+		if m.state == task.Waiting && m.spec.Queue == queue || m.toSave() && queue == walkLine {
 			all = append(all, m)
 		}
 	}
@@ -321,7 +336,7 @@ func (w *walk) waiting(queue string) []*mtask {
 // there is none.
 func (w *walk) candidate(queue string) *mtask {
 	for _, m := range w.waiting(queue) {
-		if !w.groupFull(m.spec.Group) && !m.late() {
+		if m.toSave() || !w.groupFull(m.spec.Group) && !m.late() {
 			return m
 		}
 	}

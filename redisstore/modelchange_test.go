@@ -32,11 +32,12 @@ func (w *walk) stop() {
 			m.log = ""
 			m.addHistory()
 			w.end(m, state, task.CodeStopped, false)
-		case m.state == task.Running:
+		case m.runs():
 			done = !m.stop
 			m.stop, m.past, m.unasked = true, true, false
 		case done:
 			state = task.Stopped
+			w.endExport(m)
 			w.end(m, state, task.CodeStopped, false)
 		}
 	}
@@ -46,6 +47,8 @@ func (w *walk) stop() {
 
 func (w *walk) retry() {
 	id := w.some()
+	e := w.someEdit()
+	e.Rerun = w.rng.IntN(4) == 0
 	w.last += "retry " + id
 	m, done, state, why := w.tasks[id], false, task.State(""), error(nil)
 	if m != nil {
@@ -63,9 +66,14 @@ func (w *walk) retry() {
 			m.meta = nil
 			m.state, m.code, m.failures, m.lost, m.stop, m.timed, m.reply, m.ends, m.dueStep, m.slowFence = task.Waiting, "", 0, 0, false, false, false, 0, 0, 0
 			state, done = task.Waiting, true
+			if e.Rerun || e.Payload != nil {
+				m.staged = false
+			}
+			if m.staged {
+				m.saves, m.meta, state, m.state = 0, m.stagedMeta, task.Exporting, task.Exporting
+			}
 		}
 	}
-	e := w.someEdit()
 	if done {
 		m.edit(e)
 	}

@@ -84,7 +84,7 @@ func (w *walk) checkRecord(k keys, m *mtask) {
 		w.failf("the record of %s is %q", m.id, record)
 		return
 	}
-	letter := map[task.State]string{task.Scheduled: "s", task.Succeeded: "S", task.Failed: "F", task.Stopped: "X", task.Expired: "E"}[m.state]
+	letter := map[task.State]string{task.Scheduled: "s", task.Exporting: "e", task.Succeeded: "S", task.Failed: "F", task.Stopped: "X", task.Expired: "E"}[m.state]
 	if letter == "" {
 		letter = "w"
 		if m.spec.Delay > 0 && !m.past {
@@ -227,7 +227,7 @@ func (w *walk) checkRunning(k keys) {
 		for id, entry := range entries {
 			m := w.tasks[id]
 			f := strings.Fields(entry)
-			if m == nil || m.state != task.Running || m.spec.Queue != queue || len(f) < 7 {
+			if m == nil || !m.runs() || m.runQueue() != queue || len(f) < 7 {
 				w.failf("run:%s has %s: %q, of %+v", queue, id, entry, m)
 				continue
 			}
@@ -244,7 +244,7 @@ func (w *walk) checkRunning(k keys) {
 				flag = "2"
 			}
 			want := fmt.Sprintf("%d %d %d %s %s %s %s", m.fence, m.attempt, m.v, f[3], flag, m.spec.Kind, m.replica)
-			if s.Group != "" {
+			if s.Group != "" && !m.saving {
 				want += " " + s.Group
 			}
 			if strings.TrimRight(entry, " ") != want || len(entry) < 66 {
@@ -253,7 +253,7 @@ func (w *walk) checkRunning(k keys) {
 		}
 	}
 	for id, m := range w.tasks {
-		if m.state == task.Running && !seen[id] {
+		if m.runs() && !seen[id] {
 			w.failf("%s runs without a run entry", id)
 		}
 	}

@@ -51,12 +51,12 @@ func (w *walk) someReports() []task.Report {
 	}
 	for _, id := range some {
 		m := w.tasks[id]
-		if m != nil && m.state != task.Running && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
+		if m != nil && m.state != task.Running && !m.saving && w.rng.IntN(6) > 0 || w.rng.IntN(2) == 0 {
 			continue
 		}
 		r := task.Report{ID: id, Queue: "p", Fence: 1, Op: task.Op(w.rng.IntN(4)), Code: task.CodeOK, Last: w.rng.IntN(4) == 0}
 		if m != nil {
-			r.Queue, r.Fence = m.spec.Queue, m.fence
+			r.Queue, r.Fence = m.runQueue(), m.fence
 			if w.rng.IntN(8) == 0 {
 				r.Fence += pick(w, -1, int64(1))
 			}
@@ -67,6 +67,7 @@ func (w *walk) someReports() []task.Report {
 		switch r.Op {
 		case task.Succeed:
 			r.Result = pick(w, nil, nil, []byte("{}"), make([]byte, 2000))
+			r.Stage = r.Result != nil && m != nil && m.spec.Kind == walkExports && !m.saving && w.rng.IntN(3) > 0
 		case task.Fail:
 			r.Code = pick(w, task.CodeError, task.CodeError, task.CodePermanent)
 			r.Delay, r.DelaySet, r.Error = pick(w, 0, short, long), true, "broke"
@@ -101,7 +102,7 @@ func (w *walk) nameLast(reports []task.Report) {
 }
 
 func (w *walk) someClaims() []task.Claim {
-	queues := slices.Clone(walkQueues)
+	queues := append(slices.Clone(walkQueues), walkLine)
 	w.rng.Shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
 	claims := make([]task.Claim, w.rng.IntN(len(queues)+1))
 	for i := range claims {
@@ -156,6 +157,9 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	switch {
 	case m == nil:
 		return task.Gone
+	case m.saving && m.fence == r.Fence:
+		w.reportSave(m, r)
+		return task.Accepted
 	case m.state != task.Running || m.fence != r.Fence || m.outside:
 		return task.LeaseLost
 	case r.Op == task.Detached && m.token != "" && !m.stop:
@@ -173,6 +177,10 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	case r.Op == task.Succeed:
 		if logged {
 			m.addHistory()
+		}
+		if r.Stage {
+			w.stage(m)
+			break
 		}
 		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil || logged)
 	case m.stop:
@@ -210,6 +218,11 @@ func (w *walk) wantClaimed(c task.Claim) []string {
 		if len(want) == room {
 			break
 		}
+		if m.toSave() {
+			m.saving, m.stop, m.unasked = true, false, false
+			want = append(want, m.id)
+			continue
+		}
 		if m.late() || w.groupFull(m.spec.Group) {
 			continue
 		}
@@ -233,7 +246,7 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 	last := -1
 	for i, t := range c.Tasks {
 		m := w.tasks[t.ID]
-		if m == nil || m.state != task.Running || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
+		if m == nil || m.state != task.Running && !m.saving || t.State != m.state || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
 			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures ||
 			string(t.LastCheckpoint) != m.checkpoint {
 			w.failf("claimed %+v, want %+v", t, m)
@@ -241,7 +254,7 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 		}
 		m.fence, m.replica = c.Fence, x.Replica
 		mc.all, mc.open[t.ID] = append(mc.all, t.ID), true
-		if bound := m.spec.Timeout == short; i > 0 && bound != mc.bounded {
+		if bound := m.spec.Timeout == short && !m.saving; i > 0 && bound != mc.bounded {
 			w.failf("claim %d has tasks of unlike bounds", c.Fence)
 		} else {
 			mc.bounded = bound
@@ -260,7 +273,7 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 func (w *walk) order(queue string) []string {
 	var all []*mtask
 	for _, m := range w.tasks {
-		if m.spec.Queue == queue {
+		if m.spec.Queue == queue || queue == walkLine {
 			all = append(all, m)
 		}
 	}
@@ -325,7 +338,7 @@ func (w *walk) repeat() {
 		for _, c := range a.Claimed {
 			text := ""
 			for _, t := range c.Tasks {
-				if m := w.tasks[t.ID]; m != nil && m.state == task.Running && m.fence == c.Fence && !m.outside {
+				if m := w.tasks[t.ID]; m != nil && m.runs() && m.fence == c.Fence && !m.outside {
 					text += fmt.Sprint(" ", t.ID, " ", t.Attempt)
 				}
 			}
@@ -340,7 +353,7 @@ func (w *walk) repeat() {
 	}
 	for _, c := range got.Claimed {
 		for _, t := range c.Tasks {
-			if m := w.tasks[t.ID]; m == nil || m.state != task.Running || m.fence != c.Fence || m.outside {
+			if m := w.tasks[t.ID]; m == nil || !m.runs() || m.fence != c.Fence || m.outside {
 				w.failf("%s is handed out again and not held: %+v", t.ID, m)
 			}
 		}

@@ -64,6 +64,9 @@ func (w *walk) checkIndexes(k keys) {
 		if m.state == task.Waiting || m.state == task.Running {
 			want += " " + m.spec.Queue
 		}
+		if m.state == task.Exporting {
+			want = m.exportIndex()
+		}
 		if !slices.Equal(where[id], []string{want}) {
 			w.failf("%s is in %v, want in %q alone", id, where[id], want)
 		}
@@ -75,11 +78,12 @@ func (w *walk) checkIndexes(k keys) {
 	w.checkKeys(k)
 	w.checkUnique(k)
 	w.checkExpiring(k)
+	w.checkStaged(k)
 }
 
 // keyKinds lists the first words of all key names.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
-	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside reported")
+	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside reported staged full")
 
 // checkKeys checks that no key of a removed task is left and that every key is documented.
 func (w *walk) checkKeys(k keys) {
@@ -119,13 +123,13 @@ func (w *walk) checkUnique(k keys) {
 // checkExpiring checks that every task that can become late is in the index of expiring tasks.
 func (w *walk) checkExpiring(k keys) {
 	for id := range k["expiring"] {
-		if m := w.tasks[id]; m == nil || !m.live() || !m.timed || m.spec.TTL+m.spec.Deadline == 0 {
+		if m := w.tasks[id]; m == nil || !m.live() || m.state == task.Exporting || !m.timed || m.spec.TTL+m.spec.Deadline == 0 {
 			w.failf("%s is in the index of expiring tasks: %+v", id, m)
 		}
 	}
 	for id, m := range w.tasks {
 		ttl, deadline := m.spec.TTL > 0 && m.attempt == 0, m.spec.Deadline > 0
-		if _, watched := k["expiring"][id]; m.live() && m.state != task.Running && m.timed && (ttl || deadline) && !watched {
+		if _, watched := k["expiring"][id]; m.live() && m.state != task.Running && m.state != task.Exporting && m.timed && (ttl || deadline) && !watched {
 			w.failf("%s is not in the index of expiring tasks: %+v", id, m)
 		}
 	}
@@ -181,10 +185,10 @@ func (w *walk) checkPool(k keys) {
 	var counted []string
 	stops := map[string][]string{}
 	for id, m := range w.tasks {
-		if m.state != task.Running {
+		if !m.runs() {
 			continue
 		}
-		if w.limits["pool"] > 0 {
+		if w.limits["pool"] > 0 && !m.saving {
 			counted = append(counted, id)
 		}
 		if m.stop && !m.unasked {
@@ -241,7 +245,7 @@ func (w *walk) checkWakeUps(gone ...string) {
 			owed += len(r.signalled)
 		}
 	}
-	for _, q := range walkQueues {
+	for _, q := range append(slices.Clone(walkQueues), walkLine) {
 		held, err := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Result()
 		w.must(err)
 		m := w.candidate(q)

@@ -109,6 +109,10 @@ func (w *walk) endOutside(m *mtask, r task.OutsideReport) {
 		if logged {
 			m.addHistory()
 		}
+		if r.Result != nil && m.spec.Kind == walkExports {
+			w.stage(m)
+			break
+		}
 		w.end(m, task.Succeeded, task.CodeOK, r.Result != nil || logged)
 	case stop:
 		if r.State == task.ReportFailed {

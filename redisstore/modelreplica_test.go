@@ -15,7 +15,7 @@ import (
 )
 
 // walkServes maps the first letter of a replica's id to its queues. a and b are of one class.
-var walkServes = map[string][]string{"a": {"p", "q"}, "b": {"p", "q"}, "c": {"q", "r"}}
+var walkServes = map[string][]string{"a": {"p", "q"}, "b": {"p", "q"}, "c": {"q", "r", walkLine}}
 
 func (w *walk) serves(replica string) []string { return walkServes[replica[:1]] }
 
@@ -46,6 +46,7 @@ func (w *walk) enlist(letter string) {
 	for _, k := range walkKinds {
 		r.Kinds[k] = task.Policy{}
 	}
+	r.Exports = map[string]task.Export{walkExports: {Timeout: 24 * time.Hour, MaxAttempts: walkSaves, Backoff: walkBackoff}}
 	_, err := w.store.Join(w.ctx, r)
 	w.must(err)
 	w.replicas[r.Replica] = &mreplica{id: r.Replica, signalled: map[string]bool{}, busy: map[string]bool{}}
@@ -85,7 +86,7 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 			w.failf("the claim of %s is short, and %s could start", c.Queue, m.id)
 		}
 	}
-	for _, q := range walkQueues {
+	for _, q := range append(slices.Clone(walkQueues), walkLine) {
 		served := slices.Contains(w.serves(x.Replica), q)
 		ready := slices.Contains(got.Ready, q)
 		if ready && (!served || asked[q] || slices.Contains(x.Busy, q)) {
@@ -107,7 +108,7 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 func (w *walk) checkStops(replica string, got []task.Attempt) {
 	var want []task.Attempt
 	for _, id := range w.ids() {
-		if m := w.tasks[id]; m.state == task.Running && m.stop && !m.unasked && m.replica == replica {
+		if m := w.tasks[id]; m.runs() && m.stop && !m.unasked && m.replica == replica {
 			want = append(want, task.Attempt{ID: id, Fence: m.fence})
 		}
 	}
@@ -163,7 +164,7 @@ func (w *walk) replace(gone ...*mreplica) {
 	var ids []string
 	for _, r := range gone {
 		for _, m := range w.tasks {
-			if m.state == task.Running && m.replica == r.id && m.stop {
+			if m.runs() && m.replica == r.id && m.stop {
 				m.unasked = true
 			}
 		}

@@ -287,6 +287,10 @@ func (w *walk) checkpoint() {
 // takeBack ends an attempt whose lease has ended, or that its replica no longer
 // holds.
 func (w *walk) takeBack(m *mtask, cut bool) {
+	if m.saving {
+		w.loseSave(m)
+		return
+	}
 	w.leaveRunning(m)
 	m.meta = nil
 	logged := m.log != ""

@@ -24,7 +24,7 @@ const (
 // letters are the states by the letters of a header. A task with w or p is running if it
 // has a run entry.
 var letters = map[byte]task.State{
-	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting,
+	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting, 'e': task.Exporting,
 	'S': task.Succeeded, 'F': task.Failed, 'X': task.Stopped, 'E': task.Expired,
 }
 
@@ -145,6 +145,18 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Error = v
 	case "result":
 		t.Result = []byte(v)
+	case "exported":
+		t.Exported = true
+	case "staged":
+		t.Staged, t.StagedBytes = []byte(v), int64(len(v))
+	case "staged_bytes":
+		t.StagedBytes = f.count(name, v)
+	case "staged_generation":
+		t.StagedGeneration = int(f.count(name, v))
+	case "saves_failed":
+		t.SavesFailed = int(f.count(name, v))
+	case "save_at":
+		t.SaveAt = f.moment(name, v)
 	case "progress":
 		t.Progress = []byte(v)
 	case "checkpoint":

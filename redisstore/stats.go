@@ -104,6 +104,9 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 		st.Kept[state] = int(kept.int())
 	}
 	st.Hold = int(r.int())
+	full := r.list()
+	st.Full = full.strings()
+	slices.Sort(st.Full)
 	for r.more() {
 		q := task.QueueInfo{Name: r.string(), Waiting: int(r.int())}
 		q.GroupsFull = r.int() == 0 && q.Waiting > 0

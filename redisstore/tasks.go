@@ -19,7 +19,8 @@ import (
 func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error] {
 	return func(yield func(*task.Task, error) bool) {
 		read, uniques := 0, f.StoredUnique()
-		for ids, err := range s.candidates(ctx, f) {
+		var of task.State
+		for ids, err := range s.candidates(ctx, f, &of) {
 			read += len(ids)
 			if err == nil {
 				ids, err = s.selected(ctx, f, ids)
@@ -38,6 +39,9 @@ func (s *Store) Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, 
 					return
 				}
 				for _, t := range tasks {
+					if t != nil && t.State == task.Exporting && of != "" && of != t.State {
+						continue // the index of exporting tasks has it, too
+					}
 					if t != nil && matches(f, t) && (len(uniques) == 0 || slices.Contains(uniques, t.Unique)) && !yield(t, nil) {
 						return
 					}
@@ -78,8 +82,9 @@ func matches(f task.Filter, t *task.Task) bool {
 }
 
 // candidates yields the ids of the filter, or those in the indexes of its states and
-// queues. Live tasks with unique keys are in the index of these keys.
-func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
+// queues. Live tasks with unique keys are in the index of these keys. of is set to the state
+// whose index is read.
+func (s *Store) candidates(ctx context.Context, f task.Filter, of *task.State) pages {
 	if len(f.IDs) > 0 {
 		return func(yield func([]string, error) bool) {
 			for page := range slices.Chunk(f.IDs, listPage) {
@@ -109,11 +114,20 @@ func (s *Store) candidates(ctx context.Context, f task.Filter) pages {
 			}
 		}
 		for _, state := range states {
+			if state == task.Exporting && len(f.Queues) > 0 { // these tasks wait in other queues than their own
+				all, err := s.queues(ctx)
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				queues = append(queues, all...)
+			}
 			found, err := s.existing(ctx, s.indexes(state, queues, f.Groups), func(key string) string { return key })
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			*of = state
 			for _, key := range found {
 				for ids, err := range s.walk(ctx, key, f) {
 					if !yield(ids, err) || err != nil {
@@ -165,6 +179,12 @@ func (s *Store) indexes(state task.State, queues, groups []string) (keys []strin
 		for _, q := range queues {
 			keys = append(keys, s.key("run:", q))
 		}
+	case task.Exporting:
+		for _, q := range queues {
+			if kind, ok := strings.CutPrefix(q, task.ExportQueue); ok {
+				keys = append(keys, s.key("staged:", kind))
+			}
+		}
 	default:
 		return []string{s.key("ended:", string(state))}
 	}
@@ -177,7 +197,7 @@ func (s *Store) walk(ctx context.Context, key string, f task.Filter) pages {
 	switch {
 	case strings.HasPrefix(key, s.key("group:wait:")):
 		return s.byMember(ctx, key, f.Groups)
-	case strings.HasPrefix(key, s.key("group:run:")):
+	case strings.HasPrefix(key, s.key("group:run:")), strings.HasPrefix(key, s.key("staged:")):
 		return s.bySet(ctx, key)
 	case strings.HasPrefix(key, s.key("run:")):
 		return s.byField(ctx, key)
@@ -259,6 +279,9 @@ func (s *Store) byMember(ctx context.Context, key string, groups []string) pages
 	ranges := [][2]string{{"-", "+"}}
 	if len(groups) > 0 {
 		ranges = nil
+	}
+	if ranges == nil {
+		ranges = append(ranges, [2]string{"[!", "(\""}) // blocked for their kinds, of any group
 	}
 	for _, g := range slices.Compact(slices.Sorted(slices.Values(groups))) {
 		ranges = append(ranges, [2]string{"[" + g + " ", "(" + g + "!"})

@@ -10,6 +10,10 @@ import (
 type Edit struct {
 	Priority *int8  // nil keeps the priority
 	Payload  []byte // as in Spec; nil keeps the payload, an empty one that is not nil replaces it
+	// Rerun runs the handler again although the result of the task is staged: its export has
+	// failed or was stopped. It is for retries. Without it, and without a payload, a retry
+	// exports that result again.
+	Rerun bool
 }
 
 // Empty reports whether the edit changes nothing.

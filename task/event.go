@@ -29,6 +29,8 @@ type Event struct {
 	Error   string            // on failures; on a stop, the reason given with it
 	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	Result  []byte            // on success, if it is at most MaxEventResult bytes
+	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
+	Exported bool
 	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	// therefore stored only in the task; else 0.
 	ResultBytes int

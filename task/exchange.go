@@ -66,6 +66,7 @@ type Report struct {
 	Code  Code
 
 	Result []byte // Succeed: nil for none
+	Stage  bool   // Succeed with a result: an exporter saves it before the task has succeeded
 	Error  string // Fail: what went wrong, valid UTF-8
 	// InPlace is set on a Fail if the replica can run the next attempt at once, under the
 	// same claim. The store then answers Again and counts that attempt as started, unless

@@ -33,6 +33,7 @@ type LargeResult string
 const (
 	FailLargeResult     LargeResult = "fail"     // the task fails with CodePermanent
 	TruncateLargeResult LargeResult = "truncate" // the result is cut: see CutResult
+	ExportLargeResult   LargeResult = "export"   // the exporter of the kind saves a result of up to MaxStagedResult bytes
 )
 
 // The defaults of a task's policy. A store applies them to tasks that set no values, so
@@ -87,9 +88,9 @@ func (p Policy) Check(at string) []error {
 		add("backoff", "%v", err)
 	}
 	switch p.LargeResult {
-	case "", FailLargeResult, TruncateLargeResult:
+	case "", FailLargeResult, TruncateLargeResult, ExportLargeResult:
 	default:
-		add("large_result", "must be %q or %q, not %q", FailLargeResult, TruncateLargeResult, Clip(string(p.LargeResult)))
+		add("large_result", "must be %q, %q or %q, not %q", FailLargeResult, TruncateLargeResult, ExportLargeResult, Clip(string(p.LargeResult)))
 	}
 	return errs
 }

@@ -12,6 +12,7 @@ type Registration struct {
 	Up       time.Duration // time since the replica started; more than zero if it joins again
 	Queues   map[string]QueueConfig
 	Kinds    map[string]Policy // every kind that has a handler, disabled ones included
+	Exports  map[string]Export // of kinds that have a handler
 	Disabled []string          // kinds whose handlers are disabled: the replica releases their tasks
 	Limit    int               // of the pool; 0 keeps the current one, NoLimit removes it
 	Groups   Groups            // a zero limit keeps the current one

@@ -138,6 +138,9 @@ func (s *Spec) Check() error {
 	name("id", s.ID, false)
 	name("kind", s.Kind, true)
 	name("queue", s.Queue, false)
+	if strings.HasPrefix(s.Queue, ExportQueue) {
+		add("queue", "must not begin with %q, as the queues of exports do", ExportQueue)
+	}
 	name("group", s.Group, false)
 	if err := checkUnique(s.Unique); err != nil {
 		add("unique", "%v", err)

@@ -3,12 +3,13 @@ package task
 // State is the state of a task.
 type State string
 
-// The states of a task. Scheduled, waiting and running are live states. The others are
+// The states of a task. Scheduled, waiting, running and exporting are live states. The others are
 // terminal: only a retry by an operator or a deletion changes them.
 const (
 	Scheduled State = "scheduled" // waits for its time: a delay, a run-at time or a retry's backoff
 	Waiting   State = "waiting"   // in its queue
 	Running   State = "running"   // held by a replica under a lease
+	Exporting State = "exporting" // its handler returned a result that an exporter has not saved yet
 	Succeeded State = "succeeded" // its handler returned without an error
 	Failed    State = "failed"    // its attempts are used up, or an error excluded a retry
 	Stopped   State = "stopped"   // a stop was requested
@@ -17,7 +18,7 @@ const (
 
 // States lists every state, live ones first.
 func States() []State {
-	return []State{Scheduled, Waiting, Running, Succeeded, Failed, Stopped, Expired}
+	return []State{Scheduled, Waiting, Running, Exporting, Succeeded, Failed, Stopped, Expired}
 }
 
 // Terminal reports whether the task has ended: only a retry or a deletion changes the
@@ -48,6 +49,7 @@ const (
 	CodeDeadline         Code = "deadline"          // the deadline over all attempts passed, or would pass before the next one starts
 	CodeNoHandler        Code = "no_handler"        // no live replica has a handler for the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
+	CodeExport           Code = "export"            // the result could not be saved by the exporter of the kind
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
 	CodeDetached         Code = "detached"          // the replica has detached the attempt; a report from outside ends it
 	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt continues

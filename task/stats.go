@@ -38,12 +38,14 @@ func (g GroupInfo) Full() bool { return g.Limit > 0 && g.Running >= g.Limit }
 // after these are read a moment later. At every instant Enqueued + Retried equals the
 // number of live tasks plus the Ended ones.
 type Stats struct {
-	Queues     []QueueInfo // by name
-	Scheduled  int
-	Hold       int // of the scheduled tasks, those on hold
-	Waiting    int
-	Running    int
-	Outside    int             // running tasks that are outside: a report ends them; none is in a slot
+	Queues    []QueueInfo // by name
+	Scheduled int
+	Hold      int // of the scheduled tasks, those on hold
+	Waiting   int
+	Running   int
+	Outside   int // running tasks that are outside: a report ends them; none is in a slot
+	// Full has the kinds of which as many results are staged as may be: none of their tasks starts.
+	Full       []string
 	Kept       map[State]int   // terminal tasks that can still be read
 	Enqueued   int64           // tasks made since the pool exists
 	Retried    int64           // retries of ended tasks by an operator

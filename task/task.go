@@ -43,7 +43,17 @@ type Task struct {
 	// attempt has failed since, and on ended tasks. CheckpointAt is when it was written.
 	LastCheckpoint []byte
 	CheckpointAt   time.Time
-	Result         []byte // what the handler returned
+	Result         []byte // what the handler returned; a Reference if it is Exported
+	Exported       bool   // an exporter has saved the result
+	// StagedBytes is the length of a result that an exporter has to save, or could not save;
+	// 0 for none. SavesFailed is the number of failed saves, and SaveAt when the next one may
+	// start after them. Staged is the result, on a task whose result a replica saves.
+	// StagedGeneration is the generation in which the handler returned it.
+	StagedBytes      int64
+	SavesFailed      int
+	SaveAt           time.Time
+	Staged           []byte
+	StagedGeneration int
 	// ResultLost is the length of a result that is gone. It is set on a task that was
 	// rebuilt from its last event, which contains at most MaxEventResult bytes of
 	// result.

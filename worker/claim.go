@@ -129,23 +129,30 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 		t.Fence, t.TimeLeft = got.Fence, got.Left
 		t.Bind(a)
 		h, known := r.handlers[t.Kind]
+		saves := a.saves()
+		if saves {
+			h, known = r.saver(t.Kind)
+		}
 		if t.Broken != nil {
 			h, known = failBroken, true
 		}
 		switch {
 		case late:
 			a.giveBack(task.CodeReleased, 0)
-		case len(r.cfg.Handlers) > 0 && r.cfg.Handlers[t.Kind].Disabled && t.Broken == nil:
+		case !saves && len(r.cfg.Handlers) > 0 && r.cfg.Handlers[t.Kind].Disabled && t.Broken == nil:
 			a.giveBack(task.CodeReleased, withinDeadline(disabledDelay(t.Attempt), t, storeNow))
 		case !known:
 			a.giveBack(task.CodeNoHandler, unknownKindDelay())
 			s.unknown = append(s.unknown, t)
-		case !a.takeOwn():
+		case !saves && !a.takeOwn():
 			a.giveBack(task.CodeReleased, withinDeadline(a.own.delay(now), t, storeNow))
 		default:
 			a.handle = h
 			c.running++
 			p := r.cfg.Policies[t.Kind]
+			if saves {
+				p = task.Policy{}
+			}
 			t.LargeResult = p.LargeResult
 			a.series = newSeries(t, p)
 			if p.SoftTimeout > 0 {

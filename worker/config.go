@@ -48,6 +48,9 @@ type Config struct {
 	// replica publishes those of kinds with a handler, so that they also apply to tasks
 	// of other programs. Default: the package defaults.
 	Policies map[string]task.Policy
+	// Exports configures by kind how results are kept outside of the pool. A handler's result
+	// is then staged in the pool, and saved in a slot of its own. Default: none.
+	Exports map[string]task.Export
 	// Limit is how many tasks of the pool run at once over all replicas. Default: the
 	// pool's current limit, at first none. task.NoLimit removes it.
 	Limit int
@@ -162,6 +165,7 @@ func (c Config) Check() error {
 		limit(at+".max_len", q.MaxLen)
 	}
 	errs = append(errs, c.checkHandlers()...)
+	errs = append(errs, c.checkExports()...)
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
 		at := "policies." + task.Clip(kind)
 		if err := task.CheckName(kind); err != nil {
@@ -211,6 +215,7 @@ func (c Config) withDefaults() Config {
 	c.Queues = queues
 	c.Handlers = maps.Clone(c.Handlers)
 	c.Policies = maps.Clone(c.Policies)
+	c.Exports = maps.Clone(c.Exports)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Middleware = slices.Clone(c.Middleware)
 

@@ -31,8 +31,9 @@ func (c Config) checkHandlers() (errs []error) {
 	return errs
 }
 
-// Served returns the queues that a replica with this config serves: Queues and the own
-// queues of handlers with a concurrency. The own queues of disabled handlers are missing.
+// Served returns the queues that a replica with this config serves: Queues, the own
+// queues of handlers with a concurrency, and those of exports. The own queues of disabled
+// handlers are missing.
 func (c Config) Served() map[string]task.QueueConfig {
 	served := make(map[string]task.QueueConfig, len(c.Queues))
 	maps.Copy(served, c.Queues)
@@ -45,6 +46,9 @@ func (c Config) Served() map[string]task.QueueConfig {
 			q.Workers = h.Concurrency
 			served[kind] = q
 		}
+	}
+	for kind, e := range c.Exports {
+		served[task.ExportQueue+kind] = task.QueueConfig{Workers: e.WithDefaults().Workers}
 	}
 	return served
 }

@@ -45,6 +45,15 @@ func (m *membership) join(ctx context.Context) error {
 	for kind := range r.handlers {
 		kinds[kind] = r.cfg.Policies[kind]
 	}
+	var exports map[string]task.Export
+	for kind, e := range r.cfg.Exports {
+		if _, handles := kinds[kind]; handles {
+			if exports == nil {
+				exports = map[string]task.Export{}
+			}
+			exports[kind] = e
+		}
+	}
 	disabled := r.cfg.disabledKinds()
 	for _, kind := range disabled {
 		kinds[kind] = r.cfg.Policies[kind]
@@ -64,6 +73,7 @@ func (m *membership) join(ctx context.Context) error {
 		Up:       time.Since(r.started),
 		Queues:   r.cfg.Queues,
 		Kinds:    kinds,
+		Exports:  exports,
 		Disabled: disabled,
 		Limit:    r.cfg.Limit,
 		Groups:   r.cfg.Groups,

@@ -48,12 +48,12 @@ func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	if size := len(result); err == nil && size > task.MaxResult {
 		if a.task.LargeResult == task.TruncateLargeResult {
 			result = task.CutResult(result, int64(size), task.MaxResult)
-		} else {
-			err = task.LargeResultError(int64(size), task.MaxResult)
+		} else if limit := a.resultLimit(); size > limit {
+			err = task.LargeResultError(int64(size), limit)
 		}
 	}
 	if err == nil {
-		rep.Result = result
+		rep.Result, rep.Stage = result, a.exports(result)
 		a.addOutput(&rep)
 		return rep
 	}

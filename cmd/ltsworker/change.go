@@ -67,9 +67,13 @@ func newRetry(g *globals) *cobra.Command {
 		check: e.read,
 		more: `
 
---priority and --payload give the tasks another priority and another payload.`,
+--priority and --payload give the tasks another priority and another payload.
+
+A task whose result is staged, because its export has failed or was stopped, is exported
+again and does not run. --rerun, or a payload, drops that result: the task runs again.`,
 	}, "Put ended tasks back into their queues, with fresh attempts")
 	e.add(cmd)
+	cmd.Flags().BoolVar(&e.edit.Rerun, "rerun", false, "run tasks whose result is staged again, instead of exporting the result")
 	return cmd
 }
 

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/holdup"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -21,6 +23,7 @@ func newGet(g *globals) *cobra.Command {
 	var (
 		asJSON bool
 		unique textFlag
+		file   string
 	)
 	cmd := &cobra.Command{
 		Use:   "get (ID... | --unique KEY)",
@@ -32,6 +35,9 @@ running tasks that hold the limit or the slots, as "held_by" does in the output 
 passed its soft timeout, within a second. "last attempt" is how an earlier attempt of a
 live task ended. "unique" is the unique key; one that is no name is shown as "#" and the
 hash of its text, by which ls --unique TEXT finds it.
+
+A result that an exporter has saved is shown as its reference, or as it is with the config
+file of a replica that has the exporter.
 
 With --unique it shows the live task that has the key or, if there is none, the task
 with the key that ended last. That task is found among the 10,000 ended tasks of each
@@ -54,16 +60,51 @@ state that are kept longest.`,
 					}
 					ids = []string{t.ID}
 				}
-				return get(ctx, cmd, c, ids, asJSON)
+				exports, err := readExports(c, file)
+				if err != nil {
+					return err
+				}
+				return get(ctx, cmd, c, ids, asJSON, exports)
 			})
 		},
 	}
 	cmd.Flags().Var(&unique, "unique", "show the task with the unique `KEY`, as it was enqueued or as it is shown")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "load results that were exported, as the config `FILE` of their replicas says")
 	addJSON(cmd, &asJSON)
 	return cmd
 }
 
-func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool) error {
+// readExports returns the exports of a config file; nil without a file.
+func readExports(c *client.Client, file string) (map[string]pool.Export, error) {
+	if file == "" {
+		return nil, nil
+	}
+	cfg, err := config.Read(file)
+	if err == nil {
+		err = cfg.OpenExports(c.Name)
+	}
+	if err == nil {
+		err = cfg.Err()
+	}
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	return cfg.Pool.Exports, nil
+}
+
+// load replaces the reference in a task by the result, if exports has the exporter of its kind.
+func load(ctx context.Context, t *task.Task, exports map[string]pool.Export) (err error) {
+	e, known := exports[t.Kind]
+	if !t.Exported || !known {
+		return nil
+	}
+	if t.Result, err = e.Exporter.Load(ctx, t.Result); err == nil {
+		t.Exported = false
+	}
+	return err
+}
+
+func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string, asJSON bool, exports map[string]pool.Export) error {
 	tasks, err := c.Store.Get(ctx, ids...)
 	if err != nil {
 		return err
@@ -74,6 +115,9 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 			missing = true
 			reportMissing(cmd, ids[i])
 			continue
+		}
+		if err := load(ctx, t, exports); err != nil {
+			return fmt.Errorf("the result of %s: %w", terminal.Printable(t.ID), err)
 		}
 		if asJSON {
 			err = writeTask(ctx, cmd.OutOrStdout(), c, waiting, t)
@@ -134,6 +178,9 @@ func showTask(ctx context.Context, w io.Writer, c *client.Client, waiting *holdu
 	waits, held := "", ""
 	if t.State == task.Scheduled && t.Hold {
 		waits = "ltsworker start: it is on hold"
+	}
+	if t.State == task.Exporting {
+		waits = "a save of its result, in queue " + task.ExportQueue + terminal.Printable(t.Kind)
 	}
 	if t.State == task.Waiting {
 		if waits, err = waiting.Line(ctx, t); err != nil {
@@ -212,7 +259,15 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if !t.CheckpointAt.IsZero() {
 		line("checkpoint", fmt.Sprintf("%s (%d bytes, %s)", terminal.Cut(content(t.LastCheckpoint), 200), len(t.LastCheckpoint), terminal.RelativeTo(t.CheckpointAt, now)))
 	}
-	line("result", content(t.Result))
+	if t.StagedBytes > 0 || t.SavesFailed > 0 {
+		line("staged", fmt.Sprintf("a result of %d bytes (%d failed saves)", t.StagedBytes, t.SavesFailed))
+	}
+	when("next save", t.SaveAt)
+	if t.Exported {
+		line("exported to", content(t.Result))
+	} else {
+		line("result", content(t.Result))
+	}
 	if err := tab.Flush(); err != nil {
 		return err
 	}

@@ -54,6 +54,10 @@ type taskRecord struct {
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
+	Exported       bool              `json:"exported,omitempty"`     // result is the reference of the exporter
+	StagedBytes    int64             `json:"staged_bytes,omitempty"` // of a result that has to be saved
+	SavesFailed    int               `json:"saves_failed,omitempty"`
+	SaveAt         string            `json:"save_at,omitempty"`           // when the next save may start
 	ResultLost     int               `json:"result_lost_bytes,omitempty"` // the length of a lost result
 	Log            string            `json:"log,omitempty"`               // of the running attempt
 	LogSize        int64             `json:"log_size,omitempty"`
@@ -96,6 +100,7 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r.CheckpointAt = instant(t.CheckpointAt)
 	r.Result, r.ResultText, r.ResultBase64 = form(t.Result)
 	r.ResultLost = t.ResultLost
+	r.Exported, r.StagedBytes, r.SavesFailed, r.SaveAt = t.Exported, t.StagedBytes, t.SavesFailed, instant(t.SaveAt)
 	r.Log, r.LogSize = t.Log, t.LogSize
 	r.History = recordHistory(history)
 	return r

@@ -71,6 +71,8 @@ commands of its handlers, until interrupted.
       env: {MODE: fast}
       limits: {cpu: 60s, memory: 2GiB, files: 256, processes: 200, file_size: 1GiB, core: none}
       umask: 027
+      export: {dir: results, name: "{kind}/{id}", workers: 2, timeout: 1m,
+               max_attempts: 100, max_staged: 1000}   # see below
     mail.send:
       command: [./send.sh, "--to={{payload.to}}", "{{payload.text | default none}}"]
     video.render:
@@ -142,6 +144,13 @@ of the kind that name no queue go there if this replica admits them; enqueue and
 clients name it, as in --queue video.cut. The concurrency also holds for tasks of the kind
 from other queues. The tasks of a disabled handler wait in its own queue; from other queues
 they run on other replicas, or wait.
+
+With an export, the result of the kind is kept outside of Redis: in files below dir, in
+a file of SQLite (sqlite: FILE) or in PostgreSQL (dsn_env: VARIABLE or dsn_file: FILE,
+which hold the DSN). The task is exporting until a replica with the export has saved the
+result. The command does not run again if a save fails; after max_attempts the task has
+failed, and retry exports its result again. With max_staged results that are not saved,
+no task of the kind starts. With large_result: export, an output may have 4,000,000 bytes.
 
 With --callbacks, the replica takes reports from outside as POST /callback/TOKEN.
 Requests are not logged, because their paths have tokens.
@@ -287,6 +296,9 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	handlers, err := c.Commands(name)
 	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := c.OpenExports(name); err != nil {
 		return nil, nil, nil, err
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()

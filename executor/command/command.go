@@ -105,8 +105,9 @@ type Config struct {
 	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult. Longer
 	// output is read to its end, cut before a rune that does not fit, and marked with a
 	// last line "[cut: N of M bytes]". The mark counts towards MaxResult. With
-	// task.FailLargeResult in the policy of the kind the task fails instead. Default:
-	// DefaultMaxResult.
+	// task.FailLargeResult in the policy of the kind the task fails instead. With
+	// task.ExportLargeResult the size is task.MaxStagedResult, and the task fails with a longer
+	// one. Default: DefaultMaxResult.
 	MaxResult int
 	// MaxLog is how many bytes of the end of the standard error are kept as the
 	// attempt's log, if the replica's own limit is not lower. At most task.MaxLogLen.

@@ -54,6 +54,19 @@ func poolKey(field string) string {
 	if !nested {
 		return field
 	}
+	if section == "exports" {
+		kind, key := rest, ""
+		for _, name := range []string{"exporter", "workers", "timeout", "max_attempts", "max_staged", "backoff"} {
+			if of, found := strings.CutSuffix(rest, "."+name); found {
+				kind, key = of, name
+			}
+		}
+		if at := handlerKey(kind, "export"); key == "" || key == "exporter" {
+			return at
+		} else {
+			return joinKey(at, key)
+		}
+	}
 	// Names may contain dots.
 	split := strings.LastIndexByte(rest, '.')
 	switch section {

@@ -38,6 +38,7 @@ type Config struct {
 	Pool            pool.Config
 	Handlers        map[string]command.Config // by kind
 	Remote          map[string]Remote         // by kind, of the handlers with a remote section
+	Exports         map[string]Export         // by kind; see OpenExports
 	Admission       *admission.Load           // nil for none
 	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
 	Exposed         bool                      // the file holds a password and others than its owner may read it
@@ -204,6 +205,20 @@ func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 	}
 }
 
+// backoff reads a backoff.
+func (r *yamlReader) backoff(to *pool.Backoff) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		b, err := task.ParseBackoff(n.Value)
+		if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {
+			err = fmt.Errorf(`must be text such as "exponential:1000:600000", not %s`, describe(n))
+		}
+		if err != nil {
+			r.add(n, at, "%v", err)
+		}
+		*to = b
+	}
+}
+
 func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Node) {
 	return func(kind, at string, k, v *yaml.Node) {
 		var (
@@ -231,16 +246,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"max_attempts", r.number(&policy.MaxAttempts)},
 			field{"max_lost", r.number(&policy.MaxLost)},
 			field{"in_place", r.number(&policy.InPlace)},
-			field{"backoff", func(n *yaml.Node, at string) {
-				b, err := task.ParseBackoff(n.Value)
-				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {
-					err = fmt.Errorf(`must be text such as "exponential:1000:600000", not %s`, describe(n))
-				}
-				if err != nil {
-					r.add(n, at, "%v", err)
-				}
-				policy.Backoff = b
-			}},
+			field{"backoff", r.backoff(&policy.Backoff)},
+			field{"export", c.readExport(r, kind)},
 		)...)
 		c.Pool.Policies[kind] = policy
 		if handler != (pool.HandlerConfig{}) {

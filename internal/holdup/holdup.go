@@ -135,6 +135,8 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 	case refusing(replicas):
 		r := replicas[0]
 		return fmt.Sprintf("a replica that takes tasks: all of the queue refuse them, such as %s: %s", terminal.Printable(r.ID), terminal.Printable(r.Refuses)), nil, 0, nil
+	case slices.Contains(s.Full, t.Kind):
+		return "saves: too many results of its kind are staged, see queue " + task.ExportQueue + terminal.Printable(t.Kind), nil, 0, nil
 	case g.Full():
 		return fmt.Sprintf("the end of a task of group %s: %d run, the limit is %d", terminal.Printable(g.Name), g.Running, g.Limit), &ofGroup, g.Running, nil
 	case q.Limit > 0 && q.Running >= q.Limit:

@@ -4,12 +4,14 @@
 -- step is the state of one exchange: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their
 -- records), answer (the reply; a batch adds four values), fences (of its batches), open (batches of the present queue).
 
--- bound_of returns how many ms an attempt of a task with these words may take. It caches the result per call.
+-- bound_of returns how many ms an attempt of a task with these words may take, false if none may start because too many
+-- results of its kind are staged. It caches the result per call.
 local bounds = {}
 function Batch.bound_of(words)
   local bound = bounds[words]
-  if not bound then
-    bound = Policy.time_for(words, 0)
+  if bound == nil then
+    local full = Policy.of(words.kind).export and Policy.room_to_stage(words.kind) <= 0
+    bound = not full and Policy.time_for(words, 0)
     bounds[words] = bound
   end
   return bound
@@ -45,10 +47,10 @@ function Batch.start_plain(step, queue, ids, records, i, most)
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
   if not words or not words.plain or words.queue ~= queue then return 0 end
-  local created = number(string.sub(first, 4, 16))
-  if not created then return 0 end
+  local created, bound = number(string.sub(first, 4, 16)), Batch.bound_of(words)
+  if not (created and bound) then return 0 end
   local head, waited = string.sub(first, 1, stop), whole(NOW - created)
-  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
+  local c, b = Batch.for_bound(step, bound), Event.batch('running', words.kind, queue)
   local text = Batch.run_entry(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
   local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0
   local taken, record = 0, first

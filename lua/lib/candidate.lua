@@ -1,4 +1,4 @@
--- uses: base finish queue record start task totals
+-- uses: base batch finish full queue record staged start task totals
 -- Candidates of a claim other than plain tasks.
 
 -- extras_of returns the extras of a task, its next attempt and version, and when it was due (nil if it was never scheduled).
@@ -15,6 +15,7 @@ end
 function Candidate.start(step, queue, id, record)
   local letter, flag, created, score, words
   if record then letter, flag, created, score, words = Record.header_of(record) end
+  if letter == 'e' then return Staged.start(step, queue, id, record, words) end
   if not letter or Record.STATES[letter] ~= 'waiting' or words.queue ~= queue then return Totals.count('orphans') end
   local extras, attempt, v, due = nil, 1, (Record.BASE_VERSION[letter] or 1) + 1, tonumber(words.due_at or nil)
   if flag == '1' then extras, attempt, v, due = extras_of(id, letter, words) end
@@ -23,6 +24,8 @@ function Candidate.start(step, queue, id, record)
   local late = attempt == 1 and words.late_at or attempt > 1 and tonumber(words.deadline_at or nil)
   if late and late <= NOW then
     Finish.too_late(Task.load(id))
+  elseif not Batch.bound_of(words) then
+    Full.block(queue, words.kind, score, id)
   elseif group and Queue.group_full(group) then
     Queue.block(queue, group, score, id)
     if head then call('HDEL', P .. 'group:head:' .. queue, group) end

@@ -1,4 +1,4 @@
--- uses: base ending exit outside record task
+-- uses: base ending exit outside policy record task
 -- Reports from outside. The token of a report names the task, and its hash is in more:ID while the attempt runs. After a
 -- report that ended an attempt, reported:HASH has its digest for ten minutes, so that a repeated report is accepted again.
 
@@ -34,7 +34,8 @@ function Delivery.apply(at)
     return true
   end
   call('SET', key, digest, 'PX', REMEMBERED)
-  Ending.apply(op, at, m.run)
+  if op == 'result' and Policy.of(m.kind).export then Ending.stage(m, ARGV[at + 1], ARGV[at + 2])
+  else Ending.apply(op, at, m.run) end
   Exit.add(m.queue, id)
   ended[id] = true
   return true

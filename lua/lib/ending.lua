@@ -1,4 +1,4 @@
--- uses: base event exit finish outside record retries task totals wake
+-- uses: base event exit finish outside record retries staged task totals wake
 -- Ends of attempts that need more data than the run entry has.
 
 -- has_handler reports whether a replica that serves the queue has a handler for the kind.
@@ -54,11 +54,21 @@ local function end_detached(m, stop)
   Finish.task(m, 'stopped', 'stopped', nil, stop)
 end
 
+-- stage ends an attempt that has succeeded, of a task whose result an exporter saves. The log is that of its replica, nil
+-- for none.
+function Ending.stage(m, result, form, log, size)
+  m.leaving = true
+  Exit.clean_up(m)
+  Finish.take_log(m, log, size)
+  Staged.begin(m, result, form)
+end
+
 -- apply ends an attempt as the report at ARGV[at], of so many strings, says. It returns the verdict on the report, nil for
 -- accepted, and whether the task still runs: a report of the op detach ends the attempt only if a stop was requested, or if
 -- it has no token.
 function Ending.apply(op, at, run, width)
   local m = Task.load(ARGV[at], run)
+  if m and m.home and m.run then return Staged.finish(op, at, m) end
   if not m or m.state ~= 'running' then
     Totals.count('orphans')
     return 'g'
@@ -68,6 +78,7 @@ function Ending.apply(op, at, run, width)
     detach(m, ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), m.meta)
     return nil, true
   end
+  if op == 'export' then return Ending.stage(m, ARGV[at + 3], ARGV[at + 4], ARGV[at + 1], ARGV[at + 2]) end
   m.leaving = true
   Exit.clean_up(m)
   if op == 'ok' or op == 'result' then

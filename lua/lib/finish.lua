@@ -33,6 +33,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   local extras = { 'v', whole(v), 'code', code, 'ended_at', NOW_TEXT, 'attempt', m.attempt }
   Record.extra(extras, 'result', result)
   Record.extra(extras, 'form', result and form ~= 'json' and form)
+  Record.extra(extras, 'exported', m.exported)
   Record.extra(extras, 'error', error)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
@@ -83,7 +84,8 @@ function Finish.task(m, state, code, result, error, form)
   if m.late_at then call('ZREM', P .. 'expiring', m.id) end
   local ran = m.run
   Event.add(m, m.id, state, v, {
-    code = code, attempt = ran and m.attempt, replica = ran and m.replica, run_ms = ran and NOW - m.start, error = error,
+    code = code, attempt = ran and m.attempt, replica = ran and m.replica,
+    run_ms = ran and (m.run_ms or NOW - m.start), error = error, exported = m.exported,
     meta = m.meta and with_headers(m) or m.headers,
     result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
   })

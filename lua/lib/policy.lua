@@ -1,16 +1,22 @@
 -- uses: base
 -- Policies: the defaults of a kind, for options that a task does not set.
 
--- of returns the defaults that replicas published for a kind. They are read once per call.
+-- of returns the defaults that replicas published for a kind, and in export those of its exporter, if it has one. They are
+-- read once per call.
 local policies = {}
 function Policy.of(kind)
   local p = policies[kind]
   if not p then
     p = {}
-    local s = call('HGET', META, 'kind:' .. kind)
-    if s then
-      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff = string.match(s, '^(%S+) (%S+) (%S+) (%S+)$')
+    local s = call('HMGET', META, 'kind:' .. kind, 'export:' .. kind)
+    if s[1] then
+      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff = string.match(s[1], '^(%S+) (%S+) (%S+) (%S+)$')
       for k, v in pairs(p) do if v == '-' then p[k] = nil end end
+    end
+    if s[2] then
+      local e = {}
+      e.timeout_ms, e.attempts, e.staged, e.backoff = string.match(s[2], '^(%S+) (%S+) (%S+) (%S+)$')
+      p.export = e
     end
     policies[kind] = p
   end
@@ -24,4 +30,16 @@ function Policy.time_for(words, ago)
   timeout = (timeout == 'none' and math.huge or number(timeout) or 1800000) - ago
   if words.deadline_at then return math.min(timeout, tonumber(words.deadline_at) - NOW) end
   return timeout
+end
+
+-- time_to_save returns how many ms a save of a result of the kind may take.
+function Policy.time_to_save(kind)
+  local p = Policy.of(kind).export
+  return number(p and p.timeout_ms) or 60000
+end
+
+-- room_to_stage returns how many more results of a kind may be staged.
+function Policy.room_to_stage(kind)
+  local p = Policy.of(kind).export
+  return p and (number(p.staged) or 1000) - call('SCARD', P .. 'staged:' .. kind) or math.huge
 end

@@ -15,6 +15,12 @@ function Promote.one(id, next_sequence)
   local head = Record.read_head(id)
   local letter, flag, created, score, words
   if head then letter, flag, created, score, words = Record.header_of(head) end
+  if letter == 'e' then
+    local line = Record.line(words.kind)
+    Queue.insert(line, nil, score, id)
+    claimable[line] = true
+    return true
+  end
   if letter ~= 's' then return false end
   local position = tonumber(score)
   if position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end

@@ -18,7 +18,8 @@ local function repeat_batch(step, fence)
     if record then letter, flag, _, _, words = Record.header_of(record) end
     if letter then
       local extras = flag == '1' and call('HGETALL', Record.extras_key(ids[i])) or {}
-      left = Policy.time_for(words, NOW - held.start)
+      local ago = NOW - held.start
+      left = letter == 'e' and Policy.time_to_save(words.kind) - ago or Policy.time_for(words, ago)
       c.n = c.n + 1
       c.ids[c.n] = ids[i]
       put(record)

@@ -3,7 +3,7 @@
 
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads. An op that ends with + has one
 -- more: the meta.
-local WIDTH = { ok = 1, result = 3, log = 6, fail = 6, again = 6, release = 5, detach = 4 }
+local WIDTH = { ok = 1, result = 3, log = 6, export = 5, fail = 6, again = 6, release = 5, detach = 4 }
 
 -- succeeded ends the last k of the attempts in ids. They share their run entry and need nothing more.
 local function succeeded(queue, run, ids, k)

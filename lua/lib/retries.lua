@@ -5,7 +5,7 @@ local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
 
 -- backoff_ms returns the wait before retry n. An exponential one has full jitter: from 0 to base * 2^(n - 1), at most the
 -- maximum.
-local function backoff_ms(backoff, n)
+function Retries.backoff_ms(backoff, n)
   local fixed = string.match(backoff or '', '^fixed:(%d+)$')
   if fixed then return math.min(tonumber(fixed), LONGEST) end
   local base, most = string.match(backoff or '', '^exponential:(%d+):(%d+)$')
@@ -56,7 +56,7 @@ function Retries.fail(m, code, error, delay)
   if FINAL[code] then return Finish.task(m, 'failed', code, nil, error) end
   if failures >= Retries.most(m) then return Finish.task(m, 'failed', code, nil, error) end
   local p = Policy.of(m.kind)
-  delay = delay or backoff_ms(m.backoff or p.backoff, failures)
+  delay = delay or Retries.backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Task.drop_checkpoint(m)
   Retries.put_back(m, delay, code, error or '')
@@ -77,7 +77,7 @@ function Retries.lose(m)
   end
   -- A task that kills its process also loses the other attempts of that process. From the second loss on, a random delay
   -- keeps these tasks from starting together again.
-  local delay = lost > 1 and backoff_ms(m.backoff or p.backoff, lost - 1) or 0
+  local delay = lost > 1 and Retries.backoff_ms(m.backoff or p.backoff, lost - 1) or 0
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Retries.put_back(m, delay, 'lost', error)

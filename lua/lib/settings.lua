@@ -37,6 +37,7 @@ function Settings.of(queue)
     local h = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit', 'cap:' .. queue, 'large')
     s = { paused = h[1] or h[2], limit = tonumber(h[3] or nil), pool_limit = tonumber(h[4] or nil),
       cap = tonumber(h[5] or nil), large = h[6] }
+      if string.sub(queue, 1, 7) == 'export:' then s.pool_limit = nil end -- a save is no running task
     read[queue] = s
   end
   return s

@@ -1,13 +1,14 @@
 -- uses: base batch event
 -- Starting a task that is not plain: see Batch.start_plain.
 
--- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras.
+-- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras. With save_ms, the
+-- bound of the claim, it is handed out for a save: it stays exporting and counts for no group.
 function Start.task(step, queue, t)
   local words = t.words
-  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
+  local c = Batch.for_bound(step, t.save_ms or Batch.bound_of(words))
   local n = c.n + 1
   c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
-  c.runs[2 * n] = Batch.run_entry(step, c, t.attempt, t.v, t.flag, words.kind, words.group)
+  c.runs[2 * n] = Batch.run_entry(step, c, t.attempt, t.v, t.flag, words.kind, not t.save_ms and words.group or nil)
   c.parts[c.size + 1] = t.record
   c.size = c.size + 1
   if t.extras then
@@ -19,8 +20,11 @@ function Start.task(step, queue, t)
       step.bytes = step.bytes + #text
     end
   end
-  b.n = b.n + 1
-  b.ids[b.n] = t.id
-  Event.put(b, 1, t.v, t.attempt, step.replica, t.waited, nil, words.group)
+  if not t.save_ms then
+    local b = Event.batch('running', words.kind, queue)
+    b.n = b.n + 1
+    b.ids[b.n] = t.id
+    Event.put(b, 1, t.v, t.attempt, step.replica, t.waited, nil, words.group)
+  end
   step.started, step.bytes = step.started + 1, step.bytes + #t.record
 end

@@ -3,7 +3,8 @@
 
 -- load reads a task without its payload. It returns nil if there is no such task. run is its run entry if the caller has it.
 -- The result has the words of the header and: id, letter, flag, created, score, state, v, attempt; of a running task also
--- run, fence, start and replica.
+-- run, fence, start and replica. An exporting task is in the queue of its kind's exports: queue is that one, home and
+-- home_group are its own. It has run if a replica saves it.
 function Task.load(id, run)
   local head = Record.read_head(id)
   if not head then return nil end
@@ -12,7 +13,11 @@ function Task.load(id, run)
   local m = {}
   for name, value in pairs(words) do m[name] = value end
   m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
-  if m.state == 'waiting' then
+  if letter == 'e' then
+    m.home, m.home_group, m.queue, m.group = m.queue, m.group, Record.line(m.kind), nil
+    run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
+    if run then m.run, m.fence, m.start, m.replica = run, run.fence, run.start, run.replica end
+  elseif m.state == 'waiting' then
     run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
     if run then
       m.state, m.run, m.fence, m.start, m.replica, m.v, m.attempt = 'running', run, run.fence, run.start, run.replica, run.v,

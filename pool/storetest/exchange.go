@@ -71,7 +71,9 @@ func (fx *fixture) send(x task.Exchange) task.Exchanged {
 			fx.Errorf("claim %+v, answered at %v", c, got.Now)
 		}
 		for _, t := range c.Tasks {
-			if t.Fence != c.Fence || t.Queue != c.Queue || t.State != task.Running || t.Attempt < 1 || t.Replica != x.Replica {
+			runs := t.Queue == c.Queue && t.State == task.Running && t.Replica == x.Replica
+			saves := c.Queue == task.ExportQueue+t.Kind && t.State == task.Exporting
+			if t.Fence != c.Fence || !(runs || saves) || t.Attempt < 1 {
 				fx.Errorf("claim %d of %s has the task %+v", c.Fence, c.Queue, t)
 			}
 		}

@@ -23,16 +23,23 @@ end
 
 function DoctorMembers.wait(name, queue, id, score)
   belongs(name, id, id, zrem, function(m)
-    return m.state == 'waiting' and m.queue == queue and tonumber(m.score) == tonumber(score)
+    return (m.state == 'waiting' or m.state == 'exporting') and m.queue == queue and tonumber(m.score) == tonumber(score)
   end)
 end
 function DoctorMembers.scheduled(name, _, id, score)
   belongs(name, id, id, zrem, function(m)
-    return m.state == 'scheduled' and tonumber(DoctorTask.due_of(m) or score) == tonumber(score)
+    return m.state == 'exporting' and not m.run
+      or m.state == 'scheduled' and tonumber(DoctorTask.due_of(m) or score) == tonumber(score)
   end)
 end
 function DoctorMembers.expiring(name, _, id) belongs(name, id, id, zrem, DoctorTask.is_live) end
 function DoctorMembers.ended(name, state, id) belongs(name, id, id, zrem, function(m) return m.state == state end) end
+function DoctorMembers.full(name, _, kind)
+  if call('EXISTS', P .. 'group:queues:!' .. kind) == 0 then stale(name, kind, srem) end
+end
+function DoctorMembers.staged(name, kind, id)
+  belongs(name, id, id, srem, function(m) return m.state == 'exporting' and m.kind == kind end)
+end
 function DoctorMembers.outside(name, _, id)
   belongs(name, id, id, zrem, function(m) return m.run and m.run.flag == '3' end)
 end
@@ -47,7 +54,7 @@ DoctorMembers['group:wait'] = function(name, queue, member)
   local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
   id = id or member
   local fits = belongs(name, member, id, zrem, function(m)
-    return m.state == 'waiting' and m.queue == queue and m.group == group and m.score == score
+    return m.state == 'waiting' and m.queue == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
   end)
   if not fits then return end
@@ -56,7 +63,8 @@ DoctorMembers['group:wait'] = function(name, queue, member)
       call('SADD', P .. 'group:queues:' .. group, queue)
     end)
   end
-  if not Queue.group_full(group) and not call('HGET', P .. 'group:head:' .. queue, group) then
+  local of_kind = string.sub(group, 1, 1) == '!' -- see full.lua
+  if not of_kind and not Queue.group_full(group) and not call('HGET', P .. 'group:head:' .. queue, group) then
     DoctorFinding.report('group_stuck', name, id, group, 'moved to its queue', function() Queue.unblock(group) end)
   end
 end

@@ -7,10 +7,10 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', reply = 'list', queues = 'set', replicas = 'zset',
   replica = 'hash', stop = 'set', signals = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
   counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string',
-  outside = 'zset', reported = 'string', reports = 'list', ['reports:open'] = 'list' }
+  outside = 'zset', staged = 'set', full = 'set', reported = 'string', reports = 'list', ['reports:open'] = 'list' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
-  meta = true, stats = true, outside = true,
+  meta = true, stats = true, outside = true, full = true,
   reports = true, ['reports:open'] = true }
 
 -- is_name checks the rule for names as far as a script can: it accepts all bytes over 127 as letters.
@@ -30,7 +30,8 @@ function DoctorNames.kind_of(name)
   if not DoctorNames.TYPE[kind or ''] or WHOLE_NAME[kind] then return nil end
   if kind == 'ended' then return Record.LETTERS[rest] and kind, rest end
   if kind == 'load' then return tonumber(rest) and kind, rest end
-  if DoctorNames.is_name(rest) or kind == 'unique' and DoctorNames.is_unique(rest) then return kind, rest end
+  local of_kind = kind == 'group:queues' and string.match(rest, '^!(.*)$') -- see full.lua
+  if DoctorNames.is_name(of_kind or rest) or kind == 'unique' and DoctorNames.is_unique(rest) then return kind, rest end
 end
 
 -- has_type reports whether a key has the type of its kind or does not exist, and whether it exists. A repair renames a key

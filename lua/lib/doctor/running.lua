@@ -36,8 +36,10 @@ end
 -- run_for returns a new run entry for a task without a readable one. Its version is higher than that of any event of the
 -- attempt.
 function DoctorRunning.run_for(m, fence, start, replica)
-  return { fence = fence, attempt = whole((tonumber(m.attempt) or 0) + 1), v = m.v + 2, start = start, flag = '1',
-    kind = m.kind, replica = replica, group = m.group }
+  local v, attempt = m.v + 2, (tonumber(m.attempt) or 0) + 1
+  if m.home then v, attempt = m.v, tonumber(m.attempt) or 1 end -- a save is no attempt
+  return { fence = fence, attempt = whole(attempt), v = v, start = start, flag = '1', kind = m.kind, replica = replica,
+    group = m.group }
 end
 
 -- must_have checks that a running task is in a set that counts running tasks.
@@ -80,13 +82,14 @@ end
 -- run checks an entry of run:QUEUE.
 function DoctorRunning.run(name, queue, id, text)
   local m = DoctorTask.examine(id) or DoctorTask.check(id)
-  if not (m and m.state == 'running' and m.queue == queue) then
+  local saved = m and m.state == 'exporting'
+  if not (m and (m.state == 'running' or saved) and m.queue == queue) then
     return DoctorTask.drop(name, id, id, m, function()
       Exit.add(queue, id)
       Exit.write()
     end)
   end
-  check_counted(id)
+  if not saved then check_counted(id) end
   local run = Run.parse(text)
   if not run then
     return DoctorFinding.report('bad_run', name, id, '', 'taken back', function()

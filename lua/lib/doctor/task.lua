@@ -31,6 +31,7 @@ DoctorTask.missing = {}
 
 function DoctorTask.missing.waiting(m)
   if call('ZSCORE', P .. 'wait:' .. m.queue, m.id) then return nil end
+  if call('ZSCORE', P .. 'group:wait:' .. m.queue, Queue.blocked_member('!' .. m.kind, m.score, m.id)) then return nil end
   local blocked = m.group and Queue.blocked_member(m.group, m.score, m.id)
   if blocked and call('ZSCORE', P .. 'group:wait:' .. m.queue, blocked) then return nil end
   return 'wait:' .. m.queue, 'put back into its queue', function()
@@ -97,7 +98,7 @@ end
 -- check_live checks what only live tasks have: the watch of TTL and deadline, the unique key, the due time.
 local function check_live(m)
   local at = tonumber(m.attempt == '0' and m.expires_at or m.deadline_at or nil)
-  if at and at > NOW then
+  if at and at > NOW and not m.home then
     local watched = tonumber(call('ZSCORE', P .. 'expiring', m.id) or nil)
     if not watched or watched > at then
       DoctorFinding.report('unwatched', 'expiring', m.id, '', 'watched',
