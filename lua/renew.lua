@@ -10,7 +10,7 @@
 --       (k kept, l lost, r recount), stops ("FENCE ID …")}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
--- uses: base claims event exit queue record removal retries run task totals trim wake
+-- uses: base attempts claims event exit queue record removal run task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -34,7 +34,7 @@ local function keep_named(c, ids, texts, first, last)
       kept = kept + 1
     else
       local m = Task.load(id, Run.parse(texts[i]))
-      if m and m.state == 'running' then Retries.take_back(m, '0') else Exit.add(c.queue, id) end
+      if m and m.state == 'running' then Attempts.take_back(m, '0') else Exit.add(c.queue, id) end
     end
   end
   return kept
@@ -82,7 +82,7 @@ local function update(fence, id, progress, slow, log, log_size)
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
-  local current = run and run.fence == fence and run.flag ~= '3' and (not attempt or run.attempt == attempt)
+  local current = run and run.fence == fence and run.flag < '3' and (not attempt or run.attempt == attempt)
   local m = current and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   local extras = {}

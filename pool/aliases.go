@@ -34,6 +34,7 @@ const (
 	CodeBadPayload       = task.CodeBadPayload
 	CodeReleased         = task.CodeReleased
 	CodeDetached         = task.CodeDetached
+	CodeCleanUp          = task.CodeCleanUp
 	CodeSlow             = task.CodeSlow
 )
 

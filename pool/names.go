@@ -123,6 +123,7 @@ type (
 	//	Run     time.Duration     // on ended attempts: from claimed to ended
 	//	Error   string            // on failures; on a stop, the reason given with it
 	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
+	//	Orphan  string            // on terminal events: Task.Orphan
 	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
 	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	//	// therefore stored only in the task; else 0.

@@ -79,7 +79,7 @@ func (w *walk) checkIndexes(k keys) {
 
 // keyKinds lists the first words of all key names.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
-	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside reported")
+	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside reported takeover")
 
 // checkKeys checks that no key of a removed task is left and that every key is documented.
 func (w *walk) checkKeys(k keys) {

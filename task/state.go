@@ -50,5 +50,6 @@ const (
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
 	CodeDetached         Code = "detached"          // the replica has detached the attempt; a report from outside ends it
+	CodeCleanUp          Code = "cleanup"           // the end was decided, or a clean-up failed; the attempt ends after its job: see Task.SaveJob
 	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt continues
 )

@@ -43,7 +43,16 @@ type Task struct {
 	// attempt has failed since, and on ended tasks. CheckpointAt is when it was written.
 	LastCheckpoint []byte
 	CheckpointAt   time.Time
-	Result         []byte // what the handler returned
+	// Job names the work at a remote that the task has open: see SaveJob. It is empty if
+	// there is none.
+	Job string
+	// CleanUp is set if the end of an attempt was decided, with this code, and Job has not
+	// ended yet. The attempt that a handler gets then is a clean-up: see SaveJob.
+	CleanUp Code
+	// Orphan is the Job of an ended task whose clean-ups have all failed. The work may still
+	// go on.
+	Orphan string
+	Result []byte // what the handler returned
 	// ResultLost is the length of a result that is gone. It is set on a task that was
 	// rebuilt from its last event, which contains at most MaxEventResult bytes of
 	// result.

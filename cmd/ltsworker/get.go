@@ -212,6 +212,9 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if !t.CheckpointAt.IsZero() {
 		line("checkpoint", fmt.Sprintf("%s (%d bytes, %s)", terminal.Cut(content(t.LastCheckpoint), 200), len(t.LastCheckpoint), terminal.RelativeTo(t.CheckpointAt, now)))
 	}
+	line("job", terminal.Printable(t.Job))
+	line("clean-up", terminal.Printable(string(t.CleanUp)))
+	line("orphan", terminal.Printable(t.Orphan))
 	line("result", content(t.Result))
 	if err := tab.Flush(); err != nil {
 		return err

@@ -29,6 +29,9 @@ func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	if a.saved, err = load(t); err != nil {
 		return nil, err
 	}
+	if t.CleanUp != "" {
+		return nil, a.cleanUp(ctx)
+	}
 	takenOver := a.saved.Ref != ""
 	if takenOver {
 		a.start = time.Now().Add(-a.saved.age(t))
@@ -99,12 +102,17 @@ func (a *attempt) show(s Status) {
 // end returns the outcome of a job that has ended by itself.
 func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 	if s.State == Gone {
+		a.jobEnded(ctx)
 		return nil, fmt.Errorf("the job %s (%s) is gone: the remote does not know it any more", a.saved.Name, a.saved.Ref)
 	}
 	reading, cancel := a.outlast(ctx, a.opts.StopWithin)
 	defer cancel()
 	result, err := a.outcome(reading, s)
-	if cause := context.Cause(ctx); reading.Err() != nil && cause != nil {
+	cause := context.Cause(ctx)
+	if err != nil && (cause == nil || endsJob(cause)) {
+		a.jobEnded(ctx)
+	}
+	if reading.Err() != nil && cause != nil {
 		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
 	}
 	return result, err

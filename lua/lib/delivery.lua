@@ -11,11 +11,11 @@ local WIDTH = { ok = 1, result = 3, fail = 6, release = 5, progress = 2 }
 -- width returns how many strings describe the report that ARGV lists from index at on.
 function Delivery.width(at) return 3 + WIDTH[ARGV[at + 2]] end
 
--- find returns the running task of a token, nil if there is none.
+-- find returns the running task of a token, nil if there is none. A task that waits for a take-over runs, too.
 local function find(id, hash)
   local m = Task.load(id)
   if not m or not m.run or m.run.flag < Outside.TOKEN then return nil end
-  return Record.soft('HGET', Record.extras_key(id), 'token') == hash and m or nil
+  return Outside.has_token(id, hash) and m or nil
 end
 
 -- ended has the tasks whose attempts this call has ended. Their run entries are removed later.
@@ -34,7 +34,7 @@ function Delivery.apply(at)
     return true
   end
   call('SET', key, digest, 'PX', REMEMBERED)
-  Ending.apply(op, at, m.run)
+  Ending.apply(op, at, m.run, nil, true)
   Exit.add(m.queue, id)
   ended[id] = true
   return true

@@ -78,9 +78,9 @@ function Event.put(b, k, v, attempt, replica, wait_ms, run_ms, group)
   set_column(b, 'group', k, group)
 end
 
--- add adds the event of one task. extra may have code, attempt, replica, wait_ms, run_ms, error, result, result_bytes and
--- meta. With any of the last four the event gets an entry of its own.
-local ALONE = { 'error', 'result', 'result_bytes', 'meta' }
+-- add adds the event of one task. extra may have code, attempt, replica, wait_ms, run_ms, error, result, result_bytes,
+-- meta and orphan. With any of the last five the event gets an entry of its own.
+local ALONE = { 'error', 'result', 'result_bytes', 'meta', 'orphan' }
 function Event.add(m, id, state, v, extra)
   extra = extra or {}
   local own = {}

@@ -1,4 +1,4 @@
--- uses: base batch claims policy record
+-- uses: base batch claims policy record takeover
 -- The reply to an exchange that is repeated because its reply was lost.
 
 -- repeat_batch adds the tasks of a claim that still run under its fence to the reply.
@@ -18,7 +18,7 @@ local function repeat_batch(step, fence)
     if record then letter, flag, _, _, words = Record.header_of(record) end
     if letter then
       local extras = flag == '1' and call('HGETALL', Record.extras_key(ids[i])) or {}
-      left = Policy.time_for(words, NOW - held.start)
+      left = fields(extras).cleanup and Takeover.CLEANUP - (NOW - held.start) or Policy.time_for(words, NOW - held.start)
       c.n = c.n + 1
       c.ids[c.n] = ids[i]
       put(record)

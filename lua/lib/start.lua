@@ -1,10 +1,11 @@
 -- uses: base batch event
 -- Starting a task that is not plain: see Batch.start_plain.
 
--- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras.
+-- task hands out the task t: id, record, words, flag (of its run entry), attempt, v, waited (ms), extras, bound (ms that
+-- the attempt may take; nil for that of the task).
 function Start.task(step, queue, t)
   local words = t.words
-  local c, b = Batch.for_bound(step, Batch.bound_of(words)), Event.batch('running', words.kind, queue)
+  local c, b = Batch.for_bound(step, t.bound or Batch.bound_of(words)), Event.batch('running', words.kind, queue)
   local n = c.n + 1
   c.n, c.ids[n], c.runs[2 * n - 1] = n, t.id, t.id
   c.runs[2 * n] = Batch.run_entry(step, c, t.attempt, t.v, t.flag, words.kind, words.group)

@@ -34,7 +34,12 @@ end
 function DoctorMembers.expiring(name, _, id) belongs(name, id, id, zrem, DoctorTask.is_live) end
 function DoctorMembers.ended(name, state, id) belongs(name, id, id, zrem, function(m) return m.state == state end) end
 function DoctorMembers.outside(name, _, id)
-  belongs(name, id, id, zrem, function(m) return m.run and m.run.flag == '3' end)
+  belongs(name, id, id, zrem, function(m) return m.run and m.run.flag > '2' end)
+end
+function DoctorMembers.takeover(name, queue, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.run and m.run.flag == '4' and m.queue == queue and tonumber(m.score) == tonumber(score)
+  end)
 end
 function DoctorMembers.counted(name, _, id)
   belongs(name, id, id, function(...)
