@@ -7,7 +7,8 @@
 --       if another attempt of the claim runs), id, progress, 1 if there is progress, 1 if the soft timeout passed, end of
 --       the log, bytes that the attempt has written to its log ('' if the log has not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
---       (k kept, l lost, r recount), stops ("FENCE ID …")}.
+--       (k kept, l lost, r recount), stops ("FENCE ID …", with a negative fence for an attempt that a report from outside
+--       has ended)}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
 -- uses: base attempts claims event exit queue record removal run task totals trim wake
@@ -104,11 +105,19 @@ for i = at + 1, at + 7 * ARGV[at], 7 do
   update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1', ARGV[i + 5], ARGV[i + 6])
 end
 
+-- stops returns the stop requests of the replica. It removes those for attempts that have ended.
+local function stops()
+  local requests = call('SMEMBERS', P .. 'stop:' .. replica)
+  for _, request in ipairs(requests) do
+    if string.sub(request, 1, 1) == '-' then Exit.forget_request(replica, request) end
+  end
+  return table.concat(requests, ' ')
+end
+
 Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
 Wake.for_next_due()
-return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
-  known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }
+return { joined and (known[2] and 2 or 1) or 0, table.concat(letters), known[3] and stops() or '' }

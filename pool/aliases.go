@@ -87,6 +87,7 @@ var (
 	ErrTimeout   = task.ErrTimeout
 	ErrLeaseLost = task.ErrLeaseLost
 	ErrShutdown  = task.ErrShutdown
+	ErrReported  = task.ErrReported
 
 	// ErrStuck is returned by Run after more than Config.MaxStuck handlers have ignored
 	// their cancelled context.

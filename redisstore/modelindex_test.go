@@ -202,7 +202,11 @@ func (w *walk) checkPool(k keys) {
 	}
 	got := map[string][]string{}
 	for r, v := range k.all("stop:") {
-		got[r] = slices.Sorted(maps.Keys(v))
+		// Requests to cancel attempts that a report has ended stay until the next renewal.
+		asked := slices.DeleteFunc(slices.Sorted(maps.Keys(v)), func(s string) bool { return s[0] == '-' })
+		if len(asked) > 0 {
+			got[r] = asked
+		}
 	}
 	for _, list := range stops {
 		slices.Sort(list)

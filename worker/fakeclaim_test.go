@@ -197,6 +197,11 @@ func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 			}
 		}
 	}
+	for _, t := range s.tasks {
+		if t.reported == replica {
+			stops = append(stops, task.Attempt{ID: t.ID, Fence: t.Fence, Reported: true})
+		}
+	}
 	return stops
 }
 

@@ -1,4 +1,4 @@
--- uses: base ending exit outside record task
+-- uses: base ending exit outside record task wake
 -- Reports from outside. The token of a report names the task, and its hash is in more:ID while the attempt runs. After a
 -- report that ended an attempt, reported:HASH has its digest for ten minutes, so that a repeated report is accepted again.
 
@@ -16,6 +16,16 @@ local function find(id, hash)
   local m = Task.load(id)
   if not m or not m.run or m.run.flag < Outside.TOKEN then return nil end
   return Outside.has_token(id, hash) and m or nil
+end
+
+-- cancel asks the replica of an attempt that has ended to cancel its handler. The next renewal of the replica removes the
+-- request.
+local function cancel(m)
+  local record = P .. 'replica:' .. m.replica
+  if call('HEXISTS', record, 'about') == 0 then return end
+  call('SADD', P .. 'stop:' .. m.replica, '-' .. m.fence .. ' ' .. m.id)
+  call('HSET', record, 'stop', 1)
+  Wake.signal(m.replica, 'stop')
 end
 
 -- ended has the tasks whose attempts this call has ended. Their run entries are removed later.
@@ -36,6 +46,7 @@ function Delivery.apply(at)
   call('SET', key, digest, 'PX', REMEMBERED)
   Ending.apply(op, at, m.run, nil, true)
   Exit.add(m.queue, id)
+  if m.run.flag == Outside.TOKEN then cancel(m) end
   ended[id] = true
   return true
 end

@@ -1,9 +1,9 @@
--- uses: base event jobs record task
+-- uses: base event exit jobs record task
 -- Ends of attempts whose task keeps its job: see jobs.lua.
 
 -- put lets a task with a job wait for a take-over, from delay ms on. The caller ends its claim.
 function Handover.put(m, delay, code, error)
-  local extras, attempt = Record.extras_key(m.id), m.fence .. ' ' .. m.id
+  local extras = Record.extras_key(m.id)
   local v = m.v + 1
   local set = { 'v', whole(v), 'attempt', m.attempt, 'code', code, 'due_at', whole(NOW + delay), 'replica', m.replica,
     'started_at', whole(m.start), 'fence', m.fence }
@@ -13,10 +13,7 @@ function Handover.put(m, delay, code, error)
   if not error then call('HDEL', extras, 'error') end
   -- within lets a clock that was set back shorten the delay.
   if delay > 0 then call('HSET', extras, 'within', whole(delay)) else call('HDEL', extras, 'within') end
-  local requests = P .. 'stop:' .. m.replica
-  if call('SREM', requests, attempt) == 1 and call('EXISTS', requests) == 0 then
-    call('HDEL', P .. 'replica:' .. m.replica, 'stop')
-  end
+  Exit.forget_request(m.replica, m.fence .. ' ' .. m.id)
   m.run.v = v
   m.v = v
   Task.set_run_flag(m, Jobs.UNOWNED)

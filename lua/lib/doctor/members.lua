@@ -90,6 +90,7 @@ DoctorMembers['group:queues'] = function(name, group, queue)
 end
 
 function DoctorMembers.stop(name, replica, attempt)
+  if string.find(attempt, '^%-%d+ %S+$') then return end -- the next renewal removes it
   local fence, id = string.match(attempt, '^(%d+) (%S+)$')
   local m = id and DoctorTask.examine(id)
   if not (m and m.fence == fence) then stale(name, attempt, srem) end
