@@ -77,7 +77,8 @@ Trim.close()
 Removal.write()
 freed.pool = freed.pool or next(busy) ~= nil
 if next(claimable) or freed.pool then Wake.all() end
-if next(scheduled) then Wake.for_next_due() end
+-- A claim may have put a task on the schedule. This replica gets its due time if no other one got a signal for it.
+if next(scheduled) and not Wake.for_next_due() then due = Promote.next_in() end
 Totals.write()
 
 local short, ready = table.concat(letters), ''

@@ -17,7 +17,7 @@ local function put_back_ended(m)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
   local extras = Record.extras_key(m.id)
   call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
-    'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan')
+    'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan', 'avoid')
   call('HSET', extras, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT,
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')

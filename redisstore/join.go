@@ -187,7 +187,8 @@ func aboutOf(r task.Registration, queues []string) about {
 }
 
 // policyWords returns a policy as it is stored in meta: timeout, attempts, losses and
-// backoff, with "-" for a default.
+// backoff, with "-" for a default, then "avoid" if it is to avoid
+// the replica that failed.
 func policyWords(p task.Policy) string {
 	word := func(n int64) string {
 		if n == 0 {
@@ -202,7 +203,11 @@ func policyWords(p task.Policy) string {
 	if backoff == "" {
 		backoff = "-"
 	}
-	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
+	words := []string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}
+	if p.AvoidFailed {
+		words = append(words, "avoid")
+	}
+	return strings.Join(words, " ")
 }
 
 // Leave removes the replica from the list.

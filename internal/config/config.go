@@ -221,6 +221,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"max_attempts", r.number(&policy.MaxAttempts)},
 			field{"max_lost", r.number(&policy.MaxLost)},
 			field{"in_place", r.number(&policy.InPlace)},
+			field{"avoid_failed", r.flag(&policy.AvoidFailed)},
 			field{"backoff", func(n *yaml.Node, at string) {
 				b, err := task.ParseBackoff(n.Value)
 				if err == nil && n.Kind != yaml.ScalarNode || n.Value == "" {

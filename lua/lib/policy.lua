@@ -9,7 +9,8 @@ function Policy.of(kind)
     p = {}
     local s = call('HGET', META, 'kind:' .. kind)
     if s then
-      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff = string.match(s, '^(%S+) (%S+) (%S+) (%S+)$')
+      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff, p.avoid = string.match(s, '^(%S+) (%S+) (%S+) (%S+) ?(%l*)$')
+      if p.avoid ~= 'avoid' then p.avoid = nil end
       for k, v in pairs(p) do if v == '-' then p[k] = nil end end
     end
     policies[kind] = p

@@ -1,4 +1,4 @@
--- uses: base event finish policy queue record task
+-- uses: base event finish policy queue record task wake
 -- What happens to a task after a failed, lost or released attempt.
 
 local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
@@ -44,6 +44,18 @@ function Retries.most(m)
   return tonumber(m.max_attempts or Policy.of(m.kind).max_attempts or nil) or 5
 end
 
+-- avoid notes the replica of a failed attempt, if another one serves the queue. Candidate.start then puts the task on the
+-- schedule for a moment instead of giving it to this replica, at most DEFERRALS times.
+local DEFERRALS = 5
+local function avoid(m)
+  local replicas = 0
+  for _, class in ipairs(Wake.classes(m.queue)) do
+    local key = P .. 'class:' .. class
+    replicas = replicas + call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
+  end
+  if replicas > 1 then call('HSET', Record.extras_key(m.id), 'avoid', m.replica .. ' ' .. DEFERRALS) end
+end
+
 -- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the
 -- backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
@@ -59,6 +71,7 @@ function Retries.fail(m, code, error, delay)
   delay = delay or Retries.backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Task.drop_checkpoint(m)
+  if p.avoid then avoid(m) end
   Retries.put_back(m, delay, code, error or '')
 end
 

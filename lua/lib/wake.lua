@@ -120,9 +120,12 @@ function Wake.all()
   freed.pool = false
 end
 
--- for_next_due signals an idle replica if a task that this call scheduled is due before all others.
+-- for_next_due signals an idle replica if a task that this call scheduled is due before all others. It returns whether it
+-- signalled one.
 function Wake.for_next_due()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
-  if not (head and scheduled[head]) then return end
-  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.signal_idle(class, NOW, 'due') end
+  if not (head and scheduled[head]) then return false end
+  local woken = false
+  for _, class in ipairs(Wake.classes(scheduled[head])) do woken = Wake.signal_idle(class, NOW, 'due') or woken end
+  return woken
 end
