@@ -72,6 +72,9 @@ func (directory) Poll(_ context.Context, jobs []async.Job) (all []async.Status, 
 			killOnce(filepath.Dir(j.Ref))
 		}
 		s := async.Status{State: async.Running}
+		if _, err := os.Stat(j.Ref + ".stopped"); err == nil {
+			s.State = async.Failed
+		}
 		if _, err := os.Stat(j.Ref + ".done"); err == nil {
 			s.State = async.Succeeded
 		}
@@ -85,6 +88,9 @@ func (directory) Stop(_ context.Context, j async.Job) error {
 }
 
 func (directory) Output(_ context.Context, j async.Job) (out async.Output, err error) {
+	if _, err := os.Stat(j.Ref + ".stopped"); err == nil {
+		return out, nil
+	}
 	out.Result, err = os.ReadFile(j.Ref + ".done")
 	return out, err
 }

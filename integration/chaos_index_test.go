@@ -73,7 +73,7 @@ local STATES = { s = 'scheduled', w = 'live', p = 'live', S = 'succeeded', F = '
 local WHOLE = { inbox = true, scheduled = true, expiring = true, events = true, meta = true, queues = true, stats = true,
   replicas = true, claims = true, leases = true, held = true, counted = true, outside = true }
 local KIND = { group = true, wait = true, run = true, ended = true, ready = true, idle = true, class = true, served = true,
-  signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true }
+  signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true }
 local function live(id) return at[id] and not redis.call('ZSCORE', P .. 'ended:' .. at[id], id) end
 local keys, tasks, extras, members = redis.call('KEYS', P .. '*'), 0, {}, {}
 for _, key in ipairs(keys) do
@@ -175,7 +175,7 @@ func (s *site) checkIdle(c *pool.Pool) (kept int) {
 	}
 	for _, key := range keys {
 		name := strings.TrimPrefix(key, s.key(""))
-		for _, live := range []string{"wait:", "group:", "run:", "claims", "leases", "stop:", "ready:", "held", "counted", "scheduled", "outside", "expiring", "unique:"} {
+		for _, live := range []string{"wait:", "group:", "run:", "claims", "leases", "stop:", "ready:", "held", "counted", "scheduled", "outside", "takeover:", "expiring", "unique:"} {
 			if strings.HasPrefix(name, live) {
 				s.t.Errorf("an idle pool has the key %s", name)
 			}

@@ -202,3 +202,35 @@ func TestReportStopAndTimeoutOfATaskOutsideHaveOneOutcome(t *testing.T) {
 		t.Errorf("stats %+v", st)
 	}
 }
+
+// A report ends the attempt while its handler waits. The handler is cancelled within a moment,
+// and what it returns changes nothing.
+func TestReportCancelsTheRunningHandler(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.client()
+	tokens, causes := make(chan string, 1), make(chan error, 1)
+	p := s.pool(slots(2))
+	p.HandleKind("job", func(ctx context.Context, tk *task.Task) ([]byte, error) {
+		token, err := tk.ReportToken(ctx)
+		if err != nil {
+			return nil, err
+		}
+		tokens <- token
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return nil, pool.Permanent(context.Cause(ctx))
+	})
+	s.serve(p)
+	id := enqueue(t, c, pool.Spec{Kind: "job", Retain: new(time.Hour)})
+	if err := c.Report(t.Context(), receive(t, tokens, patience, "a token"), pool.OutsideReport{State: pool.ReportSucceeded, Result: []byte("7")}); err != nil {
+		t.Fatal(err)
+	}
+	if cause := receive(t, causes, prompt, "the end of the context"); !errors.Is(cause, pool.ErrReported) {
+		t.Errorf("the cause is %v", cause)
+	}
+	if got := await(t, c, id); got.State != pool.Succeeded || string(got.Result) != "7" {
+		t.Errorf("%+v", got)
+	}
+	idle(t, c)
+}

@@ -48,6 +48,7 @@ const (
 	kindFlaky  = "flaky"  // fails as often as its payload says
 	kindStages = "stages" // the first two attempts write two checkpoints each and wait for the end of their context
 	kindDetach = "detach" // writes its token to the file that its payload names, and detaches for an hour
+	kindFrail  = "frail"  // kindJob with a MaxLost of 1
 	kindJob    = "job"    // a job in a directory, by an executor that kills its process as the payload says
 	kindFaint  = "faint"  // the process stops itself while it sends the report of the first attempt
 )
@@ -134,7 +135,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		MaxStuck:     workers,
 		// The tests kill the processes of these tasks; only the poison tasks
 		// are to fail as lost.
-		Policies: map[string]pool.Policy{kindWork: {MaxLost: 1000}, kindFlaky: {MaxLost: 1000}},
+		Policies: map[string]pool.Policy{kindWork: {MaxLost: 1000}, kindFlaky: {MaxLost: 1000}, kindFrail: {MaxLost: 1}},
 	})
 	if err != nil {
 		return err
@@ -151,6 +152,7 @@ func runReplica(ctx context.Context, rec *recorder) error {
 		kindFlaky:  flaky,
 		kindStages: stages,
 		kindJob:    jobs.Handle,
+		kindFrail:  jobs.Handle,
 		kindFaint:  faint,
 		kindDetach: detach,
 	} {

@@ -13,7 +13,7 @@
 --       number of claims, per claim: queue, tasks
 -- Returns {now, ms until the next scheduled task or 0, verdicts ('' for all accepted, else a letter per report: o accepted,
 --       a again: the next attempt runs, l lost, g gone), a letter per claim (s: no more for now, f: perhaps more), ready
---       queues, stops ("FENCE ID …"),
+--       queues, stops (as renew returns them),
 --       state (0, 1: asked to drain, 2: not on the list, nothing was claimed), then per batch of tasks: head, ids, lengths,
 --       records}; or the error STALE. head is fence, queue, start, ms that the attempts may take (0: no bound), and either
 --       0 or, per id, how many strings of extras follow its record.
@@ -78,7 +78,8 @@ Trim.close()
 Removal.write()
 freed.pool = freed.pool or next(busy) ~= nil
 if next(claimable) or freed.pool then Wake.all() end
-if next(scheduled) then Wake.for_next_due() end
+-- A claim may have put a task on the schedule. This replica gets its due time if no other one got a signal for it.
+if next(scheduled) and not Wake.for_next_due() then due = Promote.next_in() end
 Totals.write()
 
 local short, ready = table.concat(letters), ''

@@ -19,4 +19,5 @@ for _, field in ipairs({ 'limit:queue:' .. queue, 'cap:' .. queue, 'paused:' .. 
   call('HDEL', META, field, 'config:' .. field)
 end
 call('DEL', P .. 'served:' .. queue, P .. 'group:head:' .. queue)
+call('HDEL', META, 'takeover:' .. queue)
 return ''

@@ -1,11 +1,12 @@
--- reap: takes back all attempts of the claims whose leases have ended, and ends attempts outside whose time has passed.
+-- reap: takes back all attempts of the claims whose leases have ended, ends attempts outside whose time has passed, and lets
+-- replicas take over tasks whose delay has passed.
 --
 -- KEYS  prefix, meta
 -- ARGV  random seed, most attempts of claims (one claim is always taken back) and most attempts outside
 -- Returns {ms until the next lease or the next attempt outside ends or 0, number of claims, number of attempts lost, number
 --       of run entries without a task, number of attempts outside that timed out}.
 -- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
--- uses: base claims clock exit outside queue removal retries run staged task totals trim wake
+-- uses: base attempts claims clock exit jobs outside queue record removal run staged task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
@@ -17,7 +18,7 @@ local function take_claim_back(fence, c)
   for i, id in ipairs(ids) do
     local m = Task.load(id, Run.parse(texts[i]))
     if m and m.run then
-      if m.home then Staged.take_back(m) else Retries.take_back(m, c.cut) end
+      if m.home then Staged.take_back(m) else Attempts.take_back(m, c.cut) end
       lost = lost + 1
     else
       Exit.add(c.queue, id)
@@ -42,8 +43,12 @@ local timed_out = 0
 for _, id in ipairs(call('ZRANGEBYSCORE', Outside.KEY, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
   local m = Task.load(id)
   if m and m.run and m.run.flag == Outside.OUTSIDE then
-    Retries.time_out(m)
+    Attempts.time_out(m)
     timed_out = timed_out + 1
+  elseif m and m.run and m.run.flag == Jobs.UNOWNED then
+    call('ZREM', Outside.KEY, id)
+    call('HDEL', Record.extras_key(id), 'within')
+    Jobs.list(m)
   else
     call('ZREM', Outside.KEY, id)
     Totals.count('orphans')

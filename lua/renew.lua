@@ -7,10 +7,11 @@
 --       if another attempt of the claim runs), id, progress, 1 if there is progress, 1 if the soft timeout passed, end of
 --       the log, bytes that the attempt has written to its log ('' if the log has not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
---       (k kept, l lost, r recount), stops ("FENCE ID …")}.
+--       (k kept, l lost, r recount), stops ("FENCE ID …", with a negative fence for an attempt that a report from outside
+--       has ended)}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
--- uses: base claims event exit queue record removal retries run staged task totals trim wake
+-- uses: base attempts claims event exit queue record removal run staged task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -35,7 +36,7 @@ local function keep_named(c, ids, texts, first, last)
     else
       local m = Task.load(id, Run.parse(texts[i]))
       if m and m.home and m.run then Staged.take_back(m)
-      elseif m and m.state == 'running' then Retries.take_back(m, '0')
+      elseif m and m.state == 'running' then Attempts.take_back(m, '0')
       else Exit.add(c.queue, id) end
     end
   end
@@ -84,7 +85,7 @@ local function update(fence, id, progress, slow, log, log_size)
   local text = call('HGET', P .. 'claims', fence)
   local c = text and Claims.parse(text)
   local run = c and Run.parse(call('HGET', P .. 'run:' .. c.queue, id) or nil)
-  local current = run and run.fence == fence and run.flag ~= '3' and (not attempt or run.attempt == attempt)
+  local current = run and run.fence == fence and run.flag < '3' and (not attempt or run.attempt == attempt)
   local m = current and Task.load(id, run)
   if not m or m.state ~= 'running' then return end
   local extras = {}
@@ -106,11 +107,19 @@ for i = at + 1, at + 7 * ARGV[at], 7 do
   update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1', ARGV[i + 5], ARGV[i + 6])
 end
 
+-- stops returns the stop requests of the replica. It removes those for attempts that have ended.
+local function stops()
+  local requests = call('SMEMBERS', P .. 'stop:' .. replica)
+  for _, request in ipairs(requests) do
+    if string.sub(request, 1, 1) == '-' then Exit.forget_request(replica, request) end
+  end
+  return table.concat(requests, ' ')
+end
+
 Queue.write()
 Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
 Wake.for_next_due()
-return { joined and (known[2] and 2 or 1) or 0, table.concat(letters),
-  known[3] and table.concat(call('SMEMBERS', P .. 'stop:' .. replica), ' ') or '' }
+return { joined and (known[2] and 2 or 1) or 0, table.concat(letters), known[3] and stops() or '' }

@@ -6,7 +6,7 @@
 -- that was asked before.
 -- Keeps: a task is never started again after a stop was requested. The request is in stop:REPLICA until the attempt ends.
 -- Every exchange and renewal of the replica reads it there. The signal only makes the replica read it sooner.
--- uses: base exit finish full outside queue record removal retries staged task totals trim wake
+-- uses: base attempts exit finish full handover jobs outside queue record removal staged task totals trim wake
 run_when_full()
 local reply, signals = {}, {}
 
@@ -20,16 +20,32 @@ local function ask(m)
   return first and 1 or 0
 end
 
+-- end_outside ends a running task that no replica runs. If it has a job, a replica ends that first.
+local function end_outside(m)
+  local job = Jobs.of(m)
+  if not (job and (job.name or job.cleanup)) then
+    Attempts.take_out(m)
+    Finish.add_history(m, 'stopped', ARGV[1])
+    Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
+    return 'stopped', 1
+  end
+  local first = call('HSETNX', Record.extras_key(m.id), 'stop', ARGV[1])
+  if job.cleanup then return 'running', first end
+  if m.run.flag == Outside.OUTSIDE then
+    Finish.take_log(m)
+    Finish.add_history(m, 'stopped', ARGV[1])
+  end
+  Handover.decide(m, 'stop', 'stopped', ARGV[1])
+  return 'running', 1
+end
+
 local seen = {}
 for i = 2, #ARGV do
   local m = not seen[ARGV[i]] and Task.load_to_change(ARGV[i])
   seen[ARGV[i]] = true
   local state, done = m and m.state or '', 0
-  if state == 'running' and m.run.flag == Outside.OUTSIDE then
-    Retries.take_out(m)
-    Finish.add_history(m, 'stopped', ARGV[1])
-    Finish.task(m, 'stopped', 'stopped', nil, ARGV[1])
-    state, done = 'stopped', 1
+  if state == 'running' and m.run.flag >= Outside.OUTSIDE then
+    state, done = end_outside(m)
   elseif m and m.run then
     done = ask(m)
   elseif state == 'exporting' then

@@ -7,7 +7,7 @@
 -- uses: base outside run task
 run_when_full()
 local run = Run.parse(call('HGET', P .. 'run:' .. ARGV[1], ARGV[2]) or nil)
-if not Task.is_current(run, ARGV[3]) or run.flag == Outside.OUTSIDE then return 0 end
+if not Task.is_current(run, ARGV[3]) or run.flag >= Outside.OUTSIDE then return 0 end
 local m = Task.load(ARGV[2], run)
 if not m or m.state ~= 'running' then return 0 end
 Outside.issue(m, ARGV[4])

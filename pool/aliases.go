@@ -36,6 +36,7 @@ const (
 	CodeExport           = task.CodeExport
 	CodeReleased         = task.CodeReleased
 	CodeDetached         = task.CodeDetached
+	CodeCleanUp          = task.CodeCleanUp
 	CodeSlow             = task.CodeSlow
 )
 
@@ -88,6 +89,7 @@ var (
 	ErrTimeout   = task.ErrTimeout
 	ErrLeaseLost = task.ErrLeaseLost
 	ErrShutdown  = task.ErrShutdown
+	ErrReported  = task.ErrReported
 
 	// ErrStuck is returned by Run after more than Config.MaxStuck handlers have ignored
 	// their cancelled context.

@@ -52,7 +52,7 @@
 // [RetryAfter] and [Snooze] change that. A panic is an error. A handler should be
 // idempotent: it runs more than once for a task when a process dies or its lease is
 // lost. When a task has to end, its context is cancelled, and context.Cause is
-// [ErrStopped], [ErrTimeout], [ErrLeaseLost] or [ErrShutdown].
+// [ErrStopped], [ErrTimeout], [ErrLeaseLost], [ErrShutdown] or [ErrReported].
 //
 // Middleware, func(next Handler) Handler, wraps every handler.
 //

@@ -123,6 +123,7 @@ type (
 	//	Run     time.Duration     // on ended attempts: from claimed to ended
 	//	Error   string            // on failures; on a stop, the reason given with it
 	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
+	//	Orphan  string            // on terminal events: Task.Orphan
 	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
 	//	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
 	//	Exported bool
@@ -202,6 +203,10 @@ type (
 	//	MaxLost         int     // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
 	//	InPlace         int     // failed attempts of a claim that are retried at once in the same slot; at most MaxMaxAttempts; default 0
 	//	Backoff         Backoff // default DefaultBackoff (exponential, from 1s to 10m)
+	//	// AvoidFailed is set if the retry of a failed attempt prefers a replica other than the
+	//	// one on which it failed. If no other one takes the task within about a second, the same
+	//	// one runs it.
+	//	AvoidFailed bool
 	//
 	//	// LargeResult is what happens to a result that is longer than its limit: MaxResult, or
 	//	// the limit of a command. Default: FailLargeResult; TruncateLargeResult for a command.

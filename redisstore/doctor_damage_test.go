@@ -164,6 +164,10 @@ var damageCases = []struct {
 		}
 		w.stop("run")
 	}},
+	{"TakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("DEL", "takeover:default") }, "no_entry", wantTakeOver},
+	{"NoteOfTakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("HDEL", "meta", "takeover:default") }, "not_ready", wantTakeOver},
+	{"TakeOverOfNoTask", func(w *wreck) { w.do("ZADD", "takeover:default", 1, "ghost") }, "no_record not_ready", nil},
+	{"TakeOverOfAWaitingTask", func(w *wreck) { w.abandonJob("run"); w.do("ZADD", "takeover:default", 1, "wait") }, "wrong_index", wantTakeOver},
 	{"OutsideOfNoTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "ghost") }, "no_record", nil},
 	{"OutsideOfAWaitingTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "wait") }, "wrong_index", nil},
 	{"StagedOfNoTask", func(w *wreck) { w.do("SADD", "staged:k", "ghost") }, "no_record", nil},
@@ -274,4 +278,18 @@ var damageCases = []struct {
 	{"ClaimsOfAnotherType", func(w *wreck) { w.do("DEL", "claims"); w.do("SET", "claims", "x") }, "no_claim no_claim wrong_type …", nil},
 	{"ServedOfAnotherType", func(w *wreck) { w.do("DEL", "served:default"); w.do("SET", "served:default", "x") }, "not_in_class wrong_type …", nil},
 	{"GroupRunOfAnotherType", func(w *wreck) { w.do("DEL", "group:run:g"); w.do("SET", "group:run:g", "x") }, "?group_stuck not_in_group wrong_type", nil},
+}
+
+// abandonJob releases a task with a job, so that it waits for a take-over.
+func (w *wreck) abandonJob(id string) {
+	w.t.Helper()
+	fence := w.fence(id)
+	w.must(w.store.SaveJob(w.t.Context(), "default", task.Attempt{ID: id, Fence: fence}, 1, nil, "job 7"))
+	w.exchange(nil, task.Report{ID: id, Queue: "default", Fence: fence, Op: task.Release, Code: task.CodeReleased})
+}
+
+func wantTakeOver(w *wreck) {
+	if got := w.claim(1); len(got) != 1 || got[0].ID != "run" || got[0].Job != "job 7" {
+		w.t.Errorf("claimed %v, want the task with a job", got)
+	}
 }

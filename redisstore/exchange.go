@@ -266,7 +266,11 @@ func (r *replyReader) attempts() []task.Attempt {
 	}
 	attempts := make([]task.Attempt, 0, (1+strings.Count(w.rest, " "))/2)
 	for w.rest != "" && !w.bad {
-		attempts = append(attempts, task.Attempt{Fence: w.int(), ID: w.next()})
+		a := task.Attempt{Fence: w.int(), ID: w.next()}
+		if a.Fence < 0 {
+			a.Fence, a.Reported = -a.Fence, true
+		}
+		attempts = append(attempts, a)
 	}
 	if w.bad {
 		r.fail("fences and ids", w.rest)

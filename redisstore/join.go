@@ -191,7 +191,8 @@ func aboutOf(r task.Registration, queues []string) about {
 }
 
 // policyWords returns a policy as it is stored in meta: timeout, attempts, losses and
-// backoff, with "-" for a default.
+// backoff, with "-" for a default, then "avoid" if it is to avoid
+// the replica that failed.
 func policyWords(p task.Policy) string {
 	word := func(n int64) string {
 		if n == 0 {
@@ -206,7 +207,11 @@ func policyWords(p task.Policy) string {
 	if backoff == "" {
 		backoff = "-"
 	}
-	return strings.Join([]string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}, " ")
+	words := []string{timeout, word(int64(p.MaxAttempts)), word(int64(p.MaxLost)), backoff}
+	if p.AvoidFailed {
+		words = append(words, "avoid")
+	}
+	return strings.Join(words, " ")
 }
 
 // exportWords returns the configuration of an exporter as it is stored in meta: timeout,

@@ -71,6 +71,7 @@ func (w *walk) someReports() []task.Report {
 		case task.Fail:
 			r.Code = pick(w, task.CodeError, task.CodeError, task.CodePermanent)
 			r.Delay, r.DelaySet, r.Error = pick(w, 0, short, long), true, "broke"
+			r.InPlace = r.Code == task.CodeError && w.rng.IntN(3) == 0
 		case task.Release:
 			r.Code, r.Delay = task.CodeReleased, pick(w, 0, short, long)
 		case task.Detached:
@@ -165,6 +166,9 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	case r.Op == task.Detached && m.token != "" && !m.stop:
 		w.detach(m, r)
 		return task.Accepted
+	case r.InPlace && !m.stop && m.failures+1 < m.spec.MaxAttempts:
+		w.again(m, r)
+		return task.Again
 	}
 	w.leaveRunning(m)
 	m.meta = r.Meta
@@ -196,6 +200,17 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 		w.failed(m, r.Code, r.Delay)
 	}
 	return task.Accepted
+}
+
+// again applies the report of a failure that is retried in place to the model.
+func (w *walk) again(m *mtask, r *task.Report) {
+	m.failures++
+	m.attempt++
+	m.addHistory()
+	m.dropCheckpoint()
+	m.code, m.log, m.token, m.past = r.Code, "", "", true
+	m.v += 2
+	w.appended += 2
 }
 
 // closeReported closes the claims without open attempts if a report sets Last.

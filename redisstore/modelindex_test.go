@@ -83,7 +83,7 @@ func (w *walk) checkIndexes(k keys) {
 
 // keyKinds lists the first words of all key names.
 var keyKinds = strings.Fields("task more history wait run claims leases scheduled expiring ended group unique events inbox reply queues " +
-	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside reported staged full")
+	"replicas replica stop signals class served ready idle counted held meta stats load call lock outside takeover reported staged full")
 
 // checkKeys checks that no key of a removed task is left and that every key is documented.
 func (w *walk) checkKeys(k keys) {
@@ -206,7 +206,11 @@ func (w *walk) checkPool(k keys) {
 	}
 	got := map[string][]string{}
 	for r, v := range k.all("stop:") {
-		got[r] = slices.Sorted(maps.Keys(v))
+		// Requests to cancel attempts that a report has ended stay until the next renewal.
+		asked := slices.DeleteFunc(slices.Sorted(maps.Keys(v)), func(s string) bool { return s[0] == '-' })
+		if len(asked) > 0 {
+			got[r] = asked
+		}
 	}
 	for _, list := range stops {
 		slices.Sort(list)

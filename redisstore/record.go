@@ -163,6 +163,14 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.LastCheckpoint = []byte(v)
 	case "checkpoint_at":
 		t.CheckpointAt = f.moment(name, v)
+	case "job":
+		t.Job = v
+	case "cleanup":
+		_, code, _ := strings.Cut(v, " ")
+		code, _, _ = strings.Cut(code, " ")
+		t.CleanUp = task.Code(code)
+	case "orphan":
+		t.Orphan = v
 	case "stop":
 		t.StopWhy = v
 	case "log":

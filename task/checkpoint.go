@@ -32,28 +32,40 @@ const MaxCheckpoint = 64 << 10
 // On a task that no replica runs, such as one made for a test of a handler, it sets
 // LastCheckpoint. Read that field only after the calls have returned.
 func (t *Task) Checkpoint(ctx context.Context, v any) error {
-	var b []byte
-	if v != nil {
-		var err error
-		if b, err = encodeValue(v); err != nil {
-			return fmt.Errorf("encode checkpoint: %w", err)
-		}
-	}
-	if len(b) > MaxCheckpoint {
-		return fmt.Errorf("checkpoint is %d bytes; the limit is %d: store it elsewhere and keep a reference", len(b), MaxCheckpoint)
+	b, err := encodeCheckpoint(v)
+	if err != nil {
+		return err
 	}
 	if t.running != nil {
 		return t.running.Checkpoint(ctx, b)
 	}
+	return t.saveUnheld(ctx, b, t.Job)
+}
+
+// saveUnheld stores a checkpoint and a job in a task that no replica runs.
+func (t *Task) saveUnheld(ctx context.Context, data []byte, job string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("checkpoint: %w", context.Cause(ctx))
 	}
 	unheld.Lock()
 	defer unheld.Unlock()
-	if t.LastCheckpoint = b; len(b) == 0 {
+	if t.LastCheckpoint, t.Job = data, job; len(data) == 0 {
 		t.LastCheckpoint = nil
 	}
 	return nil
+}
+
+// encodeCheckpoint returns v as Checkpoint stores it.
+func encodeCheckpoint(v any) (b []byte, err error) {
+	if v != nil {
+		if b, err = encodeValue(v); err != nil {
+			return nil, fmt.Errorf("encode checkpoint: %w", err)
+		}
+	}
+	if len(b) > MaxCheckpoint {
+		return nil, fmt.Errorf("checkpoint is %d bytes; the limit is %d: store it elsewhere and keep a reference", len(b), MaxCheckpoint)
+	}
+	return b, nil
 }
 
 // ReadCheckpoint decodes LastCheckpoint, which is JSON, into the value that v points to.

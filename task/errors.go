@@ -32,6 +32,7 @@ var (
 	ErrTimeout   = errors.New("attempt timed out")
 	ErrLeaseLost = errors.New("lease lost: another replica may run this task")
 	ErrShutdown  = errors.New("replica is shutting down")
+	ErrReported  = errors.New("a report from outside has ended the attempt")
 )
 
 // ErrStuck is returned by Run after more than Config.MaxStuck handlers have ignored

@@ -28,6 +28,7 @@ type Event struct {
 	Run     time.Duration     // on ended attempts: from claimed to ended
 	Error   string            // on failures; on a stop, the reason given with it
 	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
+	Orphan  string            // on terminal events: Task.Orphan
 	Result  []byte            // on success, if it is at most MaxEventResult bytes
 	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
 	Exported bool

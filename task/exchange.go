@@ -95,7 +95,7 @@ type Exchanged struct {
 	// repeated answer may list none: the replica then makes another exchange to learn
 	// them.
 	Ready []string
-	Stops []Attempt // open attempts of the replica for which a stop was requested
+	Stops []Attempt // attempts of the replica for which a stop was requested, or that a report from outside has ended
 	Drain bool      // a drain of the replica was requested
 
 	Now  time.Time     // the store's clock
@@ -116,6 +116,8 @@ type Attempt struct {
 	ID     string
 	Fence  int64
 	Number int64 // its Task.Attempt if its claim may have several attempts of the task; else 0
+	// Reported is set on a stop if a report from outside has ended the attempt.
+	Reported bool
 }
 
 // Verdict is the store's answer to a report or to the renewal of a claim.

@@ -16,6 +16,8 @@ type Execution interface {
 	LimitLog(n int)
 	// Checkpoint writes the checkpoint of the attempt: see Task.Checkpoint.
 	Checkpoint(ctx context.Context, data []byte) error
+	// SaveJob writes the checkpoint and names the job of the task: see Task.SaveJob.
+	SaveJob(ctx context.Context, job string, data []byte) error
 	// SetMeta sets an entry of the attempt's meta; Meta returns a copy of it.
 	SetMeta(key, value string) error
 	Meta() Meta

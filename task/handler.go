@@ -9,8 +9,8 @@ import "context"
 // handler may run more than once for one task and should be idempotent.
 //
 // The context is cancelled when the task must end. Its context.Cause is then
-// ErrStopped, ErrTimeout, ErrLeaseLost or ErrShutdown. The handler has the replica's
-// StopGrace to return, or less: see Task.LeaseLost. The context has no deadline;
+// ErrStopped, ErrTimeout, ErrLeaseLost, ErrShutdown or ErrReported. The handler has the
+// replica's StopGrace to return, or less: see Task.LeaseLost. The context has no deadline;
 // Task.TimeLeft is how long the attempt may take from its start.
 type Handler func(ctx context.Context, t *Task) (result []byte, err error)
 

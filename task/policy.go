@@ -20,6 +20,10 @@ type Policy struct {
 	MaxLost         int     // lost leases after which the task is retried: it fails with the next; at most MaxMaxAttempts; default DefaultMaxLost (3)
 	InPlace         int     // failed attempts of a claim that are retried at once in the same slot; at most MaxMaxAttempts; default 0
 	Backoff         Backoff // default DefaultBackoff (exponential, from 1s to 10m)
+	// AvoidFailed is set if the retry of a failed attempt prefers a replica other than the
+	// one on which it failed. If no other one takes the task within about a second, the same
+	// one runs it.
+	AvoidFailed bool
 
 	// LargeResult is what happens to a result that is longer than its limit: MaxResult, or
 	// the limit of a command. Default: FailLargeResult; TruncateLargeResult for a command.

@@ -40,5 +40,5 @@ type AttemptUpdate struct {
 // Renewed is the answer to a Renewal.
 type Renewed struct {
 	Verdicts []Verdict // in the order of Held: Kept, Recount or LeaseLost
-	Stops    []Attempt // open attempts of the replica for which a stop was requested
+	Stops    []Attempt // as those of Exchanged; those with Reported are returned once
 }

@@ -52,5 +52,6 @@ const (
 	CodeExport           Code = "export"            // the result could not be saved by the exporter of the kind
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
 	CodeDetached         Code = "detached"          // the replica has detached the attempt; a report from outside ends it
+	CodeCleanUp          Code = "cleanup"           // the end was decided, or a clean-up failed; the attempt ends after its job: see Task.SaveJob
 	CodeSlow             Code = "slow"              // the soft timeout passed; the attempt continues
 )

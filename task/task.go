@@ -43,8 +43,17 @@ type Task struct {
 	// attempt has failed since, and on ended tasks. CheckpointAt is when it was written.
 	LastCheckpoint []byte
 	CheckpointAt   time.Time
-	Result         []byte // what the handler returned; a Reference if it is Exported
-	Exported       bool   // an exporter has saved the result
+	// Job names the work at a remote that the task has open: see SaveJob. It is empty if
+	// there is none.
+	Job string
+	// CleanUp is set if the end of an attempt was decided, with this code, and Job has not
+	// ended yet. The attempt that a handler gets then is a clean-up: see SaveJob.
+	CleanUp Code
+	// Orphan is the Job of an ended task whose clean-ups have all failed. The work may still
+	// go on.
+	Orphan   string
+	Result   []byte // what the handler returned; a Reference if it is Exported
+	Exported bool   // an exporter has saved the result
 	// StagedBytes is the length of a result that an exporter has to save, or could not save;
 	// 0 for none. SavesFailed is the number of failed saves, and SaveAt when the next one may
 	// start after them. Staged is the result, on a task whose result a replica saves.

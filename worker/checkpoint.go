@@ -19,6 +19,20 @@ type checkpoints struct {
 // Checkpoint implements Execution. It repeats a call that fails until ctx ends, the lease
 // is lost, or calls have failed for the length of a lease.
 func (a *attempt) Checkpoint(ctx context.Context, data []byte) error {
+	return a.save(ctx, func(ctx context.Context, at task.Attempt, n int64) error {
+		return a.claim.sequence.r.store.Checkpoint(ctx, a.claim.q.name, at, n, data)
+	})
+}
+
+// SaveJob implements Execution. It repeats a call as Checkpoint does.
+func (a *attempt) SaveJob(ctx context.Context, job string, data []byte) error {
+	return a.save(ctx, func(ctx context.Context, at task.Attempt, n int64) error {
+		return a.claim.sequence.r.store.SaveJob(ctx, a.claim.q.name, at, n, data, job)
+	})
+}
+
+// save makes the call for the next checkpoint of the attempt.
+func (a *attempt) save(ctx context.Context, write func(ctx context.Context, at task.Attempt, n int64) error) error {
 	a.moved()
 	defer a.moved()
 	r, lost := a.claim.sequence.r, a.LeaseLost()
@@ -53,7 +67,7 @@ func (a *attempt) Checkpoint(ctx context.Context, data []byte) error {
 	defer t.stop()
 	for {
 		err := r.call(tries, func(ctx context.Context) error {
-			return r.store.Checkpoint(ctx, a.claim.q.name, task.Attempt{ID: a.task.ID, Fence: a.claim.fence, Number: a.number()}, c.n, data)
+			return write(ctx, task.Attempt{ID: a.task.ID, Fence: a.claim.fence, Number: a.number()}, c.n)
 		})
 		switch {
 		case err == nil:

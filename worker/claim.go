@@ -196,7 +196,8 @@ func (r *Replica) lose(c *claim, refused bool, now time.Time) {
 	}
 }
 
-// stopAttempts cancels the attempts for which a stop was requested, if they run here.
+// stopAttempts cancels the attempts for which a stop was requested, and those that a report
+// from outside has ended, if they run here.
 // The caller holds the mutex.
 func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 	for _, s := range stops {
@@ -206,7 +207,11 @@ func (r *Replica) stopAttempts(stops []task.Attempt, now time.Time) {
 		}
 		for i := range c.attempts {
 			if a := c.current(i); a.task.ID == s.ID {
-				r.stop(a, task.ErrStopped, now)
+				cause := task.ErrStopped
+				if s.Reported {
+					cause = task.ErrReported
+				}
+				r.stop(a, cause, now)
 				break
 			}
 		}

@@ -54,7 +54,8 @@ type fakeStore struct {
 type fakeTask struct {
 	task.Task
 	stop     bool
-	ready    bool // promoted or never scheduled
+	reported string // the replica of the attempt that a report has ended
+	ready    bool   // promoted or never scheduled
 	released int
 	token    string        // the hash of its token
 	detached time.Duration // how long it may be outside

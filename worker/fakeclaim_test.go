@@ -69,6 +69,16 @@ func (s *fakeStore) Checkpoint(ctx context.Context, queue string, a task.Attempt
 	return refused
 }
 
+func (s *fakeStore) SaveJob(ctx context.Context, queue string, a task.Attempt, n int64, data []byte, job string) error {
+	err := s.Checkpoint(ctx, queue, a, n, data)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.tasks[a.ID].Job = job
+	}
+	return err
+}
+
 // leaveClaim removes a running task from its claim.
 func (s *fakeStore) leaveClaim(t *fakeTask) {
 	c := s.held[t.Fence]
@@ -185,6 +195,11 @@ func (s *fakeStore) stops(replica string) (stops []task.Attempt) {
 			if c.replica == replica && s.tasks[id].stop {
 				stops = append(stops, task.Attempt{ID: id, Fence: fence})
 			}
+		}
+	}
+	for _, t := range s.tasks {
+		if t.reported == replica {
+			stops = append(stops, task.Attempt{ID: t.ID, Fence: t.Fence, Reported: true})
 		}
 	}
 	return stops

@@ -61,6 +61,16 @@ func (s *fakeStore) requestStop(id string) {
 	s.signal(s.tasks[id].Replica, "stop")
 }
 
+// endFromOutside ends a running task by a report from outside and signals its replica.
+func (s *fakeStore) endFromOutside(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[id]
+	s.leaveClaim(t)
+	t.State, t.Code, t.reported = task.Succeeded, task.CodeOK, t.Replica
+	s.signal(t.Replica, "stop")
+}
+
 // takeOver gives the running task to another replica.
 func (s *fakeStore) takeOver(id string) {
 	s.mu.Lock()

@@ -22,7 +22,7 @@ type series struct {
 // newSeries returns the series of a task that was claimed; nil if no attempt may follow in
 // place.
 func newSeries(t *task.Task, p task.Policy) *series {
-	if p.InPlace <= 0 {
+	if p.InPlace <= 0 || t.CleanUp != "" {
 		return nil
 	}
 	return &series{task: freshTask(t), left: p.InPlace}

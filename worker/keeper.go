@@ -203,6 +203,7 @@ func (k *keeper) apply(x task.Renewal, claims []*claim, got task.Renewed, sent t
 	r, now := k.r, time.Now()
 	var lost []*claim
 	r.mu.Lock()
+	r.stopAttempts(got.Stops, now) // before a claim is lost because reports have ended all its attempts
 	for i, c := range claims {
 		switch v := got.Verdicts[i]; {
 		case v != task.LeaseLost:
@@ -222,7 +223,6 @@ func (k *keeper) apply(x task.Renewal, claims []*claim, got task.Renewed, sent t
 			r.lose(c, true, now)
 		}
 	}
-	r.stopAttempts(got.Stops, now)
 	r.mu.Unlock()
 	for _, c := range lost {
 		r.log().Warn("the lease has ended: the tasks were taken over or removed; their handlers are cancelled", c.args()...)

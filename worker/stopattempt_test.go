@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,40 @@ func TestStopReachesTheHandlerBySignal(t *testing.T) {
 		}
 		tr.r.Close()
 	})
+}
+
+// A report from outside cancels the handler of the attempt, also if it was the only one of its
+// claim, and nothing that the handler returns changes the task.
+func TestReportFromOutsideCancelsTheHandler(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		inFakeTime(t, func(t *testing.T) {
+			tr := newTestReplica(t, Config{})
+			causes := make(chan error, n)
+			tr.r.Handle("job", func(ctx context.Context, _ *task.Task) ([]byte, error) {
+				<-ctx.Done()
+				causes <- context.Cause(ctx)
+				return nil, context.Cause(ctx)
+			})
+			tr.store.putN(n, task.Spec{Kind: "job"})
+			tr.run()
+			tr.advance(5 * time.Second)
+			tr.store.endFromOutside("job-1")
+			synctest.Wait()
+			select {
+			case cause := <-causes:
+				if cause != task.ErrReported {
+					t.Errorf("the cause is %v", cause)
+				}
+			default:
+				t.Error("the handler was not cancelled")
+			}
+			tr.wantState("job-1", task.Succeeded, task.CodeOK)
+			if n > 1 {
+				tr.wantState("job-2", task.Running, "")
+			}
+			tr.r.Close()
+		})
+	}
 }
 
 func TestStopReachesTheHandlerWhileDraining(t *testing.T) {

@@ -38,6 +38,10 @@ type Store interface {
 	// and changes nothing, if the attempt is not the task's current one.
 	Checkpoint(ctx context.Context, queue string, a task.Attempt, n int64, data []byte) error
 
+	// SaveJob is Checkpoint that also stores the text that names the job of the task, ""
+	// for no job.
+	SaveJob(ctx context.Context, queue string, a task.Attempt, n int64, data []byte, job string) error
+
 	// IssueToken stores the hash of an attempt's token for reports from outside. It
 	// returns ErrLeaseLost if the attempt has ended.
 	IssueToken(ctx context.Context, queue string, a task.Attempt, hash string) error

@@ -259,6 +259,9 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if !t.CheckpointAt.IsZero() {
 		line("checkpoint", fmt.Sprintf("%s (%d bytes, %s)", terminal.Cut(content(t.LastCheckpoint), 200), len(t.LastCheckpoint), terminal.RelativeTo(t.CheckpointAt, now)))
 	}
+	line("job", terminal.Printable(t.Job))
+	line("clean-up", terminal.Printable(string(t.CleanUp)))
+	line("orphan", terminal.Printable(t.Orphan))
 	if t.StagedBytes > 0 || t.SavesFailed > 0 {
 		line("staged", fmt.Sprintf("a result of %d bytes (%d failed saves)", t.StagedBytes, t.SavesFailed))
 	}

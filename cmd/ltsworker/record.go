@@ -51,6 +51,9 @@ type taskRecord struct {
 	CheckpointText string            `json:"checkpoint_text,omitempty"`
 	CheckpointB64  []byte            `json:"checkpoint_base64,omitempty"`
 	CheckpointAt   string            `json:"checkpoint_at,omitempty"`
+	Job            string            `json:"job,omitempty"`     // work at a remote that the task has open
+	CleanUp        task.Code         `json:"cleanup,omitempty"` // the end that was decided and waits for the end of the job
+	Orphan         string            `json:"orphan,omitempty"`  // the job of an ended task that could not be stopped
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
@@ -90,7 +93,7 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
 		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
-		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica,
+		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica, Job: t.Job, CleanUp: t.CleanUp, Orphan: t.Orphan,
 		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), OutsideUntil: instant(t.OutsideUntil), EndedAt: instant(t.EndedAt),
 		ExpiresAt: instant(t.ExpiresAt), DeadlineAt: instant(t.DeadlineAt),
 	}
@@ -148,6 +151,7 @@ type eventRecord struct {
 	RunMS        int64             `json:"run_ms"`
 	Error        string            `json:"error,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
+	Orphan       string            `json:"orphan,omitempty"`
 	Result       json.RawMessage   `json:"result,omitempty"`
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
@@ -159,7 +163,7 @@ func recordEvent(e task.Event) eventRecord {
 	r := eventRecord{
 		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
-		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta,
+		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta, Orphan: e.Orphan,
 		ResultBytes: e.ResultBytes,
 	}
 	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)

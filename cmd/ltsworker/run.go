@@ -63,6 +63,7 @@ commands of its handlers, until interrupted.
       max_attempts: 3
       max_lost: 3                # lost leases; the task fails at the next one
       in_place: 2                # failed attempts that are retried at once in the same slot
+      avoid_failed: true         # a retry prefers a replica other than the one that failed
       backoff: exponential:1000:600000   # or fixed:5000, in milliseconds
       max_log: none              # of this kind; with none no error has its last line
       dir: work                  # relative to the config file, whose own

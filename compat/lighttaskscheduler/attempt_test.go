@@ -22,7 +22,7 @@ func TestRetriesAreTheSameForEveryCauseInEveryMode(t *testing.T) {
 	}{
 		"an error":      {try{lasts: time.Second, err: errBoom}, "boom", 0, pool.CodeError, []string{"polling", "callback", "both", "function"}},
 		"a start error": {try{start: errBoom}, "boom", 0, pool.CodeError, []string{"polling"}},
-		"a panic":       {try{panics: true}, "panic: boom", 0, pool.CodePanic, []string{"polling", "function"}},
+		"a panic":       {try{panics: true}, "panic: boom", 3, pool.CodePanic, []string{"polling", "function"}},
 		"no end":        {try{}, "timed out", 3, pool.CodeTimeout, []string{"polling", "callback", "both", "function"}},
 		"a late end":    {try{lasts: 33 * time.Second}, "timed out", 3, pool.CodeTimeout, []string{"callback", "function", "wrapped function, callback"}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +70,9 @@ func (x *jobs) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	j.life, j.endLife = context.WithCancel(context.WithoutCancel(ctx))
 	x.mu.Lock()
 	x.all[j] = true
+	if name, ref, _ := strings.Cut(t.Job, " "); t.CleanUp != "" && ref == "" {
+		x.byName[name] = j // Start has not returned; Stop finds the job by its name
+	}
 	x.mu.Unlock()
 	defer func() {
 		x.mu.Lock()

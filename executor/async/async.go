@@ -23,20 +23,20 @@
 // Failures of the remote delay the attempts but do not fail them. The timeout of an
 // attempt counts from the start of the job, over all owners.
 //
-//   - Stop request or timeout: the job is stopped, then the attempt ends. If the stop is
-//     not confirmed within Options.StopWithin, the attempt ends with ErrOrphan in its error.
+//   - Stop request or timeout: the job is stopped, then the attempt ends.
 //   - Drain or lost lease: the job goes on. The handler returns at once.
+//
+// The task has a job from the intent on, see task.Task.SaveJob: it keeps its place under
+// all limits and reaches no end before the job has ended. If the job was not stopped within
+// Options.StopWithin, or if the end is decided while no replica runs the task, another
+// attempt of the task, on any replica, stops the job first. After 20 such clean-ups the task
+// ends, and Task.Orphan names the job.
 //
 // # Limits
 //
-// Only the replica that runs a task stops its job. If a task ends while no replica runs
-// it, nothing stops the job and it goes on until it ends by itself: a stop request that
-// arrives between two owners, a deadline that passes there, one lost lease more than
-// MaxLost allows. The checkpoint with the reference is then gone.
-//
 // If a handler ignores its cancelled context (an Executor that does not return when its
 // context ends), the replica gives the attempt up after its StopGrace without a confirmed
-// stop.
+// stop, and a clean-up follows.
 package async
 
 import (
@@ -126,9 +126,9 @@ type Output struct {
 	TooLong error
 }
 
-// ErrOrphan is in the error of an attempt that ended without a confirmed stop of its job.
-// The job may still run at the remote.
-var ErrOrphan = errors.New("orphan")
+// ErrOrphan is in the error of an attempt whose job was not stopped within StopWithin. The
+// job may still run at the remote, and the task ends after a clean-up.
+var ErrOrphan = errors.New("the stop of the job is not confirmed")
 
 // Reject marks an error as final: the call is not repeated, and the attempt fails with
 // err. It returns nil if err is nil.
@@ -183,7 +183,7 @@ type Options struct {
 	// StopWithin is how long Stop may take and is repeated. It must be shorter than the
 	// replica's StopGrace. Default: DefaultStopWithin.
 	StopWithin time.Duration
-	// Logger gets outages of the remote and orphans. Default: slog.Default.
+	// Logger gets outages of the remote and jobs that were not stopped. Default: slog.Default.
 	Logger *slog.Logger
 }
 

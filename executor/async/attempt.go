@@ -29,6 +29,9 @@ func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	if a.saved, err = load(t); err != nil {
 		return nil, err
 	}
+	if t.CleanUp != "" {
+		return nil, a.cleanUp(ctx)
+	}
 	takenOver := a.saved.Ref != ""
 	if takenOver {
 		a.start = time.Now().Add(-a.saved.age(t))
@@ -100,6 +103,7 @@ func (a *attempt) show(s Status) {
 func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 	switch s.State {
 	case Gone:
+		a.jobEnded(ctx, a.saved)
 		return nil, fmt.Errorf("the job %s (%s) is gone: the remote does not know it any more", a.saved.Name, a.saved.Ref)
 	case Elsewhere:
 		a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", s.Err)...)
@@ -108,14 +112,16 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 	reading, cancel := a.outlast(ctx, a.opts.StopWithin)
 	defer cancel()
 	result, err := a.outcome(reading, s)
-	if cause := context.Cause(ctx); reading.Err() != nil && cause != nil {
-		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
-	}
-	if task.DispositionOf(err).Snooze {
-		// A release keeps the checkpoint. The next attempt would find the same ended job.
-		if err := a.task.Checkpoint(ctx, nil); err != nil {
-			a.opts.Logger.Warn("the checkpoint of a released task cannot be removed; its next attempt tries it again", a.args("err", err)...)
+	cause := context.Cause(ctx)
+	if err != nil && (cause == nil || endsJob(cause)) {
+		var checkpoint any = a.saved
+		if task.DispositionOf(err).Snooze {
+			checkpoint = nil // with it the attempt after the release would find the same ended job
 		}
+		a.jobEnded(ctx, checkpoint)
+	}
+	if reading.Err() != nil && cause != nil {
+		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
 	}
 	return result, err
 }

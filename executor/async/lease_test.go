@@ -15,12 +15,17 @@ type execution struct {
 	leaseLost   chan struct{}
 	checkpoints []string
 	logs        []string
+	jobs        []string      // of the calls of SaveJob
 	fail        map[int]error // by the number of the checkpoint, from 1
 }
 
 func (e *execution) LeaseLost() <-chan struct{} { return e.leaseLost }
 func (e *execution) SetLog(log []byte)          { e.logs = append(e.logs, string(log)) }
 func (e *execution) SetProgress([]byte)         {}
+func (e *execution) SaveJob(ctx context.Context, job string, data []byte) error {
+	e.jobs = append(e.jobs, job)
+	return e.Checkpoint(ctx, data)
+}
 func (e *execution) Checkpoint(ctx context.Context, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -37,6 +37,14 @@ func load(t *task.Task) (saved, error) {
 	return s, nil
 }
 
+// text returns the text that names the job to the store and to operators.
+func (s *saved) text() string {
+	if s.Ref == "" {
+		return s.Name
+	}
+	return task.CutHead(s.Name+" "+s.Ref, task.MaxJob)
+}
+
 // intent returns what the first owner of an attempt saves before it starts the job.
 func intent(pool string, t *task.Task) saved {
 	s := saved{Version: savedVersion, Name: jobName(pool, t)}

@@ -17,7 +17,7 @@ func (a *attempt) startJob(ctx context.Context) error {
 			return fmt.Errorf("no job was started: %w", context.Cause(ctx))
 		}
 		s := intent(a.opts.Pool, a.task)
-		if err := a.task.Checkpoint(ctx, s); err != nil {
+		if err := a.task.SaveJob(ctx, s.Name, s); err != nil {
 			return a.notSaved(ctx, err)
 		}
 		a.saved = s
@@ -29,7 +29,7 @@ func (a *attempt) startJob(ctx context.Context) error {
 	a.start = time.Now().Add(-started.Age)
 	a.saved.Ref, a.saved.Age = started.Ref, max(0, started.Age)
 	// The reference is saved even if the replica drains or the job has to be stopped.
-	if err := a.task.Checkpoint(context.WithoutCancel(ctx), a.saved); err != nil {
+	if err := a.task.SaveJob(context.WithoutCancel(ctx), a.saved.text(), a.saved); err != nil {
 		if errors.Is(err, task.ErrLeaseLost) {
 			return err
 		}
@@ -76,6 +76,7 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	case err == nil:
 		return started, nil
 	case isFinal(err):
+		a.jobEnded(starting, a.saved)
 		return Started{}, fmt.Errorf("start the job: %w", err)
 	case cause != nil && !endsJob(cause):
 		return Started{}, fmt.Errorf("the job %s may have been started, and the next owner of the task finds it: %w", a.saved.Name, cause)

@@ -125,20 +125,109 @@ func TestStopIsRepeated(t *testing.T) {
 	})
 }
 
-func TestUnconfirmedStopLeavesAnOrphan(t *testing.T) {
+func TestUnconfirmedStopLeavesTheJobToACleanUp(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		r := newRemote()
-		a := begin(t, newJobs(t, r), newTask(""))
+		j, tk := newJobs(t, r), newTask("")
+		a := begin(t, j, tk)
 		advance(time.Second)
 		r.setFault(failing("Stop", errAway))
 		a.cancel(task.ErrTimeout)
 		_, err := a.wait()
-		wantError(t, err, task.ErrTimeout, "orphan: the job lts-media-", "could not be stopped within 8s", errAway.Error())
+		wantError(t, err, task.ErrTimeout, "the job lts-media-", "was not stopped within 8s", errAway.Error())
 		wantError(t, err, ErrOrphan)
-		if a.took > time.Second+DefaultStopWithin || r.log.count("could not be stopped") != 1 {
-			t.Errorf("took %v, logged %q", a.took, r.log.lines)
+		if a.took > time.Second+DefaultStopWithin || r.log.count("was not stopped in time") != 1 || tk.Job == "" {
+			t.Errorf("took %v, logged %q, job %q", a.took, r.log.lines, tk.Job)
 		}
+
+		tk.CleanUp = task.CodeTimeout
+		a = begin(t, j, tk)
+		_, err = a.wait()
+		wantError(t, err, errAway, "was not stopped within 8s")
+		if a.took > DefaultStopWithin {
+			t.Errorf("a clean-up took %v", a.took)
+		}
+		r.setFault(nil)
+		if _, err = begin(t, j, tk).wait(); err != nil || r.running() != 0 {
+			t.Errorf("%v, %d jobs run", err, r.running())
+		}
+		r.wantCalls(t, "Start 1")
 	})
+}
+
+// A clean-up goes on after a stop request. It leaves the job to the next owner if the replica
+// drains before it begins. It finds a job without a reference by its name.
+func TestCleanUpStopsTheJob(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause  error
+		intent bool
+		stops  int
+	}{
+		"plain": {nil, false, 1}, "intent only": {nil, true, 1}, "stop request": {task.ErrStopped, false, 1}, "drain": {task.ErrShutdown, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				j, tk := newJobs(t, r), newTask("")
+				a := begin(t, j, tk)
+				advance(time.Second)
+				a.cancel(task.ErrShutdown)
+				_, _ = a.wait()
+				if c.intent {
+					s, err := load(tk)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s.Ref = ""
+					if err := tk.SaveJob(t.Context(), s.Name, s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				tk.CleanUp = task.CodeStopped
+				ctx, cancel := context.WithCancelCause(t.Context())
+				cancel(c.cause)
+				if c.cause == nil {
+					ctx = t.Context()
+				}
+				_, err := j.Handle(ctx, tk)
+				if (err == nil) != (c.stops > 0) || r.running() != 1-c.stops {
+					t.Errorf("%v, %d jobs run", err, r.running())
+				}
+				r.wantCalls(t, fmt.Sprint("Stop ", c.stops), "Start 1")
+			})
+		})
+	}
+}
+
+// A task whose job has ended, as the remote or a confirmed stop says, has no job any more.
+func TestEndedJobIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		payload string
+		end     func(*remote, *run)
+		job     bool
+	}{
+		"failed":    {"10s", func(r *remote, _ *run) { r.change(func(_ string, j *job) { j.status = Status{State: Failed} }) }, false},
+		"gone":      {"", func(r *remote, _ *run) { r.change(func(ref string, _ *job) { delete(r.jobs, ref) }) }, false},
+		"stopped":   {"", func(_ *remote, a *run) { a.cancel(task.ErrStopped) }, false},
+		"timed out": {"", func(_ *remote, a *run) { a.cancel(task.ErrTimeout) }, false},
+		"drained":   {"", func(_ *remote, a *run) { a.cancel(task.ErrShutdown) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				r := newRemote()
+				tk := newTask(c.payload)
+				a := begin(t, newJobs(t, r), tk)
+				advance(2 * time.Second)
+				if name, ref, _ := strings.Cut(tk.Job, " "); !strings.HasPrefix(name, "lts-media-") || ref != "ref-"+name {
+					t.Errorf("job %q", tk.Job)
+				}
+				c.end(r, a)
+				if _, err := a.wait(); err == nil || (tk.Job != "") != c.job || len(tk.LastCheckpoint) == 0 {
+					t.Errorf("%v, job %q, checkpoint %q", err, tk.Job, tk.LastCheckpoint)
+				}
+			})
+		})
+	}
 }
 
 // The limit counts from the start of the job, over owners, by the clock of the store.

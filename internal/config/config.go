@@ -246,6 +246,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			field{"max_attempts", r.number(&policy.MaxAttempts)},
 			field{"max_lost", r.number(&policy.MaxLost)},
 			field{"in_place", r.number(&policy.InPlace)},
+			field{"avoid_failed", r.flag(&policy.AvoidFailed)},
 			field{"backoff", r.backoff(&policy.Backoff)},
 			field{"export", c.readExport(r, kind)},
 		)...)

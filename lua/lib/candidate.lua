@@ -1,13 +1,30 @@
--- uses: base batch finish full queue record staged start task totals
+-- uses: base batch event finish full queue record staged start task totals
 -- Candidates of a claim other than plain tasks.
 
--- extras_of returns the extras of a task, its next attempt and version, and when it was due (nil if it was never scheduled).
+-- extras_of returns the extras of a task, its next attempt and version, when it was due (nil if it was never scheduled), and
+-- which replica it avoids, how many times.
 local function extras_of(id, letter, words)
   local flat = call('HGETALL', Record.extras_key(id))
   local h = fields(flat)
   local attempt = (number(h.attempt) or 0) + 1
   local v = (number(h.v) or Record.BASE_VERSION[letter] or 1) + 1
-  return flat, attempt, v, number(h.due_at or words.due_at)
+  return flat, attempt, v, number(h.due_at or words.due_at), h.avoid
+end
+
+-- DEFERRAL is for how many ms a task is put on the schedule if its claimant is the replica that it avoids.
+local DEFERRAL = 200
+
+-- defer puts a task that has left its queue on the schedule if it avoids the claiming replica. It returns whether it did.
+local function defer(step, id, words, v, avoid)
+  local replica, left = string.match(avoid, '^(%S+) (%d+)$')
+  if replica ~= step.replica or left == '0' then return false end
+  local due = whole(NOW + DEFERRAL)
+  call('HSET', Record.extras_key(id), 'v', whole(v), 'due_at', due, 'avoid', replica .. ' ' .. whole(tonumber(left) - 1))
+  call('SETRANGE', Record.key(id), 0, 's1')
+  call('ZADD', P .. 'scheduled', due, id)
+  scheduled[id] = words.queue
+  Event.add(words, id, 'scheduled', v)
+  return true
 end
 
 -- start starts a task that is not plain, or removes it if it cannot start. It returns the task's group if the task was the
@@ -17,8 +34,8 @@ function Candidate.start(step, queue, id, record)
   if record then letter, flag, created, score, words = Record.header_of(record) end
   if letter == 'e' then return Staged.start(step, queue, id, record, words) end
   if not letter or Record.STATES[letter] ~= 'waiting' or words.queue ~= queue then return Totals.count('orphans') end
-  local extras, attempt, v, due = nil, 1, (Record.BASE_VERSION[letter] or 1) + 1, tonumber(words.due_at or nil)
-  if flag == '1' then extras, attempt, v, due = extras_of(id, letter, words) end
+  local extras, attempt, v, due, avoid = nil, 1, (Record.BASE_VERSION[letter] or 1) + 1, tonumber(words.due_at or nil), nil
+  if flag == '1' then extras, attempt, v, due, avoid = extras_of(id, letter, words) end
   local group = words.group
   local head = group and call('HGET', P .. 'group:head:' .. queue, group) == score
   local late = attempt == 1 and words.late_at or attempt > 1 and tonumber(words.deadline_at or nil)
@@ -26,6 +43,8 @@ function Candidate.start(step, queue, id, record)
     Finish.too_late(Task.load(id))
   elseif not Batch.bound_of(words) then
     Full.block(queue, words.kind, score, id)
+  elseif avoid and defer(step, id, words, v, avoid) then
+    return head and group or nil
   elseif group and Queue.group_full(group) then
     Queue.block(queue, group, score, id)
     if head then call('HDEL', P .. 'group:head:' .. queue, group) end

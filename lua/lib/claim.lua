@@ -1,4 +1,4 @@
--- uses: base batch candidate settings wake
+-- uses: base batch candidate settings takeover wake
 -- Claims: hand the best waiting tasks of a queue to a replica.
 
 -- MOST is how many tasks one call hands out at most.
@@ -38,10 +38,18 @@ local function take_some(step, queue, n, want)
   return found == n or i <= #ids
 end
 
--- from starts up to n tasks of a queue. It returns 's' if the queue has no more claimable tasks for now, else 'f'. It
--- removes tasks that cannot start (no record, too late, group full) from the queue, a bounded number per exchange. If the
--- pool has large payloads, it reads records in chunks that double in size, until the reply is long enough.
+-- from starts up to n tasks of a queue. Tasks that wait for a take-over come first. It returns 's' if the queue has no more
+-- claimable tasks for now, else 'f'. It removes tasks that cannot start (no record, too late, group full) from the queue, a
+-- bounded number per exchange. If the pool has large payloads, it reads records in chunks that double in size, until the
+-- reply is long enough.
 function Claim.from(step, queue, n)
+  if Settings.of(queue).takeover then
+    n = n - Takeover.claim(step, queue, math.min(n, MOST - step.started))
+    if Settings.of(queue).takeover then
+      Batch.write(step, queue)
+      return 'f'
+    end
+  end
   local free = Settings.room(queue)
   local want = step.started + math.min(n, free, MOST - step.started)
   local has_more, chunk = free > 0, Settings.of(queue).large and 1 or MOST

@@ -10,14 +10,14 @@ function Claims.parse(text)
   return { n = n, replica = replica, queue = queue, start = start, lease = lease, cut = cut, ids = split(ids) }
 end
 
--- open_ids returns those of a claim's ids that still run under its fence, and their run entries. Attempts outside are no
--- longer part of their claim.
+-- open_ids returns those of a claim's ids that still run under its fence, and their run entries. Attempts outside and
+-- tasks that wait for a take-over are no longer part of their claim.
 function Claims.open_ids(fence, c)
   local open_now, texts = {}, {}
   if #c.ids == 0 then return open_now, texts end
   local prefix = fence .. ' '
   for i, text in ipairs(call('HMGET', P .. 'run:' .. c.queue, unpack(c.ids))) do
-    if text and string.sub(text, 1, #prefix) == prefix and not Run.is_outside(text) then
+    if text and string.sub(text, 1, #prefix) == prefix and Run.has_claim(text) then
       open_now[#open_now + 1] = c.ids[i]
       texts[#texts + 1] = text
     end

@@ -1,4 +1,4 @@
--- uses: base event exit finish outside record retries staged task totals wake
+-- uses: base cleanup detach exit finish handover jobs outside record retries staged task totals wake
 -- Ends of attempts that need more data than the run entry has.
 
 -- has_handler reports whether a replica that serves the queue has a handler for the kind.
@@ -10,63 +10,84 @@ local function has_handler(kind, queue)
   return false
 end
 
--- add_released adds a released attempt with a log to the history. It replaces an earlier release just before it, so that a
--- task that is released again and again does not remove its failures from the history.
-local function add_released(m, code)
-  local key = P .. 'history:' .. m.id
-  local last = call('LRANGE', key, -1, -1)[1]
-  if last and string.find(last, '"code":"' .. code .. '"', 1, true) then call('LTRIM', key, 0, -2) end
-  Finish.add_history(m, code)
-end
+local function no_handler_error(m) return 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind end
 
 -- release ends a released attempt. The task waits again, unless its deadline would pass first. If the replica had no handler
 -- for the kind and no other replica of the queue has one, the attempt fails.
 local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
   if code == 'no_handler' and not has_handler(m.kind, m.queue) then
-    return Retries.fail(m, code, 'no live replica of queue ' .. m.queue .. ' has a handler for kind ' .. m.kind)
+    return Retries.fail(m, code, no_handler_error(m))
   end
   Retries.put_back(m, delay, code)
 end
 
--- detach makes a running attempt one that is outside for so many ms. The log is that of its replica, '' for none. meta is
--- kept for the last event of the task, nil for none.
-local function detach(m, log, size, within, meta)
-  local extras = { 'within', whole(within) }
-  Record.extra(extras, 'meta', meta)
-  if log ~= '' then
-    for _, part in ipairs({ 'log', log, 'log_size', size, 'log_fence', m.fence }) do extras[#extras + 1] = part end
-  end
-  Task.keep(m.id, m, unpack(extras))
-  m.run.v = m.run.v + 1
-  Task.set_run_flag(m, Outside.OUTSIDE)
-  call('ZADD', Outside.KEY, whole(Outside.ends(m, within)), m.id)
-  Event.add(m, m.id, 'running', m.run.v, { code = 'detached', attempt = m.attempt, replica = m.replica,
-    run_ms = NOW - m.start })
-end
-
 -- end_detached ends an attempt that was to be detached: a stop was requested, or it has no token.
+local NO_TOKEN = 'the handler detached without a token, so no report could arrive: see ReportToken'
 local function end_detached(m, stop)
-  if not stop then
-    return Retries.fail(m, 'permanent', 'the handler detached without a token, so no report could arrive: see ReportToken')
-  end
+  if not stop then return Retries.fail(m, 'permanent', NO_TOKEN) end
   Finish.add_history(m, 'stopped', stop)
   Finish.task(m, 'stopped', 'stopped', nil, stop)
+end
+
+local SUCCESS = { ok = true, result = true, log = true, export = true }
+
+local function leave(m)
+  m.leaving = true
+  Exit.clean_up(m)
 end
 
 -- stage ends an attempt that has succeeded, of a task whose result an exporter saves. The log is that of its replica, nil
 -- for none.
 function Ending.stage(m, result, form, log, size)
-  m.leaving = true
-  Exit.clean_up(m)
+  leave(m)
   Finish.take_log(m, log, size)
   Staged.begin(m, result, form)
 end
 
--- apply ends an attempt as the report at ARGV[at], of so many strings, says. It returns the verdict on the report, nil for
--- accepted, and whether the task still runs: a report of the op detach ends the attempt only if a stop was requested, or if
--- it has no token.
-function Ending.apply(op, at, run, width)
+-- cleaned_up ends a clean-up as the report at ARGV[at] says. It returns whether the task still runs.
+local function cleaned_up(m, job, op, at)
+  if not SUCCESS[op] then Finish.take_log(m, ARGV[at + 1], ARGV[at + 2]) end
+  if SUCCESS[op] or not job.name then
+    leave(m)
+    Cleanup.conclude(m, job)
+    return false
+  end
+  if op == 'release' and ARGV[at + 3] == 'released' then
+    Handover.put(m, tonumber(ARGV[at + 4]), 'released')
+    return true
+  end
+  local error = op == 'release' and no_handler_error(m) or op == 'detach' and NO_TOKEN or ARGV[at + 4]
+  return Cleanup.again(m, job, error, leave)
+end
+
+-- end_with_job ends an attempt that did not succeed and whose job has not ended.
+local function end_with_job(m, op, at)
+  Finish.take_log(m, ARGV[at + 1], ARGV[at + 2])
+  local stop, code, deadline = Retries.stop_asked(m), ARGV[at + 3], tonumber(m.deadline_at or nil)
+  if op == 'fail' or op == 'again' then
+    local error = ARGV[at + 4]
+    Finish.add_history(m, code, error)
+    if stop then Handover.decide(m, 'stop', code == 'stop_abandoned' and code or 'stopped', stop)
+    else Handover.decide(m, 'fail', code, error, tonumber(ARGV[at + 5])) end
+  elseif op == 'detach' then
+    Finish.add_history(m, stop and 'stopped' or 'permanent', stop or NO_TOKEN)
+    if stop then Handover.decide(m, 'stop', 'stopped', stop) else Handover.decide(m, 'fail', 'permanent', NO_TOKEN) end
+  else
+    local delay = tonumber(ARGV[at + 4])
+    if m.log then Finish.add_repeated(m, code) end
+    if stop then Handover.decide(m, 'stop', 'stopped', stop)
+    elseif deadline and NOW + delay >= deadline then Handover.decide(m, 'end', 'deadline')
+    elseif code ~= 'no_handler' or has_handler(m.kind, m.queue) then Handover.put(m, delay, code)
+    else Handover.decide(m, 'fail', code, no_handler_error(m)) end
+  end
+end
+
+-- apply ends an attempt as the report at ARGV[at], of so many strings, says. from_outside is set for a report from outside.
+-- It returns the verdict on the report, nil for accepted, and whether the task still runs: a report of the op detach ends
+-- the attempt only if a stop was requested, or if it has no token; a report of its replica that is no success does not end a
+-- task with a job.
+function Ending.apply(op, at, run, width, from_outside)
   local m = Task.load(ARGV[at], run)
   if m and m.home and m.run then return Staged.finish(op, at, m) end
   if not m or m.state ~= 'running' then
@@ -74,13 +95,18 @@ function Ending.apply(op, at, run, width)
     return 'g'
   end
   if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
-  if op == 'detach' and m.run.flag == Outside.TOKEN and not Retries.stop_asked(m) then
-    detach(m, ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), m.meta)
+  local job = m.run.flag > '1' and Jobs.of(m)
+  if job and job.cleanup and not from_outside then return nil, cleaned_up(m, job, op, at) end
+  if op == 'detach' and m.run.flag == Outside.TOKEN and Outside.has_token(m.id) and not Retries.stop_asked(m) then
+    Detach.attempt(m, ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), m.meta)
+    return nil, true
+  end
+  if job and job.name and not SUCCESS[op] and not from_outside then
+    end_with_job(m, op, at)
     return nil, true
   end
   if op == 'export' then return Ending.stage(m, ARGV[at + 3], ARGV[at + 4], ARGV[at + 1], ARGV[at + 2]) end
-  m.leaving = true
-  Exit.clean_up(m)
+  leave(m)
   if op == 'ok' or op == 'result' then
     Finish.take_log(m)
     if op == 'result' then Finish.task(m, 'succeeded', 'ok', ARGV[at + 1], nil, ARGV[at + 2])
@@ -105,7 +131,8 @@ function Ending.apply(op, at, run, width)
     end
     return nil
   end
-  if m.log then add_released(m, code) end
+  if m.log then Finish.add_repeated(m, code) end
+  if job and job.name then Task.drop_checkpoint(m) end -- the report says that the job is over
   if stop then Finish.task(m, 'stopped', 'stopped', nil, stop)
   else release(m, code, tonumber(ARGV[at + 4])) end
 end

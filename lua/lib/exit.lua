@@ -27,9 +27,14 @@ end
 function Exit.clean_up(m)
   if m.group then Exit.group(m.group, m.id) end
   if m.run.flag > '1' then Outside.forget(m) end
-  local requests = P .. 'stop:' .. m.replica
-  if m.flag == '1' and call('SREM', requests, m.fence .. ' ' .. m.id) == 1 and call('EXISTS', requests) == 0 then
-    call('HDEL', P .. 'replica:' .. m.replica, 'stop')
+  if m.flag == '1' then Exit.forget_request(m.replica, m.fence .. ' ' .. m.id) end
+end
+
+-- forget_request removes a stop request from those of a replica.
+function Exit.forget_request(replica, request)
+  local requests = P .. 'stop:' .. replica
+  if call('SREM', requests, request) == 1 and call('EXISTS', requests) == 0 then
+    call('HDEL', P .. 'replica:' .. replica, 'stop')
   end
 end
 

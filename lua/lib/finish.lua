@@ -24,6 +24,15 @@ function Finish.add_history(m, code, error)
   m.has_history = true
 end
 
+-- add_repeated adds an attempt to the history. It replaces one with the same code just before it, so that a task that is
+-- released again and again does not remove its failures from the history.
+function Finish.add_repeated(m, code, error)
+  local key = P .. 'history:' .. m.id
+  local last = call('LRANGE', key, -1, -1)[1]
+  if last and string.find(last, '"code":"' .. code .. '"', 1, true) then call('LTRIM', key, 0, -2) end
+  Finish.add_history(m, code, error)
+end
+
 -- FINITE is the highest score of a task that is not kept forever. KEPT is how many tasks of each state but succeeded are
 -- kept. If one more ends, the task whose retention ends first is removed.
 local FINITE, KEPT = '9007199254740991', 10000
@@ -37,6 +46,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   Record.extra(extras, 'error', error)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
+  Record.extra(extras, 'orphan', m.orphan)
   if m.run then
     Record.extra(extras, 'fence', m.fence)
     Record.extra(extras, 'replica', m.replica)
@@ -86,7 +96,7 @@ function Finish.task(m, state, code, result, error, form)
   Event.add(m, m.id, state, v, {
     code = code, attempt = ran and m.attempt, replica = ran and m.replica,
     run_ms = ran and (m.run_ms or NOW - m.start), error = error, exported = m.exported,
-    meta = m.meta and with_headers(m) or m.headers,
+    meta = m.meta and with_headers(m) or m.headers, orphan = m.orphan,
     result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
   })
   Totals.count(state)

@@ -10,7 +10,8 @@ function Policy.of(kind)
     p = {}
     local s = call('HMGET', META, 'kind:' .. kind, 'export:' .. kind)
     if s[1] then
-      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff = string.match(s[1], '^(%S+) (%S+) (%S+) (%S+)$')
+      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff, p.avoid = string.match(s[1], '^(%S+) (%S+) (%S+) (%S+) ?(%l*)$')
+      if p.avoid ~= 'avoid' then p.avoid = nil end
       for k, v in pairs(p) do if v == '-' then p[k] = nil end end
     end
     if s[2] then

@@ -22,7 +22,8 @@ end
 
 -- report_group ends the attempts of one group. Their run entries are in texts from index `from` on. It adds the ids that no
 -- longer run to the list ended and to the keys of seen. It adds the letters of other verdicts to refused. It returns how
--- many attempts of this group have left their claim: those that it ended, and those that are outside now.
+-- many attempts of this group have left their claim: those that it ended, those that are outside now, and those whose task
+-- waits for a take-over.
 local function report_group(g, queue, texts, from, ended, seen, refused)
   local before, known, run, plain, outside = #ended, nil, nil, 0, 0
   local at, n = g.at, #ended
@@ -31,7 +32,7 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
     if text ~= known then
       if plain > 0 then succeeded(queue, run, ended, plain) end
       known, run, plain = text, Run.parse(text), 0
-      if run and (run.fence ~= g.fence or run.flag == '3') then run = nil end
+      if run and (run.fence ~= g.fence or run.flag > '2') then run = nil end
     end
     if not run or seen[id] then
       refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'

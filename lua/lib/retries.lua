@@ -1,4 +1,4 @@
--- uses: base event exit finish policy queue record task totals
+-- uses: base event finish policy queue record task wake
 -- What happens to a task after a failed, lost or released attempt.
 
 local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
@@ -44,11 +44,23 @@ function Retries.most(m)
   return tonumber(m.max_attempts or Policy.of(m.kind).max_attempts or nil) or 5
 end
 
+-- avoid notes the replica of a failed attempt, if another one serves the queue. Candidate.start then puts the task on the
+-- schedule for a moment instead of giving it to this replica, at most DEFERRALS times.
+local DEFERRALS = 5
+local function avoid(m)
+  local replicas = 0
+  for _, class in ipairs(Wake.classes(m.queue)) do
+    local key = P .. 'class:' .. class
+    replicas = replicas + call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
+  end
+  if replicas > 1 then call('HSET', Record.extras_key(m.id), 'avoid', m.replica .. ' ' .. DEFERRALS) end
+end
+
 -- fail ends a failed attempt of a task that no longer runs. The task ends as failed, or is tried again after delay (nil: the
 -- backoff).
 local FINAL = { permanent = true, bad_payload = true, no_handler = true, deadline = true }
 function Retries.fail(m, code, error, delay)
-  Finish.add_history(m, code, error)
+  if not m.recorded then Finish.add_history(m, code, error) end
   local deadline = tonumber(m.deadline_at or nil)
   if deadline and NOW >= deadline then code = 'deadline' end
   local failures = Task.counted_up(m.id, m, 'failures')
@@ -59,52 +71,9 @@ function Retries.fail(m, code, error, delay)
   delay = delay or Retries.backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Task.drop_checkpoint(m)
+  if p.avoid then avoid(m) end
   Retries.put_back(m, delay, code, error or '')
 end
 
 -- stop_asked returns the reason of a stop request for a running task, nil if there is none.
 function Retries.stop_asked(m) return m.flag == '1' and call('HGET', Record.extras_key(m.id), 'stop') or nil end
-
--- lose puts a task whose lease has ended back, or ends it after too many losses.
-function Retries.lose(m)
-  Totals.count('lost')
-  local lost, p = Task.counted_up(m.id, m, 'lost'), Policy.of(m.kind)
-  m.lost = whole(lost)
-  local error = 'lease of replica ' .. m.replica .. ' ended without a report'
-  Finish.add_history(m, 'lost', error)
-  if lost > (tonumber(p.max_lost or nil) or 3) then
-    return Finish.task(m, 'failed', 'lost', nil, error .. ', the ' .. lost .. 'th time')
-  end
-  -- A task that kills its process also loses the other attempts of that process. From the second loss on, a random delay
-  -- keeps these tasks from starting together again.
-  local delay = lost > 1 and Retries.backoff_ms(m.backoff or p.backoff, lost - 1) or 0
-  local deadline = tonumber(m.deadline_at or nil)
-  if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
-  Retries.put_back(m, delay, 'lost', error)
-end
-
--- take_out removes a task from the running tasks before another way to end its attempt than a report of its replica.
-function Retries.take_out(m)
-  m.leaving = true
-  Exit.add(m.queue, m.id)
-  Exit.clean_up(m)
-  Finish.take_log(m)
-end
-
--- take_back ends an attempt whose lease has ended. cut is '1' if the attempt's own bound shortened the lease.
-function Retries.take_back(m, cut)
-  Retries.take_out(m)
-  local stop = Retries.stop_asked(m)
-  if stop and m.log then Finish.add_history(m, 'stopped') end
-  if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
-  if cut == '1' then
-    return Retries.fail(m, 'timeout', 'attempt timed out on replica ' .. m.replica .. ', which did not report it')
-  end
-  Retries.lose(m)
-end
-
--- time_out ends an attempt outside for which no report has arrived in time.
-function Retries.time_out(m)
-  Retries.take_out(m)
-  Retries.fail(m, 'timeout', 'no report from outside arrived in time')
-end

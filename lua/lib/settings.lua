@@ -29,15 +29,16 @@ function Settings.set(field, value)
 end
 
 -- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
--- payloads). They are read once per call.
+-- payloads), takeover (whether tasks wait for a take-over). They are read once per call.
 local read = {}
 function Settings.of(queue)
   local s = read[queue]
   if not s then
-    local h = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit', 'cap:' .. queue, 'large')
+    local h = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit', 'cap:' .. queue, 'large',
+      'takeover:' .. queue)
     s = { paused = h[1] or h[2], limit = tonumber(h[3] or nil), pool_limit = tonumber(h[4] or nil),
-      cap = tonumber(h[5] or nil), large = h[6] }
-      if string.sub(queue, 1, 7) == 'export:' then s.pool_limit = nil end -- a save is no running task
+      cap = tonumber(h[5] or nil), large = h[6], takeover = h[7] }
+    if string.sub(queue, 1, 7) == 'export:' then s.pool_limit = nil end -- a save is no running task
     read[queue] = s
   end
   return s

@@ -55,7 +55,7 @@ function Staged.start(step, queue, id, record, words)
   local h = fields(extras)
   Start.task(step, queue, { id = id, record = record, words = words, flag = '1',
     attempt = number(h.attempt) and h.attempt or '1', v = whole(number(h.v) or 1), extras = extras,
-    save_ms = Policy.time_to_save(words.kind) })
+    bound = Policy.time_to_save(words.kind), save = true })
 end
 
 -- close ends an exporting task that is in no index but staged:KIND.

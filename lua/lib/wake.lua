@@ -48,13 +48,19 @@ function Wake.signal_for(queue, class)
   return since and Wake.signal_idle(class, tonumber(since), 'q:' .. queue)
 end
 
--- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
--- returns whether it signalled one.
-function Wake.queue(queue)
+-- has_claimable reports whether a task in a queue can be claimed. It notes a queue that only the pool's limit holds back.
+local function has_claimable(queue)
+  if Settings.of(queue).takeover then return true end
   if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
   local free, by_pool = Settings.room(queue)
   if by_pool then call('SADD', P .. 'held', queue) end
-  if free <= 0 then return false end
+  return free > 0
+end
+
+-- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
+-- returns whether it signalled one.
+function Wake.queue(queue)
+  if not has_claimable(queue) then return false end
   local woken = false
   for _, class in ipairs(Wake.classes(queue)) do
     local is_new = call('ZADD', P .. 'ready:' .. class, 'NX', NOW_TEXT, queue) == 1
@@ -114,9 +120,12 @@ function Wake.all()
   freed.pool = false
 end
 
--- for_next_due signals an idle replica if a task that this call scheduled is due before all others.
+-- for_next_due signals an idle replica if a task that this call scheduled is due before all others. It returns whether it
+-- signalled one.
 function Wake.for_next_due()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
-  if not (head and scheduled[head]) then return end
-  for _, class in ipairs(Wake.classes(scheduled[head])) do Wake.signal_idle(class, NOW, 'due') end
+  if not (head and scheduled[head]) then return false end
+  local woken = false
+  for _, class in ipairs(Wake.classes(scheduled[head])) do woken = Wake.signal_idle(class, NOW, 'due') or woken end
+  return woken
 end

@@ -20,6 +20,7 @@ var clockRules = []rule{
 	{"ScheduledTasksFollowTheClock", clockSchedule},
 	{"ExchangeKeepsTheReplicaOnTheList", clockExchange},
 	{"ClockBackLeavesARepeatedTaskADuplicate", clockDuplicate},
+	{"JobWhoseCleanUpsFailIsAnOrphan", jobIsAnOrphan},
 	{"InspectionReportsAClockThatWasSetBack", clockReported},
 }
 

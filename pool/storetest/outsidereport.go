@@ -18,6 +18,7 @@ var outsideReportRules = []rule{
 	{"RepeatedReportIsAcceptedAgain", repeatedReport},
 	{"UnknownTokenChangesNothing", unknownTokenChangesNothing},
 	{"ReportBeforeTheHandlerReturnsWins", reportBeforeTheReturn},
+	{"ReportCancelsTheHandler", reportCancels},
 	{"ReportOfARunningTaskToStopFollowsTheHandlersRules", reportOfATaskToStop},
 	{"LossEndsTheToken", lossEndsTheToken},
 	{"OneOfManyReportsWins", oneOfManyReports},
@@ -123,6 +124,7 @@ func repeatedReport(fx *fixture) {
 	fx.deliver(second, task.OutsideReport{State: task.ReportSucceeded})
 	fx.deliver(second, task.OutsideReport{State: task.ReportSucceeded}) // the task is gone
 	fx.unknownToken(second, task.OutsideReport{State: task.ReportSucceeded, Result: []byte("1")})
+	fx.heartbeat(task.Renewal{}) // removes the request to cancel the handler
 	fx.wantNoTraceBut("x", "reported:")
 }
 
@@ -158,6 +160,42 @@ func reportBeforeTheReturn(fx *fixture) {
 			fx.Errorf("%s: the other attempt of the claim: %s", name, v[0])
 		}
 		fx.accept(succeed(ts[1]))
+	}
+}
+
+// The replica of an attempt that a report has ended gets a signal. Its exchanges return the
+// attempt until a renewal has returned it.
+func reportCancels(fx *fixture) {
+	for _, r := range []task.OutsideReport{{State: task.ReportSucceeded}, {State: task.ReportFailed, DelaySet: true}, {State: task.ReportReleased, Delay: time.Hour}} {
+		ts := fx.startAll(2, task.Spec{ID: string(r.State)})
+		token := fx.token(ts[1])
+		fx.deliver(token, task.OutsideReport{State: task.ReportProgress, Progress: []byte("1")})
+		if got := fx.send(task.Exchange{}).Stops; len(got) > 0 {
+			fx.Errorf("%s: stops %v before the report", r.State, got)
+		}
+		fx.Signals(fx, "r")
+		fx.deliver(token, r)
+		if got := fx.Signals(fx, "r"); !slices.Contains(got, "stop") {
+			fx.Errorf("%s: signals %v", r.State, got)
+		}
+		want := []task.Attempt{{ID: ts[1].ID, Fence: ts[1].Fence, Reported: true}}
+		for range 2 {
+			if got := fx.send(task.Exchange{}).Stops; !slices.Equal(got, want) {
+				fx.Errorf("%s: an exchange returns the stops %v", r.State, got)
+			}
+		}
+		for _, want := range [][]task.Attempt{want, nil} {
+			if got := fx.heartbeat(task.Renewal{Held: held(ts[0])}).Stops; !slices.Equal(got, want) {
+				fx.Errorf("%s: a renewal returns the stops %v, want %v", r.State, got, want)
+			}
+		}
+		fx.accept(succeed(ts[0]))
+		fx.stop(ts[1].ID)
+	}
+	_, token := fx.outside(task.Spec{ID: "x"}, time.Hour)
+	fx.deliver(token, task.OutsideReport{State: task.ReportSucceeded})
+	if got := fx.send(task.Exchange{}).Stops; len(got) > 0 {
+		fx.Errorf("stops %v of an attempt that was outside", got)
 	}
 }
 

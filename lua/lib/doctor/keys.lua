@@ -57,6 +57,16 @@ function DoctorKeys.wait(_, queue)
   end
 end
 
+-- A queue with tasks that wait for a take-over must be noted in the settings.
+function DoctorKeys.takeover(_, queue)
+  if call('HEXISTS', META, 'takeover:' .. queue) == 1 then return end
+  DoctorFinding.report('not_ready', 'meta', 'takeover:' .. queue, '', 'listed', function()
+    call('HSET', META, 'takeover:' .. queue, 1)
+    Settings.of(queue).takeover = '1'
+    claimable[queue] = true
+  end)
+end
+
 -- served:QUEUE may name classes that no longer exist. Wake.classes removes them.
 function DoctorKeys.served(_, queue)
   if DoctorFinding.repairs then Wake.classes(queue) end

@@ -8,7 +8,6 @@ DoctorMembers.meta, DoctorMembers.stats = DoctorPool.setting, DoctorPool.total
 
 local function zrem(key, member) call('ZREM', key, member) end
 local function srem(key, member) call('SREM', key, member) end
-
 -- belongs reports whether there is a task for a member and fits(task) is true. Otherwise it reports and removes the member.
 local function belongs(name, member, id, remove, fits)
   local m = DoctorTask.examine(id)
@@ -37,11 +36,15 @@ function DoctorMembers.ended(name, state, id) belongs(name, id, id, zrem, functi
 function DoctorMembers.full(name, _, kind)
   if call('EXISTS', P .. 'group:queues:!' .. kind) == 0 then stale(name, kind, srem) end
 end
+local function is_away(m) return m.run and m.run.flag > '2' end
+function DoctorMembers.outside(name, _, id) belongs(name, id, id, zrem, is_away) end
 function DoctorMembers.staged(name, kind, id)
   belongs(name, id, id, srem, function(m) return m.state == 'exporting' and m.kind == kind end)
 end
-function DoctorMembers.outside(name, _, id)
-  belongs(name, id, id, zrem, function(m) return m.run and m.run.flag == '3' end)
+function DoctorMembers.takeover(name, queue, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.run and m.run.flag == '4' and m.queue == queue and tonumber(m.score) == tonumber(score)
+  end)
 end
 function DoctorMembers.counted(name, _, id)
   belongs(name, id, id, function(...)
@@ -52,8 +55,7 @@ end
 
 DoctorMembers['group:wait'] = function(name, queue, member)
   local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
-  id = id or member
-  local fits = belongs(name, member, id, zrem, function(m)
+  local fits = belongs(name, member, id or member, zrem, function(m)
     return m.state == 'waiting' and m.queue == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
   end)
@@ -93,6 +95,7 @@ DoctorMembers['group:queues'] = function(name, group, queue)
 end
 
 function DoctorMembers.stop(name, replica, attempt)
+  if string.find(attempt, '^%-%d+ %S+$') then return end -- the next renewal removes it
   local fence, id = string.match(attempt, '^(%d+) (%S+)$')
   local m = id and DoctorTask.examine(id)
   if not (m and m.fence == fence) then stale(name, attempt, srem) end

@@ -7,7 +7,8 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   ['inbox:open'] = 'list', ['inbox:rejected'] = 'stream', reply = 'list', queues = 'set', replicas = 'zset',
   replica = 'hash', stop = 'set', signals = 'list', class = 'hash', served = 'set', ready = 'zset', idle = 'zset',
   counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string',
-  outside = 'zset', staged = 'set', full = 'set', reported = 'string', reports = 'list', ['reports:open'] = 'list' }
+  outside = 'zset', takeover = 'zset', staged = 'set', full = 'set', reported = 'string', reports = 'list',
+  ['reports:open'] = 'list' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,

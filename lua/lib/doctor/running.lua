@@ -1,4 +1,4 @@
--- uses: base exit outside record run settings task doctor/finding doctor/pool doctor/task
+-- uses: base exit jobs outside record run settings task doctor/finding doctor/pool doctor/task
 -- Checks of run entries.
 
 -- claim_for returns the queue of a claim and the text of its ids, with a space around each. It returns nil if the claim
@@ -79,6 +79,12 @@ local function check_outside(m)
     function() call('ZADD', Outside.KEY, whole(latest), m.id) end)
 end
 
+-- check_unowned checks that a task that waits for a take-over is listed.
+local function check_unowned(m)
+  if call('ZSCORE', P .. 'takeover:' .. m.queue, m.id) or call('ZSCORE', Outside.KEY, m.id) then return end
+  DoctorFinding.report('no_entry', 'takeover:' .. m.queue, m.id, m.state, 'listed', function() Jobs.list(m) end)
+end
+
 -- run checks an entry of run:QUEUE.
 function DoctorRunning.run(name, queue, id, text)
   local m = DoctorTask.examine(id) or DoctorTask.check(id)
@@ -100,6 +106,8 @@ function DoctorRunning.run(name, queue, id, text)
   local of_queue, ids = claim_for(run.fence)
   if run.flag == Outside.OUTSIDE then
     check_outside(m)
+  elseif run.flag == Jobs.UNOWNED then
+    check_unowned(m)
   elseif of_queue ~= queue or not string.find(ids, ' ' .. id .. ' ', 1, true) then
     DoctorFinding.report('no_claim', name, id, run.fence, 'taken back', function() give_claim(queue, id, run) end)
   elseif run.flag == '0' and (m.at_end or m.flag == '1' or m.group ~= run.group) then

@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// Of two replicas with free slots, the one on which an attempt failed leaves the retry to the
+// other one. A replica without another one runs the retry itself.
+func TestRetryPrefersAnotherReplica(t *testing.T) {
+	t.Parallel()
+	const tasks = 10
+	s := newSite(t)
+	c := s.client()
+	var mu sync.Mutex
+	ran := map[string][]string{}
+	serve := func() func() error {
+		cfg := slots(tasks)
+		cfg.Policies = map[string]pool.Policy{"k": {AvoidFailed: true, Backoff: pool.Backoff{Fixed: true, Base: time.Millisecond}}}
+		p := s.pool(cfg)
+		p.HandleKind("k", func(_ context.Context, tk *task.Task) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			ran[tk.ID] = append(ran[tk.ID], tk.Replica)
+			if tk.Failures == 0 {
+				return nil, errors.New("this machine is broken")
+			}
+			return nil, nil
+		})
+		return s.serve(p)
+	}
+	run := func(name string) (moved int) {
+		specs := make([]pool.Spec, tasks)
+		for i := range specs {
+			specs[i] = pool.Spec{ID: fmt.Sprint(name, i), Kind: "k", Retain: new(time.Hour)}
+		}
+		enqueueAll(t, c, specs)
+		for _, spec := range specs {
+			if got := await(t, c, spec.ID); got.State != pool.Succeeded || got.Failures != 1 {
+				t.Errorf("%+v", got)
+			}
+			mu.Lock()
+			if r := ran[spec.ID]; len(r) != 2 {
+				t.Errorf("%s ran on %v", spec.ID, r)
+			} else if r[0] != r[1] {
+				moved++
+			}
+			mu.Unlock()
+		}
+		return moved
+	}
+	serve()
+	run("alone")
+	serve()
+	eventually(t, patience, "both replicas have joined", func() bool {
+		live, err := c.Replicas(t.Context())
+		return err == nil && len(live) == 2
+	})
+	if moved := run("both"); moved < tasks*8/10 {
+		t.Errorf("%d of %d retries ran on the other replica", moved, tasks)
+	}
+}
