@@ -33,14 +33,17 @@ test: redis postgres docker ## everything that has to pass before a change goes 
 unit: ## the tests that need no redis-server, without the race detector
 	go test ./worker/... $$(go list ./executor/... | grep -v /docker$$) ./pool/...
 
-.PHONY: race
-race: redis ## all tests but those of the archive and of containers, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|executor/docker)$$')
+# The work of these tests is done by programs that are built without the race detector, or by SQLite, which is C translated to
+# Go and four times as slow with it. make soak runs them with it.
+UNRACED := ./archive ./cmd/ltsworker ./docs ./export/sql
 
-# The race detector slows SQLite, which is C translated to Go, by a factor of four.
-.PHONY: archive
-archive: redis postgres ## the tests of the archive, without the race detector
-	go test -vet=off -timeout $(TIMEOUT) ./archive
+.PHONY: race
+race: redis ## most tests, with the race detector and a real redis-server
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|cmd/ltsworker|docs|export/sql|executor/docker)$$')
+
+.PHONY: unraced
+unraced: redis postgres ## the tests of the commands, the pages and the databases, without the race detector
+	go test -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(UNRACED)
 
 .PHONY: emulated
 emulated: redis ## the store's tests over miniredis and on a cluster, without the race detector
@@ -100,7 +103,7 @@ soak: redis ## the integration tests, the store's rules and an archive of 5,000,
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
-	go test -race -count 1 -timeout 0 ./archive
+	go test -race -count 1 -timeout 0 $(UNRACED)
 	go test -count 1 -timeout 0 ./export/sql -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 

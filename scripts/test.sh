@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-beside=(race)
-others=(emulated archive containers polyglot lint cross benchmarks examples videocut demo deploy)
+beside=(race unraced)
+others=(emulated containers polyglot lint cross benchmarks examples videocut demo deploy)
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}

@@ -31,9 +31,9 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 		"ls --pool ":    nil,
 		"enqueue --id ": nil,
 
-		"stop --state ":           {"scheduled", "waiting", "running"},
+		"stop --state ":           {"scheduled", "waiting", "running", "exporting"},
 		"run-now --state ":        {"scheduled"},
-		"stop --state scheduled,": {"scheduled,waiting", "scheduled,running"},
+		"stop --state scheduled,": {"scheduled,waiting", "scheduled,running", "scheduled,exporting"},
 		"ls --queue other,":       {"other,slow"},
 		"limit ":                  {"slow"},
 		"limit slow ":             {"none"},
@@ -53,7 +53,7 @@ func TestShellsAreOfferedWhatFits(t *testing.T) {
 			return slices.Equal(offered(strings.Split(args, " ")...), want)
 		})
 	}
-	if got := offered("ls", "--state", ""); !slices.Contains(got, "failed") || len(got) != 7 {
+	if got := offered("ls", "--state", ""); !slices.Contains(got, "failed") || len(got) != 8 {
 		t.Errorf("offered %q", got)
 	}
 	u.env = []string{"LTS_REDIS=redis://127.0.0.1:1/0"}
