@@ -119,7 +119,7 @@ func TestJobOfAKilledReplicaIsTakenOver(t *testing.T) {
 			}
 			return jobs
 		}
-		eventually(t, prompt, "a job", func() bool { return len(jobs()) == 1 })
+		eventually(t, patience, "a job", func() bool { return len(jobs()) == 1 })
 		if err := os.WriteFile(jobs()[0]+".done", []byte(`"cut"`), 0o600); err != nil {
 			t.Fatal(err)
 		}

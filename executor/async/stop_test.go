@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -218,6 +219,7 @@ func TestEndedJobIsForgotten(t *testing.T) {
 				tk := newTask(c.payload)
 				a := begin(t, newJobs(t, r), tk)
 				advance(2 * time.Second)
+				synctest.Wait() // the attempt waits for its job
 				if name, ref, _ := strings.Cut(tk.Job, " "); !strings.HasPrefix(name, "lts-media-") || ref != "ref-"+name {
 					t.Errorf("job %q", tk.Job)
 				}
