@@ -394,10 +394,3 @@ func TestSoftTimeoutSendsOneEventAndEndsNothing(t *testing.T) {
 		tr.shutDown()
 	})
 }
-
-// returns returns a handler with this result and error.
-func returns(result []byte, err error) task.Handler {
-	return func(context.Context, *task.Task) ([]byte, error) {
-		return result, err
-	}
-}

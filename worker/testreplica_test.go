@@ -128,3 +128,10 @@ func untilCancelled(ctx context.Context, _ *task.Task) ([]byte, error) {
 }
 
 func noop(context.Context, *task.Task) ([]byte, error) { return nil, nil }
+
+// returns returns a handler with this result and error.
+func returns(result []byte, err error) task.Handler {
+	return func(context.Context, *task.Task) ([]byte, error) {
+		return result, err
+	}
+}
