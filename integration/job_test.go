@@ -15,6 +15,8 @@ import (
 // the task keeps its place under a limit of 1.
 func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 	t.Parallel()
+	// bound leaves a busy machine time to start the job and to kill the replica.
+	const bound = 12 * time.Second
 	for name, c := range map[string]struct {
 		spec  pool.Spec
 		kills int
@@ -23,8 +25,8 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 	}{
 		"stop before the loss": {pool.Spec{Kind: kindJob}, 1, pool.Stopped, pool.CodeStopped},
 		"stop after the loss":  {pool.Spec{Kind: kindJob}, 1, pool.Stopped, pool.CodeStopped},
-		"timeout":              {pool.Spec{Kind: kindJob, Timeout: 2 * time.Second, MaxAttempts: 1}, 1, pool.Failed, pool.CodeTimeout},
-		"deadline":             {pool.Spec{Kind: kindJob, Deadline: 2 * time.Second}, 1, pool.Failed, pool.CodeDeadline},
+		"timeout":              {pool.Spec{Kind: kindJob, Timeout: bound, MaxAttempts: 1}, 1, pool.Failed, pool.CodeTimeout},
+		"deadline":             {pool.Spec{Kind: kindJob, Deadline: bound}, 1, pool.Failed, pool.CodeDeadline},
 		"too many losses":      {pool.Spec{Kind: kindFrail}, 2, pool.Failed, pool.CodeLost},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,9 +47,14 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 				}
 				return found
 			}
+			p := f.start(roleReplica)
+			p.awaitJoin(client)
+			enqueued := time.Now()
 			id := enqueue(t, client, c.spec)
 			for n := range c.kills {
-				p := f.start(roleReplica)
+				if n > 0 {
+					p = f.start(roleReplica)
+				}
 				eventually(t, patience, "the job is known", func() bool {
 					tk, err := client.Get(t.Context(), id)
 					return err == nil && tk.Attempt == int64(n+1) && len(jobs()) == 1 && len(tk.Job) > len(filepath.Base(jobs()[0]))
@@ -78,6 +85,9 @@ func TestJobOfAKilledReplicaIsStoppedBeforeItsTaskEnds(t *testing.T) {
 			}
 			if stopped() {
 				t.Error("a job was stopped without a replica")
+			}
+			if c.spec.Timeout+c.spec.Deadline > 0 {
+				time.Sleep(time.Until(enqueued.Add(bound))) // the bound has to pass while no replica has the task
 			}
 			f.start(roleReplica)
 			got := await(t, client, id)
