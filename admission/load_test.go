@@ -41,7 +41,7 @@ func (m *machine) set(use float64) {
 }
 
 // advance lets fake time pass. The tests that call it run in fake time.
-func advance(d time.Duration) { time.Sleep(d) }
+func advance(d time.Duration) { time.Sleep(d) } // fake time
 
 // wantAnswer fails if the error of l.Admit does not contain says, or if it is not nil and says
 // is empty.

@@ -228,14 +228,12 @@ func (p *plant) mark() {
 	}
 }
 
-// maxOutagesLogged checks that each replica logged at most that many outages, and each outage once:
-// every line about calls that fail has one about their recovery. One more outage is allowed, because
-// a call may exceed its time limit on a busy machine when the work is resumed.
+// maxOutagesLogged checks that each replica logged at most that many outages.
 func (p *plant) maxOutagesLogged(outages int) {
 	p.t.Helper()
 	for i, book := range p.books {
 		eventually(p.t, patience, "every call works again", func() bool { return len(book.about(failing)) == len(book.about(working)) })
-		if n := len(book.about(failing)) - p.before[i]; n > outages+1 {
+		if n := len(book.about(failing)) - p.before[i]; n > outages {
 			p.t.Errorf("replica %d logged %d outages of %d:\n%s", i, n, outages, strings.Join(book.about(""), "\n"))
 		}
 		for _, line := range book.about("") {
@@ -260,7 +258,8 @@ const calm = 60
 // Redis does not answer for three leases.
 func TestReplicasOutliveASilentRedis(t *testing.T) {
 	t.Parallel()
-	const lease, silence = 2 * time.Second, 6 * time.Second
+	// Calls have a part of the lease as their time limit, which a busy machine must not exceed.
+	const lease, silence = 8 * time.Second, 16 * time.Second
 	p := newPlant(t, lease)
 	p.mark()
 	resume := p.proxy.Silence()

@@ -272,4 +272,4 @@ func inFakeTime(t *testing.T, f func(t *testing.T)) {
 }
 
 // advance lets fake time pass. The tests that call it run in fake time.
-func advance(d time.Duration) { time.Sleep(d) }
+func advance(d time.Duration) { time.Sleep(d) } // fake time

@@ -74,7 +74,7 @@ func (a *attempt) cleanUp(ctx context.Context) error {
 	return nil
 }
 
-// jobEnded tells the store that the job has ended, so that the end of the attempt needs no
+// jobEnded writes to the store that the job has ended, so that the end of the attempt needs no
 // clean-up, and writes a checkpoint. After an error another owner stops the job again, which
 // has no effect.
 func (a *attempt) jobEnded(ctx context.Context, checkpoint any) {

@@ -178,7 +178,7 @@ func TestEngineThatRestartsLosesNothing(t *testing.T) {
 	// It ends while the engine is away.
 	g.open(t, "exit 7")
 	c := begin(t, e.config("payload"), newTask("while away"))
-	// Calls fail for longer than the longest pause between two.
+	// Real time is the subject: the engine has to be away for longer than the longest pause between two calls.
 	time.Sleep(3 * time.Second)
 	for _, a := range []*attempt{a, b, c} {
 		select {
