@@ -11,6 +11,7 @@ if ARGV[1] == '0' then call('HSETNX', META, 'limit', Settings.UNLIMITED) end
 if not Settings.counted(ARGV[3]) then return redis.error_reply('UNCOUNTED') end
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
 for _, queue in ipairs(got[2]) do
-  if not Record.is_line(queue) then in_parts(2000, call('HKEYS', P .. 'run:' .. queue), 'SADD', P .. 'counted') end
+  local saves = string.find(queue, Record.EXPORT, 1, true) == 1
+  if not saves then in_parts(2000, call('HKEYS', P .. 'run:' .. queue), 'SADD', P .. 'counted') end
 end
 return got[1]

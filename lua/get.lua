@@ -28,7 +28,8 @@ for i = 3, #ARGV do
     local state, run = letter and Record.STATES[letter], nil
     if state == 'waiting' then run = Record.soft('HGET', P .. 'run:' .. words.queue, id) end
     task = { record, run or '' }
-    local ends = run and Run.is_outside(run) and Record.soft('ZSCORE', P .. 'outside', id)
+    local entry = Run.parse(run)
+    local ends = entry and entry.flag == '3' and Record.soft('ZSCORE', P .. 'outside', id)
     if ends then task[3], task[4] = 'outside_until', ends end
     local extras = flag ~= '0' and Record.soft('HGETALL', Record.extras_key(id)) or {}
     bytes = bytes + #record

@@ -47,7 +47,7 @@ func Source(name string) string {
 		}
 		hot = slices.DeleteFunc(hot, isCold)
 	}
-	text := read("lib/base.lua") + tables(hot)
+	text := tables(hot) + read("lib/base.lua") // in this order: see lib/base.lua
 	if len(cold) > 0 {
 		text += "local cold_parts\nlocal function cold()\nif not cold_parts then\n" + tables(cold) + texts(cold) +
 			"cold_parts = {}\n"

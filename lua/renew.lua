@@ -11,7 +11,7 @@
 --       has ended)}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
--- uses: base attempts claims event exit queue record removal run staged task totals trim wake
+-- uses: base attempts claims event exit queue record removal request run staged task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -111,7 +111,7 @@ end
 local function stops()
   local requests = call('SMEMBERS', P .. 'stop:' .. replica)
   for _, request in ipairs(requests) do
-    if string.sub(request, 1, 1) == '-' then Exit.forget_request(replica, request) end
+    if string.sub(request, 1, 1) == '-' then Request.forget(replica, request) end
   end
   return table.concat(requests, ' ')
 end

@@ -1,4 +1,4 @@
--- uses: base event finish jobs outside record retries run task
+-- uses: base event finish jobs outside request retries run task
 -- Retries in place: the next attempt of a task follows a failed one under the same claim.
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
@@ -6,7 +6,7 @@
 -- not ended.
 function Again.start(at, run)
   local m = Task.load(ARGV[at], run)
-  if not m or m.state ~= 'running' or Retries.stop_asked(m) then return false end
+  if not m or m.state ~= 'running' or Request.of(m) then return false end
   local job = run.flag > '1' and Jobs.of(m)
   if job and (job.name or job.cleanup) then return false end
   local deadline, failures = tonumber(m.deadline_at or nil), Task.counted_up(m.id, m, 'failures')

@@ -1,4 +1,4 @@
--- uses: base cleanup exit finish handover jobs policy retries task totals
+-- uses: base cleanup exit finish handover jobs policy request retries task totals
 -- Ends of attempts that their replicas have not reported.
 
 -- end_job ends a task as failed, after its clean-up if it has a job.
@@ -43,7 +43,7 @@ local function take_back_job(m, cut, job)
   if job.cleanup then
     return Cleanup.again(m, job, 'lease of replica ' .. m.replica .. ' ended without a report', Attempts.take_out)
   end
-  local stop = Retries.stop_asked(m)
+  local stop = Request.of(m)
   if stop then
     if m.log then Finish.add_history(m, 'stopped') end
     Handover.decide(m, 'stop', 'stopped', stop)
@@ -61,7 +61,7 @@ function Attempts.take_back(m, cut)
   local job = m.run.flag > '1' and Jobs.of(m)
   if job and (job.name or job.cleanup) then return take_back_job(m, cut, job) end
   Attempts.take_out(m)
-  local stop = Retries.stop_asked(m)
+  local stop = Request.of(m)
   if stop and m.log then Finish.add_history(m, 'stopped') end
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end
   if cut == '1' then

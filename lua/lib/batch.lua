@@ -1,4 +1,4 @@
--- uses: base event policy run settings words
+-- uses: base event full policy run settings words
 -- Batches: the tasks of one queue and one bound that a claim hands out, each batch under a fence of its own.
 --
 -- step is the state of one exchange: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their
@@ -10,7 +10,7 @@ local bounds = {}
 function Batch.bound_of(words)
   local bound = bounds[words]
   if bound == nil then
-    local full = Policy.of(words.kind).export and Policy.room_to_stage(words.kind) <= 0
+    local full = Policy.of(words.kind).export and Full.room(words.kind) <= 0
     bound = not full and Policy.time_for(words, 0)
     bounds[words] = bound
   end

@@ -43,16 +43,17 @@ end
 -- bounded number per exchange. If the pool has large payloads, it reads records in chunks that double in size, until the
 -- reply is long enough.
 function Claim.from(step, queue, n)
-  if Settings.of(queue).takeover then
+  local settings = Settings.of(queue)
+  if settings.takeover then
     n = n - Takeover.claim(step, queue, math.min(n, MOST - step.started))
-    if Settings.of(queue).takeover then
+    if settings.takeover then
       Batch.write(step, queue)
       return 'f'
     end
   end
   local free = Settings.room(queue)
   local want = step.started + math.min(n, free, MOST - step.started)
-  local has_more, chunk = free > 0, Settings.of(queue).large and 1 or MOST
+  local has_more, chunk = free > 0, settings.large and 1 or MOST
   while has_more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
     has_more = take_some(step, queue, math.min(want - step.started, chunk), want)
     chunk = chunk * 2

@@ -1,4 +1,4 @@
--- uses: base finish handover record retries
+-- uses: base finish handover record request retries
 -- Clean-ups: attempts that only have to end the job of their task: see jobs.lua.
 
 -- decision returns how, code and delay of a job's clean-up.
@@ -10,7 +10,7 @@ end
 -- conclude ends a task as it was decided before its clean-up. The caller has removed it from the running tasks.
 function Cleanup.conclude(m, job)
   local how, code, delay = decision(job)
-  local stop = Retries.stop_asked(m)
+  local stop = Request.of(m)
   m.recorded = true
   if how == 'stop' then return Finish.task(m, 'stopped', code, nil, job.error) end
   if stop then return Finish.task(m, 'stopped', 'stopped', nil, stop) end

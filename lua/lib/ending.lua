@@ -1,4 +1,4 @@
--- uses: base cleanup detach exit finish handover jobs outside record retries staged task totals wake
+-- uses: base cleanup detach exit finish handover jobs outside request retries staged task totals wake
 -- Ends of attempts that need more data than the run entry has.
 
 -- has_handler reports whether a replica that serves the queue has a handler for the kind.
@@ -64,7 +64,7 @@ end
 -- end_with_job ends an attempt that did not succeed and whose job has not ended.
 local function end_with_job(m, op, at)
   Finish.take_log(m, ARGV[at + 1], ARGV[at + 2])
-  local stop, code, deadline = Retries.stop_asked(m), ARGV[at + 3], tonumber(m.deadline_at or nil)
+  local stop, code, deadline = Request.of(m), ARGV[at + 3], tonumber(m.deadline_at or nil)
   if op == 'fail' or op == 'again' then
     local error = ARGV[at + 4]
     Finish.add_history(m, code, error)
@@ -97,7 +97,7 @@ function Ending.apply(op, at, run, width, from_outside)
   if string.sub(op, -1) == '+' then op, m.meta = string.sub(op, 1, -2), ARGV[at + width - 1] end
   local job = m.run.flag > '1' and Jobs.of(m)
   if job and job.cleanup and not from_outside then return nil, cleaned_up(m, job, op, at) end
-  if op == 'detach' and m.run.flag == Outside.TOKEN and Outside.has_token(m.id) and not Retries.stop_asked(m) then
+  if op == 'detach' and m.run.flag == Outside.TOKEN and Outside.has_token(m.id) and not Request.of(m) then
     Detach.attempt(m, ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3]), m.meta)
     return nil, true
   end
@@ -119,7 +119,7 @@ function Ending.apply(op, at, run, width, from_outside)
     else Finish.task(m, 'succeeded', 'ok') end
     return nil
   end
-  local stop, code = Retries.stop_asked(m), ARGV[at + 3]
+  local stop, code = Request.of(m), ARGV[at + 3]
   if op == 'detach' then return end_detached(m, stop) end
   if op == 'fail' or op == 'again' then
     local error = ARGV[at + 4]

@@ -1,4 +1,4 @@
--- uses: base outside queue settings
+-- uses: base outside queue request settings
 -- Attempts that no longer run. They are collected and removed together, before a claim of the same call counts the running
 -- tasks.
 
@@ -27,15 +27,7 @@ end
 function Exit.clean_up(m)
   if m.group then Exit.group(m.group, m.id) end
   if m.run.flag > '1' then Outside.forget(m) end
-  if m.flag == '1' then Exit.forget_request(m.replica, m.fence .. ' ' .. m.id) end
-end
-
--- forget_request removes a stop request from those of a replica.
-function Exit.forget_request(replica, request)
-  local requests = P .. 'stop:' .. replica
-  if call('SREM', requests, request) == 1 and call('EXISTS', requests) == 0 then
-    call('HDEL', P .. 'replica:' .. replica, 'stop')
-  end
+  if m.flag == '1' then Request.forget(m.replica, m.fence .. ' ' .. m.id) end
 end
 
 -- write removes the collected attempts from the running tasks, marks the queues that have room now as claimable, and

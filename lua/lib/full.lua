@@ -2,6 +2,13 @@
 -- Kinds with too many staged results (see staged.lua). Their waiting tasks are blocked until saves have made room: they are
 -- in group:wait:QUEUE like those of a group with the name "!KIND". full has these kinds.
 
+-- room returns how many more results of a kind may be staged.
+function Full.room(kind)
+  local p = Policy.of(kind).export
+  return p and (number(p.staged) or 1000) - call('SCARD', P .. 'staged:' .. kind) or math.huge
+end
+
+-- block blocks a task that has left its queue.
 function Full.block(queue, kind, score, id)
   Queue.block(queue, '!' .. kind, score, id)
   call('SADD', P .. 'full', kind)
@@ -21,7 +28,7 @@ end
 -- returns how many it moved.
 function Full.unblock(kind, most)
   if call('SISMEMBER', P .. 'full', kind) == 0 then return 0 end
-  local name, moved, room = '!' .. kind, 0, math.min(Policy.room_to_stage(kind), most)
+  local name, moved, room = '!' .. kind, 0, math.min(Full.room(kind), most)
   for _, queue in ipairs(room > 0 and call('SMEMBERS', P .. 'group:queues:' .. name) or {}) do
     local key = P .. 'group:wait:' .. queue
     local members = call('ZRANGEBYLEX', key, '[' .. name .. ' ', '(' .. name .. '!', 'LIMIT', 0, room - moved)

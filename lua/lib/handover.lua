@@ -1,4 +1,4 @@
--- uses: base event exit jobs record task
+-- uses: base event jobs record request task
 -- Ends of attempts whose task keeps its job: see jobs.lua.
 
 -- put lets a task with a job wait for a take-over, from delay ms on. The caller ends its claim.
@@ -13,7 +13,7 @@ function Handover.put(m, delay, code, error)
   if not error then call('HDEL', extras, 'error') end
   -- within lets a clock that was set back shorten the delay.
   if delay > 0 then call('HSET', extras, 'within', whole(delay)) else call('HDEL', extras, 'within') end
-  Exit.forget_request(m.replica, m.fence .. ' ' .. m.id)
+  Request.forget(m.replica, m.fence .. ' ' .. m.id)
   m.run.v = v
   m.v = v
   Task.set_run_flag(m, Jobs.UNOWNED)

@@ -7,13 +7,10 @@ local policies = {}
 function Policy.of(kind)
   local p = policies[kind]
   if not p then
-    p = {}
     local s = call('HMGET', META, 'kind:' .. kind, 'export:' .. kind)
-    if s[1] then
-      p.timeout_ms, p.max_attempts, p.max_lost, p.backoff, p.avoid = string.match(s[1], '^(%S+) (%S+) (%S+) (%S+) ?(%l*)$')
-      if p.avoid ~= 'avoid' then p.avoid = nil end
-      for k, v in pairs(p) do if v == '-' then p[k] = nil end end
-    end
+    local timeout, attempts, lost, backoff, rest = string.match(s[1] or '', '^(%S+) (%S+) (%S+) (%S+)(.*)$')
+    p = { timeout_ms = timeout ~= '-' and timeout or nil, max_attempts = attempts ~= '-' and attempts or nil,
+      max_lost = lost ~= '-' and lost or nil, backoff = backoff ~= '-' and backoff or nil, avoid = rest == ' avoid' }
     if s[2] then
       local e = {}
       e.timeout_ms, e.attempts, e.staged, e.backoff = string.match(s[2], '^(%S+) (%S+) (%S+) (%S+)$')
@@ -31,16 +28,4 @@ function Policy.time_for(words, ago)
   timeout = (timeout == 'none' and math.huge or number(timeout) or 1800000) - ago
   if words.deadline_at then return math.min(timeout, tonumber(words.deadline_at) - NOW) end
   return timeout
-end
-
--- time_to_save returns how many ms a save of a result of the kind may take.
-function Policy.time_to_save(kind)
-  local p = Policy.of(kind).export
-  return number(p and p.timeout_ms) or 60000
-end
-
--- room_to_stage returns how many more results of a kind may be staged.
-function Policy.room_to_stage(kind)
-  local p = Policy.of(kind).export
-  return p and (number(p.staged) or 1000) - call('SCARD', P .. 'staged:' .. kind) or math.huge
 end

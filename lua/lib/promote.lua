@@ -16,7 +16,7 @@ function Promote.one(id, next_sequence)
   local letter, flag, created, score, words
   if head then letter, flag, created, score, words = Record.header_of(head) end
   if letter == 'e' then
-    local line = Record.line(words.kind)
+    local line = Record.EXPORT .. words.kind
     Queue.insert(line, nil, score, id)
     claimable[line] = true
     return true

@@ -23,9 +23,8 @@ Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = t
 -- BASE_VERSION is the version of a task without extras that does not run, 1 for other letters: p was scheduled and promoted.
 Record.BASE_VERSION = { p = 2 }
 
--- line returns the queue in which the exporting tasks of a kind wait to be saved: see staged.lua.
-function Record.line(kind) return 'export:' .. kind end
-function Record.is_line(queue) return string.sub(queue, 1, 7) == 'export:' end
+-- EXPORT and a kind are the name of the queue in which the exporting tasks of the kind wait to be saved: see staged.lua.
+Record.EXPORT = 'export:'
 
 -- HOLD is when a task on hold is due: in 2286, later than any time that an enqueue accepts. An operator starts it before.
 Record.HOLD = 9999999999999

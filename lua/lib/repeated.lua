@@ -1,4 +1,4 @@
--- uses: base batch claims policy record takeover
+-- uses: base batch claims policy record staged takeover
 -- The reply to an exchange that is repeated because its reply was lost.
 
 -- repeat_batch adds the tasks of a claim that still run under its fence to the reply.
@@ -19,7 +19,7 @@ local function repeat_batch(step, fence)
     if letter then
       local extras = flag == '1' and call('HGETALL', Record.extras_key(ids[i])) or {}
       local ago = NOW - held.start
-      if letter == 'e' then left = Policy.time_to_save(words.kind) - ago
+      if letter == 'e' then left = Staged.time_to_save(words.kind) - ago
       elseif fields(extras).cleanup then left = Takeover.CLEANUP - ago
       else left = Policy.time_for(words, ago) end
       c.n = c.n + 1

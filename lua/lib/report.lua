@@ -32,7 +32,7 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
     if text ~= known then
       if plain > 0 then succeeded(queue, run, ended, plain) end
       known, run, plain = text, Run.parse(text), 0
-      if run and (run.fence ~= g.fence or run.flag > '2') then run = nil end
+      if run and (run.fence ~= g.fence or run.flag == '3' or run.flag == '4') then run = nil end
     end
     if not run or seen[id] then
       refused[j] = call('EXISTS', Record.key(id)) == 1 and 'l' or 'g'

@@ -74,6 +74,3 @@ function Retries.fail(m, code, error, delay)
   if p.avoid then avoid(m) end
   Retries.put_back(m, delay, code, error or '')
 end
-
--- stop_asked returns the reason of a stop request for a running task, nil if there is none.
-function Retries.stop_asked(m) return m.flag == '1' and call('HGET', Record.extras_key(m.id), 'stop') or nil end

@@ -12,9 +12,6 @@ function Run.text(fence, attempt, v, start, flag, kind, replica, group)
   return text .. string.sub(SPACES, #text + 1)
 end
 
--- is_outside reports whether an entry is that of an attempt outside.
-function Run.is_outside(text) return string.find(text, '^%d+ %d+ %d+ %d+ 3 ') ~= nil end
-
 -- has_claim reports whether an entry is that of an attempt that belongs to a claim.
 function Run.has_claim(text) return string.find(text, '^%d+ %d+ %d+ %d+ [34] ') == nil end
 

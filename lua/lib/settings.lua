@@ -38,7 +38,7 @@ function Settings.of(queue)
       'takeover:' .. queue)
     s = { paused = h[1] or h[2], limit = tonumber(h[3] or nil), pool_limit = tonumber(h[4] or nil),
       cap = tonumber(h[5] or nil), large = h[6], takeover = h[7] }
-    if string.sub(queue, 1, 7) == 'export:' then s.pool_limit = nil end -- a save is no running task
+    if s.pool_limit and string.find(queue, '^export:') then s.pool_limit = nil end -- a save is no running task
     read[queue] = s
   end
   return s

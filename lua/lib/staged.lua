@@ -1,4 +1,4 @@
--- uses: base event exit finish full policy queue record removal retries start task totals
+-- uses: base event exit finish full policy queue record request retries start task totals
 -- Staged results: results of kinds with an exporter, until a replica has saved them.
 --
 -- A task whose handler has succeeded is exporting. more:ID has its result in staged, and what the end of the task needs. The
@@ -11,7 +11,7 @@ local DROPPED = { 'staged', 'staged_form', 'staged_generation', 'saves_failed', 
 
 -- insert puts an exporting task into the queue of its kind.
 local function insert(m)
-  local line = Record.line(m.kind)
+  local line = Record.EXPORT .. m.kind
   Queue.insert(line, nil, m.score, m.id)
   claimable[line] = true
 end
@@ -48,14 +48,20 @@ function Staged.again(m, score)
   Totals.count('retried')
 end
 
+-- time_to_save returns how many ms a save of a result of the kind may take.
+function Staged.time_to_save(kind)
+  local p = Policy.of(kind).export
+  return number(p and p.timeout_ms) or 60000
+end
+
 -- start hands out an exporting task for a save.
 function Staged.start(step, queue, id, record, words)
-  if Record.line(words.kind) ~= queue then return Totals.count('orphans') end
+  if queue ~= Record.EXPORT .. words.kind then return Totals.count('orphans') end
   local extras = call('HGETALL', Record.extras_key(id))
   local h = fields(extras)
   Start.task(step, queue, { id = id, record = record, words = words, flag = '1',
     attempt = number(h.attempt) and h.attempt or '1', v = whole(number(h.v) or 1), extras = extras,
-    bound = Policy.time_to_save(words.kind), save = true })
+    bound = Staged.time_to_save(words.kind), save = true })
 end
 
 -- close ends an exporting task that is in no index but staged:KIND.
@@ -112,7 +118,7 @@ function Staged.finish(op, at, m)
     local has = ARGV[at + 3] == '1'
     return close(m, 'succeeded', 'ok', has and ARGV[at + 4] or nil, nil, has and ARGV[at + 5] or nil)
   end
-  local stop, code, error = Retries.stop_asked(m), ARGV[at + 3], ARGV[at + 4]
+  local stop, code, error = Request.of(m), ARGV[at + 3], ARGV[at + 4]
   if stop then return close(m, 'stopped', 'stopped', nil, stop) end
   if op == 'release' then return put_back(m, tonumber(error), code) end
   if op == 'fail' or op == 'again' then return failed(m, error, FINAL[code], tonumber(ARGV[at + 5])) end
@@ -123,7 +129,7 @@ end
 function Staged.take_back(m)
   Exit.add(m.queue, m.id)
   Exit.clean_up(m)
-  local stop = Retries.stop_asked(m)
+  local stop = Request.of(m)
   if stop then return close(m, 'stopped', 'stopped', nil, stop) end
   failed(m, 'lease of replica ' .. m.replica .. ' ended without a report')
 end

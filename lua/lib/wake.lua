@@ -48,19 +48,15 @@ function Wake.signal_for(queue, class)
   return since and Wake.signal_idle(class, tonumber(since), 'q:' .. queue)
 end
 
--- has_claimable reports whether a task in a queue can be claimed. It notes a queue that only the pool's limit holds back.
-local function has_claimable(queue)
-  if Settings.of(queue).takeover then return true end
-  if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
-  local free, by_pool = Settings.room(queue)
-  if by_pool then call('SADD', P .. 'held', queue) end
-  return free > 0
-end
-
 -- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
--- returns whether it signalled one.
+-- returns whether it signalled one. It notes a queue that only the pool's limit holds back.
 function Wake.queue(queue)
-  if not has_claimable(queue) then return false end
+  if not Settings.of(queue).takeover then
+    if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
+    local free, by_pool = Settings.room(queue)
+    if by_pool then call('SADD', P .. 'held', queue) end
+    if free <= 0 then return false end
+  end
   local woken = false
   for _, class in ipairs(Wake.classes(queue)) do
     local is_new = call('ZADD', P .. 'ready:' .. class, 'NX', NOW_TEXT, queue) == 1
