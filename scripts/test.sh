@@ -11,6 +11,8 @@ others=(emulated containers polyglot lint cross benchmarks examples videocut dem
 
 # The toolchain and the tests use more memory and less time.
 export GOGC=${GOGC:-400}
+# What is compiled or checked in one folder need not be compiled or checked again in another.
+export GOFLAGS="${GOFLAGS:+$GOFLAGS }-trimpath"
 # A test binary under the race detector waits before it exits, a second by default.
 export GORACE=${GORACE:-atexit_sleep_ms=100}
 # The steps share one program. Its path is constant, so that go test can use results again.
