@@ -46,10 +46,10 @@ func ParseToken(token string) (id, hash string, err error) {
 // same token. The store has only a hash of it. Anyone with the token can end the attempt,
 // so keep it out of logs. The token contains the id of the task, which can be read from it.
 //
-// ReportToken calls the store. It returns ErrLeaseLost if the attempt has ended, and the
-// error of the store if it could not be reached; the handler may try again. On a task that
-// no replica runs, such as one made for a test of a handler, it returns a token that no
-// store knows.
+// ReportToken calls the store. It returns ErrLeaseLost if the attempt has ended or is a
+// clean-up (see SaveJob), and the error of the store if it could not be reached; the
+// handler may try again. On a task that no replica runs, such as one made for a test of a
+// handler, it returns a token that no store knows.
 func (t *Task) ReportToken(ctx context.Context) (string, error) {
 	if t.running == nil {
 		return NewToken(t.ID), nil

@@ -13,16 +13,19 @@ Outside.TOKEN, Outside.OUTSIDE = '2', '3'
 -- MOST is how many hashes of tokens a task with a job has at most.
 local MOST = 4
 
--- issue stores the hash of an attempt's token.
+-- issue stores the hash of an attempt's token. It returns 0 for a clean-up, which no report from outside can end, else 1.
 function Outside.issue(m, hash)
   local job = Jobs.of(m)
+  if job and job.cleanup then return 0 end
   if job and job.name then
+    if Outside.has_token(m.id, hash) then return 1 end -- the call is repeated
     local known = split(call('HGET', Record.extras_key(m.id), 'token') or '')
     known[#known + 1] = hash
     hash = table.concat(known, ' ', math.max(#known - MOST + 1, 1))
   end
   Task.keep(m.id, m, 'token', hash)
   Task.set_run_flag(m, Outside.TOKEN)
+  return 1
 end
 
 -- has_token reports whether the token of a task has this hash, or whether it has one if hash is nil.

@@ -11,6 +11,7 @@ var jobTokenRules = []rule{
 	{"ReportEndsATaskBetweenTwoOwners", reportBetweenOwners},
 	{"ReportOfATaskWithAJobNeedsNoCleanUp", reportNeedsNoCleanUp},
 	{"FailureEndsTheTokenOfAJob", failureEndsTheToken},
+	{"RepeatedTokenReplacesNoOther", repeatedToken},
 }
 
 func tokenOverTakeOvers(fx *fixture) {
@@ -91,4 +92,15 @@ func failureEndsTheToken(fx *fixture) {
 	fx.job(t, 1, "job 8")
 	fx.unchanged("x", func() { fx.unknownToken(token, task.OutsideReport{State: task.ReportSucceeded}) })
 	fx.accept(succeed(t))
+}
+
+func repeatedToken(fx *fixture) {
+	t := fx.startJob(task.Spec{ID: "x"})
+	token := fx.token(t)
+	_, hash, err := task.ParseToken(task.NewToken("x"))
+	fx.noError(err)
+	for range 5 {
+		fx.noError(fx.Store.IssueToken(fx.ctx, t.Queue, attempt(t), hash))
+	}
+	fx.deliver(token, task.OutsideReport{State: task.ReportSucceeded})
 }
