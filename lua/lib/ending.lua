@@ -47,7 +47,7 @@ end
 
 -- cleaned_up ends a clean-up as the report at ARGV[at] says. It returns whether the task still runs.
 local function cleaned_up(m, job, op, at)
-  if not SUCCESS[op] then Finish.take_log(m, ARGV[at + 1], ARGV[at + 2]) end
+  if SUCCESS[op] then Finish.take_log(m) else Finish.take_log(m, ARGV[at + 1], ARGV[at + 2]) end
   if SUCCESS[op] or not job.name then
     leave(m)
     Cleanup.conclude(m, job)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,9 +78,16 @@ func jobEndsBeforeItsTask(fx *fixture) {
 		if got := fx.get(t.ID); got.State != task.Running {
 			fx.Errorf("%s: before the clean-up the task is %s (%s)", name, got.State, got.Code)
 		}
+		fx.checkInspection()
+		_, hash, err := task.ParseToken(task.NewToken(t.ID))
+		fx.noError(err)
+		if err := fx.Store.IssueToken(fx.ctx, next.Queue, attempt(next), hash); !errors.Is(err, task.ErrLeaseLost) {
+			fx.Errorf("%s: the clean-up got a token: %v", name, err)
+		}
+		fx.sendLog(next, "clean\n", 6)
 		fx.accept(succeed(next))
 		got := fx.wantEnd(t.ID, c.state, c.code)
-		if got.Job != "" || got.CleanUp != "" || got.Orphan != "" || (c.state == task.Stopped) != (got.Error == "enough") {
+		if got.Job != "" || got.CleanUp != "" || got.Orphan != "" || got.Log != "" || got.LogSize != 0 || (c.state == task.Stopped) != (got.Error == "enough") {
 			fx.Errorf("%s: %+v", name, got)
 		}
 		fx.wantCheckpoint(got, "")

@@ -50,11 +50,12 @@ end
 -- slow is how many of the attempts checked in this call are past their soft timeout.
 DoctorRunning.slow = 0
 
--- check_extras counts a slow attempt, and checks that a stop request reaches the replica.
+-- check_extras counts a slow attempt, and checks that a stop request reaches the replica. A task that waits for a take-over
+-- has none, and a clean-up ends as a stop without it.
 local function check_extras(m, run)
-  local extras = m.flag == '1' and call('HMGET', Record.extras_key(m.id), 'stop', 'slow')
+  local extras = m.flag == '1' and call('HMGET', Record.extras_key(m.id), 'stop', 'slow', 'cleanup')
   if extras and extras[2] == run.fence then DoctorRunning.slow = DoctorRunning.slow + 1 end
-  if not (extras and extras[1]) then return end
+  if not (extras and extras[1]) or extras[3] or run.flag == Jobs.UNOWNED then return end
   local name, record, attempt = 'stop:' .. run.replica, P .. 'replica:' .. run.replica, run.fence .. ' ' .. m.id
   local h = call('HMGET', record, 'about', 'stop')
   if not h[1] or h[2] and call('SISMEMBER', P .. name, attempt) == 1 then return end
