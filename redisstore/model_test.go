@@ -64,16 +64,21 @@ type mtask struct {
 	v, failures, lost int
 	generation        int
 	history           int
-	released          bool      // the newest entry of its history is a release
+	repeatable        task.Code // of the newest entry of its history, if one with the same code replaces it
 	log               string    // that its replica has sent for the running attempt
 	meta              task.Meta // of the attempt that ended the task
 	checkpoint        string
-	checkpointFence   int64     // of the attempt that wrote the last checkpoint; 0 for none
-	checkpointN       int64     // number of that checkpoint
-	token             string    // of the running attempt
-	outside           bool      // the running attempt is outside
-	outsideMeta       task.Meta // … that its replica has sent
-	outsideShort      bool      // … until the next step
+	checkpointFence   int64         // of the attempt that wrote the last checkpoint; 0 for none
+	checkpointN       int64         // number of that checkpoint
+	tokens            []string      // of the running attempt; of a task with a job, those of its last attempts, too
+	job               string        // that it has open
+	marked            bool          // its run entry says that it has a token or a job
+	decision          *decision     // how it ends after its clean-up
+	unowned           bool          // it waits for a take-over
+	handedOver        time.Duration // … after this time
+	outside           bool          // the running attempt is outside
+	outsideMeta       task.Meta     // … that its replica has sent
+	outsideShort      bool          // … until the next step
 	stop              bool
 	saving            bool      // a replica saves its staged result
 	delayed           bool      // its next save waits on the schedule
@@ -91,6 +96,11 @@ type mtask struct {
 	scored int    // the seq to which score belongs
 
 	seenV, ends int // counted from the events
+}
+
+// owned reports whether the attempt that was handed out under the fence is open on its replica.
+func (m *mtask) owned(fence int64) bool {
+	return m.runs() && m.fence == fence && !m.outside && !m.unowned
 }
 
 func (m *mtask) live() bool { return !m.state.Terminal() }
@@ -135,7 +145,8 @@ type walk struct {
 	cursor                   string
 	retried, enqueued, ended int
 	rejected                 int
-	appended                 int // changes that became events
+	cleanUps                 []*mtask // those that have failed in this call
+	appended                 int      // changes that became events
 	mark                     time.Time
 }
 
@@ -190,8 +201,10 @@ func (w *walk) act() {
 		w.issueToken()
 	case n < 30:
 		w.deliver()
-	case n < 55:
+	case n < 53:
 		w.exchange(w.someSequence(), w.someReports(), w.someClaims())
+	case n < 56:
+		w.saveJobs()
 	case n < 60:
 		w.repeat()
 	case n < 62:
@@ -330,6 +343,17 @@ func (w *walk) waiting(queue string) []*mtask {
 		return a.seq - b.seq
 	})
 	return all
+}
+
+// claimable returns a task of the queue that a claim can hand out now; nil if there is none.
+func (w *walk) claimable(queue string) *mtask {
+	if waiting := w.unowned(queue); len(waiting) > 0 {
+		return waiting[0]
+	}
+	if w.room(queue) <= 0 {
+		return nil
+	}
+	return w.candidate(queue)
 }
 
 // candidate returns a waiting task of the queue that the limits of its group do not block; nil if

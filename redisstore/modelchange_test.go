@@ -26,6 +26,9 @@ func (w *walk) stop() {
 	if m != nil {
 		state, done = m.state, m.live()
 		switch {
+		case m.unowned || m.outside && m.job != "":
+			done = !m.stop
+			w.stopWithoutOwner(m)
 		case m.outside:
 			state = task.Stopped
 			w.leaveRunning(m)
@@ -217,6 +220,7 @@ func (w *walk) maintain() {
 	}
 	u, err := w.store.Maintain(w.ctx, "keeper")
 	w.must(err)
+	w.replaceBackoffs()
 	if u.Busy || u.Lost != lost || u.Claims != claims || u.TimedOut != timedOut || len(u.Repaired) > 0 {
 		w.failf("maintenance %+v, want %d lost of %d claims and %d timed out", u, lost, claims, timedOut)
 	}
@@ -229,7 +233,7 @@ func (w *walk) replay() {
 	w.maintain()
 	w.last = "calm"
 	w.sent.take()
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(13) {
 	case 0:
 		w.enqueue(pick(w, 0, long))
 	case 1:
@@ -252,6 +256,8 @@ func (w *walk) replay() {
 		w.issueToken()
 	case 10:
 		w.deliver()
+	case 11:
+		w.saveJobs()
 	default:
 		w.configure()
 	}

@@ -238,9 +238,11 @@ func (w *walk) checkRunning(k keys) {
 				flag = "1"
 			}
 			switch {
+			case m.unowned:
+				flag = "4"
 			case m.outside:
 				flag = "3"
-			case m.token != "":
+			case m.marked:
 				flag = "2"
 			}
 			want := fmt.Sprintf("%d %d %d %s %s %s %s", m.fence, m.attempt, m.v, f[3], flag, m.spec.Kind, m.replica)

@@ -128,6 +128,11 @@ func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.C
 	for _, report := range reports {
 		verdicts = append(verdicts, w.verdict(&report))
 	}
+	// A clean-up that failed may be handed out again at once, which the model does not know.
+	x.Claims = slices.DeleteFunc(claims, func(c task.Claim) bool {
+		return slices.ContainsFunc(w.cleanUps, func(m *mtask) bool { return m.spec.Queue == c.Queue })
+	})
+	claims = x.Claims
 	w.closeReported(reports)
 	w.promote()
 	wants := make([][]string, len(claims))
@@ -139,6 +144,7 @@ func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.C
 	if d := cmp.Diff(verdicts, got.Verdicts, cmpopts.EquateEmpty()); d != "" {
 		w.failf("verdicts on %+v (-want +got):\n%s", reports, d)
 	}
+	w.replaceBackoffs()
 	for _, c := range got.Claimed {
 		w.claimed(&x, c)
 	}
@@ -161,10 +167,16 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	case m.saving && m.fence == r.Fence:
 		w.reportSave(m, r)
 		return task.Accepted
-	case m.state != task.Running || m.fence != r.Fence || m.outside:
+	case m.state != task.Running || !m.owned(r.Fence):
 		return task.LeaseLost
-	case r.Op == task.Detached && m.token != "" && !m.stop:
+	case m.decision != nil:
+		w.reportCleanUp(m, r)
+		return task.Accepted
+	case r.Op == task.Detached && len(m.tokens) > 0 && !m.stop:
 		w.detach(m, r)
+		return task.Accepted
+	case m.job != "" && r.Op != task.Succeed:
+		w.reportWithJob(m, r)
 		return task.Accepted
 	case r.InPlace && !m.stop && m.failures+1 < m.spec.MaxAttempts:
 		w.again(m, r)
@@ -175,7 +187,7 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	logged := m.log != "" || r.Log != ""
 	m.log = ""
 	if r.Op == task.Release && logged {
-		m.addRelease()
+		m.addRepeated(task.CodeReleased)
 	}
 	switch {
 	case r.Op == task.Succeed:
@@ -208,7 +220,7 @@ func (w *walk) again(m *mtask, r *task.Report) {
 	m.attempt++
 	m.addHistory()
 	m.dropCheckpoint()
-	m.code, m.log, m.token, m.past = r.Code, "", "", true
+	m.code, m.log, m.tokens, m.marked, m.past = r.Code, "", nil, false, true
 	m.v += 2
 	w.appended += 2
 }
@@ -227,8 +239,11 @@ func (w *walk) closeReported(reports []task.Report) {
 
 // wantClaimed starts tasks in the model and returns their ids, best first.
 func (w *walk) wantClaimed(c task.Claim) []string {
-	var want []string
-	room := min(c.N, w.room(c.Queue))
+	want := w.takeOver(c)
+	if len(w.unowned(c.Queue)) > 0 {
+		return want
+	}
+	room := len(want) + min(c.N-len(want), w.room(c.Queue))
 	for _, m := range w.waiting(c.Queue) {
 		if len(want) == room {
 			break
@@ -263,18 +278,20 @@ func (w *walk) claimed(x *task.Exchange, c task.Claimed) {
 		m := w.tasks[t.ID]
 		if m == nil || m.state != task.Running && !m.saving || t.State != m.state || t.Fence != c.Fence || t.Attempt != m.attempt || t.Version != int64(m.v) ||
 			string(t.Payload) != string(m.spec.Payload) || t.Group != m.spec.Group || t.Kind != m.spec.Kind || t.Failures != m.failures ||
-			string(t.LastCheckpoint) != m.checkpoint {
+			string(t.LastCheckpoint) != m.checkpoint || t.Job != m.job || t.CleanUp != m.decision.cleanUp() {
 			w.failf("claimed %+v, want %+v", t, m)
 			continue
 		}
 		m.fence, m.replica = c.Fence, x.Replica
 		mc.all, mc.open[t.ID] = append(mc.all, t.ID), true
-		if bound := m.spec.Timeout == short && !m.saving; i > 0 && bound != mc.bounded {
+		if bound := m.spec.Timeout == short && !m.saving && m.decision == nil; i > 0 && bound != mc.bounded {
 			w.failf("claim %d has tasks of unlike bounds", c.Fence)
 		} else {
 			mc.bounded = bound
 		}
-		if at := slices.IndexFunc(w.order(c.Queue), func(id string) bool { return id == t.ID }); at < last {
+		if at := slices.IndexFunc(w.order(c.Queue), func(id string) bool { return id == t.ID }); m.marked { // taken over
+			continue
+		} else if at < last {
 			w.failf("claim %d has %s behind a worse one", c.Fence, t.ID)
 		} else {
 			last = at
@@ -353,8 +370,8 @@ func (w *walk) repeat() {
 		for _, c := range a.Claimed {
 			text := ""
 			for _, t := range c.Tasks {
-				if m := w.tasks[t.ID]; m != nil && m.runs() && m.fence == c.Fence && !m.outside {
-					text += fmt.Sprint(" ", t.ID, " ", t.Attempt)
+				if m := w.tasks[t.ID]; m != nil && m.owned(c.Fence) {
+					text += " " + t.ID
 				}
 			}
 			if text != "" {
@@ -368,8 +385,8 @@ func (w *walk) repeat() {
 	}
 	for _, c := range got.Claimed {
 		for _, t := range c.Tasks {
-			if m := w.tasks[t.ID]; m == nil || !m.runs() || m.fence != c.Fence || m.outside {
-				w.failf("%s is handed out again and not held: %+v", t.ID, m)
+			if m := w.tasks[t.ID]; m == nil || !m.owned(c.Fence) || t.Attempt != m.attempt {
+				w.failf("%s is handed out again as attempt %d, want %+v", t.ID, t.Attempt, m)
 			}
 		}
 	}

@@ -79,6 +79,7 @@ func (w *walk) checkIndexes(k keys) {
 	w.checkUnique(k)
 	w.checkExpiring(k)
 	w.checkStaged(k)
+	w.checkJobs(k)
 }
 
 // keyKinds lists the first words of all key names.
@@ -191,7 +192,7 @@ func (w *walk) checkPool(k keys) {
 		if w.limits["pool"] > 0 && !m.saving {
 			counted = append(counted, id)
 		}
-		if m.stop && !m.unasked {
+		if m.stop && !m.unasked && !m.unowned {
 			stops[m.replica] = append(stops[m.replica], fmt.Sprint(m.fence, " ", id))
 		}
 	}
@@ -254,6 +255,9 @@ func (w *walk) checkWakeUps(gone ...string) {
 		w.must(err)
 		m := w.candidate(q)
 		claimable := m != nil && w.queueRoom(q) > 0 && !(held && (w.poolRoom() == 0 || owed > 0))
+		if waiting := w.unowned(q); len(waiting) > 0 {
+			m, claimable = waiting[0], true
+		}
 		for _, class := range []string{"ab", "c"} {
 			var members []string
 			for id := range w.replicas {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,10 +41,14 @@ func (w *walk) issueToken() {
 	w.last += fmt.Sprintf("issue a token of %s under %d", m.id, fence)
 	err = w.store.IssueToken(w.ctx, m.spec.Queue, task.Attempt{ID: m.id, Fence: fence}, hash)
 	w.tokens = append(w.tokens, token)
-	if refused := fence != m.fence || m.outside; refused != errors.Is(err, task.ErrLeaseLost) || !refused && err != nil {
+	if refused := fence != m.fence || m.outside || m.unowned || m.decision != nil; refused != errors.Is(err, task.ErrLeaseLost) || !refused && err != nil {
 		w.failf("%+v: %v", m, err)
 	} else if !refused {
-		m.token, m.past = token, true
+		if m.job == "" {
+			m.tokens = nil
+		}
+		m.tokens, m.past, m.marked = append(m.tokens, token), true, true
+		m.tokens = m.tokens[max(len(m.tokens)-4, 0):]
 	}
 }
 
@@ -68,9 +73,9 @@ func (w *walk) deliver() {
 		task.OutsideReport{State: task.ReportReleased, Delay: pick(w, short, long)},
 		task.OutsideReport{State: task.ReportProgress, Progress: []byte("some")})
 	token := pick(w, w.tokens...)
-	m := w.someRunning(func(m *mtask) bool { return m.token == token })
-	if other := w.someRunning(func(m *mtask) bool { return m.token != "" }); other != nil && w.rng.IntN(3) > 0 {
-		m, token = other, other.token
+	m := w.someRunning(func(m *mtask) bool { return slices.Contains(m.tokens, token) })
+	if other := w.someRunning(func(m *mtask) bool { return len(m.tokens) > 0 }); other != nil && w.rng.IntN(3) > 0 {
+		m, token = other, pick(w, other.tokens...)
 	}
 	if before, known := w.reported[token]; known && w.rng.IntN(2) == 0 {
 		r = before
@@ -94,15 +99,15 @@ func (w *walk) deliver() {
 
 // endOutside applies a report from outside that ends an attempt to the model.
 func (w *walk) endOutside(m *mtask, r task.OutsideReport) {
-	if c := w.claims[m.fence]; c != nil && !m.outside {
+	if c := w.claims[m.fence]; c != nil && m.owned(m.fence) {
 		c.lingers = c.lingers || len(c.open) == 1
 	}
-	stop := m.stop
+	stop, hadJob := m.stop, m.job != ""
 	w.leaveRunning(m)
 	logged := m.log != ""
 	m.log = ""
 	if r.State == task.ReportReleased && logged {
-		m.addRelease()
+		m.addRepeated(task.CodeReleased)
 	}
 	switch {
 	case r.State == task.ReportSucceeded:
@@ -120,6 +125,9 @@ func (w *walk) endOutside(m *mtask, r task.OutsideReport) {
 		}
 		w.end(m, task.Stopped, task.CodeStopped, false)
 	case r.State == task.ReportReleased:
+		if hadJob {
+			m.dropCheckpoint()
+		}
 		w.rest(m, r.Delay, task.CodeReleased)
 	case r.Permanent:
 		w.failed(m, task.CodePermanent, 0)
@@ -131,8 +139,16 @@ func (w *walk) endOutside(m *mtask, r task.OutsideReport) {
 // timeOut ends the attempts outside whose time has passed in the model, and returns how many.
 func (w *walk) timeOut() (n int) {
 	for _, id := range w.ids() {
-		if m := w.tasks[id]; m.outside && m.outsideShort {
+		if m := w.tasks[id]; m.unowned && m.handedOver == short {
+			m.handedOver = 0
+		} else if m.outside && m.outsideShort {
 			n++
+			if m.job != "" {
+				m.log = ""
+				m.addHistory()
+				w.decide(m, decision{state: task.Failed, code: task.CodeTimeout, delay: walkBackoff.Base})
+				continue
+			}
 			w.leaveRunning(m)
 			m.log = ""
 			w.failed(m, task.CodeTimeout, walkBackoff.Base)
@@ -147,24 +163,28 @@ func (w *walk) checkOutside(k keys) {
 	now := w.now(w.t).UnixMilli()
 	for _, id := range w.ids() {
 		m := w.tasks[id]
-		hash := ""
-		if m.token != "" {
-			_, hash, _ = task.ParseToken(m.token)
+		var hashes []string
+		for _, token := range m.tokens {
+			_, hash, err := task.ParseToken(token)
+			w.must(err)
+			hashes = append(hashes, hash)
 		}
-		if got := k["more:"+id]["token"]; got != hash {
-			w.failf("%s has the token %q, want %q", id, got, hash)
+		if got := strings.Fields(k["more:"+id]["token"]); !slices.Equal(got, hashes) {
+			w.failf("%s has the tokens %q, want %q", id, got, hashes)
 		}
-		if within := k["more:"+id]["within"]; m.outside != (within != "") {
-			w.failf("%s, outside: %v, has within %q", id, m.outside, within)
+		soon := m.outside && m.outsideShort || m.unowned && m.handedOver == short
+		listed := m.outside || m.unowned && m.handedOver > 0
+		if within := k["more:"+id]["within"]; listed != (within != "") {
+			w.failf("%s, outside: %v, handed over after %v, has within %q", id, m.outside, m.handedOver, within)
 		}
-		if !m.outside {
+		if !listed {
 			continue
 		}
 		want = append(want, id)
 		ends, err := strconv.ParseInt(k["outside"][id], 10, 64)
 		left := time.Duration(ends-now) * time.Millisecond
-		if err != nil || m.outsideShort && left > 2*short || !m.outsideShort && (left < 0 || left > long) {
-			w.failf("%s is outside for %v (%v), short: %v", id, left, err, m.outsideShort)
+		if err != nil || soon && left > 2*short || !soon && (left < 0 || left > long) {
+			w.failf("%s is outside for %v (%v), short: %v", id, left, err, soon)
 		}
 	}
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(k["outside"])), cmpopts.EquateEmpty()); d != "" {

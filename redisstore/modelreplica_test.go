@@ -82,7 +82,7 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 	for i, c := range x.Claims {
 		asked[c.Queue] = true
 		anyShort = anyShort || got.Short[i]
-		if m := w.candidate(c.Queue); got.Short[i] && m != nil && w.room(c.Queue) > 0 {
+		if m := w.claimable(c.Queue); got.Short[i] && m != nil {
 			w.failf("the claim of %s is short, and %s could start", c.Queue, m.id)
 		}
 	}
@@ -93,7 +93,7 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 			w.failf("%s wrongly gets %s as ready", x.Replica, q)
 		}
 		held := w.rdb.SIsMember(w.ctx, w.prefix+"held", q).Val() // another replica got a signal for the queue instead
-		claimable := w.candidate(q) != nil && w.room(q) > 0 && !held
+		claimable := w.claimable(q) != nil && (!held || len(w.unowned(q)) > 0)
 		if (x.Idle || anyShort) && served && claimable && !ready && !asked[q] && !slices.Contains(x.Busy, q) {
 			w.failf("%s does not get %s as ready", x.Replica, q)
 		}
@@ -108,7 +108,7 @@ func (w *walk) checkAnswer(x *task.Exchange, got task.Exchanged) {
 func (w *walk) checkStops(replica string, got []task.Attempt) {
 	var want []task.Attempt
 	for _, id := range w.ids() {
-		if m := w.tasks[id]; m.runs() && m.stop && !m.unasked && m.replica == replica {
+		if m := w.tasks[id]; m.runs() && m.stop && !m.unasked && !m.unowned && m.replica == replica {
 			want = append(want, task.Attempt{ID: id, Fence: m.fence})
 		}
 	}
@@ -211,6 +211,7 @@ func (w *walk) renew() {
 	replica.silent = r.Lease == short
 	got, err := w.store.Renew(w.ctx, r)
 	w.must(err)
+	w.replaceBackoffs()
 	if d := cmp.Diff(want, got.Verdicts, cmpopts.EquateEmpty()); d != "" {
 		w.failf("verdicts on %+v (-want +got):\n%s", r.Held, d)
 	}
@@ -262,7 +263,7 @@ func (w *walk) someUpdates(replica string) []task.AttemptUpdate {
 		}
 		if m != nil {
 			n.Fence = m.fence + pick(w, 0, 0, 0, int64(-1))
-			if m.state == task.Running && n.Fence == m.fence && !m.outside {
+			if m.state == task.Running && m.owned(n.Fence) {
 				m.past = m.past || n.Progress != nil || n.Slow || n.LogSize > 0
 				if n.LogSize > 0 {
 					m.log = n.Log

@@ -190,14 +190,15 @@ func (w *walk) holder(unique string) *mtask {
 
 // leaveRunning ends the attempt of a task in the model.
 func (w *walk) leaveRunning(m *mtask) {
-	if c := w.claims[m.fence]; !m.outside {
+	if c := w.claims[m.fence]; c != nil && !m.outside {
 		delete(c.open, m.id)
 	}
 	m.meta = nil
 	if m.outside {
 		m.meta = m.outsideMeta
 	}
-	m.past, m.token, m.outside = true, "", false
+	m.past, m.outside = true, false
+	m.forgetJob()
 }
 
 // rest puts a task back into the pool to wait.
@@ -234,20 +235,25 @@ func (w *walk) end(m *mtask, state task.State, code task.Code, result bool) {
 }
 
 // addHistory counts an entry of the history.
-func (m *mtask) addHistory() { m.history, m.released = m.history+1, false }
+func (m *mtask) addHistory() { m.history, m.repeatable = m.history+1, "" }
 
-// addRelease counts the entry of a release, which replaces another one.
-func (m *mtask) addRelease() {
-	if !m.released {
+// addRepeated counts an entry that replaces one with the same code just before it.
+func (m *mtask) addRepeated(code task.Code) {
+	if m.repeatable != code {
 		m.addHistory()
 	}
-	m.released = true
+	m.repeatable = code
 }
 
-// failed counts a failure, and ends or retries the task.
+// failed counts a failure and its history entry, and ends or retries the task.
 func (w *walk) failed(m *mtask, code task.Code, delay time.Duration) {
-	m.failures++
 	m.addHistory()
+	w.failedBefore(m, code, delay)
+}
+
+// failedBefore is failed for an attempt that is in the history already.
+func (w *walk) failedBefore(m *mtask, code task.Code, delay time.Duration) {
+	m.failures++
 	if code == task.CodePermanent || m.failures >= m.spec.MaxAttempts {
 		w.end(m, task.Failed, code, false)
 		return
@@ -271,7 +277,7 @@ func (w *walk) checkpoint() {
 	m, want := w.tasks[id], task.ErrLeaseLost
 	if m != nil {
 		queue, a.Fence = m.spec.Queue, m.fence+pick(w, 0, 0, 0, 0, 0, 0, -1, int64(1))
-		if m.state == task.Running && a.Fence == m.fence {
+		if m.state == task.Running && a.Fence == m.fence && !m.unowned {
 			want = nil
 			if m.checkpointFence != a.Fence || m.checkpointN < n {
 				m.past, m.checkpoint, m.checkpointFence, m.checkpointN = true, data, a.Fence, n
@@ -289,6 +295,10 @@ func (w *walk) checkpoint() {
 func (w *walk) takeBack(m *mtask, cut bool) {
 	if m.saving {
 		w.loseSave(m)
+		return
+	}
+	if m.job != "" || m.decision != nil {
+		w.loseWithJob(m, cut)
 		return
 	}
 	w.leaveRunning(m)
