@@ -41,6 +41,7 @@ func TestStatesHoldOnARandomWalk(t *testing.T) {
 		for w.step = 1; w.step <= steps && !t.Failed(); w.step++ {
 			w.tick()
 			w.act()
+			w.readFull()
 			w.check()
 		}
 	})
@@ -85,6 +86,7 @@ type mtask struct {
 	staged            bool      // its result is staged
 	saves             int       // that have failed
 	stagedMeta        task.Meta // for its end
+	full              bool      // it is blocked because too many results of its kind are staged
 	unasked           bool      // the request to stop was lost with the record of its replica
 	past              bool      // extras may exist
 	timed             bool      // TTL and deadline apply: no operator retried the task
@@ -360,7 +362,7 @@ func (w *walk) claimable(queue string) *mtask {
 // there is none.
 func (w *walk) candidate(queue string) *mtask {
 	for _, m := range w.waiting(queue) {
-		if m.toSave() || !w.groupFull(m.spec.Group) && !m.late() {
+		if m.toSave() || !w.groupFull(m.spec.Group) && !m.late() && !w.blockedByKind(m) {
 			return m
 		}
 	}

@@ -221,6 +221,7 @@ func (w *walk) maintain() {
 	u, err := w.store.Maintain(w.ctx, "keeper")
 	w.must(err)
 	w.replaceBackoffs()
+	w.checkUnblocked()
 	if u.Busy || u.Lost != lost || u.Claims != claims || u.TimedOut != timedOut || len(u.Repaired) > 0 {
 		w.failf("maintenance %+v, want %d lost of %d claims and %d timed out", u, lost, claims, timedOut)
 	}

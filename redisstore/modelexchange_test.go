@@ -124,14 +124,15 @@ func (w *walk) exchange(l *sequenceModel, reports []task.Report, claims []task.C
 	w.last += fmt.Sprintf(" exchange %d of sequence %d of %s: %d reports, claims %v, lease %v, idle %v, busy %v", x.Call, l.n, l.replica,
 		len(reports), claims, x.Lease, x.Idle, x.Busy)
 	var verdicts []task.Verdict
+	saving := map[string]bool{}
+	for _, r := range reports {
+		saving[r.ID] = w.tasks[r.ID] != nil && w.tasks[r.ID].saving
+	}
 	for _, report := range reports {
 		verdicts = append(verdicts, w.verdict(&report))
 	}
-	// A clean-up that failed may be handed out again at once, which the model does not know.
-	x.Claims = slices.DeleteFunc(claims, func(c task.Claim) bool {
-		return slices.ContainsFunc(w.cleanUps, func(m *mtask) bool { return m.spec.Queue == c.Queue })
-	})
-	claims = x.Claims
+	claims = w.dropClaims(claims, reports, saving)
+	x.Claims = claims
 	w.closeReported(reports)
 	w.promote()
 	wants := make([][]string, len(claims))
@@ -252,7 +253,7 @@ func (w *walk) wantClaimed(c task.Claim) []string {
 			want = append(want, m.id)
 			continue
 		}
-		if m.late() || w.groupFull(m.spec.Group) {
+		if m.late() || w.groupFull(m.spec.Group) || w.blockedByKind(m) {
 			continue
 		}
 		m.attempt++

@@ -3,19 +3,23 @@ package redisstore_test
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ltsworker/ltsworker/task"
 )
 
 // walkExports is the kind whose results are exported, after at most walkSaves failed saves.
-// walkLine is its queue.
+// walkStaged is from how many staged results on no more tasks of the kind start. walkLine is the
+// queue of the saves.
 const (
 	walkExports = "l"
 	walkLine    = task.ExportQueue + walkExports
 	walkSaves   = 3
+	walkStaged  = 2
 )
 
 // runs reports whether the task has a run entry: it runs, or its result is being saved.
@@ -130,6 +134,73 @@ func (w *walk) stageSome() {
 	w.exchange(w.someSequence(), reports, []task.Claim{{Queue: walkLine, N: 1 + w.rng.IntN(3)}})
 }
 
+// exporting returns how many results are staged for a save.
+func (w *walk) exporting() (n int) {
+	for _, m := range w.tasks {
+		if m.state == task.Exporting {
+			n++
+		}
+	}
+	return n
+}
+
+// blockedByKind reports whether a waiting task may not start because of its kind's staged results.
+func (w *walk) blockedByKind(m *mtask) bool {
+	return m.spec.Kind == walkExports && (m.full || w.exporting() >= walkStaged)
+}
+
+// readFull reads which tasks are blocked because of their kind. The order in which the queues of a
+// kind are unblocked is not fixed.
+func (w *walk) readFull() {
+	for _, m := range w.tasks {
+		m.full = false
+	}
+	for _, queue := range walkQueues {
+		members, err := w.rdb.ZRangeByLex(w.ctx, w.prefix+"group:wait:"+queue, &redis.ZRangeBy{Min: "[!", Max: "(#"}).Result()
+		w.must(err)
+		for _, member := range members {
+			id := member[strings.LastIndexByte(member, ' ')+1:]
+			if m := w.tasks[id]; m == nil || m.state != task.Waiting || m.spec.Kind != walkExports {
+				w.failf("%q is blocked in %s, of %+v", member, queue, m)
+			} else {
+				m.full = true
+			}
+		}
+	}
+}
+
+// checkUnblocked checks that maintenance has unblocked as many tasks as there is room for.
+func (w *walk) checkUnblocked() {
+	w.readFull()
+	blocked, free := 0, 0
+	for _, m := range w.tasks {
+		if m.state == task.Waiting && m.spec.Kind == walkExports {
+			free++
+		}
+		if m.full {
+			blocked++
+		}
+	}
+	free -= blocked
+	if room := walkStaged - w.exporting(); blocked > 0 && free < room {
+		w.failf("%d tasks are blocked and %d are not, with room for %d results", blocked, free, room)
+	}
+}
+
+// dropClaims leaves out claims of queues from which the store may hand out more than the model
+// knows: a clean-up that failed in the same call, or a task that a save has unblocked.
+func (w *walk) dropClaims(claims []task.Claim, reports []task.Report, saving map[string]bool) []task.Claim {
+	blocked := false
+	for _, m := range w.tasks {
+		blocked = blocked || m.full
+	}
+	unblocks := blocked && slices.ContainsFunc(reports, func(r task.Report) bool { return saving[r.ID] })
+	return slices.DeleteFunc(claims, func(c task.Claim) bool {
+		return unblocks && c.Queue != walkLine ||
+			slices.ContainsFunc(w.cleanUps, func(m *mtask) bool { return m.spec.Queue == c.Queue })
+	})
+}
+
 // checkStaged checks which tasks count as exporting, and which have a staged result.
 func (w *walk) checkStaged(k keys) {
 	var want []string
@@ -144,5 +215,9 @@ func (w *walk) checkStaged(k keys) {
 	}
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(k["staged:"+walkExports])), cmpopts.EquateEmpty()); d != "" {
 		w.failf("staged (-want +got):\n%s", d)
+	}
+	blocked := slices.ContainsFunc(slices.Collect(maps.Values(w.tasks)), func(m *mtask) bool { return m.full })
+	if _, full := k["full"][walkExports]; full != blocked {
+		w.failf("the kind is full: %v, and has blocked tasks: %v", full, blocked)
 	}
 }

@@ -36,7 +36,7 @@ func (w *walk) checkIndexes(k keys) {
 				continue
 			}
 			add(parts[2], "waiting "+queue)
-			if m := w.tasks[parts[2]]; m == nil || m.spec.Group != parts[0] || parts[1] != m.score {
+			if m := w.tasks[parts[2]]; m == nil || m.spec.Group != parts[0] && !m.full || parts[1] != m.score {
 				w.failf("%q is blocked for %+v", member, m)
 			}
 		}
@@ -156,6 +156,9 @@ func (w *walk) checkGroups(k keys) {
 			parts := strings.Split(member, " ")
 			if _, listed := k["group:queues:"+parts[0]][queue]; !listed {
 				w.failf("%q is blocked in %s, and group:queues:%s does not list the queue", member, queue, parts[0])
+			}
+			if parts[0][0] == '!' {
+				continue
 			}
 			ahead := false
 			for id := range k["wait:"+queue] {

@@ -58,7 +58,7 @@ func (w *walk) places(s task.Spec) int {
 		return places
 	}
 	for _, member := range blocked {
-		if m := w.tasks[member[strings.LastIndexByte(member, ' ')+1:]]; m.spec.Group == s.Group && m.spec.Priority >= s.Priority {
+		if m := w.tasks[member[strings.LastIndexByte(member, ' ')+1:]]; m.spec.Group == s.Group && !m.full && m.spec.Priority >= s.Priority {
 			ofGroup++
 		}
 	}

@@ -46,7 +46,7 @@ func (w *walk) enlist(letter string) {
 	for _, k := range walkKinds {
 		r.Kinds[k] = task.Policy{}
 	}
-	r.Exports = map[string]task.Export{walkExports: {Timeout: 24 * time.Hour, MaxAttempts: walkSaves, Backoff: walkBackoff}}
+	r.Exports = map[string]task.Export{walkExports: {Timeout: 24 * time.Hour, MaxAttempts: walkSaves, MaxStaged: walkStaged, Backoff: walkBackoff}}
 	_, err := w.store.Join(w.ctx, r)
 	w.must(err)
 	w.replicas[r.Replica] = &mreplica{id: r.Replica, signalled: map[string]bool{}, busy: map[string]bool{}}
