@@ -21,6 +21,8 @@ type Source interface {
 	// Histories reads the recorded attempts of tasks, in the order of the ids.
 	Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error)
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
+	// Archived ends the wait of ended tasks for the archive: see pool.Config.ArchiveWait.
+	Archived(ctx context.Context, tasks ...*task.Task) (waited int, err error)
 	// WaitingSince, without queues, returns the time of the clock of Redis.
 	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
 }
@@ -55,6 +57,7 @@ type Archiver struct {
 	// gaps reports whether there may be a gap that is not reconciled.
 	gaps bool
 	page int // events that are read at once
+	waits
 	// committing and committed are called before and after the commit of a page; nil but
 	// in tests.
 	committing, committed func()
@@ -81,7 +84,8 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage}, nil
+	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage,
+		waits: waits{outage: outage{log: c.Logger, of: "Redis (to end the wait of archived tasks)"}}}, nil
 }
 
 // errOvertaken is returned when another archiver has written the events first.
@@ -152,7 +156,8 @@ func (a *Archiver) begin(ctx context.Context) error {
 			a.cursor = "0"
 			return errors.Join(err, tx.addGap(ctx, a.pool, Gap{Reason: GapStart, After: "0", Until: position{ms: now.UnixMilli()}.String()}))
 		}
-		a.cursor, err = tx.cursor(ctx, a.pool)
+		a.cursor, a.from, err = tx.cursor(ctx, a.pool)
+		a.late = a.from != ""
 		return err
 	})
 }
@@ -161,6 +166,7 @@ func (a *Archiver) begin(ctx context.Context) error {
 // returns the number of events. verify requests a check that Redis still has the events
 // that were read.
 func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
+	a.releaseLate(ctx)
 	if verify {
 		if err := a.verify(ctx); err != nil {
 			return 0, err
@@ -188,6 +194,7 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if a.committed != nil {
 		a.committed()
 	}
+	a.release(ctx, ended(events, records))
 	if !a.gaps {
 		return len(events), nil
 	}
@@ -233,7 +240,7 @@ func (a *Archiver) gap(ctx context.Context, reason string) error {
 		if err := tx.addGap(ctx, a.pool, Gap{Reason: reason, After: after, Until: position{ms: now.UnixMilli()}.String()}); err != nil {
 			return err
 		}
-		return tx.setCursor(ctx, a.pool, "0")
+		return tx.setCursor(ctx, a.pool, "0", a.from)
 	})
 	if err != nil {
 		return err
@@ -296,7 +303,10 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 	if len(events) == 0 {
 		return nil
 	}
-	next := events[len(events)-1].Cursor
+	next, from := events[len(events)-1].Cursor, events[0].Cursor
+	if a.late {
+		from = a.from
+	}
 	var unseen []string
 	err := a.locked(ctx, func(tx *tx) error {
 		if err := tx.endGaps(ctx, a.pool, events[0].Cursor); err != nil {
@@ -312,7 +322,7 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 		if unseen, err = tx.unseen(ctx, a.pool, events); err != nil {
 			return err
 		}
-		if err := tx.setCursor(ctx, a.pool, next); err != nil {
+		if err := tx.setCursor(ctx, a.pool, next, from); err != nil {
 			return err
 		}
 		if a.committing != nil {
@@ -323,16 +333,16 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 	if err != nil {
 		return err
 	}
-	a.cursor, a.unseen = next, unseen
+	a.cursor, a.from, a.unseen = next, from, unseen
 	return nil
 }
 
 // locked calls do in a transaction that holds the cursor of the pool. It returns
 // errOvertaken if another archiver has changed the cursor, and then continues there.
 func (a *Archiver) locked(ctx context.Context, do func(tx *tx) error) error {
-	found := ""
+	found, from := "", ""
 	err := a.db.transact(ctx, func(tx *tx) (err error) {
-		if found, err = tx.cursor(ctx, a.pool); err != nil {
+		if found, from, err = tx.cursor(ctx, a.pool); err != nil {
 			return err
 		}
 		if found != a.cursor {
@@ -341,20 +351,20 @@ func (a *Archiver) locked(ctx context.Context, do func(tx *tx) error) error {
 		return do(tx)
 	})
 	if errors.Is(err, errOvertaken) {
-		a.cursor, a.unseen, a.gaps = found, nil, true
+		a.cursor, a.from, a.unseen, a.gaps, a.late = found, from, nil, true, from != ""
 		return err
 	}
 	return inDatabase(err)
 }
 
-// cursor reads and locks the cursor of a pool.
-func (t *tx) cursor(ctx context.Context, pool string) (cursor string, err error) {
-	err = t.row(ctx, "SELECT cursor FROM lts_cursors WHERE pool = ?"+t.share, pool).Scan(&cursor)
-	return cursor, err
+// cursor reads and locks the cursor of a pool, and the position in waits.from.
+func (t *tx) cursor(ctx context.Context, pool string) (cursor, from string, err error) {
+	err = t.row(ctx, "SELECT cursor, waiting_from FROM lts_cursors WHERE pool = ?"+t.share, pool).Scan(&cursor, &from)
+	return cursor, from, err
 }
 
-func (t *tx) setCursor(ctx context.Context, pool, cursor string) error {
-	_, err := t.exec(ctx, "UPDATE lts_cursors SET cursor = ?, updated_at = ? WHERE pool = ?", cursor, time.Now().UnixMilli(), pool)
+func (t *tx) setCursor(ctx context.Context, pool, cursor, from string) error {
+	_, err := t.exec(ctx, "UPDATE lts_cursors SET cursor = ?, waiting_from = ?, updated_at = ? WHERE pool = ?", cursor, from, time.Now().UnixMilli(), pool)
 	return err
 }
 
