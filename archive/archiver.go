@@ -4,41 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// Source is what an Archiver reads of a pool. redisstore.Store implements it.
-type Source interface {
-	LastEvent(ctx context.Context) (cursor string, err error)
-	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error)
-	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
-	// Histories reads the recorded attempts of tasks, in the order of the ids.
-	Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error)
-	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
-	// Archived ends the wait of ended tasks for the archive: see pool.Config.ArchiveWait.
-	Archived(ctx context.Context, tasks ...*task.Task) (waited int, err error)
-	// WaitingSince, without queues, returns the time of the clock of Redis.
-	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
-}
-
-// Config configures an Archiver.
-type Config struct {
-	Pool string // required
-	// Keep is how long after its end a task stays in the archive; 0 is forever. Ages are
-	// counted by the clock of the archiver.
-	Keep time.Duration
-	// Once makes Run return when the archive has all events.
-	Once bool
-	// Logger gets a line when calls to Redis or the database begin to fail and one when
-	// they work again, and a line for each gap; nil is slog.Default().
-	Logger *slog.Logger
-}
 
 // Archiver copies a pool into an archive. Several archivers may copy a pool into the
 // same archive: one of them copies, and the others check once a second whether it
@@ -58,6 +31,7 @@ type Archiver struct {
 	gaps bool
 	page int // events that are read at once
 	waits
+	beat
 	// committing and committed are called before and after the commit of a page; nil but
 	// in tests.
 	committing, committed func()
@@ -85,7 +59,7 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 		c.Logger = slog.Default()
 	}
 	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage,
-		waits: waits{outage: outage{log: c.Logger, of: "Redis (to end the wait of archived tasks)"}}}, nil
+		waits: waits{log: c.Logger}, beat: beat{changed: make(chan struct{}, 1)}}, nil
 }
 
 // errOvertaken is returned when another archiver has written the events first.
@@ -98,13 +72,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	if !a.once {
-		ended := make(chan struct{})
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer func() { cancel(); <-ended }()
-		go func() { defer close(ended); a.maintain(ctx) }()
-	}
+	defer a.background(ctx)()
 	redis, database := outage{log: a.log, of: "Redis"}, outage{log: a.log, of: "the database"}
 	verify := true
 	for ctx.Err() == nil {
@@ -114,6 +82,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 		case err == nil:
 			redis.recovered()
 			database.recovered()
+			a.reached(n > 0, nil)
 			if a.once && n == 0 && !a.gaps {
 				return a.tidy(ctx)
 			}
@@ -124,12 +93,14 @@ func (a *Archiver) Run(ctx context.Context) error {
 		case errors.Is(err, errOvertaken):
 			redis.recovered()
 			database.recovered()
+			a.reached(false, nil)
 			_ = backoff.Sleep(ctx, standby)
 		case ctx.Err() != nil:
 		case errors.Is(err, task.ErrSchema):
 			return fmt.Errorf("archive: %w", err)
 		case errors.As(err, &failed):
 			redis.recovered()
+			a.reached(false, err)
 			database.pause(ctx, err)
 		default:
 			verify = true // a failover may have lost events
@@ -152,21 +123,41 @@ func (a *Archiver) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if a.info.ID, err = tx.identify(ctx, a.pool); err != nil {
+			return err
+		}
 		if n, err := added.RowsAffected(); err != nil || n == 1 {
-			a.cursor = "0"
+			a.cursor, a.info.Cursor = "0", "0"
 			return errors.Join(err, tx.addGap(ctx, a.pool, Gap{Reason: GapStart, After: "0", Until: position{ms: now.UnixMilli()}.String()}))
 		}
 		a.cursor, a.from, err = tx.cursor(ctx, a.pool)
-		a.late = a.from != ""
+		a.late, a.info.Cursor = a.from != "", a.cursor
 		return err
 	})
+}
+
+// background makes the goroutines that go on beside the copying. It returns a function that
+// ends them.
+func (a *Archiver) background(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { a.publish(ctx) })
+	if !a.once {
+		all.Go(func() { a.maintain(ctx) })
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
 }
 
 // step archives a page of events, and reconciles a gap when it has been passed. It
 // returns the number of events. verify requests a check that Redis still has the events
 // that were read.
 func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
-	a.releaseLate(ctx)
+	if err := a.releaseLate(ctx); err != nil {
+		return 0, err
+	}
 	if verify {
 		if err := a.verify(ctx); err != nil {
 			return 0, err
@@ -194,7 +185,9 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if a.committed != nil {
 		a.committed()
 	}
-	a.release(ctx, ended(events, records))
+	if err := a.release(ctx, ended(events, records)); err != nil {
+		return len(events), err
+	}
 	if !a.gaps {
 		return len(events), nil
 	}

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -15,10 +16,13 @@ type waits struct {
 	// from is the position of the first event of the last page, or an earlier one while calls
 	// fail. It is stored with the cursor; "" in an archive without a page.
 	from string
-	// late is set while the calls for the tasks since from have to be repeated.
-	late   bool
-	retry  time.Time // when to repeat them at the earliest
-	outage outage
+	// late is set while the calls for the tasks since from have to be repeated, not before
+	// retry.
+	late  bool
+	retry time.Time
+	// denied is set after a permission was missing.
+	denied bool
+	log    *slog.Logger
 }
 
 // ended returns the tasks among the records whose end is among the events.
@@ -38,31 +42,34 @@ func ended(events []task.Event, records []record) (tasks []*task.Task) {
 }
 
 // release ends the wait of tasks that are in the archive.
-func (a *Archiver) release(ctx context.Context, tasks []*task.Task) {
+func (a *Archiver) release(ctx context.Context, tasks []*task.Task) error {
 	if len(tasks) == 0 || a.late {
-		return
+		return nil
 	}
 	_, err := a.source.Archived(ctx, tasks...)
-	a.released(ctx, err)
+	return a.released(err)
 }
 
-// released records how the calls since from went.
-func (a *Archiver) released(ctx context.Context, err error) {
-	w := &a.waits
-	if w.late = err != nil; !w.late {
-		w.outage.recovered()
-	} else if ctx.Err() == nil {
-		w.retry = time.Now().Add(w.outage.failed(err))
+// released records the error of calls for the tasks since from. It returns err, but nil if a
+// permission is missing: the archive goes on without it.
+func (w *waits) released(err error) error {
+	if w.late = err != nil; !errors.Is(err, task.ErrDenied) {
+		return err
 	}
+	w.retry = time.Now().Add(deniedPause)
+	if !w.denied {
+		w.denied = true
+		w.log.Warn("the user of Redis may not end the wait of archived tasks: they are kept for the whole time", "err", err)
+	}
+	return nil
 }
 
-// releaseLate repeats the calls for the tasks since from. The archive goes on meanwhile, so
-// that a user who may only read can archive.
-func (a *Archiver) releaseLate(ctx context.Context) {
+// releaseLate repeats the calls for the tasks since from.
+func (a *Archiver) releaseLate(ctx context.Context) error {
 	if !a.late || time.Now().Before(a.retry) {
-		return
+		return nil
 	}
-	a.released(ctx, a.releaseSince(ctx, positionOf(a.from)))
+	return a.released(a.releaseSince(ctx, positionOf(a.from)))
 }
 
 // releaseKept ends the wait of tasks whose records were read to fill a gap. Without the
@@ -79,8 +86,7 @@ func (a *Archiver) releaseKept(ctx context.Context, records []record) error {
 	}
 	_, err := a.source.Archived(ctx, waiting...)
 	if errors.Is(err, task.ErrDenied) {
-		a.released(ctx, err)
-		return nil
+		return a.released(err)
 	}
 	return err
 }
@@ -103,7 +109,7 @@ func (a *Archiver) releaseSince(ctx context.Context, from position) error {
 			func(r *row) []any { return []any{&r.key, &r.ended, &r.id, (*moment)(&r.created), &r.version} },
 			a.pool, after.ended, after.key, from.ms, from.seq, queryPage)
 		if err != nil || len(rows) == 0 {
-			return err
+			return inDatabase(err)
 		}
 		after = rows[len(rows)-1]
 		var ids []string

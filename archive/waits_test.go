@@ -104,7 +104,7 @@ func TestTasksWaitOnWhileTheArchiverMayOnlyRead(t *testing.T) {
 	s.store = reader
 	s.caughtUp(db)
 	stop()
-	if n := log.count("to end the wait of archived tasks"); n != 1 || s.waiting() != 20 {
+	if n := log.count("may not end the wait of archived tasks"); n != 1 || s.waiting() != 20 {
 		t.Errorf("%d lines, %d tasks wait", n, s.waiting())
 	}
 	s.store = full
