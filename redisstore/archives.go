@@ -20,8 +20,6 @@ const (
 	archiveTTL = 7 * 24 * time.Hour
 	// maxArchives bounds the archives of a pool that are read.
 	maxArchives = 20
-	// maxOutageText bounds the texts of an outage, in bytes.
-	maxOutageText = 512
 )
 
 // archiveRecord is a field of the hash archives: see docs/protocol.md.
@@ -34,21 +32,6 @@ type archiveRecord struct {
 	SeenAt      int64         `json:"seen_at"`
 	Once        bool          `json:"once,omitempty"`
 	Outage      *outageRecord `json:"outage,omitempty"`
-}
-
-// outageRecord is an outage in the description of a replica or of an archive.
-type outageRecord struct {
-	Of    string `json:"of"`
-	Since int64  `json:"since"`
-	Error string `json:"error"`
-}
-
-func recordOutage(o task.Outage) outageRecord {
-	return outageRecord{task.CutHead(o.Of, maxOutageText), o.Since.UnixMilli(), task.CutHead(o.Error, maxOutageText)}
-}
-
-func (o outageRecord) outage() task.Outage {
-	return task.Outage{Of: o.Of, Since: time.UnixMilli(o.Since), Error: o.Error}
 }
 
 // PublishArchive writes what an archiver says of its archive. It replaces what the archiver

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -63,5 +65,30 @@ func TestDoctorShowsArchivesToEveryone(t *testing.T) {
 		if !same {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+	}
+}
+
+// Each server is reported once, with the number of replicas whose tasks need it.
+func TestDoctorShowsServersThatTasksNeed(t *testing.T) {
+	s := newSite(t, miniClient(t))
+	s.join(t, "r1", "r2", "r3")
+	engine := task.Outage{Of: "the Docker engine", Since: time.Unix(1_700_000_000, 0), Error: "connection refused"}
+	later := engine
+	later.Since = engine.Since.Add(time.Hour)
+	for replica, outages := range map[string][]task.Outage{
+		"r1": {later}, "r2": {engine, {Of: "the exporter of k", Since: engine.Since, Error: "disk full"}}, "r3": {},
+	} {
+		if _, err := s.store.Renew(t.Context(), task.Renewal{Replica: replica, Lease: time.Hour, Outages: outages}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, f := range s.findings(t, "outages") {
+		got = append(got, fmt.Sprint(f.Severity, " ", f.What, " ", f.Figures["replicas"]))
+	}
+	want := []string{"warning calls to the Docker engine fail since 2023-11-14T22:13:20Z on replica r1 and 1 more: connection refused 2",
+		"warning calls to the exporter of k fail since 2023-11-14T22:13:20Z on replica r2: disk full 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -8,3 +8,6 @@ type Outage struct {
 	Since time.Time // when the first call failed
 	Error string    // of the latest failed call
 }
+
+// MaxOutages is how many outages a replica publishes at most.
+const MaxOutages = 10
