@@ -147,7 +147,7 @@ func (t *tx) rebuild(ctx context.Context, pool, id string, events []task.Event, 
 			known[place{e.pos, e.Version}] = true
 			back := task.Event{Cursor: e.pos.String(), ID: id, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 				Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: e.At, Wait: e.Wait, Run: e.Run, Error: e.Error,
-				Result: e.Result, ResultBytes: e.ResultBytes, Meta: e.Headers}
+				Result: e.Result, ResultBytes: e.ResultBytes, Meta: e.Headers, Orphan: e.Orphan, Exported: e.Exported}
 			all = append(all, back)
 		}
 		attempts, err := t.attempts(ctx, row.key)

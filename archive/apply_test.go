@@ -63,10 +63,10 @@ func (s *story) life(id string) {
 			case tries > 0:
 				ended.State, ended.Code, ended.Error = task.Scheduled, task.CodeError, fmt.Sprint("boom ", v)
 			case s.rng.IntN(2) == 0:
-				ended.State, ended.Code, ended.Error = task.Failed, task.CodePermanent, fmt.Sprint("no ", v)
+				ended.State, ended.Code, ended.Error, ended.Orphan = task.Failed, task.CodePermanent, fmt.Sprint("no ", v), "job"
 			default:
 				ended.State, ended.Code, ended.Result = task.Succeeded, task.CodeOK, fmt.Appendf(nil, "%d", v)
-				ended.Meta = map[string]string{"trace": id}
+				ended.Meta, ended.Exported = map[string]string{"trace": id}, s.rng.IntN(2) == 0
 			}
 			emit(ended)
 		}

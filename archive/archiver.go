@@ -4,39 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
-
-// Source is what an Archiver reads of a pool. redisstore.Store implements it.
-type Source interface {
-	LastEvent(ctx context.Context) (cursor string, err error)
-	ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error)
-	Get(ctx context.Context, ids ...string) ([]*task.Task, error)
-	// Histories reads the recorded attempts of tasks, in the order of the ids.
-	Histories(ctx context.Context, ids ...string) ([][]task.AttemptRecord, error)
-	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
-	// WaitingSince, without queues, returns the time of the clock of Redis.
-	WaitingSince(ctx context.Context, queues ...string) (oldest map[string]time.Time, now time.Time, err error)
-}
-
-// Config configures an Archiver.
-type Config struct {
-	Pool string // required
-	// Keep is how long after its end a task stays in the archive; 0 is forever. Ages are
-	// counted by the clock of the archiver.
-	Keep time.Duration
-	// Once makes Run return when the archive has all events.
-	Once bool
-	// Logger gets a line when calls to Redis or the database begin to fail and one when
-	// they work again, and a line for each gap; nil is slog.Default().
-	Logger *slog.Logger
-}
 
 // Archiver copies a pool into an archive. Several archivers may copy a pool into the
 // same archive: one of them copies, and the others check once a second whether it
@@ -55,6 +30,8 @@ type Archiver struct {
 	// gaps reports whether there may be a gap that is not reconciled.
 	gaps bool
 	page int // events that are read at once
+	waits
+	beat
 	// committing and committed are called before and after the commit of a page; nil but
 	// in tests.
 	committing, committed func()
@@ -81,7 +58,8 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage}, nil
+	return &Archiver{db: db, source: source, pool: c.Pool, keep: c.Keep, once: c.Once, log: c.Logger, page: eventPage,
+		waits: waits{log: c.Logger}, beat: beat{changed: make(chan struct{}, 1)}}, nil
 }
 
 // errOvertaken is returned when another archiver has written the events first.
@@ -94,13 +72,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	if !a.once {
-		ended := make(chan struct{})
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(ctx)
-		defer func() { cancel(); <-ended }()
-		go func() { defer close(ended); a.maintain(ctx) }()
-	}
+	defer a.background(ctx)()
 	redis, database := outage{log: a.log, of: "Redis"}, outage{log: a.log, of: "the database"}
 	verify := true
 	for ctx.Err() == nil {
@@ -110,6 +82,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 		case err == nil:
 			redis.recovered()
 			database.recovered()
+			a.reached(n > 0, nil)
 			if a.once && n == 0 && !a.gaps {
 				return a.tidy(ctx)
 			}
@@ -120,12 +93,14 @@ func (a *Archiver) Run(ctx context.Context) error {
 		case errors.Is(err, errOvertaken):
 			redis.recovered()
 			database.recovered()
+			a.reached(false, nil)
 			_ = backoff.Sleep(ctx, standby)
 		case ctx.Err() != nil:
 		case errors.Is(err, task.ErrSchema):
 			return fmt.Errorf("archive: %w", err)
 		case errors.As(err, &failed):
 			redis.recovered()
+			a.reached(false, err)
 			database.pause(ctx, err)
 		default:
 			verify = true // a failover may have lost events
@@ -148,19 +123,41 @@ func (a *Archiver) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if a.info.ID, err = tx.identify(ctx, a.pool); err != nil {
+			return err
+		}
 		if n, err := added.RowsAffected(); err != nil || n == 1 {
-			a.cursor = "0"
+			a.cursor, a.info.Cursor = "0", "0"
 			return errors.Join(err, tx.addGap(ctx, a.pool, Gap{Reason: GapStart, After: "0", Until: position{ms: now.UnixMilli()}.String()}))
 		}
-		a.cursor, err = tx.cursor(ctx, a.pool)
+		a.cursor, a.from, err = tx.cursor(ctx, a.pool)
+		a.late, a.info.Cursor = a.from != "", a.cursor
 		return err
 	})
+}
+
+// background makes the goroutines that go on beside the copying. It returns a function that
+// ends them.
+func (a *Archiver) background(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	all.Go(func() { a.publish(ctx) })
+	if !a.once {
+		all.Go(func() { a.maintain(ctx) })
+	}
+	return func() {
+		cancel()
+		all.Wait()
+	}
 }
 
 // step archives a page of events, and reconciles a gap when it has been passed. It
 // returns the number of events. verify requests a check that Redis still has the events
 // that were read.
 func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
+	if err := a.releaseLate(ctx); err != nil {
+		return 0, err
+	}
 	if verify {
 		if err := a.verify(ctx); err != nil {
 			return 0, err
@@ -187,6 +184,9 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	}
 	if a.committed != nil {
 		a.committed()
+	}
+	if err := a.release(ctx, ended(events, records)); err != nil {
+		return len(events), err
 	}
 	if !a.gaps {
 		return len(events), nil
@@ -233,7 +233,7 @@ func (a *Archiver) gap(ctx context.Context, reason string) error {
 		if err := tx.addGap(ctx, a.pool, Gap{Reason: reason, After: after, Until: position{ms: now.UnixMilli()}.String()}); err != nil {
 			return err
 		}
-		return tx.setCursor(ctx, a.pool, "0")
+		return tx.setCursor(ctx, a.pool, "0", a.from)
 	})
 	if err != nil {
 		return err
@@ -296,7 +296,10 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 	if len(events) == 0 {
 		return nil
 	}
-	next := events[len(events)-1].Cursor
+	next, from := events[len(events)-1].Cursor, events[0].Cursor
+	if a.late {
+		from = a.from
+	}
 	var unseen []string
 	err := a.locked(ctx, func(tx *tx) error {
 		if err := tx.endGaps(ctx, a.pool, events[0].Cursor); err != nil {
@@ -312,7 +315,7 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 		if unseen, err = tx.unseen(ctx, a.pool, events); err != nil {
 			return err
 		}
-		if err := tx.setCursor(ctx, a.pool, next); err != nil {
+		if err := tx.setCursor(ctx, a.pool, next, from); err != nil {
 			return err
 		}
 		if a.committing != nil {
@@ -323,16 +326,16 @@ func (a *Archiver) archive(ctx context.Context, events []task.Event, records []r
 	if err != nil {
 		return err
 	}
-	a.cursor, a.unseen = next, unseen
+	a.cursor, a.from, a.unseen = next, from, unseen
 	return nil
 }
 
 // locked calls do in a transaction that holds the cursor of the pool. It returns
 // errOvertaken if another archiver has changed the cursor, and then continues there.
 func (a *Archiver) locked(ctx context.Context, do func(tx *tx) error) error {
-	found := ""
+	found, from := "", ""
 	err := a.db.transact(ctx, func(tx *tx) (err error) {
-		if found, err = tx.cursor(ctx, a.pool); err != nil {
+		if found, from, err = tx.cursor(ctx, a.pool); err != nil {
 			return err
 		}
 		if found != a.cursor {
@@ -341,20 +344,20 @@ func (a *Archiver) locked(ctx context.Context, do func(tx *tx) error) error {
 		return do(tx)
 	})
 	if errors.Is(err, errOvertaken) {
-		a.cursor, a.unseen, a.gaps = found, nil, true
+		a.cursor, a.from, a.unseen, a.gaps, a.late = found, from, nil, true, from != ""
 		return err
 	}
 	return inDatabase(err)
 }
 
-// cursor reads and locks the cursor of a pool.
-func (t *tx) cursor(ctx context.Context, pool string) (cursor string, err error) {
-	err = t.row(ctx, "SELECT cursor FROM lts_cursors WHERE pool = ?"+t.share, pool).Scan(&cursor)
-	return cursor, err
+// cursor reads and locks the cursor of a pool, and the position in waits.from.
+func (t *tx) cursor(ctx context.Context, pool string) (cursor, from string, err error) {
+	err = t.row(ctx, "SELECT cursor, waiting_from FROM lts_cursors WHERE pool = ?"+t.share, pool).Scan(&cursor, &from)
+	return cursor, from, err
 }
 
-func (t *tx) setCursor(ctx context.Context, pool, cursor string) error {
-	_, err := t.exec(ctx, "UPDATE lts_cursors SET cursor = ?, updated_at = ? WHERE pool = ?", cursor, time.Now().UnixMilli(), pool)
+func (t *tx) setCursor(ctx context.Context, pool, cursor, from string) error {
+	_, err := t.exec(ctx, "UPDATE lts_cursors SET cursor = ?, waiting_from = ?, updated_at = ? WHERE pool = ?", cursor, from, time.Now().UnixMilli(), pool)
 	return err
 }
 

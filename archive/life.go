@@ -70,7 +70,8 @@ func (l *life) add(e *task.Event) {
 	t.changed = true
 	row := Event{
 		Version: e.Version, At: e.At, State: name(e.State), Code: name(e.Code), Attempt: e.Attempt, Replica: name(e.Replica),
-		Wait: e.Wait, Run: e.Run, Error: text(e.Error), Result: e.Result, ResultBytes: e.ResultBytes, Headers: e.Meta, pos: pos,
+		Wait: e.Wait, Run: e.Run, Error: text(e.Error), Result: e.Result, ResultBytes: e.ResultBytes, Headers: e.Meta,
+		Orphan: text(e.Orphan), Exported: e.Exported, pos: pos,
 	}
 	if e.Version == 1 || e.State.Terminal() {
 		row.Kind, row.Queue, row.Group = name(e.Kind), name(e.Queue), name(e.Group)
@@ -146,12 +147,12 @@ func set(t *Task, e *task.Event) {
 	if e.Code != "" {
 		t.Code, t.Error, t.Run = name(e.Code), text(e.Error), e.Run
 	}
-	t.EndedAt, t.Result, t.ResultBytes, t.Headers = time.Time{}, nil, 0, nil
+	t.EndedAt, t.Result, t.ResultBytes, t.Headers, t.Orphan, t.Exported = time.Time{}, nil, 0, nil, "", false
 	if !e.State.Terminal() {
 		return
 	}
 	t.EndedAt, t.Result, t.ResultBytes = e.At, e.Result, e.ResultBytes
-	t.Headers = e.Meta
+	t.Headers, t.Orphan, t.Exported = e.Meta, text(e.Orphan), e.Exported
 }
 
 // addAttempt adds what an event says about an attempt.

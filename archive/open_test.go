@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,7 +32,7 @@ func TestArchiversThatStartAtTheSameTimeMakeOneSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		var versions int
-		if err := open(t, where).sql.QueryRow("SELECT COUNT(*) FROM lts_schema").Scan(&versions); err != nil || versions != 1 {
+		if err := open(t, where).sql.QueryRow("SELECT COUNT(*) FROM lts_schema").Scan(&versions); err != nil || versions != 2 {
 			t.Errorf("%d versions, %v", versions, err)
 		}
 	})
@@ -142,10 +143,19 @@ func TestAnOutageOfTheDatabaseIsWaitedForAndLoggedOnce(t *testing.T) {
 		if log.count("calls to the database fail") == 0 {
 			return errors.New("the outage is not logged")
 		}
+		if a := s.published(); a.Outage == nil || a.Outage.Of != "the database" || a.Outage.Error == "" || a.Outage.Since.IsZero() {
+			return fmt.Errorf("the outage is not published: %+v", a)
+		}
 		return nil
 	})
 	server.Restart(t)
 	s.caughtUp(db)
+	eventually(t, func() error {
+		if a := s.published(); a.Outage != nil {
+			return fmt.Errorf("the outage is over and published: %+v", a)
+		}
+		return nil
+	})
 	for _, text := range []string{"calls to the database fail", "the database works again"} {
 		if n := log.count(text); n != 1 {
 			t.Errorf("%d lines %q", n, text)

@@ -18,13 +18,16 @@ type outage struct {
 }
 
 // pause waits before the next try after err.
-func (o *outage) pause(ctx context.Context, err error) {
+func (o *outage) pause(ctx context.Context, err error) { _ = backoff.Sleep(ctx, o.failed(err)) }
+
+// failed records a failed call. It returns how long to wait before the next one.
+func (o *outage) failed(err error) time.Duration {
 	if o.tries == 0 {
 		o.since = time.Now()
 		o.log.Error("calls to "+o.of+" fail; trying again until they work", "err", err)
 	}
 	o.tries++
-	_ = backoff.Sleep(ctx, backoff.Delay(o.tries))
+	return backoff.Delay(o.tries)
 }
 
 // recovered records that the calls work.

@@ -31,8 +31,8 @@ func (db *DB) fill(t *testing.T, n int) {
 				CASE i % 20 WHEN 0 THEN 'error' WHEN 1 THEN 'stopped' ELSE 'ok' END,
 				CASE i % 20 WHEN 0 THEN 'connection refused by host ' || (i % 1000) ELSE '' END,
 				1, 3, 'replica01', 1700000000000 + i * 1000, 1700000000500 + i * 1000, 3, 500,
-				NULL, 0, '', 3, NULL, 0, '', 0, 0, NULL, `+"?, ?"+`, 1700000000500 + i * 1000, 0 FROM n`),
-			first, min(first+part, n), true, true)
+				NULL, 0, '', 3, NULL, 0, '', 0, 0, NULL, `+"?, ?"+`, 1700000000500 + i * 1000, 0, '', ? FROM n`),
+			first, min(first+part, n), true, true, false)
 		if err != nil {
 			t.Fatal(err)
 		}

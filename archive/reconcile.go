@@ -51,11 +51,15 @@ func (a *Archiver) readKept(ctx context.Context, until position) (archived int, 
 		if err != nil || len(records) == 0 {
 			return err
 		}
-		return a.locked(ctx, func(tx *tx) error {
+		err = a.locked(ctx, func(tx *tx) error {
 			n, err := tx.addRecords(ctx, a.pool, true, records)
 			archived += n
 			return err
 		})
+		if err == nil {
+			err = a.releaseKept(ctx, records)
+		}
+		return err
 	}
 	states := []task.State{task.Succeeded, task.Failed, task.Stopped, task.Expired}
 	for t, err := range a.source.Tasks(ctx, task.Filter{States: states}) {

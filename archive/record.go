@@ -135,6 +135,7 @@ func (t *Task) fill(r *task.Task, lost bool) {
 		t.pos = end
 	}
 	t.Version, t.State, t.Code, t.Error = r.Version, name(r.State), name(r.Code), text(r.Error)
+	t.Orphan, t.Exported = text(r.Orphan), r.Exported
 	t.Attempt, t.Replica, t.StartedAt, t.EndedAt = r.Attempt, name(r.Replica), r.StartedAt, r.EndedAt
 	if !r.StartedAt.IsZero() && !r.EndedAt.IsZero() {
 		t.Run = r.EndedAt.Sub(r.StartedAt)

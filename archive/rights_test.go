@@ -6,13 +6,14 @@ import (
 	"github.com/ltsworker/ltsworker/redisstore"
 )
 
-// The rights are those of the recipe for a viewer in docs/operations.md.
+// viewer are the rights of the recipe for a viewer in docs/operations.md.
+var viewer = []string{"%R~lts:{p}:*", "resetchannels", "-@all", "+@read", "+@connection", "-@admin", "-@dangerous",
+	"+info", "+time", "+eval_ro", "+evalsha_ro", "+cluster|slots"}
+
 func TestARedisUserThatOnlyReadsSuffices(t *testing.T) {
 	s := newSite(t)
 	s.work(5)
-	viewer := s.server.User(t, "viewer", "%R~lts:{p}:*", "resetchannels", "-@all", "+@read", "+@connection", "-@admin", "-@dangerous",
-		"+info", "+time", "+eval_ro", "+evalsha_ro", "+cluster|slots")
-	s.store = redisstore.New(viewer.Client(t), s.pool)
+	s.store = redisstore.New(s.server.User(t, "viewer", viewer...).Client(t), s.pool)
 	db := open(t, t.TempDir()+"/a.db")
 	s.archiveAll(db)
 	if r := s.get(db, "t1")[0]; len(r.Payload) == 0 || len(r.Result) == 0 {

@@ -37,6 +37,8 @@ type Task struct {
 	// the record was not read, Result is nil and ResultBytes its length.
 	Result      []byte
 	ResultBytes int
+	Exported    bool              // an exporter has saved the result: Result is the reference
+	Orphan      string            // the job that could not be stopped: see task.Task.Orphan
 	Headers     map[string]string // and what SetMeta has set, if its end was seen
 
 	// RecordVersion is the version of the task when its record was read, 0 if it was not
@@ -86,6 +88,8 @@ type Event struct {
 	Kind, Queue, Group string
 	Result             []byte // as in Task
 	ResultBytes        int
+	Exported           bool
+	Orphan             string
 	Headers            map[string]string
 
 	pos position
@@ -94,7 +98,7 @@ type Event struct {
 // taskColumns are the columns of lts_tasks after the key, in the order of columns.
 const taskColumns = "pool, id, created_at, generation, kind, queue, task_group, state, code, error, attempt, version, replica, started_at, " +
 	"ended_at, wait_ms, run_ms, result, result_bytes, headers, record_version, payload, priority, unique_key, failures, lost, progress, " +
-	"created_known, complete, pos_ms, pos_seq"
+	"created_known, complete, pos_ms, pos_seq, orphan, exported"
 
 // columns returns the fields, to scan and to write them.
 func (t *Task) columns() []any {
@@ -102,7 +106,7 @@ func (t *Task) columns() []any {
 		&t.Pool, &t.ID, (*moment)(&t.CreatedAt), &t.Generation, &t.Kind, &t.Queue, &t.Group, &t.State, &t.Code, &t.Error, &t.Attempt,
 		&t.Version, &t.Replica, (*moment)(&t.StartedAt), (*moment)(&t.EndedAt), (*span)(&t.Wait), (*span)(&t.Run), &t.Result,
 		&t.ResultBytes, (*names)(&t.Headers), &t.RecordVersion, &t.Payload, &t.Priority, &t.Unique, &t.Failures, &t.Lost, &t.Progress,
-		&t.CreatedKnown, &t.Complete, &t.pos.ms, &t.pos.seq,
+		&t.CreatedKnown, &t.Complete, &t.pos.ms, &t.pos.seq, &t.Orphan, &t.Exported,
 	}
 }
 
@@ -114,11 +118,12 @@ func (a *Attempt) columns() []any {
 }
 
 const eventColumns = "pos_ms, pos_seq, version, at, state, code, attempt, replica, wait_ms, run_ms, error, " +
-	"kind, queue, task_group, result, result_bytes, headers"
+	"kind, queue, task_group, result, result_bytes, headers, orphan, exported"
 
 func (e *Event) columns() []any {
 	return []any{&e.pos.ms, &e.pos.seq, &e.Version, (*moment)(&e.At), &e.State, &e.Code, &e.Attempt, &e.Replica, (*span)(&e.Wait),
-		(*span)(&e.Run), &e.Error, &e.Kind, &e.Queue, &e.Group, &e.Result, &e.ResultBytes, (*names)(&e.Headers)}
+		(*span)(&e.Run), &e.Error, &e.Kind, &e.Queue, &e.Group, &e.Result, &e.ResultBytes, (*names)(&e.Headers),
+		&e.Orphan, &e.Exported}
 }
 
 // The most bytes of a text in a column. A program that damages records could otherwise

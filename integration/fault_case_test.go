@@ -107,7 +107,7 @@ var faultCases = map[string]faultCase{
 		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
 			fence := v.held["a"].Fence
 			got, err := st.Renew(ctx, task.Renewal{
-				Replica: "r", Lease: time.Minute,
+				Replica: "r", Lease: time.Minute, Outages: []task.Outage{{Of: "the remote", Since: time.UnixMilli(1), Error: "away"}},
 				Held: []task.HeldClaim{
 					{Fence: fence, Held: 2, Left: task.Forever, IDs: []string{"a", "c"}}, // d is no longer held
 					{Fence: 1, Held: 1, Left: time.Second},

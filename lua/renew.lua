@@ -5,7 +5,8 @@
 --       claims, per claim: fence, attempts of it that the replica holds, ms until their bound ('' for none), number of ids,
 --       ids (in answer to a recount only), then number of updates, per update: fence (FENCE/ATTEMPT: the update is dropped
 --       if another attempt of the claim runs), id, progress, 1 if there is progress, 1 if the soft timeout passed, end of
---       the log, bytes that the attempt has written to its log ('' if the log has not changed)
+--       the log, bytes that the attempt has written to its log ('' if the log has not changed), then the outages (JSON; ''
+--       for none; missing if they have not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …", with a negative fence for an attempt that a report from outside
 --       has ended)}.
@@ -103,9 +104,12 @@ local function update(fence, id, progress, slow, log, log_size)
     Run.text(fence, run.attempt, whole(run.v), whole(run.start), run.flag, run.kind, run.replica, run.group))
   Event.add(m, id, 'running', run.v, { code = 'slow', attempt = run.attempt, replica = replica, run_ms = NOW - run.start })
 end
-for i = at + 1, at + 7 * ARGV[at], 7 do
+local last = at + 7 * ARGV[at]
+for i = at + 1, last, 7 do
   update(ARGV[i], ARGV[i + 1], ARGV[i + 3] == '1' and ARGV[i + 2], ARGV[i + 4] == '1', ARGV[i + 5], ARGV[i + 6])
 end
+local outages = joined and ARGV[last + 1]
+if outages == '' then call('HDEL', record, 'outages') elseif outages then call('HSET', record, 'outages', outages) end
 
 -- stops returns the stop requests of the replica. It removes those for attempts that have ended.
 local function stops()

@@ -20,7 +20,8 @@ local function put_back_ended(m)
   local _, priority = Edit.priorities(m)
   local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
   call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
-    'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan', 'avoid')
+    'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan', 'avoid',
+    'unarchived')
   if staged then
     Staged.again(m, score)
     return 'exporting'

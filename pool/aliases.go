@@ -66,6 +66,10 @@ const Forever = task.Forever
 // with NoLimit is exempt from the default limit.
 const NoLimit = task.NoLimit
 
+// NoWait is the ArchiveWait of a pool whose ended tasks do not wait for an archive. It
+// replaces a setting that was made before.
+const NoWait = task.NoWait
+
 // Errors of the store; use errors.Is. See the same names in package task.
 var (
 	ErrNotFound     = task.ErrNotFound

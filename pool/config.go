@@ -97,6 +97,11 @@ type Config struct {
 	MaxEvents int
 	EventAge  time.Duration
 
+	// ArchiveWait keeps every ended task of the pool until an archiver has archived it, and at
+	// most for this long if that is longer than the task's retention. It is from a minute to
+	// ten years of 365 days. NoWait removes the setting. Default: the pool's current setting, at first NoWait.
+	ArchiveWait time.Duration
+
 	// OnFinish is called for every task of the pool that ends, whichever replica or
 	// program ended it. Each event goes to one of the replicas that set OnFinish, at
 	// least once. After a panic the event is delivered again, together with those of up
@@ -187,6 +192,7 @@ func (c *Config) replica() worker.Config {
 		MaxLog:       c.MaxLog,
 		MaxEvents:    c.MaxEvents,
 		EventAge:     c.EventAge,
+		ArchiveWait:  c.ArchiveWait,
 		Admit:        c.Admit,
 		OnConnect:    c.OnConnect,
 		OnDisconnect: c.OnDisconnect,

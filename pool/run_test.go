@@ -194,7 +194,7 @@ func TestRunPublishesTheConfig(t *testing.T) {
 			Queues: map[string]Queue{"q": {Workers: 1, Limit: 2, MaxLen: 3}}, Limit: 9,
 			Groups:   Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
 			Policies: map[string]Policy{"email.send": {MaxAttempts: 7}},
-			Lease:    time.Minute, MaxEvents: 10, EventAge: time.Hour, Version: "v1",
+			Lease:    time.Minute, MaxEvents: 10, EventAge: time.Hour, ArchiveWait: 2 * time.Hour, Version: "v1",
 		})
 		Handle(p, func(context.Context, *Task[email]) error { return nil })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -212,7 +212,7 @@ func TestRunPublishesTheConfig(t *testing.T) {
 			Kinds:    map[string]task.Policy{"email.send": {MaxAttempts: 7}},
 			Limit:    9,
 			Groups:   task.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
-			MaxEvent: 10, EventAge: time.Hour,
+			MaxEvent: 10, EventAge: time.Hour, ArchiveWait: 2 * time.Hour,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -78,7 +79,11 @@ func TestCallsPassWhatTheHeadersSay(t *testing.T) {
 		"peek":    {0, func(s *site) error { _, err := s.store.AdmitInbox(ctx, nil); return err }},
 		"stats":   {0, func(s *site) error { _, err := s.store.Stats(ctx); return err }},
 		"rights":  {0, func(s *site) error { return s.open(t, s.rdb).Wake(ctx, "r") }},
-		"forget":  {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
+		"archived": {1, func(s *site) error {
+			_, err := s.store.Archived(ctx, &task.Task{Spec: task.Spec{ID: "x"}, CreatedAt: time.Unix(1, 0)})
+			return err
+		}},
+		"forget": {0, func(s *site) error { return s.store.ForgetQueue(ctx, "q") }},
 		"token": {0, func(s *site) error {
 			if err := s.store.IssueToken(ctx, "q", task.Attempt{ID: "x", Fence: 1}, "h"); !errors.Is(err, task.ErrLeaseLost) {
 				return err

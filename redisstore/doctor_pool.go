@@ -47,6 +47,7 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	if len(live) > 0 {
 		add(task.SeverityOK, "replicas", fmt.Sprintf("%d alive", len(live)), "", count("alive", len(live)))
 	}
+	inspectOutages(live, add)
 	inspectKinds(live, add)
 	inspectDisabled(live, add)
 	st, err := s.Stats(ctx)
@@ -80,6 +81,41 @@ func inspectRefusals(live []task.ReplicaInfo, waiting int, add adder) {
 	}
 	if len(more) > 0 {
 		add(severity, "replicas", fmt.Sprintf("%d more replicas take no tasks", len(more)), do)
+	}
+}
+
+// inspectOutages reports the servers that tasks need and that do not answer, each once.
+func inspectOutages(live []task.ReplicaInfo, add adder) {
+	type outage struct {
+		task.Outage
+		replicas []string
+	}
+	var all []*outage
+	for _, r := range live {
+		for _, o := range r.Outages {
+			i := slices.IndexFunc(all, func(other *outage) bool { return other.Of == o.Of })
+			if i < 0 {
+				i = len(all)
+				all = append(all, &outage{Outage: o})
+			}
+			if o.Since.Before(all[i].Since) {
+				all[i].Outage = o
+			}
+			all[i].replicas = append(all[i].replicas, r.ID)
+		}
+	}
+	named, more := splitAt(all, maxRefusals)
+	const do = "make it answer again; the tasks that need it wait or fail, as their policies say"
+	for _, o := range named {
+		on := "replica " + o.replicas[0]
+		if others := len(o.replicas) - 1; others > 0 {
+			on += fmt.Sprintf(" and %d more", others)
+		}
+		add(task.SeverityWarning, "outages", fmt.Sprintf("calls to %s fail since %s on %s: %s", o.Of, o.Since.UTC().Format(time.RFC3339), on, o.Error), do,
+			count("replicas", len(o.replicas)))
+	}
+	if len(more) > 0 {
+		add(task.SeverityWarning, "outages", fmt.Sprintf("%d more servers that tasks need do not answer", len(more)), do)
 	}
 }
 

@@ -109,8 +109,12 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	return changed, nil
 }
 
-// eventAge is the field of the meta hash with the age from which events are trimmed, in ms.
-const eventAge = "events:age"
+// eventAge and archiveWait are the fields of the meta hash with the age from which events are
+// trimmed and the time for which ended tasks wait for the archive, in ms.
+const (
+	eventAge    = "events:age"
+	archiveWait = "archive:wait"
+)
 
 // setting is a field of the meta hash that a replica configures.
 type setting struct {
@@ -122,7 +126,7 @@ type setting struct {
 
 // text returns a value of the field as it is in a config.
 func (s setting) text(value string) string {
-	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && s.field == eventAge {
+	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && (s.field == eventAge || s.field == archiveWait) {
 		return (time.Duration(ms) * time.Millisecond).String()
 	}
 	return value
@@ -147,6 +151,11 @@ func settingsOf(r task.Registration) []setting {
 	add("limit:group", "groups.default_limit", r.Groups.DefaultLimit)
 	add("events:max", "events.max", r.MaxEvent)
 	add(eventAge, "events.age", int(r.EventAge.Milliseconds()))
+	wait := task.NoLimit
+	if r.ArchiveWait != task.NoWait {
+		wait = int(r.ArchiveWait.Milliseconds())
+	}
+	add(archiveWait, "archive.wait", wait)
 	slices.SortFunc(settings, func(a, b setting) int { return strings.Compare(a.field, b.field) })
 	return settings
 }

@@ -18,7 +18,7 @@ func TestJoinNamesChangedSettingsAsAConfigDoes(t *testing.T) {
 			t.Helper()
 			got, err := s.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour,
 				Queues: map[string]task.QueueConfig{"q": {Workers: 1, Limit: n, MaxLen: n + 10}}, Kinds: map[string]task.Policy{"k": {}},
-				Limit: limit, Groups: task.Groups{DefaultLimit: n + 20, Limits: map[string]int{"acme": n + 30}}, MaxEvent: n + 1000, EventAge: age})
+				Limit: limit, Groups: task.Groups{DefaultLimit: n + 20, Limits: map[string]int{"acme": n + 30}}, MaxEvent: n + 1000, EventAge: age, ArchiveWait: 2 * age})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -30,6 +30,7 @@ func TestJoinNamesChangedSettingsAsAConfigDoes(t *testing.T) {
 		want := []string{
 			"queues.q.limit was 2 and is now 3", "queues.q.max_len was 12 and is now 13", "groups.default_limit was 22 and is now 23",
 			"groups.limits.acme was 32 and is now 33", "limit was 50 and is now none", "events.max was 1002 and is now 1003", "events.age was 1h0m0s and is now 30m0s",
+			"archive.wait was 2h0m0s and is now 1h0m0s",
 		}
 		for i := range want {
 			want[i] += ", as this replica configures"

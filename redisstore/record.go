@@ -171,6 +171,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.CleanUp = task.Code(code)
 	case "orphan":
 		t.Orphan = v
+	case "unarchived":
+		t.Unarchived = true
 	case "stop":
 		t.StopWhy = v
 	case "log":

@@ -64,7 +64,7 @@ func updatesPage(updates []task.AttemptUpdate) int {
 }
 
 func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpdate) []any {
-	args := make([]any, 0, 9+4*len(held)+7*len(updates))
+	args := make([]any, 0, 10+4*len(held)+7*len(updates))
 	args = append(args, r.Replica, r.Lease.Milliseconds(), r.Grace.Milliseconds(), r.Stuck, r.Running, r.Draining, r.Refuses, len(held))
 	for i := range held {
 		h := &held[i]
@@ -81,6 +81,9 @@ func renewArgs(r *task.Renewal, held []task.HeldClaim, updates []task.AttemptUpd
 	for i := range updates {
 		u := &updates[i]
 		args = append(args, fenceOf(u.Fence, u.Attempt), &u.ID, u.Progress, u.Progress != nil, u.Slow, &u.Log, logSize(u.LogSize))
+	}
+	if r.Outages != nil {
+		args = append(args, encodeOutages(r.Outages))
 	}
 	return args
 }

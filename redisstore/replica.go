@@ -54,7 +54,7 @@ func (s *Store) replicas(ctx context.Context) (infos []task.ReplicaInfo, err err
 }
 
 // replicaFields are the fields of replica:ID that describe reads.
-var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain", "refuses"}
+var replicaFields = []string{"about", "class", "started_at", "seen_at", "running", "stuck", "drain", "refuses", "outages"}
 
 // describe decodes the description of a replica and its class. It returns false if the
 // replica has left meanwhile.
@@ -75,6 +75,6 @@ func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, cl
 	return task.ReplicaInfo{
 		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
 		Silent: now.Sub(seen), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
-		Draining: text[6] != "", Refuses: text[7],
+		Draining: text[6] != "", Refuses: text[7], Outages: decodeOutages(text[8]),
 	}, text[1], true
 }

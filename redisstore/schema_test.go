@@ -60,6 +60,7 @@ func TestForeignSchemaIsRefusedByEveryCallThatChangesThePool(t *testing.T) {
 				"retry":     func() error { _, err := st.Retry(ctx, task.Edit{}, "fail"); return err },
 				"run now":   func() error { _, err := st.RunNow(ctx, "wait"); return err },
 				"delete":    func() error { _, err := st.Delete(ctx, "done"); return err },
+				"archived":  func() error { _, err := st.Archived(ctx, held); return err },
 				"configure": func() error { return st.Configure(ctx, task.Setting{Scope: task.PoolScope, Pause: new(true)}) },
 				"forget":    func() error { return st.ForgetQueue(ctx, "none") },
 				"put back":  func() error { return st.PutBack(ctx, "1-0", nil) },

@@ -51,6 +51,7 @@ var (
 	runNowScript     = newScript("runnow", writes)
 	changeScript     = newScript("change", writes)
 	deleteScript     = newScript("delete", writes)
+	archivedScript   = newScript("archived", writes)
 	configureScript  = newScript("configure", writes)
 	countScript      = newScript("count", writes)
 	regroupScript    = newScript("regroup", writes)

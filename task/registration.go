@@ -18,7 +18,15 @@ type Registration struct {
 	Groups   Groups            // a zero limit keeps the current one
 	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
 	EventAge time.Duration     // how long the stream keeps an entry; 0 keeps the current bound
+
+	// ArchiveWait is for how long ended tasks are kept until the archive has them; 0 keeps the
+	// current setting, NoWait removes it.
+	ArchiveWait time.Duration
 }
+
+// NoWait is the ArchiveWait of a pool whose ended tasks do not wait for an archive. It
+// replaces a setting that was made before.
+const NoWait = time.Duration(-1)
 
 // QueueConfig configures one queue of a replica. Limit and MaxLen belong to the pool
 // and apply once the replica has joined. If they are 0, the pool keeps its current

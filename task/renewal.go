@@ -14,6 +14,10 @@ type Renewal struct {
 
 	Draining bool   // the replica claims no more tasks
 	Refuses  string // why the replica takes no tasks for now; "" if it takes some
+
+	// Outages are those of servers that the tasks of the replica need, up to MaxOutages. Nil is
+	// for no change.
+	Outages []Outage
 }
 
 // HeldClaim is a claim whose lease is to be extended.

@@ -71,6 +71,7 @@ type ReplicaInfo struct {
 	Lease     time.Duration  // how long the replica may be silent before other replicas get its tasks
 	Draining  bool           // a drain was requested
 	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
+	Outages   []Outage       // of servers that its tasks need, the oldest first
 	Queues    map[string]int // slots by queue, of at most 250 queues
 	Kinds     []string       // that have a handler
 	Disabled  []string       // those of the Kinds that do not run here, at most 250

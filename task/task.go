@@ -51,7 +51,10 @@ type Task struct {
 	CleanUp Code
 	// Orphan is the Job of an ended task whose clean-ups have all failed. The work may still
 	// go on.
-	Orphan   string
+	Orphan string
+	// Unarchived is set on an ended task that is kept until the archive has it.
+	Unarchived bool
+
 	Result   []byte // what the handler returned; a Reference if it is Exported
 	Exported bool   // an exporter has saved the result
 	// StagedBytes is the length of a result that an exporter has to save, or could not save;

@@ -84,6 +84,11 @@ type Config struct {
 	MaxEvents int
 	EventAge  time.Duration
 
+	// ArchiveWait keeps every ended task of the pool until an archiver has archived it, and at
+	// most for this long if that is longer than the task's retention. It is from a minute to
+	// ten years of 365 days. task.NoWait removes the setting. Default: the pool's current setting.
+	ArchiveWait time.Duration
+
 	// Admit decides whether the replica takes tasks. Its error refuses them, and its text
 	// is the reason. The replica calls it in a goroutine of its own: about twice a second,
 	// and before a claim whose latest answer is older than 100 ms. It never calls it
@@ -192,6 +197,9 @@ func (c Config) Check() error {
 	}
 	count("max_events", c.MaxEvents)
 	within("event_age", c.EventAge, time.Millisecond, task.MaxDuration)
+	if c.ArchiveWait != task.NoWait {
+		within("archive_wait", c.ArchiveWait, time.Minute, task.MaxDuration)
+	}
 	for i, m := range c.Middleware {
 		if m == nil {
 			add("middleware", "entry %d is nil", i)

@@ -23,6 +23,7 @@ func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 		MaxStuck:     -1,
 		MaxEvents:    -1,
 		EventAge:     -1,
+		ArchiveWait:  -2,
 		Middleware:   []task.Middleware{nil},
 	}
 	store := newFakeStore()
@@ -30,7 +31,7 @@ func TestNewReturnsAllConfigErrorsWithoutCallingTheStore(t *testing.T) {
 	wantFields(t, err, "queues.a b", "queues.q.workers", "queues.q.limit", "queues.q.max_len", "queues.r.workers",
 		"policies.k.timeout", "policies.k.soft_timeout", "policies.k.progress_timeout", "policies.k.large_result", "policies.k.max_attempts", "policies.k.max_lost", "policies.k.backoff",
 		"policies.soft.soft_timeout", "policies.slow.soft_timeout", "limit", "groups.default_limit", "groups.limits.g", "groups.limits.{",
-		"lease", "drain_timeout", "stop_grace", "max_stuck", "max_events", "event_age", "middleware")
+		"lease", "drain_timeout", "stop_grace", "max_stuck", "max_events", "event_age", "archive_wait", "middleware")
 	if len(store.calls) != 0 {
 		t.Error("the store was called")
 	}
@@ -49,18 +50,18 @@ func TestConfigDurationsAreBounded(t *testing.T) {
 	const ms, hour = time.Millisecond, time.Hour
 	q := map[string]task.QueueConfig{"q": {}}
 	for _, c := range []Config{
-		{Lease: 100 * ms, DrainTimeout: ms, StopGrace: ms, EventAge: ms},
-		{Lease: hour, DrainTimeout: 24 * hour, StopGrace: hour, EventAge: task.MaxDuration},
+		{Lease: 100 * ms, DrainTimeout: ms, StopGrace: ms, EventAge: ms, ArchiveWait: time.Minute},
+		{Lease: hour, DrainTimeout: 24 * hour, StopGrace: hour, EventAge: task.MaxDuration, ArchiveWait: task.MaxDuration},
 	} {
 		c.Queues = q
 		wantFields(t, c.Check())
 	}
 	for _, c := range []Config{
-		{Lease: 100*ms - 1, DrainTimeout: ms - 1, StopGrace: ms - 1, EventAge: ms - 1},
-		{Lease: hour + 1, DrainTimeout: 24*hour + 1, StopGrace: hour + 1, EventAge: task.MaxDuration + 1},
+		{Lease: 100*ms - 1, DrainTimeout: ms - 1, StopGrace: ms - 1, EventAge: ms - 1, ArchiveWait: time.Minute - 1},
+		{Lease: hour + 1, DrainTimeout: 24*hour + 1, StopGrace: hour + 1, EventAge: task.MaxDuration + 1, ArchiveWait: task.MaxDuration + 1},
 	} {
 		c.Queues = q
-		wantFields(t, c.Check(), "lease", "drain_timeout", "stop_grace", "event_age")
+		wantFields(t, c.Check(), "lease", "drain_timeout", "stop_grace", "event_age", "archive_wait")
 	}
 }
 

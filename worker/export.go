@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -43,9 +44,11 @@ func (a *attempt) saves() bool { return a.task.State == task.Exporting }
 func (r *Replica) saver(kind string) (save task.Handler, known bool) {
 	e, known := r.cfg.Exports[kind]
 	return func(ctx context.Context, t *task.Task) ([]byte, error) {
+		began := time.Now()
 		ref, err := e.Exporter.Save(ctx, &task.Staged{ID: t.ID, Kind: t.Kind, Queue: t.Queue, Group: t.Group,
 			Generation: t.StagedGeneration, Attempt: t.Attempt, Fence: t.Fence, CreatedAt: t.CreatedAt,
 			Headers: maps.Clone(t.Headers), Payload: t.Payload, Result: t.Staged})
+		r.needed.saved(ctx, kind, began, err)
 		if err == nil {
 			err = task.CheckReference(ref)
 		}

@@ -79,6 +79,8 @@ func (m *membership) join(ctx context.Context) error {
 		Groups:   r.cfg.Groups,
 		MaxEvent: r.cfg.MaxEvents,
 		EventAge: r.cfg.EventAge,
+
+		ArchiveWait: r.cfg.ArchiveWait,
 	})
 	if err != nil {
 		return err

@@ -148,6 +148,7 @@ func (k *keeper) renewOnce(ctx context.Context, claims []*claim, updates []*atte
 		}
 		return err
 	}
+	r.needed.sent(x.Outages)
 	k.apply(x, claims, got, sent)
 	if notJoined {
 		r.resetMembership(x.Replica)
@@ -172,6 +173,7 @@ func (k *keeper) newRenewal(claims []*claim, updates []*attempt, now time.Time) 
 		Stuck:    r.held.stuck,
 		Draining: r.phase == draining,
 		Refuses:  r.admission.reason,
+		Outages:  r.needed.outages(),
 	}
 	for _, c := range claims {
 		if c.lost || c.unacknowledged == 0 {

@@ -39,6 +39,7 @@ type Replica struct {
 	store   Store
 	cfg     Config
 	outages *outage
+	needed  needed
 	// callTimeout bounds every call to the store that does not block by design.
 	callTimeout time.Duration
 	ownQueues   map[string]string // names by kind, of disabled handlers too
@@ -119,6 +120,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
 	r.own = newOwnQueues(cfg, &r.queues)
+	r.needed.init(r.cfg)
 	r.hooks = hooks{r: r, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	r.outages = &outage{log: r.log, hooks: &r.hooks, failing: make(map[*retry]struct{})}
 	r.member = membership{r: r, joining: make(chan struct{}, 1)}

@@ -73,7 +73,7 @@ func (r *Replica) begin() error {
 func (r *Replica) run(ctx context.Context) error {
 	// The end of ctx only starts the drain. Handlers and the last calls to the store
 	// continue after it and keep its values, such as a trace.
-	r.base = context.WithoutCancel(ctx)
+	r.base = r.needed.registry.With(context.WithoutCancel(ctx))
 	r.started = time.Now()
 	if ctx.Err() != nil || r.isClosed() {
 		return nil

@@ -251,7 +251,7 @@ func TestJoinPublishesTheReplicaAndLogsConflicts(t *testing.T) {
 			Policies: map[string]task.Policy{"job": {MaxAttempts: 2}, "elsewhere": {MaxAttempts: 4}},
 			Limit:    5,
 			Groups:   task.Groups{Limits: map[string]int{"acme": 1}},
-			Version:  "v1.2.3", MaxEvents: 10, EventAge: time.Hour,
+			Version:  "v1.2.3", MaxEvents: 10, EventAge: time.Hour, ArchiveWait: 2 * time.Hour,
 		})
 		tr.r.Handle("job", noop)
 		tr.r.Handle("plain", noop)
@@ -259,7 +259,7 @@ func TestJoinPublishesTheReplicaAndLogsConflicts(t *testing.T) {
 		tr.run()
 		got := tr.store.joins[0]
 		if len(got.Kinds) != 2 || got.Kinds["job"].MaxAttempts != 2 || got.Queues["q"].Limit != 7 || got.Groups.Limits["acme"] != 1 ||
-			got.Version != "v1.2.3" || got.Lease != DefaultLease || got.MaxEvent != 10 || got.EventAge != time.Hour || got.PID == 0 ||
+			got.Version != "v1.2.3" || got.Lease != DefaultLease || got.MaxEvent != 10 || got.EventAge != time.Hour || got.ArchiveWait != 2*time.Hour || got.PID == 0 ||
 			got.Replica != tr.r.ID() || got.Replica == "" {
 			t.Errorf("registration: %+v", got)
 		}

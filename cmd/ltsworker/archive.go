@@ -106,8 +106,9 @@ Redis still keeps. The command continues after an interruption where it stopped.
 an outage of Redis or of the database it waits.
 
 The events carry state, times, attempts, errors and short results. Payload, headers,
-longer results and logs are read from the task when it ends, if Redis keeps it: give
-tasks a retention. If events were trimmed before they were read, the archive has a gap,
+longer results and logs are read from the task when it ends, if Redis keeps it: set
+archive: {wait: 7d} in the config of the replicas, and ended tasks are kept until they
+are archived, or give tasks a retention. If events were trimmed before they were read, the archive has a gap,
 and the kept tasks are read instead.
 
 Several runs for the same pool and archive are safe: one of them copies.`,

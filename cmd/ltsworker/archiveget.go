@@ -100,6 +100,7 @@ func showArchived(w io.Writer, r archive.Record) error {
 	line("state", terminal.Printable(string(r.State)))
 	line("code", terminal.Printable(string(r.Code)))
 	line("error", terminal.Printable(r.Error))
+	line("orphan", terminal.Printable(r.Orphan))
 	line("group", terminal.Printable(r.Group))
 	line("unique", terminal.Printable(r.Unique))
 	line("generation", strconv.Itoa(r.Generation))
@@ -126,7 +127,11 @@ func showArchived(w io.Writer, r archive.Record) error {
 	}
 	line("payload", content(r.Payload))
 	line("progress", content(r.Progress))
-	line("result", content(r.Result))
+	if r.Exported {
+		line("exported to", content(r.Result))
+	} else {
+		line("result", content(r.Result))
+	}
 	if len(r.Result) == 0 && r.ResultBytes > 0 {
 		line("result", fmt.Sprintf("not read: %d bytes", r.ResultBytes))
 	}

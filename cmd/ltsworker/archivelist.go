@@ -101,8 +101,8 @@ func (l *archiveListing) check() error {
 
 func (l *archiveListing) run(ctx context.Context, cmd *cobra.Command, db *archive.DB) error {
 	out := cmd.OutOrStdout()
-	tab := terminal.NewTable(out, "ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "ENDED", "RUN", "CODE", "ERROR")
-	tab.Spare("QUEUE", "ATTEMPT", "RUN", "CODE")
+	tab := terminal.NewTable(out, "ID", "KIND", "QUEUE", "STATE", "ATTEMPT", "ENDED", "RUN", "CODE", "NOTE", "ERROR")
+	tab.Spare("QUEUE", "ATTEMPT", "RUN", "CODE", "NOTE")
 	tab.Paint("STATE", stateStyle)
 	listed, after := 0, l.after
 	for {
@@ -125,7 +125,7 @@ func (l *archiveListing) run(ctx context.Context, cmd *cobra.Command, db *archiv
 				continue
 			}
 			tab.Row(terminal.Printable(t.ID), terminal.Printable(t.Kind), terminal.Printable(t.Queue), terminal.Printable(string(t.State)), strconv.FormatInt(t.Attempt, 10),
-				terminal.LocalTime(t.EndedAt), terminal.ShortDuration(t.Run), terminal.Printable(string(t.Code)), terminal.Printable(terminal.Cut(t.Error, listedText)))
+				terminal.LocalTime(t.EndedAt), terminal.ShortDuration(t.Run), terminal.Printable(string(t.Code)), archivedNote(t), terminal.Printable(terminal.Cut(t.Error, listedText)))
 		}
 		listed, after = listed+len(page.Tasks), page.Next
 		if listed == 0 {
@@ -144,4 +144,16 @@ func (l *archiveListing) run(ctx context.Context, cmd *cobra.Command, db *archiv
 			return err
 		}
 	}
+}
+
+// archivedNote returns whether an exporter has the result of a task, and whether its job may
+// still go on.
+func archivedNote(t *archive.Task) string {
+	switch {
+	case t.Orphan != "":
+		return "orphan"
+	case t.Exported:
+		return "exported"
+	}
+	return ""
 }

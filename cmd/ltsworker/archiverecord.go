@@ -44,6 +44,8 @@ type archivedRecord struct {
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
 	ResultBytes    int               `json:"result_bytes,omitempty"` // of a result that was not read
+	Exported       bool              `json:"exported,omitempty"`     // the result is the reference of its exporter
+	Orphan         string            `json:"orphan,omitempty"`
 	Attempts       []attemptRecord   `json:"attempts,omitempty"`
 	Events         []archivedEvent   `json:"events,omitempty"`
 }
@@ -66,7 +68,7 @@ func recordArchived(r archive.Record) archivedRecord {
 		Attempt: r.Attempt, Version: r.Version, Replica: r.Replica, CreatedAt: instant(r.CreatedAt), CreatedKnown: r.CreatedKnown,
 		StartedAt: instant(r.StartedAt), EndedAt: instant(r.EndedAt), WaitMS: r.Wait.Milliseconds(), RunMS: r.Run.Milliseconds(),
 		Complete: r.Complete, RecordVersion: r.RecordVersion, Priority: r.Priority, Unique: r.Unique, Failures: r.Failures, Lost: r.Lost,
-		Headers: r.Headers, ResultBytes: r.ResultBytes,
+		Headers: r.Headers, ResultBytes: r.ResultBytes, Exported: r.Exported, Orphan: r.Orphan,
 	}
 	out.Payload, out.PayloadText, out.PayloadBase64 = form(r.Payload)
 	out.Progress, out.ProgressText, out.ProgressBase64 = form(r.Progress)

@@ -30,8 +30,9 @@ permissions of this user, the replicas, and every key of the pool: tasks that ar
 no index or in a wrong one, entries without a task, keys of a wrong type. The pool
 may be live.
 
-If LTS_ARCHIVE names an archive, doctor also checks that it follows the pool: it warns if
-an event has waited for more than a minute, or was trimmed before the archive had it.
+It warns about archivers that stopped, cannot use their database or do not follow the
+pool: if an event has waited for more than a minute, or was trimmed before the archive
+had it. If LTS_ARCHIVE names an archive, doctor reads that archive itself, too.
 
 --fix repairs broken entries. An entry that cannot be repaired is moved to a key such
 as lts:{POOL}:broken:task:ID. There it affects no task, and remains a finding until an

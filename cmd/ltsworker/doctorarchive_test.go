@@ -30,6 +30,22 @@ func TestDoctorChecksTheArchive(t *testing.T) {
 	}
 }
 
+// Users who cannot read the archive see how far it is.
+func TestStatsAndDoctorShowAPublishedArchive(t *testing.T) {
+	u := soundUser(t)
+	u.must("enqueue", "k", "--delay", "1h")
+	u.must("archive", "run", "--once")
+	if a := u.run("doctor"); a.code != 0 || !strings.Contains(a.out, "\nok       archive      ltsworker-archive.db: has all events\n") {
+		t.Errorf("exit code %d:\n%s", a.code, a.out)
+	}
+	if out := u.must("stats"); !strings.Contains(out, "  archive      ltsworker-archive.db: has all events\n") {
+		t.Error(out)
+	}
+	if out := u.must("stats", "--json"); !strings.Contains(out, `"behind_ms":0`) || !strings.Contains(out, `"once":true`) {
+		t.Error(out)
+	}
+}
+
 func TestDoctorWarnsAboutAnArchiveThatDoesNotFollow(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	for age, want := range map[time.Duration]task.Severity{-time.Second: task.SeverityOK, maxBehind: task.SeverityOK, maxBehind + time.Second: task.SeverityWarning} {

@@ -31,6 +31,7 @@ type replicaRecord struct {
 	Stuck     int            `json:"stuck"`
 	Draining  bool           `json:"draining"`
 	Refuses   string         `json:"refuses,omitempty"`
+	Outages   []outageRecord `json:"outages,omitempty"` // of servers that its tasks need
 	Kinds     []string       `json:"kinds"`
 	Disabled  []string       `json:"disabled,omitempty"` // of the kinds
 }
@@ -44,7 +45,8 @@ func newReplicas(g *globals) *cobra.Command {
 list until its lease ends; then its tasks run elsewhere.
 
 STATE is draining, or refuses with the reason why the admission of the replica lets no
-task start there, or disabled with the kinds that do not run there. RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
+task start there, or cannot use with a server that its tasks need and that does not
+answer (doctor shows its error), or disabled with the kinds that do not run there. RUNNING is the number of used slots. STUCK is the number of these slots whose handlers
 ignore their cancelled context. HEARTBEAT is the age of the last heartbeat; a replica
 sends one every third of a lease.`,
 		Args: between(0, 0, ""),
@@ -74,11 +76,15 @@ sends one every third of a lease.`,
 }
 
 func recordReplica(r pool.ReplicaInfo) replicaRecord {
-	return replicaRecord{
+	record := replicaRecord{
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
 		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
 	}
+	for _, o := range r.Outages {
+		record.Outages = append(record.Outages, recordOutage(o))
+	}
+	return record
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {

@@ -50,6 +50,7 @@ commands of its handlers, until interrupted.
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
   groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
   events: {max: 1000000, age: 24h}                   # bounds of the event stream
+  archive: {wait: 7d}                                # ended tasks wait so long for archive run
   handlers:
     video.cut:
       command: [./cut.sh, --fast]

@@ -45,6 +45,7 @@ type statsRecord struct {
 	Replicas   int                  `json:"replicas"`
 	Limit      int                  `json:"limit"`
 	Paused     bool                 `json:"paused"`
+	Archives   []archiveInfoRecord  `json:"archives"`
 }
 
 func newStats(g *globals) *cobra.Command {
@@ -59,10 +60,16 @@ func newStats(g *globals) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return terminal.WriteJSON(cmd.OutOrStdout(), recordStats(c.Name, s))
+				archives, err := c.Store.Archives(ctx)
+				if err != nil {
+					return err
 				}
-				return printStats(cmd, c.Name, s)
+				if asJSON {
+					r := recordStats(c.Name, s)
+					r.Archives = recordArchives(archives)
+					return terminal.WriteJSON(cmd.OutOrStdout(), r)
+				}
+				return printStats(cmd, c.Name, s, archives)
 			})
 		},
 	}
@@ -94,7 +101,7 @@ func scheduledOf(s task.Stats) string {
 	return fmt.Sprintf("%d, %d on hold", s.Scheduled, s.Hold)
 }
 
-func printStats(cmd *cobra.Command, name string, s task.Stats) error {
+func printStats(cmd *cobra.Command, name string, s task.Stats, archives []task.ArchiveInfo) error {
 	out := cmd.OutOrStdout()
 	tab := terminal.NewTable(out)
 	title := "pool " + name
@@ -121,6 +128,9 @@ func printStats(cmd *cobra.Command, name string, s task.Stats) error {
 	tab.Row("  inbox", fmt.Sprintf("%d, %d rejected", s.Inbox, s.Rejected))
 	tab.Row("  events", num(s.Events))
 	tab.Row("  replicas", num(s.Replicas))
+	for _, a := range archives {
+		tab.Row("  archive", archiveInfoText(a))
+	}
 	if err := tab.Flush(); err != nil || len(s.Queues) == 0 {
 		return err
 	}

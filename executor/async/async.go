@@ -46,6 +46,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/outages"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -162,6 +163,10 @@ const (
 	DefaultStopWithin  = 8 * time.Second
 )
 
+// outageGap is the time without a failed call after which a failure is a new outage. It is
+// longer than the pauses between the calls that are repeated.
+const outageGap = 5 * time.Minute
+
 // Options configure Jobs.
 type Options struct {
 	// Pool is the name of the pool, a part of the names of jobs. Required.
@@ -183,6 +188,9 @@ type Options struct {
 	// StopWithin is how long Stop may take and is repeated. It must be shorter than the
 	// replica's StopGrace. Default: DefaultStopWithin.
 	StopWithin time.Duration
+	// Remote names the remote in logs, in doctor and in the list of replicas. Default: "the
+	// remote".
+	Remote string
 	// Logger gets outages of the remote and jobs that were not stopped. Default: slog.Default.
 	Logger *slog.Logger
 }
@@ -192,7 +200,7 @@ type Options struct {
 type Jobs struct {
 	executor Executor
 	opts     Options
-	outage   outage
+	outage   outages.Tracker
 	poller   poller
 }
 
@@ -224,11 +232,14 @@ func New(e Executor, opts Options) (*Jobs, error) {
 	if opts.StopWithin == 0 {
 		opts.StopWithin = DefaultStopWithin
 	}
+	if opts.Remote == "" {
+		opts.Remote = "the remote"
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
 	j := &Jobs{executor: e, opts: opts}
-	j.outage.log = opts.Logger
+	j.outage.Of, j.outage.Log, j.outage.Again, j.outage.Gap = opts.Remote, opts.Logger, "calls to the remote succeed again", outageGap
 	j.poller.init(e, opts, &j.outage)
 	return j, nil
 }

@@ -24,6 +24,7 @@ type attempt struct {
 
 // Handle runs one attempt of a task: see the package comment. It is a task.Handler.
 func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
+	j.outage.Publish(ctx)
 	a := &attempt{Jobs: j, task: t, progress: t.Progress}
 	var err error
 	if a.saved, err = load(t); err != nil {
@@ -164,15 +165,15 @@ func (a *attempt) repeat(ctx, quit context.Context, timeout time.Duration, metho
 			return call(ctx)
 		}()
 		if err == nil || isFinal(err) {
-			a.outage.ended(method)
+			a.outage.Worked(method, time.Time{})
 		}
 		if err == nil || isFinal(err) || ctx.Err() != nil || quit.Err() != nil {
 			return err
 		}
 		if n == 1 {
-			a.outage.failed(method, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
+			a.outage.Failed(method, err, "a call to the remote failed; it is repeated", a.args("call", method, "err", err)...)
 		} else {
-			a.outage.continues()
+			a.outage.Continues(err)
 		}
 		pause := time.NewTimer(backoff.Delay(n))
 		select {

@@ -1,10 +1,12 @@
 package async
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/outages"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -61,5 +63,33 @@ func TestOutageEndsWithoutAnAnswer(t *testing.T) {
 		if n := r.log.count("a call to the remote failed"); n != 2 {
 			t.Errorf("logged %d times", n)
 		}
+	})
+}
+
+// A replica publishes the outage of the remote from the first attempt on.
+func TestOutageIsPublished(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j := newJobs(t, r)
+		var registry outages.Registry
+		ctx, cancel := context.WithCancelCause(registry.With(t.Context()))
+		r.setFault(failing("Start", errAway))
+		ended := make(chan error)
+		go func() {
+			_, err := j.Handle(ctx, newTask("1s"))
+			ended <- err
+		}()
+		advance(2 * time.Second)
+		if all := registry.Current(); len(all) != 1 || all[0].Of != "the remote" || all[0].Error != errAway.Error() || time.Since(all[0].Since) != 2*time.Second {
+			t.Errorf("%+v", all)
+		}
+		r.setFault(nil)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if all := registry.Current(); len(all) > 0 {
+			t.Errorf("%+v", all)
+		}
+		cancel(nil)
 	})
 }

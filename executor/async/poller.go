@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/backoff"
+	"github.com/ltsworker/ltsworker/internal/outages"
 )
 
 // poller asks for the states of all jobs that attempts of this process wait for. Its
@@ -21,7 +22,7 @@ type poller struct {
 	executor Executor
 	opts     Options
 	log      *slog.Logger
-	outage   *outage
+	outage   *outages.Tracker
 
 	mu      sync.Mutex
 	watches map[string][]*watch // by reference
@@ -39,7 +40,7 @@ type watch struct {
 	unknown bool          // the last state was Unknown
 }
 
-func (p *poller) init(e Executor, opts Options, o *outage) {
+func (p *poller) init(e Executor, opts Options, o *outages.Tracker) {
 	p.executor, p.opts, p.log, p.outage = e, opts, opts.Logger, o
 	p.watches, p.urgent = map[string][]*watch{}, map[string]bool{}
 }
@@ -151,7 +152,7 @@ func (p *poller) pollUrgent(life context.Context, wake <-chan struct{}) {
 		p.mu.Unlock()
 		if p.poll(life, jobs, max(1, p.opts.MaxBatch>>min(failures, 30))) {
 			failures = 0
-			p.outage.ended("Poll")
+			p.outage.Worked("Poll", time.Time{})
 			continue
 		}
 		failures++
@@ -215,7 +216,7 @@ func (p *poller) fail(batch []Job, err error) {
 	for _, job := range batch {
 		p.hurry(job.Ref)
 	}
-	p.outage.failed("Poll", "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
+	p.outage.Failed("Poll", err, "jobs cannot be polled; their attempts wait, and their timeouts continue", "jobs", len(batch), "err", err)
 }
 
 // deliver gives the statuses to the attempts. The caller holds the mutex.

@@ -170,6 +170,7 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 		StartTimeout: startTimeout,
 		StartWithin:  startWithin,
 		StopWithin:   cfg.Grace + StopSlack,
+		Remote:       "the Docker engine",
 		Logger:       cfg.Logger,
 	}, nil
 }

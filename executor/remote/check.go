@@ -16,6 +16,7 @@ import (
 	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/internal/egress"
+	"github.com/ltsworker/ltsworker/internal/outages"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -35,9 +36,12 @@ type service struct {
 	headers  map[string]template.Template
 	signers  []*standardwebhooks.Webhook
 	redactor *redactor
-	outage   outage
+	outage   *outages.Tracker // nil in the mode Jobs, in which package async records outages
 	client   *http.Client
 }
+
+// remote names the service where outages are shown.
+func (s *service) remote() string { return "the service " + s.host }
 
 // newService returns the service of a config with its defaults.
 func newService(cfg Config) (*service, error) {
@@ -65,8 +69,8 @@ func newService(cfg Config) (*service, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
-	if s.outage.host = s.host; s.Mode != Jobs {
-		s.outage.log = s.Logger
+	if s.Mode != Jobs {
+		s.outage = &outages.Tracker{Of: s.remote(), Log: s.Logger, Again: "a service answers again", Args: []any{"service", s.host}}
 	}
 	return s, nil
 }

@@ -16,6 +16,7 @@
 package remote
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -117,10 +118,18 @@ func New(cfg Config) (task.Handler, error) {
 	case Jobs:
 		return async.Handler(&executor{s}, async.Options{
 			Pool: s.Pool, Interval: s.Interval, CallTimeout: s.Timeout, StartTimeout: s.Timeout,
-			StartWithin: s.RetryWithin, StopWithin: s.StopWithin, Logger: s.Logger,
+			StartWithin: s.RetryWithin, StopWithin: s.StopWithin, Remote: s.remote(), Logger: s.Logger,
 		})
 	case Callback:
-		return s.startAndDetach, nil
+		return s.tracked(s.startAndDetach), nil
 	}
-	return s.call, nil
+	return s.tracked(s.call), nil
+}
+
+// tracked returns a handler whose replica publishes the outages of the service.
+func (s *service) tracked(h task.Handler) task.Handler {
+	return func(ctx context.Context, t *task.Task) ([]byte, error) {
+		s.outage.Publish(ctx)
+		return h(ctx, t)
+	}
 }

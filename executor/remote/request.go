@@ -52,6 +52,13 @@ func (f *failure) final() bool {
 // errSilent is the cause of the end of a request at its timeout.
 var errSilent = errors.New("no answer within the timeout of a request")
 
+// requests is the call of outages: an answer to any request shows that the service works.
+const requests = "request"
+
+func (s *service) failed(err error) {
+	s.outage.Failed(requests, err, "a service cannot be used; its tasks wait or fail as their policy says", "service", s.host, "err", err)
+}
+
 // send sends a request once.
 func (s *service) send(ctx context.Context, r request) (answer, *failure) {
 	if s.Timeout > 0 {
@@ -65,9 +72,9 @@ func (s *service) send(ctx context.Context, r request) (answer, *failure) {
 	a, err := s.exchange(traced, r)
 	if err == nil {
 		if a.status < 500 {
-			s.outage.over(began)
+			s.outage.Worked(requests, began)
 		} else {
-			s.outage.begin(s.statusError(a, r.token))
+			s.failed(s.statusError(a, r.token))
 		}
 		return a, nil
 	}
@@ -79,7 +86,7 @@ func (s *service) send(ctx context.Context, r request) (answer, *failure) {
 	}
 	f := &failure{s.redactor.err(fmt.Errorf("request to %s: %w", s.host, err), r.token), sent.Load()}
 	if ctx.Err() == nil || errors.Is(context.Cause(ctx), errSilent) {
-		s.outage.begin(f)
+		s.failed(f)
 	}
 	return answer{}, f
 }

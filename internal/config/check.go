@@ -49,6 +49,8 @@ func poolKey(field string) string {
 		return joinKey("events", "max")
 	case "event_age":
 		return joinKey("events", "age")
+	case "archive_wait":
+		return joinKey("archive", "wait")
 	}
 	section, rest, nested := strings.Cut(field, ".")
 	if !nested {

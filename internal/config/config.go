@@ -151,6 +151,9 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 				field{"max", r.number(&p.MaxEvents)},
 				field{"age", r.duration(&p.EventAge, false)})
 		}},
+		field{"archive", func(n *yaml.Node, at string) {
+			r.section(n, at, field{"wait", r.archiveWait(&p.ArchiveWait)})
+		}},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
 	// A section that cannot be read has been reported.

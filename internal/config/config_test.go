@@ -28,6 +28,7 @@ queues:
   slow:
 groups: {default_limit: 2, limits: {acme: 5}}
 events: {max: 5000, age: 2h}
+archive: {wait: 7d}
 handlers:
   video.cut:
     command: [cat, -u]
@@ -59,7 +60,7 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
 		}},
 		Lease: 20 * time.Second, DrainTimeout: time.Minute, StopGrace: 5 * time.Second,
-		MaxEvents: 5000, EventAge: 2 * time.Hour, MaxLog: 16384,
+		MaxEvents: 5000, EventAge: 2 * time.Hour, ArchiveWait: 7 * 24 * time.Hour, MaxLog: 16384,
 	}
 	if diff := cmp.Diff(want, c.Pool); diff != "" {
 		t.Error(diff)

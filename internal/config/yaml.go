@@ -286,3 +286,13 @@ func (r *yamlReader) duration(to *time.Duration, forever bool) func(*yaml.Node, 
 		}
 	}
 }
+
+// archiveWait reads a duration; none is task.NoWait.
+func (r *yamlReader) archiveWait(to *time.Duration) func(*yaml.Node, string) {
+	read := r.duration(to, true)
+	return func(n *yaml.Node, key string) {
+		if read(n, key); *to == task.Forever {
+			*to = task.NoWait
+		}
+	}
+}

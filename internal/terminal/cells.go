@@ -82,6 +82,12 @@ func ReplicaState(r task.ReplicaInfo) string {
 		return "draining"
 	case r.Refuses != "":
 		return "refuses: " + Printable(r.Refuses)
+	case len(r.Outages) > 0:
+		of := r.Outages[0].Of
+		if more := len(r.Outages) - 1; more > 0 {
+			of += fmt.Sprintf(" and %d more", more)
+		}
+		return "cannot use " + Printable(of)
 	case len(r.Disabled) > 0:
 		return "disabled: " + Printable(strings.Join(r.Disabled, ","))
 	}

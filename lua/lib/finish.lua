@@ -33,12 +33,8 @@ function Finish.add_repeated(m, code, error)
   Finish.add_history(m, code, error)
 end
 
--- FINITE is the highest score of a task that is not kept forever. KEPT is how many tasks of each state but succeeded are
--- kept. If one more ends, the task whose retention ends first is removed.
-local FINITE, KEPT = '9007199254740991', 10000
-
 -- keep_ended writes the extras of a task that has ended, and keeps it for so many ms.
-local function keep_ended(m, state, v, code, result, error, keep, form)
+local function keep_ended(m, state, v, code, result, error, keep, form, unarchived)
   local extras = { 'v', whole(v), 'code', code, 'ended_at', NOW_TEXT, 'attempt', m.attempt }
   Record.extra(extras, 'result', result)
   Record.extra(extras, 'form', result and form ~= 'json' and form)
@@ -47,6 +43,7 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   Record.extra(extras, 'failures', m.failures)
   Record.extra(extras, 'lost', m.lost)
   Record.extra(extras, 'orphan', m.orphan)
+  Record.extra(extras, 'unarchived', unarchived)
   if m.run then
     Record.extra(extras, 'fence', m.fence)
     Record.extra(extras, 'replica', m.replica)
@@ -55,17 +52,8 @@ local function keep_ended(m, state, v, code, result, error, keep, form)
   call('HSET', Record.extras_key(m.id), unpack(extras))
   if error then Task.drop_checkpoint(m) else Task.drop_checkpoint(m, 'error') end
   call('SETRANGE', Record.key(m.id), 0, Record.LETTERS[state] .. '1')
-  local index = P .. 'ended:' .. state
-  call('ZADD', index, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
-  if state == 'succeeded' then return end
-  local over = call('ZCOUNT', index, '-inf', FINITE) - KEPT
-  if over <= 0 then return end
-  for _, old in ipairs(call('ZRANGEBYSCORE', index, '-inf', FINITE, 'LIMIT', 0, math.min(over, 1000))) do
-    if old ~= m.id then
-      call('ZREM', index, old)
-      Removal.add(old, true)
-    end
-  end
+  call('ZADD', P .. 'ended:' .. state, keep == math.huge and '+inf' or whole(NOW + keep), m.id)
+  if not unarchived then Retention.drop_oldest(state, m.id) end
 end
 
 -- wants_reply reports whether the end of the task is pushed to its reply list. It is if the task was enqueued with a reply
@@ -103,10 +91,10 @@ function Finish.task(m, state, code, result, error, form)
   Totals.rate('out', m.queue)
   if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
 
-  local keep = Retention.ms(state, m, result or m.log)
+  local keep, unarchived = Retention.at_end(state, m, result or m.log)
   if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
   if m.log and state == 'succeeded' then Finish.add_history(m, code) end
-  keep_ended(m, state, v, code, result, error, keep, form)
+  keep_ended(m, state, v, code, result, error, keep, form, unarchived)
 end
 
 -- too_late ends a task that is past its latest start or its deadline. The caller has removed it from its queue or the

@@ -1,4 +1,4 @@
--- uses: again base claims ending event exit queue record removal run totals
+-- uses: again base claims ending event exit queue record removal run settings totals
 -- Reports: how attempts ended.
 
 -- WIDTH is how many strings describe one report, by op: its id, then what Ending.apply reads. An op that ends with + has one
@@ -41,7 +41,7 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
     else
       n = n + 1
       ended[n], seen[id] = id, true
-      if run.flag == '0' and g.op == 'ok' then
+      if run.flag == '0' and g.plain then
         plain = plain + 1
         if run.group then Exit.group(run.group, id) end
       else
@@ -57,13 +57,15 @@ local function report_group(g, queue, texts, from, ended, seen, refused)
   return n - before + outside
 end
 
--- read_groups reads the groups of a queue's reports from ARGV. It returns them, all their ids, and the next index.
-local function read_groups(at)
+-- read_groups reads the groups of a queue's reports from ARGV. It returns them, all their ids, and the next index. A group
+-- is plain if its tasks end without a trace, unless they need more: they succeed without a result, and no archive waits.
+local function read_groups(at, wait)
   local groups, ids, n = {}, {}, 0
   for i = 1, tonumber(ARGV[at]) do
     local op, fence, last, count = unpack(ARGV, at + 1, at + 4)
     local g = { op = op, fence = fence, last = last == '1', n = tonumber(count),
-      width = WIDTH[op] or WIDTH[string.sub(op, 1, -2)] + 1, at = at + 5, again_op = string.sub(op, 1, 5) == 'again' }
+      width = WIDTH[op] or WIDTH[string.sub(op, 1, -2)] + 1, at = at + 5, again_op = op == 'again' or op == 'again+',
+      plain = op == 'ok' and not wait }
     at = g.at + g.n * g.width - 1
     for j = g.at, at, g.width do
       n = n + 1
@@ -90,7 +92,7 @@ function Report.all(at)
   local text, by_fence = {}, {}
   for i = 1, queues do
     local queue, groups, ids = ARGV[at], nil, nil
-    groups, ids, at = read_groups(at + 1)
+    groups, ids, at = read_groups(at + 1, Settings.of(queue).wait)
     local texts = call('HMGET', P .. 'run:' .. queue, unpack(ids))
     local from, ended, seen, refused = 1, {}, {}, {}
     for _, g in ipairs(groups) do

@@ -17,8 +17,15 @@ function Settings.uncounted(field, value, removed)
 end
 
 -- set changes a setting. '' removes it, and so does 'none', for no limit. Only a group keeps 'none' as its limit, so that
--- limit:group does not apply to it.
+-- limit:group does not apply to it. A number of ms in archive:wait is in the field large, too, so that every call reads it
+-- without a field of its own: "1" after a large payload, else "0", a space, and the ms.
 function Settings.set(field, value)
+  if field == 'archive:wait' then
+    local large = string.sub(call('HGET', META, 'large') or '0', 1, 1)
+    if tonumber(value) then call('HSET', META, 'large', large .. ' ' .. value)
+    elseif large == '0' then call('HDEL', META, 'large')
+    else call('HSET', META, 'large', '1') end
+  end
   local exempt = value == 'none' and string.find(field, '^limit:group:')
   if exempt or value ~= '' and value ~= 'none' then
     call('HSET', META, field, value)
@@ -29,7 +36,8 @@ function Settings.set(field, value)
 end
 
 -- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
--- payloads), takeover (whether tasks wait for a take-over). They are read once per call.
+-- payloads), wait (for how many ms ended tasks are kept until the archive has them; nil for no wait), takeover (whether
+-- tasks wait for a take-over). They are read once per call.
 local read = {}
 function Settings.of(queue)
   local s = read[queue]
@@ -39,6 +47,10 @@ function Settings.of(queue)
     s = { paused = h[1] or h[2], limit = tonumber(h[3] or nil), pool_limit = tonumber(h[4] or nil),
       cap = tonumber(h[5] or nil), large = h[6], takeover = h[7] }
     if s.pool_limit and string.find(queue, '^export:') then s.pool_limit = nil end -- a save is no running task
+    if h[6] and h[6] ~= '1' then
+      local large, wait = string.match(h[6], '^([01]) (%d+)$')
+      if large then s.large, s.wait = large == '1', tonumber(wait) end
+    end
     read[queue] = s
   end
   return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -200,6 +201,24 @@ func drainRequestReachesTheReplica(fx *fixture) {
 		for _, r := range replicas {
 			if want := map[string]string{"other": why}[r.ID]; r.Refuses != want {
 				fx.Errorf("replica %s refuses because of %q, want %q", r.ID, r.Refuses, want)
+			}
+		}
+	}
+	away := []task.Outage{{Of: "the exporter of k", Since: time.UnixMilli(1_700_000_000_000), Error: strings.Repeat("refused ", 100)}}
+	for i, says := range [][]task.Outage{away, nil, {}} { // nil is no change
+		if _, err := fx.Store.Renew(fx.ctx, task.Renewal{Replica: "other", Lease: lease, Outages: says}); !errors.Is(err, task.ErrDrain) {
+			fx.Errorf("the renewal of a draining replica: %v", err)
+		}
+		replicas, err = fx.Store.Replicas(fx.ctx)
+		fx.noError(err)
+		for _, r := range replicas {
+			if r.ID != "other" || i == 2 {
+				if len(r.Outages) > 0 {
+					fx.Errorf("replica %s has the outages %+v", r.ID, r.Outages)
+				}
+			} else if len(r.Outages) != 1 || r.Outages[0].Of != away[0].Of || !r.Outages[0].Since.Equal(away[0].Since) ||
+				!strings.HasPrefix(r.Outages[0].Error, "refused ") || len(r.Outages[0].Error) > 512 {
+				fx.Errorf("replica %s has the outages %+v", r.ID, r.Outages)
 			}
 		}
 	}

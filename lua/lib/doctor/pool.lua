@@ -3,7 +3,8 @@
 
 -- NUMBERS are the settings that must be numbers. must_be_number adds those whose names have a variable part.
 local NUMBERS = { seq = true, fence = true, limit = true, clock = true, ['clock:behind'] = true, ['limit:group'] = true,
-  ['events:max'] = true, ['events:age'] = true, ['events:added'] = true, ['events:gone'] = true }
+  ['events:max'] = true, ['events:age'] = true, ['events:added'] = true, ['events:gone'] = true,
+  ['archive:wait'] = true }
 
 local function must_be_number(field)
   return NUMBERS[field] or string.find(field, '^limit:queue:') or string.find(field, '^limit:group:')

@@ -71,8 +71,9 @@ local function missing_ended(m)
   local index = 'ended:' .. m.state
   if call('ZSCORE', P .. index, m.id) then return nil end
   return index, 'put back among the ended tasks', function()
-    local h = call('HMGET', Record.extras_key(m.id), 'ended_at', 'result')
-    local keep = Retention.ms(m.state, m, h[2] or call('EXISTS', P .. 'history:' .. m.id) == 1)
+    local h = call('HMGET', Record.extras_key(m.id), 'ended_at', 'result', 'unarchived')
+    local output = h[2] or call('EXISTS', P .. 'history:' .. m.id) == 1
+    local keep = (h[3] and Retention.at_end or Retention.ms)(m.state, m, output)
     local ended_at = tonumber(h[1] or nil) or NOW
     call('ZADD', P .. index, keep == math.huge and '+inf' or whole(ended_at + keep), m.id)
   end

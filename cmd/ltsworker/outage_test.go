@@ -1,0 +1,36 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+)
+
+// Nothing listens at the address of a service. Operators see that without the log of the replica,
+// from the attempt that failed until one has worked.
+func TestAServiceThatIsAwayIsShown(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	u := newUser(t)
+	u.write("w.yaml", "lease: 2s\nqueues: {default: {workers: 2}}\nhandlers: {call: {max_attempts: 1, remote: {url: 'http://"+address+
+		"/', networks: [127.0.0.1], retry_within: 100ms}}}\n", 0o600)
+	r := u.startWith("w.yaml")
+	u.must("enqueue", "call", "--id", "a")
+	r.await("a service cannot be used")
+	u.until("the heartbeat has the outage", func() bool {
+		records := decodeLines[replicaRecord](t, u.must("replicas", "--json"))
+		return len(records) == 1 && len(records[0].Outages) == 1 && records[0].Outages[0].Of == "the service "+address &&
+			strings.Contains(records[0].Outages[0].Error, "refused") && records[0].Outages[0].Since != ""
+	})
+	if out := u.must("replicas"); !strings.Contains(out, "cannot use the service "+address) {
+		t.Errorf("replicas prints %s", out)
+	}
+	if a := u.run("doctor"); a.code != exitFailed || !strings.Contains(strings.Join(strings.Fields(a.out), " "), "calls to the service "+address+" fail since ") {
+		t.Errorf("doctor: %+v", a)
+	}
+}
