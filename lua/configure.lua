@@ -6,11 +6,11 @@
 -- Returns 1. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
 -- Keeps: a setting applies to every claim after this call. The script wakes replicas for the queues and groups that it
 -- names. After a change of the pool the caller wakes replicas for all queues.
--- uses: base queue queues settings wake
+-- uses: base configure queue queues wake
 run_when_full()
 local last = 2 + 2 * ARGV[2]
 for i = 3, last, 2 do
-  if Settings.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) then return redis.error_reply('UNCOUNTED') end
+  if Configure.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) then return redis.error_reply('UNCOUNTED') end
 end
 for i = 3, last, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
@@ -20,7 +20,7 @@ for i = 3, last, 2 do
     Queues.list(queue)
     claimable[queue] = true
   end
-  Settings.set(field, value)
+  Configure.set(field, value)
 end
 for i = last + 1, #ARGV do Queue.unblock(ARGV[i]) end
 Wake.all()

@@ -22,7 +22,7 @@
 -- changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost: the limits that
 -- it configures may be unknown. The call is a heartbeat if the last renewal is older than half of the lease.
 -- uses: base claim event promote removal repeated report totals trim wake
--- hot: totals event trim words run settings policy exit claims removal report claim batch wake
+-- hot: totals event trim words run settings policy exit removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))

@@ -10,12 +10,12 @@
 --       with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
 -- replica gets tasks only after its last page.
--- uses: base queue queues settings wake
+-- uses: base configure queue queues wake
 run_when_full()
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[2] then return redis.error_reply('SCHEMA ' .. schema) end
 for i = 11, 9 + 2 * ARGV[10], 2 do
-  if Settings.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) and call('HGET', META, 'config:limit') ~= ARGV[i + 1] then
+  if Configure.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) and call('HGET', META, 'config:limit') ~= ARGV[i + 1] then
     return redis.error_reply('UNCOUNTED')
   end
 end
@@ -39,8 +39,8 @@ for _ = 1, tonumber(ARGV[10]) do
   if call('HGET', META, 'config:' .. field) ~= value then
     local live = call('HGET', META, field)
     call('HSET', META, 'config:' .. field, value)
-    Settings.set(field, value)
-    if live and live ~= value and live ~= Settings.UNLIMITED then
+    Configure.set(field, value)
+    if live and live ~= value and live ~= Configure.UNLIMITED then
       reply[#reply + 1] = field
       reply[#reply + 1] = live
     end

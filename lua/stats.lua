@@ -7,14 +7,14 @@
 --       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, then per queue: name,
 --       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and run entries}}.
 -- Keeps: nothing is written.
--- uses: base queues record settings
+-- uses: base configure queues record
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
 local s = call('HMGET', META, 'limit', 'events:added', 'events:gone')
 local events = s[2] and tonumber(s[2]) - (tonumber(s[3] or nil) or 0) or call('XLEN', P .. 'events')
 local reply = {
   got[1], NOW_TEXT, call('ZCARD', P .. 'scheduled'), call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open'),
   call('XLEN', P .. 'inbox:rejected'), events, call('ZCOUNT', P .. 'replicas', NOW_TEXT, '+inf'),
-  s[1] ~= Settings.UNLIMITED and s[1] or '', call('HEXISTS', META, 'paused'), call('ZCARD', P .. 'outside'),
+  s[1] ~= Configure.UNLIMITED and s[1] or '', call('HEXISTS', META, 'paused'), call('ZCARD', P .. 'outside'),
   call('HGETALL', P .. 'stats'), {},
 }
 for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do

@@ -54,7 +54,7 @@ function Make.note_large(queue, payloads)
   for _, payload in ipairs(payloads) do
     if #payload >= LARGE then
       s.large = '1'
-      return call('HSET', META, 'large', s.wait and '1 ' .. whole(s.wait) or '1')
+      return call('HSET', META, 'large', 1)
     end
   end
 end

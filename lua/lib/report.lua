@@ -84,6 +84,24 @@ local function verdicts(n, refused)
   return table.concat(letters)
 end
 
+-- close_claims removes the claims that have no running attempt left. ended has, by fence, how many attempts of the claim
+-- ended in this call (n), whether the replica knows of no other open one (last), and whether a task goes on in place
+-- (again). Only claims with last and without again are checked.
+local function close_claims(ended)
+  local fences = {}
+  for fence, e in pairs(ended) do
+    local text = e.last and not e.again and call('HGET', P .. 'claims', fence)
+    if text then
+      local over = string.find(text, whole(e.n) .. ' ', 1, true) == 1
+      local c = not over and Claims.parse(text) -- one that cannot be read is removed when its lease ends
+      if over or c and #Claims.open_ids(fence, c) == 0 then fences[#fences + 1] = fence end
+    end
+  end
+  if #fences == 0 then return end
+  call('HDEL', P .. 'claims', unpack(fences))
+  call('ZREM', P .. 'leases', unpack(fences))
+end
+
 -- all ends all attempts that ARGV lists from index at on. It returns the next index and the verdicts.
 function Report.all(at)
   local queues = tonumber(ARGV[at])
@@ -108,7 +126,7 @@ function Report.all(at)
   end
   Exit.write()
   if next(claimable) then Queue.write() end
-  Claims.close(by_fence)
+  close_claims(by_fence)
   Removal.write()
   Event.write()
   text = table.concat(text)

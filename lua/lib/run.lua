@@ -12,9 +12,6 @@ function Run.text(fence, attempt, v, start, flag, kind, replica, group)
   return text .. string.sub(SPACES, #text + 1)
 end
 
--- has_claim reports whether an entry is that of an attempt that belongs to a claim.
-function Run.has_claim(text) return string.find(text, '^%d+ %d+ %d+ %d+ [34] ') == nil end
-
 -- parse reads an entry. It returns nil if the text is not one. Fence, attempt and flag stay texts.
 function Run.parse(text)
   if type(text) ~= 'string' then return nil end

@@ -1,4 +1,4 @@
--- uses: base exit jobs outside record run settings task doctor/finding doctor/pool doctor/task
+-- uses: base configure exit jobs outside record run doctor/finding doctor/pool doctor/task
 -- Checks of run entries.
 
 -- claim_for returns the queue of a claim and the text of its ids, with a space around each. It returns nil if the claim
@@ -66,7 +66,7 @@ local function check_extras(m, run)
 end
 local function check_counted(id)
   local limit = call('HGET', META, 'limit')
-  if limit and limit ~= Settings.UNLIMITED then must_have('not_counted', 'counted', id) end
+  if limit and limit ~= Configure.UNLIMITED then must_have('not_counted', 'counted', id) end
 end
 
 -- check_outside checks that the time of an attempt outside is known, and that it is not later than it can be. Without it the

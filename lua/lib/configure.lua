@@ -1,0 +1,29 @@
+-- uses: base
+-- Changing settings, and the first limit of a pool.
+
+-- UNLIMITED is the limit of a pool while its running tasks are counted, before its first real limit: see count.lua.
+Configure.UNLIMITED = '1000000000'
+
+-- counted reports whether all running tasks of the pool have been counted. removed is limit:removed as the caller read it
+-- before it counted. That number grows when the limit is removed, which removes the count, too.
+function Configure.counted(removed)
+  local h = call('HMGET', META, 'limit', 'limit:removed')
+  return h[1] and (h[2] or '0') == removed
+end
+
+-- uncounted reports whether a setting would give the pool a limit before its running tasks have been counted.
+function Configure.uncounted(field, value, removed)
+  return field == 'limit' and tonumber(value) and not Configure.counted(removed)
+end
+
+-- set changes a setting. '' removes it, and so does 'none', for no limit. Only a group keeps 'none' as its limit, so that
+-- limit:group does not apply to it.
+function Configure.set(field, value)
+  local exempt = value == 'none' and string.find(field, '^limit:group:')
+  if exempt or value ~= '' and value ~= 'none' then
+    call('HSET', META, field, value)
+  elseif call('HDEL', META, field) == 1 and field == 'limit' then
+    call('DEL', P .. 'counted', P .. 'held')
+    call('HINCRBY', META, 'limit:removed', 1)
+  end
+end
