@@ -151,29 +151,6 @@ func TestTasksWaitForNoArchiveWithoutTheSetting(t *testing.T) {
 	})
 }
 
-// The setting and the mark of large payloads share a field of meta.
-func TestLargePayloadsAndTheWaitDoNotReplaceEachOther(t *testing.T) {
-	s := newSite(t, miniClient(t))
-	large := task.Spec{Payload: slices.Repeat([]byte("1"), 70_000)}
-	for i, step := range []struct {
-		do   func()
-		want string
-	}{
-		{func() { s.waitForArchive(t, time.Minute) }, "0 60000"},
-		{func() { s.enqueue(t, large) }, "1 60000"},
-		{func() { s.waitForArchive(t, time.Hour) }, "1 3600000"},
-		{func() { s.waitForArchive(t, task.NoWait) }, "1"},
-		{func() { s.enqueue(t, large); s.waitForArchive(t, time.Hour) }, "1 3600000"},
-		{func() { s.clear(); s.waitForArchive(t, time.Hour); s.waitForArchive(t, task.NoWait) }, ""},
-		{func() { s.enqueue(t, large) }, "1"},
-	} {
-		step.do()
-		if got := s.rdb.HGet(t.Context(), s.prefix+"meta", "large").Val(); got != step.want {
-			t.Errorf("step %d: %q, want %q", i, got, step.want)
-		}
-	}
-}
-
 func TestATaskThatHasChangedKeepsWaitingForTheArchive(t *testing.T) {
 	backends(t, func(t *testing.T, rdb *redis.Client) {
 		s := newSite(t, rdb)
