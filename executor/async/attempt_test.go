@@ -336,3 +336,21 @@ func TestOptionsReportEveryProblemAtOnce(t *testing.T) {
 	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
 	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_timeout must", "start_within must", "stop_within must")
 }
+
+// Attempts in place belong to one claim, and so to one fence.
+func TestAttemptInPlaceStartsAnotherJob(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j, tk := newJobs(t, r), newTask("")
+		tk.Attempt = 1
+		a := begin(t, j, tk)
+		advance(time.Second / 2)
+		r.change(func(_ string, j *job) { j.ended, j.status = true, Status{State: Failed, Err: errors.New("boom")} })
+		_, err := a.wait()
+		wantError(t, err, nil, "boom")
+		tk.Attempt, tk.LastCheckpoint, tk.Payload = 2, nil, []byte("1s")
+		if result, err := begin(t, j, tk).wait(); err != nil || result != "1s" || len(r.jobs) != 2 {
+			t.Errorf("%q, %v, %d jobs", result, err, len(r.jobs))
+		}
+	})
+}
