@@ -354,3 +354,25 @@ func TestAttemptInPlaceStartsAnotherJob(t *testing.T) {
 		}
 	})
 }
+
+// After a refused start the task has no job, but its checkpoint has the name.
+func TestStartAfterARefusedOneNamesTheJobFirst(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		r.fault = failing("Start", task.Snooze(time.Minute))
+		j, tk := newJobs(t, r), newTask("1s")
+		if _, err := begin(t, j, tk).wait(); !task.DispositionOf(err).Snooze || tk.Job != "" {
+			t.Errorf("%v, job %q", err, tk.Job)
+		}
+		named := ""
+		r.fault = func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Start") {
+				named = tk.Job
+			}
+			return fault{}
+		}
+		if _, err := begin(t, j, tk).wait(); err != nil || named != jobName("media", tk) {
+			t.Errorf("%v; at the start the task had the job %q", err, named)
+		}
+	})
+}

@@ -12,11 +12,15 @@ import (
 // startJob saves the intent, starts the job, and saves its reference. If it returns nil
 // the job runs, or has ended.
 func (a *attempt) startJob(ctx context.Context) error {
-	if a.saved.Name == "" {
+	// An intent without a job is left by an attempt whose Start was refused.
+	if a.saved.Name == "" || a.task.Job == "" {
 		if ctx.Err() != nil {
 			return fmt.Errorf("no job was started: %w", context.Cause(ctx))
 		}
-		s := intent(a.opts.Pool, a.task)
+		s := a.saved
+		if s.Name == "" {
+			s = intent(a.opts.Pool, a.task)
+		}
 		if err := a.task.SaveJob(ctx, s.Name, s); err != nil {
 			return a.notSaved(ctx, err)
 		}
