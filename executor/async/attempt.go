@@ -121,7 +121,7 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 		}
 		a.jobEnded(ctx, checkpoint)
 	}
-	if reading.Err() != nil && cause != nil {
+	if err != nil && reading.Err() != nil && cause != nil {
 		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
 	}
 	return result, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -373,6 +374,23 @@ func TestStartAfterARefusedOneNamesTheJobFirst(t *testing.T) {
 		}
 		if _, err := begin(t, j, tk).wait(); err != nil || named != jobName("media", tk) {
 			t.Errorf("%v; at the start the task had the job %q", err, named)
+		}
+	})
+}
+
+func TestResultThatWasReadIsReportedByAReplicaThatDrains(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask("1s"))
+		r.setFault(func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Output") {
+				a.cancel(task.ErrShutdown)
+				synctest.Wait() // the context of the call has ended
+			}
+			return fault{}
+		})
+		if result, err := a.wait(); err != nil || result != "1s" {
+			t.Errorf("%q, %v", result, err)
 		}
 	})
 }
