@@ -10,8 +10,8 @@
 //
 // An attempt writes four things, in this order: its intent, which is the name of the job,
 // as a checkpoint of the task; the job, with Executor.Start; the reference that Start
-// returned, as a checkpoint; and its outcome. The name is made from the pool, the fence
-// and the id of the task. An owner that takes the task over and finds an intent without a
+// returned, as a checkpoint; and its outcome. The name is made from the pool, the fence,
+// the attempt and the id of the task. An owner that takes the task over and finds an intent without a
 // reference calls Start with the same name. One that finds a reference starts nothing. A
 // failed attempt clears the checkpoint, so the next attempt starts a job with a new name.
 //
@@ -78,7 +78,7 @@ type Executor interface {
 // Job identifies a job.
 type Job struct {
 	Name string // the name that Start got
-	Ref  string // the reference that Start returned
+	Ref  string // the reference that Start returned; it need not be unique
 }
 
 // Started is a job that Start started or found.
