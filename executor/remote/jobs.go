@@ -90,11 +90,11 @@ func (e *executor) Start(ctx context.Context, name string, t *task.Task) (async.
 		}
 		return async.Started{}, f
 	}
+	if a.status >= 500 { // the service may have started the job: no final error
+		return async.Started{}, e.statusError(a, token)
+	}
 	if err := e.check(a, token); err != nil {
-		if a.status >= 500 { // the service may have started the job: no final error
-			return async.Started{}, e.statusError(a, token)
-		}
-		return async.Started{}, err
+		return async.Started{}, async.Reject(err)
 	}
 	var started struct {
 		Ref string `json:"ref"`

@@ -179,10 +179,13 @@ func TestStartIsRepeatedWithItsName(t *testing.T) {
 }
 
 func TestRefusedStartEndsTheAttempt(t *testing.T) {
-	for status, want := range map[int]task.Disposition{400: {Permanent: true}, 429: {Delay: 7 * time.Second, DelaySet: true}} {
+	delayed := task.Disposition{Delay: 7 * time.Second, DelaySet: true}
+	for status, want := range map[int]task.Disposition{302: {}, 400: {Permanent: true}, 401: {}, 403: {}, 407: {}, 408: {}, 429: delayed} {
 		s, f := serveFarm(t)
 		f.before = func(w http.ResponseWriter, _ string, _ map[string]any) bool {
-			w.Header().Set("Retry-After", "7")
+			if want.DelaySet {
+				w.Header().Set("Retry-After", "7")
+			}
 			w.WriteHeader(status)
 			return true
 		}
