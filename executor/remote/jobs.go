@@ -174,7 +174,7 @@ func (e *executor) status(answer json.RawMessage) async.Status {
 	case "failed":
 		status.State, status.Err = async.Failed, e.jobError(&s)
 	default:
-		status.Err = fmt.Errorf("the state is %.100q, not running, succeeded, failed or gone", s.State)
+		status.Err = fmt.Errorf("the state is %.100q, not running, succeeded, failed or gone", e.redactor.text(s.State, ""))
 	}
 	return status
 }

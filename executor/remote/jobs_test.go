@@ -252,6 +252,16 @@ func TestAnswerAboutOneJobDelaysNoOther(t *testing.T) {
 	}
 }
 
+func TestStateThatIsASecretIsNotShown(t *testing.T) {
+	s, err := newService(Config{Pool: "media", URL: "https://cutter.example", Secrets: []string{secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&executor{s}).status([]byte(`{"state":"` + secret + `"}`)); got.State != async.Unknown || strings.Contains(got.Err.Error(), secret) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A job that makes every request fail that is about it delays no other job.
 func TestRequestThatFailsForOneJobDelaysNoOther(t *testing.T) {
 	s, f := serveFarm(t)
