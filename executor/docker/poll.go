@@ -172,8 +172,14 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	out, err := x.read(ctx, id, "all")
 	w := x.find(id)
 	if errdefs.IsNotFound(err) {
-		if w == nil {
+		switch {
+		case w == nil:
 			return async.Output{}, async.Reject(fmt.Errorf("the container %s does not exist any more", job.Name))
+		case w.reading():
+			return async.Output{}, fmt.Errorf("the output of the removed container %s is not read yet", job.Name)
+		case !w.complete():
+			x.forget(id)
+			return async.Output{Log: x.log(w.out)}, async.Reject(fmt.Errorf("another program removed the container %s before its output was read", job.Name))
 		}
 		out, err = w.out, nil
 	}
@@ -189,11 +195,15 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	}
 	x.forget(id)
 	x.removeLater(id)
-	got := async.Output{Result: out.result(), TooLong: out.tooLong()}
-	if x.cfg.MaxLog != task.NoLog {
-		got.Log = out.log()
+	return async.Output{Result: out.result(), Log: x.log(out), TooLong: out.tooLong()}, nil
+}
+
+// log returns the log of an attempt; nil if the config keeps none.
+func (x *executor) log(out *output) []byte {
+	if x.cfg.MaxLog == task.NoLog {
+		return nil
 	}
-	return got, nil
+	return out.log()
 }
 
 // lastLines is how many lines of an ended container are searched for the last one of its
