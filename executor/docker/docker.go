@@ -41,6 +41,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
+
 	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/executor/template"
 	"github.com/ltsworker/ltsworker/task"
@@ -234,7 +236,7 @@ func (c *Config) check() error {
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
-	if c.Image == "" || strings.ContainsAny(c.Image, " \t\n\x00") || strings.HasPrefix(c.Image, "-") {
+	if _, err := reference.ParseAnyReference(c.Image); err != nil {
 		add("image", "must be the name of an image such as alpine:3.22, not %q", c.Image)
 	}
 	for _, list := range []struct {

@@ -314,3 +314,15 @@ func TestContainerOfAnotherEngineIsLeftToItsReplicas(t *testing.T) {
 		t.Errorf("%q, %v, started %d times", result, err, g.starts())
 	}
 }
+
+func TestImageNames(t *testing.T) {
+	const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for image, valid := range map[string]bool{
+		"alpine": true, "alpine:3.22": true, "registry.example:5000/team/cut:V1": true, "cut@sha256:" + digest: true, "sha256:" + digest: true, digest: true,
+		"": false, "a b": false, "-v": false, "Alpine": false, "a:b:c": false, "a@b": false, "https://registry.example/cut": false,
+	} {
+		if _, err := New(Config{Pool: "media", Image: image}); (err == nil) != valid {
+			t.Errorf("%q: %v", image, err)
+		}
+	}
+}
