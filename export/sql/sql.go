@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -38,8 +37,8 @@ type Exporter struct {
 	pool  string
 	dialect
 
-	mu    sync.Mutex
-	ready bool // the table has been made
+	turn  chan struct{} // holds one element while a call makes the table
+	ready bool          // the table has been made; guarded by turn
 }
 
 var _ task.Exporter = (*Exporter)(nil)
@@ -87,7 +86,7 @@ func New(where string, cfg Config) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export to a database: %w", err)
 	}
-	e.pool = cfg.Pool
+	e.pool, e.turn = cfg.Pool, make(chan struct{}, 1)
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 4
 	}
@@ -124,8 +123,12 @@ var schema = []string{`CREATE TABLE lts_results (
 
 // prepare makes the table, unless a call before has found it.
 func (e *Exporter) prepare(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if e.ready {
 		return nil
 	}

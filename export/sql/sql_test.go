@@ -1,7 +1,9 @@
 package sql
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -171,4 +173,42 @@ func TestProgramsWithoutTheImportAreBuiltWithoutDatabases(t *testing.T) {
 			t.Errorf("a program that embeds a pool is built with %s", path)
 		}
 	}
+}
+
+// The table is made while the database does not answer.
+func TestCallDoesNotOutlastItsContextWhileAnotherMakesTheTable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	e := newExporter(t, "postgres://user:password@"+l.Addr().String()+"/results")
+	ctx, cancel := context.WithCancel(t.Context())
+	saved := make(chan error, 1)
+	go func() {
+		_, err := e.Save(ctx, staged("a", 1, "x"))
+		saved <- err
+	}()
+	c, err := l.Accept() // the save waits for an answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := e.Load(ended, []byte(`{"pool":"p","id":"a"}`))
+		loaded <- err
+	}()
+	select {
+	case err := <-loaded:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case err := <-saved:
+		t.Fatalf("the load waited for the save: %v", err)
+	}
+	cancel()
+	<-saved
 }
