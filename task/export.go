@@ -38,7 +38,8 @@ type Staged struct {
 	Generation int    // of the task when its handler returned the result
 	Attempt    int64  // that returned the result
 	// Fence is the number of the claim for this save. It grows with every claim in the pool
-	// and is never reused, not even by another task with the same id.
+	// and is never reused, not even by another task with the same id. If the store loses its
+	// data, fences begin again: CreatedAt distinguishes the tasks of one id.
 	Fence     int64
 	CreatedAt time.Time // when the task was enqueued
 	Headers   map[string]string

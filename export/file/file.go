@@ -5,8 +5,8 @@
 //	pool.Config{Exports: map[string]pool.Export{"resize": {Exporter: results}}}
 //
 // Each result has a directory of its own, DIR/NAME-HASH, and is in the file FENCE in it. NAME
-// is filled from a template, HASH belongs to kind, id and generation of the task, and FENCE is
-// the number of the save. So a save never writes to the file of another one. The newest save
+// is filled from a template, HASH belongs to kind, id, time of creation and generation of the
+// task, and FENCE is the number of the save. So a save never writes to the file of another one. The newest save
 // removes the files of older ones. A late one finds the newer file, and fails.
 //
 // A file is complete when it has its name: Save writes another file, synchronizes it with the
@@ -119,7 +119,7 @@ func (e *Exporter) dir(r *task.Staged) string {
 	for field, value := range fields {
 		name = strings.ReplaceAll(name, "{"+field+"}", escape(value(r)))
 	}
-	h := sha256.Sum256([]byte(r.Kind + "\n" + r.ID + "\n" + strconv.Itoa(r.Generation)))
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", r.Kind, r.ID, r.CreatedAt.UnixMilli(), r.Generation))
 	return name + "-" + hex.EncodeToString(h[:8])
 }
 

@@ -104,6 +104,26 @@ func TestOlderFenceNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+// A Redis that has lost its data counts fences from 1 again.
+func TestTaskOfALaterRedisHasAFileOfItsOwn(t *testing.T) {
+	e, _ := newExporter(t, "")
+	old, err := e.Save(t.Context(), staged("a", 1000, "old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := staged("a", 1, "new")
+	later.CreatedAt = later.CreatedAt.Add(time.Second)
+	ref, err := e.Save(t.Context(), later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, ref := range map[string]task.Reference{"old": old, "new": ref} {
+		if got, err := e.Load(t.Context(), ref); err != nil || string(got) != want {
+			t.Errorf("loaded %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
 func TestConcurrentSavesLeaveTheNewest(t *testing.T) {
 	e, dir := newExporter(t, "")
 	var wg sync.WaitGroup

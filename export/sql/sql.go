@@ -6,7 +6,8 @@
 //
 // A result is a row of the table lts_results, with the key pool, id and generation of its
 // task. A save writes the row with the fence of its claim, and never replaces a row with a
-// higher one. So a save may be repeated, and a late one changes nothing.
+// higher one. So a save may be repeated, and a late one changes nothing. Fences begin again if
+// Redis has lost its data, so the row of a task that was enqueued earlier is always replaced.
 package sql
 
 import (
@@ -191,7 +192,7 @@ func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, er
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (pool, id, generation) DO UPDATE SET fence = excluded.fence, kind = excluded.kind, queue = excluded.queue,
 	task_group = excluded.task_group, attempt = excluded.attempt, created_at = excluded.created_at, saved_at = excluded.saved_at,
-	result = excluded.result WHERE lts_results.fence <= excluded.fence`),
+	result = excluded.result WHERE lts_results.fence <= excluded.fence OR lts_results.created_at < excluded.created_at`),
 		e.pool, r.ID, r.Generation, r.Fence, r.Kind, r.Queue, r.Group, r.Attempt, r.CreatedAt.UnixMilli(), time.Now().UnixMilli(), result)
 	if err != nil {
 		return nil, e.fail("save a result", err)

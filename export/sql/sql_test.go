@@ -77,6 +77,24 @@ func TestOlderFenceNeverReplacesANewerRow(t *testing.T) {
 	})
 }
 
+// A Redis that has lost its data counts fences from 1 again.
+func TestTaskOfALaterRedisReplacesTheRowOfItsID(t *testing.T) {
+	databases(t, func(t *testing.T, where string) {
+		e := newExporter(t, where)
+		if _, err := e.Save(t.Context(), staged("a", 1000, "old")); err != nil {
+			t.Fatal(err)
+		}
+		later := staged("a", 1, "new")
+		later.CreatedAt = later.CreatedAt.Add(1e9)
+		if _, err := e.Save(t.Context(), later); err != nil {
+			t.Error(err)
+		}
+		if d := cmp.Diff([]row{{"a", 1, "new"}}, rows(t, e)); d != "" {
+			t.Errorf("rows (-want +got):\n%s", d)
+		}
+	})
+}
+
 func TestConcurrentSavesLeaveTheNewestRow(t *testing.T) {
 	databases(t, func(t *testing.T, where string) {
 		exporters := []*Exporter{newExporter(t, where), newExporter(t, where)}
