@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -111,18 +112,10 @@ func (e Export) Check(at string) (errs []error) {
 
 // WithDefaults returns the configuration with every default filled in, but that of Backoff.
 func (e Export) WithDefaults() Export {
-	if e.Workers == 0 {
-		e.Workers = DefaultExportWorkers
-	}
-	if e.Timeout == 0 {
-		e.Timeout = DefaultExportTimeout
-	}
-	if e.MaxAttempts == 0 {
-		e.MaxAttempts = DefaultExportAttempts
-	}
-	if e.MaxStaged == 0 {
-		e.MaxStaged = DefaultMaxStaged
-	}
+	e.Workers = cmp.Or(e.Workers, DefaultExportWorkers)
+	e.Timeout = cmp.Or(e.Timeout, DefaultExportTimeout)
+	e.MaxAttempts = cmp.Or(e.MaxAttempts, DefaultExportAttempts)
+	e.MaxStaged = cmp.Or(e.MaxStaged, DefaultMaxStaged)
 	return e
 }
 

@@ -40,6 +40,7 @@
 package async
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -214,30 +215,14 @@ func New(e Executor, opts Options) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Interval == 0 {
-		opts.Interval = DefaultInterval
-	}
-	if opts.MaxBatch == 0 {
-		opts.MaxBatch = DefaultMaxBatch
-	}
-	if opts.CallTimeout == 0 {
-		opts.CallTimeout = DefaultCallTimeout
-	}
-	if opts.StartTimeout == 0 {
-		opts.StartTimeout = DefaultCallTimeout
-	}
-	if opts.StartWithin == 0 {
-		opts.StartWithin = DefaultStartWithin
-	}
-	if opts.StopWithin == 0 {
-		opts.StopWithin = DefaultStopWithin
-	}
-	if opts.Remote == "" {
-		opts.Remote = "the remote"
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
+	opts.Interval = cmp.Or(opts.Interval, DefaultInterval)
+	opts.MaxBatch = cmp.Or(opts.MaxBatch, DefaultMaxBatch)
+	opts.CallTimeout = cmp.Or(opts.CallTimeout, DefaultCallTimeout)
+	opts.StartTimeout = cmp.Or(opts.StartTimeout, DefaultCallTimeout)
+	opts.StartWithin = cmp.Or(opts.StartWithin, DefaultStartWithin)
+	opts.StopWithin = cmp.Or(opts.StopWithin, DefaultStopWithin)
+	opts.Remote = cmp.Or(opts.Remote, "the remote")
+	opts.Logger = cmp.Or(opts.Logger, slog.Default())
 	j := &Jobs{executor: e, opts: opts}
 	j.outage.Of, j.outage.Log, j.outage.Again, j.outage.Gap = opts.Remote, opts.Logger, "calls to the remote succeed again", outageGap
 	j.poller.init(e, opts, &j.outage)

@@ -33,6 +33,7 @@
 package docker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -204,27 +205,13 @@ func (c *Config) args() (template.Args, error) {
 }
 
 func (c *Config) setDefaults() {
-	if c.Pull == "" {
-		c.Pull = PullMissing
-	}
-	if c.Grace == 0 {
-		c.Grace = DefaultGrace
-	}
-	if c.MaxResult == 0 {
-		c.MaxResult = DefaultMaxResult
-	}
-	if c.MaxLog == 0 {
-		c.MaxLog = task.DefaultLogLen
-	}
-	if c.Keep == 0 {
-		c.Keep = DefaultKeep
-	}
-	if c.Network == "" {
-		c.Network = "none"
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Pull = cmp.Or(c.Pull, PullMissing)
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.MaxResult = cmp.Or(c.MaxResult, DefaultMaxResult)
+	c.MaxLog = cmp.Or(c.MaxLog, task.DefaultLogLen)
+	c.Keep = cmp.Or(c.Keep, DefaultKeep)
+	c.Network = cmp.Or(c.Network, "none")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 }
 
 // check returns everything that is wrong with c, which has its defaults.

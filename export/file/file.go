@@ -15,6 +15,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -79,9 +80,7 @@ func New(cfg Config) (*Exporter, error) {
 	if cfg.Dir == "" {
 		return nil, &task.FieldError{Field: "dir", Msg: "must not be empty"}
 	}
-	if cfg.Name == "" {
-		cfg.Name = "{kind}/{id}"
-	}
+	cfg.Name = cmp.Or(cfg.Name, "{kind}/{id}")
 	if err := checkName(cfg.Name); err != nil {
 		return nil, &task.FieldError{Field: "name", Msg: err.Error()}
 	}

@@ -11,6 +11,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -88,9 +89,7 @@ func New(where string, cfg Config) (*Exporter, error) {
 		return nil, fmt.Errorf("export to a database: %w", err)
 	}
 	e.pool, e.turn = cfg.Pool, make(chan struct{}, 1)
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 4
-	}
+	cfg.MaxConns = cmp.Or(cfg.MaxConns, 4)
 	e.db.SetMaxOpenConns(cfg.MaxConns)
 	e.db.SetMaxIdleConns(2)
 	return e, nil
