@@ -254,15 +254,6 @@ func (o *Options) check() error {
 	return errors.Join(errs...)
 }
 
-// Handler is New(e, opts).Handle for a program that needs no Notify.
-func Handler(e Executor, opts Options) (task.Handler, error) {
-	j, err := New(e, opts)
-	if err != nil {
-		return nil, err
-	}
-	return j.Handle, nil
-}
-
 // Notify makes the poller ask for the state of a job at once, because the remote has
 // reported something about it. It does not wait, and ignores a reference that no attempt
 // in this process waits for: the owner of such a task polls it when it starts to wait. A

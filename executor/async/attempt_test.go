@@ -334,7 +334,7 @@ func TestNameOfAJob(t *testing.T) {
 }
 
 func TestOptionsReportEveryProblemAtOnce(t *testing.T) {
-	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
+	_, err := New(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
 	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_timeout must", "start_within must", "stop_within must")
 }
 
