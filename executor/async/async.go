@@ -8,12 +8,17 @@
 //
 // # An attempt
 //
-// An attempt writes four things, in this order: its intent, which is the name of the job,
-// as a checkpoint of the task; the job, with Executor.Start; the reference that Start
-// returned, as a checkpoint; and its outcome. The name is made from the pool, the fence,
-// the attempt and the id of the task. An owner that takes the task over and finds an intent without a
-// reference calls Start with the same name. One that finds a reference starts nothing. A
-// failed attempt clears the checkpoint, so the next attempt starts a job with a new name.
+// An attempt has four steps:
+//
+//  1. It writes its intent, which is the name of the job, as a checkpoint of the task.
+//  2. It starts the job, with Executor.Start.
+//  3. It writes the reference that Start returned, as a checkpoint.
+//  4. It reports the outcome of the job.
+//
+// The name is made from the pool, the fence, the attempt and the id of the task. An owner
+// that takes the task over and finds an intent without a reference calls Start with the same
+// name. One that finds a reference starts nothing. A failed attempt clears the checkpoint, so
+// the next attempt starts a job with a new name.
 //
 // Start must therefore be idempotent by name: it returns the job of that name if there is
 // one, ended or not. With a remote that cannot do this, a crash between Start and the
@@ -26,11 +31,11 @@
 //   - Stop request or timeout: the job is stopped, then the attempt ends.
 //   - Drain or lost lease: the job goes on. The handler returns at once.
 //
-// The task has a job from the intent on, see task.Task.SaveJob: it keeps its place under
-// all limits and reaches no end before the job has ended. If the job was not stopped within
-// Options.StopWithin, or if the end is decided while no replica runs the task, another
-// attempt of the task, on any replica, stops the job first. After 20 such clean-ups the task
-// ends, and Task.Orphan names the job.
+// The task has a job from the intent on, see task.Task.SaveJob: it counts for all limits and
+// reaches no end before the job has ended. If the job was not stopped within
+// Options.StopWithin, or if the end is decided while no replica runs the task, a clean-up
+// follows: another attempt of the task, on any replica, which stops the job. After 20
+// clean-ups that failed the task ends, and Task.Orphan names the job.
 //
 // # Limits
 //

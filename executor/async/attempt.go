@@ -22,7 +22,10 @@ type attempt struct {
 	refused  bool   // a progress was refused, and logged
 }
 
-// Handle runs one attempt of a task: see the package comment. It is a task.Handler.
+// Handle runs one attempt of a task, or a clean-up: see the package comment. It is a
+// task.Handler. It returns the result of a job that succeeded, and Status.Err of one that
+// failed. After a stop that is not confirmed, the error wraps ErrOrphan. After a drain or a lost
+// lease, it wraps the cause of the context.
 func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	j.outage.Publish(ctx)
 	a := &attempt{Jobs: j, task: t, progress: t.Progress}

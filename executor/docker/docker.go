@@ -85,7 +85,7 @@ type Config struct {
 	// variables DOCKER_HOST, DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, else the socket of the
 	// system.
 	Host string
-	// Image is the image of the containers. Required.
+	// Image is the image of the containers, such as ffmpeg:7: a name, or an id. Required.
 	Image string
 	// Command replaces the command of the image. Its arguments may be templates, see
 	// template.ParseArgs. Its first one must be constant unless there is an Entrypoint.
@@ -99,11 +99,12 @@ type Config struct {
 	Dir string
 	// User is the user and group, as "uid:gid" or by name. Default: that of the image.
 	User string
-	// Memory is the limit in bytes, which includes swap. Default: none.
+	// Memory is the limit in bytes, which includes swap, at least 6 MiB. Default: none.
 	Memory int64
-	// CPUs is how many processors the container may use, such as 0.5. Default: all.
+	// CPUs is how many processors the container may use, such as 0.5, at least 0.01. Default:
+	// all.
 	CPUs float64
-	// Mounts are visible in the container.
+	// Mounts are visible in the container. Default: none.
 	Mounts []Mount
 	// Network is the name of a network of the engine. Default: none, so the container has
 	// no network.

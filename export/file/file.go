@@ -34,7 +34,7 @@ import (
 
 // Config configures an Exporter.
 type Config struct {
-	// Dir is the directory of the results. New makes it if it does not exist.
+	// Dir is the directory of the results. New makes it if it does not exist. Required.
 	Dir string
 	// Name is a template of the names of results below Dir, with "/" between directories. It
 	// may contain {kind}, {id}, {queue}, {group}, {generation} and {date}, the day on which the
@@ -44,7 +44,7 @@ type Config struct {
 	Name string
 }
 
-// Exporter keeps each result in a file. It is a task.Exporter.
+// Exporter keeps each result in a file. It is a task.Exporter. It is safe for concurrent use.
 type Exporter struct {
 	root *os.Root
 	name string
@@ -75,7 +75,8 @@ var fields = map[string]func(*task.Staged) string{
 	"date":       func(r *task.Staged) string { return r.CreatedAt.UTC().Format("2006-01-02") },
 }
 
-// New makes an exporter. It returns a *task.FieldError for a template that it cannot use.
+// New makes an exporter. It returns a *task.FieldError if a field of cfg cannot be used, and
+// the error of the system if it cannot make or open the directory.
 func New(cfg Config) (*Exporter, error) {
 	if cfg.Dir == "" {
 		return nil, &task.FieldError{Field: "dir", Msg: "must not be empty"}
@@ -94,7 +95,7 @@ func New(cfg Config) (*Exporter, error) {
 	return &Exporter{root, cfg.Name}, nil
 }
 
-// Close closes the directory.
+// Close closes the directory. Calls that follow fail.
 func (e *Exporter) Close() error { return e.root.Close() }
 
 // checkName returns what is wrong with a template.
@@ -140,7 +141,7 @@ func escape(value string) string {
 	return b.String()
 }
 
-// Save implements task.Exporter.
+// Save implements task.Exporter. It fails if a save with a higher fence has saved the result.
 func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, error) {
 	dir := e.dir(r)
 	if err := e.mkdir(dir); err != nil {
@@ -240,8 +241,9 @@ func (e *Exporter) sync(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Load implements task.Exporter. It reads no file outside of the directory, and returns
-// ErrDamaged for a file with other bytes.
+// Load implements task.Exporter. It reads no file outside of the directory. It returns
+// ErrDamaged for a file with other bytes, and an error that wraps fs.ErrNotExist if there is
+// no file.
 func (e *Exporter) Load(_ context.Context, ref task.Reference) ([]byte, error) {
 	at, err := parse(ref)
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 
 // Config configures an Exporter.
 type Config struct {
-	// Pool is the name of the pool. Pools with different names can share a database.
+	// Pool is the name of the pool. Pools with different names can share a database. Required.
 	Pool string
 	// MaxConns bounds the connections of this process. Default: 4.
 	MaxConns int
@@ -35,7 +35,7 @@ type Config struct {
 // use.
 type Exporter struct {
 	db    *sql.DB
-	place string
+	place string // for errors: the path of the file, or the database and its host
 	pool  string
 	dialect
 
@@ -62,7 +62,8 @@ var (
 )
 
 // New makes an exporter. where is the path of an SQLite file, or a DSN of PostgreSQL that
-// begins with "postgres://" or "postgresql://". No error contains the DSN.
+// begins with "postgres://" or "postgresql://". No error contains the DSN. It returns a
+// *task.FieldError if cfg cannot be used.
 //
 // New does not connect: the database may be away when the service starts. The first call
 // that reaches it makes the table.
@@ -98,11 +99,7 @@ func New(where string, cfg Config) (*Exporter, error) {
 // errForm is returned for a DSN that cannot be read. It does not contain the DSN.
 var errForm = errors.New("the DSN cannot be read; write it like postgres://USER:PASSWORD@HOST/DATABASE, or give the path of an SQLite file")
 
-// Place returns where the results are, for messages: the path of the file, or the database
-// and its host.
-func (e *Exporter) Place() string { return e.place }
-
-// Close closes the connections.
+// Close closes the connections. Calls that follow fail.
 func (e *Exporter) Close() error { return e.db.Close() }
 
 // schema are the steps of the table. Released steps never change; a change is another step.
@@ -177,7 +174,8 @@ type reference struct {
 	Fence      int64  `json:"fence"`
 }
 
-// Save implements task.Exporter.
+// Save implements task.Exporter. It fails if a save with a higher fence has saved the result,
+// and with ErrNewerSchema.
 func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, error) {
 	if err := e.prepare(ctx); err != nil {
 		return nil, e.fail("save a result", err)
@@ -202,7 +200,8 @@ func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, er
 	return json.Marshal(reference{e.pool, r.ID, r.Generation, r.CreatedAt.UnixMilli(), r.Fence})
 }
 
-// Load implements task.Exporter.
+// Load implements task.Exporter. It returns ErrNotFound if there is no such row, or if it
+// belongs to a later task with the id.
 func (e *Exporter) Load(ctx context.Context, ref task.Reference) ([]byte, error) {
 	at, err := parse(ref)
 	if err == nil {
