@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -124,8 +125,8 @@ func CheckReference(ref Reference) error {
 	switch {
 	case len(ref) > MaxReference:
 		return fmt.Errorf("the exporter returned a reference of %d bytes; the limit is %d", len(ref), MaxReference)
-	case !json.Valid(ref) || string(ref) == "null":
-		return fmt.Errorf("the exporter returned a reference that is no JSON: %q", Clip(string(ref)))
+	case !json.Valid(ref) || string(bytes.TrimSpace(ref)) == "null":
+		return fmt.Errorf("the exporter returned a reference that is null or no JSON: %q", Clip(string(ref)))
 	}
 	return nil
 }
