@@ -134,7 +134,7 @@ type Config struct {
 }
 
 // New returns a handler that runs a container per attempt. It does not call the engine, so
-// the engine may be away. The error joins a *task.FieldError for everything that is wrong
+// the engine may be unreachable. The error joins a *task.FieldError for everything that is wrong
 // with cfg.
 func New(cfg Config) (task.Handler, error) {
 	_, h, err := newHandler(cfg)

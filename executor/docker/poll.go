@@ -162,9 +162,9 @@ func (x *executor) outcome(code int, oom bool, more string, out *output) async.S
 	return async.Status{State: async.Failed, Err: err}
 }
 
-// missingOutput is added to the log of a container that ended while the engine was away.
+// missingOutput is added to the log of a container that ended while the engine was unreachable.
 // The engine reads what a container writes, and loses what it could not read in time.
-const missingOutput = "[the engine was away when the container ended: output may be missing]\n"
+const missingOutput = "[the engine was unreachable when the container ended: output may be missing]\n"
 
 // Output implements async.Executor.
 func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, error) {
@@ -187,7 +187,7 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 		return async.Output{}, err
 	}
 	if w != nil && w.unseen() {
-		x.cfg.Logger.Warn("the engine was away when a container ended; what it wrote then may be missing", "container", id, "job", job.Name)
+		x.cfg.Logger.Warn("the engine was unreachable when a container ended; what it wrote then may be missing", "container", id, "job", job.Name)
 		_, _ = stderrOf{out}.Write([]byte(missingOutput))
 	}
 	if w != nil && w.out != out {

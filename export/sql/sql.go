@@ -65,8 +65,8 @@ var (
 // begins with "postgres://" or "postgresql://". No error contains the DSN. It returns a
 // *task.FieldError if cfg cannot be used.
 //
-// New does not connect: the database may be away when the service starts. The first call
-// that reaches it makes the table.
+// New does not connect: the database may be unreachable when the service starts. The first
+// call that reaches it makes the table.
 func New(where string, cfg Config) (*Exporter, error) {
 	if err := task.CheckName(cfg.Pool); err != nil {
 		return nil, &task.FieldError{Field: "pool", Msg: err.Error()}
