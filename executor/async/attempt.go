@@ -70,9 +70,9 @@ func (a *attempt) wait(ctx context.Context, takenOver bool) ([]byte, error) {
 			if !endsJob(cause) {
 				return nil, fmt.Errorf("the job %s continues: %w", a.saved.Name, cause)
 			}
-			return a.stop(ctx, cause)
+			return a.stop(context.WithoutCancel(ctx), cause)
 		case <-limit:
-			return a.stop(ctx, task.ErrTimeout)
+			return a.stop(context.WithoutCancel(ctx), task.ErrTimeout)
 		case <-w.changed:
 			s := a.poller.take(w)
 			a.show(s)

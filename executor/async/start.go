@@ -58,6 +58,9 @@ var errNoReference = errors.New("the executor returned no reference")
 // unknown, the job that may have been started is stopped, unless another owner of the task
 // continues.
 func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
+	// After a stop request or a timeout, Start and Stop share the time of StopWithin.
+	stopping, end := a.outlast(ctx, a.opts.StopWithin)
+	defer end()
 	starting, end := a.outlast(ctx, a.opts.StopWithin/2)
 	defer end()
 	starting, cancel := context.WithTimeout(starting, a.opts.StartWithin)
@@ -85,9 +88,9 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	case cause != nil && !endsJob(cause):
 		return Started{}, fmt.Errorf("the job %s may have been started, and the next owner of the task finds it: %w", a.saved.Name, cause)
 	case cause != nil:
-		_, err = a.stop(ctx, cause)
+		_, err = a.stop(stopping, cause)
 	default:
-		_, err = a.stop(ctx, fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err))
+		_, err = a.stop(context.WithoutCancel(ctx), fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err))
 	}
 	return Started{}, err
 }
