@@ -119,9 +119,17 @@ func (e *Exporter) dir(r *task.Staged) string {
 	for field, value := range fields {
 		name = strings.ReplaceAll(name, "{"+field+"}", escape(value(r)))
 	}
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = part[:min(len(part), maxPart)]
+	}
 	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", r.Kind, r.ID, r.CreatedAt.UnixMilli(), r.Generation))
-	return name + "-" + hex.EncodeToString(h[:8])
+	return strings.Join(parts, "/") + "-" + hex.EncodeToString(h[:8])
 }
+
+// maxPart is the length, in bytes, at which the name of a directory is cut. File systems allow
+// 255. The hash distinguishes results whose names are cut.
+const maxPart = 200
 
 // escape returns a value as a part of a file name.
 func escape(value string) string {

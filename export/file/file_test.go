@@ -104,6 +104,19 @@ func TestOlderFenceNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+func TestNameOfLongValuesIsCut(t *testing.T) {
+	e, _ := newExporter(t, "{kind}-{queue}-{group}-{id}/{id}{id}{id}{id}")
+	r := staged(strings.Repeat("視", 42), 1, "x")
+	r.Kind, r.Queue, r.Group = r.ID, r.ID, r.ID
+	ref, err := e.Save(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Load(t.Context(), ref); err != nil || string(got) != "x" {
+		t.Errorf("loaded %q, %v", got, err)
+	}
+}
+
 // A Redis that has lost its data counts fences from 1 again.
 func TestTaskOfALaterRedisHasAFileOfItsOwn(t *testing.T) {
 	e, _ := newExporter(t, "")
