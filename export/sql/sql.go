@@ -118,7 +118,10 @@ var schema = []string{`CREATE TABLE lts_results (
 	PRIMARY KEY (pool, id, generation)
 )`}
 
-// prepare makes the table, unless a call before has found it.
+const selectVersion = "SELECT COALESCE(MAX(version), 0) FROM lts_results_schema"
+
+// prepare makes the table, unless a call before has found it. If it exists already, the user
+// needs no permission to make tables.
 func (e *Exporter) prepare(ctx context.Context) error {
 	select {
 	case e.turn <- struct{}{}:
@@ -127,6 +130,11 @@ func (e *Exporter) prepare(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if e.ready {
+		return nil
+	}
+	at := 0
+	if err := e.db.QueryRowContext(ctx, selectVersion).Scan(&at); err == nil && at == len(schema) {
+		e.ready = true
 		return nil
 	}
 	tx, err := e.db.BeginTx(ctx, nil)
@@ -142,8 +150,7 @@ func (e *Exporter) prepare(ctx context.Context) error {
 	if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS lts_results_schema (version BIGINT PRIMARY KEY)"); err != nil {
 		return err
 	}
-	at := 0
-	if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM lts_results_schema").Scan(&at); err != nil {
+	if err := tx.QueryRowContext(ctx, selectVersion).Scan(&at); err != nil {
 		return err
 	}
 	if at > len(schema) {

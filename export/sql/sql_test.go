@@ -2,8 +2,10 @@ package sql
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
+	"net/url"
 	"os/exec"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/integration/postgresserver"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -142,6 +145,32 @@ func TestNewerTableIsRefused(t *testing.T) {
 			t.Errorf("saved: %v", err)
 		}
 	})
+}
+
+// A service that only reads results needs no other permission.
+func TestUserWhoMayOnlyReadLoadsResults(t *testing.T) {
+	where := postgresserver.Database(t)
+	e := newExporter(t, where)
+	ref, err := e.Save(t.Context(), staged("a", 1, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := "reader_" + strings.ToLower(rand.Text())
+	for _, statement := range []string{"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE " + reader + " LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + reader} {
+		if _, err := e.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := url.Parse(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := at.Query()
+	q.Set("user", reader)
+	at.RawQuery = q.Encode()
+	if got, err := newExporter(t, at.String()).Load(t.Context(), ref); err != nil || string(got) != "x" {
+		t.Errorf("loaded %q, %v", got, err)
+	}
 }
 
 func TestErrorsNeverContainThePassword(t *testing.T) {
