@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -106,10 +107,7 @@ func (c *Config) dockerHandler(poolName, kind string) task.Handler {
 		return nil // it is no section
 	}
 	d := c.Docker[kind]
-	d.Pool, d.MaxLog = poolName, c.dockerLogs[kind]
-	if d.MaxLog == 0 {
-		d.MaxLog = c.Pool.MaxLog
-	}
+	d.Pool, d.MaxLog = poolName, cmp.Or(d.MaxLog, c.Pool.MaxLog)
 	if grace := c.Pool.StopGrace; grace > 0 {
 		// The engine needs time to kill a container and to answer, within the stop grace.
 		d.Grace = grace*8/10 - docker.StopSlack

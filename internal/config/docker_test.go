@@ -41,7 +41,7 @@ handlers:
 		Image: "ffmpeg:7", Command: []string{"/cut.sh", "--fast"}, Entrypoint: []string{"/bin/sh"}, Env: []string{"MODE=fast"},
 		Dir: "/work", User: "1000:1000", Memory: 512 << 20, CPUs: 0.5,
 		Mounts:  []docker.Mount{{Source: "/srv/videos", Target: "/in", ReadOnly: true}, {Source: "cache", Target: "/cache"}},
-		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock",
+		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock", MaxLog: 1000,
 	}}
 	if diff := cmp.Diff(want, c.Docker); diff != "" {
 		t.Error(diff)
