@@ -49,7 +49,7 @@ handlers:
 	if _, given := c.Handlers["video.cut"]; given || c.Pool.Policies["video.cut"].Timeout != time.Hour {
 		t.Errorf("commands %v, policies %v", c.Handlers, c.Pool.Policies)
 	}
-	handlers, err := c.Commands("media")
+	handlers, err := c.Commands("media", nil)
 	if err != nil || c.Err() != nil || len(handlers) != 2 || handlers["video.cut"] == nil {
 		t.Errorf("handlers %v, %v, %v", handlers, err, c.Err())
 	}
@@ -79,7 +79,7 @@ handlers:
   other:
     docker: ffmpeg:7
 `))
-	if _, err := c.Commands("media"); err != nil {
+	if _, err := c.Commands("media", nil); err != nil {
 		t.Fatal(err)
 	}
 	err := c.Err()
