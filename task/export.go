@@ -1,6 +1,8 @@
 package task
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,7 +40,8 @@ type Staged struct {
 	Generation int    // of the task when its handler returned the result
 	Attempt    int64  // that returned the result
 	// Fence is the number of the claim for this save. It grows with every claim in the pool
-	// and is never reused, not even by another task with the same id.
+	// and is never reused, not even by another task with the same id. If the store loses its
+	// data, fences begin again: CreatedAt distinguishes the tasks of one id.
 	Fence     int64
 	CreatedAt time.Time // when the task was enqueued
 	Headers   map[string]string
@@ -110,18 +113,10 @@ func (e Export) Check(at string) (errs []error) {
 
 // WithDefaults returns the configuration with every default filled in, but that of Backoff.
 func (e Export) WithDefaults() Export {
-	if e.Workers == 0 {
-		e.Workers = DefaultExportWorkers
-	}
-	if e.Timeout == 0 {
-		e.Timeout = DefaultExportTimeout
-	}
-	if e.MaxAttempts == 0 {
-		e.MaxAttempts = DefaultExportAttempts
-	}
-	if e.MaxStaged == 0 {
-		e.MaxStaged = DefaultMaxStaged
-	}
+	e.Workers = cmp.Or(e.Workers, DefaultExportWorkers)
+	e.Timeout = cmp.Or(e.Timeout, DefaultExportTimeout)
+	e.MaxAttempts = cmp.Or(e.MaxAttempts, DefaultExportAttempts)
+	e.MaxStaged = cmp.Or(e.MaxStaged, DefaultMaxStaged)
 	return e
 }
 
@@ -130,8 +125,8 @@ func CheckReference(ref Reference) error {
 	switch {
 	case len(ref) > MaxReference:
 		return fmt.Errorf("the exporter returned a reference of %d bytes; the limit is %d", len(ref), MaxReference)
-	case !json.Valid(ref) || string(ref) == "null":
-		return fmt.Errorf("the exporter returned a reference that is no JSON: %q", Clip(string(ref)))
+	case !json.Valid(ref) || string(bytes.TrimSpace(ref)) == "null":
+		return fmt.Errorf("the exporter returned a reference that is null or no JSON: %q", Clip(string(ref)))
 	}
 	return nil
 }

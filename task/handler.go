@@ -5,8 +5,9 @@ import "context"
 // Handler runs one attempt of a task. It returns the task's result; nil is no result.
 //
 // An error fails the attempt; Permanent, RetryAfter and Snooze change what happens
-// next. An error that wraps ErrTimeout fails it with CodeTimeout. A nil error is a success, even if the attempt's timeout has just passed. A
-// handler may run more than once for one task and should be idempotent.
+// next. An error that wraps ErrTimeout fails it with CodeTimeout. A nil error is a success,
+// even if the attempt's timeout has just passed. A handler may run more than once for one task
+// and should be idempotent.
 //
 // The context is cancelled when the task must end. Its context.Cause is then
 // ErrStopped, ErrTimeout, ErrLeaseLost, ErrShutdown or ErrReported. The handler has the

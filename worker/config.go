@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,23 +228,11 @@ func (c Config) withDefaults() Config {
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Middleware = slices.Clone(c.Middleware)
 
-	if c.Lease == 0 {
-		c.Lease = DefaultLease
-	}
-	if c.DrainTimeout == 0 {
-		c.DrainTimeout = DefaultDrainTimeout
-	}
-	if c.StopGrace == 0 {
-		c.StopGrace = DefaultStopGrace
-	}
-	if c.MaxStuck == 0 {
-		c.MaxStuck = max(workers/2, 1)
-	}
-	if c.MaxLog == 0 {
-		c.MaxLog = task.DefaultLogLen
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Lease = cmp.Or(c.Lease, DefaultLease)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, DefaultDrainTimeout)
+	c.StopGrace = cmp.Or(c.StopGrace, DefaultStopGrace)
+	c.MaxStuck = cmp.Or(c.MaxStuck, max(workers/2, 1))
+	c.MaxLog = cmp.Or(c.MaxLog, task.DefaultLogLen)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }

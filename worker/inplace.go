@@ -67,7 +67,7 @@ func (s *sequence) repeat(a *attempt, rep *task.Report, storeNow, now time.Time,
 	r, c, t := s.r, a.claim, freshTask(a.series.task)
 	t.Attempt, t.Failures, t.Code, t.Error = a.task.Attempt+1, t.Failures+1, rep.Code, rep.Error
 	t.StartedAt, t.TimeLeft = storeNow, c.timeLeft(now)
-	t.LastCheckpoint, t.CheckpointAt = nil, time.Time{} // as after any failure
+	t.LastCheckpoint, t.CheckpointAt, t.Job = nil, time.Time{}, "" // as after any failure
 	next := &attempt{claim: c, task: t, series: a.series, own: a.own, ownSequence: a.ownSequence, slowAt: a.slowAt}
 	next.ctx.base = r.base
 	t.Bind(next)

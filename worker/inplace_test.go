@@ -84,6 +84,33 @@ func TestFailedAttemptIsRetriedInItsSlot(t *testing.T) {
 	})
 }
 
+// The store starts no attempt in place while the task has a job.
+func TestAttemptInPlaceHasNoJobOfTheOneBefore(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := inPlace(t, Config{})
+		var jobs []string
+		tr.r.Handle("job", func(ctx context.Context, k *task.Task) ([]byte, error) {
+			jobs = append(jobs, k.Job)
+			if k.Attempt == 1 {
+				return nil, errors.Join(errors.New("boom"), k.SaveJob(ctx, "", nil))
+			}
+			return nil, nil
+		})
+		tr.store.put(task.Spec{ID: "x", Kind: "job"})
+		tr.store.mu.Lock()
+		tr.store.tasks["x"].Job = "taken over"
+		tr.store.mu.Unlock()
+		tr.run()
+		tr.advance(0)
+		if diff := cmp.Diff([]string{"taken over", ""}, jobs); diff != "" {
+			t.Errorf("jobs (-want +got):\n%s", diff)
+		}
+		if err := tr.shutDown(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestAttemptIsNotRetriedInPlace(t *testing.T) {
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {

@@ -296,7 +296,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	if err != nil && !c.Refused("redis") {
 		return nil, nil, nil, err
 	}
-	handlers, err := c.Commands(name)
+	handlers, err := c.Commands(name, log)
 	if err != nil {
 		return nil, nil, nil, err
 	}

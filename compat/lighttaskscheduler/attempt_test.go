@@ -1,6 +1,7 @@
 package lighttaskscheduler_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -152,4 +153,33 @@ func TestNextProcessContinuesAJob(t *testing.T) {
 			t.Errorf("calls: %q", f.calls)
 		}
 	})
+}
+
+// slow is an actuator whose Start takes a time, unless its context ends before.
+type slow struct {
+	*farm
+	takes time.Duration
+}
+
+func (s slow) Start(ctx context.Context, t *lts.Task) (*lts.Task, bool, error) {
+	select {
+	case <-time.After(s.takes): // fake time
+		return s.farm.Start(ctx, t)
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+}
+
+func TestStartMayTakeFiveMinutes(t *testing.T) {
+	for takes, status := range map[time.Duration]lts.TaskStatus{
+		299 * time.Second: lts.TASK_STATUS_SUCCESS,
+		301 * time.Second: lts.TASK_STATUS_FAILED,
+	} {
+		inFakeTime(t, func(t *testing.T, p *pooltest.Pool) {
+			a := slow{newFarm(always(try{lasts: time.Second})), takes}
+			s := scheduler(t, p, a, nil, a.config(lts.Config{EnableFinshedTaskList: true}))
+			add(t, s, "a")
+			want(t, receive(t, s), "a", status, 0, "")
+		})
+	}
 }

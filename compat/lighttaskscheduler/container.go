@@ -54,7 +54,8 @@ var envContainers atomic.Int64
 // so a program that makes several must make them in the same order in every process. With
 // maxLen AddTask fails with pool.ErrQueueFull while so many tasks wait; 0 is no bound.
 //
-// Errors of the variables are errors of MakeScheduler.
+// Errors of the variables are errors of MakeScheduler. The connections to Redis stay open until
+// the program ends; use NewContainer to close them before.
 func EnvContainer(maxLen int) *Container {
 	n := envContainers.Add(1)
 	return &Container{maxLen: maxLen, open: func() (pool.Store, string, error) {

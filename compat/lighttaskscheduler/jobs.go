@@ -152,13 +152,13 @@ func (x *jobs) find(a async.Job) *job {
 	if j := x.byName[a.Name]; j != nil || a.Ref == "" {
 		return j
 	}
-	// This process has taken the task over.
+	// This process may have taken the task over. Its checkpoint then has the name of the job.
 	var r reference
 	if json.Unmarshal([]byte(a.Ref), &r) != nil {
 		return nil
 	}
 	for j := range x.all {
-		if j.ref != "" || j.base.ID != r.ID {
+		if j.ref != "" || j.base.ID != r.ID || !bytes.Contains(j.base.LastCheckpoint, []byte(`"`+a.Name+`"`)) {
 			continue
 		}
 		j.ref, j.given, j.task.TaskStartTime = a.Ref, r.Given, r.Start

@@ -138,7 +138,7 @@ func (s *TaskScheduler) handler(config *Config) (task.Handler, error) {
 	}
 	s.jobs = newJobs(s.Actuator, s.Persistencer, !config.DisableStatePoll, s.base)
 	var err error
-	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval(), CallTimeout: callTimeout})
+	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval(), CallTimeout: callTimeout, StartTimeout: callTimeout})
 	return s.jobs.handle, err
 }
 

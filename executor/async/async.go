@@ -8,12 +8,17 @@
 //
 // # An attempt
 //
-// An attempt writes four things, in this order: its intent, which is the name of the job,
-// as a checkpoint of the task; the job, with Executor.Start; the reference that Start
-// returned, as a checkpoint; and its outcome. The name is made from the pool, the fence
-// and the id of the task. An owner that takes the task over and finds an intent without a
-// reference calls Start with the same name. One that finds a reference starts nothing. A
-// failed attempt clears the checkpoint, so the next attempt starts a job with a new name.
+// An attempt has four steps:
+//
+//  1. It writes its intent, which is the name of the job, as a checkpoint of the task.
+//  2. It starts the job, with Executor.Start.
+//  3. It writes the reference that Start returned, as a checkpoint.
+//  4. It reports the outcome of the job.
+//
+// The name is made from the pool, the fence, the attempt and the id of the task. An owner
+// that takes the task over and finds an intent without a reference calls Start with the same
+// name. One that finds a reference starts nothing. A failed attempt clears the checkpoint, so
+// the next attempt starts a job with a new name.
 //
 // Start must therefore be idempotent by name: it returns the job of that name if there is
 // one, ended or not. With a remote that cannot do this, a crash between Start and the
@@ -26,11 +31,11 @@
 //   - Stop request or timeout: the job is stopped, then the attempt ends.
 //   - Drain or lost lease: the job goes on. The handler returns at once.
 //
-// The task has a job from the intent on, see task.Task.SaveJob: it keeps its place under
-// all limits and reaches no end before the job has ended. If the job was not stopped within
-// Options.StopWithin, or if the end is decided while no replica runs the task, another
-// attempt of the task, on any replica, stops the job first. After 20 such clean-ups the task
-// ends, and Task.Orphan names the job.
+// The task has a job from the intent on, see task.Task.SaveJob: it counts for all limits and
+// reaches no end before the job has ended. If the job was not stopped within
+// Options.StopWithin, or if the end is decided while no replica runs the task, a clean-up
+// follows: another attempt of the task, on any replica, which stops the job. After 20
+// clean-ups that failed the task ends, and Task.Orphan names the job.
 //
 // # Limits
 //
@@ -40,6 +45,7 @@
 package async
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +84,7 @@ type Executor interface {
 // Job identifies a job.
 type Job struct {
 	Name string // the name that Start got
-	Ref  string // the reference that Start returned
+	Ref  string // the reference that Start returned; it need not be unique
 }
 
 // Started is a job that Start started or found.
@@ -214,30 +220,14 @@ func New(e Executor, opts Options) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Interval == 0 {
-		opts.Interval = DefaultInterval
-	}
-	if opts.MaxBatch == 0 {
-		opts.MaxBatch = DefaultMaxBatch
-	}
-	if opts.CallTimeout == 0 {
-		opts.CallTimeout = DefaultCallTimeout
-	}
-	if opts.StartTimeout == 0 {
-		opts.StartTimeout = DefaultCallTimeout
-	}
-	if opts.StartWithin == 0 {
-		opts.StartWithin = DefaultStartWithin
-	}
-	if opts.StopWithin == 0 {
-		opts.StopWithin = DefaultStopWithin
-	}
-	if opts.Remote == "" {
-		opts.Remote = "the remote"
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
+	opts.Interval = cmp.Or(opts.Interval, DefaultInterval)
+	opts.MaxBatch = cmp.Or(opts.MaxBatch, DefaultMaxBatch)
+	opts.CallTimeout = cmp.Or(opts.CallTimeout, DefaultCallTimeout)
+	opts.StartTimeout = cmp.Or(opts.StartTimeout, DefaultCallTimeout)
+	opts.StartWithin = cmp.Or(opts.StartWithin, DefaultStartWithin)
+	opts.StopWithin = cmp.Or(opts.StopWithin, DefaultStopWithin)
+	opts.Remote = cmp.Or(opts.Remote, "the remote")
+	opts.Logger = cmp.Or(opts.Logger, slog.Default())
 	j := &Jobs{executor: e, opts: opts}
 	j.outage.Of, j.outage.Log, j.outage.Again, j.outage.Gap = opts.Remote, opts.Logger, "calls to the remote succeed again", outageGap
 	j.poller.init(e, opts, &j.outage)
@@ -267,15 +257,6 @@ func (o *Options) check() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Handler is New(e, opts).Handle for a program that needs no Notify.
-func Handler(e Executor, opts Options) (task.Handler, error) {
-	j, err := New(e, opts)
-	if err != nil {
-		return nil, err
-	}
-	return j.Handle, nil
 }
 
 // Notify makes the poller ask for the state of a job at once, because the remote has

@@ -22,7 +22,10 @@ type attempt struct {
 	refused  bool   // a progress was refused, and logged
 }
 
-// Handle runs one attempt of a task: see the package comment. It is a task.Handler.
+// Handle runs one attempt of a task, or a clean-up: see the package comment. It is a
+// task.Handler. It returns the result of a job that succeeded, and Status.Err of one that
+// failed. After a stop that is not confirmed, the error wraps ErrOrphan. After a drain or a lost
+// lease, it wraps the cause of the context.
 func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	j.outage.Publish(ctx)
 	a := &attempt{Jobs: j, task: t, progress: t.Progress}
@@ -67,9 +70,9 @@ func (a *attempt) wait(ctx context.Context, takenOver bool) ([]byte, error) {
 			if !endsJob(cause) {
 				return nil, fmt.Errorf("the job %s continues: %w", a.saved.Name, cause)
 			}
-			return a.stop(ctx, cause)
+			return a.stop(context.WithoutCancel(ctx), cause)
 		case <-limit:
-			return a.stop(ctx, task.ErrTimeout)
+			return a.stop(context.WithoutCancel(ctx), task.ErrTimeout)
 		case <-w.changed:
 			s := a.poller.take(w)
 			a.show(s)
@@ -121,7 +124,7 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 		}
 		a.jobEnded(ctx, checkpoint)
 	}
-	if reading.Err() != nil && cause != nil {
+	if err != nil && reading.Err() != nil && cause != nil {
 		return nil, fmt.Errorf("the job %s has ended, and its output was not read: %w", a.saved.Name, cause)
 	}
 	return result, err

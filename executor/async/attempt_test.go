@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -333,6 +334,63 @@ func TestNameOfAJob(t *testing.T) {
 }
 
 func TestOptionsReportEveryProblemAtOnce(t *testing.T) {
-	_, err := Handler(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
+	_, err := New(nil, Options{Pool: "{}", Interval: -time.Second, MaxBatch: -1, CallTimeout: -1, StartTimeout: -1, StartWithin: -1, StopWithin: -1})
 	wantError(t, err, nil, "executor is missing", "pool must", "interval must", "max_batch must", "call_timeout must", "start_timeout must", "start_within must", "stop_within must")
+}
+
+// Attempts in place belong to one claim, and so to one fence.
+func TestAttemptInPlaceStartsAnotherJob(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		j, tk := newJobs(t, r), newTask("")
+		tk.Attempt = 1
+		a := begin(t, j, tk)
+		advance(time.Second / 2)
+		r.change(func(_ string, j *job) { j.ended, j.status = true, Status{State: Failed, Err: errors.New("boom")} })
+		_, err := a.wait()
+		wantError(t, err, nil, "boom")
+		tk.Attempt, tk.LastCheckpoint, tk.Payload = 2, nil, []byte("1s")
+		if result, err := begin(t, j, tk).wait(); err != nil || result != "1s" || len(r.jobs) != 2 {
+			t.Errorf("%q, %v, %d jobs", result, err, len(r.jobs))
+		}
+	})
+}
+
+// After a refused start the task has no job, but its checkpoint has the name.
+func TestStartAfterARefusedOneNamesTheJobFirst(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		r.fault = failing("Start", task.Snooze(time.Minute))
+		j, tk := newJobs(t, r), newTask("1s")
+		if _, err := begin(t, j, tk).wait(); !task.DispositionOf(err).Snooze || tk.Job != "" {
+			t.Errorf("%v, job %q", err, tk.Job)
+		}
+		named := ""
+		r.fault = func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Start") {
+				named = tk.Job
+			}
+			return fault{}
+		}
+		if _, err := begin(t, j, tk).wait(); err != nil || named != jobName("media", tk) {
+			t.Errorf("%v; at the start the task had the job %q", err, named)
+		}
+	})
+}
+
+func TestResultThatWasReadIsReportedByAReplicaThatDrains(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		a := begin(t, newJobs(t, r), newTask("1s"))
+		r.setFault(func(_ context.Context, call string) fault {
+			if strings.HasPrefix(call, "Output") {
+				a.cancel(task.ErrShutdown)
+				synctest.Wait() // the context of the call has ended
+			}
+			return fault{}
+		})
+		if result, err := a.wait(); err != nil || result != "1s" {
+			t.Errorf("%q, %v", result, err)
+		}
+	})
 }

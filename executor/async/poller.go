@@ -120,9 +120,9 @@ func (p *poller) pollAll(life context.Context) {
 		}
 		p.mu.Lock()
 		var jobs []Job
-		for ref, ws := range p.watches {
+		for ref := range p.watches {
 			if !p.urgent[ref] {
-				jobs = append(jobs, ws[0].job)
+				jobs = p.appendJobs(jobs, ref)
 			}
 		}
 		p.mu.Unlock()
@@ -146,7 +146,7 @@ func (p *poller) pollUrgent(life context.Context, wake <-chan struct{}) {
 		}
 		var jobs []Job
 		for ref := range p.urgent {
-			jobs = append(jobs, p.watches[ref][0].job)
+			jobs = p.appendJobs(jobs, ref)
 		}
 		clear(p.urgent)
 		p.mu.Unlock()
@@ -160,6 +160,17 @@ func (p *poller) pollUrgent(life context.Context, wake <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// appendJobs appends the jobs with a reference, each once. The caller holds the mutex.
+func (p *poller) appendJobs(jobs []Job, ref string) []Job {
+	first := len(jobs)
+	for _, w := range p.watches[ref] {
+		if !slices.Contains(jobs[first:], w.job) {
+			jobs = append(jobs, w.job)
+		}
+	}
+	return jobs
 }
 
 // maxFailedCalls is how many calls in a row may fail before the rest of the jobs waits for
@@ -223,7 +234,9 @@ func (p *poller) fail(batch []Job, err error) {
 func (p *poller) deliver(batch []Job, statuses []Status) {
 	for i, job := range batch {
 		for _, w := range p.watches[job.Ref] {
-			p.update(w, statuses[i])
+			if w.job == job {
+				p.update(w, statuses[i])
+			}
 		}
 	}
 }

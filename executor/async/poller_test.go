@@ -314,3 +314,44 @@ func TestCallbackOnlyMode(t *testing.T) {
 		})
 	})
 }
+
+// oneRef is a remote that gives all jobs one reference, and knows them by their names.
+type oneRef struct{ *remote }
+
+func (o oneRef) Start(ctx context.Context, name string, t *task.Task) (Started, error) {
+	_, err := o.remote.Start(ctx, name, t)
+	return Started{Ref: "ref"}, err
+}
+
+func (o oneRef) Poll(ctx context.Context, jobs []Job) ([]Status, error) {
+	for i := range jobs {
+		jobs[i].Ref = "ref-" + jobs[i].Name
+	}
+	return o.remote.Poll(ctx, jobs)
+}
+
+func (o oneRef) Output(ctx context.Context, job Job) (Output, error) {
+	return o.remote.Output(ctx, Job{Name: job.Name, Ref: "ref-" + job.Name})
+}
+
+func TestJobsWithOneReferenceHaveTheirOwnOutcomes(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, NoPolling} {
+		inFakeTime(t, func(t *testing.T) {
+			j, err := New(oneRef{newRemote()}, Options{Pool: "media", Interval: interval})
+			if err != nil {
+				t.Fatal(err)
+			}
+			long, short := begin(t, j, newTask("1m")), begin(t, j, newTask("5s"))
+			for _, a := range []*run{short, long} {
+				advance(time.Minute / 2)
+				j.Notify("ref")
+				if result, err := a.wait(); err != nil || result != string(a.task.Payload) {
+					t.Errorf("%q, %v", result, err)
+				}
+			}
+			if long.took < time.Minute {
+				t.Errorf("the job of a minute took %v", long.took)
+			}
+		})
+	}
+}

@@ -66,8 +66,9 @@ func (s *saved) age(t *task.Task) time.Duration {
 // maxPoolPart is how much of the name of the pool is part of the name of a job.
 const maxPoolPart = 20
 
-// jobName returns the name of a job: lts-POOL-FENCE-HASH. Fences repeat if the store is
-// emptied, so the hash also contains the time at which the task was enqueued.
+// jobName returns the name of a job: lts-POOL-FENCE-HASH. The hash has the number of the
+// attempt, because retries in place have one fence, and the time at which the task was
+// enqueued, because fences repeat if the store is emptied.
 func jobName(pool string, t *task.Task) string {
 	var clean strings.Builder
 	for _, r := range strings.ToLower(pool) {
@@ -78,6 +79,6 @@ func jobName(pool string, t *task.Task) string {
 			clean.WriteRune(r)
 		}
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", pool, t.ID, t.Fence, t.CreatedAt.UnixMilli()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d %d", pool, t.ID, t.Fence, t.Attempt, t.CreatedAt.UnixMilli()))
 	return fmt.Sprintf("lts-%s-%d-%s", clean.String(), t.Fence, hex.EncodeToString(sum[:8]))
 }

@@ -12,11 +12,15 @@ import (
 // startJob saves the intent, starts the job, and saves its reference. If it returns nil
 // the job runs, or has ended.
 func (a *attempt) startJob(ctx context.Context) error {
-	if a.saved.Name == "" {
+	// An intent without a job is left by an attempt whose Start was refused.
+	if a.saved.Name == "" || a.task.Job == "" {
 		if ctx.Err() != nil {
 			return fmt.Errorf("no job was started: %w", context.Cause(ctx))
 		}
-		s := intent(a.opts.Pool, a.task)
+		s := a.saved
+		if s.Name == "" {
+			s = intent(a.opts.Pool, a.task)
+		}
 		if err := a.task.SaveJob(ctx, s.Name, s); err != nil {
 			return a.notSaved(ctx, err)
 		}
@@ -54,6 +58,9 @@ var errNoReference = errors.New("the executor returned no reference")
 // unknown, the job that may have been started is stopped, unless another owner of the task
 // continues.
 func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
+	// After a stop request or a timeout, Start and Stop share the time of StopWithin.
+	stopping, end := a.outlast(ctx, a.opts.StopWithin)
+	defer end()
 	starting, end := a.outlast(ctx, a.opts.StopWithin/2)
 	defer end()
 	starting, cancel := context.WithTimeout(starting, a.opts.StartWithin)
@@ -81,9 +88,9 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	case cause != nil && !endsJob(cause):
 		return Started{}, fmt.Errorf("the job %s may have been started, and the next owner of the task finds it: %w", a.saved.Name, cause)
 	case cause != nil:
-		_, err = a.stop(ctx, cause)
+		_, err = a.stop(stopping, cause)
 	default:
-		_, err = a.stop(ctx, fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err))
+		_, err = a.stop(context.WithoutCancel(ctx), fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err))
 	}
 	return Started{}, err
 }

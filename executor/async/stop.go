@@ -9,13 +9,13 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// stop stops the job and returns the outcome of the attempt, which ends because of cause.
-// A job that succeeded before it could be stopped is a success.
+// stop stops the job and returns the outcome of the attempt, which ends because of cause. ctx
+// outlasts that of the attempt. A job that succeeded before it could be stopped is a success.
 func (a *attempt) stop(ctx context.Context, cause error) ([]byte, error) {
 	if lost(a.task) {
 		return nil, fmt.Errorf("%w; the lease is lost, and the next owner of the task stops the job %s", cause, a.saved.Name)
 	}
-	stopping, cancel := a.stopping(context.WithoutCancel(ctx))
+	stopping, cancel := a.stopping(ctx)
 	defer cancel()
 	if err := a.stopJob(stopping); err != nil {
 		if lost(a.task) {

@@ -156,6 +156,23 @@ func TestUnconfirmedStopLeavesTheJobToACleanUp(t *testing.T) {
 	})
 }
 
+// Both calls have to fit into the replica's StopGrace.
+func TestStartAndStopThatHangShareTheTimeOfAStop(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		r := newRemote()
+		r.fault = func(ctx context.Context, _ string) fault { <-ctx.Done(); return fault{before: ctx.Err()} }
+		a := begin(t, newJobs(t, r), newTask(""))
+		advance(time.Second)
+		a.cancel(task.ErrStopped)
+		_, err := a.wait()
+		wantError(t, err, ErrOrphan)
+		if a.took != time.Second+DefaultStopWithin {
+			t.Errorf("took %v", a.took)
+		}
+		r.wantCalls(t, "Start 1", "Stop 1")
+	})
+}
+
 // A clean-up goes on after a stop request. It leaves the job to the next owner if the replica
 // drains before it begins. It finds a job without a reference by its name.
 func TestCleanUpStopsTheJob(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// Available returns a function for pool.Config.Admit. Its error says that the engine at host
-// does not answer. It is for a replica whose tasks all need that engine: other replicas then
-// get them. An empty host means the same as in Config.
+// Available returns a function for pool.Config.Admit, which returns an error while the engine
+// at host does not answer. It is for a replica whose tasks all need that engine: other replicas
+// then get them. An empty host means the same as in Config. Available does not call the engine.
+// It returns a *task.FieldError for a host that cannot be used.
 func Available(host string) (func(context.Context) error, error) {
 	engine, err := connect(host)
 	if err != nil {

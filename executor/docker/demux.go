@@ -23,9 +23,9 @@ const (
 
 // demux reads the multiplexed output of a container without a terminal and writes its two
 // streams. A frame has a header: the stream, three zero bytes, and the length of the data
-// in four bytes, the highest first. The stdcopy package of the engine is not used: it keeps
-// a whole frame in memory, up to 4 GiB, and reports no end inside of one. demux returns nil if the output ends between two
-// frames, and io.ErrUnexpectedEOF if it ends inside of one.
+// in four bytes, the highest first. demux returns nil if the output ends between two frames,
+// and io.ErrUnexpectedEOF if it ends inside of one. The stdcopy package of the engine is not
+// used: it keeps a whole frame in memory, up to 4 GiB, and reports no end inside of one.
 func demux(stdout, stderr io.Writer, output io.Reader) error {
 	var header [frameHeader]byte
 	for {

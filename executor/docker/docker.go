@@ -33,6 +33,7 @@
 package docker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distribution/reference"
 
 	"github.com/ltsworker/ltsworker/executor/async"
 	"github.com/ltsworker/ltsworker/executor/template"
@@ -82,7 +85,7 @@ type Config struct {
 	// variables DOCKER_HOST, DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, else the socket of the
 	// system.
 	Host string
-	// Image is the image of the containers. Required.
+	// Image is the image of the containers, such as ffmpeg:7: a name, or an id. Required.
 	Image string
 	// Command replaces the command of the image. Its arguments may be templates, see
 	// template.ParseArgs. Its first one must be constant unless there is an Entrypoint.
@@ -96,11 +99,12 @@ type Config struct {
 	Dir string
 	// User is the user and group, as "uid:gid" or by name. Default: that of the image.
 	User string
-	// Memory is the limit in bytes, which includes swap. Default: none.
+	// Memory is the limit in bytes, which includes swap, at least 6 MiB. Default: none.
 	Memory int64
-	// CPUs is how many processors the container may use, such as 0.5. Default: all.
+	// CPUs is how many processors the container may use, such as 0.5, at least 0.01. Default:
+	// all.
 	CPUs float64
-	// Mounts are visible in the container.
+	// Mounts are visible in the container. Default: none.
 	Mounts []Mount
 	// Network is the name of a network of the engine. Default: none, so the container has
 	// no network.
@@ -130,7 +134,7 @@ type Config struct {
 }
 
 // New returns a handler that runs a container per attempt. It does not call the engine, so
-// the engine may be away. The error joins a *task.FieldError for everything that is wrong
+// the engine may be unreachable. The error joins a *task.FieldError for everything that is wrong
 // with cfg.
 func New(cfg Config) (task.Handler, error) {
 	_, h, err := newHandler(cfg)
@@ -202,27 +206,13 @@ func (c *Config) args() (template.Args, error) {
 }
 
 func (c *Config) setDefaults() {
-	if c.Pull == "" {
-		c.Pull = PullMissing
-	}
-	if c.Grace == 0 {
-		c.Grace = DefaultGrace
-	}
-	if c.MaxResult == 0 {
-		c.MaxResult = DefaultMaxResult
-	}
-	if c.MaxLog == 0 {
-		c.MaxLog = task.DefaultLogLen
-	}
-	if c.Keep == 0 {
-		c.Keep = DefaultKeep
-	}
-	if c.Network == "" {
-		c.Network = "none"
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	c.Pull = cmp.Or(c.Pull, PullMissing)
+	c.Grace = cmp.Or(c.Grace, DefaultGrace)
+	c.MaxResult = cmp.Or(c.MaxResult, DefaultMaxResult)
+	c.MaxLog = cmp.Or(c.MaxLog, task.DefaultLogLen)
+	c.Keep = cmp.Or(c.Keep, DefaultKeep)
+	c.Network = cmp.Or(c.Network, "none")
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 }
 
 // check returns everything that is wrong with c, which has its defaults.
@@ -234,7 +224,7 @@ func (c *Config) check() error {
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
-	if c.Image == "" || strings.ContainsAny(c.Image, " \t\n\x00") || strings.HasPrefix(c.Image, "-") {
+	if _, err := reference.ParseAnyReference(c.Image); err != nil {
 		add("image", "must be the name of an image such as alpine:3.22, not %q", c.Image)
 	}
 	for _, list := range []struct {

@@ -119,9 +119,7 @@ func TestStopTerminatesThenKills(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newGate(t)
-			cfg := e.config(c.command...)
-			cfg.Mounts = g.mount()
+			cfg, g := e.gated(t, c.command...)
 			a := begin(t, cfg, newTask(""))
 			eventually(t, "the container runs", func() bool { return g.starts() == 1 })
 			a.cancel(c.cause)
@@ -134,9 +132,7 @@ func TestStopTerminatesThenKills(t *testing.T) {
 func TestLogCanBeReadWhileTheContainerRuns(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
-	g := newGate(t)
-	cfg := e.config("wait")
-	cfg.Mounts = g.mount()
+	cfg, g := e.gated(t, "wait")
 	x, _, err := newExecutor(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -157,9 +153,7 @@ func TestLogCanBeReadWhileTheContainerRuns(t *testing.T) {
 func TestContainerRemovedByAnotherProgram(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
-	g := newGate(t)
-	cfg := e.config("wait")
-	cfg.Mounts = g.mount()
+	cfg, _ := e.gated(t, "wait")
 	a := begin(t, cfg, newTask(""))
 	a.logged(t, e, "waiting\n")
 	if _, err := e.client.ContainerRemove(t.Context(), e.containers(t, labelTask, a.task.ID)[0], client.ContainerRemoveOptions{Force: true}); err != nil {
@@ -199,9 +193,7 @@ func TestStartThatTheEngineRefuses(t *testing.T) {
 func TestContainersAreRemoved(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
-	g := newGate(t)
-	waiting := e.config("wait")
-	waiting.Mounts = g.mount()
+	waiting, g := e.gated(t, "wait")
 	tk := newTask("")
 	orphan := begin(t, waiting, tk)
 	eventually(t, "the container runs", func() bool { return g.starts() == 1 })
@@ -284,9 +276,7 @@ func TestEngineThatIsAwayIsWaitedFor(t *testing.T) {
 func TestContainerOfAnotherEngineIsLeftToItsReplicas(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
-	g := newGate(t)
-	cfg := e.config("wait")
-	cfg.Mounts = g.mount()
+	cfg, g := e.gated(t, "wait")
 	tk := newTask("")
 	first := begin(t, cfg, tk)
 	first.logged(t, e, "waiting\n")
@@ -312,5 +302,17 @@ func TestContainerOfAnotherEngineIsLeftToItsReplicas(t *testing.T) {
 	g.open(t, "done")
 	if result, err := back.wait(t); err != nil || result != "done" || g.starts() != 1 {
 		t.Errorf("%q, %v, started %d times", result, err, g.starts())
+	}
+}
+
+func TestImageNames(t *testing.T) {
+	const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for image, valid := range map[string]bool{
+		"alpine": true, "alpine:3.22": true, "registry.example:5000/team/cut:V1": true, "cut@sha256:" + digest: true, "sha256:" + digest: true, digest: true,
+		"": false, "a b": false, "-v": false, "Alpine": false, "a:b:c": false, "a@b": false, "https://registry.example/cut": false,
+	} {
+		if _, err := New(Config{Pool: "media", Image: image}); (err == nil) != valid {
+			t.Errorf("%q: %v", image, err)
+		}
 	}
 }

@@ -43,7 +43,7 @@ var (
 )
 
 // withoutEngine matches the tests that need no engine.
-const withoutEngine = "^(TestDemux|FuzzDemux|TestOutput.*|TestConfigReportsEveryProblemAtOnce|TestEngineThatIsAwayIsWaitedFor)$"
+const withoutEngine = "^(TestDemux|FuzzDemux|TestOutput.*|TestRemoveEarlier.*|TestImageNames|TestConfigReportsEveryProblemAtOnce|TestEngineThatIsAwayIsWaitedFor)$"
 
 // noEngine returns why the tests that need an engine are not run; "" if they are run.
 // DOCKERD names the program; the default is dockerd in PATH. The tests are not run with

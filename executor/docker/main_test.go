@@ -74,6 +74,14 @@ func (e *engine) config(command ...string) Config {
 		Interval: time.Second, Logger: slog.New(slog.DiscardHandler)}
 }
 
+// gated returns a Config for containers that a gate controls.
+func (e *engine) gated(t *testing.T, command ...string) (Config, gate) {
+	t.Helper()
+	cfg, g := e.config(command...), newGate(t)
+	cfg.Mounts = g.mount()
+	return cfg, g
+}
+
 func begin(t *testing.T, cfg Config, tk *task.Task) *attempt {
 	t.Helper()
 	x, h, err := newHandler(cfg)

@@ -162,9 +162,9 @@ func (x *executor) outcome(code int, oom bool, more string, out *output) async.S
 	return async.Status{State: async.Failed, Err: err}
 }
 
-// missingOutput is added to the log of a container that ended while the engine was away.
+// missingOutput is added to the log of a container that ended while the engine was unreachable.
 // The engine reads what a container writes, and loses what it could not read in time.
-const missingOutput = "[the engine was away when the container ended: output may be missing]\n"
+const missingOutput = "[the engine was unreachable when the container ended: output may be missing]\n"
 
 // Output implements async.Executor.
 func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, error) {
@@ -172,8 +172,14 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	out, err := x.read(ctx, id, "all")
 	w := x.find(id)
 	if errdefs.IsNotFound(err) {
-		if w == nil {
+		switch {
+		case w == nil:
 			return async.Output{}, async.Reject(fmt.Errorf("the container %s does not exist any more", job.Name))
+		case w.reading():
+			return async.Output{}, fmt.Errorf("the output of the removed container %s is not read yet", job.Name)
+		case !w.complete():
+			x.forget(id)
+			return async.Output{Log: x.log(w.out)}, async.Reject(fmt.Errorf("another program removed the container %s before its output was read", job.Name))
 		}
 		out, err = w.out, nil
 	}
@@ -181,7 +187,7 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 		return async.Output{}, err
 	}
 	if w != nil && w.unseen() {
-		x.cfg.Logger.Warn("the engine was away when a container ended; what it wrote then may be missing", "container", id, "job", job.Name)
+		x.cfg.Logger.Warn("the engine was unreachable when a container ended; what it wrote then may be missing", "container", id, "job", job.Name)
 		_, _ = stderrOf{out}.Write([]byte(missingOutput))
 	}
 	if w != nil && w.out != out {
@@ -189,11 +195,15 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	}
 	x.forget(id)
 	x.removeLater(id)
-	got := async.Output{Result: out.result(), TooLong: out.tooLong()}
-	if x.cfg.MaxLog != task.NoLog {
-		got.Log = out.log()
+	return async.Output{Result: out.result(), Log: x.log(out), TooLong: out.tooLong()}, nil
+}
+
+// log returns the log of an attempt; nil if the config keeps none.
+func (x *executor) log(out *output) []byte {
+	if x.cfg.MaxLog == task.NoLog {
+		return nil
 	}
-	return got, nil
+	return out.log()
 }
 
 // lastLines is how many lines of an ended container are searched for the last one of its

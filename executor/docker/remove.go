@@ -68,7 +68,8 @@ func (x *executor) removeEarlier(ctx context.Context, name string, t *task.Task)
 	}
 	for _, c := range list.Items {
 		fence, err := strconv.ParseInt(c.Labels[labelFence], 10, 64)
-		if err != nil || fence >= t.Fence || len(c.Names) == 1 && c.Names[0] == "/"+name {
+		// Attempts in place have the same fence.
+		if err != nil || fence > t.Fence || len(c.Names) == 1 && c.Names[0] == "/"+name {
 			continue
 		}
 		if c.State == container.StateRunning {

@@ -32,6 +32,13 @@ func (w *watched) exitStatus() (code int, ended bool) {
 	return *w.exit, true
 }
 
+// reading reports whether out is still being read.
+func (w *watched) reading() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.exit == nil && !w.broken && !w.read
+}
+
 // complete reports whether out is all that the container has written.
 func (w *watched) complete() bool {
 	w.mu.Lock()

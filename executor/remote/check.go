@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -46,9 +47,7 @@ func (s *service) remote() string { return "the service " + s.host }
 // newService returns the service of a config with its defaults.
 func newService(cfg Config) (*service, error) {
 	s := &service{Config: cfg, headers: map[string]template.Template{}}
-	if s.Mode == "" {
-		s.Mode = Call
-	}
+	s.Mode = cmp.Or(s.Mode, Call)
 	if s.Timeout == 0 && s.Mode != Call {
 		s.Timeout = DefaultTimeout
 	}
@@ -58,12 +57,8 @@ func newService(cfg Config) (*service, error) {
 			s.RetryWithin = async.DefaultStartWithin
 		}
 	}
-	if s.MaxResult == 0 {
-		s.MaxResult = DefaultMaxResult
-	}
-	if s.Logger == nil {
-		s.Logger = slog.Default()
-	}
+	s.MaxResult = cmp.Or(s.MaxResult, DefaultMaxResult)
+	s.Logger = cmp.Or(s.Logger, slog.Default())
 	var c checker
 	c.service(s)
 	if err := errors.Join(c.errs...); err != nil {

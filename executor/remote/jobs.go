@@ -90,11 +90,11 @@ func (e *executor) Start(ctx context.Context, name string, t *task.Task) (async.
 		}
 		return async.Started{}, f
 	}
+	if a.status >= 500 { // the service may have started the job: no final error
+		return async.Started{}, e.statusError(a, token)
+	}
 	if err := e.check(a, token); err != nil {
-		if a.status >= 500 { // the service may have started the job: no final error
-			return async.Started{}, e.statusError(a, token)
-		}
-		return async.Started{}, err
+		return async.Started{}, async.Reject(err)
 	}
 	var started struct {
 		Ref string `json:"ref"`
@@ -174,7 +174,7 @@ func (e *executor) status(answer json.RawMessage) async.Status {
 	case "failed":
 		status.State, status.Err = async.Failed, e.jobError(&s)
 	default:
-		status.Err = fmt.Errorf("the state is %.100q, not running, succeeded, failed or gone", s.State)
+		status.Err = fmt.Errorf("the state is %.100q, not running, succeeded, failed or gone", e.redactor.text(s.State, ""))
 	}
 	return status
 }

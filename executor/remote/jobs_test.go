@@ -179,10 +179,13 @@ func TestStartIsRepeatedWithItsName(t *testing.T) {
 }
 
 func TestRefusedStartEndsTheAttempt(t *testing.T) {
-	for status, want := range map[int]task.Disposition{400: {Permanent: true}, 429: {Delay: 7 * time.Second, DelaySet: true}} {
+	delayed := task.Disposition{Delay: 7 * time.Second, DelaySet: true}
+	for status, want := range map[int]task.Disposition{302: {}, 400: {Permanent: true}, 401: {}, 403: {}, 407: {}, 408: {}, 429: delayed} {
 		s, f := serveFarm(t)
 		f.before = func(w http.ResponseWriter, _ string, _ map[string]any) bool {
-			w.Header().Set("Retry-After", "7")
+			if want.DelaySet {
+				w.Header().Set("Retry-After", "7")
+			}
 			w.WriteHeader(status)
 			return true
 		}
@@ -246,6 +249,16 @@ func TestAnswerAboutOneJobDelaysNoOther(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestStateThatIsASecretIsNotShown(t *testing.T) {
+	s, err := newService(Config{Pool: "media", URL: "https://cutter.example", Secrets: []string{secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&executor{s}).status([]byte(`{"state":"` + secret + `"}`)); got.State != async.Unknown || strings.Contains(got.Err.Error(), secret) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -16,8 +16,11 @@ func newRedactor(secrets []string) *redactor {
 	r := &redactor{}
 	for _, s := range secrets {
 		r.secrets = append(r.secrets, s)
-		if _, credentials, ok := strings.Cut(s, " "); ok { // such as "Bearer TOKEN"
-			r.secrets = append(r.secrets, credentials)
+		// A header may have a prefix, such as "Bearer TOKEN" or "Token token=TOKEN".
+		for i, c := range s {
+			if strings.ContainsRune(" =:", c) {
+				r.secrets = append(r.secrets, s[i+1:])
+			}
 		}
 	}
 	return r

@@ -116,10 +116,14 @@ func New(cfg Config) (task.Handler, error) {
 	}
 	switch s.Mode {
 	case Jobs:
-		return async.Handler(&executor{s}, async.Options{
+		jobs, err := async.New(&executor{s}, async.Options{
 			Pool: s.Pool, Interval: s.Interval, CallTimeout: s.Timeout, StartTimeout: s.Timeout,
 			StartWithin: s.RetryWithin, StopWithin: s.StopWithin, Remote: s.remote(), Logger: s.Logger,
 		})
+		if err != nil {
+			return nil, err
+		}
+		return jobs.Handle, nil
 	case Callback:
 		return s.tracked(s.startAndDetach), nil
 	}

@@ -80,11 +80,11 @@ func TestErrorsAndLogsHaveNoSecrets(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		w.WriteHeader(http.StatusBadGateway)
-		io.WriteString(w, r.Header.Get("Authorization")+" "+r.Header.Get("X-Key")+" "+secret+" "+string(b))
+		io.WriteString(w, r.Header.Get("Authorization")+" "+r.Header.Get("X-Key")+" "+strings.TrimPrefix(r.Header.Get("X-Token"), "token=")+" "+secret+" "+string(b))
 	})
 	change := func(c *Config) {
 		c.URL += "/hush-path?key=hush-query"
-		c.SecretHeaders = map[string]string{"Authorization": "Bearer hush-token", "X-Key": "hush-key"}
+		c.SecretHeaders = map[string]string{"Authorization": "Bearer hush-token", "X-Key": "hush-key", "X-Token": "token=hush-third"}
 		c.Mode, c.Callback = Callback, "https://worker.example/callback"
 	}
 	_, err := s.handler(t, change)(t.Context(), newTask("1"))

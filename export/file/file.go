@@ -5,8 +5,8 @@
 //	pool.Config{Exports: map[string]pool.Export{"resize": {Exporter: results}}}
 //
 // Each result has a directory of its own, DIR/NAME-HASH, and is in the file FENCE in it. NAME
-// is filled from a template, HASH belongs to kind, id and generation of the task, and FENCE is
-// the number of the save. So a save never writes to the file of another one. The newest save
+// is filled from a template, HASH belongs to kind, id, time of creation and generation of the
+// task, and FENCE is the number of the save. So a save never writes to the file of another one. The newest save
 // removes the files of older ones. A late one finds the newer file, and fails.
 //
 // A file is complete when it has its name: Save writes another file, synchronizes it with the
@@ -15,6 +15,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,7 +34,7 @@ import (
 
 // Config configures an Exporter.
 type Config struct {
-	// Dir is the directory of the results. New makes it if it does not exist.
+	// Dir is the directory of the results. New makes it if it does not exist. Required.
 	Dir string
 	// Name is a template of the names of results below Dir, with "/" between directories. It
 	// may contain {kind}, {id}, {queue}, {group}, {generation} and {date}, the day on which the
@@ -43,7 +44,7 @@ type Config struct {
 	Name string
 }
 
-// Exporter keeps each result in a file. It is a task.Exporter.
+// Exporter keeps each result in a file. It is a task.Exporter. It is safe for concurrent use.
 type Exporter struct {
 	root *os.Root
 	name string
@@ -74,14 +75,13 @@ var fields = map[string]func(*task.Staged) string{
 	"date":       func(r *task.Staged) string { return r.CreatedAt.UTC().Format("2006-01-02") },
 }
 
-// New makes an exporter. It returns a *task.FieldError for a template that it cannot use.
+// New makes an exporter. It returns a *task.FieldError if a field of cfg cannot be used, and
+// the error of the system if it cannot make or open the directory.
 func New(cfg Config) (*Exporter, error) {
 	if cfg.Dir == "" {
 		return nil, &task.FieldError{Field: "dir", Msg: "must not be empty"}
 	}
-	if cfg.Name == "" {
-		cfg.Name = "{kind}/{id}"
-	}
+	cfg.Name = cmp.Or(cfg.Name, "{kind}/{id}")
 	if err := checkName(cfg.Name); err != nil {
 		return nil, &task.FieldError{Field: "name", Msg: err.Error()}
 	}
@@ -95,7 +95,7 @@ func New(cfg Config) (*Exporter, error) {
 	return &Exporter{root, cfg.Name}, nil
 }
 
-// Close closes the directory.
+// Close closes the directory. Calls that follow fail.
 func (e *Exporter) Close() error { return e.root.Close() }
 
 // checkName returns what is wrong with a template.
@@ -119,9 +119,17 @@ func (e *Exporter) dir(r *task.Staged) string {
 	for field, value := range fields {
 		name = strings.ReplaceAll(name, "{"+field+"}", escape(value(r)))
 	}
-	h := sha256.Sum256([]byte(r.Kind + "\n" + r.ID + "\n" + strconv.Itoa(r.Generation)))
-	return name + "-" + hex.EncodeToString(h[:8])
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = part[:min(len(part), maxPart)]
+	}
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d", r.Kind, r.ID, r.CreatedAt.UnixMilli(), r.Generation))
+	return strings.Join(parts, "/") + "-" + hex.EncodeToString(h[:8])
 }
+
+// maxPart is the length, in bytes, at which the name of a directory is cut. File systems allow
+// 255. The hash distinguishes results whose names are cut.
+const maxPart = 200
 
 // escape returns a value as a part of a file name.
 func escape(value string) string {
@@ -141,7 +149,7 @@ func escape(value string) string {
 	return b.String()
 }
 
-// Save implements task.Exporter.
+// Save implements task.Exporter. It fails if a save with a higher fence has saved the result.
 func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, error) {
 	dir := e.dir(r)
 	if err := e.mkdir(dir); err != nil {
@@ -241,8 +249,9 @@ func (e *Exporter) sync(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Load implements task.Exporter. It reads no file outside of the directory, and returns
-// ErrDamaged for a file with other bytes.
+// Load implements task.Exporter. It reads no file outside of the directory. It returns
+// ErrDamaged for a file with other bytes, and an error that wraps fs.ErrNotExist if there is
+// no file.
 func (e *Exporter) Load(_ context.Context, ref task.Reference) ([]byte, error) {
 	at, err := parse(ref)
 	if err != nil {

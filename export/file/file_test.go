@@ -104,6 +104,39 @@ func TestOlderFenceNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+func TestNameOfLongValuesIsCut(t *testing.T) {
+	e, _ := newExporter(t, "{kind}-{queue}-{group}-{id}/{id}{id}{id}{id}")
+	r := staged(strings.Repeat("視", 42), 1, "x")
+	r.Kind, r.Queue, r.Group = r.ID, r.ID, r.ID
+	ref, err := e.Save(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Load(t.Context(), ref); err != nil || string(got) != "x" {
+		t.Errorf("loaded %q, %v", got, err)
+	}
+}
+
+// A Redis that has lost its data counts fences from 1 again.
+func TestTaskOfALaterRedisHasAFileOfItsOwn(t *testing.T) {
+	e, _ := newExporter(t, "")
+	old, err := e.Save(t.Context(), staged("a", 1000, "old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := staged("a", 1, "new")
+	later.CreatedAt = later.CreatedAt.Add(time.Second)
+	ref, err := e.Save(t.Context(), later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, ref := range map[string]task.Reference{"old": old, "new": ref} {
+		if got, err := e.Load(t.Context(), ref); err != nil || string(got) != want {
+			t.Errorf("loaded %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
 func TestConcurrentSavesLeaveTheNewest(t *testing.T) {
 	e, dir := newExporter(t, "")
 	var wg sync.WaitGroup

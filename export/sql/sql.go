@@ -6,17 +6,18 @@
 //
 // A result is a row of the table lts_results, with the key pool, id and generation of its
 // task. A save writes the row with the fence of its claim, and never replaces a row with a
-// higher one. So a save may be repeated, and a late one changes nothing.
+// higher one. So a save may be repeated, and a late one changes nothing. Fences begin again if
+// Redis has lost its data, so the row of a task that was enqueued earlier is always replaced.
 package sql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -24,7 +25,7 @@ import (
 
 // Config configures an Exporter.
 type Config struct {
-	// Pool is the name of the pool. Pools with different names can share a database.
+	// Pool is the name of the pool. Pools with different names can share a database. Required.
 	Pool string
 	// MaxConns bounds the connections of this process. Default: 4.
 	MaxConns int
@@ -34,12 +35,12 @@ type Config struct {
 // use.
 type Exporter struct {
 	db    *sql.DB
-	place string
+	place string // for errors: the path of the file, or the database and its host
 	pool  string
 	dialect
 
-	mu    sync.Mutex
-	ready bool // the table has been made
+	turn  chan struct{} // holds one element while a call makes the table
+	ready bool          // the table has been made; guarded by turn
 }
 
 var _ task.Exporter = (*Exporter)(nil)
@@ -61,10 +62,11 @@ var (
 )
 
 // New makes an exporter. where is the path of an SQLite file, or a DSN of PostgreSQL that
-// begins with "postgres://" or "postgresql://". No error contains the DSN.
+// begins with "postgres://" or "postgresql://". No error contains the DSN. It returns a
+// *task.FieldError if cfg cannot be used.
 //
-// New does not connect: the database may be away when the service starts. The first call
-// that reaches it makes the table.
+// New does not connect: the database may be unreachable when the service starts. The first
+// call that reaches it makes the table.
 func New(where string, cfg Config) (*Exporter, error) {
 	if err := task.CheckName(cfg.Pool); err != nil {
 		return nil, &task.FieldError{Field: "pool", Msg: err.Error()}
@@ -87,10 +89,8 @@ func New(where string, cfg Config) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export to a database: %w", err)
 	}
-	e.pool = cfg.Pool
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 4
-	}
+	e.pool, e.turn = cfg.Pool, make(chan struct{}, 1)
+	cfg.MaxConns = cmp.Or(cfg.MaxConns, 4)
 	e.db.SetMaxOpenConns(cfg.MaxConns)
 	e.db.SetMaxIdleConns(2)
 	return e, nil
@@ -99,11 +99,7 @@ func New(where string, cfg Config) (*Exporter, error) {
 // errForm is returned for a DSN that cannot be read. It does not contain the DSN.
 var errForm = errors.New("the DSN cannot be read; write it like postgres://USER:PASSWORD@HOST/DATABASE, or give the path of an SQLite file")
 
-// Place returns where the results are, for messages: the path of the file, or the database
-// and its host.
-func (e *Exporter) Place() string { return e.place }
-
-// Close closes the connections.
+// Close closes the connections. Calls that follow fail.
 func (e *Exporter) Close() error { return e.db.Close() }
 
 // schema are the steps of the table. Released steps never change; a change is another step.
@@ -122,11 +118,23 @@ var schema = []string{`CREATE TABLE lts_results (
 	PRIMARY KEY (pool, id, generation)
 )`}
 
-// prepare makes the table, unless a call before has found it.
+const selectVersion = "SELECT COALESCE(MAX(version), 0) FROM lts_results_schema"
+
+// prepare makes the table, unless a call before has found it. If it exists already, the user
+// needs no permission to make tables.
 func (e *Exporter) prepare(ctx context.Context) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if e.ready {
+		return nil
+	}
+	at := 0
+	if err := e.db.QueryRowContext(ctx, selectVersion).Scan(&at); err == nil && at == len(schema) {
+		e.ready = true
 		return nil
 	}
 	tx, err := e.db.BeginTx(ctx, nil)
@@ -142,8 +150,7 @@ func (e *Exporter) prepare(ctx context.Context) error {
 	if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS lts_results_schema (version BIGINT PRIMARY KEY)"); err != nil {
 		return err
 	}
-	at := 0
-	if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM lts_results_schema").Scan(&at); err != nil {
+	if err := tx.QueryRowContext(ctx, selectVersion).Scan(&at); err != nil {
 		return err
 	}
 	if at > len(schema) {
@@ -174,7 +181,8 @@ type reference struct {
 	Fence      int64  `json:"fence"`
 }
 
-// Save implements task.Exporter.
+// Save implements task.Exporter. It fails if a save with a higher fence has saved the result,
+// and with ErrNewerSchema.
 func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, error) {
 	if err := e.prepare(ctx); err != nil {
 		return nil, e.fail("save a result", err)
@@ -188,7 +196,7 @@ func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, er
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (pool, id, generation) DO UPDATE SET fence = excluded.fence, kind = excluded.kind, queue = excluded.queue,
 	task_group = excluded.task_group, attempt = excluded.attempt, created_at = excluded.created_at, saved_at = excluded.saved_at,
-	result = excluded.result WHERE lts_results.fence <= excluded.fence`),
+	result = excluded.result WHERE lts_results.fence <= excluded.fence OR lts_results.created_at < excluded.created_at`),
 		e.pool, r.ID, r.Generation, r.Fence, r.Kind, r.Queue, r.Group, r.Attempt, r.CreatedAt.UnixMilli(), time.Now().UnixMilli(), result)
 	if err != nil {
 		return nil, e.fail("save a result", err)
@@ -199,7 +207,8 @@ func (e *Exporter) Save(ctx context.Context, r *task.Staged) (task.Reference, er
 	return json.Marshal(reference{e.pool, r.ID, r.Generation, r.CreatedAt.UnixMilli(), r.Fence})
 }
 
-// Load implements task.Exporter.
+// Load implements task.Exporter. It returns ErrNotFound if there is no such row, or if it
+// belongs to a later task with the id.
 func (e *Exporter) Load(ctx context.Context, ref task.Reference) ([]byte, error) {
 	at, err := parse(ref)
 	if err == nil {

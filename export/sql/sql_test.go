@@ -1,7 +1,11 @@
 package sql
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
+	"net"
+	"net/url"
 	"os/exec"
 	"strings"
 	"sync"
@@ -9,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ltsworker/ltsworker/integration/postgresserver"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -75,6 +80,24 @@ func TestOlderFenceNeverReplacesANewerRow(t *testing.T) {
 	})
 }
 
+// A Redis that has lost its data counts fences from 1 again.
+func TestTaskOfALaterRedisReplacesTheRowOfItsID(t *testing.T) {
+	databases(t, func(t *testing.T, where string) {
+		e := newExporter(t, where)
+		if _, err := e.Save(t.Context(), staged("a", 1000, "old")); err != nil {
+			t.Fatal(err)
+		}
+		later := staged("a", 1, "new")
+		later.CreatedAt = later.CreatedAt.Add(1e9)
+		if _, err := e.Save(t.Context(), later); err != nil {
+			t.Error(err)
+		}
+		if d := cmp.Diff([]row{{"a", 1, "new"}}, rows(t, e)); d != "" {
+			t.Errorf("rows (-want +got):\n%s", d)
+		}
+	})
+}
+
 func TestConcurrentSavesLeaveTheNewestRow(t *testing.T) {
 	databases(t, func(t *testing.T, where string) {
 		exporters := []*Exporter{newExporter(t, where), newExporter(t, where)}
@@ -124,6 +147,32 @@ func TestNewerTableIsRefused(t *testing.T) {
 	})
 }
 
+// A service that only reads results needs no other permission.
+func TestUserWhoMayOnlyReadLoadsResults(t *testing.T) {
+	where := postgresserver.Database(t)
+	e := newExporter(t, where)
+	ref, err := e.Save(t.Context(), staged("a", 1, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := "reader_" + strings.ToLower(rand.Text())
+	for _, statement := range []string{"REVOKE CREATE ON SCHEMA public FROM PUBLIC", "CREATE ROLE " + reader + " LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + reader} {
+		if _, err := e.db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at, err := url.Parse(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := at.Query()
+	q.Set("user", reader)
+	at.RawQuery = q.Encode()
+	if got, err := newExporter(t, at.String()).Load(t.Context(), ref); err != nil || string(got) != "x" {
+		t.Errorf("loaded %q, %v", got, err)
+	}
+}
+
 func TestErrorsNeverContainThePassword(t *testing.T) {
 	const secret = "s3cr3tpassword"
 	for _, where := range []string{
@@ -171,4 +220,42 @@ func TestProgramsWithoutTheImportAreBuiltWithoutDatabases(t *testing.T) {
 			t.Errorf("a program that embeds a pool is built with %s", path)
 		}
 	}
+}
+
+// The table is made while the database does not answer.
+func TestCallDoesNotOutlastItsContextWhileAnotherMakesTheTable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	e := newExporter(t, "postgres://user:password@"+l.Addr().String()+"/results")
+	ctx, cancel := context.WithCancel(t.Context())
+	saved := make(chan error, 1)
+	go func() {
+		_, err := e.Save(ctx, staged("a", 1, "x"))
+		saved <- err
+	}()
+	c, err := l.Accept() // the save waits for an answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := e.Load(ended, []byte(`{"pool":"p","id":"a"}`))
+		loaded <- err
+	}()
+	select {
+	case err := <-loaded:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case err := <-saved:
+		t.Fatalf("the load waited for the save: %v", err)
+	}
+	cancel()
+	<-saved
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/ltsworker/ltsworker/executor/docker"
 )
 
-// Admit returns what decides whether the replica takes tasks: the admission of the file, and
-// whether the Docker engine answers if all handlers need the same one. It is nil if the
-// replica always takes tasks.
+// Admit returns the function for pool.Config.Admit. It applies the admission of the file and,
+// if all handlers need the same Docker engine, checks that the engine answers. It is nil if
+// the replica always takes tasks.
 func (c *Config) Admit() func(context.Context) error {
 	var all []func(context.Context) error
 	if c.Admission != nil {
@@ -33,8 +33,8 @@ func (c *Config) Admit() func(context.Context) error {
 	}
 }
 
-// onlyEngine returns the address of the Docker engine that all handlers need which run here.
-// only is false if there is no such engine.
+// onlyEngine returns the address of the one Docker engine that all enabled handlers need. only
+// is false if there is none.
 func (c *Config) onlyEngine() (host string, only bool) {
 	for kind := range c.Pool.Policies { // one for each handler
 		if c.Pool.Handlers[kind].Disabled {

@@ -19,7 +19,7 @@ func TestReplicaOfContainersNeedsItsEngine(t *testing.T) {
 		"two engines":            {"{a: {" + away + "}, b: {docker: {image: a, host: 'unix:///nonexistent/other'}}}", ""},
 	} {
 		file := parse("f.yaml", []byte("queues: {default: }\nhandlers: "+c.handlers+"\n"))
-		if _, err := file.Commands("media"); err != nil || file.Err() != nil {
+		if _, err := file.Commands("media", nil); err != nil || file.Err() != nil {
 			t.Fatal(err, file.Err())
 		}
 		admit := file.Admit()

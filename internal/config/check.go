@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -107,8 +108,9 @@ func (c *Config) line(key string) int {
 }
 
 // Commands makes the handlers by kind. A program that is not found is a problem, see
-// Err. Paths are relative to the directory of the file.
-func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
+// Err. Paths are relative to the directory of the file. log gets outages of engines and
+// services; nil is slog.Default.
+func (c *Config) Commands(poolName string, log *slog.Logger) (map[string]task.Handler, error) {
 	base, err := filepath.Abs(filepath.Dir(c.file))
 	if err != nil {
 		return nil, fmt.Errorf("find the directory of the config file: %w", err)
@@ -132,10 +134,10 @@ func (c *Config) Commands(poolName string) (map[string]task.Handler, error) {
 		c.refuseFields(err, func(field string) string { return handlerKey(kind, field) })
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Docker)) {
-		handlers[kind] = c.dockerHandler(poolName, kind)
+		handlers[kind] = c.dockerHandler(poolName, kind, log)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Remote)) {
-		handlers[kind] = c.remoteHandler(poolName, base, kind)
+		handlers[kind] = c.remoteHandler(poolName, base, kind, log)
 	}
 	return handlers, nil
 }

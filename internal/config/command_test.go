@@ -65,7 +65,7 @@ handlers:
       core: -1
       disk: 1
 `))
-	if _, err := c.Commands("media"); err != nil {
+	if _, err := c.Commands("media", nil); err != nil {
 		t.Fatal(err)
 	}
 	err := c.Err()

@@ -43,11 +43,9 @@ type Config struct {
 	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
 	Exposed         bool                      // the file holds a password and others than its owner may read it
 
-	file  string
-	lines map[string]int // of the keys; see keyGap
-	// dockerLogs is max_log of the kinds that have a docker section.
-	dockerLogs map[string]int
-	problems   []problem
+	file     string
+	lines    map[string]int // of the keys; see keyGap
+	problems []problem
 }
 
 // Read reads a config file. The error is that of opening and reading it. Problems of the
@@ -74,7 +72,7 @@ func Read(file string) (*Config, error) {
 func parse(file string, data []byte) *Config {
 	c := &Config{
 		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]docker.Config{},
-		dockerLogs: map[string]int{}, Remote: map[string]Remote{},
+		Remote: map[string]Remote{},
 	}
 	c.Pool.Queues = map[string]pool.Queue{}
 	c.Pool.Policies = map[string]pool.Policy{}
@@ -261,7 +259,7 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			c.Pool.Handlers[kind] = handler
 		}
 		remoteSection, isRemote := c.Remote[kind]
-		_, isContainer := c.Docker[kind]
+		container, isContainer := c.Docker[kind]
 		switch {
 		case isRemote && isContainer:
 			r.add(v, at, "must have either docker or remote: remove one of them")
@@ -271,7 +269,8 @@ func (c *Config) readHandler(r *yamlReader) func(kind, at string, k, v *yaml.Nod
 			c.Remote[kind] = remoteSection
 		case isContainer:
 			refuseBoth(r, at, "docker")
-			c.dockerLogs[kind] = cmd.MaxLog
+			container.MaxLog = cmd.MaxLog
+			c.Docker[kind] = container
 		default:
 			c.Handlers[kind] = cmd
 		}

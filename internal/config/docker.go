@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -100,16 +102,13 @@ func refuseBoth(r *yamlReader, at, section string) {
 }
 
 // dockerHandler makes the handler of a kind that has a docker section.
-func (c *Config) dockerHandler(poolName, kind string) task.Handler {
+func (c *Config) dockerHandler(poolName, kind string, log *slog.Logger) task.Handler {
 	section := joinKey(joinKey("handlers", kind), "docker")
 	if slices.ContainsFunc(c.problems, func(p problem) bool { return p.key == section }) {
 		return nil // it is no section
 	}
 	d := c.Docker[kind]
-	d.Pool, d.MaxLog = poolName, c.dockerLogs[kind]
-	if d.MaxLog == 0 {
-		d.MaxLog = c.Pool.MaxLog
-	}
+	d.Pool, d.MaxLog, d.Logger = poolName, cmp.Or(d.MaxLog, c.Pool.MaxLog), log
 	if grace := c.Pool.StopGrace; grace > 0 {
 		// The engine needs time to kill a container and to answer, within the stop grace.
 		d.Grace = grace*8/10 - docker.StopSlack

@@ -41,7 +41,7 @@ handlers:
 		Image: "ffmpeg:7", Command: []string{"/cut.sh", "--fast"}, Entrypoint: []string{"/bin/sh"}, Env: []string{"MODE=fast"},
 		Dir: "/work", User: "1000:1000", Memory: 512 << 20, CPUs: 0.5,
 		Mounts:  []docker.Mount{{Source: "/srv/videos", Target: "/in", ReadOnly: true}, {Source: "cache", Target: "/cache"}},
-		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock",
+		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock", MaxLog: 1000,
 	}}
 	if diff := cmp.Diff(want, c.Docker); diff != "" {
 		t.Error(diff)
@@ -49,7 +49,7 @@ handlers:
 	if _, given := c.Handlers["video.cut"]; given || c.Pool.Policies["video.cut"].Timeout != time.Hour {
 		t.Errorf("commands %v, policies %v", c.Handlers, c.Pool.Policies)
 	}
-	handlers, err := c.Commands("media")
+	handlers, err := c.Commands("media", nil)
 	if err != nil || c.Err() != nil || len(handlers) != 2 || handlers["video.cut"] == nil {
 		t.Errorf("handlers %v, %v, %v", handlers, err, c.Err())
 	}
@@ -79,7 +79,7 @@ handlers:
   other:
     docker: ffmpeg:7
 `))
-	if _, err := c.Commands("media"); err != nil {
+	if _, err := c.Commands("media", nil); err != nil {
 		t.Fatal(err)
 	}
 	err := c.Err()

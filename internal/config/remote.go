@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,13 +100,13 @@ func (c *Config) readRemote(r *yamlReader, kind string) func(n *yaml.Node, at st
 
 // remoteHandler makes the handler of a kind with a remote section. base is the directory of
 // the file.
-func (c *Config) remoteHandler(poolName, base, kind string) task.Handler {
+func (c *Config) remoteHandler(poolName, base, kind string, log *slog.Logger) task.Handler {
 	section := joinKey(joinKey("handlers", kind), "remote")
 	if slices.ContainsFunc(c.problems, func(p problem) bool { return p.key == section }) {
 		return nil // it is no section
 	}
 	s := c.Remote[kind]
-	s.Pool, s.Logger = poolName, c.Pool.Logger
+	s.Pool, s.Logger = poolName, log
 	if grace := c.Pool.StopGrace; grace > 0 {
 		s.StopWithin = grace * 8 / 10
 	}

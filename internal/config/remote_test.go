@@ -62,7 +62,7 @@ func parseIn(t *testing.T, text string) *Config {
 
 func TestRemoteKeysOfAHandler(t *testing.T) {
 	c := parseIn(t, remoteSection)
-	handlers, err := c.Commands("media")
+	handlers, err := c.Commands("media", nil)
 	if err != nil || c.Err() != nil || len(handlers) != 3 || handlers["video.cut"] == nil || handlers["mail"] == nil {
 		t.Fatalf("handlers %v, %v, %v", handlers, err, c.Err())
 	}
@@ -127,7 +127,7 @@ handlers:
   both: {remote: {url: "https://a.example"}, docker: {image: a}}
   named: {remote: {url: "https://a.example", secret: {env: NOT_SET_ANYWHERE, file: ""}}}
 `)
-	if _, err := c.Commands("media"); err != nil {
+	if _, err := c.Commands("media", nil); err != nil {
 		t.Fatal(err)
 	}
 	err := c.Err()

@@ -1,6 +1,6 @@
 // Package egress makes HTTP requests to services that a configuration names. It refuses
-// addresses inside of the own network when it connects, after the name was resolved, so
-// that neither a name that resolves to such an address nor a redirect leads there.
+// addresses of internal networks. It checks each address when it connects, after the name was
+// resolved, so that neither a name nor a redirect leads there.
 package egress
 
 import (
