@@ -111,8 +111,9 @@ type Config struct {
 	// together must be shorter than the replica's StopGrace. Default: DefaultGrace.
 	Grace time.Duration
 	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult. A longer
-	// output is cut and marked, or fails the task if its policy is task.FailLargeResult.
-	// Default: DefaultMaxResult.
+	// output is cut and marked, or fails the task if its policy is task.FailLargeResult. With
+	// task.ExportLargeResult the size is task.MaxStagedResult, and the task fails with a longer
+	// output. Default: DefaultMaxResult.
 	MaxResult int
 	// MaxLog is how many bytes of the end of the standard error are kept. With task.NoLog
 	// nothing of it is kept, and no error has its last line. Default: task.DefaultLogLen.

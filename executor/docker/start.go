@@ -68,7 +68,7 @@ func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.
 	} else if err := x.run(ctx, c.ID, t); err != nil {
 		return async.Started{}, err
 	}
-	x.watch(started.Ref)
+	x.watch(async.Job{Name: name, Ref: started.Ref, LargeResult: t.LargeResult})
 	return started, nil
 }
 
