@@ -111,12 +111,13 @@ func (c *Container) AddTask(ctx context.Context, t Task) error { return c.add(ct
 // AddRunningTask is AddTask: a task that ran in another container starts again.
 func (c *Container) AddRunningTask(ctx context.Context, t Task) error { return c.add(ctx, t, nil) }
 
-// GetRunningTask reads the tasks that run on any replica.
+// GetRunningTask reads the tasks that run on any replica, or whose data is saved.
 func (c *Container) GetRunningTask(ctx context.Context) ([]Task, error) {
-	return c.read(ctx, -1, task.Running)
+	return c.read(ctx, -1, task.Running, task.Exporting)
 }
 
-// GetRunningTaskCount reads how many tasks run on all replicas.
+// GetRunningTaskCount reads how many tasks run on all replicas, without those whose data is
+// saved.
 func (c *Container) GetRunningTaskCount(ctx context.Context) (int32, error) {
 	p, err := c.client()
 	if err != nil {

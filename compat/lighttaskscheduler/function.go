@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -32,12 +30,10 @@ func (s *TaskScheduler) runFunction(f runner) task.Handler {
 			return nil, err
 		case errors.Is(cause, task.ErrTimeout), errors.Is(cause, task.ErrStopped):
 			return nil, cause // the function has returned too late
-		case s.Persistencer == nil:
+		case s.exporter == nil:
 			return resultOf(data), nil
 		}
-		own.TaskStatus = TASK_STATUS_EXPORTING
-		s.base.exporting(ctx, own)
-		return nil, persist(ctx, s.Persistencer, &own, data)
+		return s.exporter.result(ctx, own, func() (any, error) { return data, nil })
 	}
 }
 
@@ -62,25 +58,4 @@ func resultOf(data any) []byte {
 		return nil
 	}
 	return result
-}
-
-// maxSaves is how often saving is tried before the try of the task fails.
-const maxSaves = 10
-
-// persist saves the data of a task, and repeats a call that fails.
-func persist(ctx context.Context, p TaskdataPersistencer, t *Task, data any) error {
-	for n := 1; ; n++ {
-		own := *t
-		err := p.DataPersistence(ctx, &own, data)
-		if err == nil {
-			return nil
-		}
-		if n == maxSaves || backoff.Sleep(ctx, backoff.Delay(n)) != nil {
-			return saveError(n, err)
-		}
-	}
-}
-
-func saveError(n int, err error) error {
-	return fmt.Errorf("the data of the task cannot be saved (%d calls): %w", n, err)
 }

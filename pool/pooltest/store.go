@@ -46,7 +46,7 @@ func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 	x.Reports = slices.Clone(reports) // a repeated report must be unchanged
 	s.mu.Lock()
 	for i, r := range reports {
-		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet {
+		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet && s.knows(t) {
 			x.Reports[i].Delay, x.Reports[i].DelaySet = longestBackoff(s.retried(t)), true
 		}
 	}
@@ -74,6 +74,13 @@ func attemptOf(r task.Report) task.Attempt { return task.Attempt{ID: r.ID, Fence
 // has left does not block it.
 func (s *store) Maintain(ctx context.Context, _ string) (task.Maintenance, error) {
 	return s.Store.Maintain(ctx, "pooltest")
+}
+
+// knows reports whether the backoff of a task is known: another pool on this store may have the
+// exporter of a kind.
+func (s *store) knows(t *task.Task) bool {
+	_, exports := s.exports[t.Kind]
+	return exports || t.State != task.Exporting
 }
 
 // retried returns the task and the policy that say when a failed attempt of t is repeated. For
