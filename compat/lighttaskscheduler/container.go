@@ -1,6 +1,7 @@
 package lighttaskscheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,11 @@ func NewContainer(store pool.Store) *Container {
 		if store == nil {
 			return nil, "", errors.New("NewContainer(nil)")
 		}
-		return store, "of NewContainer", nil
+		name := ""
+		if named, ok := store.(interface{ Pool() string }); ok {
+			name = named.Pool()
+		}
+		return store, name, nil
 	}}
 }
 
@@ -104,6 +109,9 @@ func (c *Container) client() (*pool.Pool, error) {
 	})
 	return c.pool, c.err
 }
+
+// poolName returns the name of the pool, or that of the kind if the store does not know it.
+func (c *Container) poolName() string { return cmp.Or(c.name, kind) }
 
 // AddTask enqueues a task without TaskActuator.Init.
 func (c *Container) AddTask(ctx context.Context, t Task) error { return c.add(ctx, t, nil) }

@@ -37,6 +37,31 @@ func (s *TaskScheduler) runFunction(f runner) task.Handler {
 	}
 }
 
+// handlerMaker is an actuator whose tasks a handler of the pool runs.
+type handlerMaker interface {
+	// MakeHandler returns the handler of the tasks of a pool. The handler gets the Task of a
+	// task with read.
+	MakeHandler(pool string, read func(*task.Task) (Task, error)) (task.Handler, error)
+}
+
+// runHandler returns the handler of a handlerMaker. The result of h is the data, as a string.
+func (s *TaskScheduler) runHandler(h task.Handler) task.Handler {
+	return func(ctx context.Context, t *task.Task) ([]byte, error) {
+		own, err := running(t)
+		if err != nil {
+			return nil, err
+		}
+		if t.CleanUp == "" {
+			s.base.started(ctx, own)
+		}
+		output, err := h(ctx, t)
+		if err != nil || s.exporter == nil {
+			return output, err
+		}
+		return s.exporter.result(ctx, own, func() (any, error) { return string(output), nil })
+	}
+}
+
 // running returns a task whose try begins now.
 func running(t *task.Task) (Task, error) {
 	own, err := decodeTask(t.Payload)

@@ -127,7 +127,7 @@ func (s *TaskScheduler) run(joined <-chan struct{}) {
 	select {
 	case <-joined:
 		if s.err != nil {
-			slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.name, "err", s.err)
+			slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.poolName(), "err", s.err)
 		}
 	default: // it is the error of MakeScheduler
 	}
@@ -142,6 +142,10 @@ func (s *TaskScheduler) run(joined <-chan struct{}) {
 func (s *TaskScheduler) handler(config *Config) (task.Handler, error) {
 	if f, ok := s.Actuator.(runner); ok {
 		return s.runFunction(f), nil
+	}
+	if m, ok := s.Actuator.(handlerMaker); ok {
+		h, err := m.MakeHandler(s.base.poolName(), running)
+		return s.runHandler(h), err
 	}
 	s.jobs = newJobs(s.Actuator, s.exporter, !config.DisableStatePoll, s.base)
 	var err error

@@ -17,7 +17,8 @@
 // Config.Grace.
 //
 // No container is privileged, gains privileges, or has a network unless Config.Network
-// names one. Image, mounts, network and user come from the Config and never from a task.
+// names one. Image, mounts, network and user come from the Config and never from a task,
+// unless Config.ForTask takes them from there.
 //
 // All replicas of a queue should use one engine. A replica that gets the task of a
 // container of another engine releases it.
@@ -82,7 +83,7 @@ type Config struct {
 	// variables DOCKER_HOST, DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, else the socket of the
 	// system.
 	Host string
-	// Image is the image of the containers. Required.
+	// Image is the image of the containers. Required without ForTask.
 	Image string
 	// Command replaces the command of the image. Its arguments may be templates, see
 	// template.ParseArgs. Its first one must be constant unless there is an Entrypoint.
@@ -125,6 +126,12 @@ type Config struct {
 	// Interval is the time between two polls of the engine. The end of a container is also
 	// noticed at once. Default: async.DefaultInterval.
 	Interval time.Duration
+	// ForTask, if it is not nil, changes Image, Entrypoint, Command, Env, Dir, User, Memory,
+	// CPUs, Mounts and Network for one task before its container is created. Templates are
+	// filled in already. c is checked afterwards, as New does it. An error fails the task as
+	// task.BadPayload. Only programs that trust the payloads of tasks need it. It must be safe
+	// for concurrent use.
+	ForTask func(t *task.Task, c *Config) error
 	// Logger gets outages of the engine and containers that could not be stopped. Default:
 	// slog.Default.
 	Logger *slog.Logger
@@ -226,6 +233,20 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// change changes c for a task, if it has ForTask.
+func (c *Config) change(t *task.Task) error {
+	if c.ForTask == nil {
+		return nil
+	}
+	change := c.ForTask
+	c.ForTask, c.Mounts = nil, slices.Clone(c.Mounts)
+	if err := change(t, c); err != nil {
+		return err
+	}
+	c.setDefaults()
+	return c.check()
+}
+
 // check returns everything that is wrong with c, which has its defaults.
 func (c *Config) check() error {
 	var errs []error
@@ -235,7 +256,7 @@ func (c *Config) check() error {
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
-	if c.Image == "" || strings.ContainsAny(c.Image, " \t\n\x00") || strings.HasPrefix(c.Image, "-") {
+	if c.Image == "" && c.ForTask == nil || strings.ContainsAny(c.Image, " \t\n\x00") || strings.HasPrefix(c.Image, "-") {
 		add("image", "must be the name of an image such as alpine:3.22, not %q", c.Image)
 	}
 	for _, list := range []struct {

@@ -244,7 +244,7 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 		t.Fatal(err)
 	}
 	// This one was created, and its replica died before it started it.
-	if _, err := e.client.ContainerCreate(t.Context(), x.options("lts-created", newTask(""), nil, nil)); err != nil {
+	if _, err := e.client.ContainerCreate(t.Context(), x.cfg.options("lts-created", newTask(""))); err != nil {
 		t.Fatal(err)
 	}
 	x.sweep(time.Now().Add(-time.Hour))
