@@ -30,14 +30,20 @@ func (v *victim) base() {
 // exchange reports and claims in one call, and returns a short form of both
 // results.
 func (v *victim) exchange(ctx context.Context, st *redisstore.Store, call int64, n int, reports ...task.Report) (string, error) {
+	v.t.Helper()
+	return v.exchangeOn(ctx, st, "default", call, n, reports...)
+}
+
+// exchangeOn is exchange for another queue than the default one.
+func (v *victim) exchangeOn(ctx context.Context, st *redisstore.Store, queue string, call int64, n int, reports ...task.Report) (string, error) {
 	for i := range reports {
-		reports[i].Queue, reports[i].Last = "default", true
+		reports[i].Queue, reports[i].Last = queue, true
 		if task := v.held[reports[i].ID]; task != nil {
 			reports[i].Fence = task.Fence
 		}
 	}
 	x := claimOf(call, n, time.Minute)
-	x.Reports = reports
+	x.Claims[0].Queue, x.Reports = queue, reports
 	got, err := st.Exchange(ctx, x)
 	if err != nil {
 		return "", err

@@ -17,11 +17,11 @@ import (
 )
 
 // The reply to one of a replica's calls is lost. Each task still runs once,
-// under one lease, and ends once, in the right way.
+// under one lease, is saved once, and ends once, in the right way.
 func TestReplicaNoticesNoLostReply(t *testing.T) {
 	t.Parallel()
 	calls := []string{"renew", "join", "reap", "inbox", "peek"}
-	for n := range 8 { // claims, successes, failures and releases each are in one of them
+	for n := range 8 { // claims, successes, failures, releases and saves each are in one of them
 		calls = append(calls, fmt.Sprint("exchange ", n+1))
 	}
 	for _, call := range calls {
@@ -41,9 +41,15 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 			book := newLogbook()
 			cfg := slots(2)
 			cfg.Lease, cfg.Logger = 6*time.Second, book.logger()
+			saves := &gauge{}
+			cfg.Exports = map[string]pool.Export{"kept": {Exporter: exporterFunc(func(context.Context, *task.Staged) (task.Reference, error) {
+				saves.enter()
+				defer saves.exit()
+				return task.Reference(`"here"`), nil
+			})}}
 			p := open(proxy.Addr(), cfg)
 			runs := map[string]*gauge{}
-			for _, kind := range []string{"ok", "bad", "later", "long", "bare"} {
+			for _, kind := range []string{"ok", "bad", "later", "long", "bare", "kept"} {
 				g := &gauge{}
 				runs[kind] = g
 				p.HandleKind(kind, func(ctx context.Context, tk *task.Task) ([]byte, error) {
@@ -75,9 +81,9 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 			if err := rdb.RPush(t.Context(), "lts:{p}:inbox", `{"kind":"ok","id":"pushed"}`).Err(); err != nil {
 				t.Fatal(err)
 			}
-			enqueueAll(t, c, []pool.Spec{{Kind: "bare", ID: "bare", Priority: 9}, {Kind: "ok", ID: "ok"}, {Kind: "bad", ID: "bad"}, {Kind: "later", ID: "later"}, {Kind: "long", ID: "long"}})
+			enqueueAll(t, c, []pool.Spec{{Kind: "bare", ID: "bare", Priority: 9}, {Kind: "ok", ID: "ok"}, {Kind: "bad", ID: "bad"}, {Kind: "later", ID: "later"}, {Kind: "long", ID: "long"}, {Kind: "kept", ID: "kept", Priority: 8}})
 			for id, state := range map[string]pool.State{
-				"pushed": pool.Succeeded, "ok": pool.Succeeded, "bad": pool.Failed, "later": pool.Succeeded, "long": pool.Succeeded,
+				"pushed": pool.Succeeded, "ok": pool.Succeeded, "bad": pool.Failed, "later": pool.Succeeded, "long": pool.Succeeded, "kept": pool.Succeeded,
 			} {
 				eventually(t, patience, id+" is "+string(state), func() bool {
 					task, err := c.Get(context.Background(), id)
@@ -85,12 +91,15 @@ func TestReplicaNoticesNoLostReply(t *testing.T) {
 				})
 			}
 			eventually(t, patience, "the call is broken", strike.Happened)
-			for kind, want := range map[string]int{"ok": 2, "bad": 1, "later": 2, "long": 1, "bare": 1} {
+			for kind, want := range map[string]int{"ok": 2, "bad": 1, "later": 2, "long": 1, "bare": 1, "kept": 1} {
 				if _, _, n := runs[kind].read(); n != want {
 					t.Errorf("%d runs of kind %s, want %d", n, kind, want)
 				}
 			}
-			if st := idle(t, c); st.LeasesLost != 0 || st.Enqueued != 6 || st.Ended[pool.Succeeded] != 5 || st.Ended[pool.Failed] != 1 {
+			if _, _, n := saves.read(); n != 1 {
+				t.Errorf("%d saves, want 1", n)
+			}
+			if st := idle(t, c); st.LeasesLost != 0 || st.Enqueued != 7 || st.Ended[pool.Succeeded] != 6 || st.Ended[pool.Failed] != 1 {
 				t.Errorf("stats %+v", st)
 			}
 			if err := stop(); err != nil {

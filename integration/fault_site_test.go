@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -270,7 +271,7 @@ func claimOf(call int64, n int, lease time.Duration) task.Exchange {
 // end reports the end of a task that v holds.
 func (v *victim) end(r task.Report) {
 	v.t.Helper()
-	r.Queue, r.Fence, r.Last = "default", v.held[r.ID].Fence, true
+	r.Queue, r.Fence, r.Last = cmp.Or(r.Queue, "default"), v.held[r.ID].Fence, true
 	v.ends++
 	_, err := v.st.Exchange(context.Background(), task.Exchange{
 		Replica: "r", Sequence: 2, Call: v.ends, Lease: time.Minute, Reports: []task.Report{r},

@@ -133,7 +133,7 @@ func (v *victim) otherQueueWorks(what string) {
 	v.t.Helper()
 	ctx := context.Background()
 	v.join("other", task.Registration{})
-	v.enqueue(task.Spec{Kind: "k", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
+	v.enqueue(task.Spec{Kind: "elsewhere", ID: "elsewhere", Queue: "elsewhere", Retain: &forever})
 	x := task.Exchange{Replica: "other", Sequence: 1, Call: 1, Lease: time.Minute, Claims: []task.Claim{{Queue: "elsewhere", N: 1}}}
 	got, err := v.st.Exchange(ctx, x)
 	if err != nil || len(tasksOf(got)) != 1 {

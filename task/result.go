@@ -19,6 +19,29 @@ func CutResult(b []byte, total int64, limit int) []byte {
 	return fmt.Appendf(kept[:len(kept):len(kept)], mark, len(kept), total)
 }
 
+// Limit returns how long a result may be. own is the limit of the handler, which applies unless
+// an exporter saves the result.
+func (l LargeResult) Limit(own int) int {
+	if l == ExportLargeResult {
+		return MaxStagedResult
+	}
+	return own
+}
+
+// Fit returns a result of total bytes if it is within l.Limit(own); a negative total is not
+// known and over the limit. A longer result is cut, or an error with FailLargeResult and
+// ExportLargeResult. b has at least the bytes within the limit.
+func (l LargeResult) Fit(b []byte, total int64, own int) ([]byte, error) {
+	limit := l.Limit(own)
+	switch {
+	case total >= 0 && total <= int64(limit):
+		return b, nil
+	case l == FailLargeResult || l == ExportLargeResult:
+		return nil, LargeResultError(total, limit)
+	}
+	return CutResult(b, total, limit), nil
+}
+
 // LargeResultError returns the error of an attempt whose result is longer than its limit.
 // A total that is negative is not known.
 func LargeResultError(total int64, limit int) error {

@@ -99,6 +99,8 @@ func (r *Replica) finish(a *attempt, rep task.Report) {
 	switch {
 	case dropped: // logged when the attempt was given up
 		r.log().Warn("a handler returned after its attempt had been given up; its outcome is dropped", a.args()...)
+	case rep.Op == task.Fail && a.saves() && (rep.Code == task.CodeError || rep.Code == task.CodeTimeout):
+		// The outage of the exporter is logged instead.
 	case rep.Op == task.Fail && rep.Code == task.CodeStopped:
 		r.log().Info("attempt stopped", append(a.args(), "err", rep.Error)...)
 	case rep.Op == task.Fail:

@@ -56,14 +56,6 @@ func (r *Replica) saver(kind string) (save task.Handler, known bool) {
 	}, known
 }
 
-// resultLimit returns how long the result of an attempt may be.
-func (a *attempt) resultLimit() int {
-	if a.task.LargeResult == task.ExportLargeResult {
-		return task.MaxStagedResult
-	}
-	return task.MaxResult
-}
-
 // exports reports whether an exporter saves the result of an attempt.
 func (a *attempt) exports(result []byte) bool {
 	if result == nil || a.saves() {

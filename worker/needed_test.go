@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -62,4 +63,18 @@ func TestRenewalsHaveTheOutagesOfExportersAndExecutors(t *testing.T) {
 		}
 		tr.shutDown()
 	})
+}
+
+// A database that does not answer is away. A save that was stopped says nothing about it.
+func TestSavesThatTimeOutAreAnOutage(t *testing.T) {
+	for cause, want := range map[error]int{task.ErrTimeout: 1, task.ErrStopped: 0, task.ErrShutdown: 0, task.ErrLeaseLost: 0} {
+		var n needed
+		n.init(Config{Logger: slog.New(slog.DiscardHandler), Exports: map[string]task.Export{"job": {}}})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		n.saved(ctx, "job", time.Now(), ctx.Err())
+		if got := n.outages(); len(got) != want {
+			t.Errorf("%v: %+v", cause, got)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -45,12 +46,9 @@ func panicStack() string {
 // replica's mutex, because an error's methods are code of the service.
 func (a *attempt) report(result []byte, err error) (rep task.Report) {
 	rep = a.newReport(task.Succeed, task.CodeOK)
-	if size := len(result); err == nil && size > task.MaxResult {
-		if a.task.LargeResult == task.TruncateLargeResult {
-			result = task.CutResult(result, int64(size), task.MaxResult)
-		} else if limit := a.resultLimit(); size > limit {
-			err = task.LargeResultError(int64(size), limit)
-		}
+	if err == nil {
+		large := cmp.Or(a.task.LargeResult, task.FailLargeResult)
+		result, err = large.Fit(result, int64(len(result)), task.MaxResult)
 	}
 	if err == nil {
 		rep.Result, rep.Stage = result, a.exports(result)

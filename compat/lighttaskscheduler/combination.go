@@ -20,8 +20,8 @@ import (
 //
 //   - AddTask is called before the task is enqueued. Its error refuses the task. It is not
 //     called for a task that is live already.
-//   - ToRunningStatus is called when Start has returned, and ToExportStatus before data is
-//     saved. Errors are logged.
+//   - ToRunningStatus is called when Start has returned, and ToExportStatus before each save
+//     of data. Errors are logged.
 //   - ToSuccessStatus, ToFailedStatus or ToStopStatus is called when the task has ended, and
 //     repeated until it succeeds, also by another process. With FinshedTasks enabled it waits
 //     until the tasks that ended before have been received.

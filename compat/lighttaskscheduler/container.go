@@ -1,6 +1,7 @@
 package lighttaskscheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,11 @@ func NewContainer(store pool.Store) *Container {
 		if store == nil {
 			return nil, "", errors.New("NewContainer(nil)")
 		}
-		return store, "of NewContainer", nil
+		name := ""
+		if named, ok := store.(interface{ Pool() string }); ok {
+			name = named.Pool()
+		}
+		return store, name, nil
 	}}
 }
 
@@ -106,18 +111,22 @@ func (c *Container) client() (*pool.Pool, error) {
 	return c.pool, c.err
 }
 
+// poolName returns the name of the pool, or that of the kind if the store does not know it.
+func (c *Container) poolName() string { return cmp.Or(c.name, kind) }
+
 // AddTask enqueues a task without TaskActuator.Init.
 func (c *Container) AddTask(ctx context.Context, t Task) error { return c.add(ctx, t, nil) }
 
 // AddRunningTask is AddTask: a task that ran in another container starts again.
 func (c *Container) AddRunningTask(ctx context.Context, t Task) error { return c.add(ctx, t, nil) }
 
-// GetRunningTask reads the tasks that run on any replica.
+// GetRunningTask reads the tasks that run on any replica, or whose data is saved.
 func (c *Container) GetRunningTask(ctx context.Context) ([]Task, error) {
-	return c.read(ctx, -1, task.Running)
+	return c.read(ctx, -1, task.Running, task.Exporting)
 }
 
-// GetRunningTaskCount reads how many tasks run on all replicas.
+// GetRunningTaskCount reads how many tasks run on all replicas, without those whose data is
+// saved.
 func (c *Container) GetRunningTaskCount(ctx context.Context) (int32, error) {
 	p, err := c.client()
 	if err != nil {

@@ -23,8 +23,8 @@
 // the task. An actuator made by actuator.MakeFucntionActuator is a plain handler. Any other
 // one is an executor of package executor/async: an attempt calls Start, waits for the end,
 // which GetAsyncTaskStatus or a callback reports, and then, if there is a persistencer,
-// calls GetOutput and DataPersistence. Timeouts, stops, retries, limits and lost replicas
-// are those of the pool.
+// calls GetOutput. An exporter of the pool calls DataPersistence. Timeouts, stops, retries,
+// limits and lost replicas are those of the pool.
 //
 // The page docs/from-light-task-scheduler.md maps every type, option and status, and says
 // what differs.

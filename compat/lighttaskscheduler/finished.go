@@ -48,7 +48,7 @@ func finishedTask(e *pool.Event, t *task.Task) *Task {
 		*own, _ = decodeTask(t.Payload)
 		if t.Version == e.Version {
 			failures = t.Failures
-			if e.State == task.Failed {
+			if e.State == task.Failed && e.Code != task.CodeExport {
 				failures = max(failures-1, 0) // the last failure is not followed by a retry
 			}
 		}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -32,12 +30,35 @@ func (s *TaskScheduler) runFunction(f runner) task.Handler {
 			return nil, err
 		case errors.Is(cause, task.ErrTimeout), errors.Is(cause, task.ErrStopped):
 			return nil, cause // the function has returned too late
-		case s.Persistencer == nil:
+		case s.exporter == nil:
 			return resultOf(data), nil
 		}
-		own.TaskStatus = TASK_STATUS_EXPORTING
-		s.base.exporting(ctx, own)
-		return nil, persist(ctx, s.Persistencer, &own, data)
+		return s.exporter.result(ctx, own, func() (any, error) { return data, nil })
+	}
+}
+
+// handlerMaker is an actuator whose tasks a handler of the pool runs.
+type handlerMaker interface {
+	// MakeHandler returns the handler of the tasks of a pool. The handler gets the Task of a
+	// task with read.
+	MakeHandler(pool string, read func(*task.Task) (Task, error)) (task.Handler, error)
+}
+
+// runHandler returns the handler of a handlerMaker. The result of h is the data, as a string.
+func (s *TaskScheduler) runHandler(h task.Handler) task.Handler {
+	return func(ctx context.Context, t *task.Task) ([]byte, error) {
+		own, err := running(t)
+		if err != nil {
+			return nil, err
+		}
+		if t.CleanUp == "" {
+			s.base.started(ctx, own)
+		}
+		output, err := h(ctx, t)
+		if err != nil || s.exporter == nil {
+			return output, err
+		}
+		return s.exporter.result(ctx, own, func() (any, error) { return string(output), nil })
 	}
 }
 
@@ -62,25 +83,4 @@ func resultOf(data any) []byte {
 		return nil
 	}
 	return result
-}
-
-// maxSaves is how often saving is tried before the try of the task fails.
-const maxSaves = 10
-
-// persist saves the data of a task, and repeats a call that fails.
-func persist(ctx context.Context, p TaskdataPersistencer, t *Task, data any) error {
-	for n := 1; ; n++ {
-		own := *t
-		err := p.DataPersistence(ctx, &own, data)
-		if err == nil {
-			return nil
-		}
-		if n == maxSaves || backoff.Sleep(ctx, backoff.Delay(n)) != nil {
-			return saveError(n, err)
-		}
-	}
-}
-
-func saveError(n int, err error) error {
-	return fmt.Errorf("the data of the task cannot be saved (%d calls): %w", n, err)
 }

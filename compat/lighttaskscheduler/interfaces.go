@@ -20,7 +20,7 @@ type TaskActuator interface {
 	Start(ctx context.Context, task *Task) (newTask *Task, ignoreErr bool, err error)
 
 	// GetOutput returns the data of a task that has succeeded, for the persistencer. It is
-	// repeated after an error, also on another replica.
+	// repeated after an error, up to ten times, also on another replica.
 	GetOutput(ctx context.Context, task *Task) (data interface{}, err error)
 
 	// Stop ends a running try, because of StopTask or a timeout. It is repeated after an
@@ -42,11 +42,11 @@ type CallbackReceiver interface {
 // TaskdataPersistencer saves the data of tasks.
 type TaskdataPersistencer interface {
 	// DataPersistence saves the data that GetOutput returned. It is called before the task
-	// becomes TASK_STATUS_SUCCESS, and repeated after an error. It may be called again for
-	// data that it has saved, after a crash, so it must be idempotent.
+	// becomes TASK_STATUS_SUCCESS, in any process of the pool, and repeated after an error. It
+	// may be called again for data that it has saved, after a crash, so it must be idempotent.
 	DataPersistence(ctx context.Context, task *Task, data interface{}) (err error)
 
-	// GetPersistenceData returns saved data. The scheduler does not call it.
+	// GetPersistenceData returns saved data. The scheduler does not call it, pool.Result does.
 	GetPersistenceData(ctx context.Context, task *Task) (data interface{}, err error)
 
 	// DeletePersistenceData removes saved data. The scheduler does not call it.

@@ -17,11 +17,11 @@ import (
 // jobs is the executor of an actuator that is no function actuator. A job is a try of a
 // task.
 type jobs struct {
-	actuator     TaskActuator
-	persistencer TaskdataPersistencer // may be nil
-	poll         bool                 // ask the actuator for statuses
-	own          *Combination         // learns of starts
-	async        *async.Jobs
+	actuator TaskActuator
+	exporter *exporter    // nil without a persistencer
+	poll     bool         // ask the actuator for statuses
+	own      *Combination // learns of starts
+	async    *async.Jobs
 
 	mu     sync.Mutex
 	all    map[*job]bool
@@ -40,10 +40,6 @@ type job struct {
 	ref   string    // set when Start has returned
 	end   async.State
 	why   error // of a Failed end
-
-	data  any // what GetOutput returned
-	got   bool
-	saves int // calls of GetOutput and DataPersistence that failed
 }
 
 // reference is what is stored about a job. Another process makes the Task of it.
@@ -56,8 +52,8 @@ type reference struct {
 	Item json.RawMessage `json:"item,omitempty"`
 }
 
-func newJobs(a TaskActuator, p TaskdataPersistencer, poll bool, own *Combination) *jobs {
-	return &jobs{actuator: a, persistencer: p, poll: poll, own: own, all: map[*job]bool{}, byName: map[string]*job{}}
+func newJobs(a TaskActuator, e *exporter, poll bool, own *Combination) *jobs {
+	return &jobs{actuator: a, exporter: e, poll: poll, own: own, all: map[*job]bool{}, byName: map[string]*job{}}
 }
 
 // handle runs one attempt of a task.
@@ -277,7 +273,8 @@ func (x *jobs) Stop(ctx context.Context, a async.Job) error {
 	return x.actuator.Stop(ctx, &own)
 }
 
-// Output implements async.Executor. It saves the data of a task that has succeeded.
+// Output implements async.Executor. It returns the data of a task that has succeeded for the
+// exporter.
 func (x *jobs) Output(ctx context.Context, a async.Job) (async.Output, error) {
 	x.mu.Lock()
 	j := x.find(a)
@@ -290,30 +287,11 @@ func (x *jobs) Output(ctx context.Context, a async.Job) (async.Output, error) {
 	switch {
 	case j == nil:
 		return async.Output{}, errEnded
-	case !succeeded || x.persistencer == nil:
+	case !succeeded || x.exporter == nil:
 		return async.Output{}, nil
 	}
-	own.TaskStatus = TASK_STATUS_EXPORTING
-	err := x.save(ctx, j, own)
-	if err == nil || ctx.Err() != nil {
-		return async.Output{}, err
-	}
-	if j.saves++; j.saves >= maxSaves {
-		err = async.Reject(saveError(j.saves, err))
-	}
-	return async.Output{}, err
-}
-
-// save saves the data of a task. Only the goroutine of its attempt calls it.
-func (x *jobs) save(ctx context.Context, j *job, own Task) error {
-	if !j.got {
-		asked := own
-		data, err := x.actuator.GetOutput(ctx, &asked)
-		if err != nil {
-			return err
-		}
-		j.data, j.got = data, true
-		x.own.exporting(ctx, own)
-	}
-	return x.persistencer.DataPersistence(ctx, &own, j.data)
+	asked := own
+	asked.TaskStatus = TASK_STATUS_EXPORTING
+	result, err := x.exporter.result(ctx, own, func() (any, error) { return x.actuator.GetOutput(ctx, &asked) })
+	return async.Output{Result: result}, async.Reject(err)
 }

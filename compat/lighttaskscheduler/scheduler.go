@@ -33,6 +33,7 @@ type TaskScheduler struct {
 	base     *Combination
 	pool     *pool.Pool // runs the tasks
 	jobs     *jobs      // nil with a function actuator
+	exporter *exporter  // nil without a persistencer
 	retain   *time.Duration
 	finished chan *Task // nil if FinshedTasks is not enabled
 
@@ -78,6 +79,12 @@ func (s *TaskScheduler) start(config Config) error {
 		Policies:  map[string]pool.Policy{kind: config.policy()},
 		OnConnect: sync.OnceFunc(func() { close(joined) }),
 	}
+	if s.Persistencer != nil {
+		s.exporter = &exporter{s.Persistencer, s.base}
+		policy := cfg.Policies[kind]
+		policy.LargeResult = task.ExportLargeResult
+		cfg.Policies[kind], cfg.Exports = policy, map[string]pool.Export{kind: s.exporter.export(limit)}
+	}
 	if config.EnableFinshedTaskList {
 		s.finished = make(chan *Task)
 	}
@@ -120,7 +127,7 @@ func (s *TaskScheduler) run(joined <-chan struct{}) {
 	select {
 	case <-joined:
 		if s.err != nil {
-			slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.name, "err", s.err)
+			slog.Error("the scheduler has ended; tasks wait until another process runs them", "pool", s.base.poolName(), "err", s.err)
 		}
 	default: // it is the error of MakeScheduler
 	}
@@ -136,7 +143,11 @@ func (s *TaskScheduler) handler(config *Config) (task.Handler, error) {
 	if f, ok := s.Actuator.(runner); ok {
 		return s.runFunction(f), nil
 	}
-	s.jobs = newJobs(s.Actuator, s.Persistencer, !config.DisableStatePoll, s.base)
+	if m, ok := s.Actuator.(handlerMaker); ok {
+		h, err := m.MakeHandler(s.base.poolName(), running)
+		return s.runHandler(h), err
+	}
+	s.jobs = newJobs(s.Actuator, s.exporter, !config.DisableStatePoll, s.base)
 	var err error
 	s.jobs.async, err = async.New(s.jobs, async.Options{Pool: kind, Interval: config.interval(), CallTimeout: callTimeout, StartTimeout: callTimeout})
 	return s.jobs.handle, err

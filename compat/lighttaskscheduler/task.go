@@ -21,7 +21,7 @@ const (
 	TASK_STATUS_FAILED    TaskStatus = 5 // failed, or expired
 	TASK_STATUS_STOPED    TaskStatus = 6 // stopped
 	TASK_STATUS_DELETE    TaskStatus = 7 // removed; no task has it
-	TASK_STATUS_EXPORTING TaskStatus = 8 // running: its data is being saved
+	TASK_STATUS_EXPORTING TaskStatus = 8 // exporting: its data is saved
 )
 
 // statusOf returns the status for a state of the pool.
@@ -33,6 +33,8 @@ func statusOf(s task.State) TaskStatus {
 		return TASK_STATUS_WAITING
 	case task.Running:
 		return TASK_STATUS_RUNNING
+	case task.Exporting:
+		return TASK_STATUS_EXPORTING
 	case task.Succeeded:
 		return TASK_STATUS_SUCCESS
 	case task.Failed, task.Expired:

@@ -1,12 +1,14 @@
 // Videocut cuts videos at a service and shows the cuts on a page:
 //
 //	browser ── page ── pool in Redis ── replica with executor/remote ── cutting service ── ffmpeg
+//	                                    └── exporter ── results in SQLite or PostgreSQL
 //
 // All parts run in this process, each as if it ran on another machine. It makes a video to
 // cut. Run it in this folder, and open http://127.0.0.1:8090:
 //
 //	go run .                                     with an embedded Redis
 //	LTS_REDIS=redis://127.0.0.1:6379/0 go run .
+//	VIDEOCUT_RESULTS=postgres://videos@db/videos go run .     with the results in PostgreSQL
 //
 // It needs ffmpeg.
 package main
@@ -34,6 +36,7 @@ import (
 	"github.com/ltsworker/ltsworker/examples/videocut/cutter"
 	"github.com/ltsworker/ltsworker/examples/videocut/page"
 	"github.com/ltsworker/ltsworker/executor/remote"
+	"github.com/ltsworker/ltsworker/export/sql"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 )
@@ -46,15 +49,16 @@ func main() {
 	defer stop()
 	l, err := net.Listen("tcp", *listen)
 	if err == nil {
-		err = run(ctx, l, *dir, os.Getenv("LTS_REDIS"))
+		err = run(ctx, l, *dir, os.Getenv("LTS_REDIS"), os.Getenv("VIDEOCUT_RESULTS"))
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run serves the page at l until ctx ends.
-func run(ctx context.Context, l net.Listener, dir, redisURL string) (err error) {
+// run serves the page at l until ctx ends. resultsAt is the DSN of PostgreSQL, or the path of a
+// file of SQLite; "" is a file in dir.
+func run(ctx context.Context, l net.Listener, dir, redisURL, resultsAt string) (err error) {
 	defer l.Close()
 	videos, cuts := filepath.Join(dir, "videos"), filepath.Join(dir, "cuts")
 	for _, d := range []string{videos, cuts} {
@@ -98,7 +102,15 @@ func run(ctx context.Context, l net.Listener, dir, redisURL string) (err error) 
 	}
 	rdb := redis.NewClient(opts)
 	defer rdb.Close()
-	p, err := newPool(rdb, "http://"+cutterAt.Addr().String(), secret)
+	if resultsAt == "" {
+		resultsAt = filepath.Join(dir, "results.db")
+	}
+	results, err := sql.New(resultsAt, sql.Config{Pool: poolName})
+	if err != nil {
+		return err
+	}
+	defer results.Close()
+	p, err := newPool(rdb, "http://"+cutterAt.Addr().String(), secret, results)
 	if err != nil {
 		return err
 	}
@@ -122,24 +134,26 @@ func run(ctx context.Context, l net.Listener, dir, redisURL string) (err error) 
 	if err != nil {
 		return err
 	}
-	pages := &page.Page{Pool: p, Videos: videoRoot, Cuts: cutRoot, Hosts: []string{l.Addr().String(), net.JoinHostPort("localhost", port)}}
+	pages := &page.Page{Pool: p, Results: results, Videos: videoRoot, Cuts: cutRoot, Hosts: []string{l.Addr().String(), net.JoinHostPort("localhost", port)}}
 	defer serve(l, pages.Handler())()
 	log.Printf("page: http://%s", l.Addr())
 	return <-ended
 }
 
-// newPool returns a pool whose replica gives the tasks to the service.
-func newPool(rdb redis.UniversalClient, url, secret string) (*pool.Pool, error) {
-	const name = "videocut"
-	p, err := pool.New(redisstore.New(rdb, name), pool.Config{
+const poolName = "videocut"
+
+// newPool returns a pool whose replica gives the tasks to the service and saves their results.
+func newPool(rdb redis.UniversalClient, url, secret string, results pool.Exporter) (*pool.Pool, error) {
+	p, err := pool.New(redisstore.New(rdb, poolName), pool.Config{
 		Queues:   map[string]pool.Queue{pool.DefaultQueue: {Workers: 8}},
 		Policies: map[string]pool.Policy{page.Kind: {Timeout: time.Hour, MaxAttempts: 3}},
+		Exports:  map[string]pool.Export{page.Kind: {Exporter: results}},
 	})
 	if err != nil {
 		return nil, err
 	}
 	cut, err := remote.New(remote.Config{
-		Pool: name, URL: url, Mode: remote.Jobs, Secrets: []string{secret},
+		Pool: poolName, URL: url, Mode: remote.Jobs, Secrets: []string{secret},
 		Networks: []string{"127.0.0.1"}, // the service is on this machine
 		Interval: 500 * time.Millisecond,
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -14,30 +15,91 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	cuts "github.com/ltsworker/ltsworker/examples/videocut/page"
+	"github.com/ltsworker/ltsworker/export/sql"
+	"github.com/ltsworker/ltsworker/integration/postgresserver"
 	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/redisstore"
 )
 
 // patience is how long a step in the browser may take on a busy machine.
 const patience = 2 * time.Minute
 
-// TestPageInABrowser creates, starts, watches, downloads, stops and deletes cuts in
-// Chromium, with a redis-server and ffmpeg. CHROMIUM names the browser.
-func TestPageInABrowser(t *testing.T) {
+// start runs the example and returns the address of its page.
+func start(t *testing.T, redis *redisserver.Server, resultsAt string) (url string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	redis := redisserver.Start(t)
 	life, end := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(life, l, t.TempDir(), "redis://"+redis.Addr()) }()
+	go func() { ended <- run(life, l, t.TempDir(), "redis://"+redis.Addr(), resultsAt) }()
 	t.Cleanup(func() {
 		end()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
+	return "http://" + l.Addr().String()
+}
 
+// TestResultsInPostgreSQL cuts a video while the database is away. The cut is not repeated. The
+// row goes with the task.
+func TestResultsInPostgreSQL(t *testing.T) {
+	database, dsn := postgresserver.Start(t)
+	database.Stop(t)
+	redis := redisserver.Start(t)
+	url := start(t, redis, dsn)
+	p, err := pool.New(redisstore.New(redis.Client(t), poolName), pool.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := []byte(`{"title":"a","video":"testsrc.mp4","from":0,"seconds":1}`)
+	receipt, err := p.EnqueueSpec(t.Context(), pool.Spec{Kind: cuts.Kind, Payload: payload, Retain: new(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // polls: the state of a task
+		got, err := p.Get(t.Context(), receipt.ID)
+		if err != nil || got.State.Terminal() || time.Now().After(deadline) {
+			t.Fatalf("without a database: %+v, %v", got, err)
+		}
+		if got.State == pool.Exporting && got.SavesFailed > 0 {
+			break
+		}
+	}
+	database.Restart(t)
+	got, err := p.WaitTask(t.Context(), receipt.ID)
+	if err != nil || got.State != pool.Succeeded || !got.Exported || got.Attempt != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if video := download(t, url+"/tasks/"+got.ID+"/video"); len(video) < 1000 {
+		t.Errorf("the download has %d bytes", len(video))
+	}
+	results, err := sql.New(dsn, sql.Config{Pool: poolName})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer results.Close()
+	if saved, err := results.Load(t.Context(), got.Result); err != nil || !strings.Contains(string(saved), `"file"`) {
+		t.Errorf("the row has %s, %v", saved, err)
+	}
+	res, err := http.Post(url+"/tasks/"+got.ID+"/delete", "application/x-www-form-urlencoded", nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("delete: %+v, %v", res, err)
+	}
+	res.Body.Close()
+	if _, err := results.Load(t.Context(), got.Result); !errors.Is(err, sql.ErrNotFound) {
+		t.Errorf("the row is left: %v", err)
+	}
+}
+
+// TestPageInABrowser creates, starts, watches, downloads, stops and deletes cuts in
+// Chromium, with a redis-server and ffmpeg. CHROMIUM names the browser.
+func TestPageInABrowser(t *testing.T) {
+	url := start(t, redisserver.Start(t), "")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true))
 	if program := os.Getenv("CHROMIUM"); program != "" {
 		options = append(options, chromedp.ExecPath(program))
@@ -57,7 +119,6 @@ func TestPageInABrowser(t *testing.T) {
 	const title = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	css := func(selector string) chromedp.CSS { return chromedp.CSS(selector) }
 	row := func(state, part string) chromedp.CSS { return css(`tr[data-state="` + state + `"] ` + part) }
-	url := "http://" + l.Addr().String()
 
 	do("open the page", chromedp.Navigate(url))
 	var alert atomic.Bool

@@ -85,6 +85,9 @@ type Executor interface {
 type Job struct {
 	Name string // the name that Start got
 	Ref  string // the reference that Start returned; it need not be unique
+	// LargeResult is what happens to a result that is longer than the limit of the Executor.
+	// Its method Limit returns how much of the result Output needs.
+	LargeResult task.LargeResult
 }
 
 // Started is a job that Start started or found.
@@ -126,10 +129,11 @@ type Status struct {
 
 // Output is what an ended job has left.
 type Output struct {
-	Result []byte // the task's result if the job succeeded, at most task.MaxResult bytes
+	// Result is the task's result if the job succeeded, of at most task.MaxResult bytes, or
+	// task.MaxStagedResult with task.ExportLargeResult.
+	Result []byte
 	Log    []byte // replaces the attempt's log if it is not nil
-	// TooLong is set if Result is cut. It fails a task whose policy is
-	// task.FailLargeResult.
+	// TooLong fails the task if the job succeeded: see task.LargeResult.Fit.
 	TooLong error
 }
 

@@ -45,7 +45,9 @@ func (j *Jobs) Handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	return a.wait(ctx, takenOver)
 }
 
-func (a *attempt) job() Job { return Job{Name: a.saved.Name, Ref: a.saved.Ref} }
+func (a *attempt) job() Job {
+	return Job{Name: a.saved.Name, Ref: a.saved.Ref, LargeResult: a.task.LargeResult}
+}
 
 // args returns the log attributes that name the job.
 func (a *attempt) args(more ...any) []any {
@@ -144,7 +146,7 @@ func (a *attempt) outcome(ctx context.Context, s Status) ([]byte, error) {
 	switch {
 	case s.State == Succeeded && err != nil:
 		return nil, fmt.Errorf("the job succeeded, but its output cannot be read: %w", err)
-	case s.State == Succeeded && out.TooLong != nil && a.task.LargeResult == task.FailLargeResult:
+	case s.State == Succeeded && out.TooLong != nil:
 		return nil, out.TooLong
 	case s.State == Succeeded:
 		return out.Result, nil

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/ltsworker/ltsworker/task"
 )
 
 // head keeps the first max bytes written to it and counts all.
@@ -20,18 +18,6 @@ func (h *head) Write(p []byte) (int, error) {
 	h.total += int64(len(p))
 	h.buf = append(h.buf, p[:min(len(p), h.max-len(h.buf))]...)
 	return len(p), nil
-}
-
-// result returns the output byte for byte if it fits; nil if there was none. An output
-// that does not fit is cut, or an error if fail is set.
-func (h *head) result(fail bool) ([]byte, error) {
-	switch {
-	case h.total <= int64(h.max):
-		return h.buf, nil
-	case fail:
-		return nil, task.LargeResultError(h.total, h.max)
-	}
-	return task.CutResult(h.buf, h.total, h.max), nil
 }
 
 // tail keeps the last max bytes written to it.

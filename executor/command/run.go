@@ -52,11 +52,7 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 
 	cmd := &exec.Cmd{Path: r.path, Args: args, Env: env, Dir: r.Dir}
 	g.adopt(cmd)
-	stdout, stderr := &head{max: r.MaxResult}, newStderr(t)
-	exports := t.LargeResult == task.ExportLargeResult
-	if exports {
-		stdout.max = task.MaxStagedResult
-	}
+	stdout, stderr := &head{max: t.LargeResult.Limit(r.MaxResult)}, newStderr(t)
 	s, err := r.start(cmd, t.Payload, stdout, stderr)
 	if err != nil {
 		err = fmt.Errorf("start the command: %w", err)
@@ -98,7 +94,7 @@ func (r *runner) handle(ctx context.Context, t *task.Task) ([]byte, error) {
 	if err := outcome(ctx, state, last); err != nil {
 		return nil, err
 	}
-	return stdout.result(exports || t.LargeResult == task.FailLargeResult)
+	return t.LargeResult.Fit(stdout.buf, stdout.total, r.MaxResult)
 }
 
 // start starts cmd, by a limiter if it has limits.

@@ -17,7 +17,8 @@
 // Config.Grace.
 //
 // No container is privileged, gains privileges, or has a network unless Config.Network
-// names one. Image, mounts, network and user come from the Config and never from a task.
+// names one. Image, mounts, network and user come from the Config and never from a task,
+// unless Config.ForTask takes them from there.
 //
 // All replicas of a queue should use one engine. A replica that gets the task of a
 // container of another engine releases it.
@@ -85,7 +86,8 @@ type Config struct {
 	// variables DOCKER_HOST, DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, else the socket of the
 	// system.
 	Host string
-	// Image is the image of the containers, such as ffmpeg:7: a name, or an id. Required.
+	// Image is the image of the containers, such as ffmpeg:7: a name, or an id. Required
+	// without ForTask.
 	Image string
 	// Command replaces the command of the image. Its arguments may be templates, see
 	// template.ParseArgs. Its first one must be constant unless there is an Entrypoint.
@@ -115,8 +117,9 @@ type Config struct {
 	// together must be shorter than the replica's StopGrace. Default: DefaultGrace.
 	Grace time.Duration
 	// MaxResult is the size of the result in bytes, from 128 to task.MaxResult. A longer
-	// output is cut and marked, or fails the task if its policy is task.FailLargeResult.
-	// Default: DefaultMaxResult.
+	// output is cut and marked, or fails the task if its policy is task.FailLargeResult. With
+	// task.ExportLargeResult the size is task.MaxStagedResult, and the task fails with a longer
+	// output. Default: DefaultMaxResult.
 	MaxResult int
 	// MaxLog is how many bytes of the end of the standard error are kept. With task.NoLog
 	// nothing of it is kept, and no error has its last line. Default: task.DefaultLogLen.
@@ -128,6 +131,12 @@ type Config struct {
 	// Interval is the time between two polls of the engine. The end of a container is also
 	// noticed at once. Default: async.DefaultInterval.
 	Interval time.Duration
+	// ForTask, if it is not nil, changes Image, Entrypoint, Command, Env, Dir, User, Memory,
+	// CPUs, Mounts and Network for one task before its container is created. Templates are
+	// filled in already. c is checked afterwards, as New does it. An error fails the task as
+	// task.BadPayload. Only programs that trust the payloads of tasks need it. It must be safe
+	// for concurrent use.
+	ForTask func(t *task.Task, c *Config) error
 	// Logger gets outages of the engine and containers that could not be stopped. Default:
 	// slog.Default.
 	Logger *slog.Logger
@@ -215,6 +224,20 @@ func (c *Config) setDefaults() {
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 }
 
+// change changes c for a task, if it has ForTask.
+func (c *Config) change(t *task.Task) error {
+	if c.ForTask == nil {
+		return nil
+	}
+	change := c.ForTask
+	c.ForTask, c.Mounts = nil, slices.Clone(c.Mounts)
+	if err := change(t, c); err != nil {
+		return err
+	}
+	c.setDefaults()
+	return c.check()
+}
+
 // check returns everything that is wrong with c, which has its defaults.
 func (c *Config) check() error {
 	var errs []error
@@ -224,7 +247,7 @@ func (c *Config) check() error {
 	if err := task.CheckName(c.Pool); err != nil {
 		add("pool", "%v", err)
 	}
-	if _, err := reference.ParseAnyReference(c.Image); err != nil {
+	if _, err := reference.ParseAnyReference(c.Image); err != nil && (c.Image != "" || c.ForTask == nil) {
 		add("image", "must be the name of an image such as alpine:3.22, not %q", c.Image)
 	}
 	for _, list := range []struct {

@@ -42,7 +42,7 @@ func TestOutcomeOfAContainer(t *testing.T) {
 	}
 }
 
-func TestLongResultIsCutOrFailsTheTask(t *testing.T) {
+func TestLongResultIsCutExportedOrFailsTheTask(t *testing.T) {
 	t.Parallel()
 	e := sharedEngine(t)
 	cfg := e.config("fill", "300000")
@@ -54,6 +54,18 @@ func TestLongResultIsCutOrFailsTheTask(t *testing.T) {
 	tk.LargeResult = task.FailLargeResult
 	_, err := begin(t, cfg, tk).wait(t)
 	wantError(t, err, nil, "the result is 300000 bytes; the limit is 1000")
+
+	// An exporter saves more.
+	tk = newTask("")
+	tk.LargeResult = task.ExportLargeResult
+	if result, err := begin(t, cfg, tk).wait(t); err != nil || len(result) != 300000 {
+		t.Errorf("to export: %d bytes, %v", len(result), err)
+	}
+	cfg.Command = []string{"fill", "4000002"}
+	tk = newTask("")
+	tk.LargeResult = task.ExportLargeResult
+	_, err = begin(t, cfg, tk).wait(t)
+	wantError(t, err, nil, "the result is 4000002 bytes; the limit is 4000000")
 }
 
 func TestSurroundingsOfAContainer(t *testing.T) {
@@ -224,7 +236,7 @@ func TestSweepRemovesOldContainersOfThePool(t *testing.T) {
 		t.Fatal(err)
 	}
 	// This one was created, and its replica died before it started it.
-	if _, err := e.client.ContainerCreate(t.Context(), x.options("lts-created", newTask(""), nil, nil)); err != nil {
+	if _, err := e.client.ContainerCreate(t.Context(), x.cfg.options("lts-created", newTask(""))); err != nil {
 		t.Fatal(err)
 	}
 	x.sweep(time.Now().Add(-time.Hour))

@@ -179,7 +179,11 @@ func TestEngineThatRestartsLosesNothing(t *testing.T) {
 	g.open(t, "exit 7")
 	c := begin(t, e.config("payload"), newTask("while away"))
 	// Real time is the subject: the engine has to be away for longer than the longest pause between two calls.
-	time.Sleep(3 * time.Second)
+	away := 3 * time.Second
+	if *soak {
+		away = time.Minute
+	}
+	time.Sleep(away) // see above
 	for _, a := range []*attempt{a, b, c} {
 		select {
 		case <-a.done:

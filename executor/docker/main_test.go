@@ -17,6 +17,8 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
+var soak = flag.Bool("soak", false, "keep the engine away for a minute, not for three seconds")
+
 func TestMain(m *testing.M) {
 	if os.Getenv(envReplica) != "" {
 		fmt.Fprintln(os.Stderr, runReplica())

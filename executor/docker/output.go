@@ -11,6 +11,8 @@ import (
 // output is what a container has written, as far as it is kept: the beginning of its
 // standard output and the end of its standard error.
 type output struct {
+	large                task.LargeResult
+	maxResult            int // of the config
 	maxStdout, maxStderr int
 
 	mu     sync.Mutex
@@ -20,8 +22,8 @@ type output struct {
 	fresh  bool // stderr has changed since log returned it
 }
 
-func newOutput(cfg *Config) *output {
-	return &output{maxStdout: cfg.MaxResult, maxStderr: max(cfg.MaxLog, 0)}
+func newOutput(cfg *Config, large task.LargeResult) *output {
+	return &output{large: large, maxResult: cfg.MaxResult, maxStdout: large.Limit(cfg.MaxResult), maxStderr: max(cfg.MaxLog, 0)}
 }
 
 type stdoutOf struct{ *output }
@@ -61,26 +63,12 @@ func (o *output) restore(other *output) {
 	}
 }
 
-// result returns the standard output, cut and marked if it is too long; nil if there was
-// none.
-func (o *output) result() []byte {
+// result returns the standard output, nil if there was none. One that is too long is cut and
+// marked, or an error.
+func (o *output) result() ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.total > int64(o.maxStdout) {
-		return task.CutResult(o.stdout, o.total, o.maxStdout)
-	}
-	return o.stdout
-}
-
-// tooLong returns the error of a task that must not have a cut result; nil if the result
-// is not cut.
-func (o *output) tooLong() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.total > int64(o.maxStdout) {
-		return task.LargeResultError(o.total, o.maxStdout)
-	}
-	return nil
+	return o.large.Fit(o.stdout, o.total, o.maxResult)
 }
 
 // log returns the end of the standard error.

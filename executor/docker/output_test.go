@@ -7,26 +7,31 @@ import (
 	"testing"
 
 	"github.com/ltsworker/ltsworker/executor/async"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // The engine keeps only the end of a long output. What was read while the container ran
 // is its beginning.
 func TestOutputThatTheEngineHasDropped(t *testing.T) {
 	cfg := &Config{MaxResult: 10, MaxLog: 100}
-	read := func(text string) *output {
-		out := newOutput(cfg)
+	read := func(text string, large task.LargeResult) *output {
+		out := newOutput(cfg, large)
 		if _, err := (stdoutOf{out}).Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		return out
 	}
-	for name, c := range map[string]struct{ left, seen, want string }{
-		"dropped":        {"end", "all, end", "all, end"},
-		"seen in part":   {"all, end", "all", "all, end"},
-		"longer results": {"the end", "the result and the end", "the result"},
+	for name, c := range map[string]struct {
+		left, seen, want string
+		large            task.LargeResult
+	}{
+		"dropped":        {"end", "all, end", "all, end", ""},
+		"seen in part":   {"all, end", "all", "all, end", ""},
+		"longer results": {"the end", "the result and the end", "the result", ""},
+		"exported":       {"the end", "the result and the end", "the result and the end", task.ExportLargeResult},
 	} {
-		out := read(c.left)
-		out.restore(read(c.seen))
+		out := read(c.left, c.large)
+		out.restore(read(c.seen, c.large))
 		if string(out.stdout) != c.want || out.total != int64(max(len(c.left), len(c.seen))) {
 			t.Errorf("%s: %q of %d bytes", name, out.stdout, out.total)
 		}
@@ -55,7 +60,7 @@ func TestOutputOfAContainerThatWasRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.watched != nil {
-			c.watched.out, c.watched.cancel = newOutput(&x.cfg), func() {}
+			c.watched.out, c.watched.cancel = newOutput(&x.cfg, task.TruncateLargeResult), func() {}
 			_, err1 := stdoutOf{c.watched.out}.Write([]byte("half"))
 			_, err2 := stderrOf{c.watched.out}.Write([]byte("log"))
 			if err := errors.Join(err1, err2); err != nil {

@@ -64,7 +64,7 @@ func (x *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, 
 		case of != engine:
 			all[i] = async.Status{State: async.Elsewhere, Err: otherEngine(of, engine)}
 		case state == container.StateRunning || state == container.StatePaused || state == container.StateRestarting:
-			all[i] = async.Status{State: async.Running, Log: x.watch(j.Ref).out.newLog()}
+			all[i] = async.Status{State: async.Running, Log: x.watch(j).out.newLog()}
 		default:
 			all[i] = x.ended(ctx, id)
 		}
@@ -96,7 +96,7 @@ func (x *executor) ended(ctx context.Context, id string) async.Status {
 	if s.ExitCode == 0 {
 		return async.Status{State: async.Succeeded}
 	}
-	out, err := x.read(ctx, id, lastLines)
+	out, err := x.read(ctx, id, lastLines, "")
 	if errdefs.IsNotFound(err) {
 		return x.removed(id)
 	}
@@ -169,7 +169,7 @@ const missingOutput = "[the engine was unreachable when the container ended: out
 // Output implements async.Executor.
 func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, error) {
 	_, id := parseRef(job.Ref)
-	out, err := x.read(ctx, id, "all")
+	out, err := x.read(ctx, id, "all", job.LargeResult)
 	w := x.find(id)
 	if errdefs.IsNotFound(err) {
 		switch {
@@ -195,7 +195,9 @@ func (x *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	}
 	x.forget(id)
 	x.removeLater(id)
-	return async.Output{Result: out.result(), Log: x.log(out), TooLong: out.tooLong()}, nil
+	got := async.Output{Log: x.log(out)}
+	got.Result, got.TooLong = out.result()
+	return got, nil
 }
 
 // log returns the log of an attempt; nil if the config keeps none.
@@ -211,12 +213,12 @@ func (x *executor) log(out *output) []byte {
 const lastLines = "100"
 
 // read reads lines of the output of a container and keeps the parts that matter.
-func (x *executor) read(ctx context.Context, id, lines string) (*output, error) {
+func (x *executor) read(ctx context.Context, id, lines string, large task.LargeResult) (*output, error) {
 	logs, err := x.engine.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: lines})
 	if err != nil {
 		return nil, err
 	}
 	defer logs.Close()
-	out := newOutput(&x.cfg)
+	out := newOutput(&x.cfg, large)
 	return out, demux(stdoutOf{out}, stderrOf{out}, logs)
 }

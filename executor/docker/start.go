@@ -68,7 +68,7 @@ func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.
 	} else if err := x.run(ctx, c.ID, t); err != nil {
 		return async.Started{}, err
 	}
-	x.watch(started.Ref)
+	x.watch(async.Job{Name: name, Ref: started.Ref, LargeResult: t.LargeResult})
 	return started, nil
 }
 
@@ -110,18 +110,23 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 	if err != nil {
 		return async.Reject(err)
 	}
+	cfg := x.cfg
+	cfg.Command, cfg.Env = args[len(x.cfg.Entrypoint):], env
+	if err := cfg.change(t); err != nil {
+		return task.BadPayload(err)
+	}
 	if err := x.removeEarlier(ctx, name, t); err != nil {
 		return err
 	}
-	if x.cfg.Pull == PullAlways {
-		if err := x.pull(ctx); err != nil {
+	if cfg.Pull == PullAlways {
+		if err := x.pull(ctx, cfg.Image); err != nil {
 			return err
 		}
 	}
-	o := x.options(name, t, args[len(x.cfg.Entrypoint):], env)
+	o := cfg.options(name, t)
 	_, err = x.engine.ContainerCreate(ctx, o)
-	if errdefs.IsNotFound(err) && x.cfg.Pull == PullMissing {
-		if err := x.pull(ctx); err != nil {
+	if errdefs.IsNotFound(err) && cfg.Pull == PullMissing {
+		if err := x.pull(ctx, cfg.Image); err != nil {
 			return err
 		}
 		_, err = x.engine.ContainerCreate(ctx, o)
@@ -130,44 +135,44 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 	case err == nil || errdefs.IsConflict(err): // an earlier call created it
 		return nil
 	case errdefs.IsNotFound(err):
-		return async.Reject(fmt.Errorf("the engine does not have the image %s, and pull is %s: %w", x.cfg.Image, x.cfg.Pull, err))
+		return async.Reject(fmt.Errorf("the engine does not have the image %s, and pull is %s: %w", cfg.Image, cfg.Pull, err))
 	case isRefusal(err):
 		return async.Reject(fmt.Errorf("create the container: %w", err))
 	}
 	return fmt.Errorf("create the container: %w", err)
 }
 
-// pull pulls the image.
-func (x *executor) pull(ctx context.Context) error {
-	got, err := x.engine.ImagePull(ctx, x.cfg.Image, client.ImagePullOptions{})
+// pull pulls an image.
+func (x *executor) pull(ctx context.Context, image string) error {
+	got, err := x.engine.ImagePull(ctx, image, client.ImagePullOptions{})
 	if err == nil {
 		err = got.Wait(ctx)
 		_ = got.Close()
 	}
 	if isRefusal(err) {
-		return async.Reject(fmt.Errorf("pull the image %s: %w", x.cfg.Image, err))
+		return async.Reject(fmt.Errorf("pull the image %s: %w", image, err))
 	}
 	if err != nil {
-		return fmt.Errorf("pull the image %s: %w", x.cfg.Image, err)
+		return fmt.Errorf("pull the image %s: %w", image, err)
 	}
 	return nil
 }
 
-// options describes the container of an attempt.
-func (x *executor) options(name string, t *task.Task, command, env []string) client.ContainerCreateOptions {
+// options describes the container of an attempt. c has the values of its task.
+func (c *Config) options(name string, t *task.Task) client.ContainerCreateOptions {
 	host := &container.HostConfig{
-		NetworkMode: container.NetworkMode(x.cfg.Network),
+		NetworkMode: container.NetworkMode(c.Network),
 		// Without these options the output of a container could fill the disk, or the engine
 		// could keep it where it cannot be read.
 		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "32m", "max-file": "2"}},
 		SecurityOpt: []string{"no-new-privileges"},
 		Resources: container.Resources{
-			Memory:     x.cfg.Memory,
-			MemorySwap: x.cfg.Memory, // no swap beyond it
-			NanoCPUs:   int64(math.Round(x.cfg.CPUs * 1e9)),
+			Memory:     c.Memory,
+			MemorySwap: c.Memory, // no swap beyond it
+			NanoCPUs:   int64(math.Round(c.CPUs * 1e9)),
 		},
 	}
-	for _, m := range x.cfg.Mounts {
+	for _, m := range c.Mounts {
 		kind := mount.TypeVolume
 		if strings.HasPrefix(m.Source, "/") {
 			kind = mount.TypeBind
@@ -178,12 +183,12 @@ func (x *executor) options(name string, t *task.Task, command, env []string) cli
 	return client.ContainerCreateOptions{
 		Name: name,
 		Config: &container.Config{
-			Image: x.cfg.Image, Cmd: command, Entrypoint: x.cfg.Entrypoint, WorkingDir: x.cfg.Dir, User: x.cfg.User,
-			Env: append(env,
+			Image: c.Image, Cmd: c.Command, Entrypoint: c.Entrypoint, WorkingDir: c.Dir, User: c.User,
+			Env: append(c.Env,
 				"LTS_TASK_ID="+t.ID, "LTS_KIND="+t.Kind, "LTS_QUEUE="+t.Queue, "LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
-				"LTS_FENCE="+fence, "LTS_POOL="+x.cfg.Pool, "LTS_PAYLOAD_FILE="+payloadFile),
+				"LTS_FENCE="+fence, "LTS_POOL="+c.Pool, "LTS_PAYLOAD_FILE="+payloadFile),
 			Labels: map[string]string{
-				Label: x.cfg.Pool, labelTask: t.ID, labelKind: t.Kind, labelFence: fence, labelTime: time.Now().UTC().Format(time.RFC3339),
+				Label: c.Pool, labelTask: t.ID, labelKind: t.Kind, labelFence: fence, labelTime: time.Now().UTC().Format(time.RFC3339),
 			},
 		},
 		HostConfig: host,

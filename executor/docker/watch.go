@@ -7,6 +7,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/ltsworker/ltsworker/executor/async"
 )
 
 // watched is a running container whose output and end this process follows. So its log can
@@ -62,9 +64,9 @@ func (x *executor) find(id string) *watched {
 	return x.watched[id]
 }
 
-// watch follows the container of a reference, if this process does not do so already.
-func (x *executor) watch(ref string) *watched {
-	_, id := parseRef(ref)
+// watch follows the container of a job, if this process does not do so already.
+func (x *executor) watch(job async.Job) *watched {
+	_, id := parseRef(job.Ref)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	w := x.watched[id]
@@ -77,9 +79,9 @@ func (x *executor) watch(ref string) *watched {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w = &watched{out: newOutput(&x.cfg), cancel: cancel, polled: time.Now()}
+	w = &watched{out: newOutput(&x.cfg, job.LargeResult), cancel: cancel, polled: time.Now()}
 	x.watched[id] = w
-	go x.follow(ctx, ref, w)
+	go x.follow(ctx, job.Ref, w)
 	return w
 }
 

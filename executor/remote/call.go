@@ -16,7 +16,7 @@ func (s *service) call(ctx context.Context, t *task.Task) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.most = max(s.MaxResult, maxErrorBody)
+	r.most = max(t.LargeResult.Limit(s.MaxResult), maxErrorBody)
 	a, err := s.repeat(ctx, r, s.Idempotent)
 	if err == nil {
 		err = s.check(a, "")
@@ -29,13 +29,7 @@ func (s *service) call(ctx context.Context, t *task.Task) ([]byte, error) {
 
 // result returns the body of an answer as the result.
 func (s *service) result(a answer, t *task.Task) ([]byte, error) {
-	switch {
-	case len(a.body) <= s.MaxResult && !a.cut:
-		return a.body, nil
-	case t.LargeResult == task.FailLargeResult:
-		return nil, task.LargeResultError(a.length, s.MaxResult)
-	}
-	return task.CutResult(a.body, a.length, s.MaxResult), nil
+	return t.LargeResult.Fit(a.body, a.length, s.MaxResult)
 }
 
 // drainGrace is how long a start may continue when its replica drains: less than the

@@ -36,6 +36,16 @@ func TestAnswerIsTheResultOfASignedRequest(t *testing.T) {
 	}
 }
 
+func TestLongAnswerIsExportedWhole(t *testing.T) {
+	body := strings.Repeat("x", task.MaxStagedResult)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+	tk := newTask("1")
+	tk.LargeResult = task.ExportLargeResult
+	if result, err := s.handler(t)(t.Context(), tk); err != nil || string(result) != body {
+		t.Errorf("%d bytes, %v", len(result), err)
+	}
+}
+
 func TestPayloadThatIsNotJSONIsTextOrBase64(t *testing.T) {
 	s := serve(t, nil)
 	for payload, want := range map[string]string{"plain": `"payload_text":"plain"`, "\xff\x00": `"payload_base64":"/wA="`, "": `"fence":7}}`} {

@@ -31,6 +31,8 @@ type jobRef struct {
 	Ref  string `json:"ref,omitempty"`
 }
 
+func refOf(job async.Job) jobRef { return jobRef{Name: job.Name, Ref: job.Ref} }
+
 // about is the body of a request about jobs.
 type about struct {
 	Type string   `json:"type"`
@@ -132,7 +134,7 @@ type state struct {
 func (e *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, error) {
 	body := about{Type: typeStatus}
 	for _, job := range jobs {
-		body.Jobs = append(body.Jobs, jobRef(job))
+		body.Jobs = append(body.Jobs, refOf(job))
 	}
 	var got struct {
 		Jobs map[string]json.RawMessage `json:"jobs"`
@@ -197,19 +199,20 @@ func (e *executor) jobError(s *state) error {
 
 // Stop implements async.Executor.
 func (e *executor) Stop(ctx context.Context, job async.Job) error {
-	ref := jobRef(job)
+	ref := refOf(job)
 	return e.ask(ctx, about{Type: typeStop, Job: &ref}, maxErrorBody, nil)
 }
 
 // Output implements async.Executor.
 func (e *executor) Output(ctx context.Context, job async.Job) (async.Output, error) {
-	ref := jobRef(job)
+	ref := refOf(job)
 	var got struct {
 		Result json.RawMessage `json:"result"`
 		Text   *string         `json:"result_text"`
 		Log    *string         `json:"log"`
 	}
-	if err := e.ask(ctx, about{Type: typeOutput, Job: &ref}, maxAnswer+2*e.MaxResult+2*task.MaxLogLen, &got); err != nil {
+	most := maxAnswer + 2*job.LargeResult.Limit(e.MaxResult) + 2*task.MaxLogLen
+	if err := e.ask(ctx, about{Type: typeOutput, Job: &ref}, most, &got); err != nil {
 		return async.Output{}, err
 	}
 	out := async.Output{Result: got.Result}
@@ -219,8 +222,6 @@ func (e *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 	if got.Log != nil {
 		out.Log = []byte(*got.Log)
 	}
-	if total := int64(len(out.Result)); total > int64(e.MaxResult) {
-		out.Result, out.TooLong = task.CutResult(out.Result, total, e.MaxResult), task.LargeResultError(total, e.MaxResult)
-	}
+	out.Result, out.TooLong = job.LargeResult.Fit(out.Result, int64(len(out.Result)), e.MaxResult)
 	return out, nil
 }

@@ -298,12 +298,12 @@ func TestRequestThatFailsForOneJobDelaysNoOther(t *testing.T) {
 	}
 }
 
-func TestOutputOverTheLimitIsCutOrFailsTheTask(t *testing.T) {
+func TestOutputOverTheLimitIsCutExportedOrFailsTheTask(t *testing.T) {
 	for output, want := range map[string]string{
 		`{"result_text":"` + strings.Repeat("x", 1001) + `","log":"l"}`: "[cut: 974 of 1001 bytes]",
 		`{"result_text":"` + strings.Repeat("x", 1<<20) + `"}`:          "", // over the limit of an answer
 	} {
-		for _, large := range []task.LargeResult{"", task.FailLargeResult} {
+		for _, large := range []task.LargeResult{"", task.FailLargeResult, task.ExportLargeResult} {
 			s, f := serveFarm(t)
 			f.before = func(w http.ResponseWriter, kind string, _ map[string]any) bool {
 				if kind != "task.output" {
@@ -315,6 +315,12 @@ func TestOutputOverTheLimitIsCutOrFailsTheTask(t *testing.T) {
 			tk := newTask(`{"state":"succeeded"}`)
 			tk.LargeResult = large
 			result, err := s.handler(t, asJobs, func(c *Config) { c.MaxResult = 1000 })(t.Context(), tk)
+			if large == task.ExportLargeResult {
+				if err != nil || strings.Trim(string(result), "x") != "" || len(result) < 1001 {
+					t.Errorf("to export: %.40q of %d bytes, %v", result, len(result), err)
+				}
+				continue
+			}
 			if cut := want != "" && large == ""; cut != (err == nil) || cut && (len(result) > 1000 || !strings.HasSuffix(string(result), want)) || s.kinds(t)["task.output"] != 1 {
 				t.Errorf("%q: %.40q, %v, %v", large, result[max(0, len(result)-40):], err, s.kinds(t))
 			}

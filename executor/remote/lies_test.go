@@ -38,14 +38,16 @@ func TestHugeBodyIsCutAtTheLimit(t *testing.T) {
 		if err != nil || len(result) > DefaultMaxResult || !strings.HasSuffix(string(result), mark) {
 			t.Errorf("%s: %d bytes, %.50q, %v", path, len(result), result[max(0, len(result)-50):], err)
 		}
-		tk := newTask("1")
-		tk.LargeResult = task.FailLargeResult
-		if _, err := s.handler(t, change)(t.Context(), tk); !task.DispositionOf(err).Permanent || !strings.Contains(err.Error(), "limit") {
-			t.Errorf("%s: %v", path, err)
+		for large, limit := range map[task.LargeResult]string{task.FailLargeResult: "65536", task.ExportLargeResult: "4000000"} {
+			tk := newTask("1")
+			tk.LargeResult = large
+			if _, err := s.handler(t, change)(t.Context(), tk); !task.DispositionOf(err).Permanent || !strings.Contains(err.Error(), limit) {
+				t.Errorf("%s: %v", path, err)
+			}
 		}
 	}
 	s.Close() // returns when the requests have ended
-	if closed.Load() != 4 || written.Load() > size/4 {
+	if closed.Load() != 6 || written.Load() > size/4 {
 		t.Errorf("%d connections were closed, and %d bytes were sent", closed.Load(), written.Load())
 	}
 }

@@ -95,7 +95,8 @@ type Config struct {
 	// and bodies are not sent to another host.
 	Redirects int
 	// MaxResult is the size of a result in bytes, from 128 to task.MaxResult. A longer one is
-	// cut and marked, or fails the task: see task.LargeResult. Default: DefaultMaxResult.
+	// cut and marked, or fails the task: see task.LargeResult. With task.ExportLargeResult the
+	// size is task.MaxStagedResult. Default: DefaultMaxResult.
 	MaxResult int
 	// Interval is the time between two requests for the states of jobs. Default:
 	// async.DefaultInterval.

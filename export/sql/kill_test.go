@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -28,7 +29,8 @@ import (
 // is 0. Its handler appends a line to the file RUNS.
 const envChild = "LTS_TEST_EXPORTER"
 
-// killing kills the process around a save.
+// killing kills the process around a save. Later saves wait for that, so that a process saves no
+// more results than it should.
 type killing struct {
 	*Exporter
 	moment string
@@ -36,7 +38,11 @@ type killing struct {
 }
 
 func (k *killing) Save(ctx context.Context, r *task.Staged) (task.Reference, error) {
-	last := k.left.Add(-1) == 0
+	left := k.left.Add(-1)
+	if left < 0 {
+		select {} // until the process is killed
+	}
+	last := left == 0
 	if last && k.moment == "before" {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
@@ -65,6 +71,9 @@ func child() int {
 		}
 		k := &killing{Exporter: e, moment: f[3]}
 		n, _ := strconv.ParseInt(f[4], 10, 64)
+		if n == 0 {
+			n = math.MaxInt64
+		}
 		k.left.Store(n)
 		p, err := pool.New(redisstore.New(redis.NewClient(&redis.Options{Addr: f[0]}), f[1]), exporting(k))
 		if err != nil {
@@ -149,7 +158,10 @@ func TestResultsOfKilledReplicasAreSavedExactlyOnce(t *testing.T) {
 		}
 
 		replica := func(moment string, n int) *exec.Cmd {
-			cmd := exec.Command(os.Args[0])
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			t.Cleanup(cancel)
+			cmd := exec.CommandContext(ctx, os.Args[0])
+			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s p %s %s %d %s", envChild, server.Addr(), runs, moment, n, where))
 			return cmd
 		}

@@ -50,7 +50,8 @@ func (s *drainStore) Exchange(ctx context.Context, x task.Exchange) (task.Exchan
 	for _, r := range x.Reports {
 		if t := s.tasks[attemptOf(r)]; t != nil {
 			delete(s.tasks, attemptOf(r))
-			s.done = append(s.done, s.recorder.outcome(t, s.policies[t.Kind], r, s.now()))
+			t, policy := s.retried(t)
+			s.done = append(s.done, s.recorder.outcome(t, policy, r, s.now()))
 		}
 	}
 	for _, c := range answer.Claimed {

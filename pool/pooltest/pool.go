@@ -54,7 +54,7 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 	rdb, clk := newRedis(t)
 	inner := redisstore.New(rdb, "test")
 	t.Cleanup(func() { inner.Close() })
-	p := &Pool{cfg: cfg, clock: clk, store: &store{Store: inner, policies: cfg.Policies, running: map[task.Attempt]*task.Task{}}}
+	p := &Pool{cfg: cfg, clock: clk, store: &store{Store: inner, policies: cfg.Policies, exports: cfg.Exports, running: map[task.Attempt]*task.Task{}}}
 	var err error
 	if p.Pool, err = pool.New(p.store, cfg); err != nil {
 		t.Fatalf("pooltest: %v", err)

@@ -17,6 +17,7 @@ import (
 type store struct {
 	pool.Store
 	policies map[string]pool.Policy
+	exports  map[string]pool.Export
 
 	mu       sync.Mutex
 	enqueued []Enqueued
@@ -45,8 +46,8 @@ func (s *store) Exchange(ctx context.Context, x task.Exchange) (task.Exchanged, 
 	x.Reports = slices.Clone(reports) // a repeated report must be unchanged
 	s.mu.Lock()
 	for i, r := range reports {
-		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet {
-			x.Reports[i].Delay, x.Reports[i].DelaySet = longestBackoff(t, s.policies[t.Kind]), true
+		if t := s.running[attemptOf(r)]; t != nil && r.Op == task.Fail && !r.DelaySet && s.knows(t) {
+			x.Reports[i].Delay, x.Reports[i].DelaySet = longestBackoff(s.retried(t)), true
 		}
 	}
 	s.mu.Unlock()
@@ -73,6 +74,24 @@ func attemptOf(r task.Report) task.Attempt { return task.Attempt{ID: r.ID, Fence
 // has left does not block it.
 func (s *store) Maintain(ctx context.Context, _ string) (task.Maintenance, error) {
 	return s.Store.Maintain(ctx, "pooltest")
+}
+
+// knows reports whether the backoff of a task is known: another pool on this store may have the
+// exporter of a kind.
+func (s *store) knows(t *task.Task) bool {
+	_, exports := s.exports[t.Kind]
+	return exports || t.State != task.Exporting
+}
+
+// retried returns the task and the policy that say when a failed attempt of t is repeated. For
+// a save they have its failures and the policy of the exporter.
+func (s *store) retried(t *task.Task) (*task.Task, pool.Policy) {
+	if t.State != task.Exporting {
+		return t, s.policies[t.Kind]
+	}
+	e, save := s.exports[t.Kind].WithDefaults(), *t
+	save.Failures, save.MaxAttempts, save.Backoff, save.DeadlineAt = t.SavesFailed, 0, pool.Backoff{}, time.Time{}
+	return &save, pool.Policy{MaxAttempts: e.MaxAttempts, Backoff: e.Backoff}
 }
 
 // longestBackoff returns the longest wait of the task after one more failure.

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ltsworker/ltsworker/export/sql"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -34,9 +35,10 @@ var index = template.Must(template.ParseFS(files, "index.html"))
 
 // Page serves the page. All fields are required.
 type Page struct {
-	Pool   *pool.Pool
-	Videos *os.Root // the videos to cut
-	Cuts   *os.Root // the cut videos
+	Pool    *pool.Pool
+	Results pool.Exporter // of the pool
+	Videos  *os.Root      // the videos to cut
+	Cuts    *os.Root      // the cut videos
 	// Hosts are the values of the header Host that are answered. Others come from a page of
 	// another site whose name was made to resolve to this address.
 	Hosts []string
@@ -181,25 +183,41 @@ func (p *Page) create(w http.ResponseWriter, r *http.Request) {
 // fileRule is what names of cut videos look like.
 var fileRule = regexp.MustCompile(`^[a-z0-9-]{1,80}\.mp4$`)
 
-// cutFile returns the name of the cut video of a task, "" for none. The result is what the
-// service has answered, which may be anything.
-func cutFile(t *task.Task) string {
-	var result struct{ File string }
-	if t.State != pool.Succeeded || json.Unmarshal(t.Result, &result) != nil || !fileRule.MatchString(result.File) {
-		return ""
+// cutFile returns the name of the cut video of a task, "" for none. It loads the result, which
+// is what the service has answered and may be anything.
+func (p *Page) cutFile(ctx context.Context, t *task.Task) (string, error) {
+	if t.State != pool.Succeeded {
+		return "", nil
 	}
-	return result.File
+	loaded, err := p.Pool.LoadResult(ctx, t)
+	if errors.Is(err, sql.ErrNotFound) {
+		return "", nil
+	}
+	var result struct{ File string }
+	if err != nil || json.Unmarshal(loaded, &result) != nil || !fileRule.MatchString(result.File) {
+		return "", err
+	}
+	return result.File, nil
 }
 
 // download sends the cut video of a task. The root does not lead out of its directory, also
 // not by a symbolic link.
 func (p *Page) download(w http.ResponseWriter, r *http.Request) {
 	t, err := p.Pool.Get(r.Context(), r.PathValue("id"))
-	if err != nil || cutFile(t) == "" {
+	if err != nil {
+		back(w, r, err)
+		return
+	}
+	name, err := p.cutFile(r.Context(), t)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	if name == "" {
 		http.Error(w, "there is no such video", http.StatusNotFound)
 		return
 	}
-	f, err := p.Cuts.Open(cutFile(t))
+	f, err := p.Cuts.Open(name)
 	if err != nil {
 		http.Error(w, "the video is gone", http.StatusNotFound)
 		return
@@ -215,16 +233,23 @@ func (p *Page) download(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
-// remove deletes an ended task and its video.
+// remove deletes an ended task, its result and its video. The pool deletes no results itself.
 func (p *Page) remove(ctx context.Context, f pool.Filter) (int, error) {
 	t, err := p.Pool.Get(ctx, f.IDs[0])
 	if err != nil {
 		return 0, err
 	}
+	name, err := p.cutFile(ctx, t)
+	if err != nil {
+		return 0, err
+	}
 	n, err := p.Pool.Delete(ctx, f)
-	if name := cutFile(t); err == nil && name != "" {
-		if err := p.Cuts.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return n, err
+	if err == nil && t.Exported {
+		err = p.Results.Delete(ctx, t.Result)
+	}
+	if err == nil && name != "" {
+		if err = p.Cuts.Remove(name); errors.Is(err, fs.ErrNotExist) {
+			err = nil
 		}
 	}
 	return n, err

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ltsworker/ltsworker/export/sql"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -36,8 +38,15 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	rdb := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 	t.Cleanup(func() { rdb.Close() })
+	dir := t.TempDir()
+	results, err := sql.New(filepath.Join(dir, "results.db"), sql.Config{Pool: "videocut"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { results.Close() })
 	p, err := pool.New(redisstore.New(rdb, "videocut"), pool.Config{
 		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: 2}}, Logger: slog.New(slog.DiscardHandler),
+		Exports: map[string]pool.Export{Kind: {Exporter: results}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +63,7 @@ func newSite(t *testing.T) *site {
 	go func() { ended <- p.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 
-	s := &site{dir: t.TempDir()}
+	s := &site{dir: dir}
 	for name, content := range map[string]string{"videos/film.mp4": "film", "cuts/a.mp4": "a cut", "secret.mp4": "secret"} {
 		file := filepath.Join(s.dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -75,7 +84,7 @@ func newSite(t *testing.T) *site {
 		t.Cleanup(func() { r.Close() })
 		return r
 	}
-	s.Page = &Page{Pool: p, Videos: root("videos"), Cuts: root("cuts"), Hosts: []string{host}}
+	s.Page = &Page{Pool: p, Results: results, Videos: root("videos"), Cuts: root("cuts"), Hosts: []string{host}}
 	s.handler = s.Handler()
 	return s
 }
@@ -135,8 +144,16 @@ func TestOnlyCutVideosAreDownloaded(t *testing.T) {
 func TestDeleteRemovesTheVideoOfTheTaskOnly(t *testing.T) {
 	s := newSite(t)
 	for _, name := range []string{"../secret.mp4", "../videos/film.mp4", "a.mp4"} {
-		if w := s.send("POST", "/tasks/"+s.ended(t, name)+"/delete", ""); w.Code != http.StatusSeeOther {
+		id := s.ended(t, name)
+		tk, err := s.Pool.Get(t.Context(), id)
+		if err != nil || !tk.Exported {
+			t.Fatalf("%+v, %v", tk, err)
+		}
+		if w := s.send("POST", "/tasks/"+id+"/delete", ""); w.Code != http.StatusSeeOther {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if _, err := s.Results.Load(t.Context(), tk.Result); !errors.Is(err, sql.ErrNotFound) {
+			t.Errorf("%s: the result is left: %v", name, err)
 		}
 	}
 	for name, want := range map[string]bool{"secret.mp4": true, "videos/film.mp4": true, "cuts/a.mp4": false} {
