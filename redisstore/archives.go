@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -169,9 +170,19 @@ func (s *Store) inspectArchives(ctx context.Context, add adder) error {
 		add(task.SeverityWarning, "archive", fmt.Sprintf("ended tasks are kept for %v until an archive has them, and no archiver runs", wait),
 			"start ltsworker archive run, or set archive: {wait: none} in the config of the replicas")
 	default:
-		ahead := slices.MinFunc(archives, func(a, b task.ArchiveInfo) int { return int(a.Behind - b.Behind) })
+		ahead := slices.MinFunc(archives, func(a, b task.ArchiveInfo) int {
+			switch {
+			case a.Trimmed == b.Trimmed:
+				return cmp.Compare(a.Behind, b.Behind)
+			case a.Trimmed:
+				return 1
+			}
+			return -1
+		})
 		if ahead.Trimmed || ahead.Behind > wait*3/4 {
 			add(task.SeverityWarning, "archive", fmt.Sprintf("ended tasks are removed after %v although no archive has them; the oldest have waited for most of that time", wait), runArchiver)
+		} else {
+			add(task.SeverityOK, "archive", fmt.Sprintf("ended tasks are kept until an archive has them, for at most %v", wait), "")
 		}
 	}
 	return nil

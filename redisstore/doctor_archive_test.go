@@ -25,6 +25,7 @@ func TestDoctorShowsArchivesToEveryone(t *testing.T) {
 			cursor, now.Add(-silent).UnixMilli(), more))
 	}
 	wait := func(d time.Duration) func() { return func() { s.waitForArchive(t, d) } }
+	const waits = "ok: ended tasks are kept until an archive has them, for at most 1h0m0s"
 	outage := fmt.Sprintf(`,"outage":{"of":"the database","since":%d,"error":"connection refused"}`, now.UnixMilli())
 	for _, c := range []struct {
 		do   func()
@@ -32,12 +33,12 @@ func TestDoctorShowsArchivesToEveryone(t *testing.T) {
 	}{
 		{func() {}, nil},
 		{wait(time.Hour), []string{"warning: ended tasks are kept for 1h0m0s until an archive has them, and no archiver runs"}},
-		{func() { write(last, 0, "") }, []string{"ok: tasks.db: has all events"}},
-		{func() { write("0", 0, "") }, []string{"ok: tasks.db: follows the pool, "}},
-		{func() { write(last, 2*time.Minute, "") }, []string{"warning: tasks.db: its archiver (process 7 on h) stopped 2m"}},
-		{func() { write(last, 2*time.Minute, `,"once":true`) }, []string{"ok: tasks.db: has all events"}},
-		{func() { write(last, 0, outage) }, []string{"warning: tasks.db: its archiver (process 7 on h) cannot use the database since "}},
-		{func() { write("none", 0, "") }, []string{"ok: tasks.db: "}},
+		{func() { write(last, 0, "") }, []string{"ok: tasks.db: has all events", waits}},
+		{func() { write("0", 0, "") }, []string{"ok: tasks.db: follows the pool, ", waits}},
+		{func() { write(last, 2*time.Minute, "") }, []string{"warning: tasks.db: its archiver (process 7 on h) stopped 2m", waits}},
+		{func() { write(last, 2*time.Minute, `,"once":true`) }, []string{"ok: tasks.db: has all events", waits}},
+		{func() { write(last, 0, outage) }, []string{"warning: tasks.db: its archiver (process 7 on h) cannot use the database since ", waits}},
+		{func() { write("none", 0, "") }, []string{"ok: tasks.db: ", waits}},
 		{func() { write("0", 0, ""); wait(time.Millisecond)() },
 			[]string{"ok: tasks.db: follows the pool, ", "warning: ended tasks are removed after 1ms although no archive has them"}},
 		{func() {
