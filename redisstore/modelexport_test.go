@@ -156,7 +156,7 @@ func (w *walk) readFull() {
 		m.full = false
 	}
 	for _, queue := range walkQueues {
-		members, err := w.rdb.ZRangeByLex(w.ctx, w.prefix+"group:wait:"+queue, &redis.ZRangeBy{Min: "[!", Max: "(#"}).Result()
+		members, err := w.rdb.ZRangeArgs(w.ctx, redis.ZRangeArgs{Key: w.prefix + "group:wait:" + queue, ByLex: true, Start: "[!", Stop: "(#"}).Result()
 		w.must(err)
 		for _, member := range members {
 			id := member[strings.LastIndexByte(member, ' ')+1:]

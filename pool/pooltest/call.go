@@ -49,6 +49,18 @@ func Checkpoint(v any) CallOption {
 	}
 }
 
+// Job makes an earlier attempt leave this job to the call: see task.Task.SaveJob. A
+// handler that saves a checkpoint with its job also gets the option Checkpoint.
+func Job(job string) CallOption {
+	return func(t *task.Task) { t.Job = job }
+}
+
+// CleanUp makes the call a clean-up: the end of the task was decided with this code, such
+// as pool.CodeStopped, and the handler only has to end the job of the option Job.
+func CleanUp(code pool.Code) CallOption {
+	return func(t *task.Task) { t.CleanUp = code }
+}
+
 // Call runs the handler of args' kind once, inside Config.Middleware, and returns the
 // outcome of the attempt. Panics are caught and timeouts apply, as in production. There
 // is no queue: limits and pauses have no effect. The task is not enqueued, retried or
@@ -121,6 +133,7 @@ func (p *Pool) Call(t testing.TB, args pool.Kinder, opts ...CallOption) Outcome 
 	}
 	o := w.outcome(&tk, policy, *single.report, p.Now())
 	o.Progress, o.Log, o.Meta, o.Checkpoint = own.Progress, own.Log, own.Meta(), own.LastCheckpoint
+	o.Job = own.Job
 	return o
 }
 

@@ -43,6 +43,9 @@ type Outcome struct {
 	// of the option Checkpoint. The next attempt gets it, unless this one has failed. Only
 	// Call sets it.
 	Checkpoint []byte
+	// Job is the job that the attempt left open; if it named none, that of the option Job.
+	// Only Call sets it.
+	Job string
 }
 
 // OK reports whether the handler returned without an error.
