@@ -78,7 +78,7 @@ examples: redis docker ## run the examples and check what they print
 	@scripts/examples.sh
 
 .PHONY: videocut
-videocut: redis ## test the example with ffmpeg and a page, in a browser
+videocut: redis postgres ## test the example with ffmpeg and a page, in a browser
 	@scripts/videocut.sh
 
 .PHONY: polyglot
@@ -99,12 +99,13 @@ bench: redis ## measure beside other task queues: 20 to 30 minutes on a machine 
 	cd bench && npm install --no-save --ignore-scripts --no-audit --no-fund --prefix bullmq && go vet ./... && go test ./... && go run . $(BENCH)
 
 .PHONY: soak
-soak: redis ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
+soak: redis postgres docker ## the integration tests, the store's rules and an archive of 5,000,000 tasks at their full length and volume, all faults at random for SOAK (30m)
 	go test -race -count 1 -parallel 1 -timeout 0 -v ./integration -soak=$(SOAK)
 	go test -race -count 1 -timeout 0 ./redisstore -full -walk.steps=3000
 	go test -vet=off -count 1 -timeout 0 -run "$$(scripts/emulated.sh)" ./redisstore -full
 	go test -race -count 1 -timeout 0 $(UNRACED)
 	go test -count 1 -timeout 0 ./export/sql -soak
+	cd executor/docker && go test -count 1 -timeout 0 -soak
 	go test -vet=off -count 1 -timeout 0 -v -run TestPagesAreReadByAnIndex/sqlite ./archive -rows 5000000
 
 .PHONY: deploy
