@@ -8,6 +8,8 @@ type Signal struct {
 	Check bool   // a signal for another reason than a queue: renew and exchange now
 	Drain bool   // a drain of the replica was requested
 	Queue string // this queue has claimable tasks; "" for none
+	// Triggers is set if a trigger is due earlier than all others were.
+	Triggers bool
 }
 
 // Maintenance is the result of one turn of Maintain.
