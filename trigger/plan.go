@@ -133,7 +133,7 @@ func (p *Plan) First(now, overdue time.Time) time.Time {
 		}
 		return p.bounded(first)
 	}
-	if !overdue.IsZero() && overdue.Before(now) {
+	if !overdue.IsZero() && !overdue.After(now) {
 		now = overdue.Add(-1)
 	}
 	return p.times.Next(now)

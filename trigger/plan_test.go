@@ -102,6 +102,22 @@ func TestManyMisfiresAreMadeUpForInSeveralFirings(t *testing.T) {
 	}
 }
 
+func TestReplacedTriggerKeepsAPlannedTimeThatHasNotFired(t *testing.T) {
+	p := planOf(t, Definition{Cron: "*/10 * * * *"})
+	now := clock(9, 0, 0)
+	for _, tt := range []struct{ overdue, want time.Time }{
+		{time.Time{}, clock(9, 10, 0)},
+		{clock(9, 5, 0), clock(9, 10, 0)},
+		{now, now},
+		{clock(8, 59, 59), now},
+		{clock(8, 50, 0), clock(8, 50, 0)},
+	} {
+		if got := p.First(now, tt.overdue); !got.Equal(tt.want) {
+			t.Errorf("overdue %v: %v, want %v", tt.overdue, got, tt.want)
+		}
+	}
+}
+
 func TestJitterDelaysAndDoesNotMoveThePlannedTime(t *testing.T) {
 	p := planOf(t, Definition{Every: time.Minute, Jitter: 10 * time.Second})
 	seen := map[time.Duration]bool{}
