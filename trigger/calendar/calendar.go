@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ltsworker/ltsworker/trigger/schedule"
 )
 
 // Calendar is a set of days. It is safe for concurrent use.
@@ -66,3 +68,21 @@ func weekdays() *Calendar { return &Calendar{rule: isWeekday} }
 func isWeekday(day time.Time) bool {
 	return day.Weekday() != time.Saturday && day.Weekday() != time.Sunday
 }
+
+// Builtin returns the calendars of Named by their names. Their data is read when they are
+// used.
+func Builtin() map[string]schedule.Calendar {
+	all := make(map[string]schedule.Calendar, len(builtin))
+	for name, make := range builtin {
+		all[name] = lazy(make)
+	}
+	return all
+}
+
+// lazy is a calendar that is made when it is used.
+type lazy func() *Calendar
+
+func (l lazy) Has(day time.Time) bool { return l().Has(day) }
+
+// Until is that of Calendar.
+func (l lazy) Until() time.Time { return l().Until() }
