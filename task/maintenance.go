@@ -29,6 +29,9 @@ type Maintenance struct {
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were removed from the list
 
+	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	LateTriggers []string
+
 	// Repaired lists broken records that were repaired or renamed. A turn checks a part
 	// of the records; later turns check the others. Repaired is also valid with an
 	// error.

@@ -24,6 +24,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/trigger/calendar"
 )
 
 func newRun(g *globals) *cobra.Command {
@@ -305,6 +306,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
 	c.Pool.Admit = c.Admit()
+	c.Pool.Calendars = calendar.Builtin()
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}
