@@ -138,6 +138,52 @@ func TestUnknownOrWrongTriggersAreRefused(t *testing.T) {
 	}
 }
 
+// A config file sets its triggers and removes those that it no longer names.
+func TestApplyRemovesOnlyItsOwnTriggers(t *testing.T) {
+	t.Parallel()
+	c := newSite(t).client()
+	ctx := context.Background()
+	of := func(name string) pool.Trigger {
+		return pool.Trigger{Name: name, Every: time.Hour, Task: pool.Spec{Kind: "k"}}
+	}
+	setTrigger(t, c, of("mine"))
+	past := pool.Trigger{Name: "past", At: time.Now().Add(-time.Hour), Task: pool.Spec{Kind: "k"}}
+	for _, step := range []struct {
+		origin string
+		defs   []pool.Trigger
+		want   pool.Applied
+		left   string
+	}{
+		{"file", []pool.Trigger{of("a"), of("b"), past}, pool.Applied{Set: 2}, "a b mine"},
+		{"file", []pool.Trigger{of("a"), of("b")}, pool.Applied{}, "a b mine"},
+		{"other", []pool.Trigger{of("c")}, pool.Applied{Set: 1}, "a b c mine"},
+		{"file", []pool.Trigger{of("b")}, pool.Applied{Removed: 1}, "b c mine"},
+		{"file", nil, pool.Applied{Removed: 1}, "c mine"},
+	} {
+		done, err := c.Triggers().Apply(ctx, step.origin, step.defs)
+		if err != nil || done != step.want {
+			t.Errorf("%+v: %+v, %v", step, done, err)
+		}
+		list, err := c.Triggers().List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, i := range list {
+			names = append(names, i.Name)
+		}
+		if got := strings.Join(names, " "); got != step.left {
+			t.Errorf("left %q, want %q", got, step.left)
+		}
+	}
+	if _, err := c.Triggers().Apply(ctx, "file", []pool.Trigger{of("d"), {Name: "e", Cron: "x", Task: pool.Spec{Kind: "k"}}}); err == nil {
+		t.Error("a wrong trigger was accepted")
+	}
+	if _, err := c.Triggers().Get(ctx, "d"); !errors.Is(err, pool.ErrNoTrigger) {
+		t.Errorf("got %v: nothing is written if one is wrong", err)
+	}
+}
+
 // A trigger is planned on days of its calendar.
 func TestTriggerFollowsItsCalendar(t *testing.T) {
 	t.Parallel()

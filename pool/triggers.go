@@ -75,6 +75,59 @@ func (t *Triggers) set(ctx context.Context, def Trigger, origin string) (changed
 	return false, fmt.Errorf("set trigger %s: other clients change it all the time", def.Name)
 }
 
+// Applied is what Apply has changed.
+type Applied struct {
+	Set     int // triggers that were created or replaced
+	Removed int
+}
+
+// Apply sets triggers and removes those that an earlier Apply with this origin has set and
+// that are not among them any more. Other triggers stay. The origin is a name, such as that
+// of a config file. Everything that is wrong with the triggers is returned before the first
+// is written. One whose last planned time has passed is left out.
+func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (done Applied, err error) {
+	if err := task.CheckName(origin); err != nil {
+		return done, &FieldError{Field: "origin", Msg: err.Error()}
+	}
+	var errs []error
+	names := map[string]bool{}
+	for i := range defs {
+		names[defs[i].Name] = true
+		if _, err := t.p.planner.New(&defs[i], time.Now()); err != nil {
+			errs = append(errs, fmt.Errorf("trigger %s: %w", task.Clip(defs[i].Name), err))
+		}
+	}
+	if len(errs) > 0 {
+		return done, errors.Join(errs...)
+	}
+	for _, def := range defs {
+		changed, err := t.set(ctx, def, origin)
+		if past := (neverFires{}); errors.As(err, &past) {
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		if changed {
+			done.Set++
+		}
+	}
+	list, err := t.List(ctx)
+	if err != nil {
+		return done, err
+	}
+	for _, i := range list {
+		if i.Origin != origin || names[i.Name] {
+			continue
+		}
+		if err := t.Remove(ctx, i.Name); err != nil && !errors.Is(err, ErrNoTrigger) {
+			return done, err
+		}
+		done.Removed++
+	}
+	return done, nil
+}
+
 // change returns the change that sets a definition, nil if the trigger has it already.
 func (t *Triggers) change(def *Trigger, read task.StoredTrigger, now time.Time, origin string) (*task.TriggerChange, error) {
 	old := &Trigger{}
@@ -109,11 +162,16 @@ func (t *Triggers) change(def *Trigger, read task.StoredTrigger, now time.Time, 
 		overdue = time.Time{}
 	}
 	if c.Planned = plan.First(now, overdue); c.Planned.IsZero() {
-		return nil, fmt.Errorf("set trigger %s: %w", def.Name, &FieldError{Field: def.ScheduleField(), Msg: "never fires: its last time has passed, or its calendars leave out all its days"})
+		return nil, fmt.Errorf("set trigger %s: %w", def.Name, neverFires{&FieldError{Field: def.ScheduleField(), Msg: "never fires: its last time has passed, or its calendars leave out all its days"}})
 	}
 	c.Due = plan.Due(c.Planned)
 	return c, nil
 }
+
+// neverFires is the error of a schedule without a planned time from now on.
+type neverFires struct{ *FieldError }
+
+func (e neverFires) Unwrap() error { return e.FieldError }
 
 // read reads a trigger. It returns ErrNoTrigger if there is none.
 func (t *Triggers) read(ctx context.Context, name string) (task.StoredTrigger, time.Time, error) {

@@ -19,6 +19,9 @@ func TestEveryLineOfTheFirstConfigCanBeUsed(t *testing.T) {
 			t.Errorf("%s is not shown", key)
 		}
 	}
+	if len(c.Triggers) != 1 || c.calendars["company"] == "" {
+		t.Error("a trigger or a calendar is not shown")
+	}
 	if c.Remote["report"].URL == "" {
 		t.Error("a remote section is not shown")
 	}
