@@ -23,6 +23,7 @@ import (
 	_ "github.com/ltsworker/ltsworker/executor/remote"
 	_ "github.com/ltsworker/ltsworker/export/file"
 	_ "github.com/ltsworker/ltsworker/pool/pooltest"
+	_ "github.com/ltsworker/ltsworker/trigger/calendar"
 )
 
 // packages maps the names that a block may use without an import to their packages. A block that
@@ -30,6 +31,7 @@ import (
 var packages = map[string]string{
 	"admission":  "github.com/ltsworker/ltsworker/admission",
 	"archive":    "github.com/ltsworker/ltsworker/archive",
+	"calendar":   "github.com/ltsworker/ltsworker/trigger/calendar",
 	"async":      "github.com/ltsworker/ltsworker/executor/async",
 	"command":    "github.com/ltsworker/ltsworker/executor/command",
 	"docker":     "github.com/ltsworker/ltsworker/executor/docker",

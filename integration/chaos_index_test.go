@@ -71,9 +71,10 @@ end
 
 local STATES = { s = 'scheduled', w = 'live', p = 'live', S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
 local WHOLE = { inbox = true, scheduled = true, expiring = true, events = true, meta = true, queues = true, stats = true,
-  replicas = true, claims = true, leases = true, held = true, counted = true, outside = true }
+  replicas = true, claims = true, leases = true, held = true, counted = true, outside = true, triggers = true }
 local KIND = { group = true, wait = true, run = true, ended = true, ready = true, idle = true, class = true, served = true,
-  signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true }
+  signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true,
+  trigger = true, fired = true }
 local function live(id) return at[id] and not redis.call('ZSCORE', P .. 'ended:' .. at[id], id) end
 local keys, tasks, extras, members = redis.call('KEYS', P .. '*'), 0, {}, {}
 for _, key in ipairs(keys) do

@@ -169,6 +169,11 @@ func everyScript(v *victim, st *redisstore.Store) {
 	}
 	_, err = st.DropRejected(ctx, "1-0")
 	v.must(err)
+	if err := st.PauseTrigger(ctx, "none"); !errors.Is(err, task.ErrNoTrigger) {
+		v.t.Fatal(err)
+	}
+	_, err = st.FireTriggers(ctx, nil, 1)
+	v.must(err)
 	_, err = st.Stats(ctx)
 	v.must(err)
 	for _, err := range st.Inspect(ctx, task.Inspection{}) {

@@ -7,7 +7,7 @@
 -- Returns the number of entries that are left, or -1 if the inbox has changed since: peek again; or the error STALE.
 -- Keeps: an entry is admitted exactly once, whichever replicas read it or died meanwhile. A call that is repeated after its
 -- reply was lost does nothing: the next entries may have the same text, and would be rejected as duplicates.
--- uses: base admit make once reject
+-- uses: base admit make once reject types
 local first = Once.reply()
 if first then return tonumber(first) or first end
 local from_open, n = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -38,26 +38,16 @@ if from_open > 0 and not unchanged(P .. 'inbox:open', 1, from_open) then return 
 if n > from_open and not unchanged(P .. 'inbox', from_open + 1, n) then return -1 end
 
 -- A key of a wrong type must stop this call before it removes an entry from the inbox: the entry would be lost.
-local types = { stats = 'hash', scheduled = 'zset', expiring = 'zset', ['inbox:rejected'] = 'stream', held = 'set',
-  counted = 'set' }
+local types = Types.all()
+types['inbox:rejected'] = 'stream'
 for _, e in ipairs(entries) do
-  local g = e.group
-  if g then
-    local q = g.queue
-    types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
-    types['run:' .. q], types['served:' .. q] = 'hash', 'set'
-    if g.group ~= '' then types['group:run:' .. g.group], types['group:queues:' .. g.group] = 'set', 'set' end
+  if e.group then
+    Types.of_group(types, e.group)
     types['more:' .. e.id] = 'hash'
   end
 end
-for name, kind in pairs(types) do
-  local is = call('TYPE', P .. name)
-  is = is.ok or is
-  if is ~= 'none' and is ~= kind then
-    return redis.error_reply('WRONGTYPE ' .. P .. name .. ' is a ' .. is .. ', not a ' .. kind)
-  end
-end
-call('HEXISTS', META, 'seq')
+local wrong = Types.wrong(types)
+if wrong then return wrong end
 
 -- invalid returns the reason for rejecting an entry whose fields, without the ending _ms, are wrong in this way.
 local function invalid(names, what)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/trigger"
 )
 
 // The states of a task; see task.State.
@@ -56,6 +57,29 @@ const (
 	SeverityError   = task.SeverityError
 )
 
+// The rules for misfires and overlaps of triggers; see package trigger.
+const (
+	MisfireSkip  = trigger.MisfireSkip
+	MisfireOnce  = trigger.MisfireOnce
+	MisfireAll   = trigger.MisfireAll
+	OverlapAllow = trigger.OverlapAllow
+	OverlapSkip  = trigger.OverlapSkip
+	OverlapQueue = trigger.OverlapQueue
+	OverlapStop  = trigger.OverlapStop
+)
+
+// The outcomes of a planned time; see task.TriggerOutcome.
+const (
+	TriggerEnqueued     = task.TriggerEnqueued
+	TriggerDuplicate    = task.TriggerDuplicate
+	TriggerQueueFull    = task.TriggerQueueFull
+	TriggerLimitReached = task.TriggerLimitReached
+	TriggerInvalid      = task.TriggerInvalid
+	TriggerSkipped      = task.TriggerSkipped
+	TriggerQueued       = task.TriggerQueued
+	TriggerMissed       = task.TriggerMissed
+)
+
 // DefaultQueue is the queue of a task that sets none.
 const DefaultQueue = task.DefaultQueue
 
@@ -82,6 +106,7 @@ var (
 	ErrNoQueue      = task.ErrNoQueue
 	ErrQueueInUse   = task.ErrQueueInUse
 	ErrNoReject     = task.ErrNoReject
+	ErrNoTrigger    = task.ErrNoTrigger
 	ErrRejectCut    = task.ErrRejectCut
 
 	// ErrUnknownToken is returned by Report if the token is wrong or its attempt has

@@ -154,6 +154,10 @@ type Config struct {
 	OnDisconnect func(err error)
 	OnLeaseLost  func(t *task.Task)
 
+	// Calendars are the calendars that triggers may name. A trigger with a calendar fires only
+	// on replicas that have it. Package trigger/calendar has some. Default: none.
+	Calendars map[string]Calendar
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []Middleware
 

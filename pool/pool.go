@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/ltsworker/ltsworker/trigger"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
@@ -20,6 +21,7 @@ type Pool struct {
 	commit  committer
 	ends    endings
 
+	planner   *trigger.Planner
 	ownQueues map[string]string // of kinds whose tasks do not wait in DefaultQueue
 
 	closed    context.Context // ends with Close
@@ -50,8 +52,10 @@ func New(store Store, cfg Config) (*Pool, error) {
 
 		handlers: map[string]Handler{},
 	}
+	p.planner = trigger.NewPlanner(cfg.Calendars)
 	p.closed, p.setClosed = context.WithCancel(context.Background())
 	rc := cfg.replica()
+	rc.Triggers = p.planner
 	p.ownQueues = rc.OwnQueues()
 	if len(rc.Served()) > 0 {
 		r, err := worker.New(store, rc)

@@ -96,6 +96,10 @@ func (s *runnerStore) AwaitReports(ctx context.Context, wait time.Duration) (boo
 
 func (s *runnerStore) AdmitInbox(context.Context, map[string]string) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error                         { return nil }
+func (s *runnerStore) FireTriggers(context.Context, []task.TriggerFiring, int) (task.FiredTriggers, error) {
+	return task.FiredTriggers{}, nil
+}
+
 func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

@@ -18,6 +18,7 @@ type Store interface {
 	ReportStore
 	RejectStore
 	QueueStore
+	TriggerStore
 	ReplicaStore
 	EventStore
 	InspectedStore
@@ -106,6 +107,27 @@ type QueueStore interface {
 	// Rates reads the rates of each queue that had any, averaged over the window that
 	// ends now. The window is rounded to steps of a few seconds.
 	Rates(ctx context.Context, window time.Duration) (map[string]task.QueueRate, error)
+}
+
+// TriggerStore keeps triggers. It does not read their definitions.
+type TriggerStore interface {
+	// Triggers reads triggers in the order of the names, and the store's clock. A trigger
+	// that does not exist has no version.
+	Triggers(ctx context.Context, names ...string) ([]task.StoredTrigger, time.Time, error)
+	// TriggerNames returns the names of all triggers, sorted.
+	TriggerNames(ctx context.Context) ([]string, error)
+	// SetTrigger writes a definition, and ResumeTrigger plans the next firing of a paused
+	// trigger. They return false and write nothing if the trigger has changed since the
+	// caller has read it.
+	SetTrigger(ctx context.Context, c task.TriggerChange) (bool, error)
+	ResumeTrigger(ctx context.Context, c task.TriggerChange) (bool, error)
+	// PauseTrigger pauses a trigger, RemoveTrigger removes it with its history. A firing
+	// that was decided before has no effect any more. They return ErrNoTrigger if there is
+	// no such trigger.
+	PauseTrigger(ctx context.Context, name string) error
+	RemoveTrigger(ctx context.Context, name string) error
+	// TriggerHistory reads the newest entries of a trigger's history, newest first.
+	TriggerHistory(ctx context.Context, name string) ([]task.TriggerRecord, error)
 }
 
 // ReplicaStore reads and drains replicas.

@@ -56,6 +56,8 @@ var unfixed = map[string]string{
 	"delete":    "ids, as many as there are",
 	"discard":   "ids, as many as there are",
 	"deliver":   "a report with as many strings as its op needs",
+	"fire":      "triggers with as many firings as each says",
+	"trigger":   "an op with the strings that it needs",
 	"reports":   "an entry brings a reason or a report, which brings as many further strings as its op needs",
 }
 

@@ -84,6 +84,11 @@ const (
 	// times as many entries for a page as were requested.
 	takeOverPages = 10
 
+	// A firing takes 60 µs, a trigger that is handed out 5 µs and the bytes of its definition.
+	triggerBatch = 100
+	// The definition of a trigger is 0.2 KiB to 1 MiB long.
+	triggerPage = 50
+
 	// Dead consumers that one call removes. Each consumer of the group takes 2 µs.
 	maxDead = 100
 )

@@ -54,14 +54,15 @@ var damages = map[string]struct {
 	"stop_lost":     {task.SeverityError, "task {id} was asked to stop, but its replica does not get the request", fixIt},
 
 	// Groups, classes, queues.
-	"stale_head":     {task.SeverityError, "the first task of group {id} according to this key is not in the queue", fixIt},
-	"group_stuck":    {task.SeverityError, "task {id} of group {detail} is blocked, although its group has room", fixIt},
-	"group_unlisted": {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
-	"not_ready":      {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
-	"not_in_class":   {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},
-	"class_alone":    {task.SeverityWarning, "class {id} has no replicas", fixIt},
-	"stale_entry":    {task.SeverityWarning, "an entry for {id}, which no longer exists", fixIt},
-	"replica_alone":  {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
+	"stale_head":       {task.SeverityError, "the first task of group {id} according to this key is not in the queue", fixIt},
+	"group_stuck":      {task.SeverityError, "task {id} of group {detail} is blocked, although its group has room", fixIt},
+	"group_unlisted":   {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
+	"not_ready":        {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
+	"trigger_unlisted": {task.SeverityError, "trigger {id} is not listed here, so it does not fire", fixIt},
+	"not_in_class":     {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},
+	"class_alone":      {task.SeverityWarning, "class {id} has no replicas", fixIt},
+	"stale_entry":      {task.SeverityWarning, "an entry for {id}, which no longer exists", fixIt},
+	"replica_alone":    {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.
 	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is not a number", fixIt},

@@ -179,6 +179,12 @@ var damageCases = []struct {
 		w.claim(1, "export:k")
 		w.do("HSET", "run:export:k", "run", runEntry(1, "r"))
 	}, "no_claim", (*wreck).saves},
+	{"TriggerUnlisted", func(w *wreck) { w.setTrigger("t"); w.do("ZREM", "triggers", "t") }, "trigger_unlisted", func(w *wreck) {
+		if at := w.score("triggers", "t"); at < w.in(30*time.Minute) {
+			w.t.Errorf("it is due in %v", at-w.in(0))
+		}
+	}},
+	{"HistoryOfNoTrigger", func(w *wreck) { w.do("RPUSH", "fired:t", "{}") }, "stale_entry", nil},
 	{"FullKindWithoutBlockedTasks", func(w *wreck) { w.do("SADD", "full", "k") }, "stale_entry", nil},
 	{"ReportThatDoesNotExpire", func(w *wreck) { w.do("SET", "reported:ab", "x") }, "no_expiry", nil},
 	{"LeaseOfNoClaim", func(w *wreck) { w.do("ZADD", "leases", 8.9e15, 77) }, "lease_alone", nil},

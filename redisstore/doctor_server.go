@@ -93,7 +93,7 @@ func (s *Store) inspectServer(ctx context.Context, fix bool) (all []task.Finding
 	if ready, err = s.inspectSchema(ctx, add); err != nil || !ready {
 		return all, false, err
 	}
-	return all, true, errors.Join(s.inspectReplicas(ctx, add), s.inspectArchives(ctx, add))
+	return all, true, errors.Join(s.inspectReplicas(ctx, add), s.inspectArchives(ctx, add), s.inspectTriggers(ctx, add))
 }
 
 type adder func(severity task.Severity, check, what, do string, figures ...figure)

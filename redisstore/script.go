@@ -59,6 +59,8 @@ var (
 	consumersScript  = newScript("consumers", writes)
 	readmitScript    = newScript("readmit", writes)
 	discardScript    = newScript("discard", writes)
+	fireScript       = newScript("fire", creates)
+	triggerScript    = newScript("trigger", creates)
 	getScript        = newScript("get", reads)
 	selectScript     = newScript("select", reads)
 	statsScript      = newScript("stats", reads)

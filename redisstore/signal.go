@@ -14,6 +14,8 @@ import (
 const (
 	queueSignal = "q:" // a prefix: the name of a queue that has claimable tasks follows
 	drainSignal = "drain"
+	// A trigger of the pool is due earlier than all others were.
+	triggersSignal = "triggers"
 )
 
 // Listen waits for a signal to the replica, for wait or a second, whichever is longer. It
@@ -27,6 +29,8 @@ func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) 
 		}
 		if queue, ok := strings.CutPrefix(got[1], queueSignal); ok {
 			signal.Queue = queue
+		} else if got[1] == triggersSignal {
+			signal.Triggers = true
 		} else {
 			signal.Check, signal.Drain = true, got[1] == drainSignal
 		}

@@ -8,6 +8,8 @@ type Signal struct {
 	Check bool   // a signal for another reason than a queue: renew and exchange now
 	Drain bool   // a drain of the replica was requested
 	Queue string // this queue has claimable tasks; "" for none
+	// Triggers is set if a trigger is due earlier than all others were.
+	Triggers bool
 }
 
 // Maintenance is the result of one turn of Maintain.
@@ -26,6 +28,9 @@ type Maintenance struct {
 	Removed  int // ended tasks whose retention passed
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were removed from the list
+
+	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	LateTriggers []string
 
 	// Repaired lists broken records that were repaired or renamed. A turn checks a part
 	// of the records; later turns check the others. Repaired is also valid with an

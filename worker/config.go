@@ -118,6 +118,10 @@ type Config struct {
 	OnDisconnect func(err error)
 	OnLeaseLost  func(t *task.Task)
 
+	// Triggers decides what to do with triggers that are due. Default: nil, the replica fires
+	// no triggers.
+	Triggers TriggerPlanner
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
 	// Logger gets failed attempts and the joining of the pool at Info. At Warn and

@@ -38,6 +38,7 @@ type fakeStore struct {
 	warnings    []string
 	inbox       []task.Spec
 	maintenance func() task.Maintenance
+	triggers    func(firings []task.TriggerFiring) task.FiredTriggers // nil for none
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions

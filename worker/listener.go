@@ -65,6 +65,9 @@ func (l *listener) run(ctx context.Context) {
 		if sig.Drain {
 			r.Drain()
 		}
+		if sig.Triggers || lost || err != nil {
+			wake(r.triggers.wake)
+		}
 		q := r.queues.byName[sig.Queue]
 		if sig.Check || sig.Queue != "" && q == nil {
 			r.signalled()

@@ -55,6 +55,7 @@ type Replica struct {
 	inbox       inboxReader
 	reports     inboxReader
 	maintenance maintainer
+	triggers    triggers
 	drain       drain
 	unknown     unknownKinds
 	admission   admission
@@ -133,6 +134,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		admitList: func(ctx context.Context) (bool, error) { return store.AdmitInbox(ctx, r.ownQueues) }}
 	r.reports = inboxReader{r: r, list: "reports", awaitList: store.AwaitReports, admitList: store.AdmitReports}
 	r.listener.r, r.maintenance.r = r, r
+	r.triggers = triggers{r: r, wake: make(chan struct{}, 1)}
 	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }

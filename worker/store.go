@@ -71,6 +71,12 @@ type Store interface {
 	// whether more are left.
 	AdmitReports(ctx context.Context) (more bool, err error)
 
+	// FireTriggers applies what was decided about triggers, and returns up to most further
+	// triggers that are due. Other replicas do not get these for a moment. A firing has no
+	// effect if its trigger has changed since it was read, so a repeated call makes no task
+	// twice.
+	FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error)
+
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
 	// retention, trimming of the event stream, dead replicas. If another replica did so
 	// within the last second, it does nothing and returns Busy.

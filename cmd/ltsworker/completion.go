@@ -88,6 +88,10 @@ func groupNames(ctx context.Context, c *client.Client) ([]string, error) {
 	return names, err
 }
 
+func triggerNames(ctx context.Context, c *client.Client) ([]string, error) {
+	return c.Store.TriggerNames(ctx)
+}
+
 // rejectIDs returns the ids of the newest rejected entries.
 func rejectIDs(ctx context.Context, c *client.Client) (ids []string, err error) {
 	for r, err := range c.Rejected(ctx) {
@@ -146,20 +150,27 @@ func addCompletions(root *cobra.Command, g *globals) {
 	queues, kinds := completeFrom(g, 1, queueNames), completeFrom(g, 1, kindNames)
 	arguments := map[string]cobra.CompletionFunc{
 		"report": completeWords("succeeded", "failed", "released", "progress"), "pause": queues, "resume": queues, "limit": completeLimit(queues), "enqueue": kinds,
-		"drain": completeFrom(g, 0, replicaNames),
-		"show":  completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
+		"drain":        completeFrom(g, 0, replicaNames),
+		"trigger show": completeFrom(g, 0, triggerNames), "trigger rm": completeFrom(g, 0, triggerNames), "trigger pause": completeFrom(g, 0, triggerNames),
+		"trigger resume": completeFrom(g, 0, triggerNames), "trigger run": completeFrom(g, 1, triggerNames), "trigger next": completeFrom(g, 1, triggerNames),
+		"trigger history": completeFrom(g, 1, triggerNames), "trigger set": completeFrom(g, 1, triggerNames),
+		"show": completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
 	}
 	flags := map[string]cobra.CompletionFunc{
 		"state": completeWords(stateNames()...), "log-format": completeWords(logging.Formats...),
 		"queue": completeFrom(g, 0, queueNames), "kind": completeFrom(g, 0, kindNames), "group": completeFrom(g, 0, groupNames),
 		"replica": completeFrom(g, 0, replicaNames), "columns": completeWords(columnNames()...), "sort": completeWords(columnNames()...),
-		"on-limit": completeWords("wait", "fail"), "backoff": completeWords("exponential:1000:600000", "fixed:5000"),
+		"on-limit": completeWords("wait", "fail"), "misfire": completeWords("skip", "once", "all"), "overlap": completeWords("allow", "skip", "queue", "stop"), "backoff": completeWords("exponential:1000:600000", "fixed:5000"),
 	}
 	stateFlags := map[string]cobra.CompletionFunc{
 		"stop": completeWords(namesOf(pool.LiveStates())...), "retry": completeWords(namesOf(pool.EndedStates())...), "run-now": completeWords(string(pool.Scheduled)), "change": completeWords(string(pool.Scheduled), string(pool.Waiting)), "delete": completeWords(namesOf(pool.EndedStates())...),
 	}
 	for _, cmd := range allCommands(root) {
-		switch known := arguments[cmd.Name()]; {
+		name := cmd.Name()
+		if cmd.Parent().Name() == "trigger" {
+			name = "trigger " + name
+		}
+		switch known := arguments[name]; {
 		case known != nil:
 			cmd.ValidArgsFunction = known
 		case cmd.Name() != "demo" && cmd.Name() != "init" && !cmd.HasSubCommands():

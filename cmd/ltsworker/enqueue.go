@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/internal/batch"
 	"github.com/ltsworker/ltsworker/internal/client"
@@ -74,12 +75,23 @@ is not affected.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+task.DefaultQueue+")")
-	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
-	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
+	f.addTemplate(flags)
 	flags.Var(&f.at, "at", "start at this time at the earliest, such as 2026-01-31T18:00:00Z")
 	flags.BoolVar(&f.hold, "hold", false, "put the task on hold: it does not start before ltsworker start")
 	flags.Var((*textFlag)(&f.id), "id", "the task's `ID` (default a new one)")
+	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
+	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
+	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
+	flags.Var(&f.waitTimeout, "wait-timeout", "with --wait: give up the wait after this time (default never)")
+	addJSON(cmd, &f.json)
+	return cmd
+}
+
+// addTemplate adds the flags that the task of a trigger has, too.
+func (f *enqueueFlags) addTemplate(flags *pflag.FlagSet) {
+	flags.Var((*textFlag)(&f.queue), "queue", "`NAME` of the queue (default "+task.DefaultQueue+")")
+	flags.Int8Var(&f.priority, "priority", 0, "from -128 to 127; higher starts first")
+	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
 	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes.\nA key that is no name is stored and shown as # and a hash")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
 	flags.Var((*textFlag)(&f.onLimit), "on-limit", "wait, or fail: make no task if the limits of pool, queue and group leave\nno place for it to run now (default wait)")
@@ -90,12 +102,6 @@ is not affected.`,
 	flags.Var((*textFlag)(&f.backoff), "backoff", "wait between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
 	flags.Var(&f.retain, "retain", `keep the ended task for this time, or "forever"; 0s removes it at once`)
 	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that the handler gets; may be repeated")
-	flags.BoolVar(&f.reply, "reply", false, "also push the outcome to the reply list of the task; needs --id")
-	flags.Var((*textFlag)(&f.batch), "batch", "`FILE` with one task per line, - for standard input")
-	flags.BoolVar(&f.wait, "wait", false, "wait until the task has ended and print its result")
-	flags.Var(&f.waitTimeout, "wait-timeout", "with --wait: give up the wait after this time (default never)")
-	addJSON(cmd, &f.json)
-	return cmd
 }
 
 // spec builds a task from the flags and reports all errors in them.

@@ -56,7 +56,7 @@ durations in milliseconds in fields that end in _ms.`,
 		{"Start", []*cobra.Command{newDemo(&g), newInit(), newRun(&g), newVersion()}},
 		{"Tasks", []*cobra.Command{
 			newEnqueue(&g), newGet(&g), newLogs(&g), newList(&g), newWait(&g), newTail(&g),
-			newStop(&g), newRetry(&g), newRunNow(&g), newChange(&g), newDelete(&g), newReport(&g), newRejected(&g), newSchema(),
+			newStop(&g), newRetry(&g), newRunNow(&g), newChange(&g), newDelete(&g), newReport(&g), newRejected(&g), newTrigger(&g), newSchema(),
 		}},
 		{"The pool", []*cobra.Command{
 			newStats(&g), newPools(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),

@@ -51,6 +51,10 @@ commands of its handlers, until interrupted.
   groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
   events: {max: 1000000, age: 24h}                   # bounds of the event stream
   archive: {wait: 7d}                                # ended tasks wait so long for archive run
+  triggers:                      # make tasks at set times; docs/triggers.md has all keys
+    night: {kind: video.cut, payload: {}, cron: "0 3 * * *", zone: Europe/Berlin, overlap: skip}
+  trigger_set: config            # files with other triggers need another name
+  calendars: {company: company.json}   # for triggers, beside weekdays and cn-workdays
   handlers:
     video.cut:
       command: [./cut.sh, --fast]
@@ -228,6 +232,14 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 		}
 	}
 
+	applied, err := p.Triggers().Apply(ctx, c.TriggerSet, c.Triggers)
+	if err != nil {
+		return redisurl.Unreachable(at.Address, err)
+	}
+	if applied.Set+applied.Removed > 0 {
+		log.Info("triggers of the config file were set", "set", applied.Set, "removed", applied.Removed)
+	}
+
 	log.Info("replica starting", "pool", c.PoolName, "redis", at.Address, "redis_from", at.Source, "redis_user", cmp.Or(at.User, "default"),
 		"queues", slices.Sorted(maps.Keys(c.Pool.Queues)), "kinds", slices.Sorted(maps.Keys(c.Pool.Policies)))
 	stopWatching := onSecondSignal(func() {
@@ -305,6 +317,9 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
 	c.Pool.Admit = c.Admit()
+	if err := c.OpenCalendars(); err != nil {
+		return nil, nil, nil, err
+	}
 	if at == nil {
 		at = redisurl.FromOptions(&redis.Options{})
 	}
@@ -312,6 +327,9 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	p, err := pool.New(redisstore.New(rdb, name), c.Pool)
 	if len(c.Pool.Queues)+len(c.Pool.Handlers) > 0 {
 		c.RefusePool(err)
+	}
+	if p != nil {
+		c.CheckTriggers(p)
 	}
 	if err := c.Err(); err != nil {
 		rdb.Close()

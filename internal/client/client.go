@@ -12,6 +12,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/trigger/calendar"
 )
 
 // Client is a connection to one pool. It runs no tasks.
@@ -43,7 +44,7 @@ func Open(ctx context.Context, at *redisurl.Target, name string, log *slog.Logge
 func New(at *redisurl.Target, name string, log *slog.Logger) (*Client, error) {
 	rdb := at.Client()
 	store := redisstore.New(rdb, name)
-	p, err := pool.New(store, pool.Config{Logger: log})
+	p, err := pool.New(store, pool.Config{Logger: log, Calendars: calendar.Builtin()})
 	if err != nil {
 		rdb.Close()
 		return nil, err

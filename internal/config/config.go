@@ -41,11 +41,15 @@ type Config struct {
 	Exports         map[string]Export         // by kind; see OpenExports
 	Admission       *admission.Load           // nil for none
 	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
-	Exposed         bool                      // the file holds a password and others than its owner may read it
+	// Triggers are the triggers of the file, TriggerSet the name under which they are kept.
+	Triggers   []pool.Trigger
+	TriggerSet string
+	Exposed    bool // the file holds a password and others than its owner may read it
 
-	file     string
-	lines    map[string]int // of the keys; see keyGap
-	problems []problem
+	file      string
+	lines     map[string]int // of the keys; see keyGap
+	problems  []problem
+	calendars map[string]string // files by name
 }
 
 // Read reads a config file. The error is that of opening and reading it. Problems of the
@@ -72,7 +76,7 @@ func Read(file string) (*Config, error) {
 func parse(file string, data []byte) *Config {
 	c := &Config{
 		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]docker.Config{},
-		Remote: map[string]Remote{},
+		Remote: map[string]Remote{}, TriggerSet: DefaultTriggerSet, calendars: map[string]string{},
 	}
 	c.Pool.Queues = map[string]pool.Queue{}
 	c.Pool.Policies = map[string]pool.Policy{}
@@ -152,6 +156,15 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"archive", func(n *yaml.Node, at string) {
 			r.section(n, at, field{"wait", r.archiveWait(&p.ArchiveWait)})
 		}},
+		field{"calendars", func(n *yaml.Node, at string) {
+			r.each(n, at, func(name, at string, k, v *yaml.Node) {
+				var path string
+				r.text(&path)(v, at)
+				c.calendars[name] = path
+			})
+		}},
+		field{"triggers", func(n *yaml.Node, at string) { r.each(n, at, c.readTrigger(r)) }},
+		field{"trigger_set", r.name(&c.TriggerSet)},
 		field{"handlers", func(n *yaml.Node, at string) { r.each(n, at, c.readHandler(r)) }},
 	)
 	// A section that cannot be read has been reported.

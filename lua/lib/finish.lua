@@ -1,4 +1,4 @@
--- uses: base event outcome record removal retention task totals
+-- uses: base event outcome record removal retention task totals triggers
 -- The end of a task.
 
 -- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
@@ -91,6 +91,7 @@ function Finish.task(m, state, code, result, error, form)
   Totals.rate('out', m.queue)
   if wants_reply(m) then Outcome.push(m.id, m.created, state, code, error, result, form) end
 
+  if m.trigger then Triggers.ended(m) end
   local keep, unarchived = Retention.at_end(state, m, result or m.log)
   if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
   if m.log and state == 'succeeded' then Finish.add_history(m, code) end

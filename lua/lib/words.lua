@@ -3,7 +3,7 @@
 
 Words.KIND_AT = 35 -- the byte of a record where it begins
 
-local KNOWN = ' group unique timeout_ms max_attempts backoff retain_ms reply headers due_at expires_at deadline_at '
+local KNOWN = ' group unique timeout_ms max_attempts backoff retain_ms reply headers trigger due_at expires_at deadline_at '
 local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever' }
 
 -- of reads the text of that part. It caches the table, which tasks share, so callers must not change it. at_end is true if
@@ -25,9 +25,12 @@ function Words.of(text)
         else w.spoiled = name end
       end
       w.kind, w.queue = kind, queue == '-' and 'default' or queue
-      w.late_at = tonumber(w.expires_at or w.deadline_at or nil)
-      w.at_end = (w.unique or w.retain_ms or w.reply or w.headers or w.late_at) and true or false
-      w.plain = not (w.group or w.late_at or w.due_at)
+      w.at_end, w.plain = false, true
+      if rest ~= '' then
+        w.late_at = tonumber(w.expires_at or w.deadline_at or nil)
+        w.at_end = (w.unique or w.retain_ms or w.reply or w.headers or w.trigger or w.late_at) and true or false
+        w.plain = not (w.group or w.late_at or w.due_at)
+      end
     end
     known_words[text] = w
   end

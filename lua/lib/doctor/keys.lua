@@ -1,4 +1,4 @@
--- uses: base members record settings wake doctor/finding doctor/task
+-- uses: base members record settings triggers wake doctor/finding doctor/task
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -115,5 +115,16 @@ local function expiring(ms)
 end
 DoctorKeys.reply, DoctorKeys.call, DoctorKeys.signals = expiring(600000), expiring(600000), expiring(60000)
 DoctorKeys.reported = expiring(600000)
+
+-- A trigger must be among those that replicas handle.
+function DoctorKeys.trigger(name, trigger)
+  if call('ZSCORE', P .. 'triggers', trigger) then return end
+  DoctorFinding.report('trigger_unlisted', 'triggers', trigger, '', 'listed', function() Triggers.restore(trigger) end)
+end
+
+function DoctorKeys.fired(name, trigger)
+  if call('EXISTS', P .. 'trigger:' .. trigger) == 1 then return end
+  DoctorFinding.report('stale_entry', name, trigger, '', 'removed', function() call('DEL', P .. name) end)
+end
 
 function DoctorKeys.broken(name) DoctorFinding.report('quarantined', name, '', '', '') end

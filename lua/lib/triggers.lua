@@ -1,0 +1,87 @@
+-- uses: base record task wake
+-- Triggers: named schedules that make tasks.
+--
+-- trigger:NAME is a hash: def (the definition as the client wrote it), version (another one after each change), planned (the
+-- next planned time, '' for none), due (when it is due: planned plus jitter), paused, anchor (of a fixed rate), after (ms of
+-- a fixed delay), task (the latest task, of a trigger that must know whether it is live), pending (a planned time that waits
+-- for the end of that task), origin, set_at. triggers has the names; score: when a replica has to handle the trigger, '+inf'
+-- for never. fired:NAME has the newest entries of the history. The end of a task calls ended if its header names a trigger.
+
+Triggers.INDEX = P .. 'triggers'
+function Triggers.key(name) return P .. 'trigger:' .. name end
+
+-- RECHECK is after how many ms a trigger that waits for the end of its task is handled nevertheless: its task may have been
+-- removed without an end.
+Triggers.RECHECK = 60000
+
+-- SIGNALLED is how many replicas are signalled for a trigger that is due before all others.
+local SIGNALLED = 3
+
+-- changed is set if this call has changed when a trigger is due.
+local changed
+
+-- set_score sets when a trigger is due, '' for never.
+function Triggers.set_score(name, due)
+  call('ZADD', Triggers.INDEX, due == '' and '+inf' or due, name)
+  changed = changed or {}
+  changed[name] = true
+end
+
+-- restore sets when a trigger is due from what is stored about it.
+function Triggers.restore(name)
+  local h = Record.soft('HMGET', Triggers.key(name), 'version', 'due', 'paused', 'pending', 'after')
+  if not h then return end
+  if not h[1] then return call('ZREM', Triggers.INDEX, name) end
+  local due = h[2] or ''
+  if h[3] then due = ''
+  elseif h[4] then due = NOW_TEXT
+  elseif due == '' and h[5] then due = whole(NOW + Triggers.RECHECK) end
+  Triggers.set_score(name, due)
+end
+
+-- signal signals replicas if a trigger that this call has changed is due before all others.
+function Triggers.signal()
+  if not changed then return end
+  local first = call('ZRANGE', Triggers.INDEX, 0, 0)[1]
+  if first and changed[first] then
+    local replicas = call('ZRANGE', P .. 'replicas', 0, SIGNALLED - 1, 'REV')
+    for _, replica in ipairs(replicas) do Wake.signal(replica, 'triggers') end
+  end
+  changed = nil
+end
+
+-- is_live reports whether a task has not ended.
+function Triggers.is_live(id)
+  local m = id and id ~= '' and Task.load(id)
+  return m and not Record.TERMINAL[m.state]
+end
+
+-- KEPT is how many entries the history of a trigger keeps.
+local KEPT = 50
+
+-- note adds an entry to the history: planned time, outcome, and task, why and last (of several planned times) if not nil.
+function Triggers.note(name, planned, outcome, id, why, last)
+  local key = P .. 'fired:' .. name
+  local length = call('RPUSH', key, cjson.encode({ planned = tonumber(planned), at = NOW, outcome = outcome, task = id,
+    why = why, last = tonumber(last or nil) }))
+  if length > KEPT then call('LTRIM', key, -KEPT, -1) end
+end
+
+-- wait_after plans the next firing of a trigger with a fixed delay, from now on.
+function Triggers.wait_after(name, after)
+  local planned = whole(NOW + after)
+  call('HSET', Triggers.key(name), 'planned', planned, 'due', planned)
+  Triggers.set_score(name, planned)
+end
+
+-- ended is called for a task of a trigger that has ended.
+function Triggers.ended(m)
+  local h = Record.soft('HMGET', Triggers.key(m.trigger), 'task', 'planned', 'after', 'pending', 'paused')
+  if not h or h[1] ~= m.id or h[5] then return end
+  if number(h[3]) then
+    if h[2] == '' then Triggers.wait_after(m.trigger, tonumber(h[3])) end
+  elseif h[4] then
+    Triggers.set_score(m.trigger, NOW_TEXT)
+  end
+  Triggers.signal()
+end

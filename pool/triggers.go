@@ -1,0 +1,365 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/trigger"
+)
+
+// Triggers reads and changes the triggers of a pool: named schedules that make tasks.
+// Every replica of the pool fires them; without a replica none fires, and the misfire rule
+// decides afterwards. It is safe for concurrent use.
+type Triggers struct{ p *Pool }
+
+// Triggers returns the triggers of the pool.
+func (p *Pool) Triggers() *Triggers { return &Triggers{p} }
+
+// TriggerInfo is a trigger as it is stored.
+type TriggerInfo struct {
+	Trigger
+	// Paused reports whether the trigger is paused now, by its definition or by Pause.
+	Paused bool
+	// Next is the next planned time; zero if there is none, or if the trigger waits for the
+	// end of its task.
+	Next time.Time
+	// Due is when the next firing is due: Next and the jitter.
+	Due time.Time
+	// Pending is a planned time that waits for the end of the task before; zero for none.
+	Pending time.Time
+	// SetAt is when the definition was last changed.
+	SetAt time.Time
+	// Origin is "" for a trigger that a client has set, else the name of the config file.
+	Origin string
+	// Err says why this program cannot compute the trigger; nil if it can.
+	Err error
+}
+
+// maxTries is how many times a change is tried while others change the same trigger.
+const maxTries = 100
+
+// Set sets a trigger, and replaces one with its name. Everything that is wrong with it is
+// returned at once, as joined FieldErrors, before anything is written. A schedule that
+// never fires again is refused.
+//
+// The same definition again changes nothing. A definition with the same schedule keeps the
+// next planned time. A trigger that Pause has paused stays paused.
+func (t *Triggers) Set(ctx context.Context, def Trigger) error {
+	_, err := t.set(ctx, def, "")
+	return err
+}
+
+// set also reports whether it has changed the trigger.
+func (t *Triggers) set(ctx context.Context, def Trigger, origin string) (changed bool, err error) {
+	if def.Task.Queue == "" {
+		def.Task.Queue = t.p.ownQueues[def.Task.Kind]
+	}
+	for range maxTries {
+		read, now, err := t.read(ctx, def.Name)
+		if err != nil && !errors.Is(err, ErrNoTrigger) {
+			return false, fmt.Errorf("set trigger %s: %w", def.Name, err)
+		}
+		c, err := t.change(&def, read, now, origin)
+		if err != nil || c == nil {
+			return false, err
+		}
+		done, err := t.p.store.SetTrigger(ctx, *c)
+		if err != nil || done {
+			return done, err
+		}
+	}
+	return false, fmt.Errorf("set trigger %s: other clients change it all the time", def.Name)
+}
+
+// Applied is what Apply has changed.
+type Applied struct {
+	Set     int // triggers that were created or replaced
+	Removed int
+}
+
+// Apply sets triggers and removes those that an earlier Apply with this origin has set and
+// that are not among them any more. Other triggers stay. The origin is a name, such as that
+// of a config file. Everything that is wrong with the triggers is returned before the first
+// is written. One whose last planned time has passed is left out.
+func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (done Applied, err error) {
+	if err := task.CheckName(origin); err != nil {
+		return done, &FieldError{Field: "origin", Msg: err.Error()}
+	}
+	var errs []error
+	names := map[string]bool{}
+	for i := range defs {
+		names[defs[i].Name] = true
+		if _, err := t.p.planner.New(&defs[i], time.Now()); err != nil {
+			errs = append(errs, fmt.Errorf("trigger %s: %w", task.Clip(defs[i].Name), err))
+		}
+	}
+	if len(errs) > 0 {
+		return done, errors.Join(errs...)
+	}
+	for _, def := range defs {
+		changed, err := t.set(ctx, def, origin)
+		if past := (neverFires{}); errors.As(err, &past) {
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		if changed {
+			done.Set++
+		}
+	}
+	list, err := t.List(ctx)
+	if err != nil {
+		return done, err
+	}
+	for _, i := range list {
+		if i.Origin != origin || names[i.Name] {
+			continue
+		}
+		if err := t.Remove(ctx, i.Name); err != nil && !errors.Is(err, ErrNoTrigger) {
+			return done, err
+		}
+		done.Removed++
+	}
+	return done, nil
+}
+
+// change returns the change that sets a definition, nil if the trigger has it already.
+func (t *Triggers) change(def *Trigger, read task.StoredTrigger, now time.Time, origin string) (*task.TriggerChange, error) {
+	old := &Trigger{}
+	if read.Version != "" {
+		if d, err := trigger.Decode([]byte(read.Definition)); err == nil {
+			old = d
+		}
+	}
+	same := read.Version != "" && def.SameTimes(old)
+	c := &task.TriggerChange{Read: read, Name: def.Name, Origin: origin, Anchor: now, After: def.After}
+	if same || read.Version != "" && def.Every == old.Every && def.Start.Equal(old.Start) {
+		c.Anchor = read.Anchor
+	}
+	plan, err := t.p.planner.New(def, c.Anchor)
+	if err != nil {
+		return nil, fmt.Errorf("set trigger %s: %w", task.Clip(def.Name), err)
+	}
+	text, err := trigger.Encode(def)
+	if err != nil {
+		return nil, fmt.Errorf("set trigger %s: %w", task.Clip(def.Name), err)
+	}
+	c.Definition = string(text)
+	if c.Definition == read.Definition && origin == read.Origin {
+		return nil, nil
+	}
+	c.Paused = def.Paused || read.Paused && !old.Paused
+	if c.KeepPlan = same && (c.Paused || !read.Paused); c.KeepPlan {
+		return c, nil
+	}
+	overdue := read.Planned
+	if read.Paused {
+		overdue = time.Time{}
+	}
+	if c.Planned = plan.First(now, overdue); c.Planned.IsZero() {
+		return nil, fmt.Errorf("set trigger %s: %w", def.Name, neverFires{&FieldError{Field: def.ScheduleField(), Msg: "never fires: its last time has passed, or its calendars leave out all its days"}})
+	}
+	c.Due = plan.Due(c.Planned)
+	return c, nil
+}
+
+// neverFires is the error of a schedule without a planned time from now on.
+type neverFires struct{ *FieldError }
+
+func (e neverFires) Unwrap() error { return e.FieldError }
+
+// read reads a trigger. It returns ErrNoTrigger if there is none.
+func (t *Triggers) read(ctx context.Context, name string) (task.StoredTrigger, time.Time, error) {
+	if err := task.CheckName(name); err != nil {
+		return task.StoredTrigger{}, time.Time{}, &FieldError{Field: "name", Msg: err.Error()}
+	}
+	read, now, err := t.p.store.Triggers(ctx, name)
+	if err != nil {
+		return task.StoredTrigger{}, now, err
+	}
+	if read[0].Version == "" {
+		return read[0], now, ErrNoTrigger
+	}
+	return read[0], now, nil
+}
+
+// Remove removes a trigger and its history. Its tasks stay. It returns ErrNoTrigger if there
+// is no such trigger.
+func (t *Triggers) Remove(ctx context.Context, name string) error {
+	return t.simple(ctx, "remove", name, t.p.store.RemoveTrigger)
+}
+
+// Pause pauses a trigger. It makes no task after Pause has returned, until Resume. Planned
+// times that pass meanwhile are left out. It returns ErrNoTrigger if there is no such
+// trigger.
+func (t *Triggers) Pause(ctx context.Context, name string) error {
+	return t.simple(ctx, "pause", name, t.p.store.PauseTrigger)
+}
+
+func (t *Triggers) simple(ctx context.Context, verb, name string, do func(context.Context, string) error) error {
+	err := task.CheckName(name)
+	if err != nil {
+		err = &FieldError{Field: "name", Msg: err.Error()}
+	} else {
+		err = do(ctx, name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s trigger %s: %w", verb, task.Clip(name), err)
+	}
+	return nil
+}
+
+// Resume ends the pause of a trigger. Its next planned time is the first one after now. It
+// does nothing if the trigger is not paused. It returns ErrNoTrigger if there is no such
+// trigger.
+func (t *Triggers) Resume(ctx context.Context, name string) error {
+	for range maxTries {
+		read, now, err := t.read(ctx, name)
+		if err == nil && !read.Paused {
+			return nil
+		}
+		var plan *trigger.Plan
+		if err == nil {
+			plan, err = t.p.planner.Plan(read)
+		}
+		if err != nil {
+			return fmt.Errorf("resume trigger %s: %w", task.Clip(name), err)
+		}
+		c := task.TriggerChange{Read: read, Name: name, Planned: plan.First(now, time.Time{})}
+		c.Due = plan.Due(c.Planned)
+		if done, err := t.p.store.ResumeTrigger(ctx, c); err != nil || done {
+			return err
+		}
+	}
+	return fmt.Errorf("resume trigger %s: other clients change it all the time", name)
+}
+
+// Get reads a trigger. It returns ErrNoTrigger if there is none.
+func (t *Triggers) Get(ctx context.Context, name string) (*TriggerInfo, error) {
+	read, _, err := t.read(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("get trigger %s: %w", task.Clip(name), err)
+	}
+	return t.info(read), nil
+}
+
+// List reads all triggers, sorted by name.
+func (t *Triggers) List(ctx context.Context) ([]*TriggerInfo, error) {
+	names, err := t.p.store.TriggerNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []*TriggerInfo
+	for page := range slices.Chunk(names, listTriggers) {
+		read, _, err := t.p.store.Triggers(ctx, page...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range read {
+			if r.Version != "" { // it may have been removed meanwhile
+				all = append(all, t.info(r))
+			}
+		}
+	}
+	return all, nil
+}
+
+// listTriggers is how many triggers List reads at once.
+const listTriggers = 500
+
+func (t *Triggers) info(read task.StoredTrigger) *TriggerInfo {
+	i := &TriggerInfo{Paused: read.Paused, Next: read.Planned, Due: read.Due, Pending: read.Pending, SetAt: read.SetAt, Origin: read.Origin}
+	def, err := trigger.Decode([]byte(read.Definition))
+	if err == nil {
+		i.Trigger = *def
+		_, err = t.p.planner.New(def, read.Anchor)
+	}
+	i.Name, i.Err = read.Name, err
+	if read.Paused {
+		i.Next, i.Due = time.Time{}, time.Time{}
+	}
+	return i
+}
+
+// Run makes a task of a trigger now, besides its schedule, even if it is paused. The planned
+// time of the task is now. The receipt is that of an enqueue: its error says why the task
+// was refused. Run returns ErrNoTrigger if there is no such trigger.
+func (t *Triggers) Run(ctx context.Context, name string) (Receipt, error) {
+	for range maxTries {
+		read, now, err := t.read(ctx, name)
+		var plan *trigger.Plan
+		if err == nil {
+			plan, err = t.p.planner.Plan(read)
+		}
+		if err != nil {
+			return Receipt{}, fmt.Errorf("run trigger %s: %w", task.Clip(name), err)
+		}
+		got, err := t.p.store.FireTriggers(ctx, []task.TriggerFiring{plan.Run(read, now)}, 0)
+		if err != nil {
+			return Receipt{}, fmt.Errorf("run trigger %s: %w", name, err)
+		}
+		if !got.Changed[0] && len(got.Fired[0]) > 0 {
+			return receiptOf(got.Fired[0][0])
+		}
+	}
+	return Receipt{}, fmt.Errorf("run trigger %s: other clients change it all the time", name)
+}
+
+func receiptOf(e task.TriggerRecord) (Receipt, error) {
+	r := Receipt{ID: e.Task, State: Waiting}
+	switch e.Outcome {
+	case task.TriggerEnqueued:
+	case task.TriggerDuplicate:
+		r.Duplicate = true
+	case task.TriggerQueueFull:
+		r.Err = fmt.Errorf("%w: %s", ErrQueueFull, e.Why)
+	case task.TriggerLimitReached:
+		r.Err = fmt.Errorf("%w: %s", ErrLimitReached, e.Why)
+	default:
+		r.Err = errors.New(e.Why)
+	}
+	return r, r.Err
+}
+
+// Next returns the next planned times of a trigger, at most n. It returns ErrNoTrigger if
+// there is no such trigger. There are none while it is paused or waits for its task; of a
+// fixed delay only the next one is known.
+func (t *Triggers) Next(ctx context.Context, name string, n int) ([]time.Time, error) {
+	read, _, err := t.read(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("next times of trigger %s: %w", task.Clip(name), err)
+	}
+	plan, err := t.p.planner.Plan(read)
+	if err != nil {
+		return nil, fmt.Errorf("next times of trigger %s: %w", name, err)
+	}
+	if read.Paused {
+		return nil, nil
+	}
+	return plan.Following(read.Planned, n), nil
+}
+
+// Preview returns the first n planned times of a definition, without setting it. What is
+// wrong with it is returned as joined FieldErrors.
+func (t *Triggers) Preview(def Trigger, n int) ([]time.Time, error) {
+	now := time.Now()
+	plan, err := t.p.planner.New(&def, now)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Following(plan.First(now, time.Time{}), n), nil
+}
+
+// History reads the newest entries of a trigger's history, newest first: the last 50. A
+// trigger without any, or that does not exist, has none.
+func (t *Triggers) History(ctx context.Context, name string) ([]TriggerRecord, error) {
+	if err := task.CheckName(name); err != nil {
+		return nil, &FieldError{Field: "name", Msg: err.Error()}
+	}
+	return t.p.store.TriggerHistory(ctx, name)
+}

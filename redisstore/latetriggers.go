@@ -1,0 +1,61 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// A trigger is late if no replica has handled it for lateAfter since it was due. A replica
+// that cannot compute it gets it again and again: each time it is reserved anew.
+const lateAfter = time.Minute
+
+// maxLate is how many late triggers one call finds.
+const maxLate = 100
+
+// lateTriggers returns triggers that should have fired and have not, those first that are
+// due for longest.
+func (s *Store) lateTriggers(ctx context.Context) (late []task.StoredTrigger, now time.Time, err error) {
+	if now, err = s.now(ctx); err != nil {
+		return nil, now, err
+	}
+	var names []string
+	err = s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		names, err = rdb.ZRangeByScore(ctx, s.key("triggers"),
+			&redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(now.Add(triggerReserve).UnixMilli(), 10), Count: maxLate}).Result()
+		return err
+	})
+	if err != nil || len(names) == 0 {
+		return nil, now, err
+	}
+	read, _, err := s.Triggers(ctx, names...)
+	for _, t := range read {
+		if t.Version != "" && !t.Paused && !t.Due.IsZero() && now.Sub(t.Due) > lateAfter {
+			late = append(late, t)
+		}
+	}
+	return late, now, err
+}
+
+// inspectTriggers reports triggers that should have fired and have not.
+func (s *Store) inspectTriggers(ctx context.Context, add adder) error {
+	late, now, err := s.lateTriggers(ctx)
+	if err != nil {
+		return ignoreWrongType(err)
+	}
+	named, more := splitAt(late, maxRefusals)
+	const do = "start a replica; if one is alive, its log says why it cannot fire the trigger: it may lack a calendar, or be of an older version"
+	for _, t := range named {
+		add(task.SeverityWarning, "triggers", fmt.Sprintf("trigger %s should have fired at %s, %v ago", t.Name, t.Due.UTC().Format(time.RFC3339),
+			now.Sub(t.Due).Round(time.Second)), do)
+	}
+	if len(more) > 0 {
+		add(task.SeverityWarning, "triggers", fmt.Sprintf("%d more triggers should have fired", len(more)), do)
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package redisstore
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// triggerReserve is how long other replicas do not get a trigger that one has got.
+const triggerReserve = 2 * time.Second
+
+// Triggers reads triggers in the order of the names, and the time of the server's clock.
+// A trigger that does not exist has no version.
+func (s *Store) Triggers(ctx context.Context, names ...string) (read []task.StoredTrigger, now time.Time, err error) {
+	read = make([]task.StoredTrigger, 0, len(names))
+	err = s.pipeline(ctx, names, triggerPage, func(p redis.Pipeliner, name string) func() {
+		fields := p.HGetAll(ctx, s.key("trigger:", name))
+		return func() { read = append(read, storedTrigger(name, fields.Val())) }
+	})
+	if err == nil {
+		now, err = s.now(ctx)
+	}
+	return read, time.UnixMilli(now.UnixMilli()), s.fail(ctx, "read triggers", err)
+}
+
+// TriggerNames returns the names of all triggers, sorted.
+func (s *Store) TriggerNames(ctx context.Context) ([]string, error) {
+	var names []string
+	members := s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
+		return rdb.ZScan(ctx, s.key("triggers"), cursor, "", scanPage)
+	})
+	for page, err := range members {
+		if err != nil {
+			return nil, s.fail(ctx, "list triggers", err)
+		}
+		for i := 0; i < len(page); i += 2 {
+			names = append(names, page[i])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// SetTrigger writes a definition. It returns false and writes nothing if the trigger has
+// changed since the caller has read it.
+func (s *Store) SetTrigger(ctx context.Context, c task.TriggerChange) (bool, error) {
+	return s.changeTrigger(ctx, "set trigger", "set", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
+		flagArg(c.KeepPlan), c.Definition, flagArg(c.Paused), momentArg(c.Anchor), spanArg(c.After), c.Origin)
+}
+
+// ResumeTrigger plans the next firing of a paused trigger. It returns false and writes
+// nothing if the trigger has changed since the caller has read it.
+func (s *Store) ResumeTrigger(ctx context.Context, c task.TriggerChange) (bool, error) {
+	return s.changeTrigger(ctx, "resume trigger", "resume", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due))
+}
+
+// PauseTrigger pauses a trigger. It does not fire any more when PauseTrigger has returned.
+func (s *Store) PauseTrigger(ctx context.Context, name string) error {
+	_, err := s.changeTrigger(ctx, "pause trigger", "pause", name, "")
+	return err
+}
+
+// RemoveTrigger removes a trigger and its history. Its tasks stay.
+func (s *Store) RemoveTrigger(ctx context.Context, name string) error {
+	_, err := s.changeTrigger(ctx, "remove trigger", "remove", name, "")
+	return err
+}
+
+// changeTrigger calls the trigger script and reports whether it had an effect. It returns
+// ErrNoTrigger if there is no such trigger.
+func (s *Store) changeTrigger(ctx context.Context, doing string, args ...any) (bool, error) {
+	reply, err := s.run(ctx, triggerScript, args...)
+	if err != nil {
+		return false, s.fail(ctx, doing, err)
+	}
+	r := readSingle(doing, reply)
+	switch n := r.int(); {
+	case r.err != nil:
+		return false, r.err
+	case n < 0:
+		return false, s.fail(ctx, doing, task.ErrNoTrigger)
+	default:
+		return n == 1, nil
+	}
+}
+
+// TriggerHistory reads the newest entries of a trigger's history, newest first.
+func (s *Store) TriggerHistory(ctx context.Context, name string) ([]task.TriggerRecord, error) {
+	var texts []string
+	err := s.commands(ctx, func(rdb redis.UniversalClient) (err error) {
+		texts, err = rdb.LRange(ctx, s.key("fired:", name), 0, -1).Result()
+		return err
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "read the history of a trigger", err)
+	}
+	var records []task.TriggerRecord
+	for _, text := range slices.Backward(texts) {
+		var e struct {
+			Planned, Last, At  int64
+			Outcome, Task, Why string
+		}
+		if json.Unmarshal([]byte(text), &e) != nil {
+			continue // another program wrote it
+		}
+		records = append(records, task.TriggerRecord{
+			Planned: moment(e.Planned), Last: moment(e.Last), At: moment(e.At), Outcome: task.TriggerOutcome(e.Outcome), Task: e.Task, Why: e.Why,
+		})
+	}
+	return records, nil
+}
+
+// FireTriggers applies what was decided about triggers, and returns up to most further
+// triggers that are due.
+func (s *Store) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error) {
+	args := []any{min(most, triggerBatch), triggerReserve.Milliseconds(), len(firings)}
+	for i := range firings {
+		args = appendFiring(args, &firings[i])
+	}
+	reply, err := s.run(ctx, fireScript, args...)
+	if err != nil {
+		return task.FiredTriggers{}, s.fail(ctx, "fire triggers", err)
+	}
+	got, err := decodeFired(reply, firings)
+	return got, s.fail(ctx, "fire triggers", err)
+}
+
+func appendFiring(args []any, f *task.TriggerFiring) []any {
+	read := f.Read.Planned
+	if f.Op == task.FirePending {
+		read = f.Read.Pending
+	}
+	args = append(args, f.Read.Name, string(f.Op), f.Read.Version, momentArg(read), momentArg(f.Next), momentArg(f.Due), spanArg(f.After), f.Overlap,
+		momentArg(f.First), momentArg(f.Last), f.Why, len(f.Tasks))
+	made := newIDs(len(f.Tasks))
+	for i := range f.Tasks {
+		args = append(args, momentArg(f.Tasks[i].Planned), made[i], f.Tasks[i].Payload)
+	}
+	if len(f.Tasks) > 0 {
+		sh := shapeOf(&f.Spec)
+		sh.given = f.Op == task.RunTriggerOnce // a repeated call finds its task; that of a planned time finds another one
+		args = sh.appendTo(args)
+	}
+	return args
+}
+
+func decodeFired(reply any, firings []task.TriggerFiring) (got task.FiredTriggers, err error) {
+	r := readReply("fire triggers", reply)
+	got.Now = time.UnixMilli(r.int())
+	got.Next = time.Duration(r.int()) * time.Millisecond
+	if n := r.int(); r.err == nil && n != int64(len(firings)) {
+		r.fail("as many results as firings", n)
+	}
+	for i := 0; i < len(firings) && r.err == nil; i++ {
+		got.Changed = append(got.Changed, r.int() == 0)
+		n := r.int()
+		var fired []task.TriggerRecord
+		for k := int64(0); k < n && r.err == nil; k++ {
+			e := task.TriggerRecord{At: got.Now, Outcome: task.TriggerOutcome(r.string()), Task: r.string(), Why: r.string()}
+			if k < int64(len(firings[i].Tasks)) {
+				e.Planned = firings[i].Tasks[k].Planned
+			}
+			fired = append(fired, e)
+		}
+		got.Fired = append(got.Fired, fired)
+	}
+	for r.more() {
+		t := storedTrigger(r.string(), map[string]string{
+			"version": r.string(), "planned": r.string(), "due": r.string(), "pending": r.string(), "anchor": r.string(), "def": r.string(),
+		})
+		got.Due = append(got.Due, t)
+	}
+	return got, r.err
+}
+
+// storedTrigger reads the fields of a trigger. A time that is no number is zero.
+func storedTrigger(name string, h map[string]string) task.StoredTrigger {
+	at := func(field string) time.Time {
+		ms, _ := strconv.ParseInt(h[field], 10, 64)
+		return moment(ms)
+	}
+	return task.StoredTrigger{
+		Name: name, Definition: h["def"], Version: h["version"], Origin: h["origin"], Planned: at("planned"), Due: at("due"), Pending: at("pending"),
+		Anchor: at("anchor"), Paused: h["paused"] != "", SetAt: at("set_at"), Task: h["task"],
+	}
+}
+
+// moment returns a time in ms since 1970, the zero time for 0.
+func moment(ms int64) time.Time {
+	if ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// momentArg is the inverse of moment; "" for the zero time.
+func momentArg(t time.Time) any {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UnixMilli()
+}
+
+func spanArg(d time.Duration) any {
+	if d == 0 {
+		return ""
+	}
+	return d.Milliseconds()
+}
+
+func flagArg(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
+}

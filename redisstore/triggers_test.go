@@ -1,0 +1,45 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// setTrigger sets a trigger that is due in an hour.
+func (s *site) setTrigger(t testing.TB, name string, due time.Time) {
+	t.Helper()
+	done, err := s.store.SetTrigger(t.Context(), task.TriggerChange{Name: name, Definition: "{}", Planned: due, Due: due, Anchor: due})
+	if err != nil || !done {
+		t.Fatal(done, err)
+	}
+}
+
+func (w *wreck) setTrigger(name string) { w.site.setTrigger(w.t, name, time.Now().Add(time.Hour)) }
+
+// A trigger that no replica can compute is handed out again and again. It is found, too.
+func TestTriggerThatShouldHaveFiredIsFound(t *testing.T) {
+	s := newSite(t, redisserver.Shared(t).Client(t))
+	now := s.now(t)
+	s.setTrigger(t, "late", now.Add(-2*time.Minute))
+	s.setTrigger(t, "due", now.Add(-time.Second))
+	s.setTrigger(t, "later", now.Add(time.Hour))
+	s.setTrigger(t, "paused", now.Add(-time.Hour))
+	if err := s.store.PauseTrigger(t.Context(), "paused"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.store.FireTriggers(t.Context(), nil, 10); err != nil || len(got.Due) != 2 {
+		t.Fatal(got, err)
+	}
+	found := s.findings(t, "triggers")
+	if len(found) != 1 || found[0].Severity != task.SeverityWarning || !strings.HasPrefix(found[0].What, "trigger late should have fired at ") || found[0].Do == "" {
+		t.Errorf("found %+v", found)
+	}
+	m, err := s.store.Maintain(t.Context(), "r")
+	if err != nil || len(m.LateTriggers) != 1 || m.LateTriggers[0] != "late" {
+		t.Errorf("%+v, %v", m, err)
+	}
+}

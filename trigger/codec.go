@@ -1,0 +1,273 @@
+package trigger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// text is a definition as it is stored and as other programs write it: see
+// docs/protocol.md.
+type text struct {
+	Name            string     `json:"name"`
+	Cron            string     `json:"cron,omitempty"`
+	EveryMS         int64      `json:"every_ms,omitempty"`
+	AfterMS         int64      `json:"after_ms,omitempty"`
+	Daily           *dailyText `json:"daily,omitempty"`
+	AtMS            int64      `json:"at_ms,omitempty"`
+	Zone            string     `json:"zone,omitempty"`
+	Calendar        string     `json:"calendar,omitempty"`
+	ExceptCalendar  string     `json:"except_calendar,omitempty"`
+	StartMS         int64      `json:"start_ms,omitempty"`
+	EndMS           int64      `json:"end_ms,omitempty"`
+	JitterMS        int64      `json:"jitter_ms,omitempty"`
+	Misfire         Misfire    `json:"misfire,omitempty"`
+	MisfireMax      int        `json:"misfire_max,omitempty"`
+	CatchUpMS       int64      `json:"catch_up_ms,omitempty"`
+	GraceMS         int64      `json:"grace_ms,omitempty"`
+	Overlap         Overlap    `json:"overlap,omitempty"`
+	Paused          bool       `json:"paused,omitempty"`
+	PayloadTemplate string     `json:"payload_template,omitempty"`
+	Task            taskText   `json:"task"`
+}
+
+type dailyText struct {
+	From    string   `json:"from"`
+	To      string   `json:"to"`
+	EveryMS int64    `json:"every_ms"`
+	Days    []string `json:"days,omitempty"`
+}
+
+// taskText has the fields of an inbox entry, and payload_text for a payload that is not
+// JSON or whose spaces matter.
+type taskText struct {
+	Kind        string            `json:"kind"`
+	Payload     json.RawMessage   `json:"payload,omitempty"`
+	PayloadText *string           `json:"payload_text,omitempty"`
+	Queue       string            `json:"queue,omitempty"`
+	Priority    int8              `json:"priority,omitempty"`
+	Group       string            `json:"group,omitempty"`
+	Unique      string            `json:"unique,omitempty"`
+	DelayMS     int64             `json:"delay_ms,omitempty"`
+	Hold        bool              `json:"hold,omitempty"`
+	TimeoutMS   *unbounded        `json:"timeout_ms,omitempty"`
+	TTLMS       int64             `json:"ttl_ms,omitempty"`
+	DeadlineMS  int64             `json:"deadline_ms,omitempty"`
+	MaxAttempts int               `json:"max_attempts,omitempty"`
+	Backoff     string            `json:"backoff,omitempty"`
+	RetainMS    *unbounded        `json:"retain_ms,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	OnLimit     string            `json:"on_limit,omitempty"`
+}
+
+// unbounded is a number of milliseconds, or "none" or "forever" for task.Forever.
+type unbounded struct {
+	d    time.Duration
+	word string // for task.Forever
+}
+
+func (u unbounded) MarshalJSON() ([]byte, error) {
+	if u.d == task.Forever {
+		return json.Marshal(u.word)
+	}
+	return json.Marshal(u.d.Milliseconds())
+}
+
+func (u *unbounded) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case `"none"`, `"forever"`:
+		u.d = task.Forever
+		return nil
+	}
+	var ms int64
+	err := json.Unmarshal(b, &ms)
+	u.d = span(ms)
+	return err
+}
+
+// span returns a number of milliseconds as a duration, the longest one if it is too large.
+func span(ms int64) time.Duration {
+	if most := int64(task.MaxDuration/time.Millisecond) + 1; ms > most || ms < -most {
+		ms = most
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+func at(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+func atMS(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Encode returns the definition as it is stored. Equal definitions have equal texts. It
+// fails if the definition cannot be stored.
+func Encode(d *Definition) ([]byte, error) {
+	if err := d.Task.Check(); err != nil {
+		return nil, err
+	}
+	return d.encode(), nil
+}
+
+func (d *Definition) encode() []byte {
+	t := text{
+		Name: d.Name, Cron: d.Cron, EveryMS: d.Every.Milliseconds(), AfterMS: d.After.Milliseconds(), AtMS: atMS(d.At), Zone: d.Zone,
+		Calendar: d.Calendar, ExceptCalendar: d.ExceptCalendar, StartMS: atMS(d.Start), EndMS: atMS(d.End), JitterMS: d.Jitter.Milliseconds(),
+		Misfire: d.Misfire, MisfireMax: d.MisfireMax, CatchUpMS: d.CatchUp.Milliseconds(), GraceMS: d.Grace.Milliseconds(),
+		Overlap: d.Overlap, Paused: d.Paused, PayloadTemplate: d.PayloadTemplate, Task: encodeTask(&d.Task),
+	}
+	if d.Daily != nil {
+		t.Daily = &dailyText{From: d.Daily.From, To: d.Daily.To, EveryMS: d.Daily.Every.Milliseconds()}
+		for _, day := range d.Daily.Days {
+			t.Daily.Days = append(t.Daily.Days, strings.ToLower(day.String()[:3]))
+		}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(t) // a payload that is not JSON is a text, so this never fails
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+func encodeTask(s *task.Spec) taskText {
+	t := taskText{
+		Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Unique: s.Unique, DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
+		TTLMS: s.TTL.Milliseconds(), DeadlineMS: s.Deadline.Milliseconds(), MaxAttempts: s.MaxAttempts, Backoff: s.Backoff.String(), Headers: s.Headers,
+	}
+	var compact bytes.Buffer
+	switch {
+	case len(s.Payload) == 0:
+	case json.Compact(&compact, s.Payload) == nil && bytes.Equal(compact.Bytes(), s.Payload):
+		t.Payload = s.Payload
+	default:
+		payload := string(s.Payload)
+		t.PayloadText = &payload
+	}
+	if s.Timeout != 0 {
+		t.TimeoutMS = &unbounded{s.Timeout, "none"}
+	}
+	if s.Retain != nil {
+		t.RetainMS = &unbounded{*s.Retain, "forever"}
+	}
+	if s.FailOnLimit {
+		t.OnLimit = "fail"
+	}
+	return t
+}
+
+// Decode reads a definition as Encode writes it. It does not check the values: see
+// NewPlan.
+func Decode(b []byte) (*Definition, error) {
+	var t text
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&t); err != nil {
+		return nil, decodeError(err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("the definition has something after its JSON object")
+	}
+	d := &Definition{
+		Name: t.Name, Cron: t.Cron, Every: span(t.EveryMS), After: span(t.AfterMS), At: at(t.AtMS), Zone: t.Zone, Calendar: t.Calendar,
+		ExceptCalendar: t.ExceptCalendar, Start: at(t.StartMS), End: at(t.EndMS), Jitter: span(t.JitterMS), Misfire: t.Misfire, MisfireMax: t.MisfireMax,
+		CatchUp: span(t.CatchUpMS), Grace: span(t.GraceMS), Overlap: t.Overlap, Paused: t.Paused, PayloadTemplate: t.PayloadTemplate,
+	}
+	var errs []error
+	if t.Daily != nil {
+		d.Daily = &Daily{From: t.Daily.From, To: t.Daily.To, Every: span(t.Daily.EveryMS)}
+		for _, name := range t.Daily.Days {
+			day, err := ParseDay(name)
+			if err != nil {
+				errs = append(errs, &task.FieldError{Field: "daily.days", Msg: err.Error()})
+				continue
+			}
+			d.Daily.Days = append(d.Daily.Days, day)
+		}
+	}
+	if err := t.Task.decode(&d.Task); err != nil {
+		errs = append(errs, err)
+	}
+	return d, errors.Join(errs...)
+}
+
+func (t *taskText) decode(s *task.Spec) error {
+	*s = task.Spec{
+		Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Unique: t.Unique, Delay: span(t.DelayMS), Hold: t.Hold,
+		TTL: span(t.TTLMS), Deadline: span(t.DeadlineMS), MaxAttempts: t.MaxAttempts, Headers: t.Headers, FailOnLimit: t.OnLimit == "fail",
+	}
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, &task.FieldError{Field: "task." + field, Msg: fmt.Sprintf(format, args...)})
+	}
+	if t.PayloadText != nil {
+		if len(t.Payload) > 0 {
+			add("payload_text", "and payload cannot both be set")
+		}
+		s.Payload = []byte(*t.PayloadText)
+	}
+	if t.TimeoutMS != nil {
+		s.Timeout = t.TimeoutMS.d
+	}
+	if t.RetainMS != nil {
+		s.Retain = &t.RetainMS.d
+	}
+	if t.Backoff != "" {
+		var err error
+		if s.Backoff, err = task.ParseBackoff(t.Backoff); err != nil {
+			add("backoff", "%v", err)
+		}
+	}
+	if t.OnLimit != "" && t.OnLimit != "fail" && t.OnLimit != "wait" {
+		add("on_limit", `must be "wait" or "fail"`)
+	}
+	return errors.Join(errs...)
+}
+
+// ParseDay reads the English name of a day of the week, or its first three letters.
+func ParseDay(name string) (time.Weekday, error) {
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if full := strings.ToLower(day.String()); strings.EqualFold(name, full) || strings.EqualFold(name, full[:3]) {
+			return day, nil
+		}
+	}
+	return 0, fmt.Errorf("must be days such as mon, not %q", task.Clip(name))
+}
+
+// decodeError says what is wrong with the text of a definition, and suggests a field for
+// one that is unknown.
+func decodeError(err error) error {
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name := strings.Trim(quoted, `"`)
+		return &task.FieldError{Field: task.Clip(name), Msg: "is not a field of a trigger" + meant(name, fieldNames())}
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && wrong.Field != "" {
+		return &task.FieldError{Field: wrong.Field, Msg: "must not be a JSON " + wrong.Value}
+	}
+	return fmt.Errorf("the definition is not valid JSON: %w", err)
+}
+
+// fieldNames returns the names that a definition may have, those of its task included.
+func fieldNames() (names []string) {
+	for _, t := range []reflect.Type{reflect.TypeFor[text](), reflect.TypeFor[dailyText](), reflect.TypeFor[taskText]()} {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,16 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+func (s *fakeStore) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (got task.FiredTriggers, err error) {
+	err = s.do(ctx, "fire triggers", func() {
+		if s.triggers != nil {
+			got = s.triggers(firings)
+		}
+	})
+	return got, err
+}
