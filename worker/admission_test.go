@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ltsworker/ltsworker/internal/backoff"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -21,13 +22,15 @@ type admitter struct {
 	calls   atomic.Int64
 }
 
-func (a *admitter) admit(context.Context) error {
+func (a *admitter) admit(ctx context.Context) error {
 	if a.active.Add(1) > 1 {
 		a.t.Error("Admit is called concurrently")
 	}
 	defer a.active.Add(-1)
 	a.calls.Add(1)
-	time.Sleep(time.Millisecond)
+	if err := backoff.Sleep(ctx, time.Millisecond); err != nil {
+		return err // the replica does not wait for the call when it ends
+	}
 	if why := a.refuses.Load(); why != nil {
 		return errors.New(*why)
 	}
