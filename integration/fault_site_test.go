@@ -104,6 +104,7 @@ var incidental = []struct {
 	{regexp.MustCompile(`\b1[6-9]\d{12,14}\b`), "FENCE"},
 	{regexp.MustCompile(`\b1[6-9]\d{11}(\.0)?(-\d+)?\b`), "TIME"},
 	{regexp.MustCompile(`((?:run|wait)_ms"?[=:])\d+( \d+)*`), "${1}SPAN"},
+	{regexp.MustCompile(`\bit was \S+ late\b`), "it was SPAN late"},
 	{regexp.MustCompile(`^call:[a-z0-9]+:`), "call:CLIENT:"},
 	{regexp.MustCompile(`^\d+ \["`), `CALL ["`},
 }

@@ -15,7 +15,7 @@ func (v *victim) setTrigger(def trigger.Definition, planned time.Time) {
 	v.t.Helper()
 	text, err := trigger.Encode(&def)
 	v.must(err)
-	_, err = v.st.SetTrigger(context.Background(), task.TriggerChange{Name: def.Name, Definition: string(text), Planned: planned, Due: planned, Anchor: planned})
+	_, err = v.st.SetTrigger(context.Background(), task.TriggerChange{Name: def.Name, Definition: string(text), Planned: planned, Due: planned, Anchor: planned, After: def.After})
 	v.must(err)
 }
 
@@ -48,7 +48,6 @@ func init() {
 		},
 		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
 			var firings []task.TriggerFiring
-			past := time.UnixMilli(1e12)
 			for _, name := range []string{"plain", "many", "unique", "stop", "delay"} {
 				read, now, err := st.Triggers(ctx, name)
 				if err != nil {
@@ -58,13 +57,10 @@ func init() {
 				if err != nil {
 					continue // its key was spoiled
 				}
-				if !read[0].Planned.Equal(past) {
-					return "again", nil // an earlier call has fired it
-				}
 				firings = append(firings, plan.Fire(read[0], now))
 			}
 			got, err := st.FireTriggers(ctx, firings, 10)
-			outcomes := ""
+			outcomes := "fired "
 			for _, fired := range got.Fired {
 				for _, e := range fired {
 					outcomes += string(e.Outcome) + " "
@@ -72,6 +68,6 @@ func init() {
 			}
 			return outcomes, err
 		},
-		again: "again",
+		again: "fired ", // nothing more
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -17,11 +19,16 @@ import (
 // unserved is a queue that no replica serves, so that the tasks of triggers stay.
 const unserved = "unserved"
 
-// ticking returns a trigger whose tasks have the planned time as their payload.
+// settling is how long before its first planned time a trigger is set: a busy machine needs some of
+// it. A planned time that passed before the trigger was set makes no task.
+const settling = 5 * time.Second
+
+// ticking returns a trigger whose tasks have the planned time as their payload. None of its firings
+// is a misfire, however busy the machine is.
 func ticking(name string, start time.Time, every time.Duration, firings int) pool.Trigger {
 	return pool.Trigger{
 		Name: name, Every: every, Start: start, End: start.Add(time.Duration(firings) * every), PayloadTemplate: "{{trigger}} {{planned_ms}}",
-		Task: pool.Spec{Kind: "tick", Queue: unserved},
+		Grace: time.Hour, Task: pool.Spec{Kind: "tick", Queue: unserved},
 	}
 }
 
@@ -85,7 +92,7 @@ func TestFiringsAreExactWhileReplicasAreKilled(t *testing.T) {
 	replicas := f.fleetOf(3)
 	triggers, firings, kills := 40, volume(10, 250), volume(3, 40)
 	const every = 100 * time.Millisecond
-	start := time.Now().Add(time.Second).Truncate(time.Millisecond)
+	start := time.Now().Add(2 * settling).Truncate(time.Millisecond)
 	var want []string
 	for i := range triggers {
 		def := ticking(fmt.Sprint("t", i), start, every, firings)
@@ -117,7 +124,7 @@ func TestMisfiresAfterAnOutage(t *testing.T) {
 	var want []string
 	for _, rule := range []pool.Misfire{pool.MisfireSkip, pool.MisfireOnce, pool.MisfireAll} {
 		def := ticking(string(rule), time.Time{}, time.Hour, 0)
-		def.End, def.Misfire = time.Time{}, rule
+		def.End, def.Misfire, def.Grace = time.Time{}, rule, 0
 		setTrigger(t, c, def)
 		planned := now.Add(-3*time.Hour + 10*time.Minute).Truncate(time.Millisecond)
 		// The trigger was set before the outage.
@@ -161,9 +168,10 @@ func TestReplacedTriggerLosesNoFiring(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	s.replicas(2, slots(1), "tick", nothing)
-	def := ticking("t", time.Now().Add(300*time.Millisecond).Truncate(time.Millisecond), 50*time.Millisecond, volume(20, 1000))
+	def := ticking("t", time.Now().Add(settling).Truncate(time.Millisecond), 50*time.Millisecond, volume(20, 1000))
 	want := plannedTimes(def)
 	setTrigger(t, c, def)
+	<-time.After(time.Until(def.Start)) // nothing fires before
 	for n := 0; time.Now().Before(def.End); n++ {
 		def.Task.Priority = int8(n % 100)
 		setTrigger(t, c, def)
@@ -181,9 +189,11 @@ func TestChangedScheduleLosesNoFiring(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	s.replicas(2, slots(1), "tick", nothing)
-	start := time.Now().Add(300 * time.Millisecond).Truncate(time.Millisecond)
+	start := time.Now().Add(settling).Truncate(time.Millisecond)
 	def := ticking("t", start, 100*time.Millisecond, volume(10, 300))
 	end, want := def.End, plannedTimes(def)
+	setTrigger(t, c, def)
+	<-time.After(time.Until(start)) // nothing fires before
 	for n := 0; time.Now().Before(end.Add(-200 * time.Millisecond)); n++ {
 		// Another end is another schedule.
 		def.End = end.Add(-time.Duration(n%2) * time.Millisecond)
@@ -198,12 +208,23 @@ func TestManyTriggersFireAtOnce(t *testing.T) {
 	s := newSite(t)
 	c := s.client()
 	n := volume(500, 10_000)
-	due := time.Now().Add(time.Duration(n)*2*time.Millisecond + time.Second).Truncate(time.Second)
-	var want []string
 	for i := range n {
-		def := ticking(fmt.Sprint("t", i), due, time.Hour, 1)
-		setTrigger(t, c, def)
-		want = append(want, plannedTimes(def)...)
+		setTrigger(t, c, ticking(fmt.Sprint("t", i), time.Now().Add(time.Hour), time.Hour, 1))
+	}
+	due := time.Now().Add(2 * time.Second).Truncate(time.Millisecond)
+	var want []string
+	_, err := s.rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error { // setting them takes too long
+		ms := due.UnixMilli()
+		for i := range n {
+			name := fmt.Sprint("t", i)
+			p.HSet(t.Context(), s.key("trigger:"+name), "planned", ms, "due", ms)
+			p.ZAdd(t.Context(), s.key("triggers"), redis.Z{Score: float64(ms), Member: name})
+			want = append(want, fmt.Sprint(name, " ", ms))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.replicas(2, slots(1), "tick", nothing)
 	awaitTicks(t, c, want)
@@ -238,7 +259,7 @@ func TestLatenessOfTriggers(t *testing.T) {
 		starts <- time.Since(time.UnixMilli(ms))
 		return nil, nil
 	})
-	def := ticking("t", time.Now().Add(time.Second).Truncate(time.Millisecond), 50*time.Millisecond, n)
+	def := ticking("t", time.Now().Add(settling).Truncate(time.Millisecond), 50*time.Millisecond, n)
 	def.Task.Queue = ""
 	setTrigger(t, c, def)
 	var late []time.Duration

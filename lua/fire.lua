@@ -42,7 +42,6 @@ if total > 0 then
   if wrong then return wrong end
 end
 
-Firings.sequence = total > 0 and call('HINCRBY', META, 'seq', total) - total or 0
 local answer = { NOW, 0, #entries }
 for _, e in ipairs(entries) do
   local applied, outcomes = Firings.apply(e)

@@ -305,6 +305,8 @@ type (
 	//	Disabled  []string       // those of the Kinds that do not run here, at most 250
 	//	Running   int
 	//	Stuck     int
+	//
+	//	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 	ReplicaInfo = task.ReplicaInfo
 	// Reject is an inbox entry that could not become a task. See task.Reject.
 	//

@@ -50,6 +50,9 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	inspectOutages(live, add)
 	inspectKinds(live, add)
 	inspectDisabled(live, add)
+	if err := s.inspectCalendars(ctx, live, now, add); err != nil {
+		return ignoreWrongType(err)
+	}
 	st, err := s.Stats(ctx)
 	if err == nil {
 		inspectRefusals(live, st.Waiting, add)

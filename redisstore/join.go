@@ -28,6 +28,8 @@ type about struct {
 	Queues  map[string]int `json:"queues"` // slots by queue; at most aboutQueues queues
 
 	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
+
+	CalendarEnds map[string]time.Time `json:"calendar_ends,omitempty"` // of at most aboutQueues calendars
 }
 
 // Join puts a replica on the list and publishes its limits and policies, page by page. It
@@ -196,6 +198,13 @@ func aboutOf(r task.Registration, queues []string) about {
 		a.Queues[q] = r.Queues[q].Workers
 	}
 	a.Disabled, _ = splitAt(r.Disabled, aboutQueues)
+	calendars, _ := splitAt(slices.Sorted(maps.Keys(r.CalendarEnds)), aboutQueues)
+	for _, name := range calendars {
+		if a.CalendarEnds == nil {
+			a.CalendarEnds = map[string]time.Time{}
+		}
+		a.CalendarEnds[name] = r.CalendarEnds[name]
+	}
 	return a
 }
 

@@ -50,6 +50,9 @@ func (s *Store) TriggerNames(ctx context.Context) ([]string, error) {
 // SetTrigger writes a definition. It returns false and writes nothing if the trigger has
 // changed since the caller has read it.
 func (s *Store) SetTrigger(ctx context.Context, c task.TriggerChange) (bool, error) {
+	if err := s.ready(ctx, creates); err != nil {
+		return false, err
+	}
 	return s.changeTrigger(ctx, "set trigger", "set", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
 		flagArg(c.KeepPlan), c.Definition, flagArg(c.Paused), momentArg(c.Anchor), spanArg(c.After), c.Origin)
 }

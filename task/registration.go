@@ -19,6 +19,9 @@ type Registration struct {
 	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
 	EventAge time.Duration     // how long the stream keeps an entry; 0 keeps the current bound
 
+	// CalendarEnds has the last day of the data of each calendar of triggers whose data ends.
+	CalendarEnds map[string]time.Time
+
 	// ArchiveWait is for how long ended tasks are kept until the archive has them; 0 keeps the
 	// current setting, NoWait removes it.
 	ArchiveWait time.Duration

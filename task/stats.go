@@ -77,4 +77,6 @@ type ReplicaInfo struct {
 	Disabled  []string       // those of the Kinds that do not run here, at most 250
 	Running   int
 	Stuck     int
+
+	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// at returns a time of one day.
+// clock returns a time of one day.
 func clock(hour, minute, second int) time.Time {
 	return time.Date(2026, 3, 2, hour, minute, second, 0, time.UTC)
 }
@@ -220,5 +220,22 @@ func TestWrongDefinitionIsRefusedWithItsFields(t *testing.T) {
 		if _, err := Decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+type ending struct{ end time.Time }
+
+func (ending) Has(time.Time) bool { return true }
+func (e ending) Until() time.Time { return e.end }
+
+type endless struct{}
+
+func (endless) Has(time.Time) bool { return true }
+
+func TestPlannerKnowsTheEndsOfCalendars(t *testing.T) {
+	end := clock(0, 0, 0)
+	p := NewPlanner(map[string]Calendar{"a": ending{end}, "b": ending{}, "c": endless{}})
+	if got := p.CalendarEnds(); len(got) != 1 || !got["a"].Equal(end) {
+		t.Errorf("ends %v", got)
 	}
 }

@@ -57,6 +57,17 @@ func (p *Planner) planOf(t task.StoredTrigger) (*Plan, error) {
 	return plan, err
 }
 
+// CalendarEnds returns the last day of the data of each calendar whose data ends.
+func (p *Planner) CalendarEnds() map[string]time.Time {
+	ends := map[string]time.Time{}
+	for name, c := range p.calendars {
+		if c, ok := c.(interface{ Until() time.Time }); ok && !c.Until().IsZero() {
+			ends[name] = c.Until()
+		}
+	}
+	return ends
+}
+
 // Plan returns the plan of a trigger that was read.
 func (p *Planner) Plan(t task.StoredTrigger) (*Plan, error) {
 	def, err := Decode([]byte(t.Definition))

@@ -58,6 +58,10 @@ func (m *membership) join(ctx context.Context) error {
 	for _, kind := range disabled {
 		kinds[kind] = r.cfg.Policies[kind]
 	}
+	var ends map[string]time.Time
+	if r.cfg.Triggers != nil {
+		ends = r.cfg.Triggers.CalendarEnds()
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -80,7 +84,8 @@ func (m *membership) join(ctx context.Context) error {
 		MaxEvent: r.cfg.MaxEvents,
 		EventAge: r.cfg.EventAge,
 
-		ArchiveWait: r.cfg.ArchiveWait,
+		CalendarEnds: ends,
+		ArchiveWait:  r.cfg.ArchiveWait,
 	})
 	if err != nil {
 		return err

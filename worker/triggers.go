@@ -8,9 +8,11 @@ import (
 )
 
 // TriggerPlanner decides what to do at now with a trigger that is due. It fails if the
-// definition of the trigger cannot be computed here. Package trigger has one.
+// definition of the trigger cannot be computed here. CalendarEnds returns the last day of the
+// data of each calendar whose data ends. Package trigger has one.
 type TriggerPlanner interface {
 	Fire(t task.StoredTrigger, now time.Time) (task.TriggerFiring, error)
+	CalendarEnds() map[string]time.Time
 }
 
 const (

@@ -18,6 +18,10 @@ func (planner) Fire(t task.StoredTrigger, _ time.Time) (task.TriggerFiring, erro
 	return task.TriggerFiring{Read: t, Op: task.FireTrigger}, nil
 }
 
+func (planner) CalendarEnds() map[string]time.Time {
+	return map[string]time.Time{"cn": time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)}
+}
+
 func TestReplicaFiresTriggersWhenTheyAreDue(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		tr := newTestReplica(t, Config{Triggers: planner{}})
@@ -55,6 +59,9 @@ func TestReplicaFiresTriggersWhenTheyAreDue(t *testing.T) {
 		}
 		if fired["a"] != time.Minute || fired["b"] != time.Minute || fired["c"] != 2*time.Minute || len(fired) != 3 {
 			t.Errorf("fired %v", fired)
+		}
+		if ends := tr.store.joins[0].CalendarEnds; ends["cn"].IsZero() {
+			t.Errorf("it joined with the ends of calendars %v", ends)
 		}
 		if calls > 100 {
 			t.Errorf("%d calls in three minutes", calls)

@@ -61,7 +61,7 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 			if err != nil {
 				return err
 			}
-			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error { return setTrigger(ctx, cmd, c, def, f.json) })
+			return g.withServer(cmd, func(ctx context.Context, c *client.Client) error { return setTrigger(ctx, cmd, c, def, f.json) })
 		},
 	}
 	flags := cmd.Flags()

@@ -1,16 +1,16 @@
 -- uses: base make record stopping triggers
 -- Firings of triggers: see fire.lua, which reads the entries.
 
-Firings.sequence = 0 -- the number before that of the next task
 Firings.stops = false -- whether a task was stopped
 
-local outcomes
+-- sequence is the number before that of the next task.
+local outcomes, sequence
 
 -- make makes the task of one firing. It returns whether it did.
 local function make(e, planned, id, payload)
   local outcome, other, why = 'enqueued', id, nil
-  Firings.sequence = Firings.sequence + 1
-  Make.tasks(e.group, { id }, { payload }, Firings.sequence - 1, function(_, refused, by, what)
+  sequence = sequence + 1
+  Make.tasks(e.group, { id }, { payload }, sequence - 1, function(_, refused, by, what)
     if refused == 'dup' and by == id then outcome = 'made' -- this call is repeated after its reply was lost
     elseif refused == 'dup' then outcome, other, why = 'duplicate', by, 'duplicate of task ' .. by .. ', which is ' .. what
     elseif refused == 'full' then outcome, other, why = 'queue_full', nil, 'queue ' .. e.group.queue .. ' is full'
@@ -75,6 +75,7 @@ local function handle(e)
     Triggers.set_score(e.name, e.due)
   end
   if e.first ~= '' then Triggers.note(e.name, e.first, 'missed', nil, e.why, e.last) end
+  if e.n > 0 then sequence = call('HINCRBY', META, 'seq', e.n) - e.n end
   local made
   for i = 0, e.n - 1 do made = firing(e, unpack(ARGV, e.at + 3 * i, e.at + 3 * i + 2)) or made end
   if e.after ~= '' and e.op == 'fire' and e.n > 0 then
