@@ -57,11 +57,14 @@ func (p *Planner) planOf(t task.StoredTrigger) (*Plan, error) {
 	return plan, err
 }
 
-// CalendarEnds returns the last day of the data of each calendar whose data ends.
+// CalendarEnds returns the last day of the data of each calendar whose data ends; nil for none.
 func (p *Planner) CalendarEnds() map[string]time.Time {
-	ends := map[string]time.Time{}
+	var ends map[string]time.Time
 	for name, c := range p.calendars {
 		if c, ok := c.(interface{ Until() time.Time }); ok && !c.Until().IsZero() {
+			if ends == nil {
+				ends = map[string]time.Time{}
+			}
 			ends[name] = c.Until()
 		}
 	}
