@@ -16,31 +16,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the fields of structs into the comments of names.go")
+var update = flag.Bool("update", false, "write the fields of structs into the comments of the files *names.go")
 
 // go doc shows an alias without the fields of its struct, so its comment repeats their
 // declarations.
 func TestCommentsOfAliasesHaveTheFieldsOfTheirStructs(t *testing.T) {
-	text, err := os.ReadFile("names.go")
+	names, err := filepath.Glob("*names.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, structs := withFields(t, text)
-	if structs < 15 {
-		t.Fatalf("names.go has only %d structs", structs)
-	}
-	if *update {
-		if err := os.WriteFile("names.go", want, 0o644); err != nil {
+	total := 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
+		want, structs := withFields(t, text)
+		total += structs
+		if *update {
+			if err := os.WriteFile(name, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if diff := cmp.Diff(string(want), string(text)); diff != "" {
+			t.Errorf("%s: run go test ./pool -run Aliases -update (-want +got):\n%s", name, diff)
+		}
 	}
-	if diff := cmp.Diff(string(want), string(text)); diff != "" {
-		t.Errorf("run go test ./pool -run Aliases -update (-want +got):\n%s", diff)
+	if total < 25 {
+		t.Fatalf("%v have only %d structs", names, total)
 	}
 }
 
-// withFields returns the text of names.go with the fields of each struct at the end of
+// withFields returns the text of a file with the fields of each struct at the end of
 // its comment, and the number of structs.
 func withFields(t *testing.T, text []byte) (result []byte, structs int) {
 	t.Helper()
