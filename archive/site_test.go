@@ -188,7 +188,7 @@ func (s *site) caughtUp(db *DB) {
 // other processes.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
-	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) { // polls other processes
 		err := check()
 		if err == nil {
 			return

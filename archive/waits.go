@@ -91,8 +91,8 @@ func (a *Archiver) releaseKept(ctx context.Context, records []record) error {
 	return err
 }
 
-// clockSlack is by how much the end of a task may be before the position of its event: the
-// clock of Redis was set back, and the stream has no earlier position.
+// clockSlack bounds how much earlier a task may have ended than the position of its event
+// says. That happens after the clock of Redis was set back: positions never go back.
 const clockSlack = time.Minute
 
 func (a *Archiver) releaseSince(ctx context.Context, from position) error {

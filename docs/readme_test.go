@@ -64,7 +64,7 @@ func TestTheSmallestProgramOfTheReadmeRuns(t *testing.T) {
 	}
 	// It polls: the output is that of another process.
 	for end := time.Now().Add(time.Minute); !greeted() && time.Now().Before(end); {
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // between two looks at the output
 	}
 	if !greeted() {
 		t.Errorf("it said %q", said.String())

@@ -83,8 +83,8 @@ func (s *site) endings(t *testing.T) []*task.Task {
 	return tasks
 }
 
-// ending has, by id of endings, how long a task is kept without an archive, while it waits for one
-// and after that.
+// ending maps the ids of endings to how long the task is kept: without an archive, while it waits
+// for one, and after the archive has it.
 var ending = map[string][3]string{
 	"plain":   {"gone", "2h0m0s, waits", "gone"},
 	"plain2":  {"gone", "2h0m0s, waits", "gone"},

@@ -18,7 +18,7 @@ import (
 func probe(t *testing.T, url string, code int) health.Status {
 	t.Helper()
 	last := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) { // polls another process
 		resp, err := http.Get(url)
 		if err != nil {
 			last = err.Error()

@@ -111,7 +111,7 @@ func TestListWithoutAMatchShowsHowFarItIs(t *testing.T) {
 	p := faultproxy.Start(t, u.addr)
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
 	// The delay is longer than the wait before a bar is shown.
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // the delay is the subject
 	m := u.terminal(120, 24, "ls", "--kind", "y")
 	m.await("no task of pool", "250 tasks read")
 	if out := m.written(); !strings.Contains(out, "tasks checked") || !strings.Contains(out, "/250") {

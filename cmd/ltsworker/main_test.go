@@ -126,7 +126,7 @@ func (u *user) until(what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			u.t.Fatalf("timed out: %s", what)
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) // polls another process
 	}
 }
 

@@ -47,7 +47,7 @@ func TestCountingBeforeAChangeShowsHowFarItIs(t *testing.T) {
 	u.env[0] = "LTS_REDIS=redis://" + p.Addr()
 	// The delay is longer than the wait before a bar is shown. The bar appears for the calls after
 	// it.
-	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) })
+	p.StrikeMeanwhile("stats", 1, faultproxy.Nothing, func() { time.Sleep(terminal.Patience) }) // the delay is the subject
 	m := u.terminal(80, 24, "stop", "--group", "g")
 	m.await("1 task would be stopped. Go on?")
 	if out := m.written(); !strings.Contains(out, "tasks checked") || !strings.Contains(out, "/251") {

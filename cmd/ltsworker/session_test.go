@@ -79,7 +79,7 @@ func (m *session) written() string {
 // screen, which another process writes.
 func (m *session) await(texts ...string) string {
 	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // polls a screen of another process
 		screen, missing := m.shown(), ""
 		for _, text := range texts {
 			if !strings.Contains(screen, text) {

@@ -98,7 +98,7 @@ func TestAttemptsLeaveNoFilesOrProcesses(t *testing.T) {
 	use()
 	// A goroutine that has done its work may not have ended yet. The runtime sends no event about
 	// the end.
-	for late := time.Now().Add(waitTimeout); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(waitTimeout); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) { // polls the runtime
 		if time.Now().After(late) {
 			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), goroutines)
 		}

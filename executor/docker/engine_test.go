@@ -246,7 +246,7 @@ func (e *engine) containers(t *testing.T, label, value string) (ids []string) {
 // eventually waits for a condition. It polls: the condition is about the engine.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for late := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) { // polls the engine
 		if time.Now().After(late) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
