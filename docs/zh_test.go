@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,8 @@ func translations(t *testing.T) map[string]string {
 }
 
 // TestChinesePagesFollowTheEnglishOnes checks that a Chinese page has the headings of its English
-// counterpart, by level and in order, the same code blocks, and tables of as many rows.
+// counterpart, by level and in order, the same code blocks, and tables of as many rows with the same
+// code in each.
 func TestChinesePagesFollowTheEnglishOnes(t *testing.T) {
 	for page, english := range translations(t) {
 		want, err := os.ReadFile(english)
@@ -78,11 +80,11 @@ func TestChinesePagesLinkToChinesePages(t *testing.T) {
 	}
 }
 
-// piece is a heading of a page, a code block or a table.
+// piece is a heading of a page, a code block or a row of a table.
 type piece struct {
 	line  int
-	level int    // of a heading; 0 for a block, -1 for a table
-	text  string // of a block: its text with its language; of a table: its size; of a heading: for messages
+	level int    // of a heading; 0 for a block, -1 for a row
+	text  string // of a block: its text with its language; of a row: what does not depend on the language
 }
 
 func (p piece) String() string {
@@ -90,16 +92,17 @@ func (p piece) String() string {
 	case p.level > 0:
 		return fmt.Sprintf("line %d: heading %s %s", p.line, strings.Repeat("#", p.level), p.text)
 	case p.level < 0:
-		return fmt.Sprintf("line %d: table of %s", p.line, p.text)
+		return fmt.Sprintf("line %d: row of %s", p.line, p.text)
 	}
 	return fmt.Sprintf("line %d: block %q", p.line, p.text)
 }
 
-// outline returns the headings, code blocks and tables of a page in order. A code block is fenced, or
-// is indented by four spaces and follows an empty line. Comments, which the page does not show, are left out.
+// outline returns the headings, code blocks and rows of tables of a page in order. A code block is
+// fenced, or is indented by four spaces and follows an empty line. Comments, which the page does not
+// show, are left out.
 func outline(page string) (pieces []piece) {
 	var fenced, indented, hidden bool
-	lines, rows := strings.Split(page, "\n"), 0
+	lines := strings.Split(page, "\n")
 	for i, line := range lines {
 		level := len(line) - len(strings.TrimLeft(line, "#"))
 		fence, code := strings.HasPrefix(line, "```"), strings.HasPrefix(line, "    ")
@@ -116,18 +119,21 @@ func outline(page string) (pieces []piece) {
 		case code:
 			pieces = append(pieces, piece{line: i + 1, text: line + "\n"})
 		case strings.HasPrefix(line, "|"):
-			if rows++; rows == 1 {
-				pieces = append(pieces, piece{line: i + 1, level: -1})
-			}
-			columns := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") - 1
-			pieces[len(pieces)-1].text = fmt.Sprintf("%d rows, the last one of %d columns", rows, columns)
-			continue
+			pieces = append(pieces, piece{line: i + 1, level: -1, text: row(line)})
 		case level > 0 && level <= 6 && strings.HasPrefix(line[level:], " "):
 			pieces = append(pieces, piece{line: i + 1, level: level, text: line[level+1:]})
 		}
-		indented, rows = code && !fenced, 0
+		indented = code && !fenced
 	}
 	return pieces
+}
+
+// row describes a row of a table: its columns, and the code in it, such as names of fields.
+func row(line string) string {
+	code := codeSpan.FindAllString(line, -1)
+	slices.Sort(code)
+	columns := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") - 1
+	return strings.Join(append([]string{fmt.Sprint(columns, " columns")}, slices.Compact(code)...), " ")
 }
 
 // difference describes the first one between the outlines of an English and of a
@@ -178,17 +184,16 @@ func TestADifferenceBetweenTheLanguagesIsFound(t *testing.T) {
 }
 
 func TestADifferenceOfTablesAndIndentedBlocksIsFound(t *testing.T) {
-	const english = "| a | b |\n| --- | --- |\n| `x \\| y` | c |\n\nText:\n\n    SET a\n    SET b\n\n<!-- go\nvar a int\n-->\n"
+	const english = "| a | b |\n| --- | --- |\n| `x \\| y` | c `z` |\n\nText:\n\n    SET a\n    SET b\n\n<!-- go\nvar a int\n-->\n"
+	const head = "| 甲 | 乙 |\n| --- | --- |\n"
 	for name, c := range map[string]struct{ chinese, want string }{
-		"the same": {"| 甲 | 乙 |\n| --- | --- |\n| `x \\| y` | 丙 |\n\n文字：\n\n    SET a\n    SET b\n", ""},
-		"row missing": {"| 甲 | 乙 |\n| --- | --- |\n\n    SET a\n    SET b\n",
-			"line 1: table of 3 rows, the last one of 2 columns, in Chinese line 1: table of 2 rows, the last one of 2 columns"},
-		"column missing": {"| 甲 | 乙 |\n| --- | --- |\n| `x \\| y` |\n\n    SET a\n    SET b\n",
-			"line 1: table of 3 rows, the last one of 2 columns, in Chinese line 1: table of 3 rows, the last one of 1 columns"},
-		"line missing": {"| 甲 | 乙 |\n| --- | --- |\n| `x \\| y` | 丙 |\n\n    SET a\n",
+		"the same":     {head + "| `z` 丙 `x \\| y` | `z` |\n\n文字：\n\n    SET a\n    SET b\n", ""},
+		"row missing":  {head + "\n    SET a\n    SET b\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 4: block \"    SET a\\n    SET b\\n\""},
+		"column added": {head + "| `x \\| y` | 丙 `z` | |\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 3: row of 3 columns `x \\| y` `z`"},
+		"code missing": {head + "| `x \\| y` | 丙 |\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 3: row of 2 columns `x \\| y`"},
+		"line missing": {head + "| `x \\| y` | 丙 `z` |\n\n    SET a\n",
 			`line 7: block "    SET a\n    SET b\n", in Chinese line 5: block "    SET a\n"`},
-		"block missing": {"| 甲 | 乙 |\n| --- | --- |\n| `x \\| y` | 丙 |\n",
-			`the Chinese page ends before line 7: block "    SET a\n    SET b\n"`},
+		"block missing": {head + "| `x \\| y` | 丙 `z` |\n", `the Chinese page ends before line 7: block "    SET a\n    SET b\n"`},
 	} {
 		if got := difference(outline(english), outline(c.chinese)); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
