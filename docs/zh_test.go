@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func translations(t *testing.T) map[string]string {
 
 // TestChinesePagesFollowTheEnglishOnes checks that a Chinese page has the headings of its English
 // counterpart, by level and in order, the same code blocks, and tables of as many rows with the same
-// code in each.
+// code and numbers in each.
 func TestChinesePagesFollowTheEnglishOnes(t *testing.T) {
 	for page, english := range translations(t) {
 		want, err := os.ReadFile(english)
@@ -128,12 +129,19 @@ func outline(page string) (pieces []piece) {
 	return pieces
 }
 
-// row describes a row of a table: its columns, and the code in it, such as names of fields.
+var (
+	linkTarget = regexp.MustCompile(`\]\([^)]*\)`)
+	number     = regexp.MustCompile(`\d([\d,.]*\d)?`)
+)
+
+// row describes a row of a table: its columns, the code in it, such as names of fields, and its numbers.
 func row(line string) string {
-	code := codeSpan.FindAllString(line, -1)
-	slices.Sort(code)
+	parts := codeSpan.FindAllString(line, -1)
 	columns := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") - 1
-	return strings.Join(append([]string{fmt.Sprint(columns, " columns")}, slices.Compact(code)...), " ")
+	line = linkTarget.ReplaceAllString(codeSpan.ReplaceAllString(line, ""), "]")
+	parts = append(parts, number.FindAllString(line, -1)...)
+	slices.Sort(parts)
+	return strings.Join(append([]string{fmt.Sprint(columns, " columns")}, slices.Compact(parts)...), " ")
 }
 
 // difference describes the first one between the outlines of an English and of a
@@ -184,16 +192,17 @@ func TestADifferenceBetweenTheLanguagesIsFound(t *testing.T) {
 }
 
 func TestADifferenceOfTablesAndIndentedBlocksIsFound(t *testing.T) {
-	const english = "| a | b |\n| --- | --- |\n| `x \\| y` | c `z` |\n\nText:\n\n    SET a\n    SET b\n\n<!-- go\nvar a int\n-->\n"
+	const english = "| a | b |\n| --- | --- |\n| `x \\| y` | 5 c `z` |\n\nText:\n\n    SET a\n    SET b\n\n<!-- go\nvar a int\n-->\n"
 	const head = "| 甲 | 乙 |\n| --- | --- |\n"
 	for name, c := range map[string]struct{ chinese, want string }{
-		"the same":     {head + "| `z` 丙 `x \\| y` | `z` |\n\n文字：\n\n    SET a\n    SET b\n", ""},
-		"row missing":  {head + "\n    SET a\n    SET b\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 4: block \"    SET a\\n    SET b\\n\""},
-		"column added": {head + "| `x \\| y` | 丙 `z` | |\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 3: row of 3 columns `x \\| y` `z`"},
-		"code missing": {head + "| `x \\| y` | 丙 |\n", "line 3: row of 2 columns `x \\| y` `z`, in Chinese line 3: row of 2 columns `x \\| y`"},
-		"line missing": {head + "| `x \\| y` | 丙 `z` |\n\n    SET a\n",
+		"the same":       {head + "| `z` 丙 `x \\| y` | 5 `z` |\n\n文字：\n\n    SET a\n    SET b\n", ""},
+		"row missing":    {head + "\n    SET a\n    SET b\n", "line 3: row of 2 columns 5 `x \\| y` `z`, in Chinese line 4: block \"    SET a\\n    SET b\\n\""},
+		"column added":   {head + "| `x \\| y` | 丙 5 `z` | |\n", "line 3: row of 2 columns 5 `x \\| y` `z`, in Chinese line 3: row of 3 columns 5 `x \\| y` `z`"},
+		"code missing":   {head + "| `x \\| y` | 丙 5 |\n", "line 3: row of 2 columns 5 `x \\| y` `z`, in Chinese line 3: row of 2 columns 5 `x \\| y`"},
+		"number differs": {head + "| `x \\| y` | 丙 6 `z` |\n", "line 3: row of 2 columns 5 `x \\| y` `z`, in Chinese line 3: row of 2 columns 6 `x \\| y` `z`"},
+		"line missing": {head + "| `x \\| y` | 丙 5 `z` |\n\n    SET a\n",
 			`line 7: block "    SET a\n    SET b\n", in Chinese line 5: block "    SET a\n"`},
-		"block missing": {head + "| `x \\| y` | 丙 `z` |\n", `the Chinese page ends before line 7: block "    SET a\n    SET b\n"`},
+		"block missing": {head + "| `x \\| y` | 丙 5 `z` |\n", `the Chinese page ends before line 7: block "    SET a\n    SET b\n"`},
 	} {
 		if got := difference(outline(english), outline(c.chinese)); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
