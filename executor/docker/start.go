@@ -44,7 +44,7 @@ const payloadFile = "/lts/payload"
 // starts it. A container of that name continues at the step that is missing.
 func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.Started, error) {
 	x.sweepAtTimes()
-	engine, err := x.identify(ctx)
+	engine, err := x.Location(ctx)
 	if err != nil {
 		return async.Started{}, err
 	}
