@@ -142,22 +142,6 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 	return fmt.Errorf("create the container: %w", err)
 }
 
-// pull pulls an image.
-func (x *executor) pull(ctx context.Context, image string) error {
-	got, err := x.engine.ImagePull(ctx, image, client.ImagePullOptions{})
-	if err == nil {
-		err = got.Wait(ctx)
-		_ = got.Close()
-	}
-	if isRefusal(err) {
-		return async.Reject(fmt.Errorf("pull the image %s: %w", image, err))
-	}
-	if err != nil {
-		return fmt.Errorf("pull the image %s: %w", image, err)
-	}
-	return nil
-}
-
 // options describes the container of an attempt. c has the values of its task.
 func (c *Config) options(name string, t *task.Task) client.ContainerCreateOptions {
 	host := &container.HostConfig{
