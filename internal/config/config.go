@@ -18,7 +18,6 @@ import (
 
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
-	"github.com/ltsworker/ltsworker/executor/docker"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -40,7 +39,7 @@ type Config struct {
 	Remote          map[string]Remote         // by kind, of the handlers with a remote section
 	Exports         map[string]Export         // by kind; see OpenExports
 	Admission       *admission.Load           // nil for none
-	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
+	Docker          map[string]Docker         // by kind, of the handlers that have a docker section
 	// Triggers are the triggers of the file, TriggerSet the name under which they are kept.
 	Triggers   []pool.Trigger
 	TriggerSet string
@@ -75,7 +74,7 @@ func Read(file string) (*Config, error) {
 // looks for the programs, and pool.New checks numbers and durations.
 func parse(file string, data []byte) *Config {
 	c := &Config{
-		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]docker.Config{},
+		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]Docker{},
 		Remote: map[string]Remote{}, TriggerSet: DefaultTriggerSet, calendars: map[string]string{},
 	}
 	c.Pool.Queues = map[string]pool.Queue{}
