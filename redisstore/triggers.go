@@ -12,8 +12,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// triggerReserve is how long other replicas do not get a trigger that one has got.
-const triggerReserve = 2 * time.Second
+const (
+	// triggerAhead is how long before it is due a replica gets a trigger. The replica then
+	// needs only one call when the trigger is due.
+	triggerAhead = time.Second
+	// triggerReserve is how long after that other replicas do not get the trigger. They get
+	// it triggerAhead earlier.
+	triggerReserve = 2 * time.Second
+)
 
 // Triggers reads triggers in the order of the names, and the time of the server's clock.
 // A trigger that does not exist has no version.
@@ -119,10 +125,11 @@ func (s *Store) TriggerHistory(ctx context.Context, name string) ([]task.Trigger
 	return records, nil
 }
 
-// FireTriggers applies what was decided about triggers, and returns up to most further
-// triggers that are due.
+// FireTriggers applies what was decided about triggers, and returns up to most triggers
+// that are due within triggerAhead. If most is 0, a firing before its time gives its trigger
+// back.
 func (s *Store) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error) {
-	args := []any{min(most, triggerBatch), triggerReserve.Milliseconds(), len(firings)}
+	args := []any{min(most, triggerBatch), triggerAhead.Milliseconds(), triggerReserve.Milliseconds(), len(firings)}
 	for i := range firings {
 		args = appendFiring(args, &firings[i])
 	}
@@ -174,9 +181,11 @@ func decodeFired(reply any, firings []task.TriggerFiring) (got task.FiredTrigger
 		got.Fired = append(got.Fired, fired)
 	}
 	for r.more() {
-		t := storedTrigger(r.string(), map[string]string{
+		name, at := r.string(), moment(r.int())
+		t := storedTrigger(name, map[string]string{
 			"version": r.string(), "planned": r.string(), "due": r.string(), "pending": r.string(), "anchor": r.string(), "def": r.string(),
 		})
+		t.At = at
 		got.Due = append(got.Due, t)
 	}
 	return got, r.err

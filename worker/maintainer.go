@@ -57,6 +57,9 @@ func (m *maintainer) run(ctx context.Context) {
 		for _, name := range done.LateTriggers[:min(len(done.LateTriggers), maxRepairs)] {
 			r.log().Warn("a trigger should have fired and has not; ltsworker doctor says more", "trigger", name)
 		}
+		if len(done.LateTriggers) > 0 {
+			r.triggers.exist()
+		}
 		if err != nil {
 			pause = t.failed(err)
 			continue
