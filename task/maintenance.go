@@ -19,6 +19,8 @@ type Maintenance struct {
 	Next  time.Duration // until the next scheduled work; 0 if none is known
 	// Reports is set if the list of reports from outside has entries.
 	Reports bool
+	// TriggerEntries is set if triggers:inbox has entries.
+	TriggerEntries bool
 
 	Claims   int // leases that ended before all their attempts were reported
 	Lost     int // attempts that were taken back from these leases

@@ -35,6 +35,9 @@ type TriggerChange struct {
 	Anchor       time.Time
 	After        time.Duration // of a fixed delay
 	Paused       bool
+	// Entry is the entry of triggers:inbox that requests the change; "" for none. The step
+	// that makes the change removes it.
+	Entry string
 }
 
 // TriggerOp is what a replica does with a trigger.

@@ -122,6 +122,9 @@ type Config struct {
 	// no triggers.
 	Triggers TriggerPlanner
 
+	// TriggerEntries are the entries that other programs push to set triggers. Default: none.
+	TriggerEntries EntryList
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
 	// Logger gets failed attempts and the joining of the pool at Info. At Warn and

@@ -51,6 +51,9 @@ func (m *maintainer) run(ctx context.Context) {
 		if done.Reports {
 			r.reports.admitAsync(ctx)
 		}
+		if done.TriggerEntries && r.cfg.TriggerEntries.Admit != nil {
+			r.triggerInbox.admitAsync(ctx)
+		}
 		if done.TimedOut > 0 {
 			r.log().Info("tasks outside got no report in time; their attempts have timed out", "attempts", done.TimedOut)
 		}
