@@ -130,6 +130,11 @@ type (
 	//	// therefore stored only in the task; else 0.
 	//	ResultBytes int
 	//
+	//	// Trigger is the name of a trigger that should have fired at Planned and had not at At. The
+	//	// event is about no task: its other fields are zero.
+	//	Trigger string
+	//	Planned time.Time
+	//
 	//	// Broken is set if a part of the entry could not be read, because another program
 	//	// wrote it or damaged the record of its task. It says which part. An event that has
 	//	// Broken and no ID belongs to no known task.

@@ -31,7 +31,8 @@ type Maintenance struct {
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were removed from the list
 
-	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	// LateTriggers names triggers that should have fired and have not, each once per planned
+	// time.
 	LateTriggers []string
 
 	// Repaired lists broken records that were repaired or renamed. A turn checks a part
