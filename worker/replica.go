@@ -117,7 +117,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		overStuck:   make(chan struct{}),
 		joined:      make(chan struct{}),
 		handlers:    make(map[string]task.Handler),
-		queues:      newQueues(cfg.Queues),
+		queues:      newQueues(cfg.Queues, cfg.Slots),
 		ownQueues:   cfg.OwnQueues(),
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
