@@ -30,6 +30,18 @@ type Config struct {
 	// removes it.
 	Queues map[string]Queue
 
+	// Slots are slots that several queues of this process share, by a name. A queue names them
+	// in Queue.Slots, in place of Workers, with its Weight.
+	//
+	//   - Workers is how many tasks of these queues run at once in this process. Default:
+	//     GOMAXPROCS.
+	//   - Strict starts tasks of the queue with the highest weight that has any. Otherwise each
+	//     queue that has tasks starts them in proportion to its weight, so that a flood in one
+	//     queue does not keep the others waiting.
+	//
+	// Default: none, each queue has its own slots.
+	Slots map[string]Slots
+
 	// Handlers configures handlers by kind.
 	//
 	//   - Concurrency is how many attempts of the kind run at once in this process. The
@@ -184,6 +196,7 @@ const (
 func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
+		Slots:        c.Slots,
 		Handlers:     c.Handlers,
 		Policies:     c.Policies,
 		Exports:      c.Exports,

@@ -130,6 +130,11 @@ type (
 	//	// therefore stored only in the task; else 0.
 	//	ResultBytes int
 	//
+	//	// Trigger is the name of a trigger that should have fired at Planned and had not at At. The
+	//	// event is about no task: its other fields are zero.
+	//	Trigger string
+	//	Planned time.Time
+	//
 	//	// Broken is set if a part of the entry could not be read, because another program
 	//	// wrote it or damaged the record of its task. It says which part. An event that has
 	//	// Broken and no ID belongs to no known task.
@@ -222,7 +227,19 @@ type (
 	//	Workers int // slots in this replica
 	//	Limit   int // running tasks over all replicas
 	//	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+	//
+	//	// Slots names slots that the queue shares with others, in place of Workers. "" for none.
+	//	Slots string
+	//	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
+	//	Weight int
 	Queue = task.QueueConfig
+	// Slots are slots that several queues of a replica share. See task.Slots.
+	//
+	//	Workers int // slots in this replica
+	//	// Strict starts a task of a queue only if no queue with a higher weight had one at the
+	//	// latest call of the replica.
+	//	Strict bool
+	Slots = task.Slots
 	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
 	//
 	//	// Concurrency gives the kind a queue of its own, with the name of the kind and this many

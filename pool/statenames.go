@@ -66,10 +66,13 @@ type (
 	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	//	Outages   []Outage       // of servers that its tasks need, the oldest first
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
-	//	Kinds     []string       // that have a handler
-	//	Disabled  []string       // those of the Kinds that do not run here, at most 250
-	//	Running   int
-	//	Stuck     int
+	//	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
+	//	// number of these slots for each of the queues. It is nil for none.
+	//	Shared   map[string]string
+	//	Kinds    []string // that have a handler
+	//	Disabled []string // those of the Kinds that do not run here, at most 250
+	//	Running  int
+	//	Stuck    int
 	//
 	//	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 	ReplicaInfo = task.ReplicaInfo
@@ -101,6 +104,8 @@ type (
 	//	Next  time.Duration // until the next scheduled work; 0 if none is known
 	//	// Reports is set if the list of reports from outside has entries.
 	//	Reports bool
+	//	// TriggerEntries is set if triggers:inbox has entries.
+	//	TriggerEntries bool
 	//
 	//	Claims   int // leases that ended before all their attempts were reported
 	//	Lost     int // attempts that were taken back from these leases
@@ -111,7 +116,8 @@ type (
 	//	Trimmed  int // events that were too many or too old
 	//	Replicas int // silent replicas that were removed from the list
 	//
-	//	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	//	// LateTriggers names triggers that should have fired and have not, each once per planned
+	//	// time.
 	//	LateTriggers []string
 	//
 	//	// Repaired lists broken records that were repaired or renamed. A turn checks a part

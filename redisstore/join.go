@@ -29,6 +29,7 @@ type about struct {
 
 	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
 
+	Shared       map[string]string    `json:"shared,omitempty"`        // names of slots that queues share, by queue
 	CalendarEnds map[string]time.Time `json:"calendar_ends,omitempty"` // of at most aboutQueues calendars
 }
 
@@ -196,6 +197,12 @@ func aboutOf(r task.Registration, queues []string) about {
 	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers
+		if name := r.Queues[q].Slots; name != "" {
+			if a.Shared == nil {
+				a.Shared = map[string]string{}
+			}
+			a.Shared[q] = name
+		}
 	}
 	a.Disabled, _ = splitAt(r.Disabled, aboutQueues)
 	calendars, _ := splitAt(slices.Sorted(maps.Keys(r.CalendarEnds)), aboutQueues)

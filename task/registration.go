@@ -38,6 +38,20 @@ type QueueConfig struct {
 	Workers int // slots in this replica
 	Limit   int // running tasks over all replicas
 	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+
+	// Slots names slots that the queue shares with others, in place of Workers. "" for none.
+	Slots string
+	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
+	Weight int
+}
+
+// Slots are slots that several queues of a replica share. While several of them have tasks,
+// each starts tasks in proportion to its weight.
+type Slots struct {
+	Workers int // slots in this replica
+	// Strict starts a task of a queue only if no queue with a higher weight had one at the
+	// latest call of the replica.
+	Strict bool
 }
 
 // HandlerConfig configures the handler of one kind in a replica. The zero value changes

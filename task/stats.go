@@ -73,10 +73,13 @@ type ReplicaInfo struct {
 	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	Outages   []Outage       // of servers that its tasks need, the oldest first
 	Queues    map[string]int // slots by queue, of at most 250 queues
-	Kinds     []string       // that have a handler
-	Disabled  []string       // those of the Kinds that do not run here, at most 250
-	Running   int
-	Stuck     int
+	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
+	// number of these slots for each of the queues. It is nil for none.
+	Shared   map[string]string
+	Kinds    []string // that have a handler
+	Disabled []string // those of the Kinds that do not run here, at most 250
+	Running  int
+	Stuck    int
 
 	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 }

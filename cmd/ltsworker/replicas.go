@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -93,18 +89,9 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
 	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), queueSlots(r),
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r),
 			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
 			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.ReplicaState(r))
 	}
 	return tab.Flush()
-}
-
-// queueSlots lists the replica's queues with their slots: "default:4,slow:1".
-func queueSlots(r pool.ReplicaInfo) string {
-	var parts []string
-	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
-		parts = append(parts, fmt.Sprintf("%s:%d", terminal.Printable(q), r.Queues[q]))
-	}
-	return strings.Join(parts, ",")
 }

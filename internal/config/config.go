@@ -142,6 +142,14 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 			}
 		}},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
+		field{"slots", func(n *yaml.Node, at string) {
+			p.Slots = map[string]pool.Slots{}
+			r.each(n, at, func(name, at string, _, v *yaml.Node) {
+				var s pool.Slots
+				r.section(v, at, field{"workers", r.number(&s.Workers)}, field{"strict", r.flag(&s.Strict)})
+				p.Slots[name] = s
+			})
+		}},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
 				field{"default_limit", r.limit(&p.Groups.DefaultLimit)},
@@ -197,7 +205,9 @@ func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			r.section(v, at,
 				field{"workers", r.number(&q.Workers)},
 				field{"limit", r.limit(&q.Limit)},
-				field{"max_len", r.limit(&q.MaxLen)})
+				field{"max_len", r.limit(&q.MaxLen)},
+				field{"slots", r.text(&q.Slots)},
+				field{"weight", r.number(&q.Weight)})
 		}
 		c.Pool.Queues[name] = q
 	}

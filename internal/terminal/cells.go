@@ -2,6 +2,8 @@ package terminal
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,10 +99,37 @@ func ReplicaState(r task.ReplicaInfo) string {
 // Slots returns how many tasks the replica runs at once.
 func Slots(r task.ReplicaInfo) int {
 	n := 0
-	for _, workers := range r.Queues {
-		n += workers
+	counted := map[string]bool{}
+	for q, workers := range r.Queues {
+		shared := r.Shared[q]
+		if shared == "" || !counted[shared] {
+			n += workers
+		}
+		counted[shared] = true
 	}
 	return n
+}
+
+// QueueSlots lists the replica's queues with their slots: "default:4,slow:1". Those that share
+// slots are together: "a+b:8".
+func QueueSlots(r task.ReplicaInfo) string {
+	together := map[string][]string{} // queues by the first one that has the slots
+	first := map[string]string{}      // queue by the name of the slots
+	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
+		key := q
+		if shared := r.Shared[q]; shared != "" {
+			if first[shared] == "" {
+				first[shared] = q
+			}
+			key = first[shared]
+		}
+		together[key] = append(together[key], Printable(q))
+	}
+	var parts []string
+	for _, q := range slices.Sorted(maps.Keys(together)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", strings.Join(together[q], "+"), r.Queues[q]))
+	}
+	return strings.Join(parts, ",")
 }
 
 // NotEmpty returns s for a cell with a value, and Plain for "", "0" and "-".

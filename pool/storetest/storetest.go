@@ -25,6 +25,8 @@ type Harness struct {
 	Push func(t testing.TB, entries ...string)
 	// PushReports appends entries to the list of reports from outside.
 	PushReports func(t testing.TB, entries ...string)
+	// PushTriggers appends entries to the list of triggers that programs set.
+	PushTriggers func(t testing.TB, entries ...string)
 	// Rejects reads why inbox entries were rejected, oldest first.
 	Rejects func(t testing.TB) []string
 	// Signals removes the signals of the replica and returns them: "q:QUEUE", "stop",
@@ -64,7 +66,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
 		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
-		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules,
+		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {
