@@ -5,7 +5,8 @@
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
 --       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
 --       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, then per queue: name,
---       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and run entries}}.
+--       waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, rate or '', when the
+--       next token of the rate returns for which tasks wait or '', aging in ms or '', {ids and run entries}}.
 -- Keeps: nothing is written.
 -- uses: base configure queues record
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
@@ -35,9 +36,10 @@ end
 
 for _, q in ipairs(got[2]) do
   local n = call('HLEN', P .. 'run:' .. q)
-  local set = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q)
+  local set = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q, 'rate:queue:' .. q, 'aging:' .. q)
   for _, part in ipairs({ q, Queues.waiting(q), call('ZCARD', P .. 'wait:' .. q), n,
-    set[1] or '', set[2] or '', call('HEXISTS', META, 'paused:' .. q), running(q, n) }) do
+    set[1] or '', set[2] or '', call('HEXISTS', META, 'paused:' .. q),
+    set[3] or '', set[3] and call('ZSCORE', P .. 'timers', 'q ' .. q) or '', set[4] or '', running(q, n) }) do
     reply[#reply + 1] = part
   end
 end

@@ -23,8 +23,10 @@ type Config struct {
 	//   - Limit is how many run at once over all replicas.
 	//   - MaxLen is how many tasks may wait. Beyond it an enqueue fails with ErrQueueFull.
 	//     Scheduled tasks are neither counted nor refused.
+	//   - Rate is how many tasks start per time over all replicas, such as PerSecond(100).
+	//   - Aging lets waiting gain priority: see QueueConfig.
 	//
-	// Limit and MaxLen belong to the pool, not to the process. They apply to all
+	// Limit, MaxLen, Rate and Aging belong to the pool, not to the process. They apply to all
 	// clients from the moment when Run has joined, and remain when Run has ended. If
 	// one is 0, the pool keeps its current value, at first no limit and no cap. NoLimit
 	// removes it.
@@ -67,9 +69,9 @@ type Config struct {
 	// which keeps the pool's current limit, at first none. NoLimit removes it.
 	Limit int
 
-	// Groups limits how many tasks of one group run at once over all replicas. Default:
-	// the pool's current limits, at first none. A group with NoLimit is exempt from the
-	// default limit.
+	// Groups limits how many tasks of one group run at once, and start per time, over all
+	// replicas. Default: the pool's current limits and rates, at first none. A group with
+	// NoLimit or NoRate is exempt from the default.
 	Groups Groups
 
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. Run

@@ -232,6 +232,14 @@ type (
 	//	Slots string
 	//	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
 	//	Weight int
+	//	// Rate bounds how many tasks start per time over all replicas. The zero Rate keeps the
+	//	// pool's current rate, at first none. NoRate removes it.
+	//	Rate Rate
+	//	// Aging lets waiting gain priority: a priority of one more is worth as much as waiting for
+	//	// this long. 0 keeps the pool's current aging, at first none, which is strict priority.
+	//	// NoAging removes it. It changes only while no task of the queue waits or runs: else the
+	//	// current one stays, and the replica logs a warning. From MinAging to MaxAging.
+	//	Aging time.Duration
 	Queue = task.QueueConfig
 	// Slots are slots that several queues of a replica share. See task.Slots.
 	//
@@ -240,6 +248,14 @@ type (
 	//	// latest call of the replica.
 	//	Strict bool
 	Slots = task.Slots
+	// Rate bounds how many tasks start per time. See task.Rate.
+	//
+	//	N   int           // starts per Per, from 1 to MaxRate; NoLimit in the Rate NoRate
+	//	Per time.Duration // time.Second, time.Minute or time.Hour
+	//	// Burst is how many may start at once after a pause, from 1 to MaxRate. Default: the starts
+	//	// of a tenth of a second, at least 1.
+	//	Burst int
+	Rate = task.Rate
 	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
 	//
 	//	// Concurrency gives the kind a queue of its own, with the name of the kind and this many
@@ -256,6 +272,12 @@ type (
 	//
 	//	DefaultLimit int            // for every group without a limit of its own
 	//	Limits       map[string]int // by group
+	//
+	//	// DefaultRate bounds how many tasks of each group without a rate of its own start per time,
+	//	// Rates those of single groups. NoRate in Rates exempts a group from DefaultRate; a
+	//	// DefaultRate of NoRate removes that rate. The zero Rate keeps the pool's current one.
+	//	DefaultRate Rate
+	//	Rates       map[string]Rate // by group
 	Groups = task.Groups
 	// Handler runs one attempt of a task; see Handle for handlers of a Go type. See
 	// task.Handler.

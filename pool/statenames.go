@@ -13,10 +13,15 @@ type (
 	//	Limit   int  // running tasks over all replicas and queues; 0 is no limit
 	//	Own     bool // Limit was set for this group, also if it is 0; false if it is the default limit
 	//	Running int
-	//	// Held is how many waiting tasks the limit blocks; 0 while the group has free
-	//	// slots. A task that was waiting before the limit was set counts once a claim has
+	//	// Held is how many waiting tasks the limit or the rate blocks; 0 while the group has free
+	//	// slots and tokens. A task that was waiting before the limit was set counts once a claim has
 	//	// checked it.
 	//	Held int
+	//
+	//	Rate    Rate // the zero Rate is no rate
+	//	OwnRate bool // Rate was set for this group, also if it is no rate
+	//	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
+	//	RateUntil time.Time
 	GroupInfo = task.GroupInfo
 	// QueueInfo is a queue at one instant. See task.QueueInfo.
 	//
@@ -29,6 +34,10 @@ type (
 	//	// GroupsFull reports that tasks wait and that the limits of their groups block all
 	//	// of them. Tasks that no claim has checked count as not blocked.
 	//	GroupsFull bool
+	//	Rate       Rate // the zero Rate is no rate
+	//	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
+	//	RateUntil time.Time
+	//	Aging     time.Duration // step per priority; 0 is strict priority
 	QueueInfo = task.QueueInfo
 	// Stats is the pool at one instant. See task.Stats.
 	//

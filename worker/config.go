@@ -155,6 +155,11 @@ func (c Config) Check() error {
 			add(field, "must be at least 1, or NoLimit (%d), not %d", task.NoLimit, n)
 		}
 	}
+	rate := func(field string, r task.Rate) {
+		if err := r.Check(); err != nil {
+			add(field, "%v", err)
+		}
+	}
 	within := func(field string, d, least, most time.Duration) {
 		switch {
 		case d == 0:
@@ -179,6 +184,10 @@ func (c Config) Check() error {
 		}
 		limit(at+".limit", q.Limit)
 		limit(at+".max_len", q.MaxLen)
+		rate(at+".rate", q.Rate)
+		if err := task.CheckAging(q.Aging); err != nil {
+			add(at+".aging", "%v", err)
+		}
 	}
 	errs = append(errs, c.checkSlots()...)
 	errs = append(errs, c.checkHandlers()...)
@@ -198,6 +207,14 @@ func (c Config) Check() error {
 			add(at, "%v", err)
 		}
 		limit(at, c.Groups.Limits[group])
+	}
+	rate("groups.default_rate", c.Groups.DefaultRate)
+	for _, group := range slices.Sorted(maps.Keys(c.Groups.Rates)) {
+		at := "groups.rates." + task.Clip(group)
+		if err := task.CheckName(group); err != nil {
+			add(at, "%v", err)
+		}
+		rate(at, c.Groups.Rates[group])
 	}
 
 	within("lease", c.Lease, minLease, maxLease)
@@ -243,6 +260,7 @@ func (c Config) withDefaults() Config {
 	c.Policies = maps.Clone(c.Policies)
 	c.Exports = maps.Clone(c.Exports)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
+	c.Groups.Rates = maps.Clone(c.Groups.Rates)
 	c.Middleware = slices.Clone(c.Middleware)
 
 	c.Lease = cmp.Or(c.Lease, DefaultLease)

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -153,7 +154,9 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
 				field{"default_limit", r.limit(&p.Groups.DefaultLimit)},
-				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
+				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }},
+				field{"default_rate", r.rate(&p.Groups.DefaultRate)},
+				field{"rates", func(n *yaml.Node, at string) { r.each(n, at, c.readGroupRate(r)) }})
 		}},
 		field{"events", func(n *yaml.Node, at string) {
 			r.section(n, at,
@@ -207,7 +210,9 @@ func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 				field{"limit", r.limit(&q.Limit)},
 				field{"max_len", r.limit(&q.MaxLen)},
 				field{"slots", r.text(&q.Slots)},
-				field{"weight", r.number(&q.Weight)})
+				field{"weight", r.number(&q.Weight)},
+				field{"rate", r.rate(&q.Rate)},
+				field{"aging", r.aging(&q.Aging)})
 		}
 		c.Pool.Queues[name] = q
 	}
@@ -225,6 +230,47 @@ func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			c.Pool.Groups.Limits = map[string]int{}
 		}
 		c.Pool.Groups.Limits[name] = n
+	}
+}
+
+func (c *Config) readGroupRate(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+	return func(name, at string, k, v *yaml.Node) {
+		if err := task.CheckName(name); err != nil {
+			r.add(k, at, "%v", err)
+			return
+		}
+		var rate pool.Rate
+		r.rate(&rate)(v, at)
+		if c.Pool.Groups.Rates == nil {
+			c.Pool.Groups.Rates = map[string]pool.Rate{}
+		}
+		c.Pool.Groups.Rates[name] = rate
+	}
+}
+
+// rate reads a rate.
+func (r *yamlReader) rate(to *pool.Rate) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		rate, err := pool.ParseRate(n.Value)
+		if n.Kind != yaml.ScalarNode || n.Value == "" {
+			err = fmt.Errorf(`must be text such as "100/s burst 10", not %s`, describe(n))
+		}
+		if err != nil {
+			r.add(n, at, "%v", err)
+			return
+		}
+		*to = rate
+	}
+}
+
+// aging reads the aging of a queue: a duration, or none.
+func (r *yamlReader) aging(to *time.Duration) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		if n.Value == "none" {
+			*to = pool.NoAging
+			return
+		}
+		r.duration(to, false)(n, at)
 	}
 }
 

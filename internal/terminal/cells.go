@@ -62,10 +62,28 @@ func QueueState(q task.QueueInfo, poolPaused bool) string {
 		return "pool paused"
 	case q.Paused:
 		return "paused"
+	case !q.RateUntil.IsZero():
+		return "rate, next at " + q.RateUntil.Local().Format("15:04:05.000")
 	case q.GroupsFull:
 		return "groups full"
 	}
 	return ""
+}
+
+// RateLimitText returns a rate. The zero Rate is "none".
+func RateLimitText(r task.Rate) string {
+	if !r.Limits() {
+		return "none"
+	}
+	return r.String()
+}
+
+// GroupRateText returns the rate of a group. own is false if it is the default rate.
+func GroupRateText(r task.Rate, own bool) string {
+	if own {
+		return RateLimitText(r)
+	}
+	return RateLimitText(r) + " (default)"
 }
 
 // FlagText returns word if on is true, else "".
@@ -140,4 +158,12 @@ func NotEmpty(s Style) func(string) Style {
 		}
 		return s
 	}
+}
+
+// AgingText returns the aging of a queue. 0 is "none".
+func AgingText(step time.Duration) string {
+	if step == 0 {
+		return "none"
+	}
+	return step.String() + " per priority"
 }

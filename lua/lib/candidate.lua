@@ -45,12 +45,12 @@ function Candidate.start(step, queue, id, record)
     Full.block(queue, words.kind, score, id)
   elseif avoid and defer(step, id, words, v, avoid) then
     return head and group or nil
-  elseif group and Queue.group_full(group) then
+  elseif group and Queue.holds(group) then
     Queue.block(queue, group, score, id)
     if head then call('HDEL', P .. 'group:head:' .. queue, group) end
     return nil
   else
-    if group then call('SADD', P .. 'group:run:' .. group, id) end
+    if group and Queue.start(group, id) then step.rated = true end
     Start.task(step, queue, { id = id, record = record, words = words, flag = (words.at_end or extras) and '1' or '0',
       attempt = whole(attempt), v = whole(v), waited = whole(NOW - (due or created)), extras = extras })
   end
@@ -60,7 +60,11 @@ end
 -- insert_next_head makes the next task of a group its head, after the i-th of ids has left the queue. It inserts the task at
 -- its position among the candidates that follow, or into the queue if its position is behind last_score.
 function Candidate.insert_next_head(queue, group, ids, records, i, last_score)
-  if Queue.group_full(group) then return call('HDEL', P .. 'group:head:' .. queue, group) end
+  if Queue.group_full(group) then
+    call('HDEL', P .. 'group:head:' .. queue, group)
+    if call('EXISTS', P .. 'group:queues:' .. group) == 1 then Queue.holds(group) end
+    return
+  end
   local id, score = Queue.next_head(queue, group)
   if not id then return end
   if score > last_score then return call('ZADD', P .. 'wait:' .. queue, score, id) end

@@ -1,4 +1,4 @@
--- uses: base batch candidate settings takeover wake
+-- uses: base batch candidate rate settings takeover wake
 -- Claims: hand the best waiting tasks of a queue to a replica.
 
 -- MOST is how many tasks one call hands out at most.
@@ -51,13 +51,15 @@ function Claim.from(step, queue, n)
       return 'f'
     end
   end
-  local free = Settings.room(queue)
+  local free, before = Settings.room(queue), step.started
   local want = step.started + math.min(n, free, MOST - step.started)
   local has_more, chunk = free > 0, settings.large and 1 or MOST
   while has_more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
     has_more = take_some(step, queue, math.min(want - step.started, chunk), want)
     chunk = chunk * 2
   end
+  if settings.rate then Rate.take(Rate.queue_key(queue), settings.rate, step.started - before) end
+  if settings.rate or step.rated then Rate.write() end
   Batch.write(step, queue)
   if has_more and call('ZCARD', P .. 'wait:' .. queue) > 0 and Settings.room(queue) > 0 then return 'f' end
   Wake.exhausted(queue)

@@ -1,4 +1,4 @@
--- uses: base record settings
+-- uses: base record settings special
 -- Jobs: work of a task at a remote that goes on when its replica ends. While a task has a job it stays among the running
 -- tasks of its queue, its group and the pool, and reaches no end.
 --
@@ -25,6 +25,7 @@ end
 function Jobs.list(m)
   call('ZADD', index(m.queue), m.score, m.id)
   call('HSET', META, 'takeover:' .. m.queue, 1)
+  Special.note(m.queue)
   Settings.of(m.queue).takeover = '1'
   claimable[m.queue] = true
 end
@@ -39,5 +40,6 @@ end
 function Jobs.close(queue)
   if call('EXISTS', index(queue)) == 1 then return end
   call('HDEL', META, 'takeover:' .. queue)
+  Special.note(queue)
   Settings.of(queue).takeover = nil
 end
