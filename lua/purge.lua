@@ -3,7 +3,8 @@
 -- KEYS  prefix, meta
 -- ARGV  most tasks per state
 -- Returns {ms until there is more to remove or 0, number of inbox entries, number of ended tasks removed, number of events
---       trimmed off the event stream, number of replicas removed from the list, number of reports in their list}.
+--       trimmed off the event stream, number of replicas removed from the list, number of reports in their list, number of
+--       parents with children to make or to stop}.
 -- Keeps: all keys of a task are removed together. Other replicas are signalled in place of a dead one.
 -- uses: base members record removal stream trim wake
 run_when_full()
@@ -27,4 +28,4 @@ freed.pool = #silent > 0
 Wake.all()
 return { first < math.huge and first or 0, call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox'), removed,
   (tonumber(call('HGET', META, 'events:gone') or nil) or 0) - gone, #silent,
-  call('LLEN', P .. 'reports:open') + call('LLEN', P .. 'reports') }
+  call('LLEN', P .. 'reports:open') + call('LLEN', P .. 'reports'), call('ZCARD', P .. 'spreading') }

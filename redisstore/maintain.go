@@ -95,7 +95,7 @@ func (s *Store) maintain(ctx context.Context) (m task.Maintenance, err error) {
 	m.Due, m.Late = int(promote.int()), int(promote.int())
 	m.Inbox = purge.int() > 0
 	m.Removed, m.Trimmed, m.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
-	m.Reports = purge.int() > 0
+	m.Reports, m.Shards = purge.int() > 0, purge.int() > 0
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {
 		m.Next = time.Duration(slices.Min(next)) * time.Millisecond

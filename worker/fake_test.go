@@ -39,6 +39,7 @@ type fakeStore struct {
 	inbox       []task.Spec
 	maintenance func() task.Maintenance
 	triggers    func(firings []task.TriggerFiring) task.FiredTriggers // nil for none
+	spread      func() time.Duration                                  // nil for none
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions

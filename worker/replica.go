@@ -56,6 +56,7 @@ type Replica struct {
 	reports     inboxReader
 	maintenance maintainer
 	triggers    triggers
+	spreader    spreader
 	drain       drain
 	unknown     unknownKinds
 	admission   admission
@@ -135,6 +136,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.reports = inboxReader{r: r, list: "reports", awaitList: store.AwaitReports, admitList: store.AdmitReports}
 	r.listener.r, r.maintenance.r = r, r
 	r.triggers = triggers{r: r, wake: make(chan struct{}, 1)}
+	r.spreader = spreader{r: r, wake: make(chan struct{}, 1)}
 	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }

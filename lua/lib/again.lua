@@ -1,12 +1,12 @@
--- uses: base event finish jobs outside request retries run task
+-- uses: base event finish jobs outside request retries run shards task
 -- Retries in place: the next attempt of a task follows a failed one under the same claim.
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
--- the task must not have one now: a stop was requested, the attempts are used up, its deadline has passed, or its job has
--- not ended.
+-- the task must not have one now: a stop was requested, its parent has ended, the attempts are used up, its deadline has
+-- passed, or its job has not ended.
 function Again.start(at, run)
   local m = Task.load(ARGV[at], run)
-  if not m or m.state ~= 'running' or Request.of(m) then return false end
+  if not m or m.state ~= 'running' or Request.of(m) or m.shard and Shards.is_over(m.id) then return false end
   local job = run.flag > '1' and Jobs.of(m)
   if job and (job.name or job.cleanup) then return false end
   local deadline, failures = tonumber(m.deadline_at or nil), Task.counted_up(m.id, m, 'failures')

@@ -1,4 +1,4 @@
--- uses: base admit event queue queues record settings totals trim wake
+-- uses: base admit event queue queues record settings shards totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -19,6 +19,9 @@ local function index_new(g, ids, scores)
     if g.due < Record.HOLD then
       for _, id in ipairs(ids) do scheduled[id] = g.queue end
     end
+  elseif g.state == 'running' then
+    local deadline = g.deadline ~= '' and whole(NOW + g.deadline) or ''
+    for _, id in ipairs(ids) do Shards.begin(id, deadline) end
   elseif g.group == '' then
     in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
     claimable[g.queue] = true
@@ -28,6 +31,15 @@ local function index_new(g, ids, scores)
     claimable[g.queue] = true
   end
   if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end
+end
+
+-- write_extras writes the extras that new tasks of a group have: those of parents, and the tasks that follow.
+local function write_extras(g, ids)
+  local extras = {}
+  if g.shards ~= '' then extras = { 'shards_next', 0 } end
+  Record.extra(extras, 'shard_params', g.params ~= '' and g.params)
+  Record.extra(extras, 'then', g.next ~= '' and g.next)
+  for _, id in ipairs(ids) do call('HSET', Record.extras_key(id), unpack(extras)) end
 end
 
 -- announce_new adds the events and totals of new tasks, and deletes older replies for their ids.
@@ -59,24 +71,19 @@ function Make.note_large(queue, payloads)
   end
 end
 
--- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
--- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
--- that cannot be made.
-function Make.tasks(g, ids, payloads, sequence, refuse)
-  Admit.set_times(g)
-  ids, payloads = Admit.select(g, ids, payloads, refuse)
-  local n = #ids
-  if n == 0 then return end
-  local tail = Admit.tail_of(g)
-  local letter, prefix = g.state == 'scheduled' and 's' or 'w', P .. 'task:'
-  local start = letter .. '0 ' .. string.format('%013.0f', NOW) .. ' '
-  local scores = Record.score_of(g.priority, g.state == 'scheduled' and 0 or sequence + 1)
+-- write writes new tasks whose headers have this tail: see Admit.tail_of. If g.tails, they have one each.
+function Make.write(g, ids, payloads, sequence, tail)
+  local n, scheduled_later = #ids, g.state == 'scheduled'
+  local letter, prefix = scheduled_later and 's' or g.state == 'running' and 'r' or 'w', P .. 'task:'
+  local start = letter .. (g.extras and '1 ' or '0 ') .. string.format('%013.0f', NOW) .. ' '
+  local scores = Record.score_of(g.priority, scheduled_later and 0 or sequence + 1)
   local head, records = start .. scores .. ' ' .. tail, {}
-  if g.given and n > 1 and g.state == 'waiting' then
-    local one = {}
+  if g.given and not scheduled_later and (n > 1 or g.tails) then
+    local one, tails = {}, g.tails
     for i = 1, n do
       one[i] = Record.score_of(g.priority, sequence + i)
-      records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. tail .. payloads[i]
+      records[2 * i - 1] = prefix .. ids[i]
+      records[2 * i] = start .. one[i] .. ' ' .. (tails and tails[i] or tail) .. payloads[i]
     end
     scores = one
   else
@@ -84,8 +91,20 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   end
   Make.note_large(g.queue, payloads)
   in_parts(2000, records, 'MSET')
+  if g.extras then write_extras(g, ids) end
   index_new(g, ids, scores)
   announce_new(g, ids)
+end
+
+-- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
+-- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
+-- that cannot be made.
+function Make.tasks(g, ids, payloads, sequence, refuse)
+  Admit.set_times(g)
+  ids, payloads = Admit.select(g, ids, payloads, refuse)
+  if not ids[1] then return end
+  if g.extras and g.shards ~= '' and g.state == 'waiting' then g.state = 'running' end
+  Make.write(g, ids, payloads, sequence, Admit.tail_of(g))
 end
 
 -- close writes the collected events and totals, and signals replicas.

@@ -16,7 +16,7 @@ function Record.extra(extras, name, value)
   extras[#extras + 1] = value
 end
 
-Record.STATES = { s = 'scheduled', w = 'waiting', p = 'waiting', e = 'exporting',
+Record.STATES = { s = 'scheduled', w = 'waiting', p = 'waiting', r = 'running', e = 'exporting',
   S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
 Record.LETTERS = { succeeded = 'S', failed = 'F', stopped = 'X', expired = 'E' }
 Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = true }

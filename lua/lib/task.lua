@@ -4,7 +4,7 @@
 -- load reads a task without its payload. It returns nil if there is no such task. run is its run entry if the caller has it.
 -- The result has the words of the header and: id, letter, flag, created, score, state, v, attempt; of a running task also
 -- run, fence, start and replica. An exporting task is in the queue of its kind's exports: queue is that one, home and
--- home_group are its own. It has run if a replica saves it.
+-- home_group are its own. It has run if a replica saves it. A running parent has no run: see shards.lua.
 function Task.load(id, run)
   local head = Record.read_head(id)
   if not head then return nil end

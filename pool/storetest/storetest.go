@@ -65,6 +65,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
 		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules,
+		shardRules, shardEndRules, thenRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {
