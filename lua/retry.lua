@@ -6,9 +6,10 @@
 --       not only those that have not succeeded, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken; or an
 --       error if a task is damaged, after the change of the others; or the error STALE.
--- Keeps: a parent runs at once, and its shards are put back step by step: all of them if it has succeeded. A task with a staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0.
--- TTL and deadline no longer apply. At most one live task holds a unique key. A call that is
--- repeated after its reply was lost does nothing and gets the first reply.
+-- Keeps: a parent runs at once, and its shards are put back step by step: all of them if it has succeeded. A task with a
+-- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
+-- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and
+-- gets the first reply.
 -- uses: base admit changes edit record revive shards trim
 local first = Changes.repeated()
 if first then return first end

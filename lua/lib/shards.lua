@@ -103,8 +103,9 @@ function Shards.child_ended(m, state, code, result, error, form)
   local parent, index = Shards.parent_of(m.id)
   if not parent or Record.soft('SREM', Shards.pending(parent), index) ~= 1 then return nil end
   local p = Task.load(parent)
-  if not p or p.letter ~= 'r' then return nil end
+  if not p or not p.shards then return nil end
   Shards.note(p, tonumber(index), state, code, error)
+  if p.letter ~= 'r' then return nil end
   if state == 'succeeded' and result then Gather.add(parent, index, result, form, total(p)) end
   return p, Shards.outcome(p)
 end

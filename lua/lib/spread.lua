@@ -111,12 +111,14 @@ local function advance(p)
   return n, at
 end
 
--- stop_some stops children of a parent that has ended. It returns how many, and the time of the next step, nil for none.
-local function stop_some(id)
+-- stop_some stops children of a parent that has ended, p; nil if it is gone. It returns how many, and the time of the next
+-- step, nil for none.
+local function stop_some(id, p)
   local n, key = 0, Shards.pending(id)
   for _, index in ipairs(Record.soft('SPOP', key, STOPS) or {}) do
     local m = Task.load(id .. '/' .. index)
     if m and m.shard then Stopping.request(m.id, Shards.OVER) end
+    if p then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
     n = n + 1
   end
   return n, call('EXISTS', key) == 1 and NOW_TEXT or nil
@@ -126,7 +128,7 @@ end
 function Spread.step(id)
   local p, made, stopped, at = Task.load(id), 0, 0, nil
   local runs = p and p.letter == 'r'
-  if runs then made, at = advance(p) else stopped, at = stop_some(id) end
+  if runs then made, at = advance(p) else stopped, at = stop_some(id, p) end
   if at then call('ZADD', Shards.SPREADING, at, id) else call('ZREM', Shards.SPREADING, id) end
   if runs then
     local state, code, result, error = Shards.outcome(p)

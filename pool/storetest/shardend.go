@@ -322,14 +322,12 @@ func exportOfAChild(fx *fixture) {
 	fx.staging(task.Export{Backoff: task.Backoff{Fixed: true, Base: time.Hour}})
 	fx.parent(task.Spec{ID: "p", Kind: "k", Shards: 1})
 	fx.accept(stage(fx.children(1)[0], "kept"))
-	fx.accept(final(fx.toSave()))
+	fx.accept(ofSave(final(fx.toSave())))
 	fx.wantEnd("p", task.Failed, task.CodeChildren)
 	fx.retry("p")
 	fx.spread()
 	fx.wantState("p/0", task.Exporting)
-	r := succeed(fx.toSave())
-	r.Result = []byte(`"ref"`)
-	fx.accept(r)
+	fx.accept(saved(fx.toSave(), `"ref"`))
 	if p := fx.wantEnd("p", task.Succeeded, task.CodeOK); string(p.Result) != `["ref"]` {
 		fx.Errorf("result %s", p.Result)
 	}

@@ -98,9 +98,7 @@ func thenFollowsAParent(fx *fixture) {
 func thenFollowsTheSave(fx *fixture) {
 	t := fx.staged(task.Spec{ID: "a", Then: &task.Spec{Kind: "next", Queue: "q"}}, "large")
 	fx.wantIDs(fx.claim("q", 9))
-	r := succeed(fx.toSave())
-	r.Result = []byte("ref")
-	fx.accept(r)
+	fx.accept(saved(fx.toSave(), "ref"))
 	if got := fx.claim("q", 9); len(got) != 1 || string(got[0].Payload) != "ref" {
 		fx.Errorf("after %s: %+v", t.ID, got)
 	}

@@ -9,11 +9,12 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   counted = 'set', held = 'set', meta = 'hash', stats = 'hash', load = 'hash', call = 'string', lock = 'string',
   outside = 'zset', takeover = 'zset', staged = 'set', full = 'set', reported = 'string', reports = 'list',
   ['reports:open'] = 'list', archives = 'hash', triggers = 'zset', trigger = 'hash',
-  fired = 'list' }
+  fired = 'list', parents = 'zset', spreading = 'zset', pending = 'set', results = 'hash' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,
-  reports = true, ['reports:open'] = true, archives = true, triggers = true }
+  reports = true, ['reports:open'] = true, archives = true, triggers = true, parents = true,
+  spreading = true }
 
 -- is_name checks the rule for names as far as a script can: it accepts all bytes over 127 as letters.
 function DoctorNames.is_name(s)
