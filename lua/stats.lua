@@ -5,8 +5,8 @@
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
 --       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
 --       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, running parents, then per
---       queue: name, waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and run
---       entries}}.
+--       queue: name, waiting, how many of these are in wait:QUEUE, running, limit or '', cap or '', 1 if paused, {ids and
+--       run entries}}.
 -- Keeps: nothing is written.
 -- uses: base configure queues record
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])

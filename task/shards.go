@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -69,8 +70,8 @@ func (s *Spec) checkShards(add func(field, format string, args ...any)) {
 			add("shards", "has a parameter of %d bytes, number %d; the limit is %d: store it elsewhere and pass a reference", len(p), i, MaxShardParam)
 			return
 		}
-		if !utf8.ValidString(p) {
-			add("shards", "must be in UTF-8: the parameter number %d, %q, is not", i, Clip(p))
+		if !utf8.ValidString(p) || strings.ContainsRune(p, 0) {
+			add("shards", "must be in UTF-8 without NUL: the parameter number %d, %q, is not", i, Clip(p))
 			return
 		}
 	}
