@@ -6,7 +6,7 @@
 -- Returns {ms until the next lease, attempt outside or deadline of a parent ends or 0, number of claims, number of attempts
 --       lost, number of run entries without a task, number of attempts outside that timed out}.
 -- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
--- uses: base attempts claims clock exit finish jobs outside queue record removal run shards staged task totals trim wake
+-- uses: base attempts claims clock exit finish jobs outside parents queue record removal run staged task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
@@ -55,12 +55,12 @@ for _, id in ipairs(call('ZRANGEBYSCORE', Outside.KEY, '-inf', NOW_TEXT, 'LIMIT'
   end
 end
 
-for _, id in ipairs(call('ZRANGEBYSCORE', Shards.PARENTS, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', Parents.INDEX, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
   local p = Task.load(id)
   if p and p.letter == 'r' then
     Finish.task(p, 'failed', 'deadline', nil, 'the deadline passed before all its shards had ended')
   else
-    call('ZREM', Shards.PARENTS, id)
+    call('ZREM', Parents.INDEX, id)
   end
 end
 
@@ -72,7 +72,7 @@ Totals.write()
 Wake.all()
 Wake.for_next_due()
 local first = math.huge
-for _, key in ipairs({ P .. 'leases', Outside.KEY, Shards.PARENTS }) do
+for _, key in ipairs({ P .. 'leases', Outside.KEY, Parents.INDEX }) do
   first = math.min(first, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil) or math.huge)
 end
 return { first < math.huge and math.max(first - NOW, 1) or 0, claims, lost, orphans, timed_out }

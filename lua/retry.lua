@@ -10,7 +10,7 @@
 -- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
 -- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and
 -- gets the first reply.
--- uses: base admit changes edit record revive shards trim
+-- uses: base admit changes edit record revive trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
@@ -20,7 +20,7 @@ local function put_back_parent(m)
   local extras = Record.extras_key(m.id)
   Revive.clear(m)
   call('HSET', extras, 'shards_rerun', ARGV[4] == '0' and 0 or 1)
-  Shards.again(m, ARGV[6] == '1' or m.state == 'succeeded')
+  Revive.parent(m, ARGV[6] == '1' or m.state == 'succeeded')
   return Revive.begin(m, 'r', 'running')
 end
 

@@ -1,4 +1,4 @@
--- uses: base admit event queue queues record settings shards totals trim wake
+-- uses: base admit event parents queue queues record settings totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -20,8 +20,7 @@ local function index_new(g, ids, scores)
       for _, id in ipairs(ids) do scheduled[id] = g.queue end
     end
   elseif g.state == 'running' then
-    local deadline = g.deadline ~= '' and whole(NOW + g.deadline) or ''
-    for _, id in ipairs(ids) do Shards.begin(id, deadline) end
+    Parents.begin_new(g, ids)
   elseif g.group == '' then
     in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
     claimable[g.queue] = true
@@ -31,15 +30,6 @@ local function index_new(g, ids, scores)
     claimable[g.queue] = true
   end
   if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end
-end
-
--- write_extras writes the extras that new tasks of a group have: those of parents, and the tasks that follow.
-local function write_extras(g, ids)
-  local extras = {}
-  if g.shards ~= '' then extras = { 'shards_next', 0 } end
-  Record.extra(extras, 'shard_params', g.params ~= '' and g.params)
-  Record.extra(extras, 'then', g.next ~= '' and g.next)
-  for _, id in ipairs(ids) do call('HSET', Record.extras_key(id), unpack(extras)) end
 end
 
 -- announce_new adds the events and totals of new tasks, and deletes older replies for their ids.
@@ -71,40 +61,38 @@ function Make.note_large(queue, payloads)
   end
 end
 
--- write writes new tasks whose headers have this tail: see Admit.tail_of. If g.tails, they have one each.
-function Make.write(g, ids, payloads, sequence, tail)
-  local n, scheduled_later = #ids, g.state == 'scheduled'
-  local letter, prefix = scheduled_later and 's' or g.state == 'running' and 'r' or 'w', P .. 'task:'
-  local start = letter .. (g.extras and '1 ' or '0 ') .. string.format('%013.0f', NOW) .. ' '
-  local scores = Record.score_of(g.priority, scheduled_later and 0 or sequence + 1)
-  local head, records = start .. scores .. ' ' .. tail, {}
-  if g.given and not scheduled_later and (n > 1 or g.tails) then
-    local one, tails = {}, g.tails
+-- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
+-- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
+-- that cannot be made. g.tails has the headers of the children of a parent: see Admit.tail_of. Such tasks are not checked.
+function Make.tasks(g, ids, payloads, sequence, refuse)
+  local tails, tail = g.tails, nil
+  if not tails then
+    Admit.set_times(g)
+    ids, payloads = Admit.select(g, ids, payloads, refuse)
+    tail = Admit.tail_of(g)
+  end
+  local n = #ids
+  if n == 0 then return end
+  local letter, prefix, flag = g.state == 'scheduled' and 's' or 'w', P .. 'task:', '0 '
+  if g.extras then letter, flag = Parents.write_extras(g, ids, letter), '1 ' end
+  local start = letter .. flag .. string.format('%013.0f', NOW) .. ' '
+  local scores = Record.score_of(g.priority, g.state == 'scheduled' and 0 or sequence + 1)
+  local records = {}
+  if g.given and (n > 1 or tails) and g.state ~= 'scheduled' then
+    local one = {}
     for i = 1, n do
       one[i] = Record.score_of(g.priority, sequence + i)
-      records[2 * i - 1] = prefix .. ids[i]
-      records[2 * i] = start .. one[i] .. ' ' .. (tails and tails[i] or tail) .. payloads[i]
+      records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. (tail or tails[i]) .. payloads[i]
     end
     scores = one
   else
+    local head = start .. scores .. ' ' .. tail
     for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
   end
   Make.note_large(g.queue, payloads)
   in_parts(2000, records, 'MSET')
-  if g.extras then write_extras(g, ids) end
   index_new(g, ids, scores)
   announce_new(g, ids)
-end
-
--- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
--- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
--- that cannot be made.
-function Make.tasks(g, ids, payloads, sequence, refuse)
-  Admit.set_times(g)
-  ids, payloads = Admit.select(g, ids, payloads, refuse)
-  if not ids[1] then return end
-  if g.extras and g.shards ~= '' and g.state == 'waiting' then g.state = 'running' end
-  Make.write(g, ids, payloads, sequence, Admit.tail_of(g))
 end
 
 -- close writes the collected events and totals, and signals replicas.

@@ -1,4 +1,4 @@
--- uses: base event queue record shards
+-- uses: base event parents queue record
 -- The schedule: tasks that are not due yet.
 
 -- next_in returns how many ms remain until the next scheduled task is due, 0 for none. Tasks on hold do not count.
@@ -32,7 +32,7 @@ function Promote.one(id, next_sequence)
   local start = words.shards and 'r1 ' or flag == '1' and 'w1 ' or 'p0 '
   call('SETRANGE', Record.key(id), 0, start .. string.sub(head, 4, 17) .. score)
   if words.shards then
-    Shards.begin(id, words.deadline_at or '')
+    Parents.begin(id, words.deadline_at or '')
     Event.add(words, id, 'running', v)
     return true
   end

@@ -1,4 +1,4 @@
--- uses: base event queue record staged task totals
+-- uses: base event gather parents queue record shards staged task totals
 -- Ended tasks that live again, as a new generation.
 
 -- clear removes from the extras what belongs to the generation that has ended.
@@ -33,4 +33,18 @@ function Revive.task(m, score, exports)
   Queue.insert(m.queue, m.group, score, m.id)
   claimable[m.queue] = true
   return Revive.begin(m, 'w', 'waiting')
+end
+
+-- parent prepares a retry of a parent: of all its shards, or of those that have not succeeded.
+function Revive.parent(p, all)
+  local extras = Record.extras_key(p.id)
+  for page = 0, math.ceil(tonumber(p.shards) / Shards.PAGE) - 1 do
+    local name = 'shards_done:' .. whole(page)
+    if all then call('HDEL', extras, name)
+    else call('HSET', extras, name, (string.gsub(Shards.letters(p.id, whole(page)), '[^S]', '-'))) end
+  end
+  call('HDEL', extras, 'shards_error', 'shards_failed', 'shards_stopped', 'shards_expired')
+  if all then call('HDEL', extras, 'shards_succeeded') end
+  Gather.again(p.id, all)
+  Parents.begin(p.id, '')
 end

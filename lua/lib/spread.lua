@@ -1,4 +1,4 @@
--- uses: base finish make queue queues record request revive settings shards stopping task words
+-- uses: base finish make parents queue queues record request revive settings shards stopping task words
 -- Steps that make the children of a running parent, and stop those of a parent that has ended.
 
 -- The bounds of one step: children to make, to stop, and bytes of records. A child that is there takes as long as CLASH new
@@ -44,7 +44,7 @@ local function meet(p, g, index, id, tail, exports)
   if Record.TERMINAL[m.state] then
     call('ZREM', P .. 'ended:' .. m.state, id)
     if m.created >= p.created then
-      call('SADD', Shards.pending(p.id), index)
+      call('SADD', Parents.pending(p.id), index)
       return put_back(p, g, m, tail, exports)
     end
     call('DEL', Record.key(id), Record.extras_key(id), P .. 'history:' .. id)
@@ -52,7 +52,7 @@ local function meet(p, g, index, id, tail, exports)
   end
   if Request.of(m) then return 'wait' end
   if m.created < p.created then return refuse(p, index, 'its id is that of a task of an earlier parent') end
-  call('SADD', Shards.pending(p.id), index)
+  call('SADD', Parents.pending(p.id), index)
 end
 
 -- make makes children with these indexes.
@@ -65,8 +65,8 @@ local function make(p, g, indexes, params)
     ids[i], payloads[i], g.tails[i] = p.id .. '/' .. whole(index), g.payload, tail_of(g, params, index)
     indexes[i] = whole(index)
   end
-  Make.write(g, ids, payloads, call('HINCRBY', META, 'seq', n) - n, '')
-  in_parts(2000, indexes, 'SADD', Shards.pending(p.id))
+  Make.tasks(g, ids, payloads, call('HINCRBY', META, 'seq', n) - n)
+  in_parts(2000, indexes, 'SADD', Parents.pending(p.id))
 end
 
 -- room returns how many children one step may make.
@@ -82,13 +82,13 @@ local function advance(p)
   local h = call('HMGET', extras, 'shards_next', 'shard_params', 'shards_rerun')
   local params, left = split(h[2] or ''), room(g)
   local index, new, at, waits = number(h[1]) or 0, {}, nil, left < 1
-  local is_pending, pages = call('EXISTS', Shards.pending(p.id)) == 1, {}
+  local is_pending, pages = call('EXISTS', Parents.pending(p.id)) == 1, {}
   while index < total and left >= 1 do
     local id, at_page = p.id .. '/' .. whole(index), index % Shards.PAGE
     local page = (index - at_page) / Shards.PAGE
     pages[page] = pages[page] or Shards.letters(p.id, whole(page))
     local done = string.sub(pages[page], at_page + 1, at_page + 1) ~= '-'
-      or is_pending and call('SISMEMBER', Shards.pending(p.id), whole(index)) == 1
+      or is_pending and call('SISMEMBER', Parents.pending(p.id), whole(index)) == 1
     local what
     if done then left = left - 0.2
     elseif call('EXISTS', Record.key(id)) == 0 then what = 'make'
@@ -114,7 +114,7 @@ end
 -- stop_some stops children of a parent that has ended, p; nil if it is gone. It returns how many, and the time of the next
 -- step, nil for none.
 local function stop_some(id, p)
-  local n, key = 0, Shards.pending(id)
+  local n, key = 0, Parents.pending(id)
   for _, index in ipairs(Record.soft('SPOP', key, STOPS) or {}) do
     local m = Task.load(id .. '/' .. index)
     if m and m.shard then Stopping.request(m.id, Shards.OVER) end
@@ -129,7 +129,7 @@ function Spread.step(id)
   local p, made, stopped, at = Task.load(id), 0, 0, nil
   local runs = p and p.letter == 'r'
   if runs then made, at = advance(p) else stopped, at = stop_some(id, p) end
-  if at then call('ZADD', Shards.SPREADING, at, id) else call('ZREM', Shards.SPREADING, id) end
+  if at then call('ZADD', Parents.SPREADING, at, id) else call('ZREM', Parents.SPREADING, id) end
   if runs then
     local state, code, result, error = Shards.outcome(p)
     if state then Finish.task(p, state, code, result, error, 'json') end

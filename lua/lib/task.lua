@@ -12,7 +12,8 @@ function Task.load(id, run)
   if not letter then return nil end
   local m = {}
   for name, value in pairs(words) do m[name] = value end
-  m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
+  m.id, m.letter, m.flag, m.created, m.score = id, letter, flag, created, score
+  m.state = Record.STATES[letter] or 'running'
   if letter == 'e' then
     m.home, m.home_group, m.queue, m.group = m.queue, m.group, Record.EXPORT .. m.kind, nil
     run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))

@@ -1,4 +1,4 @@
--- uses: base record shards doctor/finding doctor/task
+-- uses: base parents record shards doctor/finding doctor/task
 -- Checks of parents and their children.
 
 -- LATE is after how many ms a parent that waits for a replica is reported.
@@ -8,14 +8,14 @@ local function deadline_of(m) return m.deadline_at or '+inf' end
 
 -- A running parent must be listed.
 function DoctorTask.missing.running(m)
-  if m.letter ~= 'r' or call('ZSCORE', Shards.PARENTS, m.id) then return nil end
-  return 'parents', 'listed', function() call('ZADD', Shards.PARENTS, deadline_of(m), m.id) end
+  if m.letter ~= 'r' or call('ZSCORE', Parents.INDEX, m.id) then return nil end
+  return 'parents', 'listed', function() call('ZADD', Parents.INDEX, deadline_of(m), m.id) end
 end
 
 -- again lets a replica look at all indexes of a parent again.
 local function again(id)
   call('HSET', Record.extras_key(id), 'shards_next', 0)
-  Shards.queue(id, NOW_TEXT)
+  Parents.queue(id, NOW_TEXT)
 end
 
 -- letters_of returns the numbers of letters of a parent: by letter, and those without one.
@@ -41,10 +41,11 @@ function DoctorTask.parent(m)
         function() call('HSET', extras, field, whole(n[letter])) end)
     end
   end
-  local cursor, pending = number(h[1]), call('SCARD', Shards.pending(m.id))
-  if call('ZSCORE', Shards.SPREADING, m.id) then return end
+  local cursor, pending = number(h[1]), call('SCARD', Parents.pending(m.id))
+  if call('ZSCORE', Parents.SPREADING, m.id) then return end
   if not cursor or cursor < total or blank == 0 then
-    return DoctorFinding.report('shards_stuck', 'spreading', m.id, '', 'listed', function() Shards.queue(m.id, NOW_TEXT) end)
+    return DoctorFinding.report('shards_stuck', 'spreading', m.id, '', 'listed',
+      function() Parents.queue(m.id, NOW_TEXT) end)
   end
   if blank ~= pending then
     DoctorFinding.report('shard_lost', 'pending:' .. m.id, m.id, whole(blank - pending), 'looked at again',
@@ -73,8 +74,8 @@ end
 -- pending checks the children of a parent that does not run: they must be stopped.
 function DoctorShards.pending(name, parent)
   local p = DoctorTask.examine(parent)
-  if p and p.letter == 'r' or call('ZSCORE', Shards.SPREADING, parent) then return end
-  DoctorFinding.report('children_live', name, parent, '', 'to be stopped', function() Shards.queue(parent, NOW_TEXT) end)
+  if p and p.letter == 'r' or call('ZSCORE', Parents.SPREADING, parent) then return end
+  DoctorFinding.report('children_live', name, parent, '', 'to be stopped', function() Parents.queue(parent, NOW_TEXT) end)
 end
 
 function DoctorShards.results(name, parent)
