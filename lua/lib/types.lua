@@ -12,6 +12,7 @@ function Types.of_group(types, g)
   local q = g.queue
   types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
   types['run:' .. q], types['served:' .. q] = 'hash', 'set'
+  if g.extras then types.parents, types.spreading = 'zset', 'zset' end
   if g.group ~= '' then types['group:run:' .. g.group], types['group:queues:' .. g.group] = 'set', 'set' end
 end
 

@@ -50,7 +50,8 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 	}
 }
 
-// admit makes tasks of the entries in the inbox, and applies the reports from outside.
+// admit makes tasks of the entries in the inbox and children of parents, and applies the
+// reports from outside.
 func (p *Pool) admit(ctx context.Context) error {
 	own := worker.Config{Handlers: p.cfg.Handlers}.OwnQueues()
 	inbox := func(ctx context.Context) (bool, error) { return p.store.AdmitInbox(ctx, own) }
@@ -60,6 +61,12 @@ func (p *Pool) admit(ctx context.Context) error {
 			if more, err = admit(ctx); err != nil {
 				return err
 			}
+		}
+	}
+	for next := time.Millisecond; next == time.Millisecond; {
+		var err error
+		if next, err = p.store.Spread(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

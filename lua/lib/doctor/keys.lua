@@ -1,4 +1,4 @@
--- uses: base members record settings special triggers wake doctor/finding doctor/task doctor/timers
+-- uses: base members record settings special triggers wake doctor/finding doctor/shards doctor/task doctor/timers
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -126,6 +126,8 @@ function DoctorKeys.trigger(name, trigger)
   if call('ZSCORE', P .. 'triggers', trigger) then return end
   DoctorFinding.report('trigger_unlisted', 'triggers', trigger, '', 'listed', function() Triggers.restore(trigger) end)
 end
+
+DoctorKeys.pending, DoctorKeys.results = DoctorShards.pending, DoctorShards.results
 
 function DoctorKeys.fired(name, trigger)
   if call('EXISTS', P .. 'trigger:' .. trigger) == 1 then return end

@@ -14,6 +14,7 @@ local function flaw(head)
     if m[word] and not DoctorNames.is_name(m[word]) then return 'has no usable ' .. word end
   end
   if m.unique and not DoctorNames.is_unique(m.unique) then return 'has no usable unique key' end
+  if letter == 'r' and not m.shards then return 'has no number of shards' end
   if m.spoiled then return 'has no number in ' .. m.spoiled end
 end
 
@@ -51,7 +52,8 @@ function DoctorTask.missing.scheduled(m)
   end
 end
 
-function DoctorTask.missing.running() return nil end
+-- parent checks a running parent.
+DoctorTask.parent = false
 
 -- examine reads a task as Task.load does. It returns nil if there is no such task, nil and the reason if its record is
 -- broken. A task in no index counts as running if it has a run entry that cannot be read.
@@ -132,6 +134,7 @@ function DoctorTask.check(id)
   local index, done, repair = (DoctorTask.missing[m.state] or missing_ended)(m)
   if index then DoctorFinding.report('no_entry', index, id, m.state, done, repair) end
   if DoctorTask.is_live(m) then check_live(m) end
+  if m.letter == 'r' then DoctorTask.parent(m) end
   return m
 end
 
