@@ -97,6 +97,8 @@ func TestNoErrorShowsThePassword(t *testing.T) {
 		"postgresql://u@127.0.0.1:1/d?password=" + secret,
 		"postgres://u:" + secret + "@127.0.0.1:1/d?connect_timeout=x",
 		"mysql://u:" + secret + "@127.0.0.1:1/d",
+		"host=127.0.0.1 port=1 user=u password=" + secret,
+		"password = " + secret,
 	} {
 		_, err := Open(t.Context(), dsn)
 		if err == nil {
@@ -104,7 +106,7 @@ func TestNoErrorShowsThePassword(t *testing.T) {
 		} else if strings.Contains(err.Error(), "s3cr") {
 			t.Errorf("the error shows the password: %v", err)
 		}
-		if !strings.HasPrefix(dsn, "mysql") && !HasPassword(dsn) {
+		if strings.HasPrefix(dsn, "postgres") && !HasPassword(dsn) {
 			t.Errorf("%s has a password", dsn)
 		}
 	}
