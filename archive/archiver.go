@@ -158,8 +158,10 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if err := a.releaseLate(ctx); err != nil {
 		return 0, err
 	}
+	empty := false
 	if verify {
-		if err := a.verify(ctx); err != nil {
+		var err error
+		if empty, err = a.verify(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -174,6 +176,12 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	if empty && len(events) > 0 {
+		// The check was made before there were events.
+		if _, err := a.verify(ctx); err != nil || a.cursor == "0" {
+			return 0, err
+		}
 	}
 	records, err := a.records(ctx, events)
 	if err != nil {
@@ -195,11 +203,12 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 }
 
 // verify adds a gap if Redis does not have the last event that was read, although no
-// later one was trimmed: it has lost events.
-func (a *Archiver) verify(ctx context.Context) error {
+// later one was trimmed: it has lost events. empty is true if Redis has no events now, so
+// that nothing can be compared.
+func (a *Archiver) verify(ctx context.Context) (empty bool, err error) {
 	at := positionOf(a.cursor)
 	if at == (position{}) {
-		return nil
+		return false, nil
 	}
 	before := position{at.ms, at.seq - 1}
 	if at.seq == 0 {
@@ -207,19 +216,19 @@ func (a *Archiver) verify(ctx context.Context) error {
 	}
 	last, err := a.source.LastEvent(ctx)
 	if err != nil || last == "0" {
-		return err // without events there is none that can be missed yet
+		return err == nil, err
 	}
 	events, err := a.source.ReadEvents(ctx, before.String(), 1, 0)
 	var trimmed *task.TrimmedError
 	switch {
 	case errors.As(err, &trimmed):
-		return nil // the next read reports it, unless exactly the events up to the cursor were trimmed
+		return false, nil // the next read reports it, unless exactly the events up to the cursor were trimmed
 	case err != nil:
-		return err
+		return false, err
 	case len(events) == 0, positionOf(events[0].Cursor) != at:
-		return a.gap(ctx, GapRewound)
+		return false, a.gap(ctx, GapRewound)
 	}
-	return nil
+	return false, nil
 }
 
 // gap adds a gap and continues with the oldest event that Redis has.
