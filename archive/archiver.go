@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -183,7 +184,7 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 			return 0, err
 		}
 	}
-	records, err := a.records(ctx, events)
+	events, records, err := a.records(ctx, events)
 	if err != nil {
 		return 0, err
 	}
@@ -252,22 +253,46 @@ func (a *Archiver) gap(ctx context.Context, reason string) error {
 	return nil
 }
 
+// pageBytes is how many bytes of records a page has, and those of up to recordPage more
+// tasks.
+const pageBytes = 64 << 20
+
 // records reads the tasks whose end is among the events, and those whose first events
-// the archive does not have.
-func (a *Archiver) records(ctx context.Context, events []task.Event) ([]record, error) {
+// the archive does not have. It returns the events that it has read the tasks of: fewer
+// if their records have more than pageBytes.
+func (a *Archiver) records(ctx context.Context, events []task.Event) (covered []task.Event, records []record, err error) {
+	ids := slices.Clone(a.unseen)
 	wanted := map[string]bool{}
-	for _, id := range a.unseen {
+	for _, id := range ids {
 		wanted[id] = true
 	}
-	for _, e := range events {
-		if e.State.Terminal() && task.CheckName(e.ID) == nil {
+	done, size := 0, 0
+	for i, e := range events {
+		if e.State.Terminal() && task.CheckName(e.ID) == nil && !wanted[e.ID] {
 			wanted[e.ID] = true
+			ids = append(ids, e.ID)
+		}
+		last := i+1 == len(events)
+		if !last && (len(ids) < recordPage || events[i+1].Cursor == e.Cursor) {
+			continue
+		}
+		page, err := a.read(ctx, ids)
+		if err != nil {
+			return nil, nil, err
+		}
+		records, ids, done = append(records, page...), nil, i+1
+		for _, r := range page {
+			size += r.size()
+		}
+		if size > pageBytes {
+			break
 		}
 	}
-	var ids []string
-	for id := range wanted {
-		ids = append(ids, id)
-	}
+	return events[:done], records, nil
+}
+
+// read reads tasks with their histories. It leaves out those that Redis does not have.
+func (a *Archiver) read(ctx context.Context, ids []string) ([]record, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
