@@ -67,8 +67,8 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 var errOvertaken = errors.New("another archiver of this pool is ahead")
 
 // Run copies until ctx ends, or with Config.Once until nothing is left to copy, and then
-// returns nil. It returns an error of its first calls,
-// and task.ErrSchema. During later outages of Redis or the database it waits and logs.
+// returns nil. It returns an error of its first calls, and task.ErrSchema. During later
+// outages of Redis or the database it waits and logs.
 func (a *Archiver) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return fmt.Errorf("archive: %w", err)
@@ -78,15 +78,17 @@ func (a *Archiver) Run(ctx context.Context) error {
 	verify := true
 	for ctx.Err() == nil {
 		n, err := a.step(ctx, verify)
+		if err == nil && a.once && n == 0 && !a.gaps {
+			if err = inDatabase(a.tidy(ctx)); err == nil {
+				return nil
+			}
+		}
 		var failed *databaseError
 		switch {
 		case err == nil:
 			redis.recovered()
 			database.recovered()
 			a.reached(n > 0, nil)
-			if a.once && n == 0 && !a.gaps {
-				return a.tidy(ctx)
-			}
 			verify = n == 0
 			if n < a.page/2 {
 				_ = backoff.Sleep(ctx, gather)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/postgresserver"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestArchiversThatStartAtTheSameTimeMakeOneSchema(t *testing.T) {
@@ -169,5 +170,46 @@ func TestAnOutageOfTheDatabaseIsWaitedForAndLoggedOnce(t *testing.T) {
 	stats, err := db.Stats(t.Context(), s.pool, time.Time{})
 	if err != nil || len(stats.Gaps) != 1 {
 		t.Errorf("%+v, %v", stats.Gaps, err)
+	}
+}
+
+// The database goes away when the archive has all events and only old rows are left to remove.
+func TestAnOutageOfTheDatabaseAtTheEndOfARunIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server, dsn := postgresserver.Start(t)
+	s := newSite(t)
+	var log lines
+	c := Config{Pool: s.pool, Once: true, Keep: time.Hour, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	var a *Archiver
+	stop := sync.OnceFunc(func() { server.Stop(t) })
+	a, err := New(open(t, dsn), &hookedSource{s.store, func() {
+		if a.gaps {
+			s.enqueue(task.Spec{Kind: "ok", Delay: time.Hour}) // the run goes on after the gap
+		} else {
+			stop()
+		}
+	}}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(t.Context()) }()
+	eventually(t, func() error {
+		select {
+		case err := <-ended:
+			t.Fatalf("the run ended during the outage: %v", err)
+		default:
+		}
+		if log.count("calls to the database fail") == 0 {
+			return errors.New("the outage is not logged")
+		}
+		return nil
+	})
+	server.Restart(t)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := log.count("calls to the database fail"); n != 1 {
+		t.Errorf("%d lines about one outage", n)
 	}
 }

@@ -9,15 +9,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// A hookedSource calls a function before its events are read for the first time.
+// A hookedSource calls a function before events are read.
 type hookedSource struct {
 	Source
-	once sync.Once
 	hook func()
 }
 
 func (h *hookedSource) ReadEvents(ctx context.Context, after string, limit int, wait time.Duration) ([]task.Event, error) {
-	h.once.Do(h.hook)
+	h.hook()
 	return h.Source.ReadEvents(ctx, after, limit, wait)
 }
 
@@ -39,7 +38,7 @@ func TestAStreamThatIsMadeAgainWhileItIsFollowedIsAGap(t *testing.T) {
 	}
 	run(s.store)
 	s.server.Flush(t)
-	run(&hookedSource{Source: s.store, hook: func() { s.enqueue(task.Spec{ID: "new", Kind: "ok", Delay: time.Hour}) }})
+	run(&hookedSource{s.store, sync.OnceFunc(func() { s.enqueue(task.Spec{ID: "new", Kind: "ok", Delay: time.Hour}) })})
 	if r := s.get(db, "lost")[0]; r.State != Unknown {
 		t.Errorf("a task that Redis has lost is %s", r.State)
 	}
