@@ -97,5 +97,8 @@ func wantTimer(member string) func(w *wreck) {
 			w.t.Errorf("the timer is due at %.0f", at)
 		}
 		w.must(w.store.Configure(w.t.Context(), task.Setting{Scope: task.QueueScope, Name: "q", Rate: &task.NoRate}))
+		for _, t := range w.claim(2, "q") {
+			w.exchange(nil, reportOn(t, task.Succeed))
+		}
 	}
 }
