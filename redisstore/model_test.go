@@ -145,7 +145,7 @@ type walk struct {
 	paused                   map[string]bool
 	rates                    map[string]task.Rate // by "q QUEUE", "g GROUP" and "groups"
 	used                     map[string]int       // tokens; see modelrate_test.go
-	replies                  map[string][]string // states by id
+	replies                  map[string][]string  // states by id
 	cursor                   string
 	retried, enqueued, ended int
 	rejected                 int
