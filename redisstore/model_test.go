@@ -197,6 +197,8 @@ func (w *walk) act() {
 	switch n := w.rng.IntN(100); {
 	case n < 3:
 		w.enqueueOrFail()
+	case n < 5:
+		w.fire()
 	case n < 18:
 		w.enqueue(pick(w, 0, 0, short, long))
 	case n < 22:
