@@ -15,7 +15,7 @@
 -- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
 -- The caller has computed the firings from the definition with this version.
 -- uses: base admit firings make record removal stopping triggers types
--- hot: totals event trim record settings queues admit make removal types triggers firings wake
+-- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function read_trigger(at)
