@@ -31,10 +31,10 @@ local function put_back_ended(m)
     'generation', whole(Task.counted_up(m.id, m, 'generation')))
   call('SETRANGE', Record.key(m.id), 0, 'w1')
   call('SETRANGE', Record.key(m.id), 17, score)
-  Queue.insert(m.queue, m.group, score, m.id)
+  Queue.insert(m.line, m.group, score, m.id)
   Event.add(m, m.id, 'waiting', m.v + 1)
   Totals.count('retried')
-  claimable[m.queue] = true
+  claimable[m.line] = true
   return 'waiting'
 end
 

@@ -59,6 +59,13 @@ type Config struct {
 	// the pool's current limits, at first none. A group with NoLimit is exempt from the
 	// default limit.
 	Groups Groups
+	// Labels are names such as gpu or zone=eu, in addition to the labels that every replica
+	// has: id= and its id, host= and the name of its host. Run takes only tasks whose labels
+	// it has all of. At most task.MaxReplicaLabels. Default: none.
+	Labels []string
+	// Exclusive keeps tasks without labels from running here. It does not concern saves of
+	// results. Default: false.
+	Exclusive bool
 
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. Run
 	// publishes those of kinds with a handler in this pool; they then also apply to
@@ -189,6 +196,8 @@ func (c *Config) replica() worker.Config {
 		Exports:      c.Exports,
 		Limit:        c.Limit,
 		Groups:       c.Groups,
+		Labels:       c.Labels,
+		Exclusive:    c.Exclusive,
 		Lease:        c.Lease,
 		DrainTimeout: c.DrainTimeout,
 		StopGrace:    c.StopGrace,

@@ -84,6 +84,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	switch name {
 	case "group":
 		t.Group = v
+	case "labels":
+		t.Labels = strings.Split(v, ",")
 	case "unique":
 		t.Unique = v
 	case "timeout_ms":

@@ -13,6 +13,17 @@ type QueueInfo struct {
 	// GroupsFull reports that tasks wait and that the limits of their groups block all
 	// of them. Tasks that no claim has checked count as not blocked.
 	GroupsFull bool
+	// Lines are the lines of the queue with tasks that have labels, at most 16, and fewer in a
+	// pool with many queues. Waiting includes them.
+	Lines []LineInfo
+	// MoreLines is how many lines are not in Lines.
+	MoreLines int
+}
+
+// LineInfo is a line: the tasks of a queue that have the same labels.
+type LineInfo struct {
+	Labels  []string `json:"labels"`
+	Waiting int      `json:"waiting"`
 }
 
 // QueueRate is the number of tasks of a queue that were enqueued and that ended, per
@@ -75,6 +86,8 @@ type ReplicaInfo struct {
 	Queues    map[string]int // slots by queue, of at most 250 queues
 	Kinds     []string       // that have a handler
 	Disabled  []string       // those of the Kinds that do not run here, at most 250
+	Labels    []string       // that the replica configures; see AllLabels
+	Exclusive bool           // it takes only tasks that have a label
 	Running   int
 	Stuck     int
 

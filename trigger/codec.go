@@ -54,6 +54,7 @@ type taskText struct {
 	Queue       string            `json:"queue,omitempty"`
 	Priority    int8              `json:"priority,omitempty"`
 	Group       string            `json:"group,omitempty"`
+	Labels      []string          `json:"labels,omitempty"`
 	Unique      string            `json:"unique,omitempty"`
 	DelayMS     int64             `json:"delay_ms,omitempty"`
 	Hold        bool              `json:"hold,omitempty"`
@@ -145,7 +146,7 @@ func (d *Definition) encode() []byte {
 
 func encodeTask(s *task.Spec) taskText {
 	t := taskText{
-		Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Unique: s.Unique, DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
+		Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Labels: task.CanonicalLabels(s.Labels), Unique: s.Unique, DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
 		TTLMS: s.TTL.Milliseconds(), DeadlineMS: s.Deadline.Milliseconds(), MaxAttempts: s.MaxAttempts, Backoff: s.Backoff.String(), Headers: s.Headers,
 	}
 	var compact bytes.Buffer
@@ -206,7 +207,7 @@ func Decode(b []byte) (*Definition, error) {
 
 func (t *taskText) decode(s *task.Spec) error {
 	*s = task.Spec{
-		Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Unique: t.Unique, Delay: span(t.DelayMS), Hold: t.Hold,
+		Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Labels: t.Labels, Unique: t.Unique, Delay: span(t.DelayMS), Hold: t.Hold,
 		TTL: span(t.TTLMS), Deadline: span(t.DeadlineMS), MaxAttempts: t.MaxAttempts, Headers: t.Headers, FailOnLimit: t.OnLimit == "fail",
 	}
 	var errs []error

@@ -23,6 +23,9 @@ type queueRecord struct {
 	Paused  bool   `json:"paused"`
 
 	GroupsFull bool `json:"groups_full"`
+
+	Lines     []task.LineInfo `json:"lines,omitempty"` // of tasks with labels
+	MoreLines int             `json:"more_lines,omitempty"`
 }
 
 // statsRecord is a pool at one instant in JSON output.

@@ -60,6 +60,7 @@ func (c *Config) readTrigger(r *yamlReader) func(name, at string, k, v *yaml.Nod
 				}
 			}},
 			field{"group", r.name(&s.Group)},
+			field{"labels", r.labels(&s.Labels)},
 			field{"unique", r.text(&s.Unique)},
 			field{"delay", r.duration(&s.Delay, false)},
 			field{"timeout", r.duration(&s.Timeout, true)},

@@ -1,16 +1,19 @@
--- uses: base outcome places queues record settings task
+-- uses: base line outcome places record settings task
 -- Which tasks can be made: shared by enqueue and the inbox.
 
 -- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
--- given, words of the header, number of specials (0 or 8), specials ('' for none; times in ms). It returns the group and the
--- index of the next argument.
+-- given, words of the header, number of specials (0 or 9), specials ('' for none; times in ms). It returns the group and the
+-- index of the next argument. line is set if the tasks have labels: see line.lua.
 function Admit.read_group(at)
-  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
-    words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
+  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2],
+    given = ARGV[at + 3] == '1', words = ARGV[at + 4],
+    group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
   local specials = tonumber(ARGV[at + 5])
   at = at + 6
   if specials > 0 then
-    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit = unpack(ARGV, at, at + 7)
+    local labels
+    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit, labels = unpack(ARGV, at, at + 8)
+    if labels ~= '' then g.line = g.queue .. '#' .. labels end
   end
   return g, at + specials
 end
@@ -48,7 +51,7 @@ local spaces = {}
 local function space(queue)
   if not spaces[queue] then
     local cap = Settings.of(queue).cap
-    spaces[queue] = cap and cap - Queues.waiting(queue) or math.huge
+    spaces[queue] = cap and cap - Line.waiting(queue) or math.huge
   end
   return spaces[queue]
 end

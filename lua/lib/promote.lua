@@ -30,9 +30,9 @@ function Promote.one(id, next_sequence)
     call('HSET', Record.extras_key(id), 'v', whole(v))
   end
   call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
-  Queue.insert(words.queue, words.group, score, id)
+  Queue.insert(words.line, words.group, score, id)
   Event.add(words, id, 'waiting', v)
-  claimable[words.queue] = true
+  claimable[words.line] = true
   return true
 end
 

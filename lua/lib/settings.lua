@@ -2,16 +2,17 @@
 -- Pauses, limits and caps of the pool and its queues.
 
 -- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
--- payloads), takeover (whether tasks wait for a take-over), wait (for how many ms ended tasks are kept until the archive has
--- them; nil for no wait). They are read once per call.
+-- payloads), takeover (whether tasks wait for a take-over), lines (whether a server has open lines: see line.lua), wait (for
+-- how many ms ended tasks are kept until the archive has them; nil for no wait). They are read once per call.
 local read = {}
 function Settings.of(queue)
   local s = read[queue]
   if not s then
     local h = call('HMGET', META, 'paused', 'paused:' .. queue, 'limit:queue:' .. queue, 'limit', 'cap:' .. queue, 'large',
-      'takeover:' .. queue, 'archive:wait')
+      'special:' .. queue, 'archive:wait')
     s = { paused = h[1] or h[2], limit = tonumber(h[3] or nil), pool_limit = tonumber(h[4] or nil),
-      cap = tonumber(h[5] or nil), large = h[6], takeover = h[7], wait = tonumber(h[8] or nil) }
+      cap = tonumber(h[5] or nil), large = h[6], wait = tonumber(h[8] or nil) }
+    if h[7] then s.takeover, s.lines = string.find(h[7], 't', 1, true), string.find(h[7], 'l', 1, true) end
     if s.pool_limit and string.find(queue, '^export:') then s.pool_limit = nil end -- a save is no running task
     read[queue] = s
   end

@@ -15,6 +15,7 @@ function Task.load(id, run)
   m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
   if letter == 'e' then
     m.home, m.home_group, m.queue, m.group = m.queue, m.group, Record.EXPORT .. m.kind, nil
+    m.line = m.queue
     run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
     if run then m.run, m.fence, m.start, m.replica = run, run.fence, run.start, run.replica end
   elseif m.state == 'waiting' then

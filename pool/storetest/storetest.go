@@ -64,7 +64,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
 		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
-		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules,
+		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, labelRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {

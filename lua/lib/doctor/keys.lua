@@ -1,4 +1,4 @@
--- uses: base members record settings triggers wake doctor/finding doctor/task
+-- uses: base line members record server settings triggers wake doctor/finding doctor/lines doctor/task
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -44,6 +44,7 @@ end
 -- A queue with claimable tasks must be ready in all classes that serve it, or in held if it waits for a slot of the pool.
 function DoctorKeys.wait(_, queue)
   if claimable[queue] then return end -- the end of this call marks it as ready
+  if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
   local free, by_pool = Settings.room(queue)
   if call('SISMEMBER', P .. 'held', queue) == 1 then
     if free > 0 then claimable[queue] = true end -- the slot was offered to another queue, which did not use it
@@ -59,10 +60,10 @@ end
 
 -- A queue with tasks that wait for a take-over must be noted in the settings.
 function DoctorKeys.takeover(_, queue)
-  if call('HEXISTS', META, 'takeover:' .. queue) == 1 then return end
-  DoctorFinding.report('not_ready', 'meta', 'takeover:' .. queue, '', 'listed', function()
-    call('HSET', META, 'takeover:' .. queue, 1)
-    Settings.of(queue).takeover = '1'
+  if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
+  if string.find(call('HGET', META, 'special:' .. queue) or '', 't', 1, true) then return end
+  DoctorFinding.report('not_ready', 'meta', 'special:' .. queue, '', 'listed', function()
+    Line.note(queue)
     claimable[queue] = true
   end)
 end
@@ -86,14 +87,17 @@ function DoctorKeys.class(name, class)
   if call('HLEN', P .. name) > call('HEXISTS', P .. name, 'kinds') + call('HEXISTS', P .. name, 'complete') then return end
   class_alone(name, class, function() call('DEL', P .. name, P .. 'ready:' .. class, P .. 'idle:' .. class) end)
 end
-function DoctorKeys.ready(name, class)
+function DoctorKeys.idle(name, class)
   if call('EXISTS', P .. 'class:' .. class) == 1 then return end
   class_alone(name, class, function() call('DEL', P .. name) end)
 end
-DoctorKeys.idle = DoctorKeys.ready
+function DoctorKeys.ready(name, server)
+  if not Server.named(server) then DoctorKeys.idle(name, server) end
+end
 
 function DoctorKeys.replica(name, replica)
-  local h = call('HMGET', P .. name, 'seen_at', 'class')
+  local h = call('HMGET', P .. name, 'seen_at', 'class', 'host')
+  DoctorLines.check_host(replica, h[3])
   if call('ZSCORE', P .. 'replicas', replica) or (tonumber(h[1] or nil) or 0) > NOW - 3600000 then return end
   DoctorFinding.report('replica_alone', name, '', '', 'removed', function()
     call('DEL', P .. name, P .. 'signals:' .. replica)

@@ -1,10 +1,12 @@
--- uses: base members queue record doctor/claims doctor/finding doctor/pool doctor/running doctor/task
+-- uses: base members queue record doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/task
 -- Checks of the members of indexes.
 
 -- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
 -- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
 DoctorMembers.meta, DoctorMembers.stats = DoctorPool.setting, DoctorPool.total
+DoctorMembers.lines, DoctorMembers.serving, DoctorMembers.offers = DoctorLines.line, DoctorLines.served, DoctorLines.offer
+DoctorMembers.host = DoctorLines.host
 
 local function zrem(key, member) call('ZREM', key, member) end
 local function srem(key, member) call('SREM', key, member) end
@@ -22,7 +24,12 @@ end
 
 function DoctorMembers.wait(name, queue, id, score)
   belongs(name, id, id, zrem, function(m)
-    return (m.state == 'waiting' or m.state == 'exporting') and m.queue == queue and tonumber(m.score) == tonumber(score)
+    return (m.state == 'waiting' or m.state == 'exporting') and m.line == queue and tonumber(m.score) == tonumber(score)
+  end)
+end
+function DoctorMembers.labelled(name, queue, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.state == 'waiting' and m.line ~= m.queue and m.queue == queue and tonumber(m.score) == tonumber(score)
   end)
 end
 function DoctorMembers.scheduled(name, _, id, score)
@@ -43,7 +50,7 @@ function DoctorMembers.staged(name, kind, id)
 end
 function DoctorMembers.takeover(name, queue, id, score)
   belongs(name, id, id, zrem, function(m)
-    return m.run and m.run.flag == '4' and m.queue == queue and tonumber(m.score) == tonumber(score)
+    return m.run and m.run.flag == '4' and m.line == queue and tonumber(m.score) == tonumber(score)
   end)
 end
 function DoctorMembers.counted(name, _, id)
@@ -56,7 +63,7 @@ end
 DoctorMembers['group:wait'] = function(name, queue, member)
   local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
   local fits = belongs(name, member, id or member, zrem, function(m)
-    return m.state == 'waiting' and m.queue == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
+    return m.state == 'waiting' and m.line == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
   end)
   if not fits then return end
@@ -100,7 +107,6 @@ function DoctorMembers.stop(name, replica, attempt)
   local m = id and DoctorTask.examine(id)
   if not (m and m.fence == fence) then stale(name, attempt, srem) end
 end
-
 -- check_served checks that served:QUEUE has the class of a replica, for each queue that its description names. It returns
 -- the number of these queues.
 local function check_served(class, about)
@@ -109,16 +115,10 @@ local function check_served(class, about)
   local queues, n = ok and type(described) == 'table' and described.queues, 0
   for queue in pairs(type(queues) == 'table' and queues or {}) do
     n = n + 1
-    if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then
-      DoctorFinding.report('not_in_class', 'served:' .. queue, class, '', 'added', function()
-        call('SADD', P .. 'served:' .. queue, class)
-        claimable[queue] = true
-      end)
-    end
+    DoctorLines.check_served(class, queue)
   end
   return n
 end
-
 -- A replica's entry ends one lease after its last heartbeat. It ends later only if the server's clock was set back.
 function DoctorMembers.replicas(name, _, replica, ends)
   local h = redis.pcall('HMGET', P .. 'replica:' .. replica, 'about', 'lease', 'class', 'epoch')
@@ -141,8 +141,8 @@ function DoctorMembers.class(name, class, field)
   if not replica or call('ZSCORE', P .. 'replicas', replica) then return end
   stale(name, field, function() Members.leave_class(replica, class) end)
 end
-function DoctorMembers.ready(name, class, queue)
-  if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then stale(name, queue, zrem) end
+function DoctorMembers.ready(name, server, queue)
+  if not DoctorLines.serves(server, queue) then stale(name, queue, zrem) end
 end
 function DoctorMembers.idle(name, class, replica)
   if call('HEXISTS', P .. 'class:' .. class, 'r:' .. replica) == 0 then stale(name, replica, zrem) end

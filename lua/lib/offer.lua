@@ -1,0 +1,88 @@
+-- uses: base line server settings
+-- Lines with labels whose tasks can be claimed, and the signals for them: see line.lua.
+
+-- In this part, wake is the part Wake, which uses this one.
+
+-- mark marks a queue as ready for a server, and signals an idle replica of it. It returns whether it signalled one.
+local function mark(server, queue, wake)
+  local key, since = P .. 'ready:' .. server.name, NOW
+  if call('ZADD', key, 'NX', NOW_TEXT, queue) == 0 then since = tonumber(call('ZSCORE', key, queue)) end
+  if not server.replica then return wake.signal_idle(server.class, since, 'q:' .. queue) end
+  local idle = P .. 'idle:' .. server.class
+  local at = tonumber(call('ZSCORE', idle, server.replica) or nil)
+  if not at or since < NOW and at > since then return false end
+  call('ZREM', idle, server.replica)
+  wake.signal(server.replica, 'q:' .. queue)
+  return true
+end
+
+-- list lists a line that has changed: as open or not, or not at all if it has no tasks. It returns the servers of an open
+-- line, nil for another one, and whether running tasks wait in it for a take-over.
+function Offer.list(line)
+  local queue, labels = Line.split(line)
+  local open, taken_over = Line.is_open(line)
+  local servers = Server.of(queue, labels)
+  if not open then return Server.close(line, queue, labels, servers) end
+  Server.open(line, queue, servers)
+  return servers, taken_over
+end
+
+-- room returns how many tasks of a queue may start now. It notes a queue that only the pool's limit holds back.
+local function room(queue)
+  local free, by_pool = Settings.room(queue)
+  if by_pool then call('SADD', P .. 'held', queue) end
+  return free
+end
+
+-- line lists a line that has changed, and signals an idle replica of each of its servers if its tasks can be claimed. It
+-- returns whether it signalled one.
+function Offer.line(line, wake)
+  local servers, taken_over = Offer.list(line)
+  local queue, woken = Line.split(line), false
+  if not (servers and servers[1]) or not taken_over and room(queue) <= 0 then return false end
+  for _, s in ipairs(servers) do woken = mark(s, queue, wake) or woken end
+  return woken
+end
+
+-- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. For those with
+-- labels it signals in turns, at most one replica for each free place. It returns whether it signalled one.
+function Offer.queue(queue, wake)
+  local key, s, free, signalled, marked = P .. 'offers:' .. queue, Settings.of(queue), room(queue), 0, {}
+  local plain = s.takeover or free > 0 and call('EXISTS', P .. 'wait:' .. queue) == 1
+  for _, class in ipairs(plain and wake.classes(queue) or {}) do
+    if mark({ name = class, class = class }, queue, wake) then signalled = signalled + 1 end
+  end
+  local left = free
+  for _, name in ipairs(free > 0 and call('ZRANGE', key, 0, 63) or {}) do
+    local server = Server.named(name)
+    if not server then
+      Server.withdraw(queue, name)
+    elseif left > 0 then
+      marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name
+      if mark(server, queue, wake) then signalled, left = signalled + 1, left - 1 end
+    end
+  end
+  if marked[1] then call('ZADD', key, 'XX', unpack(marked)) end
+  return signalled > 0
+end
+
+-- can_claim reports whether a server can claim tasks of the open lines of a queue. Without room it can take over tasks.
+local function can_claim(server, queue, room)
+  for _, line in ipairs(Line.some(server, queue, room and 1 or 16)) do
+    if room or call('EXISTS', P .. 'takeover:' .. line) == 1 then return true end
+  end
+  return false
+end
+
+-- exhausted removes a queue from the ready queues of the servers that can claim nothing from it now.
+function Offer.exhausted(queue, wake, step)
+  local s, takes_plain, n, by_pool = Settings.of(queue), {}, Settings.room(queue)
+  local free = n > 0
+  local plain = s.takeover or free and call('EXISTS', P .. 'wait:' .. queue) == 1
+  for _, class in ipairs(plain and wake.classes(queue) or {}) do takes_plain[class] = true end
+  for _, class in ipairs(Server.classes(queue)) do
+    if not takes_plain[class] and not can_claim(class, queue, free) then call('ZREM', P .. 'ready:' .. class, queue) end
+  end
+  if step.own and not can_claim(step.replica, queue, free) then call('ZREM', P .. 'ready:' .. step.replica, queue) end
+  if by_pool then call('SADD', P .. 'held', queue) elseif s.pool_limit then freed.pool = true end
+end
