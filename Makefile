@@ -33,13 +33,13 @@ test: redis postgres docker ## everything that has to pass before a change goes 
 unit: ## the tests that need no redis-server, without the race detector
 	go test ./worker/... $$(go list ./executor/... | grep -v /docker$$) ./pool/...
 
-# The work of these tests is done by programs that are built without the race detector, or by SQLite, which is C translated to
-# Go and four times as slow with it. make soak runs them with it.
-UNRACED := ./archive ./cmd/ltsworker ./docs ./export/sql
+# The work of these tests is done by programs that are built without the race detector, or they link SQLite, which is C
+# translated to Go: it compiles for minutes with the race detector and is four times as slow. make soak runs them with it.
+UNRACED := ./archive ./cmd/ltsworker ./docs ./export/sql ./internal/config
 
 .PHONY: race
 race: redis ## most tests, with the race detector and a real redis-server
-	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|cmd/ltsworker|docs|export/sql|executor/docker)$$')
+	go test -race -vet=off -parallel $(PARALLEL) -timeout $(TIMEOUT) $(LONGEST) $$(go list ./... | grep -vE '/(archive|cmd/ltsworker|docs|export/sql|internal/config|executor/docker)$$')
 
 .PHONY: unraced
 unraced: redis postgres ## the tests of the commands, the pages and the databases, without the race detector

@@ -22,6 +22,9 @@ type Filter struct {
 	// Error is a text in the error. Case does not matter; in SQLite this is so for ASCII
 	// letters only.
 	Error string
+	// Orphan selects tasks whose external job may still run, Exported those whose result an
+	// exporter has saved. false selects all tasks.
+	Orphan, Exported bool
 	// Brief omits payload, progress and result, which are often most of the data.
 	Brief bool
 }
@@ -125,12 +128,23 @@ var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // index returns the index that leads to the tasks of a branch. The most selective is first.
 func (b branch) index() string {
-	for _, of := range [][2]string{{"task_group", "lts_tasks_group"}, {"kind", "lts_tasks_kind"}, {"code", "lts_tasks_code"}, {"queue", "lts_tasks_queue"}, {"state", "lts_tasks_state"}} {
-		if slices.Contains(b.columns, of[0]) {
-			return of[1]
-		}
-	}
-	if b.Error != "" {
+	of := func(column string) bool { return slices.Contains(b.columns, column) }
+	switch {
+	case b.Orphan:
+		return "lts_tasks_orphan"
+	case of("task_group"):
+		return "lts_tasks_group"
+	case of("kind"):
+		return "lts_tasks_kind"
+	case of("code"):
+		return "lts_tasks_code"
+	case of("queue"):
+		return "lts_tasks_queue"
+	case b.Exported:
+		return "lts_tasks_exported"
+	case of("state"):
+		return "lts_tasks_state"
+	case b.Error != "":
 		return "lts_tasks_error"
 	}
 	return "lts_tasks_ended"
@@ -163,6 +177,12 @@ func (b branch) query(after string, limit int, indexed string) (string, []any, e
 	}
 	if !b.Before.IsZero() {
 		add("ended_at < ?", b.Before.UnixMilli())
+	}
+	if b.Orphan {
+		add("orphan <> ''")
+	}
+	if b.Exported {
+		add("exported")
 	}
 	if b.Error != "" {
 		add("error <> ''")

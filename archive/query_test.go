@@ -17,7 +17,8 @@ import (
 var manyRows = flag.Int("rows", 20_000, "number of tasks in the test of large archives; from 1,000,000 on it also measures")
 
 // fill adds n tasks with ends a second apart, without attempts and events. Of 20 tasks one
-// failed and one was stopped. There are 40 kinds, of which "rare" has a task of 10,000.
+// failed and one was stopped. There are 40 kinds, of which "rare" has a task of 10,000. One of
+// 5,000 tasks is an orphan, one of 100 exported.
 func (db *DB) fill(t *testing.T, n int) {
 	t.Helper()
 	const part = 500_000
@@ -31,8 +32,9 @@ func (db *DB) fill(t *testing.T, n int) {
 				CASE i % 20 WHEN 0 THEN 'error' WHEN 1 THEN 'stopped' ELSE 'ok' END,
 				CASE i % 20 WHEN 0 THEN 'connection refused by host ' || (i % 1000) ELSE '' END,
 				1, 3, 'replica01', 1700000000000 + i * 1000, 1700000000500 + i * 1000, 3, 500,
-				NULL, 0, '', 3, NULL, 0, '', 0, 0, NULL, `+"?, ?"+`, 1700000000500 + i * 1000, 0, '', ? FROM n`),
-			first, min(first+part, n), true, true, false)
+				NULL, 0, '', 3, NULL, 0, '', 0, 0, NULL, `+"?, ?"+`, 1700000000500 + i * 1000, 0,
+				CASE WHEN i % 5000 = 20 THEN 'job-' || i ELSE '' END, i % 100 = 3 FROM n`),
+			first, min(first+part, n), true, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,6 +61,10 @@ func largeFilters(rows int) map[string]Filter {
 		"no task":        {Kinds: []string{"missing"}},
 		"time":           {Since: middle.Add(-time.Hour), Before: middle},
 		"time and kind":  {Since: middle.Add(-1000 * time.Hour), Before: middle, Kinds: []string{"email.kind3"}},
+		"orphan":         {Orphan: true},
+		"orphan, state":  {Orphan: true, States: []task.State{task.Failed, task.Succeeded}},
+		"exported":       {Exported: true},
+		"exported, code": {Exported: true, Codes: []string{"ok"}},
 		"error":          {Error: "HOST 40", States: []task.State{task.Failed}},
 	}
 }
@@ -172,6 +178,9 @@ func TestPagesHaveEachMatchingTaskOnceWhileOthersAreAdded(t *testing.T) {
 			"time":      {Filter{Since: time.UnixMilli(1_700_000_000_500), Before: time.UnixMilli(1_700_000_010_500)}, 10},
 			"error":     {Filter{Error: "HOST 40"}, 2}, // 40 and 400
 			"wildcards": {Filter{Error: "host_40"}, 0},
+			"orphan":    {Filter{Orphan: true}, 1}, // task 20
+			"exported":  {Filter{Exported: true}, 10},
+			"neither":   {Filter{Exported: true, Orphan: true}, 0},
 			"pool":      {Filter{Pool: "other"}, 0},
 		} {
 			if f.Pool == "" {

@@ -118,6 +118,18 @@ func (c *site) answer(ctx context.Context, name string, q request) (reply, error
 			}
 		}
 		return reply{}, c.system.Start(ctx, q.Workers, h)
+	case "schedule":
+		s, ok := c.system.(scheduler)
+		if !ok {
+			return reply{}, errors.ErrUnsupported
+		}
+		return reply{}, s.Schedule(ctx, item{Sent: wholeSecond}.args())
+	case "once":
+		late, err := c.system.(*ours).once(ctx, q.N, q.Callers)
+		if late {
+			return reply{Pending: 1}, err
+		}
+		return reply{}, err
 	case "progress":
 		if c.run == nil {
 			return reply{}, nil

@@ -17,6 +17,7 @@ var figures = []figure{
 	{"enqueue", false, enqueueing},
 	{"pickup", false, pickUp},
 	{"scheduled", false, scheduled},
+	{"triggers", false, triggers},
 	{"inbox", false, inbox},
 	{"persistence", false, persistence},
 	{"cluster", false, cluster},

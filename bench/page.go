@@ -51,6 +51,7 @@ func summary(r *results) string {
 		{"pick-up at 1,000/s, p50, ms", busyLabel + ", p50"},
 		{"pick-up at 1,000/s, p99, ms", busyLabel + ", p99"},
 		{"scheduled, lateness, p99, ms", scheduledLabel + ", p99"},
+		{"trigger, lateness, p99, ms", triggerLabel + ", p99"},
 		{"Redis CPU per task, enqueue to done, µs", processLabel},
 		{"Redis memory per waiting task, 16 B, B", memoryLabel(16)},
 		{"Redis memory per waiting task, 256 B, B", memoryLabel(256)},

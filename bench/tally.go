@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,9 @@ func (t *tally) handle(n int, sent int64) {
 	t.first.CompareAndSwap(0, now)
 	t.last.Store(now)
 	if sent != 0 {
+		if sent == wholeSecond {
+			sent = now/1000 - time.Now().UnixMicro()%1e6
+		}
 		t.mu.Lock()
 		t.latencies = append(t.latencies, max(now/1000-sent, 0))
 		t.mu.Unlock()

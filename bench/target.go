@@ -42,6 +42,9 @@ var targets = func() targetSet {
 	ts.ahead(singleLabel, names["asynq"], 3)
 	ts.ahead(singleLabel, names["gocraft"], 2)
 	ts.ahead(batchLabel, names[bullmq], 4)
+	for _, peer := range []string{"asynq", "river", bullmq} {
+		ts.below(triggerLabel+", p99", names[peer], 1)
+	}
 	ts.below(processLabel, names["asynq"], 0.3)
 	ts.below(processLabel, names[bullmq], 0.3)
 	ts.within(instructionsLabel, count.EnqueueName(1000), 22_000, "")

@@ -28,7 +28,12 @@ func protocol(t *testing.T) string {
 
 func entrySchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(redisstore.EntrySchema()))
+	return compileSchema(t, redisstore.EntrySchema())
+}
+
+func compileSchema(t *testing.T, text string) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}

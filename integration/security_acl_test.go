@@ -207,6 +207,36 @@ func TestProducerCanDoNothingButEnqueue(t *testing.T) {
 	}
 }
 
+// A program that may push tasks can create no trigger, and the other way round.
+func TestSchedulerCanOnlySetTriggers(t *testing.T) {
+	t.Parallel()
+	server := redisserver.Start(t)
+	ctx := context.Background()
+	const tasks, triggers = "lts:{p}:inbox", "lts:{p}:triggers:inbox"
+	scheduler := server.User(t, "scheduler", aclRecipe(t, "scheduler")...).Client(t)
+	producer := server.User(t, "producer", aclRecipe(t, "producer")...).Client(t)
+	for _, refused := range []redis.Cmder{
+		producer.RPush(ctx, triggers, "x"), scheduler.RPush(ctx, tasks, "x"), scheduler.RPush(ctx, "lts:{p}:triggers", "x"), scheduler.LRange(ctx, triggers, 0, -1),
+		scheduler.LPop(ctx, triggers), scheduler.RPush(ctx, "lts:{other}:triggers:inbox", "x"), scheduler.HGetAll(ctx, "lts:{p}:trigger:t"),
+		producer.Do(ctx, "HSET", "lts:{p}:trigger:t", "def", "x"), producer.Do(ctx, "ZADD", "lts:{p}:triggers", 1, "t"),
+	} {
+		if err := refused.Err(); !redis.HasErrorPrefix(err, "NOPERM") {
+			t.Errorf("%v: %v", refused.Args(), err)
+		}
+	}
+	s := &site{t: t, name: "p", rdb: server.Client(t)}
+	c, err := pool.New(redisstore.New(s.rdb, s.name), pool.Config{Queues: map[string]pool.Queue{"default": {Workers: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.HandleKind("k", nothing)
+	s.serve(c)
+	if err := scheduler.RPush(ctx, triggers, `{"name":"t","every_ms":3600000,"task":{"kind":"k"}}`).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, patience, "the trigger", func() bool { _, err := c.Triggers().Get(ctx, "t"); return err == nil })
+}
+
 // foreignReads are calls that may read another pool's values and that the list
 // of commands with keys as arguments does not contain.
 func foreignReads(key string) [][]any {

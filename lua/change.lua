@@ -4,10 +4,11 @@
 -- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks, this payload, ids
 -- Returns per task its state ('' if there is none) and 1 if it has these values now; or an error if a task is damaged, after
 --       the change of the others; or the error STALE.
--- Keeps: a running or ended task does not change. A task with a new priority takes a position behind those that have it. A
--- task that has this priority already keeps its position. State and version stay, so there is no event. A call that is
--- repeated after its reply was lost does nothing and gets the first reply.
--- uses: base changes edit full line queue record trim
+-- Keeps: a running or ended task does not change. A task with a new priority takes a position behind those that have it. In
+-- a queue with aging it keeps the time from which it has waited. A task that has this priority already keeps its position.
+-- State and version stay, so there is no event. A call that is repeated after its reply was lost does nothing and gets the
+-- first reply.
+-- uses: aging base changes edit full line queue record trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
@@ -17,8 +18,7 @@ local reply = Changes.each(ARGV, 6, function(m)
   local before, priority = Edit.priorities(m)
   if priority == before then return 1 end
   -- A task that was never due has no sequence number. It gets one when it is due.
-  local has_position = tonumber(m.score) % Record.STEP > 0
-  local score = Record.score_of(priority, has_position and call('HINCRBY', META, 'seq', 1) or 0)
+  local score = Aging.move(m, priority, function() return call('HINCRBY', META, 'seq', 1) end)
   call('SETRANGE', Record.key(m.id), 17, score)
   if m.state == 'waiting' then
     -- In this order, a head that stays ahead of its group unblocks no other task.

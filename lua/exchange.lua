@@ -21,7 +21,7 @@
 -- repeated call number gets the same answer again, without the tasks that the replica no longer holds. A lower number
 -- changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost: the limits that
 -- it configures may be unknown. The call is a heartbeat if the last renewal is older than half of the lease.
--- uses: base claim event offer promote removal repeated report totals trim wake
+-- uses: base claim event offer promote removal repeated report timers totals trim wake
 -- hot: totals event trim words run settings policy exit removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
@@ -59,13 +59,15 @@ for i = 10, at - 1 do busy[ARGV[i]] = true end
 
 if seen == number then
   local ready = joined and class ~= '' and Claim.ready(class, replica, busy, claimed, step.own) or ''
-  return Repeated.answer(step, saved, Promote.next_in(), ready, stops(), state)
+  local due = Timers.next_in(replica, joined and class ~= '', Promote.next_in())
+  return Repeated.answer(step, saved, due, ready, stops(), state)
 end
 local verdicts
 at, verdicts = Report.all(at)
-local due = 0
-if call('EXISTS', P .. 'scheduled') == 1 then
+local due, timed = 0, call('EXISTS', P .. 'scheduled', P .. 'timers') > 0
+if timed then
   due = Promote.due(100)
+  Timers.fire(100, joined and ARGV[7] == '1' and class)
   Event.write()
 end
 
@@ -86,9 +88,15 @@ if step.fences[1] then call('HSET', META, 'fence', step.fences[#step.fences]) en
 Trim.close()
 Removal.write()
 freed.pool = freed.pool or next(busy) ~= nil
-if next(claimable) or freed.pool then Wake.all() end
+local can_claim = joined and class ~= ''
+Wake.caller = can_claim and replica
+if next(claimable) or freed.pool or freed.timer then
+  timed = true
+  Wake.all()
+end
 -- A claim may have put a task on the schedule. This replica gets its due time if no other one got a signal for it.
 if next(scheduled) and not Wake.for_next_due() then due = Promote.next_in() end
+if timed then due = Timers.next_in(replica, can_claim, due) end
 Totals.write()
 
 local short, ready = table.concat(letters), ''

@@ -1,20 +1,22 @@
--- fire: makes the tasks of triggers that are due, and hands further due triggers to the caller.
+-- fire: makes the tasks of triggers that are due, and hands triggers that are due soon to the caller.
 --
 -- KEYS  prefix, meta
--- ARGV  most triggers to hand out, ms after which another replica may get them, number of triggers to fire, per trigger:
+-- ARGV  most triggers to hand out, how many ms before they are due, how many ms after that another replica may get them,
+--       number of triggers to fire, per trigger:
 --       name, op (fire; pending: for a firing that waited; run: besides the schedule; check: whether its task has ended),
 --       version, planned time that the caller has read, next planned time and when it is due ('' for none), fixed delay in
 --       ms or '', overlap, first and last planned time that is left out ('' for none) and why, number of firings, then per
 --       firing: planned time, id, payload; then, if there are firings, what read_group reads
--- Returns {now, ms until the next trigger is due or 0, number of triggers to fire, per trigger: 0 if it has changed since
---       the caller has read it, else 1; number of firings with an outcome, per firing: outcome, id of the task or '', why
---       not; then per trigger that is handed out: name, version, planned, due, pending, anchor, definition}.
+-- Returns {now, ms until other triggers are handed out or 0, number of triggers to fire, per trigger: 0 if it has changed
+--       since the caller has read it or is not due, else 1; number of firings with an outcome, per firing: outcome, id of
+--       the task or '', why not; then per trigger that is handed out: name, when it is to be handled, version, planned,
+--       due, pending, anchor, definition}.
 -- Keeps: a planned time makes one task, whichever replicas handle it, because the step that makes the task also stores the
--- next planned time. No task is made before its trigger is due. The caller has computed the firings from the definition
--- with this version.
+-- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
+-- The caller has computed the firings from the definition with this version.
 -- uses: base admit firings make record removal stopping triggers types
 -- hot: totals event trim record settings queues admit make removal types triggers firings wake
-local most, reserve = tonumber(ARGV[1]), ARGV[2]
+local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function read_trigger(at)
   local e = { name = ARGV[at], op = ARGV[at + 1], version = ARGV[at + 2], planned = ARGV[at + 3], next = ARGV[at + 4],
@@ -25,8 +27,8 @@ local function read_trigger(at)
   return e, at
 end
 
-local entries, at, total, types = {}, 4, 0, Types.all()
-for i = 1, tonumber(ARGV[3]) do
+local entries, at, total, types = {}, 5, 0, Types.all()
+for i = 1, tonumber(ARGV[4]) do
   entries[i], at = read_trigger(at)
   local e = entries[i]
   total = total + e.n
@@ -54,24 +56,29 @@ if Firings.stops then Stopping.close() end
 Make.close()
 Removal.write()
 
--- The due triggers that the caller handles next. BYTES bounds their definitions; one always fits.
+-- The triggers that the caller handles next. BYTES bounds their definitions; one always fits.
 local BYTES, bytes, reserved = 262144, 0, {}
-for _, name in ipairs(call('ZRANGEBYSCORE', Triggers.INDEX, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
+local soon = call('ZRANGEBYSCORE', Triggers.INDEX, '-inf', whole(NOW + ahead), 'WITHSCORES', 'LIMIT', 0, most)
+for i = 1, #soon, 2 do
+  local name, when = soon[i], math.max(tonumber(soon[i + 1]), 0)
   local h = Record.soft('HMGET', Triggers.key(name), 'version', 'planned', 'due', 'pending', 'anchor', 'def')
+  local until_other = whole(math.max(when, NOW) + reserve)
   if not h then -- a key of another type, which maintenance renames
-    reserved[#reserved + 1], reserved[#reserved + 2] = whole(NOW + reserve), name
+    reserved[#reserved + 1], reserved[#reserved + 2] = until_other, name
   elseif h[1] and h[6] then
     if bytes > 0 and bytes + #h[6] > BYTES then break end
     bytes = bytes + #h[6]
-    reserved[#reserved + 1], reserved[#reserved + 2] = whole(NOW + reserve), name
-    answer[#answer + 1] = name
-    for i = 1, 6 do answer[#answer + 1] = h[i] or '' end
+    reserved[#reserved + 1], reserved[#reserved + 2] = until_other, name
+    -- The score of a trigger that another replica has got and not fired is later than when it is due.
+    answer[#answer + 1], answer[#answer + 2] = name, math.min(when, number(h[3]) or when)
+    for k = 1, 6 do answer[#answer + 1] = h[k] or '' end
   else
     call('ZREM', Triggers.INDEX, name)
   end
 end
 if reserved[1] then call('ZADD', Triggers.INDEX, unpack(reserved)) end
+if most == 0 then Triggers.signal() end
 local head = call('ZRANGE', Triggers.INDEX, 0, 0, 'WITHSCORES')[2]
 local first = head and tonumber(head) or math.huge
-if first < math.huge then answer[2] = math.max(first - NOW, 1) end
+if first < math.huge then answer[2] = math.max(first - ahead - NOW, 1) end
 return answer

@@ -15,9 +15,12 @@ if call('LLEN', P .. 'inbox') + call('LLEN', P .. 'inbox:open') > 0 then return 
 if #Wake.classes(queue) + #Wake.classes(queue .. '#') > 0 then return 'replica' end
 call('SREM', P .. 'queues', queue)
 call('SREM', P .. 'held', queue)
-for _, field in ipairs({ 'limit:queue:' .. queue, 'cap:' .. queue, 'paused:' .. queue }) do
+for _, field in ipairs({ 'limit:queue:' .. queue, 'cap:' .. queue, 'paused:' .. queue, 'rate:queue:' .. queue,
+  'aging:' .. queue }) do
   call('HDEL', META, field, 'config:' .. field)
 end
-call('DEL', P .. 'served:' .. queue, P .. 'served:' .. queue .. '#', P .. 'group:head:' .. queue, P .. 'offers:' .. queue)
-call('HDEL', META, 'special:' .. queue)
+call('DEL', P .. 'served:' .. queue, P .. 'served:' .. queue .. '#', P .. 'group:head:' .. queue, P .. 'offers:' .. queue,
+  P .. 'rate:' .. queue)
+call('ZREM', P .. 'timers', 'q ' .. queue)
+call('HDEL', META, 'takeover:' .. queue, 'lines:' .. queue, 'special:' .. queue)
 return ''

@@ -8,7 +8,9 @@
 --       queues, queues. A class is the hash of the queues and kinds that a replica serves and of its labels, after an x if
 --       the replica takes only tasks with labels.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
---       with the former value. Error UNCOUNTED if the pool would get a limit before all running tasks have been counted.
+--       with the former value, and fields that can only change while their queue is empty and did not, each with a ! before
+--       it and the value that stays. Error UNCOUNTED if the pool would get a limit before all running tasks have been
+--       counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
 -- replica gets tasks only after its last page.
 -- uses: base configure queue queues record wake
@@ -40,9 +42,12 @@ local reply, at = { call('HEXISTS', group, 'complete') }, 13
 for _ = 1, tonumber(ARGV[12]) do
   local field, value = ARGV[at], ARGV[at + 1]
   at = at + 2
-  local queue = string.match(field, '^limit:queue:(.+)$') or string.match(field, '^cap:(.+)$')
+  local queue = Configure.queue_of(field)
   if queue then Queues.list(queue) end
-  if call('HGET', META, 'config:' .. field) ~= value then
+  if Configure.needs_empty(field, value) then
+    reply[#reply + 1] = '!' .. field
+    reply[#reply + 1] = call('HGET', META, field) or 'none'
+  elseif call('HGET', META, 'config:' .. field) ~= value then
     local live = call('HGET', META, field)
     call('HSET', META, 'config:' .. field, value)
     Configure.set(field, value)
@@ -50,7 +55,7 @@ for _ = 1, tonumber(ARGV[12]) do
       reply[#reply + 1] = field
       reply[#reply + 1] = live
     end
-    local name = string.match(field, '^limit:group:(.+)$')
+    local name = string.match(field, '^%l+:group:(.+)$')
     if name then Queue.unblock(name) end
     if queue then claimable[queue] = true end
   end

@@ -5,7 +5,7 @@
 --       before ('' for the start), queues, of which only the first may have been begun
 -- Returns {number of queues that are done, labels of the last line of this page in the next queue ('' for the start)}.
 -- Keeps: an open line is listed for each of its servers: see lib/line.lua. Steps that change a line list it, too.
--- uses: base offer
+-- uses: base offer wake
 run_when_full()
 local replica, known, left, after = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4]
 
@@ -23,7 +23,7 @@ local function page(queue, prefix)
   if prefix == '' then from, to = '-', '+' end
   if after ~= '' then from = '(' .. after end
   local found = call('ZRANGEBYLEX', P .. 'lines:' .. queue, from, to, 'LIMIT', 0, left)
-  for _, labels in ipairs(found) do Offer.line(queue .. '#' .. labels) end
+  for _, labels in ipairs(found) do Offer.line(queue .. '#' .. labels, Wake) end
   left, after = left - #found, ''
   return left <= 0 and found[#found] or nil
 end

@@ -1,8 +1,9 @@
--- peek: reads the next entries of the inbox or of the list of reports, and leaves them there.
+-- peek: reads the next entries of the inbox, of the list of reports or of that of triggers, and leaves them there.
 --
 -- KEYS  prefix, meta
 -- ARGV  most entries, most bytes together, most bytes of one entry, most entries of the reject stream, name of the list
--- Returns {number of entries from NAME:open, entries…}. The entries from NAME:open come first. NAME is inbox or reports.
+-- Returns {number of entries from NAME:open, entries…}. The entries from NAME:open come first. NAME is inbox, reports or
+--       triggers:inbox.
 -- Keeps: an entry over the size limit never delays the others: its beginning goes to inbox:rejected.
 -- uses: base reject totals
 local entries, bytes, reply = 0, 0, { 0 }
@@ -20,6 +21,7 @@ for _, list in ipairs({ open, P .. ARGV[5] }) do
       else
         local reason = 'entry of ' .. #entry .. ' bytes is over the limit of ' .. ARGV[3]
         if ARGV[5] == 'inbox' then Reject.entry(entry, ARGV[4], 'invalid', reason, nil, '')
+        elseif ARGV[5] == 'triggers:inbox' then Reject.entry(entry, ARGV[4], 'invalid_trigger', reason, nil, '')
         else Reject.report(#entry, ARGV[4], 'invalid_report', reason, '') end
         call('LPOP', list)
       end

@@ -1,14 +1,16 @@
--- promote: moves due tasks from the schedule into their queues, and ends tasks that are too late to start.
+-- promote: moves due tasks from the schedule into their queues, makes queues and groups whose next token has returned
+-- claimable, and ends tasks that are too late to start.
 --
 -- KEYS  prefix, meta
--- ARGV  most tasks of either kind
--- Returns {ms until the next scheduled task is due or 0, ms until the next task is too late or 0, number of tasks promoted,
---       number of tasks ended because they were too late}.
+-- ARGV  most tasks of either kind and most timers
+-- Returns {ms until the next scheduled task is due or a timer is late or 0, ms until the next task is too late or 0, number
+--       of tasks promoted, number of tasks ended because they were too late}.
 -- Keeps: no task is promoted before it is due. A task that has not started by its latest start is expired.
--- uses: base event finish full promote queue removal task totals trim wake
+-- uses: base event finish full promote queue removal task timers totals trim wake
 run_when_full()
 local most = tonumber(ARGV[1])
 local due, promoted = Promote.due(most)
+Timers.fire(most)
 Event.write()
 local late, index = 0, P .. 'expiring'
 
@@ -40,5 +42,6 @@ Trim.close()
 Removal.write()
 Totals.write()
 Wake.all()
-local head = call('ZRANGE', index, 0, 0)[1]
+local head, late_in = call('ZRANGE', index, 0, 0)[1], Timers.late_in()
+if late_in > 0 and (due == 0 or late_in < due) then due = late_in end
 return { due, head and math.max(call('ZSCORE', index, head) - NOW, 1) or 0, promoted, late }

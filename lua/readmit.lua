@@ -1,4 +1,4 @@
--- readmit: puts a rejected entry back, at the end of the inbox.
+-- readmit: puts a rejected entry back, at the end of the inbox or of triggers:inbox.
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, id of the entry, 1 if a text replaces that of the entry, this text
@@ -12,12 +12,12 @@ if first then return first end
 local stream, id, text = P .. 'inbox:rejected', ARGV[3], ARGV[5]
 local found = call('XRANGE', stream, id, id)[1]
 if not found then return 'none' end
+local e = fields(found[2])
 if ARGV[4] ~= '1' then
-  local e = fields(found[2])
   text = e.entry or ''
   if number(e.bytes) ~= #text then return 'cut' end
 end
--- If the inbox is a key of a wrong type, this fails before the entry is removed.
-call('RPUSH', P .. 'inbox', text)
+-- If the list is a key of a wrong type, this fails before the entry is removed.
+call('RPUSH', P .. (e.code == 'invalid_trigger' and 'triggers:inbox' or 'inbox'), text)
 call('XDEL', stream, id)
 return Once.store('done')

@@ -9,7 +9,7 @@
 --       for none; missing if they have not changed)
 -- Returns {1 if the replica is on the list, 2 if it is and was asked to drain, 0 if it must join again, a letter per claim
 --       (k kept, l lost, r recount), stops ("FENCE ID …", with a negative fence for an attempt that a report from outside
---       has ended)}.
+--       has ended), 1 if a trigger waits for its time}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
 -- uses: base attempts claims event exit queue record removal request run staged task totals trim wake
@@ -126,4 +126,6 @@ Removal.write()
 Totals.write()
 Wake.all()
 Wake.for_next_due()
-return { joined and (known[2] and 2 or 1) or 0, table.concat(letters), known[3] and stops() or '' }
+local first = Record.soft('ZRANGE', P .. 'triggers', 0, 0, 'WITHSCORES')
+return { joined and (known[2] and 2 or 1) or 0, table.concat(letters), known[3] and stops() or '',
+  first and first[1] and (tonumber(first[2]) or math.huge) < math.huge and 1 or 0 }

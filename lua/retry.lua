@@ -8,7 +8,7 @@
 -- Keeps: a task with a staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0.
 -- TTL and deadline no longer apply. At most one live task holds a unique key. A call that is
 -- repeated after its reply was lost does nothing and gets the first reply.
--- uses: base admit changes edit event queue record staged task totals trim
+-- uses: aging base admit changes edit event queue record staged task totals trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
@@ -18,7 +18,7 @@ local function put_back_ended(m)
   local staged = ARGV[4] == '0' and m.flag == '1' and call('HEXISTS', extras, 'staged') == 1
   Edit.rewrite(m, true)
   local _, priority = Edit.priorities(m)
-  local score = Record.score_of(priority, call('HINCRBY', META, 'seq', 1))
+  local score = Aging.place(m.id, m, priority, function() return call('HINCRBY', META, 'seq', 1) end)
   call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
     'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan', 'avoid',
     'unarchived')

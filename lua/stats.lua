@@ -5,8 +5,9 @@
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
 --       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
 --       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, then per queue: name,
---       waiting, how many of these no group blocks, running, limit or '', cap or '', 1 if paused, {ids and run entries},
---       number of its lines with labels, {labels and waiting tasks of up to 16 of these}}.
+--       waiting, how many of these no group blocks, running, limit or '', cap or '', 1 if paused, rate or '', when the next
+--       token of the rate returns for which tasks wait or '', aging in ms or '', {ids and run entries}, number of its lines
+--       with labels, {labels and waiting tasks of up to 16 of these}}.
 -- Keeps: nothing is written.
 -- uses: base configure line record
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
@@ -50,11 +51,12 @@ end
 
 for _, q in ipairs(got[2]) do
   local n = call('HLEN', P .. 'run:' .. q)
-  local set = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q)
+  local set = call('HMGET', META, 'limit:queue:' .. q, 'cap:' .. q, 'rate:queue:' .. q, 'aging:' .. q)
   local lines = call('ZCARD', P .. 'lines:' .. q)
   local list, free = lines_of(q, lines)
   for _, part in ipairs({ q, Line.waiting(q), call('ZCARD', P .. 'wait:' .. q) + free, n,
-    set[1] or '', set[2] or '', call('HEXISTS', META, 'paused:' .. q), running(q, n), lines, list }) do
+    set[1] or '', set[2] or '', call('HEXISTS', META, 'paused:' .. q),
+    set[3] or '', set[3] and call('ZSCORE', P .. 'timers', 'q ' .. q) or '', set[4] or '', running(q, n), lines, list }) do
     reply[#reply + 1] = part
   end
 end

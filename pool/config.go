@@ -23,12 +23,26 @@ type Config struct {
 	//   - Limit is how many run at once over all replicas.
 	//   - MaxLen is how many tasks may wait. Beyond it an enqueue fails with ErrQueueFull.
 	//     Scheduled tasks are neither counted nor refused.
+	//   - Rate is how many tasks start per time over all replicas, such as PerSecond(100).
+	//   - Aging lets waiting gain priority: see QueueConfig.
 	//
-	// Limit and MaxLen belong to the pool, not to the process. They apply to all
+	// Limit, MaxLen, Rate and Aging belong to the pool, not to the process. They apply to all
 	// clients from the moment when Run has joined, and remain when Run has ended. If
 	// one is 0, the pool keeps its current value, at first no limit and no cap. NoLimit
 	// removes it.
 	Queues map[string]Queue
+
+	// Slots are slots that several queues of this process share, by a name. A queue names them
+	// in Queue.Slots, in place of Workers, with its Weight.
+	//
+	//   - Workers is how many tasks of these queues run at once in this process. Default:
+	//     GOMAXPROCS.
+	//   - Strict starts tasks of the queue with the highest weight that has any. Otherwise each
+	//     queue that has tasks starts them in proportion to its weight, so that a flood in one
+	//     queue does not keep the others waiting.
+	//
+	// Default: none, each queue has its own slots.
+	Slots map[string]Slots
 
 	// Handlers configures handlers by kind.
 	//
@@ -55,9 +69,9 @@ type Config struct {
 	// which keeps the pool's current limit, at first none. NoLimit removes it.
 	Limit int
 
-	// Groups limits how many tasks of one group run at once over all replicas. Default:
-	// the pool's current limits, at first none. A group with NoLimit is exempt from the
-	// default limit.
+	// Groups limits how many tasks of one group run at once, and start per time, over all
+	// replicas. Default: the pool's current limits and rates, at first none. A group with
+	// NoLimit or NoRate is exempt from the default.
 	Groups Groups
 	// Labels are names such as gpu or zone=eu, in addition to the labels that every replica
 	// has: id= and its id, host= and the name of its host. Run takes only tasks whose labels
@@ -191,6 +205,7 @@ const (
 func (c *Config) replica() worker.Config {
 	return worker.Config{
 		Queues:       c.Queues,
+		Slots:        c.Slots,
 		Handlers:     c.Handlers,
 		Policies:     c.Policies,
 		Exports:      c.Exports,

@@ -23,7 +23,7 @@ const (
 // position must store the Cursor of an event whose More is false, after it has processed
 // that event. Otherwise it misses the rest of the entry when it continues.
 //
-// Every entry of the stream is yielded. Entries that another program added or damaged
+// Every entry of the stream is yielded, also those about triggers: see Event.Trigger. Entries that another program added or damaged
 // have Event.Broken set.
 //
 // If events were trimmed before the reader read them, a *TrimmedError is yielded

@@ -135,6 +135,11 @@ type (
 	//	// therefore stored only in the task; else 0.
 	//	ResultBytes int
 	//
+	//	// Trigger is the name of a trigger that should have fired at Planned and had not at At. The
+	//	// event is about no task: its other fields are zero.
+	//	Trigger string
+	//	Planned time.Time
+	//
 	//	// Broken is set if a part of the entry could not be read, because another program
 	//	// wrote it or damaged the record of its task. It says which part. An event that has
 	//	// Broken and no ID belongs to no known task.
@@ -227,7 +232,36 @@ type (
 	//	Workers int // slots in this replica
 	//	Limit   int // running tasks over all replicas
 	//	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+	//
+	//	// Slots names slots that the queue shares with others, in place of Workers. "" for none.
+	//	Slots string
+	//	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
+	//	Weight int
+	//
+	//	// Rate bounds how many tasks start per time over all replicas. The zero Rate keeps the
+	//	// pool's current rate, at first none. NoRate removes it.
+	//	Rate Rate
+	//	// Aging lets waiting gain priority: a priority of one more is worth as much as waiting for
+	//	// this long. 0 keeps the pool's current aging, at first none, which is strict priority.
+	//	// NoAging removes it. It changes only while no task of the queue waits or runs: else the
+	//	// current one stays, and the replica logs a warning. From MinAging to MaxAging.
+	//	Aging time.Duration
 	Queue = task.QueueConfig
+	// Slots are slots that several queues of a replica share. See task.Slots.
+	//
+	//	Workers int // slots in this replica
+	//	// Strict starts a task of a queue only if no queue with a higher weight had one at the
+	//	// latest call of the replica.
+	//	Strict bool
+	Slots = task.Slots
+	// Rate bounds how many tasks start per time. See task.Rate.
+	//
+	//	N   int           // starts per Per, from 1 to MaxRate; NoLimit in the Rate NoRate
+	//	Per time.Duration // time.Second, time.Minute or time.Hour
+	//	// Burst is how many may start at once after a pause, from 1 to MaxRate. Default: the starts
+	//	// of a tenth of a second, at least 1.
+	//	Burst int
+	Rate = task.Rate
 	// HandlerConfig configures the handler of one kind in a replica. See task.HandlerConfig.
 	//
 	//	// Concurrency gives the kind a queue of its own, with the name of the kind and this many
@@ -244,6 +278,12 @@ type (
 	//
 	//	DefaultLimit int            // for every group without a limit of its own
 	//	Limits       map[string]int // by group
+	//
+	//	// DefaultRate bounds how many tasks of each group without a rate of its own start per time,
+	//	// Rates those of single groups. NoRate in Rates exempts a group from DefaultRate; a
+	//	// DefaultRate of NoRate removes that rate. The zero Rate keeps the pool's current one.
+	//	DefaultRate Rate
+	//	Rates       map[string]Rate // by group
 	Groups = task.Groups
 	// Handler runs one attempt of a task; see Handle for handlers of a Go type. See
 	// task.Handler.

@@ -56,6 +56,7 @@ func New(store Store, cfg Config) (*Pool, error) {
 	p.closed, p.setClosed = context.WithCancel(context.Background())
 	rc := cfg.replica()
 	rc.Triggers = p.planner
+	rc.TriggerEntries = worker.EntryList{Await: store.AwaitTriggerEntries, Admit: p.Triggers().admitEntries}
 	p.ownQueues = rc.OwnQueues()
 	if len(rc.Served()) > 0 {
 		r, err := worker.New(store, rc)

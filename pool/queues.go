@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -87,8 +89,54 @@ func (p *Pool) SetLimit(ctx context.Context, scope Scope, name string, n int) er
 	return p.store.Configure(ctx, task.Setting{Scope: scope, Name: name, Limit: &n})
 }
 
-// ForgetQueue removes a queue from the list that Queues reads, with its limit, cap and
-// pause.
+// SetRate changes how many tasks of a queue (QueueScope) or of a group (GroupScope) start per
+// time over all replicas, or those of each group without a rate of its own (GroupsScope, with
+// an empty name). It holds from the next claim on.
+//
+// NoRate removes the rate; a group is then exempt from the rate of GroupsScope. The zero Rate
+// removes the setting; a group then has the rate of GroupsScope, and for the other scopes it
+// is the same as NoRate. A queue that the pool does not know is created: see ForgetQueue.
+func (p *Pool) SetRate(ctx context.Context, scope Scope, name string, r Rate) error {
+	var errs []error
+	switch scope {
+	case QueueScope, GroupScope:
+		errs = append(errs, checkName(string(scope), name))
+	case GroupsScope:
+		if name != "" {
+			errs = append(errs, &FieldError{Field: "name", Msg: fmt.Sprintf("must be empty for the scope %s, not %q", scope, name)})
+		}
+	default:
+		errs = append(errs, &FieldError{Field: "scope", Msg: fmt.Sprintf("must be queue, group or groups, not %q", scope)})
+	}
+	if scope == QueueScope && strings.HasPrefix(name, task.ExportQueue) {
+		errs = append(errs, &FieldError{Field: "queue", Msg: "must not be a queue of saves: a save is no start of a task"})
+	}
+	if err := r.Check(); err != nil {
+		errs = append(errs, &FieldError{Field: "rate", Msg: err.Error()})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("set rate: %w", err)
+	}
+	return p.store.Configure(ctx, task.Setting{Scope: scope, Name: name, Rate: &r})
+}
+
+// SetAging lets waiting gain priority in a queue: a priority of one more is worth as much as
+// waiting for the step. NoAging and 0 remove it: priority is then strict. It returns
+// ErrQueueInUse if tasks wait or run in the queue and the step would change. A queue that the
+// pool does not know is created.
+func (p *Pool) SetAging(ctx context.Context, queue string, step time.Duration) error {
+	errs := []error{checkName("queue", queue)}
+	if err := task.CheckAging(step); err != nil {
+		errs = append(errs, &FieldError{Field: "aging", Msg: err.Error()})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("set aging: %w", err)
+	}
+	return p.store.Configure(ctx, task.Setting{Scope: QueueScope, Name: queue, Aging: &step})
+}
+
+// ForgetQueue removes a queue from the list that Queues reads, with its limit, cap, rate,
+// aging and pause.
 //
 // It returns ErrQueueInUse if the queue has live tasks, if a replica on the list, even
 // a silent one, serves it, or if the inbox has entries, which may be for it. It returns

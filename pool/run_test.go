@@ -94,6 +94,10 @@ func (s *runnerStore) AwaitReports(ctx context.Context, wait time.Duration) (boo
 	return false, backoff.Sleep(ctx, wait)
 }
 
+func (s *runnerStore) AwaitTriggerEntries(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
 func (s *runnerStore) AdmitInbox(context.Context, map[string]string) (bool, error) { return false, nil }
 func (s *runnerStore) Leave(context.Context, string) error                         { return nil }
 func (s *runnerStore) FireTriggers(context.Context, []task.TriggerFiring, int) (task.FiredTriggers, error) {

@@ -13,10 +13,15 @@ type (
 	//	Limit   int  // running tasks over all replicas and queues; 0 is no limit
 	//	Own     bool // Limit was set for this group, also if it is 0; false if it is the default limit
 	//	Running int
-	//	// Held is how many waiting tasks the limit blocks; 0 while the group has free
-	//	// slots. A task that was waiting before the limit was set counts once a claim has
+	//	// Held is how many waiting tasks the limit or the rate blocks; 0 while the group has free
+	//	// slots and tokens. A task that was waiting before the limit was set counts once a claim has
 	//	// checked it.
 	//	Held int
+	//
+	//	Rate    Rate // the zero Rate is no rate
+	//	OwnRate bool // Rate was set for this group, also if it is no rate
+	//	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
+	//	RateUntil time.Time
 	GroupInfo = task.GroupInfo
 	// QueueInfo is a queue at one instant. See task.QueueInfo.
 	//
@@ -29,6 +34,10 @@ type (
 	//	// GroupsFull reports that tasks wait and that the limits of their groups block all
 	//	// of them. Tasks that no claim has checked count as not blocked.
 	//	GroupsFull bool
+	//	Rate       Rate // the zero Rate is no rate
+	//	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
+	//	RateUntil time.Time
+	//	Aging     time.Duration // step per priority; 0 is strict priority
 	//	// Lines are the lines of the queue with tasks that have labels, at most 16, and fewer in a
 	//	// pool with many queues. Waiting includes them.
 	//	Lines []LineInfo
@@ -71,10 +80,13 @@ type (
 	//	Refuses   string         // why the replica takes no tasks for now, as its Config.Admit returned it; "" if it takes some
 	//	Outages   []Outage       // of servers that its tasks need, the oldest first
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
-	//	Kinds     []string       // that have a handler
-	//	Disabled  []string       // those of the Kinds that do not run here, at most 250
-	//	Labels    []string       // that the replica configures; see AllLabels
-	//	Exclusive bool           // it takes only tasks that have a label
+	//	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
+	//	// number of these slots for each of the queues. It is nil for none.
+	//	Shared    map[string]string
+	//	Kinds     []string // that have a handler
+	//	Disabled  []string // those of the Kinds that do not run here, at most 250
+	//	Labels    []string // that the replica configures; see AllLabels
+	//	Exclusive bool     // it takes only tasks that have a label
 	//	Running   int
 	//	Stuck     int
 	//
@@ -108,6 +120,8 @@ type (
 	//	Next  time.Duration // until the next scheduled work; 0 if none is known
 	//	// Reports is set if the list of reports from outside has entries.
 	//	Reports bool
+	//	// TriggerEntries is set if triggers:inbox has entries.
+	//	TriggerEntries bool
 	//
 	//	Claims   int // leases that ended before all their attempts were reported
 	//	Lost     int // attempts that were taken back from these leases
@@ -118,7 +132,8 @@ type (
 	//	Trimmed  int // events that were too many or too old
 	//	Replicas int // silent replicas that were removed from the list
 	//
-	//	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	//	// LateTriggers names triggers that should have fired and have not, each once per planned
+	//	// time.
 	//	LateTriggers []string
 	//
 	//	// Repaired lists broken records that were repaired or renamed. A turn checks a part

@@ -126,6 +126,15 @@ type TriggerStore interface {
 	// no such trigger.
 	PauseTrigger(ctx context.Context, name string) error
 	RemoveTrigger(ctx context.Context, name string) error
+	// AwaitTriggerEntries blocks until programs have pushed an entry for a trigger, or wait
+	// has passed. It reports whether there is an entry. TriggerEntries reads the first ones.
+	// SetTrigger with an Entry, DropTriggerEntry (which rejects it if there is a reason) and
+	// RemoveTriggerOf apply and remove the first entry in one step. They return ErrEntryTaken
+	// and change nothing if another entry is the first one.
+	AwaitTriggerEntries(ctx context.Context, wait time.Duration) (bool, error)
+	TriggerEntries(ctx context.Context) ([]string, error)
+	DropTriggerEntry(ctx context.Context, entry, reason string) error
+	RemoveTriggerOf(ctx context.Context, entry, name string) error
 	// TriggerHistory reads the newest entries of a trigger's history, newest first.
 	TriggerHistory(ctx context.Context, name string) ([]task.TriggerRecord, error)
 }

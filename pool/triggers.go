@@ -49,12 +49,13 @@ const maxTries = 100
 // The same definition again changes nothing. A definition with the same schedule keeps the
 // next planned time. A trigger that Pause has paused stays paused.
 func (t *Triggers) Set(ctx context.Context, def Trigger) error {
-	_, err := t.set(ctx, def, "")
+	_, err := t.set(ctx, def, "", "")
 	return err
 }
 
-// set also reports whether it has changed the trigger.
-func (t *Triggers) set(ctx context.Context, def Trigger, origin string) (changed bool, err error) {
+// set also reports whether it has changed the trigger. entry is the entry of triggers:inbox
+// that requests it; "" for none.
+func (t *Triggers) set(ctx context.Context, def Trigger, origin, entry string) (changed bool, err error) {
 	if def.Task.Queue == "" {
 		def.Task.Queue = t.p.ownQueues[def.Task.Kind]
 	}
@@ -64,9 +65,15 @@ func (t *Triggers) set(ctx context.Context, def Trigger, origin string) (changed
 			return false, fmt.Errorf("set trigger %s: %w", def.Name, err)
 		}
 		c, err := t.change(&def, read, now, origin)
-		if err != nil || c == nil {
+		switch {
+		case err != nil:
 			return false, err
+		case c == nil && entry != "":
+			return false, t.p.store.DropTriggerEntry(ctx, entry, "")
+		case c == nil:
+			return false, nil
 		}
+		c.Entry = entry
 		done, err := t.p.store.SetTrigger(ctx, *c)
 		if err != nil || done {
 			return done, err
@@ -101,7 +108,7 @@ func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (do
 		return done, errors.Join(errs...)
 	}
 	for _, def := range defs {
-		changed, err := t.set(ctx, def, origin)
+		changed, err := t.set(ctx, def, origin, "")
 		if past := (neverFires{}); errors.As(err, &past) {
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -27,7 +29,12 @@ func (s *Store) Configure(ctx context.Context, settings ...task.Setting) error {
 	if err := s.ready(ctx, writes); err != nil {
 		return err
 	}
-	return s.fail(ctx, "configure", s.configure(ctx, &c))
+	err := s.configure(ctx, &c)
+	if queue, inUse := strings.CutPrefix(fmt.Sprint(err), "INUSE aging:"); inUse {
+		err = fmt.Errorf("%w: tasks wait or run in queue %s; aging changes only while none do: pause what enqueues, let the queue drain, then set it",
+			task.ErrQueueInUse, queue)
+	}
+	return s.fail(ctx, "configure", err)
 }
 
 func (s *Store) configure(ctx context.Context, c *changes) error {
@@ -65,11 +72,15 @@ func (c *changes) add(set task.Setting) error {
 		c.number("limit:queue:"+set.Name, set.Limit)
 		c.number("cap:"+set.Name, set.MaxLen)
 		c.flag("paused:"+set.Name, set.Pause)
+		c.rate("rate:queue:"+set.Name, set.Rate)
+		c.aging(set.Name, set.Aging)
 	case task.GroupScope:
 		c.number("limit:group:"+set.Name, set.Limit)
+		c.rate("rate:group:"+set.Name, set.Rate)
 		c.groups = append(c.groups, set.Name)
 	case task.GroupsScope:
 		c.number("limit:group", set.Limit)
+		c.rate("rate:group", set.Rate)
 		c.regroup = true
 	default:
 		return fmt.Errorf("configure: unknown scope %q", set.Scope)
@@ -93,6 +104,29 @@ func limitText(n int) string {
 		return none
 	}
 	return strconv.Itoa(n)
+}
+
+func (c *changes) rate(field string, r *task.Rate) {
+	if r != nil {
+		c.fields = append(c.fields, field, r.String())
+	}
+}
+
+func (c *changes) aging(queue string, step *time.Duration) {
+	if step != nil {
+		c.fields = append(c.fields, "aging:"+queue, agingText(*step))
+	}
+}
+
+// agingText returns the aging of a queue as the scripts get it.
+func agingText(step time.Duration) string {
+	switch step {
+	case 0:
+		return ""
+	case task.NoAging:
+		return none
+	}
+	return strconv.FormatInt(step.Milliseconds(), 10)
 }
 
 func (c *changes) flag(field string, on *bool) {

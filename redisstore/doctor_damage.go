@@ -57,6 +57,9 @@ var damages = map[string]struct {
 	"stale_head":       {task.SeverityError, "the first task of group {id} according to this key is not in the queue", fixIt},
 	"group_stuck":      {task.SeverityError, "task {id} of group {detail} is blocked, although its group has room", fixIt},
 	"group_unlisted":   {task.SeverityError, "tasks of this group wait in queue {id}, which is not listed here", fixIt},
+	"no_timer":         {task.SeverityError, "{id} waits for its rate (q: queue, g: group), and nothing ends the wait", fixIt},
+	"far_timer":        {task.SeverityError, "{id} waits for its rate (q: queue, g: group) longer than the rate says: Redis's clock was set back", fixIt},
+	"not_special":      {task.SeverityError, "the rate, the aging or the take-overs of queue {id} are ignored", fixIt},
 	"not_ready":        {task.SeverityError, "queue {id} has claimable tasks and is not listed here", fixIt},
 	"trigger_unlisted": {task.SeverityError, "trigger {id} is not listed here, so it does not fire", fixIt},
 	"not_in_class":     {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},
@@ -65,7 +68,7 @@ var damages = map[string]struct {
 	"replica_alone":    {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.
-	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is not a number", fixIt},
+	"bad_setting":       {task.SeverityError, "the field {id} is {quoted}, which is not a value that the field can have", fixIt},
 	"sequence_behind":   {task.SeverityError, "the number {id} is below {detail}, which is in use", fixIt},
 	"meta_lost":         {task.SeverityError, "the pool's settings are gone: limits do not apply", fixIt},
 	"events_miscounted": {task.SeverityWarning, "the event stream cannot contain {detail} events, as its totals say", fixIt},

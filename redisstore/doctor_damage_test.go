@@ -165,7 +165,7 @@ var damageCases = []struct {
 		w.stop("run")
 	}},
 	{"TakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("DEL", "takeover:default") }, "no_entry", wantTakeOver},
-	{"NoteOfTakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("HDEL", "meta", "special:default") }, "not_ready", wantTakeOver},
+	{"NoteOfTakeOversGone", func(w *wreck) { w.abandonJob("run"); w.do("HDEL", "meta", "takeover:default") }, "not_ready", wantTakeOver},
 	{"TakeOverOfNoTask", func(w *wreck) { w.do("ZADD", "takeover:default", 1, "ghost") }, "no_record not_ready", nil},
 	{"TakeOverOfAWaitingTask", func(w *wreck) { w.abandonJob("run"); w.do("ZADD", "takeover:default", 1, "wait") }, "wrong_index", wantTakeOver},
 	{"OutsideOfNoTask", func(w *wreck) { w.do("ZADD", "outside", 8.9e15, "ghost") }, "no_record", nil},

@@ -159,11 +159,17 @@ var (
 // decodeEntry reads the events of an entry: one per id, all with the entry's cursor. It
 // ignores unknown fields. It sets Broken of an event for each field that it cannot read,
 // and leaves that field zero: an entry of another program must not stop the readers. For
-// an entry without ids it returns one event without an id.
+// an entry without ids it returns one event without an id, which may be about a trigger.
 func decodeEntry(cursor string, values map[string]any) []task.Event {
 	field := func(name string) string {
 		v, _ := values[name].(string)
 		return v
+	}
+	if name := field("trigger"); name != "" && field("ids") == "" {
+		f := fieldReader{what: "event", id: cursor}
+		e := task.Event{Cursor: cursor, Trigger: name, Planned: f.moment("planned", field("planned")), At: f.moment("at", field("at"))}
+		e.Broken = f.broken
+		return []task.Event{e}
 	}
 	all := task.Event{Cursor: cursor, Kind: field("kind"), Queue: field("queue"), State: task.State(field("state")), Code: task.Code(field("code"))}
 	f := fieldReader{what: "event", id: cursor}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,8 +13,8 @@ import (
 )
 
 // Groups reads the default limit of groups, 0 for none, and the named groups in the order
-// of their names. Without names it reads the groups that have a limit of their own or are
-// exempt.
+// of their names. Without names it reads the groups that have a limit or a rate of their own or
+// are exempt.
 func (s *Store) Groups(ctx context.Context, names ...string) (int, []task.GroupInfo, error) {
 	byDefault, groups, err := s.groups(ctx, names)
 	if err != nil {
@@ -33,19 +34,35 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 		return 0, nil, err
 	}
 	byDefault, _ = strconv.Atoi(text)
+	defaultRate, err := s.DefaultRate(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	now, err := s.now(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	err = s.pipeline(ctx, names, pipelinePage, func(p redis.Pipeliner, name string) func() {
 		limit, running := p.HGet(ctx, s.key("meta"), groupLimit+name), p.SCard(ctx, s.key("group:run:", name))
+		rate, until := p.HGet(ctx, s.key("meta"), groupRate+name), p.ZScore(ctx, s.key("timers"), "g "+name)
 		return func() {
 			g := task.GroupInfo{Name: name, Running: int(running.Val()), Limit: byDefault, Own: limit.Err() == nil}
 			if g.Own {
 				g.Limit, _ = strconv.Atoi(limit.Val()) // 0 for "none"
 			}
+			g.Rate, g.OwnRate = defaultRate, rate.Err() == nil
+			if g.OwnRate {
+				g.Rate = rateOf(rate.Val())
+			}
+			if at := time.UnixMilli(int64(until.Val())); g.Rate.Limits() && at.After(now) {
+				g.RateUntil = at
+			}
 			groups = append(groups, g)
 		}
 	})
 	for i := 0; err == nil && i < len(groups); i++ {
-		if g := &groups[i]; g.Full() { // a group with room blocks no task for long
+		if g := &groups[i]; g.Full() || !g.RateUntil.IsZero() { // a group with room blocks no task for long
 			g.Held, err = s.countBlocked(ctx, g.Name)
 		}
 	}
@@ -55,16 +72,29 @@ func (s *Store) groups(ctx context.Context, names []string) (byDefault int, grou
 // groupLimit is the prefix of the fields of the meta hash that are limits of groups.
 const groupLimit = "limit:group:"
 
-// limitedGroups returns the groups that have a limit of their own or are exempt.
+// groupRate is the prefix of the fields of the meta hash that are rates of groups.
+const groupRate = "rate:group:"
+
+// DefaultRate reads the rate of each group without a rate of its own; the zero Rate for none.
+func (s *Store) DefaultRate(ctx context.Context) (task.Rate, error) {
+	text, err := s.setting(ctx, "rate:group")
+	return rateOf(text), err
+}
+
+// limitedGroups returns the groups that have a limit or a rate of their own or are exempt.
 func (s *Store) limitedGroups(ctx context.Context) (names []string, err error) {
 	for flat, err := range s.scan(ctx, func(rdb redis.UniversalClient, cursor uint64) *redis.ScanCmd {
-		return rdb.HScan(ctx, s.key("meta"), cursor, groupLimit+"*", scanPage)
+		return rdb.HScan(ctx, s.key("meta"), cursor, "*:group:*", scanPage)
 	}) {
 		if err != nil {
 			return nil, err
 		}
 		for i := 0; i < len(flat); i += 2 {
-			names = append(names, strings.TrimPrefix(flat[i], groupLimit))
+			for _, prefix := range []string{groupLimit, groupRate} {
+				if name, ok := strings.CutPrefix(flat[i], prefix); ok {
+					names = append(names, name)
+				}
+			}
 		}
 	}
 	return names, nil

@@ -18,12 +18,13 @@ func (s *site) harness(t testing.TB) storetest.Harness {
 	rdb := s.rdb
 	ctx := context.Background()
 	return storetest.Harness{
-		Full:        *full,
-		Store:       s.store,
-		Peer:        s.open(t, rdb),
-		Now:         s.now,
-		Push:        func(t testing.TB, entries ...string) { s.push(t, "inbox", entries...) },
-		PushReports: func(t testing.TB, entries ...string) { s.push(t, "reports", entries...) },
+		Full:         *full,
+		Store:        s.store,
+		Peer:         s.open(t, rdb),
+		Now:          s.now,
+		Push:         func(t testing.TB, entries ...string) { s.push(t, "inbox", entries...) },
+		PushReports:  func(t testing.TB, entries ...string) { s.push(t, "reports", entries...) },
+		PushTriggers: func(t testing.TB, entries ...string) { s.push(t, "triggers:inbox", entries...) },
 		Rejects: func(t testing.TB) []string {
 			t.Helper()
 			var reasons []string

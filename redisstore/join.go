@@ -32,6 +32,7 @@ type about struct {
 
 	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
 
+	Shared       map[string]string    `json:"shared,omitempty"`        // names of slots that queues share, by queue
 	CalendarEnds map[string]time.Time `json:"calendar_ends,omitempty"` // of at most aboutQueues calendars
 }
 
@@ -48,14 +49,19 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 	}
 	var warnings []string
 	for _, c := range changed {
-		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %s, as this replica configures", c.name, c.text(c.was), c.text(limitText(c.n))))
+		if c.stays {
+			warnings = append(warnings, fmt.Sprintf("%s stays %s: tasks wait or run in the queue; this replica configures %s, which can only be set while none do",
+				c.name, c.show(c.was), c.show(c.value)))
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s was %s and is now %s, as this replica configures", c.name, c.show(c.was), c.show(c.value)))
 	}
 	// The reply does not show whether these limits changed: if a first reply was lost, the
 	// repeated call found them changed already.
 	if r.Limit != 0 {
 		err = s.wakeAll(ctx)
 	}
-	if r.Groups.DefaultLimit != 0 {
+	if r.Groups.DefaultLimit != 0 || r.Groups.DefaultRate != (task.Rate{}) {
 		err = errors.Join(err, s.regroup(ctx))
 	}
 	return warnings, s.fail(ctx, "join", err)
@@ -88,7 +94,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(),
 			task.HostLabelOf(r.Host), labels, len(someSettings)}
 		for _, set := range someSettings {
-			args = append(args, set.field, limitText(set.n))
+			args = append(args, set.field, set.value)
 		}
 		args = append(args, len(someKinds))
 		for _, k := range someKinds {
@@ -108,8 +114,9 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 			queues, known = nil, true // the class exists, with its queues
 		}
 		for rd.more() {
-			set := byField[rd.string()]
-			set.was = rd.string()
+			field, stays := strings.CutPrefix(rd.string(), "!")
+			set := byField[field]
+			set.was, set.stays = rd.string(), stays
 			changed = append(changed, set)
 		}
 		if rd.err != nil {
@@ -152,13 +159,15 @@ const (
 type setting struct {
 	field string
 	name  string // in a config
-	n     int
+	value string // as the scripts get it
 	was   string // the former value, if the join changed it
+	stays bool   // the former value stays
 }
 
-// text returns a value of the field as it is in a config.
-func (s setting) text(value string) string {
-	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && (s.field == eventAge || s.field == archiveWait) {
+// show returns a value of the field as it is in a config.
+func (s setting) show(value string) string {
+	isDuration := s.field == eventAge || s.field == archiveWait || strings.HasPrefix(s.field, "aging:")
+	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && isDuration {
 		return (time.Duration(ms) * time.Millisecond).String()
 	}
 	return value
@@ -169,16 +178,27 @@ func settingsOf(r task.Registration) []setting {
 	var settings []setting
 	add := func(field, name string, n int) {
 		if n > 0 || n == task.NoLimit {
-			settings = append(settings, setting{field: field, name: name, n: n})
+			settings = append(settings, setting{field: field, name: name, value: limitText(n)})
+		}
+	}
+	addText := func(field, name, value string) {
+		if value != "" {
+			settings = append(settings, setting{field: field, name: name, value: value})
 		}
 	}
 	for q, c := range r.Queues {
 		add("limit:queue:"+q, "queues."+q+".limit", c.Limit)
 		add("cap:"+q, "queues."+q+".max_len", c.MaxLen)
+		addText("rate:queue:"+q, "queues."+q+".rate", c.Rate.String())
+		addText("aging:"+q, "queues."+q+".aging", agingText(c.Aging))
 	}
 	for g, n := range r.Groups.Limits {
 		add(groupLimit+g, "groups.limits."+g, n)
 	}
+	for g, rate := range r.Groups.Rates {
+		addText(groupRate+g, "groups.rates."+g, rate.String())
+	}
+	addText("rate:group", "groups.default_rate", r.Groups.DefaultRate.String())
 	add("limit", "limit", r.Limit)
 	add("limit:group", "groups.default_limit", r.Groups.DefaultLimit)
 	add("events:max", "events.max", r.MaxEvent)
@@ -232,6 +252,12 @@ func aboutOf(r task.Registration, queues []string) about {
 	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers
+		if name := r.Queues[q].Slots; name != "" {
+			if a.Shared == nil {
+				a.Shared = map[string]string{}
+			}
+			a.Shared[q] = name
+		}
 	}
 	a.Disabled, _ = splitAt(r.Disabled, aboutQueues)
 	calendars, _ := splitAt(slices.Sorted(maps.Keys(r.CalendarEnds)), aboutQueues)

@@ -40,11 +40,7 @@ func (s *Store) Maintain(ctx context.Context, replica string) (task.Maintenance,
 	}
 	found, err := s.slowCheck(ctx)
 	m.Repaired = append(m.Repaired, found...)
-	if err != nil {
-		return m, s.fail(ctx, "slow check", err)
-	}
-	m.LateTriggers, err = s.checkTriggers(ctx)
-	return m, s.fail(ctx, "check triggers", err)
+	return m, s.fail(ctx, "slow check", err)
 }
 
 // lockMaintenance takes the maintenance lock unless another replica holds it. It takes over
@@ -96,6 +92,8 @@ func (s *Store) maintain(ctx context.Context) (m task.Maintenance, err error) {
 	m.Inbox = purge.int() > 0
 	m.Removed, m.Trimmed, m.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
 	m.Reports = purge.int() > 0
+	m.TriggerEntries = purge.int() > 0
+	m.LateTriggers = purge.strings()
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {
 		m.Next = time.Duration(slices.Min(next)) * time.Millisecond
@@ -119,25 +117,6 @@ func (s *Store) slowCheck(ctx context.Context) ([]task.Finding, error) {
 	s.nextCheck = time.Now().Add(page.pause)
 	s.mu.Unlock()
 	return repaired(page.findings), nil
-}
-
-// checkTriggers returns the names of triggers that should have fired and have not, once in
-// lateAfter.
-func (s *Store) checkTriggers(ctx context.Context) (names []string, err error) {
-	s.mu.Lock()
-	early := time.Now().Before(s.nextTriggers)
-	if !early {
-		s.nextTriggers = time.Now().Add(lateAfter)
-	}
-	s.mu.Unlock()
-	if early {
-		return nil, nil
-	}
-	late, _, err := s.lateTriggers(ctx)
-	for _, t := range late {
-		names = append(names, t.Name)
-	}
-	return names, ignoreWrongType(err)
 }
 
 // typesPage is how many keys one call of repairTypes checks.

@@ -255,7 +255,7 @@ func (w *walk) checkJobs(k keys) {
 		w.failf("tasks that wait for a take-over (-want +got):\n%s", d)
 	}
 	for _, q := range walkQueues {
-		if marked := strings.Contains(k["meta"]["special:"+q], "t"); marked != (len(want[q]) > 0) {
+		if _, marked := k["meta"]["takeover:"+q]; marked != (len(want[q]) > 0) {
 			w.failf("meta says that tasks of %s wait for a take-over: %v, want %v", q, marked, want[q])
 		}
 	}

@@ -86,6 +86,13 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Group = v
 	case "labels":
 		t.Labels = strings.Split(v, ",")
+	case "aged": // PRIORITY/STEP: the position of a queue with aging does not tell the priority
+		priority, _, _ := strings.Cut(v, "/")
+		n, err := strconv.ParseInt(priority, 10, 8)
+		if err != nil {
+			f.fail(name, err)
+		}
+		t.Priority = int8(n)
 	case "unique":
 		t.Unique = v
 	case "timeout_ms":

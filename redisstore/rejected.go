@@ -13,6 +13,9 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
+// invalidTrigger is the code of rejected entries of triggers:inbox.
+const invalidTrigger = "invalid_trigger"
+
 // Rejected reads the rejected entries, newest first.
 func (s *Store) Rejected(ctx context.Context) iter.Seq2[task.Reject, error] {
 	return func(yield func(task.Reject, error) bool) {
@@ -85,16 +88,22 @@ func checkRejectIDs(ids []string) error {
 	return nil
 }
 
-// PutBack removes a rejected entry and appends text to the inbox. A nil text is the text
-// of the entry.
+// PutBack removes a rejected entry and appends text to the inbox, or to triggers:inbox if it
+// comes from there. A nil text is the text of the entry.
 func (s *Store) PutBack(ctx context.Context, id string, text []byte) error {
 	if err := checkRejectIDs([]string{id}); err != nil {
 		return err
 	}
 	replaces := text != nil
 	if replaces {
-		if err := checkEntry(text); err != nil {
+		rejects, err := s.GetRejected(ctx, id)
+		if err != nil {
 			return err
+		}
+		if r := rejects[0]; r == nil || r.Code != invalidTrigger { // a replica checks the text of a trigger
+			if err := checkEntry(text); err != nil {
+				return err
+			}
 		}
 	}
 	answer, err := s.once(ctx, readmitScript, "put back", id, replaces, text)

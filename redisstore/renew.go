@@ -26,6 +26,7 @@ func (s *Store) Renew(ctx context.Context, r task.Renewal) (task.Renewed, error)
 			got.Verdicts = append(got.Verdicts, rd.verdict(verdicts, i, claimVerdicts))
 		}
 		got.Stops = rd.attempts() // each reply has all of them
+		got.Triggers = rd.int() == 1
 		if rd.err != nil {
 			return task.Renewed{}, rd.err
 		}

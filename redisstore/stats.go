@@ -112,6 +112,12 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 		q.GroupsFull = r.int() == 0 && q.Waiting > 0
 		q.Running = int(r.int())
 		q.Limit, q.MaxLen, q.Paused = limit(), limit(), r.int() == 1
+		q.Rate = rateOf(r.string())
+		until := momentOf(r.string())
+		if q.Waiting > 0 && until.After(snap.At) {
+			q.RateUntil = until
+		}
+		q.Aging = time.Duration(limit()) * time.Millisecond
 		for list := r.list(); list.more(); {
 			snap.Running = append(snap.Running, runningTask(list.string(), q.Name, list.string()))
 		}
@@ -123,6 +129,25 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 	}
 	snap.Stats = st
 	return next, snap, cmp.Or(r.err, totals.err, kept.err)
+}
+
+// rateOf reads a rate from a setting. It returns the zero Rate for none, and for a text that
+// another program has damaged.
+func rateOf(text string) task.Rate {
+	r, err := task.ParseRate(text)
+	if err != nil || !r.Limits() {
+		return task.Rate{}
+	}
+	return r
+}
+
+// momentOf reads a time in ms, "" for none.
+func momentOf(text string) time.Time {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // runningTask decodes a run entry. A task whose entry cannot be read has Broken set.

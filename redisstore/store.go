@@ -56,7 +56,6 @@ type Store struct {
 	idle          []*blocker               // not used by any blocking call
 	subscriptions map[string]*subscription // by name
 	nextCheck     time.Time                // when the slow check goes on after a pause
-	nextTriggers  time.Time                // when late triggers are searched for again
 }
 
 // Option changes how a Store works.

@@ -12,8 +12,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// triggerReserve is how long other replicas do not get a trigger that one has got.
-const triggerReserve = 2 * time.Second
+const (
+	// triggerAhead is how long before it is due a replica gets a trigger. The replica then
+	// needs only one call when the trigger is due.
+	triggerAhead = time.Second
+	// triggerReserve is how long after that other replicas do not get the trigger. They get
+	// it triggerAhead earlier.
+	triggerReserve = 2 * time.Second
+)
 
 // Triggers reads triggers in the order of the names, and the time of the server's clock.
 // A trigger that does not exist has no version.
@@ -53,30 +59,31 @@ func (s *Store) SetTrigger(ctx context.Context, c task.TriggerChange) (bool, err
 	if err := s.ready(ctx, creates); err != nil {
 		return false, err
 	}
-	return s.changeTrigger(ctx, "set trigger", "set", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
+	return s.changeTrigger(ctx, "set trigger", "set", c.Entry, c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due),
 		flagArg(c.KeepPlan), c.Definition, flagArg(c.Paused), momentArg(c.Anchor), spanArg(c.After), c.Origin)
 }
 
 // ResumeTrigger plans the next firing of a paused trigger. It returns false and writes
 // nothing if the trigger has changed since the caller has read it.
 func (s *Store) ResumeTrigger(ctx context.Context, c task.TriggerChange) (bool, error) {
-	return s.changeTrigger(ctx, "resume trigger", "resume", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due))
+	return s.changeTrigger(ctx, "resume trigger", "resume", "", c.Name, c.Read.Version, momentArg(c.Read.Planned), momentArg(c.Planned), momentArg(c.Due))
 }
 
 // PauseTrigger pauses a trigger. It does not fire any more when PauseTrigger has returned.
 func (s *Store) PauseTrigger(ctx context.Context, name string) error {
-	_, err := s.changeTrigger(ctx, "pause trigger", "pause", name, "")
+	_, err := s.changeTrigger(ctx, "pause trigger", "pause", "", name, "")
 	return err
 }
 
 // RemoveTrigger removes a trigger and its history. Its tasks stay.
 func (s *Store) RemoveTrigger(ctx context.Context, name string) error {
-	_, err := s.changeTrigger(ctx, "remove trigger", "remove", name, "")
+	_, err := s.changeTrigger(ctx, "remove trigger", "remove", "", name, "")
 	return err
 }
 
 // changeTrigger calls the trigger script and reports whether it had an effect. It returns
-// ErrNoTrigger if there is no such trigger.
+// ErrNoTrigger if there is no such trigger, and ErrEntryTaken if the change is that of an
+// entry that another replica has taken.
 func (s *Store) changeTrigger(ctx context.Context, doing string, args ...any) (bool, error) {
 	reply, err := s.run(ctx, triggerScript, args...)
 	if err != nil {
@@ -88,6 +95,8 @@ func (s *Store) changeTrigger(ctx context.Context, doing string, args ...any) (b
 		return false, r.err
 	case n < 0:
 		return false, s.fail(ctx, doing, task.ErrNoTrigger)
+	case n == 2:
+		return false, s.fail(ctx, doing, task.ErrEntryTaken)
 	default:
 		return n == 1, nil
 	}
@@ -119,10 +128,11 @@ func (s *Store) TriggerHistory(ctx context.Context, name string) ([]task.Trigger
 	return records, nil
 }
 
-// FireTriggers applies what was decided about triggers, and returns up to most further
-// triggers that are due.
+// FireTriggers applies what was decided about triggers, and returns up to most triggers
+// that are due within triggerAhead. If most is 0, a firing before its time gives its trigger
+// back.
 func (s *Store) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error) {
-	args := []any{min(most, triggerBatch), triggerReserve.Milliseconds(), len(firings)}
+	args := []any{min(most, triggerBatch), triggerAhead.Milliseconds(), triggerReserve.Milliseconds(), len(firings)}
 	for i := range firings {
 		args = appendFiring(args, &firings[i])
 	}
@@ -174,9 +184,11 @@ func decodeFired(reply any, firings []task.TriggerFiring) (got task.FiredTrigger
 		got.Fired = append(got.Fired, fired)
 	}
 	for r.more() {
-		t := storedTrigger(r.string(), map[string]string{
+		name, at := r.string(), moment(r.int())
+		t := storedTrigger(name, map[string]string{
 			"version": r.string(), "planned": r.string(), "due": r.string(), "pending": r.string(), "anchor": r.string(), "def": r.string(),
 		})
+		t.At = at
 		got.Due = append(got.Due, t)
 	}
 	return got, r.err

@@ -38,8 +38,24 @@ func TestTriggerThatShouldHaveFiredIsFound(t *testing.T) {
 	if len(found) != 1 || found[0].Severity != task.SeverityWarning || !strings.HasPrefix(found[0].What, "trigger late should have fired at ") || found[0].Do == "" {
 		t.Errorf("found %+v", found)
 	}
-	m, err := s.store.Maintain(t.Context(), "r")
-	if err != nil || len(m.LateTriggers) != 1 || m.LateTriggers[0] != "late" {
-		t.Errorf("%+v, %v", m, err)
+	// It is reported once, as an event about no task.
+	s.enqueue(t, task.Spec{Kind: "k", ID: "a"})
+	for i := range 3 {
+		m, err := s.store.Maintain(t.Context(), "r")
+		if err != nil || m.Busy || (len(m.LateTriggers) == 1 && m.LateTriggers[0] == "late") != (i == 0) {
+			t.Errorf("%+v, %v", m, err)
+		}
+		s.rdb.Del(t.Context(), s.prefix+"lock:maintenance")
+	}
+	events, err := s.store.ReadEvents(t.Context(), "0", 10, 0)
+	if err != nil || len(events) != 2 {
+		t.Fatal(events, err)
+	}
+	e := events[1]
+	if e.Trigger != "late" || e.Planned.UnixMilli() != now.Add(-2*time.Minute).UnixMilli() || e.At.Before(e.Planned) || e.ID != "" || e.State != "" || e.Broken != nil {
+		t.Errorf("%+v", e)
+	}
+	if events[0].Trigger != "" {
+		t.Errorf("%+v", events[0])
 	}
 }

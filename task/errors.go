@@ -21,6 +21,7 @@ var (
 	ErrDenied       = errors.New("permission denied") // the error of the store names the command or key
 	ErrNoReject     = errors.New("no such rejected entry")
 	ErrNoTrigger    = errors.New("no such trigger")
+	ErrEntryTaken   = errors.New("another replica has taken the entry")
 	// ErrUnknownToken is returned for a report from outside whose token belongs to no
 	// running attempt: it is wrong, or the attempt has ended.
 	ErrUnknownToken = errors.New("the token belongs to no running attempt")

@@ -2,7 +2,7 @@ package task
 
 import "time"
 
-// Event is one change of state of one task. It is written to the event stream in the
+// Event is one change of state of one task, or reports a late trigger: see Trigger. It is written to the event stream in the
 // same atomic step as the change. One entry of the stream holds up to 50 events of one
 // step that have the same state, kind, queue and code. Fields that could not be read
 // are zero.
@@ -35,6 +35,11 @@ type Event struct {
 	// ResultBytes is the length of a result that is longer than MaxEventResult and
 	// therefore stored only in the task; else 0.
 	ResultBytes int
+
+	// Trigger is the name of a trigger that should have fired at Planned and had not at At. The
+	// event is about no task: its other fields are zero.
+	Trigger string
+	Planned time.Time
 
 	// Broken is set if a part of the entry could not be read, because another program
 	// wrote it or damaged the record of its task. It says which part. An event that has

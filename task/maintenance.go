@@ -19,6 +19,8 @@ type Maintenance struct {
 	Next  time.Duration // until the next scheduled work; 0 if none is known
 	// Reports is set if the list of reports from outside has entries.
 	Reports bool
+	// TriggerEntries is set if triggers:inbox has entries.
+	TriggerEntries bool
 
 	Claims   int // leases that ended before all their attempts were reported
 	Lost     int // attempts that were taken back from these leases
@@ -29,7 +31,8 @@ type Maintenance struct {
 	Trimmed  int // events that were too many or too old
 	Replicas int // silent replicas that were removed from the list
 
-	// LateTriggers names triggers that should have fired and have not, at most once a minute.
+	// LateTriggers names triggers that should have fired and have not, each once per planned
+	// time.
 	LateTriggers []string
 
 	// Repaired lists broken records that were repaired or renamed. A turn checks a part

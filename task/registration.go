@@ -42,6 +42,29 @@ type QueueConfig struct {
 	Workers int // slots in this replica
 	Limit   int // running tasks over all replicas
 	MaxLen  int // waiting tasks; beyond it enqueues fail with ErrQueueFull; scheduled tasks do not count
+
+	// Slots names slots that the queue shares with others, in place of Workers. "" for none.
+	Slots string
+	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
+	Weight int
+
+	// Rate bounds how many tasks start per time over all replicas. The zero Rate keeps the
+	// pool's current rate, at first none. NoRate removes it.
+	Rate Rate
+	// Aging lets waiting gain priority: a priority of one more is worth as much as waiting for
+	// this long. 0 keeps the pool's current aging, at first none, which is strict priority.
+	// NoAging removes it. It changes only while no task of the queue waits or runs: else the
+	// current one stays, and the replica logs a warning. From MinAging to MaxAging.
+	Aging time.Duration
+}
+
+// Slots are slots that several queues of a replica share. While several of them have tasks,
+// each starts tasks in proportion to its weight.
+type Slots struct {
+	Workers int // slots in this replica
+	// Strict starts a task of a queue only if no queue with a higher weight had one at the
+	// latest call of the replica.
+	Strict bool
 }
 
 // HandlerConfig configures the handler of one kind in a replica. The zero value changes
@@ -64,4 +87,10 @@ type HandlerConfig struct {
 type Groups struct {
 	DefaultLimit int            // for every group without a limit of its own
 	Limits       map[string]int // by group
+
+	// DefaultRate bounds how many tasks of each group without a rate of its own start per time,
+	// Rates those of single groups. NoRate in Rates exempts a group from DefaultRate; a
+	// DefaultRate of NoRate removes that rate. The zero Rate keeps the pool's current one.
+	DefaultRate Rate
+	Rates       map[string]Rate // by group
 }

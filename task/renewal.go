@@ -45,4 +45,5 @@ type AttemptUpdate struct {
 type Renewed struct {
 	Verdicts []Verdict // in the order of Held: Kept, Recount or LeaseLost
 	Stops    []Attempt // as those of Exchanged; those with Reported are returned once
+	Triggers bool      // a trigger of the pool waits for its time
 }

@@ -1,5 +1,7 @@
 package task
 
+import "time"
+
 // Setting changes a limit, pause or cap of a running pool. A nil field changes nothing.
 type Setting struct {
 	Scope  Scope
@@ -7,6 +9,9 @@ type Setting struct {
 	Limit  *int   // 0 removes the setting; NoLimit sets no limit
 	Pause  *bool  // pool and queues only
 	MaxLen *int   // queues only; 0 and NoLimit remove the cap
+
+	Rate  *Rate          // queues and groups only; the zero Rate removes the setting; NoRate sets no rate
+	Aging *time.Duration // queues only; 0 and NoAging remove it; it changes only while no task of the queue waits or runs
 }
 
 // NoLimit is the limit, or the cap of a queue, that says "no limit" where zero means

@@ -18,6 +18,9 @@ type StoredTrigger struct {
 	SetAt   time.Time // when the definition was last changed
 	// Task is the latest task of a trigger that must know whether it is live.
 	Task string
+	// At is when a trigger that a replica has got is to be handled: Due, unless it is
+	// handled for another reason.
+	At time.Time
 }
 
 // TriggerChange is a change of a trigger, computed from what was read of it before.
@@ -32,6 +35,9 @@ type TriggerChange struct {
 	Anchor       time.Time
 	After        time.Duration // of a fixed delay
 	Paused       bool
+	// Entry is the entry of triggers:inbox that requests the change; "" for none. The step
+	// that makes the change removes it.
+	Entry string
 }
 
 // TriggerOp is what a replica does with a trigger.
@@ -73,10 +79,10 @@ type PlannedTask struct {
 // FiredTriggers is the answer of a store that was asked to fire triggers.
 type FiredTriggers struct {
 	Now     time.Time
-	Next    time.Duration     // until the next trigger is due; 0 for none
+	Next    time.Duration     // until other triggers can be got; 0 for none
 	Changed []bool            // per firing: the trigger has changed meanwhile, so the firing had no effect
 	Fired   [][]TriggerRecord // per firing
-	// Due are triggers that are due. For a moment other replicas do not get them.
+	// Due are triggers to handle at their At. Other replicas get them a moment after it.
 	Due []StoredTrigger
 }
 

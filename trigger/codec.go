@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -271,4 +272,36 @@ func fieldNames() (names []string) {
 		}
 	}
 	return names
+}
+
+// DecodeEntry reads an entry of triggers:inbox: a definition, or {"name": …, "remove": true}
+// for the removal of a trigger, of which def has only the name. It checks neither the values of
+// a definition nor whether its schedule fires: see NewPlan. def is never nil.
+func DecodeEntry(b []byte) (def *Definition, remove bool, err error) {
+	if !utf8.Valid(b) {
+		return &Definition{}, false, errors.New("the entry is not valid UTF-8")
+	}
+	var r struct {
+		Name   string `json:"name"`
+		Remove *bool  `json:"remove"`
+	}
+	if json.Unmarshal(b, &r) != nil || r.Remove == nil {
+		if def, err = Decode(b); def == nil {
+			def = &Definition{}
+		}
+		return def, false, err
+	}
+	def = &Definition{Name: r.Name}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return def, false, errors.New("an entry with remove has only the fields name and remove: " + decodeError(err).Error())
+	}
+	if !*r.Remove {
+		return def, false, &task.FieldError{Field: "remove", Msg: "must be true, or left out to set the trigger"}
+	}
+	if err := task.CheckName(r.Name); err != nil {
+		return def, false, &task.FieldError{Field: "name", Msg: err.Error()}
+	}
+	return def, true, nil
 }

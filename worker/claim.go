@@ -101,7 +101,7 @@ func (s *sequence) accept(got *task.Claimed, storeNow, sent, now time.Time, curr
 	r := s.r
 	q, ours := r.queues.byName[got.Queue]
 	if !ours {
-		q = &queue{name: got.Queue}
+		q = &queue{name: got.Queue, slots: newSlots(0, 1, false)}
 	}
 	c := &claim{sequence: s, q: q, fence: got.Fence, unacknowledged: len(got.Tasks), acceptedAt: now}
 	// The lease began at the claim, which was long ago if the answer is repeated.

@@ -42,6 +42,9 @@ type Config struct {
 	// Limit is how many run at once over all replicas. Default: the pool's current
 	// limit, at first none. task.NoLimit removes it.
 	Queues map[string]task.QueueConfig
+	// Slots are slots that several queues share, by a name. The queues name them. Workers is how
+	// many tasks of these queues run at once here. Default: GOMAXPROCS.
+	Slots map[string]task.Slots
 	// Handlers configures handlers by kind. Each kind needs a handler unless it is
 	// disabled. Default: none.
 	Handlers map[string]task.HandlerConfig
@@ -129,6 +132,9 @@ type Config struct {
 	// no triggers.
 	Triggers TriggerPlanner
 
+	// TriggerEntries are the entries that other programs push to set triggers. Default: none.
+	TriggerEntries EntryList
+
 	// Middleware wraps every handler. The first one is the outermost. Default: none.
 	Middleware []task.Middleware
 	// Logger gets failed attempts and the joining of the pool at Info. At Warn and
@@ -156,6 +162,11 @@ func (c Config) Check() error {
 			add(field, "must be at least 1, or NoLimit (%d), not %d", task.NoLimit, n)
 		}
 	}
+	rate := func(field string, r task.Rate) {
+		if err := r.Check(); err != nil {
+			add(field, "%v", err)
+		}
+	}
 	within := func(field string, d, least, most time.Duration) {
 		switch {
 		case d == 0:
@@ -180,7 +191,12 @@ func (c Config) Check() error {
 		}
 		limit(at+".limit", q.Limit)
 		limit(at+".max_len", q.MaxLen)
+		rate(at+".rate", q.Rate)
+		if err := task.CheckAging(q.Aging); err != nil {
+			add(at+".aging", "%v", err)
+		}
 	}
+	errs = append(errs, c.checkSlots()...)
 	errs = append(errs, c.checkHandlers()...)
 	errs = append(errs, c.checkExports()...)
 	for _, kind := range slices.Sorted(maps.Keys(c.Policies)) {
@@ -201,6 +217,14 @@ func (c Config) Check() error {
 			add(at, "%v", err)
 		}
 		limit(at, c.Groups.Limits[group])
+	}
+	rate("groups.default_rate", c.Groups.DefaultRate)
+	for _, group := range slices.Sorted(maps.Keys(c.Groups.Rates)) {
+		at := "groups.rates." + task.Clip(group)
+		if err := task.CheckName(group); err != nil {
+			add(at, "%v", err)
+		}
+		rate(at, c.Groups.Rates[group])
 	}
 
 	within("lease", c.Lease, minLease, maxLease)
@@ -228,19 +252,26 @@ func (c Config) Check() error {
 func (c Config) withDefaults() Config {
 	workers := 0
 	queues := c.Served()
+	counted := map[string]bool{}
 	for name, q := range queues {
-		if q.Workers == 0 {
-			q.Workers = runtime.GOMAXPROCS(0)
+		if q.Slots != "" {
+			q.Workers = c.Slots[q.Slots].Workers
 		}
-		workers += q.Workers
+		q.Workers = cmp.Or(q.Workers, runtime.GOMAXPROCS(0))
+		if q.Slots == "" || !counted[q.Slots] {
+			counted[q.Slots] = true
+			workers += q.Workers
+		}
 		queues[name] = q
 	}
 	c.Queues = queues
+	c.Slots = maps.Clone(c.Slots)
 	c.Handlers = maps.Clone(c.Handlers)
 	c.Policies = maps.Clone(c.Policies)
 	c.Exports = maps.Clone(c.Exports)
 	c.Labels = task.CanonicalLabels(c.Labels)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
+	c.Groups.Rates = maps.Clone(c.Groups.Rates)
 	c.Middleware = slices.Clone(c.Middleware)
 
 	c.Lease = cmp.Or(c.Lease, DefaultLease)

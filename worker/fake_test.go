@@ -38,7 +38,8 @@ type fakeStore struct {
 	warnings    []string
 	inbox       []task.Spec
 	maintenance func() task.Maintenance
-	triggers    func(firings []task.TriggerFiring) task.FiredTriggers // nil for none
+	triggers    func(firings []task.TriggerFiring, most int) task.FiredTriggers // nil for none
+	hasTriggers bool                                                            // what heartbeats report
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions

@@ -214,6 +214,7 @@ func (s *fakeStore) Renew(ctx context.Context, r task.Renewal) (got task.Renewed
 		_, known = s.replicas[r.Replica]
 		drain = s.drains[r.Replica]
 		s.renewals = append(s.renewals, r)
+		got.Triggers = s.hasTriggers
 		for _, h := range r.Held {
 			got.Verdicts = append(got.Verdicts, s.renew(r, h))
 		}

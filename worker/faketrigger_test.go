@@ -9,7 +9,7 @@ import (
 func (s *fakeStore) FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (got task.FiredTriggers, err error) {
 	err = s.do(ctx, "fire triggers", func() {
 		if s.triggers != nil {
-			got = s.triggers(firings)
+			got = s.triggers(firings, most)
 		}
 	})
 	return got, err

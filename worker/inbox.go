@@ -15,18 +15,25 @@ const inboxWait = 10 * time.Second
 // counts as over when it returns.
 const inboxRetryWait = time.Second
 
+// EntryList is a list of entries that other programs push. Await blocks until it has an entry or
+// wait has passed, and reports whether it has one. Admit takes a batch, and reports whether more
+// entries may be left.
+type EntryList struct {
+	Await func(ctx context.Context, wait time.Duration) (bool, error)
+	Admit func(ctx context.Context) (more bool, err error)
+}
+
 // inboxReader takes the entries that other programs push into a list of the pool: tasks
-// into the inbox, or reports from outside.
+// into the inbox, reports from outside, or triggers.
 type inboxReader struct {
-	r         *Replica
-	list      string // its name, for the log
-	awaitList func(ctx context.Context, wait time.Duration) (bool, error)
-	admitList func(ctx context.Context) (more bool, err error)
-	busy      sync.Mutex // held while admitting
+	r    *Replica
+	name string // of the list, for the log
+	list EntryList
+	busy sync.Mutex // held while admitting
 }
 
 func (b *inboxReader) run(ctx context.Context) {
-	t := retry{outage: b.r.outages, op: "await " + b.list}
+	t := retry{outage: b.r.outages, op: "await " + b.name}
 	defer t.stop()
 	for ctx.Err() == nil {
 		wait := jitter(inboxWait)
@@ -55,7 +62,7 @@ func (b *inboxReader) run(ctx context.Context) {
 func (b *inboxReader) await(ctx context.Context, wait time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+b.r.callTimeout)
 	defer cancel()
-	return b.awaitList(ctx, wait)
+	return b.list.Await(ctx, wait)
 }
 
 // admitAsync empties the list in a goroutine of its own, unless one already does.
@@ -70,10 +77,10 @@ func (b *inboxReader) admitAsync(ctx context.Context) {
 
 // admit admits batches until the list is empty. The caller holds the mutex.
 func (b *inboxReader) admit(ctx context.Context) {
-	t := retry{outage: b.r.outages, op: "admit " + b.list}
+	t := retry{outage: b.r.outages, op: "admit " + b.name}
 	for more := true; more && ctx.Err() == nil; {
 		b.r.retryCall(ctx, &t, func(ctx context.Context) (err error) {
-			more, err = b.admitList(ctx)
+			more, err = b.list.Admit(ctx)
 			return err
 		})
 	}

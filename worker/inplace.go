@@ -98,7 +98,7 @@ func (r *Replica) freeSlot(a *attempt) {
 	c := a.claim
 	r.queues.taken--
 	r.queues.use(c.q, c.sequence.i, -1)
-	c.sequence.claimFrom(c.q)
+	c.sequence.claimFreed(c.q)
 	if a.own != nil {
 		a.freeOwn()
 	}

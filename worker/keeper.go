@@ -149,6 +149,9 @@ func (k *keeper) renewOnce(ctx context.Context, claims []*claim, updates []*atte
 		return err
 	}
 	r.needed.sent(x.Outages)
+	if got.Triggers {
+		r.triggers.exist()
+	}
 	k.apply(x, claims, got, sent)
 	if notJoined {
 		r.resetMembership(x.Replica)

@@ -51,11 +51,17 @@ func (m *maintainer) run(ctx context.Context) {
 		if done.Reports {
 			r.reports.admitAsync(ctx)
 		}
+		if done.TriggerEntries && r.cfg.TriggerEntries.Admit != nil {
+			r.triggerInbox.admitAsync(ctx)
+		}
 		if done.TimedOut > 0 {
 			r.log().Info("tasks outside got no report in time; their attempts have timed out", "attempts", done.TimedOut)
 		}
 		for _, name := range done.LateTriggers[:min(len(done.LateTriggers), maxRepairs)] {
 			r.log().Warn("a trigger should have fired and has not; ltsworker doctor says more", "trigger", name)
+		}
+		if len(done.LateTriggers) > 0 {
+			r.triggers.exist()
 		}
 		if err != nil {
 			pause = t.failed(err)

@@ -18,10 +18,10 @@ const busyInterval = 100 * time.Millisecond
 // queue is one queue of this replica. The replica's mutex guards its fields.
 type queue struct {
 	name string
-	// free is the number of free slots of each sequence: neither in use nor requested
-	// by a claim. Each sequence has half of the queue's workers, so that both are busy
-	// under load.
-	free      [2]int
+	*slots
+	weight    int
+	pass      float64 // see slots
+	inReady   bool    // in slots.ready
 	requested [2]int  // slots that the exchange in flight claims for
 	listed    [2]bool // in the sequence's toClaim
 	// readyAgain is set if the queue became ready while all its free slots were
@@ -52,13 +52,17 @@ type queues struct {
 	busyAt     time.Time // earliest exchange that only reports busy queues
 }
 
-func newQueues(cfg map[string]task.QueueConfig) queues {
+func newQueues(cfg map[string]task.QueueConfig, shared map[string]task.Slots) queues {
 	s := queues{byName: make(map[string]*queue, len(cfg)), withFree: len(cfg)}
+	of := newSlotsOf(cfg, shared)
+	counted := map[*slots]bool{}
 	for _, name := range slices.Sorted(maps.Keys(cfg)) {
-		workers := cfg[name].Workers
-		q := &queue{name: name, free: [2]int{(workers + 1) / 2, workers / 2}}
+		q := &queue{name: name, slots: of[name], weight: weightOf(cfg[name])}
 		s.all, s.byName[name] = append(s.all, q), q
-		s.slots += workers
+		if !counted[q.slots] {
+			counted[q.slots] = true
+			s.slots += cfg[name].Workers
+		}
 	}
 	return s
 }
@@ -69,9 +73,9 @@ func (s *queues) use(q *queue, sequence, n int) {
 	q.free[sequence] -= n
 	switch has := q.hasFree(); {
 	case had && !has:
-		s.withFree--
+		s.withFree -= q.members
 	case has && !had:
-		s.withFree++
+		s.withFree += q.members
 	}
 }
 
@@ -130,6 +134,7 @@ func (s *queues) setNextDue(next, soonest time.Duration, sent, now time.Time) {
 // ready is called for a queue that may have claimable tasks. A sequence with a free
 // slot claims them, else the queue is reported as busy. The caller holds the mutex.
 func (r *Replica) ready(q *queue) {
+	q.setReady(q, true)
 	if r.claims() {
 		if s := r.sequenceFor(q); s != nil {
 			s.claimFrom(q)

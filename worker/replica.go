@@ -47,19 +47,20 @@ type Replica struct {
 	started     time.Time         // set by Run, before it starts the goroutines that read it
 	wg          sync.WaitGroup    // the goroutines that Run started, without handlers
 
-	member      membership
-	sequences   [2]*sequence
-	keeper      keeper
-	watch       watch
-	listener    listener
-	inbox       inboxReader
-	reports     inboxReader
-	maintenance maintainer
-	triggers    triggers
-	drain       drain
-	unknown     unknownKinds
-	admission   admission
-	hooks       hooks
+	member       membership
+	sequences    [2]*sequence
+	keeper       keeper
+	watch        watch
+	listener     listener
+	inbox        inboxReader
+	reports      inboxReader
+	triggerInbox inboxReader
+	maintenance  maintainer
+	triggers     triggers
+	drain        drain
+	unknown      unknownKinds
+	admission    admission
+	hooks        hooks
 
 	closed    chan struct{} // closed by Close
 	ended     chan struct{} // closed when Run returns
@@ -116,7 +117,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 		overStuck:   make(chan struct{}),
 		joined:      make(chan struct{}),
 		handlers:    make(map[string]task.Handler),
-		queues:      newQueues(cfg.Queues),
+		queues:      newQueues(cfg.Queues, cfg.Slots),
 		ownQueues:   cfg.OwnQueues(),
 		held:        heldClaims{live: make(map[int64]*claim), lost: make(map[*claim]struct{})},
 	}
@@ -130,9 +131,10 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.keeper = keeper{r: r, wake: make(chan struct{}, 1)}
 	r.watch = watch{r: r, wake: make(chan struct{}, 1)}
 	r.drain = drain{r: r, requested: make(chan struct{}, 1), began: make(chan struct{}), changed: make(chan struct{}, 1)}
-	r.inbox = inboxReader{r: r, list: "inbox", awaitList: store.AwaitInbox,
-		admitList: func(ctx context.Context) (bool, error) { return store.AdmitInbox(ctx, r.ownQueues) }}
-	r.reports = inboxReader{r: r, list: "reports", awaitList: store.AwaitReports, admitList: store.AdmitReports}
+	r.inbox = inboxReader{r: r, name: "inbox", list: EntryList{store.AwaitInbox,
+		func(ctx context.Context) (bool, error) { return store.AdmitInbox(ctx, r.ownQueues) }}}
+	r.reports = inboxReader{r: r, name: "reports", list: EntryList{store.AwaitReports, store.AdmitReports}}
+	r.triggerInbox = inboxReader{r: r, name: "triggers:inbox", list: cfg.TriggerEntries}
 	r.listener.r, r.maintenance.r = r, r
 	r.triggers = triggers{r: r, wake: make(chan struct{}, 1)}
 	r.admission = admission{r: r, wake: make(chan struct{}, 1)}

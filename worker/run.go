@@ -108,6 +108,9 @@ func (r *Replica) run(ctx context.Context) error {
 	r.wg.Go(func() { r.inbox.run(serve) })
 	r.wg.Go(func() { r.admission.run(serve) })
 	r.wg.Go(func() { r.reports.run(serve) })
+	if r.cfg.TriggerEntries.Await != nil {
+		r.wg.Go(func() { r.triggerInbox.run(serve) })
+	}
 	if r.cfg.Triggers != nil {
 		r.wg.Go(func() { r.triggers.run(serve) })
 	}

@@ -139,7 +139,7 @@ func (s *sequence) prepare(now time.Time) bool {
 		s.required, r.queues.nextDue = true, time.Time{}
 	}
 	if r.claims() && (len(s.toClaim) == 0 || r.admission.current(now)) {
-		x.Idle = s.addClaims() < r.queues.withFree
+		x.Idle = s.addClaims()
 	}
 	busy := r.queues.unreported > 0 && !now.Before(r.queues.busyAt)
 	if s.required || busy || len(x.Reports) > 0 || len(x.Claims) > 0 {
@@ -176,31 +176,57 @@ func (s *sequence) addReports() {
 	}
 }
 
-// addClaims adds as many claims to the exchange as it may contain. It returns how many
-// of their queues have other free slots.
-func (s *sequence) addClaims() (withFree int) {
-	room, seen := task.MaxClaim, 0
-	for _, q := range s.toClaim {
-		if room == 0 || len(s.claiming) == task.MaxQueues {
-			break
+// addClaims adds as many claims to the exchange as it may contain. It reports whether the
+// answer has to list ready queues: other queues have free slots, or share those that are
+// claimed for.
+func (s *sequence) addClaims() (idle bool) {
+	room, seen, withFree := task.MaxClaim, 0, 0
+	var among []*queue // with the same slots
+	for ; seen < len(s.toClaim) && room > 0 && len(s.claiming) < task.MaxQueues; seen++ {
+		q := s.toClaim[seen]
+		if !q.listed[s.i] {
+			continue // shares slots with an earlier one
 		}
-		seen++
 		q.listed[s.i] = false
-		n := min(q.free[s.i], room)
-		if n <= 0 {
+		if !q.shared() {
+			room -= s.claim(q, min(q.free[s.i], room))
 			continue
 		}
-		s.r.queues.use(q, s.i, n)
-		q.requested[s.i] = n
-		room -= n
-		s.claiming = append(s.claiming, q)
-		s.x.Claims = append(s.x.Claims, task.Claim{Queue: q.name, N: n})
+		among = append(among[:0], q)
+		for _, other := range s.toClaim[seen+1:] {
+			if other.slots == q.slots && other.listed[s.i] {
+				other.listed[s.i] = false
+				among = append(among, other)
+			}
+		}
+		for i, n := range q.divide(min(q.free[s.i], room), among) {
+			if n == 0 || len(s.claiming) == task.MaxQueues {
+				q.giveBack(among[i], n)
+				continue
+			}
+			room -= s.claim(among[i], n)
+		}
+		idle = true
+	}
+	s.toClaim = slices.Delete(s.toClaim, 0, seen)
+	for _, q := range s.claiming {
 		if q.hasFree() {
 			withFree++
 		}
 	}
-	s.toClaim = slices.Delete(s.toClaim, 0, seen)
-	return withFree
+	return idle || withFree < s.r.queues.withFree
+}
+
+// claim adds a claim for n tasks of a queue, if n is not 0. It returns n.
+func (s *sequence) claim(q *queue, n int) int {
+	if n <= 0 {
+		return 0
+	}
+	s.r.queues.use(q, s.i, n)
+	q.requested[s.i] = n
+	s.claiming = append(s.claiming, q)
+	s.x.Claims = append(s.x.Claims, task.Claim{Queue: q.name, N: n})
+	return n
 }
 
 // apply acts on the answer to the exchange that was sent at sent.
@@ -233,6 +259,9 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 	// After accept: a task from another queue must not take a slot that this claim has filled.
 	for _, q := range s.claiming {
 		r.queues.use(q, s.i, -q.requested[s.i])
+		if q.shared() {
+			q.giveBack(q, q.requested[s.i]-claimed(got, q))
+		}
 		q.requested[s.i] = 0
 	}
 	if current {
@@ -259,13 +288,31 @@ func (s *sequence) apply(got *task.Exchanged, sent time.Time) {
 	s.sent, s.claiming = s.sent[:0], s.claiming[:0]
 }
 
-// claimAnswered decides whether to claim again from a queue after the answer.
+// claimed returns how many tasks of a queue an answer has.
+func claimed(got *task.Exchanged, q *queue) (n int) {
+	for i := range got.Claimed {
+		if got.Claimed[i].Queue == q.name {
+			n += len(got.Claimed[i].Tasks)
+		}
+	}
+	return n
+}
+
+// claimAnswered decides whether to claim again from a queue after the answer, or from those
+// that share its slots.
 func (s *sequence) claimAnswered(q *queue, short bool) {
 	r := s.r
+	q.setReady(q, !short)
 	switch {
 	case q.readyAgain:
 		q.readyAgain = false
 		r.ready(q)
+	case q.shared():
+		for i, other := range r.sequences {
+			if q.free[i] > 0 {
+				other.claimReady(q.slots)
+			}
+		}
 	case !short:
 		for i, other := range r.sequences {
 			if q.free[i] > 0 {
@@ -316,6 +363,23 @@ func (s *sequence) claimFrom(q *queue) {
 	q.listed[s.i] = true
 	s.toClaim = append(s.toClaim, q)
 	s.wake()
+}
+
+// claimFreed makes the next exchange claim for a slot of the queue that has become free.
+func (s *sequence) claimFreed(q *queue) {
+	if q.shared() {
+		s.claimReady(q.slots)
+	}
+	if len(q.ready) == 0 {
+		s.claimFrom(q)
+	}
+}
+
+// claimReady makes the next exchange claim from the queues that share slots and may have tasks.
+func (s *sequence) claimReady(shared *slots) {
+	for _, q := range shared.ready {
+		s.claimFrom(q)
+	}
 }
 
 // requireExchange makes the sequence exchange even if there is nothing to report or

@@ -71,10 +71,11 @@ type Store interface {
 	// whether more are left.
 	AdmitReports(ctx context.Context) (more bool, err error)
 
-	// FireTriggers applies what was decided about triggers, and returns up to most further
-	// triggers that are due. Other replicas do not get these for a moment. A firing has no
-	// effect if its trigger has changed since it was read, so a repeated call makes no task
-	// twice.
+	// FireTriggers applies what was decided about triggers, and returns up to most triggers
+	// that are due now or soon. Other replicas do not get these until a moment after that. A
+	// firing has no effect if its trigger has changed since it was read, so a repeated call
+	// makes no task twice, or if the trigger is not due. If most is 0, other replicas get a
+	// trigger that was not due at once.
 	FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error)
 
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,

@@ -2,6 +2,9 @@ package worker
 
 import (
 	"context"
+	"math"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -16,26 +19,57 @@ type TriggerPlanner interface {
 }
 
 const (
-	// triggersWait is how long a replica waits without asking which triggers are due: a
-	// signal may have been lost, or the replica that was to fire may have died.
+	// triggersWait is how long a replica of a pool with triggers waits without asking which
+	// are due: the replica that was to fire may have died.
 	triggersWait = 10 * time.Second
 	// triggersBatch is how many triggers one call fires.
 	triggersBatch = 100
+	// A replica holds up to maxHeldTriggers triggers that are due soon, with up to
+	// maxHeldDefinitions bytes of definitions.
+	maxHeldTriggers    = 1000
+	maxHeldDefinitions = 4 << 20
+	// A firing that was computed for a time is computed again so long after it.
+	firingAge = time.Second
 	// A problem of a trigger is logged at most once in this time.
 	triggerProblemPause = time.Minute
 )
 
-// triggers fires the triggers of the pool. Every replica does. The store hands a trigger
-// that is due to one of them, and applies what it decides only if the trigger is unchanged.
+// triggers fires the triggers of the pool. Every replica does. The store hands a trigger to
+// one of them some time before it is due. The replica computes the firing and calls the store
+// when the trigger is due. The store applies the firing only if the trigger is unchanged and
+// due. A pool without triggers gets no calls: a signal or a heartbeat reports the first one.
 type triggers struct {
 	r    *Replica
 	wake chan struct{}
+	idle atomic.Bool // there are no triggers that wait for their time
+
+	held  []task.TriggerFiring // by the time at which they are handled
+	clock storeClock
 
 	problems map[string]time.Time // when a problem of a trigger was last logged
 }
 
+// storeClock estimates the clock of the store from the answers to calls, whatever the clock
+// of the machine shows. The estimate is never ahead of the store's clock, unless that was set
+// back or is slower.
+type storeClock struct {
+	began time.Time // of this machine; only its monotonic reading counts
+	zero  time.Time // the store's clock at that time, or later than that
+}
+
+func (c *storeClock) now() time.Time { return c.zero.Add(time.Since(c.began)) }
+
+// observe takes the store's clock from an answer that has just arrived. The answer with the
+// shortest way counts, or this one if the estimate was wrong.
+func (c *storeClock) observe(now time.Time, wrong bool) {
+	if zero := now.Add(-time.Since(c.began)); wrong || zero.After(c.zero) {
+		c.zero = zero
+	}
+}
+
 func (f *triggers) run(ctx context.Context) {
 	f.problems = map[string]time.Time{}
+	f.clock.began = time.Now()
 	t := retry{outage: f.r.outages, op: "fire triggers"}
 	defer t.stop()
 	timer := time.NewTimer(0)
@@ -43,6 +77,7 @@ func (f *triggers) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			f.giveBack()
 			return
 		case <-f.wake:
 		case <-timer.C:
@@ -51,43 +86,108 @@ func (f *triggers) run(ctx context.Context) {
 	}
 }
 
+// exist is called when the store has reported that triggers wait for their time.
+func (f *triggers) exist() {
+	if f.idle.Load() {
+		wake(f.wake)
+	}
+}
+
 // fire fires all triggers that are due, and returns how long to wait then.
 func (f *triggers) fire(ctx context.Context, t *retry) time.Duration {
-	var firings []task.TriggerFiring
-	for {
-		most := triggersBatch
-		if ctx.Err() != nil {
-			if most = 0; len(firings) == 0 {
-				return triggersWait
-			}
-		}
-		var got task.FiredTriggers
+	f.idle.Store(false)
+	for ctx.Err() == nil {
+		firings, most := f.due(), f.room()
 		// A drain does not cancel the call: the triggers that it fires would be late.
-		err := f.r.call(context.WithoutCancel(ctx), func(ctx context.Context) (err error) {
-			got, err = f.r.store.FireTriggers(ctx, firings, most)
-			return err
-		})
+		got, err := f.call(context.WithoutCancel(ctx), firings, most)
 		if err != nil {
-			return t.failed(err) // other replicas get the triggers, or this one again
+			return t.failed(err) // if other replicas get the triggers meanwhile, the repeated call has no effect
 		}
 		t.ok()
+		f.held = slices.Delete(f.held, 0, len(firings))
+		f.clock.observe(got.Now, slices.Contains(got.Changed, true))
 		f.logRefusals(firings, got)
-		firings = firings[:0]
 		for _, due := range got.Due {
-			firing, err := f.r.cfg.Triggers.Fire(due, got.Now)
-			if err != nil {
-				f.problem(due.Name, "a trigger cannot be fired here", err.Error())
-				continue
-			}
-			firings = append(firings, firing)
+			f.hold(due)
 		}
-		if len(firings) > 0 {
+		wait := time.Duration(math.MaxInt64) // until a signal or a heartbeat reports a trigger
+		if got.Next > 0 {
+			wait = jitter(triggersWait)
+			if f.room() > 0 {
+				wait = min(wait, got.Next)
+			}
+		}
+		if len(f.held) > 0 {
+			wait = min(wait, f.held[0].Read.At.Sub(f.clock.now()))
+		}
+		if wait > 0 && (len(got.Due) < most || most == 0) {
+			f.idle.Store(got.Next == 0)
+			return wait
+		}
+	}
+	return 0
+}
+
+func (f *triggers) call(ctx context.Context, firings []task.TriggerFiring, most int) (got task.FiredTriggers, err error) {
+	err = f.r.call(ctx, func(ctx context.Context) (err error) {
+		got, err = f.r.store.FireTriggers(ctx, firings, most)
+		return err
+	})
+	return got, err
+}
+
+// due returns the first firings whose time has come.
+func (f *triggers) due() []task.TriggerFiring {
+	now, n := f.clock.now(), 0
+	for ; n < min(len(f.held), triggersBatch) && !f.held[n].Read.At.After(now); n++ {
+		if now.Sub(f.held[n].Read.At) < firingAge {
 			continue
 		}
-		if got.Next > 0 {
-			return min(got.Next, jitter(triggersWait))
+		// The process has not run for a while: the firing may be a misfire now.
+		if firing, err := f.r.cfg.Triggers.Fire(f.held[n].Read, now); err == nil {
+			f.held[n] = firing
 		}
-		return jitter(triggersWait)
+	}
+	return slices.Clone(f.held[:n])
+}
+
+// room returns how many triggers the next call may hand out.
+func (f *triggers) room() int {
+	size := 0
+	for i := range f.held {
+		size += len(f.held[i].Read.Definition)
+	}
+	if size >= maxHeldDefinitions {
+		return 0
+	}
+	return min(triggersBatch, max(maxHeldTriggers-len(f.held), 0))
+}
+
+// hold computes the firing of a trigger that the store has handed out.
+func (f *triggers) hold(due task.StoredTrigger) {
+	now := f.clock.now()
+	if due.At.After(now) {
+		now = due.At
+	}
+	firing, err := f.r.cfg.Triggers.Fire(due, now)
+	if err != nil {
+		f.problem(due.Name, "a trigger cannot be fired here", err.Error())
+		return
+	}
+	f.held = slices.DeleteFunc(f.held, func(h task.TriggerFiring) bool { return h.Read.Name == due.Name })
+	at, _ := slices.BinarySearchFunc(f.held, due.At.Add(1), func(h task.TriggerFiring, t time.Time) int { return h.Read.At.Compare(t) })
+	f.held = slices.Insert(f.held, at, firing)
+}
+
+// giveBack gives the triggers back that the replica holds, so that other replicas fire them
+// in time.
+func (f *triggers) giveBack() {
+	for len(f.held) > 0 {
+		n := min(len(f.held), triggersBatch)
+		if _, err := f.call(f.r.base, f.held[:n], 0); err != nil {
+			return // others get them a moment after they were due
+		}
+		f.held = f.held[n:]
 	}
 }
 

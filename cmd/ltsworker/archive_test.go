@@ -49,8 +49,10 @@ func TestArchiveIsFilledListedAndRead(t *testing.T) {
 	if out := u.must("archive", "stats"); !strings.Contains(out, "  stopped    2\n") {
 		t.Error(out)
 	}
-	if a := u.run("archive", "ls", "--state", "unknown"); a.code != exitDone || !strings.Contains(a.err, "no task") {
-		t.Errorf("%+v", a)
+	for _, filter := range []string{"--state=unknown", "--orphan", "--exported"} {
+		if a := u.run("archive", "ls", filter); a.code != exitDone || !strings.Contains(a.err, "no task") {
+			t.Errorf("%s: %+v", filter, a)
+		}
 	}
 }
 

@@ -58,6 +58,8 @@ lists the next ones. With --limit 0 all are listed, page by page.`,
 	flags.Var((*listFlag)(&l.filter.Groups), "group", "select tasks of these `GROUPS`")
 	flags.Var((*listFlag)(&l.filter.Codes), "code", "select tasks that ended with these reason `CODES`")
 	flags.Var((*textFlag)(&l.filter.Error), "error", "select tasks whose error contains `TEXT`, in upper or lower case")
+	flags.BoolVar(&l.filter.Orphan, "orphan", false, "select tasks whose external job may still run")
+	flags.BoolVar(&l.filter.Exported, "exported", false, "select tasks whose result an exporter has saved")
 	flags.Var(&l.since, "since", "select tasks that ended at most this `DURATION` ago")
 	flags.Var(&l.from, "from", "select tasks that ended at this `TIME` or later")
 	flags.Var(&l.to, "to", "select tasks that ended before this `TIME`")

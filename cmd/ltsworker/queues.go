@@ -92,7 +92,7 @@ next task for the queue adds it again.`,
 
 func recordLoad(q pool.QueueLoad) queueLoadRecord {
 	return queueLoadRecord{
-		queueRecord: queueRecord(q.QueueInfo), OldestWaitMS: q.OldestWait.Milliseconds(),
+		queueRecord: recordQueue(q.QueueInfo), OldestWaitMS: q.OldestWait.Milliseconds(),
 		InPerSecond: math.Round(q.In*1000) / 1000, OutPerSecond: math.Round(q.Out*1000) / 1000,
 	}
 }

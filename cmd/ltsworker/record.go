@@ -157,6 +157,8 @@ type eventRecord struct {
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
 	ResultBytes  int               `json:"result_bytes,omitempty"`
+	Trigger      string            `json:"trigger,omitempty"` // a trigger that should have fired at planned; the event is about no task
+	Planned      string            `json:"planned,omitempty"`
 	Broken       string            `json:"broken,omitempty"` // the part of the entry that could not be read
 }
 
@@ -165,7 +167,10 @@ func recordEvent(e task.Event) eventRecord {
 		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
 		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta, Orphan: e.Orphan,
-		ResultBytes: e.ResultBytes,
+		ResultBytes: e.ResultBytes, Trigger: e.Trigger,
+	}
+	if e.Trigger != "" {
+		r.Planned = instant(e.Planned)
 	}
 	r.Result, r.ResultText, r.ResultBase64 = form(e.Result)
 	if e.Broken != nil {

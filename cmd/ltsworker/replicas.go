@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -99,7 +96,7 @@ func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
 	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
 	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), queueSlots(r), labelsText(r),
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r), labelsText(r),
 			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
 			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.ReplicaState(r))
 	}
@@ -113,13 +110,4 @@ func labelsText(r pool.ReplicaInfo) string {
 		text = strings.TrimSpace(text + " (exclusive)")
 	}
 	return text
-}
-
-// queueSlots lists the replica's queues with their slots: "default:4,slow:1".
-func queueSlots(r pool.ReplicaInfo) string {
-	var parts []string
-	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
-		parts = append(parts, fmt.Sprintf("%s:%d", terminal.Printable(q), r.Queues[q]))
-	}
-	return strings.Join(parts, ",")
 }

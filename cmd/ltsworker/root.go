@@ -59,7 +59,7 @@ durations in milliseconds in fields that end in _ms.`,
 			newStop(&g), newRetry(&g), newRunNow(&g), newChange(&g), newDelete(&g), newReport(&g), newRejected(&g), newTrigger(&g), newSchema(),
 		}},
 		{"The pool", []*cobra.Command{
-			newStats(&g), newPools(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g),
+			newStats(&g), newPools(&g), newQueues(&g), newReplicas(&g), newTop(&g), newPause(&g), newResume(&g), newLimit(&g), newRate(&g), newAging(&g),
 			newDrain(&g), newReap(&g), newDoctor(&g), newArchive(&g), newBench(&g),
 		}},
 	} {

@@ -95,6 +95,7 @@ commands of its handlers, until interrupted.
         mounts: ["/srv/videos:/in:ro", "cache:/cache"]   # of the host: paths or volumes
         network: videos          # default: none
         pull: missing            # or always or never
+        login: {registry: registry.example, user: worker, password: {env: REGISTRY_PASSWORD}}
         keep: 1m                 # an ended container is kept for so long
         interval: 5s             # between two polls
         host: unix:///run/docker.sock   # default: DOCKER_HOST

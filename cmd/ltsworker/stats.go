@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +25,28 @@ type queueRecord struct {
 
 	GroupsFull bool `json:"groups_full"`
 
+	Rate      string `json:"rate,omitempty"`
+	RateUntil string `json:"rate_until,omitempty"` // when the next task may start, if tasks wait only for the rate
+	AgingMS   int64  `json:"aging_ms,omitempty"`
+
 	Lines     []task.LineInfo `json:"lines,omitempty"` // of tasks with labels
 	MoreLines int             `json:"more_lines,omitempty"`
+}
+
+func recordQueue(q task.QueueInfo) queueRecord {
+	return queueRecord{
+		Name: q.Name, Waiting: q.Waiting, Running: q.Running, Limit: q.Limit, MaxLen: q.MaxLen, Paused: q.Paused,
+		GroupsFull: q.GroupsFull, Rate: q.Rate.String(), RateUntil: momentText(q.RateUntil), AgingMS: q.Aging.Milliseconds(),
+		Lines: q.Lines, MoreLines: q.MoreLines,
+	}
+}
+
+// momentText returns a time for JSON output, "" for none.
+func momentText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339Nano)
 }
 
 // statsRecord is a pool at one instant in JSON output.
@@ -88,7 +109,7 @@ func recordStats(name string, s task.Stats) statsRecord {
 		Limit: s.Limit, Paused: s.Paused,
 	}
 	for _, q := range s.Queues {
-		r.Queues = append(r.Queues, queueRecord(q))
+		r.Queues = append(r.Queues, recordQueue(q))
 	}
 	for _, state := range pool.EndedStates() {
 		r.Kept[state], r.Ended[state] = s.Kept[state], s.Ended[state]

@@ -84,6 +84,9 @@ func eventCells(e task.Event) []string {
 	if !e.At.IsZero() {
 		at = terminal.LocalTimeMS(e.At)
 	}
+	if e.Trigger != "" {
+		return []string{at, "late     ", "trigger=" + terminal.Printable(e.Trigger), "planned=" + terminal.LocalTimeMS(e.Planned)}
+	}
 	cells := []string{at, fmt.Sprintf("%-9s", terminal.Printable(string(e.State))), terminal.Printable(e.ID), terminal.Printable(e.Kind), "queue=" + terminal.Printable(e.Queue)}
 	add := func(name, value string) {
 		if value != "" {

@@ -81,6 +81,16 @@ type Executor interface {
 	Output(ctx context.Context, job Job) (Output, error)
 }
 
+// Locator is an Executor that may use another remote on another replica, such as another
+// container engine. An owner of a task that uses another remote than the one that began to
+// start the job does not start or stop it: it releases the task, or its clean-up fails.
+type Locator interface {
+	Executor
+	// Location returns what identifies the remote that this process uses, of at most 128
+	// bytes.
+	Location(ctx context.Context) (string, error)
+}
+
 // Job identifies a job.
 type Job struct {
 	Name string // the name that Start got

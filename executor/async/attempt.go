@@ -112,8 +112,7 @@ func (a *attempt) end(ctx context.Context, s Status) ([]byte, error) {
 		a.jobEnded(ctx, a.saved)
 		return nil, fmt.Errorf("the job %s (%s) is gone: the remote does not know it any more", a.saved.Name, a.saved.Ref)
 	case Elsewhere:
-		a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", s.Err)...)
-		return nil, task.Snooze(task.ReleaseDelay)
+		return nil, a.release(s.Err)
 	}
 	reading, cancel := a.outlast(ctx, a.opts.StopWithin)
 	defer cancel()

@@ -16,6 +16,7 @@ import (
 type saved struct {
 	Version int           `json:"async"` // savedVersion
 	Name    string        `json:"name"`
+	At      string        `json:"at,omitempty"` // Location of the remote of a Locator
 	Ref     string        `json:"ref,omitempty"`
 	Limit   time.Duration `json:"limit,omitempty"` // how long the job may run, in ns; 0 for no limit
 	Age     time.Duration `json:"age,omitempty"`   // of the job when the reference was saved

@@ -21,6 +21,10 @@ func (a *attempt) startJob(ctx context.Context) error {
 		if s.Name == "" {
 			s = intent(a.opts.Pool, a.task)
 		}
+		var err error
+		if s.At, err = a.locate(ctx); err != nil {
+			return err
+		}
 		if err := a.task.SaveJob(ctx, s.Name, s); err != nil {
 			return a.notSaved(ctx, err)
 		}
@@ -52,6 +56,52 @@ func (a *attempt) notSaved(ctx context.Context, err error) error {
 	return task.Snooze(task.ReleaseDelay)
 }
 
+// locate returns the location of the remote that this process uses; "" if the executor is no
+// Locator. It is repeated as Start is.
+func (a *attempt) locate(ctx context.Context) (at string, err error) {
+	l, ok := a.executor.(Locator)
+	if !ok {
+		return "", nil
+	}
+	within, cancel := context.WithTimeout(ctx, a.opts.StartWithin)
+	defer cancel()
+	err = a.repeat(within, ctx, a.opts.CallTimeout, "Location", func(call context.Context) (err error) {
+		at, err = l.Location(call)
+		return err
+	})
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("no job was started: %w", context.Cause(ctx))
+	case err != nil:
+		return "", fmt.Errorf("start the job: no success within %v: %w", a.opts.StartWithin, err)
+	}
+	return at, nil
+}
+
+// errElsewhere is the error of a call that would reach another remote than the one of the
+// job.
+var errElsewhere = errors.New("the job is at another remote")
+
+// checkLocation returns errElsewhere if this process uses another remote than the owner of
+// the task that has begun to start the job.
+func (a *attempt) checkLocation(ctx context.Context) error {
+	l, ok := a.executor.(Locator)
+	if !ok || a.saved.At == "" {
+		return nil
+	}
+	at, err := l.Location(ctx)
+	if err == nil && at != a.saved.At {
+		err = Reject(fmt.Errorf("%w: %s, and this replica uses %s", errElsewhere, a.saved.At, at))
+	}
+	return err
+}
+
+// release releases the task with its job, which is at another remote.
+func (a *attempt) release(why error) error {
+	a.opts.Logger.Info("the job of a task belongs to another remote; the task is released with its job", a.args("err", why)...)
+	return task.Snooze(task.ReleaseDelay)
+}
+
 var errNoReference = errors.New("the executor returned no reference")
 
 // callStart repeats Start with the same name, for at most StartWithin. If its result stays
@@ -67,7 +117,10 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	defer cancel()
 	waited := false
 	err = a.repeat(starting, ctx, a.opts.StartTimeout, "Start", func(call context.Context) (err error) {
-		if started, err = a.executor.Start(call, a.saved.Name, a.task); err == nil && started.Ref == "" {
+		if err = a.checkLocation(call); err == nil {
+			started, err = a.executor.Start(call, a.saved.Name, a.task)
+		}
+		if err == nil && started.Ref == "" {
 			err = errNoReference
 		}
 		switch {
@@ -82,6 +135,8 @@ func (a *attempt) callStart(ctx context.Context) (started Started, err error) {
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		return started, nil
+	case errors.Is(err, errElsewhere):
+		return Started{}, a.release(err)
 	case isFinal(err):
 		a.jobEnded(starting, a.saved)
 		return Started{}, fmt.Errorf("start the job: %w", err)

@@ -51,8 +51,12 @@ func (a *attempt) stopping(ctx context.Context) (context.Context, context.Cancel
 
 // stopJob repeats Stop until the stop is confirmed or ctx ends.
 func (a *attempt) stopJob(ctx context.Context) error {
-	stop := func(ctx context.Context) error { return a.executor.Stop(ctx, a.job()) }
-	return a.repeat(ctx, ctx, a.opts.StopWithin, "Stop", stop)
+	return a.repeat(ctx, ctx, a.opts.StopWithin, "Stop", func(ctx context.Context) error {
+		if err := a.checkLocation(ctx); err != nil {
+			return err
+		}
+		return a.executor.Stop(ctx, a.job())
+	})
 }
 
 // cleanUp stops the job of an attempt whose end was decided. If it returns nil, the job has

@@ -78,6 +78,12 @@ type Mount struct {
 	ReadOnly bool
 }
 
+// Login has the credentials for a registry.
+type Login struct {
+	Registry       string // its host, with the port if there is one; docker.io is that of names without a host
+	User, Password string
+}
+
 // Config describes the containers of one kind of task.
 type Config struct {
 	// Pool is the name of the pool. Required.
@@ -113,6 +119,8 @@ type Config struct {
 	Network string
 	// Pull says when the image is pulled. Default: PullMissing.
 	Pull Pull
+	// Login is used for pulls from its registry only. Default: none.
+	Login Login
 	// Grace is the time from SIGTERM to SIGKILL, rounded up to seconds. Grace and StopSlack
 	// together must be shorter than the replica's StopGrace. Default: DefaultGrace.
 	Grace time.Duration
@@ -167,7 +175,7 @@ func newExecutor(cfg Config) (*executor, async.Options, error) {
 	cfg.setDefaults()
 	args, err := cfg.args()
 	env, errs := template.ParseEnv("env", cfg.Env)
-	errs = append(errs, cfg.check(), err)
+	errs = append(errs, cfg.check(), cfg.checkLogin(), err)
 	engine, err := connect(cfg.Host)
 	if err != nil {
 		errs = append(errs, err)

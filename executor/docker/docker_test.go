@@ -296,18 +296,21 @@ func TestContainerOfAnotherEngineIsLeftToItsReplicas(t *testing.T) {
 	_, _ = first.wait(t)
 
 	saved := string(tk.LastCheckpoint)
-	id, err := first.x.identify(t.Context())
+	id, err := first.x.Location(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	tk.LastCheckpoint = []byte(strings.Replace(saved, id, "OTHER", 1))
+	tk.LastCheckpoint = []byte(strings.ReplaceAll(saved, id, "OTHER"))
 	_, err = begin(t, cfg, tk).wait(t)
 	if task.DispositionOf(err) != task.DispositionOf(task.Snooze(task.ReleaseDelay)) || !strings.Contains(string(tk.LastCheckpoint), "OTHER/") {
 		t.Errorf("%v, checkpoint %s", err, tk.LastCheckpoint)
 	}
-	if err := first.x.Stop(t.Context(), async.Job{Ref: "OTHER/0123"}); err == nil || !strings.Contains(err.Error(), "is at the engine OTHER") {
-		t.Errorf("stopped: %v", err)
+	tk.CleanUp = task.CodeTimeout
+	if _, err := begin(t, cfg, tk).wait(t); err == nil || !strings.Contains(err.Error(), "at another remote: OTHER") {
+		t.Errorf("clean-up: %v", err)
 	}
+
+	tk.CleanUp = ""
 
 	tk.LastCheckpoint = []byte(saved)
 	back := begin(t, cfg, tk)

@@ -38,7 +38,7 @@ const statusTimeout = 5 * time.Second
 // Poll implements async.Executor. One call lists the containers. Only those that have
 // ended are inspected.
 func (x *executor) Poll(ctx context.Context, jobs []async.Job) ([]async.Status, error) {
-	engine, err := x.identify(ctx)
+	engine, err := x.Location(ctx)
 	if err != nil {
 		return nil, err
 	}

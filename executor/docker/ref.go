@@ -18,8 +18,9 @@ func parseRef(ref string) (engine, id string) {
 	return engine, id
 }
 
-// identify returns the id of the engine, which survives its restarts.
-func (x *executor) identify(ctx context.Context) (string, error) {
+// Location implements async.Locator. It returns the id of the engine, which survives its
+// restarts.
+func (x *executor) Location(ctx context.Context) (string, error) {
 	x.mu.Lock()
 	id := x.engineID
 	x.mu.Unlock()
@@ -39,7 +40,7 @@ func (x *executor) identify(ctx context.Context) (string, error) {
 	return x.engineID, nil
 }
 
-// forgetEngine makes identify ask the engine again: another one may answer at its address.
+// forgetEngine makes Location ask the engine again: another one may answer at its address.
 func (x *executor) forgetEngine() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // registry serves one image of one layer, at job:1. It speaks what an engine needs of the
@@ -24,6 +27,8 @@ type registry struct {
 	tag   string            // the digest of the manifest of the tag; "" for none
 	blobs map[string][]byte // also manifests, by digest
 	pulls int               // requests for the tag
+	login string            // "USER:PASSWORD" that requests need; "" for none
+	tried []string          // those of the requests that were refused
 }
 
 // newRegistry starts a registry at an address of this machine, which an engine trusts
@@ -43,6 +48,12 @@ func (r *registry) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	if user, password, _ := req.BasicAuth(); r.login != "" && user+":"+password != r.login {
+		r.tried = append(r.tried, user+":"+password)
+		w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+		http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
+		return
+	}
 	name := req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:]
 	manifest := strings.HasPrefix(req.URL.Path, "/v2/job/manifests/")
 	if manifest && name == "1" {
@@ -127,5 +138,61 @@ func TestPullPolicy(t *testing.T) {
 		if !strings.Contains(result, c.want) || r.pulls > 0 != c.pulls {
 			t.Errorf("step %d: %q, asked %d times", i, result, r.pulls)
 		}
+	}
+}
+
+func TestLoginIsUsedForItsRegistryOnly(t *testing.T) {
+	t.Parallel()
+	e := sharedEngine(t)
+	private, other := newRegistry(t), newRegistry(t)
+	private.login, other.login = "bot:open sesame", "bot:open sesame"
+	private.push(t, e.layer, "VERSION=1")
+	other.push(t, e.layer, "VERSION=1")
+	cfg := e.config("env")
+	cfg.Pull = PullAlways
+	cfg.Login = Login{Registry: registryOf(private.image()), User: "bot", Password: "open sesame"}
+	cfg.ForTask = func(tk *task.Task, c *Config) error {
+		c.Image = string(tk.Payload)
+		return nil
+	}
+	if result, err := begin(t, cfg, newTask(private.image())).wait(t); err != nil || !strings.Contains(result, "VERSION=1") {
+		t.Errorf("%q, %v", result, err)
+	}
+	refused := func(r *registry, login string) {
+		t.Helper()
+		a := begin(t, cfg, newTask(r.image()))
+		eventually(t, "a pull is refused", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return slices.Contains(r.tried, login)
+		})
+		a.cancel(task.ErrStopped)
+		_, err := a.wait(t)
+		wantError(t, err, task.ErrStopped)
+	}
+	refused(other, ":")
+	if slices.ContainsFunc(other.tried, func(login string) bool { return login != ":" }) {
+		t.Errorf("another registry got %q", other.tried)
+	}
+	cfg.Login.Password = "wrong"
+	refused(private, "bot:wrong")
+}
+
+func TestLoginMistakesAreRefused(t *testing.T) {
+	for want, c := range map[string]Config{
+		"login.registry is missing":                                             {Image: "a", Login: Login{User: "u", Password: "p"}},
+		"login.registry must be docker.io, the registry of the image":           {Image: "a", Login: Login{"registry.example", "u", "p"}},
+		"login.registry must be the host of a registry":                         {Image: "a", Login: Login{"https://registry.example", "u", "p"}},
+		`must be the host of a registry, such as registry.example:5000, not "a`: {Image: "a", Login: Login{"a", "u", "p"}},
+		"login.user is missing":                                                 {Image: "a", Login: Login{"docker.io", "", "p"}},
+		"login.password is missing":                                             {Image: "a", Login: Login{"docker.io", "u", ""}},
+	} {
+		c.Pool = "media"
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := New(Config{Pool: "media", Image: "registry.example:5000/team/cut:1", Login: Login{"registry.example:5000", "u", "p"}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -20,13 +20,7 @@ import (
 func (x *executor) Stop(ctx context.Context, job async.Job) error {
 	id := job.Name
 	if job.Ref != "" {
-		var of string
-		of, id = parseRef(job.Ref)
-		if engine, err := x.identify(ctx); err != nil {
-			return err
-		} else if of != engine {
-			return async.Reject(otherEngine(of, engine))
-		}
+		_, id = parseRef(job.Ref)
 	}
 	grace := int(math.Ceil(x.cfg.Grace.Seconds()))
 	if _, err := x.engine.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &grace}); errdefs.IsNotFound(err) {

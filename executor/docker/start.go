@@ -44,7 +44,7 @@ const payloadFile = "/lts/payload"
 // starts it. A container of that name continues at the step that is missing.
 func (x *executor) Start(ctx context.Context, name string, t *task.Task) (async.Started, error) {
 	x.sweepAtTimes()
-	engine, err := x.identify(ctx)
+	engine, err := x.Location(ctx)
 	if err != nil {
 		return async.Started{}, err
 	}
@@ -140,22 +140,6 @@ func (x *executor) create(ctx context.Context, name string, t *task.Task) error 
 		return async.Reject(fmt.Errorf("create the container: %w", err))
 	}
 	return fmt.Errorf("create the container: %w", err)
-}
-
-// pull pulls an image.
-func (x *executor) pull(ctx context.Context, image string) error {
-	got, err := x.engine.ImagePull(ctx, image, client.ImagePullOptions{})
-	if err == nil {
-		err = got.Wait(ctx)
-		_ = got.Close()
-	}
-	if isRefusal(err) {
-		return async.Reject(fmt.Errorf("pull the image %s: %w", image, err))
-	}
-	if err != nil {
-		return fmt.Errorf("pull the image %s: %w", image, err)
-	}
-	return nil
 }
 
 // options describes the container of an attempt. c has the values of its task.

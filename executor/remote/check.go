@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -39,6 +40,8 @@ type service struct {
 	redactor *redactor
 	outage   *outages.Tracker // nil in the mode Jobs, in which package async records outages
 	client   *http.Client
+
+	drainGrace time.Duration
 }
 
 // remote names the service where outages are shown.
@@ -46,7 +49,7 @@ func (s *service) remote() string { return "the service " + s.host }
 
 // newService returns the service of a config with its defaults.
 func newService(cfg Config) (*service, error) {
-	s := &service{Config: cfg, headers: map[string]template.Template{}}
+	s := &service{Config: cfg, headers: map[string]template.Template{}, drainGrace: drainGrace}
 	s.Mode = cmp.Or(s.Mode, Call)
 	if s.Timeout == 0 && s.Mode != Call {
 		s.Timeout = DefaultTimeout
@@ -194,7 +197,7 @@ func (c *checker) secrets(s *service) {
 		s.signers = append(s.signers, signer)
 		hidden = append(hidden, secret, text)
 	}
-	s.redactor = newRedactor(hidden)
+	s.redactor = newRedactor(hidden, s.Callback != "")
 }
 
 // ownHeaders are set by each request.

@@ -2,18 +2,24 @@ package remote
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // redactor removes secrets from errors, also if the service has sent them back.
-type redactor struct{ secrets []string }
+type redactor struct {
+	secrets []string
+	tokens  bool // whether the service gets tokens of attempts
+}
 
 // minRedacted is the length of the shortest text that is removed. Removing shorter ones
 // would show where they are and make errors useless.
 const minRedacted = 4
 
-func newRedactor(secrets []string) *redactor {
-	r := &redactor{}
+func newRedactor(secrets []string, tokens bool) *redactor {
+	r := &redactor{tokens: tokens}
 	for _, s := range secrets {
 		r.secrets = append(r.secrets, s)
 		// A header may have a prefix, such as "Bearer TOKEN" or "Token token=TOKEN".
@@ -26,7 +32,11 @@ func newRedactor(secrets []string) *redactor {
 	return r
 }
 
-// text returns s without the secrets and the token.
+// word matches what can be a token.
+var word = regexp.MustCompile(`[\w-]{23,}`)
+
+// text returns s without the secrets, the token of the attempt ("" if it is not known) and
+// words that have the form of a token.
 func (r *redactor) text(s, token string) string {
 	for _, secret := range append([]string{token}, r.secrets...) {
 		if len(secret) >= minRedacted {
@@ -34,10 +44,18 @@ func (r *redactor) text(s, token string) string {
 			s = strings.ReplaceAll(s, url.QueryEscape(secret), "[removed]")
 		}
 	}
+	if r.tokens {
+		s = word.ReplaceAllStringFunc(s, func(w string) string {
+			if _, _, err := task.ParseToken(w); err == nil {
+				return "[removed]"
+			}
+			return w
+		})
+	}
 	return s
 }
 
-// err returns err with a text without the secrets and the token.
+// err returns err with the text that text returns.
 func (r *redactor) err(err error, token string) error {
 	if text := r.text(err.Error(), token); text != err.Error() {
 		return &redacted{text, err}

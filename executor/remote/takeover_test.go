@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -44,5 +46,44 @@ func TestNextOwnerOfTheTaskStartsNoSecondJob(t *testing.T) {
 		if k := s.kinds(t); len(f.jobs) != 1 || len(ids) != 1 || k["task.stop"] != 0 || step != "task.start" && k["task.start"] != 1 {
 			t.Errorf("%s: %d jobs, %v", step, len(f.jobs), k)
 		}
+	}
+}
+
+// A replica drains before the service has answered the start of a job that will report. The
+// next attempts use the same webhook-id until the service has answered one. An attempt
+// after that starts another job.
+func TestUnansweredStartIsRepeatedAfterADrain(t *testing.T) {
+	var answers atomic.Bool
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !answers.Load() {
+			<-r.Context().Done()
+		}
+	})
+	cfg := Config{Pool: "media", URL: s.URL, Networks: []string{"127.0.0.1"}, Mode: Callback, Callback: "https://pool.example", Timeout: time.Minute}
+	svc, err := newService(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc.drainGrace = 50 * time.Millisecond // the service does not answer, so the start waits for it
+	tk := newTask(`{}`)
+	for tk.Attempt = 1; tk.Attempt <= 2; tk.Attempt++ {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(task.ErrShutdown)
+		if _, err := svc.startAndDetach(ctx, tk); !errors.Is(err, task.ErrShutdown) {
+			t.Errorf("attempt %d: %v", tk.Attempt, err)
+		}
+	}
+	answers.Store(true)
+	for ; tk.Attempt <= 4; tk.Attempt++ { // the job of attempt 3 reports a release
+		if _, err := svc.startAndDetach(t.Context(), tk); !task.DispositionOf(err).Detach {
+			t.Errorf("attempt %d: %v", tk.Attempt, err)
+		}
+	}
+	var ids []string
+	for _, r := range s.all() {
+		ids = append(ids, r.Header.Get("Webhook-Id"))
+	}
+	if len(ids) != 4 || ids[1] != ids[0] || ids[2] != ids[0] || ids[3] == ids[0] {
+		t.Errorf("webhook-id of the four starts: %v", ids)
 	}
 }

@@ -134,7 +134,7 @@ func (c *Config) Commands(poolName string, log *slog.Logger) (map[string]task.Ha
 		c.refuseFields(err, func(field string) string { return handlerKey(kind, field) })
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Docker)) {
-		handlers[kind] = c.dockerHandler(poolName, kind, log)
+		handlers[kind] = c.dockerHandler(poolName, base, kind, log)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(c.Remote)) {
 		handlers[kind] = c.remoteHandler(poolName, base, kind, log)

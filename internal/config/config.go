@@ -13,12 +13,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/admission"
 	"github.com/ltsworker/ltsworker/executor/command"
-	"github.com/ltsworker/ltsworker/executor/docker"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -40,7 +40,7 @@ type Config struct {
 	Remote          map[string]Remote         // by kind, of the handlers with a remote section
 	Exports         map[string]Export         // by kind; see OpenExports
 	Admission       *admission.Load           // nil for none
-	Docker          map[string]docker.Config  // by kind, of the handlers that have a docker section
+	Docker          map[string]Docker         // by kind, of the handlers that have a docker section
 	// Triggers are the triggers of the file, TriggerSet the name under which they are kept.
 	Triggers   []pool.Trigger
 	TriggerSet string
@@ -75,7 +75,7 @@ func Read(file string) (*Config, error) {
 // looks for the programs, and pool.New checks numbers and durations.
 func parse(file string, data []byte) *Config {
 	c := &Config{
-		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]docker.Config{},
+		file: file, lines: map[string]int{}, Handlers: map[string]command.Config{}, Docker: map[string]Docker{},
 		Remote: map[string]Remote{}, TriggerSet: DefaultTriggerSet, calendars: map[string]string{},
 	}
 	c.Pool.Queues = map[string]pool.Queue{}
@@ -145,10 +145,20 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 			}
 		}},
 		field{"queues", func(n *yaml.Node, at string) { r.each(n, at, c.readQueue(r)) }},
+		field{"slots", func(n *yaml.Node, at string) {
+			p.Slots = map[string]pool.Slots{}
+			r.each(n, at, func(name, at string, _, v *yaml.Node) {
+				var s pool.Slots
+				r.section(v, at, field{"workers", r.number(&s.Workers)}, field{"strict", r.flag(&s.Strict)})
+				p.Slots[name] = s
+			})
+		}},
 		field{"groups", func(n *yaml.Node, at string) {
 			r.section(n, at,
 				field{"default_limit", r.limit(&p.Groups.DefaultLimit)},
-				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }})
+				field{"limits", func(n *yaml.Node, at string) { r.each(n, at, c.readGroup(r)) }},
+				field{"default_rate", r.rate(&p.Groups.DefaultRate)},
+				field{"rates", func(n *yaml.Node, at string) { r.each(n, at, c.readGroupRate(r)) }})
 		}},
 		field{"events", func(n *yaml.Node, at string) {
 			r.section(n, at,
@@ -200,7 +210,11 @@ func (c *Config) readQueue(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			r.section(v, at,
 				field{"workers", r.number(&q.Workers)},
 				field{"limit", r.limit(&q.Limit)},
-				field{"max_len", r.limit(&q.MaxLen)})
+				field{"max_len", r.limit(&q.MaxLen)},
+				field{"slots", r.text(&q.Slots)},
+				field{"weight", r.number(&q.Weight)},
+				field{"rate", r.rate(&q.Rate)},
+				field{"aging", r.aging(&q.Aging)})
 		}
 		c.Pool.Queues[name] = q
 	}
@@ -218,6 +232,47 @@ func (c *Config) readGroup(r *yamlReader) func(name, at string, k, v *yaml.Node)
 			c.Pool.Groups.Limits = map[string]int{}
 		}
 		c.Pool.Groups.Limits[name] = n
+	}
+}
+
+func (c *Config) readGroupRate(r *yamlReader) func(name, at string, k, v *yaml.Node) {
+	return func(name, at string, k, v *yaml.Node) {
+		if err := task.CheckName(name); err != nil {
+			r.add(k, at, "%v", err)
+			return
+		}
+		var rate pool.Rate
+		r.rate(&rate)(v, at)
+		if c.Pool.Groups.Rates == nil {
+			c.Pool.Groups.Rates = map[string]pool.Rate{}
+		}
+		c.Pool.Groups.Rates[name] = rate
+	}
+}
+
+// rate reads a rate.
+func (r *yamlReader) rate(to *pool.Rate) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		rate, err := pool.ParseRate(n.Value)
+		if n.Kind != yaml.ScalarNode || n.Value == "" {
+			err = fmt.Errorf(`must be text such as "100/s burst 10", not %s`, describe(n))
+		}
+		if err != nil {
+			r.add(n, at, "%v", err)
+			return
+		}
+		*to = rate
+	}
+}
+
+// aging reads the aging of a queue: a duration, or none.
+func (r *yamlReader) aging(to *time.Duration) func(*yaml.Node, string) {
+	return func(n *yaml.Node, at string) {
+		if n.Value == "none" {
+			*to = pool.NoAging
+			return
+		}
+		r.duration(to, false)(n, at)
 	}
 }
 

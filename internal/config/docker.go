@@ -16,8 +16,14 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
+// Docker is the docker section of a handler.
+type Docker struct {
+	docker.Config
+	password source
+}
+
 // dockerFields are the keys of a handler's docker section.
-func dockerFields(r *yamlReader, d *docker.Config) []field {
+func dockerFields(r *yamlReader, d *Docker) []field {
 	return []field{
 		{"image", r.text(&d.Image)},
 		{"command", r.texts(&d.Command, `["/cut.sh", "--fast"]`)},
@@ -55,6 +61,14 @@ func dockerFields(r *yamlReader, d *docker.Config) []field {
 		}},
 		{"network", r.text(&d.Network)},
 		{"pull", r.text((*string)(&d.Pull))},
+		{"login", func(n *yaml.Node, at string) {
+			if n.Kind != yaml.MappingNode {
+				r.add(n, at, "must be a mapping such as {registry: registry.example, user: worker, password: {env: REGISTRY_PASSWORD}}, not %s", describe(n))
+				return
+			}
+			r.section(n, at, field{"registry", r.text(&d.Login.Registry)}, field{"user", r.text(&d.Login.User)},
+				field{"password", r.source(&d.password, "{env: REGISTRY_PASSWORD} or {file: /run/secrets/registry}")})
+		}},
 		{"keep", r.duration(&d.Keep, false)},
 		{"interval", r.duration(&d.Interval, false)},
 		{"host", r.text(&d.Host)},
@@ -73,7 +87,7 @@ func parseMount(text string) (docker.Mount, error) {
 // readDocker reads the docker section of a handler.
 func (c *Config) readDocker(r *yamlReader, kind string) func(n *yaml.Node, at string) {
 	return func(n *yaml.Node, at string) {
-		var d docker.Config
+		var d Docker
 		if follow(n).Kind != yaml.MappingNode {
 			r.add(n, at, "must be a mapping such as {image: ffmpeg:7, command: [/cut.sh]}, not %s", describe(n))
 		} else {
@@ -101,8 +115,9 @@ func refuseBoth(r *yamlReader, at, section string) {
 	}
 }
 
-// dockerHandler makes the handler of a kind that has a docker section.
-func (c *Config) dockerHandler(poolName, kind string, log *slog.Logger) task.Handler {
+// dockerHandler makes the handler of a kind that has a docker section. base is the directory
+// of the file.
+func (c *Config) dockerHandler(poolName, base, kind string, log *slog.Logger) task.Handler {
 	section := joinKey(joinKey("handlers", kind), "docker")
 	if slices.ContainsFunc(c.problems, func(p problem) bool { return p.key == section }) {
 		return nil // it is no section
@@ -119,7 +134,8 @@ func (c *Config) dockerHandler(poolName, kind string, log *slog.Logger) task.Han
 			d.Grace = time.Second
 		}
 	}
-	h, err := docker.New(d)
+	d.Login.Password = c.secret(d.password, base, joinKey(section, "login.password"))
+	h, err := docker.New(d.Config)
 	c.refuseFields(err, func(field string) string {
 		if field == "max_log" {
 			return joinKey(joinKey("handlers", kind), field)

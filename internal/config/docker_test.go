@@ -29,6 +29,7 @@ handlers:
       mounts: ["/srv/videos:/in:ro", cache:/cache]
       network: videos
       pull: always
+      login: {registry: docker.io, user: bot, password: {env: HOME}}
       keep: 10m
       interval: 2s
       host: unix:///run/docker.sock
@@ -37,13 +38,14 @@ handlers:
 	if err := c.Err(); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]docker.Config{"video.cut": {
+	want := map[string]Docker{"video.cut": {password: source{env: "HOME"}, Config: docker.Config{
 		Image: "ffmpeg:7", Command: []string{"/cut.sh", "--fast"}, Entrypoint: []string{"/bin/sh"}, Env: []string{"MODE=fast"},
 		Dir: "/work", User: "1000:1000", Memory: 512 << 20, CPUs: 0.5,
 		Mounts:  []docker.Mount{{Source: "/srv/videos", Target: "/in", ReadOnly: true}, {Source: "cache", Target: "/cache"}},
 		Network: "videos", Pull: docker.PullAlways, Keep: 10 * time.Minute, Interval: 2 * time.Second, Host: "unix:///run/docker.sock", MaxLog: 1000,
-	}}
-	if diff := cmp.Diff(want, c.Docker); diff != "" {
+		Login: docker.Login{Registry: "docker.io", User: "bot"},
+	}}}
+	if diff := cmp.Diff(want, c.Docker, cmp.AllowUnexported(Docker{}, source{})); diff != "" {
 		t.Error(diff)
 	}
 	if _, given := c.Handlers["video.cut"]; given || c.Pool.Policies["video.cut"].Timeout != time.Hour {
@@ -76,6 +78,7 @@ handlers:
       network: host
       pull: daily
       privileged: true
+      login: {registry: "https://a", password: hush}
   other:
     docker: ffmpeg:7
 `))
@@ -100,14 +103,20 @@ handlers:
 		"f.yaml:17: handlers.video.cut.docker.network must be none or the name of a network",
 		`f.yaml:18: handlers.video.cut.docker.pull must be missing, always or never, not "daily"`,
 		"f.yaml:19: handlers.video.cut.docker.privileged is not a key here; there are image, command",
-		"f.yaml:21: handlers.other.docker must be a mapping such as {image: ffmpeg:7, command: [/cut.sh]}",
+		"f.yaml:20: handlers.video.cut.docker.login.registry must be the host of a registry, such as registry.example:5000",
+		"f.yaml:20: handlers.video.cut.docker.login.user is missing",
+		"f.yaml:20: handlers.video.cut.docker.login.password must name a variable or a file that has the secret, as in {env: REGISTRY_PASSWORD}",
+		"f.yaml:22: handlers.other.docker must be a mapping such as {image: ffmpeg:7, command: [/cut.sh]}",
 	} {
 		if !strings.Contains(err.Error()+"\n", want) {
 			t.Errorf("no problem %q", want)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n"); n != 14 {
-		t.Errorf("%d problems, want 14", n)
+	if strings.Contains(err.Error(), "hush") {
+		t.Error("a message shows a secret")
+	}
+	if n := strings.Count(err.Error(), "\n"); n != 17 {
+		t.Errorf("%d problems, want 17", n)
 	}
 	if t.Failed() {
 		t.Log(err)

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ltsworker/ltsworker/executor/remote"
-	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -142,7 +142,7 @@ func (c *Config) secret(from source, base, key string) string {
 	refuse := func(format string, args ...string) string {
 		if !c.Refused(key) {
 			for _, a := range args {
-				format = strings.Replace(format, "%s", terminal.Quoted(a), 1)
+				format = strings.Replace(format, "%s", strconv.Quote(a), 1)
 			}
 			c.Refuse(key, format)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
@@ -147,11 +148,18 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 		return fmt.Sprintf("the end of a task of the queue: %d run, the limit is %d", q.Running, q.Limit), &ofQueue, q.Running, nil
 	case s.Limit > 0 && s.Running >= s.Limit:
 		return fmt.Sprintf("the end of a task of the pool: %d run, the limit is %d", s.Running, s.Limit), &ofPool, s.Running, nil
+	case !g.RateUntil.IsZero():
+		return fmt.Sprintf("the rate of group %s, %v: the next task may start at %s", terminal.Printable(g.Name), g.Rate, rateTime(g.RateUntil)), nil, 0, nil
+	case !q.RateUntil.IsZero():
+		return fmt.Sprintf("the rate of the queue, %v: the next task may start at %s", q.Rate, rateTime(q.RateUntil)), nil, 0, nil
 	case q.Running >= slots:
 		return fmt.Sprintf("a slot: all %d for the queue are taken", slots), &ofQueue, q.Running, nil
 	}
 	return "", nil, 0, nil
 }
+
+// rateTime returns when a task may start, with ms.
+func rateTime(at time.Time) string { return at.Local().Format("15:04:05.000") }
 
 // refusing reports whether all replicas refuse tasks.
 func refusing(replicas []pool.ReplicaInfo) bool {

@@ -2,6 +2,8 @@ package terminal
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,10 +62,28 @@ func QueueState(q task.QueueInfo, poolPaused bool) string {
 		return "pool paused"
 	case q.Paused:
 		return "paused"
+	case !q.RateUntil.IsZero():
+		return "rate, next at " + q.RateUntil.Local().Format("15:04:05.000")
 	case q.GroupsFull:
 		return "groups full"
 	}
 	return ""
+}
+
+// RateLimitText returns a rate. The zero Rate is "none".
+func RateLimitText(r task.Rate) string {
+	if !r.Limits() {
+		return "none"
+	}
+	return r.String()
+}
+
+// GroupRateText returns the rate of a group. own is false if it is the default rate.
+func GroupRateText(r task.Rate, own bool) string {
+	if own {
+		return RateLimitText(r)
+	}
+	return RateLimitText(r) + " (default)"
 }
 
 // FlagText returns word if on is true, else "".
@@ -97,10 +117,37 @@ func ReplicaState(r task.ReplicaInfo) string {
 // Slots returns how many tasks the replica runs at once.
 func Slots(r task.ReplicaInfo) int {
 	n := 0
-	for _, workers := range r.Queues {
-		n += workers
+	counted := map[string]bool{}
+	for q, workers := range r.Queues {
+		shared := r.Shared[q]
+		if shared == "" || !counted[shared] {
+			n += workers
+		}
+		counted[shared] = true
 	}
 	return n
+}
+
+// QueueSlots lists the replica's queues with their slots: "default:4,slow:1". Those that share
+// slots are together: "a+b:8".
+func QueueSlots(r task.ReplicaInfo) string {
+	together := map[string][]string{} // queues by the first one that has the slots
+	first := map[string]string{}      // queue by the name of the slots
+	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
+		key := q
+		if shared := r.Shared[q]; shared != "" {
+			if first[shared] == "" {
+				first[shared] = q
+			}
+			key = first[shared]
+		}
+		together[key] = append(together[key], Printable(q))
+	}
+	var parts []string
+	for _, q := range slices.Sorted(maps.Keys(together)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", strings.Join(together[q], "+"), r.Queues[q]))
+	}
+	return strings.Join(parts, ",")
 }
 
 // NotEmpty returns s for a cell with a value, and Plain for "", "0" and "-".
@@ -111,4 +158,12 @@ func NotEmpty(s Style) func(string) Style {
 		}
 		return s
 	}
+}
+
+// AgingText returns the aging of a queue. 0 is "none".
+func AgingText(step time.Duration) string {
+	if step == 0 {
+		return "none"
+	}
+	return step.String() + " per priority"
 }

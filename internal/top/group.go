@@ -39,6 +39,9 @@ func limitShare(g pool.GroupInfo) float64 {
 }
 
 func groupState(g pool.GroupInfo) string {
+	if !g.RateUntil.IsZero() {
+		return "rate, next at " + g.RateUntil.Local().Format("15:04:05.000")
+	}
 	if g.Own && g.Limit == 0 {
 		return "exempt"
 	}
@@ -59,8 +62,9 @@ func (g groupSubject) read(_ context.Context, _ *reader, s *snapshot) (content, 
 	if i := slices.IndexFunc(s.groups, func(info pool.GroupInfo) bool { return info.Name == string(g) }); i >= 0 {
 		info := s.groups[i]
 		f.add("limit", terminal.GroupLimitText(info.Limit, info.Own))
+		f.add("rate", terminal.GroupRateText(info.Rate, info.OwnRate))
 		f.add("running", strconv.Itoa(info.Running))
-		f.add("held", fmt.Sprintf("%s that the limit blocks", terminal.Count(info.Held, "waiting task")))
+		f.add("held", fmt.Sprintf("%s that the limit or the rate blocks", terminal.Count(info.Held, "waiting task")))
 	} else {
 		f.add("state", "no task of the group runs, and it has no limit of its own")
 	}

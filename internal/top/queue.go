@@ -140,6 +140,8 @@ func (q queueSubject) read(ctx context.Context, r *reader, s *snapshot) (content
 	f.add("state", terminal.QueueState(load.QueueInfo, s.Stats.Paused))
 	f.add("waiting", fmt.Sprintf("%d, cap %s, oldest %s", load.Waiting, terminal.LimitText(load.MaxLen), terminal.WaitText(load.OldestWait)))
 	f.add("running", fmt.Sprintf("%d, limit %s", load.Running, terminal.LimitText(load.Limit)))
+	f.add("rate", terminal.RateLimitText(load.Rate))
+	f.add("aging", terminal.AgingText(load.Aging))
 	f.add("per second", fmt.Sprintf("%s in, %s out", terminal.RateText(load.In), terminal.RateText(load.Out)))
 	serving := []string{}
 	for _, replica := range servers(s, name) {

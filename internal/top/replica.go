@@ -3,7 +3,6 @@ package top
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +37,7 @@ func replicaRows(s *snapshot) (rows []row) {
 			text(r.ID), text(r.Host), number(r.PID, strconv.Itoa(r.PID)), number(r.Running, terminal.RunningText(r.Running, slots)),
 			number(r.Stuck, strconv.Itoa(r.Stuck)), number(r.Silent.Seconds(), terminal.Ago(r.Silent)),
 			number(up.Seconds(), terminal.ShortDuration(up)), text(r.Version), number(r.Lease.Seconds(), terminal.ShortDuration(r.Lease)),
-			text(queueSlots(r)), text(strings.Join(r.Kinds, ",")), text(terminal.ReplicaState(r)),
+			text(terminal.QueueSlots(r)), text(strings.Join(r.Kinds, ",")), text(terminal.ReplicaState(r)),
 		}})
 	}
 	return rows
@@ -51,15 +50,6 @@ func servedSlots(r pool.ReplicaInfo) int {
 		return 0
 	}
 	return terminal.Slots(r)
-}
-
-// queueSlots lists the replica's queues with their slots: "default:4,slow:1".
-func queueSlots(r pool.ReplicaInfo) string {
-	var parts []string
-	for _, q := range slices.Sorted(maps.Keys(r.Queues)) {
-		parts = append(parts, fmt.Sprintf("%s:%d", q, r.Queues[q]))
-	}
-	return strings.Join(parts, ",")
 }
 
 // replicaSubject is a replica as it was when its row was made.
@@ -97,7 +87,7 @@ func (r replicaSubject) read(_ context.Context, _ *reader, s *snapshot) (content
 	f.add("heartbeat", fmt.Sprintf("%s, lease %s", terminal.Ago(now.Silent), terminal.ShortDuration(now.Lease)))
 	f.add("running", terminal.RunningText(now.Running, terminal.Slots(now)))
 	f.add("stuck", strconv.Itoa(now.Stuck))
-	f.add("queues", terminal.Printable(queueSlots(now)))
+	f.add("queues", terminal.Printable(terminal.QueueSlots(now)))
 	f.add("kinds", terminal.Printable(strings.Join(now.Kinds, " ")))
 	return content{lines: f.lines(), rows: taskRows(tasks, s), note: "running"}, nil
 }

@@ -1,9 +1,21 @@
--- uses: base event finish jobs outside request retries run task
+-- uses: base event finish jobs outside queue rate request retries run settings task
 -- Retries in place: the next attempt of a task follows a failed one under the same claim.
+
+-- use_tokens uses a token of the rates of the task's queue and group. It returns false and uses none if one is missing.
+local function use_tokens(m)
+  local rates = { [Rate.queue_key(m.queue)] = Settings.of(m.queue).rate }
+  if m.group then rates[Rate.group_key(m.group)] = Queue.group_rate(m.group) end
+  for key, rate in pairs(rates) do
+    if Rate.free(key, rate) < 1 then return false end
+  end
+  for key, rate in pairs(rates) do Rate.take(key, rate, 1) end
+  Rate.write()
+  return true
+end
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
 -- the task must not have one now: a stop was requested, the attempts are used up, its deadline has passed, or its job has
--- not ended.
+-- not ended, or a rate has no token for it: a retry in place is a start, too.
 function Again.start(at, run)
   local m = Task.load(ARGV[at], run)
   if not m or m.state ~= 'running' or Request.of(m) then return false end
@@ -11,6 +23,7 @@ function Again.start(at, run)
   if job and (job.name or job.cleanup) then return false end
   local deadline, failures = tonumber(m.deadline_at or nil), Task.counted_up(m.id, m, 'failures')
   if deadline and NOW >= deadline or failures >= Retries.most(m) then return false end
+  if not use_tokens(m) then return false end
   local code, error, v = ARGV[at + 3], ARGV[at + 4], m.v + 1
   Finish.take_log(m, ARGV[at + 1], ARGV[at + 2])
   Finish.add_history(m, code, error)

@@ -48,7 +48,7 @@ local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local NOW_TEXT = whole(NOW)
 
 -- Changes of this call for which replicas are signalled (see wake.lua): queues that have become claimable, scheduled tasks
--- with their queues, and whether a slot of the pool's own limit has become free.
+-- with their queues, whether a slot of the pool's own limit has become free, and whether a timer was set (see rate.lua).
 local claimable, scheduled, freed = {}, {}, { pool = false }
 
 -- in_parts calls a command with a list of arguments, n at a time, because unpack takes about 8,000 at most. key is the first

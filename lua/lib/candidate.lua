@@ -45,12 +45,12 @@ function Candidate.start(step, queue, line, id, record)
     Full.block(line, words.kind, score, id)
   elseif avoid and defer(step, id, words, v, avoid) then
     return head and group or nil
-  elseif group and Queue.group_full(group) then
+  elseif group and Queue.holds(group) then
     Queue.block(line, group, score, id)
     if head then call('HDEL', P .. 'group:head:' .. line, group) end
     return nil
   else
-    if group then call('SADD', P .. 'group:run:' .. group, id) end
+    if group and Queue.start(group, id) then step.rated = true end
     Start.task(step, queue, { id = id, record = record, words = words, flag = (words.at_end or extras) and '1' or '0',
       attempt = whole(attempt), v = whole(v), waited = whole(NOW - (due or created)), extras = extras })
   end
@@ -61,7 +61,11 @@ end
 -- the task at its position among the candidates that follow, or into the line if its position is behind last_score. lines
 -- has the line of each candidate, nil if all are of the line.
 function Candidate.insert_next_head(line, group, ids, records, i, last_score, lines)
-  if Queue.group_full(group) then return call('HDEL', P .. 'group:head:' .. line, group) end
+  if Queue.group_full(group) then
+    call('HDEL', P .. 'group:head:' .. line, group)
+    if call('EXISTS', P .. 'group:queues:' .. group) == 1 then Queue.holds(group) end
+    return
+  end
   local id, score = Queue.next_head(line, group)
   if not id then return end
   if score > last_score then return call('ZADD', P .. 'wait:' .. line, score, id) end

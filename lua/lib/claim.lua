@@ -1,4 +1,4 @@
--- uses: base batch candidate merge offer settings takeover wake
+-- uses: base batch candidate keeper merge offer rate settings takeover wake
 -- Claims: hand the best waiting tasks of a queue to a replica.
 
 -- MOST is how many tasks one call hands out at most.
@@ -61,10 +61,11 @@ end
 local function exhausted(queue, step)
   if step then return Offer.exhausted(queue, Wake, step) end
   for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
-  if not Settings.of(queue).pool_limit then return end
-  local _, by_pool = Settings.room(queue)
-  if not by_pool then freed.pool = true
-  elseif call('ZCARD', P .. 'wait:' .. queue) > 0 then call('SADD', P .. 'held', queue) end
+  local s = Settings.of(queue)
+  if not (s.pool_limit or s.rate) then return end
+  local _, by = Settings.room(queue)
+  if s.pool_limit and by ~= true then freed.pool = true end
+  if by and call('ZCARD', P .. 'wait:' .. queue) > 0 then Keeper.note(queue, by) end
 end
 
 -- from starts up to n tasks of a queue. Tasks that wait for a take-over come first. It returns 's' if the queue has no more
@@ -85,13 +86,15 @@ function Claim.from(step, queue, n)
       return 'f'
     end
   end
-  local free = Settings.room(queue)
+  local free, before = Settings.room(queue), step.started
   local want = step.started + math.min(n, free, MOST - step.started)
   local has_more, chunk = free > 0, settings.large and 1 or MOST
   while has_more and step.started < want and step.bytes < step.most_bytes and step.budget > 0 do
     has_more = take_some(step, queue, math.min(want - step.started, chunk), want, lines)
     chunk = chunk * 2
   end
+  if settings.rate then Rate.take(Rate.queue_key(queue), settings.rate, step.started - before) end
+  if settings.rate or step.rated then Rate.write() end
   Batch.write(step, queue)
   if lines then has_more = Merge.close(step, queue, lines)
   else has_more = has_more and call('ZCARD', P .. 'wait:' .. queue) > 0 end

@@ -1,6 +1,6 @@
--- uses: base claims outside record
+-- uses: base claims outside record timers
 -- After the server's clock was set back, leases, attempts outside and entries of replicas end too late: later than now plus
--- their length.
+-- their length. Timers of rates are due too late.
 
 local PAGE = 200
 
@@ -48,16 +48,18 @@ local function note_behind(last, behind)
   end
 end
 
--- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases and a
--- page of attempts outside per call until all have been checked.
+-- check stores the time. If it is earlier than the stored one, check corrects what ends too late: a page of leases, of
+-- attempts outside and of timers per call until all have been checked.
 function Clock.check()
-  local s = call('HMGET', META, 'clock', 'rewound', 'clock:behind', 'rewound:outside')
+  local s = call('HMGET', META, 'clock', 'rewound', 'clock:behind', 'rewound:outside', 'rewound:timers')
   local last, rewound = number(s[1]), nil
-  local cursors = { rewound = number(s[2]) and s[2], ['rewound:outside'] = number(s[4]) and s[4] }
+  local cursors = { rewound = number(s[2]) and s[2], ['rewound:outside'] = number(s[4]) and s[4],
+    ['rewound:timers'] = number(s[5]) and s[5] }
   if last and NOW < last then rewound = '0' end
   note_behind(last, number(s[3]))
   call('HSET', META, 'clock', NOW_TEXT)
-  for field, shorten in pairs({ rewound = shorten_leases, ['rewound:outside'] = shorten_outside }) do
+  for field, shorten in pairs({ rewound = shorten_leases, ['rewound:outside'] = shorten_outside,
+    ['rewound:timers'] = Timers.shorten }) do
     local cursor = rewound or cursors[field]
     if cursor then
       if field == 'rewound' then shorten_replicas() end

@@ -1,10 +1,10 @@
--- uses: base make record words
+-- uses: aging base make record words
 -- A new priority and a new payload for tasks that do not run: ARGV[3] is the priority, '' for none, ARGV[4] is 1 if ARGV[5]
 -- is the payload.
 
 -- priorities returns the priority of a task, and its new one.
 function Edit.priorities(m)
-  local priority = 127 - math.floor(tonumber(m.score) / Record.STEP)
+  local priority = Aging.priority(m, m.score)
   return priority, tonumber(ARGV[3]) or priority
 end
 

@@ -1,4 +1,4 @@
--- uses: base settings
+-- uses: base
 -- Lines: the waiting tasks of a queue that have the same labels. A replica takes a task only if it has all of its labels.
 --
 -- The line of the tasks without labels has the name of the queue, any other one is QUEUE#LABELS. LABELS are separated by
@@ -8,11 +8,8 @@
 -- lines:QUEUE has the LABELS of the lines with tasks, labelled:QUEUE the tasks that wait in them, by position. A server of a
 -- line is a class whose replicas have the labels; of a line with an id or a host it is a replica. A line is open while tasks
 -- can be claimed from it, limits and pauses aside: serving:SERVER has the open lines of a server, offers:QUEUE the servers
--- of open lines; score: when they were last signalled. A replica with open lines has the field own in replica:ID. A line
--- without a server is in none of these, so that no claim meets it.
---
--- The field special:QUEUE of meta has a t while running tasks without labels wait for a take-over in the queue, and an l
--- while offers:QUEUE exists. It is absent for neither.
+-- of open lines; score: when they were last signalled. While there are any, meta has the field lines:QUEUE, and
+-- replica:SERVER the field own. A line without a server is in none of these, so that no claim meets it.
 
 -- split returns the queue of a line, and its labels, nil for none.
 function Line.split(line)
@@ -49,15 +46,6 @@ end
 function Line.is_open(line)
   local taken_over = call('EXISTS', P .. 'takeover:' .. line) == 1
   return taken_over or call('EXISTS', P .. 'wait:' .. line) == 1, taken_over
-end
-
--- note writes the field special:QUEUE.
-function Line.note(queue)
-  local s, text = Settings.of(queue), ''
-  s.takeover, s.lines = call('EXISTS', P .. 'takeover:' .. queue) == 1, call('EXISTS', P .. 'offers:' .. queue) == 1
-  if s.takeover then text = 't' end
-  if s.lines then text = text .. 'l' end
-  if text == '' then call('HDEL', META, 'special:' .. queue) else call('HSET', META, 'special:' .. queue, text) end
 end
 
 -- waiting returns how many tasks wait in all lines of a queue.

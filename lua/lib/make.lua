@@ -1,4 +1,4 @@
--- uses: base admit event line queue queues record settings totals trim wake
+-- uses: aging base admit event line queue queues record settings totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -50,16 +50,17 @@ local function announce_new(g, ids)
   Totals.rate('in', g.queue, n)
 end
 
--- note_large sets a flag in meta if a payload for the queue is large.
+-- note_large sets a flag in meta if a payload for the queue is large. It returns the settings of the queue.
 function Make.note_large(queue, payloads)
   local s = Settings.of(queue)
-  if s.large then return end
+  if s.large then return s end
   for _, payload in ipairs(payloads) do
     if #payload >= LARGE then
       s.large = '1'
-      return call('HSET', META, 'large', 1)
+      call('HSET', META, 'large', 1)
     end
   end
+  return s
 end
 
 -- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
@@ -70,22 +71,25 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   ids, payloads = Admit.select(g, ids, payloads, refuse)
   local n = #ids
   if n == 0 then return end
+  local aging = Make.note_large(g.queue, payloads).aging
+  if aging then g.words = Aging.with_word(g.words, g.priority, aging) end
   local tail = Admit.tail_of(g)
   local letter, prefix = g.state == 'scheduled' and 's' or 'w', P .. 'task:'
   local start = letter .. '0 ' .. string.format('%013.0f', NOW) .. ' '
-  local scores = Record.score_of(g.priority, g.state == 'scheduled' and 0 or sequence + 1)
+  local before = (127 - g.priority) * Record.STEP + (g.state == 'scheduled' and -1 or sequence)
+  if aging and g.state == 'waiting' then before = Aging.before(g.priority, aging, n) end
+  local scores = string.format('%016.0f', before + 1)
   local head, records = start .. scores .. ' ' .. tail, {}
   if g.given and n > 1 and g.state == 'waiting' then
     local one = {}
     for i = 1, n do
-      one[i] = Record.score_of(g.priority, sequence + i)
+      one[i] = string.format('%016.0f', before + i)
       records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. tail .. payloads[i]
     end
     scores = one
   else
     for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
   end
-  Make.note_large(g.queue, payloads)
   in_parts(2000, records, 'MSET')
   index_new(g, ids, scores)
   announce_new(g, ids)

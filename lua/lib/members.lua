@@ -1,11 +1,11 @@
--- uses: base server wake
+-- uses: base keeper server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
 -- knew of the ready queues, or when the next task is due.
 function Members.wake_others(class)
   for _, queue in ipairs(call('ZRANGE', P .. 'ready:' .. class, 0, 63)) do Wake.signal_for(queue, class) end
-  if call('EXISTS', P .. 'scheduled') == 1 then Wake.signal_idle(class, NOW, 'due') end
+  if call('EXISTS', P .. 'scheduled', P .. 'timers') > 0 then Wake.signal_idle(class, NOW, 'due') end
 end
 
 -- leave_class removes a replica from its class, and the class with its last member.
@@ -26,6 +26,7 @@ function Members.remove_replica(replica)
   call('ZREM', P .. 'replicas', replica)
   call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
   Server.remove(replica)
+  Keeper.forget(replica)
   if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end
   if h[1] then Members.leave_class(replica, h[1]) end
 end

@@ -1,4 +1,4 @@
--- uses: base line server settings
+-- uses: base keeper line server settings
 -- Lines with labels whose tasks can be claimed, and the signals for them: see line.lua.
 
 -- In this part, wake is the part Wake, which uses this one.
@@ -27,10 +27,10 @@ function Offer.list(line)
   return servers, taken_over
 end
 
--- room returns how many tasks of a queue may start now. It notes a queue that only the pool's limit holds back.
+-- room returns how many tasks of a queue may start now. It notes a queue that only the pool's limit or its rate holds back.
 local function room(queue)
-  local free, by_pool = Settings.room(queue)
-  if by_pool then call('SADD', P .. 'held', queue) end
+  local free, by = Settings.room(queue)
+  if by then Keeper.note(queue, by) end
   return free
 end
 
@@ -76,7 +76,7 @@ end
 
 -- exhausted removes a queue from the ready queues of the servers that can claim nothing from it now.
 function Offer.exhausted(queue, wake, step)
-  local s, takes_plain, n, by_pool = Settings.of(queue), {}, Settings.room(queue)
+  local s, takes_plain, n, by = Settings.of(queue), {}, Settings.room(queue)
   local free = n > 0
   local plain = s.takeover or free and call('EXISTS', P .. 'wait:' .. queue) == 1
   for _, class in ipairs(plain and wake.classes(queue) or {}) do takes_plain[class] = true end
@@ -84,5 +84,6 @@ function Offer.exhausted(queue, wake, step)
     if not takes_plain[class] and not can_claim(class, queue, free) then call('ZREM', P .. 'ready:' .. class, queue) end
   end
   if step.own and not can_claim(step.replica, queue, free) then call('ZREM', P .. 'ready:' .. step.replica, queue) end
-  if by_pool then call('SADD', P .. 'held', queue) elseif s.pool_limit then freed.pool = true end
+  if s.pool_limit and by ~= true then freed.pool = true end
+  if by then Keeper.note(queue, by) end
 end

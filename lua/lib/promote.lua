@@ -1,4 +1,4 @@
--- uses: base event queue record
+-- uses: aging base event queue record settings
 -- The schedule: tasks that are not due yet.
 
 -- next_in returns how many ms remain until the next scheduled task is due, 0 for none. Tasks on hold do not count.
@@ -23,7 +23,8 @@ function Promote.one(id, next_sequence)
   end
   if letter ~= 's' then return false end
   local position = tonumber(score)
-  if position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
+  if words.aged or Settings.of(words.queue).aging then score = Aging.due(id, words, score, next_sequence)
+  elseif position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
   local v = 2
   if flag == '1' then
     v = (number(call('HGET', Record.extras_key(id), 'v')) or 1) + 1

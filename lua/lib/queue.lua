@@ -1,26 +1,56 @@
--- uses: base line queues
+-- uses: base line queues rate
 -- Positions in a queue, and the groups in it. In this part, queue is a line: see line.lua.
 --
--- A group with a limit has only its first task, the head, in wait:QUEUE. Its other tasks are blocked in group:wait:QUEUE.
--- All scores there are 0, so the members "GROUP SCORE ID" sort by group, then by position. group:head:QUEUE has the score of
--- each group's head: a new task with a higher score is blocked at once. group:queues:GROUP has the queues where tasks of the
--- group are blocked. When an attempt leaves group:run:GROUP, the next head moves to wait:QUEUE. A claim therefore never
--- meets the blocked tasks of a full group.
+-- A group with a limit or a rate has only its first task, the head, in wait:QUEUE. Its other tasks are blocked in
+-- group:wait:QUEUE. All scores there are 0, so the members "GROUP SCORE ID" sort by group, then by position.
+-- group:head:QUEUE has the score of each group's head: a new task with a higher score is blocked at once. group:queues:GROUP
+-- has the queues where tasks of the group are blocked. When an attempt leaves group:run:GROUP, or a token of the group's
+-- rate returns, the next head moves to wait:QUEUE. A claim therefore never meets the blocked tasks of a full group.
 
-local limits = {}
+local limits, rates = {}, {}
 function Queue.group_limit(group)
   local limit = limits[group]
   if limit == nil then
-    local s = call('HMGET', META, 'limit:group:' .. group, 'limit:group')
-    limit = tonumber(s[1] or s[2] or nil) or math.huge -- s[1] is 'none' if the group is exempt
+    local s = call('HMGET', META, 'limit:group:' .. group, 'limit:group', 'rate:group:' .. group, 'rate:group')
+    limit = tonumber(s[1] or s[2] or nil) or math.huge -- s[1] is 'none' if the group is exempt, and so is s[3]
     limits[group] = limit
+    local rate = s[3] or s[4]
+    rates[group] = rate and Rate.parse(rate)
   end
   return limit
 end
 
+-- group_rate returns the rate of a group, nil for none.
+function Queue.group_rate(group)
+  Queue.group_limit(group)
+  return rates[group] or nil
+end
+
+-- group_full reports whether no more tasks of the group may start now. If only its rate blocks them, it also returns when
+-- the next token returns.
 function Queue.group_full(group)
   local limit = Queue.group_limit(group)
-  return limit < math.huge and call('SCARD', P .. 'group:run:' .. group) >= limit
+  if limit < math.huge and call('SCARD', P .. 'group:run:' .. group) >= limit then return true end
+  local rate = rates[group]
+  if not rate then return false end
+  local tokens, at = Rate.free(Rate.group_key(group), rate)
+  return tokens < 1, at
+end
+
+-- holds is group_full for a group of which a task waits. It sets a timer if the task waits for a token.
+function Queue.holds(group)
+  local full, at = Queue.group_full(group)
+  if at then Rate.hold('g ' .. group, at) end
+  return full
+end
+
+-- start adds a task to the running tasks of its group and uses a token of the group's rate. It returns whether the group has
+-- a rate.
+function Queue.start(group, id)
+  call('SADD', P .. 'group:run:' .. group, id)
+  local rate = Queue.group_rate(group)
+  if rate then Rate.take(Rate.group_key(group), rate, 1) end
+  return rate
 end
 
 function Queue.blocked_member(group, score, id) return group .. ' ' .. score .. ' ' .. id end
@@ -36,9 +66,9 @@ end
 local inserts = {}
 function Queue.insert(queue, group, score, id)
   Queues.list((Line.split(queue)))
-  if group and Queue.group_limit(group) < math.huge then
+  if group and (Queue.group_limit(group) < math.huge or rates[group]) then
     local head = call('HGET', P .. 'group:head:' .. queue, group)
-    if head and head <= score or Queue.group_full(group) then return Queue.block(queue, group, score, id) end
+    if head and head <= score or Queue.holds(group) then return Queue.block(queue, group, score, id) end
     call('HSET', P .. 'group:head:' .. queue, group, score)
   end
   local list = inserts[queue]
@@ -80,14 +110,16 @@ function Queue.next_head(queue, group, head)
   return string.sub(first, #group + 19), score
 end
 
--- unblock moves the group's first blocked task in each queue to that queue, if the group has room.
+-- unblock moves the group's first blocked task in each queue to that queue, if the group has room. It returns the queues.
 function Queue.unblock(group)
-  if Queue.group_full(group) then return end
-  for _, queue in ipairs(call('SMEMBERS', P .. 'group:queues:' .. group)) do
+  local queues = call('SMEMBERS', P .. 'group:queues:' .. group)
+  if #queues == 0 or Queue.holds(group) then return {} end
+  for _, queue in ipairs(queues) do
     local id, score = Queue.next_head(queue, group, call('HGET', P .. 'group:head:' .. queue, group))
     if id then call('ZADD', P .. 'wait:' .. queue, score, id) end
     claimable[queue] = true
   end
+  return queues
 end
 
 -- remove removes a waiting task from its queue.

@@ -29,9 +29,9 @@ Record.EXPORT = 'export:'
 -- HOLD is when a task on hold is due: in 2286, later than any time that an enqueue accepts. An operator starts it before.
 Record.HOLD = 9999999999999
 
--- score_of returns a position: strict priority, first in first out within a priority. It is exact below 2^53.
+-- STEP is the distance of two priorities: strict priority, first in first out within a priority. Positions are exact below
+-- 2^53. A queue with aging has others: see aging.lua.
 Record.STEP = 35184372088832 -- 2^45
-function Record.score_of(priority, sequence) return string.format('%016.0f', (127 - priority) * Record.STEP + sequence) end
 
 -- header_of reads the header of a record, or of the beginning of one. It returns letter, extras flag, created, score and
 -- words, or nil if there is no valid header.

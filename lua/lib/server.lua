@@ -1,4 +1,4 @@
--- uses: base line settings
+-- uses: base line settings special
 -- The servers of lines: see line.lua.
 
 -- has reports whether a text ",LABEL,LABEL," has all labels of a line.
@@ -76,13 +76,20 @@ function Server.open(line, queue, servers)
     call('ZADD', P .. 'offers:' .. queue, 'NX', NOW_TEXT, s.name)
     if s.replica then call('HSET', P .. 'replica:' .. s.replica, 'own', 1) end
   end
-  if servers[1] and not Settings.of(queue).lines then Line.note(queue) end
+  if servers[1] and not Settings.of(queue).lines then
+    call('HSET', META, 'lines:' .. queue, 1)
+    Special.note(queue)
+    Settings.of(queue).lines = '1'
+  end
 end
 
 -- withdraw removes a server without open lines in a queue.
 function Server.withdraw(queue, server)
   local key = P .. 'offers:' .. queue
-  if call('ZREM', key, server) == 1 and call('EXISTS', key) == 0 then Line.note(queue) end
+  if call('ZREM', key, server) == 0 or call('EXISTS', key) == 1 then return end
+  call('HDEL', META, 'lines:' .. queue)
+  Special.note(queue)
+  Settings.of(queue).lines = nil
 end
 
 -- remove removes a server that no longer exists.

@@ -1,4 +1,4 @@
--- uses: base offer server settings
+-- uses: base keeper offer server settings
 -- Signalling replicas. Replicas that serve the same queues and kinds and have the same labels form a class. ready:CLASS has
 -- the queues with claimable tasks, and since when. idle:CLASS has the replicas that have free slots and found no such queue,
 -- and since when. A replica blocks on its own signal list, signals:REPLICA, only. Of tasks that name a replica or its host,
@@ -31,7 +31,8 @@ function Wake.classes(queue)
 end
 
 -- signal_idle signals the replica of a class that has been idle for longest, if it became idle before the queue became ready
--- (since). A replica that became idle later knows of the queue and has no slot for it. It returns whether it signalled one.
+-- (since). A replica that became idle later knows of the queue and has no slot for it. It returns the replica, false for
+-- none.
 function Wake.signal_idle(class, since, what)
   local idle = P .. 'idle:' .. class
   local first = call('ZRANGE', idle, 0, 0)[1]
@@ -39,7 +40,7 @@ function Wake.signal_idle(class, since, what)
   if since < NOW and tonumber(call('ZSCORE', idle, first)) > since then return false end
   call('ZREM', idle, first)
   Wake.signal(first, what)
-  return true
+  return first
 end
 
 -- signal_for signals one more replica of the class for a queue that is ready. It returns whether it signalled one.
@@ -50,14 +51,14 @@ function Wake.signal_for(queue, class)
 end
 
 -- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
--- returns whether it signalled one. It notes a queue that only the pool's limit holds back.
+-- returns whether it signalled one. It notes a queue that only the pool's limit or its rate holds back.
 function Wake.queue(queue)
   local s = Settings.of(queue)
   if s.lines then return Offer.queue(queue, Wake) end
   if not s.takeover then
     if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
-    local free, by_pool = Settings.room(queue)
-    if by_pool then call('SADD', P .. 'held', queue) end
+    local free, by = Settings.room(queue)
+    if by then Keeper.note(queue, by) end
     if free <= 0 then return false end
   end
   local woken = false
@@ -86,7 +87,11 @@ function Wake.all()
     end
   end
   freed.pool = false
+  if freed.timer then Keeper.assign(Wake) end
 end
+
+-- caller is the replica that makes the call, if it can claim tasks.
+Wake.caller = false
 
 -- for_next_due signals an idle replica if a task that this call scheduled is due before all others. It returns whether it
 -- signalled one.

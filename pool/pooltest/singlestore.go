@@ -92,6 +92,10 @@ func (s *singleStore) AwaitReports(ctx context.Context, wait time.Duration) (boo
 	return false, backoff.Sleep(ctx, wait)
 }
 
+func (s *singleStore) AwaitTriggerEntries(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
 func (s *singleStore) FireTriggers(context.Context, []task.TriggerFiring, int) (task.FiredTriggers, error) {
 	return task.FiredTriggers{}, nil
 }

@@ -25,6 +25,8 @@ type Harness struct {
 	Push func(t testing.TB, entries ...string)
 	// PushReports appends entries to the list of reports from outside.
 	PushReports func(t testing.TB, entries ...string)
+	// PushTriggers appends entries to the list of triggers that programs set.
+	PushTriggers func(t testing.TB, entries ...string)
 	// Rejects reads why inbox entries were rejected, oldest first.
 	Rejects func(t testing.TB) []string
 	// Signals removes the signals of the replica and returns them: "q:QUEUE", "stop",
@@ -62,9 +64,9 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 	first := newHarness(t)
 	for _, rules := range [][]rule{
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
-		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, onLimitRules, groupRules,
+		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, rateRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
-		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, labelRules,
+		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules, labelRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {

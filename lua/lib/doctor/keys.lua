@@ -1,4 +1,4 @@
--- uses: base line members record server settings triggers wake doctor/finding doctor/lines doctor/task
+-- uses: base members record server settings special triggers wake doctor/finding doctor/lines doctor/task doctor/timers
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -41,16 +41,20 @@ function DoctorKeys.unique(name, key)
   DoctorFinding.report('unique_stale', name, holder, '', 'removed', function() call('DEL', P .. name) end)
 end
 
+DoctorKeys.rate = DoctorTimers.state
+DoctorKeys['group:rate'] = DoctorTimers.state
+
 -- A queue with claimable tasks must be ready in all classes that serve it, or in held if it waits for a slot of the pool.
 function DoctorKeys.wait(_, queue)
   if claimable[queue] then return end -- the end of this call marks it as ready
   if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
-  local free, by_pool = Settings.room(queue)
+  local free, by = Settings.room(queue)
+  if by and by ~= true then DoctorTimers.must_have('q ' .. queue, by) end
   if call('SISMEMBER', P .. 'held', queue) == 1 then
     if free > 0 then claimable[queue] = true end -- the slot was offered to another queue, which did not use it
     return
   end
-  if free <= 0 and not by_pool then return end
+  if free <= 0 and by ~= true then return end
   for _, class in ipairs(call('SMEMBERS', P .. 'served:' .. queue)) do
     if call('EXISTS', P .. 'class:' .. class) == 1 and not call('ZSCORE', P .. 'ready:' .. class, queue) then
       return DoctorFinding.report('not_ready', 'ready:' .. class, queue, '', 'listed', function() Wake.queue(queue) end)
@@ -61,9 +65,11 @@ end
 -- A queue with tasks that wait for a take-over must be noted in the settings.
 function DoctorKeys.takeover(_, queue)
   if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
-  if string.find(call('HGET', META, 'special:' .. queue) or '', 't', 1, true) then return end
-  DoctorFinding.report('not_ready', 'meta', 'special:' .. queue, '', 'listed', function()
-    Line.note(queue)
+  if call('HEXISTS', META, 'takeover:' .. queue) == 1 then return end
+  DoctorFinding.report('not_ready', 'meta', 'takeover:' .. queue, '', 'listed', function()
+    call('HSET', META, 'takeover:' .. queue, 1)
+    Special.note(queue)
+    Settings.of(queue).takeover = '1'
     claimable[queue] = true
   end)
 end

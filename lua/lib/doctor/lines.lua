@@ -9,7 +9,7 @@ local function lacks(line, queue, servers)
     end
     if s.replica and call('HEXISTS', P .. 'replica:' .. s.replica, 'own') == 0 then return true end
   end
-  return servers[1] and not string.find(call('HGET', META, 'special:' .. queue) or '', 'l', 1, true)
+  return servers[1] and call('HEXISTS', META, 'lines:' .. queue) == 0
 end
 
 -- check checks that a line with tasks is listed, and marked as ready for its servers if its tasks can be claimed.
@@ -98,4 +98,10 @@ function DoctorLines.unlisted(m)
     Line.add(m.line, { m.score, m.id })
     claimable[m.line] = true
   end
+end
+
+-- group_of returns the group of a task, nil if it has none or cannot be read.
+function DoctorLines.group_of(id)
+  local _, _, _, _, words = Record.header_of(Record.read_head(id) or '')
+  return words and words.group
 end

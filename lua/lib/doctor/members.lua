@@ -1,10 +1,10 @@
--- uses: base members queue record doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/task
+-- uses: base members queue doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/task doctor/timers
 -- Checks of the members of indexes.
 
 -- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
 -- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
-DoctorMembers.meta, DoctorMembers.stats = DoctorPool.setting, DoctorPool.total
+DoctorMembers.meta, DoctorMembers.stats, DoctorMembers.timers = DoctorPool.setting, DoctorPool.total, DoctorTimers.timer
 DoctorMembers.lines, DoctorMembers.serving, DoctorMembers.offers = DoctorLines.line, DoctorLines.served, DoctorLines.offer
 DoctorMembers.host = DoctorLines.host
 
@@ -62,18 +62,18 @@ end
 
 DoctorMembers['group:wait'] = function(name, queue, member)
   local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
-  local fits = belongs(name, member, id or member, zrem, function(m)
+  if not belongs(name, member, id or member, zrem, function(m)
     return m.state == 'waiting' and m.line == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
-  end)
-  if not fits then return end
+  end) then return end
   if call('SISMEMBER', P .. 'group:queues:' .. group, queue) == 0 then
-    DoctorFinding.report('group_unlisted', 'group:queues:' .. group, queue, '', 'listed', function()
-      call('SADD', P .. 'group:queues:' .. group, queue)
-    end)
+    DoctorFinding.report('group_unlisted', 'group:queues:' .. group, queue, '', 'listed',
+      function() call('SADD', P .. 'group:queues:' .. group, queue) end)
   end
-  local of_kind = string.sub(group, 1, 1) == '!' -- see full.lua
-  if not of_kind and not Queue.group_full(group) and not call('HGET', P .. 'group:head:' .. queue, group) then
+  if string.sub(group, 1, 1) == '!' --[[ see full.lua ]] or call('HGET', P .. 'group:head:' .. queue, group) then return end
+  local full, at = Queue.group_full(group)
+  if at then DoctorTimers.must_have('g ' .. group, at)
+  elseif not full then
     DoctorFinding.report('group_stuck', name, id, group, 'moved to its queue', function() Queue.unblock(group) end)
   end
 end
@@ -81,8 +81,7 @@ DoctorMembers['group:head'] = function(name, queue, group, score)
   local waiting = P .. 'wait:' .. queue
   local there = string.match(score, '^%d+$') and call('ZRANGEBYSCORE', waiting, score, score, 'LIMIT', 0, 10)
   for _, id in ipairs(there or {}) do
-    local _, _, _, _, words = Record.header_of(Record.read_head(id) or '')
-    if words and words.group == group then return end
+    if DoctorLines.group_of(id) == group then return end
   end
   DoctorFinding.report('stale_head', name, group, '', 'removed', function()
     call('HDEL', P .. name, group)

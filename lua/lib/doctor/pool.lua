@@ -1,4 +1,4 @@
--- uses: base record doctor/finding
+-- uses: base rate record special doctor/finding
 -- Checks of the pool's settings, its sequences and the totals of its event stream.
 
 -- NUMBERS are the settings that must be numbers. must_be_number adds those whose names have a variable part.
@@ -8,11 +8,24 @@ local NUMBERS = { seq = true, fence = true, limit = true, clock = true, ['clock:
 
 local function must_be_number(field)
   return NUMBERS[field] or string.find(field, '^limit:queue:') or string.find(field, '^limit:group:')
-    or string.find(field, '^cap:')
+    or string.find(field, '^cap:') or string.find(field, '^aging:')
+end
+
+-- check_special checks that special:QUEUE says what its queue has: see special.lua.
+local function check_special(name, field)
+  local queue = string.match(field, '^takeover:(.+)$') or string.match(field, '^rate:queue:(.+)$')
+    or string.match(field, '^aging:(.+)$') or string.match(field, '^lines:(.+)$') or string.match(field, '^special:(.+)$')
+  if not queue or not Special.missing(queue) then return end
+  DoctorFinding.report('not_special', name, queue, '', 'corrected', function() Special.note(queue) end)
 end
 
 -- setting checks that a setting is a number if it must be one. 'none' is a limit of a group, see settings.lua.
 function DoctorPool.setting(name, _, field, value)
+  check_special(name, field)
+  if string.find(field, '^rate:') then
+    if Rate.parse(value) or value == 'none' and string.find(field, '^rate:group:') then return end
+    return DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', META, field) end)
+  end
   if not must_be_number(field) or string.match(value, '^%d+$') and #value <= 16 then return end
   if value == 'none' and string.find(field, '^limit:group:') then return end
   DoctorFinding.report('bad_setting', name, field, value, 'removed', function() call('HDEL', META, field) end)
@@ -66,7 +79,8 @@ end
 -- highest has the highest sequence number and fence that this call has read. It ignores numbers that no count of tasks and
 -- no time can reach: another program wrote them.
 local highest = { seq = 0, fence = 0 }
-function DoctorPool.note_score(score)
+function DoctorPool.note_score(score, aged)
+  if aged then return end -- it has no sequence number
   score = tonumber(score)
   local n = score >= 0 and score < 9007199254740992 and score % Record.STEP or 0
   if n < Record.STEP / 2 then highest.seq = math.max(highest.seq, n) end

@@ -125,7 +125,7 @@ function DoctorTask.check(id)
     end
     return nil, why
   end
-  DoctorPool.note_score(m.score)
+  DoctorPool.note_score(m.score, m.aged)
   -- Check the queue before the index, because a repair of the index would list the queue without a finding.
   if DoctorTask.is_live(m) and call('SISMEMBER', P .. 'queues', m.queue) == 0 then
     DoctorFinding.report('queue_unlisted', 'queues', id, m.queue, 'listed',
