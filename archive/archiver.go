@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,8 +67,8 @@ func New(db *DB, source Source, c Config) (*Archiver, error) {
 var errOvertaken = errors.New("another archiver of this pool is ahead")
 
 // Run copies until ctx ends, or with Config.Once until nothing is left to copy, and then
-// returns nil. It returns an error of its first calls,
-// and task.ErrSchema. During later outages of Redis or the database it waits and logs.
+// returns nil. It returns an error of its first calls, and task.ErrSchema. During later
+// outages of Redis or the database it waits and logs.
 func (a *Archiver) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return fmt.Errorf("archive: %w", err)
@@ -77,15 +78,17 @@ func (a *Archiver) Run(ctx context.Context) error {
 	verify := true
 	for ctx.Err() == nil {
 		n, err := a.step(ctx, verify)
+		if err == nil && a.once && n == 0 && !a.gaps {
+			if err = inDatabase(a.tidy(ctx)); err == nil {
+				return nil
+			}
+		}
 		var failed *databaseError
 		switch {
 		case err == nil:
 			redis.recovered()
 			database.recovered()
 			a.reached(n > 0, nil)
-			if a.once && n == 0 && !a.gaps {
-				return a.tidy(ctx)
-			}
 			verify = n == 0
 			if n < a.page/2 {
 				_ = backoff.Sleep(ctx, gather)
@@ -158,8 +161,10 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if err := a.releaseLate(ctx); err != nil {
 		return 0, err
 	}
+	empty := false
 	if verify {
-		if err := a.verify(ctx); err != nil {
+		var err error
+		if empty, err = a.verify(ctx); err != nil {
 			return 0, err
 		}
 	}
@@ -175,7 +180,13 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	records, err := a.records(ctx, events)
+	if empty && len(events) > 0 {
+		// The check was made before there were events.
+		if _, err := a.verify(ctx); err != nil || a.cursor == "0" {
+			return 0, err
+		}
+	}
+	events, records, err := a.records(ctx, events)
 	if err != nil {
 		return 0, err
 	}
@@ -195,11 +206,12 @@ func (a *Archiver) step(ctx context.Context, verify bool) (int, error) {
 }
 
 // verify adds a gap if Redis does not have the last event that was read, although no
-// later one was trimmed: it has lost events.
-func (a *Archiver) verify(ctx context.Context) error {
+// later one was trimmed: it has lost events. empty is true if Redis has no events now, so
+// that nothing can be compared.
+func (a *Archiver) verify(ctx context.Context) (empty bool, err error) {
 	at := positionOf(a.cursor)
 	if at == (position{}) {
-		return nil
+		return false, nil
 	}
 	before := position{at.ms, at.seq - 1}
 	if at.seq == 0 {
@@ -207,19 +219,19 @@ func (a *Archiver) verify(ctx context.Context) error {
 	}
 	last, err := a.source.LastEvent(ctx)
 	if err != nil || last == "0" {
-		return err // without events there is none that can be missed yet
+		return err == nil, err
 	}
 	events, err := a.source.ReadEvents(ctx, before.String(), 1, 0)
 	var trimmed *task.TrimmedError
 	switch {
 	case errors.As(err, &trimmed):
-		return nil // the next read reports it, unless exactly the events up to the cursor were trimmed
+		return false, nil // the next read reports it, unless exactly the events up to the cursor were trimmed
 	case err != nil:
-		return err
+		return false, err
 	case len(events) == 0, positionOf(events[0].Cursor) != at:
-		return a.gap(ctx, GapRewound)
+		return false, a.gap(ctx, GapRewound)
 	}
-	return nil
+	return false, nil
 }
 
 // gap adds a gap and continues with the oldest event that Redis has.
@@ -243,22 +255,46 @@ func (a *Archiver) gap(ctx context.Context, reason string) error {
 	return nil
 }
 
+// pageBytes is how many bytes of records a page has, and those of up to recordPage more
+// tasks.
+const pageBytes = 64 << 20
+
 // records reads the tasks whose end is among the events, and those whose first events
-// the archive does not have.
-func (a *Archiver) records(ctx context.Context, events []task.Event) ([]record, error) {
+// the archive does not have. It returns the events that it has read the tasks of: fewer
+// if their records have more than pageBytes.
+func (a *Archiver) records(ctx context.Context, events []task.Event) (covered []task.Event, records []record, err error) {
+	ids := slices.Clone(a.unseen)
 	wanted := map[string]bool{}
-	for _, id := range a.unseen {
+	for _, id := range ids {
 		wanted[id] = true
 	}
-	for _, e := range events {
-		if e.State.Terminal() && task.CheckName(e.ID) == nil {
+	done, size := 0, 0
+	for i, e := range events {
+		if e.State.Terminal() && task.CheckName(e.ID) == nil && !wanted[e.ID] {
 			wanted[e.ID] = true
+			ids = append(ids, e.ID)
+		}
+		last := i+1 == len(events)
+		if !last && (len(ids) < recordPage || events[i+1].Cursor == e.Cursor) {
+			continue
+		}
+		page, err := a.read(ctx, ids)
+		if err != nil {
+			return nil, nil, err
+		}
+		records, ids, done = append(records, page...), nil, i+1
+		for _, r := range page {
+			size += r.size()
+		}
+		if size > pageBytes {
+			break
 		}
 	}
-	var ids []string
-	for id := range wanted {
-		ids = append(ids, id)
-	}
+	return events[:done], records, nil
+}
+
+// read reads tasks with their histories. It leaves out those that Redis does not have.
+func (a *Archiver) read(ctx context.Context, ids []string) ([]record, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}

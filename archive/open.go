@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func connect(where string, create bool) (*DB, error) {
 		return nil, errors.New("open the archive: neither a file nor a DSN is given")
 	case isDSN(where):
 		return connectPostgres(where)
-	case strings.Contains(where, "://"):
+	case strings.Contains(where, "://"), keywords.MatchString(where):
 		return nil, fmt.Errorf("open the archive: %w", errForm)
 	}
 	return connectSQLite(where, create)
@@ -79,6 +80,10 @@ func connect(where string, create bool) (*DB, error) {
 func isDSN(where string) bool {
 	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
 }
+
+// keywords matches a DSN of the other form of PostgreSQL, such as "host=h password=p". As a
+// path it would show the password.
+var keywords = regexp.MustCompile(`(?:^|\s)(?:host|hostaddr|port|user|password|dbname|service|sslmode)\s*=`)
 
 // errForm is returned for a DSN that cannot be read. It does not contain the DSN.
 var errForm = errors.New("the DSN cannot be read; write it like postgres://USER:PASSWORD@HOST/DATABASE, or give the path of an SQLite file")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/integration/postgresserver"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestArchiversThatStartAtTheSameTimeMakeOneSchema(t *testing.T) {
@@ -97,6 +98,8 @@ func TestNoErrorShowsThePassword(t *testing.T) {
 		"postgresql://u@127.0.0.1:1/d?password=" + secret,
 		"postgres://u:" + secret + "@127.0.0.1:1/d?connect_timeout=x",
 		"mysql://u:" + secret + "@127.0.0.1:1/d",
+		"host=127.0.0.1 port=1 user=u password=" + secret,
+		"password = " + secret,
 	} {
 		_, err := Open(t.Context(), dsn)
 		if err == nil {
@@ -104,7 +107,7 @@ func TestNoErrorShowsThePassword(t *testing.T) {
 		} else if strings.Contains(err.Error(), "s3cr") {
 			t.Errorf("the error shows the password: %v", err)
 		}
-		if !strings.HasPrefix(dsn, "mysql") && !HasPassword(dsn) {
+		if strings.HasPrefix(dsn, "postgres") && !HasPassword(dsn) {
 			t.Errorf("%s has a password", dsn)
 		}
 	}
@@ -167,5 +170,46 @@ func TestAnOutageOfTheDatabaseIsWaitedForAndLoggedOnce(t *testing.T) {
 	stats, err := db.Stats(t.Context(), s.pool, time.Time{})
 	if err != nil || len(stats.Gaps) != 1 {
 		t.Errorf("%+v, %v", stats.Gaps, err)
+	}
+}
+
+// The database goes away when the archive has all events and only old rows are left to remove.
+func TestAnOutageOfTheDatabaseAtTheEndOfARunIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server, dsn := postgresserver.Start(t)
+	s := newSite(t)
+	var log lines
+	c := Config{Pool: s.pool, Once: true, Keep: time.Hour, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	var a *Archiver
+	stop := sync.OnceFunc(func() { server.Stop(t) })
+	a, err := New(open(t, dsn), &hookedSource{s.store, func() {
+		if a.gaps {
+			s.enqueue(task.Spec{Kind: "ok", Delay: time.Hour}) // the run goes on after the gap
+		} else {
+			stop()
+		}
+	}}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(t.Context()) }()
+	eventually(t, func() error {
+		select {
+		case err := <-ended:
+			t.Fatalf("the run ended during the outage: %v", err)
+		default:
+		}
+		if log.count("calls to the database fail") == 0 {
+			return errors.New("the outage is not logged")
+		}
+		return nil
+	})
+	server.Restart(t)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := log.count("calls to the database fail"); n != 1 {
+		t.Errorf("%d lines about one outage", n)
 	}
 }

@@ -13,6 +13,15 @@ type record struct {
 	history []task.AttemptRecord
 }
 
+// size returns how many bytes the large fields of the record have.
+func (r *record) size() int {
+	n := len(r.Payload) + len(r.Result) + len(r.Progress)
+	for _, a := range r.history {
+		n += len(a.Log) + len(a.Error)
+	}
+	return n
+}
+
 // addRecords adds to the rows what the records say and no event does. lost is true if
 // the events of the tasks were read as far as Redis has them: then a record that is
 // newer than the row, or has none, is about events that were lost. It returns the number

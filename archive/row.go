@@ -139,15 +139,13 @@ func name[T ~string](s T) T { return T(bounded(string(s), maxName)) }
 func text(s string) string  { return bounded(s, maxText) }
 
 func bounded(s string, most int) string {
-	if len(s) > most {
-		cut := most - len("…")
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+	if len(s) <= most {
+		return s
 	}
-	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+	cut := most - len("…")
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
 	}
-	return s
+	return s[:cut] + "…"
 }

@@ -157,17 +157,18 @@ func parts(name string) []string {
 	return order
 }
 
-// uses returns the parts in the "uses" line of a file.
+// uses returns the parts in the "uses" lines of a file.
 func uses(file string) []string { return listed(read(file), "uses") }
 
-// listed returns the words of a line of a header, nil if there is no such line.
+// listed returns the words of the lines of a header that begin with what, nil if there is no such line.
 func listed(text, what string) []string {
+	var all []string
 	for line := range strings.Lines(text) {
 		if words, found := strings.CutPrefix(line, "-- "+what+": "); found {
-			return append([]string{}, strings.Fields(words)...)
+			all = append(all, strings.Fields(words)...)
 		}
 	}
-	return nil
+	return all
 }
 
 func read(name string) string {

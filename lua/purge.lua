@@ -5,7 +5,8 @@
 -- ARGV  most tasks per state
 -- Returns {ms until there is more to remove or 0, number of inbox entries, number of ended tasks removed, number of events
 --       trimmed off the event stream, number of replicas removed from the list, number of reports in their list, number of
---       entries of triggers:inbox, then names of triggers that should have fired, each once per planned time}.
+--       entries of triggers:inbox, number of parents with children to make or to stop, then names of triggers that should
+--       have fired, each once per planned time}.
 -- Keeps: all keys of a task are removed together. Other replicas are signalled in place of a dead one.
 -- uses: base late members record removal stream trim wake
 run_when_full()
@@ -31,4 +32,5 @@ Wake.all()
 return { first < math.huge and first or 0, call('LLEN', P .. 'inbox:open') + call('LLEN', P .. 'inbox'), removed,
   (tonumber(call('HGET', META, 'events:gone') or nil) or 0) - gone, #silent,
   call('LLEN', P .. 'reports:open') + call('LLEN', P .. 'reports'),
-  call('LLEN', P .. 'triggers:inbox:open') + call('LLEN', P .. 'triggers:inbox'), unpack(late) }
+  call('LLEN', P .. 'triggers:inbox:open') + call('LLEN', P .. 'triggers:inbox'), call('ZCARD', P .. 'spreading'),
+  unpack(late) }

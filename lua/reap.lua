@@ -1,12 +1,12 @@
--- reap: takes back all attempts of the claims whose leases have ended, ends attempts outside whose time has passed, and lets
--- replicas take over tasks whose delay has passed.
+-- reap: takes back all attempts of the claims whose leases have ended, ends attempts outside whose time has passed and
+-- parents whose deadline has passed, and lets replicas take over tasks whose delay has passed.
 --
 -- KEYS  prefix, meta
 -- ARGV  random seed, most attempts of claims (one claim is always taken back) and most attempts outside
--- Returns {ms until the next lease or the next attempt outside ends or 0, number of claims, number of attempts lost, number
---       of run entries without a task, number of attempts outside that timed out}.
+-- Returns {ms until the next lease, attempt outside or deadline of a parent ends or 0, number of claims, number of attempts
+--       lost, number of run entries without a task, number of attempts outside that timed out}.
 -- Keeps: a lost lease does not count as a failure. A task that has lost more leases than its maximum has failed.
--- uses: base attempts claims clock exit jobs outside queue record removal run staged task totals trim wake
+-- uses: base attempts claims clock exit finish jobs outside parents queue record removal run staged task totals trim wake
 run_when_full()
 math.randomseed(tonumber(ARGV[1]))
 Clock.check()
@@ -55,6 +55,15 @@ for _, id in ipairs(call('ZRANGEBYSCORE', Outside.KEY, '-inf', NOW_TEXT, 'LIMIT'
   end
 end
 
+for _, id in ipairs(call('ZRANGEBYSCORE', Parents.INDEX, '-inf', NOW_TEXT, 'LIMIT', 0, most)) do
+  local p = Task.load(id)
+  if p and p.letter == 'r' then
+    Finish.task(p, 'failed', 'deadline', nil, 'the deadline passed before all its shards had ended')
+  else
+    call('ZREM', Parents.INDEX, id)
+  end
+end
+
 Exit.write()
 Queue.write()
 Trim.close()
@@ -63,7 +72,7 @@ Totals.write()
 Wake.all()
 Wake.for_next_due()
 local first = math.huge
-for _, key in ipairs({ P .. 'leases', Outside.KEY }) do
+for _, key in ipairs({ P .. 'leases', Outside.KEY, Parents.INDEX }) do
   first = math.min(first, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or nil) or math.huge)
 end
 return { first < math.huge and math.max(first - NOW, 1) or 0, claims, lost, orphans, timed_out }

@@ -2,43 +2,40 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  sequence, call, new priority or '', 1 if a payload replaces that of the tasks (rerun: none does, and the handler
---       has to run again although the result is staged; else 0), this payload, ids
+--       has to run again although the result is staged; else 0), this payload, 1 if all shards of a parent run again and
+--       not only those that have not succeeded, ids
 -- Returns per task its state afterwards ('' if there is none) and 1 if it was put back, -1 if its unique key is taken; or an
 --       error if a task is damaged, after the change of the others; or the error STALE.
--- Keeps: a task with a staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0.
--- TTL and deadline no longer apply. At most one live task holds a unique key. A call that is
--- repeated after its reply was lost does nothing and gets the first reply.
--- uses: aging base admit changes edit event queue record staged task totals trim
+-- Keeps: a parent runs at once, and its shards are put back step by step: all of them if it has succeeded. A task with a
+-- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
+-- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and
+-- gets the first reply.
+-- uses: aging base admit changes edit record revive trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
 
-local function put_back_ended(m)
+-- put_back_parent lets a parent run again.
+local function put_back_parent(m)
   local extras = Record.extras_key(m.id)
-  local staged = ARGV[4] == '0' and m.flag == '1' and call('HEXISTS', extras, 'staged') == 1
+  Revive.clear(m)
+  call('HSET', extras, 'shards_rerun', ARGV[4] == '0' and 0 or 1)
+  Revive.parent(m, ARGV[6] == '1' or m.state == 'succeeded')
+  return Revive.begin(m, 'r', 'running')
+end
+
+local function put_back_ended(m)
   Edit.rewrite(m, true)
   local _, priority = Edit.priorities(m)
   local score = Aging.place(m.id, m, priority, function() return call('HINCRBY', META, 'seq', 1) end)
-  call('HDEL', extras, 'failures', 'lost', 'code', 'error', 'result', 'form', 'progress', 'stop', 'slow', 'slow_at',
-    'ended_at', 'reply', 'log', 'log_size', 'log_fence', 'checkpoint', 'checkpoint_at', 'checkpoint_call', 'orphan', 'avoid',
-    'unarchived')
-  if staged then
-    Staged.again(m, score)
-    return 'exporting'
+  if m.shards then
+    call('SETRANGE', Record.key(m.id), 17, score)
+    return put_back_parent(m)
   end
-  call('HDEL', extras, 'staged', 'staged_form', 'staged_generation', 'saves_failed', 'save_at', 'run_ms', 'meta', 'exported')
-  call('HSET', extras, 'v', whole(m.v + 1), 'attempt', m.attempt, 'due_at', NOW_TEXT,
-    'generation', whole(Task.counted_up(m.id, m, 'generation')))
-  call('SETRANGE', Record.key(m.id), 0, 'w1')
-  call('SETRANGE', Record.key(m.id), 17, score)
-  Queue.insert(m.line, m.group, score, m.id)
-  Event.add(m, m.id, 'waiting', m.v + 1)
-  Totals.count('retried')
-  claimable[m.line] = true
-  return 'waiting'
+  return Revive.task(m, score, ARGV[4] == '0')
 end
 
-local reply = Changes.each(ARGV, 6, function(m)
+local reply = Changes.each(ARGV, 7, function(m)
   if not Record.TERMINAL[m.state] then return 0 end
   local unique = m.unique and P .. 'unique:' .. m.unique
   if unique and Admit.holder_of(unique) then return -1 end

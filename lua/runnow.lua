@@ -16,7 +16,7 @@ local reply = Changes.each(ARGV, 3, function(m)
   call('ZREM', P .. 'scheduled', m.id)
   Task.keep(m.id, m, 'due_at', NOW_TEXT)
   Promote.one(m.id, function() return call('HINCRBY', META, 'seq', 1) end)
-  m.state = 'waiting'
+  m.state = m.shards and 'running' or 'waiting'
   return 1
 end)
 Trim.close()

@@ -4,10 +4,10 @@
 -- ARGV  cursor (0 for the start), about how many queues, about how many running tasks
 -- Returns {cursor to continue from, '0' at the end, time, scheduled, inbox, rejects, events, live replicas, pool limit
 --       or '', 1 if paused, tasks outside, {fields and values of the totals}, {kept tasks: succeeded, failed, stopped,
---       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, then per queue: name,
---       waiting, how many of these no group blocks, running, limit or '', cap or '', 1 if paused, rate or '', when the next
---       token of the rate returns for which tasks wait or '', aging in ms or '', {ids and run entries}, number of its lines
---       with labels, {labels and waiting tasks of up to 16 of these}}.
+--       expired}, scheduled tasks that are on hold, {kinds of which too many results are staged}, running parents, then per
+--       queue: name, waiting, how many of these no group blocks, running, limit or '', cap or '', 1 if paused, rate or '',
+--       when the next token of the rate returns for which tasks wait or '', aging in ms or '', {ids and run entries}, number
+--       of its lines with labels, {labels and waiting tasks of up to 16 of these}}.
 -- Keeps: nothing is written.
 -- uses: base configure line record
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
@@ -24,6 +24,7 @@ for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
 end
 reply[13] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
 reply[14] = call('SMEMBERS', P .. 'full')
+reply[15] = call('ZCARD', P .. 'parents')
 local left = tonumber(ARGV[3])
 
 -- running returns ids and run entries of up to about as many tasks as are left.

@@ -79,6 +79,12 @@ func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
 		retain := *s.Retain
 		s.Retain = &retain
 	}
+	s.ShardParams = slices.Clone(s.ShardParams)
+	if s.Then != nil {
+		next := *s.Then
+		next.Payload, next.Headers = bytes.Clone(next.Payload), maps.Clone(next.Headers)
+		s.Then = &next
+	}
 	return p.enqueue(ctx, s)
 }
 
@@ -86,6 +92,7 @@ func (p *Pool) enqueue(ctx context.Context, s Spec) (Receipt, error) {
 	if s.Queue == "" {
 		s.Queue = p.ownQueues[s.Kind]
 	}
+	s.Then = p.toOwnQueue(s.Then)
 	if err := s.Check(); err != nil {
 		return Receipt{}, fmt.Errorf("enqueue %s: %w", s.Kind, err)
 	}
@@ -165,8 +172,19 @@ func (p *Pool) toOwnQueues(specs []Spec) []Spec {
 		if s := &specs[i]; s.Queue == "" {
 			s.Queue = p.ownQueues[s.Kind]
 		}
+		specs[i].Then = p.toOwnQueue(specs[i].Then)
 	}
 	return specs
+}
+
+// toOwnQueue is toOwnQueues for a task that follows, nil for none.
+func (p *Pool) toOwnQueue(next *Spec) *Spec {
+	if next == nil || next.Queue != "" || p.ownQueues[next.Kind] == "" {
+		return next
+	}
+	s := *next
+	s.Queue = p.ownQueues[s.Kind]
+	return &s
 }
 
 // batchLen returns how many of specs go into the next call.
@@ -253,6 +271,12 @@ func specBytes(s *task.Spec) int {
 	n := len(s.Payload)
 	for k, v := range s.Headers {
 		n += len(k) + len(v)
+	}
+	for _, p := range s.ShardParams {
+		n += len(p)
+	}
+	if s.Then != nil {
+		n += specBytes(s.Then)
 	}
 	return n
 }

@@ -78,6 +78,27 @@ type (
 	//	// Backoff is the wait between attempts. Default: the kind's policy, else
 	//	// DefaultBackoff.
 	//	Backoff Backoff
+	//	// Shards makes the task a parent: this many children do its work, each a part, and it
+	//	// ends when they have ended. It runs without a handler, takes no slot and counts for no
+	//	// limit. Its children have the ids ID/0, ID/1 and so on, and its kind, payload, queue,
+	//	// priority, group, headers and limits of time and attempts. The deadline bounds all of
+	//	// them. At most MaxShards. Default: no parent.
+	//	Shards int
+	//	// ShardParams makes the task a parent with one child for each of these parameters, which
+	//	// its handler finds in Task.Shard. Each is UTF-8 of at most MaxShardParam bytes, all
+	//	// together have at most MaxShardParams. Default: none.
+	//	ShardParams []string
+	//	// FailFast ends the parent as failed with the first child that does not succeed, and stops
+	//	// the others. Default: it ends when all children have, as failed if one of them has not
+	//	// succeeded.
+	//	FailFast bool
+	//	// Then is a task that is made in the same step that ends this one as succeeded. Without a
+	//	// payload it gets the result of this task as its payload. Its headers are added to those
+	//	// of this task. Its queue takes it even if it is full. If it cannot be made, Task.ThenError
+	//	// and the last event of this task say why. Its id is its ID, by default that of this task
+	//	// and "/then"; after a retry of this task a number follows. It cannot have Then or Shards.
+	//	// Default: none.
+	//	Then *Spec
 	//	// Reply also pushes the outcome to the task's reply list, for clients in other
 	//	// languages: see docs/protocol.md. It requires an ID. Default: no reply.
 	//	Reply bool
@@ -128,7 +149,10 @@ type (
 	//	Error   string            // on failures; on a stop, the reason given with it
 	//	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	//	Orphan  string            // on terminal events: Task.Orphan
-	//	Result  []byte            // on success, if it is at most MaxEventResult bytes
+	//	// ThenID is the id of the task that follows, on a success of a task with Spec.Then.
+	//	// ThenError says why it was not made.
+	//	ThenID, ThenError string
+	//	Result            []byte // on success, if it is at most MaxEventResult bytes
 	//	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
 	//	Exported bool
 	//	// ResultBytes is the length of a result that is longer than MaxEventResult and
@@ -161,6 +185,9 @@ type (
 	//	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	//	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 	//
+	//	// Parent selects the children of a parent by its id.
+	//	Parent string
+	//
 	//	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
 	//	// often most of the data. It does not affect the selection.
 	//	Brief bool
@@ -176,6 +203,9 @@ type (
 	//	// failed or was stopped. It is for retries. Without it, and without a payload, a retry
 	//	// exports that result again.
 	//	Rerun bool
+	//	// AllShards runs all shards of a parent again, not only those that have not succeeded. It
+	//	// is for retries.
+	//	AllShards bool
 	Edit = task.Edit
 	// Exporter keeps the results of a kind outside of the pool. See task.Exporter.
 	Exporter = task.Exporter

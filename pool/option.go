@@ -93,6 +93,24 @@ func Hold() Option { return func(s *Spec) { s.Hold = true } }
 // group leave no place for it to run now. See task.Spec.
 func FailOnLimit() Option { return func(s *Spec) { s.FailOnLimit = true } }
 
+// Shards makes the task a parent whose work n children do, each a part: see task.Spec. Their
+// handlers find the part in Task.Shard.
+func Shards(n int) Option { return func(s *Spec) { s.Shards = n } }
+
+// ShardParams makes the task a parent with one child for each parameter: see task.Spec.
+func ShardParams(params ...string) Option {
+	return func(s *Spec) { s.ShardParams = params }
+}
+
+// FailFast ends a parent with the first child that does not succeed, and stops the others.
+func FailFast() Option { return func(s *Spec) { s.FailFast = true } }
+
+// Then makes another task when this one succeeds, in the same step: see task.Spec. NewSpec
+// makes its spec. Without a payload it gets the result of this task as its payload.
+//
+//	p.Enqueue(ctx, Count{File: "a.csv"}, pool.Then(pool.Spec{Kind: "report"}))
+func Then(next Spec) Option { return func(s *Spec) { s.Then = &next } }
+
 // Timeout bounds each attempt. Forever means none. Default: the kind's policy.
 func Timeout(d time.Duration) Option { return func(s *Spec) { s.Timeout = d } }
 

@@ -104,6 +104,8 @@ func (s *runnerStore) FireTriggers(context.Context, []task.TriggerFiring, int) (
 	return task.FiredTriggers{}, nil
 }
 
+func (s *runnerStore) Spread(context.Context) (time.Duration, error) { return 0, nil }
+
 func (s *runnerStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

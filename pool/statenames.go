@@ -51,6 +51,7 @@ type (
 	//	Hold      int // of the scheduled tasks, those on hold
 	//	Waiting   int
 	//	Running   int
+	//	Parents   int // of the running tasks, parents: they are in no queue
 	//	Outside   int // running tasks that are outside: a report ends them; none is in a slot
 	//	// Full has the kinds of which as many results are staged as may be: none of their tasks starts.
 	//	Full       []string
@@ -118,6 +119,8 @@ type (
 	//	Busy  bool          // another replica holds the maintenance lock; nothing was done
 	//	Inbox bool          // the inbox holds entries
 	//	Next  time.Duration // until the next scheduled work; 0 if none is known
+	//	// Shards is set if parents have children to make or to stop.
+	//	Shards bool
 	//	// Reports is set if the list of reports from outside has entries.
 	//	Reports bool
 	//	// TriggerEntries is set if triggers:inbox has entries.

@@ -59,6 +59,7 @@ func (t *Triggers) set(ctx context.Context, def Trigger, origin, entry string) (
 	if def.Task.Queue == "" {
 		def.Task.Queue = t.p.ownQueues[def.Task.Kind]
 	}
+	def.Task.Then = t.p.toOwnQueue(def.Task.Then)
 	for range maxTries {
 		read, now, err := t.read(ctx, def.Name)
 		if err != nil && !errors.Is(err, ErrNoTrigger) {

@@ -58,6 +58,7 @@ var unfixed = map[string]string{
 	"discard":   "ids, as many as there are",
 	"deliver":   "a report with as many strings as its op needs",
 	"fire":      "triggers with as many firings as each says",
+	"spread":    "no arguments",
 	"trigger":   "an op with the strings that it needs",
 	"reports":   "an entry brings a reason or a report, which brings as many further strings as its op needs",
 }

@@ -20,7 +20,7 @@ func (s *Store) Stop(ctx context.Context, why string, ids ...string) ([]task.Cha
 // Retry puts ended tasks back into their queues, behind the waiting tasks of the same
 // priority, with the priority and the payload of the edit.
 func (s *Store) Retry(ctx context.Context, e task.Edit, ids ...string) ([]task.Change, error) {
-	changes, err := s.changeOnce(ctx, retryScript, editArgs(e), ids)
+	changes, err := s.changeOnce(ctx, retryScript, append(editArgs(e), e.AllShards), ids)
 	return changes, s.fail(ctx, "retry", err)
 }
 
@@ -37,7 +37,7 @@ func (s *Store) Change(ctx context.Context, e task.Edit, ids ...string) ([]task.
 	return changes, s.fail(ctx, "change", err)
 }
 
-// editArgs returns the arguments of lib/edit.lua, and of retry.
+// editArgs returns the arguments of lib/edit.lua.
 func editArgs(e task.Edit) []any {
 	var priority any = ""
 	if e.Priority != nil {

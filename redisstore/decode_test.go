@@ -214,8 +214,8 @@ func TestSpecsOfOneShapeAreSentTogether(t *testing.T) {
 		"default", 0, "k", 0, "", 0, 2, made(0), "1", made(1), "2",
 		"default", 0, "k", 1, "", 0, 1, "given", "",
 		"default", -3, "k", 1, "", 0, 1, "other", "",
-		"default", 0, "k", 0, "group=g", 9, "g", "", int64(1), "", int64(1000), "", "", "", "", 1, made(4), "",
-		"default", 0, "k", 0, "group=g unique=u", 9, "g", "u", "", "", "", "", "", "", "", 1, made(5), "",
+		"default", 0, "k", 0, "group=g", 8, "g", "", int64(1), "", int64(1000), "", "", "", 1, made(4), "",
+		"default", 0, "k", 0, "group=g unique=u", 8, "g", "u", "", "", "", "", "", "", 1, made(5), "",
 	}
 	if d := cmp.Diff(want, args); d != "" || n != len(specs) {
 		t.Errorf("%d tasks (-want +got):\n%s", n, d)

@@ -28,20 +28,21 @@ func ParseEntry(entry []byte) (task.Spec, error) {
 // parseEntry also returns where in entry the payload begins. With an error the spec has
 // the fields that could be read.
 func parseEntry(entry []byte) (spec task.Spec, payloadAt int, err error) {
-	spec, payloadAt, err = parseObject(entry)
+	spec, payloadAt, err = parseObject(entry, false)
 	if !utf8.Valid(entry) {
 		err = errors.New("must be valid UTF-8") // json replaces invalid bytes without an error
 	}
 	return spec, payloadAt, err
 }
 
-// parseObject is parseEntry for an entry in valid UTF-8.
-func parseObject(entry []byte) (spec task.Spec, payloadAt int, err error) {
+// parseObject is parseEntry for an entry in valid UTF-8. The object of a task that follows is
+// checked with the task that it follows.
+func parseObject(entry []byte, follows bool) (spec task.Spec, payloadAt int, err error) {
 	dec := json.NewDecoder(bytes.NewReader(entry))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return spec, 0, errors.New(`must be a JSON object such as {"kind":"email.send","payload":{}}`)
 	}
-	e := entryReader{spec: &spec}
+	e := entryReader{spec: &spec, follows: follows}
 	var seen []string
 	for dec.More() {
 		if len(e.errs) > maxMistakes {
@@ -76,7 +77,7 @@ func parseObject(entry []byte) (spec task.Spec, payloadAt int, err error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return spec, 0, errors.New("has something after its JSON object")
 	}
-	if err := spec.Check(); err != nil {
+	if err := spec.Check(); err != nil && !follows {
 		e.errs = append(e.errs, asEntry(err)...)
 	}
 	return spec, payloadAt, errors.Join(e.errs...)
@@ -90,7 +91,8 @@ func asEntry(err error) []error {
 	}
 	errs := joined.Unwrap()
 	for i, err := range errs {
-		if f, ok := err.(*task.FieldError); ok && slices.Contains(entryFields, f.Field+"_ms") {
+		f, ok := err.(*task.FieldError)
+		if ok && slices.Contains(entryFields, strings.TrimPrefix(f.Field, "then.")+"_ms") {
 			errs[i] = &task.FieldError{Field: f.Field + "_ms", Msg: strings.ReplaceAll(f.Msg, "run_at", "run_at_ms")}
 		}
 	}
@@ -110,8 +112,9 @@ const maxMistakes = 20
 
 // entryReader sets the fields of a spec from those of an entry and collects the errors.
 type entryReader struct {
-	spec *task.Spec
-	errs []error
+	spec    *task.Spec
+	follows bool // the object is that of a task that follows another one
+	errs    []error
 }
 
 func (e *entryReader) add(field, format string, args ...any) {
@@ -120,7 +123,8 @@ func (e *entryReader) add(field, format string, args ...any) {
 
 // entryFields are the fields an entry may have.
 var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "labels", "unique", "delay_ms", "run_at_ms", "hold",
-	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit"}
+	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit",
+	"shards", "fail_fast", "then"}
 
 func (e *entryReader) field(name string, v json.RawMessage) {
 	s := e.spec
@@ -188,6 +192,12 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		if s.FailOnLimit = string(v) == `"`+onLimitFail+`"`; !s.FailOnLimit && string(v) != `"wait"` {
 			e.add(name, `must be "wait" or "fail"`)
 		}
+	case "shards":
+		e.shards(name, v)
+	case "fail_fast":
+		e.flag(name, v, &s.FailFast)
+	case "then":
+		e.then(name, v)
 	case "hold":
 		e.flag(name, v, &s.Hold)
 	default:
@@ -198,6 +208,51 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 func (e *entryReader) flag(name string, v json.RawMessage, to *bool) {
 	if *to = string(v) == "true"; !*to && string(v) != "false" {
 		e.add(name, "must be true or false")
+	}
+}
+
+// shards reads a number of shards, or their parameters.
+func (e *entryReader) shards(name string, v json.RawMessage) {
+	if len(v) > 0 && v[0] != '[' {
+		if n, ok := e.whole(name, v, 1, task.MaxShards); ok {
+			e.spec.Shards = int(n)
+		}
+		return
+	}
+	var given []*string // pointers distinguish null from an empty string
+	if json.Unmarshal(v, &given) != nil || len(given) == 0 || slices.Contains(given, nil) {
+		e.add(name, `must be a whole number from 1 to %d, or an array of strings, such as ["a","b"]`, task.MaxShards)
+		return
+	}
+	if !e.wholeCharacters(name, v) {
+		return
+	}
+	for _, s := range given {
+		e.spec.ShardParams = append(e.spec.ShardParams, *s)
+	}
+}
+
+// then reads the task that follows, an object with the fields of an entry.
+func (e *entryReader) then(name string, v json.RawMessage) {
+	if len(v) == 0 || v[0] != '{' {
+		e.add(name, `must be an object with the fields of an entry, such as {"kind":"email.send"}`)
+		return
+	}
+	if e.follows {
+		e.spec.Then = &task.Spec{} // refused by the check
+		return
+	}
+	next, _, err := parseObject(v, true)
+	e.spec.Then = &next
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return
+	}
+	for _, err := range joined.Unwrap() {
+		if f, ok := err.(*task.FieldError); ok {
+			err = &task.FieldError{Field: name + "." + f.Field, Msg: f.Msg}
+		}
+		e.errs = append(e.errs, err)
 	}
 }
 

@@ -153,7 +153,7 @@ func splitCursor(c string) (ms, seq uint64, err error) {
 // for each; "-" means none. alone are the fields that only an entry of one event has.
 var (
 	columns = []string{"v", "attempt", "replica", "at", "wait_ms", "run_ms", "group"}
-	alone   = []string{"error", "result", "result_bytes", "exported", "meta", "orphan"}
+	alone   = []string{"error", "result", "result_bytes", "exported", "meta", "orphan", "then_id", "then_error"}
 )
 
 // decodeEntry reads the events of an entry: one per id, all with the entry's cursor. It
@@ -242,6 +242,10 @@ func setEvent(e *task.Event, name, v string, f *fieldReader) {
 		e.ResultBytes = int(f.count(name, v))
 	case "orphan":
 		e.Orphan = v
+	case "then_id":
+		e.ThenID = v
+	case "then_error":
+		e.ThenError = v
 	case "meta":
 		e.Meta = f.headers(name, v)
 	}

@@ -77,6 +77,9 @@ func appendEntry(args []any, entry, made string, queues map[string]string) []any
 	if spec.Queue == "" {
 		spec.Queue = queues[spec.Kind]
 	}
+	if next := spec.Then; next != nil && next.Queue == "" {
+		next.Queue = queues[next.Kind]
+	}
 	sh := shapeOf(&spec)
 	args = sh.appendTo(append(args, entry, "", at+1, at+len(spec.Payload)))
 	if spec.ID == "" {

@@ -91,8 +91,7 @@ func (s *Store) maintain(ctx context.Context) (m task.Maintenance, err error) {
 	m.Due, m.Late = int(promote.int()), int(promote.int())
 	m.Inbox = purge.int() > 0
 	m.Removed, m.Trimmed, m.Replicas = int(purge.int()), int(purge.int()), int(purge.int())
-	m.Reports = purge.int() > 0
-	m.TriggerEntries = purge.int() > 0
+	m.Reports, m.TriggerEntries, m.Shards = purge.int() > 0, purge.int() > 0, purge.int() > 0
 	m.LateTriggers = purge.strings()
 	next = slices.DeleteFunc(next, func(ms int64) bool { return ms <= 0 })
 	if len(next) > 0 {

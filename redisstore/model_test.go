@@ -143,7 +143,9 @@ type walk struct {
 	limits                   map[string]int // "pool", "queue:Q", "group:G", "groups"; 0 for none set
 	configured               map[string]int // the limits that replicas configured last
 	paused                   map[string]bool
-	replies                  map[string][]string // states by id
+	rates                    map[string]task.Rate // by "q QUEUE", "g GROUP" and "groups"
+	used                     map[string]int       // tokens; see modelrate_test.go
+	replies                  map[string][]string  // states by id
 	cursor                   string
 	retried, enqueued, ended int
 	rejected                 int
@@ -161,7 +163,7 @@ var (
 func newWalk(t *testing.T, rdb *redis.Client, seed uint64) *walk {
 	w := &walk{site: newSite(t, rdb), t: t, ctx: t.Context(), rng: rand.New(rand.NewPCG(seed, 0)), tasks: map[string]*mtask{},
 		claims: map[int64]*mclaim{}, sequences: map[string]*sequenceModel{}, replicas: map[string]*mreplica{}, limits: map[string]int{},
-		configured: map[string]int{}, paused: map[string]bool{}, replies: map[string][]string{}, cursor: "0", tokens: []string{task.NewToken("none")}, reported: map[string]task.OutsideReport{}}
+		configured: map[string]int{}, paused: map[string]bool{}, rates: map[string]task.Rate{}, used: map[string]int{}, replies: map[string][]string{}, cursor: "0", tokens: []string{task.NewToken("none")}, reported: map[string]task.OutsideReport{}}
 	for _, base := range slices.Sorted(maps.Keys(walkServes)) {
 		w.enlist(base)
 	}
@@ -195,6 +197,8 @@ func (w *walk) act() {
 	switch n := w.rng.IntN(100); {
 	case n < 3:
 		w.enqueueOrFail()
+	case n < 5:
+		w.fire()
 	case n < 18:
 		w.enqueue(pick(w, 0, 0, short, long))
 	case n < 22:
@@ -302,10 +306,11 @@ func (w *walk) queueRoom(queue string) int {
 	if w.paused["pool"] || w.paused[queue] {
 		return 0
 	}
+	tokens := w.tokensOf("q " + queue)
 	if l := w.limits["queue:"+queue]; l > 0 {
-		return max(l-w.inRun(queue), 0)
+		return min(max(l-w.inRun(queue), 0), tokens)
 	}
-	return 1 << 30
+	return tokens
 }
 
 func (w *walk) poolRoom() int {
@@ -326,6 +331,9 @@ func (w *walk) groupFull(group string) bool {
 	l := w.limits["group:"+group]
 	if l == 0 {
 		l = w.limits["groups"]
+	}
+	if group != "" && w.tokensOf("g "+group) < 1 {
+		return true
 	}
 	return group != "" && l > 0 && w.running(func(m *mtask) bool { return m.spec.Group == group }) >= l
 }

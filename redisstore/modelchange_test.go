@@ -171,7 +171,10 @@ func (w *walk) configure() {
 	var s task.Setting
 	n, on := pick(w, 0, 1, 2, 4, task.NoLimit), w.rng.IntN(3) == 0
 	q, g := pick(w, walkQueues...), pick(w, "g", "h", "g.h")
-	switch w.rng.IntN(6) {
+	switch w.rng.IntN(8) {
+	case 6, 7:
+		w.setRate()
+		return
 	case 0:
 		s = task.Setting{Scope: task.PoolScope, Limit: &n}
 		w.limits["pool"] = n
@@ -283,7 +286,7 @@ func (w *walk) state() map[string]map[string]string {
 	maps.DeleteFunc(all, func(k string, _ map[string]string) bool {
 		name := strings.TrimPrefix(k, w.prefix)
 		kind, _, _ := strings.Cut(name, ":")
-		return kind == "signals" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
+		return kind == "signals" || kind == "timers" || kind == "idle" || kind == "replica" || name == "lock:maintenance" ||
 			strings.HasPrefix(name, "group:queues:") // a queue without blocked tasks is removed when it is checked
 	})
 	for k, v := range all {
@@ -295,6 +298,7 @@ func (w *walk) state() map[string]map[string]string {
 			}
 		case "meta":
 			delete(v, "clock")
+			delete(v, "timekeeper")
 		}
 	}
 	all["events"] = map[string]string{"length": fmt.Sprint(w.rdb.XLen(w.ctx, w.prefix+"events").Val())}

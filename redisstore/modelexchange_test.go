@@ -178,7 +178,7 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 	case m.job != "" && r.Op != task.Succeed:
 		w.reportWithJob(m, r)
 		return task.Accepted
-	case r.InPlace && !m.stop && m.failures+1 < m.spec.MaxAttempts:
+	case r.InPlace && !m.stop && m.failures+1 < m.spec.MaxAttempts && w.hasTokens(m):
 		w.again(m, r)
 		return task.Again
 	}
@@ -216,6 +216,7 @@ func (w *walk) verdict(r *task.Report) task.Verdict {
 
 // again applies the report of a failure that is retried in place to the model.
 func (w *walk) again(m *mtask, r *task.Report) {
+	w.useTokens(m)
 	m.failures++
 	m.attempt++
 	m.addHistory()
@@ -256,6 +257,7 @@ func (w *walk) wantClaimed(c task.Claim) []string {
 		if m.late() || w.groupFull(m.spec.Group) || w.blockedByKind(m) {
 			continue
 		}
+		w.useTokens(m)
 		m.attempt++
 		m.v++
 		w.appended++

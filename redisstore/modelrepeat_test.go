@@ -23,6 +23,11 @@ func (w *walk) repeat() {
 	if d := w.changes(before); d != "" {
 		w.failf("the store changed (-before +after):\n%s", d)
 	}
+	if r := w.replicas[l.replica]; r != nil {
+		for _, q := range x.Busy { // it lists them again
+			r.busy[q] = true
+		}
+	}
 	describe := func(a task.Exchanged) string {
 		s := fmt.Sprint(a.Verdicts, a.Short)
 		for _, c := range a.Claimed {

@@ -22,9 +22,9 @@ const (
 )
 
 // letters are the states by the letters of a header. A task with w or p is running if it
-// has a run entry.
+// has a run entry. A parent with r runs without one.
 var letters = map[byte]task.State{
-	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting, 'e': task.Exporting,
+	's': task.Scheduled, 'w': task.Waiting, 'p': task.Waiting, 'r': task.Running, 'e': task.Exporting,
 	'S': task.Succeeded, 'F': task.Failed, 'X': task.Stopped, 'E': task.Expired,
 }
 
@@ -116,6 +116,20 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.Reply = v == "1"
 	case "headers":
 		t.Headers = f.headers(name, v)
+	case "shards":
+		t.Shards = int(f.whole(name, v, 0, task.MaxShards))
+	case "fail_fast":
+		t.FailFast = v == "1"
+	case "then":
+		if v != "1" { // the word of the header
+			t.Then = f.then(name, v)
+		}
+	case "after":
+		t.After = v
+	case "shard":
+		setShard(t, f.count(name, v), f)
+	case "shard_param":
+		t.Shard.Param = f.text(name, v)
 	case "due_at":
 		t.DueAt = f.moment(name, v)
 		if t.Hold = t.DueAt.UnixMilli() == holdMS; t.Hold {
@@ -180,6 +194,24 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.CleanUp = task.Code(code)
 	case "orphan":
 		t.Orphan = v
+	case "shard_params":
+		t.ShardParams = f.shardParams(name, v)
+	case "shards_pending":
+		t.Counts.Pending = int(f.count(name, v))
+	case "shards_succeeded":
+		t.Counts.Succeeded = int(f.count(name, v))
+	case "shards_failed":
+		t.Counts.Failed = int(f.count(name, v))
+	case "shards_stopped":
+		t.Counts.Stopped = int(f.count(name, v))
+	case "shards_expired":
+		t.Counts.Expired = int(f.count(name, v))
+	case "shards_omitted":
+		t.Counts.Omitted = int(f.count(name, v))
+	case "then_id":
+		t.ThenID = v
+	case "then_error":
+		t.ThenError = v
 	case "unarchived":
 		t.Unarchived = true
 	case "stop":
@@ -240,6 +272,7 @@ func decodeTask(id, record, run string, extras []string) *task.Task {
 	if fence == "" || slowFence != fence {
 		t.SlowAt = time.Time{}
 	}
+	setCounts(t)
 	if t.State == task.Stopped && t.StopWhy == "" {
 		t.StopWhy = t.Error // the task was stopped while it did not run
 	}

@@ -48,6 +48,7 @@ var (
 	purgeScript      = newScript("purge", writes)
 	stopScript       = newScript("stop", writes)
 	retryScript      = newScript("retry", writes)
+	spreadScript     = newScript("spread", writes)
 	runNowScript     = newScript("runnow", writes)
 	changeScript     = newScript("change", writes)
 	deleteScript     = newScript("delete", writes)

@@ -16,6 +16,8 @@ const (
 	drainSignal = "drain"
 	// A trigger of the pool is due earlier than all others were.
 	triggersSignal = "triggers"
+	// A parent has children to make or to stop.
+	shardsSignal = "shards"
 )
 
 // Listen waits for a signal to the replica, for wait or a second, whichever is longer. It
@@ -31,6 +33,8 @@ func (s *Store) Listen(ctx context.Context, replica string, wait time.Duration) 
 			signal.Queue = queue
 		} else if got[1] == triggersSignal {
 			signal.Triggers = true
+		} else if got[1] == shardsSignal {
+			signal.Shards = true
 		} else {
 			signal.Check, signal.Drain = true, got[1] == drainSignal
 		}

@@ -32,7 +32,8 @@ type special struct {
 	delay, runAt, ttl, deadline int64
 	reply                       bool
 	onLimit                     string // "fail", or ""
-	labels                      string // separated by commas
+	labels                      string // separated by commas; the scripts read them from the words
+	related
 }
 
 func shapeOf(s *task.Spec) shape {
@@ -41,6 +42,7 @@ func shapeOf(s *task.Spec) shape {
 		special: special{
 			group: s.Group, unique: task.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
 			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply, onLimit: onLimit(s), labels: labelText(s.Labels),
+			related: relatedOf(s),
 		},
 	}
 }
@@ -121,6 +123,15 @@ func headerWords(s *task.Spec) string {
 		j, _ := json.Marshal(s.Headers) // never fails for strings
 		add("headers", strings.ReplaceAll(string(j), " ", `\u0020`))
 	}
+	if n := s.ShardCount(); n > 0 {
+		add("shards", strconv.Itoa(n))
+		if s.FailFast {
+			add("fail_fast", "1")
+		}
+	}
+	if s.Then != nil {
+		add("then", "1")
+	}
 	return string(b)
 }
 
@@ -130,6 +141,14 @@ func (sh *shape) appendTo(args []any) []any {
 	if sh.special == (special{}) {
 		return append(args, 0)
 	}
+	if sh.related == (related{}) {
+		return append(append(args, 8), sh.special.args()...)
+	}
+	return append(append(append(args, 11), sh.special.args()...), sh.related.args()...)
+}
+
+// args returns the arguments of the scripts for what is not in related.
+func (sp *special) args() []any {
 	ms := func(n int64) any {
 		if n == 0 {
 			return ""
@@ -137,8 +156,8 @@ func (sh *shape) appendTo(args []any) []any {
 		return n
 	}
 	reply := ""
-	if sh.reply {
+	if sp.reply {
 		reply = "1"
 	}
-	return append(args, 9, sh.group, sh.unique, ms(sh.delay), ms(sh.runAt), ms(sh.ttl), ms(sh.deadline), reply, sh.onLimit, sh.labels)
+	return []any{sp.group, sp.unique, ms(sp.delay), ms(sp.runAt), ms(sp.ttl), ms(sp.deadline), reply, sp.onLimit}
 }

@@ -65,6 +65,7 @@ func (s *Store) Snapshot(ctx context.Context, n int) (Snapshot, error) {
 		st.Waiting += q.Waiting
 		st.Running += q.Running
 	}
+	st.Running += st.Parents
 	return snap, nil
 }
 
@@ -107,6 +108,7 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 	full := r.list()
 	st.Full = full.strings()
 	slices.Sort(st.Full)
+	st.Parents = int(r.int())
 	for r.more() {
 		q := task.QueueInfo{Name: r.string(), Waiting: int(r.int())}
 		q.GroupsFull = r.int() == 0 && q.Waiting > 0

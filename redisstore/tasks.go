@@ -77,11 +77,14 @@ func matches(f task.Filter, t *task.Task) bool {
 	if f.Hold && !(t.Hold && t.State == task.Scheduled) {
 		return false
 	}
+	if f.Parent != "" && t.Shard.Parent != f.Parent {
+		return false
+	}
 	return in(f.Kinds, t.Kind) && in(f.Queues, t.Queue) && in(f.Groups, t.Group) &&
 		(len(f.States) == 0 || slices.Contains(f.States, t.State))
 }
 
-// candidates yields the ids of the filter, or those in the indexes of its states and
+// candidates yields the ids of the filter, those of the children of its parent, or those in the indexes of its states and
 // queues. Live tasks with unique keys are in the index of these keys. of is set to the state
 // whose index is read.
 func (s *Store) candidates(ctx context.Context, f task.Filter, of *task.State) pages {
@@ -93,6 +96,9 @@ func (s *Store) candidates(ctx context.Context, f task.Filter, of *task.State) p
 				}
 			}
 		}
+	}
+	if f.Parent != "" {
+		return s.children(ctx, f.Parent)
 	}
 	return func(yield func([]string, error) bool) {
 		states := slices.DeleteFunc(task.States(), func(s task.State) bool {
@@ -139,6 +145,31 @@ func (s *Store) candidates(ctx context.Context, f task.Filter, of *task.State) p
 	}
 }
 
+// children yields the ids that the children of a parent may have. Their number is unknown if
+// the parent is gone.
+func (s *Store) children(ctx context.Context, parent string) pages {
+	return func(yield func([]string, error) bool) {
+		read, err := s.read(ctx, true, []string{parent})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		n := task.MaxShards
+		if read[0] != nil {
+			n = read[0].Shards
+		}
+		for first := 0; first < n; first += listPage {
+			page := make([]string, 0, listPage)
+			for i := first; i < min(first+listPage, n); i++ {
+				page = append(page, parent+"/"+strconv.Itoa(i))
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
 // holders returns the ids of the live tasks that have the unique keys.
 func (s *Store) holders(ctx context.Context, uniques []string) (ids []string, err error) {
 	keys := make([]string, len(uniques))
@@ -176,6 +207,7 @@ func (s *Store) indexes(state task.State, queues, groups []string) (keys []strin
 		if len(groups) > 0 {
 			break
 		}
+		keys = append(keys, s.key("parents"))
 		for _, q := range queues {
 			keys = append(keys, s.key("run:", q))
 		}

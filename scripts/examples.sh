@@ -24,6 +24,8 @@ expect() { # WHAT WANTED GOT
 
 expect examples/service "20 pictures, 219000 bytes" "$(go run ./examples/service)"
 
+expect examples/triggers "three reports, three sweeps" "$(go run ./examples/triggers)"
+
 start_redis "$dir"
 started+=("$redis_pid")
 export REDIS_PORT LTS_REDIS="redis://127.0.0.1:$REDIS_PORT/0"

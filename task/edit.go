@@ -14,6 +14,9 @@ type Edit struct {
 	// failed or was stopped. It is for retries. Without it, and without a payload, a retry
 	// exports that result again.
 	Rerun bool
+	// AllShards runs all shards of a parent again, not only those that have not succeeded. It
+	// is for retries.
+	AllShards bool
 }
 
 // Empty reports whether the edit changes nothing.

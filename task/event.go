@@ -29,7 +29,10 @@ type Event struct {
 	Error   string            // on failures; on a stop, the reason given with it
 	Meta    map[string]string // on terminal events: the task's headers, and what SetMeta has set
 	Orphan  string            // on terminal events: Task.Orphan
-	Result  []byte            // on success, if it is at most MaxEventResult bytes
+	// ThenID is the id of the task that follows, on a success of a task with Spec.Then.
+	// ThenError says why it was not made.
+	ThenID, ThenError string
+	Result            []byte // on success, if it is at most MaxEventResult bytes
 	// Exported is set on a success if an exporter has saved the result: Result is a Reference.
 	Exported bool
 	// ResultBytes is the length of a result that is longer than MaxEventResult and

@@ -12,6 +12,9 @@ type Filter struct {
 	Hold   bool     // only scheduled tasks that are on hold: see Spec.Hold
 	Unique []string // unique keys, as they were given or in their stored form: see UniqueKey
 
+	// Parent selects the children of a parent by its id.
+	Parent string
+
 	// Brief omits the payload, headers, result, log and checkpoint of the tasks, which are
 	// often most of the data. It does not affect the selection.
 	Brief bool
@@ -22,7 +25,7 @@ type Filter struct {
 
 // Empty reports whether the filter selects every task.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0 && !f.Hold
+	return len(f.IDs) == 0 && len(f.States) == 0 && len(f.Kinds) == 0 && len(f.Queues) == 0 && len(f.Groups) == 0 && len(f.Unique) == 0 && !f.Hold && f.Parent == ""
 }
 
 // StoredUnique returns the stored forms that the keys in Unique may have.

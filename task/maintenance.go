@@ -8,6 +8,8 @@ type Signal struct {
 	Check bool   // a signal for another reason than a queue: renew and exchange now
 	Drain bool   // a drain of the replica was requested
 	Queue string // this queue has claimable tasks; "" for none
+	// Shards is set if a parent has children to make or to stop.
+	Shards bool
 	// Triggers is set if a trigger is due earlier than all others were.
 	Triggers bool
 }
@@ -17,6 +19,8 @@ type Maintenance struct {
 	Busy  bool          // another replica holds the maintenance lock; nothing was done
 	Inbox bool          // the inbox holds entries
 	Next  time.Duration // until the next scheduled work; 0 if none is known
+	// Shards is set if parents have children to make or to stop.
+	Shards bool
 	// Reports is set if the list of reports from outside has entries.
 	Reports bool
 	// TriggerEntries is set if triggers:inbox has entries.

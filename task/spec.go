@@ -106,6 +106,27 @@ type Spec struct {
 	// Backoff is the wait between attempts. Default: the kind's policy, else
 	// DefaultBackoff.
 	Backoff Backoff
+	// Shards makes the task a parent: this many children do its work, each a part, and it
+	// ends when they have ended. It runs without a handler, takes no slot and counts for no
+	// limit. Its children have the ids ID/0, ID/1 and so on, and its kind, payload, queue,
+	// priority, group, headers and limits of time and attempts. The deadline bounds all of
+	// them. At most MaxShards. Default: no parent.
+	Shards int
+	// ShardParams makes the task a parent with one child for each of these parameters, which
+	// its handler finds in Task.Shard. Each is UTF-8 of at most MaxShardParam bytes, all
+	// together have at most MaxShardParams. Default: none.
+	ShardParams []string
+	// FailFast ends the parent as failed with the first child that does not succeed, and stops
+	// the others. Default: it ends when all children have, as failed if one of them has not
+	// succeeded.
+	FailFast bool
+	// Then is a task that is made in the same step that ends this one as succeeded. Without a
+	// payload it gets the result of this task as its payload. Its headers are added to those
+	// of this task. Its queue takes it even if it is full. If it cannot be made, Task.ThenError
+	// and the last event of this task say why. Its id is its ID, by default that of this task
+	// and "/then"; after a retry of this task a number follows. It cannot have Then or Shards.
+	// Default: none.
+	Then *Spec
 	// Reply also pushes the outcome to the task's reply list, for clients in other
 	// languages: see docs/protocol.md. It requires an ID. Default: no reply.
 	Reply bool
@@ -168,6 +189,9 @@ func (s *Spec) Check() error {
 			add("headers", "must be in UTF-8: the entry %q is not", Clip(k))
 		}
 	}
+	s.checkParentID(add)
+	s.checkShards(add)
+	s.checkThen(add)
 	if s.Delay != 0 && !s.RunAt.IsZero() {
 		add("delay", "and run_at cannot both be set")
 	}

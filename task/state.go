@@ -50,6 +50,7 @@ const (
 	CodeNoHandler        Code = "no_handler"        // no live replica has a handler for the kind
 	CodeBadPayload       Code = "bad_payload"       // the payload does not decode into the handler's type
 	CodeExport           Code = "export"            // the result could not be saved by the exporter of the kind
+	CodeChildren         Code = "children"          // shards of the parent have not succeeded
 	CodeReleased         Code = "released"          // returned to its queue without using an attempt
 	CodeDetached         Code = "detached"          // the replica has detached the attempt; a report from outside ends it
 	CodeCleanUp          Code = "cleanup"           // the end was decided, or a clean-up failed; the attempt ends after its job: see Task.SaveJob

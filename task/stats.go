@@ -63,6 +63,7 @@ type Stats struct {
 	Hold      int // of the scheduled tasks, those on hold
 	Waiting   int
 	Running   int
+	Parents   int // of the running tasks, parents: they are in no queue
 	Outside   int // running tasks that are outside: a report ends them; none is in a slot
 	// Full has the kinds of which as many results are staged as may be: none of their tasks starts.
 	Full       []string

@@ -52,6 +52,13 @@ type Task struct {
 	// Orphan is the Job of an ended task whose clean-ups have all failed. The work may still
 	// go on.
 	Orphan string
+	// Shard says which shard of its parent a child is. It is zero for other tasks.
+	Shard Shard
+	// Counts are the numbers of a parent's shards. They are zero for other tasks.
+	Counts ShardCounts
+	// After is the id of the task that this one follows: see Spec.Then. ThenID is the id of
+	// the task that follows this one, and ThenError why that was not made.
+	After, ThenID, ThenError string
 	// Unarchived is set on an ended task that is kept until the archive has it.
 	Unarchived bool
 

@@ -118,6 +118,14 @@ func (d *Definition) checkTask(add func(field, format string, args ...any)) {
 	if d.Task.Reply {
 		add("task.reply", "must not be set: no program waits for the reply")
 	}
+	if next := d.Task.Then; next != nil {
+		if next.ID != "" {
+			add("task.then.id", "must not be set: each firing makes a task with a new id")
+		}
+		if !next.RunAt.IsZero() {
+			add("task.then.run_at", "must not be set: use delay")
+		}
+	}
 	if d.PayloadTemplate == "" {
 		return
 	}

@@ -50,6 +50,7 @@ type dailyText struct {
 // JSON or whose spaces matter.
 type taskText struct {
 	Kind        string            `json:"kind"`
+	ID          string            `json:"id,omitempty"` // refused
 	Payload     json.RawMessage   `json:"payload,omitempty"`
 	PayloadText *string           `json:"payload_text,omitempty"`
 	Queue       string            `json:"queue,omitempty"`
@@ -67,6 +68,29 @@ type taskText struct {
 	RetainMS    *unbounded        `json:"retain_ms,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	OnLimit     string            `json:"on_limit,omitempty"`
+	Shards      *shardsText       `json:"shards,omitempty"`
+	FailFast    bool              `json:"fail_fast,omitempty"`
+	Then        *taskText         `json:"then,omitempty"`
+}
+
+// shardsText is a number of shards, or their parameters.
+type shardsText struct {
+	n      int
+	params []string
+}
+
+func (s shardsText) MarshalJSON() ([]byte, error) {
+	if len(s.params) > 0 {
+		return json.Marshal(s.params)
+	}
+	return json.Marshal(s.n)
+}
+
+func (s *shardsText) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '[' {
+		return json.Unmarshal(b, &s.params)
+	}
+	return json.Unmarshal(b, &s.n)
 }
 
 // unbounded is a number of milliseconds, or "none" or "forever" for task.Forever.
@@ -147,7 +171,8 @@ func (d *Definition) encode() []byte {
 
 func encodeTask(s *task.Spec) taskText {
 	t := taskText{
-		Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Labels: task.CanonicalLabels(s.Labels), Unique: s.Unique, DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
+		ID: s.ID, Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Labels: task.CanonicalLabels(s.Labels), Unique: s.Unique,
+		DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
 		TTLMS: s.TTL.Milliseconds(), DeadlineMS: s.Deadline.Milliseconds(), MaxAttempts: s.MaxAttempts, Backoff: s.Backoff.String(), Headers: s.Headers,
 	}
 	var compact bytes.Buffer
@@ -167,6 +192,14 @@ func encodeTask(s *task.Spec) taskText {
 	}
 	if s.FailOnLimit {
 		t.OnLimit = "fail"
+	}
+	if s.ShardCount() > 0 {
+		t.Shards = &shardsText{s.Shards, s.ShardParams}
+	}
+	t.FailFast = s.FailFast
+	if s.Then != nil {
+		next := encodeTask(s.Then)
+		t.Then = &next
 	}
 	return t
 }
@@ -206,14 +239,18 @@ func Decode(b []byte) (*Definition, error) {
 	return d, errors.Join(errs...)
 }
 
-func (t *taskText) decode(s *task.Spec) error {
+func (t *taskText) decode(s *task.Spec) error { return t.decodeAs("task.", s) }
+
+// decodeAs reads the fields of a task. prefix is put in front of the fields in errors.
+func (t *taskText) decodeAs(prefix string, s *task.Spec) error {
 	*s = task.Spec{
-		Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Labels: t.Labels, Unique: t.Unique, Delay: span(t.DelayMS), Hold: t.Hold,
+		ID: t.ID, Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Labels: t.Labels, Unique: t.Unique,
+		Delay: span(t.DelayMS), Hold: t.Hold,
 		TTL: span(t.TTLMS), Deadline: span(t.DeadlineMS), MaxAttempts: t.MaxAttempts, Headers: t.Headers, FailOnLimit: t.OnLimit == "fail",
 	}
 	var errs []error
 	add := func(field, format string, args ...any) {
-		errs = append(errs, &task.FieldError{Field: "task." + field, Msg: fmt.Sprintf(format, args...)})
+		errs = append(errs, &task.FieldError{Field: prefix + field, Msg: fmt.Sprintf(format, args...)})
 	}
 	if t.PayloadText != nil {
 		if len(t.Payload) > 0 {
@@ -235,6 +272,16 @@ func (t *taskText) decode(s *task.Spec) error {
 	}
 	if t.OnLimit != "" && t.OnLimit != "fail" && t.OnLimit != "wait" {
 		add("on_limit", `must be "wait" or "fail"`)
+	}
+	if t.Shards != nil {
+		if s.Shards, s.ShardParams = t.Shards.n, t.Shards.params; s.ShardCount() == 0 {
+			add("shards", "must be from 1 to %d, or a list of parameters", task.MaxShards)
+		}
+	}
+	s.FailFast = t.FailFast
+	if t.Then != nil {
+		s.Then = &task.Spec{}
+		errs = append(errs, t.Then.decodeAs(prefix+"then.", s.Then))
 	}
 	return errors.Join(errs...)
 }

@@ -40,6 +40,7 @@ type fakeStore struct {
 	maintenance func() task.Maintenance
 	triggers    func(firings []task.TriggerFiring, most int) task.FiredTriggers // nil for none
 	hasTriggers bool                                                            // what heartbeats report
+	spread      func() time.Duration                                            // nil for none
 
 	calls     []call
 	exchanges []task.Exchange // without repetitions

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"github.com/ltsworker/ltsworker/task"
 )
@@ -13,4 +14,13 @@ func (s *fakeStore) FireTriggers(ctx context.Context, firings []task.TriggerFiri
 		}
 	})
 	return got, err
+}
+
+func (s *fakeStore) Spread(ctx context.Context) (next time.Duration, err error) {
+	err = s.do(ctx, "spread", func() {
+		if s.spread != nil {
+			next = s.spread()
+		}
+	})
+	return next, err
 }

@@ -65,6 +65,9 @@ func (l *listener) run(ctx context.Context) {
 		if sig.Drain {
 			r.Drain()
 		}
+		if sig.Shards {
+			wake(r.spreader.wake)
+		}
 		if sig.Triggers || lost || err != nil {
 			wake(r.triggers.wake)
 		}

@@ -48,6 +48,9 @@ func (m *maintainer) run(ctx context.Context) {
 		if done.Inbox {
 			r.inbox.admitAsync(ctx)
 		}
+		if done.Shards {
+			wake(r.spreader.wake)
+		}
 		if done.Reports {
 			r.reports.admitAsync(ctx)
 		}

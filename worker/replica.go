@@ -57,6 +57,7 @@ type Replica struct {
 	triggerInbox inboxReader
 	maintenance  maintainer
 	triggers     triggers
+	spreader     spreader
 	drain        drain
 	unknown      unknownKinds
 	admission    admission
@@ -137,6 +138,7 @@ func New(store Store, cfg Config) (*Replica, error) {
 	r.triggerInbox = inboxReader{r: r, name: "triggers:inbox", list: cfg.TriggerEntries}
 	r.listener.r, r.maintenance.r = r, r
 	r.triggers = triggers{r: r, wake: make(chan struct{}, 1)}
+	r.spreader = spreader{r: r, wake: make(chan struct{}, 1)}
 	r.admission = admission{r: r, wake: make(chan struct{}, 1)}
 	return r, nil
 }

@@ -106,6 +106,7 @@ func (r *Replica) run(ctx context.Context) error {
 	r.wg.Go(func() { r.watch.run(life) })
 	r.wg.Go(func() { r.maintenance.run(serve) })
 	r.wg.Go(func() { r.inbox.run(serve) })
+	r.wg.Go(func() { r.spreader.run(serve) })
 	r.wg.Go(func() { r.admission.run(serve) })
 	r.wg.Go(func() { r.reports.run(serve) })
 	if r.cfg.TriggerEntries.Await != nil {

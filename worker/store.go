@@ -78,6 +78,11 @@ type Store interface {
 	// trigger that was not due at once.
 	FireTriggers(ctx context.Context, firings []task.TriggerFiring, most int) (task.FiredTriggers, error)
 
+	// Spread makes some children of a parent, or stops some of a parent that has ended. It
+	// returns how long to wait until the next call; 0 if no parent needs one. Another
+	// replica may call it at the same time.
+	Spread(ctx context.Context) (next time.Duration, err error)
+
 	// Maintain runs one turn of the pool's maintenance: ended leases, expired tasks,
 	// retention, trimming of the event stream, dead replicas. If another replica did so
 	// within the last second, it does nothing and returns Busy.

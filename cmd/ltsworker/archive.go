@@ -117,6 +117,9 @@ Several runs for the same pool and archive are safe: one of them copies.`,
 			if !slices.Contains(logging.Formats, logFormat) {
 				return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(logFormat))
 			}
+			if keep.set && keep.value == 0 {
+				return usagef("--keep must be positive, or forever, not 0s")
+			}
 			return archiveRun(cmd, g, &at, &keep, once, logFormat)
 		},
 	}

@@ -78,6 +78,7 @@ func TestArchiveMistakesAreRefused(t *testing.T) {
 		{[]string{"ls", "--limit", "-1"}, "", exitUsage, "--limit must not be negative"},
 		{[]string{"get"}, "", exitUsage, "a task's ID is missing"},
 		{[]string{"run", "--keep", "x"}, "", exitUsage, "--keep must be a duration"},
+		{[]string{"run", "--keep", "0s"}, "", exitUsage, "--keep must be positive, or forever"},
 		{[]string{"fill"}, "", exitUsage, "unknown command"},
 	} {
 		u.env = []string{c.env}

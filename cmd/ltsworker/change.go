@@ -70,9 +70,13 @@ func newRetry(g *globals) *cobra.Command {
 --priority and --payload give the tasks another priority and another payload.
 
 A task whose result is staged, because its export has failed or was stopped, is exported
-again and does not run. --rerun, or a payload, drops that result: the task runs again.`,
+again and does not run. --rerun, or a payload, drops that result: the task runs again.
+
+A parent runs those of its shards again that have not succeeded, or all of them if it has
+succeeded. --all-shards runs all of them.`,
 	}, "Put ended tasks back into their queues, with fresh attempts")
 	e.add(cmd)
+	cmd.Flags().BoolVar(&e.edit.AllShards, "all-shards", false, "run all shards of parents again")
 	cmd.Flags().BoolVar(&e.edit.Rerun, "rerun", false, "run tasks whose result is staged again, instead of exporting the result")
 	return cmd
 }
@@ -150,7 +154,7 @@ the output of --json, "action" is the change, "tasks" the number of changed task
 			case len(ids) > 0 && !f.empty():
 				return usagef("give either IDs or flags that select tasks, not both")
 			case len(ids) == 0 && f.empty():
-				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue, --group, --replica, --unique, --error or --older", ch.verb)
+				return usagef("say which tasks to %s: by ID, or by --state, --kind, --queue, --group, --replica, --parent, --unique, --error or --older", ch.verb)
 			}
 			if err := checkIDs(ids); err != nil {
 				return err

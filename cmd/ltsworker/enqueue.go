@@ -17,6 +17,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
 	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
 )
 
@@ -32,6 +33,10 @@ type enqueueFlags struct {
 	headers, labels                       []string
 	batch                                 string
 	reply, hold, wait, json               bool
+	shards                                int
+	shardParams                           []string
+	failFast                              bool
+	then                                  string
 }
 
 func newEnqueue(g *globals) *cobra.Command {
@@ -102,6 +107,10 @@ func (f *enqueueFlags) addTemplate(flags *pflag.FlagSet) {
 	flags.IntVar(&f.maxAttempts, "max-attempts", 0, "the task fails after this many failed attempts (default the handler's, else 5)")
 	flags.Var((*textFlag)(&f.backoff), "backoff", "wait between attempts: exponential:BASE_MS:MAX_MS or fixed:MS")
 	flags.Var(&f.retain, "retain", `keep the ended task for this time, or "forever"; 0s removes it at once`)
+	flags.IntVar(&f.shards, "shards", 0, "make a parent: so many children do its work, each a part")
+	flags.StringArrayVar(&f.shardParams, "shard-param", nil, "make a parent with one child for each `PARAM`; repeat the flag")
+	flags.BoolVar(&f.failFast, "fail-fast", false, "end the parent with the first child that does not succeed")
+	flags.Var((*textFlag)(&f.then), "then", "make another task when this one succeeds: `JSON` with the fields of an inbox\nentry; without a payload it gets the result of this task")
 	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that the handler gets; may be repeated")
 }
 
@@ -111,6 +120,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Labels: f.labels, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
 		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold, FailOnLimit: f.onLimit == "fail",
+		Shards: f.shards, ShardParams: f.shardParams, FailFast: f.failFast,
 	}
 	var problems []string
 	if f.onLimit != "" && f.onLimit != "wait" && f.onLimit != "fail" {
@@ -129,6 +139,17 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 			s.Headers = map[string]string{}
 		}
 		s.Headers[k] = v
+	}
+	if f.then != "" {
+		// The text may be no JSON, so the errors of the parser are about all of it.
+		entry, err := redisstore.ParseEntry([]byte(`{"kind":"k","then":` + f.then + `}`))
+		if s.Then = entry.Then; err != nil {
+			problems = append(problems, "--then "+strings.ReplaceAll(err.Error(), "\n", "\n--then "))
+			s.Then = nil
+		}
+	}
+	if cmd.Flags().Changed("shards") && f.shards == 0 {
+		problems = append(problems, "--shards must be at least 1")
 	}
 	var err error
 	if s.Backoff, err = task.ParseBackoff(f.backoff); err != nil {

@@ -20,6 +20,7 @@ import (
 type filterFlags struct {
 	states, kinds, queues, groups, replicas []string
 	hold                                    bool
+	parent                                  textFlag
 	unique                                  textFlag
 	text                                    textFlag     // in the error, in any case
 	older                                   durationFlag // than this
@@ -33,6 +34,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.Var((*listFlag)(&f.groups), "group", "select tasks of these `GROUPS`")
 	flags.Var((*listFlag)(&f.replicas), "replica", "select tasks that these `REPLICAS` run or ran last")
 	flags.BoolVar(&f.hold, "hold", false, "select tasks on hold")
+	flags.Var(&f.parent, "parent", "select the children of the parent with this `ID`")
 	flags.Var(&f.unique, "unique", "select tasks with the unique `KEY`, as it was enqueued or as it is shown")
 	flags.Var(&f.text, "error", "select tasks whose error contains `TEXT`, in upper or lower case")
 	flags.Var(&f.older, "older", "select tasks that were made longer than `DURATION` ago")
@@ -40,7 +42,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 
 // empty reports whether no flag is set.
 func (f *filterFlags) empty() bool {
-	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique) == 0 && !f.hold && !f.perTask()
+	return len(f.states)+len(f.kinds)+len(f.queues)+len(f.groups)+len(f.unique)+len(f.parent) == 0 && !f.hold && !f.perTask()
 }
 
 // onlyUnique reports whether a unique key is the only flag.
@@ -71,7 +73,7 @@ func (f *filterFlags) matching(ctx context.Context, c *client.Client, p *pool.Po
 
 // filter builds a filter from the flags and reports all errors in them.
 func (f *filterFlags) filter() (task.Filter, error) {
-	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups, Hold: f.hold}
+	out := task.Filter{Kinds: f.kinds, Queues: f.queues, Groups: f.groups, Hold: f.hold, Parent: string(f.parent)}
 	if f.unique != "" {
 		out.Unique = []string{string(f.unique)}
 	}
@@ -89,7 +91,7 @@ func (f *filterFlags) filter() (task.Filter, error) {
 	for _, names := range []struct {
 		flag   string
 		values []string
-	}{{"--kind", f.kinds}, {"--queue", f.queues}, {"--group", f.groups}} {
+	}{{"--kind", f.kinds}, {"--queue", f.queues}, {"--group", f.groups}, {"--parent", parents(f.parent)}} {
 		for _, v := range names.values {
 			if err := task.CheckName(v); err != nil {
 				problems = append(problems, fmt.Sprintf("%s %s %v", names.flag, terminal.Quoted(v), err))
@@ -100,6 +102,14 @@ func (f *filterFlags) filter() (task.Filter, error) {
 		return task.Filter{}, usagef("%s", strings.Join(problems, "\n"))
 	}
 	return out, nil
+}
+
+// parents is the id of a parent as a list, empty for none.
+func parents(id textFlag) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{string(id)}
 }
 
 func stateNames() []string { return namesOf(task.States()) }

@@ -242,6 +242,10 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	if t.Reply {
 		line("reply", "yes")
 	}
+	line("shard", shardLine(t))
+	line("shards", shardsLine(t))
+	line("after", terminal.Printable(t.After))
+	line("then", thenLine(t))
 	line("attempt", fmt.Sprintf("%d (%d failed, %d lost, put back by hand %d times)", t.Attempt, t.Failures, t.Lost, t.Generation))
 	line("replica", terminal.Printable(t.Replica))
 	when("created", t.CreatedAt)

@@ -55,6 +55,12 @@ type taskRecord struct {
 	Job            string            `json:"job,omitempty"`     // work at a remote that the task has open
 	CleanUp        task.Code         `json:"cleanup,omitempty"` // the end that was decided and waits for the end of the job
 	Orphan         string            `json:"orphan,omitempty"`  // the job of an ended task that could not be stopped
+	Shard          *shardRecord      `json:"shard,omitempty"`   // of a child
+	Shards         *shardsRecord     `json:"shards,omitempty"`  // of a parent
+	After          string            `json:"after,omitempty"`   // the task that this one follows
+	Then           string            `json:"then,omitempty"`    // the kind of the task that follows
+	ThenID         string            `json:"then_id,omitempty"` // its id
+	ThenError      string            `json:"then_error,omitempty"`
 	Result         json.RawMessage   `json:"result,omitempty"`
 	ResultText     string            `json:"result_text,omitempty"`
 	ResultBase64   []byte            `json:"result_base64,omitempty"`
@@ -107,6 +113,10 @@ func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r.Exported, r.StagedBytes, r.SavesFailed, r.SaveAt = t.Exported, t.StagedBytes, t.SavesFailed, instant(t.SaveAt)
 	r.Log, r.LogSize = t.Log, t.LogSize
 	r.History = recordHistory(history)
+	r.Shard, r.Shards = recordShard(t), recordShards(t)
+	if r.After, r.ThenID, r.ThenError = t.After, t.ThenID, t.ThenError; t.Then != nil {
+		r.Then = t.Then.Kind
+	}
 	return r
 }
 
@@ -153,6 +163,8 @@ type eventRecord struct {
 	Error        string            `json:"error,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
 	Orphan       string            `json:"orphan,omitempty"`
+	ThenID       string            `json:"then_id,omitempty"`
+	ThenError    string            `json:"then_error,omitempty"`
 	Result       json.RawMessage   `json:"result,omitempty"`
 	ResultText   string            `json:"result_text,omitempty"`
 	ResultBase64 []byte            `json:"result_base64,omitempty"`
@@ -166,7 +178,7 @@ func recordEvent(e task.Event) eventRecord {
 	r := eventRecord{
 		Cursor: e.Cursor, More: e.More, ID: e.ID, Kind: e.Kind, Queue: e.Queue, Group: e.Group, State: e.State, Code: e.Code,
 		Attempt: e.Attempt, Version: e.Version, Replica: e.Replica, At: instant(e.At),
-		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta, Orphan: e.Orphan,
+		WaitMS: e.Wait.Milliseconds(), RunMS: e.Run.Milliseconds(), Error: e.Error, Meta: e.Meta, Orphan: e.Orphan, ThenID: e.ThenID, ThenError: e.ThenError,
 		ResultBytes: e.ResultBytes, Trigger: e.Trigger,
 	}
 	if e.Trigger != "" {

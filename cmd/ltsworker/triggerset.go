@@ -15,6 +15,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/trigger"
+	"github.com/ltsworker/ltsworker/trigger/calendar"
 )
 
 // triggerFlags are the flags of trigger set.
@@ -26,6 +27,7 @@ type triggerFlags struct {
 	start, end                                                            timeFlag
 	misfireMax                                                            int
 	paused                                                                bool
+	calendarFiles                                                         map[string]string
 }
 
 func newTriggerSet(g *globals) *cobra.Command {
@@ -61,7 +63,7 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 			if err != nil {
 				return err
 			}
-			return g.withServer(cmd, func(ctx context.Context, c *client.Client) error { return setTrigger(ctx, cmd, c, def, f.json) })
+			return g.withServer(cmd, func(ctx context.Context, c *client.Client) error { return f.set(ctx, cmd, c, def) })
 		},
 	}
 	flags := cmd.Flags()
@@ -74,6 +76,7 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 	flags.Var((*textFlag)(&f.zone), "zone", "time `ZONE` of the schedule, such as Europe/Berlin (default UTC)")
 	flags.Var((*textFlag)(&f.calendar), "calendar", "fire only on days of the calendar `NAME`: weekdays, cn-workdays")
 	flags.Var((*textFlag)(&f.except), "except-calendar", "do not fire on days of the calendar `NAME`")
+	flags.StringToStringVar(&f.calendarFiles, "calendar-file", nil, "read the calendar from a file in JSON or ICS: `NAME=FILE`; the config files of\nthe replicas need it, too")
 	flags.Var(&f.start, "start", "fire from this time on")
 	flags.Var(&f.end, "end", "fire before this time only")
 	flags.Var(&f.jitter, "jitter", "delay each firing by a random time below this")
@@ -165,19 +168,32 @@ func readDefinition(file string, in io.Reader) (def pool.Trigger, err error) {
 	return *read, nil
 }
 
-func setTrigger(ctx context.Context, cmd *cobra.Command, c *client.Client, def pool.Trigger, asJSON bool) error {
-	if err := c.Triggers().Set(ctx, def); err != nil {
+func (f *triggerFlags) set(ctx context.Context, cmd *cobra.Command, c *client.Client, def pool.Trigger) error {
+	calendars := calendar.Builtin()
+	for name, file := range f.calendarFiles {
+		days, err := calendar.Read(file)
+		if err != nil {
+			return &inputError{err}
+		}
+		calendars[name] = days
+	}
+	p, err := pool.New(c.Store, pool.Config{Calendars: calendars})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := p.Triggers().Set(ctx, def); err != nil {
 		var field *pool.FieldError
 		if errors.As(err, &field) {
 			return &inputError{err}
 		}
 		return err
 	}
-	t, err := c.Triggers().Get(ctx, def.Name)
+	t, err := p.Triggers().Get(ctx, def.Name)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if f.json {
 		return terminal.WriteJSON(cmd.OutOrStdout(), recordTrigger(t))
 	}
 	next := stateOf(t)

@@ -58,12 +58,13 @@ func (r *runner) environ(v *template.Values, t *task.Task) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(env, added...),
+	env = append(append(env, added...),
 		"LTS_TASK_ID="+t.ID,
 		"LTS_KIND="+t.Kind,
 		"LTS_QUEUE="+t.Queue,
 		"LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
 		"LTS_FENCE="+strconv.FormatInt(t.Fence, 10),
 		"LTS_POOL="+r.Pool,
-	), nil
+	)
+	return append(env, template.ShardEnv(t)...), nil
 }

@@ -168,9 +168,9 @@ func (c *Config) options(name string, t *task.Task) client.ContainerCreateOption
 		Name: name,
 		Config: &container.Config{
 			Image: c.Image, Cmd: c.Command, Entrypoint: c.Entrypoint, WorkingDir: c.Dir, User: c.User,
-			Env: append(c.Env,
+			Env: append(append(c.Env,
 				"LTS_TASK_ID="+t.ID, "LTS_KIND="+t.Kind, "LTS_QUEUE="+t.Queue, "LTS_ATTEMPT="+strconv.FormatInt(t.Attempt, 10),
-				"LTS_FENCE="+fence, "LTS_POOL="+c.Pool, "LTS_PAYLOAD_FILE="+payloadFile),
+				"LTS_FENCE="+fence, "LTS_POOL="+c.Pool, "LTS_PAYLOAD_FILE="+payloadFile), template.ShardEnv(t)...),
 			Labels: map[string]string{
 				Label: c.Pool, labelTask: t.ID, labelKind: t.Kind, labelFence: fence, labelTime: time.Now().UTC().Format(time.RFC3339),
 			},

@@ -164,7 +164,7 @@ func (e *executor) status(answer json.RawMessage) async.Status {
 	}
 	status := async.Status{Progress: s.Progress}
 	if s.Log != nil {
-		status.Log = []byte(*s.Log)
+		status.Log = []byte(e.redactor.text(*s.Log, ""))
 	}
 	switch s.State {
 	case "running":
@@ -220,7 +220,7 @@ func (e *executor) Output(ctx context.Context, job async.Job) (async.Output, err
 		out.Result = []byte(*got.Text)
 	}
 	if got.Log != nil {
-		out.Log = []byte(*got.Log)
+		out.Log = []byte(e.redactor.text(*got.Log, ""))
 	}
 	out.Result, out.TooLong = job.LargeResult.Fit(out.Result, int64(len(out.Result)), e.MaxResult)
 	return out, nil

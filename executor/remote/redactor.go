@@ -8,7 +8,7 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// redactor removes secrets from errors, also if the service has sent them back.
+// redactor removes secrets from errors and logs, also if the service has sent them back.
 type redactor struct {
 	secrets []string
 	tokens  bool // whether the service gets tokens of attempts

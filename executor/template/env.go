@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ltsworker/ltsworker/task"
@@ -61,4 +62,15 @@ func (e Env) Fill(v *Values) ([]string, error) {
 		env = append(env, x.name+"="+value)
 	}
 	return env, nil
+}
+
+// ShardEnv returns LTS_SHARD, LTS_SHARDS and LTS_SHARD_PARAM of a child, nil for other
+// tasks.
+func ShardEnv(t *task.Task) []string {
+	if t.Shard.Total == 0 {
+		return nil
+	}
+	return []string{
+		"LTS_SHARD=" + strconv.Itoa(t.Shard.Index), "LTS_SHARDS=" + strconv.Itoa(t.Shard.Total), "LTS_SHARD_PARAM=" + t.Shard.Param,
+	}
 }

@@ -104,7 +104,7 @@ func parseHole(s string) (*hole, string, error) {
 }
 
 // sources are the names besides payload.
-var sources = []string{"id", "kind", "queue", "pool", "attempt", "fence"}
+var sources = []string{"id", "kind", "queue", "pool", "attempt", "fence", "shard", "shards", "shard_param"}
 
 // setSource checks the name and sets the path.
 func (h *hole) setSource() error {

@@ -68,6 +68,8 @@ func (v *Values) get(h *hole) (any, error) {
 		return json.Number(strconv.FormatInt(v.task.Attempt, 10)), nil
 	case "fence":
 		return json.Number(strconv.FormatInt(v.task.Fence, 10)), nil
+	case "shard", "shards", "shard_param":
+		return shardValue(h.name, v.task.Shard), nil
 	}
 	if !v.decoded {
 		v.decode()
@@ -91,6 +93,19 @@ func (v *Values) get(h *hole) (any, error) {
 		}
 	}
 	return value, nil
+}
+
+// shardValue returns a value of a child, nil for other tasks.
+func shardValue(name string, s task.Shard) any {
+	switch {
+	case s.Total == 0:
+		return nil
+	case name == "shard":
+		return json.Number(strconv.Itoa(s.Index))
+	case name == "shards":
+		return json.Number(strconv.Itoa(s.Total))
+	}
+	return s.Param
 }
 
 func (v *Values) decode() {

@@ -27,14 +27,7 @@ func (c *Config) readTrigger(r *yamlReader) func(name, at string, k, v *yaml.Nod
 	return func(name, at string, k, v *yaml.Node) {
 		t := pool.Trigger{Name: name}
 		s := &t.Task
-		retain, onLimit := time.Duration(-1), ""
-		priority := 0
-		r.section(v, at,
-			field{"kind", r.name(&s.Kind)},
-			field{"payload", func(n *yaml.Node, at string) {
-				j := jsonReader{yamlReader: r, at: at, left: maxBodyValues}
-				s.Payload, _ = json.Marshal(j.value(n, at))
-			}},
+		r.section(v, at, append(r.taskFields(s),
 			field{"template", r.text(&t.PayloadTemplate)},
 			field{"cron", r.text(&t.Cron)},
 			field{"every", r.duration(&t.Every, false)},
@@ -53,43 +46,69 @@ func (c *Config) readTrigger(r *yamlReader) func(name, at string, k, v *yaml.Nod
 			field{"grace", r.duration(&t.Grace, false)},
 			field{"overlap", r.text((*string)(&t.Overlap))},
 			field{"paused", r.flag(&t.Paused)},
-			field{"queue", r.name(&s.Queue)},
-			field{"priority", func(n *yaml.Node, at string) {
-				if v, ok := r.integer(n, at, "a whole number from -128 to 127"); ok {
-					priority = v
-				}
-			}},
-			field{"group", r.name(&s.Group)},
-			field{"labels", r.labels(&s.Labels)},
-			field{"unique", r.text(&s.Unique)},
-			field{"delay", r.duration(&s.Delay, false)},
-			field{"timeout", r.duration(&s.Timeout, true)},
-			field{"ttl", r.duration(&s.TTL, false)},
-			field{"deadline", r.duration(&s.Deadline, false)},
-			field{"max_attempts", r.number(&s.MaxAttempts)},
-			field{"backoff", r.backoff(&s.Backoff)},
-			field{"retain", r.duration(&retain, true)},
-			field{"headers", func(n *yaml.Node, at string) {
-				s.Headers = map[string]string{}
-				r.each(n, at, func(name, at string, k, v *yaml.Node) {
-					var value string
-					r.text(&value)(v, at)
-					s.Headers[name] = value
-				})
-			}},
-			field{"on_limit", r.text(&onLimit)},
-		)
-		if priority < math.MinInt8 || priority > math.MaxInt8 {
-			r.add(v, joinKey(at, "priority"), "must be from -128 to 127, not %d", priority)
-		}
-		s.Priority = int8(priority)
-		if retain >= 0 {
-			s.Retain = &retain
-		}
-		if s.FailOnLimit = onLimit == "fail"; onLimit != "" && onLimit != "fail" && onLimit != "wait" {
-			r.add(v, joinKey(at, "on_limit"), "must be wait or fail")
-		}
+		)...)
 		c.Triggers = append(c.Triggers, t)
+	}
+}
+
+// taskFields are the fields of the task of a trigger, and of one that follows another.
+func (r *yamlReader) taskFields(s *task.Spec) []field {
+	return []field{
+		{"kind", r.name(&s.Kind)},
+		{"payload", func(n *yaml.Node, at string) {
+			j := jsonReader{yamlReader: r, at: at, left: maxBodyValues}
+			s.Payload, _ = json.Marshal(j.value(n, at))
+		}},
+		{"queue", r.name(&s.Queue)},
+		{"priority", func(n *yaml.Node, at string) {
+			v, ok := r.integer(n, at, "a whole number from -128 to 127")
+			if ok && (v < math.MinInt8 || v > math.MaxInt8) {
+				r.add(n, at, "must be from -128 to 127, not %d", v)
+			}
+			s.Priority = int8(v)
+		}},
+		{"group", r.name(&s.Group)},
+		{"labels", r.labels(&s.Labels)},
+		{"unique", r.text(&s.Unique)},
+		{"delay", r.duration(&s.Delay, false)},
+		{"timeout", r.duration(&s.Timeout, true)},
+		{"ttl", r.duration(&s.TTL, false)},
+		{"deadline", r.duration(&s.Deadline, false)},
+		{"max_attempts", r.number(&s.MaxAttempts)},
+		{"backoff", r.backoff(&s.Backoff)},
+		{"retain", func(n *yaml.Node, at string) {
+			retain := time.Duration(-1)
+			if r.duration(&retain, true)(n, at); retain >= 0 {
+				s.Retain = &retain
+			}
+		}},
+		{"headers", func(n *yaml.Node, at string) {
+			s.Headers = map[string]string{}
+			r.each(n, at, func(name, at string, k, v *yaml.Node) {
+				var value string
+				r.text(&value)(v, at)
+				s.Headers[name] = value
+			})
+		}},
+		{"on_limit", func(n *yaml.Node, at string) {
+			var onLimit string
+			r.text(&onLimit)(n, at)
+			if s.FailOnLimit = onLimit == "fail"; onLimit != "" && onLimit != "fail" && onLimit != "wait" {
+				r.add(n, at, "must be wait or fail")
+			}
+		}},
+		{"shards", func(n *yaml.Node, at string) {
+			if n.Kind == yaml.SequenceNode {
+				r.texts(&s.ShardParams, "[a, b]")(n, at)
+			} else {
+				r.number(&s.Shards)(n, at)
+			}
+		}},
+		{"fail_fast", r.flag(&s.FailFast)},
+		{"then", func(n *yaml.Node, at string) {
+			s.Then = &task.Spec{}
+			r.section(n, at, r.taskFields(s.Then)...)
+		}},
 	}
 }
 

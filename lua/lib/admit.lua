@@ -2,25 +2,24 @@
 -- Which tasks can be made: shared by enqueue and the inbox.
 
 -- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
--- given, words of the header, number of specials (0 or 9), specials ('' for none; times in ms). It returns the group and the
--- index of the next argument. line is set if the tasks have labels: see line.lua.
+-- given, words of the header, number of specials (0, 8 or 11), specials ('' for none; times in ms). The last three are for
+-- shards.lua and then.lua. It returns the group, with line if the tasks have labels, and the index of the next argument.
 function Admit.read_group(at)
-  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2],
-    given = ARGV[at + 3] == '1', words = ARGV[at + 4],
-    group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
+  local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
+    words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
   local specials = tonumber(ARGV[at + 5])
   at = at + 6
   if specials > 0 then
-    local labels
-    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit, labels = unpack(ARGV, at, at + 8)
-    if labels ~= '' then g.line = g.queue .. '#' .. labels end
+    g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit = unpack(ARGV, at, at + 7)
+    local labels = string.match(' ' .. g.words, ' labels=(%S+)')
+    g.line = labels and g.queue .. '#' .. labels
+    if specials > 8 then g.extras, g.shards, g.params, g.next = true, unpack(ARGV, at + 8, at + 10) end
   end
   return g, at + specials
 end
 
 -- set_times sets when the tasks of a group are due, their state, and when they are too late to start. It sets too_short to
--- the names of the bounds that pass before run_at, nil for none. The caller has compared the bounds with a delay. A task on
--- hold may expire before an operator starts it.
+-- the names of the bounds that pass before run_at, which the caller has compared with a delay. A task on hold may expire.
 function Admit.set_times(g)
   g.due = NOW
   if g.delay ~= '' then g.due = NOW + g.delay elseif g.run_at ~= '' then g.due = tonumber(g.run_at) end
@@ -36,7 +35,7 @@ function Admit.set_times(g)
   end
 end
 
--- tail_of returns the header of a group's records from the kind on, with its newline.
+-- tail_of returns the header of a group's records from the kind on.
 function Admit.tail_of(g)
   local tail = g.kind .. ' ' .. (g.queue == 'default' and '-' or g.queue)
   if g.words ~= '' then tail = tail .. ' ' .. g.words end
@@ -86,6 +85,9 @@ end
 -- TOO_SHORT is what is wrong with the fields in too_short.
 Admit.TOO_SHORT = 'must be longer than the time until run_at: the task would end before it may start'
 
+-- PENDING is what is wrong with an id that a parent with live children had.
+local PENDING = 'is that of an earlier parent whose children have not ended: use another id, or wait until they have'
+
 -- refusal returns why a task of the group cannot be made: 'dup', id, state or 'invalid', names of fields, what is wrong or
 -- 'full', '', '' or 'limit', what is limited, ''. It returns nil if the task can be made.
 local function refusal(g, id)
@@ -98,7 +100,8 @@ local function refusal(g, id)
   if g.unique ~= '' then holder, state = Admit.holder_of(P .. 'unique:' .. g.unique) end
   if holder then return 'dup', holder, state end
   if g.too_short then return 'invalid', g.too_short, Admit.TOO_SHORT end
-  if g.state == 'waiting' and space(g.queue) < 1 then return 'full', '', '' end
+  if g.extras and call('EXISTS', P .. 'pending:' .. id) == 1 then return 'invalid', 'id', PENDING end
+  if g.state == 'waiting' and not g.uncapped and space(g.queue) < 1 then return 'full', '', '' end
   if g.on_limit == 'fail' then
     if not g.places then g.places, g.limited = Places.free(g) end
     if g.places < 1 then return 'limit', g.limited, '' end
@@ -119,7 +122,7 @@ end
 -- of the others.
 function Admit.select(g, ids, payloads, refuse)
   local one_by_one = g.too_short or g.unique ~= '' or g.given and not all_new(ids)
-    or g.state == 'waiting' and space(g.queue) < #ids or g.on_limit == 'fail'
+    or g.state == 'waiting' and space(g.queue) < #ids or g.on_limit == 'fail' or g.extras
   local new, new_payloads = ids, payloads
   if one_by_one then
     new, new_payloads = {}, {}

@@ -1,4 +1,4 @@
--- uses: base event finish jobs outside queue rate request retries run settings task
+-- uses: base event finish jobs outside queue rate request retries run settings shards task
 -- Retries in place: the next attempt of a task follows a failed one under the same claim.
 
 -- use_tokens uses a token of the rates of the task's queue and group. It returns false and uses none if one is missing.
@@ -14,11 +14,11 @@ local function use_tokens(m)
 end
 
 -- start ends the failed attempt of the report at ARGV[at] and starts the next one. It changes nothing and returns false if
--- the task must not have one now: a stop was requested, the attempts are used up, its deadline has passed, or its job has
--- not ended, or a rate has no token for it: a retry in place is a start, too.
+-- the task must not have one now: a stop was requested, its parent has ended, the attempts are used up, its deadline has
+-- passed, its job has not ended, or a rate has no token for it: a retry in place is a start, too.
 function Again.start(at, run)
   local m = Task.load(ARGV[at], run)
-  if not m or m.state ~= 'running' or Request.of(m) then return false end
+  if not m or m.state ~= 'running' or Request.of(m) or m.shard and Shards.is_over(m.id) then return false end
   local job = run.flag > '1' and Jobs.of(m)
   if job and (job.name or job.cleanup) then return false end
   local deadline, failures = tonumber(m.deadline_at or nil), Task.counted_up(m.id, m, 'failures')

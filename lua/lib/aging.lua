@@ -53,14 +53,20 @@ local function set_word(id, new)
   call('SET', Record.key(id), header .. (new and ' ' .. new or '') .. string.sub(record, stop))
 end
 
+-- behind returns a new position in a queue, behind the tasks that have the priority.
+function Aging.behind(queue, priority, next_sequence)
+  local step = Settings.of(queue).aging
+  if not step then return strict(priority, next_sequence()) end
+  return text(Aging.before(priority, step, 1) + 1)
+end
+
 -- place returns a new position for a task with the priority, behind those that have it. next_sequence returns the sequence
 -- number for a queue without aging.
 function Aging.place(id, words, priority, next_sequence)
   local was, from = aged(words)
   local step = Settings.of(words.queue).aging
   if step ~= from or was and was ~= priority then set_word(id, step and word(priority, step)) end
-  if not step then return strict(priority, next_sequence()) end
-  return text(Aging.before(priority, step, 1) + 1)
+  return Aging.behind(words.queue, priority, next_sequence)
 end
 
 -- due returns the position of a task that was scheduled and is due: its own if it has one that its queue can use.

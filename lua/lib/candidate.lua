@@ -1,4 +1,4 @@
--- uses: base batch event finish full line queue record staged start task totals
+-- uses: base batch event finish full line queue record shards staged start task totals
 -- Candidates of a claim other than plain tasks.
 
 -- extras_of returns the extras of a task, its next attempt and version, when it was due (nil if it was never scheduled), and
@@ -39,7 +39,9 @@ function Candidate.start(step, queue, line, id, record)
   local group = words.group
   local head = group and call('HGET', P .. 'group:head:' .. line, group) == score
   local late = attempt == 1 and words.late_at or attempt > 1 and tonumber(words.deadline_at or nil)
-  if late and late <= NOW then
+  if words.shard and Shards.is_over(id) then
+    Finish.task(Task.load(id), 'stopped', 'stopped', nil, Shards.OVER)
+  elseif late and late <= NOW then
     Finish.too_late(Task.load(id))
   elseif not Batch.bound_of(words) then
     Full.block(line, words.kind, score, id)

@@ -79,8 +79,8 @@ function Event.put(b, k, v, attempt, replica, wait_ms, run_ms, group)
 end
 
 -- add adds the event of one task. extra may have code, attempt, replica, wait_ms, run_ms, error, result, result_bytes,
--- exported, meta and orphan. With any of the last six the event gets an entry of its own.
-local ALONE = { 'error', 'result', 'result_bytes', 'exported', 'meta', 'orphan' }
+-- exported, meta, orphan, then_id and then_error. With any of the last eight the event gets an entry of its own.
+local ALONE = { 'error', 'result', 'result_bytes', 'exported', 'meta', 'orphan', 'then_id', 'then_error' }
 function Event.add(m, id, state, v, extra)
   extra = extra or {}
   local own = {}

@@ -1,4 +1,4 @@
--- uses: base event outcome record removal retention task totals triggers
+-- uses: base event outcome record removal retention shards task then totals triggers
 -- The end of a task.
 
 -- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
@@ -44,6 +44,8 @@ local function keep_ended(m, state, v, code, result, error, keep, form, unarchiv
   Record.extra(extras, 'lost', m.lost)
   Record.extra(extras, 'orphan', m.orphan)
   Record.extra(extras, 'unarchived', unarchived)
+  Record.extra(extras, 'then_id', m.then_id)
+  Record.extra(extras, 'then_error', m.then_error)
   if m.run then
     Record.extra(extras, 'fence', m.fence)
     Record.extra(extras, 'replica', m.replica)
@@ -75,16 +77,17 @@ local function with_headers(m)
   return cjson.encode(all)
 end
 
--- task ends a task that the caller has removed from its queue, the schedule or the running tasks.
-function Finish.task(m, state, code, result, error, form)
+local function end_one(m, state, code, result, error, form)
   local v = m.v + 1
   if m.unique and redis.pcall('GET', P .. 'unique:' .. m.unique) == m.id then call('DEL', P .. 'unique:' .. m.unique) end
   if m.late_at then call('ZREM', P .. 'expiring', m.id) end
-  local ran = m.run
+  local ran, headers = m.run, m.meta and with_headers(m) or m.headers
+  if m['then'] and state == 'succeeded' then m.then_id, m.then_error = Then.follow(m, result, form, headers) end
+  if m.shards then Shards.close(m, state) end
   Event.add(m, m.id, state, v, {
     code = code, attempt = ran and m.attempt, replica = ran and m.replica,
     run_ms = ran and (m.run_ms or NOW - m.start), error = error, exported = m.exported,
-    meta = m.meta and with_headers(m) or m.headers, orphan = m.orphan,
+    meta = headers, orphan = m.orphan, then_id = m.then_id, then_error = m.then_error,
     result = result and #result <= 1024 and result, result_bytes = result and #result > 1024 and #result,
   })
   Totals.count(state)
@@ -96,6 +99,15 @@ function Finish.task(m, state, code, result, error, form)
   if keep == 0 then return Removal.add(m.id, m.flag == '1' or m.has_history) end
   if m.log and state == 'succeeded' then Finish.add_history(m, code) end
   keep_ended(m, state, v, code, result, error, keep, form, unarchived)
+end
+
+-- task ends a task that the caller has removed from its queue, the schedule or the running tasks. The last child of a parent
+-- ends its parent, too.
+function Finish.task(m, state, code, result, error, form)
+  end_one(m, state, code, result, error, form)
+  if not m.shard then return end
+  local p, p_state, p_code, p_result, p_error = Shards.child_ended(m, state, code, result, error, form)
+  if p_state then end_one(p, p_state, p_code, p_result, p_error, 'json') end
 end
 
 -- too_late ends a task that is past its latest start or its deadline. The caller has removed it from its queue or the

@@ -1,4 +1,4 @@
--- uses: aging base admit event line queue queues record settings totals trim wake
+-- uses: admit aging base event line parents queue queues record settings totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -20,6 +20,8 @@ local function index_new(g, ids, scores)
     if g.due < Record.HOLD then
       for _, id in ipairs(ids) do scheduled[id] = line end
     end
+  elseif g.state == 'running' then
+    Parents.begin_new(g, ids)
   elseif g.group == '' then
     local list = pairs_of(scores, ids)
     in_parts(2000, list, 'ZADD', P .. 'wait:' .. line)
@@ -65,29 +67,35 @@ end
 
 -- tasks makes the tasks of a group. sequence is the number before that of the first task. Ids that the caller did not give
 -- are in ascending order, so their tasks share one score: Redis sorts equal scores by id. tasks calls refuse for each task
--- that cannot be made.
+-- that cannot be made. g.tails has the headers of the children of a parent: see Admit.tail_of. Such tasks are not checked.
 function Make.tasks(g, ids, payloads, sequence, refuse)
-  Admit.set_times(g)
-  ids, payloads = Admit.select(g, ids, payloads, refuse)
+  local tails, tail = g.tails, nil
+  if not tails then
+    Admit.set_times(g)
+    ids, payloads = Admit.select(g, ids, payloads, refuse)
+  end
   local n = #ids
   if n == 0 then return end
   local aging = Make.note_large(g.queue, payloads).aging
-  if aging then g.words = Aging.with_word(g.words, g.priority, aging) end
-  local tail = Admit.tail_of(g)
-  local letter, prefix = g.state == 'scheduled' and 's' or 'w', P .. 'task:'
-  local start = letter .. '0 ' .. string.format('%013.0f', NOW) .. ' '
+  if not tails then
+    if aging then g.words = Aging.with_word(g.words, g.priority, aging) end
+    tail = Admit.tail_of(g)
+  end
+  local letter, prefix, flag = g.state == 'scheduled' and 's' or 'w', P .. 'task:', '0 '
+  if g.extras then letter, flag = Parents.write_extras(g, ids, letter), '1 ' end
+  local start = letter .. flag .. string.format('%013.0f', NOW) .. ' '
   local before = (127 - g.priority) * Record.STEP + (g.state == 'scheduled' and -1 or sequence)
-  if aging and g.state == 'waiting' then before = Aging.before(g.priority, aging, n) end
-  local scores = string.format('%016.0f', before + 1)
-  local head, records = start .. scores .. ' ' .. tail, {}
-  if g.given and n > 1 and g.state == 'waiting' then
+  if aging and g.state ~= 'scheduled' then before = Aging.before(g.priority, aging, n) end
+  local scores, records = string.format('%016.0f', before + 1), {}
+  if g.given and (n > 1 or tails) and g.state ~= 'scheduled' then
     local one = {}
     for i = 1, n do
       one[i] = string.format('%016.0f', before + i)
-      records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. tail .. payloads[i]
+      records[2 * i - 1], records[2 * i] = prefix .. ids[i], start .. one[i] .. ' ' .. (tail or tails[i]) .. payloads[i]
     end
     scores = one
   else
+    local head = start .. scores .. ' ' .. tail
     for i = 1, n do records[2 * i - 1], records[2 * i] = prefix .. ids[i], head .. payloads[i] end
   end
   in_parts(2000, records, 'MSET')

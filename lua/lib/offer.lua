@@ -44,26 +44,25 @@ function Offer.line(line, wake)
   return woken
 end
 
--- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. For those with
--- labels it signals in turns, at most one replica for each free place. It returns whether it signalled one.
+-- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. Of more than 64
+-- servers of lines with labels it handles those that were not handled for longest. It returns whether it signalled one.
 function Offer.queue(queue, wake)
-  local key, s, free, signalled, marked = P .. 'offers:' .. queue, Settings.of(queue), room(queue), 0, {}
+  local key, s, free, woken, marked = P .. 'offers:' .. queue, Settings.of(queue), room(queue), false, {}
   local plain = s.takeover or free > 0 and call('EXISTS', P .. 'wait:' .. queue) == 1
   for _, class in ipairs(plain and wake.classes(queue) or {}) do
-    if mark({ name = class, class = class }, queue, wake) then signalled = signalled + 1 end
+    woken = mark({ name = class, class = class }, queue, wake) or woken
   end
-  local left = free
   for _, name in ipairs(free > 0 and call('ZRANGE', key, 0, 63) or {}) do
     local server = Server.named(name)
-    if not server then
-      Server.withdraw(queue, name)
-    elseif left > 0 then
+    if server then
       marked[#marked + 1], marked[#marked + 2] = NOW_TEXT, name
-      if mark(server, queue, wake) then signalled, left = signalled + 1, left - 1 end
+      woken = mark(server, queue, wake) or woken
+    else
+      Server.withdraw(queue, name)
     end
   end
   if marked[1] then call('ZADD', key, 'XX', unpack(marked)) end
-  return signalled > 0
+  return woken
 end
 
 -- can_claim reports whether a server can claim tasks of the open lines of a queue. Without room it can take over tasks.

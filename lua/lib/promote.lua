@@ -1,4 +1,4 @@
--- uses: aging base event queue record settings
+-- uses: aging base event parents queue record settings
 -- The schedule: tasks that are not due yet.
 
 -- next_in returns how many ms remain until the next scheduled task is due, 0 for none. Tasks on hold do not count.
@@ -9,8 +9,8 @@ function Promote.next_in()
   return math.max(due - NOW, 1)
 end
 
--- one puts a scheduled task into its queue. The caller has removed it from the schedule. next_sequence returns the sequence
--- number for a task that never had one.
+-- one puts a scheduled task into its queue, or starts a parent. The caller has removed it from the schedule. next_sequence
+-- returns the sequence number for a task that never had one.
 function Promote.one(id, next_sequence)
   local head = Record.read_head(id)
   local letter, flag, created, score, words
@@ -30,7 +30,13 @@ function Promote.one(id, next_sequence)
     v = (number(call('HGET', Record.extras_key(id), 'v')) or 1) + 1
     call('HSET', Record.extras_key(id), 'v', whole(v))
   end
-  call('SETRANGE', Record.key(id), 0, (flag == '1' and 'w1 ' or 'p0 ') .. string.sub(head, 4, 17) .. score)
+  local start = words.shards and 'r1 ' or flag == '1' and 'w1 ' or 'p0 '
+  call('SETRANGE', Record.key(id), 0, start .. string.sub(head, 4, 17) .. score)
+  if words.shards then
+    Parents.begin(id, words.deadline_at or '')
+    Event.add(words, id, 'running', v)
+    return true
+  end
   Queue.insert(words.line, words.group, score, id)
   Event.add(words, id, 'waiting', v)
   claimable[words.line] = true

@@ -18,6 +18,7 @@ end
 
 Record.STATES = { s = 'scheduled', w = 'waiting', p = 'waiting', e = 'exporting',
   S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
+-- A running parent has the letter r: see shards.lua. A ninth entry would cost each enqueue time.
 Record.LETTERS = { succeeded = 'S', failed = 'F', stopped = 'X', expired = 'E' }
 Record.TERMINAL = { succeeded = true, failed = true, stopped = true, expired = true }
 -- BASE_VERSION is the version of a task without extras that does not run, 1 for other letters: p was scheduled and promoted.
@@ -37,7 +38,7 @@ Record.STEP = 35184372088832 -- 2^45
 -- words, or nil if there is no valid header.
 function Record.header_of(record)
   local letter, flag, created, score, at = string.match(record, '^(%a)([01]) (%d+) (%d+) ()')
-  local stop = at == Words.KIND_AT and Record.STATES[letter] and string.find(record, '\n', at, true)
+  local stop = at == Words.KIND_AT and (Record.STATES[letter] or letter == 'r') and string.find(record, '\n', at, true)
   local words = stop and Words.of(string.sub(record, at, stop - 1))
   if not words then return nil end
   return letter, flag, tonumber(created), score, words

@@ -38,6 +38,10 @@ end
 function Stopping.request(id, why)
   local m = Task.load_to_change(id)
   local state = m and m.state or ''
+  if state == 'running' and not m.run then -- a parent, whose children are stopped later
+    Finish.task(m, 'stopped', 'stopped', nil, why)
+    return 'stopped', 1
+  end
   if state == 'running' and m.run.flag >= Outside.OUTSIDE then return end_outside(m, why) end
   if m and m.run then return state, ask(m, why) end
   if state == 'exporting' then

@@ -4,7 +4,7 @@
 -- load reads a task without its payload. It returns nil if there is no such task. run is its run entry if the caller has it.
 -- The result has the words of the header and: id, letter, flag, created, score, state, v, attempt; of a running task also
 -- run, fence, start and replica. An exporting task is in the queue of its kind's exports: queue is that one, home and
--- home_group are its own. It has run if a replica saves it.
+-- home_group are its own. It has run if a replica saves it. A running parent has no run: see shards.lua.
 function Task.load(id, run)
   local head = Record.read_head(id)
   if not head then return nil end
@@ -12,7 +12,8 @@ function Task.load(id, run)
   if not letter then return nil end
   local m = {}
   for name, value in pairs(words) do m[name] = value end
-  m.id, m.letter, m.flag, m.created, m.score, m.state = id, letter, flag, created, score, Record.STATES[letter]
+  m.id, m.letter, m.flag, m.created, m.score = id, letter, flag, created, score
+  m.state = Record.STATES[letter] or 'running'
   if letter == 'e' then
     m.home, m.home_group, m.queue, m.group = m.queue, m.group, Record.EXPORT .. m.kind, nil
     m.line = m.queue

@@ -16,6 +16,7 @@ function Types.of_group(types, g)
     types['lines:' .. q], types['labelled:' .. q], types['offers:' .. q] = 'zset', 'zset', 'zset'
     types['served:' .. q .. '#'] = 'set'
   end
+  if g.extras then types.parents, types.spreading = 'zset', 'zset' end
   if g.group ~= '' then types['group:run:' .. g.group], types['group:queues:' .. g.group] = 'set', 'set' end
 end
 

@@ -3,8 +3,8 @@
 
 Words.KIND_AT = 35 -- the byte of a record where it begins
 
-local KNOWN = ' group labels unique timeout_ms max_attempts backoff retain_ms reply headers trigger aged due_at expires_at'
-  .. ' deadline_at '
+local KNOWN = ' group labels unique timeout_ms max_attempts backoff retain_ms reply headers trigger aged shards fail_fast '
+  .. 'then after shard shard_param due_at expires_at deadline_at '
 local WORD_FOR_NUMBER = { timeout_ms = 'none', retain_ms = 'forever' }
 
 -- of reads the text of that part. It caches the table, which tasks share, so callers must not change it. at_end is true if
@@ -20,7 +20,7 @@ function Words.of(text)
       queue = queue == '-' and 'default' or queue
       w = { kind = kind, queue = queue, line = queue, at_end = false, plain = true }
       for name, value in string.gmatch(rest, ' ([%l_]+)=(%S+)') do
-        local counts = string.find(name, '_[am][ts]$') or name == 'max_attempts'
+        local counts = string.find(name, '_[am][ts]$') or name == 'max_attempts' or name == 'shards'
         -- An invalid number counts as absent. The doctor reports it.
         if not string.find(KNOWN, ' ' .. name .. ' ', 1, true) then -- ignored: a later version may have written it
         elseif not counts or number(value) or value == WORD_FOR_NUMBER[name] then w[name] = value
@@ -29,8 +29,9 @@ function Words.of(text)
       if rest ~= '' then
         if w.labels then w.line = queue .. '#' .. w.labels end
         w.late_at = tonumber(w.expires_at or w.deadline_at or nil)
-        w.at_end = (w.unique or w.retain_ms or w.reply or w.headers or w.trigger or w.late_at) and true or false
-        w.plain = not (w.group or w.late_at or w.due_at)
+        w.at_end = (w.unique or w.retain_ms or w.reply or w.headers or w.trigger or w.late_at or w.shard
+          or w['then']) and true or false
+        w.plain = not (w.group or w.late_at or w.due_at or w.shard)
       end
     end
     known_words[text] = w

@@ -10,14 +10,15 @@ import (
 
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
+	"github.com/ltsworker/ltsworker/trigger"
 	"github.com/ltsworker/ltsworker/worker"
 )
 
 // maxAttempts is how many attempts one Drain makes before it fails the test.
 const maxAttempts = 10_000
 
-// Drain runs tasks until none can start now, including tasks that handlers enqueue
-// meanwhile and those that follow from Config.OnFinish, which it calls for ended tasks.
+// Drain runs tasks until none can start now, including those of triggers that are due, tasks
+// that handlers enqueue meanwhile and those that follow from Config.OnFinish, which it calls for ended tasks.
 // Tasks that are scheduled, paused, beyond a limit or in queues that the Config does
 // not name stay where they are. Each queue has as many workers as in the Config; with
 // one, tasks run in the order in which they start.
@@ -38,6 +39,9 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 			t.Fatalf("pooltest: drain: %v", err)
 		}
 		p.maintenance(t)
+		if err := p.fireTriggers(t.Context()); err != nil {
+			t.Fatalf("pooltest: drain: %v", err)
+		}
 		ran := p.runReplica(t, maxAttempts-len(all))
 		all = append(all, ran...)
 		if len(all) >= maxAttempts {
@@ -50,7 +54,8 @@ func (p *Pool) Drain(t testing.TB) Outcomes {
 	}
 }
 
-// admit makes tasks of the entries in the inbox, and applies the reports from outside.
+// admit makes tasks of the entries in the inbox and children of parents, and applies the
+// reports from outside.
 func (p *Pool) admit(ctx context.Context) error {
 	own := worker.Config{Handlers: p.cfg.Handlers}.OwnQueues()
 	inbox := func(ctx context.Context) (bool, error) { return p.store.AdmitInbox(ctx, own) }
@@ -60,6 +65,43 @@ func (p *Pool) admit(ctx context.Context) error {
 			if more, err = admit(ctx); err != nil {
 				return err
 			}
+		}
+	}
+	for next := time.Millisecond; next == time.Millisecond; {
+		var err error
+		if next, err = p.store.Spread(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fireTriggers fires the triggers that are due.
+func (p *Pool) fireTriggers(ctx context.Context) error {
+	const most = 100
+	planner := trigger.NewPlanner(p.cfg.Calendars)
+	var now, later []task.TriggerFiring
+	for more := true; more; more = len(now) > 0 {
+		got, err := p.store.FireTriggers(ctx, now, most)
+		if err != nil {
+			return err
+		}
+		now = now[:0]
+		for _, due := range got.Due {
+			f, err := planner.Fire(due, got.Now)
+			switch {
+			case due.At.After(got.Now):
+				later = append(later, task.TriggerFiring{Read: due, Op: task.FireTrigger})
+			case err != nil:
+				return fmt.Errorf("trigger %s: %w", due.Name, err)
+			default:
+				now = append(now, f)
+			}
+		}
+	}
+	for back := range slices.Chunk(later, most) {
+		if _, err := p.store.FireTriggers(ctx, back, 0); err != nil {
+			return err
 		}
 	}
 	return nil

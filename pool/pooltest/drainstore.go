@@ -79,6 +79,16 @@ func (s *drainStore) AwaitReports(ctx context.Context, wait time.Duration) (bool
 	return false, backoff.Sleep(ctx, wait)
 }
 
+// AwaitTriggerEntries reports no entries.
+func (s *drainStore) AwaitTriggerEntries(ctx context.Context, wait time.Duration) (bool, error) {
+	return false, backoff.Sleep(ctx, wait)
+}
+
+// FireTriggers does nothing: Drain fires the triggers itself.
+func (s *drainStore) FireTriggers(context.Context, []task.TriggerFiring, int) (task.FiredTriggers, error) {
+	return task.FiredTriggers{}, nil
+}
+
 // Maintain does nothing: Drain runs the maintenance itself.
 func (s *drainStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil

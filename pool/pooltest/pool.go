@@ -37,10 +37,15 @@ func New(t testing.TB, cfg pool.Config) *Pool {
 		cfg.Queues = map[string]pool.Queue{pool.DefaultQueue: {}}
 	}
 	for name, q := range cfg.Queues {
-		if q.Workers == 0 {
+		if q.Workers == 0 && q.Slots == "" {
 			q.Workers = 1
 			cfg.Queues[name] = q
 		}
+	}
+	cfg.Slots = maps.Clone(cfg.Slots)
+	for name, s := range cfg.Slots {
+		s.Workers = max(s.Workers, 1)
+		cfg.Slots[name] = s
 	}
 	cfg.Handlers = maps.Clone(cfg.Handlers)
 	for kind, h := range cfg.Handlers {

@@ -100,6 +100,8 @@ func (s *singleStore) FireTriggers(context.Context, []task.TriggerFiring, int) (
 	return task.FiredTriggers{}, nil
 }
 
+func (s *singleStore) Spread(context.Context) (time.Duration, error) { return 0, nil }
+
 func (s *singleStore) Maintain(context.Context, string) (task.Maintenance, error) {
 	return task.Maintenance{}, nil
 }

@@ -66,7 +66,8 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		enqueueRules, uniqueRules, orderRules, scheduleRules, claimRules, batchRules, callRules, reportRules, inPlaceRules,
 		retryPolicyRules, avoidRules, runNowRules, holdRules, changeRules, leaseRules, recountRules, limitRules, rateRules, onLimitRules, groupRules,
 		noLimitRules, wakeRules, idleRules, signalRules, stopRules, logRules, slowRules, checkpointRules, metaRules,
-		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules, labelRules,
+		outsideRules, outsideReportRules, reportListRules, exportRules, jobRules, jobTokenRules, triggerRules, triggerInboxRules,
+		labelRules, shardRules, shardEndRules, thenRules,
 		operatorRules, retentionRules, inboxRules, rejectRules, replyRules, eventRules, consumerRules, stepRules, settingRules, statsRules,
 		listRules,
 	} {

@@ -1,4 +1,5 @@
--- uses: base members record server settings special triggers wake doctor/finding doctor/lines doctor/task doctor/timers
+-- uses: base members record server settings special triggers wake
+-- uses: doctor/finding doctor/lines doctor/shards doctor/task doctor/timers
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -131,6 +132,8 @@ function DoctorKeys.trigger(name, trigger)
   if call('ZSCORE', P .. 'triggers', trigger) then return end
   DoctorFinding.report('trigger_unlisted', 'triggers', trigger, '', 'listed', function() Triggers.restore(trigger) end)
 end
+
+DoctorKeys.pending, DoctorKeys.results = DoctorShards.pending, DoctorShards.results
 
 function DoctorKeys.fired(name, trigger)
   if call('EXISTS', P .. 'trigger:' .. trigger) == 1 then return end

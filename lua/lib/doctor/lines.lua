@@ -1,4 +1,4 @@
--- uses: base line record server settings doctor/finding
+-- uses: base line queue record server settings doctor/finding
 -- Checks of lines with labels: see line.lua.
 
 -- lacks reports whether an open line is not listed for all of its servers.
@@ -100,8 +100,20 @@ function DoctorLines.unlisted(m)
   end
 end
 
+-- put_back puts a waiting task that is in no index into its line.
+function DoctorLines.put_back(m)
+  local heads = P .. 'group:head:' .. m.line
+  if m.group and call('HGET', heads, m.group) == m.score then call('HDEL', heads, m.group) end
+  Queue.insert(m.line, m.group, m.score, m.id)
+  Queue.write()
+  claimable[m.line] = true
+end
+
 -- group_of returns the group of a task, nil if it has none or cannot be read.
 function DoctorLines.group_of(id)
   local _, _, _, _, words = Record.header_of(Record.read_head(id) or '')
   return words and words.group
 end
+
+DoctorLines.MEMBERS = { lines = DoctorLines.line, serving = DoctorLines.served, offers = DoctorLines.offer,
+  host = DoctorLines.host }

@@ -1,15 +1,15 @@
--- uses: base members queue doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/task doctor/timers
+-- uses: base members queue record
+-- uses: doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/shards doctor/task doctor/timers
 -- Checks of the members of indexes.
 
 -- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
 -- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
 DoctorMembers.meta, DoctorMembers.stats, DoctorMembers.timers = DoctorPool.setting, DoctorPool.total, DoctorTimers.timer
-DoctorMembers.lines, DoctorMembers.serving, DoctorMembers.offers = DoctorLines.line, DoctorLines.served, DoctorLines.offer
-DoctorMembers.host = DoctorLines.host
-
-local function zrem(key, member) call('ZREM', key, member) end
-local function srem(key, member) call('SREM', key, member) end
+for _, checks in ipairs({ DoctorShards.MEMBERS, DoctorLines.MEMBERS }) do
+  for kind, check in pairs(checks) do DoctorMembers[kind] = check end
+end
+local zrem, srem = function(key, id) call('ZREM', key, id) end, function(key, id) call('SREM', key, id) end
 -- belongs reports whether there is a task for a member and fits(task) is true. Otherwise it reports and removes the member.
 local function belongs(name, member, id, remove, fits)
   local m = DoctorTask.examine(id)
@@ -57,7 +57,7 @@ function DoctorMembers.counted(name, _, id)
   belongs(name, id, id, function(...)
     srem(...)
     freed.pool = true
-  end, function(m) return m.state == 'running' end)
+  end, function(m) return m.state == 'running' and m.letter ~= 'r' end)
 end
 
 DoctorMembers['group:wait'] = function(name, queue, member)
@@ -92,7 +92,7 @@ DoctorMembers['group:run'] = function(name, group, id)
   belongs(name, id, id, function(...)
     srem(...)
     Queue.unblock(group)
-  end, function(m) return m.state == 'running' and m.group == group end)
+  end, function(m) return m.state == 'running' and m.letter ~= 'r' and m.group == group end)
 end
 DoctorMembers['group:queues'] = function(name, group, queue)
   if Queue.first_blocked(queue, group) or call('HEXISTS', P .. 'group:head:' .. queue, group) == 1 then return end

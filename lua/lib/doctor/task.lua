@@ -15,6 +15,7 @@ local function flaw(head)
   end
   if m.unique and not DoctorNames.is_unique(m.unique) then return 'has no usable unique key' end
   if m.labels and not DoctorNames.is_line(m.line) then return 'has no usable labels' end
+  if letter == 'r' and not m.shards then return 'has no number of shards' end
   if m.spoiled then return 'has no number in ' .. m.spoiled end
 end
 
@@ -36,13 +37,7 @@ function DoctorTask.missing.waiting(m)
     or call('ZSCORE', blocked, Queue.blocked_member('!' .. m.kind, m.score, m.id))
     or m.group and call('ZSCORE', blocked, Queue.blocked_member(m.group, m.score, m.id))
   if there then return DoctorLines.unlisted(m) end
-  return 'wait:' .. m.line, 'put back into its queue', function()
-    local heads = P .. 'group:head:' .. m.line
-    if m.group and call('HGET', heads, m.group) == m.score then call('HDEL', heads, m.group) end
-    Queue.insert(m.line, m.group, m.score, m.id)
-    Queue.write()
-    claimable[m.line] = true
-  end
+  return 'wait:' .. m.line, 'put back into its queue', function() DoctorLines.put_back(m) end
 end
 
 function DoctorTask.missing.scheduled(m)
@@ -53,7 +48,8 @@ function DoctorTask.missing.scheduled(m)
   end
 end
 
-function DoctorTask.missing.running() return nil end
+-- parent checks a running parent.
+DoctorTask.parent = false
 
 -- examine reads a task as Task.load does. It returns nil if there is no such task, nil and the reason if its record is
 -- broken. A task in no index counts as running if it has a run entry that cannot be read.
@@ -134,6 +130,7 @@ function DoctorTask.check(id)
   local index, done, repair = (DoctorTask.missing[m.state] or missing_ended)(m)
   if index then DoctorFinding.report('no_entry', index, id, m.state, done, repair) end
   if DoctorTask.is_live(m) then check_live(m) end
+  if m.letter == 'r' then DoctorTask.parent(m) end
   return m
 end
 

@@ -1,0 +1,46 @@
+-- uses: base record wake
+-- Parents: tasks whose children do their work.
+--
+-- A task with the word shards in its header is a parent. While it runs it has the letter r and no run entry: it takes no
+-- slot and counts for no limit. parents has its id; score: its deadline, or +inf. Its children have the ids PARENT/INDEX and
+-- the word shard. pending:ID has the indexes of the children that were made and have not ended. spreading has the parents
+-- with children to make or to stop; score: when a replica handles the parent next.
+
+Parents.INDEX, Parents.SPREADING = P .. 'parents', P .. 'spreading'
+function Parents.pending(id) return P .. 'pending:' .. id end
+
+-- queue lets a replica handle a parent at a time. It signals up to SIGNALLED replicas, once per call.
+local SIGNALLED, signalled = 2, false
+function Parents.queue(id, at)
+  call('ZADD', Parents.SPREADING, at, id)
+  if signalled then return end
+  signalled = true
+  for _, replica in ipairs(call('ZRANGE', P .. 'replicas', 0, SIGNALLED - 1, 'REV')) do Wake.signal(replica, 'shards') end
+end
+
+-- begin makes a parent one that runs from now on. deadline is '' for none.
+function Parents.begin(id, deadline)
+  call('ZADD', Parents.INDEX, deadline ~= '' and deadline or '+inf', id)
+  call('HSET', Record.extras_key(id), 'started_at', NOW_TEXT, 'shards_next', 0)
+  Parents.queue(id, NOW_TEXT)
+end
+
+-- write_extras writes the extras of new parents, and of tasks that another one follows. It returns the letter of their
+-- records. A parent that is due runs.
+function Parents.write_extras(g, ids, letter)
+  local extras = {}
+  if g.shards ~= '' then
+    extras = { 'shards_next', 0 }
+    if g.state == 'waiting' then g.state, letter = 'running', 'r' end
+  end
+  Record.extra(extras, 'shard_params', g.params ~= '' and g.params)
+  Record.extra(extras, 'then', g.next ~= '' and g.next)
+  for _, id in ipairs(ids) do call('HSET', Record.extras_key(id), unpack(extras)) end
+  return letter
+end
+
+-- begin_new makes new parents run.
+function Parents.begin_new(g, ids)
+  local deadline = g.deadline ~= '' and whole(NOW + g.deadline) or ''
+  for _, id in ipairs(ids) do Parents.begin(id, deadline) end
+end

@@ -1,0 +1,44 @@
+package pooltest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/pool/pooltest"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+func TestDrainFiresTriggersThatAreDue(t *testing.T) {
+	p := pooltest.New(t, pool.Config{})
+	var payloads []string
+	p.HandleKind("k", func(_ context.Context, tk *task.Task) ([]byte, error) {
+		payloads = append(payloads, string(tk.Payload))
+		return nil, nil
+	})
+	err := p.Triggers().Set(t.Context(), pool.Trigger{
+		Name: "t", Every: time.Hour, Misfire: pool.MisfireAll, PayloadTemplate: "{{trigger}}", Task: pool.Spec{Kind: "k"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		advance time.Duration
+		want    int
+	}{
+		{0, 0},
+		{time.Hour - 500*time.Millisecond, 0}, // soon: it is not held back then
+		{500 * time.Millisecond, 1},
+		{0, 0},
+		{2 * time.Hour, 2}, // a misfire and a firing in time
+	} {
+		p.Advance(t, step.advance)
+		if n := len(p.Drain(t)); n != step.want {
+			t.Errorf("step %d: %d attempts, want %d", i, n, step.want)
+		}
+	}
+	if len(payloads) != 3 || payloads[0] != "t" {
+		t.Errorf("payloads %q", payloads)
+	}
+}
