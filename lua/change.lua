@@ -8,7 +8,7 @@
 -- a queue with aging it keeps the time from which it has waited. A task that has this priority already keeps its position.
 -- State and version stay, so there is no event. A call that is repeated after its reply was lost does nothing and gets the
 -- first reply.
--- uses: aging base changes edit full queue record trim
+-- uses: aging base changes edit full line queue record trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
@@ -22,10 +22,11 @@ local reply = Changes.each(ARGV, 6, function(m)
   call('SETRANGE', Record.key(m.id), 17, score)
   if m.state == 'waiting' then
     -- In this order, a head that stays ahead of its group unblocks no other task.
-    Queue.insert(m.queue, m.group, score, m.id)
-    Full.remove(m.queue, m.kind, m.score, m.id)
-    Queue.remove(m.queue, m.group, m.score, m.id)
-    claimable[m.queue] = true
+    Queue.insert(m.line, m.group, score, m.id)
+    Full.remove(m.line, m.kind, m.score, m.id)
+    Queue.remove(m.line, m.group, m.score, m.id)
+    Line.add(m.line, { score, m.id })
+    claimable[m.line] = true
   end
   return 1
 end)

@@ -21,16 +21,17 @@
 -- repeated call number gets the same answer again, without the tasks that the replica no longer holds. A lower number
 -- changes nothing. A replica gets no task if it is not on the list or joined before the settings were lost: the limits that
 -- it configures may be unknown. The call is a heartbeat if the last renewal is older than half of the lease.
--- uses: base claim event promote removal repeated report timers totals trim wake
+-- uses: base claim event offer promote removal repeated report timers totals trim wake
 -- hot: totals event trim words run settings policy exit removal report claim batch wake
 run_when_full()
 local replica, sequence, number, class = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
 math.randomseed(tonumber(ARGV[8]))
 local record = P .. 'replica:' .. replica
-local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain', 'seen_at', 'lease')
+local known = call('HMGET', record, 'epoch', 'sequence:' .. sequence, 'stop', 'drain', 'seen_at', 'lease', 'own')
 local pool = call('HMGET', META, 'epoch', 'fence')
 local joined = known[1] and known[1] == pool[1]
-local step = { replica = replica, lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
+local step = { replica = replica, class = class, own = known[7], exclusive = string.byte(class) == 120, -- see join.lua
+  lease = tonumber(ARGV[4]), grace = tonumber(ARGV[5]), started = 0, bytes = 0, fences = {},
   -- A fence is at least the time in hundredths of a ms. A failover that lost the last claims therefore repeats no fence.
   fence = math.max((tonumber(pool[2] or nil) or 0) + 1, NOW * 100), answer = { NOW },
   most_bytes = 524288, -- of records in the reply; one task always fits
@@ -57,7 +58,7 @@ local busy, letters, claimed, at = {}, {}, {}, 10 + ARGV[9]
 for i = 10, at - 1 do busy[ARGV[i]] = true end
 
 if seen == number then
-  local ready = joined and class ~= '' and Wake.ready(class, replica, busy, claimed) or ''
+  local ready = joined and class ~= '' and Claim.ready(class, replica, busy, claimed, step.own) or ''
   local due = Timers.next_in(replica, joined and class ~= '', Promote.next_in())
   return Repeated.answer(step, saved, due, ready, stops(), state)
 end
@@ -70,6 +71,14 @@ if timed then
   Event.write()
 end
 
+if next(claimable) then
+  for line in pairs(claimable) do
+    if string.find(line, '#', 1, true) then
+      Offer.list(line)
+      step.own = call('HGET', record, 'own')
+    end
+  end
+end
 for i = 1, joined and tonumber(ARGV[at]) or 0 do
   local queue = ARGV[at + 2 * i - 1]
   letters[i], claimed[queue] = Claim.from(step, queue, tonumber(ARGV[at + 2 * i])), true
@@ -96,7 +105,7 @@ if joined then
   if class == '' then call('ZREM', P .. 'idle:' .. own, replica) end
   for queue in pairs(busy) do Wake.signal_for(queue, own) end
   if class ~= '' and (ARGV[7] == '1' or string.find(short, 's', 1, true)) then
-    ready = Wake.ready(class, replica, busy, claimed)
+    ready = Claim.ready(class, replica, busy, claimed, step.own)
   end
   call('HSET', record, 'sequence:' .. sequence,
     table.concat({ number, '=' .. verdicts, '=' .. short, unpack(step.fences) }, ' '))

@@ -2,26 +2,28 @@
 --
 -- KEYS  prefix, meta
 -- ARGV  limit:removed as read before the running tasks were counted ('' if they were not), schema version, replica, lease
---       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, number of settings, per
---       setting: field of meta, value ('none' is no limit); number of kinds, per kind: kind, policy, and
---       after a | that of its exporter if it has one; number of queues, queues. A class is the hash of the queues and kinds
---       that a replica serves.
+--       ms, class, page from 0, 1 if it is the last page, description (JSON), ms since it started, label of its host ('' for
+--       none), labels ("," and per label: label and ","), number of settings, per setting: field of meta, value ('none' is
+--       no limit); number of kinds, per kind: kind, policy, and after a | that of its exporter if it has one; number of
+--       queues, queues. A class is the hash of the queues and kinds that a replica serves and of its labels, after an x if
+--       the replica takes only tasks with labels.
 -- Returns {1 if the class is known: its queues need not be sent}, then the fields whose live value this call replaced, each
 --       with the former value, and fields that can only change while their queue is empty and did not, each with a ! before
 --       it and the value that stays. Error UNCOUNTED if the pool would get a limit before all running tasks have been
 --       counted.
 -- Keeps: the newest configuration replaces older ones. A value that was set live stays until a configuration changes. A
 -- replica gets tasks only after its last page.
--- uses: base configure queue queues wake
+-- uses: base configure queue queues record wake
 run_when_full()
 local schema = call('HGET', META, 'schema')
 if schema and schema ~= ARGV[2] then return redis.error_reply('SCHEMA ' .. schema) end
-for i = 11, 9 + 2 * ARGV[10], 2 do
+for i = 13, 11 + 2 * ARGV[12], 2 do
   if Configure.uncounted(ARGV[i], ARGV[i + 1], ARGV[1]) and call('HGET', META, 'config:limit') ~= ARGV[i + 1] then
     return redis.error_reply('UNCOUNTED')
   end
 end
 local replica, lease, class, page, last = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7] == '1'
+local host, labels, exclusive = ARGV[10], ARGV[11], string.sub(class, 1, 1) == 'x'
 local record, group = P .. 'replica:' .. replica, P .. 'class:' .. class
 
 call('HSET', META, 'schema', ARGV[2])
@@ -31,9 +33,13 @@ call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
 call('HSET', record, 'about', ARGV[8], 'class', class, 'lease', whole(lease), 'started_at', whole(NOW - ARGV[9]),
   'seen_at', NOW_TEXT, 'running', 0, 'stuck', 0)
 call('HSET', group, 'r:' .. replica, 1)
+if host ~= '' then
+  call('HSET', record, 'host', host)
+  call('SADD', P .. 'host:' .. string.sub(host, 6), replica)
+end
 
-local reply, at = { call('HEXISTS', group, 'complete') }, 11
-for _ = 1, tonumber(ARGV[10]) do
+local reply, at = { call('HEXISTS', group, 'complete') }, 13
+for _ = 1, tonumber(ARGV[12]) do
   local field, value = ARGV[at], ARGV[at + 1]
   at = at + 2
   local queue = Configure.queue_of(field)
@@ -67,11 +73,13 @@ if reply[1] == 0 then call('HSET', group, 'kinds', kinds) end
 at = at + 1 + 2 * ARGV[at]
 
 for i = at + 1, at + ARGV[at] do
-  call('SADD', P .. 'served:' .. ARGV[i], class)
-  claimable[ARGV[i]] = true
+  local queue = ARGV[i]
+  call('SADD', P .. 'served:' .. queue .. '#', class)
+  if not exclusive or string.find(queue, Record.EXPORT, 1, true) == 1 then call('SADD', P .. 'served:' .. queue, class) end
+  claimable[queue] = true
 end
 if last then
-  call('HSET', group, 'complete', 1)
+  call('HSET', group, 'complete', labels)
   call('HSET', record, 'epoch', call('HGET', META, 'epoch'))
 end
 Wake.all()

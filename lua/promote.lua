@@ -24,8 +24,8 @@ local function end_if_late(id)
     if deadline and deadline > NOW then call('ZADD', index, whole(deadline), id) end
   elseif m.state == 'waiting' or m.state == 'scheduled' then
     call('ZREM', P .. 'scheduled', id)
-    Full.remove(m.queue, m.kind, m.score, id)
-    Queue.remove(m.queue, m.group, m.score, id)
+    Full.remove(m.line, m.kind, m.score, id)
+    Queue.remove(m.line, m.group, m.score, id)
     Finish.too_late(m)
     late = late + 1
   end

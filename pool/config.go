@@ -73,6 +73,13 @@ type Config struct {
 	// replicas. Default: the pool's current limits and rates, at first none. A group with
 	// NoLimit or NoRate is exempt from the default.
 	Groups Groups
+	// Labels are names such as gpu or zone=eu, in addition to the labels that every replica
+	// has: id= and its id, host= and the name of its host. Run takes only tasks whose labels
+	// it has all of. At most task.MaxReplicaLabels. Default: none.
+	Labels []string
+	// Exclusive keeps tasks without labels from running here. It does not concern saves of
+	// results. Default: false.
+	Exclusive bool
 
 	// Policies are the defaults of tasks by kind: timeout, attempts, backoff. Run
 	// publishes those of kinds with a handler in this pool; they then also apply to
@@ -204,6 +211,8 @@ func (c *Config) replica() worker.Config {
 		Exports:      c.Exports,
 		Limit:        c.Limit,
 		Groups:       c.Groups,
+		Labels:       c.Labels,
+		Exclusive:    c.Exclusive,
 		Lease:        c.Lease,
 		DrainTimeout: c.DrainTimeout,
 		StopGrace:    c.StopGrace,

@@ -74,6 +74,7 @@ func (p *Pool) EnqueueSpec(ctx context.Context, s Spec) (Receipt, error) {
 	// what s points to.
 	s.Payload = bytes.Clone(s.Payload)
 	s.Headers = maps.Clone(s.Headers)
+	s.Labels = slices.Clone(s.Labels)
 	if s.Retain != nil {
 		retain := *s.Retain
 		s.Retain = &retain

@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"slices"
 	"time"
 )
 
 // Option sets a field of the task.Spec to enqueue. Units, limits and defaults are those
 // of the fields; the enqueue refuses invalid values. If two options set the same field,
-// the last one counts; those of Headers are merged.
+// the last one counts; those of Headers and Labels are merged.
 type Option func(*Spec)
 
 // ID names the task: a second enqueue with the same id makes no second task. Default: a
@@ -27,6 +28,13 @@ func Priority(p int8) Option { return func(s *Spec) { s.Priority = p } }
 // limited. "" means no group. The key must be a valid name: letters and digits of any
 // script and . _ : / @ + = -, see task.CheckName. Escape or hash other keys.
 func Group(key string) Option { return func(s *Spec) { s.Group = key } }
+
+// Labels adds labels, such as gpu or zone=eu, to the task: only a replica that has all of
+// them takes it. "" adds none. See task.CheckLabel.
+func Labels(labels ...string) Option {
+	labels = slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return l == "" })
+	return func(s *Spec) { s.Labels = append(slices.Clip(s.Labels), labels...) }
+}
 
 // Unique gives the task a key that only one live task of the pool may have. If the key
 // is taken, no task is made, and the receipt names the task that has it. The key is any

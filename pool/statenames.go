@@ -38,6 +38,11 @@ type (
 	//	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
 	//	RateUntil time.Time
 	//	Aging     time.Duration // step per priority; 0 is strict priority
+	//	// Lines are the lines of the queue with tasks that have labels, at most 16, and fewer in a
+	//	// pool with many queues. Waiting includes them.
+	//	Lines []LineInfo
+	//	// MoreLines is how many lines are not in Lines.
+	//	MoreLines int
 	QueueInfo = task.QueueInfo
 	// Stats is the pool at one instant. See task.Stats.
 	//
@@ -78,11 +83,13 @@ type (
 	//	Queues    map[string]int // slots by queue, of at most 250 queues
 	//	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
 	//	// number of these slots for each of the queues. It is nil for none.
-	//	Shared   map[string]string
-	//	Kinds    []string // that have a handler
-	//	Disabled []string // those of the Kinds that do not run here, at most 250
-	//	Running  int
-	//	Stuck    int
+	//	Shared    map[string]string
+	//	Kinds     []string // that have a handler
+	//	Disabled  []string // those of the Kinds that do not run here, at most 250
+	//	Labels    []string // that the replica configures; see AllLabels
+	//	Exclusive bool     // it takes only tasks that have a label
+	//	Running   int
+	//	Stuck     int
 	//
 	//	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 	ReplicaInfo = task.ReplicaInfo

@@ -48,6 +48,7 @@ var unfixed = map[string]string{
 	"join":      "settings, kinds and queues, as many as each count says",
 	"get":       "ids, as many as there are",
 	"select":    "kinds, queues and groups, as many as each count says, then ids",
+	"match":     "queues, as many as there are",
 	"wake":      "queues, as many as there are",
 	"stop":      "ids, as many as there are",
 	"retry":     "ids, as many as there are",

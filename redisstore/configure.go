@@ -200,7 +200,11 @@ func (s *Store) regroup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	blocked, err := s.existing(ctx, queues, func(queue string) string { return s.key("group:wait:", queue) })
+	lines, err := s.lines(ctx, queues)
+	if err != nil {
+		return err
+	}
+	blocked, err := s.existing(ctx, append(queues, lines...), func(line string) string { return s.key("group:wait:", line) })
 	if err != nil {
 		return err
 	}
@@ -220,6 +224,21 @@ func (s *Store) regroup(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lines returns the lines of the queues that have tasks with labels.
+func (s *Store) lines(ctx context.Context, queues []string) (lines []string, err error) {
+	queues, err = s.existing(ctx, queues, func(queue string) string { return s.key("lines:", queue) })
+	for _, queue := range queues {
+		labels, err := collect(s.byMember(ctx, s.key("lines:", queue), nil))
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range labels {
+			lines = append(lines, queue+"#"+l)
+		}
+	}
+	return lines, err
 }
 
 // forgetErrors are the errors for the replies of the forget script.

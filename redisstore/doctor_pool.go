@@ -63,6 +63,9 @@ func (s *Store) inspectReplicas(ctx context.Context, add adder) error {
 	if err == nil {
 		err = s.inspectQueues(ctx, st, len(live) > 0, add)
 	}
+	if err == nil {
+		err = s.inspectLines(ctx, st, live, add)
+	}
 	return ignoreWrongType(err)
 }
 
@@ -218,7 +221,7 @@ func (s *Store) unserved(ctx context.Context, queues []task.QueueInfo) ([]task.Q
 	err := s.commands(ctx, func(rdb redis.UniversalClient) error {
 		p := rdb.Pipeline()
 		for i, q := range queues {
-			classes[i] = p.SMembers(ctx, s.key("served:", q.Name))
+			classes[i] = p.SMembers(ctx, s.key("served:", q.Name, "#"))
 		}
 		if _, err := p.Exec(ctx); err != nil {
 			return err

@@ -122,7 +122,7 @@ func (e *entryReader) add(field, format string, args ...any) {
 }
 
 // entryFields are the fields an entry may have.
-var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "unique", "delay_ms", "run_at_ms", "hold",
+var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "labels", "unique", "delay_ms", "run_at_ms", "hold",
 	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit",
 	"shards", "fail_fast", "then"}
 
@@ -137,6 +137,8 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		e.text(name, v, &s.Queue)
 	case "group":
 		e.text(name, v, &s.Group)
+	case "labels":
+		e.list(name, v, &s.Labels)
 	case "unique":
 		e.text(name, v, &s.Unique)
 	case "priority":
@@ -297,6 +299,20 @@ func (e *entryReader) strings(name string, v json.RawMessage, to *map[string]str
 	*to = make(map[string]string, len(given))
 	for k, s := range given {
 		(*to)[k] = *s
+	}
+}
+
+func (e *entryReader) list(name string, v json.RawMessage, to *[]string) {
+	var given []*string // pointers distinguish null from an empty string
+	if v[0] != '[' || json.Unmarshal(v, &given) != nil || slices.Contains(given, nil) {
+		e.add(name, `must be a list of strings, such as ["gpu","zone=eu"]`)
+		return
+	}
+	if !e.wholeCharacters(name, v) {
+		return
+	}
+	for _, s := range given {
+		*to = append(*to, *s)
 	}
 }
 

@@ -27,6 +27,9 @@ type about struct {
 	LeaseMS int64          `json:"lease_ms"`
 	Queues  map[string]int `json:"queues"` // slots by queue; at most aboutQueues queues
 
+	Labels    []string `json:"labels,omitempty"`
+	Exclusive bool     `json:"exclusive,omitempty"`
+
 	Disabled []string `json:"disabled,omitempty"` // kinds that do not run; at most aboutQueues kinds
 
 	Shared       map[string]string    `json:"shared,omitempty"`        // names of slots that queues share, by queue
@@ -68,6 +71,10 @@ func (s *Store) Join(ctx context.Context, r task.Registration) ([]string, error)
 func (s *Store) join(ctx context.Context, r task.Registration) (changed []setting, err error) {
 	settings, class := settingsOf(r), classFor(r)
 	kinds, queues := slices.Sorted(maps.Keys(r.Kinds)), slices.Sorted(maps.Keys(r.Queues))
+	labels := ","
+	for _, l := range task.CanonicalLabels(r.Labels) {
+		labels += l + ","
+	}
 	byField := map[string]setting{}
 	for _, set := range settings {
 		byField[set.field] = set
@@ -76,6 +83,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 	if err != nil {
 		return nil, err
 	}
+	known := false
 	for page, last := 0, false; !last; page++ {
 		var someSettings []setting
 		var someKinds, someQueues []string
@@ -83,7 +91,8 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		someKinds, kinds = splitAt(kinds, joinPage)
 		someQueues, queues = splitAt(queues, joinPage)
 		last = len(settings)+len(kinds)+len(queues) == 0
-		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(), len(someSettings)}
+		args := []any{schema, r.Replica, r.Lease.Milliseconds(), class, page, last, description, r.Up.Milliseconds(),
+			task.HostLabelOf(r.Host), labels, len(someSettings)}
 		for _, set := range someSettings {
 			args = append(args, set.field, set.value)
 		}
@@ -102,7 +111,7 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		}
 		rd := readReply("join", reply)
 		if rd.int() == 1 {
-			queues = nil // the class exists, with its queues
+			queues, known = nil, true // the class exists, with its queues
 		}
 		for rd.more() {
 			field, stays := strings.CutPrefix(rd.string(), "!")
@@ -115,7 +124,28 @@ func (s *Store) join(ctx context.Context, r task.Registration) (changed []settin
 		}
 	}
 	s.classes.Store(r.Replica, class)
-	return changed, nil
+	return changed, s.matchLines(ctx, r, known)
+}
+
+// matchLines lists the lines of tasks with labels that the replica serves since it has
+// joined. known is true if another replica of its class has joined before.
+func (s *Store) matchLines(ctx context.Context, r task.Registration, known bool) error {
+	queues, after := slices.Sorted(maps.Keys(r.Queues)), ""
+	for len(queues) > 0 {
+		page, _ := splitAt(queues, joinPage)
+		reply, err := s.run(ctx, matchScript, append([]any{r.Replica, known, linePage, after}, stringArgs(page)...)...)
+		if err != nil {
+			return err
+		}
+		rd := readReply("match lines", reply)
+		done := int(rd.int())
+		if after = rd.string(); rd.err != nil || done > len(page) || done == 0 && after == "" {
+			rd.fail("a page of lines", done)
+			return rd.err
+		}
+		queues = queues[done:]
+	}
+	return nil
 }
 
 // eventAge and archiveWait are the fields of the meta hash with the age from which events are
@@ -182,16 +212,21 @@ func settingsOf(r task.Registration) []setting {
 	return settings
 }
 
-// classFor returns the name of the class of replicas that serve the same queues and kinds.
+// classFor returns the name of the class of replicas that serve the same queues and kinds
+// and have the same labels. It begins with an x if they are exclusive: see lua/join.lua.
 func classFor(r task.Registration) string {
 	h := sha256.New()
-	for _, names := range [][]string{slices.Sorted(maps.Keys(r.Queues)), slices.Sorted(maps.Keys(r.Kinds))} {
+	for _, names := range [][]string{slices.Sorted(maps.Keys(r.Queues)), slices.Sorted(maps.Keys(r.Kinds)), task.CanonicalLabels(r.Labels)} {
 		for _, name := range names {
 			io.WriteString(h, name+" ")
 		}
 		io.WriteString(h, "\n")
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	class := hex.EncodeToString(h.Sum(nil)[:16])
+	if r.Exclusive {
+		class = "x" + class
+	}
+	return class
 }
 
 // classOf returns the class of a replica that has joined, with this store or another one.
@@ -212,7 +247,8 @@ func (s *Store) classOf(ctx context.Context, replica string) (string, error) {
 }
 
 func aboutOf(r task.Registration, queues []string) about {
-	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{}}
+	a := about{Host: r.Host, PID: r.PID, Version: r.Version, LeaseMS: r.Lease.Milliseconds(), Queues: map[string]int{},
+		Labels: task.CanonicalLabels(r.Labels), Exclusive: r.Exclusive}
 	named, _ := splitAt(queues, aboutQueues)
 	for _, q := range named {
 		a.Queues[q] = r.Queues[q].Workers

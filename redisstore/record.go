@@ -84,6 +84,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	switch name {
 	case "group":
 		t.Group = v
+	case "labels":
+		t.Labels = strings.Split(v, ",")
 	case "aged": // PRIORITY/STEP: the position of a queue with aging does not tell the priority
 		priority, _, _ := strings.Cut(v, "/")
 		n, err := strconv.ParseInt(priority, 10, 8)

@@ -76,6 +76,6 @@ func describe(id string, fields []any, now time.Time) (info task.ReplicaInfo, cl
 		ID: id, Host: a.Host, PID: a.PID, Version: a.Version, Queues: a.Queues, Disabled: a.Disabled, StartedAt: time.UnixMilli(number(2)), SeenAt: seen,
 		Silent: now.Sub(seen), Lease: time.Duration(a.LeaseMS) * time.Millisecond, Running: int(number(4)), Stuck: int(number(5)),
 		Draining: text[6] != "", Refuses: text[7], Outages: decodeOutages(text[8]),
-		CalendarEnds: a.CalendarEnds, Shared: a.Shared,
+		CalendarEnds: a.CalendarEnds, Shared: a.Shared, Labels: a.Labels, Exclusive: a.Exclusive,
 	}, text[1], true
 }

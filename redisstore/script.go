@@ -55,6 +55,7 @@ var (
 	archivedScript   = newScript("archived", writes)
 	configureScript  = newScript("configure", writes)
 	countScript      = newScript("count", writes)
+	matchScript      = newScript("match", writes)
 	regroupScript    = newScript("regroup", writes)
 	forgetScript     = newScript("forget", writes)
 	consumersScript  = newScript("consumers", writes)

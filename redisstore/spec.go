@@ -32,6 +32,7 @@ type special struct {
 	delay, runAt, ttl, deadline int64
 	reply                       bool
 	onLimit                     string // "fail", or ""
+	labels                      string // separated by commas; the scripts read them from the words
 	related
 }
 
@@ -40,7 +41,7 @@ func shapeOf(s *task.Spec) shape {
 		queue: queueOf(s), kind: s.Kind, priority: s.Priority, given: s.ID != "", words: headerWords(s),
 		special: special{
 			group: s.Group, unique: task.UniqueKey(s.Unique), delay: ceilMS(s.Delay), runAt: runAtMS(s),
-			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply, onLimit: onLimit(s),
+			ttl: ceilMS(s.TTL), deadline: ceilMS(s.Deadline), reply: s.Reply, onLimit: onLimit(s), labels: labelText(s.Labels),
 			related: relatedOf(s),
 		},
 	}
@@ -48,6 +49,9 @@ func shapeOf(s *task.Spec) shape {
 
 // onLimitFail is the value of on_limit in an inbox entry for FailOnLimit.
 const onLimitFail = "fail"
+
+// labelText returns a set of labels as the scripts and records have it.
+func labelText(labels []string) string { return strings.Join(task.CanonicalLabels(labels), ",") }
 
 func onLimit(s *task.Spec) string {
 	if s.FailOnLimit {
@@ -93,6 +97,7 @@ func headerWords(s *task.Spec) string {
 		b = append(append(append(b, name...), '='), value...)
 	}
 	add("group", s.Group)
+	add("labels", labelText(s.Labels))
 	add("unique", task.UniqueKey(s.Unique))
 	switch {
 	case s.Timeout == task.Forever:

@@ -120,10 +120,14 @@ func decodeStats(reply any) (next string, snap Snapshot, err error) {
 			q.RateUntil = until
 		}
 		q.Aging = time.Duration(limit()) * time.Millisecond
-		st.Queues = append(st.Queues, q)
 		for list := r.list(); list.more(); {
 			snap.Running = append(snap.Running, runningTask(list.string(), q.Name, list.string()))
 		}
+		q.MoreLines = int(r.int())
+		for list := r.list(); list.more(); q.MoreLines-- {
+			q.Lines = append(q.Lines, task.LineInfo{Labels: strings.Split(list.string(), ","), Waiting: int(list.int())})
+		}
+		st.Queues = append(st.Queues, q)
 	}
 	snap.Stats = st
 	return next, snap, cmp.Or(r.err, totals.err, kept.err)

@@ -198,7 +198,7 @@ func (s *Store) indexes(state task.State, queues, groups []string) (keys []strin
 		return []string{s.key("scheduled")}
 	case task.Waiting:
 		for _, q := range queues {
-			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q))
+			keys = append(keys, s.key("wait:", q), s.key("group:wait:", q), s.key("labelled:", q))
 		}
 	case task.Running:
 		for _, g := range groups {

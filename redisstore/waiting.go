@@ -14,9 +14,11 @@ import (
 func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]time.Time, time.Time, error) {
 	oldest := map[string]time.Time{}
 	now, err := s.now(ctx)
-	from := make(map[string]int64, len(queues)) // the position from which to read
-	for err == nil && len(queues) > 0 {
-		queues, err = s.waitTimes(ctx, queues, from, oldest)
+	for _, kind := range []string{"wait:", "labelled:"} {
+		from := make(map[string]int64, len(queues)) // the position from which to read
+		for left := queues; err == nil && len(left) > 0; {
+			left, err = s.waitTimes(ctx, kind, left, from, oldest)
+		}
 	}
 	if err != nil {
 		return nil, time.Time{}, s.fail(ctx, "waiting since", err)
@@ -24,12 +26,12 @@ func (s *Store) WaitingSince(ctx context.Context, queues ...string) (map[string]
 	return oldest, now, nil
 }
 
-// waitTimes reads the first task of each queue from its position on, and sets the position
+// waitTimes reads the first task of each queue in its key of a kind from its position on, and sets the position
 // to the next priority. It returns the queues that may have more.
-func (s *Store) waitTimes(ctx context.Context, queues []string, from map[string]int64, oldest map[string]time.Time) (more []string, err error) {
+func (s *Store) waitTimes(ctx context.Context, kind string, queues []string, from map[string]int64, oldest map[string]time.Time) (more []string, err error) {
 	var ids []string
 	err = s.pipeline(ctx, queues, pipelinePage, func(p redis.Pipeliner, queue string) func() {
-		first := p.ZRangeByScoreWithScores(ctx, s.key("wait:", queue), &redis.ZRangeBy{
+		first := p.ZRangeByScoreWithScores(ctx, s.key(kind, queue), &redis.ZRangeBy{
 			Min: strconv.FormatInt(from[queue], 10), Max: "+inf", Count: 1,
 		})
 		return func() {

@@ -16,8 +16,12 @@ type Registration struct {
 	Disabled []string          // kinds whose handlers are disabled: the replica releases their tasks
 	Limit    int               // of the pool; 0 keeps the current one, NoLimit removes it
 	Groups   Groups            // a zero limit keeps the current one
-	MaxEvent int               // events that the stream keeps; 0 keeps the current bound
-	EventAge time.Duration     // how long the stream keeps an entry; 0 keeps the current bound
+	// Labels are those that the replica configures. Exclusive is set if it takes only tasks
+	// that have a label.
+	Labels    []string
+	Exclusive bool
+	MaxEvent  int           // events that the stream keeps; 0 keeps the current bound
+	EventAge  time.Duration // how long the stream keeps an entry; 0 keeps the current bound
 
 	// CalendarEnds has the last day of the data of each calendar of triggers whose data ends.
 	CalendarEnds map[string]time.Time

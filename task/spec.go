@@ -56,6 +56,11 @@ type Spec struct {
 	// Group is a key (tenant, licence, device) whose running tasks can be limited.
 	// Default: none. Characters: see CheckName.
 	Group string
+	// Labels are names such as gpu or zone=eu: only a replica that has all of them takes the
+	// task. The order does not matter. A task that was read has them in the order of
+	// CanonicalLabels. At most MaxLabels. Characters: see CheckLabel. Default: none, any
+	// replica of the queue that is not exclusive takes the task.
+	Labels []string
 	// Unique is a key that only one live task of the pool may have. It is free again
 	// when the task ends. Any UTF-8 text of at most MaxUnique bytes. A task that was
 	// read has the stored form of the key: see UniqueKey. Default: none.
@@ -163,6 +168,9 @@ func (s *Spec) Check() error {
 		add("queue", "must not begin with %q, as the queues of exports do", ExportQueue)
 	}
 	name("group", s.Group, false)
+	if err := checkLabels(s.Labels, MaxLabels); err != nil {
+		add("labels", "%v", err)
+	}
 	if err := checkUnique(s.Unique); err != nil {
 		add("unique", "%v", err)
 	}

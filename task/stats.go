@@ -17,6 +17,17 @@ type QueueInfo struct {
 	// RateUntil is when the next task may start if tasks wait only for the rate; zero if none do.
 	RateUntil time.Time
 	Aging     time.Duration // step per priority; 0 is strict priority
+	// Lines are the lines of the queue with tasks that have labels, at most 16, and fewer in a
+	// pool with many queues. Waiting includes them.
+	Lines []LineInfo
+	// MoreLines is how many lines are not in Lines.
+	MoreLines int
+}
+
+// LineInfo is a line: the tasks of a queue that have the same labels.
+type LineInfo struct {
+	Labels  []string `json:"labels"`
+	Waiting int      `json:"waiting"`
 }
 
 // QueueRate is the number of tasks of a queue that were enqueued and that ended, per
@@ -85,11 +96,13 @@ type ReplicaInfo struct {
 	Queues    map[string]int // slots by queue, of at most 250 queues
 	// Shared names, by queue, the slots that the queue shares with others. Queues then has the
 	// number of these slots for each of the queues. It is nil for none.
-	Shared   map[string]string
-	Kinds    []string // that have a handler
-	Disabled []string // those of the Kinds that do not run here, at most 250
-	Running  int
-	Stuck    int
+	Shared    map[string]string
+	Kinds     []string // that have a handler
+	Disabled  []string // those of the Kinds that do not run here, at most 250
+	Labels    []string // that the replica configures; see AllLabels
+	Exclusive bool     // it takes only tasks that have a label
+	Running   int
+	Stuck     int
 
 	CalendarEnds map[string]time.Time // last day of the data of calendars of triggers whose data ends, of at most 250
 }

@@ -56,6 +56,7 @@ type taskText struct {
 	Queue       string            `json:"queue,omitempty"`
 	Priority    int8              `json:"priority,omitempty"`
 	Group       string            `json:"group,omitempty"`
+	Labels      []string          `json:"labels,omitempty"`
 	Unique      string            `json:"unique,omitempty"`
 	DelayMS     int64             `json:"delay_ms,omitempty"`
 	Hold        bool              `json:"hold,omitempty"`
@@ -177,7 +178,8 @@ func (d *Definition) encode() []byte {
 
 func encodeTask(s *task.Spec) taskText {
 	t := taskText{
-		ID: s.ID, Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Unique: s.Unique, DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
+		ID: s.ID, Kind: s.Kind, Queue: s.Queue, Priority: s.Priority, Group: s.Group, Labels: task.CanonicalLabels(s.Labels), Unique: s.Unique,
+		DelayMS: s.Delay.Milliseconds(), Hold: s.Hold,
 		TTLMS: s.TTL.Milliseconds(), DeadlineMS: s.Deadline.Milliseconds(), MaxAttempts: s.MaxAttempts, Backoff: s.Backoff.String(), Headers: s.Headers,
 	}
 	var compact bytes.Buffer
@@ -249,7 +251,8 @@ func (t *taskText) decode(s *task.Spec) error { return t.decodeAs("task.", s) }
 // decodeAs reads the fields of a task. prefix is put in front of the fields in errors.
 func (t *taskText) decodeAs(prefix string, s *task.Spec) error {
 	*s = task.Spec{
-		ID: t.ID, Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Unique: t.Unique, Delay: span(t.DelayMS), Hold: t.Hold,
+		ID: t.ID, Kind: t.Kind, Queue: t.Queue, Payload: t.Payload, Priority: t.Priority, Group: t.Group, Labels: t.Labels, Unique: t.Unique,
+		Delay: span(t.DelayMS), Hold: t.Hold,
 		TTL: span(t.TTLMS), Deadline: span(t.DeadlineMS), MaxAttempts: t.MaxAttempts, Headers: t.Headers, FailOnLimit: t.OnLimit == "fail",
 	}
 	var errs []error

@@ -55,6 +55,13 @@ type Config struct {
 	// Exports configures by kind how results are kept outside of the pool. A handler's result
 	// is then staged in the pool, and saved in a slot of its own. Default: none.
 	Exports map[string]task.Export
+	// Labels are names such as gpu or zone=eu, in addition to the labels that every replica
+	// has: id= and its id, host= and the name of its host. The replica takes only tasks
+	// whose labels it has all of. At most task.MaxReplicaLabels. Default: none.
+	Labels []string
+	// Exclusive keeps tasks without labels from running here. It does not concern saves of
+	// results. Default: false.
+	Exclusive bool
 	// Limit is how many tasks of the pool run at once over all replicas. Default: the
 	// pool's current limit, at first none. task.NoLimit removes it.
 	Limit int
@@ -199,6 +206,9 @@ func (c Config) Check() error {
 		}
 		errs = append(errs, c.Policies[kind].Check(at)...)
 	}
+	if err := task.CheckReplicaLabels(c.Labels); err != nil {
+		add("labels", "%v", err)
+	}
 	limit("limit", c.Limit)
 	limit("groups.default_limit", c.Groups.DefaultLimit)
 	for _, group := range slices.Sorted(maps.Keys(c.Groups.Limits)) {
@@ -259,6 +269,7 @@ func (c Config) withDefaults() Config {
 	c.Handlers = maps.Clone(c.Handlers)
 	c.Policies = maps.Clone(c.Policies)
 	c.Exports = maps.Clone(c.Exports)
+	c.Labels = task.CanonicalLabels(c.Labels)
 	c.Groups.Limits = maps.Clone(c.Groups.Limits)
 	c.Groups.Rates = maps.Clone(c.Groups.Rates)
 	c.Middleware = slices.Clone(c.Middleware)

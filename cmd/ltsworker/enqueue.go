@@ -30,7 +30,7 @@ type enqueueFlags struct {
 	delay, timeout, ttl, deadline, retain durationFlag
 	waitTimeout                           durationFlag
 	at                                    timeFlag
-	headers                               []string
+	headers, labels                       []string
 	batch                                 string
 	reply, hold, wait, json               bool
 	shards                                int
@@ -99,6 +99,7 @@ func (f *enqueueFlags) addTemplate(flags *pflag.FlagSet) {
 	flags.Var(&f.delay, "delay", "start after this time at the earliest, such as 90s, 2h or 7d")
 	flags.Var((*textFlag)(&f.unique), "unique", "`KEY` that only one live task may have: any text of up to 4096 bytes.\nA key that is no name is stored and shown as # and a hash")
 	flags.Var((*textFlag)(&f.group), "group", "`KEY` whose running tasks are limited together")
+	flags.StringArrayVar(&f.labels, "label", nil, "`LABEL` that a replica must have to run the task, such as gpu or zone=eu;\nmay be repeated")
 	flags.Var((*textFlag)(&f.onLimit), "on-limit", "wait, or fail: make no task if the limits of pool, queue and group leave\nno place for it to run now (default wait)")
 	flags.Var(&f.timeout, "timeout", `bound of one attempt, or "none" (default the handler's, else 30m)`)
 	flags.Var(&f.ttl, "ttl", "expire if the first attempt has not started within this time")
@@ -116,7 +117,7 @@ func (f *enqueueFlags) addTemplate(flags *pflag.FlagSet) {
 // spec builds a task from the flags and reports all errors in them.
 func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) {
 	s := task.Spec{
-		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Unique: f.unique, Priority: f.priority,
+		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Labels: f.labels, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
 		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold, FailOnLimit: f.onLimit == "fail",
 		Shards: f.shards, ShardParams: f.shardParams, FailFast: f.failFast,

@@ -237,6 +237,7 @@ func printTask(w io.Writer, t *task.Task, now time.Time, waits, held string, his
 	line("stop reason", terminal.Printable(t.StopWhy))
 	line("priority", fmt.Sprint(t.Priority))
 	line("group", terminal.Printable(t.Group))
+	line("labels", terminal.Printable(strings.Join(t.Labels, " ")))
 	line("unique", terminal.Printable(t.Unique))
 	if t.Reply {
 		line("reply", "yes")

@@ -159,7 +159,7 @@ handlers:
 			if err := os.WriteFile(file, []byte(tc.yaml), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, _, _, err := prepare(&globals{}, file, slog.New(slog.DiscardHandler))
+			_, _, _, err := prepare(&globals{}, &runFlags{file: file}, slog.New(slog.DiscardHandler))
 			if exitCode(err) != exitUsage {
 				t.Fatalf("got %v; want a refusal", err)
 			}
@@ -183,7 +183,7 @@ func TestConfigTakesWhatThePoolTakes(t *testing.T) {
 		if err := os.WriteFile(file, fmt.Appendf(nil, yaml, age), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		at, p, _, err := prepare(&globals{}, file, slog.New(slog.DiscardHandler))
+		at, p, _, err := prepare(&globals{}, &runFlags{file: file}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Errorf("%s: %v", age, err)
 			continue
@@ -213,7 +213,7 @@ func TestAPasswordThatOthersMayReadIsWarnedOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			at, p, _, err := prepare(&globals{}, file, slog.New(slog.NewTextHandler(&out, nil)))
+			at, p, _, err := prepare(&globals{}, &runFlags{file: file}, slog.New(slog.NewTextHandler(&out, nil)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,9 @@ OLDEST is the age of the oldest waiting task that is not blocked by the limit of
 group. If all waiting tasks are blocked, STATE is "groups full". IN/S and OUT/S are
 tasks made and ended per second, on average over the last minute: "-" for none, 0.0
 for fewer than 0.05.
+
+If tasks with labels wait in a queue, the lines below it are the sets of labels, at most
+16, with the number of their tasks. The number of the queue includes them.
 
 --forget removes a queue from the list, with its limit, cap and pause. This is refused
 if the queue has live tasks, if a replica serves it, or if the inbox is not empty. The
@@ -100,6 +104,12 @@ func printQueues(cmd *cobra.Command, loads []pool.QueueLoad, poolPaused bool) er
 	for _, q := range loads {
 		tab.Row(terminal.Printable(q.Name), strconv.Itoa(q.Waiting), terminal.RunningText(q.Running, q.Limit), terminal.WaitText(q.OldestWait),
 			terminal.RateText(q.In), terminal.RateText(q.Out), terminal.LimitText(q.MaxLen), terminal.QueueState(q.QueueInfo, poolPaused))
+		for _, l := range q.Lines {
+			tab.Row("  "+terminal.Printable(strings.Join(l.Labels, " ")), strconv.Itoa(l.Waiting), "", "", "", "", "", "")
+		}
+		if q.MoreLines > 0 {
+			tab.Row(fmt.Sprintf("  %d more sets of labels", q.MoreLines), "", "", "", "", "", "", "")
+		}
 	}
 	return tab.Flush()
 }

@@ -20,6 +20,7 @@ type taskRecord struct {
 	State          task.State        `json:"state"`
 	Priority       int8              `json:"priority"`
 	Group          string            `json:"group,omitempty"`
+	Labels         []string          `json:"labels,omitempty"`
 	Unique         string            `json:"unique,omitempty"` // in the stored form
 	Reply          bool              `json:"reply,omitempty"`
 	Hold           bool              `json:"hold,omitempty"` // scheduled without a time
@@ -97,7 +98,7 @@ type attemptRecord struct {
 func recordTask(t *task.Task, history []task.AttemptRecord) taskRecord {
 	r := taskRecord{
 		ID: t.ID, Kind: t.Kind, Queue: t.Queue, State: t.State, Priority: t.Priority,
-		Group: t.Group, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
+		Group: t.Group, Labels: t.Labels, Unique: t.Unique, Reply: t.Reply, Hold: t.Hold && t.State == task.Scheduled, Headers: t.Headers,
 		Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Generation: t.Generation, Version: t.Version,
 		Code: t.Code, Error: t.Error, StopWhy: t.StopWhy, Replica: t.Replica, Job: t.Job, CleanUp: t.CleanUp, Orphan: t.Orphan,
 		CreatedAt: instant(t.CreatedAt), DueAt: instant(t.DueAt), StartedAt: instant(t.StartedAt), SlowAt: instant(t.SlowAt), OutsideUntil: instant(t.OutsideUntil), EndedAt: instant(t.EndedAt),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,8 @@ type replicaRecord struct {
 	Refuses   string         `json:"refuses,omitempty"`
 	Outages   []outageRecord `json:"outages,omitempty"` // of servers that its tasks need
 	Kinds     []string       `json:"kinds"`
+	Labels    []string       `json:"labels"`
+	Exclusive bool           `json:"exclusive"`
 	Disabled  []string       `json:"disabled,omitempty"` // of the kinds
 }
 
@@ -39,6 +42,9 @@ func newReplicas(g *globals) *cobra.Command {
 		Short: "Show the processes that run the pool's tasks",
 		Long: `Show the replicas as their last heartbeat described them. A dead replica stays on the
 list until its lease ends; then its tasks run elsewhere.
+
+LABELS are those that the replica configures, and (exclusive) if it takes only tasks that
+have a label. Each replica also has the labels id=REPLICA and host=HOST.
 
 STATE is draining, or refuses with the reason why the admission of the replica lets no
 task start there, or cannot use with a server that its tasks need and that does not
@@ -76,6 +82,7 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 		ID: r.ID, Host: r.Host, PID: r.PID, Version: r.Version, StartedAt: instant(r.StartedAt), SeenAt: instant(r.SeenAt),
 		SilentMS: r.Silent.Milliseconds(), LeaseMS: r.Lease.Milliseconds(), Queues: r.Queues, Slots: terminal.Slots(r),
 		Running: r.Running, Stuck: r.Stuck, Draining: r.Draining, Refuses: r.Refuses, Kinds: r.Kinds, Disabled: r.Disabled,
+		Labels: r.AllLabels(), Exclusive: r.Exclusive,
 	}
 	for _, o := range r.Outages {
 		record.Outages = append(record.Outages, recordOutage(o))
@@ -84,14 +91,23 @@ func recordReplica(r pool.ReplicaInfo) replicaRecord {
 }
 
 func printReplicas(cmd *cobra.Command, replicas []pool.ReplicaInfo) error {
-	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
+	tab := terminal.NewTable(cmd.OutOrStdout(), "REPLICA", "HOST", "PID", "VERSION", "QUEUES", "LABELS", "RUNNING", "STUCK", "HEARTBEAT", "UP", "STATE")
 	tab.Spare("VERSION", "UP", "PID")
 	tab.Paint("STUCK", terminal.NotEmpty(terminal.Red))
 	tab.Paint("STATE", terminal.NotEmpty(terminal.Yellow))
 	for _, r := range replicas {
-		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r),
+		tab.Row(terminal.Printable(r.ID), terminal.Printable(r.Host), strconv.Itoa(r.PID), terminal.Printable(r.Version), terminal.QueueSlots(r), labelsText(r),
 			terminal.RunningText(r.Running, terminal.Slots(r)), strconv.Itoa(r.Stuck), terminal.Ago(r.Silent),
 			terminal.ShortDuration(max(r.SeenAt.Add(r.Silent).Sub(r.StartedAt), 0)), terminal.ReplicaState(r))
 	}
 	return tab.Flush()
+}
+
+// labelsText lists the labels that the replica configures: "gpu,zone=eu (exclusive)".
+func labelsText(r pool.ReplicaInfo) string {
+	text := terminal.Printable(strings.Join(r.Labels, ","))
+	if r.Exclusive {
+		text = strings.TrimSpace(text + " (exclusive)")
+	}
+	return text
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func newRun(g *globals) *cobra.Command {
@@ -41,6 +42,8 @@ commands of its handlers, until interrupted.
   stop_grace: 10s                # a stopped command is killed after 8 tenths of this
   max_stuck: 2                   # commands that may ignore a stop; with more, run ends
   max_log: 8192                  # bytes kept of the end of an attempt's log, or none
+  labels: [gpu, zone=eu]         # it takes only tasks whose labels it has all of
+  exclusive: false               # true: it takes only tasks that have a label
   limit: 50                      # tasks at once, over all replicas; none removes the
                                  # limit, 0 changes nothing; so do the limits below
   health: 127.0.0.1:8080         # serves /live and /ready
@@ -182,6 +185,8 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "config `FILE`, see above")
 	cmd.Flags().StringVar(&f.health, "health", "", "serve /live and /ready at `HOST:PORT` (default the config file's)")
 	cmd.Flags().StringVar(&f.callbacks, "callbacks", "", "take reports from outside at `HOST:PORT`, as POST /callback/TOKEN\n(default the config file's)")
+	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "`LABEL` of this replica, beside those of the config file; may be repeated")
+	cmd.Flags().BoolVar(&f.exclusive, "exclusive", false, "take only tasks that have a label")
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "auto", "format of the log: text, json, or auto: text on a terminal, else json")
 	return cmd
 }
@@ -189,6 +194,8 @@ Failed attempts are logged at the level info, problems of the pool at warn and e
 // runFlags are the flags of run.
 type runFlags struct {
 	file, health, callbacks, logFormat string
+	labels                             []string
+	exclusive                          bool
 }
 
 func (f *runFlags) check() error {
@@ -197,6 +204,9 @@ func (f *runFlags) check() error {
 	}
 	if !slices.Contains(logging.Formats, f.logFormat) {
 		return usagef("--log-format must be one of %s, not %s", strings.Join(logging.Formats, " "), terminal.Quoted(f.logFormat))
+	}
+	if err := task.CheckReplicaLabels(f.labels); err != nil {
+		return usagef("--label %v", err)
 	}
 	if f.health != "" {
 		if err := health.CheckAddress(f.health); err != nil {
@@ -213,7 +223,7 @@ func (f *runFlags) check() error {
 
 func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 	log := logging.NewFormat(cmd.ErrOrStderr(), slog.LevelInfo, f.logFormat)
-	at, p, c, err := prepare(g, f.file, log)
+	at, p, c, err := prepare(g, f, log)
 	if err != nil {
 		return err
 	}
@@ -285,7 +295,8 @@ func run(cmd *cobra.Command, g *globals, f *runFlags) error {
 
 // prepare reads the config file and creates its pool, without a call to Redis. The error lists all
 // errors in the file.
-func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
+func prepare(g *globals, f *runFlags, log *slog.Logger) (*connection, *pool.Pool, *config.Config, error) {
+	file := f.file
 	c, err := config.Read(file)
 	if err != nil {
 		return nil, nil, nil, &inputError{err}
@@ -318,6 +329,7 @@ func prepare(g *globals, file string, log *slog.Logger) (*connection, *pool.Pool
 	}
 	c.Pool.Logger, c.Pool.Version = log, version()
 	c.Pool.Admit = c.Admit()
+	c.Pool.Labels, c.Pool.Exclusive = append(c.Pool.Labels, f.labels...), c.Pool.Exclusive || f.exclusive
 	if err := c.OpenCalendars(); err != nil {
 		return nil, nil, nil, err
 	}

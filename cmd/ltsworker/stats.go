@@ -28,12 +28,16 @@ type queueRecord struct {
 	Rate      string `json:"rate,omitempty"`
 	RateUntil string `json:"rate_until,omitempty"` // when the next task may start, if tasks wait only for the rate
 	AgingMS   int64  `json:"aging_ms,omitempty"`
+
+	Lines     []task.LineInfo `json:"lines,omitempty"` // of tasks with labels
+	MoreLines int             `json:"more_lines,omitempty"`
 }
 
 func recordQueue(q task.QueueInfo) queueRecord {
 	return queueRecord{
 		Name: q.Name, Waiting: q.Waiting, Running: q.Running, Limit: q.Limit, MaxLen: q.MaxLen, Paused: q.Paused,
 		GroupsFull: q.GroupsFull, Rate: q.Rate.String(), RateUntil: momentText(q.RateUntil), AgingMS: q.Aging.Milliseconds(),
+		Lines: q.Lines, MoreLines: q.MoreLines,
 	}
 }
 

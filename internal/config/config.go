@@ -132,6 +132,8 @@ func (c *Config) read(r *yamlReader, root *yaml.Node) {
 		field{"stop_grace", r.duration(&p.StopGrace, false)},
 		field{"max_stuck", r.number(&p.MaxStuck)},
 		field{"max_log", r.logSize(&p.MaxLog)},
+		field{"labels", r.labels(&p.Labels)},
+		field{"exclusive", r.flag(&p.Exclusive)},
 		field{"limit", r.limit(&p.Limit)},
 		field{"admission", func(n *yaml.Node, at string) {
 			c.Admission = &admission.Load{}

@@ -68,6 +68,7 @@ func (r *yamlReader) taskFields(s *task.Spec) []field {
 			s.Priority = int8(v)
 		}},
 		{"group", r.name(&s.Group)},
+		{"labels", r.labels(&s.Labels)},
 		{"unique", r.text(&s.Unique)},
 		{"delay", r.duration(&s.Delay, false)},
 		{"timeout", r.duration(&s.Timeout, true)},

@@ -114,6 +114,8 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 		q = s.Queues[i]
 	}
 	replicas = slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return r.Draining || r.Queues[t.Queue] == 0 })
+	serving := replicas
+	replicas = slices.DeleteFunc(slices.Clone(replicas), func(r pool.ReplicaInfo) bool { return !r.Takes(t.Labels) })
 	slots := 0
 	for _, r := range replicas {
 		slots += r.Queues[t.Queue]
@@ -129,8 +131,10 @@ func (h *Finder) waitsFor(ctx context.Context, t *task.Task) (text string, held 
 		return "resume: the pool is paused", nil, 0, nil
 	case q.Paused:
 		return "resume: the queue is paused", nil, 0, nil
-	case len(replicas) == 0:
+	case len(serving) == 0:
 		return noReplica, nil, 0, nil
+	case len(replicas) == 0:
+		return lacking(t, serving), nil, 0, nil
 	case !able:
 		return noHandler, nil, 0, nil
 	case refusing(replicas):
@@ -166,7 +170,18 @@ func refusing(replicas []pool.ReplicaInfo) bool {
 const (
 	noReplica = "a replica: none serves the queue"
 	noHandler = "a replica with a handler for the kind"
+	noLabels  = "a replica that takes tasks without labels: "
+	allLabels = "a replica with the labels "
 )
+
+// lacking says which labels keep all replicas of its queue from taking a task.
+func lacking(t *task.Task, serving []pool.ReplicaInfo) string {
+	closest := terminal.Printable(task.Closest(serving, t.Labels))
+	if len(t.Labels) == 0 {
+		return noLabels + closest
+	}
+	return fmt.Sprintf("%s%s: %s", allLabels, terminal.Printable(strings.Join(t.Labels, " ")), closest)
+}
 
 // Unserved returns why no live replica can run a task that has not started, "" if one can
 // or if that is unknown.
@@ -181,6 +196,8 @@ func (h *Finder) Unserved(ctx context.Context, t *task.Task) string {
 		return "no replica serves queue " + terminal.Printable(t.Queue)
 	case text == noHandler:
 		return "no replica of queue " + terminal.Printable(t.Queue) + " has a handler for kind " + terminal.Printable(t.Kind)
+	case strings.HasPrefix(text, noLabels), strings.HasPrefix(text, allLabels):
+		return "no replica of queue " + terminal.Printable(t.Queue) + " takes it, it waits for " + text
 	}
 	return ""
 }

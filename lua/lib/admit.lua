@@ -1,9 +1,9 @@
--- uses: base outcome places queues record scores settings task
+-- uses: base line outcome places queues record scores settings task
 -- Which tasks can be made: shared by enqueue and the inbox.
 
 -- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
 -- given, words of the header, number of specials (0, 8 or 11), specials ('' for none; times in ms). The last three are for
--- shards.lua and then.lua. It returns the group and the index of the next argument.
+-- shards.lua and then.lua. It returns the group, with line if the tasks have labels, and the index of the next argument.
 function Admit.read_group(at)
   local g = { queue = ARGV[at], priority = tonumber(ARGV[at + 1]), kind = ARGV[at + 2], given = ARGV[at + 3] == '1',
     words = ARGV[at + 4], group = '', unique = '', delay = '', run_at = '', ttl = '', deadline = '', reply = '' }
@@ -11,10 +11,9 @@ function Admit.read_group(at)
   at = at + 6
   if specials > 0 then
     g.group, g.unique, g.delay, g.run_at, g.ttl, g.deadline, g.reply, g.on_limit = unpack(ARGV, at, at + 7)
-    if specials > 8 then
-      g.extras = true
-      g.shards, g.params, g.next = unpack(ARGV, at + 8, at + 10)
-    end
+    local labels = string.match(' ' .. g.words, ' labels=(%S+)')
+    g.line = labels and g.queue .. '#' .. labels
+    if specials > 8 then g.extras, g.shards, g.params, g.next = true, unpack(ARGV, at + 8, at + 10) end
   end
   return g, at + specials
 end
@@ -51,7 +50,7 @@ local spaces = {}
 local function space(queue)
   if not spaces[queue] then
     local cap = Settings.of(queue).cap
-    spaces[queue] = cap and cap - Queues.waiting(queue) or math.huge
+    spaces[queue] = cap and cap - Line.waiting(queue) or math.huge
   end
   return spaces[queue]
 end

@@ -1,8 +1,9 @@
 -- uses: base event full policy run settings words
 -- Batches: the tasks of one queue and one bound that a claim hands out, each batch under a fence of its own.
 --
--- step is the state of one exchange: replica, lease, grace, fence (the next one), started (tasks so far), bytes (of their
--- records), answer (the reply; a batch adds four values), fences (of its batches), open (batches of the present queue).
+-- step is the state of one exchange: replica, class, own (the replica may serve lines of its own: see line.lua), exclusive
+-- (it takes only tasks with labels), lease, grace, fence (the next one), started (tasks so far), bytes (of their records),
+-- answer (the reply; a batch adds four values), fences (of its batches), open (batches of the present queue).
 
 -- bound_of returns how many ms an attempt of a task with these words may take, false if none may start because too many
 -- results of its kind are staged. It caches the result per call.
@@ -41,16 +42,17 @@ function Batch.run_entry(step, c, attempt, v, flag, kind, group)
 end
 
 -- start_plain starts plain tasks: tasks that never started, were not scheduled, belong to no group and never expire. It
--- starts the i-th of ids and the following ones with the same header, at most `most`. It returns how many it started.
-function Batch.start_plain(step, queue, ids, records, i, most)
+-- starts the i-th of ids, which was in the line, and the following ones with the same header, at most `most`. It returns how
+-- many it started.
+function Batch.start_plain(step, line, ids, records, i, most)
   local first = records[i]
   local stop = #first > Words.KIND_AT and string.sub(first, 1, 2) == 'w0' and string.find(first, '\n', Words.KIND_AT, true)
   local words = stop and Words.of(string.sub(first, Words.KIND_AT, stop - 1))
-  if not words or not words.plain or words.queue ~= queue then return 0 end
+  if not words or not words.plain or words.line ~= line then return 0 end
   local created, bound = number(string.sub(first, 4, 16)), Batch.bound_of(words)
   if not (created and bound) then return 0 end
   local head, waited = string.sub(first, 1, stop), whole(NOW - created)
-  local c, b = Batch.for_bound(step, bound), Event.batch('running', words.kind, queue)
+  local c, b = Batch.for_bound(step, bound), Event.batch('running', words.kind, words.queue)
   local text = Batch.run_entry(step, c, '1', '2', words.at_end and '1' or '0', words.kind)
   local c_ids, runs, parts, b_ids, n, size, k, bytes = c.ids, c.runs, c.parts, b.ids, c.n, c.size, b.n, 0
   local taken, record = 0, first

@@ -1,4 +1,4 @@
--- uses: base queues special
+-- uses: base line special
 -- Changing settings, and the first limit of a pool.
 
 -- UNLIMITED is the limit of a pool while its running tasks are counted, before its first real limit: see count.lua.
@@ -41,5 +41,5 @@ end
 function Configure.needs_empty(field, value)
   local queue = string.match(field, '^aging:(.+)$')
   if not queue or (call('HGET', META, field) or 'none') == (value == '' and 'none' or value) then return false end
-  return Queues.waiting(queue) + call('HLEN', P .. 'run:' .. queue) > 0
+  return Line.waiting(queue) + call('HLEN', P .. 'run:' .. queue) > 0
 end

@@ -1,11 +1,11 @@
--- uses: base cleanup detach exit finish handover jobs outside request retries staged task totals wake
+-- uses: base cleanup detach exit finish handover jobs outside request retries server staged task totals wake
 -- Ends of attempts that need more data than the run entry has.
 
--- has_handler reports whether a replica that serves the queue has a handler for the kind.
-local function has_handler(kind, queue)
-  for _, class in ipairs(Wake.classes(queue)) do
+-- has_handler reports whether a replica that serves the line of a task has a handler for its kind.
+local function has_handler(m)
+  for _, class in ipairs(Server.classes_of(m.line) or Wake.classes(m.queue)) do
     local kinds = call('HGET', P .. 'class:' .. class, 'kinds') -- a repaired class may have none listed
-    if not kinds or string.find(kinds, ' ' .. kind .. ' ', 1, true) then return true end
+    if not kinds or string.find(kinds, ' ' .. m.kind .. ' ', 1, true) then return true end
   end
   return false
 end
@@ -16,7 +16,7 @@ local function no_handler_error(m) return 'no live replica of queue ' .. m.queue
 -- for the kind and no other replica of the queue has one, the attempt fails.
 local function release(m, code, delay)
   if m.deadline_at and NOW + delay >= tonumber(m.deadline_at) then return Finish.task(m, 'failed', 'deadline') end
-  if code == 'no_handler' and not has_handler(m.kind, m.queue) then
+  if code == 'no_handler' and not has_handler(m) then
     return Retries.fail(m, code, no_handler_error(m))
   end
   Retries.put_back(m, delay, code)
@@ -78,7 +78,7 @@ local function end_with_job(m, op, at)
     if m.log then Finish.add_repeated(m, code) end
     if stop then Handover.decide(m, 'stop', 'stopped', stop)
     elseif deadline and NOW + delay >= deadline then Handover.decide(m, 'end', 'deadline')
-    elseif code ~= 'no_handler' or has_handler(m.kind, m.queue) then Handover.put(m, delay, code)
+    elseif code ~= 'no_handler' or has_handler(m) then Handover.put(m, delay, code)
     else Handover.decide(m, 'fail', code, no_handler_error(m)) end
   end
 end

@@ -20,7 +20,8 @@ local function make(e, planned, id, payload)
   if outcome == 'made' then outcome = 'enqueued' else Triggers.note(e.name, planned, outcome, other, why) end
   outcomes[#outcomes + 1] = { outcome, other or '', why or '' }
   -- A task besides the schedule does not replace a live one, whose end the trigger waits for.
-  if outcome == 'enqueued' and (e.overlap ~= 'allow' or e.after ~= '') and not (e.op == 'run' and Triggers.is_live(e.task)) then
+  if outcome == 'enqueued' and (e.overlap ~= 'allow' or e.after ~= '')
+    and not (e.op == 'run' and Triggers.is_live(e.task)) then
     call('HSET', Triggers.key(e.name), 'task', id)
     e.task = id
   end

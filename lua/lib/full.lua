@@ -1,6 +1,6 @@
 -- uses: base policy queue record
 -- Kinds with too many staged results (see staged.lua). Their waiting tasks are blocked until saves have made room: they are
--- in group:wait:QUEUE like those of a group with the name "!KIND". full has these kinds.
+-- in group:wait:LINE like those of a group with the name "!KIND". full has these kinds.
 
 -- room returns how many more results of a kind may be staged.
 function Full.room(kind)
@@ -8,7 +8,7 @@ function Full.room(kind)
   return p and (number(p.staged) or 1000) - call('SCARD', P .. 'staged:' .. kind) or math.huge
 end
 
--- block blocks a task that has left its queue.
+-- block blocks a task that has left its line.
 function Full.block(queue, kind, score, id)
   Queue.block(queue, '!' .. kind, score, id)
   call('SADD', P .. 'full', kind)

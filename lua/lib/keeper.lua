@@ -36,6 +36,7 @@ function Keeper.assign(wake)
   if not first[1] or select(2, Keeper.of(tonumber(first[2]))) then return end
   local keeper, kind, name = wake.caller, string.match(first[1], '^(%l) (.*)$')
   local queue = kind == 'q' and name or call('SMEMBERS', P .. 'group:queues:' .. (name or ''))[1]
+  queue = queue and string.match(queue, '^[^#]+') .. '#' -- of a line: see line.lua
   for _, class in ipairs(not keeper and queue and wake.classes(queue) or {}) do
     keeper = keeper or wake.signal_idle(class, NOW, 'due')
   end

@@ -1,4 +1,4 @@
--- uses: admit aging base event parents queue queues scores settings totals trim wake
+-- uses: admit aging base event line parents queue queues record scores settings totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -13,21 +13,24 @@ end
 
 -- index_new adds new tasks to the indexes of their state.
 local function index_new(g, ids, scores)
+  local line = g.line or g.queue
   Queues.list(g.queue)
   if g.state == 'scheduled' then
     in_parts(2000, pairs_of(whole(g.due), ids), 'ZADD', P .. 'scheduled')
     if g.due < Scores.HOLD then
-      for _, id in ipairs(ids) do scheduled[id] = g.queue end
+      for _, id in ipairs(ids) do scheduled[id] = line end
     end
   elseif g.state == 'running' then
     Parents.begin_new(g, ids)
   elseif g.group == '' then
-    in_parts(2000, pairs_of(scores, ids), 'ZADD', P .. 'wait:' .. g.queue)
-    claimable[g.queue] = true
+    local list = pairs_of(scores, ids)
+    in_parts(2000, list, 'ZADD', P .. 'wait:' .. line)
+    if g.line then Line.add(line, list) end
+    claimable[line] = true
   else
-    for i, id in ipairs(ids) do Queue.insert(g.queue, g.group, type(scores) == 'string' and scores or scores[i], id) end
+    for i, id in ipairs(ids) do Queue.insert(line, g.group, type(scores) == 'string' and scores or scores[i], id) end
     Queue.write()
-    claimable[g.queue] = true
+    claimable[line] = true
   end
   if g.late then in_parts(2000, pairs_of(whole(g.late), ids), 'ZADD', P .. 'expiring') end
 end

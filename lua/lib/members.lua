@@ -1,4 +1,4 @@
--- uses: base keeper wake
+-- uses: base keeper server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -16,14 +16,17 @@ function Members.leave_class(replica, class)
   local members = call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
   if members > 0 then return Members.wake_others(class) end
   call('DEL', key, P .. 'ready:' .. class, P .. 'idle:' .. class)
+  Server.remove(class)
 end
 
 -- remove_replica removes a replica from the list, with its own keys.
 function Members.remove_replica(replica)
   local record = P .. 'replica:' .. replica
-  local class = redis.pcall('HGET', record, 'class')
+  local h = redis.pcall('HMGET', record, 'class', 'host')
   call('ZREM', P .. 'replicas', replica)
-  call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica)
+  call('DEL', record, P .. 'signals:' .. replica, P .. 'stop:' .. replica, P .. 'ready:' .. replica)
+  Server.remove(replica)
   Keeper.forget(replica)
-  if type(class) == 'string' then Members.leave_class(replica, class) end
+  if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end
+  if h[1] then Members.leave_class(replica, h[1]) end
 end

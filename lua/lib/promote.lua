@@ -37,9 +37,9 @@ function Promote.one(id, next_sequence)
     Event.add(words, id, 'running', v)
     return true
   end
-  Queue.insert(words.queue, words.group, score, id)
+  Queue.insert(words.line, words.group, score, id)
   Event.add(words, id, 'waiting', v)
-  claimable[words.queue] = true
+  claimable[words.line] = true
   return true
 end
 

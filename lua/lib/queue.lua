@@ -1,5 +1,5 @@
--- uses: base queues rate
--- Positions in a queue, and the groups in it.
+-- uses: base line queues rate
+-- Positions in a queue, and the groups in it. In this part, queue is a line: see line.lua.
 --
 -- A group with a limit or a rate has only its first task, the head, in wait:QUEUE. Its other tasks are blocked in
 -- group:wait:QUEUE. All scores there are 0, so the members "GROUP SCORE ID" sort by group, then by position.
@@ -58,13 +58,14 @@ function Queue.blocked_member(group, score, id) return group .. ' ' .. score .. 
 function Queue.block(queue, group, score, id)
   call('ZADD', P .. 'group:wait:' .. queue, 0, Queue.blocked_member(group, score, id))
   call('SADD', P .. 'group:queues:' .. group, queue)
+  Line.add(queue, { score, id })
 end
 
 -- insert puts a waiting task into its queue, or blocks it behind its group's head. Scores are texts of 16 digits, so that
 -- they sort like the numbers. Tasks for wait:QUEUE are collected until write.
 local inserts = {}
 function Queue.insert(queue, group, score, id)
-  Queues.list(queue)
+  Queues.list((Line.split(queue)))
   if group and (Queue.group_limit(group) < math.huge or rates[group]) then
     local head = call('HGET', P .. 'group:head:' .. queue, group)
     if head and head <= score or Queue.holds(group) then return Queue.block(queue, group, score, id) end
@@ -80,7 +81,10 @@ function Queue.insert(queue, group, score, id)
 end
 
 function Queue.write()
-  for queue, list in pairs(inserts) do in_parts(2000, list, 'ZADD', P .. 'wait:' .. queue) end
+  for queue, list in pairs(inserts) do
+    in_parts(2000, list, 'ZADD', P .. 'wait:' .. queue)
+    Line.add(queue, list)
+  end
   inserts = {}
 end
 
@@ -120,6 +124,7 @@ end
 
 -- remove removes a waiting task from its queue.
 function Queue.remove(queue, group, score, id)
+  if Line.drop(queue, { id }) then claimable[queue] = true end -- the line may be empty now
   if call('ZREM', P .. 'wait:' .. queue, id) == 0 then
     if group and call('ZREM', P .. 'group:wait:' .. queue, Queue.blocked_member(group, score, id)) == 1
       and not Queue.first_blocked(queue, group) then

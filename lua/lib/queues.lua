@@ -1,5 +1,5 @@
 -- uses: base
--- The list of queues, and the number of tasks that wait in one.
+-- The list of queues.
 
 -- list adds a queue to the list.
 local listed = {}
@@ -8,5 +8,3 @@ function Queues.list(queue)
   redis.pcall('SADD', P .. 'queues', queue) -- an error must not stop a step half-way; the doctor repairs the list
   listed[queue] = true
 end
-
-function Queues.waiting(queue) return call('ZCARD', P .. 'wait:' .. queue) + call('ZCARD', P .. 'group:wait:' .. queue) end

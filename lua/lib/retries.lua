@@ -1,4 +1,4 @@
--- uses: base event finish policy queue record task wake
+-- uses: base event finish policy queue record server task wake
 -- What happens to a task after a failed, lost or released attempt.
 
 local LONGEST = 31536000000 -- ms: 365 days; enqueue refuses a longer backoff
@@ -30,10 +30,10 @@ function Retries.put_back(m, delay, code, error)
   if letter ~= m.letter or m.flag ~= '1' then call('SETRANGE', Record.key(m.id), 0, letter .. '1') end
   if delay > 0 then
     call('ZADD', P .. 'scheduled', whole(NOW + delay), m.id)
-    scheduled[m.id] = m.queue
+    scheduled[m.id] = m.line
   else
-    Queue.insert(m.queue, m.group, m.score, m.id)
-    claimable[m.queue] = true
+    Queue.insert(m.line, m.group, m.score, m.id)
+    claimable[m.line] = true
   end
   Event.add(m, m.id, state, v, { code = code, attempt = m.attempt, replica = m.replica, run_ms = NOW - m.start,
     error = error })
@@ -44,12 +44,12 @@ function Retries.most(m)
   return tonumber(m.max_attempts or Policy.of(m.kind).max_attempts or nil) or 5
 end
 
--- avoid notes the replica of a failed attempt, if another one serves the queue. Candidate.start then puts the task on the
+-- avoid notes the replica of a failed attempt, if another one serves its line. Candidate.start then puts the task on the
 -- schedule for a moment instead of giving it to this replica, at most DEFERRALS times.
 local DEFERRALS = 5
 local function avoid(m)
   local replicas = 0
-  for _, class in ipairs(Wake.classes(m.queue)) do
+  for _, class in ipairs(Server.classes_of(m.line) or Wake.classes(m.queue)) do
     local key = P .. 'class:' .. class
     replicas = replicas + call('HLEN', key) - call('HEXISTS', key, 'kinds') - call('HEXISTS', key, 'complete')
   end

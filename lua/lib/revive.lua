@@ -30,8 +30,8 @@ function Revive.task(m, score, exports)
     return 'exporting'
   end
   call('SETRANGE', Record.key(m.id), 17, score)
-  Queue.insert(m.queue, m.group, score, m.id)
-  claimable[m.queue] = true
+  Queue.insert(m.line, m.group, score, m.id)
+  claimable[m.line] = true
   return Revive.begin(m, 'w', 'waiting')
 end
 

@@ -2,8 +2,9 @@
 -- Pauses, limits and caps of the pool and its queues.
 
 -- of returns the settings of a queue and of the pool: paused, limit, pool_limit, cap, large (whether the pool ever had large
--- payloads), takeover (whether tasks wait for a take-over), wait (for how many ms ended tasks are kept until the archive has
--- them; nil for no wait), rate (see rate.lua), aging (see aging.lua). They are read once per call.
+-- payloads), takeover (whether tasks wait for a take-over), lines (whether a server has open lines: see line.lua), wait (for
+-- how many ms ended tasks are kept until the archive has them; nil for no wait), rate (see rate.lua), aging (see aging.lua).
+-- They are read once per call.
 local read = {}
 function Settings.of(queue)
   local s = read[queue]

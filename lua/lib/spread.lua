@@ -1,4 +1,4 @@
--- uses: aging base finish make parents queue queues record request revive settings shards stopping task words
+-- uses: aging base finish line make parents queue record request revive settings shards stopping task words
 -- Steps that make the children of a running parent, and stop those of a parent that has ended.
 
 -- The bounds of one step: children to make, to stop, and bytes of records. A child that is there takes as long as CLASH new
@@ -17,7 +17,7 @@ local function template(p)
   for _, name in ipairs(OWN) do words = string.gsub(words, ' ' .. name .. '=%S+', '') end
   local priority, aging, head = Aging.priority(p, p.score), Settings.of(p.queue).aging, names .. words
   if aging then head = Aging.with_word(head, priority, aging) end
-  return { queue = p.queue, kind = p.kind, priority = priority,
+  return { queue = p.queue, line = p.labels and p.line, kind = p.kind, priority = priority,
     group = p.group or '', state = 'waiting', due = NOW, late = p.late_at, reply = '', deadline = '', given = true,
     tail = head .. ' shard=' .. p.shards, payload = string.sub(record, stop + 1) }
 end
@@ -75,7 +75,7 @@ end
 local function room(g)
   local cap = Settings.of(g.queue).cap
   local n = math.max(math.floor(BYTES / (#g.payload + 300)), 1)
-  return math.min(n, PAGE, cap and cap - Queues.waiting(g.queue) or PAGE)
+  return math.min(n, PAGE, cap and cap - Line.waiting(g.queue) or PAGE)
 end
 
 -- advance makes children from the cursor on. It returns how many, and the time of the next step, nil for none.

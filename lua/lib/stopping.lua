@@ -48,8 +48,8 @@ function Stopping.request(id, why)
     Staged.stop(m, why)
   elseif state == 'waiting' or state == 'scheduled' then
     call('ZREM', P .. 'scheduled', m.id)
-    Full.remove(m.queue, m.kind, m.score, m.id)
-    Queue.remove(m.queue, m.group, m.score, m.id)
+    Full.remove(m.line, m.kind, m.score, m.id)
+    Queue.remove(m.line, m.group, m.score, m.id)
     Finish.task(m, 'stopped', 'stopped', nil, why)
   else
     return state, 0

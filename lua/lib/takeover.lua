@@ -5,15 +5,15 @@
 -- CLEANUP is how many ms a clean-up may take.
 Takeover.CLEANUP = 600000
 
--- claim hands out up to n tasks of a queue. It returns how many.
-function Takeover.claim(step, queue, n)
-  local key, first = P .. 'takeover:' .. queue, step.started
-  for _, id in ipairs(call('ZRANGE', key, 0, n - 1)) do
+-- claim hands out up to n tasks of a line of a queue. It returns whether the line has more.
+function Takeover.claim(step, queue, line, n)
+  local key = P .. 'takeover:' .. line
+  for _, id in ipairs(n > 0 and call('ZRANGE', key, 0, n - 1) or {}) do
     if step.bytes >= step.most_bytes or step.budget <= 0 then break end
     step.budget = step.budget - 1
     call('ZREM', key, id)
     local record, m = Record.soft('GET', Record.key(id)), Task.load(id)
-    if m and m.run and m.run.flag == Jobs.UNOWNED and m.queue == queue then
+    if m and m.run and m.run.flag == Jobs.UNOWNED and m.line == line then
       local _, _, _, _, words = Record.header_of(record)
       local extras_key, deadline = Record.extras_key(id), tonumber(m.deadline_at or nil)
       if deadline and deadline <= NOW and call('HSETNX', extras_key, 'cleanup', 'end deadline -') == 1 then
@@ -30,6 +30,5 @@ function Takeover.claim(step, queue, n)
       Totals.count('orphans')
     end
   end
-  Jobs.close(queue)
-  return step.started - first
+  return Jobs.close(line)
 end

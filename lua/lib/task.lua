@@ -16,6 +16,7 @@ function Task.load(id, run)
   m.state = Record.STATES[letter] or 'running'
   if letter == 'e' then
     m.home, m.home_group, m.queue, m.group = m.queue, m.group, Record.EXPORT .. m.kind, nil
+    m.line = m.queue
     run = run or Run.parse(redis.pcall('HGET', P .. 'run:' .. m.queue, id))
     if run then m.run, m.fence, m.start, m.replica = run, run.fence, run.start, run.replica end
   elseif m.state == 'waiting' then

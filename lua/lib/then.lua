@@ -41,6 +41,8 @@ function Then.follow(m, result, form, headers)
     group = t[5], unique = t[6], delay = t[7], run_at = t[8], ttl = t[9], deadline = t[10], reply = t[11], on_limit = t[12],
     given = true, uncapped = true }
   if string.sub(g.words, 1, 1) == ' ' then g.words = string.sub(g.words, 2) end
+  local labels = string.match(' ' .. t[4], ' labels=(%S+)')
+  if labels then g.line = g.queue .. '#' .. labels end
   local types = Types.all()
   Types.of_group(types, g)
   local wrong = Types.wrong(types)

@@ -4,6 +4,10 @@
 -- offer makes a queue claimable. If a replica of the class taker, which has a free slot, will learn of the queue from the
 -- answer to its call, no other one is signalled.
 local function offer(queue, taker)
+  if string.find(queue, '#', 1, true) or Settings.of(queue).lines then
+    claimable[queue] = true
+    return
+  end
   local classes = Wake.classes(queue)
   local serves = false
   for _, class in ipairs(classes) do serves = serves or class == taker end

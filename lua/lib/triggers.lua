@@ -63,8 +63,8 @@ local KEPT = 50
 -- trigger whose history is a key of a wrong type fires without one.
 function Triggers.note(name, planned, outcome, id, why, last)
   local key = P .. 'fired:' .. name
-  local length = Record.soft('RPUSH', key, cjson.encode({ planned = tonumber(planned), at = NOW, outcome = outcome, task = id,
-    why = why, last = tonumber(last or nil) }))
+  local length = Record.soft('RPUSH', key, cjson.encode({ planned = tonumber(planned), at = NOW, outcome = outcome,
+    task = id, why = why, last = tonumber(last or nil) }))
   if length and length > KEPT then call('LTRIM', key, -KEPT, -1) end
 end
 

@@ -7,11 +7,15 @@ function Types.all()
   return { stats = 'hash', scheduled = 'zset', expiring = 'zset', held = 'set', counted = 'set' }
 end
 
--- of_group adds the keys of a queue and a group.
+-- of_group adds the keys of a queue, a line and a group.
 function Types.of_group(types, g)
-  local q = g.queue
-  types['wait:' .. q], types['group:wait:' .. q], types['group:head:' .. q] = 'zset', 'zset', 'hash'
+  local q, line = g.queue, g.line or g.queue
+  types['wait:' .. line], types['group:wait:' .. line], types['group:head:' .. line] = 'zset', 'zset', 'hash'
   types['run:' .. q], types['served:' .. q] = 'hash', 'set'
+  if line ~= q then
+    types['lines:' .. q], types['labelled:' .. q], types['offers:' .. q] = 'zset', 'zset', 'zset'
+    types['served:' .. q .. '#'] = 'set'
+  end
   if g.extras then types.parents, types.spreading = 'zset', 'zset' end
   if g.group ~= '' then types['group:run:' .. g.group], types['group:queues:' .. g.group] = 'set', 'set' end
 end

@@ -1,7 +1,8 @@
--- uses: base keeper settings
--- Signalling replicas. Replicas that serve the same queues and kinds form a class. ready:CLASS has the queues with claimable
--- tasks, and since when. idle:CLASS has the replicas that have free slots and found no such queue, and since when. A replica
--- blocks on its own signal list, signals:REPLICA, only.
+-- uses: base keeper offer server settings
+-- Signalling replicas. Replicas that serve the same queues and kinds and have the same labels form a class. ready:CLASS has
+-- the queues with claimable tasks, and since when. idle:CLASS has the replicas that have free slots and found no such queue,
+-- and since when. A replica blocks on its own signal list, signals:REPLICA, only. Of tasks that name a replica or its host,
+-- ready:REPLICA has the queues: see line.lua.
 
 -- signal adds a signal to a replica's list, unless the list has it already.
 function Wake.signal(replica, what)
@@ -13,8 +14,8 @@ function Wake.signal(replica, what)
   call('PEXPIRE', signals, 60000)
 end
 
--- classes returns the classes that serve a queue, and removes those that no longer exist: a class exists while it has
--- members.
+-- classes returns the classes that serve a queue, or its tasks with labels if # follows its name. It removes those that no
+-- longer exist: a class exists while it has members.
 local served = {}
 function Wake.classes(queue)
   local live = served[queue]
@@ -52,7 +53,9 @@ end
 -- queue marks a queue as ready and signals an idle replica of each class that serves it, if a task in it can be claimed. It
 -- returns whether it signalled one. It notes a queue that only the pool's limit or its rate holds back.
 function Wake.queue(queue)
-  if not Settings.of(queue).takeover then
+  local s = Settings.of(queue)
+  if s.lines then return Offer.queue(queue, Wake) end
+  if not s.takeover then
     if call('ZCARD', P .. 'wait:' .. queue) == 0 then return false end
     local free, by = Settings.room(queue)
     if by then Keeper.note(queue, by) end
@@ -67,44 +70,12 @@ function Wake.queue(queue)
   return woken
 end
 
--- exhausted removes a queue in which a claim found no more claimable tasks from the ready queues. A step that makes a task
--- claimable marks the queue as ready again. If the pool's own limit has room, Wake.all signals replicas for the queues that
--- it held back.
-function Wake.exhausted(queue)
-  for _, class in ipairs(Wake.classes(queue)) do call('ZREM', P .. 'ready:' .. class, queue) end
-  local s = Settings.of(queue)
-  if not (s.pool_limit or s.rate) then return end
-  local _, by = Settings.room(queue)
-  if s.pool_limit and by ~= true then freed.pool = true end
-  if by and call('ZCARD', P .. 'wait:' .. queue) > 0 then Keeper.note(queue, by) end
-end
-
--- ready returns ready queues of a class, at most 64, without those that the replica claims from in this call or reports as
--- busy. If there are none, the replica becomes idle. If there are many, they begin at a random one, so that each of them is
--- returned soon.
-function Wake.ready(class, replica, busy, claimed)
-  local key, names, window = P .. 'ready:' .. class, {}, 64
-  for _ in pairs(busy) do window = window + 1 end
-  for _ in pairs(claimed) do window = window + 1 end
-  local all, from = call('ZCARD', key), 0
-  if all > window then from = math.random(0, all - 1) end
-  local function collect(first, last)
-    for _, queue in ipairs(call('ZRANGE', key, first, last)) do
-      if not busy[queue] and not claimed[queue] and #names < 64 then names[#names + 1] = queue end
-    end
-  end
-  if all > 0 then collect(from, from + window - 1) end
-  if from > 0 and from + window > all then collect(0, from + window - all - 1) end
-  if #names == 0 then call('ZADD', P .. 'idle:' .. class, NOW_TEXT, replica) end
-  return table.concat(names, ' ')
-end
-
--- all calls Wake.queue for the queues in which this call made tasks claimable. If freed.pool, it also does so for up to 64
--- queues that the pool's own limit holds back, until a replica was signalled for each free slot. It resets claimable and
--- freed.pool.
+-- all calls Wake.queue or Offer.line for the queues and lines in which this call made tasks claimable. If freed.pool, it
+-- also calls Wake.queue for up to 64 queues that the pool's own limit holds back, until a replica was signalled for each
+-- free slot. It resets claimable and freed.pool.
 function Wake.all()
   for queue in pairs(claimable) do
-    Wake.queue(queue)
+    if string.find(queue, '#', 1, true) then Offer.line(queue, Wake) else Wake.queue(queue) end
     claimable[queue] = nil
   end
   if freed.pool and call('EXISTS', P .. 'held') == 1 then
@@ -127,7 +98,9 @@ Wake.caller = false
 function Wake.for_next_due()
   local head = next(scheduled) and call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   if not (head and scheduled[head]) then return false end
-  local woken = false
-  for _, class in ipairs(Wake.classes(scheduled[head])) do woken = Wake.signal_idle(class, NOW, 'due') or woken end
+  local line, woken = scheduled[head], false
+  for _, class in ipairs(string.find(line, '#', 1, true) and Server.classes_of(line) or Wake.classes(line)) do
+    woken = Wake.signal_idle(class, NOW, 'due') or woken
+  end
   return woken
 end

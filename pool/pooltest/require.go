@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // Enqueued is one enqueued task: its spec, with the id and the queue that the task got,
@@ -155,7 +156,8 @@ func options(s pool.Spec) [][2]string {
 		retain = cmp.Or(text(*s.Retain), "none")
 	}
 	return [][2]string{
-		{"id", s.ID}, {"queue", s.Queue}, {"priority", text(s.Priority)}, {"group", s.Group}, {"unique", s.Unique},
+		{"id", s.ID}, {"queue", s.Queue}, {"priority", text(s.Priority)}, {"group", s.Group},
+		{"labels", strings.Join(task.CanonicalLabels(s.Labels), ",")}, {"unique", s.Unique},
 		{"delay", text(s.Delay)}, {"run_at", runAt}, {"timeout", text(s.Timeout)}, {"ttl", text(s.TTL)},
 		{"deadline", text(s.Deadline)}, {"max_attempts", text(s.MaxAttempts)}, {"backoff", s.Backoff.String()}, {"retain", retain}, {"reply", reply},
 	}

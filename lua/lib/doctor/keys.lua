@@ -1,4 +1,5 @@
--- uses: base members record settings special triggers wake doctor/finding doctor/shards doctor/task doctor/timers
+-- uses: base members record server settings special triggers wake
+-- uses: doctor/finding doctor/lines doctor/shards doctor/task doctor/timers
 -- Checks of whole keys.
 
 -- DoctorKeys has one check per kind of key. Its arguments are the key's name and what follows the kind in it.
@@ -47,6 +48,7 @@ DoctorKeys['group:rate'] = DoctorTimers.state
 -- A queue with claimable tasks must be ready in all classes that serve it, or in held if it waits for a slot of the pool.
 function DoctorKeys.wait(_, queue)
   if claimable[queue] then return end -- the end of this call marks it as ready
+  if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
   local free, by = Settings.room(queue)
   if by and by ~= true then DoctorTimers.must_have('q ' .. queue, by) end
   if call('SISMEMBER', P .. 'held', queue) == 1 then
@@ -63,6 +65,7 @@ end
 
 -- A queue with tasks that wait for a take-over must be noted in the settings.
 function DoctorKeys.takeover(_, queue)
+  if string.find(queue, '#', 1, true) then return DoctorLines.check(queue) end
   if call('HEXISTS', META, 'takeover:' .. queue) == 1 then return end
   DoctorFinding.report('not_ready', 'meta', 'takeover:' .. queue, '', 'listed', function()
     call('HSET', META, 'takeover:' .. queue, 1)
@@ -91,14 +94,17 @@ function DoctorKeys.class(name, class)
   if call('HLEN', P .. name) > call('HEXISTS', P .. name, 'kinds') + call('HEXISTS', P .. name, 'complete') then return end
   class_alone(name, class, function() call('DEL', P .. name, P .. 'ready:' .. class, P .. 'idle:' .. class) end)
 end
-function DoctorKeys.ready(name, class)
+function DoctorKeys.idle(name, class)
   if call('EXISTS', P .. 'class:' .. class) == 1 then return end
   class_alone(name, class, function() call('DEL', P .. name) end)
 end
-DoctorKeys.idle = DoctorKeys.ready
+function DoctorKeys.ready(name, server)
+  if not Server.named(server) then DoctorKeys.idle(name, server) end
+end
 
 function DoctorKeys.replica(name, replica)
-  local h = call('HMGET', P .. name, 'seen_at', 'class')
+  local h = call('HMGET', P .. name, 'seen_at', 'class', 'host')
+  DoctorLines.check_host(replica, h[3])
   if call('ZSCORE', P .. 'replicas', replica) or (tonumber(h[1] or nil) or 0) > NOW - 3600000 then return end
   DoctorFinding.report('replica_alone', name, '', '', 'removed', function()
     call('DEL', P .. name, P .. 'signals:' .. replica)

@@ -1,12 +1,14 @@
 -- uses: base members queue record
--- uses: doctor/claims doctor/finding doctor/pool doctor/running doctor/shards doctor/task doctor/timers
+-- uses: doctor/claims doctor/finding doctor/lines doctor/pool doctor/running doctor/shards doctor/task doctor/timers
 -- Checks of the members of indexes.
 
 -- DoctorMembers has one check per kind of key. Its arguments are the key's name, what follows the kind in it, the member,
 -- and its score or value. It returns how many tasks it checked, nil for one.
 DoctorMembers.run, DoctorMembers.claims, DoctorMembers.leases = DoctorRunning.run, DoctorClaims.claim, DoctorClaims.lease
 DoctorMembers.meta, DoctorMembers.stats, DoctorMembers.timers = DoctorPool.setting, DoctorPool.total, DoctorTimers.timer
-for kind, check in pairs(DoctorShards.MEMBERS) do DoctorMembers[kind] = check end
+for _, checks in ipairs({ DoctorShards.MEMBERS, DoctorLines.MEMBERS }) do
+  for kind, check in pairs(checks) do DoctorMembers[kind] = check end
+end
 local zrem, srem = function(key, id) call('ZREM', key, id) end, function(key, id) call('SREM', key, id) end
 -- belongs reports whether there is a task for a member and fits(task) is true. Otherwise it reports and removes the member.
 local function belongs(name, member, id, remove, fits)
@@ -22,7 +24,12 @@ end
 
 function DoctorMembers.wait(name, queue, id, score)
   belongs(name, id, id, zrem, function(m)
-    return (m.state == 'waiting' or m.state == 'exporting') and m.queue == queue and tonumber(m.score) == tonumber(score)
+    return (m.state == 'waiting' or m.state == 'exporting') and m.line == queue and tonumber(m.score) == tonumber(score)
+  end)
+end
+function DoctorMembers.labelled(name, queue, id, score)
+  belongs(name, id, id, zrem, function(m)
+    return m.state == 'waiting' and m.line ~= m.queue and m.queue == queue and tonumber(m.score) == tonumber(score)
   end)
 end
 function DoctorMembers.scheduled(name, _, id, score)
@@ -43,7 +50,7 @@ function DoctorMembers.staged(name, kind, id)
 end
 function DoctorMembers.takeover(name, queue, id, score)
   belongs(name, id, id, zrem, function(m)
-    return m.run and m.run.flag == '4' and m.queue == queue and tonumber(m.score) == tonumber(score)
+    return m.run and m.run.flag == '4' and m.line == queue and tonumber(m.score) == tonumber(score)
   end)
 end
 function DoctorMembers.counted(name, _, id)
@@ -56,7 +63,7 @@ end
 DoctorMembers['group:wait'] = function(name, queue, member)
   local group, score, id = string.match(member, '^(%S+) (%d+) (%S+)$')
   if not belongs(name, member, id or member, zrem, function(m)
-    return m.state == 'waiting' and m.queue == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
+    return m.state == 'waiting' and m.line == queue and (m.group == group or '!' .. m.kind == group) and m.score == score
       and not call('ZSCORE', P .. 'wait:' .. queue, id)
   end) then return end
   if call('SISMEMBER', P .. 'group:queues:' .. group, queue) == 0 then
@@ -74,8 +81,7 @@ DoctorMembers['group:head'] = function(name, queue, group, score)
   local waiting = P .. 'wait:' .. queue
   local there = string.match(score, '^%d+$') and call('ZRANGEBYSCORE', waiting, score, score, 'LIMIT', 0, 10)
   for _, id in ipairs(there or {}) do
-    local _, _, _, _, words = Record.header_of(Record.read_head(id) or '')
-    if words and words.group == group then return end
+    if DoctorLines.group_of(id) == group then return end
   end
   DoctorFinding.report('stale_head', name, group, '', 'removed', function()
     call('HDEL', P .. name, group)
@@ -100,7 +106,6 @@ function DoctorMembers.stop(name, replica, attempt)
   local m = id and DoctorTask.examine(id)
   if not (m and m.fence == fence) then stale(name, attempt, srem) end
 end
-
 -- check_served checks that served:QUEUE has the class of a replica, for each queue that its description names. It returns
 -- the number of these queues.
 local function check_served(class, about)
@@ -109,16 +114,10 @@ local function check_served(class, about)
   local queues, n = ok and type(described) == 'table' and described.queues, 0
   for queue in pairs(type(queues) == 'table' and queues or {}) do
     n = n + 1
-    if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then
-      DoctorFinding.report('not_in_class', 'served:' .. queue, class, '', 'added', function()
-        call('SADD', P .. 'served:' .. queue, class)
-        claimable[queue] = true
-      end)
-    end
+    DoctorLines.check_served(class, queue)
   end
   return n
 end
-
 -- A replica's entry ends one lease after its last heartbeat. It ends later only if the server's clock was set back.
 function DoctorMembers.replicas(name, _, replica, ends)
   local h = redis.pcall('HMGET', P .. 'replica:' .. replica, 'about', 'lease', 'class', 'epoch')
@@ -141,8 +140,8 @@ function DoctorMembers.class(name, class, field)
   if not replica or call('ZSCORE', P .. 'replicas', replica) then return end
   stale(name, field, function() Members.leave_class(replica, class) end)
 end
-function DoctorMembers.ready(name, class, queue)
-  if call('SISMEMBER', P .. 'served:' .. queue, class) == 0 then stale(name, queue, zrem) end
+function DoctorMembers.ready(name, server, queue)
+  if not DoctorLines.serves(server, queue) then stale(name, queue, zrem) end
 end
 function DoctorMembers.idle(name, class, replica)
   if call('HEXISTS', P .. 'class:' .. class, 'r:' .. replica) == 0 then stale(name, replica, zrem) end

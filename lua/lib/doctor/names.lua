@@ -11,7 +11,7 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   ['reports:open'] = 'list', archives = 'hash', triggers = 'zset', trigger = 'hash',
   fired = 'list', ['triggers:inbox'] = 'list', ['triggers:inbox:open'] = 'list',
   timers = 'zset', rate = 'string', ['group:rate'] = 'string', parents = 'zset', spreading = 'zset', pending = 'set',
-  results = 'hash' }
+  results = 'hash', lines = 'zset', labelled = 'zset', serving = 'zset', offers = 'zset', host = 'set' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,
@@ -26,6 +26,17 @@ end
 -- is_unique checks the rule for what follows "unique:": a name, or the hash of a key that is not a name.
 function DoctorNames.is_unique(s) return DoctorNames.is_name(s) or s and string.match(s, '^#%x+$') ~= nil end
 
+-- is_line checks the name of a line: see line.lua.
+local LINES = { wait = true, takeover = true, ['group:wait'] = true, ['group:head'] = true }
+function DoctorNames.is_line(s)
+  local queue, labels = string.match(s or '', '^([^#]+)(.*)$')
+  if not DoctorNames.is_name(queue) then return false end
+  for label in string.gmatch(string.sub(labels, 2), '[^,]+') do
+    if not DoctorNames.is_name(label) then return false end
+  end
+  return labels == '' or string.find(labels, '^#[^#]+$') ~= nil
+end
+
 -- kind_of splits a key's name into its kind (broken, or a key of TYPE) and the rest. It returns nil for an unknown name.
 function DoctorNames.kind_of(name)
   if WHOLE_NAME[name] then return name, '' end
@@ -36,6 +47,8 @@ function DoctorNames.kind_of(name)
   if kind == 'ended' then return Record.LETTERS[rest] and kind, rest end
   if kind == 'load' then return tonumber(rest) and kind, rest end
   local of_kind = kind == 'group:queues' and string.match(rest, '^!(.*)$') -- see full.lua
+  if LINES[kind] and DoctorNames.is_line(rest) then return kind, rest end
+  if kind == 'served' then of_kind = string.match(rest, '^(.*)#$') end
   if DoctorNames.is_name(of_kind or rest) or kind == 'unique' and DoctorNames.is_unique(rest) then return kind, rest end
 end
 

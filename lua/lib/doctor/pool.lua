@@ -14,7 +14,7 @@ end
 -- check_special checks that special:QUEUE says what its queue has: see special.lua.
 local function check_special(name, field)
   local queue = string.match(field, '^takeover:(.+)$') or string.match(field, '^rate:queue:(.+)$')
-    or string.match(field, '^aging:(.+)$') or string.match(field, '^special:(.+)$')
+    or string.match(field, '^aging:(.+)$') or string.match(field, '^lines:(.+)$') or string.match(field, '^special:(.+)$')
   if not queue or not Special.missing(queue) then return end
   DoctorFinding.report('not_special', name, queue, '', 'corrected', function() Special.note(queue) end)
 end

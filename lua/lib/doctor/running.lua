@@ -82,8 +82,8 @@ end
 
 -- check_unowned checks that a task that waits for a take-over is listed.
 local function check_unowned(m)
-  if call('ZSCORE', P .. 'takeover:' .. m.queue, m.id) or call('ZSCORE', Outside.KEY, m.id) then return end
-  DoctorFinding.report('no_entry', 'takeover:' .. m.queue, m.id, m.state, 'listed', function() Jobs.list(m) end)
+  if call('ZSCORE', P .. 'takeover:' .. m.line, m.id) or call('ZSCORE', Outside.KEY, m.id) then return end
+  DoctorFinding.report('no_entry', 'takeover:' .. m.line, m.id, m.state, 'listed', function() Jobs.list(m) end)
 end
 
 -- run checks an entry of run:QUEUE.

@@ -1,4 +1,4 @@
--- uses: base queue record retention scores task doctor/finding doctor/names doctor/pool
+-- uses: base queue record retention scores task doctor/finding doctor/lines doctor/names doctor/pool
 -- Checks of a task: its record, and its entry in the index of its state.
 
 local YEARS = 315360000000 -- ms; ten years, the longest delay that a task may have
@@ -14,6 +14,7 @@ local function flaw(head)
     if m[word] and not DoctorNames.is_name(m[word]) then return 'has no usable ' .. word end
   end
   if m.unique and not DoctorNames.is_unique(m.unique) then return 'has no usable unique key' end
+  if m.labels and not DoctorNames.is_line(m.line) then return 'has no usable labels' end
   if letter == 'r' and not m.shards then return 'has no number of shards' end
   if m.spoiled then return 'has no number in ' .. m.spoiled end
 end
@@ -31,24 +32,19 @@ end
 DoctorTask.missing = {}
 
 function DoctorTask.missing.waiting(m)
-  if call('ZSCORE', P .. 'wait:' .. m.queue, m.id) then return nil end
-  if call('ZSCORE', P .. 'group:wait:' .. m.queue, Queue.blocked_member('!' .. m.kind, m.score, m.id)) then return nil end
-  local blocked = m.group and Queue.blocked_member(m.group, m.score, m.id)
-  if blocked and call('ZSCORE', P .. 'group:wait:' .. m.queue, blocked) then return nil end
-  return 'wait:' .. m.queue, 'put back into its queue', function()
-    local heads = P .. 'group:head:' .. m.queue
-    if m.group and call('HGET', heads, m.group) == m.score then call('HDEL', heads, m.group) end
-    Queue.insert(m.queue, m.group, m.score, m.id)
-    Queue.write()
-    claimable[m.queue] = true
-  end
+  local blocked = P .. 'group:wait:' .. m.line
+  local there = call('ZSCORE', P .. 'wait:' .. m.line, m.id)
+    or call('ZSCORE', blocked, Queue.blocked_member('!' .. m.kind, m.score, m.id))
+    or m.group and call('ZSCORE', blocked, Queue.blocked_member(m.group, m.score, m.id))
+  if there then return DoctorLines.unlisted(m) end
+  return 'wait:' .. m.line, 'put back into its queue', function() DoctorLines.put_back(m) end
 end
 
 function DoctorTask.missing.scheduled(m)
   if call('ZSCORE', P .. 'scheduled', m.id) then return nil end
   return 'scheduled', 'put back on the schedule', function()
     call('ZADD', P .. 'scheduled', DoctorTask.due_of(m) or NOW_TEXT, m.id)
-    scheduled[m.id] = m.queue
+    scheduled[m.id] = m.line
   end
 end
 
