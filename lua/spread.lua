@@ -7,9 +7,11 @@
 -- uses: base parents record removal spread stopping totals trim wake
 local made, stopped = 0, 0
 local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
--- Only the children of an ended parent can be handled while Redis is full.
-if first and Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
-if first then made, stopped = Spread.step(first) end
+if first then
+  -- Redis that is full refuses new children, but children of an ended parent are stopped.
+  if Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
+  made, stopped = Spread.step(first)
+end
 Stopping.close()
 Trim.close()
 Removal.write()
