@@ -44,8 +44,8 @@ function Offer.line(line, wake)
   return woken
 end
 
--- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. Of more than 64
--- servers of lines with labels it handles those that were not handled for longest. It returns whether it signalled one.
+-- queue marks a queue as ready and signals idle replicas, as Wake.queue does, for the tasks of all its lines. Of more than
+-- 64 servers of lines with labels it handles those that were not handled for longest. It returns whether it signalled one.
 function Offer.queue(queue, wake)
   local key, s, free, woken, marked = P .. 'offers:' .. queue, Settings.of(queue), room(queue), false, {}
   local plain = s.takeover or free > 0 and call('EXISTS', P .. 'wait:' .. queue) == 1
