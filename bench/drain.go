@@ -17,6 +17,7 @@ func drainLabel(slots int) string { return fmt.Sprintf("drain, %d slots", slots)
 const (
 	fourLabel   = "drain, 4 replicas of 50 slots"
 	limitLabel  = "drain, 4 replicas of 50 slots, queue limit 100"
+	rateLabel   = "drain, 50 slots, a rate that never blocks"
 	groupsLabel = "drain, 50 slots, 1,000 groups of limit 1"
 )
 
@@ -49,6 +50,9 @@ func drain(b *bench) error {
 		return err
 	}
 	if err := b.drained(limitLabel, us(env{Limit: 100}), 4, 50, 0); err != nil {
+		return err
+	}
+	if err := b.drained(rateLabel, us(env{Rate: task.PerSecond(task.MaxRate)}), 1, 50, 0); err != nil {
 		return err
 	}
 	return b.drained(groupsLabel, us(env{GroupLimit: 1}), 1, 50, 1000)

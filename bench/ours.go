@@ -87,7 +87,7 @@ func specs(ts []item) []pool.Spec {
 
 func (o *ours) Start(ctx context.Context, workers int, h handler) error {
 	p, err := pool.New(o.store, pool.Config{
-		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: workers, Limit: o.env.Limit}},
+		Queues: map[string]pool.Queue{pool.DefaultQueue: {Workers: workers, Limit: o.env.Limit, Rate: o.env.Rate}},
 		Groups: pool.Groups{DefaultLimit: o.env.GroupLimit},
 		Lease:  o.env.lease(),
 		Logger: quiet(),

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 // kind is the kind of all tasks. namespace is the name of the queue, database schema or namespace
@@ -54,10 +56,11 @@ type env struct {
 	LeaseMS int64 `json:"lease_ms"` // 0 means the system's default
 
 	// Used by ltsworker only.
-	Limit      int  `json:"limit"`       // of the queue, for all replicas together
-	GroupLimit int  `json:"group_limit"` // of every group
-	Untyped    bool `json:"untyped"`     // use a handler that gets the payload undecoded
-	Inbox      bool `json:"inbox"`       // enqueue with RPUSH to the inbox
+	Limit      int       `json:"limit"`       // of the queue, for all replicas together
+	GroupLimit int       `json:"group_limit"` // of every group
+	Rate       task.Rate `json:"rate"`        // of the queue
+	Untyped    bool      `json:"untyped"`     // use a handler that gets the payload undecoded
+	Inbox      bool      `json:"inbox"`       // enqueue with RPUSH to the inbox
 
 	Pools []string `json:"pools"` // of the system "pools"; Redis is a node of their cluster
 }

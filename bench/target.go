@@ -38,6 +38,7 @@ var targets = func() targetSet {
 	}
 	us := names["ours"]
 	ts.against(key{limitLabel, us}, key{fourLabel, us}, true, 0.8, "≥ 0.8 × the same without a limit")
+	ts.against(key{rateLabel, us}, key{drainLabel(50), us}, true, 0.9, "≥ 0.9 × the same without a rate")
 	ts.against(key{groupsLabel, us}, key{drainLabel(50), us}, true, 0.6, "≥ 0.6 × the same without groups")
 	ts.ahead(singleLabel, names["asynq"], 3)
 	ts.ahead(singleLabel, names["gocraft"], 2)

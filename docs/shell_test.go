@@ -235,7 +235,7 @@ func runShell(t *testing.T, bin string, blocks []shell) {
 	script.WriteString("exit 0\n")
 	write(t, filepath.Join(own, "page.sh"), script.String())
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", filepath.Join(own, "page.sh"))
 	cmd.Dir = dir

@@ -65,16 +65,18 @@ for _, q in ipairs(redis.call('SMEMBERS', P .. 'queues')) do
   end
 end
 for _, id in ipairs(redis.call('ZRANGE', P .. 'scheduled', 0, -1)) do put(id, 'scheduled') end
+for _, id in ipairs(redis.call('ZRANGE', P .. 'parents', 0, -1)) do put(id, 'parent') end
 for _, s in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   for _, id in ipairs(redis.call('ZRANGE', P .. 'ended:' .. s, 0, -1)) do put(id, s) end
 end
 
-local STATES = { s = 'scheduled', w = 'live', p = 'live', S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
+local STATES = { s = 'scheduled', w = 'live', p = 'live', r = 'parent', S = 'succeeded', F = 'failed', X = 'stopped', E = 'expired' }
 local WHOLE = { inbox = true, scheduled = true, expiring = true, events = true, meta = true, queues = true, stats = true,
-  replicas = true, claims = true, leases = true, held = true, counted = true, outside = true, triggers = true }
+  replicas = true, claims = true, leases = true, held = true, counted = true, outside = true, triggers = true,
+  parents = true, spreading = true }
 local KIND = { group = true, wait = true, run = true, ended = true, ready = true, idle = true, class = true, served = true,
   signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true,
-  trigger = true, fired = true }
+  trigger = true, fired = true, pending = true, results = true }
 local function live(id) return at[id] and not redis.call('ZSCORE', P .. 'ended:' .. at[id], id) end
 local keys, tasks, extras, members = redis.call('KEYS', P .. '*'), 0, {}, {}
 for _, key in ipairs(keys) do

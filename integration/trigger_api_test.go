@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/trigger"
 )
 
 func getTrigger(t testing.TB, p *pool.Pool, name string) *pool.TriggerInfo {
@@ -203,3 +204,46 @@ func TestTriggerFollowsItsCalendar(t *testing.T) {
 type sundays struct{}
 
 func (sundays) Has(day time.Time) bool { return day.Weekday() == time.Sunday }
+
+// Another definition of a trigger whose only time has passed is refused like that of a new one.
+func TestTriggerThatHasFiredForTheLastTimeIsNotSet(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	c := s.client()
+	def := pool.Trigger{Name: "once", At: time.Now().Add(time.Hour), Task: pool.Spec{Kind: "k"}}
+	setTrigger(t, c, def)
+	def.At = time.Now().Add(-time.Hour)
+	text, err := trigger.Encode(&def)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It fires an hour later.
+	if err := s.rdb.HSet(t.Context(), s.key("trigger:once"), "def", text, "planned", "", "due", "").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Triggers().Set(t.Context(), def); err != nil {
+		t.Errorf("the same definition again: %v", err)
+	}
+	def.Task.Payload = []byte("2")
+	if err := c.Triggers().Set(t.Context(), def); err == nil || !strings.Contains(err.Error(), "at never fires") {
+		t.Errorf("a trigger that never fires again was set: %v", err)
+	}
+	def.At = time.Now().Add(time.Hour)
+	setTrigger(t, c, def)
+}
+
+func TestTwoDefinitionsOfANameAreNotApplied(t *testing.T) {
+	t.Parallel()
+	c := newSite(t).client()
+	of := func(every time.Duration) pool.Trigger {
+		return pool.Trigger{Name: "b", Every: every, Task: pool.Spec{Kind: "k"}}
+	}
+	var field *pool.FieldError
+	done, err := c.Triggers().Apply(t.Context(), "o", []pool.Trigger{of(time.Hour), of(2 * time.Hour)})
+	if !errors.As(err, &field) || field.Field != "name" || done.Set > 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if _, err := c.Triggers().Get(t.Context(), "b"); !errors.Is(err, pool.ErrNoTrigger) {
+		t.Error(err)
+	}
+}

@@ -9,7 +9,7 @@
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. The calls of a sequence
 -- are made one after the other, so only the last number and reply are stored.
 -- uses: base admit make
--- hot: totals event trim record settings queues admit make wake
+-- hot: totals event trim scores settings queues admit make wake
 -- This is lib/once.lua, written out: its functions would add 1 % to the instructions of an enqueue of one task.
 local call_key, number = P .. 'call:' .. ARGV[1], ARGV[2]
 local last = call('GET', call_key)

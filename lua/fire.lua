@@ -15,7 +15,7 @@
 -- next planned time. A firing before its trigger is due has no effect; with most = 0 other replicas get the trigger at once.
 -- The caller has computed the firings from the definition with this version.
 -- uses: base admit firings make record removal stopping triggers types
--- hot: totals event trim record settings queues admit make removal types triggers firings wake
+-- hot: totals event trim record scores settings queues admit make removal types triggers firings wake
 local most, ahead, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function read_trigger(at)
@@ -27,11 +27,11 @@ local function read_trigger(at)
   return e, at
 end
 
-local entries, at, total, types = {}, 5, 0, Types.all()
+local entries, at, types = {}, 5, Types.all()
+types.triggers = 'zset'
 for i = 1, tonumber(ARGV[4]) do
   entries[i], at = read_trigger(at)
   local e = entries[i]
-  total = total + e.n
   if e.group then
     Types.of_group(types, e.group)
     if e.overlap ~= 'allow' or e.after ~= '' then
@@ -39,7 +39,7 @@ for i = 1, tonumber(ARGV[4]) do
     end
   end
 end
-if total > 0 then
+if entries[1] then
   local wrong = Types.wrong(types)
   if wrong then return wrong end
 end

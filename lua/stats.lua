@@ -9,7 +9,7 @@
 --       when the next token of the rate returns for which tasks wait or '', aging in ms or '', {ids and run entries}, number
 --       of its lines with labels, {labels and waiting tasks of up to 16 of these}}.
 -- Keeps: nothing is written.
--- uses: base configure line record
+-- uses: base configure line queues record scores
 local got = call('SSCAN', P .. 'queues', ARGV[1], 'COUNT', ARGV[2])
 local s = call('HMGET', META, 'limit', 'events:added', 'events:gone')
 local events = s[2] and tonumber(s[2]) - (tonumber(s[3] or nil) or 0) or call('XLEN', P .. 'events')
@@ -22,7 +22,7 @@ local reply = {
 for i, state in ipairs({ 'succeeded', 'failed', 'stopped', 'expired' }) do
   reply[12][i] = call('ZCARD', P .. 'ended:' .. state)
 end
-reply[13] = call('ZCOUNT', P .. 'scheduled', whole(Record.HOLD), '+inf')
+reply[13] = call('ZCOUNT', P .. 'scheduled', whole(Scores.HOLD), '+inf')
 reply[14] = call('SMEMBERS', P .. 'full')
 reply[15] = call('ZCARD', P .. 'parents')
 local left = tonumber(ARGV[3])

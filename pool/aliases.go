@@ -35,6 +35,7 @@ const (
 	CodeNoHandler        = task.CodeNoHandler
 	CodeBadPayload       = task.CodeBadPayload
 	CodeExport           = task.CodeExport
+	CodeChildren         = task.CodeChildren
 	CodeReleased         = task.CodeReleased
 	CodeDetached         = task.CodeDetached
 	CodeCleanUp          = task.CodeCleanUp

@@ -51,7 +51,8 @@ type (
 	//	// Grace is how late a firing may be without being a misfire. Default: one minute.
 	//	Grace time.Duration
 	//	// Overlap says what happens when the trigger fires while its last task has not ended.
-	//	// Default: OverlapAllow. A trigger with After has at most one task.
+	//	// Default: OverlapAllow. A trigger with After has at most one task
+	//	// that its schedule has made.
 	//	Overlap Overlap
 	//
 	//	// Paused keeps the trigger from firing until it is resumed. Default: false.

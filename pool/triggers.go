@@ -92,7 +92,7 @@ type Applied struct {
 // Apply sets triggers and removes those that an earlier Apply with this origin has set and
 // that are not among them any more. Other triggers stay. The origin is a name, such as that
 // of a config file. Everything that is wrong with the triggers is returned before the first
-// is written. One whose last planned time has passed is left out.
+// is written; two with one name are refused. One whose last planned time has passed is left out.
 func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (done Applied, err error) {
 	if err := task.CheckName(origin); err != nil {
 		return done, &FieldError{Field: "origin", Msg: err.Error()}
@@ -100,6 +100,10 @@ func (t *Triggers) Apply(ctx context.Context, origin string, defs []Trigger) (do
 	var errs []error
 	names := map[string]bool{}
 	for i := range defs {
+		if names[defs[i].Name] {
+			errs = append(errs, fmt.Errorf("trigger %s: %w", task.Clip(defs[i].Name), &FieldError{Field: "name", Msg: "is that of two triggers"}))
+			continue
+		}
 		names[defs[i].Name] = true
 		if _, err := t.p.planner.New(&defs[i], time.Now()); err != nil {
 			errs = append(errs, fmt.Errorf("trigger %s: %w", task.Clip(defs[i].Name), err))
@@ -162,7 +166,8 @@ func (t *Triggers) change(def *Trigger, read task.StoredTrigger, now time.Time, 
 		return nil, nil
 	}
 	c.Paused = def.Paused || read.Paused && !old.Paused
-	if c.KeepPlan = same && (c.Paused || !read.Paused); c.KeepPlan {
+	ended := read.Planned.IsZero() && read.Pending.IsZero() && def.After == 0
+	if c.KeepPlan = same && !ended && (c.Paused || !read.Paused); c.KeepPlan {
 		return c, nil
 	}
 	overdue := read.Planned

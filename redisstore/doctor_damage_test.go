@@ -6,14 +6,17 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// damageCases are ways to break a pool, each with the expected findings and a check after the
-// repair.
-var damageCases = []struct {
+// damageCase is a way to break a pool.
+type damageCase struct {
 	name  string
 	wreck func(w *wreck)
 	codes string // of the findings, sorted; see wanted
 	after func(w *wreck)
-}{
+}
+
+// damageCases are ways to break a pool, each with the expected findings and a check after the
+// repair.
+var damageCases = []damageCase{
 	// Members of indexes without a task.
 	{"WaitingEntryWithoutRecord", func(w *wreck) { w.do("ZADD", "wait:default", 1, "ghost") }, "no_record", func(w *wreck) {
 		if got := w.claim(1); len(got) != 1 || got[0].ID != "wait" {

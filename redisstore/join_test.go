@@ -42,3 +42,48 @@ func TestJoinNamesChangedSettingsAsAConfigDoes(t *testing.T) {
 		}
 	})
 }
+
+// Positions of waiting tasks are made with the aging that their queue has.
+func TestJoinKeepsTheAgingOfAQueueInUse(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		s := newSite(t, rdb)
+		join := func(aging time.Duration) []string {
+			t.Helper()
+			got, err := s.store.Join(t.Context(), task.Registration{Replica: "r", Lease: time.Hour,
+				Queues: map[string]task.QueueConfig{"q": {Workers: 1, Aging: aging}}, Kinds: map[string]task.Policy{"k": {}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		aging := func() time.Duration {
+			t.Helper()
+			st, err := s.store.Stats(t.Context())
+			if err != nil || len(st.Queues) != 1 {
+				t.Fatalf("%+v, %v", st.Queues, err)
+			}
+			return st.Queues[0].Aging
+		}
+		if got := join(30 * time.Second); len(got) > 0 || aging() != 30*time.Second {
+			t.Errorf("got %q and aging %v in a new pool", got, aging())
+		}
+		if _, err := s.store.Enqueue(t.Context(), []task.Spec{{Kind: "k", ID: "a", Queue: "q"}}); err != nil {
+			t.Fatal(err)
+		}
+		for another, shown := range map[time.Duration]string{time.Minute: "1m0s", task.NoAging: "none"} {
+			want := []string{"queues.q.aging stays 30s: tasks wait or run in the queue; this replica configures " + shown + ", which can only be set while none do"}
+			if got := join(another); !slices.Equal(got, want) || aging() != 30*time.Second {
+				t.Errorf("got %q and aging %v, want %q", got, aging(), want)
+			}
+		}
+		if got := join(0); len(got) > 0 || aging() != 30*time.Second {
+			t.Errorf("got %q and aging %v from a replica that configures none", got, aging())
+		}
+		if _, err := s.store.Stop(t.Context(), "", "a"); err != nil {
+			t.Fatal(err)
+		}
+		if got := join(time.Minute); len(got) != 1 || aging() != time.Minute {
+			t.Errorf("got %q and aging %v while the queue is empty", got, aging())
+		}
+	})
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ltsworker/ltsworker/task"
 )
 
 func TestRatesLeaveOutWhatIsOld(t *testing.T) {
@@ -29,6 +31,26 @@ func TestRatesLeaveOutWhatIsOld(t *testing.T) {
 		}
 		if r := rates["a:b"]; len(rates) != 1 || r.In > 11 || r.In < 10 || r.Out != 2*r.In {
 			t.Errorf("got %+v, want 660 in and 1320 out by about a minute", rates)
+		}
+	})
+}
+
+// A queue that waits for a token needs its timer. Without it no replica comes for the queue.
+func TestNextClaimRestoresALostTimer(t *testing.T) {
+	backends(t, func(t *testing.T, rdb *redis.Client) {
+		for _, lost := range []string{"timers", "meta"} {
+			w := newWreck(t, rdb)
+			w.exhaust("q")
+			w.do("DEL", lost)
+			if lost == "meta" {
+				w.joinAgain()
+				rate := task.PerHour(1).WithBurst(1)
+				w.must(w.store.Configure(t.Context(), task.Setting{Scope: task.QueueScope, Name: "q", Rate: &rate}))
+			}
+			if got := w.claim(2, "q"); len(got) != 0 {
+				t.Errorf("without %s %d tasks started with no token", lost, len(got))
+			}
+			wantTimer("q q")(w)
 		}
 	})
 }

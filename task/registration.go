@@ -47,7 +47,6 @@ type QueueConfig struct {
 	Slots string
 	// Weight is the share of the queue in these slots, from 1 to 1000. Default: 1.
 	Weight int
-
 	// Rate bounds how many tasks start per time over all replicas. The zero Rate keeps the
 	// pool's current rate, at first none. NoRate removes it.
 	Rate Rate

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	_ "time/tzdata" // zones must be known on machines without them
 
@@ -131,6 +132,9 @@ func (d *Definition) checkTask(add func(field, format string, args ...any)) {
 	}
 	if len(d.Task.Payload) > 0 {
 		add("payload_template", "and task.payload cannot both be set")
+	}
+	if !utf8.ValidString(d.PayloadTemplate) {
+		add("payload_template", "must be valid UTF-8")
 	}
 	if len(d.PayloadTemplate) > task.MaxPayload/2 {
 		add("payload_template", "must have at most %d bytes", task.MaxPayload/2)

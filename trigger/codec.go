@@ -93,7 +93,7 @@ func (s *shardsText) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &s.n)
 }
 
-// unbounded is a number of milliseconds, or "none" or "forever" for task.Forever.
+// unbounded is a number of milliseconds, or a word for task.Forever.
 type unbounded struct {
 	d    time.Duration
 	word string // for task.Forever
@@ -107,15 +107,22 @@ func (u unbounded) MarshalJSON() ([]byte, error) {
 }
 
 func (u *unbounded) UnmarshalJSON(b []byte) error {
-	switch string(b) {
-	case `"none"`, `"forever"`:
+	if len(b) > 0 && b[0] == '"' {
 		u.d = task.Forever
-		return nil
+		return json.Unmarshal(b, &u.word)
 	}
 	var ms int64
 	err := json.Unmarshal(b, &ms)
 	u.d = span(ms)
 	return err
+}
+
+// in returns the duration of a field that has this word for task.Forever.
+func (u *unbounded) in(field, word string, add func(field, format string, args ...any)) time.Duration {
+	if u.word != "" && u.word != word {
+		add(field, "must be a whole number or %q, not %q", word, task.Clip(u.word))
+	}
+	return u.d
 }
 
 // span returns a number of milliseconds as a duration, the longest one if it is too large.
@@ -259,10 +266,11 @@ func (t *taskText) decodeAs(prefix string, s *task.Spec) error {
 		s.Payload = []byte(*t.PayloadText)
 	}
 	if t.TimeoutMS != nil {
-		s.Timeout = t.TimeoutMS.d
+		s.Timeout = t.TimeoutMS.in("timeout_ms", "none", add)
 	}
 	if t.RetainMS != nil {
-		s.Retain = &t.RetainMS.d
+		retain := t.RetainMS.in("retain_ms", "forever", add)
+		s.Retain = &retain
 	}
 	if t.Backoff != "" {
 		var err error
@@ -304,10 +312,36 @@ func decodeError(err error) error {
 		return &task.FieldError{Field: task.Clip(name), Msg: "is not a field of a trigger" + meant(name, fieldNames())}
 	}
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) && wrong.Field != "" {
-		return &task.FieldError{Field: wrong.Field, Msg: "must not be a JSON " + wrong.Value}
+	if errors.As(err, &wrong) {
+		if wrong.Field == "" {
+			return errors.New("the definition must be a JSON object, not a JSON " + wrong.Value)
+		}
+		return &task.FieldError{Field: wrong.Field, Msg: "must be " + allowed(wrong)}
 	}
 	return fmt.Errorf("the definition is not valid JSON: %w", err)
+}
+
+// allowed says which JSON a field may have, and what it has.
+func allowed(wrong *json.UnmarshalTypeError) string {
+	want, has := "an object", "a JSON "+wrong.Value
+	switch t := wrong.Type; t.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int64:
+		want = "a whole number"
+		if number, ok := strings.CutPrefix(wrong.Value, "number "); ok {
+			has = task.Clip(number)
+			if !strings.ContainsAny(number, ".eE") {
+				most := int64(1)<<(t.Bits()-1) - 1
+				want = fmt.Sprintf("from %d to %d", -most-1, most)
+			}
+		}
+	case reflect.String:
+		want = "a string"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Slice:
+		want = "an array"
+	}
+	return want + ", not " + has
 }
 
 // fieldNames returns the names that a definition may have, those of its task included.

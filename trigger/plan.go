@@ -11,9 +11,12 @@ import (
 	"github.com/ltsworker/ltsworker/trigger/schedule"
 )
 
-// maxTasks is how many tasks one firing makes. A trigger with more misfires to make up for
-// fires again at once.
-const maxTasks = 100
+// One firing makes up to maxTasks tasks, with up to maxBytes of payloads; one always fits. A
+// trigger with more planned times that have passed fires again at once.
+const (
+	maxTasks = 50
+	maxBytes = 256 << 10
+)
 
 // Plan is a definition that can be computed.
 type Plan struct {
@@ -171,7 +174,6 @@ func (p *Plan) Fire(read task.StoredTrigger, now time.Time) task.TriggerFiring {
 		f.Tasks = p.tasks(read.Planned)
 	default:
 		p.fire(&f, now)
-		f.Due = p.Due(f.Next)
 	}
 	return f
 }
@@ -180,14 +182,19 @@ func (p *Plan) Fire(read task.StoredTrigger, now time.Time) task.TriggerFiring {
 func (p *Plan) fire(f *task.TriggerFiring, now time.Time) {
 	planned := f.Read.Planned
 	late := now.Sub(f.Read.Due)
+	most := max(1, min(maxTasks, maxBytes/max(1, len(p.Payload(planned)))))
 	if late <= p.def.grace() {
 		times := []time.Time{planned}
 		f.Next = p.times.Next(planned)
-		for len(times) < maxTasks && p.due(f.Next, now) {
+		for len(times) < most && p.due(f.Next, now) {
 			times = append(times, f.Next)
 			f.Next = p.times.Next(f.Next)
 		}
 		f.Tasks = p.tasks(times...)
+		// The jitter may have delayed this firing beyond the next one, which is not late then.
+		if f.Due = p.Due(f.Next); p.def.Jitter > 0 && !f.Due.IsZero() && f.Due.Before(now) {
+			f.Due = now
+		}
 		return
 	}
 
@@ -204,9 +211,9 @@ func (p *Plan) fire(f *task.TriggerFiring, now time.Time) {
 		if f.Last = p.before(planned, times[0]); f.Last.IsZero() {
 			f.First = time.Time{}
 		}
-		if len(times) > maxTasks {
-			f.Next = times[maxTasks]
-			times = times[:maxTasks]
+		if len(times) > most {
+			f.Next = times[most]
+			times = times[:most]
 		}
 		f.Tasks = p.tasks(times...)
 	default:
@@ -215,6 +222,7 @@ func (p *Plan) fire(f *task.TriggerFiring, now time.Time) {
 		}
 		f.Tasks = p.tasks(last)
 	}
+	f.Due = p.Due(f.Next)
 }
 
 // due reports whether a planned time has passed. A time with a jitter is left to the next

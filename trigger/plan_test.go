@@ -213,7 +213,7 @@ func TestWrongDefinitionIsRefusedWithItsFields(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`{"name":"a","overlp":"skip"}`:       `overlp is not a field of a trigger; did you mean overlap?`,
-		`{"name":"a","every_ms":"x"}`:        "every_ms must not be a JSON string",
+		`{"name":"a","every_ms":"x"}`:        "every_ms must be a whole number, not a JSON string",
 		`{"name":"a","task":{"kind":"k"}} x`: "something after",
 		`nonsense`:                           "not valid JSON",
 	} {

@@ -17,9 +17,10 @@ type Planner struct {
 }
 
 type planned struct {
-	version string
-	plan    *Plan
-	err     error
+	definition string
+	anchor     time.Time
+	plan       *Plan
+	err        error
 }
 
 // maxPlans is how many plans a planner keeps.
@@ -44,7 +45,7 @@ func (p *Planner) planOf(t task.StoredTrigger) (*Plan, error) {
 	p.mu.Lock()
 	known, ok := p.plans[t.Name]
 	p.mu.Unlock()
-	if ok && known.version == t.Version {
+	if ok && known.definition == t.Definition && known.anchor.Equal(t.Anchor) {
 		return known.plan, known.err
 	}
 	plan, err := p.Plan(t)
@@ -53,7 +54,7 @@ func (p *Planner) planOf(t task.StoredTrigger) (*Plan, error) {
 	if len(p.plans) >= maxPlans {
 		clear(p.plans)
 	}
-	p.plans[t.Name] = planned{t.Version, plan, err}
+	p.plans[t.Name] = planned{t.Definition, t.Anchor, plan, err}
 	return plan, err
 }
 

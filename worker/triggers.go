@@ -22,8 +22,12 @@ const (
 	// triggersWait is how long a replica of a pool with triggers waits without asking which
 	// are due: the replica that was to fire may have died.
 	triggersWait = 10 * time.Second
-	// triggersBatch is how many triggers one call fires.
+	// triggersBatch is how many triggers one call hands out.
 	triggersBatch = 100
+	// One call fires triggers with up to firedTasks tasks, and firedBytes of definitions and
+	// payloads; one trigger always fits.
+	firedTasks = 50
+	firedBytes = 256 << 10
 	// A replica holds up to maxHeldTriggers triggers that are due soon, with up to
 	// maxHeldDefinitions bytes of definitions.
 	maxHeldTriggers    = 1000
@@ -139,7 +143,7 @@ func (f *triggers) call(ctx context.Context, firings []task.TriggerFiring, most 
 // due returns the first firings whose time has come.
 func (f *triggers) due() []task.TriggerFiring {
 	now, n := f.clock.now(), 0
-	for ; n < min(len(f.held), triggersBatch) && !f.held[n].Read.At.After(now); n++ {
+	for ; n < min(len(f.held), firedTasks) && !f.held[n].Read.At.After(now); n++ {
 		if now.Sub(f.held[n].Read.At) < firingAge {
 			continue
 		}
@@ -148,7 +152,24 @@ func (f *triggers) due() []task.TriggerFiring {
 			f.held[n] = firing
 		}
 	}
-	return slices.Clone(f.held[:n])
+	return slices.Clone(f.held[:fitting(f.held[:n])])
+}
+
+// fitting returns how many of the firings fit into one call.
+func fitting(firings []task.TriggerFiring) int {
+	tasks, size := 0, 0
+	for i := range firings {
+		f := &firings[i]
+		tasks += max(1, len(f.Tasks))
+		size += len(f.Read.Definition)
+		for k := range f.Tasks {
+			size += len(f.Tasks[k].Payload)
+		}
+		if i > 0 && (tasks > firedTasks || size > firedBytes) {
+			return i
+		}
+	}
+	return len(firings)
 }
 
 // room returns how many triggers the next call may hand out.
@@ -183,7 +204,7 @@ func (f *triggers) hold(due task.StoredTrigger) {
 // in time.
 func (f *triggers) giveBack() {
 	for len(f.held) > 0 {
-		n := min(len(f.held), triggersBatch)
+		n := fitting(f.held[:min(len(f.held), firedTasks)])
 		if _, err := f.call(f.r.base, f.held[:n], 0); err != nil {
 			return // others get them a moment after they were due
 		}

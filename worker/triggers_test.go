@@ -2,6 +2,9 @@ package worker
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,6 +198,61 @@ func TestReplicaOfAPoolWithoutTriggersDoesNotAskForThem(t *testing.T) {
 		}
 		if f.fired["a"] != 61*time.Minute {
 			t.Errorf("fired %v", f.fired)
+		}
+	})
+}
+
+// A call fires what stays within its bounds. The rest follows at once.
+func TestCallThatFiresTriggersIsBounded(t *testing.T) {
+	of := func(n, size int, definition int) (f task.TriggerFiring) {
+		f.Read.Definition = strings.Repeat("d", definition)
+		for range n {
+			f.Tasks = append(f.Tasks, task.PlannedTask{Payload: make([]byte, size)})
+		}
+		return f
+	}
+	for name, tt := range map[string]struct {
+		firing task.TriggerFiring
+		want   int
+	}{
+		"one task each":     {of(1, 10, 100), firedTasks},
+		"no task":           {of(0, 0, 100), firedTasks},
+		"several tasks":     {of(3, 10, 100), firedTasks / 3},
+		"large payloads":    {of(1, 100<<10, 100), 2},
+		"large definitions": {of(1, 10, 100<<10), 2},
+		"one of any size":   {of(1, 1<<20, 1<<20), 1},
+		"one of many tasks": {of(2*firedTasks, 10, 10), 1},
+	} {
+		if got := fitting(slices.Repeat([]task.TriggerFiring{tt.firing}, 100)); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+	if got := fitting(nil); got != 0 {
+		t.Error(got)
+	}
+}
+
+func TestManyTriggersFireInSeveralCalls(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		tr := newTestReplica(t, Config{Triggers: planner{}})
+		due := map[string]time.Duration{}
+		for i := range 3 * firedTasks {
+			due[fmt.Sprint("t", i)] = time.Minute
+		}
+		f := newFakeTriggers(0, due)
+		most := 0
+		tr.store.triggers = func(firings []task.TriggerFiring, n int) task.FiredTriggers {
+			most = max(most, len(firings))
+			return f.fire(firings, n)
+		}
+		tr.r.Handle("k", noop)
+		tr.run()
+		tr.advance(2 * time.Minute)
+		if err := tr.shutDown(); err != nil {
+			t.Error(err)
+		}
+		if len(f.fired) != 3*firedTasks || most != firedTasks {
+			t.Errorf("%d fired, up to %d in a call", len(f.fired), most)
 		}
 	})
 }

@@ -126,7 +126,7 @@ handlers:
 			"f.yaml:4: is not valid YAML: the line is indented with a tab, which YAML does not allow: use spaces"}},
 		"quotes": {good + "limit: \"5\"\ngroups: {default: 3, default_limit: \"-1\"}\n", []string{
 			`f.yaml:3: limit must be a number and not text: leave out the quotes, as in 5`,
-			`f.yaml:4: groups.default is not a key here; did you mean default_limit?`,
+			`f.yaml:4: groups.default is not a key here; there are default_limit, limits, default_rate, rates`,
 			`f.yaml:4: groups.default_limit must be a number and not text: leave out the quotes, as in -1`,
 		}},
 		"env": {`queues: {default: {}}

@@ -51,7 +51,13 @@ commands of its handlers, until interrupted.
   callbacks: 127.0.0.1:8081      # takes reports from outside: POST /callback/TOKEN
   queues:
     default: {workers: 4, limit: 10, max_len: 10000}   # 4 in this replica, 10 over all
-  groups: {default_limit: 2, limits: {acme: 5, big: none}}   # big is exempt from the 2
+    calls: {workers: 4, rate: 100/s burst 10, aging: 30s}   # starts per time over all
+                                 # replicas; 30s of waiting are worth one priority
+    cut: {slots: media, weight: 3}   # slots that it shares with other queues
+    thumb: {slots: media, weight: 1}
+  slots: {media: {workers: 8, strict: false}}   # strict: the higher weight comes first
+  groups: {default_limit: 2, limits: {acme: 5, big: none},   # big is exempt from the 2
+    default_rate: 10/s, rates: {acme: 50/s, big: none}}      # and from the 10/s
   events: {max: 1000000, age: 24h}                   # bounds of the event stream
   archive: {wait: 7d}                                # ended tasks wait so long for archive run
   triggers:                      # make tasks at set times; docs/triggers.md has all keys

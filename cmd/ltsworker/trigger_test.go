@@ -84,3 +84,15 @@ func TestWrongTriggerIsRefusedOnTheCommandLine(t *testing.T) {
 		t.Errorf("something was written: %+v", a)
 	}
 }
+
+func TestFlagsBesideAFileOfATriggerAreRefused(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	const def = `{"name":"a","cron":"0 3 * * *","task":{"kind":"k"}}`
+	if a := u.pipe(def, "trigger", "set", "--file", "-", "--every", "1h"); a.code != exitUsage || !strings.Contains(a.err, "--file and --every") {
+		t.Errorf("%+v", a)
+	}
+	if a := u.pipe(def, "trigger", "set", "--file", "-", "--json"); a.code != 0 {
+		t.Errorf("%+v", a)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/config"
@@ -96,6 +98,15 @@ week), or six with seconds first. --template is a payload in which {{planned}},
 // definition builds a trigger from the command line and reports all errors in it.
 func (f *triggerFlags) definition(cmd *cobra.Command, args []string) (def pool.Trigger, err error) {
 	if f.file != "" {
+		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			beside := slices.Contains([]string{"file", "json", "calendar-file"}, flag.Name)
+			if flag.Changed && !beside && err == nil {
+				err = usagef("--file and --%s cannot both be given: the file has the whole definition", flag.Name)
+			}
+		})
+		if err != nil {
+			return def, err
+		}
 		return readDefinition(f.file, cmd.InOrStdin())
 	}
 	at := f.at.value

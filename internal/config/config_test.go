@@ -24,9 +24,9 @@ max_log: 16384
 limit: 50
 admission: {max_cpu: 87.5%, min_free_memory: 1.5GiB}
 queues:
-  default: {workers: 4, limit: 10, max_len: 1000}
+  default: {workers: 4, limit: 10, max_len: 1000, rate: 100/s burst 20, aging: 30s}
   slow:
-groups: {default_limit: 2, limits: {acme: 5}}
+groups: {default_limit: 2, limits: {acme: 5}, default_rate: 5/m, rates: {acme: 20/h burst 3}}
 events: {max: 5000, age: 2h}
 archive: {wait: 7d}
 handlers:
@@ -52,9 +52,12 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := pool.Config{
-		Queues:   map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000}, "slow": {}},
+		Queues:   map[string]pool.Queue{"default": {Workers: 4, Limit: 10, MaxLen: 1000, Rate: pool.PerSecond(100).WithBurst(20), Aging: 30 * time.Second}, "slow": {}},
 		Handlers: map[string]pool.HandlerConfig{"video.cut": {Concurrency: 3}},
-		Limit:    50, Groups: pool.Groups{DefaultLimit: 2, Limits: map[string]int{"acme": 5}},
+		Limit:    50, Groups: pool.Groups{
+			DefaultLimit: 2, Limits: map[string]int{"acme": 5},
+			DefaultRate: pool.PerMinute(5), Rates: map[string]pool.Rate{"acme": pool.PerHour(20).WithBurst(3)},
+		},
 		Policies: map[string]pool.Policy{"video.cut": {
 			Timeout: task.Forever, SoftTimeout: 24 * time.Hour, ProgressTimeout: 5 * time.Minute, LargeResult: task.FailLargeResult, MaxAttempts: 3, MaxLost: 2, InPlace: 4,
 			Backoff: task.Backoff{Fixed: true, Base: 5 * time.Second},
@@ -89,17 +92,20 @@ func TestConfigSaysWhatItSays(t *testing.T) {
 func TestLimitOfNoneIsNoLimit(t *testing.T) {
 	c := parse("f.yaml", []byte(`
 limit: none
-queues: {a: {limit: none, max_len: "none"}, b: {limit: 0, max_len: 0}}
-groups: {default_limit: none, limits: {big: none, small: 2}}
+queues: {a: {limit: none, max_len: "none", rate: none, aging: none}, b: {limit: 0, max_len: 0}}
+groups: {default_limit: none, limits: {big: none, small: 2}, default_rate: none, rates: {big: none}}
 handlers: {a: {command: [cat]}}
 `))
 	if err := c.Err(); err != nil {
 		t.Fatal(err)
 	}
 	want := pool.Config{
-		Queues:   map[string]pool.Queue{"a": {Limit: pool.NoLimit, MaxLen: pool.NoLimit}, "b": {}},
-		Limit:    pool.NoLimit,
-		Groups:   pool.Groups{DefaultLimit: pool.NoLimit, Limits: map[string]int{"big": pool.NoLimit, "small": 2}},
+		Queues: map[string]pool.Queue{"a": {Limit: pool.NoLimit, MaxLen: pool.NoLimit, Rate: pool.NoRate, Aging: pool.NoAging}, "b": {}},
+		Limit:  pool.NoLimit,
+		Groups: pool.Groups{
+			DefaultLimit: pool.NoLimit, Limits: map[string]int{"big": pool.NoLimit, "small": 2},
+			DefaultRate: pool.NoRate, Rates: map[string]pool.Rate{"big": pool.NoRate},
+		},
 		Policies: map[string]pool.Policy{"a": {}},
 	}
 	if diff := cmp.Diff(want, c.Pool); diff != "" {

@@ -1,4 +1,4 @@
--- uses: base line outcome places record settings task
+-- uses: base line outcome places queues record scores settings task
 -- Which tasks can be made: shared by enqueue and the inbox.
 
 -- read_group reads from ARGV what the tasks of one group of the call share: queue, priority, kind, whether their ids were
@@ -26,7 +26,7 @@ function Admit.set_times(g)
   g.state = g.due > NOW and 'scheduled' or 'waiting'
   if g.ttl ~= '' then g.late = NOW + g.ttl end
   if g.deadline ~= '' then g.late = math.min(g.late or math.huge, NOW + g.deadline) end
-  if g.run_at ~= '' and g.state == 'scheduled' and g.late and g.late <= g.due and g.due < Record.HOLD then
+  if g.run_at ~= '' and g.state == 'scheduled' and g.late and g.late <= g.due and g.due < Scores.HOLD then
     local names = {}
     for _, name in ipairs({ 'ttl', 'deadline' }) do
       if g[name] ~= '' and NOW + g[name] <= g.due then names[#names + 1] = name end
@@ -59,7 +59,7 @@ end
 local made = {} -- states of the tasks that this call made under given ids
 local function state_of(id)
   if made[id] then return made[id] end
-  if call('EXISTS', Record.key(id)) == 0 then return nil end
+  if call('EXISTS', P .. 'task:' .. id) == 0 then return nil end
   local m = Task.load(id)
   return m and m.state or 'unreadable'
 end
@@ -113,7 +113,7 @@ local function all_new(ids)
   local keys, seen = {}, {}
   for i, id in ipairs(ids) do
     if made[id] or seen[id] then return false end
-    keys[i], seen[id] = Record.key(id), true
+    keys[i], seen[id] = P .. 'task:' .. id, true
   end
   return call('EXISTS', unpack(keys)) == 0
 end

@@ -1,4 +1,4 @@
--- uses: base record settings words
+-- uses: base record scores settings words
 -- Aging: waiting gains priority. In a queue with aging, aging:QUEUE in meta is a step in ms, and a task has the position
 -- TIME + (127 - PRIORITY) * STEP: a priority of one more is worth as much as a step of waiting. TIME is when the task began
 -- to wait, in us. Every call gets later times than the call before, so that equal priorities are first in, first out.
@@ -8,7 +8,7 @@
 -- former setting. It gets another one when it is due.
 
 local function text(position) return string.format('%016.0f', position) end
-local function strict(priority, sequence) return text((127 - priority) * Record.STEP + sequence) end
+local function strict(priority, sequence) return text((127 - priority) * Scores.STEP + sequence) end
 
 -- ticks returns the first of n times.
 local function ticks(n)
@@ -31,7 +31,7 @@ end
 -- last returns a position behind those of all tasks with the priority that wait in the queue now.
 function Aging.last(queue, priority)
   local step = Settings.of(queue).aging
-  if not step then return strict(priority, Record.STEP - 1) end
+  if not step then return strict(priority, Scores.STEP - 1) end
   local last = math.max(clock[1] * 1000000 + clock[2], number(call('HGET', META, 'aged') or nil) or 0)
   return text(last + (127 - priority) * step * 1000)
 end
@@ -43,7 +43,7 @@ local function aged(words)
 end
 
 -- priority returns the priority of a task.
-function Aging.priority(words, score) return aged(words) or 127 - math.floor(tonumber(score) / Record.STEP) end
+function Aging.priority(words, score) return aged(words) or 127 - math.floor(tonumber(score) / Scores.STEP) end
 
 -- set_word gives the header of a task another word, nil for none.
 local function set_word(id, new)
@@ -72,14 +72,14 @@ end
 -- due returns the position of a task that was scheduled and is due: its own if it has one that its queue can use.
 function Aging.due(id, words, score, next_sequence)
   local _, from = aged(words)
-  if tonumber(score) % Record.STEP > 0 and from == Settings.of(words.queue).aging then return score end
+  if tonumber(score) % Scores.STEP > 0 and from == Settings.of(words.queue).aging then return score end
   return Aging.place(id, words, Aging.priority(words, score), next_sequence)
 end
 
 -- move returns the position of a task after a change of its priority. A task in a queue with aging keeps its time.
 function Aging.move(m, priority, next_sequence)
   local was, step = aged(m)
-  local placed = tonumber(m.score) % Record.STEP > 0
+  local placed = tonumber(m.score) % Scores.STEP > 0
   if was then set_word(m.id, word(priority, step)) end
   if not placed then return strict(priority, 0) end
   if was then return text(tonumber(m.score) + (was - priority) * step * 1000) end

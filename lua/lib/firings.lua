@@ -19,7 +19,9 @@ local function make(e, planned, id, payload)
   end)
   if outcome == 'made' then outcome = 'enqueued' else Triggers.note(e.name, planned, outcome, other, why) end
   outcomes[#outcomes + 1] = { outcome, other or '', why or '' }
-  if outcome == 'enqueued' and (e.overlap ~= 'allow' or e.after ~= '') then
+  -- A task besides the schedule does not replace a live one, whose end the trigger waits for.
+  if outcome == 'enqueued' and (e.overlap ~= 'allow' or e.after ~= '')
+    and not (e.op == 'run' and Triggers.is_live(e.task)) then
     call('HSET', Triggers.key(e.name), 'task', id)
     e.task = id
   end
@@ -58,7 +60,8 @@ local function handle(e)
   if e.op == 'fire' and (number(h[6]) or math.huge) > NOW then return false end
   e.task, e.pending = h[4], h[5]
   if e.op == 'check' then
-    if Triggers.is_live(e.task) then Triggers.set_score(e.name, whole(NOW + Triggers.RECHECK))
+    if e.after == '' then Triggers.restore(e.name) -- it has no planned time, so it never fires
+    elseif Triggers.is_live(e.task) then Triggers.set_score(e.name, whole(NOW + Triggers.RECHECK))
     else Triggers.wait_after(e.name, tonumber(e.after)) end
     return true
   end

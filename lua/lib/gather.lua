@@ -9,6 +9,7 @@ local function key(parent) return P .. 'results:' .. parent end
 -- add stores the result of a shard, unless the results would be over the limit together. total is the number of shards.
 function Gather.add(parent, index, result, form, total)
   if form == 'text' then result = cjson.encode(result) end
+  if string.find(result, '%s$') then result = string.match(result, '^(.*%S)') or result end
   local extras = Record.extras_key(parent)
   local bytes = (number(call('HGET', extras, 'shards_bytes')) or 6 * total) + #result
   if form == 'bytes' or bytes > MOST then return call('HINCRBY', extras, 'shards_omitted', 1) end

@@ -1,4 +1,4 @@
--- uses: admit aging base event line parents queue queues record settings totals trim wake
+-- uses: admit aging base event line parents queue queues record scores settings totals trim wake
 -- Writing new tasks.
 
 -- LARGE is a payload size in bytes. After a payload of this size, claims read fewer records at once: see claim.lua.
@@ -17,7 +17,7 @@ local function index_new(g, ids, scores)
   Queues.list(g.queue)
   if g.state == 'scheduled' then
     in_parts(2000, pairs_of(whole(g.due), ids), 'ZADD', P .. 'scheduled')
-    if g.due < Record.HOLD then
+    if g.due < Scores.HOLD then
       for _, id in ipairs(ids) do scheduled[id] = line end
     end
   elseif g.state == 'running' then
@@ -84,7 +84,7 @@ function Make.tasks(g, ids, payloads, sequence, refuse)
   local letter, prefix, flag = g.state == 'scheduled' and 's' or 'w', P .. 'task:', '0 '
   if g.extras then letter, flag = Parents.write_extras(g, ids, letter), '1 ' end
   local start = letter .. flag .. string.format('%013.0f', NOW) .. ' '
-  local before = (127 - g.priority) * Record.STEP + (g.state == 'scheduled' and -1 or sequence)
+  local before = (127 - g.priority) * Scores.STEP + (g.state == 'scheduled' and -1 or sequence)
   if aging and g.state ~= 'scheduled' then before = Aging.before(g.priority, aging, n) end
   local scores, records = string.format('%016.0f', before + 1), {}
   if g.given and (n > 1 or tails) and g.state ~= 'scheduled' then

@@ -1,11 +1,11 @@
--- uses: aging base event parents queue record settings
+-- uses: aging base event parents queue record scores settings
 -- The schedule: tasks that are not due yet.
 
 -- next_in returns how many ms remain until the next scheduled task is due, 0 for none. Tasks on hold do not count.
 function Promote.next_in()
   local head = call('ZRANGE', P .. 'scheduled', 0, 0)[1]
   local due = head and tonumber(call('ZSCORE', P .. 'scheduled', head))
-  if not due or due >= Record.HOLD then return 0 end
+  if not due or due >= Scores.HOLD then return 0 end
   return math.max(due - NOW, 1)
 end
 
@@ -24,7 +24,7 @@ function Promote.one(id, next_sequence)
   if letter ~= 's' then return false end
   local position = tonumber(score)
   if words.aged or Settings.of(words.queue).aging then score = Aging.due(id, words, score, next_sequence)
-  elseif position % Record.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
+  elseif position % Scores.STEP == 0 then score = string.format('%016.0f', position + next_sequence()) end
   local v = 2
   if flag == '1' then
     v = (number(call('HGET', Record.extras_key(id), 'v')) or 1) + 1

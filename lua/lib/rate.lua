@@ -4,8 +4,9 @@
 -- The rate "N/UNIT burst B" has at most B tokens and gets N of them back per unit (s, m or h): GCRA, counted from the other
 -- end. rate:QUEUE and group:rate:GROUP are "AT USED PARTS" while tokens are missing: at the time AT, USED parts were
 -- missing, and a token has PARTS parts. A token has as many parts as its unit has ms, so that N parts return per ms: all
--- numbers are whole, and no error of rounding adds up. USED is at most B tokens, so after a clock was set back one token
--- returns as soon as ever. The keys expire when no token is missing.
+-- numbers are whole, and no error of rounding adds up. USED is at most B tokens, and an AT in the future, left by a clock
+-- that was set back, becomes the present time at the next write: one token returns as soon as ever. The keys expire
+-- when no token is missing.
 --
 -- timers has what waits for its next token, and when that returns: "q QUEUE" for a queue, "g GROUP" for a group.
 
@@ -41,6 +42,7 @@ local function used(key, rate)
     if tonumber(of) ~= rate.parts then parts = math.ceil(parts * rate.parts / tonumber(of)) end -- the rate has changed
     parts = math.max(parts - math.max(NOW - tonumber(at), 0) * rate.n, 0)
     parts = math.min(parts, rate.burst * rate.parts)
+    if tonumber(at) > NOW then unwritten[key] = rate end
   end
   states[key] = parts
   return parts
@@ -70,6 +72,7 @@ end
 
 -- hold notes when the next token returns for which tasks of a queue or a group wait.
 function Rate.hold(member, at)
+  Rate.write()
   local have = tonumber(call('ZSCORE', Rate.TIMERS, member) or nil)
   if have and have <= at then return end
   call('ZADD', Rate.TIMERS, whole(at), member)

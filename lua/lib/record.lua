@@ -27,13 +27,6 @@ Record.BASE_VERSION = { p = 2 }
 -- EXPORT and a kind are the name of the queue in which the exporting tasks of the kind wait to be saved: see staged.lua.
 Record.EXPORT = 'export:'
 
--- HOLD is when a task on hold is due: in 2286, later than any time that an enqueue accepts. An operator starts it before.
-Record.HOLD = 9999999999999
-
--- STEP is the distance of two priorities: strict priority, first in first out within a priority. Positions are exact below
--- 2^53. A queue with aging has others: see aging.lua.
-Record.STEP = 35184372088832 -- 2^45
-
 -- header_of reads the header of a record, or of the beginning of one. It returns letter, extras flag, created, score and
 -- words, or nil if there is no valid header.
 function Record.header_of(record)

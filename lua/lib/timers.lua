@@ -86,5 +86,6 @@ function Timers.shorten(cursor)
     local at = Timers.time_of(got[2][i]) or NOW
     if tonumber(got[2][i + 1]) > at then call('ZADD', Rate.TIMERS, whole(at), got[2][i]) end
   end
+  Rate.write()
   return got[1]
 end

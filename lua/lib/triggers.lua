@@ -59,12 +59,13 @@ end
 -- KEPT is how many entries the history of a trigger keeps.
 local KEPT = 50
 
--- note adds an entry to the history: planned time, outcome, and task, why and last (of several planned times) if not nil.
+-- note adds an entry to the history: planned time, outcome, and task, why and last (of several planned times) if not nil. A
+-- trigger whose history is a key of a wrong type fires without one.
 function Triggers.note(name, planned, outcome, id, why, last)
   local key = P .. 'fired:' .. name
-  local length = call('RPUSH', key, cjson.encode({ planned = tonumber(planned), at = NOW, outcome = outcome, task = id,
-    why = why, last = tonumber(last or nil) }))
-  if length > KEPT then call('LTRIM', key, -KEPT, -1) end
+  local length = Record.soft('RPUSH', key, cjson.encode({ planned = tonumber(planned), at = NOW, outcome = outcome,
+    task = id, why = why, last = tonumber(last or nil) }))
+  if length and length > KEPT then call('LTRIM', key, -KEPT, -1) end
 end
 
 -- wait_after plans the next firing of a trigger with a fixed delay, from now on.
@@ -78,6 +79,7 @@ end
 function Triggers.ended(m)
   local h = Record.soft('HMGET', Triggers.key(m.trigger), 'task', 'planned', 'after', 'pending', 'paused')
   if not h or h[1] ~= m.id or h[5] then return end
+  if not Record.soft('ZCARD', Triggers.INDEX) then return end -- the end of a task is written nevertheless
   if number(h[3]) then
     if h[2] == '' then Triggers.wait_after(m.trigger, tonumber(h[3])) end
   elseif h[4] then

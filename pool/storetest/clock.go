@@ -17,6 +17,7 @@ var clockRules = []rule{
 	{"ClockBackHoldsNoTaskOutsideLongerThanItsTime", clockBackOutside},
 	{"ClockBackKeepsNoDeadReplicaOnTheList", clockBackReplica},
 	{"ClockBackDelaysNoTaskThatWaits", clockBackWaiting},
+	{"ClockBackDelaysNoTaskThatWaitsForARate", clockRate},
 	{"ScheduledTasksFollowTheClock", clockSchedule},
 	{"ExchangeKeepsTheReplicaOnTheList", clockExchange},
 	{"ClockBackLeavesARepeatedTaskADuplicate", clockDuplicate},
@@ -152,6 +153,43 @@ func clockBackWaiting(fx *fixture) {
 			fx.Errorf("event %+v", e)
 		}
 	}
+}
+
+// A jump forward returns at most the burst, a jump back delays the next token by no more than its time.
+func clockRate(fx *fixture) {
+	fx.SetClock(fx, 0)
+	const burst, every = 2, 10 * time.Second
+	rate := task.PerMinute(6).WithBurst(burst)
+	fx.rate(task.QueueScope, "q", rate)
+	fx.rate(task.GroupScope, "g", rate)
+	fx.enqueueMany(20, task.Spec{Queue: "q"})
+	fx.enqueueMany(20, task.Spec{Queue: "p", Group: "g"})
+	started := func(at time.Duration, n int) {
+		fx.Helper()
+		fx.jump(at)
+		for _, queue := range []string{"q", "p"} {
+			got := 0
+			for {
+				ts := fx.claim(queue, 9)
+				if len(ts) == 0 {
+					break
+				}
+				got += len(ts)
+				fx.accept(succeedAll(ts)...)
+			}
+			if got != n {
+				fx.Errorf("%d of queue %s started at %v, want %d", got, queue, at, n)
+			}
+		}
+	}
+	started(0, burst)
+	started(time.Hour, burst)
+	started(0, 0)
+	started(every+time.Second, 1)
+	started(-time.Hour, 0)
+	started(-time.Hour+2*every+time.Second, 2)
+	started(-2*time.Hour, 0)
+	started(-2*time.Hour+every+time.Second, 1)
 }
 
 func clockSchedule(fx *fixture) {

@@ -28,8 +28,8 @@ const (
 //
 // until is the last day of the data; without it, it is that of based_on.
 //
-// An ICS file has the days of its events. Repeating events are refused. The data ends with
-// the year of the last event.
+// An ICS file has the days of its events, without those that are cancelled. Repeating events
+// and those with a DURATION are refused. The data ends with the year of the last event.
 func Read(path string) (*Calendar, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -68,6 +68,9 @@ func parseJSON(text []byte) (*Calendar, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&file); err != nil {
 		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF || !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return nil, errors.New("must be one JSON object")
 	}
 	c := &Calendar{days: map[time.Time]bool{}}
 	var err error
@@ -127,6 +130,9 @@ func parseICS(text []byte) (*Calendar, error) {
 	}
 	c := &Calendar{days: map[time.Time]bool{}}
 	for _, e := range file.Events() {
+		if status := e.GetProperty(ics.ComponentPropertyStatus); status != nil && strings.EqualFold(status.Value, string(ics.ObjectStatusCancelled)) {
+			continue
+		}
 		if e.GetProperty(ics.ComponentPropertyRrule) != nil || e.GetProperty(ics.ComponentPropertyRdate) != nil {
 			return nil, fmt.Errorf("the event %q repeats: list its days one by one", e.Id())
 		}
@@ -149,24 +155,36 @@ func parseICS(text []byte) (*Calendar, error) {
 
 // days returns the first and the last day of an event.
 func days(e *ics.VEvent) (first, last time.Time, err error) {
+	if e.GetProperty(ics.ComponentPropertyDuration) != nil {
+		return first, last, errors.New("has a DURATION: give its end as DTEND")
+	}
+	hasEnd := e.GetProperty(ics.ComponentPropertyDtEnd) != nil
 	if p := e.GetProperty(ics.ComponentPropertyDtStart); p != nil && len(p.Value) == len("20060102") {
 		begin, err := e.GetAllDayStartAt()
 		if err != nil {
 			return first, last, err
 		}
 		first, last = date(begin), date(begin)
-		if end, err := e.GetAllDayEndAt(); err == nil && date(end).After(first) {
+		if !hasEnd {
+			return first, last, nil
+		}
+		end, err := e.GetAllDayEndAt()
+		if err == nil && date(end).After(first) {
 			last = date(end).AddDate(0, 0, -1) // the end is exclusive
 		}
-		return first, last, nil
+		return first, last, err
 	}
 	begin, err := e.GetStartAt()
 	if err != nil {
 		return first, last, err
 	}
 	first, last = date(begin), date(begin)
-	if end, err := e.GetEndAt(); err == nil && end.After(begin) {
+	if !hasEnd {
+		return first, last, nil
+	}
+	end, err := e.GetEndAt()
+	if err == nil && end.After(begin) {
 		last = date(end.Add(-1))
 	}
-	return first, last, nil
+	return first, last, err
 }

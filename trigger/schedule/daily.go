@@ -27,6 +27,8 @@ func NewDaily(d Daily, zone *time.Location) (*Daily, error) {
 		return nil, errors.New("must end from 00:00 to 24:00")
 	case d.Every < time.Second:
 		return nil, fmt.Errorf("must be every 1s or longer, not %v", d.Every)
+	case d.Every > day:
+		return nil, fmt.Errorf("must be every 24h at most, not %v", d.Every)
 	case d.Every%time.Second != 0:
 		return nil, fmt.Errorf("must be every whole number of seconds, not %v", d.Every)
 	}

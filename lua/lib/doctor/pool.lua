@@ -1,4 +1,4 @@
--- uses: base rate record special doctor/finding
+-- uses: base rate scores special doctor/finding
 -- Checks of the pool's settings, its sequences and the totals of its event stream.
 
 -- NUMBERS are the settings that must be numbers. must_be_number adds those whose names have a variable part.
@@ -82,8 +82,8 @@ local highest = { seq = 0, fence = 0 }
 function DoctorPool.note_score(score, aged)
   if aged then return end -- it has no sequence number
   score = tonumber(score)
-  local n = score >= 0 and score < 9007199254740992 and score % Record.STEP or 0
-  if n < Record.STEP / 2 then highest.seq = math.max(highest.seq, n) end
+  local n = score >= 0 and score < 9007199254740992 and score % Scores.STEP or 0
+  if n < Scores.STEP / 2 then highest.seq = math.max(highest.seq, n) end
 end
 function DoctorPool.note_fence(fence)
   fence = tonumber(fence)

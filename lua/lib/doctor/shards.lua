@@ -86,7 +86,8 @@ end
 
 local function spreading(name, _, id, at)
   if NOW - tonumber(at) > LATE then
-    DoctorFinding.report('shards_late', name, id, whole(math.floor((NOW - tonumber(at)) / 1000)), '')
+    local waited = whole(math.floor((NOW - tonumber(at)) / 1000))
+    DoctorFinding.report('shards_late', name, id, waited, 'signalled', function() Parents.queue(id, NOW_TEXT) end)
   end
 end
 

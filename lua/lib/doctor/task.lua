@@ -1,4 +1,4 @@
--- uses: base queue record retention task doctor/finding doctor/lines doctor/names doctor/pool
+-- uses: base queue record retention scores task doctor/finding doctor/lines doctor/names doctor/pool
 -- Checks of a task: its record, and its entry in the index of its state.
 
 local YEARS = 315360000000 -- ms; ten years, the longest delay that a task may have
@@ -106,7 +106,7 @@ local function check_live(m)
   end
   if m.unique then check_unique(m) end
   local due = m.state == 'scheduled' and DoctorTask.due_of(m)
-  if due and due - NOW > YEARS and tonumber(due) < Record.HOLD then
+  if due and due - NOW > YEARS and tonumber(due) < Scores.HOLD then
     DoctorFinding.report('far_due', 'scheduled', m.id, due, '')
   end
 end

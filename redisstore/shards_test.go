@@ -1,0 +1,72 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ltsworker/ltsworker/integration/redisserver"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// 10,000 shards are made in bounded calls, and have one fan-in. The times of the calls are
+// logged: they depend on the machine.
+func TestTenThousandShardsHaveOneFanIn(t *testing.T) {
+	w := &wreck{site: newSite(t, redisserver.Shared(t).Client(t)), t: t}
+	w.joinAgain()
+	w.enqueue(task.Spec{ID: "p", Shards: task.MaxShards, Retain: new(time.Hour)})
+	var calls int
+	var longest, total time.Duration
+	measure := func(call func()) {
+		start := time.Now()
+		call()
+		took := time.Since(start)
+		calls, total, longest = calls+1, total+took, max(longest, took)
+	}
+	for next := time.Millisecond; next > 0; {
+		measure(func() {
+			var err error
+			next, err = w.store.Spread(t.Context())
+			w.must(err)
+		})
+	}
+	t.Logf("made in %d calls, %v in all, the longest %v", calls, total, longest)
+	if want := task.MaxShards/500 + 1; calls > want {
+		t.Errorf("%d calls, want at most %d", calls, want)
+	}
+	calls, longest, total = 0, 0, 0
+	for ended := 0; ended < task.MaxShards; {
+		var reports []task.Report
+		for _, c := range w.claim(200) {
+			r := reportOn(c, task.Succeed)
+			r.Result = []byte("1")
+			reports = append(reports, r)
+		}
+		if len(reports) == 0 {
+			t.Fatalf("no more children after %d", ended)
+		}
+		measure(func() { w.exchange(nil, reports...) })
+		ended += len(reports)
+	}
+	t.Logf("ended in %d calls of 200, %v in all, the longest %v", calls, total, longest)
+	got, err := w.store.Get(t.Context(), "p")
+	w.must(err)
+	if p := got[0]; p.State != task.Succeeded || p.Counts.Succeeded != task.MaxShards || len(p.Result) != 2*task.MaxShards+1 {
+		t.Errorf("the parent is %s with %+v and a result of %d bytes", p.State, p.Counts, len(p.Result))
+	}
+	ends := 0
+	for cursor := "0"; ; {
+		events, err := w.store.ReadEvents(t.Context(), cursor, 1000, 0)
+		w.must(err)
+		if len(events) == 0 {
+			break
+		}
+		for _, e := range events {
+			if cursor = e.Cursor; e.ID == "p" && e.State.Terminal() {
+				ends++
+			}
+		}
+	}
+	if ends != 1 {
+		t.Errorf("the parent ended %d times", ends)
+	}
+}
