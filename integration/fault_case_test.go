@@ -52,17 +52,6 @@ var faultCases = map[string]faultCase{
 			return v.exchange(ctx, st, 1, 3)
 		},
 	},
-	"exchange uses tokens": {
-		prepare: func(v *victim) {
-			rate := task.PerHour(1).WithBurst(2)
-			v.base()
-			v.configure(task.Setting{Scope: task.QueueScope, Name: "default", Rate: &rate}, task.Setting{Scope: task.GroupScope, Name: "g", Rate: &rate})
-			v.enqueue(task.Spec{Kind: "k", ID: "a", Group: "g"}, task.Spec{Kind: "k", ID: "b"}, task.Spec{Kind: "k", ID: "c", Group: "g"})
-		},
-		call: func(ctx context.Context, v *victim, st *redisstore.Store) (string, error) {
-			return v.exchange(ctx, st, 1, 9)
-		},
-	},
 	"exchange succeeds": {
 		prepare: func(v *victim) {
 			v.base()
