@@ -97,7 +97,7 @@ func TestEveryTaskIsHandledOnce(t *testing.T) {
 
 // idleKeys are the keys of a pool with live replicas that keeps no task.
 var idleKeys = []string{
-	"events", "meta", "queues", "stats", "replicas", "replica:", "signals:", "class:", "served:", "idle:", "call:", "load:", "lock:",
+	"events", "meta", "queues", "stats", "replicas", "replica:", "signals:", "class:", "served:", "host:", "idle:", "call:", "load:", "lock:",
 }
 
 // nothingRuns fails the test if the pool has a claim, a lease or a running

@@ -394,6 +394,9 @@ func TestOutageStartsNoSecondJob(t *testing.T) {
 	if err != nil || !strings.Contains(string(result), "ref-lts") || s.kinds(t)["task.start"] != 1 || fails != 4 {
 		t.Errorf("%q, %v, %v", result, err, s.kinds(t))
 	}
+	for s.log.count("succeed again") == 0 {
+		time.Sleep(time.Millisecond) // the poller logs it after it has delivered the state
+	}
 	if s.log.count("a service cannot be used") != 0 || s.log.count("jobs cannot be polled") != 1 || s.log.count("succeed again") != 1 {
 		t.Errorf("logged\n%s", s.log.all())
 	}

@@ -221,11 +221,10 @@ func labelledTaskReturnsToItsLine(fx *fixture) {
 			fx.retry(t.ID)
 		},
 	}
-	for name, f := range again {
+	for _, f := range again {
 		for _, group := range []string{"", "g"} {
 			fx.limit(task.GroupScope, "g", 1)
-			id := name + group
-			id = fx.enqueue(task.Spec{Queue: "q", Group: group, Labels: []string{"gpu"}})
+			id := fx.enqueue(task.Spec{Queue: "q", Group: group, Labels: []string{"gpu"}})
 			got := fx.take("gpu", 1)
 			fx.wantIDs(got, id)
 			f(got[0])
