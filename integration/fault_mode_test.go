@@ -66,8 +66,11 @@ var modes = map[string]mode{
 		// too.
 		serves: func(name string) bool {
 			script, variant, _ := strings.Cut(name, " ")
-			if script == "change" && variant == "payload" { // a payload needs memory
+			switch {
+			case script == "change" && variant == "payload": // a payload needs memory
 				return false
+			case script == "spread": // new children need memory
+				return variant == "stops"
 			}
 			return reads(script) || slices.Contains([]string{"consumers", "delete", "inbox"}, script) || runsWhenFull.MatchString(lua.Source(script))
 		},

@@ -8,21 +8,29 @@ import (
 	"github.com/ltsworker/ltsworker/task"
 )
 
-// The case of parents: one has children to make, the other has ended and has one to stop.
+// The cases of parents: one has children to make, the other has ended and has one to stop.
 func init() {
+	call := func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+		err := spreadAll(ctx, st)
+		return "spread", err
+	}
 	faultCases["spread"] = faultCase{
+		prepare: func(v *victim) {
+			v.base()
+			v.enqueue(task.Spec{Kind: "k", ID: "runs", Group: "g", ShardParams: []string{"a", "b"}})
+		},
+		call:  call,
+		again: "spread",
+	}
+	faultCases["spread stops"] = faultCase{
 		prepare: func(v *victim) {
 			v.base()
 			v.enqueue(task.Spec{Kind: "k", ID: "ended", Shards: 1})
 			v.must(spreadAll(context.Background(), v.st))
 			_, err := v.st.Stop(context.Background(), "", "ended")
 			v.must(err)
-			v.enqueue(task.Spec{Kind: "k", ID: "runs", Group: "g", ShardParams: []string{"a", "b"}})
 		},
-		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
-			err := spreadAll(ctx, st)
-			return "spread", err
-		},
+		call:  call,
 		again: "spread",
 	}
 }

@@ -4,9 +4,11 @@
 -- Returns {ms until the next parent has to be handled or 0, number of children made, number of children stopped}.
 -- Keeps: each child is made once, because the step that makes it moves the cursor of the parent. A queue takes no more
 -- children than its cap allows. A parent ends once: by its children, a stop or its deadline.
--- uses: base parents removal spread stopping totals trim wake
+-- uses: base parents record removal spread stopping totals trim wake
 local made, stopped = 0, 0
 local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
+-- Redis that is full refuses new children. Those of a parent that has ended are stopped also then.
+if first and Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
 if first then made, stopped = Spread.step(first) end
 Stopping.close()
 Trim.close()

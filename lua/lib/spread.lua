@@ -117,7 +117,9 @@ end
 -- step, nil for none.
 local function stop_some(id, p)
   local n, key = 0, Parents.pending(id)
-  for _, index in ipairs(Record.soft('SPOP', key, STOPS) or {}) do
+  local some = Record.soft('SPOP', key, STOPS)
+  if not some then return 0, nil end -- a key of another type, which the doctor renames
+  for _, index in ipairs(some) do
     local m = Task.load(id .. '/' .. index)
     if m and m.shard then Stopping.request(m.id, Shards.OVER) end
     if p then Shards.note(p, tonumber(index), 'stopped', 'stopped') end
