@@ -98,6 +98,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 			a.reached(false, nil)
 			_ = backoff.Sleep(ctx, standby)
 		case ctx.Err() != nil:
+			a.beat.at(a.cursor) // the page may have been committed before ctx ended
 		case errors.Is(err, task.ErrSchema):
 			return fmt.Errorf("archive: %w", err)
 		case errors.As(err, &failed):
@@ -139,9 +140,9 @@ func (a *Archiver) begin(ctx context.Context) error {
 }
 
 // background makes the goroutines that go on beside the copying. It returns a function that
-// ends them.
+// ends them. They do not end with ctx, so that the last state is published.
 func (a *Archiver) background(ctx context.Context) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var all sync.WaitGroup
 	all.Go(func() { a.publish(ctx) })
 	if !a.once {

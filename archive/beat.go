@@ -20,8 +20,17 @@ type beat struct {
 	info task.ArchiveInfo
 }
 
-// reached records how far the archive is. committed is set after a commit, err is an error of
-// the database.
+// at records how far the archive is.
+func (b *beat) at(cursor string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.info.Cursor != cursor {
+		b.info.Cursor, b.info.Committed = cursor, time.Now()
+	}
+}
+
+// reached records how far the archive is after a step. committed is set after a commit, err
+// is an error of the database.
 func (a *Archiver) reached(committed bool, err error) {
 	a.beat.mu.Lock()
 	defer a.beat.mu.Unlock()
