@@ -121,19 +121,26 @@ func (s *fakeStore) remove(id string) {
 
 // emit appends events to the stream, each as an entry of its own.
 func (s *fakeStore) emit(events ...Event) {
-	for _, e := range events {
-		s.emitEntry(e)
+	entries := make([][]Event, len(events))
+	for i, e := range events {
+		entries[i] = []Event{e}
 	}
+	s.appendEntries(entries...)
 }
 
 // emitEntry appends events to the stream as one entry.
-func (s *fakeStore) emitEntry(events ...Event) {
+func (s *fakeStore) emitEntry(events ...Event) { s.appendEntries(events) }
+
+// appendEntries appends entries to the stream in one step, so that no reader gets a part of them.
+func (s *fakeStore) appendEntries(entries ...[]Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range events {
-		events[i].Cursor = strconv.Itoa(len(s.entries) + 1)
+	for _, events := range entries {
+		for i := range events {
+			events[i].Cursor = strconv.Itoa(len(s.entries) + 1)
+		}
+		s.entries = append(s.entries, events)
 	}
-	s.entries = append(s.entries, events)
 	close(s.updates)
 	s.updates = make(chan struct{})
 }
