@@ -49,7 +49,7 @@ func taskOnHoldIsStarted(fx *fixture) {
 	if string(ts[0].Payload) != "q" || ts[0].Hold {
 		fx.Errorf("started %+v", ts[0])
 	}
-	fx.accept(fail(ts[0], task.CodeError))
+	fx.accept(failIn(ts[0], time.Hour))
 	if got := fx.wantState("a", task.Scheduled); got.Hold || got.DueAt.IsZero() {
 		fx.Errorf("the task that waits for its retry: %+v", got)
 	}
