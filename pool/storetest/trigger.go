@@ -142,17 +142,23 @@ func plannedTimeMakesOneTask(fx *fixture) {
 }
 
 func triggerIsNotHandedOutTwice(fx *fixture) {
-	for i := range 15 {
-		fx.setTrigger(trigger.Definition{Name: fmt.Sprint("t", i), Every: time.Hour}, fx.past())
-	}
-	first, second, third := fx.apply(), fx.apply(), fx.apply()
-	if len(first.Due) != 10 || len(second.Due) != 5 || len(third.Due) != 0 || third.Next <= 0 || third.Next > time.Second {
-		fx.Errorf("%d, %d and %d are handed out, next in %v", len(first.Due), len(second.Due), len(third.Due), third.Next)
-	}
-	// The replica that got them has died.
-	fx.waitPast(third.Next)
-	if n := len(fx.fire()); n != 15 {
-		fx.Errorf("%d fired", n)
+	for {
+		for i := range 15 {
+			fx.setTrigger(trigger.Definition{Name: fmt.Sprint("t", i), Every: time.Hour}, fx.past())
+		}
+		first, second, third := fx.apply(), fx.apply(), fx.apply()
+		if third.Now.Sub(first.Now) > 900*time.Millisecond {
+			continue // the machine was too slow: other replicas get the triggers after a second
+		}
+		if len(first.Due) != 10 || len(second.Due) != 5 || len(third.Due) != 0 || third.Next <= 0 || third.Next > time.Second {
+			fx.Errorf("%d, %d and %d are handed out, next in %v", len(first.Due), len(second.Due), len(third.Due), third.Next)
+		}
+		// The replica that got them has died. Those of the second call are free later than those of the first one.
+		fx.waitPast(third.Next + second.Now.Sub(first.Now))
+		if n := len(fx.fire()); n != 15 {
+			fx.Errorf("%d fired", n)
+		}
+		return
 	}
 }
 
