@@ -20,6 +20,7 @@ var triggerRules = []rule{
 	{"ChangeOfATriggerThatWasReadBeforeItFiredIsRefused", outdatedChangeIsRefused},
 	{"MisfiresMakeTheirTasksInOneStep", misfiresMakeTasks},
 	{"RefusedTaskOfATriggerIsInItsHistory", refusedTaskIsInHistory},
+	{"TriggersOfOneCallHaveTheirOwnOutcomes", triggersOfOneCall},
 	{"OverlapDecidesWhileTheLastTaskIsLive", overlapDecides},
 	{"QueuedFiringWaitsForTheEndOfTheTask", queuedFiringWaits},
 	{"FixedDelayCountsFromTheEndOfTheTask", fixedDelayCountsFromTheEnd},
@@ -278,27 +279,6 @@ func misfiresMakeTasks(fx *fixture) {
 	}
 	if h := fx.triggerHistory("t"); len(h) != 4 || !strings.HasPrefix(h[0], "missed no replica fired it in time: it was 3h0m") {
 		fx.Errorf("history %q", h)
-	}
-}
-
-func refusedTaskIsInHistory(fx *fixture) {
-	fx.enqueue(task.Spec{ID: "holder", Unique: "u"})
-	one := 1
-	fx.configure(task.Setting{Scope: task.QueueScope, Name: "full", MaxLen: &one}, task.Setting{Scope: task.QueueScope, Name: "busy", Limit: &one})
-	fx.enqueueAll(task.Spec{Queue: "full"}, task.Spec{Queue: "busy"})
-	for name, spec := range map[string]task.Spec{"a": {Unique: "u"}, "b": {Queue: "full"}, "c": {Queue: "busy", FailOnLimit: true}} {
-		fx.setTrigger(trigger.Definition{Name: name, Every: time.Hour, Task: spec}, fx.past())
-	}
-	fx.wantFired("duplicate", "queue_full", "limit_reached")
-	for name, want := range map[string]string{
-		"a": "duplicate duplicate of task holder, which is waiting", "b": "queue_full queue full is full", "c": "limit_reached limit is reached: queue busy",
-	} {
-		if got := fx.triggerHistory(name); len(got) != 1 || got[0] != want {
-			fx.Errorf("%s: %q, want %q", name, got, want)
-		}
-		if got := fx.trigger(name); got.Planned.Before(fx.Now(fx)) {
-			fx.Errorf("%s does not go on: %+v", name, got)
-		}
 	}
 }
 
