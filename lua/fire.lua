@@ -8,7 +8,7 @@
 --       ms or '', overlap, first and last planned time that is left out ('' for none) and why, index of the group of its
 --       tasks (0 if there are none; a trigger that waits for the end of its task has a group of its own), number of firings,
 --       then per firing: planned time, id, payload
--- Returns {now, ms until other triggers are handed out or 0, number of triggers to fire, per trigger: 0 if it has
+-- Returns {now in us, ms until other triggers are handed out or 0, number of triggers to fire, per trigger: 0 if it has
 --       changed since the caller has read it or is not due, else 1; number of firings with an outcome, per firing: outcome,
 --       id of the task or '', why not; then per trigger that is handed out: name, when it is to be handled, version,
 --       planned, due, pending, anchor, definition}.
@@ -49,7 +49,7 @@ end
 local fired = {}
 for i, e in ipairs(entries) do fired[2 * i - 1], fired[2 * i] = Firings.apply(e) end
 Firings.write()
-local answer = { NOW, 0, count }
+local answer = { clock[1] * 1000000 + clock[2], 0, count }
 for i = 1, 2 * count, 2 do
   local outcomes = fired[i + 1]
   answer[#answer + 1], answer[#answer + 2] = fired[i], #outcomes

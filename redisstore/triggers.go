@@ -192,7 +192,7 @@ func appendFirings(args []any, firings []task.TriggerFiring) []any {
 
 func decodeFired(reply any, firings []task.TriggerFiring) (got task.FiredTriggers, err error) {
 	r := readReply("fire triggers", reply)
-	got.Now = time.UnixMilli(r.int())
+	got.Now = time.UnixMicro(r.int())
 	got.Next = time.Duration(r.int()) * time.Millisecond
 	if n := r.int(); r.err == nil && n != int64(len(firings)) {
 		r.fail("as many results as firings", n)
