@@ -60,7 +60,8 @@ func Source(name string) string {
 		}
 		fmt.Fprintf(&created, "%s = function() return group end\nreturn group\nend\n", uses[i])
 	}
-	// In this order: see lib/base.lua.
+	// In this order: see lib/base.lua. The functions use_1, … are declared first and created
+	// last, so that they are not among the variables that Lua passes for each hot function.
 	first := ""
 	if len(uses) > 0 {
 		first = "local " + strings.Join(uses, ", ") + "\n"
@@ -68,8 +69,8 @@ func Source(name string) string {
 	return first + tables(hot) + bare(read("lib/base.lua")) + accessed(bare(texts(hot)), access) + created.String() + accessed(bare(body), access)
 }
 
-// grouped returns the parts of a script that every call needs, and the groups of the others. All parts of a group are
-// created when the first one is used.
+// grouped returns the parts of a script that every call needs, and the groups of the
+// others. All parts of a group are created when the first one is used.
 func grouped(name string) (hot []string, groups [][]string) {
 	body, all := read(name+".lua"), parts(name)
 	often := lines(body, "hot")
@@ -98,7 +99,8 @@ func grouped(name string) (hot []string, groups [][]string) {
 	return hot, slices.DeleteFunc(groups, func(group []string) bool { return group == nil })
 }
 
-// accessed returns a text in which the fields of the tables in access are read through the functions named there.
+// accessed returns a text in which the fields of the tables in access are read through the
+// functions named there.
 func accessed(text string, access map[string]string) string {
 	if len(access) == 0 {
 		return text
