@@ -1,0 +1,41 @@
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// ErrNoTerminal is returned when a person is to be asked and the input is no terminal.
+var ErrNoTerminal = errors.New("the input is no terminal")
+
+// Secret writes the question to out and reads a line from in, which must be a terminal. The
+// terminal does not show the line. If ctx ends, it returns the cause. The question must be
+// printable.
+func Secret(ctx context.Context, in io.Reader, out io.Writer, question string) (string, error) {
+	f, ok := in.(*os.File)
+	if !ok || !IsTerminal(f) {
+		return "", ErrNoTerminal
+	}
+	// If ctx ends, the read goes on and does not restore the terminal.
+	state, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(int(f.Fd()), state)
+	fmt.Fprint(out, question)
+	defer fmt.Fprintln(out)
+	var line []byte
+	err = Interruptibly(ctx, func() (err error) {
+		line, err = term.ReadPassword(int(f.Fd()))
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return string(line), nil
+}
