@@ -1,0 +1,68 @@
+package access
+
+import (
+	"hash/maphash"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// passwords is the current content of a password file. Each call looks at the file and reads
+// it again after a change.
+type passwords struct {
+	path string
+	log  *slog.Logger
+	seed maphash.Seed // makes the choice in stranger different in each process
+
+	mu      sync.Mutex
+	content *record // nil while the file cannot be used
+	err     error   // why
+}
+
+func openPasswords(path string, log *slog.Logger) (*passwords, error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &passwords{path: path, log: log, seed: maphash.MakeSeed(), content: content}, nil
+}
+
+// restless is how long after a change the time of a file does not tell it from a second
+// change.
+const restless = 2 * time.Second
+
+// current returns the content of the file. While the file cannot be used it returns the
+// error: a mistake in it must not keep the rights of a user who was removed.
+func (p *passwords) current() (*record, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stat, err := os.Stat(p.path)
+	if err == nil && p.content != nil && same(stat, p.content.info) && time.Since(stat.ModTime()) > restless {
+		return p.content, nil
+	}
+	if p.content = nil; err == nil {
+		p.content, err = readFile(p.path)
+	}
+	switch {
+	case err == nil && p.err != nil:
+		p.log.Info("the password file can be used again", "file", p.path)
+	case err != nil && (p.err == nil || p.err.Error() != err.Error()):
+		p.log.Error("the password file cannot be used: its users cannot log in", "err", err)
+	}
+	p.err = err
+	return p.content, err
+}
+
+func same(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size() && a.Mode() == b.Mode()
+}
+
+// decoy returns a digest that no password has. A login with a name that the file does not
+// have is compared with it, so that it takes as long as one of a user. The name chooses among
+// the parameters of the users, always the same.
+func (p *passwords) decoy(r *record, name string) digest {
+	d := r.accounts[maphash.String(p.seed, name)%uint64(len(r.accounts))].digest
+	// A key of zeros of the same length. No password with this hash can be found.
+	return digest{params: d.params, salt: d.salt, key: make([]byte, len(d.key))}
+}
