@@ -143,7 +143,7 @@ func completeLimit(queues cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // fileFlags are the flags whose value is the name of a file.
-var fileFlags = []string{"batch", "config", "db", "file", "redis", "token-file"}
+var fileFlags = []string{"batch", "config", "db", "file", "password-file", "redis", "token-file", "users"}
 
 // addCompletions sets the completions for the arguments and flags of the commands.
 func addCompletions(root *cobra.Command, g *globals) {
@@ -154,6 +154,7 @@ func addCompletions(root *cobra.Command, g *globals) {
 		"trigger show": completeFrom(g, 0, triggerNames), "trigger rm": completeFrom(g, 0, triggerNames), "trigger pause": completeFrom(g, 0, triggerNames),
 		"trigger resume": completeFrom(g, 0, triggerNames), "trigger run": completeFrom(g, 1, triggerNames), "trigger next": completeFrom(g, 1, triggerNames),
 		"trigger history": completeFrom(g, 1, triggerNames), "trigger set": completeFrom(g, 1, triggerNames),
+		"user set": completeUsers(1), "user rm": completeUsers(0),
 		"show": completeFrom(g, 0, rejectIDs), "put-back": completeFrom(g, 0, rejectIDs), "drop": completeFrom(g, 0, rejectIDs),
 	}
 	flags := map[string]cobra.CompletionFunc{
@@ -167,8 +168,8 @@ func addCompletions(root *cobra.Command, g *globals) {
 	}
 	for _, cmd := range allCommands(root) {
 		name := cmd.Name()
-		if cmd.Parent().Name() == "trigger" {
-			name = "trigger " + name
+		if parent := cmd.Parent().Name(); parent == "trigger" || parent == "user" {
+			name = parent + " " + name
 		}
 		switch known := arguments[name]; {
 		case known != nil:

@@ -42,7 +42,7 @@ What `+"`ltsworker COMMAND --help`"+` says, in one place. This file is written b
 		if cmd.Name() == "completion" {
 			continue // its subcommands are scripts for shells
 		}
-		for _, sub := range cmd.Commands() {
+		for _, sub := range allCommands(cmd) {
 			fmt.Fprintf(&out, "\n### %s\n\n```text\n%s\n```\n", sub.CommandPath(), help(sub))
 		}
 	}
