@@ -33,6 +33,19 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 	}
 }
 
+// Page reads a page of the scheduled, the waiting or the ended tasks of a state. Its cost does
+// not depend on how many tasks there are: at most q.Budget tasks are compared, so a page may
+// have fewer tasks than q.Limit and still a Next. A task that is there from the first to the
+// last page is on exactly one of them, unless its position changes. Another state, an invalid name
+// and a q.After that is no Next of a page are FieldErrors.
+func (p *Pool) Page(ctx context.Context, q task.PageQuery) (task.Page, error) {
+	f := Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, States: []State{q.State}}
+	if err := checkFilter(f, task.States()); err != nil {
+		return task.Page{}, fmt.Errorf("page: %w", err)
+	}
+	return p.store.Page(ctx, q)
+}
+
 // Stop stops the live tasks that match f and returns their number. Scheduled and
 // waiting tasks are stopped at once. The contexts of running handlers are cancelled
 // with ErrStopped. A running task whose stop was requested before is neither counted nor

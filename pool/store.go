@@ -50,6 +50,8 @@ type TaskStore interface {
 	// within a state in the order of its index. Tasks that change state meanwhile may
 	// be yielded twice or not at all.
 	Tasks(ctx context.Context, f task.Filter) iter.Seq2[*task.Task, error]
+	// Page reads a page of tasks, with a bounded number of reads.
+	Page(ctx context.Context, q task.PageQuery) (task.Page, error)
 
 	// Stop, Retry, RunNow, Change and Delete change tasks and return the changes in the order
 	// of the ids. Retry and Change give the tasks the priority and the payload of the edit.
