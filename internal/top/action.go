@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -65,12 +66,12 @@ func (p actions) stop(ctx context.Context, f pool.Filter, of string) (action, er
 }
 
 // retryAlike returns the action that puts the tasks of the group back into their queues.
-func (p actions) retryAlike(ctx context.Context, g failureGroup) (action, error) {
-	ids, err := failedAlike(ctx, p.Client, g)
+func (p actions) retryAlike(ctx context.Context, g failures.Group) (action, error) {
+	ids, err := failures.Alike(ctx, p.Pool, g)
 	if err != nil || len(ids) == 0 {
 		return action{}, cmp.Or(err, errors.New("they are gone"))
 	}
-	of := fmt.Sprintf("of kind %s: %s", terminal.Printable(g.last.Kind), terminal.Printable(terminal.Cut(g.text(), 40)))
+	of := fmt.Sprintf("of kind %s: %s", terminal.Printable(g.Last.Kind), terminal.Printable(terminal.Cut(g.Text(), 40)))
 	return p.retry(pool.Filter{IDs: ids, States: []pool.State{task.Failed}}, fmt.Sprintf("retry %s %s?", terminal.Count(len(ids), "failed task"), of)), nil
 }
 

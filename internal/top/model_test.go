@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
@@ -132,12 +133,12 @@ func queuesOf(names ...string) (s snapshot) {
 }
 
 // failed returns a group of failed tasks.
-func failed(kind, text string, n int) failureGroup {
+func failed(kind, text string, n int) failures.Group {
 	tasks := make([]*task.Task, n)
 	for i := range tasks {
 		tasks[i] = &task.Task{Spec: task.Spec{ID: fmt.Sprint(kind, i), Kind: kind, Queue: "q"}, State: task.Failed, Code: task.CodeError, Error: text, EndedAt: time.Now()}
 	}
-	return groupFailures(tasks)[0]
+	return failures.Groups(tasks)[0]
 }
 
 // A count that takes long must not put its question in the place of another.
@@ -287,7 +288,7 @@ func TestTopChoosesNoRowInPlaceOfOneThatHasGone(t *testing.T) {
 func TestKeysGoThroughTheTables(t *testing.T) {
 	m := newTestModel(t, 80, 24)
 	s := queuesOf("q1", "q2")
-	s.failures = []failureGroup{failed("k", "why", 2)}
+	s.failures = []failures.Group{failed("k", "why", 2)}
 	s.groups = []pool.GroupInfo{{Name: "g", Limit: 2, Running: 2, Held: 5}}
 	m.get(s)
 	for _, step := range []struct{ keys, want string }{

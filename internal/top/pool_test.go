@@ -14,6 +14,7 @@ import (
 
 	"github.com/ltsworker/ltsworker/integration/redisserver"
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -278,21 +279,21 @@ func TestFailuresAreReadWithoutWholeTasksAndOnlyAfterAChange(t *testing.T) {
 	admin.fail("r", "why 1", admin.claim("r", "default", 1)...)
 	s := newSite(t, server.User(t, "brief", "~*", "&*", "+@all", "-get").URL())
 	s.read()
-	if g := s.now.failures; len(g) != 1 || g[0].key != "x permanent why 0" || len(g[0].tasks) != 1 || !s.now.all {
+	if g := s.now.failures; len(g) != 1 || g[0].Key != "x permanent why 0" || len(g[0].Tasks) != 1 || !s.now.all {
 		t.Fatalf("got %+v, %v", g, s.trouble)
 	}
-	if ids, err := failedAlike(t.Context(), s.c, s.now.failures[0]); err != nil || !slices.Equal(ids, []string{"f"}) {
+	if ids, err := failures.Alike(t.Context(), s.c.Pool, s.now.failures[0]); err != nil || !slices.Equal(ids, []string{"f"}) {
 		t.Errorf("got %v, %v", ids, err)
 	}
-	before := s.reader.failed.at
+	before := &s.now.failures[0]
 	s.read()
-	if s.reader.failed.at != before {
+	if &s.now.failures[0] != before {
 		t.Error("failed tasks were read again without a change")
 	}
 	admin.enqueue(task.Spec{Kind: "x", ID: "g"})
 	admin.fail("r", "why 2", admin.claim("r", "default", 1)...)
 	s.read()
-	if g := s.now.failures; len(g) != 1 || len(g[0].tasks) != 2 {
+	if g := s.now.failures; len(g) != 1 || len(g[0].Tasks) != 2 {
 		t.Errorf("after a change: %+v", g)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ltsworker/ltsworker/internal/client"
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -18,14 +19,6 @@ const (
 	mostRunning  = 1000
 	mostGroups   = 200
 	mostProgress = 100
-	mostFailures = 2000
-)
-
-// fewFailures are read again whenever their number has changed, more of them once in
-// failuresEvery.
-const (
-	fewFailures   = 250
-	failuresEvery = 2 * time.Second
 )
 
 // stale is the age from which the picture is marked as old. It is also the longest time
@@ -43,7 +36,7 @@ type snapshot struct {
 	queues   []pool.QueueLoad
 	replicas []pool.ReplicaInfo
 	groups   []pool.GroupInfo
-	failures []failureGroup
+	failures []failures.Group
 	all      bool // failures are of all failed tasks that are kept
 	readOnly bool // the user may change nothing in the pool
 }
@@ -60,7 +53,7 @@ func (s *snapshot) runningIn(match func(*task.Task) bool) []*task.Task {
 type reader struct {
 	*client.Client
 	write     WriteTask
-	failed    failureReader
+	failed    failures.Reader
 	described *task.Task // the task that describe returned last
 	readOnly  bool       // the user may change nothing
 	checked   time.Time  // when readOnly was read; zero for not yet
@@ -94,7 +87,7 @@ func (r *reader) read(ctx context.Context, withProgress bool) (s snapshot, err e
 			return s, err
 		}
 	}
-	s.failures, s.all, err = r.failed.read(ctx, r.Store, s.Stats)
+	s.failures, s.all, err = r.failed.Read(ctx, r.Store, s.Stats)
 	return s, err
 }
 

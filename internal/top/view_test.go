@@ -10,6 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/ltsworker/ltsworker/internal/failures"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
 	"github.com/ltsworker/ltsworker/task"
@@ -27,7 +28,7 @@ func busyPool() snapshot {
 	}
 	s.replicas = []pool.ReplicaInfo{{ID: "r1", Host: "host-1", PID: 7, Version: "v1.2.3", Queues: map[string]int{"media": 4}, Kinds: []string{"render"},
 		Lease: 30 * time.Second, Running: 2, StartedAt: now.Add(-time.Hour), SeenAt: now}}
-	s.failures = []failureGroup{failed("mail", "no such host", 3)}
+	s.failures = []failures.Group{failed("mail", "no such host", 3)}
 	s.groups = []pool.GroupInfo{{Name: "acme", Limit: 2, Own: true, Running: 2, Held: 5}}
 	return s
 }
@@ -151,7 +152,7 @@ func TestFirstLinesAreShownAfterAChangeOfTheOrder(t *testing.T) {
 
 func TestTitleOfAFailureHasNoNumber(t *testing.T) {
 	m := newTestModel(t, 100, 24)
-	s := snapshot{failures: []failureGroup{failed("card.charge", "command ended with exit status 1: bank code 17", 2)}}
+	s := snapshot{failures: []failures.Group{failed("card.charge", "command ended with exit status 1: bank code 17", 2)}}
 	m.get(s)
 	m.press("4", "enter")
 	m.shows("failures of kind card.charge: command ended with exit status #: bank code #")
@@ -189,7 +190,7 @@ func TestErrorsWithACommonBeginningDiffer(t *testing.T) {
 	m := newTestModel(t, 80, 24)
 	const start = "command ended with exit status 1: cannot reach the primary database of the shop: "
 	s := busyPool()
-	s.failures = []failureGroup{failed("db", start+"refused", 3), failed("db", start+"timeout", 2)}
+	s.failures = []failures.Group{failed("db", start+"refused", 3), failed("db", start+"timeout", 2)}
 	m.get(s)
 	m.shows("…refused", "…timeout")
 	m.Update(tea.WindowSizeMsg{Width: 200, Height: 50})
@@ -203,7 +204,7 @@ func TestTextFromOthersCannotControlTheTerminal(t *testing.T) {
 	s.replicas[0].Host, s.replicas[0].Kinds = evil, []string{evil}
 	s.Running[0].ID, s.Running[0].Progress = evil, []byte(evil)
 	s.groups[0].Name = evil
-	s.failures = []failureGroup{failed(evil, evil, 2)}
+	s.failures = []failures.Group{failed(evil, evil, 2)}
 	m := newTestModel(t, 200, 50)
 	m.title = evil
 	m.get(s)
@@ -231,7 +232,7 @@ func TestTextFromOthersCannotControlTheTerminal(t *testing.T) {
 func TestWideCharactersCountTwoCells(t *testing.T) {
 	s := busyPool()
 	s.queues[0].Name = strings.Repeat("队列", 30)
-	s.failures = []failureGroup{failed("错误", strings.Repeat("数据库连接失败", 20), 2)}
+	s.failures = []failures.Group{failed("错误", strings.Repeat("数据库连接失败", 20), 2)}
 	m := newTestModel(t, 80, 24)
 	m.get(s)
 	m.shows("队列", "数据库") // lines checks the width
