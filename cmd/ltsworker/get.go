@@ -109,7 +109,7 @@ func get(ctx context.Context, cmd *cobra.Command, c *client.Client, ids []string
 	if err != nil {
 		return err
 	}
-	missing, shown, waiting := false, 0, holdup.New(c)
+	missing, shown, waiting := false, 0, holdup.New(c.Pool)
 	for i, t := range tasks {
 		if t == nil {
 			missing = true

@@ -49,7 +49,7 @@ use queues, replicas and ls with --json.`,
 			}
 			return g.withClient(cmd, func(ctx context.Context, c *client.Client) error {
 				return top.Run(ctx, c, top.Options{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Every: every.value, Task: func(ctx context.Context, w io.Writer, t *task.Task) error {
-					return showTask(ctx, w, c, holdup.New(c), t)
+					return showTask(ctx, w, c, holdup.New(c.Pool), t)
 				}})
 			})
 		},

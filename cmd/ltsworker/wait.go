@@ -136,7 +136,7 @@ func reportUnserved(ctx context.Context, cmd *cobra.Command, c *client.Client, t
 		defer close(ended)
 		reported := map[string]bool{}
 		for backoff.Sleep(ctx, after) == nil {
-			finder := holdup.New(c)
+			finder := holdup.New(c.Pool)
 			var ids []string
 			for _, t := range tasks[:min(len(tasks), mostUnserved)] {
 				if t != nil && !t.State.Terminal() {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ltsworker/ltsworker/internal/client"
 	"github.com/ltsworker/ltsworker/internal/redisurl"
 	"github.com/ltsworker/ltsworker/internal/terminal"
 	"github.com/ltsworker/ltsworker/pool"
@@ -19,7 +18,7 @@ import (
 // Finder finds what keeps tasks from starting. It reads the state of the pool once and
 // uses it for all tasks.
 type Finder struct {
-	c        *client.Client
+	p        *pool.Pool
 	read     bool // stats, replicas and err are set
 	stats    pool.Stats
 	replicas []pool.ReplicaInfo
@@ -27,15 +26,15 @@ type Finder struct {
 	groups   map[string]pool.GroupInfo
 }
 
-// New makes a Finder for the pool of c.
-func New(c *client.Client) *Finder { return &Finder{c: c} }
+// New makes a Finder for a pool.
+func New(p *pool.Pool) *Finder { return &Finder{p: p} }
 
 // pool reads what is the same for all tasks.
 func (h *Finder) pool(ctx context.Context) (pool.Stats, []pool.ReplicaInfo, error) {
 	if !h.read {
 		h.read = true
-		if h.stats, h.err = h.c.Stats(ctx); h.err == nil {
-			h.replicas, h.err = h.c.Replicas(ctx)
+		if h.stats, h.err = h.p.Stats(ctx); h.err == nil {
+			h.replicas, h.err = h.p.Replicas(ctx)
 		}
 	}
 	return h.stats, h.replicas, h.err
@@ -47,7 +46,7 @@ func (h *Finder) group(ctx context.Context, name string) (pool.GroupInfo, error)
 	if name == "" || known {
 		return g, nil
 	}
-	_, groups, err := h.c.Groups(ctx, name)
+	_, groups, err := h.p.Groups(ctx, name)
 	if err != nil {
 		return g, err
 	}
@@ -81,7 +80,7 @@ const mostHolders = 3
 func (h *Finder) Holders(ctx context.Context, t *task.Task) (holders []*task.Task, more int, err error) {
 	_, held, running, err := h.waitsFor(ctx, t)
 	if err == nil && held != nil {
-		for holder, e := range h.c.Tasks(ctx, *held) {
+		for holder, e := range h.p.Tasks(ctx, *held) {
 			if err = e; err != nil || len(holders) == mostHolders {
 				break
 			}
