@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +83,7 @@ func printTriggers(ctx context.Context, cmd *cobra.Command, c *client.Client, li
 		if queue == "" {
 			queue = task.DefaultQueue
 		}
-		tab.Row(terminal.Printable(t.Name), terminal.Printable(scheduleText(t)), next, stateOf(t), terminal.Printable(t.Task.Kind), terminal.Printable(queue))
+		tab.Row(terminal.Printable(t.Name), terminal.Printable(terminal.Schedule(&t.Trigger)), next, stateOf(t), terminal.Printable(t.Task.Kind), terminal.Printable(queue))
 	}
 	if asJSON {
 		return nil
@@ -106,34 +105,6 @@ func stateOf(t *pool.TriggerInfo) string {
 	default:
 		return "ended"
 	}
-}
-
-// scheduleText returns the schedule of a trigger in one line.
-func scheduleText(t *pool.TriggerInfo) string {
-	text := t.Cron
-	switch {
-	case t.Every > 0:
-		text = "every " + terminal.Duration(t.Every)
-	case t.After > 0:
-		text = "after " + terminal.Duration(t.After)
-	case t.Daily != nil:
-		text = fmt.Sprintf("%s-%s every %s", t.Daily.From, t.Daily.To, terminal.Duration(t.Daily.Every))
-		for i, day := range t.Daily.Days {
-			text += map[bool]string{true: " ", false: ","}[i == 0] + strings.ToLower(day.String()[:3])
-		}
-	case !t.At.IsZero():
-		text = "at " + instant(t.At)
-	}
-	if t.Zone != "" {
-		text += " " + t.Zone
-	}
-	if t.Calendar != "" {
-		text += " on " + t.Calendar
-	}
-	if t.ExceptCalendar != "" {
-		text += " except " + t.ExceptCalendar
-	}
-	return text
 }
 
 func newTriggerShow(g *globals) *cobra.Command {
@@ -183,7 +154,7 @@ func showTrigger(cmd *cobra.Command, t *pool.TriggerInfo, again bool) error {
 		return terminal.LocalTimeMS(t)
 	}
 	row("name", t.Name)
-	row("schedule", scheduleText(t))
+	row("schedule", terminal.Schedule(&t.Trigger))
 	row("state", stateOf(t))
 	row("next", at(t.Next))
 	row("pending", at(t.Pending))
