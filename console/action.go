@@ -1,0 +1,262 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/failures"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// action is a change that a user asks for. It is in the audit stream before it is made.
+type action struct {
+	name   string // of the route
+	target string // the names that it concerns
+	count  int    // tasks that are chosen; 0 if it concerns none
+	do     func(ctx context.Context) (done int, err error)
+}
+
+// perform records and makes a change, and leads back to the page of the form.
+func (q *request) perform(a action) error {
+	if err := q.record(a); err != nil {
+		return err
+	}
+	http.Redirect(q.w, q.Request, q.c.opts.Gate.ReturnPath(q.PostFormValue("back")), http.StatusSeeOther)
+	return nil
+}
+
+// record writes the audit entry, makes the change and writes its outcome. A change without an
+// entry is not made.
+func (q *request) record(a action) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), time.Minute)
+	defer cancel()
+	e := task.AuditEntry{User: q.user.Name, Method: q.user.Method, Action: a.name, Target: a.target, Count: a.count, Reason: q.FormValue("reason")}
+	id, err := q.site.store.Audit(ctx, e, false)
+	if err != nil {
+		return fmt.Errorf("the action was not made, because it could not be written to the audit stream: %w", err)
+	}
+	done, err := a.do(ctx)
+	q.site.forget()
+	outcome := task.AuditEntry{User: e.User, Method: e.Method, Action: e.Action, Of: id, Done: done}
+	if err != nil {
+		outcome.Error = err.Error()
+	}
+	if _, failed := q.site.store.Audit(ctx, outcome, false); failed != nil {
+		q.c.log.Error("the outcome of an action is not in the audit stream", "of", id, "err", failed)
+	}
+	return err
+}
+
+// refused records that a user may not do something. A refusal that cannot be recorded in the
+// pool, because the Redis user of the console may only read, is in the log of the console.
+func (q *request) refused(page string) {
+	q.c.log.Warn("refused", "user", q.user.Name, "pool", q.site.name, "action", page)
+	e := task.AuditEntry{User: q.user.Name, Method: q.user.Method, Action: page}
+	if _, err := q.site.store.Audit(q.Context(), e, true); err != nil {
+		q.c.log.Warn("the refusal is not in the audit stream", "err", err)
+	}
+}
+
+// mostChosen is how many tasks one request may change by id.
+const mostChosen = 1000
+
+// chosen returns the ids of the form.
+func (q *request) chosen() ([]string, error) {
+	if err := q.ParseForm(); err != nil {
+		return nil, &problem{http.StatusBadRequest, "error.form", []any{err}}
+	}
+	ids := slices.Compact(slices.Sorted(slices.Values(q.PostForm["id"])))
+	if len(ids) == 0 {
+		return nil, &problem{http.StatusBadRequest, "error.none_chosen", nil}
+	}
+	if len(ids) > mostChosen {
+		return nil, &problem{http.StatusBadRequest, "error.too_many", []any{len(ids), mostChosen}}
+	}
+	return ids, nil
+}
+
+// targetOf names ids in an audit entry: all of them if they are few.
+func targetOf(ids []string) string {
+	const named = 20
+	text := strings.Join(ids[:min(len(ids), named)], " ")
+	if len(ids) > named {
+		text += fmt.Sprintf(" and %d more", len(ids)-named)
+	}
+	return text
+}
+
+// changeTasks makes a change of the chosen tasks. Tasks whose state does not allow it are left
+// as they are, if others have changed.
+func (q *request) changeTasks(name string, change func(ctx context.Context, f pool.Filter) (int, error)) error {
+	ids, err := q.chosen()
+	if err != nil {
+		return err
+	}
+	return q.perform(action{name: "tasks/" + name, target: targetOf(ids), count: len(ids), do: func(ctx context.Context) (int, error) {
+		n, err := change(ctx, pool.Filter{IDs: ids})
+		if n > 0 && (errors.Is(err, pool.ErrEnded) || errors.Is(err, pool.ErrNotEnded) || errors.Is(err, pool.ErrNotFound) || errors.Is(err, pool.ErrNotScheduled)) {
+			err = nil
+		}
+		return n, err
+	}})
+}
+
+func (q *request) stopTasks() error {
+	return q.changeTasks("stop", func(ctx context.Context, f pool.Filter) (int, error) {
+		return q.site.pool.Stop(ctx, f, q.PostFormValue("reason"))
+	})
+}
+
+func (q *request) retryTasks() error {
+	return q.changeTasks("retry", func(ctx context.Context, f pool.Filter) (int, error) {
+		var e pool.Edit
+		if q.PostForm.Has("payload") {
+			e.Payload = []byte(q.PostFormValue("payload"))
+		}
+		if text := q.PostFormValue("priority"); text != "" {
+			n, err := strconv.ParseInt(text, 10, 8)
+			if err != nil {
+				return 0, &task.FieldError{Field: "priority", Msg: "must be a number from -128 to 127"}
+			}
+			e.Priority = new(int8(n))
+		}
+		return q.site.pool.RetryWith(ctx, f, e)
+	})
+}
+
+func (q *request) runTasks() error {
+	return q.changeTasks("run", q.site.pool.RunNow)
+}
+
+func (q *request) deleteTasks() error {
+	return q.changeTasks("delete", q.site.pool.Delete)
+}
+
+// retryFailures retries the tasks that failed alike, as they are now.
+func (q *request) retryFailures() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	key := q.PostFormValue("key")
+	i := slices.IndexFunc(p.Failures, func(g failures.Group) bool { return g.Key == key })
+	if i < 0 {
+		return notFound("failures", key)
+	}
+	ids, err := failures.Alike(q.Context(), q.site.pool, p.Failures[i])
+	if err != nil {
+		return err
+	}
+	return q.perform(action{name: "failures/retry", target: key, count: len(ids), do: func(ctx context.Context) (int, error) {
+		n, err := q.site.pool.Retry(ctx, pool.Filter{IDs: ids})
+		if n > 0 {
+			err = nil
+		}
+		return n, err
+	}})
+}
+
+func (q *request) pause() error {
+	queue := q.PostFormValue("queue")
+	return q.perform(action{name: "pause", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Pause(ctx, queue) }})
+}
+
+func (q *request) resume() error {
+	queue := q.PostFormValue("queue")
+	return q.perform(action{name: "resume", target: queue, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.Resume(ctx, queue) }})
+}
+
+// scope returns the scope and the name of a setting.
+func (q *request) scope() (pool.Scope, string) {
+	return pool.Scope(q.PostFormValue("scope")), q.PostFormValue("name")
+}
+
+// limit sets a limit: a number, "none" for no limit, or nothing for the default.
+func (q *request) limit() error {
+	scope, name := q.scope()
+	text := strings.TrimSpace(q.PostFormValue("limit"))
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == "":
+		n = 0
+	case text == "none":
+		n = pool.NoLimit
+	case err != nil || n < 1:
+		return &task.FieldError{Field: "limit", Msg: `must be a number from 1 on, "none", or empty for the default`}
+	}
+	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
+	return q.perform(action{name: "limit", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetLimit(ctx, scope, name, n) }})
+}
+
+// rate sets a rate, such as "100/s burst 10", or nothing for none.
+func (q *request) rate() error {
+	scope, name := q.scope()
+	text := strings.TrimSpace(q.PostFormValue("rate"))
+	var r pool.Rate
+	if text != "" {
+		var err error
+		if r, err = pool.ParseRate(text); err != nil {
+			return &task.FieldError{Field: "rate", Msg: err.Error()}
+		}
+	}
+	target := strings.TrimSpace(fmt.Sprintf("%s %s: %s", scope, name, text))
+	return q.perform(action{name: "rate", target: target, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.SetRate(ctx, scope, name, r) }})
+}
+
+func (q *request) drain() error {
+	id := q.PostFormValue("replica")
+	if id == "" {
+		return &problem{http.StatusBadRequest, "error.none_chosen", nil}
+	}
+	return q.perform(action{name: "replicas/drain", target: id, do: func(ctx context.Context) (int, error) { return q.site.pool.Drain(ctx, id) }})
+}
+
+func (q *request) onTrigger(name string, do func(ctx context.Context, trigger string) error) error {
+	trigger := q.PostFormValue("name")
+	return q.perform(action{name: "triggers/" + name, target: trigger, do: func(ctx context.Context) (int, error) { return 0, do(ctx, trigger) }})
+}
+
+func (q *request) runTrigger() error {
+	return q.onTrigger("run", func(ctx context.Context, name string) error {
+		_, err := q.site.pool.Triggers().Run(ctx, name)
+		return err
+	})
+}
+
+func (q *request) pauseTrigger() error  { return q.onTrigger("pause", q.site.pool.Triggers().Pause) }
+func (q *request) resumeTrigger() error { return q.onTrigger("resume", q.site.pool.Triggers().Resume) }
+func (q *request) removeTrigger() error { return q.onTrigger("remove", q.site.pool.Triggers().Remove) }
+
+func (q *request) putBack() error {
+	id := q.PostFormValue("id")
+	return q.perform(action{name: "rejected/put-back", target: id, do: func(ctx context.Context) (int, error) { return 0, q.site.pool.PutBack(ctx, id, nil) }})
+}
+
+func (q *request) dropRejected() error {
+	id := q.PostFormValue("id")
+	return q.perform(action{name: "rejected/drop", target: id, do: func(ctx context.Context) (int, error) { return q.site.pool.DropRejected(ctx, id) }})
+}
+
+// setLanguage keeps the language of the user in a cookie.
+func (q *request) setLanguage() error {
+	lang := q.PostFormValue("lang")
+	if texts[lang] == nil {
+		return &problem{http.StatusBadRequest, "error.form", []any{lang}}
+	}
+	http.SetCookie(q.w, &http.Cookie{Name: "lts_lang", Value: lang, Path: q.c.opts.Prefix + "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.Redirect(q.w, q.Request, q.c.opts.Gate.ReturnPath(q.PostFormValue("back")), http.StatusSeeOther)
+	return nil
+}
+
+// errorPage is shown in place of a page that failed.
+type errorPage struct {
+	Status int
+	Text   string
+}

@@ -1,0 +1,135 @@
+"use strict";
+(() => {
+  const body = document.body, main = document.getElementById("main"), text = (name) => body.dataset[name] || "";
+  const store = (key, value) => { try { if (value === undefined) return localStorage.getItem(key); localStorage.setItem(key, value); } catch { return null; } };
+
+  // Theme and zone.
+  const theme = store("lts-theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+  document.getElementById("theme").addEventListener("click", () => {
+    const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    store("lts-theme", dark ? "light" : "dark");
+  });
+  const zone = document.getElementById("zone");
+  let utc = store("lts-zone") === "utc";
+  const two = (n) => String(n).padStart(2, "0");
+  function shown(d) {
+    const day = utc ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()]
+      : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds()];
+    return `${day[0]}-${two(day[1] + 1)}-${two(day[2])} ${two(day[3])}:${two(day[4])}:${two(day[5])}` + (utc ? " UTC" : "");
+  }
+  function span(ms) {
+    const s = Math.floor(Math.abs(ms) / 1000);
+    if (s < 60) return s + " s";
+    if (s < 3600) return Math.floor(s / 60) + " min";
+    if (s < 86400) return Math.floor(s / 3600) + " h";
+    return Math.floor(s / 86400) + " d";
+  }
+  function times() {
+    zone.textContent = utc ? text("utc") : text("local");
+    for (const t of document.querySelectorAll("time")) {
+      const d = new Date(t.dateTime), ago = Date.now() - d;
+      t.textContent = shown(d);
+      t.title = (ago < 0 ? text("in") : text("ago")).replace("{0}", span(ago));
+    }
+  }
+  zone.addEventListener("click", () => { utc = !utc; store("lts-zone", utc ? "utc" : "local"); times(); });
+  times();
+
+  // A question before an action that cannot be undone.
+  document.addEventListener("click", (event) => {
+    const ask = event.target.closest?.("[data-ask]");
+    if (ask && !confirm(ask.dataset.ask)) event.preventDefault();
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("input.all")) {
+      for (const box of event.target.closest("table").querySelectorAll("input[name=id]")) box.checked = event.target.checked;
+    }
+  });
+
+  // Live: a message makes the page read itself again, at most twice a second, and not while
+  // somebody chooses rows or writes in a form.
+  const state = document.getElementById("state");
+  let stale = false, next = 0, timer = 0, broken = false;
+  const task = new URLSearchParams(location.search).get("id");
+  const held = () => !!main.querySelector("input[name=id][type=checkbox]:checked") || main.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)
+    || !getSelection().isCollapsed && main.contains(getSelection().anchorNode);
+  function show() {
+    const at = main.querySelector("[data-at]");
+    state.className = broken ? "off" : "";
+    state.textContent = broken ? text("off") : stale && held() ? text("held") : at ? text("age").replace("{0}", span(Date.now() - at.dataset.at)) : "";
+  }
+  function refresh() {
+    clearTimeout(timer);
+    timer = 0;
+    if (!stale || document.hidden || held()) return;
+    if (Date.now() < next) { timer = setTimeout(refresh, next - Date.now()); return; }
+    stale = false;
+    next = Date.now() + 500;
+    htmx.trigger(main, "refresh");
+  }
+  function receive(message) {
+    broken = message.state === "broken";
+    const ofTask = location.pathname.endsWith("/task");
+    if (message.reset || message.full || message.events && (!ofTask || message.tasks?.includes(task))) { stale = true; refresh(); }
+    show();
+  }
+  // Pages that cost much, or that are a form, do not read themselves again.
+  if (body.dataset.live && main.hasAttribute("hx-get")) {
+    const url = new URL(body.dataset.live, location.href).href;
+    if (window.SharedWorker) {
+      const worker = new SharedWorker(body.dataset.worker, { name: url });
+      worker.port.onmessage = (event) => receive(event.data);
+      worker.port.postMessage({ url });
+      addEventListener("pagehide", () => worker.port.postMessage({ close: true }));
+      addEventListener("pageshow", (event) => { if (event.persisted) worker.port.postMessage({ url }); });
+    } else {
+      const source = new EventSource(url);
+      source.onopen = () => receive({ state: "open", reset: true });
+      source.onerror = () => receive({ state: "broken" });
+      source.onmessage = (event) => receive({ state: "open", ...JSON.parse(event.data) });
+    }
+    document.addEventListener("visibilitychange", refresh);
+    document.addEventListener("change", () => { refresh(); show(); });
+    setInterval(() => { refresh(); show(); }, 1000);
+    // Figures such as ages and rates change without an event.
+    setInterval(() => { stale = true; refresh(); }, 15000);
+  }
+  document.body.addEventListener("htmx:afterSwap", () => { times(); place(); show(); });
+  document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 401) location.reload(); });
+
+  // Keys: / finds, g and a letter goes to a page, j and k move, x chooses, Enter opens.
+  let cursor = -1, go = false;
+  const rows = () => [...main.querySelectorAll("tbody tr")].filter((row) => row.querySelector("a"));
+  function place() {
+    const all = rows();
+    cursor = Math.min(cursor, all.length - 1);
+    all.forEach((row, i) => row.classList.toggle("at-cursor", i === cursor));
+    return all[cursor];
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    if (go) {
+      go = false;
+      const i = "otqgriejadn".indexOf(event.key), link = document.querySelectorAll("nav a")[i];
+      if (i >= 0 && link) link.click();
+      return;
+    }
+    const row = rows()[cursor];
+    switch (event.key) {
+      case "/": event.preventDefault(); document.getElementById("find")?.focus(); break;
+      case "g": go = true; setTimeout(() => { go = false; }, 1500); break;
+      case "j": case "k":
+        cursor = Math.max(0, cursor + (event.key === "j" ? 1 : -1));
+        place()?.scrollIntoView({ block: "nearest" });
+        break;
+      case "x": { const box = row?.querySelector("input[name=id]"); if (box) { box.checked = !box.checked; show(); } break; }
+      case "Enter": if (row && event.target === body) row.querySelector("a").click(); break;
+      case "?": document.getElementById("keys")?.showModal(); break;
+    }
+  });
+})();

@@ -1,0 +1,160 @@
+package console
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+type queuesPage struct {
+	*picture
+	Slots map[string]int // of the live replicas, by queue
+}
+
+func (q *request) queues() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	page := queuesPage{p, map[string]int{}}
+	for _, r := range p.Replicas {
+		if r.Draining {
+			continue
+		}
+		for name, n := range r.Queues {
+			page.Slots[name] += n
+		}
+	}
+	return q.render("queues", p.At, page)
+}
+
+type groupsPage struct {
+	*picture
+	Found string // the name that was looked up
+}
+
+func (q *request) groups() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	own := *p // the picture belongs to all viewers
+	page := groupsPage{picture: &own, Found: q.FormValue("name")}
+	if page.Found != "" {
+		if _, own.Groups, err = q.site.pool.Groups(q.Context(), page.Found); err != nil {
+			return err
+		}
+	}
+	own.Groups = slices.SortedStableFunc(slices.Values(own.Groups), func(a, b pool.GroupInfo) int {
+		return cmp.Or(cmp.Compare(b.Held, a.Held), cmp.Compare(b.Running, a.Running), cmp.Compare(a.Name, b.Name))
+	})
+	return q.render("groups", p.At, page)
+}
+
+func (q *request) replicas() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	return q.render("replicas", p.At, p)
+}
+
+func (q *request) triggers() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	return q.render("triggers", p.At, p)
+}
+
+type triggerPage struct {
+	*pool.TriggerInfo
+	NextTimes []time.Time
+	History   []pool.TriggerRecord
+}
+
+func (q *request) trigger() error {
+	name := q.FormValue("name")
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(p.Triggers, func(t *pool.TriggerInfo) bool { return t.Name == name })
+	if i < 0 {
+		return notFound("trigger", name)
+	}
+	page := triggerPage{TriggerInfo: p.Triggers[i]}
+	if page.Err == nil && !page.Paused {
+		if page.NextTimes, err = q.site.pool.Triggers().Next(q.Context(), name, 5); err != nil {
+			return err
+		}
+	}
+	if page.History, err = q.site.pool.Triggers().History(q.Context(), name); err != nil {
+		return err
+	}
+	return q.render("trigger", p.At, page)
+}
+
+type eventsPage struct {
+	Events []task.Event
+	Next   string
+}
+
+func (q *request) events() error {
+	events, err := q.site.store.RecentEvents(q.Context(), q.FormValue("after"), 2*rows)
+	if err != nil {
+		return err
+	}
+	page := eventsPage{Events: events}
+	if len(events) >= 2*rows {
+		page.Next = events[len(events)-1].Cursor
+	}
+	return q.render("events", time.Now(), page)
+}
+
+type rejectedPage struct{ Rejected []task.Reject }
+
+func (q *request) rejected() error {
+	var page rejectedPage
+	for r, err := range q.site.pool.Rejected(q.Context()) {
+		if err != nil {
+			return err
+		}
+		if page.Rejected = append(page.Rejected, r); len(page.Rejected) == 2*rows {
+			break
+		}
+	}
+	return q.render("rejected", time.Now(), page)
+}
+
+type auditPage struct {
+	Entries []task.AuditEntry
+	Refused bool
+	Next    string
+}
+
+func (q *request) audit() error {
+	page := auditPage{Refused: q.FormValue("refused") != ""}
+	entries, err := q.site.store.AuditLog(q.Context(), q.FormValue("after"), 2*rows, page.Refused)
+	if err != nil {
+		return err
+	}
+	if page.Entries = entries; len(entries) == 2*rows {
+		page.Next = entries[len(entries)-1].ID
+	}
+	return q.render("audit", time.Now(), page)
+}
+
+// home leads to the first pool that the user may see.
+func (q *request) home() error {
+	names := q.readable()
+	if len(names) == 0 {
+		return &problem{http.StatusForbidden, "error.no_pools", nil}
+	}
+	http.Redirect(q.w, q.Request, q.c.path(names[0], ""), http.StatusSeeOther)
+	return nil
+}

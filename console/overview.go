@@ -1,0 +1,136 @@
+package console
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/failures"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// trouble is something that somebody may have to act on.
+type trouble struct {
+	Severity string // error or warning
+	Key      string // of the text
+	Args     []any
+	Link     string // to what it concerns
+	Action   string // of the button; "" for none
+	Fields   []string
+}
+
+// overviewPage is the first page of a pool.
+type overviewPage struct {
+	Stats    pool.Stats
+	Counts   map[task.State]int
+	Trouble  []trouble
+	Failures []failures.Group
+	All      bool // Failures are of all failed tasks that are kept
+	Shown    int
+	Slow     []*task.Task
+	Now      time.Time
+}
+
+// longest bounds the groups of failures on the page.
+const longest = 20
+
+func (q *request) overview() error {
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	page := overviewPage{Stats: p.Stats, Counts: counts(p.Stats), Failures: p.Failures, All: p.AllFailures, Now: p.At, Trouble: q.troubles(p)}
+	page.Failures = page.Failures[:min(len(page.Failures), longest)]
+	for _, t := range p.Running {
+		if !t.SlowAt.IsZero() {
+			page.Slow = append(page.Slow, t)
+		}
+	}
+	page.Slow = page.Slow[:min(len(page.Slow), longest)]
+	return q.render("overview", p.At, page)
+}
+
+// troubles finds what is wrong in a picture of the pool, the worst first.
+func (q *request) troubles(p *picture) (all []trouble) {
+	add := func(severity, key, link string, args ...any) *trouble {
+		all = append(all, trouble{Severity: severity, Key: key, Args: args, Link: link})
+		return &all[len(all)-1]
+	}
+	if p.Stats.Paused {
+		t := add("warning", "trouble.pool_paused", "")
+		t.Action = "resume"
+	}
+	if len(p.Replicas) == 0 && p.Stats.Waiting > 0 {
+		add("error", "trouble.no_replica", q.Path("replicas"), p.Stats.Waiting)
+	}
+	for _, load := range p.Queues {
+		q.troublesOfQueue(p, load, add)
+	}
+	for _, g := range p.Groups {
+		switch {
+		case g.Held > 0 && g.Full():
+			add("warning", "trouble.group_full", q.Path("groups"), g.Name, g.Running, g.Limit, g.Held)
+		case g.Held > 0 && !g.RateUntil.IsZero():
+			add("warning", "trouble.group_rate", q.Path("groups"), g.Name, g.Rate, g.Held)
+		}
+	}
+	for _, r := range p.Replicas {
+		switch {
+		case r.Silent > r.Lease:
+			add("error", "trouble.silent", q.Path("replicas"), r.ID, duration(r.Silent))
+		case r.Stuck > 0:
+			add("error", "trouble.stuck", q.Path("replicas"), r.ID, r.Stuck)
+		case r.Refuses != "":
+			add("warning", "trouble.refuses", q.Path("replicas"), r.ID, r.Refuses)
+		}
+		for _, o := range r.Outages {
+			add("warning", "trouble.outage", q.Path("replicas"), r.ID, fmt.Sprint(o))
+		}
+	}
+	for _, t := range p.Triggers {
+		if !t.Paused && !t.Due.IsZero() && p.At.Sub(t.Due) > lateTrigger {
+			add("error", "trouble.trigger_late", q.Path("trigger", "name", t.Name), t.Name, duration(p.At.Sub(t.Due)))
+		}
+		if t.Err != nil {
+			add("error", "trouble.trigger_broken", q.Path("trigger", "name", t.Name), t.Name, t.Err)
+		}
+	}
+	if p.Stats.Rejected > 0 {
+		add("warning", "trouble.rejected", q.Path("rejected"), p.Stats.Rejected)
+	}
+	for _, kind := range p.Stats.Full {
+		add("warning", "trouble.staged", q.Path("tasks", "state", "exporting"), kind)
+	}
+	slices.SortStableFunc(all, func(a, b trouble) int {
+		switch {
+		case a.Severity == b.Severity:
+			return 0
+		case a.Severity == "error":
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// lateTrigger is how late a trigger is before the page says so. A replica that died may delay
+// one by a second or two.
+const lateTrigger = 10 * time.Second
+
+func (q *request) troublesOfQueue(p *picture, load pool.QueueLoad, add func(severity, key, link string, args ...any) *trouble) {
+	link := q.Path("queues") + "#" + load.Name
+	served := slices.ContainsFunc(p.Replicas, func(r pool.ReplicaInfo) bool { return r.Queues[load.Name] > 0 && !r.Draining })
+	switch {
+	case load.Paused && load.Waiting > 0:
+		t := add("warning", "trouble.queue_paused", link, load.Name, load.Waiting)
+		t.Action, t.Fields = "resume", []string{"queue", load.Name}
+	case load.Waiting > 0 && !served && len(p.Replicas) > 0:
+		add("error", "trouble.queue_unserved", link, load.Name, load.Waiting)
+	case load.OldestWait > longWait:
+		add("warning", "trouble.oldest", link, load.Name, duration(load.OldestWait), load.Waiting)
+	}
+}
+
+// longWait is the wait of the oldest task of a queue from which the page names the queue.
+const longWait = time.Minute

@@ -1,0 +1,168 @@
+package console
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/spelling"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// query is what the box of the page of tasks has: words that are all required. Words with the
+// same name are alternatives.
+type query struct {
+	State  task.State // "" for the default of the page
+	IDs    []string
+	Kinds  []string
+	Queues []string
+	Groups []string
+	Labels []string // a task needs all of them
+	Error  []string // parts of the error, the payload and the result, without regard to case
+	Data   []string
+	Parent string
+	Unique string
+	Hold   bool
+	Older  time.Duration // at least so long ago enqueued; 0 for any
+	Newer  time.Duration // less than so long ago enqueued; 0 for any
+}
+
+// queryNames are the names of the words.
+var queryNames = []string{"state", "id", "kind", "queue", "group", "label", "error", "payload", "parent", "unique", "hold", "age"}
+
+// parseQuery reads a query: words NAME:VALUE with quotes around a VALUE with spaces. A word
+// without a name is an id.
+func parseQuery(text string) (q query, err error) {
+	for _, word := range splitWords(text) {
+		name, value, named := strings.Cut(word, ":")
+		if !named || value == "" && !slices.Contains(queryNames, name) {
+			name, value = "id", word
+		}
+		if err := q.add(name, value); err != nil {
+			return query{}, err
+		}
+	}
+	return q, nil
+}
+
+func (q *query) add(name, value string) error {
+	wrong := func(msg string) error { return &task.FieldError{Field: name, Msg: msg} }
+	switch name {
+	case "state":
+		if !slices.Contains(task.States(), task.State(value)) {
+			return wrong("must be one of " + joined(task.States()) + suggestion(value, texted(task.States())))
+		}
+		q.State = task.State(value)
+	case "id":
+		q.IDs = append(q.IDs, value)
+	case "kind":
+		q.Kinds = append(q.Kinds, value)
+	case "queue":
+		q.Queues = append(q.Queues, value)
+	case "group":
+		q.Groups = append(q.Groups, value)
+	case "label":
+		q.Labels = append(q.Labels, value)
+	case "error":
+		q.Error = append(q.Error, strings.ToLower(value))
+	case "payload":
+		q.Data = append(q.Data, strings.ToLower(value))
+	case "parent":
+		q.Parent = value
+	case "unique":
+		q.Unique = value
+	case "hold":
+		if value != "true" {
+			return wrong("must be true")
+		}
+		q.Hold = true
+	case "age":
+		sign := value[:min(len(value), 1)]
+		d, err := parseAge(strings.TrimPrefix(strings.TrimPrefix(value, "<"), ">"))
+		if err != nil || sign != "<" && sign != ">" || d <= 0 {
+			return wrong("must be < or > and a duration such as 30s, 5m, 2h or 3d")
+		}
+		if sign == ">" {
+			q.Older = d
+		} else {
+			q.Newer = d
+		}
+	default:
+		return &task.FieldError{Field: name, Msg: "is no word of a query: use " + strings.Join(queryNames, ", ") + suggestion(name, queryNames)}
+	}
+	return nil
+}
+
+func suggestion(word string, of []string) string {
+	if near := spelling.Nearest(word, of); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
+func texted[T ~string](values []T) (all []string) {
+	for _, v := range values {
+		all = append(all, string(v))
+	}
+	return all
+}
+
+func joined[T ~string](values []T) string { return strings.Join(texted(values), ", ") }
+
+func parseAge(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		d, err := time.ParseDuration(days + "h")
+		return 24 * d, err
+	}
+	return time.ParseDuration(text)
+}
+
+// splitWords splits at spaces outside of double quotes, which it removes.
+func splitWords(text string) (words []string) {
+	var word strings.Builder
+	quoted, any := false, false
+	end := func() {
+		if any {
+			words = append(words, word.String())
+		}
+		word.Reset()
+		any = false
+	}
+	for _, r := range text {
+		switch {
+		case r == '"':
+			quoted, any = !quoted, true
+		case r == ' ' && !quoted:
+			end()
+		default:
+			word.WriteRune(r)
+			any = true
+		}
+	}
+	end()
+	return words
+}
+
+// pageQuery returns the part of the query that the store compares, and whether the tasks are
+// read whole.
+func (q *query) pageQuery(now time.Time) task.PageQuery {
+	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Hold: q.Hold, Whole: len(q.Data) > 0}
+	p.Match = func(t *task.Task) bool { return q.matches(t, now) }
+	return p
+}
+
+// matches compares what the store does not.
+func (q *query) matches(t *task.Task, now time.Time) bool {
+	in := func(set []string, v string) bool { return len(set) == 0 || slices.Contains(set, v) }
+	contains := func(parts []string, in ...string) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool {
+			return !slices.ContainsFunc(in, func(s string) bool { return strings.Contains(strings.ToLower(s), part) })
+		})
+	}
+	age := now.Sub(t.CreatedAt)
+	return in(q.Kinds, t.Kind) && in(q.Queues, t.Queue) && in(q.Groups, t.Group) && (q.State == "" || t.State == q.State) &&
+		!slices.ContainsFunc(q.Labels, func(l string) bool { return !slices.Contains(t.Labels, l) }) &&
+		contains(q.Error, t.Error, string(t.Code)) && contains(q.Data, string(t.Payload), string(t.Result)) &&
+		(q.Parent == "" || t.Shard.Parent == q.Parent) && (!q.Hold || t.Hold) &&
+		(q.Older == 0 || age >= q.Older) && (q.Newer == 0 || age < q.Newer)
+}

@@ -1,0 +1,171 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ltsworker/ltsworker/task"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// pages are the templates of the pages by name. Each has the layout and its own content.
+type pages map[string]*template.Template
+
+var funcs = template.FuncMap{
+	"time":     timeTag,
+	"duration": duration,
+	"json":     indented,
+	"text":     readable,
+	"percent":  func(n, of int) int { return min(n*100/max(of, 1), 100) },
+	"join":     strings.Join,
+	"states":   task.States,
+	"list":     func(v ...any) []any { return v },
+	"string":   func(v any) string { return fmt.Sprint(v) },
+	"brief":    brief,
+	"listing":  func(v view, tasks []*task.Task, choose bool) listing { return listing{v, tasks, choose} },
+}
+
+func parsePages() (pages, error) {
+	all := pages{}
+	base, err := template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		t, err := template.Must(base.Clone()).ParseFS(templateFiles, file)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = t
+	}
+	return all, nil
+}
+
+// listing is a table of tasks. Choose adds a box to each row.
+type listing struct {
+	V      view
+	Tasks  []*task.Task
+	Choose bool
+}
+
+// brief returns the first line of a text, cut after 200 runes.
+func brief(s string) string {
+	line, _, more := strings.Cut(s, "\n")
+	if runes := []rune(line); len(runes) > 200 {
+		line, more = string(runes[:200]), true
+	}
+	if more {
+		line += " …"
+	}
+	return line
+}
+
+// render writes a page. A request of a page that is open gets only the part that changes.
+func (q *request) render(name string, at time.Time, data any) error {
+	return q.renderStatus(http.StatusOK, name, at, data)
+}
+
+func (q *request) renderStatus(status int, name string, at time.Time, data any) error {
+	part := "layout.html"
+	if q.Header.Get("HX-Target") == "main" {
+		part = "main"
+	}
+	var out bytes.Buffer
+	if err := q.c.pages[name].ExecuteTemplate(&out, part, view{request: q, Name: name, At: at, Data: data}); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	q.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	q.w.WriteHeader(status)
+	// A browser that has closed the connection gets no page.
+	_, _ = q.w.Write(out.Bytes())
+	return nil
+}
+
+// timeTag shows a time. A script of the page writes it in the zone that the user has chosen, and
+// keeps the age in its title current.
+func timeTag(t time.Time) template.HTML {
+	if t.IsZero() {
+		return ""
+	}
+	utc := t.UTC()
+	return template.HTML(`<time datetime="` + utc.Format("2006-01-02T15:04:05.000Z") + `">` + utc.Format("2006-01-02 15:04:05") + ` UTC</time>`)
+}
+
+// duration shows a duration with at most two units: 350 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 3 d 4 h.
+func duration(d time.Duration) string {
+	two := func(n, of time.Duration, a, b string) string {
+		if rest := d % n / of; rest > 0 {
+			return fmt.Sprintf("%d %s %d %s", d/n, a, rest, b)
+		}
+		return fmt.Sprintf("%d %s", d/n, a)
+	}
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "−" + duration(-d)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return strconv.FormatFloat(float64(d.Milliseconds()/100)/10, 'f', -1, 64) + " s"
+	case d < time.Hour:
+		return two(time.Minute, time.Second, "min", "s")
+	case d < day:
+		return two(time.Hour, time.Minute, "h", "min")
+	}
+	return two(day, time.Hour, "d", "h")
+}
+
+// shown bounds the bytes of a payload, a result or a log on a page.
+const shown = 64 << 10
+
+// indented shows bytes: JSON with indentation, other text as it is, and a note for binary data.
+func indented(b []byte) string {
+	var out bytes.Buffer
+	if len(b) <= shown && json.Indent(&out, b, "", "  ") == nil {
+		return readable(out.String())
+	}
+	return readable(string(b))
+}
+
+// readable returns at most shown bytes of a text, cut at a rune. Control characters are
+// replaced, because some of them change the order of the text around them.
+func readable(s string) string {
+	if !utf8.ValidString(s) {
+		return fmt.Sprintf("%d bytes: % x …", len(s), s[:min(len(s), 32)])
+	}
+	cut := ""
+	if len(s) > shown {
+		n := shown
+		for !utf8.RuneStart(s[n]) {
+			n--
+		}
+		s, cut = s[:n], fmt.Sprintf("… (%d of %d bytes)", n, len(s))
+	}
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return '\uFFFD'
+		}
+		return r
+	}, s) + cut
+}

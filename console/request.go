@@ -1,0 +1,180 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ltsworker/ltsworker/console/access"
+	"github.com/ltsworker/ltsworker/internal/redisurl"
+	"github.com/ltsworker/ltsworker/internal/terminal"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// request is a request of a user for a page or an action.
+type request struct {
+	*http.Request
+	c    *Console
+	w    http.ResponseWriter
+	user *access.User
+	role access.Role // in the pool of the request
+	site *site       // nil for pages that are of no pool
+	lang string
+}
+
+// view is what a template gets.
+type view struct {
+	*request
+	Name string // of the page: tasks, queues …
+	At   time.Time
+	Data any
+}
+
+// Live reports whether the page reads itself again after events. An inspection costs too much
+// for that, and a form or an error has nothing new.
+func (v view) Live() bool { return v.Name != "doctor" && v.Name != "enqueue" && v.Name != "error" }
+
+// The methods of a request that templates use.
+
+func (q *request) Pool() string    { return q.site.name }
+func (q *request) Pools() []string { return q.readable() }
+func (q *request) User() string {
+	if q.user == nil {
+		return ""
+	}
+	return q.user.Name
+}
+func (q *request) Role() string   { return q.role.String() }
+func (q *request) Operator() bool { return q.role >= access.Operator }
+func (q *request) Admin() bool    { return q.role >= access.Admin }
+func (q *request) Lang() string   { return q.lang }
+func (q *request) Asset(name string) string {
+	return q.c.opts.Prefix + "/assets/" + q.c.assets.path(name)
+}
+
+// HasPool reports whether the page is of a pool.
+func (q *request) HasPool() bool { return q.site != nil }
+
+// HasSession reports whether the user can log out.
+func (q *request) HasSession() bool {
+	return q.user.Method == access.MethodPassword || q.user.Method == access.MethodOIDC
+}
+
+// HasPassword reports whether the user has a password that can be changed.
+func (q *request) HasPassword() bool { return q.user.Method == access.MethodPassword }
+
+// MustChange reports whether the user has to change the password first.
+func (q *request) MustChange() bool { return q.user != nil && q.user.MustChange }
+
+// Say is T with the arguments in a list.
+func (q *request) Say(key string, args []any) string { return q.T(key, args...) }
+
+// Rate shows a rate, "" for none.
+func (q *request) Rate(r pool.Rate) string {
+	if r == (pool.Rate{}) {
+		return ""
+	}
+	return r.String()
+}
+
+// Editable returns a payload for a form.
+func (q *request) Editable(payload []byte) string { return string(payload) }
+
+// Schedule shows when a trigger fires.
+func (q *request) Schedule(t *pool.TriggerInfo) string { return terminal.Schedule(&t.Trigger) }
+
+// Root returns the path of a page that is of no pool.
+func (q *request) Root(path string) string { return q.c.opts.Prefix + path }
+
+// Path returns the path of a page of the pool, with parameters: name, value, name, value …
+func (q *request) Path(page string, params ...string) string {
+	return q.c.path(q.site.name, page, params...)
+}
+
+// PathIn returns the path of a page of another pool.
+func (q *request) PathIn(poolName, page string) string { return q.c.path(poolName, page) }
+
+// Here returns the path and the query of this request.
+func (q *request) Here() string { return q.c.opts.Prefix + q.URL.RequestURI() }
+
+// With returns this page with another value of a parameter, "" for none.
+func (q *request) With(name, value string) string {
+	query := q.URL.Query()
+	query.Del("after")
+	if query.Set(name, value); value == "" {
+		query.Del(name)
+	}
+	return q.c.opts.Prefix + (&url.URL{Path: q.URL.Path, RawQuery: query.Encode()}).String()
+}
+
+func (c *Console) path(poolName, page string, params ...string) string {
+	query := url.Values{}
+	for i := 0; i+1 < len(params); i += 2 {
+		query.Set(params[i], params[i+1])
+	}
+	u := url.URL{Path: c.opts.Prefix + "/p/" + poolName + "/" + page, RawQuery: query.Encode()}
+	return u.String()
+}
+
+// readable returns the pools that the user may see.
+func (q *request) readable() (names []string) {
+	for _, name := range q.c.names {
+		if q.user.Role(name) >= access.Viewer {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// problem is an error with the HTTP status that answers it.
+type problem struct {
+	status int
+	key    string // of the message
+	args   []any
+}
+
+func (p *problem) Error() string { return fmt.Sprintf("%d %s %v", p.status, p.key, p.args) }
+
+func notFound(what, name string) error {
+	return &problem{http.StatusNotFound, "error.no_" + what, []any{name}}
+}
+
+// status returns the status of an error and what the page says about it. Texts of the store
+// are shown, because they have the name of a field or what Redis has answered; they have no
+// secrets.
+func (q *request) status(err error) (int, string) {
+	var p *problem
+	var field *task.FieldError
+	switch {
+	case errors.As(err, &p):
+		return p.status, q.T(p.key, p.args...)
+	case errors.Is(err, context.DeadlineExceeded), redisurl.IsNetwork(err):
+		return http.StatusServiceUnavailable, q.T("error.redis") + ": " + err.Error()
+	case errors.As(err, &field):
+		return http.StatusBadRequest, err.Error()
+	}
+	return http.StatusInternalServerError, err.Error()
+}
+
+// T returns the text of a key in the language of the user. args fill {0}, {1} …
+func (q *request) T(key string, args ...any) string { return translate(q.lang, key, args...) }
+
+// language returns that of the cookie, else of Accept-Language, else English.
+func language(r *http.Request) string {
+	if c, err := r.Cookie("lts_lang"); err == nil && texts[c.Value] != nil {
+		return c.Value
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if texts[base] != nil {
+			return base
+		}
+	}
+	return "en"
+}

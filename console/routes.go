@@ -1,0 +1,152 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ltsworker/ltsworker/console/access"
+)
+
+// route is a page or an action of a pool, and the role that a user needs for it.
+type route struct {
+	method string
+	page   string // the path after /p/POOL/
+	role   access.Role
+	do     func(*request) error
+}
+
+// routes are all pages and actions of a pool. The tests of rights are generated from them.
+var routes = []route{
+	{http.MethodGet, "{$}", access.Viewer, (*request).overview},
+	{http.MethodGet, "tasks", access.Viewer, (*request).tasks},
+	{http.MethodGet, "task", access.Viewer, (*request).task},
+	{http.MethodGet, "queues", access.Viewer, (*request).queues},
+	{http.MethodGet, "groups", access.Viewer, (*request).groups},
+	{http.MethodGet, "replicas", access.Viewer, (*request).replicas},
+	{http.MethodGet, "triggers", access.Viewer, (*request).triggers},
+	{http.MethodGet, "trigger", access.Viewer, (*request).trigger},
+	{http.MethodGet, "events", access.Viewer, (*request).events},
+	{http.MethodGet, "rejected", access.Viewer, (*request).rejected},
+	{http.MethodGet, "audit", access.Viewer, (*request).audit},
+	{http.MethodGet, "doctor", access.Viewer, (*request).doctor},
+	{http.MethodGet, "enqueue", access.Operator, (*request).enqueuePage},
+	{http.MethodGet, "live", access.Viewer, (*request).live},
+
+	{http.MethodPost, "enqueue", access.Operator, (*request).enqueue},
+	{http.MethodPost, "tasks/stop", access.Operator, (*request).stopTasks},
+	{http.MethodPost, "tasks/retry", access.Operator, (*request).retryTasks},
+	{http.MethodPost, "tasks/run", access.Operator, (*request).runTasks},
+	{http.MethodPost, "tasks/delete", access.Admin, (*request).deleteTasks},
+	{http.MethodPost, "failures/retry", access.Operator, (*request).retryFailures},
+	{http.MethodPost, "pause", access.Operator, (*request).pause},
+	{http.MethodPost, "resume", access.Operator, (*request).resume},
+	{http.MethodPost, "limit", access.Admin, (*request).limit},
+	{http.MethodPost, "rate", access.Admin, (*request).rate},
+	{http.MethodPost, "replicas/drain", access.Operator, (*request).drain},
+	{http.MethodPost, "triggers/run", access.Operator, (*request).runTrigger},
+	{http.MethodPost, "triggers/pause", access.Operator, (*request).pauseTrigger},
+	{http.MethodPost, "triggers/resume", access.Operator, (*request).resumeTrigger},
+	{http.MethodPost, "triggers/remove", access.Admin, (*request).removeTrigger},
+	{http.MethodPost, "rejected/put-back", access.Operator, (*request).putBack},
+	{http.MethodPost, "rejected/drop", access.Admin, (*request).dropRejected},
+}
+
+// policy allows scripts, styles and requests of this host only, and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+func (c *Console) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", c.assets)
+	mux.HandleFunc("GET /{$}", c.free((*request).home))
+	mux.HandleFunc("GET /login", c.open((*request).loginPage))
+	mux.HandleFunc("POST /login", c.open((*request).login))
+	mux.HandleFunc("GET "+access.OIDCStart, c.open((*request).startOIDC))
+	mux.HandleFunc("GET "+access.OIDCFinish, c.open((*request).finishOIDC))
+	mux.HandleFunc("GET /password", c.named((*request).passwordPage))
+	mux.HandleFunc("POST /password", c.named((*request).changePassword))
+	mux.HandleFunc("POST /logout", c.open((*request).logout))
+	mux.HandleFunc("POST /language", c.open((*request).setLanguage))
+	for _, r := range routes {
+		mux.HandleFunc(r.method+" /p/{pool}/"+r.page, c.guarded(r))
+	}
+	var h http.Handler = http.NewCrossOriginProtection().Handler(mux)
+	if c.opts.Prefix != "" {
+		h = http.StripPrefix(c.opts.Prefix, h)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		head := w.Header()
+		head.Set("Content-Security-Policy", policy)
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Referrer-Policy", "same-origin")
+		head.Set("Cache-Control", "no-store")
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// mostBody bounds the body of a request: a payload of a task and a form around it.
+const mostBody = 2 << 20
+
+// open handles a request of anybody.
+func (c *Console) open(do func(*request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := &request{Request: r, c: c, w: w, lang: language(r), user: c.opts.Gate.User(r)}
+		q.answer(do)
+	}
+}
+
+// named handles a request of a user who is known.
+func (c *Console) named(do func(*request) error) http.HandlerFunc {
+	return c.open(func(q *request) error {
+		if q.user == nil {
+			return q.toLogin()
+		}
+		return do(q)
+	})
+}
+
+// free handles a request of a user for something that belongs to no pool.
+func (c *Console) free(do func(*request) error) http.HandlerFunc {
+	return c.named(func(q *request) error {
+		if q.user.MustChange {
+			http.Redirect(q.w, q.Request, q.Root("/password"), http.StatusSeeOther)
+			return nil
+		}
+		return do(q)
+	})
+}
+
+// guarded handles a request for something in a pool, if the role of the user allows it. A user
+// without a role in a pool is not told whether the pool exists.
+func (c *Console) guarded(r route) http.HandlerFunc {
+	return c.free(func(q *request) error {
+		name := q.PathValue("pool")
+		q.site, q.role = c.sites[name], q.user.Role(name)
+		if q.site == nil || q.role < access.Viewer {
+			q.site = nil
+			return notFound("pool", name)
+		}
+		if q.role < r.role {
+			q.refused(r.page)
+			return &problem{http.StatusForbidden, "error.role", []any{r.role}}
+		}
+		return r.do(q)
+	})
+}
+
+// answer runs the handler and shows its error.
+func (q *request) answer(do func(*request) error) {
+	err := do(q)
+	if err == nil || q.Context().Err() != nil {
+		return
+	}
+	status, text := q.status(err)
+	if status >= http.StatusInternalServerError {
+		q.c.log.Error("console", "path", q.URL.Path, "err", err)
+	}
+	if err := q.renderStatus(status, "error", time.Time{}, errorPage{Status: status, Text: text}); err != nil {
+		q.c.log.Error("console", "path", q.URL.Path, "err", err)
+		http.Error(q.w, text, status)
+	}
+}

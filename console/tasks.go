@@ -1,0 +1,261 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ltsworker/ltsworker/internal/holdup"
+	"github.com/ltsworker/ltsworker/pool"
+	"github.com/ltsworker/ltsworker/task"
+)
+
+// rows is how many tasks a page has at most, and searched how many index entries it reads.
+const (
+	rows     = 50
+	searched = 5000
+)
+
+// tasksPage is the list of tasks.
+type tasksPage struct {
+	Query  string
+	State  task.State
+	Counts map[task.State]int
+	Tasks  []*task.Task
+	Total  int    // tasks of the state
+	Read   int    // of these, how many were compared for this page
+	Next   string // asks for the next page
+	More   int    // running tasks that are not shown
+}
+
+// tasks shows a list of tasks in one state. A query that is the id of a task leads to its page.
+func (q *request) tasks() error {
+	text := q.FormValue("q")
+	wanted, err := parseQuery(text)
+	if err != nil {
+		return err
+	}
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	if len(wanted.IDs) > 0 || wanted.Unique != "" {
+		return q.named(wanted, text, p)
+	}
+	page := tasksPage{Query: text, State: wanted.State, Counts: counts(p.Stats)}
+	if page.State == "" {
+		page.State = task.State(q.FormValue("state"))
+	}
+	if !slices.Contains(task.States(), page.State) {
+		page.State = firstState(p.Stats)
+	}
+	wanted.State, page.Total = page.State, page.Counts[page.State]
+	if err := q.fill(&page, wanted, p); err != nil {
+		return err
+	}
+	return q.render("tasks", p.At, page)
+}
+
+// counts returns how many tasks each state has.
+func counts(s pool.Stats) map[task.State]int {
+	c := map[task.State]int{task.Scheduled: s.Scheduled, task.Waiting: s.Waiting, task.Running: s.Running}
+	for state, n := range s.Kept {
+		c[state] = n
+	}
+	return c
+}
+
+// firstState returns the state that the list begins with: that of the failed tasks, if there
+// are some, else the first one that has tasks.
+func firstState(s pool.Stats) task.State {
+	c := counts(s)
+	for _, state := range []task.State{task.Failed, task.Running, task.Waiting, task.Scheduled, task.Succeeded, task.Stopped, task.Expired} {
+		if c[state] > 0 {
+			return state
+		}
+	}
+	return task.Running
+}
+
+// fill reads the tasks of a page.
+func (q *request) fill(page *tasksPage, wanted query, p *picture) error {
+	if wanted.Parent != "" || wanted.State == task.Exporting {
+		return q.fillFrom(page, wanted, p.At)
+	}
+	if wanted.State == task.Running {
+		for _, t := range p.Running {
+			if page.Read++; wanted.matches(t, p.At) {
+				page.Tasks = append(page.Tasks, t)
+			}
+		}
+		page.More = p.Stats.Running - len(p.Running)
+		return nil
+	}
+	ask := wanted.pageQuery(p.At)
+	if match := ask.Match; ask.Whole {
+		// Otherwise a search would tell what is hidden.
+		ask.Match = func(t *task.Task) bool {
+			q.redact(t)
+			return match(t)
+		}
+	}
+	ask.After, ask.Limit, ask.Budget = q.FormValue("after"), rows, searched
+	found, err := q.site.pool.Page(q.Context(), ask)
+	page.Tasks, page.Read, page.Next = found.Tasks, found.Read, found.Next
+	return err
+}
+
+// fillFrom reads the children of a parent or the exporting tasks, both of which are few.
+func (q *request) fillFrom(page *tasksPage, wanted query, now time.Time) error {
+	f := task.Filter{Parent: wanted.Parent, States: []task.State{wanted.State}, Brief: len(wanted.Data) == 0}
+	if wanted.Parent != "" {
+		f.States = nil
+		wanted.State = ""
+	}
+	ctx, cancel := context.WithTimeout(q.Context(), patience)
+	defer cancel()
+	for t, err := range q.site.pool.Tasks(ctx, f) {
+		if err != nil {
+			return err
+		}
+		q.redact(t)
+		if page.Read++; !wanted.matches(t, now) {
+			continue
+		}
+		if page.Tasks = append(page.Tasks, t); len(page.Tasks) == 10*rows {
+			break
+		}
+	}
+	return nil
+}
+
+// named shows the tasks with the ids of the query or with its unique key.
+func (q *request) named(wanted query, text string, p *picture) error {
+	var found []*task.Task
+	if wanted.Unique != "" {
+		if t, err := q.site.pool.ByUnique(q.Context(), wanted.Unique); err == nil {
+			found = append(found, t)
+		}
+	}
+	if ids := slices.DeleteFunc(slices.Clone(wanted.IDs), func(id string) bool { return task.CheckName(id) != nil }); len(ids) > 0 {
+		tasks, err := q.site.pool.Find(q.Context(), ids...)
+		if err != nil {
+			return err
+		}
+		found = append(found, slices.DeleteFunc(tasks, func(t *task.Task) bool { return t == nil })...)
+	}
+	if len(found) == 1 {
+		http.Redirect(q.w, q.Request, q.Path("task", "id", found[0].ID), http.StatusSeeOther)
+		return nil
+	}
+	return q.render("tasks", p.At, tasksPage{Query: text, Counts: counts(p.Stats), Tasks: found, Total: len(found), Read: len(found)})
+}
+
+// taskPage is one task.
+type taskPage struct {
+	*task.Task
+	History  []task.AttemptRecord
+	WaitsFor string
+	Holders  []*task.Task
+	MoreHold int
+	Steps    []step
+	Now      time.Time
+	Redacted bool // the payload is not shown as it is
+}
+
+// step is a part of the timeline of a task.
+type step struct {
+	Name     string // of the text: waited, ran
+	From, To time.Time
+	Attempt  int64
+	Code     task.Code
+	Replica  string
+}
+
+// Took returns how long the step took.
+func (s step) Took() time.Duration { return max(s.To.Sub(s.From), 0) }
+
+func (q *request) task() error {
+	id := q.FormValue("id")
+	if task.CheckName(id) != nil {
+		return notFound("task", id)
+	}
+	found, err := q.site.pool.Find(q.Context(), id)
+	if err != nil {
+		return err
+	}
+	if found[0] == nil {
+		return notFound("task", id)
+	}
+	t := found[0]
+	page := taskPage{Task: t}
+	if page.History, err = q.site.pool.History(q.Context(), id); err != nil {
+		return err
+	}
+	p, err := q.site.picture(q.Context())
+	if err != nil {
+		return err
+	}
+	page.Now = p.At
+	if t.State == task.Waiting {
+		why := holdup.New(q.site.pool)
+		if page.WaitsFor, err = why.Line(q.Context(), t); err != nil {
+			return err
+		}
+		if page.Holders, page.MoreHold, err = why.Holders(q.Context(), t); err != nil {
+			return err
+		}
+	}
+	page.Steps = timeline(t, page.History, p.At)
+	page.Redacted = q.redact(t)
+	return q.render("task", p.At, page)
+}
+
+// timeline returns the waits and the attempts of a task that are known, the first one first.
+func timeline(t *task.Task, history []task.AttemptRecord, now time.Time) (steps []step) {
+	at := t.CreatedAt
+	if t.DueAt.After(at) && (len(history) == 0 || t.DueAt.Before(history[0].At)) {
+		steps = append(steps, step{Name: "scheduled", From: at, To: t.DueAt})
+		at = t.DueAt
+	}
+	ran := func(from, to time.Time, n int64, code task.Code, replica string) {
+		if from.After(at) {
+			steps = append(steps, step{Name: "waited", From: at, To: from})
+		}
+		steps = append(steps, step{Name: "ran", From: from, To: to, Attempt: n, Code: code, Replica: replica})
+		at = to
+	}
+	for _, a := range history {
+		ran(a.At.Add(-a.Run), a.At, a.Attempt, a.Code, a.Replica)
+	}
+	recorded := len(history) > 0 && history[len(history)-1].Attempt == t.Attempt
+	switch {
+	case t.State == task.Running && !t.StartedAt.IsZero():
+		ran(t.StartedAt, now, t.Attempt, "", t.Replica)
+	case t.State.Terminal() && !t.StartedAt.IsZero() && !recorded && t.Attempt > 0:
+		ran(t.StartedAt, t.EndedAt, t.Attempt, t.Code, t.Replica)
+	case !t.State.Terminal():
+		steps = append(steps, step{Name: string(t.State), From: at, To: now})
+	case t.EndedAt.After(at):
+		steps = append(steps, step{Name: "waited", From: at, To: t.EndedAt})
+	}
+	return steps
+}
+
+// redact hides what the hook of the options hides. It reports whether it has changed the
+// payload.
+func (q *request) redact(t *task.Task) (changed bool) {
+	hide := q.c.opts.Redact
+	if hide == nil {
+		return false
+	}
+	payload := hide(t.Kind, "payload", t.Payload)
+	changed = !bytes.Equal(payload, t.Payload)
+	t.Payload, t.Result = payload, hide(t.Kind, "result", t.Result)
+	for name, value := range t.Headers {
+		t.Headers[name] = string(hide(t.Kind, name, []byte(value)))
+	}
+	return changed
+}
