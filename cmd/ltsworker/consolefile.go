@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ltsworker/ltsworker/console/access"
+)
+
+// consoleFile is the config file of the console. Its keys are explained in docs/console.md.
+type consoleFile struct {
+	Listen string   `yaml:"listen"`
+	Prefix string   `yaml:"prefix"`
+	Pools  []string `yaml:"pools"`
+	Users  string   `yaml:"users"`
+	Open   bool     `yaml:"open"`
+	Secure bool     `yaml:"secure"`
+	TLS    struct {
+		Cert string `yaml:"cert"`
+		Key  string `yaml:"key"`
+	} `yaml:"tls"`
+	Redact []string   `yaml:"redact"`
+	OIDC   *oidcFile  `yaml:"oidc"`
+	Proxy  *proxyFile `yaml:"proxy"`
+}
+
+type oidcFile struct {
+	Label       string     `yaml:"label"`
+	Issuer      string     `yaml:"issuer"`
+	ClientID    string     `yaml:"client_id"`
+	SecretFile  string     `yaml:"client_secret_file"`
+	Redirect    string     `yaml:"redirect"`
+	Scopes      []string   `yaml:"scopes"`
+	NameClaim   string     `yaml:"name_claim"`
+	GroupsClaim string     `yaml:"groups_claim"`
+	Grants      grantsFile `yaml:"grants"`
+}
+
+type proxyFile struct {
+	From         []string   `yaml:"from"`
+	UserHeader   string     `yaml:"user_header"`
+	GroupsHeader string     `yaml:"groups_header"`
+	Grants       grantsFile `yaml:"grants"`
+}
+
+type grantsFile struct {
+	Everyone map[string]access.Role            `yaml:"everyone"`
+	Groups   map[string]map[string]access.Role `yaml:"groups"`
+	Users    map[string]map[string]access.Role `yaml:"users"`
+}
+
+// readConsoleFile reads a config file. An unknown key is an error.
+func readConsoleFile(name string) (c consoleFile, err error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return c, fmt.Errorf("open the config file: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, usagef("%s: %v", name, err)
+	}
+	return c, nil
+}
+
+// access returns how users are identified.
+func (c *consoleFile) access() (o access.Options, err error) {
+	o = access.Options{Path: c.Prefix, Secure: c.Secure, PasswordFile: c.Users, Open: c.Open}
+	if c.Proxy != nil {
+		o.Proxy = &access.Proxy{From: c.Proxy.From, UserHeader: c.Proxy.UserHeader, GroupsHeader: c.Proxy.GroupsHeader, Grants: access.Grants(c.Proxy.Grants)}
+	}
+	if f := c.OIDC; f != nil {
+		o.OIDC = &access.OIDC{Label: f.Label, Issuer: f.Issuer, ClientID: f.ClientID, ClientSecret: os.Getenv("LTS_OIDC_SECRET"), Redirect: f.Redirect,
+			Scopes: f.Scopes, NameClaim: f.NameClaim, GroupsClaim: f.GroupsClaim, Grants: access.Grants(f.Grants)}
+		if f.SecretFile != "" {
+			secret, err := os.ReadFile(f.SecretFile)
+			if err != nil {
+				return o, fmt.Errorf("oidc.client_secret_file: %w", err)
+			}
+			o.OIDC.ClientSecret = strings.TrimSpace(string(secret))
+		}
+	}
+	return o, nil
+}
