@@ -30,7 +30,7 @@ for --unique of live tasks. UNIQUE shows a unique key that is no name, such as a
 "#" and a hash. --unique takes the text or this form.
 
 Columns: ` + strings.Join(columnNames(), " ") + `.
-RUNNING is the time since the start of a running attempt, REPLICA the replica that
+PARAM is the parameter of a shard, of a broadcast its replica. RUNNING is the time since the start of a running attempt, REPLICA the replica that
 runs the task or ran it last, SLOW the time since the running attempt passed its soft
 timeout. NOTE begins with "slow" for such a task. CODE, ERROR and, after "last:", NOTE
 of a live task are those of its last ended attempt. DUE is shown until a task starts.
@@ -89,6 +89,9 @@ func (l *listing) check() (err error) {
 	names := l.columns
 	if len(names) == 0 {
 		names = defaultColumns
+		if l.filter.Parent != "" {
+			names = shardColumns
+		}
 		if slices.Equal(l.filter.States, []task.State{task.Running}) {
 			names = runningColumns
 		}
