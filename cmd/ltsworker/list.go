@@ -30,10 +30,11 @@ for --unique of live tasks. UNIQUE shows a unique key that is no name, such as a
 "#" and a hash. --unique takes the text or this form.
 
 Columns: ` + strings.Join(columnNames(), " ") + `.
-PARAM is the parameter of a shard, of a broadcast its replica. RUNNING is the time since the start of a running attempt, REPLICA the replica that
+RUNNING is the time since the start of a running attempt, REPLICA the replica that
 runs the task or ran it last, SLOW the time since the running attempt passed its soft
 timeout. NOTE begins with "slow" for such a task. CODE, ERROR and, after "last:", NOTE
 of a live task are those of its last ended attempt. DUE is shown until a task starts.
+PARAM is the parameter of a shard, of a broadcast the id of its replica.
 --sort with a minus before the column (--sort=-age) sorts downwards. Tasks without a
 value are last. It reads all tasks before it prints the first one.`,
 		Example: `  ltsworker ls --state running
