@@ -11,7 +11,8 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   ['reports:open'] = 'list', archives = 'hash', triggers = 'zset', trigger = 'hash',
   fired = 'list', ['triggers:inbox'] = 'list', ['triggers:inbox:open'] = 'list',
   timers = 'zset', rate = 'string', ['group:rate'] = 'string', parents = 'zset', spreading = 'zset', pending = 'set',
-  results = 'hash', lines = 'zset', labelled = 'zset', serving = 'zset', offers = 'zset', host = 'set' }
+  results = 'hash', lines = 'zset', labelled = 'zset', serving = 'zset', offers = 'zset', host = 'set',
+  broadcast = 'set' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,
