@@ -146,7 +146,7 @@ func splitWords(text string) (words []string) {
 // pageQuery returns the part of the query that the store compares, and whether the tasks are
 // read whole.
 func (q *query) pageQuery(now time.Time) task.PageQuery {
-	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Hold: q.Hold, Whole: len(q.Data) > 0}
+	p := task.PageQuery{State: q.State, Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, Whole: len(q.Data) > 0}
 	p.Match = func(t *task.Task) bool { return q.matches(t, now) }
 	return p
 }

@@ -77,7 +77,7 @@ local WHOLE = { inbox = true, scheduled = true, expiring = true, events = true, 
 local KIND = { group = true, wait = true, run = true, ended = true, ready = true, idle = true, class = true, served = true,
   signals = true, replica = true, call = true, lock = true, inbox = true, load = true, reply = true, reports = true, reported = true, takeover = true,
   trigger = true, fired = true, pending = true, results = true, triggers = true, rate = true, host = true, serving = true,
-  offers = true, lines = true, labelled = true }
+  offers = true, lines = true, labelled = true, broadcast = true }
 local function live(id) return at[id] and not redis.call('ZSCORE', P .. 'ended:' .. at[id], id) end
 local keys, tasks, extras, members = redis.call('KEYS', P .. '*'), 0, {}, {}
 for _, key in ipairs(keys) do

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ltsworker/ltsworker/redisstore"
 	"github.com/ltsworker/ltsworker/task"
@@ -32,6 +33,64 @@ func init() {
 		},
 		call:  call,
 		again: "spread",
+	}
+	broadcast := func(v *victim) {
+		v.base()
+		for _, replica := range []string{"r", "s"} {
+			v.join(replica, task.Registration{Queues: map[string]task.QueueConfig{"default": {Workers: 9}}, Kinds: map[string]task.Policy{"k": {MaxAttempts: 3}}})
+		}
+		v.enqueue(task.Spec{Kind: "k", ID: "b", Group: "g", Labels: []string{"host=h"}, Broadcast: true, Hold: true}, task.Spec{Kind: "k", ID: "all", Broadcast: true})
+	}
+	faultCases["spread broadcast"] = faultCase{prepare: broadcast, call: call, again: "spread"}
+	made := func(v *victim) {
+		broadcast(v)
+		v.must(spreadAll(context.Background(), v.st))
+	}
+	faultCases["spread loses"] = faultCase{
+		prepare: func(v *victim) {
+			made(v)
+			v.must(v.st.Leave(context.Background(), "s"))
+		},
+		call:  call,
+		again: "spread",
+	}
+	faultCases["leave broadcast"] = faultCase{
+		prepare: made,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			return done(st.Leave(ctx, "s"))
+		},
+	}
+	faultCases["drain broadcast"] = faultCase{
+		prepare: made,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			asked, err := st.Drain(ctx, "s")
+			return fmt.Sprint(asked), err
+		},
+	}
+	faultCases["runnow broadcast"] = faultCase{ // no replica has the label, so the broadcast ends
+		prepare: made,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			changes, err := st.RunNow(ctx, "b")
+			return fmt.Sprint(changes), err
+		},
+	}
+	faultCases["retry broadcast"] = faultCase{
+		prepare: func(v *victim) {
+			made(v)
+			_, err := v.st.RunNow(context.Background(), "b")
+			v.must(err)
+		},
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			changes, err := st.Retry(ctx, task.Edit{}, "b")
+			return fmt.Sprint(changes), err
+		},
+	}
+	faultCases["enqueue broadcast"] = faultCase{
+		prepare: made,
+		call: func(ctx context.Context, _ *victim, st *redisstore.Store) (string, error) {
+			_, err := st.Enqueue(ctx, []task.Spec{{Kind: "k", ID: "one", Broadcast: true}, {Kind: "k", ID: "none", Labels: []string{"x"}, Broadcast: true}})
+			return done(err)
+		},
 	}
 }
 

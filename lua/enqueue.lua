@@ -8,7 +8,7 @@
 --       is wrong with them; or index, 'limit', what is limited, ''}; or the error STALE.
 -- Keeps: a call that is repeated after its reply was lost makes nothing and gets the first reply. The calls of a sequence
 -- are made one after the other, so only the last number and reply are stored.
--- uses: base admit make
+-- uses: base admit finish make
 -- hot: totals event trim scores settings queues admit make wake
 -- This is lib/once.lua, written out: its functions would add 1 % to the instructions of an enqueue of one task.
 local call_key, number = P .. 'call:' .. ARGV[1], ARGV[2]
@@ -42,6 +42,7 @@ for _, g in ipairs(groups) do
   end)
   done = done + g.n
 end
+if freed.empty then Finish.empty() end
 Make.close()
 
 local answer = '[' .. NOW_TEXT .. ']'

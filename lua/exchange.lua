@@ -76,7 +76,7 @@ end
 if next(claimable) then
   for line in pairs(claimable) do
     if string.find(line, '#', 1, true) then
-      Offer.list(line)
+      Offer.list(line, Wake)
       step.own = call('HGET', record, 'own')
     end
   end

@@ -12,7 +12,7 @@
 --       has ended), 1 if a trigger waits for its time}.
 -- Keeps: a lease never ends later than the bound of its attempts plus the grace. An attempt that runs in the pool and not on
 -- the replica (a failover lost its report) is taken back.
--- uses: base attempts claims event exit queue record removal request run staged task totals trim wake
+-- uses: base attempts claims event exit parents queue record removal request run staged task totals trim wake
 run_when_full()
 math.randomseed(NOW)
 local replica, lease, grace = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -22,7 +22,7 @@ local joined = known[1] and known[1] == call('HGET', META, 'epoch')
 if joined then
   call('ZADD', P .. 'replicas', whole(NOW + lease), replica)
   call('HSET', record, 'seen_at', NOW_TEXT, 'stuck', ARGV[4], 'running', ARGV[5])
-  if ARGV[6] == '1' then call('HSETNX', record, 'drain', NOW_TEXT) end
+  if ARGV[6] == '1' and call('HSETNX', record, 'drain', NOW_TEXT) == 1 then Parents.lose_children(replica) end
   if ARGV[7] ~= '' then call('HSET', record, 'refuses', ARGV[7])
   elseif known[4] then call('HDEL', record, 'refuses') end
 end

@@ -10,7 +10,7 @@
 -- staged result is exported again, unless it gets a payload or has to rerun. The counters start at 0. TTL and deadline no
 -- longer apply. At most one live task holds a unique key. A call that is repeated after its reply was lost does nothing and
 -- gets the first reply.
--- uses: aging base admit changes edit record revive trim
+-- uses: aging base admit changes edit finish record revive trim
 local first = Changes.repeated()
 if first then return first end
 if ARGV[4] ~= '1' then run_when_full() end -- a payload needs memory
@@ -44,5 +44,6 @@ local reply = Changes.each(ARGV, 7, function(m)
   m.state = put_back_ended(m)
   return 1
 end)
+if freed.empty then Finish.empty() end
 Trim.close()
 return Changes.close(reply)

@@ -7,7 +7,7 @@
 --       damaged, after the change of the others; or the error STALE.
 -- Keeps: a task takes the position that it would take when it is due. Limits, TTL and deadline apply as before. A call that
 -- is repeated after its reply was lost does nothing and gets the first reply.
--- uses: base changes promote task trim
+-- uses: base changes finish promote task trim
 local first = Changes.repeated()
 if first then return first end
 run_when_full()
@@ -19,5 +19,6 @@ local reply = Changes.each(ARGV, 3, function(m)
   m.state = m.shards and 'running' or 'waiting'
   return 1
 end)
+if freed.empty then Finish.empty() end
 Trim.close()
 return Changes.close(reply)

@@ -1,15 +1,17 @@
--- spread: makes children of the parent that has waited for longest, or stops some if the parent has ended.
+-- spread: makes children of the parent that has waited for longest, or stops some if the parent has ended, or ends children
+-- of broadcasts whose replica has gone.
 --
 -- KEYS  prefix, meta
--- Returns {ms until the next parent has to be handled or 0, number of children made, number of children stopped}.
+-- Returns {ms until the next parent has to be handled or 0, number of children made, number of children stopped
+--       or ended}.
 -- Keeps: each child is made once, because the step that makes it moves the cursor of the parent. A queue takes no more
 -- children than its cap allows. A parent ends once: by its children, a stop or its deadline.
 -- uses: base parents record removal spread stopping totals trim wake
-local made, stopped = 0, 0
+local made, ended = 0, 0
 local first = call('ZRANGEBYSCORE', Parents.SPREADING, '-inf', NOW_TEXT, 'LIMIT', 0, 1)[1]
--- Redis that is full refuses new children. Those of a parent that has ended are stopped also then.
+-- Redis that is full refuses new children. Others are stopped also then.
 if first and Record.soft('GETRANGE', Record.key(first), 0, 0) ~= 'r' then run_when_full() end
-if first then made, stopped = Spread.step(first) end
+if first then made, ended = Spread.step(first) end
 Stopping.close()
 Trim.close()
 Removal.write()
@@ -17,4 +19,4 @@ Totals.write()
 Wake.all()
 Wake.for_next_due()
 local head = tonumber(call('ZRANGE', Parents.SPREADING, 0, 0, 'WITHSCORES')[2] or nil)
-return { head and math.max(head - NOW, 1) or 0, made, stopped }
+return { head and math.max(head - NOW, 1) or 0, made, ended }

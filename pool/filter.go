@@ -39,7 +39,7 @@ func (p *Pool) Tasks(ctx context.Context, f Filter) iter.Seq2[*task.Task, error]
 // last page is on exactly one of them, unless its position changes. Another state, an invalid name
 // and a q.After that is no Next of a page are FieldErrors.
 func (p *Pool) Page(ctx context.Context, q task.PageQuery) (task.Page, error) {
-	f := Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, States: []State{q.State}}
+	f := Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, States: []State{q.State}}
 	if err := checkFilter(f, task.States()); err != nil {
 		return task.Page{}, fmt.Errorf("page: %w", err)
 	}

@@ -88,6 +88,14 @@ type (
 	//	// its handler finds in Task.Shard. Each is UTF-8 of at most MaxShardParam bytes, all
 	//	// together have at most MaxShardParams. Default: none.
 	//	ShardParams []string
+	//	// Broadcast makes the task a parent with one child for each replica that would take it when
+	//	// it begins to run: those that serve its queue, have its Labels and a handler for its Kind,
+	//	// and do not drain. The handler finds the id of its replica in Shard.Param. A child whose
+	//	// replica goes before it has ended fails with CodeLost. Without such a replica the task fails
+	//	// with CodeNoHandler. There are at most MaxMembers. It cannot be combined with Shards or
+	//	// ShardParams. Of a task that was read, these are the number of children and the ids of
+	//	// their replicas. Default: false.
+	//	Broadcast bool
 	//	// FailFast ends the parent as failed with the first child that does not succeed, and stops
 	//	// the others. Default: it ends when all children have, as failed if one of them has not
 	//	// succeeded.

@@ -97,6 +97,10 @@ func FailOnLimit() Option { return func(s *Spec) { s.FailOnLimit = true } }
 // handlers find the part in Task.Shard.
 func Shards(n int) Option { return func(s *Spec) { s.Shards = n } }
 
+// Broadcast makes the task a parent with one child for each replica that would take it: see
+// task.Spec.
+func Broadcast() Option { return func(s *Spec) { s.Broadcast = true } }
+
 // ShardParams makes the task a parent with one child for each parameter: see task.Spec.
 func ShardParams(params ...string) Option {
 	return func(s *Spec) { s.ShardParams = params }

@@ -54,6 +54,7 @@ var damages = map[string]struct {
 	"shard_lost":        {task.SeverityError, "parent {id} waits for {detail} shards that have no child", fixIt},
 	"child_gone":        {task.SeverityError, "a pending child {id}, which is no live child of this parent", fixIt},
 	"children_live":     {task.SeverityError, "parent {id} has ended, and nothing stops its children", fixIt},
+	"child_waits":       {task.SeverityError, "child {id} of a broadcast waits for replica {detail}, which has gone, and nothing ends it", fixIt},
 	"not_in_group":      {task.SeverityError, "task {id} runs and does not count towards its group's limit", fixIt},
 	"not_counted":       {task.SeverityError, "task {id} runs and does not count towards the pool's limit", fixIt},
 	"stop_lost":         {task.SeverityError, "task {id} was asked to stop, but its replica does not get the request", fixIt},
@@ -70,7 +71,7 @@ var damages = map[string]struct {
 	"not_in_class":     {task.SeverityError, "{id} is not listed here, so it gets no signals for ready queues", fixIt},
 	"class_alone":      {task.SeverityWarning, "class {id} has no replicas", fixIt},
 	"stale_entry":      {task.SeverityWarning, "an entry for {id}, which no longer exists", fixIt},
-	"shards_late":      {task.SeverityWarning, "parent {id} has waited {detail} s for a replica to make or to stop its children", "start a replica; a running one handles it within seconds"},
+	"shards_late":      {task.SeverityWarning, "the children of {id} have waited {detail} s for a replica to make, to stop or to end them", "start a replica; a running one handles it within seconds"},
 	"replica_alone":    {task.SeverityWarning, "a record of a replica that is not on the list and has been silent for over an hour", fixIt},
 
 	// Settings, totals, other keys.

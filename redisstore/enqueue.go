@@ -113,7 +113,7 @@ func enqueueArgs(seq *sequence, receipts []task.Receipt, specs []task.Spec) (arg
 	var last shape
 	for ; n < min(len(specs), maxBatch); n++ {
 		sh := shapeOf(&specs[n])
-		bytes += len(specs[n].Payload) + len(sh.words) + len(sh.params) + len(sh.next)
+		bytes += len(specs[n].Payload) + len(sh.words) + sh.size()
 		other := n == 0 || sh != last
 		if n > 0 && (bytes > maxBatchBytes || other && groups == maxShapes) {
 			break
@@ -139,7 +139,7 @@ func decodeReceipts(reply any, receipts []task.Receipt, specs []task.Spec) error
 	now := r.int()
 	for i := range specs {
 		receipts[i].State = task.Waiting
-		if specs[i].ShardCount() > 0 {
+		if specs[i].IsParent() {
 			receipts[i].State = task.Running
 		}
 		if specs[i].Delay > 0 || runAtMS(&specs[i]) > now {

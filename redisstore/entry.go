@@ -124,7 +124,7 @@ func (e *entryReader) add(field, format string, args ...any) {
 // entryFields are the fields an entry may have.
 var entryFields = []string{"kind", "payload", "id", "queue", "priority", "group", "labels", "unique", "delay_ms", "run_at_ms", "hold",
 	"timeout_ms", "ttl_ms", "deadline_ms", "max_attempts", "backoff", "retain_ms", "headers", "reply", "on_limit",
-	"shards", "fail_fast", "then"}
+	"shards", "broadcast", "fail_fast", "then"}
 
 func (e *entryReader) field(name string, v json.RawMessage) {
 	s := e.spec
@@ -194,6 +194,8 @@ func (e *entryReader) field(name string, v json.RawMessage) {
 		}
 	case "shards":
 		e.shards(name, v)
+	case "broadcast":
+		e.flag(name, v, &s.Broadcast)
 	case "fail_fast":
 		e.flag(name, v, &s.FailFast)
 	case "then":

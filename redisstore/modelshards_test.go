@@ -23,6 +23,8 @@ type shardWalk struct {
 	live   map[string]bool // by parent, as the events say
 	cursor string
 	made   map[string]int // tasks that follow, by id
+
+	members map[string]bool // replicas besides "r", and whether they drain
 }
 
 // TestParentsHoldOnARandomWalk makes random calls and compares what is stored about parents
@@ -34,11 +36,14 @@ func TestParentsHoldOnARandomWalk(t *testing.T) {
 			seed = rand.Uint64()
 		}
 		w := &shardWalk{wreck: &wreck{site: newSite(t, rdb), t: t}, rng: rand.New(rand.NewPCG(seed, 2)),
-			live: map[string]bool{}, cursor: "0", made: map[string]int{}}
+			live: map[string]bool{}, cursor: "0", made: map[string]int{}, members: map[string]bool{}}
 		w.joinAgain()
 		for w.step = 1; w.step <= steps && !t.Failed(); w.step++ {
 			w.act()
 			w.check()
+		}
+		if !t.Failed() {
+			w.checkEnd()
 		}
 		if t.Failed() {
 			t.Logf("step %d (%s); repeat with: go test ./redisstore -run ParentsHold -walk.seed=%d", w.step, w.last, seed)
@@ -60,7 +65,11 @@ func (w *shardWalk) taskID() string {
 func (w *shardWalk) act() {
 	ctx := w.t.Context()
 	id := w.taskID()
-	switch n := w.rng.IntN(100); {
+	switch n := w.rng.IntN(112); {
+	case n >= 106:
+		w.broadcast()
+	case n >= 100:
+		w.changeMembers()
 	case n < 12:
 		s := task.Spec{ID: w.parentID(), Kind: "k", Shards: 1 + w.rng.IntN(6), FailFast: w.rng.IntN(2) == 0, MaxAttempts: 1 + w.rng.IntN(2)}
 		if w.rng.IntN(3) == 0 {
@@ -84,9 +93,12 @@ func (w *shardWalk) act() {
 		_, err := w.store.Spread(ctx)
 		w.must(err)
 	case n < 55:
-		w.last = "claim"
-		for _, c := range w.claim(1 + w.rng.IntN(3)) {
+		takers := w.takers()
+		replica := takers[w.rng.IntN(len(takers))]
+		w.last = "claim for " + replica
+		for _, c := range w.exchangeAs(replica, []task.Claim{{Queue: "default", N: 1 + w.rng.IntN(3)}}) {
 			w.started(c)
+			w.wantMember(c, replica)
 			w.open = append(w.open, c)
 		}
 	case n < 80:
@@ -124,7 +136,11 @@ func (w *shardWalk) started(c *task.Task) {
 func (w *shardWalk) reportSome() {
 	var reports []task.Report
 	n := min(1+w.rng.IntN(3), len(w.open))
-	for _, c := range w.open[:n] {
+	for i, c := range w.open[:n] {
+		if c.Replica != w.open[0].Replica {
+			n = i
+			break
+		}
 		r := reportOn(c, task.Succeed)
 		if w.rng.IntN(3) == 0 {
 			r = reportOn(c, task.Fail)
@@ -134,10 +150,10 @@ func (w *shardWalk) reportSome() {
 		}
 		reports = append(reports, r)
 	}
-	w.open = w.open[n:]
 	if n > 0 {
-		w.exchange(nil, reports...)
+		w.exchangeAs(w.open[0].Replica, nil, reports...)
 	}
+	w.open = w.open[n:]
 }
 
 func (w *shardWalk) check() {
@@ -166,6 +182,7 @@ func (w *shardWalk) check() {
 			w.checkParent(k, id)
 		}
 	}
+	w.checkMembers(k)
 	for id := range k.all("results:") {
 		if record := k["task:"+id]["0"]; !strings.HasPrefix(record, "r") {
 			w.t.Errorf("%s does not run and has collected results", id)

@@ -111,7 +111,7 @@ func (s *Store) addPage(ctx context.Context, page *task.Page, q task.PageQuery, 
 	for i, e := range entries {
 		ids[i] = e.id
 	}
-	f := task.Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Hold: q.Hold, States: []task.State{q.State}}
+	f := filterOf(q)
 	found, err := s.selected(ctx, f, ids)
 	if err != nil {
 		return 0, err
@@ -136,6 +136,11 @@ func (s *Store) addPage(ctx context.Context, page *task.Page, q task.PageQuery, 
 	return len(entries), nil
 }
 
+// filterOf returns the part of a query that a filter has.
+func filterOf(q task.PageQuery) task.Filter {
+	return task.Filter{Kinds: q.Kinds, Queues: q.Queues, Groups: q.Groups, Labels: q.Labels, Hold: q.Hold, States: []task.State{q.State}}
+}
+
 // pageIndexes returns the indexes of the tasks that the query may select, in the order of
 // the pages.
 func (s *Store) pageIndexes(ctx context.Context, q task.PageQuery) ([]string, error) {
@@ -146,7 +151,7 @@ func (s *Store) pageIndexes(ctx context.Context, q task.PageQuery) ([]string, er
 			return nil, err
 		}
 	}
-	keys, err := s.existing(ctx, s.indexes(q.State, queues, nil), func(key string) string { return key })
+	keys, err := s.existing(ctx, s.indexes(q.State, queues, filterOf(q)), func(key string) string { return key })
 	slices.Sort(keys)
 	return keys, err
 }

@@ -117,6 +117,10 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 	case "headers":
 		t.Headers = f.headers(name, v)
 	case "shards":
+		if t.Broadcast = v == broadcastWord; !t.Broadcast {
+			t.Shards = int(f.whole(name, v, 0, task.MaxShards))
+		}
+	case "shards_total": // of a broadcast
 		t.Shards = int(f.whole(name, v, 0, task.MaxShards))
 	case "fail_fast":
 		t.FailFast = v == "1"
@@ -128,6 +132,8 @@ func setField(t *task.Task, name, v string, f *fieldReader) {
 		t.After = v
 	case "shard":
 		setShard(t, f.count(name, v), f)
+	case "member":
+		t.Shard.Param = v
 	case "shard_param":
 		t.Shard.Param = f.text(name, v)
 	case "due_at":

@@ -25,15 +25,29 @@ func (s *Store) Spread(ctx context.Context) (next time.Duration, err error) {
 	return next, s.fail(ctx, "spread", r.err)
 }
 
+// broadcastWord is the word shards of a broadcast: Broadcast.ALL in the scripts.
+const broadcastWord = "all"
+
+// shardsWord returns the word shards of a task, "" if it is no parent.
+func shardsWord(s *task.Spec) string {
+	switch n := s.ShardCount(); {
+	case s.Broadcast:
+		return broadcastWord
+	case n > 0:
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
 // related are the arguments of a parent, and of a task that another one follows.
 type related struct {
-	shards int
+	shards string // see shardsWord
 	params string // each a JSON text without spaces, separated by spaces
 	next   string // a JSON array: see lua/lib/then.lua
 }
 
 func relatedOf(s *task.Spec) related {
-	r := related{shards: s.ShardCount(), next: thenText(s.Then)}
+	r := related{shards: shardsWord(s), next: thenText(s.Then)}
 	if len(s.ShardParams) > 0 {
 		params := make([]string, len(s.ShardParams))
 		for i, p := range s.ShardParams {
@@ -46,11 +60,20 @@ func relatedOf(s *task.Spec) related {
 
 // args returns the arguments of the scripts for r.
 func (r related) args() []any {
-	var n any = ""
-	if r.shards > 0 {
-		n = r.shards
+	return []any{r.shards, r.params, r.next}
+}
+
+// membersSize is for how many bytes of a step a broadcast counts, because the step writes the
+// ids of its members.
+const membersSize = 32 << 10
+
+// size returns for how many bytes of a step r counts.
+func (r related) size() int {
+	n := len(r.params) + len(r.next)
+	if r.shards == broadcastWord {
+		n += membersSize
 	}
-	return []any{n, r.params, r.next}
+	return n
 }
 
 // jsonText encodes a value to JSON.

@@ -123,8 +123,8 @@ func headerWords(s *task.Spec) string {
 		j, _ := json.Marshal(s.Headers) // never fails for strings
 		add("headers", strings.ReplaceAll(string(j), " ", `\u0020`))
 	}
-	if n := s.ShardCount(); n > 0 {
-		add("shards", strconv.Itoa(n))
+	if s.IsParent() {
+		add("shards", shardsWord(s))
 		if s.FailFast {
 			add("fail_fast", "1")
 		}

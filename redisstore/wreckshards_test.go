@@ -55,4 +55,41 @@ var shardDamageCases = []damageCase{
 	{"ParentThatIsNone", func(w *wreck) { w.do("ZADD", "parents", 8.9e15, "wait") }, "wrong_index", nil},
 	{"ParentThatWaitsForAReplica", func(w *wreck) { w.parent(); w.do("ZADD", "spreading", 5, "p") }, "shards_late", (*wreck).wantChildren},
 	{"ResultsOfNoParent", func(w *wreck) { w.do("HSET", "results:x", 0, 1) }, "stale_entry", nil},
+	{"ChildOfABroadcastUnlisted", func(w *wreck) { w.broadcast(); w.do("SREM", "broadcast:r", "b/0") }, "no_entry", func(w *wreck) {
+		w.must(w.store.Leave(w.t.Context(), "r"))
+		w.wantLostChild()
+	}},
+	{"ReplicaOfABroadcastDeleted", func(w *wreck) {
+		w.broadcast()
+		w.must(w.store.Leave(w.t.Context(), "r"))
+		w.do("DEL", "spreading")
+	}, "child_waits", (*wreck).wantLostChild},
+	{"ChildOfABroadcastThatIsNone", func(w *wreck) { w.do("SADD", "broadcast:r", "wait") }, "wrong_index", nil},
+	{"ChildrenOfABroadcastThatWait", func(w *wreck) {
+		w.broadcast()
+		w.must(w.store.Leave(w.t.Context(), "r"))
+		w.do("ZADD", "spreading", 5, "replica r")
+	}, "shards_late", (*wreck).wantLostChild},
+	{"MembersOfABroadcastLost", func(w *wreck) { w.broadcast(); w.do("HDEL", "more:b", "shards_total") }, "shards_stuck", func(w *wreck) {
+		w.spread()
+		if got, err := w.store.Get(w.t.Context(), "b"); err != nil || got[0].Code != task.CodeChildren {
+			w.t.Errorf("the broadcast is %+v, %v", got[0], err)
+		}
+	}},
+}
+
+// broadcast makes a broadcast with one child.
+func (w *wreck) broadcast() {
+	w.t.Helper()
+	w.enqueue(task.Spec{ID: "b", Queue: "q2", Broadcast: true})
+	w.spread()
+}
+
+// wantLostChild checks that a step ends the child of a broadcast whose replica has gone.
+func (w *wreck) wantLostChild() {
+	w.t.Helper()
+	w.spread()
+	if got, err := w.store.Get(w.t.Context(), "b", "b/0"); err != nil || got[0].State != task.Failed || got[1].Code != task.CodeLost {
+		w.t.Errorf("the broadcast is %+v, its child %+v, %v", got[0], got[1], err)
+	}
 }

@@ -6,6 +6,7 @@ type PageQuery struct {
 	Kinds  []string // these fields select as those of Filter do
 	Queues []string
 	Groups []string
+	Labels []string
 	Hold   bool
 	// Match is called for tasks that the other fields select; nil accepts all. The tasks have
 	// a payload and a result only if Whole is set.

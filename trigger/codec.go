@@ -69,6 +69,7 @@ type taskText struct {
 	Headers     map[string]string `json:"headers,omitempty"`
 	OnLimit     string            `json:"on_limit,omitempty"`
 	Shards      *shardsText       `json:"shards,omitempty"`
+	Broadcast   bool              `json:"broadcast,omitempty"`
 	FailFast    bool              `json:"fail_fast,omitempty"`
 	Then        *taskText         `json:"then,omitempty"`
 }
@@ -203,7 +204,7 @@ func encodeTask(s *task.Spec) taskText {
 	if s.ShardCount() > 0 {
 		t.Shards = &shardsText{s.Shards, s.ShardParams}
 	}
-	t.FailFast = s.FailFast
+	t.Broadcast, t.FailFast = s.Broadcast, s.FailFast
 	if s.Then != nil {
 		next := encodeTask(s.Then)
 		t.Then = &next
@@ -286,7 +287,7 @@ func (t *taskText) decodeAs(prefix string, s *task.Spec) error {
 			add("shards", "must be from 1 to %d, or a list of parameters", task.MaxShards)
 		}
 	}
-	s.FailFast = t.FailFast
+	s.Broadcast, s.FailFast = t.Broadcast, t.FailFast
 	if t.Then != nil {
 		s.Then = &task.Spec{}
 		errs = append(errs, t.Then.decodeAs(prefix+"then.", s.Then))

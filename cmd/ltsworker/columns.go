@@ -36,9 +36,11 @@ func (c column) order(downwards bool) func(a, b *task.Task) int {
 	}
 }
 
-// defaultColumns are the columns of a list, runningColumns those of a list of running tasks only.
+// defaultColumns are the columns of a list, shardColumns those of the children of a parent,
+// runningColumns those of a list of running tasks only.
 var (
 	defaultColumns = []string{"id", "kind", "queue", "state", "priority", "attempt", "age", "note"}
+	shardColumns   = []string{"id", "kind", "queue", "state", "param", "attempt", "age", "note"}
 	runningColumns = []string{"id", "kind", "queue", "group", "attempt", "replica", "running", "note"}
 )
 
@@ -56,6 +58,7 @@ var taskColumns = []column{
 			return cmp.Compare(slices.Index(task.States(), a.State), slices.Index(task.States(), b.State))
 		},
 	},
+	textColumn("param", func(t *task.Task) string { return t.Shard.Param }),
 	numberColumn("priority", func(t *task.Task) int64 { return int64(t.Priority) }),
 	numberColumn("attempt", func(t *task.Task) int64 { return t.Attempt }),
 	numberColumn("failures", func(t *task.Task) int64 { return int64(t.Failures) }),

@@ -35,7 +35,7 @@ type enqueueFlags struct {
 	reply, hold, wait, json               bool
 	shards                                int
 	shardParams                           []string
-	failFast                              bool
+	broadcast, failFast                   bool
 	then                                  string
 }
 
@@ -109,6 +109,7 @@ func (f *enqueueFlags) addTemplate(flags *pflag.FlagSet) {
 	flags.Var(&f.retain, "retain", `keep the ended task for this time, or "forever"; 0s removes it at once`)
 	flags.IntVar(&f.shards, "shards", 0, "make a parent: so many children do its work, each a part")
 	flags.StringArrayVar(&f.shardParams, "shard-param", nil, "make a parent with one child for each `PARAM`; repeat the flag")
+	flags.BoolVar(&f.broadcast, "broadcast", false, "make a parent with one child for each replica that would take the task")
 	flags.BoolVar(&f.failFast, "fail-fast", false, "end the parent with the first child that does not succeed")
 	flags.Var((*textFlag)(&f.then), "then", "make another task when this one succeeds: `JSON` with the fields of an inbox\nentry; without a payload it gets the result of this task")
 	flags.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` that the handler gets; may be repeated")
@@ -120,7 +121,7 @@ func (f *enqueueFlags) spec(cmd *cobra.Command, kind string) (task.Spec, error) 
 		Kind: kind, ID: f.id, Queue: f.queue, Group: f.group, Labels: f.labels, Unique: f.unique, Priority: f.priority,
 		Delay: f.delay.value, RunAt: f.at.value, Timeout: f.timeout.value, TTL: f.ttl.value, Deadline: f.deadline.value,
 		MaxAttempts: f.maxAttempts, Reply: f.reply, Hold: f.hold, FailOnLimit: f.onLimit == "fail",
-		Shards: f.shards, ShardParams: f.shardParams, FailFast: f.failFast,
+		Shards: f.shards, ShardParams: f.shardParams, Broadcast: f.broadcast, FailFast: f.failFast,
 	}
 	var problems []string
 	if f.onLimit != "" && f.onLimit != "wait" && f.onLimit != "fail" {
@@ -182,7 +183,8 @@ func flagProblems(err error) (problems []string) {
 }
 
 // otherFlags replaces the fields that messages about other fields name.
-var otherFlags = strings.NewReplacer("run_at", "--at", "and hold ", "and --hold ", "and on_limit ", "and --on-limit fail ")
+var otherFlags = strings.NewReplacer("run_at", "--at", "and hold ", "and --hold ", "and on_limit ", "and --on-limit fail ",
+	"and shards cannot", "and --shards cannot", "and broadcast ", "and --broadcast ")
 
 // flagName returns the flag for a field of a spec.
 func flagName(field string) string {

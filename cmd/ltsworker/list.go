@@ -34,6 +34,7 @@ RUNNING is the time since the start of a running attempt, REPLICA the replica th
 runs the task or ran it last, SLOW the time since the running attempt passed its soft
 timeout. NOTE begins with "slow" for such a task. CODE, ERROR and, after "last:", NOTE
 of a live task are those of its last ended attempt. DUE is shown until a task starts.
+PARAM is the parameter of a shard, of a broadcast the id of its replica.
 --sort with a minus before the column (--sort=-age) sorts downwards. Tasks without a
 value are last. It reads all tasks before it prints the first one.`,
 		Example: `  ltsworker ls --state running
@@ -89,6 +90,9 @@ func (l *listing) check() (err error) {
 	names := l.columns
 	if len(names) == 0 {
 		names = defaultColumns
+		if l.filter.Parent != "" {
+			names = shardColumns
+		}
 		if slices.Equal(l.filter.States, []task.State{task.Running}) {
 			names = runningColumns
 		}

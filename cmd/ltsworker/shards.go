@@ -19,6 +19,7 @@ type shardRecord struct {
 // shardsRecord has the numbers of a parent's shards in JSON output.
 type shardsRecord struct {
 	Total     int  `json:"total"`
+	Broadcast bool `json:"broadcast,omitempty"`
 	FailFast  bool `json:"fail_fast,omitempty"`
 	Unmade    int  `json:"unmade"`
 	Pending   int  `json:"pending"`
@@ -38,10 +39,10 @@ func recordShard(t *task.Task) *shardRecord {
 
 func recordShards(t *task.Task) *shardsRecord {
 	c := t.Counts
-	if t.Shards == 0 {
+	if !t.IsParent() {
 		return nil
 	}
-	return &shardsRecord{t.Shards, t.FailFast, c.Unmade, c.Pending, c.Succeeded, c.Failed, c.Stopped, c.Expired, c.Omitted}
+	return &shardsRecord{t.Shards, t.Broadcast, t.FailFast, c.Unmade, c.Pending, c.Succeeded, c.Failed, c.Stopped, c.Expired, c.Omitted}
 }
 
 // shardLine says which shard a child is, "" for other tasks.
@@ -58,7 +59,7 @@ func shardLine(t *task.Task) string {
 
 // shardsLine says what became of a parent's shards, "" for other tasks.
 func shardsLine(t *task.Task) string {
-	if t.Shards == 0 {
+	if !t.IsParent() {
 		return ""
 	}
 	c := t.Counts
@@ -74,7 +75,14 @@ func shardsLine(t *task.Task) string {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
 	}
-	return fmt.Sprintf("%d: %s", t.Shards, strings.Join(parts, ", "))
+	line := strings.TrimSuffix(fmt.Sprintf("%d: %s", t.Shards, strings.Join(parts, ", ")), ": ")
+	switch {
+	case !t.Broadcast:
+		return line
+	case t.Shards == 0:
+		return "a broadcast"
+	}
+	return line + " (a broadcast)"
 }
 
 // thenLine says which task follows, "" for none.

@@ -104,6 +104,7 @@ func (r *yamlReader) taskFields(s *task.Spec) []field {
 				r.number(&s.Shards)(n, at)
 			}
 		}},
+		{"broadcast", r.flag(&s.Broadcast)},
 		{"fail_fast", r.flag(&s.FailFast)},
 		{"then", func(n *yaml.Node, at string) {
 			s.Then = &task.Spec{}

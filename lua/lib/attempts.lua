@@ -1,4 +1,4 @@
--- uses: base cleanup exit finish handover jobs policy request retries task totals
+-- uses: base broadcast cleanup exit finish handover jobs policy request retries task totals
 -- Ends of attempts that their replicas have not reported.
 
 -- end_job ends a task as failed, after its clean-up if it has a job.
@@ -17,6 +17,7 @@ function Attempts.lose(m, has_job)
   if lost > (tonumber(p.max_lost or nil) or 3) then
     return end_job(m, has_job, 'lost', error .. ', the ' .. lost .. 'th time')
   end
+  if m.member and Broadcast.missing(m.member) then return end_job(m, has_job, 'lost', error) end
   -- A task that kills its process also loses the other attempts of that process. From the second loss on, a random delay
   -- keeps these tasks from starting together again.
   local delay = lost > 1 and Retries.backoff_ms(m.backoff or p.backoff, lost - 1) or 0

@@ -49,6 +49,7 @@ local NOW_TEXT = whole(NOW)
 
 -- Changes of this call for which replicas are signalled (see wake.lua): queues that have become claimable, scheduled tasks
 -- with their queues, whether a slot of the pool's own limit has become free, and whether a timer was set (see rate.lua).
+-- freed.empty has the parents that this call has begun and that get no children, nil for none.
 local claimable, scheduled, freed = {}, {}, { pool = false }
 
 -- in_parts calls a command with a list of arguments, n at a time, because unpack takes about 8,000 at most. key is the first

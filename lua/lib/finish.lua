@@ -1,4 +1,4 @@
--- uses: base event outcome record removal retention shards task then totals triggers
+-- uses: base broadcast event outcome record removal retention shards task then totals triggers
 -- The end of a task.
 
 -- take_log sets log and log_size of a task whose attempt has ended: the log that was reported, or else the one that the
@@ -106,6 +106,7 @@ end
 function Finish.task(m, state, code, result, error, form)
   end_one(m, state, code, result, error, form)
   if not m.shard then return end
+  if m.member then call('SREM', Broadcast.key(m.member), m.id) end
   local p, p_state, p_code, p_result, p_error = Shards.child_ended(m, state, code, result, error, form)
   if p_state then end_one(p, p_state, p_code, p_result, p_error, 'json') end
 end
@@ -115,4 +116,15 @@ end
 function Finish.too_late(m)
   if m.attempt ~= '0' then return Finish.task(m, 'failed', 'deadline') end
   Finish.task(m, 'expired', 'expired')
+end
+
+-- empty ends the parents of this call that get no children. A replica would do so, too, but there may be none.
+function Finish.empty()
+  Event.write() -- of their beginning
+  for _, id in ipairs(freed.empty) do
+    local p = Task.load(id)
+    Finish.task(p, Shards.outcome(p))
+  end
+  freed.empty = nil
+  Removal.write()
 end

@@ -1,4 +1,4 @@
--- uses: base keeper server wake
+-- uses: base keeper parents server wake
 -- Removing replicas from their class and from the list.
 
 -- wake_others signals other replicas of the class after one was removed. The removed replica may have been the only one that
@@ -29,4 +29,5 @@ function Members.remove_replica(replica)
   Keeper.forget(replica)
   if h[2] then call('SREM', P .. 'host:' .. string.sub(h[2], 6), replica) end
   if h[1] then Members.leave_class(replica, h[1]) end
+  Parents.lose_children(replica)
 end

@@ -16,12 +16,21 @@ local function mark(server, queue, wake)
   return true
 end
 
+-- lose lets the children of broadcasts for a replica that is not on the list end as lost: one of them waits in a line.
+local function lose(labels, wake)
+  local replica = string.match(labels, '^id=([^,]+)')
+  if not replica or call('EXISTS', P .. 'broadcast:' .. replica) == 0 then return end
+  call('ZADD', P .. 'spreading', NOW_TEXT, 'replica ' .. replica)
+  for _, other in ipairs(call('ZRANGE', P .. 'replicas', 0, 0, 'REV')) do wake.signal(other, 'shards') end
+end
+
 -- list lists a line that has changed: as open or not, or not at all if it has no tasks. It returns the servers of an open
--- line, nil for another one, and whether running tasks wait in it for a take-over.
-function Offer.list(line)
+-- line, nil for another one, and whether running tasks wait in it for a take-over. wake may be nil if the line has servers.
+function Offer.list(line, wake)
   local queue, labels = Line.split(line)
   local open, taken_over = Line.is_open(line)
   local servers = Server.of(queue, labels)
+  if wake and not servers[1] then lose(labels, wake) end
   if not open then return Server.close(line, queue, labels, servers) end
   Server.open(line, queue, servers)
   return servers, taken_over
@@ -37,7 +46,7 @@ end
 -- line lists a line that has changed, and signals an idle replica of each of its servers if its tasks can be claimed. It
 -- returns whether it signalled one.
 function Offer.line(line, wake)
-  local servers, taken_over = Offer.list(line)
+  local servers, taken_over = Offer.list(line, wake)
   local queue, woken = Line.split(line), false
   if not (servers and servers[1]) or not taken_over and room(queue) <= 0 then return false end
   for _, s in ipairs(servers) do woken = mark(s, queue, wake) or woken end

@@ -1,15 +1,16 @@
--- uses: base record wake
+-- uses: base broadcast record wake
 -- Parents: tasks whose children do their work.
 --
 -- A task with the word shards in its header is a parent. While it runs it has the letter r and no run entry: it takes no
 -- slot and counts for no limit. parents has its id; score: its deadline, or +inf. Its children have the ids PARENT/INDEX and
 -- the word shard. pending:ID has the indexes of the children that were made and have not ended. spreading has the parents
--- with children to make or to stop; score: when a replica handles the parent next.
+-- with children to make or to stop, and "replica REPLICA" if children for this replica end as lost (see broadcast.lua);
+-- score: when a replica handles the entry next.
 
 Parents.INDEX, Parents.SPREADING = P .. 'parents', P .. 'spreading'
 function Parents.pending(id) return P .. 'pending:' .. id end
 
--- queue lets a replica handle a parent at a time. It signals up to SIGNALLED replicas, once per call.
+-- queue lets a replica handle an entry of spreading at a time. It signals up to SIGNALLED replicas, once per call.
 local SIGNALLED, signalled = 2, false
 function Parents.queue(id, at)
   call('ZADD', Parents.SPREADING, at, id)
@@ -18,10 +19,21 @@ function Parents.queue(id, at)
   for _, replica in ipairs(call('ZRANGE', P .. 'replicas', 0, SIGNALLED - 1, 'REV')) do Wake.signal(replica, 'shards') end
 end
 
--- begin makes a parent one that runs from now on. deadline is '' for none.
-function Parents.begin(id, deadline)
+-- lose_children lets the children for a replica that has gone, or drains, end as lost.
+function Parents.lose_children(replica)
+  if call('EXISTS', Broadcast.key(replica)) == 1 then Parents.queue('replica ' .. replica, NOW_TEXT) end
+end
+
+-- begin makes a parent one that runs from now on. deadline is '' for none. of has shards, queue, line and kind of the
+-- parent. A broadcast that has no members yet gets them. If it gets none, its id is in freed.empty: see Finish.empty.
+function Parents.begin(id, deadline, of)
+  local extras = Record.extras_key(id)
   call('ZADD', Parents.INDEX, deadline ~= '' and deadline or '+inf', id)
-  call('HSET', Record.extras_key(id), 'started_at', NOW_TEXT, 'shards_next', 0)
+  call('HSET', extras, 'started_at', NOW_TEXT, 'shards_next', 0)
+  if of.shards == Broadcast.ALL and call('HEXISTS', extras, 'shards_total') == 0 and not Broadcast.choose(id, of) then
+    freed.empty = freed.empty or {}
+    freed.empty[#freed.empty + 1] = id
+  end
   Parents.queue(id, NOW_TEXT)
 end
 
@@ -42,5 +54,5 @@ end
 -- begin_new makes new parents run.
 function Parents.begin_new(g, ids)
   local deadline = g.deadline ~= '' and whole(NOW + g.deadline) or ''
-  for _, id in ipairs(ids) do Parents.begin(id, deadline) end
+  for _, id in ipairs(ids) do Parents.begin(id, deadline, g) end
 end

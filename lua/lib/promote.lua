@@ -33,7 +33,7 @@ function Promote.one(id, next_sequence)
   local start = words.shards and 'r1 ' or flag == '1' and 'w1 ' or 'p0 '
   call('SETRANGE', Record.key(id), 0, start .. string.sub(head, 4, 17) .. score)
   if words.shards then
-    Parents.begin(id, words.deadline_at or '')
+    Parents.begin(id, words.deadline_at or '', words)
     Event.add(words, id, 'running', v)
     return true
   end

@@ -71,6 +71,6 @@ function Retries.fail(m, code, error, delay)
   delay = delay or Retries.backoff_ms(m.backoff or p.backoff, failures)
   if deadline and NOW + delay >= deadline then return Finish.task(m, 'failed', 'deadline', nil, error) end
   Task.drop_checkpoint(m)
-  if p.avoid then avoid(m) end
+  if p.avoid and not m.member then avoid(m) end
   Retries.put_back(m, delay, code, error or '')
 end

@@ -1,4 +1,4 @@
--- uses: base event gather parents queue record shards staged task totals
+-- uses: base broadcast event gather parents queue record shards staged task totals
 -- Ended tasks that live again, as a new generation.
 
 -- clear removes from the extras what belongs to the generation that has ended.
@@ -30,21 +30,26 @@ function Revive.task(m, score, exports)
     return 'exporting'
   end
   call('SETRANGE', Record.key(m.id), 17, score)
+  if m.member then call('SADD', Broadcast.key(m.member), m.id) end
   Queue.insert(m.line, m.group, score, m.id)
   claimable[m.line] = true
   return Revive.begin(m, 'w', 'waiting')
 end
 
--- parent prepares a retry of a parent: of all its shards, or of those that have not succeeded.
+-- parent prepares a retry of a parent: of all its shards, or of those that have not succeeded. If all run again, a broadcast
+-- gets new members.
 function Revive.parent(p, all)
-  local extras = Record.extras_key(p.id)
-  for page = 0, math.ceil(tonumber(p.shards) / Shards.PAGE) - 1 do
+  local extras, total = Record.extras_key(p.id), Shards.total(p)
+  for page = 0, math.ceil(total / Shards.PAGE) - 1 do
     local name = 'shards_done:' .. whole(page)
     if all then call('HDEL', extras, name)
     else call('HSET', extras, name, (string.gsub(Shards.letters(p.id, whole(page)), '[^S]', '-'))) end
   end
   call('HDEL', extras, 'shards_error', 'shards_failed', 'shards_stopped', 'shards_expired')
   if all then call('HDEL', extras, 'shards_succeeded') end
+  if p.shards == Broadcast.ALL and (all or total == 0) then
+    call('HDEL', extras, 'shards_total', 'shard_params', 'shards_refused')
+  end
   Gather.again(p.id, all)
-  Parents.begin(p.id, '')
+  Parents.begin(p.id, '', p)
 end

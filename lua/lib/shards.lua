@@ -50,28 +50,35 @@ function Shards.note(p, index, state, code, error)
   end
 end
 
--- total returns the number of shards of a parent.
-local function total(p) return tonumber(p.shards or 0) end
+-- total returns the number of shards of a parent. Of a broadcast it is the number of members.
+function Shards.total(p)
+  return number(p.shards) or number(call('HGET', Record.extras_key(p.id), 'shards_total')) or 0
+end
 
 -- failure returns what went wrong with the shards of a parent, nil if all that have ended have succeeded.
-local function failure(p)
+local function failure(p, total)
   local h = call('HMGET', Record.extras_key(p.id), 'shards_failed', 'shards_stopped', 'shards_expired', 'shards_error')
   local parts = {}
   for i, word in ipairs({ 'failed', 'stopped', 'expired' }) do
     if (number(h[i]) or 0) > 0 then parts[#parts + 1] = h[i] .. ' ' .. word end
   end
   if #parts == 0 then return nil end
-  return 'of ' .. whole(total(p)) .. ' shards ' .. table.concat(parts, ', ') .. (h[4] and '; the first: ' .. h[4] or '')
+  return 'of ' .. whole(total) .. ' shards ' .. table.concat(parts, ', ') .. (h[4] and '; the first: ' .. h[4] or '')
 end
 
 -- outcome returns how a running parent ends now: state, code, result and error; nil if it does not end yet.
 function Shards.outcome(p)
-  local error = failure(p)
+  local extras, total = Record.extras_key(p.id), Shards.total(p)
+  if total == 0 then -- a broadcast without members
+    local code, why = string.match(call('HGET', extras, 'shards_refused') or '', '^(%S+) (.*)$')
+    return 'failed', code or 'children', nil, why or 'its replicas are not known'
+  end
+  local error = failure(p, total)
   if error and p.fail_fast then return 'failed', 'children', nil, error end
   if call('EXISTS', Parents.pending(p.id)) == 1 then return nil end
-  if (number(call('HGET', Record.extras_key(p.id), 'shards_next')) or 0) < total(p) then return nil end
+  if (number(call('HGET', extras, 'shards_next')) or 0) < total then return nil end
   if error then return 'failed', 'children', nil, error end
-  return 'succeeded', 'ok', Gather.all(p.id, total(p))
+  return 'succeeded', 'ok', Gather.all(p.id, total)
 end
 
 -- child_ended notes the end of a child. It returns its parent and how that ends now, nil if it does not end.
@@ -82,7 +89,7 @@ function Shards.child_ended(m, state, code, result, error, form)
   if not p or not p.shards then return nil end
   Shards.note(p, tonumber(index), state, code, error)
   if p.letter ~= 'r' then return nil end
-  if state == 'succeeded' and result then Gather.add(parent, index, result, form, total(p)) end
+  if state == 'succeeded' and result then Gather.add(parent, index, result, form, Shards.total(p)) end
   return p, Shards.outcome(p)
 end
 

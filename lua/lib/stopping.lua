@@ -33,6 +33,13 @@ local function end_outside(m, why)
   return 'running', 1
 end
 
+-- take_out removes a task that waits, or is scheduled, from its queue and the schedule.
+function Stopping.take_out(m)
+  call('ZREM', P .. 'scheduled', m.id)
+  Full.remove(m.line, m.kind, m.score, m.id)
+  Queue.remove(m.line, m.group, m.score, m.id)
+end
+
 -- request stops a task, or asks the replica that runs it to end it. It returns its state afterwards ('' if there is none)
 -- and 1 if the request took effect.
 function Stopping.request(id, why)
@@ -47,9 +54,7 @@ function Stopping.request(id, why)
   if state == 'exporting' then
     Staged.stop(m, why)
   elseif state == 'waiting' or state == 'scheduled' then
-    call('ZREM', P .. 'scheduled', m.id)
-    Full.remove(m.line, m.kind, m.score, m.id)
-    Queue.remove(m.line, m.group, m.score, m.id)
+    Stopping.take_out(m)
     Finish.task(m, 'stopped', 'stopped', nil, why)
   else
     return state, 0

@@ -12,7 +12,7 @@ DoctorNames.TYPE = { task = 'string', more = 'hash', history = 'list', wait = 'z
   fired = 'list', ['triggers:inbox'] = 'list', ['triggers:inbox:open'] = 'list',
   timers = 'zset', rate = 'string', ['group:rate'] = 'string', parents = 'zset', spreading = 'zset', pending = 'set',
   results = 'hash', lines = 'zset', labelled = 'zset', serving = 'zset', offers = 'zset', host = 'set',
-  audit = 'stream', ['audit:refused'] = 'stream' }
+  broadcast = 'set', audit = 'stream', ['audit:refused'] = 'stream' }
 local WHOLE_NAME = { claims = true, leases = true, scheduled = true, expiring = true, events = true, inbox = true,
   ['inbox:open'] = true, ['inbox:rejected'] = true, queues = true, replicas = true, counted = true, held = true,
   meta = true, stats = true, outside = true, full = true,

@@ -1,4 +1,4 @@
--- uses: base parents record shards doctor/finding doctor/task
+-- uses: base broadcast parents record shards doctor/finding doctor/task
 -- Checks of parents and their children.
 
 -- LATE is after how many ms a parent that waits for a replica is reported.
@@ -31,7 +31,7 @@ end
 
 -- parent checks the counts and the cursor of a running parent.
 function DoctorTask.parent(m)
-  local extras, total = Record.extras_key(m.id), tonumber(m.shards)
+  local extras, total = Record.extras_key(m.id), Shards.total(m)
   local h = call('HMGET', extras, 'shards_next', 'shards_succeeded', 'shards_failed', 'shards_stopped', 'shards_expired')
   local n, blank = letters_of(m, total)
   for i, letter in ipairs({ 'S', 'F', 'X', 'E' }) do
@@ -71,6 +71,28 @@ local function member(name, parent, index)
   end)
 end
 
+-- child checks that a live child of a broadcast is among those for its replica.
+function DoctorTask.child(m)
+  local name = 'broadcast:' .. m.member
+  if m.home or call('SISMEMBER', P .. name, m.id) == 1 then return end
+  DoctorFinding.report('no_entry', name, m.id, m.state, 'listed', function()
+    call('SADD', P .. name, m.id)
+    if Broadcast.missing(m.member) then Parents.lose_children(m.member) end
+  end)
+end
+
+-- broadcast checks a child of a broadcast. It must not wait for a replica that is not on the list.
+local function broadcast(name, replica, id)
+  local m = DoctorTask.examine(id)
+  if not (m and m.member == replica and DoctorTask.is_live(m)) then
+    return DoctorTask.drop(name, id, id, m, function(key, member) call('SREM', key, member) end)
+  end
+  local waits = m.state == 'waiting' or call('ZSCORE', P .. 'takeover:' .. m.line, id)
+  if not waits or call('EXISTS', P .. 'replica:' .. replica) == 1 then return end
+  if call('ZSCORE', Parents.SPREADING, 'replica ' .. replica) then return end
+  DoctorFinding.report('child_waits', name, id, replica, 'to be ended', function() Parents.lose_children(replica) end)
+end
+
 -- pending checks the children of a parent that does not run: they must be stopped.
 function DoctorShards.pending(name, parent)
   local p = DoctorTask.examine(parent)
@@ -92,4 +114,4 @@ local function spreading(name, _, id, at)
 end
 
 -- MEMBERS has the checks of members of indexes, by the kind of their key.
-DoctorShards.MEMBERS = { pending = member, parents = running, spreading = spreading }
+DoctorShards.MEMBERS = { pending = member, broadcast = broadcast, parents = running, spreading = spreading }

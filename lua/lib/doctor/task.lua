@@ -48,8 +48,8 @@ function DoctorTask.missing.scheduled(m)
   end
 end
 
--- parent checks a running parent.
-DoctorTask.parent = false
+-- parent checks a running parent, child a live child of a broadcast.
+DoctorTask.parent, DoctorTask.child = false, false
 
 -- examine reads a task as Task.load does. It returns nil if there is no such task, nil and the reason if its record is
 -- broken. A task in no index counts as running if it has a run entry that cannot be read.
@@ -105,6 +105,7 @@ local function check_live(m)
     end
   end
   if m.unique then check_unique(m) end
+  if m.member then DoctorTask.child(m) end
   local due = m.state == 'scheduled' and DoctorTask.due_of(m)
   if due and due - NOW > YEARS and tonumber(due) < Scores.HOLD then
     DoctorFinding.report('far_due', 'scheduled', m.id, due, '')

@@ -1,0 +1,94 @@
+-- uses: base line record server
+-- Broadcasts: parents with one child for each replica that takes their tasks.
+--
+-- The word shards of such a parent is "all". Its members are chosen in the step that lets it run: the replicas on the list
+-- that would take it if it were a task without shards. They serve its queue, have its labels and a handler for its kind, and
+-- do not drain. more:ID has their number in shards_total and their ids, as JSON, in shard_params. Without members
+-- shards_total is 0, and shards_refused has a code and the reason.
+--
+-- A child has the word member, which names its replica, and the label id= of this replica. broadcast:REPLICA has the live
+-- children for a replica. When the replica leaves, or begins to drain, those that do not run end as lost: see loss.lua.
+
+Broadcast.ALL = 'all'
+
+-- The bounds of a broadcast: members, and bytes of all copies of its record.
+local MOST, BYTES = 1000, 67108864
+
+-- key returns the key that has the live children for a replica.
+function Broadcast.key(replica) return P .. 'broadcast:' .. replica end
+
+-- has_come reports whether a replica is on the list, has joined completely and does not drain.
+local function has_come(replica)
+  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'epoch', 'drain')
+  local ends = h and h[1] and not h[2] and Record.soft('ZSCORE', P .. 'replicas', replica)
+  return ends and (tonumber(ends) or 0) > NOW
+end
+
+-- missing returns why a replica starts no more attempts: it is not on the list or drains. It returns nil if it does.
+function Broadcast.missing(replica)
+  local h = Record.soft('HMGET', P .. 'replica:' .. replica, 'about', 'drain') or {}
+  if not h[1] then return 'replica ' .. replica .. ' has gone' end
+  if h[2] then return 'replica ' .. replica .. ' drains' end
+end
+
+-- members_of returns the members of a broadcast, sorted; nil if there are more than MOST. of has queue, line and kind.
+local function members_of(of)
+  local queue, labels = Line.split(of.line or of.queue)
+  local servers, members = {}, {}
+  if labels then servers = Server.of(queue, labels)
+  else
+    for i, class in ipairs(Record.soft('SMEMBERS', P .. 'served:' .. queue) or {}) do servers[i] = { class = class } end
+  end
+  for _, s in ipairs(servers) do
+    local key = P .. 'class:' .. s.class
+    local h = Record.soft('HMGET', key, 'complete', 'kinds') or {}
+    -- A repaired class may have no kinds listed.
+    local serves = h[1] and (not h[2] or string.find(h[2], ' ' .. of.kind .. ' ', 1, true))
+    if serves and not s.replica and call('HLEN', key) - 2 > MOST then return nil end
+    for _, field in ipairs(serves and (s.replica and { 'r:' .. s.replica } or call('HKEYS', key)) or {}) do
+      local replica = string.match(field, '^r:(.+)$')
+      if replica and has_come(replica) then members[#members + 1] = replica end
+    end
+    if #members > MOST then return nil end
+  end
+  table.sort(members)
+  return members
+end
+
+-- why_not returns code and text of the reason why a broadcast has no members, nil if it has.
+local function why_not(id, of, members)
+  if not members then
+    return 'children', 'more than ' .. whole(MOST) .. ' replicas take it: select some by labels, or use shards'
+  end
+  if #members == 0 then
+    local labels = select(2, Line.split(of.line or of.queue))
+    return 'no_handler', 'no live replica of queue ' .. of.queue ..
+      (labels and ' with the labels ' .. string.gsub(labels, ',', ' ') or '') .. ' has a handler for kind ' .. of.kind
+  end
+  if call('STRLEN', Record.key(id)) * #members > BYTES then
+    return 'children', 'its payload, with a copy for each of ' .. whole(#members) ..
+      ' replicas, is over 64 MiB: store it elsewhere and pass a reference'
+  end
+end
+
+-- choose stores the members of a broadcast that begins to run. It returns whether there are any. It caches them per call.
+local known = {}
+function Broadcast.choose(id, of)
+  local name = (of.line or of.queue) .. ' ' .. of.kind
+  local members = known[name]
+  if members == nil then
+    members = members_of(of) or false
+    known[name] = members
+  end
+  local code, why = why_not(id, of, members)
+  if code then
+    call('HSET', Record.extras_key(id), 'shards_total', 0, 'shards_refused', code .. ' ' .. why)
+    return false
+  end
+  call('HSET', Record.extras_key(id), 'shards_total', whole(#members), 'shard_params',
+    '"' .. table.concat(members, '" "') .. '"')
+  return true
+end
+
+-- labels_of returns the labels of a child: that of its replica, and those of its parent (nil for none).
+function Broadcast.labels_of(replica, labels) return 'id=' .. replica .. (labels and ',' .. labels or '') end

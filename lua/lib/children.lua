@@ -1,0 +1,100 @@
+-- uses: aging base broadcast make parents queue record request revive settings shards task words
+-- The children of a running parent.
+
+-- template returns what the children of a parent have in common: the group of Make, the header of their records from the
+-- kind on, in two parts between which the labels of a child of a broadcast are, and the payload. params has the parameters
+-- as JSON texts; of a broadcast its members.
+local OWN = { 'aged', 'unique', 'reply', 'trigger', 'shards', 'fail_fast', 'then', 'due_at' }
+function Children.template(p, total, params)
+  local record = call('GET', Record.key(p.id))
+  local stop = string.find(record, '\n', Words.KIND_AT, true)
+  local names, words = string.match(string.sub(record, Words.KIND_AT, stop - 1), '^(%S+ %S+)(.*)$')
+  local broadcast, priority, aging = p.shards == Broadcast.ALL, Aging.priority(p, p.score), Settings.of(p.queue).aging
+  for _, name in ipairs(OWN) do words = string.gsub(words, ' ' .. name .. '=%S+', '') end
+  if broadcast then
+    local group = string.match(words, '^ group=%S+') or ''
+    names, words = names .. group, string.gsub(string.sub(words, #group + 1), '^ labels=%S+', '')
+  end
+  if aging then words = ' ' .. Aging.with_word(string.sub(words, 2), priority, aging) end
+  return { queue = p.queue, line = p.labels and p.line, kind = p.kind, priority = priority,
+    group = p.group or '', state = 'waiting', due = NOW, late = p.late_at, reply = '', deadline = '', given = true,
+    head = names, words = words .. ' shard=' .. whole(total), payload = string.sub(record, stop + 1), params = params,
+    broadcast = broadcast, labels = p.labels }
+end
+
+-- member_of returns the replica of a child of a broadcast, nil for another one.
+local function member_of(g, index) return g.broadcast and string.sub(g.params[index + 1] or '""', 2, -2) or nil end
+
+-- tail_of returns the header of one child.
+local function tail_of(g, index)
+  local member, param = member_of(g, index), g.params[index + 1]
+  if not member then return g.head .. g.words .. (param and ' shard_param=' .. param or '') .. '\n' end
+  return g.head .. ' labels=' .. Broadcast.labels_of(member, g.labels) .. g.words .. ' member=' .. member .. '\n'
+end
+
+local function refuse(p, index, why) Shards.note(p, index, 'failed', 'children', why) end
+
+-- put_back lets an ended child run again, with the header and the payload that a new one would have.
+local function put_back(p, g, m, tail, exports)
+  local score = Aging.behind(p.queue, g.priority, function() return call('HINCRBY', META, 'seq', 1) end)
+  local start = m.letter .. '1 ' .. string.format('%013.0f', m.created) .. ' '
+  call('SET', Record.key(m.id), start .. score .. ' ' .. tail .. g.payload)
+  Revive.task(Task.load(m.id), score, exports)
+end
+
+-- meet handles an index whose id is taken. It returns what to do with it: make, or wait for its end; nil for nothing more.
+local function meet(p, g, index, id, exports)
+  local m = Task.load(id)
+  if not m then return refuse(p, index, 'its id is that of a record that cannot be read') end
+  if not m.shard then return refuse(p, index, 'its id is that of another task') end
+  if Record.TERMINAL[m.state] then
+    call('ZREM', P .. 'ended:' .. m.state, id)
+    if m.created >= p.created then
+      call('SADD', Parents.pending(p.id), index)
+      return put_back(p, g, m, tail_of(g, index), exports)
+    end
+    call('DEL', Record.key(id), Record.extras_key(id), P .. 'history:' .. id)
+    return 'make'
+  end
+  if Request.of(m) or m.member ~= member_of(g, index) then return 'wait' end
+  if m.created < p.created then return refuse(p, index, 'its id is that of a task of an earlier parent') end
+  call('SADD', Parents.pending(p.id), index)
+end
+
+-- handle handles an index of which no child is pending or has ended. It returns what to do with it: make, or wait; nil for
+-- nothing more. It also returns whether the id was taken.
+function Children.handle(p, g, index, exports)
+  local member, id = member_of(g, index), p.id .. '/' .. whole(index)
+  local why = member and Broadcast.missing(member)
+  if why then return Shards.note(p, index, 'failed', 'lost', why) end
+  if call('EXISTS', Record.key(id)) == 0 then return 'make', false end
+  return meet(p, g, index, id, exports), true
+end
+
+-- make_each makes the children of a broadcast. Each is in a line of its own.
+local function make_each(g, indexes, ids, tails, sequence)
+  for i, id in ipairs(ids) do
+    local member = member_of(g, indexes[i])
+    g.line, g.tails = g.queue .. '#' .. Broadcast.labels_of(member, g.labels), { tails[i] }
+    Make.tasks(g, { id }, { g.payload }, sequence + i - 1)
+    call('SADD', Broadcast.key(member), id)
+  end
+end
+
+-- make makes children with these indexes.
+function Children.make(p, g, indexes)
+  local n = #indexes
+  if n == 0 then return end
+  local ids, payloads, tails, members = {}, {}, {}, {}
+  for i, index in ipairs(indexes) do
+    ids[i], payloads[i], tails[i] = p.id .. '/' .. whole(index), g.payload, tail_of(g, index)
+    members[i] = whole(index)
+  end
+  local sequence = call('HINCRBY', META, 'seq', n) - n
+  if g.broadcast then make_each(g, indexes, ids, tails, sequence)
+  else
+    g.tails = tails
+    Make.tasks(g, ids, payloads, sequence)
+  end
+  in_parts(2000, members, 'SADD', Parents.pending(p.id))
+end

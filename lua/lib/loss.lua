@@ -1,0 +1,36 @@
+-- uses: attempts base broadcast finish full jobs parents record request stopping task
+-- Children of broadcasts whose replica has gone or drains: see broadcast.lua.
+
+-- MOST is how many children one step looks at. WAIT is after how many ms the next one follows if it has ended none.
+local MOST, WAIT = 100, 500
+
+-- lose ends a child that no replica runs. It returns whether it did.
+local function lose(m, why)
+  local stop = m.run and Request.of(m)
+  if m.run and m.run.flag == Jobs.UNOWNED then -- only its own replica could have ended its job
+    m.orphan = (Jobs.of(m) or {}).name
+    Attempts.take_out(m)
+  elseif m.state == 'waiting' or m.state == 'scheduled' then
+    Stopping.take_out(m)
+  else
+    return false
+  end
+  if stop then Finish.task(m, 'stopped', 'stopped', nil, stop) else Finish.task(m, 'failed', 'lost', nil, why) end
+  return true
+end
+
+-- some ends children for a replica that do not run, if it has gone or drains. It returns how many, and the time of the next
+-- step, nil for none. A child that runs ends with its attempt, or is met again when it waits: see offer.lua.
+function Loss.some(replica)
+  local key, why, kept, ended = Broadcast.key(replica), Broadcast.missing(replica), {}, 0
+  local ids = why and Record.soft('SPOP', key, MOST) or {}
+  for _, id in ipairs(ids) do
+    local m = Task.load(id)
+    if m and m.member == replica and not Record.TERMINAL[m.state] then
+      if lose(m, why) then ended = ended + 1 else kept[#kept + 1] = id end
+    end
+  end
+  if #ids < MOST or call('EXISTS', key) == 0 then why = nil end
+  if kept[1] then call('SADD', key, unpack(kept)) end
+  return ended, why and whole(NOW + (ended > 0 and 0 or WAIT)) or nil
+end
