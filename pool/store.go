@@ -177,9 +177,9 @@ type EventStore interface {
 	AckEvents(ctx context.Context, name string, cursors ...string) error
 	// LeaveSubscription removes a consumer that holds no entries from the subscription.
 	LeaveSubscription(ctx context.Context, name, consumer string) error
-	// SubscriptionLag reads how far a subscription is behind, and how many events the
-	// pool keeps.
-	SubscriptionLag(ctx context.Context, name string) (task.Lag, error)
+	// SubscriptionLags reads how far each subscription is behind, by name, and how many
+	// events the pool keeps.
+	SubscriptionLags(ctx context.Context) (lags map[string]task.Lag, kept int, err error)
 }
 
 // InspectedStore checks itself.
