@@ -116,6 +116,9 @@ type TriggerStore interface {
 	Triggers(ctx context.Context, names ...string) ([]task.StoredTrigger, time.Time, error)
 	// TriggerNames returns the names of all triggers, sorted.
 	TriggerNames(ctx context.Context) ([]string, error)
+	// LateTriggers reads up to 100 triggers that no replica has handled for more than a
+	// minute after they were due, those that are due for longest first, and the store's clock.
+	LateTriggers(ctx context.Context) ([]task.StoredTrigger, time.Time, error)
 	// SetTrigger writes a definition, and ResumeTrigger plans the next firing of a paused
 	// trigger. They return false and write nothing if the trigger has changed since the
 	// caller has read it.
