@@ -111,6 +111,7 @@ func (f *triggers) fire(ctx context.Context, t *retry) time.Duration {
 		f.held = slices.Delete(f.held, 0, len(firings))
 		f.clock.observe(got.Now, slices.Contains(got.Changed, true))
 		f.logRefusals(firings, got)
+		f.observe(firings, &got)
 		for _, due := range got.Due {
 			f.hold(due)
 		}
