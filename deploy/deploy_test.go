@@ -130,7 +130,7 @@ func TestSecretIsMadeFromAFileWithTheKeyThatThePodReads(t *testing.T) {
 		t.Fatal("pages: ", pages, err)
 	}
 	pages = append(pages, "../README.md", "../SECURITY.md", "kubernetes/worker.yaml", "kubernetes/autoscale.yaml",
-		"compose.yaml", "Dockerfile", "ltsworker.service", "prometheus.yaml", "worker.yaml")
+		"alerts.yaml", "compose.yaml", "Dockerfile", "ltsworker.service", "prometheus.yaml", "worker.yaml")
 	for _, page := range pages {
 		if b, err := os.ReadFile(page); err != nil || strings.Contains(string(b), "--from-literal") {
 			t.Errorf("%s has a secret on a command line, or %v", page, err)
