@@ -167,3 +167,32 @@ func TestAlertRules(t *testing.T) {
 		checkQuery(t, series[1], labels)
 	}
 }
+
+// The tables of the documentation have every metric, with its labels and its help.
+func TestDocumentationListsEveryMetric(t *testing.T) {
+	t.Parallel()
+	labels, help := exported(t)
+	for _, page := range []string{"../docs/metrics.md", "../docs/zh/metrics.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string][]string{}
+		for _, m := range regexp.MustCompile("(?m)^\\| `(ltsworker_[a-z_]+)` \\| ([a-z, ]*) \\| (.*) \\|$").FindAllStringSubmatch(string(text), -1) {
+			rows[m[1]] = m[2:]
+		}
+		for name, by := range labels {
+			row := rows[name]
+			if row == nil || row[0] != strings.Join(by, ", ") {
+				t.Errorf("%s: %s with the labels %v is missing: %v", page, name, by, row)
+			} else if want := strings.TrimSuffix(strings.ReplaceAll(help[name], `\"`, `"`), "."); page == "../docs/metrics.md" && row[1] != want {
+				t.Errorf("%s: %s is %q, and %q in a scrape", page, name, row[1], want)
+			}
+		}
+		for name := range rows {
+			if _, ok := labels[name]; !ok {
+				t.Errorf("%s: %s is not exported", page, name)
+			}
+		}
+	}
+}
