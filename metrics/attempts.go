@@ -3,6 +3,7 @@ package metrics
 import (
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -113,7 +114,8 @@ func (a *attempts) of(queue, kind string) *series {
 func (a *attempts) add(at pair) *series {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.series[at] == nil && len(a.series) >= a.max {
+	// The kind of a damaged task may be bytes that Prometheus refuses.
+	if a.series[at] == nil && len(a.series) >= a.max || !utf8.ValidString(at.queue) || !utf8.ValidString(at.kind) {
 		at = pair{other, other}
 	}
 	s := a.series[at]

@@ -37,9 +37,7 @@ func TestWhatAProcessDoesIsCounted(t *testing.T) {
 	p.HandleKind("bad", func(context.Context, *task.Task) ([]byte, error) { return nil, errors.New("boom") })
 	p.HandleKind("wait", func(context.Context, *task.Task) ([]byte, error) { <-closed; return nil, nil })
 	s.serve(p)
-	if err := p.Triggers().Set(t.Context(), pool.Trigger{Name: "once", At: time.Now().Add(100 * time.Millisecond), Task: pool.Spec{Kind: "ok", Queue: "q"}}); err != nil {
-		t.Fatal(err)
-	}
+	s.fireOnce(p, pool.Spec{Kind: "ok", Queue: "q"})
 	s.enqueue(s.client(), pool.Spec{Kind: "ok", Queue: "q"}, pool.Spec{Kind: "bad", Queue: "q", MaxAttempts: 1}, pool.Spec{Kind: "wait", Queue: "q"})
 	eventually(t, "the tasks", func() bool {
 		got := scrape(t, h)

@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -63,9 +62,7 @@ func everything(t *testing.T) *metrics.Collector {
 	s.serve(p)
 	client := s.client()
 	s.enqueue(client, pool.Spec{Kind: "ok", Queue: "q"})
-	if err := p.Triggers().Set(t.Context(), pool.Trigger{Name: "t", At: time.Now().Add(100 * time.Millisecond), Task: pool.Spec{Kind: "ok", Queue: "q"}}); err != nil {
-		t.Fatal(err)
-	}
+	s.fireOnce(p, pool.Spec{Kind: "ok", Queue: "q"})
 	h := c.Handler()
 	eventually(t, "both tasks", func() bool { return scrape(t, h)[`ltsworker_attempts_ended_total{code="ok",kind="ok",queue="q"}`] == 2 })
 	return c
@@ -104,7 +101,7 @@ func TestHistogramsAreNativeAndClassic(t *testing.T) {
 		}
 		n++
 		h := f.GetMetric()[0].GetHistogram()
-		if len(h.GetBucket()) < 10 || h.Schema == nil || h.GetSampleCount() > 0 && len(h.GetPositiveSpan()) == 0 {
+		if len(h.GetBucket()) < 10 || h.Schema == nil || h.GetSampleCount() > 0 && len(h.GetPositiveSpan()) == 0 && h.GetZeroCount() == 0 {
 			t.Errorf("%s: %v", f.GetName(), h)
 		}
 	}
@@ -202,8 +199,7 @@ func TestThreeReplicasDoNotTripleTheDepth(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	closed := make(chan struct{})
-	var targets []string
-	collectors := map[bool][]string{}
+	addresses := map[bool][]string{} // of handlers, by whether each of them exports the state of the pool
 	for i := range 3 {
 		p := s.pool(pool.Config{Queues: map[string]pool.Queue{"q": {Workers: 2}}})
 		one := metrics.NewCollector(p, metrics.Options{WithoutPool: i > 0})
@@ -213,7 +209,7 @@ func TestThreeReplicasDoNotTripleTheDepth(t *testing.T) {
 		for pooled, c := range map[bool]*metrics.Collector{false: one, true: all} {
 			web := httptest.NewServer(c.Handler())
 			t.Cleanup(web.Close)
-			collectors[pooled] = append(collectors[pooled], strings.TrimPrefix(web.URL, "http://"))
+			addresses[pooled] = append(addresses[pooled], strings.TrimPrefix(web.URL, "http://"))
 		}
 	}
 	client := s.client()
@@ -222,8 +218,7 @@ func TestThreeReplicasDoNotTripleTheDepth(t *testing.T) {
 		specs[i] = pool.Spec{Kind: "k", Queue: "q"}
 	}
 	s.enqueue(client, specs...)
-	targets = collectors[true]
-	everywhere, once := startPrometheus(t, targets...), startPrometheus(t, collectors[false]...)
+	everywhere, once := startPrometheus(t, addresses[true]...), startPrometheus(t, addresses[false]...)
 	everywhere.await(`sum(ltsworker_queue_waiting_tasks{queue="q"})`, 21) // what a query must not do
 	for _, p := range []*server{everywhere, once} {
 		p.await(`max by (pool, queue) (ltsworker_queue_waiting_tasks{queue="q"})`, 7)

@@ -127,3 +127,20 @@ func TestQueuesAndKindsBeyondTheBoundAreAddedUp(t *testing.T) {
 		t.Errorf("too many queues: %v", slices.Sorted(maps.Keys(got)))
 	}
 }
+
+// A task whose record another program has damaged may have any bytes as its kind.
+func TestKindsThatAreNoTextAreCounted(t *testing.T) {
+	t.Parallel()
+	c := metrics.NewCollector(newSite(t).client(), metrics.Options{WithoutPool: true})
+	o := c.Observer()
+	for range 2 {
+		damaged := &task.Task{Spec: task.Spec{Kind: "\xff"}}
+		o.Started(damaged, "q", 0)
+		o.Ended(damaged, "q", task.CodeBadPayload, 0)
+	}
+	scrape(t, c.Handler()).want(t, series{
+		`ltsworker_attempts_started_total{kind="other",queue="other"}`:                  2,
+		`ltsworker_attempts_ended_total{code="bad_payload",kind="other",queue="other"}`: 2,
+		`ltsworker_metrics_overflow_total`:                                              4,
+	})
+}

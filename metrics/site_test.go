@@ -104,6 +104,19 @@ func (s *site) enqueue(p *pool.Pool, specs ...pool.Spec) {
 	}
 }
 
+// fireOnce sets a trigger that fires once, soon. On a busy machine the time may have passed when the
+// trigger is set: then a later time is tried.
+func (s *site) fireOnce(p *pool.Pool, spec pool.Spec) {
+	s.t.Helper()
+	var err error
+	for in := 100 * time.Millisecond; in < patience; in *= 2 {
+		if err = p.Triggers().Set(s.t.Context(), pool.Trigger{Name: "once", At: time.Now().Add(in), Task: spec}); err == nil {
+			return
+		}
+	}
+	s.t.Fatal(err)
+}
+
 // fresh makes every scrape read the state of the pool.
 var fresh = metrics.Options{MaxAge: time.Nanosecond}
 

@@ -21,11 +21,11 @@ type state struct {
 	up, took, otherQueues    *prometheus.Desc
 	totals                   []gauge[pool.Stats]
 	ended, kept, full        *prometheus.Desc
-	unread, pending, most    *prometheus.Desc
+	unread, pending, keeps   *prometheus.Desc
 	overdue, overdueFor      *prometheus.Desc
 	waiting, running, oldest *prometheus.Desc
 	in, out                  *prometheus.Desc
-	limit, cap, blocked      *prometheus.Desc
+	limit, most, blocked     *prometheus.Desc
 
 	mu     sync.Mutex
 	last   *reading
@@ -55,7 +55,7 @@ func newState(p *pool.Pool, labels prometheus.Labels, o Options) *state {
 		full:        d("pool_exports_full", "1 for each kind of which no task starts because too many results wait to be saved.", "kind"),
 		unread:      d("subscription_unread_events", "Events that no consumer of the group has read.", "subscription"),
 		pending:     d("subscription_pending_events", "Events that a consumer of the group has read and not acknowledged.", "subscription"),
-		most:        d("pool_max_events", "Events that the stream keeps; older ones are trimmed, read or not. Missing without a subscription."),
+		keeps:       d("pool_max_events", "Events that the stream keeps; older ones are trimmed, read or not. Missing without a subscription."),
 		overdue:     d("pool_overdue_triggers", "Triggers that have been due for more than a minute, at most 100."),
 		overdueFor:  d("pool_overdue_trigger_seconds", "How long the first overdue trigger has been due; 0 for none."),
 		waiting:     d("queue_waiting_tasks", "Waiting tasks, those that limits, rates or pauses hold back included.", "queue"),
@@ -64,7 +64,7 @@ func newState(p *pool.Pool, labels prometheus.Labels, o Options) *state {
 		in:          d("queue_enqueued_per_second", "Tasks enqueued per second over the last minute.", "queue"),
 		out:         d("queue_ended_per_second", "Tasks ended per second over the last minute.", "queue"),
 		limit:       d("queue_limit_tasks", "Tasks that may run at once over all replicas; missing without a limit.", "queue"),
-		cap:         d("queue_max_waiting_tasks", "Tasks that may wait; missing without a bound.", "queue"),
+		most:        d("queue_max_waiting_tasks", "Tasks that may wait; missing without a bound.", "queue"),
 		blocked:     d("queue_blocked", "1 if tasks wait and none may start for this reason: paused, limit, rate, or groups.", "queue", "reason"),
 	}
 	const value, counter = prometheus.GaugeValue, prometheus.CounterValue
@@ -88,8 +88,8 @@ func newState(p *pool.Pool, labels prometheus.Labels, o Options) *state {
 }
 
 func (s *state) describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.up, s.took, s.otherQueues, s.ended, s.kept, s.full, s.unread, s.pending, s.most, s.overdue, s.overdueFor,
-		s.waiting, s.running, s.oldest, s.in, s.out, s.limit, s.cap, s.blocked} {
+	for _, d := range []*prometheus.Desc{s.up, s.took, s.otherQueues, s.ended, s.kept, s.full, s.unread, s.pending, s.keeps, s.overdue, s.overdueFor,
+		s.waiting, s.running, s.oldest, s.in, s.out, s.limit, s.most, s.blocked} {
 		ch <- d
 	}
 	for _, g := range s.totals {
@@ -170,7 +170,7 @@ func (s *state) collectLags(send func(*prometheus.Desc, float64, ...string), lag
 		send(s.pending, float64(lag.Pending), name)
 	}
 	if len(lags) > 0 {
-		send(s.most, float64(most))
+		send(s.keeps, float64(most))
 	}
 }
 
@@ -218,7 +218,7 @@ func (s *state) collectQueue(send func(*prometheus.Desc, float64, ...string), q 
 		send(s.limit, float64(q.Limit), label)
 	}
 	if q.MaxLen > 0 {
-		send(s.cap, float64(q.MaxLen), label)
+		send(s.most, float64(q.MaxLen), label)
 	}
 }
 
